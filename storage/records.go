@@ -1,0 +1,231 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Every kind of record, with its key. Times are UTC; hashes are unpadded base64url SHA-256.
+var (
+	Users         = Kind[User]{"users"}                  // user id
+	Usernames     = Kind[UserRef]{"usernames"}           // normalised username
+	Emails        = Kind[UserRef]{"emails"}              // normalised e-mail address, only if verified
+	Identities    = Kind[Identity]{"identities"}         // upstream issuer + " " + upstream subject
+	Sessions      = Kind[Session]{"sessions"}            // session id (sid)
+	Consents      = Kind[Consent]{"consents"}            // user id + "/" + client id
+	Codes         = Kind[Code]{"codes"}                  // hash of the authorization code
+	Grants        = Kind[Grant]{"grants"}                // grant id (gid)
+	RefreshTokens = Kind[RefreshToken]{"refresh_tokens"} // hash of the refresh token
+	AccessTokens  = Kind[AccessToken]{"access_tokens"}   // hash of an opaque access token
+	RevokedTokens = Kind[RevokedToken]{"revoked_tokens"} // jti of a JWT access token without a grant
+	SigningKeys   = Kind[SigningKey]{"signing_keys"}     // kid
+)
+
+// Tables lists them all, for engines that must create them beforehand.
+var Tables = []Table{
+	Users.Table, Usernames.Table, Emails.Table, Identities.Table, Sessions.Table, Consents.Table,
+	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
+	SigningKeys.Table,
+}
+
+// User is a local account. Profile members have the names of OpenID Connect Core section 5.1.
+type User struct {
+	ID           string    `json:"id"`
+	Username     string    `json:"username"`
+	PasswordHash string    `json:"password_hash,omitempty"` // PHC string; empty: no password login
+	Disabled     bool      `json:"disabled,omitempty"`
+	Epoch        int       `json:"epoch,omitempty"` // raised to end every session at once
+	Profile      Profile   `json:"profile"`
+	Roles        []string  `json:"roles,omitempty"`
+	Groups       []string  `json:"groups,omitempty"`
+	CreatedAt    time.Time `json:"created_at"`
+	UpdatedAt    time.Time `json:"updated_at"`
+}
+
+// Profile holds the standard claims of a user (OpenID Connect Core section 5.1).
+type Profile struct {
+	Name                string   `json:"name,omitempty"`
+	GivenName           string   `json:"given_name,omitempty"`
+	FamilyName          string   `json:"family_name,omitempty"`
+	MiddleName          string   `json:"middle_name,omitempty"`
+	Nickname            string   `json:"nickname,omitempty"`
+	PreferredUsername   string   `json:"preferred_username,omitempty"`
+	Profile             string   `json:"profile,omitempty"`
+	Picture             string   `json:"picture,omitempty"`
+	Website             string   `json:"website,omitempty"`
+	Email               string   `json:"email,omitempty"`
+	EmailVerified       bool     `json:"email_verified,omitempty"`
+	Gender              string   `json:"gender,omitempty"`
+	Birthdate           string   `json:"birthdate,omitempty"`
+	Zoneinfo            string   `json:"zoneinfo,omitempty"`
+	Locale              string   `json:"locale,omitempty"`
+	PhoneNumber         string   `json:"phone_number,omitempty"`
+	PhoneNumberVerified bool     `json:"phone_number_verified,omitempty"`
+	Address             *Address `json:"address,omitempty"`
+}
+
+// Address is the address claim (OpenID Connect Core section 5.1.1).
+type Address struct {
+	Formatted     string `json:"formatted,omitempty"`
+	StreetAddress string `json:"street_address,omitempty"`
+	Locality      string `json:"locality,omitempty"`
+	Region        string `json:"region,omitempty"`
+	PostalCode    string `json:"postal_code,omitempty"`
+	Country       string `json:"country,omitempty"`
+}
+
+// UserRef points from a unique name to its user.
+type UserRef struct {
+	UserID string `json:"user_id"`
+}
+
+// Identity links an upstream identity, known by (issuer, subject) and nothing else, to a user.
+type Identity struct {
+	UserID    string    `json:"user_id"`
+	Connector string    `json:"connector"`
+	Email     string    `json:"email,omitempty"` // as last seen, for display only
+	LinkedAt  time.Time `json:"linked_at"`
+}
+
+// Session is a browser's login. The cookie holds its id and a secret that is new at every login.
+type Session struct {
+	UserID     string    `json:"user_id"`
+	UserEpoch  int       `json:"user_epoch,omitempty"`
+	SecretHash string    `json:"secret_hash"`
+	AuthTime   time.Time `json:"auth_time"`
+	AMR        []string  `json:"amr,omitempty"`
+	ACR        string    `json:"acr,omitempty"`
+	Connector  string    `json:"connector,omitempty"` // empty: password
+	Remember   bool      `json:"remember,omitempty"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastActive time.Time `json:"last_active"`
+}
+
+// Consent is what a user has allowed a client, remembered.
+type Consent struct {
+	Scopes    []string  `json:"scopes"`
+	Resources []string  `json:"resources,omitempty"`
+	GrantedAt time.Time `json:"granted_at"`
+}
+
+// Authorization is what the resource owner granted: shared by a code and the grant that it becomes.
+type Authorization struct {
+	ClientID      string    `json:"client_id"`
+	UserID        string    `json:"user_id"`
+	SessionID     string    `json:"sid,omitempty"`
+	Scopes        []string  `json:"scopes"`
+	Resources     []string  `json:"resources,omitempty"` // RFC 8707: what may be asked for
+	AuthTime      time.Time `json:"auth_time"`
+	ACR           string    `json:"acr,omitempty"`
+	AMR           []string  `json:"amr,omitempty"`
+	IDTokenClaims []string  `json:"id_token_claims,omitempty"` // asked for by the claims parameter
+	UserInfo      []string  `json:"userinfo_claims,omitempty"` // asked for by the claims parameter
+	AskedAuthTime bool      `json:"asked_auth_time,omitempty"`
+}
+
+// Code is an authorization code (RFC 6749 section 4.1.2). It stays after use, so that a second use
+// is seen.
+type Code struct {
+	Authorization
+	GrantID       string    `json:"gid"`
+	RedirectURI   string    `json:"redirect_uri,omitempty"` // as sent; empty: it was omitted
+	CodeChallenge string    `json:"code_challenge,omitempty"`
+	Nonce         string    `json:"nonce,omitempty"`
+	ExpiresAt     time.Time `json:"expires_at"`
+	Used          bool      `json:"used,omitempty"`
+}
+
+// Grant is one token family: every access and refresh token that came from one code. Revoking it
+// ends them all.
+type Grant struct {
+	Authorization
+	Offline   bool       `json:"offline,omitempty"` // offline_access: outlives the browser session
+	CreatedAt time.Time  `json:"created_at"`
+	ExpiresAt time.Time  `json:"expires_at"` // absolute: no refresh after it
+	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+}
+
+// RefreshToken is one link of a family's chain.
+type RefreshToken struct {
+	GrantID string     `json:"gid"`
+	UsedAt  *time.Time `json:"used_at,omitempty"`
+	Next    string     `json:"next,omitempty"` // hash of the successor, once used
+}
+
+// AccessToken is an opaque access token, for resources that ask for them.
+type AccessToken struct {
+	Claims json.RawMessage `json:"claims"` // the members that a JWT would have carried
+}
+
+// RevokedToken marks a JWT access token that has no grant (client credentials) until it expires.
+type RevokedToken struct{}
+
+// SigningKey is one key of the ring; its private half is sealed.
+type SigningKey struct {
+	Alg       string    `json:"alg"`
+	Public    []byte    `json:"public"` // JWK
+	Sealed    []byte    `json:"sealed"` // JWK with the private members
+	CreatedAt time.Time `json:"created_at"`
+	SignFrom  time.Time `json:"sign_from"`
+}
+
+// Kind binds a table to the Go type of its records.
+type Kind[T any] struct{ Table Table }
+
+// Get returns the record and its version, or ErrNotFound.
+func (k Kind[T]) Get(ctx context.Context, s Store, key string) (*T, uint64, error) {
+	rec, err := s.Get(ctx, k.Table, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	v, err := k.decode(rec)
+	return v, rec.Version, err
+}
+
+// Entry is one record of a Scan.
+type Entry[T any] struct {
+	Key     string
+	Version uint64
+	Value   *T
+}
+
+// Scan is Store.Scan with decoded values.
+func (k Kind[T]) Scan(ctx context.Context, s Store, prefix, after string, limit int) ([]Entry[T], error) {
+	recs, err := s.Scan(ctx, k.Table, prefix, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]Entry[T], len(recs))
+	for i, rec := range recs {
+		v, err := k.decode(rec)
+		if err != nil {
+			return nil, err
+		}
+		entries[i] = Entry[T]{rec.Key, rec.Version, v}
+	}
+	return entries, nil
+}
+
+// Put is the write that stores v. A zero expires means never.
+func (k Kind[T]) Put(key string, v *T, cond Condition, expires time.Time) Write {
+	b, err := json.Marshal(v)
+	if err != nil { // record types are plain data; only a mistake in this file can get here
+		panic(fmt.Sprintf("encode %s record: %v", k.Table, err))
+	}
+	return Write{Table: k.Table, Key: key, Value: b, If: cond, Expires: expires}
+}
+
+// Delete is the write that removes a record.
+func (k Kind[T]) Delete(key string, cond Condition) Write {
+	return Write{Table: k.Table, Key: key, If: cond}
+}
+
+func (k Kind[T]) decode(rec Record) (*T, error) {
+	v := new(T)
+	if err := json.Unmarshal(rec.Value, v); err != nil {
+		return nil, fmt.Errorf("decode %s record: %w", k.Table, err)
+	}
+	return v, nil
+}
