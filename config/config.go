@@ -1,0 +1,198 @@
+// Package config is the reference manual of authzd.yaml: every key is a field of Config or of a
+// type in entries.go, and the comment on the field says what the key does. The JSON Schema quotes
+// the same comments, and example.yaml shows every key once.
+//
+// Loading goes one way, and no step stops at its first error:
+//
+//	defaults ─> (dev.yaml) ─> authzd.yaml ─> AUTHZD_… variables ─> derived defaults ─> check
+//	   │            │              │                │                    │               │
+//	   └────────────┴──────────────┴────────┬───────┴────────────────────┴───────────────┘
+//	                                        ▼
+//	                           Errors: line, key, value, reason, hint
+//
+// A Config that Load has returned is complete and valid: presets and defaults are filled in, and
+// nobody needs to look behind a zero value.
+//
+// Common to all keys: times are Go durations (90s, 15m, 720h); a key with no value counts as not
+// given; file names are relative to the working directory. Every key with a single value, and every
+// list of strings, can be set by an environment variable, which wins over the file: the path of the
+// key in capitals, joined by underscores, as in AUTHZD_STORAGE_BOLT_PATH. Members of a client,
+// user, resource or connector carry its identifier: AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET. Every
+// secret can be read from a file, named by the same key with _file at its end.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole of authzd.yaml.
+type Config struct {
+	// Issuer is the public URL of this server, exactly as tokens carry it (OpenID Connect Core
+	// section 2, RFC 8414 section 2): https, or http on loopback; a path is allowed; no query, no
+	// fragment, no trailing slash.
+	Issuer string `yaml:"issuer"`
+
+	// Listen is the address of the public endpoints: ":9010" for all interfaces, "localhost:9010"
+	// for both loopback addresses, or one address and port.
+	Listen string `yaml:"listen"`
+
+	// TLS serves https directly. Without it, a proxy in front has to.
+	TLS TLS `yaml:"tls"`
+
+	// TrustedProxies are the networks (CIDR) of the proxies whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+
+	// Admin is the operator's door: metrics and health.
+	Admin Admin `yaml:"admin"`
+
+	// Storage says where everything is kept.
+	Storage Storage `yaml:"storage"`
+
+	// SecretFile holds the secret that seals private keys at rest. It is made on first start, with
+	// mode 0600, if it is not there. Default: the file "secret" beside the bbolt file. A list is
+	// for rotation: the first seals, the others still open.
+	SecretFile PathList `yaml:"secret_file"`
+
+	// Log says what is written to standard error, and how.
+	Log Log `yaml:"log"`
+
+	// Lifetimes are how long tokens live, unless a client says otherwise.
+	Lifetimes Lifetimes `yaml:"lifetimes"`
+
+	// Sessions are the browser logins.
+	Sessions Sessions `yaml:"sessions"`
+
+	// Signing is the ring of keys that sign tokens.
+	Signing Signing `yaml:"signing"`
+
+	// Outbound is for the connections that authzd itself opens.
+	Outbound Outbound `yaml:"outbound"`
+
+	// Branding is what the pages look like.
+	Branding Branding `yaml:"branding"`
+
+	// Resources are the APIs that access tokens are for (RFC 8707).
+	Resources []Resource `yaml:"resources"`
+
+	// Clients are the applications (RFC 7591 names).
+	Clients []Client `yaml:"clients"`
+
+	// Users are local accounts, created at start if absent and never overwritten.
+	Users []User `yaml:"users"`
+
+	// Connectors are the upstream identity providers that users may sign in with.
+	Connectors []Connector `yaml:"connectors"`
+}
+
+// TLS is the server's own certificate: both files or neither.
+type TLS struct {
+	// CertFile is the PEM certificate chain, the server's own first.
+	CertFile string `yaml:"cert_file"`
+
+	// KeyFile is the PEM private key of the certificate.
+	KeyFile string `yaml:"key_file"`
+}
+
+// Admin is the operator's door.
+type Admin struct {
+	// Socket is a Unix socket with mode 0600, for the local operator. Default: "admin.sock" beside
+	// the bbolt file. Give "" for none.
+	Socket string `yaml:"socket"`
+
+	// Listen is an address for metrics and health over http, such as 127.0.0.1:9011. Default: none.
+	Listen string `yaml:"listen"`
+}
+
+// Storage names the engine.
+type Storage struct {
+	// Bolt is the embedded database.
+	Bolt Bolt `yaml:"bolt"`
+}
+
+// Bolt is the embedded database: one file, one process.
+type Bolt struct {
+	// Path is the database file. It is made, with its folder, if it is not there.
+	Path string `yaml:"path"`
+}
+
+// Log says what is written to standard error, and how.
+type Log struct {
+	// Level is the least important level that is written.
+	Level string `yaml:"level" enum:"debug,info,warn,error"`
+
+	// Format is json for machines or text for people.
+	Format string `yaml:"format" enum:"json,text"`
+}
+
+// Lifetimes are how long tokens live, unless a client says otherwise.
+type Lifetimes struct {
+	// AccessToken is the life of an access token. A role change or a disabled user is seen by a
+	// stateless API within this time.
+	AccessToken time.Duration `yaml:"access_token"`
+
+	// IDToken is the life of an ID token.
+	IDToken time.Duration `yaml:"id_token"`
+
+	// Code is the life of an authorization code, at most 10m (RFC 6749 section 4.1.2).
+	Code time.Duration `yaml:"code"`
+
+	// RefreshToken is the absolute life of a grant: refreshing does not extend it.
+	RefreshToken time.Duration `yaml:"refresh_token"`
+
+	// RefreshIdle ends a grant that was not refreshed for this long.
+	RefreshIdle time.Duration `yaml:"refresh_idle"`
+
+	// RefreshGrace is how long a rotated refresh token may be sent again, for answers lost on the
+	// way and for several tabs, as long as its successor is unused. After it, reuse is theft.
+	RefreshGrace time.Duration `yaml:"refresh_grace"`
+}
+
+// Sessions are the browser logins.
+type Sessions struct {
+	// Idle ends a session without activity.
+	Idle time.Duration `yaml:"idle"`
+
+	// Max ends a session whatever the user does.
+	Max time.Duration `yaml:"max"`
+
+	// RememberMe is Idle and Max for a user who ticked "remember me".
+	RememberMe time.Duration `yaml:"remember_me"`
+
+	// Activity says what counts as activity: refresh (a page of ours or a refreshed token) or
+	// beacon (only what the user really does: a page of ours, or the app's call of
+	// POST /session/activity).
+	Activity string `yaml:"activity" enum:"refresh,beacon"`
+}
+
+// Signing is the ring of keys that sign tokens.
+type Signing struct {
+	// Alg signs wherever a client or resource names no other.
+	Alg string `yaml:"alg" enum:"RS256,ES256,PS256,EdDSA"`
+
+	// RotateEvery is how often a new key takes over.
+	RotateEvery time.Duration `yaml:"rotate_every"`
+
+	// Announce is how long a new key is published before it signs, so that verifiers with a
+	// cached key set learn of it in time.
+	Announce time.Duration `yaml:"announce"`
+}
+
+// Outbound is for the connections that authzd itself opens.
+type Outbound struct {
+	// CAFile is a PEM bundle of authorities that are trusted in addition to the system's.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Branding is what the pages look like.
+type Branding struct {
+	// Name of the service, shown on every page.
+	Name string `yaml:"name"`
+
+	// LogoFile is an image (PNG, JPEG, WebP, GIF, SVG or ICO, at most 256 KiB).
+	LogoFile string `yaml:"logo_file"`
+
+	// CSS sets style variables of the pages, such as --accent: "#0a58ca". Values are colours,
+	// lengths, numbers and font names.
+	CSS map[string]string `yaml:"css"`
+}

@@ -1,0 +1,227 @@
+package config
+
+import "time"
+
+// Resource is an API that access tokens are for.
+type Resource struct {
+	// Resource is its identifier: an absolute URI without fragment, used verbatim as the audience
+	// of its tokens (RFC 8707 section 2).
+	Resource string `yaml:"resource" required:"true"`
+
+	// Name is what the consent page calls it. Default: the identifier.
+	Name string `yaml:"name"`
+
+	// Scopes are the scopes that this API understands (RFC 6749 section 3.3).
+	Scopes []string `yaml:"scopes"`
+
+	// TokenType is at+jwt (RFC 9068), JWT for stacks that refuse the former, or opaque for tokens
+	// that the API introspects.
+	TokenType string `yaml:"token_type" enum:"at+jwt,JWT,opaque"`
+
+	// Alg signs this API's tokens. Default: signing.alg.
+	Alg string `yaml:"alg" enum:"RS256,ES256,PS256,EdDSA"`
+}
+
+// Client is an application. Names and meanings are those of RFC 7591 and OpenID Connect
+// Registration where these have one.
+type Client struct {
+	// ClientID is what the application calls itself.
+	ClientID string `yaml:"client_id" required:"true"`
+
+	// ClientName is what the pages call it. Default: the client_id.
+	ClientName string `yaml:"client_name"`
+
+	// Preset fills the defaults of the keys below: spa and native (no secret, PKCE, code and
+	// refresh token), web (secret, code and refresh token), service (secret, client credentials).
+	// Without it the defaults of RFC 7591 hold: secret, code.
+	Preset string `yaml:"preset" enum:"spa,native,web,service"`
+
+	// ClientSecret of a confidential client. A client that runs in a browser or on a phone can't
+	// keep one.
+	ClientSecret Secret `yaml:"client_secret"`
+
+	// RedirectURIs are compared character by character. They are https, or http on loopback, or,
+	// with preset native, of a private-use scheme with a dot (RFC 8252 section 7.1). The port of
+	// http://127.0.0.1 and http://[::1] is free at run time (RFC 8252 section 7.3).
+	RedirectURIs []string `yaml:"redirect_uris"`
+
+	// PostLogoutRedirectURIs are where a logout may lead, by the rules of redirect_uris.
+	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+
+	// Scope are the scopes that the client may ask for, in one string. Default: openid where there
+	// are users, else none.
+	Scope ScopeList `yaml:"scope"`
+
+	// Resources are the APIs that it may call.
+	Resources []string `yaml:"resources"`
+
+	// AllowedOrigins may call the token endpoint and its kin from a browser (CORS). Default: the
+	// origins of redirect_uris.
+	AllowedOrigins []string `yaml:"allowed_origins"`
+
+	// FirstParty clients need no consent page.
+	FirstParty bool `yaml:"first_party"`
+
+	// GrantTypes that it may use.
+	GrantTypes []string `yaml:"grant_types" enum:"authorization_code,refresh_token,client_credentials"`
+
+	// ResponseTypes that it may use.
+	ResponseTypes []string `yaml:"response_types" enum:"code"`
+
+	// TokenEndpointAuthMethod is how it proves who it is; none makes it a public client.
+	TokenEndpointAuthMethod string `yaml:"token_endpoint_auth_method" enum:"none,client_secret_basic,client_secret_post"`
+
+	// RequirePKCE may be false for confidential clients that don't know PKCE. Default: true.
+	RequirePKCE bool `yaml:"require_pkce"`
+
+	// AllowLocalhostPorts frees the port of http://localhost redirect URIs too.
+	AllowLocalhostPorts bool `yaml:"allow_localhost_ports"`
+
+	// IDTokenSignedResponseAlg signs its ID tokens. Default: signing.alg.
+	IDTokenSignedResponseAlg string `yaml:"id_token_signed_response_alg" enum:"RS256,ES256,PS256,EdDSA"`
+
+	// IDTokenClaims puts the claims of the scopes into the ID token too, for clients that never
+	// call userinfo.
+	IDTokenClaims bool `yaml:"id_token_claims"`
+
+	// AccessTokenLifetime overrides lifetimes.access_token.
+	AccessTokenLifetime time.Duration `yaml:"access_token_lifetime"`
+
+	// IDTokenLifetime overrides lifetimes.id_token.
+	IDTokenLifetime time.Duration `yaml:"id_token_lifetime"`
+
+	// RefreshTokenLifetime overrides lifetimes.refresh_token.
+	RefreshTokenLifetime time.Duration `yaml:"refresh_token_lifetime"`
+
+	// RefreshIdleLifetime overrides lifetimes.refresh_idle.
+	RefreshIdleLifetime time.Duration `yaml:"refresh_idle_lifetime"`
+
+	// RefreshTokenRotation gives a new refresh token at every use. Default: true for public
+	// clients, false for confidential ones, whose secret binds the token already.
+	RefreshTokenRotation bool `yaml:"refresh_token_rotation"`
+
+	// RequireAuthTime puts auth_time into every ID token.
+	RequireAuthTime bool `yaml:"require_auth_time"`
+
+	// DefaultMaxAge is the max_age, in seconds, of requests that name none. Default: no limit.
+	DefaultMaxAge *int `yaml:"default_max_age"`
+
+	// ClientURI is the application's home page.
+	ClientURI string `yaml:"client_uri"`
+
+	// LogoURI is its logo.
+	LogoURI string `yaml:"logo_uri"`
+
+	// PolicyURI is its privacy policy.
+	PolicyURI string `yaml:"policy_uri"`
+
+	// TOSURI are its terms of service.
+	TOSURI string `yaml:"tos_uri"`
+
+	// Contacts are the e-mail addresses of the people in charge.
+	Contacts []string `yaml:"contacts"`
+}
+
+// User is a local account. Its claims have the names of OpenID Connect Core section 5.1.
+type User struct {
+	// Username to sign in with; upper and lower case are the same.
+	Username string `yaml:"username" required:"true"`
+
+	// Password in plain text, or its hash: a PHC string of argon2id, bcrypt, scrypt or pbkdf2.
+	// Without one, the user can't sign in by password.
+	Password Secret `yaml:"password"`
+
+	// Name is the full name.
+	Name string `yaml:"name"`
+	// GivenName is the first name.
+	GivenName string `yaml:"given_name"`
+	// FamilyName is the last name.
+	FamilyName string `yaml:"family_name"`
+	// MiddleName is what stands between.
+	MiddleName string `yaml:"middle_name"`
+	// Nickname is a casual name.
+	Nickname string `yaml:"nickname"`
+	// PreferredUsername is a short name for display. Default: the username.
+	PreferredUsername string `yaml:"preferred_username"`
+	// Profile is the URL of the user's profile page.
+	Profile string `yaml:"profile"`
+	// Picture is the URL of the user's picture.
+	Picture string `yaml:"picture"`
+	// Website is the URL of the user's site.
+	Website string `yaml:"website"`
+	// Email address.
+	Email string `yaml:"email"`
+	// EmailVerified says that the address is known to be the user's.
+	EmailVerified bool `yaml:"email_verified"`
+	// Gender in any words.
+	Gender string `yaml:"gender"`
+	// Birthdate as YYYY-MM-DD; 0000 for an unsaid year, or the year alone.
+	Birthdate string `yaml:"birthdate"`
+	// Zoneinfo is an IANA time zone, such as Europe/Paris.
+	Zoneinfo string `yaml:"zoneinfo"`
+	// Locale is a language tag, such as en-GB.
+	Locale string `yaml:"locale"`
+	// PhoneNumber, best in E.164 form.
+	PhoneNumber string `yaml:"phone_number"`
+	// PhoneNumberVerified says that the number is known to be the user's.
+	PhoneNumberVerified bool `yaml:"phone_number_verified"`
+	// Address is the postal address.
+	Address Address `yaml:"address"`
+
+	// Roles are carried in every access token of the user (RFC 9068 section 2.2.3.1).
+	Roles []string `yaml:"roles"`
+
+	// Groups are carried in tokens when the scope groups is granted.
+	Groups []string `yaml:"groups"`
+
+	// Disabled users can't sign in or refresh.
+	Disabled bool `yaml:"disabled"`
+}
+
+// Address is a postal address (OpenID Connect Core section 5.1.1).
+type Address struct {
+	// Formatted is the whole address as on a label.
+	Formatted string `yaml:"formatted"`
+	// StreetAddress is street and number.
+	StreetAddress string `yaml:"street_address"`
+	// Locality is the town.
+	Locality string `yaml:"locality"`
+	// Region is the state or province.
+	Region string `yaml:"region"`
+	// PostalCode is the zip or post code.
+	PostalCode string `yaml:"postal_code"`
+	// Country is its name.
+	Country string `yaml:"country"`
+}
+
+// Connector is an upstream identity provider.
+type Connector struct {
+	// ID is part of the callback URL, <issuer>/callback/<id>, which the provider must know.
+	ID string `yaml:"id" required:"true"`
+
+	// Type is google, or oidc for any other OpenID Connect provider.
+	Type string `yaml:"type" required:"true" enum:"google,oidc"`
+
+	// Name on the login page's button. Default: Google, or the id.
+	Name string `yaml:"name"`
+
+	// Issuer of the provider's ID tokens. Default for google: https://accounts.google.com.
+	Issuer string `yaml:"issuer"`
+
+	// ClientID is what the provider calls authzd.
+	ClientID string `yaml:"client_id" required:"true"`
+
+	// ClientSecret is what the provider gave to authzd.
+	ClientSecret Secret `yaml:"client_secret"`
+
+	// HostedDomains admits only accounts of these Google Workspace domains. Default: everybody.
+	HostedDomains []string `yaml:"hosted_domains"`
+
+	// Scopes to ask the provider for. Default: openid, profile and email.
+	Scopes []string `yaml:"scopes"`
+
+	// EmailAuthoritative says that the provider owns every verified e-mail address that it
+	// reports, so that an account with the same verified address is the same person. For oidc;
+	// Google tells by itself which addresses are its own.
+	EmailAuthoritative bool `yaml:"email_authoritative"`
+}
