@@ -1,0 +1,149 @@
+// Package connect signs users in at an upstream identity provider: Google, or any OpenID Connect
+// provider. It keeps nothing but short-lived copies of the provider's own metadata and keys.
+//
+//	Begin:   discovery (cached) -> authorization URL with state, nonce, PKCE
+//	            |                      Attempt -> the caller seals it into this browser's cookie
+//	         browser -> upstream -> browser
+//	            |
+//	Finish:  1 callback   state and iss belong to the Attempt          callback.go
+//	         2 discovery  cached                                       discovery.go
+//	         3 exchange   the code for tokens, with the verifier       openid.go
+//	         4 ID token   signature (cached JWKS), iss, aud, azp,      idtoken.go, jwks.go
+//	                      times, nonce, at_hash, auth_time
+//	         5 userinfo   only for an e-mail or name that is missing   openid.go
+//	         6 identity   clean claims only; Google's own rules        claims.go, google.go
+//
+// Who signed in is (Issuer, Subject) and nothing else. What the upstream says never reaches a
+// client: an Error carries our own words for the outside and the cause for the log.
+package connect
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// The values of Config.Type.
+const (
+	TypeGoogle = "google"
+	TypeOIDC   = "oidc"
+)
+
+// Config describes one upstream.
+type Config struct {
+	ID   string // names the connector in URLs and records
+	Type string // TypeGoogle or TypeOIDC
+	Name string // shown on the login page; empty: "Google", or the ID
+
+	// Issuer is the upstream's issuer identifier, exactly as its discovery document and ID tokens
+	// spell it. It is https, or http on loopback. Empty for Google: https://accounts.google.com.
+	Issuer       string
+	ClientID     string
+	ClientSecret string   // TypeOIDC: empty for a public client
+	RedirectURI  string   // ours, as registered upstream
+	Scopes       []string // empty: openid, email, profile; openid is always asked for
+
+	// HostedDomains are the Google Workspace domains whose users may sign in. Empty: everyone.
+	// TypeGoogle only.
+	HostedDomains []string
+
+	// EmailAuthoritative says that the upstream owns the e-mail addresses that it calls verified,
+	// so that a local account may be linked by them. TypeOIDC only: for Google it is known.
+	EmailAuthoritative bool
+
+	// HTTPClient makes the requests to the upstream; NewHTTPClient makes one that trusts a private
+	// CA. New works on a copy that has a time limit and follows no redirect to another host. Nil:
+	// NewHTTPClient("").
+	HTTPClient *http.Client
+}
+
+// Connector is one upstream. Its methods are safe for concurrent use, and their errors are *Error.
+type Connector interface {
+	ID() string
+	Type() string
+	Name() string
+
+	// Begin returns the URL to send the browser to, and the Attempt that the caller must keep,
+	// bound to this browser and secret, until Finish. It may wait for discovery, 10 s at most.
+	Begin(ctx context.Context, p BeginParams) (authURL string, a Attempt, err error)
+
+	// Finish checks the parameters of the callback against the Attempt and returns who signed in.
+	// It takes 10 s at most. An Attempt must be finished once only: the caller forgets it, unless
+	// the error's Code is InvalidRequest.
+	Finish(ctx context.Context, callback url.Values, a Attempt) (Identity, error)
+}
+
+// BeginParams shape the upstream's sign-in page. The zero value is a plain sign-in.
+type BeginParams struct {
+	LoginHint     string // login_hint: who is probably signing in
+	UILocales     string // ui_locales: space-separated BCP 47 tags
+	SelectAccount bool   // prompt=select_account: the user wants to switch accounts
+
+	// MaxAge is the greatest age of the user's login upstream, in seconds; 0 makes the user sign in
+	// anew; nil: any age. It is proved by auth_time (OpenID Connect Core section 3.1.2.1), and
+	// Finish fails with LoginRequired if the upstream does not prove it. Google does not know it:
+	// there it has no effect, and Identity.AuthTime stays zero.
+	MaxAge *int
+}
+
+// Attempt is what must be remembered between Begin and Finish.
+type Attempt struct {
+	Connector string `json:"c"`
+	State     string `json:"s"`
+	Nonce     string `json:"n"`
+	Verifier  string `json:"v"` // PKCE code_verifier (RFC 7636)
+	MaxAge    *int   `json:"m,omitempty"`
+}
+
+// Identity is who signed in. Only Issuer and Subject are certain to be set, and only they identify
+// the user. Every text is valid UTF-8 without control characters; a claim that is not, or that is
+// too long, is left out.
+type Identity struct {
+	Connector string
+	Issuer    string // Config.Issuer, whatever spelling the token had
+	Subject   string // at most 255 bytes
+
+	Email              string // a bare address
+	EmailVerified      bool   // the upstream says that the user controls Email
+	EmailAuthoritative bool   // and is the one to say so: implies EmailVerified
+
+	Name              string
+	GivenName         string
+	FamilyName        string
+	PreferredUsername string
+	Picture           string // https URL
+	Locale            string
+	HostedDomain      string // Google Workspace domain, lower case; empty: a consumer account
+
+	AuthTime time.Time // when the user signed in upstream; zero: not told
+	AMR      []string
+	ACR      string
+}
+
+// The values of Error.Code.
+const (
+	// AccessDenied: the user refused, or is not of a hosted domain.
+	AccessDenied = "access_denied"
+	// TemporarilyUnavailable: the upstream could not be reached, failed, or answered nonsense.
+	TemporarilyUnavailable = "temporarily_unavailable"
+	// ServerError: the upstream answered with an ID token that must not be trusted.
+	ServerError = "server_error"
+	// LoginRequired: the user's login upstream is older than BeginParams.MaxAge.
+	LoginRequired = "login_required"
+	// InvalidRequest: the callback does not belong to the Attempt. It may be forged, so the caller
+	// answers with a page of its own: nothing is sent to a client, and the Attempt stays alive.
+	InvalidRequest = "invalid_request"
+)
+
+// Error is a failed login.
+type Error struct {
+	Code   string // an OAuth error code, one of those above
+	Reason string // our own words, safe to show
+	Err    error  // the cause, for the log only; holds no token, code or secret
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Code, e.Reason, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
