@@ -1,0 +1,59 @@
+package observe
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Alarms that authzd raises. Other names are logged as they are and counted as "other".
+const (
+	CodeReuse         = "code_reuse"          // a used authorization code came again: its grant is revoked
+	RefreshTokenReuse = "refresh_token_reuse" // a rotated refresh token came again: its family is revoked
+	LoginThrottled    = "login_throttled"     // too many failed logins for one account or address
+)
+
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled}
+
+// Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
+// the request's event knows by now, and authzd_alarms_total. The name is a constant; string values
+// of attrs are cleaned as those of an event are. Outside Handler it is logged to slog.Default() and
+// not counted.
+func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
+	e := Event(ctx)
+	handler := slog.Default().Handler()
+	if e != nil {
+		handler = e.observer.logger
+		e.observer.metrics.alarm(name)
+	}
+	if !handler.Enabled(ctx, slog.LevelWarn) {
+		return
+	}
+	record := slog.NewRecord(time.Now(), slog.LevelWarn, "alarm", 0)
+	record.AddAttrs(slog.String("alarm", name))
+	record.AddAttrs(e.identity()...)
+	for _, a := range attrs {
+		if a.Value.Kind() == slog.KindString {
+			a.Value = slog.StringValue(clean(a.Value.String(), maxText))
+		}
+		record.AddAttrs(a)
+	}
+	_ = handler.Handle(ctx, record) // as in emit
+}
+
+// identity says whose request it is.
+func (e *Entry) identity() []slog.Attr {
+	if e == nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return []slog.Attr{
+		slog.String("request_id", e.requestID),
+		slog.String("route", e.route),
+		slog.String("remote", e.remoteText()),
+		slog.String("client_id", e.clientID),
+		slog.String("sub", e.subject),
+		slog.String("gid", e.grantID),
+	}
+}

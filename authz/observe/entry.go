@@ -1,0 +1,223 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	maxName  = 128  // bytes of an identifier in an event
+	maxText  = 1024 // bytes of a cause or an added value
+	maxStack = 8192 // bytes of a stack
+	maxAdded = 8    // values added to one event
+)
+
+type entryKey struct{}
+
+// Entry is the event of one request, as far as it is known. Handlers fill it in; Handler emits it
+// once, when the answer is done, and what is set afterwards is dropped. All methods are safe for
+// concurrent use, and do nothing on a nil Entry.
+type Entry struct {
+	observer  *Observer
+	requestID string
+	remote    netip.Addr
+
+	mu                         sync.Mutex
+	done                       bool
+	quiet                      bool
+	panicked                   bool
+	route                      string
+	clientID, subject, grantID string
+	grantType                  string
+	loginMethod, loginOutcome  string
+	outcome, code, cause       string
+	stack                      string
+	added                      []slog.Attr
+}
+
+// Event returns the event of the request that ctx belongs to, or nil (which is usable) outside
+// Handler.
+func Event(ctx context.Context) *Entry {
+	e, _ := ctx.Value(entryKey{}).(*Entry)
+	return e
+}
+
+// RequestID returns the id that names this request in the log and in X-Request-Id. It is made of
+// letters, digits and "._-".
+func (e *Entry) RequestID() string {
+	if e == nil {
+		return ""
+	}
+	return e.requestID
+}
+
+// Remote returns the client's address as far as the trusted proxies vouch for it. It is the zero
+// Addr if the server has none, as on a Unix socket.
+func (e *Entry) Remote() netip.Addr {
+	if e == nil {
+		return netip.Addr{}
+	}
+	return e.remote
+}
+
+// SetRoute names the route that matched, such as "token". Never pass a path.
+func (e *Entry) SetRoute(name string) { e.set(func() { e.route = name }) }
+
+// SetClient tells the client's client_id.
+func (e *Entry) SetClient(id string) { e.set(func() { e.clientID = clean(id, maxName) }) }
+
+// SetSubject tells the user (sub).
+func (e *Entry) SetSubject(sub string) { e.set(func() { e.subject = clean(sub, maxName) }) }
+
+// SetGrant tells the grant (gid).
+func (e *Entry) SetGrant(gid string) { e.set(func() { e.grantID = clean(gid, maxName) }) }
+
+// SetGrantType tells the grant_type of a token request. If the request ends with status 200, it
+// counts as a token issued.
+func (e *Entry) SetGrantType(grantType string) {
+	e.set(func() { e.grantType = clean(grantType, maxName) })
+}
+
+// Outcomes of a login.
+const (
+	LoginSuccess = "success"
+	LoginFailure = "failure"
+)
+
+// SetLogin tells that this request finished a login attempt, by what method ("password" or the id
+// of a connector), and whether with LoginSuccess or LoginFailure. It counts the login.
+func (e *Entry) SetLogin(method, outcome string) {
+	e.set(func() { e.loginMethod, e.loginOutcome = clean(method, maxName), clean(outcome, maxName) })
+}
+
+// SetOutcome says in a word how the request ended, where the status alone would mislead. Without
+// it the outcome is "ok", "refused" (status 4xx, or an error was set) or "failed" (5xx).
+func (e *Entry) SetOutcome(outcome string) {
+	e.set(func() { e.outcome = clean(outcome, maxName) })
+}
+
+// SetError tells the error code that the client is given (such as invalid_grant) and the private
+// cause, which may be nil and never reaches the client.
+func (e *Entry) SetError(code string, cause error) {
+	e.set(func() {
+		e.code, e.cause = clean(code, maxName), ""
+		if cause != nil {
+			e.cause = clean(cause.Error(), maxText)
+		}
+	})
+}
+
+// Add puts one more value into the event. The key is a constant of the caller's, not one of the
+// event's own keys. An event takes eight; more are dropped.
+func (e *Entry) Add(key, value string) {
+	e.set(func() {
+		if len(e.added) < maxAdded {
+			e.added = append(e.added, slog.String(key, clean(value, maxText)))
+		}
+	})
+}
+
+// setQuiet lowers the event to debug, unless the request failed: for probes.
+func (e *Entry) setQuiet() { e.set(func() { e.quiet = true }) }
+
+func (e *Entry) setPanic(v any) {
+	e.set(func() {
+		e.panicked = true
+		if v == http.ErrAbortHandler {
+			e.outcome = "aborted"
+			return
+		}
+		e.outcome, e.code = "panic", "server_error"
+		e.cause = clean(fmt.Sprint(v), maxText)
+		e.stack = clean(string(debug.Stack()), maxStack)
+	})
+}
+
+// set changes the entry, unless there is none or it has been emitted.
+func (e *Entry) set(change func()) {
+	if e == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.done {
+		change()
+	}
+}
+
+func (e *Entry) level(status int) slog.Level {
+	switch {
+	case status >= 500 || e.stack != "":
+		return slog.LevelError
+	case e.quiet:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+func (e *Entry) result(status int) string {
+	switch {
+	case e.outcome != "":
+		return e.outcome
+	case status >= 500:
+		return "failed"
+	case status >= 400 || e.code != "":
+		return "refused"
+	}
+	return "ok"
+}
+
+// emit writes the event "request". It talks to the slog.Handler directly, because slog.Logger
+// walks the stack for a source line that says nothing here. x.entry is locked.
+func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
+	e, ctx := &x.entry, x.request.Context()
+	level := e.level(status)
+	if !o.logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 24) // on the stack
+	attrs = append(attrs,
+		slog.String("request_id", e.requestID),
+		slog.String("method", clean(x.request.Method, maxName)),
+		slog.String("route", e.route),
+		slog.Int("status", status),
+		slog.String("outcome", e.result(status)),
+		slog.Float64("duration_ms", float64(elapsed.Microseconds())/1000),
+		slog.Int64("bytes", x.response.bytes),
+		slog.String("remote", e.remoteText()),
+	)
+	for _, a := range [...]slog.Attr{
+		slog.String("client_id", e.clientID),
+		slog.String("sub", e.subject),
+		slog.String("gid", e.grantID),
+		slog.String("grant_type", e.grantType),
+		slog.String("login_method", e.loginMethod),
+		slog.String("login_outcome", e.loginOutcome),
+		slog.String("error", e.code),
+		slog.String("cause", e.cause),
+		slog.String("stack", e.stack),
+	} {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	attrs = append(attrs, e.added...)
+
+	record := slog.NewRecord(time.Now(), level, "request", 0)
+	record.AddAttrs(attrs...)
+	// A log that cannot be written is not the client's trouble, and there is nobody else to tell.
+	_ = o.logger.Handle(ctx, record)
+}
+
+func (e *Entry) remoteText() string {
+	if !e.remote.IsValid() {
+		return ""
+	}
+	return e.remote.String()
+}
