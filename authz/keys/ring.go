@@ -1,0 +1,179 @@
+// Package keys holds the server's secrets: the key ring that signs its tokens, and the server
+// secret that seals what is stored and derives what need not be.
+//
+// A ring's keys live in the store, one record each, the private half sealed. Every replica reads
+// them into an immutable snapshot, which signing, verifying and publishing use without a lock:
+//
+//	store --(reload, every minute at most)--> snapshot --> Sign, Verify, JWKS
+//	  ^                                          |
+//	  +------(rotate: create next, retire)-------+
+//
+// The life of a key:
+//
+//	created             signs                 successor signs          forgotten
+//	   |---- Announce ----|----- RotateEvery -----|------ Retain ---------|
+//	   '------------------------- in the JWKS, verifies ------------------'
+//
+// Replicas are equal and don't talk to one another. They agree because the keys of an algorithm
+// are numbered: record "RS256/7" can be created but once, in the same Apply that gives "RS256/6"
+// its expiry, and each replica signs with the highest number whose time has come. The very first
+// key of an algorithm signs at once, since nothing else can.
+package keys
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	scanPage = 100
+
+	// minReload is the least time between two reloads on behalf of unknown key ids, and
+	// reloadTimeout the most that one may take.
+	minReload     = time.Second
+	reloadTimeout = 2 * time.Second
+)
+
+// Ring signs with the keys of a store and verifies what they signed. Its methods are safe for
+// concurrent use.
+type Ring struct {
+	store  storage.Store
+	sealer *Sealer
+	policy Policy
+	log    *slog.Logger
+	now    func() time.Time
+
+	current atomic.Pointer[snapshot]
+	loading sync.Mutex // orders loads, so that a snapshot never gives way to an older one
+	loaded  time.Time  // when the last load began; guarded by loading
+}
+
+// Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
+// key was sealed under a secret that is not part of secret.
+func Open(ctx context.Context, store storage.Store, secret *Secret, p Policy) (*Ring, error) {
+	return open(ctx, store, secret, p, time.Now)
+}
+
+func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, now func() time.Time) (*Ring, error) {
+	if err := p.validate(); err != nil {
+		return nil, fmt.Errorf("key policy: %w", err)
+	}
+	r := &Ring{store: store, sealer: secret.Sealer("signing key"), policy: p, log: p.Logger, now: now}
+	if r.log == nil {
+		r.log = slog.Default()
+	}
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	err := r.rotate(ctx)
+	for _, alg := range p.Algs {
+		if r.current.Load().newest(alg) == nil {
+			return nil, fmt.Errorf("no %s key: %w", alg, err)
+		}
+	}
+	if err != nil { // there are keys: serve with them, Run tries again
+		r.log.Error("key rotation failed", "error", err)
+	}
+	return r, nil
+}
+
+// Run reloads the keys and rotates those that are due, until ctx ends, and returns ctx's error.
+// Failures are logged, and what was loaded last stays in use.
+func (r *Ring) Run(ctx context.Context) error {
+	ticker := time.NewTicker(r.policy.reloadEvery())
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			if err := r.step(ctx); err != nil && ctx.Err() == nil {
+				r.log.Error("key rotation failed", "error", err)
+			}
+		}
+	}
+}
+
+// step is one turn of Run.
+func (r *Ring) step(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	return r.rotate(ctx)
+}
+
+// JWKS returns the JSON Web Key Set (RFC 7517 section 5) of all keys that verify or soon will, and
+// how long a verifier may cache it. The caller must not change the body.
+func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
+	return r.current.Load().jwks, r.policy.cacheAge()
+}
+
+// load reads the store into a new snapshot.
+func (r *Ring) load(ctx context.Context) error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	return r.loadLocked(ctx)
+}
+
+func (r *Ring) loadLocked(ctx context.Context) error {
+	now := r.now()
+	r.loaded = now
+	var known map[string]*key
+	if s := r.current.Load(); s != nil {
+		known = s.keys
+	}
+	var keys []*key
+	for after := ""; ; {
+		page, err := r.store.Scan(ctx, storage.SigningKeys.Table, "", after, scanPage)
+		if err != nil {
+			return fmt.Errorf("read signing keys: %w", err)
+		}
+		for _, rec := range page {
+			if !rec.Expires.IsZero() && !rec.Expires.After(now) {
+				continue // by this replica's clock
+			}
+			k, err := readKey(r.sealer, rec, known)
+			if err != nil {
+				return err
+			}
+			keys = append(keys, k)
+		}
+		if len(page) < scanPage {
+			break
+		}
+		after = page[len(page)-1].Key
+	}
+	s, err := newSnapshot(keys, r.policy.Algs)
+	if err != nil {
+		return err
+	}
+	r.current.Store(s)
+	return nil
+}
+
+// find returns the public key of a key id, or nil. An unknown one may be new on another replica,
+// so it causes a reload, but only once a second for all callers: anyone can make up key ids.
+func (r *Ring) find(kid string) (*jose.JSONWebKey, error) {
+	seen := r.current.Load()
+	if k := seen.public[kid]; k != nil {
+		return k, nil
+	}
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	if r.current.Load() == seen && r.now().Sub(r.loaded) >= minReload {
+		ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+		defer cancel()
+		if err := r.loadLocked(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.current.Load().public[kid], nil
+}

@@ -1,0 +1,109 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Rotate announces a new key of an algorithm now, whatever the age of the present one. It signs
+// after the policy's Announce. If another replica announces one at the same moment, that is the
+// one.
+func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm) error {
+	if !slices.Contains(r.policy.Algs, alg) {
+		return fmt.Errorf("signature algorithm %q is not in use", alg)
+	}
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if err := r.announce(ctx, alg); err != nil {
+		return err
+	}
+	return r.load(ctx)
+}
+
+// rotate does what is due by the loaded keys, then loads again if it changed anything.
+func (r *Ring) rotate(ctx context.Context) error {
+	now := r.now()
+	s := r.current.Load()
+	var errs []error
+	changed := false
+	for _, alg := range r.policy.Algs {
+		if k := s.newest(alg); k == nil || !k.expires.IsZero() || r.overdue(k, now) {
+			errs = append(errs, r.announce(ctx, alg))
+			changed = true
+		}
+	}
+	for _, k := range s.keys {
+		if end, ok := r.retirement(s, k, now); ok {
+			errs = append(errs, r.apply(ctx, r.retire(k, end)))
+			changed = true
+		}
+	}
+	if changed {
+		errs = append(errs, r.load(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Ring) overdue(k *key, now time.Time) bool {
+	return !now.Before(r.policy.replaceAt(k.record.SignFrom))
+}
+
+// retirement tells whether the expiry of a key must change, and to what. Most keys get theirs when
+// their successor is created; what is left is a key whose algorithm is in use no more, and one
+// that now signs longer-lived tokens than when its expiry was set.
+func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok bool) {
+	if next := s.keys[k.name.next().String()]; next != nil {
+		end = r.policy.retireAt(next.record.SignFrom)
+		return end, next.record.SignFrom.After(now) && k.expires.Before(end)
+	}
+	dropped := !slices.Contains(r.policy.Algs, k.name.alg)
+	end = r.policy.retireAt(now.Add(r.policy.Announce)) // as if a successor were announced
+	return end, dropped && k.expires.IsZero() && r.overdue(k, now)
+}
+
+// announce creates the next key of an algorithm and gives the present one its expiry.
+func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm) error {
+	now := r.now().Truncate(time.Millisecond)
+	name, signFrom := keyName{alg, 1}, now
+	var writes []storage.Write
+	if k := r.current.Load().newest(alg); k != nil {
+		name, signFrom = k.name.next(), now.Add(r.policy.Announce)
+		writes = append(writes, r.retire(k, r.policy.retireAt(signFrom)))
+	}
+	jwk, err := generate(alg)
+	if err != nil {
+		return err
+	}
+	rec, err := seal(r.sealer, name, jwk, now, signFrom)
+	if err != nil {
+		return err
+	}
+	writes = append(writes, storage.SigningKeys.Put(name.String(), rec, storage.Absent, time.Time{}))
+	if err := r.apply(ctx, writes...); err != nil {
+		return fmt.Errorf("announce signing key %s: %w", name, err)
+	}
+	return nil
+}
+
+func (r *Ring) retire(k *key, end time.Time) storage.Write {
+	return storage.SigningKeys.Put(k.name.String(), &k.record, storage.At(k.version), end)
+}
+
+// apply makes the writes unless another replica was first: its work is as good as ours, and the
+// load that follows finds it.
+func (r *Ring) apply(ctx context.Context, writes ...storage.Write) error {
+	err := r.store.Apply(ctx, writes...)
+	var conflict *storage.ConflictError
+	if errors.As(err, &conflict) {
+		return nil
+	}
+	return err
+}
