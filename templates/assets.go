@@ -1,0 +1,141 @@
+package templates
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed assets
+var assetFiles embed.FS
+
+// AssetsPath is where Assets is to be mounted, below the issuer's path.
+const AssetsPath = "/assets"
+
+const maxLogo = 1 << 20 // bytes
+
+// imageTypes are the formats of a logo that every browser shows.
+var imageTypes = map[string]string{
+	".svg":  "image/svg+xml",
+	".png":  "image/png",
+	".jpg":  "image/jpeg",
+	".jpeg": "image/jpeg",
+	".webp": "image/webp",
+	".gif":  "image/gif",
+}
+
+// assets are the files that pages link to.
+type assets struct {
+	urls  map[string]string // by plain name: style.css, logo, connector.svg, google.svg
+	files map[string]asset  // by the name that is served, which holds a hash of the content
+}
+
+type asset struct {
+	contentType string
+	content     []byte
+}
+
+// newAssets gathers the embedded files and the branding. Its error names every mistake.
+func newAssets(basePath string, brand Branding) (assets, error) {
+	a := assets{urls: map[string]string{}, files: map[string]asset{}}
+	rules, err := assetFiles.ReadFile("assets/style.css")
+	if err != nil {
+		return a, err
+	}
+	palette, cssErr := brand.stylesheet()
+	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", append([]byte(palette), rules...)})
+
+	for _, name := range []string{"connector.svg", "google.svg"} {
+		mark, err := assetFiles.ReadFile("assets/" + name)
+		if err != nil {
+			return a, err
+		}
+		a.add(basePath, name, asset{imageTypes[".svg"], mark})
+	}
+
+	logo, logoErr := readLogo(brand.LogoFile)
+	a.add(basePath, "logo", logo)
+	return a, errors.Join(cssErr, logoErr)
+}
+
+func (a assets) add(basePath, name string, file asset) {
+	sum := sha256.Sum256(file.content)
+	ext := path.Ext(name)
+	served := strings.TrimSuffix(name, ext) + "-" + hex.EncodeToString(sum[:8]) + ext
+	a.urls[name] = basePath + AssetsPath + "/" + served
+	a.files[served] = file
+}
+
+// url is where a page finds an asset.
+func (a assets) url(name string) (string, error) {
+	url, ok := a.urls[name]
+	if !ok {
+		return "", fmt.Errorf("no asset %q", name)
+	}
+	return url, nil
+}
+
+// readLogo reads the operator's logo; without one it is our own mark.
+func readLogo(file string) (asset, error) {
+	if file == "" {
+		mark, err := assetFiles.ReadFile("assets/mark.svg")
+		return asset{imageTypes[".svg"], mark}, err
+	}
+	contentType, ok := imageTypes[strings.ToLower(filepath.Ext(file))]
+	if !ok {
+		return asset{}, fmt.Errorf("logo %s: must be an svg, png, jpeg, webp or gif file", file)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return asset{}, fmt.Errorf("logo: %w", err)
+	}
+	if info.Size() > maxLogo {
+		return asset{}, fmt.Errorf("logo %s: %d bytes, must be at most %d", file, info.Size(), maxLogo)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return asset{}, fmt.Errorf("logo: %w", err)
+	}
+	isSVG := bytes.Contains(content, []byte("<svg"))
+	if contentType == imageTypes[".svg"] && !isSVG ||
+		contentType != imageTypes[".svg"] && http.DetectContentType(content) != contentType {
+		return asset{}, fmt.Errorf("logo %s: the content is not of type %s", file, contentType)
+	}
+	return asset{contentType, content}, nil
+}
+
+// Assets serves what the pages link to, by the last element of the request's path. Mount it below
+// AssetsPath.
+func (r *Renderer) Assets() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if !slices.Contains([]string{http.MethodGet, http.MethodHead}, req.Method) {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		name := path.Base(req.URL.Path)
+		file, ok := r.assets.files[name]
+		if !ok {
+			http.NotFound(w, req)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", file.contentType)
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("ETag", `"`+name+`"`)
+		h.Set("X-Content-Type-Options", "nosniff")
+		// An SVG opened by itself is a document of our origin: it must not run anything.
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+		http.ServeContent(w, req, name, time.Time{}, bytes.NewReader(file.content))
+	})
+}

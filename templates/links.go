@@ -1,0 +1,93 @@
+package templates
+
+import (
+	"html/template"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// plainHost is what a host may look like in a Content-Security-Policy. net/url lets more through,
+// semicolons among them.
+var plainHost = regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]{1,5})?$`)
+
+// webURL parses an absolute http or https URL; anything else is nil.
+func webURL(s string) *url.URL {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return nil
+	}
+	return u
+}
+
+// webLink returns s if it is an http or https URL, else "".
+func webLink(s string) string {
+	if u := webURL(s); u != nil {
+		return u.String()
+	}
+	return ""
+}
+
+// appLink returns s if it leads to the web or to an installed app by a private-use scheme, which
+// is a domain in reverse order (RFC 8252 section 7.1) and so has a dot, unlike javascript. It
+// returns "" for anything else.
+func appLink(s string) template.URL {
+	if link := webLink(s); link != "" {
+		return template.URL(link)
+	}
+	if u, err := url.Parse(s); err == nil && strings.Contains(u.Scheme, ".") {
+		return template.URL(u.String())
+	}
+	return ""
+}
+
+// bearsScript reports whether following s could run a script on our own origin. Browsers drop
+// control characters and leading blanks before they read a scheme, so whatever does not parse
+// counts as one.
+func bearsScript(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" {
+		return true
+	}
+	switch u.Scheme {
+	case "javascript", "vbscript", "data", "blob", "filesystem", "about", "view-source":
+		return true
+	}
+	return false
+}
+
+// imageLink returns the URL of a client's logo if a page may load it, else "": https, or http from
+// this machine while developing.
+func imageLink(s string) string {
+	if imageOrigin(s) == "" {
+		return ""
+	}
+	return webLink(s)
+}
+
+// imageOrigin is the origin of a client's logo, for the policy, or "".
+func imageOrigin(s string) string {
+	u := webURL(s)
+	if u == nil || !plainHost.MatchString(u.Host) {
+		return ""
+	}
+	ip := net.ParseIP(u.Hostname())
+	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Scheme == "http" && !loopback {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// redirectHost is where a redirect URI leads, in the fewest words that tell one app from another:
+// the host of a web page, the scheme of an installed app.
+func redirectHost(s string) string {
+	if u := webURL(s); u != nil {
+		return u.Host
+	}
+	if u, err := url.Parse(s); err == nil {
+		return u.Scheme
+	}
+	return ""
+}
