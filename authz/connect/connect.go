@@ -94,7 +94,10 @@ type Attempt struct {
 	State     string `json:"s"`
 	Nonce     string `json:"n"`
 	Verifier  string `json:"v"` // PKCE code_verifier (RFC 7636)
-	MaxAge    *int   `json:"m,omitempty"`
+
+	// Set with BeginParams.MaxAge.
+	MaxAge  *int      `json:"m,omitempty"` // seconds
+	BegunAt time.Time `json:"t,omitzero"`
 }
 
 // Identity is who signed in. Only Issuer and Subject are certain to be set, and only they identify

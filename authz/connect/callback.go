@@ -1,0 +1,78 @@
+package connect
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/url"
+)
+
+const maxCode = 8 << 10 // bytes; some upstreams put a whole encrypted token into it
+
+// callback is an authorization response that belongs to its Attempt.
+type callback struct {
+	code   string
+	hasIss bool // it came with the right iss parameter (RFC 9207)
+}
+
+// readCallback is the first phase of Finish. It decides by state whether the response belongs to
+// the Attempt, then by iss whether it comes from this upstream, and only then looks at the rest.
+// isIssuer recognises the spellings of the upstream's issuer.
+func readCallback(v url.Values, a Attempt, isIssuer func(string) bool) (callback, error) {
+	if a.State == "" || a.Nonce == "" || a.Verifier == "" {
+		return callback{}, notOurs(errors.New("the attempt is empty"))
+	}
+	if len(v["state"]) != 1 || subtle.ConstantTimeCompare([]byte(v.Get("state")), []byte(a.State)) != 1 {
+		return callback{}, notOurs(errors.New("state does not match"))
+	}
+	for _, name := range []string{"code", "iss", "error", "error_description"} {
+		if len(v[name]) > 1 {
+			return callback{}, failed(fmt.Errorf("callback: %s is there twice", name))
+		}
+	}
+	if v.Has("iss") && !isIssuer(v.Get("iss")) {
+		return callback{}, mixedUp(fmt.Errorf("callback: iss is %q", clip(v.Get("iss"))))
+	}
+	if v.Has("error") {
+		return callback{}, upstreamError(v.Get("error"), v.Get("error_description"))
+	}
+	code := v.Get("code")
+	if code == "" || len(code) > maxCode || !isClean(code) {
+		return callback{}, failed(errors.New("callback: no code, or a malformed one"))
+	}
+	return callback{code: code, hasIss: v.Has("iss")}, nil
+}
+
+// upstreamError maps an authentication error response (OpenID Connect Core section 3.1.2.6).
+func upstreamError(code, description string) *Error {
+	cause := fmt.Errorf("callback: error %q: %q", clip(code), clip(description))
+	if code == AccessDenied {
+		return &Error{AccessDenied, "the sign-in was refused", cause}
+	}
+	return failed(cause)
+}
+
+func notOurs(cause error) *Error {
+	return &Error{InvalidRequest, "this answer does not belong to a sign-in begun in this browser", cause}
+}
+
+func mixedUp(cause error) *Error {
+	return &Error{ServerError, "the answer came from another sign-in service", cause}
+}
+
+func failed(cause error) *Error {
+	return &Error{TemporarilyUnavailable, "the sign-in service cannot be used at the moment", cause}
+}
+
+func untrusted(cause error) *Error {
+	return &Error{ServerError, "the sign-in service gave an answer that cannot be trusted", cause}
+}
+
+// clip shortens upstream text for the log, where it is always quoted.
+func clip(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "..."
+}

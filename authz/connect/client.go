@@ -1,0 +1,119 @@
+package connect
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+const (
+	timeLimit   = 10 * time.Second // of one Begin, one Finish, one request
+	bodyLimit   = 1 << 20          // bytes of one answer, decompressed
+	headerLimit = 64 << 10         // bytes
+)
+
+// NewHTTPClient returns a client for Config.HTTPClient. It trusts the system's certificate
+// authorities and, if caFile is not empty, those in that PEM file too.
+func NewHTTPClient(caFile string) (*http.Client, error) {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxResponseHeaderBytes = headerLimit
+	if caFile != "" {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, fmt.Errorf("system certificate authorities: %w", err)
+		}
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca file: %w", err)
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca file %s: no PEM certificate in it", caFile)
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	return &http.Client{Transport: transport}, nil
+}
+
+// guarded returns a copy of client that keeps our limits.
+func guarded(client *http.Client) *http.Client {
+	c := *client
+	c.CheckRedirect = checkRedirect
+	if c.Timeout <= 0 || c.Timeout > timeLimit {
+		c.Timeout = timeLimit
+	}
+	return &c
+}
+
+// checkRedirect lets no request leave the host that it was meant for: a redirected token request
+// would hand over the client secret and the code, a redirected key request the trust in the keys.
+func checkRedirect(next *http.Request, via []*http.Request) error {
+	first := via[0]
+	switch {
+	case first.Method != http.MethodGet:
+		return fmt.Errorf("redirect of a %s request refused", first.Method)
+	case next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host:
+		return fmt.Errorf("redirect to another host (%s) refused", next.URL.Host)
+	case len(via) >= 5:
+		return errors.New("too many redirects")
+	}
+	return nil
+}
+
+// get returns the body of a 200 answer, with its header. accessToken may be empty. No error quotes
+// the answer.
+func get(ctx context.Context, client *http.Client, target, accessToken string) ([]byte, http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	if accessToken != "" {
+		req.Header.Set("Authorization", "Bearer "+accessToken)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("get %s: status %d", target, resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("get %s: %w", target, err)
+	}
+	if len(body) > bodyLimit {
+		return nil, nil, fmt.Errorf("get %s: answer is longer than %d bytes", target, bodyLimit)
+	}
+	return body, resp.Header, nil
+}
+
+// checkURL accepts an absolute https URL, and an http one whose host is loopback if the issuer that
+// it belongs to is on http itself.
+func checkURL(raw string, plain bool) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return err
+	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
+		return fmt.Errorf("%q is not an absolute URL without user and fragment", raw)
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && plain && isLoopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("%q is not https", raw)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
