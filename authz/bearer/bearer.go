@@ -1,0 +1,181 @@
+// Package bearer protects the APIs of a resource server with the JWT access tokens of authzd, or
+// of any other issuer that follows RFC 9068. It asks the issuer for nothing but its public keys.
+//
+//	request -> Protect: one Authorization header, scheme Bearer
+//	              |  Verify: form -> header (alg, typ, kid) -> key -> signature -> claims
+//	              |                                           |
+//	              |                metadata (RFC 8414) -> JWKS, kept by its max-age,
+//	              |                fetched again for an unknown kid, at most once an interval
+//	              v
+//	          RequireScope / RequireRole -> handler: FromContext(ctx) is the caller
+//
+// Refusals are those of RFC 6750 section 3: 401 without an error code for a request without
+// credentials, 400 invalid_request, 401 invalid_token, 403 insufficient_scope; and 503 while no key
+// could be had, since a good token must not be thrown away for that. Answers carry a JSON body with
+// error and error_description.
+//
+// A browser's preflight carries no token: CORS belongs outside of Protect.
+package bearer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Config says whose tokens are accepted, and for what.
+type Config struct {
+	// Issuer is the issuer identifier, compared with the iss claim character by character. https,
+	// or http on a loopback host. Required.
+	Issuer string
+
+	// Audience is this API's identifier; a token's aud must contain it. Required, unless
+	// InsecureAnyAudience is set.
+	Audience string
+
+	// InsecureAnyAudience accepts tokens that were issued for other APIs: whoever holds one of
+	// those, another API's operator for one, can then use it here.
+	InsecureAnyAudience bool
+
+	// Types are the accepted typ headers. Default: at+jwt, which includes application/at+jwt
+	// (RFC 9068 section 4). An issuer that types its access tokens like any JWT needs "JWT" here;
+	// an ID token is then told apart by its claims, which is a weaker test.
+	Types []string
+
+	// Algorithms are the accepted signature algorithms. Default: RS256, PS256, ES256, EdDSA.
+	Algorithms []string
+
+	// Client fetches metadata and keys. Redirects are not followed. nil: http.DefaultTransport.
+	Client *http.Client
+
+	// Leeway is the clock difference that is forgiven. Zero means 30 seconds; negative means none.
+	Leeway time.Duration
+
+	// Realm is named in challenges. Default: Audience, else Issuer.
+	Realm string
+
+	// RefreshInterval is the shortest time between two fetches of the keys, however many tokens
+	// with unknown keys arrive. Default: 30 seconds.
+	RefreshInterval time.Duration
+
+	// Logger hears of failed fetches. nil: slog.Default().
+	Logger *slog.Logger
+}
+
+const (
+	defaultLeeway          = 30 * time.Second
+	defaultRefreshInterval = 30 * time.Second
+)
+
+// Verifier verifies tokens. It is safe for concurrent use; make one and keep it, as it holds the
+// keys.
+type Verifier struct {
+	issuer     string
+	audience   string // empty: any
+	types      map[string]bool
+	algorithms []jose.SignatureAlgorithm
+	leeway     time.Duration
+	realm      string
+	keys       *keySet
+}
+
+// New checks the configuration, reporting everything that is wrong with it, and returns a Verifier.
+// It does not talk to the issuer: that happens when the first token arrives, so that an API can
+// start before its issuer.
+func New(cfg Config) (*Verifier, error) {
+	if cfg.Leeway == 0 {
+		cfg.Leeway = defaultLeeway
+	}
+	if cfg.RefreshInterval == 0 {
+		cfg.RefreshInterval = defaultRefreshInterval
+	}
+	if len(cfg.Types) == 0 {
+		cfg.Types = []string{"at+jwt"}
+	}
+	if len(cfg.Algorithms) == 0 {
+		cfg.Algorithms = []string{"RS256", "PS256", "ES256", "EdDSA"}
+	}
+	if cfg.Client == nil {
+		cfg.Client = &http.Client{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Realm == "" {
+		cfg.Realm = cfg.Audience
+	}
+	if cfg.Realm == "" {
+		cfg.Realm = cfg.Issuer
+	}
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("bearer: %w", err)
+	}
+
+	v := &Verifier{
+		issuer:   cfg.Issuer,
+		audience: cfg.Audience,
+		types:    make(map[string]bool),
+		leeway:   max(cfg.Leeway, 0),
+		realm:    cfg.Realm,
+		keys:     newKeySet(newSource(cfg.Issuer, cfg.Client), cfg.RefreshInterval, cfg.Logger),
+	}
+	for _, typ := range cfg.Types {
+		v.types[mediaType(typ)] = true
+	}
+	for _, alg := range cfg.Algorithms {
+		v.algorithms = append(v.algorithms, jose.SignatureAlgorithm(alg))
+	}
+	return v, nil
+}
+
+// check returns every mistake in a Config whose defaults have been filled in.
+func (cfg *Config) check() error {
+	var errs []error
+	if cfg.Issuer == "" {
+		errs = append(errs, errors.New("an Issuer is required"))
+	} else if u, err := url.Parse(cfg.Issuer); err != nil {
+		errs = append(errs, fmt.Errorf("Issuer: %w", err))
+	} else if !secure(u) || u.User != nil || strings.ContainsAny(cfg.Issuer, "?#") {
+		errs = append(errs, fmt.Errorf("Issuer %q must be an https URL (or http on a loopback host) without userinfo, query and fragment", cfg.Issuer))
+	}
+	if cfg.Audience == "" && !cfg.InsecureAnyAudience {
+		errs = append(errs, errors.New("an Audience is required: the identifier of this API"))
+	}
+	if cfg.Audience != "" && cfg.InsecureAnyAudience {
+		errs = append(errs, errors.New("Audience and InsecureAnyAudience exclude each other"))
+	}
+	for _, alg := range cfg.Algorithms {
+		if keyFits[alg] == nil {
+			errs = append(errs, fmt.Errorf("algorithm %q is not an asymmetric signature algorithm", alg))
+		}
+	}
+	for _, typ := range cfg.Types {
+		if typ == "" {
+			errs = append(errs, errors.New("an empty type in Types"))
+		}
+	}
+	if cfg.RefreshInterval < 0 {
+		errs = append(errs, errors.New("RefreshInterval must not be negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// secure reports whether nobody on the way can tamper with what u serves: https, or http to this
+// very host.
+func secure(u *url.URL) bool {
+	if u.Hostname() == "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}

@@ -1,0 +1,184 @@
+package bearer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	maxDocument    = 1 << 20 // bytes of metadata or a JWK set
+	maxKeys        = 100     // of one set
+	defaultKeyLife = 15 * time.Minute
+)
+
+// source is where an issuer's keys come from. Its fetches are made one at a time.
+type source struct {
+	issuer  string
+	client  *http.Client
+	jwksURI string // empty: to be discovered
+}
+
+func newSource(issuer string, client *http.Client) *source {
+	c := *client
+	// A redirect could lead anywhere, to plain http for one. Metadata has no need of it.
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &source{issuer: issuer, client: &c}
+}
+
+// fetch returns the issuer's keys by kid, and for how long they may be kept. If the keys are not
+// where they were, the next fetch looks for them anew.
+func (s *source) fetch(ctx context.Context) (map[string][]jose.JSONWebKey, time.Duration, error) {
+	if s.jwksURI == "" {
+		if err := s.discover(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	header, body, err := s.get(ctx, s.jwksURI)
+	if err == nil {
+		var byID map[string][]jose.JSONWebKey
+		if byID, err = parseKeys(body); err == nil {
+			return byID, maxAge(header), nil
+		}
+		err = fmt.Errorf("%s: %w", s.jwksURI, err)
+	}
+	s.jwksURI = ""
+	return nil, 0, err
+}
+
+// discover finds jwks_uri in the issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery
+// section 4). Only metadata that names this very issuer counts.
+func (s *source) discover(ctx context.Context) error {
+	var errs []error
+	for _, address := range metadataURLs(s.issuer) {
+		jwksURI, err := s.metadata(ctx, address)
+		if err == nil {
+			s.jwksURI = jwksURI
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *source) metadata(ctx context.Context, address string) (jwksURI string, err error) {
+	_, body, err := s.get(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	var doc struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+	}
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return "", fmt.Errorf("%s: %w", address, err)
+	}
+	if doc.Issuer != s.issuer {
+		return "", fmt.Errorf("%s: metadata of issuer %q, not of %q", address, doc.Issuer, s.issuer)
+	}
+	u, err := url.Parse(doc.JWKSURI)
+	if err != nil {
+		return "", fmt.Errorf("%s: jwks_uri: %w", address, err)
+	}
+	if !secure(u) || u.Scheme == "http" && strings.HasPrefix(s.issuer, "https:") {
+		return "", fmt.Errorf("%s: jwks_uri %q is not an https URL", address, doc.JWKSURI)
+	}
+	return doc.JWKSURI, nil
+}
+
+// metadataURLs lists where an issuer's metadata may be. RFC 8414 puts the well-known part before
+// the issuer's path, OpenID Connect after it.
+func metadataURLs(issuer string) []string {
+	u, err := url.Parse(issuer)
+	if err != nil { // New has parsed it
+		return nil
+	}
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	root := u.Scheme + "://" + u.Host
+	urls := []string{
+		root + "/.well-known/oauth-authorization-server" + path,
+		root + path + "/.well-known/openid-configuration",
+	}
+	if path != "" {
+		urls = append(urls, root+"/.well-known/openid-configuration"+path)
+	}
+	return urls
+}
+
+func (s *source) get(ctx context.Context, address string) (http.Header, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("%s: status %s", address, res.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", address, err)
+	}
+	if len(body) > maxDocument {
+		return nil, nil, fmt.Errorf("%s: larger than %d bytes", address, maxDocument)
+	}
+	return res.Header, body, nil
+}
+
+// parseKeys reads a JWK set (RFC 7517 section 5). A key that can't be used is left out, as that
+// section asks, so that one exotic key does not take the others with it.
+func parseKeys(body []byte) (map[string][]jose.JSONWebKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &set); err != nil {
+		return nil, err
+	}
+	if len(set.Keys) > maxKeys {
+		return nil, fmt.Errorf("more than %d keys", maxKeys)
+	}
+	byID := make(map[string][]jose.JSONWebKey)
+	for _, raw := range set.Keys {
+		var key jose.JSONWebKey
+		if err := key.UnmarshalJSON(raw); err != nil {
+			continue
+		}
+		if key.KeyID != "" && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+			byID[key.KeyID] = append(byID[key.KeyID], key)
+		}
+	}
+	if len(byID) == 0 {
+		return nil, errors.New("no usable key in the set")
+	}
+	return byID, nil
+}
+
+// maxAge reads Cache-Control (RFC 9111 section 5.2.2).
+func maxAge(h http.Header) time.Duration {
+	age := defaultKeyLife
+	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store", "no-cache":
+			return 0
+		case "max-age":
+			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
+				age = time.Duration(seconds) * time.Second
+			}
+		}
+	}
+	return age
+}

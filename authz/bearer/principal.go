@@ -1,0 +1,165 @@
+package bearer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	josejson "github.com/go-jose/go-jose/v4/json"
+)
+
+// Principal is whoever a request speaks for: the user (or, for a client that acts for itself, the
+// client) and the client that sends it.
+type Principal struct {
+	Issuer    string
+	Subject   string   // sub; unique together with Issuer
+	ClientID  string   // client_id
+	Audience  []string // aud
+	Scopes    []string // scope
+	Roles     []string // roles (RFC 9068 section 2.2.3.1)
+	Groups    []string // groups
+	GrantID   string   // gid: authzd's grant, which revocation ends
+	SessionID string   // sid, if there is a session
+	ID        string   // jti
+	Expires   time.Time
+	IssuedAt  time.Time
+	AuthTime  time.Time // zero: not told
+	ACR       string
+
+	payload []byte // of the token; nil if there was none
+}
+
+// HasScope reports whether the token carries the scope.
+func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
+
+// HasRole reports whether the user has the role.
+func (p *Principal) HasRole(role string) bool { return slices.Contains(p.Roles, role) }
+
+// Decode unmarshals all claims of the token into v, as encoding/json does. It fails for a
+// Principal that did not come from a token.
+func (p *Principal) Decode(v any) error {
+	if p.payload == nil {
+		return errors.New("bearer: the principal has no token")
+	}
+	if err := json.Unmarshal(p.payload, v); err != nil {
+		return fmt.Errorf("bearer: decode claims: %w", err)
+	}
+	return nil
+}
+
+// claims are those of RFC 9068 section 2.2, authzd's own gid, and those that give away what is not
+// an access token.
+type claims struct {
+	Issuer    string      `json:"iss"`
+	Subject   string      `json:"sub"`
+	ClientID  string      `json:"client_id"`
+	Audience  audience    `json:"aud"`
+	Scope     string      `json:"scope"`
+	Roles     values      `json:"roles"`
+	Groups    values      `json:"groups"`
+	GrantID   string      `json:"gid"`
+	SessionID string      `json:"sid"`
+	ID        string      `json:"jti"`
+	Expires   numericDate `json:"exp"`
+	IssuedAt  numericDate `json:"iat"`
+	NotBefore numericDate `json:"nbf"`
+	AuthTime  numericDate `json:"auth_time"`
+	ACR       string      `json:"acr"`
+
+	Nonce      any `json:"nonce"`   // ID token
+	AccessHash any `json:"at_hash"` // ID token
+	CodeHash   any `json:"c_hash"`  // ID token
+	Events     any `json:"events"`  // logout token, security event token
+}
+
+// notAccess tells other JWTs of the same issuer apart, for issuers that type them all "JWT".
+func (c *claims) notAccess() bool {
+	return c.Nonce != nil || c.AccessHash != nil || c.CodeHash != nil || c.Events != nil
+}
+
+// parseClaims uses go-jose's decoder, which refuses a member that is there twice and doesn't take
+// "ISS" for "iss".
+func parseClaims(payload []byte) (*claims, error) {
+	c := new(claims)
+	if err := josejson.Unmarshal(payload, c); err != nil {
+		return nil, &TokenError{"the token's claims are malformed"}
+	}
+	return c, nil
+}
+
+func (c *claims) principal(payload []byte) *Principal {
+	return &Principal{
+		Issuer:    c.Issuer,
+		Subject:   c.Subject,
+		ClientID:  c.ClientID,
+		Audience:  c.Audience,
+		Scopes:    strings.Fields(c.Scope),
+		Roles:     c.Roles,
+		Groups:    c.Groups,
+		GrantID:   c.GrantID,
+		SessionID: c.SessionID,
+		ID:        c.ID,
+		Expires:   c.Expires.Time,
+		IssuedAt:  c.IssuedAt.Time,
+		AuthTime:  c.AuthTime.Time,
+		ACR:       c.ACR,
+		payload:   payload,
+	}
+}
+
+// audience is a string or an array of strings (RFC 7519 section 4.1.3).
+type audience []string
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		*a = make(audience, 1)
+		return json.Unmarshal(b, &(*a)[0])
+	}
+	return json.Unmarshal(b, (*[]string)(a))
+}
+
+// values are roles or groups: strings, or as in SCIM, where RFC 9068 takes them from, objects with
+// a value (RFC 7643 section 4.1.2).
+type values []string
+
+func (vs *values) UnmarshalJSON(b []byte) error {
+	var list []json.RawMessage
+	if err := json.Unmarshal(b, &list); err != nil {
+		return err
+	}
+	*vs = make(values, 0, len(list))
+	for _, raw := range list {
+		var object struct {
+			Value string `json:"value"`
+		}
+		if raw[0] == '"' {
+			raw = append(append([]byte(`{"value":`), raw...), '}')
+		}
+		if err := json.Unmarshal(raw, &object); err != nil {
+			return err
+		}
+		*vs = append(*vs, object.Value)
+	}
+	return nil
+}
+
+// numericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
+// 2). The zero value means that the claim is absent.
+type numericDate struct{ time.Time }
+
+func (d *numericDate) UnmarshalJSON(b []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(b, &seconds); err != nil {
+		return err
+	}
+	if seconds < 0 || seconds > 1<<40 {
+		return errors.New("time out of range")
+	}
+	whole, fraction := math.Modf(seconds)
+	d.Time = time.Unix(int64(whole), int64(fraction*1e9))
+	return nil
+}
