@@ -56,9 +56,8 @@ type key struct {
 
 // pair is a key's cryptographic part, with all that signing and verifying need made ready.
 type pair struct {
-	kid     string
-	public  *jose.JSONWebKey
-	signers map[string]jose.Signer // by typ
+	public *jose.JSONWebKey
+	forms  []*form
 }
 
 // generate makes a new key pair. PS256 has RSA keys of its own, so that no key is used with two
@@ -134,38 +133,34 @@ func unseal(sealer *Sealer, name keyName, rec *storage.SigningKey) (*pair, error
 	return newPair(name.alg, jwk)
 }
 
-func newPair(alg jose.SignatureAlgorithm, jwk *jose.JSONWebKey) (*pair, error) {
-	public := jwk.Public()
-	p := &pair{kid: jwk.KeyID, public: &public, signers: make(map[string]jose.Signer)}
+func newPair(alg jose.SignatureAlgorithm, private *jose.JSONWebKey) (*pair, error) {
+	public := private.Public()
+	p := &pair{public: &public}
 	for _, typ := range []string{TypeJWT, TypeAccessToken} {
-		opts := (&jose.SignerOptions{}).WithType(jose.ContentType(typ))
-		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jwk}, opts)
+		f, err := newForm(alg, typ, private, p.public)
 		if err != nil {
-			return nil, fmt.Errorf("make %s signer: %w", alg, err)
+			return nil, err
 		}
-		p.signers[typ] = signer
+		p.forms = append(p.forms, f)
 	}
 	return p, nil
 }
 
-// readKey decodes a stored record. It takes the pair from a key that was read earlier, if that has
-// not changed, and unseals it otherwise.
-func readKey(sealer *Sealer, rec storage.Record, known map[string]*key) (*key, error) {
-	name, err := parseKeyName(rec.Key)
-	if err != nil {
-		return nil, err
-	}
+// readKey decodes a stored record. It takes the pair from known, the same key as read earlier (or
+// nil), if that has not changed, and unseals it otherwise.
+func readKey(sealer *Sealer, name keyName, rec storage.Record, known *key) (*key, error) {
 	k := &key{name: name, version: rec.Version, expires: rec.Expires}
 	if err := json.Unmarshal(rec.Value, &k.record); err != nil {
 		return nil, fmt.Errorf("decode signing key %s: %w", name, err)
 	}
-	if old := known[rec.Key]; old != nil && bytes.Equal(old.record.Sealed, k.record.Sealed) {
-		k.pair = old.pair
+	if known != nil && bytes.Equal(known.record.Sealed, k.record.Sealed) {
+		k.pair = known.pair
 		return k, nil
 	}
+	var err error
 	k.pair, err = unseal(sealer, name, &k.record)
 	if errors.Is(err, ErrUnknownSecret) {
-		return nil, fmt.Errorf("open signing key %s: %w\nhint: name the secret file that this database was used with in secret_file, after the current one", name, err)
+		return nil, fmt.Errorf("open signing key %s: %w\nhint: list the secret file that this database was used with in secret_file, after the current one", name, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open signing key %s: %w", name, err)

@@ -15,8 +15,7 @@ const (
 	maxCacheAge    = time.Hour
 )
 
-// supported are the algorithms that a ring can hold keys of, all of them asymmetric. It is also
-// the allow-list of Verify.
+// supported are the algorithms that a ring can hold keys of, all of them asymmetric.
 var supported = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA}
 
 // Policy says which keys a ring holds, and for how long. Replicas of one store should have the
@@ -65,9 +64,8 @@ func (p Policy) validate() error {
 	return errors.Join(errs...)
 }
 
-// Announce covers, with a quarter to spare, the two delays between a key's creation on one replica
-// and its arrival at a verifier: another replica's reload, and then the verifier's cache.
-
+// reloadEvery and cacheAge are the two delays between a key's creation on one replica and its
+// arrival at a verifier that asks another replica. Announce covers both with a quarter to spare.
 func (p Policy) reloadEvery() time.Duration { return min(p.Announce/4, maxReloadEvery) }
 
 func (p Policy) cacheAge() time.Duration { return min(p.Announce/2, maxCacheAge) }

@@ -28,15 +28,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/authzd/authzd/storage"
 )
 
 const (
 	scanPage = 100
 
-	// minReload is the least time between two reloads on behalf of unknown key ids, and
+	// minReload is the least time between two reloads on behalf of unknown headers, and
 	// reloadTimeout the most that one may take.
 	minReload     = time.Second
 	reloadTimeout = 2 * time.Second
@@ -126,9 +124,9 @@ func (r *Ring) load(ctx context.Context) error {
 func (r *Ring) loadLocked(ctx context.Context) error {
 	now := r.now()
 	r.loaded = now
-	var known map[string]*key
-	if s := r.current.Load(); s != nil {
-		known = s.keys
+	old := r.current.Load()
+	if old == nil {
+		old = &snapshot{}
 	}
 	var keys []*key
 	for after := ""; ; {
@@ -140,7 +138,11 @@ func (r *Ring) loadLocked(ctx context.Context) error {
 			if !rec.Expires.IsZero() && !rec.Expires.After(now) {
 				continue // by this replica's clock
 			}
-			k, err := readKey(r.sealer, rec, known)
+			name, err := parseKeyName(rec.Key)
+			if err != nil {
+				return err
+			}
+			k, err := readKey(r.sealer, name, rec, old.named(name))
 			if err != nil {
 				return err
 			}
@@ -159,12 +161,13 @@ func (r *Ring) loadLocked(ctx context.Context) error {
 	return nil
 }
 
-// find returns the public key of a key id, or nil. An unknown one may be new on another replica,
-// so it causes a reload, but only once a second for all callers: anyone can make up key ids.
-func (r *Ring) find(kid string) (*jose.JSONWebKey, error) {
+// find returns the form of an encoded header, or nil. An unknown one may be of a key that is new
+// on another replica, so it causes a reload, but only once a second for all callers: anyone can
+// make up a header.
+func (r *Ring) find(header string) (*form, error) {
 	seen := r.current.Load()
-	if k := seen.public[kid]; k != nil {
-		return k, nil
+	if f := seen.forms[header]; f != nil {
+		return f, nil
 	}
 	r.loading.Lock()
 	defer r.loading.Unlock()
@@ -175,5 +178,5 @@ func (r *Ring) find(kid string) (*jose.JSONWebKey, error) {
 			return nil, err
 		}
 	}
-	return r.current.Load().public[kid], nil
+	return r.current.Load().forms[header], nil
 }

@@ -42,7 +42,7 @@ func (r *Ring) rotate(ctx context.Context) error {
 	}
 	for _, k := range s.keys {
 		if end, ok := r.retirement(s, k, now); ok {
-			errs = append(errs, r.apply(ctx, r.retire(k, end)))
+			errs = append(errs, r.retire(ctx, k, end))
 			changed = true
 		}
 	}
@@ -60,7 +60,7 @@ func (r *Ring) overdue(k *key, now time.Time) bool {
 // their successor is created; what is left is a key whose algorithm is in use no more, and one
 // that now signs longer-lived tokens than when its expiry was set.
 func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok bool) {
-	if next := s.keys[k.name.next().String()]; next != nil {
+	if next := s.named(k.name.next()); next != nil {
 		end = r.policy.retireAt(next.record.SignFrom)
 		return end, next.record.SignFrom.After(now) && k.expires.Before(end)
 	}
@@ -76,7 +76,7 @@ func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm) error 
 	var writes []storage.Write
 	if k := r.current.Load().newest(alg); k != nil {
 		name, signFrom = k.name.next(), now.Add(r.policy.Announce)
-		writes = append(writes, r.retire(k, r.policy.retireAt(signFrom)))
+		writes = append(writes, k.expiring(r.policy.retireAt(signFrom)))
 	}
 	jwk, err := generate(alg)
 	if err != nil {
@@ -87,20 +87,30 @@ func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm) error 
 		return err
 	}
 	writes = append(writes, storage.SigningKeys.Put(name.String(), rec, storage.Absent, time.Time{}))
-	if err := r.apply(ctx, writes...); err != nil {
-		return fmt.Errorf("announce signing key %s: %w", name, err)
+	if err := r.store.Apply(ctx, writes...); err != nil {
+		return unlessConflict(fmt.Errorf("announce signing key %s: %w", name, err))
 	}
+	r.log.Info("signing key announced", "alg", alg, "kid", jwk.KeyID, "sign_from", signFrom)
 	return nil
 }
 
-func (r *Ring) retire(k *key, end time.Time) storage.Write {
+// retire sets the time at which a key is forgotten.
+func (r *Ring) retire(ctx context.Context, k *key, end time.Time) error {
+	if err := r.store.Apply(ctx, k.expiring(end)); err != nil {
+		return unlessConflict(fmt.Errorf("retire signing key %s: %w", k.name, err))
+	}
+	r.log.Info("signing key retires", "alg", k.name.alg, "kid", k.pair.public.KeyID, "until", end)
+	return nil
+}
+
+// expiring is the write that sets a key's expiry, if the key is still what was loaded.
+func (k *key) expiring(end time.Time) storage.Write {
 	return storage.SigningKeys.Put(k.name.String(), &k.record, storage.At(k.version), end)
 }
 
-// apply makes the writes unless another replica was first: its work is as good as ours, and the
+// unlessConflict forgives that another replica was first: its work is as good as ours, and the
 // load that follows finds it.
-func (r *Ring) apply(ctx context.Context, writes ...storage.Write) error {
-	err := r.store.Apply(ctx, writes...)
+func unlessConflict(err error) error {
 	var conflict *storage.ConflictError
 	if errors.As(err, &conflict) {
 		return nil

@@ -12,46 +12,39 @@ import (
 
 // snapshot is the ring at one moment. It never changes once it is made.
 type snapshot struct {
-	keys    map[string]*key // by name
-	public  map[string]*jose.JSONWebKey
-	signing map[signerID][]candidate
+	keys    []*key           // by algorithm, and the newest first
+	forms   map[string]*form // by encoded header: what verifies
+	signing map[formID][]candidate
 	jwks    []byte
 }
 
-type signerID struct {
+type formID struct {
 	alg jose.SignatureAlgorithm
 	typ string
 }
 
-// candidate is a signer and the time from which it may be used.
+// candidate is a form and the time from which it signs.
 type candidate struct {
-	from   time.Time
-	signer jose.Signer
+	from time.Time
+	form *form
 }
 
-// newSnapshot prepares the live keys of a store. Signers are made for algs alone; every key is
+// newSnapshot prepares the live keys of a store. Only those of algs may sign, but every key is
 // published and verifies.
 func newSnapshot(keys []*key, algs []jose.SignatureAlgorithm) (*snapshot, error) {
-	s := &snapshot{
-		keys:    make(map[string]*key),
-		public:  make(map[string]*jose.JSONWebKey),
-		signing: make(map[signerID][]candidate),
-	}
-	// Newest first: the order of signing candidates.
 	slices.SortFunc(keys, func(a, b *key) int {
-		return cmp.Or(cmp.Compare(a.name.alg, b.name.alg), -cmp.Compare(a.name.generation, b.name.generation))
+		return cmp.Or(cmp.Compare(a.name.alg, b.name.alg), cmp.Compare(b.name.generation, a.name.generation))
 	})
+	s := &snapshot{keys: keys, forms: make(map[string]*form), signing: make(map[formID][]candidate)}
 	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 	for _, k := range keys {
-		s.keys[k.name.String()] = k
-		s.public[k.pair.kid] = k.pair.public
 		set.Keys = append(set.Keys, *k.pair.public)
-		if !slices.Contains(algs, k.name.alg) {
-			continue
-		}
-		for typ, signer := range k.pair.signers {
-			id := signerID{k.name.alg, typ}
-			s.signing[id] = append(s.signing[id], candidate{k.record.SignFrom, signer})
+		for _, f := range k.pair.forms {
+			s.forms[f.header] = f
+			if slices.Contains(algs, k.name.alg) {
+				id := formID{k.name.alg, f.typ}
+				s.signing[id] = append(s.signing[id], candidate{k.record.SignFrom, f})
+			}
 		}
 	}
 	var err error
@@ -61,28 +54,34 @@ func newSnapshot(keys []*key, algs []jose.SignatureAlgorithm) (*snapshot, error)
 	return s, nil
 }
 
-// signer returns the newest signer whose time has come. If none's has, because another replica
-// with a faster clock made the first key this very second, it is the oldest.
-func (s *snapshot) signer(id signerID, now time.Time) jose.Signer {
+// form returns the newest form whose time to sign has come. If none's has, because another replica
+// with a faster clock made the first key this very second, it is the oldest; nil if there is none.
+func (s *snapshot) form(id formID, now time.Time) *form {
 	candidates := s.signing[id]
-	for _, c := range candidates {
-		if !c.from.After(now) {
-			return c.signer
+	for i, c := range candidates {
+		if !c.from.After(now) || i == len(candidates)-1 {
+			return c.form
 		}
 	}
-	if len(candidates) == 0 {
-		return nil
-	}
-	return candidates[len(candidates)-1].signer
+	return nil
 }
 
 // newest returns the last key of an algorithm, or nil.
 func (s *snapshot) newest(alg jose.SignatureAlgorithm) *key {
-	var newest *key
 	for _, k := range s.keys {
-		if k.name.alg == alg && (newest == nil || k.name.generation > newest.name.generation) {
-			newest = k
+		if k.name.alg == alg {
+			return k
 		}
 	}
-	return newest
+	return nil
+}
+
+// named returns the key of that name, or nil.
+func (s *snapshot) named(name keyName) *key {
+	for _, k := range s.keys {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
 }
