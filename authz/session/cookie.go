@@ -1,0 +1,118 @@
+package session
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	sidBytes     = 16 // 128 bits
+	secretBytes  = 32 // 256 bits
+	browserBytes = 16
+
+	sidLength    = 22 // characters of unpadded base64url
+	secretLength = 43
+	browserChars = 22
+
+	// maxCookies bounds the lookups of one request that carries many cookies of our name.
+	maxCookies = 4
+)
+
+// ticket is the content of a session cookie.
+type ticket struct{ sid, secret string }
+
+func (t ticket) String() string { return t.sid + "." + t.secret }
+
+// parseTicket reads a cookie's value. There is one spelling of every ticket.
+func parseTicket(value string) (ticket, bool) {
+	sid, secret, ok := strings.Cut(value, ".")
+	if !ok || !wellFormed(sid, sidLength) || !wellFormed(secret, secretLength) {
+		return ticket{}, false
+	}
+	return ticket{sid, secret}, true
+}
+
+// ticketsOf returns the well-formed tickets of a request, the first few.
+func ticketsOf(r *http.Request, name string) []ticket {
+	var tickets []ticket
+	for _, c := range r.CookiesNamed(name) {
+		if t, ok := parseTicket(c.Value); ok && len(tickets) < maxCookies {
+			tickets = append(tickets, t)
+		}
+	}
+	return tickets
+}
+
+// opens tells whether the ticket's secret is that of the session.
+func (t ticket) opens(s *Session) bool {
+	return subtle.ConstantTimeCompare([]byte(hash(t.secret)), []byte(s.SecretHash)) == 1
+}
+
+// Browser returns a name of this browser, known before anybody has signed in, to which a pending
+// authorization is bound. It sets the cookie that carries it if there is none, so it must be called
+// once per request and before the response is written. The name is the hash of the cookie: whoever
+// reads it in a record or a log can't pretend to be the browser.
+//
+// The cookie is SameSite=Lax because an upstream's callback is a cross-site top-level GET.
+func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) string {
+	for _, c := range r.CookiesNamed(m.browserCookieName()) {
+		if wellFormed(c.Value, browserChars) {
+			return hash(c.Value)
+		}
+	}
+	value := random(browserBytes)
+	m.setCookie(w, m.browserCookieName(), value, 0)
+	return hash(value)
+}
+
+func (m *Sessions) cookieName() string        { return m.hostPrefix() + "authzd" }
+func (m *Sessions) browserCookieName() string { return m.hostPrefix() + "authzd-browser" }
+
+// hostPrefix makes the browser refuse the cookie from subdomains and from plain http
+// (RFC 6265bis section 4.1.3.2).
+func (m *Sessions) hostPrefix() string {
+	if m.config.Secure {
+		return "__Host-"
+	}
+	return ""
+}
+
+// setCookie sets a cookie for lifetime; zero: until the browser closes, negative: delete it.
+func (m *Sessions) setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	c := &http.Cookie{
+		Name:     name,
+		Value:    value,
+		Path:     "/", // demanded by __Host-
+		Secure:   m.config.Secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+		MaxAge:   int(lifetime / time.Second),
+	}
+	http.SetCookie(w, c)
+}
+
+// random returns n random bytes as unpadded base64url.
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// wellFormed tells whether s is n characters of canonical, unpadded base64url.
+func wellFormed(s string, n int) bool {
+	if len(s) != n {
+		return false
+	}
+	_, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil && !strings.ContainsAny(s, "\r\n") // which the decoder skips
+}
+
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}

@@ -1,0 +1,125 @@
+// Package session keeps the browser's login: who signed in here, when and how, and when that ends.
+//
+//	login   -> Start      new secret, record and cookie in one step        start.go
+//	request -> Load       cookie -> record, secret and limits checked      session.go
+//	        -> BelongsTo  the user is loaded by the caller: still enabled, same epoch?
+//	        -> TouchWrite the user was active: move the idle limit         touch.go
+//	refresh -> LoadByID   does the session of an online grant still live?
+//	logout  -> End        record and cookie are gone                       start.go
+//
+// The cookie is `sid.secret`. The sid is the key of the record and the sid claim of tokens, so it is
+// no secret; the secret is 256 bits, new at every login, and stored as its SHA-256 only. A cookie
+// that was planted before the login is therefore worth nothing after it, and neither the database
+// nor a token lets anybody forge one.
+//
+// A second cookie, set by Browser, names the browser before anybody has signed in: a pending
+// authorization is bound to it.
+package session
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Config says how long a login lasts.
+type Config struct {
+	// Secure tells that the issuer is https. The cookies then have the __Host- prefix; without it
+	// they serve http on loopback.
+	Secure bool
+
+	// Idle ends a session without activity, Max ends it whatever the user does. Both are positive.
+	Idle time.Duration
+	Max  time.Duration
+
+	// RememberMe replaces both limits for a user who asked to be remembered: such a session lives
+	// that long from the login, used or not, and survives a restart of the browser. Zero: nobody
+	// is remembered, which is what an operator wants who needs the idle limit for everyone.
+	RememberMe time.Duration
+
+	// ActivityBeacon makes only what the user really does count as activity. Otherwise a token
+	// refreshed in the background counts too.
+	ActivityBeacon bool
+}
+
+// Sessions is the store of browser logins. It is safe for concurrent use.
+type Sessions struct {
+	store  storage.Store
+	config Config
+}
+
+// New returns the sessions kept in store.
+func New(store storage.Store, config Config) *Sessions {
+	return &Sessions{store: store, config: config}
+}
+
+// Session is one live login, as it was read.
+type Session struct {
+	ID string // sid
+	storage.Session
+	version uint64
+}
+
+// BelongsTo tells whether the user may still use the session: it is theirs, their account is
+// enabled, and nothing has ended all their sessions since (a raised epoch). A nil user may not.
+func (s *Session) BelongsTo(user *storage.User) bool {
+	return user != nil && user.ID == s.UserID && !user.Disabled && user.Epoch == s.UserEpoch
+}
+
+// Load returns the live session of the request's cookie, or nil if there is none. Of several cookies
+// of the same name the first that is valid counts, since a stale one must not hide it. The caller
+// must ask BelongsTo before it trusts the session.
+func (m *Sessions) Load(ctx context.Context, r *http.Request) (*Session, error) {
+	for _, t := range ticketsOf(r, m.cookieName()) {
+		s, err := m.LoadByID(ctx, t.sid)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil && t.opens(s) {
+			return s, nil
+		}
+	}
+	return nil, nil
+}
+
+// LoadByID returns the live session with this sid, or nil. It proves nothing about the browser: it
+// is for refresh tokens that live and die with a session.
+func (m *Sessions) LoadByID(ctx context.Context, sid string) (*Session, error) {
+	if !wellFormed(sid, sidLength) {
+		return nil, nil
+	}
+	record, version, err := storage.Sessions.Get(ctx, m.store, sid)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	s := &Session{ID: sid, Session: *record, version: version}
+	if ends, _ := m.Limits(s); !time.Now().Before(ends) {
+		return nil, nil // the limits were shortened after the record was written
+	}
+	return s, nil
+}
+
+// Limits returns when the session ends if nothing more happens in it, and when it ends whatever
+// happens. The first is never after the second; for a remembered session they are the same.
+func (m *Sessions) Limits(s *Session) (idle, absolute time.Time) {
+	if s.Remember && m.config.RememberMe > 0 {
+		absolute = s.CreatedAt.Add(m.config.RememberMe)
+		return absolute, absolute
+	}
+	idle, absolute = s.LastActive.Add(m.config.Idle), s.CreatedAt.Add(m.config.Max)
+	if idle.After(absolute) {
+		idle = absolute
+	}
+	return idle, absolute
+}
+
+// put is the write that stores s. The record expires with the session, so that the store sweeps it.
+func (m *Sessions) put(s *Session, cond storage.Condition) storage.Write {
+	ends, _ := m.Limits(s)
+	return storage.Sessions.Put(s.ID, &s.Session, cond, ends)
+}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Login is how the user has just signed in.
+type Login struct {
+	AuthTime  time.Time // zero: now
+	AMR       []string  // RFC 8176
+	ACR       string
+	Connector string // empty: password
+}
+
+// maxAttempts bounds how often a login starts over because its old session changed meanwhile.
+const maxAttempts = 5
+
+// Start begins the session of a user who has just signed in, and sets its cookie. If old, the
+// session of this browser, is theirs, it goes on under the same sid, so that the grants that depend
+// on it live on; its secret and its limits are new. If it is another user's, it ends. A nil old is
+// a first login.
+func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Session, user *storage.User, login Login, remember bool) (*Session, error) {
+	for range maxAttempts {
+		s, secret, writes, err := m.begin(ctx, old, user, login, remember)
+		if err != nil {
+			return nil, err
+		}
+		err = m.store.Apply(ctx, writes...)
+		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
+			continue // touched, or ended, by another request
+		} else if err != nil {
+			return nil, fmt.Errorf("start session: %w", err)
+		}
+		m.setSessionCookie(w, s, secret)
+		return s, nil
+	}
+	return nil, fmt.Errorf("start session: %w", storage.ErrUnavailable)
+}
+
+// begin computes the new session and the writes that make it.
+func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, login Login, remember bool) (s *Session, secret string, writes []storage.Write, err error) {
+	now := time.Now().UTC()
+	if login.AuthTime.IsZero() {
+		login.AuthTime = now
+	}
+	secret = random(secretBytes)
+	s = &Session{ID: random(sidBytes), Session: storage.Session{
+		UserID: user.ID, UserEpoch: user.Epoch, SecretHash: hash(secret),
+		AuthTime: login.AuthTime, AMR: login.AMR, ACR: login.ACR, Connector: login.Connector,
+		Remember:  remember && m.config.RememberMe > 0,
+		CreatedAt: now, LastActive: now,
+	}}
+	cond := storage.Absent
+	if old != nil {
+		current, err := m.LoadByID(ctx, old.ID)
+		switch {
+		case err != nil:
+			return nil, "", nil, fmt.Errorf("start session: %w", err)
+		case current != nil && current.BelongsTo(user):
+			s.ID, cond = current.ID, storage.At(current.version)
+		default:
+			writes = append(writes, storage.Sessions.Delete(old.ID, storage.Any))
+		}
+	}
+	return s, secret, append(writes, m.put(s, cond)), nil
+}
+
+func (m *Sessions) setSessionCookie(w http.ResponseWriter, s *Session, secret string) {
+	var lifetime time.Duration
+	if s.Remember {
+		lifetime = m.config.RememberMe
+	}
+	m.setCookie(w, m.cookieName(), ticket{s.ID, secret}.String(), lifetime)
+}
+
+// End deletes the session and its cookie. A nil session only clears the cookie.
+func (m *Sessions) End(ctx context.Context, w http.ResponseWriter, s *Session) error {
+	if s != nil {
+		if err := m.store.Apply(ctx, storage.Sessions.Delete(s.ID, storage.Any)); err != nil {
+			return fmt.Errorf("end session: %w", err)
+		}
+	}
+	m.setCookie(w, m.cookieName(), "", -time.Second)
+	return nil
+}

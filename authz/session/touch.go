@@ -1,0 +1,52 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// maxTouchInterval is the longest time for which activity goes unrecorded.
+const maxTouchInterval = time.Minute
+
+// TouchWrite returns the write that records activity in a session, and whether there is one to make:
+// a touch is written only when the last one is older than a twentieth of the idle limit, at most a
+// minute, so that reading a page does not cost a commit. byUser tells a user's own act (a page of
+// ours, the app's activity beacon) from what runs by itself (a refreshed token, prompt=none), which
+// counts only without Config.ActivityBeacon.
+//
+// The write is conditional: it never brings back a session that has ended. Made in the caller's
+// Apply it may therefore lose to another request, as a *storage.ConflictError on the sessions table:
+// the caller then loads the session again and, if it lives, tries again without the touch.
+func (m *Sessions) TouchWrite(s *Session, now time.Time, byUser bool) (storage.Write, bool) {
+	if !byUser && m.config.ActivityBeacon {
+		return storage.Write{}, false
+	}
+	if now.Sub(s.LastActive) < min(m.config.Idle/20, maxTouchInterval) {
+		return storage.Write{}, false
+	}
+	touched := *s
+	touched.LastActive = now.UTC()
+	return m.put(&touched, storage.At(s.version)), true
+}
+
+// Touch records that the user is active, by TouchWrite in an Apply of its own. A lost race is no
+// error: whoever won has touched the session too, or ended it.
+func (m *Sessions) Touch(ctx context.Context, s *Session) error {
+	now := time.Now()
+	write, due := m.TouchWrite(s, now, true)
+	if !due {
+		return nil
+	}
+	err := m.store.Apply(ctx, write)
+	if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("touch session: %w", err)
+	}
+	s.LastActive = now.UTC()
+	return nil
+}
