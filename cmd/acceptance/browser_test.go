@@ -1,0 +1,185 @@
+package acceptance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+// browser is a user agent without scripts: cookies, redirects and forms.
+type browser struct {
+	issuer string
+	client *http.Client
+	logins int // how often it was asked for a password
+}
+
+func newBrowser(t *testing.T, s *server) *browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{issuer: s.issuer, client: &http.Client{
+		Jar:           jar,
+		Timeout:       time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// authorize opens an authorization URL and does what the pages ask for: Alice signs in and allows.
+// It returns the URL outside the issuer that the browser was sent to in the end.
+func (b *browser) authorize(authURL string) (*url.URL, error) {
+	req, err := http.NewRequest(http.MethodGet, authURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	for range 10 {
+		p, err := b.open(req)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case p.location != nil && !strings.HasPrefix(p.location.String(), b.issuer+"/"):
+			return p.location, nil
+		case p.location != nil:
+			req, err = http.NewRequest(http.MethodGet, p.location.String(), nil)
+		case p.byID("login-submit") != nil:
+			b.logins++
+			req, err = p.submit("login-submit", map[string]string{"username": "alice", "password": password})
+		case p.byID("consent-allow") != nil:
+			req, err = p.submit("consent-allow", nil)
+		default:
+			return nil, fmt.Errorf("status %d, and a page that leads nowhere: %s", p.status, p.text())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, errors.New("the pages go round in circles")
+}
+
+// page is an answer: a redirect, or a document.
+type page struct {
+	url      *url.URL
+	status   int
+	location *url.URL // nil: not a redirect
+	root     *html.Node
+}
+
+func (b *browser) open(req *http.Request) (*page, error) {
+	resp, err := b.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	p := &page{url: req.URL, status: resp.StatusCode}
+	if p.location, err = resp.Location(); err != nil && !errors.Is(err, http.ErrNoLocation) {
+		return nil, err
+	}
+	p.root, err = html.Parse(bytes.NewReader(body))
+	return p, err
+}
+
+// submit presses the button with that id: the request carries what its form holds, with the
+// inputs named in fields (by their ids) filled in.
+func (p *page) submit(buttonID string, fields map[string]string) (*http.Request, error) {
+	button := p.byID(buttonID)
+	form := button
+	for form != nil && form.Data != "form" {
+		form = form.Parent
+	}
+	if form == nil {
+		return nil, fmt.Errorf("no form around %q", buttonID)
+	}
+	values := url.Values{}
+	for n := range form.Descendants() {
+		if name := attr(n, "name"); name != "" && n.Data == "input" && sent(n) {
+			value, filled := fields[attr(n, "id")]
+			if !filled {
+				value = attr(n, "value")
+			}
+			values.Add(name, value)
+		}
+	}
+	if name := attr(button, "name"); name != "" {
+		values.Add(name, attr(button, "value"))
+	}
+	action, err := p.url.Parse(attr(form, "action"))
+	if err != nil {
+		return nil, err
+	}
+	if !strings.EqualFold(attr(form, "method"), http.MethodPost) {
+		return nil, fmt.Errorf("the form of %q is not sent by POST", buttonID)
+	}
+	req, err := http.NewRequest(http.MethodPost, action.String(), strings.NewReader(values.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	// What Chromium sends from a page whose Referrer-Policy is no-referrer.
+	req.Header.Set("Origin", "null")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	return req, nil
+}
+
+// sent reports whether a form sends this input although nobody has touched it.
+func sent(input *html.Node) bool {
+	switch attr(input, "type") {
+	case "submit", "button", "image", "reset", "file":
+		return false
+	case "checkbox", "radio":
+		return hasAttr(input, "checked")
+	}
+	return !hasAttr(input, "disabled")
+}
+
+func (p *page) byID(id string) *html.Node {
+	for n := range p.root.Descendants() {
+		if n.Type == html.ElementNode && attr(n, "id") == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// text is what the page says, in one line.
+func (p *page) text() string {
+	var words []string
+	for n := range p.root.Descendants() {
+		if n.Type == html.TextNode && n.Parent.Data != "style" && n.Parent.Data != "script" {
+			words = append(words, strings.Fields(n.Data)...)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func attr(n *html.Node, key string) string {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func hasAttr(n *html.Node, key string) bool {
+	for _, a := range n.Attr {
+		if a.Key == key {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,72 @@
+package acceptance
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// buildDir is where the binary under test is built; TestMain makes and removes it.
+var buildDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "authzd-acceptance-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	buildDir = dir
+	return m.Run()
+}
+
+// binary builds authzd, once, with the race detector where the tests have it too.
+var binary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(buildDir, "authzd")
+	args := []string{"build", "-o", path}
+	if raceDetector() {
+		args = append(args, "-race")
+	}
+	out, err := exec.Command("go", append(args, "../authzd")...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// raceDetector reports whether the running test was built with -race.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
+// needTool returns the path of a program that a test cannot do without. Where it is missing the
+// test is skipped, or fails with CI=true.
+func needTool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if errors.Is(err, exec.ErrNotFound) {
+		missing(t, name+" is not installed")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s, and with CI=true nothing may be skipped", what)
+	}
+	t.Skipf("SKIPPED: %s; make test installs it", what)
+}

@@ -1,0 +1,17 @@
+// Package acceptance tests the authzd binary from the outside, the way its users meet it: a
+// configuration file, a process, HTTP, signals. It holds tests only, and knows nothing of the
+// packages that the binary is made of.
+//
+//	go build ─> authzd.yaml in a new folder ─> authzd serve ─> /readyz
+//	                                                             │
+//	  a relying party that we did not write  ── /authorize ──────┤
+//	  (x/oauth2 + go-oidc, openid-client, jose)                  │
+//	                                                             ▼
+//	  a browser without scripts fills the sign-in and consent forms ─> callback ─> /token, /userinfo …
+//
+// Around the same flow stand the things that only a whole process shows: crashes under load,
+// restarts, and races over HTTP. Two tests look at the tree instead: the import graph, and the
+// container image's build line.
+//
+// What needs Node.js is skipped, and says so, where Node.js is missing; with CI=true it fails.
+package acceptance

@@ -1,0 +1,86 @@
+package acceptance
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// party is a relying party written in JavaScript: one script of the npm folder. See npm/party.mjs
+// for how it asks for a browser.
+type party struct {
+	script string
+	client url.Values // its environment
+}
+
+// run starts the script against the server, opens what it asks for in the browser, and fails the
+// test with the script's words if it fails.
+func (p party) run(t *testing.T, s *server, b *browser) {
+	t.Helper()
+	node := needTool(t, "node")
+	if _, err := os.Stat("npm/node_modules/openid-client"); err != nil {
+		missing(t, "the npm packages of cmd/acceptance/npm are not installed")
+	}
+
+	cmd := exec.CommandContext(t.Context(), node, p.script)
+	cmd.Dir = "npm"
+	cmd.Env = append(os.Environ(), "ISSUER="+s.issuer, "RESOURCE="+apiResource)
+	for name := range p.client {
+		cmd.Env = append(cmd.Env, name+"="+p.client.Get(name))
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		callback, err := b.authorize(lines.Text())
+		if err != nil {
+			t.Error(err)
+			stdin.Close()
+			break
+		}
+		if _, err := io.WriteString(stdin, callback.String()+"\n"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%s: %v\n%s", p.script, err, &stderr)
+	}
+}
+
+func TestOpenIDClient(t *testing.T) {
+	s := startServer(t, "")
+	for id, callback := range map[string]string{"spa": spaCallback, "web": webCallback, "web-post": webPostCallback} {
+		t.Run(id, func(t *testing.T) {
+			p := party{"code.mjs", url.Values{"CLIENT_ID": {id}, "REDIRECT_URI": {callback}}}
+			if id != "spa" {
+				p.client.Set("CLIENT_SECRET", secret)
+			}
+			p.run(t, s, newBrowser(t, s))
+		})
+	}
+	t.Run("worker", func(t *testing.T) {
+		p := party{"service.mjs", url.Values{"CLIENT_ID": {"worker"}, "CLIENT_SECRET": {secret}}}
+		p.run(t, s, newBrowser(t, s))
+	})
+}
+
+func TestJoseAPI(t *testing.T) {
+	s := startServer(t, "")
+	tokens := mustSignIn(t, s)
+	p := party{"api.mjs", url.Values{"ACCESS_TOKEN": {tokens.AccessToken}, "ID_TOKEN": {tokens.IDToken}}}
+	p.run(t, s, newBrowser(t, s))
+}

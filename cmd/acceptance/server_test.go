@@ -1,0 +1,258 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// What the configuration of every test server holds.
+const (
+	apiResource = "https://api.example.com"
+	password    = "correct horse battery staple"
+	secret      = "Zk3vQ9sT1xW7rB5nM2cL8pH4dF6gJ0aY"
+
+	spaCallback     = "https://spa.example.com/callback"
+	webCallback     = "https://web.example.com/callback"
+	webPostCallback = "https://web-post.example.com/callback"
+)
+
+const configuration = `
+issuer: http://%[1]s
+listen: %[1]s
+storage: {bolt: {path: %[2]s/authzd.db}}
+resources:
+  - {resource: "` + apiResource + `", name: Orders API, scopes: [orders.read, orders.write]}
+clients:
+  - client_id: spa
+    preset: spa
+    first_party: true
+    redirect_uris: [` + spaCallback + `]
+    scope: openid profile email offline_access orders.read
+    resources: [` + apiResource + `]
+  - client_id: web
+    preset: web
+    client_secret: ` + secret + `
+    token_endpoint_auth_method: client_secret_basic
+    redirect_uris: [` + webCallback + `]
+    scope: openid profile email offline_access orders.read orders.write
+    resources: [` + apiResource + `]
+  - client_id: web-post
+    preset: web
+    client_secret: ` + secret + `
+    token_endpoint_auth_method: client_secret_post
+    redirect_uris: [` + webPostCallback + `]
+    scope: openid profile email offline_access orders.read
+    resources: [` + apiResource + `]
+  - client_id: worker
+    preset: service
+    client_secret: ` + secret + `
+    scope: orders.read orders.write
+    resources: [` + apiResource + `]
+users:
+  - username: alice
+    password: ` + password + `
+    name: Alice Liddell
+    email: alice@example.com
+    email_verified: true
+    roles: [admin]
+%[3]s
+`
+
+const (
+	startTimeout = 30 * time.Second // generous: the race detector on a busy machine
+	stopTimeout  = 20 * time.Second
+)
+
+// server is one data folder and the process that serves it.
+type server struct {
+	issuer string
+	addr   string
+	dir    string
+	proc   *process
+}
+
+// process is one run of the binary.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{} // closed once err is set
+	err    error
+}
+
+// startServer serves a new data folder until the test ends. more is appended to the configuration
+// file. However the test ends, the process must stop cleanly, without a panic or a data race.
+func startServer(t *testing.T, more string) *server {
+	t.Helper()
+	// Not t.TempDir, whose path may be too long for the admin socket.
+	dir, err := os.MkdirTemp("", "authzd-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{dir: dir}
+	t.Cleanup(func() { s.finish(t) })
+
+	for { // another process may take the port between here and there
+		s.addr = freeAddr()
+		s.issuer = "http://" + s.addr
+		text := fmt.Sprintf(configuration, s.addr, dir, more)
+		if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := s.start()
+		if err == nil {
+			return s
+		}
+		if !strings.Contains(s.log(t), "address already in use") {
+			t.Fatalf("start: %v", err)
+		}
+	}
+}
+
+// freeAddr returns a loopback address that nobody listens on. Its port is below those that the
+// kernel gives to outgoing connections, since a restarted server needs it again: no client may
+// have got it meanwhile.
+func freeAddr() string {
+	for {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
+	}
+}
+
+func (s *server) configFile() string { return filepath.Join(s.dir, "authzd.yaml") }
+func (s *server) logFile() string    { return filepath.Join(s.dir, "authzd.log") }
+
+// log returns everything that the server has written so far, all runs together.
+func (s *server) log(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(s.logFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// start runs the binary on the data folder and returns once it is ready.
+func (s *server) start() error {
+	path, err := binary()
+	if err != nil {
+		return err
+	}
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+
+	p := &process{cmd: exec.Command(path, "serve", "--config", s.configFile()), exited: make(chan struct{})}
+	p.cmd.Dir = s.dir
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.exited)
+	}()
+	s.proc = p
+
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.exited:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := s.waitReady(ctx); err != nil {
+		return errors.Join(err, s.kill())
+	}
+	return nil
+}
+
+// waitReady returns once /readyz answers 200, whichever process it is that answers.
+func (s *server) waitReady(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.issuer+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the server did not become ready: %w", ctx.Err())
+		}
+	}
+}
+
+// stop asks the server to drain, and returns an error unless it exits with status 0.
+func (s *server) stop() error {
+	if err := s.proc.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("SIGTERM: %w", err)
+	}
+	select {
+	case <-s.proc.exited:
+		return s.proc.err
+	case <-time.After(stopTimeout):
+		return errors.Join(errors.New("still running after SIGTERM"), s.kill())
+	}
+}
+
+// kill ends the process as a power cut would: at once, wherever it is.
+func (s *server) kill() error {
+	if err := s.proc.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-s.proc.exited
+	return nil
+}
+
+// finish stops the server at the end of its test and judges its log.
+func (s *server) finish(t *testing.T) {
+	defer os.RemoveAll(s.dir)
+	if s.proc == nil {
+		return
+	}
+	if err := s.stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	log, err := os.ReadFile(s.logFile())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"DATA RACE", "panic:", "goroutine "} {
+		if bytes.Contains(log, []byte(bad)) {
+			t.Errorf("the log holds %q", bad)
+		}
+	}
+	for _, secret := range []string{password, secret, "azr_", "azc_"} {
+		if bytes.Contains(log, []byte(secret)) {
+			t.Errorf("the log holds a secret: %q", secret)
+		}
+	}
+	if t.Failed() {
+		t.Logf("end of the log:\n%s", log[max(0, len(log)-8000):])
+	}
+}
