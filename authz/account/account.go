@@ -1,0 +1,78 @@
+// Package account knows the users: who they are, how they prove it, and which upstream identities
+// are theirs.
+//
+//	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
+//	                            authenticate.go, throttle.go, password.go, phc.go
+//	upstream  -> SignInWith     (issuer, subject) known? -> that user
+//	                            else a proven e-mail address of a user -> link
+//	                            else an address of a user -> *LinkRequiredError -> sign in -> Link
+//	                            else a new user                       signin.go
+//	start     -> EnsureUsers    the users of the configuration file   seed.go
+//	later     -> Get            is the user still there and enabled?
+//
+// A user is one record; usernames and e-mail addresses are unique by index records that are written
+// with it in one Apply (names.go, index.go). Everything that counts failed logins is in memory, per
+// process.
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+var (
+	// ErrInvalidCredentials is every way of failing a password login: it does not tell which.
+	ErrInvalidCredentials = errors.New("wrong username or password")
+	// ErrDisabled: the upstream login succeeded, but the account is disabled.
+	ErrDisabled = errors.New("account is disabled")
+	// ErrBusy: too many passwords are being checked at this moment (503, worth a retry).
+	ErrBusy = errors.New("too many password checks at once")
+	// ErrIdentityTaken: the upstream identity is linked to another user.
+	ErrIdentityTaken = errors.New("this identity is linked to another account")
+)
+
+// ThrottledError refuses a login without checking it, because too many have failed.
+type ThrottledError struct {
+	RetryAfter time.Duration // at least 1 s
+}
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("too many failed logins: try again in %v", e.RetryAfter)
+}
+
+// LinkRequiredError: a user already has the e-mail address of an unknown upstream identity, and it
+// is not certain enough that both are the same person. The user signs in to that account first, and
+// then Link may be called.
+type LinkRequiredError struct {
+	UserID string
+}
+
+func (e *LinkRequiredError) Error() string {
+	return "an account with this e-mail address exists: sign in to it first"
+}
+
+// maxAttempts bounds how often a change starts over because another request won the race.
+const maxAttempts = 5
+
+// Directory is all users. It is safe for concurrent use.
+type Directory struct {
+	store     storage.Store
+	passwords *Passwords
+	failures  *throttle
+	pace      time.Duration
+}
+
+// New returns the directory kept in store. Passwords are verified, and hashed anew, by passwords.
+func New(store storage.Store, passwords *Passwords) *Directory {
+	return &Directory{store: store, passwords: passwords, failures: newThrottle(), pace: failurePace}
+}
+
+// Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.
+func (d *Directory) Get(ctx context.Context, id string) (*storage.User, error) {
+	user, _, err := storage.Users.Get(ctx, d.store, id)
+	return user, err
+}

@@ -1,0 +1,143 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// A login name is a username or an e-mail address. Two kinds of index records make it lead to one
+// user only:
+//
+//	Usernames  every username
+//	Emails     every verified address, and the unverified ones that the operator gave to a user:
+//	           those prove nothing, but they tell that an account may exist already
+//
+// An address that only an upstream claims is not indexed: claiming somebody else's must not keep
+// that person out. A username in the form of an address and another user's verified address exclude
+// each other.
+
+// TakenError refuses a name that belongs to another user.
+type TakenError struct {
+	What string // "username" or "e-mail address"
+}
+
+func (e *TakenError) Error() string { return "this " + e.What + " belongs to another account" }
+
+// byUsername returns the user of a normalised username, or nil.
+func (d *Directory) byUsername(ctx context.Context, key string) (*storage.User, error) {
+	ref, _, err := storage.Usernames.Get(ctx, d.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return d.find(ctx, ref.UserID)
+}
+
+// byEmail returns the user who holds a normalised address, or nil, and what a write of the index
+// record must be conditional on.
+func (d *Directory) byEmail(ctx context.Context, key string) (*storage.User, storage.Condition, error) {
+	ref, version, err := storage.Emails.Get(ctx, d.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, storage.Absent, nil
+	} else if err != nil {
+		return nil, 0, err
+	}
+	user, err := d.find(ctx, ref.UserID)
+	return user, storage.At(version), err
+}
+
+// find is Get with nil for a user who does not exist.
+func (d *Directory) find(ctx context.Context, id string) (*storage.User, error) {
+	user, err := d.Get(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	return user, err
+}
+
+// verified tells whether a normalised address is known to be the user's.
+func verified(user *storage.User, key string) bool {
+	own, err := NormalizeEmail(user.Profile.Email)
+	return err == nil && own == key && user.Profile.EmailVerified
+}
+
+// create stores a new user with their names, and more writes that belong to it. byOperator says who
+// gave the e-mail address. Errors are *TakenError, or *storage.ConflictError if another request took
+// a name at this moment.
+func (d *Directory) create(ctx context.Context, user *storage.User, byOperator bool, more ...storage.Write) error {
+	username, err := NormalizeUsername(user.Username)
+	if err != nil {
+		return err
+	}
+	address, claim, err := d.claimEmail(ctx, user, username, byOperator)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(username, "@") && (claim == nil || address != username) {
+		holder, cond, err := d.byEmail(ctx, username)
+		if err != nil {
+			return err
+		} else if holder != nil {
+			return &TakenError{"username"}
+		}
+		claim = append(claim, storage.Emails.Delete(username, cond)) // stays free until the commit
+	}
+	writes := append(more, storage.Users.Put(user.ID, user, storage.Absent, never),
+		storage.Usernames.Put(username, &storage.UserRef{UserID: user.ID}, storage.Absent, never))
+	return d.store.Apply(ctx, append(writes, claim...)...)
+}
+
+// claimEmail returns the user's normalised address and the writes that make it lead to them, if it
+// should.
+func (d *Directory) claimEmail(ctx context.Context, user *storage.User, username string, byOperator bool) (address string, claim []storage.Write, err error) {
+	if user.Profile.Email == "" {
+		return "", nil, nil
+	}
+	if address, err = NormalizeEmail(user.Profile.Email); err != nil {
+		return "", nil, err
+	}
+	holder, cond, err := d.byEmail(ctx, address)
+	if err != nil {
+		return "", nil, err
+	}
+	claim = []storage.Write{storage.Emails.Put(address, &storage.UserRef{UserID: user.ID}, cond, never)}
+	if !user.Profile.EmailVerified {
+		if !byOperator || holder != nil {
+			claim = nil
+		}
+		return address, claim, nil
+	}
+	if holder != nil && verified(holder, address) {
+		return "", nil, &TakenError{"e-mail address"}
+	}
+	if address != username {
+		namesake, err := d.byUsername(ctx, address)
+		if err != nil {
+			return "", nil, err
+		} else if namesake != nil {
+			return "", nil, &TakenError{"e-mail address"}
+		}
+		claim = append(claim, storage.Usernames.Delete(address, storage.Absent)) // stays free until the commit
+	}
+	return address, claim, nil
+}
+
+// never is the expiry of what stays.
+var never time.Time
+
+// retry runs a change until no other request interferes with it.
+func retry(change func() error) error {
+	for range maxAttempts {
+		err := change()
+		if conflict := (*storage.ConflictError)(nil); !errors.As(err, &conflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("too many changes at once: %w", storage.ErrUnavailable)
+}

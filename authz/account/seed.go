@@ -1,0 +1,94 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Seed is a user of the configuration file.
+type Seed struct {
+	Username string
+	Password string // plain text or a hash that CheckHash accepts; empty: no password login
+	Profile  storage.Profile
+	Roles    []string
+	Groups   []string
+	Disabled bool
+}
+
+// Validate returns everything that is wrong with a seed, joined. No message holds the password.
+func (s Seed) Validate() error {
+	_, err := NormalizeUsername(s.Username)
+	errs := []error{err}
+	if s.Profile.Email != "" {
+		_, err := NormalizeEmail(s.Profile.Email)
+		errs = append(errs, err)
+	} else if s.Profile.EmailVerified {
+		errs = append(errs, errors.New("email_verified without an email"))
+	}
+	switch {
+	case looksHashed(s.Password):
+		errs = append(errs, CheckHash(s.Password))
+	case s.Password != "":
+		_, err := prepare(s.Password)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// EnsureUsers creates the users of the configuration file that don't exist yet, and leaves those
+// that do as they are. It may run in several processes at once. Every seed is tried; the errors are
+// joined, and name the username.
+func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) error {
+	var errs []error
+	for _, seed := range seeds {
+		err := seed.Validate()
+		if err == nil {
+			err = d.ensure(ctx, seed)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("user %q: %w", seed.Username, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Directory) ensure(ctx context.Context, seed Seed) error {
+	key, err := NormalizeUsername(seed.Username)
+	if err != nil {
+		return err
+	}
+	user := &storage.User{
+		ID: newUserID(), Username: strings.TrimSpace(seed.Username), Profile: seed.Profile,
+		Roles: seed.Roles, Groups: seed.Groups, Disabled: seed.Disabled,
+	}
+	return retry(func() error {
+		if existing, err := d.byUsername(ctx, key); err != nil || existing != nil {
+			return err
+		}
+		if user.PasswordHash == "" && seed.Password != "" {
+			if user.PasswordHash, err = d.hashSeed(ctx, seed.Password); err != nil {
+				return err
+			}
+		}
+		user.CreatedAt = time.Now().UTC()
+		user.UpdatedAt = user.CreatedAt
+		return d.create(ctx, user, true)
+	})
+}
+
+func (d *Directory) hashSeed(ctx context.Context, password string) (string, error) {
+	if looksHashed(password) {
+		return password, nil
+	}
+	return d.passwords.Hash(ctx, password)
+}
+
+// newUserID returns an id that tells nothing but its age, and that no other user ever has.
+func newUserID() string { return uuid.Must(uuid.NewV7()).String() }
