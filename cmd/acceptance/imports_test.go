@@ -125,7 +125,7 @@ func TestImportsHaveNoKnownHoles(t *testing.T) {
 		"google.golang.org/grpc":        "v1.85.0",
 		"go.opentelemetry.io/otel/sdk":  "v1.47.0",
 	}
-	cmd := exec.Command("go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all")
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", "./...")
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	if err != nil {
@@ -135,6 +135,7 @@ func TestImportsHaveNoKnownHoles(t *testing.T) {
 		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if floor := floors[name]; floor != "" && semver.Compare(version, floor) < 0 {
 			t.Errorf("%s is %s, and has to be %s or newer", name, version, floor)
+			delete(floors, name) // once is enough
 		}
 	}
 }
