@@ -106,8 +106,7 @@ type Session struct {
 // Consent is what a user has allowed a client, remembered.
 type Consent struct {
 	Scopes    []string  `json:"scopes"`
-	Resources []string  `json:"resources,omitempty"`
-	GrantedAt time.Time `json:"granted_at"`
+	GrantedAt time.Time `json:"granted_at"` // grants from before it are void: consent was withdrawn since
 }
 
 // Authorization is what the resource owner granted: shared by a code and the grant that it becomes.
@@ -122,7 +121,6 @@ type Authorization struct {
 	AMR           []string  `json:"amr,omitempty"`
 	IDTokenClaims []string  `json:"id_token_claims,omitempty"` // asked for by the claims parameter
 	UserInfo      []string  `json:"userinfo_claims,omitempty"` // asked for by the claims parameter
-	AskedAuthTime bool      `json:"asked_auth_time,omitempty"`
 }
 
 // Code is an authorization code (RFC 6749 section 4.1.2). It stays after use, so that a second use

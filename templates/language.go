@@ -153,12 +153,15 @@ func (c catalogue) date(t time.Time) string {
 	).Replace(c["date"])
 }
 
-// initial is the letter that stands for a user.
-func initial(u User) string {
-	for _, s := range []string{u.Name, u.Username} {
+// initial is the letter that stands for the first of these names that begins with one.
+func initial(names ...string) string {
+	for _, s := range names {
 		if r, _ := utf8.DecodeRuneInString(strings.TrimSpace(s)); unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return string(unicode.ToUpper(r))
 		}
 	}
 	return "?"
 }
+
+// Languages lists the languages that pages come in, as BCP 47 tags.
+func Languages() []string { return append([]string(nil), languages...) }

@@ -1,0 +1,177 @@
+package authz
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// accessClaims is the payload of an access token (RFC 9068 section 2.2). gid is the grant, the
+// handle of revocation; it is absent from app tokens.
+type accessClaims struct {
+	Issuer   string   `json:"iss"`
+	Subject  string   `json:"sub"`
+	Audience []string `json:"aud"`
+	ClientID string   `json:"client_id"`
+	Scope    string   `json:"scope,omitempty"`
+	Expires  int64    `json:"exp"` // seconds since 1970
+	IssuedAt int64    `json:"iat"`
+	ID       string   `json:"jti"`
+	GrantID  string   `json:"gid,omitempty"`
+	Session  string   `json:"sid,omitempty"`
+	AuthTime int64    `json:"auth_time,omitempty"`
+	ACR      string   `json:"acr,omitempty"`
+	AMR      []string `json:"amr,omitempty"`
+	Roles    []string `json:"roles,omitempty"`  // RFC 9068 section 2.2.3.1
+	Groups   []string `json:"groups,omitempty"` // with scope groups
+}
+
+func (c *accessClaims) has(scope string) bool {
+	for s := range strings.FieldsSeq(c.Scope) {
+		if s == scope {
+			return true
+		}
+	}
+	return false
+}
+
+// newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.
+func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Duration, err error) {
+	lifetime = cmp.Or(x.client.AccessTokenLifetime, s.config.Lifetimes.AccessToken)
+	expires := x.now.Add(lifetime)
+	claims := accessClaims{
+		Issuer:   s.config.Issuer,
+		Subject:  x.client.ID,
+		Audience: x.resources,
+		ClientID: x.client.ID,
+		Scope:    strings.Join(x.scopes, " "),
+		Expires:  expires.Unix(),
+		IssuedAt: x.now.Unix(),
+		ID:       newID(),
+		GrantID:  x.grantID,
+	}
+	if len(claims.Audience) == 0 {
+		claims.Audience = []string{s.url("/userinfo")}
+	}
+	if x.grant != nil {
+		claims.Subject = x.user.ID
+		claims.Session = x.grant.SessionID
+		claims.AuthTime, claims.ACR, claims.AMR = x.grant.AuthTime.Unix(), x.grant.ACR, x.grant.AMR
+		claims.Roles = x.user.Roles
+		if claims.has("groups") {
+			claims.Groups = x.user.Groups
+		}
+	}
+	typ, alg := s.accessTokenFormat(x.resources)
+	if typ != TokenTypeOpaque {
+		token, err = s.keys.Sign(alg, typ, claims)
+		return token, lifetime, err
+	}
+	raw, err := json.Marshal(claims)
+	if err != nil {
+		return "", 0, fmt.Errorf("encode access token: %w", err)
+	}
+	token = newToken(prefixAccess)
+	x.writes = append(x.writes, storage.AccessTokens.Put(hashToken(token), &storage.AccessToken{Claims: raw}, storage.Absent, expires))
+	return token, lifetime, nil
+}
+
+// accessTokenFormat is what the resources ask for; if one of several wants opaque tokens, they all
+// get one, and otherwise the first one that asks for something decides.
+func (s *Server) accessTokenFormat(resources []string) (typ string, alg jose.SignatureAlgorithm) {
+	for _, uri := range resources {
+		r := s.resources.get(uri)
+		if r == nil {
+			continue
+		}
+		if r.TokenType == TokenTypeOpaque {
+			return TokenTypeOpaque, ""
+		}
+		typ, alg = cmp.Or(typ, r.TokenType), cmp.Or(alg, r.Alg)
+	}
+	return cmp.Or(typ, TokenTypeAT), cmp.Or(alg, s.config.Signing.Alg)
+}
+
+// errInactive: the token is not, or no longer, an access token of ours that counts.
+var errInactive = errors.New("the access token is not active")
+
+// activeToken is a token that counts, with what stands behind it. grant and user are nil for app
+// tokens.
+type activeToken struct {
+	accessClaims
+	tokenType string
+	grant     *storage.Grant
+	user      *storage.User
+}
+
+// activeAccessToken checks an access token as introspection and userinfo see it: signature, type,
+// issuer and expiry, and that its grant and whoever stands behind it still live. Any reason why the
+// token does not count is errInactive; other errors are ours.
+func (s *Server) activeAccessToken(ctx context.Context, token string) (*activeToken, error) {
+	claims, err := s.parseAccessToken(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	if claims.Issuer != s.config.Issuer || s.now().Unix() >= claims.Expires {
+		return nil, errInactive
+	}
+	active := &activeToken{accessClaims: *claims, tokenType: "Bearer"}
+	if claims.GrantID != "" {
+		return active, s.loadGrant(ctx, claims.GrantID, active)
+	}
+	switch _, _, err := storage.RevokedTokens.Get(ctx, s.store, claims.ID); {
+	case errors.Is(err, storage.ErrNotFound):
+		return active, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, errInactive
+}
+
+// loadGrant fills in the grant behind a token and its user, or returns errInactive.
+func (s *Server) loadGrant(ctx context.Context, id string, active *activeToken) error {
+	grant, _, err := storage.Grants.Get(ctx, s.store, id)
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && grant.RevokedAt != nil) {
+		return errInactive
+	} else if err != nil {
+		return err
+	}
+	user, _, err := s.owner(ctx, grant)
+	if gone := new(ownerGone); errors.As(err, &gone) {
+		return errInactive
+	}
+	active.grant, active.user = grant, user
+	return err
+}
+
+func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessClaims, error) {
+	var payload []byte
+	if strings.HasPrefix(token, prefixAccess) {
+		row, _, err := storage.AccessTokens.Get(ctx, s.store, hashToken(token))
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, errInactive
+		} else if err != nil {
+			return nil, err
+		}
+		payload = row.Claims
+	} else {
+		verified, err := s.keys.Verify(token)
+		if err != nil || (verified.Type != TokenTypeAT && verified.Type != TokenTypeJWT) {
+			return nil, errInactive
+		}
+		payload = verified.Payload
+	}
+	claims := new(accessClaims)
+	if err := json.Unmarshal(payload, claims); err != nil || claims.ID == "" || claims.ClientID == "" {
+		return nil, errInactive // an ID token may have the type JWT too, but no client_id
+	}
+	return claims, nil
+}

@@ -1,0 +1,102 @@
+package authz
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+const maxApps = 100 // on the account page
+
+// home is the page of the issuer itself.
+func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
+	_, user, err := s.signedIn(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	p := templates.Home{Issuer: s.config.Issuer, SignInURL: s.url("/login"), AccountURL: s.url("/account")}
+	if user != nil {
+		u := shownUser(user)
+		p.User = &u
+	}
+	if s.config.Playground != nil {
+		p.PlaygroundURL = s.url("/playground")
+	}
+	if s.config.Dev {
+		p.DiscoveryURL = s.url("/.well-known/openid-configuration")
+	}
+	s.render(w, r, http.StatusOK, p)
+	return nil
+}
+
+// accountPage shows users what is known about them and which apps have access.
+func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
+	signedIn, user, err := s.signedIn(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	if user == nil {
+		http.Redirect(w, r, s.url("/login"), http.StatusSeeOther)
+		return nil
+	}
+	if err := s.sessions.Touch(r.Context(), signedIn); err != nil {
+		return err
+	}
+	consents, err := storage.Consents.Scan(r.Context(), s.store, user.ID+"/", "", maxApps)
+	if err != nil {
+		return err
+	}
+	p := templates.Account{
+		User: shownUser(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
+		Action: s.url("/account"), LogoutAction: s.url("/logout"), Hidden: map[string]string{"confirm": "yes"},
+	}
+	if c := s.connector(signedIn.Connector); c != nil {
+		p.Connector = c.Name()
+	}
+	for _, entry := range consents {
+		id := entry.Key[len(user.ID)+1:]
+		app := templates.App{ClientID: id, Name: id, Scopes: s.shownScopes(entry.Value.Scopes), GrantedAt: entry.Value.GrantedAt}
+		if c := s.config.Clients.Get(id); c != nil {
+			app.Name = c.Name
+		}
+		p.Apps = append(p.Apps, app)
+	}
+	s.render(w, r, http.StatusOK, p)
+	return nil
+}
+
+// withdrawConsent takes an app's access back: its grants are dead from here on (see owner).
+func (s *Server) withdrawConsent(w http.ResponseWriter, r *http.Request) error {
+	form, err := formParams(w, r)
+	if err != nil {
+		return err
+	}
+	_, user, err := s.signedIn(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	if user != nil && form.Has("revoke") {
+		if err := s.store.Apply(r.Context(), storage.Consents.Delete(consentKey(user.ID, form.Get("revoke")), storage.Any)); err != nil {
+			return err
+		}
+	}
+	http.Redirect(w, r, s.url("/account"), http.StatusSeeOther)
+	return nil
+}
+
+// shownClaims are the profile values that can be shown as text.
+func shownClaims(user *storage.User) []templates.Claim {
+	known := userClaims(user)
+	verified := map[string]bool{"email": user.Profile.EmailVerified, "phone_number": user.Profile.PhoneNumberVerified}
+	var shown []templates.Claim
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if text, ok := known[name].(string); ok {
+			shown = append(shown, templates.Claim{Name: name, Value: fmt.Sprint(text), Verified: verified[name]})
+		}
+	}
+	return shown
+}

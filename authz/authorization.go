@@ -1,0 +1,235 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// authorization is one authorization request, checked. It goes through fosite as its session.
+type authorization struct {
+	fosite.DefaultSession
+	params      url.Values
+	client      *client.Client
+	redirectURI string // where the answer goes; empty until it is known to be the client's
+	mode        fosite.ResponseModeType
+	request     fosite.AuthorizeRequester
+
+	prompt    []string
+	maxAge    *time.Duration
+	hint      string // subject of the id_token_hint
+	scopes    []string
+	resources []string
+	claims    requestedClaims
+
+	now     time.Time
+	granted storage.Authorization // once everything is settled
+	writes  []storage.Write
+}
+
+var (
+	challengeSyntax = regexp.MustCompile(`^[A-Za-z0-9\-_]{43}$`) // SHA-256 in base64url (RFC 7636 section 4.2)
+	scopeSyntax     = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)
+)
+
+const maxNonce = 1024 // bytes
+
+// newAuthorization checks a request in the order that decides where an error may go: the client and
+// its redirect URI first; until both are known the error is shown here, afterwards the client gets
+// it (RFC 6749 section 4.1.2.1). The authorization is returned with an error too, for that purpose.
+func (s *Server) newAuthorization(r *http.Request, params url.Values, paramsErr error) (*authorization, error) {
+	a := &authorization{params: params, now: s.now(), mode: responseMode(params)}
+	if err := s.findClient(r, a); err != nil {
+		if paramsErr != nil {
+			return a, paramsErr
+		}
+		return a, err
+	}
+	if paramsErr != nil {
+		return a, paramsErr
+	}
+	if err := checkUnsupported(params); err != nil {
+		return a, err
+	}
+	if err := s.askFosite(r, a); err != nil {
+		return a, err
+	}
+	for _, check := range []func(*authorization) error{
+		checkPKCE, checkOpenID, s.checkHint, s.checkResources,
+	} {
+		if err := check(a); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// findClient settles who asks and where the answer goes. A parameter that was sent twice settles
+// nothing.
+func (s *Server) findClient(r *http.Request, a *authorization) error {
+	single := func(name string) string {
+		if len(a.params[name]) > 1 {
+			return ""
+		}
+		return a.params.Get(name)
+	}
+	id, redirectURI := single("client_id"), single("redirect_uri")
+	observe.Event(r.Context()).SetClient(id)
+	a.client = s.config.Clients.Get(id)
+	switch {
+	case a.client == nil:
+		return refuse(errInvalidClient, "The client is unknown.")
+	case redirectURI == "" && len(a.client.RedirectURIs) == 1 && !slices.Contains(strings.Fields(a.params.Get("scope")), "openid"):
+		a.redirectURI = a.client.RedirectURIs[0]
+		return nil
+	case redirectURI == "":
+		return refuse(errInvalidRequest, "The redirect_uri is missing.")
+	case !a.client.MatchRedirectURI(redirectURI):
+		return refuse("redirect_uri_mismatch", "The redirect_uri is not registered for this client.")
+	}
+	a.redirectURI = redirectURI
+	return nil
+}
+
+// checkUnsupported names what is not offered, instead of ignoring it and doing something else than
+// the client meant.
+func checkUnsupported(params url.Values) error {
+	switch {
+	case params.Has("client_secret"):
+		return refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
+	case params.Has("request"):
+		return refuse(errRequestUnsupported, "Request objects are not offered.")
+	case params.Has("request_uri"):
+		return refuse(errRequestURIUnsupported, "The request_uri parameter is not offered.")
+	case params.Has("registration"):
+		return refuse(errRegistrationUnsupported, "The registration parameter is not offered.")
+	case !params.Has("response_type"):
+		return refuse(errInvalidRequest, "The response_type is missing.")
+	}
+	return nil
+}
+
+// askFosite lets fosite check response type and mode, scopes and audience. It is told the redirect
+// URI that has been matched already, because its own matching of loopback addresses ignores the
+// scheme.
+func (s *Server) askFosite(r *http.Request, a *authorization) error {
+	for scope := range strings.FieldsSeq(a.params.Get("scope")) {
+		if !scopeSyntax.MatchString(scope) {
+			return refuse(errInvalidScope, "A scope contains characters that no scope may have.")
+		}
+	}
+	matched := *a.client
+	matched.RedirectURIs = []string{a.redirectURI}
+	form := url.Values{}
+	for name, values := range a.params {
+		if name != "audience" { // fosite's own parameter; resource is the standard one
+			form[name] = values
+		}
+	}
+	request := r.Clone(r.Context())
+	request.Form, request.PostForm = form, form
+	var err error
+	provider := fosite.NewOAuth2Provider(clientLookup(func(string) *client.Client { return &matched }), s.fosite)
+	a.request, err = provider.NewAuthorizeRequest(r.Context(), request)
+	if err != nil {
+		return err
+	}
+	for _, scope := range a.request.GetRequestedScopes() {
+		if !slices.Contains(a.scopes, scope) {
+			a.scopes = append(a.scopes, scope)
+		}
+	}
+	return nil
+}
+
+// checkPKCE knows S256 only (RFC 9700 section 2.1.1); plain is what the absence of a method means.
+func checkPKCE(a *authorization) error {
+	challenge, method := a.params.Get("code_challenge"), a.params.Get("code_challenge_method")
+	switch {
+	case challenge == "" && method == "" && !a.client.RequirePKCE:
+		return nil
+	case challenge == "":
+		return refuse(errInvalidRequest, "The code_challenge is missing: this client must use PKCE with S256.")
+	case method != "S256":
+		return refuse(errInvalidRequest, "The code_challenge_method must be S256.")
+	case !challengeSyntax.MatchString(challenge):
+		return refuse(errInvalidRequest, "The code_challenge is not the base64url form of a SHA-256 hash.")
+	}
+	return nil
+}
+
+// checkOpenID checks the parameters of OpenID Connect Core section 3.1.2.1. Unknown prompt values
+// are left alone, as unknown parameters are.
+func checkOpenID(a *authorization) error {
+	a.prompt = strings.Fields(a.params.Get("prompt"))
+	if a.prompts("none") && len(a.prompt) > 1 {
+		return refuse(errInvalidRequest, "The prompt value none cannot be combined with another.")
+	}
+	if len(a.params.Get("nonce")) > maxNonce {
+		return refuse(errInvalidRequest, "The nonce is too long.")
+	}
+	a.maxAge = a.client.DefaultMaxAge
+	if raw := a.params.Get("max_age"); raw != "" {
+		seconds, err := strconv.ParseUint(raw, 10, 31)
+		if err != nil {
+			return refuse(errInvalidRequest, "The max_age is not a number of seconds.")
+		}
+		age := time.Duration(seconds) * time.Second
+		a.maxAge = &age
+	}
+	var err error
+	if a.claims, err = parseClaims(a.params.Get("claims")); err != nil {
+		return err
+	}
+	foreign := func(claim string) bool { return !slices.Contains(a.client.Scopes, scopeOf(claim)) }
+	a.claims.idToken = slices.DeleteFunc(a.claims.idToken, foreign)
+	a.claims.userInfo = slices.DeleteFunc(a.claims.userInfo, foreign)
+	return nil
+}
+
+func (s *Server) checkHint(a *authorization) error {
+	hint := a.params.Get("id_token_hint")
+	if hint == "" {
+		return nil
+	}
+	subject, clientID, err := s.hintedSubject(hint)
+	if err == nil && clientID != a.client.ID {
+		err = errors.New("made for another client")
+	}
+	if err != nil {
+		return refuse(errInvalidRequest, "The id_token_hint is not an ID token of this server for this client.").because(err)
+	}
+	a.hint = subject
+	return nil
+}
+
+func (s *Server) checkResources(a *authorization) error {
+	for _, raw := range a.params["resource"] { // RFC 8707 section 2
+		if u, err := url.Parse(raw); err != nil || !u.IsAbs() || strings.Contains(raw, "#") {
+			return refuse(errInvalidTarget, "A resource is not an absolute URI without fragment.").because(fmt.Errorf("resource %.100q", raw))
+		}
+	}
+	var err error
+	a.resources, err = s.resources.choose(a.client.Resources, a.params["resource"], a.scopes)
+	return err
+}
+
+// expiredFlow explains a page that was left open for too long, or opened in another browser.
+func expiredFlow(cause error) error {
+	if !errors.Is(cause, errFlow) {
+		return cause
+	}
+	return refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.").because(cause)
+}

@@ -1,0 +1,214 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// authorize is the authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)
+// and the dispatcher of every sign-in: pages and upstream logins come back here with their flow, and
+// it decides again what is still missing.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		return s.authorizeByPost(w, r)
+	}
+	params, paramsErr := queryParams(r)
+	browser := s.sessions.Browser(w, r)
+	f := flow{Params: params.Encode(), Started: s.now()}
+	if params.Has("flow") {
+		var err error
+		if f, err = s.open(params.Get("flow"), browser); err != nil {
+			return expiredFlow(err)
+		}
+		params, paramsErr = parseParams(f.Params)
+	}
+	a, err := s.newAuthorization(r, params, paramsErr)
+	if err != nil {
+		return s.refuseAuthorization(w, r, a, err)
+	}
+	for attempt := 1; ; attempt++ {
+		err = s.proceed(w, r, a, f, browser)
+		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
+			continue
+		}
+		if err != nil {
+			return s.refuseAuthorization(w, r, a, err)
+		}
+		return nil
+	}
+}
+
+// authorizeByPost turns the request into the GET that means the same (OpenID Connect Core section
+// 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does.
+func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
+	form, err := formParams(w, r)
+	if err != nil && form == nil {
+		return err
+	}
+	query := form.Encode()
+	if len(query) > maxQuery {
+		return refuse(errInvalidRequest, "The authorization request is too long.")
+	}
+	if err != nil { // for the GET to explain, to the client if it can
+		a, _ := s.newAuthorization(r, form, err)
+		return s.refuseAuthorization(w, r, a, err)
+	}
+	http.Redirect(w, r, s.url("/authorize")+"?"+query, http.StatusSeeOther)
+	return nil
+}
+
+// proceed asks for the next thing that is missing, or answers the client.
+func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorization, f flow, browser string) error {
+	ctx := r.Context()
+	a.now, a.writes = s.now(), nil
+	signedIn, user, err := s.signedIn(ctx, r)
+	if err != nil {
+		return err
+	}
+	step, err := s.missing(ctx, a, f, signedIn, user)
+	if err != nil {
+		return err
+	}
+	if step.page != "" && a.prompts("none") {
+		return refuse(step.code, step.why)
+	}
+	if step.page != "" {
+		http.Redirect(w, r, s.pageURL(step.page, s.seal(f, browser)), http.StatusSeeOther)
+		return nil
+	}
+	if touch, ok := s.sessions.TouchWrite(signedIn, a.now, !a.prompts("none")); ok {
+		a.writes = append(a.writes, touch)
+	}
+	a.granted = storage.Authorization{
+		ClientID: a.client.ID, UserID: user.ID, SessionID: signedIn.ID,
+		Scopes: a.scopes, Resources: a.resources,
+		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
+		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
+	}
+	event := observe.Event(ctx)
+	event.SetSubject(user.ID)
+	response, err := s.provider.NewAuthorizeResponse(ctx, a.request, a)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Apply(ctx, a.writes...); err != nil {
+		return err
+	}
+	return s.respond(w, r, a, response.GetParameters())
+}
+
+// step is what stands between a request and its code; a zero step is nothing.
+type step struct {
+	page string // that asks for it
+	code string // for prompt=none (OpenID Connect Core section 3.1.2.6)
+	why  string
+}
+
+// missing decides in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is
+// the login fresh enough, is it the right account, has the user agreed?
+func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn *session.Session, user *storage.User) (step, error) {
+	login := step{"/login", errLoginRequired, "The user must sign in."}
+	if user == nil {
+		return login, nil
+	}
+	freshLogin := f.SignedIn == signedIn.ID
+	switch {
+	case a.prompts("login") && !freshLogin:
+		return login, nil
+	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
+		return login, nil
+	case a.hint != "" && a.hint != user.ID && freshLogin:
+		return step{}, refuse(errLoginRequired, "Another user signed in than the one of the id_token_hint.")
+	case a.hint != "" && a.hint != user.ID:
+		return login, nil
+	case a.prompts("select_account") && f.Selected != user.ID && !freshLogin:
+		return step{"/select-account", errAccountSelection, "The user must choose an account."}, nil
+	}
+	agreed, err := s.agreed(ctx, a, f, user)
+	if err != nil || agreed {
+		return step{}, err
+	}
+	return step{"/consent", errConsentRequired, "The user must consent."}, nil
+}
+
+// agreed tells whether the consent page can be left out.
+func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
+	if a.prompts("consent") {
+		return f.Consented == user.ID, nil
+	}
+	if a.client.FirstParty {
+		return true, nil
+	}
+	consent, _, err := storage.Consents.Get(ctx, s.store, consentKey(user.ID, a.client.ID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	for _, scope := range a.consentScopes() {
+		if !slices.Contains(consent.Scopes, scope) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func consentKey(userID, clientID string) string { return userID + "/" + clientID }
+
+// signedIn returns the live session of this browser and its user, nil if nobody is signed in.
+func (s *Server) signedIn(ctx context.Context, r *http.Request) (*session.Session, *storage.User, error) {
+	signedIn, err := s.sessions.Load(ctx, r)
+	if err != nil || signedIn == nil {
+		return nil, nil, err
+	}
+	user, err := s.accounts.Get(ctx, signedIn.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, nil
+	} else if err != nil {
+		return nil, nil, err
+	}
+	if user.Disabled || !signedIn.BelongsTo(user) {
+		return nil, nil, nil
+	}
+	return signedIn, user, nil
+}
+
+// prompts tells whether the prompt parameter has a value.
+func (a *authorization) prompts(value string) bool { return slices.Contains(a.prompt, value) }
+
+// consentScopes are the scopes that the user is asked about: those requested, and those that stand
+// for the single claims that were.
+func (a *authorization) consentScopes() []string {
+	scopes := slices.Clone(a.scopes)
+	for _, claim := range slices.Concat(a.claims.idToken, a.claims.userInfo) {
+		if scope := scopeOf(claim); !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes
+}
+
+// responseMode is where the answer goes in the redirect; errors of implicit requests go where such
+// clients look for them.
+func responseMode(params url.Values) fosite.ResponseModeType {
+	switch mode := fosite.ResponseModeType(params.Get("response_mode")); mode {
+	case fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost:
+		return mode
+	}
+	for _, t := range strings.Fields(params.Get("response_type")) {
+		if t == "token" || t == "id_token" {
+			return fosite.ResponseModeFragment
+		}
+	}
+	return fosite.ResponseModeQuery
+}

@@ -1,0 +1,125 @@
+package authz
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// claimsOf lists the claims that a scope stands for (OpenID Connect Core section 5.4).
+var claimsOf = map[string][]string{
+	"profile": {
+		"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile",
+		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+	},
+	"email":   {"email", "email_verified"},
+	"address": {"address"},
+	"phone":   {"phone_number", "phone_number_verified"},
+	"groups":  {"groups"},
+}
+
+// supportedClaims lists every claim there is, for the discovery document.
+func supportedClaims() []string {
+	claims := []string{"acr", "amr", "aud", "auth_time", "exp", "iat", "iss", "nonce", "roles", "sid", "sub"}
+	for _, names := range claimsOf {
+		claims = append(claims, names...)
+	}
+	slices.Sort(claims)
+	return claims
+}
+
+// scopeClaims returns the claims about a user that the scopes allow. What is not known is left out.
+func scopeClaims(user *storage.User, scopes []string) map[string]any {
+	var names []string
+	for _, scope := range scopes {
+		names = append(names, claimsOf[scope]...)
+	}
+	claims := namedClaims(user, names)
+	if slices.Contains(scopes, "profile") && len(user.Roles) > 0 {
+		claims["roles"] = user.Roles
+	}
+	return claims
+}
+
+// namedClaims returns the named ones of a user's claims, as far as they are known.
+func namedClaims(user *storage.User, names []string) map[string]any {
+	claims := map[string]any{}
+	if len(names) == 0 {
+		return claims
+	}
+	known := userClaims(user)
+	for _, name := range names {
+		if v, ok := known[name]; ok {
+			claims[name] = v
+		}
+	}
+	return claims
+}
+
+func userClaims(user *storage.User) map[string]any {
+	p := user.Profile
+	claims := map[string]any{"updated_at": user.UpdatedAt.Unix()}
+	for name, value := range map[string]string{
+		"name": p.Name, "given_name": p.GivenName, "family_name": p.FamilyName, "middle_name": p.MiddleName,
+		"nickname": p.Nickname, "preferred_username": p.PreferredUsername, "profile": p.Profile,
+		"picture": p.Picture, "website": p.Website, "email": p.Email, "gender": p.Gender,
+		"birthdate": p.Birthdate, "zoneinfo": p.Zoneinfo, "locale": p.Locale, "phone_number": p.PhoneNumber,
+	} {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	if _, ok := claims["preferred_username"]; !ok && user.Username != "" {
+		claims["preferred_username"] = user.Username
+	}
+	if p.Email != "" {
+		claims["email_verified"] = p.EmailVerified
+	}
+	if p.PhoneNumber != "" {
+		claims["phone_number_verified"] = p.PhoneNumberVerified
+	}
+	if p.Address != nil {
+		claims["address"] = p.Address
+	}
+	if len(user.Groups) > 0 {
+		claims["groups"] = user.Groups
+	}
+	return claims
+}
+
+// requestedClaims is the claims parameter (OpenID Connect Core section 5.5), reduced to what this
+// server can honour: which claims of the user the ID token and userinfo shall carry.
+type requestedClaims struct {
+	idToken  []string
+	userInfo []string
+}
+
+// parseClaims refuses what is not JSON of the right shape and ignores claims that it does not know.
+func parseClaims(raw string) (requestedClaims, error) {
+	var parsed struct {
+		IDToken  map[string]*json.RawMessage `json:"id_token"`
+		UserInfo map[string]*json.RawMessage `json:"userinfo"`
+	}
+	if raw == "" {
+		return requestedClaims{}, nil
+	}
+	if err := json.Unmarshal([]byte(raw), &parsed); err != nil {
+		return requestedClaims{}, refuse(errInvalidRequest, "The claims parameter is not the JSON that OpenID Connect Core section 5.5 describes.")
+	}
+	names := func(members map[string]*json.RawMessage) []string {
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOf(name) == "" })
+	}
+	return requestedClaims{idToken: names(parsed.IDToken), userInfo: names(parsed.UserInfo)}, nil
+}
+
+// scopeOf returns the scope that stands for a claim, "" if none does.
+func scopeOf(claim string) string {
+	for scope, names := range claimsOf {
+		if slices.Contains(names, claim) {
+			return scope
+		}
+	}
+	return ""
+}

@@ -1,0 +1,132 @@
+// Package client holds the metadata of OAuth clients and the rules that follow from it: which
+// redirect URIs match, which origins may call from a browser, and what proves a client's identity.
+//
+//	config / registration  ->  Metadata  --New-->  *Client (checked, immutable)  ->  Registry
+//
+// Member names are those of RFC 7591 section 2 and OpenID Connect Registration section 2.
+package client
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Token endpoint authentication methods (RFC 7591 section 2).
+const (
+	AuthNone  = "none"
+	AuthBasic = "client_secret_basic"
+	AuthPost  = "client_secret_post"
+)
+
+// Grant types (RFC 7591 section 2).
+const (
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+)
+
+// Metadata describes a client. A zero duration means the server's default.
+type Metadata struct {
+	ID                     string
+	Name                   string
+	Secret                 string // empty for public clients
+	RedirectURIs           []string
+	PostLogoutRedirectURIs []string
+	GrantTypes             []string
+	AuthMethod             string
+	Scopes                 []string
+	Resources              []string // RFC 8707: the resources that it may ask for
+	AllowedOrigins         []string // empty: the origins of RedirectURIs
+	FirstParty             bool     // no consent page
+	RequirePKCE            bool     // always true for public clients
+	AllowLocalhostPorts    bool     // http://localhost matches on any port, as loopback addresses do
+	IDTokenAlg             string   // id_token_signed_response_alg; empty: the server's default
+	IDTokenClaims          bool     // scope claims in the ID token, not only from userinfo
+	RotateRefreshTokens    bool
+	DefaultMaxAge          *time.Duration
+	AccessTokenLifetime    time.Duration
+	IDTokenLifetime        time.Duration
+	RefreshTokenLifetime   time.Duration
+	RefreshIdleLifetime    time.Duration
+	ClientURI              string
+	LogoURI                string
+	PolicyURI              string
+	TOSURI                 string
+}
+
+// Client is a checked client. It is never changed once made.
+type Client struct {
+	Metadata
+	secretHash [sha256.Size]byte
+}
+
+// New checks what would be unsafe whatever the source of the metadata.
+func New(m Metadata) (*Client, error) {
+	if m.ID == "" {
+		return nil, errors.New("client without client_id")
+	}
+	for _, u := range slices.Concat(m.RedirectURIs, m.PostLogoutRedirectURIs) {
+		if err := CheckRedirectURI(u); err != nil {
+			return nil, fmt.Errorf("client %s: redirect URI %q: %w", m.ID, u, err)
+		}
+	}
+	public := m.AuthMethod == AuthNone
+	switch {
+	case public && m.Secret != "":
+		return nil, fmt.Errorf("client %s: a public client cannot hold a secret", m.ID)
+	case public && slices.Contains(m.GrantTypes, GrantClientCredentials):
+		return nil, fmt.Errorf("client %s: a public client cannot use client_credentials", m.ID)
+	case !public && m.Secret == "":
+		return nil, fmt.Errorf("client %s: %s needs a client_secret", m.ID, m.AuthMethod)
+	}
+	m.RequirePKCE = m.RequirePKCE || public
+	if m.Name == "" {
+		m.Name = m.ID
+	}
+	if len(m.AllowedOrigins) == 0 {
+		m.AllowedOrigins = originsOf(m.RedirectURIs)
+	}
+	c := &Client{Metadata: m, secretHash: sha256.Sum256([]byte(m.Secret))}
+	c.Secret = "" // its hash is all that is needed from here on
+	return c, nil
+}
+
+// Public tells whether the client cannot hold a secret (RFC 6749 section 2.1).
+func (c *Client) Public() bool { return c.AuthMethod == AuthNone }
+
+// May tells whether the client is registered for a grant type.
+func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// HasOrigin tells whether the client calls from this web origin.
+func (c *Client) HasOrigin(origin string) bool { return slices.Contains(c.AllowedOrigins, origin) }
+
+// CheckSecret compares in constant time. A nil client compares too, so that an unknown client
+// costs what a known one does.
+func (c *Client) CheckSecret(secret string) bool {
+	got := sha256.Sum256([]byte(secret))
+	if c == nil || c.Public() {
+		subtle.ConstantTimeCompare(got[:], got[:])
+		return false
+	}
+	return subtle.ConstantTimeCompare(got[:], c.secretHash[:]) == 1
+}
+
+// originsOf returns the web origins (RFC 6454) of the http and https URIs.
+func originsOf(uris []string) []string {
+	var origins []string
+	for _, raw := range uris {
+		u, err := url.Parse(raw)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
+			continue
+		}
+		if o := u.Scheme + "://" + u.Host; !slices.Contains(origins, o) {
+			origins = append(origins, o)
+		}
+	}
+	return origins
+}

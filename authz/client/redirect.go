@@ -1,0 +1,123 @@
+package client
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// CheckRedirectURI refuses what no client may register: relative URIs, fragments (RFC 6749 section
+// 3.1.2), credentials, plain http to other machines, and schemes that a browser would run or open
+// itself. A private-use scheme must contain a dot (RFC 8252 section 7.1).
+func CheckRedirectURI(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }):
+		return errors.New("not a URI")
+	case u.Scheme == "":
+		return errors.New("not absolute")
+	case strings.Contains(raw, "#"):
+		return errors.New("has a fragment")
+	case u.User != nil:
+		return errors.New("has credentials")
+	case u.Scheme == "https":
+		if u.Hostname() == "" {
+			return errors.New("has no host")
+		}
+		return nil
+	case u.Scheme == "http":
+		if !isLoopback(u.Hostname()) {
+			return errors.New("plain http is for loopback addresses only")
+		}
+		return nil
+	case !strings.Contains(u.Scheme, "."):
+		return errors.New("a private-use scheme needs a dot, such as com.example.app")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// MatchRedirectURI compares by exact string (RFC 9700 section 2.1), except that the port of a
+// loopback address is free (RFC 8252 section 7.3), and that of localhost where the client opted in.
+func (c *Client) MatchRedirectURI(raw string) bool {
+	return slices.Contains(c.RedirectURIs, raw) || slices.ContainsFunc(c.RedirectURIs, func(reg string) bool {
+		return c.sameButForPort(reg, raw)
+	})
+}
+
+// MatchPostLogoutRedirectURI compares by exact string (RP-Initiated Logout section 3).
+func (c *Client) MatchPostLogoutRedirectURI(raw string) bool {
+	return slices.Contains(c.PostLogoutRedirectURIs, raw)
+}
+
+// sameButForPort compares everything around the port byte by byte, so that nothing a URL parser
+// would normalise can differ.
+func (c *Client) sameButForPort(registered, raw string) bool {
+	for _, host := range []string{"http://127.0.0.1", "http://[::1]", "http://localhost"} {
+		if host == "http://localhost" && !c.AllowLocalhostPorts {
+			continue
+		}
+		want, ok1 := cutPort(registered, host)
+		got, ok2 := cutPort(raw, host)
+		if ok1 && ok2 {
+			return want == got
+		}
+	}
+	return false
+}
+
+// cutPort returns what follows "scheme://host[:port]", if that is how raw begins.
+func cutPort(raw, schemeHost string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(raw, schemeHost)
+	if !ok {
+		return "", false
+	}
+	if digits, found := strings.CutPrefix(rest, ":"); found {
+		n := 0
+		for n < len(digits) && '0' <= digits[n] && digits[n] <= '9' {
+			n++
+		}
+		if n == 0 || n > 5 {
+			return "", false
+		}
+		rest = digits[n:]
+	}
+	if rest != "" && rest[0] != '/' && rest[0] != '?' {
+		return "", false
+	}
+	return rest, true
+}
+
+// NearestRedirectURI returns the registered URI that differs least from raw, to explain a mismatch.
+func (c *Client) NearestRedirectURI(raw string) string {
+	best, bestDistance := "", -1
+	for _, reg := range c.RedirectURIs {
+		if d := distance(reg, raw); bestDistance < 0 || d < bestDistance {
+			best, bestDistance = reg, d
+		}
+	}
+	return best
+}
+
+// distance is the number of bytes outside the longest common prefix and suffix.
+func distance(a, b string) int {
+	short := min(len(a), len(b))
+	prefix := 0
+	for prefix < short && a[prefix] == b[prefix] {
+		prefix++
+	}
+	suffix := 0
+	for suffix < short-prefix && a[len(a)-1-suffix] == b[len(b)-1-suffix] {
+		suffix++
+	}
+	return max(len(a), len(b)) - prefix - suffix
+}

@@ -1,0 +1,97 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+// Config is all that New needs. Nothing in it may be changed afterwards.
+type Config struct {
+	// Issuer is the issuer identifier, without a trailing slash (RFC 8414 section 2).
+	Issuer string
+	// Dev explains errors in full on the error pages, lets loopback origins call from a browser and
+	// serves the playground. Never in production.
+	Dev bool
+
+	Store     storage.Store // the caller closes it, after Run has returned
+	Secret    *keys.Secret
+	Clients   *client.Registry
+	Resources []Resource
+	Users     []account.Seed // created if absent, never overwritten
+
+	Connectors []connect.Config // RedirectURI is filled in here
+	Branding   templates.Branding
+
+	Lifetimes Lifetimes
+	Sessions  Sessions
+	Signing   Signing
+
+	// Playground answers /playground and what is below it; nil: nothing does.
+	Playground http.Handler
+
+	TrustedProxies []netip.Prefix
+	Logger         *slog.Logger         // nil: slog.Default()
+	Metrics        *prometheus.Registry // nil: a new one
+}
+
+// Lifetimes are the server's defaults; a client may have its own.
+type Lifetimes struct {
+	AccessToken, IDToken, Code time.Duration
+	RefreshToken               time.Duration // absolute, from the code exchange on
+	RefreshIdle                time.Duration // since the last refresh
+	RefreshGrace               time.Duration // in which a retry of a refresh is answered again
+}
+
+// Sessions limits browser logins.
+type Sessions struct {
+	Idle, Max, RememberMe time.Duration
+	// Beacon: only what the user does counts as activity, that is our pages and
+	// POST /session/activity. Otherwise a token refresh counts too.
+	Beacon bool
+}
+
+// Signing says how tokens are signed unless a resource or client asks for something else.
+type Signing struct {
+	Alg         jose.SignatureAlgorithm
+	RotateEvery time.Duration
+	Announce    time.Duration
+}
+
+// DefaultLifetimes, DefaultSessions and DefaultSigning are for callers without a configuration file.
+var (
+	DefaultLifetimes = Lifetimes{
+		AccessToken: 15 * time.Minute, IDToken: time.Hour, Code: time.Minute,
+		RefreshToken: 720 * time.Hour, RefreshIdle: 168 * time.Hour, RefreshGrace: time.Minute,
+	}
+	DefaultSessions = Sessions{Idle: 12 * time.Hour, Max: 168 * time.Hour, RememberMe: 720 * time.Hour}
+	DefaultSigning  = Signing{Alg: jose.RS256, RotateEvery: 2160 * time.Hour, Announce: 24 * time.Hour}
+)
+
+// issuerURL checks the issuer identifier (RFC 8414 section 2).
+func (c *Config) issuerURL() (*url.URL, error) {
+	u, err := url.Parse(c.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	if (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" ||
+		u.User != nil || strings.HasSuffix(c.Issuer, "/") {
+		return nil, errors.New("issuer: must be an https URL without query, fragment and trailing slash")
+	}
+	return u, nil
+}

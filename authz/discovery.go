@@ -1,0 +1,80 @@
+package authz
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/templates"
+)
+
+// metadataMaxAge is how long clients may cache the discovery document, in seconds.
+const metadataMaxAge = 300
+
+// discovery serves OpenID Connect Discovery 1.0 section 4 and RFC 8414 section 3: one document, made
+// at start.
+func (s *Server) discovery(w http.ResponseWriter, _ *http.Request) error {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(metadataMaxAge))
+	_, _ = w.Write(s.metadata) // the client may have gone
+	return nil
+}
+
+// jwks serves RFC 7517 section 5.
+func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) error {
+	body, maxAge := s.keys.JWKS()
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(maxAge.Seconds())))
+	_, _ = w.Write(body) // the client may have gone
+	return nil
+}
+
+// discoveryDocument states what is on, and nothing else.
+func (s *Server) discoveryDocument() []byte {
+	algs := make([]string, len(s.algs))
+	for i, alg := range s.algs {
+		algs[i] = string(alg)
+	}
+	scopes := append([]string(nil), userScopes...)
+	for _, r := range s.resources {
+		scopes = append(scopes, r.Scopes...)
+	}
+	secretMethods := []string{client.AuthBasic, client.AuthPost}
+	document := map[string]any{
+		"issuer":                                         s.config.Issuer,
+		"authorization_endpoint":                         s.url("/authorize"),
+		"token_endpoint":                                 s.url("/token"),
+		"userinfo_endpoint":                              s.url("/userinfo"),
+		"jwks_uri":                                       s.url("/jwks.json"),
+		"introspection_endpoint":                         s.url("/introspect"),
+		"revocation_endpoint":                            s.url("/revoke"),
+		"end_session_endpoint":                           s.url("/logout"),
+		"scopes_supported":                               scopes,
+		"claims_supported":                               supportedClaims(),
+		"response_types_supported":                       []string{"code"},
+		"response_modes_supported":                       []string{"query", "fragment", "form_post"},
+		"grant_types_supported":                          grantTypes,
+		"subject_types_supported":                        []string{"public"},
+		"id_token_signing_alg_values_supported":          algs,
+		"token_endpoint_auth_methods_supported":          append(secretMethods, client.AuthNone),
+		"revocation_endpoint_auth_methods_supported":     append(secretMethods, client.AuthNone),
+		"introspection_endpoint_auth_methods_supported":  secretMethods,
+		"code_challenge_methods_supported":               []string{"S256"},
+		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
+		"acr_values_supported":                           []string{acrPassword, acrFederated},
+		"ui_locales_supported":                           templates.Languages(),
+		"claims_parameter_supported":                     true,
+		"request_parameter_supported":                    false,
+		"request_uri_parameter_supported":                false,
+		"authorization_response_iss_parameter_supported": true,
+	}
+	body, err := json.Marshal(document)
+	if err != nil { // strings and booleans always encode
+		panic("encode discovery document: " + err.Error())
+	}
+	return body
+}

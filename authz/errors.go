@@ -1,0 +1,107 @@
+package authz
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/storage"
+)
+
+// Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2, OpenID
+// Connect Core section 3.1.2.6.
+const (
+	errAccessDenied            = "access_denied"
+	errConsentRequired         = "consent_required"
+	errInsufficientScope       = "insufficient_scope"
+	errInteractionRequired     = "interaction_required"
+	errAccountSelection        = "account_selection_required"
+	errInvalidClient           = "invalid_client"
+	errInvalidGrant            = "invalid_grant"
+	errInvalidRequest          = "invalid_request"
+	errInvalidScope            = "invalid_scope"
+	errInvalidTarget           = "invalid_target"
+	errInvalidToken            = "invalid_token"
+	errLoginRequired           = "login_required"
+	errRegistrationUnsupported = "registration_not_supported"
+	errRequestUnsupported      = "request_not_supported"
+	errRequestURIUnsupported   = "request_uri_not_supported"
+	errServerError             = "server_error"
+	errTemporarilyUnavailable  = "temporarily_unavailable"
+	errUnauthorizedClient      = "unauthorized_client"
+	errUnsupportedGrantType    = "unsupported_grant_type"
+	errUnsupportedResponseMode = "unsupported_response_mode"
+	errUnsupportedResponseType = "unsupported_response_type"
+)
+
+// Error is what a client is told: a code, our own words, and nothing else. The cause goes to the log.
+type Error struct {
+	Status      int
+	Code        string
+	Description string // ASCII without quotes and backslashes (RFC 6749 section 5.2)
+	cause       error
+}
+
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return e.Code + ": " + e.Description + ": " + e.cause.Error()
+	}
+	return e.Code + ": " + e.Description
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// refuse makes an Error with the status that its code has at a JSON endpoint.
+func refuse(code, description string) *Error {
+	return &Error{Status: statusOf(code), Code: code, Description: description}
+}
+
+// because keeps the private cause for the log.
+func (e *Error) because(cause error) *Error {
+	return &Error{Status: e.Status, Code: e.Code, Description: e.Description, cause: cause}
+}
+
+func statusOf(code string) int {
+	switch code {
+	case errInvalidClient, errInvalidToken:
+		return http.StatusUnauthorized
+	case errInsufficientScope:
+		return http.StatusForbidden
+	case errServerError:
+		return http.StatusInternalServerError
+	case errTemporarilyUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadRequest
+}
+
+// asError is the one place where errors of other packages become answers.
+func asError(err error) *Error {
+	var own *Error
+	var fositeErr *fosite.RFC6749Error
+	var conflict *storage.ConflictError
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed), errors.Is(err, account.ErrBusy):
+		return refuse(errTemporarilyUnavailable, "The server cannot do this now. Try again in a moment.").because(err)
+	case errors.As(err, &conflict):
+		return refuse(errTemporarilyUnavailable, "Other requests for the same record were faster. Try again.").because(err)
+	case errors.As(err, &fositeErr):
+		if description, ok := fositeWords[fositeErr.ErrorField]; ok {
+			return refuse(fositeErr.ErrorField, description).because(err)
+		}
+	}
+	return refuse(errServerError, "Something went wrong on the server. The request id finds it in the log.").because(err)
+}
+
+// fositeWords are our words for what fosite refuses: its own hints quote the request.
+var fositeWords = map[string]string{
+	errInvalidRequest:          "The request is missing a parameter, repeats one, or is otherwise malformed.",
+	errInvalidScope:            "The client is not registered for one of the requested scopes.",
+	errUnsupportedResponseType: "The client is not registered for this response_type; code is the one that is offered.",
+	errUnsupportedResponseMode: "The response_mode is none of query, fragment and form_post.",
+	errInvalidTarget:           "The client is not registered for one of the requested resources.",
+}

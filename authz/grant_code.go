@@ -1,0 +1,129 @@
+package authz
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// codeMemory is how long a code is remembered after it expired, to notice that it is used again.
+const codeMemory = 10 * time.Minute
+
+// codeIssuer makes the authorization code (RFC 6749 section 4.1.2): fosite.AuthorizeEndpointHandler.
+type codeIssuer struct{ server *Server }
+
+func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fosite.AuthorizeRequester, response fosite.AuthorizeResponder) error {
+	if !request.GetResponseTypes().ExactOne("code") {
+		return nil
+	}
+	a := request.GetSession().(*authorization)
+	expires := a.now.Add(i.server.config.Lifetimes.Code)
+	code := newToken(prefixCode)
+	a.writes = append(a.writes, storage.Codes.Put(hashToken(code), &storage.Code{
+		Authorization: a.granted,
+		GrantID:       newID(),
+		RedirectURI:   a.params.Get("redirect_uri"),
+		CodeChallenge: a.params.Get("code_challenge"),
+		Nonce:         a.params.Get("nonce"),
+		ExpiresAt:     expires,
+	}, storage.Absent, expires.Add(codeMemory)))
+	response.AddParameter("code", code)
+	request.SetResponseTypeHandled("code")
+	return nil
+}
+
+// redeemCode follows RFC 6749 section 4.1.3 and RFC 7636 section 4.6. Nothing is written before
+// every check has passed, so a failed exchange leaves the code as it was.
+func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) error {
+	presented := form.Get("code")
+	if presented == "" {
+		return refuse(errInvalidRequest, "The parameter code is missing.")
+	}
+	unknown := refuse(errInvalidGrant, "The code is unknown, expired, used, or of another client.")
+	key := hashToken(presented)
+	code, version, err := storage.Codes.Get(ctx, s.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return unknown
+	} else if err != nil {
+		return err
+	}
+	// The code was issued to this client. Before this is known, nothing may happen to the grant.
+	if code.ClientID != x.client.ID {
+		return unknown.because(errors.New("code of another client"))
+	}
+	if code.Used { // RFC 6749 section 4.1.2: revoke what the first use got
+		observe.Event(ctx).SetGrant(code.GrantID)
+		observe.Alarm(ctx, observe.CodeReuse)
+		if err := s.revokeGrant(ctx, x, code.GrantID); err != nil {
+			return err
+		}
+		return unknown.because(errors.New("code used again"))
+	}
+	if !x.now.Before(code.ExpiresAt) {
+		return unknown.because(errors.New("code expired"))
+	}
+	if form.Get("redirect_uri") != code.RedirectURI {
+		return refuse(errInvalidGrant, "The redirect_uri differs from the one of the authorization request.")
+	}
+	if err := checkVerifier(code.CodeChallenge, form.Get("code_verifier")); err != nil {
+		return err
+	}
+
+	x.grantID, x.nonce = code.GrantID, code.Nonce
+	x.scopes, x.resources = code.Scopes, code.Resources
+	x.grant = &storage.Grant{
+		Authorization: code.Authorization,
+		Offline:       slices.Contains(code.Scopes, "offline_access"),
+		CreatedAt:     x.now,
+		ExpiresAt:     x.now.Add(cmp.Or(x.client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
+	}
+	if err := s.loadOwner(ctx, x); err != nil {
+		return err
+	}
+	used := *code
+	used.Used = true
+	x.writes = append(x.writes,
+		storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(codeMemory)),
+		storage.Grants.Put(x.grantID, x.grant, storage.Absent, x.grant.ExpiresAt))
+	if x.client.May(client.GrantRefreshToken) {
+		x.refreshToken = newToken(prefixRefresh)
+		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
+	}
+	return nil
+}
+
+var verifierSyntax = regexp.MustCompile(`^[A-Za-z0-9\-._~]{43,128}$`) // RFC 7636 section 4.1
+
+// checkVerifier knows S256 only. A code that was bound to a challenge always needs its verifier,
+// and one that was not refuses any, so that PKCE cannot be stripped (RFC 9700 section 2.1.1).
+func checkVerifier(challenge, verifier string) error {
+	switch {
+	case challenge == "" && verifier == "":
+		return nil
+	case challenge == "":
+		return refuse(errInvalidGrant, "A code_verifier was sent, but the authorization request had no code_challenge.")
+	case verifier == "":
+		return refuse(errInvalidGrant, "The code_verifier is missing.")
+	case !verifierSyntax.MatchString(verifier):
+		return refuse(errInvalidGrant, "The code_verifier is malformed.")
+	}
+	hash := sha256.Sum256([]byte(verifier))
+	computed := base64.RawURLEncoding.EncodeToString(hash[:])
+	if subtle.ConstantTimeCompare([]byte(computed), []byte(challenge)) != 1 {
+		return refuse(errInvalidGrant, "The code_verifier does not match the code_challenge.")
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// loadOwner checks that the resource owner still stands behind x.grant, and loads the user. An
+// online grant counts as the session's activity where refreshes do (sessions.activity).
+func (s *Server) loadOwner(ctx context.Context, x *exchange) error {
+	user, browser, err := s.owner(ctx, x.grant)
+	if gone := new(ownerGone); errors.As(err, &gone) {
+		return refuse(errInvalidGrant, "The user's consent, session or account has ended.").because(err)
+	} else if err != nil {
+		return err
+	}
+	x.user = user
+	if browser != nil {
+		if touch, ok := s.sessions.TouchWrite(browser, x.now, false); ok {
+			x.writes = append(x.writes, touch)
+		}
+	}
+	return nil
+}
+
+// owner returns the user behind a grant and, for an online grant, the browser session that it lives
+// and dies with. The error is *ownerGone if any of them has ended since.
+func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User, *session.Session, error) {
+	user, err := s.accounts.Get(ctx, grant.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil, &ownerGone{"the account is deleted"}
+	} else if err != nil {
+		return nil, nil, err
+	}
+	if user.Disabled {
+		return nil, nil, &ownerGone{"the account is disabled"}
+	}
+	if c := s.config.Clients.Get(grant.ClientID); c == nil || !c.FirstParty {
+		consent, _, err := storage.Consents.Get(ctx, s.store, consentKey(grant.UserID, grant.ClientID))
+		if errors.Is(err, storage.ErrNotFound) || (err == nil && consent.GrantedAt.After(grant.CreatedAt)) {
+			return nil, nil, &ownerGone{"the consent was withdrawn"}
+		} else if err != nil {
+			return nil, nil, err
+		}
+	}
+	if grant.Offline {
+		return user, nil, nil
+	}
+	browser, err := s.sessions.LoadByID(ctx, grant.SessionID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if browser == nil || !browser.BelongsTo(user) {
+		return nil, nil, &ownerGone{"the browser session has ended"}
+	}
+	return user, browser, nil
+}
+
+// ownerGone tells why a grant is no longer backed.
+type ownerGone struct{ reason string }
+
+func (e *ownerGone) Error() string { return e.reason }
+
+// revokeGrant marks a grant, and with it every token of its family, as revoked. The write is made
+// although the request is refused. A grant that is gone or revoked already needs nothing.
+func (s *Server) revokeGrant(ctx context.Context, x *exchange, id string) error {
+	write, err := s.revocation(ctx, id)
+	if err == nil && write != nil {
+		x.durable = append(x.durable, *write)
+	}
+	return err
+}
+
+// revocation returns the write that revokes a grant, nil if there is nothing left to revoke.
+func (s *Server) revocation(ctx context.Context, id string) (*storage.Write, error) {
+	grant, version, err := storage.Grants.Get(ctx, s.store, id)
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && grant.RevokedAt != nil) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	grant.RevokedAt = &now
+	write := storage.Grants.Put(id, grant, storage.At(version), grant.ExpiresAt)
+	return &write, nil
+}
+
+// userScopes are the scopes of OpenID Connect Core sections 3.1.2.1, 5.4 and 11, and groups.
+var userScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "groups"}
+
+func isUserScope(scope string) bool { return slices.Contains(userScopes, scope) }

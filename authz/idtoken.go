@@ -1,0 +1,81 @@
+package authz
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"maps"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/keys"
+)
+
+// newIDToken signs an ID token (OpenID Connect Core sections 2 and 12.2). After a refresh it says
+// the same of the same login, without the nonce.
+func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
+	alg := jose.SignatureAlgorithm(cmp.Or(x.client.IDTokenAlg, string(s.config.Signing.Alg)))
+	claims := map[string]any{}
+	if x.client.IDTokenClaims {
+		maps.Copy(claims, scopeClaims(x.user, x.scopes))
+	}
+	maps.Copy(claims, namedClaims(x.user, x.grant.IDTokenClaims))
+	maps.Copy(claims, map[string]any{ // last: nothing above may replace these
+		"iss":       s.config.Issuer,
+		"sub":       x.user.ID,
+		"aud":       x.client.ID,
+		"exp":       x.now.Add(cmp.Or(x.client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
+		"iat":       x.now.Unix(),
+		"auth_time": x.grant.AuthTime.Unix(),
+		"at_hash":   atHash(alg, accessToken),
+		"acr":       x.grant.ACR,
+		"sid":       x.grant.SessionID,
+	})
+	if len(x.grant.AMR) > 0 {
+		claims["amr"] = x.grant.AMR
+	}
+	if x.nonce != "" {
+		claims["nonce"] = x.nonce
+	}
+	return s.keys.Sign(alg, keys.TypeJWT, claims)
+}
+
+// atHash is the left half of the hash that the algorithm signs with (OpenID Connect Core section
+// 3.1.3.6); Ed25519 uses SHA-512.
+func atHash(alg jose.SignatureAlgorithm, accessToken string) string {
+	var sum []byte
+	if alg == jose.EdDSA {
+		h := sha512.Sum512([]byte(accessToken))
+		sum = h[:]
+	} else {
+		h := sha256.Sum256([]byte(accessToken))
+		sum = h[:]
+	}
+	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+}
+
+// hintedSubject returns the subject of an id_token_hint and the client that it was made for (OpenID
+// Connect Core section 3.1.2.1). The token may have expired and its key may have been rotated, but
+// it must be an ID token of ours.
+func (s *Server) hintedSubject(hint string) (subject, clientID string, err error) {
+	verified, err := s.keys.Verify(hint)
+	if err != nil {
+		return "", "", err
+	}
+	var claims struct {
+		Issuer   string `json:"iss"`
+		Subject  string `json:"sub"`
+		Audience string `json:"aud"`
+		ClientID string `json:"client_id"` // only access tokens have one
+	}
+	if err := json.Unmarshal(verified.Payload, &claims); err != nil {
+		return "", "", err
+	}
+	if verified.Type != keys.TypeJWT || claims.ClientID != "" || claims.Issuer != s.config.Issuer || claims.Audience == "" {
+		return "", "", errors.New("not an ID token of this server")
+	}
+	return claims.Subject, claims.Audience, nil
+}

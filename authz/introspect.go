@@ -1,0 +1,96 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// introspection is RFC 7662 section 2.2. An inactive token says nothing else about itself.
+type introspection struct {
+	Active    bool   `json:"active"`
+	TokenType string `json:"token_type,omitempty"`
+	Username  string `json:"username,omitempty"`
+	*accessClaims
+}
+
+// introspect tells a confidential client about a token that it owns or that is meant for it: one
+// whose audience has the client's id. To everybody else every token is inactive.
+func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
+	c, token, err := s.clientAndToken(w, r)
+	if err != nil {
+		return err
+	}
+	if c.Public() {
+		return refuse(errInvalidClient, "Introspection needs a client that can prove who it is.")
+	}
+	answer := introspection{}
+	active, err := s.lookUp(r.Context(), token)
+	switch {
+	case err == nil && (active.ClientID == c.ID || slices.Contains(active.Audience, c.ID)):
+		answer = introspection{Active: true, TokenType: active.tokenType, accessClaims: &active.accessClaims}
+		if active.user != nil {
+			answer.Username = active.user.Username
+		}
+	case err != nil && !errors.Is(err, errInactive):
+		return err
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// clientAndToken is what introspection and revocation have in common: an authenticated client and
+// the parameter token.
+func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
+	form, err := s.clientForm(w, r)
+	if err != nil {
+		return nil, "", err
+	}
+	authenticated, err := s.authenticateClient(r.Context(), r, form)
+	if err != nil {
+		return nil, "", err
+	}
+	if !form.Has("token") {
+		return nil, "", refuse(errInvalidRequest, "The parameter token is missing.")
+	}
+	return authenticated.(fositeClient).Client, form.Get("token"), nil
+}
+
+// lookUp finds out about a token of any kind.
+func (s *Server) lookUp(ctx context.Context, token string) (*activeToken, error) {
+	if strings.HasPrefix(token, prefixRefresh) {
+		return s.activeRefreshToken(ctx, token)
+	}
+	return s.activeAccessToken(ctx, token)
+}
+
+// activeRefreshToken describes a refresh token that a refresh would still take.
+func (s *Server) activeRefreshToken(ctx context.Context, token string) (*activeToken, error) {
+	row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && row.UsedAt != nil) {
+		return nil, errInactive
+	} else if err != nil {
+		return nil, err
+	}
+	active := &activeToken{tokenType: "refresh_token"}
+	if err := s.loadGrant(ctx, row.GrantID, active); err != nil {
+		return nil, err
+	}
+	active.accessClaims = accessClaims{
+		Issuer:   s.config.Issuer,
+		Subject:  active.user.ID,
+		ClientID: active.grant.ClientID,
+		Scope:    strings.Join(active.grant.Scopes, " "),
+		Expires:  active.grant.ExpiresAt.Unix(),
+		IssuedAt: active.grant.CreatedAt.Unix(),
+		GrantID:  row.GrantID,
+		Session:  active.grant.SessionID,
+	}
+	observe.Event(ctx).SetGrant(row.GrantID)
+	return active, nil
+}

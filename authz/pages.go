@@ -1,0 +1,126 @@
+package authz
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+// visit is a call of one of the pages on the way to an authorization: the flow that it belongs to,
+// and who is signed in.
+type visit struct {
+	flow     flow
+	sealed   string         // the flow as this browser holds it; empty: a plain sign-in
+	browser  string         // what the flow is bound to
+	request  *authorization // nil: a plain sign-in
+	signedIn *session.Session
+	user     *storage.User
+}
+
+// visit opens what a page was called with: its query, or its form.
+func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values) (*visit, error) {
+	v := &visit{sealed: params.Get("flow"), browser: s.sessions.Browser(w, r)}
+	return v, s.reopen(r, v)
+}
+
+// reopen fills a visit from its sealed flow and the browser's session.
+func (s *Server) reopen(r *http.Request, v *visit) (err error) {
+	v.flow.Started = s.now()
+	if v.sealed != "" {
+		if v.flow, err = s.open(v.sealed, v.browser); err != nil {
+			return expiredFlow(err)
+		}
+	}
+	if v.flow.Params != "" {
+		params, err := parseParams(v.flow.Params)
+		if v.request, err = s.newAuthorization(r, params, err); err != nil {
+			return err // the client has changed since the flow began
+		}
+	}
+	v.signedIn, v.user, err = s.signedIn(r.Context(), r)
+	return err
+}
+
+// visitPage is visit for GET requests.
+func (s *Server) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
+	params, err := queryParams(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := s.visit(w, r, params)
+	return v, params, err
+}
+
+// visitForm is visit for POST requests.
+func (s *Server) visitForm(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
+	form, err := formParams(w, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := s.visit(w, r, form)
+	return v, form, err
+}
+
+// goOn sends the browser back to the dispatcher, or to the account page after a plain sign-in.
+func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
+	if v.request == nil {
+		http.Redirect(w, r, s.url("/account"), http.StatusSeeOther)
+		return
+	}
+	http.Redirect(w, r, s.pageURL("/authorize", s.seal(v.flow, v.browser)), http.StatusSeeOther)
+}
+
+// pageURL is the URL of a page with the flow that it belongs to, if any.
+func (s *Server) pageURL(path, sealed string) string {
+	if sealed == "" {
+		return s.url(path)
+	}
+	return s.url(path) + "?flow=" + url.QueryEscape(sealed)
+}
+
+// hidden are the fields that carry the flow through a form.
+func (v *visit) hidden() map[string]string {
+	if v.sealed == "" {
+		return nil
+	}
+	return map[string]string{"flow": v.sealed}
+}
+
+func (v *visit) uiLocales() string {
+	if v.request == nil {
+		return ""
+	}
+	return v.request.params.Get("ui_locales")
+}
+
+// client is the application that a page speaks about, nil for a plain sign-in.
+func (v *visit) client() *templates.Client {
+	if v.request == nil {
+		return nil
+	}
+	c := v.request.client
+	return &templates.Client{
+		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
+	}
+}
+
+func shownUser(u *storage.User) templates.User {
+	return templates.User{Name: u.Profile.Name, Username: cmp.Or(u.Username, u.Profile.Email)}
+}
+
+// shownScopes explains scopes; those of resources are named with their resource.
+func (s *Server) shownScopes(scopes []string) []templates.Scope {
+	shown := make([]templates.Scope, 0, len(scopes))
+	for _, scope := range scopes {
+		entry := templates.Scope{Name: scope}
+		for _, uri := range s.resources.owners(scope) {
+			entry.Resource = s.resources.get(uri).Name
+		}
+		shown = append(shown, entry)
+	}
+	return shown
+}

@@ -1,0 +1,92 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxForm  = 64 << 10 // bytes of a form body
+	maxQuery = 8 << 10  // bytes of a query, and of an authorization request sent by POST
+	maxValue = 16 << 10 // bytes of one parameter
+)
+
+// mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2).
+var mayRepeat = map[string]bool{"resource": true}
+
+// secretParameters must never travel in a URL, where logs and histories keep them.
+var secretParameters = []string{
+	"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "access_token", "token", "password",
+}
+
+// queryParams parses the query. The values are returned with an error too, as far as they go, so
+// that an authorization error can find its way back to the client.
+func queryParams(r *http.Request) (url.Values, error) {
+	if len(r.URL.RawQuery) > maxQuery {
+		return nil, refuse(errInvalidRequest, "The query is too long.")
+	}
+	return parseParams(r.URL.RawQuery)
+}
+
+// formParams parses a form body and sets r.Form and r.PostForm, so that nothing else parses them
+// in another way.
+func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Form, r.PostForm = url.Values{}, url.Values{}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+		return nil, refuse(errInvalidRequest, "The body must be application/x-www-form-urlencoded.")
+	}
+	if query, _ := url.ParseQuery(r.URL.RawQuery); len(query) > 0 {
+		for _, name := range secretParameters {
+			if query.Has(name) {
+				return nil, refuse(errInvalidRequest, "The parameter "+name+" must not be sent in the URL.")
+			}
+		}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		return nil, refuse(errInvalidRequest, "The body is too large.")
+	} else if err != nil {
+		return nil, refuse(errInvalidRequest, "The body could not be read.").because(err)
+	}
+	form, err := parseParams(string(body))
+	r.Form, r.PostForm = form, form
+	return form, err
+}
+
+// parseParams parses application/x-www-form-urlencoded text and refuses what no honest client
+// sends: bad escapes, repeated parameters (RFC 6749 section 3.1), control characters.
+func parseParams(raw string) (url.Values, error) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return values, refuse(errInvalidRequest, "The parameters are not properly encoded.").because(errors.New("malformed escape or separator"))
+	}
+	for name, vs := range values {
+		switch {
+		case !cleanText(name):
+			return values, refuse(errInvalidRequest, "A parameter name contains control characters.")
+		case len(vs) > 1 && !mayRepeat[name]:
+			return values, refuse(errInvalidRequest, "A parameter is repeated.").because(fmt.Errorf("parameter %.40q", name))
+		}
+		for _, v := range vs {
+			if len(v) > maxValue || !cleanText(v) {
+				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.").because(fmt.Errorf("parameter %.40q", name))
+			}
+		}
+		if len(vs) == 1 && vs[0] == "" {
+			delete(values, name) // RFC 6749 section 3.1: sent without a value is as if omitted
+		}
+	}
+	return values, nil
+}
+
+func cleanText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}

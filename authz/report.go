@@ -1,0 +1,113 @@
+package authz
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/templates"
+)
+
+// writeJSON answers with a JSON document. The type has no charset parameter (RFC 8259 section 11).
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone; nobody is left to be told
+	return nil
+}
+
+// reportJSON is the one exit for errors of JSON endpoints (RFC 6749 section 5.2, RFC 6750 section 3).
+func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	observe.Event(r.Context()).SetError(e.Code, e.cause)
+	h := w.Header()
+	switch {
+	case h.Get("WWW-Authenticate") != "": // the endpoint has its own challenge
+	case e.Status == http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Basic realm="`+s.config.Issuer+`"`)
+	case e.Status == http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	}
+	// Marshalling three strings cannot fail.
+	_ = writeJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": e.Description})
+}
+
+// reportPage is the one exit for errors of pages: in full in development, otherwise the code and
+// the request id, under which the log has the rest.
+func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
+	s.showError(w, r, asError(err), nil)
+}
+
+// showError draws the error page; a, if not nil, is the authorization request that was refused.
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *authorization) {
+	event := observe.Event(r.Context())
+	event.SetError(e.Code, e.cause)
+	p := templates.Error{Code: e.Code, RequestID: event.RequestID()}
+	if a != nil {
+		p.UILocales = a.params.Get("ui_locales")
+	}
+	if a != nil && a.client != nil {
+		p.Client = &templates.Client{Name: a.client.Name}
+		p.BackURL = a.client.ClientURI
+	}
+	if s.config.Dev {
+		p.Detail = s.explain(e, a)
+	}
+	s.render(w, r, e.Status, p)
+}
+
+// explain is what a developer must know to mend a request.
+func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {
+	detail := &templates.ErrorDetail{Explanation: e.Description}
+	if a == nil {
+		return detail
+	}
+	switch {
+	case a.client == nil:
+		detail.Parameter, detail.Received = "client_id", a.params.Get("client_id")
+		detail.Registered = s.config.Clients.IDs()
+		detail.Fix = "clients:\n  - client_id: " + yamlString(detail.Received) + "\n    preset: spa\n    redirect_uris: [" + yamlString(a.params.Get("redirect_uri")) + "]"
+	case a.redirectURI == "":
+		detail.Parameter, detail.Received = "redirect_uri", a.params.Get("redirect_uri")
+		detail.Registered = a.client.RedirectURIs
+		if detail.Received != "" {
+			detail.Nearest = a.client.NearestRedirectURI(detail.Received)
+			detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    redirect_uris: [" + yamlString(detail.Received) + "]"
+		}
+	}
+	return detail
+}
+
+// yamlString quotes what came from outside; JSON strings are YAML strings.
+func yamlString(s string) string {
+	quoted, _ := json.Marshal(s) // a string always encodes
+	return string(quoted)
+}
+
+// render draws a page. If that fails there is a mistake in the page, not in the request.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p templates.Page) {
+	if err := s.pages.Render(w, r, status, p); err != nil {
+		observe.Event(r.Context()).SetError(errServerError, err)
+		http.Error(w, "internal server error", http.StatusInternalServerError)
+	}
+}
+
+// challenge sets a Bearer challenge (RFC 6750 section 3) and returns the error with it. A request
+// without credentials gets no error code.
+func (s *Server) challenge(w http.ResponseWriter, e *Error) error {
+	parts := []string{`Bearer realm="` + s.config.Issuer + `"`}
+	if e.Status != http.StatusUnauthorized || e.Code != errNoToken {
+		parts = append(parts, `error="`+e.Code+`"`, `error_description="`+e.Description+`"`)
+	}
+	if e.Code == errInsufficientScope {
+		parts = append(parts, `scope="openid"`)
+	}
+	w.Header().Set("WWW-Authenticate", strings.Join(parts, ", "))
+	return e
+}

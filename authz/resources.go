@@ -1,0 +1,81 @@
+package authz
+
+import (
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Access token types of a Resource: the typ header of a JWT, or an opaque token.
+const (
+	TokenTypeAT     = "at+jwt" // RFC 9068 section 2.1
+	TokenTypeJWT    = "JWT"    // for stacks that refuse at+jwt
+	TokenTypeOpaque = "opaque" // looked up by introspection
+)
+
+// Resource is an API that tokens are made for (RFC 8707).
+type Resource struct {
+	URI       string // the audience, verbatim
+	Name      string // for people, on the consent page
+	Scopes    []string
+	TokenType string                  // empty: TokenTypeAT
+	Alg       jose.SignatureAlgorithm // empty: the server's default
+}
+
+// resourceSet is every resource that the server knows.
+type resourceSet []Resource
+
+func (rs resourceSet) get(uri string) *Resource {
+	for i := range rs {
+		if rs[i].URI == uri {
+			return &rs[i]
+		}
+	}
+	return nil
+}
+
+// owners returns the resources that declare a scope; OpenID scopes have none.
+func (rs resourceSet) owners(scope string) []string {
+	var uris []string
+	for _, r := range rs {
+		if slices.Contains(r.Scopes, scope) {
+			uris = append(uris, r.URI)
+		}
+	}
+	return uris
+}
+
+// scopesFor keeps the scopes that mean something to the given resources, and those of the server
+// itself.
+func (rs resourceSet) scopesFor(scopes, resources []string) []string {
+	var kept []string
+	for _, scope := range scopes {
+		owners := rs.owners(scope)
+		if len(owners) == 0 || slices.ContainsFunc(owners, func(uri string) bool { return slices.Contains(resources, uri) }) {
+			kept = append(kept, scope)
+		}
+	}
+	return kept
+}
+
+// choose decides the resources of a grant (RFC 8707 section 2) from those a client is registered
+// for, those it asks for, and the scopes.
+func (rs resourceSet) choose(registered, asked, scopes []string) ([]string, error) {
+	for _, uri := range asked {
+		if !slices.Contains(registered, uri) {
+			return nil, refuse(errInvalidTarget, "The client is not registered for one of the requested resources.")
+		}
+	}
+	switch {
+	case len(asked) > 0:
+		if len(rs.scopesFor(scopes, asked)) < len(scopes) {
+			return nil, refuse(errInvalidScope, "A requested scope belongs to a resource that was not requested.")
+		}
+		return asked, nil
+	case len(registered) <= 1:
+		return registered, nil
+	case len(rs.scopesFor(scopes, nil)) < len(scopes):
+		return nil, refuse(errInvalidTarget, "The client has several resources: name the one that is meant by the resource parameter.")
+	}
+	return nil, nil // a token for userinfo only
+}

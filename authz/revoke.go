@@ -1,0 +1,74 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// revoke is RFC 7009. Revoking one token of a family revokes its grant. A token that is unknown,
+// expired or of another client is answered like one that was revoked, and nothing happens; a
+// revocation that could not be stored is a 503.
+func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
+	c, token, err := s.clientAndToken(w, r)
+	if err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		write, err := s.revocationOf(r.Context(), c, token)
+		if err == nil && write != nil {
+			err = s.store.Apply(r.Context(), *write)
+		}
+		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+}
+
+// revocationOf returns the write that ends a token, nil if there is nothing to end.
+func (s *Server) revocationOf(ctx context.Context, c *client.Client, token string) (*storage.Write, error) {
+	grantID, clientID := "", ""
+	if strings.HasPrefix(token, prefixRefresh) {
+		row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		grant, _, err := storage.Grants.Get(ctx, s.store, row.GrantID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		grantID, clientID = row.GrantID, grant.ClientID
+	} else {
+		claims, err := s.parseAccessToken(ctx, token)
+		if errors.Is(err, errInactive) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		grantID, clientID = claims.GrantID, claims.ClientID
+		if grantID == "" && clientID == c.ID {
+			write := storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0))
+			return &write, nil
+		}
+	}
+	if clientID != c.ID {
+		return nil, nil
+	}
+	observe.Event(ctx).SetGrant(grantID)
+	return s.revocation(ctx, grantID)
+}

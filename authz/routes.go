@@ -1,0 +1,215 @@
+package authz
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"github.com/rs/cors"
+
+	"github.com/authzd/authzd/authz/observe"
+)
+
+// handler answers a request or returns why it could not; its route says in which form.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one endpoint. A nil get or post is answered with 405.
+type route struct {
+	name  string // in the log and in metrics
+	path  string // below the issuer
+	get   handler
+	post  handler
+	guard guard
+}
+
+// guard is what stands before a route's handlers and gives their errors a form.
+type guard int
+
+const (
+	public guard = iota // JSON for everybody, any origin, cacheable
+	api                 // JSON, the clients' own origins, never cached
+	page                // HTML, same-origin posts only, never cached
+	entry               // HTML, posts from anywhere: the authorization endpoint
+	probe               // health: neither CORS nor pages
+)
+
+// routeTable is every route there is.
+func (s *Server) routeTable() []route {
+	return []route{
+		{"jwks", "/jwks.json", s.jwks, nil, public},
+		{"discovery", "/.well-known/openid-configuration", s.discovery, nil, public},
+		{"discovery", "/.well-known/oauth-authorization-server", s.discovery, nil, public},
+
+		{"token", "/token", nil, s.token, api},
+		{"userinfo", "/userinfo", s.userinfo, s.userinfo, api},
+		{"introspect", "/introspect", nil, s.introspect, api},
+		{"revoke", "/revoke", nil, s.revoke, api},
+		{"session", "/session", s.sessionStatus, nil, api},
+		{"session_activity", "/session/activity", nil, s.sessionActivity, api},
+
+		{"authorize", "/authorize", s.authorize, s.authorize, entry},
+		{"login", "/login", s.loginPage, s.login, page},
+		{"login_upstream", "/login/{connector}", s.beginUpstream, nil, page},
+		{"callback", "/callback/{connector}", s.finishUpstream, nil, page},
+		{"select_account", "/select-account", s.selectAccountPage, s.selectAccount, page},
+		{"consent", "/consent", s.consentPage, s.consent, page},
+		{"logout", "/logout", s.logoutPage, s.logout, entry},
+		{"account", "/account", s.accountPage, s.withdrawConsent, page},
+		{"home", "/", s.home, nil, page},
+
+		{"livez", "/livez", plain(s.health.Live), nil, probe},
+		{"readyz", "/readyz", plain(s.health.Ready), nil, probe},
+		{"readyz", "/healthz", plain(s.health.Ready), nil, probe},
+	}
+}
+
+func routeNames(routes []route) []string {
+	names := []string{"assets", "playground", "not_found"}
+	for _, r := range routes {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// routes builds the router. gorilla/mux matches paths only: methods are left to guarded, so that
+// preflights reach CORS and a 405 names what is allowed. Paths are cleaned before it, because mux
+// would answer an unclean one with a redirect.
+func (s *Server) routes() http.Handler {
+	router := mux.NewRouter().SkipClean(true)
+	for _, rt := range s.routeTable() {
+		router.Handle(s.issuer.Path+rt.path, s.guarded(rt))
+		if rt.path == "/" && s.issuer.Path != "" {
+			router.Handle(s.issuer.Path, s.guarded(rt))
+		}
+		if well, ok := strings.CutPrefix(rt.path, "/.well-known/"); ok && s.issuer.Path != "" {
+			router.Handle("/.well-known/"+well+s.issuer.Path, s.guarded(rt)) // RFC 8414 section 3.1
+		}
+	}
+	router.PathPrefix(s.issuer.Path + "/assets/").Handler(named("assets", s.pages.Assets()))
+	if s.config.Playground != nil {
+		router.Handle(s.issuer.Path+"/playground", named("playground", s.config.Playground))
+		router.PathPrefix(s.issuer.Path + "/playground/").Handler(named("playground", s.config.Playground))
+	}
+	router.NotFoundHandler = s.guarded(route{"not_found", "", s.notFound, s.notFound, page})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for strings.Contains(r.URL.Path, "//") {
+			r.URL.Path = strings.ReplaceAll(r.URL.Path, "//", "/")
+		}
+		if s.secure() {
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		router.ServeHTTP(w, r)
+	})
+}
+
+func named(name string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		observe.Event(r.Context()).SetRoute(name)
+		h.ServeHTTP(w, r)
+	})
+}
+
+func plain(h http.HandlerFunc) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		h(w, r)
+		return nil
+	}
+}
+
+// guarded is a route with all that its guard demands.
+func (s *Server) guarded(rt route) http.Handler {
+	report := s.reportJSON
+	if rt.guard == page || rt.guard == entry {
+		report = s.reportPage
+	}
+	var sameOrigin http.CrossOriginProtection
+	var inner http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		observe.Event(r.Context()).SetRoute(rt.name)
+		if rt.guard != public {
+			w.Header().Set("Cache-Control", "no-store")
+		}
+		handle := rt.handler(r.Method)
+		var err error
+		switch {
+		case handle == nil:
+			w.Header().Set("Allow", rt.allowed())
+			err = &Error{Status: http.StatusMethodNotAllowed, Code: errInvalidRequest, Description: "This endpoint takes " + rt.allowed() + "."}
+		case rt.guard == page && sameOrigin.Check(r) != nil:
+			err = &Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
+		default:
+			err = handle(w, r)
+		}
+		if err != nil {
+			report(w, r, err)
+		}
+	})
+	switch rt.guard {
+	case public:
+		return cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, AllowedHeaders: corsHeaders}).Handler(inner)
+	case api:
+		return s.cors().Handler(inner)
+	}
+	return inner
+}
+
+func (rt route) handler(method string) handler {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return rt.get
+	case http.MethodPost:
+		return rt.post
+	}
+	return nil
+}
+
+func (rt route) allowed() string {
+	switch {
+	case rt.post == nil:
+		return "GET, HEAD"
+	case rt.get == nil:
+		return "POST"
+	}
+	return "GET, HEAD, POST"
+}
+
+// corsHeaders may be sent by a browser app.
+var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
+
+// cors lets the origins of clients call. A preflight doesn't say which client asks, so any
+// registered origin passes it; clientForm is stricter once the client is known.
+func (s *Server) cors() *cors.Cors {
+	return cors.New(cors.Options{
+		AllowOriginFunc: func(origin string) bool { return s.config.Clients.HasOrigin(origin) || s.devOrigin(origin) },
+		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedHeaders:  corsHeaders,
+		ExposedHeaders:  []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"},
+		MaxAge:          600, // seconds
+	})
+}
+
+// devOrigin tells whether an origin is on this machine and the server in development mode.
+func (s *Server) devOrigin(origin string) bool {
+	if !s.config.Dev {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1")
+}
+
+// clientForm parses a form that a client sends, and takes the CORS permission back if the origin is
+// not one of this client's own.
+func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	form, err := formParams(w, r)
+	origin := r.Header.Get("Origin")
+	if c := s.config.Clients.Get(claimedClient(r)); c != nil && origin != "" && !c.HasOrigin(origin) && !s.devOrigin(origin) {
+		w.Header().Del("Access-Control-Allow-Origin")
+	}
+	return form, err
+}
+
+// notFound answers every path that there is no route for.
+func (s *Server) notFound(http.ResponseWriter, *http.Request) error {
+	return &Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}
+}

@@ -1,0 +1,210 @@
+// Package authz is the authorization server: the HTTP endpoints of OAuth 2.1 and OpenID Connect,
+// and the pages on which people sign in.
+//
+//	        SPA / app                                   this package                        subpackages
+//	/authorize ----------> newAuthorization -> missing? --- page --> /login /consent …      session, account
+//	                            ^                 |                       |                  connect
+//	                            +---- ?flow= -----|-----------------------+
+//	                                              +--- nothing missing -> code -> redirect
+//	/token -------------> authenticateClient -> redeem… -> issue -> one Apply -> JSON        client, keys
+//	/userinfo /introspect /revoke -> activeToken -> grant, user, session still alive?        storage
+//
+// routes.go lists every endpoint. fosite parses, checks and dispatches OAuth requests; it is wired
+// in provider.go and known nowhere else. Records are read first, decided upon and signed, and
+// written by one storage.Store.Apply at the end of a request.
+package authz
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+// clockSkew is what verifiers may be behind: a signing key stays published that much longer than
+// the tokens it signed.
+const clockSkew = 5 * time.Minute
+
+// Server is a running authorization server. It is an http.Handler.
+type Server struct {
+	config     Config
+	issuer     *url.URL
+	store      storage.Store
+	resources  resourceSet
+	keys       *keys.Ring
+	algs       []jose.SignatureAlgorithm
+	flows      *keys.Sealer
+	upstream   *keys.Sealer
+	successors *keys.Deriver
+	accounts   *account.Directory
+	sessions   *session.Sessions
+	connectors []connect.Connector
+	pages      *templates.Renderer
+	observer   *observe.Observer
+	health     *observe.Health
+	logger     *slog.Logger
+
+	fosite   *fosite.Config
+	provider fosite.OAuth2Provider
+	metadata []byte // the discovery document
+	handler  http.Handler
+}
+
+// New prepares a server. It reads the store, creates signing keys and configured users where they
+// are missing, and speaks to no other machine.
+func New(ctx context.Context, c Config) (*Server, error) {
+	issuer, err := c.issuerURL()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, issuer: issuer, store: c.Store, resources: c.Resources, logger: c.Logger}
+	if s.logger == nil {
+		s.logger = slog.Default()
+	}
+	s.algs = algsInUse(c)
+	s.flows = c.Secret.Sealer(purposeFlow)
+	s.upstream = c.Secret.Sealer(purposeConnect)
+	s.successors = c.Secret.Deriver(purposeRefresh)
+	for _, step := range []func(context.Context) error{
+		s.openKeys, s.openAccounts, s.openConnectors, s.openPages, s.openObserver,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	s.fosite = s.fositeConfig()
+	s.provider = fosite.NewOAuth2Provider(clientLookup(c.Clients.Get), s.fosite)
+	s.metadata = s.discoveryDocument()
+	s.handler = s.observer.Handler(s.routes())
+	return s, nil
+}
+
+func (s *Server) openKeys(ctx context.Context) (err error) {
+	s.keys, err = keys.Open(ctx, s.store, s.config.Secret, keys.Policy{
+		Algs:        s.algs,
+		RotateEvery: s.config.Signing.RotateEvery,
+		Announce:    s.config.Signing.Announce,
+		Retain:      s.longestTokenLifetime() + clockSkew,
+		Logger:      s.logger,
+	})
+	return err
+}
+
+func (s *Server) openAccounts(ctx context.Context) error {
+	s.accounts = account.New(s.store, account.NewPasswords())
+	s.sessions = session.New(s.store, session.Config{
+		Secure:         s.secure(),
+		Idle:           s.config.Sessions.Idle,
+		Max:            s.config.Sessions.Max,
+		RememberMe:     s.config.Sessions.RememberMe,
+		ActivityBeacon: s.config.Sessions.Beacon,
+	})
+	return s.accounts.EnsureUsers(ctx, s.config.Users)
+}
+
+func (s *Server) openConnectors(context.Context) error {
+	for _, c := range s.config.Connectors {
+		c.RedirectURI = s.url("/callback/" + c.ID)
+		connector, err := connect.New(c)
+		if err != nil {
+			return fmt.Errorf("connector %s: %w", c.ID, err)
+		}
+		s.connectors = append(s.connectors, connector)
+	}
+	return nil
+}
+
+func (s *Server) openPages(context.Context) (err error) {
+	s.pages, err = templates.New(s.issuer.Path, s.config.Branding)
+	return err
+}
+
+func (s *Server) openObserver(context.Context) (err error) {
+	methods := []string{methodPassword}
+	for _, c := range s.connectors {
+		methods = append(methods, c.ID())
+	}
+	s.health = observe.NewHealth(observe.Check{Name: "storage", Ready: s.store.Ready})
+	s.observer, err = observe.New(observe.Config{
+		Logger:         s.logger,
+		Registry:       s.config.Metrics,
+		TrustedProxies: s.config.TrustedProxies,
+		Routes:         routeNames(s.routeTable()),
+		LoginMethods:   methods,
+	})
+	return err
+}
+
+// Run rotates signing keys until ctx ends. A server answers without it, but never changes its keys.
+func (s *Server) Run(ctx context.Context) error { return s.keys.Run(ctx) }
+
+// Drain makes the readiness probe fail, so that no new traffic is sent.
+func (s *Server) Drain() { s.health.SetDraining() }
+
+// Operations serves health and metrics, for a listener that the public does not reach.
+func (s *Server) Operations() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.health.Live)
+	mux.HandleFunc("GET /readyz", s.health.Ready)
+	mux.HandleFunc("GET /healthz", s.health.Ready)
+	mux.Handle("GET /metrics", s.observer.MetricsHandler())
+	return mux
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// url returns the URL of a path under the issuer.
+func (s *Server) url(path string) string { return s.config.Issuer + path }
+
+// now is the time, to the precision that records keep.
+func (s *Server) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+func (s *Server) secure() bool { return s.issuer.Scheme == "https" }
+
+func (s *Server) connector(id string) connect.Connector {
+	for _, c := range s.connectors {
+		if c.ID() == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// algsInUse are the algorithms that the server, a resource or a client signs with, in that order.
+func algsInUse(c Config) []jose.SignatureAlgorithm {
+	algs := []jose.SignatureAlgorithm{c.Signing.Alg}
+	add := func(alg jose.SignatureAlgorithm) {
+		if alg != "" && !slices.Contains(algs, alg) {
+			algs = append(algs, alg)
+		}
+	}
+	for _, r := range c.Resources {
+		add(r.Alg)
+	}
+	c.Clients.Each(func(cl *client.Client) { add(jose.SignatureAlgorithm(cl.IDTokenAlg)) })
+	return algs
+}
+
+// longestTokenLifetime is how long a signed token of any client may live.
+func (s *Server) longestTokenLifetime() time.Duration {
+	longest := max(s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken)
+	s.config.Clients.Each(func(c *client.Client) {
+		longest = max(longest, c.AccessTokenLifetime, c.IDTokenLifetime)
+	})
+	return longest
+}

@@ -1,0 +1,196 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// maxAttempts bounds how often a request that lost a race is computed again from what it lost to.
+// The second attempt sees the winner's writes and nearly always ends there.
+const maxAttempts = 8
+
+// token is the token endpoint (RFC 6749 section 3.2).
+//
+//	form -> fosite.NewAccessRequest -> authenticateClient -> redeem… (read, decide)
+//	     -> fosite.NewAccessResponse -> issue (sign, collect writes) -> one Apply -> answer
+//
+// A request that loses a compare-and-set starts again and then sees what won: a code that is used,
+// a refresh token that has its successor.
+func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.clientForm(w, r)
+	if err != nil {
+		return err
+	}
+	grantType := form.Get("grant_type")
+	if grantType == "" {
+		return refuse(errInvalidRequest, "The parameter grant_type is missing.")
+	}
+	if !slices.Contains(grantTypes, grantType) { // fosite would say invalid_request
+		return refuse(errUnsupportedGrantType, "The grant types on offer are "+strings.Join(grantTypes, ", ")+".")
+	}
+	observe.Event(r.Context()).SetGrantType(grantType)
+	for attempt := 1; ; attempt++ {
+		answer, err := s.exchange(r.Context(), r)
+		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, answer.ToMap())
+	}
+}
+
+// grantTypes are the ones that the token endpoint knows.
+var grantTypes = []string{client.GrantAuthorizationCode, client.GrantRefreshToken, client.GrantClientCredentials}
+
+// exchange is one attempt at one token request, with the one commit at its end.
+func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessResponder, error) {
+	x := &exchange{now: time.Now()}
+	request, err := s.provider.NewAccessRequest(ctx, r, x)
+	var response fosite.AccessResponder
+	if err == nil {
+		response, err = s.provider.NewAccessResponse(ctx, request)
+	}
+	if err != nil {
+		if len(x.durable) > 0 {
+			if lost := s.store.Apply(ctx, x.durable...); lost != nil {
+				return nil, lost
+			}
+		}
+		return nil, err
+	}
+	if len(x.writes) > 0 {
+		if err := s.store.Apply(ctx, x.writes...); err != nil {
+			return nil, err
+		}
+	}
+	return response, nil
+}
+
+// exchange carries one token request through fosite, as its session: what a grant handler has
+// found out and decided, and what is to be written.
+type exchange struct {
+	fosite.DefaultSession
+	now    time.Time
+	client *client.Client
+
+	grantID   string         // empty: no grant stands behind the token (client credentials)
+	grant     *storage.Grant // nil likewise
+	user      *storage.User  // nil likewise
+	scopes    []string       // of this access token
+	resources []string       // of this access token
+	nonce     string         // for the ID token of a code exchange
+
+	refreshToken string          // to answer with; empty: none
+	writes       []storage.Write // made if the request succeeds
+	durable      []storage.Write // made if it is refused: revocations
+}
+
+// grantHandler is one grant type at the token endpoint: fosite.TokenEndpointHandler.
+type grantHandler struct {
+	server    *Server
+	grantType string
+	redeem    func(ctx context.Context, x *exchange, form url.Values) error
+}
+
+func (h grantHandler) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
+	return r.GetGrantTypes().ExactOne(h.grantType)
+}
+
+func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
+
+// HandleTokenEndpointRequest holds the checks that no grant type may forget.
+func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
+	x := r.GetSession().(*exchange)
+	x.client = r.GetClient().(fositeClient).Client
+	if !x.client.May(h.grantType) {
+		description := "The client is not registered for the grant type " + h.grantType + "."
+		if x.client.Public() && h.grantType == client.GrantClientCredentials {
+			description = "A browser or mobile app cannot prove who it is: let a backend client ask for an app token, or sign the user in with authorization_code."
+		}
+		return refuse(errUnauthorizedClient, description)
+	}
+	if err := h.redeem(ctx, x, r.GetRequestForm()); err != nil {
+		return err
+	}
+	return h.server.narrowResource(x, r.GetRequestForm())
+}
+
+func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
+	if !h.CanHandleTokenEndpointRequest(ctx, r) {
+		return fosite.ErrUnknownRequest
+	}
+	return h.server.issue(ctx, r.GetSession().(*exchange), response)
+}
+
+// narrowScope applies the scope of a refresh request (RFC 6749 section 6): less is possible, more is
+// not, and the grant keeps what it has.
+func narrowScope(x *exchange, form url.Values) error {
+	if !form.Has("scope") {
+		return nil
+	}
+	asked := strings.Fields(form.Get("scope"))
+	for _, scope := range asked {
+		if !slices.Contains(x.scopes, scope) {
+			return refuse(errInvalidScope, "A requested scope was not granted.")
+		}
+	}
+	x.scopes = asked
+	return nil
+}
+
+// narrowResource applies the resource of a token request (RFC 8707 section 2.2) likewise.
+func (s *Server) narrowResource(x *exchange, form url.Values) error {
+	asked := form["resource"]
+	if len(asked) == 0 {
+		return nil
+	}
+	for _, resource := range asked {
+		if !slices.Contains(x.resources, resource) {
+			return refuse(errInvalidTarget, "A requested resource was not granted.")
+		}
+	}
+	x.resources = asked
+	x.scopes = s.resources.scopesFor(x.scopes, asked)
+	return nil
+}
+
+// issue signs the tokens and fills the answer (RFC 6749 section 5.1).
+func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessResponder) error {
+	accessToken, lifetime, err := s.newAccessToken(x)
+	if err != nil {
+		return err
+	}
+	response.SetAccessToken(accessToken)
+	response.SetTokenType("Bearer")
+	response.SetExpiresIn(lifetime)
+	response.SetScopes(x.scopes)
+	if x.refreshToken != "" {
+		response.SetExtra("refresh_token", x.refreshToken)
+	}
+	if x.user != nil && slices.Contains(x.scopes, "openid") {
+		idToken, err := s.newIDToken(x, accessToken)
+		if err != nil {
+			return err
+		}
+		response.SetExtra("id_token", idToken)
+	}
+	event := observe.Event(ctx)
+	event.SetGrant(x.grantID)
+	if x.user != nil {
+		event.SetSubject(x.user.ID)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package authz
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+)
+
+// Secrets that we hand out say what they are, so that secret scanners and people know them.
+const (
+	prefixCode    = "azc_"
+	prefixRefresh = "azr_"
+	prefixAccess  = "azt_" // opaque access tokens
+)
+
+// Purposes keep keys that are derived from the server secret apart.
+const (
+	purposeRefresh = "refresh token successor"
+	purposeFlow    = "pending authorization"
+	purposeConnect = "upstream login"
+)
+
+// newToken returns a prefix and 256 random bits.
+func newToken(prefix string) string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails
+	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// newID returns 128 random bits, for names that are no secret.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// hashToken is how tokens are stored and found: by the hash of every character of them.
+func hashToken(token string) string {
+	h := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(h[:])
+}
