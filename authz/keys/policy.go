@@ -35,7 +35,7 @@ type Policy struct {
 	// and the clock skew that is allowed for.
 	Retain time.Duration
 
-	// Logger takes rotations and their failures; nil: slog.Default.
+	// Logger hears of rotations and their failures; nil: nobody does.
 	Logger *slog.Logger
 }
 

@@ -66,7 +66,7 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 	}
 	r := &Ring{store: store, sealer: secret.Sealer("signing key"), policy: p, log: p.Logger, now: now}
 	if r.log == nil {
-		r.log = slog.Default()
+		r.log = slog.New(slog.DiscardHandler)
 	}
 	if err := r.load(ctx); err != nil {
 		return nil, err
