@@ -181,9 +181,9 @@ type User struct {
 // Address is a postal address (OpenID Connect Core section 5.1.1).
 type Address struct {
 	// Formatted is the whole address as on a label.
-	Formatted string `yaml:"formatted"`
+	Formatted string `yaml:"formatted" multiline:"true"`
 	// StreetAddress is street and number.
-	StreetAddress string `yaml:"street_address"`
+	StreetAddress string `yaml:"street_address" multiline:"true"`
 	// Locality is the town.
 	Locality string `yaml:"locality"`
 	// Region is the state or province.

@@ -1,14 +1,149 @@
 package config
 
+import (
+	_ "embed"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"strings"
+	"text/template"
+)
+
 // Load reads the file, applies the AUTHZD_ variables of environ (as from os.Environ) and returns
 // the effective configuration. An empty path means that there is no file. What is wrong with the
 // configuration is returned as Errors, all at once.
 func Load(path string, environ []string) (*Config, error) {
-	panic("being written")
+	return load(path, environ, nil)
 }
 
-// LoadDev is Load for serve --dev: it starts from a demo set-up with everything below dataDir, and
-// whatever the file and the environment say wins. Entries of lists are merged by identifier.
+// LoadDev is Load for serve --dev: it starts from a demo set-up that keeps its data in dataDir,
+// and whatever the file and the environment say wins. Entries of lists are merged by identifier.
+// The demo user is there only as long as the issuer is on loopback.
 func LoadDev(path, dataDir string, environ []string) (*Config, error) {
-	panic("being written")
+	return load(path, environ, &demo{DataDir: dataDir})
+}
+
+func load(path string, environ []string, d *demo) (*Config, error) {
+	var data []byte
+	if path != "" {
+		var err *Error
+		if data, err = read(path); err != nil {
+			return nil, Errors{err}
+		}
+	}
+	return parseAll(path, data, environ, d)
+}
+
+// Parse is Load for a file that is in memory; errors call it by name.
+func Parse(name string, data []byte, environ []string) (*Config, error) {
+	return parseAll(name, data, environ, nil)
+}
+
+// loader gathers a configuration and what is wrong with it.
+type loader struct {
+	file    string // that is being decoded
+	cfg     Config
+	origins map[string]origin // by key; also tells what was given at all
+	errs    Errors
+	vars    map[string]string // variables that have set nothing yet
+	settled map[string]string // variables that have
+	known   []string          // names that a variable could have
+}
+
+func parseAll(name string, data []byte, environ []string, d *demo) (*Config, error) {
+	l := &loader{
+		file:    name,
+		origins: map[string]origin{},
+		vars:    variables(environ),
+		settled: map[string]string{},
+	}
+	root := l.parse(data)
+	if len(l.errs) > 0 {
+		return nil, l.errs
+	}
+	config := reflect.ValueOf(&l.cfg).Elem()
+	l.decode(root, config, field{}, "")
+	l.applyEnv()
+	if d != nil {
+		l.addDemo(d)
+		l.applyEnv()
+	}
+	l.file = name
+	l.rejectUnknownVars()
+	l.complete()
+	l.check()
+	if len(l.errs) > 0 {
+		return nil, l.errs.sorted()
+	}
+	return &l.cfg, nil
+}
+
+func read(path string) ([]byte, *Error) {
+	file, err := os.Open(path)
+	if err == nil {
+		defer file.Close()
+		var data []byte
+		data, err = io.ReadAll(io.LimitReader(file, maxFile+1))
+		if err == nil {
+			return data, nil
+		}
+	}
+	p := unreadable(err)
+	if errors.Is(err, fs.ErrNotExist) {
+		p.hint = "\"authzd init\" writes a configuration"
+	}
+	return nil, &Error{File: path, Reason: p.reason, Hint: p.hint, Err: err}
+}
+
+// unreadable says why a file could not be read, without its name, which stands beside it.
+func unreadable(err error) *problem {
+	reason := err
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		reason = pathErr.Err
+	}
+	return &problem{reason: reason.Error(), hint: "name a file that this process may read", err: err}
+}
+
+// DevUsername and DevPassword are those of the demo user.
+const (
+	DevUsername = "alice"
+	DevPassword = "demo"
+)
+
+// demo is what dev.yaml is filled with.
+type demo struct {
+	Issuer   string
+	Listen   string
+	DataDir  string
+	Username string // empty: no demo user
+	Password string
+}
+
+//go:embed dev.yaml
+var devYAML string
+
+var devTemplate = template.Must(template.New("dev.yaml").Parse(devYAML))
+
+const devIssuer = "http://localhost:9010"
+
+// addDemo fills what the file and the environment left open. An issuer with another port takes
+// the listener along.
+func (l *loader) addDemo(d *demo) {
+	d.Issuer = devIssuer
+	if l.given("issuer") && checkIssuer(l.cfg.Issuer) == nil {
+		d.Issuer = l.cfg.Issuer
+	}
+	d.Listen = listenFor(d.Issuer)
+	if onLoopback(d.Issuer) {
+		d.Username, d.Password = DevUsername, DevPassword
+	}
+	var b strings.Builder
+	if err := devTemplate.Execute(&b, d); err != nil {
+		panic(err) // only a mistake in dev.yaml can get here
+	}
+	l.file = "dev.yaml"
+	l.decode(l.parse([]byte(b.String())), reflect.ValueOf(&l.cfg).Elem(), field{}, "")
 }

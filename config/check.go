@@ -1,0 +1,311 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// check applies the rules that go beyond the form of one value.
+func (l *loader) check() {
+	l.checkServer()
+	l.checkTimes()
+	l.checkBranding()
+	l.checkRequired(reflect.ValueOf(l.cfg.Resources), "resources")
+	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
+	l.checkRequired(reflect.ValueOf(l.cfg.Users), "users")
+	l.checkRequired(reflect.ValueOf(l.cfg.Connectors), "connectors")
+	for i := range l.cfg.Resources {
+		l.checkResourceEntry(&l.cfg.Resources[i], element("resources", i))
+	}
+	for i := range l.cfg.Clients {
+		l.checkClient(&l.cfg.Clients[i], element("clients", i))
+	}
+	l.checkUsers()
+	for i := range l.cfg.Connectors {
+		l.checkConnector(&l.cfg.Connectors[i], element("connectors", i))
+	}
+}
+
+func (l *loader) checkServer() {
+	c := &l.cfg
+	if c.Issuer == "" {
+		l.report("issuer", nil, problemf("set it to the public URL of this server, such as https://id.example.com, or AUTHZD_ISSUER", "is required"))
+	}
+	l.report("issuer", c.Issuer, checkIssuer(c.Issuer))
+	l.report("listen", c.Listen, checkListen(c.Listen))
+	l.checkTLS()
+
+	const socketPath = 103 // bytes, the least of what the systems allow
+	if len(c.Admin.Socket) > socketPath {
+		l.report("admin.socket", c.Admin.Socket, problemf("name a shorter path, or \"\" for none", "longer than the %d bytes that a socket's path can have", socketPath))
+	}
+	if c.Admin.Listen != "" {
+		l.report("admin.listen", c.Admin.Listen, checkListen(c.Admin.Listen))
+		if c.Admin.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+			l.report("admin.listen", c.Admin.Listen, problemf("use another port", "the same address as listen"))
+		}
+	}
+
+	l.report("storage.bolt.path", c.Storage.Bolt.Path, checkNotFolder(c.Storage.Bolt.Path))
+	if len(c.SecretFile) == 0 {
+		l.report("secret_file", nil, problemf("name a file", "is empty"))
+	}
+	for i, name := range c.SecretFile {
+		l.report(element("secret_file", i), name, checkNotFolder(name))
+	}
+	l.checkOnce("secret_file", c.SecretFile)
+
+	if name := c.Outbound.CAFile; name != "" {
+		pem, p := readable(name)
+		if p == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			p = problemf("name a file with PEM certificates", "no certificate in this file")
+		}
+		l.report("outbound.ca_file", name, p)
+	}
+}
+
+func (l *loader) checkTLS() {
+	t := l.cfg.TLS
+	switch {
+	case t.CertFile == "" && t.KeyFile == "":
+		return
+	case t.KeyFile == "":
+		l.report("tls", nil, problemf("set key_file too, or neither", "cert_file without key_file"))
+		return
+	case t.CertFile == "":
+		l.report("tls", nil, problemf("set cert_file too, or neither", "key_file without cert_file"))
+		return
+	}
+	if strings.HasPrefix(l.cfg.Issuer, "http:") {
+		l.report("issuer", l.cfg.Issuer, problemf("begin it with https, or remove tls", "is http, but tls is configured"))
+	}
+	cert, certProblem := readable(t.CertFile)
+	key, keyProblem := readable(t.KeyFile)
+	l.report("tls.cert_file", t.CertFile, certProblem)
+	l.report("tls.key_file", t.KeyFile, keyProblem)
+	if certProblem != nil || keyProblem != nil {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		l.report("tls", nil, &problem{reason: strings.TrimPrefix(err.Error(), "tls: "), err: err,
+			hint: "the files must be PEM, and the key must be the certificate's"})
+	}
+}
+
+// readable reads a file that the server will need.
+func readable(name string) ([]byte, *problem) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return data, nil
+}
+
+// checkNotFolder refuses what can't be a file, without demanding that it exists.
+func checkNotFolder(name string) *problem {
+	if name == "" {
+		return problemf("name a file", "is empty")
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return problemf("name a file in it", "is a folder")
+	}
+	return nil
+}
+
+func (l *loader) checkTimes() {
+	const years = 10 * 365 * 24 * time.Hour
+	t, s, k := l.cfg.Lifetimes, l.cfg.Sessions, l.cfg.Signing
+	l.checkTime("lifetimes.access_token", t.AccessToken, time.Second, years)
+	l.checkTime("lifetimes.id_token", t.IDToken, time.Second, years)
+	l.checkTime("lifetimes.code", t.Code, time.Second, 10*time.Minute)
+	l.checkTime("lifetimes.refresh_token", t.RefreshToken, time.Second, years)
+	l.checkTime("lifetimes.refresh_idle", t.RefreshIdle, time.Second, years)
+	l.checkTime("lifetimes.refresh_grace", t.RefreshGrace, 0, 10*time.Minute)
+	l.checkTime("sessions.idle", s.Idle, time.Second, years)
+	l.checkTime("sessions.max", s.Max, time.Second, years)
+	l.checkTime("sessions.remember_me", s.RememberMe, time.Second, years)
+	l.checkTime("signing.rotate_every", k.RotateEvery, time.Second, years)
+	l.checkTime("signing.announce", k.Announce, 0, years)
+
+	l.checkOrder("lifetimes.refresh_idle", t.RefreshIdle, "lifetimes.refresh_token", t.RefreshToken)
+	l.checkOrder("sessions.idle", s.Idle, "sessions.max", s.Max)
+	if k.Announce >= k.RotateEvery {
+		l.report("signing.announce", short(k.Announce), problemf("a key is announced before the one in use ends",
+			"must be shorter than signing.rotate_every (%s)", short(k.RotateEvery)))
+	}
+}
+
+func (l *loader) checkTime(path string, d, least, most time.Duration) {
+	switch {
+	case d < least:
+		l.report(path, short(d), problemf("", "must be at least %s", short(least)))
+	case d > most:
+		l.report(path, short(d), problemf("", "must be at most %s", short(most)))
+	case d%time.Second != 0:
+		l.report(path, short(d), problemf("", "must be whole seconds"))
+	}
+}
+
+// checkOrder demands that an idle limit does not exceed the absolute one.
+func (l *loader) checkOrder(path string, idle time.Duration, maxPath string, limit time.Duration) {
+	if idle > limit {
+		l.report(path, short(idle), problemf("lower it, or raise the other", "must not exceed %s (%s)", maxPath, short(limit)))
+	}
+}
+
+// short writes a duration as people do: 15m, not 15m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func (l *loader) checkBranding() {
+	b := l.cfg.Branding
+	l.report("branding.name", b.Name, checkLabel(b.Name))
+	if b.LogoFile != "" {
+		l.report("branding.logo_file", b.LogoFile, checkLogo(b.LogoFile))
+	}
+	for name, value := range b.CSS {
+		path := child("branding.css", name)
+		if !cssName.MatchString(name) {
+			l.report(path, nil, problemf("write two hyphens, then lower-case letters, digits and hyphens, such as --accent", "not the name of a CSS variable"))
+		}
+		l.report(path, value, checkCSS(value))
+	}
+}
+
+var (
+	cssName  = regexp.MustCompile(`^--[a-z][a-z0-9-]{0,63}$`)
+	cssValue = regexp.MustCompile(`^[A-Za-z0-9#%.,()"' /_+-]{1,200}$`)
+	cssCalls = regexp.MustCompile(`([A-Za-z-]*)\(`)
+)
+
+// checkCSS admits colours, lengths, numbers and font names: nothing that could end the declaration,
+// open a comment or fetch something.
+func checkCSS(value string) *problem {
+	hint := "use a colour, a length, a number or font names"
+	switch {
+	case !cssValue.MatchString(value):
+		return problemf(hint, "has a character that is not allowed here, or is too long")
+	case strings.Contains(value, "/*") || strings.Contains(value, "//"):
+		return problemf(hint, "has a comment")
+	case strings.Count(value, "(") != strings.Count(value, ")") ||
+		strings.Count(value, `"`)%2 != 0 || strings.Count(value, "'")%2 != 0:
+		return problemf("close what was opened", "quotes or parentheses don't match")
+	}
+	for _, call := range cssCalls.FindAllStringSubmatch(value, -1) {
+		functions := []string{"rgb", "rgba", "hsl", "hsla", "hwb", "lab", "lch", "oklab", "oklch", "calc", "min", "max", "clamp"}
+		if !slices.Contains(functions, call[1]) {
+			return problemf("the functions are "+strings.Join(functions, ", "), "%s() is not allowed", call[1])
+		}
+	}
+	return nil
+}
+
+func checkLogo(name string) *problem {
+	const most = 256 << 10 // bytes
+	kinds := []string{".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".ico"}
+	if !slices.Contains(kinds, strings.ToLower(filepath.Ext(name))) {
+		return problemf("its name must end in "+strings.Join(kinds, ", "), "not an image")
+	}
+	data, p := readable(name)
+	if p == nil && len(data) > most {
+		return problemf("make the image smaller", "larger than %d bytes", most)
+	}
+	return p
+}
+
+// checkLabel is for names that people see.
+func checkLabel(s string) *problem {
+	const most = 100 // characters
+	switch {
+	case strings.TrimSpace(s) == "":
+		return problemf("give it a name", "is empty")
+	case len([]rune(s)) > most:
+		return problemf("", "longer than %d characters", most)
+	}
+	return nil
+}
+
+// checkRequired reports, in each entry, the keys that it can't do without, and entries whose
+// identifier an earlier one has.
+func (l *loader) checkRequired(entries reflect.Value, path string) {
+	first := map[string]int{} // identifier -> index
+	for i := range entries.Len() {
+		entry, at := entries.Index(i), element(path, i)
+		for _, f := range fieldsOf(entry.Type()) {
+			if f.required && entry.Field(f.index).IsZero() {
+				l.report(child(at, f.key), nil, problemf("", "is required"))
+			}
+		}
+		id := fieldsOf(entry.Type())[0]
+		value := entry.Field(0).String()
+		if j, dup := first[value]; dup && value != "" {
+			earlier := l.originOf(child(element(path, j), id.key))
+			l.report(child(at, id.key), value, problemf("give each its own", "given twice, first on line %d", earlier.line))
+			continue
+		}
+		first[value] = i
+	}
+}
+
+// checkOnce reports what stands in a list twice.
+func (l *loader) checkOnce(path string, list []string) {
+	for i, item := range list {
+		if slices.Contains(list[:i], item) {
+			l.report(element(path, i), item, problemf("remove one of the two", "given twice"))
+		}
+	}
+}
+
+// checkEach applies a rule to each element of a list.
+func (l *loader) checkEach(path string, list []string, rule func(string) *problem) {
+	for i, item := range list {
+		l.report(element(path, i), item, rule(item))
+	}
+	l.checkOnce(path, list)
+}
+
+func checkNotEmpty(s string) *problem {
+	if strings.TrimSpace(s) == "" {
+		return problemf("remove it", "is empty")
+	}
+	return nil
+}
+
+var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)
+
+// checkScope applies the syntax of RFC 6749 section 3.3.
+func checkScope(s string) *problem {
+	if !scopeToken.MatchString(s) {
+		return problemf("use printable ASCII without spaces, quotes and backslashes", "not a scope")
+	}
+	return nil
+}
+
+func (l *loader) checkResourceEntry(r *Resource, path string) {
+	if r.Resource != "" {
+		l.report(path+".resource", r.Resource, checkResource(r.Resource))
+	}
+	l.report(path+".name", r.Name, checkLabel(r.Name))
+	l.checkEach(path+".scopes", r.Scopes, func(s string) *problem {
+		if slices.Contains(userScopes, s) {
+			return problemf(fmt.Sprintf("name it after the API, such as orders.%s", s), "means something else already (OpenID Connect)")
+		}
+		return checkScope(s)
+	})
+}

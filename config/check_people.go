@@ -1,0 +1,155 @@
+package config
+
+import (
+	"net/mail"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+func (l *loader) checkUsers() {
+	usernames, emails := map[string]int{}, map[string]int{} // in lower case -> index
+	for i := range l.cfg.Users {
+		u, path := &l.cfg.Users[i], element("users", i)
+		l.checkUser(u, path)
+		name := strings.ToLower(u.Username)
+		if j, dup := usernames[name]; dup {
+			earlier := l.originOf(element("users", j))
+			l.report(path+".username", u.Username, problemf("upper and lower case are the same in user names", "given twice, first on line %d", earlier.line))
+		}
+		usernames[name] = i
+		email := strings.ToLower(u.Email)
+		if j, dup := emails[email]; dup && u.EmailVerified {
+			earlier := l.originOf(element("users", j))
+			l.report(path+".email", u.Email, problemf("a verified address belongs to one user", "given twice, first on line %d", earlier.line))
+		}
+		if u.EmailVerified {
+			emails[email] = i
+		}
+	}
+}
+
+func (l *loader) checkUser(u *User, path string) {
+	if u.Username != strings.TrimSpace(u.Username) || len(u.Username) > 255 {
+		l.report(path+".username", u.Username, problemf("use up to 255 bytes without spaces around them", "not a user name"))
+	}
+	if u.Password != "" {
+		l.report(path+".password", u.Password, checkPassword(string(u.Password)))
+	}
+	if u.Email != "" {
+		l.report(path+".email", u.Email, checkEmail(u.Email))
+	}
+	if u.EmailVerified && u.Email == "" {
+		l.report(path+".email_verified", true, problemf("set email", "there is no email"))
+	}
+	if u.PhoneNumberVerified && u.PhoneNumber == "" {
+		l.report(path+".phone_number_verified", true, problemf("set phone_number", "there is no phone_number"))
+	}
+	if u.Birthdate != "" && !birthdate.MatchString(u.Birthdate) {
+		l.report(path+".birthdate", u.Birthdate, problemf("write YYYY-MM-DD, 0000-MM-DD or YYYY", "not a date"))
+	}
+	for key, uri := range map[string]string{"profile": u.Profile, "picture": u.Picture, "website": u.Website} {
+		if uri != "" {
+			l.report(child(path, key), uri, checkAnyWebURL(uri))
+		}
+	}
+	l.checkEach(path+".roles", u.Roles, checkNotEmpty)
+	l.checkEach(path+".groups", u.Groups, checkNotEmpty)
+}
+
+var birthdate = regexp.MustCompile(`^[0-9]{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$`)
+
+// checkAnyWebURL admits http too: it is where a person's page happens to be.
+func checkAnyWebURL(s string) *problem {
+	u, p := parse(s)
+	if p == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
+		return problemf("write http:// or https:// and a host", "not a web address")
+	}
+	return p
+}
+
+func checkEmail(s string) *problem {
+	if addr, err := mail.ParseAddress(s); err != nil || addr.Address != s || addr.Name != "" {
+		return problemf("write name@example.com", "not an e-mail address")
+	}
+	return nil
+}
+
+var (
+	// hashed is what a password hash looks like, of whatever kind.
+	hashed = regexp.MustCompile(`^\$[a-z0-9-]+\$`)
+	// hashes are the kinds that are understood.
+	hashes = []*regexp.Regexp{
+		regexp.MustCompile(`^\$argon2id\$v=19\$[a-z]=[0-9]+(,[a-z]+=[^,$]+)*\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$`),
+		regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`),
+		regexp.MustCompile(`^\$scrypt\$ln=[0-9]+,r=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+$`),
+		regexp.MustCompile(`^\$pbkdf2(-sha1|-sha256|-sha512)?\$(i=)?[0-9]+(,l=[0-9]+)?\$[A-Za-z0-9+/.=]+\$[A-Za-z0-9+/.=]+$`),
+	}
+)
+
+// checkPassword refuses what looks like a hash but is none that can be verified: taken for plain
+// text, it would be a password that nobody knows.
+func checkPassword(s string) *problem {
+	const most = 1024 // bytes
+	switch {
+	case len(s) > most:
+		return problemf("", "longer than %d bytes", most)
+	case !hashed.MatchString(s):
+		return nil
+	}
+	for _, h := range hashes {
+		if h.MatchString(s) {
+			return nil
+		}
+	}
+	return problemf("the kinds are argon2id, bcrypt, scrypt and pbkdf2; put quotes around it, and look that nothing is cut off",
+		"looks like a hash, but is none that can be verified")
+}
+
+var (
+	connectorID = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	domain      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+)
+
+func (l *loader) checkConnector(c *Connector, path string) {
+	if c.ID != "" && !connectorID.MatchString(c.ID) {
+		l.report(path+".id", c.ID, problemf("use lower-case letters, digits, _ and -: it is part of a URL", "not an id"))
+	}
+	l.report(path+".name", c.Name, checkLabel(c.Name))
+	if l.faulty(path + ".type") {
+		return // what follows depends on it
+	}
+	if c.Issuer == "" {
+		l.report(path+".issuer", nil, problemf("set it to the provider's issuer, as in its discovery document", "is required with type oidc"))
+	} else {
+		l.report(path+".issuer", c.Issuer, checkUpstreamIssuer(c.Issuer))
+	}
+	if c.Type == "google" {
+		if c.ClientSecret == "" {
+			l.report(path+".client_secret", nil, problemf("set client_secret or client_secret_file", "is required with type google"))
+		}
+		if c.EmailAuthoritative {
+			l.report(path+".email_authoritative", true, problemf("remove it", "Google tells by itself which addresses are its own"))
+		}
+	} else if len(c.HostedDomains) > 0 {
+		l.report(path+".hosted_domains", nil, problemf("remove it", "only Google has hosted domains"))
+	}
+	l.checkEach(path+".hosted_domains", c.HostedDomains, func(s string) *problem {
+		if !domain.MatchString(s) {
+			return problemf("write a domain in lower case, such as example.com", "not a domain")
+		}
+		return nil
+	})
+	l.checkEach(path+".scopes", c.Scopes, checkScope)
+	if !slices.Contains(c.Scopes, "openid") {
+		l.report(path+".scopes", nil, problemf("add openid, or remove the key", "lacks openid, without which there is no ID token"))
+	}
+}
+
+// checkUpstreamIssuer is more patient than checkIssuer: others' issuers may end with a slash.
+func checkUpstreamIssuer(s string) *problem {
+	if strings.ContainsAny(s, "?#") {
+		return problemf("remove the ? or # and what follows", "an issuer has neither query nor fragment")
+	}
+	return checkWebURL(s)
+}

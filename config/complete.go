@@ -1,0 +1,138 @@
+package config
+
+import (
+	"net/url"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// complete gives every key that was not given its default. All defaults stand here.
+func (l *loader) complete() {
+	c := &l.cfg
+	fill(l, "listen", &c.Listen, ":9010")
+
+	fill(l, "storage.bolt.path", &c.Storage.Bolt.Path, "./authzd-data/authzd.db")
+	beside := func(name string) string {
+		path := filepath.Join(filepath.Dir(c.Storage.Bolt.Path), name)
+		if filepath.IsAbs(path) {
+			return path
+		}
+		return "./" + path
+	}
+	fill(l, "secret_file", &c.SecretFile, PathList{beside("secret")})
+	fill(l, "admin.socket", &c.Admin.Socket, beside("admin.sock"))
+
+	fill(l, "log.level", &c.Log.Level, "info")
+	fill(l, "log.format", &c.Log.Format, "json")
+
+	t := &c.Lifetimes
+	fill(l, "lifetimes.access_token", &t.AccessToken, 15*time.Minute)
+	fill(l, "lifetimes.id_token", &t.IDToken, time.Hour)
+	fill(l, "lifetimes.code", &t.Code, time.Minute)
+	fill(l, "lifetimes.refresh_token", &t.RefreshToken, 720*time.Hour)
+	fill(l, "lifetimes.refresh_idle", &t.RefreshIdle, min(168*time.Hour, t.RefreshToken))
+	fill(l, "lifetimes.refresh_grace", &t.RefreshGrace, time.Minute)
+
+	s := &c.Sessions
+	fill(l, "sessions.max", &s.Max, 168*time.Hour)
+	fill(l, "sessions.idle", &s.Idle, min(12*time.Hour, s.Max))
+	fill(l, "sessions.remember_me", &s.RememberMe, 720*time.Hour)
+	fill(l, "sessions.activity", &s.Activity, "refresh")
+
+	fill(l, "signing.alg", &c.Signing.Alg, "RS256")
+	fill(l, "signing.rotate_every", &c.Signing.RotateEvery, 2160*time.Hour)
+	fill(l, "signing.announce", &c.Signing.Announce, min(24*time.Hour, c.Signing.RotateEvery/2))
+
+	fill(l, "branding.name", &c.Branding.Name, "authzd")
+
+	for i := range c.Resources {
+		l.completeResource(&c.Resources[i], element("resources", i))
+	}
+	for i := range c.Clients {
+		l.completeClient(&c.Clients[i], element("clients", i))
+	}
+	for i := range c.Connectors {
+		l.completeConnector(&c.Connectors[i], element("connectors", i))
+	}
+}
+
+// fill sets *v unless its key was given.
+func fill[T any](l *loader, path string, v *T, value T) {
+	if !l.given(path) {
+		*v = value
+	}
+}
+
+func (l *loader) completeResource(r *Resource, path string) {
+	fill(l, path+".name", &r.Name, r.Resource)
+	fill(l, path+".token_type", &r.TokenType, "at+jwt")
+	fill(l, path+".alg", &r.Alg, l.cfg.Signing.Alg)
+}
+
+// preset is what Client.Preset fills in.
+type preset struct {
+	authMethod string
+	grantTypes []string
+}
+
+var presets = map[string]preset{
+	"":        {"client_secret_basic", []string{"authorization_code"}}, // RFC 7591 section 2
+	"spa":     {"none", []string{"authorization_code", "refresh_token"}},
+	"native":  {"none", []string{"authorization_code", "refresh_token"}},
+	"web":     {"client_secret_basic", []string{"authorization_code", "refresh_token"}},
+	"service": {"client_secret_basic", []string{"client_credentials"}},
+}
+
+func (l *loader) completeClient(c *Client, path string) {
+	p := presets[c.Preset]
+	fill(l, path+".client_name", &c.ClientName, c.ClientID)
+	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, p.authMethod)
+	fill(l, path+".grant_types", &c.GrantTypes, slices.Clone(p.grantTypes))
+	if c.has("authorization_code") {
+		fill(l, path+".response_types", &c.ResponseTypes, []string{"code"})
+		fill(l, path+".scope", &c.Scope, ScopeList{"openid"})
+	}
+	fill(l, path+".allowed_origins", &c.AllowedOrigins, originsOf(c.RedirectURIs))
+	fill(l, path+".require_pkce", &c.RequirePKCE, true)
+	fill(l, path+".refresh_token_rotation", &c.RefreshTokenRotation, c.public())
+	fill(l, path+".id_token_signed_response_alg", &c.IDTokenSignedResponseAlg, l.cfg.Signing.Alg)
+
+	t := l.cfg.Lifetimes
+	fill(l, path+".access_token_lifetime", &c.AccessTokenLifetime, t.AccessToken)
+	fill(l, path+".id_token_lifetime", &c.IDTokenLifetime, t.IDToken)
+	fill(l, path+".refresh_token_lifetime", &c.RefreshTokenLifetime, t.RefreshToken)
+	fill(l, path+".refresh_idle_lifetime", &c.RefreshIdleLifetime, min(t.RefreshIdle, c.RefreshTokenLifetime))
+}
+
+func (c *Client) has(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+
+// public tells whether this is a public client (RFC 6749 section 2.1).
+func (c *Client) public() bool { return c.TokenEndpointAuthMethod == "none" }
+
+// originsOf are the web origins of URIs, each once.
+func originsOf(uris []string) []string {
+	var origins []string
+	for _, uri := range uris {
+		u, err := url.Parse(uri)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			continue
+		}
+		if origin := originOf(u); !slices.Contains(origins, origin) {
+			origins = append(origins, origin)
+		}
+	}
+	return origins
+}
+
+const googleIssuer = "https://accounts.google.com"
+
+func (l *loader) completeConnector(c *Connector, path string) {
+	name := c.ID
+	if c.Type == "google" {
+		name = "Google"
+		fill(l, path+".issuer", &c.Issuer, googleIssuer)
+	}
+	fill(l, path+".name", &c.Name, name)
+	fill(l, path+".scopes", &c.Scopes, []string{"openid", "profile", "email"})
+}

@@ -1,0 +1,312 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decode sets v from a node of the tree. What has been set before stays: files are decoded from
+// the one that wins to the one that only fills gaps. A key without a value counts as not given.
+func (l *loader) decode(n ast.Node, v reflect.Value, f field, path string) {
+	if n == nil || n.Type() == ast.NullType {
+		return
+	}
+	t := v.Type()
+	switch {
+	case isEntries(t):
+		l.decodeEntries(n, v, path)
+	case t.Kind() == reflect.Struct && !isScalar(t):
+		l.locate(n, path)
+		l.decodeMapping(n, v, path)
+	case l.given(path):
+		l.secretTwice(n, path, path)
+	case isScalar(t):
+		l.locate(n, path)
+		l.decodeScalar(n, v, f, path)
+	case t.Kind() == reflect.Map:
+		l.locate(n, path)
+		l.decodeMap(n, v, path)
+	default:
+		l.locate(n, path)
+		l.decodeList(n, v, f, path)
+	}
+}
+
+func (l *loader) locate(n ast.Node, path string) {
+	if pos := position(n); path != "" {
+		l.origins[path] = origin{file: l.file, line: pos.Line, column: pos.Column}
+	}
+}
+
+func (l *loader) decodeScalar(n ast.Node, v reflect.Value, f field, path string) {
+	s, ok := text(n)
+	if !ok {
+		hint := "write a single value"
+		if v.Type() == typeScopes {
+			hint = "write the scopes in one string, separated by spaces"
+		}
+		l.report(path, nil, problemf(hint, "expected a single value, found %s", kind(n)))
+		return
+	}
+	l.set(v, s, f, path)
+}
+
+// set parses a scalar from the file or a variable, and reports what is wrong with it.
+func (l *loader) set(v reflect.Value, s string, f field, path string) {
+	var shown any = s
+	if v.Type() == typeSecret {
+		shown = Secret(s)
+	}
+	control := func(r rune) bool { return (r < ' ' && !(f.multiline && r == '\n')) || r == 0x7f }
+	if strings.ContainsFunc(s, control) {
+		l.report(path, shown, problemf("remove line breaks, tabs and the like", "contains a control character"))
+		return
+	}
+	l.report(path, shown, setScalar(v, s, f))
+}
+
+func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
+	members, ok := pairs(n)
+	if !ok {
+		l.report(path, nil, problemf("write its keys below it, indented", "expected a mapping, found %s", kind(n)))
+		return
+	}
+	fields := fieldsOf(v.Type())
+	seen := map[string]int{} // key -> line
+	for _, m := range members {
+		key := m.Key.GetToken().Value
+		if !l.unique(m, key, child(path, key), seen) {
+			continue
+		}
+		isKey := func(f field) bool { return f.key == key }
+		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key }
+		if i := slices.IndexFunc(fields, isKey); i >= 0 {
+			l.decode(m.Value, v.Field(i), fields[i], child(path, key))
+		} else if i := slices.IndexFunc(fields, isFile); i >= 0 {
+			l.decodeSecretFile(m.Value, v.Field(i), fields[i], child(path, fields[i].key))
+		} else {
+			l.unknownKey(m, fields, path)
+		}
+	}
+}
+
+// unique reports a key that stands twice in one mapping.
+func (l *loader) unique(m *ast.MappingValueNode, key, path string, seen map[string]int) bool {
+	at := m.Key.GetToken().Position
+	if line, dup := seen[key]; dup {
+		l.errs = append(l.errs, &Error{
+			File: l.file, Line: at.Line, Column: at.Column, Key: path,
+			Reason: fmt.Sprintf("given twice, first on line %d", line), Hint: "remove one of the two",
+		})
+		return false
+	}
+	seen[key] = at.Line
+	return true
+}
+
+func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string) {
+	var known []string
+	for _, f := range fields {
+		known = append(known, f.key)
+		if f.typ == typeSecret {
+			known = append(known, f.fileKey())
+		}
+	}
+	key := m.Key.GetToken().Value
+	hint := "the keys here are " + strings.Join(known, ", ")
+	if near := nearest(key, known); near != "" {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	} else if elsewhere := findKey(key); elsewhere != "" {
+		hint = fmt.Sprintf("did you mean %s?", elsewhere)
+	}
+	at := m.Key.GetToken().Position
+	l.errs = append(l.errs, &Error{
+		File: l.file, Line: at.Line, Column: at.Column, Key: child(path, key), Reason: "unknown key", Hint: hint,
+	})
+}
+
+// findKey is the path of a key of this name anywhere in the configuration.
+func findKey(key string) string {
+	var walk func(t reflect.Type, path string) string
+	walk = func(t reflect.Type, path string) string {
+		for _, f := range fieldsOf(t) {
+			p := child(path, f.key)
+			if f.key == key {
+				return p
+			}
+			next := f.typ
+			if isEntries(next) {
+				next, p = next.Elem(), p+"[]"
+			}
+			if next.Kind() == reflect.Struct && !isScalar(next) {
+				if found := walk(next, p); found != "" {
+					return found
+				}
+			}
+		}
+		return ""
+	}
+	return walk(reflect.TypeFor[Config](), "")
+}
+
+// decodeSecretFile reads the secret at path from the file that <key>_file names.
+func (l *loader) decodeSecretFile(n ast.Node, v reflect.Value, f field, path string) {
+	if n == nil || n.Type() == ast.NullType {
+		return
+	}
+	filePath := path + "_file"
+	if l.given(path) {
+		l.secretTwice(n, path, filePath)
+		return
+	}
+	l.locate(n, filePath)
+	l.locate(n, path)
+	name, ok := text(n)
+	if !ok {
+		l.report(filePath, nil, problemf("write the name of a file", "expected a single value, found %s", kind(n)))
+		return
+	}
+	l.setFromFile(v, name, filePath)
+}
+
+// secretTwice reports, at the key that came second, a secret that this file gives both in itself
+// and by the name of a file.
+func (l *loader) secretTwice(n ast.Node, path, second string) {
+	_, byFile := l.origins[path+"_file"]
+	if l.origins[path].file != l.file || byFile == (second != path) {
+		return
+	}
+	l.locate(n, second)
+	l.report(second, nil, problemf("remove one of the two", "given both here and in a file"))
+}
+
+// setFromFile sets a secret to what the file holds.
+func (l *loader) setFromFile(v reflect.Value, name, filePath string) {
+	secret, p := readSecret(name)
+	v.SetString(string(secret))
+	l.report(filePath, name, p)
+}
+
+// readSecret reads a file that holds one secret, without the newline that editors add.
+func readSecret(name string) (Secret, *problem) {
+	const most = 16 << 10 // bytes
+	file, err := os.Open(name)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil {
+		return "", unreadable(err)
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case len(data) > most:
+		return "", problemf("", "larger than %d bytes", most)
+	case secret == "":
+		return "", problemf("write the secret into it", "the file is empty")
+	case strings.ContainsAny(secret, "\x00\r\n"):
+		return "", problemf("the file must hold the secret and nothing else", "more than one line, or not text")
+	}
+	return Secret(secret), nil
+}
+
+// decodeEntries appends the entries of a list, except those whose identifier is there already
+// from a file that wins over this one.
+func (l *loader) decodeEntries(n ast.Node, v reflect.Value, path string) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		l.locate(n, path)
+		l.report(path, nil, problemf("begin each entry with \"- \"", "expected a list, found %s", kind(n)))
+		return
+	}
+	t := v.Type().Elem()
+	taken := identifiers(v)
+	for _, item := range seq.Values {
+		i := v.Len()
+		at := element(path, i)
+		l.locate(item, at)
+		if item.Type() == ast.NullType {
+			l.report(at, nil, problemf("remove the dash", "empty entry"))
+		}
+		if id := entryID(item, fieldsOf(t)[0].key); id != "" && slices.Contains(taken, id) {
+			continue
+		}
+		v.Set(reflect.Append(v, reflect.Zero(t)))
+		l.decode(item, v.Index(i), field{}, at)
+	}
+}
+
+func identifiers(entries reflect.Value) []string {
+	ids := make([]string, entries.Len())
+	for i := range ids {
+		ids[i] = entries.Index(i).Field(0).String()
+	}
+	return ids
+}
+
+func entryID(n ast.Node, key string) string {
+	members, _ := pairs(n)
+	for _, m := range members {
+		if m.Key.GetToken().Value == key {
+			id, _ := text(m.Value)
+			return id
+		}
+	}
+	return ""
+}
+
+// decodeList sets a list of scalars. A PathList may be a single one.
+func (l *loader) decodeList(n ast.Node, v reflect.Value, f field, path string) {
+	items := []ast.Node{n}
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		items = seq.Values
+	} else if v.Type() != typePaths {
+		l.report(path, nil, problemf("write it in brackets, or as lines that begin with \"- \"",
+			"expected a list, found %s", kind(n)))
+		return
+	}
+	list := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		at := element(path, i)
+		l.locate(item, at)
+		if item.Type() == ast.NullType {
+			l.report(at, nil, problemf("quote a value that begins with #, or remove the entry", "empty entry"))
+			continue
+		}
+		l.decodeScalar(item, list.Index(i), f, at)
+	}
+	v.Set(list)
+}
+
+func (l *loader) decodeMap(n ast.Node, v reflect.Value, path string) {
+	members, ok := pairs(n)
+	if !ok {
+		l.report(path, nil, problemf("write names and values below it, indented", "expected a mapping, found %s", kind(n)))
+		return
+	}
+	m := reflect.MakeMap(v.Type())
+	seen := map[string]int{}
+	for _, member := range members {
+		key := member.Key.GetToken().Value
+		at := child(path, key)
+		if !l.unique(member, key, at, seen) {
+			continue
+		}
+		l.locate(member.Value, at)
+		if member.Value.Type() == ast.NullType {
+			l.report(at, nil, problemf("quote a value that begins with #, or remove the key", "no value"))
+			continue
+		}
+		value := reflect.New(v.Type().Elem()).Elem()
+		l.decodeScalar(member.Value, value, field{}, at)
+		m.SetMapIndex(reflect.ValueOf(key), value)
+	}
+	v.Set(m)
+}

@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+const envPrefix = "AUTHZD_"
+
+// variables are the AUTHZD_ variables of environ by name. Those that Kubernetes sets for a service
+// called authzd are not meant for us.
+func variables(environ []string) map[string]string {
+	vars := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, envPrefix) && !serviceLink(name, value) {
+			vars[name] = value
+		}
+	}
+	return vars
+}
+
+var (
+	serviceName = regexp.MustCompile(`^AUTHZD(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+	servicePort = regexp.MustCompile(`^(tcp|udp|sctp)://`)
+)
+
+func serviceLink(name, value string) bool {
+	return serviceName.MatchString(name) || strings.HasSuffix(name, "_PORT") && servicePort.MatchString(value)
+}
+
+// target is a value that a variable can set.
+type target struct {
+	path   string
+	value  reflect.Value
+	field  field
+	isFile bool // the variable names a file that holds the secret
+}
+
+// applyEnv sets what the variables say and removes them from l.vars. Members of entries can be set
+// only once the entries are there, so it is called again when entries have been added.
+func (l *loader) applyEnv() {
+	targets := map[string][]target{}
+	l.eachTarget(reflect.ValueOf(&l.cfg).Elem(), "", strings.TrimSuffix(envPrefix, "_"), targets)
+	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
+		switch found := targets[name]; len(found) {
+		case 0:
+			continue // unknown, or yet to come
+		case 1:
+			l.setFromEnv(name, found[0])
+		default:
+			l.errs = append(l.errs, &Error{
+				Variable: name, Reason: fmt.Sprintf("could mean %s or %s", found[0].path, found[1].path),
+				Hint: "set it in the file, or by another identifier",
+			})
+		}
+		l.settled[name] = l.vars[name]
+		delete(l.vars, name)
+	}
+	l.known = slices.Sorted(maps.Keys(targets))
+}
+
+// eachTarget collects what can be set below v, by the name of the variable.
+func (l *loader) eachTarget(v reflect.Value, path, name string, targets map[string][]target) {
+	for _, f := range fieldsOf(v.Type()) {
+		fv := v.Field(f.index)
+		fpath, fname := child(path, f.key), name+"_"+envName(f.key)
+		switch {
+		case isEntries(f.typ):
+			for i := range fv.Len() {
+				entry := fv.Index(i)
+				l.eachTarget(entry, element(fpath, i), fname+"_"+envName(entry.Field(0).String()), targets)
+			}
+		case f.typ.Kind() == reflect.Struct && !isScalar(f.typ):
+			l.eachTarget(fv, fpath, fname, targets)
+		case f.typ.Kind() == reflect.Map:
+			// one value is not the whole of it
+		default:
+			targets[fname] = append(targets[fname], target{fpath, fv, f, false})
+			if f.typ == typeSecret {
+				targets[fname+"_FILE"] = append(targets[fname+"_FILE"], target{fpath, fv, f, true})
+			}
+		}
+	}
+}
+
+// envName is the part of a variable's name that stands for a key or an identifier.
+func envName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return '_'
+		}
+		return unicode.ToUpper(r)
+	}, s)
+}
+
+func (l *loader) setFromEnv(name string, t target) {
+	value := l.vars[name]
+	l.forget(t.path)
+	l.origins[t.path] = origin{variable: name}
+	other := name + "_FILE"
+	if t.isFile {
+		other = strings.TrimSuffix(name, "_FILE")
+		l.origins[t.path+"_file"] = origin{variable: name}
+	}
+	_, waiting := l.vars[other]
+	_, done := l.settled[other]
+	switch {
+	case t.field.typ == typeSecret && (waiting || done):
+		l.report(t.path, nil, problemf("unset one of the two", "%s is set too", other))
+	case t.isFile:
+		l.setFromFile(t.value, value, t.path+"_file")
+	case isScalar(t.field.typ):
+		l.set(t.value, value, t.field, t.path)
+	default:
+		l.setListFromEnv(t, value)
+	}
+}
+
+// setListFromEnv sets a list from values separated by commas; none if the variable is empty.
+func (l *loader) setListFromEnv(t target, value string) {
+	list := reflect.MakeSlice(t.field.typ, 0, 0)
+	if strings.TrimSpace(value) != "" {
+		for i, item := range strings.Split(value, ",") {
+			list = reflect.Append(list, reflect.Zero(t.field.typ.Elem()))
+			l.set(list.Index(i), strings.TrimSpace(item), t.field, element(t.path, i))
+		}
+	}
+	t.value.Set(list)
+}
+
+// forget drops what is known about the value that a variable replaces, its errors included.
+func (l *loader) forget(path string) {
+	maps.DeleteFunc(l.origins, func(p string, _ origin) bool { return within(p, path) || p == path+"_file" })
+	l.errs = slices.DeleteFunc(l.errs, func(e *Error) bool {
+		return e.Key != "" && (within(e.Key, path) || e.Key == path+"_file")
+	})
+}
+
+// rejectUnknownVars reports the variables that set nothing.
+func (l *loader) rejectUnknownVars() {
+	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
+		hint := "unset it; names are keys of the file in capitals, such as AUTHZD_STORAGE_BOLT_PATH"
+		if near := nearest(name, l.known); near != "" {
+			hint = fmt.Sprintf("did you mean %s?", near)
+		}
+		l.errs = append(l.errs, &Error{Variable: name, Reason: "unknown variable", Hint: hint})
+	}
+}

@@ -1,0 +1,166 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Errors is everything that is wrong with a configuration, in the order of the file.
+type Errors []*Error
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap lets errors.As and errors.Is look at each error.
+func (e Errors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i, err := range e {
+		errs[i] = err
+	}
+	return errs
+}
+
+// Error is one thing that is wrong, and where.
+type Error struct {
+	File     string // as it was named; empty if no file is to blame
+	Line     int    // from 1; 0 if no line is to blame, as for a key that is missing
+	Column   int    // from 1
+	Variable string // the environment variable that set the value, if one did
+	Key      string // such as clients[0].redirect_uris[1]
+	Value    string // what was found, quoted; secrets are masked
+	Reason   string // lower case, no full stop
+	Hint     string // what to do about it; may be empty
+	Err      error  // the cause, if the system refused something; may be nil
+}
+
+// Error is one line: the place, the key, the value and the reason. It does not have the hint.
+func (e *Error) Error() string {
+	var b strings.Builder
+	switch {
+	case e.Variable != "":
+		b.WriteString(e.Variable + ": ")
+	case e.Line > 0:
+		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, e.Line, e.Column)
+	case e.File != "":
+		b.WriteString(e.File + ": ")
+	}
+	if e.Key != "" {
+		b.WriteString(e.Key)
+		if e.Value != "" {
+			b.WriteString(" " + e.Value)
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Reason)
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// problem is what is wrong with a value, apart from where it stands.
+type problem struct {
+	reason string
+	hint   string
+	err    error
+}
+
+func problemf(hint, format string, args ...any) *problem {
+	return &problem{reason: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// origin is where a value was set.
+type origin struct {
+	file         string
+	line, column int
+	variable     string
+}
+
+// report adds the problem of the value at a key, unless there is one with the key, or with what
+// contains it, already: the first error is the cause, what follows from it is noise. A nil problem
+// is none.
+func (l *loader) report(path string, value any, p *problem) {
+	if p == nil || l.faulty(path) {
+		return
+	}
+	at := l.originOf(path)
+	l.errs = append(l.errs, &Error{
+		File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
+		Key: path, Value: quote(value), Reason: p.reason, Hint: p.hint, Err: p.err,
+	})
+}
+
+func (l *loader) faulty(path string) bool {
+	return slices.ContainsFunc(l.errs, func(e *Error) bool {
+		return e.Key != "" && within(path, e.Key)
+	})
+}
+
+// within tells whether path is parent or lies below it.
+func within(path, parent string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// originOf is where the value at path was set, or else what contains it.
+func (l *loader) originOf(path string) origin {
+	for p := path; p != ""; {
+		if at, ok := l.origins[p]; ok {
+			return at
+		}
+		p = p[:max(strings.LastIndexAny(p, ".["), 0)]
+	}
+	return origin{file: l.file}
+}
+
+// given tells whether the key was set by a file or a variable.
+func (l *loader) given(path string) bool {
+	_, ok := l.origins[path]
+	return ok
+}
+
+// sorted is the errors in the order of the file; those that have no line come first.
+func (e Errors) sorted() Errors {
+	slices.SortStableFunc(e, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			strings.Compare(a.Variable, b.Variable), strings.Compare(a.Key, b.Key))
+	})
+	return e
+}
+
+// quote shows a value in an error: secrets masked, long values cut, nil not at all.
+func quote(value any) string {
+	const most = 120
+	if value == nil {
+		return ""
+	}
+	text := []rune(redact(fmt.Sprint(value)))
+	if len(text) > most {
+		return fmt.Sprintf("%q…", string(text[:most]))
+	}
+	return fmt.Sprintf("%q", string(text))
+}
+
+// redact masks the password of a URL.
+func redact(text string) string {
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return text
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	at := strings.LastIndex(rest[:end], "@")
+	user, _, hasPassword := strings.Cut(rest[:max(at, 0)], ":")
+	if !hasPassword {
+		return text
+	}
+	return scheme + "://" + user + ":" + mask + rest[at:]
+}

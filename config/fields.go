@@ -1,0 +1,162 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// field is one key, as its Go struct field declares it.
+type field struct {
+	key       string
+	name      string // of the Go field, which its comment is found by
+	index     int
+	typ       reflect.Type
+	enum      []string // the only values allowed, of the elements if it is a list
+	required  bool
+	multiline bool // line breaks are allowed
+}
+
+// fieldsOf lists the keys of a struct in the order of the manual.
+func fieldsOf(t reflect.Type) []field {
+	fields := make([]field, t.NumField())
+	for i := range fields {
+		sf := t.Field(i)
+		fields[i] = field{
+			key: sf.Tag.Get("yaml"), name: sf.Name, index: i, typ: sf.Type,
+			required: sf.Tag.Get("required") != "", multiline: sf.Tag.Get("multiline") != "",
+		}
+		if enum := sf.Tag.Get("enum"); enum != "" {
+			fields[i].enum = strings.Split(enum, ",")
+		}
+	}
+	return fields
+}
+
+var (
+	typeDuration = reflect.TypeFor[time.Duration]()
+	typePrefix   = reflect.TypeFor[netip.Prefix]()
+	typeScopes   = reflect.TypeFor[ScopeList]()
+	typePaths    = reflect.TypeFor[PathList]()
+	typeSecret   = reflect.TypeFor[Secret]()
+	typeNumber   = reflect.TypeFor[*int]()
+)
+
+// isScalar tells whether a value of this type is written as one word or string.
+func isScalar(t reflect.Type) bool {
+	switch t {
+	case typeDuration, typePrefix, typeScopes, typeNumber:
+		return true
+	}
+	return t.Kind() == reflect.String || t.Kind() == reflect.Bool
+}
+
+// isEntries tells whether this is a list of clients, users and the like. The first field of such
+// a type is its identifier.
+func isEntries(t reflect.Type) bool {
+	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t.Elem() != typePrefix
+}
+
+// fileKey is the key that names a file with the secret of this key.
+func (f field) fileKey() string { return f.key + "_file" }
+
+// setScalar parses text, from the file or a variable, into v.
+func setScalar(v reflect.Value, text string, f field) *problem {
+	switch v.Type() {
+	case typeDuration:
+		d, p := parseDuration(text)
+		v.SetInt(int64(d))
+		return p
+	case typePrefix:
+		prefix, p := parsePrefix(text)
+		v.Set(reflect.ValueOf(prefix))
+		return p
+	case typeNumber:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return problemf("", "not a whole number")
+		}
+		v.Set(reflect.ValueOf(&n))
+		return nil
+	case typeScopes:
+		v.Set(reflect.ValueOf(ScopeList(strings.Fields(text))))
+		return nil
+	case typeSecret:
+		if text == mask {
+			return problemf("give the secret itself", "this is the mask that stands for a secret in \"config print\"")
+		}
+	}
+	if v.Kind() == reflect.Bool {
+		b, p := parseBool(text)
+		v.SetBool(b)
+		return p
+	}
+	v.SetString(text)
+	return f.checkEnum(text)
+}
+
+// checkEnum refuses a value that is not among those that the key allows.
+func (f field) checkEnum(text string) *problem {
+	if f.enum == nil || text == "" {
+		return nil
+	}
+	for _, allowed := range f.enum {
+		if text == allowed {
+			return nil
+		}
+	}
+	hint := "one of " + strings.Join(f.enum, ", ")
+	if len(f.enum) == 1 {
+		hint = "only " + f.enum[0] + " is possible"
+	}
+	if near := nearest(text, f.enum); near != "" && len(f.enum) > 1 {
+		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
+	}
+	return problemf(hint, "not a value of this key")
+}
+
+func parseBool(text string) (bool, *problem) {
+	switch strings.ToLower(text) {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, problemf("write true or false", "neither true nor false")
+}
+
+func parseDuration(text string) (time.Duration, *problem) {
+	d, err := time.ParseDuration(text)
+	if err == nil {
+		return d, nil
+	}
+	hint := "write hours, minutes and seconds, such as 720h, 15m or 1m30s"
+	if n, err := strconv.Atoi(text); err == nil && n > 0 {
+		hint = fmt.Sprintf("a unit is missing: %ds for seconds, %dm for minutes", n, n)
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
+			hint = fmt.Sprintf("days are written in hours: %dh", n*24)
+		}
+	}
+	return 0, problemf(hint, "not a duration")
+}
+
+func parsePrefix(text string) (netip.Prefix, *problem) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+			hint := fmt.Sprintf("write %s for this one address", netip.PrefixFrom(addr, addr.BitLen()))
+			return netip.Prefix{}, problemf(hint, "an address, not a network")
+		}
+		return netip.Prefix{}, problemf("write an address and a length, such as 10.0.0.0/8", "not a network")
+	}
+	if prefix != prefix.Masked() {
+		hint := fmt.Sprintf("write %s for the whole network", prefix.Masked())
+		return netip.Prefix{}, problemf(hint, "the address has bits beyond the length of the prefix")
+	}
+	return prefix, nil
+}

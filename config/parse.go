@@ -1,0 +1,177 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Bounds on a file. The YAML parser takes time quadratic in the number of pairs and stack by the
+// depth, so both are checked on its tokens.
+const (
+	maxFile  = 1 << 20 // bytes
+	maxPairs = 25_000  // of key and value
+	maxDepth = 32      // of brackets, and of list items begun on one line
+)
+
+// parse reads a YAML document into its tree; nil if it is empty. Positions are kept, but nothing
+// of the source text gets into an error: it may be a secret.
+func (l *loader) parse(data []byte) ast.Node {
+	if len(data) > maxFile {
+		l.syntax(nil, problemf("", "larger than %d bytes", maxFile))
+		return nil
+	}
+	if !utf8.Valid(data) {
+		l.syntax(nil, problemf("save the file as UTF-8", "not UTF-8 text"))
+		return nil
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	tokens := lexer.Tokenize(string(data))
+	if !l.bounded(tokens) {
+		return nil
+	}
+	// Duplicate keys are found in decode, all of them.
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		var at *token.Token
+		reason := "not YAML"
+		var yamlErr yaml.Error
+		if errors.As(err, &yamlErr) { // its Error method would quote the source
+			at, reason = yamlErr.GetToken(), "not YAML: "+yamlErr.GetMessage()
+		}
+		l.syntax(at, problemf("look at the indentation, brackets and quotes here and just above", "%s", reason))
+		return nil
+	}
+	var root ast.Node
+	for i, doc := range file.Docs {
+		if i > 0 {
+			l.syntax(doc.GetToken(), problemf("remove what follows the line ---", "a second document"))
+			break
+		}
+		root = doc.Body
+	}
+	return root
+}
+
+// bounded refuses what a configuration has no use for: aliases (and with them the bombs), tags,
+// directives, and depth.
+func (l *loader) bounded(tokens token.Tokens) bool {
+	var (
+		pairs, brackets, items int
+		line                   int // on which items counts
+		before                 = len(l.errs)
+	)
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, items = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.MappingValueType:
+			pairs++
+		case token.SequenceEntryType:
+			items++
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		default:
+			l.syntax(t, unsupported(t))
+		}
+		if pairs > maxPairs || brackets > maxDepth || items > maxDepth {
+			l.syntax(t, problemf("", "too many keys, or too deep"))
+			return false
+		}
+	}
+	return len(l.errs) == before
+}
+
+func unsupported(t *token.Token) *problem {
+	what := ""
+	switch t.Type {
+	case token.AnchorType, token.AliasType, token.MergeKeyType:
+		what = "anchors and aliases"
+	case token.TagType:
+		what = "tags"
+	case token.DirectiveType:
+		what = "directives"
+	case token.MappingKeyType:
+		what = "keys with a question mark"
+	default:
+		return nil
+	}
+	return problemf("write the value out, or quote it if this character belongs to it", "%s are not supported", what)
+}
+
+// syntax reports what is wrong with the text, as opposed to a key.
+func (l *loader) syntax(at *token.Token, p *problem) {
+	const most = 20 // beyond these the file is no configuration
+	if p == nil || len(l.errs) >= most {
+		return
+	}
+	err := &Error{File: l.file, Reason: p.reason, Hint: p.hint}
+	if at != nil {
+		err.Line, err.Column = at.Position.Line, at.Position.Column
+	}
+	l.errs = append(l.errs, err)
+}
+
+// text is the value of a scalar as it was written: numbers and booleans are not interpreted.
+func text(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return n.GetToken().Value, true
+	}
+	return "", false
+}
+
+// pairs are the members of a mapping.
+func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// kind names what a node is, for an error.
+func kind(n ast.Node) string {
+	if _, ok := pairs(n); ok {
+		return "a mapping"
+	}
+	if _, ok := n.(*ast.SequenceNode); ok {
+		return "a list"
+	}
+	return "a single value"
+}
+
+// position of a node; of its first key if it is a mapping, whose own token is a colon.
+func position(n ast.Node) *token.Position {
+	if members, ok := pairs(n); ok && len(members) > 0 {
+		if m, ok := n.(*ast.MappingNode); !ok || !m.IsFlowStyle {
+			return members[0].Key.GetToken().Position
+		}
+	}
+	return n.GetToken().Position
+}
+
+func child(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

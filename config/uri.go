@@ -1,0 +1,215 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The rules for URIs: pure functions, each of which returns what is wrong, or nil.
+
+// checkIssuer applies OpenID Connect Discovery section 3 and RFC 8414 section 2.
+func checkIssuer(s string) *problem {
+	u, p := parseWeb(s)
+	switch {
+	case p != nil:
+		return p
+	case strings.ContainsAny(s, "?#"):
+		return problemf("remove the ? or # and what follows", "an issuer has neither query nor fragment")
+	case strings.HasSuffix(s, "/"):
+		return problemf("write "+strings.TrimRight(s, "/"), "ends with a slash")
+	case s != strings.ToLower(u.Scheme+"://"+u.Host)+u.Path:
+		return problemf("write scheme and host in lower case and nothing percent-encoded", "clients compare an issuer character by character, and this one has other spellings")
+	case !issuerPath.MatchString(u.Path):
+		return problemf("use letters, digits, and . _ ~ - between single slashes", "unusable path")
+	case defaultPort(u):
+		return problemf("write "+originOf(u)+u.Path, "names the port that is the default")
+	}
+	return nil
+}
+
+var issuerPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+
+// checkWebURL demands https, or http on loopback.
+func checkWebURL(s string) *problem {
+	_, p := parseWeb(s)
+	return p
+}
+
+// checkRedirectURI applies RFC 6749 section 3.1.2, RFC 9700 section 2.1 and, for native
+// applications, RFC 8252 section 7.
+func checkRedirectURI(s string, native bool) *problem {
+	u, p := parse(s)
+	switch {
+	case p != nil:
+		return p
+	case strings.Contains(s, "#"):
+		return problemf("remove the # and what follows", "has a fragment")
+	case strings.Contains(s, "*"):
+		return problemf("list each redirect URI; they are compared character by character", "has a wildcard")
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), isDotSegment):
+		return problemf("write the path that is meant", "has . or .. in its path, which browsers resolve")
+	case u.Scheme == "http" || u.Scheme == "https":
+		return checkWeb(u)
+	case !strings.Contains(u.Scheme, "."):
+		return problemf("use https, http on loopback, or in a native app a scheme such as com.example.app",
+			"the scheme %s is not allowed", u.Scheme)
+	case !native:
+		return problemf("give the client preset: native, or use https", "only native apps may use a private-use scheme")
+	}
+	return nil
+}
+
+func isDotSegment(s string) bool { return s == "." || s == ".." }
+
+// checkOrigin demands the form in which browsers send an Origin (RFC 6454 section 6.2).
+func checkOrigin(s string) *problem {
+	if s == "*" || s == "null" {
+		return problemf("list each origin, such as https://app.example.com", "stands for any page")
+	}
+	u, p := parse(s)
+	switch {
+	case p != nil:
+		return p
+	case slices.Contains([]string{"about", "blob", "data", "file", "javascript"}, u.Scheme):
+		return problemf("use https, or http on loopback", "the scheme %s is not allowed", u.Scheme)
+	case u.Host == "":
+		return problemf("write scheme://host", "has no host")
+	case strings.Contains(s, "*"):
+		return problemf("list each origin", "has a wildcard")
+	case s != originOf(u):
+		return problemf("write "+originOf(u), "not the form in which browsers send an origin")
+	case u.Scheme == "http" || u.Scheme == "https":
+		return checkWeb(u)
+	}
+	return nil
+}
+
+// checkResource applies RFC 8707 section 2.
+func checkResource(s string) *problem {
+	_, p := parse(s)
+	if p == nil && strings.Contains(s, "#") {
+		return problemf("remove the # and what follows", "has a fragment")
+	}
+	return p
+}
+
+// parseWeb parses a URL that must be https, or http on loopback.
+func parseWeb(s string) (*url.URL, *problem) {
+	u, p := parse(s)
+	if p != nil {
+		return nil, p
+	}
+	return u, checkWeb(u)
+}
+
+// parse parses an absolute URI (RFC 3986 section 4.3) with nothing in it that programs read in
+// different ways.
+func parse(s string) (*url.URL, *problem) {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
+	if i := strings.IndexFunc(s, odd); i >= 0 {
+		return nil, problemf("percent-encode it, or write the host in punycode", "a URI can't have the character at %d", i+1)
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return nil, problemf("", "not a URI")
+	case u.Scheme == "":
+		return nil, problemf("begin it with a scheme, such as https://", "not an absolute URI")
+	case u.User != nil:
+		return nil, problemf("remove what stands before the @", "has a user name")
+	case u.Opaque == "" && u.Host == "" && u.Path == "":
+		return nil, problemf("", "nothing follows the scheme")
+	}
+	return u, nil
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
+
+func checkWeb(u *url.URL) *problem {
+	host, port := u.Hostname(), u.Port()
+	_, ipErr := netip.ParseAddr(host)
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return problemf("use https, or http on loopback", "the scheme %s is not allowed", u.Scheme)
+	case host == "":
+		return problemf("write "+u.Scheme+"://host/path", "has no host")
+	case strings.Contains(host, "*"):
+		return problemf("list each host", "has a wildcard")
+	case ipErr != nil && !hostName.MatchString(host):
+		return problemf("", "not a host name or address")
+	case strings.HasSuffix(u.Host, ":") || port != "" && !isPort(port, 1):
+		return problemf("write a number from 1 to 65535 or nothing", "not a port")
+	case u.Scheme == "http" && !isLoopback(host):
+		return problemf("use https; http is for localhost, 127.0.0.1 and [::1] only", "must be https")
+	}
+	return nil
+}
+
+func isPort(s string, lowest int) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= lowest && n <= 65535 && strconv.Itoa(n) == s
+}
+
+// isLoopback tells whether a host name, without brackets, is this machine in every browser.
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
+}
+
+func onLoopback(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && isLoopback(u.Hostname())
+}
+
+// originOf is how a browser writes the origin of u.
+func originOf(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if defaultPort(u) {
+		host = strings.TrimSuffix(host, ":"+u.Port())
+	}
+	return strings.ToLower(u.Scheme) + "://" + host
+}
+
+func defaultPort(u *url.URL) bool {
+	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
+}
+
+// listenFor is the address to listen on for an issuer that is tried out.
+func listenFor(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return ":9010"
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if !isLoopback(u.Hostname()) {
+		return ":" + port
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// checkListen demands host:port; port 0 means any free one.
+func checkListen(s string) *problem {
+	host, port, err := net.SplitHostPort(s)
+	_, ipErr := netip.ParseAddr(host)
+	switch {
+	case isPort(s, 0):
+		return problemf(fmt.Sprintf("write \":%s\", with quotes, for all interfaces", s), "a colon is missing")
+	case strings.Contains(s, "://"):
+		return problemf("write host:port, such as 127.0.0.1:9010; the URL belongs in issuer", "an address has no scheme")
+	case err != nil:
+		return problemf("write host:port, such as \":9010\" or 127.0.0.1:9010", "not an address with a port")
+	case !isPort(port, 0):
+		return problemf("write a number from 0 to 65535", "not a port")
+	case host != "" && ipErr != nil && !hostName.MatchString(host):
+		return problemf("write an IP address, localhost, or nothing for all interfaces", "not a host name or address")
+	}
+	return nil
+}
