@@ -60,7 +60,7 @@ func New(store storage.Store, config Config) *Sessions {
 type Session struct {
 	ID string // sid
 	storage.Session
-	version uint64
+	version uint64 // of the record; 0: not read but written by Start
 }
 
 // BelongsTo tells whether the user may still use the session: it is theirs, their account is

@@ -25,6 +25,9 @@ func (m *Sessions) TouchWrite(s *Session, now time.Time, byUser bool) (storage.W
 	if !byUser && m.config.ActivityBeacon {
 		return storage.Write{}, false
 	}
+	if s.version == 0 { // from Start: as active as can be, and 0 would mean "create it"
+		return storage.Write{}, false
+	}
 	if now.Sub(s.LastActive) < min(m.config.Idle/20, maxTouchInterval) {
 		return storage.Write{}, false
 	}
