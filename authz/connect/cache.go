@@ -35,38 +35,47 @@ type cache[T any] struct {
 	last   fetched[T] // guarded by mu
 }
 
-// fetched is the outcome of a fetch.
+// fetched is the outcome of the last fetch, and what is left of those before it.
 type fetched[T any] struct {
 	value      T
-	err        error
+	freshUntil time.Time // value may be used until then
+	graceUntil time.Time // and so long if it can't be refreshed
 	at         time.Time
-	freshUntil time.Time
-	graceUntil time.Time
+	err        error
 	count      int // of fetches so far
 }
 
 // get returns the document, fetching it if there is no fresh one.
 func (c *cache[T]) get(ctx context.Context) (T, error) {
-	last := c.peek()
-	if now := time.Now(); now.Before(last.freshUntil) || last.tooSoon(now) {
-		return last.value, last.err
+	last, now := c.peek(), time.Now()
+	if !last.fresh(now) && !last.tooSoon(now) {
+		var err error
+		if last, err = c.share(ctx, last.count); err != nil {
+			return last.value, err
+		}
 	}
-	return c.share(ctx, last.count)
+	if last.fresh(time.Now()) {
+		return last.value, nil
+	}
+	return last.value, last.err
 }
 
 // renew is for a caller to whom the document of get was of no use: it fetches even if that is
-// fresh, unless it has only just been fetched.
+// fresh, unless it has only just been fetched. Its failure leaves the document to other callers.
 func (c *cache[T]) renew(ctx context.Context) (T, error) {
 	last := c.peek()
-	if last.tooSoon(time.Now()) {
-		return last.value, last.err
+	if !last.tooSoon(time.Now()) {
+		var err error
+		if last, err = c.share(ctx, last.count); err != nil {
+			return last.value, err
+		}
 	}
-	return c.share(ctx, last.count)
+	return last.value, last.err
 }
 
-func (f *fetched[T]) tooSoon(now time.Time) bool {
-	return f.count > 0 && now.Before(f.at.Add(pause))
-}
+func (f *fetched[T]) fresh(now time.Time) bool { return now.Before(f.freshUntil) }
+
+func (f *fetched[T]) tooSoon(now time.Time) bool { return f.count > 0 && now.Before(f.at.Add(pause)) }
 
 func (c *cache[T]) peek() fetched[T] {
 	c.mu.Lock()
@@ -74,8 +83,9 @@ func (c *cache[T]) peek() fetched[T] {
 	return c.last
 }
 
-// share waits for the fetch that follows the first seen ones, beginning it if nobody has.
-func (c *cache[T]) share(ctx context.Context, seen int) (T, error) {
+// share waits for the fetch that follows the first seen ones, beginning it if nobody has. Its error
+// is that of ctx.
+func (c *cache[T]) share(ctx context.Context, seen int) (fetched[T], error) {
 	done := c.flight.DoChan("", func() (any, error) {
 		if last := c.peek(); last.count > seen {
 			return last, nil
@@ -86,28 +96,25 @@ func (c *cache[T]) share(ctx context.Context, seen int) (T, error) {
 	})
 	select {
 	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
+		return fetched[T]{}, ctx.Err()
 	case result := <-done:
-		last := result.Val.(fetched[T])
-		return last.value, last.err
+		return result.Val.(fetched[T]), nil
 	}
 }
 
 func (c *cache[T]) store(value T, fresh time.Duration, err error) fetched[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now, before := time.Now(), c.last
+	now := time.Now()
 	switch {
 	case err == nil:
-		until := now.Add(fresh)
-		c.last = fetched[T]{value: value, freshUntil: until, graceUntil: until.Add(c.grace)}
-	case now.Before(before.graceUntil):
+		c.last.value, c.last.freshUntil = value, now.Add(fresh)
+		c.last.graceUntil = c.last.freshUntil.Add(c.grace)
+	case !c.last.fresh(now) && now.Before(c.last.graceUntil):
 		c.last.freshUntil = now.Add(staleFor)
-	default:
-		c.last = fetched[T]{err: err}
 	}
-	c.last.at, c.last.count = now, before.count+1
+	c.last.at, c.last.err = now, err
+	c.last.count++
 	return c.last
 }
 
