@@ -107,10 +107,11 @@ func unreadable(err error) *problem {
 	return &problem{reason: reason.Error(), hint: "name a file that this process may read", err: err}
 }
 
-// DevUsername and DevPassword are those of the demo user.
+// The demo user and the client of the playground.
 const (
 	DevUsername = "alice"
 	DevPassword = "demo"
+	DevClientID = "playground"
 )
 
 // demo is what dev.yaml is filled with.
@@ -118,6 +119,7 @@ type demo struct {
 	Issuer   string
 	Listen   string
 	DataDir  string
+	ClientID string
 	Username string // empty: no demo user
 	Password string
 }
@@ -136,7 +138,7 @@ func (l *loader) addDemo(d *demo) {
 	if l.given("issuer") && checkIssuer(l.cfg.Issuer) == nil {
 		d.Issuer = l.cfg.Issuer
 	}
-	d.Listen = listenFor(d.Issuer)
+	d.Listen, d.ClientID = listenFor(d.Issuer), DevClientID
 	if onLoopback(d.Issuer) {
 		d.Username, d.Password = DevUsername, DevPassword
 	}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/config"
+)
+
+// configFiles are looked for, in this order, where no --config is given.
+var configFiles = []string{"./authzd.yaml", "/etc/authzd/authzd.yaml"}
+
+func addConfigFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "config", "", "configuration `file` (default "+strings.Join(configFiles, ", else ")+")")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+}
+
+// loadConfig loads the named file, or the first default file that exists.
+func loadConfig(file string) (*config.Config, error) {
+	file, err := configPath(file)
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(file, os.Environ())
+}
+
+func configPath(file string) (string, error) {
+	if file != "" {
+		return file, nil
+	}
+	for _, name := range configFiles {
+		if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+			return name, nil
+		}
+	}
+	return "", usageError{
+		fmt.Errorf("no configuration: neither %s exists", strings.Join(configFiles, " nor ")),
+		`write one with "authzd init", name one with --config, or try "authzd serve --dev"`,
+	}
+}
+
+func newConfigCommand() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "config",
+		Short: "check and show the configuration",
+		Args:  cobra.NoArgs,
+		RunE:  needSubcommand,
+	}
+	group.AddCommand(newConfigCheckCommand(), newConfigPrintCommand(), newConfigSchemaCommand())
+	return group
+}
+
+// needSubcommand is what a group of commands does by itself.
+func needSubcommand(cmd *cobra.Command, _ []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usageError{
+		fmt.Errorf("%q needs a command", cmd.CommandPath()),
+		"one of " + strings.Join(names, ", "),
+	}
+}
+
+func newConfigCheckCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "report everything that is wrong with the configuration",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			name, err := configPath(file)
+			if err != nil {
+				return err
+			}
+			if _, err := config.Load(name, os.Environ()); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", name)
+			return nil
+		},
+	}
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+func newConfigPrintCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "print",
+		Short: "show the effective configuration, secrets masked",
+		Long: `Show the effective configuration: the file, the AUTHZD_ variables and the defaults together.
+Secrets are masked.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			text, err := c.YAML()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+func newConfigSchemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "print a JSON Schema of the configuration file",
+		Long: `Print a JSON Schema (2020-12) of the configuration file, for editors. With the YAML language
+server, this as the first line of authzd.yaml turns on completion and documentation:
+
+  # yaml-language-server: $schema=authzd.schema.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/config"
+)
+
+func newHealthcheckCommand() *cobra.Command {
+	var file, address string
+	cmd := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "exit 0 if the server on this machine is ready, for containers",
+		Long: `Ask the server on this machine whether it is ready, and exit with 0 if it is.
+Where to ask follows from the configuration; without a file, from the demo set-up of
+"authzd serve --dev".`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if address != "" {
+				return checkHealth(cmd.Context(), address, &tls.Config{})
+			}
+			c, err := loadForHealth(file)
+			if err != nil {
+				return err
+			}
+			// The certificate bears the public name, not this machine's, and the request carries
+			// nothing that is secret.
+			return checkHealth(cmd.Context(), readyURL(c), &tls.Config{InsecureSkipVerify: true})
+		},
+	}
+	addConfigFlag(cmd, &file)
+	cmd.Flags().StringVar(&address, "url", "", "ask this `URL` instead, such as http://127.0.0.1:9010/readyz")
+	return cmd
+}
+
+// loadForHealth loads what the server was most likely started with.
+func loadForHealth(file string) (*config.Config, error) {
+	name, err := configPath(file)
+	if err != nil { // there is no file, so it must be the demo
+		return config.LoadDev("", os.TempDir(), os.Environ())
+	}
+	return config.Load(name, os.Environ())
+}
+
+// readyURL is where the public listener answers for readiness.
+func readyURL(c *config.Config) string {
+	host, port, _ := net.SplitHostPort(c.Listen) // config has checked it
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme, path := "http", ""
+	if c.TLS.CertFile != "" {
+		scheme = "https"
+	}
+	if issuer, err := url.Parse(c.Issuer); err == nil {
+		path = issuer.Path
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + path + "/readyz"
+}
+
+// checkHealth fails unless the URL answers 200 in time.
+func checkHealth(ctx context.Context, address string, tlsConfig *tls.Config) error {
+	const limit = 5 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil || req.URL.Host == "" {
+		return usageError{fmt.Errorf("not a URL: %q", address), "write it like http://127.0.0.1:9010/readyz"}
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: tlsConfig},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		return hinted{fmt.Errorf("not healthy: %w", err), "is the server running, and does it listen there?"}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
+		return fmt.Errorf("not healthy: %s answered %s: %s", address, resp.Status, strings.TrimSpace(string(body)))
+	}
+	return nil
+}

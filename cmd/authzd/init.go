@@ -1,0 +1,180 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/authzd/authzd/config"
+)
+
+//go:embed init.yaml
+var initYAML string
+
+var initTemplate = template.Must(template.New("init.yaml").Parse(initYAML))
+
+// answers are what the new configuration is made of.
+type answers struct {
+	Issuer, Listen        string
+	ClientID, RedirectURI string
+	GoogleClientID        string // empty: without Google
+	GoogleSecret          string // typed in
+	GoogleSecretFile      string // or in a file
+}
+
+// render writes the configuration.
+func (a *answers) render() []byte {
+	var b strings.Builder
+	if err := initTemplate.Execute(&b, a); err != nil {
+		panic(err) // only a mistake in init.yaml can get here
+	}
+	return []byte(b.String())
+}
+
+// question is one answer that is needed, by a flag or at the terminal.
+type question struct {
+	flag     string // without the hyphens; empty: only asked at the terminal
+	text     string
+	answer   *string
+	fallback string                // offered at the terminal
+	key      string                // of the configuration, where mistakes in the answer show
+	hidden   bool                  // not shown while it is typed
+	optional bool                  // may stay empty
+	needed   func(a *answers) bool // nil: always
+}
+
+func questions(a *answers) []question {
+	google := func(a *answers) bool { return a.GoogleClientID != "" }
+	return []question{
+		{flag: "issuer", text: "public `URL` of this server, such as https://id.example.com", answer: &a.Issuer, key: "issuer"},
+		{flag: "listen", text: "`address` to listen on", answer: &a.Listen, fallback: ":9010", key: "listen"},
+		{flag: "client-id", text: "`name` of the first client, a browser app", answer: &a.ClientID, fallback: "spa", key: "clients[0].client_id"},
+		{flag: "redirect-uri", text: "`URL` where the client takes the code, such as https://app.example.com/callback", answer: &a.RedirectURI, key: "clients[0].redirect_uris"},
+		{flag: "google-client-id", text: "`client id` for signing in with Google, or nothing", answer: &a.GoogleClientID, optional: true, key: "connectors[0].client_id"},
+		{text: "client secret of Google", answer: &a.GoogleSecret, hidden: true, key: "connectors[0].client_secret",
+			needed: func(a *answers) bool { return google(a) && a.GoogleSecretFile == "" }},
+		{flag: "google-client-secret-file", text: "`file` with the client secret of Google", answer: &a.GoogleSecretFile, optional: true,
+			key: "connectors[0].client_secret_file", needed: func(a *answers) bool { return google(a) && a.GoogleSecret == "" }},
+	}
+}
+
+func newInitCommand() *cobra.Command {
+	var (
+		file string
+		a    answers
+	)
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "write a commented configuration for production",
+		Long: `Write a commented configuration for production. What no flag says is asked on the terminal.
+A file that exists is never overwritten.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := os.Lstat(file); err == nil {
+				return alreadyThere(file)
+			}
+			if err := gather(cmd, &a); err != nil {
+				return err
+			}
+			text := a.render()
+			if _, err := config.Parse(file, text, nil); err != nil {
+				return blameFlags(err, questions(&a))
+			}
+			if err := writeNew(file, text); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\n", file)
+			if a.GoogleClientID != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "redirect URI to enter at Google: %s/callback/google\n", a.Issuer)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "next: read it, then authzd serve --config %s\n", file)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "authzd.yaml", "`file` to write")
+	for _, q := range questions(&a) {
+		if q.flag != "" {
+			cmd.Flags().StringVar(q.answer, q.flag, "", q.text)
+		}
+	}
+	return cmd
+}
+
+// gather asks on the terminal what no flag has said; where there is no terminal, all of it must
+// have been said or have a fallback.
+func gather(cmd *cobra.Command, a *answers) error {
+	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
+		return (&prompt{ctx: cmd.Context(), in: os.Stdin, out: cmd.ErrOrStderr()}).askAll(cmd, a)
+	}
+	var missing []string
+	for _, q := range questions(a) {
+		if *q.answer != "" || q.optional || q.flag == "" || q.needed != nil && !q.needed(a) {
+			continue
+		}
+		if *q.answer = q.fallback; q.fallback == "" {
+			missing = append(missing, "--"+q.flag)
+		}
+	}
+	if a.GoogleClientID != "" && a.GoogleSecretFile == "" {
+		missing = append(missing, "--google-client-secret-file")
+	}
+	if missing != nil {
+		return usageError{errors.New("no terminal to ask on, and not all has been said"), "give " + strings.Join(missing, ", ")}
+	}
+	return nil
+}
+
+// mistakes are what the configuration says about the answer to one question.
+func mistakes(a *answers, q question) config.Errors {
+	_, err := config.Parse("", a.render(), nil)
+	var errs, found config.Errors
+	errors.As(err, &errs)
+	for _, e := range errs {
+		if strings.HasPrefix(e.Key, q.key) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// blameFlags names the flag instead of a line of a file that was not written.
+func blameFlags(err error, qs []question) error {
+	var errs config.Errors
+	if !errors.As(err, &errs) {
+		return err
+	}
+	for _, e := range errs {
+		for _, q := range qs {
+			if q.flag != "" && strings.HasPrefix(e.Key, q.key) {
+				e.File, e.Line, e.Key = "--"+q.flag, 0, q.flag
+			}
+		}
+	}
+	return errs
+}
+
+func alreadyThere(file string) error {
+	return usageError{fmt.Errorf("%s is there already", file), "name another with --config, or move it away"}
+}
+
+// writeNew writes a file that is not there yet, for its owner only: it may hold a secret.
+func writeNew(name string, text []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return alreadyThere(name)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// YAML writes the effective configuration with all defaults filled in and secrets masked.
+func (c *Config) YAML() ([]byte, error) {
+	return yaml.MarshalWithOptions(c,
+		yaml.IndentSequence(true),
+		yaml.UseLiteralStyleIfMultiline(true),
+		yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) { return []byte(short(d)), nil }),
+		yaml.CustomMarshaler(func(p netip.Prefix) ([]byte, error) { return []byte(p.String()), nil }),
+		yaml.CustomMarshaler(func(l ScopeList) ([]byte, error) { return yaml.Marshal(l.String()) }),
+	)
+}

@@ -1,0 +1,157 @@
+package config
+
+import (
+	"embed"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// manual is the source of the types, whose comments the schema quotes.
+//
+//go:embed config.go entries.go
+var manual embed.FS
+
+// Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect
+// several keys are Load's.
+func Schema() ([]byte, error) {
+	docs, err := readManual()
+	if err != nil {
+		return nil, err
+	}
+	defaults := &loader{origins: map[string]origin{}}
+	defaults.complete()
+	b := &schemaBuilder{docs: docs, defs: object{}}
+	root := b.mapping(reflect.ValueOf(defaults.cfg))
+	maps.Copy(root, object{
+		"$schema": "https://json-schema.org/draft/2020-12/schema",
+		"title":   "authzd.yaml",
+		"$defs":   b.defs,
+	})
+	text, err := json.MarshalIndent(root, "", "  ")
+	return append(text, '\n'), err
+}
+
+type object = map[string]any
+
+type schemaBuilder struct {
+	docs map[string]string // "Type.Field" -> comment
+	defs object            // schemas of the types of entries
+}
+
+// mapping is the schema of a struct. v holds the defaults.
+func (b *schemaBuilder) mapping(v reflect.Value) object {
+	t := v.Type()
+	properties := object{}
+	var required []string
+	for _, f := range fieldsOf(t) {
+		doc := describe(b.docs[t.Name()+"."+f.name], f)
+		schema := b.value(v.Field(f.index), f)
+		schema["description"] = doc
+		properties[f.key] = schema
+		if f.typ == typeSecret {
+			properties[f.fileKey()] = object{
+				"type": "string", "description": "name of a file that holds the " + f.key + ", in its place",
+			}
+		}
+		if f.required {
+			required = append(required, f.key)
+		}
+	}
+	schema := object{"type": "object", "properties": properties, "additionalProperties": false}
+	if required != nil {
+		schema["required"] = required
+	}
+	return schema
+}
+
+// value is the schema of one key.
+func (b *schemaBuilder) value(v reflect.Value, f field) object {
+	switch {
+	case isEntries(f.typ):
+		entry := f.typ.Elem()
+		if _, done := b.defs[entry.Name()]; !done {
+			b.defs[entry.Name()] = b.mapping(reflect.Zero(entry))
+		}
+		return object{"type": "array", "items": object{"$ref": "#/$defs/" + entry.Name()}}
+	case isScalar(f.typ):
+		return scalarSchema(v, f)
+	case f.typ.Kind() == reflect.Struct:
+		return b.mapping(v)
+	case f.typ.Kind() == reflect.Map:
+		return object{"type": "object", "additionalProperties": object{"type": "string"}}
+	}
+	list := object{"type": "array", "items": scalarSchema(reflect.Zero(f.typ.Elem()), f), "uniqueItems": true}
+	if f.typ == typePaths {
+		return object{"anyOf": []object{{"type": "string"}, list}, "default": v.Index(0).Interface()}
+	}
+	return list
+}
+
+func scalarSchema(v reflect.Value, f field) object {
+	schema := object{"type": "string"}
+	switch {
+	case v.Type() == typeDuration:
+		schema["pattern"] = `^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|ns))+$`
+	case v.Type() == typePrefix:
+		schema["pattern"] = `^[0-9A-Fa-f:.]+/[0-9]+$`
+	case v.Type() == typeNumber:
+		schema["type"] = "integer"
+	case v.Kind() == reflect.Bool:
+		schema["type"] = "boolean"
+	}
+	if f.enum != nil {
+		schema["enum"] = f.enum
+	}
+	if v.IsZero() { // no default, or one that goes without saying
+		return schema
+	}
+	if v.Type() == typeDuration {
+		schema["default"] = short(time.Duration(v.Int()))
+	} else {
+		schema["default"] = v.Interface()
+	}
+	return schema
+}
+
+// describe turns the comment of a Go field into that of its key.
+func describe(doc string, f field) string {
+	doc = strings.Join(strings.Fields(doc), " ")
+	if rest, ok := strings.CutPrefix(doc, f.name+" "); ok {
+		return f.key + " " + rest
+	}
+	return doc
+}
+
+// readManual collects the comments of all fields.
+func readManual() (map[string]string, error) {
+	docs := map[string]string{}
+	for _, name := range []string{"config.go", "entries.go"} {
+		source, err := manual.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.TypeSpec)
+			if !ok {
+				return true
+			}
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				for _, f := range s.Fields.List {
+					docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+				}
+			}
+			return false
+		})
+	}
+	return docs, nil
+}
