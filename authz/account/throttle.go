@@ -97,8 +97,11 @@ func (t *throttle) succeed(now time.Time, a attempt) {
 
 // wait returns how long a bucket takes until it has room for one more.
 func (t *throttle) wait(now time.Time, key uint64, l limit) time.Duration {
-	room := time.Duration(l.burst-1) * l.interval
-	return max(0, t.debts[key].Sub(now)-room)
+	drained, owing := t.debts[key]
+	if !owing {
+		return 0
+	}
+	return max(0, drained.Sub(now)-time.Duration(l.burst-1)*l.interval)
 }
 
 func (t *throttle) charge(now time.Time, a attempt, n time.Duration) {

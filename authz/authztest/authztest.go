@@ -1,0 +1,151 @@
+// Package authztest runs a real authorization server on loopback for tests: ours, and those of
+// applications that want to sign in without a deployment.
+//
+//	Start -> Server.URL is the issuer -> Browser signs in as Alice -> Token exchanges the code
+//
+// The store is a bbolt file in the test's temporary folder, and nothing is mocked.
+package authztest
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// What every server has, unless its Config says otherwise.
+const (
+	Username    = "alice"
+	Password    = "correct horse battery staple"
+	SPA         = "spa"     // public, first party
+	ThirdParty  = "partner" // public, asks for consent
+	Web         = "web"     // confidential, client_secret_basic
+	Worker      = "worker"  // client credentials
+	Secret      = "a secret of the confidential clients"
+	RedirectURI = "https://app.example.com/callback"
+	API         = "https://api.example.com"
+)
+
+// Server is a running authorization server. It stops with its test.
+type Server struct {
+	*authz.Server
+	URL    string // the issuer
+	Store  storage.Store
+	Secret *keys.Secret
+}
+
+// Start runs a server. Fields of c that are zero get defaults: a fresh store, Alice, the clients
+// above, and authzd's own lifetimes. adjust, if not nil, may change the clients beforehand.
+func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Server {
+	t.Helper()
+	listener := httptest.NewUnstartedServer(nil)
+	if c.Issuer == "" {
+		c.Issuer = "http://" + listener.Listener.Addr().String()
+	}
+	if c.Store == nil {
+		c.Store = openStore(t)
+	}
+	if c.Secret == nil {
+		c.Secret = newSecret(t)
+	}
+	if c.Clients == nil {
+		c.Clients = newClients(t, adjust)
+	}
+	if c.Resources == nil {
+		c.Resources = []authz.Resource{{URI: API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}}}
+	}
+	if c.Users == nil {
+		c.Users = []account.Seed{{
+			Username: Username, Password: Password, Roles: []string{"admin"}, Groups: []string{"staff"},
+			Profile: storage.Profile{Name: "Alice Liddell", Email: "alice@example.com", EmailVerified: true},
+		}}
+	}
+	if c.Lifetimes == (authz.Lifetimes{}) {
+		c.Lifetimes = authz.DefaultLifetimes
+	}
+	if c.Sessions == (authz.Sessions{}) {
+		c.Sessions = authz.DefaultSessions
+	}
+	if c.Signing == (authz.Signing{}) {
+		c.Signing = authz.DefaultSigning
+		c.Signing.Alg = "ES256" // RSA keys take long to make
+	}
+	server, err := authz.New(context.Background(), c)
+	if err != nil {
+		t.Fatalf("start authorization server: %v", err)
+	}
+	listener.Config.Handler = server
+	listener.Start()
+	t.Cleanup(listener.Close)
+	return &Server{Server: server, URL: c.Issuer, Store: c.Store, Secret: c.Secret}
+}
+
+func openStore(t testing.TB) storage.Store {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
+	if err != nil {
+		t.Fatalf("open store: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("close store: %v", err)
+		}
+	})
+	return store
+}
+
+func newSecret(t testing.TB) *keys.Secret {
+	t.Helper()
+	raw := make([]byte, 32)
+	rand.Read(raw) // never fails
+	secret, err := keys.NewSecret(raw)
+	if err != nil {
+		t.Fatalf("make secret: %v", err)
+	}
+	return secret
+}
+
+func newClients(t testing.TB, adjust func(m *client.Metadata)) *client.Registry {
+	t.Helper()
+	scopes := []string{"openid", "profile", "email", "offline_access", "groups", "orders.read", "orders.write"}
+	code := []string{client.GrantAuthorizationCode, client.GrantRefreshToken}
+	public := client.Metadata{
+		AuthMethod: client.AuthNone, GrantTypes: code, Scopes: scopes, Resources: []string{API},
+		RedirectURIs: []string{RedirectURI}, RotateRefreshTokens: true,
+	}
+	spa, partner := public, public
+	spa.ID, spa.FirstParty = SPA, true
+	partner.ID, partner.Name = ThirdParty, "Partner App"
+	web := client.Metadata{
+		ID: Web, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: code, Scopes: scopes,
+		Resources: []string{API}, RedirectURIs: []string{RedirectURI}, FirstParty: true, RequirePKCE: true,
+	}
+	worker := client.Metadata{
+		ID: Worker, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: []string{client.GrantClientCredentials},
+		Scopes: []string{"orders.read"}, Resources: []string{API},
+	}
+	var clients []*client.Client
+	for _, m := range []client.Metadata{spa, partner, web, worker} {
+		if adjust != nil {
+			adjust(&m)
+		}
+		c, err := client.New(m)
+		if err != nil {
+			t.Fatalf("client %s: %v", m.ID, err)
+		}
+		clients = append(clients, c)
+	}
+	registry, err := client.NewRegistry(clients...)
+	if err != nil {
+		t.Fatalf("clients: %v", err)
+	}
+	return registry
+}

@@ -1,0 +1,314 @@
+package authztest
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// Browser is a person before a browser without scripts: it follows redirects within the server,
+// fills in the forms that it meets, and stops when it is sent to an application.
+type Browser struct {
+	Server *Server
+	HTTP   *http.Client // keeps the cookies and follows no redirect
+
+	Username, Password string // for the sign-in page
+	Deny               bool   // at the consent page
+}
+
+// NewBrowser returns a browser of Alice's that is not signed in.
+func (s *Server) NewBrowser(t testing.TB) *Browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Browser{
+		Server: s, Username: Username, Password: Password,
+		HTTP: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+	}
+}
+
+// Answer is where an authorization ended.
+type Answer struct {
+	Params url.Values // of the redirect to the application; nil if there was none
+	Page   *Page      // the last page, if there was no redirect
+}
+
+// maxPages bounds a walk through pages.
+const maxPages = 12
+
+// Authorize opens the authorization endpoint and does what the pages ask for.
+func (b *Browser) Authorize(t testing.TB, params url.Values) Answer {
+	t.Helper()
+	return b.Walk(t, b.Server.URL+"/authorize?"+params.Encode())
+}
+
+// Walk opens a URL of the server and does what the pages ask for.
+func (b *Browser) Walk(t testing.TB, target string) Answer {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxPages {
+		page := b.Do(t, request)
+		if location := page.Header.Get("Location"); location != "" {
+			next, err := request.URL.Parse(location)
+			if err != nil {
+				t.Fatalf("redirect to %q: %v", location, err)
+			}
+			if !strings.HasPrefix(next.String(), b.Server.URL) {
+				return Answer{Params: answerParams(next)}
+			}
+			if request, err = http.NewRequest(http.MethodGet, next.String(), nil); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if request = b.fill(t, page); request == nil {
+			return Answer{Page: page}
+		}
+	}
+	t.Fatalf("no end after %d pages", maxPages)
+	return Answer{}
+}
+
+// answerParams reads the query, or the fragment.
+func answerParams(u *url.URL) url.Values {
+	if u.Fragment == "" {
+		return u.Query()
+	}
+	params, err := url.ParseQuery(u.EscapedFragment())
+	if err != nil {
+		return nil
+	}
+	return params
+}
+
+// fill answers the forms that it knows, and returns nil for others and for errors.
+func (b *Browser) fill(t testing.TB, page *Page) *http.Request {
+	t.Helper()
+	switch {
+	case page.Has("error") || page.Status != http.StatusOK:
+		return nil
+	case page.Has("login-submit"):
+		return page.Submit(t, url.Values{"username": {b.Username}, "password": {b.Password}})
+	case page.Has("consent-allow"):
+		decision := "allow"
+		if b.Deny {
+			decision = "deny"
+		}
+		return page.Submit(t, url.Values{"decision": {decision}})
+	}
+	return nil
+}
+
+// Do sends a request and reads the page that comes back.
+func (b *Browser) Do(t testing.TB, request *http.Request) *Page {
+	t.Helper()
+	response, err := b.HTTP.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := &Page{URL: request.URL, Status: response.StatusCode, Header: response.Header, Body: string(body), ids: map[string]*html.Node{}}
+	if root, err := html.Parse(strings.NewReader(page.Body)); err == nil {
+		page.index(root)
+	}
+	return page
+}
+
+// Page is an HTML page, or any other answer.
+type Page struct {
+	URL    *url.URL
+	Status int
+	Header http.Header
+	Body   string
+
+	ids  map[string]*html.Node
+	form *html.Node // the last one
+	hide url.Values // its hidden fields
+}
+
+func (p *Page) index(n *html.Node) {
+	if n.Type == html.ElementNode {
+		if id := attribute(n, "id"); id != "" {
+			p.ids[id] = n
+		}
+		if n.Data == "form" && strings.EqualFold(attribute(n, "method"), "post") && p.form == nil {
+			p.form, p.hide = n, url.Values{}
+		}
+		if n.Data == "input" && attribute(n, "type") == "hidden" && p.form != nil {
+			p.hide.Set(attribute(n, "name"), attribute(n, "value"))
+		}
+	}
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		p.index(c)
+	}
+}
+
+// Has tells whether the page has an element with this id.
+func (p *Page) Has(id string) bool { return p.ids[id] != nil }
+
+// Submit returns the request of the page's first form, with its hidden fields and the given ones.
+func (p *Page) Submit(t testing.TB, fields url.Values) *http.Request {
+	t.Helper()
+	if p.form == nil {
+		t.Fatalf("no form on %s", p.URL.Path)
+	}
+	action, err := p.URL.Parse(attribute(p.form, "action"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := url.Values{}
+	for _, from := range []url.Values{p.hide, fields} {
+		for name, v := range from {
+			values[name] = v
+		}
+	}
+	request, err := http.NewRequest(http.MethodPost, action.String(), strings.NewReader(values.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Origin", action.Scheme+"://"+action.Host)
+	return request
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// PKCE returns a verifier and its S256 challenge (RFC 7636 section 4).
+func PKCE() (verifier, challenge string) {
+	var b [32]byte
+	rand.Read(b[:]) // never fails
+	verifier = base64.RawURLEncoding.EncodeToString(b[:])
+	sum := sha256.Sum256([]byte(verifier))
+	return verifier, base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Tokens is an answer of the token endpoint.
+type Tokens struct {
+	Status       int         `json:"-"`
+	Header       http.Header `json:"-"`
+	AccessToken  string      `json:"access_token"`
+	RefreshToken string      `json:"refresh_token"`
+	IDToken      string      `json:"id_token"`
+	TokenType    string      `json:"token_type"`
+	Scope        string      `json:"scope"`
+	ExpiresIn    int         `json:"expires_in"` // seconds
+	Error        string      `json:"error"`
+	Description  string      `json:"error_description"`
+}
+
+// Token posts to the token endpoint. A secret makes it authenticate by client_secret_basic.
+func (s *Server) Token(t testing.TB, clientID, secret string, form url.Values) Tokens {
+	t.Helper()
+	form = cloneValues(form)
+	if secret == "" {
+		form.Set("client_id", clientID)
+	}
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if secret != "" {
+		request.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(secret))
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var tokens Tokens
+	if err := json.NewDecoder(response.Body).Decode(&tokens); err != nil {
+		t.Fatalf("token endpoint answered %d without JSON: %v", response.StatusCode, err)
+	}
+	tokens.Status, tokens.Header = response.StatusCode, response.Header
+	return tokens
+}
+
+func cloneValues(v url.Values) url.Values {
+	c := url.Values{}
+	for name, values := range v {
+		c[name] = append([]string(nil), values...)
+	}
+	return c
+}
+
+// SignIn signs Alice in to a client and returns its tokens. extra replaces parameters of the
+// authorization request.
+func (s *Server) SignIn(t testing.TB, clientID, secret string, extra url.Values) Tokens {
+	t.Helper()
+	code, verifier := s.NewBrowser(t).Code(t, clientID, extra)
+	tokens := s.Token(t, clientID, secret, CodeForm(code, verifier))
+	if tokens.Status != http.StatusOK {
+		t.Fatalf("code exchange: %d %s: %s", tokens.Status, tokens.Error, tokens.Description)
+	}
+	return tokens
+}
+
+// Code gets an authorization code and the verifier that belongs to it.
+func (b *Browser) Code(t testing.TB, clientID string, extra url.Values) (code, verifier string) {
+	t.Helper()
+	verifier, challenge := PKCE()
+	params := AuthorizationParams(clientID, challenge)
+	for name, values := range extra {
+		params[name] = values
+	}
+	answer := b.Authorize(t, params)
+	if code = answer.Params.Get("code"); code == "" {
+		t.Fatalf("no code: %s", answer)
+	}
+	return code, verifier
+}
+
+// AuthorizationParams are those of a plain request with PKCE.
+func AuthorizationParams(clientID, challenge string) url.Values {
+	return url.Values{
+		"client_id": {clientID}, "redirect_uri": {RedirectURI}, "response_type": {"code"},
+		"scope": {"openid offline_access orders.read"}, "state": {"state of the app"}, "nonce": {"nonce of the app"},
+		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
+	}
+}
+
+// CodeForm is the token request for a code.
+func CodeForm(code, verifier string) url.Values {
+	return url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {RedirectURI}, "code_verifier": {verifier},
+	}
+}
+
+// RefreshForm is the token request for a refresh.
+func RefreshForm(refreshToken string) url.Values {
+	return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}
+}
+
+func (a Answer) String() string {
+	if a.Params != nil {
+		return fmt.Sprintf("redirected with %v", a.Params)
+	}
+	return fmt.Sprintf("page %d: %.300s", a.Page.Status, a.Page.Body)
+}

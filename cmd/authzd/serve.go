@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// drainTimeout is how long requests under way may take after SIGTERM.
+const drainTimeout = 20 * time.Second
+
+func newServeCommand() *cobra.Command {
+	var file, data string
+	var dev bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "run the server",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dev {
+				return serveDev(cmd.Context(), file, data, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
+			if data != "" {
+				return usageError{errors.New("--data is for --dev"), "set storage.bolt.path in the configuration file"}
+			}
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr()})
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (default ./authzd.yaml, else /etc/authzd/authzd.yaml)")
+	cmd.Flags().BoolVar(&dev, "dev", false, "a demo set-up on this machine: no file needed")
+	cmd.Flags().StringVar(&data, "data", "", "with --dev: keep the data in this folder")
+	return cmd
+}
+
+// serveOptions are what a configuration doesn't say.
+type serveOptions struct {
+	log   io.Writer
+	dev   bool
+	ready func() // called once when the server listens; nil: nobody waits
+}
+
+// serve runs until ctx ends, then drains. It is the only place where the parts are put together.
+func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) {
+	logger, err := observe.NewLogger(o.log, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return err
+	}
+	store, err := bolt.Open(cfg.Storage.Bolt.Path, bolt.Options{Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	secret, err := keys.OpenSecret(cfg.SecretFile...)
+	if err != nil {
+		return err
+	}
+	for _, warning := range secret.Warnings() {
+		logger.Warn(warning)
+	}
+	serverConfig, err := authzConfig(cfg, o.dev)
+	if err != nil {
+		return err
+	}
+	serverConfig.Store, serverConfig.Secret, serverConfig.Logger = store, secret, logger
+	registerStoreMetrics(serverConfig.Metrics, store)
+	server, err := authz.New(ctx, serverConfig)
+	if err != nil {
+		return err
+	}
+	doors, err := openDoors(cfg, server, logger)
+	if err != nil {
+		return err
+	}
+	logger.Info("serving", "issuer", cfg.Issuer, "listen", cfg.Listen)
+	if o.ready != nil {
+		o.ready()
+	}
+	err = runUntilDone(ctx, server, doors)
+	logger.Info("stopped")
+	return err
+}
+
+// runUntilDone serves at every door. When ctx ends, or a door fails, it stops accepting, waits for
+// the requests under way and returns.
+func runUntilDone(ctx context.Context, server *authz.Server, doors []door) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := server.Run(ctx); !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	})
+	for _, d := range doors {
+		group.Go(func() error {
+			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("listener %s: %w", d.listener.Addr(), err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		server.Drain()
+		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		var errs []error
+		for _, d := range doors {
+			errs = append(errs, d.server.Shutdown(timeout))
+		}
+		return errors.Join(errs...)
+	})
+	return group.Wait()
+}
+
+// serveDev is serve with the demo set-up, in a temporary folder unless one is given.
+func serveDev(ctx context.Context, file, data string, out, log io.Writer) error {
+	if data == "" {
+		var err error
+		if data, err = os.MkdirTemp("", "authzd-dev-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(data)
+	}
+	data, err := filepath.Abs(data)
+	if err != nil {
+		return err
+	}
+	cfg, err := config.LoadDev(file, data, os.Environ())
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, serveOptions{log: log, dev: true, ready: func() { welcome(out, cfg) }})
+}
+
+// welcome prints all that is needed to try the server.
+func welcome(out io.Writer, cfg *config.Config) {
+	fmt.Fprintf(out, "issuer        %s\n", cfg.Issuer)
+	fmt.Fprintf(out, "playground    %s/playground\n", cfg.Issuer)
+	for _, u := range cfg.Users {
+		if u.Username == config.DevUsername && string(u.Password) == config.DevPassword {
+			fmt.Fprintf(out, "user          %s, password %s\n", config.DevUsername, config.DevPassword)
+		}
+	}
+	fmt.Fprintf(out, "admin socket  %s\n", cfg.Admin.Socket)
+	fmt.Fprintf(out, "try           curl -s %s/.well-known/openid-configuration\n", cfg.Issuer)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/playground"
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/templates"
+)
+
+// authzConfig turns a valid configuration into the server's.
+func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
+	clients, err := newClients(cfg.Clients)
+	if err != nil {
+		return authz.Config{}, err
+	}
+	connectors, err := newConnectors(cfg)
+	if err != nil {
+		return authz.Config{}, err
+	}
+	c := authz.Config{
+		Issuer:     cfg.Issuer,
+		Dev:        dev,
+		Clients:    clients,
+		Connectors: connectors,
+		Branding:   templates.Branding{Name: cfg.Branding.Name, LogoFile: cfg.Branding.LogoFile, CSS: cfg.Branding.CSS},
+		Lifetimes: authz.Lifetimes{
+			AccessToken:  cfg.Lifetimes.AccessToken,
+			IDToken:      cfg.Lifetimes.IDToken,
+			Code:         cfg.Lifetimes.Code,
+			RefreshToken: cfg.Lifetimes.RefreshToken,
+			RefreshIdle:  cfg.Lifetimes.RefreshIdle,
+			RefreshGrace: cfg.Lifetimes.RefreshGrace,
+		},
+		Sessions: authz.Sessions{
+			Idle:       cfg.Sessions.Idle,
+			Max:        cfg.Sessions.Max,
+			RememberMe: cfg.Sessions.RememberMe,
+			Beacon:     cfg.Sessions.Activity == "beacon",
+		},
+		Signing: authz.Signing{
+			Alg:         jose.SignatureAlgorithm(cfg.Signing.Alg),
+			RotateEvery: cfg.Signing.RotateEvery,
+			Announce:    cfg.Signing.Announce,
+		},
+		TrustedProxies: cfg.TrustedProxies,
+		Metrics:        prometheus.NewRegistry(),
+	}
+	for _, r := range cfg.Resources {
+		c.Resources = append(c.Resources, authz.Resource{
+			URI: r.Resource, Name: r.Name, Scopes: r.Scopes, TokenType: r.TokenType, Alg: jose.SignatureAlgorithm(r.Alg),
+		})
+	}
+	for _, u := range cfg.Users {
+		c.Users = append(c.Users, newSeed(u))
+	}
+	if dev {
+		if c.Playground, err = playground.New(playground.Config{
+			Issuer: cfg.Issuer, ClientID: "playground", Resource: cfg.Issuer + "/playground/api",
+		}); err != nil {
+			return authz.Config{}, err
+		}
+	}
+	return c, nil
+}
+
+func newClients(entries []config.Client) (*client.Registry, error) {
+	var clients []*client.Client
+	for _, e := range entries {
+		m := client.Metadata{
+			ID:                     e.ClientID,
+			Name:                   e.ClientName,
+			Secret:                 string(e.ClientSecret),
+			RedirectURIs:           e.RedirectURIs,
+			PostLogoutRedirectURIs: e.PostLogoutRedirectURIs,
+			GrantTypes:             e.GrantTypes,
+			AuthMethod:             e.TokenEndpointAuthMethod,
+			Scopes:                 e.Scope,
+			Resources:              e.Resources,
+			AllowedOrigins:         e.AllowedOrigins,
+			FirstParty:             e.FirstParty,
+			RequirePKCE:            e.RequirePKCE,
+			AllowLocalhostPorts:    e.AllowLocalhostPorts,
+			IDTokenAlg:             e.IDTokenSignedResponseAlg,
+			IDTokenClaims:          e.IDTokenClaims,
+			RotateRefreshTokens:    e.RefreshTokenRotation,
+			AccessTokenLifetime:    e.AccessTokenLifetime,
+			IDTokenLifetime:        e.IDTokenLifetime,
+			RefreshTokenLifetime:   e.RefreshTokenLifetime,
+			RefreshIdleLifetime:    e.RefreshIdleLifetime,
+			ClientURI:              e.ClientURI,
+			LogoURI:                e.LogoURI,
+			PolicyURI:              e.PolicyURI,
+			TOSURI:                 e.TOSURI,
+		}
+		if e.DefaultMaxAge != nil {
+			age := time.Duration(*e.DefaultMaxAge) * time.Second
+			m.DefaultMaxAge = &age
+		}
+		c, err := client.New(m)
+		if err != nil {
+			return nil, err
+		}
+		clients = append(clients, c)
+	}
+	return client.NewRegistry(clients...)
+}
+
+func newConnectors(cfg *config.Config) ([]connect.Config, error) {
+	if len(cfg.Connectors) == 0 {
+		return nil, nil
+	}
+	httpClient, err := connect.NewHTTPClient(cfg.Outbound.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
+	var connectors []connect.Config
+	for _, e := range cfg.Connectors {
+		connectors = append(connectors, connect.Config{
+			ID:                 e.ID,
+			Type:               e.Type,
+			Name:               e.Name,
+			Issuer:             e.Issuer,
+			ClientID:           e.ClientID,
+			ClientSecret:       string(e.ClientSecret),
+			Scopes:             e.Scopes,
+			HostedDomains:      e.HostedDomains,
+			EmailAuthoritative: e.EmailAuthoritative,
+			HTTPClient:         httpClient,
+		})
+	}
+	return connectors, nil
+}
+
+func newSeed(u config.User) account.Seed {
+	seed := account.Seed{
+		Username: u.Username,
+		Password: string(u.Password),
+		Roles:    u.Roles,
+		Groups:   u.Groups,
+		Disabled: u.Disabled,
+		Profile: storage.Profile{
+			Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, MiddleName: u.MiddleName,
+			Nickname: u.Nickname, PreferredUsername: u.PreferredUsername, Profile: u.Profile,
+			Picture: u.Picture, Website: u.Website, Email: u.Email, EmailVerified: u.EmailVerified,
+			Gender: u.Gender, Birthdate: u.Birthdate, Zoneinfo: u.Zoneinfo, Locale: u.Locale,
+			PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified,
+		},
+	}
+	if address := storage.Address(u.Address); address != (storage.Address{}) {
+		seed.Profile.Address = &address
+	}
+	return seed
+}
+
+// registerStoreMetrics shows the size and the work of the store.
+func registerStoreMetrics(registry *prometheus.Registry, store *bolt.Store) {
+	gauge := func(name, help string, value func(bolt.Stats) float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(store.Stats()) }))
+	}
+	counter := func(name, help string, value func(bolt.Stats) float64) {
+		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return value(store.Stats()) }))
+	}
+	gauge("authzd_store_file_bytes", "Size of the database file.", func(s bolt.Stats) float64 { return float64(s.FileBytes) })
+	gauge("authzd_store_free_bytes", "Bytes of the database file that are free for new records.", func(s bolt.Stats) float64 { return float64(s.FreeBytes) })
+	counter("authzd_store_groups_total", "Group commits: each is one durable write.", func(s bolt.Stats) float64 { return float64(s.Groups) })
+	counter("authzd_store_commits_total", "Commits of requests, of which a group makes many durable at once.", func(s bolt.Stats) float64 { return float64(s.Commits) })
+	counter("authzd_store_swept_total", "Expired records that were removed.", func(s bolt.Stats) float64 { return float64(s.Swept) })
+}

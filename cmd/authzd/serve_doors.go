@@ -1,0 +1,182 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/config"
+)
+
+// door is a listener and the server behind it.
+type door struct {
+	listener net.Listener
+	server   *http.Server
+	tls      bool
+}
+
+func (d door) serve() error {
+	if d.tls {
+		return d.server.ServeTLS(d.listener, "", "") // the certificate comes from TLSConfig
+	}
+	return d.server.Serve(d.listener)
+}
+
+// openDoors listens wherever the configuration says: the public endpoints, and the operator's socket
+// and address. If one can't be opened, none stays open.
+func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (doors []door, err error) {
+	defer func() {
+		if err != nil {
+			for _, d := range doors {
+				d.listener.Close()
+			}
+		}
+	}()
+	public := newHTTPServer(server, logger)
+	if cfg.TLS.CertFile != "" {
+		cert := &certificate{certFile: cfg.TLS.CertFile, keyFile: cfg.TLS.KeyFile}
+		if _, err := cert.get(nil); err != nil {
+			return nil, err
+		}
+		public.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get}
+	}
+	listeners, err := listen(cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range listeners {
+		doors = append(doors, door{l, public, cfg.TLS.CertFile != ""})
+	}
+	operations := newHTTPServer(server.Operations(), logger)
+	if cfg.Admin.Listen != "" {
+		listeners, err := listen(cfg.Admin.Listen)
+		if err != nil {
+			return doors, err
+		}
+		for _, l := range listeners {
+			doors = append(doors, door{l, operations, false})
+		}
+	}
+	if cfg.Admin.Socket != "" {
+		l, err := listenSocket(cfg.Admin.Socket)
+		if err != nil {
+			return doors, err
+		}
+		doors = append(doors, door{l, operations, false})
+	}
+	return doors, nil
+}
+
+func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// listen opens a TCP address; "localhost" means both loopback addresses, as far as there are both.
+func listen(address string) ([]net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("listen %s: %w", address, err)
+	}
+	if host != "localhost" {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return nil, explainListen(err)
+		}
+		return []net.Listener{l}, nil
+	}
+	v4, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return nil, explainListen(err)
+	}
+	v6, err := net.Listen("tcp", net.JoinHostPort("::1", port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		v4.Close()
+		return nil, explainListen(err)
+	}
+	if err != nil { // no IPv6 on this machine
+		return []net.Listener{v4}, nil
+	}
+	return []net.Listener{v4, v6}, nil
+}
+
+func explainListen(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return hinted{err, "another program, perhaps another authzd, has this address: stop it, or set listen to a free port"}
+	}
+	return err
+}
+
+// listenSocket opens a Unix socket that only its owner may use. One that was left behind by a
+// process that was killed is replaced; one that answers is not.
+func listenSocket(path string) (net.Listener, error) {
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, hinted{fmt.Errorf("admin socket %s: another process listens on it", path), "stop the other authzd, or set admin.socket"}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	old := syscall.Umask(0o177) // so that there is no moment in which others may connect
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	return l, nil
+}
+
+// certificate is read again when its file has changed, so that a renewal needs no restart.
+type certificate struct {
+	certFile, keyFile string
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	changed time.Time // modification time of what is loaded
+	checked time.Time
+}
+
+const certificateCheck = time.Minute
+
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded != nil && time.Since(c.checked) < certificateCheck {
+		return c.loaded, nil
+	}
+	c.checked = time.Now()
+	info, err := os.Stat(c.certFile)
+	if err == nil && c.loaded != nil && info.ModTime().Equal(c.changed) {
+		return c.loaded, nil
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	}
+	switch {
+	case err == nil:
+		c.loaded, c.changed = &pair, info.ModTime()
+	case c.loaded == nil:
+		return nil, fmt.Errorf("tls certificate: %w", err)
+	} // a renewal that is half written: the old one serves until it is whole
+	return c.loaded, nil
+}
