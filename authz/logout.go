@@ -39,33 +39,33 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (*logoutRe
 	return l, err
 }
 
-// logoutPage takes GET: with a valid hint of the user who is signed in nobody needs to be asked.
-func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
-	params, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	return s.decideLogout(w, r, params)
-}
-
 // logout takes POST: the confirmation of our own page, or a client's request (section 2 demands both
-// methods). Only the first comes from our own origin with the button's value.
+// methods). The latter becomes the GET that means the same, because a cross-site POST carries no
+// SameSite=Lax cookie, and nobody would be logged out.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	form, err := formParams(w, r)
 	if err != nil {
 		return err
 	}
-	if form.Get("confirm") == "yes" && new(http.CrossOriginProtection).Check(r) == nil {
-		l, err := s.newLogoutRequest(r, form)
-		if err != nil {
-			return err
-		}
-		return s.endSession(w, r, l)
+	if form.Get("confirm") != "yes" || new(http.CrossOriginProtection).Check(r) != nil {
+		form.Del("confirm")
+		http.Redirect(w, r, s.url("/logout")+"?"+form.Encode(), http.StatusSeeOther)
+		return nil
 	}
-	return s.decideLogout(w, r, form)
+	l, err := s.newLogoutRequest(r, form)
+	if err != nil {
+		return err
+	}
+	return s.endSession(w, r, l)
 }
 
-func (s *Server) decideLogout(w http.ResponseWriter, r *http.Request, params url.Values) error {
+// logoutPage asks before it ends the session, unless the client shows an ID token of the user who is
+// signed in.
+func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
+	params, err := queryParams(r)
+	if err != nil {
+		return err
+	}
 	l, err := s.newLogoutRequest(r, params)
 	if err != nil {
 		return err

@@ -39,8 +39,7 @@ func queryParams(r *http.Request) (url.Values, error) {
 // in another way.
 func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	r.Form, r.PostForm = url.Values{}, url.Values{}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/x-www-form-urlencoded" {
+	if !isForm(r) {
 		return nil, refuse(errInvalidRequest, "The body must be application/x-www-form-urlencoded.")
 	}
 	if query, _ := url.ParseQuery(r.URL.RawQuery); len(query) > 0 {
@@ -59,6 +58,11 @@ func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	form, err := parseParams(string(body))
 	r.Form, r.PostForm = form, form
 	return form, err
+}
+
+func isForm(r *http.Request) bool {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && mediaType == "application/x-www-form-urlencoded"
 }
 
 // parseParams parses application/x-www-form-urlencoded text and refuses what no honest client

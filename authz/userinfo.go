@@ -43,7 +43,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) bearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	var body string
-	if r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" && r.ContentLength != 0 {
+	if r.Method == http.MethodPost && isForm(r) {
 		form, err := formParams(w, r)
 		if err != nil {
 			return "", s.challenge(w, asError(err))
