@@ -1,0 +1,248 @@
+// Package bolt is the embedded engine of authzd: one file, one process, no server to run.
+//
+// Reads are bbolt read transactions: they never wait for a writer. Writes queue for one committer,
+// which makes each group of them durable with one commit:
+//
+//	Get, Scan ─────────────────────────────> read transaction ─> copy out
+//
+//	Apply ─> validate, encode ─┐
+//	sweeper ─> scan, pick ─────┼─> queue ─> committer: check and write each, one commit ─> fates
+//	Ready, after a failure ────┘
+//
+// A table is a bucket and a record is a row (row.go). How the file is made, checked and locked is in
+// open.go and create.go; what a failed commit means is written at committer.failed.
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Options tune a Store. The zero value is good.
+type Options struct {
+	// Logger hears what an operator should act upon: loose file modes, a full or failing disk.
+	// nil: nobody does.
+	Logger *slog.Logger
+
+	// SweepEvery is how often expired records are looked for. Zero means one minute.
+	SweepEvery time.Duration
+}
+
+// Store is a storage.Store in one bbolt file.
+type Store struct {
+	path string
+	g    *guarded
+	c    *committer
+
+	commits atomic.Uint64
+	swept   atomic.Uint64
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	closeErr  error
+	sweeping  sync.WaitGroup
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Stats are the counters of a Store.
+type Stats struct {
+	FileBytes int64  // size of the database file
+	FreeBytes int64  // of which this much is free for new records
+	Groups    uint64 // group commits since Open
+	Commits   uint64 // successful Apply calls since Open
+	Swept     uint64 // expired records removed since Open
+}
+
+// Get implements storage.Store.
+func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec storage.Record, err error) {
+	if err := checkTable(table); err != nil {
+		return rec, err
+	}
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		k := []byte(key)
+		b := tx.Bucket([]byte(table)).Get(k)
+		if b == nil {
+			return storage.ErrNotFound
+		}
+		r, err := decodeRow(b)
+		if err != nil {
+			return err
+		}
+		if !r.live(time.Now().UnixMilli()) {
+			return storage.ErrNotFound
+		}
+		rec = r.record(k)
+		return nil
+	})
+	return rec, err
+}
+
+// Scan implements storage.Store.
+func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after string, limit int) (recs []storage.Record, err error) {
+	if err := checkTable(table); err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		return nil, fmt.Errorf("scan %s: limit %d is not positive", table, limit)
+	}
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		now := time.Now().UnixMilli()
+		c := tx.Bucket([]byte(table)).Cursor()
+		for k, v := c.Seek([]byte(max(prefix, after))); k != nil && len(recs) < limit; k, v = c.Next() {
+			key := string(k)
+			if !strings.HasPrefix(key, prefix) {
+				return nil
+			}
+			if key == after {
+				continue
+			}
+			r, err := decodeRow(v)
+			if err != nil {
+				return err
+			}
+			if r.live(now) {
+				recs = append(recs, r.record(k))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recs, nil
+}
+
+// view runs fn in a read transaction, and stops writes if it meets damage: to go on writing would
+// spread it.
+func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := s.g.view(fn)
+	switch {
+	case errors.Is(err, berrors.ErrDatabaseNotOpen):
+		return storage.ErrClosed
+	case errors.Is(err, berrors.ErrInvalidMapping):
+		return unavailable(err)
+	case errors.Is(err, errDamaged):
+		s.c.setTrouble(&trouble{err, true})
+	}
+	return err
+}
+
+// Apply implements storage.Store.
+func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	changes, err := prepare(writes)
+	if err != nil {
+		return err
+	}
+	if err := s.c.do(func(g *group) error { return g.apply(changes) }); err != nil {
+		return err
+	}
+	s.commits.Add(1)
+	return nil
+}
+
+// prepare validates writes and builds their rows, so that the committer has little left to do.
+func prepare(writes []storage.Write) ([]change, error) {
+	type record struct {
+		table storage.Table
+		key   string
+	}
+	changes := make([]change, len(writes))
+	seen := make(map[record]bool, len(writes))
+	for i, w := range writes {
+		if err := checkTable(w.Table); err != nil {
+			return nil, err
+		}
+		if len(w.Key) == 0 || len(w.Key) > storage.MaxKey {
+			return nil, fmt.Errorf("write to %s: key of %d bytes, allowed are 1 to %d", w.Table, len(w.Key), storage.MaxKey)
+		}
+		if len(w.Value) > storage.MaxValue {
+			return nil, fmt.Errorf("write to %s: value of %d bytes, allowed are %d", w.Table, len(w.Value), storage.MaxValue)
+		}
+		if seen[record{w.Table, w.Key}] {
+			return nil, fmt.Errorf("write to %s: two writes name the same record", w.Table)
+		}
+		seen[record{w.Table, w.Key}] = true
+		changes[i] = change{table: w.Table, key: []byte(w.Key), cond: w.If}
+		if w.Value != nil {
+			changes[i].row = encodeRow(w.Value, w.Expires)
+		}
+	}
+	return changes, nil
+}
+
+// Ready implements storage.Store. It also notices when the file has been removed or replaced, in
+// which case everything written from then on would be lost with the process.
+func (s *Store) Ready(ctx context.Context) error {
+	select {
+	case <-s.closing:
+		return storage.ErrClosed
+	default:
+	}
+	mine, err := s.g.file.Stat()
+	if err != nil {
+		return unavailable(err)
+	}
+	named, err := os.Stat(s.path)
+	if err != nil {
+		return unavailable(err)
+	}
+	if !os.SameFile(mine, named) {
+		return unavailable(fmt.Errorf("%s is not the file that was opened; it was replaced while in use", s.path))
+	}
+	return s.c.ready(ctx)
+}
+
+// Stats returns the counters.
+func (s *Store) Stats() Stats {
+	st := Stats{Groups: s.c.groups.Load(), Commits: s.commits.Load(), Swept: s.swept.Load()}
+	if info, err := s.g.file.Stat(); err == nil {
+		st.FileBytes = info.Size()
+	}
+	st.FreeBytes = int64(s.g.db.Stats().FreeAlloc)
+	return st
+}
+
+// Close implements storage.Store. Closing twice is harmless.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() {
+		close(s.closing)
+		s.sweeping.Wait()
+		s.c.close()
+		s.closeErr = s.g.close()
+	})
+	return s.closeErr
+}
+
+func checkTable(table storage.Table) error {
+	if !knownTables[table] {
+		return fmt.Errorf("unknown table %q", table)
+	}
+	return nil
+}
+
+var knownTables = func() map[storage.Table]bool {
+	known := make(map[storage.Table]bool)
+	for _, t := range storage.Tables {
+		known[t] = true
+	}
+	return known
+}()

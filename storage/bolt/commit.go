@@ -1,0 +1,248 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// maxGroup bounds how long the first request of a group waits for the last.
+	maxGroup = 1024
+	// trimEvery is after how many groups the resident part of the file is looked at.
+	trimEvery = 64
+	// stall is how long a commit may take before the store calls itself not ready.
+	stall = 10 * time.Second
+)
+
+// committer is the only writer. Whatever queued while it committed one group is the next group, so
+// that one fsync serves everybody who waits, and somebody alone waits for nobody.
+type committer struct {
+	g   *guarded
+	log *slog.Logger
+
+	mu     sync.Mutex
+	filled sync.Cond // queue or closed changed
+	queue  []*request
+	closed bool
+	done   chan struct{} // closed when run has ended
+
+	trouble   atomic.Pointer[trouble]
+	busySince atomic.Int64 // Unix nanoseconds at which the group under way began; 0: none is
+	groups    atomic.Uint64
+	lastGroup atomic.Int64 // requests in it
+}
+
+// request is one piece of work for the next group.
+type request struct {
+	// run makes its changes through the group. A *storage.ConflictError means that it made none,
+	// and concerns nobody else; any other error fails the whole group.
+	run  func(*group) error
+	lost error // the conflict
+	fate chan error
+}
+
+// trouble is why writes fail.
+type trouble struct {
+	err   error
+	final bool // until the store is opened again
+}
+
+func newCommitter(g *guarded, log *slog.Logger) *committer {
+	c := &committer{g: g, log: log, done: make(chan struct{})}
+	c.filled.L = &c.mu
+	return c
+}
+
+// submit queues work for the next group and returns the request, whose fate will arrive.
+func (c *committer) submit(run func(*group) error) (*request, error) {
+	if t := c.trouble.Load(); t != nil && t.final {
+		return nil, unavailable(t.err)
+	}
+	r := &request{run: run, fate: make(chan error, 1)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, storage.ErrClosed
+	}
+	c.queue = append(c.queue, r)
+	c.filled.Signal()
+	return r, nil
+}
+
+// do is submit, and waits for the fate.
+func (c *committer) do(run func(*group) error) error {
+	r, err := c.submit(run)
+	if err != nil {
+		return err
+	}
+	return <-r.fate
+}
+
+// run commits groups until close has been called and the queue is empty.
+func (c *committer) run() {
+	defer close(c.done)
+	for {
+		requests := c.take()
+		if requests == nil {
+			return
+		}
+		c.busySince.Store(time.Now().UnixNano())
+		err := c.commit(requests)
+		c.busySince.Store(0)
+		for _, r := range requests {
+			if err != nil {
+				r.fate <- err
+			} else {
+				r.fate <- r.lost
+			}
+		}
+	}
+}
+
+// take waits for the next group; nil means that there will be none.
+func (c *committer) take() []*request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 {
+		if c.closed {
+			return nil
+		}
+		c.filled.Wait()
+	}
+	n := min(len(c.queue), maxGroup)
+	requests := c.queue[:n:n]
+	if c.queue = c.queue[n:]; len(c.queue) == 0 {
+		c.queue = nil
+	}
+	return requests
+}
+
+// commit makes the changes of the requests in one transaction. An error is everybody's.
+func (c *committer) commit(requests []*request) error {
+	if t := c.trouble.Load(); t != nil && t.final {
+		return unavailable(t.err)
+	}
+	txid, err := c.g.update(func(tx *bbolt.Tx) error {
+		g := newGroup(tx)
+		for _, r := range requests {
+			err := r.run(g)
+			if conflict := new(storage.ConflictError); err != nil && !errors.As(err, &conflict) {
+				return err
+			}
+			r.lost = err
+		}
+		return g.end()
+	})
+	if err != nil {
+		return c.failed(txid, err)
+	}
+	c.lastGroup.Store(int64(len(requests)))
+	if c.groups.Add(1)%trimEvery == 0 {
+		defer c.g.trim()
+	}
+	if t := c.trouble.Load(); t != nil && !t.final && c.trouble.CompareAndSwap(t, nil) {
+		c.log.Info("storage takes writes again", "was", t.err)
+	}
+	return nil
+}
+
+// failed decides what a failed transaction means for those to come, and returns the error for those
+// who were in it.
+//
+// bbolt writes a transaction's pages to places that the last state does not use, syncs them, and
+// then writes and syncs the meta page that makes them the state. A transaction that failed before
+// its meta page was written has therefore changed nothing, on disk or in memory, and it is safe to
+// go on after it. If the reason was lack of space, going on is also useful: the next group tries
+// again, and service resumes when there is space.
+//
+// A transaction whose meta page was written but not synced is what all readers now see, while the
+// disk may hold the state before it. The kernel drops the failed page from what it means to write,
+// so no later sync would report it. Going on would overwrite pages that only the old state uses,
+// and a power cut could then leave neither state whole. The same caution serves every other error
+// of the disk: no more writes until the store is opened anew, when settle makes sure of the state.
+func (c *committer) failed(txid int, err error) error {
+	var commit *commitError
+	switch {
+	case errors.As(err, &commit):
+		seen, viewErr := c.g.newest()
+		c.setTrouble(&trouble{err, viewErr != nil || seen >= txid || !lacksSpace(err)})
+	case errors.Is(err, errDamaged):
+		c.setTrouble(&trouble{err, true})
+	}
+	return unavailable(err)
+}
+
+// setTrouble notes trouble, and logs it if it is news. Nothing replaces final trouble.
+func (c *committer) setTrouble(t *trouble) {
+	for {
+		old := c.trouble.Load()
+		if old != nil && (old.final || !t.final) {
+			return
+		}
+		if c.trouble.CompareAndSwap(old, t) {
+			break
+		}
+	}
+	do := "free some space; writes resume by themselves"
+	if t.final {
+		do = "check the disk and its free space, then restart; if it will not start, restore a backup"
+	}
+	attrs := []any{"err", t.err, "do", do}
+	if p := new(panicError); errors.As(t.err, &p) {
+		attrs = append(attrs, "stack", string(p.stack))
+	}
+	c.log.Error("storage takes no writes", attrs...)
+}
+
+// ready says whether writes succeed now; after a failure for lack of space it tries one.
+func (c *committer) ready(ctx context.Context) error {
+	if since := c.busySince.Load(); since != 0 {
+		if d := time.Since(time.Unix(0, since)); d > stall {
+			return unavailable(fmt.Errorf("the disk has not finished a write for %v", d.Round(time.Second)))
+		}
+	}
+	if c.trouble.Load() == nil {
+		return nil
+	}
+	r, err := c.submit((*group).probe)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-r.fate:
+		return err
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+}
+
+// close waits until all that was queued has met its fate.
+func (c *committer) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.filled.Signal()
+	c.mu.Unlock()
+	<-c.done
+}
+
+// lacksSpace reports whether err is a full disk or quota. bbolt keeps only the text of some of the
+// system's errors.
+func lacksSpace(err error) bool {
+	return strings.Contains(err.Error(), syscall.ENOSPC.Error()) ||
+		strings.Contains(err.Error(), syscall.EDQUOT.Error())
+}
+
+func unavailable(err error) error {
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+}

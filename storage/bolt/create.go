@@ -1,0 +1,103 @@
+package bolt
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.etcd.io/bbolt"
+)
+
+const (
+	fileMode   fs.FileMode = 0o600
+	folderMode fs.FileMode = 0o700
+)
+
+// create makes an empty database at path, whole or not at all: it is complete and synced under
+// another name before it gets its own. If somebody else makes one meanwhile, theirs stays.
+func create(path string) error {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), leftoverPrefix(path)+"*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if err := f.Close(); err != nil {
+		return err
+	}
+	err = fill(f.Name())
+	if err == nil {
+		err = os.Link(f.Name(), path) // unlike a rename, never takes the place of another file
+	}
+	if _, statErr := os.Lstat(path); err != nil && statErr != nil {
+		return err
+	}
+	return syncFile(filepath.Dir(path))
+}
+
+// fill writes an empty database into an empty file and syncs it.
+func fill(path string) error {
+	// Keys are hashes, so a changed record is a changed page: pages larger than 4096 bytes, where
+	// the machine has them, would only make each write larger.
+	g, err := openBolt(path, &bbolt.Options{PageSize: 4096})
+	if err != nil {
+		return err
+	}
+	_, err = g.update(func(tx *bbolt.Tx) error {
+		meta, err := tx.CreateBucket(metaBucket)
+		if err != nil {
+			return err
+		}
+		if err := meta.Put(formatKey, strconv.AppendInt(nil, format, 10)); err != nil {
+			return err
+		}
+		return addTables(tx)
+	})
+	return errors.Join(err, g.file.Sync(), g.close())
+}
+
+// makeFolder makes folder and those above it, each durable in its parent.
+func makeFolder(folder string) error {
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(folder)
+	if err := makeFolder(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(folder, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFile(parent)
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// leftoverPrefix begins the name of a database in the making.
+func leftoverPrefix(path string) string { return "." + filepath.Base(path) + ".new-" }
+
+// removeLeftovers removes what a process left that died in create. It is called with the database
+// locked; whoever is creating at this moment then finds that it is too late for that.
+func removeLeftovers(path string) {
+	folder := filepath.Dir(path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return // they are in nobody's way
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), leftoverPrefix(path)) {
+			os.Remove(filepath.Join(folder, e.Name()))
+		}
+	}
+}

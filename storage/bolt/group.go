@@ -1,0 +1,114 @@
+package bolt
+
+import (
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// group is the transaction of one group commit. Each request sees what those before it changed.
+type group struct {
+	tx    *bbolt.Tx
+	now   int64 // Unix milliseconds, one moment for the whole group
+	seq   uint64
+	dirty bool
+}
+
+func newGroup(tx *bbolt.Tx) *group {
+	return &group{tx: tx, now: time.Now().UnixMilli(), seq: tx.Bucket(metaBucket).Sequence()}
+}
+
+// end stores the sequence from which versions come. It is the whole store's and only grows, so a
+// version that was seen once never comes back, not even for a key that was deleted.
+func (g *group) end() error {
+	if !g.dirty {
+		return errNoChange
+	}
+	return g.tx.Bucket(metaBucket).SetSequence(g.seq)
+}
+
+// change is a storage.Write in the form in which it is queued.
+type change struct {
+	table storage.Table
+	key   []byte
+	row   []byte // still without its version; nil: delete
+	cond  storage.Condition
+}
+
+// apply makes all changes, or none and returns a *storage.ConflictError. All conditions are looked
+// at before the first change, so that there is nothing to take back.
+func (g *group) apply(changes []change) error {
+	for _, c := range changes {
+		if c.cond == storage.Any {
+			continue
+		}
+		version, err := g.version(c.table, c.key)
+		if err != nil {
+			return err
+		}
+		if storage.Condition(version) != c.cond {
+			return &storage.ConflictError{Table: c.table, Key: string(c.key)}
+		}
+	}
+	for _, c := range changes {
+		if err := g.change(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *group) change(c change) error {
+	g.dirty = true
+	bucket := g.tx.Bucket([]byte(c.table))
+	if c.row == nil {
+		return bucket.Delete(c.key)
+	}
+	g.seq++
+	setVersion(c.row, g.seq)
+	return bucket.Put(c.key, c.row)
+}
+
+// version returns the version of a live record, 0 if there is none.
+func (g *group) version(table storage.Table, key []byte) (uint64, error) {
+	b := g.tx.Bucket([]byte(table)).Get(key)
+	if b == nil {
+		return 0, nil
+	}
+	r, err := decodeRow(b)
+	if err != nil || !r.live(g.now) {
+		return 0, err
+	}
+	return r.version, nil
+}
+
+// sweep deletes the expired rows that are still what the sweeper read, and counts them.
+func (g *group) sweep(table storage.Table, found []expired) (n int, err error) {
+	bucket := g.tx.Bucket([]byte(table))
+	for _, e := range found {
+		b := bucket.Get(e.key)
+		if b == nil {
+			continue
+		}
+		r, err := decodeRow(b)
+		if err != nil {
+			return n, err
+		}
+		if r.version != e.version {
+			continue
+		}
+		if err := g.change(change{table: table, key: e.key}); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// probe is a write for the sake of knowing whether writes succeed.
+func (g *group) probe() error {
+	g.dirty = true
+	return g.tx.Bucket(metaBucket).Put(probeKey, []byte{})
+}

@@ -1,0 +1,126 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+)
+
+// errDamaged is what a read or a write of damaged pages ends with.
+var errDamaged = errors.New("database file is damaged")
+
+// panicError is damage that bbolt met with a panic.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("%v: %v", errDamaged, e.value) }
+func (e *panicError) Unwrap() error { return errDamaged }
+
+// guarded is a bbolt database that answers with errors where bbolt panics.
+//
+// bbolt reads its pages straight from a memory map and trusts them: a page that is not what its
+// parent promised is a failed assertion, and one beyond the end of a file that somebody cut is a
+// SIGBUS. Neither may take the server down, which can still serve everything else.
+type guarded struct {
+	db   *bbolt.DB
+	file *os.File // the one that db reads, writes and has locked
+
+	// stuck is set once a panic has left bbolt with its locks held, so that nothing may wait for
+	// them again, not even Close.
+	stuck atomic.Bool
+
+	commit func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
+}
+
+// catch runs fn and turns panics and memory faults into errors.
+func catch(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = &panicError{r, debug.Stack()}
+		}
+	}()
+	return fn()
+}
+
+// view runs fn in a read transaction.
+func (g *guarded) view(fn func(*bbolt.Tx) error) error {
+	if g.stuck.Load() {
+		return errDamaged
+	}
+	begun := false
+	err := catch(func() error {
+		return g.db.View(func(tx *bbolt.Tx) error {
+			begun = true
+			return fn(tx)
+		})
+	})
+	if errors.Is(err, errDamaged) && !begun {
+		g.stuck.Store(true)
+	}
+	return err
+}
+
+// errNoChange makes update end its transaction without a commit, and is not an error.
+var errNoChange = errors.New("nothing to commit")
+
+// update runs fn in a write transaction and commits it, and returns the transaction's id. The
+// error of a commit that failed is a *commitError.
+func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
+	if g.stuck.Load() {
+		return 0, errDamaged
+	}
+	var tx *bbolt.Tx
+	err = catch(func() (err error) {
+		if tx, err = g.db.Begin(true); err != nil {
+			return err
+		}
+		txid = tx.ID()
+		if err := fn(tx); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+		if err := g.commit(tx); err != nil {
+			return &commitError{err}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errNoChange):
+		return txid, nil
+	case errors.Is(err, errDamaged):
+		// bbolt's own rollback reads pages, which may be what failed; Rollback does not.
+		if tx == nil || errors.Is(catch(tx.Rollback), errDamaged) {
+			g.stuck.Store(true)
+		}
+	}
+	return txid, err
+}
+
+// newest returns the id of the transaction whose state readers see.
+func (g *guarded) newest() (txid int, err error) {
+	err = g.view(func(tx *bbolt.Tx) error {
+		txid = tx.ID()
+		return nil
+	})
+	return txid, err
+}
+
+// close releases the file, its lock and, unless bbolt is stuck, its memory.
+func (g *guarded) close() error {
+	if g.stuck.Load() {
+		return g.file.Close()
+	}
+	return g.db.Close()
+}
+
+// commitError says that a commit failed, at which point some of it may have reached the disk.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return "commit: " + e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }

@@ -1,0 +1,273 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/authzd/authzd/storage"
+)
+
+var (
+	// metaBucket is no table: it holds the format and the sequence of versions.
+	metaBucket = []byte("authzd.meta")
+	formatKey  = []byte("format")
+	probeKey   = []byte("probe")
+)
+
+// format is raised by a change that an older authzd would misread. More tables are no such change.
+const format = 1
+
+const (
+	lockTimeout = time.Second
+
+	// mapSize is how much address space the file is mapped into: the file can grow that far without
+	// being mapped anew, which stops all readers and is the one step of a commit that can take the
+	// store down. Only pages that are touched cost memory.
+	mapSize = 1 << 30
+
+	// freelist: the list of free pages is stored with each commit, 8 bytes for each. Without that,
+	// opening the file and each failed commit would read every page there is, in a goroutine whose
+	// panics nobody can catch. An array costs less to store than the other kind, a map, and gives
+	// the lowest page, which keeps the file small; it is slow only for records of many pages.
+	freelist = bbolt.FreelistArrayType
+
+	// allocSize is by how much the file grows at a time, which costs one more fsync.
+	allocSize = 1 << 20
+)
+
+// Open opens the database at path, creating it and its folder if there is none. Whatever else is
+// found at path is left as it was, and the error says what it is.
+func Open(path string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.SweepEvery <= 0 {
+		opts.SweepEvery = time.Minute
+	}
+	g, err := open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	warnOfModes(path, opts.Logger)
+
+	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), closing: make(chan struct{})}
+	go s.c.run()
+	s.sweeping.Add(1)
+	go s.sweep(opts.SweepEvery)
+	return s, nil
+}
+
+// open finds or makes the file, looks at it without changing it, and only then opens it for writing.
+func open(path string) (*guarded, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, fmt.Errorf("create: %w", err)
+		}
+		info, err = os.Stat(path)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, errors.New("is a folder, not a database file")
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("is not a regular file (%v)", info.Mode().Type())
+	case info.Size() == 0:
+		return nil, errors.New("is empty, not a database; restore a backup, or remove it to begin anew")
+	}
+	if err := inspect(path); err != nil {
+		return nil, err
+	}
+	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: initialMap()})
+	if err != nil {
+		return nil, err
+	}
+	if err := g.settle(path); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	removeLeftovers(path)
+	return g, nil
+}
+
+// initialMap is mapSize where address space is plenty.
+func initialMap() int {
+	if bits.UintSize < 64 {
+		return 0
+	}
+	return mapSize
+}
+
+// openBolt opens an existing file with bbolt, which on its own would create it, panic over some
+// kinds of damage, and forget to close the file then.
+func openBolt(path string, o *bbolt.Options) (*guarded, error) {
+	g := &guarded{commit: (*bbolt.Tx).Commit}
+	o.Timeout = lockTimeout
+	o.OpenFile = func(path string, flag int, mode fs.FileMode) (f *os.File, err error) {
+		g.file, err = os.OpenFile(path, flag&^os.O_CREATE, mode)
+		return g.file, err
+	}
+	err := catch(func() (err error) {
+		g.db, err = bbolt.Open(path, fileMode, o)
+		return err
+	})
+	if errors.Is(err, errDamaged) {
+		g.file.Close()
+	}
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	g.db.AllocSize = allocSize
+	return g, nil
+}
+
+// explain says in our words why bbolt would not open a file.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		who := "another process"
+		if pid := lockHolder(path); pid == os.Getpid() {
+			return errors.New("is already open in this process")
+		} else if pid != 0 {
+			who = fmt.Sprintf("process %d", pid)
+		}
+		return fmt.Errorf("is in use by %s: most likely another authzd is running on it; "+
+			"stop that one, or give this one a database of its own", who)
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("is not an authzd database (%w)", err)
+	case errors.Is(err, berrors.ErrChecksum), errors.Is(err, errDamaged):
+		return damaged(err)
+	}
+	return err
+}
+
+// inspect looks at a file without changing a byte of it: is it ours, of a format that we know, all
+// there, and can every table be entered? To look at each page would take as long as the file is
+// large; a damaged one further in is an error of the read that meets it.
+func inspect(path string) (err error) {
+	g, err := openBolt(path, &bbolt.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, g.close()) }()
+
+	info, err := g.file.Stat()
+	if err != nil {
+		return err
+	}
+	err = g.view(func(tx *bbolt.Tx) error {
+		if want := tx.Size(); info.Size() < want {
+			return damaged(fmt.Errorf("cut to %d of at least %d bytes", info.Size(), want))
+		}
+		if err := checkFormat(tx); err != nil {
+			return err
+		}
+		for _, table := range storage.Tables {
+			if b := tx.Bucket([]byte(table)); b != nil {
+				b.Cursor().First()
+				b.Cursor().Last()
+			}
+		}
+		return nil
+	})
+	if p := new(panicError); errors.As(err, &p) {
+		return damaged(err)
+	}
+	return err
+}
+
+func damaged(err error) error {
+	return fmt.Errorf("is damaged; restore a backup (%w)", err)
+}
+
+func checkFormat(tx *bbolt.Tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil {
+		return errors.New("is a bbolt database of another program, not of authzd")
+	}
+	b := string(meta.Get(formatKey))
+	switch found, err := strconv.Atoi(b); {
+	case err != nil || found < 1:
+		return fmt.Errorf("has no known format (%.20q)", b)
+	case found > format:
+		return fmt.Errorf("has format %d, written by a newer authzd; this one knows formats up to %d", found, format)
+	}
+	return nil
+}
+
+// settle makes durable what was read from the file before anything is built upon it, and adds
+// tables that this version is the first to have.
+//
+// After a process that was killed, or whose last sync failed, the newest meta page may be in the
+// kernel's cache alone. Everything that it points to was synced before it was written, but to free
+// and overwrite pages of the state before it is safe only once it is on the disk itself. Writing
+// both meta pages again as they are marks them dirty, so that the sync must succeed in storing them.
+func (g *guarded) settle(path string) error {
+	mine, err := g.file.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Stat(path); err != nil {
+		return err
+	} else if !os.SameFile(mine, named) {
+		return errors.New("was replaced while it was being opened; try again")
+	}
+	metas := make([]byte, 2*g.db.Info().PageSize)
+	if _, err := g.file.ReadAt(metas, 0); err != nil {
+		return err
+	}
+	if _, err := g.file.WriteAt(metas, 0); err != nil {
+		return err
+	}
+	if err := g.file.Sync(); err != nil {
+		return err
+	}
+	_, err = g.update(addTables)
+	return err
+}
+
+func addTables(tx *bbolt.Tx) error {
+	added := false
+	for _, table := range storage.Tables {
+		if tx.Bucket([]byte(table)) != nil {
+			continue
+		}
+		if _, err := tx.CreateBucket([]byte(table)); err != nil {
+			return err
+		}
+		added = true
+	}
+	if !added {
+		return errNoChange
+	}
+	return nil
+}
+
+// warnOfModes tells the operator who else could read the database.
+func warnOfModes(path string, log *slog.Logger) {
+	for _, f := range []struct {
+		what, path string
+		mode       fs.FileMode
+	}{
+		{"folder", filepath.Dir(path), folderMode},
+		{"file", path, fileMode},
+	} {
+		info, err := os.Stat(f.path)
+		if err != nil || info.Mode().Perm()&^f.mode == 0 {
+			continue
+		}
+		log.Warn("the database's "+f.what+" is open to other users of this machine",
+			"path", f.path, "mode", fmt.Sprintf("%04o", info.Mode().Perm()),
+			"do", fmt.Sprintf("chmod %04o %s", f.mode, f.path))
+	}
+}

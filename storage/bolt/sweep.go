@@ -1,0 +1,133 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// sweepRows is how many rows one read transaction of the sweeper looks at: under a millisecond.
+	sweepRows = 1000
+	// sweepBatch is how many rows one commit deletes. Their keys are hashes, so each is likely on
+	// a page of its own, and requests wait for all those pages.
+	sweepBatch = 100
+	// sweepRest is how many times longer the sweeper rests than it works.
+	sweepRest = 9
+	// sweepPatience is how many times rarer than Options.SweepEvery a table is looked through that
+	// has little to sweep.
+	sweepPatience = 64
+)
+
+// expired is a row that was expired when the sweeper saw it.
+type expired struct {
+	key     []byte
+	version uint64
+}
+
+// round is when to look through a table.
+type round struct {
+	table storage.Table
+	every time.Duration
+	next  time.Time
+}
+
+// sweep removes expired records until the store closes.
+//
+// There is no index by expiry, which would double the pages that a request has to write. Instead
+// each table is read through, a slice at a time. A table of which less than one in a hundred rows
+// was expired is left alone for twice as long the next time.
+func (s *Store) sweep(every time.Duration) {
+	defer s.sweeping.Done()
+	var rounds []*round
+	for _, t := range storage.Tables {
+		rounds = append(rounds, &round{table: t, every: every})
+	}
+	for s.rest(every) {
+		for _, r := range rounds {
+			if time.Now().Before(r.next) {
+				continue
+			}
+			seen, swept := s.sweepTable(r.table)
+			if swept*100 >= seen && swept > 0 {
+				r.every = every
+			} else {
+				r.every = min(2*r.every, sweepPatience*every)
+			}
+			r.next = time.Now().Add(r.every - every/2)
+		}
+	}
+}
+
+// sweepTable looks at each row of a table once.
+func (s *Store) sweepTable(table storage.Table) (seen, swept int) {
+	var after []byte
+	for {
+		start := time.Now()
+		found, n, last, err := s.findExpired(table, after)
+		took := time.Since(start)
+		if err != nil {
+			return seen, swept // the store is closing or damaged, and says so elsewhere
+		}
+		seen += n
+		for len(found) > 0 {
+			batch := found[:min(len(found), max(sweepBatch, 2*int(s.c.lastGroup.Load())))]
+			found = found[len(batch):]
+			n := 0
+			err := s.c.do(func(g *group) (err error) {
+				n, err = g.sweep(table, batch)
+				return err
+			})
+			if err != nil {
+				return seen, swept
+			}
+			swept += n
+			s.swept.Add(uint64(n))
+		}
+		if n < sweepRows || !s.rest(sweepRest*took) {
+			return seen, swept
+		}
+		after = last
+	}
+}
+
+// findExpired looks at the next sweepRows rows after a key.
+func (s *Store) findExpired(table storage.Table, after []byte) (found []expired, seen int, last []byte, err error) {
+	err = s.view(context.Background(), func(tx *bbolt.Tx) error {
+		now := time.Now().UnixMilli()
+		c := tx.Bucket([]byte(table)).Cursor()
+		k, v := c.Seek(after)
+		if k != nil && bytes.Equal(k, after) {
+			k, v = c.Next()
+		}
+		for ; k != nil && seen < sweepRows; k, v = c.Next() {
+			seen++
+			r, err := decodeRow(v)
+			if err != nil {
+				return err
+			}
+			if !r.live(now) {
+				found = append(found, expired{bytes.Clone(k), r.version})
+			}
+			last = append(last[:0], k...)
+		}
+		return nil
+	})
+	return found, seen, last, err
+}
+
+// rest waits, and returns false if the store is closing.
+func (s *Store) rest(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.closing:
+		return false
+	}
+}

@@ -1,0 +1,67 @@
+package bolt
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+)
+
+// lockHolder returns the id of the process that has locked a file, as far as /proc/locks knows;
+// else 0. A line there reads
+//
+//	1: FLOCK  ADVISORY  WRITE 4242 fe:00:131074 0 EOF
+//
+// with the device in hexadecimal and the inode in decimal.
+func lockHolder(path string) int {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino)
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(locks)) {
+		f := strings.Fields(line)
+		if len(f) == 8 && f[1] == "FLOCK" && f[5] == file {
+			pid, _ := strconv.Atoi(f[4])
+			return max(pid, 0)
+		}
+	}
+	return 0
+}
+
+// mapLimit is how much of the files that it has mapped, its own program among them, the process
+// keeps in its page tables.
+const mapLimit = 64 << 20
+
+// trim takes the database's pages out of the process's page tables if there are too many. They stay
+// in the kernel's cache, so the next read of one costs less than a microsecond; but what has been
+// read once would otherwise count as the process's memory for as long as it runs, and a container
+// has a limit to that.
+func (g *guarded) trim() {
+	// The third number is the resident pages of mapped files.
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return
+	}
+	var size, resident, shared int
+	if _, err := fmt.Sscan(string(b), &size, &resident, &shared); err != nil || shared*os.Getpagesize() < mapLimit {
+		return
+	}
+	// The transaction keeps bbolt from moving the map, and all its pages are within the map.
+	_ = g.view(func(tx *bbolt.Tx) error {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, tx.DB().Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
+		return nil
+	})
+}
