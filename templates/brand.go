@@ -15,7 +15,7 @@ type Branding struct {
 	Name string
 
 	// LogoFile is an svg, png, jpeg, webp or gif file of at most 1 MiB, shown 32 px high in place
-	// of the name; empty: our mark beside the name.
+	// of the name; empty: the first letter of the name beside it.
 	LogoFile string
 
 	// CSS sets variables of the style sheet. The colours are background, surface, text, muted,
@@ -24,6 +24,17 @@ type Branding struct {
 	// list of font families. Whoever sets accent alone gets a fitting on-accent and link. Colours
 	// that would fail WCAG 2.2 AA against each other are refused.
 	CSS map[string]string
+}
+
+// defaultName is the name of a server without branding, which then shows our own mark.
+const defaultName = "authzd"
+
+// Letter stands for an operator who has a name but no logo.
+func (b Branding) Letter() string {
+	if b.Name == defaultName {
+		return ""
+	}
+	return initial(b.Name)
 }
 
 // palette is a theme's colours by name.
@@ -51,8 +62,8 @@ var (
 		"muted":          "#a1a8b5",
 		"border":         "#2a2f39",
 		"control":        "#6d7586",
-		"accent":         "#8aa6ff",
-		"on-accent":      "#0b1020",
+		"accent":         "#3c66e4",
+		"on-accent":      "#ffffff",
 		"link":           "#9db4ff",
 		"danger":         "#ff9a91",
 		"danger-surface": "#2c1a1b",
@@ -167,6 +178,7 @@ func (b Branding) derive(p palette, suffix string, accented bool) {
 		away = "#ffffff"
 	}
 	p["accent-hover"] = mix(p["accent"], away, 0.14)
+	p["edge"] = mix(p["border"], p["control"], 0.35) // of buttons, whose text says what they are
 }
 
 // check reports every pair of colours that can't be read.

@@ -1,29 +1,61 @@
 package templates
 
-import "unicode/utf8"
+// maxDiffer bounds the work of comparing two values, in pairs of characters.
+const maxDiffer = 1 << 20
 
-// Difference is a value cut into what it shares with another one and what it does not.
-type Difference struct{ Before, Own, After string }
+// Part is a piece of a value: either shared with the value it was compared with, or its own.
+type Part struct {
+	Text string
+	Own  bool
+}
 
-// differ marks in value the part that is not in other, between their common beginning and their
-// common end. Without another value nothing is marked.
-func differ(value, other string) Difference {
-	if other == "" {
-		return Difference{Before: value}
+// differ cuts value into what it shares with other, by their longest common subsequence, and what
+// is its own. Without another value, or if they are too long to compare, nothing is its own.
+func differ(value, other string) []Part {
+	a, b := []rune(value), []rune(other)
+	if len(b) == 0 || len(a)*len(b) > maxDiffer {
+		return []Part{{Text: value}}
 	}
-	start := 0
-	for start < len(value) && start < len(other) && value[start] == other[start] {
-		start++
+	common := subsequences(a, b)
+	var parts []Part
+	for i, j := 0, 0; i < len(a); {
+		switch {
+		case j < len(b) && a[i] == b[j]:
+			parts = extend(parts, a[i], false)
+			i, j = i+1, j+1
+		case j < len(b) && common[i][j+1] > common[i+1][j]:
+			j++
+		default:
+			parts = extend(parts, a[i], true)
+			i++
+		}
 	}
-	for start > 0 && start < len(value) && !utf8.RuneStart(value[start]) {
-		start--
+	return parts
+}
+
+// subsequences holds at [i][j] the length of the longest common subsequence of a[i:] and b[j:].
+func subsequences(a, b []rune) [][]int {
+	common := make([][]int, len(a)+1)
+	for i := range common {
+		common[i] = make([]int, len(b)+1)
 	}
-	end := len(value)
-	for o := len(other); end > start && o > start && value[end-1] == other[o-1]; o-- {
-		end--
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
 	}
-	for end < len(value) && !utf8.RuneStart(value[end]) {
-		end++
+	return common
+}
+
+// extend adds a character to the last part, or begins a new one.
+func extend(parts []Part, r rune, own bool) []Part {
+	if last := len(parts) - 1; last >= 0 && parts[last].Own == own {
+		parts[last].Text += string(r)
+		return parts
 	}
-	return Difference{value[:start], value[start:end], value[end:]}
+	return append(parts, Part{string(r), own})
 }

@@ -208,6 +208,9 @@ type Home struct {
 	DiscoveryURL  string // empty: not shown
 }
 
+// Invalid reports whether the problem lies in what was typed.
+func (p SignIn) Invalid() bool { return p.Problem == MissingField || p.Problem == BadCredentials }
+
 // submitScript submits the form even if a parameter is named "submit".
 const submitScript = "HTMLFormElement.prototype.submit.call(document.forms[0])"
 

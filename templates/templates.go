@@ -37,7 +37,7 @@ type Renderer struct {
 // branding at once.
 func New(basePath string, brand Branding) (*Renderer, error) {
 	if brand.Name == "" {
-		brand.Name = "authzd"
+		brand.Name = defaultName
 	}
 	files, err := newAssets(basePath, brand)
 	if err != nil {
@@ -66,8 +66,7 @@ func parse(lang string, texts catalogue, brand Branding, files assets) (map[stri
 		"claimLabel":   texts.claimLabel,
 		"date":         texts.date,
 		"lang":         func() string { return lang },
-		"brand":        func() string { return brand.Name },
-		"branded":      func() bool { return brand.LogoFile != "" },
+		"brand":        func() Branding { return brand },
 		"asset":        files.url,
 		"appLink":      appLink,
 		"webLink":      webLink,

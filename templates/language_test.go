@@ -1,0 +1,193 @@
+package templates
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	placeholder = regexp.MustCompile(`\{[a-z]+\}`)
+	textUse     = regexp.MustCompile(`\b(?:t|rich) "([a-z0-9_.]+)"((?: "[a-z]+" (?:\S+?|\(.*?\)))*)\s*\}\}`)
+)
+
+func TestChooseLanguage(t *testing.T) {
+	for _, c := range []struct{ uiLocales, accept, want string }{
+		{"", "", "en"},
+		{"", "de", "de"},
+		{"", "de-CH, fr;q=0.8", "de"},
+		{"", "nl, fr;q=0.5", "fr"},
+		{"", "ja, ko", "en"},
+		{"", "fr;q=0.1, es;q=0.9", "es"},
+		{"es", "de", "es"},
+		{"fr-CA fr en", "de", "fr"},
+		{"ja", "de", "de"}, // nothing of ours in ui_locales: the browser decides
+		{"ja es", "de", "es"},
+		{"  de  ", "fr", "de"},
+		{"%%% _ -- es", "de", "es"},
+		{"x", "*", "en"},
+		{strings.Repeat("de ", 1000), "fr", "fr"}, // too long to be meant
+		{"", strings.Repeat("de-", 100000), "en"},
+	} {
+		if got := chooseLanguage(c.uiLocales, c.accept); got != c.want {
+			t.Errorf("ui_locales %.40q, Accept-Language %.40q: %s, want %s", c.uiLocales, c.accept, got, c.want)
+		}
+	}
+}
+
+func TestUILocalesReachEveryPage(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	for _, page := range []Page{
+		SignIn{UILocales: "fr"}, SelectAccount{UILocales: "fr"}, Consent{UILocales: "fr"}, LogoutConfirm{UILocales: "fr"},
+		LoggedOut{UILocales: "fr"}, Account{UILocales: "fr"}, Error{UILocales: "fr"}, Home{UILocales: "fr"},
+		FormPost{UILocales: "fr", Action: "https://app.example.com/"},
+	} {
+		if got := attr(draw(t, r, "de", page).all("html")[0], "lang"); got != "fr" {
+			t.Errorf("%T speaks %s, want fr", page, got)
+		}
+	}
+}
+
+func TestCataloguesAgree(t *testing.T) {
+	all, err := loadCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range languages[1:] {
+		for key, english := range all["en"] {
+			text, ok := all[lang][key]
+			if !ok || strings.TrimSpace(text) == "" {
+				t.Errorf("%s has no text %q", lang, key)
+				continue
+			}
+			want, got := placeholder.FindAllString(english, -1), placeholder.FindAllString(text, -1)
+			slices.Sort(want)
+			slices.Sort(got)
+			if !slices.Equal(want, got) {
+				t.Errorf("%s %q has the placeholders %v, want %v", lang, key, got, want)
+			}
+		}
+		for key := range all[lang] {
+			if _, ok := all["en"][key]; !ok {
+				t.Errorf("%s has a text %q, which en has not", lang, key)
+			}
+		}
+	}
+}
+
+// TestTextsAreUsed: the pages ask for no text that is missing, fill every placeholder, and no text
+// is there that nobody asks for.
+func TestTextsAreUsed(t *testing.T) {
+	all, err := loadCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	english := all["en"]
+	unused := maps.Clone(english)
+	for _, name := range append([]string{"layout", "parts"}, pageNames...) {
+		source, err := htmlFiles.ReadFile("html/" + name + ".html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, use := range textUse.FindAllStringSubmatch(string(source), -1) {
+			key, args := use[1], use[2]
+			text, ok := english[key]
+			if !ok {
+				t.Errorf("%s asks for %q", name, key)
+			}
+			for _, p := range placeholder.FindAllString(text, -1) {
+				if !strings.Contains(args, `"`+strings.Trim(p, "{}")+`"`) {
+					t.Errorf("%s does not fill %s of %q", name, p, key)
+				}
+			}
+			delete(unused, key)
+		}
+	}
+	for key := range unused {
+		family, _, _ := strings.Cut(key, ".")
+		if !slices.Contains([]string{"problem", "scope", "claim", "error", "month", "date"}, family) {
+			t.Errorf("no page asks for %q", key)
+		}
+	}
+}
+
+func TestEveryProblemHasAText(t *testing.T) {
+	all, err := loadCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := []Problem{MissingField, BadCredentials, TooManyAttempts, UpstreamRefused, UpstreamFailed, ConfirmToLink, SessionExpired}
+	texts := 0
+	for key := range all["en"] {
+		if strings.HasPrefix(key, "problem.") {
+			texts++
+		}
+	}
+	for _, p := range problems {
+		if all["en"]["problem."+string(p)] == "" {
+			t.Errorf("problem %q has no text", p)
+		}
+	}
+	if texts != len(problems) {
+		t.Errorf("%d texts for %d problems", texts, len(problems))
+	}
+}
+
+func TestRichEscapes(t *testing.T) {
+	c := catalogue{"k": "<i>{client}</i> & {client}{host}"}
+	got, err := c.rich("k", "client", "{host}<b>", "host", `"`)
+	want := "&lt;i&gt;<strong><bdi>{host}&lt;b&gt;</bdi></strong>&lt;/i&gt; &amp; " +
+		"<strong><bdi>{host}&lt;b&gt;</bdi></strong><strong><bdi>&#34;</bdi></strong>"
+	if err != nil || string(got) != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+	if _, err := c.rich("missing"); err == nil {
+		t.Error("a missing text is not an error")
+	}
+}
+
+func TestDate(t *testing.T) {
+	all, err := loadCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	moment := time.Date(2026, time.December, 31, 23, 30, 0, 0, time.FixedZone("", -3600))
+	for lang, want := range map[string]string{
+		"en": "1 January 2027, 00:30 UTC",
+		"de": "1. Januar 2027, 00:30 UTC",
+		"fr": "1 janvier 2027 à 00:30 UTC",
+		"es": "1 de enero de 2027, 00:30 UTC",
+	} {
+		if got := all[lang].date(moment); got != want {
+			t.Errorf("%s: %q, want %q", lang, got, want)
+		}
+	}
+}
+
+func TestInitial(t *testing.T) {
+	for _, c := range []struct{ name, username, want string }{
+		{"Alice Liddell", "x", "A"},
+		{"", "alice", "A"},
+		{"  élodie", "", "É"},
+		{"<b>", "7up", "7"},
+		{"\xff", "", "?"},
+		{"", "", "?"},
+	} {
+		if got := initial(c.name, c.username); got != c.want {
+			t.Errorf("initial(%q, %q) = %q, want %q", c.name, c.username, got, c.want)
+		}
+	}
+}
+
+func FuzzChooseLanguage(f *testing.F) {
+	f.Add("fr-CA en", "de-CH, fr;q=0.8, *;q=0.1")
+	f.Add("\x00-x-\xff", "en-US-u-va-posix;q=0.0001,,;")
+	f.Fuzz(func(t *testing.T, uiLocales, accept string) {
+		if lang := chooseLanguage(uiLocales, accept); !slices.Contains(languages, lang) {
+			t.Errorf("chose %q", lang)
+		}
+	})
+}
