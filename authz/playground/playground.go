@@ -63,7 +63,7 @@ func New(c Config) (http.Handler, error) {
 			"Base": base, "Issuer": c.Issuer, "ClientID": c.ClientID, "Resource": c.Resource,
 		})
 	})
-	for _, name := range []string{"app.js", "app.css"} {
+	for _, name := range []string{"app.js", "oauth.js", "app.css"} {
 		mux.HandleFunc("GET "+base+"/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, files, name)
