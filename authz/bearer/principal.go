@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -127,33 +128,35 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 type values []string
 
 func (vs *values) UnmarshalJSON(b []byte) error {
-	var list []json.RawMessage
-	if err := json.Unmarshal(b, &list); err != nil {
+	var plain []string
+	if err := json.Unmarshal(b, &plain); err == nil {
+		*vs = plain
+		return nil
+	}
+	var objects []struct {
+		Value string `json:"value"`
+	}
+	if err := json.Unmarshal(b, &objects); err != nil {
 		return err
 	}
-	*vs = make(values, 0, len(list))
-	for _, raw := range list {
-		var object struct {
-			Value string `json:"value"`
-		}
-		if raw[0] == '"' {
-			raw = append(append([]byte(`{"value":`), raw...), '}')
-		}
-		if err := json.Unmarshal(raw, &object); err != nil {
-			return err
-		}
-		*vs = append(*vs, object.Value)
+	*vs = make(values, len(objects))
+	for i, o := range objects {
+		(*vs)[i] = o.Value
 	}
 	return nil
 }
 
 // numericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
-// 2). The zero value means that the claim is absent.
+// 2). The zero value means that the claim is
+// absent or null.
 type numericDate struct{ time.Time }
 
 func (d *numericDate) UnmarshalJSON(b []byte) error {
-	var seconds float64
-	if err := json.Unmarshal(b, &seconds); err != nil {
+	if string(b) == "null" {
+		return nil
+	}
+	seconds, err := strconv.ParseFloat(string(b), 64) // the decoder has seen to it that b is JSON
+	if err != nil {
 		return err
 	}
 	if seconds < 0 || seconds > 1<<40 {
