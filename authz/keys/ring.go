@@ -17,22 +17,26 @@
 // Replicas are equal and don't talk to one another. They agree because the keys of an algorithm
 // are numbered: record "RS256/7" can be created but once, in the same Apply that gives "RS256/6"
 // its expiry, and each replica signs with the highest number whose time has come. The very first
-// key of an algorithm signs at once, since nothing else can.
+// key of an algorithm signs at once, since nothing else can: a verifier that caches the JWKS may
+// not know it yet when an algorithm is added to a running system.
 package keys
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/storage"
 )
 
 const (
-	scanPage = 100
+	scanPage = 20 // more keys than a ring usually has
 
 	// minReload is the least time between two reloads on behalf of unknown headers, and
 	// reloadTimeout the most that one may take.
@@ -51,7 +55,7 @@ type Ring struct {
 
 	current atomic.Pointer[snapshot]
 	loading sync.Mutex // orders loads, so that a snapshot never gives way to an older one
-	loaded  time.Time  // when the last load began; guarded by loading
+	loaded  time.Time  // when the last load ended, well or not; guarded by loading
 }
 
 // Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
@@ -71,16 +75,19 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
-	err := r.rotate(ctx)
-	for _, alg := range p.Algs {
-		if r.current.Load().newest(alg) == nil {
-			return nil, fmt.Errorf("no %s key: %w", alg, err)
+	if err := r.rotate(ctx); err != nil {
+		if !r.complete() {
+			return nil, err
 		}
-	}
-	if err != nil { // there are keys: serve with them, Run tries again
-		r.log.Error("key rotation failed", "error", err)
+		r.log.Error("key rotation failed", "error", err) // serve with what there is, Run tries again
 	}
 	return r, nil
+}
+
+// complete tells whether there is a key of every algorithm in use.
+func (r *Ring) complete() bool {
+	s := r.current.Load()
+	return !slices.ContainsFunc(r.policy.Algs, func(alg jose.SignatureAlgorithm) bool { return s.newest(alg) == nil })
 }
 
 // Run reloads the keys and rotates those that are due, until ctx ends, and returns ctx's error.
@@ -122,36 +129,10 @@ func (r *Ring) load(ctx context.Context) error {
 }
 
 func (r *Ring) loadLocked(ctx context.Context) error {
-	now := r.now()
-	r.loaded = now
-	old := r.current.Load()
-	if old == nil {
-		old = &snapshot{}
-	}
-	var keys []*key
-	for after := ""; ; {
-		page, err := r.store.Scan(ctx, storage.SigningKeys.Table, "", after, scanPage)
-		if err != nil {
-			return fmt.Errorf("read signing keys: %w", err)
-		}
-		for _, rec := range page {
-			if !rec.Expires.IsZero() && !rec.Expires.After(now) {
-				continue // by this replica's clock
-			}
-			name, err := parseKeyName(rec.Key)
-			if err != nil {
-				return err
-			}
-			k, err := readKey(r.sealer, name, rec, old.named(name))
-			if err != nil {
-				return err
-			}
-			keys = append(keys, k)
-		}
-		if len(page) < scanPage {
-			break
-		}
-		after = page[len(page)-1].Key
+	defer func() { r.loaded = r.now() }()
+	keys, err := r.read(ctx)
+	if err != nil {
+		return err
 	}
 	s, err := newSnapshot(keys, r.policy.Algs)
 	if err != nil {
@@ -161,17 +142,49 @@ func (r *Ring) loadLocked(ctx context.Context) error {
 	return nil
 }
 
+// read returns the live keys of the store, with what the present snapshot knows of them.
+func (r *Ring) read(ctx context.Context) ([]*key, error) {
+	now, present := r.now(), r.current.Load()
+	if present == nil {
+		present = &snapshot{}
+	}
+	var keys []*key
+	for after := ""; ; {
+		page, err := r.store.Scan(ctx, storage.SigningKeys.Table, "", after, scanPage)
+		if err != nil {
+			return nil, fmt.Errorf("read signing keys: %w", err)
+		}
+		for _, rec := range page {
+			if !rec.Expires.IsZero() && !rec.Expires.After(now) {
+				continue // by the store's clock it may live a moment longer
+			}
+			name, err := parseKeyName(rec.Key)
+			if err != nil {
+				return nil, err
+			}
+			k, err := readKey(r.sealer, name, rec, present.named(name))
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, k)
+		}
+		if len(page) < scanPage {
+			return keys, nil
+		}
+		after = page[len(page)-1].Key
+	}
+}
+
 // find returns the form of an encoded header, or nil. An unknown one may be of a key that is new
 // on another replica, so it causes a reload, but only once a second for all callers: anyone can
 // make up a header.
 func (r *Ring) find(header string) (*form, error) {
-	seen := r.current.Load()
-	if f := seen.forms[header]; f != nil {
+	if f := r.current.Load().forms[header]; f != nil {
 		return f, nil
 	}
 	r.loading.Lock()
 	defer r.loading.Unlock()
-	if r.current.Load() == seen && r.now().Sub(r.loaded) >= minReload {
+	if r.now().Sub(r.loaded) >= minReload {
 		ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
 		defer cancel()
 		if err := r.loadLocked(ctx); err != nil {

@@ -42,11 +42,11 @@ func (r *Ring) Sign(alg jose.SignatureAlgorithm, typ string, claims any) (string
 	return f.sign(payload)
 }
 
-// Verify checks the signature of a compact JWS against the ring's keys, retired ones included. The
-// token must be, character for character, as Sign made it: its header is one of the few that the
-// ring signs under, which leaves no room for another alg, jwk, x5c, b64 or crit; and the rest
-// decodes from no other text. The error is ErrInvalidToken, unless the store failed while an
-// unknown key was looked for.
+// Verify checks the signature of a compact JWS against the ring's keys, retired ones included. Its
+// header must be, character for character, one of the few that the ring signs under, which leaves
+// no room for another alg, kid, jwk, x5c, b64 or crit; and its payload and signature must be the
+// only text of their bytes. The error is ErrInvalidToken, unless the store failed while an unknown
+// header was looked for.
 func (r *Ring) Verify(token string) (*Verified, error) {
 	header, rest, _ := strings.Cut(token, ".")
 	payloadText, signatureText, _ := strings.Cut(rest, ".")
