@@ -128,8 +128,8 @@ func freshness(header http.Header, usual time.Duration) time.Duration {
 		case "no-store", "no-cache":
 			return leastAge
 		case "max-age":
-			if seconds, err := strconv.ParseInt(strings.Trim(value, `"`), 10, 64); err == nil {
-				fresh = time.Duration(min(seconds, int64(mostAge/time.Second))) * time.Second
+			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 64); err == nil {
+				fresh = time.Duration(min(seconds, uint64(mostAge/time.Second))) * time.Second
 			}
 		}
 	}

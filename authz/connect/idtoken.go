@@ -20,8 +20,8 @@ func (o *openID) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 	// The verifier reads claims by names of any letter case and knows no clock skew. So it checks
 	// the algorithm, the signature and at_hash, and the claims are checked below.
 	token, err := oidc.NewVerifier(o.cfg.Issuer, keys, &oidc.Config{
-		ClientID:             o.cfg.ClientID,
 		SupportedSigningAlgs: m.signingAlgs(),
+		SkipClientIDCheck:    true,
 		SkipIssuerCheck:      true,
 		SkipExpiryCheck:      true,
 	}).Verify(ctx, raw)

@@ -250,7 +250,7 @@ func TestMalformedClaimsAreLeftOut(t *testing.T) {
 	u.SetDisableUserInfo(true)
 	u.setUser(map[string]any{
 		"name": "Alice\x00", "given_name": "\u202eecilA", "family_name": strings.Repeat("L", 256),
-		"preferred_username": 7, "picture": "javascript:alert(1)", "locale": "en\nX: y",
+		"preferred_username": 7, "picture": "javascript://example.com/%0aalert(1)", "locale": "en\nX: y",
 		"acr": []int{1}, "amr": []string{"pwd", "a\tb"}, "auth_time": "yesterday",
 		"EMAIL": "mallory@example.com", "Email_Verified": true, "email_verified": nil,
 	}, nil)

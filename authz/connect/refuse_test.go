@@ -52,7 +52,6 @@ func TestCallbackIsRefused(t *testing.T) {
 		{"code twice", with("code", "a", "b"), connect.TemporarilyUnavailable},
 		{"code malformed", with("code", "a\r\nb"), connect.TemporarilyUnavailable},
 		{"code too long", with("code", strings.Repeat("a", 8<<10+1)), connect.TemporarilyUnavailable},
-		{"code unknown", with("code", "guess"), connect.TemporarilyUnavailable},
 		{"error", with("error", "server_error"), connect.TemporarilyUnavailable},
 		{"error unknown", with("error", "<script>"), connect.TemporarilyUnavailable},
 		{"error empty", with("error", ""), connect.TemporarilyUnavailable},
@@ -67,8 +66,20 @@ func TestCallbackIsRefused(t *testing.T) {
 			if strings.ContainsAny(failure.Reason, `"\<`) || strings.Contains(failure.Reason, "upstream wrote") {
 				t.Errorf("reason %q shows what came from outside", failure.Reason)
 			}
+			if u.count(tokenPath) != 0 {
+				t.Error("the token endpoint was asked")
+			}
 		})
 	}
+}
+
+func TestUnknownCode(t *testing.T) {
+	u := startUpstream(t)
+	c := newConnector(t, u.config())
+	callback, a := u.login(t, c)
+	callback.Set("code", "guess")
+	_, err := c.Finish(t.Context(), callback, a)
+	wantCode(t, err, connect.TemporarilyUnavailable)
 }
 
 func TestUserRefuses(t *testing.T) {
@@ -231,6 +242,7 @@ func TestSignatures(t *testing.T) {
 	}{
 		{"the provider's key", signed(key, string(alg), kid), nil, true},
 		{"the provider's key, unnamed", nil, nil, true},
+		{"the provider's key by another name", signed(key, string(alg), "other"), nil, false},
 		{"a stranger's key", signed(stranger, "ES256", "other"), nil, false},
 		{"a stranger's key by the provider's name", signed(stranger, "ES256", kid), nil, false},
 		{"a stranger's key inside the token", func(claims map[string]any) string { return selfSigned(t, stranger, claims) }, nil, false},

@@ -41,7 +41,7 @@ type upstream struct {
 // startUpstream serves the provider over https under its own CA.
 func startUpstream(t *testing.T) *upstream {
 	t.Helper()
-	u := newUpstream(t)
+	u := wrap(oidc.StartTestProvider(t))
 	client, err := connect.NewHTTPClient(u.caFile(t))
 	if err != nil {
 		t.Fatal(err)
@@ -50,10 +50,15 @@ func startUpstream(t *testing.T) *upstream {
 	return u
 }
 
-// newUpstream reaches the provider without a network, so that synctest's clock can run.
+// newUpstream calls the provider without a network, on which synctest's clock would wait.
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
 	p := oidc.StartTestProvider(t)
+	p.Stop() // its server; the provider itself is a handler
+	return wrap(p)
+}
+
+func wrap(p *oidc.TestProvider) *upstream {
 	p.SetClientCreds(clientID, clientSecret)
 	p.SetAllowedRedirectURIs([]string{redirectURI})
 	r := &road{next: direct{p}, detours: map[string]http.RoundTripper{}, seen: map[string]int{}}
