@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -108,7 +109,7 @@ func (c catalogue) rich(key string, pairs ...string) (template.HTML, error) {
 
 // braced copies pairs with each name in braces, as it stands in the texts.
 func braced(pairs []string) []string {
-	out := append([]string(nil), pairs...)
+	out := slices.Clone(pairs)
 	for i := 0; i < len(out); i += 2 {
 		out[i] = "{" + out[i] + "}"
 	}
@@ -164,4 +165,4 @@ func initial(names ...string) string {
 }
 
 // Languages lists the languages that pages come in, as BCP 47 tags.
-func Languages() []string { return append([]string(nil), languages...) }
+func Languages() []string { return slices.Clone(languages) }
