@@ -9,10 +9,7 @@ import (
 	"time"
 )
 
-const (
-	crashes    = 20
-	refreshers = 8
-)
+const refreshers = 8
 
 // crashLoad is the clients that go on while their server is killed under them.
 type crashLoad struct {
@@ -29,6 +26,15 @@ type crashLoad struct {
 // A server that is killed in the middle of its work has kept every promise that it made: what a
 // client got is good, a client that got no answer may ask again, and nothing is given out twice.
 func TestCrashUnderLoad(t *testing.T) {
+	restartUnderLoad(t, 20, (*server).kill)
+}
+
+// The same holds, and the exit status is 0, for a server that is asked to stop.
+func TestStopUnderLoad(t *testing.T) {
+	restartUnderLoad(t, 3, (*server).stop)
+}
+
+func restartUnderLoad(t *testing.T, times int, end func(*server) error) {
 	// Codes outlive the test, so that a second redemption is refused for being the second.
 	s := startServer(t, "lifetimes: {code: 10m, refresh_grace: 10m}")
 	b := newBrowser(t, s)
@@ -43,13 +49,13 @@ func TestCrashUnderLoad(t *testing.T) {
 	}
 	wg.Go(func() { load.redeem(b) })
 
-	for i := range crashes {
+	for i := range times {
 		load.waitForSteps(int64(20 + i)) // not always the same moment
-		if err := s.kill(); err != nil {
+		if err := end(s); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.start(); err != nil {
-			t.Fatalf("start after crash %d: %v", i+1, err)
+			t.Fatalf("start %d: %v", i+1, err)
 		}
 	}
 	load.waitForSteps(20)
@@ -60,7 +66,7 @@ func TestCrashUnderLoad(t *testing.T) {
 		must(t)(s.refresh(token))
 	}
 	for _, code := range load.redeemed {
-		mustRefuse(t, "a code that was redeemed before a crash")(code.redeem())
+		mustRefuse(t, "a code that was redeemed before")(code.redeem())
 	}
 	if len(load.newest) != refreshers || len(load.redeemed) == 0 {
 		t.Errorf("%d refreshers and %d codes came through", len(load.newest), len(load.redeemed))
@@ -68,7 +74,7 @@ func TestCrashUnderLoad(t *testing.T) {
 	if b.logins != 1 {
 		t.Errorf("the user signed in %d times, want 1: the session was lost", b.logins)
 	}
-	t.Logf("%d crashes, %d steps, %d codes redeemed", crashes, load.steps.Load(), len(load.redeemed))
+	t.Logf("%d restarts, %d steps, %d codes redeemed", times, load.steps.Load(), len(load.redeemed))
 }
 
 // refresh is a client that keeps refreshing. It asks twice with every token, as two tabs do: both

@@ -36,6 +36,7 @@ func newGoClient(t *testing.T, s *server, id string) *goClient {
 		c.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 		c.RedirectURL = spaCallback
 	case "web":
+		c.Endpoint.AuthStyle = oauth2.AuthStyleInHeader
 		c.RedirectURL = webCallback
 	case "web-post": // x/oauth2 tries HTTP Basic first, and must not lose the code by it
 		c.RedirectURL = webPostCallback
@@ -176,9 +177,10 @@ func TestGoRelyingPartyIsRefused(t *testing.T) {
 }
 
 func TestExpiredCode(t *testing.T) {
-	s := startServer(t, "lifetimes: {code: 1ms}") // over before any client can send it
+	s := startServer(t, "lifetimes: {code: 1s}")
 	c := newGoClient(t, s, "spa")
 	l := c.signIn(t, newBrowser(t, s))
+	<-time.After(time.Second) // the code is at least as old now; a running binary has no other clock
 	_, err := c.Exchange(t.Context(), l.code, oauth2.VerifierOption(l.verifier))
 	wantInvalidGrant(t, err)
 }

@@ -2,7 +2,9 @@ package acceptance
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"os/exec"
 	"reflect"
 	"testing"
 )
@@ -38,6 +40,33 @@ func TestRestart(t *testing.T) {
 		t.Error("the browser session did not survive the restart")
 	}
 	mustRefuse(t, "a code that was redeemed before")(pending.redeem())
+}
+
+// The health check of the container image asks the configuration where the server is.
+func TestHealthcheck(t *testing.T) {
+	s := startServer(t, "")
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func() error {
+		cmd := exec.Command(path, "healthcheck")
+		cmd.Dir = s.dir
+		return cmd.Run()
+	}
+	if err := check(); err != nil {
+		t.Errorf("healthcheck of a running server: %v", err)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatalf("stop: %v", err)
+	}
+	var exit *exec.ExitError
+	if err := check(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("healthcheck of a stopped server: %v, want exit status 1", err)
+	}
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func publishedKeys(t *testing.T, s *server) (set map[string]any) {

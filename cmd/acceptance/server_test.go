@@ -113,8 +113,8 @@ func startServer(t *testing.T, more string) *server {
 		if err == nil {
 			return s
 		}
-		if !strings.Contains(s.log(t), "address already in use") {
-			t.Fatalf("start: %v", err)
+		if log := s.log(t); !strings.Contains(log, "address already in use") {
+			t.Fatalf("start: %v\n%s", err, log)
 		}
 	}
 }
@@ -167,7 +167,6 @@ func (s *server) start() error {
 		p.err = p.cmd.Wait()
 		close(p.exited)
 	}()
-	s.proc = p
 
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -179,8 +178,9 @@ func (s *server) start() error {
 		}
 	}()
 	if err := s.waitReady(ctx); err != nil {
-		return errors.Join(err, s.kill())
+		return errors.Join(err, p.kill())
 	}
+	s.proc = p
 	return nil
 }
 
@@ -216,16 +216,18 @@ func (s *server) stop() error {
 	case <-s.proc.exited:
 		return s.proc.err
 	case <-time.After(stopTimeout):
-		return errors.Join(errors.New("still running after SIGTERM"), s.kill())
+		return errors.Join(errors.New("still running after SIGTERM"), s.proc.kill())
 	}
 }
 
 // kill ends the process as a power cut would: at once, wherever it is.
-func (s *server) kill() error {
-	if err := s.proc.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (s *server) kill() error { return s.proc.kill() }
+
+func (p *process) kill() error {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-s.proc.exited
+	<-p.exited
 	return nil
 }
 
@@ -253,6 +255,6 @@ func (s *server) finish(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("end of the log:\n%s", log[max(0, len(log)-8000):])
+		t.Logf("end of the log:\n%s", log[max(0, len(log)-4000):])
 	}
 }
