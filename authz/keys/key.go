@@ -23,7 +23,7 @@ import (
 
 const rsaBits = 2048
 
-// keyName is the store's name of a key: the algorithm and the how-manieth of it. Because the name
+// keyName is the store's name of a key: its algorithm and a running number. Because the name
 // of the next key is known beforehand, and a record is created at most once, two replicas can't
 // both create it.
 type keyName struct {
