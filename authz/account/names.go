@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -17,12 +18,19 @@ const (
 	maxLocal    = 64  // bytes (RFC 5321 section 4.5.3.1.1)
 )
 
+// domains is idna.Lookup that also refuses empty and over-long labels.
+var domains = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
+
 // NormalizeUsername returns the form of a username under which it is unique: trimmed, then the
 // UsernameCaseMapped profile of RFC 8265 section 3.3, which folds case and width and refuses spaces,
-// control characters and symbols outside ASCII.
+// control characters and symbols outside ASCII. A username in the form of an e-mail address is
+// normalised as one, so that the two can be compared.
 func NormalizeUsername(name string) (string, error) {
-	if len(name) > 4*maxUsername { // case and width folding shorten a name by less
+	if len(name) > 4*maxUsername { // folding never shortens a name by that much
 		return "", errors.New("username is too long")
+	}
+	if address, err := NormalizeEmail(name); err == nil && len(address) <= maxUsername {
+		return address, nil
 	}
 	key, err := precis.UsernameCaseMapped.String(strings.TrimSpace(name))
 	switch {
@@ -32,6 +40,9 @@ func NormalizeUsername(name string) (string, error) {
 		return "", errors.New("username is empty")
 	case len(key) > maxUsername:
 		return "", fmt.Errorf("username is longer than %d bytes", maxUsername)
+	}
+	if address, err := NormalizeEmail(key); err == nil { // a full-width @
+		return address, nil
 	}
 	return key, nil
 }
@@ -44,15 +55,15 @@ func NormalizeUsername(name string) (string, error) {
 func NormalizeEmail(address string) (string, error) {
 	address = strings.TrimSpace(address)
 	at := strings.LastIndexByte(address, '@')
-	if at <= 0 || at > maxLocal || len(address) > maxEmail {
+	if at <= 0 || at > maxLocal || len(address) > maxEmail || !utf8.ValidString(address) {
 		return "", errors.New("not an e-mail address")
 	}
 	local, domain := address[:at], address[at+1:]
-	if !utf8.ValidString(local) || !norm.NFC.IsNormalString(local) || strings.ContainsFunc(local, notInLocalPart) {
+	if !norm.NFC.IsNormalString(local) || strings.ContainsFunc(local, notInLocalPart) {
 		return "", errors.New("e-mail address has a character that is not allowed")
 	}
-	domain, err := idna.Lookup.ToASCII(domain)
-	if err != nil || domain == "" {
+	domain, ok := canonicalDomain(domain)
+	if !ok {
 		return "", errors.New("e-mail address has no valid domain")
 	}
 	key := strings.Map(lowerASCII, local) + "@" + domain
@@ -62,10 +73,21 @@ func NormalizeEmail(address string) (string, error) {
 	return key, nil
 }
 
+// canonicalDomain returns a domain as A-labels, in lower case. The second pass refuses what the first
+// maps to something that is no domain.
+func canonicalDomain(domain string) (string, bool) {
+	ascii, err := domains.ToASCII(domain)
+	if err != nil || strings.HasSuffix(ascii, ".") {
+		return "", false
+	}
+	again, err := domains.ToASCII(ascii)
+	return ascii, err == nil && again == ascii
+}
+
 // notInLocalPart tells which characters an unquoted local part can't have (RFC 5322 section 3.2.3,
-// RFC 6531 section 3.3).
+// RFC 6531 section 3.3), nor those that can't be seen.
 func notInLocalPart(r rune) bool {
-	return r <= ' ' || r >= 0x7f && r < 0xa0 || strings.ContainsRune(`"(),:;<>@[\]`, r)
+	return r == ' ' || !unicode.IsPrint(r) || strings.ContainsRune(`"(),:;<>@[\]`, r)
 }
 
 func lowerASCII(r rune) rune {

@@ -68,23 +68,32 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) error {
 		ID: newUserID(), Username: strings.TrimSpace(seed.Username), Profile: seed.Profile,
 		Roles: seed.Roles, Groups: seed.Groups, Disabled: seed.Disabled,
 	}
-	return retry(func() error {
+	err = retry(func() error {
 		if existing, err := d.byUsername(ctx, key); err != nil || existing != nil {
 			return err
 		}
-		if user.PasswordHash == "" && seed.Password != "" {
-			if user.PasswordHash, err = d.hashSeed(ctx, seed.Password); err != nil {
+		if user.PasswordHash == "" {
+			hash, err := d.hashSeed(ctx, seed.Password)
+			if err != nil {
 				return err
 			}
+			user.PasswordHash = hash
 		}
 		user.CreatedAt = time.Now().UTC()
 		user.UpdatedAt = user.CreatedAt
 		return d.create(ctx, user, true)
 	})
+	if taken := (*TakenError)(nil); errors.As(err, &taken) {
+		// By this very user, if another replica has just made them.
+		if existing, _ := d.byUsername(ctx, key); existing != nil {
+			return nil
+		}
+	}
+	return err
 }
 
 func (d *Directory) hashSeed(ctx context.Context, password string) (string, error) {
-	if looksHashed(password) {
+	if password == "" || looksHashed(password) {
 		return password, nil
 	}
 	return d.passwords.Hash(ctx, password)

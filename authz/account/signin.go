@@ -133,22 +133,19 @@ func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity
 	if user.Username, err = d.freeUsername(ctx, id, address, proven); err != nil {
 		return nil, err
 	}
-	return user, d.create(ctx, user, false, storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))
+	err = d.create(ctx, user, false, storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))
+	if taken := (*TakenError)(nil); errors.As(err, &taken) { // since arrive looked: let it look again
+		err = &storage.ConflictError{Table: storage.Users.Table, Key: user.ID}
+	}
+	return user, err
 }
 
 // freeUsername returns preferred_username or the proven address, whichever is free first, else a
 // random name. An address that is not proven could be somebody else's login name.
 func (d *Directory) freeUsername(ctx context.Context, id connect.Identity, address string, proven bool) (string, error) {
-	var candidates []string
-	if !strings.Contains(id.PreferredUsername, "@") {
-		candidates = append(candidates, id.PreferredUsername)
-	}
-	if proven {
-		candidates = append(candidates, address)
-	}
-	for _, name := range candidates {
+	for _, name := range []string{id.PreferredUsername, address} {
 		key, err := NormalizeUsername(name)
-		if err != nil || strings.Contains(key, "@") && key != address {
+		if err != nil || strings.Contains(key, "@") && !(proven && key == address) {
 			continue
 		}
 		if holder, err := d.byUsername(ctx, key); err != nil {

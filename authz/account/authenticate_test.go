@@ -1,0 +1,215 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// secret is the password of cheap, a hash that costs the tests next to nothing.
+const (
+	secret = "pässword"
+	cheap  = "$2b$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG"
+)
+
+func openStore(t testing.TB) storage.Store {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{SweepEvery: 1000 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+func newDirectory(t testing.TB, seeds ...Seed) *Directory {
+	t.Helper()
+	d := New(openStore(t), NewPasswords())
+	if err := d.EnsureUsers(t.Context(), seeds); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// named returns a user by username.
+func named(t testing.TB, d *Directory, username string) *storage.User {
+	t.Helper()
+	user, err := d.byUsername(t.Context(), username)
+	if err != nil || user == nil {
+		t.Fatalf("user %s: %v, %v", username, user, err)
+	}
+	return user
+}
+
+// An attacker who guesses learns from no answer, and from no answer's cost, who has an account.
+func TestFailuresAreAllTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t,
+			Seed{Username: "alice", Password: cheap, Profile: storage.Profile{Email: "alice@example.com"}},
+			Seed{Username: "slow", Password: imported[0].hash},
+			Seed{Username: "federated"},
+			Seed{Username: "disabled", Password: cheap, Disabled: true})
+		hashes := 0
+		d.passwords.checked = func() { hashes++ }
+		for name, tt := range map[string]struct{ login, password string }{
+			"wrong password":          {"alice", "wrong"},
+			"other case":              {"alice", "Pässword"},
+			"wrong, costly hash":      {"slow", "wrong"},
+			"hash as a password":      {"alice", cheap},
+			"empty password":          {"alice", ""},
+			"over-long password":      {"alice", strings.Repeat("a", 5000)},
+			"password with NUL":       {"alice", secret + "\x00"},
+			"unverified e-mail":       {"alice@example.com", secret},
+			"unknown user":            {"nobody", secret},
+			"unknown e-mail":          {"nobody@example.com", secret},
+			"no password login":       {"federated", secret},
+			"no password, none given": {"federated", ""},
+			"disabled, right":         {"disabled", secret},
+			"disabled, wrong":         {"disabled", "wrong"},
+			"no login":                {"", secret},
+			"login that can't be":     {"a\x00b\xff", secret},
+			"over-long login":         {strings.Repeat("a", 60_000), secret},
+		} {
+			began := time.Now()
+			hashes = 0
+			user, err := d.Authenticate(t.Context(), tt.login, tt.password, netip.Addr{})
+			if user != nil || !errors.Is(err, ErrInvalidCredentials) || err.Error() != ErrInvalidCredentials.Error() {
+				t.Errorf("%s: got %v, %v", name, user, err)
+			}
+			if took := time.Since(began); hashes != 1 || took != failurePace {
+				t.Errorf("%s: cost %d hashes and %v", name, hashes, took)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+func TestAuthenticate(t *testing.T) {
+	d := newDirectory(t, Seed{
+		Username: "Alice", Password: "correct horse",
+		Profile: storage.Profile{Email: "Alice.Liddell@Example.com", EmailVerified: true},
+	})
+	want := named(t, d, "alice")
+	for _, login := range []string{"alice", " ALICE ", "ａｌｉｃｅ", "alice.liddell@example.com", "Alice.Liddell@EXAMPLE.com"} {
+		user, err := d.Authenticate(t.Context(), login, "correct horse", home)
+		if err != nil || user.ID != want.ID {
+			t.Errorf("%q: got %v, %v", login, user, err)
+		}
+	}
+}
+
+func TestPasswordsAreHashedAnew(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	d.pace = time.Millisecond
+	if _, err := d.Authenticate(t.Context(), "alice", "wrong", home); !errors.Is(err, ErrInvalidCredentials) {
+		t.Fatal(err)
+	}
+	if hash := named(t, d, "alice").PasswordHash; hash != cheap {
+		t.Fatalf("a failed login changed the hash to %s", hash)
+	}
+	if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil {
+		t.Fatal(err)
+	}
+	renewed := named(t, d, "alice").PasswordHash
+	if !strings.HasPrefix(renewed, "$argon2id$v=19$m=19456,t=2,p=1$") {
+		t.Fatalf("still %s", renewed)
+	}
+	if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil {
+		t.Errorf("after hashing anew: %v", err)
+	}
+	if named(t, d, "alice").PasswordHash != renewed {
+		t.Error("hashed anew once more")
+	}
+}
+
+// A password that is changed during the login stays changed.
+func TestRehashDoesNotOverwrite(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	user, version, err := d.byLogin(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := *user
+	changed.PasswordHash, changed.Epoch = imported[0].hash, 1
+	if err := d.store.Apply(t.Context(), storage.Users.Put(user.ID, &changed, storage.At(version), never)); err != nil {
+		t.Fatal(err)
+	}
+	d.rehash(t.Context(), user, version, secret)
+	if got := named(t, d, "alice"); got.PasswordHash != changed.PasswordHash || got.Epoch != 1 {
+		t.Errorf("overwritten with %+v", got)
+	}
+}
+
+func TestThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+		hashes := 0
+		d.passwords.checked = func() { hashes++ }
+		for _, login := range []string{"alice", "nobody"} {
+			hashes = 0
+			var throttled *ThrottledError
+			for range 20 {
+				if _, err := d.Authenticate(t.Context(), login, "wrong", home); errors.As(err, &throttled) {
+					break
+				} else if !errors.Is(err, ErrInvalidCredentials) {
+					t.Fatal(err)
+				}
+			}
+			if throttled == nil || hashes != 10 || throttled.RetryAfter < time.Second || throttled.RetryAfter > 30*time.Second {
+				t.Errorf("%s: %v after %d checks", login, throttled, hashes)
+			}
+		}
+		if _, err := d.Authenticate(t.Context(), "ALICE", secret, home); err == nil || hashes != 10 {
+			t.Errorf("another spelling gets around it: %v", err)
+		}
+		time.Sleep(30 * time.Second)
+		if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil {
+			t.Errorf("after the wait: %v", err)
+		}
+	})
+}
+
+// What was never checked is no failure of the user's.
+func TestBusyIsNoFailure(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	for range cap(d.passwords.queue) {
+		d.passwords.queue <- struct{}{}
+	}
+	for range 100 {
+		if _, err := d.Authenticate(t.Context(), "alice", secret, home); !errors.Is(err, ErrBusy) {
+			t.Fatal(err)
+		}
+	}
+	for range cap(d.passwords.queue) {
+		<-d.passwords.queue
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.Authenticate(ctx, "alice", secret, home); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil {
+		t.Error(err)
+	}
+}
+
+// A lost store is neither a wrong password nor a failure of the user's.
+func TestStoreFails(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	if err := d.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if _, err := d.Authenticate(t.Context(), "alice", secret, home); !errors.Is(err, storage.ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+}

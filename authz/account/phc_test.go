@@ -1,0 +1,123 @@
+package account
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// imported are hashes made by other implementations: libargon2's own test, libxcrypt's crypt(3), and
+// Python's hashlib in the spelling of the PHC format or of passlib.
+var imported = []struct{ hash, password string }{
+	{"$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", "password"},
+	{"$2a$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG", "pässword"},
+	{"$2b$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG", "pässword"},
+	{"$2y$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG", "pässword"},
+	{"$scrypt$ln=14,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$GEDJYvr1TTZZVHi5iklTNhA/nLp9g5KhNbwch1iOI78", "pässword"},
+	{"$pbkdf2-sha256$i=29000$MDEyMzQ1Njc4OWFiY2RlZg$sB9mswhkOTQdUegtwlkp71Xn+56CSaL7Kkm4SCisUYw", "pässword"},
+	{"$pbkdf2-sha256$29000$........................$9OE7RPU0sE.mPlVRmfgoYqhDBxUe/V8nmF20Au6N2xg", "pässword"},
+	{"$pbkdf2-sha512$i=1000,l=64$MDEyMzQ1Njc4OWFiY2RlZg$20MTVzg/n3H4pkjP7rPbs9uXGvJYlRG4j32EBHiNeegrbijWGjc63LMIJzA0jtIUGL4tJ0FCjR9uzA3gQvH7WA", "pässword"},
+}
+
+func TestImportedHashes(t *testing.T) {
+	p := NewPasswords()
+	for _, tt := range imported {
+		if !looksHashed(tt.hash) || CheckHash(tt.hash) != nil {
+			t.Errorf("%s: not recognised: %v", tt.hash, CheckHash(tt.hash))
+		}
+		match, outdated, err := p.Verify(t.Context(), tt.hash, tt.password)
+		if err != nil || !match || !outdated {
+			t.Errorf("%s: match=%v outdated=%v, %v", tt.hash, match, outdated, err)
+		}
+		if match, outdated, err := p.Verify(t.Context(), tt.hash, tt.password+"x"); err != nil || match || outdated {
+			t.Errorf("%s: wrong password: match=%v outdated=%v, %v", tt.hash, match, outdated, err)
+		}
+	}
+}
+
+// A hash from elsewhere must not be able to cost much, nor to match by being malformed.
+func TestRefusedHashes(t *testing.T) {
+	const salt, tag = "$MDEyMzQ1Njc4OWFiY2RlZg", "$sB9mswhkOTQdUegtwlkp71Xn+56CSaL7Kkm4SCisUYw"
+	for _, hash := range []string{
+		"", "$", "$$$", "password", "$argon2id", "argon2id$v=19$m=19456,t=2,p=1" + salt + tag,
+		"$argon2i$v=19$m=19456,t=2,p=1" + salt + tag,
+		"$argon2d$v=19$m=19456,t=2,p=1" + salt + tag,
+		"$argon2id$v=16$m=19456,t=2,p=1" + salt + tag,
+		"$argon2id$m=19456,t=2,p=1" + salt + tag,
+		"$argon2id$v=19$m=4294967295,t=2,p=1" + salt + tag, // 4 TiB
+		"$argon2id$v=19$m=262145,t=1,p=1" + salt + tag,
+		"$argon2id$v=19$m=262144,t=5,p=1" + salt + tag, // seconds of work
+		"$argon2id$v=19$m=19456,t=4294967295,p=1" + salt + tag,
+		"$argon2id$v=19$m=19456,t=0,p=1" + salt + tag,
+		"$argon2id$v=19$m=19456,t=2,p=0" + salt + tag,
+		"$argon2id$v=19$m=19456,t=2,p=256" + salt + tag, // 0 in a byte
+		"$argon2id$v=19$m=7,t=2,p=1" + salt + tag,
+		"$argon2id$v=19$m=-1,t=2,p=1" + salt + tag,
+		"$argon2id$v=19$t=2,m=19456,p=1" + salt + tag,
+		"$argon2id$v=19$m=19456,t=2,p=1,keyid=AAAA" + salt + tag,
+		"$argon2id$v=19$m=19456,t=2,p=1$" + tag,
+		"$argon2id$v=19$m=19456,t=2,p=1" + salt + "$",
+		"$argon2id$v=19$m=19456,t=2,p=1" + salt + "$AAAA",
+		"$argon2id$v=19$m=19456,t=2,p=1" + salt + "$" + strings.Repeat("A", 4000),
+		"$argon2id$v=19$m=19456,t=2,p=1" + salt + tag + "$x",
+		"$2b$31$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG", // a day of work
+		"$2b$16$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG",
+		"$2b$00$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG",
+		"$2b$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wH",
+		"$2b$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHGG",
+		"$2x$04$abcdefghijklmnopqrstuum174eFeoTj0DHmtuueFaS3Wde4P7wHG", // the signed-char bug
+		"$scrypt$ln=30,r=8,p=1" + salt + tag,                           // 1 TiB
+		"$scrypt$ln=64,r=8,p=1" + salt + tag,
+		"$scrypt$ln=20,r=8,p=1" + salt + tag,
+		"$scrypt$ln=14,r=8,p=1000000" + salt + tag,
+		"$scrypt$ln=0,r=8,p=1" + salt + tag,
+		"$scrypt$ln=14,r=0,p=1" + salt + tag,
+		"$pbkdf2-sha256$i=2000000000" + salt + tag,
+		"$pbkdf2-sha256$i=0" + salt + tag,
+		"$pbkdf2-sha256$" + salt + tag,
+		"$pbkdf2-sha1$i=1000" + salt + tag,
+		"$pbkdf2$1000" + salt + tag,
+		"$6$rounds=5000$MDEyMzQ1" + tag,
+	} {
+		if err := CheckHash(hash); !errors.Is(err, errBadHash) {
+			t.Errorf("%q: got %v", hash, err)
+		}
+	}
+}
+
+func FuzzHash(f *testing.F) {
+	for _, tt := range imported {
+		f.Add(tt.hash)
+	}
+	f.Add("$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA==")
+	f.Fuzz(func(t *testing.T, s string) {
+		h, err := parseHash(s)
+		if err != nil {
+			if !errors.Is(err, errBadHash) || len(s) > 20 && strings.Contains(err.Error(), s) {
+				t.Errorf("%q: %v", s, err)
+			}
+			return
+		}
+		switch h := h.(type) {
+		case *argon2idHash:
+			if h.memory > maxMemory || h.time*h.memory > maxArgonWork || h.lanes == 0 || h.memory < 8*uint32(h.lanes) {
+				t.Errorf("%q: accepted %+v", s, h)
+			}
+			if again, err := parseHash(h.String()); err != nil || again.(*argon2idHash).String() != h.String() {
+				t.Errorf("%q is written as %q: %v", s, h, err)
+			}
+		case *bcryptHash:
+			if len(s) != 60 {
+				t.Errorf("%q: accepted", s)
+			}
+		case *scryptHash:
+			if 128*h.n*h.r > maxMemory<<10 || h.n*h.r*h.p > maxScryptWork || h.n*h.r*h.p == 0 {
+				t.Errorf("%q: accepted %+v", s, h)
+			}
+		case *pbkdf2Hash:
+			if h.iterations < 1 || h.iterations > maxPBKDF2 {
+				t.Errorf("%q: accepted %+v", s, h)
+			}
+		}
+	})
+}

@@ -1,0 +1,167 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+func TestEnsureUsers(t *testing.T) {
+	d := newDirectory(t)
+	seed := Seed{
+		Username: " Alice ", Password: "correct horse",
+		Profile: storage.Profile{Email: "Alice@Example.com", EmailVerified: true, Name: "Alice Liddell"},
+		Roles:   []string{"admin"}, Groups: []string{"staff"},
+	}
+	if err := d.EnsureUsers(t.Context(), []Seed{seed}); err != nil {
+		t.Fatal(err)
+	}
+	user := named(t, d, "alice")
+	if user.Username != "Alice" || user.Roles[0] != "admin" || user.Groups[0] != "staff" || user.Profile.Name != "Alice Liddell" ||
+		user.CreatedAt.IsZero() || !strings.HasPrefix(user.PasswordHash, "$argon2id$") {
+		t.Errorf("stored %+v", user)
+	}
+
+	seed.Password, seed.Roles, seed.Profile.Name = "another", []string{"none"}, "Somebody"
+	if err := d.EnsureUsers(t.Context(), []Seed{seed, {Username: "ALICE"}}); err != nil {
+		t.Fatal(err)
+	}
+	again := named(t, d, "alice")
+	if again.ID != user.ID || again.PasswordHash != user.PasswordHash || again.Roles[0] != "admin" || again.Profile.Name != "Alice Liddell" {
+		t.Errorf("overwritten with %+v", again)
+	}
+	if n := countUsers(t, d); n != 1 {
+		t.Errorf("%d users", n)
+	}
+}
+
+func countUsers(t testing.TB, d *Directory) int {
+	t.Helper()
+	users, err := d.store.Scan(t.Context(), storage.Users.Table, "", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(users)
+}
+
+// One bad seed does not keep the others out, and nothing of a password is shown.
+func TestBadSeeds(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "taken", Profile: storage.Profile{Email: "taken@example.com", EmailVerified: true}})
+	bad := map[string]Seed{
+		"no username":         {Password: secret},
+		"username with space": {Username: "two words"},
+		"bad e-mail":          {Username: "u1", Profile: storage.Profile{Email: "nowhere"}},
+		"verified nothing":    {Username: "u2", Profile: storage.Profile{EmailVerified: true}},
+		"unknown argon2":      {Username: "u3", Password: "$argon2i$v=19$m=8,t=1,p=1$c29tZXNhbHQ$secretsecretsecretse"},
+		"huge cost":           {Username: "u4", Password: "$2b$31$secretsecretsecretsecuseKI7Sfgtl1l6R2bjBDbXGINWmKYHNhy"},
+		"malformed pbkdf2":    {Username: "u5", Password: "$pbkdf2-sha256$secret"},
+		"NUL in the password": {Username: "u6", Password: "secret\x00"},
+		"e-mail taken":        {Username: "u7", Profile: storage.Profile{Email: "Taken@example.com", EmailVerified: true}},
+		"another's e-mail":    {Username: "Taken@example.com"},
+	}
+	for name, seed := range bad {
+		err := d.EnsureUsers(t.Context(), []Seed{seed, {Username: "good-" + strings.ReplaceAll(name, " ", "-")}})
+		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), seed.Username) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		named(t, d, strings.ToLower("good-"+strings.ReplaceAll(name, " ", "-")))
+	}
+	if n := countUsers(t, d); n != 1+len(bad) {
+		t.Errorf("%d users", n)
+	}
+	if err := (Seed{Username: "a b", Password: "$2b$", Profile: storage.Profile{Email: "x"}}).Validate(); strings.Count(err.Error(), "\n") != 2 {
+		t.Errorf("not every error at once: %v", err)
+	}
+}
+
+// A login name leads to one user, whether it is a username or a verified address.
+func TestLoginNamesAreUnique(t *testing.T) {
+	const address = "alice@example.com"
+	byAddress := storage.Profile{Email: address, EmailVerified: true}
+	unverified := storage.Profile{Email: address}
+	tests := []struct {
+		name       string
+		first, nth Seed
+		taken      bool
+	}{
+		{"verified address, then a username", Seed{Username: "a", Profile: byAddress}, Seed{Username: address}, true},
+		{"username, then a verified address", Seed{Username: address}, Seed{Username: "b", Profile: byAddress}, true},
+		{"address twice", Seed{Username: "a", Profile: byAddress}, Seed{Username: "b", Profile: byAddress}, true},
+		{"verified, then unverified", Seed{Username: "a", Profile: byAddress}, Seed{Username: "b", Profile: unverified}, false},
+		{"unverified, then verified", Seed{Username: "a", Profile: unverified}, Seed{Username: "b", Profile: byAddress}, false},
+		{"unverified twice", Seed{Username: "a", Profile: unverified}, Seed{Username: "b", Profile: unverified}, false},
+		{"own verified address as username, then unverified", Seed{Username: address, Profile: byAddress}, Seed{Username: "b", Profile: unverified}, false},
+		{"own unverified address as username, then verified", Seed{Username: address, Profile: unverified}, Seed{Username: "b", Profile: byAddress}, true},
+		{"verified, then username with it unverified", Seed{Username: "a", Profile: byAddress}, Seed{Username: address, Profile: unverified}, true},
+	}
+	for _, tt := range tests {
+		d := newDirectory(t, tt.first)
+		err := d.EnsureUsers(t.Context(), []Seed{tt.nth})
+		if taken := (*TakenError)(nil); errors.As(err, &taken) != tt.taken || !tt.taken && err != nil {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+		user, _, err := d.byLogin(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if user != nil && user.Username != address && !verified(user, address) {
+			t.Errorf("%s: the address leads to %+v", tt.name, user)
+		}
+	}
+}
+
+// Replicas that start at once create every user once.
+func TestReplicasStartAtOnce(t *testing.T) {
+	first := newDirectory(t)
+	replicas := []*Directory{first, New(first.store, NewPasswords()), New(first.store, NewPasswords())}
+	seeds := []Seed{
+		{Username: "alice", Password: "correct horse", Profile: storage.Profile{Email: "alice@example.com", EmailVerified: true}},
+		{Username: "bob", Profile: storage.Profile{Email: "bob@example.com"}},
+	}
+	var all sync.WaitGroup
+	for _, d := range replicas {
+		all.Go(func() {
+			if err := d.EnsureUsers(t.Context(), seeds); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := countUsers(t, first); n != 2 {
+		t.Errorf("%d users", n)
+	}
+	if user, err := first.Authenticate(t.Context(), "alice@example.com", "correct horse", home); err != nil || user.Username != "alice" {
+		t.Errorf("got %v, %v", user, err)
+	}
+}
+
+func TestGet(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice"})
+	alice := named(t, d, "alice")
+	if user, err := d.Get(t.Context(), alice.ID); err != nil || user.Username != "alice" {
+		t.Errorf("got %v, %v", user, err)
+	}
+	if user, err := d.Get(t.Context(), "nobody"); user != nil || !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("got %v, %v", user, err)
+	}
+}
+
+// A change that can't get through ends, with an error that asks to try again.
+func TestRetryEnds(t *testing.T) {
+	tries := 0
+	err := retry(func() error { tries++; return &storage.ConflictError{Table: storage.Users.Table} })
+	if !errors.Is(err, storage.ErrUnavailable) || tries != maxAttempts {
+		t.Errorf("%v after %d tries", err, tries)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	if err := newDirectory(t).EnsureUsers(ctx, []Seed{{Username: "alice"}}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
