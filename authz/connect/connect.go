@@ -75,7 +75,8 @@ type Connector interface {
 	Finish(ctx context.Context, callback url.Values, a Attempt) (Identity, error)
 }
 
-// BeginParams shape the upstream's sign-in page. The zero value is a plain sign-in.
+// BeginParams shape the upstream's sign-in page. The zero value is a plain sign-in. Hints come from
+// outside: one that is longer than 255 bytes or holds control characters is left out.
 type BeginParams struct {
 	LoginHint     string // login_hint: who is probably signing in
 	UILocales     string // ui_locales: space-separated BCP 47 tags
