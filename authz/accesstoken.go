@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -164,7 +165,12 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 		payload = row.Claims
 	} else {
 		verified, err := s.keys.Verify(token)
-		if err != nil || (verified.Type != TokenTypeAT && verified.Type != TokenTypeJWT) {
+		switch {
+		case errors.Is(err, keys.ErrInvalidToken):
+			return nil, errInactive
+		case err != nil:
+			return nil, err
+		case verified.Type != TokenTypeAT && verified.Type != TokenTypeJWT:
 			return nil, errInactive
 		}
 		payload = verified.Payload

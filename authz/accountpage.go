@@ -1,10 +1,10 @@
 package authz
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -88,14 +88,23 @@ func (s *Server) withdrawConsent(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// shownClaims are the profile values that can be shown as text.
+// shownClaims is what is known about a user, as text.
 func shownClaims(user *storage.User) []templates.Claim {
 	known := userClaims(user)
 	verified := map[string]bool{"email": user.Profile.EmailVerified, "phone_number": user.Profile.PhoneNumberVerified}
 	var shown []templates.Claim
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if text, ok := known[name].(string); ok {
-			shown = append(shown, templates.Claim{Name: name, Value: fmt.Sprint(text), Verified: verified[name]})
+			shown = append(shown, templates.Claim{Name: name, Value: text, Verified: verified[name]})
+		}
+	}
+	if a := user.Profile.Address; a != nil {
+		lines := slices.DeleteFunc([]string{a.Formatted, a.StreetAddress, a.PostalCode, a.Locality, a.Region, a.Country}, func(s string) bool { return s == "" })
+		shown = append(shown, templates.Claim{Name: "address", Value: strings.Join(lines, "\n")})
+	}
+	for _, list := range []templates.Claim{{Name: "roles", Value: strings.Join(user.Roles, ", ")}, {Name: "groups", Value: strings.Join(user.Groups, ", ")}} {
+		if list.Value != "" {
+			shown = append(shown, list)
 		}
 	}
 	return shown

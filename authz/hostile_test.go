@@ -232,8 +232,8 @@ func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens)
 		row("app token by a public client", 400, "unauthorized_client", with(url.Values{"grant_type": {"client_credentials"}}), nil),
 		row("app token with a user's scope", 400, "invalid_scope", url.Values{"grant_type": {"client_credentials"}, "scope": {"openid"}}, basic(authztest.Worker, url.QueryEscape(authztest.Secret))),
 		row("code by a service", 400, "unauthorized_client", codeForm, basic(authztest.Worker, url.QueryEscape(authztest.Secret))),
-		row("GET", 405, "invalid_request", nil, func(h *hostile) { h.method = http.MethodGet; h.body = "" }),
-		row("TRACE", 405, "invalid_request", nil, func(h *hostile) { h.method = http.MethodTrace; h.body = "" }),
+		row("GET", 405, "method_not_allowed", nil, func(h *hostile) { h.method = http.MethodGet; h.body = "" }),
+		row("TRACE", 405, "method_not_allowed", nil, func(h *hostile) { h.method = http.MethodTrace; h.body = "" }),
 	}
 }
 
@@ -298,7 +298,7 @@ func hostilePages() []hostile {
 		{name: "account/from another site", path: "/account", body: "revoke=spa", header: evil, status: 403, code: "cross_site_request"},
 		{name: "login/password in the query", path: "/login", query: "password=x", body: "username=alice", header: formHeader(), status: 400, code: "invalid_request"},
 		{name: "login/forged flow", path: "/login", query: "flow=AAAA", status: 400, code: "sign_in_expired"},
-		{name: "login/PUT", method: http.MethodPut, path: "/login", status: 405, code: "invalid_request"},
+		{name: "login/PUT", method: http.MethodPut, path: "/login", status: 405, code: "method_not_allowed"},
 		{name: "callback/unknown connector", path: "/callback/nothing", query: "code=x&state=y", status: 404, code: "not_found"},
 		{name: "nowhere", path: "/../../etc/passwd", status: 404, code: "not_found"},
 		{name: "session/from another origin", path: "/session", header: http.Header{"Origin": {"https://evil.example"}}, status: 401, code: "token_required"},

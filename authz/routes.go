@@ -135,7 +135,7 @@ func (s *Server) guarded(rt route) http.Handler {
 		switch {
 		case handle == nil:
 			w.Header().Set("Allow", rt.allowed())
-			err = &Error{Status: http.StatusMethodNotAllowed, Code: errInvalidRequest, Description: "This endpoint takes " + rt.allowed() + "."}
+			err = &Error{Status: http.StatusMethodNotAllowed, Code: errMethodNotAllowed, Description: "This endpoint takes " + rt.allowed() + "."}
 		case rt.guard == page && sameOrigin.Check(r) != nil:
 			err = &Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
 		default:

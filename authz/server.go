@@ -99,7 +99,7 @@ func (s *Server) openKeys(ctx context.Context) (err error) {
 		Algs:        s.algs,
 		RotateEvery: s.config.Signing.RotateEvery,
 		Announce:    s.config.Signing.Announce,
-		Retain:      s.longestTokenLifetime() + clockSkew,
+		Retain:      s.longestUse() + clockSkew,
 		Logger:      s.logger,
 	})
 	return err
@@ -200,9 +200,10 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 	return algs
 }
 
-// longestTokenLifetime is how long a signed token of any client may live.
-func (s *Server) longestTokenLifetime() time.Duration {
-	longest := max(s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken)
+// longestUse is how long a signed token may be shown to somebody: an access token until it expires,
+// and an ID token, as a hint, for as long as the session that it speaks of.
+func (s *Server) longestUse() time.Duration {
+	longest := max(s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
 	s.config.Clients.Each(func(c *client.Client) {
 		longest = max(longest, c.AccessTokenLifetime, c.IDTokenLifetime)
 	})

@@ -20,7 +20,7 @@ var (
 	RefreshTokens = Kind[RefreshToken]{"refresh_tokens"} // hash of the refresh token
 	AccessTokens  = Kind[AccessToken]{"access_tokens"}   // hash of an opaque access token
 	RevokedTokens = Kind[RevokedToken]{"revoked_tokens"} // jti of a JWT access token without a grant
-	SigningKeys   = Kind[SigningKey]{"signing_keys"}     // kid
+	SigningKeys   = Kind[SigningKey]{"signing_keys"}     // algorithm + "/" + number
 )
 
 // Tables lists them all, for engines that must create them beforehand.

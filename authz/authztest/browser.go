@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -103,13 +104,11 @@ func (b *Browser) fill(t testing.TB, page *Page) *http.Request {
 	case page.Has("error") || page.Status != http.StatusOK:
 		return nil
 	case page.Has("login-submit"):
-		return page.Submit(t, url.Values{"username": {b.Username}, "password": {b.Password}})
+		return page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}})
+	case page.Has("consent-deny") && b.Deny:
+		return page.Submit(t, "consent-deny", nil)
 	case page.Has("consent-allow"):
-		decision := "allow"
-		if b.Deny {
-			decision = "deny"
-		}
-		return page.Submit(t, url.Values{"decision": {decision}})
+		return page.Submit(t, "consent-allow", nil)
 	}
 	return nil
 }
@@ -140,22 +139,12 @@ type Page struct {
 	Header http.Header
 	Body   string
 
-	ids  map[string]*html.Node
-	form *html.Node // the last one
-	hide url.Values // its hidden fields
+	ids map[string]*html.Node
 }
 
 func (p *Page) index(n *html.Node) {
-	if n.Type == html.ElementNode {
-		if id := attribute(n, "id"); id != "" {
-			p.ids[id] = n
-		}
-		if n.Data == "form" && strings.EqualFold(attribute(n, "method"), "post") && p.form == nil {
-			p.form, p.hide = n, url.Values{}
-		}
-		if n.Data == "input" && attribute(n, "type") == "hidden" && p.form != nil {
-			p.hide.Set(attribute(n, "name"), attribute(n, "value"))
-		}
+	if id := attribute(n, "id"); id != "" {
+		p.ids[id] = n
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		p.index(c)
@@ -165,22 +154,28 @@ func (p *Page) index(n *html.Node) {
 // Has tells whether the page has an element with this id.
 func (p *Page) Has(id string) bool { return p.ids[id] != nil }
 
-// Submit returns the request of the page's first form, with its hidden fields and the given ones.
-func (p *Page) Submit(t testing.TB, fields url.Values) *http.Request {
+// Submit returns the request that a click on a button makes: the hidden fields of its form, the
+// button's own value, and the given fields.
+func (p *Page) Submit(t testing.TB, buttonID string, fields url.Values) *http.Request {
 	t.Helper()
-	if p.form == nil {
-		t.Fatalf("no form on %s", p.URL.Path)
+	button := p.ids[buttonID]
+	form := button
+	for form != nil && form.Data != "form" {
+		form = form.Parent
 	}
-	action, err := p.URL.Parse(attribute(p.form, "action"))
+	if form == nil {
+		t.Fatalf("no button %s in a form on %s", buttonID, p.URL.Path)
+	}
+	action, err := p.URL.Parse(attribute(form, "action"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := url.Values{}
-	for _, from := range []url.Values{p.hide, fields} {
-		for name, v := range from {
-			values[name] = v
-		}
+	hidden(form, values)
+	if name := attribute(button, "name"); name != "" {
+		values.Set(name, attribute(button, "value"))
 	}
+	maps.Copy(values, fields)
 	request, err := http.NewRequest(http.MethodPost, action.String(), strings.NewReader(values.Encode()))
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +183,16 @@ func (p *Page) Submit(t testing.TB, fields url.Values) *http.Request {
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Origin", action.Scheme+"://"+action.Host)
 	return request
+}
+
+// hidden collects the hidden fields below a node.
+func hidden(n *html.Node, values url.Values) {
+	if n.Type == html.ElementNode && n.Data == "input" && attribute(n, "type") == "hidden" {
+		values.Set(attribute(n, "name"), attribute(n, "value"))
+	}
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		hidden(c, values)
+	}
 }
 
 func attribute(n *html.Node, name string) string {
@@ -225,7 +230,7 @@ type Tokens struct {
 // Token posts to the token endpoint. A secret makes it authenticate by client_secret_basic.
 func (s *Server) Token(t testing.TB, clientID, secret string, form url.Values) Tokens {
 	t.Helper()
-	form = cloneValues(form)
+	form = maps.Clone(form)
 	if secret == "" {
 		form.Set("client_id", clientID)
 	}
@@ -248,14 +253,6 @@ func (s *Server) Token(t testing.TB, clientID, secret string, form url.Values) T
 	}
 	tokens.Status, tokens.Header = response.StatusCode, response.Header
 	return tokens
-}
-
-func cloneValues(v url.Values) url.Values {
-	c := url.Values{}
-	for name, values := range v {
-		c[name] = append([]string(nil), values...)
-	}
-	return c
 }
 
 // SignIn signs Alice in to a client and returns its tokens. extra replaces parameters of the

@@ -1,0 +1,305 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+)
+
+// ask sends an authorization request with some parameters changed, and does nothing on pages.
+func ask(t *testing.T, b *authztest.Browser, clientID string, change url.Values) *authztest.Page {
+	t.Helper()
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(clientID, challenge)
+	for name, values := range change {
+		params[name] = values
+	}
+	return get(t, b, b.Server.URL+"/authorize?"+params.Encode())
+}
+
+func get(t *testing.T, b *authztest.Browser, target string) *authztest.Page {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Do(t, request)
+}
+
+// redirect returns the parameters sent to the client, or fails.
+func redirect(t *testing.T, page *authztest.Page) url.Values {
+	t.Helper()
+	u, err := url.Parse(page.Header.Get("Location"))
+	if err != nil || !strings.HasPrefix(u.String(), authztest.RedirectURI) {
+		t.Fatalf("no redirect to the client: %d %q\n%.300s", page.Status, u, page.Body)
+	}
+	return u.Query()
+}
+
+// ledTo tells which of our pages the browser was sent to.
+func ledTo(t *testing.T, page *authztest.Page) string {
+	t.Helper()
+	u, err := url.Parse(page.Header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Path
+}
+
+func signedIn(t *testing.T, s *authztest.Server) *authztest.Browser {
+	t.Helper()
+	b := s.NewBrowser(t)
+	b.Code(t, authztest.SPA, nil)
+	return b
+}
+
+// RFC 6749 section 4.1.2, RFC 9207 section 2.
+func TestResponseParameters(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	state := strings.Repeat(`s+/"=& ü`, 16)
+	got := redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {state}}))
+	if got.Get("state") != state || got.Get("iss") != s.URL || !strings.HasPrefix(got.Get("code"), "azc_") || len(got) != 3 {
+		t.Errorf("got %v", got)
+	}
+	got = redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {}, "scope": {"nope"}}))
+	if got.Has("state") || got.Get("iss") != s.URL || got.Get("error") != "invalid_scope" || len(got) != 3 {
+		t.Errorf("error response %v", got)
+	}
+	if d := got.Get("error_description"); d == "" || strings.ContainsAny(d, "\"\\\n\r") {
+		t.Errorf("error_description %q", d)
+	}
+}
+
+// OAuth 2.0 Multiple Response Types section 2.1 and Form Post Response Mode.
+func TestResponseModes(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	fragment := ask(t, b, authztest.SPA, url.Values{"response_mode": {"fragment"}}).Header.Get("Location")
+	if u, err := url.Parse(fragment); err != nil || u.RawQuery != "" || !strings.Contains(u.Fragment, "code=azc_") {
+		t.Errorf("fragment: %s", fragment)
+	}
+	page := ask(t, b, authztest.SPA, url.Values{"response_mode": {"form_post"}})
+	if page.Status != 200 || !strings.Contains(page.Body, `action="`+authztest.RedirectURI+`"`) || !strings.Contains(page.Body, "azc_") {
+		t.Errorf("form_post: %d %.500s", page.Status, page.Body)
+	}
+	if csp := page.Header.Get("Content-Security-Policy"); strings.Contains(csp, "form-action") || strings.Contains(csp, "unsafe-inline") {
+		t.Errorf("form_post has the policy %q", csp)
+	}
+	page = ask(t, b, authztest.SPA, url.Values{"response_mode": {"form_post"}, "scope": {"nope"}})
+	if !strings.Contains(page.Body, "invalid_scope") || !strings.Contains(page.Body, s.URL) {
+		t.Errorf("form_post error: %.500s", page.Body)
+	}
+}
+
+// OpenID Connect Core section 3.1.2.1: prompt.
+func TestPrompt(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	stranger, b := s.NewBrowser(t), signedIn(t, s)
+
+	none := url.Values{"prompt": {"none"}}
+	if got := redirect(t, ask(t, stranger, authztest.SPA, none)); got.Get("error") != "login_required" {
+		t.Errorf("none without a session: %v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, none)); got.Get("code") == "" {
+		t.Errorf("none with a session: %v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.ThirdParty, none)); got.Get("error") != "consent_required" {
+		t.Errorf("none without consent: %v", got)
+	}
+	for prompt, page := range map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select-account", "login consent": "/login"} {
+		if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"prompt": {prompt}})); got != page {
+			t.Errorf("prompt=%s led to %s", prompt, got)
+		}
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"unheard_of"}, "display": {"touch"}, "x": {"y"}})); got.Get("code") == "" {
+		t.Errorf("unknown values are no errors: %v", got)
+	}
+	// A second login in the same browser ends the request that demanded it.
+	if code, _ := b.Code(t, authztest.SPA, url.Values{"prompt": {"login"}}); code == "" {
+		t.Error("prompt=login never ends")
+	}
+	if code, _ := b.Code(t, authztest.ThirdParty, url.Values{"prompt": {"consent"}}); code == "" {
+		t.Error("prompt=consent never ends")
+	}
+}
+
+func TestSelectAccount(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
+	on := b.Do(t, page.Submit(t, "account-continue", nil))
+	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("continue: %v", got)
+	}
+	other := b.Do(t, page.Submit(t, "account-other", nil))
+	login := get(t, b, other.Header.Get("Location"))
+	if !login.Has("username") {
+		t.Fatalf("another account: %.300s", login.Body)
+	}
+}
+
+// OpenID Connect Core section 3.1.2.1: max_age.
+func TestMaxAge(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"10000"}})); got.Get("code") == "" {
+		t.Errorf("max_age=10000: %v", got)
+	}
+	if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"0"}})); got != "/login" {
+		t.Errorf("max_age=0 led to %s", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"0"}, "prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("max_age=0 and prompt=none: %v", got)
+	}
+	if code, _ := b.Code(t, authztest.SPA, url.Values{"max_age": {"0"}}); code == "" {
+		t.Error("max_age=0 never ends")
+	}
+}
+
+// OpenID Connect Core section 3.1.2.1: id_token_hint.
+func TestIDTokenHint(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	mine := s.SignIn(t, authztest.SPA, "", nil)
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {mine.IDToken}, "prompt": {"none"}})); got.Get("code") == "" {
+		t.Errorf("hint of the same user: %v", got)
+	}
+	web := s.SignIn(t, authztest.Web, authztest.Secret, nil)
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {web.IDToken}})); got.Get("error") != "invalid_request" {
+		t.Errorf("hint of another client: %v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {mine.AccessToken}})); got.Get("error") != "invalid_request" {
+		t.Errorf("access token as hint: %v", got)
+	}
+}
+
+func TestConsent(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	b.Deny = true
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(authztest.ThirdParty, challenge)
+	if got := b.Authorize(t, params); got.Params.Get("error") != "access_denied" || got.Params.Get("state") == "" {
+		t.Errorf("denied: %s", got)
+	}
+	b.Deny = false
+	b.Code(t, authztest.ThirdParty, nil)
+	if got := redirect(t, ask(t, b, authztest.ThirdParty, nil)); got.Get("code") == "" {
+		t.Errorf("consent is not remembered: %v", got)
+	}
+	more := url.Values{"scope": {"openid orders.read orders.write"}}
+	if got := ledTo(t, ask(t, b, authztest.ThirdParty, more)); got != "/consent" {
+		t.Errorf("a new scope led to %s", got)
+	}
+	claims := url.Values{"scope": {"openid"}, "claims": {`{"userinfo":{"email":{"essential":true}}}`}}
+	if got := ledTo(t, ask(t, b, authztest.ThirdParty, claims)); got != "/consent" {
+		t.Errorf("a single claim led to %s", got)
+	}
+}
+
+// A withdrawn consent ends what was granted under it, and a new one does not bring it back.
+func TestWithdrawConsent(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.ThirdParty, nil)
+	tokens := s.Token(t, authztest.ThirdParty, "", authztest.CodeForm(code, verifier))
+	page := get(t, b, s.URL+"/account")
+	if !page.Has("revoke-" + authztest.ThirdParty) {
+		t.Fatalf("account page: %.500s", page.Body)
+	}
+	b.Do(t, page.Submit(t, "revoke-"+authztest.ThirdParty, nil))
+	check := func(when string) {
+		t.Helper()
+		if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+			t.Errorf("refresh %s: %+v", when, got)
+		}
+		if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+			t.Errorf("userinfo %s: %d", when, status)
+		}
+	}
+	check("after the withdrawal")
+	b.Code(t, authztest.ThirdParty, nil)
+	check("after a new consent")
+}
+
+// A cross-site POST carries no Lax cookie, so it must become a GET (OpenID Connect Core 3.1.2.1).
+func TestAuthorizeByPost(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	_, challenge := authztest.PKCE()
+	form := authztest.AuthorizationParams(authztest.SPA, challenge)
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/authorize", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Origin", "https://app.example.com")
+	page := b.Do(t, request)
+	if got := redirect(t, get(t, b, page.Header.Get("Location"))); page.Status != 303 || got.Get("code") == "" {
+		t.Errorf("%d %v", page.Status, got)
+	}
+}
+
+// A sign-in belongs to the browser that began it: its URL is worth nothing elsewhere.
+func TestFlowIsBoundToTheBrowser(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	login := ask(t, s.NewBrowser(t), authztest.SPA, nil).Header.Get("Location")
+	page := get(t, s.NewBrowser(t), login)
+	if page.Status != 400 || !strings.Contains(page.Body, "sign_in_expired") {
+		t.Errorf("%d %.300s", page.Status, page.Body)
+	}
+}
+
+// OpenID Connect basic profile: a confidential client may do without PKCE and nonce if it is told so.
+func TestWithoutPKCE(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.Web {
+			m.RequirePKCE = false
+		}
+	})
+	b := signedIn(t, s)
+	bare := url.Values{"code_challenge": {}, "code_challenge_method": {}, "nonce": {}}
+	code := redirect(t, ask(t, b, authztest.Web, bare)).Get("code")
+	if got := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, "")); got.Status != 200 {
+		t.Errorf("neither PKCE nor nonce: %+v", got)
+	}
+	code = redirect(t, ask(t, b, authztest.Web, bare)).Get("code")
+	verifier, _ := authztest.PKCE()
+	if got := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)); got.Error != "invalid_grant" {
+		t.Errorf("a verifier without a challenge (RFC 9700 section 2.1.1): %+v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, bare)); got.Get("error") != "invalid_request" {
+		t.Errorf("a public client must use PKCE: %v", got)
+	}
+}
+
+// Wrong passwords tell nothing, and lead nowhere.
+func TestWrongPassword(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	bodies := map[string]string{}
+	for name, username := range map[string]string{"known": authztest.Username, "unknown": "nobody"} {
+		b := s.NewBrowser(t)
+		b.Username, b.Password = username, "wrong"
+		login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+		page := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {username}, "password": {"wrong"}}))
+		if !page.Has("login-submit") || page.Header.Get("Location") != "" {
+			t.Errorf("%s user: %d %.300s", name, page.Status, page.Body)
+		}
+		for _, c := range page.Header.Values("Set-Cookie") {
+			if strings.HasPrefix(c, "authzd=") && !strings.Contains(c, "Max-Age=0") {
+				t.Errorf("%s user got a session cookie: %s", name, c)
+			}
+		}
+		flow := login.URL.Query().Get("flow")
+		bodies[name] = strings.ReplaceAll(strings.ReplaceAll(page.Body, flow, "FLOW"), username, "USERNAME")
+	}
+	if bodies["known"] != bodies["unknown"] {
+		t.Errorf("the pages differ:\n%s\n%s", bodies["known"], bodies["unknown"])
+	}
+}

@@ -1,0 +1,516 @@
+package authz_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// payload reads a JWT without verifying it: other tests do.
+func payload(t *testing.T, token string) map[string]any {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		t.Fatalf("not a JWT: %q", token)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims map[string]any
+	if err := json.Unmarshal(raw, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+func userinfo(t *testing.T, s *authztest.Server, token string) (status int) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, s.URL+"/userinfo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// post sends a form to an endpoint as a confidential client and decodes the answer.
+func post(t *testing.T, s *authztest.Server, path, clientID string, form url.Values) (int, map[string]any) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if clientID != "" {
+		request.SetBasicAuth(clientID, url.QueryEscape(authztest.Secret))
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer := map[string]any{}
+	if response.ContentLength != 0 {
+		if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return response.StatusCode, answer
+}
+
+// RFC 9068 section 2.2, OpenID Connect Core sections 2 and 12.2.
+func TestTokenClaims(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	if tokens.TokenType != "Bearer" || tokens.ExpiresIn != 900 || tokens.Header.Get("Cache-Control") != "no-store" ||
+		tokens.Scope != "openid offline_access orders.read" {
+		t.Errorf("answer %+v", tokens)
+	}
+	access, id := payload(t, tokens.AccessToken), payload(t, tokens.IDToken)
+	for name, want := range map[string]string{
+		"iss": s.URL, "aud": "[" + authztest.API + "]", "client_id": "spa", "scope": tokens.Scope, "roles": "[admin]",
+	} {
+		if got := fmt.Sprint(access[name]); got != want {
+			t.Errorf("access token: %s = %s, want %s", name, got, want)
+		}
+	}
+	for _, name := range []string{"sub", "exp", "iat", "jti", "gid", "sid", "auth_time"} {
+		if access[name] == nil {
+			t.Errorf("access token without %s", name)
+		}
+	}
+	for _, name := range []string{"nbf", "groups", "email", "name"} {
+		if access[name] != nil {
+			t.Errorf("access token with %s", name)
+		}
+	}
+	sum := sha256.Sum256([]byte(tokens.AccessToken))
+	for name, want := range map[string]string{
+		"iss": s.URL, "aud": "spa", "nonce": "nonce of the app", "amr": "[pwd]", "acr": "urn:authzd:acr:password",
+		"at_hash": base64.RawURLEncoding.EncodeToString(sum[:16]), "sub": fmt.Sprint(access["sub"]), "sid": fmt.Sprint(access["sid"]),
+	} {
+		if got := fmt.Sprint(id[name]); got != want {
+			t.Errorf("ID token: %s = %s, want %s", name, got, want)
+		}
+	}
+	if id["email"] != nil || id["client_id"] != nil {
+		t.Errorf("ID token with too much: %v", id)
+	}
+
+	next := s.Token(t, authztest.SPA, "", url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}, "nonce": {"injected"}, "max_age": {"0"},
+	})
+	renewed := payload(t, next.IDToken)
+	if renewed["nonce"] != nil {
+		t.Errorf("nonce after a refresh: %v", renewed["nonce"])
+	}
+	for _, name := range []string{"iss", "sub", "aud", "auth_time", "sid"} {
+		if fmt.Sprint(renewed[name]) != fmt.Sprint(id[name]) {
+			t.Errorf("%s changed by a refresh from %v to %v", name, id[name], renewed[name])
+		}
+	}
+}
+
+// RFC 6749 section 6: less scope is possible, and the grant keeps what it has.
+func TestRefreshNarrowsScope(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	form := authztest.RefreshForm(tokens.RefreshToken)
+	form.Set("scope", "orders.read")
+	narrow := s.Token(t, authztest.SPA, "", form)
+	if narrow.Scope != "orders.read" || narrow.IDToken != "" || payload(t, narrow.AccessToken)["scope"] != "orders.read" {
+		t.Errorf("narrowed: %+v", narrow)
+	}
+	if full := s.Token(t, authztest.SPA, "", authztest.RefreshForm(narrow.RefreshToken)); full.Scope != tokens.Scope {
+		t.Errorf("afterwards: %+v", full)
+	}
+}
+
+// The retry-safe rotation: a retry gets the same successor, a replay kills the family.
+func TestRefreshRotation(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	retry := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	if retry.Status != 200 || retry.RefreshToken != second.RefreshToken || retry.AccessToken == second.AccessToken {
+		t.Fatalf("a retry must get the same successor and a fresh access token: %+v, %+v", second, retry)
+	}
+	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
+	if third.Status != 200 || third.RefreshToken == second.RefreshToken {
+		t.Fatalf("third: %+v", third)
+	}
+	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Status != 400 || replay.Error != "invalid_grant" {
+		t.Errorf("a replay after the successor was used: %+v", replay)
+	}
+	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); dead.Error != "invalid_grant" {
+		t.Errorf("the family lives on: %+v", dead)
+	}
+	if status := userinfo(t, s, third.AccessToken); status != 401 {
+		t.Errorf("userinfo with a token of a dead family: %d", status)
+	}
+}
+
+func TestRefreshAfterTheGrace(t *testing.T) {
+	lifetimes := authz.DefaultLifetimes
+	lifetimes.RefreshGrace = 0
+	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Error != "invalid_grant" {
+		t.Errorf("a replay after the grace: %+v", replay)
+	}
+	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); dead.Error != "invalid_grant" {
+		t.Errorf("the family lives on: %+v", dead)
+	}
+}
+
+// A confidential client proves itself at every refresh: its token need not change.
+func TestRefreshWithoutRotation(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
+	for range 3 {
+		next := s.Token(t, authztest.Web, authztest.Secret, authztest.RefreshForm(tokens.RefreshToken))
+		if next.Status != 200 || next.RefreshToken != tokens.RefreshToken {
+			t.Fatalf("%+v", next)
+		}
+	}
+	if stolen := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); stolen.Error != "invalid_grant" {
+		t.Errorf("by another client: %+v", stolen)
+	}
+}
+
+// race sends one token request many times at once.
+func race(t *testing.T, s *authztest.Server, n int, form url.Values) []authztest.Tokens {
+	t.Helper()
+	answers := make([]authztest.Tokens, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			<-start
+			answers[i] = s.Token(t, authztest.SPA, "", form)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return answers
+}
+
+func TestCodeRace(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
+	var winner authztest.Tokens
+	wins := 0
+	for _, a := range race(t, s, 64, authztest.CodeForm(code, verifier)) {
+		switch {
+		case a.Status == 200:
+			wins, winner = wins+1, a
+		case a.Status != 400 || a.Error != "invalid_grant":
+			t.Errorf("a loser got %d %s", a.Status, a.Error)
+		}
+	}
+	if wins != 1 {
+		t.Fatalf("%d winners", wins)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(winner.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("the grant of a code that was used twice lives: %+v", got)
+	}
+}
+
+func TestRefreshRace(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, scope := range []string{"openid orders.read", "openid offline_access"} { // online: the session is touched too
+		tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}})
+		successors := map[string]bool{}
+		for _, a := range race(t, s, 64, authztest.RefreshForm(tokens.RefreshToken)) {
+			if a.Status != 200 {
+				t.Fatalf("%d %s %s", a.Status, a.Error, a.Description)
+			}
+			successors[a.RefreshToken] = true
+		}
+		if len(successors) != 1 {
+			t.Fatalf("%d successors", len(successors))
+		}
+		for successor := range maps.Keys(successors) {
+			if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(successor)); got.Status != 200 {
+				t.Errorf("the successor: %+v", got)
+			}
+		}
+	}
+}
+
+// Another client's request must not do anything to a family, not even by a replay.
+func TestOthersCannotKillAFamily(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
+	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken)); got.Error != "invalid_grant" {
+		t.Fatalf("%+v", got)
+	}
+	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.ThirdParty}, "token": {third.RefreshToken}}); status != 200 {
+		t.Errorf("revoke by another client: %d", status)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); got.Status != 200 {
+		t.Errorf("the family is dead: %+v", got)
+	}
+}
+
+// RFC 7009: one token revokes the family, and a revocation that could not be stored is no 200.
+func TestRevocation(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, which := range []string{"refresh", "access"} {
+		tokens := s.SignIn(t, authztest.SPA, "", nil)
+		token := tokens.RefreshToken
+		if which == "access" {
+			token = tokens.AccessToken
+		}
+		form := url.Values{"client_id": {authztest.SPA}, "token": {token}, "token_type_hint": {"nonsense"}}
+		for range 2 { // again is as good
+			if status, body := post(t, s, "/revoke", "", form); status != 200 {
+				t.Fatalf("revoke %s: %d %v", which, status, body)
+			}
+		}
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+			t.Errorf("refresh after revoking the %s token: %+v", which, got)
+		}
+		if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+			t.Errorf("userinfo after revoking the %s token: %d", which, status)
+		}
+	}
+	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
+	introspect := url.Values{"token": {app.AccessToken}}
+	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != true {
+		t.Errorf("app token: %v", got)
+	}
+	post(t, s, "/revoke", authztest.Worker, introspect)
+	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != false || len(got) != 1 {
+		t.Errorf("revoked app token: %v", got)
+	}
+}
+
+// failingStore is a store whose writes fail when told to.
+type failingStore struct {
+	storage.Store
+	broken atomic.Bool
+}
+
+func (s *failingStore) Apply(ctx context.Context, writes ...storage.Write) error {
+	if s.broken.Load() {
+		return fmt.Errorf("%w: disk on fire", storage.ErrUnavailable)
+	}
+	return s.Store.Apply(ctx, writes...)
+}
+
+func TestStorageFailure(t *testing.T) {
+	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	store := &failingStore{Store: engine}
+	s := authztest.Start(t, authz.Config{Store: store}, nil)
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.SPA, nil)
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
+
+	store.broken.Store(true)
+	for name, got := range map[string]authztest.Tokens{
+		"code":    s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)),
+		"refresh": s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)),
+	} {
+		if got.Status != 503 || got.Error != "temporarily_unavailable" || got.AccessToken != "" || got.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if strings.Contains(got.Description, "fire") {
+			t.Errorf("%s tells the cause: %s", name, got.Description)
+		}
+	}
+	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.RefreshToken}}); status != 503 {
+		t.Errorf("revoke: %d", status)
+	}
+	if status, _ := post(t, s, "/introspect", authztest.Worker, url.Values{"token": {app.AccessToken}}); status != 200 {
+		t.Errorf("reading goes on: %d", status)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, nil)); got.Get("error") != "temporarily_unavailable" {
+		t.Errorf("authorize: %v", got)
+	}
+
+	store.broken.Store(false)
+	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != 200 {
+		t.Errorf("code afterwards: %+v", got)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+		t.Errorf("refresh afterwards: %+v", got)
+	}
+}
+
+// RFC 7662: only the owner of a token, and the API that it is for, learn about it.
+func TestIntrospection(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.Worker {
+			m.ID = authztest.API // an API that introspects is a client by the name of its resource
+		}
+	})
+	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
+	form := url.Values{"token": {tokens.AccessToken}}
+	for _, client := range []string{authztest.Web, url.QueryEscape(authztest.API)} {
+		_, got := post(t, s, "/introspect", client, form)
+		if got["active"] != true || got["client_id"] != authztest.Web || got["iss"] != s.URL || got["token_type"] != "Bearer" || got["username"] != "alice" {
+			t.Errorf("by %s: %v", client, got)
+		}
+	}
+	if _, got := post(t, s, "/introspect", authztest.Web, url.Values{"token": {tokens.RefreshToken}}); got["active"] != true || got["token_type"] != "refresh_token" {
+		t.Errorf("refresh token: %v", got)
+	}
+	if _, got := post(t, s, "/introspect", url.QueryEscape(authztest.API), url.Values{"token": {tokens.RefreshToken}}); got["active"] != false {
+		t.Errorf("refresh token by the API: %v", got)
+	}
+	spa := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}})
+	if _, got := post(t, s, "/introspect", authztest.Web, url.Values{"token": {spa.AccessToken}}); got["active"] != false || len(got) != 1 {
+		t.Errorf("another client's token: %v", got)
+	}
+}
+
+// RFC 8707.
+func TestResources(t *testing.T) {
+	const second = "https://files.example.com"
+	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
+		{URI: second, Scopes: []string{"files.read"}, TokenType: authz.TokenTypeOpaque},
+	}}, func(m *client.Metadata) {
+		if m.ID != authztest.Worker {
+			m.Resources = append(m.Resources, second)
+			m.Scopes = append(m.Scopes, "files.read")
+		}
+	})
+	b := signedInFor(t, s, "openid")
+	if got := redirect(t, ask(t, b, authztest.SPA, nil)); got.Get("error") != "invalid_target" {
+		t.Errorf("several resources and none asked for: %v", got)
+	}
+	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}})
+	if aud := fmt.Sprint(payload(t, tokens.AccessToken)["aud"]); aud != "["+s.URL+"/userinfo]" {
+		t.Errorf("a token for userinfo only has the audience %s", aud)
+	}
+	if status := userinfo(t, s, tokens.AccessToken); status != 200 {
+		t.Errorf("userinfo: %d", status)
+	}
+	both := s.SignIn(t, authztest.SPA, "", url.Values{
+		"scope": {"openid offline_access orders.read files.read"}, "resource": {authztest.API, second},
+	})
+	if !strings.HasPrefix(both.AccessToken, "azt_") {
+		t.Errorf("one of the resources wants opaque tokens: %s", both.AccessToken)
+	}
+	if status := userinfo(t, s, both.AccessToken); status != 200 {
+		t.Errorf("userinfo with an opaque token: %d", status)
+	}
+	form := authztest.RefreshForm(both.RefreshToken)
+	form.Set("resource", authztest.API)
+	one := s.Token(t, authztest.SPA, "", form)
+	if claims := payload(t, one.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
+		t.Errorf("one resource of two: %v", claims)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"scope": {"openid files.read"}, "resource": {authztest.API}})); got.Get("error") != "invalid_scope" {
+		t.Errorf("a scope of a resource that was not asked for: %v", got)
+	}
+}
+
+func signedInFor(t *testing.T, s *authztest.Server, scope string) *authztest.Browser {
+	t.Helper()
+	b := s.NewBrowser(t)
+	b.Code(t, authztest.SPA, url.Values{"scope": {scope}})
+	return b
+}
+
+// A disabled user is out at once: no refresh, no userinfo, no session.
+func TestDisabledUser(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.SPA, nil)
+	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	pending, pendingVerifier := b.Code(t, authztest.SPA, nil)
+	disable(t, s, fmt.Sprint(payload(t, tokens.IDToken)["sub"]))
+	for name, form := range map[string]url.Values{
+		"refresh": authztest.RefreshForm(tokens.RefreshToken), "code": authztest.CodeForm(pending, pendingVerifier),
+	} {
+		if got := s.Token(t, authztest.SPA, "", form); got.Status != 400 || got.Error != "invalid_grant" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+		t.Errorf("userinfo: %d", status)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("silent sign-in: %v", got)
+	}
+}
+
+func disable(t *testing.T, s *authztest.Server, id string) {
+	t.Helper()
+	user, version, err := storage.Users.Get(t.Context(), s.Store, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.Disabled = true
+	if err := s.Store.Apply(t.Context(), storage.Users.Put(id, user, storage.At(version), time.Time{})); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Everything survives a restart, and a rotated server secret still knows earlier successors.
+func TestRestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "authzd.db")
+	open := func() storage.Store {
+		store, err := bolt.Open(path, bolt.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	store := open()
+	s := authztest.Start(t, authz.Config{Store: store}, nil)
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	next := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(next.RefreshToken)); got.Status != 503 {
+		t.Errorf("a closed store: %+v", got)
+	}
+	store = open()
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil && !errors.Is(err, storage.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	again := authztest.Start(t, authz.Config{Store: store, Secret: s.Secret}, nil)
+	retry := again.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+	if retry.RefreshToken != next.RefreshToken {
+		t.Errorf("a retry after a restart: %+v", retry)
+	}
+}
