@@ -18,9 +18,7 @@ func (l *loader) checkClient(c *Client, path string) {
 	if c.ClientID != "" {
 		l.report(path+".client_id", c.ClientID, checkClientID(c.ClientID))
 	}
-	if c.ClientName != c.ClientID {
-		l.report(path+".client_name", c.ClientName, checkLabel(c.ClientName))
-	}
+	l.checkLabel(path+".client_name", c.ClientName)
 	l.checkClientAuthentication(c, path)
 	l.checkClientGrants(c, path)
 	l.checkClientURIs(c, path)
@@ -47,7 +45,7 @@ func (l *loader) checkClientAuthentication(c *Client, path string) {
 	case c.public() && c.ClientSecret != "":
 		l.report(secret, nil, problemf("remove it; PKCE protects the client. A server of yours that can keep a secret is preset web or service",
 			"a public client can't keep a secret: everybody has its code"))
-	case !c.public() && c.ClientSecret == "":
+	case !c.public() && !l.given(secret):
 		l.report(secret, nil, problemf("set client_secret or client_secret_file; an app in a browser or on a phone is preset spa or native",
 			"a confidential client needs one"))
 	case c.ClientSecret != "" && !clientSecret.MatchString(string(c.ClientSecret)):
@@ -61,24 +59,17 @@ func (l *loader) checkClientAuthentication(c *Client, path string) {
 func (l *loader) checkClientGrants(c *Client, path string) {
 	grants := path + ".grant_types"
 	switch {
-	case len(c.GrantTypes) == 0:
-		l.report(grants, nil, problemf("remove the key to get the default", "is empty"))
 	case c.public() && c.has("client_credentials"):
 		l.report(grants, nil, problemf("let a backend with preset service call on its own behalf; the app itself signs its user in",
 			"a public client can't use client_credentials: it has no credentials"))
 	case c.has("refresh_token") && !c.has("authorization_code"):
 		l.report(grants, nil, problemf("add authorization_code, or remove refresh_token", "refresh_token without a grant that gives any"))
 	}
-	l.checkOnce(grants, c.GrantTypes)
 
 	responses := path + ".response_types"
-	switch {
-	case c.has("authorization_code") && len(c.ResponseTypes) == 0:
-		l.report(responses, nil, problemf("remove the key to get the default", "is empty"))
-	case !c.has("authorization_code") && len(c.ResponseTypes) > 0:
+	if !c.has("authorization_code") && len(c.ResponseTypes) > 0 {
 		l.report(responses, nil, problemf("remove it, or add authorization_code to grant_types", "is of no use without authorization_code"))
 	}
-	l.checkOnce(responses, c.ResponseTypes)
 }
 
 func (l *loader) checkClientURIs(c *Client, path string) {

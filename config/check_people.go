@@ -3,7 +3,6 @@ package config
 import (
 	"net/mail"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -76,14 +75,14 @@ func checkEmail(s string) *problem {
 }
 
 var (
-	// hashed is what a password hash looks like, of whatever kind.
-	hashed = regexp.MustCompile(`^\$[a-z0-9-]+\$`)
+	// hashed is how password hashes begin, of whatever kind.
+	hashed = regexp.MustCompile(`^\$(argon2[a-z]*|2[a-z]?|scrypt|pbkdf2[a-z0-9-]*|[0-9y]|gy|apr1|sha1|md5)[$,]`)
 	// hashes are the kinds that are understood.
 	hashes = []*regexp.Regexp{
 		regexp.MustCompile(`^\$argon2id\$v=19\$[a-z]=[0-9]+(,[a-z]+=[^,$]+)*\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$`),
 		regexp.MustCompile(`^\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}$`),
 		regexp.MustCompile(`^\$scrypt\$ln=[0-9]+,r=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+$`),
-		regexp.MustCompile(`^\$pbkdf2(-sha1|-sha256|-sha512)?\$(i=)?[0-9]+(,l=[0-9]+)?\$[A-Za-z0-9+/.=]+\$[A-Za-z0-9+/.=]+$`),
+		regexp.MustCompile(`^\$pbkdf2-sha(256|512)\$(i=)?[0-9]+(,l=[0-9]+)?\$[A-Za-z0-9+/.=]+\$[A-Za-z0-9+/.=]+$`),
 	}
 )
 
@@ -115,7 +114,7 @@ func (l *loader) checkConnector(c *Connector, path string) {
 	if c.ID != "" && !connectorID.MatchString(c.ID) {
 		l.report(path+".id", c.ID, problemf("use lower-case letters, digits, _ and -: it is part of a URL", "not an id"))
 	}
-	l.report(path+".name", c.Name, checkLabel(c.Name))
+	l.checkLabel(path+".name", c.Name)
 	if l.faulty(path + ".type") {
 		return // what follows depends on it
 	}
@@ -125,7 +124,7 @@ func (l *loader) checkConnector(c *Connector, path string) {
 		l.report(path+".issuer", c.Issuer, checkUpstreamIssuer(c.Issuer))
 	}
 	if c.Type == "google" {
-		if c.ClientSecret == "" {
+		if !l.given(path + ".client_secret") {
 			l.report(path+".client_secret", nil, problemf("set client_secret or client_secret_file", "is required with type google"))
 		}
 		if c.EmailAuthoritative {
@@ -141,9 +140,6 @@ func (l *loader) checkConnector(c *Connector, path string) {
 		return nil
 	})
 	l.checkEach(path+".scopes", c.Scopes, checkScope)
-	if !slices.Contains(c.Scopes, "openid") {
-		l.report(path+".scopes", nil, problemf("add openid, or remove the key", "lacks openid, without which there is no ID token"))
-	}
 }
 
 // checkUpstreamIssuer is more patient than checkIssuer: others' issuers may end with a slash.

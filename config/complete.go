@@ -135,4 +135,7 @@ func (l *loader) completeConnector(c *Connector, path string) {
 	}
 	fill(l, path+".name", &c.Name, name)
 	fill(l, path+".scopes", &c.Scopes, []string{"openid", "profile", "email"})
+	if !slices.Contains(c.Scopes, "openid") {
+		c.Scopes = append([]string{"openid"}, c.Scopes...)
+	}
 }

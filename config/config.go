@@ -13,12 +13,16 @@
 // A Config that Load has returned is complete and valid: presets and defaults are filled in, and
 // nobody needs to look behind a zero value.
 //
-// Common to all keys: times are Go durations (90s, 15m, 720h); a key with no value counts as not
-// given; file names are relative to the working directory. Every key with a single value, and every
-// list of strings, can be set by an environment variable, which wins over the file: the path of the
-// key in capitals, joined by underscores, as in AUTHZD_STORAGE_BOLT_PATH. Members of a client,
-// user, resource or connector carry its identifier: AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET. Every
-// secret can be read from a file, named by the same key with _file at its end.
+// Common to all keys:
+//
+//   - A key with an empty value, such as "", [] or nothing at all, counts as not given.
+//   - Times are Go durations: 90s, 15m, 720h.
+//   - File names are relative to the working directory.
+//   - An environment variable wins over the file. Its name is the path of the key in capitals, as in
+//     AUTHZD_STORAGE_BOLT_PATH; members of a client, user, resource or connector have its identifier
+//     in the path, as in AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET. Lists are separated by commas.
+//   - A secret can stand in a file of its own, named by the same key with _file at its end; a
+//     newline at the file's end is not part of it.
 package config
 
 import (
@@ -35,6 +39,7 @@ type Config struct {
 
 	// Listen is the address of the public endpoints: ":9010" for all interfaces, "localhost:9010"
 	// for both loopback addresses, or one address and port.
+	// Default: ":9010".
 	Listen string `yaml:"listen"`
 
 	// TLS serves https directly. Without it, a proxy in front has to.
@@ -97,7 +102,7 @@ type TLS struct {
 // Admin is the operator's door.
 type Admin struct {
 	// Socket is a Unix socket with mode 0600, for the local operator. Default: "admin.sock" beside
-	// the bbolt file. Give "" for none.
+	// the bbolt file.
 	Socket string `yaml:"socket"`
 
 	// Listen is an address for metrics and health over http, such as 127.0.0.1:9011. Default: none.
@@ -156,7 +161,7 @@ type Sessions struct {
 	// Max ends a session whatever the user does.
 	Max time.Duration `yaml:"max"`
 
-	// RememberMe is Idle and Max for a user who ticked "remember me".
+	// RememberMe stands in for idle and max where the user ticked "remember me".
 	RememberMe time.Duration `yaml:"remember_me"`
 
 	// Activity says what counts as activity: refresh (a page of ours or a refreshed token) or
@@ -189,10 +194,12 @@ type Branding struct {
 	// Name of the service, shown on every page.
 	Name string `yaml:"name"`
 
-	// LogoFile is an image (PNG, JPEG, WebP, GIF, SVG or ICO, at most 256 KiB).
+	// LogoFile is an image (SVG, PNG, JPEG, WebP or GIF) to show in place of the name.
 	LogoFile string `yaml:"logo_file"`
 
-	// CSS sets style variables of the pages, such as --accent: "#0a58ca". Values are colours,
-	// lengths, numbers and font names.
+	// CSS sets variables of the style sheet, such as accent: "#0a58ca". The colours are background,
+	// surface, text, muted, border, control, accent, on-accent, link, danger, danger-surface and
+	// mark, each also with -dark for dark mode; radius is a length, font a list of families.
+	// Colours that can't be read on each other are refused.
 	CSS map[string]string `yaml:"css"`
 }

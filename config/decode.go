@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,9 +10,9 @@ import (
 )
 
 // decode sets v from a node of the tree. What has been set before stays: files are decoded from
-// the one that wins to the one that only fills gaps. A key without a value counts as not given.
+// the one that wins to the one that only fills gaps.
 func (l *loader) decode(n ast.Node, v reflect.Value, f field, path string) {
-	if n == nil || n.Type() == ast.NullType {
+	if isEmpty(n) {
 		return
 	}
 	t := v.Type()
@@ -89,7 +87,7 @@ func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
 		if i := slices.IndexFunc(fields, isKey); i >= 0 {
 			l.decode(m.Value, v.Field(i), fields[i], child(path, key))
 		} else if i := slices.IndexFunc(fields, isFile); i >= 0 {
-			l.decodeSecretFile(m.Value, v.Field(i), fields[i], child(path, fields[i].key))
+			l.decodeSecretFile(m.Value, v.Field(i), child(path, fields[i].key))
 		} else {
 			l.unknownKey(m, fields, path)
 		}
@@ -100,7 +98,7 @@ func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
 func (l *loader) unique(m *ast.MappingValueNode, key, path string, seen map[string]int) bool {
 	at := m.Key.GetToken().Position
 	if line, dup := seen[key]; dup {
-		l.errs = append(l.errs, &Error{
+		l.add(&Error{
 			File: l.file, Line: at.Line, Column: at.Column, Key: path,
 			Reason: fmt.Sprintf("given twice, first on line %d", line), Hint: "remove one of the two",
 		})
@@ -126,7 +124,7 @@ func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string
 		hint = fmt.Sprintf("did you mean %s?", elsewhere)
 	}
 	at := m.Key.GetToken().Position
-	l.errs = append(l.errs, &Error{
+	l.add(&Error{
 		File: l.file, Line: at.Line, Column: at.Column, Key: child(path, key), Reason: "unknown key", Hint: hint,
 	})
 }
@@ -155,68 +153,6 @@ func findKey(key string) string {
 	return walk(reflect.TypeFor[Config](), "")
 }
 
-// decodeSecretFile reads the secret at path from the file that <key>_file names.
-func (l *loader) decodeSecretFile(n ast.Node, v reflect.Value, f field, path string) {
-	if n == nil || n.Type() == ast.NullType {
-		return
-	}
-	filePath := path + "_file"
-	if l.given(path) {
-		l.secretTwice(n, path, filePath)
-		return
-	}
-	l.locate(n, filePath)
-	l.locate(n, path)
-	name, ok := text(n)
-	if !ok {
-		l.report(filePath, nil, problemf("write the name of a file", "expected a single value, found %s", kind(n)))
-		return
-	}
-	l.setFromFile(v, name, filePath)
-}
-
-// secretTwice reports, at the key that came second, a secret that this file gives both in itself
-// and by the name of a file.
-func (l *loader) secretTwice(n ast.Node, path, second string) {
-	_, byFile := l.origins[path+"_file"]
-	if l.origins[path].file != l.file || byFile == (second != path) {
-		return
-	}
-	l.locate(n, second)
-	l.report(second, nil, problemf("remove one of the two", "given both here and in a file"))
-}
-
-// setFromFile sets a secret to what the file holds.
-func (l *loader) setFromFile(v reflect.Value, name, filePath string) {
-	secret, p := readSecret(name)
-	v.SetString(string(secret))
-	l.report(filePath, name, p)
-}
-
-// readSecret reads a file that holds one secret, without the newline that editors add.
-func readSecret(name string) (Secret, *problem) {
-	const most = 16 << 10 // bytes
-	file, err := os.Open(name)
-	if err != nil {
-		return "", unreadable(err)
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, most+1))
-	if err != nil {
-		return "", unreadable(err)
-	}
-	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
-	switch {
-	case len(data) > most:
-		return "", problemf("", "larger than %d bytes", most)
-	case secret == "":
-		return "", problemf("write the secret into it", "the file is empty")
-	case strings.ContainsAny(secret, "\x00\r\n"):
-		return "", problemf("the file must hold the secret and nothing else", "more than one line, or not text")
-	}
-	return Secret(secret), nil
-}
-
 // decodeEntries appends the entries of a list, except those whose identifier is there already
 // from a file that wins over this one.
 func (l *loader) decodeEntries(n ast.Node, v reflect.Value, path string) {
@@ -232,7 +168,7 @@ func (l *loader) decodeEntries(n ast.Node, v reflect.Value, path string) {
 		i := v.Len()
 		at := element(path, i)
 		l.locate(item, at)
-		if item.Type() == ast.NullType {
+		if isEmpty(item) {
 			l.report(at, nil, problemf("remove the dash", "empty entry"))
 		}
 		if id := entryID(item, fieldsOf(t)[0].key); id != "" && slices.Contains(taken, id) {
@@ -276,11 +212,24 @@ func (l *loader) decodeList(n ast.Node, v reflect.Value, f field, path string) {
 	for i, item := range items {
 		at := element(path, i)
 		l.locate(item, at)
-		if item.Type() == ast.NullType {
+		if isEmpty(item) {
 			l.report(at, nil, problemf("quote a value that begins with #, or remove the entry", "empty entry"))
 			continue
 		}
 		l.decodeScalar(item, list.Index(i), f, at)
+	}
+	l.setList(v, list, path)
+}
+
+// setList sets a list and reports what stands in it twice.
+func (l *loader) setList(v, list reflect.Value, path string) {
+	seen := map[any]bool{}
+	for i := range list.Len() {
+		item := list.Index(i).Interface()
+		if seen[item] {
+			l.report(element(path, i), item, problemf("remove one of the two", "given twice"))
+		}
+		seen[item] = true
 	}
 	v.Set(list)
 }
@@ -300,7 +249,7 @@ func (l *loader) decodeMap(n ast.Node, v reflect.Value, path string) {
 			continue
 		}
 		l.locate(member.Value, at)
-		if member.Value.Type() == ast.NullType {
+		if isEmpty(member.Value) {
 			l.report(at, nil, problemf("quote a value that begins with #, or remove the key", "no value"))
 			continue
 		}

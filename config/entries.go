@@ -141,7 +141,7 @@ type User struct {
 	MiddleName string `yaml:"middle_name"`
 	// Nickname is a casual name.
 	Nickname string `yaml:"nickname"`
-	// PreferredUsername is a short name for display. Default: the username.
+	// PreferredUsername is a short name for display.
 	PreferredUsername string `yaml:"preferred_username"`
 	// Profile is the URL of the user's profile page.
 	Profile string `yaml:"profile"`
@@ -161,7 +161,7 @@ type User struct {
 	Zoneinfo string `yaml:"zoneinfo"`
 	// Locale is a language tag, such as en-GB.
 	Locale string `yaml:"locale"`
-	// PhoneNumber, best in E.164 form.
+	// PhoneNumber is best given in E.164 form.
 	PhoneNumber string `yaml:"phone_number"`
 	// PhoneNumberVerified says that the number is known to be the user's.
 	PhoneNumberVerified bool `yaml:"phone_number_verified"`
@@ -217,7 +217,7 @@ type Connector struct {
 	// HostedDomains admits only accounts of these Google Workspace domains. Default: everybody.
 	HostedDomains []string `yaml:"hosted_domains"`
 
-	// Scopes to ask the provider for. Default: openid, profile and email.
+	// Scopes to ask the provider for; openid always is. Default: openid, profile and email.
 	Scopes []string `yaml:"scopes"`
 
 	// EmailAuthoritative says that the provider owns every verified e-mail address that it

@@ -13,12 +13,12 @@ import (
 const envPrefix = "AUTHZD_"
 
 // variables are the AUTHZD_ variables of environ by name. Those that Kubernetes sets for a service
-// called authzd are not meant for us.
+// called authzd are not meant for us, and an empty one counts as not set.
 func variables(environ []string) map[string]string {
 	vars := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, envPrefix) && !serviceLink(name, value) {
+		if strings.HasPrefix(name, envPrefix) && value != "" && !serviceLink(name, value) {
 			vars[name] = value
 		}
 	}
@@ -54,7 +54,7 @@ func (l *loader) applyEnv() {
 		case 1:
 			l.setFromEnv(name, found[0])
 		default:
-			l.errs = append(l.errs, &Error{
+			l.add(&Error{
 				Variable: name, Reason: fmt.Sprintf("could mean %s or %s", found[0].path, found[1].path),
 				Hint: "set it in the file, or by another identifier",
 			})
@@ -122,16 +122,19 @@ func (l *loader) setFromEnv(name string, t target) {
 	}
 }
 
-// setListFromEnv sets a list from values separated by commas; none if the variable is empty.
+// setListFromEnv sets a list from values separated by commas.
 func (l *loader) setListFromEnv(t target, value string) {
-	list := reflect.MakeSlice(t.field.typ, 0, 0)
-	if strings.TrimSpace(value) != "" {
-		for i, item := range strings.Split(value, ",") {
-			list = reflect.Append(list, reflect.Zero(t.field.typ.Elem()))
-			l.set(list.Index(i), strings.TrimSpace(item), t.field, element(t.path, i))
+	items := strings.Split(value, ",")
+	list := reflect.MakeSlice(t.field.typ, len(items), len(items))
+	for i, item := range items {
+		at := element(t.path, i)
+		if item = strings.TrimSpace(item); item == "" {
+			l.report(at, nil, problemf("separate the values by single commas", "empty entry"))
+			continue
 		}
+		l.set(list.Index(i), item, t.field, at)
 	}
-	t.value.Set(list)
+	l.setList(t.value, list, t.path)
 }
 
 // forget drops what is known about the value that a variable replaces, its errors included.
@@ -149,6 +152,6 @@ func (l *loader) rejectUnknownVars() {
 		if near := nearest(name, l.known); near != "" {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
-		l.errs = append(l.errs, &Error{Variable: name, Reason: "unknown variable", Hint: hint})
+		l.add(&Error{Variable: name, Reason: "unknown variable", Hint: hint})
 	}
 }

@@ -90,10 +90,18 @@ func (l *loader) report(path string, value any, p *problem) {
 		return
 	}
 	at := l.originOf(path)
-	l.errs = append(l.errs, &Error{
+	l.add(&Error{
 		File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
 		Key: path, Value: quote(value), Reason: p.reason, Hint: p.hint, Err: p.err,
 	})
+}
+
+// add keeps an error, unless there are so many that the file is something else altogether.
+func (l *loader) add(err *Error) {
+	const most = 1000
+	if len(l.errs) < most {
+		l.errs = append(l.errs, err)
+	}
 }
 
 func (l *loader) faulty(path string) bool {

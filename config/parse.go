@@ -21,7 +21,7 @@ const (
 	maxDepth = 32      // of brackets, and of list items begun on one line
 )
 
-// parse reads a YAML document into its tree; nil if it is empty. Positions are kept, but nothing
+// parse reads a YAML document into its tree, a mapping; nil if it is empty. Positions are kept, but nothing
 // of the source text gets into an error: it may be a secret.
 func (l *loader) parse(data []byte) ast.Node {
 	if len(data) > maxFile {
@@ -52,10 +52,13 @@ func (l *loader) parse(data []byte) ast.Node {
 	var root ast.Node
 	for i, doc := range file.Docs {
 		if i > 0 {
-			l.syntax(doc.GetToken(), problemf("remove what follows the line ---", "a second document"))
+			l.syntax(doc.Start, problemf("remove what follows the line ---", "a second document"))
 			break
 		}
 		root = doc.Body
+	}
+	if _, ok := pairs(root); root != nil && !ok {
+		l.syntax(root.GetToken(), problemf("begin it with keys, such as issuer", "expected a mapping, found %s", kind(root)))
 	}
 	return root
 }
@@ -119,7 +122,7 @@ func (l *loader) syntax(at *token.Token, p *problem) {
 	if at != nil {
 		err.Line, err.Column = at.Position.Line, at.Position.Column
 	}
-	l.errs = append(l.errs, err)
+	l.add(err)
 }
 
 // text is the value of a scalar as it was written: numbers and booleans are not interpreted.
@@ -132,7 +135,42 @@ func text(n ast.Node) (string, bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, true
 	}
-	return "", false
+	return splitText(n)
+}
+
+// splitText mends what the parser breaks: in a list within braces, as in {uris: [http://a:80/b]},
+// it takes an unquoted a:b for a pair, where YAML demands a space after the colon (1.2.2 section
+// 7.3.3).
+func splitText(n ast.Node) (string, bool) {
+	members, _ := pairs(n)
+	if len(members) != 1 || n.GetToken().Type != token.MappingValueType { // which a brace is not
+		return "", false
+	}
+	key, colon, first := members[0].Key.GetToken(), members[0].Start, members[0].Value.GetToken()
+	value, ok := text(members[0].Value)
+	if !ok || isQuoted(key) || isQuoted(first) {
+		return "", false
+	}
+	width := utf8.RuneCountInString(key.Value)
+	touching := key.Position.Line == first.Position.Line &&
+		colon.Position.Column == key.Position.Column+width && first.Position.Column == colon.Position.Column+1
+	return key.Value + ":" + value, touching
+}
+
+func isQuoted(t *token.Token) bool {
+	return t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
+}
+
+// isEmpty tells whether a node holds nothing: a key with such a value counts as not given.
+func isEmpty(n ast.Node) bool {
+	if n == nil || n.Type() == ast.NullType {
+		return true
+	}
+	if seq, ok := n.(*ast.SequenceNode); ok {
+		return len(seq.Values) == 0
+	}
+	s, ok := text(n)
+	return ok && s == ""
 }
 
 // pairs are the members of a mapping.

@@ -34,9 +34,6 @@ func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) 
 // MarshalYAML masks the secret.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
-// MarshalText masks the secret, where it is a map key for instance.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // ScopeList is a list of scopes that is written as one string, with spaces (RFC 6749 section 3.3).
 type ScopeList []string
 

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// FuzzParse feeds a file and a variable. Whatever they are, Parse returns in time either a
+// configuration that prints and loads as itself, or errors that say where and what, and that keep
+// the secret.
+func FuzzParse(f *testing.F) {
+	const secret = "hunter2hunter2"
+	example, err := os.ReadFile("example.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(example), "AUTHZD_ISSUER=http://localhost")
+	for _, doc := range []string{
+		"issuer: http://localhost", "clients: [{client_id: a, preset: spa, redirect_uris: [http://a:80/]}]",
+		"a: &a [*a]", "{", "- ", "a: |\n b\n", "issuer: [{a: b}]", "users: [{username: a, password: [x]}]", "branding: {css: {a: 1, a: 2}}",
+		"{a: [b:c]}", "? a", "--- a\n---", "%YAML", "lifetimes: {code: 1h, code: }", "\ufeffissuer:\r\n", "trusted_proxies: [2001:db8::/32]",
+	} {
+		f.Add(doc, "AUTHZD_CLIENTS_A_SCOPE=openid")
+	}
+	f.Add("secret_file: [a, b]", "AUTHZD_SECRET_FILE=a,,a")
+	f.Fuzz(func(t *testing.T, doc, variable string) {
+		if strings.Contains(doc, "_file") || strings.Contains(variable, "_FILE") {
+			return // it would read files that happen to be there
+		}
+		environ := []string{variable, "AUTHZD_CLIENTS_FUZZ_CLIENT_SECRET=" + secret}
+		c, err := Parse("f", []byte(doc+"\nusers: [{username: fuzz, password: "+secret+", email: x}]"), environ)
+		var errs Errors
+		if c != nil || !errors.As(err, &errs) || len(errs) == 0 {
+			t.Fatalf("%v, %v: the e-mail address was wrong", c, err)
+		}
+		for _, e := range errs {
+			if e.Reason == "" || e.Key == "" && e.Variable == "" && e.File == "" {
+				t.Errorf("error %#v", e)
+			}
+			if strings.Contains(e.Error()+e.Hint, secret) && !strings.Contains(doc+variable, secret) {
+				t.Errorf("the secret is in %v", e)
+			}
+		}
+
+		c, err = Parse("f", []byte(doc), []string{variable})
+		if err != nil {
+			return
+		}
+		text, err := c.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("again", []byte(strings.ReplaceAll(string(text), mask, "restored")), nil)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		c.hide()
+		again.hide()
+		if !reflect.DeepEqual(c, again) {
+			t.Errorf("%+v\nprinted as\n%s\nand loaded as\n%+v", c, text, again)
+		}
+	})
+}
+
+// hide makes what printing changes equal.
+func (c *Config) hide() {
+	for i := range c.Clients {
+		c.Clients[i].ClientSecret = ""
+	}
+	for i := range c.Users {
+		c.Users[i].Password = ""
+	}
+	for i := range c.Connectors {
+		c.Connectors[i].ClientSecret = ""
+	}
+	normalize(reflect.ValueOf(c).Elem())
+}

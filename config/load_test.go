@@ -1,0 +1,441 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// mustParse loads a document that is right.
+func mustParse(t *testing.T, doc string, environ ...string) *Config {
+	t.Helper()
+	c, err := Parse("f", []byte(doc), environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func TestFile(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "authzd.yaml"), nil)
+	var errs Errors
+	if !errors.As(err, &errs) || !errors.Is(err, fs.ErrNotExist) || errs[0].Hint == "" {
+		t.Errorf("no file: %v", err)
+	}
+	_, err = Load(t.TempDir(), nil)
+	if !errors.As(err, &errs) || !strings.HasSuffix(err.Error(), ": is a directory") {
+		t.Errorf("folder: %v", err)
+	}
+	name := filepath.Join(t.TempDir(), "authzd.yaml")
+	writeFile(t, name, "issuer: https://id.example.com\n#"+strings.Repeat("x", maxFile))
+	_, err = Load(name, nil)
+	equal(t, "huge file", err.Error(), name+": larger than 1048576 bytes")
+	writeFile(t, name, "\xef\xbb\xbfissuer: https://id.example.com\r\nlisten: :1\r\n")
+	c, err := Load(name, nil)
+	if err != nil {
+		t.Fatalf("BOM and CRLF: %v", err)
+	}
+	equal(t, "listen", c.Listen, ":1")
+}
+
+func TestSyntax(t *testing.T) {
+	for doc, want := range map[string]string{
+		"issuer: [":                            "f:1:9: not YAML: sequence end token ']' not found",
+		"issuer: 'x":                           "f:1:9: not YAML: could not find end character of single-quoted text",
+		"issuer: https://a.example: b":         "f:1:9: not YAML: mapping value is not allowed in this context",
+		"issuer: \xff":                         "f: not UTF-8 text",
+		"issuer: &a x\nlisten: *a":             "f:1:9: anchors and aliases are not supported\nf:2:9: anchors and aliases are not supported",
+		"a: &a [x]\nb: &b [*a, *a]\nc: [*b]":   "f:1:4: anchors and aliases are not supported\nf:2:4: anchors and aliases are not supported\nf:2:8: anchors and aliases are not supported\nf:2:12: anchors and aliases are not supported\nf:3:5: anchors and aliases are not supported",
+		"log:\n  <<: {level: info}":            "f:2:3: anchors and aliases are not supported",
+		"issuer: !!str x":                      "f:1:9: tags are not supported",
+		"%YAML 1.2\n---\nissuer: x":            "f:1:1: directives are not supported",
+		"? issuer\n: x":                        "f:1:1: keys with a question mark are not supported",
+		"issuer: https://a.example\n---\na: 1": "f:2:1: a second document",
+		"just text":                            "f:1:1: expected a mapping, found a single value",
+		"- list":                               "f:1:1: expected a mapping, found a list",
+		strings.Repeat("[", 100_000):           "f:1:33: too many keys, or too deep",
+		strings.Repeat("{a: ", 100_000):        "f:1:129: too many keys, or too deep",
+		strings.Repeat("- ", 100_000):          "f:1:65: too many keys, or too deep",
+		strings.Repeat("a: 1\n", 100_000):      "f:25001:2: too many keys, or too deep",
+	} {
+		_, err := Parse("f", []byte(doc), nil)
+		if err == nil || err.Error() != want {
+			t.Errorf("%.40q: %v\nwant %s", doc, err, want)
+		}
+	}
+}
+
+// TestUnquotedColons proves that what is a plain string to YAML is one to us in every position.
+func TestUnquotedColons(t *testing.T) {
+	for list, want := range map[string][]string{
+		"[http://localhost:4200/cb]":                               {"http://localhost:4200/cb"},
+		"[ http://localhost:80/a ,https://b:443/c, http://[::1]/]": nil, // brackets need quotes
+		"[https://a:1/x, 'https://b:2/y',\n  https://c:3/z]":       {"https://a:1/x", "https://b:2/y", "https://c:3/z"},
+		"[https://a/x: y]":                                         nil, // a pair
+		"[{https://a:1/x}]":                                        nil,
+	} {
+		for _, doc := range []string{
+			"issuer: https://id.example.com\nclients:\n- {client_id: a, preset: spa, redirect_uris: " + list + "}",
+			"issuer: https://id.example.com\nclients:\n- client_id: a\n  preset: spa\n  redirect_uris: " + list,
+			"{issuer: https://id.example.com, clients: [{client_id: a, preset: spa, redirect_uris: " + list + "}]}",
+		} {
+			c, err := Parse("f", []byte(doc), nil)
+			switch {
+			case want == nil && err == nil:
+				t.Errorf("%s: accepted as %q", doc, c.Clients[0].RedirectURIs)
+			case want != nil && err != nil:
+				t.Errorf("%s: %v", doc, err)
+			case want != nil:
+				equal(t, doc, c.Clients[0].RedirectURIs, want)
+			}
+		}
+	}
+	c := mustParse(t, "{issuer: https://id.example.com, trusted_proxies: [2001:db8::/32, fd00::/8]}")
+	equal(t, "networks", len(c.TrustedProxies), 2)
+}
+
+// TestSyntaxErrorsKeepSecrets proves that what could not be parsed is not quoted.
+func TestSyntaxErrorsKeepSecrets(t *testing.T) {
+	for _, doc := range []string{
+		"client_secret: 'hunter2\nb: c",
+		"client_secret: \"hunter2\nb: c",
+		"client_secret: \"\\xhunter2\"",
+		"client_secret: {hunter2",
+		"client_secret: [hunter2",
+		"client_secret: hunter2: x",
+		"client_secret: @hunter2",
+		"client_secret: !hunter2 x",
+		"client_secret: *hunter2",
+		"client_secret: hunter2\n  x: y",
+		"client_secret: [hunter2]",
+		"client_secrets: hunter2",
+		"users: [{username: a, password: {hunter2: x}}]",
+		"users: [{username: a, password: [hunter2]}]",
+		"users: [{username: a, password: \"hunter2\\n\"}]",
+		"users: [{username: a, pasword: hunter2}]",
+		"issuer: https://alice:hunter2@id.example.com",
+	} {
+		_, err := Parse("f", []byte(doc), nil)
+		var errs Errors
+		if !errors.As(err, &errs) {
+			t.Errorf("%q is accepted", doc)
+		}
+		for _, e := range errs {
+			// A key that is itself a secret can't be told from one that is misspelt.
+			if strings.Contains(e.Error()+e.Hint, "hunter2") {
+				t.Errorf("%q: %v\nhint: %s", doc, e, e.Hint)
+			}
+		}
+	}
+}
+
+// TestEmptyIsNotGiven proves the rule of the manual for every way of saying nothing.
+func TestEmptyIsNotGiven(t *testing.T) {
+	const doc = `issuer: https://id.example.com
+listen:
+tls: {cert_file: , key_file: ""}
+trusted_proxies: []
+admin: {socket: ~, listen: ""}
+secret_file: []
+lifetimes: {access_token: }
+branding: {css: }
+clients:
+  - {client_id: spa, preset: spa, client_secret: , client_secret_file: , scope: "", grant_types: [], redirect_uris: [https://a.example/cb], allowed_origins: []}
+users:
+connectors: [{id: google, type: google, client_id: x, client_secret: y, scopes: [], hosted_domains: []}]
+`
+	c := mustParse(t, doc, "AUTHZD_LISTEN=", "AUTHZD_LIFETIMES_CODE=", "AUTHZD_TRUSTED_PROXIES=", "AUTHZD_NO_SUCH_KEY=")
+	equal(t, "listen", c.Listen, ":9010")
+	equal(t, "admin.socket", c.Admin.Socket, "./authzd-data/admin.sock")
+	equal(t, "secret_file", c.SecretFile, PathList{"./authzd-data/secret"})
+	equal(t, "lifetimes.access_token", c.Lifetimes.AccessToken, 15*time.Minute)
+	equal(t, "scope", c.Clients[0].Scope, ScopeList{"openid"})
+	equal(t, "grant_types", c.Clients[0].GrantTypes, []string{"authorization_code", "refresh_token"})
+	equal(t, "allowed_origins", c.Clients[0].AllowedOrigins, []string{"https://a.example"})
+	equal(t, "scopes", c.Connectors[0].Scopes, []string{"openid", "profile", "email"})
+}
+
+func TestPresets(t *testing.T) {
+	const redirect = "redirect_uris: [https://a.example/cb]"
+	code, refresh, credentials := "authorization_code", "refresh_token", "client_credentials"
+	for doc, want := range map[string]Client{
+		"preset: spa, " + redirect:    {TokenEndpointAuthMethod: "none", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
+		"preset: native, " + redirect: {TokenEndpointAuthMethod: "none", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
+		"preset: web, client_secret: s, " + redirect: {TokenEndpointAuthMethod: "client_secret_basic",
+			GrantTypes: []string{code, refresh}},
+		"preset: service, client_secret: s": {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{credentials}},
+		"client_secret: s, " + redirect:     {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{code}},
+		"preset: web, client_secret: s, refresh_token_rotation: true, token_endpoint_auth_method: client_secret_post, " + redirect: {
+			TokenEndpointAuthMethod: "client_secret_post", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
+		"preset: spa, refresh_token_rotation: false, grant_types: [authorization_code], " + redirect: {
+			TokenEndpointAuthMethod: "none", GrantTypes: []string{code}},
+	} {
+		c := mustParse(t, "issuer: https://id.example.com\nclients: [{client_id: a, "+doc+"}]").Clients[0]
+		got := Client{TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, RefreshTokenRotation: c.RefreshTokenRotation}
+		equal(t, doc, got, want)
+		equal(t, doc+": require_pkce", c.RequirePKCE, true)
+		equal(t, doc+": client_name", c.ClientName, "a")
+		equal(t, doc+": access_token_lifetime", c.AccessTokenLifetime, 15*time.Minute)
+		if c.has(code) {
+			equal(t, doc+": response_types", c.ResponseTypes, []string{"code"})
+			equal(t, doc+": allowed_origins", c.AllowedOrigins, []string{"https://a.example"})
+		} else if c.ResponseTypes != nil || c.Scope != nil || c.AllowedOrigins != nil {
+			t.Errorf("%s: %+v", doc, c)
+		}
+	}
+}
+
+// TestDefaultsFollow proves that a default never contradicts what was given.
+func TestDefaultsFollow(t *testing.T) {
+	c := mustParse(t, `issuer: https://id.example.com
+storage: {bolt: {path: /data/db}}
+lifetimes: {refresh_token: 1h}
+sessions: {max: 1h}
+signing: {alg: ES256, rotate_every: 1h}
+resources: [{resource: "urn:a"}]
+clients: [{client_id: a, preset: spa, redirect_uris: [https://a.example/cb], refresh_token_lifetime: 30m}]
+connectors: [{id: corp, type: oidc, issuer: https://idp.example/, client_id: x, scopes: [email]}]
+`)
+	equal(t, "secret_file", c.SecretFile, PathList{"/data/secret"})
+	equal(t, "admin.socket", c.Admin.Socket, "/data/admin.sock")
+	equal(t, "lifetimes.refresh_idle", c.Lifetimes.RefreshIdle, time.Hour)
+	equal(t, "sessions.idle", c.Sessions.Idle, time.Hour)
+	equal(t, "signing.announce", c.Signing.Announce, 30*time.Minute)
+	equal(t, "resource alg", c.Resources[0].Alg, "ES256")
+	equal(t, "resource name", c.Resources[0].Name, "urn:a")
+	equal(t, "client alg", c.Clients[0].IDTokenSignedResponseAlg, "ES256")
+	equal(t, "client idle", c.Clients[0].RefreshIdleLifetime, 30*time.Minute)
+	equal(t, "connector name", c.Connectors[0].Name, "corp")
+	equal(t, "connector scopes", c.Connectors[0].Scopes, []string{"openid", "email"})
+}
+
+func TestAcceptsHashes(t *testing.T) {
+	salt22, hash43 := strings.Repeat("a", 22), strings.Repeat("b", 43)
+	for _, password := range []string{
+		"plain", "$", "$ecret", "$a$b", "pa$$word", "$2", "correct horse battery staple",
+		"$argon2id$v=19$m=19456,t=2,p=1$" + salt22 + "$" + hash43,
+		"$2b$12$" + strings.Repeat("a", 53), "$2y$10$" + strings.Repeat("./", 26) + "a",
+		"$scrypt$ln=17,r=8,p=1$" + salt22 + "$" + hash43,
+		"$pbkdf2-sha256$i=600000$" + salt22 + "$" + hash43, "$pbkdf2-sha512$210000$" + salt22 + "$" + hash43,
+	} {
+		if p := checkPassword(password); p != nil {
+			t.Errorf("%s: %s", password, p.reason)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	secretFile := filepath.Join(dir, "secret")
+	writeFile(t, secretFile, "from file\n")
+	const doc = `issuer: https://file.example
+trusted_proxies: [10.0.0.0/8]
+lifetimes: {code: an hour}
+secret_file: x
+clients: [{client_id: my-spa, preset: spa, redirect_uris: [http://evil.example]}, {client_id: worker, preset: service, client_secret: in yaml}]
+connectors: [{id: google, type: google, client_id: x, client_secret_file: /nowhere}]
+users: [{username: alice@example.com}]
+`
+	c := mustParse(t, doc,
+		"AUTHZD_ISSUER=https://env.example",
+		"AUTHZD_STORAGE_BOLT_PATH=/env/db",
+		"AUTHZD_LIFETIMES_CODE=30s",
+		"AUTHZD_TRUSTED_PROXIES=192.0.2.0/24, 2001:db8::/32",
+		"AUTHZD_SECRET_FILE=/new,/old",
+		"AUTHZD_CLIENTS_MY_SPA_REDIRECT_URIS=https://env.example/cb",
+		"AUTHZD_CLIENTS_MY_SPA_FIRST_PARTY=true",
+		"AUTHZD_CLIENTS_MY_SPA_SCOPE=openid email",
+		"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=in env",
+		"AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET_FILE="+secretFile,
+		"AUTHZD_USERS_ALICE_EXAMPLE_COM_PASSWORD=pässword",
+		"HOME=/root", "AUTHZDX=1",
+		// What Kubernetes sets for the services authzd and authzd-admin.
+		"AUTHZD_SERVICE_HOST=10.0.0.1", "AUTHZD_SERVICE_PORT=80", "AUTHZD_SERVICE_PORT_HTTP=80", "AUTHZD_PORT=tcp://10.0.0.1:80",
+		"AUTHZD_PORT_80_TCP=tcp://10.0.0.1:80", "AUTHZD_PORT_80_TCP_ADDR=10.0.0.1", "AUTHZD_ADMIN_SERVICE_HOST=10.0.0.2",
+		"AUTHZD_ADMIN_PORT=tcp://10.0.0.2:80",
+	)
+	equal(t, "issuer", c.Issuer, "https://env.example")
+	equal(t, "path", c.Storage.Bolt.Path, "/env/db")
+	equal(t, "code", c.Lifetimes.Code, 30*time.Second)
+	equal(t, "trusted_proxies", c.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")})
+	equal(t, "secret_file", c.SecretFile, PathList{"/new", "/old"})
+	equal(t, "redirect_uris", c.Clients[0].RedirectURIs, []string{"https://env.example/cb"})
+	equal(t, "first_party", c.Clients[0].FirstParty, true)
+	equal(t, "scope", c.Clients[0].Scope, ScopeList{"openid", "email"})
+	equal(t, "client_secret", string(c.Clients[1].ClientSecret), "in env")
+	equal(t, "connector secret", string(c.Connectors[0].ClientSecret), "from file")
+	equal(t, "password", string(c.Users[0].Password), "pässword")
+}
+
+func TestEnvironmentErrors(t *testing.T) {
+	const doc = `issuer: https://id.example.com
+clients: [{client_id: worker, preset: service, client_secret: s}]
+users: [{username: a.b}, {username: a-b}]
+`
+	for name, tc := range map[string]struct{ environ, want []string }{
+		"unknown":          {[]string{"AUTHZD_LISTN=:1"}, []string{"AUTHZD_LISTN: unknown variable"}},
+		"port alone":       {[]string{"AUTHZD_PORT=9010"}, []string{"AUTHZD_PORT: unknown variable"}},
+		"unknown client":   {[]string{"AUTHZD_CLIENTS_SPA_SCOPE=openid"}, []string{"AUTHZD_CLIENTS_SPA_SCOPE: unknown variable"}},
+		"bad value":        {[]string{"AUTHZD_LISTEN=x", "AUTHZD_LOG_LEVEL=loud"}, []string{`AUTHZD_LISTEN: listen "x": not an address with a port`, `AUTHZD_LOG_LEVEL: log.level "loud": not a value of this key`}},
+		"bad element":      {[]string{"AUTHZD_TRUSTED_PROXIES=10.0.0.0/8,x,,"}, []string{`AUTHZD_TRUSTED_PROXIES: trusted_proxies[1] "x": not a network`, "AUTHZD_TRUSTED_PROXIES: trusted_proxies[2]: empty entry", "AUTHZD_TRUSTED_PROXIES: trusted_proxies[3]: empty entry"}},
+		"element twice":    {[]string{"AUTHZD_SECRET_FILE=a,a"}, []string{`AUTHZD_SECRET_FILE: secret_file[1] "a": given twice`}},
+		"secret and file":  {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=a", "AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=b"}, []string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret: AUTHZD_CLIENTS_WORKER_CLIENT_SECRET is set too"}},
+		"no file":          {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=/nowhere"}, []string{`AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret_file "/nowhere": no such file or directory`}},
+		"ambiguous":        {[]string{"AUTHZD_USERS_A_B_NAME=x"}, []string{"AUTHZD_USERS_A_B_NAME: could mean users[0].name or users[1].name"}},
+		"value hides file": {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=é"}, []string{`AUTHZD_CLIENTS_WORKER_CLIENT_SECRET: clients[0].client_secret "********": not a client secret (RFC 6749 appendix A.2)`}},
+	} {
+		t.Run(name, func(t *testing.T) { compare(t, errorsOf(t, doc, tc.environ...), tc.want) })
+	}
+}
+
+// TestEnvironmentNames proves that no two keys have the same variable.
+func TestEnvironmentNames(t *testing.T) {
+	l := &loader{cfg: Config{
+		Resources: []Resource{{Resource: "r"}}, Clients: []Client{{ClientID: "c"}},
+		Users: []User{{Username: "u"}}, Connectors: []Connector{{ID: "g"}},
+	}}
+	targets := map[string][]target{}
+	l.eachTarget(reflect.ValueOf(&l.cfg).Elem(), "", "AUTHZD", targets)
+	for name, found := range targets {
+		if len(found) > 1 {
+			t.Errorf("%s could mean %s or %s", name, found[0].path, found[1].path)
+		}
+		if serviceLink(name, "x") {
+			t.Errorf("%s is taken for a variable of Kubernetes", name)
+		}
+	}
+	for _, name := range []string{"AUTHZD_ISSUER", "AUTHZD_LIFETIMES_ACCESS_TOKEN", "AUTHZD_CLIENTS_C_CLIENT_SECRET_FILE", "AUTHZD_USERS_U_ADDRESS_COUNTRY"} {
+		if targets[name] == nil {
+			t.Errorf("no variable %s", name)
+		}
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "secret")
+	for content, want := range map[string]string{
+		"s3cr3t": "s3cr3t", "s3cr3t\n": "s3cr3t", "s3cr3t\r\n": "s3cr3t", " s p a c e s \n": " s p a c e s ",
+		"": "", "\n": "", "two\nlines\n": "", "s3cr3t\n\n": "", "nul\x00": "", strings.Repeat("x", 16<<10+1): "",
+	} {
+		writeFile(t, name, content)
+		secret, p := readSecret(name)
+		if string(secret) != want || (p == nil) != (want != "") {
+			t.Errorf("%.20q: %q, problem %v", content, string(secret), p)
+		}
+	}
+}
+
+func TestDev(t *testing.T) {
+	c, err := LoadDev("", "/data", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "issuer", c.Issuer, "http://localhost:9010")
+	equal(t, "listen", c.Listen, "localhost:9010")
+	equal(t, "path", c.Storage.Bolt.Path, "/data/authzd.db")
+	equal(t, "secret_file", c.SecretFile, PathList{"/data/secret"})
+	equal(t, "client", c.Clients[0].ClientID, DevClientID)
+	equal(t, "redirect URI", c.Clients[0].RedirectURIs, []string{"http://localhost:9010/playground"})
+	equal(t, "consent can be seen", c.Clients[0].FirstParty, false)
+	equal(t, "user", c.Users[0].Username, DevUsername)
+	equal(t, "password", string(c.Users[0].Password), DevPassword)
+
+	c, err = LoadDev("", `/odd "folder"`+"\u00e9", []string{"AUTHZD_ISSUER=http://127.0.0.1:9020/auth", "AUTHZD_CLIENTS_PLAYGROUND_FIRST_PARTY=true"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "path", c.Storage.Bolt.Path, `/odd "folder"`+"\u00e9/authzd.db")
+	equal(t, "listen follows issuer", c.Listen, "127.0.0.1:9020")
+	equal(t, "redirect URI follows issuer", c.Clients[0].RedirectURIs, []string{"http://127.0.0.1:9020/auth/playground"})
+	equal(t, "demo client by environment", c.Clients[0].FirstParty, true)
+}
+
+// TestDevWithFile proves that the file wins where it speaks.
+func TestDevWithFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "authzd.yaml")
+	writeFile(t, file, `issuer: http://localhost:9020
+storage: {bolt: {path: /mine/db}}
+clients:
+  - {client_id: spa, preset: spa, redirect_uris: [http://localhost:4200/cb]}
+users:
+  - {username: alice, password: mine}
+`)
+	c, err := LoadDev(file, "/data", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "listen", c.Listen, "localhost:9020")
+	equal(t, "path", c.Storage.Bolt.Path, "/mine/db")
+	ids := []string{c.Clients[0].ClientID, c.Clients[1].ClientID}
+	equal(t, "clients", ids, []string{"spa", "playground"})
+	equal(t, "rotation of the demo client", c.Clients[1].RefreshTokenRotation, true)
+	equal(t, "users", len(c.Users), 1)
+	equal(t, "password", string(c.Users[0].Password), "mine")
+	equal(t, "format", c.Log.Format, "text")
+
+	writeFile(t, file, "issuer: https://id.example.com\nlisten: :1\n")
+	c, err = LoadDev(file, "/data", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "listen", c.Listen, ":1")
+	equal(t, "users off loopback", len(c.Users), 0)
+
+	writeFile(t, file, "issuer: nonsense\n")
+	_, err = LoadDev(file, "/data", nil)
+	equal(t, "only the file is to blame", err.Error(), file+`:1:9: issuer "nonsense": not an absolute URI`)
+}
+
+// TestErrorsAreTyped proves that a program can find its way in them.
+func TestErrorsAreTyped(t *testing.T) {
+	_, err := Parse("f", []byte("issuer: https://id.example.com\ntls: {cert_file: /nowhere, key_file: /nowhere}"), nil)
+	var one *Error
+	if !errors.As(err, &one) || one.Key != "tls.cert_file" || one.Line != 2 || one.Column != 18 || one.Value != `"/nowhere"` {
+		t.Errorf("first error %+v", one)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the cause is lost")
+	}
+}
+
+func TestTLS(t *testing.T) {
+	cert, key := newCertificate(t)
+	_, otherKey := newCertificate(t)
+	dir := t.TempDir()
+	for name, content := range map[string]string{"cert": cert, "key": key, "other": otherKey, "not": "PEM"} {
+		writeFile(t, filepath.Join(dir, name), content)
+	}
+	t.Chdir(dir)
+	const doc = "issuer: https://id.example.com\ntls: {cert_file: cert, key_file: "
+	mustParse(t, doc+"key}")
+	compare(t, errorsOf(t, doc+"other}"), []string{"f:2:6: tls: private key does not match public key"})
+	compare(t, errorsOf(t, doc+"not}"), []string{"f:2:6: tls: failed to find any PEM data in key input"})
+	compare(t, errorsOf(t, strings.Replace(doc, "https://id.example.com", "http://localhost", 1)+"key}"),
+		[]string{`f:1:9: issuer "http://localhost": is http, but tls is configured`})
+}
+
+func TestNearest(t *testing.T) {
+	candidates := []string{"client_id", "client_secret", "redirect_uris", "scope", "listen"}
+	for word, want := range map[string]string{
+		"clientid": "client_id", "CLIENT-SECRET": "client_secret", "redirect_uri": "redirect_uris", "scopes": "scope",
+		"secret": "client_secret", "port": "", "id": "", "": "", strings.Repeat("x", 10_000): "",
+	} {
+		equal(t, word, nearest(word, candidates), want)
+	}
+	if slices.Contains(candidates, "") {
+		t.Fatal("no candidate may be empty")
+	}
+}

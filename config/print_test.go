@@ -1,0 +1,75 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestPrintIsTheConfiguration proves that what is printed, with its secrets put back, loads as the
+// same configuration.
+func TestPrintIsTheConfiguration(t *testing.T) {
+	data := exampleYAML(t)
+	inExampleFolder(t)
+	c, err := Parse("example.yaml", data, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"portal secret", "alice's password", "google secret", "change me"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("%q is printed", secret)
+		}
+	}
+	if _, err := Parse("printed", text, nil); err == nil || !strings.Contains(err.Error(), "this is the mask") {
+		t.Errorf("masks are taken for secrets: %v", err)
+	}
+	masked := strings.ReplaceAll(string(text), `'********'`, "restored")
+	masked = strings.ReplaceAll(masked, `"********"`, "restored")
+	masked = strings.ReplaceAll(masked, "********", "restored")
+	again, err := Parse("printed", []byte(masked), nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, masked)
+	}
+	c.hide()
+	again.hide()
+	if !reflect.DeepEqual(c, again) {
+		t.Errorf("printed and loaded again:\n%+v\nwas:\n%+v", again, c)
+	}
+}
+
+// normalize makes empty lists and maps nil: to a configuration they are the same.
+func normalize(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		if v.Type() == typePrefix {
+			return
+		}
+		for i := range v.NumField() {
+			normalize(v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			normalize(v.Index(i))
+		}
+		if v.Len() == 0 {
+			v.SetZero()
+		}
+	case reflect.Map:
+		if v.Len() == 0 {
+			v.SetZero()
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	for text, want := range map[string]string{
+		"0s": "0s", "90s": "1m30s", "60s": "1m", "3600s": "1h", "1h0m1s": "1h0m1s", "720h": "720h", "100m": "1h40m", "10s": "10s", "1500ms": "1.5s",
+	} {
+		d, _ := parseDuration(text)
+		equal(t, text, short(d), want)
+	}
+}

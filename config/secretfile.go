@@ -1,0 +1,72 @@
+package config
+
+import (
+	"io"
+	"os"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decodeSecretFile reads the secret at path from the file that <key>_file names.
+func (l *loader) decodeSecretFile(n ast.Node, v reflect.Value, path string) {
+	if isEmpty(n) {
+		return
+	}
+	filePath := path + "_file"
+	if l.given(path) {
+		l.secretTwice(n, path, filePath)
+		return
+	}
+	l.locate(n, filePath)
+	l.locate(n, path)
+	name, ok := text(n)
+	if !ok {
+		l.report(filePath, nil, problemf("write the name of a file", "expected a single value, found %s", kind(n)))
+		return
+	}
+	l.setFromFile(v, name, filePath)
+}
+
+// secretTwice reports, at the key that came second, a secret that this file gives both in itself
+// and by the name of a file.
+func (l *loader) secretTwice(n ast.Node, path, second string) {
+	_, byFile := l.origins[path+"_file"]
+	if l.origins[path].file != l.file || byFile == (second != path) {
+		return
+	}
+	l.locate(n, second)
+	l.report(second, nil, problemf("remove one of the two", "given both here and in a file"))
+}
+
+// setFromFile sets a secret to what the file holds.
+func (l *loader) setFromFile(v reflect.Value, name, filePath string) {
+	secret, p := readSecret(name)
+	v.SetString(string(secret))
+	l.report(filePath, name, p)
+}
+
+// readSecret reads a file that holds one secret, without the newline that editors add.
+func readSecret(name string) (Secret, *problem) {
+	const most = 16 << 10 // bytes
+	file, err := os.Open(name)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err != nil {
+		return "", unreadable(err)
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case len(data) > most:
+		return "", problemf("", "larger than %d bytes", most)
+	case secret == "":
+		return "", problemf("write the secret into it", "the file is empty")
+	case strings.ContainsAny(secret, "\x00\r\n"):
+		return "", problemf("the file must hold the secret and nothing else", "more than one line, or not text")
+	}
+	return Secret(secret), nil
+}
