@@ -3,8 +3,10 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +139,34 @@ func TestReplicasStartAtOnce(t *testing.T) {
 	}
 	if user, err := first.Authenticate(t.Context(), "alice@example.com", "correct horse", home); err != nil || user.Username != "alice" {
 		t.Errorf("got %v, %v", user, err)
+	}
+}
+
+// A username and a verified address that are the same never get through together.
+func TestLoginNamesRace(t *testing.T) {
+	d := newDirectory(t)
+	for i := range 20 {
+		address := fmt.Sprintf("user%d@example.com", i)
+		seeds := []Seed{
+			{Username: address},
+			{Username: fmt.Sprint("user", i), Profile: storage.Profile{Email: address, EmailVerified: true}},
+		}
+		var refused atomic.Int32
+		var all sync.WaitGroup
+		for _, seed := range seeds {
+			all.Go(func() {
+				err := d.EnsureUsers(t.Context(), []Seed{seed})
+				if taken := (*TakenError)(nil); errors.As(err, &taken) {
+					refused.Add(1)
+				} else if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if refused.Load() != 1 {
+			t.Errorf("%d of two were refused", refused.Load())
+		}
 	}
 }
 

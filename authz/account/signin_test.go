@@ -276,16 +276,21 @@ func TestLink(t *testing.T) {
 
 // Two tabs, two replicas: the first logins of one identity make one user.
 func TestConcurrentFirstLogins(t *testing.T) {
-	for _, seeds := range [][]Seed{
-		nil,
-		{{Username: "alice", Profile: storage.Profile{Email: "alice@gmail.com", EmailVerified: true}}},
+	byAddress := Seed{Username: "alice", Profile: storage.Profile{Email: "alice@gmail.com", EmailVerified: true}}
+	for _, tt := range []struct {
+		id    connect.Identity
+		seeds []Seed
+	}{
+		{with(google("1", "alice@gmail.com"), "alice"), nil},
+		{with(google("1", "alice@gmail.com"), "alice"), []Seed{byAddress}},
+		{claimed("1", ""), nil}, // nothing but the identity is the same
 	} {
-		d := newDirectory(t, seeds...)
+		d := newDirectory(t, tt.seeds...)
 		ids := make([]string, 16)
 		var all sync.WaitGroup
 		for i := range ids {
 			all.Go(func() {
-				user, err := d.SignInWith(t.Context(), with(google("1", "alice@gmail.com"), "alice"))
+				user, err := d.SignInWith(t.Context(), tt.id)
 				if err != nil {
 					t.Error(err)
 					return

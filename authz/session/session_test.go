@@ -1,10 +1,12 @@
 package session_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,8 +96,12 @@ func TestCookie(t *testing.T) {
 	for _, tt := range tests {
 		m := session.New(openStore(t), tt.config)
 		w := httptest.NewRecorder()
-		if _, err := m.Start(t.Context(), w, nil, alice, session.Login{}, tt.remember); err != nil {
+		s, err := m.Start(t.Context(), w, nil, alice, session.Login{}, tt.remember)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if s.Remember != (tt.remember && tt.config.RememberMe > 0) {
+			t.Errorf("remember=%v: the session has %v", tt.remember, s.Remember)
 		}
 		name, rest, _ := strings.Cut(w.Header().Get("Set-Cookie"), "=")
 		_, attributes, _ := strings.Cut(rest, "; ")
@@ -248,6 +254,50 @@ func TestEnd(t *testing.T) {
 	w := httptest.NewRecorder()
 	if err := m.End(t.Context(), w, nil); err != nil || w.Header().Get("Set-Cookie") == "" {
 		t.Errorf("ending nothing: %v, cookie %q", err, w.Header().Get("Set-Cookie"))
+	}
+}
+
+// A login during the logout of its old session does not bring that one back.
+func TestLoginRacesWithEnd(t *testing.T) {
+	m := session.New(openStore(t), limits)
+	for range 30 {
+		old := signIn(t, m, newBrowser(), alice, false)
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := m.Start(t.Context(), httptest.NewRecorder(), old, alice, session.Login{}, false); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := m.End(t.Context(), httptest.NewRecorder(), old); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if s, err := m.LoadByID(t.Context(), old.ID); s != nil || err != nil {
+			t.Fatalf("the session that ended is back: %+v, %v", s, err)
+		}
+	}
+}
+
+// A lost store is not a browser without a login.
+func TestStoreFails(t *testing.T) {
+	store := openStore(t)
+	m, b := session.New(store, limits), newBrowser()
+	s := signIn(t, m, b, alice, false)
+	store.Close()
+	if got, err := m.Load(t.Context(), b.request()); got != nil || !errors.Is(err, storage.ErrClosed) {
+		t.Errorf("load: %v, %v", got, err)
+	}
+	for _, old := range []*session.Session{nil, s} {
+		w := httptest.NewRecorder()
+		if _, err := m.Start(t.Context(), w, old, alice, session.Login{}, false); !errors.Is(err, storage.ErrClosed) || len(w.Result().Cookies()) != 0 {
+			t.Errorf("start: %v, cookies %v", err, w.Result().Cookies())
+		}
+	}
+	w := httptest.NewRecorder()
+	if err := m.End(t.Context(), w, s); !errors.Is(err, storage.ErrClosed) || len(w.Result().Cookies()) != 0 {
+		t.Errorf("end: %v, cookies %v", err, w.Result().Cookies())
 	}
 }
 
