@@ -15,9 +15,9 @@ const (
 	secretBytes  = 32 // 256 bits
 	browserBytes = 16
 
-	sidLength    = 22 // characters of unpadded base64url
-	secretLength = 43
-	browserChars = 22
+	sidLength     = 22 // characters of unpadded base64url
+	secretLength  = 43
+	browserLength = 22
 
 	// maxCookies bounds the lookups of one request that carries many cookies of our name.
 	maxCookies = 4
@@ -61,7 +61,7 @@ func (t ticket) opens(s *Session) bool {
 // The cookie is SameSite=Lax because an upstream's callback is a cross-site top-level GET.
 func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) string {
 	for _, c := range r.CookiesNamed(m.browserCookieName()) {
-		if wellFormed(c.Value, browserChars) {
+		if wellFormed(c.Value, browserLength) {
 			return hash(c.Value)
 		}
 	}
