@@ -16,8 +16,8 @@ const (
 var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled}
 
 // Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
-// the request's event knows by now, and authzd_alarms_total. The name is a constant; string values
-// of attrs are cleaned as those of an event are. Outside Handler it is logged to slog.Default() and
+// the request's event knows by now, and authzd_alarms_total. The name is a constant; values of attrs
+// that are not numbers or times are made strings and cleaned as those of an event are. Outside Handler it is logged to slog.Default() and
 // not counted.
 func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 	e := Event(ctx)
@@ -33,7 +33,9 @@ func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 	record.AddAttrs(slog.String("alarm", name))
 	record.AddAttrs(e.identity()...)
 	for _, a := range attrs {
-		if a.Value.Kind() == slog.KindString {
+		switch a.Value.Kind() {
+		case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
+		default:
 			a.Value = slog.StringValue(clean(a.Value.String(), maxText))
 		}
 		record.AddAttrs(a)
@@ -48,12 +50,12 @@ func (e *Entry) identity() []slog.Attr {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return []slog.Attr{
+	return appendKnown(nil,
 		slog.String("request_id", e.requestID),
 		slog.String("route", e.route),
 		slog.String("remote", e.remoteText()),
 		slog.String("client_id", e.clientID),
 		slog.String("sub", e.subject),
 		slog.String("gid", e.grantID),
-	}
+	)
 }

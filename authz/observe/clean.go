@@ -3,54 +3,72 @@ package observe
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// credentials finds what must not be in a log even when an error quotes it: authzd's own tokens
-// and codes by their prefix, JWTs, parameters that carry a credential, and Authorization values.
-var credentials = regexp.MustCompile(`az[rc]_[A-Za-z0-9_-]+` +
-	`|eyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*)*` +
+// secretPrefixes begin credentials that can be told by their look: authzd's own refresh tokens and
+// codes, any JWT, Google's access tokens and client secrets.
+var secretPrefixes = []string{"azr_", "azc_", "eyJ", "ya29.", "GOCSPX-"}
+
+// credentials finds what must not be in a log even when an error quotes it: the above, parameters
+// that carry a credential (of a form, a URL or JSON), and Authorization headers.
+var credentials = regexp.MustCompile(`(?:az[rc]_|eyJ|ya29\.|GOCSPX-)[A-Za-z0-9._~+/=-]*` +
 	`|(?i:\b(?:code|code_verifier|client_secret|secret|password|token|access_token|refresh_token|id_token|id_token_hint|` +
-	`assertion|client_assertion|subject_token|actor_token|state|nonce|session)(?:=|%3d)[^\s&"']+)` +
-	`|(?i:\b(?:bearer|basic|dpop)\s+[A-Za-z0-9._~+/=-]{8,})`)
+	`assertion|client_assertion|subject_token|actor_token|state|nonce)(?:=|%3d|"\s*:\s*")[^\s&"']*)` +
+	`|\b(?:[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc])\s+[A-Za-z0-9._~+/=-]{8,}`)
+
+// markers are what a string in lower case must have one of for credentials to find anything.
+var markers = []string{"azr_", "azc_", "eyj", "ya29.", "gocspx-", "=", "%3d", `"`, "bearer", "basic"}
 
 const redacted = "[redacted]"
 
-// clean makes a value fit for the log: at most max bytes, without credentials and without
+// clean makes a value fit for the log: at most limit bytes, without credentials and without
 // characters that a terminal or a reader may take for something else.
-func clean(s string, max int) string {
-	if plain(s) && len(s) <= max {
+func clean(s string, limit int) string {
+	if len(s) <= limit && plain(s) {
 		return s
 	}
-	s = credentials.ReplaceAllString(s, redacted)
-	s = escape(s)
-	if len(s) > max {
-		cut := max
-		for cut > 0 && !utf8.RuneStart(s[cut]) {
-			cut--
-		}
-		s = s[:cut] + "…"
+	if len(s) > 4*limit { // enough to redact before the last cut
+		s = s[:4*limit]
 	}
-	return s
+	lower := strings.ToLower(s)
+	if slices.ContainsFunc(markers, func(m string) bool { return strings.Contains(lower, m) }) {
+		s = credentials.ReplaceAllString(s, redacted)
+	}
+	return cut(escape(s), limit)
 }
 
-// plain reports whether s is printable ASCII in which credentials would find nothing. It is right
-// for identifiers and cheap; a wrong "no" costs time only.
+// plain recognises identifiers cheaply: printable ASCII in which neither escape nor credentials
+// would find anything.
 func plain(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c < ' ', c > '~', c == '=', c == '%', c == ' ':
+		case c <= ' ', c > '~', c == '=', c == '%', c == '"':
 			return false
 		}
 	}
-	return !strings.Contains(s, "eyJ") && !strings.Contains(s, "azr_") && !strings.Contains(s, "azc_")
+	return !slices.ContainsFunc(secretPrefixes, func(p string) bool { return strings.Contains(s, p) })
+}
+
+// cut shortens s to limit bytes, between characters.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const ellipsis = "…"
+	end := limit - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
 }
 
 // escape writes characters that are not printable as \u sequences.
 func escape(s string) string {
-	if strings.IndexFunc(s, hidden) < 0 && utf8.ValidString(s) {
+	if strings.IndexFunc(s, hidden) < 0 {
 		return s
 	}
 	var b strings.Builder
@@ -64,6 +82,6 @@ func escape(s string) string {
 	return b.String()
 }
 
-// hidden is true for controls, bidirectional overrides, invisible spaces and the like. Line feeds
-// and tabs are among them: a stack becomes one line.
+// hidden is true for controls, bidirectional overrides, invisible spaces and the like, and for
+// bytes that are no UTF-8.
 func hidden(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

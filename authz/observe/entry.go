@@ -14,7 +14,7 @@ import (
 const (
 	maxName  = 128  // bytes of an identifier in an event
 	maxText  = 1024 // bytes of a cause or an added value
-	maxStack = 8192 // bytes of a stack
+	maxStack = 8192 // bytes of a panic's stack
 	maxAdded = 8    // values added to one event
 )
 
@@ -31,7 +31,6 @@ type Entry struct {
 	mu                         sync.Mutex
 	done                       bool
 	quiet                      bool
-	panicked                   bool
 	route                      string
 	clientID, subject, grantID string
 	grantType                  string
@@ -128,14 +127,13 @@ func (e *Entry) setQuiet() { e.set(func() { e.quiet = true }) }
 
 func (e *Entry) setPanic(v any) {
 	e.set(func() {
-		e.panicked = true
 		if v == http.ErrAbortHandler {
 			e.outcome = "aborted"
 			return
 		}
 		e.outcome, e.code = "panic", "server_error"
 		e.cause = clean(fmt.Sprint(v), maxText)
-		e.stack = clean(string(debug.Stack()), maxStack)
+		e.stack = cut(string(debug.Stack()), maxStack) // names and numbers of ours, nothing of a client's
 	})
 }
 
@@ -192,7 +190,7 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 		slog.Int64("bytes", x.response.bytes),
 		slog.String("remote", e.remoteText()),
 	)
-	for _, a := range [...]slog.Attr{
+	attrs = appendKnown(attrs,
 		slog.String("client_id", e.clientID),
 		slog.String("sub", e.subject),
 		slog.String("gid", e.grantID),
@@ -202,17 +200,23 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 		slog.String("error", e.code),
 		slog.String("cause", e.cause),
 		slog.String("stack", e.stack),
-	} {
-		if a.Value.String() != "" {
-			attrs = append(attrs, a)
-		}
-	}
+	)
 	attrs = append(attrs, e.added...)
 
 	record := slog.NewRecord(time.Now(), level, "request", 0)
 	record.AddAttrs(attrs...)
 	// A log that cannot be written is not the client's trouble, and there is nobody else to tell.
 	_ = o.logger.Handle(ctx, record)
+}
+
+// appendKnown leaves out the strings that nobody has told.
+func appendKnown(attrs []slog.Attr, more ...slog.Attr) []slog.Attr {
+	for _, a := range more {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
+	return attrs
 }
 
 func (e *Entry) remoteText() string {

@@ -55,6 +55,7 @@ type metrics struct {
 	tokens    map[string]prometheus.Counter  // by grant type
 	alarms    map[string]prometheus.Counter  // by name
 	loginVec  *prometheus.CounterVec
+	panics    prometheus.Counter
 }
 
 func newMetrics(cfg Config) (*metrics, error) {
@@ -74,8 +75,11 @@ func newMetrics(cfg Config) (*metrics, error) {
 	alarms := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "authzd_alarms_total", Help: "Security alarms.",
 	}, []string{"name"})
+	panics := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "authzd_panics_total", Help: "Handlers that panicked: mistakes in the program.",
+	})
 
-	for _, c := range []prometheus.Collector{requests, durations, tokens, logins, alarms,
+	for _, c := range []prometheus.Collector{requests, durations, tokens, logins, alarms, panics,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := cfg.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
@@ -92,6 +96,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		tokens:    counters(tokens, grantTypes),
 		alarms:    counters(alarms, alarmNames),
 		loginVec:  logins,
+		panics:    panics,
 	}
 	for _, route := range append([]string{other}, cfg.Routes...) {
 		m.durations[route] = durations.WithLabelValues(route)
@@ -114,6 +119,9 @@ func (m *metrics) request(e *Entry, method string, status int, elapsed time.Dura
 	route := m.routes.bound(e.route)
 	m.requests.get(requestKey{route, m.methods.bound(method), status}).Inc()
 	m.durations[route].Observe(elapsed.Seconds())
+	if e.stack != "" {
+		m.panics.Inc()
+	}
 	if e.grantType != "" && status == http.StatusOK {
 		count(m.tokens, e.grantType)
 	}

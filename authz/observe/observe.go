@@ -109,6 +109,9 @@ func (o *Observer) Handler(next http.Handler) http.Handler {
 	})
 }
 
+// unfinished are headers that a handler may have set for the answer that it did not get to write.
+var unfinished = []string{"Content-Encoding", "Content-Length", "Content-Type", "Etag", "Last-Modified", "Location", "Set-Cookie"}
+
 // serve runs the handler and answers for it if it panics.
 func (x *exchange) serve(next http.Handler) {
 	defer func() {
@@ -121,6 +124,9 @@ func (x *exchange) serve(next http.Handler) {
 			// The handler wants the connection cut, or the client holds the beginning of an answer
 			// that must not pass for a whole one.
 			panic(http.ErrAbortHandler)
+		}
+		for _, name := range unfinished {
+			x.response.Header().Del(name)
 		}
 		x.entry.observer.panicked.ServeHTTP(&x.response, x.request)
 	}()

@@ -28,7 +28,10 @@ func (p proxies) trusts(addr netip.Addr) bool {
 
 // identify returns the client's address and the id of the request.
 func (p proxies) identify(r *http.Request) (netip.Addr, string) {
-	peer := hostAddr(r.RemoteAddr)
+	var peer netip.Addr // stays zero on a Unix socket
+	if addrPort, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		peer = addrPort.Addr().Unmap().WithZone("")
+	}
 	if !p.trusts(peer) {
 		return peer, newRequestID()
 	}
