@@ -1,0 +1,335 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+)
+
+const online = "openid orders.read" // no offline_access: tokens live and die with the session
+
+// until waits for a condition; the test fails if it takes unreasonably long.
+func until(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: it never happened", what)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// onlineTokens signs in and returns tokens that depend on the browser's session.
+func onlineTokens(t *testing.T, s *authztest.Server) (*authztest.Browser, authztest.Tokens) {
+	t.Helper()
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.SPA, url.Values{"scope": {online}})
+	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	if tokens.Status != 200 {
+		t.Fatalf("%+v", tokens)
+	}
+	return b, tokens
+}
+
+// session asks GET or POST /session… with an access token.
+func session(t *testing.T, s *authztest.Server, method, path, token string) (status int, state map[string]any) {
+	t.Helper()
+	request, err := http.NewRequest(method, s.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, state
+}
+
+func TestLogoutEndsOnlineTokens(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, tokens := onlineTokens(t, s)
+	code, verifier := b.Code(t, authztest.SPA, nil)
+	offline := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+
+	page := get(t, b, s.URL+"/logout")
+	if !page.Has("logout-confirm") {
+		t.Fatalf("no confirmation: %.300s", page.Body)
+	}
+	done := b.Do(t, page.Submit(t, "logout-confirm", nil))
+	if done.Status != 200 || !strings.Contains(done.Body, "You are logged out") {
+		t.Fatalf("%d %.300s", done.Status, done.Body)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("online refresh after logout: %+v", got)
+	}
+	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+		t.Errorf("userinfo with an online token after logout: %d", status)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(offline.RefreshToken)); got.Status != 200 {
+		t.Errorf("offline refresh after logout: %+v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("silent sign-in after logout: %v", got)
+	}
+}
+
+// RP-Initiated Logout 1.0 sections 2 and 3.
+func TestRPInitiatedLogout(t *testing.T) {
+	const back = "https://app.example.com/bye"
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{back} })
+	type row struct {
+		name, hint, uri string
+		status          int
+		location        string
+	}
+	b, tokens := onlineTokens(t, s)
+	parts := strings.Split(tokens.IDToken, ".")
+	for _, r := range []row{
+		{"without a hint", "", back, 200, ""},
+		{"with an unsigned hint", parts[0] + "." + parts[1] + ".", back, 200, ""},
+		{"with an access token as hint", tokens.AccessToken, back, 200, ""},
+	} {
+		page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {r.hint}, "post_logout_redirect_uri": {r.uri}}.Encode())
+		if page.Status != r.status || page.Header.Get("Location") != r.location || !page.Has("logout-confirm") {
+			t.Errorf("%s: %d %s", r.name, page.Status, page.Header.Get("Location"))
+		}
+	}
+	for _, uri := range []string{back + "/", back + "?x=y", "https://evil.example/bye", "javascript:alert(1)"} {
+		b, tokens := onlineTokens(t, s)
+		page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {uri}}.Encode())
+		if page.Status != 200 || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "You are logged out") {
+			t.Errorf("to %s: %d %s", uri, page.Status, page.Header.Get("Location"))
+		}
+	}
+	page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"s&t"}}.Encode())
+	if page.Status != 303 || page.Header.Get("Location") != back+"?state=s%26t" {
+		t.Errorf("%d %s", page.Status, page.Header.Get("Location"))
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("still signed in: %v", got)
+	}
+}
+
+// A foreign site must not be able to log anybody out without a question.
+func TestLogoutFromAnotherSite(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/logout", strings.NewReader("confirm=yes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Origin", "https://evil.example")
+	if page := get(t, b, b.Do(t, request).Header.Get("Location")); !page.Has("logout-confirm") {
+		t.Errorf("%d %.300s", page.Status, page.Body)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("code") == "" {
+		t.Errorf("logged out: %v", got)
+	}
+}
+
+// With activity: refresh, a refresh keeps the session alive; without any it ends after the idle limit.
+func TestIdleLimitWithRefreshActivity(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{Sessions: authz.Sessions{Idle: 2 * time.Second, Max: time.Hour, RememberMe: time.Hour}}, nil)
+	b, tokens := onlineTokens(t, s)
+	began := time.Now()
+	until(t, "twice the idle limit has passed", func() bool {
+		tokens = s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+		if tokens.Status != 200 {
+			t.Fatalf("after %v: %+v", time.Since(began), tokens)
+		}
+		return time.Since(began) > 4*time.Second
+	})
+	until(t, "the session ends", func() bool {
+		return redirect(t, ask(t, s.NewBrowser(t), authztest.SPA, url.Values{"prompt": {"none"}})).Get("error") != "" &&
+			userinfo(t, s, tokens.AccessToken) == 401
+	})
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("refresh after the idle limit: %+v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("silent sign-in after the idle limit: %v", got)
+	}
+}
+
+// With activity: beacon, polling does not keep the session alive, and the user does.
+func TestIdleLimitWithBeacon(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{Sessions: authz.Sessions{Idle: 2 * time.Second, Max: time.Hour, RememberMe: time.Hour, Beacon: true}}, nil)
+	_, tokens := onlineTokens(t, s)
+	began := time.Now()
+	until(t, "twice the idle limit has passed", func() bool {
+		if status, state := session(t, s, http.MethodPost, "/session/activity", tokens.AccessToken); status != 200 || state["active"] != true {
+			t.Fatalf("beacon after %v: %d %v", time.Since(began), status, state)
+		}
+		return time.Since(began) > 4*time.Second
+	})
+	until(t, "the session ends although the app polls", func() bool {
+		status, state := session(t, s, http.MethodGet, "/session", tokens.AccessToken)
+		next := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+		if next.Status == 200 {
+			tokens = next
+		}
+		return next.Error == "invalid_grant" && (status == 401 || state["active"] == false)
+	})
+	if status, _ := session(t, s, http.MethodPost, "/session/activity", tokens.AccessToken); status != 401 {
+		t.Errorf("a beacon brings the session back: %d", status)
+	}
+}
+
+func TestSessionStatus(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, tokens := onlineTokens(t, s)
+	status, state := session(t, s, http.MethodGet, "/session", tokens.AccessToken)
+	for _, name := range []string{"idle_expires_at", "expires_at", "auth_time", "sid", "sub"} {
+		if state[name] == nil {
+			t.Errorf("%d without %s: %v", status, name, state)
+		}
+	}
+	read := func(header http.Header) (int, string) {
+		request, err := http.NewRequest(http.MethodGet, s.URL+"/session", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = header
+		response, err := b.HTTP.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
+	}
+	if status, body := read(http.Header{"Sec-Fetch-Site": {"same-origin"}}); status != 200 || !strings.Contains(body, `"active":true`) {
+		t.Errorf("same origin: %d %s", status, body)
+	}
+	for _, header := range []http.Header{{"Sec-Fetch-Site": {"same-site"}}, {"Sec-Fetch-Site": {"cross-site"}}, {"Origin": {"https://app.example.com"}}, {"Origin": {"null"}}} {
+		if status, body := read(header); status != 401 || strings.Contains(body, "sub") {
+			t.Errorf("%v: %d %s", header, status, body)
+		}
+	}
+}
+
+func TestCORS(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.ThirdParty {
+			m.AllowedOrigins = []string{"https://partner.example.com"}
+		}
+	})
+	send := func(method, path, origin, body string) http.Header {
+		request, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Origin", origin)
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if method == http.MethodOptions {
+			request.Header.Set("Access-Control-Request-Method", "POST")
+			request.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.Header
+	}
+	const app, partner, evil = "https://app.example.com", "https://partner.example.com", "https://evil.example"
+	for _, r := range []struct {
+		method, path, origin, body, want string
+	}{
+		{"OPTIONS", "/token", app, "", app},
+		{"OPTIONS", "/token", partner, "", partner},
+		{"OPTIONS", "/token", evil, "", ""},
+		{"OPTIONS", "/userinfo", app, "", app},
+		{"OPTIONS", "/revoke", app, "", app},
+		{"OPTIONS", "/session/activity", app, "", app},
+		{"POST", "/token", app, "grant_type=authorization_code&client_id=spa&code=x", app}, // an error
+		{"POST", "/token", partner, "grant_type=authorization_code&client_id=spa&code=x", ""},
+		{"POST", "/token", app, "grant_type=authorization_code&client_id=partner&code=x", ""},
+		{"POST", "/token", evil, "grant_type=authorization_code&client_id=spa&code=x", ""},
+		{"POST", "/revoke", app, "client_id=spa&token=x", app},
+		{"GET", "/userinfo", app, "", app}, // 401
+		{"GET", "/userinfo", evil, "", ""},
+		{"GET", "/jwks.json", evil, "", "*"},
+		{"GET", "/.well-known/openid-configuration", evil, "", "*"},
+		{"GET", "/authorize", app, "", ""},
+		{"OPTIONS", "/authorize", app, "", ""},
+		{"GET", "/login", app, "", ""},
+		{"GET", "/account", app, "", ""},
+	} {
+		header := send(r.method, r.path, r.origin, r.body)
+		if got := header.Get("Access-Control-Allow-Origin"); got != r.want {
+			t.Errorf("%s %s from %s: %q, want %q", r.method, r.path, r.origin, got, r.want)
+		}
+		if header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s %s allows credentials", r.method, r.path)
+		}
+	}
+	if got := send("GET", "/userinfo", app, "").Get("Access-Control-Expose-Headers"); !strings.Contains(strings.ToLower(got), "www-authenticate") {
+		t.Errorf("exposed: %q", got)
+	}
+}
+
+// Every variant of the well-known paths, with an issuer that has a path of its own.
+func TestDiscovery(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	fetch := func(handler http.Handler, issuer, path string) map[string]any {
+		t.Helper()
+		response := serve(handler, path)
+		var document map[string]any
+		if err := json.Unmarshal(response.Body.Bytes(), &document); err != nil || response.Code != 200 {
+			t.Fatalf("%s: %d %.200s", path, response.Code, response.Body)
+		}
+		if response.Header().Get("Content-Type") != "application/json" || document["issuer"] != issuer {
+			t.Errorf("%s: %v %v", path, response.Header(), document["issuer"])
+		}
+		return document
+	}
+	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "//.well-known/openid-configuration"} {
+		document := fetch(s, s.URL, path)
+		for _, name := range []string{"device_authorization_endpoint", "registration_endpoint", "pushed_authorization_request_endpoint"} {
+			if document[name] != nil {
+				t.Errorf("%s is announced", name)
+			}
+		}
+	}
+	const issuer = "https://example.com/auth"
+	deep := authztest.Start(t, authz.Config{Issuer: issuer}, nil)
+	for _, path := range []string{
+		"/auth/.well-known/openid-configuration", "/.well-known/openid-configuration/auth",
+		"/auth/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/auth",
+	} {
+		if document := fetch(deep, issuer, path); document["token_endpoint"] != issuer+"/token" {
+			t.Errorf("%s: %v", path, document["token_endpoint"])
+		}
+	}
+	if response := serve(deep, "/auth/jwks.json"); response.Code != 200 || response.Header().Get("Strict-Transport-Security") == "" {
+		t.Errorf("jwks: %d %v", response.Code, response.Header())
+	}
+}
+
+func serve(handler http.Handler, path string) *httptest.ResponseRecorder {
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "http://example.com"+path, nil))
+	return recorder
+}

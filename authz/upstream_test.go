@@ -1,0 +1,245 @@
+package authz_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/storage"
+)
+
+// federation is a server with a connector to another one, which has its own user.
+type federation struct {
+	*authztest.Server
+	upstream *authztest.Server
+}
+
+func federate(t *testing.T, authoritative bool) federation {
+	t.Helper()
+	upstream := authztest.Start(t, authz.Config{
+		Users: []account.Seed{{
+			Username: "alice.upstream", Password: authztest.Password,
+			Profile: storage.Profile{Name: "Alice Upstream", Email: "alice@example.com", EmailVerified: true},
+		}},
+	}, func(m *client.Metadata) {
+		if m.ID == authztest.Web {
+			m.RedirectURIs = []string{"http://127.0.0.1/callback/corp"} // on any port
+			m.FirstParty, m.IDTokenClaims = false, true
+		}
+	})
+	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
+		ID: "corp", Type: connect.TypeOIDC, Name: "Corp", Issuer: upstream.URL,
+		ClientID: authztest.Web, ClientSecret: authztest.Secret, EmailAuthoritative: authoritative,
+	}}}, nil)
+	return federation{s, upstream}
+}
+
+// leave begins a sign-in to the SPA and follows the connector's link to the upstream.
+func (f federation) leave(t *testing.T, b *authztest.Browser) (authorizationURL string) {
+	t.Helper()
+	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+	if !login.Has("connector-corp") {
+		t.Fatalf("no connector: %.300s", login.Body)
+	}
+	target := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
+	return get(t, b, target).Header.Get("Location")
+}
+
+// arrive signs in at the upstream and returns the callback URL.
+func (f federation) arrive(t *testing.T, authorizationURL string, deny bool) string {
+	t.Helper()
+	if !strings.HasPrefix(authorizationURL, f.upstream.URL+"/authorize?") {
+		t.Fatalf("sent to %q", authorizationURL)
+	}
+	person := f.upstream.NewBrowser(t)
+	person.Username, person.Deny = "alice.upstream", deny
+	answer := person.Walk(t, authorizationURL)
+	if answer.Params == nil {
+		t.Fatal(answer)
+	}
+	return f.URL + "/callback/corp?" + answer.Params.Encode()
+}
+
+// signIn goes all the way and returns the last redirect's page.
+func (f federation) signIn(t *testing.T, b *authztest.Browser) *authztest.Page {
+	t.Helper()
+	return get(t, b, f.arrive(t, f.leave(t, b), false))
+}
+
+func (f federation) subject(t *testing.T, b *authztest.Browser) string {
+	t.Helper()
+	code, verifier := b.Code(t, authztest.SPA, url.Values{"prompt": {"none"}})
+	tokens := f.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	return fmt.Sprint(payload(t, tokens.IDToken)["sub"])
+}
+
+func TestUpstreamSignIn(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	callback := f.arrive(t, f.leave(t, b), false)
+	back := get(t, b, callback)
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" || got.Get("state") == "" {
+		t.Fatalf("%v", got)
+	}
+	// The upstream is authoritative for the verified address that local Alice has: it is her.
+	local := f.SignIn(t, authztest.SPA, "", nil)
+	first := f.subject(t, b)
+	if first != payload(t, local.IDToken)["sub"] {
+		t.Error("the upstream login is not linked to the local account")
+	}
+	if page := get(t, b, callback); page.Status != 400 || !strings.Contains(page.Body, "sign_in_expired") {
+		t.Errorf("the callback again: %d", page.Status)
+	}
+	again := f.NewBrowser(t)
+	f.signIn(t, again)
+	if second := f.subject(t, again); second != first {
+		t.Errorf("another login is another user: %s, %s", first, second)
+	}
+}
+
+// An address alone is no proof: the user signs in to the account that has it, once.
+func TestUpstreamLinkRequired(t *testing.T) {
+	f := federate(t, false)
+	b := f.NewBrowser(t)
+	page := f.signIn(t, b)
+	login := get(t, b, page.Header.Get("Location"))
+	if !login.Has("problem") || !login.Has("password") {
+		t.Fatalf("no request to sign in to the existing account: %.500s", login.Body)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Fatalf("signed in before the link: %v", got)
+	}
+	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		t.Fatalf("%v", got)
+	}
+	again := f.NewBrowser(t)
+	f.signIn(t, again)
+	if f.subject(t, again) != f.subject(t, b) {
+		t.Error("the identity was not linked")
+	}
+}
+
+func TestUpstreamRefusal(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	got := redirect(t, get(t, b, f.arrive(t, f.leave(t, b), true)))
+	if got.Get("error") != "access_denied" || got.Get("state") == "" || got.Get("iss") != f.URL {
+		t.Errorf("%v", got)
+	}
+	if users := dumpTable(t, f.Store, storage.Identities.Table); users != 0 {
+		t.Errorf("%d identities were stored", users)
+	}
+}
+
+// An upstream that is down is the client's to know, and nobody else's problem.
+func TestUpstreamDown(t *testing.T) {
+	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
+		ID: "corp", Type: connect.TypeOIDC, Issuer: "http://127.0.0.1:1", ClientID: "x", ClientSecret: "y",
+	}}}, nil)
+	f := federation{s, nil}
+	b := s.NewBrowser(t)
+	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+	got := redirect(t, get(t, b, f.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow"))))
+	if got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
+		t.Errorf("%v", got)
+	}
+	if page := get(t, b, s.URL+"/login/corp"); page.Status != 503 {
+		t.Errorf("without a client: %d", page.Status)
+	}
+	b.Code(t, authztest.SPA, nil) // a password still does
+}
+
+// A callback counts only in the browser that began, for the attempt that it began.
+func TestUpstreamCallbackForgery(t *testing.T) {
+	f := federate(t, true)
+	b, victim := f.NewBrowser(t), f.NewBrowser(t)
+	callback := f.arrive(t, f.leave(t, b), false)
+	f.leave(t, victim)
+	for name, attack := range map[string]struct {
+		browser *authztest.Browser
+		url     string
+	}{
+		"another browser":           {victim, callback},
+		"a browser without cookies": {f.NewBrowser(t), callback},
+		"another state":             {b, strings.Replace(callback, "state=", "state=x", 1)},
+		"no state":                  {b, f.URL + "/callback/corp?code=x"},
+	} {
+		page := get(t, attack.browser, attack.url)
+		if page.Status != 400 || page.Header.Get("Location") != "" {
+			t.Errorf("%s: %d %s", name, page.Status, page.Header.Get("Location"))
+		}
+	}
+	// None of it has used up the honest attempt.
+	back := get(t, b, callback)
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("the honest callback: %v", got)
+	}
+}
+
+// Logins that are begun and never ended don't pile up in the browser.
+func TestUpstreamAttemptsAreBounded(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	for range 12 {
+		f.leave(t, b)
+	}
+	u, err := url.Parse(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, c := range b.HTTP.Jar.Cookies(u) {
+		size += len(c.Name) + len(c.Value)
+	}
+	if size > 8<<10 {
+		t.Errorf("%d bytes of cookies", size)
+	}
+	// A request that is too big for one cookie still works.
+	long := get(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(5000)}}).Header.Get("Location"))
+	target := f.URL + "/login/corp?flow=" + url.QueryEscape(long.URL.Query().Get("flow"))
+	back := get(t, b, f.arrive(t, get(t, b, target).Header.Get("Location"), false))
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("state") != noise(5000) {
+		t.Errorf("state of 5000 characters: %d came back", len(got.Get("state")))
+	}
+}
+
+// noise is text that does not compress.
+func noise(n int) string {
+	var b strings.Builder
+	x := uint32(1)
+	for b.Len() < n {
+		x = x*1664525 + 1013904223
+		b.WriteByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[x>>26])
+	}
+	return b.String()
+}
+
+// A plain sign-in, without an app, ends at the account page.
+func TestUpstreamWithoutClient(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	back := get(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
+	if got := ledTo(t, back); got != "/account" {
+		t.Fatalf("led to %s", got)
+	}
+	if page := get(t, b, f.URL+"/account"); page.Status != http.StatusOK || !strings.Contains(page.Body, "Corp") {
+		t.Errorf("account page: %d", page.Status)
+	}
+}
+
+func dumpTable(t *testing.T, store storage.Store, table storage.Table) int {
+	t.Helper()
+	records, err := store.Scan(t.Context(), table, "", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(records)
+}
