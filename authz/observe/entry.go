@@ -122,7 +122,7 @@ func (e *Entry) Add(key, value string) {
 	})
 }
 
-// setQuiet lowers the event to debug, unless the request failed: for probes.
+// setQuiet lowers the event to debug, unless an error is set: for probes.
 func (e *Entry) setQuiet() { e.set(func() { e.quiet = true }) }
 
 func (e *Entry) setPanic(v any) {
@@ -151,10 +151,10 @@ func (e *Entry) set(change func()) {
 
 func (e *Entry) level(status int) slog.Level {
 	switch {
+	case e.quiet && e.code == "":
+		return slog.LevelDebug
 	case status >= 500 || e.stack != "":
 		return slog.LevelError
-	case e.quiet:
-		return slog.LevelDebug
 	}
 	return slog.LevelInfo
 }
@@ -172,7 +172,8 @@ func (e *Entry) result(status int) string {
 }
 
 // emit writes the event "request". It talks to the slog.Handler directly, because slog.Logger
-// walks the stack for a source line that says nothing here. x.entry is locked.
+// walks the stack for a source line that says nothing here. The entry is done: nobody
+// changes it.
 func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 	e, ctx := &x.entry, x.request.Context()
 	level := e.level(status)
@@ -203,7 +204,7 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 	)
 	attrs = append(attrs, e.added...)
 
-	record := slog.NewRecord(time.Now(), level, "request", 0)
+	record := slog.NewRecord(x.start.Add(elapsed), level, "request", 0)
 	record.AddAttrs(attrs...)
 	// A log that cannot be written is not the client's trouble, and there is nobody else to tell.
 	_ = o.logger.Handle(ctx, record)

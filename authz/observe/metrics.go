@@ -114,7 +114,7 @@ func counters(vec *prometheus.CounterVec, values []string) map[string]prometheus
 	return m
 }
 
-// request counts a request that has ended. e is locked.
+// request counts a request that has ended. e is done.
 func (m *metrics) request(e *Entry, method string, status int, elapsed time.Duration) {
 	route := m.routes.bound(e.route)
 	m.requests.get(requestKey{route, m.methods.bound(method), status}).Inc()

@@ -136,8 +136,8 @@ func (x *exchange) serve(next http.Handler) {
 func (x *exchange) finish() {
 	o, elapsed := x.entry.observer, time.Since(x.start)
 	x.entry.mu.Lock()
-	defer x.entry.mu.Unlock()
 	x.entry.done = true
+	x.entry.mu.Unlock()
 	status := x.response.status
 	if status == 0 { // net/http answers 200 for a handler that wrote nothing
 		status = http.StatusOK

@@ -150,6 +150,7 @@ func TestEventOfAnAnswer(t *testing.T) {
 		}, 200, "consent_needed", "INFO"},
 		"probe": {func(w http.ResponseWriter, r *http.Request) {
 			Event(r.Context()).setQuiet()
+			Event(r.Context()).SetError("not_ready", nil)
 			w.WriteHeader(503)
 		}, 503, "failed", "ERROR"},
 	} {
@@ -303,12 +304,15 @@ func TestNoEvent(t *testing.T) {
 
 func TestQuietEventsAreDebug(t *testing.T) {
 	w := newWatch(t)
-	health := NewHealth()
-	for _, h := range []http.Handler{http.HandlerFunc(health.Live), http.HandlerFunc(health.Ready), w.MetricsHandler()} {
-		rec := httptest.NewRecorder()
-		w.Handler(h).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
-		if events := w.events(t); rec.Code != 200 || len(events) != 0 {
-			t.Errorf("%d, events %v", rec.Code, events)
+	health, draining := NewHealth(), NewHealth()
+	draining.SetDraining()
+	for name, h := range map[string]http.Handler{
+		"live": http.HandlerFunc(health.Live), "ready": http.HandlerFunc(health.Ready),
+		"draining": http.HandlerFunc(draining.Ready), "metrics": w.MetricsHandler(),
+	} {
+		w.Handler(h).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		if events := w.events(t); len(events) != 0 {
+			t.Errorf("%s: events %v", name, events)
 		}
 	}
 }
