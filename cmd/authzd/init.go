@@ -152,7 +152,7 @@ func blameFlags(err error, qs []question) error {
 	for _, e := range errs {
 		for _, q := range qs {
 			if q.flag != "" && strings.HasPrefix(e.Key, q.key) {
-				e.File, e.Line, e.Key = "--"+q.flag, 0, q.flag
+				e.File, e.Line, e.Key = "", 0, "--"+q.flag
 			}
 		}
 	}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"authzd": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"certificate": makeCertificate,
+			"healthy":     healthy,
+		},
+	})
+}
+
+// setUp gives each script the folder of the configuration's example, and an address that is free.
+func setUp(env *testscript.Env) error {
+	example, err := filepath.Abs("../../config/example.yaml")
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Setenv("EXAMPLE", example)
+	env.Setenv("ADDR", l.Addr().String())
+	// So that a path in it is never too long for a socket.
+	folder, err := os.MkdirTemp("", "authzd-")
+	if err != nil {
+		return err
+	}
+	env.Setenv("TMPDIR", folder)
+	env.Defer(func() { os.RemoveAll(folder) })
+	return l.Close()
+}
+
+// certificate CERT KEY writes a self-signed certificate for localhost.
+func makeCertificate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: certificate CERT KEY")
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	ts.Check(err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	ts.Check(err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	ts.Check(err)
+	for i, block := range []*pem.Block{{Type: "CERTIFICATE", Bytes: cert}, {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		ts.Check(os.WriteFile(ts.MkAbs(args[i]), pem.EncodeToMemory(block), 0o600))
+	}
+}
+
+// healthy ARG… runs authzd healthcheck with these arguments until it says that the server is up.
+func healthy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("healthy can't be negated")
+	}
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := ts.Exec("authzd", append([]string{"healthcheck"}, args...)...)
+		if err == nil {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			ts.Fatalf("the server does not get ready: %v", err)
+		}
+	}
+}
