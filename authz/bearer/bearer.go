@@ -141,15 +141,15 @@ func (cfg *Config) check() error {
 	if cfg.Issuer == "" {
 		errs = append(errs, errors.New("an Issuer is required"))
 	} else if u, err := url.Parse(cfg.Issuer); err != nil {
-		errs = append(errs, fmt.Errorf("Issuer: %w", err))
+		errs = append(errs, fmt.Errorf("parse the Issuer: %w", err))
 	} else if !secure(u) || u.User != nil || strings.ContainsAny(cfg.Issuer, "?#") {
-		errs = append(errs, fmt.Errorf("Issuer %q must be an https URL (or http on a loopback host) without userinfo, query and fragment", cfg.Issuer))
+		errs = append(errs, fmt.Errorf("the Issuer %q must be an https URL (or http on a loopback host) without userinfo, query and fragment", cfg.Issuer))
 	}
 	if cfg.Audience == "" && !cfg.InsecureAnyAudience {
 		errs = append(errs, errors.New("an Audience is required: the identifier of this API"))
 	}
 	if cfg.Audience != "" && cfg.InsecureAnyAudience {
-		errs = append(errs, errors.New("Audience and InsecureAnyAudience exclude each other"))
+		errs = append(errs, errors.New("the Audience and InsecureAnyAudience exclude each other"))
 	}
 	for _, alg := range cfg.Algorithms {
 		if keyFits[alg] == nil {
@@ -162,7 +162,7 @@ func (cfg *Config) check() error {
 		}
 	}
 	if cfg.RefreshInterval < 0 {
-		errs = append(errs, errors.New("RefreshInterval must not be negative"))
+		errs = append(errs, errors.New("the RefreshInterval must not be negative"))
 	}
 	return errors.Join(errs...)
 }
