@@ -225,11 +225,3 @@ func (s *Server) checkResources(a *authorization) error {
 	a.resources, err = s.resources.choose(a.client.Resources, a.params["resource"], a.scopes)
 	return err
 }
-
-// expiredFlow explains a page that was left open for too long, or opened in another browser.
-func expiredFlow(cause error) error {
-	if !errors.Is(cause, errFlow) {
-		return cause
-	}
-	return refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.").because(cause)
-}

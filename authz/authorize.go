@@ -23,21 +23,21 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		return s.authorizeByPost(w, r)
 	}
 	params, paramsErr := queryParams(r)
-	browser := s.sessions.Browser(w, r)
-	f := flow{Params: params.Encode(), Started: s.now()}
+	f, err := s.openFlow(w, r, params.Get("flow"))
+	if err != nil {
+		return err
+	}
 	if params.Has("flow") {
-		var err error
-		if f, err = s.open(params.Get("flow"), browser); err != nil {
-			return expiredFlow(err)
-		}
 		params, paramsErr = parseParams(f.Params)
+	} else {
+		f.Params = params.Encode()
 	}
 	a, err := s.newAuthorization(r, params, paramsErr)
 	if err != nil {
 		return s.refuseAuthorization(w, r, a, err)
 	}
 	for attempt := 1; ; attempt++ {
-		err = s.proceed(w, r, a, f, browser)
+		err = s.proceed(w, r, a, f)
 		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
 			continue
 		}
@@ -68,7 +68,7 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 }
 
 // proceed asks for the next thing that is missing, or answers the client.
-func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorization, f flow, browser string) error {
+func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorization, f flow) error {
 	ctx := r.Context()
 	a.now, a.writes = s.now(), nil
 	signedIn, user, err := s.signedIn(ctx, r)
@@ -83,7 +83,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		return refuse(step.code, step.why)
 	}
 	if step.page != "" {
-		http.Redirect(w, r, s.pageURL(step.page, s.seal(f, browser)), http.StatusSeeOther)
+		http.Redirect(w, r, s.pageURL(step.page, s.seal(f)), http.StatusSeeOther)
 		return nil
 	}
 	if touch, ok := s.sessions.TouchWrite(signedIn, a.now, !a.prompts("none")); ok {

@@ -246,13 +246,27 @@ func TestAuthorizeByPost(t *testing.T) {
 	}
 }
 
-// A sign-in belongs to the browser that began it: its URL is worth nothing elsewhere.
+// A sign-in belongs to the browser that began it. Elsewhere its request begins again, without what
+// was answered on the way; a browser that keeps no cookies is told so.
 func TestFlowIsBoundToTheBrowser(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
-	login := ask(t, s.NewBrowser(t), authztest.SPA, nil).Header.Get("Location")
-	page := get(t, s.NewBrowser(t), login)
-	if page.Status != 400 || !strings.Contains(page.Body, "sign_in_expired") {
-		t.Errorf("%d %.300s", page.Status, page.Body)
+	attacker, victim := signedIn(t, s), signedIn(t, s)
+	login := get(t, attacker, ask(t, attacker, authztest.SPA, url.Values{"prompt": {"login"}}).Header.Get("Location"))
+	answered := attacker.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	flow := answered.Header.Get("Location")
+
+	again := get(t, victim, flow).Header.Get("Location")
+	if !strings.HasPrefix(again, s.URL+"/authorize?") || strings.Contains(again, "flow=") {
+		t.Fatalf("another browser: %s", again)
+	}
+	if got := ledTo(t, get(t, victim, again)); got != "/login" {
+		t.Errorf("the login of another browser counts: %s", got)
+	}
+	if page := get(t, s.NewBrowser(t), flow); page.Status != 400 || !strings.Contains(page.Body, "sign_in_expired") {
+		t.Errorf("a browser without cookies: %d %.300s", page.Status, page.Body)
+	}
+	if got := redirect(t, get(t, attacker, flow)); got.Get("code") == "" {
+		t.Errorf("the browser itself: %v", got)
 	}
 }
 

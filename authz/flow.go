@@ -5,8 +5,8 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
@@ -19,6 +19,7 @@ const flowLifetime = time.Hour
 // far. It is kept nowhere but in the URLs of those pages, sealed and bound to the browser, so any
 // replica can go on with it and nobody can fill the store with logins that never end.
 type flow struct {
+	Browser   string            `json:"b"`           // whose it is
 	Params    string            `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
 	Started   time.Time         `json:"t"`
 	SignedIn  string            `json:"i,omitempty"` // sid of the session that logged in for this flow
@@ -27,32 +28,52 @@ type flow struct {
 	Link      *connect.Identity `json:"l,omitempty"` // to be linked to the account that signs in next
 }
 
-var errFlow = errors.New("the sign-in has expired or belongs to another browser")
+// staleFlow is a flow of ours that can't go on: it is too old, or another browser's (or this one's
+// before two of its tabs got a cookie at once). Its request may begin again; what was answered on
+// the way is dropped.
+type staleFlow struct{ params string }
 
-// seal returns the flow as a URL-safe string that only this browser can present.
-func (s *Server) seal(f flow, browser string) string {
+func (*staleFlow) Error() string { return "the sign-in has expired or belongs to another browser" }
+
+// seal returns the flow as a URL-safe string.
+func (s *Server) seal(f flow) string {
 	plain, _ := json.Marshal(f) // plain data always encodes
 	var packed bytes.Buffer
 	z, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is valid
 	z.Write(plain)                                    // a bytes.Buffer never fails
 	z.Close()
-	return base64.RawURLEncoding.EncodeToString(s.flows.Seal(packed.Bytes(), []byte(browser)))
+	return base64.RawURLEncoding.EncodeToString(s.flows.Seal(packed.Bytes(), nil))
 }
 
-// open is the way back; every failure is errFlow.
-func (s *Server) open(sealed, browser string) (flow, error) {
-	var f flow
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || browser == "" {
-		return f, errFlow
+// openFlow is the way back, for the browser that r comes from. Without a sealed flow it is a plain
+// sign-in, which ends at the account page.
+func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string) (flow, error) {
+	browser, known := s.sessions.Browser(w, r)
+	if sealed == "" {
+		return flow{Browser: browser, Started: s.now()}, nil
 	}
-	packed, err := s.flows.Open(raw, []byte(browser))
+	expired := refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.")
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil {
-		return f, errFlow
+		return flow{}, expired.because(err)
+	}
+	packed, err := s.flows.Open(raw, nil)
+	if err != nil {
+		return flow{}, expired.because(err)
 	}
 	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxForm))
-	if err != nil || json.Unmarshal(plain, &f) != nil || s.now().Sub(f.Started) > flowLifetime {
-		return flow{}, errFlow
+	if err != nil {
+		return flow{}, expired.because(err)
 	}
-	return f, nil
+	var f flow
+	if err := json.Unmarshal(plain, &f); err != nil {
+		return flow{}, expired.because(err)
+	}
+	if f.Browser == browser && s.now().Sub(f.Started) <= flowLifetime {
+		return f, nil
+	}
+	if !known || f.Params == "" { // without cookies it would begin again for ever
+		return flow{}, expired
+	}
+	return flow{}, &staleFlow{f.Params}
 }

@@ -15,7 +15,6 @@ import (
 type visit struct {
 	flow     flow
 	sealed   string         // the flow as this browser holds it; empty: a plain sign-in
-	browser  string         // what the flow is bound to
 	request  *authorization // nil: a plain sign-in
 	signedIn *session.Session
 	user     *storage.User
@@ -23,26 +22,24 @@ type visit struct {
 
 // visit opens what a page was called with: its query, or its form.
 func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values) (*visit, error) {
-	v := &visit{sealed: params.Get("flow"), browser: s.sessions.Browser(w, r)}
-	return v, s.reopen(r, v)
+	f, err := s.openFlow(w, r, params.Get("flow"))
+	if err != nil {
+		return nil, err
+	}
+	return s.resume(r, f, params.Get("flow"))
 }
 
-// reopen fills a visit from its sealed flow and the browser's session.
-func (s *Server) reopen(r *http.Request, v *visit) (err error) {
-	v.flow.Started = s.now()
-	if v.sealed != "" {
-		if v.flow, err = s.open(v.sealed, v.browser); err != nil {
-			return expiredFlow(err)
-		}
-	}
-	if v.flow.Params != "" {
-		params, err := parseParams(v.flow.Params)
+// resume is visit for a flow that has been opened.
+func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err error) {
+	v = &visit{flow: f, sealed: sealed}
+	if f.Params != "" {
+		params, err := parseParams(f.Params)
 		if v.request, err = s.newAuthorization(r, params, err); err != nil {
-			return err // the client has changed since the flow began
+			return nil, err // the client has changed since the flow began
 		}
 	}
 	v.signedIn, v.user, err = s.signedIn(r.Context(), r)
-	return err
+	return v, err
 }
 
 // visitPage is visit for GET requests.
@@ -71,7 +68,7 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
 		http.Redirect(w, r, s.url("/account"), http.StatusSeeOther)
 		return
 	}
-	http.Redirect(w, r, s.pageURL("/authorize", s.seal(v.flow, v.browser)), http.StatusSeeOther)
+	http.Redirect(w, r, s.pageURL("/authorize", s.seal(v.flow)), http.StatusSeeOther)
 }
 
 // pageURL is the URL of a page with the flow that it belongs to, if any.

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,8 +40,13 @@ func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // reportPage is the one exit for errors of pages: in full in development, otherwise the code and
-// the request id, under which the log has the rest.
+// the request id, under which the log has the rest. A sign-in that can't go on begins again.
 func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
+	if stale := new(staleFlow); errors.As(err, &stale) {
+		observe.Event(r.Context()).SetError("sign_in_expired", err)
+		http.Redirect(w, r, s.url("/authorize")+"?"+stale.params, http.StatusSeeOther)
+		return
+	}
 	s.showError(w, r, asError(err), nil)
 }
 

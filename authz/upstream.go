@@ -27,7 +27,7 @@ const (
 // name that the callback's state gives.
 type attempt struct {
 	connect.Attempt
-	Flow    string    `json:"f,omitempty"` // sealed
+	Flow    flow      `json:"f"`
 	Started time.Time `json:"t"`
 }
 
@@ -51,7 +51,7 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.upstreamFailed(w, r, v, connector.ID(), err)
 	}
-	if err := s.keepAttempt(w, r, v.browser, attempt{begun, v.sealed, s.now()}); err != nil {
+	if err := s.keepAttempt(w, r, attempt{begun, v.flow, s.now()}); err != nil {
 		return err
 	}
 	http.Redirect(w, r, url, http.StatusSeeOther)
@@ -81,9 +81,9 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	browser := s.sessions.Browser(w, r)
-	begun, err := s.findAttempt(r, browser, params.Get("state"))
-	if err != nil || begun.Connector != connector.ID() {
+	browser, _ := s.sessions.Browser(w, r)
+	begun, err := s.findAttempt(r, params.Get("state"))
+	if err != nil || begun.Connector != connector.ID() || begun.Flow.Browser != browser {
 		return refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").because(err)
 	}
 	identity, err := connector.Finish(r.Context(), params, begun.Attempt)
@@ -91,9 +91,9 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 		return refuse(errInvalidRequest, "The answer of the upstream does not belong to this sign-in.").because(err)
 	}
 	s.forgetAttempt(w, r, begun.State)
-	v := &visit{browser: browser, sealed: begun.Flow}
-	if openErr := s.reopen(r, v); openErr != nil {
-		return openErr
+	v, resumeErr := s.resume(r, begun.Flow, s.seal(begun.Flow))
+	if resumeErr != nil {
+		return resumeErr
 	}
 	if err != nil {
 		return s.upstreamFailed(w, r, v, connector.ID(), err)
@@ -103,7 +103,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case errors.As(err, &needsLink):
 		v.flow.Link = &identity
-		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow, browser)), http.StatusSeeOther)
+		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	case errors.Is(err, account.ErrDisabled):
 		return s.upstreamFailed(w, r, v, connector.ID(), &connect.Error{Code: connect.AccessDenied, Reason: "The account is disabled.", Err: err})
@@ -130,7 +130,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 
 // keepAttempt puts an attempt into as many cookies as it needs, and drops all others if there are
 // too many: a header that grows with every try would be refused by proxies.
-func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, browser string, a attempt) error {
+func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) error {
 	others := map[string]bool{}
 	for _, c := range r.Cookies() {
 		if strings.HasPrefix(c.Name, s.cookieName(upstreamCookie)) {
@@ -146,7 +146,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, browser str
 	if err != nil {
 		return fmt.Errorf("encode upstream attempt: %w", err)
 	}
-	sealed := base64.RawURLEncoding.EncodeToString(s.upstream.Seal(plain, []byte(browser)))
+	sealed := base64.RawURLEncoding.EncodeToString(s.upstream.Seal(plain, nil))
 	for part := 0; len(sealed) > 0; part++ {
 		n := min(cookiePart, len(sealed))
 		http.SetCookie(w, s.cookie(s.attemptCookie(a.State, part), sealed[:n], int(upstreamLifetime.Seconds())))
@@ -156,7 +156,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, browser str
 }
 
 // findAttempt is the way back.
-func (s *Server) findAttempt(r *http.Request, browser, state string) (attempt, error) {
+func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
 	var a attempt
 	var sealed strings.Builder
 	for part := 0; ; part++ {
@@ -170,7 +170,7 @@ func (s *Server) findAttempt(r *http.Request, browser, state string) (attempt, e
 	if err != nil {
 		return a, err
 	}
-	plain, err := s.upstream.Open(raw, []byte(browser))
+	plain, err := s.upstream.Open(raw, nil)
 	if err != nil {
 		return a, err
 	}

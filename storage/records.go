@@ -11,7 +11,7 @@ import (
 var (
 	Users         = Kind[User]{"users"}                  // user id
 	Usernames     = Kind[UserRef]{"usernames"}           // normalised username
-	Emails        = Kind[UserRef]{"emails"}              // normalised e-mail address, only if verified
+	Emails        = Kind[UserRef]{"emails"}              // normalised e-mail address; the user says whether it is verified
 	Identities    = Kind[Identity]{"identities"}         // upstream issuer + " " + upstream subject
 	Sessions      = Kind[Session]{"sessions"}            // session id (sid)
 	Consents      = Kind[Consent]{"consents"}            // user id + "/" + client id

@@ -47,7 +47,7 @@ const (
 func At(version uint64) Condition { return Condition(version) }
 
 // Write is one change. A nil Value deletes the record; deleting what is not there with Any is not
-// an error.
+// an error, and with Absent it demands that nothing is there.
 type Write struct {
 	Table   Table
 	Key     string // 1 to MaxKey bytes

@@ -58,16 +58,18 @@ func (t ticket) opens(s *Session) bool {
 // once per request and before the response is written. The name is the hash of the cookie: whoever
 // reads it in a record or a log can't pretend to be the browser.
 //
+// known is false if the cookie is new: this browser has not been here before, or keeps no cookies.
+//
 // The cookie is SameSite=Lax because an upstream's callback is a cross-site top-level GET.
-func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) string {
+func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string, known bool) {
 	for _, c := range r.CookiesNamed(m.browserCookieName()) {
 		if wellFormed(c.Value, browserLength) {
-			return hash(c.Value)
+			return hash(c.Value), true
 		}
 	}
 	value := random(browserBytes)
 	m.setCookie(w, m.browserCookieName(), value, 0)
-	return hash(value)
+	return hash(value), false
 }
 
 func (m *Sessions) cookieName() string        { return m.hostPrefix() + "authzd" }

@@ -421,7 +421,10 @@ func TestNewLoginRenews(t *testing.T) {
 func TestBrowser(t *testing.T) {
 	m, b := session.New(openStore(t), limits), newBrowser()
 	w := httptest.NewRecorder()
-	name := m.Browser(w, b.request())
+	name, known := m.Browser(w, b.request())
+	if known {
+		t.Error("a new browser is known")
+	}
 	b.take(w)
 	want := "__Host-authzd-browser=" + b.value("__Host-authzd-browser") + "; Path=/; HttpOnly; Secure; SameSite=Lax"
 	if got := w.Header().Get("Set-Cookie"); got != want {
@@ -432,10 +435,10 @@ func TestBrowser(t *testing.T) {
 	}
 
 	w = httptest.NewRecorder()
-	if again := m.Browser(w, b.request()); again != name || len(w.Result().Cookies()) != 0 {
+	if again, known := m.Browser(w, b.request()); !known || again != name || len(w.Result().Cookies()) != 0 {
 		t.Errorf("the same browser is %q, then %q, and gets %d cookies", name, again, len(w.Result().Cookies()))
 	}
-	if m.Browser(httptest.NewRecorder(), newBrowser().request()) == name {
+	if other, _ := m.Browser(httptest.NewRecorder(), newBrowser().request()); other == name {
 		t.Error("two browsers have the same name")
 	}
 	for _, bad := range []string{"", "x", strings.Repeat("A", 21) + "B", strings.Repeat("A", 4000)} {

@@ -1,215 +1,268 @@
-// A small OAuth 2.1 / OpenID Connect client for browsers. Tokens are kept in memory; what has to
-// survive the redirect (verifier, state, nonce) is in sessionStorage until the answer comes.
+// A small OAuth 2.1 / OpenID Connect client for a single-page app.
+//
+//   begin    the page leaves for /authorize ──> finish   state and iss checked ─┐
+//   silent   an iframe asks with prompt=none ────────────────────────────────> code + verifier to /token
+//   refresh  one request to /token, however many callers wait for it            │
+//   fetch    an API: on 401 one refresh and one retry                           └─> ID token checked
+//   revoke, logout
+//
+// Tokens are in the memory of this object and nowhere else. Only what has to survive the redirect
+// (state, nonce, verifier) waits in sessionStorage, and it is worth nothing without the code.
+import { challenge, decode, find, random, verify } from "./jwt.js";
 
 const PENDING = "authzd-playground-pending";
-const ACTIVITY_EVERY = 30_000; // milliseconds between activity beacons
+const ACTIVITY_EVERY = 30_000; // milliseconds between two beacons
 const SILENT_TIMEOUT = 10_000; // milliseconds
 
-// NetworkError: nobody answered. It is no reason to forget the tokens.
+// NetworkError: nobody answered. That is no reason to forget the tokens.
 export class NetworkError extends Error {}
 
-// OAuthError is an error answer (RFC 6749 section 5.2).
+// ForeignAnswer: an authorization response that answers no request of this tab. It may be an old
+// one that the back button brought up, or one that another site made up (RFC 9700 section 4.7).
+export class ForeignAnswer extends Error {}
+
+// OAuthError is an error answer (RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1).
 export class OAuthError extends Error {
-  constructor({ error, error_description }) {
-    super(error_description || "");
-    this.code = error;
+  constructor(code, description, scope) {
+    super(description || "");
+    this.code = code;
+    this.scope = scope; // that an API wants, with insufficient_scope
   }
 }
 
-export class OAuth {
-  tokens = null;
-  verified = {}; // by token name: whether the JWKS has verified it
+export class Client {
+  tokens = null; // the token response; null: signed out
+  verified = {}; // by token name: whether a key of the server has signed it
   user = null; // claims from userinfo
-  session = null; // from /session
+  session = null; // when it will end, from /session
   expiresAt = 0; // of the access token, in milliseconds
   #metadata = null;
+  #keys = [];
   #refreshing = null;
-  #lastBeacon = 0;
+  #beaconAt = 0;
 
-  constructor({ issuer, clientId, redirectURI, log }) {
-    Object.assign(this, { issuer, clientId, redirectURI, log });
+  // report is called with every request and what came back.
+  constructor({ issuer, clientId, redirectURI, report }) {
+    Object.assign(this, { issuer, clientId, redirectURI, report });
   }
 
   // begin leaves the page for the authorization endpoint.
   async begin(scope, options = {}) {
-    const { url, pending } = await this.#authorizationURL(scope, options);
+    const pending = await this.#request(scope, options);
     sessionStorage.setItem(PENDING, JSON.stringify(pending));
-    location.assign(url);
+    location.assign(pending.url);
     await new Promise(() => {}); // the page is about to go
   }
 
-  // finish takes the authorization response of the redirect.
+  // finish takes the authorization response with which the page came back.
   async finish(params) {
     const pending = JSON.parse(sessionStorage.getItem(PENDING) || "null");
     sessionStorage.removeItem(PENDING);
+    if (pending) this.report({ name: "Authorization request", method: "GET", url: pending.url, status: "redirect" });
     await this.#redeem(params, pending);
   }
 
   // silent asks in a hidden iframe, with prompt=none, whether the session still lives.
   async silent(scope) {
-    const { url, pending } = await this.#authorizationURL(scope, { prompt: "none" });
-    const frame = document.createElement("iframe");
-    frame.hidden = true;
-    frame.title = "silent renewal";
-    const answer = new Promise((resolve, reject) => {
-      const timer = setTimeout(() => done(reject, new NetworkError("silent renewal timed out")), SILENT_TIMEOUT);
-      const receive = (event) => {
-        if (event.origin === location.origin && event.source === frame.contentWindow && event.data?.authorizationResponse) {
-          done(resolve, new URL(event.data.authorizationResponse).searchParams);
-        }
-      };
-      const done = (settle, value) => {
-        clearTimeout(timer);
-        window.removeEventListener("message", receive);
-        frame.remove();
-        settle(value);
-      };
-      window.addEventListener("message", receive);
-    });
-    frame.src = url;
-    document.body.append(frame);
-    await this.#redeem(await answer, pending);
+    const pending = await this.#request(scope, { prompt: "none" });
+    this.report({ name: "Authorization request", method: "GET", url: pending.url, status: "iframe" });
+    await this.#redeem(await this.#inFrame(pending.url), pending);
   }
 
   // refresh gets new tokens. However many callers there are, one request is made.
   refresh() {
     this.#refreshing ??= this.#token({ grant_type: "refresh_token", refresh_token: this.tokens.refresh_token })
       .catch((error) => {
-        if (error instanceof OAuthError && error.code === "invalid_grant") this.#forget();
+        if (error.code === "invalid_grant") this.#forget(); // only the server can say that it is over
         throw error;
       })
       .finally(() => { this.#refreshing = null; });
     return this.#refreshing;
   }
 
-  // fetch calls an API: on 401 it refreshes once and tries once more. The token goes to this API only.
-  async fetch(method, url) {
+  // fetch calls an API with the access token, which goes to this server's own APIs only.
+  async fetch(name, method, url) {
     if (!url.startsWith(this.issuer + "/")) throw new Error("not an allow-listed API: " + url);
-    let answer = await this.#call(method, url, this.#bearer());
-    if (answer.status === 401 && this.tokens.refresh_token) {
-      await this.refresh();
-      answer = await this.#call(method, url, this.#bearer());
+    const used = this.tokens.access_token;
+    let answer = await this.#call(name, method, url, { token: used, open: true });
+    if (answer.status === 401 && this.tokens?.refresh_token) {
+      if (this.tokens.access_token === used) await this.refresh(); // unless another call has done it
+      answer = await this.#call(name, method, url, { token: this.tokens.access_token, open: true });
     }
-    if (answer.status >= 400) throw new OAuthError(answer.body || { error: "http_" + answer.status });
+    if (answer.status >= 400) throw refusal(answer);
     return answer.body;
   }
 
+  // userinfo asks who the user is; the answer must be about the user of the ID token (OpenID Connect
+  // Core section 5.3.2).
   async userinfo() {
-    this.user = await this.fetch("GET", (await this.metadata()).userinfo_endpoint);
-    return this.user;
+    const user = await this.fetch("Userinfo", "GET", (await this.metadata()).userinfo_endpoint);
+    if (user.sub !== this.#subject()) throw new Error("userinfo is about somebody else");
+    this.user = user;
   }
 
+  // revoke ends the grant (RFC 7009): none of its tokens is good for a refresh or for this server
+  // any more. An API that only looks at signatures goes on until the access token expires.
   async revoke() {
-    const { revocation_endpoint } = await this.metadata();
     const token = this.tokens.refresh_token || this.tokens.access_token;
-    const answer = await this.#call("POST", revocation_endpoint, {}, { client_id: this.clientId, token });
-    if (answer.status !== 200) throw new OAuthError(answer.body);
+    const answer = await this.#call("Revocation", "POST", (await this.metadata()).revocation_endpoint, {
+      form: { client_id: this.clientId, token },
+    });
+    if (answer.status !== 200) throw refusal(answer);
     this.#forget();
   }
 
-  // logout ends the session at the server, by RP-Initiated Logout.
-  async logout() {
+  // logout leaves the page to end the session at the server (RP-Initiated Logout 1.0).
+  async logout(state) {
     const { end_session_endpoint } = await this.metadata();
-    const params = new URLSearchParams({ post_logout_redirect_uri: this.redirectURI, client_id: this.clientId, state: "logged-out" });
+    const params = new URLSearchParams({ client_id: this.clientId, post_logout_redirect_uri: this.redirectURI, state });
     if (this.tokens?.id_token) params.set("id_token_hint", this.tokens.id_token);
     this.#forget();
     location.assign(end_session_endpoint + "?" + params);
-    await new Promise(() => {}); // the page is about to go
   }
 
-  // active tells the server that the user does something, now and then.
+  // active tells the server now and then that the user does something. It returns whether it did.
   async active() {
-    if (!this.tokens || Date.now() - this.#lastBeacon < ACTIVITY_EVERY) return;
-    this.#lastBeacon = Date.now();
-    try {
-      const answer = await this.#call("POST", this.issuer + "/session/activity", this.#bearer());
-      if (answer.status === 200) this.session = answer.body;
-    } catch { /* the next touch tries again */ }
+    if (!this.session || Date.now() - this.#beaconAt < ACTIVITY_EVERY) return false;
+    this.#beaconAt = Date.now();
+    this.session = await this.fetch("Activity", "POST", this.issuer + "/session/activity");
+    return true;
+  }
+
+  // spoil changes a character of the access token's signature, so that the next call meets a 401.
+  spoil() {
+    const token = this.tokens.access_token;
+    const at = token.length - 20;
+    this.tokens.access_token = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+    this.verified.access_token = false;
   }
 
   async metadata() {
-    this.#metadata ??= (await this.#call("GET", this.issuer + "/.well-known/openid-configuration")).body;
+    if (!this.#metadata) {
+      const answer = await this.#call("Discovery", "GET", this.issuer + "/.well-known/openid-configuration");
+      if (answer.status !== 200) throw refusal(answer);
+      this.#metadata = answer.body;
+    }
     return this.#metadata;
   }
 
-  async #authorizationURL(scope, options) {
+  // #request makes an authorization request: its URL, and what the answer will be checked against.
+  async #request(scope, options) {
     const { authorization_endpoint } = await this.metadata();
     const pending = { state: random(), nonce: random(), verifier: random() };
-    const params = {
+    pending.url = authorization_endpoint + "?" + new URLSearchParams({
       response_type: "code", client_id: this.clientId, redirect_uri: this.redirectURI, scope,
       state: pending.state, nonce: pending.nonce,
-      code_challenge: await sha256(pending.verifier), code_challenge_method: "S256", ...options,
-    };
-    const url = authorization_endpoint + "?" + new URLSearchParams(params);
-    this.log({ method: "GET", url: authorization_endpoint, request: params, status: options.prompt === "none" ? "iframe" : "redirect", note: "Authorization request" });
-    return { url, pending };
+      code_challenge: await challenge(pending.verifier), code_challenge_method: "S256", ...options,
+    });
+    return pending;
+  }
+
+  // #inFrame opens an authorization request out of sight. The page that it comes back to is this
+  // app's, which hands the answer over.
+  #inFrame(url) {
+    return new Promise((resolve, reject) => {
+      const frame = Object.assign(document.createElement("iframe"), { hidden: true, title: "Silent renewal", src: url });
+      const done = (settle, value) => {
+        clearTimeout(timer);
+        window.removeEventListener("message", receive);
+        frame.remove();
+        settle(value);
+      };
+      const receive = ({ origin, source, data }) => {
+        if (origin === location.origin && source === frame.contentWindow && typeof data?.authorizationResponse === "string") {
+          done(resolve, new URLSearchParams(data.authorizationResponse));
+        }
+      };
+      const timer = setTimeout(done, SILENT_TIMEOUT, reject, new NetworkError("no answer in the iframe"));
+      window.addEventListener("message", receive);
+      document.body.append(frame);
+    });
   }
 
   async #redeem(params, pending) {
-    this.log({ method: "GET", url: this.redirectURI, status: params.has("error") ? "error" : "code", response: Object.fromEntries(params), note: "Authorization response" });
-    if (!pending || params.get("state") !== pending.state) throw new Error("The answer does not belong to a request of this tab: state differs.");
-    if (params.get("iss") !== this.issuer) throw new Error("The answer is from another issuer.");
-    if (params.has("error")) throw new OAuthError(Object.fromEntries(params));
-    await this.#token({ grant_type: "authorization_code", code: params.get("code"), redirect_uri: this.redirectURI, code_verifier: pending.verifier }, pending.nonce);
+    this.report({
+      name: "Authorization response", method: "GET", url: this.redirectURI + "?" + params, status: params.get("error") || "code",
+    });
+    if (!pending || params.get("state") !== pending.state) throw new ForeignAnswer("state differs");
+    if (params.get("iss") !== this.issuer) throw new ForeignAnswer("iss differs"); // RFC 9207
+    if (params.has("error")) throw new OAuthError(params.get("error"), params.get("error_description"));
+    await this.#token({
+      grant_type: "authorization_code", code: params.get("code"), redirect_uri: this.redirectURI, code_verifier: pending.verifier,
+    }, pending.nonce);
   }
 
+  // #token makes a token request and takes the tokens over once they have been checked. A refresh,
+  // which has no nonce, leaves what it does not replace.
   async #token(form, nonce) {
-    const { token_endpoint } = await this.metadata();
-    const answer = await this.#call("POST", token_endpoint, {}, { ...form, client_id: this.clientId });
-    if (answer.status !== 200) throw new OAuthError(answer.body);
+    const answer = await this.#call("Token request", "POST", (await this.metadata()).token_endpoint, {
+      form: { ...form, client_id: this.clientId },
+    });
+    if (answer.status !== 200) throw refusal(answer);
     const verified = {};
     for (const name of ["id_token", "access_token"]) {
       if (decode(answer.body[name])) verified[name] = await this.#verify(answer.body[name]);
     }
     if (answer.body.id_token) this.#checkIDToken(answer.body.id_token, verified.id_token, nonce);
-    this.tokens = { ...this.tokens, ...answer.body };
-    this.verified = { ...this.verified, ...verified };
+    const before = nonce === undefined ? this : {};
+    const subject = this.#subject();
+    this.tokens = { ...before.tokens, ...answer.body };
+    this.verified = { ...before.verified, ...verified };
     this.expiresAt = Date.now() + answer.body.expires_in * 1000;
-    const session = await this.#call("GET", this.issuer + "/session", this.#bearer());
-    this.session = session.status === 200 ? session.body : null;
+    if (this.#subject() !== subject) this.user = null;
+    await this.#readSession();
   }
 
-  // #checkIDToken is OpenID Connect Core section 3.1.3.7.
+  // #checkIDToken is OpenID Connect Core sections 3.1.3.7 and, for a refresh, 12.2.
   #checkIDToken(token, verified, nonce) {
-    const { payload } = decode(token);
-    if (!verified) throw new Error("The ID token's signature is wrong.");
-    if (payload.iss !== this.issuer || payload.aud !== this.clientId) throw new Error("The ID token is for somebody else.");
-    if (nonce !== undefined && payload.nonce !== nonce) throw new Error("The ID token answers another request: nonce differs.");
-    if (payload.exp * 1000 <= Date.now()) throw new Error("The ID token has expired.");
+    const { iss, aud, sub, exp, nonce: answered } = decode(token).payload;
+    if (!verified) throw new Error("The ID token is not signed by the server.");
+    if (iss !== this.issuer || String(aud) !== this.clientId) throw new Error("The ID token is for another client.");
+    if (exp * 1000 <= Date.now()) throw new Error("The ID token has expired.");
+    if (nonce !== undefined && answered !== nonce) throw new Error("The ID token answers another request.");
+    if (nonce === undefined && this.#subject() && sub !== this.#subject()) throw new Error("The ID token is about another user.");
   }
 
-  // #verify checks a signature by WebCrypto against the server's JWKS.
+  // #verify checks a signature. A key that is new to us makes us fetch the JWKS again.
   async #verify(token) {
-    const { header } = decode(token);
-    const algorithm = algorithms[header.alg];
-    if (!algorithm) return false;
-    const { keys } = (await this.#call("GET", (await this.metadata()).jwks_uri)).body;
-    const jwk = keys.find((key) => key.kid === header.kid && key.alg === header.alg);
-    if (!jwk) return false;
-    const key = await crypto.subtle.importKey("jwk", { ...jwk, alg: undefined }, algorithm, false, ["verify"]);
-    const [head, body, signature] = token.split(".");
-    return crypto.subtle.verify(algorithm, key, bytes(signature), new TextEncoder().encode(head + "." + body));
+    if (!find(this.#keys, token)) {
+      const answer = await this.#call("Keys", "GET", (await this.metadata()).jwks_uri);
+      if (answer.status !== 200) throw refusal(answer);
+      this.#keys = answer.body.keys;
+    }
+    const key = find(this.#keys, token);
+    return key !== undefined && verify(token, key);
   }
 
-  async #call(method, url, headers = {}, form) {
-    const options = { method, headers, cache: "no-store", credentials: "omit" };
-    if (form) options.body = new URLSearchParams(form);
-    let response, body;
+  async #readSession() {
+    const answer = await this.#call("Session", "GET", this.issuer + "/session", { token: this.tokens.access_token });
+    this.session = answer.status === 200 && answer.body.active ? answer.body : null;
+    this.#beaconAt = Date.now();
+  }
+
+  // #subject is who the tokens are about, undefined if nobody is signed in or openid was not asked for.
+  #subject() {
+    return decode(this.tokens?.id_token)?.payload.sub;
+  }
+
+  async #call(name, method, url, { token, form, open } = {}) {
+    const headers = token ? { Authorization: "Bearer " + token } : {};
+    const body = form && new URLSearchParams(form);
+    const begun = performance.now();
+    const exchange = { name, method, url, headers, form, open };
+    let response, text;
     try {
-      response = await fetch(url, options);
-      const text = await response.text();
-      body = text ? JSON.parse(text) : undefined;
+      response = await fetch(url, { method, headers, body, cache: "no-store", credentials: "omit" });
+      text = await response.text();
     } catch (error) {
-      this.log({ method, url, request: form, status: "no answer", note: String(error) });
+      this.report({ ...exchange, status: "no answer", answer: String(error) });
       throw new NetworkError(String(error));
     }
-    const challenge = response.headers.get("WWW-Authenticate");
-    this.log({ method, url, request: form, status: response.status, response: body, note: challenge ? "WWW-Authenticate: " + challenge : "" });
-    return { status: response.status, body };
-  }
-
-  #bearer() {
-    return { Authorization: "Bearer " + this.tokens.access_token };
+    const answer = { status: response.status, body: parse(text), challenge: response.headers.get("WWW-Authenticate") };
+    this.report({
+      ...exchange, status: answer.status, answer: answer.body, challenge: answer.challenge, milliseconds: performance.now() - begun,
+    });
+    return answer;
   }
 
   #forget() {
@@ -217,37 +270,16 @@ export class OAuth {
   }
 }
 
-const algorithms = {
-  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-  PS256: { name: "RSA-PSS", hash: "SHA-256", saltLength: 32 },
-  ES256: { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" },
-  EdDSA: { name: "Ed25519" },
-};
+function refusal({ status, body, challenge }) {
+  const scope = /\bscope="([^"]*)"/.exec(challenge || "")?.[1];
+  return new OAuthError(body?.error || "http_" + status, body?.error_description, scope);
+}
 
-// decode returns header and payload of a JWT, null for anything else. It verifies nothing.
-export function decode(token) {
-  const parts = (token || "").split(".");
-  if (parts.length !== 3) return null;
+// parse reads JSON; whatever a proxy says instead stays text.
+function parse(text) {
   try {
-    const [header, payload] = parts.slice(0, 2).map((part) => JSON.parse(new TextDecoder().decode(bytes(part))));
-    return { header, payload };
+    return text ? JSON.parse(text) : undefined;
   } catch {
-    return null;
+    return text;
   }
-}
-
-function random() {
-  return base64url(crypto.getRandomValues(new Uint8Array(32)));
-}
-
-async function sha256(text) {
-  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
-}
-
-function base64url(data) {
-  return btoa(String.fromCharCode(...data)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-function bytes(text) {
-  return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 }
