@@ -16,6 +16,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -146,6 +147,9 @@ func (s *Server) openObserver(context.Context) (err error) {
 		TrustedProxies: s.config.TrustedProxies,
 		Routes:         routeNames(s.routeTable()),
 		LoginMethods:   methods,
+		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.reportJSON(w, r, errors.New("the handler panicked"))
+		}),
 	})
 	return err
 }
