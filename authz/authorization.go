@@ -123,7 +123,7 @@ func checkUnsupported(params url.Values) error {
 
 // askFosite lets fosite check response type and mode, scopes and audience. It is told the redirect
 // URI that has been matched already, because its own matching of loopback addresses ignores the
-// scheme.
+// scheme, and a state that is long enough for it: ours answers with whatever state came, or none.
 func (s *Server) askFosite(r *http.Request, a *authorization) error {
 	for scope := range strings.FieldsSeq(a.params.Get("scope")) {
 		if !scopeSyntax.MatchString(scope) {
@@ -138,6 +138,7 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 			form[name] = values
 		}
 	}
+	form.Set("state", "a state of at least eight characters")
 	request := r.Clone(r.Context())
 	request.Form, request.PostForm = form, form
 	var err error

@@ -67,6 +67,11 @@ func TestResponseParameters(t *testing.T) {
 	if got.Get("state") != state || got.Get("iss") != s.URL || !strings.HasPrefix(got.Get("code"), "azc_") || len(got) != 3 {
 		t.Errorf("got %v", got)
 	}
+	for _, short := range []url.Values{{"state": {"x"}, "nonce": {"y"}}, {"state": {}, "nonce": {}}} { // fosite wants eight characters
+		if got := redirect(t, ask(t, b, authztest.SPA, short)); got.Get("code") == "" || got.Get("state") != short.Get("state") {
+			t.Errorf("with %v: %v", short, got)
+		}
+	}
 	got = redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {}, "scope": {"nope"}}))
 	if got.Has("state") || got.Get("iss") != s.URL || got.Get("error") != "invalid_scope" || len(got) != 3 {
 		t.Errorf("error response %v", got)

@@ -23,7 +23,6 @@ func (s *Server) fositeConfig() *fosite.Config {
 		AudienceMatchingStrategy:     fosite.ExactAudienceMatchingStrategy,
 		ClientSecretsHasher:          noSecrets{},
 		JWKSFetcherStrategy:          fosite.NewDefaultJWKSFetcherStrategy(),
-		MinParameterEntropy:          -1, // a short state, or none, is the client's choice
 		ClientAuthenticationStrategy: s.authenticateClient,
 		AuthorizeEndpointHandlers:    fosite.AuthorizeEndpointHandlers{codeIssuer{s}},
 		TokenEndpointHandlers: fosite.TokenEndpointHandlers{
