@@ -36,16 +36,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.refuseAuthorization(w, r, a, err)
 	}
-	for attempt := 1; ; attempt++ {
-		err = s.proceed(w, r, a, f)
-		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
-			continue
-		}
-		if err != nil {
-			return s.refuseAuthorization(w, r, a, err)
-		}
-		return nil
+	if err := raced(func() error { return s.proceed(w, r, a, f) }); err != nil {
+		return s.refuseAuthorization(w, r, a, err)
 	}
+	return nil
 }
 
 // authorizeByPost turns the request into the GET that means the same (OpenID Connect Core section

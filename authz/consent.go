@@ -59,7 +59,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 // rememberConsent adds to what the user has allowed this client before.
 func (s *Server) rememberConsent(r *http.Request, userID string, a *authorization) error {
 	key := consentKey(userID, a.client.ID)
-	for attempt := 1; ; attempt++ {
+	return raced(func() error {
 		consent, version, err := storage.Consents.Get(r.Context(), s.store, key)
 		if errors.Is(err, storage.ErrNotFound) {
 			consent, version = &storage.Consent{GrantedAt: s.now()}, 0
@@ -71,10 +71,6 @@ func (s *Server) rememberConsent(r *http.Request, userID string, a *authorizatio
 				consent.Scopes = append(consent.Scopes, scope)
 			}
 		}
-		err = s.store.Apply(r.Context(), storage.Consents.Put(key, consent, storage.At(version), time.Time{}))
-		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
-			continue
-		}
-		return err
-	}
+		return s.store.Apply(r.Context(), storage.Consents.Put(key, consent, storage.At(version), time.Time{}))
+	})
 }

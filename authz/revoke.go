@@ -20,20 +20,13 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for attempt := 1; ; attempt++ {
+	return raced(func() error {
 		write, err := s.revocationOf(r.Context(), c, token)
-		if err == nil && write != nil {
-			err = s.store.Apply(r.Context(), *write)
+		if err != nil || write == nil {
+			return err // nil: 200, although there was nothing to revoke
 		}
-		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		w.WriteHeader(http.StatusOK)
-		return nil
-	}
+		return s.store.Apply(r.Context(), *write)
+	})
 }
 
 // revocationOf returns the write that ends a token, nil if there is nothing to end.

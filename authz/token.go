@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,17 +15,10 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// maxAttempts bounds how often a request that lost a race is computed again from what it lost to.
-// The second attempt sees the winner's writes and nearly always ends there.
-const maxAttempts = 8
-
 // token is the token endpoint (RFC 6749 section 3.2).
 //
 //	form -> fosite.NewAccessRequest -> authenticateClient -> redeem… (read, decide)
 //	     -> fosite.NewAccessResponse -> issue (sign, collect writes) -> one Apply -> answer
-//
-// A request that loses a compare-and-set starts again and then sees what won: a code that is used,
-// a refresh token that has its successor.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.clientForm(w, r)
 	if err != nil {
@@ -40,16 +32,15 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return refuse(errUnsupportedGrantType, "The grant types on offer are "+strings.Join(grantTypes, ", ")+".")
 	}
 	observe.Event(r.Context()).SetGrantType(grantType)
-	for attempt := 1; ; attempt++ {
-		answer, err := s.exchange(r.Context(), r)
-		if lost := new(storage.ConflictError); errors.As(err, &lost) && attempt < maxAttempts {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		return writeJSON(w, http.StatusOK, answer.ToMap())
+	var answer fosite.AccessResponder
+	err = raced(func() (err error) {
+		answer, err = s.exchange(r.Context(), r)
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	return writeJSON(w, http.StatusOK, answer.ToMap())
 }
 
 // grantTypes are the ones that the token endpoint knows.
