@@ -3,18 +3,23 @@
 // is left. serve --dev offers it.
 //
 //	/playground           the app: code + PKCE by WebCrypto, tokens in memory only
-//	/playground/{asset}   its script and style
+//	  app.js              what the buttons do
+//	    oauth.js, jwt.js  the protocol: sign-in, silent renewal, refresh, calls, logout
+//	    view.js           what is shown
 //	/playground/api/...   the Orders API, guarded by authz/bearer as any backend would be
+//
+// Nothing here is privileged: the app is a public client like any other, and asks for consent.
 package playground
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/authzd/authzd/authz/bearer"
 )
@@ -23,14 +28,14 @@ import (
 var assets embed.FS
 
 // policy allows the app its own script, style and requests, and the iframe of a silent renewal.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; " +
 	"frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
 // Config says whose playground it is.
 type Config struct {
 	Issuer   string // where the app signs in; it is served below this
 	ClientID string // a public client whose redirect URI is Issuer + "/playground"
-	Resource string // the identifier of the Orders API
+	Resource string // the identifier of the Orders API; it is served at Issuer + "/playground/api"
 }
 
 // New returns the handler of /playground and everything below it.
@@ -39,61 +44,58 @@ func New(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("playground: %w", err)
 	}
-	index, err := template.ParseFS(assets, "assets/index.html")
-	if err != nil {
-		return nil, fmt.Errorf("playground: %w", err)
-	}
-	files, err := fs.Sub(assets, "assets")
-	if err != nil {
-		return nil, fmt.Errorf("playground: %w", err)
-	}
 	verifier, err := bearer.New(bearer.Config{Issuer: c.Issuer, Audience: c.Resource})
 	if err != nil {
 		return nil, fmt.Errorf("playground: %w", err)
 	}
 	base := issuer.Path + "/playground"
+	app, err := page(c, base)
+	if err != nil {
+		return nil, fmt.Errorf("playground: %w", err)
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+base, func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET "+base, app)
+	for _, name := range []string{"app.js", "oauth.js", "jwt.js", "view.js", "app.css"} {
+		content, err := assets.ReadFile("assets/" + name)
+		if err != nil {
+			return nil, fmt.Errorf("playground: %w", err)
+		}
+		mux.Handle("GET "+base+"/"+name, file(name, content))
+	}
+	api := &orders{bySub: map[string][]order{}}
+	mux.Handle(base+"/api/", api.handler(base+"/api", verifier))
+	return mux, nil
+}
+
+// page is the app's HTML document.
+func page(c Config, base string) (http.Handler, error) {
+	index, err := template.ParseFS(assets, "assets/index.html")
+	if err != nil {
+		return nil, err
+	}
+	var document bytes.Buffer
+	if err := index.Execute(&document, struct {
+		Config
+		Base string
+	}{c, base}); err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", policy)
-		_ = index.Execute(w, map[string]string{ // the client may have gone
-			"Base": base, "Issuer": c.Issuer, "ClientID": c.ClientID, "Resource": c.Resource,
-		})
+		_, _ = w.Write(document.Bytes()) // the client may have gone
+	}), nil
+}
+
+// file serves one of the app's files, which a browser asks for again at every silent renewal.
+func file(name string, content []byte) http.Handler {
+	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(content))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("ETag", etag)
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 	})
-	for _, name := range []string{"app.js", "oauth.js", "app.css"} {
-		mux.HandleFunc("GET "+base+"/"+name, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Cache-Control", "no-cache")
-			http.ServeFileFS(w, r, files, name)
-		})
-	}
-	mux.Handle("GET "+base+"/api/orders", verifier.Protect(bearer.RequireScope("orders.read")(http.HandlerFunc(listOrders))))
-	mux.Handle("POST "+base+"/api/orders", verifier.Protect(bearer.RequireScope("orders.write")(http.HandlerFunc(placeOrder))))
-	return mux, nil
-}
-
-type order struct {
-	ID       string `json:"id"`
-	Item     string `json:"item"`
-	Quantity int    `json:"quantity"`
-	For      string `json:"for"` // subject of the access token
-}
-
-func listOrders(w http.ResponseWriter, r *http.Request) {
-	p, _ := bearer.FromContext(r.Context())
-	answer(w, http.StatusOK, []order{{"1001", "Treacle", 3, p.Subject}, {"1002", "Looking-glass", 1, p.Subject}})
-}
-
-func placeOrder(w http.ResponseWriter, r *http.Request) {
-	p, _ := bearer.FromContext(r.Context())
-	answer(w, http.StatusCreated, order{"1003", "Pocket watch", 1, p.Subject})
-}
-
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client may have gone
 }

@@ -1,173 +1,155 @@
-// The playground: authorization code + PKCE (RFC 7636), tokens in memory, silent renewal, refresh,
-// an API call, logout. oauth.js speaks the protocol; this file is the page.
-import { OAuth, decode, NetworkError } from "./oauth.js";
+// The playground: what happens when the page opens, and when a button is pressed. oauth.js speaks
+// the protocol, view.js shows it.
+import { Client, ForeignAnswer, NetworkError } from "./oauth.js";
+import { byId, clearLog, clearNotice, drawClient, drawClocks, logExchange, notify } from "./view.js";
 
-const $ = (id) => document.getElementById(id);
+const SCOPE = "authzd-playground-scope"; // what this tab was granted last
+const LOGGED_OUT = "logged-out"; // state of a logout
+
 const { issuer, clientId, resource } = document.body.dataset;
 const redirectURI = issuer + "/playground";
-const client = new OAuth({ issuer, clientId, redirectURI, log });
+const client = new Client({ issuer, clientId, redirectURI, report: logExchange });
 
-// Inside the iframe of a silent renewal this page only hands the answer to its parent.
 if (window.parent !== window) {
-  window.parent.postMessage({ authorizationResponse: location.href }, location.origin);
+  // In the iframe of a silent renewal, this page hands the answer to its parent and does no more.
+  window.parent.postMessage({ authorizationResponse: location.search }, location.origin);
+} else if (location.origin !== new URL(issuer).origin) {
+  location.replace(redirectURI); // by another name of this machine, nothing here would be same-origin
 } else {
   start();
 }
 
 async function start() {
   wire();
-  setInterval(drawClocks, 1000);
+  chooseScope(sessionStorage.getItem(SCOPE));
   const params = new URLSearchParams(location.search);
-  try {
-    if (params.has("code") || params.has("error")) {
-      history.replaceState(null, "", location.pathname); // the code is used up: keep it out of history
-      await client.finish(params);
-    } else if (!params.has("state")) {
-      await client.silent(scope());
-    }
-  } catch (error) {
-    explain(error, { quiet: error.code === "login_required" });
+  history.replaceState(null, "", location.pathname); // a code is used once, and is none of the history's business
+  const problem = await settled(() => answered(params) ? client.finish(params) : undefined);
+  if (params.get("state") === LOGGED_OUT && !answered(params)) {
+    notify("info", "", "You are logged out.");
+  } else if (!client.tokens) {
+    await resume(problem instanceof ForeignAnswer ? undefined : problem);
   }
-  draw();
+  await meet();
+  byId("content").ariaBusy = "false";
+}
+
+// resume picks up the session at the server, if there is one: memory does not survive a reload. Not
+// being signed in is no problem worth a word, but what came before may be.
+async function resume(problem) {
+  const failure = await settled(() => client.silent(scope()));
+  if (problem) {
+    explain(problem);
+  } else if (failure instanceof NetworkError) {
+    explain(failure);
+  }
+}
+
+function answered(params) {
+  return params.has("code") || params.has("error");
+}
+
+// settled runs work and returns the error that it ended with, if any.
+async function settled(work) {
+  try {
+    await work();
+  } catch (error) {
+    return error;
+  }
+}
+
+// meet asks who the user is, once after each login, remembers what was granted, and shows it all.
+async function meet() {
+  if (client.tokens) {
+    sessionStorage.setItem(SCOPE, client.tokens.scope);
+    chooseScope(client.tokens.scope);
+    if (client.tokens.id_token && !client.user) {
+      const problem = await settled(() => client.userinfo());
+      if (problem) explain(problem);
+    }
+  }
+  drawClient(client);
 }
 
 function wire() {
-  $("request").addEventListener("submit", (event) => {
+  byId("request").addEventListener("submit", (event) => {
     event.preventDefault();
-    act($("sign-in"), () => client.begin(scope(), options()));
+    act(byId("sign-in"), () => client.begin(scope(), options()));
   });
-  on("refresh", () => client.refresh());
   on("silent", () => client.silent(scope()));
-  on("userinfo", () => client.userinfo());
-  on("call-api", () => client.fetch("GET", resource + "/orders"));
-  on("place-order", () => client.fetch("POST", resource + "/orders"));
+  on("refresh", () => client.refresh());
+  on("spoil", () => client.spoil());
   on("revoke", () => client.revoke());
-  on("logout", () => client.logout());
-  $("clear-log").addEventListener("click", () => {
-    $("log").replaceChildren();
-    $("log-empty").hidden = false;
+  on("userinfo", () => client.userinfo());
+  on("call-api", () => client.fetch("List orders", "GET", resource + "/orders"));
+  on("place-order", () => client.fetch("Place an order", "POST", resource + "/orders"));
+  on("logout", async () => {
+    await client.logout(LOGGED_OUT);
+    drawClient(client); // no token stays on a page that the back button may bring up
   });
+  byId("clear-log").addEventListener("click", clearLog);
   for (const type of ["pointerdown", "keydown"]) {
-    document.addEventListener(type, () => client.active(), { passive: true });
+    document.addEventListener(type, active, { passive: true });
   }
+  setInterval(drawClocks, 1000, client);
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload()); // from the back-forward cache
 }
 
 function on(id, work) {
-  $(id).addEventListener("click", () => act($(id), work));
+  byId(id).addEventListener("click", () => act(byId(id), work));
 }
 
-// act runs one action at a time for each button and shows what came of it.
+// act does one thing at a time for each button, and says what came of it. The button keeps the
+// focus, as it would not if it were disabled meanwhile.
 async function act(button, work) {
-  button.disabled = true;
-  try {
-    await work();
-    $("notice").hidden = true;
-  } catch (error) {
-    explain(error);
-  } finally {
-    button.disabled = false;
-    draw();
-  }
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  clearNotice();
+  const problem = await settled(work);
+  if (problem) explain(problem);
+  await meet();
+  button.ariaBusy = "false";
+}
+
+async function active() {
+  const problem = await settled(() => client.active());
+  if (problem) explain(problem);
+  drawClient(client);
 }
 
 function scope() {
   return [...document.querySelectorAll("input[name=scope]:checked")].map((box) => box.value).join(" ");
 }
 
+function chooseScope(granted) {
+  if (!granted) return;
+  for (const box of document.querySelectorAll("input[name=scope]")) {
+    box.checked = granted.split(" ").includes(box.value);
+  }
+}
+
 function options() {
-  const chosen = {};
-  for (const name of ["prompt", "max_age", "login_hint"]) {
-    const value = $("request").elements[name].value.trim();
-    if (value) chosen[name] = value;
-  }
-  return chosen;
+  const { prompt, max_age, login_hint } = byId("request").elements;
+  return Object.fromEntries([prompt, max_age, login_hint].filter((field) => field.value).map((field) => [field.name, field.value]));
 }
 
-function explain(error, { quiet = false } = {}) {
-  const notice = $("notice");
-  notice.hidden = quiet;
-  notice.className = "notice bad";
+// What a person can do about an error.
+const ADVICE = {
+  invalid_grant: "The session or the grant has ended. Sign in again.",
+  login_required: "Nobody is signed in at the server in this browser. Sign in.",
+  consent_required: "You have not allowed all of this yet. Press Sign in to be asked.",
+};
+
+function explain(error) {
   if (error instanceof NetworkError) {
-    notice.textContent = "The server could not be reached. You are still signed in: try again.";
-  } else if (error.code) {
-    notice.textContent = error.code + (error.message ? ": " + error.message : "");
+    notify("bad", "No answer.", "The server could not be reached." + (client.tokens ? " You are still signed in: try again." : ""));
+  } else if (error.code === "insufficient_scope" && error.scope) {
+    notify("bad", error.code, "The API wants the scope " + error.scope + ".", {
+      id: "ask-scope",
+      text: "Ask for " + error.scope,
+      run: () => act(byId("ask-scope"), () => client.begin(scope() + " " + error.scope)),
+    });
   } else {
-    notice.textContent = String(error);
+    notify("bad", error.code, ADVICE[error.code] || error.message);
   }
-}
-
-function draw() {
-  const signedIn = client.tokens !== null;
-  $("status").textContent = signedIn ? "Signed in" : "Signed out";
-  $("status").classList.toggle("good", signedIn);
-  $("signed-in").hidden = !signedIn;
-  $("tokens").hidden = !signedIn;
-  $("refresh").disabled = !client.tokens?.refresh_token;
-  if (signedIn) {
-    const claims = client.tokens.id_token ? decode(client.tokens.id_token).payload : {};
-    $("who").textContent = client.user?.name || client.user?.preferred_username || claims.sub || "an app";
-    drawTokens();
-  }
-  drawClocks();
-}
-
-function drawTokens() {
-  const cards = [];
-  for (const [name, title] of [["id_token", "ID token"], ["access_token", "Access token"], ["refresh_token", "Refresh token"]]) {
-    const token = client.tokens[name];
-    if (!token) continue;
-    const card = element("article", { className: "card" }, element("h3", {}, title));
-    const verified = client.verified[name];
-    if (verified !== undefined) {
-      card.append(element("p", { className: verified ? "badge good" : "badge bad" }, verified ? "Signature verified by JWKS" : "Signature not verified"));
-    }
-    const parts = decode(token);
-    if (parts) {
-      card.append(json(parts.header), json(parts.payload));
-    }
-    card.append(element("details", {}, element("summary", {}, "As sent"), element("pre", { className: "raw" }, token)));
-    cards.push(card);
-  }
-  $("token-cards").replaceChildren(...cards);
-}
-
-function drawClocks() {
-  $("access-left").textContent = left(client.expiresAt);
-  $("idle-left").textContent = left(Date.parse(client.session?.idle_expires_at));
-  $("session-left").textContent = left(Date.parse(client.session?.expires_at));
-}
-
-function left(time) {
-  if (!time) return "–";
-  const seconds = Math.round((time - Date.now()) / 1000);
-  if (seconds <= 0) return "expired";
-  if (seconds < 120) return seconds + " s";
-  if (seconds < 7200) return Math.floor(seconds / 60) + " min";
-  return Math.floor(seconds / 3600) + " h";
-}
-
-// log shows a request and what came back. Everything is text: nothing that a server says is markup.
-function log({ method, url, request, status, response, note }) {
-  $("log-empty").hidden = true;
-  const ok = typeof status === "number" && status < 400;
-  const item = element("li", {},
-    element("details", {},
-      element("summary", {},
-        element("span", { className: "method" }, method),
-        element("span", { className: "path" }, new URL(url).pathname),
-        element("span", { className: ok ? "code good" : "code bad" }, String(status))),
-      element("p", { className: "muted" }, note || ""),
-      element("h4", {}, "Request"), element("pre", {}, url), ...(request ? [json(request)] : []),
-      ...(response === undefined ? [] : [element("h4", {}, "Answer"), json(response)])));
-  $("log").prepend(item);
-}
-
-function json(value) {
-  return element("pre", {}, typeof value === "string" ? value : JSON.stringify(value, null, 2));
-}
-
-function element(tag, properties, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
 }

@@ -1,0 +1,63 @@
+package playground
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/authzd/authzd/authz/bearer"
+)
+
+// maxOrders is how many orders of one subject are kept, the newest.
+const maxOrders = 20
+
+// shelf is what there is to order, one after the other.
+var shelf = []string{"Treacle", "Looking-glass", "Pocket watch", "Croquet set", "Teacup"}
+
+// orders is the API that the app calls: everybody sees their own orders and nobody else's. It has
+// no more to do with the authorization server than any other backend.
+type orders struct {
+	mu     sync.Mutex
+	placed int                // by all together
+	bySub  map[string][]order // the newest last
+}
+
+type order struct {
+	ID   string `json:"id"`
+	Item string `json:"item"`
+}
+
+// handler returns GET and POST of base/orders. Reading and writing want a scope each.
+func (o *orders) handler(base string, v *bearer.Verifier) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+base+"/orders", v.Protect(bearer.RequireScope("orders.read")(http.HandlerFunc(o.list))))
+	mux.Handle("POST "+base+"/orders", v.Protect(bearer.RequireScope("orders.write")(http.HandlerFunc(o.place))))
+	return mux
+}
+
+func (o *orders) list(w http.ResponseWriter, r *http.Request) {
+	p, _ := bearer.FromContext(r.Context()) // Protect has put it there
+	o.mu.Lock()
+	own := append([]order{}, o.bySub[p.Subject]...)
+	o.mu.Unlock()
+	answer(w, http.StatusOK, own)
+}
+
+func (o *orders) place(w http.ResponseWriter, r *http.Request) {
+	p, _ := bearer.FromContext(r.Context())
+	o.mu.Lock()
+	placed := order{ID: strconv.Itoa(1001 + o.placed), Item: shelf[o.placed%len(shelf)]}
+	o.placed++
+	own := append(o.bySub[p.Subject], placed)
+	o.bySub[p.Subject] = own[max(0, len(own)-maxOrders):]
+	o.mu.Unlock()
+	answer(w, http.StatusCreated, placed)
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may have gone
+}
