@@ -39,7 +39,9 @@ type target struct {
 	path   string
 	value  reflect.Value
 	field  field
-	isFile bool // the variable names a file that holds the secret
+	isFile bool          // the variable names a file that holds the secret
+	in     reflect.Value // the map that the value belongs to, under its last key; zero: none
+	key    string
 }
 
 // applyEnv sets what the variables say and removes them from l.vars. Members of entries can be set
@@ -79,12 +81,23 @@ func (l *loader) eachTarget(v reflect.Value, path, name string, targets map[stri
 		case f.typ.Kind() == reflect.Struct && !isScalar(f.typ):
 			l.eachTarget(fv, fpath, fname, targets)
 		case f.typ.Kind() == reflect.Map:
-			// one value is not the whole of it
+			l.eachMember(fv, fpath, fname, targets)
 		default:
-			targets[fname] = append(targets[fname], target{fpath, fv, f, false})
+			targets[fname] = append(targets[fname], target{path: fpath, value: fv, field: f})
 			if f.typ == typeSecret {
-				targets[fname+"_FILE"] = append(targets[fname+"_FILE"], target{fpath, fv, f, true})
+				targets[fname+"_FILE"] = append(targets[fname+"_FILE"], target{path: fpath, value: fv, field: f, isFile: true})
 			}
+		}
+	}
+}
+
+// eachMember collects the members of a map that variables name, whatever they are called.
+func (l *loader) eachMember(m reflect.Value, path, name string, targets map[string][]target) {
+	for variable := range l.vars {
+		if key, ok := strings.CutPrefix(variable, name+"_"); ok {
+			key = strings.ReplaceAll(strings.ToLower(key), "_", "-")
+			value := reflect.New(m.Type().Elem()).Elem()
+			targets[variable] = append(targets[variable], target{path: child(path, key), value: value, in: m, key: key})
 		}
 	}
 }
@@ -111,15 +124,27 @@ func (l *loader) setFromEnv(name string, t target) {
 	_, waiting := l.vars[other]
 	_, done := l.settled[other]
 	switch {
-	case t.field.typ == typeSecret && (waiting || done):
+	case t.value.Type() == typeSecret && (waiting || done):
 		l.report(t.path, nil, problemf("unset one of the two", "%s is set too", other))
 	case t.isFile:
 		l.setFromFile(t.value, value, t.path+"_file")
-	case isScalar(t.field.typ):
+	case isScalar(t.value.Type()):
 		l.set(t.value, value, t.field, t.path)
+		t.intoMap()
 	default:
 		l.setListFromEnv(t, value)
 	}
+}
+
+// intoMap puts a member that has been set into its map.
+func (t target) intoMap() {
+	if !t.in.IsValid() {
+		return
+	}
+	if t.in.IsNil() {
+		t.in.Set(reflect.MakeMap(t.in.Type()))
+	}
+	t.in.SetMapIndex(reflect.ValueOf(t.key), t.value)
 }
 
 // setListFromEnv sets a list from values separated by commas.

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"net/netip"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -13,6 +12,7 @@ import (
 )
 
 // mustParse loads a document that is right.
+
 func mustParse(t *testing.T, doc string, environ ...string) *Config {
 	t.Helper()
 	c, err := Parse("f", []byte(doc), environ)
@@ -51,98 +51,12 @@ func TestFile(t *testing.T) {
 	equal(t, "listen", c.Listen, ":1")
 }
 
-func TestSyntax(t *testing.T) {
-	for doc, want := range map[string]string{
-		"issuer: [":                            "f:1:9: not YAML: sequence end token ']' not found",
-		"issuer: 'x":                           "f:1:9: not YAML: could not find end character of single-quoted text",
-		"issuer: https://a.example: b":         "f:1:9: not YAML: mapping value is not allowed in this context",
-		"issuer: \xff":                         "f: not UTF-8 text",
-		"issuer: &a x\nlisten: *a":             "f:1:9: anchors and aliases are not supported\nf:2:9: anchors and aliases are not supported",
-		"a: &a [x]\nb: &b [*a, *a]\nc: [*b]":   "f:1:4: anchors and aliases are not supported\nf:2:4: anchors and aliases are not supported\nf:2:8: anchors and aliases are not supported\nf:2:12: anchors and aliases are not supported\nf:3:5: anchors and aliases are not supported",
-		"log:\n  <<: {level: info}":            "f:2:3: anchors and aliases are not supported",
-		"issuer: !!str x":                      "f:1:9: tags are not supported",
-		"%YAML 1.2\n---\nissuer: x":            "f:1:1: directives are not supported",
-		"? issuer\n: x":                        "f:1:1: keys with a question mark are not supported",
-		"issuer: https://a.example\n---\na: 1": "f:2:1: a second document",
-		"just text":                            "f:1:1: expected a mapping, found a single value",
-		"- list":                               "f:1:1: expected a mapping, found a list",
-		strings.Repeat("[", 100_000):           "f:1:33: too many keys, or too deep",
-		strings.Repeat("{a: ", 100_000):        "f:1:129: too many keys, or too deep",
-		strings.Repeat("- ", 100_000):          "f:1:65: too many keys, or too deep",
-		strings.Repeat("a: 1\n", 100_000):      "f:25001:2: too many keys, or too deep",
-	} {
-		_, err := Parse("f", []byte(doc), nil)
-		if err == nil || err.Error() != want {
-			t.Errorf("%.40q: %v\nwant %s", doc, err, want)
-		}
-	}
-}
-
 // TestUnquotedColons proves that what is a plain string to YAML is one to us in every position.
-func TestUnquotedColons(t *testing.T) {
-	for list, want := range map[string][]string{
-		"[http://localhost:4200/cb]":                               {"http://localhost:4200/cb"},
-		"[ http://localhost:80/a ,https://b:443/c, http://[::1]/]": nil, // brackets need quotes
-		"[https://a:1/x, 'https://b:2/y',\n  https://c:3/z]":       {"https://a:1/x", "https://b:2/y", "https://c:3/z"},
-		"[https://a/x: y]":                                         nil, // a pair
-		"[{https://a:1/x}]":                                        nil,
-	} {
-		for _, doc := range []string{
-			"issuer: https://id.example.com\nclients:\n- {client_id: a, preset: spa, redirect_uris: " + list + "}",
-			"issuer: https://id.example.com\nclients:\n- client_id: a\n  preset: spa\n  redirect_uris: " + list,
-			"{issuer: https://id.example.com, clients: [{client_id: a, preset: spa, redirect_uris: " + list + "}]}",
-		} {
-			c, err := Parse("f", []byte(doc), nil)
-			switch {
-			case want == nil && err == nil:
-				t.Errorf("%s: accepted as %q", doc, c.Clients[0].RedirectURIs)
-			case want != nil && err != nil:
-				t.Errorf("%s: %v", doc, err)
-			case want != nil:
-				equal(t, doc, c.Clients[0].RedirectURIs, want)
-			}
-		}
-	}
-	c := mustParse(t, "{issuer: https://id.example.com, trusted_proxies: [2001:db8::/32, fd00::/8]}")
-	equal(t, "networks", len(c.TrustedProxies), 2)
-}
 
 // TestSyntaxErrorsKeepSecrets proves that what could not be parsed is not quoted.
-func TestSyntaxErrorsKeepSecrets(t *testing.T) {
-	for _, doc := range []string{
-		"client_secret: 'hunter2\nb: c",
-		"client_secret: \"hunter2\nb: c",
-		"client_secret: \"\\xhunter2\"",
-		"client_secret: {hunter2",
-		"client_secret: [hunter2",
-		"client_secret: hunter2: x",
-		"client_secret: @hunter2",
-		"client_secret: !hunter2 x",
-		"client_secret: *hunter2",
-		"client_secret: hunter2\n  x: y",
-		"client_secret: [hunter2]",
-		"client_secrets: hunter2",
-		"users: [{username: a, password: {hunter2: x}}]",
-		"users: [{username: a, password: [hunter2]}]",
-		"users: [{username: a, password: \"hunter2\\n\"}]",
-		"users: [{username: a, pasword: hunter2}]",
-		"issuer: https://alice:hunter2@id.example.com",
-	} {
-		_, err := Parse("f", []byte(doc), nil)
-		var errs Errors
-		if !errors.As(err, &errs) {
-			t.Errorf("%q is accepted", doc)
-		}
-		for _, e := range errs {
-			// A key that is itself a secret can't be told from one that is misspelt.
-			if strings.Contains(e.Error()+e.Hint, "hunter2") {
-				t.Errorf("%q: %v\nhint: %s", doc, e, e.Hint)
-			}
-		}
-	}
-}
 
 // TestEmptyIsNotGiven proves the rule of the manual for every way of saying nothing.
+
 func TestEmptyIsNotGiven(t *testing.T) {
 	const doc = `issuer: https://id.example.com
 listen:
@@ -199,6 +113,7 @@ func TestPresets(t *testing.T) {
 }
 
 // TestDefaultsFollow proves that a default never contradicts what was given.
+
 func TestDefaultsFollow(t *testing.T) {
 	c := mustParse(t, `issuer: https://id.example.com
 storage: {bolt: {path: /data/db}}
@@ -237,92 +152,7 @@ func TestAcceptsHashes(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
-	dir := t.TempDir()
-	secretFile := filepath.Join(dir, "secret")
-	writeFile(t, secretFile, "from file\n")
-	const doc = `issuer: https://file.example
-trusted_proxies: [10.0.0.0/8]
-lifetimes: {code: an hour}
-secret_file: x
-clients: [{client_id: my-spa, preset: spa, redirect_uris: [http://evil.example]}, {client_id: worker, preset: service, client_secret: in yaml}]
-connectors: [{id: google, type: google, client_id: x, client_secret_file: /nowhere}]
-users: [{username: alice@example.com}]
-`
-	c := mustParse(t, doc,
-		"AUTHZD_ISSUER=https://env.example",
-		"AUTHZD_STORAGE_BOLT_PATH=/env/db",
-		"AUTHZD_LIFETIMES_CODE=30s",
-		"AUTHZD_TRUSTED_PROXIES=192.0.2.0/24, 2001:db8::/32",
-		"AUTHZD_SECRET_FILE=/new,/old",
-		"AUTHZD_CLIENTS_MY_SPA_REDIRECT_URIS=https://env.example/cb",
-		"AUTHZD_CLIENTS_MY_SPA_FIRST_PARTY=true",
-		"AUTHZD_CLIENTS_MY_SPA_SCOPE=openid email",
-		"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=in env",
-		"AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET_FILE="+secretFile,
-		"AUTHZD_USERS_ALICE_EXAMPLE_COM_PASSWORD=pässword",
-		"HOME=/root", "AUTHZDX=1",
-		// What Kubernetes sets for the services authzd and authzd-admin.
-		"AUTHZD_SERVICE_HOST=10.0.0.1", "AUTHZD_SERVICE_PORT=80", "AUTHZD_SERVICE_PORT_HTTP=80", "AUTHZD_PORT=tcp://10.0.0.1:80",
-		"AUTHZD_PORT_80_TCP=tcp://10.0.0.1:80", "AUTHZD_PORT_80_TCP_ADDR=10.0.0.1", "AUTHZD_ADMIN_SERVICE_HOST=10.0.0.2",
-		"AUTHZD_ADMIN_PORT=tcp://10.0.0.2:80",
-	)
-	equal(t, "issuer", c.Issuer, "https://env.example")
-	equal(t, "path", c.Storage.Bolt.Path, "/env/db")
-	equal(t, "code", c.Lifetimes.Code, 30*time.Second)
-	equal(t, "trusted_proxies", c.TrustedProxies, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32")})
-	equal(t, "secret_file", c.SecretFile, PathList{"/new", "/old"})
-	equal(t, "redirect_uris", c.Clients[0].RedirectURIs, []string{"https://env.example/cb"})
-	equal(t, "first_party", c.Clients[0].FirstParty, true)
-	equal(t, "scope", c.Clients[0].Scope, ScopeList{"openid", "email"})
-	equal(t, "client_secret", string(c.Clients[1].ClientSecret), "in env")
-	equal(t, "connector secret", string(c.Connectors[0].ClientSecret), "from file")
-	equal(t, "password", string(c.Users[0].Password), "pässword")
-}
-
-func TestEnvironmentErrors(t *testing.T) {
-	const doc = `issuer: https://id.example.com
-clients: [{client_id: worker, preset: service, client_secret: s}]
-users: [{username: a.b}, {username: a-b}]
-`
-	for name, tc := range map[string]struct{ environ, want []string }{
-		"unknown":          {[]string{"AUTHZD_LISTN=:1"}, []string{"AUTHZD_LISTN: unknown variable"}},
-		"port alone":       {[]string{"AUTHZD_PORT=9010"}, []string{"AUTHZD_PORT: unknown variable"}},
-		"unknown client":   {[]string{"AUTHZD_CLIENTS_SPA_SCOPE=openid"}, []string{"AUTHZD_CLIENTS_SPA_SCOPE: unknown variable"}},
-		"bad value":        {[]string{"AUTHZD_LISTEN=x", "AUTHZD_LOG_LEVEL=loud"}, []string{`AUTHZD_LISTEN: listen "x": not an address with a port`, `AUTHZD_LOG_LEVEL: log.level "loud": not a value of this key`}},
-		"bad element":      {[]string{"AUTHZD_TRUSTED_PROXIES=10.0.0.0/8,x,,"}, []string{`AUTHZD_TRUSTED_PROXIES: trusted_proxies[1] "x": not a network`, "AUTHZD_TRUSTED_PROXIES: trusted_proxies[2]: empty entry", "AUTHZD_TRUSTED_PROXIES: trusted_proxies[3]: empty entry"}},
-		"element twice":    {[]string{"AUTHZD_SECRET_FILE=a,a"}, []string{`AUTHZD_SECRET_FILE: secret_file[1] "a": given twice`}},
-		"secret and file":  {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=a", "AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=b"}, []string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret: AUTHZD_CLIENTS_WORKER_CLIENT_SECRET is set too"}},
-		"no file":          {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=/nowhere"}, []string{`AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret_file "/nowhere": no such file or directory`}},
-		"ambiguous":        {[]string{"AUTHZD_USERS_A_B_NAME=x"}, []string{"AUTHZD_USERS_A_B_NAME: could mean users[0].name or users[1].name"}},
-		"value hides file": {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=é"}, []string{`AUTHZD_CLIENTS_WORKER_CLIENT_SECRET: clients[0].client_secret "********": not a client secret (RFC 6749 appendix A.2)`}},
-	} {
-		t.Run(name, func(t *testing.T) { compare(t, errorsOf(t, doc, tc.environ...), tc.want) })
-	}
-}
-
 // TestEnvironmentNames proves that no two keys have the same variable.
-func TestEnvironmentNames(t *testing.T) {
-	l := &loader{cfg: Config{
-		Resources: []Resource{{Resource: "r"}}, Clients: []Client{{ClientID: "c"}},
-		Users: []User{{Username: "u"}}, Connectors: []Connector{{ID: "g"}},
-	}}
-	targets := map[string][]target{}
-	l.eachTarget(reflect.ValueOf(&l.cfg).Elem(), "", "AUTHZD", targets)
-	for name, found := range targets {
-		if len(found) > 1 {
-			t.Errorf("%s could mean %s or %s", name, found[0].path, found[1].path)
-		}
-		if serviceLink(name, "x") {
-			t.Errorf("%s is taken for a variable of Kubernetes", name)
-		}
-	}
-	for _, name := range []string{"AUTHZD_ISSUER", "AUTHZD_LIFETIMES_ACCESS_TOKEN", "AUTHZD_CLIENTS_C_CLIENT_SECRET_FILE", "AUTHZD_USERS_U_ADDRESS_COUNTRY"} {
-		if targets[name] == nil {
-			t.Errorf("no variable %s", name)
-		}
-	}
-}
 
 func TestSecretFiles(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "secret")
@@ -364,6 +194,7 @@ func TestDev(t *testing.T) {
 }
 
 // TestDevWithFile proves that the file wins where it speaks.
+
 func TestDevWithFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "authzd.yaml")
 	writeFile(t, file, `issuer: http://localhost:9020
@@ -400,6 +231,7 @@ users:
 }
 
 // TestErrorsAreTyped proves that a program can find its way in them.
+
 func TestErrorsAreTyped(t *testing.T) {
 	_, err := Parse("f", []byte("issuer: https://id.example.com\ntls: {cert_file: /nowhere, key_file: /nowhere}"), nil)
 	var one *Error

@@ -13,12 +13,12 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds on a file. The YAML parser takes time quadratic in the number of pairs and stack by the
-// depth, so both are checked on its tokens.
+// Bounds on a file. The YAML parser takes time quadratic in the members of a mapping and stack by
+// the depth, so both are checked on its tokens.
 const (
-	maxFile  = 1 << 20 // bytes
-	maxPairs = 25_000  // of key and value
-	maxDepth = 32      // of brackets, and of list items begun on one line
+	maxFile    = 1 << 20 // bytes
+	maxMembers = 25_000  // colons and commas
+	maxDepth   = 32      // of brackets, and of list items begun on one line
 )
 
 // parse reads a YAML document into its tree, a mapping; nil if it is empty. Positions are kept, but nothing
@@ -67,17 +67,17 @@ func (l *loader) parse(data []byte) ast.Node {
 // directives, and depth.
 func (l *loader) bounded(tokens token.Tokens) bool {
 	var (
-		pairs, brackets, items int
-		line                   int // on which items counts
-		before                 = len(l.errs)
+		members, brackets, items int
+		line                     int // on which items counts
+		before                   = len(l.errs)
 	)
 	for _, t := range tokens {
 		if t.Position.Line != line {
 			line, items = t.Position.Line, 0
 		}
 		switch t.Type {
-		case token.MappingValueType:
-			pairs++
+		case token.MappingValueType, token.CollectEntryType:
+			members++
 		case token.SequenceEntryType:
 			items++
 		case token.SequenceStartType, token.MappingStartType:
@@ -87,7 +87,7 @@ func (l *loader) bounded(tokens token.Tokens) bool {
 		default:
 			l.syntax(t, unsupported(t))
 		}
-		if pairs > maxPairs || brackets > maxDepth || items > maxDepth {
+		if members > maxMembers || brackets > maxDepth || items > maxDepth {
 			l.syntax(t, problemf("", "too many keys, or too deep"))
 			return false
 		}

@@ -31,8 +31,8 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 				return checkHealth(cmd.Context(), address, &tls.Config{})
 			}
 			c, err := loadForHealth(file)
-			if err != nil {
-				return err
+			if err != nil { // not wrapped: to a container engine, the code 2 of a bad configuration has no meaning
+				return fmt.Errorf("not healthy: %v", err)
 			}
 			// The certificate bears the public name, not this machine's, and the request carries
 			// nothing that is secret.
@@ -56,8 +56,11 @@ func loadForHealth(file string) (*config.Config, error) {
 // readyURL is where the public listener answers for readiness.
 func readyURL(c *config.Config) string {
 	host, port, _ := net.SplitHostPort(c.Listen) // config has checked it
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+	switch host {
+	case "", "0.0.0.0", "localhost":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
 	scheme, path := "http", ""
 	if c.TLS.CertFile != "" {

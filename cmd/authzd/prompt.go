@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -95,6 +96,7 @@ func (p *prompt) line(hidden bool) (string, error) {
 		return strings.TrimSpace(r.text), nil
 	case <-p.ctx.Done():
 		_ = term.Restore(fd, before)
-		return "", fmt.Errorf("interrupted: nothing was written")
+		fmt.Fprintln(p.out)
+		return "", errors.New("interrupted: nothing was written")
 	}
 }
