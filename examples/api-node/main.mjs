@@ -1,0 +1,103 @@
+// An API whose callers are signed in by authzd, with jose and without a framework. It knows the
+// server's public keys and nothing else: no shared secret, no session.
+//
+//   request -> CORS -> authenticate (token: 401) -> scope or role of the route (403) -> handler
+//
+// ISSUER, AUDIENCE, ORIGINS and PORT change the defaults, which fit examples/authzd.yaml.
+import { createServer } from "node:http";
+import { createRemoteJWKSet, jwtVerify } from "jose";
+
+const {
+  ISSUER = "http://localhost:9010",
+  AUDIENCE = "http://localhost:8080", // the resource in authzd.yaml
+  ORIGINS = "http://localhost:4200",
+  PORT = "8080",
+} = process.env;
+const origins = ORIGINS.split(",");
+const keys = createRemoteJWKSet(new URL(ISSUER + "/jwks.json")); // cached, fetched again for an unknown key
+
+const routes = {
+  "GET /orders": { scope: "orders.read", handle: (caller) => [200, [{ id: "1001", item: "Treacle", for: caller.sub }]] },
+  "POST /orders": { scope: "orders.write", handle: (caller) => [201, { id: "1002", item: "Looking-glass", for: caller.sub }] },
+  "GET /admin": { role: "admin", handle: (caller) => [200, { subject: caller.sub, roles: caller.roles }] },
+};
+
+// What jose says if the keys can't be had: the server answers something else, too late, or nonsense.
+const unavailable = ["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"];
+
+// Refusal is an error answer of RFC 6750 section 3.
+class Refusal extends Error {
+  constructor(status, code, description, scope) {
+    super(description);
+    Object.assign(this, { status, code, scope });
+  }
+}
+
+// authenticate returns the claims of the access token (RFC 9068 section 4). The algorithms are listed,
+// so that neither "none" nor an HMAC with a public key as its secret counts; typ keeps ID tokens out.
+async function authenticate(request) {
+  const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "") ?? [];
+  if (!token) throw new Refusal(401, "unauthorized"); // no attempt to authenticate: no error in the challenge
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", algorithms: ["RS256", "PS256", "ES256", "EdDSA"],
+      requiredClaims: ["sub", "client_id", "exp", "iat", "jti"], clockTolerance: "30s",
+    });
+    return payload;
+  } catch (error) {
+    if (unavailable.includes(error.code) || !error.code?.startsWith("ERR_J")) { // a good token must not be thrown away
+      throw new Refusal(503, "temporarily_unavailable", "the token can't be verified now, try again later");
+    }
+    throw new Refusal(401, "invalid_token", "the token is malformed, expired or not for this API");
+  }
+}
+
+function authorize(caller, { scope, role }) {
+  if (scope && !(caller.scope ?? "").split(" ").includes(scope)) {
+    throw new Refusal(403, "insufficient_scope", "the token lacks a scope that this needs", scope);
+  }
+  if (role && ![caller.roles].flat().includes(role)) {
+    throw new Refusal(403, "insufficient_scope", "the user lacks a role that this needs");
+  }
+}
+
+// allowOrigin is CORS: before the token is looked at, so that the app can read a 401 too.
+function allowOrigin(request, response) {
+  response.setHeader("Vary", "Origin");
+  if (!origins.includes(request.headers.origin)) return;
+  response.setHeader("Access-Control-Allow-Origin", request.headers.origin);
+  response.setHeader("Access-Control-Allow-Methods", "GET, POST");
+  response.setHeader("Access-Control-Allow-Headers", "Authorization, Content-Type");
+  response.setHeader("Access-Control-Expose-Headers", "WWW-Authenticate");
+}
+
+function answer(response, status, body) {
+  response.writeHead(status, { "Content-Type": "application/json", "Cache-Control": "no-store" });
+  response.end(body === undefined ? undefined : JSON.stringify(body));
+}
+
+function refuse(response, { status = 500, code = "server_error", message, scope }) {
+  if (status === 401 || status === 403) {
+    const parts = [`Bearer realm="${AUDIENCE}"`];
+    if (message) parts.push(`error="${code}", error_description="${message}"`);
+    if (scope) parts.push(`scope="${scope}"`);
+    response.setHeader("WWW-Authenticate", parts.join(", "));
+  }
+  answer(response, status, { error: code, error_description: message });
+}
+
+const server = createServer(async (request, response) => {
+  allowOrigin(request, response);
+  if (request.method === "OPTIONS") return answer(response, 204);
+  const route = routes[request.method + " " + request.url.split("?")[0]];
+  if (!route) return answer(response, 404, { error: "not_found" });
+  try {
+    const caller = await authenticate(request);
+    authorize(caller, route);
+    answer(response, ...route.handle(caller));
+  } catch (error) {
+    if (!(error instanceof Refusal)) console.error(error); // a mistake of ours: the caller learns no more
+    refuse(response, error instanceof Refusal ? error : {});
+  }
+});
+server.listen(Number(PORT), "localhost", () => console.log("listening on http://localhost:" + server.address().port));

@@ -1,0 +1,101 @@
+package examples
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+)
+
+const origin = "https://app.example.com"
+
+// apiTest is one request to an API.
+type apiTest struct {
+	name, method, path string
+	headers            []string // pairs of name and value
+	status             int
+	challenge          string // of WWW-Authenticate, a part
+}
+
+func TestAPIs(t *testing.T) {
+	server := authztest.Start(t, authz.Config{}, nil)
+	tests := apiTests(t, server)
+	env := []string{"ISSUER=" + server.URL, "AUDIENCE=" + authztest.API, "ORIGINS=" + origin}
+
+	t.Run("go", func(t *testing.T) {
+		run(t, start(t, ".", append(env, "LISTEN=127.0.0.1:0"), buildGo(t, "api-go")), tests)
+	})
+	t.Run("node", func(t *testing.T) {
+		run(t, start(t, "api-node", append(env, "PORT=0"), node(t, "api-node"), "main.mjs"), tests)
+	})
+}
+
+func apiTests(t *testing.T, server *authztest.Server) []apiTest {
+	t.Helper()
+	signIn := func(scope string) authztest.Tokens {
+		return server.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}})
+	}
+	reader, writer := signIn("openid orders.read"), signIn("openid orders.write")
+	worker := server.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
+	other := authztest.Start(t, authz.Config{}, nil).SignIn(t, authztest.SPA, "", nil)
+
+	bearer := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
+	altered := reader.AccessToken[:len(reader.AccessToken)-9] + "AAAAAAAAA"
+	unsigned := "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + strings.Split(reader.AccessToken, ".")[1] + "."
+	return []apiTest{
+		{"no token", "GET", "/orders", nil, 401, `Bearer realm="https://api.example.com"`},
+		{"another scheme", "GET", "/orders", []string{"Authorization", "Basic YWxpY2U6ZGVtbw=="}, 401, "Bearer"},
+		{"altered", "GET", "/orders", bearer(altered), 401, `error="invalid_token"`},
+		{"unsigned", "GET", "/orders", bearer(unsigned), 401, `error="invalid_token"`},
+		{"an ID token", "GET", "/orders", bearer(reader.IDToken), 401, `error="invalid_token"`},
+		{"another issuer's", "GET", "/orders", bearer(other.AccessToken), 401, `error="invalid_token"`},
+		{"other scope", "GET", "/orders", bearer(writer.AccessToken), 403, `scope="orders.read"`},
+		{"no write scope", "POST", "/orders", bearer(reader.AccessToken), 403, `error="insufficient_scope"`},
+		{"no role", "GET", "/admin", bearer(worker.AccessToken), 403, `error="insufficient_scope"`},
+		{"a 401 that the app can read", "GET", "/orders", []string{"Origin", origin}, 401, "Bearer"},
+		{"unknown route", "GET", "/nothing", bearer(reader.AccessToken), 404, ""},
+
+		{"read", "GET", "/orders", bearer(reader.AccessToken), 200, ""},
+		{"write", "POST", "/orders", bearer(writer.AccessToken), 201, ""},
+		{"role", "GET", "/admin", bearer(reader.AccessToken), 200, ""},
+		{"an app without a user", "GET", "/orders", bearer(worker.AccessToken), 200, ""},
+		{"preflight", "OPTIONS", "/orders", []string{
+			"Origin", origin, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization",
+		}, 204, ""},
+	}
+}
+
+func run(t *testing.T, api string, tests []apiTest) {
+	t.Helper()
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			request, err := http.NewRequest(tt.method, api+tt.path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i < len(tt.headers); i += 2 {
+				request.Header.Set(tt.headers[i], tt.headers[i+1])
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			challenge := response.Header.Get("WWW-Authenticate")
+			if response.StatusCode != tt.status || !strings.Contains(challenge, tt.challenge) || tt.challenge == "" && challenge != "" {
+				t.Errorf("%s, challenge %q: %s; want %d with %q", response.Status, challenge, body, tt.status, tt.challenge)
+			}
+			if asked := request.Header.Get("Origin"); response.Header.Get("Access-Control-Allow-Origin") != asked {
+				t.Errorf("allows origin %q, want %q", response.Header.Get("Access-Control-Allow-Origin"), asked)
+			}
+		})
+	}
+}
