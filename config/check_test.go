@@ -41,6 +41,8 @@ func TestRefuses(t *testing.T) {
 	}{
 		"unknown key":                {"clientz: []", []string{"f:2:1: clientz: unknown key"}},
 		"unknown nested key":         {"storage: {bolt: {pth: x}}", []string{"f:2:18: storage.bolt.pth: unknown key"}},
+		"odd key":                    {`"a\e[31m": x`, []string{"f:2:1: a\ufffd[31m: unknown key"}},
+		"long key":                   {strings.Repeat("ä", 99) + ": x", []string{"f:2:1: " + strings.Repeat("ä", 32) + "…: unknown key"}},
 		"duplicate key":              {"listen: :1\nlisten: :2", []string{"f:3:1: listen: given twice, first on line 2"}},
 		"duplicate key, nested":      {"log:\n  level: info\n  level: info", []string{"f:4:3: log.level: given twice, first on line 3"}},
 		"list for a mapping":         {"log: [info]", []string{"f:2:6: log: expected a mapping, found a list"}},

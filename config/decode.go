@@ -78,7 +78,7 @@ func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
 	fields := fieldsOf(v.Type())
 	seen := map[string]int{} // key -> line
 	for _, m := range members {
-		key := m.Key.GetToken().Value
+		key := keyOf(m)
 		if !l.unique(m, key, child(path, key), seen) {
 			continue
 		}
@@ -116,7 +116,7 @@ func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string
 			known = append(known, f.fileKey())
 		}
 	}
-	key := m.Key.GetToken().Value
+	key := keyOf(m)
 	hint := "the keys here are " + strings.Join(known, ", ")
 	if near := nearest(key, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
@@ -190,7 +190,7 @@ func identifiers(entries reflect.Value) []string {
 func entryID(n ast.Node, key string) string {
 	members, _ := pairs(n)
 	for _, m := range members {
-		if m.Key.GetToken().Value == key {
+		if keyOf(m) == key {
 			id, _ := text(m.Value)
 			return id
 		}
@@ -243,7 +243,7 @@ func (l *loader) decodeMap(n ast.Node, v reflect.Value, path string) {
 	m := reflect.MakeMap(v.Type())
 	seen := map[string]int{}
 	for _, member := range members {
-		key := member.Key.GetToken().Value
+		key := keyOf(member)
 		at := child(path, key)
 		if !l.unique(member, key, at, seen) {
 			continue

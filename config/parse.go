@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -182,6 +184,21 @@ func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 		return []*ast.MappingValueNode{n}, true
 	}
 	return nil, false
+}
+
+// keyOf is the key of a member, fit to be shown: no key that means something is long or odd.
+func keyOf(m *ast.MappingValueNode) string {
+	const most = 64 // bytes
+	key := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, m.Key.GetToken().Value)
+	if len(key) > most {
+		return strings.ToValidUTF8(key[:most], "") + "…"
+	}
+	return key
 }
 
 // kind names what a node is, for an error.

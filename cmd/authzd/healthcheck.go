@@ -48,7 +48,7 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 func loadForHealth(file string) (*config.Config, error) {
 	name, err := configPath(file)
 	if err != nil { // there is no file, so it must be the demo
-		return config.LoadDev("", os.TempDir(), os.Environ())
+		return config.LoadDev("", ".", os.Environ())
 	}
 	return config.Load(name, os.Environ())
 }
