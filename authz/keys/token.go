@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -65,19 +66,23 @@ func (r *Ring) Verify(token string) (*Verified, error) {
 	if f == nil {
 		return nil, fmt.Errorf("%w: unknown key or header", ErrInvalidToken)
 	}
-	if err := f.verify(payload, signature); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidToken, err)
+	if d := digest(sha256.Sum256([]byte(token))); !f.verified.has(d) {
+		if err := f.verify(payload, signature); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalidToken, err)
+		}
+		f.verified.add(d)
 	}
 	return &Verified{Type: f.typ, Alg: f.public.Algorithm, KeyID: f.public.KeyID, Payload: payload}, nil
 }
 
 // form is one key with one typ, and so one JWS header, made ready to sign under and to verify.
 type form struct {
-	typ    string
-	public *jose.JSONWebKey
-	signer jose.Signer
-	header string         // as it stands in a token
-	parsed jose.Signature // go-jose's reading of the header, so that Verify need not parse it again
+	typ      string
+	public   *jose.JSONWebKey
+	signer   jose.Signer
+	header   string         // as it stands in a token
+	parsed   jose.Signature // go-jose's reading of the header, so that Verify need not parse it again
+	verified memo
 }
 
 // newForm signs a sample to learn the header, and verifies it: a key that can't do both is found
