@@ -43,7 +43,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 }
 
 // authorizeByPost turns the request into the GET that means the same (OpenID Connect Core section
-// 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does.
+// 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does. What is
+// refused anyhow, such as a client_secret, does not get into a URL.
 func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	form, err := formParams(w, r)
 	if err != nil && form == nil {
@@ -53,8 +54,7 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	if len(query) > maxQuery {
 		return refuse(errInvalidRequest, "The authorization request is too long.")
 	}
-	if err != nil { // for the GET to explain, to the client if it can
-		a, _ := s.newAuthorization(r, form, err)
+	if a, err := s.newAuthorization(r, form, err); err != nil {
 		return s.refuseAuthorization(w, r, a, err)
 	}
 	http.Redirect(w, r, s.url("/authorize")+"?"+query, http.StatusSeeOther)
@@ -88,6 +88,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		Scopes: a.scopes, Resources: a.resources,
 		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
+		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
 	}
 	event := observe.Event(ctx)
 	event.SetSubject(user.ID)

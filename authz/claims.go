@@ -94,6 +94,7 @@ func userClaims(user *storage.User) map[string]any {
 type requestedClaims struct {
 	idToken  []string
 	userInfo []string
+	authTime bool // the ID token shall have auth_time
 }
 
 // parseClaims refuses what is not JSON of the right shape and ignores claims that it does not know.
@@ -111,7 +112,8 @@ func parseClaims(raw string) (requestedClaims, error) {
 	names := func(members map[string]*json.RawMessage) []string {
 		return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOf(name) == "" })
 	}
-	return requestedClaims{idToken: names(parsed.IDToken), userInfo: names(parsed.UserInfo)}, nil
+	_, authTime := parsed.IDToken["auth_time"]
+	return requestedClaims{names(parsed.IDToken), names(parsed.UserInfo), authTime}, nil
 }
 
 // scopeOf returns the scope that stands for a claim, "" if none does.

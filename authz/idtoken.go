@@ -24,16 +24,18 @@ func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
 	}
 	maps.Copy(claims, namedClaims(x.user, x.grant.IDTokenClaims))
 	maps.Copy(claims, map[string]any{ // last: nothing above may replace these
-		"iss":       s.config.Issuer,
-		"sub":       x.user.ID,
-		"aud":       x.client.ID,
-		"exp":       x.now.Add(cmp.Or(x.client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
-		"iat":       x.now.Unix(),
-		"auth_time": x.grant.AuthTime.Unix(),
-		"at_hash":   atHash(alg, accessToken),
-		"acr":       x.grant.ACR,
-		"sid":       x.grant.SessionID,
+		"iss":     s.config.Issuer,
+		"sub":     x.user.ID,
+		"aud":     x.client.ID,
+		"exp":     x.now.Add(cmp.Or(x.client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
+		"iat":     x.now.Unix(),
+		"at_hash": atHash(alg, accessToken),
+		"acr":     x.grant.ACR,
+		"sid":     x.grant.SessionID,
 	})
+	if x.grant.AuthTimeAsked || x.client.RequireAuthTime {
+		claims["auth_time"] = x.grant.AuthTime.Unix()
+	}
 	if len(x.grant.AMR) > 0 {
 		claims["amr"] = x.grant.AMR
 	}

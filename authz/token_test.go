@@ -85,7 +85,10 @@ func post(t *testing.T, s *authztest.Server, path, clientID string, form url.Val
 // RFC 9068 section 2.2, OpenID Connect Core sections 2 and 12.2.
 func TestTokenClaims(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
-	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	if claims := payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken); claims["auth_time"] != nil {
+		t.Errorf("auth_time that nobody asked for: %v", claims)
+	}
+	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"max_age": {"1000"}})
 	if tokens.TokenType != "Bearer" || tokens.ExpiresIn != 900 || tokens.Header.Get("Cache-Control") != "no-store" ||
 		tokens.Scope != "openid offline_access orders.read" {
 		t.Errorf("answer %+v", tokens)
@@ -117,7 +120,7 @@ func TestTokenClaims(t *testing.T) {
 			t.Errorf("ID token: %s = %s, want %s", name, got, want)
 		}
 	}
-	if id["email"] != nil || id["client_id"] != nil {
+	if id["auth_time"] == nil || id["email"] != nil || id["client_id"] != nil {
 		t.Errorf("ID token with too much: %v", id)
 	}
 

@@ -24,7 +24,6 @@ func (l *loader) checkClient(c *Client, path string) {
 	l.checkClientURIs(c, path)
 	l.checkClientScopes(c, path)
 	l.checkClientTimes(c, path)
-	l.checkEach(path+".contacts", c.Contacts, checkNotEmpty)
 }
 
 var clientID = regexp.MustCompile(`^[\x21-\x7e]{1,200}$`)

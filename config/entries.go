@@ -100,7 +100,7 @@ type Client struct {
 	// clients, false for confidential ones, whose secret binds the token already.
 	RefreshTokenRotation bool `yaml:"refresh_token_rotation"`
 
-	// RequireAuthTime puts auth_time into every ID token.
+	// RequireAuthTime puts auth_time into every ID token, not only where max_age asked for it.
 	RequireAuthTime bool `yaml:"require_auth_time"`
 
 	// DefaultMaxAge is the max_age, in seconds, of requests that name none. Default: no limit.
@@ -117,9 +117,6 @@ type Client struct {
 
 	// TOSURI are its terms of service.
 	TOSURI string `yaml:"tos_uri"`
-
-	// Contacts are the e-mail addresses of the people in charge.
-	Contacts []string `yaml:"contacts"`
 }
 
 // User is a local account. Its claims have the names of OpenID Connect Core section 5.1.

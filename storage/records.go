@@ -121,6 +121,7 @@ type Authorization struct {
 	AMR           []string  `json:"amr,omitempty"`
 	IDTokenClaims []string  `json:"id_token_claims,omitempty"` // asked for by the claims parameter
 	UserInfo      []string  `json:"userinfo_claims,omitempty"` // asked for by the claims parameter
+	AuthTimeAsked bool      `json:"auth_time_asked,omitempty"` // by max_age or the claims parameter
 }
 
 // Code is an authorization code (RFC 6749 section 4.1.2). It stays after use, so that a second use

@@ -48,6 +48,7 @@ type Metadata struct {
 	IDTokenAlg             string   // id_token_signed_response_alg; empty: the server's default
 	IDTokenClaims          bool     // scope claims in the ID token, not only from userinfo
 	RotateRefreshTokens    bool
+	RequireAuthTime        bool // auth_time in every ID token
 	DefaultMaxAge          *time.Duration
 	AccessTokenLifetime    time.Duration
 	IDTokenLifetime        time.Duration

@@ -94,6 +94,7 @@ func newClients(entries []config.Client) (*client.Registry, error) {
 			IDTokenAlg:             e.IDTokenSignedResponseAlg,
 			IDTokenClaims:          e.IDTokenClaims,
 			RotateRefreshTokens:    e.RefreshTokenRotation,
+			RequireAuthTime:        e.RequireAuthTime,
 			AccessTokenLifetime:    e.AccessTokenLifetime,
 			IDTokenLifetime:        e.IDTokenLifetime,
 			RefreshTokenLifetime:   e.RefreshTokenLifetime,
