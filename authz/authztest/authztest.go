@@ -9,6 +9,7 @@ package authztest
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
@@ -43,7 +44,7 @@ type Server struct {
 }
 
 // Start runs a server. Fields of c that are zero get defaults: a fresh store, Alice, the clients
-// above, and authzd's own lifetimes. adjust, if not nil, may change the clients beforehand.
+// above, authzd's own lifetimes, and the test's log. adjust, if not nil, may change the clients beforehand.
 func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Server {
 	t.Helper()
 	listener := httptest.NewUnstartedServer(nil)
@@ -52,6 +53,9 @@ func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Serve
 	}
 	if c.Store == nil {
 		c.Store = openStore(t)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil)) // seen if the test fails
 	}
 	if c.Secret == nil {
 		c.Secret = newSecret(t)
