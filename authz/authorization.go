@@ -139,8 +139,9 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 		}
 	}
 	form.Set("state", "a state of at least eight characters")
-	request := r.Clone(r.Context())
-	request.Form, request.PostForm = form, form
+	// A request without the body of r: fosite would add the fields of a multipart body to the
+	// parameters, and its files to the disk.
+	request := (&http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}, Form: form, PostForm: form}).WithContext(r.Context())
 	var err error
 	provider := fosite.NewOAuth2Provider(clientLookup(func(string) *client.Client { return &matched }), s.fosite)
 	a.request, err = provider.NewAuthorizeRequest(r.Context(), request)

@@ -30,7 +30,7 @@ const (
 	public guard = iota // JSON for everybody, any origin, cacheable
 	api                 // JSON, the clients' own origins, never cached
 	page                // HTML, same-origin posts only, never cached
-	entry               // HTML, posts from anywhere: the authorization endpoint
+	entry               // HTML, where apps and upstreams send the browser: posts from anywhere, and a GET acts
 	probe               // health: neither CORS nor pages
 )
 
@@ -51,7 +51,7 @@ func (s *Server) routeTable() []route {
 		{"authorize", "/authorize", s.authorize, s.authorize, entry},
 		{"login", "/login", s.loginPage, s.login, page},
 		{"login_upstream", "/login/{connector}", s.beginUpstream, nil, page},
-		{"callback", "/callback/{connector}", s.finishUpstream, nil, page},
+		{"callback", "/callback/{connector}", s.finishUpstream, nil, entry},
 		{"select_account", "/select-account", s.selectAccountPage, s.selectAccount, page},
 		{"consent", "/consent", s.consentPage, s.consent, page},
 		{"logout", "/logout", s.logoutPage, s.logout, entry},
@@ -155,23 +155,23 @@ func (s *Server) guarded(rt route) http.Handler {
 }
 
 func (rt route) handler(method string) handler {
-	switch method {
-	case http.MethodGet, http.MethodHead:
+	switch {
+	case method == http.MethodGet, method == http.MethodHead && rt.guard != entry:
 		return rt.get
-	case http.MethodPost:
+	case method == http.MethodPost:
 		return rt.post
 	}
 	return nil
 }
 
 func (rt route) allowed() string {
-	switch {
-	case rt.post == nil:
-		return "GET, HEAD"
-	case rt.get == nil:
-		return "POST"
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		if rt.handler(method) != nil {
+			methods = append(methods, method)
+		}
 	}
-	return "GET, HEAD, POST"
+	return strings.Join(methods, ", ")
 }
 
 // corsHeaders may be sent by a browser app.
