@@ -14,12 +14,12 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,11 +102,10 @@ func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after str
 		now := time.Now().UnixMilli()
 		c := tx.Bucket([]byte(table)).Cursor()
 		for k, v := c.Seek([]byte(max(prefix, after))); k != nil && len(recs) < limit; k, v = c.Next() {
-			key := string(k)
-			if !strings.HasPrefix(key, prefix) {
+			if !bytes.HasPrefix(k, []byte(prefix)) {
 				return nil
 			}
-			if key == after {
+			if string(k) == after {
 				continue
 			}
 			r, err := decodeRow(v)

@@ -144,15 +144,15 @@ func (c *committer) commit(requests []*request) error {
 		}
 		return g.end()
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoChange):
+		return nil
+	case err != nil:
 		return c.failed(txid, err)
 	}
 	c.lastGroup.Store(int64(len(requests)))
 	if c.groups.Add(1)%trimEvery == 0 {
 		defer c.g.trim()
-	}
-	if t := c.trouble.Load(); t != nil && !t.final && c.trouble.CompareAndSwap(t, nil) {
-		c.log.Info("storage takes writes again", "was", t.err)
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func (c *committer) failed(txid int, err error) error {
 	return unavailable(err)
 }
 
-// setTrouble notes trouble, and logs it if it is news. Nothing replaces final trouble.
+// setTrouble notes trouble, and logs it if it is news. Only final trouble replaces trouble.
 func (c *committer) setTrouble(t *trouble) {
 	for {
 		old := c.trouble.Load()
@@ -205,26 +205,37 @@ func (c *committer) setTrouble(t *trouble) {
 	c.log.Error("storage takes no writes", attrs...)
 }
 
-// ready says whether writes succeed now; after a failure for lack of space it tries one.
+// ready says whether writes succeed now. While there is trouble that may pass, it finds out with a
+// write of its own, and that alone ends the trouble: the next small write that finds room in the
+// file says nothing about the one after it.
 func (c *committer) ready(ctx context.Context) error {
 	if since := c.busySince.Load(); since != 0 {
 		if d := time.Since(time.Unix(0, since)); d > stall {
 			return unavailable(fmt.Errorf("the disk has not finished a write for %v", d.Round(time.Second)))
 		}
 	}
-	if c.trouble.Load() == nil {
+	t := c.trouble.Load()
+	if t == nil {
 		return nil
 	}
-	r, err := c.submit((*group).probe)
-	if err != nil {
-		return err
+	for _, step := range []func(*group) error{(*group).fillProbe, (*group).removeProbe} {
+		r, err := c.submit(step)
+		if err != nil {
+			return err
+		}
+		select {
+		case err = <-r.fate:
+		case <-ctx.Done():
+			err = unavailable(ctx.Err())
+		}
+		if err != nil {
+			return err
+		}
 	}
-	select {
-	case err := <-r.fate:
-		return err
-	case <-ctx.Done():
-		return unavailable(ctx.Err())
+	if c.trouble.CompareAndSwap(t, nil) {
+		c.log.Info("storage takes writes again")
 	}
+	return nil
 }
 
 // close waits until all that was queued has met its fate.

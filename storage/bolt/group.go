@@ -8,6 +8,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+const probeSize = 256 << 10
+
 // group is the transaction of one group commit. Each request sees what those before it changed.
 type group struct {
 	tx    *bbolt.Tx
@@ -107,8 +109,13 @@ func (g *group) sweep(table storage.Table, found []expired) (n int, err error) {
 	return n, nil
 }
 
-// probe is a write for the sake of knowing whether writes succeed.
-func (g *group) probe() error {
+// fillProbe is a write that succeeds only if there is room for quite some others.
+func (g *group) fillProbe() error {
 	g.dirty = true
-	return g.tx.Bucket(metaBucket).Put(probeKey, []byte{})
+	return g.tx.Bucket(metaBucket).Put(probeKey, make([]byte, probeSize))
+}
+
+func (g *group) removeProbe() error {
+	g.dirty = true
+	return g.tx.Bucket(metaBucket).Delete(probeKey)
 }

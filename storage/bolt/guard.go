@@ -67,11 +67,11 @@ func (g *guarded) view(fn func(*bbolt.Tx) error) error {
 	return err
 }
 
-// errNoChange makes update end its transaction without a commit, and is not an error.
+// errNoChange says that a transaction had nothing to commit.
 var errNoChange = errors.New("nothing to commit")
 
-// update runs fn in a write transaction and commits it, and returns the transaction's id. The
-// error of a commit that failed is a *commitError.
+// update runs fn in a write transaction, commits it unless fn fails, and returns the transaction's
+// id. The error of a commit that failed is a *commitError.
 func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 	if g.stuck.Load() {
 		return 0, errDamaged
@@ -83,17 +83,15 @@ func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 		}
 		txid = tx.ID()
 		if err := fn(tx); err != nil {
-			return errors.Join(err, tx.Rollback())
+			_ = tx.Rollback() // fails only if there is no transaction
+			return err
 		}
 		if err := g.commit(tx); err != nil {
 			return &commitError{err}
 		}
 		return nil
 	})
-	switch {
-	case errors.Is(err, errNoChange):
-		return txid, nil
-	case errors.Is(err, errDamaged):
+	if p := new(panicError); errors.As(err, &p) {
 		// bbolt's own rollback reads pages, which may be what failed; Rollback does not.
 		if tx == nil || errors.Is(catch(tx.Rollback), errDamaged) {
 			g.stuck.Store(true)
@@ -114,7 +112,7 @@ func (g *guarded) newest() (txid int, err error) {
 // close releases the file, its lock and, unless bbolt is stuck, its memory.
 func (g *guarded) close() error {
 	if g.stuck.Load() {
-		return g.file.Close()
+		return unlockAndClose(g.file)
 	}
 	return g.db.Close()
 }

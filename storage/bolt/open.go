@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -122,7 +123,7 @@ func openBolt(path string, o *bbolt.Options) (*guarded, error) {
 		return err
 	})
 	if errors.Is(err, errDamaged) {
-		g.file.Close()
+		_ = unlockAndClose(g.file)
 	}
 	if err != nil {
 		return nil, explain(path, err)
@@ -143,12 +144,13 @@ func explain(path string, err error) error {
 		}
 		return fmt.Errorf("is in use by %s: most likely another authzd is running on it; "+
 			"stop that one, or give this one a database of its own", who)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch):
-		return fmt.Errorf("is not an authzd database (%w)", err)
 	case errors.Is(err, berrors.ErrChecksum), errors.Is(err, errDamaged):
 		return damaged(err)
 	}
-	return err
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return err
+	}
+	return fmt.Errorf("is not an authzd database, or not all of one (%w)", err)
 }
 
 // inspect looks at a file without changing a byte of it: is it ours, of a format that we know, all
@@ -232,8 +234,10 @@ func (g *guarded) settle(path string) error {
 	if err := g.file.Sync(); err != nil {
 		return err
 	}
-	_, err = g.update(addTables)
-	return err
+	if _, err := g.update(addTables); !errors.Is(err, errNoChange) {
+		return err
+	}
+	return nil
 }
 
 func addTables(tx *bbolt.Tx) error {

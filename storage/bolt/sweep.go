@@ -18,9 +18,8 @@ const (
 	sweepBatch = 100
 	// sweepRest is how many times longer the sweeper rests than it works.
 	sweepRest = 9
-	// sweepPatience is how many times rarer than Options.SweepEvery a table is looked through that
-	// has little to sweep.
-	sweepPatience = 64
+	// sweepSkip is how many rounds a table sits out at most that has little to sweep.
+	sweepSkip = 15
 )
 
 // expired is a row that was expired when the sweeper saw it.
@@ -29,36 +28,29 @@ type expired struct {
 	version uint64
 }
 
-// round is when to look through a table.
-type round struct {
-	table storage.Table
-	every time.Duration
-	next  time.Time
-}
-
 // sweep removes expired records until the store closes.
 //
 // There is no index by expiry, which would double the pages that a request has to write. Instead
 // each table is read through, a slice at a time. A table of which less than one in a hundred rows
-// was expired is left alone for twice as long the next time.
+// was expired then sits out rounds, each time twice as many.
 func (s *Store) sweep(every time.Duration) {
 	defer s.sweeping.Done()
-	var rounds []*round
-	for _, t := range storage.Tables {
-		rounds = append(rounds, &round{table: t, every: every})
-	}
+	type rounds struct{ skip, left int }
+	tables := make(map[storage.Table]rounds)
 	for s.rest(every) {
-		for _, r := range rounds {
-			if time.Now().Before(r.next) {
-				continue
+		// Trouble that has passed is noticed even if nobody asks whether the store is ready.
+		_ = s.c.ready(context.Background())
+		for _, table := range storage.Tables {
+			r := tables[table]
+			if r.left--; r.left < 0 {
+				seen, swept := s.sweepTable(table)
+				r.skip = min(2*r.skip+1, sweepSkip)
+				if swept > 0 && swept*100 >= seen {
+					r.skip = 0
+				}
+				r.left = r.skip
 			}
-			seen, swept := s.sweepTable(r.table)
-			if swept*100 >= seen && swept > 0 {
-				r.every = every
-			} else {
-				r.every = min(2*r.every, sweepPatience*every)
-			}
-			r.next = time.Now().Add(r.every - every/2)
+			tables[table] = r
 		}
 	}
 }
@@ -70,6 +62,7 @@ func (s *Store) sweepTable(table storage.Table) (seen, swept int) {
 		start := time.Now()
 		found, n, last, err := s.findExpired(table, after)
 		took := time.Since(start)
+		s.g.trim()
 		if err != nil {
 			return seen, swept // the store is closing or damaged, and says so elsewhere
 		}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package bolt
+
+import "os"
+
+func unlockAndClose(f *os.File) error { return f.Close() }
