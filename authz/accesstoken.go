@@ -113,16 +113,13 @@ type activeToken struct {
 	user      *storage.User
 }
 
-// activeAccessToken checks an access token as introspection and userinfo see it: signature, type,
-// issuer and expiry, and that its grant and whoever stands behind it still live. Any reason why the
-// token does not count is errInactive; other errors are ours.
+// activeAccessToken checks an access token as introspection and userinfo see it: it is ours and
+// valid, and its grant and whoever stands behind it still live. Any reason why the token does not
+// count is errInactive; other errors are ours.
 func (s *Server) activeAccessToken(ctx context.Context, token string) (*activeToken, error) {
 	claims, err := s.parseAccessToken(ctx, token)
 	if err != nil {
 		return nil, err
-	}
-	if claims.Issuer != s.config.Issuer || s.now().Unix() >= claims.Expires {
-		return nil, errInactive
 	}
 	active := &activeToken{accessClaims: *claims, tokenType: "Bearer"}
 	if claims.GrantID != "" {
@@ -153,6 +150,8 @@ func (s *Server) loadGrant(ctx context.Context, id string, active *activeToken) 
 	return err
 }
 
+// parseAccessToken checks what a token says of itself: signature, type, issuer, expiry, and that its
+// client is still registered. errInactive if not.
 func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessClaims, error) {
 	var payload []byte
 	if strings.HasPrefix(token, prefixAccess) {
@@ -176,8 +175,11 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 		payload = verified.Payload
 	}
 	claims := new(accessClaims)
-	if err := json.Unmarshal(payload, claims); err != nil || claims.ID == "" || claims.ClientID == "" {
-		return nil, errInactive // an ID token may have the type JWT too, but no client_id
+	switch err := json.Unmarshal(payload, claims); {
+	case err != nil, claims.ID == "", claims.ClientID == "": // an ID token may have the type JWT too, but no client_id
+		return nil, errInactive
+	case claims.Issuer != s.config.Issuer, s.now().Unix() >= claims.Expires, s.config.Clients.Get(claims.ClientID) == nil:
+		return nil, errInactive
 	}
 	return claims, nil
 }

@@ -2,9 +2,12 @@ package authz_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
 )
 
 // A body that comes with a GET is nobody's request: its fields must not be taken for parameters,
@@ -97,4 +101,96 @@ func TestHeadHasNoEffect(t *testing.T) {
 	if after := dump(t, s.Store); after != before {
 		t.Errorf("the store has changed from\n%s to\n%s", before, after)
 	}
+}
+
+// An old access token, as it may be found in a log, must not end a grant (RFC 7009 section 5): the
+// id of a public client is no proof of anything.
+func TestRevokeByAnExpiredToken(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.AccessTokenLifetime = 1 })
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.AccessToken}}); status != 200 {
+		t.Errorf("revoke: %d", status)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+		t.Errorf("the grant is dead: %+v", got)
+	}
+}
+
+// What is taken from a client takes effect with its next access token.
+func TestRegistrationNarrowsGrants(t *testing.T) {
+	const files = "https://files.example.com"
+	resources := []authz.Resource{
+		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
+		{URI: files, Scopes: []string{"files.read"}},
+	}
+	s := authztest.Start(t, authz.Config{Resources: resources}, func(m *client.Metadata) {
+		if m.ID == authztest.SPA {
+			m.Resources, m.Scopes = append(m.Resources, files), append(m.Scopes, "files.read")
+		}
+	})
+	extra := url.Values{"scope": {"openid offline_access orders.read files.read"}, "resource": {authztest.API, files}}
+	tokens := s.SignIn(t, authztest.SPA, "", extra)
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, extra)
+	again := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, Resources: resources}, func(m *client.Metadata) {
+		m.Scopes = []string{"openid", "offline_access", "orders.read"}
+		if m.ID == authztest.Worker {
+			m.Scopes = nil
+		}
+	})
+	for name, got := range map[string]authztest.Tokens{
+		"refresh": tokenAt(t, again, authztest.RefreshForm(tokens.RefreshToken)),
+		"code":    tokenAt(t, again, authztest.CodeForm(code, verifier)),
+	} {
+		if got.Status != 200 {
+			t.Fatalf("%s: %+v", name, got)
+		}
+		if claims := payload(t, got.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
+			t.Errorf("%s: %v", name, claims)
+		}
+	}
+}
+
+// A client that is gone has no tokens.
+func TestTokensOfARemovedClient(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.Worker {
+			m.ID = authztest.API
+		}
+	})
+	tokens := s.SignIn(t, authztest.ThirdParty, "", nil)
+	again := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) {
+		switch m.ID {
+		case authztest.ThirdParty:
+			m.ID = "another"
+		case authztest.Worker:
+			m.ID = authztest.API
+		}
+	})
+	request := url.Values{"token": {tokens.AccessToken}}
+	if got := sendTo(again, "/introspect", authztest.API, request); got.Body.String() != `{"active":false}` {
+		t.Errorf("introspection: %d %s", got.Code, got.Body)
+	}
+}
+
+// Two servers of one store: the first has the address, the second the newer configuration.
+func tokenAt(t *testing.T, s *authztest.Server, form url.Values) (tokens authztest.Tokens) {
+	t.Helper()
+	form.Set("client_id", authztest.SPA)
+	response := sendTo(s, "/token", "", form)
+	if err := json.Unmarshal(response.Body.Bytes(), &tokens); err != nil {
+		t.Fatal(err)
+	}
+	tokens.Status = response.Code
+	return tokens
+}
+
+func sendTo(s *authztest.Server, path, clientID string, form url.Values) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
+	request.Header = formHeader()
+	if clientID != "" {
+		request.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(authztest.Secret))
+	}
+	recorder := httptest.NewRecorder()
+	s.ServeHTTP(recorder, request)
+	return recorder
 }

@@ -82,22 +82,21 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		return err
 	}
 
-	x.grantID, x.nonce = code.GrantID, code.Nonce
-	x.scopes, x.resources = code.Scopes, code.Resources
-	x.grant = &storage.Grant{
+	grant := &storage.Grant{
 		Authorization: code.Authorization,
 		Offline:       slices.Contains(code.Scopes, "offline_access"),
 		CreatedAt:     x.now,
 		ExpiresAt:     x.now.Add(cmp.Or(x.client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
 	}
-	if err := s.loadOwner(ctx, x); err != nil {
+	if err := s.useGrant(ctx, x, code.GrantID, grant); err != nil {
 		return err
 	}
+	x.nonce = code.Nonce
 	used := *code
 	used.Used = true
 	x.writes = append(x.writes,
 		storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(codeMemory)),
-		storage.Grants.Put(x.grantID, x.grant, storage.Absent, x.grant.ExpiresAt))
+		storage.Grants.Put(x.grantID, grant, storage.Absent, grant.ExpiresAt))
 	if x.client.May(client.GrantRefreshToken) {
 		x.refreshToken = newToken(prefixRefresh)
 		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))

@@ -43,9 +43,7 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	case grant.RevokedAt != nil:
 		return unknown.because(errors.New("the grant is revoked"))
 	}
-	x.grantID, x.grant = token.GrantID, grant
-	x.scopes, x.resources = grant.Scopes, grant.Resources
-	if err := s.loadOwner(ctx, x); err != nil {
+	if err := s.useGrant(ctx, x, token.GrantID, grant); err != nil {
 		return err
 	}
 	if err := narrowScope(x, form); err != nil {

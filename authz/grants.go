@@ -9,10 +9,17 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// loadOwner checks that the resource owner still stands behind x.grant, and loads the user. An
-// online grant counts as the session's activity where refreshes do (sessions.activity).
-func (s *Server) loadOwner(ctx context.Context, x *exchange) error {
-	user, browser, err := s.owner(ctx, x.grant)
+// useGrant lets x speak for a grant, if the resource owner still stands behind it, with what was
+// granted as far as the client is still registered for it. An online grant counts as the session's
+// activity where refreshes do (sessions.activity).
+func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
+	x.grantID, x.grant = id, grant
+	x.resources = both(grant.Resources, x.client.Resources)
+	x.scopes = both(grant.Scopes, x.client.Scopes)
+	if len(x.resources) < len(grant.Resources) {
+		x.scopes = s.resources.scopesFor(x.scopes, x.resources)
+	}
+	user, browser, err := s.owner(ctx, grant)
 	if gone := new(ownerGone); errors.As(err, &gone) {
 		return refuse(errInvalidGrant, "The user's consent, session or account has ended.").because(err)
 	} else if err != nil {
@@ -25,6 +32,11 @@ func (s *Server) loadOwner(ctx context.Context, x *exchange) error {
 		}
 	}
 	return nil
+}
+
+// both returns the members of a that are in b too.
+func both(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
 }
 
 // owner returns the user behind a grant and, for an online grant, the browser session that it lives
