@@ -112,8 +112,11 @@ async function act(button, work) {
 }
 
 async function active() {
-  const problem = await settled(() => client.active());
-  if (problem) explain(problem);
+  const problem = await settled(async () => {
+    if (await client.active()) drawClocks(client);
+  });
+  if (!problem) return;
+  explain(problem);
   drawClient(client);
 }
 

@@ -133,7 +133,8 @@ export class Client {
   spoil() {
     const token = this.tokens.access_token;
     const at = token.length - 20;
-    this.tokens.access_token = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+    const access_token = token.slice(0, at) + (token[at] === "A" ? "B" : "A") + token.slice(at + 1);
+    this.tokens = { ...this.tokens, access_token };
     this.verified.access_token = false;
   }
 

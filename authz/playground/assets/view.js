@@ -8,21 +8,27 @@ export const byId = (id) => document.getElementById(id);
 
 const TOKENS = [["access_token", "Access token"], ["id_token", "ID token"], ["refresh_token", "Refresh token"]];
 
-// drawClient brings the page up to date with what the client knows.
+let drawn = null; // the tokens that the cards show
+
+// drawClient brings the page up to date with what the client knows. It leaves alone what has not
+// changed, since somebody's focus may be there.
 export function drawClient(client) {
   const signedIn = client.tokens !== null;
-  byId("status").textContent = signedIn ? "Signed in" : "Signed out";
+  setText("status", signedIn ? "Signed in" : "Signed out");
   byId("status").classList.toggle("good", signedIn);
   if (!signedIn && byId("signed-in").contains(document.activeElement)) byId("sign-in").focus();
   byId("signed-in").hidden = !signedIn;
   byId("tokens").hidden = !signedIn;
   if (signedIn) {
     const subject = decode(client.tokens.id_token)?.payload.sub;
-    byId("who").textContent = client.user?.name || client.user?.preferred_username || subject || "somebody (no openid)";
-    byId("granted").textContent = client.tokens.scope;
+    setText("who", client.user?.name || client.user?.preferred_username || subject || "somebody (no openid)");
+    setText("granted", client.tokens.scope);
     byId("refresh").disabled = !client.tokens.refresh_token;
   }
-  byId("token-cards").replaceChildren(...(signedIn ? tokenCards(client) : []));
+  if (drawn !== client.tokens) {
+    drawn = client.tokens;
+    byId("token-cards").replaceChildren(...(signedIn ? tokenCards(client) : []));
+  }
   drawClocks(client);
 }
 
@@ -34,9 +40,14 @@ export function drawClocks(client) {
     ["session-left", Date.parse(client.session?.expires_at)],
   ]) {
     const seconds = Math.round((time - Date.now()) / 1000);
-    byId(id).textContent = time ? left(seconds) : "–";
+    setText(id, time ? left(seconds) : "–");
     byId(id).classList.toggle("bad", Boolean(time) && seconds < 120);
   }
+}
+
+// setText leaves an unchanged text alone, which a screen reader would read out once more.
+function setText(id, text) {
+  if (byId(id).textContent !== text) byId(id).textContent = text;
 }
 
 function left(seconds) {
