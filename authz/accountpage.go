@@ -58,6 +58,9 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		p.Connector = c.Name()
 	}
 	for _, entry := range consents {
+		if !inForce(entry.Value) {
+			continue
+		}
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, Scopes: s.shownScopes(entry.Value.Scopes), GrantedAt: entry.Value.GrantedAt}
 		if c := s.config.Clients.Get(id); c != nil {
@@ -69,7 +72,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// withdrawConsent takes an app's access back: its grants are dead from here on (see owner).
+// withdrawConsent takes an app's access back.
 func (s *Server) withdrawConsent(w http.ResponseWriter, r *http.Request) error {
 	form, err := formParams(w, r)
 	if err != nil {
@@ -80,7 +83,7 @@ func (s *Server) withdrawConsent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if user != nil && form.Has("revoke") {
-		if err := s.store.Apply(r.Context(), storage.Consents.Delete(consentKey(user.ID, form.Get("revoke")), storage.Any)); err != nil {
+		if err := s.withdraw(r.Context(), user.ID, form.Get("revoke")); err != nil {
 			return err
 		}
 	}

@@ -144,10 +144,8 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 	if a.client.FirstParty {
 		return true, nil
 	}
-	consent, _, err := storage.Consents.Get(ctx, s.store, consentKey(user.ID, a.client.ID))
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
-	} else if err != nil {
+	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
+	if err != nil || !inForce(consent) {
 		return false, err
 	}
 	for _, scope := range a.consentScopes() {
@@ -157,8 +155,6 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 	}
 	return true, nil
 }
-
-func consentKey(userID, clientID string) string { return userID + "/" + clientID }
 
 // signedIn returns the live session of this browser and its user, nil if nobody is signed in.
 func (s *Server) signedIn(ctx context.Context, r *http.Request) (*session.Session, *storage.User, error) {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -38,7 +39,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if v.user == nil || v.request == nil {
+	if !v.asked(form) || v.request == nil {
 		s.goOn(w, r, v)
 		return nil
 	}
@@ -58,19 +59,46 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 
 // rememberConsent adds to what the user has allowed this client before.
 func (s *Server) rememberConsent(r *http.Request, userID string, a *authorization) error {
-	key := consentKey(userID, a.client.ID)
 	return raced(func() error {
-		consent, version, err := storage.Consents.Get(r.Context(), s.store, key)
-		if errors.Is(err, storage.ErrNotFound) {
-			consent, version = &storage.Consent{GrantedAt: s.now()}, 0
-		} else if err != nil {
+		consent, version, err := s.consentOf(r.Context(), userID, a.client.ID)
+		if err != nil {
 			return err
+		}
+		if !inForce(consent) {
+			consent.GrantedAt = s.now()
 		}
 		for _, scope := range a.consentScopes() {
 			if !slices.Contains(consent.Scopes, scope) {
 				consent.Scopes = append(consent.Scopes, scope)
 			}
 		}
-		return s.store.Apply(r.Context(), storage.Consents.Put(key, consent, storage.At(version), time.Time{}))
+		return s.store.Apply(r.Context(), storage.Consents.Put(consentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}))
 	})
 }
+
+// withdraw takes back all that a user has allowed a client: its grants are dead from here on (see
+// owner).
+func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
+	return raced(func() error {
+		consent, version, err := s.consentOf(ctx, userID, clientID)
+		if err != nil || !inForce(consent) {
+			return err
+		}
+		consent.Scopes, consent.WithdrawnAt = nil, s.now()
+		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}))
+	})
+}
+
+// consentOf returns what a user has allowed a client, with its version; the zero Consent is nothing.
+func (s *Server) consentOf(ctx context.Context, userID, clientID string) (*storage.Consent, uint64, error) {
+	consent, version, err := storage.Consents.Get(ctx, s.store, consentKey(userID, clientID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return &storage.Consent{}, 0, nil
+	}
+	return consent, version, err
+}
+
+func consentKey(userID, clientID string) string { return userID + "/" + clientID }
+
+// inForce tells whether a consent was given and not withdrawn since.
+func inForce(c *storage.Consent) bool { return c.GrantedAt.After(c.WithdrawnAt) }

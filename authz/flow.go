@@ -19,13 +19,19 @@ const flowLifetime = time.Hour
 // far. It is kept nowhere but in the URLs of those pages, sealed and bound to the browser, so any
 // replica can go on with it and nobody can fill the store with logins that never end.
 type flow struct {
-	Browser   string            `json:"b"`           // whose it is
-	Params    string            `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
-	Started   time.Time         `json:"t"`
-	SignedIn  string            `json:"i,omitempty"` // sid of the session that logged in for this flow
-	Selected  string            `json:"s,omitempty"` // user id chosen under prompt=select_account
-	Consented string            `json:"c,omitempty"` // user id that allowed under prompt=consent
-	Link      *connect.Identity `json:"l,omitempty"` // to be linked to the account that signs in next
+	Browser   string    `json:"b"`           // whose it is
+	Params    string    `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
+	Started   time.Time `json:"t"`
+	SignedIn  string    `json:"i,omitempty"` // sid of the session that logged in for this flow
+	Selected  string    `json:"s,omitempty"` // user id chosen under prompt=select_account
+	Consented string    `json:"c,omitempty"` // user id that allowed under prompt=consent
+	Link      *link     `json:"l,omitempty"` // to be made if its user signs in next
+}
+
+// link is an upstream identity that waits for its user to prove that it is theirs.
+type link struct {
+	UserID   string           `json:"u"`
+	Identity connect.Identity `json:"i"`
 }
 
 // staleFlow is a flow of ours that can't go on: it is too old, or another browser's (or this one's

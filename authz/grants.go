@@ -51,13 +51,14 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	if user.Disabled {
 		return nil, nil, &ownerGone{"the account is disabled"}
 	}
-	if c := s.config.Clients.Get(grant.ClientID); c == nil || !c.FirstParty {
-		consent, _, err := storage.Consents.Get(ctx, s.store, consentKey(grant.UserID, grant.ClientID))
-		if errors.Is(err, storage.ErrNotFound) || (err == nil && consent.GrantedAt.After(grant.CreatedAt)) {
-			return nil, nil, &ownerGone{"the consent was withdrawn"}
-		} else if err != nil {
-			return nil, nil, err
-		}
+	consent, _, err := s.consentOf(ctx, grant.UserID, grant.ClientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := s.config.Clients.Get(grant.ClientID)
+	needed := c == nil || !c.FirstParty
+	if (needed && !inForce(consent)) || !grant.CreatedAt.After(consent.WithdrawnAt) {
+		return nil, nil, &ownerGone{"the consent was withdrawn"}
 	}
 	if grant.Offline {
 		return user, nil, nil

@@ -103,12 +103,6 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	if v.flow.Link != nil {
-		if err := s.accounts.Link(r.Context(), user.ID, *v.flow.Link); err != nil {
-			return linkError(err)
-		}
-		v.flow.Link = nil
-	}
 	return s.signIn(w, r, v, user, methodPassword, session.Login{AMR: []string{"pwd"}, ACR: acrPassword}, remember)
 }
 
@@ -119,8 +113,15 @@ func linkError(err error) error {
 	return err
 }
 
-// signIn is the end of every login, by whatever method: a new session secret, and on with the flow.
+// signIn is the end of every login, by whatever method: the link that waited for it, a new session
+// secret, and on with the flow.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
+	if l := v.flow.Link; l != nil && l.UserID == user.ID {
+		if err := s.accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
+			return linkError(err)
+		}
+	}
+	v.flow.Link = nil
 	started, err := s.sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func (s *Server) selectAccount(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, s.pageURL("/login", v.sealed)+"&other=1", http.StatusSeeOther)
 		return nil
 	}
-	if v.user != nil && form.Get("account") == "continue" {
+	if v.asked(form) && form.Get("account") == "continue" {
 		v.flow.Selected = v.user.ID
 	}
 	s.goOn(w, r, v)

@@ -79,13 +79,21 @@ func (s *Server) pageURL(path, sealed string) string {
 	return s.url(path) + "?flow=" + url.QueryEscape(sealed)
 }
 
-// hidden are the fields that carry the flow through a form.
+// hidden are the fields that a form carries along: the flow, and who is asked.
 func (v *visit) hidden() map[string]string {
-	if v.sealed == "" {
-		return nil
+	fields := map[string]string{}
+	if v.sealed != "" {
+		fields["flow"] = v.sealed
 	}
-	return map[string]string{"flow": v.sealed}
+	if v.user != nil {
+		fields["user"] = v.user.ID
+	}
+	return fields
 }
+
+// asked tells whether a form was shown to the user who is signed in now: another tab may have signed
+// in somebody else.
+func (v *visit) asked(form url.Values) bool { return v.user != nil && form.Get("user") == v.user.ID }
 
 func (v *visit) uiLocales() string {
 	if v.request == nil {

@@ -102,7 +102,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	needsLink := new(account.LinkRequiredError)
 	switch {
 	case errors.As(err, &needsLink):
-		v.flow.Link = &identity
+		v.flow.Link = &link{needsLink.UserID, identity}
 		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	case errors.Is(err, account.ErrDisabled):

@@ -243,3 +243,20 @@ func dumpTable(t *testing.T, store storage.Store, table storage.Table) int {
 	}
 	return len(records)
 }
+
+// An upstream identity is linked to the account that has its address, and to no other that happens
+// to sign in on the page that asks for it.
+func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
+	f := federate(t, false)
+	dinah := account.Seed{Username: "dinah", Password: authztest.Password}
+	authztest.Start(t, authz.Config{Issuer: f.URL, Store: f.Store, Secret: f.Secret, Users: []account.Seed{dinah}}, nil)
+	b := f.NewBrowser(t)
+	login := get(t, b, f.signIn(t, b).Header.Get("Location"))
+	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))
+	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("the login itself: %v", got)
+	}
+	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+		t.Errorf("%d identities were linked", n)
+	}
+}

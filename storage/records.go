@@ -105,8 +105,9 @@ type Session struct {
 
 // Consent is what a user has allowed a client, remembered.
 type Consent struct {
-	Scopes    []string  `json:"scopes"`
-	GrantedAt time.Time `json:"granted_at"` // grants from before it are void: consent was withdrawn since
+	Scopes      []string  `json:"scopes"`
+	GrantedAt   time.Time `json:"granted_at"`            // of the first consent since the withdrawal
+	WithdrawnAt time.Time `json:"withdrawn_at,omitzero"` // grants from before it are void; if later than GrantedAt, nothing is allowed
 }
 
 // Authorization is what the resource owner granted: shared by a code and the grant that it becomes.

@@ -1,0 +1,96 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// What the account page calls removed is removed, from an app that needs no consent too; and it
+// stays so if the app is declared first-party later.
+func TestWithdrawnGrantsStayDead(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	dead := map[string]string{}
+	for _, id := range []string{authztest.SPA, authztest.ThirdParty} {
+		code, verifier := b.Code(t, id, url.Values{"prompt": {"consent"}})
+		tokens := s.Token(t, id, "", authztest.CodeForm(code, verifier))
+		page := get(t, b, s.URL+"/account")
+		if !page.Has("revoke-" + id) {
+			t.Fatalf("%s is not on the account page: %.500s", id, page.Body)
+		}
+		b.Do(t, page.Submit(t, "revoke-"+id, nil))
+		if page := get(t, b, s.URL+"/account"); page.Has("revoke-" + id) {
+			t.Errorf("%s is still on the account page", id)
+		}
+		if got := s.Token(t, id, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+			t.Errorf("refresh by %s: %+v", id, got)
+		}
+		dead[id] = tokens.RefreshToken
+	}
+	trusting := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) { m.FirstParty = true })
+	for id, token := range dead {
+		form := authztest.RefreshForm(token)
+		form.Set("client_id", id)
+		if got := sendTo(trusting, "/token", "", form); got.Code != http.StatusBadRequest {
+			t.Errorf("refresh by %s as a first-party app: %d", id, got.Code)
+		}
+	}
+	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"prompt": {"none"}})); got.Get("error") != "consent_required" {
+		t.Errorf("silent sign-in after the withdrawal: %v", got)
+	}
+	for _, id := range []string{authztest.SPA, authztest.ThirdParty} {
+		code, verifier := b.Code(t, id, nil)
+		tokens := s.Token(t, id, "", authztest.CodeForm(code, verifier))
+		if got := s.Token(t, id, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != http.StatusOK {
+			t.Errorf("a new sign-in to %s: %+v", id, got)
+		}
+	}
+}
+
+func TestWithdrawNothing(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	before := dump(t, s.Store)
+	for _, id := range []string{"nobody", authztest.SPA, strings.Repeat("a", 5000)} {
+		request, err := http.NewRequest(http.MethodPost, s.URL+"/account", strings.NewReader(url.Values{"revoke": {id}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header = formHeader()
+		if page := b.Do(t, request); page.Status != http.StatusSeeOther {
+			t.Errorf("%.20s: %d", id, page.Status)
+		}
+	}
+	if after := dump(t, s.Store); after != before {
+		t.Errorf("the store has changed from\n%s to\n%s", before, after)
+	}
+}
+
+// Whoever is named on a page is who answers it: if another user has signed in meanwhile, in another
+// tab, they are asked themselves.
+func TestAnswersOfAnotherUser(t *testing.T) {
+	s := authztest.Start(t, authz.Config{Users: []account.Seed{
+		{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
+	}}, nil)
+	for prompt, button := range map[string]string{"consent": "consent-allow", "select_account": "account-continue"} {
+		b := signedIn(t, s)
+		page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {prompt}}).Header.Get("Location"))
+		login := get(t, b, s.URL+"/login")
+		b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))
+		on := b.Do(t, page.Submit(t, button, nil))
+		if got := ledTo(t, get(t, b, on.Header.Get("Location"))); got != page.URL.Path {
+			t.Errorf("%s: led to %s, want to be asked again", prompt, got)
+		}
+	}
+	if n := dumpTable(t, s.Store, storage.Consents.Table); n != 0 {
+		t.Errorf("%d consents", n)
+	}
+}
