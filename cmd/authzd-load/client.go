@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httputil"
+	"strconv"
+	"time"
+)
+
+// conn is one keep-alive connection and as much of HTTP/1.1 (RFC 9112) as authzd's answers need.
+// net/http's client costs more than the handlers that are to be measured, on the same processors.
+type conn struct {
+	addr string
+	net  net.Conn // nil: to be dialled
+	in   *bufio.Reader
+	body bytes.Buffer
+}
+
+// response is the answer to one request. body is valid until the next.
+type response struct {
+	status   int
+	location string
+	body     []byte
+}
+
+// wait is how long an answer may take.
+const wait = 30 * time.Second
+
+// do sends a request as it stands and reads the answer. After an error the next call dials anew.
+func (c *conn) do(request []byte) (response, error) {
+	if c.net == nil {
+		var err error
+		if c.net, err = net.Dial("tcp", c.addr); err != nil {
+			return response{}, err
+		}
+		c.in = bufio.NewReaderSize(c.net, 8<<10)
+		c.extend()
+	}
+	r, err := c.roundTrip(request)
+	if err != nil {
+		c.close()
+	}
+	return r, err
+}
+
+// extend gives the connection time for what comes next. A deadline for each request would cost more
+// than it tells.
+func (c *conn) extend() {
+	if c.net != nil {
+		c.net.SetDeadline(time.Now().Add(wait))
+	}
+}
+
+func (c *conn) close() {
+	if c.net != nil {
+		c.net.Close()
+		c.net = nil
+	}
+}
+
+func (c *conn) roundTrip(request []byte) (response, error) {
+	var r response
+	if _, err := c.net.Write(request); err != nil {
+		return r, err
+	}
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return r, err
+	}
+	if len(line) < 12 {
+		return r, fmt.Errorf("malformed status line %q", line)
+	}
+	if r.status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return r, fmt.Errorf("malformed status line %q", line)
+	}
+	length, chunked := int64(0), false
+	for {
+		if line, err = c.in.ReadSlice('\n'); err != nil {
+			return r, err
+		}
+		name, value, found := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
+		if !found {
+			break
+		}
+		switch string(name) { // as net/http spells them
+		case "Content-Length":
+			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+				return r, err
+			}
+		case "Transfer-Encoding":
+			chunked = true
+		case "Location":
+			r.location = string(value)
+		}
+	}
+	c.body.Reset()
+	if chunked {
+		err = c.readChunks()
+	} else {
+		_, err = io.CopyN(&c.body, c.in, length)
+	}
+	r.body = c.body.Bytes()
+	return r, err
+}
+
+// readChunks reads a chunked body and the empty trailer behind it (RFC 9112 section 7.1).
+func (c *conn) readChunks() error {
+	if _, err := c.body.ReadFrom(httputil.NewChunkedReader(c.in)); err != nil {
+		return err
+	}
+	if line, err := c.in.ReadSlice('\n'); err != nil || len(bytes.TrimSpace(line)) > 0 {
+		return errors.Join(errors.New("unexpected trailer"), err)
+	}
+	return nil
+}
+
+// member returns a string member of a JSON object whose values need no unescaping, as tokens don't.
+func member(object []byte, name string) (string, error) {
+	_, rest, found := bytes.Cut(object, []byte(`"`+name+`":"`))
+	value, _, closed := bytes.Cut(rest, []byte(`"`))
+	if !found || !closed {
+		return "", fmt.Errorf("no %s in %.200q", name, object)
+	}
+	return string(value), nil
+}
+
+// expect returns an error unless the answer has the status.
+func (r response) expect(status int, err error) error {
+	if err == nil && r.status != status {
+		err = fmt.Errorf("status %d: %.300s", r.status, r.body)
+	}
+	return err
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The server that is measured without --url, and what the people and apps of the scenarios are
+// called there.
+const configuration = `issuer: http://%[1]s
+listen: %[1]s
+storage: {bolt: {path: %[2]s/authzd.db}}
+lifetimes: {access_token: 1h} # those of userinfo and introspect outlive the run
+signing: {alg: %[3]s}
+resources:
+  - {resource: "https://api.example.com", name: Orders API, scopes: [orders.read]}
+clients:
+  - client_id: app
+    client_secret: a-secret-of-the-load-generator
+    grant_types: [authorization_code, refresh_token, client_credentials]
+    refresh_token_rotation: true
+    redirect_uris: [https://app.example.com/callback]
+    scope: openid profile email offline_access orders.read
+    resources: ["https://api.example.com"]
+    first_party: true
+users:
+  - username: alice
+    password: correct horse battery staple
+    name: Alice Liddell
+    email: alice@example.com
+    email_verified: true
+    roles: [admin]
+`
+
+var defaultAccount = account{
+	username: "alice", password: "correct horse battery staple",
+	client: "app", secret: "a-secret-of-the-load-generator",
+	redirectURI:  "https://app.example.com/callback",
+	scope:        "openid profile email",
+	refreshScope: "offline_access orders.read",
+}
+
+// process is a server that was started here.
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+}
+
+// startAuthzd starts the binary on a data folder and waits for the first answer 200, which took
+// startup. The log goes to a file in the folder, as a service manager would have it.
+func startAuthzd(ctx context.Context, binary, dir, alg string) (p *process, startup time.Duration, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, 0, err
+	}
+	p = &process{addr: listener.Addr().String()}
+	listener.Close()
+	file := filepath.Join(dir, "authzd.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, p.addr, dir, alg), 0o600); err != nil {
+		return nil, 0, err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer log.Close()
+	p.cmd = exec.CommandContext(ctx, binary, "serve", "--config", file)
+	p.cmd.Stderr = log
+	start := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		return nil, 0, err
+	}
+	c := conn{addr: p.addr}
+	defer c.close()
+	t := target{addr: p.addr}
+	for time.Since(start) < wait {
+		r, err := c.do(t.get("/jwks.json", ""))
+		if r.expect(http.StatusOK, err) == nil {
+			return p, time.Since(start), nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.stop()
+	text, _ := os.ReadFile(log.Name())
+	return nil, 0, fmt.Errorf("authzd does not answer: %.2000s", text)
+}
+
+// stop ends the process as a service manager does, and waits for it.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return p.cmd.Wait()
+}
+
+// kill ends the process at once.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// bareCommand makes this program the bare handler.
+const bareCommand = "bare"
+
+// startBare starts this program once more, as the bare handler.
+func startBare(ctx context.Context) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{cmd: exec.CommandContext(ctx, self, bareCommand)}
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("bare handler: %w", err)
+	}
+	p.addr = strings.TrimSpace(line)
+	return p, nil
+}
+
+// serveBare answers every request with 200 bytes: what net/http alone can do on this machine.
+func serveBare(stdout io.Writer) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, listener.Addr())
+	body := bytes.Repeat([]byte("x"), 200)
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write(body)
+	}))
+}
+
+// cpu is the processor time that the process has used, to the 10 ms of /proc; 0 where there is none.
+func (p *process) cpu() time.Duration {
+	stat, err := p.proc("stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// resident is the memory of the process in bytes, its mapped files included; 0 where /proc is not.
+func (p *process) resident() int64 {
+	status, err := p.proc("status")
+	if err != nil {
+		return 0
+	}
+	var kib int64
+	_, after, _ := strings.Cut(status, "VmRSS:")
+	fmt.Sscan(after, &kib)
+	return kib << 10
+}
+
+func (p *process) proc(name string) (string, error) {
+	if p == nil {
+		return "", errors.New("not our process")
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, name))
+	return string(text), err
+}
