@@ -2,7 +2,6 @@ package authz
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -220,7 +219,7 @@ func (s *Server) checkHint(a *authorization) error {
 func (s *Server) checkResources(a *authorization) error {
 	for _, raw := range a.params["resource"] { // RFC 8707 section 2
 		if u, err := url.Parse(raw); err != nil || !u.IsAbs() || strings.Contains(raw, "#") {
-			return refuse(errInvalidTarget, "A resource is not an absolute URI without fragment.").because(fmt.Errorf("resource %.100q", raw))
+			return refuse(errInvalidTarget, "A resource is not an absolute URI without fragment.")
 		}
 	}
 	var err error

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -66,22 +65,23 @@ func isForm(r *http.Request) bool {
 }
 
 // parseParams parses application/x-www-form-urlencoded text and refuses what no honest client
-// sends: bad escapes, repeated parameters (RFC 6749 section 3.1), control characters.
+// sends: bad escapes, repeated parameters (RFC 6749 section 3.1), control characters. The error
+// quotes nothing for the log: what looks like a name may be the second half of a password.
 func parseParams(raw string) (url.Values, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return values, refuse(errInvalidRequest, "The parameters are not properly encoded.").because(errors.New("malformed escape or separator"))
+		return values, refuse(errInvalidRequest, "The parameters are not properly encoded.")
 	}
 	for name, vs := range values {
 		switch {
 		case !cleanText(name):
 			return values, refuse(errInvalidRequest, "A parameter name contains control characters.")
 		case len(vs) > 1 && !mayRepeat[name]:
-			return values, refuse(errInvalidRequest, "A parameter is repeated.").because(fmt.Errorf("parameter %.40q", name))
+			return values, refuse(errInvalidRequest, "A parameter is repeated.")
 		}
 		for _, v := range vs {
 			if len(v) > maxValue || !cleanText(v) {
-				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.").because(fmt.Errorf("parameter %.40q", name))
+				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.")
 			}
 		}
 		if len(vs) == 1 && vs[0] == "" {

@@ -1,0 +1,116 @@
+package authz_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+)
+
+// logbook collects the log of a server.
+type logbook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logbook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Whatever is sent, and wherever, the log at its most talkative holds no credential.
+func TestLogHoldsNoCredentials(t *testing.T) {
+	log := &logbook{}
+	s := authztest.Start(t, authz.Config{
+		Logger:    slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Resources: []authz.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: authz.TokenTypeOpaque}},
+	}, nil)
+	b := s.NewBrowser(t)
+	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+	flow := login.URL.Query().Get("flow")
+	code, verifier := b.Code(t, authztest.SPA, nil)
+	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	secrets := map[string]string{
+		"code": code, "code_verifier": verifier, "refresh_token": tokens.RefreshToken, "access_token": tokens.AccessToken,
+		"id_token_hint": tokens.IDToken, "client_secret": "S3cret.of-a~client", "password": "P4ssword!of.alice", "flow": flow,
+		"client_assertion": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.", "token": tokens.RefreshToken, "state": "st4te_of_the_app",
+	}
+	for _, c := range b.HTTP.Jar.Cookies(login.URL) {
+		secrets["cookie "+c.Name] = c.Value
+	}
+	if !strings.HasPrefix(tokens.AccessToken, "azt_") {
+		t.Fatal("no opaque access token")
+	}
+
+	send := func(method, path, query, body string, header http.Header) {
+		request, err := http.NewRequest(method, s.URL, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.URL.Path, request.URL.RawQuery, request.Header = path, query, header
+		b.Do(t, request)
+	}
+	for name, secret := range secrets {
+		escaped := url.QueryEscape(secret)
+		for _, path := range []string{"/authorize", "/token", "/userinfo", "/introspect", "/revoke", "/login", "/consent", "/logout", "/callback/corp", "/session", "/account", "/nowhere"} {
+			for _, params := range []string{
+				url.QueryEscape(name) + "=" + escaped,
+				"client_id=" + escaped,
+				escaped + "=1&" + escaped + "=2", // as the name of a repeated parameter
+				escaped + "=%00",                 // of a refused one
+				"grant_type=" + escaped,
+				"client_id=spa&grant_type=refresh_token&refresh_token=x&scope=" + escaped + "&resource=" + escaped,
+				"username=alice&password=" + escaped + "&" + escaped + "&" + escaped, // a password with ampersands
+				"response_type=code&client_id=spa&redirect_uri=" + escaped,
+				"response_type=code&client_id=spa&redirect_uri=" + url.QueryEscape(authztest.RedirectURI) + "&resource=" + escaped + "&claims=" + escaped + "&max_age=" + escaped,
+				"error=" + escaped + "&error_description=" + escaped + "&state=" + escaped,
+			} {
+				send(http.MethodGet, path, params, "", http.Header{})
+				send(http.MethodPost, path, "", params, formHeader())
+			}
+			send(http.MethodPost, path, "", fmt.Sprintf(`{%q: %q}`, name, secret), formHeader())
+			send(http.MethodPost, path+"/"+strings.ReplaceAll(secret, ".", "/"), "", "", http.Header{})
+			for _, scheme := range []string{"Bearer ", "Basic ", "DPoP ", ""} {
+				send(http.MethodGet, path, "", "", http.Header{"Authorization": {scheme + secret}})
+				send(http.MethodPost, path, "", "token=x", http.Header{"Authorization": {scheme + secret}, "Content-Type": {"application/x-www-form-urlencoded"}})
+			}
+		}
+	}
+	for name, secret := range secrets {
+		// As a client_id nothing tells that it is one, unless its look does: those have a prefix.
+		recognisable := strings.HasPrefix(secret, "az") || strings.HasPrefix(secret, "eyJ")
+		for line := range strings.Lines(log.String()) {
+			if !recognisable {
+				line = withoutClientID(line)
+			}
+			if strings.Contains(line, secret) || strings.Contains(line, url.QueryEscape(secret)) || (len(secret) > 24 && strings.Contains(line, secret[len(secret)-20:])) {
+				t.Errorf("the log holds the %s: %s", name, line)
+				break
+			}
+		}
+	}
+}
+
+// withoutClientID leaves the client_id out of a line of the log: it is logged as it came.
+func withoutClientID(line string) string {
+	before, after, found := strings.Cut(line, `"client_id":"`)
+	if !found {
+		return line
+	}
+	_, after, _ = strings.Cut(after, `"`)
+	return before + after
+}
