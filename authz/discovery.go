@@ -2,35 +2,39 @@ package authz
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/templates"
 )
 
-// metadataMaxAge is how long clients may cache the discovery document, in seconds.
-const metadataMaxAge = 300
+// metadataMaxAge is how long clients may cache the discovery document.
+const metadataMaxAge = 5 * time.Minute
 
 // discovery serves OpenID Connect Discovery 1.0 section 4 and RFC 8414 section 3: one document, made
 // at start.
 func (s *Server) discovery(w http.ResponseWriter, _ *http.Request) error {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(metadataMaxAge))
-	_, _ = w.Write(s.metadata) // the client may have gone
+	writeDocument(w, s.metadata, metadataMaxAge)
 	return nil
 }
 
 // jwks serves RFC 7517 section 5.
 func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) error {
 	body, maxAge := s.keys.JWKS()
+	writeDocument(w, body, maxAge)
+	return nil
+}
+
+// writeDocument answers with JSON that may be cached. The length is told, because net/http would
+// otherwise send what is longer than its buffer in chunks.
+func writeDocument(w http.ResponseWriter, body []byte, maxAge time.Duration) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(maxAge.Seconds())))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(maxAge.Seconds())))
 	_, _ = w.Write(body) // the client may have gone
-	return nil
 }
 
 // discoveryDocument states what is on, and nothing else.
