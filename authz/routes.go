@@ -100,7 +100,12 @@ func (s *Server) routes() http.Handler {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		router.ServeHTTP(w, r)
+		var match mux.RouteMatch
+		router.Match(r, &match)  // always does: there is a NotFoundHandler
+		if len(match.Vars) > 0 { // router.ServeHTTP would copy each request twice, to tell what nobody asks for
+			r = mux.SetURLVars(r, match.Vars)
+		}
+		match.Handler.ServeHTTP(w, r)
 	})
 }
 
