@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
@@ -193,4 +194,52 @@ func sendTo(s *authztest.Server, path, clientID string, form url.Values) *httpte
 	recorder := httptest.NewRecorder()
 	s.ServeHTTP(recorder, request)
 	return recorder
+}
+
+// Grants of a service with several threads: each may refresh, and none is told to come back later.
+func TestConfidentialRefreshRace(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			if got := s.Token(t, authztest.Web, authztest.Secret, authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A request of the greatest length that is accepted survives the pages; a longer one is refused at
+// once, and not after the user has signed in.
+func TestLongRequests(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, n := range []int{2000, 5000, 7000, 7800, 9000} {
+		_, challenge := authztest.PKCE()
+		params := authztest.AuthorizationParams(authztest.SPA, challenge)
+		params.Set("state", noise(n))
+		answer := s.NewBrowser(t).Authorize(t, params)
+		if code := answer.Params.Get("code"); n < 8000 && code == "" {
+			t.Errorf("a state of %d bytes: %s", n, answer)
+		} else if n > 8192 && answer.Params.Get("error") != "invalid_request" {
+			t.Errorf("a state of %d bytes: %s", n, answer)
+		}
+	}
+}
+
+// Saying a thing often makes it no larger.
+func TestRepeatedValues(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	twice := []string{authztest.API, authztest.API}
+	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"resource": twice, "scope": {"openid openid offline_access orders.read orders.read"}})
+	form := authztest.RefreshForm(tokens.RefreshToken)
+	form["resource"], form["scope"] = twice, []string{"orders.read orders.read"}
+	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "resource": twice, "scope": {"orders.read orders.read"}})
+	for name, got := range map[string]authztest.Tokens{"code": tokens, "refresh": s.Token(t, authztest.SPA, "", form), "app": app} {
+		claims := payload(t, got.AccessToken)
+		if fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || strings.Count(fmt.Sprint(claims["scope"]), "orders.read") != 1 {
+			t.Errorf("%s: %v for %v", name, claims["aud"], claims["scope"])
+		}
+	}
 }

@@ -147,11 +147,7 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 	if err != nil {
 		return err
 	}
-	for _, scope := range a.request.GetRequestedScopes() {
-		if !slices.Contains(a.scopes, scope) {
-			a.scopes = append(a.scopes, scope)
-		}
-	}
+	a.scopes = scopesOf(a.params)
 	return nil
 }
 

@@ -31,6 +31,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		params, paramsErr = parseParams(f.Params)
 	} else {
 		f.Params = params.Encode()
+		if len(f.Params) > maxRequest {
+			paramsErr = refuse(errInvalidRequest, "The authorization request is too long.")
+		}
 	}
 	a, err := s.newAuthorization(r, params, paramsErr)
 	if err != nil {
@@ -51,8 +54,8 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	query := form.Encode()
-	if len(query) > maxQuery {
-		return refuse(errInvalidRequest, "The authorization request is too long.")
+	if len(query) > maxRequest {
+		err = refuse(errInvalidRequest, "The authorization request is too long.")
 	}
 	if a, err := s.newAuthorization(r, form, err); err != nil {
 		return s.refuseAuthorization(w, r, a, err)

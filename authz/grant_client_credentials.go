@@ -4,14 +4,13 @@ import (
 	"context"
 	"net/url"
 	"slices"
-	"strings"
 )
 
 // redeemClientCredentials follows RFC 6749 section 4.4. No user is involved, so no scope that is
 // about one can be had; without a scope parameter the client gets all that it is registered for.
 func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
 	if form.Has("scope") {
-		x.scopes = strings.Fields(form.Get("scope"))
+		x.scopes = scopesOf(form)
 		for _, scope := range x.scopes {
 			if !slices.Contains(x.client.Scopes, scope) || isUserScope(scope) {
 				return refuse(errInvalidScope, "The client may not have one of the requested scopes as an app.")

@@ -69,16 +69,23 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	return nil
 }
 
+// renewals is how often an idle limit is moved on while a token that is not rotated is used all the
+// time: often enough for the limit to mean something, and not with every refresh.
+const renewals = 100
+
 // rotate uses up the presented token, unless the client proves itself at every refresh: then
 // rotation would add no safety, and the token only lives on.
 func (s *Server) rotate(x *exchange, key, presented string, token *storage.RefreshToken, version uint64) {
 	if !x.client.RotateRefreshTokens {
 		x.refreshToken = presented
-		x.writes = append(x.writes, storage.RefreshTokens.Put(key, token, storage.At(version), s.refreshExpiry(x)))
+		if x.now.Sub(token.RenewedAt) >= s.refreshIdle(x)/renewals {
+			renewed := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: x.now}
+			x.writes = append(x.writes, storage.RefreshTokens.Put(key, &renewed, storage.At(version), s.refreshExpiry(x)))
+		}
 		return
 	}
 	x.refreshToken = prefixRefresh + base64.RawURLEncoding.EncodeToString(s.successors.Derive([]byte(presented))[0][:])
-	used := storage.RefreshToken{GrantID: token.GrantID, UsedAt: &x.now, Next: hashToken(x.refreshToken)}
+	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.now, Next: hashToken(x.refreshToken)}
 	x.writes = append(x.writes,
 		storage.RefreshTokens.Put(key, &used, storage.At(version), s.refreshExpiry(x)),
 		s.newRefreshToken(x, x.refreshToken))
@@ -105,15 +112,19 @@ func (s *Server) successorOf(ctx context.Context, x *exchange, presented string,
 }
 
 func (s *Server) newRefreshToken(x *exchange, refreshToken string) storage.Write {
-	row := storage.RefreshToken{GrantID: x.grantID}
+	row := storage.RefreshToken{GrantID: x.grantID, RenewedAt: x.now}
 	return storage.RefreshTokens.Put(hashToken(refreshToken), &row, storage.Absent, s.refreshExpiry(x))
 }
 
 // refreshExpiry is the idle limit, never beyond the absolute one of the grant.
 func (s *Server) refreshExpiry(x *exchange) time.Time {
-	idle := x.now.Add(cmp.Or(x.client.RefreshIdleLifetime, s.config.Lifetimes.RefreshIdle))
+	idle := x.now.Add(s.refreshIdle(x))
 	if idle.After(x.grant.ExpiresAt) {
 		return x.grant.ExpiresAt
 	}
 	return idle
+}
+
+func (s *Server) refreshIdle(x *exchange) time.Duration {
+	return cmp.Or(x.client.RefreshIdleLifetime, s.config.Lifetimes.RefreshIdle)
 }

@@ -6,15 +6,17 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
 const (
-	maxForm  = 64 << 10 // bytes of a form body
-	maxQuery = 8 << 10  // bytes of a query, and of an authorization request sent by POST
-	maxValue = 16 << 10 // bytes of one parameter
+	maxForm    = 64 << 10 // bytes of a form body
+	maxQuery   = 16 << 10 // bytes of a query: enough for a sealed flow with a request of maxRequest
+	maxRequest = 8 << 10  // bytes of an authorization request
+	maxValue   = 16 << 10 // bytes of one parameter
 )
 
 // mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2).
@@ -84,11 +86,27 @@ func parseParams(raw string) (url.Values, error) {
 				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.")
 			}
 		}
+		if mayRepeat[name] {
+			values[name] = unique(vs)
+		}
 		if len(vs) == 1 && vs[0] == "" {
 			delete(values, name) // RFC 6749 section 3.1: sent without a value is as if omitted
 		}
 	}
 	return values, nil
+}
+
+// scopesOf returns the scopes of a request (RFC 6749 section 3.3), each once.
+func scopesOf(params url.Values) []string { return unique(strings.Fields(params.Get("scope"))) }
+
+// unique keeps the different values, in their order.
+func unique(values []string) []string {
+	seen := make(map[string]bool, len(values))
+	return slices.DeleteFunc(values, func(v string) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
 }
 
 func cleanText(s string) bool {

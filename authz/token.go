@@ -48,7 +48,7 @@ var grantTypes = []string{client.GrantAuthorizationCode, client.GrantRefreshToke
 
 // exchange is one attempt at one token request, with the one commit at its end.
 func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessResponder, error) {
-	x := &exchange{now: time.Now()}
+	x := &exchange{now: s.now()}
 	request, err := s.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
@@ -132,7 +132,7 @@ func narrowScope(x *exchange, form url.Values) error {
 	if !form.Has("scope") {
 		return nil
 	}
-	asked := strings.Fields(form.Get("scope"))
+	asked := scopesOf(form)
 	for _, scope := range asked {
 		if !slices.Contains(x.scopes, scope) {
 			return refuse(errInvalidScope, "A requested scope was not granted.")

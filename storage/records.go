@@ -149,9 +149,10 @@ type Grant struct {
 
 // RefreshToken is one link of a family's chain.
 type RefreshToken struct {
-	GrantID string     `json:"gid"`
-	UsedAt  *time.Time `json:"used_at,omitempty"`
-	Next    string     `json:"next,omitempty"` // hash of the successor, once used
+	GrantID   string     `json:"gid"`
+	RenewedAt time.Time  `json:"renewed_at"` // when its expiry was last moved
+	UsedAt    *time.Time `json:"used_at,omitempty"`
+	Next      string     `json:"next,omitempty"` // hash of the successor, once used
 }
 
 // AccessToken is an opaque access token, for resources that ask for them.
