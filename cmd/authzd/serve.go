@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,7 @@ type serveOptions struct {
 
 // serve runs until ctx ends, then drains. It is the only place where the parts are put together.
 func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) {
+	tuneMemory()
 	logger, err := observe.NewLogger(o.log, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return err
@@ -93,6 +95,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if o.ready != nil {
 		o.ready()
 	}
+	debug.FreeOSMemory() // what the start alone needed: a first one hashes the users' passwords
 	err = runUntilDone(ctx, server, doors)
 	logger.Info("stopped")
 	return err
