@@ -131,6 +131,7 @@ func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 		return err
 	}
 	err := s.g.view(fn)
+	s.g.accessed(1)
 	switch {
 	case errors.Is(err, berrors.ErrDatabaseNotOpen):
 		return storage.ErrClosed
@@ -222,13 +223,32 @@ func (s *Store) Stats() Stats {
 
 // Close implements storage.Store. Closing twice is harmless.
 func (s *Store) Close() error {
-	s.closeOnce.Do(func() {
-		close(s.closing)
-		s.sweeping.Wait()
-		s.c.close()
-		s.closeErr = s.g.close()
-	})
+	s.closeOnce.Do(func() { s.closeErr = s.close() })
 	return s.closeErr
+}
+
+func (s *Store) close() error {
+	close(s.closing)
+	s.c.close()
+	ended := make(chan struct{})
+	go func() {
+		s.sweeping.Wait()
+		<-s.c.done
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return s.g.close()
+	case <-s.g.stuck:
+	}
+	// They may have to do with what is stuck, and as long as they might still write, the file must
+	// neither be closed nor let go of.
+	select {
+	case <-ended:
+		return s.g.close()
+	case <-time.After(time.Second):
+		return fmt.Errorf("%w: it stays locked until the process ends", errDamaged)
+	}
 }
 
 func checkTable(table storage.Table) error {

@@ -19,8 +19,6 @@ import (
 const (
 	// maxGroup bounds how long the first request of a group waits for the last.
 	maxGroup = 1024
-	// trimEvery is after how many groups the resident part of the file is looked at.
-	trimEvery = 64
 	// stall is how long a commit may take before the store calls itself not ready.
 	stall = 10 * time.Second
 )
@@ -86,7 +84,12 @@ func (c *committer) do(run func(*group) error) error {
 	if err != nil {
 		return err
 	}
-	return <-r.fate
+	select {
+	case err := <-r.fate:
+		return err
+	case <-c.g.stuck: // and perhaps the committer with it
+		return unavailable(errDamaged)
+	}
 }
 
 // run commits groups until close has been called and the queue is empty.
@@ -107,6 +110,7 @@ func (c *committer) run() {
 				r.fate <- r.lost
 			}
 		}
+		c.g.accessed(len(requests))
 	}
 }
 
@@ -150,10 +154,8 @@ func (c *committer) commit(requests []*request) error {
 	case err != nil:
 		return c.failed(txid, err)
 	}
+	c.groups.Add(1)
 	c.lastGroup.Store(int64(len(requests)))
-	if c.groups.Add(1)%trimEvery == 0 {
-		defer c.g.trim()
-	}
 	return nil
 }
 
@@ -163,8 +165,9 @@ func (c *committer) commit(requests []*request) error {
 // bbolt writes a transaction's pages to places that the last state does not use, syncs them, and
 // then writes and syncs the meta page that makes them the state. A transaction that failed before
 // its meta page was written has therefore changed nothing, on disk or in memory, and it is safe to
-// go on after it. If the reason was lack of space, going on is also useful: the next group tries
-// again, and service resumes when there is space.
+// go on after it, even if the sync is what failed: whoever gets those places next writes them anew.
+// If the reason was lack of space, going on is also useful: the next group tries again, and service
+// resumes when there is space.
 //
 // A transaction whose meta page was written but not synced is what all readers now see, while the
 // disk may hold the state before it. The kernel drops the failed page from what it means to write,
@@ -225,6 +228,8 @@ func (c *committer) ready(ctx context.Context) error {
 		}
 		select {
 		case err = <-r.fate:
+		case <-c.g.stuck:
+			err = unavailable(errDamaged)
 		case <-ctx.Done():
 			err = unavailable(ctx.Err())
 		}
@@ -238,13 +243,12 @@ func (c *committer) ready(ctx context.Context) error {
 	return nil
 }
 
-// close waits until all that was queued has met its fate.
+// close refuses further requests. done is closed when those queued before have met their fate.
 func (c *committer) close() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.closed = true
 	c.filled.Signal()
-	c.mu.Unlock()
-	<-c.done
 }
 
 // lacksSpace reports whether err is a full disk or quota. bbolt keeps only the text of some of the

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -123,7 +124,8 @@ func TestKilledWhileCreating(t *testing.T) {
 			close(ended)
 		}()
 		waitForFile(t, folder, ended)
-		for range rand.IntN(1 + 2000*i) { // somewhere in the middle
+		// Each kill comes a little later than the one before.
+		for moment := time.Now().Add(time.Duration(i*i) * 50 * time.Microsecond); time.Now().Before(moment); {
 			runtime.Gosched()
 		}
 		_ = cmd.Process.Kill()

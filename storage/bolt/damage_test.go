@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/authzd/authzd/storage"
@@ -153,6 +156,44 @@ func TestWriterMeetsDamageFirst(t *testing.T) {
 	}
 	if _, err := s.Get(t.Context(), storage.Users.Table, "key060"); err == nil {
 		t.Error("get: no error")
+	}
+}
+
+// TestCutUnderTraffic: a reader whose panic leaves bbolt locked must not make writers wait for ever.
+func TestCutUnderTraffic(t *testing.T) {
+	path := newFile(t)
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var busy, writers sync.WaitGroup
+	busy.Add(8)
+	for w := range 8 {
+		writers.Go(func() {
+			for n := 0; ; n++ {
+				err := s.Apply(context.Background(), put(fmt.Sprint(w), "v"))
+				if n == 0 {
+					busy.Done()
+				}
+				if err != nil {
+					if !errors.Is(err, storage.ErrUnavailable) {
+						t.Errorf("apply: %v; want ErrUnavailable", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	busy.Wait()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), storage.Users.Table, "key060"); err == nil {
+		t.Error("get: no error")
+	}
+	writers.Wait()
+	if err := s.Close(); err != nil && !strings.Contains(err.Error(), "stays locked until the process ends") {
+		t.Errorf("close: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
@@ -31,9 +32,12 @@ type guarded struct {
 	db   *bbolt.DB
 	file *os.File // the one that db reads, writes and has locked
 
-	// stuck is set once a panic has left bbolt with its locks held, so that nothing may wait for
-	// them again, not even Close.
-	stuck atomic.Bool
+	// stuck is closed once a panic has left bbolt with its locks held: nothing may wait for them
+	// again, not even Close, and whoever has to do with somebody who does must not wait either.
+	stuck     chan struct{}
+	stuckOnce sync.Once
+
+	accesses atomic.Uint64
 
 	commit func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
 }
@@ -49,9 +53,20 @@ func catch(fn func() error) (err error) {
 	return fn()
 }
 
+func (g *guarded) setStuck() { g.stuckOnce.Do(func() { close(g.stuck) }) }
+
+func (g *guarded) isStuck() bool {
+	select {
+	case <-g.stuck:
+		return true
+	default:
+		return false
+	}
+}
+
 // view runs fn in a read transaction.
 func (g *guarded) view(fn func(*bbolt.Tx) error) error {
-	if g.stuck.Load() {
+	if g.isStuck() {
 		return errDamaged
 	}
 	begun := false
@@ -62,9 +77,21 @@ func (g *guarded) view(fn func(*bbolt.Tx) error) error {
 		})
 	})
 	if errors.Is(err, errDamaged) && !begun {
-		g.stuck.Store(true)
+		g.setStuck()
 	}
 	return err
+}
+
+// trimEvery is after how many accesses trim is called: each may have mapped 64 KiB, since the kernel
+// maps a page with its neighbours.
+const trimEvery = 512
+
+// accessed counts n reads or writes of records.
+func (g *guarded) accessed(n int) {
+	after := g.accesses.Add(uint64(n))
+	if after/trimEvery != (after-uint64(n))/trimEvery {
+		g.trim()
+	}
 }
 
 // errNoChange says that a transaction had nothing to commit.
@@ -73,7 +100,7 @@ var errNoChange = errors.New("nothing to commit")
 // update runs fn in a write transaction, commits it unless fn fails, and returns the transaction's
 // id. The error of a commit that failed is a *commitError.
 func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
-	if g.stuck.Load() {
+	if g.isStuck() {
 		return 0, errDamaged
 	}
 	var tx *bbolt.Tx
@@ -94,7 +121,7 @@ func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 	if p := new(panicError); errors.As(err, &p) {
 		// bbolt's own rollback reads pages, which may be what failed; Rollback does not.
 		if tx == nil || errors.Is(catch(tx.Rollback), errDamaged) {
-			g.stuck.Store(true)
+			g.setStuck()
 		}
 	}
 	return txid, err
@@ -111,7 +138,7 @@ func (g *guarded) newest() (txid int, err error) {
 
 // close releases the file, its lock and, unless bbolt is stuck, its memory.
 func (g *guarded) close() error {
-	if g.stuck.Load() {
+	if g.isStuck() {
 		return unlockAndClose(g.file)
 	}
 	return g.db.Close()

@@ -31,10 +31,10 @@ const format = 1
 const (
 	lockTimeout = time.Second
 
-	// mapSize is how much address space the file is mapped into: the file can grow that far without
-	// being mapped anew, which stops all readers and is the one step of a commit that can take the
-	// store down. Only pages that are touched cost memory.
-	mapSize = 1 << 30
+	// mapSize is how much address space the file is mapped into, where addresses have 64 bits and
+	// it costs nothing. The file can grow that far without being mapped anew, which stops all
+	// readers, and after which, if it fails, nothing can be read.
+	mapSize = (bits.UintSize / 64) << 30
 
 	// freelist: the list of free pages is stored with each commit, 8 bytes for each. Without that,
 	// opening the file and each failed commit would read every page there is, in a goroutine whose
@@ -90,7 +90,7 @@ func open(path string) (*guarded, error) {
 	if err := inspect(path); err != nil {
 		return nil, err
 	}
-	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: initialMap()})
+	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: mapSize})
 	if err != nil {
 		return nil, err
 	}
@@ -101,18 +101,10 @@ func open(path string) (*guarded, error) {
 	return g, nil
 }
 
-// initialMap is mapSize where address space is plenty.
-func initialMap() int {
-	if bits.UintSize < 64 {
-		return 0
-	}
-	return mapSize
-}
-
 // openBolt opens an existing file with bbolt, which on its own would create it, panic over some
 // kinds of damage, and forget to close the file then.
 func openBolt(path string, o *bbolt.Options) (*guarded, error) {
-	g := &guarded{commit: (*bbolt.Tx).Commit}
+	g := &guarded{commit: (*bbolt.Tx).Commit, stuck: make(chan struct{})}
 	o.Timeout = lockTimeout
 	o.OpenFile = func(path string, flag int, mode fs.FileMode) (f *os.File, err error) {
 		g.file, err = os.OpenFile(path, flag&^os.O_CREATE, mode)

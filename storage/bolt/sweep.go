@@ -55,37 +55,47 @@ func (s *Store) sweep(every time.Duration) {
 	}
 }
 
-// sweepTable looks at each row of a table once.
+// sweepTable looks at each row of a table once. It ends early if the store closes or fails, both of
+// which are told elsewhere.
 func (s *Store) sweepTable(table storage.Table) (seen, swept int) {
 	var after []byte
 	for {
 		start := time.Now()
 		found, n, last, err := s.findExpired(table, after)
 		took := time.Since(start)
-		s.g.trim()
 		if err != nil {
-			return seen, swept // the store is closing or damaged, and says so elsewhere
+			return seen, swept
 		}
 		seen += n
-		for len(found) > 0 {
-			batch := found[:min(len(found), max(sweepBatch, 2*int(s.c.lastGroup.Load())))]
-			found = found[len(batch):]
-			n := 0
-			err := s.c.do(func(g *group) (err error) {
-				n, err = g.sweep(table, batch)
-				return err
-			})
-			if err != nil {
-				return seen, swept
-			}
-			swept += n
-			s.swept.Add(uint64(n))
-		}
-		if n < sweepRows || !s.rest(sweepRest*took) {
+		deleted, err := s.deleteExpired(table, found)
+		swept += deleted
+		s.g.trim()
+		if err != nil || n < sweepRows || !s.rest(sweepRest*took) {
 			return seen, swept
 		}
 		after = last
 	}
+}
+
+// deleteExpired deletes rows in small batches, each as one request among those of others. A group
+// has at most one batch, which grows with the groups, so that the sweeper keeps up with whoever
+// makes the records.
+func (s *Store) deleteExpired(table storage.Table, found []expired) (deleted int, err error) {
+	for len(found) > 0 {
+		size := max(sweepBatch, 2*int(s.c.lastGroup.Load()))
+		batch := found[:min(len(found), size)]
+		found = found[len(batch):]
+		n := 0
+		if err := s.c.do(func(g *group) (err error) {
+			n, err = g.sweep(table, batch)
+			return err
+		}); err != nil {
+			return deleted, err
+		}
+		deleted += n
+		s.swept.Add(uint64(n))
+	}
+	return deleted, nil
 }
 
 // findExpired looks at the next sweepRows rows after a key.

@@ -43,20 +43,14 @@ func lockHolder(path string) int {
 
 // mapLimit is how much of the files that it has mapped, its own program among them, the process
 // keeps in its page tables.
-const mapLimit = 64 << 20
+const mapLimit = 48 << 20
 
 // trim takes the database's pages out of the process's page tables if there are too many. They stay
 // in the kernel's cache, so the next read of one costs less than a microsecond; but what has been
 // read once would otherwise count as the process's memory for as long as it runs, and a container
 // has a limit to that.
 func (g *guarded) trim() {
-	// The third number is the resident pages of mapped files.
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return
-	}
-	var size, resident, shared int
-	if _, err := fmt.Sscan(string(b), &size, &resident, &shared); err != nil || shared*os.Getpagesize() < mapLimit {
+	if mappedBytes() < mapLimit {
 		return
 	}
 	// The transaction keeps bbolt from moving the map, and all its pages are within the map.
@@ -64,4 +58,18 @@ func (g *guarded) trim() {
 		_, _, _ = unix.Syscall(unix.SYS_MADVISE, tx.DB().Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
 		return nil
 	})
+}
+
+// mappedBytes returns how much of its mapped files the process has in its page tables, 0 if it
+// cannot tell.
+func mappedBytes() int {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident, shared int // in pages
+	if _, err := fmt.Sscan(string(b), &size, &resident, &shared); err != nil {
+		return 0
+	}
+	return shared * os.Getpagesize()
 }
