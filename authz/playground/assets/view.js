@@ -63,8 +63,8 @@ export function notify(kind, code, text, action) {
   const notice = byId("notice");
   notice.hidden = false;
   notice.className = "notice " + kind;
-  notice.replaceChildren(...(code ? [element("strong", {}, code), " "] : []), text);
-  if (action) notice.append(" ", Object.assign(element("button", { type: "button", id: action.id }, action.text), { onclick: action.run }));
+  notice.replaceChildren(element("span", {}, ...(code ? [element("strong", {}, code), " "] : []), text));
+  if (action) notice.append(element("button", { type: "button", id: action.id, onclick: action.run }, action.text));
 }
 
 export function clearNotice() {
@@ -110,17 +110,18 @@ function claims(payload) {
 export function logExchange({ name, method, url, headers, form, open, status, answer, challenge, milliseconds }) {
   byId("log-empty").hidden = true;
   const good = typeof status === "number" ? status < 400 : ["redirect", "iframe", "code"].includes(status);
-  const took = milliseconds === undefined ? "" : Math.round(milliseconds) + " ms";
+  const what = [method + " " + new URL(url).pathname];
+  if (form?.grant_type) what.push(form.grant_type);
+  if (milliseconds !== undefined) what.push(Math.round(milliseconds) + " ms");
   const outcome = status + (status >= 400 && answer?.error ? " " + answer.error : "");
   const answered = typeof status === "number" || answer !== undefined;
   byId("log").prepend(element("li", {}, element("details", { open: Boolean(open) },
     element("summary", {},
       element("span", { className: "name" }, name),
-      element("span", { className: "took" }, took),
       element("span", { className: good ? "badge good" : "badge bad" }, outcome),
-      element("span", { className: "path" }, method + " " + new URL(url).pathname + (form?.grant_type ? " · " + form.grant_type : ""))),
-    element("h4", {}, "Request"), element("pre", {}, requestText(method, url, headers, form)),
-    ...(answered ? [element("h4", {}, "Answer"), element("pre", {}, answerText(status, challenge, answer))] : []))));
+      element("span", { className: "path" }, what.join(" · "))),
+    element("h3", {}, "Request"), element("pre", {}, requestText(method, url, headers, form)),
+    ...(answered ? [element("h3", {}, "Answer"), element("pre", {}, answerText(status, challenge, answer))] : []))));
   while (byId("log").children.length > KEPT) byId("log").lastElementChild.remove();
 }
 
