@@ -10,8 +10,10 @@
 //	  a browser without scripts fills the sign-in and consent forms ─> callback ─> /token, /userinfo …
 //
 // Around the same flow stand the things that only a whole process shows: crashes under load,
-// restarts, and races over HTTP. Two tests look at the tree instead: the import graph, and the
-// container image's build line.
+// restarts, and races over HTTP; and the things that only a real browser shows, in Chromium: the
+// pages, the playground, and sign-in through an upstream provider. The import graph and the
+// container image's build line are read off the tree.
 //
-// What needs Node.js is skipped, and says so, where Node.js is missing; with CI=true it fails.
+// What needs Node.js or Chromium is skipped, and says so, where that is missing; with CI=true it
+// fails.
 package acceptance
