@@ -4,8 +4,11 @@
 //   request -> CORS -> authenticate (token: 401) -> scope or role of the route (403) -> handler
 //
 // ISSUER, AUDIENCE, ORIGINS and PORT change the defaults, which fit examples/authzd.yaml.
+import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
+
+globalThis.crypto ??= webcrypto; // for jose on Node.js 18
 
 const {
   ISSUER = "http://localhost:9010",
@@ -46,6 +49,7 @@ async function authenticate(request) {
     return payload;
   } catch (error) {
     if (unavailable.includes(error.code) || !error.code?.startsWith("ERR_J")) { // a good token must not be thrown away
+      console.error(error);
       throw new Refusal(503, "temporarily_unavailable", "the token can't be verified now, try again later");
     }
     throw new Refusal(401, "invalid_token", "the token is malformed, expired or not for this API");

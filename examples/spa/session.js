@@ -37,6 +37,7 @@ export function followSession({ warn, ended }) {
     clearTimeout(timer);
     const left = ends - Date.now();
     warn(left <= warnBefore ? ends : null);
+    if (left <= warnBefore) lastBeacon = 0; // who answers the warning must be heard
     const wait = left <= warnBefore ? left + 1000 : left - warnBefore;
     timer = setTimeout(check, Math.min(wait, 2 ** 31 - 1));
   }
