@@ -61,7 +61,9 @@ type serveOptions struct {
 // serve runs until ctx ends, then drains. It is the only place where the parts are put together.
 func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) {
 	tuneMemory()
-	logger, err := observe.NewLogger(o.log, cfg.Log.Level, cfg.Log.Format)
+	log := observe.NewBuffer(o.log)
+	defer func() { err = errors.Join(err, log.Flush()) }()
+	logger, err := observe.NewLogger(log, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return err
 	}
