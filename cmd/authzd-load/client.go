@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http/httputil"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -18,7 +19,7 @@ type conn struct {
 	addr string
 	net  net.Conn // nil: to be dialled
 	in   *bufio.Reader
-	body bytes.Buffer
+	body []byte
 }
 
 // response is the answer to one request. body is valid until the next.
@@ -78,18 +79,21 @@ func (c *conn) roundTrip(request []byte) (response, error) {
 	if r.status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return r, fmt.Errorf("malformed status line %q", line)
 	}
-	length, chunked := int64(0), false
+	length, chunked := 0, false
 	for {
 		if line, err = c.in.ReadSlice('\n'); err != nil {
 			return r, err
 		}
-		name, value, found := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
-		if !found {
+		if line[0] == '\r' {
 			break
 		}
+		if line[0] != 'C' && line[0] != 'T' && line[0] != 'L' { // most of them
+			continue
+		}
+		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
 		switch string(name) { // as net/http spells them
 		case "Content-Length":
-			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil {
+			if length, err = strconv.Atoi(string(value)); err != nil {
 				return r, err
 			}
 		case "Transfer-Encoding":
@@ -98,25 +102,26 @@ func (c *conn) roundTrip(request []byte) (response, error) {
 			r.location = string(value)
 		}
 	}
-	c.body.Reset()
 	if chunked {
-		err = c.readChunks()
-	} else {
-		_, err = io.CopyN(&c.body, c.in, length)
+		r.body, err = c.readChunks()
+		return r, err
 	}
-	r.body = c.body.Bytes()
+	c.body = slices.Grow(c.body[:0], length)[:length]
+	_, err = io.ReadFull(c.in, c.body)
+	r.body = c.body
 	return r, err
 }
 
 // readChunks reads a chunked body and the empty trailer behind it (RFC 9112 section 7.1).
-func (c *conn) readChunks() error {
-	if _, err := c.body.ReadFrom(httputil.NewChunkedReader(c.in)); err != nil {
-		return err
+func (c *conn) readChunks() ([]byte, error) {
+	body, err := io.ReadAll(httputil.NewChunkedReader(c.in))
+	if err != nil {
+		return nil, err
 	}
 	if line, err := c.in.ReadSlice('\n'); err != nil || len(bytes.TrimSpace(line)) > 0 {
-		return errors.Join(errors.New("unexpected trailer"), err)
+		return nil, errors.Join(errors.New("unexpected trailer"), err)
 	}
-	return nil
+	return body, nil
 }
 
 // member returns a string member of a JSON object whose values need no unescaping, as tokens don't.
