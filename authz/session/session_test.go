@@ -351,11 +351,12 @@ func TestLimits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := openStore(t)
 				m, b := session.New(store, limits), newBrowser()
-				s := signIn(t, m, b, alice, tt.remember)
+				signIn(t, m, b, alice, tt.remember)
 				start := time.Now()
 				for tt.use > 0 && time.Since(start)+tt.use < tt.lives {
 					time.Sleep(tt.use)
-					if s = load(t, m, b); s == nil {
+					s := load(t, m, b)
+					if s == nil {
 						t.Fatalf("gone after %v of activity", time.Since(start))
 					}
 					if err := m.Touch(t.Context(), s); err != nil {
@@ -363,7 +364,8 @@ func TestLimits(t *testing.T) {
 					}
 				}
 				time.Sleep(time.Until(start.Add(tt.lives)))
-				if s = load(t, m, b); s == nil {
+				s := load(t, m, b)
+				if s == nil {
 					t.Fatalf("gone after %v", tt.lives)
 				}
 				idle, absolute := m.Limits(s)

@@ -73,10 +73,9 @@ func BenchmarkGet(b *testing.B) {
 
 // chain is a refresh token family as the store sees it.
 type chain struct {
-	key     string
-	version uint64
-	n       uint64
-	seed    [8]byte
+	key  string
+	n    uint64
+	seed [8]byte
 }
 
 func startChain(t testing.TB, s *bolt.Store) *chain {
