@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,8 +48,8 @@ type Metadata struct {
 	AllowLocalhostPorts    bool     // http://localhost matches on any port, as loopback addresses do
 	IDTokenAlg             string   // id_token_signed_response_alg; empty: the server's default
 	IDTokenClaims          bool     // scope claims in the ID token, not only from userinfo
-	RotateRefreshTokens    bool
-	RequireAuthTime        bool // auth_time in every ID token
+	RotateRefreshTokens    bool     // always true for public clients
+	RequireAuthTime        bool     // auth_time in every ID token
 	DefaultMaxAge          *time.Duration
 	AccessTokenLifetime    time.Duration
 	IDTokenLifetime        time.Duration
@@ -80,12 +81,15 @@ func New(m Metadata) (*Client, error) {
 	switch {
 	case public && m.Secret != "":
 		return nil, fmt.Errorf("client %s: a public client cannot hold a secret", m.ID)
+	case !public && m.AuthMethod != AuthBasic && m.AuthMethod != AuthPost:
+		return nil, fmt.Errorf("client %s: unknown token_endpoint_auth_method %q", m.ID, m.AuthMethod)
 	case public && slices.Contains(m.GrantTypes, GrantClientCredentials):
 		return nil, fmt.Errorf("client %s: a public client cannot use client_credentials", m.ID)
 	case !public && m.Secret == "":
 		return nil, fmt.Errorf("client %s: %s needs a client_secret", m.ID, m.AuthMethod)
 	}
-	m.RequirePKCE = m.RequirePKCE || public
+	m.RequirePKCE = m.RequirePKCE || public                 // RFC 9700 section 2.1.1
+	m.RotateRefreshTokens = m.RotateRefreshTokens || public // RFC 9700 section 2.2.2
 	if m.Name == "" {
 		m.Name = m.ID
 	}
@@ -117,7 +121,8 @@ func (c *Client) CheckSecret(secret string) bool {
 	return subtle.ConstantTimeCompare(got[:], c.secretHash[:]) == 1
 }
 
-// originsOf returns the web origins (RFC 6454) of the http and https URIs.
+// originsOf returns the web origins of the http and https URIs as browsers write them: lower case,
+// without the default port (RFC 6454 section 6.2).
 func originsOf(uris []string) []string {
 	var origins []string
 	for _, raw := range uris {
@@ -125,7 +130,14 @@ func originsOf(uris []string) []string {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
 			continue
 		}
-		if o := u.Scheme + "://" + u.Host; !slices.Contains(origins, o) {
+		host := strings.ToLower(u.Host)
+		switch u.Scheme {
+		case "http":
+			host = strings.TrimSuffix(host, ":80")
+		case "https":
+			host = strings.TrimSuffix(host, ":443")
+		}
+		if o := u.Scheme + "://" + host; !slices.Contains(origins, o) {
 			origins = append(origins, o)
 		}
 	}

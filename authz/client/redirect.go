@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -86,7 +87,7 @@ func cutPort(raw, schemeHost string) (rest string, ok bool) {
 		for n < len(digits) && '0' <= digits[n] && digits[n] <= '9' {
 			n++
 		}
-		if n == 0 || n > 5 {
+		if port, err := strconv.ParseUint(digits[:n], 10, 16); err != nil || strconv.FormatUint(port, 10) != digits[:n] {
 			return "", false
 		}
 		rest = digits[n:]
