@@ -71,7 +71,7 @@ func startProcess(cmd *exec.Cmd, logFile, ready string) (*process, error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if answers(ctx, ready) {
+		if isUp(ctx, ready) {
 			return p, nil
 		}
 		select {
@@ -84,7 +84,7 @@ func startProcess(cmd *exec.Cmd, logFile, ready string) (*process, error) {
 	}
 }
 
-func answers(ctx context.Context, url string) bool {
+func isUp(ctx context.Context, url string) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false

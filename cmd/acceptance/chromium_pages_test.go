@@ -99,8 +99,8 @@ func readAxe(t *testing.T) string {
 	return string(source)
 }
 
-// rules are those of WCAG 2.2 AA and good practice, of which the dark mode can change but one.
-var rules = map[string]string{
+// axeRules are those of WCAG 2.2 AA and good practice, of which the dark mode can change but one.
+var axeRules = map[string]string{
 	"light": "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']",
 	"dark":  "['color-contrast']",
 }
@@ -111,7 +111,7 @@ func (p playground) violations(axe, scheme string) []string {
 	if !eval[bool](p.tab, "'axe' in window") {
 		eval[any](p.tab, axe+";undefined")
 	}
-	return eval[[]string](p.tab, "axe.run({preload: false, runOnly: "+rules[scheme]+`}).then(({violations}) =>
+	return eval[[]string](p.tab, "axe.run({preload: false, runOnly: "+axeRules[scheme]+`}).then(({violations}) =>
 		violations.map(({id, help, nodes}) => id + ': ' + help + ': ' + nodes.map((n) => n.html + ' ' + n.failureSummary).join('; ')))`)
 }
 

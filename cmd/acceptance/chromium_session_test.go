@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -127,4 +128,37 @@ func TestSignInInterrupted(t *testing.T) {
 	p.settles()
 	p.wantStatus("Signed in")
 	p.wantNotice("")
+}
+
+// An app may ask for more than a session: a fresh login, another account, a new consent.
+func TestPlaygroundPrompts(t *testing.T) {
+	_, p := openPlayground(t, "signing: {alg: ES256}")
+	p.signIn()
+	for _, test := range []struct {
+		field, value string
+		answer       func()
+	}{
+		{"prompt", "login", func() {
+			p.fill("password", password)
+			p.click("login-submit")
+		}},
+		{"prompt", "select_account", func() { p.click("account-continue") }},
+		{"prompt", "select_account", func() {
+			p.click("account-other")
+			p.password(password)
+		}},
+		{"prompt", "consent", func() { p.click("consent-allow") }},
+		{"max-age", "0", func() {
+			p.click("other-account") // not you?
+			p.password(password)
+		}},
+		{"login-hint", "alice", func() {}}, // who is signed in already
+	} {
+		eval[any](p.tab, fmt.Sprintf("document.getElementById(%q).value = %q", test.field, test.value))
+		p.leave("sign-in")
+		test.answer()
+		p.settles()
+		p.wantStatus("Signed in")
+		p.wantNotice("")
+	}
 }

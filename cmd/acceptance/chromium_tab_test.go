@@ -157,6 +157,15 @@ func (b *tab) click(id string) {
 	b.do(chromedp.MouseClickXY(at[0], at[1]))
 }
 
+// leave clicks what leads to another document, and waits until it is there.
+func (b *tab) leave(id string) {
+	b.t.Helper()
+	b.shows(id)
+	here := eval[float64](b, "performance.timeOrigin")
+	b.click(id)
+	b.until(fmt.Sprintf("performance.timeOrigin !== %f && document.readyState === 'complete'", here))
+}
+
 // fill puts a text into an input, at once, in place of what it holds.
 func (b *tab) fill(id, text string) {
 	b.t.Helper()

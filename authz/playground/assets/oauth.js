@@ -1,9 +1,9 @@
 // A small OAuth 2.1 / OpenID Connect client for a single-page app.
 //
-//   begin    the page leaves for /authorize ──> finish   state and iss checked ─┐
-//   silent   an iframe asks with prompt=none ────────────────────────────────> code + verifier to /token
-//   refresh  one request to /token, however many callers wait for it            │
-//   fetch    an API: on 401 one refresh and one retry                           └─> ID token checked
+//   begin  ── the page leaves ──> /authorize ──> finish ─┐
+//   silent ── iframe, prompt=none ──> /authorize ────────┴─> state, iss ──> /token ─┬─> ID token checked
+//   refresh ── one request, however many callers wait for it ─────────────> /token ─┘
+//   fetch ── an API; on 401 one refresh and one retry
 //   revoke, logout
 //
 // Tokens are in the memory of this object and nowhere else. Only what has to survive the redirect
@@ -41,7 +41,8 @@ export class Client {
   #refreshing = null;
   #beaconAt = 0;
 
-  // report is called with every request and what came back.
+  // report is called with every request and what came back; open marks those that somebody asked
+  // for, the others being steps of the protocol.
   constructor({ issuer, clientId, redirectURI, report }) {
     Object.assign(this, { issuer, clientId, redirectURI, report });
   }
