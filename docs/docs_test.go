@@ -1,0 +1,129 @@
+// Package docs keeps the recipes true: their links lead somewhere, and what they show of authzd.yaml
+// is accepted by authzd.
+package docs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// recipes returns every document by its path.
+func recipes(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{}
+	for _, file := range append(files, "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[file] = string(text)
+	}
+	return texts
+}
+
+var (
+	link        = regexp.MustCompile(`\]\(([^)#]*)(#[^)]+)?\)`)
+	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	punctuation = regexp.MustCompile(`[^a-z0-9 -]`)
+)
+
+func TestLinks(t *testing.T) {
+	for file, text := range recipes(t) {
+		for _, found := range link.FindAllStringSubmatch(text, -1) {
+			target, anchor := found[1], found[2]
+			if strings.Contains(target, "://") {
+				continue
+			}
+			path := file
+			if target != "" {
+				path = filepath.Join(filepath.Dir(file), target)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %v", file, err)
+			} else if anchor != "" && !hasAnchor(t, path, anchor) {
+				t.Errorf("%s: %s has no %s", file, path, anchor)
+			}
+		}
+	}
+}
+
+// hasAnchor makes anchors of headings as code hosts do: lower case, hyphens, no punctuation.
+func hasAnchor(t *testing.T, path, anchor string) bool {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range heading.FindAllStringSubmatch(string(text), -1) {
+		name := punctuation.ReplaceAllString(strings.ToLower(found[1]), "")
+		if "#"+strings.ReplaceAll(name, " ", "-") == anchor {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	yamlBlock = regexp.MustCompile("(?ms)^ *```yaml\n(.*?)^ *```")
+	hasIssuer = regexp.MustCompile(`(?m)^issuer:`)
+
+	// elsewhere is what a piece of a configuration may lack: the files that it names, and resources
+	// that stand in another piece.
+	elsewhere = regexp.MustCompile(`no such file or directory|no such resource|^hint: |errors? in the configuration$`)
+)
+
+func TestConfiguration(t *testing.T) {
+	folder := t.TempDir()
+	authzd := filepath.Join(folder, "authzd")
+	if out, err := exec.Command("go", "build", "-o", authzd, "../cmd/authzd").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	blocks := 0
+	for file, text := range recipes(t) {
+		for _, found := range yamlBlock.FindAllStringSubmatch(text, -1) {
+			blocks++
+			for _, complaint := range check(t, authzd, folder, found[1]) {
+				t.Errorf("%s: %s\n%s", file, complaint, found[1])
+			}
+		}
+	}
+	if blocks == 0 {
+		t.Error("no configuration found")
+	}
+}
+
+// check returns what authzd has against a piece of a configuration.
+func check(t *testing.T, authzd, folder, text string) []string {
+	t.Helper()
+	if indent := len(text) - len(strings.TrimLeft(text, " ")); indent > 0 { // within a list
+		text = strings.ReplaceAll("\n"+text, "\n"+strings.Repeat(" ", indent), "\n")
+	}
+	if !hasIssuer.MatchString(text) {
+		text = "issuer: https://id.example.com\n" + text
+	}
+	file := filepath.Join(folder, "authzd.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(authzd, "config", "check", "--config", file)
+	cmd.Dir = folder
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	var complaints []string
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); !elsewhere.MatchString(line) {
+			complaints = append(complaints, line)
+		}
+	}
+	return complaints
+}
