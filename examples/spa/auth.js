@@ -65,7 +65,9 @@ export async function signOut() {
  * as it does in fetch, and is no reason to sign in again.
  */
 export async function call(url, init = {}) {
-  if (![config.issuer, ...config.apis].includes(new URL(url).origin)) throw new Error("no token for " + url);
+  if (![config.issuer, ...config.apis].some((own) => new URL(own).origin === new URL(url).origin)) {
+    throw new Error("no token for " + url);
+  }
   for (let retry = false; tokens; retry = true) {
     const { access_token } = tokens;
     const answer = await fetch(url, { ...init, headers: { ...init.headers, Authorization: "Bearer " + access_token } });
@@ -148,6 +150,7 @@ async function silentSignIn() {
 function refresh(refused) {
   return navigator.locks.request("refresh", async () => {
     if (tokens?.access_token !== refused) return;
+    if (!tokens.refresh_token) return set(null);
     const as = await server();
     try {
       const response = await oauth.refreshTokenGrantRequest(as, client, noSecret, tokens.refresh_token, options);

@@ -8,9 +8,9 @@ import { config } from "./config.js";
 
 const types = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css" };
 const files = ["app.js", "auth.js", "config.js", "session.js", "style.css", "node_modules/oauth4webapi/build/index.js"];
-const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src ${config.issuer} ${config.apis.join(" ")};`
-  + ` frame-src ${config.issuer} 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'`;
-
+const issuer = new URL(config.issuer).origin;
+const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src ${issuer} ${config.apis.join(" ")};`
+  + ` frame-src ${issuer} 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'`;
 const { PORT = "4200", HOST = "localhost" } = process.env;
 
 createServer(async (request, response) => {
