@@ -14,7 +14,7 @@ const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src
 const { PORT = "4200", HOST = "localhost" } = process.env;
 
 createServer(async (request, response) => {
-  const path = new URL(request.url, "http://localhost").pathname.slice(1);
+  const path = request.url.split("?")[0].slice(1);
   const name = files.includes(path) ? path : "index.html";
   response.setHeader("Content-Type", types[name.split(".").pop()]);
   response.setHeader("Content-Security-Policy", policy);
