@@ -62,10 +62,12 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		id := entry.Key[len(user.ID)+1:]
-		app := templates.App{ClientID: id, Name: id, Scopes: s.shownScopes(entry.Value.Scopes), GrantedAt: entry.Value.GrantedAt}
+		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
+		var resources []string
 		if c := s.config.Clients.Get(id); c != nil {
-			app.Name = c.Name
+			app.Name, resources = c.Name, c.Resources
 		}
+		app.Scopes = s.shownScopes(entry.Value.Scopes, resources)
 		p.Apps = append(p.Apps, app)
 	}
 	s.render(w, r, http.StatusOK, p)

@@ -27,8 +27,8 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		Action:          s.url("/consent"),
 		Hidden:          v.hidden(),
 		User:            shownUser(v.user),
-		OtherAccountURL: s.pageURL("/login", v.sealed) + "&other=1",
-		Scopes:          s.shownScopes(v.request.consentScopes()),
+		OtherAccountURL: s.otherAccountURL(v.sealed),
+		Scopes:          s.shownScopes(v.request.consentScopes(), v.request.resources),
 	})
 	return nil
 }

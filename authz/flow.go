@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/templates"
 )
 
 // flowLifetime is how long a person may take to sign in and consent.
@@ -26,6 +27,14 @@ type flow struct {
 	Selected  string    `json:"s,omitempty"` // user id chosen under prompt=select_account
 	Consented string    `json:"c,omitempty"` // user id that allowed under prompt=consent
 	Link      *link     `json:"l,omitempty"` // to be made if its user signs in next
+	Failed    *failed   `json:"f,omitempty"` // the last login on the way, for the page to explain
+}
+
+// failed is a login that did not succeed.
+type failed struct {
+	Problem  templates.Problem `json:"p"`
+	Username string            `json:"u"`
+	Remember bool              `json:"r,omitempty"`
 }
 
 // link is an upstream identity that waits for its user to prove that it is theirs.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -26,27 +25,27 @@ const methodPassword = "password"
 
 // loginPage asks who is there.
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
-	v, params, err := s.visitPage(w, r)
+	v, _, err := s.visitPage(w, r)
 	if err != nil {
 		return err
 	}
-	problem := templates.NoProblem
-	if v.flow.Link != nil {
-		problem = templates.ConfirmToLink
-	}
-	username := ""
+	p := templates.SignIn{}
 	if v.request != nil {
-		username = v.request.params.Get("login_hint")
+		p.Username = v.request.params.Get("login_hint")
 	}
-	s.showLogin(w, r, v, http.StatusOK, templates.SignIn{
-		Problem: problem, Username: username, User: v.reauthenticated(params),
-	})
+	if v.flow.Link != nil {
+		p.Problem = templates.ConfirmToLink
+	}
+	if f := v.flow.Failed; f != nil {
+		p.Problem, p.Username, p.Remember = f.Problem, f.Username, f.Remember
+	}
+	s.showLogin(w, r, v, http.StatusOK, p)
 	return nil
 }
 
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
-func (v *visit) reauthenticated(params url.Values) *templates.User {
-	if v.user == nil || v.request == nil || params.Has("other") || v.flow.Link != nil ||
+func (v *visit) reauthenticated() *templates.User {
+	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
 		(v.request.hint != "" && v.request.hint != v.user.ID) {
 		return nil
 	}
@@ -64,13 +63,19 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, sta
 			ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: s.pageURL("/login/"+c.ID(), v.sealed),
 		})
 	}
-	if p.User != nil {
-		p.OtherAccountURL = s.pageURL("/login", v.sealed) + "&other=1"
+	if p.User = v.reauthenticated(); p.User != nil {
+		p.OtherAccountURL = s.otherAccountURL(v.sealed)
 	}
 	s.render(w, r, status, p)
 }
 
-// login checks a password. Whatever is wrong with it, the answer is the same.
+// otherAccountURL leads to the sign-in page for another user than the one who is signed in.
+func (s *Server) otherAccountURL(sealed string) string {
+	return s.pageURL("/login", sealed) + "&other=1"
+}
+
+// login checks a password. Whatever is wrong with it, the answer is the same: back to the page, by a
+// redirect, so that the browser's history has no form in it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := s.visitForm(w, r)
 	if err != nil {
@@ -78,10 +83,8 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")
-	again := templates.SignIn{Username: username, Remember: remember, User: v.reauthenticated(form)}
 	if username == "" || password == "" {
-		again.Problem = templates.MissingField
-		s.showLogin(w, r, v, http.StatusBadRequest, again)
+		s.loginFailed(w, r, v, failed{templates.MissingField, username, remember})
 		return nil
 	}
 	event := observe.Event(r.Context())
@@ -92,18 +95,28 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		event.SetLogin(methodPassword, observe.LoginFailure)
 		observe.Alarm(r.Context(), observe.LoginThrottled)
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))
-		again.Problem = templates.TooManyAttempts
-		s.showLogin(w, r, v, http.StatusTooManyRequests, again)
+		s.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
+			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
+		})
 		return nil
 	case errors.Is(err, account.ErrInvalidCredentials):
 		event.SetLogin(methodPassword, observe.LoginFailure)
-		again.Problem = templates.BadCredentials
-		s.showLogin(w, r, v, http.StatusOK, again)
+		s.loginFailed(w, r, v, failed{templates.BadCredentials, username, remember})
 		return nil
 	case err != nil:
 		return err
 	}
 	return s.signIn(w, r, v, user, methodPassword, session.Login{AMR: []string{"pwd"}, ACR: acrPassword}, remember)
+}
+
+// loginFailed leads back to the sign-in page.
+func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failed) {
+	v.flow.Failed = &f
+	target := s.pageURL("/login", s.seal(v.flow))
+	if v.other {
+		target = s.otherAccountURL(s.seal(v.flow))
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
 func linkError(err error) error {
@@ -121,7 +134,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 			return linkError(err)
 		}
 	}
-	v.flow.Link = nil
+	v.flow.Link, v.flow.Failed = nil, nil
 	started, err := s.sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
 	if err != nil {
 		return err
@@ -156,7 +169,7 @@ func (s *Server) selectAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.Get("account") == "other" && v.sealed != "" {
-		http.Redirect(w, r, s.pageURL("/login", v.sealed)+"&other=1", http.StatusSeeOther)
+		http.Redirect(w, r, s.otherAccountURL(v.sealed), http.StatusSeeOther)
 		return nil
 	}
 	if v.asked(form) && form.Get("account") == "continue" {
@@ -166,7 +179,11 @@ func (s *Server) selectAccount(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// upstreamLogin is how a session says that it began at a connector.
+// upstreamLogin is how a session says that it began at a connector. A clock upstream that is ahead
+// of ours makes no login of the future.
 func upstreamLogin(connector string, authTime time.Time, amr []string) session.Login {
+	if now := time.Now(); authTime.After(now) {
+		authTime = now
+	}
 	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: acrFederated}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -15,6 +16,7 @@ import (
 type visit struct {
 	flow     flow
 	sealed   string         // the flow as this browser holds it; empty: a plain sign-in
+	other    bool           // another user than the one who is signed in wants to sign in
 	request  *authorization // nil: a plain sign-in
 	signedIn *session.Session
 	user     *storage.User
@@ -26,7 +28,11 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values
 	if err != nil {
 		return nil, err
 	}
-	return s.resume(r, f, params.Get("flow"))
+	v, err := s.resume(r, f, params.Get("flow"))
+	if err == nil {
+		v.other = params.Has("other")
+	}
+	return v, err
 }
 
 // resume is visit for a flow that has been opened.
@@ -88,6 +94,9 @@ func (v *visit) hidden() map[string]string {
 	if v.user != nil {
 		fields["user"] = v.user.ID
 	}
+	if v.other {
+		fields["other"] = "1"
+	}
 	return fields
 }
 
@@ -117,15 +126,15 @@ func shownUser(u *storage.User) templates.User {
 	return templates.User{Name: u.Profile.Name, Username: cmp.Or(u.Username, u.Profile.Email)}
 }
 
-// shownScopes explains scopes; those of resources are named with their resource.
-func (s *Server) shownScopes(scopes []string) []templates.Scope {
+// shownScopes explains scopes; one that belongs to some of the resources is named with them.
+func (s *Server) shownScopes(scopes, resources []string) []templates.Scope {
 	shown := make([]templates.Scope, 0, len(scopes))
 	for _, scope := range scopes {
-		entry := templates.Scope{Name: scope}
-		for _, uri := range s.resources.owners(scope) {
-			entry.Resource = s.resources.get(uri).Name
+		var names []string
+		for _, uri := range both(s.resources.owners(scope), resources) {
+			names = append(names, s.resources.get(uri).Name)
 		}
-		shown = append(shown, entry)
+		shown = append(shown, templates.Scope{Name: scope, Resource: strings.Join(names, ", ")})
 	}
 	return shown
 }
