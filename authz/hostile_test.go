@@ -368,7 +368,7 @@ func (h hostile) send(t *testing.T, b *authztest.Browser) (status int, code, ans
 }
 
 // dump is every record of the store by key and version.
-func dump(t *testing.T, store storage.Store) string {
+func dump(t testing.TB, store storage.Store) string {
 	t.Helper()
 	var b strings.Builder
 	for _, table := range storage.Tables {

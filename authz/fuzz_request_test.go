@@ -1,0 +1,80 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+)
+
+// Whatever the query is, a browser that is not signed in is shown an error, sent to a page of ours
+// or to the registered address, and nothing is stored.
+func FuzzAuthorizationRequest(f *testing.F) {
+	s := authztest.Start(f, authz.Config{}, nil)
+	_, challenge := authztest.PKCE()
+	whole := authztest.AuthorizationParams(authztest.SPA, challenge).Encode()
+	for _, seed := range []string{
+		whole, whole + "&prompt=none", whole + "&state=x", whole + "&flow=AAAA", whole + "&response_mode=form_post", whole + "&redirect_uri=https%3A%2F%2Fevil.example",
+		whole + "&prompt=none&max_age=0&claims=%7B%7D&resource=" + url.QueryEscape(authztest.API), "client_id=spa", "client_id=spa&redirect_uri=//evil.example", "%zz", "",
+	} {
+		f.Add(seed)
+	}
+	before := dump(f, s.Store)
+	f.Fuzz(func(t *testing.T, query string) {
+		request := httptest.NewRequest(http.MethodGet, "/authorize", nil)
+		request.URL.RawQuery = query
+		response := httptest.NewRecorder()
+		s.ServeHTTP(response, request)
+		location := response.Header().Get("Location")
+		switch {
+		case response.Code == http.StatusSeeOther && strings.HasPrefix(location, s.URL+"/login?flow="):
+		case response.Code == http.StatusSeeOther && strings.HasPrefix(location, authztest.RedirectURI) && strings.ContainsAny(location[len(authztest.RedirectURI):][:1], "?#"):
+			if !strings.Contains(location, "error=") || strings.Contains(location, "code=azc_") {
+				t.Errorf("%q got %s", query, location)
+			}
+		case location != "", response.Code >= 500, response.Code == http.StatusOK && !strings.Contains(query, "form_post"):
+			t.Errorf("%q got %d %s", query, response.Code, location)
+		}
+		if after := dump(t, s.Store); after != before {
+			t.Errorf("%q changed the store", query)
+		}
+	})
+}
+
+// Whatever the body is, it gets JSON that may not be cached, and without a code nothing is stored.
+func FuzzTokenRequest(f *testing.F) {
+	s := authztest.Start(f, authz.Config{}, nil)
+	code, _ := s.NewBrowser(f).Code(f, authztest.SPA, nil)
+	for _, form := range []url.Values{
+		authztest.CodeForm(code, ""), authztest.CodeForm("azc_x", strings.Repeat("v", 43)), authztest.RefreshForm("azr_x"),
+		{"grant_type": {"client_credentials"}}, {"grant_type": {"password"}}, {"client_assertion": {"x"}}, {},
+	} {
+		f.Add("client_id=spa&"+form.Encode(), "")
+		f.Add(form.Encode(), "Basic d2ViOnNlY3JldA==")
+	}
+	before := dump(f, s.Store)
+	f.Fuzz(func(t *testing.T, body, authorization string) {
+		request := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(body))
+		request.Header = formHeader()
+		if authorization != "" {
+			request.Header.Set("Authorization", authorization)
+		}
+		response := httptest.NewRecorder()
+		s.ServeHTTP(response, request)
+		var answer struct{ Error string }
+		if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%q got %s", body, response.Body)
+		}
+		if wrong := answer.Error == "" || (response.Code == http.StatusUnauthorized) != (answer.Error == "invalid_client"); wrong || response.Code >= 500 {
+			t.Errorf("%q got %d %s", body, response.Code, response.Body)
+		}
+		if after := dump(t, s.Store); after != before {
+			t.Errorf("%q changed the store", body)
+		}
+	})
+}

@@ -1,0 +1,182 @@
+package authz
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ory/fosite"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/session"
+)
+
+func FuzzParseParams(f *testing.F) {
+	for _, seed := range []string{"a=b&c=d", "a=1&a=2", "resource=x&resource=x&resource=y", "a=%zz", "a=%00", "a;b", "=", "a=&b", "%ff=1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		params, err := parseParams(raw)
+		if err != nil {
+			return
+		}
+		for name, values := range params {
+			if len(values) == 0 || (len(values) > 1 && name != "resource") {
+				t.Errorf("%q has %d values", name, len(values))
+			}
+			for i, v := range values {
+				if !utf8.ValidString(name+v) || strings.ContainsFunc(name+v, unicode.IsControl) || slices.Contains(values[:i], v) {
+					t.Errorf("%q = %q", name, values)
+				}
+			}
+		}
+		again, err := parseParams(params.Encode()) // as flows do
+		if err != nil || again.Encode() != params.Encode() {
+			t.Errorf("%q became %q: %v", params.Encode(), again.Encode(), err)
+		}
+	})
+}
+
+func FuzzBasicCredentials(f *testing.F) {
+	for _, seed := range []string{"Basic d2ViOnNlY3JldA==", "basic OnNlY3JldA==", "Basic !!!", "Bearer x", "Basic d2ViJTAwOng=", "Basic JXp6Ong="} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		id, secret, ok := basicCredentials(&http.Request{Header: http.Header{"Authorization": {header}}})
+		if !ok {
+			return
+		}
+		if id == "" || !cleanText(id) || !cleanText(secret) {
+			t.Errorf("%q, %q", id, secret)
+		}
+		r := &http.Request{Header: http.Header{}}
+		r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+		if id2, secret2, ok := basicCredentials(r); !ok || id2 != id || secret2 != secret {
+			t.Errorf("%q, %q became %q, %q", id, secret, id2, secret2)
+		}
+	})
+}
+
+func FuzzBearerToken(f *testing.F) {
+	for _, seed := range [][3]string{{"Bearer x", "", ""}, {"", "", "access_token=x"}, {"Bearer x", "", "access_token=x"}, {"", "access_token=x", ""}, {"Bearer a,b", "", ""}, {"DPoP x", "", ""}} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	s := &Server{config: Config{Issuer: "https://id.example.com"}}
+	f.Fuzz(func(t *testing.T, header, query, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/userinfo", strings.NewReader(body))
+		r.URL.RawQuery = query
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		w := httptest.NewRecorder()
+		token, err := s.bearerToken(w, r)
+		switch {
+		case err != nil && (token != "" || w.Header().Get("WWW-Authenticate") == ""):
+			t.Errorf("%v without a challenge, or with the token %q", err, token)
+		case err == nil && (token == "" || (header != "" && !strings.HasSuffix(header, " "+token)) || (header == "" && body == "")):
+			t.Errorf("token %q of %q and %q", token, header, body)
+		}
+	})
+}
+
+func FuzzParseClaims(f *testing.F) {
+	for _, seed := range []string{`{"userinfo":{"email":{"essential":true},"x":null}}`, `{"id_token":{"acr":{"values":["a"]}}}`, "[]", "{", strings.Repeat(`{"userinfo":`, 20), `{"ID_TOKEN":{"email":null}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		claims, err := parseClaims(raw)
+		for _, name := range slices.Concat(claims.idToken, claims.userInfo) {
+			if scopeOf(name) == "" || err != nil {
+				t.Errorf("%q asks for %q, error %v", raw, name, err)
+			}
+		}
+	})
+}
+
+func FuzzCheckVerifier(f *testing.F) {
+	f.Add("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") // RFC 7636 appendix B
+	f.Add("", "")
+	f.Add("abc", "abc") // plain
+	f.Fuzz(func(t *testing.T, challenge, verifier string) {
+		if checkVerifier(challenge, verifier) == nil && (challenge == "") != (verifier == "") {
+			t.Errorf("challenge %q, verifier %q", challenge, verifier)
+		}
+		if challenge == verifier && challenge != "" && checkVerifier(challenge, verifier) == nil {
+			t.Errorf("plain: %q", verifier)
+		}
+	})
+}
+
+// Whatever the parameters are, the answer goes to the address that is registered, and its own query
+// stays what it is.
+func FuzzWithParams(f *testing.F) {
+	for _, uri := range []string{"https://app.example.com/cb", "https://app.example.com/cb?x=%2f&y", "com.example.app:/cb", "https://app.example.com?"} {
+		f.Add(uri, "response_mode=fragment&response_type=code", "state", "a&code=x#\r\nSet-Cookie: x")
+	}
+	f.Fuzz(func(t *testing.T, uri, request, name, value string) {
+		params, err := parseParams(request)
+		if err != nil || client.CheckRedirectURI(uri) != nil || name == "" {
+			return
+		}
+		registered, err := url.Parse(uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode := responseMode(params)
+		answer := withParams(uri, mode, url.Values{name: {value}})
+		if !strings.HasPrefix(answer, uri) || strings.ContainsAny(answer[len(uri):], "\r\n \"<>") {
+			t.Fatalf("%q does not go to %q", answer, uri)
+		}
+		sent, err := url.Parse(answer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := url.ParseQuery(sent.RawQuery)
+		if mode == fosite.ResponseModeFragment {
+			got, err = url.ParseQuery(sent.EscapedFragment())
+		}
+		if sent.Scheme != registered.Scheme || sent.Host != registered.Host || sent.Path != registered.Path || sent.Opaque != registered.Opaque {
+			t.Errorf("%q is elsewhere than %q", answer, uri)
+		}
+		if err == nil && !slices.Contains(got[name], value) {
+			t.Errorf("%q lacks %q=%q", answer, name, value)
+		}
+	})
+}
+
+// Nothing but what was sealed opens, for the browser that it was sealed for.
+func FuzzOpenFlow(f *testing.F) {
+	secret, err := keys.NewSecret([]byte("a secret of at least 32 bytes for fuzzing"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &Server{flows: secret.Sealer(purposeFlow), sessions: session.New(nil, session.Config{})}
+	cookie := &http.Cookie{Name: "authzd-browser", Value: "AAAAAAAAAAAAAAAAAAAAAA"}
+	request := httptest.NewRequest(http.MethodGet, "/login", nil)
+	request.AddCookie(cookie)
+	browser, known := s.sessions.Browser(httptest.NewRecorder(), request)
+	if !known {
+		f.Fatal("the cookie is not the browser's")
+	}
+	sealed := s.seal(flow{Browser: browser, Params: "client_id=spa", Started: time.Now()})
+	for _, seed := range []string{sealed, sealed[:len(sealed)-1], sealed + "A", "AAAA", "", strings.ToUpper(sealed)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, presented string) {
+		if strings.ContainsAny(presented, "\r\n") {
+			return // base64 ignores line ends; parseParams has refused them before
+		}
+		opened, err := s.openFlow(httptest.NewRecorder(), request, presented)
+		if err == nil && presented != "" && (presented != sealed || opened.Params != "client_id=spa") {
+			t.Errorf("%q opened as %+v", presented, opened)
+		}
+	})
+}
