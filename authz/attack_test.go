@@ -2,9 +2,9 @@ package authz_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +80,38 @@ func TestSecretsArePostedNowhere(t *testing.T) {
 	}
 }
 
+// RFC 8414 section 2: the issuer is https, or a development server on this machine.
+func TestIssuer(t *testing.T) {
+	for _, issuer := range []string{
+		"", "id.example.com", "http://id.example.com", "http://localhost.evil.example", "https://id.example.com/", "https://id.example.com?x", "https://id.example.com#x",
+		"https://user@id.example.com", "ftp://id.example.com", "https://",
+	} {
+		if _, err := authz.New(t.Context(), authz.Config{Issuer: issuer}); err == nil || !strings.HasPrefix(err.Error(), "issuer: ") {
+			t.Errorf("%q: %v", issuer, err)
+		}
+	}
+}
+
+// Once a token tells which client asks, only that client's own origins may read the answer.
+func TestUserinfoOrigin(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.ThirdParty {
+			m.AllowedOrigins = []string{"https://partner.example.com"}
+		}
+	})
+	tokens := s.SignIn(t, authztest.ThirdParty, "", nil)
+	for origin, want := range map[string]string{"https://partner.example.com": "https://partner.example.com", "https://app.example.com": "", "https://evil.example": ""} {
+		request := httptest.NewRequest(http.MethodGet, "/userinfo", nil)
+		request.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		request.Header.Set("Origin", origin)
+		recorder := httptest.NewRecorder()
+		s.ServeHTTP(recorder, request)
+		if got := recorder.Header().Get("Access-Control-Allow-Origin"); got != want || recorder.Code != http.StatusOK {
+			t.Errorf("from %s: %d %q", origin, recorder.Code, got)
+		}
+	}
+}
+
 // HEAD must change nothing (RFC 9110 section 9.2.1): a link checker that is signed in is no user.
 func TestHeadHasNoEffect(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
@@ -139,8 +171,8 @@ func TestRegistrationNarrowsGrants(t *testing.T) {
 		}
 	})
 	for name, got := range map[string]authztest.Tokens{
-		"refresh": tokenAt(t, again, authztest.RefreshForm(tokens.RefreshToken)),
-		"code":    tokenAt(t, again, authztest.CodeForm(code, verifier)),
+		"refresh": redeem(t, again, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)),
+		"code":    redeem(t, again, authztest.SPA, "", authztest.CodeForm(code, verifier)),
 	} {
 		if got.Status != 200 {
 			t.Fatalf("%s: %+v", name, got)
@@ -168,28 +200,21 @@ func TestTokensOfARemovedClient(t *testing.T) {
 		}
 	})
 	request := url.Values{"token": {tokens.AccessToken}}
-	if got := sendTo(again, "/introspect", authztest.API, request); got.Body.String() != `{"active":false}` {
+	if got := sendTo(again, "/introspect", authztest.API, authztest.Secret, request); got.Body.String() != `{"active":false}` {
 		t.Errorf("introspection: %d %s", got.Code, got.Body)
 	}
 }
 
-// Two servers of one store: the first has the address, the second the newer configuration.
-func tokenAt(t *testing.T, s *authztest.Server, form url.Values) (tokens authztest.Tokens) {
-	t.Helper()
-	form.Set("client_id", authztest.SPA)
-	response := sendTo(s, "/token", "", form)
-	if err := json.Unmarshal(response.Body.Bytes(), &tokens); err != nil {
-		t.Fatal(err)
+// sendTo posts a form to a server; a secret makes it authenticate by client_secret_basic.
+func sendTo(s http.Handler, path, clientID, secret string, form url.Values) *httptest.ResponseRecorder {
+	form = maps.Clone(form)
+	if secret == "" && clientID != "" {
+		form.Set("client_id", clientID)
 	}
-	tokens.Status = response.Code
-	return tokens
-}
-
-func sendTo(s *authztest.Server, path, clientID string, form url.Values) *httptest.ResponseRecorder {
-	request := httptest.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
+	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
 	request.Header = formHeader()
-	if clientID != "" {
-		request.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(authztest.Secret))
+	if secret != "" {
+		request.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(secret))
 	}
 	recorder := httptest.NewRecorder()
 	s.ServeHTTP(recorder, request)

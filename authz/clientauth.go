@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/ory/fosite"
 
@@ -85,5 +84,5 @@ func claimedClient(r *http.Request) string {
 	if id, _, ok := basicCredentials(r); ok {
 		return id
 	}
-	return strings.TrimSpace(r.PostForm.Get("client_id"))
+	return r.PostForm.Get("client_id")
 }

@@ -89,9 +89,14 @@ func (c *Config) issuerURL() (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
-	if (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" ||
-		u.User != nil || strings.HasSuffix(c.Issuer, "/") {
-		return nil, errors.New("issuer: must be an https URL without query, fragment and trailing slash")
+	secure := u.Scheme == "https" || (u.Scheme == "http" && isLoopback(u.Hostname()))
+	if !secure || u.Host == "" || strings.ContainsAny(c.Issuer, "?#") || u.User != nil || strings.HasSuffix(c.Issuer, "/") {
+		return nil, errors.New("issuer: must be an https URL (or http on loopback) without query, fragment and trailing slash")
 	}
 	return u, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && ip.IsLoopback())
 }

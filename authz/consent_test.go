@@ -37,10 +37,8 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 	}
 	trusting := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) { m.FirstParty = true })
 	for id, token := range dead {
-		form := authztest.RefreshForm(token)
-		form.Set("client_id", id)
-		if got := sendTo(trusting, "/token", "", form); got.Code != http.StatusBadRequest {
-			t.Errorf("refresh by %s as a first-party app: %d", id, got.Code)
+		if got := redeem(t, trusting, id, "", authztest.RefreshForm(token)); got.Error != "invalid_grant" {
+			t.Errorf("refresh by %s as a first-party app: %+v", id, got)
 		}
 	}
 	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"prompt": {"none"}})); got.Get("error") != "consent_required" {
@@ -52,6 +50,19 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 		if got := s.Token(t, id, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != http.StatusOK {
 			t.Errorf("a new sign-in to %s: %+v", id, got)
 		}
+	}
+}
+
+// Of two resources with one name for a scope, the page names the one that is asked for.
+func TestConsentNamesTheResource(t *testing.T) {
+	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
+		{URI: "https://archive.example.com", Name: "Archive", Scopes: []string{"orders.read"}},
+	}}, func(m *client.Metadata) { m.Resources = append(m.Resources, "https://archive.example.com") })
+	b := signedInFor(t, s, "openid")
+	page := get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"resource": {authztest.API}}).Header.Get("Location"))
+	if !page.Has("consent-allow") || !strings.Contains(page.Body, "Orders") || strings.Contains(page.Body, "Archive") {
+		t.Errorf("%d %s", page.Status, page.Body)
 	}
 }
 

@@ -183,7 +183,7 @@ func (rt route) allowed() string {
 var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
 
 // cors lets the origins of clients call. A preflight doesn't say which client asks, so any
-// registered origin passes it; clientForm is stricter once the client is known.
+// registered origin passes it; onlyOrigins is stricter once the client is known.
 func (s *Server) cors() *cors.Cors {
 	return cors.New(cors.Options{
 		AllowOriginFunc: func(origin string) bool { return s.config.Clients.HasOrigin(origin) || s.devOrigin(origin) },
@@ -200,18 +200,22 @@ func (s *Server) devOrigin(origin string) bool {
 		return false
 	}
 	u, err := url.Parse(origin)
-	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1")
+	return err == nil && isLoopback(u.Hostname())
 }
 
-// clientForm parses a form that a client sends, and takes the CORS permission back if the origin is
-// not one of this client's own.
+// clientForm parses a form that a client sends; only that client's own origins may read the answer.
 func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	form, err := formParams(w, r)
+	s.onlyOrigins(w, r, claimedClient(r))
+	return form, err
+}
+
+// onlyOrigins takes the CORS permission back if the origin is not one of this client's own.
+func (s *Server) onlyOrigins(w http.ResponseWriter, r *http.Request, clientID string) {
 	origin := r.Header.Get("Origin")
-	if c := s.config.Clients.Get(claimedClient(r)); c != nil && origin != "" && !c.HasOrigin(origin) && !s.devOrigin(origin) {
+	if c := s.config.Clients.Get(clientID); c != nil && origin != "" && !c.HasOrigin(origin) && !s.devOrigin(origin) {
 		w.Header().Del("Access-Control-Allow-Origin")
 	}
-	return form, err
 }
 
 // notFound answers every path that there is no route for.

@@ -25,6 +25,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	} else if err != nil {
 		return err
 	}
+	s.onlyOrigins(w, r, active.ClientID)
 	event := observe.Event(r.Context())
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)
