@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -175,7 +176,11 @@ func FuzzOpenFlow(f *testing.F) {
 			return // base64 ignores line ends; parseParams has refused them before
 		}
 		opened, err := s.openFlow(httptest.NewRecorder(), request, presented)
-		if err == nil && presented != "" && (presented != sealed || opened.Params != "client_id=spa") {
+		if err != nil || presented == "" {
+			return
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(presented)
+		if err != nil || base64.RawURLEncoding.EncodeToString(raw) != presented || opened.Browser != browser || opened.Params != "client_id=spa" {
 			t.Errorf("%q opened as %+v", presented, opened)
 		}
 	})
