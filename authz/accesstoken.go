@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
 )
@@ -46,7 +47,7 @@ func (c *accessClaims) has(scope string) bool {
 
 // newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.
 func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Duration, err error) {
-	lifetime = cmp.Or(x.client.AccessTokenLifetime, s.config.Lifetimes.AccessToken)
+	lifetime = s.accessTokenLifetime(x.client)
 	expires := x.now.Add(lifetime)
 	claims := accessClaims{
 		Issuer:   s.config.Issuer,
@@ -83,6 +84,10 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 	token = newToken(prefixAccess)
 	x.writes = append(x.writes, storage.AccessTokens.Put(hashToken(token), &storage.AccessToken{Claims: raw}, storage.Absent, expires))
 	return token, lifetime, nil
+}
+
+func (s *Server) accessTokenLifetime(c *client.Client) time.Duration {
+	return cmp.Or(c.AccessTokenLifetime, s.config.Lifetimes.AccessToken)
 }
 
 // accessTokenFormat is what the resources ask for; if one of several wants opaque tokens, they all

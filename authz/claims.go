@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -45,34 +46,27 @@ func scopeClaims(user *storage.User, scopes []string) map[string]any {
 
 // namedClaims returns the named ones of a user's claims, as far as they are known.
 func namedClaims(user *storage.User, names []string) map[string]any {
-	claims := map[string]any{}
 	if len(names) == 0 {
-		return claims
+		return map[string]any{}
 	}
-	known := userClaims(user)
-	for _, name := range names {
-		if v, ok := known[name]; ok {
-			claims[name] = v
-		}
-	}
+	claims := userClaims(user)
+	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(names, name) })
 	return claims
 }
 
 func userClaims(user *storage.User) map[string]any {
 	p := user.Profile
 	claims := map[string]any{"updated_at": user.UpdatedAt.Unix()}
-	for name, value := range map[string]string{
-		"name": p.Name, "given_name": p.GivenName, "family_name": p.FamilyName, "middle_name": p.MiddleName,
-		"nickname": p.Nickname, "preferred_username": p.PreferredUsername, "profile": p.Profile,
-		"picture": p.Picture, "website": p.Website, "email": p.Email, "gender": p.Gender,
-		"birthdate": p.Birthdate, "zoneinfo": p.Zoneinfo, "locale": p.Locale, "phone_number": p.PhoneNumber,
+	for _, text := range [...]struct{ name, value string }{
+		{"name", p.Name}, {"given_name", p.GivenName}, {"family_name", p.FamilyName}, {"middle_name", p.MiddleName},
+		{"nickname", p.Nickname}, {"preferred_username", cmp.Or(p.PreferredUsername, user.Username)},
+		{"profile", p.Profile}, {"picture", p.Picture}, {"website", p.Website}, {"email", p.Email},
+		{"gender", p.Gender}, {"birthdate", p.Birthdate}, {"zoneinfo", p.Zoneinfo}, {"locale", p.Locale},
+		{"phone_number", p.PhoneNumber},
 	} {
-		if value != "" {
-			claims[name] = value
+		if text.value != "" {
+			claims[text.name] = text.value
 		}
-	}
-	if _, ok := claims["preferred_username"]; !ok && user.Username != "" {
-		claims["preferred_username"] = user.Username
 	}
 	if p.Email != "" {
 		claims["email_verified"] = p.EmailVerified

@@ -60,7 +60,8 @@ type Lifetimes struct {
 
 // Sessions limits browser logins.
 type Sessions struct {
-	Idle, Max, RememberMe time.Duration
+	Idle, Max  time.Duration
+	RememberMe time.Duration // both, for a user who asked to be remembered; 0: nobody is asked
 	// Beacon: only what the user does counts as activity, that is our pages and
 	// POST /session/activity. Otherwise a token refresh counts too.
 	Beacon bool

@@ -20,18 +20,18 @@ const flowLifetime = time.Hour
 // far. It is kept nowhere but in the URLs of those pages, sealed and bound to the browser, so any
 // replica can go on with it and nobody can fill the store with logins that never end.
 type flow struct {
-	Browser   string    `json:"b"`           // whose it is
-	Params    string    `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
-	Started   time.Time `json:"t"`
-	SignedIn  string    `json:"i,omitempty"` // sid of the session that logged in for this flow
-	Selected  string    `json:"s,omitempty"` // user id chosen under prompt=select_account
-	Consented string    `json:"c,omitempty"` // user id that allowed under prompt=consent
-	Link      *link     `json:"l,omitempty"` // to be made if its user signs in next
-	Failed    *failed   `json:"f,omitempty"` // the last login on the way, for the page to explain
+	Browser   string       `json:"b"`           // whose it is
+	Params    string       `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
+	Started   time.Time    `json:"t"`
+	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
+	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
+	Consented string       `json:"c,omitempty"` // user id that allowed under prompt=consent
+	Link      *link        `json:"l,omitempty"` // to be made if its user signs in next
+	Failed    *failedLogin `json:"f,omitempty"` // the last login on the way, for the page to explain
 }
 
-// failed is a login that did not succeed.
-type failed struct {
+// failedLogin is a login that did not succeed.
+type failedLogin struct {
 	Problem  templates.Problem `json:"p"`
 	Username string            `json:"u"`
 	Remember bool              `json:"r,omitempty"`

@@ -7,7 +7,8 @@ import (
 )
 
 // redeemClientCredentials follows RFC 6749 section 4.4. No user is involved, so no scope that is
-// about one can be had; without a scope parameter the client gets all that it is registered for.
+// about one can be had; without a scope parameter the client gets all that it is registered for at
+// the resources that it asks for.
 func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
 	if form.Has("scope") {
 		x.scopes = scopesOf(form)
@@ -18,6 +19,9 @@ func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form ur
 		}
 	} else {
 		x.scopes = slices.DeleteFunc(slices.Clone(x.client.Scopes), isUserScope)
+		if form.Has("resource") {
+			x.scopes = s.resources.scopesFor(x.scopes, form["resource"])
+		}
 	}
 	var err error
 	x.resources, err = s.resources.choose(x.client.Resources, form["resource"], x.scopes)

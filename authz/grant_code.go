@@ -38,6 +38,7 @@ func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fo
 		RedirectURI:   a.params.Get("redirect_uri"),
 		CodeChallenge: a.params.Get("code_challenge"),
 		Nonce:         a.params.Get("nonce"),
+		CreatedAt:     a.now,
 		ExpiresAt:     expires,
 	}, storage.Absent, expires.Add(codeMemory)))
 	response.AddParameter("code", code)
@@ -85,8 +86,11 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	grant := &storage.Grant{
 		Authorization: code.Authorization,
 		Offline:       slices.Contains(code.Scopes, "offline_access"),
-		CreatedAt:     x.now,
+		CreatedAt:     code.CreatedAt, // when the user granted it: a withdrawal since then counts
 		ExpiresAt:     x.now.Add(cmp.Or(x.client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
+	}
+	if !x.client.May(client.GrantRefreshToken) {
+		grant.ExpiresAt = x.now.Add(s.accessTokenLifetime(x.client) + clockSkew)
 	}
 	if err := s.useGrant(ctx, x, code.GrantID, grant); err != nil {
 		return err

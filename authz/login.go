@@ -57,11 +57,13 @@ func (v *visit) reauthenticated() *templates.User {
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = s.url("/login"), v.hidden()
-	p.Password = true
+	p.Password, p.RememberMe = true, s.config.Sessions.RememberMe > 0
 	for _, c := range s.connectors {
-		p.Connectors = append(p.Connectors, templates.Connector{
-			ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: s.pageURL("/login/"+c.ID(), v.sealed),
-		})
+		url := s.pageURL("/login/"+c.ID(), v.sealed)
+		if v.other {
+			url += "&other=1"
+		}
+		p.Connectors = append(p.Connectors, templates.Connector{ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: url})
 	}
 	if p.User = v.reauthenticated(); p.User != nil {
 		p.OtherAccountURL = s.otherAccountURL(v.sealed)
@@ -84,7 +86,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")
 	if username == "" || password == "" {
-		s.loginFailed(w, r, v, failed{templates.MissingField, username, remember})
+		s.loginFailed(w, r, v, failedLogin{templates.MissingField, username, remember})
 		return nil
 	}
 	event := observe.Event(r.Context())
@@ -101,7 +103,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case errors.Is(err, account.ErrInvalidCredentials):
 		event.SetLogin(methodPassword, observe.LoginFailure)
-		s.loginFailed(w, r, v, failed{templates.BadCredentials, username, remember})
+		s.loginFailed(w, r, v, failedLogin{templates.BadCredentials, username, remember})
 		return nil
 	case err != nil:
 		return err
@@ -110,7 +112,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 }
 
 // loginFailed leads back to the sign-in page.
-func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failed) {
+func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failedLogin) {
 	v.flow.Failed = &f
 	target := s.pageURL("/login", s.seal(v.flow))
 	if v.other {

@@ -130,8 +130,7 @@ func (s *Server) guarded(rt route) http.Handler {
 		report = s.reportPage
 	}
 	var sameOrigin http.CrossOriginProtection
-	var inner http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		observe.Event(r.Context()).SetRoute(rt.name)
+	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rt.guard != public {
 			w.Header().Set("Cache-Control", "no-store")
 		}
@@ -152,11 +151,12 @@ func (s *Server) guarded(rt route) http.Handler {
 	})
 	switch rt.guard {
 	case public:
-		return cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, AllowedHeaders: corsHeaders}).Handler(inner)
+		everybody := cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, AllowedHeaders: corsHeaders})
+		return named(rt.name, everybody.Handler(inner))
 	case api:
-		return s.cors().Handler(inner)
+		return named(rt.name, s.cors().Handler(inner))
 	}
-	return inner
+	return named(rt.name, inner)
 }
 
 func (rt route) handler(method string) handler {

@@ -115,7 +115,11 @@ func (s *Server) openAccounts(ctx context.Context) error {
 		RememberMe:     s.config.Sessions.RememberMe,
 		ActivityBeacon: s.config.Sessions.Beacon,
 	})
-	return s.accounts.EnsureUsers(ctx, s.config.Users)
+	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
+	if len(differ) > 0 {
+		s.logger.Warn("the configuration states other roles, groups or disabled than these users have; it only creates users, so theirs count", "users", differ)
+	}
+	return err
 }
 
 func (s *Server) openConnectors(context.Context) error {

@@ -70,15 +70,21 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (*session.Ses
 		if err != nil {
 			return nil, err
 		}
-		active, err := s.activeAccessToken(r.Context(), token)
+		claims, err := s.parseAccessToken(r.Context(), token)
 		if errors.Is(err, errInactive) {
-			return nil, s.challenge(w, refuse(errInvalidToken, "The access token is malformed, expired or revoked."))
+			return nil, s.challenge(w, refuse(errInvalidToken, "The access token is malformed or expired."))
 		} else if err != nil {
 			return nil, err
 		}
-		observe.Event(r.Context()).SetSubject(active.Subject)
-		if active.Session == "" {
-			return nil, nil
+		event := observe.Event(r.Context())
+		event.SetClient(claims.ClientID)
+		event.SetSubject(claims.Subject)
+		event.SetGrant(claims.GrantID)
+		active, err := s.activeAccessToken(r.Context(), token)
+		if errors.Is(err, errInactive) || (err == nil && active.Session == "") {
+			return nil, nil // what the token stood for has ended, or there never was a session
+		} else if err != nil {
+			return nil, err
 		}
 		current, err := s.sessions.LoadByID(r.Context(), active.Session)
 		if err != nil || current == nil || !current.BelongsTo(active.user) {

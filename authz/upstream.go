@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/templates"
 )
 
 const (
@@ -40,6 +41,12 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	v, params, err := s.visitPage(w, r)
 	if err != nil {
 		return err
+	}
+	if v.sealed == "" && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		// Nobody's link but our own signs a browser in without an app: an upstream that asks nothing
+		// would let any site switch the account.
+		http.Redirect(w, r, s.url("/login"), http.StatusSeeOther)
+		return nil
 	}
 	p := connect.BeginParams{UILocales: v.uiLocales(), SelectAccount: params.Has("other")}
 	if a := v.request; a != nil {
@@ -121,11 +128,16 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	if !errors.As(err, &failed) {
 		return err
 	}
-	e := refuse(failed.Code, failed.Reason).because(err)
-	if v.request == nil {
-		return e
+	if v.request != nil {
+		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
 	}
-	return s.refuseAuthorization(w, r, v.request, e)
+	observe.Event(r.Context()).SetError(failed.Code, err)
+	problem := templates.UpstreamFailed
+	if failed.Code == connect.AccessDenied {
+		problem = templates.UpstreamRefused
+	}
+	s.loginFailed(w, r, v, failedLogin{Problem: problem})
+	return nil
 }
 
 // keepAttempt puts an attempt into as many cookies as it needs, and drops all others if there are

@@ -151,8 +151,8 @@ func TestUpstreamDown(t *testing.T) {
 	if got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
 		t.Errorf("%v", got)
 	}
-	if page := get(t, b, s.URL+"/login/corp"); page.Status != 503 {
-		t.Errorf("without a client: %d", page.Status)
+	if page := get(t, b, get(t, b, s.URL+"/login/corp").Header.Get("Location")); !page.Has("problem") || !page.Has("username") {
+		t.Errorf("without a client: %d %.300s", page.Status, page.Body)
 	}
 	b.Code(t, authztest.SPA, nil) // a password still does
 }

@@ -126,7 +126,7 @@ func (l *loader) checkTimes() {
 	l.checkTime("lifetimes.refresh_grace", t.RefreshGrace, 0, 10*time.Minute)
 	l.checkTime("sessions.idle", s.Idle, time.Second, years)
 	l.checkTime("sessions.max", s.Max, time.Second, years)
-	l.checkTime("sessions.remember_me", s.RememberMe, time.Second, years)
+	l.checkTime("sessions.remember_me", s.RememberMe, 0, years)
 	l.checkTime("signing.rotate_every", k.RotateEvery, time.Second, years)
 	l.checkTime("signing.announce", k.Announce, 0, years)
 

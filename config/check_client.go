@@ -53,6 +53,9 @@ func (l *loader) checkClientAuthentication(c *Client, path string) {
 	if c.public() && !c.RequirePKCE {
 		l.report(path+".require_pkce", false, problemf("remove it", "public clients always use PKCE"))
 	}
+	if c.public() && !c.RefreshTokenRotation && c.has("refresh_token") {
+		l.report(path+".refresh_token_rotation", false, problemf("remove it", "the refresh tokens of public clients always rotate (RFC 9700 section 4.14.2)"))
+	}
 }
 
 func (l *loader) checkClientGrants(c *Client, path string) {

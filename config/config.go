@@ -161,7 +161,8 @@ type Sessions struct {
 	// Max ends a session whatever the user does.
 	Max time.Duration `yaml:"max"`
 
-	// RememberMe stands in for idle and max where the user ticked "remember me".
+	// RememberMe stands in for idle and max where the user ticked "remember me". 0s: the box is not
+	// offered, and the limits hold for everybody.
 	RememberMe time.Duration `yaml:"remember_me"`
 
 	// Activity says what counts as activity: refresh (a page of ours or a refreshed token) or

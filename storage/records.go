@@ -133,6 +133,7 @@ type Code struct {
 	RedirectURI   string    `json:"redirect_uri,omitempty"` // as sent; empty: it was omitted
 	CodeChallenge string    `json:"code_challenge,omitempty"`
 	Nonce         string    `json:"nonce,omitempty"`
+	CreatedAt     time.Time `json:"created_at"`
 	ExpiresAt     time.Time `json:"expires_at"`
 	Used          bool      `json:"used,omitempty"`
 }

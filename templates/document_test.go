@@ -31,10 +31,10 @@ func everyPage() map[string]Page {
 		{ID: "corp", Type: "oidc", Name: "Corp", URL: "/login/corp"},
 	}
 	return map[string]Page{
-		"sign in": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, Connectors: connectors},
-		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
+		"sign in": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
+		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
 			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
-		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
+		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
 			User: &alice, OtherAccountURL: "/login?other"},
 		"sign in upstream": SignIn{Connectors: connectors, Problem: UpstreamFailed},
 		"select account":   SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},

@@ -119,7 +119,7 @@ func TestEveryProblemHasAText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	problems := []Problem{MissingField, BadCredentials, TooManyAttempts, UpstreamRefused, UpstreamFailed, ConfirmToLink, SessionExpired}
+	problems := []Problem{MissingField, BadCredentials, TooManyAttempts, UpstreamRefused, UpstreamFailed, ConfirmToLink}
 	texts := 0
 	for key := range all["en"] {
 		if strings.HasPrefix(key, "problem.") {

@@ -56,6 +56,7 @@ type SignIn struct {
 	Hidden     map[string]string
 	Password   bool   // offer the password form
 	Username   string // as typed before, or the login_hint
+	RememberMe bool   // offer to stay signed in
 	Remember   bool   // the box is ticked
 	Connectors []Connector
 	Problem    Problem
@@ -85,7 +86,6 @@ const (
 	UpstreamRefused Problem = "upstream_refused"  // cancelled there, or not allowed in here
 	UpstreamFailed  Problem = "upstream_failed"   // the connector did not answer properly
 	ConfirmToLink   Problem = "confirm_to_link"   // an account with this address exists: sign in to it first
-	SessionExpired  Problem = "session_expired"   // idle or absolute limit reached
 )
 
 // SelectAccount asks whether to go on as the signed-in user (prompt=select_account).

@@ -33,7 +33,7 @@ func openStore(t testing.TB) storage.Store {
 func newDirectory(t testing.TB, seeds ...Seed) *Directory {
 	t.Helper()
 	d := New(openStore(t), NewPasswords())
-	if err := d.EnsureUsers(t.Context(), seeds); err != nil {
+	if _, err := d.EnsureUsers(t.Context(), seeds); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,32 +45,38 @@ func (s Seed) Validate() error {
 
 // EnsureUsers creates the users of the configuration file that don't exist yet, and leaves those
 // that do as they are. It may run in several processes at once. Every seed is tried; the errors are
-// joined, and name the username.
-func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) error {
+// joined, and name the username. differ are the users whose rights the file states otherwise than
+// their record does, which counts: whoever wrote the file will want to know.
+func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) (differ []string, err error) {
 	var errs []error
 	for _, seed := range seeds {
 		err := seed.Validate()
+		var kept *storage.User
 		if err == nil {
-			err = d.ensure(ctx, seed)
+			kept, err = d.ensure(ctx, seed)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("user %q: %w", seed.Username, err))
 		}
+		if kept != nil && (kept.Disabled != seed.Disabled || !slices.Equal(kept.Roles, seed.Roles) || !slices.Equal(kept.Groups, seed.Groups)) {
+			differ = append(differ, kept.Username)
+		}
 	}
-	return errors.Join(errs...)
+	return differ, errors.Join(errs...)
 }
 
-func (d *Directory) ensure(ctx context.Context, seed Seed) error {
+// ensure returns the user who was there before, nil if there was none.
+func (d *Directory) ensure(ctx context.Context, seed Seed) (existing *storage.User, err error) {
 	key, err := NormalizeUsername(seed.Username)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	user := &storage.User{
 		ID: newUserID(), Username: strings.TrimSpace(seed.Username), Profile: seed.Profile,
 		Roles: seed.Roles, Groups: seed.Groups, Disabled: seed.Disabled,
 	}
 	err = retry(func() error {
-		if existing, err := d.byUsername(ctx, key); err != nil || existing != nil {
+		if existing, err = d.byUsername(ctx, key); err != nil || existing != nil {
 			return err
 		}
 		if user.PasswordHash == "" {
@@ -86,10 +93,10 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) error {
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {
 		// By this very user, if another replica has just made them.
 		if existing, _ := d.byUsername(ctx, key); existing != nil {
-			return nil
+			return existing, nil
 		}
 	}
-	return err
+	return existing, err
 }
 
 func (d *Directory) hashSeed(ctx context.Context, password string) (string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ func TestEnsureUsers(t *testing.T) {
 		Profile: storage.Profile{Email: "Alice@Example.com", EmailVerified: true, Name: "Alice Liddell"},
 		Roles:   []string{"admin"}, Groups: []string{"staff"},
 	}
-	if err := d.EnsureUsers(t.Context(), []Seed{seed}); err != nil {
+	if _, err := d.EnsureUsers(t.Context(), []Seed{seed}); err != nil {
 		t.Fatal(err)
 	}
 	user := named(t, d, "alice")
@@ -30,8 +31,12 @@ func TestEnsureUsers(t *testing.T) {
 	}
 
 	seed.Password, seed.Roles, seed.Profile.Name = "another", []string{"none"}, "Somebody"
-	if err := d.EnsureUsers(t.Context(), []Seed{seed, {Username: "ALICE"}}); err != nil {
+	differ, err := d.EnsureUsers(t.Context(), []Seed{seed, {Username: "ALICE"}})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(differ, []string{"Alice", "Alice"}) {
+		t.Errorf("differ: %v", differ)
 	}
 	again := named(t, d, "alice")
 	if again.ID != user.ID || again.PasswordHash != user.PasswordHash || again.Roles[0] != "admin" || again.Profile.Name != "Alice Liddell" {
@@ -67,7 +72,7 @@ func TestBadSeeds(t *testing.T) {
 		"another's e-mail":    {Username: "Taken@example.com"},
 	}
 	for name, seed := range bad {
-		err := d.EnsureUsers(t.Context(), []Seed{seed, {Username: "good-" + strings.ReplaceAll(name, " ", "-")}})
+		_, err := d.EnsureUsers(t.Context(), []Seed{seed, {Username: "good-" + strings.ReplaceAll(name, " ", "-")}})
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), seed.Username) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -103,7 +108,7 @@ func TestLoginNamesAreUnique(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d := newDirectory(t, tt.first)
-		err := d.EnsureUsers(t.Context(), []Seed{tt.nth})
+		_, err := d.EnsureUsers(t.Context(), []Seed{tt.nth})
 		if taken := (*TakenError)(nil); errors.As(err, &taken) != tt.taken || !tt.taken && err != nil {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
@@ -128,7 +133,7 @@ func TestReplicasStartAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for _, d := range replicas {
 		all.Go(func() {
-			if err := d.EnsureUsers(t.Context(), seeds); err != nil {
+			if _, err := d.EnsureUsers(t.Context(), seeds); err != nil {
 				t.Error(err)
 			}
 		})
@@ -155,7 +160,7 @@ func TestLoginNamesRace(t *testing.T) {
 		var all sync.WaitGroup
 		for _, seed := range seeds {
 			all.Go(func() {
-				err := d.EnsureUsers(t.Context(), []Seed{seed})
+				_, err := d.EnsureUsers(t.Context(), []Seed{seed})
 				if taken := (*TakenError)(nil); errors.As(err, &taken) {
 					refused.Add(1)
 				} else if err != nil {
@@ -191,7 +196,7 @@ func TestRetryEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
-	if err := newDirectory(t).EnsureUsers(ctx, []Seed{{Username: "alice"}}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := newDirectory(t).EnsureUsers(ctx, []Seed{{Username: "alice"}}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

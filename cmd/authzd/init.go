@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"text/template"
@@ -26,6 +27,15 @@ type answers struct {
 	GoogleClientID        string // empty: without Google
 	GoogleSecret          string // typed in
 	GoogleSecretFile      string // or in a file
+}
+
+// PostLogoutRedirectURI is the front page of the first client.
+func (a *answers) PostLogoutRedirectURI() (string, error) {
+	u, err := url.Parse(a.RedirectURI)
+	if err != nil {
+		return "", err
+	}
+	return u.Scheme + "://" + u.Host + "/", nil
 }
 
 // render writes the configuration.
