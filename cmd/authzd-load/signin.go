@@ -43,8 +43,11 @@ func (t *target) signIn() (cookies string, err error) {
 		return nil
 	}}
 	_, challenge := pkce()
-	resp, err := browser.Get(t.url + "/authorize?" + t.authorizeQuery(t.scope, challenge))
+	request := func() (*http.Response, error) {
+		return browser.Get(t.url + "/authorize?" + t.authorizeQuery(t.scope, challenge))
+	}
 	for range maxPages {
+		resp, err := request()
 		if err != nil {
 			return "", err
 		}
@@ -68,7 +71,7 @@ func (t *target) signIn() (cookies string, err error) {
 		if next.Host != t.addr {
 			return "", fmt.Errorf("the sign-in leads to %s", next.Host)
 		}
-		resp, err = browser.PostForm(next.String(), form)
+		request = func() (*http.Response, error) { return browser.PostForm(next.String(), form) }
 	}
 	return "", errors.New("the sign-in does not end")
 }
