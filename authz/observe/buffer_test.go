@@ -102,3 +102,23 @@ func TestBufferFlush(t *testing.T) {
 		}
 	})
 }
+
+// An alarm is in the log before its request is answered; other lines may wait.
+func TestWarningsPassTheBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out countingWriter
+		logger, err := NewLogger(NewBuffer(&out), "info", "json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		logger = logger.With("a", "b").WithGroup("g")
+		logger.Info("first")
+		if text, _ := out.seen(); text != "" {
+			t.Errorf("written before it had to be: %s", text)
+		}
+		logger.Warn("second")
+		if text, writes := out.seen(); writes != 1 || strings.Index(text, "first") > strings.Index(text, "second") {
+			t.Errorf("%d writes: %s", writes, text)
+		}
+	})
+}
