@@ -60,7 +60,7 @@ type serveOptions struct {
 
 // serve runs until ctx ends, then drains. It is the only place where the parts are put together.
 func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) {
-	tuneMemory()
+	tune()
 	log := observe.NewBuffer(o.log)
 	defer func() { err = errors.Join(err, log.Flush()) }()
 	logger, err := observe.NewLogger(log, cfg.Log.Level, cfg.Log.Format)

@@ -18,13 +18,19 @@ const (
 	memoryLimitPerHash = 32 << 20
 )
 
-// tuneMemory sets up the garbage collector, unless the operator did so by environment (GOGC,
-// GOMEMLIMIT).
-func tuneMemory() {
+// tune sets up the Go runtime, except for what the operator has set by environment (GOGC, GOMEMLIMIT,
+// GOMAXPROCS).
+func tune() {
+	processors := runtime.GOMAXPROCS(0) // the container's share of them
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit + memoryLimitPerHash*int64(runtime.GOMAXPROCS(0)))
+		debug.SetMemoryLimit(memoryLimit + memoryLimitPerHash*int64(processors))
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		// The store waits for the disk most of the time, and for as long as a system call is short,
+		// up to 10 ms, the scheduler leaves a processor to it that could do something else.
+		runtime.GOMAXPROCS(processors + 1)
 	}
 }
