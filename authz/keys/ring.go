@@ -25,6 +25,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,11 @@ type Ring struct {
 	log    *slog.Logger
 	now    func() time.Time
 
+	// signers has room for as many signatures as can be made at once. An RSA signature takes a
+	// millisecond; more of them would only fill the scheduler's queues, and everything short would
+	// wait behind them, the goroutine that commits their requests among it.
+	signers chan struct{}
+
 	current atomic.Pointer[snapshot]
 	loading sync.Mutex // orders loads, so that a snapshot never gives way to an older one
 	loaded  time.Time  // when the last load ended, well or not; guarded by loading
@@ -68,7 +74,8 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 	if err := p.validate(); err != nil {
 		return nil, fmt.Errorf("key policy: %w", err)
 	}
-	r := &Ring{store: store, sealer: secret.Sealer("signing key"), policy: p, log: p.Logger, now: now}
+	r := &Ring{store: store, sealer: secret.Sealer("signing key"), policy: p, log: p.Logger, now: now,
+		signers: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}

@@ -40,6 +40,8 @@ func (r *Ring) Sign(alg jose.SignatureAlgorithm, typ string, claims any) (string
 	if err != nil {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
+	r.signers <- struct{}{}
+	defer func() { <-r.signers }()
 	return f.sign(payload)
 }
 
