@@ -12,25 +12,24 @@ const (
 	// default, would take a sixth of the time of a busy server.
 	gcPercent = 400
 
-	// A password hash of 19 MiB, and there may be one for each processor, is not to be multiplied
+	// A password hash takes 19 MiB, and there may be one for each thread. That is not to be multiplied
 	// likewise: from here on, memory is worth more than time.
-	memoryLimit        = 64 << 20
-	memoryLimitPerHash = 32 << 20
+	memoryLimit        = 32 << 20
+	memoryLimitPerHash = 20 << 20
 )
 
 // tune sets up the Go runtime, except for what the operator has set by environment (GOGC, GOMEMLIMIT,
 // GOMAXPROCS).
 func tune() {
-	processors := runtime.GOMAXPROCS(0) // the container's share of them
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit + memoryLimitPerHash*int64(processors))
-	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		// The store waits for the disk most of the time, and for as long as a system call is short,
-		// up to 10 ms, the scheduler leaves a processor to it that could do something else.
-		runtime.GOMAXPROCS(processors + 1)
+		// up to 10 ms, the scheduler leaves a thread to it that could do something else.
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // by default the container's share of processors
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit + memoryLimitPerHash*int64(runtime.GOMAXPROCS(0)))
 	}
 }
