@@ -22,6 +22,10 @@ type conn struct {
 	body []byte
 }
 
+func newConn(addr string, dialled net.Conn) *conn {
+	return &conn{addr: addr, net: dialled, in: bufio.NewReaderSize(dialled, 8<<10)}
+}
+
 // response is the answer to one request. body is valid until the next.
 type response struct {
 	status   int
@@ -29,17 +33,19 @@ type response struct {
 	body     []byte
 }
 
-// wait is how long an answer may take.
-const wait = 30 * time.Second
+const (
+	wait    = 30 * time.Second // for an answer
+	maxBody = 1 << 20          // bytes
+)
 
 // do sends a request as it stands and reads the answer. After an error the next call dials anew.
 func (c *conn) do(request []byte) (response, error) {
 	if c.net == nil {
-		var err error
-		if c.net, err = net.Dial("tcp", c.addr); err != nil {
+		dialled, err := net.Dial("tcp", c.addr)
+		if err != nil {
 			return response{}, err
 		}
-		c.in = bufio.NewReaderSize(c.net, 8<<10)
+		*c = *newConn(c.addr, dialled)
 		c.extend()
 	}
 	r, err := c.roundTrip(request)
@@ -93,8 +99,9 @@ func (c *conn) roundTrip(request []byte) (response, error) {
 		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
 		switch string(name) { // as net/http spells them
 		case "Content-Length":
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return r, err
+			length, err = strconv.Atoi(string(value))
+			if err != nil || length < 0 || length > maxBody {
+				return r, fmt.Errorf("malformed length %q", value)
 			}
 		case "Transfer-Encoding":
 			chunked = true
@@ -114,9 +121,9 @@ func (c *conn) roundTrip(request []byte) (response, error) {
 
 // readChunks reads a chunked body and the empty trailer behind it (RFC 9112 section 7.1).
 func (c *conn) readChunks() ([]byte, error) {
-	body, err := io.ReadAll(httputil.NewChunkedReader(c.in))
-	if err != nil {
-		return nil, err
+	body, err := io.ReadAll(io.LimitReader(httputil.NewChunkedReader(c.in), maxBody+1))
+	if err != nil || len(body) > maxBody {
+		return nil, errors.Join(errors.New("malformed chunks"), err)
 	}
 	if line, err := c.in.ReadSlice('\n'); err != nil || len(bytes.TrimSpace(line)) > 0 {
 		return nil, errors.Join(errors.New("unexpected trailer"), err)

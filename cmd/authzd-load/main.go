@@ -105,6 +105,14 @@ func parse(args []string) (o options, err error) {
 			return o, fmt.Errorf("unknown scenario %q", name)
 		}
 	}
+	for _, alg := range o.algs {
+		if alg != "ES256" && alg != "RS256" {
+			return o, fmt.Errorf("unknown algorithm %q: must be ES256 or RS256", alg)
+		}
+	}
+	if o.duration <= 0 {
+		return o, errors.New("the duration must be positive")
+	}
 	for text := range strings.SplitSeq(connections, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

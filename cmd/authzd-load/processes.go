@@ -55,8 +55,40 @@ var defaultAccount = account{
 
 // process is a server that was started here.
 type process struct {
-	cmd  *exec.Cmd
-	addr string
+	cmd    *exec.Cmd
+	addr   string
+	exited chan struct{}
+}
+
+// start starts the process. When ctx ends, it is killed.
+func (p *process) start() error {
+	p.exited = make(chan struct{})
+	if err := p.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		_ = p.cmd.Wait() // how it ended is of interest only if it was not asked to
+		close(p.exited)
+	}()
+	return nil
+}
+
+// stop ends the process as a service manager does, and waits for it.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	<-p.exited
+	return nil
+}
+
+// kill ends the process at once, if there is one and it still runs.
+func (p *process) kill() {
+	if p == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill() // fails if there is none any more
+	<-p.exited
 }
 
 // startAuthzd starts the binary on a data folder and waits for the first answer 200, which took
@@ -80,36 +112,24 @@ func startAuthzd(ctx context.Context, binary, dir, alg string) (p *process, star
 	p.cmd = exec.CommandContext(ctx, binary, "serve", "--config", file)
 	p.cmd.Stderr = log
 	start := time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := p.start(); err != nil {
 		return nil, 0, err
 	}
 	c := conn{addr: p.addr}
 	defer c.close()
-	t := target{addr: p.addr}
-	for time.Since(start) < wait {
-		r, err := c.do(t.get("/jwks.json", ""))
+	request := (&target{addr: p.addr}).get("/jwks.json", "")
+	for {
+		r, err := c.do(request)
 		if r.expect(http.StatusOK, err) == nil {
 			return p, time.Since(start), nil
 		}
-		time.Sleep(time.Millisecond)
+		select {
+		case <-p.exited:
+			text, err := os.ReadFile(log.Name())
+			return nil, 0, errors.Join(fmt.Errorf("authzd has stopped: %.2000s", text), err)
+		case <-time.After(time.Millisecond):
+		}
 	}
-	p.stop()
-	text, _ := os.ReadFile(log.Name())
-	return nil, 0, fmt.Errorf("authzd does not answer: %.2000s", text)
-}
-
-// stop ends the process as a service manager does, and waits for it.
-func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return p.cmd.Wait()
-}
-
-// kill ends the process at once.
-func (p *process) kill() {
-	p.cmd.Process.Kill()
-	p.cmd.Wait()
 }
 
 // bareCommand makes this program the bare handler.
@@ -127,7 +147,7 @@ func startBare(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := p.start(); err != nil {
 		return nil, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')

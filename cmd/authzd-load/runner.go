@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"golang.org/x/term"
 )
 
 // slice is how long one load runs before the other has its turn.
@@ -135,17 +137,22 @@ func (r *runner) manyRefreshes(ctx context.Context, server *process, t *target) 
 	}
 	defer l.close()
 	var most int64
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	for len(l.latencies) < r.refreshes {
 		if l.run(slice); l.err != nil {
 			return l.err
 		}
 		most = max(most, server.resident())
-		fmt.Fprintf(os.Stderr, "\r%d refreshes, %.0f a second, %.0f MiB ", len(l.latencies), l.rate(), mebibytes(most))
+		if terminal {
+			fmt.Fprintf(os.Stderr, "\r%d refreshes, %.0f a second, %.0f MiB ", len(l.latencies), l.rate(), mebibytes(most))
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	fmt.Fprintln(os.Stderr)
+	if terminal {
+		fmt.Fprintln(os.Stderr)
+	}
 	name := fmt.Sprintf("memory, the most during %d refreshes", len(l.latencies))
 	r.atMost(name, mebibytes(most), 120, "MiB")
 	r.atMost(fmt.Sprintf("p99 of %d refreshes", len(l.latencies)), milliseconds(l.percentiles(0.99)[0]), 60, "ms")
