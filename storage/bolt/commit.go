@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,6 +97,9 @@ func (c *committer) do(run func(*group) error) error {
 func (c *committer) run() {
 	defer close(c.done)
 	for {
+		// A commit costs much the same for one as for many, so let those come who are about to. If
+		// nobody is, this takes no time.
+		runtime.Gosched()
 		requests := c.take()
 		if requests == nil {
 			return
