@@ -20,7 +20,7 @@ import (
 )
 
 func FuzzParseParams(f *testing.F) {
-	for _, seed := range []string{"a=b&c=d", "a=1&a=2", "resource=x&resource=x&resource=y", "a=%zz", "a=%00", "a;b", "=", "a=&b", "%ff=1"} {
+	for _, seed := range []string{"a=b&c=d", "a=1&a=2", "resource=x&resource=x&resource=y", "a=%zz", "a=%00", "a;b", "=", "a=&b", "%ff=1", "resource=&resource=x", "resource=&resource="} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {

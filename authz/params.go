@@ -87,9 +87,10 @@ func parseParams(raw string) (url.Values, error) {
 			}
 		}
 		if mayRepeat[name] {
-			values[name] = unique(vs)
+			vs = slices.DeleteFunc(unique(vs), func(v string) bool { return v == "" })
+			values[name] = vs
 		}
-		if len(vs) == 1 && vs[0] == "" {
+		if len(vs) == 0 || (len(vs) == 1 && vs[0] == "") {
 			delete(values, name) // RFC 6749 section 3.1: sent without a value is as if omitted
 		}
 	}
