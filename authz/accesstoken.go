@@ -34,6 +34,10 @@ type accessClaims struct {
 	AMR      []string `json:"amr,omitempty"`
 	Roles    []string `json:"roles,omitempty"`  // RFC 9068 section 2.2.3.1
 	Groups   []string `json:"groups,omitempty"` // with scope groups
+
+	Confirmation         storage.Confirmation `json:"cnf,omitzero"`                    // RFC 7800
+	Actor                json.RawMessage      `json:"act,omitempty"`                   // RFC 8693 section 4.1
+	AuthorizationDetails json.RawMessage      `json:"authorization_details,omitempty"` // RFC 9396 section 9.1
 }
 
 func (c *accessClaims) has(scope string) bool {
@@ -59,12 +63,16 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 		IssuedAt: x.now.Unix(),
 		ID:       newID(),
 		GrantID:  x.grantID,
+
+		Confirmation:         x.confirmation,
+		Actor:                x.actor,
+		AuthorizationDetails: x.details,
 	}
 	if len(claims.Audience) == 0 {
 		claims.Audience = []string{s.url("/userinfo")}
 	}
 	if x.grant != nil {
-		claims.Subject = x.user.ID
+		claims.Subject = s.subject(x.client, x.user.ID)
 		claims.Session = x.grant.SessionID
 		claims.AuthTime, claims.ACR, claims.AMR = x.grant.AuthTime.Unix(), x.grant.ACR, x.grant.AMR
 		claims.Roles = x.user.Roles
@@ -183,7 +191,12 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 	switch err := json.Unmarshal(payload, claims); {
 	case err != nil, claims.ID == "", claims.ClientID == "": // an ID token may have the type JWT too, but no client_id
 		return nil, errInactive
-	case claims.Issuer != s.config.Issuer, s.now().Unix() >= claims.Expires, s.config.Clients.Get(claims.ClientID) == nil:
+	case claims.Issuer != s.config.Issuer, s.now().Unix() >= claims.Expires:
+		return nil, errInactive
+	}
+	if c, err := s.client(ctx, claims.ClientID); err != nil {
+		return nil, err
+	} else if c == nil {
 		return nil, errInactive
 	}
 	return claims, nil

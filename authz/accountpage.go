@@ -64,7 +64,11 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
 		var resources []string
-		if c := s.config.Clients.Get(id); c != nil {
+		c, err := s.client(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		if c != nil {
 			app.Name, resources = c.Name, c.Resources
 		}
 		app.Scopes = s.shownScopes(entry.Value.Scopes, resources)

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -86,7 +87,10 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 	}
 	id, redirectURI := single("client_id"), single("redirect_uri")
 	observe.Event(r.Context()).SetClient(id)
-	a.client = s.config.Clients.Get(id)
+	var err error
+	if a.client, err = s.client(r.Context(), id); err != nil {
+		return err
+	}
 	switch {
 	case a.client == nil:
 		return refuse(errInvalidClient, "The client is unknown.")
@@ -142,7 +146,7 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 	// parameters, and its files to the disk.
 	request := (&http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}, Form: form, PostForm: form}).WithContext(r.Context())
 	var err error
-	provider := fosite.NewOAuth2Provider(clientLookup(func(string) *client.Client { return &matched }), s.fosite)
+	provider := fosite.NewOAuth2Provider(clientLookup(func(context.Context, string) (*client.Client, error) { return &matched, nil }), s.fosite)
 	a.request, err = provider.NewAuthorizeRequest(r.Context(), request)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
 )
 
 // authenticateClient is the only client authentication there is (RFC 6749 section 2.3, OpenID
@@ -19,7 +20,10 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 		return nil, err
 	}
 	observe.Event(ctx).SetClient(presented.id)
-	c := s.config.Clients.Get(presented.id)
+	c, err := s.client(ctx, presented.id)
+	if err != nil {
+		return nil, err
+	}
 	proved := c.CheckSecret(presented.secret) // for unknown and public clients too: the cost is the same
 	switch {
 	case c == nil:
@@ -27,13 +31,19 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	case c.Public() && presented.method != client.AuthNone:
 		return nil, refuse(errInvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
 	case c.Public():
-		return fositeClient{c}, nil
+		return fositeClient{Client: c}, nil
 	case presented.method != c.AuthMethod:
 		return nil, refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
 	case !proved:
 		return nil, refuse(errInvalidClient, "The client is unknown or its credentials are wrong.")
 	}
-	return fositeClient{c}, nil
+	return fositeClient{Client: c}, nil
+}
+
+// authentication is what came with a client's proof of who it is.
+type authentication struct {
+	marks []storage.Write // that the proof is spent; made whether the request succeeds or not
+	x5t   string          // SHA-256 of the client's TLS certificate; empty: it showed none
 }
 
 type credentials struct{ method, id, secret string }

@@ -14,6 +14,7 @@ import (
 // activity where refreshes do (sessions.activity).
 func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
 	x.grantID, x.grant = id, grant
+	x.actor, x.details = grant.Actor, grant.AuthorizationDetails
 	x.resources = both(grant.Resources, x.client.Resources)
 	x.scopes = both(grant.Scopes, x.client.Scopes)
 	if len(x.resources) < len(grant.Resources) {
@@ -48,14 +49,20 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	} else if err != nil {
 		return nil, nil, err
 	}
-	if user.Disabled {
+	switch {
+	case user.Disabled:
 		return nil, nil, &ownerGone{"the account is disabled"}
+	case !grant.CreatedAt.After(user.SignedOutAt):
+		return nil, nil, &ownerGone{"the user has signed out everywhere"}
 	}
 	consent, _, err := s.consentOf(ctx, grant.UserID, grant.ClientID)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := s.config.Clients.Get(grant.ClientID)
+	c, err := s.client(ctx, grant.ClientID)
+	if err != nil {
+		return nil, nil, err
+	}
 	needed := c == nil || !c.FirstParty
 	if (needed && !inForce(consent)) || !grant.CreatedAt.After(consent.WithdrawnAt) {
 		return nil, nil, &ownerGone{"the consent was withdrawn"}

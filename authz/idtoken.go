@@ -25,7 +25,7 @@ func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
 	maps.Copy(claims, namedClaims(x.user, x.grant.IDTokenClaims))
 	maps.Copy(claims, map[string]any{ // last: nothing above may replace these
 		"iss":     s.config.Issuer,
-		"sub":     x.user.ID,
+		"sub":     s.subject(x.client, x.user.ID),
 		"aud":     x.client.ID,
 		"exp":     x.now.Add(cmp.Or(x.client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
 		"iat":     x.now.Unix(),

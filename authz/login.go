@@ -44,9 +44,9 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
-func (v *visit) reauthenticated() *templates.User {
+func (s *Server) reauthenticated(v *visit) *templates.User {
 	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
-		(v.request.hint != "" && v.request.hint != v.user.ID) {
+		(v.request.hint != "" && v.request.hint != s.subject(v.request.client, v.user.ID)) {
 		return nil
 	}
 	u := shownUser(v.user)
@@ -65,7 +65,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, sta
 		}
 		p.Connectors = append(p.Connectors, templates.Connector{ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: url})
 	}
-	if p.User = v.reauthenticated(); p.User != nil {
+	if p.User = s.reauthenticated(v); p.User != nil {
 		p.OtherAccountURL = s.otherAccountURL(v.sealed)
 	}
 	s.render(w, r, status, p)

@@ -28,7 +28,10 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (*logoutRe
 	if hint := params.Get("id_token_hint"); hint != "" {
 		subject, audience, err := s.hintedSubject(hint)
 		if err == nil && (!params.Has("client_id") || params.Get("client_id") == audience) {
-			l.client, l.subject = s.config.Clients.Get(audience), subject
+			if l.client, err = s.client(r.Context(), audience); err != nil {
+				return nil, err
+			}
+			l.subject = subject
 		}
 	}
 	if back := params.Get("post_logout_redirect_uri"); l.client != nil && l.client.MatchPostLogoutRedirectURI(back) {
@@ -70,7 +73,7 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l.user == nil || l.subject == l.user.ID {
+	if l.user == nil || (l.client != nil && l.subject == s.subject(l.client, l.user.ID)) {
 		return s.endSession(w, r, l)
 	}
 	hidden := map[string]string{"confirm": "yes"}

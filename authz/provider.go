@@ -45,13 +45,14 @@ var (
 )
 
 // clientLookup is all that fosite reads from storage in this server.
-type clientLookup func(id string) *client.Client
+type clientLookup func(ctx context.Context, id string) (*client.Client, error)
 
-func (get clientLookup) GetClient(_ context.Context, id string) (fosite.Client, error) {
-	if c := get(id); c != nil {
-		return fositeClient{c}, nil
+func (find clientLookup) GetClient(ctx context.Context, id string) (fosite.Client, error) {
+	c, err := find(ctx, id)
+	if c == nil && err == nil {
+		err = fosite.ErrNotFound
 	}
-	return nil, fosite.ErrNotFound
+	return fositeClient{Client: c}, err
 }
 
 // Client assertions are not offered: nothing asks for these two.
@@ -66,8 +67,11 @@ type noSecrets struct{}
 func (noSecrets) Compare(context.Context, []byte, []byte) error { return fosite.ErrInvalidClient }
 func (noSecrets) Hash(context.Context, []byte) ([]byte, error)  { return nil, fosite.ErrServerError }
 
-// fositeClient shows a client to fosite.
-type fositeClient struct{ *client.Client }
+// fositeClient shows a client to fosite, and carries what authenticateClient has found out past it.
+type fositeClient struct {
+	*client.Client
+	authentication
+}
 
 func (c fositeClient) GetID() string                      { return c.ID }
 func (c fositeClient) GetHashedSecret() []byte            { return nil }

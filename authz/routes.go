@@ -213,7 +213,10 @@ func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (url.Values,
 // onlyOrigins takes the CORS permission back if the origin is not one of this client's own.
 func (s *Server) onlyOrigins(w http.ResponseWriter, r *http.Request, clientID string) {
 	origin := r.Header.Get("Origin")
-	if c := s.config.Clients.Get(clientID); c != nil && origin != "" && !c.HasOrigin(origin) && !s.devOrigin(origin) {
+	if origin == "" || s.devOrigin(origin) {
+		return
+	}
+	if c, err := s.client(r.Context(), clientID); err != nil || (c != nil && !c.HasOrigin(origin)) {
 		w.Header().Del("Access-Control-Allow-Origin")
 	}
 }

@@ -89,7 +89,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		}
 	}
 	s.fosite = s.fositeConfig()
-	s.provider = fosite.NewOAuth2Provider(clientLookup(c.Clients.Get), s.fosite)
+	s.provider = fosite.NewOAuth2Provider(clientLookup(s.client), s.fosite)
 	s.metadata = s.discoveryDocument()
 	s.handler = s.observer.Handler(s.routes())
 	return s, nil
@@ -183,6 +183,11 @@ func (s *Server) url(path string) string { return s.config.Issuer + path }
 func (s *Server) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 func (s *Server) secure() bool { return s.issuer.Scheme == "https" }
+
+// client finds a client, nil if there is none of that id.
+func (s *Server) client(_ context.Context, id string) (*client.Client, error) {
+	return s.config.Clients.Get(id), nil
+}
 
 func (s *Server) connector(id string) connect.Connector {
 	for _, c := range s.connectors {

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,15 +56,15 @@ func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessRe
 		response, err = s.provider.NewAccessResponse(ctx, request)
 	}
 	if err != nil {
-		if len(x.durable) > 0 {
-			if lost := s.store.Apply(ctx, x.durable...); lost != nil {
+		if durable := append(x.durable, x.marks...); len(durable) > 0 {
+			if lost := s.store.Apply(ctx, durable...); lost != nil {
 				return nil, lost
 			}
 		}
 		return nil, err
 	}
-	if len(x.writes) > 0 {
-		if err := s.store.Apply(ctx, x.writes...); err != nil {
+	if writes := append(x.writes, x.marks...); len(writes) > 0 {
+		if err := s.store.Apply(ctx, writes...); err != nil {
 			return nil, err
 		}
 	}
@@ -84,9 +85,14 @@ type exchange struct {
 	resources []string       // of this access token
 	nonce     string         // for the ID token of a code exchange
 
+	confirmation storage.Confirmation // what the access token is bound to
+	actor        json.RawMessage      // RFC 8693 section 4.1
+	details      json.RawMessage      // RFC 9396, of this access token
+
 	refreshToken string          // to answer with; empty: none
 	writes       []storage.Write // made if the request succeeds
 	durable      []storage.Write // made if it is refused: revocations
+	marks        []storage.Write // made in both cases: what may be shown once was shown
 }
 
 // grantHandler is one grant type at the token endpoint: fosite.TokenEndpointHandler.
@@ -105,7 +111,9 @@ func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) b
 // HandleTokenEndpointRequest holds the checks that no grant type may forget.
 func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
 	x := r.GetSession().(*exchange)
-	x.client = r.GetClient().(fositeClient).Client
+	authenticated := r.GetClient().(fositeClient)
+	x.client = authenticated.Client
+	x.marks = append(x.marks, authenticated.marks...)
 	if !x.client.May(h.grantType) {
 		description := "The client is not registered for the grant type " + h.grantType + "."
 		if x.client.Public() && h.grantType == client.GrantClientCredentials {

@@ -35,7 +35,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	claims := scopeClaims(active.user, strings.Fields(active.Scope))
 	maps.Copy(claims, namedClaims(active.user, active.grant.UserInfo))
-	claims["sub"] = active.user.ID
+	claims["sub"] = active.Subject
 	return writeJSON(w, http.StatusOK, claims)
 }
 

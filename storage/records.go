@@ -21,13 +21,23 @@ var (
 	AccessTokens  = Kind[AccessToken]{"access_tokens"}   // hash of an opaque access token
 	RevokedTokens = Kind[RevokedToken]{"revoked_tokens"} // jti of a JWT access token without a grant
 	SigningKeys   = Kind[SigningKey]{"signing_keys"}     // algorithm + "/" + number
+
+	Clients        = Kind[Client]{"clients"}                // client id, of clients that registered themselves
+	PushedRequests = Kind[PushedRequest]{"pushed_requests"} // hash of the request_uri
+	DeviceCodes    = Kind[DeviceCode]{"device_codes"}       // hash of the device code
+	UserCodes      = Kind[UserCode]{"user_codes"}           // normalised user code
+	SessionClients = Kind[SessionClient]{"session_clients"} // user id + "/" + sid + "/" + client id
+	Logouts        = Kind[Logout]{"logouts"}                // when it is due, in order of time, + "/" + jti
+	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
+	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 )
 
 // Tables lists them all, for engines that must create them beforehand.
 var Tables = []Table{
 	Users.Table, Usernames.Table, Emails.Table, Identities.Table, Sessions.Table, Consents.Table,
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
-	SigningKeys.Table,
+	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
+	SessionClients.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
 }
 
 // User is a local account. Profile members have the names of OpenID Connect Core section 5.1.
@@ -42,6 +52,7 @@ type User struct {
 	Groups       []string  `json:"groups,omitempty"`
 	CreatedAt    time.Time `json:"created_at"`
 	UpdatedAt    time.Time `json:"updated_at"`
+	SignedOutAt  time.Time `json:"signed_out_at,omitzero"` // everywhere: grants from before it are void
 }
 
 // Profile holds the standard claims of a user (OpenID Connect Core section 5.1).
@@ -123,6 +134,16 @@ type Authorization struct {
 	IDTokenClaims []string  `json:"id_token_claims,omitempty"` // asked for by the claims parameter
 	UserInfo      []string  `json:"userinfo_claims,omitempty"` // asked for by the claims parameter
 	AuthTimeAsked bool      `json:"auth_time_asked,omitempty"` // by max_age or the claims parameter
+	ACRAsked      bool      `json:"acr_asked,omitempty"`       // by acr_values or the claims parameter
+
+	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396: an array, as granted
+}
+
+// Confirmation is the key that a token is bound to (RFC 7800 section 3): whoever shows the token
+// must prove that they hold it. The zero Confirmation binds nothing.
+type Confirmation struct {
+	JKT string `json:"jkt,omitempty"`      // RFC 9449 section 6.1: SHA-256 thumbprint of a DPoP key
+	X5T string `json:"x5t#S256,omitempty"` // RFC 8705 section 3.1: SHA-256 of a client certificate
 }
 
 // Code is an authorization code (RFC 6749 section 4.1.2). It stays after use, so that a second use
@@ -133,6 +154,7 @@ type Code struct {
 	RedirectURI   string    `json:"redirect_uri,omitempty"` // as sent; empty: it was omitted
 	CodeChallenge string    `json:"code_challenge,omitempty"`
 	Nonce         string    `json:"nonce,omitempty"`
+	DPoPJKT       string    `json:"dpop_jkt,omitempty"` // RFC 9449 section 10: only this key may redeem it
 	CreatedAt     time.Time `json:"created_at"`
 	ExpiresAt     time.Time `json:"expires_at"`
 	Used          bool      `json:"used,omitempty"`
@@ -142,10 +164,13 @@ type Code struct {
 // ends them all.
 type Grant struct {
 	Authorization
-	Offline   bool       `json:"offline,omitempty"` // offline_access: outlives the browser session
-	CreatedAt time.Time  `json:"created_at"`
-	ExpiresAt time.Time  `json:"expires_at"` // absolute: no refresh after it
-	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+	Offline bool `json:"offline,omitempty"` // offline_access: outlives the browser session
+	// Confirmation binds the refresh tokens; it is zero where the client proves itself at each refresh.
+	Confirmation Confirmation    `json:"cnf,omitzero"`
+	Actor        json.RawMessage `json:"act,omitempty"` // RFC 8693 section 4.1: who acts for the user
+	CreatedAt    time.Time       `json:"created_at"`
+	ExpiresAt    time.Time       `json:"expires_at"` // absolute: no refresh after it
+	RevokedAt    *time.Time      `json:"revoked_at,omitempty"`
 }
 
 // RefreshToken is one link of a family's chain.
@@ -171,6 +196,63 @@ type SigningKey struct {
 	Sealed    []byte    `json:"sealed"` // JWK with the private members
 	CreatedAt time.Time `json:"created_at"`
 	SignFrom  time.Time `json:"sign_from"`
+}
+
+// Client is a client that registered itself (RFC 7591).
+type Client struct {
+	Metadata   json.RawMessage `json:"metadata"` // RFC 7591 section 2, without the secrets
+	SecretHash string          `json:"secret_hash,omitempty"`
+	TokenHash  string          `json:"token_hash"` // of the registration access token
+	CreatedAt  time.Time       `json:"created_at"`
+	UsedAt     time.Time       `json:"used_at,omitzero"` // about when it last got a token
+}
+
+// PushedRequest is an authorization request that was pushed (RFC 9126). It is deleted when its
+// code is issued.
+type PushedRequest struct {
+	ClientID  string    `json:"client_id"`
+	Params    string    `json:"params"` // form-encoded, as checked; of a signed request, what was signed
+	Signed    bool      `json:"signed,omitempty"`
+	DPoPJKT   string    `json:"dpop_jkt,omitempty"` // of the proof that it came with
+	ExpiresAt time.Time `json:"expires_at"`         // until then the authorization must have begun
+}
+
+// DeviceCode is one device authorization (RFC 8628).
+type DeviceCode struct {
+	Authorization           // the user's part is empty until somebody has approved
+	UserCode      string    `json:"user_code"`
+	GrantID       string    `json:"gid"`
+	Status        string    `json:"status"`   // pending, approved, denied, used
+	Interval      int       `json:"interval"` // seconds between two polls
+	PolledAt      time.Time `json:"polled_at,omitzero"`
+	CreatedAt     time.Time `json:"created_at"`
+	ExpiresAt     time.Time `json:"expires_at"`
+}
+
+// UserCode points from what a person types to the device that shows it.
+type UserCode struct {
+	DeviceCode string `json:"device_code"` // hash
+}
+
+// SessionClient remembers that a client got tokens for a session, and wants to hear of its end.
+type SessionClient struct{}
+
+// Logout is a logout token that is still to be delivered (OpenID Connect Back-Channel Logout 1.0).
+type Logout struct {
+	ClientID string    `json:"client_id"`
+	Subject  string    `json:"sub"`
+	Session  string    `json:"sid,omitempty"` // empty: all of the user's sessions
+	Attempts int       `json:"attempts,omitempty"`
+	EndedAt  time.Time `json:"ended_at"`
+}
+
+// Mark says that something that may happen once has happened: a jti was seen. It expires when a
+// second time would be refused anyhow.
+type Mark struct{}
+
+// ServerSecret is a random value that all replicas share and that must never change; sealed.
+type ServerSecret struct {
+	Sealed []byte `json:"sealed"`
 }
 
 // Kind binds a table to the Go type of its records.

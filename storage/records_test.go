@@ -44,6 +44,14 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.AccessTokens),
 		roundTrip(t, s, storage.RevokedTokens),
 		roundTrip(t, s, storage.SigningKeys),
+		roundTrip(t, s, storage.Clients),
+		roundTrip(t, s, storage.PushedRequests),
+		roundTrip(t, s, storage.DeviceCodes),
+		roundTrip(t, s, storage.UserCodes),
+		roundTrip(t, s, storage.SessionClients),
+		roundTrip(t, s, storage.Logouts),
+		roundTrip(t, s, storage.Marks),
+		roundTrip(t, s, storage.ServerSecrets),
 	}
 	if !reflect.DeepEqual(tested, storage.Tables) {
 		t.Errorf("tested %v, tables are %v", tested, storage.Tables)

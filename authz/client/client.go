@@ -9,6 +9,7 @@ package client
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -22,6 +23,10 @@ const (
 	AuthNone  = "none"
 	AuthBasic = "client_secret_basic"
 	AuthPost  = "client_secret_post"
+
+	AuthPrivateKeyJWT = "private_key_jwt"             // OpenID Connect Core section 9, RFC 7523
+	AuthTLS           = "tls_client_auth"             // RFC 8705 section 2.1
+	AuthSelfSignedTLS = "self_signed_tls_client_auth" // RFC 8705 section 2.2
 )
 
 // Grant types (RFC 7591 section 2).
@@ -29,13 +34,32 @@ const (
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
 	GrantClientCredentials = "client_credentials"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"    // RFC 8628
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523
+)
+
+// Subject types (OpenID Connect Core section 8).
+const (
+	SubjectPublic   = "public"
+	SubjectPairwise = "pairwise"
+)
+
+// Source is where a client comes from.
+type Source int
+
+const (
+	Configured Source = iota // the operator's file
+	Registered               // RFC 7591: it registered itself
+	Document                 // its client_id is the URL of its metadata
 )
 
 // Metadata describes a client. A zero duration means the server's default.
 type Metadata struct {
 	ID                     string
 	Name                   string
-	Secret                 string // empty for public clients
+	Secret                 string   // empty for public clients
+	Secrets                []Secret // others that are valid too, for a rotation without downtime
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	GrantTypes             []string
@@ -59,6 +83,46 @@ type Metadata struct {
 	LogoURI                string
 	PolicyURI              string
 	TOSURI                 string
+
+	Source            Source
+	JWKS              json.RawMessage // its public keys (RFC 7517 section 5), or:
+	JWKSURI           string          // where they are
+	AuthAlg           string          // token_endpoint_auth_signing_alg; empty: any of ours
+	StrictAudience    bool            // its assertions name the issuer and nothing else (FAPI 2.0 section 5.3.3.1)
+	TLSSubject        TLSSubject      // for AuthTLS
+	TLSBound          bool            // tls_client_certificate_bound_access_tokens (RFC 8705 section 3.4)
+	DPoPBound         bool            // dpop_bound_access_tokens (RFC 9449 section 5.2)
+	RequirePAR        bool            // require_pushed_authorization_requests (RFC 9126 section 6)
+	RequireSigned     bool            // require_signed_request_object (RFC 9101 section 10.5)
+	RequestAlg        string          // request_object_signing_alg; empty: any of ours
+	RequestURIs       []string        // request_uris (OpenID Connect Registration section 2)
+	AuthorizationAlg  string          // authorization_signed_response_alg (JARM section 5); empty: the server's default
+	UserInfoAlg       string          // userinfo_signed_response_alg; empty: JSON
+	IntrospectionAlg  string          // introspection_signed_response_alg (RFC 9701 section 6); empty: the server's default
+	SubjectType       string          // empty: SubjectPublic
+	SectorURI         string          // sector_identifier_uri (OpenID Connect Core section 8.1)
+	DefaultACRValues  []string        // default_acr_values
+	DetailTypes       []string        // authorization_details_types (RFC 9396 section 10)
+	ExchangeResources []string        // what its token exchanges may ask for beyond Resources (RFC 8693)
+	InitiateLoginURI  string          // initiate_login_uri (OpenID Connect Core section 4)
+	Logout            Logout
+}
+
+// Secret is one of several client secrets.
+type Secret struct {
+	Value     string
+	ExpiresAt time.Time // zero: never
+}
+
+// TLSSubject is what the certificate of a client says; exactly one member is set (RFC 8705 section
+// 2.1.2).
+type TLSSubject struct{ DN, DNS, URI, IP, Email string }
+
+// Logout is how a client hears that a user has signed out.
+type Logout struct {
+	BackChannelURI      string // backchannel_logout_uri
+	FrontChannelURI     string // frontchannel_logout_uri
+	FrontChannelSession bool   // frontchannel_logout_session_required
 }
 
 // Client is a checked client. It is never changed once made.
