@@ -18,10 +18,15 @@ var (
 		PolicyURI:   "https://app.example.com/privacy",
 		TosURI:      "https://app.example.com/terms",
 	}
-	alice      = User{Name: "Alice Liddell", Username: "alice"}
-	someHidden = map[string]string{"flow": "f1"}
-	someScopes = []Scope{{Name: "openid"}, {Name: "offline_access"}, {Name: "orders.read", Resource: "Orders API"}}
-	someTime   = time.Date(2026, time.March, 4, 15, 4, 5, 0, time.UTC)
+	alice       = User{Name: "Alice Liddell", Username: "alice"}
+	someHidden  = map[string]string{"flow": "f1"}
+	someScopes  = []Scope{{Name: "openid"}, {Name: "offline_access"}, {Name: "orders.read", Resource: "Orders API"}}
+	someDetails = []AuthorizationDetail{
+		{Type: "Payment", Resource: "Bank API", Fields: []DetailField{{"Amount", "EUR 123.50"}, {"Creditor", "Merchant A\nBerlin"}, {"Note", strings.Repeat("ab", 300)}}},
+		{Type: "account_information"},
+	}
+	unknownClient = Client{Name: "Orders", RedirectURI: "http://127.0.0.1/cb", LogoURI: "https://cdn.example.com/logo.png", PublishedBy: "apps.example.org"}
+	someTime      = time.Date(2026, time.March, 4, 15, 4, 5, 0, time.UTC)
 )
 
 // everyPage has each page with all that it can show.
@@ -40,11 +45,29 @@ func everyPage() map[string]Page {
 		"select account":   SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
 		"consent": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
 			OtherAccountURL: "/login?other", Scopes: someScopes},
+		"consent, details": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", Details: someDetails},
+		"consent, unknown client": Consent{Client: unknownClient, Action: "/consent", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", Scopes: someScopes},
+		"device code":         DeviceCode{Action: "/device", Hidden: someHidden},
+		"device code, failed": DeviceCode{Action: "/device", Hidden: someHidden, UserCode: "wdjb mjht", Problem: UnknownCode},
+		"device": DeviceConfirm{Client: someClient, Action: "/device", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", UserCode: "WDJB-MJHT", Scopes: someScopes, Details: someDetails},
+		"device, unknown client": DeviceConfirm{Client: unknownClient, Action: "/device", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", UserCode: "WDJB-MJHT", Scopes: someScopes},
+		"device, allowed": DeviceDone{Client: someClient, Allowed: true},
+		"device, denied":  DeviceDone{Client: someClient},
+		"sign in, step up": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
+			User: &alice, OtherAccountURL: "/login?other", Reason: StrongLogin},
 		"logout":     LogoutConfirm{Client: &someClient, Action: "/logout", Hidden: someHidden, User: alice, CancelURL: "/account"},
 		"logged out": LoggedOut{Client: &someClient, BackURL: "com.example.app:/signed-out"},
+		"logged out, frames": LoggedOut{Client: &someClient, BackURL: "https://app.example.com/bye?state=s&x=y", Return: true,
+			Frames: []string{"https://app.example.com/out?iss=i&sid=s", "https://shop.example.org/out", "http://localhost:4200/out", "https://app.example.com/two"}},
 		"account": Account{User: alice, Claims: []Claim{{Name: "email", Value: "alice@example.com", Verified: true}, {Name: "shoe_size", Value: "37"}},
 			Connector: "Google", SignedInAt: someTime, Action: "/account", LogoutAction: "/logout", Hidden: someHidden,
-			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime}}},
+			Sessions: []Session{{StartedAt: someTime, LastActiveAt: someTime.Add(time.Hour), Current: true}, {StartedAt: someTime, LastActiveAt: someTime}},
+			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
+				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"}}},
 		"error": Error{Code: "redirect_uri_mismatch", RequestID: "r-1", Client: &someClient, BackURL: "https://app.example.com/"},
 		"error, explained": Error{Code: "redirect_uri_mismatch", RequestID: "r-1", Detail: &ErrorDetail{
 			Explanation: "It is not registered.", Parameter: "redirect_uri", Received: "https://app.example.com/calback",

@@ -42,7 +42,7 @@ func TestUILocalesReachEveryPage(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	for _, page := range []Page{
 		SignIn{UILocales: "fr"}, SelectAccount{UILocales: "fr"}, Consent{UILocales: "fr"}, LogoutConfirm{UILocales: "fr"},
-		LoggedOut{UILocales: "fr"}, Account{UILocales: "fr"}, Error{UILocales: "fr"}, Home{UILocales: "fr"},
+		DeviceCode{UILocales: "fr"}, DeviceConfirm{UILocales: "fr"}, DeviceDone{UILocales: "fr"}, LoggedOut{UILocales: "fr"}, Account{UILocales: "fr"}, Error{UILocales: "fr"}, Home{UILocales: "fr"},
 		FormPost{UILocales: "fr", Action: "https://app.example.com/"},
 	} {
 		if got := attr(draw(t, r, "de", page).all("html")[0], "lang"); got != "fr" {
@@ -108,21 +108,23 @@ func TestTextsAreUsed(t *testing.T) {
 	}
 	for key := range unused {
 		family, _, _ := strings.Cut(key, ".")
-		if !slices.Contains([]string{"problem", "scope", "claim", "error", "month", "date"}, family) {
+		if !slices.Contains([]string{"problem", "reason", "scope", "claim", "error", "month", "date"}, family) {
 			t.Errorf("no page asks for %q", key)
 		}
 	}
 }
 
-func TestEveryProblemHasAText(t *testing.T) {
+func TestEveryProblemAndReasonHasAText(t *testing.T) {
 	all, err := loadCatalogues()
 	if err != nil {
 		t.Fatal(err)
 	}
-	problems := []Problem{MissingField, BadCredentials, TooManyAttempts, UpstreamRefused, UpstreamFailed, ConfirmToLink}
+	problems := []Problem{MissingField, BadCredentials, TooManyAttempts, UpstreamRefused, UpstreamFailed, ConfirmToLink,
+		MissingCode, UnknownCode, ExpiredCode}
+	reasons := []Reason{FreshLogin, StrongLogin}
 	texts := 0
 	for key := range all["en"] {
-		if strings.HasPrefix(key, "problem.") {
+		if strings.HasPrefix(key, "problem.") || strings.HasPrefix(key, "reason.") {
 			texts++
 		}
 	}
@@ -131,8 +133,13 @@ func TestEveryProblemHasAText(t *testing.T) {
 			t.Errorf("problem %q has no text", p)
 		}
 	}
-	if texts != len(problems) {
-		t.Errorf("%d texts for %d problems", texts, len(problems))
+	for _, r := range reasons {
+		if all["en"]["reason."+string(r)] == "" {
+			t.Errorf("reason %q has no text", r)
+		}
+	}
+	if texts != len(problems)+len(reasons) {
+		t.Errorf("%d texts for %d problems and %d reasons", texts, len(problems), len(reasons))
 	}
 }
 

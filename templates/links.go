@@ -57,17 +57,17 @@ func bearsScript(s string) bool {
 	return false
 }
 
-// imageLink returns the URL of a client's logo if a page may load it, else "": https, or http from
-// this machine while developing.
-func imageLink(s string) string {
-	if imageOrigin(s) == "" {
+// foreignLink returns s if a page may load it as an image or in a frame, else "".
+func foreignLink(s string) string {
+	if foreignOrigin(s) == "" {
 		return ""
 	}
 	return webLink(s)
 }
 
-// imageOrigin is the origin of a client's logo, for the policy, or "".
-func imageOrigin(s string) string {
+// foreignOrigin is the origin of what a page loads from elsewhere, for the policy: https, or http
+// from this machine while developing. It is "" for anything else.
+func foreignOrigin(s string) string {
 	u := webURL(s)
 	if u == nil || !plainHost.MatchString(u.Host) {
 		return ""

@@ -33,8 +33,8 @@ func TestLinks(t *testing.T) {
 		if got := string(appLink(c.in)); got != c.app {
 			t.Errorf("appLink(%q) = %q, want %q", c.in, got, c.app)
 		}
-		if got := imageOrigin(c.in); got != c.image {
-			t.Errorf("imageOrigin(%q) = %q, want %q", c.in, got, c.image)
+		if got := foreignOrigin(c.in); got != c.image {
+			t.Errorf("foreignOrigin(%q) = %q, want %q", c.in, got, c.image)
 		}
 		if got := redirectHost(c.in); got != c.host {
 			t.Errorf("redirectHost(%q) = %q, want %q", c.in, got, c.host)
@@ -56,8 +56,8 @@ func FuzzLinks(f *testing.F) {
 		if link := webLink(s); link != "" && !strings.HasPrefix(link, "http") {
 			t.Errorf("webLink(%q) = %q", s, link)
 		}
-		if got := imageOrigin(s); !origin.MatchString(got) {
-			t.Errorf("imageOrigin(%q) = %q", s, got)
+		if got := foreignOrigin(s); !origin.MatchString(got) {
+			t.Errorf("foreignOrigin(%q) = %q", s, got)
 		}
 		redirectHost(s)
 	})

@@ -1,33 +1,15 @@
 package templates
 
-import (
-	"errors"
-	"html/template"
-	"time"
-)
+import "time"
 
-// Page is the data of one page: SignIn, SelectAccount, Consent, LogoutConfirm, LoggedOut, Account,
-// Error, FormPost or Home.
+// Page is the data of one page: SignIn, SelectAccount, Consent, DeviceCode, DeviceConfirm, DeviceDone,
+// LogoutConfirm, LoggedOut, Account, Error, FormPost or Home.
 //
 // In all of them, UILocales is the ui_locales parameter as the client sent it (OpenID Connect Core
 // section 3.1.2.1), Action the URL that the form posts to, and Hidden its hidden fields. URLs
 // whose comment says nothing else are the server's own.
 type Page interface {
 	meta() meta
-}
-
-// meta is what Render must know about a page beside its content.
-type meta struct {
-	template    string // file in html, without its extension
-	uiLocales   string
-	script      string // inline script, to be allowed by its hash
-	imageOrigin string // foreign origin that one image comes from
-	err         error  // why this page must not be shown
-}
-
-var pageNames = []string{
-	"sign-in", "select-account", "consent", "logout-confirm", "logged-out", "account", "error",
-	"form-post", "home",
 }
 
 // Client is the application that a page speaks about. All of it was written by others and is
@@ -38,6 +20,19 @@ type Client struct {
 	LogoURI     string // https, or http on loopback; others are not shown
 	PolicyURI   string // http or https; others are not shown
 	TosURI      string // http or https; others are not shown
+
+	// PublishedBy is the host that vouches for an app which registered itself: that of its client ID
+	// metadata document, or of its redirect URI. Empty: the operator knows the app. Others are called
+	// unknown, and their logo is not shown: it could be anybody's.
+	PublishedBy string
+}
+
+// Logo is the URL of the logo, or "" if there is none to be shown.
+func (c Client) Logo() string {
+	if c.PublishedBy != "" {
+		return ""
+	}
+	return foreignLink(c.LogoURI)
 }
 
 // User is the person who is signed in, as shown to that person.
@@ -60,6 +55,7 @@ type SignIn struct {
 	Remember   bool   // the box is ticked
 	Connectors []Connector
 	Problem    Problem
+	Reason     Reason
 
 	// User, if not nil, must sign in again (prompt=login, max_age): the username can't be changed,
 	// and OtherAccountURL leads to this page without a user.
@@ -75,7 +71,16 @@ type Connector struct {
 	URL  string
 }
 
-// Problem says why the last attempt to sign in failed.
+// Reason says what the app demands of a sign-in.
+type Reason string
+
+const (
+	NoReason    Reason = ""       // a User is asked to confirm that it's them
+	FreshLogin  Reason = "fresh"  // prompt=login or max_age: sign in again
+	StrongLogin Reason = "strong" // acr_values, an essential acr: sign in in a more secure way
+)
+
+// Problem says why the last attempt failed.
 type Problem string
 
 const (
@@ -86,6 +91,9 @@ const (
 	UpstreamRefused Problem = "upstream_refused"  // cancelled there, or not allowed in here
 	UpstreamFailed  Problem = "upstream_failed"   // the connector did not answer properly
 	ConfirmToLink   Problem = "confirm_to_link"   // an account with this address exists: sign in to it first
+	MissingCode     Problem = "missing_code"      // no user code
+	UnknownCode     Problem = "unknown_code"      // also for one that was used
+	ExpiredCode     Problem = "expired_code"
 )
 
 // SelectAccount asks whether to go on as the signed-in user (prompt=select_account).
@@ -110,13 +118,66 @@ type Consent struct {
 	User            User
 	OtherAccountURL string
 	Scopes          []Scope
+	Details         []AuthorizationDetail
 }
+
+// AuthorizationDetail is one object of authorization_details (RFC 9396 section 2).
+type AuthorizationDetail struct {
+	Type     string // what it is, in the operator's words
+	Resource string // the name of the resource; empty if there is none
+	Fields   []DetailField
+}
+
+// DetailField is one member of an authorization detail. A Value of more than MaxDetailValue
+// characters is cut, and the page says so.
+type DetailField struct {
+	Label string
+	Value string
+}
+
+// MaxDetailValue is how many characters of a value are shown. Nobody should be asked to agree to
+// what the page hides, so a request with longer values is better refused.
+const MaxDetailValue = 500
 
 // Scope is one scope value. The standard ones, and groups, are explained in the user's language;
 // others are shown by name with the resource that they belong to.
 type Scope struct {
 	Name     string
 	Resource string // the name of the resource; empty for standard scopes
+}
+
+// DeviceCode asks for the code that a device shows (RFC 8628 section 3.3).
+//
+// Input user_code; button device-submit.
+type DeviceCode struct {
+	UILocales string
+	Action    string
+	Hidden    map[string]string
+	UserCode  string // as typed before
+	Problem   Problem
+}
+
+// DeviceConfirm asks whether the client on the device may have what it asks for, and whether the
+// device is at hand: the code may have been sent by somebody else (RFC 8628 section 5.4).
+//
+// Buttons consent-allow and consent-deny send decision=allow or decision=deny.
+type DeviceConfirm struct {
+	UILocales       string
+	Client          Client
+	Action          string
+	Hidden          map[string]string
+	User            User
+	OtherAccountURL string
+	UserCode        string // as the device shows it
+	Scopes          []Scope
+	Details         []AuthorizationDetail
+}
+
+// DeviceDone sends the user back to the device.
+type DeviceDone struct {
+	UILocales string
+	Client    Client
+	Allowed   bool
 }
 
 // LogoutConfirm asks whether to sign out. Button logout-confirm.
@@ -129,22 +190,33 @@ type LogoutConfirm struct {
 	CancelURL string // empty: no way back is offered
 }
 
-// LoggedOut says "You are logged out".
+// LoggedOut says "You are logged out", and has other apps log the user out in their frames (OpenID
+// Connect Front-Channel Logout 1.0 section 2).
 type LoggedOut struct {
 	UILocales string
 	Client    *Client // nil: no link back
 	BackURL   string  // of the client: http, https or a private-use scheme
+
+	// Frames are the apps' logout URLs with their iss and sid: https, or http on loopback; others are
+	// not loaded.
+	Frames []string
+	// Return goes on to BackURL by itself when the frames have loaded, or after some seconds if they
+	// have not: BackURL is the post_logout_redirect_uri.
+	Return bool
 }
 
 // Account shows users what the server knows and lets them take access back.
 //
-// Buttons revoke-{client_id} send revoke={client_id} to Action; button logout posts to LogoutAction.
+// Buttons revoke-{client_id} send revoke={client_id} to Action; links open-{client_id}; button
+// sign-out-everywhere, below a disclosure that asks first, sends sign-out-everywhere=yes to Action;
+// button logout posts to LogoutAction.
 type Account struct {
 	UILocales    string
 	User         User
 	Claims       []Claim
 	Connector    string // the name of the connector signed in with; empty: password
 	SignedInAt   time.Time
+	Sessions     []Session // without any, signing out everywhere is not offered
 	Apps         []App
 	Action       string
 	LogoutAction string
@@ -158,12 +230,20 @@ type Claim struct {
 	Verified bool
 }
 
+// Session is one browser that the user is signed in with.
+type Session struct {
+	StartedAt    time.Time
+	LastActiveAt time.Time
+	Current      bool // the browser that shows the page
+}
+
 // App is a client that has access to the account.
 type App struct {
 	ClientID  string
 	Name      string
 	Scopes    []Scope
 	GrantedAt time.Time
+	OpenURL   string // starts a login at the client (initiate_login_uri): https, or http on loopback; empty: no link
 }
 
 // Error explains why a request went no further. Its heading is "Error {status}: {code}".
@@ -211,31 +291,5 @@ type Home struct {
 // Invalid reports whether the problem lies in what was typed.
 func (p SignIn) Invalid() bool { return p.Problem == MissingField || p.Problem == BadCredentials }
 
-// submitScript submits the form even if a parameter is named "submit".
-const submitScript = "HTMLFormElement.prototype.submit.call(document.forms[0])"
-
-func (p SignIn) meta() meta        { return meta{template: "sign-in", uiLocales: p.UILocales} }
-func (p SelectAccount) meta() meta { return meta{template: "select-account", uiLocales: p.UILocales} }
-func (p LogoutConfirm) meta() meta { return meta{template: "logout-confirm", uiLocales: p.UILocales} }
-func (p LoggedOut) meta() meta     { return meta{template: "logged-out", uiLocales: p.UILocales} }
-func (p Account) meta() meta       { return meta{template: "account", uiLocales: p.UILocales} }
-func (p Error) meta() meta         { return meta{template: "error", uiLocales: p.UILocales} }
-func (p Home) meta() meta          { return meta{template: "home", uiLocales: p.UILocales} }
-
-func (p Consent) meta() meta {
-	return meta{template: "consent", uiLocales: p.UILocales, imageOrigin: imageOrigin(p.Client.LogoURI)}
-}
-
-func (p FormPost) meta() meta {
-	m := meta{template: "form-post", uiLocales: p.UILocales, script: submitScript}
-	if bearsScript(p.Action) {
-		m.err = errors.New("the form's action bears a script")
-	}
-	return m
-}
-
-// SafeAction is Action for the template, which would replace private-use schemes.
-func (p FormPost) SafeAction() template.URL { return template.URL(p.Action) }
-
-// Script is the script whose hash the policy names.
-func (p FormPost) Script() template.JS { return submitScript }
+// Invalid reports whether the problem lies in what was typed.
+func (p DeviceCode) Invalid() bool { return p.Problem != NoProblem && p.Problem != TooManyAttempts }

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,6 +61,16 @@ func TestSignInAgain(t *testing.T) {
 	}
 }
 
+func TestSignInReason(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	element(t, draw(t, r, "en", pages["sign in again"]).id("reason"), "Please confirm it’s you to continue.")
+	element(t, draw(t, r, "en", pages["sign in, step up"]).id("reason"), "This app needs you to sign in in a more secure way.")
+	element(t, draw(t, r, "en", SignIn{Reason: FreshLogin}).id("reason"), "This app needs you to sign in again.")
+	if draw(t, r, "en", pages["sign in"]).has("reason") {
+		t.Error("a first login needs no reason")
+	}
+}
+
 func TestSelectAccount(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["select account"])
 	element(t, d.id("account-continue"), "Continue as A Alice Liddell alice", "name", "account", "value", "continue")
@@ -93,6 +104,93 @@ func TestConsent(t *testing.T) {
 	}
 }
 
+func TestConsentDetails(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	d := draw(t, r, "en", everyPage()["consent, details"])
+	page := text(d.root)
+	for _, want := range []string{
+		"It also asks you to approve Payment For Bank API Amount EUR 123.50 Creditor Merchant A Berlin",
+		strings.Repeat("ab", MaxDetailValue/2) + " 100 more characters", "account_information",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q in %q", want, page)
+		}
+	}
+	if strings.Contains(page, "This app asks to") || strings.Contains(page, strings.Repeat("ab", MaxDetailValue/2+1)) {
+		t.Errorf("a heading without scopes, or a value without bounds: %q", page)
+	}
+}
+
+// TestUnknownClient: who registered themselves are told apart from the apps that the operator knows,
+// and bring no picture.
+func TestUnknownClient(t *testing.T) {
+	r, pages := newRenderer(t, Branding{Name: "Acme"}), everyPage()
+	for _, name := range []string{"consent, unknown client", "device, unknown client"} {
+		d := draw(t, r, "en", pages[name])
+		element(t, d.id("unknown-client"), "Acme doesn’t know this app. It says that its name is Orders. It is published by apps.example.org.")
+		if strings.Contains(d.source, unknownClient.LogoURI) || strings.Contains(d.policy, "cdn.example.com") {
+			t.Errorf("%s: shows the logo", name)
+		}
+	}
+	for _, name := range []string{"consent", "device"} {
+		if d := draw(t, r, "en", pages[name]); d.has("unknown-client") || !strings.Contains(d.source, someClient.LogoURI) {
+			t.Errorf("%s: a known app is called unknown, or its logo is missing", name)
+		}
+	}
+}
+
+func TestDevice(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["device code"])
+	if got := d.heading(); got != "Connect a device" {
+		t.Errorf("heading %q", got)
+	}
+	element(t, d.id("user_code"), "", "name", "user_code", "type", "text", "autocomplete", "off", "autocapitalize", "characters",
+		"value", "", "aria-describedby", "user_code-hint")
+	element(t, d.id("device-submit"), "Continue", "type", "submit")
+	if !has(d.id("user_code"), "autofocus") || d.has("problem") {
+		t.Error("a fresh page has the caret in the code and no problem")
+	}
+
+	d = draw(t, r, "en", pages["device code, failed"])
+	element(t, d.id("problem"), "That code isn’t right. Check it on your device and try again.", "role", "alert")
+	element(t, d.id("user_code"), "", "value", "wdjb mjht", "aria-describedby", "user_code-hint problem", "aria-invalid", "true")
+	d = draw(t, r, "en", DeviceCode{Problem: TooManyAttempts})
+	if has(d.id("user_code"), "aria-invalid") {
+		t.Error("a lock-out calls the code invalid")
+	}
+
+	d = draw(t, r, "en", pages["device"])
+	if got := d.heading(); got != "Allow Orders on your device?" {
+		t.Errorf("heading %q", got)
+	}
+	element(t, d.id("shown-code"), "WDJB-MJHT")
+	allow, deny := d.id("consent-allow"), d.id("consent-deny")
+	element(t, allow, "Allow", "name", "decision", "value", "allow", "type", "submit")
+	element(t, deny, "Deny", "name", "decision", "value", "deny", "type", "submit")
+	element(t, d.id("other-account"), "Not you?", "href", "/login?other")
+	page := text(d.root)
+	for _, want := range []string{
+		"Only continue if you started this on a device that you hold.", "Know who you are", "Use Orders API orders.read", "Payment For Bank API",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q", want)
+		}
+	}
+	if attr(allow, "class") != attr(deny, "class") || strings.Contains(page, "app.example.com") {
+		t.Error("Allow and Deny look different, or the page leads to a redirect URI")
+	}
+
+	for name, want := range map[string]string{
+		"device, allowed": "Your device is connected Go back to your device: Orders will continue there in a moment.",
+		"device, denied":  "Access denied Orders won’t get access to your account.",
+	} {
+		if got := text(draw(t, r, "en", pages[name]).all("main")[0]); !strings.HasPrefix(got, want) {
+			t.Errorf("%s reads %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestLogout(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["logout"])
@@ -106,6 +204,62 @@ func TestLogout(t *testing.T) {
 	element(t, d.id("back"), "Back to Orders", "href", "com.example.app:/signed-out")
 	if draw(t, r, "en", LoggedOut{}).has("back") {
 		t.Error("a way back to nowhere")
+	}
+}
+
+func TestLogoutFrames(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["logged out, frames"])
+	var frames []string
+	for _, n := range d.all("iframe") {
+		frames = append(frames, attr(n, "src"))
+	}
+	if want := pages["logged out, frames"].(LoggedOut).Frames; !slices.Equal(frames, want) {
+		t.Errorf("frames %q, want %q", frames, want)
+	}
+	element(t, d.id("back"), "Back to Orders", "href", "https://app.example.com/bye?state=s&x=y")
+	if want := `<noscript><meta http-equiv="refresh" content="5; url=https://app.example.com/bye?state=s&amp;x=y"></noscript>`; !strings.Contains(d.source, want) {
+		t.Errorf("the page does not return without a script: %s", d.source)
+	}
+
+	for name, page := range map[string]LoggedOut{
+		"nowhere to go":    {Return: true, Frames: []string{"https://app.example.com/"}},
+		"a script":         {Return: true, Client: &someClient, BackURL: "javascript:alert(1)"},
+		"not asked to":     {Client: &someClient, BackURL: "https://app.example.com/"},
+		"a foreign scheme": {Frames: []string{"http://app.example.com/", "data:text/html,x", "/authorize", "https://u@app.example.com/", "https://a;b/"}},
+	} {
+		d := draw(t, r, "en", page)
+		if strings.Contains(d.source, "refresh") || strings.Contains(d.policy, "script-src") || len(d.all("script")) != 0 {
+			t.Errorf("%s: the page leaves by itself", name)
+		}
+		if got := len(d.all("iframe")); got > 0 != strings.Contains(d.policy, "frame-src") || name == "a foreign scheme" && got != 0 {
+			t.Errorf("%s: %d frames, policy %s", name, got, d.policy)
+		}
+	}
+}
+
+func TestAccountSessions(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	d := draw(t, r, "en", everyPage()["account"])
+	page := text(d.root)
+	for _, want := range []string{
+		"Where you’re signed in Since 4 March 2026, 15:04 UTC this browser Last active 4 March 2026, 16:04 UTC Since",
+		"Sign out everywhere This signs you out of every browser",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q in %q", want, page)
+		}
+	}
+	element(t, d.id("sign-out-everywhere"), "Sign out everywhere", "name", "sign-out-everywhere", "value", "yes", "type", "submit")
+	if n := d.id("sign-out-everywhere").Parent.Parent; n.Data != "details" || has(n, "open") {
+		t.Error("the page signs out everywhere without asking first")
+	}
+	element(t, d.id("open-spa"), "Open Orders", "href", "https://app.example.com/login?iss=i")
+	if d.has("open-cli") {
+		t.Error("an app is opened by a script")
+	}
+	if d := draw(t, r, "en", Account{User: alice, SignedInAt: someTime}); d.has("sign-out-everywhere") {
+		t.Error("signing out everywhere is offered without sessions")
 	}
 }
 
@@ -172,83 +326,5 @@ func TestHome(t *testing.T) {
 	element(t, d.id("home-account"), "Your account", "href", "/account")
 	if d.has("home-sign-in") || d.has("home-playground") || d.has("home-discovery") {
 		t.Error("links that were not asked for")
-	}
-}
-
-// TestAccessible checks what every page owes to those who can't see or can't point, in every
-// language.
-func TestAccessible(t *testing.T) {
-	r := newRenderer(t, Branding{})
-	for name, page := range everyPage() {
-		for _, lang := range languages {
-			t.Run(name+" "+lang, func(t *testing.T) {
-				accessible(t, draw(t, r, lang, page), lang)
-			})
-		}
-	}
-}
-
-func accessible(t *testing.T, d document, lang string) {
-	if got := attr(d.all("html")[0], "lang"); got != lang {
-		t.Errorf("lang=%q", got)
-	}
-	if title := text(d.all("title")[0]); !strings.HasPrefix(title, d.heading()) {
-		t.Errorf("title %q does not begin with the heading %q", title, d.heading())
-	}
-	ids, labels := map[string]bool{}, map[string]string{}
-	for _, n := range d.all() {
-		if id := attr(n, "id"); id != "" && ids[id] {
-			t.Errorf("id %q twice", id)
-		} else if id != "" {
-			ids[id] = true
-		}
-		if n.Data == "label" {
-			labels[attr(n, "for")] = text(n)
-		}
-	}
-	for _, n := range d.all() {
-		for _, ref := range []string{attr(n, "aria-describedby"), attr(n, "aria-labelledby"), attr(n, "for")} {
-			if ref != "" && !ids[ref] {
-				t.Errorf("%s refers to %q, which is not there", n.Data, ref)
-			}
-		}
-		switch n.Data {
-		case "input":
-			if attr(n, "type") != "hidden" && labels[attr(n, "id")] == "" {
-				t.Errorf("input %q has no label", attr(n, "name"))
-			}
-		case "button", "a":
-			if text(n) == "" || n.Data == "button" && attr(n, "type") != "submit" || n.Data == "a" && attr(n, "href") == "" {
-				t.Errorf("%s %q has no text, type or target", n.Data, attr(n, "id"))
-			}
-		case "img":
-			if !has(n, "alt") {
-				t.Errorf("image %q has no alt", attr(n, "src"))
-			}
-		case "form":
-			if attr(n, "method") != "post" || attr(n, "action") == "" {
-				t.Errorf("form posts nowhere: %v", n.Attr)
-			}
-		}
-	}
-}
-
-// TestFormsCarryHidden: no form loses the flow that it belongs to.
-func TestFormsCarryHidden(t *testing.T) {
-	r := newRenderer(t, Branding{})
-	for name, page := range everyPage() {
-		d := draw(t, r, "en", page)
-		if strings.HasPrefix(name, "form post") {
-			continue
-		}
-		forms, flows := len(d.all("form")), 0
-		for _, n := range d.all("input") {
-			if attr(n, "name") == "flow" && attr(n, "value") == "f1" {
-				flows++
-			}
-		}
-		if forms != flows {
-			t.Errorf("%s: %d forms, %d of them with the hidden field", name, forms, flows)
-		}
 	}
 }

@@ -7,8 +7,9 @@
 //	                        -> html/layout.html around html/<page>.html, into a buffer
 //	                        -> headers and body, or an error and nothing written
 //
-// Every page works without JavaScript. The only script is the one line that submits a FormPost,
-// and the Content-Security-Policy of that page names its hash.
+// Every page works without JavaScript. The only scripts are the line that submits a FormPost and the
+// lines that leave a LoggedOut page when its frames have loaded; the Content-Security-Policy of those
+// pages names their hashes.
 package templates
 
 import (
@@ -70,9 +71,10 @@ func parse(lang string, texts catalogue, brand Branding, files assets) (map[stri
 		"asset":        files.url,
 		"appLink":      appLink,
 		"webLink":      webLink,
-		"imageLink":    imageLink,
+		"foreignLink":  foreignLink,
 		"redirectHost": redirectHost,
 		"initial":      initial,
+		"cut":          cut,
 		"differ":       differ,
 	}).ParseFS(htmlFiles, "html/layout.html", "html/parts.html")
 	if err != nil {
@@ -134,6 +136,9 @@ func policy(m meta) string {
 		strings.TrimSpace("img-src 'self' " + m.imageOrigin),
 		"frame-ancestors 'none'",
 		"base-uri 'none'",
+	}
+	if len(m.frameOrigins) > 0 {
+		directives = append(directives, "frame-src "+strings.Join(m.frameOrigins, " "))
 	}
 	if m.script != "" {
 		sum := sha256.Sum256([]byte(m.script))

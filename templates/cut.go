@@ -1,0 +1,14 @@
+package templates
+
+// cutText is the beginning of a text, and how many characters are missing.
+type cutText struct {
+	Text string
+	More int
+}
+
+// cut bounds a value to what a page shows of it.
+func cut(value string) cutText {
+	runes := []rune(value)
+	n := min(len(runes), MaxDetailValue)
+	return cutText{string(runes[:n]), len(runes) - n}
+}
