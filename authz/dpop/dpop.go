@@ -1,0 +1,129 @@
+// Package dpop checks the proofs with which a client shows that it holds the key that its tokens
+// are bound to (RFC 9449): at the authorization server, and at every API.
+//
+//	request -> FromHeader: one DPoP header, or none
+//	              |  Verify: form -> header (typ, alg, jwk) -> signature by that jwk
+//	              |             -> claims (jti, htm, htu, iat, ath)
+//	              v
+//	            Proof: Thumbprint  what a token must be bound to, or becomes bound to
+//	                   Nonce       for Nonces.Valid, where a server's nonce is asked for
+//	                   ReplayKey   to be remembered until ReplayUntil: a proof counts once
+//
+// What is left to the caller is what needs its state: whether the proof was used before, and which
+// key the token is bound to.
+package dpop
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"time"
+)
+
+const (
+	// MaxAge is how old a proof may be. A client makes one for each request, so what this forgives
+	// is a clock that is slow, by as much as Kerberos forgives. A proof counts once all the same.
+	MaxAge = 5 * time.Minute
+
+	// MaxAhead is how far in the future a proof may have been made: by FAPI 2.0 Security Profile
+	// section 5.3.2.1, 10 seconds must and more than 60 seconds must not be accepted.
+	MaxAhead = time.Minute
+)
+
+const (
+	maxProof = 8 << 10 // bytes: an RSA key of 4096 bits, its signature and a long htu fit well
+	maxJTI   = 256     // bytes
+	maxURI   = 4 << 10 // bytes
+)
+
+// Error says why a proof is refused. The text may be shown to whoever sent it: it holds nothing of
+// the proof itself.
+type Error struct{ Reason string }
+
+func (e *Error) Error() string { return "invalid DPoP proof: " + e.Reason }
+
+// Request is what a proof must have been made for.
+type Request struct {
+	Method string // compared exactly, as methods are
+	URL    string // absolute http or https URL, as clients see it; its query and fragment don't count
+
+	// AccessToken is the token that comes with the proof, at a resource. Empty: there is none, and
+	// no ath is asked for, as at the token endpoint.
+	AccessToken string
+}
+
+// Proof is a proof that was made for the request, with a key that Thumbprint names.
+type Proof struct {
+	Thumbprint string    // jkt: RFC 7638 SHA-256 thumbprint of the key, base64url
+	ID         string    // jti
+	IssuedAt   time.Time // iat
+	Nonce      string    // empty: none
+
+	uri string // htu, normalised
+}
+
+// ReplayKey identifies the proof among all others: by its key, so that nobody can use up the jti of
+// somebody else, and its target (section 11.1). It is 43 characters of base64url, whatever the
+// proof holds.
+func (p *Proof) ReplayKey() string {
+	h := sha256.New()
+	for _, s := range []string{p.Thumbprint, p.uri, p.ID} { // the first two can hold no NUL
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// ReplayUntil is when the proof will have become too old to be accepted: until then, its ReplayKey
+// must be remembered.
+func (p *Proof) ReplayUntil() time.Time { return p.IssuedAt.Add(MaxAge) }
+
+// FromHeader returns the proof that a request carries, not verified, or "" if it carries none. The
+// error, for more than one header, is an *Error.
+func FromHeader(h http.Header) (string, error) {
+	switch values := h["Dpop"]; {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1: // section 4.3, check 1
+		return "", &Error{"there is more than one DPoP header"}
+	case values[0] == "":
+		return "", &Error{"the DPoP header is empty"}
+	default:
+		return values[0], nil
+	}
+}
+
+// Verify checks a proof against the request that it came with, as section 4.3 has it. The error is
+// an *Error.
+func Verify(proof string, want Request) (*Proof, error) {
+	if len(proof) > maxProof {
+		return nil, &Error{"the proof is too long"}
+	}
+	encoded, ok := parts(proof)
+	if !ok {
+		return nil, &Error{"the proof is not a signed JWT"}
+	}
+	h, err := parseHeader(encoded[0])
+	if err != nil {
+		return nil, err
+	}
+	payload, err := h.verify(proof)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseClaims(payload)
+	if err != nil {
+		return nil, err
+	}
+	uri, err := c.check(want, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	thumbprint, err := h.thumbprint()
+	if err != nil {
+		return nil, err
+	}
+	return &Proof{
+		Thumbprint: thumbprint, ID: c.ID, IssuedAt: c.IssuedAt.Time, Nonce: c.Nonce, uri: uri,
+	}, nil
+}

@@ -1,0 +1,79 @@
+package dpop
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	nonceSlot = 2 * time.Minute // a nonce is new for so long, and good for as long again
+	nonceSkew = 5 * time.Second // by which the clocks of a server's replicas may differ
+	nonceTag  = 16              // bytes of the MAC that a nonce carries
+	nonceSize = 8 + nonceTag    // bytes: the slot's number and the MAC
+	minKey    = 32              // bytes
+)
+
+// Nonces makes and checks the nonces with which a server keeps proofs from being made long before
+// they are sent (sections 8 and 9). They are MACs of a slot of time: nothing is stored, and every
+// replica with the same key takes the others' nonces.
+//
+//	slot        |--- n ---|-- n+1 --|-- n+2 --|
+//	announced   |    n    |   n+1   |   n+2   |
+//	nonce n     |<----- is valid -->|
+//
+// A server that announces Current in its answers gives the next one to its clients while theirs
+// still counts.
+type Nonces struct{ keys [][]byte }
+
+// NewNonces makes nonces under the first key and takes those of any. A key has 32 random bytes or
+// more, and is used for nothing else.
+func NewNonces(keys ...[]byte) (*Nonces, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("dpop: no key for nonces")
+	}
+	for _, key := range keys {
+		if len(key) < minKey {
+			return nil, fmt.Errorf("dpop: a nonce key of %d bytes, need %d", len(key), minKey)
+		}
+	}
+	return &Nonces{keys: keys}, nil
+}
+
+// Current returns the nonce to announce: 32 characters of base64url, good for 2 to 4 minutes.
+func (n *Nonces) Current() string { return nonceOf(n.keys[0], slotOf(time.Now())) }
+
+// Valid reports whether the nonce is one that counts now.
+func (n *Nonces) Valid(nonce string) bool {
+	if len(nonce) != base64.RawURLEncoding.EncodedLen(nonceSize) {
+		return false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(nonce)
+	if err != nil || len(raw) != nonceSize {
+		return false
+	}
+	slot, now := int64(binary.BigEndian.Uint64(raw)), time.Now()
+	if slot < slotOf(now.Add(-nonceSkew))-1 || slot > slotOf(now.Add(nonceSkew)) {
+		return false
+	}
+	for _, key := range n.keys {
+		if hmac.Equal([]byte(nonceOf(key, slot)), []byte(nonce)) {
+			return true
+		}
+	}
+	return false
+}
+
+func slotOf(t time.Time) int64 { return t.Unix() / int64(nonceSlot/time.Second) }
+
+func nonceOf(key []byte, slot int64) string {
+	raw := binary.BigEndian.AppendUint64(nil, uint64(slot))
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("DPoP-Nonce "))
+	mac.Write(raw)
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(raw)[:nonceSize])
+}
