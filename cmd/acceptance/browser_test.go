@@ -38,7 +38,19 @@ func newBrowser(t *testing.T, s *server) *browser {
 // authorize opens an authorization URL and does what the pages ask for: Alice signs in and allows.
 // It returns the URL outside the issuer that the browser was sent to in the end.
 func (b *browser) authorize(authURL string) (*url.URL, error) {
-	req, err := http.NewRequest(http.MethodGet, authURL, nil)
+	last, err := b.follow(authURL)
+	if err != nil {
+		return nil, err
+	}
+	if last.location == nil {
+		return nil, fmt.Errorf("status %d, and a page that leads nowhere: %s", last.status, last.text())
+	}
+	return last.location, nil
+}
+
+// follow is authorize for pages that may lead to no app: it returns the last one.
+func (b *browser) follow(start string) (*page, error) {
+	req, err := http.NewRequest(http.MethodGet, start, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +61,7 @@ func (b *browser) authorize(authURL string) (*url.URL, error) {
 		}
 		switch {
 		case p.location != nil && !strings.HasPrefix(p.location.String(), b.issuer+"/"):
-			return p.location, nil
+			return p, nil
 		case p.location != nil:
 			req, err = http.NewRequest(http.MethodGet, p.location.String(), nil)
 		case p.byID("login-submit") != nil:
@@ -57,8 +69,10 @@ func (b *browser) authorize(authURL string) (*url.URL, error) {
 			req, err = p.submit("login-submit", map[string]string{"username": "alice", "password": password})
 		case p.byID("consent-allow") != nil:
 			req, err = p.submit("consent-allow", nil)
+		case p.byID("device-submit") != nil:
+			req, err = p.submit("device-submit", nil) // the code is filled in
 		default:
-			return nil, fmt.Errorf("status %d, and a page that leads nowhere: %s", p.status, p.text())
+			return p, nil
 		}
 		if err != nil {
 			return nil, err

@@ -3,10 +3,13 @@ package acceptance
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -46,19 +49,38 @@ func (p party) run(t *testing.T, s *server, b *browser) {
 		t.Fatal(err)
 	}
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		callback, err := b.authorize(lines.Text())
+		callback, err := p.answer(s, b, lines.Text())
 		if err != nil {
 			t.Error(err)
 			stdin.Close()
 			break
 		}
-		if _, err := io.WriteString(stdin, callback.String()+"\n"); err != nil {
+		if _, err := io.WriteString(stdin, callback+"\n"); err != nil {
 			t.Error(err)
 		}
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%s: %v\n%s", p.script, err, &stderr)
 	}
+}
+
+// answer opens a URL. What an app asks for leads back to it, and a device's URL nowhere.
+func (p party) answer(s *server, b *browser, asked string) (string, error) {
+	if !strings.HasPrefix(asked, s.issuer+"/device") {
+		callback, err := b.authorize(asked)
+		if err != nil {
+			return "", err
+		}
+		return callback.String(), nil
+	}
+	last, err := b.follow(asked)
+	if err != nil {
+		return "", err
+	}
+	if last.status != http.StatusOK || last.location != nil {
+		return "", fmt.Errorf("status %d: %s", last.status, last.text())
+	}
+	return last.url.String(), nil
 }
 
 func TestOpenIDClient(t *testing.T) {
@@ -83,4 +105,17 @@ func TestJoseAPI(t *testing.T) {
 	tokens := mustSignIn(t, s)
 	p := party{"api.mjs", url.Values{"ACCESS_TOKEN": {tokens.AccessToken}, "ID_TOKEN": {tokens.IDToken}}}
 	p.run(t, s, newBrowser(t, s))
+}
+
+func TestLogoutByOpenIDClient(t *testing.T) {
+	const back = "https://spa.example.com/"
+	s := startServerWith(t, `
+  - client_id: leaver
+    preset: spa
+    first_party: true
+    redirect_uris: [`+spaCallback+`]
+    post_logout_redirect_uris: [`+back+`]
+    scope: openid
+`, "")
+	party{"logout.mjs", url.Values{"CLIENT_ID": {"leaver"}, "REDIRECT_URI": {spaCallback}, "POST_LOGOUT_REDIRECT_URI": {back}}}.run(t, s, newBrowser(t, s))
 }

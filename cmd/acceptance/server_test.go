@@ -19,9 +19,10 @@ import (
 
 // What the configuration of every test server holds.
 const (
-	apiResource = "https://api.example.com"
-	password    = "correct horse battery staple"
-	secret      = "Zk3vQ9sT1xW7rB5nM2cL8pH4dF6gJ0aY"
+	apiResource  = "https://api.example.com"
+	nextResource = "https://stock.example.com" // an API that the first one calls
+	password     = "correct horse battery staple"
+	secret       = "Zk3vQ9sT1xW7rB5nM2cL8pH4dF6gJ0aY"
 
 	spaCallback     = "https://spa.example.com/callback"
 	webCallback     = "https://web.example.com/callback"
@@ -34,6 +35,7 @@ listen: %[1]s
 storage: {bolt: {path: %[2]s/authzd.db}}
 resources:
   - {resource: "` + apiResource + `", name: Orders API, scopes: [orders.read, orders.write]}
+  - {resource: "` + nextResource + `", name: Stock API, scopes: [stock.read]}
 clients:
   - client_id: spa
     preset: spa
@@ -60,6 +62,7 @@ clients:
     client_secret: ` + secret + `
     scope: orders.read orders.write
     resources: [` + apiResource + `]
+%[4]s
 users:
   - username: alice
     password: ` + password + `
@@ -94,6 +97,12 @@ type process struct {
 // file. However the test ends, the process must stop cleanly, without a panic or a data race.
 func startServer(t *testing.T, more string) *server {
 	t.Helper()
+	return startServerWith(t, "", more)
+}
+
+// startServerWith is startServer with more entries of the list of clients.
+func startServerWith(t *testing.T, clients, more string) *server {
+	t.Helper()
 	// Not t.TempDir, whose path may be too long for the admin socket.
 	dir, err := os.MkdirTemp("", "authzd-")
 	if err != nil {
@@ -105,7 +114,7 @@ func startServer(t *testing.T, more string) *server {
 	for { // another process may take the port between here and there
 		s.addr = freeAddr()
 		s.issuer = "http://" + s.addr
-		text := fmt.Sprintf(configuration, s.addr, dir, more)
+		text := fmt.Sprintf(configuration, s.addr, dir, more, clients)
 		if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

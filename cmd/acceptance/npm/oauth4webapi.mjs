@@ -62,4 +62,4 @@ const response = await oauth.introspectionRequest(as, reader, authenticate, refr
 const answer = await oauth.processIntrospectionResponse(as, reader, response)
 await oauth.validateApplicationLevelSignature(as, response, insecure)
 assert.equal(answer.active, true)
-assert.equal(answer.cnf.jkt, await oauth.calculateThumbprint?.(keyPair.publicKey) ?? answer.cnf.jkt)
+assert.equal(answer.cnf.jkt, await DPoP.calculateThumbprint())
