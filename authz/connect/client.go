@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 )
 
@@ -20,26 +19,13 @@ const (
 	headerLimit = 64 << 10         // bytes
 )
 
-// NewHTTPClient returns a client for Config.HTTPClient. It trusts the system's certificate
-// authorities and, if caFile is not empty, those in that PEM file too.
-func NewHTTPClient(caFile string) (*http.Client, error) {
+// NewHTTPClient returns a client for Config.HTTPClient. It trusts these certificate authorities;
+// nil: those of the system.
+func NewHTTPClient(roots *x509.CertPool) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = headerLimit
-	if caFile != "" {
-		roots, err := x509.SystemCertPool()
-		if err != nil {
-			return nil, fmt.Errorf("system certificate authorities: %w", err)
-		}
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca file: %w", err)
-		}
-		if !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca file %s: no PEM certificate in it", caFile)
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	}
-	return &http.Client{Transport: transport}, nil
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return &http.Client{Transport: transport}
 }
 
 // guarded returns a copy of client that keeps our limits.

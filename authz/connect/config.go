@@ -52,9 +52,7 @@ func (cfg *Config) complete() error {
 		cfg.Scopes = append([]string{oidc.ScopeOpenID}, cfg.Scopes...)
 	}
 	if cfg.HTTPClient == nil {
-		client, err := NewHTTPClient("")
-		cfg.HTTPClient = client
-		errs = append(errs, err)
+		cfg.HTTPClient = NewHTTPClient(nil)
 	}
 	return errors.Join(errs...)
 }

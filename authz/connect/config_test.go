@@ -1,8 +1,6 @@
 package connect_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,20 +60,5 @@ func TestNew(t *testing.T) {
 				t.Errorf("id %q, name %q, type %q", c.ID(), c.Name(), c.Type())
 			}
 		})
-	}
-}
-
-func TestNewHTTPClient(t *testing.T) {
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{empty, empty + ".missing"} {
-		if _, err := connect.NewHTTPClient(file); err == nil {
-			t.Errorf("%s was taken", filepath.Base(file))
-		}
-	}
-	if _, err := connect.NewHTTPClient(""); err != nil {
-		t.Error(err)
 	}
 }

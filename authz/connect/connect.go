@@ -55,7 +55,7 @@ type Config struct {
 
 	// HTTPClient makes the requests to the upstream; NewHTTPClient makes one that trusts a private
 	// CA. New works on a copy that has a time limit and follows no redirect to another host. Nil:
-	// NewHTTPClient("").
+	// NewHTTPClient(nil).
 	HTTPClient *http.Client
 }
 

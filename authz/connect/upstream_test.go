@@ -2,14 +2,13 @@ package connect_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -42,11 +41,11 @@ type upstream struct {
 func startUpstream(t *testing.T) *upstream {
 	t.Helper()
 	u := wrap(oidc.StartTestProvider(t))
-	client, err := connect.NewHTTPClient(u.caFile(t))
-	if err != nil {
-		t.Fatal(err)
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(u.CACert())) {
+		t.Fatal("the provider has no certificate")
 	}
-	u.road.next = client.Transport
+	u.road.next = connect.NewHTTPClient(roots).Transport
 	return u
 }
 
@@ -65,15 +64,6 @@ func wrap(p *oidc.TestProvider) *upstream {
 	u := &upstream{TestProvider: p, road: r, client: &http.Client{Transport: r}}
 	u.setUser(nil, nil)
 	return u
-}
-
-func (u *upstream) caFile(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, []byte(u.CACert()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // setUser makes alice the only user. Nil values of change remove a claim.

@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
@@ -121,10 +122,11 @@ func newConnectors(cfg *config.Config) ([]connect.Config, error) {
 	if len(cfg.Connectors) == 0 {
 		return nil, nil
 	}
-	httpClient, err := connect.NewHTTPClient(cfg.Outbound.CAFile)
+	roots, err := outbound.Roots(cfg.Outbound.CAFile)
 	if err != nil {
 		return nil, fmt.Errorf("outbound: %w", err)
 	}
+	httpClient := connect.NewHTTPClient(roots)
 	var connectors []connect.Config
 	for _, e := range cfg.Connectors {
 		connectors = append(connectors, connect.Config{

@@ -1,0 +1,92 @@
+package outbound
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"syscall"
+)
+
+// Not every address of the IPv4 space, and of the IPv6 space that is in use, is somebody's on the
+// Internet (IANA special-purpose address registries, RFC 6890).
+var (
+	special4 = prefixes(
+		"0.0.0.0/8",       // this network
+		"10.0.0.0/8",      // private (RFC 1918)
+		"100.64.0.0/10",   // carrier-grade NAT (RFC 6598)
+		"127.0.0.0/8",     // loopback
+		"169.254.0.0/16",  // link-local, cloud metadata
+		"172.16.0.0/12",   // private
+		"192.0.0.0/24",    // protocol assignments
+		"192.0.2.0/24",    // documentation
+		"192.88.99.0/24",  // 6to4 relays
+		"192.168.0.0/16",  // private
+		"198.18.0.0/15",   // benchmarks
+		"198.51.100.0/24", // documentation
+		"203.0.113.0/24",  // documentation
+		"224.0.0.0/4",     // multicast
+		"240.0.0.0/4",     // reserved, broadcast
+	)
+	global6  = netip.MustParsePrefix("2000::/3") // all that has been given out (RFC 4291 section 2.4)
+	special6 = prefixes(
+		"2001::/23",     // protocol assignments, among them Teredo, which embeds IPv4 addresses
+		"2001:db8::/32", // documentation
+		"2002::/16",     // 6to4, which embeds IPv4 addresses
+		"3fff::/20",     // documentation
+	)
+	// nat64 reaches the IPv4 address in its last four bytes (RFC 6052 section 2.1). A machine that
+	// has IPv6 alone finds every IPv4 host there.
+	nat64 = netip.MustParsePrefix("64:ff9b::/96")
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
+// isPublic tells whether an address is on the Internet, for all that can be seen from it.
+func isPublic(addr netip.Addr) bool {
+	addr = addr.WithZone("").Unmap()
+	switch {
+	case addr.Is4():
+		return !within(addr, special4)
+	case nat64.Contains(addr):
+		b := addr.As16()
+		return isPublic(netip.AddrFrom4([4]byte(b[12:])))
+	}
+	return global6.Contains(addr) && !within(addr, special6)
+}
+
+func within(addr netip.Addr, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(addr) })
+}
+
+// mayDial is for https.
+func (c *Client) mayDial(addr netip.Addr) error {
+	if isPublic(addr) {
+		return nil
+	}
+	return c.mayDialPlain(addr)
+}
+
+// mayDialPlain is for http: what goes unprotected stays in the networks that the operator named.
+func (c *Client) mayDialPlain(addr netip.Addr) error {
+	if within(addr.WithZone("").Unmap(), c.allowed) {
+		return nil
+	}
+	return fmt.Errorf("%w %s", ErrBlocked, addr)
+}
+
+// control is a net.Dialer.Control: it sees the address that the socket is about to connect to.
+func control(mayDial func(netip.Addr) error) func(network, address string, _ syscall.RawConn) error {
+	return func(_, address string, _ syscall.RawConn) error {
+		addrPort, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("%w: not an address", ErrBlocked)
+		}
+		return mayDial(addrPort.Addr())
+	}
+}

@@ -1,0 +1,160 @@
+// Package outbound fetches what strangers point us at: the jwks_uri, request_uri and
+// sector_identifier_uri of a client, its metadata document, its back-channel logout URI. Whoever may
+// name a URL could otherwise make this server knock at the doors of its own network (server-side
+// request forgery), or keep it waiting and reading for ever.
+//
+//	Cache.Get -> one fetch for all who wait -> Client.Get
+//	    Client.Get / PostForm: CheckURL -> a free place (limiter) -> resolve -> each address checked
+//	    as it is dialled -> TLS -> status, type, size -> Document
+//
+// The address is judged at the socket, after the name has been resolved, so a name that changes its
+// mind in between gains nothing. No redirect is followed, no proxy used, and no cookie or credential
+// sent. Upstream identity providers are the operator's choice and have their own client, in connect.
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"time"
+)
+
+const (
+	usualTimeout = 5 * time.Second
+	usualBytes   = 64 << 10 // of a document
+	headerBytes  = 32 << 10 // of an answer
+	userAgent    = "authzd"
+)
+
+// Why a URL was not fetched, for errors.Is. The text of an error is for the log: it names the host
+// and address, never the path or query of the URL, and nothing of the answer.
+var (
+	ErrURL      = errors.New("not a URL that is called")
+	ErrBlocked  = errors.New("blocked address")
+	ErrBusy     = errors.New("too many calls under way")
+	ErrStatus   = errors.New("unexpected status") // redirects included
+	ErrTooLarge = errors.New("document too large")
+	ErrType     = errors.New("unexpected content type")
+)
+
+// Config is what New needs. Its zero value reaches public addresses only, over https.
+type Config struct {
+	// AllowPrivateNetworks may be reached although they are not public, and over plain http too.
+	AllowPrivateNetworks []netip.Prefix
+	// RootCAs are trusted to vouch for servers; nil: those of the system.
+	RootCAs *x509.CertPool
+	// Timeout is for one call, from the wait for a free place to the last byte; 0: 5 seconds.
+	Timeout time.Duration
+	// Resolver finds the addresses of hosts; nil: that of the system, without cgo, whose lookups
+	// could not be cancelled.
+	Resolver *net.Resolver
+}
+
+// Client makes guarded calls. Its limits on concurrency are its own: callers who must not be able to
+// starve one another get a Client each.
+type Client struct {
+	allowed []netip.Prefix
+	timeout time.Duration
+	limiter *limiter
+	secure  *http.Client // https
+	plain   *http.Client // http, to allowed networks only
+}
+
+// New checks the configuration. It resolves and dials nothing.
+func New(cfg Config) (*Client, error) {
+	for _, network := range cfg.AllowPrivateNetworks {
+		if !network.IsValid() || network.Addr().Is4In6() {
+			return nil, fmt.Errorf("network %q: not a prefix such as 10.0.0.0/8 or fd00::/8", network)
+		}
+	}
+	c := &Client{allowed: cfg.AllowPrivateNetworks, timeout: cfg.Timeout, limiter: newLimiter()}
+	if c.timeout <= 0 {
+		c.timeout = usualTimeout
+	}
+	resolver := cfg.Resolver
+	if resolver == nil {
+		resolver = &net.Resolver{PreferGo: true}
+	}
+	c.secure = newHTTPClient(resolver, cfg.RootCAs, c.mayDial)
+	c.plain = newHTTPClient(resolver, nil, c.mayDialPlain)
+	return c, nil
+}
+
+// Roots returns the certificate authorities of the system and those in a PEM file, for
+// Config.RootCAs. Without a file it is nil: the system's.
+func Roots(caFile string) (*x509.CertPool, error) {
+	if caFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("ca file: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("system certificate authorities: %w", err)
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca file %s: no PEM certificate in it", caFile)
+	}
+	return roots, nil
+}
+
+// newHTTPClient keeps no connection after its call: strangers' servers don't get to hold any open,
+// and every call is dialled, and therefore checked, anew.
+func newHTTPClient(resolver *net.Resolver, roots *x509.CertPool, mayDial func(netip.Addr) error) *http.Client {
+	dialer := &net.Dialer{Resolver: resolver, Control: control(mayDial)}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+			DisableKeepAlives:      true,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: headerBytes,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Want says what document a caller expects.
+type Want struct {
+	Types    []string // media types; empty: any
+	MaxBytes int64    // of the body; 0: 64 KiB
+}
+
+// Document is what a URL had to say.
+type Document struct {
+	Body        []byte
+	ContentType string        // the media type, in lower case, without parameters
+	Fresh       time.Duration // may be used for so long, 1 minute to 24 hours
+}
+
+// Get fetches a document: an answer of status 200 that is as wanted.
+func (c *Client) Get(ctx context.Context, rawURL string, want Want) (*Document, error) {
+	var doc *Document
+	err := c.call(ctx, http.MethodGet, rawURL, nil, want, func(resp *http.Response) (err error) {
+		doc, err = readDocument(resp, want)
+		return err
+	})
+	return doc, err
+}
+
+// PostForm sends a form and returns the status of the answer. A redirect is not followed: its status
+// is an error.
+func (c *Client) PostForm(ctx context.Context, rawURL string, form url.Values) (status int, err error) {
+	err = c.call(ctx, http.MethodPost, rawURL, form, Want{}, func(resp *http.Response) error {
+		status = resp.StatusCode
+		if status >= 300 && status < 400 {
+			return fmt.Errorf("%w %d, a redirect", ErrStatus, status)
+		}
+		return nil
+	})
+	return status, err
+}
