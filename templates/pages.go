@@ -23,17 +23,12 @@ type Client struct {
 
 	// PublishedBy is the host that vouches for an app which registered itself: that of its client ID
 	// metadata document, or of its redirect URI. Empty: the operator knows the app. Others are called
-	// unknown, and their logo is not shown: it could be anybody's.
+	// unknown: their name and logo could be anybody's.
 	PublishedBy string
 }
 
 // Logo is the URL of the logo, or "" if there is none to be shown.
-func (c Client) Logo() string {
-	if c.PublishedBy != "" {
-		return ""
-	}
-	return foreignLink(c.LogoURI)
-}
+func (c Client) Logo() string { return foreignLink(c.LogoURI) }
 
 // User is the person who is signed in, as shown to that person.
 type User struct {

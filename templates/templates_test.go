@@ -37,10 +37,9 @@ func TestRenderHeaders(t *testing.T) {
 	const plain = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 	withLogo := strings.Replace(plain, "img-src 'self'", "img-src 'self' https://cdn.example.com", 1)
 	policies := map[string]string{
-		"consent":          withLogo,
-		"consent, details": withLogo,
-		"device":           withLogo,
-		"form post":        plain + "; script-src 'sha256-" + hash(submitScript) + "'",
+		"consent": withLogo, "consent, details": withLogo, "consent, unknown client": withLogo,
+		"device": withLogo, "device, unknown client": withLogo,
+		"form post": plain + "; script-src 'sha256-" + hash(submitScript) + "'",
 		"logged out, frames": plain + "; frame-src https://app.example.com https://shop.example.org http://localhost:4200" +
 			"; script-src 'sha256-" + hash(returnScript) + "'",
 	}
