@@ -14,14 +14,19 @@ import (
 // handler answers a request or returns why it could not; its route says in which form.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// route is one endpoint. A nil get or post is answered with 405.
+// route is one endpoint. A method without a handler is answered with 405.
 type route struct {
-	name  string // in the log and in metrics
-	path  string // below the issuer
-	get   handler
-	post  handler
-	guard guard
+	name     string // in the log and in metrics
+	path     string // below the issuer
+	handlers methods
+	guard    guard
 }
+
+// methods are the handlers of a route. A HEAD is answered as a GET without its body.
+type methods struct{ get, post, put, delete handler }
+
+// routeMethods are all that a route can have handlers for.
+var routeMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete}
 
 // guard is what stands before a route's handlers and gives their errors a form.
 type guard int
@@ -37,30 +42,30 @@ const (
 // routeTable is every route there is.
 func (s *Server) routeTable() []route {
 	return []route{
-		{"jwks", "/jwks.json", s.jwks, nil, public},
-		{"discovery", "/.well-known/openid-configuration", s.discovery, nil, public},
-		{"discovery", "/.well-known/oauth-authorization-server", s.discovery, nil, public},
+		{"jwks", "/jwks.json", methods{get: s.jwks}, public},
+		{"discovery", "/.well-known/openid-configuration", methods{get: s.discovery}, public},
+		{"discovery", "/.well-known/oauth-authorization-server", methods{get: s.discovery}, public},
 
-		{"token", "/token", nil, s.token, api},
-		{"userinfo", "/userinfo", s.userinfo, s.userinfo, api},
-		{"introspect", "/introspect", nil, s.introspect, api},
-		{"revoke", "/revoke", nil, s.revoke, api},
-		{"session", "/session", s.sessionStatus, nil, api},
-		{"session_activity", "/session/activity", nil, s.sessionActivity, api},
+		{"token", "/token", methods{post: s.token}, api},
+		{"userinfo", "/userinfo", methods{get: s.userinfo, post: s.userinfo}, api},
+		{"introspect", "/introspect", methods{post: s.introspect}, api},
+		{"revoke", "/revoke", methods{post: s.revoke}, api},
+		{"session", "/session", methods{get: s.sessionStatus}, api},
+		{"session_activity", "/session/activity", methods{post: s.sessionActivity}, api},
 
-		{"authorize", "/authorize", s.authorize, s.authorize, entry},
-		{"login", "/login", s.loginPage, s.login, page},
-		{"login_upstream", "/login/{connector}", s.beginUpstream, nil, page},
-		{"callback", "/callback/{connector}", s.finishUpstream, nil, entry},
-		{"select_account", "/select-account", s.selectAccountPage, s.selectAccount, page},
-		{"consent", "/consent", s.consentPage, s.consent, page},
-		{"logout", "/logout", s.logoutPage, s.logout, entry},
-		{"account", "/account", s.accountPage, s.withdrawConsent, page},
-		{"home", "/", s.home, nil, page},
+		{"authorize", "/authorize", methods{get: s.authorize, post: s.authorize}, entry},
+		{"login", "/login", methods{get: s.loginPage, post: s.login}, page},
+		{"login_upstream", "/login/{connector}", methods{get: s.beginUpstream}, page},
+		{"callback", "/callback/{connector}", methods{get: s.finishUpstream}, entry},
+		{"select_account", "/select-account", methods{get: s.selectAccountPage, post: s.selectAccount}, page},
+		{"consent", "/consent", methods{get: s.consentPage, post: s.consent}, page},
+		{"logout", "/logout", methods{get: s.logoutPage, post: s.logout}, entry},
+		{"account", "/account", methods{get: s.accountPage, post: s.withdrawConsent}, page},
+		{"home", "/", methods{get: s.home}, page},
 
-		{"livez", "/livez", plain(s.health.Live), nil, probe},
-		{"readyz", "/readyz", plain(s.health.Ready), nil, probe},
-		{"readyz", "/healthz", plain(s.health.Ready), nil, probe},
+		{"livez", "/livez", methods{get: plain(s.health.Live)}, probe},
+		{"readyz", "/readyz", methods{get: plain(s.health.Ready)}, probe},
+		{"readyz", "/healthz", methods{get: plain(s.health.Ready)}, probe},
 	}
 }
 
@@ -91,7 +96,7 @@ func (s *Server) routes() http.Handler {
 		router.Handle(s.issuer.Path+"/playground", named("playground", s.config.Playground))
 		router.PathPrefix(s.issuer.Path + "/playground/").Handler(named("playground", s.config.Playground))
 	}
-	router.NotFoundHandler = s.guarded(route{"not_found", "", s.notFound, s.notFound, page})
+	router.NotFoundHandler = s.guarded(route{"not_found", "", methods{get: s.notFound, post: s.notFound}, page})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for strings.Contains(r.URL.Path, "//") {
 			r.URL.Path = strings.ReplaceAll(r.URL.Path, "//", "/")
@@ -138,8 +143,9 @@ func (s *Server) guarded(rt route) http.Handler {
 		var err error
 		switch {
 		case handle == nil:
-			w.Header().Set("Allow", rt.allowed())
-			err = &Error{Status: http.StatusMethodNotAllowed, Code: errMethodNotAllowed, Description: "This endpoint takes " + rt.allowed() + "."}
+			allowed := strings.Join(rt.allowed(), ", ")
+			w.Header().Set("Allow", allowed)
+			err = &Error{Status: http.StatusMethodNotAllowed, Code: errMethodNotAllowed, Description: "This endpoint takes " + allowed + "."}
 		case rt.guard == page && sameOrigin.Check(r) != nil:
 			err = &Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
 		default:
@@ -162,21 +168,26 @@ func (s *Server) guarded(rt route) http.Handler {
 func (rt route) handler(method string) handler {
 	switch {
 	case method == http.MethodGet, method == http.MethodHead && rt.guard != entry:
-		return rt.get
+		return rt.handlers.get
 	case method == http.MethodPost:
-		return rt.post
+		return rt.handlers.post
+	case method == http.MethodPut:
+		return rt.handlers.put
+	case method == http.MethodDelete:
+		return rt.handlers.delete
 	}
 	return nil
 }
 
-func (rt route) allowed() string {
-	var methods []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+// allowed lists the methods that have a handler.
+func (rt route) allowed() []string {
+	var allowed []string
+	for _, method := range routeMethods {
 		if rt.handler(method) != nil {
-			methods = append(methods, method)
+			allowed = append(allowed, method)
 		}
 	}
-	return strings.Join(methods, ", ")
+	return allowed
 }
 
 // corsHeaders may be sent by a browser app.
@@ -187,7 +198,7 @@ var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protoco
 func (s *Server) cors() *cors.Cors {
 	return cors.New(cors.Options{
 		AllowOriginFunc: func(origin string) bool { return s.config.Clients.HasOrigin(origin) || s.devOrigin(origin) },
-		AllowedMethods:  []string{http.MethodGet, http.MethodHead, http.MethodPost},
+		AllowedMethods:  routeMethods, // all: a browser may read a 405 too
 		AllowedHeaders:  corsHeaders,
 		ExposedHeaders:  []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"},
 		MaxAge:          600, // seconds

@@ -60,6 +60,7 @@ type Metadata struct {
 	Name                   string
 	Secret                 string   // empty for public clients
 	Secrets                []Secret // others that are valid too, for a rotation without downtime
+	SecretHash             []byte   // SHA-256 of a secret that is stored by nothing else, in place of Secret
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	GrantTypes             []string
@@ -143,13 +144,15 @@ func New(m Metadata) (*Client, error) {
 	}
 	public := m.AuthMethod == AuthNone
 	switch {
-	case public && m.Secret != "":
+	case public && (m.Secret != "" || m.SecretHash != nil):
 		return nil, fmt.Errorf("client %s: a public client cannot hold a secret", m.ID)
 	case !public && m.AuthMethod != AuthBasic && m.AuthMethod != AuthPost:
 		return nil, fmt.Errorf("client %s: unknown token_endpoint_auth_method %q", m.ID, m.AuthMethod)
 	case public && slices.Contains(m.GrantTypes, GrantClientCredentials):
 		return nil, fmt.Errorf("client %s: a public client cannot use client_credentials", m.ID)
-	case !public && m.Secret == "":
+	case m.SecretHash != nil && (m.Secret != "" || len(m.SecretHash) != sha256.Size):
+		return nil, fmt.Errorf("client %s: the hash of a secret stands in place of the secret", m.ID)
+	case !public && m.Secret == "" && m.SecretHash == nil:
 		return nil, fmt.Errorf("client %s: %s needs a client_secret", m.ID, m.AuthMethod)
 	}
 	m.RequirePKCE = m.RequirePKCE || public                 // RFC 9700 section 2.1.1
@@ -161,6 +164,9 @@ func New(m Metadata) (*Client, error) {
 		m.AllowedOrigins = originsOf(m.RedirectURIs)
 	}
 	c := &Client{Metadata: m, secretHash: sha256.Sum256([]byte(m.Secret))}
+	if m.SecretHash != nil {
+		c.secretHash = [sha256.Size]byte(m.SecretHash)
+	}
 	c.Secret = "" // its hash is all that is needed from here on
 	return c, nil
 }
