@@ -209,7 +209,11 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 	for _, r := range c.Resources {
 		add(r.Alg)
 	}
-	c.Clients.Each(func(cl *client.Client) { add(jose.SignatureAlgorithm(cl.IDTokenAlg)) })
+	c.Clients.Each(func(cl *client.Client) {
+		for _, alg := range []string{cl.IDTokenAlg, cl.AuthorizationAlg, cl.UserInfoAlg, cl.IntrospectionAlg} {
+			add(jose.SignatureAlgorithm(alg))
+		}
+	})
 	return algs
 }
 

@@ -30,6 +30,7 @@ const (
 	ThirdParty  = "partner" // public, asks for consent
 	Web         = "web"     // confidential, client_secret_basic
 	Worker      = "worker"  // client credentials
+	FAPI        = "fapi"    // confidential, private_key_jwt, PAR, DPoP; see App
 	Secret      = "a secret of the confidential clients"
 	RedirectURI = "https://app.example.com/callback"
 	API         = "https://api.example.com"
@@ -137,7 +138,7 @@ func newClients(t testing.TB, adjust func(m *client.Metadata)) *client.Registry 
 		Scopes: []string{"orders.read"}, Resources: []string{API},
 	}
 	var clients []*client.Client
-	for _, m := range []client.Metadata{spa, partner, web, worker} {
+	for _, m := range []client.Metadata{spa, partner, web, worker, fapiClient(t, public)} {
 		if adjust != nil {
 			adjust(&m)
 		}

@@ -107,6 +107,8 @@ type Metadata struct {
 	ExchangeResources []string        // what its token exchanges may ask for beyond Resources (RFC 8693)
 	InitiateLoginURI  string          // initiate_login_uri (OpenID Connect Core section 4)
 	Logout            Logout
+	RequireJARM       bool   // its authorization responses are signed: a response_mode without jwt is refused
+	Profile           string // security_profile: empty, ProfileFAPI2 or ProfileFAPI2MessageSigning
 }
 
 // Secret is one of several client secrets.
@@ -122,6 +124,7 @@ type TLSSubject struct{ DN, DNS, URI, IP, Email string }
 // Logout is how a client hears that a user has signed out.
 type Logout struct {
 	BackChannelURI      string // backchannel_logout_uri
+	BackChannelSession  bool   // backchannel_logout_session_required
 	FrontChannelURI     string // frontchannel_logout_uri
 	FrontChannelSession bool   // frontchannel_logout_session_required
 }
@@ -137,24 +140,11 @@ func New(m Metadata) (*Client, error) {
 	if m.ID == "" {
 		return nil, errors.New("client without client_id")
 	}
-	for _, u := range slices.Concat(m.RedirectURIs, m.PostLogoutRedirectURIs) {
-		if err := CheckRedirectURI(u); err != nil {
-			return nil, fmt.Errorf("client %s: redirect URI %q: %w", m.ID, u, err)
-		}
+	m.fillProfile()
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("client %s: %w", m.ID, err)
 	}
 	public := m.AuthMethod == AuthNone
-	switch {
-	case public && (m.Secret != "" || m.SecretHash != nil):
-		return nil, fmt.Errorf("client %s: a public client cannot hold a secret", m.ID)
-	case !public && m.AuthMethod != AuthBasic && m.AuthMethod != AuthPost:
-		return nil, fmt.Errorf("client %s: unknown token_endpoint_auth_method %q", m.ID, m.AuthMethod)
-	case public && slices.Contains(m.GrantTypes, GrantClientCredentials):
-		return nil, fmt.Errorf("client %s: a public client cannot use client_credentials", m.ID)
-	case m.SecretHash != nil && (m.Secret != "" || len(m.SecretHash) != sha256.Size):
-		return nil, fmt.Errorf("client %s: the hash of a secret stands in place of the secret", m.ID)
-	case !public && m.Secret == "" && m.SecretHash == nil:
-		return nil, fmt.Errorf("client %s: %s needs a client_secret", m.ID, m.AuthMethod)
-	}
 	m.RequirePKCE = m.RequirePKCE || public                 // RFC 9700 section 2.1.1
 	m.RotateRefreshTokens = m.RotateRefreshTokens || public // RFC 9700 section 2.2.2
 	if m.Name == "" {
@@ -179,6 +169,9 @@ func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantType
 
 // HasOrigin tells whether the client calls from this web origin.
 func (c *Client) HasOrigin(origin string) bool { return slices.Contains(c.AllowedOrigins, origin) }
+
+// usesSecret tells whether the client proves itself by a secret.
+func (m *Metadata) usesSecret() bool { return m.AuthMethod == AuthBasic || m.AuthMethod == AuthPost }
 
 // CheckSecret compares in constant time. A nil client compares too, so that an unknown client
 // costs what a known one does.

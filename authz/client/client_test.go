@@ -13,7 +13,7 @@ func TestNewRefuses(t *testing.T) {
 		"a public client without a user":       {ID: "a", AuthMethod: AuthNone, GrantTypes: []string{GrantClientCredentials}},
 		"a confidential client, but how":       {ID: "a", AuthMethod: AuthBasic},
 		"no method":                            {ID: "a"},
-		"a method that is not offered":         {ID: "a", AuthMethod: "private_key_jwt", Secret: "x"},
+		"a method that is not offered":         {ID: "a", AuthMethod: "client_secret_jwt", Secret: "x"},
 		"a redirect URI with a fragment":       {ID: "a", AuthMethod: AuthNone, RedirectURIs: []string{"https://a.example/#"}},
 		"a logout redirect URI of a browser's": {ID: "a", AuthMethod: AuthNone, PostLogoutRedirectURIs: []string{"javascript:alert(1)"}},
 	} {

@@ -1,0 +1,172 @@
+package client
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// keySet is a JWK Set of one key, which may be private.
+func keySet(t testing.TB, key any, use string) json.RawMessage {
+	t.Helper()
+	raw, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key, KeyID: "1", Use: use}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func ecKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// Each change makes a good client one that must not be.
+func TestNewRefusesMetadata(t *testing.T) {
+	private := ecKey(t)
+	public := keySet(t, private.Public(), "sig")
+	for name, change := range map[string]func(*Metadata){
+		"jwks and jwks_uri":               func(m *Metadata) { m.JWKSURI = "https://a.example/jwks" },
+		"no keys":                         func(m *Metadata) { m.JWKS = nil },
+		"keys for encryption only":        func(m *Metadata) { m.JWKS = keySet(t, private.Public(), "enc") },
+		"a private key":                   func(m *Metadata) { m.JWKS = keySet(t, private, "sig") },
+		"a symmetric key":                 func(m *Metadata) { m.JWKS = keySet(t, []byte(strings.Repeat("k", 32)), "sig") },
+		"jwks that is a list":             func(m *Metadata) { m.JWKS = []byte("[]") },
+		"jwks_uri over http":              func(m *Metadata) { m.JWKS, m.JWKSURI = nil, "http://a.example/jwks" },
+		"a secret beside keys":            func(m *Metadata) { m.Secret = "x" },
+		"secrets beside keys":             func(m *Metadata) { m.Secrets = []Secret{{Value: "x"}} },
+		"an empty secret of several":      func(m *Metadata) { m.AuthMethod, m.Secret, m.Secrets = AuthBasic, "x", []Secret{{}} },
+		"tls_client_auth without a name":  func(m *Metadata) { m.AuthMethod = AuthTLS },
+		"tls_client_auth with two names":  func(m *Metadata) { m.AuthMethod, m.TLSSubject = AuthTLS, TLSSubject{DN: "CN=a", DNS: "a.example"} },
+		"tls_client_auth by a bad IP":     func(m *Metadata) { m.AuthMethod, m.TLSSubject = AuthTLS, TLSSubject{IP: "1.2.3"} },
+		"self-signed without keys":        func(m *Metadata) { m.AuthMethod, m.JWKS = AuthSelfSignedTLS, nil },
+		"public with token exchange":      func(m *Metadata) { m.AuthMethod, m.GrantTypes = AuthNone, []string{GrantTokenExchange} },
+		"public with jwt-bearer":          func(m *Metadata) { m.AuthMethod, m.GrantTypes = AuthNone, []string{GrantJWTBearer} },
+		"assertions by HS256":             func(m *Metadata) { m.AuthAlg = "HS256" },
+		"requests by none":                func(m *Metadata) { m.RequestAlg = "none" },
+		"ID tokens by none":               func(m *Metadata) { m.IDTokenAlg = "none" },
+		"ID tokens by HS256":              func(m *Metadata) { m.IDTokenAlg = "HS256" },
+		"responses by an unknown alg":     func(m *Metadata) { m.AuthorizationAlg = "ES999" },
+		"userinfo by an alg that we lack": func(m *Metadata) { m.UserInfoAlg = "ES512" },
+		"introspection by RS1":            func(m *Metadata) { m.IntrospectionAlg = "RS1" },
+		"an unknown subject type":         func(m *Metadata) { m.SubjectType = "secret" },
+		"pairwise over two hosts": func(m *Metadata) {
+			m.SubjectType, m.RedirectURIs = SubjectPairwise, []string{"https://a.example/", "https://b.example/"}
+		},
+		"a sector over http":              func(m *Metadata) { m.SectorURI = "http://a.example/sector" },
+		"request_uris over http":          func(m *Metadata) { m.RequestURIs = []string{"http://a.example/r"} },
+		"request_uris of a scheme":        func(m *Metadata) { m.RequestURIs = []string{"com.example.app:/r"} },
+		"login over http":                 func(m *Metadata) { m.InitiateLoginURI = "http://a.example/login" },
+		"a registered login on loopback":  func(m *Metadata) { m.Source, m.InitiateLoginURI = Registered, "http://localhost/login" },
+		"back channel with fragment":      func(m *Metadata) { m.Logout.BackChannelURI = "https://a.example/#x" },
+		"back channel with credentials":   func(m *Metadata) { m.Logout.BackChannelURI = "https://u@a.example/" },
+		"front channel on another origin": func(m *Metadata) { m.Logout.FrontChannelURI = "https://a.example:8443/logout" },
+		"an unknown profile":              func(m *Metadata) { m.Profile = "fapi3" },
+		"FAPI with a secret":              func(m *Metadata) { m.Profile, m.AuthMethod, m.JWKS, m.Secret = ProfileFAPI2, AuthBasic, nil, "x" },
+		"FAPI without a method":           func(m *Metadata) { m.Profile, m.AuthMethod = ProfileFAPI2, AuthNone },
+		"FAPI with RS256":                 func(m *Metadata) { m.Profile, m.IDTokenAlg = ProfileFAPI2, "RS256" },
+		"FAPI with who knows what":        func(m *Metadata) { m.Profile, m.IDTokenAlg = ProfileFAPI2, "" },
+		"FAPI with assertions by RS256":   func(m *Metadata) { m.Profile, m.AuthAlg = ProfileFAPI2, "RS256" },
+		"FAPI on loopback": func(m *Metadata) {
+			m.Profile, m.RedirectURIs = ProfileFAPI2MessageSigning, []string{"http://127.0.0.1/"}
+		},
+	} {
+		m := Metadata{ID: "a", AuthMethod: AuthPrivateKeyJWT, JWKS: public, IDTokenAlg: "ES256", RedirectURIs: []string{"https://a.example/cb"}}
+		if _, err := New(m); err != nil {
+			t.Fatalf("a good client: %v", err)
+		}
+		change(&m)
+		if _, err := New(m); err == nil {
+			t.Errorf("%s is accepted", name)
+		} else if !strings.HasPrefix(err.Error(), "client a: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A profile is one word for many demands.
+func TestProfile(t *testing.T) {
+	m := Metadata{
+		ID: "a", AuthMethod: AuthPrivateKeyJWT, JWKS: keySet(t, ecKey(t).Public(), ""), IDTokenAlg: "PS256",
+		Profile: ProfileFAPI2, RotateRefreshTokens: true,
+	}
+	c, err := New(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.RequirePAR || !c.RequirePKCE || !c.StrictAudience || !c.DPoPBound || c.RotateRefreshTokens || c.RequireSigned || c.RequireJARM {
+		t.Errorf("%+v", c.Metadata)
+	}
+	m.Profile, m.TLSBound = ProfileFAPI2MessageSigning, true
+	if c, err = New(m); err != nil {
+		t.Fatal(err)
+	}
+	if !c.RequireSigned || !c.RequireJARM || c.DPoPBound || c.AuthorizationAlg != "PS256" || c.IntrospectionAlg != "PS256" {
+		t.Errorf("%+v", c.Metadata)
+	}
+}
+
+func TestParseKeys(t *testing.T) {
+	good := `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, set := range map[string]string{
+		"nothing":            ``,
+		"no object":          `[]`,
+		"no list":            `{"keys":{}}`,
+		"no key":             `{"keys":[]}`,
+		"unknown keys only":  `{"keys":[{"kty":"XX"}]}`,
+		"a string for a key": `{"keys":["` + "x" + `"]}`,
+		"null for a key":     `{"keys":[null]}`,
+		"off the curve":      `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"5Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`,
+		"a weak RSA key":     string(keySet(t, small.Public(), "")),
+		"too many":           `{"keys":[` + strings.Repeat(good+",", maxKeys) + good + `]}`,
+	} {
+		if keys, err := ParseKeys([]byte(set)); err == nil {
+			t.Errorf("%s: %v", name, keys)
+		}
+	}
+	for _, member := range privateMembers {
+		_, err := ParseKeys([]byte(`{"keys":[` + good + `,{"kty":"XX","` + member + `":null}]}`))
+		if !errors.Is(err, ErrPrivateKey) {
+			t.Errorf("private member %s: %v", member, err)
+		}
+	}
+	keys, err := ParseKeys([]byte(`{"keys":[{"kty":"XX","use":"sig"},` + good + `]}`))
+	if err != nil || len(keys) != 1 {
+		t.Errorf("%v, %v", keys, err)
+	}
+}
+
+func FuzzParseKeys(f *testing.F) {
+	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`))
+	f.Add([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"oct","k":"AA"}]}`))
+	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AA","x5c":["AA"]}]}`))
+	f.Fuzz(func(t *testing.T, set []byte) {
+		keys, err := ParseKeys(set)
+		if err != nil {
+			return
+		}
+		for _, k := range keys {
+			if !k.IsPublic() {
+				t.Errorf("%s: a key that is not public", set)
+			}
+			if _, symmetric := k.Key.([]byte); symmetric {
+				t.Errorf("%s: a symmetric key", set)
+			}
+		}
+	})
+}

@@ -1,0 +1,57 @@
+package client
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Security profiles: one word for all that a standard demands of a client.
+const (
+	ProfileFAPI2               = "fapi2"                 // FAPI 2.0 Security Profile
+	ProfileFAPI2MessageSigning = "fapi2-message-signing" // and FAPI 2.0 Message Signing
+)
+
+// fillProfile sets what the profile demands, where the client has a choice in nothing.
+func (m *Metadata) fillProfile() {
+	if m.Profile == "" {
+		return
+	}
+	m.RequirePAR = true                                           // FAPI 2.0 Security Profile section 5.3.2.2
+	m.RequirePKCE = true                                          // likewise
+	m.StrictAudience = true                                       // section 5.3.2.1
+	m.RotateRefreshTokens = false                                 // section 5.3.2.1: the refresh tokens are bound to the client
+	m.DPoPBound = m.DPoPBound || !m.TLSBound                      // section 5.3.2.1: sender-constrained access tokens
+	m.AuthorizationAlg = cmp.Or(m.AuthorizationAlg, m.IDTokenAlg) // the server's default may be RS256
+	m.IntrospectionAlg = cmp.Or(m.IntrospectionAlg, m.IDTokenAlg)
+	if m.Profile == ProfileFAPI2MessageSigning {
+		m.RequireSigned = true // FAPI 2.0 Message Signing section 5.3
+		m.RequireJARM = true   // section 5.4
+	}
+}
+
+// checkProfile refuses what contradicts the profile. checkAlgs knows its algorithms.
+func (m *Metadata) checkProfile() error {
+	switch m.Profile {
+	case "":
+		return nil
+	case ProfileFAPI2, ProfileFAPI2MessageSigning:
+	default:
+		return fmt.Errorf("unknown security_profile %q", m.Profile)
+	}
+	switch m.AuthMethod {
+	case AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS:
+	default: // section 5.3.2.1
+		return fmt.Errorf("%s demands private_key_jwt or a TLS certificate, not %s", m.Profile, m.AuthMethod)
+	}
+	if m.IDTokenAlg == "" { // the server's default may be RS256
+		return errors.New(m.Profile + " needs an id_token_signed_response_alg")
+	}
+	for _, u := range m.RedirectURIs { // section 5.3.2.2
+		if !strings.HasPrefix(u, "https:") {
+			return fmt.Errorf("%s allows no redirect URI but https: %q", m.Profile, u)
+		}
+	}
+	return nil
+}
