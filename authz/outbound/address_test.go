@@ -41,7 +41,7 @@ var notURLs = []string{
 	"https://example.com:-1/", "https://example.com:/", "https://example.com:443:80/", "https://example.com:https/",
 	"https://exa mple.com/", " https://example.com/", "https://example.com/\r\nHost: a", "https://example.com/\x00", "https://example.com\\@a/",
 	"https://münchen.example/", "https://example.com/ü", "https://[::1", "https://::1/", "https://[example.com]/", "https://a%25b/", "https://%zz/",
-	"https://./", "https://../",
+	"https://./", "https://../", "https://%DD.example.com/", "https://a=b.example.com/", "https://a<b.example.com/", "https://a,b/", "https://'a'/",
 }
 
 func TestURLsThatAreNotCalled(t *testing.T) {

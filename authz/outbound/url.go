@@ -54,8 +54,8 @@ func (c *Client) checkHost(u *url.URL) error {
 	host := u.Hostname()
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
-		if endsInNumber(host) || strings.ContainsAny(host, ":%") {
-			return fmt.Errorf("%w: its host is a malformed address", ErrURL)
+		if strings.Trim(strings.ToLower(host), hostCharacters) != "" || endsInNumber(host) {
+			return fmt.Errorf("%w: its host is neither a name nor an address", ErrURL)
 		}
 		return nil
 	}
@@ -67,6 +67,9 @@ func (c *Client) checkHost(u *url.URL) error {
 	}
 	return c.mayDial(addr)
 }
+
+// hostCharacters are those of a name (RFC 952, RFC 1123), and the underscore that some have.
+const hostCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 func isPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
