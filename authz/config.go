@@ -17,6 +17,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -36,6 +37,7 @@ type Config struct {
 	Users     []account.Seed // created if absent, never overwritten
 
 	Connectors []connect.Config // RedirectURI is filled in here
+	Outbound   outbound.Config  // for the URLs that clients name
 	Branding   templates.Branding
 
 	Lifetimes Lifetimes

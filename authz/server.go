@@ -32,6 +32,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -55,6 +56,7 @@ type Server struct {
 	accounts   *account.Directory
 	sessions   *session.Sessions
 	connectors []connect.Connector
+	outbound   *outbound.Client
 	pages      *templates.Renderer
 	observer   *observe.Observer
 	health     *observe.Health
@@ -82,7 +84,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openAccounts, s.openConnectors, s.openPages, s.openObserver,
+		s.openKeys, s.openAccounts, s.openConnectors, s.openOutbound, s.openPages, s.openObserver,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -132,6 +134,11 @@ func (s *Server) openConnectors(context.Context) error {
 		s.connectors = append(s.connectors, connector)
 	}
 	return nil
+}
+
+func (s *Server) openOutbound(context.Context) (err error) {
+	s.outbound, err = outbound.New(s.config.Outbound)
+	return err
 }
 
 func (s *Server) openPages(context.Context) (err error) {

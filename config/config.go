@@ -186,6 +186,10 @@ type Signing struct {
 
 // Outbound is for the connections that authzd itself opens.
 type Outbound struct {
+	// AllowPrivateNetworks (CIDR) may be called although they are not public, over http too: by
+	// default no URL that a client names leads into a private network. Connectors go anywhere.
+	AllowPrivateNetworks []netip.Prefix `yaml:"allow_private_networks"`
+
 	// CAFile is a PEM bundle of authorities that are trusted in addition to the system's.
 	CAFile string `yaml:"ca_file"`
 }

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/x509"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -25,15 +28,16 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	if err != nil {
 		return authz.Config{}, err
 	}
-	connectors, err := newConnectors(cfg)
+	roots, err := outbound.Roots(cfg.Outbound.CAFile)
 	if err != nil {
-		return authz.Config{}, err
+		return authz.Config{}, fmt.Errorf("outbound: %w", err)
 	}
 	c := authz.Config{
 		Issuer:     cfg.Issuer,
 		Dev:        dev,
 		Clients:    clients,
-		Connectors: connectors,
+		Connectors: newConnectors(cfg.Connectors, roots),
+		Outbound:   outbound.Config{AllowPrivateNetworks: cfg.Outbound.AllowPrivateNetworks, RootCAs: roots},
 		Branding:   templates.Branding{Name: cfg.Branding.Name, LogoFile: cfg.Branding.LogoFile, CSS: cfg.Branding.CSS},
 		Lifetimes: authz.Lifetimes{
 			AccessToken:  cfg.Lifetimes.AccessToken,
@@ -66,6 +70,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		c.Users = append(c.Users, newSeed(u))
 	}
 	if dev {
+		c.Outbound.AllowPrivateNetworks = append(slices.Clone(c.Outbound.AllowPrivateNetworks), loopback...)
 		if c.Playground, err = playground.New(playground.Config{
 			Issuer: cfg.Issuer, ClientID: "playground", Resource: cfg.Issuer + "/playground/api",
 		}); err != nil {
@@ -74,6 +79,9 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	}
 	return c, nil
 }
+
+// loopback may be reached in development, where the clients are on this machine too.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 func newClients(entries []config.Client) (*client.Registry, error) {
 	var clients []*client.Client
@@ -118,17 +126,10 @@ func newClients(entries []config.Client) (*client.Registry, error) {
 	return client.NewRegistry(clients...)
 }
 
-func newConnectors(cfg *config.Config) ([]connect.Config, error) {
-	if len(cfg.Connectors) == 0 {
-		return nil, nil
-	}
-	roots, err := outbound.Roots(cfg.Outbound.CAFile)
-	if err != nil {
-		return nil, fmt.Errorf("outbound: %w", err)
-	}
+func newConnectors(entries []config.Connector, roots *x509.CertPool) []connect.Config {
 	httpClient := connect.NewHTTPClient(roots)
 	var connectors []connect.Config
-	for _, e := range cfg.Connectors {
+	for _, e := range entries {
 		connectors = append(connectors, connect.Config{
 			ID:                 e.ID,
 			Type:               e.Type,
@@ -142,7 +143,7 @@ func newConnectors(cfg *config.Config) ([]connect.Config, error) {
 			HTTPClient:         httpClient,
 		})
 	}
-	return connectors, nil
+	return connectors
 }
 
 func newSeed(u config.User) account.Seed {
