@@ -2,7 +2,7 @@
 // are theirs.
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
-//	                            authenticate.go, throttle.go, password.go, phc.go
+//	                            authenticate.go, failures.go, password.go, phc.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
 //	                            else a proven e-mail address of a user -> link
 //	                            else an address of a user -> *LinkRequiredError -> sign in -> Link
@@ -62,13 +62,13 @@ const maxAttempts = 5
 type Directory struct {
 	store     storage.Store
 	passwords *Passwords
-	failures  *throttle
+	failures  *failures
 	pace      time.Duration
 }
 
 // New returns the directory kept in store. Passwords are verified, and hashed anew, by passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
-	return &Directory{store: store, passwords: passwords, failures: newThrottle(), pace: failurePace}
+	return &Directory{store: store, passwords: passwords, failures: newFailures(), pace: failurePace}
 }
 
 // Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.
