@@ -61,7 +61,7 @@ func (s *Server) discoveryDocument() []byte {
 		"claims_supported":                               supportedClaims(),
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{"query", "fragment", "form_post"},
-		"grant_types_supported":                          grantTypes,
+		"grant_types_supported":                          s.grantTypes,
 		"subject_types_supported":                        []string{"public"},
 		"id_token_signing_alg_values_supported":          algs,
 		"token_endpoint_auth_methods_supported":          append(secretMethods, client.AuthNone),

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -9,12 +8,10 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/ory/fosite"
 
-	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -83,28 +80,13 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		return err
 	}
 
-	grant := &storage.Grant{
-		Authorization: code.Authorization,
-		Offline:       slices.Contains(code.Scopes, "offline_access"),
-		CreatedAt:     code.CreatedAt, // when the user granted it: a withdrawal since then counts
-		ExpiresAt:     x.now.Add(cmp.Or(x.client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
-	}
-	if !x.client.May(client.GrantRefreshToken) {
-		grant.ExpiresAt = x.now.Add(s.accessTokenLifetime(x.client) + clockSkew)
-	}
-	if err := s.useGrant(ctx, x, code.GrantID, grant); err != nil {
+	if err := s.openGrant(ctx, x, code.GrantID, code.Authorization, code.CreatedAt); err != nil {
 		return err
 	}
 	x.nonce = code.Nonce
 	used := *code
 	used.Used = true
-	x.writes = append(x.writes,
-		storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(codeMemory)),
-		storage.Grants.Put(x.grantID, grant, storage.Absent, grant.ExpiresAt))
-	if x.client.May(client.GrantRefreshToken) {
-		x.refreshToken = newToken(prefixRefresh)
-		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
-	}
+	x.writes = append(x.writes, storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(codeMemory)))
 	return nil
 }
 

@@ -1,13 +1,39 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
+
+// openGrant makes the grant that a code becomes, and its first refresh token. grantedAt is when the
+// user granted it: a withdrawal since then counts.
+func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted storage.Authorization, grantedAt time.Time) error {
+	grant := &storage.Grant{
+		Authorization: granted,
+		Offline:       slices.Contains(granted.Scopes, "offline_access"),
+		CreatedAt:     grantedAt,
+		ExpiresAt:     x.now.Add(cmp.Or(x.client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
+	}
+	if !x.client.May(client.GrantRefreshToken) {
+		grant.ExpiresAt = x.now.Add(s.accessTokenLifetime(x.client) + clockSkew)
+	}
+	if err := s.useGrant(ctx, x, id, grant); err != nil {
+		return err
+	}
+	x.writes = append(x.writes, storage.Grants.Put(id, grant, storage.Absent, grant.ExpiresAt))
+	if x.client.May(client.GrantRefreshToken) {
+		x.refreshToken = newToken(prefixRefresh)
+		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
+	}
+	return nil
+}
 
 // useGrant lets x speak for a grant, if the resource owner still stands behind it, with what was
 // granted as far as the client is still registered for it. An online grant counts as the session's

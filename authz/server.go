@@ -50,6 +50,7 @@ type Server struct {
 	resources  resourceSet
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm
+	grantTypes []string
 	flows      *keys.Sealer
 	upstream   *keys.Sealer
 	successors *keys.Deriver
@@ -80,6 +81,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.logger = slog.Default()
 	}
 	s.algs = algsInUse(c)
+	s.grantTypes = offeredGrantTypes(c)
 	s.flows = c.Secret.Sealer(purposeFlow)
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)

@@ -29,8 +29,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if grantType == "" {
 		return refuse(errInvalidRequest, "The parameter grant_type is missing.")
 	}
-	if !slices.Contains(grantTypes, grantType) { // fosite would say invalid_request
-		return refuse(errUnsupportedGrantType, "The grant types on offer are "+strings.Join(grantTypes, ", ")+".")
+	if !s.offers(grantType) { // fosite would say invalid_request
+		return refuse(errUnsupportedGrantType, "The grant types on offer are "+strings.Join(s.grantTypes, ", ")+".")
 	}
 	observe.Event(r.Context()).SetGrantType(grantType)
 	var answer fosite.AccessResponder
@@ -44,8 +44,22 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, answer.ToMap())
 }
 
-// grantTypes are the ones that the token endpoint knows.
-var grantTypes = []string{client.GrantAuthorizationCode, client.GrantRefreshToken, client.GrantClientCredentials}
+// offeredGrantTypes are the grant types that the server speaks of: OAuth's own, and of the others those
+// that a client is registered for.
+func offeredGrantTypes(c Config) []string {
+	offered := []string{client.GrantAuthorizationCode, client.GrantRefreshToken, client.GrantClientCredentials}
+	for _, grantType := range []string{client.GrantDeviceCode} {
+		used := false
+		c.Clients.Each(func(cl *client.Client) { used = used || cl.May(grantType) })
+		if used {
+			offered = append(offered, grantType)
+		}
+	}
+	return offered
+}
+
+// offers tells whether a grant type is one of those.
+func (s *Server) offers(grantType string) bool { return slices.Contains(s.grantTypes, grantType) }
 
 // exchange is one attempt at one token request, with the one commit at its end.
 func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessResponder, error) {
