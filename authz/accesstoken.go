@@ -73,7 +73,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 	}
 	if x.grant != nil {
 		claims.Subject = s.subject(x.client, x.user.ID)
-		claims.Session = x.grant.SessionID
+		claims.Session = s.sid(x.client, x.grant.SessionID)
 		claims.AuthTime, claims.ACR, claims.AMR = x.grant.AuthTime.Unix(), x.grant.ACR, x.grant.AMR
 		claims.Roles = x.user.Roles
 		if claims.has("groups") {

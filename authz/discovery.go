@@ -62,7 +62,7 @@ func (s *Server) discoveryDocument() []byte {
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       []string{"query", "fragment", "form_post"},
 		"grant_types_supported":                          s.grantTypes,
-		"subject_types_supported":                        []string{"public"},
+		"subject_types_supported":                        []string{client.SubjectPublic, client.SubjectPairwise},
 		"id_token_signing_alg_values_supported":          algs,
 		"token_endpoint_auth_methods_supported":          append(secretMethods, client.AuthNone),
 		"revocation_endpoint_auth_methods_supported":     append(secretMethods, client.AuthNone),

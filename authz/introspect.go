@@ -31,11 +31,11 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return refuse(errInvalidClient, "Introspection needs a client that can prove who it is.")
 	}
 	answer := introspection{}
-	active, err := s.lookUp(r.Context(), token)
+	active, err := s.lookUp(r.Context(), c, token)
 	switch {
 	case err == nil && (active.ClientID == c.ID || slices.Contains(active.Audience, c.ID)):
 		answer = introspection{Active: true, TokenType: active.tokenType, accessClaims: &active.accessClaims}
-		if active.user != nil {
+		if active.user != nil && active.Subject == active.user.ID { // it would tell more than a pairwise subject
 			answer.Username = active.user.Username
 		}
 	case err != nil && !errors.Is(err, errInactive):
@@ -61,16 +61,16 @@ func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client
 	return authenticated.(fositeClient).Client, form.Get("token"), nil
 }
 
-// lookUp finds out about a token of any kind.
-func (s *Server) lookUp(ctx context.Context, token string) (*activeToken, error) {
+// lookUp finds out about a token of any kind that c asks about.
+func (s *Server) lookUp(ctx context.Context, c *client.Client, token string) (*activeToken, error) {
 	if strings.HasPrefix(token, prefixRefresh) {
-		return s.activeRefreshToken(ctx, token)
+		return s.activeRefreshToken(ctx, c, token)
 	}
 	return s.activeAccessToken(ctx, token)
 }
 
-// activeRefreshToken describes a refresh token that a refresh would still take.
-func (s *Server) activeRefreshToken(ctx context.Context, token string) (*activeToken, error) {
+// activeRefreshToken describes a refresh token that a refresh by its client would still take.
+func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, token string) (*activeToken, error) {
 	row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && row.UsedAt != nil) {
 		return nil, errInactive
@@ -81,15 +81,18 @@ func (s *Server) activeRefreshToken(ctx context.Context, token string) (*activeT
 	if err := s.loadGrant(ctx, row.GrantID, active); err != nil {
 		return nil, err
 	}
+	if active.grant.ClientID != c.ID {
+		return nil, errInactive
+	}
 	active.accessClaims = accessClaims{
 		Issuer:   s.config.Issuer,
-		Subject:  active.user.ID,
-		ClientID: active.grant.ClientID,
+		Subject:  s.subject(c, active.user.ID),
+		ClientID: c.ID,
 		Scope:    strings.Join(active.grant.Scopes, " "),
 		Expires:  active.grant.ExpiresAt.Unix(),
 		IssuedAt: active.grant.CreatedAt.Unix(),
 		GrantID:  row.GrantID,
-		Session:  active.grant.SessionID,
+		Session:  s.sid(c, active.grant.SessionID),
 	}
 	observe.Event(ctx).SetGrant(row.GrantID)
 	return active, nil

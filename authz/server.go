@@ -54,6 +54,7 @@ type Server struct {
 	flows      *keys.Sealer
 	upstream   *keys.Sealer
 	successors *keys.Deriver
+	subjects   *keys.Deriver
 	accounts   *account.Directory
 	sessions   *session.Sessions
 	connectors []connect.Connector
@@ -86,7 +87,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openAccounts, s.openConnectors, s.openOutbound, s.openPages, s.openObserver,
+		s.openKeys, s.openSubjects, s.openAccounts, s.openConnectors, s.openOutbound, s.openPages, s.openObserver,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -107,6 +108,11 @@ func (s *Server) openKeys(ctx context.Context) (err error) {
 		Retain:      s.longestUse() + clockSkew,
 		Logger:      s.logger,
 	})
+	return err
+}
+
+func (s *Server) openSubjects(ctx context.Context) (err error) {
+	s.subjects, err = keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeSubject)
 	return err
 }
 

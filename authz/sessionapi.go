@@ -20,84 +20,97 @@ type sessionState struct {
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`      // whatever happens
 }
 
+// askedSession is the session that a request asks about, and how the asker knows it.
+type askedSession struct {
+	*session.Session        // nil: it has ended
+	subject, sid     string // pairwise for some clients
+}
+
 // sessionStatus answers an app with the user's access token, or our own pages by the cookie. It
 // does not count as activity.
 func (s *Server) sessionStatus(w http.ResponseWriter, r *http.Request) error {
-	current, err := s.sessionOf(w, r)
+	asked, err := s.sessionOf(w, r)
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, s.state(current))
+	return writeJSON(w, http.StatusOK, s.state(asked))
 }
 
 // sessionActivity is the app saying that its user types or clicks.
 func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
-	current, err := s.sessionOf(w, r)
+	asked, err := s.sessionOf(w, r)
 	if err != nil {
 		return err
 	}
-	if current == nil {
+	if asked.Session == nil {
 		return s.challenge(w, refuse(errInvalidToken, "The session has ended: the user must sign in."))
 	}
-	if touch, ok := s.sessions.TouchWrite(current, s.now(), true); ok {
+	if touch, ok := s.sessions.TouchWrite(asked.Session, s.now(), true); ok {
 		err := s.store.Apply(r.Context(), touch)
 		if lost := new(storage.ConflictError); err != nil && !errors.As(err, &lost) {
 			return err
 		}
-		if current, err = s.sessions.LoadByID(r.Context(), current.ID); err != nil {
+		if asked.Session, err = s.sessions.LoadByID(r.Context(), asked.ID); err != nil {
 			return err
 		}
 	}
-	return writeJSON(w, http.StatusOK, s.state(current))
+	return writeJSON(w, http.StatusOK, s.state(asked))
 }
 
-func (s *Server) state(current *session.Session) sessionState {
-	if current == nil {
+func (s *Server) state(asked askedSession) sessionState {
+	if asked.Session == nil {
 		return sessionState{}
 	}
-	idle, absolute := s.sessions.Limits(current)
+	idle, absolute := s.sessions.Limits(asked.Session)
 	return sessionState{
-		Active: true, Subject: current.UserID, Session: current.ID, AuthTime: current.AuthTime.Unix(),
+		Active: true, Subject: asked.subject, Session: asked.sid, AuthTime: asked.AuthTime.Unix(),
 		IdleExpiresAt: &idle, ExpiresAt: &absolute,
 	}
 }
 
 // sessionOf finds the session by access token if one is sent, and otherwise by the cookie of a
-// same-origin request; nil if it has ended. The cookie alone never answers another site.
-func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
+// same-origin request. The cookie alone never answers another site.
+func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession, error) {
 	if len(r.Header.Values("Authorization")) > 0 {
-		token, err := s.bearerToken(w, r)
-		if err != nil {
-			return nil, err
-		}
-		claims, err := s.parseAccessToken(r.Context(), token)
-		if errors.Is(err, errInactive) {
-			return nil, s.challenge(w, refuse(errInvalidToken, "The access token is malformed or expired."))
-		} else if err != nil {
-			return nil, err
-		}
-		event := observe.Event(r.Context())
-		event.SetClient(claims.ClientID)
-		event.SetSubject(claims.Subject)
-		event.SetGrant(claims.GrantID)
-		active, err := s.activeAccessToken(r.Context(), token)
-		if errors.Is(err, errInactive) || (err == nil && active.Session == "") {
-			return nil, nil // what the token stood for has ended, or there never was a session
-		} else if err != nil {
-			return nil, err
-		}
-		current, err := s.sessions.LoadByID(r.Context(), active.Session)
-		if err != nil || current == nil || !current.BelongsTo(active.user) {
-			return nil, err
-		}
-		return current, nil
+		return s.sessionOfToken(w, r)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); (site != "" && site != "same-origin" && site != "none") ||
 		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.origin()) {
-		return nil, s.challenge(w, &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
+		return askedSession{}, s.challenge(w, &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
 	}
 	current, _, err := s.signedIn(r.Context(), r)
-	return current, err
+	if err != nil || current == nil {
+		return askedSession{}, err
+	}
+	return askedSession{current, current.UserID, current.ID}, nil
+}
+
+func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSession, error) {
+	token, err := s.bearerToken(w, r)
+	if err != nil {
+		return askedSession{}, err
+	}
+	claims, err := s.parseAccessToken(r.Context(), token)
+	if errors.Is(err, errInactive) {
+		return askedSession{}, s.challenge(w, refuse(errInvalidToken, "The access token is malformed or expired."))
+	} else if err != nil {
+		return askedSession{}, err
+	}
+	event := observe.Event(r.Context())
+	event.SetClient(claims.ClientID)
+	event.SetSubject(claims.Subject)
+	event.SetGrant(claims.GrantID)
+	active, err := s.activeAccessToken(r.Context(), token)
+	if errors.Is(err, errInactive) || (err == nil && active.Session == "") {
+		return askedSession{}, nil // what the token stood for has ended, or there never was a session
+	} else if err != nil {
+		return askedSession{}, err
+	}
+	current, err := s.sessions.LoadByID(r.Context(), active.grant.SessionID)
+	if err != nil || current == nil || !current.BelongsTo(active.user) {
+		return askedSession{}, err
+	}
+	return askedSession{current, active.Subject, active.Session}, nil
 }
 
 func (s *Server) origin() string { return s.issuer.Scheme + "://" + s.issuer.Host }

@@ -18,6 +18,7 @@ const (
 	purposeRefresh = "refresh token successor"
 	purposeFlow    = "pending authorization"
 	purposeConnect = "upstream login"
+	purposeSubject = "pairwise subject" // names the record of storage.ServerSecrets
 )
 
 // newToken returns a prefix and 256 random bits.
