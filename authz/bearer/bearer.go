@@ -1,23 +1,29 @@
 // Package bearer protects the APIs of a resource server with the JWT access tokens of authzd, or
 // of any other issuer that follows RFC 9068. It asks the issuer for nothing but its public keys.
 //
-//	request -> Protect: one Authorization header, scheme Bearer
-//	              |  Verify: form -> header (alg, typ, kid) -> key -> signature -> claims
+//	request -> Protect: one Authorization header, scheme Bearer or DPoP
+//	              |  token: form -> header (alg, typ, kid) -> key -> signature -> claims
 //	              |                                           |
 //	              |                metadata (RFC 8414) -> JWKS, kept by its max-age,
 //	              |                fetched again for an unknown kid, at most once an interval
+//	              |  sender: who shows a token that is bound to a key (cnf) must hold the key:
+//	              |          a DPoP proof (RFC 9449), or the connection's certificate (RFC 8705)
 //	              v
-//	          RequireScope / RequireRole -> handler: FromContext(ctx) is the caller
+//	          RequireScope / RequireRole / RequireACR / RequireAuthAge
+//	              v
+//	          handler: FromContext(ctx) is the caller
 //
 // Refusals are those of RFC 6750 section 3: 401 without an error code for a request without
-// credentials, 400 invalid_request, 401 invalid_token, 403 insufficient_scope; and 503 while no key
-// could be had, since a good token must not be thrown away for that. Answers carry a JSON body with
-// error and error_description.
+// credentials, 400 invalid_request, 401 invalid_token, 403 insufficient_scope; of RFC 9449: 401
+// invalid_dpop_proof and use_dpop_nonce; of RFC 9470: 401 insufficient_user_authentication; and 503
+// while no key could be had, since a good token must not be thrown away for that. Answers carry a
+// JSON body with error and error_description.
 //
 // A browser's preflight carries no token: CORS belongs outside of Protect.
 package bearer
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,6 +71,19 @@ type Config struct {
 	// with unknown keys arrive. Default: 30 seconds.
 	RefreshInterval time.Duration
 
+	// DPoP says how proofs of possession are checked (RFC 9449). Its zero value accepts tokens that
+	// are bound to a key beside those that are not.
+	DPoP DPoP
+
+	// Certificate returns the certificate that the client of a request has shown, or nil, for tokens
+	// that are bound to one (RFC 8705 section 3). nil: the one of the TLS connection, which is enough
+	// where no proxy ends it. Behind a proxy that does, read what it passes on, and see to it that
+	// nobody else can send that header.
+	Certificate func(*http.Request) *x509.Certificate
+
+	// Metadata is what the API publishes of itself (RFC 9728); see Verifier.Metadata. nil: nothing.
+	Metadata *Metadata
+
 	// Logger hears of failed fetches. nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -84,6 +103,11 @@ type Verifier struct {
 	leeway     time.Duration
 	realm      string
 	keys       *keySet
+	logger     *slog.Logger
+
+	proofs      *proofs // nil: none can be checked
+	certificate func(*http.Request) *x509.Certificate
+	metadata    *publication // nil: none
 }
 
 // New checks the configuration, reporting everything that is wrong with it, and returns a Verifier.
@@ -105,6 +129,9 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Client == nil {
 		cfg.Client = &http.Client{}
 	}
+	if cfg.Certificate == nil {
+		cfg.Certificate = connectionCertificate
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -125,6 +152,15 @@ func New(cfg Config) (*Verifier, error) {
 		leeway:   max(cfg.Leeway, 0),
 		realm:    cfg.Realm,
 		keys:     newKeySet(newSource(cfg.Issuer, cfg.Client), cfg.RefreshInterval, cfg.Logger),
+		logger:   cfg.Logger,
+
+		certificate: cfg.Certificate,
+	}
+	var errs [2]error
+	v.proofs, errs[0] = newProofs(cfg.DPoP, cfg.Audience)
+	v.metadata, errs[1] = newPublication(&cfg)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, fmt.Errorf("bearer: %w", err)
 	}
 	for _, typ := range cfg.Types {
 		v.types[mediaType(typ)] = true

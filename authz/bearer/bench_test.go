@@ -1,6 +1,7 @@
 package bearer
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +63,44 @@ func BenchmarkVerify(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkProtect is a request from its header to the handler, without and with a proof.
+func BenchmarkProtect(b *testing.B) {
+	claims := goodClaims().with("exp", time.Now().Unix()+86400)
+	h := newIssuer().verifier(b, func(c *Config) { c.DPoP.Replay = everFirst{} }).Protect(hello)
+	bound := token(header(), claims.with("cnf", object{"jkt": thumbprint(clientKey())}))
+	for name, r := range map[string]*http.Request{
+		"Bearer": get("/", "Bearer "+token(header(), claims)),
+		"DPoP":   proved("/", "DPoP", bound, proof(clientKey(), proofClaims(bound))),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+					b.Fatal(w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
+
+type everFirst struct{}
+
+func (everFirst) Use(context.Context, string, time.Time) (bool, error) { return true, nil }
+
+// BenchmarkMemoryReplay fills it: the bytes are what a remembered proof takes, growth included.
+func BenchmarkMemoryReplay(b *testing.B) {
+	m, i := NewMemoryReplay(1<<30), 0
+	until := time.Now().Add(5 * time.Minute)
+	b.ReportAllocs()
+	for b.Loop() {
+		i++
+		if first, err := m.Use(b.Context(), strconv.Itoa(i), until); !first || err != nil {
+			b.Fatal(first, err)
+		}
 	}
 }
 

@@ -8,14 +8,18 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/dpop"
 )
 
-// refusal is one answer of RFC 6750 section 3.
+// refusal is one answer of RFC 6750 section 3, RFC 9449 section 7.1 or RFC 9470 section 3.
 type refusal struct {
 	status      int
 	code        string
 	description string
 	scope       string
+	acrValues   string        // RFC 9470: one of these is needed
+	maxAge      time.Duration // RFC 9470; zero: none is asked for
 	retryAfter  time.Duration // 503 only
 	bare        bool          // the challenge names no error
 }
@@ -24,18 +28,31 @@ type refusal struct {
 // 3.1 asks for that where the request did not try to authenticate.
 var noCredentials = &refusal{
 	status: http.StatusUnauthorized, code: "unauthorized", bare: true,
-	description: "an access token is needed: send it as Authorization: Bearer",
+	description: "an access token is needed: send it in the Authorization header",
 }
 
 var otherScheme = &refusal{
 	status: http.StatusUnauthorized, code: "unauthorized", bare: true,
-	description: "an access token is needed, and the Authorization header has another scheme than Bearer",
+	description: "an access token is needed, and the Authorization header has a scheme that is not known here",
 }
 
 // notProtected is a mistake of the program, and must not look like one of the client's.
 var notProtected = &refusal{
 	status: http.StatusInternalServerError, code: "server_error",
 	description: "this route checks permissions outside of Protect",
+}
+
+func badToken(description string) *refusal {
+	return &refusal{status: http.StatusUnauthorized, code: "invalid_token", description: description}
+}
+
+// badProof returns the answer for an error of package dpop.
+func badProof(err error) *refusal {
+	f := &refusal{status: http.StatusUnauthorized, code: "invalid_dpop_proof", description: "the proof does not count"}
+	if invalid := (*dpop.Error)(nil); errors.As(err, &invalid) {
+		f.description = invalid.Reason
+	}
+	return f
 }
 
 func badRequest(description string) *refusal {
@@ -46,7 +63,7 @@ func badRequest(description string) *refusal {
 func (v *Verifier) refusal(err error) *refusal {
 	var invalid *TokenError
 	if errors.As(err, &invalid) {
-		return &refusal{status: http.StatusUnauthorized, code: "invalid_token", description: invalid.Reason}
+		return badToken(invalid.Reason)
 	}
 	return &refusal{
 		status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
@@ -55,15 +72,17 @@ func (v *Verifier) refusal(err error) *refusal {
 	}
 }
 
-func (f *refusal) answer(w http.ResponseWriter, realm string) {
+func (c *caller) refuse(w http.ResponseWriter, f *refusal) { f.answer(w, c.challenges(f)) }
+
+func (f *refusal) answer(w http.ResponseWriter, challenges []string) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	if f.status < http.StatusInternalServerError {
-		h.Set("WWW-Authenticate", f.challenge(realm))
+		h["Www-Authenticate"] = challenges
 	}
 	if f.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
+		h.Set("Retry-After", seconds(f.retryAfter))
 	}
 	w.WriteHeader(f.status)
 	_ = json.NewEncoder(w).Encode(map[string]string{ // a client that is gone needs no answer
@@ -71,17 +90,47 @@ func (f *refusal) answer(w http.ResponseWriter, realm string) {
 	})
 }
 
-func (f *refusal) challenge(realm string) string {
-	var b strings.Builder
-	b.WriteString("Bearer realm=" + quote(realm))
-	if !f.bare {
-		b.WriteString(", error=" + quote(f.code) + ", error_description=" + quote(f.description))
+// challenges names the error in the scheme that the caller has used, and offers the other one where
+// another token may help (RFC 9449 section 7.2).
+func (c *caller) challenges(f *refusal) []string {
+	v, offer := c.verifier, &refusal{bare: true}
+	switch {
+	case c.scheme == schemeDPoP, v.proofs != nil && v.proofs.required:
+		return []string{v.challenge(schemeDPoP, f)}
+	case v.proofs != nil && (f.bare || f.code == "invalid_token"):
+		return []string{v.challenge(schemeBearer, f), v.challenge(schemeDPoP, offer)}
 	}
-	if f.scope != "" {
-		b.WriteString(", scope=" + quote(f.scope))
+	return []string{v.challenge(schemeBearer, f)}
+}
+
+func (v *Verifier) challenge(scheme string, f *refusal) string {
+	var b strings.Builder
+	b.WriteString(scheme + " realm=" + quote(v.realm))
+	param := func(name, value string) {
+		if value != "" {
+			b.WriteString(", " + name + "=" + quote(value))
+		}
+	}
+	if !f.bare {
+		param("error", f.code)
+		param("error_description", f.description)
+	}
+	param("scope", f.scope)
+	param("acr_values", f.acrValues)
+	if f.maxAge > 0 {
+		param("max_age", seconds(f.maxAge))
+	}
+	if scheme == schemeDPoP {
+		param("algs", strings.Join(dpop.Algorithms(), " "))
+	}
+	if v.metadata != nil {
+		param("resource_metadata", v.metadata.url) // RFC 9728 section 5.1
 	}
 	return b.String()
 }
+
+// seconds rounds up to whole ones.
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // quote makes a quoted-string (RFC 9110 section 5.6.4). Characters outside printable ASCII, with
 // which a header could be split, become "?".

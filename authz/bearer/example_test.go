@@ -2,9 +2,12 @@ package bearer_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,7 +122,7 @@ func Example() {
 	// 403 {"error":"insufficient_scope","error_description":"the token lacks a scope that this needs"}
 	//
 	// Bearer realm="https://api.example.com", error="insufficient_scope", error_description="the token lacks a scope that this needs", scope="orders.read"
-	// 401 {"error":"unauthorized","error_description":"an access token is needed: send it as Authorization: Bearer"}
+	// 401 {"error":"unauthorized","error_description":"an access token is needed: send it in the Authorization header"}
 	//
 	// Bearer realm="https://api.example.com"
 }
@@ -204,4 +207,121 @@ func ExampleVerifier_Verify() {
 	// Output:
 	// alice of tea
 	// refused: the token is not a signed JWT
+}
+
+// A token that is bound to a key is worthless to whoever copied it: each request needs a proof that
+// only the key's holder can make, for this request alone.
+func Example_senderConstrained() {
+	issuer := newExampleIssuer()
+	defer issuer.Close()
+
+	v, err := bearer.New(bearer.Config{
+		Issuer:   issuer.URL,
+		Audience: "https://api.example.com",
+		DPoP:     bearer.DPoP{Required: true},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	api := v.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := bearer.FromContext(r.Context())
+		fmt.Fprintf(w, "orders of %s", caller.Subject)
+	}))
+
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // of the client, which keeps it
+	if err != nil {
+		log.Fatal(err)
+	}
+	public := jose.JSONWebKey{Key: key.Public()}
+	thumbprint, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		log.Fatal(err)
+	}
+	token := issuer.token(map[string]any{"cnf": map[string]string{"jkt": base64.RawURLEncoding.EncodeToString(thumbprint)}})
+
+	call(api, "GET", "/orders", token) // as a thief would
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "DPoP "+token)
+	r.Header.Set("DPoP", newProof(key, "GET", "https://api.example.com/orders", token))
+	for range 2 {
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Body)
+	}
+	// Output:
+	// 401 {"error":"invalid_token","error_description":"the token is bound to a DPoP key: send it as Authorization: DPoP, with a proof"}
+	//
+	// DPoP realm="https://api.example.com", error="invalid_token", error_description="the token is bound to a DPoP key: send it as Authorization: DPoP, with a proof", algs="ES256 EdDSA PS256 RS256"
+	// 200 orders of alice
+	// 401 {"error":"invalid_dpop_proof","error_description":"the proof was used before"}
+}
+
+// newProof is what a client does for each request.
+func newProof(key *ecdsa.PrivateKey, method, url, token string) string {
+	hash := sha256.Sum256([]byte(token))
+	claims, err := json.Marshal(map[string]any{
+		"jti": rand.Text(), "htm": method, "htu": url, "iat": time.Now().Unix(),
+		"ath": base64.RawURLEncoding.EncodeToString(hash[:]),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	opts := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	jws, err := signer.Sign(claims)
+	if err != nil {
+		log.Fatal(err)
+	}
+	proof, err := jws.CompactSerialize()
+	if err != nil {
+		log.Fatal(err)
+	}
+	return proof
+}
+
+// A route can demand a stronger and a more recent login than the token comes from.
+func ExampleRequireACR() {
+	issuer := newExampleIssuer()
+	defer issuer.Close()
+
+	admin := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "admin's page") })
+	stepUp := bearer.RequireACR("urn:authzd:acr:mfa")(bearer.RequireAuthAge(5 * time.Minute)(admin))
+	api := http.NewServeMux()
+	api.Handle("/admin", issuer.verifier().Protect(stepUp))
+
+	now := time.Now().Unix()
+	call(api, "GET", "/admin", issuer.token(map[string]any{"acr": "urn:authzd:acr:password", "auth_time": now - 3600}))
+	call(api, "GET", "/admin", issuer.token(map[string]any{"acr": "urn:authzd:acr:mfa", "auth_time": now}))
+	// Output:
+	// 401 {"error":"insufficient_user_authentication","error_description":"a stronger or more recent login is needed"}
+	//
+	// Bearer realm="https://api.example.com", error="insufficient_user_authentication", error_description="a stronger or more recent login is needed", acr_values="urn:authzd:acr:mfa", max_age="300"
+	// 200 admin's page
+}
+
+// A client that knows nothing but the API's URL follows the challenge to the metadata, and from there
+// to the issuer.
+func ExampleVerifier_Metadata() {
+	v, err := bearer.New(bearer.Config{
+		Issuer:   "https://id.example.com",
+		Audience: "https://api.example.com",
+		Metadata: &bearer.Metadata{Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle(v.Metadata())
+	mux.Handle("/", v.Protect(http.NotFoundHandler()))
+
+	call(mux, "GET", "/", "")
+	call(mux, "GET", "/.well-known/oauth-protected-resource", "")
+	// Output:
+	// 401 {"error":"unauthorized","error_description":"an access token is needed: send it in the Authorization header"}
+	//
+	// Bearer realm="https://api.example.com", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"
+	// 200 {"resource":"https://api.example.com","authorization_servers":["https://id.example.com"],"scopes_supported":["orders.read","orders.write"],"bearer_methods_supported":["header"],"resource_name":"Orders","dpop_signing_alg_values_supported":["ES256","EdDSA","PS256","RS256"]}
 }

@@ -12,8 +12,9 @@ type callerKey struct{}
 
 // caller is what Protect leaves in the request's context.
 type caller struct {
+	verifier  *Verifier
 	principal *Principal
-	realm     string
+	scheme    string // that the caller used; empty: another credential than a token
 }
 
 // FromContext returns who the request speaks for. It is false if the request did not come through
@@ -26,7 +27,8 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 	return c.principal, true
 }
 
-// Protect lets only requests with a valid access token through to next.
+// Protect lets only requests with a valid access token through to next, and if the token is bound
+// to a key, only with a proof of that key: sent as Authorization: DPoP, with a header DPoP.
 //
 // The token is taken from the Authorization header and from nowhere else: one in the query string
 // is an error, and the body is never read.
@@ -44,27 +46,28 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 // token: legacy must refuse those, for instance with http.CrossOriginProtection.Check.
 func (v *Verifier) Either(legacy func(*http.Request) (*Principal, bool), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, refused := credentials(r)
+		presented, refused := v.credentials(r)
+		c := &caller{verifier: v, scheme: presented.scheme}
 		if refused != nil {
-			refused.answer(w, v.realm)
+			c.refuse(w, refused)
 			return
 		}
-		var principal *Principal
-		if token != "" {
-			p, err := v.Verify(r.Context(), token)
-			if err != nil {
-				v.refusal(err).answer(w, v.realm)
-				return
+		if presented.token != "" {
+			var nonce string
+			c.principal, nonce, refused = v.authenticate(r, presented)
+			if nonce != "" {
+				w.Header().Set("DPoP-Nonce", nonce)
 			}
-			principal = p
 		} else if p, ok := legacy(r); ok && p != nil {
-			principal = p
+			c.principal = p
 		} else {
-			noCredentials.answer(w, v.realm)
+			refused = noCredentials
+		}
+		if refused != nil {
+			c.refuse(w, refused)
 			return
 		}
-		ctx := context.WithValue(r.Context(), callerKey{}, &caller{principal, v.realm})
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	})
 }
 
@@ -100,9 +103,9 @@ func require(lacking *refusal, allowed func(*Principal) bool) func(http.Handler)
 			c, ok := r.Context().Value(callerKey{}).(*caller)
 			switch {
 			case !ok:
-				notProtected.answer(w, "")
+				notProtected.answer(w, nil)
 			case !allowed(c.principal):
-				lacking.answer(w, c.realm)
+				c.refuse(w, lacking)
 			default:
 				next.ServeHTTP(w, r)
 			}
@@ -110,40 +113,56 @@ func require(lacking *refusal, allowed func(*Principal) bool) func(http.Handler)
 	}
 }
 
-// credentials returns the token, or "" if the request has none (RFC 6750 section 2).
-func credentials(r *http.Request) (token string, refused *refusal) {
+const (
+	schemeBearer = "Bearer"
+	schemeDPoP   = "DPoP"
+)
+
+// credentials are what a request has to say who sent it. Without a token it is empty.
+type credentials struct{ scheme, token string }
+
+// credentials reads the one Authorization header (RFC 6750 section 2).
+func (v *Verifier) credentials(r *http.Request) (credentials, *refusal) {
 	if hasQueryToken(r.URL.RawQuery) {
-		return "", badRequest("a token in the query string is not accepted: use the Authorization header")
+		return credentials{}, badRequest("a token in the query string is not accepted: use the Authorization header")
 	}
 	headers := r.Header["Authorization"]
 	switch len(headers) {
 	case 0:
-		return "", nil
+		return credentials{}, nil
 	case 1:
-		return parseAuthorization(headers[0])
+		presented, refused := parseAuthorization(headers[0])
+		if presented.scheme == schemeDPoP && v.proofs == nil {
+			return credentials{}, otherScheme
+		}
+		return presented, refused
 	}
-	return "", badRequest("more than one Authorization header")
+	return credentials{}, badRequest("more than one Authorization header")
 }
 
-// parseAuthorization reads credentials = "Bearer" 1*SP b64token (RFC 6750 section 2.1). Another
-// scheme is no attempt to use a token, but it is refused here all the same, as Protect is what
-// stands before the API.
-func parseAuthorization(header string) (token string, refused *refusal) {
+// parseAuthorization reads credentials = ("Bearer" / "DPoP") 1*SP token (RFC 6750 section 2.1, RFC
+// 9449 section 7.1). Another scheme is no attempt to use a token, but it is refused here all the
+// same, as Protect is what stands before the API.
+func parseAuthorization(header string) (credentials, *refusal) {
 	scheme, rest, _ := strings.Cut(header, " ")
-	if scheme == "" {
-		return "", badRequest("the Authorization header is empty")
+	switch {
+	case scheme == "":
+		return credentials{}, badRequest("the Authorization header is empty")
+	case strings.EqualFold(scheme, schemeBearer):
+		scheme = schemeBearer
+	case strings.EqualFold(scheme, schemeDPoP):
+		scheme = schemeDPoP
+	default:
+		return credentials{}, otherScheme
 	}
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", otherScheme
+	token := strings.TrimLeft(rest, " ")
+	switch {
+	case token == "":
+		return credentials{scheme: scheme}, badRequest("the Authorization header holds no token")
+	case !isB64Token(token):
+		return credentials{scheme: scheme}, badRequest("the Authorization header must hold one token and nothing else")
 	}
-	token = strings.TrimLeft(rest, " ")
-	if token == "" {
-		return "", badRequest("the Authorization header holds no token")
-	}
-	if !isB64Token(token) {
-		return "", badRequest("the Authorization header must hold one token and nothing else")
-	}
-	return token, nil
+	return credentials{scheme, token}, nil
 }
 
 // isB64Token checks b64token = 1*( ALPHA / DIGIT / "-._~+/" ) *"=".

@@ -90,7 +90,7 @@ func TestProtect(t *testing.T) {
 	}{
 		{"nothing", get("/"), 401, "", "unauthorized"},
 		{"Basic", get("/", "Basic YTpi"), 401, "", "unauthorized"},
-		{"DPoP", get("/", "DPoP "+good), 401, "", "unauthorized"},
+		{"MAC", get("/", "MAC "+good), 401, "", "unauthorized"},
 		{"token without scheme", get("/", good), 401, "", "unauthorized"},
 		{"scheme with a tab", get("/", "Bearer\t"+good), 401, "", "unauthorized"},
 		{"scheme as a prefix", get("/", "Bearer2 "+good), 401, "", "unauthorized"},
@@ -270,19 +270,21 @@ func FuzzQuote(f *testing.F) {
 
 // Whatever the header holds, what comes out is one b64token of the header, or a refusal.
 func FuzzAuthorization(f *testing.F) {
-	for _, s := range []string{"", "Bearer", "Bearer x", "bearer  a.b.c==", "Bearer a, Bearer b", "Basic YTpi", "Bearer\tx"} {
+	for _, s := range []string{"", "Bearer", "Bearer x", "bearer  a.b.c==", "Bearer a, Bearer b", "Basic YTpi", "Bearer\tx", "dpop x", "DPoP x, y"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		token, refused := parseAuthorization(header)
-		if (token == "") == (refused == nil) {
-			t.Fatalf("token %q, refusal %v", token, refused)
+		presented, refused := parseAuthorization(header)
+		if (presented.token == "") == (refused == nil) {
+			t.Fatalf("token %q, refusal %v", presented.token, refused)
 		}
 		if refused != nil {
 			return
 		}
-		if !strings.HasSuffix(header, " "+token) || !strings.EqualFold(header[:7], "Bearer ") || strings.ContainsAny(token, " ,;\"\r\n\x00") {
-			t.Errorf("token %q of %q", token, header)
+		scheme, _, _ := strings.Cut(header, " ")
+		known := presented.scheme == "Bearer" || presented.scheme == "DPoP"
+		if !known || !strings.EqualFold(scheme, presented.scheme) || !strings.HasSuffix(header, " "+presented.token) || strings.ContainsAny(presented.token, " ,;\"\r\n\x00") {
+			t.Errorf("%+v of %q", presented, header)
 		}
 	})
 }

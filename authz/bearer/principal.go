@@ -31,8 +31,45 @@ type Principal struct {
 	AuthTime  time.Time // zero: not told
 	ACR       string
 
+	KeyThumbprint         string // cnf.jkt: the DPoP key that the token is bound to (RFC 9449 section 6.1)
+	CertificateThumbprint string // cnf.x5t#S256: the certificate that it is bound to (RFC 8705 section 3.1)
+
+	Actor                *Actor                // act: who acts for Subject (RFC 8693 section 4.1); nil: nobody else
+	AuthorizationDetails []AuthorizationDetail // authorization_details (RFC 9396 section 9.1)
+
 	payload []byte // of the token; nil if there was none
 }
+
+// Actor is a party that acts for the subject of a token.
+type Actor struct {
+	Issuer   string `json:"iss"` // empty: that of the token
+	Subject  string `json:"sub"`
+	ClientID string `json:"client_id"`
+	Actor    *Actor `json:"act"` // who acted before it; for the record, not for decisions
+}
+
+// AuthorizationDetail is one thing that the token allows, in more detail than a scope can say
+// (RFC 9396 section 2). The members are those that all types share.
+type AuthorizationDetail struct {
+	Type       string   `json:"type"`
+	Locations  []string `json:"locations"`
+	Actions    []string `json:"actions"`
+	DataTypes  []string `json:"datatypes"`
+	Identifier string   `json:"identifier"`
+	Privileges []string `json:"privileges"`
+
+	raw []byte
+}
+
+// Decode unmarshals the whole object into v, as encoding/json does.
+func (d *AuthorizationDetail) Decode(v any) error {
+	if err := json.Unmarshal(d.raw, v); err != nil {
+		return fmt.Errorf("bearer: decode authorization details: %w", err)
+	}
+	return nil
+}
+
+func (p *Principal) bound() bool { return p.KeyThumbprint != "" || p.CertificateThumbprint != "" }
 
 // HasScope reports whether the token carries the scope.
 func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
@@ -71,10 +108,19 @@ type claims struct {
 	AuthTime  numericDate `json:"auth_time"`
 	ACR       string      `json:"acr"`
 
+	Confirmation *confirmation         `json:"cnf"` // RFC 7800
+	Actor        *Actor                `json:"act"`
+	Details      []josejson.RawMessage `json:"authorization_details"`
+
 	Nonce      any `json:"nonce"`   // ID token
 	AccessHash any `json:"at_hash"` // ID token
 	CodeHash   any `json:"c_hash"`  // ID token
 	Events     any `json:"events"`  // logout token, security event token
+}
+
+type confirmation struct {
+	JKT string `json:"jkt"`
+	X5T string `json:"x5t#S256"`
 }
 
 // notAccess tells other JWTs of the same issuer apart, for issuers that type them all "JWT".
@@ -92,8 +138,8 @@ func parseClaims(payload []byte) (*claims, error) {
 	return c, nil
 }
 
-func (c *claims) principal(payload []byte) *Principal {
-	return &Principal{
+func (c *claims) principal(payload []byte) (*Principal, error) {
+	p := &Principal{
 		Issuer:    c.Issuer,
 		Subject:   c.Subject,
 		ClientID:  c.ClientID,
@@ -108,8 +154,20 @@ func (c *claims) principal(payload []byte) *Principal {
 		IssuedAt:  c.IssuedAt.Time,
 		AuthTime:  c.AuthTime.Time,
 		ACR:       c.ACR,
+		Actor:     c.Actor,
 		payload:   payload,
 	}
+	if c.Confirmation != nil {
+		p.KeyThumbprint, p.CertificateThumbprint = c.Confirmation.JKT, c.Confirmation.X5T
+	}
+	for _, raw := range c.Details {
+		detail := AuthorizationDetail{raw: raw}
+		if err := josejson.Unmarshal(raw, &detail); err != nil || detail.Type == "" {
+			return nil, &TokenError{"the token's authorization_details are malformed"}
+		}
+		p.AuthorizationDetails = append(p.AuthorizationDetails, detail)
+	}
+	return p, nil
 }
 
 // audience is a string or an array of strings (RFC 7519 section 4.1.3).

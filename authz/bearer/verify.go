@@ -23,9 +23,19 @@ type TokenError struct{ Reason string }
 
 func (e *TokenError) Error() string { return "invalid token: " + e.Reason }
 
-// Verify checks a JWT access token (RFC 9068 section 4) and returns who it speaks for. The error
-// is a *TokenError, or wraps ErrUnavailable.
+// Verify checks a JWT access token (RFC 9068 section 4) and returns who it speaks for. A token that
+// is bound to a key is refused, since the token alone does not show who sent it: Protect takes
+// those. The error is a *TokenError, or wraps ErrUnavailable.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
+	p, err := v.verify(ctx, token)
+	if err == nil && p.bound() {
+		return nil, &TokenError{"the token is bound to a key"}
+	}
+	return p, err
+}
+
+// verify is Verify, but leaves it to the caller to check who sent a token that is bound to a key.
+func (v *Verifier) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := checkForm(token); err != nil {
 		return nil, err
 	}
@@ -56,7 +66,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	if err := v.checkClaims(c, time.Now()); err != nil {
 		return nil, err
 	}
-	return c.principal(payload), nil
+	return c.principal(payload)
 }
 
 // checkForm accepts three parts of canonical base64url. Decoders ignore the spare bits of the last
@@ -158,6 +168,8 @@ func (v *Verifier) checkClaims(c *claims, now time.Time) error {
 		return &TokenError{"the token has no jti"}
 	case c.notAccess():
 		return &TokenError{"the token is not an access token"}
+	case c.Confirmation != nil && c.Confirmation.JKT == "" && c.Confirmation.X5T == "":
+		return &TokenError{"the token is bound to a key in a way that is not known here"}
 	}
 	return nil
 }

@@ -93,10 +93,13 @@ func FromHeader(h http.Header) (string, error) {
 	}
 }
 
-// Verify checks a proof against the request that it came with, as section 4.3 has it. The error is
-// an *Error.
+// Verify checks a proof against the request that it came with, as section 4.3 has it. Without a
+// proof it fails. The error is an *Error.
 func Verify(proof string, want Request) (*Proof, error) {
-	if len(proof) > maxProof {
+	switch {
+	case proof == "":
+		return nil, &Error{"the request has no DPoP header"}
+	case len(proof) > maxProof:
 		return nil, &Error{"the proof is too long"}
 	}
 	encoded, ok := parts(proof)

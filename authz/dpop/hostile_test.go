@@ -17,6 +17,7 @@ func hostile() map[string]map[string]string {
 	rsaHeader := h.with("alg", "RS256").with("jwk", rsaJWK)
 
 	return map[string]map[string]string{
+		"the request has no DPoP header": {"nothing": ""},
 		"the proof is too long": {
 			"too long": good + strings.Repeat("A", maxProof),
 		},
