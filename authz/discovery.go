@@ -64,6 +64,8 @@ func (s *Server) discoveryDocument() []byte {
 		"grant_types_supported":                          s.grantTypes,
 		"subject_types_supported":                        []string{client.SubjectPublic, client.SubjectPairwise},
 		"id_token_signing_alg_values_supported":          algs,
+		"userinfo_signing_alg_values_supported":          algs,
+		"introspection_signing_alg_values_supported":     algs,
 		"token_endpoint_auth_methods_supported":          append(secretMethods, client.AuthNone),
 		"revocation_endpoint_auth_methods_supported":     append(secretMethods, client.AuthNone),
 		"introspection_endpoint_auth_methods_supported":  secretMethods,

@@ -71,12 +71,13 @@ func (s *Server) hintedSubject(hint string) (subject, clientID string, err error
 		Issuer   string `json:"iss"`
 		Subject  string `json:"sub"`
 		Audience string `json:"aud"`
+		Expires  int64  `json:"exp"`       // signed userinfo has none
 		ClientID string `json:"client_id"` // only access tokens have one
 	}
 	if err := json.Unmarshal(verified.Payload, &claims); err != nil {
 		return "", "", err
 	}
-	if verified.Type != keys.TypeJWT || claims.ClientID != "" || claims.Issuer != s.config.Issuer || claims.Audience == "" {
+	if verified.Type != keys.TypeJWT || claims.ClientID != "" || claims.Issuer != s.config.Issuer || claims.Audience == "" || claims.Subject == "" || claims.Expires == 0 {
 		return "", "", errors.New("not an ID token of this server")
 	}
 	return claims.Subject, claims.Audience, nil

@@ -1,13 +1,19 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -41,7 +47,47 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	case err != nil && !errors.Is(err, errInactive):
 		return err
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	if !wantsIntrospectionJWT(r) {
+		return writeJSON(w, http.StatusOK, answer)
+	}
+	return s.writeIntrospectionJWT(w, c, answer)
+}
+
+// introspectionJWT is RFC 9701 section 5. It has no sub and no exp, so that nothing takes it for an
+// access token.
+type introspectionJWT struct {
+	Issuer        string        `json:"iss"`
+	Audience      string        `json:"aud"` // who asked
+	IssuedAt      int64         `json:"iat"` // seconds since 1970
+	Introspection introspection `json:"token_introspection"`
+}
+
+func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, answer introspection) error {
+	alg := jose.SignatureAlgorithm(cmp.Or(c.IntrospectionAlg, string(s.config.Signing.Alg)))
+	signed, err := s.keys.Sign(alg, keys.TypeIntrospection, introspectionJWT{s.config.Issuer, c.ID, s.now().Unix(), answer})
+	if err != nil {
+		return err
+	}
+	writeJWT(w, "application/"+keys.TypeIntrospection, signed)
+	return nil
+}
+
+// wantsIntrospectionJWT tells whether the Accept header asks for a signed answer (RFC 9701 section 4)
+// rather than for plain JSON.
+func wantsIntrospectionJWT(r *http.Request) bool {
+	quality := map[string]float64{}
+	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		mediaType, params, err := mime.ParseMediaType(item)
+		if err != nil {
+			continue
+		}
+		q, err := strconv.ParseFloat(cmp.Or(params["q"], "1"), 64)
+		if err == nil {
+			quality[mediaType] = q
+		}
+	}
+	q := quality["application/"+keys.TypeIntrospection]
+	return q > 0 && q >= quality["application/json"]
 }
 
 // clientAndToken is what introspection and revocation have in common: an authenticated client and

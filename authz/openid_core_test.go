@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
@@ -135,5 +137,39 @@ func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
 	get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}}.Encode())
 	if got := ledTo(t, ask(t, b, authztest.SPA, nil)); got != "/login" {
 		t.Errorf("still signed in: led to %s", got)
+	}
+}
+
+// Section 5.3.2: signed userinfo has iss and aud, and is no ID token.
+func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.SPA {
+			m.UserInfoAlg = "EdDSA"
+		}
+	})
+	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid email"}})
+	request, err := http.NewRequest(http.MethodGet, s.URL+"/userinfo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+	response := s.Send(t, request)
+	if response.Status != 200 || response.Header.Get("Content-Type") != "application/jwt" || response.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", response.Status, response.Header)
+	}
+	_, claims := s.Verify(t, response.Body, jose.EdDSA)
+	if claims["iss"] != s.URL || claims["aud"] != authztest.SPA || claims["email"] != "alice@example.com" ||
+		claims["sub"] != payload(t, tokens.IDToken)["sub"] {
+		t.Errorf("claims %v", claims)
+	}
+	if got := redirect(t, ask(t, signedIn(t, s), authztest.SPA, url.Values{"id_token_hint": {response.Body}})); got.Get("error") != "invalid_request" {
+		t.Errorf("signed userinfo as an id_token_hint: %v", got)
+	}
+	if status := userinfo(t, s, response.Body); status != 401 {
+		t.Errorf("signed userinfo as an access token: %d", status)
+	}
+	request.Header.Set("Authorization", "Bearer garbage") // section 5.3.3: errors are not signed
+	if refused := s.Send(t, request); refused.Status != 401 || refused.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("error: %d %v", refused.Status, refused.Header)
 	}
 }

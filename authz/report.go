@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -21,6 +22,12 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client may have gone; nobody is left to be told
 	return nil
+}
+
+// writeJWT answers with a signed document.
+func writeJWT(w http.ResponseWriter, mediaType, token string) {
+	w.Header().Set("Content-Type", mediaType)
+	_, _ = io.WriteString(w, token) // the client may have gone
 }
 
 // reportJSON is the one exit for errors of JSON endpoints (RFC 6749 section 5.2, RFC 6750 section 3).

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 )
 
@@ -36,7 +39,26 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	claims := scopeClaims(active.user, strings.Fields(active.Scope))
 	maps.Copy(claims, namedClaims(active.user, active.grant.UserInfo))
 	claims["sub"] = active.Subject
-	return writeJSON(w, http.StatusOK, claims)
+	return s.writeUserInfo(w, r, active.ClientID, claims)
+}
+
+// writeUserInfo answers with JSON, or with a signed JWT if the client is registered for one (OpenID
+// Connect Core section 5.3.2).
+func (s *Server) writeUserInfo(w http.ResponseWriter, r *http.Request, clientID string, claims map[string]any) error {
+	c, err := s.client(r.Context(), clientID)
+	if err != nil {
+		return err
+	}
+	if c == nil || c.UserInfoAlg == "" {
+		return writeJSON(w, http.StatusOK, claims)
+	}
+	claims["iss"], claims["aud"] = s.config.Issuer, clientID
+	signed, err := s.keys.Sign(jose.SignatureAlgorithm(c.UserInfoAlg), keys.TypeJWT, claims)
+	if err != nil {
+		return err
+	}
+	writeJWT(w, "application/jwt", signed)
+	return nil
 }
 
 // bearerToken finds the one access token of a request (RFC 6750 section 2): in the header or in a

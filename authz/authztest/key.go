@@ -11,10 +11,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
 // Key is a key pair of a client's, with the algorithm that it signs with.
@@ -104,6 +106,30 @@ func (k *Key) Sign(t testing.TB, header, claims map[string]any) string {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// Verify checks the signature of what the server has signed against the keys that it publishes. alg is
+// the only algorithm allowed.
+func (s *Server) Verify(t testing.TB, token string, alg jose.SignatureAlgorithm) (jose.Header, map[string]any) {
+	t.Helper()
+	response, err := http.Get(s.URL + "/jwks.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var set jose.JSONWebKeySet
+	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{alg})
+	if err != nil {
+		t.Fatalf("not a JWT signed with %s: %v: %.300s", alg, err, token)
+	}
+	var claims map[string]any
+	if err := parsed.Claims(set, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Headers[0], claims
 }
 
 // AssertionType is the client_assertion_type of Assertion (RFC 7523 section 2.2).

@@ -15,6 +15,8 @@ import (
 const (
 	TypeJWT         = "JWT"    // RFC 7519 section 5.1; ID tokens
 	TypeAccessToken = "at+jwt" // RFC 9068 section 2.1
+
+	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
 )
 
 // ErrInvalidToken: the token is malformed, or no key of the ring signed it.
