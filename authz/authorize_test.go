@@ -8,7 +8,6 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/authz/client"
 )
 
 // ask sends an authorization request with some parameters changed, and does nothing on pages.
@@ -56,50 +55,6 @@ func signedIn(t *testing.T, s *authztest.Server) *authztest.Browser {
 	b := s.NewBrowser(t)
 	b.Code(t, authztest.SPA, nil)
 	return b
-}
-
-// RFC 6749 section 4.1.2, RFC 9207 section 2.
-func TestResponseParameters(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	state := strings.Repeat(`s+/"=& ü`, 16)
-	got := redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {state}}))
-	if got.Get("state") != state || got.Get("iss") != s.URL || !strings.HasPrefix(got.Get("code"), "azc_") || len(got) != 3 {
-		t.Errorf("got %v", got)
-	}
-	for _, short := range []url.Values{{"state": {"x"}, "nonce": {"y"}}, {"state": {}, "nonce": {}}} { // fosite wants eight characters
-		if got := redirect(t, ask(t, b, authztest.SPA, short)); got.Get("code") == "" || got.Get("state") != short.Get("state") {
-			t.Errorf("with %v: %v", short, got)
-		}
-	}
-	got = redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {}, "scope": {"nope"}}))
-	if got.Has("state") || got.Get("iss") != s.URL || got.Get("error") != "invalid_scope" || len(got) != 3 {
-		t.Errorf("error response %v", got)
-	}
-	if d := got.Get("error_description"); d == "" || strings.ContainsAny(d, "\"\\\n\r") {
-		t.Errorf("error_description %q", d)
-	}
-}
-
-// OAuth 2.0 Multiple Response Types section 2.1 and Form Post Response Mode.
-func TestResponseModes(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	fragment := ask(t, b, authztest.SPA, url.Values{"response_mode": {"fragment"}}).Header.Get("Location")
-	if u, err := url.Parse(fragment); err != nil || u.RawQuery != "" || !strings.Contains(u.Fragment, "code=azc_") {
-		t.Errorf("fragment: %s", fragment)
-	}
-	page := ask(t, b, authztest.SPA, url.Values{"response_mode": {"form_post"}})
-	if page.Status != 200 || !strings.Contains(page.Body, `action="`+authztest.RedirectURI+`"`) || !strings.Contains(page.Body, "azc_") {
-		t.Errorf("form_post: %d %.500s", page.Status, page.Body)
-	}
-	if csp := page.Header.Get("Content-Security-Policy"); strings.Contains(csp, "form-action") || strings.Contains(csp, "unsafe-inline") {
-		t.Errorf("form_post has the policy %q", csp)
-	}
-	page = ask(t, b, authztest.SPA, url.Values{"response_mode": {"form_post"}, "scope": {"nope"}})
-	if !strings.Contains(page.Body, "invalid_scope") || !strings.Contains(page.Body, s.URL) {
-		t.Errorf("form_post error: %.500s", page.Body)
-	}
 }
 
 // OpenID Connect Core section 3.1.2.1: prompt.
@@ -272,29 +227,6 @@ func TestFlowIsBoundToTheBrowser(t *testing.T) {
 	}
 	if got := redirect(t, get(t, attacker, flow)); got.Get("code") == "" {
 		t.Errorf("the browser itself: %v", got)
-	}
-}
-
-// OpenID Connect basic profile: a confidential client may do without PKCE and nonce if it is told so.
-func TestWithoutPKCE(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
-		if m.ID == authztest.Web {
-			m.RequirePKCE = false
-		}
-	})
-	b := signedIn(t, s)
-	bare := url.Values{"code_challenge": {}, "code_challenge_method": {}, "nonce": {}}
-	code := redirect(t, ask(t, b, authztest.Web, bare)).Get("code")
-	if got := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, "")); got.Status != 200 {
-		t.Errorf("neither PKCE nor nonce: %+v", got)
-	}
-	code = redirect(t, ask(t, b, authztest.Web, bare)).Get("code")
-	verifier, _ := authztest.PKCE()
-	if got := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)); got.Error != "invalid_grant" {
-		t.Errorf("a verifier without a challenge (RFC 9700 section 2.1.1): %+v", got)
-	}
-	if got := redirect(t, ask(t, b, authztest.SPA, bare)); got.Get("error") != "invalid_request" {
-		t.Errorf("a public client must use PKCE: %v", got)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -138,74 +136,6 @@ func TestTokenClaims(t *testing.T) {
 	}
 }
 
-// RFC 6749 section 6: less scope is possible, and the grant keeps what it has.
-func TestRefreshNarrowsScope(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	tokens := s.SignIn(t, authztest.SPA, "", nil)
-	form := authztest.RefreshForm(tokens.RefreshToken)
-	form.Set("scope", "orders.read")
-	narrow := s.Token(t, authztest.SPA, "", form)
-	if narrow.Scope != "orders.read" || narrow.IDToken != "" || payload(t, narrow.AccessToken)["scope"] != "orders.read" {
-		t.Errorf("narrowed: %+v", narrow)
-	}
-	if full := s.Token(t, authztest.SPA, "", authztest.RefreshForm(narrow.RefreshToken)); full.Scope != tokens.Scope {
-		t.Errorf("afterwards: %+v", full)
-	}
-}
-
-// The retry-safe rotation: a retry gets the same successor, a replay kills the family.
-func TestRefreshRotation(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	first := s.SignIn(t, authztest.SPA, "", nil)
-	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
-	retry := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
-	if retry.Status != 200 || retry.RefreshToken != second.RefreshToken || retry.AccessToken == second.AccessToken {
-		t.Fatalf("a retry must get the same successor and a fresh access token: %+v, %+v", second, retry)
-	}
-	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
-	if third.Status != 200 || third.RefreshToken == second.RefreshToken {
-		t.Fatalf("third: %+v", third)
-	}
-	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Status != 400 || replay.Error != "invalid_grant" {
-		t.Errorf("a replay after the successor was used: %+v", replay)
-	}
-	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); dead.Error != "invalid_grant" {
-		t.Errorf("the family lives on: %+v", dead)
-	}
-	if status := userinfo(t, s, third.AccessToken); status != 401 {
-		t.Errorf("userinfo with a token of a dead family: %d", status)
-	}
-}
-
-func TestRefreshAfterTheGrace(t *testing.T) {
-	lifetimes := authz.DefaultLifetimes
-	lifetimes.RefreshGrace = 0
-	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, nil)
-	first := s.SignIn(t, authztest.SPA, "", nil)
-	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
-	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Error != "invalid_grant" {
-		t.Errorf("a replay after the grace: %+v", replay)
-	}
-	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); dead.Error != "invalid_grant" {
-		t.Errorf("the family lives on: %+v", dead)
-	}
-}
-
-// A confidential client proves itself at every refresh: its token need not change.
-func TestRefreshWithoutRotation(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
-	for range 3 {
-		next := s.Token(t, authztest.Web, authztest.Secret, authztest.RefreshForm(tokens.RefreshToken))
-		if next.Status != 200 || next.RefreshToken != tokens.RefreshToken {
-			t.Fatalf("%+v", next)
-		}
-	}
-	if stolen := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); stolen.Error != "invalid_grant" {
-		t.Errorf("by another client: %+v", stolen)
-	}
-}
-
 // race sends one token request many times at once.
 func race(t *testing.T, s *authztest.Server, n int, form url.Values) []authztest.Tokens {
 	t.Helper()
@@ -221,99 +151,6 @@ func race(t *testing.T, s *authztest.Server, n int, form url.Values) []authztest
 	close(start)
 	wg.Wait()
 	return answers
-}
-
-func TestCodeRace(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
-	var winner authztest.Tokens
-	wins := 0
-	for _, a := range race(t, s, 64, authztest.CodeForm(code, verifier)) {
-		switch {
-		case a.Status == 200:
-			wins, winner = wins+1, a
-		case a.Status != 400 || a.Error != "invalid_grant":
-			t.Errorf("a loser got %d %s", a.Status, a.Error)
-		}
-	}
-	if wins != 1 {
-		t.Fatalf("%d winners", wins)
-	}
-	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(winner.RefreshToken)); got.Error != "invalid_grant" {
-		t.Errorf("the grant of a code that was used twice lives: %+v", got)
-	}
-}
-
-func TestRefreshRace(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	for _, scope := range []string{"openid orders.read", "openid offline_access"} { // online: the session is touched too
-		tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}})
-		successors := map[string]bool{}
-		for _, a := range race(t, s, 64, authztest.RefreshForm(tokens.RefreshToken)) {
-			if a.Status != 200 {
-				t.Fatalf("%d %s %s", a.Status, a.Error, a.Description)
-			}
-			successors[a.RefreshToken] = true
-		}
-		if len(successors) != 1 {
-			t.Fatalf("%d successors", len(successors))
-		}
-		for successor := range maps.Keys(successors) {
-			if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(successor)); got.Status != 200 {
-				t.Errorf("the successor: %+v", got)
-			}
-		}
-	}
-}
-
-// Another client's request must not do anything to a family, not even by a replay.
-func TestOthersCannotKillAFamily(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	first := s.SignIn(t, authztest.SPA, "", nil)
-	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
-	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
-	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken)); got.Error != "invalid_grant" {
-		t.Fatalf("%+v", got)
-	}
-	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.ThirdParty}, "token": {third.RefreshToken}}); status != 200 {
-		t.Errorf("revoke by another client: %d", status)
-	}
-	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); got.Status != 200 {
-		t.Errorf("the family is dead: %+v", got)
-	}
-}
-
-// RFC 7009: one token revokes the family, and a revocation that could not be stored is no 200.
-func TestRevocation(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	for _, which := range []string{"refresh", "access"} {
-		tokens := s.SignIn(t, authztest.SPA, "", nil)
-		token := tokens.RefreshToken
-		if which == "access" {
-			token = tokens.AccessToken
-		}
-		form := url.Values{"client_id": {authztest.SPA}, "token": {token}, "token_type_hint": {"nonsense"}}
-		for range 2 { // again is as good
-			if status, body := post(t, s, "/revoke", "", form); status != 200 {
-				t.Fatalf("revoke %s: %d %v", which, status, body)
-			}
-		}
-		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
-			t.Errorf("refresh after revoking the %s token: %+v", which, got)
-		}
-		if status := userinfo(t, s, tokens.AccessToken); status != 401 {
-			t.Errorf("userinfo after revoking the %s token: %d", which, status)
-		}
-	}
-	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
-	introspect := url.Values{"token": {app.AccessToken}}
-	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != true {
-		t.Errorf("app token: %v", got)
-	}
-	post(t, s, "/revoke", authztest.Worker, introspect)
-	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != false || len(got) != 1 {
-		t.Errorf("revoked app token: %v", got)
-	}
 }
 
 // failingStore is a store whose writes fail when told to.
@@ -370,76 +207,6 @@ func TestStorageFailure(t *testing.T) {
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
 		t.Errorf("refresh afterwards: %+v", got)
-	}
-}
-
-// RFC 7662: only the owner of a token, and the API that it is for, learn about it.
-func TestIntrospection(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
-		if m.ID == authztest.Worker {
-			m.ID = authztest.API // an API that introspects is a client by the name of its resource
-		}
-	})
-	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
-	form := url.Values{"token": {tokens.AccessToken}}
-	for _, client := range []string{authztest.Web, url.QueryEscape(authztest.API)} {
-		_, got := post(t, s, "/introspect", client, form)
-		if got["active"] != true || got["client_id"] != authztest.Web || got["iss"] != s.URL || got["token_type"] != "Bearer" || got["username"] != "alice" {
-			t.Errorf("by %s: %v", client, got)
-		}
-	}
-	if _, got := post(t, s, "/introspect", authztest.Web, url.Values{"token": {tokens.RefreshToken}}); got["active"] != true || got["token_type"] != "refresh_token" {
-		t.Errorf("refresh token: %v", got)
-	}
-	if _, got := post(t, s, "/introspect", url.QueryEscape(authztest.API), url.Values{"token": {tokens.RefreshToken}}); got["active"] != false {
-		t.Errorf("refresh token by the API: %v", got)
-	}
-	spa := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}})
-	if _, got := post(t, s, "/introspect", authztest.Web, url.Values{"token": {spa.AccessToken}}); got["active"] != false || len(got) != 1 {
-		t.Errorf("another client's token: %v", got)
-	}
-}
-
-// RFC 8707.
-func TestResources(t *testing.T) {
-	const second = "https://files.example.com"
-	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
-		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
-		{URI: second, Scopes: []string{"files.read"}, TokenType: authz.TokenTypeOpaque},
-	}}, func(m *client.Metadata) {
-		if m.ID != authztest.Worker {
-			m.Resources = append(m.Resources, second)
-			m.Scopes = append(m.Scopes, "files.read")
-		}
-	})
-	b := signedInFor(t, s, "openid")
-	if got := redirect(t, ask(t, b, authztest.SPA, nil)); got.Get("error") != "invalid_target" {
-		t.Errorf("several resources and none asked for: %v", got)
-	}
-	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}})
-	if aud := fmt.Sprint(payload(t, tokens.AccessToken)["aud"]); aud != "["+s.URL+"/userinfo]" {
-		t.Errorf("a token for userinfo only has the audience %s", aud)
-	}
-	if status := userinfo(t, s, tokens.AccessToken); status != 200 {
-		t.Errorf("userinfo: %d", status)
-	}
-	both := s.SignIn(t, authztest.SPA, "", url.Values{
-		"scope": {"openid offline_access orders.read files.read"}, "resource": {authztest.API, second},
-	})
-	if !strings.HasPrefix(both.AccessToken, "azt_") {
-		t.Errorf("one of the resources wants opaque tokens: %s", both.AccessToken)
-	}
-	if status := userinfo(t, s, both.AccessToken); status != 200 {
-		t.Errorf("userinfo with an opaque token: %d", status)
-	}
-	form := authztest.RefreshForm(both.RefreshToken)
-	form.Set("resource", authztest.API)
-	one := s.Token(t, authztest.SPA, "", form)
-	if claims := payload(t, one.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
-		t.Errorf("one resource of two: %v", claims)
-	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"scope": {"openid files.read"}, "resource": {authztest.API}})); got.Get("error") != "invalid_scope" {
-		t.Errorf("a scope of a resource that was not asked for: %v", got)
 	}
 }
 

@@ -1,0 +1,210 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+)
+
+func TestRFC6749Section4_1_2_ACodeIsRedeemedOnce(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
+	var winner authztest.Tokens
+	wins := 0
+	for _, a := range race(t, s, 64, authztest.CodeForm(code, verifier)) {
+		switch {
+		case a.Status == 200:
+			wins, winner = wins+1, a
+		case a.Status != 400 || a.Error != "invalid_grant":
+			t.Errorf("a loser got %d %s", a.Status, a.Error)
+		}
+	}
+	if wins != 1 {
+		t.Fatalf("%d winners", wins)
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(winner.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("the grant of a code that was used twice lives: %+v", got)
+	}
+}
+
+// RFC 6749 section 6: less scope is possible, and the grant keeps what it has.
+func TestRFC6749Section6_ScopeIsNarrowedForOneToken(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	form := authztest.RefreshForm(tokens.RefreshToken)
+	form.Set("scope", "orders.read")
+	narrow := s.Token(t, authztest.SPA, "", form)
+	if narrow.Scope != "orders.read" || narrow.IDToken != "" || payload(t, narrow.AccessToken)["scope"] != "orders.read" {
+		t.Errorf("narrowed: %+v", narrow)
+	}
+	if full := s.Token(t, authztest.SPA, "", authztest.RefreshForm(narrow.RefreshToken)); full.Scope != tokens.Scope {
+		t.Errorf("afterwards: %+v", full)
+	}
+}
+
+// A confidential client proves itself at every refresh: its token need not change.
+func TestRFC6749Section10_4_ATokenIsOfOneClient(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
+	for range 3 {
+		next := s.Token(t, authztest.Web, authztest.Secret, authztest.RefreshForm(tokens.RefreshToken))
+		if next.Status != 200 || next.RefreshToken != tokens.RefreshToken {
+			t.Fatalf("%+v", next)
+		}
+	}
+	if stolen := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); stolen.Error != "invalid_grant" {
+		t.Errorf("by another client: %+v", stolen)
+	}
+}
+
+// A secret may hold any character: each half of the header is form-encoded first.
+func TestRFC6749Section2_3_1_BasicIsFormEncoded(t *testing.T) {
+	const id, secret = "a client: with+%20", "p%25 ss:+&=word"
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.Worker {
+			m.ID, m.Secret = id, secret
+		}
+	})
+	form := url.Values{"grant_type": {"client_credentials"}}
+	if got := s.Token(t, id, secret, form); got.Status != http.StatusOK {
+		t.Errorf("encoded: %+v", got)
+	}
+	request, err := http.NewRequest(http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(id, secret)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(response.Header.Get("WWW-Authenticate"), "Basic ") {
+		t.Errorf("not encoded: %d %v", response.StatusCode, response.Header)
+	}
+}
+
+// What was sent without a value was not sent, and what is not known is ignored.
+func TestRFC6749Section3_1_EmptyAndUnknownParameters(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	odd := url.Values{"max_age": {""}, "resource": {""}, "claims": {""}, "id_token_hint": {""}, "response_mode": {""}, "unheard_of": {"x"}}
+	code := redirect(t, ask(t, b, authztest.SPA, odd)).Get("code")
+	if code == "" {
+		t.Error("an authorization request with parameters without a value is refused")
+	}
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	form := authztest.RefreshForm(tokens.RefreshToken)
+	for name, values := range (url.Values{"scope": {""}, "resource": {""}, "unheard_of": {"x"}}) {
+		form[name] = values
+	}
+	if got := s.Token(t, authztest.SPA, "", form); got.Status != http.StatusOK || got.Scope != tokens.Scope {
+		t.Errorf("token request: %+v", got)
+	}
+}
+
+// Nothing but a registered redirect URI is ever followed, whatever is wrong beside it.
+func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	for _, uri := range []string{
+		"https://evil.example/callback", "https://app.example.com/callback/", "https://app.example.com/callback?x=y", "https://app.example.com:444/callback",
+		"https://app.example.com.evil.example/callback", "https://app.example.com@evil.example/callback", "http://app.example.com/callback",
+		"HTTPS://app.example.com/callback", "https://app.example.com/callback#", "//app.example.com/callback", "/callback", "javascript:alert(1)",
+	} {
+		for name, values := range map[string]url.Values{
+			"alone":                {"redirect_uri": {uri}},
+			"prompt=none":          {"redirect_uri": {uri}, "prompt": {"none"}},
+			"an error of its own":  {"redirect_uri": {uri}, "response_type": {"nonsense"}},
+			"by form_post":         {"redirect_uri": {uri}, "response_mode": {"form_post"}},
+			"twice, one that fits": {"redirect_uri": {authztest.RedirectURI, uri}},
+		} {
+			page := ask(t, b, authztest.SPA, values)
+			if page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" || strings.Contains(page.Body, "action=") {
+				t.Errorf("%s, %s: %d to %q", uri, name, page.Status, page.Header.Get("Location"))
+			}
+		}
+	}
+}
+
+// A code is its client's, and goes with the redirect URI that it was asked for with. A mistake does
+// not use it up.
+func TestRFC6749Section4_1_3_TheCodeIsBound(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
+	other := authztest.CodeForm(code, verifier)
+	other.Set("redirect_uri", "https://app.example.com/other")
+	without := authztest.CodeForm(code, verifier)
+	without.Del("redirect_uri")
+	for name, got := range map[string]authztest.Tokens{
+		"another client":          s.Token(t, authztest.ThirdParty, "", authztest.CodeForm(code, verifier)),
+		"a confidential client":   s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)),
+		"another redirect_uri":    s.Token(t, authztest.SPA, "", other),
+		"without redirect_uri":    s.Token(t, authztest.SPA, "", without),
+		"one character different": s.Token(t, authztest.SPA, "", authztest.CodeForm(code[:len(code)-1]+"_", verifier)),
+	} {
+		if got.Status != http.StatusBadRequest || got.Error != "invalid_grant" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != http.StatusOK {
+		t.Errorf("the code is used up: %+v", got)
+	}
+}
+
+// Sections 4.2 and 4.3, which OAuth 2.1 has left out.
+func TestRFC6749Section4_ImplicitAndPasswordAreNotOffered(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	for _, responseType := range []string{"token", "id_token", "id_token token", "code token", "code id_token", "code id_token token", "none"} {
+		location := ask(t, b, authztest.SPA, url.Values{"response_type": {responseType}}).Header.Get("Location")
+		if !strings.HasPrefix(location, authztest.RedirectURI) || !strings.Contains(location, "error=unsupported_response_type") || strings.Contains(location, "azc_") {
+			t.Errorf("%s led to %s", responseType, location)
+		}
+	}
+	for _, clientID := range []string{authztest.SPA, authztest.Web} {
+		secret := ""
+		if clientID == authztest.Web {
+			secret = authztest.Secret
+		}
+		got := s.Token(t, clientID, secret, url.Values{"grant_type": {"password"}, "username": {authztest.Username}, "password": {authztest.Password}})
+		if got.Status != http.StatusBadRequest || got.Error != "unsupported_grant_type" {
+			t.Errorf("password by %s: %+v", clientID, got)
+		}
+	}
+}
+
+// Only a client that fails to authenticate gets 401, and no answer may be kept.
+func TestRFC6749Section5_2_Statuses(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, row := range []struct {
+		name, client, secret string
+		form                 url.Values
+		status               int
+		code                 string
+	}{
+		{"wrong secret", authztest.Web, "wrong", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"azr_x"}}, 401, "invalid_client"},
+		{"unknown client", "nobody", "wrong", url.Values{"grant_type": {"client_credentials"}}, 401, "invalid_client"},
+		{"unknown code", authztest.SPA, "", authztest.CodeForm("azc_x", "v"), 400, "invalid_grant"},
+		{"no code", authztest.SPA, "", url.Values{"grant_type": {"authorization_code"}}, 400, "invalid_request"},
+		{"no grant type", authztest.SPA, "", url.Values{}, 400, "invalid_request"},
+		{"unknown grant type", authztest.SPA, "", url.Values{"grant_type": {"nonsense"}}, 400, "unsupported_grant_type"},
+		{"not this client's grant type", authztest.Worker, authztest.Secret, authztest.CodeForm("azc_x", "v"), 400, "unauthorized_client"},
+		{"a browser asks for an app token", authztest.SPA, "", url.Values{"grant_type": {"client_credentials"}}, 400, "unauthorized_client"},
+		{"too much scope", authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "scope": {"orders.write"}}, 400, "invalid_scope"},
+	} {
+		got := s.Token(t, row.client, row.secret, row.form)
+		if got.Status != row.status || got.Error != row.code || got.Header.Get("Cache-Control") != "no-store" || got.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %+v", row.name, got)
+		}
+		if challenged := got.Header.Get("WWW-Authenticate") != ""; challenged != (row.status == 401) {
+			t.Errorf("%s: WWW-Authenticate %q", row.name, got.Header.Get("WWW-Authenticate"))
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package authz_test
+
+import (
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+)
+
+// The retry-safe rotation: a retry gets the same successor, a replay kills the family.
+func TestRFC9700Section4_14_2_ReuseEndsTheFamily(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	retry := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	if retry.Status != 200 || retry.RefreshToken != second.RefreshToken || retry.AccessToken == second.AccessToken {
+		t.Fatalf("a retry must get the same successor and a fresh access token: %+v, %+v", second, retry)
+	}
+	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
+	if third.Status != 200 || third.RefreshToken == second.RefreshToken {
+		t.Fatalf("third: %+v", third)
+	}
+	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Status != 400 || replay.Error != "invalid_grant" {
+		t.Errorf("a replay after the successor was used: %+v", replay)
+	}
+	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); dead.Error != "invalid_grant" {
+		t.Errorf("the family lives on: %+v", dead)
+	}
+	if status := userinfo(t, s, third.AccessToken); status != 401 {
+		t.Errorf("userinfo with a token of a dead family: %d", status)
+	}
+}
+
+func TestRFC9700Section4_14_2_ReuseAfterTheGrace(t *testing.T) {
+	lifetimes := authz.DefaultLifetimes
+	lifetimes.RefreshGrace = 0
+	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Error != "invalid_grant" {
+		t.Errorf("a replay after the grace: %+v", replay)
+	}
+	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); dead.Error != "invalid_grant" {
+		t.Errorf("the family lives on: %+v", dead)
+	}
+}
+
+func TestRFC9700Section4_14_2_RetriesAgreeOnOneSuccessor(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, scope := range []string{"openid orders.read", "openid offline_access"} { // online: the session is touched too
+		tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}})
+		successors := map[string]bool{}
+		for _, a := range race(t, s, 64, authztest.RefreshForm(tokens.RefreshToken)) {
+			if a.Status != 200 {
+				t.Fatalf("%d %s %s", a.Status, a.Error, a.Description)
+			}
+			successors[a.RefreshToken] = true
+		}
+		if len(successors) != 1 {
+			t.Fatalf("%d successors", len(successors))
+		}
+		for successor := range maps.Keys(successors) {
+			if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(successor)); got.Status != 200 {
+				t.Errorf("the successor: %+v", got)
+			}
+		}
+	}
+}
+
+// Section 4.12: no redirect after a form makes the browser send the form, with the password in it,
+// to somebody else.
+func TestRFC9700Section4_12_SeeOther(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	login := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))
+	answer := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	if answer.Status != http.StatusSeeOther {
+		t.Errorf("after the password: %d", answer.Status)
+	}
+	consent := get(t, b, get(t, b, answer.Header.Get("Location")).Header.Get("Location"))
+	answer = b.Do(t, consent.Submit(t, "consent-allow", nil))
+	if last := get(t, b, answer.Header.Get("Location")); answer.Status != http.StatusSeeOther || last.Status != http.StatusSeeOther {
+		t.Errorf("after the consent: %d, %d", answer.Status, last.Status)
+	}
+}
+
+// Sections 4.2.4 and 4.16: nothing leaks by a Referer, and no page is shown in anybody's frame.
+func TestRFC9700Section4_16_NoFramesAndNoReferer(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	for _, page := range []*authztest.Page{
+		get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location")), // sign-in
+		get(t, signedIn(t, s), s.URL+"/account"),
+		ask(t, b, "nobody", nil), // an error
+		get(t, b, s.URL+"/logout"),
+	} {
+		h := page.Header
+		if !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("Referrer-Policy") != "no-referrer" ||
+			h.Get("Cache-Control") != "no-store" || h.Get("X-Frame-Options") != "" {
+			t.Errorf("%s: %v", page.URL, h)
+		}
+	}
+	if h := ask(t, signedIn(t, s), authztest.SPA, nil).Header; h.Get("Referrer-Policy") != "no-referrer" || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("the redirect to the app: %v", h)
+	}
+}
