@@ -22,6 +22,7 @@ import (
 type authorization struct {
 	fosite.DefaultSession
 	params      url.Values
+	pushed      string // its request_uri (RFC 9126); empty: it was not pushed
 	client      *client.Client
 	redirectURI string // where the answer goes; empty until it is known to be the client's
 	mode        fosite.ResponseModeType
@@ -46,19 +47,25 @@ var (
 
 const maxNonce = 1024 // bytes
 
-// newAuthorization checks a request in the order that decides where an error may go: the client and
+// newAuthorization finds the request that a flow is about, and checks it. The authorization is
+// returned with an error too: it knows where that may go.
+func (s *Server) newAuthorization(r *http.Request, f flow) (*authorization, error) {
+	params, err := s.paramsOf(r.Context(), f)
+	if err != nil {
+		return &authorization{}, err
+	}
+	a, err := s.checkAuthorization(r, params)
+	a.pushed = f.Pushed
+	return a, err
+}
+
+// checkAuthorization checks a request in the order that decides where an error may go: the client and
 // its redirect URI first; until both are known the error is shown here, afterwards the client gets
-// it (RFC 6749 section 4.1.2.1). The authorization is returned with an error too, for that purpose.
-func (s *Server) newAuthorization(r *http.Request, params url.Values, paramsErr error) (*authorization, error) {
+// it (RFC 6749 section 4.1.2.1).
+func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*authorization, error) {
 	a := &authorization{params: params, now: s.now(), mode: responseMode(params)}
 	if err := s.findClient(r, a); err != nil {
-		if paramsErr != nil {
-			return a, paramsErr
-		}
 		return a, err
-	}
-	if paramsErr != nil {
-		return a, paramsErr
 	}
 	if err := checkUnsupported(params); err != nil {
 		return a, err
@@ -93,14 +100,14 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 	}
 	switch {
 	case a.client == nil:
-		return refuse(errInvalidClient, "The client is unknown.")
+		return errUnknownClient
 	case redirectURI == "" && len(a.client.RedirectURIs) == 1 && !slices.Contains(strings.Fields(a.params.Get("scope")), "openid"):
 		a.redirectURI = a.client.RedirectURIs[0]
 		return nil
 	case redirectURI == "":
 		return refuse(errInvalidRequest, "The redirect_uri is missing.")
 	case !a.client.MatchRedirectURI(redirectURI):
-		return refuse("redirect_uri_mismatch", "The redirect_uri is not registered for this client.")
+		return refuse(errRedirectURIMismatch, "The redirect_uri is not registered for this client.")
 	}
 	a.redirectURI = redirectURI
 	return nil
@@ -111,11 +118,7 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 func checkUnsupported(params url.Values) error {
 	switch {
 	case params.Has("client_secret"):
-		return refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
-	case params.Has("request"):
-		return refuse(errRequestUnsupported, "Request objects are not offered.")
-	case params.Has("request_uri"):
-		return refuse(errRequestURIUnsupported, "The request_uri parameter is not offered.")
+		return errSecretInBrowser
 	case params.Has("registration"):
 		return refuse(errRegistrationUnsupported, "The registration parameter is not offered.")
 	case !params.Has("response_type"):

@@ -22,24 +22,27 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return s.authorizeByPost(w, r)
 	}
-	params, paramsErr := queryParams(r)
-	f, err := s.openFlow(w, r, params.Get("flow"))
-	if err != nil {
-		return err
+	params, err := queryParams(r)
+	f, flowErr := s.openFlow(w, r, params.Get("flow"))
+	if flowErr != nil {
+		return flowErr
 	}
-	if params.Has("flow") {
-		params, paramsErr = parseParams(f.Params)
-	} else {
-		f.Params = params.Encode()
-		if len(f.Params) > maxRequest {
-			paramsErr = refuse(errInvalidRequest, "The authorization request is too long.")
+	if !params.Has("flow") {
+		if err == nil {
+			err = s.begin(r.Context(), &f, params)
+		}
+		if err != nil {
+			return s.refuseAuthorization(w, r, s.unassembled(r, params), err)
 		}
 	}
-	a, err := s.newAuthorization(r, params, paramsErr)
+	var a *authorization
+	err = raced(func() (err error) {
+		if a, err = s.newAuthorization(r, f); err != nil {
+			return err
+		}
+		return s.proceed(w, r, a, f)
+	})
 	if err != nil {
-		return s.refuseAuthorization(w, r, a, err)
-	}
-	if err := raced(func() error { return s.proceed(w, r, a, f) }); err != nil {
 		return s.refuseAuthorization(w, r, a, err)
 	}
 	return nil
@@ -54,11 +57,15 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	query := form.Encode()
-	if len(query) > maxRequest {
-		err = refuse(errInvalidRequest, "The authorization request is too long.")
+	switch {
+	case err != nil:
+	case form.Has("client_secret"):
+		err = errSecretInBrowser
+	case len(query) > maxQuery:
+		err = errRequestTooLong
 	}
-	if a, err := s.newAuthorization(r, form, err); err != nil {
-		return s.refuseAuthorization(w, r, a, err)
+	if err != nil {
+		return s.refuseAuthorization(w, r, s.unassembled(r, form), err)
 	}
 	http.Redirect(w, r, s.url("/authorize")+"?"+query, http.StatusSeeOther)
 	return nil
@@ -67,7 +74,6 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 // proceed asks for the next thing that is missing, or answers the client.
 func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorization, f flow) error {
 	ctx := r.Context()
-	a.now, a.writes = s.now(), nil
 	signedIn, user, err := s.signedIn(ctx, r)
 	if err != nil {
 		return err
@@ -99,7 +105,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(ctx, a.writes...); err != nil {
+	if err := s.store.Apply(ctx, append(a.writes, s.spend(a)...)...); err != nil {
 		return err
 	}
 	return s.respond(w, r, a, response.GetParameters())

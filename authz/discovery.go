@@ -54,6 +54,8 @@ func (s *Server) discoveryDocument() []byte {
 		"token_endpoint":                                 s.url("/token"),
 		"userinfo_endpoint":                              s.url("/userinfo"),
 		"jwks_uri":                                       s.url("/jwks.json"),
+		"pushed_authorization_request_endpoint":          s.url("/par"),
+		"require_pushed_authorization_requests":          false, // a client may have to: RFC 9126 section 6
 		"introspection_endpoint":                         s.url("/introspect"),
 		"revocation_endpoint":                            s.url("/revoke"),
 		"end_session_endpoint":                           s.url("/logout"),

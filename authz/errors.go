@@ -10,8 +10,9 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2, OpenID
-// Connect Core section 3.1.2.6.
+// Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2, RFC 9101
+// section 7, OpenID Connect Core section 3.1.2.6. errRedirectURIMismatch is ours, for people: it
+// never gets to a client.
 const (
 	errAccessDenied            = "access_denied"
 	errConsentRequired         = "consent_required"
@@ -20,11 +21,14 @@ const (
 	errInvalidClient           = "invalid_client"
 	errInvalidGrant            = "invalid_grant"
 	errInvalidRequest          = "invalid_request"
+	errInvalidRequestObject    = "invalid_request_object"
+	errInvalidRequestURI       = "invalid_request_uri"
 	errInvalidScope            = "invalid_scope"
 	errInvalidTarget           = "invalid_target"
 	errInvalidToken            = "invalid_token"
 	errLoginRequired           = "login_required"
 	errMethodNotAllowed        = "method_not_allowed"
+	errRedirectURIMismatch     = "redirect_uri_mismatch"
 	errRegistrationUnsupported = "registration_not_supported"
 	errRequestUnsupported      = "request_not_supported"
 	errRequestURIUnsupported   = "request_uri_not_supported"

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
@@ -22,6 +23,7 @@ const flowLifetime = time.Hour
 type flow struct {
 	Browser   string       `json:"b"`           // whose it is
 	Params    string       `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
+	Pushed    string       `json:"r,omitempty"` // the request_uri, if the request was pushed (RFC 9126)
 	Started   time.Time    `json:"t"`
 	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
@@ -44,9 +46,9 @@ type link struct {
 }
 
 // staleFlow is a flow of ours that can't go on: it is too old, or another browser's (or this one's
-// before two of its tabs got a cookie at once). Its request may begin again; what was answered on
-// the way is dropped.
-type staleFlow struct{ params string }
+// before two of its tabs got a cookie at once). Its request may begin again, at the URL; what was
+// answered on the way is dropped.
+type staleFlow struct{ url string }
 
 func (*staleFlow) Error() string { return "the sign-in has expired or belongs to another browser" }
 
@@ -90,5 +92,15 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if !known || f.Params == "" { // without cookies it would begin again for ever
 		return flow{}, expired
 	}
-	return flow{}, &staleFlow{f.Params}
+	return flow{}, &staleFlow{s.beginAgain(f)}
+}
+
+// beginAgain is where the request of a flow begins anew, on the terms that it began under: a pushed
+// one from the store, if it is still there.
+func (s *Server) beginAgain(f flow) string {
+	if f.Pushed != "" {
+		params, _ := url.ParseQuery(f.Params) // our own encoding
+		f.Params = url.Values{"client_id": params["client_id"], "request_uri": {f.Pushed}}.Encode()
+	}
+	return s.url("/authorize") + "?" + f.Params
 }

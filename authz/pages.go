@@ -39,9 +39,8 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values
 func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err error) {
 	v = &visit{flow: f, sealed: sealed}
 	if f.Params != "" {
-		params, err := parseParams(f.Params)
-		if v.request, err = s.newAuthorization(r, params, err); err != nil {
-			return nil, err // the client has changed since the flow began
+		if v.request, err = s.newAuthorization(r, f); err != nil {
+			return nil, err // the client has changed since the flow began, or has had its answer
 		}
 	}
 	v.signedIn, v.user, err = s.signedIn(r.Context(), r)

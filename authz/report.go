@@ -51,7 +51,7 @@ func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 	if stale := new(staleFlow); errors.As(err, &stale) {
 		observe.Event(r.Context()).SetError("sign_in_expired", err)
-		http.Redirect(w, r, s.url("/authorize")+"?"+stale.params, http.StatusSeeOther)
+		http.Redirect(w, r, stale.url, http.StatusSeeOther)
 		return
 	}
 	s.showError(w, r, asError(err), nil)
@@ -82,11 +82,13 @@ func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {
 		return detail
 	}
 	switch {
+	case e.Code == errInvalidRequestURI:
+		detail.Parameter, detail.Received = "request_uri", a.params.Get("request_uri")
 	case a.client == nil:
 		detail.Parameter, detail.Received = "client_id", a.params.Get("client_id")
 		detail.Registered = s.config.Clients.IDs()
 		detail.Fix = "clients:\n  - client_id: " + yamlString(detail.Received) + "\n    preset: spa\n    redirect_uris: [" + yamlString(a.params.Get("redirect_uri")) + "]"
-	case a.redirectURI == "":
+	case a.redirectURI == "" && !a.params.Has("request") && !a.params.Has("request_uri"):
 		detail.Parameter, detail.Received = "redirect_uri", a.params.Get("redirect_uri")
 		detail.Registered = a.client.RedirectURIs
 		if detail.Received != "" {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -23,6 +25,15 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 		}
 		s.showError(w, r, e, a)
 		return nil
+	}
+	if a.pushed != "" {
+		lost := s.store.Apply(r.Context(), s.spend(a)...)
+		if first := new(storage.ConflictError); errors.As(lost, &first) { // of two tabs the other one
+			s.showError(w, r, errPushedUnknown, a)
+			return nil
+		} else if lost != nil {
+			e = asError(lost)
+		}
 	}
 	observe.Event(r.Context()).SetError(e.Code, e.cause)
 	return s.respond(w, r, a, url.Values{"error": {e.Code}, "error_description": {e.Description}})

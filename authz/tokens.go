@@ -11,6 +11,8 @@ const (
 	prefixCode    = "azc_"
 	prefixRefresh = "azr_"
 	prefixAccess  = "azt_" // opaque access tokens
+
+	prefixPushed = "urn:ietf:params:oauth:request_uri:" // RFC 9126 section 2.2
 )
 
 // Purposes keep keys that are derived from the server secret apart.

@@ -142,6 +142,10 @@ type Lifetimes struct {
 	// Code is the life of an authorization code, at most 10m (RFC 6749 section 4.1.2).
 	Code time.Duration `yaml:"code"`
 
+	// PAR is how long after it was pushed an authorization request may begin, 5s to 10m (RFC 9126
+	// section 2.2). It may then take as long as any other.
+	PAR time.Duration `yaml:"par"`
+
 	// RefreshToken is the absolute life of a grant: refreshing does not extend it.
 	RefreshToken time.Duration `yaml:"refresh_token"`
 

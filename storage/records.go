@@ -208,13 +208,11 @@ type Client struct {
 }
 
 // PushedRequest is an authorization request that was pushed (RFC 9126). It is deleted when its
-// code is issued.
+// client gets an answer, and a Mark remembers that.
 type PushedRequest struct {
 	ClientID  string    `json:"client_id"`
-	Params    string    `json:"params"` // form-encoded, as checked; of a signed request, what was signed
-	Signed    bool      `json:"signed,omitempty"`
-	DPoPJKT   string    `json:"dpop_jkt,omitempty"` // of the proof that it came with
-	ExpiresAt time.Time `json:"expires_at"`         // until then the authorization must have begun
+	Params    string    `json:"params"`     // form-encoded, as checked; of a signed request, what was signed
+	ExpiresAt time.Time `json:"expires_at"` // until then the authorization must have begun
 }
 
 // DeviceCode is one device authorization (RFC 8628).

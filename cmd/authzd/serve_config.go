@@ -43,6 +43,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 			AccessToken:  cfg.Lifetimes.AccessToken,
 			IDToken:      cfg.Lifetimes.IDToken,
 			Code:         cfg.Lifetimes.Code,
+			PAR:          cfg.Lifetimes.PAR,
 			RefreshToken: cfg.Lifetimes.RefreshToken,
 			RefreshIdle:  cfg.Lifetimes.RefreshIdle,
 			RefreshGrace: cfg.Lifetimes.RefreshGrace,

@@ -1,0 +1,77 @@
+package authz
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// An authorization request comes in one of these ways. begin finds the parameters that count, those
+// alone, and keeps them in the flow (RFC 9101 section 6.3, Request Parameter Assembly):
+//
+//	?client_id&…                       all of the query
+//	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   par.go
+var (
+	errUnknownClient   = refuse(errInvalidClient, "The client is unknown.")
+	errSecretInBrowser = refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
+	errRequestTooLong  = refuse(errInvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
+)
+
+// begin puts the authorization request that a browser has brought into its flow.
+func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
+	c, err := s.client(ctx, params.Get("client_id"))
+	requestURI := params.Get("request_uri")
+	switch {
+	case err != nil:
+		return err
+	case c == nil:
+		return errUnknownClient
+	case params.Has("client_secret"):
+		return errSecretInBrowser
+	case params.Has("request"):
+		return refuse(errRequestUnsupported, "Request objects are not offered.")
+	case strings.HasPrefix(requestURI, prefixPushed):
+		return s.beginPushed(ctx, f, c, requestURI)
+	case params.Has("request_uri"):
+		return refuse(errRequestURIUnsupported, "The request_uri parameter is not offered.")
+	case c.RequirePAR: // RFC 9126 section 6
+		return refuse(errInvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
+	}
+	return f.carry(params)
+}
+
+// carry keeps the parameters in the flow itself, and so in the URLs of our pages.
+func (f *flow) carry(params url.Values) error {
+	f.Params = params.Encode()
+	if !fitsURL(f.Params) {
+		return errRequestTooLong
+	}
+	return nil
+}
+
+// fitsURL tells whether a sealed flow with these parameters can be part of a URL.
+func fitsURL(params string) bool { return len(params) <= maxRequest }
+
+// paramsOf is the way back: the parameters that count in a flow.
+func (s *Server) paramsOf(ctx context.Context, f flow) (url.Values, error) {
+	if f.Pushed != "" {
+		return s.pushedParams(ctx, f)
+	}
+	return parseParams(f.Params)
+}
+
+// unassembled is what is known of a request that can't begin: where the error may go. Parameters of
+// the query that would not have counted decide that only if they are complete: the redirect URI of a
+// request object that can't be read is not the one that the client left out of the query.
+func (s *Server) unassembled(r *http.Request, params url.Values) *authorization {
+	a := &authorization{params: params, now: s.now(), mode: responseMode(params)}
+	if err := s.findClient(r, a); err != nil {
+		return a // as far as it got
+	}
+	byReference := strings.HasPrefix(params.Get("request_uri"), prefixPushed)
+	if byReference || !params.Has("redirect_uri") && (params.Has("request") || params.Has("request_uri")) {
+		a.redirectURI = ""
+	}
+	return a
+}

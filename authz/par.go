@@ -1,0 +1,166 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/url"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// pushedAnswer is RFC 9126 section 2.2.
+type pushedAnswer struct {
+	RequestURI string `json:"request_uri"`
+	ExpiresIn  int    `json:"expires_in"` // seconds
+}
+
+// par is the pushed authorization request endpoint (RFC 9126 section 2):
+//
+//	form -> authenticateClient -> checkAuthorization -> one Apply -> request_uri
+//	/authorize?client_id&request_uri -> begin -> … pages … -> code and spend, in one Apply
+//
+// The request_uri is good for one answer, whichever it is. Until then the browser may come with it
+// again: people reload pages.
+func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.clientForm(w, r)
+	if err != nil {
+		return err
+	}
+	var answer *pushedAnswer
+	err = raced(func() (err error) {
+		answer, err = s.push(r, form)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, answer)
+}
+
+// push is one attempt at a push. What came with the client's proof of who it is, is spent in any case.
+func (s *Server) push(r *http.Request, form url.Values) (*pushedAnswer, error) {
+	authenticated, err := s.authenticateClient(r.Context(), r, form)
+	if err != nil {
+		return nil, err
+	}
+	c := authenticated.(fositeClient)
+	answer := &pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
+	write, err := s.newPushedRequest(r, c.Client, form, answer.RequestURI)
+	writes := c.marks
+	if err == nil {
+		writes = append(writes, *write)
+	}
+	if len(writes) > 0 {
+		if lost := s.store.Apply(r.Context(), writes...); lost != nil {
+			return nil, lost
+		}
+	}
+	return answer, err
+}
+
+// newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
+// more: it can't be repaired by the browser.
+func (s *Server) newPushedRequest(r *http.Request, c *client.Client, form url.Values, requestURI string) (*storage.Write, error) {
+	params := maps.Clone(form)
+	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
+		params.Del(name) // the client's own affair, and a secret
+	}
+	params.Set("client_id", c.ID)
+	switch {
+	case params.Has("request_uri"):
+		return nil, refuse(errInvalidRequest, "A request_uri can't be pushed.")
+	case params.Has("request"):
+		return nil, refuse(errRequestUnsupported, "Request objects are not offered.")
+	case !params.Has("redirect_uri"): // FAPI 2.0 Security Profile section 5.3.2.2
+		return nil, refuse(errInvalidRequest, "The redirect_uri is missing.")
+	}
+	a, err := s.checkAuthorization(r, params)
+	if err != nil {
+		return nil, forClient(err)
+	}
+	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
+	kept := record.ExpiresAt
+	if !fitsURL(record.Params) {
+		if c.Public() { // anybody can push in its name
+			return nil, refuse(errInvalidRequest, "The authorization request is too long for a client that can't prove who it is.")
+		}
+		kept = kept.Add(flowLifetime) // its flows need it to the end
+	}
+	write := storage.PushedRequests.Put(hashToken(requestURI), record, storage.Absent, kept)
+	return &write, nil
+}
+
+// forClient is an error of the authorization endpoint in words of RFC 9126 section 2.3: those that
+// only a person would be shown there have no code of a standard.
+func forClient(err error) error {
+	if e := asError(err); e.Code == errRedirectURIMismatch {
+		return refuse(errInvalidRequest, e.Description)
+	}
+	return err
+}
+
+// errPushedUnknown does not tell which of them it is: a request_uri is a secret of its client.
+var errPushedUnknown = refuse(errInvalidRequestURI, "The request_uri is unknown, expired, used, or of another client.")
+
+// beginPushed begins the request that a request_uri stands for. Nothing else that the browser brought
+// counts (RFC 9126 section 4).
+func (s *Server) beginPushed(ctx context.Context, f *flow, c *client.Client, requestURI string) error {
+	record, err := s.pushedRequest(ctx, requestURI)
+	switch {
+	case err != nil:
+		return err
+	case record.ClientID != c.ID, !f.Started.Before(record.ExpiresAt):
+		return errPushedUnknown
+	}
+	f.Pushed, f.Params = requestURI, record.Params
+	if !fitsURL(record.Params) {
+		f.Params = url.Values{"client_id": {c.ID}, "request_uri": {requestURI}}.Encode()
+	}
+	return nil
+}
+
+// pushedParams are the parameters of a flow that began with a pushed request, if that has had no
+// answer yet.
+func (s *Server) pushedParams(ctx context.Context, f flow) (url.Values, error) {
+	_, _, err := storage.Marks.Get(ctx, s.store, pushedMark(f.Pushed))
+	if err == nil {
+		return nil, errPushedUnknown
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	params, err := parseParams(f.Params)
+	if err != nil || !params.Has("request_uri") {
+		return params, err
+	}
+	record, err := s.pushedRequest(ctx, f.Pushed)
+	if err != nil {
+		return nil, err
+	}
+	return parseParams(record.Params)
+}
+
+func (s *Server) pushedRequest(ctx context.Context, requestURI string) (*storage.PushedRequest, error) {
+	record, _, err := storage.PushedRequests.Get(ctx, s.store, hashToken(requestURI))
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, errPushedUnknown
+	}
+	return record, err
+}
+
+// spend are the writes that end a pushed request, nil if a was not pushed: its client gets an answer
+// now, and there is no second one (RFC 9126 section 7.3). The mark outlives every flow that has begun.
+func (s *Server) spend(a *authorization) []storage.Write {
+	if a.pushed == "" {
+		return nil
+	}
+	until := a.now.Add(s.config.Lifetimes.PAR + flowLifetime)
+	return []storage.Write{
+		storage.Marks.Put(pushedMark(a.pushed), &storage.Mark{}, storage.Absent, until),
+		storage.PushedRequests.Delete(hashToken(a.pushed), storage.Any),
+	}
+}
+
+func pushedMark(requestURI string) string { return "par/" + hashToken(requestURI) }

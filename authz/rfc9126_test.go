@@ -1,0 +1,478 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
+
+// request are the parameters of an authorization request with PKCE. Those of change replace others;
+// without a value they are left out.
+func request(clientID string, change url.Values) url.Values {
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(clientID, challenge)
+	maps.Copy(params, change)
+	return params
+}
+
+// push pushes a request of the confidential web client and returns what its browser is sent with.
+func push(t *testing.T, s http.Handler, change url.Values) url.Values {
+	t.Helper()
+	response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, change))
+	var pushed struct {
+		RequestURI string `json:"request_uri"`
+	}
+	if err := json.Unmarshal(response.Body.Bytes(), &pushed); err != nil || response.Code != http.StatusCreated {
+		t.Fatalf("push: %d %s", response.Code, response.Body)
+	}
+	return url.Values{"client_id": {authztest.Web}, "request_uri": {pushed.RequestURI}}
+}
+
+// bring opens the authorization endpoint with exactly these parameters.
+func bring(t *testing.T, b *authztest.Browser, params url.Values) *authztest.Page {
+	t.Helper()
+	return get(t, b, b.Server.URL+"/authorize?"+params.Encode())
+}
+
+// refusedPage wants an error page, and no redirect.
+func refusedPage(t *testing.T, what string, page *authztest.Page, code string) {
+	t.Helper()
+	if page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "Error 400: "+code) {
+		t.Errorf("%s: %d %s\n%.300s", what, page.Status, page.Header.Get("Location"), page.Body)
+	}
+}
+
+// age moves the expiry of every pushed request into the past; the records stay.
+func age(t *testing.T, s *authztest.Server) {
+	t.Helper()
+	entries, err := storage.PushedRequests.Scan(t.Context(), s.Store, "", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		e.Value.ExpiresAt = time.Now().Add(-time.Millisecond)
+		if err := s.Store.Apply(t.Context(), storage.PushedRequests.Put(e.Key, e.Value, storage.At(e.Version), time.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	set := func(name, value string) url.Values { return url.Values{name: {value}} }
+	for name, row := range map[string]struct {
+		code   string
+		change url.Values
+	}{
+		"request_uri":               {"invalid_request", set("request_uri", "https://app.example.com/request.jwt")},
+		"a pushed request_uri":      {"invalid_request", set("request_uri", pushedPrefix+"x")},
+		"no redirect_uri":           {"invalid_request", url.Values{"redirect_uri": nil}},
+		"no redirect_uri or openid": {"invalid_request", url.Values{"redirect_uri": nil, "scope": {"orders.read"}}},
+		"foreign redirect_uri":      {"invalid_request", set("redirect_uri", "https://evil.example")},
+		"no response_type":          {"invalid_request", url.Values{"response_type": nil}},
+		"implicit":                  {"unsupported_response_type", set("response_type", "token")},
+		"unknown response_mode":     {"unsupported_response_mode", set("response_mode", "web_message")},
+		"no PKCE":                   {"invalid_request", url.Values{"code_challenge": nil, "code_challenge_method": nil}},
+		"plain PKCE":                {"invalid_request", set("code_challenge_method", "plain")},
+		"foreign scope":             {"invalid_scope", set("scope", "openid admin")},
+		"foreign resource":          {"invalid_target", set("resource", "https://other.example.com")},
+		"claims without JSON":       {"invalid_request", set("claims", "{")},
+		"prompt none and login":     {"invalid_request", set("prompt", "none login")},
+		"garbage as hint":           {"invalid_request", set("id_token_hint", "a.b.c")},
+		"two ways to authenticate":  {"invalid_request", set("client_secret", authztest.Secret)},
+		"another client_id":         {"invalid_request", set("client_id", authztest.SPA)},
+		"too large":                 {"invalid_request", set("x", strings.Repeat("a", 70_000))},
+		"value too long":            {"invalid_request", set("state", strings.Repeat("a", 17_000))},
+	} {
+		response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, row.change))
+		var answer struct{ Error string }
+		if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Code != 400 || answer.Error != row.code {
+			t.Errorf("%s: %d %s", name, response.Code, response.Body)
+		}
+	}
+	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+		t.Errorf("%d requests are stored", n)
+	}
+}
+
+func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.ThirdParty { // confidential, by client_secret_post
+			m.AuthMethod, m.Secret = client.AuthPost, authztest.Secret
+		}
+	})
+	for name, row := range map[string]struct {
+		id, secret string
+		form       url.Values
+		status     int
+	}{
+		"public":            {authztest.SPA, "", request(authztest.SPA, nil), 201},
+		"basic":             {authztest.Web, authztest.Secret, request(authztest.Web, nil), 201},
+		"basic, no id":      {authztest.Web, authztest.Secret, request(authztest.Web, url.Values{"client_id": nil}), 201},
+		"post":              {authztest.ThirdParty, "", request(authztest.ThirdParty, url.Values{"client_secret": {authztest.Secret}}), 201},
+		"wrong secret":      {authztest.Web, "wrong", request(authztest.Web, nil), 401},
+		"no secret":         {authztest.Web, "", request(authztest.Web, nil), 401},
+		"unknown client":    {"nobody", "", request("nobody", nil), 401},
+		"other method":      {authztest.Web, "", request(authztest.Web, url.Values{"client_secret": {authztest.Secret}}), 401},
+		"public and secret": {authztest.SPA, "", request(authztest.SPA, url.Values{"client_secret": {"x"}}), 401},
+	} {
+		response := sendTo(s, "/par", row.id, row.secret, row.form)
+		if response.Code != row.status || (row.status == 401) != strings.Contains(response.Body.String(), "invalid_client") {
+			t.Errorf("%s: %d %s", name, response.Code, response.Body)
+		}
+	}
+	entries, err := storage.PushedRequests.Scan(t.Context(), s.Store, "", "", 10)
+	if err != nil || len(entries) != 4 {
+		t.Fatalf("%d requests, %v", len(entries), err)
+	}
+	for _, e := range entries {
+		if strings.Contains(e.Value.Params, "secret") || !strings.Contains(e.Value.Params, "client_id="+e.Value.ClientID) {
+			t.Errorf("stored: %s", e.Value.Params)
+		}
+	}
+}
+
+func TestRFC9126Section2_2_Response(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil))
+	var answer map[string]any
+	if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Code != 201 || len(answer) != 2 || answer["expires_in"] != 90.0 {
+		t.Errorf("%d %s", response.Code, response.Body)
+	}
+	uri, _ := answer["request_uri"].(string)
+	if reference, ok := strings.CutPrefix(uri, pushedPrefix); !ok || len(reference) != 43 { // 256 bits
+		t.Errorf("request_uri %q", uri)
+	}
+	if h := response.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/json" {
+		t.Errorf("header %v", h)
+	}
+	for _, table := range storage.Tables {
+		records, err := s.Store.Scan(t.Context(), table, "", "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if strings.Contains(r.Key+string(r.Value), uri[len(pushedPrefix):]) {
+				t.Errorf("table %s holds the request_uri", table)
+			}
+		}
+	}
+}
+
+func TestRFC9126Section2_3_OtherMethods(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodTrace} {
+		recorder := httptest.NewRecorder()
+		s.ServeHTTP(recorder, httptest.NewRequest(method, "/par", nil))
+		if recorder.Code != http.StatusMethodNotAllowed || recorder.Header().Get("Allow") != http.MethodPost {
+			t.Errorf("%s: %d, allowed %q", method, recorder.Code, recorder.Header().Get("Allow"))
+		}
+	}
+}
+
+func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	verifier, challenge := authztest.PKCE()
+	brought := push(t, s, url.Values{"scope": {"openid"}, "state": {"pushed"}, "code_challenge": {challenge}})
+	for name, value := range map[string]string{
+		"state": "front", "scope": "openid orders.write", "redirect_uri": "https://evil.example", "response_mode": "fragment",
+		"prompt": "none", "nonce": "front", "code_challenge": "x", "resource": "https://other.example.com", "claims": "{",
+	} {
+		brought.Set(name, value)
+	}
+	answer := redirect(t, bring(t, b, brought))
+	if answer.Get("state") != "pushed" || answer.Get("iss") != s.URL {
+		t.Fatalf("answer %v", answer)
+	}
+	tokens := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(answer.Get("code"), verifier))
+	if tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
+		t.Errorf("tokens %+v", tokens)
+	}
+
+	without := push(t, s, url.Values{"state": nil})
+	without.Set("state", "front")
+	if answer := redirect(t, bring(t, b, without)); answer.Has("state") || answer.Get("code") == "" {
+		t.Errorf("a state that was not pushed: %v", answer)
+	}
+}
+
+func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	brought := push(t, s, nil)
+	for _, id := range []string{authztest.SPA, "", "nobody"} {
+		forged := maps.Clone(brought)
+		forged.Set("client_id", id)
+		forged.Set("redirect_uri", authztest.RedirectURI)
+		code := "invalid_request_uri"
+		if id != authztest.SPA {
+			code = "invalid_client"
+		}
+		refusedPage(t, "client "+id, bring(t, b, forged), code)
+	}
+	if answer := redirect(t, bring(t, b, brought)); answer.Get("code") == "" {
+		t.Errorf("its own client: %v", answer)
+	}
+}
+
+func TestRFC9126Section4_LoginAndReload(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	brought := push(t, s, nil)
+	first, second := s.NewBrowser(t), s.NewBrowser(t)
+	login := bring(t, first, brought)
+	for range 3 { // people reload
+		if page := bring(t, first, brought); ledTo(t, page) != "/login" {
+			t.Fatalf("reloaded: %s", page.Header.Get("Location"))
+		}
+		get(t, first, login.Header.Get("Location"))
+	}
+	bring(t, second, brought) // another browser may be shown the page too
+	age(t, s)                 // who has begun in time can take their time
+	if answer := first.Walk(t, login.Header.Get("Location")); answer.Params.Get("code") == "" {
+		t.Fatalf("after the login: %s", answer)
+	}
+	refusedPage(t, "the login page of the answered request", get(t, first, login.Header.Get("Location")), "invalid_request_uri")
+	refusedPage(t, "again from the start", bring(t, first, brought), "invalid_request_uri")
+}
+
+func TestRFC9126Section4_Expired(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	brought := push(t, s, nil)
+	age(t, s)
+	brought.Set("redirect_uri", authztest.RedirectURI)
+	refusedPage(t, "expired", bring(t, b, brought), "invalid_request_uri")
+	for _, guessed := range []string{pushedPrefix, pushedPrefix + "x", pushedPrefix + strings.Repeat("A", 43), changeLast(brought.Get("request_uri")), brought.Get("request_uri") + "A"} {
+		refusedPage(t, guessed, bring(t, b, url.Values{"client_id": {authztest.Web}, "request_uri": {guessed}}), "invalid_request_uri")
+	}
+}
+
+// The redirect of a browser whose cookies have changed leads back to the pushed request.
+func TestRFC9126Section4_BeginsAgainInAnotherBrowser(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, other := s.NewBrowser(t), signedIn(t, s)
+	brought := push(t, s, nil)
+	login := bring(t, b, brought).Header.Get("Location")
+	again := get(t, other, login).Header.Get("Location")
+	if again != s.URL+"/authorize?"+brought.Encode() {
+		t.Fatalf("led to %s", again)
+	}
+	if answer := redirect(t, get(t, other, again)); answer.Get("code") == "" {
+		t.Errorf("answer %v", answer)
+	}
+	if page := get(t, b, login); page.Status != 400 {
+		t.Errorf("the first browser goes on: %d", page.Status)
+	}
+}
+
+// A request that fits in no URL stays in the store while its user signs in.
+func TestRFC9126Section4_LongRequest(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	long := url.Values{"state": {strings.Repeat("s", 12_000)}, "x": {strings.Repeat("x", 16_000)}, "y": {strings.Repeat("y", 16_000)}}
+	brought := push(t, s, long)
+	b := s.NewBrowser(t)
+	login := bring(t, b, brought)
+	age(t, s)
+	if n := len(login.Header.Get("Location")); n > 1000 {
+		t.Errorf("the flow has %d bytes", n)
+	}
+	answer := b.Walk(t, login.Header.Get("Location"))
+	if answer.Params.Get("code") == "" || answer.Params.Get("state") != long.Get("state") {
+		t.Errorf("answer %.200s", answer)
+	}
+	refusedPage(t, "again", bring(t, b, brought), "invalid_request_uri")
+	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+		t.Errorf("%d requests are left", n)
+	}
+	if got := sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, long)); got.Code != 400 {
+		t.Errorf("a public client pushes as much: %d", got.Code)
+	}
+}
+
+func TestRFC9126Section5_Metadata(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	metadata := discovered(t, s)
+	if metadata["pushed_authorization_request_endpoint"] != s.URL+"/par" || metadata["require_pushed_authorization_requests"] != false {
+		t.Errorf("%v, %v", metadata["pushed_authorization_request_endpoint"], metadata["require_pushed_authorization_requests"])
+	}
+}
+
+func discovered(t *testing.T, s *authztest.Server) map[string]any {
+	t.Helper()
+	var metadata map[string]any
+	if err := json.Unmarshal(serve(s, "/.well-known/openid-configuration").Body.Bytes(), &metadata); err != nil {
+		t.Fatal(err)
+	}
+	return metadata
+}
+
+func TestRFC9126Section6_ClientThatMustPush(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePAR = m.ID == authztest.Web })
+	b := signedIn(t, s)
+	if got := redirect(t, ask(t, b, authztest.Web, nil)); got.Get("error") != "invalid_request" || got.Get("state") != "state of the app" {
+		t.Errorf("without a push: %v", got)
+	}
+	if got := redirect(t, bring(t, b, push(t, s, nil))); got.Get("code") == "" {
+		t.Errorf("pushed: %v", got)
+	}
+	if page := ask(t, b, authztest.Web, url.Values{"redirect_uri": {"https://evil.example"}}); page.Header.Get("Location") != "" {
+		t.Errorf("an error went to %s", page.Header.Get("Location"))
+	}
+}
+
+// Section 7.3: one answer, be it an error.
+func TestRFC9126Section7_3_OneAnswer(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.Web {
+			m.FirstParty = false
+		}
+	})
+	b := s.NewBrowser(t)
+	silent := push(t, s, url.Values{"prompt": {"none"}})
+	if got := redirect(t, bring(t, b, silent)); got.Get("error") != "login_required" || got.Get("state") == "" {
+		t.Errorf("silent: %v", got)
+	}
+	refusedPage(t, "silent again", bring(t, b, silent), "invalid_request_uri")
+
+	b.Deny = true
+	denied := push(t, s, nil)
+	if got := b.Walk(t, s.URL+"/authorize?"+denied.Encode()); got.Params.Get("error") != "access_denied" {
+		t.Errorf("denied: %s", got)
+	}
+	refusedPage(t, "denied again", bring(t, b, denied), "invalid_request_uri")
+	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+		t.Errorf("%d requests are left", n)
+	}
+}
+
+// Of two pages with the same question only one is answered.
+func TestRFC9126Section7_3_TwoPages(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = m.ID == authztest.SPA })
+	b := signedIn(t, s)
+	page := get(t, b, bring(t, b, push(t, s, nil)).Header.Get("Location"))
+	deny, allow := page.Submit(t, "consent-deny", nil), page.Submit(t, "consent-allow", nil)
+	if got := redirect(t, b.Do(t, deny)); got.Get("error") != "access_denied" {
+		t.Fatalf("denied: %v", got)
+	}
+	refusedPage(t, "allowed in the other tab", b.Do(t, allow), "invalid_request_uri")
+}
+
+func TestRFC9126Section7_3_Race(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	for name, change := range map[string]url.Values{"fits a URL": nil, "long": {"x": {strings.Repeat("x", 10_000)}}} {
+		target := s.URL + "/authorize?" + push(t, s, change).Encode()
+		codes, pages := 0, 0
+		var mu sync.Mutex
+		var racers sync.WaitGroup
+		for range 64 {
+			racers.Go(func() {
+				response, err := b.HTTP.Get(target)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				response.Body.Close()
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case strings.Contains(response.Header.Get("Location"), "code=azc_"):
+					codes++
+				case response.StatusCode == http.StatusBadRequest:
+					pages++
+				default:
+					t.Errorf("%d %s", response.StatusCode, response.Header.Get("Location"))
+				}
+			})
+		}
+		racers.Wait()
+		if codes != 1 || pages != 63 {
+			t.Errorf("%s: %d codes and %d error pages", name, codes, pages)
+		}
+	}
+}
+
+// A store that can't remember the answer gives none that could be given twice.
+func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
+	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	store := &failingStore{Store: engine}
+	s := authztest.Start(t, authz.Config{Store: store}, nil)
+	b := signedIn(t, s)
+	brought, silent := push(t, s, nil), push(t, s, url.Values{"prompt": {"none"}})
+	store.broken.Store(true)
+	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); got.Code != 503 {
+		t.Errorf("push: %d %s", got.Code, got.Body)
+	}
+	if got := redirect(t, bring(t, b, brought)); got.Get("error") != "temporarily_unavailable" {
+		t.Errorf("with a session: %v", got)
+	}
+	if got := redirect(t, bring(t, s.NewBrowser(t), silent)); got.Get("error") != "temporarily_unavailable" {
+		t.Errorf("silent: %v", got)
+	}
+	store.broken.Store(false)
+	if got := redirect(t, bring(t, b, brought)); got.Get("code") == "" {
+		t.Errorf("afterwards: %v", got)
+	}
+}
+
+func TestRFC9126Section7_4_ClientChangesMeanwhile(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	brought := push(t, s, nil)
+	narrowed := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) {
+		m.RedirectURIs = []string{"https://new.example.com/callback"}
+	})
+	request := httptest.NewRequest(http.MethodGet, "/authorize?"+brought.Encode(), nil)
+	recorder := httptest.NewRecorder()
+	narrowed.ServeHTTP(recorder, request)
+	if recorder.Code != 400 || recorder.Header().Get("Location") != "" {
+		t.Errorf("%d %s", recorder.Code, recorder.Header().Get("Location"))
+	}
+}
+
+// Nobody can fill the store with requests that never begin.
+func TestPushedRequestsAreSwept(t *testing.T) {
+	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{SweepEvery: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	lifetimes := authz.DefaultLifetimes
+	lifetimes.PAR = time.Second
+	s := authztest.Start(t, authz.Config{Store: engine, Lifetimes: lifetimes}, nil)
+	const pushes, workers = 10_000, 100
+	form := request(authztest.SPA, nil)
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for range pushes / workers {
+				if got := sendTo(s, "/par", authztest.SPA, "", maps.Clone(form)); got.Code != http.StatusCreated {
+					t.Errorf("%d %s", got.Code, got.Body)
+				}
+			}
+		})
+	}
+	all.Wait()
+	until(t, "the pushed requests are swept", func() bool {
+		return engine.Stats().Swept >= pushes && dumpTable(t, engine, storage.PushedRequests.Table) == 0
+	})
+}
