@@ -116,24 +116,22 @@ func (v *Verifier) checkProof(r *http.Request, p *Principal, token string) (nonc
 	if err != nil {
 		return "", badProof(err)
 	}
-	here := dpop.Request{Method: r.Method, URL: v.proofs.url + requestPath(r), AccessToken: token}
-	proof, err := dpop.Verify(text, here)
-	if err != nil {
+	proof, err := dpop.Verify(text, dpop.Request{
+		Method: r.Method, URL: v.proofs.url + requestPath(r), AccessToken: token, Nonces: v.proofs.nonces,
+	})
+	switch {
+	case errors.Is(err, dpop.ErrNonce):
+		return v.proofs.nonces.Current(), &refusal{
+			status: http.StatusUnauthorized, code: "use_dpop_nonce",
+			description: "the proof needs the nonce of the header DPoP-Nonce",
+		}
+	case err != nil:
 		return "", badProof(err)
+	case v.proofs.nonces != nil:
+		nonce = v.proofs.nonces.Next(proof.Nonce) // section 8.2: before this one ends
 	}
 	if proof.Thumbprint != p.KeyThumbprint {
-		return "", badToken("the token is bound to another key than the proof's")
-	}
-	if n := v.proofs.nonces; n != nil {
-		if current := n.Current(); proof.Nonce != current {
-			nonce = current // section 8.2: the next one, before this one ends
-		}
-		if !n.Valid(proof.Nonce) {
-			return nonce, &refusal{
-				status: http.StatusUnauthorized, code: "use_dpop_nonce",
-				description: "the proof needs the nonce of the header DPoP-Nonce",
-			}
-		}
+		return nonce, badToken("the token is bound to another key than the proof's")
 	}
 	switch first, err := v.proofs.replay.Use(r.Context(), proof.ReplayKey(), proof.ReplayUntil()); {
 	case err != nil:

@@ -31,8 +31,8 @@ func parseClaims(payload []byte) (*claims, error) {
 	return c, nil
 }
 
-// check does checks 3, 8, 9, 11 and 12 of section 4.3, and returns the htu in its normal form.
-func (c *claims) check(want Request, now time.Time) (uri string, err error) {
+// checkRequest does checks 3, 8 and 9 of section 4.3, and returns the htu in its normal form.
+func (c *claims) checkRequest(want Request) (uri string, err error) {
 	switch {
 	case c.ID == "":
 		return "", &Error{"the proof has no jti"}
@@ -53,23 +53,41 @@ func (c *claims) check(want Request, now time.Time) (uri string, err error) {
 	if target, err := normalURI(want.URL); err != nil || uri != target {
 		return "", &Error{"the proof's htu is not this request's URL"}
 	}
-	switch {
-	case !now.Before(c.IssuedAt.Add(MaxAge)):
-		return "", &Error{"the proof is too old: is the client's clock slow?"}
-	case c.IssuedAt.After(now.Add(MaxAhead)):
-		return "", &Error{"the proof is from the future: is the client's clock fast?"}
-	case !c.Expires.IsZero() && !now.Before(c.Expires.Add(MaxAhead)):
-		return "", &Error{"the proof has expired"}
-	case c.NotBefore.After(now.Add(MaxAhead)):
-		return "", &Error{"the proof is not valid yet"}
-	case want.AccessToken == "":
-		return uri, nil
-	case c.AccessTokenHash == "":
-		return "", &Error{"the proof has no ath"}
-	case c.AccessTokenHash != tokenHash(want.AccessToken):
-		return "", &Error{"the proof's ath is not the hash of this access token"}
-	}
 	return uri, nil
+}
+
+// checkTime does checks 10 and 11 of section 4.3, of which one is enough, and returns until when the
+// proof will pass.
+func (c *claims) checkTime(nonces *Nonces, now time.Time) (until time.Time, err error) {
+	switch {
+	case nonces != nil && nonces.Valid(c.Nonce):
+		return now.Add(nonceLife), nil
+	case nonces != nil:
+		return until, ErrNonce
+	case !now.Before(c.IssuedAt.Add(MaxAge)):
+		return until, &Error{"the proof is too old: is the client's clock slow?"}
+	case c.IssuedAt.After(now.Add(MaxAhead)):
+		return until, &Error{"the proof is from the future: is the client's clock fast?"}
+	case !c.Expires.IsZero() && !now.Before(c.Expires.Add(MaxAhead)):
+		return until, &Error{"the proof has expired"}
+	case c.NotBefore.After(now.Add(MaxAhead)):
+		return until, &Error{"the proof is not valid yet"}
+	}
+	return c.IssuedAt.Add(MaxAge), nil
+}
+
+// checkToken does the first half of check 12 of section 4.3. The other half is the caller's, who
+// knows which key the token is bound to.
+func (c *claims) checkToken(accessToken string) error {
+	switch {
+	case accessToken == "":
+		return nil
+	case c.AccessTokenHash == "":
+		return &Error{"the proof has no ath"}
+	case c.AccessTokenHash != tokenHash(accessToken):
+		return &Error{"the proof's ath is not the hash of this access token"}
+	}
+	return nil
 }
 
 // tokenHash is the ath of an access token (section 4.2).

@@ -3,10 +3,9 @@
 //
 //	request -> FromHeader: one DPoP header, or none
 //	              |  Verify: form -> header (typ, alg, jwk) -> signature by that jwk
-//	              |             -> claims (jti, htm, htu, iat, ath)
+//	              |             -> claims (jti, htm, htu, nonce or iat, ath)
 //	              v
 //	            Proof: Thumbprint  what a token must be bound to, or becomes bound to
-//	                   Nonce       for Nonces.Valid, where a server's nonce is asked for
 //	                   ReplayKey   to be remembered until ReplayUntil: a proof counts once
 //
 // What is left to the caller is what needs its state: whether the proof was used before, and which
@@ -16,6 +15,7 @@ package dpop
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -42,6 +42,10 @@ type Error struct{ Reason string }
 
 func (e *Error) Error() string { return "invalid DPoP proof: " + e.Reason }
 
+// ErrNonce: the proof has no nonce of the server's that counts now. The client may try again with
+// Nonces.Current (use_dpop_nonce, section 8).
+var ErrNonce = errors.New("the DPoP proof needs a nonce of the server")
+
 // Request is what a proof must have been made for.
 type Request struct {
 	Method string // compared exactly, as methods are
@@ -50,6 +54,11 @@ type Request struct {
 	// AccessToken is the token that comes with the proof, at a resource. Empty: there is none, and
 	// no ath is asked for, as at the token endpoint.
 	AccessToken string
+
+	// Nonces are those of the server, of which the proof must have one; nil: none is asked for. The
+	// nonce tells when the proof was made, so the client's clock no longer matters (section 11.1):
+	// iat, exp and nbf may be hours off.
+	Nonces *Nonces
 }
 
 // Proof is a proof that was made for the request, with a key that Thumbprint names.
@@ -58,8 +67,10 @@ type Proof struct {
 	ID         string    // jti
 	IssuedAt   time.Time // iat
 	Nonce      string    // empty: none
+	Algorithm  string    // alg
 
-	uri string // htu, normalised
+	uri   string // htu, normalised
+	until time.Time
 }
 
 // ReplayKey identifies the proof among all others: by its key, so that nobody can use up the jti of
@@ -74,9 +85,9 @@ func (p *Proof) ReplayKey() string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// ReplayUntil is when the proof will have become too old to be accepted: until then, its ReplayKey
-// must be remembered.
-func (p *Proof) ReplayUntil() time.Time { return p.IssuedAt.Add(MaxAge) }
+// ReplayUntil is when the proof will have become too old to be accepted, about five minutes from
+// now: until then, its ReplayKey must be remembered.
+func (p *Proof) ReplayUntil() time.Time { return p.until }
 
 // FromHeader returns the proof that a request carries, not verified, or "" if it carries none. The
 // error, for more than one header, is an *Error.
@@ -94,7 +105,7 @@ func FromHeader(h http.Header) (string, error) {
 }
 
 // Verify checks a proof against the request that it came with, as section 4.3 has it. Without a
-// proof it fails. The error is an *Error.
+// proof it fails. The error is ErrNonce or an *Error.
 func Verify(proof string, want Request) (*Proof, error) {
 	switch {
 	case proof == "":
@@ -118,15 +129,16 @@ func Verify(proof string, want Request) (*Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	uri, err := c.check(want, time.Now())
-	if err != nil {
+	p := &Proof{ID: c.ID, IssuedAt: c.IssuedAt.Time, Nonce: c.Nonce, Algorithm: string(h.Algorithm)}
+	if p.uri, err = c.checkRequest(want); err != nil {
 		return nil, err
 	}
-	thumbprint, err := h.thumbprint()
-	if err != nil {
+	if p.until, err = c.checkTime(want.Nonces, time.Now()); err != nil {
 		return nil, err
 	}
-	return &Proof{
-		Thumbprint: thumbprint, ID: c.ID, IssuedAt: c.IssuedAt.Time, Nonce: c.Nonce, uri: uri,
-	}, nil
+	if err := c.checkToken(want.AccessToken); err != nil {
+		return nil, err
+	}
+	p.Thumbprint, err = h.thumbprint()
+	return p, err
 }

@@ -13,9 +13,10 @@ import (
 const (
 	nonceSlot = 2 * time.Minute // a nonce is new for so long, and good for as long again
 	nonceSkew = 5 * time.Second // by which the clocks of a server's replicas may differ
-	nonceTag  = 16              // bytes of the MAC that a nonce carries
-	nonceSize = 8 + nonceTag    // bytes: the slot's number and the MAC
-	minKey    = 32              // bytes
+	nonceLife = 2*nonceSlot + nonceSkew
+	nonceTag  = 16           // bytes of the MAC that a nonce carries
+	nonceSize = 8 + nonceTag // bytes: the slot's number and the MAC
+	minKey    = 32           // bytes
 )
 
 // Nonces makes and checks the nonces with which a server keeps proofs from being made long before
@@ -46,6 +47,14 @@ func NewNonces(keys ...[]byte) (*Nonces, error) {
 
 // Current returns the nonce to announce: 32 characters of base64url, good for 2 to 4 minutes.
 func (n *Nonces) Current() string { return nonceOf(n.keys[0], slotOf(time.Now())) }
+
+// Next returns the nonce to announce to a client that has sent one, "" if it has the newest.
+func (n *Nonces) Next(sent string) string {
+	if current := n.Current(); current != sent {
+		return current
+	}
+	return ""
+}
 
 // Valid reports whether the nonce is one that counts now.
 func (n *Nonces) Valid(nonce string) bool {

@@ -282,6 +282,40 @@ func TestRFC9449Section8_Nonces(t *testing.T) {
 	})
 }
 
+// With a nonce, the server knows when the proof was made: the client's clock may be wrong.
+func TestRFC9449Section11_1_ANonceStandsForTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := here()
+		want.Nonces = must(NewNonces(bytes.Repeat([]byte{1}, 32)))
+		h, c, now := goodHeader(), goodClaims().with("nonce", want.Nonces.Current()), time.Now()
+		for name, claims := range map[string]object{
+			"right": c, "slow": c.with("iat", now.Unix()-86400).with("exp", now.Unix()-86000), "fast": c.with("iat", now.Unix()+86400).with("nbf", now.Unix()+86400),
+		} {
+			p, err := Verify(proof(h, claims), want)
+			if err != nil || p.Nonce != want.Nonces.Current() {
+				t.Errorf("%s: %+v, %v", name, p, err)
+			} else if until := p.ReplayUntil(); until.Before(now.Add(2*nonceSlot)) || until.After(now.Add(MaxAge)) {
+				t.Errorf("%s: to be remembered until %v", name, until)
+			}
+		}
+		for name, claims := range map[string]object{
+			"none": c.without("nonce"), "made up": c.with("nonce", strings.Repeat("A", 32)), "empty": c.with("nonce", ""),
+		} {
+			if p, err := Verify(proof(h, claims), want); p != nil || !errors.Is(err, ErrNonce) {
+				t.Errorf("%s: %+v, %v", name, p, err)
+			}
+		}
+		old := proof(h, c)
+		time.Sleep(nonceLife)
+		if p, err := Verify(old, want); p != nil || !errors.Is(err, ErrNonce) {
+			t.Errorf("old: %+v, %v", p, err)
+		}
+		if next := want.Nonces.Next(c["nonce"].(string)); next != want.Nonces.Current() || want.Nonces.Next(next) != "" {
+			t.Errorf("next %q", next)
+		}
+	})
+}
+
 // The replicas' clocks differ by up to five seconds.
 func TestRFC9449Section8_NoncesOfAReplicaThatIsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
