@@ -222,7 +222,7 @@ func (l *loader) checkRequired(entries reflect.Value, path string) {
 	for i := range entries.Len() {
 		entry, at := entries.Index(i), element(path, i)
 		for _, f := range fieldsOf(entry.Type()) {
-			if f.required && entry.Field(f.index).IsZero() {
+			if f.required && !l.given(child(at, f.key)) {
 				l.report(child(at, f.key), nil, problemf("", "is required"))
 			}
 		}
@@ -230,7 +230,7 @@ func (l *loader) checkRequired(entries reflect.Value, path string) {
 		value := entry.Field(0).String()
 		if j, dup := first[value]; dup && value != "" {
 			earlier := l.originOf(child(element(path, j), id.key))
-			l.report(child(at, id.key), value, problemf("give each its own", "given twice, first on line %d", earlier.line))
+			l.report(child(at, id.key), entry.Field(0).Interface(), problemf("give each its own", "given twice, first on line %d", earlier.line))
 			continue
 		}
 		first[value] = i

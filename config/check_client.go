@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,8 +13,10 @@ import (
 var userScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "groups"}
 
 func (l *loader) checkClient(c *Client, path string) {
-	if l.faulty(path+".preset") || l.faulty(path+".grant_types") || l.faulty(path+".token_endpoint_auth_method") {
-		return // what follows depends on them
+	for _, key := range []string{"preset", "security_profile", "grant_types", "token_endpoint_auth_method"} {
+		if l.faulty(child(path, key)) {
+			return // what follows depends on them
+		}
 	}
 	if c.ClientID != "" {
 		l.report(path+".client_id", c.ClientID, checkClientID(c.ClientID))
@@ -23,7 +26,9 @@ func (l *loader) checkClient(c *Client, path string) {
 	l.checkClientGrants(c, path)
 	l.checkClientURIs(c, path)
 	l.checkClientScopes(c, path)
+	l.checkTokenExchange(c, path)
 	l.checkClientTimes(c, path)
+	l.checkProfile(c, path)
 }
 
 var clientID = regexp.MustCompile(`^[\x21-\x7e]{1,200}$`)
@@ -36,63 +41,36 @@ func checkClientID(s string) *problem {
 	return nil
 }
 
-var clientSecret = regexp.MustCompile(`^[\x20-\x7e]+$`) // RFC 6749 appendix A.2
-
-func (l *loader) checkClientAuthentication(c *Client, path string) {
-	secret := path + ".client_secret"
-	switch {
-	case c.public() && c.ClientSecret != "":
-		l.report(secret, nil, problemf("remove it; PKCE protects the client. A server of yours that can keep a secret is preset web or service",
-			"a public client can't keep a secret: everybody has its code"))
-	case !c.public() && !l.given(secret):
-		l.report(secret, nil, problemf("set client_secret or client_secret_file; an app in a browser or on a phone is preset spa or native",
-			"a confidential client needs one"))
-	case c.ClientSecret != "" && !clientSecret.MatchString(string(c.ClientSecret)):
-		l.report(secret, c.ClientSecret, problemf("use printable ASCII", "not a client secret (RFC 6749 appendix A.2)"))
-	}
-	if c.public() && !c.RequirePKCE {
-		l.report(path+".require_pkce", false, problemf("remove it", "public clients always use PKCE"))
-	}
-	if c.public() && !c.RefreshTokenRotation && c.has("refresh_token") {
-		l.report(path+".refresh_token_rotation", false, problemf("remove it", "the refresh tokens of public clients always rotate (RFC 9700 section 4.14.2)"))
-	}
-}
-
 func (l *loader) checkClientGrants(c *Client, path string) {
 	grants := path + ".grant_types"
-	switch {
-	case c.public() && c.has("client_credentials"):
-		l.report(grants, nil, problemf("let a backend with preset service call on its own behalf; the app itself signs its user in",
-			"a public client can't use client_credentials: it has no credentials"))
-	case c.has("refresh_token") && !c.has("authorization_code"):
-		l.report(grants, nil, problemf("add authorization_code, or remove refresh_token", "refresh_token without a grant that gives any"))
+	hints := map[string]string{
+		"client_credentials": "let a backend with preset service call on its own behalf; the app itself signs its user in",
+		grantTokenExchange:   "let a backend with a secret or key of its own exchange the token",
+		grantJWTBearer:       "let a backend with a secret or key of its own show the assertion",
 	}
-
-	responses := path + ".response_types"
-	if !c.has("authorization_code") && len(c.ResponseTypes) > 0 {
-		l.report(responses, nil, problemf("remove it, or add authorization_code to grant_types", "is of no use without authorization_code"))
+	for i, grant := range c.GrantTypes {
+		at := element(grants, i)
+		switch hint, proves := hints[grant]; {
+		case c.public() && proves:
+			l.report(at, grant, problemf(hint, "a public client can't use it: it has no credentials"))
+		case grant == "refresh_token" && !c.signsIn():
+			l.report(at, grant, problemf("add authorization_code, or remove refresh_token", "refresh_token without a grant that gives any"))
+		}
 	}
-}
-
-func (l *loader) checkClientURIs(c *Client, path string) {
-	redirects := path + ".redirect_uris"
-	switch {
-	case c.has("authorization_code") && len(c.RedirectURIs) == 0:
-		l.report(redirects, nil, problemf("list the URLs where the client takes the code", "is required with authorization_code"))
-	case !c.has("authorization_code") && len(c.RedirectURIs) > 0:
-		l.report(redirects, nil, problemf("remove them, or add authorization_code to grant_types", "are of no use without authorization_code"))
+	if c.has("authorization_code") {
+		return
 	}
-	isRedirect := func(s string) *problem { return checkRedirectURI(s, c.Preset == "native") }
-	l.checkEach(redirects, c.RedirectURIs, isRedirect)
-	l.checkEach(path+".post_logout_redirect_uris", c.PostLogoutRedirectURIs, isRedirect)
-	if l.given(path + ".allowed_origins") {
-		l.checkEach(path+".allowed_origins", c.AllowedOrigins, checkOrigin)
-	}
-	for key, uri := range map[string]string{
-		"client_uri": c.ClientURI, "logo_uri": c.LogoURI, "policy_uri": c.PolicyURI, "tos_uri": c.TOSURI,
+	for key, given := range map[string]bool{
+		"response_types":                        len(c.ResponseTypes) > 0,
+		"require_pushed_authorization_requests": c.RequirePushedAuthorizationRequests,
+		"require_signed_request_object":         c.RequireSignedRequestObject,
+		"request_object_signing_alg":            c.RequestObjectSigningAlg != "",
+		"request_uris":                          len(c.RequestURIs) > 0,
+		"initiate_login_uri":                    c.InitiateLoginURI != "",
+		"frontchannel_logout_uri":               c.FrontchannelLogoutURI != "",
 	} {
-		if uri != "" {
-			l.report(child(path, key), uri, checkWebURL(uri))
+		if given {
+			l.report(child(path, key), nil, problemf("remove it, or add authorization_code to grant_types", "is of no use without authorization_code"))
 		}
 	}
 }
@@ -115,7 +93,7 @@ func (l *loader) checkClientScopes(c *Client, path string) {
 		case slices.Contains(c.Scope[:i], scope):
 			l.report(at, scope, problemf("remove one of the two", "given twice"))
 		case slices.Contains(userScopes, scope):
-			if !c.has("authorization_code") {
+			if !c.hasUsers() {
 				l.report(at, scope, problemf("remove it", "is about a user, and this client never has one"))
 			}
 		case known && !slices.Contains(ofResources, scope):
@@ -125,6 +103,27 @@ func (l *loader) checkClientScopes(c *Client, path string) {
 	if slices.Contains(c.Scope, "offline_access") && !c.has("refresh_token") {
 		l.report(path+".scope", "offline_access", problemf("add refresh_token to grant_types, or remove the scope", "asks for refresh tokens that the client can't use"))
 	}
+}
+
+// checkTokenExchange applies to what a client may ask for in another's place (RFC 8693).
+func (l *loader) checkTokenExchange(c *Client, path string) {
+	at := path + ".token_exchange_resources"
+	if len(c.TokenExchangeResources) > 0 && !c.has(grantTokenExchange) {
+		l.report(at, nil, problemf("remove it, or add "+grantTokenExchange+" to grant_types", "is of no use without token exchange"))
+	}
+	l.checkEach(at, c.TokenExchangeResources, func(id string) *problem {
+		if !slices.ContainsFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id }) {
+			return l.unknownResource(id)
+		}
+		return nil
+	})
+	l.checkEach(path+".authorization_details_types", c.AuthorizationDetailsTypes, checkNotEmpty)
+	l.checkEach(path+".default_acr_values", c.DefaultACRValues, func(s string) *problem {
+		if s != strings.Join(strings.Fields(s), "") {
+			return problemf("write one value in each entry", "has a space, which separates values")
+		}
+		return nil
+	})
 }
 
 func (l *loader) unknownResource(id string) *problem {

@@ -88,16 +88,23 @@ var presets = map[string]preset{
 func (l *loader) completeClient(c *Client, path string) {
 	p := presets[c.Preset]
 	fill(l, path+".client_name", &c.ClientName, c.ClientID)
-	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, p.authMethod)
+	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, c.defaultAuthMethod(p))
 	fill(l, path+".grant_types", &c.GrantTypes, slices.Clone(p.grantTypes))
 	if c.has("authorization_code") {
 		fill(l, path+".response_types", &c.ResponseTypes, []string{"code"})
+	}
+	if c.signsIn() {
 		fill(l, path+".scope", &c.Scope, ScopeList{"openid"})
 	}
 	fill(l, path+".allowed_origins", &c.AllowedOrigins, originsOf(c.RedirectURIs))
 	fill(l, path+".require_pkce", &c.RequirePKCE, true)
 	fill(l, path+".refresh_token_rotation", &c.RefreshTokenRotation, c.public())
-	fill(l, path+".id_token_signed_response_alg", &c.IDTokenSignedResponseAlg, l.cfg.Signing.Alg)
+	fill(l, path+".subject_type", &c.SubjectType, "public")
+	l.completeProfile(c, path)
+	alg := c.defaultAlg(l.cfg.Signing.Alg)
+	fill(l, path+".id_token_signed_response_alg", &c.IDTokenSignedResponseAlg, alg)
+	fill(l, path+".authorization_signed_response_alg", &c.AuthorizationSignedResponseAlg, alg)
+	fill(l, path+".introspection_signed_response_alg", &c.IntrospectionSignedResponseAlg, alg)
 
 	t := l.cfg.Lifetimes
 	fill(l, path+".access_token_lifetime", &c.AccessTokenLifetime, t.AccessToken)
@@ -105,11 +112,6 @@ func (l *loader) completeClient(c *Client, path string) {
 	fill(l, path+".refresh_token_lifetime", &c.RefreshTokenLifetime, t.RefreshToken)
 	fill(l, path+".refresh_idle_lifetime", &c.RefreshIdleLifetime, min(t.RefreshIdle, c.RefreshTokenLifetime))
 }
-
-func (c *Client) has(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
-
-// public tells whether this is a public client (RFC 6749 section 2.1).
-func (c *Client) public() bool { return c.TokenEndpointAuthMethod == "none" }
 
 // originsOf are the web origins of URIs, each once.
 func originsOf(uris []string) []string {

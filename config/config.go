@@ -20,7 +20,8 @@
 //   - File names are relative to the working directory.
 //   - An environment variable wins over the file. Its name is the path of the key in capitals, as in
 //     AUTHZD_STORAGE_BOLT_PATH; members of a client, user, resource or connector have its identifier
-//     in the path, as in AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET. Lists are separated by commas.
+//     in the path, as in AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET, and those of one of several secrets
+//     its place, as in AUTHZD_CLIENTS_PORTAL_CLIENT_SECRETS_0_SECRET. Lists are separated by commas.
 //   - A secret can stand in a file of its own, named by the same key with _file at its end; a
 //     newline at the file's end is not part of it.
 package config

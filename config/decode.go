@@ -24,6 +24,9 @@ func (l *loader) decode(n ast.Node, v reflect.Value, f field, path string) {
 		l.decodeMapping(n, v, path)
 	case l.given(path):
 		l.secretTwice(n, path, path)
+	case t == typeJWKS:
+		l.locate(n, path)
+		l.decodeJWKS(n, v, f, path)
 	case isScalar(t):
 		l.locate(n, path)
 		l.decodeScalar(n, v, f, path)
@@ -58,8 +61,11 @@ func (l *loader) decodeScalar(n ast.Node, v reflect.Value, f field, path string)
 // set parses a scalar from the file or a variable, and reports what is wrong with it.
 func (l *loader) set(v reflect.Value, s string, f field, path string) {
 	var shown any = s
-	if v.Type() == typeSecret {
+	switch v.Type() {
+	case typeSecret:
 		shown = Secret(s)
+	case typeJWKS:
+		shown = nil // somebody may have put a private key into it
 	}
 	control := func(r rune) bool { return (r < ' ' && !(f.multiline && r == '\n')) || r == 0x7f }
 	if strings.ContainsFunc(s, control) {
@@ -179,7 +185,11 @@ func (l *loader) decodeEntries(n ast.Node, v reflect.Value, path string) {
 	}
 }
 
+// identifiers are those of the entries; secrets are none.
 func identifiers(entries reflect.Value) []string {
+	if entries.Type().Elem().Field(0).Type == typeSecret {
+		return nil
+	}
 	ids := make([]string, entries.Len())
 	for i := range ids {
 		ids[i] = entries.Index(i).Field(0).String()

@@ -1,7 +1,5 @@
 package config
 
-import "time"
-
 // Resource is an API that access tokens are for.
 type Resource struct {
 	// Resource is its identifier: an absolute URI without fragment, used verbatim as the audience
@@ -20,103 +18,6 @@ type Resource struct {
 
 	// Alg signs this API's tokens. Default: signing.alg.
 	Alg string `yaml:"alg" enum:"RS256,ES256,PS256,EdDSA"`
-}
-
-// Client is an application. Names and meanings are those of RFC 7591 and OpenID Connect
-// Registration where these have one.
-type Client struct {
-	// ClientID is what the application calls itself.
-	ClientID string `yaml:"client_id" required:"true"`
-
-	// ClientName is what the pages call it. Default: the client_id.
-	ClientName string `yaml:"client_name"`
-
-	// Preset fills the defaults of the keys below: spa and native (no secret, PKCE, code and
-	// refresh token), web (secret, code and refresh token), service (secret, client credentials).
-	// Without it the defaults of RFC 7591 hold: secret, code.
-	Preset string `yaml:"preset" enum:"spa,native,web,service"`
-
-	// ClientSecret of a confidential client. A client that runs in a browser or on a phone can't
-	// keep one.
-	ClientSecret Secret `yaml:"client_secret"`
-
-	// RedirectURIs are compared character by character. They are https, or http on loopback, or,
-	// with preset native, of a private-use scheme with a dot (RFC 8252 section 7.1). The port of
-	// http://127.0.0.1 and http://[::1] is free at run time (RFC 8252 section 7.3).
-	RedirectURIs []string `yaml:"redirect_uris"`
-
-	// PostLogoutRedirectURIs are where a logout may lead, by the rules of redirect_uris.
-	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
-
-	// Scope are the scopes that the client may ask for, in one string. Default: openid where there
-	// are users, else none.
-	Scope ScopeList `yaml:"scope"`
-
-	// Resources are the APIs that it may call.
-	Resources []string `yaml:"resources"`
-
-	// AllowedOrigins may call the token endpoint and its kin from a browser (CORS). Default: the
-	// origins of redirect_uris.
-	AllowedOrigins []string `yaml:"allowed_origins"`
-
-	// FirstParty clients need no consent page.
-	FirstParty bool `yaml:"first_party"`
-
-	// GrantTypes that it may use.
-	GrantTypes []string `yaml:"grant_types" enum:"authorization_code,refresh_token,client_credentials"`
-
-	// ResponseTypes that it may use.
-	ResponseTypes []string `yaml:"response_types" enum:"code"`
-
-	// TokenEndpointAuthMethod is how it proves who it is; none makes it a public client.
-	TokenEndpointAuthMethod string `yaml:"token_endpoint_auth_method" enum:"none,client_secret_basic,client_secret_post"`
-
-	// RequirePKCE may be false for confidential clients that don't know PKCE. Default: true.
-	RequirePKCE bool `yaml:"require_pkce"`
-
-	// AllowLocalhostPorts frees the port of http://localhost redirect URIs too.
-	AllowLocalhostPorts bool `yaml:"allow_localhost_ports"`
-
-	// IDTokenSignedResponseAlg signs its ID tokens. Default: signing.alg.
-	IDTokenSignedResponseAlg string `yaml:"id_token_signed_response_alg" enum:"RS256,ES256,PS256,EdDSA"`
-
-	// IDTokenClaims puts the claims of the scopes into the ID token too, for clients that never
-	// call userinfo.
-	IDTokenClaims bool `yaml:"id_token_claims"`
-
-	// AccessTokenLifetime overrides lifetimes.access_token.
-	AccessTokenLifetime time.Duration `yaml:"access_token_lifetime"`
-
-	// IDTokenLifetime overrides lifetimes.id_token.
-	IDTokenLifetime time.Duration `yaml:"id_token_lifetime"`
-
-	// RefreshTokenLifetime overrides lifetimes.refresh_token.
-	RefreshTokenLifetime time.Duration `yaml:"refresh_token_lifetime"`
-
-	// RefreshIdleLifetime overrides lifetimes.refresh_idle.
-	RefreshIdleLifetime time.Duration `yaml:"refresh_idle_lifetime"`
-
-	// RefreshTokenRotation gives a new refresh token at every use. Default: true for public
-	// clients, false for confidential ones, whose secret binds the token already.
-	RefreshTokenRotation bool `yaml:"refresh_token_rotation"`
-
-	// RequireAuthTime puts auth_time into every ID token, not only where max_age asked for it.
-	RequireAuthTime bool `yaml:"require_auth_time"`
-
-	// DefaultMaxAge is the max_age, in seconds, of requests that name none. Default: no limit.
-	DefaultMaxAge *int `yaml:"default_max_age"`
-
-	// ClientURI is the application's home page.
-	ClientURI string `yaml:"client_uri"`
-
-	// LogoURI is its logo.
-	LogoURI string `yaml:"logo_uri"`
-
-	// PolicyURI is its privacy policy.
-	PolicyURI string `yaml:"policy_uri"`
-
-	// TOSURI are its terms of service.
-	TOSURI string `yaml:"tos_uri"`
 }
 
 // User is a local account. Its claims have the names of OpenID Connect Core section 5.1.

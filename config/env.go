@@ -76,7 +76,7 @@ func (l *loader) eachTarget(v reflect.Value, path, name string, targets map[stri
 		case isEntries(f.typ):
 			for i := range fv.Len() {
 				entry := fv.Index(i)
-				l.eachTarget(entry, element(fpath, i), fname+"_"+envName(entry.Field(0).String()), targets)
+				l.eachTarget(entry, element(fpath, i), fname+"_"+envName(entryName(entry, i)), targets)
 			}
 		case f.typ.Kind() == reflect.Struct && !isScalar(f.typ):
 			l.eachTarget(fv, fpath, fname, targets)

@@ -24,7 +24,7 @@ func inExampleFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"tls.crt": cert, "tls.key": key, "ca.pem": cert, "logo.svg": "<svg/>",
-		"portal-secret": "portal secret\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
+		"portal-secret": "portal secret\n", "portal-secret-new": "new portal secret\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
 	} {
 		writeFile(t, filepath.Join(dir, name), content)
 	}

@@ -43,21 +43,32 @@ var (
 	typePaths    = reflect.TypeFor[PathList]()
 	typeSecret   = reflect.TypeFor[Secret]()
 	typeNumber   = reflect.TypeFor[*int]()
+	typeTime     = reflect.TypeFor[*time.Time]()
+	typeJWKS     = reflect.TypeFor[JWKS]()
 )
 
 // isScalar tells whether a value of this type is written as one word or string.
 func isScalar(t reflect.Type) bool {
 	switch t {
-	case typeDuration, typePrefix, typeScopes, typeNumber:
+	case typeDuration, typePrefix, typeScopes, typeNumber, typeTime, typeJWKS:
 		return true
 	}
 	return t.Kind() == reflect.String || t.Kind() == reflect.Bool
 }
 
 // isEntries tells whether this is a list of clients, users and the like. The first field of such
-// a type is its identifier.
+// a type is its identifier, unless it is a secret.
 func isEntries(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t.Elem() != typePrefix
+}
+
+// entryName is what environment variables call an entry: its identifier, or else its place in the
+// list, from 0.
+func entryName(entry reflect.Value, i int) string {
+	if id := entry.Field(0); id.Type() != typeSecret {
+		return id.String()
+	}
+	return strconv.Itoa(i)
 }
 
 // fileKey is the key that names a file with the secret of this key.
@@ -81,6 +92,18 @@ func setScalar(v reflect.Value, text string, f field) *problem {
 		}
 		v.Set(reflect.ValueOf(&n))
 		return nil
+	case typeTime:
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return problemf("write date and time with its zone, such as 2030-01-31T00:00:00Z", "not a time (RFC 3339)")
+		}
+		t = t.UTC()
+		v.Set(reflect.ValueOf(&t))
+		return nil
+	case typeJWKS:
+		keys, p := parseJWKS(text)
+		v.SetBytes(keys)
+		return p
 	case typeScopes:
 		v.Set(reflect.ValueOf(ScopeList(strings.Fields(text))))
 		return nil

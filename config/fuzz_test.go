@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -25,6 +26,10 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(doc, "AUTHZD_CLIENTS_A_SCOPE=openid")
 	}
+	const client = "issuer: http://localhost\nclients: [{client_id: a, preset: service, "
+	f.Add(client+"token_endpoint_auth_method: private_key_jwt, jwks: {keys: [{kty: OKP, crv: Ed25519, x: eA, kid: 1}]}}]", "AUTHZD_LISTEN=:1")
+	f.Add(client+`token_endpoint_auth_method: private_key_jwt, jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"eA","kid":[null,1.0,true]}]}'}]`, "")
+	f.Add(client+"client_secrets: [{secret: a, expires_at: 2030-01-31T00:00:00.5+01:00}]}]", "AUTHZD_CLIENTS_A_CLIENT_SECRETS_0_SECRET=x")
 	f.Add("secret_file: [a, b]", "AUTHZD_SECRET_FILE=a,,a")
 	f.Fuzz(func(t *testing.T, doc, variable string) {
 		if strings.Contains(doc, "_file") || strings.Contains(variable, "_FILE") {
@@ -53,7 +58,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := Parse("again", []byte(strings.ReplaceAll(string(text), mask, "restored")), nil)
+		again, err := Parse("again", []byte(restore(string(text))), nil)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -65,10 +70,22 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// restore puts a secret of its own in the place of each mask.
+func restore(text string) string {
+	parts := strings.Split(text, mask)
+	for i := range parts[1:] {
+		parts[i] += fmt.Sprintf("restored-%d", i)
+	}
+	return strings.Join(parts, "")
+}
+
 // hide makes what printing changes equal.
 func (c *Config) hide() {
 	for i := range c.Clients {
 		c.Clients[i].ClientSecret = ""
+		for j := range c.Clients[i].ClientSecrets {
+			c.Clients[i].ClientSecrets[j].Secret = ""
+		}
 	}
 	for i := range c.Users {
 		c.Users[i].Password = ""

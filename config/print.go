@@ -13,6 +13,7 @@ func (c *Config) YAML() ([]byte, error) {
 		yaml.IndentSequence(true),
 		yaml.UseLiteralStyleIfMultiline(true),
 		yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) { return []byte(short(d)), nil }),
+		yaml.CustomMarshaler(func(t time.Time) ([]byte, error) { return []byte(t.Format(time.RFC3339Nano)), nil }),
 		yaml.CustomMarshaler(func(p netip.Prefix) ([]byte, error) { return []byte(p.String()), nil }),
 		yaml.CustomMarshaler(func(l ScopeList) ([]byte, error) { return yaml.Marshal(l.String()) }),
 	)

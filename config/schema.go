@@ -14,7 +14,7 @@ import (
 
 // manual is the source of the types, whose comments the schema quotes.
 //
-//go:embed config.go entries.go
+//go:embed config.go client.go entries.go
 var manual embed.FS
 
 // Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect
@@ -59,7 +59,7 @@ func (b *schemaBuilder) mapping(v reflect.Value) object {
 				"type": "string", "description": "name of a file that holds the " + f.key + ", in its place",
 			}
 		}
-		if f.required {
+		if f.required && f.typ != typeSecret { // which may be in a file
 			required = append(required, f.key)
 		}
 	}
@@ -98,6 +98,10 @@ func scalarSchema(v reflect.Value, f field) object {
 	switch {
 	case v.Type() == typeDuration:
 		schema["pattern"] = `^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|ns))+$`
+	case v.Type() == typeTime:
+		schema["pattern"] = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
+	case v.Type() == typeJWKS:
+		return jwksSchema()
 	case v.Type() == typePrefix:
 		schema["pattern"] = `^[0-9A-Fa-f:.]+/[0-9]+$`
 	case v.Type() == typeNumber:
@@ -131,7 +135,7 @@ func describe(doc string, f field) string {
 // readManual collects the comments of all fields.
 func readManual() (map[string]string, error) {
 	docs := map[string]string{}
-	for _, name := range []string{"config.go", "entries.go"} {
+	for _, name := range []string{"config.go", "client.go", "entries.go"} {
 		source, err := manual.ReadFile(name)
 		if err != nil {
 			return nil, err

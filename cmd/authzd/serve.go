@@ -79,6 +79,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	for _, warning := range secret.Warnings() {
 		logger.Warn(warning)
 	}
+	warnOfExpired(logger, cfg.Clients)
 	serverConfig, err := authzConfig(cfg, o.dev)
 	if err != nil {
 		return err

@@ -2,10 +2,10 @@ package main
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,43 +86,13 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustPa
 
 func newClients(entries []config.Client) (*client.Registry, error) {
 	var clients []*client.Client
+	var errs []error
 	for _, e := range entries {
-		m := client.Metadata{
-			ID:                     e.ClientID,
-			Name:                   e.ClientName,
-			Secret:                 string(e.ClientSecret),
-			RedirectURIs:           e.RedirectURIs,
-			PostLogoutRedirectURIs: e.PostLogoutRedirectURIs,
-			GrantTypes:             e.GrantTypes,
-			AuthMethod:             e.TokenEndpointAuthMethod,
-			Scopes:                 e.Scope,
-			Resources:              e.Resources,
-			AllowedOrigins:         e.AllowedOrigins,
-			FirstParty:             e.FirstParty,
-			RequirePKCE:            e.RequirePKCE,
-			AllowLocalhostPorts:    e.AllowLocalhostPorts,
-			IDTokenAlg:             e.IDTokenSignedResponseAlg,
-			IDTokenClaims:          e.IDTokenClaims,
-			RotateRefreshTokens:    e.RefreshTokenRotation,
-			RequireAuthTime:        e.RequireAuthTime,
-			AccessTokenLifetime:    e.AccessTokenLifetime,
-			IDTokenLifetime:        e.IDTokenLifetime,
-			RefreshTokenLifetime:   e.RefreshTokenLifetime,
-			RefreshIdleLifetime:    e.RefreshIdleLifetime,
-			ClientURI:              e.ClientURI,
-			LogoURI:                e.LogoURI,
-			PolicyURI:              e.PolicyURI,
-			TOSURI:                 e.TOSURI,
-		}
-		if e.DefaultMaxAge != nil {
-			age := time.Duration(*e.DefaultMaxAge) * time.Second
-			m.DefaultMaxAge = &age
-		}
-		c, err := client.New(m)
-		if err != nil {
-			return nil, err
-		}
-		clients = append(clients, c)
+		c, err := client.New(newMetadata(e))
+		clients, errs = append(clients, c), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	return client.NewRegistry(clients...)
 }
