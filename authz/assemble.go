@@ -65,7 +65,7 @@ func (s *Server) paramsOf(ctx context.Context, f flow) (url.Values, error) {
 // the query that would not have counted decide that only if they are complete: the redirect URI of a
 // request object that can't be read is not the one that the client left out of the query.
 func (s *Server) unassembled(r *http.Request, params url.Values) *authorization {
-	a := &authorization{params: params, now: s.now(), mode: responseMode(params)}
+	a := &authorization{params: params, now: s.now(), mode: responseModeOf(params)}
 	if err := s.findClient(r, a); err != nil {
 		return a // as far as it got
 	}

@@ -25,7 +25,7 @@ type authorization struct {
 	pushed      string // its request_uri (RFC 9126); empty: it was not pushed
 	client      *client.Client
 	redirectURI string // where the answer goes; empty until it is known to be the client's
-	mode        fosite.ResponseModeType
+	mode        responseMode
 	request     fosite.AuthorizeRequester
 
 	prompt    []string
@@ -63,7 +63,7 @@ func (s *Server) newAuthorization(r *http.Request, f flow) (*authorization, erro
 // its redirect URI first; until both are known the error is shown here, afterwards the client gets
 // it (RFC 6749 section 4.1.2.1).
 func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*authorization, error) {
-	a := &authorization{params: params, now: s.now(), mode: responseMode(params)}
+	a := &authorization{params: params, now: s.now(), mode: responseModeOf(params)}
 	if err := s.findClient(r, a); err != nil {
 		return a, err
 	}
@@ -74,7 +74,7 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 		return a, err
 	}
 	for _, check := range []func(*authorization) error{
-		checkPKCE, checkOpenID, s.checkHint, s.checkResources,
+		checkJARM, checkPKCE, checkOpenID, s.checkHint, s.checkResources,
 	} {
 		if err := check(a); err != nil {
 			return a, err
@@ -129,7 +129,8 @@ func checkUnsupported(params url.Values) error {
 
 // askFosite lets fosite check response type and mode, scopes and audience. It is told the redirect
 // URI that has been matched already, because its own matching of loopback addresses ignores the
-// scheme, and a state that is long enough for it: ours answers with whatever state came, or none.
+// scheme, a state that is long enough for it, since ours answers with whatever state came, or none,
+// and no JWT around the response, of which it knows nothing.
 func (s *Server) askFosite(r *http.Request, a *authorization) error {
 	for scope := range strings.FieldsSeq(a.params.Get("scope")) {
 		if !scopeSyntax.MatchString(scope) {
@@ -145,6 +146,9 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 		}
 	}
 	form.Set("state", "a state of at least eight characters")
+	if a.mode.signed {
+		form.Set("response_mode", string(a.mode.way))
+	}
 	// A request without the body of r: fosite would add the fields of a multipart body to the
 	// parameters, and its files to the disk.
 	request := (&http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}, Form: form, PostForm: form}).WithContext(r.Context())

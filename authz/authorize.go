@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
-
-	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
@@ -196,19 +192,4 @@ func (a *authorization) consentScopes() []string {
 		}
 	}
 	return scopes
-}
-
-// responseMode is where the answer goes in the redirect; errors of implicit requests go where such
-// clients look for them.
-func responseMode(params url.Values) fosite.ResponseModeType {
-	switch mode := fosite.ResponseModeType(params.Get("response_mode")); mode {
-	case fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost:
-		return mode
-	}
-	for _, t := range strings.Fields(params.Get("response_type")) {
-		if t == "token" || t == "id_token" {
-			return fosite.ResponseModeFragment
-		}
-	}
-	return fosite.ResponseModeQuery
 }

@@ -62,11 +62,12 @@ func (s *Server) discoveryDocument() []byte {
 		"scopes_supported":                               scopes,
 		"claims_supported":                               supportedClaims(),
 		"response_types_supported":                       []string{"code"},
-		"response_modes_supported":                       []string{"query", "fragment", "form_post"},
+		"response_modes_supported":                       responseModes,
 		"grant_types_supported":                          s.grantTypes,
 		"subject_types_supported":                        []string{client.SubjectPublic, client.SubjectPairwise},
 		"id_token_signing_alg_values_supported":          algs,
 		"userinfo_signing_alg_values_supported":          algs,
+		"authorization_signing_alg_values_supported":     algs, // JARM section 4
 		"introspection_signing_alg_values_supported":     algs,
 		"token_endpoint_auth_methods_supported":          append(secretMethods, client.AuthNone),
 		"revocation_endpoint_auth_methods_supported":     append(secretMethods, client.AuthNone),

@@ -106,6 +106,6 @@ var fositeWords = map[string]string{
 	errInvalidRequest:          "The request is missing a parameter, repeats one, or is otherwise malformed.",
 	errInvalidScope:            "The client is not registered for one of the requested scopes.",
 	errUnsupportedResponseType: "The client is not registered for this response_type; code is the one that is offered.",
-	errUnsupportedResponseMode: "The response_mode is none of query, fragment and form_post.",
+	errUnsupportedResponseMode: "The response_mode is none of query, fragment and form_post, nor one of these with .jwt.",
 	errInvalidTarget:           "The client is not registered for one of the requested resources.",
 }

@@ -131,7 +131,7 @@ func FuzzWithParams(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mode := responseMode(params)
+		mode := responseModeOf(params).way
 		answer := withParams(uri, mode, url.Values{name: {value}})
 		if !strings.HasPrefix(answer, uri) || strings.ContainsAny(answer[len(uri):], "\r\n \"<>") {
 			t.Fatalf("%q does not go to %q", answer, uri)

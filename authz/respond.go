@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ory/fosite"
@@ -39,6 +40,36 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 	return s.respond(w, r, a, url.Values{"error": {e.Code}, "error_description": {e.Description}})
 }
 
+// responseMode is how a response gets to the client.
+type responseMode struct {
+	way    fosite.ResponseModeType // query, fragment or form_post
+	signed bool                    // as a JWT: JARM section 2.3
+}
+
+// responseModes are all that are offered; jwt is what suits the response type.
+var responseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
+
+// responseModeOf is where the answer goes; errors of implicit requests, and of unknown modes, go where
+// such clients look for them.
+func responseModeOf(params url.Values) responseMode {
+	mode := responseMode{way: fosite.ResponseModeQuery}
+	for _, t := range strings.Fields(params.Get("response_type")) {
+		if t == "token" || t == "id_token" {
+			mode.way = fosite.ResponseModeFragment
+		}
+	}
+	asked := params.Get("response_mode")
+	if !slices.Contains(responseModes, asked) {
+		return mode
+	}
+	way, signed := strings.CutSuffix(asked, "jwt")
+	mode.signed = signed
+	if way = strings.TrimSuffix(way, "."); way != "" {
+		mode.way = fosite.ResponseModeType(way)
+	}
+	return mode
+}
+
 // respond sends an authorization response to the client's redirect URI in the response mode that it
 // asked for (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode), always with
 // iss (RFC 9207) and the state exactly as it came.
@@ -48,7 +79,14 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if state := a.params["state"]; len(state) == 1 {
 		params.Set("state", state[0])
 	}
-	if a.mode == fosite.ResponseModeFormPost {
+	if a.mode.signed || a.client.RequireJARM {
+		response, err := s.signResponse(a, params)
+		if err != nil {
+			return err
+		}
+		params = url.Values{"response": {response}}
+	}
+	if a.mode.way == fosite.ResponseModeFormPost {
 		fields := map[string]string{}
 		for name := range params {
 			fields[name] = params.Get(name)
@@ -64,7 +102,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", withParams(a.redirectURI, a.mode, params))
+	h.Set("Location", withParams(a.redirectURI, a.mode.way, params))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }

@@ -97,7 +97,7 @@ type Metadata struct {
 	RequireSigned     bool            // require_signed_request_object (RFC 9101 section 10.5)
 	RequestAlg        string          // request_object_signing_alg; empty: any of ours
 	RequestURIs       []string        // request_uris (OpenID Connect Registration section 2)
-	AuthorizationAlg  string          // authorization_signed_response_alg (JARM section 5); empty: the server's default
+	AuthorizationAlg  string          // authorization_signed_response_alg (JARM section 3); empty: the server's default
 	UserInfoAlg       string          // userinfo_signed_response_alg; empty: JSON
 	IntrospectionAlg  string          // introspection_signed_response_alg (RFC 9701 section 6); empty: the server's default
 	SubjectType       string          // empty: SubjectPublic
