@@ -12,8 +12,13 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+// unknownClient is said of all that does not prove who sent it, so that it tells nobody which
+// clients there are.
+const unknownClient = "The client is unknown or its credentials are wrong."
+
 // authenticateClient is the only client authentication there is (RFC 6749 section 2.3, OpenID
-// Connect Core section 9). A client uses the one method that it is registered for.
+// Connect Core section 9). A client uses the one method that it is registered for. The proof is
+// spent once the marks of the fositeClient are made.
 func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	presented, err := presentedCredentials(r, form)
 	if err != nil {
@@ -24,20 +29,54 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	if err != nil {
 		return nil, err
 	}
-	proved := c.CheckSecret(presented.secret) // for unknown and public clients too: the cost is the same
+	authenticated := fositeClient{Client: c}
 	switch {
 	case c == nil:
-		return nil, refuse(errInvalidClient, "The client is unknown or its credentials are wrong.")
+		return nil, s.refuseUnknown(ctx, r, presented)
 	case c.Public() && presented.method != client.AuthNone:
 		return nil, refuse(errInvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
-	case c.Public():
-		return fositeClient{Client: c}, nil
 	case presented.method != c.AuthMethod:
 		return nil, refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
-	case !proved:
-		return nil, refuse(errInvalidClient, "The client is unknown or its credentials are wrong.")
+	case c.AuthMethod == client.AuthPrivateKeyJWT:
+		mark, err := s.checkAssertion(ctx, r, c, presented.assertion)
+		if err != nil {
+			return nil, err
+		}
+		authenticated.marks = append(authenticated.marks, mark)
+	case !c.Public() && !c.CheckSecret(presented.secret, s.now()):
+		return nil, refuse(errInvalidClient, unknownClient)
 	}
-	return fositeClient{Client: c}, nil
+	return authenticated, nil
+}
+
+// refuseUnknown does for an unknown client what is done for one that is known.
+func (s *Server) refuseUnknown(ctx context.Context, r *http.Request, presented credentials) error {
+	if presented.assertion != nil {
+		_, err := s.checkAssertion(ctx, r, nil, presented.assertion)
+		return err
+	}
+	(*client.Client)(nil).CheckSecret(presented.secret, s.now())
+	return refuse(errInvalidClient, unknownClient)
+}
+
+// provenClient is the client behind a request to an endpoint of ours that fosite does not know, with
+// the form that it sent. Its proof is spent, whatever becomes of the request.
+func (s *Server) provenClient(w http.ResponseWriter, r *http.Request) (c fositeClient, form url.Values, err error) {
+	if form, err = s.clientForm(w, r); err != nil {
+		return c, nil, err
+	}
+	err = raced(func() error {
+		authenticated, err := s.authenticateClient(r.Context(), r, form)
+		if err != nil {
+			return err
+		}
+		c = authenticated.(fositeClient)
+		if len(c.marks) == 0 {
+			return nil
+		}
+		return s.store.Apply(r.Context(), c.marks...)
+	})
+	return c, form, err
 }
 
 // authentication is what came with a client's proof of who it is.
@@ -46,22 +85,33 @@ type authentication struct {
 	x5t   string          // SHA-256 of the client's TLS certificate; empty: it showed none
 }
 
-type credentials struct{ method, id, secret string }
+// credentials are what a request has to say who sent it.
+type credentials struct {
+	method, id string
+	secret     string
+	assertion  *assertion
+}
 
 // presentedCredentials finds what the client has sent, and refuses two methods at once.
 func presentedCredentials(r *http.Request, form url.Values) (credentials, error) {
 	malformed := refuse(errInvalidClient, "The client credentials are malformed.")
-	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		return credentials{}, refuse(errInvalidClient, "Client assertions are not offered.")
+	signed, err := parseAssertion(form)
+	if err != nil {
+		return credentials{}, err
 	}
 	headers := r.Header.Values("Authorization")
+	methods := len(headers)
+	for _, name := range []string{"client_secret", "client_assertion"} {
+		if form.Has(name) {
+			methods++
+		}
+	}
 	switch {
 	case len(headers) > 1:
 		return credentials{}, malformed
+	case methods > 1:
+		return credentials{}, refuse(errInvalidRequest, "The client authenticates in two ways at once.")
 	case len(headers) == 1:
-		if form.Has("client_secret") {
-			return credentials{}, refuse(errInvalidRequest, "The client authenticates in two ways at once.")
-		}
 		id, secret, ok := basicCredentials(r)
 		if !ok {
 			return credentials{}, malformed
@@ -69,13 +119,18 @@ func presentedCredentials(r *http.Request, form url.Values) (credentials, error)
 		if form.Has("client_id") && form.Get("client_id") != id {
 			return credentials{}, refuse(errInvalidRequest, "The client_id differs from the one in the Authorization header.")
 		}
-		return credentials{client.AuthBasic, id, secret}, nil
+		return credentials{method: client.AuthBasic, id: id, secret: secret}, nil
+	case signed != nil:
+		if form.Has("client_id") && form.Get("client_id") != signed.claims.Subject {
+			return credentials{}, refuse(errInvalidClient, "The client_id differs from the sub of the client_assertion.")
+		}
+		return credentials{method: client.AuthPrivateKeyJWT, id: signed.claims.Subject, assertion: signed}, nil
 	case !form.Has("client_id"):
 		return credentials{}, refuse(errInvalidClient, "The client_id is missing.")
 	case form.Has("client_secret"):
-		return credentials{client.AuthPost, form.Get("client_id"), form.Get("client_secret")}, nil
+		return credentials{method: client.AuthPost, id: form.Get("client_id"), secret: form.Get("client_secret")}, nil
 	}
-	return credentials{client.AuthNone, form.Get("client_id"), ""}, nil
+	return credentials{method: client.AuthNone, id: form.Get("client_id")}, nil
 }
 
 // basicCredentials decodes the header and then each half as a form value (RFC 6749 section 2.3.1).
@@ -94,5 +149,11 @@ func claimedClient(r *http.Request) string {
 	if id, _, ok := basicCredentials(r); ok {
 		return id
 	}
-	return r.PostForm.Get("client_id")
+	if r.PostForm.Has("client_id") {
+		return r.PostForm.Get("client_id")
+	}
+	if signed, err := parseAssertion(r.PostForm); err == nil && signed != nil {
+		return signed.claims.Subject
+	}
+	return ""
 }

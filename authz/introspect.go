@@ -93,18 +93,14 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 // clientAndToken is what introspection and revocation have in common: an authenticated client and
 // the parameter token.
 func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
-	form, err := s.clientForm(w, r)
-	if err != nil {
-		return nil, "", err
-	}
-	authenticated, err := s.authenticateClient(r.Context(), r, form)
+	c, form, err := s.provenClient(w, r)
 	if err != nil {
 		return nil, "", err
 	}
 	if !form.Has("token") {
 		return nil, "", refuse(errInvalidRequest, "The parameter token is missing.")
 	}
-	return authenticated.(fositeClient).Client, form.Get("token"), nil
+	return c.Client, form.Get("token"), nil
 }
 
 // lookUp finds out about a token of any kind that c asks about.

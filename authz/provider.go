@@ -55,7 +55,7 @@ func (find clientLookup) GetClient(ctx context.Context, id string) (fosite.Clien
 	return fositeClient{Client: c}, err
 }
 
-// Client assertions are not offered: nothing asks for these two.
+// authenticateClient marks assertions: nothing asks for these two.
 func (clientLookup) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrJTIKnown }
 func (clientLookup) SetClientAssertionJWT(context.Context, string, time.Time) error {
 	return fosite.ErrJTIKnown

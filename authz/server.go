@@ -59,6 +59,7 @@ type Server struct {
 	sessions   *session.Sessions
 	connectors []connect.Connector
 	outbound   *outbound.Client
+	clientKeys *client.Keys
 	pages      *templates.Renderer
 	observer   *observe.Observer
 	health     *observe.Health
@@ -146,6 +147,7 @@ func (s *Server) openConnectors(context.Context) error {
 
 func (s *Server) openOutbound(context.Context) (err error) {
 	s.outbound, err = outbound.New(s.config.Outbound)
+	s.clientKeys = client.NewKeys(s.outbound)
 	return err
 }
 

@@ -7,8 +7,6 @@
 package client
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Token endpoint authentication methods (RFC 7591 section 2).
@@ -111,12 +111,6 @@ type Metadata struct {
 	Profile           string // security_profile: empty, ProfileFAPI2 or ProfileFAPI2MessageSigning
 }
 
-// Secret is one of several client secrets.
-type Secret struct {
-	Value     string
-	ExpiresAt time.Time // zero: never
-}
-
 // TLSSubject is what the certificate of a client says; exactly one member is set (RFC 8705 section
 // 2.1.2).
 type TLSSubject struct{ DN, DNS, URI, IP, Email string }
@@ -132,7 +126,8 @@ type Logout struct {
 // Client is a checked client. It is never changed once made.
 type Client struct {
 	Metadata
-	secretHash [sha256.Size]byte
+	secrets []secret
+	keys    []jose.JSONWebKey // of JWKS
 }
 
 // New checks what would be unsafe whatever the source of the metadata.
@@ -153,12 +148,14 @@ func New(m Metadata) (*Client, error) {
 	if len(m.AllowedOrigins) == 0 {
 		m.AllowedOrigins = originsOf(m.RedirectURIs)
 	}
-	c := &Client{Metadata: m, secretHash: sha256.Sum256([]byte(m.Secret))}
-	if m.SecretHash != nil {
-		c.secretHash = [sha256.Size]byte(m.SecretHash)
+	c := &Client{Metadata: m, secrets: m.hashSecrets()}
+	c.Secret, c.Secrets = "", nil
+	if len(m.JWKS) == 0 {
+		return c, nil
 	}
-	c.Secret = "" // its hash is all that is needed from here on
-	return c, nil
+	var err error
+	c.keys, err = ParseKeys(m.JWKS)
+	return c, err
 }
 
 // Public tells whether the client cannot hold a secret (RFC 6749 section 2.1).
@@ -169,20 +166,6 @@ func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantType
 
 // HasOrigin tells whether the client calls from this web origin.
 func (c *Client) HasOrigin(origin string) bool { return slices.Contains(c.AllowedOrigins, origin) }
-
-// usesSecret tells whether the client proves itself by a secret.
-func (m *Metadata) usesSecret() bool { return m.AuthMethod == AuthBasic || m.AuthMethod == AuthPost }
-
-// CheckSecret compares in constant time. A nil client compares too, so that an unknown client
-// costs what a known one does.
-func (c *Client) CheckSecret(secret string) bool {
-	got := sha256.Sum256([]byte(secret))
-	if c == nil || !c.usesSecret() || secret == "" {
-		subtle.ConstantTimeCompare(got[:], got[:])
-		return false
-	}
-	return subtle.ConstantTimeCompare(got[:], c.secretHash[:]) == 1
-}
 
 // originsOf returns the web origins of the http and https URIs as browsers write them: lower case,
 // without the default port (RFC 6454 section 6.2).

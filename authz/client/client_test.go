@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -33,7 +34,7 @@ func TestPublicClient(t *testing.T) {
 	if !c.RequirePKCE || !c.RotateRefreshTokens {
 		t.Errorf("PKCE %v, rotation %v", c.RequirePKCE, c.RotateRefreshTokens)
 	}
-	if c.CheckSecret("") {
+	if c.CheckSecret("", time.Now()) {
 		t.Error("the empty secret proves something")
 	}
 }
@@ -48,11 +49,11 @@ func TestCheckSecret(t *testing.T) {
 		t.Error("the secret is kept")
 	}
 	for presented, want := range map[string]bool{secret: true, "": false, secret[1:]: false, secret + "s": false, strings.ToUpper(secret): false} {
-		if c.CheckSecret(presented) != want {
+		if c.CheckSecret(presented, time.Now()) != want {
 			t.Errorf("%q: %v", presented, !want)
 		}
 	}
-	if (*Client)(nil).CheckSecret(secret) {
+	if (*Client)(nil).CheckSecret(secret, time.Now()) {
 		t.Error("nobody has a secret")
 	}
 }
@@ -67,6 +68,28 @@ func TestOriginsOfRedirectURIs(t *testing.T) {
 	}
 	if want := []string{"https://app.example.com", "https://app.example.com:8443", "http://localhost:4200", "http://[::1]"}; !slices.Equal(c.AllowedOrigins, want) {
 		t.Errorf("%q, want %q", c.AllowedOrigins, want)
+	}
+}
+
+// Each secret counts until it expires, so that a new one can be rolled out before the old one ends.
+func TestSeveralSecrets(t *testing.T) {
+	now := time.Now()
+	c, err := New(Metadata{ID: "a", AuthMethod: AuthBasic, Secrets: []Secret{
+		{Value: "old", ExpiresAt: now}, {Value: "current", ExpiresAt: now.Add(time.Second)}, {Value: "new"}, {Value: "new"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Secrets != nil {
+		t.Error("the secrets are kept")
+	}
+	for presented, want := range map[string]bool{"old": false, "current": true, "new": true, "": false, "newest": false} {
+		if c.CheckSecret(presented, now) != want {
+			t.Errorf("%q: %v", presented, !want)
+		}
+	}
+	if c.CheckSecret("current", now.Add(time.Second)) {
+		t.Error("an expired secret counts")
 	}
 }
 

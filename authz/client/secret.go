@@ -1,0 +1,55 @@
+package client
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"time"
+)
+
+// Secret is one of several client secrets.
+type Secret struct {
+	Value     string
+	ExpiresAt time.Time // zero: never
+}
+
+// secret is one client secret, by the hash that is all that has to be kept of it.
+type secret struct {
+	hash      [sha256.Size]byte
+	expiresAt time.Time // zero: never
+}
+
+func (m *Metadata) hashSecrets() []secret {
+	var secrets []secret
+	if m.Secret != "" {
+		secrets = append(secrets, secret{hash: sha256.Sum256([]byte(m.Secret))})
+	}
+	if m.SecretHash != nil {
+		secrets = append(secrets, secret{hash: [sha256.Size]byte(m.SecretHash)})
+	}
+	for _, s := range m.Secrets {
+		secrets = append(secrets, secret{sha256.Sum256([]byte(s.Value)), s.ExpiresAt})
+	}
+	return secrets
+}
+
+// usesSecret tells whether the client proves itself by a secret.
+func (m *Metadata) usesSecret() bool { return m.AuthMethod == AuthBasic || m.AuthMethod == AuthPost }
+
+// CheckSecret tells whether this is one of the client's secrets that has not expired at now. It
+// compares with all of them in constant time, and for a nil client too, so that an unknown client
+// costs what a known one does.
+func (c *Client) CheckSecret(presented string, now time.Time) bool {
+	got := sha256.Sum256([]byte(presented))
+	if c == nil || len(c.secrets) == 0 {
+		subtle.ConstantTimeCompare(got[:], got[:])
+		return false
+	}
+	matches := 0
+	for _, s := range c.secrets {
+		match := subtle.ConstantTimeCompare(got[:], s.hash[:])
+		if s.expiresAt.IsZero() || now.Before(s.expiresAt) {
+			matches |= match
+		}
+	}
+	return matches == 1
+}

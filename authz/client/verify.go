@@ -1,0 +1,176 @@
+package client
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/outbound"
+)
+
+const (
+	// keysStale is how long keys serve beyond their freshness while the jwks_uri can't be fetched.
+	keysStale = time.Hour
+	// maxTries is how many keys one signature is tried with, where its kid doesn't tell which.
+	maxTries = 8
+)
+
+// Errors of Keys, for errors.Is.
+var (
+	// ErrSignature: no key of the client verifies the signature.
+	ErrSignature = errors.New("no key of the client verifies the signature")
+	// ErrKeysUnavailable: the keys at the client's jwks_uri could not be fetched, or are none.
+	ErrKeysUnavailable = errors.New("the keys at the client's jwks_uri could not be had")
+)
+
+// Keys finds the public keys of clients: those in their metadata, or at their jwks_uri.
+type Keys struct {
+	fetched *outbound.Cache[[]jose.JSONWebKey]
+	decoys  []jose.JSONWebKey
+}
+
+// NewKeys returns Keys that are fetched, where need be, by an outbound client.
+func NewKeys(c *outbound.Client) *Keys {
+	return &Keys{
+		fetched: outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
+			return ParseKeys(doc.Body)
+		}),
+		decoys: newDecoys(),
+	}
+}
+
+// Verify returns the payload of a JWS that was signed with a key of the client. If none fits, the
+// client may have changed its keys, and they are fetched again (OpenID Connect Core section
+// 10.1.1), as often as the cache allows. A nil client has no keys, but to find out takes as long.
+// The error is ErrSignature or ErrKeysUnavailable.
+func (k *Keys) Verify(ctx context.Context, c *Client, jws *jose.JSONWebSignature) ([]byte, error) {
+	if c == nil {
+		k.verifyInVain(jws)
+		return nil, ErrSignature
+	}
+	var payload []byte
+	found, err := k.find(ctx, c, func(keys []jose.JSONWebKey) (found, again bool) {
+		candidates := fitting(keys, jws.Signatures[0].Header)
+		for _, key := range candidates[:min(len(candidates), maxTries)] {
+			if p, err := jws.Verify(key.Key); err == nil {
+				payload = p
+				return true, false
+			}
+		}
+		return false, len(candidates) == 0 || jws.Signatures[0].Header.KeyID == ""
+	})
+	if err == nil && !found {
+		err = ErrSignature
+	}
+	return payload, err
+}
+
+// HasCertificate tells whether a self-signed certificate is one of the client's keys (RFC 8705
+// section 2.2): its x5c if it has one, else the bare key.
+func (k *Keys) HasCertificate(ctx context.Context, c *Client, certificate *x509.Certificate) (bool, error) {
+	return k.find(ctx, c, func(keys []jose.JSONWebKey) (found, again bool) {
+		for _, key := range keys {
+			if len(key.Certificates) > 0 {
+				found = found || key.Certificates[0].Equal(certificate)
+			} else if public, ok := key.Key.(interface{ Equal(crypto.PublicKey) bool }); ok {
+				found = found || public.Equal(certificate.PublicKey)
+			}
+		}
+		return found, !found
+	})
+}
+
+// find looks for something among the keys of a client, and once more among newer ones if look says
+// that these may have it.
+func (k *Keys) find(ctx context.Context, c *Client, look func([]jose.JSONWebKey) (found, again bool)) (bool, error) {
+	if c.JWKSURI == "" {
+		found, _ := look(c.keys)
+		return found, nil
+	}
+	for _, load := range []func(context.Context, string) ([]jose.JSONWebKey, error){k.fetched.Get, k.fetched.Renew} {
+		keys, err := load(ctx, c.JWKSURI)
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
+		}
+		if found, again := look(keys); found || !again {
+			return found, nil
+		}
+	}
+	return false, nil
+}
+
+// fitting are the keys that a signature with this header may have been made with (RFC 7517
+// sections 4.2, 4.4 and 4.5).
+func fitting(keys []jose.JSONWebKey, header jose.Header) []jose.JSONWebKey {
+	var candidates []jose.JSONWebKey
+	for _, key := range keys {
+		switch {
+		case header.KeyID != "" && key.KeyID != header.KeyID:
+		case key.Algorithm != "" && key.Algorithm != header.Algorithm:
+		case key.Use != "" && key.Use != "sig":
+		case !fits(key.Key, jose.SignatureAlgorithm(header.Algorithm)):
+		default:
+			candidates = append(candidates, key)
+		}
+	}
+	return candidates
+}
+
+// curves are those of ECDSA signatures (RFC 7518 section 3.4).
+var curves = map[jose.SignatureAlgorithm]elliptic.Curve{
+	jose.ES256: elliptic.P256(), jose.ES384: elliptic.P384(), jose.ES512: elliptic.P521(),
+}
+
+// fits tells whether a key is of the type that an algorithm takes (RFC 7518 section 3.1, RFC 8037).
+func fits(key any, alg jose.SignatureAlgorithm) bool {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		return strings.HasPrefix(string(alg), "RS") || strings.HasPrefix(string(alg), "PS")
+	case *ecdsa.PublicKey:
+		return key.Curve == curves[alg]
+	case ed25519.PublicKey:
+		return alg == jose.EdDSA
+	}
+	return false
+}
+
+// verifyInVain does the work of one signature.
+func (k *Keys) verifyInVain(jws *jose.JSONWebSignature) {
+	for _, decoy := range k.decoys {
+		if fits(decoy.Key, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)) {
+			_, _ = jws.Verify(decoy.Key) // it can't succeed
+		}
+	}
+}
+
+// newDecoys returns a key for each algorithm whose private half nobody knows. The RSA modulus is
+// no product of two primes that anybody knows of: to verify with it takes as long.
+func newDecoys() []jose.JSONWebKey {
+	modulus := make([]byte, minRSABits/8)
+	rand.Read(modulus) // never fails
+	modulus[0] |= 0x80
+	modulus[len(modulus)-1] |= 1
+	decoys := []jose.JSONWebKey{{Key: &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}}}
+	for _, curve := range curves {
+		if private, err := ecdsa.GenerateKey(curve, rand.Reader); err == nil {
+			decoys = append(decoys, jose.JSONWebKey{Key: &private.PublicKey})
+		}
+	}
+	if public, _, err := ed25519.GenerateKey(rand.Reader); err == nil {
+		decoys = append(decoys, jose.JSONWebKey{Key: public})
+	}
+	return slices.Clip(decoys)
+}

@@ -1,0 +1,155 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// assertionType is the client_assertion_type of a JWT (RFC 7523 section 2.2).
+	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	// maxAssertionLife bounds exp: so long an assertion is remembered, and it is good to a thief.
+	maxAssertionLife = time.Hour
+	// maxAssertionAhead is how far ahead of ours a client's clock may be. FAPI 2.0 Security Profile
+	// section 5.3.2.1 wants 10 seconds accepted and 60 refused.
+	maxAssertionAhead = 30 * time.Second
+	maxJTI            = 1024 // bytes
+	maxClientID       = 2048 // bytes: it may be a URL
+)
+
+// assertion is a client_assertion (RFC 7523 section 2.2) as it came, verified by nothing yet.
+type assertion struct {
+	jws    *jose.JSONWebSignature
+	claims assertionClaims
+}
+
+// assertionClaims are those of RFC 7523 section 3.
+type assertionClaims struct {
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	Audience  audience         `json:"aud"`
+	Expires   *jwt.NumericDate `json:"exp"`
+	NotBefore *jwt.NumericDate `json:"nbf"`
+	IssuedAt  *jwt.NumericDate `json:"iat"`
+	ID        string           `json:"jti"`
+}
+
+// audience is a string or an array of strings (RFC 7519 section 4.1.3).
+type audience struct {
+	values []string
+	single bool // it is a plain string
+}
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if err := josejson.Unmarshal(b, &one); err == nil {
+		*a = audience{[]string{one}, true}
+		return nil
+	}
+	a.single = false
+	return josejson.Unmarshal(b, &a.values)
+}
+
+// parseAssertion reads the parameters client_assertion and client_assertion_type. nil: there are
+// none. The decoder of go-jose takes no member twice and no "ISS" for "iss".
+func parseAssertion(form url.Values) (*assertion, error) {
+	if !form.Has("client_assertion") && !form.Has("client_assertion_type") {
+		return nil, nil
+	}
+	if form.Get("client_assertion_type") != assertionType {
+		return nil, refuse(errInvalidClient, "The client_assertion_type must be "+assertionType+".")
+	}
+	malformed := refuse(errInvalidClient, "The client_assertion is not a JWT that is signed with an algorithm on offer.")
+	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), client.SigningAlgs)
+	if err != nil || !assertionTyped(jws) {
+		return nil, malformed
+	}
+	a := &assertion{jws: jws}
+	err = josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), &a.claims)
+	if id := a.claims.Subject; err != nil || !cleanText(id) || len(id) > maxClientID {
+		return nil, malformed
+	}
+	return a, nil
+}
+
+// assertionTyped tells whether the JWT may be a client assertion, so that nothing else that the
+// client signs, such as a request object or a DPoP proof, passes for one (RFC 8725 section 3.11).
+func assertionTyped(jws *jose.JSONWebSignature) bool {
+	typ, ok := jws.Signatures[0].Header.ExtraHeaders[jose.HeaderType]
+	text, _ := typ.(string)
+	text = strings.TrimPrefix(strings.ToLower(text), "application/")
+	return !ok || text == "jwt" || text == "client-authentication+jwt"
+}
+
+// checkAssertion is the proof of private_key_jwt (RFC 7523 section 3, OpenID Connect Core section
+// 9). c is nil if nobody who could have made it is known: then it fails, and takes as long. The mark
+// that it returns must be made, whatever becomes of the request.
+func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, a *assertion) (mark storage.Write, err error) {
+	if _, err := s.clientKeys.Verify(ctx, c, a.jws); err != nil {
+		return mark, refuse(errInvalidClient, unknownClient).because(err)
+	}
+	if alg := a.jws.Signatures[0].Header.Algorithm; c.AuthAlg != "" && alg != c.AuthAlg {
+		return mark, refuse(errInvalidClient, "The client is registered to sign its assertions with "+c.AuthAlg+".")
+	} else if !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(alg)) {
+		return mark, refuse(errInvalidClient, "The client may not sign its assertions with "+alg+".")
+	}
+	now := s.now()
+	if err := s.checkAssertionClaims(r, c, &a.claims, now); err != nil {
+		return mark, err
+	}
+	key := "client assertion/" + hashToken(c.ID+" "+a.claims.ID)
+	switch _, _, err := storage.Marks.Get(ctx, s.store, key); {
+	case err == nil:
+		return mark, refuse(errInvalidClient, "The client_assertion has been used before.")
+	case !errors.Is(err, storage.ErrNotFound):
+		return mark, err
+	}
+	return storage.Marks.Put(key, &storage.Mark{}, storage.Absent, a.claims.Expires.Time().Add(time.Second)), nil
+}
+
+// checkAssertionClaims follows RFC 7523 section 3, point by point.
+func (s *Server) checkAssertionClaims(r *http.Request, c *client.Client, claims *assertionClaims, now time.Time) error {
+	switch {
+	case claims.Issuer != c.ID, claims.Subject != c.ID:
+		return refuse(errInvalidClient, "The iss and sub of the client_assertion must be the client_id.")
+	case !s.isAudience(r, c, claims.Audience):
+		return refuse(errInvalidClient, "The aud of the client_assertion must be the issuer, "+s.config.Issuer+".")
+	case claims.Expires == nil:
+		return refuse(errInvalidClient, "The client_assertion has no exp.")
+	case !now.Before(claims.Expires.Time()):
+		return refuse(errInvalidClient, "The client_assertion has expired.")
+	case claims.Expires.Time().After(now.Add(maxAssertionLife + maxAssertionAhead)):
+		return refuse(errInvalidClient, "The client_assertion is valid for too long: make one for each request.")
+	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(maxAssertionAhead)):
+		return refuse(errInvalidClient, "The client_assertion is not valid yet.")
+	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(maxAssertionAhead)):
+		return refuse(errInvalidClient, "The client_assertion is from the future.")
+	case claims.ID == "" || len(claims.ID) > maxJTI:
+		return refuse(errInvalidClient, "The client_assertion has no jti, or too long a one.")
+	}
+	return nil
+}
+
+// isAudience accepts the issuer, the token endpoint and the endpoint that is called; of clients with
+// strict audience the issuer alone, as a plain string, since a list could be shown to others of its
+// members (FAPI 2.0 Security Profile section 5.3.2.1).
+func (s *Server) isAudience(r *http.Request, c *client.Client, aud audience) bool {
+	if c.StrictAudience {
+		return aud.single && aud.values[0] == s.config.Issuer
+	}
+	return slices.ContainsFunc(aud.values, func(value string) bool {
+		return value == s.config.Issuer || value == s.url("/token") || value == s.url(strings.TrimPrefix(r.URL.Path, s.issuer.Path))
+	})
+}
