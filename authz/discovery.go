@@ -3,6 +3,7 @@ package authz
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,11 @@ func writeDocument(w http.ResponseWriter, body []byte, maxAge time.Duration) {
 	_, _ = w.Write(body) // the client may have gone
 }
 
+// provingMethods are those by which a client can prove who it is; a caller may append to them.
+func (s *Server) provingMethods() []string {
+	return slices.Clip([]string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT})
+}
+
 // discoveryDocument states what is on, and nothing else.
 func (s *Server) discoveryDocument() []byte {
 	algs := make([]string, len(s.algs))
@@ -47,7 +53,7 @@ func (s *Server) discoveryDocument() []byte {
 	for _, r := range s.resources {
 		scopes = append(scopes, r.Scopes...)
 	}
-	secretMethods := []string{client.AuthBasic, client.AuthPost}
+	methods, authAlgs := s.provingMethods(), client.SigningAlgs
 	document := map[string]any{
 		"issuer":                                         s.config.Issuer,
 		"authorization_endpoint":                         s.url("/authorize"),
@@ -69,9 +75,6 @@ func (s *Server) discoveryDocument() []byte {
 		"userinfo_signing_alg_values_supported":          algs,
 		"authorization_signing_alg_values_supported":     algs, // JARM section 4
 		"introspection_signing_alg_values_supported":     algs,
-		"token_endpoint_auth_methods_supported":          append(secretMethods, client.AuthNone),
-		"revocation_endpoint_auth_methods_supported":     append(secretMethods, client.AuthNone),
-		"introspection_endpoint_auth_methods_supported":  secretMethods,
 		"code_challenge_methods_supported":               []string{"S256"},
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
 		"acr_values_supported":                           []string{acrPassword, acrFederated},
@@ -80,6 +83,13 @@ func (s *Server) discoveryDocument() []byte {
 		"request_parameter_supported":                    false,
 		"request_uri_parameter_supported":                false,
 		"authorization_response_iss_parameter_supported": true,
+
+		"token_endpoint_auth_methods_supported":                    append(methods, client.AuthNone),
+		"token_endpoint_auth_signing_alg_values_supported":         authAlgs,
+		"revocation_endpoint_auth_methods_supported":               append(methods, client.AuthNone),
+		"revocation_endpoint_auth_signing_alg_values_supported":    authAlgs,
+		"introspection_endpoint_auth_methods_supported":            methods,
+		"introspection_endpoint_auth_signing_alg_values_supported": authAlgs,
 	}
 	body, err := json.Marshal(document)
 	if err != nil { // strings and booleans always encode
