@@ -442,4 +442,3 @@ func TestRFC7591Section3_2_1_SeveralSecrets(t *testing.T) {
 		}
 	}
 }
-
