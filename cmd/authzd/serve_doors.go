@@ -47,7 +47,7 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 		if _, err := cert.get(nil); err != nil {
 			return nil, err
 		}
-		public.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get}
+		public.TLSConfig = newTLSConfig(cert)
 	}
 	listeners, err := listen(cfg.Listen)
 	if err != nil {
@@ -74,6 +74,19 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 		doors = append(doors, door{l, operations, false})
 	}
 	return doors, nil
+}
+
+// newTLSConfig admits TLS 1.3, and of TLS 1.2 only the cipher suites that are recommended (RFC 9325
+// section 4.2, FAPI 2.0 Security Profile section 5.2.2).
+func newTLSConfig(cert *certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		},
+		GetCertificate: cert.get,
+	}
 }
 
 func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
