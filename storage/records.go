@@ -26,8 +26,9 @@ var (
 	PushedRequests = Kind[PushedRequest]{"pushed_requests"} // hash of the request_uri
 	DeviceCodes    = Kind[DeviceCode]{"device_codes"}       // hash of the device code
 	UserCodes      = Kind[UserCode]{"user_codes"}           // normalised user code
-	SessionClients = Kind[SessionClient]{"session_clients"} // user id + "/" + sid + "/" + client id
-	Logouts        = Kind[Logout]{"logouts"}                // when it is due, in order of time, + "/" + jti
+	UserSessions   = Kind[UserSession]{"user_sessions"}     // user id + "/" + sid
+	SessionEnds    = Kind[SessionEnd]{"session_ends"}       // DueKey of the sid
+	Logouts        = Kind[Logout]{"logouts"}                // DueKey of the jti
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 )
@@ -37,7 +38,12 @@ var Tables = []Table{
 	Users.Table, Usernames.Table, Emails.Table, Identities.Table, Sessions.Table, Consents.Table,
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
-	SessionClients.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
+	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
+}
+
+// DueKey is the key of a record that waits for its time. Such keys sort by time, to the millisecond.
+func DueKey(due time.Time, id string) string {
+	return due.UTC().Format("2006-01-02T15:04:05.000Z") + "/" + id
 }
 
 // User is a local account. Profile members have the names of OpenID Connect Core section 5.1.
@@ -112,7 +118,15 @@ type Session struct {
 	Remember   bool      `json:"remember,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
 	LastActive time.Time `json:"last_active"`
+	Clients    []string  `json:"clients,omitempty"` // ids of those that got a code in it and want to hear of its end
 }
+
+// UserSession finds the sessions of a user. It may outlive its session.
+type UserSession struct{}
+
+// SessionEnd makes sure that somebody looks when a session should have ended by itself: it may have
+// clients that want to hear of it.
+type SessionEnd struct{}
 
 // Consent is what a user has allowed a client, remembered.
 type Consent struct {
@@ -232,13 +246,10 @@ type UserCode struct {
 	DeviceCode string `json:"device_code"` // hash
 }
 
-// SessionClient remembers that a client got tokens for a session, and wants to hear of its end.
-type SessionClient struct{}
-
 // Logout is a logout token that is still to be delivered (OpenID Connect Back-Channel Logout 1.0).
 type Logout struct {
 	ClientID string    `json:"client_id"`
-	Subject  string    `json:"sub"`
+	UserID   string    `json:"user_id"`
 	Session  string    `json:"sid,omitempty"` // empty: all of the user's sessions
 	Attempts int       `json:"attempts,omitempty"`
 	EndedAt  time.Time `json:"ended_at"`

@@ -4,8 +4,14 @@
 //	request -> Load       cookie -> record, secret and limits checked      session.go
 //	        -> BelongsTo  the user is loaded by the caller: still enabled, same epoch?
 //	        -> TouchWrite the user was active: move the idle limit         touch.go
+//	code    -> JoinWrites the client wants to hear of the session's end    touch.go
 //	refresh -> LoadByID   does the session of an online grant still live?
-//	logout  -> End        record and cookie are gone                       start.go
+//	logout  -> End        the record is gone                               end.go
+//	limits  -> Run        finds the sessions that ended by themselves      watch.go
+//
+// However a session ends that a client has joined, Config.Ended has its say in the Apply that ends it:
+// a client is told, or the session lives on. For that, a client joins by a write to the session's own
+// record, and every end names the version of that record.
 //
 // The cookie is `sid.secret`. The sid is the key of the record and the sid claim of tokens, so it is
 // no secret; the secret is 256 bits, new at every login, and stored as its SHA-256 only. A cookie
@@ -43,6 +49,9 @@ type Config struct {
 	// ActivityBeacon makes only what the user really does count as activity. Otherwise a token
 	// refreshed in the background counts too.
 	ActivityBeacon bool
+	// Ended returns what else is written when a session ends, in the same Apply: what its clients are
+	// to be told. nil: nothing.
+	Ended func(*Session) []storage.Write
 }
 
 // Sessions is the store of browser logins. It is safe for concurrent use.
@@ -88,20 +97,29 @@ func (m *Sessions) Load(ctx context.Context, r *http.Request) (*Session, error) 
 // LoadByID returns the live session with this sid, or nil. It proves nothing about the browser: it
 // is for refresh tokens that live and die with a session.
 func (m *Sessions) LoadByID(ctx context.Context, sid string) (*Session, error) {
+	s, live, err := m.find(ctx, sid)
+	if !live {
+		return nil, err
+	}
+	return s, nil
+}
+
+// find returns the session with this sid, nil if there is no record of it, and whether it lives: a
+// record may outlive its session, to tell who its clients were, or because the limits were shortened
+// after it was written.
+func (m *Sessions) find(ctx context.Context, sid string) (s *Session, live bool, err error) {
 	if !wellFormed(sid, sidLength) {
-		return nil, nil
+		return nil, false, nil
 	}
 	record, version, err := storage.Sessions.Get(ctx, m.store, sid)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
+		return nil, false, nil
 	} else if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	s := &Session{ID: sid, Session: *record, version: version}
-	if ends, _ := m.Limits(s); !time.Now().Before(ends) {
-		return nil, nil // the limits were shortened after the record was written
-	}
-	return s, nil
+	s = &Session{ID: sid, Session: *record, version: version}
+	ends, _ := m.Limits(s)
+	return s, time.Now().Before(ends), nil
 }
 
 // Limits returns when the session ends if nothing more happens in it, and when it ends whatever
@@ -118,8 +136,16 @@ func (m *Sessions) Limits(s *Session) (idle, absolute time.Time) {
 	return idle, absolute
 }
 
-// put is the write that stores s. The record expires with the session, so that the store sweeps it.
+// afterlife is how much longer than the session a record is kept that Run must find: as long as no
+// replica may be running.
+const afterlife = 7 * 24 * time.Hour
+
+// put is the write that stores s. The record expires with the session, so that the store sweeps it,
+// unless there are clients that must hear of its end.
 func (m *Sessions) put(s *Session, cond storage.Condition) storage.Write {
-	ends, _ := m.Limits(s)
-	return storage.Sessions.Put(s.ID, &s.Session, cond, ends)
+	expires, _ := m.Limits(s)
+	if len(s.Clients) > 0 {
+		expires = expires.Add(afterlife)
+	}
+	return storage.Sessions.Put(s.ID, &s.Session, cond, expires)
 }

@@ -238,22 +238,23 @@ func TestEnd(t *testing.T) {
 	s := signIn(t, m, b, alice, true)
 	thief := newBrowser()
 	thief.jar["__Host-authzd"] = b.jar["__Host-authzd"]
-	for range 2 { // the second logout finds nothing
-		w := httptest.NewRecorder()
-		if err := m.End(t.Context(), w, s); err != nil {
-			t.Fatal(err)
-		}
-		b.take(w)
-		if b.value("__Host-authzd") != "" {
-			t.Error("the cookie was not deleted")
-		}
-		if load(t, m, thief) != nil {
-			t.Error("a copy of the cookie works after the logout")
+	ended, err := m.End(t.Context(), s.ID)
+	if err != nil || ended == nil || ended.ID != s.ID {
+		t.Fatalf("ended %+v, %v", ended, err)
+	}
+	if load(t, m, thief) != nil {
+		t.Error("a copy of the cookie works after the logout")
+	}
+	for _, sid := range []string{s.ID, "", "junk"} {
+		if ended, err := m.End(t.Context(), sid); err != nil || ended != nil {
+			t.Errorf("ending nothing: %v, %v", ended, err)
 		}
 	}
 	w := httptest.NewRecorder()
-	if err := m.End(t.Context(), w, nil); err != nil || w.Header().Get("Set-Cookie") == "" {
-		t.Errorf("ending nothing: %v, cookie %q", err, w.Header().Get("Set-Cookie"))
+	m.Forget(w)
+	b.take(w)
+	if b.value("__Host-authzd") != "" {
+		t.Error("the cookie was not deleted")
 	}
 }
 
@@ -269,7 +270,7 @@ func TestLoginRacesWithEnd(t *testing.T) {
 			}
 		})
 		both.Go(func() {
-			if err := m.End(t.Context(), httptest.NewRecorder(), old); err != nil {
+			if _, err := m.End(t.Context(), old.ID); err != nil {
 				t.Error(err)
 			}
 		})
@@ -295,9 +296,11 @@ func TestStoreFails(t *testing.T) {
 			t.Errorf("start: %v, cookies %v", err, w.Result().Cookies())
 		}
 	}
-	w := httptest.NewRecorder()
-	if err := m.End(t.Context(), w, s); !errors.Is(err, storage.ErrClosed) || len(w.Result().Cookies()) != 0 {
-		t.Errorf("end: %v, cookies %v", err, w.Result().Cookies())
+	if ended, err := m.End(t.Context(), s.ID); !errors.Is(err, storage.ErrClosed) || ended != nil {
+		t.Errorf("end: %v, %v", ended, err)
+	}
+	if sessions, err := m.OfUser(t.Context(), alice.ID); !errors.Is(err, storage.ErrClosed) || sessions != nil {
+		t.Errorf("of the user: %v, %v", sessions, err)
 	}
 }
 

@@ -62,13 +62,14 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		switch {
 		case err != nil:
 			return nil, "", nil, fmt.Errorf("start session: %w", err)
-		case current != nil && current.BelongsTo(user):
-			s.ID, cond = current.ID, storage.At(current.version)
+		case current == nil: // it has ended meanwhile
+		case current.BelongsTo(user):
+			s.ID, s.Clients, cond = current.ID, current.Clients, storage.At(current.version)
 		default:
-			writes = append(writes, storage.Sessions.Delete(old.ID, storage.Any))
+			writes = m.EndWrites(current)
 		}
 	}
-	return s, secret, append(writes, m.put(s, cond)), nil
+	return s, secret, append(writes, m.index(s), m.put(s, cond)), nil
 }
 
 func (m *Sessions) setSessionCookie(w http.ResponseWriter, s *Session, secret string) {
@@ -77,15 +78,4 @@ func (m *Sessions) setSessionCookie(w http.ResponseWriter, s *Session, secret st
 		lifetime = m.config.RememberMe
 	}
 	m.setCookie(w, m.cookieName(), ticket{s.ID, secret}.String(), lifetime)
-}
-
-// End deletes the session and its cookie. A nil session only clears the cookie.
-func (m *Sessions) End(ctx context.Context, w http.ResponseWriter, s *Session) error {
-	if s != nil {
-		if err := m.store.Apply(ctx, storage.Sessions.Delete(s.ID, storage.Any)); err != nil {
-			return fmt.Errorf("end session: %w", err)
-		}
-	}
-	m.setCookie(w, m.cookieName(), "", -time.Second)
-	return nil
 }

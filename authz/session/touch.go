@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -22,18 +23,50 @@ const maxTouchInterval = time.Minute
 // Apply it may therefore lose to another request, as a *storage.ConflictError on the sessions table:
 // the caller then loads the session again and, if it lives, tries again without the touch.
 func (m *Sessions) TouchWrite(s *Session, now time.Time, byUser bool) (storage.Write, bool) {
-	if !byUser && m.config.ActivityBeacon {
-		return storage.Write{}, false
-	}
-	if s.version == 0 { // from Start: as active as can be, and 0 would mean "create it"
-		return storage.Write{}, false
-	}
-	if now.Sub(s.LastActive) < min(m.config.Idle/20, maxTouchInterval) {
+	if !m.touchDue(s, now, byUser) {
 		return storage.Write{}, false
 	}
 	touched := *s
 	touched.LastActive = now.UTC()
 	return m.put(&touched, storage.At(s.version)), true
+}
+
+func (m *Sessions) touchDue(s *Session, now time.Time, byUser bool) bool {
+	switch {
+	case !byUser && m.config.ActivityBeacon:
+		return false
+	case s.version == 0: // from Start: as active as can be, and 0 would mean "create it"
+		return false
+	}
+	return now.Sub(s.LastActive) >= min(m.config.Idle/20, maxTouchInterval)
+}
+
+// maxClients bounds how many clients a session remembers; the one that joined first is forgotten then.
+const maxClients = 100
+
+// JoinWrites is TouchWrite for a client that gets a code in the session and wants to hear of its end.
+// The first time, the session's record is written in any case: a session that ends in this moment
+// ends with the client told, or lets the client's code fail.
+func (m *Sessions) JoinWrites(s *Session, clientID string, now time.Time, byUser bool) []storage.Write {
+	if slices.Contains(s.Clients, clientID) {
+		if touch, due := m.TouchWrite(s, now, byUser); due {
+			return []storage.Write{touch}
+		}
+		return nil
+	}
+	joined := *s
+	if m.touchDue(s, now, byUser) {
+		joined.LastActive = now.UTC()
+	}
+	joined.Clients = append(slices.Clone(s.Clients), clientID)
+	if len(joined.Clients) > maxClients {
+		joined.Clients = joined.Clients[1:]
+	}
+	writes := []storage.Write{m.put(&joined, storage.At(s.version))}
+	if len(s.Clients) == 0 {
+		writes = append(writes, m.lookAt(&joined))
+	}
+	return writes
 }
 
 // Touch records that the user is active, by TouchWrite in an Apply of its own. A lost race is no

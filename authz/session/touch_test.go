@@ -98,7 +98,7 @@ func TestTouchNeverResurrects(t *testing.T) {
 		racers.Go(func() {
 			<-start
 			if i == 50 {
-				if err := m.End(t.Context(), httptest.NewRecorder(), s); err != nil {
+				if _, err := m.End(t.Context(), s.ID); err != nil {
 					t.Error(err)
 				}
 				return
@@ -139,7 +139,7 @@ func TestTouchWriteConflict(t *testing.T) {
 		if !ok {
 			t.Fatal("no touch is due")
 		}
-		if err := m.End(t.Context(), httptest.NewRecorder(), s); err != nil {
+		if _, err := m.End(t.Context(), s.ID); err != nil {
 			t.Fatal(err)
 		}
 		err := store.Apply(t.Context(), write)

@@ -1,0 +1,92 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// maxEndAttempts bounds how often End starts over because the session was touched meanwhile. Each time
+// another request has got its work done, so it is no matter of waiting.
+const maxEndAttempts = 100
+
+// End ends the session with this sid, whoever's it is, and makes the other writes in the same Apply. It
+// returns the session as it was, or nil, with nothing written, if there was none any more.
+func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (*Session, error) {
+	for range maxEndAttempts {
+		s, err := m.LoadByID(ctx, sid)
+		if err != nil || s == nil {
+			return nil, err
+		}
+		err = m.store.Apply(ctx, append(m.EndWrites(s), also...)...)
+		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
+			continue
+		} else if err != nil {
+			return nil, fmt.Errorf("end session: %w", err)
+		}
+		return s, nil
+	}
+	return nil, fmt.Errorf("end session: %w", storage.ErrUnavailable)
+}
+
+// EndWrites are the writes that end a session, what its clients are told among them. They conflict if
+// the session has changed since it was loaded.
+func (m *Sessions) EndWrites(s *Session) []storage.Write {
+	writes := m.DropWrites(s)
+	if m.config.Ended != nil {
+		writes = append(writes, m.config.Ended(s)...)
+	}
+	return writes
+}
+
+// DropWrites are EndWrites for a caller who tells the clients himself.
+func (m *Sessions) DropWrites(s *Session) []storage.Write {
+	return []storage.Write{
+		storage.Sessions.Delete(s.ID, storage.At(s.version)),
+		storage.UserSessions.Delete(indexKey(s), storage.Any),
+	}
+}
+
+// Forget deletes the session cookie.
+func (m *Sessions) Forget(w http.ResponseWriter) {
+	m.setCookie(w, m.cookieName(), "", -time.Second)
+}
+
+const userPage = 100
+
+// OfUser returns the live sessions of a user, in no particular order, those that no longer belong to
+// the user as BelongsTo says among them.
+func (m *Sessions) OfUser(ctx context.Context, userID string) ([]*Session, error) {
+	var sessions []*Session
+	for after := ""; ; {
+		page, err := storage.UserSessions.Scan(ctx, m.store, userID+"/", after, userPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range page {
+			s, err := m.LoadByID(ctx, entry.Key[len(userID)+1:])
+			if err != nil {
+				return nil, err
+			}
+			if s != nil && s.UserID == userID {
+				sessions = append(sessions, s)
+			}
+		}
+		if len(page) < userPage {
+			return sessions, nil
+		}
+		after = page[len(page)-1].Key
+	}
+}
+
+// index is the write by which OfUser finds s.
+func (m *Sessions) index(s *Session) storage.Write {
+	_, absolute := m.Limits(s)
+	return storage.UserSessions.Put(indexKey(s), &storage.UserSession{}, storage.Any, absolute)
+}
+
+func indexKey(s *Session) string { return s.UserID + "/" + s.ID }

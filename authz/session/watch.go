@@ -1,0 +1,87 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	watchEvery = 10 * time.Second // between two looks whether a session has ended by itself
+	watchPage  = 100
+)
+
+// Run ends what has ended by itself: a session that was idle for too long, or has reached its absolute
+// limit, is found within watchEvery, and its clients are told. It returns ctx's error when ctx ends.
+// Several replicas may run it: each session is ended once. Failures are logged, and tried again.
+func (m *Sessions) Run(ctx context.Context, logger *slog.Logger) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		if err := m.watch(ctx); err != nil && ctx.Err() == nil {
+			logger.Error("sessions that have ended could not be looked at", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// watch looks at every session whose time has come.
+func (m *Sessions) watch(ctx context.Context) error {
+	now := time.Now()
+	for after := ""; ; {
+		page, err := storage.SessionEnds.Scan(ctx, m.store, "", after, watchPage)
+		if err != nil {
+			return err
+		}
+		for _, entry := range page {
+			if entry.Key >= storage.DueKey(now, "") {
+				return nil
+			}
+			err := m.look(ctx, entry)
+			if conflict := (*storage.ConflictError)(nil); err != nil && !errors.As(err, &conflict) {
+				return err
+			} // otherwise another replica has looked, or the session was touched: next time
+		}
+		if len(page) < watchPage {
+			return nil
+		}
+		after = page[len(page)-1].Key
+	}
+}
+
+// look ends a session that is over, and comes back to one that lives when it may be.
+func (m *Sessions) look(ctx context.Context, entry storage.Entry[storage.SessionEnd]) error {
+	_, sid, _ := strings.Cut(entry.Key, "/")
+	s, live, err := m.find(ctx, sid)
+	if err != nil {
+		return err
+	}
+	writes := []storage.Write{storage.SessionEnds.Delete(entry.Key, storage.At(entry.Version))}
+	switch {
+	case s == nil: // somebody has ended it
+	case live:
+		writes = append(writes, m.lookAt(s))
+	default:
+		writes = append(writes, m.EndWrites(s)...)
+	}
+	if err := m.store.Apply(ctx, writes...); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// lookAt is the write that makes Run look at s when its time is over, if nothing more happens.
+func (m *Sessions) lookAt(s *Session) storage.Write {
+	ends, _ := m.Limits(s)
+	due := ends.Add(time.Millisecond) // which is as exact as keys are
+	return storage.SessionEnds.Put(storage.DueKey(due, s.ID), &storage.SessionEnd{}, storage.Any, time.Time{})
+}
