@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -41,9 +42,15 @@ var Tables = []Table{
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
 }
 
+const dueLayout = "2006-01-02T15:04:05.000Z"
+
 // DueKey is the key of a record that waits for its time. Such keys sort by time, to the millisecond.
-func DueKey(due time.Time, id string) string {
-	return due.UTC().Format("2006-01-02T15:04:05.000Z") + "/" + id
+func DueKey(due time.Time, id string) string { return due.UTC().Format(dueLayout) + "/" + id }
+
+// DueTime is the time that a DueKey waits for.
+func DueTime(key string) (time.Time, error) {
+	due, _, _ := strings.Cut(key, "/")
+	return time.Parse(dueLayout, due)
 }
 
 // User is a local account. Profile members have the names of OpenID Connect Core section 5.1.

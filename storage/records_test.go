@@ -162,3 +162,22 @@ func fill(t *testing.T, v reflect.Value) {
 		t.Fatalf("a record has a field of type %v, which this test cannot fill", v.Type())
 	}
 }
+
+// Keys by time sort by time, wherever the times come from.
+func TestDueKey(t *testing.T) {
+	now := time.Date(2031, 9, 30, 23, 59, 59, 999_999_999, time.UTC)
+	east := time.FixedZone("east", 8*3600)
+	times := []time.Time{now.Add(-time.Hour), now, now.Add(time.Millisecond).In(east), now.Add(time.Hour), now.AddDate(80, 0, 0)}
+	for i, due := range times {
+		got, err := storage.DueTime(storage.DueKey(due, "z/z"))
+		if err != nil || !got.Equal(due.Truncate(time.Millisecond)) {
+			t.Errorf("%v is %v, %v", due, got, err)
+		}
+		if i > 0 && storage.DueKey(due, "a") <= storage.DueKey(times[i-1], "z") {
+			t.Errorf("%v sorts before %v", due, times[i-1])
+		}
+	}
+	if _, err := storage.DueTime("soon/x"); err == nil {
+		t.Error("a key without a time has one")
+	}
+}

@@ -11,27 +11,36 @@ const (
 	CodeReuse         = "code_reuse"          // a used authorization code came again: its grant is revoked
 	RefreshTokenReuse = "refresh_token_reuse" // a rotated refresh token came again: its family is revoked
 	LoginThrottled    = "login_throttled"     // too many failed logins for one account or address
+	LogoutUndelivered = "logout_undelivered"  // a client was not told that a session has ended, and won't be
 )
 
-var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled}
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, LogoutUndelivered}
 
 // Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
 // the request's event knows by now, and authzd_alarms_total. The name is a constant; values of attrs
-// that are not numbers or times are made strings and cleaned as those of an event are. Outside Handler it is logged to slog.Default() and
-// not counted.
+// that are not numbers or times are made strings and cleaned as those of an event are. Outside Handler
+// it is logged to slog.Default() and not counted: see Observer.Alarm.
 func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 	e := Event(ctx)
-	handler := slog.Default().Handler()
-	if e != nil {
-		handler = e.observer.logger
-		e.observer.metrics.alarm(name)
+	if e == nil {
+		writeAlarm(ctx, slog.Default().Handler(), name, attrs)
+		return
 	}
+	e.observer.Alarm(ctx, name, append(e.identity(), attrs...)...)
+}
+
+// Alarm is Alarm for what no request is the cause of.
+func (o *Observer) Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
+	o.metrics.alarm(name)
+	writeAlarm(ctx, o.logger, name, attrs)
+}
+
+func writeAlarm(ctx context.Context, handler slog.Handler, name string, attrs []slog.Attr) {
 	if !handler.Enabled(ctx, slog.LevelWarn) {
 		return
 	}
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "alarm", 0)
 	record.AddAttrs(slog.String("alarm", name))
-	record.AddAttrs(e.identity()...)
 	for _, a := range attrs {
 		switch a.Value.Kind() {
 		case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
@@ -45,9 +54,6 @@ func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 
 // identity says whose request it is.
 func (e *Entry) identity() []slog.Attr {
-	if e == nil {
-		return nil
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return appendKnown(nil,

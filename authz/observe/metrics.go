@@ -56,6 +56,7 @@ type metrics struct {
 	alarms    map[string]prometheus.Counter  // by name
 	loginVec  *prometheus.CounterVec
 	panics    prometheus.Counter
+	logouts   logoutMetrics
 }
 
 func newMetrics(cfg Config) (*metrics, error) {
@@ -86,6 +87,11 @@ func newMetrics(cfg Config) (*metrics, error) {
 		}
 	}
 
+	logouts, err := newLogoutMetrics(cfg.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+
 	m := &metrics{
 		routes:    newLabel(cfg.Routes),
 		methods:   newLabel(httpMethods),
@@ -97,6 +103,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		alarms:    counters(alarms, alarmNames),
 		loginVec:  logins,
 		panics:    panics,
+		logouts:   logouts,
 	}
 	for _, route := range append([]string{other}, cfg.Routes...) {
 		m.durations[route] = durations.WithLabelValues(route)

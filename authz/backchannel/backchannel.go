@@ -1,0 +1,82 @@
+// Package backchannel delivers logout tokens (OpenID Connect Back-Channel Logout 1.0 section 2.5): it is
+// the outbox between the end of a session and the clients that must hear of it.
+//
+//	a session ends -> Write, one for each client, in the Apply that ends it -> Wake
+//
+//	Run: what is due, oldest first -> is there a place for its host? -> claim -> Sign -> POST
+//	                                                                      |            |
+//	       the time of the next attempt, should this one come to nothing <+            |
+//	                            delivered, or refused for good: the record is deleted <+
+//
+// The claim is a compare-and-set that moves the record to the time of the next attempt, before this
+// one is made. So of many replicas one makes the attempt, and a process that is killed in the middle
+// of it has left the record where it will be found again. A client may therefore get a token twice,
+// with the same jti, and none is lost.
+package backchannel
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/storage"
+)
+
+// Config is what New needs.
+type Config struct {
+	Store    storage.Store
+	Client   *outbound.Client // of its own, so that no slow relying party is in anybody else's way
+	Observer *observe.Observer
+	Logger   *slog.Logger
+
+	// Address returns the backchannel_logout_uri of a client, "" if it has none (any more).
+	Address func(ctx context.Context, clientID string) (string, error)
+	// Sign returns the logout token, with the jti given (section 2.4).
+	Sign func(ctx context.Context, l *storage.Logout, jti string) (string, error)
+
+	// FirstRetry is how long after the first attempt the second is made; each further one takes twice
+	// as long, up to an hour. It must be longer than Client takes for one call. 0: 15 seconds.
+	FirstRetry time.Duration
+	// GiveUpAfter is how long after the end of the session the last attempt is made. 0: 24 hours.
+	GiveUpAfter time.Duration
+}
+
+// Outbox is the deliveries that are still to be made. It is safe for concurrent use.
+type Outbox struct {
+	config  Config
+	wake    chan struct{}
+	places  places
+	running sync.WaitGroup
+}
+
+// New returns the outbox in the configured store.
+func New(c Config) *Outbox {
+	if c.FirstRetry <= 0 {
+		c.FirstRetry = 15 * time.Second
+	}
+	if c.GiveUpAfter <= 0 {
+		c.GiveUpAfter = 24 * time.Hour
+	}
+	return &Outbox{config: c, wake: make(chan struct{}, 1), places: newPlaces(c.FirstRetry)}
+}
+
+// Write is the write that makes l due at once. Call Wake when it is made.
+func (*Outbox) Write(l storage.Logout) storage.Write {
+	var jti [16]byte
+	rand.Read(jti[:]) // never fails
+	key := storage.DueKey(l.EndedAt, base64.RawURLEncoding.EncodeToString(jti[:]))
+	return storage.Logouts.Put(key, &l, storage.Absent, time.Time{})
+}
+
+// Wake makes Run look for what is due, without waiting.
+func (o *Outbox) Wake() {
+	select {
+	case o.wake <- struct{}{}:
+	default: // it will look anyhow
+	}
+}

@@ -1,0 +1,104 @@
+package backchannel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/storage"
+)
+
+const maxRetry = time.Hour
+
+// deliver makes one attempt, and deletes the record if there is to be no other.
+func (o *Outbox) deliver(ctx context.Context, e storage.Entry[storage.Logout], address string) answer {
+	key, err := o.claim(ctx, e)
+	if lost := new(storage.ConflictError); errors.As(err, &lost) { // to another replica
+		return nothing
+	} else if err != nil {
+		o.config.Logger.Error("logout token cannot be claimed", "error", err)
+		return nothing
+	}
+	said, outcome, cause := nothing, observe.LogoutUnwanted, error(nil)
+	if address != "" {
+		said, outcome, cause = o.call(ctx, e, address)
+	}
+	if outcome == observe.LogoutFailed && time.Since(e.Value.EndedAt) >= o.config.GiveUpAfter {
+		outcome = observe.LogoutGivenUp
+	}
+	o.report(ctx, e.Value, outcome, cause)
+	if outcome == observe.LogoutFailed {
+		return said
+	}
+	if err := o.config.Store.Apply(ctx, storage.Logouts.Delete(key, storage.Any)); err != nil {
+		o.config.Logger.Error("logout token cannot be removed, so it will be delivered again", "error", err)
+	}
+	return said
+}
+
+// claim moves a record to the time of the next attempt, and returns its new key.
+func (o *Outbox) claim(ctx context.Context, e storage.Entry[storage.Logout]) (key string, err error) {
+	claimed := *e.Value
+	claimed.Attempts++
+	key = storage.DueKey(time.Now().Add(backOff(o.config.FirstRetry, e.Value.Attempts)), jtiOf(e.Key))
+	return key, o.config.Store.Apply(ctx,
+		storage.Logouts.Delete(e.Key, storage.At(e.Version)),
+		storage.Logouts.Put(key, &claimed, storage.Absent, time.Time{}))
+}
+
+// backOff doubles with every attempt, and takes up to half as long again, so that what failed together
+// is not tried again together. It is never shorter than first.
+func backOff(first time.Duration, attempts int) time.Duration {
+	wait := min(first<<min(attempts, 20), max(first, maxRetry))
+	return wait + rand.N(wait/2)
+}
+
+// call signs and sends the token (Back-Channel Logout 1.0 section 2.5), and reads the answer (section
+// 2.8): 200, for which some frameworks send 204, or 400, by which the client says that it will do
+// nothing. Other answers may be from whoever stands before it, and to have changed the next time.
+func (o *Outbox) call(ctx context.Context, e storage.Entry[storage.Logout], address string) (answer, string, error) {
+	token, err := o.config.Sign(ctx, e.Value, jtiOf(e.Key))
+	if err != nil {
+		return nothing, observe.LogoutFailed, fmt.Errorf("sign logout token: %w", err)
+	}
+	status, err := o.config.Client.PostForm(ctx, address, url.Values{"logout_token": {token}})
+	switch {
+	case errors.Is(err, outbound.ErrBlocked), errors.Is(err, outbound.ErrURL):
+		return nothing, observe.LogoutBlocked, err
+	case err != nil:
+		return failed, observe.LogoutFailed, err
+	case status >= 200 && status < 300:
+		return answered, observe.LogoutDelivered, nil
+	case status == http.StatusBadRequest:
+		return answered, observe.LogoutRefused, fmt.Errorf("status %d", status)
+	}
+	return failed, observe.LogoutFailed, fmt.Errorf("status %d", status)
+}
+
+// report tells the log and the metrics; what will never be delivered is an alarm.
+func (o *Outbox) report(ctx context.Context, l *storage.Logout, outcome string, cause error) {
+	o.config.Observer.CountLogout(outcome)
+	attrs := []slog.Attr{slog.String("client_id", l.ClientID), slog.String("sub", l.UserID), slog.Int("attempt", l.Attempts+1)}
+	if cause != nil {
+		attrs = append(attrs, slog.String("cause", cause.Error()))
+	}
+	switch outcome {
+	case observe.LogoutDelivered, observe.LogoutUnwanted, observe.LogoutFailed:
+		o.config.Logger.LogAttrs(ctx, slog.LevelInfo, "logout token "+outcome, attrs...)
+	default:
+		o.config.Observer.Alarm(ctx, observe.LogoutUndelivered, append(attrs, slog.String("outcome", outcome))...)
+	}
+}
+
+func jtiOf(key string) string {
+	_, jti, _ := strings.Cut(key, "/")
+	return jti
+}
