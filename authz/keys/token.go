@@ -13,8 +13,9 @@ import (
 
 // The typ header of the tokens that a ring signs.
 const (
-	TypeJWT         = "JWT"    // RFC 7519 section 5.1; ID tokens
-	TypeAccessToken = "at+jwt" // RFC 9068 section 2.1
+	TypeJWT         = "JWT"        // RFC 7519 section 5.1; ID tokens
+	TypeAccessToken = "at+jwt"     // RFC 9068 section 2.1
+	TypeLogoutToken = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0 section 2.4
 
 	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
 )

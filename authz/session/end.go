@@ -22,7 +22,11 @@ func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (
 		if err != nil || s == nil {
 			return nil, err
 		}
-		err = m.store.Apply(ctx, append(m.EndWrites(s), also...)...)
+		writes, err := m.EndWrites(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		err = m.store.Apply(ctx, append(writes, also...)...)
 		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
 			continue
 		} else if err != nil {
@@ -35,12 +39,13 @@ func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (
 
 // EndWrites are the writes that end a session, what its clients are told among them. They conflict if
 // the session has changed since it was loaded.
-func (m *Sessions) EndWrites(s *Session) []storage.Write {
+func (m *Sessions) EndWrites(ctx context.Context, s *Session) ([]storage.Write, error) {
 	writes := m.DropWrites(s)
-	if m.config.Ended != nil {
-		writes = append(writes, m.config.Ended(s)...)
+	if m.config.Ended == nil {
+		return writes, nil
 	}
-	return writes
+	told, err := m.config.Ended(ctx, s)
+	return append(writes, told...), err
 }
 
 // DropWrites are EndWrites for a caller who tells the clients himself.

@@ -17,12 +17,12 @@ import (
 )
 
 // told makes the writes of a session's end visible: one mark for each of its clients.
-func told(s *session.Session) []storage.Write {
+func told(_ context.Context, s *session.Session) ([]storage.Write, error) {
 	var writes []storage.Write
 	for _, id := range s.Clients {
 		writes = append(writes, storage.Marks.Put(s.ID+"/"+id, &storage.Mark{}, storage.Absent, time.Time{}))
 	}
-	return writes
+	return writes, nil
 }
 
 // tellings returns the clients that have been told, of all sessions.

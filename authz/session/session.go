@@ -51,7 +51,7 @@ type Config struct {
 	ActivityBeacon bool
 	// Ended returns what else is written when a session ends, in the same Apply: what its clients are
 	// to be told. nil: nothing.
-	Ended func(*Session) []storage.Write
+	Ended func(context.Context, *Session) ([]storage.Write, error)
 }
 
 // Sessions is the store of browser logins. It is safe for concurrent use.

@@ -66,7 +66,9 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		case current.BelongsTo(user):
 			s.ID, s.Clients, cond = current.ID, current.Clients, storage.At(current.version)
 		default:
-			writes = m.EndWrites(current)
+			if writes, err = m.EndWrites(ctx, current); err != nil {
+				return nil, "", nil, fmt.Errorf("start session: %w", err)
+			}
 		}
 	}
 	return s, secret, append(writes, m.index(s), m.put(s, cond)), nil

@@ -71,7 +71,11 @@ func (m *Sessions) look(ctx context.Context, entry storage.Entry[storage.Session
 	case live:
 		writes = append(writes, m.lookAt(s))
 	default:
-		writes = append(writes, m.EndWrites(s)...)
+		ended, err := m.EndWrites(ctx, s)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, ended...)
 	}
 	if err := m.store.Apply(ctx, writes...); err != nil {
 		return fmt.Errorf("end session: %w", err)
