@@ -94,9 +94,12 @@ func (s *Server) endSession(w http.ResponseWriter, r *http.Request, l *logoutReq
 	if l.user != nil {
 		observe.Event(r.Context()).SetSubject(l.user.ID)
 	}
-	if err := s.sessions.End(r.Context(), w, l.signedIn); err != nil {
-		return err
+	if l.signedIn != nil {
+		if _, err := s.sessions.End(r.Context(), l.signedIn.ID); err != nil {
+			return err
+		}
 	}
+	s.sessions.Forget(w)
 	if l.backURI == "" {
 		s.render(w, r, http.StatusOK, templates.LoggedOut{Client: l.shownClient(), BackURL: l.clientURI()})
 		return nil
