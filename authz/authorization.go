@@ -30,7 +30,8 @@ type authorization struct {
 
 	prompt    []string
 	maxAge    *time.Duration
-	hint      string // subject of the id_token_hint
+	subjects  []string // the user must be one of them; nil: anybody
+	acr       []string // the sign-in must have one of these classes; empty: any
 	scopes    []string
 	resources []string
 	claims    requestedClaims
@@ -74,13 +75,26 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 		return a, err
 	}
 	for _, check := range []func(*authorization) error{
-		checkJARM, checkPKCE, checkOpenID, s.checkHint, s.checkResources,
+		checkJARM, checkPKCE, s.checkRequest, s.checkHint,
 	} {
 		if err := check(a); err != nil {
 			return a, err
 		}
 	}
 	return a, nil
+}
+
+// checkRequest checks what is asked for, by whatever way it came: the parameters of the user's
+// sign-in, and those of what the client shall get.
+func (s *Server) checkRequest(a *authorization) error {
+	for _, check := range []func(*authorization) error{
+		checkOpenID, s.checkACR, s.checkResources,
+	} {
+		if err := check(a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findClient settles who asks and where the answer goes. A parameter that was sent twice settles
@@ -204,7 +218,28 @@ func checkOpenID(a *authorization) error {
 	foreign := func(claim string) bool { return !slices.Contains(a.client.Scopes, scopeOf(claim)) }
 	a.claims.idToken = slices.DeleteFunc(a.claims.idToken, foreign)
 	a.claims.userInfo = slices.DeleteFunc(a.claims.userInfo, foreign)
+	for _, subjects := range a.claims.subjects {
+		if err := a.mustBe(subjects...); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// mustBe narrows down who the user must be.
+func (a *authorization) mustBe(subjects ...string) error {
+	if a.subjects != nil {
+		subjects = both(a.subjects, subjects)
+	}
+	if a.subjects = subjects; len(subjects) == 0 {
+		return refuse(errLoginRequired, "No user is all of those whom the request names.")
+	}
+	return nil
+}
+
+// means tells whether the user may be the one of that subject.
+func (a *authorization) means(subject string) bool {
+	return a.subjects == nil || slices.Contains(a.subjects, subject)
 }
 
 func (s *Server) checkHint(a *authorization) error {
@@ -219,8 +254,7 @@ func (s *Server) checkHint(a *authorization) error {
 	if err != nil {
 		return refuse(errInvalidRequest, "The id_token_hint is not an ID token of this server for this client.").because(err)
 	}
-	a.hint = subject
-	return nil
+	return a.mustBe(subject)
 }
 
 func (s *Server) checkResources(a *authorization) error {

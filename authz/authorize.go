@@ -127,9 +127,11 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 		return login, nil
 	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
 		return login, nil
-	case a.hint != "" && a.hint != s.subject(a.client, user.ID) && freshLogin:
-		return step{}, refuse(errLoginRequired, "Another user signed in than the one of the id_token_hint.")
-	case a.hint != "" && a.hint != s.subject(a.client, user.ID):
+	case !a.means(s.subject(a.client, user.ID)) && freshLogin:
+		return step{}, refuse(errLoginRequired, "Another user signed in than the one whom the request names.")
+	case !a.takesACR(signedIn.ACR) && freshLogin:
+		return step{}, refuse(errUnmetAuthentication, "The user signed in by another method than the one that was asked for.")
+	case !a.means(s.subject(a.client, user.ID)), !a.takesACR(signedIn.ACR):
 		return login, nil
 	case a.prompts("select_account") && f.Selected != user.ID && !freshLogin:
 		return step{"/select-account", errAccountSelection, "The user must choose an account."}, nil

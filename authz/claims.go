@@ -2,7 +2,6 @@ package authz
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -81,33 +80,6 @@ func userClaims(user *storage.User) map[string]any {
 		claims["groups"] = user.Groups
 	}
 	return claims
-}
-
-// requestedClaims is the claims parameter (OpenID Connect Core section 5.5), reduced to what this
-// server can honour: which claims of the user the ID token and userinfo shall carry.
-type requestedClaims struct {
-	idToken  []string
-	userInfo []string
-	authTime bool // the ID token shall have auth_time
-}
-
-// parseClaims refuses what is not JSON of the right shape and ignores claims that it does not know.
-func parseClaims(raw string) (requestedClaims, error) {
-	var parsed struct {
-		IDToken  map[string]*json.RawMessage `json:"id_token"`
-		UserInfo map[string]*json.RawMessage `json:"userinfo"`
-	}
-	if raw == "" {
-		return requestedClaims{}, nil
-	}
-	if err := json.Unmarshal([]byte(raw), &parsed); err != nil {
-		return requestedClaims{}, refuse(errInvalidRequest, "The claims parameter is not the JSON that OpenID Connect Core section 5.5 describes.")
-	}
-	names := func(members map[string]*json.RawMessage) []string {
-		return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOf(name) == "" })
-	}
-	_, authTime := parsed.IDToken["auth_time"]
-	return requestedClaims{names(parsed.IDToken), names(parsed.UserInfo), authTime}, nil
 }
 
 // scopeOf returns the scope that stands for a claim, "" if none does.

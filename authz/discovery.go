@@ -77,7 +77,7 @@ func (s *Server) discoveryDocument() []byte {
 		"introspection_signing_alg_values_supported":     algs,
 		"code_challenge_methods_supported":               []string{"S256"},
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
-		"acr_values_supported":                           []string{acrPassword, acrFederated},
+		"acr_values_supported":                           s.acrValues(),
 		"ui_locales_supported":                           templates.Languages(),
 		"claims_parameter_supported":                     true,
 		"request_parameter_supported":                    false,

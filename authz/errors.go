@@ -11,8 +11,8 @@ import (
 )
 
 // Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2, RFC 9101
-// section 7, OpenID Connect Core section 3.1.2.6. errRedirectURIMismatch is ours, for people: it
-// never gets to a client.
+// section 7, OpenID Connect Core section 3.1.2.6 and its Unmet Authentication Requirements section 2.
+// errRedirectURIMismatch is ours, for people: it never gets to a client.
 const (
 	errAccessDenied            = "access_denied"
 	errConsentRequired         = "consent_required"
@@ -34,6 +34,7 @@ const (
 	errRequestURIUnsupported   = "request_uri_not_supported"
 	errServerError             = "server_error"
 	errTemporarilyUnavailable  = "temporarily_unavailable"
+	errUnmetAuthentication     = "unmet_authentication_requirements"
 	errUnauthorizedClient      = "unauthorized_client"
 	errUnsupportedGrantType    = "unsupported_grant_type"
 	errUnsupportedResponseMode = "unsupported_response_mode"

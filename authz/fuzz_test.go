@@ -89,14 +89,29 @@ func FuzzBearerToken(f *testing.F) {
 }
 
 func FuzzParseClaims(f *testing.F) {
-	for _, seed := range []string{`{"userinfo":{"email":{"essential":true},"x":null}}`, `{"id_token":{"acr":{"values":["a"]}}}`, "[]", "{", strings.Repeat(`{"userinfo":`, 20), `{"ID_TOKEN":{"email":null}}`} {
+	for _, seed := range []string{
+		`{"id_token":{"email":null,"auth_time":{"essential":true}},"userinfo":{"name":{"value":"x"}}}`, "{", "null", "[]", `{"id_token":[]}`,
+		`{"id_token":{"sub":{"value":"a"},"acr":{"essential":true,"values":["x","y"]}},"userinfo":{"sub":{"values":[]}}}`,
+		`{"id_token":{"acr":{"value":1}}}`, `{"id_token":{"acr":null,"acr":{}}}`, `{"id_token":{"email":"x"}}`, `{"ID_TOKEN":{"email":null}}`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		claims, err := parseClaims(raw)
-		for _, name := range slices.Concat(claims.idToken, claims.userInfo) {
-			if scopeOf(name) == "" || err != nil {
-				t.Errorf("%q asks for %q, error %v", raw, name, err)
+		if err != nil {
+			if asError(err).Code != errInvalidRequest {
+				t.Errorf("%q: %v", raw, err)
+			}
+			return
+		}
+		for _, claim := range slices.Concat(claims.idToken, claims.userInfo) {
+			if scopeOf(claim) == "" {
+				t.Errorf("%q asks for %q", raw, claim)
+			}
+		}
+		for _, subjects := range claims.subjects {
+			if len(subjects) == 0 {
+				t.Errorf("%q demands nobody", raw)
 			}
 		}
 	})

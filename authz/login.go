@@ -14,12 +14,6 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// Authentication context classes (OpenID Connect Core section 2): how the user signed in here.
-const (
-	acrPassword  = "urn:authzd:acr:password"
-	acrFederated = "urn:authzd:acr:federated"
-)
-
 // methodPassword is the login method in metrics; the others are the connectors' ids.
 const methodPassword = "password"
 
@@ -46,7 +40,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
 func (s *Server) reauthenticated(v *visit) *templates.User {
 	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
-		(v.request.hint != "" && v.request.hint != s.subject(v.request.client, v.user.ID)) {
+		!v.request.means(s.subject(v.request.client, v.user.ID)) {
 		return nil
 	}
 	u := shownUser(v.user)
@@ -57,8 +51,12 @@ func (s *Server) reauthenticated(v *visit) *templates.User {
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = s.url("/login"), v.hidden()
-	p.Password, p.RememberMe = true, s.config.Sessions.RememberMe > 0
+	p.Password, p.RememberMe = v.takesACR(acrPassword), s.config.Sessions.RememberMe > 0
+	p.Reason = v.reason()
 	for _, c := range s.connectors {
+		if !v.takesACR(acrFederated) {
+			break
+		}
 		url := s.pageURL("/login/"+c.ID(), v.sealed)
 		if v.other {
 			url += "&other=1"
@@ -69,6 +67,25 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, sta
 		p.OtherAccountURL = s.otherAccountURL(v.sealed)
 	}
 	s.render(w, r, status, p)
+}
+
+// takesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
+// link that waits for its user's password.
+func (v *visit) takesACR(acr string) bool {
+	return v.request == nil || v.request.takesACR(acr) || (v.flow.Link != nil && acr == acrPassword)
+}
+
+// reason is why a user who is signed in must sign in again.
+func (v *visit) reason() templates.Reason {
+	switch {
+	case v.request == nil || v.user == nil:
+		return templates.NoReason
+	case !v.request.takesACR(v.signedIn.ACR):
+		return templates.StrongLogin
+	case v.request.prompts("login") || v.request.maxAge != nil:
+		return templates.FreshLogin
+	}
+	return templates.NoReason
 }
 
 // otherAccountURL leads to the sign-in page for another user than the one who is signed in.
@@ -131,7 +148,9 @@ func linkError(err error) error {
 // signIn is the end of every login, by whatever method: the link that waited for it, a new session
 // secret, and on with the flow.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
-	if l := v.flow.Link; l != nil && l.UserID == user.ID {
+	l := v.flow.Link
+	linked := l != nil && l.UserID == user.ID
+	if linked {
 		if err := s.accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
 			return linkError(err)
 		}
@@ -144,7 +163,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 	event := observe.Event(r.Context())
 	event.SetSubject(user.ID)
 	event.SetLogin(method, observe.LoginSuccess)
-	v.flow.SignedIn = started.ID
+	if !linked || v.takesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
+		v.flow.SignedIn = started.ID
+	}
 	s.goOn(w, r, v)
 	return nil
 }

@@ -18,7 +18,8 @@ import (
 // federation is a server with a connector to another one, which has its own user.
 type federation struct {
 	*authztest.Server
-	upstream *authztest.Server
+	upstream   *authztest.Server
+	connectors []connect.Config // to it
 }
 
 func federate(t *testing.T, authoritative bool) federation {
@@ -34,17 +35,23 @@ func federate(t *testing.T, authoritative bool) federation {
 			m.FirstParty, m.IDTokenClaims = false, true
 		}
 	})
-	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
+	connectors := []connect.Config{{
 		ID: "corp", Type: connect.TypeOIDC, Name: "Corp", Issuer: upstream.URL,
 		ClientID: authztest.Web, ClientSecret: authztest.Secret, EmailAuthoritative: authoritative,
-	}}}, nil)
-	return federation{s, upstream}
+	}}
+	return federation{authztest.Start(t, authz.Config{Connectors: connectors}, nil), upstream, connectors}
 }
 
 // leave begins a sign-in to the SPA and follows the connector's link to the upstream.
 func (f federation) leave(t *testing.T, b *authztest.Browser) (authorizationURL string) {
 	t.Helper()
-	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+	return f.leaveFrom(t, b, ask(t, b, authztest.SPA, nil))
+}
+
+// leaveFrom does so on the sign-in page that an authorization request has led to.
+func (f federation) leaveFrom(t *testing.T, b *authztest.Browser, asked *authztest.Page) (authorizationURL string) {
+	t.Helper()
+	login := get(t, b, asked.Header.Get("Location"))
 	if !login.Has("connector-corp") {
 		t.Fatalf("no connector: %.300s", login.Body)
 	}
@@ -144,7 +151,7 @@ func TestUpstreamDown(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
 		ID: "corp", Type: connect.TypeOIDC, Issuer: "http://127.0.0.1:1", ClientID: "x", ClientSecret: "y",
 	}}}, nil)
-	f := federation{s, nil}
+	f := federation{Server: s}
 	b := s.NewBrowser(t)
 	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
 	got := redirect(t, get(t, b, f.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow"))))

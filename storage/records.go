@@ -155,7 +155,6 @@ type Authorization struct {
 	IDTokenClaims []string  `json:"id_token_claims,omitempty"` // asked for by the claims parameter
 	UserInfo      []string  `json:"userinfo_claims,omitempty"` // asked for by the claims parameter
 	AuthTimeAsked bool      `json:"auth_time_asked,omitempty"` // by max_age or the claims parameter
-	ACRAsked      bool      `json:"acr_asked,omitempty"`       // by acr_values or the claims parameter
 
 	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396: an array, as granted
 }

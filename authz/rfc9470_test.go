@@ -1,0 +1,191 @@
+package authz_test
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	passwordACR  = "urn:authzd:acr:password"
+	federatedACR = "urn:authzd:acr:federated"
+)
+
+// olderLogins makes every login of a server older.
+func olderLogins(t *testing.T, s *authztest.Server, by time.Duration) {
+	t.Helper()
+	sessions, err := storage.Sessions.Scan(t.Context(), s.Store, "", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range sessions {
+		entry.Value.AuthTime = entry.Value.AuthTime.Add(-by)
+		if err := s.Store.Apply(t.Context(), storage.Sessions.Put(entry.Key, entry.Value, storage.At(entry.Version), time.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// answerTokens signs in to the SPA and returns its tokens.
+func answerTokens(t *testing.T, s *authztest.Server, b *authztest.Browser, change url.Values) authztest.Tokens {
+	t.Helper()
+	code, verifier := b.Code(t, authztest.SPA, change)
+	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	if tokens.Status != 200 {
+		t.Fatalf("%+v", tokens)
+	}
+	return tokens
+}
+
+// RFC 9470 section 4: acr_values and max_age make a session that lacks what is asked sign in again, in
+// a way that gives it.
+func TestRFC9470Section4_StepUp(t *testing.T) {
+	f := federate(t, true)
+	b := signedIn(t, f.Server)
+	want := url.Values{"acr_values": {federatedACR}}
+	asked := ask(t, b, authztest.SPA, want)
+	if got := ledTo(t, asked); got != "/login" {
+		t.Fatalf("led to %s", got)
+	}
+	login := get(t, b, asked.Header.Get("Location"))
+	if login.Has("password") || !login.Has("connector-corp") || !login.Has("reason") {
+		t.Fatalf("the page offers what is of no use: %.1000s", login.Body)
+	}
+	back := get(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false))
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+		t.Fatalf("after the step-up: %v", got)
+	}
+	tokens := answerTokens(t, f.Server, b, want) // section 6: the access token tells
+	for name, token := range map[string]string{"access token": tokens.AccessToken, "ID token": tokens.IDToken} {
+		if got := payload(t, token); got["acr"] != federatedACR {
+			t.Errorf("%s: acr %v", name, got["acr"])
+		}
+	}
+	if payload(t, tokens.AccessToken)["auth_time"] == nil {
+		t.Error("access token without auth_time")
+	}
+	if login := get(t, b, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location")); !login.Has("password") || login.Has("connector-corp") {
+		t.Errorf("password asked for: %.1000s", login.Body)
+	}
+}
+
+// RFC 9470 section 4: max_age demands a login that is recent enough.
+func TestRFC9470Section4_MaxAge(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	olderLogins(t, s, time.Minute)
+	old := answerTokens(t, s, b, url.Values{"max_age": {"120"}})
+	if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}})); got != "/login" {
+		t.Errorf("a login of 60 s ago led to %s", got)
+	}
+	fresh := answerTokens(t, s, b, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}})
+	before, after := payload(t, old.AccessToken)["auth_time"].(float64), payload(t, fresh.AccessToken)["auth_time"].(float64)
+	if after-before < 59 {
+		t.Errorf("auth_time %v, before the step-up %v", after, before)
+	}
+	refreshed := s.Token(t, authztest.SPA, "", authztest.RefreshForm(fresh.RefreshToken)) // section 6.2
+	if got := payload(t, refreshed.AccessToken); got["auth_time"] != after || got["acr"] != passwordACR {
+		t.Errorf("after a refresh: %v", got)
+	}
+}
+
+// RFC 9470 section 5: what can't be met fails, instead of giving a token that the API refuses again.
+func TestRFC9470Section5_Unmet(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	login := get(t, b, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location"))
+	// The connector is not offered, but its address is known.
+	leave := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
+	back := get(t, b, f.arrive(t, get(t, b, leave).Header.Get("Location"), false))
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("error") != "unmet_authentication_requirements" || got.Has("code") {
+		t.Errorf("signed in by another method: %v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}, "prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("prompt=none, where a sign-in would meet it: %v", got)
+	}
+	if n := dumpTable(t, f.Store, storage.Codes.Table); n != 0 {
+		t.Errorf("%d codes", n)
+	}
+}
+
+// OpenID Connect Core section 3.1.2.1: values of acr_values that no sign-in here has are wishes.
+func TestOpenIDCoreSection3_1_2_1_ACRValuesAreVoluntary(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	for _, wish := range []string{"1 2", "phr", "0", federatedACR, passwordACR, "phr " + passwordACR} { // nobody can be federated here
+		tokens := answerTokens(t, s, b, url.Values{"acr_values": {wish}, "prompt": {"none"}})
+		if got := payload(t, tokens.IDToken)["acr"]; got != passwordACR {
+			t.Errorf("acr_values=%q: acr %v", wish, got)
+		}
+	}
+}
+
+// OpenID Connect Core section 5.5.1.1: acr as an essential claim.
+func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	stranger, b := s.NewBrowser(t), signedIn(t, s)
+	unmet := `{"id_token":{"acr":{"essential":true,"values":["phr","phrh"]}}}`
+	for name, browser := range map[string]*authztest.Browser{"nobody": stranger, "signed in": b} {
+		for _, prompt := range []string{"", "none", "login"} {
+			if got := redirect(t, ask(t, browser, authztest.SPA, url.Values{"claims": {unmet}, "prompt": {prompt}})); got.Get("error") != "unmet_authentication_requirements" {
+				t.Errorf("%s, prompt=%q: %v", name, prompt, got)
+			}
+		}
+	}
+	for _, met := range []string{
+		`{"id_token":{"acr":{"essential":true,"values":["phr","` + passwordACR + `"]}}}`,
+		`{"id_token":{"acr":{"essential":true,"value":"` + passwordACR + `"}}}`,
+		`{"id_token":{"acr":{"essential":true}}}`,
+		`{"id_token":{"acr":null}}`,
+		`{"id_token":{"acr":{"values":["phr"]}}}`,
+		`{"userinfo":{"acr":{"essential":true,"values":["phr"]}}}`, // there is no acr there
+	} {
+		if got := payload(t, answerTokens(t, s, b, url.Values{"claims": {met}, "prompt": {"none"}}).IDToken); got["acr"] != passwordACR {
+			t.Errorf("%s: acr %v", met, got["acr"])
+		}
+	}
+}
+
+// OpenID Connect Registration section 2: default_acr_values give way to what a request says.
+func TestRegistrationSection2_DefaultACRValues(t *testing.T) {
+	f := federate(t, true)
+	s := authztest.Start(t, authz.Config{Connectors: f.connectors}, func(m *client.Metadata) { m.DefaultACRValues = []string{federatedACR} })
+	b := s.NewBrowser(t)
+	if code, _ := b.Code(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}); code == "" {
+		t.Error("no code")
+	}
+	if got := ledTo(t, ask(t, b, authztest.SPA, nil)); got != "/login" {
+		t.Errorf("the default led to %s", got)
+	}
+	for _, change := range []url.Values{{"acr_values": {passwordACR}}, {"claims": {`{"id_token":{"acr":{"value":"` + passwordACR + `"}}}`}}} {
+		if got := redirect(t, ask(t, b, authztest.SPA, change)); got.Get("code") == "" {
+			t.Errorf("%v: %v", change, got)
+		}
+	}
+}
+
+// A password that proves a link to an upstream account is no federated sign-in: the user goes there
+// again, and then the request ends.
+func TestRFC9470Section4_StepUpWithALink(t *testing.T) {
+	f := federate(t, false)
+	b := f.NewBrowser(t)
+	asked := ask(t, b, authztest.SPA, url.Values{"acr_values": {federatedACR}})
+	login := get(t, b, get(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false)).Header.Get("Location"))
+	if !login.Has("password") {
+		t.Fatalf("no password to confirm the link: %.500s", login.Body)
+	}
+	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	again := get(t, b, on.Header.Get("Location"))
+	if got := ledTo(t, again); got != "/login" {
+		t.Fatalf("led to %s", got)
+	}
+	back := get(t, b, f.arrive(t, f.leaveFrom(t, b, again), false))
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("%v", got)
+	}
+}
