@@ -63,15 +63,14 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
-		var resources []string
 		c, err := s.client(r.Context(), id)
 		if err != nil {
 			return err
 		}
 		if c != nil {
-			app.Name, resources = c.Name, c.Resources
+			app.Name = c.Name
 		}
-		app.Scopes = s.shownScopes(entry.Value.Scopes, resources)
+		app.Scopes = s.shownScopes(entry.Value.Permissions)
 		p.Apps = append(p.Apps, app)
 	}
 	s.render(w, r, http.StatusOK, p)

@@ -155,8 +155,8 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 	if err != nil || !inForce(consent) {
 		return false, err
 	}
-	for _, scope := range a.consentScopes() {
-		if !slices.Contains(consent.Scopes, scope) {
+	for _, asked := range s.permissions(a) {
+		if !slices.Contains(consent.Permissions, asked) {
 			return false, nil
 		}
 	}
@@ -183,15 +183,3 @@ func (s *Server) signedIn(ctx context.Context, r *http.Request) (*session.Sessio
 
 // prompts tells whether the prompt parameter has a value.
 func (a *authorization) prompts(value string) bool { return slices.Contains(a.prompt, value) }
-
-// consentScopes are the scopes that the user is asked about: those requested, and those that stand
-// for the single claims that were.
-func (a *authorization) consentScopes() []string {
-	scopes := slices.Clone(a.scopes)
-	for _, claim := range slices.Concat(a.claims.idToken, a.claims.userInfo) {
-		if scope := scopeOf(claim); !slices.Contains(scopes, scope) {
-			scopes = append(scopes, scope)
-		}
-	}
-	return scopes
-}

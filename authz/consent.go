@@ -28,7 +28,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		Hidden:          v.hidden(),
 		User:            shownUser(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
-		Scopes:          s.shownScopes(v.request.consentScopes(), v.request.resources),
+		Scopes:          s.shownScopes(s.permissions(v.request)),
 	})
 	return nil
 }
@@ -57,6 +57,26 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 	return refuse(errInvalidRequest, "The decision is neither allow nor deny.")
 }
 
+// permissions are what the user is asked for: the scopes that are requested, and those that stand for
+// the single claims that are, each at the resources that it is requested for.
+func (s *Server) permissions(a *authorization) []storage.Permission {
+	scopes := slices.Clone(a.scopes)
+	for _, claim := range slices.Concat(a.claims.idToken, a.claims.userInfo) {
+		scopes = append(scopes, scopeOf(claim))
+	}
+	var asked []storage.Permission
+	for _, scope := range unique(scopes) {
+		at := both(s.resources.owners(scope), a.resources)
+		if len(at) == 0 {
+			at = []string{""}
+		}
+		for _, resource := range at {
+			asked = append(asked, storage.Permission{Scope: scope, Resource: resource})
+		}
+	}
+	return asked
+}
+
 // rememberConsent adds to what the user has allowed this client before.
 func (s *Server) rememberConsent(r *http.Request, userID string, a *authorization) error {
 	return raced(func() error {
@@ -67,9 +87,9 @@ func (s *Server) rememberConsent(r *http.Request, userID string, a *authorizatio
 		if !inForce(consent) {
 			consent.GrantedAt = s.now()
 		}
-		for _, scope := range a.consentScopes() {
-			if !slices.Contains(consent.Scopes, scope) {
-				consent.Scopes = append(consent.Scopes, scope)
+		for _, asked := range s.permissions(a) {
+			if !slices.Contains(consent.Permissions, asked) {
+				consent.Permissions = append(consent.Permissions, asked)
 			}
 		}
 		return s.store.Apply(r.Context(), storage.Consents.Put(consentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}))
@@ -84,7 +104,7 @@ func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
 		if err != nil || !inForce(consent) {
 			return err
 		}
-		consent.Scopes, consent.WithdrawnAt = nil, s.now()
+		consent.Permissions, consent.WithdrawnAt = nil, s.now()
 		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}))
 	})
 }

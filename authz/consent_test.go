@@ -105,3 +105,38 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 		t.Errorf("%d consents", n)
 	}
 }
+
+// What was allowed at one resource is asked for again at another, though the scope has the same name;
+// and the account page tells both.
+func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
+	const archive = "https://archive.example.com"
+	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
+		{URI: archive, Name: "Archive", Scopes: []string{"orders.read"}},
+	}}, func(m *client.Metadata) { m.Resources = append(m.Resources, archive) })
+	b := s.NewBrowser(t)
+	at := func(resources ...string) url.Values {
+		return url.Values{"resource": resources, "scope": {"openid orders.read"}}
+	}
+	b.Code(t, authztest.ThirdParty, at(authztest.API))
+	if got := redirect(t, ask(t, b, authztest.ThirdParty, at(authztest.API))); got.Get("code") == "" {
+		t.Errorf("the same again: %v", got)
+	}
+	for _, change := range []url.Values{at(archive), at(authztest.API, archive)} {
+		if got := ledTo(t, ask(t, b, authztest.ThirdParty, change)); got != "/consent" {
+			t.Errorf("%v led to %s", change, got)
+		}
+	}
+	if page := get(t, b, s.URL+"/account"); !strings.Contains(page.Body, "Orders") || strings.Contains(page.Body, "Archive") {
+		t.Errorf("the account page before: %s", page.Body)
+	}
+	b.Code(t, authztest.ThirdParty, at(archive))
+	for _, change := range []url.Values{at(archive), at(authztest.API), at(authztest.API, archive)} {
+		if got := redirect(t, ask(t, b, authztest.ThirdParty, change)); got.Get("code") == "" {
+			t.Errorf("%v: %v", change, got)
+		}
+	}
+	if page := get(t, b, s.URL+"/account"); !strings.Contains(page.Body, "Orders, Archive") {
+		t.Errorf("the account page afterwards: %s", page.Body)
+	}
+}

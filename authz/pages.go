@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/authzd/authzd/authz/session"
@@ -125,15 +126,20 @@ func shownUser(u *storage.User) templates.User {
 	return templates.User{Name: u.Profile.Name, Username: cmp.Or(u.Username, u.Profile.Email)}
 }
 
-// shownScopes explains scopes; one that belongs to some of the resources is named with them.
-func (s *Server) shownScopes(scopes, resources []string) []templates.Scope {
-	shown := make([]templates.Scope, 0, len(scopes))
-	for _, scope := range scopes {
-		var names []string
-		for _, uri := range both(s.resources.owners(scope), resources) {
-			names = append(names, s.resources.get(uri).Name)
+// shownScopes explains permissions: each scope once, with the names of its resources.
+func (s *Server) shownScopes(permissions []storage.Permission) []templates.Scope {
+	var shown []templates.Scope
+	for _, p := range permissions {
+		name := p.Resource
+		if r := s.resources.get(p.Resource); r != nil {
+			name = r.Name
 		}
-		shown = append(shown, templates.Scope{Name: scope, Resource: strings.Join(names, ", ")})
+		i := slices.IndexFunc(shown, func(t templates.Scope) bool { return t.Name == p.Scope })
+		if i < 0 {
+			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name})
+		} else {
+			shown[i].Resource = strings.Trim(shown[i].Resource+", "+name, ", ")
+		}
 	}
 	return shown
 }

@@ -137,9 +137,15 @@ type SessionEnd struct{}
 
 // Consent is what a user has allowed a client, remembered.
 type Consent struct {
-	Scopes      []string  `json:"scopes"`
-	GrantedAt   time.Time `json:"granted_at"`            // of the first consent since the withdrawal
-	WithdrawnAt time.Time `json:"withdrawn_at,omitzero"` // grants from before it are void; if later than GrantedAt, nothing is allowed
+	Permissions []Permission `json:"permissions"`
+	GrantedAt   time.Time    `json:"granted_at"`            // of the first consent since the withdrawal
+	WithdrawnAt time.Time    `json:"withdrawn_at,omitzero"` // grants from before it are void; if later than GrantedAt, nothing is allowed
+}
+
+// Permission is what a consent page shows on one line: the same scope at another resource is another.
+type Permission struct {
+	Scope    string `json:"scope"`
+	Resource string `json:"resource,omitempty"` // empty: of this server itself
 }
 
 // Authorization is what the resource owner granted: shared by a code and the grant that it becomes.
