@@ -88,13 +88,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if touch, ok := s.sessions.TouchWrite(signedIn, a.now, !a.prompts("none")); ok {
 		a.writes = append(a.writes, touch)
 	}
-	a.granted = storage.Authorization{
-		ClientID: a.client.ID, UserID: user.ID, SessionID: signedIn.ID,
-		Scopes: a.scopes, Resources: a.resources,
-		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
-		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
-		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
-	}
+	a.granted = a.grantedBy(user, signedIn)
 	event := observe.Event(ctx)
 	event.SetSubject(user.ID)
 	response, err := s.provider.NewAuthorizeResponse(ctx, a.request, a)
@@ -105,6 +99,17 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		return err
 	}
 	return s.respond(w, r, a, response.GetParameters())
+}
+
+// grantedBy is what the user grants by going on.
+func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
+	return storage.Authorization{
+		ClientID: a.client.ID, UserID: user.ID, SessionID: signedIn.ID,
+		Scopes: a.scopes, Resources: a.resources,
+		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
+		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
+		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
+	}
 }
 
 // step is what stands between a request and its code; a zero step is nothing.

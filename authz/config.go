@@ -56,6 +56,7 @@ type Config struct {
 type Lifetimes struct {
 	AccessToken, IDToken, Code time.Duration
 	PAR                        time.Duration // in which a pushed request must begin (RFC 9126 section 2.2)
+	DeviceCode                 time.Duration // for the user to come and decide
 	RefreshToken               time.Duration // absolute, from the code exchange on
 	RefreshIdle                time.Duration // since the last refresh
 	RefreshGrace               time.Duration // in which a retry of a refresh is answered again
@@ -80,7 +81,7 @@ type Signing struct {
 // DefaultLifetimes, DefaultSessions and DefaultSigning are for callers without a configuration file.
 var (
 	DefaultLifetimes = Lifetimes{
-		AccessToken: 15 * time.Minute, IDToken: time.Hour, Code: time.Minute, PAR: 90 * time.Second,
+		AccessToken: 15 * time.Minute, IDToken: time.Hour, Code: time.Minute, DeviceCode: 10 * time.Minute, PAR: 90 * time.Second,
 		RefreshToken: 720 * time.Hour, RefreshIdle: 168 * time.Hour, RefreshGrace: time.Minute,
 	}
 	DefaultSessions = Sessions{Idle: 12 * time.Hour, Max: 168 * time.Hour, RememberMe: 720 * time.Hour}

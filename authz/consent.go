@@ -17,7 +17,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if v.user == nil || v.request == nil {
+	if v.user == nil || v.request == nil || v.flow.Device != "" {
 		s.goOn(w, r, v)
 		return nil
 	}
@@ -39,7 +39,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !v.asked(form) || v.request == nil {
+	if !v.asked(form) || v.request == nil || v.flow.Device != "" {
 		s.goOn(w, r, v)
 		return nil
 	}
@@ -80,20 +80,29 @@ func (s *Server) permissions(a *authorization) []storage.Permission {
 // rememberConsent adds to what the user has allowed this client before.
 func (s *Server) rememberConsent(r *http.Request, userID string, a *authorization) error {
 	return raced(func() error {
-		consent, version, err := s.consentOf(r.Context(), userID, a.client.ID)
+		write, err := s.consentWrite(r.Context(), userID, a)
 		if err != nil {
 			return err
 		}
-		if !inForce(consent) {
-			consent.GrantedAt = s.now()
-		}
-		for _, asked := range s.permissions(a) {
-			if !slices.Contains(consent.Permissions, asked) {
-				consent.Permissions = append(consent.Permissions, asked)
-			}
-		}
-		return s.store.Apply(r.Context(), storage.Consents.Put(consentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}))
+		return s.store.Apply(r.Context(), write)
 	})
+}
+
+// consentWrite is the write that does so.
+func (s *Server) consentWrite(ctx context.Context, userID string, a *authorization) (storage.Write, error) {
+	consent, version, err := s.consentOf(ctx, userID, a.client.ID)
+	if err != nil {
+		return storage.Write{}, err
+	}
+	if !inForce(consent) {
+		consent.GrantedAt = s.now()
+	}
+	for _, asked := range s.permissions(a) {
+		if !slices.Contains(consent.Permissions, asked) {
+			consent.Permissions = append(consent.Permissions, asked)
+		}
+	}
+	return storage.Consents.Put(consentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}), nil
 }
 
 // withdraw takes back all that a user has allowed a client: its grants are dead from here on (see

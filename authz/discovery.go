@@ -91,6 +91,9 @@ func (s *Server) discoveryDocument() []byte {
 		"introspection_endpoint_auth_methods_supported":            methods,
 		"introspection_endpoint_auth_signing_alg_values_supported": authAlgs,
 	}
+	if s.offers(client.GrantDeviceCode) {
+		document["device_authorization_endpoint"] = s.url("/device_authorization")
+	}
 	body, err := json.Marshal(document)
 	if err != nil { // strings and booleans always encode
 		panic("encode discovery document: " + err.Error())

@@ -10,11 +10,14 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8707 section 2, RFC 9101
-// section 7, OpenID Connect Core section 3.1.2.6 and its Unmet Authentication Requirements section 2.
-// errRedirectURIMismatch is ours, for people: it never gets to a client.
+// Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707
+// section 2, RFC 9101 section 7, OpenID Connect Core section 3.1.2.6 and its Unmet Authentication
+// Requirements section 2. errRedirectURIMismatch is ours, for people: it never gets to a client.
 const (
 	errAccessDenied            = "access_denied"
+	errAuthorizationPending    = "authorization_pending"
+	errExpiredToken            = "expired_token"
+	errSlowDown                = "slow_down"
 	errConsentRequired         = "consent_required"
 	errInsufficientScope       = "insufficient_scope"
 	errAccountSelection        = "account_selection_required"

@@ -17,9 +17,10 @@ import (
 // flowLifetime is how long a person may take to sign in and consent.
 const flowLifetime = time.Hour
 
-// flow is a pending authorization: the request, and what its user has answered on our pages so
-// far. It is kept nowhere but in the URLs of those pages, sealed and bound to the browser, so any
-// replica can go on with it and nobody can fill the store with logins that never end.
+// flow is a pending authorization: the request or the device that waits for it, and what its user has
+// answered on our pages so far. It is kept nowhere but in the URLs of those pages, sealed and bound to
+// the browser, so any replica can go on with it and nobody can fill the store with logins that never
+// end.
 type flow struct {
 	Browser   string       `json:"b"`           // whose it is
 	Params    string       `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
@@ -29,6 +30,8 @@ type flow struct {
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
 	Consented string       `json:"c,omitempty"` // user id that allowed under prompt=consent
 	Link      *link        `json:"l,omitempty"` // to be made if its user signs in next
+	UserCode  string       `json:"u,omitempty"` // of a device, as typed (RFC 8628)
+	Device    string       `json:"d,omitempty"` // the key of that device, once found
 	Failed    *failedLogin `json:"f,omitempty"` // the last login on the way, for the page to explain
 }
 
@@ -89,15 +92,21 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if f.Browser == browser && s.now().Sub(f.Started) <= flowLifetime {
 		return f, nil
 	}
-	if !known || f.Params == "" { // without cookies it would begin again for ever
+	if !known || f.plain() { // without cookies it would begin again for ever
 		return flow{}, expired
 	}
 	return flow{}, &staleFlow{s.beginAgain(f)}
 }
 
+// plain tells a sign-in for which nothing waits.
+func (f *flow) plain() bool { return f.Params == "" && f.UserCode == "" }
+
 // beginAgain is where the request of a flow begins anew, on the terms that it began under: a pushed
 // one from the store, if it is still there.
 func (s *Server) beginAgain(f flow) string {
+	if f.UserCode != "" {
+		return s.url("/device") + "?user_code=" + url.QueryEscape(f.UserCode)
+	}
 	if f.Pushed != "" {
 		params, _ := url.ParseQuery(f.Params) // our own encoding
 		f.Params = url.Values{"client_id": params["client_id"], "request_uri": {f.Pushed}}.Encode()

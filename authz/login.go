@@ -2,9 +2,7 @@ package authz
 
 import (
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
@@ -113,7 +111,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &throttled):
 		event.SetLogin(methodPassword, observe.LoginFailure)
 		observe.Alarm(r.Context(), observe.LoginThrottled)
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(throttled.RetryAfter.Seconds()))))
+		setRetryAfter(w, throttled.RetryAfter)
 		s.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
 			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
 		})

@@ -18,7 +18,7 @@ type visit struct {
 	flow     flow
 	sealed   string         // the flow as this browser holds it; empty: a plain sign-in
 	other    bool           // another user than the one who is signed in wants to sign in
-	request  *authorization // nil: a plain sign-in
+	request  *authorization // nil: a plain sign-in, or a device that is not known yet
 	signedIn *session.Session
 	user     *storage.User
 }
@@ -42,6 +42,11 @@ func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err e
 	if f.Params != "" {
 		if v.request, err = s.newAuthorization(r, f); err != nil {
 			return nil, err // the client has changed since the flow began, or has had its answer
+		}
+	}
+	if f.Device != "" {
+		if _, _, v.request, err = s.device(r.Context(), f.Device); err != nil {
+			return nil, err
 		}
 	}
 	v.signedIn, v.user, err = s.signedIn(r.Context(), r)
@@ -68,13 +73,16 @@ func (s *Server) visitForm(w http.ResponseWriter, r *http.Request) (*visit, url.
 	return v, form, err
 }
 
-// goOn sends the browser back to the dispatcher, or to the account page after a plain sign-in.
+// goOn sends the browser back to its dispatcher, or to the account page after a plain sign-in.
 func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
-	if v.request == nil {
-		http.Redirect(w, r, s.url("/account"), http.StatusSeeOther)
-		return
+	target := s.url("/account")
+	switch {
+	case v.flow.UserCode != "":
+		target = s.pageURL("/device", s.seal(v.flow))
+	case v.request != nil:
+		target = s.pageURL("/authorize", s.seal(v.flow))
 	}
-	http.Redirect(w, r, s.pageURL("/authorize", s.seal(v.flow)), http.StatusSeeOther)
+	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
 // pageURL is the URL of a page with the flow that it belongs to, if any.

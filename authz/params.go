@@ -24,7 +24,7 @@ var mayRepeat = map[string]bool{"resource": true}
 
 // secretParameters must never travel in a URL, where logs and histories keep them.
 var secretParameters = []string{
-	"client_secret", "client_assertion", "code", "code_verifier", "refresh_token", "access_token", "token", "password",
+	"client_secret", "client_assertion", "code", "code_verifier", "device_code", "refresh_token", "access_token", "token", "password",
 }
 
 // queryParams parses the query. The values are returned with an error too, as far as they go, so

@@ -29,6 +29,7 @@ func (s *Server) fositeConfig() *fosite.Config {
 			grantHandler{s, client.GrantAuthorizationCode, s.redeemCode},
 			grantHandler{s, client.GrantRefreshToken, s.redeemRefreshToken},
 			grantHandler{s, client.GrantClientCredentials, s.redeemClientCredentials},
+			grantHandler{s, client.GrantDeviceCode, s.redeemDeviceCode},
 		},
 	}
 }

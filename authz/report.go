@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/templates"
@@ -44,6 +47,11 @@ func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	// Marshalling three strings cannot fail.
 	_ = writeJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": e.Description})
+}
+
+// setRetryAfter says when it is worth trying again, in whole seconds (RFC 9110 section 10.2.3).
+func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 }
 
 // reportPage is the one exit for errors of pages: in full in development, otherwise the code and

@@ -27,7 +27,7 @@ func TestRFC8414Section3_EveryVariantOfThePath(t *testing.T) {
 	}
 	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "//.well-known/openid-configuration"} {
 		document := fetch(s, s.URL, path)
-		for _, name := range []string{"device_authorization_endpoint", "registration_endpoint"} {
+		for _, name := range []string{"registration_endpoint"} {
 			if document[name] != nil {
 				t.Errorf("%s is announced", name)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/mux"
 	"github.com/rs/cors"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 )
 
@@ -41,7 +42,7 @@ const (
 
 // routeTable is every route there is.
 func (s *Server) routeTable() []route {
-	return []route{
+	routes := []route{
 		{"jwks", "/jwks.json", methods{get: s.jwks}, public},
 		{"discovery", "/.well-known/openid-configuration", methods{get: s.discovery}, public},
 		{"discovery", "/.well-known/oauth-authorization-server", methods{get: s.discovery}, public},
@@ -68,6 +69,12 @@ func (s *Server) routeTable() []route {
 		{"readyz", "/readyz", methods{get: plain(s.health.Ready)}, probe},
 		{"readyz", "/healthz", methods{get: plain(s.health.Ready)}, probe},
 	}
+	if s.offers(client.GrantDeviceCode) {
+		routes = append(routes,
+			route{"device_authorization", "/device_authorization", methods{post: s.deviceAuthorization}, api},
+			route{"device", "/device", methods{get: s.devicePage, post: s.enterDevice}, page})
+	}
+	return routes
 }
 
 func routeNames(routes []route) []string {

@@ -34,6 +34,7 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -61,6 +62,7 @@ type Server struct {
 	outbound   *outbound.Client
 	clientKeys *client.Keys
 	pages      *templates.Renderer
+	limits     *throttle.Buckets // of what anybody may do
 	observer   *observe.Observer
 	health     *observe.Health
 	logger     *slog.Logger
@@ -82,6 +84,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
+	s.limits = throttle.New()
 	s.algs = algsInUse(c)
 	s.grantTypes = offeredGrantTypes(c)
 	s.flows = c.Secret.Sealer(purposeFlow)

@@ -136,8 +136,13 @@ func TestTokenClaims(t *testing.T) {
 	}
 }
 
-// race sends one token request many times at once.
+// race sends one token request of the client SPA many times at once.
 func race(t *testing.T, s *authztest.Server, n int, form url.Values) []authztest.Tokens {
+	t.Helper()
+	return raceOf(t, s, authztest.SPA, n, form)
+}
+
+func raceOf(t *testing.T, s *authztest.Server, clientID string, n int, form url.Values) []authztest.Tokens {
 	t.Helper()
 	answers := make([]authztest.Tokens, n)
 	start := make(chan struct{})
@@ -145,7 +150,7 @@ func race(t *testing.T, s *authztest.Server, n int, form url.Values) []authztest
 	for i := range answers {
 		wg.Go(func() {
 			<-start
-			answers[i] = s.Token(t, authztest.SPA, "", form)
+			answers[i] = s.Token(t, clientID, "", form)
 		})
 	}
 	close(start)

@@ -9,6 +9,7 @@ import (
 // Secrets that we hand out say what they are, so that secret scanners and people know them.
 const (
 	prefixCode    = "azc_"
+	prefixDevice  = "azd_"
 	prefixRefresh = "azr_"
 	prefixAccess  = "azt_" // opaque access tokens
 

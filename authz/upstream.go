@@ -128,7 +128,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	if !errors.As(err, &failed) {
 		return err
 	}
-	if v.request != nil {
+	if v.request != nil && v.request.redirectURI != "" {
 		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
 	}
 	observe.Event(r.Context()).SetError(failed.Code, err)

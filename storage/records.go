@@ -243,7 +243,8 @@ type PushedRequest struct {
 
 // DeviceCode is one device authorization (RFC 8628).
 type DeviceCode struct {
-	Authorization           // the user's part is empty until somebody has approved
+	Authorization           // only the client until somebody has approved
+	Params        string    `json:"params"` // what the device asks for, form-encoded, as checked
 	UserCode      string    `json:"user_code"`
 	GrantID       string    `json:"gid"`
 	Status        string    `json:"status"`   // pending, approved, denied, used
@@ -251,6 +252,7 @@ type DeviceCode struct {
 	PolledAt      time.Time `json:"polled_at,omitzero"`
 	CreatedAt     time.Time `json:"created_at"`
 	ExpiresAt     time.Time `json:"expires_at"`
+	DecidedAt     time.Time `json:"decided_at,omitzero"` // by the user, who is then known
 }
 
 // UserCode points from what a person types to the device that shows it.

@@ -30,6 +30,7 @@ const (
 	ThirdParty  = "partner" // public, asks for consent
 	Web         = "web"     // confidential, client_secret_basic
 	Worker      = "worker"  // client credentials
+	TV          = "tv"      // public, device_code, asks for consent
 	FAPI        = "fapi"    // confidential, private_key_jwt, PAR, DPoP; see App
 	Secret      = "a secret of the confidential clients"
 	RedirectURI = "https://app.example.com/callback"
@@ -137,8 +138,11 @@ func newClients(t testing.TB, adjust func(m *client.Metadata)) *client.Registry 
 		ID: Worker, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: []string{client.GrantClientCredentials},
 		Scopes: []string{"orders.read"}, Resources: []string{API},
 	}
+	tv := public
+	tv.ID, tv.Name, tv.RedirectURIs = TV, "TV App", nil
+	tv.GrantTypes = []string{client.GrantDeviceCode, client.GrantRefreshToken}
 	var clients []*client.Client
-	for _, m := range []client.Metadata{spa, partner, web, worker, fapiClient(t, public)} {
+	for _, m := range []client.Metadata{spa, partner, web, worker, tv, fapiClient(t, public)} {
 		if adjust != nil {
 			adjust(&m)
 		}

@@ -12,9 +12,10 @@ const (
 	RefreshTokenReuse = "refresh_token_reuse" // a rotated refresh token came again: its family is revoked
 	LoginThrottled    = "login_throttled"     // too many failed logins for one account or address
 	LogoutUndelivered = "logout_undelivered"  // a client was not told that a session has ended, and won't be
+	UserCodeThrottled = "user_code_throttled" // too many wrong codes of devices by one user or browser
 )
 
-var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, LogoutUndelivered}
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, LogoutUndelivered, UserCodeThrottled}
 
 // Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
 // the request's event knows by now, and authzd_alarms_total. The name is a constant; values of attrs

@@ -1,0 +1,166 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/storage"
+)
+
+// What becomes of a device code.
+const (
+	devicePending  = "pending"
+	deviceApproved = "approved"
+	deviceDenied   = "denied"
+	deviceUsed     = "used"
+)
+
+// deviceInterval is how long a device waits between two polls, until it is told to slow down.
+const deviceInterval = 5 // seconds
+
+// deviceParams are what a device may ask for: what an authorization request has, as far as it means
+// something without a redirect. Others are ignored (RFC 6749 section 3.1).
+var deviceParams = []string{"scope", "resource", "acr_values", "max_age", "claims", "login_hint", "ui_locales"}
+
+// The limits of codes that nobody has used yet: anybody who knows the id of a public client can ask
+// for one, and each is kept for its lifetime.
+var (
+	devicesPerAddress = throttle.Limit{Burst: 60, Interval: 10 * time.Second}
+	devicesPerClient  = throttle.Limit{Burst: 1000, Interval: 200 * time.Millisecond}
+)
+
+// deviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1).
+func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.clientForm(w, r)
+	if err != nil {
+		return err
+	}
+	authenticated, err := s.authenticateClient(r.Context(), r, form)
+	if err != nil {
+		return err
+	}
+	c := authenticated.(fositeClient)
+	a, err := s.checkDevice(w, r, c.Client, form)
+	if err != nil {
+		if len(c.marks) > 0 {
+			if lost := s.store.Apply(r.Context(), c.marks...); lost != nil {
+				return lost
+			}
+		}
+		return err
+	}
+	var answer map[string]any
+	err = raced(func() error { // a user code that is taken is drawn again
+		deviceCode, userCode := newToken(prefixDevice), newUserCode()
+		writes := s.newDevice(a, deviceCode, userCode)
+		answer = map[string]any{ // section 3.2
+			"device_code":               deviceCode,
+			"user_code":                 userCode,
+			"verification_uri":          s.url("/device"),
+			"verification_uri_complete": s.url("/device") + "?user_code=" + userCode,
+			"expires_in":                int(s.config.Lifetimes.DeviceCode.Seconds()),
+			"interval":                  deviceInterval,
+		}
+		return s.store.Apply(r.Context(), append(writes, c.marks...)...)
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// checkDevice holds what can be wrong with a device authorization request.
+func (s *Server) checkDevice(w http.ResponseWriter, r *http.Request, c *client.Client, form url.Values) (*authorization, error) {
+	if !c.May(client.GrantDeviceCode) {
+		return nil, refuse(errUnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
+	}
+	params := url.Values{}
+	for _, name := range deviceParams {
+		if values, ok := form[name]; ok {
+			params[name] = values
+		}
+	}
+	if len(params.Encode()) > maxRequest {
+		return nil, refuse(errInvalidRequest, "The device authorization request is too long.")
+	}
+	a, err := s.newDeviceRequest(c, params)
+	if err != nil {
+		return nil, err
+	}
+	network := throttle.NetworkOf(observe.Event(r.Context()).Remote())
+	wait := s.limits.Take(time.Now(),
+		throttle.Charge{Key: s.limits.Key("devices of an address", "", network), Limit: devicesPerAddress},
+		throttle.Charge{Key: s.limits.Key("devices of a client", c.ID, netip.Prefix{}), Limit: devicesPerClient})
+	if wait > 0 {
+		setRetryAfter(w, wait)
+		return nil, &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: "Too many devices wait for their users. Try again later."}
+	}
+	return a, nil
+}
+
+// newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not
+// asked, because it demands a redirect URI. There is no prompt: a device is always confirmed.
+func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authorization, error) {
+	a := &authorization{params: params, client: c, now: s.now(), scopes: scopesOf(params)}
+	if len(both(a.scopes, c.Scopes)) < len(a.scopes) {
+		return nil, refuse(errInvalidScope, fositeWords[errInvalidScope])
+	}
+	for _, check := range []func(*authorization) error{checkOpenID, s.checkResources} {
+		if err := check(a); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// newDevice returns the writes that keep a device until its user has come. They outlive the codes, so
+// that late comers are told what is wrong.
+func (s *Server) newDevice(a *authorization, deviceCode, userCode string) []storage.Write {
+	now := s.now()
+	key, expires := hashToken(deviceCode), now.Add(s.config.Lifetimes.DeviceCode)
+	device := &storage.DeviceCode{
+		Authorization: storage.Authorization{ClientID: a.client.ID},
+		Params:        a.params.Encode(),
+		UserCode:      userCode,
+		GrantID:       newID(),
+		Status:        devicePending,
+		Interval:      deviceInterval,
+		CreatedAt:     now,
+		ExpiresAt:     expires,
+	}
+	typed, _ := normalUserCode(userCode)
+	return []storage.Write{
+		storage.DeviceCodes.Put(key, device, storage.Absent, expires.Add(codeMemory)),
+		storage.UserCodes.Put(typed, &storage.UserCode{DeviceCode: key}, storage.Absent, expires.Add(codeMemory)),
+	}
+}
+
+// device finds a device and what it asks for. All is nil if it is gone.
+func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, uint64, *authorization, error) {
+	device, version, err := storage.DeviceCodes.Get(ctx, s.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, 0, nil, nil
+	} else if err != nil {
+		return nil, 0, nil, err
+	}
+	c, err := s.client(ctx, device.ClientID)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	if c == nil || !c.May(client.GrantDeviceCode) {
+		return nil, 0, nil, refuse(errInvalidClient, "The client of the device is no longer registered.")
+	}
+	params, err := parseParams(device.Params)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	a, err := s.newDeviceRequest(c, params) // the client may have changed since
+	return device, version, a, err
+}

@@ -1,0 +1,227 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+// The limits of wrong user codes (RFC 8628 section 5.1). Only who has signed in learns whether a code
+// exists, so a guesser needs accounts; many cookies or addresses do not help.
+var (
+	codesPerUser    = throttle.Limit{Burst: 10, Interval: time.Minute}
+	codesPerBrowser = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
+)
+
+// devicePage is where the user of a device comes to (RFC 8628 section 3.3), with the code or without,
+// and the dispatcher of what follows: pages and sign-ins lead back here with their flow.
+//
+//	user code -> sign in -> find the device -> sign in again? -> confirm -> decided
+func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) error {
+	v, params, err := s.visitPage(w, r)
+	if err != nil {
+		return err
+	}
+	if v.sealed == "" {
+		v.flow.UserCode = params.Get("user_code")
+	}
+	if v.flow.UserCode == "" {
+		problem := templates.NoProblem
+		if v.flow.Failed != nil {
+			problem = v.flow.Failed.Problem
+		}
+		s.askUserCode(w, r, http.StatusOK, "", problem)
+		return nil
+	}
+	code, ok := normalUserCode(v.flow.UserCode)
+	if !ok {
+		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
+		return nil
+	}
+	if v.user == nil {
+		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		return nil
+	}
+	if v.flow.Device == "" {
+		found, err := s.findDevice(w, r, v, code)
+		if err != nil || !found {
+			return err
+		}
+	}
+	return s.showDevice(w, r, v)
+}
+
+// findDevice looks a user code up, and shows the page again if it is wrong, or one too many.
+func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, v *visit, code string) (found bool, err error) {
+	event := observe.Event(r.Context())
+	network := throttle.NetworkOf(event.Remote())
+	charges := []throttle.Charge{
+		{Key: s.limits.Key("user codes of a user", v.user.ID, netip.Prefix{}), Limit: codesPerUser},
+		{Key: s.limits.Key("user codes of a browser", v.flow.Browser, network), Limit: codesPerBrowser},
+	}
+	if wait := s.limits.Take(time.Now(), charges...); wait > 0 {
+		event.SetSubject(v.user.ID)
+		observe.Alarm(r.Context(), observe.UserCodeThrottled)
+		setRetryAfter(w, wait)
+		s.askUserCode(w, r, http.StatusTooManyRequests, v.flow.UserCode, templates.TooManyAttempts)
+		return false, nil
+	}
+	known, _, err := storage.UserCodes.Get(r.Context(), s.store, code)
+	if errors.Is(err, storage.ErrNotFound) {
+		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
+		return false, nil
+	}
+	s.limits.Give(time.Now(), charges...)
+	if err != nil {
+		return false, err
+	}
+	v.flow.Device = known.DeviceCode
+	_, _, v.request, err = s.device(r.Context(), v.flow.Device)
+	return err == nil, err
+}
+
+// showDevice asks for the decision, or says what it was.
+func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) error {
+	device, problem, err := s.openDevice(r.Context(), v)
+	switch {
+	case err != nil:
+		return err
+	case problem != templates.NoProblem:
+		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, problem)
+		return nil
+	case device.Status != devicePending:
+		s.render(w, r, http.StatusOK, templates.DeviceDone{
+			UILocales: v.uiLocales(), Client: *v.client(), Allowed: device.Status != deviceDenied,
+		})
+		return nil
+	}
+	login, err := s.deviceLogin(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if login != "" {
+		http.Redirect(w, r, s.pageURL(login, s.seal(v.flow)), http.StatusSeeOther)
+		return nil
+	}
+	v.sealed = s.seal(v.flow)
+	s.render(w, r, http.StatusOK, templates.DeviceConfirm{
+		UILocales:       v.uiLocales(),
+		Client:          *v.client(),
+		Action:          s.url("/device"),
+		Hidden:          v.hidden(),
+		User:            shownUser(v.user),
+		OtherAccountURL: s.otherAccountURL(v.sealed),
+		UserCode:        device.UserCode,
+		Scopes:          s.shownScopes(s.permissions(v.request)),
+	})
+	return nil
+}
+
+// openDevice reads the device of a flow. One that another user has decided about is unknown to this
+// one.
+func (s *Server) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode, templates.Problem, error) {
+	device, _, _, err := s.device(ctx, v.flow.Device)
+	switch {
+	case err != nil:
+		return nil, templates.NoProblem, err
+	case device == nil:
+		return nil, templates.ExpiredCode, nil
+	case device.Status == devicePending && !s.now().Before(device.ExpiresAt):
+		return nil, templates.ExpiredCode, nil
+	case device.Status != devicePending && device.UserID != v.user.ID:
+		return nil, templates.UnknownCode, nil
+	}
+	return device, templates.NoProblem, nil
+}
+
+// deviceLogin returns the page that stands between a signed-in user and the decision, "" if none does:
+// the client may want a fresher or a stronger login. What would be a consent is the confirmation.
+func (s *Server) deviceLogin(ctx context.Context, v *visit) (string, error) {
+	step, err := s.missing(ctx, v.request, v.flow, v.signedIn, v.user)
+	if step.page == "/consent" {
+		step.page = ""
+	}
+	return step.page, err
+}
+
+// askUserCode draws the page for the user code.
+func (s *Server) askUserCode(w http.ResponseWriter, r *http.Request, status int, typed string, problem templates.Problem) {
+	if len(typed) > maxUserCode {
+		typed = ""
+	}
+	s.render(w, r, status, templates.DeviceCode{Action: s.url("/device"), UserCode: typed, Problem: problem})
+}
+
+// enterDevice takes the forms of both pages: the code and the decision.
+func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := s.visitForm(w, r)
+	if err != nil {
+		return err
+	}
+	if !form.Has("decision") {
+		next := flow{Browser: v.flow.Browser, Started: s.now(), UserCode: form.Get("user_code")}
+		switch {
+		case next.UserCode == "":
+			next.Failed = &failedLogin{Problem: templates.MissingCode}
+		case len(next.UserCode) > maxUserCode: // not into a URL
+			next.UserCode, next.Failed = "", &failedLogin{Problem: templates.UnknownCode}
+		}
+		http.Redirect(w, r, s.pageURL("/device", s.seal(next)), http.StatusSeeOther)
+		return nil
+	}
+	if v.flow.Device == "" || v.request == nil || !v.asked(form) {
+		http.Redirect(w, r, s.pageURL("/device", v.sealed), http.StatusSeeOther)
+		return nil
+	}
+	status := map[string]string{"allow": deviceApproved, "deny": deviceDenied}[form.Get("decision")]
+	if status == "" {
+		return refuse(errInvalidRequest, "The decision is neither allow nor deny.")
+	}
+	observe.Event(r.Context()).SetSubject(v.user.ID)
+	if err := raced(func() error { return s.decideDevice(r, v, status) }); err != nil {
+		return err
+	}
+	http.Redirect(w, r, s.pageURL("/device", v.sealed), http.StatusSeeOther) // which shows what came of it
+	return nil
+}
+
+// decideDevice approves or denies, once: of several decisions the first counts. If there is nothing to
+// decide any more, or a login is missing, nothing happens.
+func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
+	ctx := r.Context()
+	device, version, request, err := s.device(ctx, v.flow.Device)
+	if err != nil || device == nil || device.Status != devicePending || !s.now().Before(device.ExpiresAt) {
+		return err
+	}
+	asked := v.user.ID
+	v.request = request
+	if v.signedIn, v.user, err = s.signedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
+		return err
+	}
+	if login, err := s.deviceLogin(ctx, v); err != nil || login != "" {
+		return err
+	}
+	observe.Event(ctx).SetGrant(device.GrantID)
+	decided := *device
+	decided.Status, decided.UserID, decided.DecidedAt = status, v.user.ID, request.now
+	var writes []storage.Write
+	if status == deviceApproved {
+		decided.Authorization = request.grantedBy(v.user, v.signedIn)
+		consent, err := s.consentWrite(ctx, v.user.ID, request)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, consent)
+	}
+	if touch, ok := s.sessions.TouchWrite(v.signedIn, request.now, true); ok {
+		writes = append(writes, touch)
+	}
+	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(codeMemory)))...)
+}

@@ -1,0 +1,74 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// slowDown is what a device that polls too fast must wait longer (RFC 8628 section 3.5).
+	slowDown = 5 // seconds
+	// pollFlood is how often polls of one code are written down at most. Devices that keep to their
+	// interval never come near.
+	pollFlood = time.Second
+)
+
+// redeemDeviceCode follows RFC 8628 sections 3.4 and 3.5.
+func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Values) error {
+	presented := form.Get("device_code")
+	if presented == "" {
+		return refuse(errInvalidRequest, "The parameter device_code is missing.")
+	}
+	unknown := refuse(errInvalidGrant, "The device code is unknown, used, or of another client.")
+	key := hashToken(presented)
+	device, version, err := storage.DeviceCodes.Get(ctx, s.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return unknown
+	} else if err != nil {
+		return err
+	}
+	if device.ClientID != x.client.ID { // before anything can happen to the code
+		return unknown.because(errors.New("device code of another client"))
+	}
+	observe.Event(ctx).SetGrant(device.GrantID)
+	switch {
+	case device.Status == deviceUsed:
+		// No sign of theft, as it would be for an authorization code: a device code never leaves the
+		// device, which may poll twice at once. What the first poll got stays as it is.
+		return unknown.because(errors.New("device code used again"))
+	case device.Status == deviceDenied:
+		return refuse(errAccessDenied, "The user denied the request.")
+	case !x.now.Before(device.ExpiresAt):
+		return refuse(errExpiredToken, "The device code has expired: ask for a new one.")
+	case device.Status == devicePending:
+		return s.polled(x, key, device, version)
+	}
+	if err := s.openGrant(ctx, x, device.GrantID, device.Authorization, device.DecidedAt); err != nil {
+		return err
+	}
+	used := *device
+	used.Status = deviceUsed
+	x.writes = append(x.writes, storage.DeviceCodes.Put(key, &used, storage.At(version), device.ExpiresAt.Add(codeMemory)))
+	return nil
+}
+
+// polled tells a device that its user has not decided yet, and keeps when it asked.
+func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
+	answer := refuse(errAuthorizationPending, "The user has not decided yet: ask again after the interval.")
+	polled, since := *device, x.now.Sub(device.PolledAt)
+	if since < time.Duration(device.Interval)*time.Second {
+		answer = refuse(errSlowDown, "The device asks too often: wait 5 seconds longer from now on.")
+		if since < pollFlood {
+			return answer
+		}
+		polled.Interval += slowDown
+	}
+	polled.PolledAt = x.now
+	x.durable = append(x.durable, storage.DeviceCodes.Put(key, &polled, storage.At(version), device.ExpiresAt.Add(codeMemory)))
+	return answer
+}

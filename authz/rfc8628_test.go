@@ -1,0 +1,656 @@
+package authz_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// poll asks for the tokens of a device as the client TV.
+func poll(t *testing.T, s *authztest.Server, d authztest.Device) authztest.Tokens {
+	t.Helper()
+	return s.Token(t, authztest.TV, "", authztest.DeviceForm(d.Code))
+}
+
+// approve lets Alice sign in and allow, and fails if she can't.
+func approve(t *testing.T, b *authztest.Browser, d authztest.Device) {
+	t.Helper()
+	if page := b.Walk(t, d.VerificationURIComplete).Page; page == nil || !strings.Contains(page.Body, "Your device is connected") {
+		t.Fatalf("not approved: %v", page)
+	}
+}
+
+// heading is what a page is about.
+func heading(page *authztest.Page) string {
+	_, after, _ := strings.Cut(page.Body, "<h1>")
+	text, _, _ := strings.Cut(after, "</h1>")
+	return text
+}
+
+// follow opens a page of ours and what it redirects to.
+func follow(t *testing.T, b *authztest.Browser, request *http.Request) *authztest.Page {
+	t.Helper()
+	page := b.Do(t, request)
+	for page.Header.Get("Location") != "" {
+		page = get(t, b, page.Header.Get("Location"))
+	}
+	return page
+}
+
+// change rewrites the only device in the store.
+func change(t *testing.T, s *authztest.Server, edit func(*storage.DeviceCode)) {
+	t.Helper()
+	devices, err := storage.DeviceCodes.Scan(t.Context(), s.Store, "", "", 2)
+	if err != nil || len(devices) != 1 {
+		t.Fatalf("%d devices, %v", len(devices), err)
+	}
+	edit(devices[0].Value)
+	if err := s.Store.Apply(t.Context(), storage.DeviceCodes.Put(devices[0].Key, devices[0].Value, storage.At(devices[0].Version), time.Now().Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wait makes the time since a device was polled longer.
+func wait(t *testing.T, s *authztest.Server, d time.Duration) {
+	t.Helper()
+	change(t, s, func(c *storage.DeviceCode) { c.PolledAt = c.PolledAt.Add(-d) })
+}
+
+// expire makes a device's time run out.
+func expire(t *testing.T, s *authztest.Server) {
+	t.Helper()
+	change(t, s, func(c *storage.DeviceCode) { c.ExpiresAt = time.Now().Add(-time.Second) })
+}
+
+func TestRFC8628Section3_1_ClientAuthentication(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.Web {
+			m.GrantTypes = append(m.GrantTypes, client.GrantDeviceCode)
+		}
+	})
+	if answer := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.Web}}, nil); answer.Status != 401 {
+		t.Errorf("a confidential client without its secret: %d %s", answer.Status, answer.Body)
+	}
+	status, answer := post(t, s, "/device_authorization", authztest.Web, url.Values{"scope": {"openid orders.read"}})
+	if status != 200 || answer["device_code"] == nil {
+		t.Fatalf("%d %v", status, answer)
+	}
+	approve(t, s.NewBrowser(t), authztest.Device{VerificationURIComplete: answer["verification_uri_complete"].(string)})
+	form := authztest.DeviceForm(answer["device_code"].(string))
+	if got := s.Token(t, authztest.Web, "", form); got.Status != 401 {
+		t.Errorf("polled without the secret: %+v", got)
+	}
+	if got := s.Token(t, authztest.Web, authztest.Secret, form); got.Status != 200 {
+		t.Errorf("polled with the secret: %+v", got)
+	}
+}
+
+func TestRFC8628Section3_2_Response(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	answer := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}}, nil)
+	if answer.Status != 200 || answer.Header.Get("Cache-Control") != "no-store" || answer.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v", answer.Status, answer.Header)
+	}
+	var d authztest.Device
+	answer.JSON(t, &d)
+	if !regexp.MustCompile(`^azd_[A-Za-z0-9_-]{43}$`).MatchString(d.Code) || !regexp.MustCompile(`^[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}$`).MatchString(d.UserCode) {
+		t.Errorf("codes %q and %q", d.Code, d.UserCode)
+	}
+	if d.VerificationURI != s.URL+"/device" || d.VerificationURIComplete != s.URL+"/device?user_code="+d.UserCode || d.ExpiresIn != 600 || d.Interval != 5 {
+		t.Errorf("%+v", d)
+	}
+	for _, table := range storage.Tables {
+		rows, err := s.Store.Scan(t.Context(), table, "", "", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if strings.Contains(row.Key+string(row.Value), d.Code) {
+				t.Errorf("the device code is in the table %s", table)
+			}
+		}
+	}
+}
+
+func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
+	page := get(t, b, d.VerificationURI)
+	if heading(page) != "Connect a device" || !page.Has("user_code") {
+		t.Fatalf("%.500s", page.Body)
+	}
+	page = follow(t, b, page.Submit(t, "device-submit", url.Values{"user_code": {d.UserCode}}))
+	if !page.Has("login-submit") || strings.Contains(page.Body, "TV App") {
+		t.Fatalf("before the sign-in: %.500s", page.Body)
+	}
+	page = follow(t, b, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
+	for _, want := range []string{"TV App", d.UserCode, "Alice Liddell", "Orders API", "device that you hold"} {
+		if !strings.Contains(page.Body, want) {
+			t.Errorf("the confirmation does not name %q", want)
+		}
+	}
+	if got := poll(t, s, d); got.Error != "authorization_pending" {
+		t.Errorf("before the decision: %+v", got)
+	}
+	allow := page.Submit(t, "consent-allow", nil)
+	if page = follow(t, b, allow); heading(page) != "Your device is connected" {
+		t.Fatalf("%.500s", page.Body)
+	}
+	tokens := poll(t, s, d)
+	claims := payload(t, tokens.IDToken)
+	if tokens.Status != 200 || tokens.RefreshToken == "" || tokens.Scope != "openid offline_access orders.read" || claims["aud"] != authztest.TV || claims["acr"] == "" || claims["nonce"] != nil {
+		t.Errorf("%+v, ID token %v", tokens, claims)
+	}
+	if access := payload(t, tokens.AccessToken); access["sub"] != claims["sub"] || access["client_id"] != authztest.TV || access["aud"] == nil {
+		t.Errorf("access token %v", access)
+	}
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+		t.Errorf("refresh: %+v", got)
+	}
+	if page := get(t, b, s.URL+"/account"); !page.Has("revoke-" + authztest.TV) {
+		t.Error("the app is not on the account page")
+	}
+	if page := get(t, b, d.VerificationURIComplete); heading(page) != "Your device is connected" {
+		t.Errorf("the code again: %q", heading(page))
+	}
+}
+
+// What people make of a code that they copy from a screen.
+func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	letters := strings.ReplaceAll(d.UserCode, "-", "")
+	for _, typed := range []string{d.UserCode, letters, strings.ToLower(d.UserCode), " " + d.UserCode + "\t", letters[:2] + " " + letters[2:], letters[:4] + "–" + letters[4:], strings.Join(strings.Split(letters, ""), "-") + "."} {
+		page := get(t, b, d.VerificationURI)
+		if page = follow(t, b, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("consent-allow") {
+			if typed != " "+d.UserCode+"\t" || page.Status != 400 { // a tab is a control character, which no form may hold
+				t.Errorf("%q is not understood: %d %q", typed, page.Status, heading(page))
+			}
+		}
+	}
+	for typed, want := range map[string]string{
+		"": "Enter the code that your device shows.", "BBBB-BBBB": "That code isn’t right.", letters[1:]: "That code isn’t right.",
+		letters + letters[:1]: "That code isn’t right.", "AEIO-UYAE": "That code isn’t right.", strings.Repeat("B", 15_000): "That code isn’t right.", `"><b>`: "That code isn’t right.",
+	} {
+		page := get(t, b, d.VerificationURI)
+		if page = follow(t, b, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("problem") || !strings.Contains(page.Body, want) {
+			t.Errorf("%q: %d %.300s", typed, page.Status, page.Body)
+		}
+	}
+}
+
+// The code may come in the link, but the person decides, whoever the client is.
+func TestRFC8628Section3_3_1_CompleteURI(t *testing.T) {
+	for _, firstParty := range []bool{false, true} {
+		s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = firstParty })
+		b, d := signedIn(t, s), s.NewDevice(t, nil)
+		for range 2 { // looking changes nothing
+			page := get(t, b, d.VerificationURIComplete)
+			if !page.Has("consent-allow") || !page.Has("consent-deny") || !strings.Contains(page.Body, "TV App") || !strings.Contains(page.Body, d.UserCode) {
+				t.Fatalf("first party %v: %.500s", firstParty, page.Body)
+			}
+			if got := poll(t, s, d); got.Error != "authorization_pending" && got.Error != "slow_down" {
+				t.Fatalf("first party %v: %+v", firstParty, got)
+			}
+		}
+		approve(t, b, d)
+		again := s.NewDevice(t, nil) // what was allowed once is confirmed again
+		if page := get(t, b, again.VerificationURIComplete); !page.Has("consent-allow") {
+			t.Errorf("first party %v: a second device: %.500s", firstParty, page.Body)
+		}
+	}
+}
+
+func TestRFC8628Section3_4_BoundToTheClient(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.ThirdParty {
+			m.GrantTypes = append(m.GrantTypes, client.GrantDeviceCode)
+		}
+	})
+	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
+	before := dump(t, s.Store)
+	if got := s.Token(t, authztest.ThirdParty, "", authztest.DeviceForm(d.Code)); got.Status != 400 || got.Error != "invalid_grant" {
+		t.Errorf("pending, by another client: %+v", got)
+	}
+	if dump(t, s.Store) != before {
+		t.Error("another client has touched the device")
+	}
+	approve(t, b, d)
+	if got := s.Token(t, authztest.ThirdParty, "", authztest.DeviceForm(d.Code)); got.Error != "invalid_grant" {
+		t.Errorf("approved, by another client: %+v", got)
+	}
+	tokens := poll(t, s, d)
+	if tokens.Status != 200 {
+		t.Fatalf("another client has burnt the code: %+v", tokens)
+	}
+	if got := poll(t, s, d); got.Error != "invalid_grant" {
+		t.Errorf("a second time: %+v", got)
+	}
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+		t.Errorf("a poll too many has ended the grant: %+v", got)
+	}
+}
+
+func TestRFC8628Section3_4_OneUse(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
+	approve(t, b, d)
+	var winner authztest.Tokens
+	wins := 0
+	for _, a := range raceOf(t, s, authztest.TV, 64, authztest.DeviceForm(d.Code)) {
+		switch {
+		case a.Status == 200:
+			wins, winner = wins+1, a
+		case a.Status != 400 || a.Error != "invalid_grant":
+			t.Errorf("a loser got %d %s", a.Status, a.Error)
+		}
+	}
+	if wins != 1 {
+		t.Fatalf("%d winners", wins)
+	}
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(winner.RefreshToken)); got.Status != 200 {
+		t.Errorf("the winner's grant: %+v", got)
+	}
+}
+
+func TestRFC8628Section3_5_SlowDown(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	d := s.NewDevice(t, nil)
+	for i, step := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{0, "authorization_pending"},
+		{5 * time.Second, "authorization_pending"},
+		{3 * time.Second, "slow_down"},
+		{9 * time.Second, "slow_down"}, // 10 s are the interval now
+		{14 * time.Second, "slow_down"},
+		{20 * time.Second, "authorization_pending"},
+		{0, "slow_down"}, // a flood is told so, and not written down
+		{20 * time.Second, "authorization_pending"},
+	} {
+		wait(t, s, step.after)
+		before := dump(t, s.Store)
+		got := poll(t, s, d)
+		if got.Status != 400 || got.Error != step.want {
+			t.Errorf("poll %d: %+v, want %s", i, got, step.want)
+		}
+		if flood := i > 0 && step.after == 0; flood == (dump(t, s.Store) != before) {
+			t.Errorf("poll %d: stored %v", i, !flood)
+		}
+	}
+	approve(t, s.NewBrowser(t), d)
+	if got := poll(t, s, d); got.Status != 200 { // there is nothing to wait for any more
+		t.Errorf("approved: %+v", got)
+	}
+}
+
+func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
+	b.Deny = true
+	if page := b.Walk(t, d.VerificationURIComplete).Page; heading(page) != "Access denied" {
+		t.Errorf("%.500s", page.Body)
+	}
+	for range 2 {
+		if got := poll(t, s, d); got.Status != 400 || got.Error != "access_denied" {
+			t.Errorf("%+v", got)
+		}
+	}
+	if page := get(t, b, s.URL+"/account"); page.Has("revoke-" + authztest.TV) {
+		t.Error("what was denied is on the account page")
+	}
+}
+
+func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	confirm := get(t, b, d.VerificationURIComplete)
+	expire(t, s)
+	if got := poll(t, s, d); got.Status != 400 || got.Error != "expired_token" {
+		t.Errorf("%+v", got)
+	}
+	for _, page := range []*authztest.Page{get(t, b, d.VerificationURIComplete), follow(t, b, confirm.Submit(t, "consent-allow", nil))} {
+		if !strings.Contains(page.Body, "That code has expired.") || page.Has("consent-allow") {
+			t.Errorf("%d %.500s", page.Status, page.Body)
+		}
+	}
+	if got := poll(t, s, d); got.Error != "expired_token" {
+		t.Errorf("approved too late: %+v", got)
+	}
+}
+
+// A code that was approved in time, and is not asked for in time, is gone too.
+func TestRFC8628Section3_5_ApprovedAndExpired(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
+	approve(t, b, d)
+	expire(t, s)
+	if got := poll(t, s, d); got.Error != "expired_token" {
+		t.Errorf("%+v", got)
+	}
+	if n := dumpTable(t, s.Store, storage.Grants.Table); n != 0 {
+		t.Errorf("%d grants", n)
+	}
+}
+
+func TestRFC8628Section4_Metadata(t *testing.T) {
+	with, without := authztest.Start(t, authz.Config{}, nil), authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.TV {
+			m.GrantTypes, m.RedirectURIs = []string{client.GrantAuthorizationCode}, []string{authztest.RedirectURI}
+		}
+	})
+	document := getJSON(t, with, "/.well-known/oauth-authorization-server", "")
+	if document["device_authorization_endpoint"] != with.URL+"/device_authorization" || !strings.Contains(strings.Join(strs(document["grant_types_supported"]), " "), client.GrantDeviceCode) {
+		t.Errorf("%v", document)
+	}
+	document = getJSON(t, without, "/.well-known/oauth-authorization-server", "")
+	if document["device_authorization_endpoint"] != nil || strings.Contains(strings.Join(strs(document["grant_types_supported"]), " "), client.GrantDeviceCode) {
+		t.Errorf("no client may use it: %v", document)
+	}
+	if got := without.Token(t, authztest.SPA, "", authztest.DeviceForm("azd_x")); got.Error != "unsupported_grant_type" {
+		t.Errorf("%+v", got)
+	}
+	for _, path := range []string{"/device", "/device_authorization"} {
+		if got := without.PostForm(t, path, url.Values{}, nil); got.Status != 404 {
+			t.Errorf("%s: %d", path, got.Status)
+		}
+	}
+}
+
+func strs(v any) []string {
+	var out []string
+	for _, s := range v.([]any) {
+		out = append(out, s.(string))
+	}
+	return out
+}
+
+// Guesses are bounded, whatever is right among them, and those who have not signed in learn nothing.
+func TestRFC8628Section5_1_Guesses(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	d := s.NewDevice(t, nil)
+	stranger := s.NewBrowser(t)
+	known, unknown := get(t, stranger, d.VerificationURIComplete), get(t, stranger, d.VerificationURI+"?user_code=BBBB-BBBB")
+	if ledTo(t, known) != "/login" || ledTo(t, unknown) != "/login" {
+		t.Errorf("a stranger is told a code from a guess: %d, %d", known.Status, unknown.Status)
+	}
+	b := signedIn(t, s)
+	guess := func(b *authztest.Browser, code string) *authztest.Page {
+		return get(t, b, d.VerificationURI+"?user_code="+code)
+	}
+	for i := range 10 {
+		if page := guess(b, "BBBB-BBB"+string("BCDFGHJKLM"[i])); page.Status != 200 || !page.Has("problem") {
+			t.Fatalf("guess %d: %d", i, page.Status)
+		}
+		if page := guess(b, d.UserCode); i < 9 && !page.Has("consent-allow") { // a right one costs nothing
+			t.Fatalf("the code after guess %d: %d", i, page.Status)
+		}
+	}
+	page := guess(b, d.UserCode)
+	if page.Status != 429 || !strings.Contains(page.Body, "Too many attempts.") || page.Header.Get("Retry-After") == "" || page.Has("consent-allow") {
+		t.Errorf("the eleventh: %d %.500s", page.Status, page.Body)
+	}
+	if page := guess(signedIn(t, s), d.UserCode); page.Status != 429 { // fresh cookies, same user
+		t.Errorf("with other cookies: %d", page.Status)
+	}
+}
+
+// Nobody fills the store with devices that nobody holds.
+func TestRFC8628Section5_2_DevicesAreBounded(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for range 60 {
+		s.NewDevice(t, nil)
+	}
+	before := dump(t, s.Store)
+	answer := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}}, nil)
+	if answer.Status != 429 || !strings.Contains(answer.Body, "temporarily_unavailable") || answer.Header.Get("Retry-After") != "10" {
+		t.Errorf("%d %v %s", answer.Status, answer.Header, answer.Body)
+	}
+	if dump(t, s.Store) != before {
+		t.Error("it was stored")
+	}
+	rows, err := s.Store.Scan(t.Context(), storage.DeviceCodes.Table, "", "", 100)
+	if err != nil || len(rows) != 60 {
+		t.Fatalf("%d devices, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		if row.Expires.IsZero() || time.Until(row.Expires) > 21*time.Minute {
+			t.Errorf("a device lives until %v", row.Expires)
+		}
+	}
+}
+
+// Somebody else's device: whoever decides first decides, and the other learns nothing.
+func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
+	s := authztest.Start(t, authz.Config{Users: []account.Seed{
+		{Username: authztest.Username, Password: authztest.Password, Profile: storage.Profile{Name: "Alice Liddell"}},
+		{Username: "mallory", Password: authztest.Password},
+	}}, nil)
+	alice, mallory, d := s.NewBrowser(t), s.NewBrowser(t), s.NewDevice(t, url.Values{"scope": {"openid profile"}})
+	mallory.Username = "mallory"
+	mallory.Code(t, authztest.SPA, nil)
+	late := get(t, mallory, d.VerificationURIComplete)
+	approve(t, alice, d)
+	for _, page := range []*authztest.Page{follow(t, mallory, late.Submit(t, "consent-allow", nil)), get(t, mallory, d.VerificationURIComplete)} {
+		if !strings.Contains(page.Body, "That code isn’t right.") || strings.Contains(page.Body, "TV App") {
+			t.Errorf("%.500s", page.Body)
+		}
+	}
+	if user := getJSON(t, s, "/userinfo", poll(t, s, d).AccessToken); user["name"] != "Alice Liddell" {
+		t.Errorf("the device got the tokens of another user than of who decided first: %v", user)
+	}
+}
+
+// Of many decisions at once, one counts, and the page says which.
+func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	confirm := get(t, b, d.VerificationURIComplete)
+	headings := make([]string, 64)
+	var all sync.WaitGroup
+	for i := range headings {
+		all.Go(func() {
+			button := []string{"consent-allow", "consent-deny"}[i%2]
+			headings[i] = heading(follow(t, b, confirm.Submit(t, button, nil)))
+		})
+	}
+	all.Wait()
+	want := map[bool]string{true: "Your device is connected", false: "Access denied"}[poll(t, s, d).Status == 200]
+	for i, got := range headings {
+		if got != want {
+			t.Errorf("decision %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+// The decision is made by the user who was asked, in the browser that was, on our own page.
+func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	confirm := get(t, b, d.VerificationURIComplete)
+	send := func(name string, b *authztest.Browser, edit func(*http.Request, url.Values)) {
+		t.Helper()
+		request := confirm.Submit(t, "consent-allow", nil)
+		if err := request.ParseForm(); err != nil {
+			t.Fatal(err)
+		}
+		form := request.PostForm
+		edit(request, form)
+		forged, err := http.NewRequest(http.MethodPost, request.URL.String(), strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged.Header = request.Header
+		b.Do(t, forged)
+		if got := poll(t, s, d); got.Error != "authorization_pending" && got.Error != "slow_down" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	send("from another site", b, func(r *http.Request, _ url.Values) { r.Header.Set("Origin", "https://evil.example") })
+	send("another user was asked", b, func(_ *http.Request, f url.Values) { f.Set("user", "somebody") })
+	send("nobody was asked", b, func(_ *http.Request, f url.Values) { f.Del("user") })
+	send("without the flow", b, func(_ *http.Request, f url.Values) { f.Del("flow") })
+	send("forged flow", b, func(_ *http.Request, f url.Values) { f.Set("flow", changeLast(f.Get("flow"))) })
+	send("no such decision", b, func(_ *http.Request, f url.Values) { f.Set("decision", "yes") })
+	send("another browser", signedIn(t, s), func(*http.Request, url.Values) {})
+	send("nobody is signed in", s.NewBrowser(t), func(*http.Request, url.Values) {})
+	approve(t, b, d)
+}
+
+// A device's tokens live as those of a code do.
+func TestRFC8628_OnlineAndOffline(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	sign := func(scope string) authztest.Tokens {
+		d := s.NewDevice(t, url.Values{"scope": {scope}})
+		approve(t, b, d)
+		return poll(t, s, d)
+	}
+	online, offline := sign("openid orders.read"), sign("openid offline_access")
+	pending := s.NewDevice(t, nil)
+	approve(t, b, pending)
+	b.Do(t, get(t, b, s.URL+"/logout").Submit(t, "logout-confirm", nil))
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(online.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("online, after the logout: %+v", got)
+	}
+	refreshed := s.Token(t, authztest.TV, "", authztest.RefreshForm(offline.RefreshToken))
+	if refreshed.Status != 200 {
+		t.Errorf("offline, after the logout: %+v", refreshed)
+	}
+	b.Code(t, authztest.SPA, nil)
+	b.Do(t, get(t, b, s.URL+"/account").Submit(t, "revoke-"+authztest.TV, nil))
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(refreshed.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("after the app was removed: %+v", got)
+	}
+	if got := poll(t, s, pending); got.Error != "invalid_grant" {
+		t.Errorf("approved before the app was removed: %+v", got)
+	}
+}
+
+func TestRFC8628_DisabledUser(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
+	approve(t, b, d)
+	disable(t, s, userID(t, s))
+	if got := poll(t, s, d); got.Error != "invalid_grant" {
+		t.Errorf("%+v", got)
+	}
+}
+
+// The client's rules for a login hold for that of a device's user.
+func TestRFC8628_FreshLogin(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, url.Values{"max_age": {"0"}})
+	page := get(t, b, d.VerificationURIComplete)
+	if ledTo(t, page) != "/login" {
+		t.Fatalf("%d %.300s", page.Status, page.Body)
+	}
+	page = get(t, b, page.Header.Get("Location"))
+	if !strings.Contains(page.Body, "TV App") || !page.Has("other-account") {
+		t.Errorf("%.500s", page.Body)
+	}
+	page = follow(t, b, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
+	if page = follow(t, b, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
+		t.Fatalf("%.500s", page.Body)
+	}
+	if claims := payload(t, poll(t, s, d).IDToken); claims["auth_time"] == nil {
+		t.Errorf("%v", claims)
+	}
+}
+
+// A second user can take over before the decision: "not you?".
+func TestRFC8628_AnotherAccount(t *testing.T) {
+	s := authztest.Start(t, authz.Config{Users: []account.Seed{
+		{Username: authztest.Username, Password: authztest.Password},
+		{Username: "bob", Password: authztest.Password, Profile: storage.Profile{Name: "Bob"}},
+	}}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	confirm := get(t, b, d.VerificationURIComplete)
+	_, link, _ := strings.Cut(confirm.Body, `class="who"`)
+	_, link, _ = strings.Cut(link, `<a href="`)
+	link, _, _ = strings.Cut(link, `"`)
+	login := get(t, b, strings.ReplaceAll(link, "&amp;", "&"))
+	page := follow(t, b, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
+	if !strings.Contains(page.Body, "Bob") || !page.Has("consent-allow") {
+		t.Fatalf("%.500s", page.Body)
+	}
+	if stale := follow(t, b, confirm.Submit(t, "consent-allow", nil)); !stale.Has("consent-allow") {
+		t.Errorf("alice's page decides for bob: %.300s", stale.Body)
+	}
+	if page = follow(t, b, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
+		t.Errorf("%.300s", page.Body)
+	}
+}
+
+// A page that was left open until its flow had ended begins again with the same code.
+func TestRFC8628_AnotherBrowser(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	d := s.NewDevice(t, nil)
+	login := get(t, s.NewBrowser(t), d.VerificationURIComplete).Header.Get("Location")
+	other := signedIn(t, s)
+	if page := get(t, other, strings.Replace(login, "/login", "/device", 1)); page.Header.Get("Location") != d.VerificationURIComplete {
+		t.Errorf("%d %v", page.Status, page.Header)
+	}
+}
+
+// The store loses the race for a user code that is taken, and the device gets another.
+func TestRFC8628Section6_1_UserCodesAreUnique(t *testing.T) {
+	plain := authztest.Start(t, authz.Config{}, nil)
+	store := &collidingStore{Store: plain.Store}
+	s := authztest.Start(t, authz.Config{Store: store, Secret: plain.Secret}, nil)
+	if d := s.NewDevice(t, nil); d.UserCode == "" || store.collisions != 2 {
+		t.Errorf("%+v after %d collisions", d, store.collisions)
+	}
+}
+
+// collidingStore finds the first two user codes taken.
+type collidingStore struct {
+	storage.Store
+	collisions int
+}
+
+func (s *collidingStore) Apply(ctx context.Context, writes ...storage.Write) error {
+	for _, w := range writes {
+		if w.Table == storage.UserCodes.Table && s.collisions < 2 {
+			s.collisions++
+			return &storage.ConflictError{Table: w.Table, Key: w.Key}
+		}
+	}
+	return s.Store.Apply(ctx, writes...)
+}
+
+// A full disk is no decision, and no answer of the device's either.
+func TestRFC8628_StorageFailure(t *testing.T) {
+	plain := authztest.Start(t, authz.Config{}, nil)
+	store := &failingStore{Store: plain.Store}
+	s := authztest.Start(t, authz.Config{Store: store, Secret: plain.Secret}, nil)
+	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	confirm := get(t, b, d.VerificationURIComplete)
+	store.broken.Store(true)
+	if page := follow(t, b, confirm.Submit(t, "consent-allow", nil)); page.Status != 503 {
+		t.Errorf("approve: %d", page.Status)
+	}
+	if got := poll(t, s, d); got.Status != 503 {
+		t.Errorf("poll: %+v", got)
+	}
+	if got := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}}, nil); got.Status != 503 {
+		t.Errorf("begin: %d", got.Status)
+	}
+	store.broken.Store(false)
+	approve(t, b, d)
+	if got := poll(t, s, d); got.Status != 200 {
+		t.Errorf("%+v", got)
+	}
+}
