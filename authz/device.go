@@ -36,44 +36,64 @@ var (
 	devicesPerClient  = throttle.Limit{Burst: 1000, Interval: 200 * time.Millisecond}
 )
 
-// deviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1).
+// deviceAnswer is RFC 8628 section 3.2.
+type deviceAnswer struct {
+	DeviceCode              string `json:"device_code"`
+	UserCode                string `json:"user_code"`
+	VerificationURI         string `json:"verification_uri"`
+	VerificationURIComplete string `json:"verification_uri_complete"`
+	ExpiresIn               int    `json:"expires_in"` // seconds
+	Interval                int    `json:"interval"`   // seconds
+}
+
+// deviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1):
+//
+//	device:  form -> authenticateClient -> checkDevice -> one Apply -> device code and user code
+//	person:  /device -> user code -> sign in -> confirm                     devicepage.go
+//	device:  /token, again and again -> pending … -> tokens                 grant_device.go
 func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.clientForm(w, r)
 	if err != nil {
 		return err
 	}
-	authenticated, err := s.authenticateClient(r.Context(), r, form)
-	if err != nil {
+	var answer *deviceAnswer
+	err = raced(func() (err error) { // a user code that is taken is drawn again
+		answer, err = s.beginDevice(w, r, form)
 		return err
-	}
-	c := authenticated.(fositeClient)
-	a, err := s.checkDevice(w, r, c.Client, form)
-	if err != nil {
-		if len(c.marks) > 0 {
-			if lost := s.store.Apply(r.Context(), c.marks...); lost != nil {
-				return lost
-			}
-		}
-		return err
-	}
-	var answer map[string]any
-	err = raced(func() error { // a user code that is taken is drawn again
-		deviceCode, userCode := newToken(prefixDevice), newUserCode()
-		writes := s.newDevice(a, deviceCode, userCode)
-		answer = map[string]any{ // section 3.2
-			"device_code":               deviceCode,
-			"user_code":                 userCode,
-			"verification_uri":          s.url("/device"),
-			"verification_uri_complete": s.url("/device") + "?user_code=" + userCode,
-			"expires_in":                int(s.config.Lifetimes.DeviceCode.Seconds()),
-			"interval":                  deviceInterval,
-		}
-		return s.store.Apply(r.Context(), append(writes, c.marks...)...)
 	})
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, answer)
+}
+
+// beginDevice is one attempt at it. What came with the client's proof of who it is, is spent in any
+// case.
+func (s *Server) beginDevice(w http.ResponseWriter, r *http.Request, form url.Values) (*deviceAnswer, error) {
+	authenticated, err := s.authenticateClient(r.Context(), r, form)
+	if err != nil {
+		return nil, err
+	}
+	c := authenticated.(fositeClient)
+	a, err := s.checkDevice(w, r, c.Client, form)
+	deviceCode, userCode := newToken(prefixDevice), newUserCode()
+	writes := c.marks
+	if err == nil {
+		writes = append(writes, s.newDevice(a, deviceCode, userCode)...)
+	}
+	if len(writes) > 0 {
+		if lost := s.store.Apply(r.Context(), writes...); lost != nil {
+			return nil, lost
+		}
+	}
+	return &deviceAnswer{
+		DeviceCode:              deviceCode,
+		UserCode:                userCode,
+		VerificationURI:         s.url("/device"),
+		VerificationURIComplete: s.url("/device") + "?user_code=" + userCode,
+		ExpiresIn:               int(s.config.Lifetimes.DeviceCode.Seconds()),
+		Interval:                deviceInterval,
+	}, err
 }
 
 // checkDevice holds what can be wrong with a device authorization request.
@@ -87,7 +107,7 @@ func (s *Server) checkDevice(w http.ResponseWriter, r *http.Request, c *client.C
 			params[name] = values
 		}
 	}
-	if len(params.Encode()) > maxRequest {
+	if !fitsURL(params.Encode()) {
 		return nil, refuse(errInvalidRequest, "The device authorization request is too long.")
 	}
 	a, err := s.newDeviceRequest(c, params)
