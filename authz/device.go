@@ -132,10 +132,8 @@ func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authori
 	if len(both(a.scopes, c.Scopes)) < len(a.scopes) {
 		return nil, refuse(errInvalidScope, fositeWords[errInvalidScope])
 	}
-	for _, check := range []func(*authorization) error{checkOpenID, s.checkResources} {
-		if err := check(a); err != nil {
-			return nil, err
-		}
+	if err := s.checkRequest(a); err != nil {
+		return nil, err
 	}
 	return a, nil
 }
