@@ -5,16 +5,21 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/authzd/authzd/authz/client"
 )
 
 // An authorization request comes in one of these ways. begin finds the parameters that count, those
 // alone, and keeps them in the flow (RFC 9101 section 6.3, Request Parameter Assembly):
 //
 //	?client_id&…                       all of the query
+//	?client_id&request=JWT             what the client has signed           RFC 9101   requestobject.go
+//	?client_id&request_uri=https://…   likewise, fetched from there         RFC 9101   requestobject.go
 //	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   par.go
 var (
 	errUnknownClient   = refuse(errInvalidClient, "The client is unknown.")
 	errSecretInBrowser = refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
+	errUnsigned        = refuse(errInvalidRequest, "This client must sign its authorization requests (RFC 9101).")
 	errRequestTooLong  = refuse(errInvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
 )
 
@@ -29,16 +34,37 @@ func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
 		return errUnknownClient
 	case params.Has("client_secret"):
 		return errSecretInBrowser
-	case params.Has("request"):
-		return refuse(errRequestUnsupported, "Request objects are not offered.")
+	case params.Has("request") && params.Has("request_uri"): // RFC 9101 section 5
+		return refuse(errInvalidRequest, "The parameters request and request_uri exclude each other.")
 	case strings.HasPrefix(requestURI, prefixPushed):
 		return s.beginPushed(ctx, f, c, requestURI)
-	case params.Has("request_uri"):
-		return refuse(errRequestURIUnsupported, "The request_uri parameter is not offered.")
 	case c.RequirePAR: // RFC 9126 section 6
 		return refuse(errInvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
+	case params.Has("request"), params.Has("request_uri"):
+		return s.beginSigned(ctx, f, c, params)
+	case c.RequireSigned:
+		return errUnsigned
 	}
 	return f.carry(params)
+}
+
+// beginSigned verifies a request object once: its keys may be gone while the user signs in.
+func (s *Server) beginSigned(ctx context.Context, f *flow, c *client.Client, params url.Values) error {
+	text, err := params.Get("request"), error(nil)
+	if params.Has("request_uri") {
+		if text, err = s.fetchRequestObject(ctx, c, params.Get("request_uri")); err != nil {
+			return err
+		}
+	}
+	object, err := s.openRequestObject(ctx, c, text)
+	if err != nil {
+		return err
+	}
+	if outside := params.Get("response_type"); outside != "" && outside != object.params.Get("response_type") { // OpenID Connect Core section 6.1
+		return refuse(errInvalidRequest, "The response_type differs from the one in the request object.")
+	}
+	f.Signed, f.Until = true, object.expires
+	return f.carry(object.params)
 }
 
 // carry keeps the parameters in the flow itself, and so in the URLs of our pages.
@@ -69,8 +95,8 @@ func (s *Server) unassembled(r *http.Request, params url.Values) *authorization 
 	if err := s.findClient(r, a); err != nil {
 		return a // as far as it got
 	}
-	byReference := strings.HasPrefix(params.Get("request_uri"), prefixPushed)
-	if byReference || !params.Has("redirect_uri") && (params.Has("request") || params.Has("request_uri")) {
+	pushed := strings.HasPrefix(params.Get("request_uri"), prefixPushed)
+	if pushed || !params.Has("redirect_uri") && (params.Has("request") || params.Has("request_uri")) {
 		a.redirectURI = ""
 	}
 	return a

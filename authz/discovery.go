@@ -80,8 +80,10 @@ func (s *Server) discoveryDocument() []byte {
 		"acr_values_supported":                           s.acrValues(),
 		"ui_locales_supported":                           templates.Languages(),
 		"claims_parameter_supported":                     true,
-		"request_parameter_supported":                    false,
-		"request_uri_parameter_supported":                false,
+		"request_parameter_supported":                    true,
+		"request_uri_parameter_supported":                true,
+		"require_request_uri_registration":               true,
+		"request_object_signing_alg_values_supported":    client.SigningAlgs,
 		"authorization_response_iss_parameter_supported": true,
 
 		"token_endpoint_auth_methods_supported":                    append(methods, client.AuthNone),

@@ -33,8 +33,6 @@ const (
 	errMethodNotAllowed        = "method_not_allowed"
 	errRedirectURIMismatch     = "redirect_uri_mismatch"
 	errRegistrationUnsupported = "registration_not_supported"
-	errRequestUnsupported      = "request_not_supported"
-	errRequestURIUnsupported   = "request_uri_not_supported"
 	errServerError             = "server_error"
 	errTemporarilyUnavailable  = "temporarily_unavailable"
 	errUnmetAuthentication     = "unmet_authentication_requirements"

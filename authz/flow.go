@@ -25,6 +25,8 @@ type flow struct {
 	Browser   string       `json:"b"`           // whose it is
 	Params    string       `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
 	Pushed    string       `json:"r,omitempty"` // the request_uri, if the request was pushed (RFC 9126)
+	Signed    bool         `json:"o,omitempty"` // the request was signed (RFC 9101): Params are what its object said
+	Until     int64        `json:"e,omitempty"` // exp of its object: it must have begun by then; 0: at any time
 	Started   time.Time    `json:"t"`
 	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
@@ -95,21 +97,27 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if !known || f.plain() { // without cookies it would begin again for ever
 		return flow{}, expired
 	}
-	return flow{}, &staleFlow{s.beginAgain(f)}
+	if f.Until != 0 && s.now().Unix() >= f.Until {
+		return flow{}, expired
+	}
+	return flow{}, &staleFlow{s.beginAgain(f, browser)}
 }
 
 // plain tells a sign-in for which nothing waits.
 func (f *flow) plain() bool { return f.Params == "" && f.UserCode == "" }
 
 // beginAgain is where the request of a flow begins anew, on the terms that it began under: a pushed
-// one from the store, if it is still there.
-func (s *Server) beginAgain(f flow) string {
-	if f.UserCode != "" {
+// one from the store, if it is still there, and a signed one in a new flow, since nobody else could
+// say again what the client has signed.
+func (s *Server) beginAgain(f flow, browser string) string {
+	switch {
+	case f.UserCode != "":
 		return s.url("/device") + "?user_code=" + url.QueryEscape(f.UserCode)
-	}
-	if f.Pushed != "" {
+	case f.Pushed != "":
 		params, _ := url.ParseQuery(f.Params) // our own encoding
 		f.Params = url.Values{"client_id": params["client_id"], "request_uri": {f.Pushed}}.Encode()
+	case f.Signed:
+		return s.pageURL("/authorize", s.seal(flow{Browser: browser, Params: f.Params, Signed: true, Until: f.Until, Started: s.now()}))
 	}
 	return s.url("/authorize") + "?" + f.Params
 }

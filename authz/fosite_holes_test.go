@@ -60,8 +60,8 @@ func TestHolePKCEStripping(t *testing.T) {
 	}
 }
 
-// fosite believes an unsigned request object (RFC 9101) and adds its scopes to the request. Here
-// neither request nor request_uri is on offer, and both are refused instead of ignored.
+// fosite believes an unsigned request object (RFC 9101) and adds its scopes to the request, unless
+// the request lacks openid: then it ignores the object.
 func TestHoleRequestObjects(t *testing.T) {
 	plain, _ := plainFosite(t, func(m *memory.MemoryStore) {
 		m.Clients[authztest.SPA] = &fosite.DefaultOpenIDConnectClient{
@@ -77,7 +77,7 @@ func TestHoleRequestObjects(t *testing.T) {
 		gone(t, "an unsigned request object adds a scope", got)
 	}
 	for name, change := range map[string]url.Values{
-		"request_not_supported": object, "request_uri_not_supported": {"request_uri": {"http://169.254.169.254/"}},
+		"invalid_request_object": object, "invalid_request_uri": {"request_uri": {"http://169.254.169.254/"}},
 	} {
 		for _, scope := range []string{"openid", "orders.read"} {
 			change.Set("scope", scope)

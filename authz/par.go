@@ -72,9 +72,16 @@ func (s *Server) newPushedRequest(r *http.Request, c *client.Client, form url.Va
 	switch {
 	case params.Has("request_uri"):
 		return nil, refuse(errInvalidRequest, "A request_uri can't be pushed.")
-	case params.Has("request"):
-		return nil, refuse(errRequestUnsupported, "Request objects are not offered.")
-	case !params.Has("redirect_uri"): // FAPI 2.0 Security Profile section 5.3.2.2
+	case params.Has("request"): // section 3: nothing else counts
+		object, err := s.openRequestObject(r.Context(), c, params.Get("request"))
+		if err != nil {
+			return nil, err
+		}
+		params = object.params
+	case c.RequireSigned:
+		return nil, errUnsigned
+	}
+	if !params.Has("redirect_uri") { // FAPI 2.0 Security Profile section 5.3.2.2
 		return nil, refuse(errInvalidRequest, "The redirect_uri is missing.")
 	}
 	a, err := s.checkAuthorization(r, params)

@@ -82,7 +82,7 @@ func parseParams(raw string) (url.Values, error) {
 			return values, refuse(errInvalidRequest, "A parameter is repeated.")
 		}
 		for _, v := range vs {
-			if len(v) > maxValue || !cleanText(v) {
+			if (len(v) > maxValue && name != "request") || !cleanText(v) { // a request object has a limit of its own
 				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.")
 			}
 		}

@@ -60,6 +60,13 @@ func (c *Client) MatchPostLogoutRedirectURI(raw string) bool {
 	return slices.Contains(c.PostLogoutRedirectURIs, raw)
 }
 
+// MatchRequestURI compares by exact string (OpenID Connect Registration section 2); a fragment, which
+// is the hash of the content, may be added (OpenID Connect Core section 6.2).
+func (c *Client) MatchRequestURI(raw string) bool {
+	base, _, _ := strings.Cut(raw, "#")
+	return slices.Contains(c.RequestURIs, raw) || slices.Contains(c.RequestURIs, base)
+}
+
 // sameButForPort compares everything around the port byte by byte, so that nothing a URL parser
 // would normalise can differ.
 func (c *Client) sameButForPort(registered, raw string) bool {

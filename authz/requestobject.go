@@ -1,0 +1,205 @@
+package authz
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/outbound"
+)
+
+const (
+	maxRequestObject = 64 << 10 // bytes
+	// maxRequestLife and requestSkew are those of FAPI 2.0 Message Signing section 5.3.1. Clocks of
+	// clients differ: 10 seconds must be forgiven, 60 must not.
+	maxRequestLife = time.Hour
+	requestSkew    = 10 * time.Second
+)
+
+// requestObject is an authorization request that its client has signed (RFC 9101 section 4).
+type requestObject struct {
+	params  url.Values
+	expires int64 // seconds since 1970; 0: never
+}
+
+// requestClaims are the members of a request object that are about itself.
+type requestClaims struct {
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	Audience  audience         `json:"aud"`
+	Expires   *jwt.NumericDate `json:"exp"`
+	NotBefore *jwt.NumericDate `json:"nbf"`
+	ClientID  string           `json:"client_id"`
+}
+
+func badRequestObject(why string) *Error {
+	return refuse(errInvalidRequestObject, "The request object "+why)
+}
+
+// openRequestObject verifies a request object of the client (RFC 9101 sections 6.2 and 6.3). An
+// encrypted one has five parts and is not even decoded: there is no key that it could be for, and a
+// small one could become a large one.
+func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text string) (*requestObject, error) {
+	if len(text) > maxRequestObject {
+		return nil, badRequestObject("is too long.")
+	}
+	jws, err := jose.ParseSignedCompact(text, client.SigningAlgs)
+	if err != nil {
+		return nil, badRequestObject("is not a JWT that is signed with an algorithm on offer.").because(err)
+	}
+	header := jws.Signatures[0].Header
+	switch {
+	case !requestTyped(header):
+		return nil, badRequestObject("has the header of another kind of token.")
+	case c.RequestAlg != "" && header.Algorithm != c.RequestAlg:
+		return nil, badRequestObject("is not signed with " + c.RequestAlg + ", the algorithm that the client is registered for.")
+	case !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(header.Algorithm)):
+		return nil, badRequestObject("is signed with an algorithm that the client may not use.")
+	}
+	payload, err := s.clientKeys.Verify(ctx, c, jws)
+	if err != nil {
+		return nil, badRequestObject("is not signed by the client.").because(err)
+	}
+	var claims requestClaims
+	members := map[string]josejson.RawMessage{}
+	for _, target := range []any{&claims, &members} { // the decoder of go-jose takes no member twice
+		if err := josejson.Unmarshal(payload, target); err != nil {
+			return nil, badRequestObject("is not the JSON that RFC 9101 section 4 describes.").because(err)
+		}
+	}
+	if err := s.checkRequestClaims(c, &claims); err != nil {
+		return nil, err
+	}
+	o := &requestObject{}
+	if claims.Expires != nil {
+		o.expires = int64(*claims.Expires)
+	}
+	o.params, err = requestParams(members)
+	return o, err
+}
+
+// requestTyped tells whether a header may be that of a request object, so that nothing else that the
+// client signs, such as an assertion or a proof, passes for one (RFC 9101 section 10.8), nor a JWT
+// around another, nor one that demands what is not understood here.
+func requestTyped(header jose.Header) bool {
+	for _, name := range []jose.HeaderKey{"crit", "b64", jose.HeaderContentType} {
+		if _, ok := header.ExtraHeaders[name]; ok {
+			return false
+		}
+	}
+	typ, ok := header.ExtraHeaders[jose.HeaderType]
+	text, _ := typ.(string)
+	text = strings.TrimPrefix(strings.ToLower(text), "application/")
+	return !ok || text == "jwt" || text == "oauth-authz-req+jwt"
+}
+
+// checkRequestClaims follows RFC 9101 section 4, and FAPI 2.0 Message Signing section 5.3.1 for its
+// clients. Without an exp the request may begin at any time, as OpenID Connect Core section 6.1 has
+// it: its nonce and code_challenge are what bind it to a session of the client's.
+func (s *Server) checkRequestClaims(c *client.Client, claims *requestClaims) error {
+	now, strict := s.now(), c.Profile == client.ProfileFAPI2MessageSigning
+	switch {
+	case claims.ClientID != c.ID:
+		return badRequestObject("must have the client_id of the request.")
+	case claims.Issuer != c.ID && (strict || claims.Issuer != ""):
+		return badRequestObject("must have the client_id as its iss.")
+	case claims.Subject == c.ID: // RFC 9101 section 10.8: it might pass for an assertion
+		return badRequestObject("must not have the client_id as its sub.")
+	case !slices.Contains(claims.Audience.values, s.config.Issuer):
+		return badRequestObject("must have the issuer as its aud, which is " + s.config.Issuer + ".")
+	case claims.Expires != nil && !now.Before(claims.Expires.Time().Add(requestSkew)):
+		return badRequestObject("has expired.")
+	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(requestSkew)):
+		return badRequestObject("is not valid yet.")
+	case !strict:
+		return nil
+	case claims.Expires == nil, claims.NotBefore == nil:
+		return badRequestObject("must have exp and nbf.")
+	case claims.NotBefore.Time().Before(now.Add(-maxRequestLife)):
+		return badRequestObject("has an nbf of more than 60 minutes ago.")
+	case claims.Expires.Time().After(claims.NotBefore.Time().Add(maxRequestLife)):
+		return badRequestObject("is valid for more than 60 minutes.")
+	}
+	return nil
+}
+
+// ownClaims are about the request object itself, and no parameters.
+var ownClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
+
+// jsonParameters have JSON for a value; it may be an object or an array in a request object.
+var jsonParameters = []string{"claims", "authorization_details", "registration"}
+
+// requestParams are the parameters in a request object, under the rules for those in a query: strings
+// as they are, resource one by one (RFC 8707 section 2), and all others as their JSON text says, digit
+// by digit.
+func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
+	params := url.Values{}
+	for name, raw := range members {
+		raw = bytes.TrimSpace(raw)
+		if slices.Contains(ownClaims, name) || string(raw) == "null" {
+			continue
+		}
+		switch name {
+		case "request", "request_uri": // RFC 9101 section 4
+			return nil, badRequestObject("must not have a request or request_uri.")
+		}
+		values, ok := parameterValues(name, raw)
+		if !ok {
+			return nil, badRequestObject("has a parameter that must be a string.")
+		}
+		params[name] = values
+	}
+	params, err := parseParams(params.Encode())
+	if err != nil {
+		return nil, badRequestObject("has a parameter that is too long, or with control characters.").because(err)
+	}
+	return params, nil
+}
+
+// parameterValues reads the JSON of one parameter; false: it can't be one.
+func parameterValues(name string, raw []byte) ([]string, bool) {
+	var text string
+	var list []string
+	switch raw[0] {
+	case '"':
+		err := josejson.Unmarshal(raw, &text)
+		return []string{text}, err == nil
+	case '{', '[':
+		if name == "resource" {
+			err := josejson.Unmarshal(raw, &list)
+			return list, err == nil
+		}
+		var compact bytes.Buffer
+		err := json.Compact(&compact, raw)
+		return []string{compact.String()}, err == nil && slices.Contains(jsonParameters, name)
+	}
+	return []string{string(raw)}, true // a number, true or false
+}
+
+// fetchRequestObject gets the request object that a registered request_uri leads to (RFC 9101 section
+// 5.2, OpenID Connect Core section 6.2). A fragment is the hash of what must be there.
+func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, requestURI string) (string, error) {
+	if !c.MatchRequestURI(requestURI) {
+		return "", refuse(errInvalidRequestURI, "The request_uri is not registered for this client.")
+	}
+	base, hash, hashed := strings.Cut(requestURI, "#")
+	document, err := s.outbound.Get(ctx, base, outbound.Want{MaxBytes: maxRequestObject})
+	if err != nil {
+		return "", refuse(errInvalidRequestURI, "The request object could not be fetched from the request_uri.").because(err)
+	}
+	if sum := sha256.Sum256(document.Body); hashed && base64.RawURLEncoding.EncodeToString(sum[:]) != hash {
+		return "", refuse(errInvalidRequestURI, "The content at the request_uri has another hash than its fragment says.")
+	}
+	return string(bytes.TrimSpace(document.Body)), nil
+}

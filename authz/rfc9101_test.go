@@ -1,0 +1,415 @@
+package authz_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/outbound"
+)
+
+// signer is a key of a client's, by whose name its kid is known.
+func signer(t testing.TB, alg jose.SignatureAlgorithm) *authztest.Key {
+	t.Helper()
+	key := authztest.NewKey(t, alg)
+	key.ID = "signs-" + string(alg)
+	return key
+}
+
+// signing gives the web client keys to sign its requests with.
+func signing(t testing.TB, keys ...*authztest.Key) func(*client.Metadata) {
+	return func(m *client.Metadata) {
+		if m.ID == authztest.Web {
+			m.JWKS = authztest.JWKS(t, keys...)
+		}
+	}
+}
+
+// objectClaims are a request object of the web client; those of change replace others, and nil ones
+// are left out.
+func objectClaims(issuer string, change map[string]any) map[string]any {
+	now := time.Now().Unix()
+	claims := map[string]any{"iss": authztest.Web, "aud": issuer, "nbf": now, "iat": now, "exp": now + 300, "jti": "once"}
+	for name, values := range request(authztest.Web, nil) {
+		claims[name] = values[0]
+	}
+	maps.Copy(claims, change)
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	return claims
+}
+
+// byValue is what a browser is sent with (RFC 9101 section 5.1), and no more than it must.
+func byValue(object string) url.Values {
+	return url.Values{"client_id": {authztest.Web}, "request": {object}}
+}
+
+func TestRFC9101Section5_1_ByValue(t *testing.T) {
+	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
+		key := signer(t, alg)
+		s := authztest.Start(t, authz.Config{}, signing(t, key))
+		b := signedIn(t, s)
+		verifier, challenge := authztest.PKCE()
+		claims := objectClaims(s.URL, map[string]any{"code_challenge": challenge, "scope": "openid", "state": "signed"})
+		answer := redirect(t, bring(t, b, byValue(key.Sign(t, map[string]any{"typ": "oauth-authz-req+jwt"}, claims))))
+		if answer.Get("state") != "signed" || answer.Get("iss") != s.URL {
+			t.Fatalf("%s: %v", alg, answer)
+		}
+		tokens := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(answer.Get("code"), verifier))
+		if tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
+			t.Errorf("%s: %+v", alg, tokens)
+		}
+	}
+}
+
+// A login takes longer than a request object lives, and its client may change its keys meanwhile.
+func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	b := s.NewBrowser(t)
+	login := bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix()}))))
+	if ledTo(t, login) != "/login" || len(login.Header.Get("Location")) > 1000 {
+		t.Fatalf("led to %s", login.Header.Get("Location"))
+	}
+	rotated := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, signing(t, signer(t, jose.EdDSA)))
+	get(t, b, login.Header.Get("Location"))
+	request := httptest.NewRequest(http.MethodGet, strings.TrimPrefix(login.Header.Get("Location"), s.URL), nil)
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range b.HTTP.Jar.Cookies(u) {
+		request.AddCookie(c)
+	}
+	recorder := httptest.NewRecorder()
+	rotated.ServeHTTP(recorder, request)
+	if recorder.Code != http.StatusOK {
+		t.Errorf("after the keys have changed: %d", recorder.Code)
+	}
+	if answer := b.Walk(t, login.Header.Get("Location")); answer.Params.Get("code") == "" {
+		t.Errorf("answer %s", answer)
+	}
+}
+
+// Another browser may begin again what was signed, while it may begin at all.
+func TestRFC9101Section5_1_BeginsAgainInAnotherBrowser(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		signing(t, key)(m)
+		m.RequireSigned = m.ID == authztest.Web
+	})
+	b, other := s.NewBrowser(t), signedIn(t, s)
+	login := bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, nil))))
+	again := get(t, other, login.Header.Get("Location"))
+	if got := redirect(t, get(t, other, again.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("answer %v", got)
+	}
+	login = bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix() - 1}))))
+	refusedPage(t, "an expired one", get(t, other, login.Header.Get("Location")), "sign_in_expired")
+}
+
+// requestServer serves request objects over TLS, from loopback.
+func requestServer(t *testing.T, handle http.HandlerFunc) (baseURL string, config outbound.Config) {
+	t.Helper()
+	server := httptest.NewTLSServer(handle)
+	t.Cleanup(server.Close)
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	return server.URL, outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, RootCAs: roots}
+}
+
+func TestRFC9101Section5_2_ByReference(t *testing.T) {
+	key := signer(t, jose.RS256)
+	var object atomic.Value
+	var fetched atomic.Int32
+	base, config := requestServer(t, func(w http.ResponseWriter, r *http.Request) {
+		fetched.Add(1)
+		switch r.URL.Path {
+		case "/object":
+			w.Header().Set("Content-Type", "application/oauth-authz-req+jwt")
+			w.Write([]byte(object.Load().(string) + "\n"))
+		case "/large":
+			w.Write([]byte(strings.Repeat("a", 1<<20)))
+		case "/redirect":
+			http.Redirect(w, r, base(r)+"/object", http.StatusFound)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	s := authztest.Start(t, authz.Config{Outbound: config}, func(m *client.Metadata) {
+		signing(t, key)(m)
+		m.RequestURIs = []string{base + "/object", base + "/large", base + "/redirect", base + "/nothing", "https://127.0.0.1:1/closed"}
+	})
+	object.Store(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"state": "signed"})))
+	sum := sha256.Sum256([]byte(object.Load().(string) + "\n"))
+	b := s.NewBrowser(t)
+	from := func(uri string) url.Values {
+		return url.Values{"client_id": {authztest.Web}, "request_uri": {uri}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {authztest.RedirectURI}, "state": {"front"}}
+	}
+	if answer := b.Authorize(t, from(base+"/object")); answer.Params.Get("state") != "signed" || answer.Params.Get("code") == "" {
+		t.Fatalf("answer %s", answer)
+	}
+	if n := fetched.Load(); n != 1 {
+		t.Errorf("fetched %d times", n)
+	}
+	hashed := base + "/object#" + base64.RawURLEncoding.EncodeToString(sum[:])
+	if got := redirect(t, bring(t, b, from(hashed))); got.Get("code") == "" {
+		t.Errorf("with the hash of the content: %v", got)
+	}
+	for _, uri := range []string{
+		base + "/large", base + "/redirect", base + "/nothing", "https://127.0.0.1:1/closed", base + "/object#" + strings.Repeat("A", 43), base + "/object#",
+		base + "/object?x", base + "/object/", base + "/Object", base + "/other", strings.Replace(base, "https", "http", 1) + "/object", "urn:example:x", "file:///etc/passwd", "x",
+	} {
+		if got := redirect(t, bring(t, b, from(uri))); got.Get("error") != "invalid_request_uri" || got.Get("state") != "front" {
+			t.Errorf("%s: %v", uri, got)
+		}
+	}
+}
+
+// base is where a request came to.
+func base(r *http.Request) string { return "https://" + r.Host }
+
+// What the network of the server holds is none of the clients' business, registered or not.
+func TestRFC9101Section10_4_1_ServerSideRequestForgery(t *testing.T) {
+	private := []string{"https://127.0.0.1/object", "https://[::1]/object", "https://169.254.169.254/latest", "https://10.0.0.1/x", "https://localhost/x"}
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequestURIs = private })
+	b := s.NewBrowser(t)
+	for _, uri := range private {
+		if got := redirect(t, ask(t, b, authztest.Web, url.Values{"request_uri": {uri}})); got.Get("error") != "invalid_request_uri" || strings.Contains(got.Get("error_description"), "127") {
+			t.Errorf("%s: %v", uri, got)
+		}
+	}
+}
+
+// Section 6.3: only what the object says counts.
+func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	b := signedIn(t, s)
+	claims := objectClaims(s.URL, map[string]any{"state": nil, "scope": "openid", "prompt": nil})
+	brought := byValue(key.Sign(t, nil, claims))
+	for name, value := range map[string]string{
+		"state": "front", "scope": "openid orders.write", "redirect_uri": "https://evil.example", "prompt": "login", "response_mode": "fragment", "max_age": "0",
+	} {
+		brought.Set(name, value)
+	}
+	answer := redirect(t, bring(t, b, brought))
+	if answer.Has("state") || answer.Get("code") == "" {
+		t.Errorf("answer %v", answer)
+	}
+	for name, change := range map[string]url.Values{
+		"another response type": {"response_type": {"none"}},
+		"both":                  {"request_uri": {"https://app.example.com/object"}},
+		"and a pushed one":      {"request_uri": {pushedPrefix + "x"}},
+	} {
+		params := byValue(key.Sign(t, nil, claims))
+		params.Set("redirect_uri", authztest.RedirectURI)
+		maps.Copy(params, change)
+		page := bring(t, b, params)
+		if name == "and a pushed one" {
+			refusedPage(t, name, page, "invalid_request")
+		} else if got := redirect(t, page); got.Get("error") != "invalid_request" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// Section 4: strings are strings, numbers are JSON numbers.
+func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	b := signedIn(t, s)
+	send := func(change map[string]any) *authztest.Page {
+		t.Helper()
+		return bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, change))))
+	}
+	code := func(what string, change map[string]any) {
+		t.Helper()
+		if got := redirect(t, send(change)); got.Get("code") == "" {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	refused := func(what, code string, change map[string]any) {
+		t.Helper()
+		page := send(change)
+		if page.Status == http.StatusSeeOther {
+			if got := redirect(t, page); got.Get("error") != code {
+				t.Errorf("%s: %v", what, got)
+			}
+			return
+		}
+		refusedPage(t, what, page, code)
+	}
+	code("max_age", map[string]any{"max_age": 10000})
+	if got := ledTo(t, send(map[string]any{"max_age": 0})); got != "/login" {
+		t.Errorf("max_age 0 led to %s", got)
+	}
+	code("claims", map[string]any{"claims": map[string]any{"id_token": map[string]any{"email": map[string]any{"essential": true}}}})
+	code("claims as a string", map[string]any{"claims": `{"userinfo":{"email":null}}`})
+	code("a resource", map[string]any{"resource": authztest.API})
+	code("resources", map[string]any{"resource": []string{authztest.API, authztest.API}})
+	code("unknown number", map[string]any{"x": 1e300})
+	code("null", map[string]any{"login_hint": json.RawMessage("null")})
+	code("several audiences", map[string]any{"aud": []string{"https://other.example.com", s.URL}})
+	refused("max_age with an exponent", "invalid_request", map[string]any{"max_age": json.RawMessage("1e3")})
+	refused("max_age with a fraction", "invalid_request", map[string]any{"max_age": 1.5})
+	refused("negative max_age", "invalid_request", map[string]any{"max_age": -1})
+	refused("max_age true", "invalid_request", map[string]any{"max_age": true})
+	refused("another resource", "invalid_target", map[string]any{"resource": []string{authztest.API, "https://other.example.com"}})
+	refused("scopes in a list", "invalid_request_object", map[string]any{"scope": []string{"openid", "profile"}})
+	refused("a redirect_uri in a list", "invalid_request_object", map[string]any{"redirect_uri": []string{authztest.RedirectURI}})
+	refused("state an object", "invalid_request_object", map[string]any{"state": map[string]any{}})
+	refused("resource an object", "invalid_request_object", map[string]any{"resource": map[string]any{}})
+	refused("numbers for resources", "invalid_request_object", map[string]any{"resource": []int{1}})
+	refused("a foreign redirect_uri", "redirect_uri_mismatch", map[string]any{"redirect_uri": "https://evil.example"})
+	refused("registration", "registration_not_supported", map[string]any{"registration": map[string]any{}})
+	refused("a client_secret", "invalid_request", map[string]any{"client_secret": "hunter2"})
+}
+
+// Errors go to a client only at an address of its own, be it from the query or from the object.
+func TestRFC9101Section7_WhereErrorsGo(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	b := signedIn(t, s)
+	broken := byValue("e30.e30.e30")
+	refusedPage(t, "no redirect_uri in the query", bring(t, b, broken), "invalid_request_object")
+	broken.Set("redirect_uri", "https://evil.example")
+	refusedPage(t, "a foreign one", bring(t, b, broken), "invalid_request_object")
+	broken.Set("redirect_uri", authztest.RedirectURI)
+	broken.Set("state", "front")
+	if got := redirect(t, bring(t, b, broken)); got.Get("error") != "invalid_request_object" || got.Get("state") != "front" {
+		t.Errorf("its own: %v", got)
+	}
+	valid := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"scope": "openid admin", "state": "signed"})))
+	valid.Set("state", "front")
+	if got := redirect(t, bring(t, b, valid)); got.Get("error") != "invalid_scope" || got.Get("state") != "signed" {
+		t.Errorf("what was signed is wrong: %v", got)
+	}
+	inside := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"redirect_uri": "https://evil.example"})))
+	refusedPage(t, "a foreign one was signed", bring(t, b, inside), "redirect_uri_mismatch")
+}
+
+func TestRFC9101Section10_5_RequiredSignature(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		signing(t, key)(m)
+		m.RequireSigned = m.ID == authztest.Web
+	})
+	b := signedIn(t, s)
+	if got := redirect(t, ask(t, b, authztest.Web, nil)); got.Get("error") != "invalid_request" {
+		t.Errorf("in the query: %v", got)
+	}
+	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); got.Code != 400 || !strings.Contains(got.Body.String(), `"invalid_request"`) {
+		t.Errorf("pushed unsigned: %d %s", got.Code, got.Body)
+	}
+	object := key.Sign(t, nil, objectClaims(s.URL, nil))
+	if got := redirect(t, bring(t, b, byValue(object))); got.Get("code") == "" {
+		t.Errorf("signed: %v", got)
+	}
+	if got := redirect(t, bring(t, b, pushObject(t, s, object))); got.Get("code") == "" {
+		t.Errorf("signed and pushed: %v", got)
+	}
+}
+
+// pushObject pushes a request object, with parameters beside it that don't count.
+func pushObject(t *testing.T, s http.Handler, object string) url.Values {
+	t.Helper()
+	form := url.Values{"request": {object}, "state": {"beside"}, "scope": {"openid orders.write"}, "redirect_uri": {"https://evil.example"}}
+	response := sendTo(s, "/par", authztest.Web, authztest.Secret, form)
+	var pushed struct {
+		RequestURI string `json:"request_uri"`
+	}
+	if err := json.Unmarshal(response.Body.Bytes(), &pushed); err != nil || response.Code != http.StatusCreated {
+		t.Fatalf("push: %d %s", response.Code, response.Body)
+	}
+	return url.Values{"client_id": {authztest.Web}, "request_uri": {pushed.RequestURI}}
+}
+
+// RFC 9126 section 3.
+func TestRFC9126Section3_PushedRequestObject(t *testing.T) {
+	key := signer(t, jose.PS256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	b := signedIn(t, s)
+	state := strings.Repeat("s", 12_000) // with its signature and base64 more than one value may have elsewhere
+	brought := pushObject(t, s, key.Sign(t, nil, objectClaims(s.URL, map[string]any{"state": state})))
+	if got := redirect(t, bring(t, b, brought)); got.Get("code") == "" || got.Get("state") != state {
+		t.Errorf("answer %.200v", got)
+	}
+	for name, object := range map[string]string{
+		"a request_uri inside": key.Sign(t, nil, objectClaims(s.URL, map[string]any{"request_uri": "https://app.example.com/object"})),
+		"of another key":       signer(t, jose.PS256).Sign(t, nil, objectClaims(s.URL, nil)),
+	} {
+		got := sendTo(s, "/par", authztest.Web, authztest.Secret, url.Values{"request": {object}})
+		if got.Code != 400 || !strings.Contains(got.Body.String(), "invalid_request_object") {
+			t.Errorf("%s: %d %s", name, got.Code, got.Body)
+		}
+	}
+	without := key.Sign(t, nil, objectClaims(s.URL, map[string]any{"redirect_uri": nil}))
+	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, url.Values{"request": {without}, "redirect_uri": {authztest.RedirectURI}}); got.Code != 400 {
+		t.Errorf("redirect_uri beside the object: %d %s", got.Code, got.Body)
+	}
+}
+
+// FAPI 2.0 Message Signing section 5.3.1.
+func TestFAPI2MessageSigningSection5_3_1_RequestObjects(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.FAPI {
+			m.Profile = client.ProfileFAPI2MessageSigning
+		}
+	})
+	app, now := s.NewApp(t), time.Now().Unix()
+	push := func(header, change map[string]any) authztest.Response {
+		t.Helper()
+		claims := map[string]any{"iss": app.ClientID, "aud": s.URL, "nbf": now, "exp": now + 300, "response_mode": "jwt"}
+		for name, values := range request(app.ClientID, nil) {
+			claims[name] = values[0]
+		}
+		maps.Copy(claims, change)
+		maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+		return s.PostForm(t, "/par", app.Authenticate(t, url.Values{"request": {app.Key.Sign(t, header, claims)}}), nil)
+	}
+	for name, change := range map[string]map[string]any{
+		"plain": nil, "nbf 8 seconds ahead": {"nbf": now + 8}, "an hour": {"exp": now + 3600}, "two audiences": {"aud": []string{"https://other.example.com", s.URL}},
+	} {
+		if got := push(map[string]any{"typ": "oauth-authz-req+jwt"}, change); got.Status != http.StatusCreated {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+	for name, change := range map[string]map[string]any{
+		"no exp": {"exp": nil}, "no nbf": {"nbf": nil}, "expired": {"exp": now - 60, "nbf": now - 120}, "valid for too long": {"exp": now + 3700},
+		"nbf long ago": {"nbf": now - 3700, "exp": now - 120 + 180}, "nbf ahead": {"nbf": now + 60}, "no iss": {"iss": nil}, "no aud": {"aud": nil}, "another aud": {"aud": s.URL + "/"},
+	} {
+		if got := push(nil, change); got.Status != 400 || !strings.Contains(got.Body, "invalid_request_object") {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
+		}
+	}
+	if got := s.PostForm(t, "/par", app.Authenticate(t, request(app.ClientID, url.Values{"response_mode": {"jwt"}})), nil); got.Status != 400 || !strings.Contains(got.Body, `"invalid_request"`) {
+		t.Errorf("unsigned: %d %s", got.Status, got.Body)
+	}
+}
+
+func TestRFC9101Section10_5_Metadata(t *testing.T) {
+	metadata := discovered(t, authztest.Start(t, authz.Config{}, nil))
+	algs, _ := metadata["request_object_signing_alg_values_supported"].([]any)
+	for _, name := range []string{"request_parameter_supported", "request_uri_parameter_supported", "require_request_uri_registration"} {
+		if metadata[name] != true {
+			t.Errorf("%s is %v", name, metadata[name])
+		}
+	}
+	if !slices.Contains(algs, any("RS256")) || !slices.Contains(algs, any("PS256")) || slices.Contains(algs, any("none")) || slices.Contains(algs, any("HS256")) {
+		t.Errorf("algorithms %v", algs)
+	}
+}
