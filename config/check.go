@@ -122,6 +122,7 @@ func (l *loader) checkTimes() {
 	l.checkTime("lifetimes.id_token", t.IDToken, time.Second, years)
 	l.checkTime("lifetimes.code", t.Code, time.Second, 10*time.Minute)
 	l.checkTime("lifetimes.par", t.PAR, 5*time.Second, 10*time.Minute)
+	l.checkTime("lifetimes.device_code", t.DeviceCode, 30*time.Second, time.Hour)
 	l.checkTime("lifetimes.refresh_token", t.RefreshToken, time.Second, years)
 	l.checkTime("lifetimes.refresh_idle", t.RefreshIdle, time.Second, years)
 	l.checkTime("lifetimes.refresh_grace", t.RefreshGrace, 0, 10*time.Minute)

@@ -31,6 +31,7 @@ func (l *loader) complete() {
 	fill(l, "lifetimes.id_token", &t.IDToken, time.Hour)
 	fill(l, "lifetimes.code", &t.Code, time.Minute)
 	fill(l, "lifetimes.par", &t.PAR, 90*time.Second)
+	fill(l, "lifetimes.device_code", &t.DeviceCode, 10*time.Minute)
 	fill(l, "lifetimes.refresh_token", &t.RefreshToken, 720*time.Hour)
 	fill(l, "lifetimes.refresh_idle", &t.RefreshIdle, min(168*time.Hour, t.RefreshToken))
 	fill(l, "lifetimes.refresh_grace", &t.RefreshGrace, time.Minute)

@@ -147,6 +147,10 @@ type Lifetimes struct {
 	// section 2.2). It may then take as long as any other.
 	PAR time.Duration `yaml:"par"`
 
+	// DeviceCode is how long the user of a TV or a command line has to come and allow it (RFC 8628
+	// section 3.2), at most 1h.
+	DeviceCode time.Duration `yaml:"device_code"`
+
 	// RefreshToken is the absolute life of a grant: refreshing does not extend it.
 	RefreshToken time.Duration `yaml:"refresh_token"`
 

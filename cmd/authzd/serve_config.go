@@ -44,6 +44,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 			IDToken:      cfg.Lifetimes.IDToken,
 			Code:         cfg.Lifetimes.Code,
 			PAR:          cfg.Lifetimes.PAR,
+			DeviceCode:   cfg.Lifetimes.DeviceCode,
 			RefreshToken: cfg.Lifetimes.RefreshToken,
 			RefreshIdle:  cfg.Lifetimes.RefreshIdle,
 			RefreshGrace: cfg.Lifetimes.RefreshGrace,
