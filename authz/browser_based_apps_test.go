@@ -44,7 +44,10 @@ func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
 		{"OPTIONS", "/userinfo", app, "", app},
 		{"OPTIONS", "/revoke", app, "", app},
 		{"OPTIONS", "/session/activity", app, "", app},
+		{"OPTIONS", "/device_authorization", app, "", app},
 		{"POST", "/token", app, "grant_type=authorization_code&client_id=spa&code=x", app}, // an error
+		{"POST", "/device_authorization", app, "client_id=spa", app},                       // an error
+		{"POST", "/device_authorization", evil, "client_id=spa", ""},
 		{"POST", "/token", partner, "grant_type=authorization_code&client_id=spa&code=x", ""},
 		{"POST", "/token", app, "grant_type=authorization_code&client_id=partner&code=x", ""},
 		{"POST", "/token", evil, "grant_type=authorization_code&client_id=spa&code=x", ""},
@@ -56,6 +59,7 @@ func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
 		{"GET", "/authorize", app, "", ""},
 		{"OPTIONS", "/authorize", app, "", ""},
 		{"GET", "/login", app, "", ""},
+		{"GET", "/device", app, "", ""},
 		{"GET", "/account", app, "", ""},
 	} {
 		header := send(r.method, r.path, r.origin, r.body)

@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -379,7 +380,8 @@ func strs(v any) []string {
 
 // Guesses are bounded, whatever is right among them, and those who have not signed in learn nothing.
 func TestRFC8628Section5_1_Guesses(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
+	log := &logbook{}
+	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	d := s.NewDevice(t, nil)
 	stranger := s.NewBrowser(t)
 	known, unknown := get(t, stranger, d.VerificationURIComplete), get(t, stranger, d.VerificationURI+"?user_code=BBBB-BBBB")
@@ -401,6 +403,9 @@ func TestRFC8628Section5_1_Guesses(t *testing.T) {
 	page := guess(b, d.UserCode)
 	if page.Status != 429 || !strings.Contains(page.Body, "Too many attempts.") || page.Header.Get("Retry-After") == "" || page.Has("consent-allow") {
 		t.Errorf("the eleventh: %d %.500s", page.Status, page.Body)
+	}
+	if !strings.Contains(log.String(), `"alarm":"user_code_throttled"`) || strings.Contains(log.String(), d.UserCode) {
+		t.Errorf("the log has no alarm, or a code: %.2000s", log)
 	}
 	if page := guess(signedIn(t, s), d.UserCode); page.Status != 429 { // fresh cookies, same user
 		t.Errorf("with other cookies: %d", page.Status)

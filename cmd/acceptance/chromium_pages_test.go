@@ -1,11 +1,7 @@
 package acceptance
 
 import (
-	"bytes"
-	"image/png"
 	"net/url"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -44,75 +40,6 @@ func TestPagesOnNarrowScreens(t *testing.T) {
 	p.open(p.issuer + "/account")
 	p.shows("logout")
 	p.inspect("account", axe)
-}
-
-// inspect looks at the page in light and dark mode, and takes pictures.
-func (p playground) inspect(name, axe string) {
-	p.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		p.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme},
-			{Name: "prefers-reduced-motion", Value: "reduce"}, // no colours half way between two
-		}))
-		if wide := eval[int](p.tab, "document.scrollingElement.scrollWidth - innerWidth"); wide > 0 {
-			p.t.Errorf("%s, %s: %d pixels stick out at the side", name, scheme, wide)
-		}
-		background := p.picture(name + "-" + scheme)
-		if bright := background > 0x7f; bright != (scheme == "light") {
-			p.t.Errorf("%s, %s: the background has brightness %d", name, scheme, background)
-		}
-		for _, violation := range p.violations(axe, scheme) {
-			p.t.Errorf("%s, %s: %s", name, scheme, violation)
-		}
-	}
-}
-
-// picture keeps a screenshot, in the folder SCREENSHOTS if there is one. It returns the
-// brightness of the bottom left corner, 0 to 255.
-func (p playground) picture(name string) uint8 {
-	p.t.Helper()
-	folder := os.Getenv("SCREENSHOTS")
-	if folder == "" {
-		folder = buildDir
-	}
-	var shot []byte
-	p.do(chromedp.FullScreenshot(&shot, 100))
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), shot, 0o644); err != nil {
-		p.t.Fatal(err)
-	}
-	pixels, err := png.Decode(bytes.NewReader(shot))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	r, g, b, _ := pixels.At(pixels.Bounds().Min.X, pixels.Bounds().Max.Y-1).RGBA()
-	return uint8((r + g + b) / 3 >> 8)
-}
-
-func readAxe(t *testing.T) string {
-	t.Helper()
-	source, err := os.ReadFile("npm/node_modules/axe-core/axe.min.js")
-	if os.IsNotExist(err) {
-		missing(t, "the npm packages of cmd/acceptance/npm are not installed")
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	return string(source)
-}
-
-// axeRules are those of WCAG 2.2 AA and good practice, of which the dark mode can change but one.
-var axeRules = map[string]string{
-	"light": "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']",
-	"dark":  "['color-contrast']",
-}
-
-// violations are what axe finds, with the elements in question.
-func (p playground) violations(axe, scheme string) []string {
-	p.t.Helper()
-	if !eval[bool](p.tab, "'axe' in window") {
-		eval[any](p.tab, axe+";undefined")
-	}
-	return eval[[]string](p.tab, "axe.run({preload: false, runOnly: "+axeRules[scheme]+`}).then(({violations}) =>
-		violations.map(({id, help, nodes}) => id + ': ' + help + ': ' + nodes.map((n) => n.html + ' ' + n.failureSummary).join('; ')))`)
 }
 
 // With scripts turned off, Alice gets from an app's link through sign-in and consent to the code.
