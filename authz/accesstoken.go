@@ -194,10 +194,9 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 	case claims.Issuer != s.config.Issuer, s.now().Unix() >= claims.Expires:
 		return nil, errInactive
 	}
-	if c, err := s.client(ctx, claims.ClientID); err != nil {
-		return nil, err
-	} else if c == nil {
+	c, err := s.client(ctx, claims.ClientID)
+	if gone := new(Error); (err == nil && c == nil) || (errors.As(err, &gone) && gone.Code == errInvalidClient) {
 		return nil, errInactive
 	}
-	return claims, nil
+	return claims, err
 }

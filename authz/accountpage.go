@@ -63,7 +63,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
-		c, err := s.client(r.Context(), id)
+		c, err := s.clientAtHand(r.Context(), id)
 		if err != nil {
 			return err
 		}

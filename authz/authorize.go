@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -155,6 +157,9 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 	}
 	if a.client.FirstParty {
 		return true, nil
+	}
+	if a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:") {
+		return f.Consented == user.ID, nil // RFC 8252 section 8.6: any app on the device could be asking
 	}
 	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
 	if err != nil || !inForce(consent) {

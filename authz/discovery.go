@@ -96,6 +96,12 @@ func (s *Server) discoveryDocument() []byte {
 	if s.offers(client.GrantDeviceCode) {
 		document["device_authorization_endpoint"] = s.url("/device_authorization")
 	}
+	if s.config.Registration.on() {
+		document["registration_endpoint"] = s.url("/register")
+	}
+	if s.config.Documents {
+		document["client_id_metadata_document_supported"] = true
+	}
 	body, err := json.Marshal(document)
 	if err != nil { // strings and booleans always encode
 		panic("encode discovery document: " + err.Error())

@@ -7,6 +7,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -21,6 +22,7 @@ const (
 	errConsentRequired         = "consent_required"
 	errInsufficientScope       = "insufficient_scope"
 	errAccountSelection        = "account_selection_required"
+	errInvalidClientMetadata   = client.ErrInvalidMetadata
 	errInvalidClient           = "invalid_client"
 	errInvalidGrant            = "invalid_grant"
 	errInvalidRequest          = "invalid_request"
@@ -88,9 +90,12 @@ func asError(err error) *Error {
 	var own *Error
 	var fositeErr *fosite.RFC6749Error
 	var conflict *storage.ConflictError
+	var registration *client.RegistrationError
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &registration):
+		return refuse(registration.Code, registration.Description).because(err)
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed), errors.Is(err, account.ErrBusy):
 		return refuse(errTemporarilyUnavailable, "The server cannot do this now. Try again in a moment.").because(err)
 	case errors.As(err, &conflict):

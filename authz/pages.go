@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -127,7 +128,25 @@ func (v *visit) client() *templates.Client {
 	c := v.request.client
 	return &templates.Client{
 		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
+		PublishedBy: publisher(c, v.request.redirectURI),
 	}
+}
+
+// publisher is the host that vouches for a client which the operator doesn't know: that of its
+// document, or else the one that gets its tokens.
+func publisher(c *client.Client, redirectURI string) string {
+	uri := redirectURI
+	switch c.Source {
+	case client.Configured:
+		return ""
+	case client.Document:
+		uri = c.ID
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		return uri // of a private-use scheme
+	}
+	return u.Host
 }
 
 func shownUser(u *storage.User) templates.User {

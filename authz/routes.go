@@ -74,6 +74,11 @@ func (s *Server) routeTable() []route {
 			route{"device_authorization", "/device_authorization", methods{post: s.deviceAuthorization}, api},
 			route{"device", "/device", methods{get: s.devicePage, post: s.enterDevice}, page})
 	}
+	if s.config.Registration.on() {
+		routes = append(routes,
+			route{"register", "/register", methods{post: s.register}, api},
+			route{"client", "/register/{client}", methods{get: s.readClient, put: s.updateClient, delete: s.deleteClient}, api})
+	}
 	return routes
 }
 
@@ -202,14 +207,17 @@ func (rt route) allowed() []string {
 var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
 
 // cors lets the origins of clients call. A preflight doesn't say which client asks, so any
-// registered origin passes it; onlyOrigins is stricter once the client is known.
+// registered origin passes it, and any at all where clients may come with their own; onlyOrigins is
+// stricter once the client is known.
 func (s *Server) cors() *cors.Cors {
 	return cors.New(cors.Options{
-		AllowOriginFunc: func(origin string) bool { return s.config.Clients.HasOrigin(origin) || s.devOrigin(origin) },
-		AllowedMethods:  routeMethods, // all: a browser may read a 405 too
-		AllowedHeaders:  corsHeaders,
-		ExposedHeaders:  []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"},
-		MaxAge:          600, // seconds
+		AllowOriginFunc: func(origin string) bool {
+			return s.config.Clients.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin)
+		},
+		AllowedMethods: routeMethods, // all: a browser may read a 405 too
+		AllowedHeaders: corsHeaders,
+		ExposedHeaders: []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"},
+		MaxAge:         600, // seconds
 	})
 }
 

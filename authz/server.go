@@ -71,6 +71,12 @@ type Server struct {
 	provider fosite.OAuth2Provider
 	metadata []byte // the discovery document
 	handler  http.Handler
+
+	// Clients that the operator has not named.
+	registered    *registeredClients
+	documents     *outbound.Cache[*client.Client]
+	census        census
+	clientSecrets *keys.Deriver
 }
 
 // New prepares a server. It reads the store, creates signing keys and configured users where they
@@ -91,7 +97,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openSubjects, s.openAccounts, s.openConnectors, s.openOutbound, s.openPages, s.openObserver,
+		s.openKeys, s.openSubjects, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -154,6 +160,16 @@ func (s *Server) openOutbound(context.Context) (err error) {
 	return err
 }
 
+// openClients prepares for clients that the operator has not named.
+func (s *Server) openClients(ctx context.Context) (err error) {
+	s.registered = newRegisteredClients(s.store, s.offer(client.Registered))
+	if s.documents, err = s.newDocumentCache(); err != nil {
+		return err
+	}
+	s.clientSecrets, err = keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
+	return err
+}
+
 func (s *Server) openPages(context.Context) (err error) {
 	s.pages, err = templates.New(s.issuer.Path, s.config.Branding)
 	return err
@@ -204,11 +220,6 @@ func (s *Server) now() time.Time { return time.Now().UTC().Truncate(time.Millise
 
 func (s *Server) secure() bool { return s.issuer.Scheme == "https" }
 
-// client finds a client, nil if there is none of that id.
-func (s *Server) client(_ context.Context, id string) (*client.Client, error) {
-	return s.config.Clients.Get(id), nil
-}
-
 func (s *Server) connector(id string) connect.Connector {
 	for _, c := range s.connectors {
 		if c.ID() == id {
@@ -228,6 +239,9 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 	}
 	for _, r := range c.Resources {
 		add(r.Alg)
+	}
+	if c.admitsStrangers() {
+		add(jose.RS256) // OpenID Connect Registration section 2: what a client can count on
 	}
 	c.Clients.Each(func(cl *client.Client) {
 		for _, alg := range []string{cl.IDTokenAlg, cl.AuthorizationAlg, cl.UserInfoAlg, cl.IntrospectionAlg} {

@@ -77,6 +77,11 @@ func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessRe
 		}
 		return nil, err
 	}
+	if used, err := s.clientUsed(ctx, x); err != nil {
+		return nil, err
+	} else if used != nil {
+		x.writes = append(x.writes, *used)
+	}
 	if writes := append(x.writes, x.marks...); len(writes) > 0 {
 		if err := s.store.Apply(ctx, writes...); err != nil {
 			return nil, err

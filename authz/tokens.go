@@ -13,15 +13,19 @@ const (
 	prefixRefresh = "azr_"
 	prefixAccess  = "azt_" // opaque access tokens
 
+	prefixRegistration = "azg_" // registration access tokens
+	prefixClientSecret = "azs_" // client secrets
+
 	prefixPushed = "urn:ietf:params:oauth:request_uri:" // RFC 9126 section 2.2
 )
 
 // Purposes keep keys that are derived from the server secret apart.
 const (
-	purposeRefresh = "refresh token successor"
-	purposeFlow    = "pending authorization"
-	purposeConnect = "upstream login"
-	purposeSubject = "pairwise subject" // names the record of storage.ServerSecrets
+	purposeRefresh      = "refresh token successor"
+	purposeFlow         = "pending authorization"
+	purposeConnect      = "upstream login"
+	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
+	purposeClientSecret = "client secret"    // likewise
 )
 
 // newToken returns a prefix and 256 random bits.
@@ -30,6 +34,8 @@ func newToken(prefix string) string {
 	rand.Read(b[:]) // never fails
 	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
+
+const idLength = 22 // characters
 
 // newID returns 128 random bits, for names that are no secret.
 func newID() string {

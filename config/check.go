@@ -27,6 +27,7 @@ func (l *loader) check() {
 	for i := range l.cfg.Clients {
 		l.checkClient(&l.cfg.Clients[i], element("clients", i))
 	}
+	l.checkRegistration()
 	l.checkUsers()
 	for i := range l.cfg.Connectors {
 		l.checkConnector(&l.cfg.Connectors[i], element("connectors", i))

@@ -55,6 +55,16 @@ func TestRefuses(t *testing.T) {
 		"control character":          {`listen: ":1\t"`, []string{`f:2:9: listen ":1\t": contains a control character`}},
 		"CR LF":                      {`branding: {name: "a\r\nb"}`, []string{`f:2:18: branding.name "a\r\nb": contains a control character`}},
 
+		"registration mode":      {"registration: {mode: opne}", []string{`f:2:22: registration.mode "opne": not a value of this key`}},
+		"registration tokens":    {"registration: {mode: token}", []string{`f:2:22: registration.mode "token": needs initial_access_tokens`}},
+		"short token":            {"registration: {mode: token, initial_access_tokens: [{id: a, token: x}]}", []string{`f:2:68: registration.initial_access_tokens[0].token "********": shorter than 32 characters`}},
+		"tokens for everybody":   {"registration: {mode: open, initial_access_tokens: [{id: a, token: 0123456789012345678901234567890123}]}", []string{"f:2:15: registration.initial_access_tokens: are of no use where everybody may register"}},
+		"registration scope":     {"registration: {scope: openid admin}", []string{`f:2:23: registration.scope[1] "admin": no such scope`}},
+		"registration resource":  {"registration: {resources: [https://x.example]}", []string{`f:2:28: registration.resources[0] "https://x.example": no such resource`}},
+		"forgotten too soon":     {"registration: {mode: open, unused_after: 1h}", []string{`f:2:42: registration.unused_after "1h": a client would be forgotten before its refresh tokens end (lifetimes.refresh_idle, 168h)`}},
+		"registrations, none":    {"registration: {per_address_per_hour: 0}", []string{"f:2:38: registration.per_address_per_hour \"0\": must be from 1 to 1000000"}},
+		"statements, plain http": {"registration: {software_statement_issuers: [{issuer: a, jwks_uri: http://a.example/jwks}]}", []string{`f:2:67: registration.software_statement_issuers[0].jwks_uri "http://a.example/jwks": must be https`}},
+
 		"not a duration":        {"lifetimes: {code: 1 minute}", []string{`f:2:19: lifetimes.code "1 minute": not a duration`}},
 		"duration without unit": {"lifetimes: {code: 60}", []string{`f:2:19: lifetimes.code "60": not a duration`}},
 		"negative duration":     {"lifetimes: {code: -1s}", []string{`f:2:19: lifetimes.code "-1s": must be at least 1s`}},

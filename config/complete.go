@@ -46,6 +46,7 @@ func (l *loader) complete() {
 	fill(l, "signing.rotate_every", &c.Signing.RotateEvery, 2160*time.Hour)
 	fill(l, "signing.announce", &c.Signing.Announce, min(24*time.Hour, c.Signing.RotateEvery/2))
 
+	l.completeRegistration(&c.Registration)
 	fill(l, "branding.name", &c.Branding.Name, "authzd")
 
 	for i := range c.Resources {
@@ -64,6 +65,21 @@ func fill[T any](l *loader, path string, v *T, value T) {
 	if !l.given(path) {
 		*v = value
 	}
+}
+
+func (l *loader) completeRegistration(r *Registration) {
+	fill(l, "registration.mode", &r.Mode, "off")
+	scope := ScopeList{"openid", "profile", "email", "address", "phone", "offline_access"}
+	for _, resource := range l.cfg.Resources {
+		if slices.Contains(r.Resources, resource.Resource) {
+			scope = append(scope, resource.Scopes...)
+		}
+	}
+	fill(l, "registration.scope", &r.Scope, scope)
+	fill(l, "registration.unused_after", &r.UnusedAfter, 720*time.Hour)
+	hourly, clients := 30, 10_000
+	fill(l, "registration.per_address_per_hour", &r.PerAddressPerHour, &hourly)
+	fill(l, "registration.max_clients", &r.MaxClients, &clients)
 }
 
 func (l *loader) completeResource(r *Resource, path string) {

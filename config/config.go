@@ -72,6 +72,15 @@ type Config struct {
 	// Signing is the ring of keys that sign tokens.
 	Signing Signing `yaml:"signing"`
 
+	// Registration lets clients register themselves (RFC 7591, OpenID Connect Dynamic Client
+	// Registration).
+	Registration Registration `yaml:"registration"`
+
+	// ClientIDMetadataDocuments lets a client be known by the URL of its metadata, without a
+	// registration (draft-ietf-oauth-client-id-metadata-document). What such a client may have is said
+	// by registration.scope and registration.resources.
+	ClientIDMetadataDocuments bool `yaml:"client_id_metadata_documents"`
+
 	// Outbound is for the connections that authzd itself opens.
 	Outbound Outbound `yaml:"outbound"`
 
@@ -191,6 +200,38 @@ type Signing struct {
 	// Announce is how long a new key is published before it signs, so that verifiers with a
 	// cached key set learn of it in time.
 	Announce time.Duration `yaml:"announce"`
+}
+
+// Registration lets clients register themselves. They always ask their users for consent.
+type Registration struct {
+	// Mode is off, token (for those who hold an initial access token), or open (for everybody). What
+	// registered before is unknown while it is off.
+	Mode string `yaml:"mode" enum:"off,token,open"`
+
+	// InitialAccessTokens are those that admit to registration in mode token (RFC 7591 section 3).
+	InitialAccessTokens []InitialAccessToken `yaml:"initial_access_tokens"`
+
+	// Scope are the scopes that such clients may ask for, in one string; what else they register is
+	// left out. Default: openid, profile, email, address, phone, offline_access, and the scopes of the
+	// resources here.
+	Scope ScopeList `yaml:"scope"`
+
+	// Resources are the APIs that such clients may call. Default: none.
+	Resources []string `yaml:"resources"`
+
+	// UnusedAfter is how long a client is remembered that gets no tokens.
+	UnusedAfter time.Duration `yaml:"unused_after"`
+
+	// PerAddressPerHour is how many clients may be registered in an hour from one IPv4 address, or one
+	// IPv6 network of 64 bits.
+	PerAddressPerHour *int `yaml:"per_address_per_hour"`
+
+	// MaxClients is how many registered clients are remembered at a time.
+	MaxClients *int `yaml:"max_clients"`
+
+	// SoftwareStatementIssuers are those whose software statements are believed (RFC 7591 section
+	// 2.3): what these say wins over what the client says itself. Statements of others are refused.
+	SoftwareStatementIssuers []SoftwareStatementIssuer `yaml:"software_statement_issuers"`
 }
 
 // Outbound is for the connections that authzd itself opens.

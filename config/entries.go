@@ -123,3 +123,22 @@ type Connector struct {
 	// Google tells by itself which addresses are its own.
 	EmailAuthoritative bool `yaml:"email_authoritative"`
 }
+
+// InitialAccessToken admits to client registration.
+type InitialAccessToken struct {
+	// ID says what the token is for.
+	ID string `yaml:"id" required:"true"`
+
+	// Token is at least 32 characters that nobody can guess.
+	Token Secret `yaml:"token" required:"true"`
+}
+
+// SoftwareStatementIssuer signs software statements.
+type SoftwareStatementIssuer struct {
+	// Issuer is the iss claim of its statements.
+	Issuer string `yaml:"issuer" required:"true"`
+
+	// JWKSURI is where its public keys are: https, or http on loopback. A private address must be
+	// among outbound.allow_private_networks.
+	JWKSURI string `yaml:"jwks_uri" required:"true"`
+}

@@ -24,7 +24,7 @@ func inExampleFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"tls.crt": cert, "tls.key": key, "ca.pem": cert, "logo.svg": "<svg/>",
-		"portal-secret": "portal secret\n", "portal-secret-new": "new portal secret\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
+		"portal-secret": "portal secret\n", "partners-token": "a token for partners, 32 characters", "portal-secret-new": "new portal secret\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
 	} {
 		writeFile(t, filepath.Join(dir, name), content)
 	}
@@ -145,6 +145,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 	for _, c := range []*Config{example, defaults} {
 		c.Resources, c.Clients, c.Users, c.Connectors = nil, nil, nil, nil
 		c.TLS, c.TrustedProxies, c.Admin.Listen, c.Outbound, c.Branding = TLS{}, nil, "", Outbound{}, Branding{}
+		c.Registration = Registration{}
 	}
 	if !reflect.DeepEqual(example, defaults) {
 		got, _ := json.Marshal(example)

@@ -74,7 +74,7 @@ func FuzzParse(f *testing.F) {
 func restore(text string) string {
 	parts := strings.Split(text, mask)
 	for i := range parts[1:] {
-		parts[i] += fmt.Sprintf("restored-%d", i)
+		parts[i] += fmt.Sprintf("restored-%032d", i)
 	}
 	return strings.Join(parts, "")
 }
@@ -92,6 +92,9 @@ func (c *Config) hide() {
 	}
 	for i := range c.Connectors {
 		c.Connectors[i].ClientSecret = ""
+	}
+	for i := range c.Registration.InitialAccessTokens {
+		c.Registration.InitialAccessTokens[i].Token = ""
 	}
 	normalize(reflect.ValueOf(c).Elem())
 }

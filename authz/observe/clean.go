@@ -10,18 +10,19 @@ import (
 )
 
 // secretPrefixes begin credentials that can be told by their look: authzd's own refresh tokens,
-// codes, device codes and opaque access tokens, any JWT, Google's access tokens and client secrets.
-var secretPrefixes = []string{"azr_", "azc_", "azd_", "azt_", "eyJ", "ya29.", "GOCSPX-"}
+// codes, device codes, opaque access tokens, registration access tokens and client secrets, any JWT,
+// Google's access tokens and client secrets.
+var secretPrefixes = []string{"azr_", "azc_", "azd_", "azt_", "azg_", "azs_", "eyJ", "ya29.", "GOCSPX-"}
 
 // credentials finds what must not be in a log even when an error quotes it: the above, parameters
 // that carry a credential (of a form, a URL or JSON), and Authorization headers.
-var credentials = regexp.MustCompile(`(?:az[rcdt]_|eyJ|ya29\.|GOCSPX-)[A-Za-z0-9._~+/=-]*` +
+var credentials = regexp.MustCompile(`(?:az[rcdtgs]_|eyJ|ya29\.|GOCSPX-)[A-Za-z0-9._~+/=-]*` +
 	`|(?i:\b(?:code|code_verifier|device_code|client_secret|secret|password|token|access_token|refresh_token|id_token|id_token_hint|` +
 	`assertion|client_assertion|subject_token|actor_token|state|nonce)(?:=|%3d|"\s*:\s*")[^\s&"']*)` +
 	`|\b(?:[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc])\s+[A-Za-z0-9._~+/=-]{8,}`)
 
 // markers are what a string in lower case must have one of for credentials to find anything.
-var markers = []string{"azr_", "azc_", "azd_", "azt_", "eyj", "ya29.", "gocspx-", "=", "%3d", `"`, "bearer", "basic"}
+var markers = []string{"azr_", "azc_", "azd_", "azt_", "azg_", "azs_", "eyj", "ya29.", "gocspx-", "=", "%3d", `"`, "bearer", "basic"}
 
 const redacted = "[redacted]"
 

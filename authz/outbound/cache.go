@@ -70,6 +70,12 @@ func (c *Cache[T]) Get(ctx context.Context, url string) (T, error) {
 	return e.usable(time.Now())
 }
 
+// Ready tells whether Get would answer without fetching.
+func (c *Cache[T]) Ready(url string) bool {
+	e, now := c.peek(url), time.Now()
+	return now.Before(e.freshUntil) || !e.mayFetch(now)
+}
+
 // Renew is for a caller to whom the document of Get was of no use, because it lacks a key for
 // instance: it is fetched even if it is fresh, unless that has been done too often lately. If
 // fetching fails, the document stays what it was.

@@ -131,6 +131,7 @@ type Want struct {
 
 // Document is what a URL had to say.
 type Document struct {
+	URL         string
 	Body        []byte
 	ContentType string        // the media type, in lower case, without parameters
 	Fresh       time.Duration // may be used for so long, 1 minute to 24 hours
@@ -141,6 +142,9 @@ func (c *Client) Get(ctx context.Context, rawURL string, want Want) (*Document, 
 	var doc *Document
 	err := c.call(ctx, http.MethodGet, rawURL, nil, want, func(resp *http.Response) (err error) {
 		doc, err = readDocument(resp, want)
+		if err == nil {
+			doc.URL = rawURL
+		}
 		return err
 	})
 	return doc, err

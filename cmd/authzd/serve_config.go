@@ -60,6 +60,8 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 			RotateEvery: cfg.Signing.RotateEvery,
 			Announce:    cfg.Signing.Announce,
 		},
+		Registration:   newRegistration(&cfg.Registration),
+		Documents:      cfg.ClientIDMetadataDocuments,
 		TrustedProxies: cfg.TrustedProxies,
 		Metrics:        prometheus.NewRegistry(),
 	}
@@ -84,6 +86,25 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 
 // loopback may be reached in development, where the clients are on this machine too.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+func newRegistration(r *config.Registration) authz.Registration {
+	registration := authz.Registration{
+		Mode:                     r.Mode,
+		Scopes:                   r.Scope,
+		Resources:                r.Resources,
+		UnusedAfter:              r.UnusedAfter,
+		PerAddressPerHour:        *r.PerAddressPerHour,
+		MaxClients:               *r.MaxClients,
+		SoftwareStatementIssuers: map[string]string{},
+	}
+	for _, t := range r.InitialAccessTokens {
+		registration.InitialAccessTokens = append(registration.InitialAccessTokens, string(t.Token))
+	}
+	for _, i := range r.SoftwareStatementIssuers {
+		registration.SoftwareStatementIssuers[i.Issuer] = i.JWKSURI
+	}
+	return registration
+}
 
 func newClients(entries []config.Client) (*client.Registry, error) {
 	var clients []*client.Client

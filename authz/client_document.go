@@ -1,0 +1,63 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/throttle"
+)
+
+const (
+	// maxDocument is beyond the 5 kilobytes that draft-ietf-oauth-client-id-metadata-document section
+	// 8.7 recommends, for documents that hold keys.
+	maxDocument = 16 << 10 // bytes
+	// documentStale is how long a client goes on working whose document can't be fetched any more.
+	documentStale = time.Hour
+)
+
+// documentFetches bounds what strangers can have us fetch (section 8.6).
+var documentFetches = throttle.Limit{Burst: 30, Interval: 10 * time.Second}
+
+// newDocumentCache has an outbound client of its own: slow documents must hold up nothing else.
+func (s *Server) newDocumentCache() (*outbound.Cache[*client.Client], error) {
+	fetcher, err := outbound.New(s.config.Outbound)
+	if err != nil {
+		return nil, err
+	}
+	offer := s.offer(client.Document)
+	return outbound.NewCache(fetcher, outbound.Want{MaxBytes: maxDocument}, documentStale, func(d *outbound.Document) (*client.Client, error) {
+		if d.ContentType != "application/json" && !(strings.HasPrefix(d.ContentType, "application/") && strings.HasSuffix(d.ContentType, "+json")) {
+			return nil, outbound.ErrType
+		}
+		return client.ParseDocument(d.URL, d.Body, offer)
+	}), nil
+}
+
+// documentClient is the client whose id is the URL of its metadata (section 5).
+func (s *Server) documentClient(ctx context.Context, id string) (*client.Client, error) {
+	if !s.documents.Ready(id) {
+		from := throttle.NetworkOf(observe.Event(ctx).Remote())
+		charge := throttle.Charge{Key: s.limits.Key("client document", "", from), Limit: documentFetches}
+		if s.limits.Take(s.now(), charge) > 0 {
+			return nil, refuse(errTemporarilyUnavailable, "Too many client metadata documents were asked for from this address lately.")
+		}
+	}
+	c, err := s.documents.Get(ctx, id)
+	if err == nil {
+		return c, nil
+	}
+	invalid := new(client.RegistrationError)
+	switch {
+	case errors.As(err, &invalid):
+		return nil, refuse(errInvalidClient, "The client's metadata document is not usable. "+invalid.Description).because(err)
+	case errors.Is(err, outbound.ErrStatus), errors.Is(err, outbound.ErrType), errors.Is(err, outbound.ErrTooLarge),
+		errors.Is(err, outbound.ErrURL), errors.Is(err, outbound.ErrBlocked):
+		return nil, refuse(errInvalidClient, "There is no metadata document at the client_id, or none that may be fetched.").because(err)
+	}
+	return nil, refuse(errTemporarilyUnavailable, "The client's metadata document could not be fetched. Try again in a moment.").because(err)
+}

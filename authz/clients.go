@@ -1,0 +1,132 @@
+package authz
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"sync"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// client finds a client, nil if there is none of that id: the operator's, which costs nothing, then
+// those that registered themselves, and those whose id is the URL of their metadata.
+func (s *Server) client(ctx context.Context, id string) (*client.Client, error) {
+	if c := s.config.Clients.Get(id); c != nil {
+		return c, nil
+	}
+	switch {
+	case s.config.Documents && client.IsDocumentURL(id):
+		return s.documentClient(ctx, id)
+	case s.config.Registration.on() && len(id) == idLength:
+		return s.registered.get(ctx, id)
+	}
+	return nil, nil
+}
+
+// clientAtHand finds a client for a page that waits for nobody's document, nil if that is not possible.
+func (s *Server) clientAtHand(ctx context.Context, id string) (*client.Client, error) {
+	if s.config.Clients.Get(id) == nil && client.IsDocumentURL(id) && !s.documents.Ready(id) {
+		return nil, nil
+	}
+	c, err := s.client(ctx, id)
+	if unusable := new(Error); errors.As(err, &unusable) {
+		return nil, nil
+	}
+	return c, err
+}
+
+// admitsStrangers tells whether clients may turn up that the operator has not named.
+func (c *Config) admitsStrangers() bool { return c.Registration.on() || c.Documents }
+
+// offer is what such clients may have. Those of a source that proves nothing can't act on their own
+// behalf, or on behalf of a user who is not there.
+func (s *Server) offer(source client.Source) *client.Offer {
+	o := &client.Offer{
+		Source:      source,
+		GrantTypes:  []string{client.GrantAuthorizationCode, client.GrantRefreshToken},
+		AuthMethods: []string{client.AuthNone, client.AuthPrivateKeyJWT}, // there is no way to agree on a secret
+		Scopes:      s.config.Registration.Scopes,
+		Resources:   s.config.Registration.Resources,
+		Dev:         s.config.Dev,
+		CheckURL:    s.outbound.CheckURL,
+	}
+	if s.offers(client.GrantDeviceCode) {
+		o.GrantTypes = append(o.GrantTypes, client.GrantDeviceCode)
+	}
+	if source == client.Registered {
+		o.AuthMethods = append(s.provingMethods(), client.AuthNone)
+		if s.config.Registration.Mode == RegistrationToken {
+			o.GrantTypes = append(o.GrantTypes, client.GrantClientCredentials)
+		}
+	}
+	for _, alg := range s.algs {
+		o.Algs = append(o.Algs, string(alg))
+	}
+	return o
+}
+
+// maxMade bounds the clients that are kept made.
+const maxMade = 1024
+
+// registeredClients are the clients that registered themselves. A record is read every time, so that
+// what is deleted is gone at once, on every replica; what is saved is to check and make the client.
+type registeredClients struct {
+	store storage.Store
+	offer *client.Offer
+
+	mu   sync.Mutex
+	made map[string]madeClient // guarded by mu; by id
+}
+
+// madeClient is the client of one version of its record.
+type madeClient struct {
+	version uint64
+	client  *client.Client
+}
+
+func newRegisteredClients(store storage.Store, offer *client.Offer) *registeredClients {
+	return &registeredClients{store: store, offer: offer, made: map[string]madeClient{}}
+}
+
+// get returns nil if no client of this id is registered.
+func (c *registeredClients) get(ctx context.Context, id string) (*client.Client, error) {
+	record, version, err := storage.Clients.Get(ctx, c.store, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	made := c.made[id]
+	c.mu.Unlock()
+	if made.version == version {
+		return made.client, nil
+	}
+	made.version = version
+	if made.client, err = c.make(id, record); err != nil {
+		return nil, refuse(errInvalidClient, "The client was registered under other rules: it must register again.").because(err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.made) >= maxMade {
+		clear(c.made)
+	}
+	c.made[id] = made
+	return made.client, nil
+}
+
+func (c *registeredClients) make(id string, record *storage.Client) (*client.Client, error) {
+	info, err := client.ParseRegistration(record.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	var secretHash []byte
+	if record.SecretHash != "" {
+		if secretHash, err = base64.RawURLEncoding.DecodeString(record.SecretHash); err != nil {
+			return nil, err
+		}
+	}
+	return info.Registration.Client(id, secretHash, c.offer)
+}

@@ -1,0 +1,190 @@
+package authz
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/storage"
+)
+
+// register is the client registration endpoint (RFC 7591 section 3, OpenID Connect Registration
+// section 3). Strangers may call it: whatever it costs is bounded.
+//
+//	body -> software statement -> Complete -> so many from one address -> sector -> room -> one Apply
+func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
+	if err := s.mayRegister(w, r); err != nil {
+		return err
+	}
+	info, err := registrationBody(w, r)
+	if err != nil {
+		return err
+	}
+	registration := &info.Registration
+	if err := s.completeRegistration(r.Context(), registration); err != nil {
+		return err
+	}
+	id, token := newID(), newToken(prefixRegistration)
+	record, err := s.newClientRecord(id, token, registration, s.now())
+	if err != nil {
+		return err
+	}
+	if err := s.limitRegistrations(w, r); err != nil {
+		return err
+	}
+	if err := s.checkSector(r.Context(), registration); err != nil {
+		return err
+	}
+	if err := s.makeRoom(r.Context()); err != nil {
+		return err
+	}
+	observe.Event(r.Context()).SetClient(id)
+	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record))); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusCreated, s.information(id, token, record, registration))
+}
+
+// completeRegistration settles what is registered: what a software statement says wins over what the
+// client says itself.
+func (s *Server) completeRegistration(ctx context.Context, r *client.Registration) error {
+	if err := s.applySoftwareStatement(ctx, r); err != nil {
+		return err
+	}
+	return r.Complete(s.registered.offer)
+}
+
+// mayRegister demands an initial access token where the operator does (RFC 7591 section 3).
+func (s *Server) mayRegister(w http.ResponseWriter, r *http.Request) error {
+	if s.config.Registration.Mode != RegistrationToken {
+		return nil
+	}
+	token, err := s.bearerToken(w, r)
+	if err != nil {
+		return err
+	}
+	hash, known := sha256.Sum256([]byte(token)), 0
+	for _, initial := range s.config.Registration.InitialAccessTokens {
+		want := sha256.Sum256([]byte(initial))
+		known |= subtle.ConstantTimeCompare(hash[:], want[:])
+	}
+	if known != 1 {
+		return s.challenge(w, refuse(errInvalidToken, "The initial access token is unknown."))
+	}
+	return nil
+}
+
+// registrationBody reads a JSON body.
+func registrationBody(w http.ResponseWriter, r *http.Request) (*client.Information, error) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return nil, refuse(errInvalidClientMetadata, "The body must be application/json.")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		return nil, refuse(errInvalidClientMetadata, "The body is too large.")
+	} else if err != nil {
+		return nil, refuse(errInvalidClientMetadata, "The body could not be read.").because(err)
+	}
+	return client.ParseRegistration(body)
+}
+
+// limitRegistrations counts what is about to cost something: a call of a stranger's URL, a record.
+func (s *Server) limitRegistrations(w http.ResponseWriter, r *http.Request) error {
+	hourly := s.config.Registration.PerAddressPerHour
+	charge := throttle.Charge{
+		Key:   s.limits.Key("registration", "", throttle.NetworkOf(observe.Event(r.Context()).Remote())),
+		Limit: throttle.Limit{Burst: hourly, Interval: time.Hour / time.Duration(hourly)},
+	}
+	wait := s.limits.Take(s.now(), charge)
+	if wait == 0 {
+		return nil
+	}
+	setRetryAfter(w, wait)
+	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: "Too many clients were registered from this address lately."}
+}
+
+// checkSector applies OpenID Connect Registration section 5: whoever has the URL says which redirect
+// URIs belong to it.
+func (s *Server) checkSector(ctx context.Context, r *client.Registration) error {
+	if r.SectorIdentifierURI == "" {
+		return nil
+	}
+	document, err := s.outbound.Get(ctx, r.SectorIdentifierURI, outbound.Want{})
+	if err != nil {
+		return refuse(errInvalidClientMetadata, "The sector_identifier_uri could not be fetched.").because(err)
+	}
+	var listed []string
+	if err := json.Unmarshal(document.Body, &listed); err != nil {
+		return refuse(errInvalidClientMetadata, "There is no JSON array of redirect URIs at the sector_identifier_uri.")
+	}
+	for _, uri := range r.RedirectURIs {
+		if !slices.Contains(listed, uri) {
+			return refuse(errInvalidClientMetadata, "The sector_identifier_uri does not list all redirect_uris.")
+		}
+	}
+	return nil
+}
+
+// newClientRecord is what is kept of a client: the hashes of its secrets, and its metadata if a client
+// can be made of it.
+func (s *Server) newClientRecord(id, token string, r *client.Registration, createdAt time.Time) (*storage.Client, error) {
+	metadata, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	record := &storage.Client{Metadata: metadata, TokenHash: hashToken(token), CreatedAt: createdAt}
+	if usesSecret(r) {
+		record.SecretHash = hashToken(s.clientSecret(token))
+	}
+	_, err = s.registered.make(id, record)
+	return record, err
+}
+
+func usesSecret(r *client.Registration) bool {
+	return r.TokenEndpointAuthMethod == client.AuthBasic || r.TokenEndpointAuthMethod == client.AuthPost
+}
+
+// clientSecret is derived from the registration access token, so that it can be told again to
+// whoever holds that (RFC 7592 section 3) although only hashes are stored.
+func (s *Server) clientSecret(token string) string {
+	derived := s.clientSecrets.Derive([]byte(token))[0]
+	return prefixClientSecret + base64.RawURLEncoding.EncodeToString(derived[:])
+}
+
+// forgottenAt is when a client expires that gets no token until then.
+func (s *Server) forgottenAt(record *storage.Client) time.Time {
+	last := record.CreatedAt
+	if record.UsedAt.After(last) {
+		last = record.UsedAt
+	}
+	return last.Add(s.config.Registration.UnusedAfter)
+}
+
+// information is the answer of RFC 7591 section 3.2.1 and RFC 7592 section 3.
+func (s *Server) information(id, token string, record *storage.Client, r *client.Registration) *client.Information {
+	issuedAt := record.CreatedAt.Unix()
+	info := &client.Information{
+		ClientID:                id,
+		ClientIDIssuedAt:        &issuedAt,
+		RegistrationAccessToken: token,
+		RegistrationClientURI:   s.url("/register/" + id),
+		Registration:            *r,
+	}
+	if record.SecretHash != "" {
+		never := int64(0)
+		info.ClientSecret, info.ClientSecretExpiresAt = s.clientSecret(token), &never
+	}
+	return info
+}

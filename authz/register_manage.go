@@ -1,0 +1,157 @@
+package authz
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// ownRegistration is a registered client that has shown its registration access token (RFC 7592
+// section 2).
+type ownRegistration struct {
+	id, token string
+	record    *storage.Client
+	version   uint64
+	current   *client.Registration
+}
+
+// ownRegistration finds the client that a request is about. An unknown client and a wrong token are
+// answered alike (section 2.1).
+func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRegistration, error) {
+	token, err := s.bearerToken(w, r)
+	if err != nil {
+		return nil, err
+	}
+	own := &ownRegistration{id: mux.Vars(r)["client"], token: token, record: &storage.Client{}}
+	if len(own.id) == idLength {
+		own.record, own.version, err = storage.Clients.Get(r.Context(), s.store, own.id)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		own.record = &storage.Client{}
+	} else if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare([]byte(hashToken(token)), []byte(own.record.TokenHash)) != 1 {
+		return nil, s.challenge(w, refuse(errInvalidToken, "There is no client that has this registration access token."))
+	}
+	observe.Event(r.Context()).SetClient(own.id)
+	info, err := client.ParseRegistration(own.record.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	own.current = &info.Registration
+	return own, nil
+}
+
+// readClient answers with what is registered (RFC 7592 section 2.1).
+func (s *Server) readClient(w http.ResponseWriter, r *http.Request) error {
+	own, err := s.ownRegistration(w, r)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, own.current))
+}
+
+// updateClient replaces all metadata (RFC 7592 section 2.2). Neither the token nor the secret changes,
+// so that an answer which got lost can be asked for again.
+func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
+	own, err := s.ownRegistration(w, r)
+	if err != nil {
+		return err
+	}
+	info, err := registrationBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := s.checkUpdate(own, info); err != nil {
+		return err
+	}
+	registration := &info.Registration
+	if err := s.completeRegistration(r.Context(), registration); err != nil {
+		return err
+	}
+	if registration.SectorIdentifierURI != "" {
+		if err := s.limitRegistrations(w, r); err != nil {
+			return err
+		}
+	}
+	if err := s.checkSector(r.Context(), registration); err != nil {
+		return err
+	}
+	err = raced(func() error {
+		if own, err = s.ownRegistration(w, r); err != nil {
+			return err
+		}
+		record, err := s.newClientRecord(own.id, own.token, registration, own.record.CreatedAt)
+		if err != nil {
+			return err
+		}
+		record.UsedAt = own.record.UsedAt
+		own.record = record
+		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.forgottenAt(record)))
+	})
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, registration))
+}
+
+// checkUpdate demands what RFC 7592 section 2.2 does of the members that are the server's to decide.
+func (s *Server) checkUpdate(own *ownRegistration, info *client.Information) error {
+	switch {
+	case info.ClientID == "":
+		return refuse(errInvalidClientMetadata, "The client_id is missing.")
+	case info.ClientID != own.id:
+		return refuse(errInvalidClientMetadata, "The client_id is not that of this client.")
+	case info.RegistrationAccessToken != "", info.RegistrationClientURI != "", info.ClientSecretExpiresAt != nil, info.ClientIDIssuedAt != nil:
+		return refuse(errInvalidClientMetadata, "The members registration_access_token, registration_client_uri, client_secret_expires_at and client_id_issued_at must not be sent.")
+	case info.ClientSecret != "" && subtle.ConstantTimeCompare([]byte(hashToken(info.ClientSecret)), []byte(own.record.SecretHash)) != 1:
+		return refuse(errInvalidClientMetadata, "The client_secret is not that of this client.")
+	}
+	return nil
+}
+
+// deleteClient deregisters a client (RFC 7592 section 2.3). Whatever it holds is void from here on:
+// codes, grants and tokens count only while their client is registered.
+func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request) error {
+	own, err := s.ownRegistration(w, r)
+	if err != nil {
+		return err
+	}
+	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any)); err != nil {
+		return err
+	}
+	s.census.left()
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// usesPerUnused is how often, within the time after which an unused client is forgotten, its use is
+// recorded at most.
+const usesPerUnused = 30
+
+// clientUsed returns the write that keeps a registered client from being forgotten, nil if none is due.
+func (s *Server) clientUsed(ctx context.Context, x *exchange) (*storage.Write, error) {
+	if x.client.Source != client.Registered {
+		return nil, nil
+	}
+	record, version, err := storage.Clients.Get(ctx, s.store, x.client.ID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, refuse(errInvalidClient, "The client is no longer registered.").because(err)
+	} else if err != nil {
+		return nil, err
+	}
+	if x.now.Sub(record.UsedAt) < s.config.Registration.UnusedAfter/usesPerUnused {
+		return nil, nil
+	}
+	record.UsedAt = x.now
+	write := storage.Clients.Put(x.client.ID, record, storage.At(version), s.forgottenAt(record))
+	return &write, nil
+}

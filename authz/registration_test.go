@@ -1,0 +1,105 @@
+package authz_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/netip"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/outbound"
+)
+
+// What the tests of registration have in common.
+
+// openRegistration lets everybody register, as often as they like.
+func openRegistration() authz.Config {
+	registration := authz.DefaultRegistration
+	registration.Mode, registration.PerAddressPerHour = authz.RegistrationOpen, 100_000
+	registration.Scopes = append([]string{"orders.read"}, registration.Scopes...)
+	registration.Resources = []string{authztest.API}
+	return authz.Config{Registration: registration, Outbound: loopbackAllowed()}
+}
+
+func loopbackAllowed() outbound.Config {
+	return outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+}
+
+// webClient is the metadata of a public web application; change replaces members, nil removes them.
+func webClient(change map[string]any) map[string]any {
+	metadata := map[string]any{
+		"client_name": "Orders", "redirect_uris": []string{authztest.RedirectURI},
+		"grant_types": []string{"authorization_code", "refresh_token"}, "token_endpoint_auth_method": "none",
+	}
+	maps.Copy(metadata, change)
+	maps.DeleteFunc(metadata, func(_ string, v any) bool { return v == nil })
+	return metadata
+}
+
+// reply is an answer of a JSON endpoint.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	member map[string]any
+}
+
+func (r reply) text(name string) string { s, _ := r.member[name].(string); return s }
+
+// callJSON sends a request with a JSON body (a string is sent as it is, nil is none) and a bearer
+// token, unless it is empty.
+func callJSON(t testing.TB, method, url, token string, body any) reply {
+	t.Helper()
+	var raw []byte
+	switch body := body.(type) {
+	case nil:
+	case string:
+		raw = []byte(body)
+	default:
+		var err error
+		if raw, err = json.Marshal(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request, err := http.NewRequest(method, url, bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	return send(t, request)
+}
+
+func send(t testing.TB, request *http.Request) reply {
+	t.Helper()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := reply{status: response.StatusCode, header: response.Header, body: string(raw)}
+	if len(raw) > 0 && json.Unmarshal(raw, &answer.member) != nil && response.Header.Get("Content-Type") == "application/json" {
+		t.Fatalf("no JSON: %s", raw)
+	}
+	return answer
+}
+
+// register registers a client, which must succeed.
+func register(t testing.TB, s *authztest.Server, metadata map[string]any) reply {
+	t.Helper()
+	answer := callJSON(t, http.MethodPost, s.URL+"/register", "", metadata)
+	if answer.status != http.StatusCreated {
+		t.Fatalf("register: %d %s", answer.status, answer.body)
+	}
+	return answer
+}

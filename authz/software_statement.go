@@ -1,0 +1,53 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
+	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/authzd/authzd/authz/client"
+)
+
+// applySoftwareStatement lets a statement that somebody whom the operator trusts has signed win over
+// what the client says itself (RFC 7591 section 2.3). Others are refused, not ignored: the client
+// would take its software for approved.
+func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registration) error {
+	if r.SoftwareStatement == "" {
+		return nil
+	}
+	invalid := func(why string) *Error { return refuse(client.ErrInvalidSoftwareStatement, why) }
+	statement, err := jose.ParseSignedCompact(r.SoftwareStatement, client.SigningAlgs)
+	if err != nil {
+		return invalid("The software_statement is not a JWT that is signed with an algorithm on offer.")
+	}
+	var claims struct {
+		Issuer    string           `json:"iss"`
+		Expires   *jwt.NumericDate `json:"exp"`
+		NotBefore *jwt.NumericDate `json:"nbf"`
+	}
+	if err := josejson.Unmarshal(statement.UnsafePayloadWithoutVerification(), &claims); err != nil {
+		return invalid("The claims of the software_statement are malformed.")
+	}
+	keys, trusted := s.config.Registration.SoftwareStatementIssuers[claims.Issuer]
+	if !trusted {
+		return refuse(client.ErrUnapprovedSoftwareStatement, "The issuer of the software_statement is not approved here.")
+	}
+	issuer := &client.Client{Metadata: client.Metadata{ID: claims.Issuer, JWKSURI: keys}} // whose keys are found as a client's are
+	payload, err := s.clientKeys.Verify(ctx, issuer, statement)
+	now := time.Now()
+	switch {
+	case errors.Is(err, client.ErrKeysUnavailable):
+		return refuse(errTemporarilyUnavailable, "The keys of the issuer of the software_statement could not be fetched.").because(err)
+	case err != nil:
+		return invalid("The software_statement was not signed by its issuer.").because(err)
+	case claims.Expires != nil && !now.Before(claims.Expires.Time()):
+		return invalid("The software_statement has expired.")
+	case claims.NotBefore != nil && now.Add(clockSkew).Before(claims.NotBefore.Time()):
+		return invalid("The software_statement is not valid yet.")
+	}
+	return r.Override(payload)
+}

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"time"
+)
+
+const (
+	minInitialAccessToken = 32        // characters
+	maxRegistered         = 1_000_000 // clients, and registrations in an hour
+)
+
+func (l *loader) checkRegistration() {
+	const at = "registration"
+	r := &l.cfg.Registration
+	l.checkRequired(reflect.ValueOf(r.InitialAccessTokens), at+".initial_access_tokens")
+	l.checkRequired(reflect.ValueOf(r.SoftwareStatementIssuers), at+".software_statement_issuers")
+	switch {
+	case r.Mode == "token" && len(r.InitialAccessTokens) == 0:
+		l.report(at+".mode", r.Mode, problemf("add some, or let everybody register with mode: open", "needs initial_access_tokens"))
+	case r.Mode == "open" && len(r.InitialAccessTokens) > 0:
+		l.report(at+".initial_access_tokens", nil, problemf("remove them, or demand them with mode: token", "are of no use where everybody may register"))
+	}
+	for i, token := range r.InitialAccessTokens {
+		if path := child(element(at+".initial_access_tokens", i), "token"); token.Token != "" && len(token.Token) < minInitialAccessToken {
+			l.report(path, token.Token, problemf("make one with: openssl rand -base64 32", "shorter than %d characters", minInitialAccessToken))
+		}
+	}
+	for i, issuer := range r.SoftwareStatementIssuers {
+		if issuer.JWKSURI != "" {
+			l.report(child(element(at+".software_statement_issuers", i), "jwks_uri"), issuer.JWKSURI, checkWebURL(issuer.JWKSURI))
+		}
+	}
+	l.checkRegistrationScope(r, at)
+	l.checkTime(at+".unused_after", r.UnusedAfter, time.Hour, 10*365*24*time.Hour)
+	l.checkNumber(at+".per_address_per_hour", r.PerAddressPerHour)
+	l.checkNumber(at+".max_clients", r.MaxClients)
+	if refresh := l.cfg.Lifetimes.RefreshIdle; r.Mode != "off" && r.UnusedAfter < refresh {
+		l.report(at+".unused_after", short(r.UnusedAfter), problemf("raise it, or lower the other",
+			"a client would be forgotten before its refresh tokens end (lifetimes.refresh_idle, %s)", short(refresh)))
+	}
+}
+
+func (l *loader) checkRegistrationScope(r *Registration, at string) {
+	var ofResources []string
+	l.checkEach(at+".resources", r.Resources, func(id string) *problem {
+		i := slices.IndexFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id })
+		if i < 0 {
+			return l.unknownResource(id)
+		}
+		ofResources = append(ofResources, l.cfg.Resources[i].Scopes...)
+		return nil
+	})
+	for i, scope := range r.Scope {
+		switch path := element(at+".scope", i); {
+		case slices.Contains(r.Scope[:i], scope):
+			l.report(path, scope, problemf("remove one of the two", "given twice"))
+		case !slices.Contains(userScopes, scope) && !slices.Contains(ofResources, scope):
+			l.report(path, scope, l.unknownScope(scope, ofResources))
+		}
+	}
+}
+
+// checkNumber is for numbers of clients.
+func (l *loader) checkNumber(path string, n *int) {
+	if n != nil && (*n < 1 || *n > maxRegistered) {
+		l.report(path, *n, problemf("", "must be from 1 to %d", maxRegistered))
+	}
+}
