@@ -114,6 +114,14 @@ func (s *Server) accessTokenFormat(resources []string) (typ string, alg jose.Sig
 	return cmp.Or(typ, TokenTypeAT), cmp.Or(alg, s.config.Signing.Alg)
 }
 
+// tokenType is the scheme that a token is used with (RFC 6749 section 7.1, RFC 9449 section 5).
+func tokenType(bound storage.Confirmation) string {
+	if bound.JKT != "" {
+		return schemeDPoP
+	}
+	return schemeBearer
+}
+
 // errInactive: the token is not, or no longer, an access token of ours that counts.
 var errInactive = errors.New("the access token is not active")
 
@@ -134,7 +142,7 @@ func (s *Server) activeAccessToken(ctx context.Context, token string) (*activeTo
 	if err != nil {
 		return nil, err
 	}
-	active := &activeToken{accessClaims: *claims, tokenType: "Bearer"}
+	active := &activeToken{accessClaims: *claims, tokenType: tokenType(claims.Confirmation)}
 	if claims.GrantID != "" {
 		return active, s.loadGrant(ctx, claims.GrantID, active)
 	}

@@ -75,7 +75,7 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 		return a, err
 	}
 	for _, check := range []func(*authorization) error{
-		checkJARM, checkPKCE, s.checkRequest, s.checkHint,
+		checkJARM, checkPKCE, checkDPoPKey, s.checkRequest, s.checkHint,
 	} {
 		if err := check(a); err != nil {
 			return a, err

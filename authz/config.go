@@ -48,6 +48,7 @@ type Config struct {
 	Lifetimes Lifetimes
 	Sessions  Sessions
 	Signing   Signing
+	DPoP      DPoP
 
 	// Playground answers /playground and what is below it; nil: nothing does.
 	Playground http.Handler

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -75,6 +76,7 @@ func (s *Server) discoveryDocument() []byte {
 		"userinfo_signing_alg_values_supported":          algs,
 		"authorization_signing_alg_values_supported":     algs, // JARM section 4
 		"introspection_signing_alg_values_supported":     algs,
+		"dpop_signing_alg_values_supported":              dpop.Algorithms(),
 		"code_challenge_methods_supported":               []string{"S256"},
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
 		"acr_values_supported":                           s.acrValues(),

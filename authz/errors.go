@@ -24,6 +24,7 @@ const (
 	errAccountSelection        = "account_selection_required"
 	errInvalidClientMetadata   = client.ErrInvalidMetadata
 	errInvalidClient           = "invalid_client"
+	errInvalidDPoPProof        = "invalid_dpop_proof"
 	errInvalidGrant            = "invalid_grant"
 	errInvalidRequest          = "invalid_request"
 	errInvalidRequestObject    = "invalid_request_object"
@@ -42,6 +43,7 @@ const (
 	errUnsupportedGrantType    = "unsupported_grant_type"
 	errUnsupportedResponseMode = "unsupported_response_mode"
 	errUnsupportedResponseType = "unsupported_response_type"
+	errUseDPoPNonce            = "use_dpop_nonce"
 )
 
 // Error is what a client is told: a code, our own words, and nothing else. The cause goes to the log.

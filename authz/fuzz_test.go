@@ -65,7 +65,7 @@ func FuzzBasicCredentials(f *testing.F) {
 	})
 }
 
-func FuzzBearerToken(f *testing.F) {
+func FuzzAccessToken(f *testing.F) {
 	for _, seed := range [][3]string{{"Bearer x", "", ""}, {"", "", "access_token=x"}, {"Bearer x", "", "access_token=x"}, {"", "access_token=x", ""}, {"Bearer a,b", "", ""}, {"DPoP x", "", ""}} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
@@ -78,7 +78,7 @@ func FuzzBearerToken(f *testing.F) {
 			r.Header.Set("Authorization", header)
 		}
 		w := httptest.NewRecorder()
-		token, err := s.bearerToken(w, r)
+		token, err := s.accessToken(w, r)
 		switch {
 		case err != nil && (token != "" || w.Header().Get("WWW-Authenticate") == ""):
 			t.Errorf("%v without a challenge, or with the token %q", err, token)

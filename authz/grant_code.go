@@ -35,6 +35,7 @@ func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fo
 		RedirectURI:   a.params.Get("redirect_uri"),
 		CodeChallenge: a.params.Get("code_challenge"),
 		Nonce:         a.params.Get("nonce"),
+		DPoPJKT:       a.params.Get("dpop_jkt"),
 		CreatedAt:     a.now,
 		ExpiresAt:     expires,
 	}, storage.Absent, expires.Add(codeMemory)))
@@ -61,6 +62,9 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	// The code was issued to this client. Before this is known, nothing may happen to the grant.
 	if code.ClientID != x.client.ID {
 		return unknown.because(errors.New("code of another client"))
+	}
+	if err := x.mustHold(storage.Confirmation{JKT: code.DPoPJKT}, "code"); err != nil {
+		return err
 	}
 	if code.Used { // RFC 6749 section 4.1.2: revoke what the first use got
 		observe.Event(ctx).SetGrant(code.GrantID)

@@ -43,6 +43,9 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	case grant.RevokedAt != nil:
 		return unknown.because(errors.New("the grant is revoked"))
 	}
+	if err := x.mustHold(grant.Confirmation, "refresh token"); err != nil {
+		return err
+	}
 	if err := s.useGrant(ctx, x, token.GrantID, grant); err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 		CreatedAt:     grantedAt,
 		ExpiresAt:     x.now.Add(cmp.Or(x.client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
 	}
+	if x.client.Public() { // others prove who they are at each refresh (RFC 9449 section 5)
+		grant.Confirmation = x.confirmation
+	}
 	if !x.client.May(client.GrantRefreshToken) {
 		grant.ExpiresAt = x.now.Add(s.accessTokenLifetime(x.client) + clockSkew)
 	}

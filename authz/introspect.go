@@ -134,7 +134,9 @@ func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, token
 		Expires:  active.grant.ExpiresAt.Unix(),
 		IssuedAt: active.grant.CreatedAt.Unix(),
 		GrantID:  row.GrantID,
-		Session:  s.sid(c, active.grant.SessionID),
+
+		Confirmation: active.grant.Confirmation,
+		Session:      s.sid(c, active.grant.SessionID),
 	}
 	observe.Event(ctx).SetGrant(row.GrantID)
 	return active, nil

@@ -31,7 +31,7 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 	}
 	var answer *pushedAnswer
 	err = raced(func() (err error) {
-		answer, err = s.push(r, form)
+		answer, err = s.push(w.Header(), r, form)
 		return err
 	})
 	if err != nil {
@@ -41,17 +41,17 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 }
 
 // push is one attempt at a push. What came with the client's proof of who it is, is spent in any case.
-func (s *Server) push(r *http.Request, form url.Values) (*pushedAnswer, error) {
+func (s *Server) push(header http.Header, r *http.Request, form url.Values) (*pushedAnswer, error) {
 	authenticated, err := s.authenticateClient(r.Context(), r, form)
 	if err != nil {
 		return nil, err
 	}
 	c := authenticated.(fositeClient)
 	answer := &pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
-	write, err := s.newPushedRequest(r, c.Client, form, answer.RequestURI)
+	made, err := s.newPushedRequest(header, r, &c, form, answer.RequestURI)
 	writes := c.marks
 	if err == nil {
-		writes = append(writes, *write)
+		writes = append(writes, made...)
 	}
 	if len(writes) > 0 {
 		if lost := s.store.Apply(r.Context(), writes...); lost != nil {
@@ -63,7 +63,38 @@ func (s *Server) push(r *http.Request, form url.Values) (*pushedAnswer, error) {
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
 // more: it can't be repaired by the browser.
-func (s *Server) newPushedRequest(r *http.Request, c *client.Client, form url.Values, requestURI string) (*storage.Write, error) {
+func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fositeClient, form url.Values, requestURI string) ([]storage.Write, error) {
+	proof, err := s.shownProof(header, r, c.Client, "")
+	if err != nil {
+		return nil, err
+	}
+	var writes []storage.Write
+	proof.spend(c.Client, &writes, &c.marks)
+	params, err := s.paramsToPush(r.Context(), c.Client, form)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.checkAuthorization(r, params)
+	if err != nil {
+		return nil, forClient(err)
+	}
+	if err := bindRequest(params, proof); err != nil {
+		return nil, err
+	}
+	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
+	kept := record.ExpiresAt
+	if !fitsURL(record.Params) {
+		if c.Public() { // anybody can push in its name
+			return nil, refuse(errInvalidRequest, "The authorization request is too long for a client that can't prove who it is.")
+		}
+		kept = kept.Add(flowLifetime) // its flows need it to the end
+	}
+	return append(writes, storage.PushedRequests.Put(hashToken(requestURI), record, storage.Absent, kept)), nil
+}
+
+// paramsToPush are the parameters of a push that count: those of the form, or of the request object
+// in it.
+func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Values) (url.Values, error) {
 	params := maps.Clone(form)
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
 		params.Del(name) // the client's own affair, and a secret
@@ -73,7 +104,7 @@ func (s *Server) newPushedRequest(r *http.Request, c *client.Client, form url.Va
 	case params.Has("request_uri"):
 		return nil, refuse(errInvalidRequest, "A request_uri can't be pushed.")
 	case params.Has("request"): // section 3: nothing else counts
-		object, err := s.openRequestObject(r.Context(), c, params.Get("request"))
+		object, err := s.openRequestObject(ctx, c, params.Get("request"))
 		if err != nil {
 			return nil, err
 		}
@@ -84,20 +115,7 @@ func (s *Server) newPushedRequest(r *http.Request, c *client.Client, form url.Va
 	if !params.Has("redirect_uri") { // FAPI 2.0 Security Profile section 5.3.2.2
 		return nil, refuse(errInvalidRequest, "The redirect_uri is missing.")
 	}
-	a, err := s.checkAuthorization(r, params)
-	if err != nil {
-		return nil, forClient(err)
-	}
-	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
-	kept := record.ExpiresAt
-	if !fitsURL(record.Params) {
-		if c.Public() { // anybody can push in its name
-			return nil, refuse(errInvalidRequest, "The authorization request is too long for a client that can't prove who it is.")
-		}
-		kept = kept.Add(flowLifetime) // its flows need it to the end
-	}
-	write := storage.PushedRequests.Put(hashToken(requestURI), record, storage.Absent, kept)
-	return &write, nil
+	return params, nil
 }
 
 // forClient is an error of the authorization endpoint in words of RFC 9126 section 2.3: those that

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/observe"
@@ -119,18 +118,4 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p te
 		observe.Event(r.Context()).SetError(errServerError, err)
 		http.Error(w, "internal server error", http.StatusInternalServerError)
 	}
-}
-
-// challenge sets a Bearer challenge (RFC 6750 section 3) and returns the error with it. A request
-// without credentials gets no error code.
-func (s *Server) challenge(w http.ResponseWriter, e *Error) error {
-	parts := []string{`Bearer realm="` + s.config.Issuer + `"`}
-	if e.Status != http.StatusUnauthorized || e.Code != errNoToken {
-		parts = append(parts, `error="`+e.Code+`"`, `error_description="`+e.Description+`"`)
-	}
-	if e.Code == errInsufficientScope {
-		parts = append(parts, `scope="openid"`)
-	}
-	w.Header().Set("WWW-Authenticate", strings.Join(parts, ", "))
-	return e
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
@@ -56,6 +57,7 @@ type Server struct {
 	upstream   *keys.Sealer
 	successors *keys.Deriver
 	subjects   *keys.Deriver
+	nonces     *dpop.Nonces // nil: proofs need none
 	accounts   *account.Directory
 	sessions   *session.Sessions
 	connectors []connect.Connector
@@ -97,7 +99,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openSubjects, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
+		s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -43,7 +43,7 @@ func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if asked.Session == nil {
-		return s.challenge(w, refuse(errInvalidToken, "The session has ended: the user must sign in."))
+		return s.accessChallenge(w, r, refuse(errInvalidToken, "The session has ended: the user must sign in."))
 	}
 	if touch, ok := s.sessions.TouchWrite(asked.Session, s.now(), true); ok {
 		err := s.store.Apply(r.Context(), touch)
@@ -76,7 +76,7 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); (site != "" && site != "same-origin" && site != "none") ||
 		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.origin()) {
-		return askedSession{}, s.challenge(w, &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
+		return askedSession{}, s.accessChallenge(w, r, &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
 	}
 	current, _, err := s.signedIn(r.Context(), r)
 	if err != nil || current == nil {
@@ -86,13 +86,13 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 }
 
 func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSession, error) {
-	token, err := s.bearerToken(w, r)
+	token, err := s.accessToken(w, r)
 	if err != nil {
 		return askedSession{}, err
 	}
 	claims, err := s.parseAccessToken(r.Context(), token)
 	if errors.Is(err, errInactive) {
-		return askedSession{}, s.challenge(w, refuse(errInvalidToken, "The access token is malformed or expired."))
+		return askedSession{}, s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is malformed or expired."))
 	} else if err != nil {
 		return askedSession{}, err
 	}
@@ -100,6 +100,9 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 	event.SetClient(claims.ClientID)
 	event.SetSubject(claims.Subject)
 	event.SetGrant(claims.GrantID)
+	if err := s.checkSender(w, r, token, claims); err != nil {
+		return askedSession{}, err
+	}
 	active, err := s.activeAccessToken(r.Context(), token)
 	if errors.Is(err, errInactive) || (err == nil && active.Session == "") {
 		return askedSession{}, nil // what the token stood for has ended, or there never was a session

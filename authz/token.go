@@ -35,7 +35,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	observe.Event(r.Context()).SetGrantType(grantType)
 	var answer fosite.AccessResponder
 	err = raced(func() (err error) {
-		answer, err = s.exchange(r.Context(), r)
+		answer, err = s.exchange(w.Header(), r)
 		return err
 	})
 	if err != nil {
@@ -62,8 +62,9 @@ func offeredGrantTypes(c Config) []string {
 func (s *Server) offers(grantType string) bool { return slices.Contains(s.grantTypes, grantType) }
 
 // exchange is one attempt at one token request, with the one commit at its end.
-func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessResponder, error) {
-	x := &exchange{now: s.now()}
+func (s *Server) exchange(header http.Header, r *http.Request) (fosite.AccessResponder, error) {
+	ctx := r.Context()
+	x := &exchange{now: s.now(), request: r, answer: header}
 	request, err := s.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
@@ -94,8 +95,10 @@ func (s *Server) exchange(ctx context.Context, r *http.Request) (fosite.AccessRe
 // found out and decided, and what is to be written.
 type exchange struct {
 	fosite.DefaultSession
-	now    time.Time
-	client *client.Client
+	now     time.Time
+	request *http.Request
+	answer  http.Header // of the answer
+	client  *client.Client
 
 	grantID   string         // empty: no grant stands behind the token (client credentials)
 	grant     *storage.Grant // nil likewise
@@ -139,6 +142,9 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 			description = "A browser or mobile app cannot prove who it is: let a backend client ask for an app token, or sign the user in with authorization_code."
 		}
 		return refuse(errUnauthorizedClient, description)
+	}
+	if err := h.server.bindToKey(x); err != nil {
+		return err
 	}
 	if err := h.redeem(ctx, x, r.GetRequestForm()); err != nil {
 		return err
@@ -192,7 +198,7 @@ func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessR
 		return err
 	}
 	response.SetAccessToken(accessToken)
-	response.SetTokenType("Bearer")
+	response.SetTokenType(tokenType(x.confirmation))
 	response.SetExpiresIn(lifetime)
 	response.SetScopes(x.scopes)
 	if x.refreshToken != "" {

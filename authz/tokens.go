@@ -24,6 +24,7 @@ const (
 	purposeRefresh      = "refresh token successor"
 	purposeFlow         = "pending authorization"
 	purposeConnect      = "upstream login"
+	purposeNonce        = "nonce of DPoP proofs"
 	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
 	purposeClientSecret = "client secret"    // likewise
 )

@@ -1,0 +1,142 @@
+package authz
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/storage"
+)
+
+// errNoToken is a request without credentials: it is challenged, but not told of an error (RFC 6750
+// section 3.1).
+const errNoToken = "token_required"
+
+const (
+	schemeBearer = "Bearer" // RFC 6750
+	schemeDPoP   = "DPoP"   // RFC 9449 section 7.1
+)
+
+// schemeOf is the one of the two schemes that a request uses, Bearer if it uses neither.
+func schemeOf(r *http.Request) string {
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, schemeDPoP) {
+		return schemeDPoP
+	}
+	return schemeBearer
+}
+
+// accessToken finds the one access token of a request (RFC 6750 section 2, RFC 9449 section 7.1): in
+// the header or in a form, never in the URL, never in both.
+func (s *Server) accessToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	token, err := s.presentedToken(w, r, schemeBearer, schemeDPoP)
+	return token, s.accessChallenged(w, r, err)
+}
+
+// bearerToken finds a token that is sent in the same ways, but can't be bound to a key.
+func (s *Server) bearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	token, err := s.presentedToken(w, r, schemeBearer)
+	if refused := new(Error); errors.As(err, &refused) {
+		return "", s.challenge(w, refused)
+	}
+	return token, err
+}
+
+func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes ...string) (string, error) {
+	headers := r.Header.Values("Authorization")
+	var body string
+	if r.Method == http.MethodPost && isForm(r) {
+		form, err := formParams(w, r)
+		if err != nil {
+			return "", asError(err)
+		}
+		body = form.Get("access_token")
+	}
+	scheme, token, _ := strings.Cut(strings.Join(headers, ","), " ")
+	known := slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(scheme, s) })
+	switch {
+	case r.URL.Query().Has("access_token"), len(headers) > 1, body != "" && len(headers) > 0, known && (token == "" || strings.ContainsAny(token, " ,")):
+		return "", refuse(errInvalidRequest, "Send one access token, in the Authorization header.")
+	case body != "":
+		return body, nil
+	case known:
+		return token, nil
+	}
+	return "", &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "An access token is required."}
+}
+
+// checkSender lets a token that is bound to a key be used by the key's holder alone (RFC 9449
+// sections 7.1 and 7.2). The proof is used up whatever becomes of the request.
+func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token string, claims *accessClaims) error {
+	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == schemeDPoP
+	switch {
+	case !bound && !shown:
+		return nil
+	case !bound:
+		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is not bound to a DPoP key: send it as Authorization: Bearer."))
+	case !shown:
+		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to a DPoP key: send it as Authorization: DPoP, with a proof."))
+	}
+	c, err := s.client(r.Context(), claims.ClientID)
+	if err != nil {
+		return err
+	}
+	p, err := s.shownProof(w.Header(), r, c, token)
+	switch {
+	case err != nil:
+		return s.accessChallenged(w, r, err)
+	case p == nil:
+		return s.accessChallenge(w, r, refuse(errInvalidDPoPProof, "The DPoP header is missing."))
+	case p.Thumbprint != claims.Confirmation.JKT:
+		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to another DPoP key than the proof's."))
+	}
+	err = s.store.Apply(r.Context(), p.spent)
+	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+		err = errProofUsed
+	}
+	return s.accessChallenged(w, r, err)
+}
+
+// accessChallenged adds the challenge to an error that is the client's.
+func (s *Server) accessChallenged(w http.ResponseWriter, r *http.Request, err error) error {
+	if refused := new(Error); errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+		return s.accessChallenge(w, r, refused)
+	}
+	return err
+}
+
+// accessChallenge challenges in the scheme that the request uses (RFC 9449 section 7.1) and returns
+// the error; where that was Bearer, DPoP is offered beside it.
+func (s *Server) accessChallenge(w http.ResponseWriter, r *http.Request, e *Error) error {
+	if e.Code == errInvalidDPoPProof || e.Code == errUseDPoPNonce { // 400 at other endpoints
+		e = &Error{Status: http.StatusUnauthorized, Code: e.Code, Description: e.Description, cause: e.cause}
+	}
+	algs := `, algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
+	challenges := []string{schemeBearer + s.challengeParams(e)}
+	if schemeOf(r) == schemeDPoP {
+		challenges = []string{schemeDPoP + s.challengeParams(e) + algs}
+	} else if e.Status == http.StatusUnauthorized {
+		challenges = append(challenges, schemeDPoP+s.challengeParams(&Error{Code: errNoToken})+algs)
+	}
+	w.Header()["Www-Authenticate"] = challenges
+	return e
+}
+
+// challenge challenges for a Bearer token and returns the error.
+func (s *Server) challenge(w http.ResponseWriter, e *Error) error {
+	w.Header().Set("WWW-Authenticate", schemeBearer+s.challengeParams(e))
+	return e
+}
+
+// challengeParams are those of RFC 6750 section 3. A request without credentials gets no error code.
+func (s *Server) challengeParams(e *Error) string {
+	params := ` realm="` + s.config.Issuer + `"`
+	if e.Code != errNoToken {
+		params += `, error="` + e.Code + `", error_description="` + e.Description + `"`
+	}
+	if e.Code == errInsufficientScope {
+		params += `, scope="openid"`
+	}
+	return params
+}
