@@ -72,6 +72,9 @@ type Config struct {
 	// Signing is the ring of keys that sign tokens.
 	Signing Signing `yaml:"signing"`
 
+	// DPoP says how the proofs of keys are checked that tokens are bound to (RFC 9449).
+	DPoP DPoP `yaml:"dpop"`
+
 	// Registration lets clients register themselves (RFC 7591, OpenID Connect Dynamic Client
 	// Registration).
 	Registration Registration `yaml:"registration"`
@@ -200,6 +203,14 @@ type Signing struct {
 	// Announce is how long a new key is published before it signs, so that verifiers with a
 	// cached key set learn of it in time.
 	Announce time.Duration `yaml:"announce"`
+}
+
+// DPoP says how the proofs of keys are checked that tokens are bound to.
+type DPoP struct {
+	// RequireNonce makes clients put a nonce of this server into their proofs (RFC 9449 section 8): one
+	// can then not be made for later, and the clients' clocks do not matter. It costs a client a second
+	// request every few minutes.
+	RequireNonce bool `yaml:"require_nonce"`
 }
 
 // Registration lets clients register themselves. They always ask their users for consent.

@@ -60,6 +60,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 			RotateEvery: cfg.Signing.RotateEvery,
 			Announce:    cfg.Signing.Announce,
 		},
+		DPoP:           authz.DPoP{RequireNonce: cfg.DPoP.RequireNonce},
 		Registration:   newRegistration(&cfg.Registration),
 		Documents:      cfg.ClientIDMetadataDocuments,
 		TrustedProxies: cfg.TrustedProxies,
