@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	josejson "github.com/go-jose/go-jose/v4/json"
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
@@ -164,6 +165,39 @@ func FuzzWithParams(f *testing.F) {
 		}
 		if err == nil && !slices.Contains(got[name], value) {
 			t.Errorf("%q lacks %q=%q", answer, name, value)
+		}
+	})
+}
+
+// What a request object says are parameters as they might have come in a query, and none of those that
+// may not be in one.
+func FuzzRequestParams(f *testing.F) {
+	for _, seed := range []string{
+		`{"client_id":"spa","max_age":0,"resource":["x","y","x"],"claims":{ "a" : [1] },"login_hint":null,"iss":"spa","state":""}`, `{"scope":["openid"]}`,
+		`{"request":"x"}`, `{"request_uri":null}`, `{"max_age": 1e3 }`, `{"state":"\u0000"}`, `{"":""}`, `{"a":"\ud800"}`, `{"resource":[null]}`, `{"x":true,"x":false}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, payload string) {
+		var members map[string]josejson.RawMessage
+		if josejson.Unmarshal([]byte(payload), &members) != nil {
+			return
+		}
+		params, err := requestParams(members)
+		if err != nil {
+			if asError(err).Code != errInvalidRequestObject {
+				t.Errorf("%q: %v", payload, err)
+			}
+			return
+		}
+		again, err := parseParams(params.Encode())
+		if err != nil || again.Encode() != params.Encode() {
+			t.Errorf("%q became %q, and that %q: %v", payload, params.Encode(), again.Encode(), err)
+		}
+		for name := range params {
+			if _, said := members[name]; !said || name == "request" || name == "request_uri" || slices.Contains(ownClaims, name) {
+				t.Errorf("%q has the parameter %q", payload, name)
+			}
 		}
 	})
 }

@@ -231,19 +231,19 @@ func hostileReferences(pushed, used url.Values) []hostile {
 }
 
 // signPayload signs what may be no JSON.
-func signPayload(t *testing.T, key *authztest.Key, payload string) string {
+func signPayload(t testing.TB, key *authztest.Key, payload string) string {
 	t.Helper()
-	return signWith(t, jose.SigningKey{Algorithm: key.Alg, Key: key.Private}, key.ID, payload)
+	return signWith(t, jose.SigningKey{Algorithm: key.Alg, Key: key.Private}, map[jose.HeaderKey]any{"kid": key.ID}, payload)
 }
 
-func signSymmetric(t *testing.T, secret []byte, payload string) string {
+func signSymmetric(t testing.TB, secret []byte, payload string) string {
 	t.Helper()
-	return signWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: secret}, "signs-RS256", payload)
+	return signWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: secret}, map[jose.HeaderKey]any{"kid": "signs-RS256"}, payload)
 }
 
-func signWith(t *testing.T, key jose.SigningKey, kid, payload string) string {
+func signWith(t testing.TB, key jose.SigningKey, header map[jose.HeaderKey]any, payload string) string {
 	t.Helper()
-	signer, err := jose.NewSigner(key, (&jose.SignerOptions{}).WithHeader("kid", kid))
+	signer, err := jose.NewSigner(key, &jose.SignerOptions{ExtraHeaders: header})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -413,3 +413,26 @@ func TestRFC9101Section10_5_Metadata(t *testing.T) {
 		t.Errorf("algorithms %v", algs)
 	}
 }
+
+// FAPI 2.0 Message Signing sections 5.3 and 5.4: signed there and back.
+func TestFAPI2MessageSigningSection5_4_SignedBothWays(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.FAPI {
+			m.Profile = client.ProfileFAPI2MessageSigning
+		}
+	})
+	app, now := s.NewApp(t), time.Now().Unix()
+	claims := map[string]any{"iss": app.ClientID, "aud": s.URL, "nbf": now, "exp": now + 300, "response_mode": "jwt"}
+	for name, values := range request(app.ClientID, nil) {
+		claims[name] = values[0]
+	}
+	uri := app.Push(t, url.Values{"request": {app.Key.Sign(t, nil, claims)}})
+	answer := s.NewBrowser(t).Authorize(t, url.Values{"client_id": {app.ClientID}, "request_uri": {uri}})
+	response, alg := opened(t, s, signedResponse(t, answer.Params))
+	if code, _ := response["code"].(string); !strings.HasPrefix(code, "azc_") || response["state"] != "state of the app" || alg != "ES256" {
+		t.Errorf("%s %v", alg, response)
+	}
+	if got := redirect(t, bring(t, s.NewBrowser(t), request(app.ClientID, nil))); len(got) != 1 || got.Get("response") == "" {
+		t.Errorf("neither pushed nor signed: %v", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -475,4 +476,37 @@ func TestPushedRequestsAreSwept(t *testing.T) {
 	until(t, "the pushed requests are swept", func() bool {
 		return engine.Stats().Swept >= pushes && dumpTable(t, engine, storage.PushedRequests.Table) == 0
 	})
+}
+
+// An assertion is spent by the push that it came with, whatever becomes of the request.
+func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	app := s.NewApp(t)
+	refused := app.Authenticate(t, request(app.ClientID, url.Values{"scope": {"openid admin"}}))
+	if got := s.PostForm(t, "/par", refused, nil); !strings.Contains(got.Body, "invalid_scope") {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+	refused.Set("scope", "openid")
+	if got := s.PostForm(t, "/par", refused, nil); got.Status != http.StatusUnauthorized {
+		t.Errorf("the assertion of a refused push works again: %d %s", got.Status, got.Body)
+	}
+	form := app.Authenticate(t, request(app.ClientID, nil))
+	var created, unauthorized atomic.Int32
+	var racers sync.WaitGroup
+	for range 64 {
+		racers.Go(func() {
+			switch got := sendTo(s, "/par", "", "", form); got.Code {
+			case http.StatusCreated:
+				created.Add(1)
+			case http.StatusUnauthorized:
+				unauthorized.Add(1)
+			default:
+				t.Errorf("%d %s", got.Code, got.Body)
+			}
+		})
+	}
+	racers.Wait()
+	if created.Load() != 1 || unauthorized.Load() != 63 {
+		t.Errorf("%d pushed, %d refused", created.Load(), unauthorized.Load())
+	}
 }
