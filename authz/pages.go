@@ -128,12 +128,12 @@ func (v *visit) client() *templates.Client {
 	c := v.request.client
 	return &templates.Client{
 		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
-		PublishedBy: publisher(c, v.request.redirectURI),
+		Unknown: c.Source != client.Configured, PublishedBy: publisher(c, v.request.redirectURI),
 	}
 }
 
 // publisher is the host that vouches for a client which the operator doesn't know: that of its
-// document, or else the one that gets its tokens.
+// document, or else the one that gets its tokens. Tokens of a device go to no host.
 func publisher(c *client.Client, redirectURI string) string {
 	uri := redirectURI
 	switch c.Source {

@@ -25,7 +25,7 @@ var (
 		{Type: "Payment", Resource: "Bank API", Fields: []DetailField{{"Amount", "EUR 123.50"}, {"Creditor", "Merchant A\nBerlin"}, {"Note", strings.Repeat("ab", 300)}}},
 		{Type: "account_information"},
 	}
-	unknownClient = Client{Name: "Orders", RedirectURI: "http://127.0.0.1/cb", LogoURI: "https://cdn.example.com/logo.png", PublishedBy: "apps.example.org"}
+	unknownClient = Client{Name: "Orders", RedirectURI: "http://127.0.0.1/cb", LogoURI: "https://cdn.example.com/logo.png", Unknown: true, PublishedBy: "apps.example.org"}
 	someTime      = time.Date(2026, time.March, 4, 15, 4, 5, 0, time.UTC)
 )
 

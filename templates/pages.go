@@ -21,9 +21,10 @@ type Client struct {
 	PolicyURI   string // http or https; others are not shown
 	TosURI      string // http or https; others are not shown
 
-	// PublishedBy is the host that vouches for an app which registered itself: that of its client ID
-	// metadata document, or of its redirect URI. Empty: the operator knows the app. Others are called
-	// unknown: their name and logo could be anybody's.
+	// Unknown tells that the operator has not named the app: it registered itself, and its name and
+	// logo could be anybody's. PublishedBy is then the host that vouches for it: that of its client ID
+	// metadata document, or of its redirect URI; empty if there is none.
+	Unknown     bool
 	PublishedBy string
 }
 

@@ -132,6 +132,8 @@ func TestUnknownClient(t *testing.T) {
 			t.Errorf("%s: the logo is missing", name)
 		}
 	}
+	d := draw(t, r, "en", DeviceConfirm{Client: Client{Name: "Orders", Unknown: true}})
+	element(t, d.id("unknown-client"), "Acme doesn’t know this app, and nobody vouches for it. It says that its name is Orders.")
 	for _, name := range []string{"consent", "device"} {
 		if d := draw(t, r, "en", pages[name]); d.has("unknown-client") || !strings.Contains(d.source, someClient.LogoURI) {
 			t.Errorf("%s: a known app is called unknown, or its logo is missing", name)
