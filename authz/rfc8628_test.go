@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
@@ -656,6 +658,47 @@ func TestRFC8628_StorageFailure(t *testing.T) {
 	store.broken.Store(false)
 	approve(t, b, d)
 	if got := poll(t, s, d); got.Status != 200 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A device's tokens are bound to its key as others are (RFC 9449 section 5), and a proof that fails
+// costs the device nothing.
+func TestRFC8628_DPoP(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	d, key := s.NewDevice(t, nil), authztest.NewKey(t, jose.ES256)
+	approve(t, s.NewBrowser(t), d)
+	if got := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), "garbage"); got.Error != "invalid_dpop_proof" {
+		t.Errorf("garbage for a proof: %+v", got)
+	}
+	tokens := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), tokenProof(t, s, key))
+	if tokens.Status != 200 || tokens.TokenType != "DPoP" || jktOf(t, tokens.AccessToken) == "" {
+		t.Fatalf("%+v", tokens)
+	}
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 400 {
+		t.Errorf("refresh without the key: %+v", got)
+	}
+	if got := provenToken(t, s, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken), tokenProof(t, s, key)); got.Status != 200 {
+		t.Errorf("refresh with the key: %+v", got)
+	}
+}
+
+// A device whose client registered itself is called unknown, and no host vouches for it: its tokens go
+// to no redirect URI.
+func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	registered := register(t, s, map[string]any{
+		"client_name": "Orders", "token_endpoint_auth_method": "none", "grant_types": []string{client.GrantDeviceCode}, "redirect_uris": []string{},
+	})
+	d := s.NewDevice(t, url.Values{"client_id": {registered.text("client_id")}, "scope": {"openid"}})
+	b := signedIn(t, s)
+	page := get(t, b, d.VerificationURIComplete)
+	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || !page.Has("consent-allow") {
+		t.Errorf("%.1000s", page.Body)
+	}
+	approve(t, b, d)
+	form := authztest.DeviceForm(d.Code)
+	if got := s.Token(t, registered.text("client_id"), "", form); got.Status != 200 || got.IDToken == "" {
 		t.Errorf("%+v", got)
 	}
 }
