@@ -126,25 +126,25 @@ func (v *visit) client() *templates.Client {
 		return nil
 	}
 	c := v.request.client
-	return &templates.Client{
+	shown := &templates.Client{
 		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
-		Unknown: c.Source != client.Configured, PublishedBy: publisher(c, v.request.redirectURI),
 	}
+	if c.Source != client.Configured {
+		shown.Unknown, shown.PublishedBy = true, publisher(c, v.request.redirectURI)
+	}
+	return shown
 }
 
 // publisher is the host that vouches for a client which the operator doesn't know: that of its
-// document, or else the one that gets its tokens. Tokens of a device go to no host.
+// document, or the web site that gets its codes. It is "" if nobody does.
 func publisher(c *client.Client, redirectURI string) string {
 	uri := redirectURI
-	switch c.Source {
-	case client.Configured:
-		return ""
-	case client.Document:
+	if c.Source == client.Document {
 		uri = c.ID
 	}
 	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
-		return uri // of a private-use scheme
+	if err != nil || (u.Scheme != "https" && c.Source != client.Document) {
+		return ""
 	}
 	return u.Host
 }

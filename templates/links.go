@@ -72,12 +72,15 @@ func foreignOrigin(s string) string {
 	if u == nil || !plainHost.MatchString(u.Host) {
 		return ""
 	}
-	ip := net.ParseIP(u.Hostname())
-	loopback := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme == "http" && !loopback {
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // redirectHost is where a redirect URI leads, in the fewest words that tell one app from another:

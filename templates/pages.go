@@ -28,6 +28,16 @@ type Client struct {
 	PublishedBy string
 }
 
+// OnDevice tells whether the user is sent back to an app on this device, and not to the web: any of
+// the apps there could be the one that asks (RFC 8252 section 8.6).
+func (c Client) OnDevice() bool {
+	if c.RedirectURI == "" {
+		return false
+	}
+	u := webURL(c.RedirectURI)
+	return u == nil || isLoopback(u.Hostname())
+}
+
 // Logo is the URL of the logo, or "" if there is none to be shown.
 func (c Client) Logo() string { return foreignLink(c.LogoURI) }
 

@@ -127,7 +127,7 @@ func TestUnknownClient(t *testing.T) {
 	r, pages := newRenderer(t, Branding{Name: "Acme"}), everyPage()
 	for _, name := range []string{"consent, unknown client", "device, unknown client"} {
 		d := draw(t, r, "en", pages[name])
-		element(t, d.id("unknown-client"), "Acme doesn’t know this app. It says that its name is Orders. It is published by apps.example.org.")
+		element(t, d.id("unknown-client"), "Acme doesn’t know this app. It says that its name is Orders. It is published by apps.example.org. It runs on this device: go on only if you have just started it yourself.")
 		if !strings.Contains(d.source, unknownClient.LogoURI) {
 			t.Errorf("%s: the logo is missing", name)
 		}
