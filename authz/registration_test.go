@@ -2,12 +2,22 @@ package authz_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
@@ -102,4 +112,64 @@ func register(t testing.TB, s *authztest.Server, metadata map[string]any) reply 
 		t.Fatalf("register: %d %s", answer.status, answer.body)
 	}
 	return answer
+}
+
+// site answers every path with what stands there, and counts.
+type site struct {
+	*httptest.Server
+	fetches atomic.Int64
+}
+
+func newSite(t testing.TB, pages map[string]string) *site {
+	t.Helper()
+	s := new(site)
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fetches.Add(1)
+		page, ok := pages[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write([]byte(page))
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// newKey returns a key pair of a client, and the JWK Set that it publishes.
+func newKey(t testing.TB) (private *ecdsa.PrivateKey, set json.RawMessage) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err = json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private, set
+}
+
+// signedJWT signs claims.
+func signedJWT(t testing.TB, private *ecdsa.PrivateKey, claims any) string {
+	t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: "k"}}, (&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jwt.Signed(signer).Claims(claims).Serialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// withAssertion adds to a token request what private_key_jwt proves.
+func withAssertion(t testing.TB, form url.Values, private *ecdsa.PrivateKey, id, issuer string) url.Values {
+	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+	form.Set("client_assertion", signedJWT(t, private, map[string]any{
+		"iss": id, "sub": id, "aud": issuer, "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(),
+	}))
+	return form
 }

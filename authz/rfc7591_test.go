@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -358,5 +359,50 @@ func ageClient(t *testing.T, s *authztest.Server, id string, by time.Duration) {
 	expires := record.CreatedAt.Add(720 * time.Hour)
 	if err := s.Store.Apply(t.Context(), storage.Clients.Put(id, record, storage.At(version), expires)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// RFC 7591 section 2.3.
+func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
+	trusted, set := newKey(t)
+	foreign, _ := newKey(t)
+	directory := newSite(t, map[string]string{"/jwks": string(set)})
+	c := openRegistration()
+	c.Registration.SoftwareStatementIssuers = map[string]string{"https://directory.example": directory.URL + "/jwks", "https://down.example": directory.URL + "/none"}
+	s := authztest.Start(t, c, nil)
+	claims := func(change map[string]any) map[string]any {
+		claims := map[string]any{
+			"iss": "https://directory.example", "iat": time.Now().Unix(), "software_id": "orders-app", "client_name": "Orders, as approved",
+			"redirect_uris": []string{authztest.RedirectURI}, "scope": "openid", "client_id": "mine",
+		}
+		for name, value := range change {
+			claims[name] = value
+		}
+		return claims
+	}
+	statement := signedJWT(t, trusted, claims(nil))
+	client := register(t, s, webClient(map[string]any{
+		"software_statement": statement, "client_name": "Something else", "redirect_uris": []string{"https://evil.example/"}, "scope": "openid orders.read", "contacts": []string{"me"},
+	}))
+	if client.text("client_name") != "Orders, as approved" || client.text("scope") != "openid" || client.text("software_id") != "orders-app" || client.text("client_id") == "mine" ||
+		client.text("software_statement") != statement || fmt.Sprint(client.member["redirect_uris"]) != "["+authztest.RedirectURI+"]" || fmt.Sprint(client.member["contacts"]) != "[me]" {
+		t.Errorf("the statement does not win: %s", client.body)
+	}
+	for name, row := range map[string]struct{ statement, code string }{
+		"foreign key":       {signedJWT(t, foreign, claims(nil)), "invalid_software_statement"},
+		"foreign issuer":    {signedJWT(t, foreign, claims(map[string]any{"iss": "https://evil.example"})), "unapproved_software_statement"},
+		"no issuer":         {signedJWT(t, trusted, claims(map[string]any{"iss": nil})), "unapproved_software_statement"},
+		"expired":           {signedJWT(t, trusted, claims(map[string]any{"exp": time.Now().Add(-time.Second).Unix()})), "invalid_software_statement"},
+		"not yet":           {signedJWT(t, trusted, claims(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()})), "invalid_software_statement"},
+		"not a JWT":         {"a.b.c", "invalid_software_statement"},
+		"unsigned":          {"eyJhbGciOiJub25lIn0.e30.", "invalid_software_statement"},
+		"another signature": {statement[:len(statement)-20] + "AAAA" + statement[len(statement)-16:], "invalid_software_statement"},
+		"claims misshapen":  {signedJWT(t, trusted, claims(map[string]any{"redirect_uris": "x"})), "invalid_client_metadata"},
+		"claims unsafe":     {signedJWT(t, trusted, claims(map[string]any{"redirect_uris": []string{"javascript:alert(1)"}})), "invalid_redirect_uri"},
+		"keys not there":    {signedJWT(t, trusted, claims(map[string]any{"iss": "https://down.example"})), "temporarily_unavailable"},
+	} {
+		if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(map[string]any{"software_statement": row.statement})); got.text("error") != row.code {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
 	}
 }

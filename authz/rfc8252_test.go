@@ -55,3 +55,23 @@ func TestRFC8252Section7_RedirectURIsOfNativeApps(t *testing.T) {
 		}
 	}
 }
+
+// RFC 8252 section 8.6: an application on the user's device can't be told from another that uses its
+// client_id, so the user is asked every time; a web application's consent is remembered.
+func TestRFC8252Section8_6_ConsentEveryTime(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	for uri, wants := range map[string]string{"http://127.0.0.1/cb": "consent_required", "com.example.app:/cb": "consent_required", authztest.RedirectURI: ""} {
+		id := register(t, s, webClient(map[string]any{"redirect_uris": []string{uri}})).text("client_id")
+		b := s.NewBrowser(t)
+		_, challenge := authztest.PKCE()
+		params := authztest.AuthorizationParams(id, challenge)
+		params.Set("redirect_uri", uri)
+		if got := b.Authorize(t, params); !got.Params.Has("code") {
+			t.Fatalf("%s: %s", uri, got)
+		}
+		params.Set("prompt", "none")
+		if got := b.Authorize(t, params); got.Params.Get("error") != wants {
+			t.Errorf("%s: %s, want %q", uri, got, wants)
+		}
+	}
+}
