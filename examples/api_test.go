@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 )
@@ -27,7 +29,7 @@ func TestAPIs(t *testing.T) {
 	env := []string{"ISSUER=" + server.URL, "AUDIENCE=" + authztest.API, "ORIGINS=" + origin}
 
 	t.Run("go", func(t *testing.T) {
-		run(t, start(t, ".", append(env, "LISTEN=127.0.0.1:0"), buildGo(t, "api-go")), tests)
+		run(t, start(t, ".", append(env, "LISTEN=127.0.0.1:0"), buildGo(t, "api-go")), append(tests, boundTests(t, server)...))
 	})
 	t.Run("node", func(t *testing.T) {
 		run(t, start(t, "api-node", append(env, "PORT=0"), node(t, "api-node"), "main.mjs"), tests)
@@ -39,6 +41,7 @@ func apiTests(t *testing.T, server *authztest.Server) []apiTest {
 	signIn := func(scope string) authztest.Tokens {
 		return server.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}})
 	}
+	bound := boundToken(t, server, authztest.NewKey(t, jose.ES256))
 	reader, writer := signIn("openid orders.read"), signIn("openid orders.write")
 	worker := server.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
 	other := authztest.Start(t, authz.Config{}, nil).SignIn(t, authztest.SPA, "", nil)
@@ -53,6 +56,7 @@ func apiTests(t *testing.T, server *authztest.Server) []apiTest {
 		{"unsigned", "GET", "/orders", bearer(unsigned), 401, `error="invalid_token"`},
 		{"an ID token", "GET", "/orders", bearer(reader.IDToken), 401, `error="invalid_token"`},
 		{"another issuer's", "GET", "/orders", bearer(other.AccessToken), 401, `error="invalid_token"`},
+		{"bound to a key, and copied", "GET", "/orders", bearer(bound), 401, `error="invalid_token"`},
 		{"other scope", "GET", "/orders", bearer(writer.AccessToken), 403, `scope="orders.read"`},
 		{"no write scope", "POST", "/orders", bearer(reader.AccessToken), 403, `error="insufficient_scope"`},
 		{"no role", "GET", "/admin", bearer(worker.AccessToken), 403, `error="insufficient_scope"`},
@@ -67,6 +71,41 @@ func apiTests(t *testing.T, server *authztest.Server) []apiTest {
 			"Origin", origin, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization",
 		}, 204, ""},
 	}
+}
+
+// boundTests are for an API that checks proofs of possession (RFC 9449).
+func boundTests(t *testing.T, server *authztest.Server) []apiTest {
+	t.Helper()
+	key, thief := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
+	token := boundToken(t, server, key)
+	dpop := func(key *authztest.Key, path string) []string {
+		return []string{"Authorization", "DPoP " + token, "DPoP", key.Proof(t, "GET", authztest.API+path, token, "")}
+	}
+	once := dpop(key, "/orders")
+	return []apiTest{
+		{"proof", "GET", "/orders", once, 200, ""},
+		{"proof, again", "GET", "/orders", once, 401, `error="invalid_dpop_proof"`},
+		{"proof for another route", "GET", "/orders", dpop(key, "/admin"), 401, `error="invalid_dpop_proof"`},
+		{"proof by a thief", "GET", "/orders", dpop(thief, "/orders"), 401, `error="invalid_token"`},
+		{"no proof", "GET", "/orders", []string{"Authorization", "DPoP " + token}, 401, `error="invalid_dpop_proof"`},
+		{"preflight with a proof", "OPTIONS", "/orders", []string{
+			"Origin", origin, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "authorization,dpop",
+		}, 204, ""},
+	}
+}
+
+// boundToken is an access token of Alice's that is bound to a key.
+func boundToken(t *testing.T, server *authztest.Server, key *authztest.Key) string {
+	t.Helper()
+	code, verifier := server.NewBrowser(t).Code(t, authztest.SPA, nil)
+	form := authztest.CodeForm(code, verifier)
+	form.Set("client_id", authztest.SPA)
+	var tokens authztest.Tokens
+	server.PostForm(t, "/token", form, http.Header{"Dpop": {key.Proof(t, "POST", server.URL+"/token", "", "")}}).JSON(t, &tokens)
+	if tokens.TokenType != "DPoP" {
+		t.Fatalf("%+v", tokens)
+	}
+	return tokens.AccessToken
 }
 
 func run(t *testing.T, api string, tests []apiTest) {

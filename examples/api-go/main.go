@@ -49,7 +49,7 @@ func newHandler(v *bearer.Verifier, origins []string) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
 		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "DPoP"},
 		ExposedHeaders: []string{"WWW-Authenticate"},
 	}).Handler(mux)
 }

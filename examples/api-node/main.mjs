@@ -36,11 +36,19 @@ class Refusal extends Error {
   }
 }
 
-// authenticate returns the claims of the access token (RFC 9068 section 4). The algorithms are listed,
-// so that neither "none" nor an HMAC with a public key as its secret counts; typ keeps ID tokens out.
+// authenticate returns the claims of the access token. One that is bound to a key (cnf) is only good
+// with a proof of that key (RFC 9449), which is not looked for here: to take it would undo the binding.
 async function authenticate(request) {
   const [, token] = /^Bearer +([\w.~+/-]+=*)$/i.exec(request.headers.authorization ?? "") ?? [];
   if (!token) throw new Refusal(401, "unauthorized"); // no attempt to authenticate: no error in the challenge
+  const payload = await verified(token);
+  if (payload.cnf) throw new Refusal(401, "invalid_token", "the token is bound to a key, which is not checked here");
+  return payload;
+}
+
+// verified follows RFC 9068 section 4. The algorithms are listed, so that neither "none" nor an HMAC
+// with a public key as its secret counts; typ keeps ID tokens out.
+async function verified(token) {
   try {
     const { payload } = await jwtVerify(token, keys, {
       issuer: ISSUER, audience: AUDIENCE, typ: "at+jwt", algorithms: ["RS256", "PS256", "ES256", "EdDSA"],
