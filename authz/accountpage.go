@@ -1,11 +1,15 @@
 package authz
 
 import (
+	"context"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -46,10 +50,6 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	if err := s.sessions.Touch(r.Context(), signedIn); err != nil {
 		return err
 	}
-	consents, err := storage.Consents.Scan(r.Context(), s.store, user.ID+"/", "", maxApps)
-	if err != nil {
-		return err
-	}
 	p := templates.Account{
 		User: shownUser(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
 		Action: s.url("/account"), LogoutAction: s.url("/logout"), Hidden: map[string]string{"confirm": "yes"},
@@ -57,28 +57,78 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	if c := s.connector(signedIn.Connector); c != nil {
 		p.Connector = c.Name()
 	}
+	if p.Sessions, err = s.shownSessions(r.Context(), signedIn, user); err != nil {
+		return err
+	}
+	if p.Apps, err = s.shownApps(r.Context(), user); err != nil {
+		return err
+	}
+	s.render(w, r, http.StatusOK, p)
+	return nil
+}
+
+// shownSessions are the browsers that the user is signed in with: this one, then the others as they
+// were last used.
+func (s *Server) shownSessions(ctx context.Context, current *session.Session, user *storage.User) ([]templates.Session, error) {
+	sessions, err := s.sessions.OfUser(ctx, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	shown := []templates.Session{{ID: current.ID, StartedAt: current.CreatedAt, LastActiveAt: current.LastActive, Current: true}}
+	for _, other := range sessions {
+		if other.ID != current.ID && other.BelongsTo(user) {
+			shown = append(shown, templates.Session{ID: other.ID, StartedAt: other.CreatedAt, LastActiveAt: other.LastActive})
+		}
+	}
+	slices.SortFunc(shown[1:], func(a, b templates.Session) int { return b.LastActiveAt.Compare(a.LastActiveAt) })
+	return shown, nil
+}
+
+// shownApps are the apps that the user has allowed something, and those of the operator's own that
+// can be opened from here.
+func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates.App, error) {
+	consents, err := storage.Consents.Scan(ctx, s.store, user.ID+"/", "", maxApps)
+	if err != nil {
+		return nil, err
+	}
+	var apps []templates.App
+	listed := map[string]bool{}
 	for _, entry := range consents {
 		if !inForce(entry.Value) {
 			continue
 		}
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
-		c, err := s.clientAtHand(r.Context(), id)
+		c, err := s.clientAtHand(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if c != nil {
-			app.Name = c.Name
+			app.Name, app.OpenURL = c.Name, s.openURL(c)
 		}
 		app.Scopes = s.shownScopes(entry.Value.Permissions)
-		p.Apps = append(p.Apps, app)
+		apps, listed[id] = append(apps, app), true
 	}
-	s.render(w, r, http.StatusOK, p)
-	return nil
+	s.config.Clients.Each(func(c *client.Client) {
+		if c.FirstParty && c.InitiateLoginURI != "" && !listed[c.ID] {
+			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.openURL(c)})
+		}
+	})
+	slices.SortStableFunc(apps, func(a, b templates.App) int { return strings.Compare(a.Name, b.Name) })
+	return apps, nil
 }
 
-// withdrawConsent takes an app's access back.
-func (s *Server) withdrawConsent(w http.ResponseWriter, r *http.Request) error {
+// openURL starts a login at a client (OpenID Connect Core section 4), "" if that is not offered. It
+// names the issuer and not the user: the client asks who that is, as it always does.
+func (s *Server) openURL(c *client.Client) string {
+	if c.InitiateLoginURI == "" {
+		return ""
+	}
+	return withParams(c.InitiateLoginURI, "", url.Values{"iss": {s.config.Issuer}})
+}
+
+// accountAction takes an app's access back, or ends sessions.
+func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
 	form, err := formParams(w, r)
 	if err != nil {
 		return err
@@ -87,12 +137,47 @@ func (s *Server) withdrawConsent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if user != nil && form.Has("revoke") {
-		if err := s.withdraw(r.Context(), user.ID, form.Get("revoke")); err != nil {
-			return err
-		}
+	switch {
+	case user == nil:
+	case form.Get("sign-out-everywhere") == "yes":
+		return s.everywhere(w, r, user)
+	case form.Has("end"):
+		err = s.endOther(r.Context(), user, form.Get("end"))
+	case form.Has("revoke"):
+		err = s.withdraw(r.Context(), user.ID, form.Get("revoke"))
+	}
+	if err != nil {
+		return err
 	}
 	http.Redirect(w, r, s.url("/account"), http.StatusSeeOther)
+	return nil
+}
+
+// endOther ends one of the user's own sessions.
+func (s *Server) endOther(ctx context.Context, user *storage.User, sid string) error {
+	other, err := s.sessions.LoadByID(ctx, sid)
+	if err != nil || other == nil || other.UserID != user.ID {
+		return err
+	}
+	_, err = s.endSession(ctx, sid)
+	return err
+}
+
+// everywhere signs the user out of this browser and all others.
+func (s *Server) everywhere(w http.ResponseWriter, r *http.Request, user *storage.User) error {
+	here, err := s.sessions.Load(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	if err := s.signOutEverywhere(r.Context(), user.ID); err != nil {
+		return err
+	}
+	s.sessions.Forget(w)
+	frames, err := s.logoutFrames(r.Context(), here)
+	if err != nil {
+		return err
+	}
+	s.render(w, r, http.StatusOK, templates.LoggedOut{Frames: frames})
 	return nil
 }
 

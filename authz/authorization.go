@@ -247,14 +247,14 @@ func (s *Server) checkHint(a *authorization) error {
 	if hint == "" {
 		return nil
 	}
-	subject, clientID, err := s.hintedSubject(hint)
-	if err == nil && clientID != a.client.ID {
+	hinted, err := s.readHint(hint)
+	if err == nil && hinted.Audience != a.client.ID {
 		err = errors.New("made for another client")
 	}
 	if err != nil {
 		return refuse(errInvalidRequest, "The id_token_hint is not an ID token of this server for this client.").because(err)
 	}
-	return a.mustBe(subject)
+	return a.mustBe(hinted.Subject)
 }
 
 func (s *Server) checkResources(a *authorization) error {

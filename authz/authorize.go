@@ -87,9 +87,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		http.Redirect(w, r, s.pageURL(step.page, s.seal(f)), http.StatusSeeOther)
 		return nil
 	}
-	if touch, ok := s.sessions.TouchWrite(signedIn, a.now, !a.prompts("none")); ok {
-		a.writes = append(a.writes, touch)
-	}
+	a.writes = append(a.writes, s.useSession(signedIn, a)...)
 	a.granted = a.grantedBy(user, signedIn)
 	event := observe.Event(ctx)
 	event.SetSubject(user.ID)
@@ -112,6 +110,19 @@ func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session)
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
 		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
 	}
+}
+
+// useSession are the writes that record the user's activity, and a client that wants to hear of the
+// session's end.
+func (s *Server) useSession(signedIn *session.Session, a *authorization) []storage.Write {
+	byUser := !a.prompts("none")
+	if a.client.Logout.Wanted() {
+		return s.sessions.JoinWrites(signedIn, a.client.ID, a.now, byUser)
+	}
+	if touch, ok := s.sessions.TouchWrite(signedIn, a.now, byUser); ok {
+		return []storage.Write{touch}
+	}
+	return nil
 }
 
 // step is what stands between a request and its code; a zero step is nothing.

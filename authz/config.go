@@ -108,6 +108,8 @@ type Sessions struct {
 	// Beacon: only what the user does counts as activity, that is our pages and
 	// POST /session/activity. Otherwise a token refresh counts too.
 	Beacon bool
+	// EndOffline: logging out ends the offline grants too that came from the session.
+	EndOffline bool
 }
 
 // Signing says how tokens are signed unless a resource or client asks for something else.

@@ -87,6 +87,11 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	if err := s.openGrant(ctx, x, code.GrantID, code.Authorization, code.CreatedAt); err != nil {
 		return err
 	}
+	// Offline access outlives the session, but does not begin after it: the client would sign in a user
+	// of whose logout it has been told already.
+	if _, err := s.liveSession(ctx, code.SessionID, x.user); err != nil {
+		return grantEnded(err)
+	}
 	x.nonce = code.Nonce
 	used := *code
 	used.Used = true

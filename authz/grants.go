@@ -50,10 +50,8 @@ func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *st
 		x.scopes = s.resources.scopesFor(x.scopes, x.resources)
 	}
 	user, browser, err := s.owner(ctx, grant)
-	if gone := new(ownerGone); errors.As(err, &gone) {
-		return refuse(errInvalidGrant, "The user's consent, session or account has ended.").because(err)
-	} else if err != nil {
-		return err
+	if err != nil {
+		return grantEnded(err)
 	}
 	x.user = user
 	if browser != nil {
@@ -97,22 +95,36 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 		return nil, nil, &ownerGone{"the consent was withdrawn"}
 	}
 	if grant.Offline {
-		return user, nil, nil
+		return user, nil, s.loggedOut(ctx, grant)
 	}
-	browser, err := s.sessions.LoadByID(ctx, grant.SessionID)
+	browser, err := s.liveSession(ctx, grant.SessionID, user)
+	return user, browser, err
+}
+
+// liveSession returns a browser session of the user's. The error is *ownerGone if it has ended.
+func (s *Server) liveSession(ctx context.Context, sid string, user *storage.User) (*session.Session, error) {
+	browser, err := s.sessions.LoadByID(ctx, sid)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if browser == nil || !browser.BelongsTo(user) {
-		return nil, nil, &ownerGone{"the browser session has ended"}
+		return nil, &ownerGone{"the browser session has ended"}
 	}
-	return user, browser, nil
+	return browser, nil
 }
 
 // ownerGone tells why a grant is no longer backed.
 type ownerGone struct{ reason string }
 
 func (e *ownerGone) Error() string { return e.reason }
+
+// grantEnded is the answer to a client whose grant is no longer backed; other errors stay what they are.
+func grantEnded(err error) error {
+	if gone := new(ownerGone); errors.As(err, &gone) {
+		return refuse(errInvalidGrant, "The user's consent, session or account has ended.").because(err)
+	}
+	return err
+}
 
 // revokeGrant marks a grant, and with it every token of its family, as revoked. The write is made
 // although the request is refused. A grant that is gone or revoked already needs nothing.

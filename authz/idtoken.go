@@ -59,26 +59,29 @@ func atHash(alg jose.SignatureAlgorithm, accessToken string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// hintedSubject returns the subject of an id_token_hint and the client that it was made for (OpenID
-// Connect Core section 3.1.2.1). The token may have expired and its key may have been rotated, but
-// it must be an ID token of ours.
-func (s *Server) hintedSubject(hint string) (subject, clientID string, err error) {
-	verified, err := s.keys.Verify(hint)
+// idTokenHint is what an ID token says that comes back as an id_token_hint.
+type idTokenHint struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	Audience string `json:"aud"`
+	Session  string `json:"sid"`
+	Expires  int64  `json:"exp"`       // signed userinfo has none
+	ClientID string `json:"client_id"` // only access tokens have one
+}
+
+// readHint reads an id_token_hint (OpenID Connect Core section 3.1.2.1). The token may have expired and
+// its key may have been rotated, but it must be an ID token of ours.
+func (s *Server) readHint(token string) (*idTokenHint, error) {
+	verified, err := s.keys.Verify(token)
 	if err != nil {
-		return "", "", err
+		return nil, err
 	}
-	var claims struct {
-		Issuer   string `json:"iss"`
-		Subject  string `json:"sub"`
-		Audience string `json:"aud"`
-		Expires  int64  `json:"exp"`       // signed userinfo has none
-		ClientID string `json:"client_id"` // only access tokens have one
+	hint := new(idTokenHint)
+	if err := json.Unmarshal(verified.Payload, hint); err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(verified.Payload, &claims); err != nil {
-		return "", "", err
+	if verified.Type != keys.TypeJWT || hint.ClientID != "" || hint.Issuer != s.config.Issuer || hint.Audience == "" || hint.Subject == "" || hint.Expires == 0 {
+		return nil, errors.New("not an ID token of this server")
 	}
-	if verified.Type != keys.TypeJWT || claims.ClientID != "" || claims.Issuer != s.config.Issuer || claims.Audience == "" || claims.Subject == "" || claims.Expires == 0 {
-		return "", "", errors.New("not an ID token of this server")
-	}
-	return claims.Subject, claims.Audience, nil
+	return hint, nil
 }

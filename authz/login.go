@@ -158,6 +158,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 	if err != nil {
 		return err
 	}
+	s.outbox.Wake() // another user's session may have ended
 	event := observe.Event(r.Context())
 	event.SetSubject(user.ID)
 	event.SetLogin(method, observe.LoginSuccess)

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -11,35 +12,73 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// logoutRequest is RP-Initiated Logout 1.0 section 2, as far as it can be believed.
+// errLogoutURIMismatch is what an operator finds in the log when an app is not returned to.
+const errLogoutURIMismatch = "post_logout_redirect_uri_mismatch"
+
+// logoutRequest is RP-Initiated Logout 1.0 section 2, as far as it can be believed. logout_hint is not
+// looked at: a browser has one session here, so there is nothing to choose.
 type logoutRequest struct {
-	client   *client.Client // nil: unknown who asks
-	subject  string         // of the id_token_hint; empty: none that is valid
-	backURI  string         // registered for the client; empty: nowhere to go
-	state    string
+	params   url.Values
+	client   *client.Client // who asks; nil: unknown
+	hint     *idTokenHint   // nil: none, or none that is valid
+	problem  *Error         // what is wrong with the request; nil: nothing
 	signedIn *session.Session
 	user     *storage.User
 }
 
-// newLogoutRequest believes an id_token_hint only if it is ours, and a post_logout_redirect_uri only
-// if the client of that hint has registered it.
-func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (*logoutRequest, error) {
-	l := &logoutRequest{state: params.Get("state")}
-	if hint := params.Get("id_token_hint"); hint != "" {
-		subject, audience, err := s.hintedSubject(hint)
-		if err == nil && (!params.Has("client_id") || params.Get("client_id") == audience) {
-			if l.client, err = s.client(r.Context(), audience); err != nil {
-				return nil, err
-			}
-			l.subject = subject
+// newLogoutRequest checks a request. What is wrong with it does not fail it: the user is asked, and
+// sent nowhere afterwards (section 4).
+func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logoutRequest, err error) {
+	l = &logoutRequest{params: params}
+	if l.signedIn, l.user, err = s.signedIn(r.Context(), r); err != nil {
+		return nil, err
+	}
+	err = s.checkLogout(r, l)
+	if err != nil && !errors.As(err, &l.problem) {
+		return nil, err
+	}
+	event := observe.Event(r.Context())
+	if l.client != nil {
+		event.SetClient(l.client.ID)
+	}
+	if l.problem != nil {
+		event.SetError(l.problem.Code, l.problem)
+	}
+	return l, nil
+}
+
+// checkLogout finds out who asks, by an ID token or else a client_id, and whether that client may be
+// returned to where it says. It believes an ID token of ours, expired or not.
+func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
+	clientID := l.params.Get("client_id")
+	if token := l.params.Get("id_token_hint"); token != "" {
+		hint, err := s.readHint(token)
+		if err != nil {
+			return refuse(errInvalidRequest, "The id_token_hint is not an ID token of this server.").because(err)
+		}
+		if clientID != "" && clientID != hint.Audience {
+			return refuse(errInvalidRequest, "The id_token_hint was made for another client than the client_id.")
+		}
+		l.hint, clientID = hint, hint.Audience
+	}
+	if clientID != "" {
+		if l.client, err = s.client(r.Context(), clientID); err != nil {
+			return err
+		}
+		if l.client == nil {
+			return errUnknownClient
 		}
 	}
-	if back := params.Get("post_logout_redirect_uri"); l.client != nil && l.client.MatchPostLogoutRedirectURI(back) {
-		l.backURI = back
+	back := l.params.Get("post_logout_redirect_uri")
+	switch {
+	case back == "":
+		return nil
+	case l.client == nil:
+		return refuse(errInvalidRequest, "A post_logout_redirect_uri needs an id_token_hint.")
+	case !l.client.MatchPostLogoutRedirectURI(back):
+		return refuse(errLogoutURIMismatch, "The post_logout_redirect_uri is not registered for this client.")
 	}
-	var err error
-	l.signedIn, l.user, err = s.signedIn(r.Context(), r)
-	return l, err
+	return nil
 }
 
 // logout takes POST: the confirmation of our own page, or a client's request (section 2 demands both
@@ -59,11 +98,11 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.endSession(w, r, l)
+	return s.logOut(w, r, l)
 }
 
-// logoutPage asks before it ends the session, unless the client shows an ID token of the user who is
-// signed in.
+// logoutPage asks before it ends the session, unless the client shows the ID token that it got in this
+// very session (section 2).
 func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	params, err := queryParams(r)
 	if err != nil {
@@ -73,47 +112,68 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l.user == nil || (l.client != nil && l.subject == s.subject(l.client, l.user.ID)) {
-		return s.endSession(w, r, l)
+	if l.user == nil || s.ownRequest(l) {
+		return s.logOut(w, r, l)
 	}
 	hidden := map[string]string{"confirm": "yes"}
-	for _, name := range []string{"id_token_hint", "post_logout_redirect_uri", "client_id", "state"} {
+	for _, name := range []string{"id_token_hint", "post_logout_redirect_uri", "client_id", "state", "ui_locales"} {
 		if params.Has(name) {
 			hidden[name] = params.Get(name)
 		}
 	}
-	s.render(w, r, http.StatusOK, templates.LogoutConfirm{
+	p := templates.LogoutConfirm{
 		UILocales: params.Get("ui_locales"), Client: l.shownClient(), Action: s.url("/logout"), Hidden: hidden,
 		User: shownUser(l.user), CancelURL: s.url("/account"),
+	}
+	if s.config.Dev {
+		p.Detail = l.explain()
+	}
+	s.render(w, r, http.StatusOK, p)
+	return nil
+}
+
+// ownRequest tells whether a request needs no question: its ID token is of this session and user, and
+// nothing about it is wrong.
+func (s *Server) ownRequest(l *logoutRequest) bool {
+	return l.problem == nil && l.hint != nil &&
+		l.hint.Subject == s.subject(l.client, l.user.ID) && l.hint.Session == s.sid(l.client, l.signedIn.ID)
+}
+
+// logOut ends the browser's session, has other apps end theirs, and goes back to the client.
+func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
+	ended, err := s.endOwnSession(w, r)
+	if err != nil {
+		return err
+	}
+	frames, err := s.logoutFrames(r.Context(), ended)
+	if err != nil {
+		return err
+	}
+	target, mayReturn := l.target()
+	if mayReturn && len(frames) == 0 {
+		http.Redirect(w, r, target, http.StatusSeeOther)
+		return nil
+	}
+	s.render(w, r, http.StatusOK, templates.LoggedOut{
+		UILocales: l.params.Get("ui_locales"), Client: l.shownClient(), BackURL: target, Frames: frames, Return: mayReturn,
 	})
 	return nil
 }
 
-// endSession ends the browser's session, and with it every online refresh token.
-func (s *Server) endSession(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
-	if l.user != nil {
-		observe.Event(r.Context()).SetSubject(l.user.ID)
+// target is where a link back leads, "" for nowhere, and whether the browser may be sent there without
+// a click. It may to a registered URI of a client that shows an ID token (section 3): a client_id alone
+// could be anybody's. The state comes back as it was sent.
+func (l *logoutRequest) target() (uri string, mayReturn bool) {
+	back := l.params.Get("post_logout_redirect_uri")
+	switch {
+	case l.client == nil:
+		return "", false
+	case back == "" || l.problem != nil:
+		return l.client.ClientURI, false
+	case l.params.Has("state"):
+		back = withParams(back, "", url.Values{"state": l.params["state"]})
 	}
-	if l.signedIn != nil {
-		if _, err := s.sessions.End(r.Context(), l.signedIn.ID); err != nil {
-			return err
-		}
-	}
-	s.sessions.Forget(w)
-	if l.backURI == "" {
-		s.render(w, r, http.StatusOK, templates.LoggedOut{Client: l.shownClient(), BackURL: l.clientURI()})
-		return nil
-	}
-	back := url.Values{}
-	if l.state != "" {
-		back.Set("state", l.state)
-	}
-	target := l.backURI
-	if len(back) > 0 {
-		target = withParams(target, "", back)
-	}
-	http.Redirect(w, r, target, http.StatusSeeOther)
-	return nil
+	return back, l.hint != nil
 }
 
 func (l *logoutRequest) shownClient() *templates.Client {
@@ -123,9 +183,17 @@ func (l *logoutRequest) shownClient() *templates.Client {
 	return &templates.Client{Name: l.client.Name}
 }
 
-func (l *logoutRequest) clientURI() string {
-	if l.client == nil {
-		return ""
+// explain is what a developer must know whose users are asked, or not sent back.
+func (l *logoutRequest) explain() *templates.ErrorDetail {
+	if l.problem == nil {
+		return nil
 	}
-	return l.client.ClientURI
+	detail := &templates.ErrorDetail{Explanation: l.problem.Description}
+	if back := l.params.Get("post_logout_redirect_uri"); l.problem.Code == errLogoutURIMismatch {
+		detail.Parameter, detail.Received = "post_logout_redirect_uri", back
+		detail.Registered = l.client.PostLogoutRedirectURIs
+		detail.Nearest = client.Nearest(l.client.PostLogoutRedirectURIs, back)
+		detail.Fix = "clients:\n  - client_id: " + yamlString(l.client.ID) + "\n    post_logout_redirect_uris: [" + yamlString(back) + "]"
+	}
+	return detail
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/templates"
 )
@@ -99,7 +100,7 @@ func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {
 		detail.Parameter, detail.Received = "redirect_uri", a.params.Get("redirect_uri")
 		detail.Registered = a.client.RedirectURIs
 		if detail.Received != "" {
-			detail.Nearest = a.client.NearestRedirectURI(detail.Received)
+			detail.Nearest = client.Nearest(a.client.RedirectURIs, detail.Received)
 			detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    redirect_uris: [" + yamlString(detail.Received) + "]"
 		}
 	}

@@ -62,7 +62,7 @@ func (s *Server) routeTable() []route {
 		{"select_account", "/select-account", methods{get: s.selectAccountPage, post: s.selectAccount}, page},
 		{"consent", "/consent", methods{get: s.consentPage, post: s.consent}, page},
 		{"logout", "/logout", methods{get: s.logoutPage, post: s.logout}, entry},
-		{"account", "/account", methods{get: s.accountPage, post: s.withdrawConsent}, page},
+		{"account", "/account", methods{get: s.accountPage, post: s.accountAction}, page},
 		{"home", "/", methods{get: s.home}, page},
 
 		{"livez", "/livez", methods{get: plain(s.health.Live)}, probe},

@@ -26,8 +26,10 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/ory/fosite"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
@@ -62,6 +64,7 @@ type Server struct {
 	sessions   *session.Sessions
 	connectors []connect.Connector
 	outbound   *outbound.Client
+	outbox     *backchannel.Outbox
 	clientKeys *client.Keys
 	pages      *templates.Renderer
 	limits     *throttle.Buckets // of what anybody may do
@@ -100,6 +103,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	for _, step := range []func(context.Context) error{
 		s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
+		s.openOutbox,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -136,6 +140,7 @@ func (s *Server) openAccounts(ctx context.Context) error {
 		Max:            s.config.Sessions.Max,
 		RememberMe:     s.config.Sessions.RememberMe,
 		ActivityBeacon: s.config.Sessions.Beacon,
+		Ended:          s.sessionEnded,
 	})
 	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
 	if len(differ) > 0 {
@@ -196,8 +201,25 @@ func (s *Server) openObserver(context.Context) (err error) {
 	return err
 }
 
-// Run rotates signing keys until ctx ends. A server answers without it, but never changes its keys.
-func (s *Server) Run(ctx context.Context) error { return s.keys.Run(ctx) }
+// openOutbox has a client of its own: nobody else waits for relying parties that are slow.
+func (s *Server) openOutbox(context.Context) error {
+	caller, err := outbound.New(s.config.Outbound)
+	s.outbox = backchannel.New(backchannel.Config{
+		Store: s.store, Client: caller, Observer: s.observer, Logger: s.logger,
+		Host: s.logoutHost, Address: s.logoutAddress, Sign: s.logoutToken,
+	})
+	return err
+}
+
+// Run does what no request does, until ctx ends: it rotates signing keys, ends the sessions that are
+// over, and tells clients of it. A server answers without it.
+func (s *Server) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.keys.Run(ctx) })
+	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
+	group.Go(func() error { return s.outbox.Run(ctx) })
+	return group.Wait()
+}
 
 // Drain makes the readiness probe fail, so that no new traffic is sent.
 func (s *Server) Drain() { s.health.SetDraining() }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/authz/client"
 )
 
 const online = "openid orders.read" // no offline_access: tokens live and die with the session
@@ -58,89 +57,6 @@ func session(t *testing.T, s *authztest.Server, method, path, token string) (sta
 		t.Fatal(err)
 	}
 	return response.StatusCode, state
-}
-
-func TestLogoutEndsOnlineTokens(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	b, tokens := onlineTokens(t, s)
-	code, verifier := b.Code(t, authztest.SPA, nil)
-	offline := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-
-	page := get(t, b, s.URL+"/logout")
-	if !page.Has("logout-confirm") {
-		t.Fatalf("no confirmation: %.300s", page.Body)
-	}
-	done := b.Do(t, page.Submit(t, "logout-confirm", nil))
-	if done.Status != 200 || !strings.Contains(done.Body, "You are logged out") {
-		t.Fatalf("%d %.300s", done.Status, done.Body)
-	}
-	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
-		t.Errorf("online refresh after logout: %+v", got)
-	}
-	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
-		t.Errorf("userinfo with an online token after logout: %d", status)
-	}
-	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(offline.RefreshToken)); got.Status != 200 {
-		t.Errorf("offline refresh after logout: %+v", got)
-	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
-		t.Errorf("silent sign-in after logout: %v", got)
-	}
-}
-
-// RP-Initiated Logout 1.0 sections 2 and 3.
-func TestRPInitiatedLogout(t *testing.T) {
-	const back = "https://app.example.com/bye"
-	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{back} })
-	type row struct {
-		name, hint, uri string
-		status          int
-		location        string
-	}
-	b, tokens := onlineTokens(t, s)
-	parts := strings.Split(tokens.IDToken, ".")
-	for _, r := range []row{
-		{"without a hint", "", back, 200, ""},
-		{"with an unsigned hint", parts[0] + "." + parts[1] + ".", back, 200, ""},
-		{"with an access token as hint", tokens.AccessToken, back, 200, ""},
-	} {
-		page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {r.hint}, "post_logout_redirect_uri": {r.uri}}.Encode())
-		if page.Status != r.status || page.Header.Get("Location") != r.location || !page.Has("logout-confirm") {
-			t.Errorf("%s: %d %s", r.name, page.Status, page.Header.Get("Location"))
-		}
-	}
-	for _, uri := range []string{back + "/", back + "?x=y", "https://evil.example/bye", "javascript:alert(1)"} {
-		b, tokens := onlineTokens(t, s)
-		page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {uri}}.Encode())
-		if page.Status != 200 || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "You are logged out") {
-			t.Errorf("to %s: %d %s", uri, page.Status, page.Header.Get("Location"))
-		}
-	}
-	page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"s&t"}}.Encode())
-	if page.Status != 303 || page.Header.Get("Location") != back+"?state=s%26t" {
-		t.Errorf("%d %s", page.Status, page.Header.Get("Location"))
-	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
-		t.Errorf("still signed in: %v", got)
-	}
-}
-
-// A foreign site must not be able to log anybody out without a question.
-func TestLogoutFromAnotherSite(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	request, err := http.NewRequest(http.MethodPost, s.URL+"/logout", strings.NewReader("confirm=yes"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Origin", "https://evil.example")
-	if page := get(t, b, b.Do(t, request).Header.Get("Location")); !page.Has("logout-confirm") {
-		t.Errorf("%d %.300s", page.Status, page.Body)
-	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("code") == "" {
-		t.Errorf("logged out: %v", got)
-	}
 }
 
 // With activity: refresh, a refresh keeps the session alive; without any it ends after the idle limit.

@@ -193,7 +193,8 @@ type LogoutConfirm struct {
 	Action    string
 	Hidden    map[string]string
 	User      User
-	CancelURL string // empty: no way back is offered
+	CancelURL string       // empty: no way back is offered
+	Detail    *ErrorDetail // development only: why the client is not believed
 }
 
 // LoggedOut says "You are logged out", and has other apps log the user out in their frames (OpenID
@@ -213,7 +214,8 @@ type LoggedOut struct {
 
 // Account shows users what the server knows and lets them take access back.
 //
-// Buttons revoke-{client_id} send revoke={client_id} to Action; links open-{client_id}; button
+// Buttons revoke-{client_id} send revoke={client_id} to Action; links open-{client_id}; buttons
+// end-{session id} send end={session id} to Action; button
 // sign-out-everywhere, below a disclosure that asks first, sends sign-out-everywhere=yes to Action;
 // button logout posts to LogoutAction.
 type Account struct {
@@ -238,6 +240,7 @@ type Claim struct {
 
 // Session is one browser that the user is signed in with.
 type Session struct {
+	ID           string // is no secret
 	StartedAt    time.Time
 	LastActiveAt time.Time
 	Current      bool // the browser that shows the page

@@ -9,6 +9,7 @@ package authztest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
@@ -91,7 +92,21 @@ func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Serve
 	listener.Config.Handler = server
 	listener.Start()
 	t.Cleanup(listener.Close)
+	run(t, server)
 	return &Server{Server: server, URL: c.Issuer, Store: c.Store, Secret: c.Secret}
+}
+
+// run does what the server does by itself, until the test ends.
+func run(t testing.TB, server *authz.Server) {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("run authorization server: %v", err)
+		}
+	})
 }
 
 func openStore(t testing.TB) storage.Store {

@@ -34,6 +34,9 @@ type Config struct {
 	Observer *observe.Observer
 	Logger   *slog.Logger
 
+	// Host returns where a client will probably be called, so that no host takes all there is; "" if
+	// nothing is known of it. It waits for nothing but the store.
+	Host func(ctx context.Context, clientID string) (string, error)
 	// Address returns the backchannel_logout_uri of a client, "" if it has none (any more).
 	Address func(ctx context.Context, clientID string) (string, error)
 	// Sign returns the logout token, with the jti given (section 2.4).

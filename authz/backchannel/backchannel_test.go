@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -86,6 +87,13 @@ func newReplica(t *testing.T, store storage.Store, change func(*Config)) *fixtur
 	}
 	c := Config{
 		Store: store, Client: newClient(t, outbound.Config{AllowPrivateNetworks: loopback}), Observer: observer, Logger: logger,
+		Host: func(_ context.Context, clientID string) (string, error) {
+			u, err := url.Parse(clientID)
+			if err != nil {
+				return "", nil
+			}
+			return u.Host, nil
+		},
 		Address: func(_ context.Context, clientID string) (string, error) {
 			if strings.HasPrefix(clientID, "http") {
 				return clientID, nil

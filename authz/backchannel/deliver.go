@@ -19,7 +19,7 @@ import (
 const maxRetry = time.Hour
 
 // deliver makes one attempt, and deletes the record if there is to be no other.
-func (o *Outbox) deliver(ctx context.Context, e storage.Entry[storage.Logout], address string) answer {
+func (o *Outbox) deliver(ctx context.Context, e storage.Entry[storage.Logout]) answer {
 	key, err := o.claim(ctx, e)
 	if lost := new(storage.ConflictError); errors.As(err, &lost) { // to another replica
 		return nothing
@@ -27,10 +27,7 @@ func (o *Outbox) deliver(ctx context.Context, e storage.Entry[storage.Logout], a
 		o.config.Logger.Error("logout token cannot be claimed", "error", err)
 		return nothing
 	}
-	said, outcome, cause := nothing, observe.LogoutUnwanted, error(nil)
-	if address != "" {
-		said, outcome, cause = o.call(ctx, e, address)
-	}
+	said, outcome, cause := o.call(ctx, e)
 	if outcome == observe.LogoutFailed && time.Since(e.Value.EndedAt) >= o.config.GiveUpAfter {
 		outcome = observe.LogoutGivenUp
 	}
@@ -64,7 +61,14 @@ func backOff(first time.Duration, attempts int) time.Duration {
 // call signs and sends the token (Back-Channel Logout 1.0 section 2.5), and reads the answer (section
 // 2.8): 200, for which some frameworks send 204, or 400, by which the client says that it will do
 // nothing. Other answers may be from whoever stands before it, and to have changed the next time.
-func (o *Outbox) call(ctx context.Context, e storage.Entry[storage.Logout], address string) (answer, string, error) {
+func (o *Outbox) call(ctx context.Context, e storage.Entry[storage.Logout]) (answer, string, error) {
+	address, err := o.config.Address(ctx, e.Value.ClientID)
+	switch {
+	case err != nil:
+		return nothing, observe.LogoutFailed, fmt.Errorf("find client: %w", err)
+	case address == "":
+		return nothing, observe.LogoutUnwanted, nil
+	}
 	token, err := o.config.Sign(ctx, e.Value, jtiOf(e.Key))
 	if err != nil {
 		return nothing, observe.LogoutFailed, fmt.Errorf("sign logout token: %w", err)

@@ -2,8 +2,6 @@ package backchannel
 
 import (
 	"maps"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 )
@@ -96,13 +94,4 @@ func (p *places) leave(name, jti string, a answer) {
 	maps.DeleteFunc(p.hosts, func(_ string, h *host) bool {
 		return h.running == 0 && (h.failures == 0 || time.Since(h.until) > forgetAfter)
 	})
-}
-
-// hostOf is what shares places: a host with its port.
-func hostOf(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
-	}
-	return strings.ToLower(u.Host)
 }

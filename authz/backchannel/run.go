@@ -55,7 +55,7 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 func (o *Outbox) pass(ctx context.Context) (next time.Duration, stuck int, err error) {
 	now := time.Now()
 	next = pollEvery
-	addresses := map[string]string{} // of clients, each asked once
+	hosts := map[string]string{} // of clients, each asked once
 	for after := ""; ; {
 		page, err := storage.Logouts.Scan(ctx, o.config.Store, "", after, pageSize)
 		if err != nil {
@@ -66,14 +66,14 @@ func (o *Outbox) pass(ctx context.Context) (next time.Duration, stuck int, err e
 			if err != nil || due.After(now) {
 				return min(next, due.Sub(now)), stuck, err
 			}
-			address, known := addresses[e.Value.ClientID]
+			host, known := hosts[e.Value.ClientID]
 			if !known {
-				if address, err = o.config.Address(ctx, e.Value.ClientID); err != nil {
+				if host, err = o.config.Host(ctx, e.Value.ClientID); err != nil {
 					return next, stuck, err
 				}
-				addresses[e.Value.ClientID] = address
+				hosts[e.Value.ClientID] = host
 			}
-			switch wait := o.begin(ctx, e, address, now); {
+			switch wait := o.begin(ctx, e, host, now); {
 			case wait == forAnyPlace:
 				return next, stuck, nil
 			case wait > 0:
@@ -90,14 +90,13 @@ func (o *Outbox) pass(ctx context.Context) (next time.Duration, stuck int, err e
 
 // begin delivers in the background. It returns 0, or why not: how long to wait for the host, or
 // forAnyPlace. A record that is under way already needs nothing.
-func (o *Outbox) begin(ctx context.Context, e storage.Entry[storage.Logout], address string, now time.Time) time.Duration {
-	host := hostOf(address)
+func (o *Outbox) begin(ctx context.Context, e storage.Entry[storage.Logout], host string, now time.Time) time.Duration {
 	if wait := o.places.enter(host, jtiOf(e.Key), now); wait != 0 {
 		return max(wait, 0)
 	}
 	o.running.Go(func() {
 		// What has begun ends, even if the server stops: the token may be on its way.
-		answered := o.deliver(context.WithoutCancel(ctx), e, address)
+		answered := o.deliver(context.WithoutCancel(ctx), e)
 		o.places.leave(host, jtiOf(e.Key), answered)
 		o.Wake()
 	})

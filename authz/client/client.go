@@ -123,6 +123,9 @@ type Logout struct {
 	FrontChannelSession bool   // frontchannel_logout_session_required
 }
 
+// Wanted tells whether the client wants to hear of it at all.
+func (l Logout) Wanted() bool { return l.BackChannelURI != "" || l.FrontChannelURI != "" }
+
 // Client is a checked client. It is never changed once made.
 type Client struct {
 	Metadata

@@ -105,10 +105,10 @@ func cutPort(raw, schemeHost string) (rest string, ok bool) {
 	return rest, true
 }
 
-// NearestRedirectURI returns the registered URI that differs least from raw, to explain a mismatch.
-func (c *Client) NearestRedirectURI(raw string) string {
+// Nearest returns the registered URI that differs least from raw, to explain a mismatch.
+func Nearest(registered []string, raw string) string {
 	best, bestDistance := "", -1
-	for _, reg := range c.RedirectURIs {
+	for _, reg := range registered {
 		if d := distance(reg, raw); bestDistance < 0 || d < bestDistance {
 			best, bestDistance = reg, d
 		}

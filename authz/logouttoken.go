@@ -1,0 +1,124 @@
+package authz
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+	// logoutTokenLifetime is for the call that brings it: each attempt signs anew.
+	logoutTokenLifetime = 2 * time.Minute
+)
+
+// logoutToken signs a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4), as the ID
+// tokens of its client are signed. It has no nonce, so that it can't pass for one of those.
+func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string) (string, error) {
+	c, err := s.client(ctx, l.ClientID)
+	if err != nil {
+		return "", err
+	}
+	if c == nil {
+		return "", errors.New("the client is gone")
+	}
+	now := s.now()
+	claims := map[string]any{
+		"iss":    s.config.Issuer,
+		"sub":    s.subject(c, l.UserID),
+		"aud":    c.ID,
+		"iat":    now.Unix(),
+		"exp":    now.Add(logoutTokenLifetime).Unix(),
+		"jti":    jti,
+		"events": map[string]any{logoutEvent: struct{}{}},
+	}
+	if l.Session != "" {
+		claims["sid"] = s.sid(c, l.Session)
+	}
+	return s.keys.Sign(jose.SignatureAlgorithm(cmp.Or(c.IDTokenAlg, string(s.config.Signing.Alg))), keys.TypeLogoutToken, claims)
+}
+
+// logoutHost is the host of logoutAddress, or of the document that names it, if that is not at hand.
+func (s *Server) logoutHost(ctx context.Context, clientID string) (string, error) {
+	c, err := s.clientAtHand(ctx, clientID)
+	if err != nil {
+		return "", err
+	}
+	address := clientID
+	if c != nil {
+		address = c.Logout.BackChannelURI
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", nil
+	}
+	return strings.ToLower(u.Host), nil
+}
+
+// logoutAddress is where a client wants its logout tokens; "" for nowhere.
+func (s *Server) logoutAddress(ctx context.Context, clientID string) (string, error) {
+	c, err := s.client(ctx, clientID)
+	if err != nil || c == nil {
+		return "", err
+	}
+	return c.Logout.BackChannelURI, nil
+}
+
+// sessionEnded is what is written when a session ends.
+func (s *Server) sessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
+	return s.logoutWrites(ctx, []*session.Session{ended}, false)
+}
+
+// logoutWrites are the logout tokens for the clients of sessions, to be delivered at once: one for each
+// session, with its sid, or, if these are all sessions of one user, one without a sid for clients that
+// do not insist on it (backchannel_logout_session_required).
+func (s *Server) logoutWrites(ctx context.Context, ended []*session.Session, all bool) ([]storage.Write, error) {
+	var writes []storage.Write
+	told := map[string]bool{} // without a sid
+	for _, e := range ended {
+		for _, id := range e.Clients {
+			c, err := s.clientAtHand(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if told[id] || (c != nil && c.Logout.BackChannelURI == "") {
+				continue // one that is not at hand will be asked when its token is sent
+			}
+			l := storage.Logout{ClientID: id, UserID: e.UserID, Session: e.ID, EndedAt: s.now()}
+			if all && c != nil && !c.Logout.BackChannelSession {
+				l.Session, told[id] = "", true
+			}
+			writes = append(writes, s.outbox.Write(l))
+		}
+	}
+	return writes, nil
+}
+
+// logoutFrames are the URLs by which the clients of a session that has ended log their user out in
+// this browser (OpenID Connect Front-Channel Logout 1.0 section 3). ended may be nil.
+func (s *Server) logoutFrames(ctx context.Context, ended *session.Session) ([]string, error) {
+	if ended == nil {
+		return nil, nil
+	}
+	var frames []string
+	for _, id := range ended.Clients {
+		c, err := s.clientAtHand(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil && c.Logout.FrontChannelURI != "" {
+			params := url.Values{"iss": {s.config.Issuer}, "sid": {s.sid(c, ended.ID)}}
+			frames = append(frames, withParams(c.Logout.FrontChannelURI, "", params))
+		}
+	}
+	return frames, nil
+}

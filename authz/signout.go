@@ -1,0 +1,116 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// Every end of a session tells the clients that want to hear of it:
+//
+//	/logout, /account, another user signs in, a limit -> sessions (Config.Ended) --+
+//	signOutEverywhere ---------------------------------------------------------- outbox, in one Apply
+//	/logout, signOutEverywhere also -> logoutFrames, in the browser itself
+
+// markLogout is the purpose of the mark of a session that its user has ended.
+const markLogout = "logout/"
+
+// endOwnSession ends the session of this browser, whatever has become of its user, and returns it as it
+// was, nil if there was none.
+func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
+	current, err := s.sessions.Load(r.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	if current != nil {
+		observe.Event(r.Context()).SetSubject(current.UserID)
+		if current, err = s.endSession(r.Context(), current.ID); err != nil {
+			return nil, err
+		}
+	}
+	s.sessions.Forget(w)
+	return current, nil
+}
+
+// endSession ends a session because its user wants it, and with it every online grant. With
+// sessions.end_offline its offline grants end too: a mark that outlives them says so.
+func (s *Server) endSession(ctx context.Context, sid string) (*session.Session, error) {
+	var also []storage.Write
+	if s.config.Sessions.EndOffline {
+		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(s.longestGrant())))
+	}
+	ended, err := s.sessions.End(ctx, sid, also...)
+	s.outbox.Wake()
+	return ended, err
+}
+
+// longestGrant is how long a grant may live.
+func (s *Server) longestGrant() time.Duration {
+	longest := s.config.Lifetimes.RefreshToken
+	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
+	return longest
+}
+
+// loggedOut returns the error *ownerGone if a user has logged out of the session that an offline grant
+// came from, and the operator wants that to end it.
+func (s *Server) loggedOut(ctx context.Context, grant *storage.Grant) error {
+	if !s.config.Sessions.EndOffline {
+		return nil
+	}
+	_, _, err := storage.Marks.Get(ctx, s.store, markLogout+hashToken(grant.SessionID))
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &ownerGone{"the user has logged out"}
+}
+
+// signOutEverywhere ends all that a user has: every session, and every grant, offline ones too. Each
+// client of any of the sessions is told once, without a sid: it is to end all that it has of the user
+// (Back-Channel Logout 1.0 section 2.4).
+func (s *Server) signOutEverywhere(ctx context.Context, userID string) error {
+	if err := raced(func() error { return s.endEverything(ctx, userID) }); err != nil {
+		return err
+	}
+	s.outbox.Wake()
+	// A request that was under way may have got a grant since that time was taken. No other can: the
+	// sessions are gone. So the time is taken again.
+	return raced(func() error {
+		user, version, err := storage.Users.Get(ctx, s.store, userID)
+		if err != nil {
+			return err
+		}
+		user.SignedOutAt = s.now()
+		return s.store.Apply(ctx, storage.Users.Put(userID, user, storage.At(version), time.Time{}))
+	})
+}
+
+func (s *Server) endEverything(ctx context.Context, userID string) error {
+	user, version, err := storage.Users.Get(ctx, s.store, userID)
+	if err != nil {
+		return err
+	}
+	sessions, err := s.sessions.OfUser(ctx, userID)
+	if err != nil {
+		return err
+	}
+	user.Epoch++
+	user.SignedOutAt = s.now()
+	writes := []storage.Write{storage.Users.Put(userID, user, storage.At(version), time.Time{})}
+	for _, ended := range sessions {
+		writes = append(writes, s.sessions.DropWrites(ended)...)
+	}
+	told, err := s.logoutWrites(ctx, sessions, true)
+	if err != nil {
+		return err
+	}
+	return s.store.Apply(ctx, append(writes, told...)...)
+}
