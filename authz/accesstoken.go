@@ -66,7 +66,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 
 		Confirmation:         x.confirmation,
 		Actor:                x.actor,
-		AuthorizationDetails: x.details,
+		AuthorizationDetails: encodeDetails(x.details),
 	}
 	if len(claims.Audience) == 0 {
 		claims.Audience = []string{s.url("/userinfo")}

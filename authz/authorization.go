@@ -34,6 +34,7 @@ type authorization struct {
 	acr       []string // the sign-in must have one of these classes; empty: any
 	scopes    []string
 	resources []string
+	details   []detail
 	claims    requestedClaims
 
 	now     time.Time
@@ -88,7 +89,7 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 // sign-in, and those of what the client shall get.
 func (s *Server) checkRequest(a *authorization) error {
 	for _, check := range []func(*authorization) error{
-		checkOpenID, s.checkACR, s.checkResources,
+		checkOpenID, s.checkACR, s.checkDetails, s.checkResources,
 	} {
 		if err := check(a); err != nil {
 			return err
@@ -263,7 +264,13 @@ func (s *Server) checkResources(a *authorization) error {
 			return refuse(errInvalidTarget, "A resource is not an absolute URI without fragment.")
 		}
 	}
+	asked := s.resources.askedFor(a.params["resource"], a.details, a.client.Resources)
 	var err error
-	a.resources, err = s.resources.choose(a.client.Resources, a.params["resource"], a.scopes)
+	a.resources, err = s.resources.choose(a.client.Resources, asked, a.scopes)
+	return err
+}
+
+func (s *Server) checkDetails(a *authorization) (err error) {
+	a.details, err = s.parseDetails(a.client, a.params, a.params["resource"])
 	return err
 }

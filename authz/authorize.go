@@ -105,7 +105,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
 	return storage.Authorization{
 		ClientID: a.client.ID, UserID: user.ID, SessionID: signedIn.ID,
-		Scopes: a.scopes, Resources: a.resources,
+		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: encodeDetails(a.details),
 		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
 		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
@@ -163,13 +163,14 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 
 // agreed tells whether the consent page can be left out.
 func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
-	if a.prompts("consent") {
+	switch {
+	case a.prompts("consent"):
 		return f.Consented == user.ID, nil
-	}
-	if a.client.FirstParty {
+	case a.client.FirstParty:
 		return true, nil
-	}
-	if a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:") {
+	case len(a.details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
+		return f.Consented == user.ID, nil
+	case a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:"):
 		return f.Consented == user.ID, nil // RFC 8252 section 8.6: any app on the device could be asking
 	}
 	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)

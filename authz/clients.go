@@ -49,6 +49,7 @@ func (s *Server) offer(source client.Source) *client.Offer {
 		AuthMethods: []string{client.AuthNone, client.AuthPrivateKeyJWT}, // there is no way to agree on a secret
 		Scopes:      s.config.Registration.Scopes,
 		Resources:   s.config.Registration.Resources,
+		DetailTypes: s.resources.detailTypes(s.config.Registration.Resources),
 		Dev:         s.config.Dev,
 		CheckURL:    s.outbound.CheckURL,
 	}

@@ -29,6 +29,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		User:            shownUser(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		Scopes:          s.shownScopes(s.permissions(v.request)),
+		Details:         s.shownDetails(v.request.details, v.request.resources),
 	})
 	return nil
 }

@@ -27,7 +27,7 @@ const deviceInterval = 5 // seconds
 
 // deviceParams are what a device may ask for: what an authorization request has, as far as it means
 // something without a redirect. Others are ignored (RFC 6749 section 3.1).
-var deviceParams = []string{"scope", "resource", "acr_values", "max_age", "claims", "login_hint", "ui_locales"}
+var deviceParams = []string{"scope", "resource", "authorization_details", "acr_values", "max_age", "claims", "login_hint", "ui_locales"}
 
 // The limits of codes that nobody has used yet: anybody who knows the id of a public client can ask
 // for one, and each is kept for its lifetime.

@@ -51,7 +51,9 @@ func (s *Server) discoveryDocument() []byte {
 		algs[i] = string(alg)
 	}
 	scopes := append([]string(nil), userScopes...)
+	var resources []string
 	for _, r := range s.resources {
+		resources = append(resources, r.URI)
 		scopes = append(scopes, r.Scopes...)
 	}
 	methods, authAlgs := s.provingMethods(), client.SigningAlgs
@@ -107,6 +109,9 @@ func (s *Server) discoveryDocument() []byte {
 	}
 	if s.config.Documents {
 		document["client_id_metadata_document_supported"] = true
+	}
+	if types := s.resources.detailTypes(resources); len(types) > 0 { // RFC 9396 section 10
+		document["authorization_details_types_supported"] = types
 	}
 	body, err := json.Marshal(document)
 	if err != nil { // strings and booleans always encode

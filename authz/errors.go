@@ -12,8 +12,9 @@ import (
 )
 
 // Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707
-// section 2, RFC 9101 section 7, OpenID Connect Core section 3.1.2.6 and its Unmet Authentication
-// Requirements section 2. errRedirectURIMismatch is ours, for people: it never gets to a client.
+// section 2, RFC 9101 section 7, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6 and its Unmet
+// Authentication Requirements section 2. errRedirectURIMismatch is ours, for people: it never gets to
+// a client.
 const (
 	errAccessDenied            = "access_denied"
 	errAuthorizationPending    = "authorization_pending"
@@ -25,6 +26,7 @@ const (
 	errInvalidClientMetadata   = client.ErrInvalidMetadata
 	errInvalidClient           = "invalid_client"
 	errInvalidDPoPProof        = "invalid_dpop_proof"
+	errInvalidDetails          = "invalid_authorization_details"
 	errInvalidGrant            = "invalid_grant"
 	errInvalidRequest          = "invalid_request"
 	errInvalidRequestObject    = "invalid_request_object"

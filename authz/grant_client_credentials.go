@@ -23,7 +23,11 @@ func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form ur
 			x.scopes = s.resources.scopesFor(x.scopes, form["resource"])
 		}
 	}
+	asked := form["resource"]
 	var err error
-	x.resources, err = s.resources.choose(x.client.Resources, form["resource"], x.scopes)
+	if x.details, err = s.parseDetails(x.client, form, asked); err != nil {
+		return err
+	}
+	x.resources, err = s.resources.choose(x.client.Resources, s.resources.askedFor(asked, x.details, x.client.Resources), x.scopes)
 	return err
 }

@@ -43,11 +43,14 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 // activity where refreshes do (sessions.activity).
 func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
 	x.grantID, x.grant = id, grant
-	x.actor, x.details = grant.Actor, grant.AuthorizationDetails
 	x.resources = both(grant.Resources, x.client.Resources)
 	x.scopes = both(grant.Scopes, x.client.Scopes)
 	if len(x.resources) < len(grant.Resources) {
 		x.scopes = s.resources.scopesFor(x.scopes, x.resources)
+	}
+	var err error
+	if x.details, err = grantedDetails(grant.AuthorizationDetails); err != nil {
+		return err
 	}
 	user, browser, err := s.owner(ctx, grant)
 	if err != nil {

@@ -20,6 +20,8 @@ type Resource struct {
 	Scopes    []string
 	TokenType string                  // empty: TokenTypeAT
 	Alg       jose.SignatureAlgorithm // empty: the server's default
+
+	DetailTypes []DetailType // the types of authorization_details that it understands
 }
 
 // resourceSet is every resource that the server knows.

@@ -109,7 +109,7 @@ type exchange struct {
 
 	confirmation storage.Confirmation // what the access token is bound to
 	actor        json.RawMessage      // RFC 8693 section 4.1
-	details      json.RawMessage      // RFC 9396, of this access token
+	details      []detail             // RFC 9396, of this access token
 
 	refreshToken string          // to answer with; empty: none
 	writes       []storage.Write // made if the request succeeds
@@ -149,7 +149,10 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	if err := h.redeem(ctx, x, r.GetRequestForm()); err != nil {
 		return err
 	}
-	return h.server.narrowResource(x, r.GetRequestForm())
+	if err := h.server.narrowResource(x, r.GetRequestForm()); err != nil {
+		return err
+	}
+	return h.server.narrowDetails(x, r.GetRequestForm())
 }
 
 func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
@@ -203,6 +206,9 @@ func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessR
 	response.SetScopes(x.scopes)
 	if x.refreshToken != "" {
 		response.SetExtra("refresh_token", x.refreshToken)
+	}
+	if details := encodeDetails(x.details); details != nil { // RFC 9396 section 7
+		response.SetExtra("authorization_details", json.RawMessage(details))
 	}
 	if x.user != nil && slices.Contains(x.scopes, "openid") {
 		idToken, err := s.newIDToken(x, accessToken)

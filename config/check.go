@@ -274,4 +274,9 @@ func (l *loader) checkResourceEntry(r *Resource, path string) {
 		}
 		return checkScope(s)
 	})
+	types := path + ".authorization_details_types"
+	l.checkRequired(reflect.ValueOf(r.AuthorizationDetailsTypes), types)
+	for i := range r.AuthorizationDetailsTypes {
+		l.checkDetailType(&r.AuthorizationDetailsTypes[i], element(types, i))
+	}
 }

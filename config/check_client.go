@@ -27,6 +27,7 @@ func (l *loader) checkClient(c *Client, path string) {
 	l.checkClientURIs(c, path)
 	l.checkClientScopes(c, path)
 	l.checkTokenExchange(c, path)
+	l.checkClientDetails(c, path)
 	l.checkClientTimes(c, path)
 	l.checkProfile(c, path)
 }
@@ -117,7 +118,6 @@ func (l *loader) checkTokenExchange(c *Client, path string) {
 		}
 		return nil
 	})
-	l.checkEach(path+".authorization_details_types", c.AuthorizationDetailsTypes, checkNotEmpty)
 	l.checkEach(path+".default_acr_values", c.DefaultACRValues, func(s string) *problem {
 		if s != strings.Join(strings.Fields(s), "") {
 			return problemf("write one value in each entry", "has a space, which separates values")

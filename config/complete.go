@@ -86,6 +86,10 @@ func (l *loader) completeResource(r *Resource, path string) {
 	fill(l, path+".name", &r.Name, r.Resource)
 	fill(l, path+".token_type", &r.TokenType, "at+jwt")
 	fill(l, path+".alg", &r.Alg, l.cfg.Signing.Alg)
+	for i := range r.AuthorizationDetailsTypes {
+		t := &r.AuthorizationDetailsTypes[i]
+		fill(l, element(path+".authorization_details_types", i)+".name", &t.Name, t.Type)
+	}
 }
 
 // preset is what Client.Preset fills in.

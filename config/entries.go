@@ -18,6 +18,26 @@ type Resource struct {
 
 	// Alg signs this API's tokens. Default: signing.alg.
 	Alg string `yaml:"alg" enum:"RS256,ES256,PS256,EdDSA"`
+
+	// AuthorizationDetailsTypes are what clients may ask for in more detail than a scope has (RFC
+	// 9396). A client names those that it uses in its own authorization_details_types.
+	AuthorizationDetailsTypes []DetailType `yaml:"authorization_details_types"`
+}
+
+// DetailType is a type of authorization_details (RFC 9396 section 2).
+type DetailType struct {
+	// Type is its identifier, as requests have it.
+	Type string `yaml:"type" required:"true"`
+
+	// Name is what the consent page calls it. Default: the type.
+	Name string `yaml:"name"`
+
+	// Fields are the members that an object of this type may have, beside those that all types share:
+	// type, locations, actions, datatypes, identifier and privileges.
+	Fields []string `yaml:"fields"`
+
+	// Required are the members that it must have.
+	Required []string `yaml:"required"`
 }
 
 // User is a local account. Its claims have the names of OpenID Connect Core section 5.1.

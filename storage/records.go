@@ -192,11 +192,10 @@ type Grant struct {
 	Authorization
 	Offline bool `json:"offline,omitempty"` // offline_access: outlives the browser session
 	// Confirmation binds the refresh tokens; it is zero where the client proves itself at each refresh.
-	Confirmation Confirmation    `json:"cnf,omitzero"`
-	Actor        json.RawMessage `json:"act,omitempty"` // RFC 8693 section 4.1: who acts for the user
-	CreatedAt    time.Time       `json:"created_at"`
-	ExpiresAt    time.Time       `json:"expires_at"` // absolute: no refresh after it
-	RevokedAt    *time.Time      `json:"revoked_at,omitempty"`
+	Confirmation Confirmation `json:"cnf,omitzero"`
+	CreatedAt    time.Time    `json:"created_at"`
+	ExpiresAt    time.Time    `json:"expires_at"` // absolute: no refresh after it
+	RevokedAt    *time.Time   `json:"revoked_at,omitempty"`
 }
 
 // RefreshToken is one link of a family's chain.

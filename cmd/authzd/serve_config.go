@@ -67,9 +67,13 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Metrics:        prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {
-		c.Resources = append(c.Resources, authz.Resource{
+		resource := authz.Resource{
 			URI: r.Resource, Name: r.Name, Scopes: r.Scopes, TokenType: r.TokenType, Alg: jose.SignatureAlgorithm(r.Alg),
-		})
+		}
+		for _, t := range r.AuthorizationDetailsTypes {
+			resource.DetailTypes = append(resource.DetailTypes, authz.DetailType(t))
+		}
+		c.Resources = append(c.Resources, resource)
 	}
 	for _, u := range cfg.Users {
 		c.Users = append(c.Users, newSeed(u))

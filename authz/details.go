@@ -1,0 +1,221 @@
+package authz
+
+import (
+	"errors"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-jose/go-jose/v4/json" // refuses a member that stands twice, and keeps numbers as written
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/templates"
+)
+
+// DetailType is a type of authorization_details that a Resource understands (RFC 9396 section 2).
+type DetailType struct {
+	Type     string   // the type member, verbatim
+	Name     string   // for people, on the consent page; empty: Type
+	Fields   []string // the members that it may have, beside those that all types share (section 2.2)
+	Required []string // the members that it must have
+}
+
+// What authorization_details may be. Each value is shown to the user who is asked, so none may be
+// longer than the page shows.
+const (
+	maxDetails     = 8 << 10 // bytes of the parameter
+	maxDetailCount = 20      // objects
+	maxDetailDepth = 8       // of objects and lists in one another
+)
+
+// detail is one object of authorization_details.
+type detail map[string]any
+
+// parseDetails checks the parameter authorization_details of a client (RFC 9396 sections 2 and 5).
+// asked are the resources that the same request names, if it does: others are not meant.
+func (s *Server) parseDetails(c *client.Client, params url.Values, asked []string) ([]detail, error) {
+	if !params.Has("authorization_details") {
+		return nil, nil
+	}
+	details, err := decodeDetails(params.Get("authorization_details"))
+	if err != nil {
+		return nil, err
+	}
+	resources := c.Resources
+	if len(asked) > 0 {
+		resources = both(asked, c.Resources)
+	}
+	for _, d := range details {
+		if !slices.Contains(c.DetailTypes, d.typ()) {
+			return nil, refuseDetails("The client is not registered for one of the types.")
+		}
+		if err := s.resources.checkDetail(d, resources); err != nil {
+			return nil, err
+		}
+	}
+	return details, nil
+}
+
+func refuseDetails(why string) *Error {
+	return refuse(errInvalidDetails, "The authorization_details are not acceptable: "+why)
+}
+
+// decodeDetails reads the parameter, whatever its types: JSON of bounded size in which nothing can
+// be read in two ways.
+func decodeDetails(raw string) ([]detail, error) {
+	if len(raw) > maxDetails {
+		return nil, refuseDetails("They are too long.")
+	}
+	details, err := decodeJSONDetails([]byte(raw))
+	switch {
+	case err != nil:
+		return nil, refuseDetails("They are not a JSON array of objects.").because(err)
+	case len(details) == 0:
+		return nil, refuseDetails("The array is empty.")
+	case len(details) > maxDetailCount:
+		return nil, refuseDetails("There are too many of them.")
+	}
+	for _, d := range details {
+		if d.typ() == "" {
+			return nil, refuseDetails("An object has no type.")
+		}
+		if !plainValue(map[string]any(d), maxDetailDepth) {
+			return nil, refuseDetails("An object is too deep, or has control characters.")
+		}
+		for name, value := range d {
+			if utf8.RuneCountInString(shownValue(value)) > templates.MaxDetailValue {
+				return nil, refuseDetails("A member is too long to be shown to the user.")
+			}
+			if !sharedFieldOK(name, value) {
+				return nil, refuseDetails("One of the members that all types share has the wrong form.")
+			}
+		}
+	}
+	return details, nil
+}
+
+func decodeJSONDetails(raw []byte) (details []detail, err error) {
+	decoder := json.NewDecoder(strings.NewReader(string(raw)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&details); err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(new(any)); err != io.EOF {
+		return nil, errors.New("more than one JSON value")
+	}
+	return details, nil
+}
+
+// plainValue bounds the depth, and refuses characters that would make a page or a log show something
+// else than there is.
+func plainValue(value any, depth int) bool {
+	if depth == 0 {
+		return false
+	}
+	switch value := value.(type) {
+	case string:
+		return cleanText(value) && !strings.ContainsFunc(value, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
+	case []any:
+		return !slices.ContainsFunc(value, func(v any) bool { return !plainValue(v, depth-1) })
+	case map[string]any:
+		for name, member := range value {
+			if !plainValue(name, depth) || !plainValue(member, depth-1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sharedFields are the members that all types share (RFC 9396 section 2.2), beside type and identifier:
+// lists of strings of which a part means less.
+var sharedFields = []string{"locations", "actions", "datatypes", "privileges"}
+
+func sharedFieldOK(name string, value any) bool {
+	if name == "identifier" {
+		_, isText := value.(string)
+		return isText
+	}
+	return !slices.Contains(sharedFields, name) || len(textsOf(value)) > 0
+}
+
+// textsOf returns a list of strings, nil if it is anything else.
+func textsOf(value any) []string {
+	list, _ := value.([]any)
+	var texts []string
+	for _, item := range list {
+		text, ok := item.(string)
+		if !ok {
+			return nil
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+func (d detail) typ() string {
+	typ, _ := d["type"].(string)
+	return typ
+}
+
+// resourcesOf are those of the given resources that a detail is for: its locations, or else whoever
+// understands its type.
+func (rs resourceSet) resourcesOf(d detail, among []string) []string {
+	var uris []string
+	for _, uri := range among {
+		named := d["locations"] == nil || slices.Contains(textsOf(d["locations"]), uri)
+		if named && rs.detailType(uri, d.typ()) != nil {
+			uris = append(uris, uri)
+		}
+	}
+	return uris
+}
+
+func (rs resourceSet) detailType(uri, typ string) *DetailType {
+	if r := rs.get(uri); r != nil {
+		if i := slices.IndexFunc(r.DetailTypes, func(t DetailType) bool { return t.Type == typ }); i >= 0 {
+			return &r.DetailTypes[i]
+		}
+	}
+	return nil
+}
+
+// askedFor are the resources that a request names: by the resource parameter, or else by its details.
+func (rs resourceSet) askedFor(named []string, details []detail, among []string) []string {
+	if len(named) > 0 {
+		return named
+	}
+	var uris []string
+	for _, d := range details {
+		uris = append(uris, rs.resourcesOf(d, among)...)
+	}
+	return unique(uris)
+}
+
+// checkDetail holds a detail against the types that its resources declare.
+func (rs resourceSet) checkDetail(d detail, among []string) error {
+	uris := rs.resourcesOf(d, among)
+	switch {
+	case len(uris) == 0 || len(uris) < len(textsOf(d["locations"])):
+		return refuseDetails("A type or location is of no resource that the client asks for.")
+	case d["locations"] == nil && len(uris) > 1:
+		return refuseDetails("Several resources understand one of the types: name the one that is meant in locations.")
+	}
+	for _, uri := range uris {
+		t := rs.detailType(uri, d.typ())
+		for name := range d {
+			if name != "type" && name != "identifier" && !slices.Contains(sharedFields, name) && !slices.Contains(t.Fields, name) {
+				return refuseDetails("An object has a member that its type does not have.")
+			}
+		}
+		for _, name := range t.Required {
+			if _, found := d[name]; !found {
+				return refuseDetails("An object lacks a member that its type needs.")
+			}
+		}
+	}
+	return nil
+}

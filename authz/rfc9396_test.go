@@ -1,0 +1,362 @@
+package authz_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	archiveAPI = "https://archive.example.com"
+	payment    = `{"type":"payment","amount":{"currency":"EUR","value":"123.50"},"to":"Merchant A","actions":["initiate","status"]}`
+)
+
+// startDetails runs a server with two APIs that understand authorization_details: both know the type
+// "file", and payments are only for the first.
+func startDetails(t testing.TB, adjust func(*client.Metadata)) *authztest.Server {
+	t.Helper()
+	file := authz.DetailType{Type: "file", Name: "A file", Fields: []string{"path"}}
+	return authztest.Start(t, authz.Config{Resources: []authz.Resource{
+		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}, DetailTypes: []authz.DetailType{
+			{Type: "payment", Name: "A payment", Fields: []string{"amount", "to", "note"}, Required: []string{"amount"}}, file,
+		}},
+		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read"}, DetailTypes: []authz.DetailType{file}},
+	}}, func(m *client.Metadata) {
+		m.DetailTypes = []string{"payment", "file"}
+		m.Resources = []string{authztest.API, archiveAPI}
+		if adjust != nil {
+			adjust(m)
+		}
+	})
+}
+
+// detailed asks for details, and nothing else that a resource would have to know.
+func detailed(details string) url.Values {
+	return url.Values{"scope": {"openid offline_access"}, "authorization_details": {"[" + details + "]"}}
+}
+
+// sameDetails compares details with what is wanted, as JSON.
+func sameDetails(t *testing.T, what string, got any, want string) {
+	t.Helper()
+	var wanted any
+	if err := json.Unmarshal([]byte(want), &wanted); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, wanted) {
+		t.Errorf("%s: %v, want %v", what, got, wanted)
+	}
+}
+
+// tokenAnswer is the answer of the token endpoint as a whole.
+func tokenAnswer(t *testing.T, s *authztest.Server, clientID, secret string, form url.Values) map[string]any {
+	t.Helper()
+	header := http.Header{}
+	if secret == "" {
+		form.Set("client_id", clientID)
+	} else {
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(clientID+":"+url.QueryEscape(secret))))
+	}
+	answer := map[string]any{}
+	s.PostForm(t, "/token", form, header).JSON(t, &answer)
+	return answer
+}
+
+// RFC 9396 sections 2 and 5: what is not acceptable, and that the client is told so.
+func TestRFC9396Section5_Errors(t *testing.T) {
+	s := startDetails(t, nil)
+	b := signedInFor(t, s, "openid")
+	before := dump(t, s.Store)
+	for name, details := range map[string]string{
+		"not JSON":                 `[{`,
+		"an object":                payment,
+		"a string":                 `"payment"`,
+		"null":                     `null`,
+		"an empty array":           `[]`,
+		"an array of strings":      `["payment"]`,
+		"an array with null":       `[null]`,
+		"more after the array":     `[` + payment + `]]`,
+		"two arrays":               `[` + payment + `][]`,
+		"no type":                  `[{"actions":["x"]}]`,
+		"a type of numbers":        `[{"type":1}]`,
+		"unknown type":             `[{"type":"account"}]`,
+		"type in capitals":         `[{"type":"PAYMENT","amount":1}]`,
+		"Type in capitals":         `[{"Type":"payment","amount":1}]`,
+		"two types":                `[{"type":"file","type":"payment","amount":1}]`,
+		"a member twice, deep":     `[{"type":"payment","amount":{"value":1,"value":100}}]`,
+		"unknown member":           `[{"type":"payment","amount":1,"iban":"x"}]`,
+		"lacking member":           `[{"type":"payment"}]`,
+		"second is bad":            `[` + payment + `,{"type":"payment"}]`,
+		"actions no list":          `[{"type":"payment","amount":1,"actions":"all"}]`,
+		"actions empty":            `[{"type":"payment","amount":1,"actions":[]}]`,
+		"actions of numbers":       `[{"type":"payment","amount":1,"actions":[1]}]`,
+		"privileges an object":     `[{"type":"payment","amount":1,"privileges":{}}]`,
+		"identifier a list":        `[{"type":"payment","amount":1,"identifier":["x"]}]`,
+		"unknown location":         `[{"type":"payment","amount":1,"locations":["https://evil.example"]}]`,
+		"one location unknown":     `[{"type":"payment","amount":1,"locations":["` + authztest.API + `","https://evil.example"]}]`,
+		"location without type":    `[{"type":"payment","amount":1,"locations":["` + archiveAPI + `"]}]`,
+		"locations null":           `[{"type":"payment","amount":1,"locations":null}]`,
+		"two resources could be":   `[{"type":"file"}]`,
+		"control character":        `[{"type":"payment","amount":"1\u0000"}]`,
+		"line break in a name":     `[{"type":"payment","amount":{"a\nb":1}}]`,
+		"reversed text":            "[{\"type\":\"payment\",\"amount\":\"1\u202e00\"}]",
+		"too long to be shown":     `[{"type":"payment","amount":1,"note":"` + strings.Repeat("x", 501) + `"}]`,
+		"too deep":                 `[{"type":"payment","amount":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}]`,
+		"too many":                 `[` + strings.Repeat(`{"type":"payment","amount":1},`, 20) + `{"type":"payment","amount":1}]`,
+		"invalid UTF-8 in escapes": `[{"type":"payment","amount":1,"x\ud800":1}]`,
+	} {
+		for _, id := range []string{authztest.SPA, authztest.ThirdParty} {
+			got := redirect(t, ask(t, b, id, url.Values{"scope": {"openid"}, "authorization_details": {details}}))
+			if got.Get("error") != "invalid_authorization_details" || got.Has("code") {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		if got := tokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}, "resource": {authztest.API}}); got["error"] != "invalid_authorization_details" && name != "two resources could be" {
+			t.Errorf("%s, as an app: %v", name, got)
+		}
+	}
+	if after := dump(t, s.Store); after != before {
+		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
+	}
+}
+
+// RFC 9396 section 10: a client may use the types that it is registered for.
+func TestRFC9396Section10_TypesOfTheClient(t *testing.T) {
+	s := startDetails(t, func(m *client.Metadata) {
+		if m.ID == authztest.SPA {
+			m.DetailTypes = []string{"file"}
+		}
+	})
+	if got := redirect(t, ask(t, signedInFor(t, s, "openid"), authztest.SPA, detailed(payment))); got.Get("error") != "invalid_authorization_details" {
+		t.Errorf("%v", got)
+	}
+	for start, want := range map[*authztest.Server]string{s: "[payment file]", authztest.Start(t, authz.Config{}, nil): "<nil>"} {
+		var document map[string]any
+		response, err := http.Get(start.URL + "/.well-known/openid-configuration")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if err := json.NewDecoder(response.Body).Decode(&document); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(document["authorization_details_types_supported"]); got != want {
+			t.Errorf("authorization_details_types_supported %s, want %s", got, want)
+		}
+	}
+}
+
+// RFC 9396 sections 7 and 9: what was granted is in the answer, the token and the introspection, as
+// exactly as it was asked for, after a refresh too.
+func TestRFC9396Section7_TokenResponse(t *testing.T) {
+	for _, tokenType := range []string{"", authz.TokenTypeOpaque} {
+		s := authztest.Start(t, authz.Config{Resources: []authz.Resource{{
+			URI: authztest.API, TokenType: tokenType, DetailTypes: []authz.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}},
+		}}}, func(m *client.Metadata) {
+			m.DetailTypes = []string{"payment"}
+		})
+		exact := `{"amount":{"currency":"EUR","limit":12345678901234567890,"rate":1.10},"to":"<A & B>","type":"payment"}`
+		code, verifier := s.NewBrowser(t).Code(t, authztest.Web, detailed(exact))
+		first := tokenAnswer(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier))
+		refreshed := tokenAnswer(t, s, authztest.Web, authztest.Secret, authztest.RefreshForm(fmt.Sprint(first["refresh_token"])))
+		for when, answer := range map[string]map[string]any{"code": first, "refresh": refreshed} {
+			sameDetails(t, when+": answer", answer["authorization_details"], "["+exact+"]")
+			_, about := post(t, s, "/introspect", authztest.Web, url.Values{"token": {fmt.Sprint(answer["access_token"])}})
+			sameDetails(t, when+": introspection", about["authorization_details"], "["+exact+"]")
+			if tokenType == "" {
+				sameDetails(t, when+": token", payload(t, fmt.Sprint(answer["access_token"]))["authorization_details"], "["+exact+"]")
+			}
+		}
+		grants, err := storage.Grants.Scan(t.Context(), s.Store, "", "", 10)
+		if err != nil || len(grants) != 1 {
+			t.Fatalf("%d grants, %v", len(grants), err)
+		}
+		if raw := string(grants[0].Value.AuthorizationDetails); !strings.Contains(raw, "12345678901234567890") || !strings.Contains(raw, "1.10") {
+			t.Errorf("numbers have changed: %s", raw)
+		}
+	}
+}
+
+// RFC 9396 section 2.2 and 9.1: details say which resources they are for, and a token carries those of
+// its own.
+func TestRFC9396Section9_1_DetailsOfTheAudience(t *testing.T) {
+	s := startDetails(t, nil)
+	fileAt := func(locations ...string) string {
+		raw, err := json.Marshal(map[string]any{"type": "file", "path": "/x", "locations": locations})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, detailed(payment+","+fileAt(authztest.API, archiveAPI)))
+	tokens := tokenAnswer(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	access := payload(t, fmt.Sprint(tokens["access_token"]))
+	if got := fmt.Sprint(access["aud"]); got != fmt.Sprint([]string{authztest.API, archiveAPI}) {
+		t.Errorf("aud %s: the details name both resources", got)
+	}
+	sameDetails(t, "for both", access["authorization_details"], "["+payment+","+fileAt(authztest.API, archiveAPI)+"]")
+	for resource, want := range map[string]string{
+		authztest.API: "[" + payment + "," + fileAt(authztest.API) + "]",
+		archiveAPI:    "[" + fileAt(archiveAPI) + "]",
+	} {
+		form := authztest.RefreshForm(fmt.Sprint(tokens["refresh_token"]))
+		form.Set("resource", resource)
+		tokens = tokenAnswer(t, s, authztest.SPA, "", form)
+		sameDetails(t, resource, payload(t, fmt.Sprint(tokens["access_token"]))["authorization_details"], want)
+		sameDetails(t, resource+": answer", tokens["authorization_details"], want)
+	}
+	// The resource parameter settles what could be meant, and excludes what is not.
+	asked := detailed(`{"type":"file"}`)
+	asked.Set("resource", archiveAPI)
+	if access := payload(t, s.SignIn(t, authztest.SPA, "", asked).AccessToken); fmt.Sprint(access["aud"]) != "["+archiveAPI+"]" {
+		t.Errorf("aud %v", access["aud"])
+	}
+	asked = detailed(payment)
+	asked.Set("resource", archiveAPI)
+	if got := redirect(t, ask(t, signedInFor(t, s, "openid"), authztest.SPA, asked)); got.Get("error") != "invalid_authorization_details" {
+		t.Errorf("a payment at the archive: %v", got)
+	}
+}
+
+// RFC 9396 section 6: the token request may ask for less, and never for more; the grant keeps what it
+// has.
+func TestRFC9396Section6_TokenRequest(t *testing.T) {
+	s := startDetails(t, nil)
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.SPA, detailed(payment+`,{"type":"payment","amount":1,"identifier":"b"}`))
+	form := authztest.CodeForm(code, verifier)
+	for name, details := range map[string]string{
+		"another amount":      `[{"type":"payment","amount":2,"identifier":"b"}]`,
+		"another spelling":    `[{"type":"payment","amount":1.0,"identifier":"b"}]`,
+		"another action":      strings.Replace("["+payment+"]", "initiate", "cancel", 1),
+		"no actions is more":  `[{"type":"payment","amount":{"currency":"EUR","value":"123.50"},"to":"Merchant A"}]`,
+		"more members":        `[{"type":"payment","amount":1,"identifier":"b","note":"x"}]`,
+		"parts of two":        `[{"type":"payment","amount":1,"to":"Merchant A"}]`,
+		"one of two is more":  `[{"type":"payment","amount":1,"identifier":"b"},{"type":"payment","amount":1}]`,
+		"a type not granted":  `[{"type":"file","path":"x"}]`,
+		"not JSON":            `{`,
+		"an empty array":      `[]`,
+		"actions as a string": strings.Replace("["+payment+"]", `["initiate","status"]`, `"status"`, 1),
+	} {
+		form.Set("authorization_details", details)
+		if got := tokenAnswer(t, s, authztest.SPA, "", form); got["error"] != "invalid_authorization_details" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	status := strings.Replace(payment, `"initiate",`, "", 1)
+	form.Set("authorization_details", "["+status+"]")
+	less := tokenAnswer(t, s, authztest.SPA, "", form)
+	sameDetails(t, "less", less["authorization_details"], "["+status+"]")
+	all := tokenAnswer(t, s, authztest.SPA, "", authztest.RefreshForm(fmt.Sprint(less["refresh_token"])))
+	sameDetails(t, "everything again", all["authorization_details"], `[`+payment+`,{"type":"payment","amount":1,"identifier":"b"}]`)
+
+	plain := authztest.RefreshForm(s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}}).RefreshToken)
+	plain.Set("authorization_details", "["+payment+"]")
+	if got := tokenAnswer(t, s, authztest.SPA, "", plain); got["error"] != "invalid_authorization_details" {
+		t.Errorf("a grant without details: %v", got)
+	}
+}
+
+// RFC 9396 section 3: a backend asks for itself.
+func TestRFC9396Section3_ClientCredentials(t *testing.T) {
+	s := startDetails(t, nil)
+	app := url.Values{"grant_type": {"client_credentials"}, "scope": {"orders.read"}, "authorization_details": {"[" + payment + "]"}}
+	answer := tokenAnswer(t, s, authztest.Worker, authztest.Secret, app)
+	sameDetails(t, "answer", answer["authorization_details"], "["+payment+"]")
+	if access := payload(t, fmt.Sprint(answer["access_token"])); fmt.Sprint(access["aud"]) != "["+authztest.API+"]" {
+		t.Errorf("%v", access)
+	}
+}
+
+// RFC 9396 sections 3 and 12: users see what they allow, and are asked each time.
+func TestRFC9396Section12_Consent(t *testing.T) {
+	s := startDetails(t, nil)
+	b := s.NewBrowser(t)
+	asked := detailed(payment + `,{"type":"file","path":"<b>/etc</b>","locations":["` + archiveAPI + `"],"privileges":["admin"]}`)
+	b.Code(t, authztest.ThirdParty, asked)
+	for range 2 { // it is not remembered
+		page := get(t, b, ask(t, b, authztest.ThirdParty, asked).Header.Get("Location"))
+		if !page.Has("consent-allow") {
+			t.Fatalf("no question: %d %.300s", page.Status, page.Body)
+		}
+		for _, shown := range []string{"A payment", "Orders API", "123.50", "EUR", "Merchant A", "initiate, status", "A file", "Archive", "&lt;b&gt;/etc", "admin"} {
+			if !strings.Contains(page.Body, shown) {
+				t.Errorf("the page doesn't show %q", shown)
+			}
+		}
+		on := b.Do(t, page.Submit(t, "consent-allow", nil))
+		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+			t.Errorf("allowed: %v", got)
+		}
+	}
+	silent := detailed(payment)
+	silent.Set("prompt", "none")
+	if got := redirect(t, ask(t, b, authztest.ThirdParty, silent)); got.Get("error") != "consent_required" {
+		t.Errorf("prompt=none: %v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, silent)); got.Get("code") == "" {
+		t.Errorf("a first-party client: %v", got)
+	}
+	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"scope": {"openid offline_access"}, "prompt": {"none"}})); got.Get("code") == "" {
+		t.Errorf("the scopes are remembered: %v", got)
+	}
+	// What one request was allowed counts for no other.
+	page := get(t, b, ask(t, b, authztest.ThirdParty, asked).Header.Get("Location"))
+	b.Do(t, page.Submit(t, "consent-allow", nil))
+	if got := ledTo(t, ask(t, b, authztest.ThirdParty, detailed(payment))); got != "/consent" {
+		t.Errorf("another request led to %s", got)
+	}
+	b.Deny = true
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(authztest.ThirdParty, challenge)
+	for name, values := range asked {
+		params[name] = values
+	}
+	if got := b.Authorize(t, params); got.Params.Get("error") != "access_denied" {
+		t.Errorf("denied: %s", got)
+	}
+}
+
+// What a client is no longer registered for is no longer in its tokens.
+func TestRFC9396Section6_RegistrationHasChanged(t *testing.T) {
+	s := startDetails(t, nil)
+	tokens := s.SignIn(t, authztest.SPA, "", detailed(payment+`,{"type":"file","locations":["`+archiveAPI+`"]}`))
+	less := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, Resources: []authz.Resource{
+		{URI: authztest.API, DetailTypes: []authz.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}}}, {URI: archiveAPI},
+	}}, func(m *client.Metadata) {
+		m.DetailTypes = []string{"payment", "file"}
+		m.Resources = []string{authztest.API, archiveAPI}
+	})
+	got := redeem(t, less, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+	sameDetails(t, "token", payload(t, got.AccessToken)["authorization_details"], "["+payment+"]")
+}
+
+// RFC 9396 section 3 with RFC 8628: a device asks for details too, and its user sees them.
+func TestRFC9396Section3_Device(t *testing.T) {
+	s := startDetails(t, nil)
+	device := s.NewDevice(t, detailed(payment))
+	b := signedInFor(t, s, "openid")
+	request, err := http.NewRequest(http.MethodGet, device.VerificationURIComplete, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := follow(t, b, request); !strings.Contains(page.Body, "A payment") || !strings.Contains(page.Body, "123.50") {
+		t.Errorf("the page doesn't show the payment: %d %s", page.Status, page.Body)
+	}
+	approve(t, b, device)
+	answer := tokenAnswer(t, s, authztest.TV, "", authztest.DeviceForm(device.Code))
+	sameDetails(t, "answer", answer["authorization_details"], "["+payment+"]")
+	other := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}, "authorization_details": {"[{}]"}}, nil)
+	if other.Status != http.StatusBadRequest || !strings.Contains(other.Body, "invalid_authorization_details") {
+		t.Errorf("%d %s", other.Status, other.Body)
+	}
+}
