@@ -44,6 +44,7 @@ func Benchmark(b *testing.B) {
 				{"client_credentials", (*caller).clientCredentials},
 				{"refresh", (*caller).refresh},
 				{"code", (*caller).code},
+				{"par", (*caller).par},
 			} {
 				for _, workers := range []int{1, 16, 64} {
 					b.Run(fmt.Sprintf("%s/workers=%d", s.name, workers), func(b *testing.B) {
@@ -192,6 +193,16 @@ func (c *caller) refresh() func() {
 // code is the whole flow with a live session: authorize and token.
 func (c *caller) code() func() {
 	return func() { c.exchange(authztest.SPA, "openid profile email") }
+}
+
+// par pushes the request of a confidential client.
+func (c *caller) par() func() {
+	form := request(authztest.Web, nil)
+	return func() {
+		request := c.post("/par", form)
+		request.SetBasicAuth(authztest.Web, url.QueryEscape(authztest.Secret))
+		c.do(request, http.StatusCreated)
+	}
 }
 
 func (c *caller) exchange(clientID, scope string) authztest.Tokens {

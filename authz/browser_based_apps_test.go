@@ -48,6 +48,9 @@ func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
 		{"POST", "/token", app, "grant_type=authorization_code&client_id=spa&code=x", app}, // an error
 		{"POST", "/device_authorization", app, "client_id=spa", app},                       // an error
 		{"POST", "/device_authorization", evil, "client_id=spa", ""},
+		{"OPTIONS", "/par", app, "", app},
+		{"POST", "/par", app, "client_id=spa&scope=nope", app}, // an error
+		{"POST", "/par", partner, "client_id=spa", ""},
 		{"POST", "/token", partner, "grant_type=authorization_code&client_id=spa&code=x", ""},
 		{"POST", "/token", app, "grant_type=authorization_code&client_id=partner&code=x", ""},
 		{"POST", "/token", evil, "grant_type=authorization_code&client_id=spa&code=x", ""},

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -85,6 +86,66 @@ func TestHoleRequestObjects(t *testing.T) {
 				t.Errorf("%v: %v", change, got)
 			}
 		}
+	}
+}
+
+// fosite keeps the secret that a pushed request came with, and the reference to it in clear; and it
+// forgets the request, whoever brings the reference.
+func TestHolePushedRequests(t *testing.T) {
+	plain, store := plainFosite(t, func(m *memory.MemoryStore) {
+		m.Clients[authztest.Web] = &fosite.DefaultOpenIDConnectClient{
+			DefaultClient: plainClient(t, authztest.Web, authztest.Secret).DefaultClient, TokenEndpointAuthMethod: "client_secret_post",
+		}
+	})
+	posting := func(m *client.Metadata) {
+		if m.ID == authztest.Web {
+			m.AuthMethod = client.AuthPost
+		}
+	}
+	s := authztest.Start(t, authz.Config{}, posting)
+	form := request(authztest.Web, url.Values{"client_secret": {authztest.Secret}})
+	pushTo := func(h http.Handler) string {
+		t.Helper()
+		var pushed struct {
+			RequestURI string `json:"request_uri"`
+		}
+		response := sendTo(h, "/par", authztest.Web, "", form)
+		if err := json.Unmarshal(response.Body.Bytes(), &pushed); err != nil || response.Code != http.StatusCreated {
+			t.Fatalf("%d %s", response.Code, response.Body)
+		}
+		return pushed.RequestURI
+	}
+	bringTo := func(h http.Handler, clientID, requestURI string) *httptest.ResponseRecorder {
+		recorder := httptest.NewRecorder()
+		h.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/authorize?"+url.Values{"client_id": {clientID}, "request_uri": {requestURI}}.Encode(), nil))
+		return recorder
+	}
+
+	uri := pushTo(plain)
+	if kept, ok := store.PARSessions[uri]; !ok || kept.GetRequestForm().Get("client_secret") != authztest.Secret {
+		gone(t, "the store has the secret", store.PARSessions)
+	}
+	bringTo(plain, authztest.SPA, uri)
+	if _, ok := store.PARSessions[uri]; ok {
+		gone(t, "any client burns the request of another", uri)
+	}
+	uri = pushTo(s)
+	for _, table := range storage.Tables {
+		records, err := s.Store.Scan(t.Context(), table, "", "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if all := r.Key + string(r.Value); strings.Contains(all, url.QueryEscape(authztest.Secret)) || strings.Contains(all, uri[len(pushedPrefix):]) {
+				t.Errorf("table %s holds a secret", table)
+			}
+		}
+	}
+	if got := bringTo(s, authztest.SPA, uri); got.Code != http.StatusBadRequest {
+		t.Errorf("another client: %d", got.Code)
+	}
+	if got := bringTo(s, authztest.Web, uri); got.Code != http.StatusSeeOther {
+		t.Errorf("its own client: %d %s", got.Code, got.Body)
 	}
 }
 

@@ -84,6 +84,19 @@ func plainHandler(store any, key any) http.Handler {
 		}
 		provider.WriteAuthorizeResponse(r.Context(), w, request, response)
 	})
+	mux.HandleFunc("/par", func(w http.ResponseWriter, r *http.Request) {
+		request, err := provider.NewPushedAuthorizeRequest(r.Context(), r)
+		if err != nil {
+			provider.WritePushedAuthorizeError(r.Context(), w, request, err)
+			return
+		}
+		response, err := provider.NewPushedAuthorizeResponse(r.Context(), request, session())
+		if err != nil {
+			provider.WritePushedAuthorizeError(r.Context(), w, request, err)
+			return
+		}
+		provider.WritePushedAuthorizeResponse(r.Context(), w, request, response)
+	})
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
 		request, err := provider.NewAccessRequest(r.Context(), r, session())
 		if err != nil {

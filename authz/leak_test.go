@@ -48,6 +48,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 		"code": code, "code_verifier": verifier, "refresh_token": tokens.RefreshToken, "access_token": tokens.AccessToken,
 		"id_token_hint": tokens.IDToken, "client_secret": "S3cret.of-a~client", "password": "P4ssword!of.alice", "flow": flow,
 		"client_assertion": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.", "token": tokens.RefreshToken, "device_code": s.NewDevice(t, nil).Code, "state": "st4te_of_the_app",
+		"request_uri": push(t, s, nil).Get("request_uri"), "request": signer(t, "ES256").Sign(t, nil, objectClaims(s.URL, nil)),
 	}
 	for _, c := range b.HTTP.Jar.Cookies(login.URL) {
 		secrets["cookie "+c.Name] = c.Value
@@ -66,7 +67,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 	}
 	for name, secret := range secrets {
 		escaped := url.QueryEscape(secret)
-		for _, path := range []string{"/authorize", "/token", "/userinfo", "/introspect", "/revoke", "/login", "/consent", "/logout", "/callback/corp", "/session", "/account", "/device_authorization", "/device", "/nowhere"} {
+		for _, path := range []string{"/authorize", "/par", "/token", "/userinfo", "/introspect", "/revoke", "/login", "/consent", "/logout", "/callback/corp", "/session", "/account", "/device_authorization", "/device", "/nowhere"} {
 			for _, params := range []string{
 				url.QueryEscape(name) + "=" + escaped,
 				"client_id=" + escaped,
