@@ -12,6 +12,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -27,7 +28,7 @@ func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fo
 		return nil
 	}
 	a := request.GetSession().(*authorization)
-	expires := a.now.Add(i.server.config.Lifetimes.Code)
+	expires := a.now.Add(i.server.codeLifetime(a.client))
 	code := newToken(prefixCode)
 	a.writes = append(a.writes, storage.Codes.Put(hashToken(code), &storage.Code{
 		Authorization: a.granted,
@@ -42,6 +43,15 @@ func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fo
 	response.AddParameter("code", code)
 	request.SetResponseTypeHandled("code")
 	return nil
+}
+
+// codeLifetime is the server's, and 60 seconds at most where the client has a security profile (FAPI
+// 2.0 Security Profile section 5.3.2.1).
+func (s *Server) codeLifetime(c *client.Client) time.Duration {
+	if c.Profile != "" {
+		return min(s.config.Lifetimes.Code, time.Minute)
+	}
+	return s.config.Lifetimes.Code
 }
 
 // redeemCode follows RFC 6749 section 4.1.3 and RFC 7636 section 4.6. Nothing is written before
