@@ -124,6 +124,8 @@ func TestSecurityProfile(t *testing.T) {
 
 	got := errorsOf(t, "issuer: https://id.example.com\nlifetimes: {code: 5m}"+client+"security_profile: fapi2, jwks: "+publicJWKS+"}]")
 	compare(t, got, []string{`f:3:96: clients[0].security_profile "fapi2": demands codes that live for 60s at most, and lifetimes.code is 5m`})
+	got = errorsOf(t, "issuer: https://id.example.com\nlifetimes: {par: 10m}"+client+"security_profile: fapi2, jwks: "+publicJWKS+"}]")
+	compare(t, got, []string{`f:3:96: clients[0].security_profile "fapi2": demands pushed requests that live for less than 10m, and lifetimes.par is 10m`})
 }
 
 // TestClientSecrets proves that several secrets are read from where they stand, expiry and all.

@@ -64,9 +64,14 @@ func (l *loader) checkProfile(c *Client, path string) {
 		}
 	}
 	l.checkProfileAlgs(c, path)
-	if code := l.cfg.Lifetimes.Code; code > time.Minute { // section 5.3.2.1
+	t := l.cfg.Lifetimes
+	if t.Code > time.Minute { // section 5.3.2.1
 		l.report(path+".security_profile", c.SecurityProfile, problemf("lower lifetimes.code to 60s",
-			"demands codes that live for 60s at most, and lifetimes.code is %s", short(code)))
+			"demands codes that live for 60s at most, and lifetimes.code is %s", short(t.Code)))
+	}
+	if t.PAR >= 10*time.Minute { // section 5.3.2.2
+		l.report(path+".security_profile", c.SecurityProfile, problemf("lower lifetimes.par",
+			"demands pushed requests that live for less than 10m, and lifetimes.par is %s", short(t.PAR)))
 	}
 }
 
