@@ -6,6 +6,7 @@
 //	                            ^                 |                       |                  connect
 //	                            +---- ?flow= -----|-----------------------+
 //	                                              +--- nothing missing -> code -> redirect
+//	/device_authorization -> authenticateClient -> codes; their user: /device -> missing? -> allow
 //	/token -------------> authenticateClient -> redeem… -> issue -> one Apply -> JSON        client, keys
 //	/userinfo /introspect /revoke -> activeToken -> grant, user, session still alive?        storage
 //
