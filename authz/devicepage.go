@@ -219,10 +219,7 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 		if err != nil {
 			return err
 		}
-		writes = append(writes, consent)
-	}
-	if touch, ok := s.sessions.TouchWrite(v.signedIn, request.now, true); ok {
-		writes = append(writes, touch)
+		writes = append(s.useSession(v.signedIn, request), consent)
 	}
 	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(codeMemory)))...)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -700,5 +701,31 @@ func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
 	form := authztest.DeviceForm(d.Code)
 	if got := s.Token(t, registered.text("client_id"), "", form); got.Status != 200 || got.IDToken == "" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A client that wants to hear of a session's end hears of the one that its device was allowed in.
+func TestRFC8628_JoinsTheSession(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.TV {
+			m.Logout.BackChannelURI = "https://tv.example.com/logout"
+		}
+	})
+	b := signedIn(t, s)
+	joined := func() []string {
+		sessions, err := storage.Sessions.Scan(t.Context(), s.Store, "", "", 2)
+		if err != nil || len(sessions) != 1 {
+			t.Fatalf("%d sessions, %v", len(sessions), err)
+		}
+		return sessions[0].Value.Clients
+	}
+	d := s.NewDevice(t, nil)
+	follow(t, b, get(t, b, d.VerificationURIComplete).Submit(t, "consent-deny", nil))
+	if got := joined(); len(got) != 0 {
+		t.Errorf("denied, and joined: %v", got)
+	}
+	approve(t, b, s.NewDevice(t, nil))
+	if got := joined(); !slices.Equal(got, []string{authztest.TV}) {
+		t.Errorf("joined: %v", got)
 	}
 }
