@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -66,22 +65,7 @@ func (m *Metadata) checkAuthentication() error {
 	if slices.ContainsFunc(m.Secrets, func(s Secret) bool { return s.Value == "" }) {
 		return errors.New("a client secret is empty")
 	}
-	if ip := m.TLSSubject.IP; ip != "" {
-		if _, err := netip.ParseAddr(ip); err != nil {
-			return fmt.Errorf("tls_client_auth_san_ip %q is not an address", ip)
-		}
-	}
-	return nil
-}
-
-// members counts those that are set.
-func (s TLSSubject) members() (n int) {
-	for _, name := range []string{s.DN, s.DNS, s.URI, s.IP, s.Email} {
-		if name != "" {
-			n++
-		}
-	}
-	return n
+	return m.TLSSubject.check()
 }
 
 func (m *Metadata) checkKeys() error {

@@ -111,10 +111,6 @@ type Metadata struct {
 	Profile           string // security_profile: empty, ProfileFAPI2 or ProfileFAPI2MessageSigning
 }
 
-// TLSSubject is what the certificate of a client says; exactly one member is set (RFC 8705 section
-// 2.1.2).
-type TLSSubject struct{ DN, DNS, URI, IP, Email string }
-
 // Logout is how a client hears that a user has signed out.
 type Logout struct {
 	BackChannelURI      string // backchannel_logout_uri
