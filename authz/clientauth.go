@@ -29,12 +29,22 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	if err != nil {
 		return nil, err
 	}
-	authenticated := fositeClient{Client: c}
-	switch {
-	case c == nil:
+	if c == nil {
 		return nil, s.refuseUnknown(ctx, r, presented)
+	}
+	shown, err := s.shownCertificates(r)
+	if err != nil && (c.UsesCertificate() || c.TLSBound) {
+		return nil, refuse(errInvalidClient, "The client's certificate is malformed.").because(err)
+	}
+	authenticated := fositeClient{Client: c}
+	authenticated.x5t = certificateThumbprint(shown)
+	switch {
 	case c.Public() && presented.method != client.AuthNone:
 		return nil, refuse(errInvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
+	case c.UsesCertificate() && presented.method == client.AuthNone:
+		if err := s.checkCertificate(ctx, c, shown); err != nil {
+			return nil, err
+		}
 	case presented.method != c.AuthMethod:
 		return nil, refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
 	case c.AuthMethod == client.AuthPrivateKeyJWT:
@@ -92,7 +102,8 @@ type credentials struct {
 	assertion  *assertion
 }
 
-// presentedCredentials finds what the client has sent, and refuses two methods at once.
+// presentedCredentials finds what the client has sent, and refuses two methods at once. A TLS
+// certificate is none of them: other clients may show one to bind their tokens to it.
 func presentedCredentials(r *http.Request, form url.Values) (credentials, error) {
 	malformed := refuse(errInvalidClient, "The client credentials are malformed.")
 	signed, err := parseAssertion(form)

@@ -149,7 +149,9 @@ func (s *Server) isAudience(r *http.Request, c *client.Client, aud audience) boo
 	if c.StrictAudience {
 		return aud.single && aud.values[0] == s.config.Issuer
 	}
-	return slices.ContainsFunc(aud.values, func(value string) bool {
-		return value == s.config.Issuer || value == s.url("/token") || value == s.url(strings.TrimPrefix(r.URL.Path, s.issuer.Path))
-	})
+	names := []string{s.config.Issuer, s.url("/token"), s.origin() + r.URL.Path}
+	if s.config.MTLS != nil && s.config.MTLS.URL != "" {
+		names = append(names, s.config.MTLS.URL+s.issuer.Path+"/token", s.config.MTLS.URL+r.URL.Path)
+	}
+	return slices.ContainsFunc(aud.values, func(value string) bool { return slices.Contains(names, value) })
 }

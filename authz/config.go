@@ -38,6 +38,7 @@ type Config struct {
 
 	Connectors []connect.Config // RedirectURI is filled in here
 	Outbound   outbound.Config  // for the URLs that clients name
+	MTLS       *MTLS            // nil: certificates of clients are not looked at
 	Branding   templates.Branding
 
 	Registration Registration

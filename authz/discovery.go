@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
@@ -41,7 +42,35 @@ func writeDocument(w http.ResponseWriter, body []byte, maxAge time.Duration) {
 
 // provingMethods are those by which a client can prove who it is; a caller may append to them.
 func (s *Server) provingMethods() []string {
-	return slices.Clip([]string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT})
+	methods := []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT}
+	if s.config.MTLS != nil {
+		methods = append(methods, client.AuthSelfSignedTLS)
+		if s.config.MTLS.Roots != nil {
+			methods = append(methods, client.AuthTLS)
+		}
+	}
+	return slices.Clip(methods)
+}
+
+// mtlsMembers are what the discovery document says of certificates (RFC 8705 sections 3.3 and 5).
+func (s *Server) mtlsMembers(document map[string]any) {
+	if s.config.MTLS == nil {
+		return
+	}
+	document["tls_client_certificate_bound_access_tokens"] = true
+	if s.config.MTLS.URL == "" {
+		return
+	}
+	aliases := map[string]string{}
+	for _, name := range []string{
+		"token_endpoint", "revocation_endpoint", "introspection_endpoint", "userinfo_endpoint",
+		"pushed_authorization_request_endpoint", "device_authorization_endpoint",
+	} {
+		if endpoint, ok := document[name].(string); ok {
+			aliases[name] = s.config.MTLS.URL + strings.TrimPrefix(endpoint, s.origin())
+		}
+	}
+	document["mtls_endpoint_aliases"] = aliases
 }
 
 // discoveryDocument states what is on, and nothing else.
@@ -113,6 +142,7 @@ func (s *Server) discoveryDocument() []byte {
 	if types := s.resources.detailTypes(resources); len(types) > 0 { // RFC 9396 section 10
 		document["authorization_details_types_supported"] = types
 	}
+	s.mtlsMembers(document)
 	body, err := json.Marshal(document)
 	if err != nil { // strings and booleans always encode
 		panic("encode discovery document: " + err.Error())

@@ -66,11 +66,14 @@ func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes 
 	return "", &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "An access token is required."}
 }
 
-// checkSender lets a token that is bound to a key be used by the key's holder alone (RFC 9449
-// sections 7.1 and 7.2). The proof is used up whatever becomes of the request.
+// checkSender lets a token that is bound to a certificate or a key be used by its holder alone (RFC
+// 8705 section 3, RFC 9449 sections 7.1 and 7.2). The proof is used up whatever becomes of the
+// request.
 func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token string, claims *accessClaims) error {
 	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == schemeDPoP
 	switch {
+	case !s.holdsCertificate(r, claims.Confirmation):
+		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to a certificate, and this client has not shown it."))
 	case !bound && !shown:
 		return nil
 	case !bound:

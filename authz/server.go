@@ -102,6 +102,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.flows = c.Secret.Sealer(purposeFlow)
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
+	if err := s.checkMTLS(); err != nil {
+		return nil, err
+	}
 	for _, step := range []func(context.Context) error{
 		s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
 		s.openOutbox,

@@ -143,6 +143,9 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 		}
 		return refuse(errUnauthorizedClient, description)
 	}
+	if err := x.bindToCertificate(authenticated.x5t); err != nil {
+		return err
+	}
 	if err := h.server.bindToKey(x); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"reflect"
@@ -42,6 +41,7 @@ func (l *loader) checkServer() {
 	l.report("issuer", c.Issuer, checkIssuer(c.Issuer))
 	l.report("listen", c.Listen, checkListen(c.Listen))
 	l.checkTLS()
+	l.checkMTLS()
 
 	const socketPath = 103 // bytes, the least of what the systems allow
 	if len(c.Admin.Socket) > socketPath {
@@ -60,11 +60,7 @@ func (l *loader) checkServer() {
 	}
 
 	if name := c.Outbound.CAFile; name != "" {
-		pem, p := readable(name)
-		if p == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			p = problemf("name a file with PEM certificates", "no certificate in this file")
-		}
-		l.report("outbound.ca_file", name, p)
+		l.report("outbound.ca_file", name, checkCertificates(name))
 	}
 }
 

@@ -14,6 +14,7 @@ func (l *loader) checkClientAuthentication(c *Client, path string) {
 	l.checkClientSecrets(c, path)
 	l.checkClientKeys(c, path)
 	l.checkClientCertificate(c, path)
+	l.checkClientMTLS(c, path)
 	if c.public() && !c.RequirePKCE {
 		l.report(path+".require_pkce", false, problemf("remove it", "public clients always use PKCE"))
 	}

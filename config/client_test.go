@@ -16,6 +16,7 @@ const publicJWKS = `{keys: [{kty: EC, crv: P-256, kid: "1", x: MKBCTNIcKUSDii11y
 // TestRefusesClientKeys has a document for each rule about proofs, keys, requests and logout, with
 // all the errors that it must give.
 func TestRefusesClientKeys(t *testing.T) {
+	certificates := certificatesOfClients(t)
 	const (
 		redirect = "redirect_uris: [https://a.example/cb]"
 		keys     = "token_endpoint_auth_method: private_key_jwt, jwks: " + publicJWKS
@@ -87,7 +88,7 @@ func TestRefusesClientKeys(t *testing.T) {
 		"unknown profile only": {"security_profile: fapi1, preset: web", []string{`security_profile "fapi1": not a value of this key`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			doc := "resources: [{resource: 'urn:a'}]\nclients: [{client_id: a, " + tc.doc + "}]\nissuer: https://id.example.com"
+			doc := "resources: [{resource: 'urn:a'}]\nclients: [{client_id: a, " + tc.doc + "}]\nissuer: https://id.example.com" + certificates
 			var got []string
 			for _, line := range errorsOf(t, doc) {
 				_, found, ok := strings.Cut(line, " clients[0].")
@@ -100,6 +101,15 @@ func TestRefusesClientKeys(t *testing.T) {
 			compare(t, got, tc.want)
 		})
 	}
+}
+
+// certificatesOfClients is what a file says so that clients can show certificates.
+func certificatesOfClients(t *testing.T) string {
+	t.Helper()
+	authority, _ := newCertificate(t)
+	name := filepath.Join(t.TempDir(), "ca.pem")
+	writeFile(t, name, authority)
+	return "\nmtls: {header: Client-Cert, ca_file: " + name + "}\ntrusted_proxies: [10.0.0.0/8]"
 }
 
 // TestSecurityProfile proves that one line makes a client that FAPI 2.0 allows.
@@ -116,7 +126,7 @@ func TestSecurityProfile(t *testing.T) {
 	equal(t, "introspection_signed_response_alg", c.IntrospectionSignedResponseAlg, "ES256")
 
 	c = mustParse(t, "issuer: https://id.example.com\nsigning: {alg: PS256}"+client+
-		"security_profile: fapi2, tls_client_auth_san_dns: a.example, tls_client_certificate_bound_access_tokens: true}]").Clients[0]
+		"security_profile: fapi2, tls_client_auth_san_dns: a.example, tls_client_certificate_bound_access_tokens: true}]"+certificatesOfClients(t)).Clients[0]
 	equal(t, "token_endpoint_auth_method", c.TokenEndpointAuthMethod, "tls_client_auth")
 	equal(t, "require_signed_request_object", c.RequireSignedRequestObject, false)
 	equal(t, "dpop_bound_access_tokens", c.DPoPBoundAccessTokens, false)

@@ -46,7 +46,11 @@ type Config struct {
 	// TLS serves https directly. Without it, a proxy in front has to.
 	TLS TLS `yaml:"tls"`
 
-	// TrustedProxies are the networks (CIDR) of the proxies whose X-Forwarded-For is believed.
+	// MTLS is for clients that show certificates.
+	MTLS MTLS `yaml:"mtls"`
+
+	// TrustedProxies are the networks (CIDR) of the proxies whose X-Forwarded-For, and mtls.header,
+	// is believed.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
 
 	// Admin is the operator's door: metrics and health.

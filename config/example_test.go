@@ -23,7 +23,7 @@ func inExampleFolder(t *testing.T) {
 	cert, key := newCertificate(t)
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"tls.crt": cert, "tls.key": key, "ca.pem": cert, "logo.svg": "<svg/>",
+		"tls.crt": cert, "tls.key": key, "ca.pem": cert, "clients-ca.pem": cert, "logo.svg": "<svg/>",
 		"portal-secret": "portal secret\n", "partners-token": "a token for partners, 32 characters", "portal-secret-new": "new portal secret\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
 	} {
 		writeFile(t, filepath.Join(dir, name), content)
@@ -144,6 +144,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 	}
 	for _, c := range []*Config{example, defaults} {
 		c.Resources, c.Clients, c.Users, c.Connectors = nil, nil, nil, nil
+		c.MTLS = MTLS{}
 		c.TLS, c.TrustedProxies, c.Admin.Listen, c.Outbound, c.Branding = TLS{}, nil, "", Outbound{}, Branding{}
 		c.Registration = Registration{}
 	}

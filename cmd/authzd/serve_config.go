@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
@@ -32,11 +33,16 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	if err != nil {
 		return authz.Config{}, fmt.Errorf("outbound: %w", err)
 	}
+	mtls, err := newMTLS(cfg.MTLS)
+	if err != nil {
+		return authz.Config{}, err
+	}
 	c := authz.Config{
 		Issuer:     cfg.Issuer,
 		Dev:        dev,
 		Clients:    clients,
 		Connectors: newConnectors(cfg.Connectors, roots),
+		MTLS:       mtls,
 		Outbound:   outbound.Config{AllowPrivateNetworks: cfg.Outbound.AllowPrivateNetworks, RootCAs: roots},
 		Branding:   templates.Branding{Name: cfg.Branding.Name, LogoFile: cfg.Branding.LogoFile, CSS: cfg.Branding.CSS},
 		Lifetimes: authz.Lifetimes{
@@ -122,6 +128,27 @@ func newClients(entries []config.Client) (*client.Registry, error) {
 		return nil, err
 	}
 	return client.NewRegistry(clients...)
+}
+
+// newMTLS is nil if certificates of clients are not looked at. Their authorities are those of the
+// file alone: the system's vouch for servers.
+func newMTLS(m config.MTLS) (*authz.MTLS, error) {
+	if !m.On() {
+		return nil, nil
+	}
+	mtls := &authz.MTLS{Header: m.Header, URL: m.URL}
+	if m.CAFile == "" {
+		return mtls, nil
+	}
+	pem, err := os.ReadFile(m.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("mtls: %w", err)
+	}
+	mtls.Roots = x509.NewCertPool()
+	if !mtls.Roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("mtls: no PEM certificate in %s", m.CAFile)
+	}
+	return mtls, nil
 }
 
 func newConnectors(entries []config.Connector, roots *x509.CertPool) []connect.Config {

@@ -41,6 +41,13 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 			}
 		}
 	}()
+	open := func(address string, server *http.Server) error {
+		listeners, err := listen(address)
+		for _, l := range listeners {
+			doors = append(doors, door{l, server, server.TLSConfig != nil})
+		}
+		return err
+	}
 	public := newHTTPServer(server, logger)
 	if cfg.TLS.CertFile != "" {
 		cert := &certificate{certFile: cfg.TLS.CertFile, keyFile: cfg.TLS.KeyFile}
@@ -48,22 +55,25 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 			return nil, err
 		}
 		public.TLSConfig = newTLSConfig(cert)
+		if cfg.MTLS.On() && cfg.MTLS.Listen == "" && cfg.MTLS.Header == "" {
+			askForCertificates(public)
+		}
+		if cfg.MTLS.Listen != "" {
+			asking := newHTTPServer(server, logger)
+			asking.TLSConfig = newTLSConfig(cert)
+			askForCertificates(asking)
+			if err := open(cfg.MTLS.Listen, asking); err != nil {
+				return doors, err
+			}
+		}
 	}
-	listeners, err := listen(cfg.Listen)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range listeners {
-		doors = append(doors, door{l, public, cfg.TLS.CertFile != ""})
+	if err := open(cfg.Listen, public); err != nil {
+		return doors, err
 	}
 	operations := newHTTPServer(server.Operations(), logger)
 	if cfg.Admin.Listen != "" {
-		listeners, err := listen(cfg.Admin.Listen)
-		if err != nil {
+		if err := open(cfg.Admin.Listen, operations); err != nil {
 			return doors, err
-		}
-		for _, l := range listeners {
-			doors = append(doors, door{l, operations, false})
 		}
 	}
 	if cfg.Admin.Socket != "" {
@@ -88,6 +98,10 @@ func newTLSConfig(cert *certificate) *tls.Config {
 		GetCertificate: cert.get,
 	}
 }
+
+// askForCertificates lets clients show certificates. Which of them count is for authz to say: to
+// demand one here, or one of an authority, would shut the others out.
+func askForCertificates(server *http.Server) { server.TLSConfig.ClientAuth = tls.RequestClientCert }
 
 func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{

@@ -1,0 +1,204 @@
+package authz
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// MTLS lets clients prove who they are by a certificate, and binds tokens to it (RFC 8705). The TLS
+// server in front of the handler asks for certificates and verifies none (tls.RequestClientCert):
+// what they are worth is found out here.
+type MTLS struct {
+	// Roots are the authorities behind the certificates of tls_client_auth; nil: only self-signed
+	// certificates prove anything.
+	Roots *x509.CertPool
+	// Header is where a trusted proxy that ends TLS passes the certificate on: as RFC 9440 says, or in
+	// PEM, percent-encoded. From anybody else the header means nothing. Empty: there is no such proxy.
+	Header string
+	// URL, such as https://mtls.example.com, is where clients find the endpoints that ask for their
+	// certificates (RFC 8705 section 5); empty: where all others do.
+	URL string
+}
+
+// checkMTLS refuses a configuration by which nobody could show a certificate.
+func (s *Server) checkMTLS() error {
+	m := s.config.MTLS
+	if m != nil {
+		if u, err := url.Parse(m.URL); err != nil || m.URL != "" && (u.Scheme != "https" || u.Host == "" || m.URL != "https://"+u.Host) {
+			return fmt.Errorf("mtls: URL %q is not https with a host alone", m.URL)
+		}
+		if m.Header != "" && len(s.config.TrustedProxies) == 0 {
+			return errors.New("mtls: a header without a trusted proxy that could send it")
+		}
+	}
+	var errs []error
+	offered := s.provingMethods()
+	s.config.Clients.Each(func(c *client.Client) {
+		if c.UsesCertificate() && !slices.Contains(offered, c.AuthMethod) || c.TLSBound && m == nil {
+			errs = append(errs, fmt.Errorf("client %s needs a certificate, and the server is not set up for it", c.ID))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// shownCertificates are the certificate of the client's TLS connection and what else it sent of its
+// chain; nil: it showed none. Behind a trusted proxy, the proxy's own certificate is not the client's.
+func (s *Server) shownCertificates(r *http.Request) ([]*x509.Certificate, error) {
+	switch {
+	case s.config.MTLS == nil:
+		return nil, nil
+	case s.config.MTLS.Header != "" && s.fromTrustedProxy(r):
+		return forwardedCertificates(r.Header, s.config.MTLS.Header)
+	case r.TLS == nil:
+		return nil, nil
+	}
+	return r.TLS.PeerCertificates, nil
+}
+
+func (s *Server) fromTrustedProxy(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && slices.ContainsFunc(s.config.TrustedProxies, func(network netip.Prefix) bool {
+		return network.Contains(peer.Addr().Unmap().WithZone(""))
+	})
+}
+
+// forwardedCertificates reads the header, and the one beside it with the rest of the chain (RFC 9440
+// section 2).
+func forwardedCertificates(header http.Header, name string) ([]*x509.Certificate, error) {
+	malformed := errors.New("the proxy passed on something else than a certificate")
+	lines := header.Values(name)
+	if len(lines) == 0 || len(lines) == 1 && lines[0] == "" {
+		return nil, nil
+	}
+	if len(lines) > 1 { // whoever wrote the first may not be the proxy
+		return nil, malformed
+	}
+	encoded := lines
+	if chain := strings.Join(header.Values(name+"-Chain"), ","); chain != "" {
+		encoded = append(encoded, strings.Split(chain, ",")...)
+	}
+	var certificates []*x509.Certificate
+	for _, text := range encoded {
+		der, ok := decodeCertificate(strings.TrimSpace(text))
+		if !ok {
+			return nil, malformed
+		}
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, malformed
+		}
+		certificates = append(certificates, certificate)
+	}
+	return certificates, nil
+}
+
+// decodeCertificate reads a byte sequence (RFC 8941 section 3.3.5), or PEM, percent-encoded, as
+// nginx's $ssl_client_escaped_cert.
+func decodeCertificate(text string) (der []byte, ok bool) {
+	if len(text) > 2 && text[0] == ':' && text[len(text)-1] == ':' {
+		der, err := base64.StdEncoding.DecodeString(text[1 : len(text)-1])
+		return der, err == nil
+	}
+	decoded, err := url.PathUnescape(text)
+	if err != nil {
+		return nil, false
+	}
+	block, rest := pem.Decode([]byte(decoded))
+	if block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
+		return nil, false
+	}
+	return block.Bytes, true
+}
+
+// checkCertificate is the proof of tls_client_auth (RFC 8705 section 2.1) and of
+// self_signed_tls_client_auth (section 2.2). The TLS handshake has shown that the client holds the
+// key of the first certificate.
+func (s *Server) checkCertificate(ctx context.Context, c *client.Client, shown []*x509.Certificate) error {
+	if len(shown) == 0 {
+		return refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", and no certificate was shown.")
+	}
+	if c.AuthMethod == client.AuthSelfSignedTLS {
+		return s.checkSelfSigned(ctx, c, shown[0])
+	}
+	if err := s.verifyChain(shown); err != nil {
+		return refuse(errInvalidClient, "The client's certificate is not one that counts here: it has expired, is not for clients, or is of an unknown authority.").because(err)
+	}
+	if !c.TLSSubject.Names(shown[0]) {
+		return refuse(errInvalidClient, "The client's certificate has another name than the registered one.")
+	}
+	return nil
+}
+
+func (s *Server) checkSelfSigned(ctx context.Context, c *client.Client, certificate *x509.Certificate) error {
+	if now := s.now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+		return refuse(errInvalidClient, "The client's certificate has expired, or is not valid yet.")
+	}
+	found, err := s.clientKeys.HasCertificate(ctx, c, certificate)
+	if err != nil || !found {
+		return refuse(errInvalidClient, "The client's certificate is not among its registered keys.").because(err)
+	}
+	return nil
+}
+
+func (s *Server) verifyChain(shown []*x509.Certificate) error {
+	if s.config.MTLS.Roots == nil {
+		return errors.New("no authorities are configured")
+	}
+	options := x509.VerifyOptions{
+		Roots:         s.config.MTLS.Roots,
+		Intermediates: x509.NewCertPool(),
+		CurrentTime:   s.now(),
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	for _, certificate := range shown[1:] {
+		options.Intermediates.AddCert(certificate)
+	}
+	_, err := shown[0].Verify(options)
+	return err
+}
+
+// bindToCertificate binds the tokens of a token request to the certificate of the client, if it is
+// registered so (RFC 8705 section 3.4).
+func (x *exchange) bindToCertificate(x5t string) error {
+	if !x.client.TLSBound {
+		return nil
+	}
+	if x5t == "" {
+		return refuse(errInvalidRequest, "No certificate was shown: the tokens of this client are bound to one.")
+	}
+	x.confirmation.X5T = x5t
+	return nil
+}
+
+// holdsCertificate tells whether a request comes with the certificate that a token is bound to, if
+// it is bound to one (RFC 8705 section 3).
+func (s *Server) holdsCertificate(r *http.Request, bound storage.Confirmation) bool {
+	if bound.X5T == "" {
+		return true
+	}
+	shown, err := s.shownCertificates(r)
+	return err == nil && subtle.ConstantTimeCompare([]byte(certificateThumbprint(shown)), []byte(bound.X5T)) == 1
+}
+
+// certificateThumbprint is the x5t#S256 of a certificate (RFC 8705 section 3.1).
+func certificateThumbprint(shown []*x509.Certificate) string {
+	if len(shown) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(shown[0].Raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
