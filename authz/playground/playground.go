@@ -5,6 +5,7 @@
 //	/playground           the app: code + PKCE by WebCrypto, tokens in memory only
 //	  app.js              what the buttons do
 //	    oauth.js, jwt.js  the protocol: sign-in, silent renewal, refresh, calls, logout
+//	    dpop.js           the key that tokens can be bound to, and its proofs
 //	    view.js           what is shown
 //	/playground/api/...   the Orders API, guarded by authz/bearer as any backend would be
 //
@@ -55,7 +56,7 @@ func New(c Config) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+base, app)
-	for _, name := range []string{"app.js", "oauth.js", "jwt.js", "view.js", "app.css"} {
+	for _, name := range []string{"app.js", "oauth.js", "dpop.js", "jwt.js", "view.js", "app.css"} {
 		content, err := assets.ReadFile("assets/" + name)
 		if err != nil {
 			return nil, fmt.Errorf("playground: %w", err)

@@ -210,6 +210,57 @@ func (p playground) wantNothingStored() {
 	}
 }
 
+// Tokens that are bound to a key: whoever copies them has nothing.
+func TestPlaygroundBindsTokens(t *testing.T) {
+	for name, more := range map[string]string{"": "", "with nonces": "dpop: {require_nonce: true}"} {
+		t.Run(name, func(t *testing.T) {
+			_, p := openPlayground(t, more)
+			p.click("dpop")
+			if more != "" { // the server asks once, for the code, and its nonce serves all that follows
+				p.console.expect("400 /token")
+			}
+			p.signIn()
+			p.wantNotice("")
+			if got := p.text("token-type"); got != "DPoP" {
+				t.Errorf("the tokens are to be used as %s", got)
+			}
+			if got := p.text("card-access_token"); !strings.Contains(got, `"jkt"`) {
+				t.Errorf("the access token is bound to nothing: %s", got)
+			}
+			for _, button := range []string{"userinfo", "call-api", "refresh", "call-api"} {
+				p.act(button)
+				p.wantNotice("")
+			}
+
+			stolen := eval[string](p.tab, "document.querySelector('#card-access_token .raw').textContent")
+			p.console.expect("401 /userinfo", "401 /playground/api/orders")
+			for _, path := range []string{"/userinfo", "/playground/api/orders"} {
+				status := eval[int](p.tab, fmt.Sprintf("fetch(%q, {headers: {Authorization: 'Bearer ' + %q}}).then((answer) => answer.status)", path, stolen))
+				if status != 401 {
+					t.Errorf("the copied token at %s: %d", path, status)
+				}
+			}
+			readable := eval[bool](p.tab, `new Promise((resolve) => {
+				indexedDB.open("authzd-playground").onsuccess = ({target}) => {
+					target.result.transaction("keys").objectStore("keys").get("dpop").onsuccess = ({target}) => resolve(target.result.privateKey.extractable)
+				}
+			})`)
+			if readable {
+				t.Error("scripts can read the key")
+			}
+			p.wantNothingStored()
+
+			p.visit() // memory is gone, the key is not
+			p.wantStatus("Signed in")
+			if got := p.text("token-type"); got != "DPoP" {
+				t.Errorf("after a reload, the tokens are to be used as %s", got)
+			}
+			p.act("call-api")
+			p.wantNotice("")
+		})
+	}
+}
+
 // The life of tokens: refresh, a 401 at several calls at once, a network that fails, revocation.
 func TestPlaygroundTokens(t *testing.T) {
 	_, p := openPlayground(t, "signing: {alg: EdDSA}")

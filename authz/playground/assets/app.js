@@ -4,6 +4,7 @@ import { Client, ForeignAnswer, NetworkError } from "./oauth.js";
 import { byId, clearLog, clearNotice, drawClient, drawClocks, logExchange, notify } from "./view.js";
 
 const SCOPE = "authzd-playground-scope"; // what this tab was granted last
+const BIND = "authzd-playground-bind"; // whether this tab binds its tokens to a key
 const LOGGED_OUT = "logged-out"; // state of a logout
 
 const { issuer, clientId, resource } = document.body.dataset;
@@ -22,6 +23,7 @@ if (window.parent !== window) {
 async function start() {
   wire();
   chooseScope(sessionStorage.getItem(SCOPE));
+  client.bind = byId("dpop").checked = sessionStorage.getItem(BIND) === "yes";
   const params = new URLSearchParams(location.search);
   history.replaceState(null, "", location.pathname); // a code is used once, and is none of the history's business
   const problem = await settled(() => answered(params) ? client.finish(params) : undefined);
@@ -75,6 +77,10 @@ function wire() {
   byId("request").addEventListener("submit", (event) => {
     event.preventDefault();
     act(byId("sign-in"), () => client.begin(scope(), options()));
+  });
+  byId("dpop").addEventListener("change", ({ target }) => {
+    client.bind = target.checked;
+    sessionStorage.setItem(BIND, target.checked ? "yes" : "no");
   });
   on("silent", () => client.silent(scope()));
   on("refresh", () => client.refresh());

@@ -41,12 +41,12 @@ export function random() {
   return base64url(crypto.getRandomValues(new Uint8Array(32)));
 }
 
-// challenge is the S256 of a code_verifier (RFC 7636 section 4.2).
-export async function challenge(verifier) {
-  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
+// s256 is what RFC 7636 section 4.2 makes of a code_verifier: its SHA-256, as text.
+export async function s256(text) {
+  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
 }
 
-function base64url(data) {
+export function base64url(data) {
   return btoa(String.fromCharCode(...data)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 

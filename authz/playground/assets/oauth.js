@@ -3,12 +3,13 @@
 //   begin  ── the page leaves ──> /authorize ──> finish ─┐
 //   silent ── iframe, prompt=none ──> /authorize ────────┴─> state, iss ──> /token ─┬─> ID token checked
 //   refresh ── one request, however many callers wait for it ─────────────> /token ─┘
-//   fetch ── an API; on 401 one refresh and one retry
+//   fetch ── an API; on 401 one refresh and one retry; with a proof if the token is bound to a key
 //   revoke, logout
 //
 // Tokens are in the memory of this object and nowhere else. Only what has to survive the redirect
 // (state, nonce, verifier) waits in sessionStorage, and it is worth nothing without the code.
-import { challenge, decode, find, random, verify } from "./jwt.js";
+import { Key } from "./dpop.js";
+import { decode, find, random, s256, verify } from "./jwt.js";
 
 const PENDING = "authzd-playground-pending";
 const ACTIVITY_EVERY = 30_000; // milliseconds between two beacons
@@ -36,10 +37,13 @@ export class Client {
   user = null; // claims from userinfo
   session = null; // when it will end, from /session
   expiresAt = 0; // of the access token, in milliseconds
+  bind = false; // whether the next sign-in binds its tokens to a key (RFC 9449)
   #metadata = null;
   #keys = [];
   #refreshing = null;
   #beaconAt = 0;
+  #key = null; // that the tokens are bound to; null: none
+  #nonce; // that the server wants in proofs; undefined: none
 
   // report is called with every request and what came back; open marks those that somebody asked
   // for, the others being steps of the protocol.
@@ -72,7 +76,7 @@ export class Client {
 
   // refresh gets new tokens. However many callers there are, one request is made.
   refresh() {
-    this.#refreshing ??= this.#token({ grant_type: "refresh_token", refresh_token: this.tokens.refresh_token })
+    this.#refreshing ??= this.#token({ grant_type: "refresh_token", refresh_token: this.tokens.refresh_token }, this.#key)
       .catch((error) => {
         if (error.code === "invalid_grant") this.#forget(); // only the server can say that it is over
         throw error;
@@ -85,10 +89,10 @@ export class Client {
   async fetch(name, method, url) {
     if (!url.startsWith(this.issuer + "/")) throw new Error("not an allow-listed API: " + url);
     const used = this.tokens.access_token;
-    let answer = await this.#call(name, method, url, { token: used, open: true });
+    let answer = await this.#call(name, method, url, { token: used, key: this.#key, open: true });
     if (answer.status === 401 && this.tokens?.refresh_token) {
       if (this.tokens.access_token === used) await this.refresh(); // unless another call has done it
-      answer = await this.#call(name, method, url, { token: this.tokens.access_token, open: true });
+      answer = await this.#call(name, method, url, { token: this.tokens.access_token, key: this.#key, open: true });
     }
     if (answer.status >= 400) throw refusal(answer);
     return answer.body;
@@ -151,11 +155,12 @@ export class Client {
   // #request makes an authorization request: its URL, and what the answer will be checked against.
   async #request(scope, options) {
     const { authorization_endpoint } = await this.metadata();
-    const pending = { state: random(), nonce: random(), verifier: random() };
+    const pending = { state: random(), nonce: random(), verifier: random(), bind: this.bind };
+    if (this.bind) options = { ...options, dpop_jkt: await (await Key.own()).thumbprint() }; // of use to nobody else
     pending.url = authorization_endpoint + "?" + new URLSearchParams({
       response_type: "code", client_id: this.clientId, redirect_uri: this.redirectURI, scope,
       state: pending.state, nonce: pending.nonce,
-      code_challenge: await challenge(pending.verifier), code_challenge_method: "S256", ...options,
+      code_challenge: await s256(pending.verifier), code_challenge_method: "S256", ...options,
     });
     return pending;
   }
@@ -191,14 +196,14 @@ export class Client {
     if (params.has("error")) throw new OAuthError(params.get("error"), params.get("error_description"));
     await this.#token({
       grant_type: "authorization_code", code: params.get("code"), redirect_uri: this.redirectURI, code_verifier: pending.verifier,
-    }, pending.nonce);
+    }, pending.bind ? await Key.own() : null, pending.nonce);
   }
 
   // #token makes a token request and takes the tokens over once they have been checked. A refresh,
   // which has no nonce, leaves what it does not replace.
-  async #token(form, nonce) {
+  async #token(form, key, nonce) {
     const answer = await this.#call("Token request", "POST", (await this.metadata()).token_endpoint, {
-      form: { ...form, client_id: this.clientId },
+      form: { ...form, client_id: this.clientId }, key,
     });
     if (answer.status !== 200) throw refusal(answer);
     const verified = {};
@@ -209,6 +214,7 @@ export class Client {
     const before = nonce === undefined ? this : {};
     const subject = this.#subject();
     this.tokens = { ...before.tokens, ...answer.body };
+    this.#key = key;
     this.verified = { ...before.verified, ...verified };
     this.expiresAt = Date.now() + answer.body.expires_in * 1000;
     if (this.#subject() !== subject) this.user = null;
@@ -237,7 +243,7 @@ export class Client {
   }
 
   async #readSession() {
-    const answer = await this.#call("Session", "GET", this.issuer + "/session", { token: this.tokens.access_token });
+    const answer = await this.#call("Session", "GET", this.issuer + "/session", { token: this.tokens.access_token, key: this.#key });
     this.session = answer.status === 200 && answer.body.active ? answer.body : null;
     this.#beaconAt = Date.now();
   }
@@ -247,8 +253,15 @@ export class Client {
     return decode(this.tokens?.id_token)?.payload.sub;
   }
 
-  async #call(name, method, url, { token, form, open } = {}) {
-    const headers = token ? { Authorization: "Bearer " + token } : {};
+  // #call makes a request, and with a key once more if the server asks for its nonce.
+  async #call(name, method, url, what = {}) {
+    const answer = await this.#send(name, method, url, what);
+    return what.key && answer.body?.error === "use_dpop_nonce" ? this.#send(name, method, url, what) : answer;
+  }
+
+  async #send(name, method, url, { token, form, key, open }) {
+    const headers = token ? { Authorization: (key ? "DPoP " : "Bearer ") + token } : {};
+    if (key) headers.DPoP = await key.proof(method, url, token, this.#nonce);
     const body = form && new URLSearchParams(form);
     const begun = performance.now();
     const exchange = { name, method, url, headers, form, open };
@@ -260,6 +273,7 @@ export class Client {
       this.report({ ...exchange, status: "no answer", answer: String(error) });
       throw new NetworkError(String(error));
     }
+    this.#nonce = response.headers.get("DPoP-Nonce") ?? this.#nonce;
     const answer = { status: response.status, body: parse(text), challenge: response.headers.get("WWW-Authenticate") };
     this.report({
       ...exchange, status: answer.status, answer: answer.body, challenge: answer.challenge, milliseconds: performance.now() - begun,

@@ -23,6 +23,7 @@ export function drawClient(client) {
     const subject = decode(client.tokens.id_token)?.payload.sub;
     setText("who", client.user?.name || client.user?.preferred_username || subject || "somebody (no openid)");
     setText("granted", client.tokens.scope);
+    setText("token-type", client.tokens.token_type);
     byId("refresh").disabled = !client.tokens.refresh_token;
   }
   if (drawn !== client.tokens) {
