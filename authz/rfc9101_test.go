@@ -76,6 +76,19 @@ func TestRFC9101Section5_1_ByValue(t *testing.T) {
 	}
 }
 
+// OpenID Connect Core section 6.1 asks for no exp, no nbf and no iss, and for response_type, scope and
+// redirect_uri in the query too.
+func TestOpenIDCoreSection6_1_RequestObject(t *testing.T) {
+	key := signer(t, jose.RS256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	plain := map[string]any{"exp": nil, "nbf": nil, "iat": nil, "jti": nil, "iss": nil}
+	brought := byValue(key.Sign(t, nil, objectClaims(s.URL, plain)))
+	maps.Copy(brought, url.Values{"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {authztest.RedirectURI}})
+	if answer := s.NewBrowser(t).Authorize(t, brought); answer.Params.Get("code") == "" || answer.Params.Get("state") == "" {
+		t.Errorf("answer %s", answer)
+	}
+}
+
 // A login takes longer than a request object lives, and its client may change its keys meanwhile.
 func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
 	key := signer(t, jose.ES256)

@@ -248,7 +248,11 @@ func TestRFC9126Section4_LoginAndReload(t *testing.T) {
 	if answer := first.Walk(t, login.Header.Get("Location")); answer.Params.Get("code") == "" {
 		t.Fatalf("after the login: %s", answer)
 	}
-	refusedPage(t, "the login page of the answered request", get(t, first, login.Header.Get("Location")), "invalid_request_uri")
+	back := get(t, first, login.Header.Get("Location"))
+	refusedPage(t, "the login page of the answered request", back, "invalid_request_uri")
+	if !strings.Contains(back.Body, "Go back to the app") {
+		t.Errorf("the page does not say what to do: %s", back.Body)
+	}
 	refusedPage(t, "again from the start", bring(t, first, brought), "invalid_request_uri")
 }
 
