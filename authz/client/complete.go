@@ -176,6 +176,9 @@ func (r *Registration) completeScope(o *Offer) error {
 	scopes := o.Scopes
 	if asked := strings.Fields(r.Scope); len(asked) > 0 {
 		scopes = slices.DeleteFunc(unique(asked), func(s string) bool { return !slices.Contains(o.Scopes, s) })
+		if len(scopes) == 0 {
+			return invalidMetadata("None of the scopes is offered to clients that register themselves.")
+		}
 	}
 	r.Scope = strings.Join(scopes, " ")
 	for _, t := range r.DetailTypes {

@@ -42,12 +42,15 @@ func ParseDocument(id string, body []byte, o *Offer) (*Client, error) {
 		return nil, invalidMetadata("A metadata document is public and must not hold a client_secret.")
 	}
 	r := &info.Registration
-	offered := func(offer []string) func(string) bool {
+	beyond := func(offer []string) func(string) bool {
 		return func(s string) bool { return !slices.Contains(offer, s) }
 	}
-	r.GrantTypes = slices.DeleteFunc(r.GrantTypes, offered(o.GrantTypes))
-	r.ResponseTypes = slices.DeleteFunc(r.ResponseTypes, offered([]string{"code"}))
-	r.DetailTypes = slices.DeleteFunc(r.DetailTypes, offered(o.DetailTypes))
+	if len(r.GrantTypes) > 0 && !slices.ContainsFunc(r.GrantTypes, func(s string) bool { return slices.Contains(o.GrantTypes, s) }) {
+		return nil, invalidMetadata("None of the grant_types of the metadata document is offered.")
+	}
+	r.GrantTypes = slices.DeleteFunc(r.GrantTypes, beyond(o.GrantTypes))
+	r.ResponseTypes = slices.DeleteFunc(r.ResponseTypes, beyond([]string{"code"}))
+	r.DetailTypes = slices.DeleteFunc(r.DetailTypes, beyond(o.DetailTypes))
 	r.SectorIdentifierURI = "" // would have to be fetched too, before it could be believed
 	if err := r.Complete(o); err != nil {
 		return nil, err

@@ -1,0 +1,139 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz/authztest"
+)
+
+func TestHostileRegistrations(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	browser := s.NewBrowser(t)
+	client := register(t, s, webClient(nil))
+	rows := hostileRegistrations(t)
+	for _, row := range rows { // whatever can't be registered can't be put in place of a registration either
+		if row.path == "/register" && row.method == "" && row.header.Get("Content-Type") == "application/json" && strings.HasPrefix(row.body, `{"`) {
+			row.name, row.method, row.path = "update/"+row.name, http.MethodPut, strings.TrimPrefix(client.text("registration_client_uri"), s.URL)
+			row.header = row.header.Clone()
+			row.header.Set("Authorization", "Bearer "+client.text("registration_access_token"))
+			row.body = fmt.Sprintf(`{"client_id": %q, `, client.text("client_id")) + row.body[1:]
+			rows = append(rows, row)
+		}
+	}
+	t.Logf("%d hostile requests", len(rows))
+	before := dump(t, s.Store)
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			status, code, answer := row.send(t, browser)
+			if status != row.status || code != row.code {
+				t.Errorf("got %d %q, want %d %q\n%.400s", status, code, row.status, row.code, answer)
+			}
+			for _, leak := range []string{"goroutine ", ".go:", "azg_", "json:", "evil"} {
+				if strings.Contains(answer, leak) {
+					t.Errorf("the answer shows %q: %s", leak, answer)
+				}
+			}
+		})
+	}
+	if after := dump(t, s.Store); after != before {
+		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
+	}
+}
+
+func hostileRegistrations(t *testing.T) []hostile {
+	const redirect, metadata = "invalid_redirect_uri", "invalid_client_metadata"
+	asJSON := http.Header{"Content-Type": {"application/json"}}
+	row := func(name, code, body string) hostile {
+		return hostile{name: "register/" + name, path: "/register", header: asJSON, body: body, status: 400, code: code}
+	}
+	with := func(name, code string, change map[string]any) hostile {
+		body, err := json.Marshal(webClient(change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return row(name, code, string(body))
+	}
+	typed := func(contentType string) hostile {
+		h := with("as "+contentType, metadata, nil)
+		h.header = http.Header{"Content-Type": {contentType}}
+		return h
+	}
+	const uris = `"redirect_uris": ["https://evil.example/cb"]`
+	rows := []hostile{
+		row("nothing", metadata, " "), row("no JSON", metadata, "redirect_uris=https%3A%2F%2Fevil.example"), row("a list", metadata, "[]"), row("a string", metadata, `"x"`),
+		row("null", metadata, "null"), row("a number", metadata, "1e999"), row("half", metadata, "{"+uris), row("two objects", metadata, "{"+uris+"} {}"), row("a comma more", metadata, "{"+uris+",}"),
+		row("a comment", metadata, "{"+uris+"/**/}"), row("not UTF-8", metadata, "{"+uris+`, "client_name": "`+"\xff"+`"}`), row("byte order mark", metadata, "\ufeff{"+uris+"}"),
+		row("a name twice", metadata, `{`+uris+`, `+uris+`}`), row("a name twice, escaped", metadata, `{`+uris+`, "redirect\u005furis": ["https://a.example/"]}`),
+		row("a name twice, deep", metadata, `{`+uris+`, "x": [{"a": {"b": 1, "b": 2}}]}`), row("a name twice in the keys", metadata, `{`+uris+`, "jwks": {"keys": [], "keys": []}}`),
+		row("deep lists", metadata, `{`+uris+`, "x": `+strings.Repeat("[", 30_000)+strings.Repeat("]", 30_000)+`}`), row("deep objects", metadata, `{`+uris+`, "x": `+strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000)+`}`),
+		row("names in capitals", redirect, `{"REDIRECT_URIS": ["https://evil.example/cb"], "Redirect_URIs": ["https://evil.example/cb"]}`),
+		row("65 KiB", metadata, `{`+uris+`, "x": "`+strings.Repeat("a", 66_000)+`"}`), row("NUL in a name", metadata, `{`+uris+`, "client_name": "a\u0000b"}`), row("NUL in a URI", metadata, `{"redirect_uris": ["https://evil.example/\u0000"]}`),
+		row("CRLF in a contact", metadata, `{`+uris+`, "contacts": ["a\r\nSet-Cookie: x=y"]}`), row("20 URIs and one", metadata, `{"redirect_uris": [`+strings.Repeat(`"https://evil.example/cb",`, 20)+`"https://evil.example/"]}`),
+		row("a huge number", metadata, `{`+uris+`, "default_max_age": 1e400}`), row("a negative age", metadata, `{`+uris+`, "default_max_age": -1}`), row("half a second", metadata, `{`+uris+`, "default_max_age": 0.5}`), row("an age in words", metadata, `{`+uris+`, "default_max_age": "60"}`),
+		row("truth in words", metadata, `{`+uris+`, "require_auth_time": "true"}`), row("a list for a URI", metadata, `{`+uris+`, "client_uri": ["https://evil.example"]}`), row("null in the list", redirect, `{"redirect_uris": [null]}`),
+		typed("application/x-www-form-urlencoded"), typed("text/plain"), typed("text/json"), typed("application/json, text/html"), typed("application/jsonp"), typed(""),
+	}
+	for _, script := range []string{
+		"javascript:alert(1)", "JavaScript:alert(1)", "java\tscript:alert(1)", " javascript:alert(1)", "javascript.x:alert(1)//", "data:text/html,<script>", "vbscript:x", "blob:https://evil.example/x",
+		"file:///etc/passwd", "about:blank", "view-source:https://evil.example", "//evil.example/cb", "https://evil.example\\@app.example.com/", "https://a:b@evil.example/", "https:evil.example", "https:///cb",
+		"http://evil.example/", "ws://evil.example/", "https://evil.example/cb#", "https://*.evil.example/", "https://evil.example/%2e%2e/cb", "https://evil.example /", "",
+	} {
+		code := redirect
+		if strings.ContainsAny(script, "\t") {
+			code = metadata
+		}
+		rows = append(rows, with("redirect to "+script, code, map[string]any{"application_type": "web", "redirect_uris": []string{script}}))
+		for _, member := range []string{"client_uri", "logo_uri", "policy_uri", "tos_uri", "jwks_uri", "sector_identifier_uri", "initiate_login_uri", "backchannel_logout_uri", "frontchannel_logout_uri"} {
+			if script == "https://evil.example/%2e%2e/cb" || script == "" || (script == "https://*.evil.example/" && !strings.HasPrefix(member, "jwks")) {
+				continue // no harm, or as if it were not there
+			}
+			rows = append(rows, with(member+" "+script, metadata, map[string]any{member: script}))
+		}
+	}
+	for _, inside := range []string{"https://169.254.169.254/", "https://10.0.0.1/", "https://[fd00::1]/", "https://[::ffff:10.0.0.1]/", "https://0.0.0.0/", "https://2130706433/", "https://0x7f.1/", "https://192.168.1.1:8443/x"} {
+		for _, member := range []string{"jwks_uri", "sector_identifier_uri", "backchannel_logout_uri"} {
+			rows = append(rows, with(member+" "+inside, metadata, map[string]any{member: inside}))
+		}
+		rows = append(rows, with("request_uris "+inside, metadata, map[string]any{"request_uris": []string{inside}}))
+	}
+	return rows
+}
+
+// A name is text, wherever it is shown.
+func TestHostileRegistrations_Names(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	b := s.NewBrowser(t)
+	b.Code(t, authztest.SPA, nil) // signs in
+	const name = `<script>alert(1)</script><img src=x onerror=alert(2)>"'&{{.}}`
+	id := register(t, s, webClient(map[string]any{"client_name": name, "logo_uri": `https://evil.example/"><script>alert(3)</script>`, "policy_uri": "https://evil.example/?a=b&c=d;%22"})).text("client_id")
+	consent := get(t, b, ask(t, b, id, nil).Header.Get("Location"))
+	b.Code(t, id, nil)
+	account := get(t, b, s.URL+"/account")
+	for where, page := range map[string]*authztest.Page{"consent": consent, "account": account} {
+		if strings.Contains(page.Body, "<script>alert") || strings.Contains(page.Body, "<img src=x") || !strings.Contains(page.Body, "&lt;script&gt;alert(1)") {
+			t.Errorf("%s: %s", where, page.Body)
+		}
+		if policy := page.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || strings.ContainsAny(policy, `"<>`) {
+			t.Errorf("%s: %s", where, policy)
+		}
+	}
+	if !consent.Has("unknown-client") {
+		t.Error("the consent page does not say that nobody knows the app")
+	}
+}
+
+// Nothing is called because a client names it, except what its registration depends on.
+func TestHostileRegistrations_Calls(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	inside := newSite(t, nil)
+	register(t, s, webClient(map[string]any{
+		"client_uri": "https://evil.example", "jwks_uri": inside.URL + "/jwks", "backchannel_logout_uri": inside.URL + "/logout", "request_uris": []string{inside.URL + "/request"},
+	}))
+	if n := inside.fetches.Load(); n != 0 {
+		t.Errorf("%d calls", n)
+	}
+}
