@@ -80,7 +80,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 			claims.Groups = x.user.Groups
 		}
 	}
-	typ, alg := s.accessTokenFormat(x.resources)
+	typ, alg := s.accessTokenFormat(x.client, x.resources)
 	if typ != TokenTypeOpaque {
 		token, err = s.keys.Sign(alg, typ, claims)
 		return token, lifetime, err
@@ -100,7 +100,7 @@ func (s *Server) accessTokenLifetime(c *client.Client) time.Duration {
 
 // accessTokenFormat is what the resources ask for; if one of several wants opaque tokens, they all
 // get one, and otherwise the first one that asks for something decides.
-func (s *Server) accessTokenFormat(resources []string) (typ string, alg jose.SignatureAlgorithm) {
+func (s *Server) accessTokenFormat(c *client.Client, resources []string) (typ string, alg jose.SignatureAlgorithm) {
 	for _, uri := range resources {
 		r := s.resources.get(uri)
 		if r == nil {
@@ -110,6 +110,9 @@ func (s *Server) accessTokenFormat(resources []string) (typ string, alg jose.Sig
 			return TokenTypeOpaque, ""
 		}
 		typ, alg = cmp.Or(typ, r.TokenType), cmp.Or(alg, r.Alg)
+	}
+	if c.Profile != "" { // where no resource has its own, the server's may be one that the profile forbids
+		alg = cmp.Or(alg, jose.SignatureAlgorithm(c.IDTokenAlg))
 	}
 	return cmp.Or(typ, TokenTypeAT), cmp.Or(alg, s.config.Signing.Alg)
 }

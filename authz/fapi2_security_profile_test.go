@@ -637,6 +637,23 @@ func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
 	}
 }
 
+// Section 5.4.1: where the server itself signs with RS256, it does not for this client.
+func TestFAPI2SecurityProfileSection5_4_1_BesideRS256(t *testing.T) {
+	signing := authz.DefaultSigning // RS256
+	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{Signing: signing}, func(m *client.Metadata) {
+		m.Scopes, m.Resources = []string{"openid"}, nil
+	})
+	tokens := app.SignIn(t, url.Values{"scope": {"openid"}})
+	for name, token := range map[string]string{"access token": tokens.AccessToken, "ID token": tokens.IDToken} {
+		if _, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if response := callAs(t, app, "DPoP", tokens.AccessToken, app.DPoP); response.Status != http.StatusOK {
+		t.Errorf("userinfo: %d", response.Status)
+	}
+}
+
 // Section 5.4.1, item 4: credentials that nobody guesses.
 func TestFAPI2SecurityProfileSection5_4_1_Entropy(t *testing.T) {
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
