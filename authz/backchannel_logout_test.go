@@ -1,0 +1,465 @@
+package authz_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// loopback lets the server call the relying parties of these tests.
+var loopback = outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+
+// listeners are relying parties by client id: the path tells whose logout token it is.
+type listeners struct {
+	*httptest.Server
+	t      *testing.T
+	mu     sync.Mutex
+	tokens map[string][]string // by client id
+}
+
+func newListeners(t *testing.T) *listeners {
+	l := &listeners{t: t, tokens: map[string][]string{}}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil || len(r.PostForm) != 1 || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" {
+			t.Errorf("%v with %v, %v", r.URL, r.PostForm, err)
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		id := strings.TrimPrefix(r.URL.Path, "/")
+		l.tokens[id] = append(l.tokens[id], r.PostForm.Get("logout_token"))
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+// uri is the backchannel_logout_uri of a client.
+func (l *listeners) uri(clientID string) string { return l.URL + "/" + clientID }
+
+// hear gives every client with redirect URIs a backchannel_logout_uri.
+func (l *listeners) hear(m *client.Metadata) {
+	withBack(m)
+	if len(m.RedirectURIs) > 0 {
+		m.Logout.BackChannelURI = l.uri(m.ID)
+	}
+}
+
+func (l *listeners) of(clientID string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.tokens[clientID])
+}
+
+// wait returns the one logout token that a client has got.
+func (l *listeners) wait(clientID string) string {
+	l.t.Helper()
+	until(l.t, clientID+" is told", func() bool { return len(l.of(clientID)) > 0 })
+	if got := l.of(clientID); len(got) != 1 {
+		l.t.Fatalf("%s got %d logout tokens", clientID, len(got))
+	}
+	return l.of(clientID)[0]
+}
+
+// nothingLeft waits until the outbox is empty, so that whoever was not told will not be.
+func (l *listeners) nothingLeft(s *authztest.Server) {
+	l.t.Helper()
+	until(l.t, "the outbox is empty", func() bool {
+		left, err := s.Store.Scan(context.Background(), storage.Logouts.Table, "", "", 10)
+		return err == nil && len(left) == 0
+	})
+}
+
+// verified is a logout token as go-oidc, of a relying party, verifies it.
+func verified(t *testing.T, s *authztest.Server, clientID, token string) *oidc.LogoutToken {
+	t.Helper()
+	provider, err := oidc.NewProvider(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	logout, err := provider.Verifier(&oidc.Config{ClientID: clientID}).VerifyLogout(t.Context(), token)
+	if err != nil {
+		t.Fatalf("%s: go-oidc: %v", clientID, err)
+	}
+	return logout
+}
+
+// signInTo gets the tokens of a client in a browser.
+func signInTo(t *testing.T, b *authztest.Browser, clientID string, extra url.Values) authztest.Tokens {
+	t.Helper()
+	secret := ""
+	if clientID == authztest.Web {
+		secret = authztest.Secret
+	}
+	code, verifier := b.Code(t, clientID, extra)
+	tokens := b.Server.Token(t, clientID, secret, authztest.CodeForm(code, verifier))
+	if tokens.Status != http.StatusOK {
+		t.Fatalf("%+v", tokens)
+	}
+	return tokens
+}
+
+// leave logs out by the button.
+func leave(t *testing.T, b *authztest.Browser) {
+	t.Helper()
+	confirm(t, b, logOut(t, b, nil))
+}
+
+func TestBackChannelLogoutSection2_1_Discovery(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	document := getJSON(t, s, "/.well-known/openid-configuration", "")
+	for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported"} {
+		if document[name] != true {
+			t.Errorf("%s is %v", name, document[name])
+		}
+	}
+	if supported, _ := document["claims_supported"].([]any); !slices.Contains(supported, any("sid")) {
+		t.Error("sid is not among the claims")
+	}
+}
+
+// Section 2.3: exactly the clients are told that signed the user in during this session.
+func TestBackChannelLogoutSection2_3_LoggedInParties(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	b, other := s.NewBrowser(t), s.NewBrowser(t)
+	signInTo(t, b, authztest.SPA, nil)
+	signInTo(t, b, authztest.SPA, url.Values{"scope": {online}}) // twice is once
+	signInTo(t, b, authztest.ThirdParty, nil)
+	signInTo(t, other, authztest.Web, nil)
+	leave(t, b)
+	l.wait(authztest.SPA)
+	l.wait(authztest.ThirdParty)
+	l.nothingLeft(s)
+	if got := l.of(authztest.Web); len(got) != 0 {
+		t.Errorf("a client of another session was told: %v", got)
+	}
+	leave(t, other)
+	l.wait(authztest.Web)
+}
+
+// Section 2.4: every claim, by go-oidc and by hand.
+func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
+		l.hear(m)
+		switch m.ID {
+		case authztest.Web:
+			m.IDTokenAlg = "EdDSA"
+		case authztest.ThirdParty:
+			m.SubjectType = client.SubjectPairwise
+		}
+	})
+	b := s.NewBrowser(t)
+	signedIn := map[string]authztest.Tokens{}
+	for _, id := range []string{authztest.SPA, authztest.ThirdParty, authztest.Web} {
+		signedIn[id] = signInTo(t, b, id, nil)
+	}
+	leave(t, b)
+	jtis := map[string]bool{}
+	for id, tokens := range signedIn {
+		token := l.wait(id)
+		logout := verified(t, s, id, token)
+		idToken, accessToken, claims := payload(t, tokens.IDToken), payload(t, tokens.AccessToken), payload(t, token)
+
+		if got := slices.Sorted(maps.Keys(claims)); !slices.Equal(got, []string{"aud", "events", "exp", "iat", "iss", "jti", "sid", "sub"}) {
+			t.Errorf("%s: claims %v", id, got)
+		}
+		if claims["aud"] != id || claims["iss"] != s.URL {
+			t.Errorf("%s: aud %v, iss %v", id, claims["aud"], claims["iss"])
+		}
+		if events, err := json.Marshal(claims["events"]); err != nil || string(events) != `{"http://schemas.openid.net/event/backchannel-logout":{}}` {
+			t.Errorf("%s: events %s", id, events)
+		}
+		for _, name := range []string{"sub", "sid"} {
+			if claims[name] != idToken[name] || claims[name] != accessToken[name] || claims[name] == "" {
+				t.Errorf("%s: %s is %v, in the ID token %v, in the access token %v", id, name, claims[name], idToken[name], accessToken[name])
+			}
+		}
+		if life := logout.Expiry.Sub(logout.IssuedAt); life <= 0 || life > 2*time.Minute || time.Since(logout.IssuedAt) > time.Minute {
+			t.Errorf("%s: issued %v, lives for %v", id, logout.IssuedAt, life)
+		}
+		jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := jws.Signatures[0].Header
+		if alg := map[bool]string{true: "EdDSA", false: "ES256"}[id == authztest.Web]; header.Algorithm != alg || header.ExtraHeaders["typ"] != "logout+jwt" {
+			t.Errorf("%s: header %+v", id, header)
+		}
+		if logout.TokenID == "" || jtis[logout.TokenID] {
+			t.Errorf("%s: jti %q", id, logout.TokenID)
+		}
+		jtis[logout.TokenID] = true
+	}
+}
+
+// Section 4.1: a logout token is no ID token, no access token and no hint.
+func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	b := s.NewBrowser(t)
+	signInTo(t, b, authztest.SPA, nil)
+	leave(t, b)
+	token := l.wait(authztest.SPA)
+	signInTo(t, b, authztest.SPA, nil)
+
+	if status := userinfo(t, s, token); status != http.StatusUnauthorized {
+		t.Errorf("userinfo: %d", status)
+	}
+	if page := logOut(t, b, url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {back}}); !page.Has("logout-confirm") {
+		t.Errorf("as a hint at the logout: %d %s", page.Status, page.Header.Get("Location"))
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {token}, "prompt": {"none"}})); got.Get("error") != "invalid_request" {
+		t.Errorf("as a hint at the authorization endpoint: %v", got)
+	}
+	_, answer := post(t, s, "/introspect", authztest.Web, url.Values{"token": {token}})
+	if answer["active"] != false {
+		t.Errorf("introspection: %v", answer)
+	}
+	provider, err := oidc.NewProvider(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	idToken, err := provider.Verifier(&oidc.Config{ClientID: authztest.SPA}).Verify(t.Context(), token)
+	if err == nil && idToken.Nonce != "" {
+		t.Error("it has a nonce")
+	}
+}
+
+// However a session ends, its clients are told.
+func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
+	for name, end := range map[string]func(*authztest.Server, *authztest.Browser, authztest.Tokens){
+		"by the app": func(_ *authztest.Server, b *authztest.Browser, tokens authztest.Tokens) {
+			logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}})
+		},
+		"by the user": func(_ *authztest.Server, b *authztest.Browser, _ authztest.Tokens) { leave(t, b) },
+		"by another browser": func(s *authztest.Server, _ *authztest.Browser, tokens authztest.Tokens) {
+			elsewhere := signedIn(t, s)
+			page := get(t, elsewhere, s.URL+"/account")
+			elsewhere.Do(t, page.Submit(t, "end-"+payload(t, tokens.IDToken)["sid"].(string), nil))
+		},
+		"by another user": func(s *authztest.Server, b *authztest.Browser, _ authztest.Tokens) {
+			b.Username = "bob"
+			page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
+			other := b.Do(t, page.Submit(t, "account-other", nil))
+			login := get(t, b, other.Header.Get("Location"))
+			b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newListeners(t)
+			s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, l.hear)
+			b := s.NewBrowser(t)
+			tokens := signInTo(t, b, authztest.SPA, nil)
+			l.nothingLeft(s)
+			if got := l.of(authztest.SPA); len(got) != 0 {
+				t.Fatalf("told before the end: %v", got)
+			}
+			end(s, b, tokens)
+			if got, want := verified(t, s, authztest.SPA, l.wait(authztest.SPA)).SessionID, payload(t, tokens.IDToken)["sid"]; got != want {
+				t.Errorf("sid %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// The same user signing in again goes on with the session: nobody is told.
+func TestBackChannelLogoutSection2_5_NotByAnotherLogin(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	b := s.NewBrowser(t)
+	before := signInTo(t, b, authztest.SPA, nil)
+	after := signInTo(t, b, authztest.SPA, url.Values{"prompt": {"login"}})
+	if payload(t, before.IDToken)["sid"] != payload(t, after.IDToken)["sid"] {
+		t.Error("another session")
+	}
+	l.nothingLeft(s)
+	if got := l.of(authztest.SPA); len(got) != 0 {
+		t.Errorf("told: %v", got)
+	}
+	leave(t, b)
+	l.wait(authztest.SPA)
+}
+
+// A session that ends by its idle limit ends for the clients too.
+func TestBackChannelLogoutSection2_5_IdleLimit(t *testing.T) {
+	t.Parallel()
+	l := newListeners(t)
+	limits := authz.Sessions{Idle: time.Second, Max: time.Hour}
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Sessions: limits}, l.hear)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, nil)
+	deadline := time.Now().Add(40 * time.Second) // it is looked for every ten seconds
+	for len(l.of(authztest.SPA)) == 0 && time.Now().Before(deadline) {
+		<-time.After(50 * time.Millisecond)
+	}
+	if got, want := verified(t, s, authztest.SPA, l.wait(authztest.SPA)).SessionID, payload(t, tokens.IDToken)["sid"]; got != want {
+		t.Errorf("sid %s, want %s", got, want)
+	}
+}
+
+// Section 2.7: refresh tokens that were not granted offline access end, others don't, unless the
+// operator wants it so and the user has really logged out.
+func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
+	for _, endOffline := range []bool{false, true} {
+		limits := authz.DefaultSessions
+		limits.EndOffline = endOffline
+		s := authztest.Start(t, authz.Config{Sessions: limits, Users: twoUsers}, withBack)
+		b := s.NewBrowser(t)
+		withSession := signInTo(t, b, authztest.SPA, url.Values{"scope": {online}})
+		offline := signInTo(t, b, authztest.SPA, nil)
+		elsewhere := signInTo(t, s.NewBrowser(t), authztest.SPA, nil)
+		leave(t, b)
+
+		want := map[bool]string{false: "", true: "invalid_grant"}[endOffline]
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(offline.RefreshToken)); got.Error != want {
+			t.Errorf("end_offline=%v: offline refresh: %+v", endOffline, got)
+		}
+		if status := userinfo(t, s, offline.AccessToken); (status == 401) != endOffline {
+			t.Errorf("end_offline=%v: userinfo offline: %d", endOffline, status)
+		}
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(withSession.RefreshToken)); got.Error != "invalid_grant" {
+			t.Errorf("end_offline=%v: online refresh: %+v", endOffline, got)
+		}
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(elsewhere.RefreshToken)); got.Status != 200 {
+			t.Errorf("end_offline=%v: refresh of another session: %+v", endOffline, got)
+		}
+		again := signInTo(t, b, authztest.SPA, nil)
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(again.RefreshToken)); got.Status != 200 {
+			t.Errorf("end_offline=%v: refresh after the next sign-in: %+v", endOffline, got)
+		}
+	}
+}
+
+// Of 64 logouts of one session at once, one tells each client.
+func TestBackChannelLogoutRaces(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, nil)
+	signInTo(t, b, authztest.Web, nil)
+	target := s.URL + "/logout?" + url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}}.Encode()
+	var racers sync.WaitGroup
+	start := make(chan struct{})
+	for range 64 {
+		racers.Go(func() {
+			<-start
+			response, err := b.HTTP.Get(target)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			response.Body.Close()
+			if got := response.Header.Get("Location"); got != back {
+				t.Errorf("%d %s", response.StatusCode, got)
+			}
+		})
+	}
+	close(start)
+	racers.Wait()
+	l.wait(authztest.SPA)
+	l.wait(authztest.Web)
+	l.nothingLeft(s)
+	l.wait(authztest.SPA) // still one
+	l.wait(authztest.Web)
+}
+
+func openBolt(t *testing.T) storage.Store {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// brokenOutbox is a store that can't take logout tokens.
+type brokenOutbox struct{ storage.Store }
+
+func (b brokenOutbox) Apply(ctx context.Context, writes ...storage.Write) error {
+	for _, w := range writes {
+		if w.Table == storage.Logouts.Table {
+			return storage.ErrUnavailable
+		}
+	}
+	return b.Store.Apply(ctx, writes...)
+}
+
+// A session whose clients can't be told does not end.
+func TestBackChannelLogoutIsAtomic(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: brokenOutbox{openBolt(t)}}, l.hear)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, url.Values{"scope": {online}})
+	for name, params := range map[string]url.Values{
+		"logout":     {"confirm": {"yes"}},
+		"everywhere": {"sign-out-everywhere": {"yes"}},
+	} {
+		path := map[string]string{"logout": "/logout", "everywhere": "/account"}[name]
+		request, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(params.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		request.Header.Set("Origin", s.URL)
+		if page := b.Do(t, request); page.Status != http.StatusServiceUnavailable || len(page.Header.Values("Set-Cookie")) > 0 {
+			t.Errorf("%s: %d %v", name, page.Status, page.Header)
+		}
+	}
+	if !isSignedIn(t, b) {
+		t.Error("logged out, and nobody was told")
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+		t.Errorf("refresh: %+v", got)
+	}
+}
+
+// What a session's end leaves in the store is found by the next process.
+func TestBackChannelLogoutAfterARestart(t *testing.T) {
+	l := newListeners(t)
+	store := openBolt(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: deadOutbox{store}}, l.hear)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, nil)
+	leave(t, b)
+	left, err := storage.Logouts.Scan(t.Context(), store, "", "", 10)
+	if err != nil || len(left) != 1 || left[0].Value.Attempts != 0 {
+		t.Fatalf("in the outbox: %+v, %v", left, err)
+	}
+	next := authztest.Start(t, authz.Config{Issuer: s.URL, Outbound: loopback, Store: store, Secret: s.Secret}, l.hear)
+	token := l.wait(authztest.SPA)
+	l.nothingLeft(next)
+	if payload(t, token)["sid"] != payload(t, tokens.IDToken)["sid"] || payload(t, token)["iss"] != s.URL {
+		t.Errorf("%v", payload(t, token))
+	}
+}
+
+// deadOutbox is the store of a process that dies before it gets to deliver: it never sees what is due.
+type deadOutbox struct{ storage.Store }
+
+func (s deadOutbox) Scan(ctx context.Context, table storage.Table, prefix, after string, limit int) ([]storage.Record, error) {
+	if table == storage.Logouts.Table {
+		return nil, nil
+	}
+	return s.Store.Scan(ctx, table, prefix, after, limit)
+}

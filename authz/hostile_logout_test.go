@@ -1,0 +1,90 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+)
+
+// Requests that are none, or that come from where they must not, end no session and tell nobody.
+func TestHostileLogouts(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
+		l.hear(m)
+		if m.ID == authztest.SPA {
+			m.Logout.FrontChannelURI = frameURI
+		}
+	})
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, nil)
+	before := dump(t, s.Store)
+	for _, row := range hostileLogouts(tokens) {
+		t.Run(row.name, func(t *testing.T) {
+			status, code, answer := row.send(t, b)
+			if status != row.status || code != row.code {
+				t.Errorf("got %d %q, want %d %q\n%.400s", status, code, row.status, row.code, answer)
+			}
+			for _, leak := range []string{"goroutine ", ".go:", "<iframe", "You are logged out", tokens.IDToken} {
+				if strings.Contains(answer, leak) {
+					t.Errorf("the answer shows %q", leak)
+				}
+			}
+		})
+	}
+	if after := dump(t, s.Store); after != before {
+		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
+	}
+	if !isSignedIn(t, b) || len(l.of(authztest.SPA)) != 0 {
+		t.Error("a session was ended")
+	}
+}
+
+func hostileLogouts(tokens authztest.Tokens) []hostile {
+	good := url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"x"}}.Encode()
+	sid := tokens.IDToken[:22]
+	page := func(name, suffix string) hostile {
+		return hostile{name: "logout/" + name, path: "/logout", query: good + suffix, status: 400, code: "invalid_request"}
+	}
+	form := func(name, body, contentType string) hostile {
+		return hostile{name: "logout/" + name, path: "/logout", body: body, header: http.Header{"Content-Type": {contentType}}, status: 400, code: "invalid_request"}
+	}
+	method := func(method, code string) hostile {
+		return hostile{name: "logout/" + method, method: method, path: "/logout", query: good, status: 405, code: code}
+	}
+	foreign := func(name, body, header, value string) hostile {
+		return hostile{name: "account/" + name, path: "/account", body: body, status: 403, code: "cross_site_request",
+			header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, header: {value}}}
+	}
+	const urlencoded = "application/x-www-form-urlencoded"
+	rows := []hostile{
+		page("repeated hint", "&id_token_hint="+tokens.IDToken),
+		page("repeated URI", "&post_logout_redirect_uri=https%3A%2F%2Fevil.example"),
+		page("repeated client", "&client_id=spa&client_id=web"),
+		page("repeated state", "&state=y"),
+		page("CRLF in the state", "&x=a%0d%0aSet-Cookie:%20x=y"),
+		page("NUL", "&logout_hint=a%00b"),
+		page("invalid UTF-8", "&logout_hint=%ff%fe"),
+		page("bad escape", "&x=%zz"),
+		page("semicolon", ";x=y"),
+		page("value too long", "&logout_hint="+strings.Repeat("a", 17_000)),
+		form("JSON", `{"confirm":"yes"}`, "application/json"),
+		form("multipart", "confirm=yes", "multipart/form-data; boundary=x"),
+		form("plain text", "confirm=yes", "text/plain"),
+		form("body too large", "confirm=yes&x="+strings.Repeat("a", 70_000), urlencoded),
+		form("repeated confirm", "confirm=yes&confirm=yes", urlencoded),
+		form("bad escape in the body", "confirm=yes&x=%zz", urlencoded),
+		foreign("end from another site", "end="+sid, "Origin", "https://evil.example"),
+		foreign("everywhere from another site", "sign-out-everywhere=yes", "Origin", "https://evil.example"),
+		foreign("everywhere from a frame", "sign-out-everywhere=yes", "Sec-Fetch-Site", "cross-site"),
+		foreign("everywhere from a subdomain", "sign-out-everywhere=yes", "Sec-Fetch-Site", "same-site"),
+	}
+	for _, name := range []string{http.MethodPut, http.MethodDelete, http.MethodTrace, http.MethodPatch} {
+		rows = append(rows, method(name, "method_not_allowed"))
+	}
+	return append(rows, method(http.MethodHead, "")) // which has no body
+}

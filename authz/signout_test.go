@@ -1,0 +1,229 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// everywhere signs out of everything by the button on the account page.
+func everywhere(t *testing.T, b *authztest.Browser) *authztest.Page {
+	t.Helper()
+	page := get(t, b, b.Server.URL+"/account")
+	if !page.Has("sign-out-everywhere") {
+		t.Fatalf("not offered: %d %.500s", page.Status, page.Body)
+	}
+	return b.Do(t, page.Submit(t, "sign-out-everywhere", nil))
+}
+
+// All sessions and all grants of the user end, offline ones too, and nobody else's.
+func TestSignOutEverywhere(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, func(m *client.Metadata) {
+		l.hear(m)
+		m.Logout.BackChannelSession = m.ID == authztest.ThirdParty
+	})
+	here, there, bob := s.NewBrowser(t), s.NewBrowser(t), s.NewBrowser(t)
+	bob.Username = "bob"
+	var ended []authztest.Tokens
+	for _, b := range []*authztest.Browser{here, there} {
+		ended = append(ended, signInTo(t, b, authztest.SPA, nil), signInTo(t, b, authztest.SPA, url.Values{"scope": {online}}))
+		signInTo(t, b, authztest.ThirdParty, nil)
+	}
+	ofBob := signInTo(t, bob, authztest.SPA, nil)
+	pending, verifier := here.Code(t, authztest.SPA, nil)
+
+	page := everywhere(t, here)
+	if !isLoggedOutPage(page) {
+		t.Errorf("%d %.500s", page.Status, page.Body)
+	}
+	for i, tokens := range ended {
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+			t.Errorf("refresh %d: %+v", i, got)
+		}
+		if status := userinfo(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
+			t.Errorf("userinfo %d: %d", i, status)
+		}
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(pending, verifier)); got.Error != "invalid_grant" {
+		t.Errorf("a code from before: %+v", got)
+	}
+	for _, b := range []*authztest.Browser{here, there} {
+		if isSignedIn(t, b) {
+			t.Error("still signed in")
+		}
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(ofBob.RefreshToken)); got.Status != 200 || !isSignedIn(t, bob) {
+		t.Errorf("somebody else was signed out: %+v", got)
+	}
+
+	// Each client is told once of the user, or, if it insists on the sid, once of each session.
+	l.nothingLeft(s)
+	token := l.wait(authztest.SPA)
+	claims := payload(t, token)
+	if verified(t, s, authztest.SPA, token).SessionID != "" || claims["sid"] != nil || claims["sub"] != payload(t, ended[0].IDToken)["sub"] {
+		t.Errorf("%v", claims)
+	}
+	sids := map[any]bool{}
+	for _, token := range l.of(authztest.ThirdParty) {
+		sids[payload(t, token)["sid"]] = true
+	}
+	if len(l.of(authztest.ThirdParty)) != 2 || len(sids) != 2 || sids[nil] {
+		t.Errorf("the client that insists on sids got %v", sids)
+	}
+
+	// The next sign-in is a new beginning.
+	tokens := signInTo(t, here, authztest.SPA, nil)
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
+		t.Errorf("refresh after the next sign-in: %+v", got)
+	}
+}
+
+// Whoever keeps getting grants while the user signs out everywhere has none that lives on.
+func TestSignOutEverywhereRaces(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	thief := s.NewBrowser(t)
+	thief.HTTP.Jar = b.HTTP.Jar
+	var mu sync.Mutex
+	var stolen []string
+	var racers sync.WaitGroup
+	stop := make(chan struct{})
+	for range 8 {
+		racers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				verifier, challenge := authztest.PKCE()
+				params := authztest.AuthorizationParams(authztest.SPA, challenge)
+				response, err := thief.HTTP.Get(s.URL + "/authorize?" + params.Encode())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				response.Body.Close()
+				location, err := url.Parse(response.Header.Get("Location"))
+				if err != nil || location.Query().Get("code") == "" {
+					return // signed out
+				}
+				if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(location.Query().Get("code"), verifier)); got.Status == 200 {
+					mu.Lock()
+					stolen = append(stolen, got.RefreshToken)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	until(t, "the thief is at work", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(stolen) > 20
+	})
+	everywhere(t, b)
+	close(stop)
+	racers.Wait()
+	for _, token := range stolen {
+		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(token)); got.Error != "invalid_grant" {
+			t.Fatalf("a grant lives on: %+v", got)
+		}
+	}
+	t.Logf("%d grants ended", len(stolen))
+}
+
+// The account page lists the user's own sessions, and ends them one by one.
+func TestAccountSessions(t *testing.T) {
+	s := authztest.Start(t, authz.Config{Users: twoUsers}, nil)
+	here, there, bob := s.NewBrowser(t), s.NewBrowser(t), s.NewBrowser(t)
+	bob.Username = "bob"
+	signInTo(t, here, authztest.SPA, nil)
+	elsewhere := signInTo(t, there, authztest.SPA, url.Values{"scope": {online}})
+	ofBob := signInTo(t, bob, authztest.SPA, url.Values{"scope": {online}})
+	sid := func(tokens authztest.Tokens) string { return payload(t, tokens.IDToken)["sid"].(string) }
+
+	page := get(t, here, s.URL+"/account")
+	if !page.Has("end-"+sid(elsewhere)) || page.Has("end-"+sid(ofBob)) {
+		t.Fatalf("%.2000s", page.Body)
+	}
+	forged := page.Submit(t, "end-"+sid(elsewhere), url.Values{"end": {sid(ofBob)}})
+	here.Do(t, forged)
+	if !isSignedIn(t, bob) {
+		t.Error("another user's session was ended")
+	}
+	for _, junk := range []string{"", "junk", "../" + sid(elsewhere), strings.Repeat("x", 9000)} {
+		if done := here.Do(t, page.Submit(t, "end-"+sid(elsewhere), url.Values{"end": {junk}})); done.Status != http.StatusSeeOther {
+			t.Errorf("%.20q: %d", junk, done.Status)
+		}
+	}
+	if !isSignedIn(t, there) {
+		t.Error("ended too early")
+	}
+	if done := here.Do(t, page.Submit(t, "end-"+sid(elsewhere), nil)); done.Status != http.StatusSeeOther || ledTo(t, done) != "/account" {
+		t.Errorf("%d %s", done.Status, done.Header.Get("Location"))
+	}
+	if isSignedIn(t, there) || !isSignedIn(t, here) {
+		t.Error("not the session that was meant")
+	}
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(elsewhere.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("its online grant: %+v", got)
+	}
+	if page = get(t, here, s.URL+"/account"); page.Has("end-" + sid(elsewhere)) {
+		t.Error("it is still listed")
+	}
+}
+
+// OpenID Connect Core section 4: an app is opened at its initiate_login_uri, which learns the issuer and
+// nothing about the user.
+func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		m.InitiateLoginURI = "https://app.example.com/start?app=" + m.ID
+		m.Name = "App " + m.ID
+	})
+	b := s.NewBrowser(t)
+	signInTo(t, b, authztest.ThirdParty, nil)
+	page := get(t, b, s.URL+"/account")
+	for id, listed := range map[string]bool{authztest.ThirdParty: true, authztest.SPA: true, authztest.Web: true, authztest.Worker: false} {
+		want := `href="https://app.example.com/start?app=` + id + `&amp;iss=` + url.QueryEscape(s.URL) + `"`
+		if page.Has("open-"+id) != listed || strings.Contains(page.Body, want) != listed {
+			t.Errorf("%s: listed %v, want %v\n%.3000s", id, page.Has("open-"+id), listed, page.Body)
+		}
+		if page.Has("revoke-"+id) != (id == authztest.ThirdParty) {
+			t.Errorf("%s: revoke %v", id, page.Has("revoke-"+id))
+		}
+	}
+}
+
+// Users who were disabled, or all of whose sessions were ended, have none to list, and logging out
+// still works.
+func TestLogoutOfADeadSession(t *testing.T) {
+	l := newListeners(t)
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: []account.Seed{twoUsers[0]}}, l.hear)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, nil)
+	user, version, err := storage.Users.Get(t.Context(), s.Store, userID(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.Disabled = true
+	if err := s.Store.Apply(t.Context(), storage.Users.Put(user.ID, user, storage.At(version), time.Time{})); err != nil {
+		t.Fatal(err)
+	}
+	if page := get(t, b, s.URL+"/account"); ledTo(t, page) != "/login" {
+		t.Errorf("%d", page.Status)
+	}
+	if page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}}); page.Header.Get("Location") != back {
+		t.Errorf("%d %s", page.Status, page.Header.Get("Location"))
+	}
+	l.wait(authztest.SPA)
+}
