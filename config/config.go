@@ -194,6 +194,10 @@ type Sessions struct {
 	// beacon (only what the user really does: a page of ours, or the app's call of
 	// POST /session/activity).
 	Activity string `yaml:"activity" enum:"refresh,beacon"`
+
+	// EndOffline makes a logout end the refresh tokens with offline_access too that came from the
+	// session. A session that reaches a limit leaves them alone in any case.
+	EndOffline bool `yaml:"end_offline"`
 }
 
 // Signing is the ring of keys that sign tokens.

@@ -60,6 +60,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 			Max:        cfg.Sessions.Max,
 			RememberMe: cfg.Sessions.RememberMe,
 			Beacon:     cfg.Sessions.Activity == "beacon",
+			EndOffline: cfg.Sessions.EndOffline,
 		},
 		Signing: authz.Signing{
 			Alg:         jose.SignatureAlgorithm(cfg.Signing.Alg),
