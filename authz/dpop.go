@@ -56,9 +56,12 @@ func (s *Server) shownProof(answer http.Header, r *http.Request, c *client.Clien
 	}
 	var p *dpop.Proof
 	if err == nil {
-		p, err = dpop.Verify(text, dpop.Request{
-			Method: r.Method, URL: s.origin() + r.URL.EscapedPath(), AccessToken: accessToken, Nonces: s.nonces,
-		})
+		path := r.URL.EscapedPath()
+		want := dpop.Request{Method: r.Method, URL: s.origin() + path, AccessToken: accessToken, Nonces: s.nonces}
+		if s.config.MTLS != nil && s.config.MTLS.URL != "" {
+			want.Alias = s.config.MTLS.URL + path
+		}
+		p, err = dpop.Verify(text, want)
 	}
 	if err != nil {
 		return nil, s.refusedProof(answer, err)

@@ -50,10 +50,12 @@ func (c *claims) checkRequest(want Request) (uri string, err error) {
 	if uri, err = normalURI(c.URI); err != nil {
 		return "", &Error{"the proof's htu is not an http or https URL"}
 	}
-	if target, err := normalURI(want.URL); err != nil || uri != target {
-		return "", &Error{"the proof's htu is not this request's URL"}
+	for _, target := range []string{want.URL, want.Alias} {
+		if target, err := normalURI(target); err == nil && uri == target {
+			return uri, nil
+		}
 	}
-	return uri, nil
+	return "", &Error{"the proof's htu is not this request's URL"}
 }
 
 // checkTime does checks 10 and 11 of section 4.3, of which one is enough, and returns until when the

@@ -50,6 +50,7 @@ var ErrNonce = errors.New("the DPoP proof needs a nonce of the server")
 type Request struct {
 	Method string // compared exactly, as methods are
 	URL    string // absolute http or https URL, as clients see it; its query and fragment don't count
+	Alias  string // another URL of the same endpoint (RFC 8705 section 5); empty: there is none
 
 	// AccessToken is the token that comes with the proof, at a resource. Empty: there is none, and
 	// no ath is asked for, as at the token endpoint.

@@ -168,6 +168,20 @@ func TestRFC9449Section4_3_Check9_Normalisation(t *testing.T) {
 	}
 }
 
+// An endpoint may have an address for clients with certificates, too.
+func TestRFC9449Section4_3_Check9_Alias(t *testing.T) {
+	want := here()
+	want.Alias = "https://mtls.example.com/token"
+	for htu, good := range map[string]bool{testURL: true, want.Alias: true, "https://mtls.example.com/par": false, "https://evil.example/token": false, "/": false} {
+		if _, err := Verify(proof(goodHeader(), goodClaims().with("htu", htu)), want); (err == nil) != good {
+			t.Errorf("%s: %v", htu, err)
+		}
+	}
+	if _, err := Verify(proof(goodHeader(), goodClaims().with("htu", want.Alias)), here()); err == nil {
+		t.Error("an alias that there is not is accepted")
+	}
+}
+
 func TestRFC9449Section11_1_ProofsAreShortLived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made := time.Now()
