@@ -22,6 +22,16 @@ var ErrPrivateKey = errors.New("holds a private key: publish the public half onl
 // ParseKeys reads a JWK Set of public keys (RFC 7517 section 5). Keys of unknown types are left out;
 // a private, symmetric, weak or malformed one is an error, and so is a set that has no key.
 func ParseKeys(set []byte) ([]jose.JSONWebKey, error) {
+	return parseKeys(set, func(err error) bool { return errors.Is(err, jose.ErrUnsupportedKeyType) })
+}
+
+// parsePublishedKeys is ParseKeys for a set that is not the server's to mend: whatever can't be used
+// is left out (RFC 7517 section 5), except that a private key discredits them all.
+func parsePublishedKeys(set []byte) ([]jose.JSONWebKey, error) {
+	return parseKeys(set, func(err error) bool { return !errors.Is(err, ErrPrivateKey) })
+}
+
+func parseKeys(set []byte, leaveOut func(error) bool) ([]jose.JSONWebKey, error) {
 	var members struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -35,15 +45,14 @@ func ParseKeys(set []byte) ([]jose.JSONWebKey, error) {
 	for i, raw := range members.Keys {
 		key, err := parseKey(raw)
 		switch {
-		case errors.Is(err, jose.ErrUnsupportedKeyType):
-			continue
-		case err != nil:
+		case err == nil:
+			keys = append(keys, key)
+		case !leaveOut(err):
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
-		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("has no key of a known type")
+		return nil, errors.New("has no key that can be used")
 	}
 	return keys, nil
 }

@@ -46,7 +46,7 @@ type Keys struct {
 func NewKeys(c *outbound.Client) *Keys {
 	return &Keys{
 		fetched: outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
-			return ParseKeys(doc.Body)
+			return parsePublishedKeys(doc.Body)
 		}),
 		decoys: newDecoys(),
 	}
