@@ -2,7 +2,8 @@
 // and the pages on which people sign in.
 //
 //	        SPA / app                                   this package                        subpackages
-//	/authorize ----------> newAuthorization -> missing? --- page --> /login /consent …      session, account
+//	/par ----------------> authenticateClient -> checkAuthorization -> request_uri           outbound
+//	/authorize -> begin -> newAuthorization -> missing? --- page --> /login /consent …      session, account
 //	                            ^                 |                       |                  connect
 //	                            +---- ?flow= -----|-----------------------+
 //	                                              +--- nothing missing -> code -> redirect
