@@ -1,6 +1,8 @@
 package authz_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"maps"
 	"net/http"
 	"net/url"
@@ -17,8 +19,9 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// FAPI 2.0 Security Profile (Final). Section 5.2, TLS, is cmd/authzd/rfc9325_test.go; what DPoP, PAR
-// and client assertions demand by themselves is in the files of their own standards.
+// FAPI 2.0 Security Profile (Final): section 5.3.2.1 here, the others in the files beside. Section
+// 5.2, TLS, is cmd/authzd/rfc9325_test.go; what DPoP, PAR and client assertions demand by themselves is
+// in the files of their own standards.
 
 // startFAPI runs a server with two applications that keep to a profile; change may make them others.
 func startFAPI(t *testing.T, profile string, c authz.Config, change func(m *client.Metadata)) (app, other *authztest.App) {
@@ -234,6 +237,62 @@ func TestFAPI2SecurityProfileSection5_3_2_1_4_SenderConstrainedTokens(t *testing
 	}
 }
 
+// Items 5 and 6: mutual TLS in place of both private_key_jwt and DPoP, or of one of them.
+func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
+	root := newAuthority(t, nil)
+	mine := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"fapi.example.com"} })
+	thief := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"thief.example.com"} })
+	for name, change := range map[string]func(m *client.Metadata){
+		"tls_client_auth": func(m *client.Metadata) {
+			m.AuthMethod, m.JWKS, m.TLSSubject = client.AuthTLS, nil, client.TLSSubject{DNS: "fapi.example.com"}
+		},
+		"private_key_jwt": func(*client.Metadata) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{Roots: rootsWith(root)}}, func(m *client.Metadata) {
+				if m.ID == authztest.FAPI {
+					change(m)
+					m.TLSBound = true
+				}
+			})
+			app := s.NewApp(t)
+			proven := func(form url.Values) url.Values {
+				if form.Set("client_id", app.ClientID); name == "private_key_jwt" {
+					return app.Authenticate(t, form)
+				}
+				return form
+			}
+			verifier, challenge := authztest.PKCE()
+			requestURI := requestURIOf(t, s.post(t, "/par", proven(request(app.ClientID, url.Values{"code_challenge": {challenge}})), mine))
+			code := come(t, app, s.NewBrowser(t), requestURI, nil).Params.Get("code")
+			form := authztest.CodeForm(code, verifier)
+			tokenRefused(t, "without a certificate", s.tokens(t, proven(form)), "invalid_client", "invalid_request")
+			tokens := s.tokens(t, proven(form), mine)
+			if cnf, _ := payload(t, tokens.AccessToken)["cnf"].(map[string]any); tokens.Status != http.StatusOK || len(cnf) != 1 || cnf["x5t#S256"] != thumbprint(mine) {
+				t.Fatalf("%d %s, cnf %v", tokens.Status, tokens.Description, cnf)
+			}
+			for _, row := range []struct {
+				shown  []tls.Certificate
+				status int
+			}{{[]tls.Certificate{mine}, http.StatusOK}, {[]tls.Certificate{thief}, http.StatusUnauthorized}, {nil, http.StatusUnauthorized}} {
+				r, err := http.NewRequest(http.MethodGet, s.https.URL+"/userinfo", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+				if response := s.send(t, r, row.shown...); response.Status != row.status {
+					t.Errorf("userinfo with %d certificates: %d, want %d", len(row.shown), response.Status, row.status)
+				}
+			}
+			refresh := proven(authztest.RefreshForm(tokens.RefreshToken))
+			tokenRefused(t, "a refresh without a certificate", s.tokens(t, refresh), "invalid_client", "invalid_request")
+			if again := s.tokens(t, proven(authztest.RefreshForm(tokens.RefreshToken)), mine); again.Status != http.StatusOK || again.RefreshToken != "" && again.RefreshToken != tokens.RefreshToken {
+				t.Errorf("refresh: %d %s", again.Status, again.Description)
+			}
+		})
+	}
+}
+
 // Item 7.
 func TestFAPI2SecurityProfileSection5_3_2_1_7_NoOpenRedirector(t *testing.T) {
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
@@ -383,303 +442,6 @@ func TestFAPI2SecurityProfileSection5_3_2_1_13_ClockOffsets(t *testing.T) {
 		got := exchange(t, app, app.Authenticate(t, authztest.RefreshForm(tokens.RefreshToken)), app.DPoP.SignProof(t, nil, claims))
 		if got.Status != want {
 			t.Errorf("proof %v off: %d %s", offset, got.Status, got.Description)
-		}
-	}
-}
-
-// Item 1.
-func TestFAPI2SecurityProfileSection5_3_2_2_1_ResponseTypeCode(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	for _, responseType := range []string{"token", "id_token", "code id_token", "code token", "none"} {
-		parRefused(t, responseType, pushed(t, app, url.Values{"response_type": {responseType}}, nil), "unsupported_response_type", "invalid_request", "unauthorized_client")
-	}
-}
-
-// Items 2 and 3: what the browser brings beside the request_uri counts for nothing, and without one
-// there is no request.
-func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	b := signedIn(t, app.Server)
-	plain := redirect(t, ask(t, b, app.ClientID, nil))
-	if plain.Get("error") != "invalid_request" || plain.Get("state") != "state of the app" || plain.Get("iss") != app.Server.URL || plain.Has("code") {
-		t.Errorf("without PAR: %v", plain)
-	}
-	verifier, challenge := authztest.PKCE()
-	requestURI := app.Push(t, request(app.ClientID, url.Values{"code_challenge": {challenge}, "scope": {"openid"}}))
-	_, thief := authztest.PKCE()
-	answer := come(t, app, b, requestURI, url.Values{
-		"state": {"of a thief"}, "redirect_uri": {"https://evil.example"}, "scope": {"openid orders.write"}, "code_challenge": {thief},
-		"nonce": {"of a thief"}, "response_mode": {"fragment"}, "prompt": {"none"}, "dpop_jkt": {authztest.NewKey(t, jose.ES256).Thumbprint(t)},
-	})
-	if answer.Params.Get("state") != "state of the app" || answer.Params.Get("code") == "" {
-		t.Fatalf("%s", answer)
-	}
-	tokens := app.Token(t, authztest.CodeForm(answer.Params.Get("code"), verifier))
-	if tokens.Status != http.StatusOK || tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
-		t.Errorf("%d %s, scope %q", tokens.Status, tokens.Description, tokens.Scope)
-	}
-}
-
-// Item 4, and RFC 9126 sections 2.1 and 2.3.
-func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	parRefused(t, "without authentication", app.Server.PostForm(t, "/par", request(app.ClientID, nil), nil), "invalid_client")
-	form := other.Authenticate(t, request(app.ClientID, nil))
-	form.Set("client_id", app.ClientID)
-	parRefused(t, "by another client", app.Server.PostForm(t, "/par", form, nil), "invalid_client", "invalid_request")
-	requestURI := app.Push(t, request(app.ClientID, nil))
-	parRefused(t, "a request_uri", pushed(t, app, url.Values{"request_uri": {requestURI}}, nil), "invalid_request")
-	b := signedIn(t, app.Server)
-	refusedPage(t, "the request_uri of another client", bring(t, b, url.Values{"client_id": {other.ClientID}, "request_uri": {requestURI}}), "invalid_request_uri")
-	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		r, err := http.NewRequest(method, app.Server.URL+"/par", strings.NewReader(app.Authenticate(t, request(app.ClientID, nil)).Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if response := app.Server.Send(t, r); response.Status != http.StatusMethodNotAllowed {
-			t.Errorf("%s: %d", method, response.Status)
-		}
-	}
-}
-
-// Item 5.
-func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = false }) // the profile knows better
-	for name, change := range map[string]url.Values{
-		"none":           {"code_challenge": nil, "code_challenge_method": nil},
-		"plain":          {"code_challenge_method": {"plain"}},
-		"plain, implied": {"code_challenge_method": nil},
-	} {
-		parRefused(t, name, pushed(t, app, change, nil), "invalid_request")
-	}
-	code, verifier := app.Code(t, nil)
-	wrong, _ := authztest.PKCE()
-	tokenRefused(t, "a wrong verifier", app.Token(t, authztest.CodeForm(code, wrong)), "invalid_grant")
-	without := authztest.CodeForm(code, "")
-	without.Del("code_verifier")
-	tokenRefused(t, "no verifier", app.Token(t, without), "invalid_grant", "invalid_request")
-	if tokens := app.Token(t, authztest.CodeForm(code, verifier)); tokens.Status != http.StatusOK {
-		t.Errorf("%d %s", tokens.Status, tokens.Description)
-	}
-}
-
-// Item 6.
-func TestFAPI2SecurityProfileSection5_3_2_2_6_RedirectURIRequired(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	parRefused(t, "none", pushed(t, app, url.Values{"redirect_uri": nil}, nil), "invalid_request")
-}
-
-// Item 7: on errors too.
-func TestFAPI2SecurityProfileSection5_3_2_2_7_IssuerInResponses(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	good := come(t, app, app.Server.NewBrowser(t), app.Push(t, request(app.ClientID, nil)), nil)
-	bad := come(t, app, app.Server.NewBrowser(t), app.Push(t, request(app.ClientID, url.Values{"prompt": {"none"}})), nil)
-	if good.Params.Get("iss") != app.Server.URL || good.Params.Get("code") == "" {
-		t.Errorf("%s", good)
-	}
-	if bad.Params.Get("iss") != app.Server.URL || bad.Params.Get("error") != "login_required" {
-		t.Errorf("%s", bad)
-	}
-}
-
-// Item 8 is a rule of client.New: TestNewRefusesMetadata in package client.
-
-// Item 9: never a redirect that repeats a POST with the password in it (307).
-func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	b := app.Server.NewBrowser(t)
-	page := bring(t, b, url.Values{"client_id": {app.ClientID}, "request_uri": {app.Push(t, request(app.ClientID, nil))}})
-	for range 10 {
-		location := page.Header.Get("Location")
-		if page.Status != http.StatusSeeOther || location == "" {
-			t.Fatalf("%s: %d", page.URL.Path, page.Status)
-		}
-		if strings.HasPrefix(location, authztest.RedirectURI) {
-			return
-		}
-		next, err := page.URL.Parse(location)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if page = get(t, b, next.String()); page.Has("login-submit") {
-			page = b.Do(t, page.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
-		}
-	}
-	t.Error("no end")
-}
-
-// Items 10 and 11: a request_uri lives for less than 10 minutes and has one answer. Until then its
-// user may reload the page.
-func TestFAPI2SecurityProfileSection5_3_2_2_10_RequestURI(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	var answer struct {
-		RequestURI string `json:"request_uri"`
-		ExpiresIn  int    `json:"expires_in"`
-	}
-	pushed(t, app, nil, nil).JSON(t, &answer)
-	if answer.ExpiresIn < 5 || answer.ExpiresIn >= 600 {
-		t.Errorf("expires in %d s", answer.ExpiresIn)
-	}
-	b := app.Server.NewBrowser(t)
-	brought := url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}
-	for range 2 {
-		if page := bring(t, b, brought); page.Header.Get("Location") == "" || page.Status != http.StatusSeeOther {
-			t.Fatalf("before the login: %d", page.Status)
-		}
-	}
-	if first := come(t, app, b, answer.RequestURI, nil); first.Params.Get("code") == "" {
-		t.Fatalf("%s", first)
-	}
-	refusedPage(t, "used", bring(t, b, brought), "invalid_request_uri")
-	pushed(t, app, nil, nil).JSON(t, &answer)
-	age(t, app.Server)
-	refusedPage(t, "expired", bring(t, b, url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}), "invalid_request_uri")
-}
-
-// Item 12: nonces of 64 characters work. So do requests without nonce or state.
-func TestFAPI2SecurityProfileSection5_3_2_2_12_Nonce(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	for name, change := range map[string]url.Values{
-		"64 characters": {"nonce": {strings.Repeat("n", 64)}}, "no nonce": {"nonce": nil}, "no state": {"state": nil}, "long state": {"state": {strings.Repeat("s", 384)}},
-	} {
-		tokens := app.SignIn(t, change)
-		if nonce, sent := change["nonce"]; sent && len(nonce) > 0 && payload(t, tokens.IDToken)["nonce"] != nonce[0] {
-			t.Errorf("%s: %v", name, payload(t, tokens.IDToken)["nonce"])
-		}
-	}
-}
-
-// A code has one use, by the client that it was issued to.
-func TestFAPI2SecurityProfileSection5_3_2_2_CodeIsUsedOnce(t *testing.T) {
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	code, verifier := app.Code(t, nil)
-	tokenRefused(t, "by another client", other.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
-	tokens := app.Token(t, authztest.CodeForm(code, verifier))
-	if tokens.Status != http.StatusOK {
-		t.Fatalf("%d %s", tokens.Status, tokens.Description)
-	}
-	tokenRefused(t, "again", app.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
-	if response := callAs(t, app, "DPoP", tokens.AccessToken, app.DPoP); response.Status != http.StatusUnauthorized {
-		t.Errorf("the tokens of the first use live on: %d", response.Status)
-	}
-}
-
-// Section 5.3.2.3: who signed in is said by OpenID Connect.
-func TestFAPI2SecurityProfileSection5_3_2_3_IDToken(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	tokens := app.SignIn(t, url.Values{"claims": {`{"userinfo":{"name":{"essential":true}}}`}})
-	claims := payload(t, tokens.IDToken)
-	if claims["iss"] != app.Server.URL || claims["aud"] != app.ClientID || claims["sub"] == "" || claims["nonce"] != "nonce of the app" {
-		t.Errorf("%v", claims)
-	}
-	var info map[string]any
-	callAs(t, app, "DPoP", tokens.AccessToken, app.DPoP).JSON(t, &info)
-	if info["sub"] != claims["sub"] || info["name"] != "Alice Liddell" {
-		t.Errorf("userinfo %v", info)
-	}
-}
-
-// Section 5.3.4, items 1 and 2: tokens come in the header, and never in the query.
-func TestFAPI2SecurityProfileSection5_3_4_TokensInTheQuery(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	tokens := app.SignIn(t, nil)
-	for _, header := range []http.Header{{}, {"Dpop": {app.DPoP.Proof(t, http.MethodGet, app.Server.URL+"/userinfo", tokens.AccessToken, "")}}} {
-		r, err := http.NewRequest(http.MethodGet, app.Server.URL+"/userinfo?access_token="+url.QueryEscape(tokens.AccessToken), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header = header
-		if response := app.Server.Send(t, r); response.Status < 400 || strings.Contains(response.Body, "Alice") {
-			t.Errorf("%d %s", response.Status, response.Body)
-		}
-	}
-}
-
-// Section 5.3.4, items 3 and 5: what has been revoked is refused.
-func TestFAPI2SecurityProfileSection5_3_4_Revocation(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	tokens := app.SignIn(t, nil)
-	response := app.Server.PostForm(t, "/revoke", app.Authenticate(t, url.Values{"token": {tokens.RefreshToken}}), nil)
-	if response.Status != http.StatusOK {
-		t.Fatalf("%d %s", response.Status, response.Body)
-	}
-	if response := callAs(t, app, "DPoP", tokens.AccessToken, app.DPoP); response.Status != http.StatusUnauthorized {
-		t.Errorf("%d", response.Status)
-	}
-}
-
-// Section 5.4.1: PS256, ES256 and EdDSA, and nothing else that is signed.
-func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	good := app.SignIn(t, nil)
-	for name, token := range map[string]string{"access token": good.AccessToken, "ID token": good.IDToken} {
-		signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA})
-		if err != nil {
-			t.Errorf("%s: %v, %v", name, signed, err)
-		}
-	}
-	// The key of the other client is RSA: PS256 and RS256 differ in nothing else.
-	weak := &authztest.Key{ID: other.Key.ID, Alg: jose.RS256, Private: other.Key.Private}
-	form := request(other.ClientID, nil)
-	form.Set("client_assertion_type", authztest.AssertionType)
-	form.Set("client_assertion", weak.Assertion(t, other.ClientID, other.Server.URL))
-	parRefused(t, "an assertion by RS256", other.Server.PostForm(t, "/par", form, nil), "invalid_client")
-	form.Set("client_assertion", other.Key.Assertion(t, other.ClientID, other.Server.URL))
-	if response := other.Server.PostForm(t, "/par", form, nil); response.Status != http.StatusCreated {
-		t.Errorf("an assertion by PS256: %d %s", response.Status, response.Body)
-	}
-	for alg, want := range map[jose.SignatureAlgorithm]int{jose.PS256: http.StatusOK, jose.EdDSA: http.StatusOK, jose.RS256: http.StatusBadRequest} {
-		app.DPoP = authztest.NewKey(t, alg)
-		if tokens := app.Token(t, authztest.RefreshForm(good.RefreshToken)); tokens.Status != want {
-			t.Errorf("a proof by %s: %d %s", alg, tokens.Status, tokens.Description)
-		}
-	}
-}
-
-// Section 5.4.1: where the server itself signs with RS256, it does not for this client.
-func TestFAPI2SecurityProfileSection5_4_1_BesideRS256(t *testing.T) {
-	signing := authz.DefaultSigning // RS256
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{Signing: signing}, func(m *client.Metadata) {
-		m.Scopes, m.Resources = []string{"openid"}, nil
-	})
-	tokens := app.SignIn(t, url.Values{"scope": {"openid"}})
-	for name, token := range map[string]string{"access token": tokens.AccessToken, "ID token": tokens.IDToken} {
-		if _, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if response := callAs(t, app, "DPoP", tokens.AccessToken, app.DPoP); response.Status != http.StatusOK {
-		t.Errorf("userinfo: %d", response.Status)
-	}
-}
-
-// Section 5.4.1, item 4: credentials that nobody guesses.
-func TestFAPI2SecurityProfileSection5_4_1_Entropy(t *testing.T) {
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	code, verifier := app.Code(t, nil)
-	tokens := app.Token(t, authztest.CodeForm(code, verifier))
-	const least = 128 / 6 // characters of base64url
-	for _, secret := range []string{code, tokens.RefreshToken, app.Push(t, request(app.ClientID, nil))} {
-		if random := secret[strings.LastIndexAny(secret, "_:")+1:]; len(random) < least && len(secret) < 40 {
-			t.Errorf("%q is short", secret)
-		}
-	}
-}
-
-// Section 5.4.3: keys of one kid are told apart by their type and algorithm.
-func TestFAPI2SecurityProfileSection5_4_3_DuplicateKeyIDs(t *testing.T) {
-	rsa, ed := authztest.NewKey(t, jose.PS256), authztest.NewKey(t, jose.EdDSA)
-	rsa.ID, ed.ID = "same", "same"
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) {
-		if m.ID == authztest.FAPI {
-			m.JWKS = authztest.JWKS(t, rsa, ed)
-		}
-	})
-	for _, key := range []*authztest.Key{rsa, ed} {
-		app.Key = key
-		if response := pushed(t, app, nil, nil); response.Status != http.StatusCreated {
-			t.Errorf("%s: %d %s", key.Alg, response.Status, response.Body)
 		}
 	}
 }
