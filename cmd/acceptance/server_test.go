@@ -36,6 +36,7 @@ storage: {bolt: {path: %[2]s/authzd.db}}
 resources:
   - {resource: "` + apiResource + `", name: Orders API, scopes: [orders.read, orders.write]}
   - {resource: "` + nextResource + `", name: Stock API, scopes: [stock.read]}
+%[5]s
 clients:
   - client_id: spa
     preset: spa
@@ -103,6 +104,12 @@ func startServer(t *testing.T, more string) *server {
 // startServerWith is startServer with more entries of the list of clients.
 func startServerWith(t *testing.T, clients, more string) *server {
 	t.Helper()
+	return startServerFor(t, "", clients, more)
+}
+
+// startServerFor is startServerWith with more entries of the list of resources.
+func startServerFor(t *testing.T, resources, clients, more string) *server {
+	t.Helper()
 	// Not t.TempDir, whose path may be too long for the admin socket.
 	dir, err := os.MkdirTemp("", "authzd-")
 	if err != nil {
@@ -114,7 +121,7 @@ func startServerWith(t *testing.T, clients, more string) *server {
 	for { // another process may take the port between here and there
 		s.addr = freeAddr()
 		s.issuer = "http://" + s.addr
-		text := fmt.Sprintf(configuration, s.addr, dir, more, clients)
+		text := fmt.Sprintf(configuration, s.addr, dir, more, clients, resources)
 		if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
