@@ -42,6 +42,7 @@ func Benchmark(b *testing.B) {
 				{"userinfo", (*caller).userinfo},
 				{"introspect", (*caller).introspect},
 				{"client_credentials", (*caller).clientCredentials},
+				{"client_credentials_dpop", (*caller).boundCredentials},
 				{"refresh", (*caller).refresh},
 				{"code", (*caller).code},
 				{"par", (*caller).par},
@@ -182,6 +183,17 @@ func (c *caller) clientCredentials() func() {
 	request := c.post("/token", url.Values{"grant_type": {"client_credentials"}})
 	request.SetBasicAuth(authztest.Worker, url.QueryEscape(authztest.Secret))
 	return c.static(request)
+}
+
+// boundCredentials is clientCredentials with a new proof each time, which the client makes here too.
+func (c *caller) boundCredentials() func() {
+	key, form := authztest.NewKey(c.b, jose.ES256), url.Values{"grant_type": {"client_credentials"}}
+	return func() {
+		request := c.post("/token", form)
+		request.SetBasicAuth(authztest.Worker, url.QueryEscape(authztest.Secret))
+		request.Header.Set("DPoP", key.Proof(c.b, http.MethodPost, c.server.URL+"/token", "", ""))
+		c.do(request, http.StatusOK)
+	}
 }
 
 // refresh presents what the last refresh has brought, without openid and so without an ID token.
