@@ -3,6 +3,9 @@
 //
 //	Start -> Server.URL is the issuer -> Browser signs in as Alice -> Token exchanges the code
 //
+// App does the same as FAPI 2.0 demands: it pushes its requests, signs to prove who it is, and binds its
+// tokens to a key. Key makes assertions and proofs for any other client.
+//
 // The store is a bbolt file in the test's temporary folder, and nothing is mocked.
 package authztest
 
