@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -46,22 +45,6 @@ type assertionClaims struct {
 	ID        string           `json:"jti"`
 }
 
-// audience is a string or an array of strings (RFC 7519 section 4.1.3).
-type audience struct {
-	values []string
-	single bool // it is a plain string
-}
-
-func (a *audience) UnmarshalJSON(b []byte) error {
-	var one string
-	if err := josejson.Unmarshal(b, &one); err == nil {
-		*a = audience{[]string{one}, true}
-		return nil
-	}
-	a.single = false
-	return josejson.Unmarshal(b, &a.values)
-}
-
 // parseAssertion reads the parameters client_assertion and client_assertion_type. nil: there are
 // none. The decoder of go-jose takes no member twice and no "ISS" for "iss".
 func parseAssertion(form url.Values) (*assertion, error) {
@@ -73,7 +56,7 @@ func parseAssertion(form url.Values) (*assertion, error) {
 	}
 	malformed := refuse(errInvalidClient, "The client_assertion is not a JWT that is signed with an algorithm on offer.")
 	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), client.SigningAlgs)
-	if err != nil || !assertionTyped(jws) {
+	if err != nil || !mayBe(jws.Signatures[0].Header, "client-authentication+jwt") {
 		return nil, malformed
 	}
 	a := &assertion{jws: jws}
@@ -82,15 +65,6 @@ func parseAssertion(form url.Values) (*assertion, error) {
 		return nil, malformed
 	}
 	return a, nil
-}
-
-// assertionTyped tells whether the JWT may be a client assertion, so that nothing else that the
-// client signs, such as a request object or a DPoP proof, passes for one (RFC 8725 section 3.11).
-func assertionTyped(jws *jose.JSONWebSignature) bool {
-	typ, ok := jws.Signatures[0].Header.ExtraHeaders[jose.HeaderType]
-	text, _ := typ.(string)
-	text = strings.TrimPrefix(strings.ToLower(text), "application/")
-	return !ok || text == "jwt" || text == "client-authentication+jwt"
 }
 
 // checkAssertion is the proof of private_key_jwt (RFC 7523 section 3, OpenID Connect Core section

@@ -49,6 +49,7 @@ func hostileAssertions(t *testing.T, key *authztest.Key, issuer string) map[stri
 		"a kid that is a path":          stranger.Sign(t, map[string]any{"kid": "../../etc/passwd"}, claims),
 		"a kid that is long":            stranger.Sign(t, map[string]any{"kid": strings.Repeat("k", 5000)}, claims),
 		"critical header":               key.Sign(t, map[string]any{"crit": []string{"x"}, "x": 1}, claims),
+		"a JWT around another":          key.Sign(t, map[string]any{"cty": "JWT"}, claims),
 		"typ of a DPoP proof":           key.Sign(t, map[string]any{"typ": "dpop+jwt"}, claims),
 		"typ of a request object":       key.Sign(t, map[string]any{"typ": "oauth-authz-req+jwt"}, claims),
 		"typ of an access token":        key.Sign(t, map[string]any{"typ": "at+jwt"}, claims),

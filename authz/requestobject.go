@@ -60,7 +60,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	}
 	header := jws.Signatures[0].Header
 	switch {
-	case !requestTyped(header):
+	case !mayBe(header, "oauth-authz-req+jwt"):
 		return nil, badRequestObject("has the header of another kind of token.")
 	case c.RequestAlg != "" && header.Algorithm != c.RequestAlg:
 		return nil, badRequestObject("is not signed with " + c.RequestAlg + ", the algorithm that the client is registered for.")
@@ -87,21 +87,6 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	}
 	o.params, err = requestParams(members)
 	return o, err
-}
-
-// requestTyped tells whether a header may be that of a request object, so that nothing else that the
-// client signs, such as an assertion or a proof, passes for one (RFC 9101 section 10.8), nor a JWT
-// around another, nor one that demands what is not understood here.
-func requestTyped(header jose.Header) bool {
-	for _, name := range []jose.HeaderKey{"crit", "b64", jose.HeaderContentType} {
-		if _, ok := header.ExtraHeaders[name]; ok {
-			return false
-		}
-	}
-	typ, ok := header.ExtraHeaders[jose.HeaderType]
-	text, _ := typ.(string)
-	text = strings.TrimPrefix(strings.ToLower(text), "application/")
-	return !ok || text == "jwt" || text == "oauth-authz-req+jwt"
 }
 
 // checkRequestClaims follows RFC 9101 section 4, and FAPI 2.0 Message Signing section 5.3.1 for its

@@ -231,16 +231,22 @@ func TestRFC7523Section3_Replay(t *testing.T) {
 func TestRFC7523Section3_Race(t *testing.T) {
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
-	for _, form := range []url.Values{
-		assertionForm(key.Assertion(t, authztest.Worker, s.URL)),
-		// What is refused uses the assertion too: nobody wins, and one at the most hears why.
-		{"scope": {"admin"}, "grant_type": {"client_credentials"}, "client_assertion_type": {authztest.AssertionType}, "client_assertion": {key.Assertion(t, authztest.Worker, s.URL)}},
+	fresh := func(change url.Values) url.Values {
+		form := assertionForm(key.Assertion(t, authztest.Worker, s.URL))
+		maps.Copy(form, change)
+		return form
+	}
+	for path, form := range map[string]url.Values{
+		"/token": fresh(nil),
+		// What is refused uses the assertion too: one racer hears why, and the others of the replay.
+		"/token?refused": fresh(url.Values{"scope": {"admin"}}),
+		"/introspect":    fresh(url.Values{"token": {"x"}}),
 	} {
 		var winners, replays atomic.Int32
 		var all sync.WaitGroup
 		for range 64 {
 			all.Go(func() {
-				switch code := refused(t, s.PostForm(t, "/token", form, nil)); code {
+				switch code := refused(t, s.PostForm(t, path, form, nil)); code {
 				case "", "invalid_scope":
 					winners.Add(1)
 				case "invalid_client":
@@ -252,7 +258,7 @@ func TestRFC7523Section3_Race(t *testing.T) {
 		}
 		all.Wait()
 		if winners.Load() != 1 || replays.Load() != 63 {
-			t.Errorf("%d winners, %d replays", winners.Load(), replays.Load())
+			t.Errorf("%s: %d winners, %d replays", path, winners.Load(), replays.Load())
 		}
 	}
 }
