@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,8 @@ type accessClaims struct {
 	Groups   []string `json:"groups,omitempty"` // with scope groups
 
 	Confirmation         storage.Confirmation `json:"cnf,omitzero"`                    // RFC 7800
-	Actor                json.RawMessage      `json:"act,omitempty"`                   // RFC 8693 section 4.1
+	Actor                *actor               `json:"act,omitempty"`                   // RFC 8693 section 4.1
+	MayAct               *mayAct              `json:"may_act,omitempty"`               // RFC 8693 section 4.4
 	AuthorizationDetails json.RawMessage      `json:"authorization_details,omitempty"` // RFC 9396 section 9.1
 }
 
@@ -49,9 +51,17 @@ func (c *accessClaims) has(scope string) bool {
 	return false
 }
 
+// concerns tells whether a token is a client's own, or meant for it: its audience has the client's id.
+func (c *accessClaims) concerns(clientID string) bool {
+	return c.ClientID == clientID || slices.Contains(c.Audience, clientID)
+}
+
 // newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.
 func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Duration, err error) {
 	lifetime = s.accessTokenLifetime(x.client)
+	if left := x.until.Sub(x.now); !x.until.IsZero() && left < lifetime {
+		lifetime = left
+	}
 	expires := x.now.Add(lifetime)
 	claims := accessClaims{
 		Issuer:   s.config.Issuer,
@@ -73,7 +83,9 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 	}
 	if x.grant != nil {
 		claims.Subject = s.subject(x.client, x.user.ID)
-		claims.Session = s.sid(x.client, x.grant.SessionID)
+		if x.grant.ClientID == x.client.ID { // whoever only acts for the user has no part in the session
+			claims.Session = s.sid(x.client, x.grant.SessionID)
+		}
 		claims.AuthTime, claims.ACR, claims.AMR = x.grant.AuthTime.Unix(), x.grant.ACR, x.grant.AMR
 		claims.Roles = x.user.Roles
 		if claims.has("groups") {
@@ -146,8 +158,10 @@ func (s *Server) activeAccessToken(ctx context.Context, token string) (*activeTo
 		return nil, err
 	}
 	active := &activeToken{accessClaims: *claims, tokenType: tokenType(claims.Confirmation)}
-	if claims.GrantID != "" {
-		return active, s.loadGrant(ctx, claims.GrantID, active)
+	if claims.GrantID != "" { // a token that was exchanged by another client can be revoked alone too
+		if err := s.loadGrant(ctx, claims.GrantID, active); err != nil || active.grant.ClientID == claims.ClientID {
+			return active, err
+		}
 	}
 	switch _, _, err := storage.RevokedTokens.Get(ctx, s.store, claims.ID); {
 	case errors.Is(err, storage.ErrNotFound):

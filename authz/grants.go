@@ -42,7 +42,7 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 // granted as far as the client is still registered for it. An online grant counts as the session's
 // activity where refreshes do (sessions.activity).
 func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
-	x.grantID, x.grant = id, grant
+	x.grantID, x.grant, x.signedIn = id, grant, true
 	x.resources = both(grant.Resources, x.client.Resources)
 	x.scopes = both(grant.Scopes, x.client.Scopes)
 	if len(x.resources) < len(grant.Resources) {

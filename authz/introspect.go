@@ -6,7 +6,6 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +38,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	answer := introspection{}
 	active, err := s.lookUp(r.Context(), c, token)
 	switch {
-	case err == nil && (active.ClientID == c.ID || slices.Contains(active.Audience, c.ID)):
+	case err == nil && (active.concerns(c.ID)):
 		answer = introspection{Active: true, TokenType: active.tokenType, accessClaims: &active.accessClaims}
 		if active.user != nil && active.Subject == active.user.ID { // it would tell more than a pairwise subject
 			answer.Username = active.user.Username

@@ -19,12 +19,14 @@ const (
 	maxValue   = 16 << 10 // bytes of one parameter
 )
 
-// mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2).
-var mayRepeat = map[string]bool{"resource": true}
+// mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2,
+// RFC 8693 section 2.1).
+var mayRepeat = map[string]bool{"resource": true, "audience": true}
 
 // secretParameters must never travel in a URL, where logs and histories keep them.
 var secretParameters = []string{
 	"client_secret", "client_assertion", "code", "code_verifier", "device_code", "refresh_token", "access_token", "token", "password",
+	"subject_token", "actor_token",
 }
 
 // queryParams parses the query. The values are returned with an error too, as far as they go, so

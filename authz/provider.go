@@ -30,6 +30,7 @@ func (s *Server) fositeConfig() *fosite.Config {
 			grantHandler{s, client.GrantRefreshToken, s.redeemRefreshToken},
 			grantHandler{s, client.GrantClientCredentials, s.redeemClientCredentials},
 			grantHandler{s, client.GrantDeviceCode, s.redeemDeviceCode},
+			grantHandler{s, client.GrantTokenExchange, s.redeemTokenExchange},
 		},
 	}
 }

@@ -31,7 +31,6 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 
 // revocationOf returns the write that ends a token, nil if there is nothing to end.
 func (s *Server) revocationOf(ctx context.Context, c *client.Client, token string) (*storage.Write, error) {
-	grantID, clientID := "", ""
 	if strings.HasPrefix(token, prefixRefresh) {
 		row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
 		if errors.Is(err, storage.ErrNotFound) {
@@ -39,28 +38,29 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, token strin
 		} else if err != nil {
 			return nil, err
 		}
-		grant, _, err := storage.Grants.Get(ctx, s.store, row.GrantID)
-		if errors.Is(err, storage.ErrNotFound) {
-			return nil, nil
-		} else if err != nil {
-			return nil, err
-		}
-		grantID, clientID = row.GrantID, grant.ClientID
-	} else {
-		claims, err := s.parseAccessToken(ctx, token)
-		if errors.Is(err, errInactive) {
-			return nil, nil
-		} else if err != nil {
-			return nil, err
-		}
-		grantID, clientID = claims.GrantID, claims.ClientID
-		if grantID == "" && clientID == c.ID {
-			write := storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0))
-			return &write, nil
-		}
+		return s.familyRevocation(ctx, c, row.GrantID, nil)
 	}
-	if clientID != c.ID {
+	claims, err := s.parseAccessToken(ctx, token)
+	if errors.Is(err, errInactive) || (err == nil && claims.ClientID != c.ID) {
 		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	alone := storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0))
+	if claims.GrantID == "" {
+		return &alone, nil
+	}
+	return s.familyRevocation(ctx, c, claims.GrantID, &alone)
+}
+
+// familyRevocation revokes a grant of the client's. A token that the client has of another's grant, by
+// exchange, ends alone: the grant is not its to end.
+func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID string, alone *storage.Write) (*storage.Write, error) {
+	grant, _, err := storage.Grants.Get(ctx, s.store, grantID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil || grant.ClientID != c.ID {
+		return alone, err
 	}
 	observe.Event(ctx).SetGrant(grantID)
 	return s.revocation(ctx, grantID)

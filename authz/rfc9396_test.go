@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -64,7 +63,7 @@ func tokenAnswer(t *testing.T, s *authztest.Server, clientID, secret string, for
 	if secret == "" {
 		form.Set("client_id", clientID)
 	} else {
-		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(clientID+":"+url.QueryEscape(secret))))
+		header.Set("Authorization", basicAs(clientID))
 	}
 	answer := map[string]any{}
 	s.PostForm(t, "/token", form, header).JSON(t, &answer)

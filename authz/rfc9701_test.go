@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,7 +20,7 @@ func introspectAs(t *testing.T, s *authztest.Server, clientID, token, accept str
 	t.Helper()
 	header := http.Header{"Accept": {accept}}
 	if clientID != "" {
-		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(clientID+":"+url.QueryEscape(authztest.Secret))))
+		header.Set("Authorization", basicAs(clientID))
 	}
 	return s.PostForm(t, "/introspect", url.Values{"token": {token}}, header)
 }

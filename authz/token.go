@@ -48,7 +48,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 // that a client is registered for.
 func offeredGrantTypes(c Config) []string {
 	offered := []string{client.GrantAuthorizationCode, client.GrantRefreshToken, client.GrantClientCredentials}
-	for _, grantType := range []string{client.GrantDeviceCode} {
+	for _, grantType := range []string{client.GrantDeviceCode, client.GrantTokenExchange} {
 		used := false
 		c.Clients.Each(func(cl *client.Client) { used = used || cl.May(grantType) })
 		if used {
@@ -105,12 +105,15 @@ type exchange struct {
 	user      *storage.User  // nil likewise
 	scopes    []string       // of this access token
 	resources []string       // of this access token
+	signedIn  bool           // the user has signed in to this client: an ID token says so
 	nonce     string         // for the ID token of a code exchange
+	until     time.Time      // the access token ends then at the latest; zero: no limit
 
 	confirmation storage.Confirmation // what the access token is bound to
-	actor        json.RawMessage      // RFC 8693 section 4.1
+	actor        *actor               // RFC 8693 section 4.1; nil: nobody but the client
 	details      []detail             // RFC 9396, of this access token
 
+	issuedType   string          // issued_token_type (RFC 8693 section 2.2.1); empty: no exchange
 	refreshToken string          // to answer with; empty: none
 	writes       []storage.Write // made if the request succeeds
 	durable      []storage.Write // made if it is refused: revocations
@@ -213,7 +216,10 @@ func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessR
 	if details := encodeDetails(x.details); details != nil { // RFC 9396 section 7
 		response.SetExtra("authorization_details", json.RawMessage(details))
 	}
-	if x.user != nil && slices.Contains(x.scopes, "openid") {
+	if x.issuedType != "" {
+		response.SetExtra("issued_token_type", x.issuedType)
+	}
+	if x.signedIn && slices.Contains(x.scopes, "openid") {
 		idToken, err := s.newIDToken(x, accessToken)
 		if err != nil {
 			return err

@@ -1,0 +1,233 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+)
+
+// Token type identifiers (RFC 8693 section 3), as far as they are known here.
+const (
+	typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
+	typeJWT         = "urn:ietf:params:oauth:token-type:jwt"
+)
+
+// maxActors bounds the chain of those who act for one another.
+const maxActors = 8
+
+// actor is the act claim (RFC 8693 section 4.1): who acts for the subject, and who did before.
+type actor struct {
+	Subject  string `json:"sub"`
+	ClientID string `json:"client_id"` // the client that the actor acts through, or is
+	Actor    *actor `json:"act,omitempty"`
+}
+
+// mayAct is the may_act claim (section 4.4): who alone may become the actor. This server puts none
+// into its tokens, but one that is there counts.
+type mayAct struct {
+	Issuer   string `json:"iss"`
+	Subject  string `json:"sub"`
+	ClientID string `json:"client_id"`
+}
+
+// redeemTokenExchange follows RFC 8693 section 2: a client that holds the access token of a user, its
+// own or one that was sent to it as an API, gets another one for less, or for an API that the operator
+// lets it call in the user's name. The new token lives and dies with the grant of the old one, and
+// ends no later than that does.
+//
+// The subject token must be an access token. An ID token has no grant that could be revoked, travels
+// in URLs as a hint, and is no credential for an API; a refresh token is of use at this endpoint as it is.
+func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.Values) error {
+	if err := checkExchange(form); err != nil {
+		return err
+	}
+	subject, err := s.exchanged(ctx, x, form, "subject_token")
+	if err != nil {
+		return err
+	}
+	if subject.user == nil {
+		return refuse(errInvalidRequest, "The subject_token is about no user: ask for an app token by client_credentials.")
+	}
+	x.grantID, x.grant, x.user = subject.GrantID, subject.grant, subject.user
+	observe.Event(ctx).SetGrant(x.grantID)
+	x.until = time.Unix(subject.Expires, 0)
+	if x.actor, err = s.actorOf(ctx, x, form, subject); err != nil {
+		return err
+	}
+	if x.resources, err = s.targetsOf(x, form, subject); err != nil {
+		return err
+	}
+	if x.scopes, err = s.exchangedScopes(x, form, subject); err != nil {
+		return err
+	}
+	if x.details, err = s.exchangedDetails(x, subject); err != nil {
+		return err
+	}
+	return x.issueType(s, form.Get("requested_token_type"))
+}
+
+// checkExchange checks the parameters of RFC 8693 section 2.1 that say what kinds of tokens there are.
+func checkExchange(form url.Values) error {
+	switch {
+	case !form.Has("subject_token"):
+		return refuse(errInvalidRequest, "The parameter subject_token is missing.")
+	case form.Get("subject_token_type") != typeAccessToken:
+		return refuse(errInvalidRequest, "The subject_token_type must be "+typeAccessToken+".")
+	case form.Has("actor_token") != form.Has("actor_token_type"):
+		return refuse(errInvalidRequest, "An actor_token and its actor_token_type belong together.")
+	case form.Has("actor_token") && form.Get("actor_token_type") != typeAccessToken:
+		return refuse(errInvalidRequest, "The actor_token_type must be "+typeAccessToken+".")
+	}
+	switch form.Get("requested_token_type") {
+	case "", typeAccessToken, typeJWT:
+		return nil
+	}
+	return refuse(errInvalidRequest, "The requested_token_type must be "+typeAccessToken+".")
+}
+
+// exchanged returns a token that the client may exchange: one that counts, and that was made for it,
+// as its owner or as the API that it is for. A token that is bound to a key of the client's own needs
+// proof of that key, so that a stolen one is of no more use here than elsewhere. The API that a bound
+// token is for has had that proof when the token was sent to it, and has proved now who it is.
+func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*activeToken, error) {
+	refused := refuse(errInvalidRequest, "The "+parameter+" is malformed, expired, revoked, or not made for this client.")
+	active, err := s.activeAccessToken(ctx, form.Get(parameter))
+	switch {
+	case errors.Is(err, errInactive):
+		return nil, refused.because(err)
+	case err != nil:
+		return nil, err
+	case !active.concerns(x.client.ID):
+		return nil, refused.because(errors.New("access token of another client, for another API"))
+	case active.ClientID != x.client.ID:
+		return active, nil
+	}
+	if err := x.mustHold(active.Confirmation, parameter); err != nil {
+		return nil, refuse(errInvalidRequest, asError(err).Description)
+	}
+	return active, nil
+}
+
+// actorOf decides who acts for the subject (RFC 8693 sections 1.1 and 4.1): whom the actor_token is
+// about, or else the client, unless the token was its own all along. There is no impersonation: whoever
+// gets a token in another's name is in it.
+func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subject *activeToken) (*actor, error) {
+	if subject.Actor.depth() >= maxActors {
+		return nil, refuse(errInvalidRequest, "The subject_token has been handed on too often.")
+	}
+	now := &actor{Subject: x.client.ID, ClientID: x.client.ID, Actor: subject.Actor}
+	if form.Has("actor_token") {
+		acting, err := s.exchanged(ctx, x, form, "actor_token")
+		if err != nil {
+			return nil, err
+		}
+		now.Subject, now.ClientID = acting.Subject, acting.ClientID
+		if acting.user != nil {
+			now.Subject = s.subject(x.client, acting.user.ID)
+		}
+	}
+	if m := subject.MayAct; m != nil && !m.allows(s.config.Issuer, now) {
+		return nil, refuse(errInvalidRequest, "The subject_token names another actor in may_act.")
+	}
+	if subject.ClientID == x.client.ID && !form.Has("actor_token") {
+		return subject.Actor, nil
+	}
+	return now, nil
+}
+
+func (a *actor) depth() (n int) {
+	for ; a != nil; a = a.Actor {
+		n++
+	}
+	return n
+}
+
+// allows compares the members that are there; they say it together (RFC 8693 section 4.4).
+func (m *mayAct) allows(issuer string, a *actor) bool {
+	return (m.Issuer == "" || m.Issuer == issuer) && (m.Subject == a.Subject) && (m.ClientID == "" || m.ClientID == a.ClientID)
+}
+
+// targetsOf decides the audience (RFC 8693 section 2.1, RFC 8707 section 2): of the subject token's one,
+// or of the APIs that the operator lets this client's exchanges reach.
+func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
+	asked := unique(slices.Concat(form["resource"], form["audience"]))
+	for _, uri := range asked {
+		if s.resources.get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.client.ExchangeResources, uri)) {
+			return nil, refuse(errInvalidTarget, "The client may not exchange this token for one of the requested resources.")
+		}
+	}
+	switch {
+	case len(asked) > 0:
+		form["resource"] = asked // both parameters mean the same here
+		return asked, nil
+	case subject.ClientID == x.client.ID: // less scope, for the same APIs
+		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return s.resources.get(uri) == nil }), nil
+	case len(x.client.ExchangeResources) == 1:
+		return x.client.ExchangeResources, nil
+	}
+	return nil, refuse(errInvalidTarget, "Name the API that the token shall be for by the resource parameter.")
+}
+
+// exchangedScopes decides the scope: no more than the subject token has at its own audience, and at the
+// others what the client is registered for. A token that goes on to another client is not for userinfo,
+// and none leads to refresh tokens.
+func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
+	at := func(scope string, uris []string) bool {
+		return len(both(both(s.resources.owners(scope), uris), x.resources)) > 0
+	}
+	ofUser := func(scope string) bool {
+		return isUserScope(scope) && slices.Contains(x.client.Scopes, scope) && scope != "offline_access" &&
+			(scope != "openid" || subject.ClientID == x.client.ID)
+	}
+	var allowed []string
+	for scope := range strings.FieldsSeq(subject.Scope) {
+		if ofUser(scope) || at(scope, subject.Audience) {
+			allowed = append(allowed, scope)
+		}
+	}
+	for _, scope := range x.client.Scopes {
+		if at(scope, x.client.ExchangeResources) {
+			allowed = append(allowed, scope)
+		}
+	}
+	allowed = unique(allowed)
+	if !form.Has("scope") {
+		return allowed, nil
+	}
+	asked := scopesOf(form)
+	if len(both(asked, allowed)) < len(asked) {
+		return nil, refuse(errInvalidScope, "The client may not exchange this token for one of the requested scopes.")
+	}
+	return asked, nil
+}
+
+// exchangedDetails keeps the authorization_details that were granted at the resources of the new token.
+// One without locations that another of them could take for its own is dropped.
+func (s *Server) exchangedDetails(x *exchange, subject *activeToken) ([]detail, error) {
+	granted, err := grantedDetails(subject.AuthorizationDetails)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(granted, func(d detail) bool {
+		at := s.resources.resourcesOf(d, both(x.resources, subject.Audience))
+		return len(at) == 0 || len(at) < len(s.resources.resourcesOf(d, x.resources))
+	}), nil
+}
+
+// issueType settles issued_token_type (RFC 8693 section 2.2.1).
+func (x *exchange) issueType(s *Server, requested string) error {
+	x.issuedType = typeAccessToken
+	if requested != typeJWT {
+		return nil
+	}
+	if format, _ := s.accessTokenFormat(x.resources); format == TokenTypeOpaque {
+		return refuse(errInvalidRequest, "The tokens of this resource are no JWTs.")
+	}
+	x.issuedType = typeJWT
+	return nil
+}
