@@ -225,7 +225,7 @@ func (x *exchange) issueType(s *Server, requested string) error {
 	if requested != typeJWT {
 		return nil
 	}
-	if format, _ := s.accessTokenFormat(x.resources); format == TokenTypeOpaque {
+	if format, _ := s.accessTokenFormat(x.client, x.resources); format == TokenTypeOpaque {
 		return refuse(errInvalidRequest, "The tokens of this resource are no JWTs.")
 	}
 	x.issuedType = typeJWT
