@@ -181,7 +181,7 @@ func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
 		"client_secret": {"client_secret": "x"}, "client_secret_expires_at": {"client_secret_expires_at": 0},
 		"secret by Basic": {"token_endpoint_auth_method": "client_secret_basic"}, "secret by POST": {"token_endpoint_auth_method": "client_secret_post"}, "secret JWT": {"token_endpoint_auth_method": "client_secret_jwt"},
 		"no redirect URIs": {"redirect_uris": nil}, "redirect URI of another site": {"redirect_uris": []string{"https://other.example.com/callback"}},
-		"redirect URI a script":        {"redirect_uris": []string{"javascript:alert(1)"}}, "redirect URI with a fragment": {"redirect_uris": []string{p.URL + "/callback#x"}},
+		"redirect URI a script": {"redirect_uris": []string{"javascript:alert(1)"}}, "redirect URI with a fragment": {"redirect_uris": []string{p.URL + "/callback#x"}},
 		"key without keys": {"token_endpoint_auth_method": "private_key_jwt"}, "private key": {"jwks": json.RawMessage(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}`)},
 		"jwks and jwks_uri": {"jwks": set, "jwks_uri": p.URL + "/jwks"}, "keys in another network": {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://10.0.0.1/jwks"},
 		"logo a script": {"logo_uri": "javascript:alert(1)"}, "only grants that are not offered": {"grant_types": []string{"client_credentials"}},
