@@ -99,7 +99,7 @@ func decodeDetails(raw string) ([]detail, error) {
 
 func decodeJSONDetails(raw []byte) (details []detail, err error) {
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.UseNumber()
+	decoder.SetNumberType(json.UnmarshalJSONNumber)
 	if err := decoder.Decode(&details); err != nil {
 		return nil, err
 	}
