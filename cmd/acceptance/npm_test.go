@@ -119,3 +119,15 @@ func TestLogoutByOpenIDClient(t *testing.T) {
 `, "")
 	party{"logout.mjs", url.Values{"CLIENT_ID": {"leaver"}, "REDIRECT_URI": {spaCallback}, "POST_LOGOUT_REDIRECT_URI": {back}}}.run(t, s, newBrowser(t, s))
 }
+
+func TestLogoutTokenByJose(t *testing.T) {
+	app := newWebApp(t, "app")
+	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}\nsigning: {alg: PS256}")
+	app.use(s)
+	b := newBrowser(t, s)
+	app.visit(b, "/login")
+	idToken := app.idTokens()[0]
+	app.visit(b, "/logout")
+	token := <-app.raw
+	party{"logout_token.mjs", url.Values{"CLIENT_ID": {app.id}, "LOGOUT_TOKEN": {token}, "ID_TOKEN": {idToken}}}.run(t, s, b)
+}
