@@ -167,8 +167,11 @@ func (s *Server) openConnectors(context.Context) error {
 }
 
 func (s *Server) openOutbound(context.Context) (err error) {
-	s.outbound, err = outbound.New(s.config.Outbound)
-	s.clientKeys = client.NewKeys(s.outbound)
+	if s.outbound, err = outbound.New(s.config.Outbound); err != nil {
+		return err
+	}
+	forConfigured, err := outbound.New(s.config.Outbound)
+	s.clientKeys = client.NewKeys(forConfigured, s.outbound)
 	return err
 }
 

@@ -38,18 +38,19 @@ var (
 
 // Keys finds the public keys of clients: those in their metadata, or at their jwks_uri.
 type Keys struct {
-	fetched *outbound.Cache[[]jose.JSONWebKey]
-	decoys  []jose.JSONWebKey
+	ofConfigured, ofOthers *outbound.Cache[[]jose.JSONWebKey]
+	decoys                 []jose.JSONWebKey
 }
 
-// NewKeys returns Keys that are fetched, where need be, by an outbound client.
-func NewKeys(c *outbound.Client) *Keys {
-	return &Keys{
-		fetched: outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
+// NewKeys returns Keys that are fetched, where need be, by these outbound clients: those of configured
+// clients apart, so that whoever registers itself, with a slow jwks_uri, holds up none of them.
+func NewKeys(configured, others *outbound.Client) *Keys {
+	cache := func(c *outbound.Client) *outbound.Cache[[]jose.JSONWebKey] {
+		return outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
 			return parsePublishedKeys(doc.Body)
-		}),
-		decoys: newDecoys(),
+		})
 	}
+	return &Keys{ofConfigured: cache(configured), ofOthers: cache(others), decoys: newDecoys()}
 }
 
 // Verify returns the payload of a JWS that was signed with a key of the client. If none fits, the
@@ -100,7 +101,11 @@ func (k *Keys) find(ctx context.Context, c *Client, look func([]jose.JSONWebKey)
 		found, _ := look(c.keys)
 		return found, nil
 	}
-	for _, load := range []func(context.Context, string) ([]jose.JSONWebKey, error){k.fetched.Get, k.fetched.Renew} {
+	fetched := k.ofOthers
+	if c.Source == Configured {
+		fetched = k.ofConfigured
+	}
+	for _, load := range []func(context.Context, string) ([]jose.JSONWebKey, error){fetched.Get, fetched.Renew} {
 		keys, err := load(ctx, c.JWKSURI)
 		if err != nil {
 			return false, fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
