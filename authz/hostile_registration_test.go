@@ -3,10 +3,12 @@ package authz_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 )
 
@@ -135,5 +137,30 @@ func TestHostileRegistrations_Calls(t *testing.T) {
 	}))
 	if n := inside.fetches.Load(); n != 0 {
 		t.Errorf("%d calls", n)
+	}
+}
+
+// The log at its most talkative holds nothing that would let anybody act as the client.
+func TestHostileRegistrations_LogHoldsNoCredentials(t *testing.T) {
+	log := &logbook{}
+	c := openRegistration()
+	c.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c.Registration.Mode, c.Registration.InitialAccessTokens = authz.RegistrationToken, []string{"an-initial-access-token-of-the-operator"}
+	s := authztest.Start(t, c, nil)
+	client := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+	uri, token, secret := client.text("registration_client_uri"), client.text("registration_access_token"), client.text("client_secret")
+	for _, body := range []any{nil, "{", webClient(map[string]any{"client_id": client.text("client_id"), "client_secret": secret, "client_name": token, "software_statement": secret})} {
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost} {
+			for _, shown := range []string{token, secret, "x" + token, c.Registration.InitialAccessTokens[0]} {
+				callJSON(t, method, uri, shown, body)
+				callJSON(t, method, s.URL+"/register", shown, body)
+				callJSON(t, method, s.URL+"/register/"+shown+"?access_token="+shown, "", body)
+			}
+		}
+	}
+	for _, credential := range []string{token, secret, c.Registration.InitialAccessTokens[0]} {
+		if credential == "" || strings.Contains(log.String(), credential[5:]) {
+			t.Errorf("the log holds %q", credential)
+		}
 	}
 }

@@ -131,3 +131,8 @@ func TestLogoutTokenByJose(t *testing.T) {
 	token := <-app.raw
 	party{"logout_token.mjs", url.Values{"CLIENT_ID": {app.id}, "LOGOUT_TOKEN": {token}, "ID_TOKEN": {idToken}}}.run(t, s, b)
 }
+
+func TestRegistrationByOpenIDClient(t *testing.T) {
+	s := startServer(t, "registration: {mode: open}")
+	party{"register.mjs", url.Values{"REDIRECT_URI": {"https://newcomer.example.com/callback"}}}.run(t, s, newBrowser(t, s))
+}

@@ -265,7 +265,7 @@ func (s *server) finish(t *testing.T) {
 			t.Errorf("the log holds %q", bad)
 		}
 	}
-	for _, secret := range []string{password, secret, "azr_", "azc_"} {
+	for _, secret := range []string{password, secret, "azr_", "azc_", "azg_", "azs_"} {
 		if bytes.Contains(log, []byte(secret)) {
 			t.Errorf("the log holds a secret: %q", secret)
 		}
