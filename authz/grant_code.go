@@ -99,8 +99,10 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	}
 	// Offline access outlives the session, but does not begin after it: the client would sign in a user
 	// of whose logout it has been told already.
-	if _, err := s.liveSession(ctx, code.SessionID, x.user); err != nil {
-		return grantEnded(err)
+	if x.grant.Offline { // of an online grant it is known
+		if _, err := s.liveSession(ctx, code.SessionID, x.user); err != nil {
+			return grantEnded(err)
+		}
 	}
 	x.nonce = code.Nonce
 	used := *code
