@@ -30,6 +30,9 @@ func TestOpenIDRegistrationSection2_IDTokenAlg(t *testing.T) {
 			t.Errorf("%s: %v, %v", alg, parsed.Headers, err)
 		}
 	}
+	if got := register(t, s, webClient(map[string]any{"request_object_signing_alg": "none"})); got.member["request_object_signing_alg"] != nil {
+		t.Errorf("unsigned request objects are registered: %s", got.body)
+	}
 	for _, member := range []string{"id_token_signed_response_alg", "userinfo_signed_response_alg"} {
 		for _, alg := range []string{"none", "HS256", "RS512", "PS256"} {
 			if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(map[string]any{member: alg})); got.text("error") != "invalid_client_metadata" {

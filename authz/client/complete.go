@@ -203,6 +203,9 @@ func (r *Registration) completeOpenID(o *Offer) error {
 			return invalidMetadata("The " + a.name + " must be one of " + strings.Join(o.Algs, ", ") + ".")
 		}
 	}
+	if r.RequestObjectAlg == "none" {
+		r.RequestObjectAlg = "" // some say so by rote; an unsigned request object is refused all the same
+	}
 	if r.SubjectType == "" {
 		r.SubjectType = SubjectPublic
 	}
