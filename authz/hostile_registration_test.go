@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +74,8 @@ func hostileRegistrations(t *testing.T) []hostile {
 		row("a name twice, deep", metadata, `{`+uris+`, "x": [{"a": {"b": 1, "b": 2}}]}`), row("a name twice in the keys", metadata, `{`+uris+`, "jwks": {"keys": [], "keys": []}}`),
 		row("deep lists", metadata, `{`+uris+`, "x": `+strings.Repeat("[", 30_000)+strings.Repeat("]", 30_000)+`}`), row("deep objects", metadata, `{`+uris+`, "x": `+strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000)+`}`),
 		row("names in capitals", redirect, `{"REDIRECT_URIS": ["https://evil.example/cb"], "Redirect_URIs": ["https://evil.example/cb"]}`),
-		row("65 KiB", metadata, `{`+uris+`, "x": "`+strings.Repeat("a", 66_000)+`"}`), row("NUL in a name", metadata, `{`+uris+`, "client_name": "a\u0000b"}`), row("NUL in a URI", metadata, `{"redirect_uris": ["https://evil.example/\u0000"]}`),
+		row("65 KiB", metadata, `{`+uris+`, "x": "`+strings.Repeat("a", 66_000)+`"}`), with("40 KiB of contacts", metadata, map[string]any{"contacts": slices.Repeat([]string{strings.Repeat("a", 2000)}, 20)}),
+		row("NUL in a name", metadata, `{`+uris+`, "client_name": "a\u0000b"}`), row("NUL in a URI", metadata, `{"redirect_uris": ["https://evil.example/\u0000"]}`),
 		row("CRLF in a contact", metadata, `{`+uris+`, "contacts": ["a\r\nSet-Cookie: x=y"]}`), row("20 URIs and one", metadata, `{"redirect_uris": [`+strings.Repeat(`"https://evil.example/cb",`, 20)+`"https://evil.example/"]}`),
 		row("a huge number", metadata, `{`+uris+`, "default_max_age": 1e400}`), row("a negative age", metadata, `{`+uris+`, "default_max_age": -1}`), row("half a second", metadata, `{`+uris+`, "default_max_age": 0.5}`), row("an age in words", metadata, `{`+uris+`, "default_max_age": "60"}`),
 		row("truth in words", metadata, `{`+uris+`, "require_auth_time": "true"}`), row("a list for a URI", metadata, `{`+uris+`, "client_uri": ["https://evil.example"]}`), row("null in the list", redirect, `{"redirect_uris": [null]}`),

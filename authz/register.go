@@ -137,12 +137,18 @@ func (s *Server) checkSector(ctx context.Context, r *client.Registration) error 
 	return nil
 }
 
+// maxMetadata bounds, with Registration.MaxClients, what registrations take up.
+const maxMetadata = 32 << 10 // bytes
+
 // newClientRecord is what is kept of a client: the hashes of its secrets, and its metadata if a client
 // can be made of it.
 func (s *Server) newClientRecord(id, token string, r *client.Registration, createdAt time.Time) (*storage.Client, error) {
 	metadata, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
+	}
+	if len(metadata) > maxMetadata {
+		return nil, refuse(errInvalidClientMetadata, "There is more metadata than is kept.")
 	}
 	record := &storage.Client{Metadata: metadata, TokenHash: hashToken(token), CreatedAt: createdAt}
 	if usesSecret(r) {
