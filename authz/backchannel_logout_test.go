@@ -3,6 +3,7 @@ package authz_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -462,4 +463,54 @@ func (s deadOutbox) Scan(ctx context.Context, table storage.Table, prefix, after
 		return nil, nil
 	}
 	return s.Store.Scan(ctx, table, prefix, after, limit)
+}
+
+// A portal signs its user in to all its apps at once: none of them is refused, and all are told.
+func TestBackChannelLogoutOfManyAppsAtOnce(t *testing.T) {
+	const apps = 64
+	l := newListeners(t)
+	var clients []*client.Client
+	for i := range apps {
+		c, err := client.New(client.Metadata{
+			ID: fmt.Sprintf("app-%02d", i), AuthMethod: client.AuthNone, GrantTypes: []string{client.GrantAuthorizationCode},
+			RedirectURIs: []string{authztest.RedirectURI}, Scopes: []string{"openid"}, FirstParty: true,
+			Logout: client.Logout{BackChannelURI: l.uri(fmt.Sprintf("app-%02d", i))},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+	}
+	registry, err := client.NewRegistry(clients...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Clients: registry}, nil)
+	b := s.NewBrowser(t)
+	b.Code(t, "app-00", url.Values{"scope": {"openid"}})
+	var racers sync.WaitGroup
+	start := make(chan struct{})
+	for _, c := range clients {
+		_, challenge := authztest.PKCE()
+		params := authztest.AuthorizationParams(c.ID, challenge)
+		params.Set("scope", "openid")
+		racers.Go(func() {
+			<-start
+			response, err := b.HTTP.Get(s.URL + "/authorize?" + params.Encode())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			response.Body.Close()
+			if location := response.Header.Get("Location"); !strings.Contains(location, "code=") {
+				t.Errorf("%s: %d %s", c.ID, response.StatusCode, location)
+			}
+		})
+	}
+	close(start)
+	racers.Wait()
+	leave(t, b)
+	for _, c := range clients {
+		l.wait(c.ID)
+	}
 }

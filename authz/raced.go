@@ -7,8 +7,9 @@ import (
 )
 
 // maxAttempts bounds how often a request that lost a race is computed again. The second attempt
-// sees what the winner wrote and nearly always ends there.
-const maxAttempts = 8
+// sees what the winner wrote and nearly always ends there. Where every racer has something to add, as
+// many apps that join one session at once, one gets through each time, and all of them must.
+const maxAttempts = 100
 
 // raced runs a request that reads, decides and ends with one Apply. If that loses a compare-and-set,
 // the request starts again from what won: a code that is used, a token that has its successor.

@@ -10,14 +10,10 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// maxEndAttempts bounds how often End starts over because the session was touched meanwhile. Each time
-// another request has got its work done, so it is no matter of waiting.
-const maxEndAttempts = 100
-
 // End ends the session with this sid, whoever's it is, and makes the other writes in the same Apply. It
 // returns the session as it was, or nil, with nothing written, if there was none any more.
 func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (*Session, error) {
-	for range maxEndAttempts {
+	for range maxAttempts {
 		s, err := m.LoadByID(ctx, sid)
 		if err != nil || s == nil {
 			return nil, err

@@ -18,8 +18,9 @@ type Login struct {
 	Connector string // empty: password
 }
 
-// maxAttempts bounds how often a login starts over because its old session changed meanwhile.
-const maxAttempts = 5
+// maxAttempts bounds how often a session's beginning or end starts over because its record changed
+// meanwhile. Each time another request has got its work done, so it is no matter of waiting.
+const maxAttempts = 100
 
 // Start begins the session of a user who has just signed in, and sets its cookie. If old, the
 // session of this browser, is theirs, it goes on under the same sid, so that the grants that depend
