@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -83,14 +82,13 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 	if err := s.checkAssertionClaims(r, c, &a.claims, now); err != nil {
 		return mark, err
 	}
-	key := "client assertion/" + hashToken(c.ID+" "+a.claims.ID)
-	switch _, _, err := storage.Marks.Get(ctx, s.store, key); {
-	case err == nil:
-		return mark, refuse(errInvalidClient, "The client_assertion has been used before.")
-	case !errors.Is(err, storage.ErrNotFound):
+	key := markAssertion + hashToken(c.ID+" "+a.claims.ID)
+	if used, err := s.marked(ctx, key); err != nil {
 		return mark, err
+	} else if used {
+		return mark, refuse(errInvalidClient, "The client_assertion has been used before.")
 	}
-	return storage.Marks.Put(key, &storage.Mark{}, storage.Absent, a.claims.Expires.Time().Add(time.Second)), nil
+	return markOnce(key, a.claims.Expires.Time().Add(time.Second)), nil
 }
 
 // checkAssertionClaims follows RFC 7523 section 3, point by point.
@@ -124,8 +122,8 @@ func (s *Server) isAudience(r *http.Request, c *client.Client, aud audience) boo
 		return aud.single && aud.values[0] == s.config.Issuer
 	}
 	names := []string{s.config.Issuer, s.url("/token"), s.origin() + r.URL.Path}
-	if s.config.MTLS != nil && s.config.MTLS.URL != "" {
-		names = append(names, s.config.MTLS.URL+s.issuer.Path+"/token", s.config.MTLS.URL+r.URL.Path)
+	if s.alias("") != "" {
+		names = append(names, s.alias(s.issuer.Path+"/token"), s.alias(r.URL.Path))
 	}
 	return slices.ContainsFunc(aud.values, func(value string) bool { return slices.Contains(names, value) })
 }

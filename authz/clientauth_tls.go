@@ -55,6 +55,15 @@ func (s *Server) checkMTLS() error {
 	return errors.Join(errs...)
 }
 
+// alias is the URL of a path where the server asks for certificates (RFC 8705 section 5), "" if that
+// is none of its own.
+func (s *Server) alias(path string) string {
+	if s.config.MTLS == nil || s.config.MTLS.URL == "" {
+		return ""
+	}
+	return s.config.MTLS.URL + path
+}
+
 // shownCertificates are the certificate of the client's TLS connection and what else it sent of its
 // chain; nil: it showed none. Behind a trusted proxy, the proxy's own certificate is not the client's.
 func (s *Server) shownCertificates(r *http.Request) ([]*x509.Certificate, error) {

@@ -58,7 +58,7 @@ func (s *Server) mtlsMembers(document map[string]any) {
 		return
 	}
 	document["tls_client_certificate_bound_access_tokens"] = true
-	if s.config.MTLS.URL == "" {
+	if s.alias("") == "" {
 		return
 	}
 	aliases := map[string]string{}
@@ -67,7 +67,7 @@ func (s *Server) mtlsMembers(document map[string]any) {
 		"pushed_authorization_request_endpoint", "device_authorization_endpoint",
 	} {
 		if endpoint, ok := document[name].(string); ok {
-			aliases[name] = s.config.MTLS.URL + strings.TrimPrefix(endpoint, s.origin())
+			aliases[name] = s.alias(strings.TrimPrefix(endpoint, s.origin()))
 		}
 	}
 	document["mtls_endpoint_aliases"] = aliases

@@ -57,11 +57,9 @@ func (s *Server) shownProof(answer http.Header, r *http.Request, c *client.Clien
 	var p *dpop.Proof
 	if err == nil {
 		path := r.URL.EscapedPath()
-		want := dpop.Request{Method: r.Method, URL: s.origin() + path, AccessToken: accessToken, Nonces: s.nonces}
-		if s.config.MTLS != nil && s.config.MTLS.URL != "" {
-			want.Alias = s.config.MTLS.URL + path
-		}
-		p, err = dpop.Verify(text, want)
+		p, err = dpop.Verify(text, dpop.Request{
+			Method: r.Method, URL: s.origin() + path, Alias: s.alias(path), AccessToken: accessToken, Nonces: s.nonces,
+		})
 	}
 	if err != nil {
 		return nil, s.refusedProof(answer, err)
@@ -74,13 +72,13 @@ func (s *Server) shownProof(answer http.Header, r *http.Request, c *client.Clien
 	if p.Algorithm == "RS256" && c.Profile != "" { // FAPI 2.0 Security Profile section 5.4.1
 		return nil, refuse(errInvalidDPoPProof, "The DPoP proof is refused: this client must not sign with RS256.")
 	}
-	mark := "dpop/" + p.ReplayKey()
-	if _, _, err := storage.Marks.Get(r.Context(), s.store, mark); err == nil {
-		return nil, errProofUsed
-	} else if !errors.Is(err, storage.ErrNotFound) {
+	key := markProof + p.ReplayKey()
+	if used, err := s.marked(r.Context(), key); err != nil {
 		return nil, err
+	} else if used {
+		return nil, errProofUsed
 	}
-	return &shownProof{p, storage.Marks.Put(mark, &storage.Mark{}, storage.Absent, p.ReplayUntil())}, nil
+	return &shownProof{p, markOnce(key, p.ReplayUntil())}, nil
 }
 
 var errProofUsed = refuse(errInvalidDPoPProof, "The DPoP proof is refused: it was used before.")

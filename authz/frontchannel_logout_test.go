@@ -22,7 +22,6 @@ func withFrames(m *client.Metadata) {
 	withBack(m)
 	if m.ID == authztest.SPA || m.ID == authztest.ThirdParty {
 		m.Logout.FrontChannelURI = frameURI + m.ID
-		m.Logout.FrontChannelSession = m.ID == authztest.SPA
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // newIDToken signs an ID token (OpenID Connect Core sections 2 and 12.2). After a refresh it says
 // the same of the same login, without the nonce.
 func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
-	alg := jose.SignatureAlgorithm(cmp.Or(x.client.IDTokenAlg, string(s.config.Signing.Alg)))
+	alg := s.signingAlg(x.client.IDTokenAlg)
 	claims := map[string]any{}
 	if x.client.IDTokenClaims {
 		maps.Copy(claims, scopeClaims(x.user, x.scopes))
@@ -43,6 +43,12 @@ func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
 		claims["nonce"] = x.nonce
 	}
 	return s.keys.Sign(alg, keys.TypeJWT, claims)
+}
+
+// signingAlg is what the server signs with for a client that is registered for an algorithm, or for
+// none.
+func (s *Server) signingAlg(registered string) jose.SignatureAlgorithm {
+	return cmp.Or(jose.SignatureAlgorithm(registered), s.config.Signing.Alg)
 }
 
 // atHash is the left half of the hash that the algorithm signs with (OpenID Connect Core section

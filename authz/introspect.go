@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
@@ -62,8 +60,7 @@ type introspectionJWT struct {
 }
 
 func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, answer introspection) error {
-	alg := jose.SignatureAlgorithm(cmp.Or(c.IntrospectionAlg, string(s.config.Signing.Alg)))
-	signed, err := s.keys.Sign(alg, keys.TypeIntrospection, introspectionJWT{s.config.Issuer, c.ID, s.now().Unix(), answer})
+	signed, err := s.keys.Sign(s.signingAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{s.config.Issuer, c.ID, s.now().Unix(), answer})
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,8 @@
 package authz
 
 import (
-	"cmp"
 	"net/url"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/keys"
 )
@@ -20,8 +17,7 @@ func (s *Server) signResponse(a *authorization, params url.Values) (string, erro
 	for name := range params {
 		claims[name] = params.Get(name)
 	}
-	alg := jose.SignatureAlgorithm(cmp.Or(a.client.AuthorizationAlg, string(s.config.Signing.Alg)))
-	return s.keys.Sign(alg, keys.TypeJWT, claims)
+	return s.keys.Sign(s.signingAlg(a.client.AuthorizationAlg), keys.TypeJWT, claims)
 }
 
 // checkJARM holds a client to signed responses that is registered for nothing else. It is told so by

@@ -1,14 +1,11 @@
 package authz
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/session"
@@ -44,7 +41,7 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 	if l.Session != "" {
 		claims["sid"] = s.sid(c, l.Session)
 	}
-	return s.keys.Sign(jose.SignatureAlgorithm(cmp.Or(c.IDTokenAlg, string(s.config.Signing.Alg))), keys.TypeLogoutToken, claims)
+	return s.keys.Sign(s.signingAlg(c.IDTokenAlg), keys.TypeLogoutToken, claims)
 }
 
 // logoutHost is the host of logoutAddress, or of the document that names it, if that is not at hand.

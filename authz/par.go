@@ -150,11 +150,10 @@ func (s *Server) beginPushed(ctx context.Context, f *flow, c *client.Client, req
 // pushedParams are the parameters of a flow that began with a pushed request, if that has had no
 // answer yet.
 func (s *Server) pushedParams(ctx context.Context, f flow) (url.Values, error) {
-	_, _, err := storage.Marks.Get(ctx, s.store, pushedMark(f.Pushed))
-	if err == nil {
-		return nil, errPushedUnknown
-	} else if !errors.Is(err, storage.ErrNotFound) {
+	if answered, err := s.marked(ctx, pushedMark(f.Pushed)); err != nil {
 		return nil, err
+	} else if answered {
+		return nil, errPushedUnknown
 	}
 	params, err := parseParams(f.Params)
 	if err != nil || !params.Has("request_uri") {
@@ -183,9 +182,9 @@ func (s *Server) spend(a *authorization) []storage.Write {
 	}
 	until := a.now.Add(s.config.Lifetimes.PAR + flowLifetime)
 	return []storage.Write{
-		storage.Marks.Put(pushedMark(a.pushed), &storage.Mark{}, storage.Absent, until),
+		markOnce(pushedMark(a.pushed), until),
 		storage.PushedRequests.Delete(hashToken(a.pushed), storage.Any),
 	}
 }
 
-func pushedMark(requestURI string) string { return "par/" + hashToken(requestURI) }
+func pushedMark(requestURI string) string { return markPushed + hashToken(requestURI) }

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -17,9 +16,6 @@ import (
 //	/logout, /account, another user signs in, a limit -> sessions (Config.Ended) --+
 //	signOutEverywhere ---------------------------------------------------------- outbox, in one Apply
 //	/logout, signOutEverywhere also -> logoutFrames, in the browser itself
-
-// markLogout is the purpose of the mark of a session that its user has ended.
-const markLogout = "logout/"
 
 // endOwnSession ends the session of this browser, whatever has become of its user, and returns it as it
 // was, nil if there was none.
@@ -63,14 +59,11 @@ func (s *Server) loggedOut(ctx context.Context, grant *storage.Grant) error {
 	if !s.config.Sessions.EndOffline {
 		return nil
 	}
-	_, _, err := storage.Marks.Get(ctx, s.store, markLogout+hashToken(grant.SessionID))
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
+	ended, err := s.marked(ctx, markLogout+hashToken(grant.SessionID))
+	if err == nil && ended {
+		err = &ownerGone{"the user has logged out"}
 	}
-	return &ownerGone{"the user has logged out"}
+	return err
 }
 
 // signOutEverywhere ends all that a user has: every session, and every grant, offline ones too. Each

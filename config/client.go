@@ -196,7 +196,7 @@ type Client struct {
 	// Logout). It has the scheme, host and port of a redirect URI.
 	FrontchannelLogoutURI string `yaml:"frontchannel_logout_uri"`
 
-	// FrontchannelLogoutSessionRequired adds iss and sid to it.
+	// FrontchannelLogoutSessionRequired says that it needs iss and sid, which it gets in any case.
 	FrontchannelLogoutSessionRequired bool `yaml:"frontchannel_logout_session_required"`
 
 	// ClientURI is the application's home page.

@@ -1,9 +1,7 @@
 package storage
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -20,7 +18,7 @@ var (
 	Grants        = Kind[Grant]{"grants"}                // grant id (gid)
 	RefreshTokens = Kind[RefreshToken]{"refresh_tokens"} // hash of the refresh token
 	AccessTokens  = Kind[AccessToken]{"access_tokens"}   // hash of an opaque access token
-	RevokedTokens = Kind[RevokedToken]{"revoked_tokens"} // jti of a JWT access token without a grant
+	RevokedTokens = Kind[RevokedToken]{"revoked_tokens"} // jti of an access token that ended alone
 	SigningKeys   = Kind[SigningKey]{"signing_keys"}     // algorithm + "/" + number
 
 	Clients        = Kind[Client]{"clients"}                // client id, of clients that registered themselves
@@ -211,7 +209,8 @@ type AccessToken struct {
 	Claims json.RawMessage `json:"claims"` // the members that a JWT would have carried
 }
 
-// RevokedToken marks a JWT access token that has no grant (client credentials) until it expires.
+// RevokedToken marks an access token until it expires that no revoked grant ends: it has none (client
+// credentials), or that of another client (token exchange).
 type RevokedToken struct{}
 
 // SigningKey is one key of the ring; its private half is sealed.
@@ -275,63 +274,4 @@ type Mark struct{}
 // ServerSecret is a random value that all replicas share and that must never change; sealed.
 type ServerSecret struct {
 	Sealed []byte `json:"sealed"`
-}
-
-// Kind binds a table to the Go type of its records.
-type Kind[T any] struct{ Table Table }
-
-// Get returns the record and its version, or ErrNotFound.
-func (k Kind[T]) Get(ctx context.Context, s Store, key string) (*T, uint64, error) {
-	rec, err := s.Get(ctx, k.Table, key)
-	if err != nil {
-		return nil, 0, err
-	}
-	v, err := k.decode(rec)
-	return v, rec.Version, err
-}
-
-// Entry is one record of a Scan.
-type Entry[T any] struct {
-	Key     string
-	Version uint64
-	Value   *T
-}
-
-// Scan is Store.Scan with decoded values.
-func (k Kind[T]) Scan(ctx context.Context, s Store, prefix, after string, limit int) ([]Entry[T], error) {
-	recs, err := s.Scan(ctx, k.Table, prefix, after, limit)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]Entry[T], len(recs))
-	for i, rec := range recs {
-		v, err := k.decode(rec)
-		if err != nil {
-			return nil, err
-		}
-		entries[i] = Entry[T]{rec.Key, rec.Version, v}
-	}
-	return entries, nil
-}
-
-// Put is the write that stores v. A zero expires means never.
-func (k Kind[T]) Put(key string, v *T, cond Condition, expires time.Time) Write {
-	b, err := json.Marshal(v)
-	if err != nil { // record types are plain data; only a mistake in this file can get here
-		panic(fmt.Sprintf("encode %s record: %v", k.Table, err))
-	}
-	return Write{Table: k.Table, Key: key, Value: b, If: cond, Expires: expires}
-}
-
-// Delete is the write that removes a record.
-func (k Kind[T]) Delete(key string, cond Condition) Write {
-	return Write{Table: k.Table, Key: key, If: cond}
-}
-
-func (k Kind[T]) decode(rec Record) (*T, error) {
-	v := new(T)
-	if err := json.Unmarshal(rec.Value, v); err != nil {
-		return nil, fmt.Errorf("decode %s record: %w", k.Table, err)
-	}
-	return v, nil
 }

@@ -113,10 +113,9 @@ type Metadata struct {
 
 // Logout is how a client hears that a user has signed out.
 type Logout struct {
-	BackChannelURI      string // backchannel_logout_uri
-	BackChannelSession  bool   // backchannel_logout_session_required
-	FrontChannelURI     string // frontchannel_logout_uri
-	FrontChannelSession bool   // frontchannel_logout_session_required
+	BackChannelURI     string // backchannel_logout_uri
+	BackChannelSession bool   // backchannel_logout_session_required
+	FrontChannelURI    string // frontchannel_logout_uri; it gets iss and sid, asked for or not
 }
 
 // Wanted tells whether the client wants to hear of it at all.

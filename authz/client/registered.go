@@ -73,7 +73,7 @@ func (r *Registration) metadata(o *Offer) Metadata {
 		LogoURI:                r.LogoURI,
 		PolicyURI:              r.PolicyURI,
 		TOSURI:                 r.TOSURI,
-		Logout:                 Logout{BackChannelURI: r.BackChannelURI, BackChannelSession: r.BackChannelSession, FrontChannelURI: r.FrontChannelURI, FrontChannelSession: r.FrontChannelSession},
+		Logout:                 Logout{BackChannelURI: r.BackChannelURI, BackChannelSession: r.BackChannelSession, FrontChannelURI: r.FrontChannelURI},
 
 		// A native application listens on whatever port is free (RFC 8252 section 7.3), and many call
 		// the loopback interface localhost.

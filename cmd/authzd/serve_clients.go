@@ -63,7 +63,7 @@ func newMetadata(e config.Client) client.Metadata {
 		InitiateLoginURI:  e.InitiateLoginURI,
 		Logout: client.Logout{
 			BackChannelURI: e.BackchannelLogoutURI, BackChannelSession: e.BackchannelLogoutSessionRequired,
-			FrontChannelURI: e.FrontchannelLogoutURI, FrontChannelSession: e.FrontchannelLogoutSessionRequired,
+			FrontChannelURI: e.FrontchannelLogoutURI,
 		},
 	}
 	if e.DefaultMaxAge != nil {
