@@ -3,10 +3,10 @@
 //
 //	a session ends -> Write, one for each client, in the Apply that ends it -> Wake
 //
-//	Run: what is due, oldest first -> is there a place for its host? -> claim -> Sign -> POST
-//	                                                                      |            |
-//	       the time of the next attempt, should this one come to nothing <+            |
-//	                            delivered, or refused for good: the record is deleted <+
+//	Run: what is due, oldest first -> a queue for each host -> claim -> Sign -> POST
+//	                                                             |            |
+//	the time of the next attempt, should this one come to nothing <+          |
+//	                     delivered, or refused for good: the record is deleted <+
 //
 // The claim is a compare-and-set that moves the record to the time of the next attempt, before this
 // one is made. So of many replicas one makes the attempt, and a process that is killed in the middle
@@ -53,7 +53,7 @@ type Config struct {
 type Outbox struct {
 	config  Config
 	wake    chan struct{}
-	places  places
+	queue   *queue
 	running sync.WaitGroup
 }
 
@@ -65,7 +65,7 @@ func New(c Config) *Outbox {
 	if c.GiveUpAfter <= 0 {
 		c.GiveUpAfter = 24 * time.Hour
 	}
-	return &Outbox{config: c, wake: make(chan struct{}, 1), places: newPlaces(c.FirstRetry)}
+	return &Outbox{config: c, wake: make(chan struct{}, 1), queue: newQueue(c.FirstRetry)}
 }
 
 // Write is the write that makes l due at once. Call Wake when it is made.

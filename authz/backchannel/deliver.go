@@ -19,7 +19,7 @@ import (
 const maxRetry = time.Hour
 
 // deliver makes one attempt, and deletes the record if there is to be no other.
-func (o *Outbox) deliver(ctx context.Context, e storage.Entry[storage.Logout]) answer {
+func (o *Outbox) deliver(ctx context.Context, e entry) answer {
 	key, err := o.claim(ctx, e)
 	if lost := new(storage.ConflictError); errors.As(err, &lost) { // to another replica
 		return nothing
@@ -42,7 +42,7 @@ func (o *Outbox) deliver(ctx context.Context, e storage.Entry[storage.Logout]) a
 }
 
 // claim moves a record to the time of the next attempt, and returns its new key.
-func (o *Outbox) claim(ctx context.Context, e storage.Entry[storage.Logout]) (key string, err error) {
+func (o *Outbox) claim(ctx context.Context, e entry) (key string, err error) {
 	claimed := *e.Value
 	claimed.Attempts++
 	key = storage.DueKey(time.Now().Add(backOff(o.config.FirstRetry, e.Value.Attempts)), jtiOf(e.Key))
@@ -61,7 +61,7 @@ func backOff(first time.Duration, attempts int) time.Duration {
 // call signs and sends the token (Back-Channel Logout 1.0 section 2.5), and reads the answer (section
 // 2.8): 200, for which some frameworks send 204, or 400, by which the client says that it will do
 // nothing. Other answers may be from whoever stands before it, and to have changed the next time.
-func (o *Outbox) call(ctx context.Context, e storage.Entry[storage.Logout]) (answer, string, error) {
+func (o *Outbox) call(ctx context.Context, e entry) (answer, string, error) {
 	address, err := o.config.Address(ctx, e.Value.ClientID)
 	switch {
 	case err != nil:

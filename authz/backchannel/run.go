@@ -11,8 +11,8 @@ const (
 	// pollEvery is how long a record of another replica, which can't wake this one, may wait.
 	pollEvery = 10 * time.Second
 	pageSize  = 100
-	// restPerRow keeps a long queue that can't move from being read all the time.
-	restPerRow = 50 * time.Microsecond
+	// restPerRow keeps records that can't be queued from being read all the time.
+	restPerRow = 20 * time.Microsecond
 
 	countEvery = time.Minute
 	maxCounted = 10_000
@@ -24,14 +24,15 @@ func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()
 	var counted time.Time
 	for {
-		next, stuck, err := o.pass(ctx)
+		next, left, err := o.read(ctx)
 		if err == nil && time.Since(counted) >= countEvery {
 			counted, err = time.Now(), o.count(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			o.config.Logger.Error("logout tokens cannot be delivered", "error", err)
 		}
-		if !sleep(ctx, nil, time.Duration(stuck)*restPerRow) || !sleep(ctx, o.wake, next) {
+		o.start(ctx)
+		if !sleep(ctx, nil, time.Duration(left)*restPerRow) || !sleep(ctx, o.wake, o.queue.pause(time.Now(), next)) {
 			return ctx.Err()
 		}
 	}
@@ -50,57 +51,57 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 	return true
 }
 
-// pass begins what is due, as far as there is a place for it. It returns how long to wait for more,
-// unless a place becomes free before, and how many records are due and have none.
-func (o *Outbox) pass(ctx context.Context) (next time.Duration, stuck int, err error) {
+// read queues what is due. It returns how long to wait for more, and how many records that are due had
+// to be left.
+func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err error) {
 	now := time.Now()
 	next = pollEvery
 	hosts := map[string]string{} // of clients, each asked once
 	for after := ""; ; {
 		page, err := storage.Logouts.Scan(ctx, o.config.Store, "", after, pageSize)
 		if err != nil {
-			return next, stuck, err
+			return next, left, err
 		}
 		for _, e := range page {
 			due, err := storage.DueTime(e.Key)
 			if err != nil || due.After(now) {
-				return min(next, due.Sub(now)), stuck, err
+				return min(next, due.Sub(now)), left, err
 			}
 			host, known := hosts[e.Value.ClientID]
 			if !known {
 				if host, err = o.config.Host(ctx, e.Value.ClientID); err != nil {
-					return next, stuck, err
+					return next, left, err
 				}
 				hosts[e.Value.ClientID] = host
 			}
-			switch wait := o.begin(ctx, e, host, now); {
-			case wait == forAnyPlace:
-				return next, stuck, nil
-			case wait > 0:
-				next = min(next, wait)
-				stuck++
+			if !o.queue.add(e, host) {
+				left++
 			}
 		}
 		if len(page) < pageSize {
-			return next, stuck, nil
+			return next, left, nil
 		}
 		after = page[len(page)-1].Key
 	}
 }
 
-// begin delivers in the background. It returns 0, or why not: how long to wait for the host, or
-// forAnyPlace. A record that is under way already needs nothing.
-func (o *Outbox) begin(ctx context.Context, e storage.Entry[storage.Logout], host string, now time.Time) time.Duration {
-	if wait := o.places.enter(host, jtiOf(e.Key), now); wait != 0 {
-		return max(wait, 0)
+// start delivers in the background whatever is queued and has a place. Each delivery that ends starts
+// the next.
+func (o *Outbox) start(ctx context.Context) {
+	for ctx.Err() == nil {
+		e, host, ok := o.queue.next(time.Now())
+		if !ok {
+			return
+		}
+		o.running.Go(func() {
+			// What has begun ends, even if the server stops: the token may be on its way.
+			said := o.deliver(context.WithoutCancel(ctx), e)
+			if empty := o.queue.done(e, host, said); empty || said == failed {
+				o.Wake() // to read more, or to wait for the end of a pause
+			}
+			o.start(ctx)
+		})
 	}
-	o.running.Go(func() {
-		// What has begun ends, even if the server stops: the token may be on its way.
-		answered := o.deliver(context.WithoutCancel(ctx), e)
-		o.places.leave(host, jtiOf(e.Key), answered)
-		o.Wake()
-	})
-	return 0
 }
 
 // count tells the metrics how many tokens wait.

@@ -1,0 +1,135 @@
+package backchannel
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	maxCalls     = 32 // at a time
+	maxHostCalls = 4  // of these to one host
+	maxQueued    = 1000
+
+	forgetAfter = 24 * time.Hour // a host that failed and was not called again
+)
+
+type entry = storage.Entry[storage.Logout]
+
+// answer is what a call says about its host.
+type answer int
+
+const (
+	nothing answer = iota // it was not called
+	answered
+	failed
+)
+
+// queue holds what is due, as far as it has been read, by the hosts that it is for, and bounds the calls
+// under way, so that neither one slow host nor many can take all there is. A host that is down costs
+// little, however much waits for it: when it fails it is called once at a time, after a pause that
+// doubles with every failure.
+type queue struct {
+	firstPause, maxPause time.Duration
+
+	mu      sync.Mutex
+	running int              // guarded by mu
+	known   map[string]bool  // guarded by mu; jtis of what waits or is under way
+	hosts   map[string]*host // guarded by mu; those that have something, or have failed
+}
+
+type host struct {
+	waiting  []entry
+	running  int
+	failures int       // since it last answered
+	until    time.Time // of the pause
+}
+
+// newQueue has pauses that are short beside the time after which the first token is tried again, and
+// long beside the time after which many are.
+func newQueue(firstRetry time.Duration) *queue {
+	return &queue{firstPause: firstRetry / 16, maxPause: 4 * firstRetry, known: map[string]bool{}, hosts: map[string]*host{}}
+}
+
+// add lets e wait for its host, unless that is known already. It returns false if the host has too
+// much waiting.
+func (q *queue) add(e entry, name string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	jti := jtiOf(e.Key)
+	if q.known[jti] {
+		return true
+	}
+	h := q.hosts[name]
+	if h == nil {
+		h = &host{}
+		q.hosts[name] = h
+	}
+	if len(h.waiting) >= maxQueued {
+		return false
+	}
+	h.waiting = append(h.waiting, e)
+	q.known[jti] = true
+	return true
+}
+
+// next returns something to call now, of whichever host can be called.
+func (q *queue) next(now time.Time) (e entry, name string, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running >= maxCalls {
+		return entry{}, "", false
+	}
+	for name, h := range q.hosts { // in random order, which is fair
+		if len(h.waiting) > 0 && h.free(now) {
+			e, h.waiting = h.waiting[0], h.waiting[1:]
+			h.running++
+			q.running++
+			return e, name, true
+		}
+	}
+	return entry{}, "", false
+}
+
+// free tells whether a host may be called once more.
+func (h *host) free(now time.Time) bool {
+	if h.failures > 0 {
+		return h.running == 0 && !now.Before(h.until)
+	}
+	return h.running < maxHostCalls
+}
+
+// done ends a call. It tells whether the host has nothing more waiting.
+func (q *queue) done(e entry, name string, a answer) (empty bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.known, jtiOf(e.Key))
+	q.running--
+	h := q.hosts[name]
+	h.running--
+	switch a {
+	case answered:
+		h.failures = 0
+	case failed:
+		h.failures++
+		h.until = time.Now().Add(min(q.firstPause<<min(h.failures-1, 10), q.maxPause))
+	}
+	maps.DeleteFunc(q.hosts, func(_ string, h *host) bool {
+		return h.running == 0 && len(h.waiting) == 0 && (h.failures == 0 || time.Since(h.until) > forgetAfter)
+	})
+	return len(h.waiting) == 0
+}
+
+// pause is how long until a host that failed may be called again for what waits; at most limit.
+func (q *queue) pause(now time.Time, limit time.Duration) time.Duration {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, h := range q.hosts {
+		if len(h.waiting) > 0 && h.running == 0 && h.until.After(now) {
+			limit = min(limit, h.until.Sub(now))
+		}
+	}
+	return limit
+}
