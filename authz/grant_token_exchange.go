@@ -174,27 +174,23 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) (
 }
 
 // exchangedScopes decides the scope: no more than the subject token has at its own audience, and at the
-// others what the client is registered for. A token that goes on to another client is not for userinfo,
-// and none leads to refresh tokens.
+// others what the client is registered for. Each resource of the new token takes the whole scope for
+// its own, so what one of them may not hear is not in it. A token that goes on to another client is not
+// for userinfo, and none leads to refresh tokens.
 func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
-	at := func(scope string, uris []string) bool {
-		return len(both(both(s.resources.owners(scope), uris), x.resources)) > 0
-	}
-	ofUser := func(scope string) bool {
-		return isUserScope(scope) && slices.Contains(x.client.Scopes, scope) && scope != "offline_access" &&
-			(scope != "openid" || subject.ClientID == x.client.ID)
-	}
-	var allowed []string
-	for scope := range strings.FieldsSeq(subject.Scope) {
-		if ofUser(scope) || at(scope, subject.Audience) {
-			allowed = append(allowed, scope)
+	may := func(scope string) bool {
+		if isUserScope(scope) {
+			return subject.has(scope) && slices.Contains(x.client.Scopes, scope) && scope != "offline_access" &&
+				(scope != "openid" || subject.ClientID == x.client.ID)
 		}
+		at := both(s.resources.owners(scope), x.resources)
+		return len(at) > 0 && !slices.ContainsFunc(at, func(uri string) bool {
+			granted := subject.has(scope) && slices.Contains(subject.Audience, uri)
+			registered := slices.Contains(x.client.Scopes, scope) && slices.Contains(x.client.ExchangeResources, uri)
+			return !granted && !registered
+		})
 	}
-	for _, scope := range x.client.Scopes {
-		if at(scope, x.client.ExchangeResources) {
-			allowed = append(allowed, scope)
-		}
-	}
+	allowed := slices.DeleteFunc(slices.Concat(strings.Fields(subject.Scope), x.client.Scopes), func(scope string) bool { return !may(scope) })
 	allowed = unique(allowed)
 	if !form.Has("scope") {
 		return allowed, nil

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -443,4 +445,43 @@ func basicAs(clientID string) string {
 func postAs(t *testing.T, s *authztest.Server, path, clientID string, form url.Values) authztest.Response {
 	t.Helper()
 	return s.PostForm(t, path, form, http.Header{"Authorization": {basicAs(clientID)}})
+}
+
+// RFC 8693 section 5: a scope that several APIs know by the same name is had at each of them, or not at
+// all. A token for two would else carry to one what was granted, or is registered, for the other.
+func TestRFC8693Section5_SameScopeElsewhere(t *testing.T) {
+	s := startExchange(t, authz.Config{Resources: []authz.Resource{
+		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "delete"}},
+		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read", "orders.write", "delete"}},
+	}}, func(m *client.Metadata) {
+		switch m.ID {
+		case authztest.Web:
+			m.ExchangeResources, m.Scopes = []string{archiveAPI}, append(m.Scopes, "delete", "archive.read")
+		case authztest.Worker: // the orders API itself
+			m.Scopes = []string{"archive.read"}
+		}
+	})
+	both := []string{authztest.API, archiveAPI}
+	read := s.SignIn(t, authztest.Web, authztest.Secret, url.Values{"scope": {"openid orders.read"}})
+	write := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid orders.write"}})
+	for name, row := range map[string]struct{ client, token, scope string }{
+		"registered for the one, not granted at the other": {authztest.Web, read.AccessToken, "delete"},
+		"granted at the one, not registered for the other": {authztest.API, write.AccessToken, "orders.write"},
+	} {
+		if got := exchangeToken(t, s, row.client, row.token, url.Values{"resource": both, "scope": {row.scope}}); got.Error != "invalid_scope" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		got := exchangeToken(t, s, row.client, row.token, url.Values{"resource": both})
+		if slices.Contains(strings.Fields(got.Scope), row.scope) || got.Status != 200 {
+			t.Errorf("%s, without scope: %+v", name, got)
+		}
+	}
+	for name, row := range map[string]struct{ client, token, resource, scope string }{
+		"where it is registered": {authztest.Web, read.AccessToken, archiveAPI, "delete"},
+		"where it was granted":   {authztest.API, write.AccessToken, authztest.API, "orders.write"},
+	} {
+		if got := exchangeToken(t, s, row.client, row.token, url.Values{"resource": {row.resource}, "scope": {row.scope}}); got.Scope != row.scope {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 }

@@ -276,3 +276,34 @@ func TestRunAfterARestart(t *testing.T) {
 		running.Wait()
 	})
 }
+
+// A user who was remembered signs in again without that: the session ends sooner now, and so its
+// clients are told sooner.
+func TestRunEndsWhatWasRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := openStore(t)
+		config := limits
+		config.Ended = told
+		m, b := session.New(store, config), newBrowser()
+		s := signIn(t, m, b, alice, true)
+		if err := join(t.Context(), store, m, s.ID, "app"); err != nil {
+			t.Fatal(err)
+		}
+		if again := signIn(t, m, b, alice, false); again.ID != s.ID {
+			t.Fatal("another session")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { m.Run(ctx, slog.New(slog.DiscardHandler)) })
+		time.Sleep(limits.Idle + 11*time.Second)
+		if got := tellings(t, store); !slices.Equal(got, []string{"app"}) {
+			t.Errorf("told %v", got)
+		}
+		time.Sleep(limits.RememberMe) // the first look was due then
+		cancel()
+		running.Wait()
+		if left, err := store.Scan(t.Context(), storage.SessionEnds.Table, "", "", 10); err != nil || len(left) != 0 {
+			t.Errorf("%d records are left, %v", len(left), err)
+		}
+	})
+}

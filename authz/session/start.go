@@ -66,6 +66,9 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		case current == nil: // it has ended meanwhile
 		case current.BelongsTo(user):
 			s.ID, s.Clients, cond = current.ID, current.Clients, storage.At(current.version)
+			if before, _ := m.Limits(current); len(s.Clients) > 0 && m.endsBefore(s, before) {
+				writes = append(writes, m.lookAt(s))
+			}
 		default:
 			if writes, err = m.EndWrites(ctx, current); err != nil {
 				return nil, "", nil, fmt.Errorf("start session: %w", err)
@@ -73,6 +76,13 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		}
 	}
 	return s, secret, append(writes, m.index(s), m.put(s, cond)), nil
+}
+
+// endsBefore tells whether s ends before that time, if nothing more happens: a user who was remembered
+// may have signed in again without that, and Run would come too late.
+func (m *Sessions) endsBefore(s *Session, t time.Time) bool {
+	ends, _ := m.Limits(s)
+	return ends.Before(t)
 }
 
 func (m *Sessions) setSessionCookie(w http.ResponseWriter, s *Session, secret string) {
