@@ -56,10 +56,13 @@ func (s *Server) narrowDetails(x *exchange, form url.Values) error {
 	if err != nil {
 		return err
 	}
+	left := slices.Clone(kept) // what allows one payment allows no second
 	for _, d := range asked {
-		if !slices.ContainsFunc(kept, d.within) {
+		i := slices.IndexFunc(left, d.within)
+		if i < 0 {
 			return refuseDetails("One of them was not granted.")
 		}
+		left = slices.Delete(left, i, i+1)
 	}
 	x.details = asked
 	return nil

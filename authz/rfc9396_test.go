@@ -244,6 +244,8 @@ func TestRFC9396Section6_TokenRequest(t *testing.T) {
 		"a type not granted":  `[{"type":"file","path":"x"}]`,
 		"not JSON":            `{`,
 		"an empty array":      `[]`,
+		"the same twice":      `[{"type":"payment","amount":1,"identifier":"b"},{"type":"payment","amount":1,"identifier":"b"}]`,
+		"one in two parts":    "[" + strings.Replace(payment, `,"status"`, "", 1) + "," + strings.Replace(payment, `"initiate",`, "", 1) + "]",
 		"actions as a string": strings.Replace("["+payment+"]", `["initiate","status"]`, `"status"`, 1),
 	} {
 		form.Set("authorization_details", details)
