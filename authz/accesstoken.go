@@ -86,7 +86,10 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 		if x.grant.ClientID == x.client.ID { // whoever only acts for the user has no part in the session
 			claims.Session = s.sid(x.client, x.grant.SessionID)
 		}
-		claims.AuthTime, claims.ACR, claims.AMR = x.grant.AuthTime.Unix(), x.grant.ACR, x.grant.AMR
+		if !x.grant.AuthTime.IsZero() { // an assertion doesn't tell
+			claims.AuthTime = x.grant.AuthTime.Unix()
+		}
+		claims.ACR, claims.AMR = x.grant.ACR, x.grant.AMR
 		claims.Roles = x.user.Roles
 		if claims.has("groups") {
 			claims.Groups = x.user.Groups

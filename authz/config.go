@@ -41,6 +41,9 @@ type Config struct {
 	MTLS       *MTLS            // nil: certificates of clients are not looked at
 	Branding   templates.Branding
 
+	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
+	TrustedIssuers []TrustedIssuer
+
 	Registration Registration
 	// Documents: a client_id may be the URL of the client's metadata (draft-ietf-oauth-client-id-metadata-
 	// document).

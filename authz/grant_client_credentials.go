@@ -18,7 +18,7 @@ func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form ur
 			}
 		}
 	} else {
-		x.scopes = slices.DeleteFunc(slices.Clone(x.client.Scopes), isUserScope)
+		x.scopes = s.resources.scopesFor(slices.DeleteFunc(slices.Clone(x.client.Scopes), isUserScope), x.client.Resources)
 		if form.Has("resource") {
 			x.scopes = s.resources.scopesFor(x.scopes, form["resource"])
 		}

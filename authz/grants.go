@@ -93,7 +93,7 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	if err != nil {
 		return nil, nil, err
 	}
-	needed := c == nil || !c.FirstParty
+	needed := (c == nil || !c.FirstParty) && grant.Issuer == ""
 	if (needed && !inForce(consent)) || !grant.CreatedAt.After(consent.WithdrawnAt) {
 		return nil, nil, &ownerGone{"the consent was withdrawn"}
 	}

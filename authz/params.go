@@ -26,7 +26,7 @@ var mayRepeat = map[string]bool{"resource": true, "audience": true}
 // secretParameters must never travel in a URL, where logs and histories keep them.
 var secretParameters = []string{
 	"client_secret", "client_assertion", "code", "code_verifier", "device_code", "refresh_token", "access_token", "token", "password",
-	"subject_token", "actor_token",
+	"subject_token", "actor_token", "assertion",
 }
 
 // queryParams parses the query. The values are returned with an error too, as far as they go, so

@@ -31,6 +31,7 @@ func (s *Server) fositeConfig() *fosite.Config {
 			grantHandler{s, client.GrantClientCredentials, s.redeemClientCredentials},
 			grantHandler{s, client.GrantDeviceCode, s.redeemDeviceCode},
 			grantHandler{s, client.GrantTokenExchange, s.redeemTokenExchange},
+			grantHandler{s, client.GrantJWTBearer, s.redeemAssertion},
 		},
 	}
 }

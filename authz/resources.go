@@ -74,6 +74,8 @@ func (rs resourceSet) choose(registered, asked, scopes []string) ([]string, erro
 			return nil, refuse(errInvalidScope, "A requested scope belongs to a resource that was not requested.")
 		}
 		return asked, nil
+	case len(registered) <= 1 && len(rs.scopesFor(scopes, registered)) < len(scopes):
+		return nil, refuse(errInvalidScope, "A requested scope belongs to a resource that the client gets only by token exchange.")
 	case len(registered) <= 1:
 		return registered, nil
 	case len(rs.scopesFor(scopes, nil)) < len(scopes):

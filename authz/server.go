@@ -68,6 +68,7 @@ type Server struct {
 	outbound   *outbound.Client
 	outbox     *backchannel.Outbox
 	clientKeys *client.Keys
+	issuers    map[string]assertionIssuer // by their identifier
 	pages      *templates.Renderer
 	limits     *throttle.Buckets // of what anybody may do
 	observer   *observe.Observer
@@ -107,7 +108,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
+		s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
 		s.openOutbox,
 	} {
 		if err := step(ctx); err != nil {

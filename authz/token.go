@@ -48,7 +48,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 // that a client is registered for.
 func offeredGrantTypes(c Config) []string {
 	offered := []string{client.GrantAuthorizationCode, client.GrantRefreshToken, client.GrantClientCredentials}
-	for _, grantType := range []string{client.GrantDeviceCode, client.GrantTokenExchange} {
+	for _, grantType := range []string{client.GrantDeviceCode, client.GrantTokenExchange, client.GrantJWTBearer} {
 		used := false
 		c.Clients.Each(func(cl *client.Client) { used = used || cl.May(grantType) })
 		if used {

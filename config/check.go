@@ -20,6 +20,7 @@ func (l *loader) check() {
 	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
 	l.checkRequired(reflect.ValueOf(l.cfg.Users), "users")
 	l.checkRequired(reflect.ValueOf(l.cfg.Connectors), "connectors")
+	l.checkRequired(reflect.ValueOf(l.cfg.TrustedIssuers), "trusted_issuers")
 	for i := range l.cfg.Resources {
 		l.checkResourceEntry(&l.cfg.Resources[i], element("resources", i))
 	}
@@ -30,6 +31,9 @@ func (l *loader) check() {
 	l.checkUsers()
 	for i := range l.cfg.Connectors {
 		l.checkConnector(&l.cfg.Connectors[i], element("connectors", i))
+	}
+	for i := range l.cfg.TrustedIssuers {
+		l.checkTrustedIssuer(&l.cfg.TrustedIssuers[i], element("trusted_issuers", i))
 	}
 }
 

@@ -88,6 +88,11 @@ func (l *loader) checkClientScopes(c *Client, path string) {
 		ofResources = append(ofResources, l.cfg.Resources[i].Scopes...)
 		return nil
 	})
+	for _, r := range l.cfg.Resources {
+		if slices.Contains(c.TokenExchangeResources, r.Resource) {
+			ofResources = append(ofResources, r.Scopes...)
+		}
+	}
 	for i, scope := range c.Scope {
 		at := element(path+".scope", i)
 		switch {

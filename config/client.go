@@ -178,7 +178,7 @@ type Client struct {
 	AuthorizationDetailsTypes []string `yaml:"authorization_details_types"`
 
 	// TokenExchangeResources are the APIs that its token exchanges may ask for (RFC 8693), beyond
-	// resources.
+	// those that the exchanged token is for. Its scope says what it gets there.
 	TokenExchangeResources []string `yaml:"token_exchange_resources"`
 
 	// InitiateLoginURI is where a login begins that the application didn't ask for (OpenID Connect

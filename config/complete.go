@@ -55,6 +55,11 @@ func (l *loader) complete() {
 	for i := range c.Clients {
 		l.completeClient(&c.Clients[i], element("clients", i))
 	}
+	for i := range c.TrustedIssuers {
+		at := element("trusted_issuers", i)
+		fill(l, at+".subject", &c.TrustedIssuers[i].Subject, "identity")
+		fill(l, at+".max_lifetime", &c.TrustedIssuers[i].MaxLifetime, 5*time.Minute)
+	}
 	for i := range c.Connectors {
 		l.completeConnector(&c.Connectors[i], element("connectors", i))
 	}

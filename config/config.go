@@ -105,6 +105,10 @@ type Config struct {
 
 	// Connectors are the upstream identity providers that users may sign in with.
 	Connectors []Connector `yaml:"connectors"`
+
+	// TrustedIssuers vouch for users by signed assertions: a client that shows one gets an access token
+	// in that user's name (RFC 7523 section 2.1), without a consent page.
+	TrustedIssuers []TrustedIssuer `yaml:"trusted_issuers"`
 }
 
 // TLS is the server's own certificate: both files or neither.

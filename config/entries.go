@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // Resource is an API that access tokens are for.
 type Resource struct {
 	// Resource is its identifier: an absolute URI without fragment, used verbatim as the audience
@@ -161,4 +163,35 @@ type SoftwareStatementIssuer struct {
 	// JWKSURI is where its public keys are: https, or http on loopback. A private address must be
 	// among outbound.allow_private_networks.
 	JWKSURI string `yaml:"jwks_uri" required:"true"`
+}
+
+// TrustedIssuer vouches for users.
+type TrustedIssuer struct {
+	// Issuer is the iss of its assertions.
+	Issuer string `yaml:"issuer" required:"true"`
+
+	// JWKS are its public keys, a JWK Set (RFC 7517 section 5) as YAML or JSON.
+	JWKS JWKS `yaml:"jwks" multiline:"true"`
+
+	// JWKSURI is where its public keys are, in place of jwks.
+	JWKSURI string `yaml:"jwks_uri"`
+
+	// Algorithms that it signs with. Default: any of these.
+	Algorithms []string `yaml:"algorithms" enum:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"`
+
+	// Subject says whom its sub names: identity (a user who has signed in through the connector with
+	// this issuer) or username (the account of that name here: it can then speak for anybody).
+	// Default: identity.
+	Subject string `yaml:"subject" enum:"identity,username"`
+
+	// Clients that may show its assertions.
+	Clients []string `yaml:"clients"`
+
+	// Scope are the scopes that they may get by them, in one string, as far as they have them
+	// themselves.
+	Scope ScopeList `yaml:"scope"`
+
+	// MaxLifetime is how long an assertion may be valid from when it is shown. Each counts once.
+	// Default: 5m.
+	MaxLifetime time.Duration `yaml:"max_lifetime"`
 }

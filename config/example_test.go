@@ -143,7 +143,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []*Config{example, defaults} {
-		c.Resources, c.Clients, c.Users, c.Connectors = nil, nil, nil, nil
+		c.Resources, c.Clients, c.Users, c.Connectors, c.TrustedIssuers = nil, nil, nil, nil, nil
 		c.MTLS = MTLS{}
 		c.TLS, c.TrustedProxies, c.Admin.Listen, c.Outbound, c.Branding = TLS{}, nil, "", Outbound{}, Branding{}
 		c.Registration = Registration{}

@@ -188,7 +188,8 @@ type Code struct {
 // ends them all.
 type Grant struct {
 	Authorization
-	Offline bool `json:"offline,omitempty"` // offline_access: outlives the browser session
+	Offline bool   `json:"offline,omitempty"` // offline_access: outlives the browser session
+	Issuer  string `json:"issuer,omitempty"`  // RFC 7523: whose assertion stands for the user's consent; empty: the user's own does
 	// Confirmation binds the refresh tokens; it is zero where the client proves itself at each refresh.
 	Confirmation Confirmation `json:"cnf,omitzero"`
 	CreatedAt    time.Time    `json:"created_at"`

@@ -9,6 +9,7 @@
 //	                            else a new user                       signin.go
 //	start     -> EnsureUsers    the users of the configuration file   seed.go
 //	later     -> Get            is the user still there and enabled?
+//	assertion -> ByUsername, ByIdentity
 //
 // A user is one record; usernames and e-mail addresses are unique by index records that are written
 // with it in one Apply (names.go, index.go). Everything that counts failed logins is in memory, per
@@ -21,6 +22,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -75,4 +77,28 @@ func New(store storage.Store, passwords *Passwords) *Directory {
 func (d *Directory) Get(ctx context.Context, id string) (*storage.User, error) {
 	user, _, err := storage.Users.Get(ctx, d.store, id)
 	return user, err
+}
+
+// ByUsername returns the user of a username in any spelling, or nil. The user may be disabled.
+func (d *Directory) ByUsername(ctx context.Context, name string) (*storage.User, error) {
+	key, err := NormalizeUsername(name)
+	if err != nil {
+		return nil, nil // nobody can have it
+	}
+	return d.byUsername(ctx, key)
+}
+
+// ByIdentity returns the user whom an upstream identity is linked to, or nil. The user may be disabled.
+func (d *Directory) ByIdentity(ctx context.Context, issuer, subject string) (*storage.User, error) {
+	key, err := identityKey(connect.Identity{Issuer: issuer, Subject: subject})
+	if err != nil {
+		return nil, nil // nobody can have it
+	}
+	linked, _, err := storage.Identities.Get(ctx, d.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return d.find(ctx, linked.UserID)
 }

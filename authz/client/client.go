@@ -104,7 +104,7 @@ type Metadata struct {
 	SectorURI         string          // sector_identifier_uri (OpenID Connect Core section 8.1)
 	DefaultACRValues  []string        // default_acr_values
 	DetailTypes       []string        // authorization_details_types (RFC 9396 section 10)
-	ExchangeResources []string        // what its token exchanges may ask for beyond Resources (RFC 8693)
+	ExchangeResources []string        // what its token exchanges may ask for beyond the token's own audience (RFC 8693)
 	InitiateLoginURI  string          // initiate_login_uri (OpenID Connect Core section 4)
 	Logout            Logout
 	RequireJARM       bool   // its authorization responses are signed: a response_mode without jwt is refused

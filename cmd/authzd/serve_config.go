@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -82,6 +83,9 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		}
 		c.Resources = append(c.Resources, resource)
 	}
+	for _, t := range cfg.TrustedIssuers {
+		c.TrustedIssuers = append(c.TrustedIssuers, newTrustedIssuer(t))
+	}
 	for _, u := range cfg.Users {
 		c.Users = append(c.Users, newSeed(u))
 	}
@@ -116,6 +120,22 @@ func newRegistration(r *config.Registration) authz.Registration {
 		registration.SoftwareStatementIssuers[i.Issuer] = i.JWKSURI
 	}
 	return registration
+}
+
+func newTrustedIssuer(t config.TrustedIssuer) authz.TrustedIssuer {
+	issuer := authz.TrustedIssuer{
+		Issuer:      t.Issuer,
+		JWKS:        json.RawMessage(t.JWKS),
+		JWKSURI:     t.JWKSURI,
+		Subject:     t.Subject,
+		Clients:     t.Clients,
+		Scopes:      t.Scope,
+		MaxLifetime: t.MaxLifetime,
+	}
+	for _, alg := range t.Algorithms {
+		issuer.Algs = append(issuer.Algs, jose.SignatureAlgorithm(alg))
+	}
+	return issuer
 }
 
 func newClients(entries []config.Client) (*client.Registry, error) {

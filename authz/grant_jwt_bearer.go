@@ -1,0 +1,198 @@
+package authz
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	josejson "github.com/go-jose/go-jose/v4/json"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// How the sub of an assertion names a user.
+const (
+	SubjectUsername = "username" // of the account here
+	SubjectIdentity = "identity" // of the issuer, linked to the account by a sign-in
+)
+
+// TrustedIssuer vouches for users: whoever shows one of its assertions speaks for the user that it
+// names (RFC 7523 section 2.1). The operator's trust stands in for the user's consent.
+type TrustedIssuer struct {
+	Issuer      string
+	JWKS        json.RawMessage           // its public keys (RFC 7517 section 5), or:
+	JWKSURI     string                    // where they are
+	Algs        []jose.SignatureAlgorithm // that it signs with; empty: any of client.SigningAlgs
+	Subject     string                    // SubjectUsername or SubjectIdentity
+	Clients     []string                  // that may show its assertions
+	Scopes      []string                  // that they may get by them, as far as they are registered for them
+	MaxLifetime time.Duration             // of an assertion, from when it is shown; 0: 5 minutes
+}
+
+// assertionIssuer is a TrustedIssuer whose keys are found as those of a client are.
+type assertionIssuer struct {
+	TrustedIssuer
+	keys *client.Client
+}
+
+func (s *Server) openIssuers(context.Context) error {
+	s.issuers = map[string]assertionIssuer{}
+	for _, t := range s.config.TrustedIssuers {
+		keys, err := client.New(client.Metadata{ID: t.Issuer, AuthMethod: client.AuthPrivateKeyJWT, JWKS: t.JWKS, JWKSURI: t.JWKSURI})
+		if err != nil {
+			return fmt.Errorf("trusted issuer: %w", err)
+		}
+		if len(t.Algs) == 0 {
+			t.Algs = client.SigningAlgs
+		}
+		t.MaxLifetime = cmp.Or(t.MaxLifetime, 5*time.Minute)
+		s.issuers[t.Issuer] = assertionIssuer{t, keys}
+	}
+	return nil
+}
+
+// redeemAssertion follows RFC 7523 sections 2.1 and 3. An assertion counts once. Its token has a grant,
+// so that it can be revoked, but neither a session nor a refresh token: the issuer vouches again.
+func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Values) error {
+	if !form.Has("assertion") {
+		return refuse(errInvalidRequest, "The parameter assertion is missing.")
+	}
+	issuer, claims, err := s.verifyAssertion(ctx, x, form.Get("assertion"))
+	if err != nil {
+		return err
+	}
+	if err := s.checkGrantClaims(issuer, claims, x.now); err != nil {
+		return err
+	}
+	spent := "assertion/" + hashToken(claims.Issuer+" "+claims.ID)
+	switch _, _, err := storage.Marks.Get(ctx, s.store, spent); {
+	case err == nil:
+		return refuse(errInvalidGrant, "The assertion has been used before.")
+	case !errors.Is(err, storage.ErrNotFound):
+		return err
+	}
+	userID, err := s.assertedUser(ctx, issuer, claims.Subject)
+	if err != nil {
+		return err
+	}
+	if err := s.assertedScopes(x, issuer, form); err != nil {
+		return err
+	}
+	x.grantID = newID()
+	x.grant = &storage.Grant{
+		Authorization: storage.Authorization{ClientID: x.client.ID, UserID: userID, Scopes: x.scopes, Resources: x.resources},
+		Issuer:        claims.Issuer,
+		Offline:       true,
+		CreatedAt:     x.now,
+		ExpiresAt:     x.now.Add(s.accessTokenLifetime(x.client) + clockSkew),
+	}
+	user, _, err := s.owner(ctx, x.grant)
+	if gone := new(ownerGone); errors.As(err, &gone) {
+		return refuse(errInvalidGrant, unknownAsserted).because(err)
+	} else if err != nil {
+		return err
+	}
+	x.user = user
+	x.writes = append(x.writes,
+		storage.Marks.Put(spent, &storage.Mark{}, storage.Absent, claims.Expires.Time().Add(time.Second)),
+		storage.Grants.Put(x.grantID, x.grant, storage.Absent, x.grant.ExpiresAt))
+	return nil
+}
+
+// unknownAsserted is said of users who don't exist and of those who may not sign in.
+const unknownAsserted = "The assertion is about no user of this server."
+
+// verifyAssertion returns the claims of an assertion that one of the issuers has signed who are trusted
+// for the client.
+func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *assertionClaims, error) {
+	refused := func(why string) error { return refuse(errInvalidGrant, why) }
+	jws, err := jose.ParseSignedCompact(raw, client.SigningAlgs)
+	if err != nil || !mayBe(jws.Signatures[0].Header, "authorization-grant+jwt") {
+		return nil, nil, refused("The assertion is not a JWT that is signed with an algorithm on offer.")
+	}
+	claims := new(assertionClaims)
+	if err := josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), claims); err != nil {
+		return nil, nil, refused("The claims of the assertion are malformed.")
+	}
+	issuer, known := s.issuers[claims.Issuer]
+	switch {
+	case !known || !slices.Contains(issuer.Clients, x.client.ID):
+		return nil, nil, refused("The issuer of the assertion is not trusted for this client.")
+	case !slices.Contains(issuer.Algs, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)):
+		return nil, nil, refused("The issuer may not sign with this algorithm.")
+	}
+	switch _, err := s.clientKeys.Verify(ctx, issuer.keys, jws); {
+	case errors.Is(err, client.ErrKeysUnavailable):
+		return nil, nil, refuse(errTemporarilyUnavailable, "The keys of the issuer could not be fetched.").because(err)
+	case err != nil:
+		return nil, nil, refuse(errInvalidGrant, "The assertion was not signed by its issuer.").because(err)
+	}
+	return &issuer, claims, nil
+}
+
+// checkGrantClaims follows RFC 7523 section 3, point by point.
+func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClaims, now time.Time) error {
+	refused := func(why string) error { return refuse(errInvalidGrant, why) }
+	switch {
+	case claims.Subject == "" || len(claims.Subject) > maxClientID || !cleanText(claims.Subject):
+		return refused("The assertion has no sub, or a malformed one.")
+	case len(both(claims.Audience.values, []string{s.config.Issuer, s.url("/token")})) == 0:
+		return refused("The aud of the assertion must be the issuer, " + s.config.Issuer + ".")
+	case claims.Expires == nil:
+		return refused("The assertion has no exp.")
+	case !now.Before(claims.Expires.Time()):
+		return refused("The assertion has expired.")
+	case claims.Expires.Time().After(now.Add(issuer.MaxLifetime + maxAssertionAhead)):
+		return refused("The assertion is valid for too long: " + issuer.MaxLifetime.String() + " at most.")
+	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(maxAssertionAhead)):
+		return refused("The assertion is not valid yet.")
+	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(maxAssertionAhead)):
+		return refused("The assertion is from the future.")
+	case claims.ID == "" || len(claims.ID) > maxJTI:
+		return refused("The assertion has no jti, or too long a one.")
+	}
+	return nil
+}
+
+// assertedUser finds whom an assertion is about.
+func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subject string) (userID string, err error) {
+	var user *storage.User
+	if issuer.Subject == SubjectUsername {
+		user, err = s.accounts.ByUsername(ctx, subject)
+	} else {
+		user, err = s.accounts.ByIdentity(ctx, issuer.Issuer, subject)
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case user == nil:
+		return "", refuse(errInvalidGrant, unknownAsserted)
+	}
+	return user.ID, nil
+}
+
+// assertedScopes decides scope and audience as for an app, within what the issuer may give.
+func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
+	allowed := slices.DeleteFunc(both(x.client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
+	asked := form["resource"]
+	x.scopes = allowed
+	switch {
+	case form.Has("scope"):
+		x.scopes = scopesOf(form)
+		if len(both(x.scopes, allowed)) < len(x.scopes) {
+			return refuse(errInvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
+		}
+	case len(asked) > 0:
+		x.scopes = s.resources.scopesFor(allowed, asked)
+	}
+	var err error
+	x.resources, err = s.resources.choose(x.client.Resources, asked, x.scopes)
+	return err
+}
