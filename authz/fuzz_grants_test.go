@@ -3,8 +3,12 @@ package authz
 import (
 	"reflect"
 	"testing"
+	"time"
 	"unicode/utf8"
 
+	josejson "github.com/go-jose/go-jose/v4/json"
+
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -37,6 +41,31 @@ func FuzzDecodeDetails(f *testing.F) {
 					t.Errorf("%q: %q can't be shown", raw, name)
 				}
 			}
+		}
+	})
+}
+
+// Whatever an assertion says, nobody is vouched for without an end, a name and a jti.
+func FuzzGrantAssertion(f *testing.F) {
+	for _, seed := range []string{
+		`{"iss":"https://hr.example","sub":"alice","aud":"https://id.example","exp":2000000000,"jti":"x"}`, `{"aud":["https://id.example","x"],"exp":1e9}`,
+		`{"aud":1}`, `{}`, `null`, `[]`, `{"exp":"soon"}`, `{"exp":1e400}`, `{"iss":"a","iss":"b"}`, `{"SUB":"alice"}`, `{"nbf":-1,"iat":99999999999999999999}`,
+	} {
+		f.Add(seed, "eyJhbGciOiJFUzI1NiJ9."+seed+".AAAA")
+	}
+	s := &Server{config: Config{Issuer: "https://id.example"}}
+	issuer := &assertionIssuer{TrustedIssuer: TrustedIssuer{MaxLifetime: time.Minute}}
+	x := &exchange{client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}
+	f.Fuzz(func(t *testing.T, payload, raw string) {
+		if _, _, err := s.verifyAssertion(t.Context(), x, raw); asError(err).Code != errInvalidGrant {
+			t.Errorf("%q: %v", raw, err)
+		}
+		claims, now := new(assertionClaims), time.Now()
+		if josejson.Unmarshal([]byte(payload), claims) != nil || s.checkGrantClaims(issuer, claims, now) != nil {
+			return
+		}
+		if claims.Subject == "" || claims.ID == "" || claims.Expires == nil || claims.Expires.Time().After(now.Add(time.Minute+maxAssertionAhead)) || len(claims.Audience.values) == 0 {
+			t.Errorf("%q passes", payload)
 		}
 	})
 }

@@ -182,7 +182,7 @@ func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subj
 func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
 	allowed := slices.DeleteFunc(both(x.client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
 	asked := form["resource"]
-	x.scopes = allowed
+	x.scopes = s.resources.scopesFor(allowed, x.client.Resources)
 	switch {
 	case form.Has("scope"):
 		x.scopes = scopesOf(form)
@@ -190,7 +190,7 @@ func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.V
 			return refuse(errInvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
 		}
 	case len(asked) > 0:
-		x.scopes = s.resources.scopesFor(allowed, asked)
+		x.scopes = s.resources.scopesFor(x.scopes, asked)
 	}
 	var err error
 	x.resources, err = s.resources.choose(x.client.Resources, asked, x.scopes)

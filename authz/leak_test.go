@@ -48,6 +48,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 		"code": code, "code_verifier": verifier, "refresh_token": tokens.RefreshToken, "access_token": tokens.AccessToken,
 		"id_token_hint": tokens.IDToken, "client_secret": "S3cret.of-a~client", "password": "P4ssword!of.alice", "flow": flow,
 		"client_assertion": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.", "token": tokens.RefreshToken, "device_code": s.NewDevice(t, nil).Code, "state": "st4te_of_the_app",
+		"subject_token": tokens.AccessToken, "actor_token": tokens.RefreshToken, "assertion": "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.AAAA",
 		"request_uri": push(t, s, nil).Get("request_uri"), "request": signer(t, "ES256").Sign(t, nil, objectClaims(s.URL, nil)),
 	}
 	for _, c := range b.HTTP.Jar.Cookies(login.URL) {
