@@ -42,7 +42,7 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logout
 		event.SetClient(l.client.ID)
 	}
 	if l.problem != nil {
-		event.SetError(l.problem.Code, l.problem)
+		event.SetError(l.problem.Code, l.problem.Description, l.problem.cause)
 	}
 	return l, nil
 }

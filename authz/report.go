@@ -36,7 +36,7 @@ func writeJWT(w http.ResponseWriter, mediaType, token string) {
 // reportJSON is the one exit for errors of JSON endpoints (RFC 6749 section 5.2, RFC 6750 section 3).
 func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
-	observe.Event(r.Context()).SetError(e.Code, e.cause)
+	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
 	h := w.Header()
 	switch {
 	case h.Get("WWW-Authenticate") != "": // the endpoint has its own challenge
@@ -58,7 +58,7 @@ func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
 // the request id, under which the log has the rest. A sign-in that can't go on begins again.
 func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 	if stale := new(staleFlow); errors.As(err, &stale) {
-		observe.Event(r.Context()).SetError("sign_in_expired", err)
+		observe.Event(r.Context()).SetError("sign_in_expired", "", err)
 		http.Redirect(w, r, stale.url, http.StatusSeeOther)
 		return
 	}
@@ -68,7 +68,7 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 // showError draws the error page; a, if not nil, is the authorization request that was refused.
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *authorization) {
 	event := observe.Event(r.Context())
-	event.SetError(e.Code, e.cause)
+	event.SetError(e.Code, e.Description, e.cause)
 	p := templates.Error{Code: e.Code, RequestID: event.RequestID()}
 	if a != nil {
 		p.UILocales = a.params.Get("ui_locales")
@@ -116,7 +116,7 @@ func yamlString(s string) string {
 // render draws a page. If that fails there is a mistake in the page, not in the request.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p templates.Page) {
 	if err := s.pages.Render(w, r, status, p); err != nil {
-		observe.Event(r.Context()).SetError(errServerError, err)
+		observe.Event(r.Context()).SetError(errServerError, "", err)
 		http.Error(w, "internal server error", http.StatusInternalServerError)
 	}
 }

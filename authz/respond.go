@@ -36,7 +36,7 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 			e = asError(lost)
 		}
 	}
-	observe.Event(r.Context()).SetError(e.Code, e.cause)
+	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
 	return s.respond(w, r, a, url.Values{"error": {e.Code}, "error_description": {e.Description}})
 }
 

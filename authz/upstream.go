@@ -131,7 +131,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	if v.request != nil && v.request.redirectURI != "" {
 		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
 	}
-	observe.Event(r.Context()).SetError(failed.Code, err)
+	observe.Event(r.Context()).SetError(failed.Code, failed.Reason, err)
 	problem := templates.UpstreamFailed
 	if failed.Code == connect.AccessDenied {
 		problem = templates.UpstreamRefused

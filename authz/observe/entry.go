@@ -35,7 +35,8 @@ type Entry struct {
 	clientID, subject, grantID string
 	grantType                  string
 	loginMethod, loginOutcome  string
-	outcome, code, cause       string
+	outcome                    string
+	code, description, cause   string
 	stack                      string
 	added                      []slog.Attr
 }
@@ -101,11 +102,12 @@ func (e *Entry) SetOutcome(outcome string) {
 	e.set(func() { e.outcome = clean(outcome, maxName) })
 }
 
-// SetError tells the error code that the client is given (such as invalid_grant) and the private
-// cause, which may be nil and never reaches the client.
-func (e *Entry) SetError(code string, cause error) {
+// SetError tells the error code that the client is given (such as invalid_grant), the words that go
+// with it, which the pages of production do not show, and the private cause, which may be nil and
+// never reaches the client.
+func (e *Entry) SetError(code, description string, cause error) {
 	e.set(func() {
-		e.code, e.cause = clean(code, maxName), ""
+		e.code, e.description, e.cause = clean(code, maxName), clean(description, maxText), ""
 		if cause != nil {
 			e.cause = clean(cause.Error(), maxText)
 		}
@@ -199,6 +201,7 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 		slog.String("login_method", e.loginMethod),
 		slog.String("login_outcome", e.loginOutcome),
 		slog.String("error", e.code),
+		slog.String("error_description", e.description),
 		slog.String("cause", e.cause),
 		slog.String("stack", e.stack),
 	)

@@ -64,7 +64,7 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if failing != nil {
-		Event(r.Context()).SetError("not_ready", errors.Join(causes...))
+		Event(r.Context()).SetError("not_ready", "", errors.Join(causes...))
 		writeHealth(w, r, http.StatusServiceUnavailable, health{Status: "unavailable", Failing: failing})
 		return
 	}

@@ -85,7 +85,7 @@ func TestMetricsAreBounded(t *testing.T) {
 				e.SetGrantType(x)
 				e.SetLogin(x, x)
 				e.SetClient(x)
-				e.SetError(x, io.EOF)
+				e.SetError(x, x, io.EOF)
 			})
 		}
 	}

@@ -94,7 +94,7 @@ func TestEvent(t *testing.T) {
 		e.SetGrant("g1")
 		e.SetGrantType("refresh_token")
 		e.SetLogin("password", LoginFailure)
-		e.SetError("invalid_grant", errors.New("record not found"))
+		e.SetError("invalid_grant", "The code is unknown.", errors.New("record not found"))
 		e.Add("connector", "google")
 		w.WriteHeader(http.StatusBadRequest)
 		_, _ = io.WriteString(w, "12345")
@@ -112,7 +112,7 @@ func TestEvent(t *testing.T) {
 		"level": "INFO", "msg": "request", "method": "POST", "route": "token", "status": 400.0,
 		"outcome": "refused", "bytes": 5.0, "remote": "192.0.2.1", "client_id": "spa", "sub": "u1",
 		"gid": "g1", "grant_type": "refresh_token", "login_method": "password", "login_outcome": "failure",
-		"error": "invalid_grant", "cause": "record not found", "connector": "google",
+		"error": "invalid_grant", "error_description": "The code is unknown.", "cause": "record not found", "connector": "google",
 	}
 	if !maps.Equal(event, want) {
 		t.Errorf("event %v\nwant  %v", event, want)
@@ -142,7 +142,7 @@ func TestEventOfAnAnswer(t *testing.T) {
 		"status twice":     {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404); w.WriteHeader(200) }, 404, "refused", "INFO"},
 		"early hints":      {func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(103); w.WriteHeader(404) }, 404, "refused", "INFO"},
 		"error in a redirect": {func(w http.ResponseWriter, r *http.Request) {
-			Event(r.Context()).SetError("access_denied", nil)
+			Event(r.Context()).SetError("access_denied", "", nil)
 			w.WriteHeader(303)
 		}, 303, "refused", "INFO"},
 		"own outcome": {func(w http.ResponseWriter, r *http.Request) {
@@ -150,7 +150,7 @@ func TestEventOfAnAnswer(t *testing.T) {
 		}, 200, "consent_needed", "INFO"},
 		"probe": {func(w http.ResponseWriter, r *http.Request) {
 			Event(r.Context()).setQuiet()
-			Event(r.Context()).SetError("not_ready", nil)
+			Event(r.Context()).SetError("not_ready", "", nil)
 			w.WriteHeader(503)
 		}, 503, "failed", "ERROR"},
 	} {
@@ -200,7 +200,7 @@ func TestEventHoldsNoSecret(t *testing.T) {
 					e := Event(r.Context())
 					e.SetClient(secrets[11])
 					e.SetSubject(secrets[0])
-					e.SetError("server_error", cause)
+					e.SetError("server_error", cause.Error(), cause)
 					e.Add("detail", cause.Error())
 					Alarm(r.Context(), CodeReuse, slog.Any("cause", cause), slog.String("code", secrets[1]))
 					if panics {
@@ -230,14 +230,14 @@ func TestEventIsBounded(t *testing.T) {
 		e.SetGrantType(long)
 		e.SetOutcome(long)
 		e.SetLogin(long, long)
-		e.SetError(long, errors.New(long))
+		e.SetError(long, long, errors.New(long))
 		for range 2 * maxAdded {
 			e.Add("added", long)
 		}
 	})
 	for key, value := range event {
 		limit := maxName
-		if key == "cause" || key == "added" {
+		if key == "error_description" || key == "cause" || key == "added" {
 			limit = maxText
 		}
 		if text, ok := value.(string); ok && len(text) > limit {
@@ -271,7 +271,7 @@ func TestEventFromSeveralGoroutines(t *testing.T) {
 				e := Event(r.Context())
 				e.SetClient("spa")
 				e.Add("k", "v")
-				e.SetError("x", io.EOF)
+				e.SetError("x", "", io.EOF)
 				Alarm(r.Context(), CodeReuse)
 			})
 		}
@@ -286,7 +286,7 @@ func TestEventFromSeveralGoroutines(t *testing.T) {
 func TestNoEvent(t *testing.T) {
 	e := Event(t.Context())
 	e.SetRoute("x")
-	e.SetError("x", io.EOF)
+	e.SetError("x", "", io.EOF)
 	e.Add("x", "x")
 	if e != nil || e.RequestID() != "" || e.Remote().IsValid() {
 		t.Errorf("entry %v", e)
