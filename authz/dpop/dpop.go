@@ -30,6 +30,11 @@ const (
 	MaxAhead = time.Minute
 )
 
+// replayMargin is how much longer a proof is remembered than it passes. A request takes its time
+// from the check to the look at what was used before, and the clocks of replicas differ: one may
+// have forgotten what another still takes.
+const replayMargin = 10 * time.Second
+
 const (
 	maxProof = 8 << 10 // bytes: an RSA key of 4096 bits, its signature and a long htu fit well
 	maxJTI   = 256     // bytes
@@ -70,8 +75,8 @@ type Proof struct {
 	Nonce      string    // empty: none
 	Algorithm  string    // alg
 
-	uri   string // htu, normalised
-	until time.Time
+	uri   string    // htu, normalised
+	until time.Time // it passes no longer
 }
 
 // ReplayKey identifies the proof among all others: by its key, so that nobody can use up the jti of
@@ -86,9 +91,9 @@ func (p *Proof) ReplayKey() string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// ReplayUntil is when the proof will have become too old to be accepted, about five minutes from
-// now: until then, its ReplayKey must be remembered.
-func (p *Proof) ReplayUntil() time.Time { return p.until }
+// ReplayUntil is until when the proof's ReplayKey must be remembered, about five minutes from now: a
+// little longer than the proof passes.
+func (p *Proof) ReplayUntil() time.Time { return p.until.Add(replayMargin) }
 
 // FromHeader returns the proof that a request carries, not verified, or "" if it carries none. The
 // error, for more than one header, is an *Error.

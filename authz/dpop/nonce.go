@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	nonceSlot = 2 * time.Minute // a nonce is new for so long, and good for as long again
-	nonceSkew = 5 * time.Second // by which the clocks of a server's replicas may differ
-	nonceLife = 2*nonceSlot + nonceSkew
-	nonceTag  = 16           // bytes of the MAC that a nonce carries
-	nonceSize = 8 + nonceTag // bytes: the slot's number and the MAC
-	minKey    = 32           // bytes
+	nonceSlot = 2 * time.Minute           // a nonce is new for so long, and good for as long again
+	nonceSkew = 5 * time.Second           // by which the clocks of a server's replicas may differ
+	nonceLife = 2*nonceSlot + 2*nonceSkew // at most: a replica that is fast announces it early
+	nonceTag  = 16                        // bytes of the MAC that a nonce carries
+	nonceSize = 8 + nonceTag              // bytes: the slot's number and the MAC
+	minKey    = 32                        // bytes
 )
 
 // Nonces makes and checks the nonces with which a server keeps proofs from being made long before

@@ -204,6 +204,33 @@ func TestRFC9449Section11_1_ProofsAreShortLived(t *testing.T) {
 	})
 }
 
+// A proof is remembered for longer than it passes: a replica whose clock is slow takes it when this one
+// no longer does, and between the two looks at the clock goes a little time.
+func TestRFC9449Section11_1_RememberedLongerThanAccepted(t *testing.T) {
+	nonces := must(NewNonces(bytes.Repeat([]byte{1}, 32)))
+	for name, want := range map[string]*Nonces{"by its iat": nil, "by its nonce": nonces} {
+		synctest.Test(t, func(t *testing.T) {
+			slot := slotOf(time.Now()) + 1
+			time.Sleep(time.Until(time.Unix(slot*120, 0).Add(-nonceSkew))) // the next nonce just counts
+			at := here()
+			at.Nonces = want
+			iat := float64(time.Now().Unix()) + 0.0004 // stores keep whole milliseconds
+			made := proof(goodHeader(), goodClaims().with("iat", iat).with("nonce", nonceOf(nonces.keys[0], slot)))
+			p, err := Verify(made, at)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for err == nil {
+				time.Sleep(time.Second)
+				_, err = Verify(made, at)
+			}
+			if left := time.Until(p.ReplayUntil().Truncate(time.Millisecond)); left < 2*nonceSkew-time.Second {
+				t.Errorf("%s: remembered for %v after it passed", name, left)
+			}
+		})
+	}
+}
+
 // A proof is one use of one jti of one key at one target; what is not signed by the client's choice
 // makes no other of it.
 func TestRFC9449Section11_1_ReplayKey(t *testing.T) {
