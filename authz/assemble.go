@@ -48,7 +48,9 @@ func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
 	return f.carry(params)
 }
 
-// beginSigned verifies a request object once: its keys may be gone while the user signs in.
+// beginSigned verifies a request object once: its keys may be gone while the user signs in. Whatever it
+// says of itself, the flow is evidence of a signature for an hour and no longer: then the client, if it
+// still has that key, must say it again.
 func (s *Server) beginSigned(ctx context.Context, f *flow, c *client.Client, params url.Values) error {
 	text, err := params.Get("request"), error(nil)
 	if params.Has("request_uri") {
@@ -63,7 +65,10 @@ func (s *Server) beginSigned(ctx context.Context, f *flow, c *client.Client, par
 	if outside := params.Get("response_type"); outside != "" && outside != object.params.Get("response_type") { // OpenID Connect Core section 6.1
 		return refuse(errInvalidRequest, "The response_type differs from the one in the request object.")
 	}
-	f.Signed, f.Until = true, object.expires
+	f.Signed, f.Until = true, f.Started.Add(maxRequestLife).Unix()
+	if object.expires != 0 {
+		f.Until = min(f.Until, object.expires)
+	}
 	return f.carry(object.params)
 }
 

@@ -96,6 +96,13 @@ func (s *Server) refusedProof(answer http.Header, err error) error {
 	return refuse(errInvalidDPoPProof, "The DPoP proof is refused: "+invalid.Reason+".")
 }
 
+// asksForNonce tells whether a request is refused only to be sent again with a nonce (section 8). Nothing
+// has been looked at, and nothing is used up: many clients send the same assertion with a new proof.
+func asksForNonce(err error) bool {
+	e := new(Error)
+	return errors.As(err, &e) && e.Code == errUseDPoPNonce
+}
+
 // spend adds the write that uses a proof up. It is made if the request is refused too, except for a
 // public client: anybody could fill the store in its name, and what was refused is worth nothing.
 func (p *shownProof) spend(c *client.Client, success, always *[]storage.Write) {

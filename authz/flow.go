@@ -26,7 +26,7 @@ type flow struct {
 	Params    string       `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
 	Pushed    string       `json:"r,omitempty"` // the request_uri, if the request was pushed (RFC 9126)
 	Signed    bool         `json:"o,omitempty"` // the request was signed (RFC 9101): Params are what its object said
-	Until     int64        `json:"e,omitempty"` // exp of its object: it must have begun by then; 0: at any time
+	Until     int64        `json:"e,omitempty"` // a signed request may begin again until then: seconds since 1970
 	Started   time.Time    `json:"t"`
 	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
@@ -97,7 +97,7 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if !known || f.plain() { // without cookies it would begin again for ever
 		return flow{}, expired
 	}
-	if f.Until != 0 && s.now().Unix() >= f.Until {
+	if f.Signed && s.now().Unix() >= f.Until {
 		return flow{}, expired
 	}
 	return flow{}, &staleFlow{s.beginAgain(f, browser)}

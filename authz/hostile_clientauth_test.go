@@ -50,6 +50,8 @@ func hostileAssertions(t *testing.T, key *authztest.Key, issuer string) map[stri
 		"a kid that is long":            stranger.Sign(t, map[string]any{"kid": strings.Repeat("k", 5000)}, claims),
 		"critical header":               key.Sign(t, map[string]any{"crit": []string{"x"}, "x": 1}, claims),
 		"a JWT around another":          key.Sign(t, map[string]any{"cty": "JWT"}, claims),
+		"an unencoded payload":          key.Sign(t, map[string]any{"crit": []string{"b64"}, "b64": false}, claims),
+		"a payload said to be encoded":  key.Sign(t, map[string]any{"crit": []string{"b64"}, "b64": true}, claims),
 		"typ of a DPoP proof":           key.Sign(t, map[string]any{"typ": "dpop+jwt"}, claims),
 		"typ of a request object":       key.Sign(t, map[string]any{"typ": "oauth-authz-req+jwt"}, claims),
 		"typ of an access token":        key.Sign(t, map[string]any{"typ": "at+jwt"}, claims),

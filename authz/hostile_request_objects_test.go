@@ -43,9 +43,12 @@ func TestHostileRequestObjects(t *testing.T) {
 			hostile{name: "request/" + name, path: "/authorize", query: byValue(object).Encode(), status: 400, code: "invalid_request_object"},
 			hostile{name: "par/" + name, path: "/par", body: url.Values{"request": {object}}.Encode(), header: basicHeader(authztest.Web), status: 400, code: "invalid_request_object"})
 	}
-	for i := range rows {
-		if len(rows[i].query) > 16<<10 || len(rows[i].body) > 64<<10 { // refused before it is looked at
+	for i, row := range rows { // refused before it is looked at
+		switch {
+		case len(row.query) > 16<<10:
 			rows[i].code = "invalid_request"
+		case len(row.body) > 64<<10:
+			rows[i].status, rows[i].code = 413, "invalid_request"
 		}
 	}
 	t.Logf("%d hostile requests", len(rows))

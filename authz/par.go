@@ -6,8 +6,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -26,12 +29,14 @@ type pushedAnswer struct {
 // again: people reload pages.
 func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.clientForm(w, r)
-	if err != nil {
+	if errors.Is(err, errBodyTooLarge) {
+		return pushTooLarge(errBodyTooLarge.Description)
+	} else if err != nil {
 		return err
 	}
 	var answer *pushedAnswer
 	err = raced(func() (err error) {
-		answer, err = s.push(w.Header(), r, form)
+		answer, err = s.push(w, r, form)
 		return err
 	})
 	if err != nil {
@@ -41,14 +46,17 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 }
 
 // push is one attempt at a push. What came with the client's proof of who it is, is spent in any case.
-func (s *Server) push(header http.Header, r *http.Request, form url.Values) (*pushedAnswer, error) {
+func (s *Server) push(w http.ResponseWriter, r *http.Request, form url.Values) (*pushedAnswer, error) {
 	authenticated, err := s.authenticateClient(r.Context(), r, form)
 	if err != nil {
 		return nil, err
 	}
 	c := authenticated.(fositeClient)
 	answer := &pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
-	made, err := s.newPushedRequest(header, r, &c, form, answer.RequestURI)
+	made, err := s.newPushedRequest(w, r, &c, form, answer.RequestURI)
+	if asksForNonce(err) {
+		return nil, err
+	}
 	writes := c.marks
 	if err == nil {
 		writes = append(writes, made...)
@@ -63,8 +71,8 @@ func (s *Server) push(header http.Header, r *http.Request, form url.Values) (*pu
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
 // more: it can't be repaired by the browser.
-func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fositeClient, form url.Values, requestURI string) ([]storage.Write, error) {
-	proof, err := s.shownProof(header, r, c.Client, "")
+func (s *Server) newPushedRequest(w http.ResponseWriter, r *http.Request, c *fositeClient, form url.Values, requestURI string) ([]storage.Write, error) {
+	proof, err := s.shownProof(w.Header(), r, c.Client, "")
 	if err != nil {
 		return nil, err
 	}
@@ -85,11 +93,35 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 	kept := record.ExpiresAt
 	if !fitsURL(record.Params) {
 		if c.Public() { // anybody can push in its name
-			return nil, refuse(errInvalidRequest, "The authorization request is too long for a client that can't prove who it is.")
+			return nil, pushTooLarge("The authorization request is too long for a client that can't prove who it is.")
 		}
 		kept = kept.Add(flowLifetime) // its flows need it to the end
 	}
+	if c.Public() {
+		if err := s.limitPushes(w, r); err != nil {
+			return nil, err
+		}
+	}
 	return append(writes, storage.PushedRequests.Put(hashToken(requestURI), record, storage.Absent, kept)), nil
+}
+
+// pushesPerAddress limits the pushes of public clients: anybody can push in their name, and each is kept
+// for a while. Many people may share an address, and each sign-in needs one.
+var pushesPerAddress = throttle.Limit{Burst: 600, Interval: 100 * time.Millisecond}
+
+func (s *Server) limitPushes(w http.ResponseWriter, r *http.Request) error {
+	network := throttle.NetworkOf(observe.Event(r.Context()).Remote())
+	wait := s.limits.Take(time.Now(), throttle.Charge{Key: s.limits.Key("pushes of an address", "", network), Limit: pushesPerAddress})
+	if wait == 0 {
+		return nil
+	}
+	setRetryAfter(w, wait)
+	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: "Too many authorization requests were pushed from this address lately."}
+}
+
+// pushTooLarge is an answer of RFC 9126 section 2.3.
+func pushTooLarge(description string) error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: errInvalidRequest, Description: description}
 }
 
 // paramsToPush are the parameters of a push that count: those of the form, or of the request object

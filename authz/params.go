@@ -38,6 +38,8 @@ func queryParams(r *http.Request) (url.Values, error) {
 	return parseParams(r.URL.RawQuery)
 }
 
+var errBodyTooLarge = refuse(errInvalidRequest, "The body is too large.")
+
 // formParams parses a form body and sets r.Form and r.PostForm, so that nothing else parses them
 // in another way.
 func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -54,7 +56,7 @@ func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return nil, refuse(errInvalidRequest, "The body is too large.")
+		return nil, errBodyTooLarge
 	} else if err != nil {
 		return nil, refuse(errInvalidRequest, "The body could not be read.").because(err)
 	}

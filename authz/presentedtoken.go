@@ -84,6 +84,8 @@ func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token strin
 	c, err := s.client(r.Context(), claims.ClientID)
 	if err != nil {
 		return err
+	} else if c == nil {
+		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token's client is no longer registered."))
 	}
 	p, err := s.shownProof(w.Header(), r, c, token)
 	switch {

@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/storage"
 )
 
 // startWithKeys runs a server whose client Worker proves itself by private_key_jwt.
@@ -225,6 +226,24 @@ func TestRFC7523Section3_Replay(t *testing.T) {
 	claims["exp"], claims["aud"] = time.Now().Add(10*time.Minute).Unix(), s.URL+"/token"
 	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "invalid_client" {
 		t.Errorf("the same jti in another assertion: %q", code)
+	}
+}
+
+// It is remembered for longer than it is good: a replica whose clock is slow takes it when this one no
+// longer does.
+func TestRFC7523Section3_RememberedLongerThanAccepted(t *testing.T) {
+	key := authztest.NewKey(t, jose.ES256)
+	s := startWithKeys(t, withKeys(t, key))
+	claims := authztest.AssertionClaims(authztest.Worker, s.URL)
+	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "" {
+		t.Fatal(code)
+	}
+	marks, err := s.Store.Scan(t.Context(), storage.Marks.Table, "", "", 10)
+	if err != nil || len(marks) != 1 {
+		t.Fatalf("%d marks, %v", len(marks), err)
+	}
+	if left := marks[0].Expires.Unix() - claims["exp"].(int64); left < 10 {
+		t.Errorf("remembered for %d s after it expired", left)
 	}
 }
 

@@ -1,9 +1,12 @@
 package authz_test
 
 import (
+	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -133,6 +136,56 @@ func TestRFC9101Section5_1_BeginsAgainInAnotherBrowser(t *testing.T) {
 	}
 	login = bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix() - 1}))))
 	refusedPage(t, "an expired one", get(t, other, login.Header.Get("Location")), "sign_in_expired")
+}
+
+// Nobody can bring what a client has signed again and again, for as long as the server lives: its key
+// may have been stolen, and replaced since.
+func TestRFC9101Section5_1_DoesNotBeginAgainForEver(t *testing.T) {
+	key := signer(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	for name, exp := range map[string]any{"no exp": nil, "exp in a year": time.Now().AddDate(1, 0, 0).Unix()} {
+		b := s.NewBrowser(t)
+		login := bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": exp}))))
+		aged := ageFlow(t, s, login.Header.Get("Location"), 61*time.Minute)
+		refusedPage(t, name, get(t, b, aged), "sign_in_expired")
+	}
+}
+
+// ageFlow is the URL of a page as it was sent a while ago.
+func ageFlow(t *testing.T, s *authztest.Server, page string, by time.Duration) string {
+	t.Helper()
+	u, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealer, query := s.Secret.Sealer("pending authorization"), u.Query()
+	sealed, err := base64.RawURLEncoding.DecodeString(query.Get("flow"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := sealer.Open(sealed, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flow map[string]any
+	if err := json.NewDecoder(flate.NewReader(bytes.NewReader(packed))).Decode(&flow); err != nil {
+		t.Fatal(err)
+	}
+	flow["t"] = time.Now().Add(-by)
+	if until, ok := flow["e"].(float64); ok {
+		flow["e"] = int64(until) - int64(by.Seconds())
+	}
+	var b bytes.Buffer
+	z, err := flate.NewWriter(&b, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(json.NewEncoder(z).Encode(flow), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	query.Set("flow", base64.RawURLEncoding.EncodeToString(sealer.Seal(b.Bytes(), nil)))
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // requestServer serves request objects over TLS, from loopback.

@@ -97,7 +97,6 @@ func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 		"garbage as hint":           {"invalid_request", set("id_token_hint", "a.b.c")},
 		"two ways to authenticate":  {"invalid_request", set("client_secret", authztest.Secret)},
 		"another client_id":         {"invalid_request", set("client_id", authztest.SPA)},
-		"too large":                 {"invalid_request", set("x", strings.Repeat("a", 70_000))},
 		"value too long":            {"invalid_request", set("state", strings.Repeat("a", 17_000))},
 	} {
 		response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, row.change))
@@ -183,6 +182,41 @@ func TestRFC9126Section2_3_OtherMethods(t *testing.T) {
 		if recorder.Code != http.StatusMethodNotAllowed || recorder.Header().Get("Allow") != http.MethodPost {
 			t.Errorf("%s: %d, allowed %q", method, recorder.Code, recorder.Header().Get("Allow"))
 		}
+	}
+}
+
+func TestRFC9126Section2_3_TooLarge(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for name, response := range map[string]*httptest.ResponseRecorder{
+		"for the server":          sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
+		"for a public client":     sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 9_000)}})),
+		"for a public client too": sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 70_000)}})),
+	} {
+		if response.Code != http.StatusRequestEntityTooLarge || !strings.Contains(response.Body.String(), `"error":"invalid_request"`) {
+			t.Errorf("%s: %d %s", name, response.Code, response.Body)
+		}
+	}
+	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+		t.Errorf("%d requests are stored", n)
+	}
+}
+
+// Anybody can push in the name of a public client, and can't fill the store by it.
+func TestRFC9126Section2_3_TooMany(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	public, kept := request(authztest.SPA, nil), 0
+	response := sendTo(s, "/par", authztest.SPA, "", public)
+	for ; response.Code == http.StatusCreated && kept < 1000; kept++ {
+		response = sendTo(s, "/par", authztest.SPA, "", public)
+	}
+	if response.Code != http.StatusTooManyRequests || response.Header().Get("Retry-After") != "1" || !strings.Contains(response.Body.String(), "temporarily_unavailable") {
+		t.Errorf("after %d: %d %s", kept, response.Code, response.Body)
+	}
+	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != kept {
+		t.Errorf("%d requests are stored, %d were answered", n, kept)
+	}
+	if response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); response.Code != http.StatusCreated {
+		t.Errorf("a client that proves who it is: %d %s", response.Code, response.Body)
 	}
 }
 
@@ -305,7 +339,7 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are left", n)
 	}
-	if got := sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, long)); got.Code != 400 {
+	if got := sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, long)); got.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a public client pushes as much: %d", got.Code)
 	}
 }

@@ -331,6 +331,36 @@ func TestRFC9449Section8_TheServersNonces(t *testing.T) {
 	}
 }
 
+// A request that lacks a nonce is sent again with one, and nothing else about it is new: its client
+// assertion is not used up by then, and is by the request that counts.
+func TestRFC9449Section8_TheSameAssertionAgain(t *testing.T) {
+	s := authztest.Start(t, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
+	app := s.NewApp(t)
+	_, challenge := authztest.PKCE()
+	code, verifier := app.Code(t, nil)
+	for path, form := range map[string]url.Values{
+		"/par":   authztest.AuthorizationParams(app.ClientID, challenge),
+		"/token": authztest.CodeForm(code, verifier),
+	} {
+		form = app.Authenticate(t, form)
+		send := func(nonce string) authztest.Response {
+			return s.PostForm(t, path, form, http.Header{"Dpop": {app.DPoP.Proof(t, http.MethodPost, s.URL+path, "", nonce)}})
+		}
+		before := dump(t, s.Store)
+		first := send("")
+		if refused(t, first) != "use_dpop_nonce" || dump(t, s.Store) != before {
+			t.Fatalf("%s without a nonce: %d %s", path, first.Status, first.Body)
+		}
+		nonce := first.Header.Get("DPoP-Nonce")
+		if again := send(nonce); again.Status >= 300 {
+			t.Errorf("%s with it: %d %s", path, again.Status, again.Body)
+		}
+		if third := send(nonce); refused(t, third) != "invalid_client" {
+			t.Errorf("%s once more: %d %s", path, third.Status, third.Body)
+		}
+	}
+}
+
 // Every replica knows every other's nonces: they are made of the server secret and the time.
 func TestRFC9449Section8_AReplicasNonces(t *testing.T) {
 	config := authz.Config{DPoP: authz.DPoP{RequireNonce: true}}

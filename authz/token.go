@@ -70,7 +70,9 @@ func (s *Server) exchange(header http.Header, r *http.Request) (fosite.AccessRes
 	if err == nil {
 		response, err = s.provider.NewAccessResponse(ctx, request)
 	}
-	if err != nil {
+	if asksForNonce(err) {
+		return nil, err
+	} else if err != nil {
 		if durable := append(x.durable, x.marks...); len(durable) > 0 {
 			if lost := s.store.Apply(ctx, durable...); lost != nil {
 				return nil, lost
