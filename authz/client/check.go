@@ -122,8 +122,8 @@ func (m *Metadata) checkSubjectType() error {
 func hostsOf(uris []string) []string {
 	var hosts []string
 	for _, raw := range uris {
-		if u, err := url.Parse(raw); err == nil && !slices.Contains(hosts, strings.ToLower(u.Hostname())) {
-			hosts = append(hosts, strings.ToLower(u.Hostname()))
+		if host := hostOf(raw); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
 		}
 	}
 	return hosts

@@ -21,7 +21,10 @@ const other = "other"
 var (
 	httpMethods = []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodHead,
 		http.MethodPut, http.MethodPatch, http.MethodDelete}
-	grantTypes    = []string{"authorization_code", "refresh_token", "client_credentials"}
+	grantTypes = []string{
+		"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
+		"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+	}
 	loginOutcomes = []string{LoginSuccess, LoginFailure}
 	// From a memory lookup to a client that gives up; a password hash lies in the middle.
 	buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
