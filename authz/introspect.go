@@ -71,8 +71,13 @@ func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, 
 // wantsIntrospectionJWT tells whether the Accept header asks for a signed answer (RFC 9701 section 4)
 // rather than for plain JSON.
 func wantsIntrospectionJWT(r *http.Request) bool {
+	const signed = "application/" + keys.TypeIntrospection
+	accept := strings.Join(r.Header.Values("Accept"), ",")
+	if len(accept) < len(signed) { // the usual case: none, or */*
+		return false
+	}
 	quality := map[string]float64{}
-	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Accept"), ","), ",") {
+	for item := range strings.SplitSeq(accept, ",") {
 		mediaType, params, err := mime.ParseMediaType(item)
 		if err != nil {
 			continue
@@ -82,7 +87,7 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 			quality[mediaType] = q
 		}
 	}
-	q := quality["application/"+keys.TypeIntrospection]
+	q := quality[signed]
 	return q > 0 && q >= quality["application/json"]
 }
 
