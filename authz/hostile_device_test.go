@@ -21,23 +21,7 @@ func TestHostileDeviceRequests(t *testing.T) {
 	rows = append(rows, hostileDeviceAuthorizations()...)
 	rows = append(rows, hostileDevicePolls(d)...)
 	rows = append(rows, hostileDevicePages(d)...)
-	before := dump(t, s.Store)
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			status, code, answer := row.send(t, browser)
-			if status != row.status || code != row.code {
-				t.Errorf("got %d %q, want %d %q\n%.400s", status, code, row.status, row.code, answer)
-			}
-			for _, leak := range []string{"goroutine ", ".go:", d.Code, "fosite"} {
-				if strings.Contains(answer, leak) {
-					t.Errorf("the answer shows %q", leak)
-				}
-			}
-		})
-	}
-	if after := dump(t, s.Store); after != before {
-		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
-	}
+	attack(t, s, browser, rows, d.Code)
 	approve(t, browser, d)
 	if got := poll(t, s, d); got.Status != http.StatusOK {
 		t.Errorf("the device no longer works: %+v", got)

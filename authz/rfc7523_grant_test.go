@@ -225,7 +225,7 @@ func TestRFC7523Section3_GrantSignature(t *testing.T) {
 		"claims in capitals":      v.key.Sign(t, nil, map[string]any{"ISS": hrIssuer, "SUB": "alice", "AUD": v.URL, "EXP": time.Now().Unix() + 60, "JTI": "x"}),
 		"no claims":               v.key.Sign(t, nil, map[string]any{}),
 		"ID token of this server": tokens.IDToken, "access token of this server": tokens.AccessToken,
-		"sub twice": signRaw(t, v.key, twice),
+		"sub twice": signWith(t, jose.SigningKey{Algorithm: v.key.Alg, Key: v.key.Private}, nil, twice),
 	} {
 		if got := v.Token(t, authztest.Worker, authztest.Secret, bearerForm(assertion)); got.Status != 400 || got.Error != "invalid_grant" {
 			t.Errorf("%s: %+v", name, got)
@@ -251,24 +251,6 @@ func mustJSON(t testing.TB, v any) []byte {
 		t.Fatal(err)
 	}
 	return raw
-}
-
-// signRaw signs a payload as it stands.
-func signRaw(t *testing.T, key *authztest.Key, payload string) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: key.Alg, Key: key.Private}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := signer.Sign([]byte(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }
 
 // RFC 7521 section 4.1: who shows an assertion must be known, registered and trusted with it.
