@@ -104,7 +104,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 // grantedBy is what the user grants by going on.
 func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
 	return storage.Authorization{
-		ClientID: a.client.ID, UserID: user.ID, SessionID: signedIn.ID,
+		ClientID: a.client.ID, UserID: user.ID, UserEpoch: user.Epoch, SessionID: signedIn.ID,
 		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: encodeDetails(a.details),
 		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,

@@ -82,7 +82,7 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	switch {
 	case user.Disabled:
 		return nil, nil, &ownerGone{"the account is disabled"}
-	case !grant.CreatedAt.After(user.SignedOutAt):
+	case grant.UserEpoch != user.Epoch:
 		return nil, nil, &ownerGone{"the user has signed out everywhere"}
 	}
 	consent, _, err := s.consentOf(ctx, grant.UserID, grant.ClientID)

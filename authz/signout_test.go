@@ -88,6 +88,32 @@ func TestSignOutEverywhere(t *testing.T) {
 	}
 }
 
+// A replica whose clock is ahead has made grants of the future: they end with the others.
+func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.SPA, nil)
+	grants, err := storage.Grants.Scan(t.Context(), s.Store, "", "", 10)
+	if err != nil || len(grants) != 1 {
+		t.Fatal(len(grants), err)
+	}
+	grants[0].Value.CreatedAt = time.Now().Add(time.Minute)
+	if err := s.Store.Apply(t.Context(), storage.Grants.Put(grants[0].Key, grants[0].Value, storage.Any, grants[0].Value.ExpiresAt)); err != nil {
+		t.Fatal(err)
+	}
+	everywhere(t, b)
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("refresh: %+v", got)
+	}
+	if status := userinfo(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
+		t.Errorf("userinfo: %d", status)
+	}
+	again := signInTo(t, b, authztest.SPA, nil) // at once: no second has passed
+	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(again.RefreshToken)); got.Status != http.StatusOK {
+		t.Errorf("refresh of the next sign-in: %+v", got)
+	}
+}
+
 // Whoever keeps getting grants while the user signs out everywhere has none that lives on.
 func TestSignOutEverywhereRaces(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)

@@ -57,13 +57,12 @@ type User struct {
 	Username     string    `json:"username"`
 	PasswordHash string    `json:"password_hash,omitempty"` // PHC string; empty: no password login
 	Disabled     bool      `json:"disabled,omitempty"`
-	Epoch        int       `json:"epoch,omitempty"` // raised to end every session at once
+	Epoch        int       `json:"epoch,omitempty"` // raised to end every session and every grant at once
 	Profile      Profile   `json:"profile"`
 	Roles        []string  `json:"roles,omitempty"`
 	Groups       []string  `json:"groups,omitempty"`
 	CreatedAt    time.Time `json:"created_at"`
 	UpdatedAt    time.Time `json:"updated_at"`
-	SignedOutAt  time.Time `json:"signed_out_at,omitzero"` // everywhere: grants from before it are void
 }
 
 // Profile holds the standard claims of a user (OpenID Connect Core section 5.1).
@@ -150,6 +149,7 @@ type Permission struct {
 type Authorization struct {
 	ClientID      string    `json:"client_id"`
 	UserID        string    `json:"user_id"`
+	UserEpoch     int       `json:"user_epoch,omitempty"` // of the user at that time: void in a later one
 	SessionID     string    `json:"sid,omitempty"`
 	Scopes        []string  `json:"scopes"`
 	Resources     []string  `json:"resources,omitempty"` // RFC 8707: what may be asked for
