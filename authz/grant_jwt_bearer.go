@@ -78,7 +78,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	case !errors.Is(err, storage.ErrNotFound):
 		return err
 	}
-	userID, err := s.assertedUser(ctx, issuer, claims.Subject)
+	asserted, err := s.assertedUser(ctx, issuer, claims.Subject)
 	if err != nil {
 		return err
 	}
@@ -87,11 +87,13 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	}
 	x.grantID = newID()
 	x.grant = &storage.Grant{
-		Authorization: storage.Authorization{ClientID: x.client.ID, UserID: userID, Scopes: x.scopes, Resources: x.resources},
-		Issuer:        claims.Issuer,
-		Offline:       true,
-		CreatedAt:     x.now,
-		ExpiresAt:     x.now.Add(s.accessTokenLifetime(x.client) + clockSkew),
+		Authorization: storage.Authorization{
+			ClientID: x.client.ID, UserID: asserted.ID, UserEpoch: asserted.Epoch, Scopes: x.scopes, Resources: x.resources,
+		},
+		Issuer:    claims.Issuer,
+		Offline:   true,
+		CreatedAt: x.now,
+		ExpiresAt: x.now.Add(s.accessTokenLifetime(x.client) + clockSkew),
 	}
 	user, _, err := s.owner(ctx, x.grant)
 	if gone := new(ownerGone); errors.As(err, &gone) {
@@ -162,20 +164,16 @@ func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClai
 }
 
 // assertedUser finds whom an assertion is about.
-func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subject string) (userID string, err error) {
-	var user *storage.User
+func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subject string) (user *storage.User, err error) {
 	if issuer.Subject == SubjectUsername {
 		user, err = s.accounts.ByUsername(ctx, subject)
 	} else {
 		user, err = s.accounts.ByIdentity(ctx, issuer.Issuer, subject)
 	}
-	switch {
-	case err != nil:
-		return "", err
-	case user == nil:
-		return "", refuse(errInvalidGrant, unknownAsserted)
+	if err == nil && user == nil {
+		err = refuse(errInvalidGrant, unknownAsserted)
 	}
-	return user.ID, nil
+	return user, err
 }
 
 // assertedScopes decides scope and audience as for an app, within what the issuer may give.

@@ -180,7 +180,7 @@ type TrustedIssuer struct {
 	Algorithms []string `yaml:"algorithms" enum:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"`
 
 	// Subject says whom its sub names: identity (a user who has signed in through the connector with
-	// this issuer) or username (the account of that name here: it can then speak for anybody).
+	// this issuer) or username (the account here whose username is spelled so: it can then speak for anybody).
 	// Default: identity.
 	Subject string `yaml:"subject" enum:"identity,username"`
 

@@ -79,13 +79,19 @@ func (d *Directory) Get(ctx context.Context, id string) (*storage.User, error) {
 	return user, err
 }
 
-// ByUsername returns the user of a username in any spelling, or nil. The user may be disabled.
+// ByUsername returns the user whose username is spelled so, or nil. Another spelling, good enough for
+// people who type their own, may be another person's name for whoever vouches for them. The user may
+// be disabled.
 func (d *Directory) ByUsername(ctx context.Context, name string) (*storage.User, error) {
 	key, err := NormalizeUsername(name)
 	if err != nil {
 		return nil, nil // nobody can have it
 	}
-	return d.byUsername(ctx, key)
+	user, err := d.byUsername(ctx, key)
+	if err != nil || user == nil || user.Username != name {
+		return nil, err
+	}
+	return user, nil
 }
 
 // ByIdentity returns the user whom an upstream identity is linked to, or nil. The user may be disabled.
