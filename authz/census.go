@@ -2,6 +2,8 @@ package authz
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,54 +13,102 @@ import (
 const (
 	censusEvery = 10 * time.Minute // since other replicas register clients too, and unused ones expire
 	censusFull  = time.Minute      // likewise, while there is no room
-	censusPage  = 500              // records of one Scan
+	censusPage  = 500              // records of one Scan, or of one Apply
+
+	// placeBytes is how much metadata fits into one of the places of Registration.MaxClients. A client
+	// that has more takes several.
+	placeBytes = 2 << 10
+	// probation is how long a client that has not got a token yet keeps its place when there are no
+	// others left. Without it, a flood would keep everybody out until its clients are forgotten.
+	probation = time.Hour
 )
 
-// census knows about how many clients are registered.
+// census knows about how many places registered clients take.
 type census struct {
 	mu      sync.Mutex
-	count   int       // guarded by mu
+	places  int       // guarded by mu
 	takenAt time.Time // guarded by mu
 }
 
-// makeRoom refuses a registration if as many clients are stored as may be.
-func (s *Server) makeRoom(ctx context.Context) error {
+// places is how many places a client takes.
+func places(record *storage.Client) int { return 1 + len(record.Metadata)/placeBytes }
+
+// makeRoom reserves places, or refuses a registration if there are not so many.
+func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 	c, most := &s.census, s.config.Registration.MaxClients
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	age := s.now().Sub(c.takenAt)
-	if age > censusEvery || (c.count >= most && age > censusFull) {
-		count, err := countRecords(ctx, s.store, storage.Clients.Table)
+	if age > censusEvery || (c.places+wanted > most && age > censusFull) {
+		taken, err := s.takeCensus(ctx, most)
 		if err != nil {
 			return err
 		}
-		c.count, c.takenAt = count, s.now()
+		c.places, c.takenAt = taken, s.now()
 	}
-	if c.count >= most {
+	if c.places+wanted > most {
 		return refuse(errTemporarilyUnavailable, "No more clients can be registered until unused ones are forgotten.")
 	}
-	c.count++
+	c.places += wanted
 	return nil
 }
 
-// left tells that a client has gone.
-func (c *census) left() {
+// left tells that a client has gone, or has become smaller.
+func (c *census) left(places int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count = max(0, c.count-1)
+	c.places = max(0, c.places-places)
 }
 
-func countRecords(ctx context.Context, store storage.Store, table storage.Table) (count int, err error) {
-	after := ""
-	for {
-		records, err := store.Scan(ctx, table, "", after, censusPage)
+// takeCensus counts the places that are taken. If that is all of them, clients that never got a token
+// are forgotten.
+func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error) {
+	var unused []unusedClient
+	for after := ""; ; {
+		page, err := storage.Clients.Scan(ctx, s.store, "", after, censusPage)
 		if err != nil {
 			return 0, err
 		}
-		count += len(records)
-		if len(records) < censusPage {
-			return count, nil
+		for _, e := range page {
+			taken += places(e.Value)
+			if e.Value.UsedAt.IsZero() && s.now().Sub(e.Value.CreatedAt) > probation {
+				unused = append(unused, unusedClient{e.Value.CreatedAt, places(e.Value), storage.Clients.Delete(e.Key, storage.At(e.Version))})
+			}
 		}
-		after = records[len(records)-1].Key
+		if len(page) < censusPage {
+			break
+		}
+		after = page[len(page)-1].Key
 	}
+	if taken < most {
+		return taken, nil
+	}
+	freed, err := s.forget(ctx, unused)
+	return taken - freed, err
+}
+
+// unusedClient is one that may have to make room.
+type unusedClient struct {
+	createdAt time.Time
+	places    int
+	delete    storage.Write
+}
+
+// forget removes unused clients, the youngest first: those that were there before a flood stay. One
+// that gets its first token in this moment saves the others.
+func (s *Server) forget(ctx context.Context, unused []unusedClient) (freed int, err error) {
+	slices.SortFunc(unused, func(a, b unusedClient) int { return b.createdAt.Compare(a.createdAt) })
+	var deletes []storage.Write
+	for _, u := range unused[:min(len(unused), censusPage)] {
+		freed += u.places
+		deletes = append(deletes, u.delete)
+	}
+	if len(deletes) == 0 {
+		return 0, nil
+	}
+	err = s.store.Apply(ctx, deletes...)
+	if used := new(storage.ConflictError); errors.As(err, &used) {
+		return 0, nil
+	}
+	return freed, err
 }

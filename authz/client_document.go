@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/throttle"
 )
@@ -20,8 +19,8 @@ const (
 	documentStale = time.Hour
 )
 
-// documentFetches bounds what strangers can have us fetch (section 8.6).
-var documentFetches = throttle.Limit{Burst: 30, Interval: 10 * time.Second}
+// documentsOfNetwork bounds what strangers can have us fetch (section 8.6).
+var documentsOfNetwork = throttle.Limit{Burst: 30, Interval: 10 * time.Second}
 
 // newDocumentCache has an outbound client of its own: slow documents must hold up nothing else.
 func (s *Server) newDocumentCache() (*outbound.Cache[*client.Client], error) {
@@ -41,10 +40,8 @@ func (s *Server) newDocumentCache() (*outbound.Cache[*client.Client], error) {
 // documentClient is the client whose id is the URL of its metadata (section 5).
 func (s *Server) documentClient(ctx context.Context, id string) (*client.Client, error) {
 	if !s.documents.Ready(id) {
-		from := throttle.NetworkOf(observe.Event(ctx).Remote())
-		charge := throttle.Charge{Key: s.limits.Key("client document", "", from), Limit: documentFetches}
-		if s.limits.Take(s.now(), charge) > 0 {
-			return nil, refuse(errTemporarilyUnavailable, "Too many client metadata documents were asked for from this address lately.")
+		if err := s.limitNetwork(ctx, "client documents", "Too many client metadata documents were asked for from this address lately.", documentsOfNetwork, 1); err != nil {
+			return nil, err
 		}
 	}
 	c, err := s.documents.Get(ctx, id)

@@ -73,6 +73,9 @@ func parseAssertion(form url.Values) (*assertion, error) {
 // 9). c is nil if nobody who could have made it is known: then it fails, and takes as long. The mark
 // that it returns must be made, whatever becomes of the request.
 func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, a *assertion) (mark storage.Write, err error) {
+	if err := s.limitKeyFetches(ctx, c); err != nil {
+		return mark, err
+	}
 	if _, err := s.clientKeys.Verify(ctx, c, a.jws); err != nil {
 		return mark, refuse(errInvalidClient, unknownClient).because(err)
 	}
@@ -90,6 +93,11 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 		return mark, err
 	} else if used {
 		return mark, refuse(errInvalidClient, "The client_assertion has been used before.")
+	}
+	if c.Source != client.Configured {
+		if err := s.limitNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", assertionsOfNetwork, 1); err != nil {
+			return mark, err
+		}
 	}
 	return markOnce(key, a.claims.Expires.Time().Add(assertionMargin)), nil
 }

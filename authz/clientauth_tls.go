@@ -156,6 +156,9 @@ func (s *Server) checkSelfSigned(ctx context.Context, c *client.Client, certific
 	if now := s.now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return refuse(errInvalidClient, "The client's certificate has expired, or is not valid yet.")
 	}
+	if err := s.limitKeyFetches(ctx, c); err != nil {
+		return err
+	}
 	found, err := s.clientKeys.HasCertificate(ctx, c, certificate)
 	if err != nil || !found {
 		return refuse(errInvalidClient, "The client's certificate is not among its registered keys.").because(err)

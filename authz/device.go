@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"time"
 
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -28,13 +24,6 @@ const deviceInterval = 5 // seconds
 // deviceParams are what a device may ask for: what an authorization request has, as far as it means
 // something without a redirect. Others are ignored (RFC 6749 section 3.1).
 var deviceParams = []string{"scope", "resource", "authorization_details", "acr_values", "max_age", "claims", "login_hint", "ui_locales"}
-
-// The limits of codes that nobody has used yet: anybody who knows the id of a public client can ask
-// for one, and each is kept for its lifetime.
-var (
-	devicesPerAddress = throttle.Limit{Burst: 60, Interval: 10 * time.Second}
-	devicesPerClient  = throttle.Limit{Burst: 1000, Interval: 200 * time.Millisecond}
-)
 
 // deviceAnswer is RFC 8628 section 3.2.
 type deviceAnswer struct {
@@ -58,7 +47,7 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 	}
 	var answer *deviceAnswer
 	err = raced(func() (err error) { // a user code that is taken is drawn again
-		answer, err = s.beginDevice(w, r, form)
+		answer, err = s.beginDevice(r, form)
 		return err
 	})
 	if err != nil {
@@ -69,13 +58,13 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 
 // beginDevice is one attempt at it. What came with the client's proof of who it is, is spent in any
 // case.
-func (s *Server) beginDevice(w http.ResponseWriter, r *http.Request, form url.Values) (*deviceAnswer, error) {
+func (s *Server) beginDevice(r *http.Request, form url.Values) (*deviceAnswer, error) {
 	authenticated, err := s.authenticateClient(r.Context(), r, form)
 	if err != nil {
 		return nil, err
 	}
 	c := authenticated.(fositeClient)
-	a, err := s.checkDevice(w, r, c.Client, form)
+	a, err := s.checkDevice(r, c.Client, form)
 	deviceCode, userCode := newToken(prefixDevice), newUserCode()
 	writes := c.marks
 	if err == nil {
@@ -97,7 +86,7 @@ func (s *Server) beginDevice(w http.ResponseWriter, r *http.Request, form url.Va
 }
 
 // checkDevice holds what can be wrong with a device authorization request.
-func (s *Server) checkDevice(w http.ResponseWriter, r *http.Request, c *client.Client, form url.Values) (*authorization, error) {
+func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorization, error) {
 	if !c.May(client.GrantDeviceCode) {
 		return nil, refuse(errUnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
 	}
@@ -114,15 +103,7 @@ func (s *Server) checkDevice(w http.ResponseWriter, r *http.Request, c *client.C
 	if err != nil {
 		return nil, err
 	}
-	network := throttle.NetworkOf(observe.Event(r.Context()).Remote())
-	wait := s.limits.Take(time.Now(),
-		throttle.Charge{Key: s.limits.Key("devices of an address", "", network), Limit: devicesPerAddress},
-		throttle.Charge{Key: s.limits.Key("devices of a client", c.ID, netip.Prefix{}), Limit: devicesPerClient})
-	if wait > 0 {
-		setRetryAfter(w, wait)
-		return nil, &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: "Too many devices wait for their users. Try again later."}
-	}
-	return a, nil
+	return a, s.limit(r.Context(), keptDevices, c, len(params.Encode()))
 }
 
 // newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not

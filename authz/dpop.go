@@ -103,13 +103,13 @@ func asksForNonce(err error) bool {
 	return errors.As(err, &e) && e.Code == errUseDPoPNonce
 }
 
-// spend adds the write that uses a proof up. It is made if the request is refused too, except for a
-// public client: anybody could fill the store in its name, and what was refused is worth nothing.
+// spend adds the write that uses a proof up. It is made if the request is refused too, except for
+// strangers: they could fill the store with them, and what was refused is worth nothing.
 func (p *shownProof) spend(c *client.Client, success, always *[]storage.Write) {
 	if p == nil {
 		return
 	}
-	if c.Public() {
+	if stranger(c) {
 		always = success
 	}
 	*always = append(*always, p.spent)

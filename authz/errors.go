@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/ory/fosite"
 
@@ -54,6 +55,7 @@ type Error struct {
 	Code        string
 	Description string // ASCII without quotes and backslashes (RFC 6749 section 5.2)
 	cause       error
+	retryAfter  time.Duration // when it is worth trying again; 0: nobody knows
 }
 
 func (e *Error) Error() string {
@@ -72,7 +74,9 @@ func refuse(code, description string) *Error {
 
 // because keeps the private cause for the log.
 func (e *Error) because(cause error) *Error {
-	return &Error{Status: e.Status, Code: e.Code, Description: e.Description, cause: cause}
+	with := *e
+	with.cause = cause
+	return &with
 }
 
 func statusOf(code string) int {

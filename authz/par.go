@@ -6,11 +6,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -36,7 +33,7 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 	}
 	var answer *pushedAnswer
 	err = raced(func() (err error) {
-		answer, err = s.push(w, r, form)
+		answer, err = s.push(w.Header(), r, form)
 		return err
 	})
 	if err != nil {
@@ -46,14 +43,14 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 }
 
 // push is one attempt at a push. What came with the client's proof of who it is, is spent in any case.
-func (s *Server) push(w http.ResponseWriter, r *http.Request, form url.Values) (*pushedAnswer, error) {
+func (s *Server) push(header http.Header, r *http.Request, form url.Values) (*pushedAnswer, error) {
 	authenticated, err := s.authenticateClient(r.Context(), r, form)
 	if err != nil {
 		return nil, err
 	}
 	c := authenticated.(fositeClient)
 	answer := &pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
-	made, err := s.newPushedRequest(w, r, &c, form, answer.RequestURI)
+	made, err := s.newPushedRequest(header, r, &c, form, answer.RequestURI)
 	if asksForNonce(err) {
 		return nil, err
 	}
@@ -71,8 +68,8 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request, form url.Values) (
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
 // more: it can't be repaired by the browser.
-func (s *Server) newPushedRequest(w http.ResponseWriter, r *http.Request, c *fositeClient, form url.Values, requestURI string) ([]storage.Write, error) {
-	proof, err := s.shownProof(w.Header(), r, c.Client, "")
+func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fositeClient, form url.Values, requestURI string) ([]storage.Write, error) {
+	proof, err := s.shownProof(header, r, c.Client, "")
 	if err != nil {
 		return nil, err
 	}
@@ -92,31 +89,17 @@ func (s *Server) newPushedRequest(w http.ResponseWriter, r *http.Request, c *fos
 	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
 	kept := record.ExpiresAt
 	if !fitsURL(record.Params) {
-		if c.Public() { // anybody can push in its name
-			return nil, pushTooLarge("The authorization request is too long for a client that can't prove who it is.")
+		if stranger(c.Client) {
+			return nil, pushTooLarge("The authorization request is too long for a client that can't prove who it is, or that registered itself.")
 		}
 		kept = kept.Add(flowLifetime) // its flows need it to the end
 	}
-	if c.Public() {
-		if err := s.limitPushes(w, r); err != nil {
+	if stranger(c.Client) {
+		if err := s.limit(r.Context(), keptPushes, c.Client, len(record.Params)); err != nil {
 			return nil, err
 		}
 	}
 	return append(writes, storage.PushedRequests.Put(hashToken(requestURI), record, storage.Absent, kept)), nil
-}
-
-// pushesPerAddress limits the pushes of public clients: anybody can push in their name, and each is kept
-// for a while. Many people may share an address, and each sign-in needs one.
-var pushesPerAddress = throttle.Limit{Burst: 600, Interval: 100 * time.Millisecond}
-
-func (s *Server) limitPushes(w http.ResponseWriter, r *http.Request) error {
-	network := throttle.NetworkOf(observe.Event(r.Context()).Remote())
-	wait := s.limits.Take(time.Now(), throttle.Charge{Key: s.limits.Key("pushes of an address", "", network), Limit: pushesPerAddress})
-	if wait == 0 {
-		return nil
-	}
-	setRetryAfter(w, wait)
-	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: "Too many authorization requests were pushed from this address lately."}
 }
 
 // pushTooLarge is an answer of RFC 9126 section 2.3.

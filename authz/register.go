@@ -41,13 +41,13 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.limitRegistrations(w, r); err != nil {
+	if err := s.limitRegistrations(r.Context(), "registrations", record); err != nil {
 		return err
 	}
 	if err := s.checkSector(r.Context(), registration); err != nil {
 		return err
 	}
-	if err := s.makeRoom(r.Context()); err != nil {
+	if err := s.makeRoom(r.Context(), places(record)); err != nil {
 		return err
 	}
 	observe.Event(r.Context()).SetClient(id)
@@ -101,18 +101,10 @@ func registrationBody(w http.ResponseWriter, r *http.Request) (*client.Informati
 }
 
 // limitRegistrations counts what is about to cost something: a call of a stranger's URL, a record.
-func (s *Server) limitRegistrations(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) limitRegistrations(ctx context.Context, kind string, record *storage.Client) error {
 	hourly := s.config.Registration.PerAddressPerHour
-	charge := throttle.Charge{
-		Key:   s.limits.Key("registration", "", throttle.NetworkOf(observe.Event(r.Context()).Remote())),
-		Limit: throttle.Limit{Burst: hourly, Interval: time.Hour / time.Duration(hourly)},
-	}
-	wait := s.limits.Take(s.now(), charge)
-	if wait == 0 {
-		return nil
-	}
-	setRetryAfter(w, wait)
-	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: "Too many clients were registered from this address lately."}
+	perNetwork := throttle.Limit{Burst: hourly, Interval: time.Hour / time.Duration(hourly)}
+	return s.limitNetwork(ctx, kind, "Too many clients were registered from this address lately.", perNetwork, places(record))
 }
 
 // checkSector applies OpenID Connect Registration section 5: whoever has the URL says which redirect
@@ -137,7 +129,7 @@ func (s *Server) checkSector(ctx context.Context, r *client.Registration) error 
 	return nil
 }
 
-// maxMetadata bounds, with Registration.MaxClients, what registrations take up.
+// maxMetadata bounds what one registration takes up; census.go all of them.
 const maxMetadata = 32 << 10 // bytes
 
 // newClientRecord is what is kept of a client: the hashes of its secrets, and its metadata if a client

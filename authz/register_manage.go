@@ -77,20 +77,23 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if err := s.completeRegistration(r.Context(), registration); err != nil {
 		return err
 	}
-	if registration.SectorIdentifierURI != "" {
-		if err := s.limitRegistrations(w, r); err != nil {
-			return err
-		}
+	record, err := s.newClientRecord(own.id, own.token, registration, own.record.CreatedAt)
+	if err != nil {
+		return err
+	}
+	if err := s.limitRegistrations(r.Context(), "updates of clients", record); err != nil {
+		return err
 	}
 	if err := s.checkSector(r.Context(), registration); err != nil {
 		return err
 	}
-	err = raced(func() error {
-		if own, err = s.ownRegistration(w, r); err != nil {
+	if more := places(record) - places(own.record); more > 0 {
+		if err := s.makeRoom(r.Context(), more); err != nil {
 			return err
 		}
-		record, err := s.newClientRecord(own.id, own.token, registration, own.record.CreatedAt)
-		if err != nil {
+	}
+	err = raced(func() error {
+		if own, err = s.ownRegistration(w, r); err != nil {
 			return err
 		}
 		record.UsedAt = own.record.UsedAt
@@ -121,14 +124,20 @@ func (s *Server) checkUpdate(own *ownRegistration, info *client.Information) err
 // deleteClient deregisters a client (RFC 7592 section 2.3). Whatever it holds is void from here on:
 // codes, grants and tokens count only while their client is registered.
 func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request) error {
-	own, err := s.ownRegistration(w, r)
+	err := raced(func() error {
+		own, err := s.ownRegistration(w, r)
+		if err != nil {
+			return err
+		}
+		if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.At(own.version))); err != nil {
+			return err
+		}
+		s.census.left(places(own.record))
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any)); err != nil {
-		return err
-	}
-	s.census.left()
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

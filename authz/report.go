@@ -38,11 +38,14 @@ func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
 	h := w.Header()
+	if e.retryAfter > 0 {
+		setRetryAfter(w, e.retryAfter)
+	}
 	switch {
 	case h.Get("WWW-Authenticate") != "": // the endpoint has its own challenge
 	case e.Status == http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Basic realm="`+s.config.Issuer+`"`)
-	case e.Status == http.StatusServiceUnavailable:
+	case e.Status == http.StatusServiceUnavailable && e.retryAfter == 0:
 		h.Set("Retry-After", "1")
 	}
 	// Marshalling three strings cannot fail.
@@ -69,6 +72,9 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *authorization) {
 	event := observe.Event(r.Context())
 	event.SetError(e.Code, e.Description, e.cause)
+	if e.retryAfter > 0 {
+		setRetryAfter(w, e.retryAfter)
+	}
 	p := templates.Error{Code: e.Code, RequestID: event.RequestID()}
 	if a != nil {
 		p.UILocales = a.params.Get("ui_locales")

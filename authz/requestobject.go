@@ -67,6 +67,9 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	case !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(header.Algorithm)):
 		return nil, badRequestObject("is signed with an algorithm that the client may not use.")
 	}
+	if err := s.limitKeyFetches(ctx, c); err != nil {
+		return nil, err
+	}
 	payload, err := s.clientKeys.Verify(ctx, c, jws)
 	if err != nil {
 		return nil, badRequestObject("is not signed by the client.").because(err)
@@ -177,6 +180,9 @@ func parameterValues(name string, raw []byte) ([]string, bool) {
 func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, requestURI string) (string, error) {
 	if !c.MatchRequestURI(requestURI) {
 		return "", refuse(errInvalidRequestURI, "The request_uri is not registered for this client.")
+	}
+	if err := s.limitRequestFetches(ctx, c); err != nil {
+		return "", err
 	}
 	base, hash, hashed := strings.Cut(requestURI, "#")
 	document, err := s.outbound.Get(ctx, base, outbound.Want{MaxBytes: maxRequestObject})

@@ -488,34 +488,6 @@ func TestRFC9126Section7_4_ClientChangesMeanwhile(t *testing.T) {
 	}
 }
 
-// Nobody can fill the store with requests that never begin.
-func TestPushedRequestsAreSwept(t *testing.T) {
-	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{SweepEvery: 10 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { engine.Close() })
-	lifetimes := authz.DefaultLifetimes
-	lifetimes.PAR = time.Second
-	s := authztest.Start(t, authz.Config{Store: engine, Lifetimes: lifetimes}, nil)
-	const pushes, workers = 10_000, 100
-	form := request(authztest.SPA, nil)
-	var all sync.WaitGroup
-	for range workers {
-		all.Go(func() {
-			for range pushes / workers {
-				if got := sendTo(s, "/par", authztest.SPA, "", maps.Clone(form)); got.Code != http.StatusCreated {
-					t.Errorf("%d %s", got.Code, got.Body)
-				}
-			}
-		})
-	}
-	all.Wait()
-	until(t, "the pushed requests are swept", func() bool {
-		return engine.Stats().Swept >= pushes && dumpTable(t, engine, storage.PushedRequests.Table) == 0
-	})
-}
-
 // An assertion is spent by the push that it came with, whatever becomes of the request.
 func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)

@@ -167,6 +167,8 @@ func (s *Server) openConnectors(context.Context) error {
 	return nil
 }
 
+// openOutbound makes two clients: whatever strangers have us fetch, it does not hold up the keys of the
+// operator's clients.
 func (s *Server) openOutbound(context.Context) (err error) {
 	if s.outbound, err = outbound.New(s.config.Outbound); err != nil {
 		return err
@@ -178,6 +180,9 @@ func (s *Server) openOutbound(context.Context) (err error) {
 
 // openClients prepares for clients that the operator has not named.
 func (s *Server) openClients(ctx context.Context) (err error) {
+	if r := s.config.Registration; r.on() && (r.UnusedAfter <= 0 || r.PerAddressPerHour <= 0 || r.MaxClients <= 0) {
+		return errors.New("registration: UnusedAfter, PerAddressPerHour and MaxClients must be positive")
+	}
 	s.registered = newRegisteredClients(s.store, s.offer(client.Registered))
 	if s.documents, err = s.newDocumentCache(); err != nil {
 		return err

@@ -53,6 +53,16 @@ func NewKeys(configured, others *outbound.Client) *Keys {
 	return &Keys{ofConfigured: cache(configured), ofOthers: cache(others), decoys: newDecoys()}
 }
 
+// Ready tells whether the keys of a client are at hand, fetched or in its metadata.
+func (k *Keys) Ready(c *Client) bool { return c.JWKSURI == "" || k.cacheFor(c).Ready(c.JWKSURI) }
+
+func (k *Keys) cacheFor(c *Client) *outbound.Cache[[]jose.JSONWebKey] {
+	if c.Source == Configured {
+		return k.ofConfigured
+	}
+	return k.ofOthers
+}
+
 // Verify returns the payload of a JWS that was signed with a key of the client. If none fits, the
 // client may have changed its keys, and they are fetched again (OpenID Connect Core section
 // 10.1.1), as often as the cache allows. A nil client has no keys, but to find out takes as long.
@@ -101,10 +111,7 @@ func (k *Keys) find(ctx context.Context, c *Client, look func([]jose.JSONWebKey)
 		found, _ := look(c.keys)
 		return found, nil
 	}
-	fetched := k.ofOthers
-	if c.Source == Configured {
-		fetched = k.ofConfigured
-	}
+	fetched := k.cacheFor(c)
 	for _, load := range []func(context.Context, string) ([]jose.JSONWebKey, error){fetched.Get, fetched.Renew} {
 		keys, err := load(ctx, c.JWKSURI)
 		if err != nil {

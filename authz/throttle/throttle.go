@@ -33,8 +33,14 @@ type Key uint64
 
 // Charge is one event in one bucket.
 type Charge struct {
-	Key   Key
-	Limit Limit
+	Key    Key
+	Limit  Limit
+	Weight int // as many events as it counts for; 0: one; more than the burst count as the burst
+}
+
+// debt is how long a bucket takes to drain what is charged.
+func (c Charge) debt() time.Duration {
+	return time.Duration(max(1, min(c.Weight, c.Limit.Burst))) * c.Limit.Interval
 }
 
 // Buckets are leaky buckets. They are safe for concurrent use.
@@ -59,6 +65,22 @@ func (b *Buckets) Key(kind, name string, network netip.Prefix) Key {
 	}{kind, name, network}))
 }
 
+// siteShare is how many times as much may come from an IPv6 /48 as from one /64 in it.
+const siteShare = 4
+
+// From returns the charges for what comes from an address: to the network of one person and, since who
+// has one IPv6 /64 may have thousands, to the /48 around it.
+func (b *Buckets) From(kind string, from netip.Addr, l Limit, weight int) []Charge {
+	charges := []Charge{{b.Key(kind, "", NetworkOf(from)), l, weight}}
+	from = from.Unmap().WithZone("")
+	if !from.Is6() {
+		return charges
+	}
+	site, _ := from.Prefix(48) // can't fail on IPv6
+	l = Limit{siteShare * l.Burst, l.Interval / siteShare}
+	return append(charges, Charge{b.Key(kind, "", site), l, weight})
+}
+
 // Take makes all charges and returns 0, or makes none and returns how long it takes until there is
 // room for them. Many at once can't slip through: what is under way counts until it is given back.
 func (b *Buckets) Take(now time.Time, charges ...Charge) (wait time.Duration) {
@@ -71,7 +93,7 @@ func (b *Buckets) Take(now time.Time, charges ...Charge) (wait time.Duration) {
 		return wait
 	}
 	for _, c := range charges {
-		b.add(now, c.Key, c.Limit.Interval)
+		b.add(now, c.Key, c.debt())
 	}
 	return 0
 }
@@ -81,7 +103,7 @@ func (b *Buckets) Give(now time.Time, charges ...Charge) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range charges {
-		b.add(now, c.Key, -c.Limit.Interval)
+		b.add(now, c.Key, -c.debt())
 	}
 }
 
@@ -92,13 +114,13 @@ func (b *Buckets) Forget(key Key) {
 	delete(b.debts, key)
 }
 
-// wait returns how long a bucket takes until it has room for one more.
+// wait returns how long a bucket takes until it has room for a charge.
 func (b *Buckets) wait(now time.Time, c Charge) time.Duration {
 	drained, owing := b.debts[c.Key]
 	if !owing {
 		return 0
 	}
-	return max(0, drained.Sub(now)-time.Duration(c.Limit.Burst-1)*c.Limit.Interval)
+	return max(0, drained.Sub(now)+c.debt()-time.Duration(c.Limit.Burst)*c.Limit.Interval)
 }
 
 func (b *Buckets) add(now time.Time, key Key, debt time.Duration) {

@@ -17,7 +17,7 @@ var (
 
 func TestLimit(t *testing.T) {
 	b := New()
-	alice := Charge{b.Key("guess", "alice", every), some}
+	alice := Charge{Key: b.Key("guess", "alice", every), Limit: some}
 	for range 3 {
 		if wait := b.Take(noon, alice); wait != 0 {
 			t.Fatalf("waits %v", wait)
@@ -32,10 +32,10 @@ func TestLimit(t *testing.T) {
 	if wait := b.Take(noon.Add(time.Minute), alice); wait != 0 {
 		t.Errorf("after a minute: waits %v", wait)
 	}
-	if wait := b.Take(noon, Charge{b.Key("guess", "bob", every), some}); wait != 0 {
+	if wait := b.Take(noon, Charge{Key: b.Key("guess", "bob", every), Limit: some}); wait != 0 {
 		t.Errorf("another name waits %v", wait)
 	}
-	if wait := b.Take(noon, Charge{b.Key("login", "alice", every), some}); wait != 0 {
+	if wait := b.Take(noon, Charge{Key: b.Key("login", "alice", every), Limit: some}); wait != 0 {
 		t.Errorf("another kind waits %v", wait)
 	}
 	b.Forget(alice.Key)
@@ -47,8 +47,8 @@ func TestLimit(t *testing.T) {
 // Charges are made together or not at all.
 func TestChargesAreOne(t *testing.T) {
 	b := New()
-	narrow := Charge{b.Key("narrow", "", every), Limit{1, time.Hour}}
-	wide := Charge{b.Key("wide", "", every), Limit{2, time.Minute}}
+	narrow := Charge{Key: b.Key("narrow", "", every), Limit: Limit{1, time.Hour}}
+	wide := Charge{Key: b.Key("wide", "", every), Limit: Limit{2, time.Minute}}
 	if wait := b.Take(noon, wide, narrow); wait != 0 {
 		t.Fatalf("waits %v", wait)
 	}
@@ -66,13 +66,62 @@ func TestChargesAreOne(t *testing.T) {
 	}
 }
 
+// What is heavy counts for more, and passes in the end whatever it weighs.
+func TestWeight(t *testing.T) {
+	b := New()
+	charge := func(weight int) Charge { return Charge{b.Key("kept", "", every), some, weight} }
+	for _, step := range []struct {
+		weight int
+		wait   time.Duration
+	}{{2, 0}, {2, time.Minute}, {1, 0}, {0, time.Minute}, {9, 3 * time.Minute}} {
+		if wait := b.Take(noon, charge(step.weight)); wait != step.wait {
+			t.Errorf("weight %d waits %v, want %v", step.weight, wait, step.wait)
+		}
+	}
+	b.Give(noon, charge(2), charge(1))
+	if len(b.debts) != 0 {
+		t.Errorf("%d debts are left", len(b.debts))
+	}
+	if wait := b.Take(noon, charge(9)); wait != 0 {
+		t.Errorf("more than the burst waits %v", wait)
+	}
+}
+
+// Who has a whole IPv6 site does not have thousands of times as much as others.
+func TestFrom(t *testing.T) {
+	b := New()
+	take := func(addr string) bool {
+		return b.Take(noon, b.From("guess", netip.MustParseAddr(addr), some, 1)...) == 0
+	}
+	passed := 0
+	for i := range 100 {
+		if take(fmt.Sprintf("2001:db8:1:%x::1", i)) {
+			passed++
+		}
+	}
+	if passed != siteShare*some.Burst {
+		t.Errorf("%d from one site", passed)
+	}
+	for _, other := range []string{"2001:db8:2::1", "192.0.2.1", "192.0.2.2"} {
+		if !take(other) {
+			t.Errorf("%s is somebody else", other)
+		}
+	}
+	for range some.Burst - 1 {
+		take("192.0.2.1")
+	}
+	if take("::ffff:192.0.2.1") || len(b.From("guess", netip.Addr{}, some, 1)) != 1 {
+		t.Error("one address in two spellings, or none, is told apart")
+	}
+}
+
 func TestParallel(t *testing.T) {
 	b := New()
 	var all sync.WaitGroup
 	var passed atomic.Int32
 	for range 64 {
 		all.Go(func() {
-			if b.Take(noon, Charge{b.Key("guess", "alice", every), some}) == 0 {
+			if b.Take(noon, Charge{Key: b.Key("guess", "alice", every), Limit: some}) == 0 {
 				passed.Add(1)
 			}
 		})
@@ -86,11 +135,11 @@ func TestParallel(t *testing.T) {
 // A flood does not take more memory, nor does it wash out what counts.
 func TestFlood(t *testing.T) {
 	b := New()
-	alice := Charge{b.Key("guess", "alice", every), some}
+	alice := Charge{Key: b.Key("guess", "alice", every), Limit: some}
 	for b.Take(noon, alice) == 0 {
 	}
 	for i := range 2 * maxTracked {
-		b.Take(noon, Charge{b.Key("guess", fmt.Sprint(i), every), some})
+		b.Take(noon, Charge{Key: b.Key("guess", fmt.Sprint(i), every), Limit: some})
 	}
 	if len(b.debts) > maxTracked {
 		t.Errorf("%d debts", len(b.debts))

@@ -1,0 +1,342 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// What strangers can have us keep, whoever they say they are and from how many addresses they come: 50
+// MB of one kind, and not for long.
+
+const mostGrowth = 50 << 20 // bytes
+
+// unswept is how long an expired record may stay: the sweeper leaves a table alone for so many minutes
+// that it has found idle.
+const unswept = 16 * time.Minute
+
+// flooded runs a server behind a proxy that is believed, with a store that is measured.
+func flooded(t *testing.T, c authz.Config, sweepEvery time.Duration) (*authztest.Server, *bolt.Store) {
+	t.Helper()
+	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{SweepEvery: sweepEvery})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	c.Store, c.TrustedProxies = engine, []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // httptest's address
+	c.Logger = slog.New(slog.DiscardHandler)
+	return authztest.Start(t, c, nil), engine
+}
+
+// Networks that a flood comes from; i tells its requests apart.
+func oneAddress(int) string      { return "198.51.100.7" }
+func manyAddresses(i int) string { return fmt.Sprintf("2600:%x:%x::1", i>>16, i&0xffff) }
+func oneSite(i int) string       { return fmt.Sprintf("2600:1:1:%x::1", i) }
+
+// flood sends requests, 16 at a time, and counts the answers by their status.
+func flood(t *testing.T, s http.Handler, n int, path string, from func(int) string, body func(int) (contentType, body string)) map[int]int {
+	t.Helper()
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var all sync.WaitGroup
+	for worker := range 16 {
+		all.Go(func() {
+			for i := worker; i < n; i += 16 {
+				contentType, body := body(i)
+				request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+				request.Header = http.Header{"Content-Type": {contentType}, "X-Forwarded-For": {from(i)}}
+				answer := httptest.NewRecorder()
+				s.ServeHTTP(answer, request)
+				if answer.Code == http.StatusTooManyRequests && answer.Header().Get("Retry-After") == "" {
+					t.Error("nobody is told when to come back")
+				}
+				mu.Lock()
+				statuses[answer.Code]++
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return statuses
+}
+
+func form(values url.Values) func(int) (string, string) {
+	encoded := values.Encode()
+	return func(int) (string, string) { return "application/x-www-form-urlencoded", encoded }
+}
+
+// count counts the live records of a table.
+func count(t *testing.T, store storage.Store, table storage.Table) (n int) {
+	t.Helper()
+	for after := ""; ; {
+		records, err := store.Scan(t.Context(), table, "", after, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(records)
+		if len(records) < 1000 {
+			return n
+		}
+		after = records[len(records)-1].Key
+	}
+}
+
+// RFC 9126 section 7 leaves it open what becomes of pushes in the name of a client that can't prove
+// who it is: anybody can make them.
+func TestFlood_PushedRequests(t *testing.T) {
+	for name, row := range map[string]struct {
+		padding, pushes int
+	}{
+		"short":   {0, 5000},
+		"longest": {7000, 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lifetimes := authz.DefaultLifetimes
+			lifetimes.PAR = time.Second
+			s, engine := flooded(t, authz.Config{Lifetimes: lifetimes}, 10*time.Millisecond)
+			body := func(clientID string) func(int) (string, string) {
+				return form(request(clientID, url.Values{"login_hint": {strings.Repeat("a", row.padding)}}))
+			}
+			_, first := body(authztest.SPA)(0)
+			weight := 1 + len(first)/512
+			burst, perSecond := 4000/weight, 40/float64(weight)
+			size, began := engine.Stats().FileBytes, time.Now()
+			statuses := flood(t, s, row.pushes, "/par", manyAddresses, body(authztest.SPA))
+			kept := statuses[http.StatusCreated]
+			if most := burst + int(perSecond*time.Since(began).Seconds()) + 1; kept > most || statuses[http.StatusTooManyRequests] != row.pushes-kept {
+				t.Fatalf("%v, where %d may be kept", statuses, most)
+			}
+			grown := engine.Stats().FileBytes - size
+			// As it would be with 100,000 pushes and more, for ever.
+			each := float64(grown) / float64(kept)
+			worst := each * (float64(kept) + perSecond*(authz.DefaultLifetimes.PAR+unswept).Seconds())
+			t.Logf("%d of %d kept, %.0f bytes each: never more than %.1f MB", kept, row.pushes, each, worst/1e6)
+			if worst > mostGrowth {
+				t.Errorf("the file grows by %.1f MB", worst/1e6)
+			}
+			until(t, "the pushed requests are swept", func() bool {
+				return engine.Stats().Swept >= uint64(kept) && count(t, engine, storage.PushedRequests.Table) == 0
+			})
+			if again := flood(t, s, burst, "/par", manyAddresses, body(authztest.ThirdParty)); again[http.StatusCreated] < burst*9/10 { // another client's
+				t.Errorf("%v", again)
+			}
+			if twice := engine.Stats().FileBytes - size; twice > grown+grown/4+1<<20 {
+				t.Errorf("the file grew by %d bytes, and then to %d: what was swept is not used again", grown, twice)
+			}
+		})
+	}
+}
+
+// One address, and one site, leave room for others.
+func TestFlood_PushedRequests_Networks(t *testing.T) {
+	s, _ := flooded(t, authz.Config{}, time.Minute)
+	body := form(request(authztest.SPA, nil))
+	for name, row := range map[string]struct {
+		from        func(int) string
+		least, most int
+	}{
+		"one address": {oneAddress, 600, 640},
+		"one site":    {oneSite, 2400, 2480},
+	} {
+		if got := flood(t, s, 3000, "/par", row.from, body)[http.StatusCreated]; got < row.least || got > row.most {
+			t.Errorf("%s: %d are kept", name, got)
+		}
+	}
+	other := func(int) string { return "203.0.113.9" }
+	if got := flood(t, s, 100, "/par", other, body); got[http.StatusCreated] != 100 {
+		t.Errorf("others are shut out: %v", got)
+	}
+	proven := request(authztest.Web, url.Values{"client_secret": {authztest.Secret}})
+	if got := flood(t, s, 1, "/par", oneAddress, form(proven)); got[http.StatusUnauthorized] != 1 { // by client_secret_basic alone
+		t.Errorf("%v", got)
+	}
+	for range 700 {
+		if got := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); got.Code != http.StatusCreated {
+			t.Fatalf("a client that proves who it is: %d %s", got.Code, got.Body)
+		}
+	}
+}
+
+// There is no end of clients that register themselves, so all together have what one has; and their
+// requests must be short.
+func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
+	s, _ := flooded(t, openRegistration(), time.Minute)
+	kept := 0
+	for i := range 8 {
+		created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+		params := request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}})
+		from := func(n int) string { return manyAddresses(1000*i + n) }
+		kept += flood(t, s, 600, "/par", from, form(params))[http.StatusCreated]
+		params.Set("login_hint", strings.Repeat("a", 10_000))
+		if got := flood(t, s, 1, "/par", from, form(params)); got[http.StatusRequestEntityTooLarge] != 1 {
+			t.Errorf("a long request: %v", got)
+		}
+	}
+	if kept < 4000 || kept > 4400 {
+		t.Errorf("%d are kept", kept)
+	}
+}
+
+func TestFlood_Devices(t *testing.T) {
+	for name, row := range map[string]struct {
+		padding, requests int
+	}{
+		"short":   {0, 2000},
+		"longest": {7000, 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, engine := flooded(t, authz.Config{}, time.Minute)
+			size, began := engine.Stats().FileBytes, time.Now()
+			params := url.Values{"scope": {"openid"}, "login_hint": {strings.Repeat("a", row.padding)}}
+			weight := 1 + len(params.Encode())/512
+			params.Set("client_id", authztest.TV)
+			statuses := flood(t, s, row.requests, "/device_authorization", manyAddresses, form(params))
+			kept := statuses[http.StatusOK]
+			perSecond := 10 / float64(weight)
+			if most := 1000/weight + int(perSecond*time.Since(began).Seconds()) + 1; kept > most || statuses[http.StatusTooManyRequests] != row.requests-kept {
+				t.Fatalf("%v, where %d may be kept", statuses, most)
+			}
+			each := float64(engine.Stats().FileBytes-size) / float64(kept)
+			worst := each * (float64(kept) + perSecond*(authz.DefaultLifetimes.DeviceCode+10*time.Minute+unswept).Seconds())
+			t.Logf("%d of %d kept, %.0f bytes each: never more than %.1f MB", kept, row.requests, each, worst/1e6)
+			if worst > mostGrowth {
+				t.Errorf("the file grows by %.1f MB", worst/1e6)
+			}
+		})
+	}
+}
+
+// registration is the body of a registration whose metadata is about so long.
+func registration(i, length int) (contentType, body string) {
+	metadata := webClient(map[string]any{"client_name": fmt.Sprint("Client ", i)})
+	if length > 0 {
+		var contacts []string
+		for ; length > 0; length -= 2000 {
+			contacts = append(contacts, strings.Repeat("a", min(length, 2000)))
+		}
+		metadata["contacts"] = contacts
+	}
+	raw, _ := json.Marshal(metadata)
+	return "application/json", string(raw)
+}
+
+// As many clients are kept as the operator allows, and fewer if they have much to say.
+func TestFlood_Registrations(t *testing.T) {
+	for _, length := range []int{0, 1800, 30_000} {
+		c := openRegistration()
+		c.Registration.MaxClients = 500
+		s, engine := flooded(t, c, time.Minute)
+		size := engine.Stats().FileBytes
+		statuses := flood(t, s, 600, "/register", manyAddresses, func(i int) (string, string) { return registration(i, length) })
+		kept := statuses[http.StatusCreated]
+		grown := float64(engine.Stats().FileBytes - size)
+		worst := grown * float64(authz.DefaultRegistration.MaxClients) / 500
+		t.Logf("metadata of %d bytes: %d of 600 kept, %.0f bytes each: never more than %.1f MB", length, kept, grown/float64(kept), worst/1e6)
+		if kept > 500 || statuses[http.StatusServiceUnavailable] != 600-kept || worst > mostGrowth {
+			t.Errorf("%v", statuses)
+		}
+	}
+}
+
+// An update is a registration as far as its size and its number go.
+func TestFlood_Updates(t *testing.T) {
+	c := openRegistration()
+	c.Registration.MaxClients, c.Registration.PerAddressPerHour = 20, 40
+	s := authztest.Start(t, c, nil)
+	var all []reply
+	for range 10 {
+		all = append(all, register(t, s, webClient(nil)))
+	}
+	update := func(client reply, length int) reply {
+		_, body := registration(0, length)
+		body = strings.Replace(body, "{", fmt.Sprintf(`{"client_id": %q,`, client.text("client_id")), 1)
+		return callJSON(t, http.MethodPut, client.text("registration_client_uri"), client.text("registration_access_token"), body)
+	}
+	if got := update(all[0], 18_000); got.status != http.StatusOK {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if got := update(all[1], 18_000); got.status != http.StatusServiceUnavailable || got.text("error") != "temporarily_unavailable" {
+		t.Errorf("there is no room for it: %d %s", got.status, got.body)
+	}
+	statuses := map[int]int{}
+	for range 60 {
+		statuses[update(all[2], 0).status]++
+	}
+	if statuses[http.StatusOK] > 40 || statuses[http.StatusTooManyRequests] != 60-statuses[http.StatusOK] {
+		t.Errorf("%v", statuses)
+	}
+}
+
+// Clients that nobody uses do not keep others out for a month: they make room, the youngest first,
+// once they have had an hour.
+func TestFlood_Registrations_MakeRoom(t *testing.T) {
+	c := openRegistration()
+	c.Registration.MaxClients = 10
+	s := authztest.Start(t, c, nil)
+	used := register(t, s, webClient(nil)).text("client_id")
+	s.SignIn(t, used, "", nil)
+	old := register(t, s, webClient(nil)).text("client_id")
+	var flood []string
+	for range 7 {
+		flood = append(flood, register(t, s, webClient(nil)).text("client_id"))
+	}
+	young := register(t, s, webClient(nil)).text("client_id")
+	ageClient(t, s, used, 3*time.Hour)
+	ageClient(t, s, old, 3*time.Hour)
+	for _, id := range flood {
+		ageClient(t, s, id, 2*time.Hour)
+	}
+	for range 2 { // a census is due, and the first of another server on the same store counts at once
+		s = authztest.Start(t, authz.Config{Registration: c.Registration, Outbound: c.Outbound, Store: s.Store, Secret: s.Secret}, nil)
+		register(t, s, webClient(nil))
+	}
+	for id, want := range map[string]bool{used: true, young: true, flood[0]: false, flood[6]: false} {
+		_, _, err := storage.Clients.Get(t.Context(), s.Store, id)
+		if kept := err == nil; kept != want {
+			t.Errorf("client %s: kept %v, want %v", id, kept, want)
+		}
+	}
+}
+
+// Two deletions of one client leave one place, not two.
+func TestFlood_DeletedAtOnce(t *testing.T) {
+	c := openRegistration()
+	c.Registration.MaxClients = 3
+	s := authztest.Start(t, c, nil)
+	register(t, s, webClient(nil))
+	register(t, s, webClient(nil))
+	gone := register(t, s, webClient(nil))
+	statuses := map[int]int{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			got := callJSON(t, http.MethodDelete, gone.text("registration_client_uri"), gone.text("registration_access_token"), nil)
+			mu.Lock()
+			defer mu.Unlock()
+			statuses[got.status]++
+		})
+	}
+	all.Wait()
+	if statuses[http.StatusNoContent] != 1 || statuses[http.StatusUnauthorized] != 63 {
+		t.Errorf("%v", statuses)
+	}
+	register(t, s, webClient(nil))
+	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(nil)); got.status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}

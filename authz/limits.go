@@ -1,0 +1,95 @@
+package authz
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/throttle"
+)
+
+// What strangers may have this server keep and fetch. Whatever they do, the records of one row in this
+// table are 50 MB at most, counting the time until they are swept; and to use up what a client may
+// have takes many networks, so that one attacker does not shut out everybody else.
+var (
+	keptDevices = allowance{ // for lifetimes.device_code
+		kind:      "devices",
+		ofNetwork: throttle.Limit{Burst: 60, Interval: 10 * time.Second},
+		ofClient:  throttle.Limit{Burst: 1000, Interval: time.Second / 10},
+		refusal:   "Too many devices wait for their users. Try again later.",
+	}
+	keptPushes = allowance{ // for lifetimes.par
+		kind:      "pushed requests",
+		ofNetwork: throttle.Limit{Burst: 600, Interval: time.Second / 2}, // many people may share it, and each sign-in needs one
+		ofClient:  throttle.Limit{Burst: 4000, Interval: time.Second / 40},
+		refusal:   "Too many authorization requests were pushed lately. Try again later.",
+	}
+	fetchesForStrangers = allowance{ // of keys and request objects; documents have their own client
+		kind:      "fetches",
+		ofNetwork: throttle.Limit{Burst: 30, Interval: 10 * time.Second},
+		ofClient:  throttle.Limit{Burst: 50, Interval: time.Second / 10},
+		refusal:   "Too much had to be fetched for clients that registered themselves. Try again later.",
+	}
+	// fetchesForNetwork is for request objects of the operator's clients.
+	fetchesForNetwork = throttle.Limit{Burst: 120, Interval: time.Second}
+	// assertionsOfNetwork is for clients that registered themselves: a mark is kept of each assertion.
+	assertionsOfNetwork = throttle.Limit{Burst: 600, Interval: time.Second / 5}
+)
+
+// weightBytes is how much of what is kept counts as one event. Few honest requests are longer.
+const weightBytes = 512
+
+// allowance is so much of a kind for one network, and for one client.
+type allowance struct {
+	kind                string
+	ofNetwork, ofClient throttle.Limit
+	refusal             string
+}
+
+// stranger tells whether anybody may act as a client, or be it: it can't prove who it is, or came
+// without being asked.
+func stranger(c *client.Client) bool { return c.Public() || c.Source != client.Configured }
+
+// limit charges an allowance with what a client asks for. Clients that the operator has not named
+// count as one: there is no end of them.
+func (s *Server) limit(ctx context.Context, a allowance, c *client.Client, bytes int) error {
+	name, weight := c.ID, 1+bytes/weightBytes
+	if c.Source != client.Configured {
+		name = ""
+	}
+	charges := s.limits.From(a.kind+" of a network", observe.Event(ctx).Remote(), a.ofNetwork, weight)
+	charges = append(charges, throttle.Charge{Key: s.limits.Key(a.kind+" of a client", name, netip.Prefix{}), Limit: a.ofClient, Weight: weight})
+	return s.take(a.refusal, charges)
+}
+
+// limitNetwork charges the network that a request comes from.
+func (s *Server) limitNetwork(ctx context.Context, kind, refusal string, l throttle.Limit, weight int) error {
+	return s.take(refusal, s.limits.From(kind, observe.Event(ctx).Remote(), l, weight))
+}
+
+func (s *Server) take(refusal string, charges []throttle.Charge) error {
+	wait := s.limits.Take(s.now(), charges...)
+	if wait == 0 {
+		return nil
+	}
+	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: refusal, retryAfter: wait}
+}
+
+// limitRequestFetches is for a request object that is somewhere else: nobody has proved anything yet.
+func (s *Server) limitRequestFetches(ctx context.Context, c *client.Client) error {
+	if c.Source == client.Configured {
+		return s.limitNetwork(ctx, "request objects", "Too many request objects were asked for from this address lately.", fetchesForNetwork, 1)
+	}
+	return s.limit(ctx, fetchesForStrangers, c, 0)
+}
+
+// limitKeyFetches is for a client whose keys may have to be fetched to verify what it has signed.
+func (s *Server) limitKeyFetches(ctx context.Context, c *client.Client) error {
+	if c == nil || c.Source == client.Configured || s.clientKeys.Ready(c) {
+		return nil
+	}
+	return s.limit(ctx, fetchesForStrangers, c, 0)
+}
