@@ -28,6 +28,7 @@ type census struct {
 	mu      sync.Mutex
 	places  int       // guarded by mu
 	takenAt time.Time // guarded by mu
+	outdated bool      // guarded by mu; a client has gone since then
 }
 
 // places is how many places a client takes.
@@ -38,13 +39,13 @@ func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 	c, most := &s.census, s.config.Registration.MaxClients
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	age := s.now().Sub(c.takenAt)
-	if age > censusEvery || (c.places+wanted > most && age > censusFull) {
+	age, full := s.now().Sub(c.takenAt), c.places+wanted > most
+	if age > censusEvery || full && (age > censusFull || c.outdated) {
 		taken, err := s.takeCensus(ctx, most)
 		if err != nil {
 			return err
 		}
-		c.places, c.takenAt = taken, s.now()
+		c.places, c.takenAt, c.outdated = taken, s.now(), false
 	}
 	if c.places+wanted > most {
 		return refuse(errTemporarilyUnavailable, "No more clients can be registered until unused ones are forgotten.")
@@ -53,11 +54,11 @@ func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 	return nil
 }
 
-// left tells that a client has gone, or has become smaller.
-func (c *census) left(places int) {
+// left tells that a client has gone. It is not counted: of two deletions at once, one deletes nothing.
+func (c *census) left() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.places = max(0, c.places-places)
+	c.outdated = true
 }
 
 // takeCensus counts the places that are taken. If that is all of them, clients that never got a token

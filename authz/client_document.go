@@ -53,7 +53,7 @@ func (s *Server) documentClient(ctx context.Context, id string) (*client.Client,
 	case errors.As(err, &invalid):
 		return nil, refuse(errInvalidClient, "The client's metadata document is not usable. "+invalid.Description).because(err)
 	case errors.Is(err, outbound.ErrStatus), errors.Is(err, outbound.ErrType), errors.Is(err, outbound.ErrTooLarge),
-		errors.Is(err, outbound.ErrURL), errors.Is(err, outbound.ErrBlocked):
+		errors.Is(err, outbound.ErrURL), errors.Is(err, outbound.ErrBlocked), errors.Is(err, outbound.ErrHost):
 		return nil, refuse(errInvalidClient, "There is no metadata document at the client_id, or none that may be fetched.").because(err)
 	}
 	return nil, refuse(errTemporarilyUnavailable, "The client's metadata document could not be fetched. Try again in a moment.").because(err)

@@ -1,11 +1,14 @@
 package authz_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
@@ -331,8 +336,57 @@ func TestClientIDMetadataDocumentSection8_6_Amplification(t *testing.T) {
 	if total > 40 || p.fetched("/same") > 4 {
 		t.Errorf("%d fetches, %d of one document", total, p.fetched("/same"))
 	}
-	if got := s.Token(t, p.URL+"/none/new", "", authztest.RefreshForm("azr_x")); got.Status != http.StatusServiceUnavailable || got.Error != "temporarily_unavailable" {
+	if got := s.Token(t, p.URL+"/none/new", "", authztest.RefreshForm("azr_x")); got.Status != http.StatusTooManyRequests || got.Header.Get("Retry-After") != "10" || got.Error != "temporarily_unavailable" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Section 8.6: nobody finds out by our answers which names there are in the inner network.
+func TestClientIDMetadataDocumentSection8_6_Names(t *testing.T) {
+	c := openRegistration()
+	c.Documents, c.Outbound.AllowPrivateNetworks = true, nil
+	c.Outbound.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		here, there := net.Pipe()
+		go answerNames(there)
+		return here, nil
+	}}
+	s := authztest.Start(t, c, nil)
+	inner := s.Token(t, "https://inner.example/app", "", authztest.RefreshForm("azr_x"))
+	none := s.Token(t, "https://none.example/app", "", authztest.RefreshForm("azr_x"))
+	if inner.Status != http.StatusUnauthorized || inner.Status != none.Status || inner.Error != none.Error || inner.Description != none.Description {
+		t.Errorf("%+v and %+v", inner, none)
+	}
+}
+
+// answerNames is a name server that knows inner.example, at a private address, and nothing else.
+func answerNames(conn net.Conn) {
+	defer conn.Close()
+	for length := make([]byte, 2); ; {
+		if _, err := io.ReadFull(conn, length); err != nil {
+			return
+		}
+		query := make([]byte, int(length[0])<<8|int(length[1]))
+		if _, err := io.ReadFull(conn, query); err != nil {
+			return
+		}
+		var m dnsmessage.Message
+		if m.Unpack(query) != nil || len(m.Questions) != 1 {
+			return
+		}
+		q := m.Questions[0]
+		m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
+		if known := q.Name.String() == "inner.example."; !known {
+			m.RCode = dnsmessage.RCodeNameError
+		} else if q.Type == dnsmessage.TypeA {
+			m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, Type: q.Type}, Body: &dnsmessage.AResource{A: [4]byte{10, 0, 0, 1}}}}
+		}
+		packed, err := m.Pack()
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(append([]byte{byte(len(packed) >> 8), byte(len(packed))}, packed...)); err != nil {
+			return
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,6 +35,9 @@ func (c *Client) call(ctx context.Context, method, rawURL string, form url.Value
 		client = c.plain
 	}
 	resp, err := client.Do(req)
+	if unresolved := new(net.DNSError); errors.As(err, &unresolved) && unresolved.IsNotFound {
+		err = ErrHost
+	}
 	if err != nil {
 		return fmt.Errorf("call %s: %w", u.Host, withoutURL(err))
 	}

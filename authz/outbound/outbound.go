@@ -38,6 +38,7 @@ const (
 var (
 	ErrURL      = errors.New("not a URL that is called")
 	ErrBlocked  = errors.New("blocked address")
+	ErrHost     = errors.New("no such host")
 	ErrBusy     = errors.New("too many calls under way")
 	ErrStatus   = errors.New("unexpected status") // redirects included
 	ErrTooLarge = errors.New("document too large")

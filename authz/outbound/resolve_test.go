@@ -16,7 +16,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// resolver answers every query for an address with the next of these, and the last one for ever.
+// resolver answers every query for an address with the next of these, and the last one for ever; without
+// any, no name is known.
 func resolver(t *testing.T, answers ...string) *net.Resolver {
 	t.Helper()
 	n := &names{}
@@ -67,7 +68,12 @@ func (n *names) answer(query []byte) []byte {
 	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	addr := n.answers[0]
+	addr := netip.Addr{}
+	if len(n.answers) > 0 {
+		addr = n.answers[0]
+	} else {
+		m.RCode = dnsmessage.RCodeNameError
+	}
 	header := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, Type: q.Type}
 	switch {
 	case q.Type == dnsmessage.TypeA && addr.Is4():
@@ -100,6 +106,14 @@ func TestNamesOfBlockedAddresses(t *testing.T) {
 		if _, err := c.Get(t.Context(), "https://"+host+"/", Want{}); !errors.Is(err, ErrBlocked) {
 			t.Errorf("%s: %v", host, err)
 		}
+	}
+}
+
+// There is no such name.
+func TestUnknownNames(t *testing.T) {
+	c := newClient(t, Config{Resolver: resolver(t), Timeout: 2 * time.Second})
+	if _, err := c.Get(t.Context(), "https://inner.example/", Want{}); !errors.Is(err, ErrHost) {
+		t.Error(err)
 	}
 }
 
