@@ -65,3 +65,20 @@ func TestFAPI(t *testing.T) {
 		t.Run(name+", with nonces", func(t *testing.T) { p.run(t, nonces, newBrowser(t, nonces)) })
 	}
 }
+
+// A backend that was called with a user's token calls the next API on the user's behalf.
+func TestTokenExchangeByOpenIDClient(t *testing.T) {
+	s := startServerWith(t, `
+  - client_id: `+apiResource+`
+    preset: service
+    client_secret: `+secret+`
+    grant_types: ["urn:ietf:params:oauth:grant-type:token-exchange"]
+    scope: orders.read stock.read
+    resources: [`+apiResource+`]
+    token_exchange_resources: [`+nextResource+`]
+`, "")
+	tokens := mustSignIn(t, s)
+	party{"exchange.mjs", url.Values{
+		"CLIENT_ID": {apiResource}, "CLIENT_SECRET": {secret}, "ACCESS_TOKEN": {tokens.AccessToken}, "NEXT_RESOURCE": {nextResource},
+	}}.run(t, s, newBrowser(t, s))
+}

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"golang.org/x/oauth2"
 )
 
 // party is a relying party written in JavaScript: one script of the npm folder. See npm/party.mjs
@@ -105,6 +107,31 @@ func TestJoseAPI(t *testing.T) {
 	tokens := mustSignIn(t, s)
 	p := party{"api.mjs", url.Values{"ACCESS_TOKEN": {tokens.AccessToken}, "ID_TOKEN": {tokens.IDToken}}}
 	p.run(t, s, newBrowser(t, s))
+}
+
+// APIs whose libraries take no at+jwt get the type that they want, by configuration.
+func TestValidatorsBeforeRFC9068(t *testing.T) {
+	s := startServerWith(t, `
+  - client_id: reports
+    preset: web
+    client_secret: `+secret+`
+    token_endpoint_auth_method: client_secret_basic
+    first_party: true
+    redirect_uris: [`+webCallback+`]
+    scope: openid reports.read
+    resources: [`+legacyResource+`]
+`, "")
+	c := newGoClient(t, s, "web")
+	c.ClientID, c.Scopes = "reports", []string{"openid", "reports.read"}
+	l := c.signIn(t, newBrowser(t, s))
+	tokens, err := c.Exchange(t.Context(), l.code, oauth2.VerifierOption(l.verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	idToken, _ := tokens.Extra("id_token").(string)
+	party{"validators.mjs", url.Values{
+		"RESOURCE": {legacyResource}, "ACCESS_TOKEN": {tokens.AccessToken}, "ID_TOKEN": {idToken}, "OTHER_TOKEN": {mustSignIn(t, s).AccessToken},
+	}}.run(t, s, newBrowser(t, s))
 }
 
 func TestLogoutByOpenIDClient(t *testing.T) {

@@ -19,10 +19,11 @@ import (
 
 // What the configuration of every test server holds.
 const (
-	apiResource  = "https://api.example.com"
-	nextResource = "https://stock.example.com" // an API that the first one calls
-	password     = "correct horse battery staple"
-	secret       = "Zk3vQ9sT1xW7rB5nM2cL8pH4dF6gJ0aY"
+	apiResource    = "https://api.example.com"
+	nextResource   = "https://stock.example.com"   // an API that the first one calls
+	legacyResource = "https://reports.example.com" // an API whose library refuses at+jwt
+	password       = "correct horse battery staple"
+	secret         = "Zk3vQ9sT1xW7rB5nM2cL8pH4dF6gJ0aY"
 
 	spaCallback     = "https://spa.example.com/callback"
 	webCallback     = "https://web.example.com/callback"
@@ -36,6 +37,7 @@ storage: {bolt: {path: %[2]s/authzd.db}}
 resources:
   - {resource: "` + apiResource + `", name: Orders API, scopes: [orders.read, orders.write]}
   - {resource: "` + nextResource + `", name: Stock API, scopes: [stock.read]}
+  - {resource: "` + legacyResource + `", name: Reports API, scopes: [reports.read], token_type: JWT}
 %[5]s
 clients:
   - client_id: spa

@@ -21,7 +21,7 @@ const before = decodeJwt(ACCESS_TOKEN)
 const claims = decodeJwt(tokens.access_token)
 assert.equal(claims.sub, before.sub)
 assert.deepEqual([claims.aud].flat(), [NEXT_RESOURCE])
-assert.deepEqual(claims.act, { sub: CLIENT_ID })
+assert.deepEqual(claims.act, { sub: CLIENT_ID, client_id: CLIENT_ID })
 assert.ok(claims.exp <= before.exp)
 
 await assert.rejects(exchange({ resource: 'https://other.example.com' }), { error: 'invalid_target' })
