@@ -263,7 +263,7 @@ func TestClientIDMetadataDocumentSection4_LeftOut(t *testing.T) {
 func TestClientIDMetadataDocumentSection8_2_PrivateKeyJWT(t *testing.T) {
 	p := newPublisher(t)
 	s := documents(t, p)
-	private, set := newKey(t)
+	key, set := newKey(t)
 	id := p.publish("/app", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": p.URL + "/jwks"})
 	p.put("/jwks", json.RawMessage(set))
 	params, verifier := documentParams(id, p.URL+"/callback")
@@ -272,7 +272,7 @@ func TestClientIDMetadataDocumentSection8_2_PrivateKeyJWT(t *testing.T) {
 	if got := s.Token(t, id, "", form); got.Error != "invalid_client" {
 		t.Errorf("without an assertion: %+v", got)
 	}
-	if got := s.Token(t, id, "", withAssertion(t, form, private, id, s.URL)); got.Status != http.StatusOK {
+	if got := s.Token(t, id, "", withAssertion(t, form, key, id, s.URL)); got.Status != http.StatusOK {
 		t.Errorf("%+v", got)
 	}
 }

@@ -101,7 +101,7 @@ func TestOpenIDRegistrationSection2_Metadata(t *testing.T) {
 // A client may prove itself by a key, in its metadata or at its jwks_uri.
 func TestOpenIDRegistrationSection2_JWKS(t *testing.T) {
 	s := authztest.Start(t, openRegistration(), nil)
-	private, set := newKey(t)
+	key, set := newKey(t)
 	published := newSite(t, map[string]string{"/jwks": string(set)})
 	for name, change := range map[string]map[string]any{"jwks": {"jwks": set}, "jwks_uri": {"jwks_uri": published.URL + "/jwks"}} {
 		t.Run(name, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestOpenIDRegistrationSection2_JWKS(t *testing.T) {
 			if got := s.Token(t, id, "", authztest.CodeForm(code, verifier)); got.Error != "invalid_client" {
 				t.Errorf("without an assertion: %+v", got)
 			}
-			if got := s.Token(t, id, "", withAssertion(t, authztest.CodeForm(code, verifier), private, id, s.URL)); got.Status != http.StatusOK {
+			if got := s.Token(t, id, "", withAssertion(t, authztest.CodeForm(code, verifier), key, id, s.URL)); got.Status != http.StatusOK {
 				t.Errorf("%+v", got)
 			}
 		})

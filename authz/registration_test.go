@@ -2,9 +2,6 @@ package authz_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"io"
 	"maps"
@@ -14,10 +11,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
@@ -138,38 +133,17 @@ func newSite(t testing.TB, pages map[string]string) *site {
 }
 
 // newKey returns a key pair of a client, and the JWK Set that it publishes.
-func newKey(t testing.TB) (private *ecdsa.PrivateKey, set json.RawMessage) {
+func newKey(t testing.TB) (*authztest.Key, json.RawMessage) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err = json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: private.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return private, set
-}
-
-// signedJWT signs claims.
-func signedJWT(t testing.TB, private *ecdsa.PrivateKey, claims any) string {
-	t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: "k"}}, (&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jwt.Signed(signer).Claims(claims).Serialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	key := authztest.NewKey(t, jose.ES256)
+	key.ID = "k"
+	return key, authztest.JWKS(t, key)
 }
 
 // withAssertion adds to a token request what private_key_jwt proves.
-func withAssertion(t testing.TB, form url.Values, private *ecdsa.PrivateKey, id, issuer string) url.Values {
-	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-	form.Set("client_assertion", signedJWT(t, private, map[string]any{
-		"iss": id, "sub": id, "aud": issuer, "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(),
-	}))
+func withAssertion(t testing.TB, form url.Values, key *authztest.Key, id, issuer string) url.Values {
+	t.Helper()
+	form.Set("client_assertion_type", authztest.AssertionType)
+	form.Set("client_assertion", key.Assertion(t, id, issuer))
 	return form
 }

@@ -380,7 +380,7 @@ func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 		}
 		return claims
 	}
-	statement := signedJWT(t, trusted, claims(nil))
+	statement := trusted.Sign(t, nil, claims(nil))
 	client := register(t, s, webClient(map[string]any{
 		"software_statement": statement, "client_name": "Something else", "redirect_uris": []string{"https://evil.example/"}, "scope": "openid orders.read", "contacts": []string{"me"},
 	}))
@@ -389,17 +389,17 @@ func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 		t.Errorf("the statement does not win: %s", client.body)
 	}
 	for name, row := range map[string]struct{ statement, code string }{
-		"foreign key":       {signedJWT(t, foreign, claims(nil)), "invalid_software_statement"},
-		"foreign issuer":    {signedJWT(t, foreign, claims(map[string]any{"iss": "https://evil.example"})), "unapproved_software_statement"},
-		"no issuer":         {signedJWT(t, trusted, claims(map[string]any{"iss": nil})), "unapproved_software_statement"},
-		"expired":           {signedJWT(t, trusted, claims(map[string]any{"exp": time.Now().Add(-time.Second).Unix()})), "invalid_software_statement"},
-		"not yet":           {signedJWT(t, trusted, claims(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()})), "invalid_software_statement"},
+		"foreign key":       {foreign.Sign(t, nil, claims(nil)), "invalid_software_statement"},
+		"foreign issuer":    {foreign.Sign(t, nil, claims(map[string]any{"iss": "https://evil.example"})), "unapproved_software_statement"},
+		"no issuer":         {trusted.Sign(t, nil, claims(map[string]any{"iss": nil})), "unapproved_software_statement"},
+		"expired":           {trusted.Sign(t, nil, claims(map[string]any{"exp": time.Now().Add(-time.Second).Unix()})), "invalid_software_statement"},
+		"not yet":           {trusted.Sign(t, nil, claims(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()})), "invalid_software_statement"},
 		"not a JWT":         {"a.b.c", "invalid_software_statement"},
 		"unsigned":          {"eyJhbGciOiJub25lIn0.e30.", "invalid_software_statement"},
 		"another signature": {statement[:len(statement)-20] + "AAAA" + statement[len(statement)-16:], "invalid_software_statement"},
-		"claims misshapen":  {signedJWT(t, trusted, claims(map[string]any{"redirect_uris": "x"})), "invalid_client_metadata"},
-		"claims unsafe":     {signedJWT(t, trusted, claims(map[string]any{"redirect_uris": []string{"javascript:alert(1)"}})), "invalid_redirect_uri"},
-		"keys not there":    {signedJWT(t, trusted, claims(map[string]any{"iss": "https://down.example"})), "temporarily_unavailable"},
+		"claims misshapen":  {trusted.Sign(t, nil, claims(map[string]any{"redirect_uris": "x"})), "invalid_client_metadata"},
+		"claims unsafe":     {trusted.Sign(t, nil, claims(map[string]any{"redirect_uris": []string{"javascript:alert(1)"}})), "invalid_redirect_uri"},
+		"keys not there":    {trusted.Sign(t, nil, claims(map[string]any{"iss": "https://down.example"})), "temporarily_unavailable"},
 	} {
 		if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(map[string]any{"software_statement": row.statement})); got.text("error") != row.code {
 			t.Errorf("%s: %d %s", name, got.status, got.body)

@@ -205,8 +205,7 @@ func (vs *values) UnmarshalJSON(b []byte) error {
 }
 
 // numericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
-// 2). The zero value means that the claim is
-// absent or null.
+// 2). Zero: the claim is absent or null.
 type numericDate struct{ time.Time }
 
 func (d *numericDate) UnmarshalJSON(b []byte) error {
