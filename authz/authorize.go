@@ -165,13 +165,13 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
 	switch {
 	case a.prompts("consent"):
-		return f.Consented == user.ID, nil
+		return s.agreedNow(ctx, a, f, user)
 	case a.client.FirstParty:
 		return true, nil
 	case len(a.details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
-		return f.Consented == user.ID, nil
+		return s.agreedNow(ctx, a, f, user)
 	case a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:"):
-		return f.Consented == user.ID, nil // RFC 8252 section 8.6: any app on the device could be asking
+		return s.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
 	}
 	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
 	if err != nil || !inForce(consent) {
@@ -182,6 +182,21 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 			return false, nil
 		}
 	}
+	return true, nil
+}
+
+// agreedNow tells whether the user has allowed this very request, and lets that count for one code: a
+// browser that comes back to the same address is asked again.
+func (s *Server) agreedNow(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
+	if f.Consented != user.ID {
+		return false, nil
+	}
+	key := "consent/" + f.Allowed
+	_, _, err := storage.Marks.Get(ctx, s.store, key)
+	if !errors.Is(err, storage.ErrNotFound) {
+		return false, err
+	}
+	a.writes = append(a.writes, storage.Marks.Put(key, &storage.Mark{}, storage.Absent, f.Started.Add(flowLifetime)))
 	return true, nil
 }
 

@@ -49,7 +49,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 		if err := s.rememberConsent(r, v.user.ID, v.request); err != nil {
 			return err
 		}
-		v.flow.Consented = v.user.ID
+		v.flow.Consented, v.flow.Allowed = v.user.ID, newID()
 		s.goOn(w, r, v)
 		return nil
 	case "deny":

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
@@ -138,5 +140,37 @@ func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
 	}
 	if page := get(t, b, s.URL+"/account"); !strings.Contains(page.Body, "Orders, Archive") {
 		t.Errorf("the account page afterwards: %s", page.Body)
+	}
+}
+
+// A consent that counts for one request counts for one code, however often the browser comes back, and
+// however many times at once.
+func TestConsentCountsOnce(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	page := get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"prompt": {"consent"}}).Header.Get("Location"))
+	flow := b.Do(t, page.Submit(t, "consent-allow", nil)).Header.Get("Location")
+	const racers = 64
+	var codes, asked atomic.Int32
+	var wg sync.WaitGroup
+	for range racers {
+		wg.Go(func() {
+			switch location := get(t, b, flow).Header.Get("Location"); {
+			case strings.Contains(location, "code=azc_"):
+				codes.Add(1)
+			case strings.HasPrefix(location, s.URL+"/consent?"):
+				asked.Add(1)
+			default:
+				t.Errorf("led to %s", location)
+			}
+		})
+	}
+	wg.Wait()
+	if codes.Load() != 1 || asked.Load() != racers-1 {
+		t.Errorf("%d codes, asked again %d times", codes.Load(), asked.Load())
+	}
+	again := b.Do(t, get(t, b, get(t, b, flow).Header.Get("Location")).Submit(t, "consent-allow", nil))
+	if got := redirect(t, get(t, b, again.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("allowed again: %v", got)
 	}
 }

@@ -30,7 +30,8 @@ type flow struct {
 	Started   time.Time    `json:"t"`
 	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
-	Consented string       `json:"c,omitempty"` // user id that allowed under prompt=consent
+	Consented string       `json:"c,omitempty"` // user id that has allowed this very request
+	Allowed   string       `json:"k,omitempty"` // names that consent, which counts once
 	Link      *link        `json:"l,omitempty"` // to be made if its user signs in next
 	UserCode  string       `json:"u,omitempty"` // of a device, as typed (RFC 8628)
 	Device    string       `json:"d,omitempty"` // the key of that device, once found
