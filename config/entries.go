@@ -180,8 +180,8 @@ type TrustedIssuer struct {
 	Algorithms []string `yaml:"algorithms" enum:"RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"`
 
 	// Subject says whom its sub names: identity (a user who has signed in through the connector with
-	// this issuer) or username (the account here whose username is spelled so: it can then speak for anybody).
-	// Default: identity.
+	// this issuer) or username (the account whose username is spelled just so: it can then speak for
+	// anybody). Default: identity.
 	Subject string `yaml:"subject" enum:"identity,username"`
 
 	// Clients that may show its assertions.

@@ -35,13 +35,17 @@ func (k Kind[T]) Scan(ctx context.Context, s Store, prefix, after string, limit 
 	}
 	entries := make([]Entry[T], len(recs))
 	for i, rec := range recs {
-		v, err := k.decode(rec)
-		if err != nil {
+		if entries[i], err = k.Entry(rec); err != nil {
 			return nil, err
 		}
-		entries[i] = Entry[T]{rec.Key, rec.Version, v}
 	}
 	return entries, nil
+}
+
+// Entry decodes a record that Store.Scan has read, for callers whom one that is spoilt must not stop.
+func (k Kind[T]) Entry(rec Record) (Entry[T], error) {
+	v, err := k.decode(rec)
+	return Entry[T]{rec.Key, rec.Version, v}, err
 }
 
 // Put is the write that stores v. A zero expires means never.

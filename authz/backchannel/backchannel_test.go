@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -465,5 +466,74 @@ func TestBackOff(t *testing.T) {
 				t.Fatalf("after %d attempts: %v, want %v to %v", attempts, got, want, want*3/2)
 			}
 		}
+	}
+}
+
+// What waits for a host that is down does not pile up: when it is too late, it is given up without
+// a call for each.
+func TestGivesUpWhatWaitsForADeadHost(t *testing.T) {
+	const waiting = 300
+	f := newFixture(t, func(c *Config) { c.FirstRetry, c.GiveUpAfter = time.Minute, 300*time.Millisecond })
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	p := newParty(t, status(200))
+	var sids []string
+	for i := range waiting {
+		sids = append(sids, fmt.Sprint("sid-", i))
+	}
+	f.add(dead.URL, sids...)
+	f.add(p.URL, sids[0])
+	f.run()
+	f.until("the other client is told", func() bool { return len(p.got()) == 1 })
+	f.until("nothing waits but what was tried", func() bool {
+		f.Wake()
+		return len(f.left()) <= maxHostCalls
+	})
+	if n := f.counted("authzd_logout_tokens_total", observe.LogoutGivenUp); n < waiting-maxHostCalls-4 {
+		t.Errorf("%v were given up", n)
+	}
+}
+
+// A record that can't be read is in nobody's way.
+func TestSpoiltRecords(t *testing.T) {
+	f := newFixture(t, nil)
+	p := newParty(t, status(200))
+	past := storage.DueKey(time.Now().Add(-time.Hour), "jti")
+	for key, value := range map[string]string{"no time at all": `{}`, "2026-13-45T99:00:00.000Z/jti": `{}`, past: `[`, past + "2": `{"ended_at":1}`} {
+		if err := f.store.Apply(t.Context(), storage.Write{Table: storage.Logouts.Table, Key: key, Value: []byte(value), If: storage.Any}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.add(p.URL, "sid")
+	f.run()
+	f.until("the client is told", func() bool { return len(p.got()) == 1 })
+	f.until("the outbox is empty", func() bool {
+		left, err := f.store.Scan(t.Context(), storage.Logouts.Table, "", "", 10)
+		return err == nil && len(left) == 0
+	})
+}
+
+// fullStore takes no writes.
+type fullStore struct {
+	storage.Store
+	tried atomic.Int64
+}
+
+func (s *fullStore) Apply(context.Context, ...storage.Write) error {
+	s.tried.Add(1)
+	return storage.ErrUnavailable
+}
+
+// A store that takes no writes is not asked without a pause.
+func TestFullStore(t *testing.T) {
+	f := newFixture(t, nil)
+	p := newParty(t, status(200))
+	f.add(p.URL, "sid")
+	full := &fullStore{Store: f.store}
+	newReplica(t, full, func(c *Config) { c.FirstRetry = time.Minute }).run()
+	f.until("it is tried", func() bool { return full.tried.Load() > 0 })
+	<-time.After(time.Second)
+	if n := full.tried.Load(); n > 3 || len(p.got()) != 0 {
+		t.Errorf("%d attempts to write in a second, %d calls", n, len(p.got()))
 	}
 }

@@ -25,10 +25,10 @@ func (o *Outbox) deliver(ctx context.Context, e entry) answer {
 		return nothing
 	} else if err != nil {
 		o.config.Logger.Error("logout token cannot be claimed", "error", err)
-		return nothing
+		return failed // not the host, but trying again at once would be of no use
 	}
 	said, outcome, cause := o.call(ctx, e)
-	if outcome == observe.LogoutFailed && time.Since(e.Value.EndedAt) >= o.config.GiveUpAfter {
+	if outcome == observe.LogoutFailed && o.tooLate(e) {
 		outcome = observe.LogoutGivenUp
 	}
 	o.report(ctx, e.Value, outcome, cause)
@@ -39,6 +39,43 @@ func (o *Outbox) deliver(ctx context.Context, e entry) answer {
 		o.config.Logger.Error("logout token cannot be removed, so it will be delivered again", "error", err)
 	}
 	return said
+}
+
+// tooLate tells whether the next attempt for e is the last.
+func (o *Outbox) tooLate(e entry) bool {
+	return time.Since(e.Value.EndedAt) >= o.config.GiveUpAfter
+}
+
+// giveUp ends deliveries that would be the last attempts at a host that fails: it is called so seldom
+// then that its tokens would pile up for ever.
+func (o *Outbox) giveUp(ctx context.Context, hopeless []entry) error {
+	var writes []storage.Write
+	for _, e := range hopeless {
+		writes = append(writes, storage.Logouts.Delete(e.Key, storage.At(e.Version)))
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	err := o.config.Store.Apply(ctx, writes...)
+	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+		return nil // one of them is under way: next time
+	} else if err != nil {
+		return err
+	}
+	for _, e := range hopeless {
+		o.report(ctx, e.Value, observe.LogoutGivenUp, nil)
+	}
+	return nil
+}
+
+// remove removes a record that is spoilt: nobody could be told anything by it, and it would be in the
+// way of the others.
+func (o *Outbox) remove(ctx context.Context, rec storage.Record, cause error) {
+	o.config.Logger.Error("a record of the outbox of logout tokens cannot be read, and is removed", "error", cause)
+	err := o.config.Store.Apply(ctx, storage.Write{Table: storage.Logouts.Table, Key: rec.Key, If: storage.At(rec.Version)})
+	if lost := new(storage.ConflictError); err != nil && !errors.As(err, &lost) {
+		o.config.Logger.Error("it could not be removed", "error", err)
+	}
 }
 
 // claim moves a record to the time of the next attempt, and returns its new key.

@@ -101,6 +101,14 @@ func (h *host) free(now time.Time) bool {
 	return h.running < maxHostCalls
 }
 
+// fails tells whether a host did not answer when it was last called.
+func (q *queue) fails(name string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	h := q.hosts[name]
+	return h != nil && h.failures > 0
+}
+
 // done ends a call. It tells whether the host has nothing more waiting.
 func (q *queue) done(e entry, name string, a answer) (empty bool) {
 	q.mu.Lock()

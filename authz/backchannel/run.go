@@ -2,6 +2,7 @@ package backchannel
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -58,14 +59,20 @@ func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err er
 	next = pollEvery
 	hosts := map[string]string{} // of clients, each asked once
 	for after := ""; ; {
-		page, err := storage.Logouts.Scan(ctx, o.config.Store, "", after, pageSize)
+		page, err := o.config.Store.Scan(ctx, storage.Logouts.Table, "", after, pageSize)
 		if err != nil {
 			return next, left, err
 		}
-		for _, e := range page {
-			due, err := storage.DueTime(e.Key)
-			if err != nil || due.After(now) {
-				return min(next, due.Sub(now)), left, err
+		var hopeless []entry
+		for _, rec := range page {
+			due, notDue := storage.DueTime(rec.Key)
+			e, spoilt := storage.Logouts.Entry(rec)
+			if notDue == nil && due.After(now) {
+				return min(next, due.Sub(now)), left, o.giveUp(ctx, hopeless)
+			}
+			if err := errors.Join(notDue, spoilt); err != nil {
+				o.remove(ctx, rec, err)
+				continue
 			}
 			host, known := hosts[e.Value.ClientID]
 			if !known {
@@ -74,12 +81,15 @@ func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err er
 				}
 				hosts[e.Value.ClientID] = host
 			}
-			if !o.queue.add(e, host) {
+			switch {
+			case o.tooLate(e) && o.queue.fails(host):
+				hopeless = append(hopeless, e)
+			case !o.queue.add(e, host):
 				left++
 			}
 		}
-		if len(page) < pageSize {
-			return next, left, nil
+		if err := o.giveUp(ctx, hopeless); err != nil || len(page) < pageSize {
+			return next, left, err
 		}
 		after = page[len(page)-1].Key
 	}
