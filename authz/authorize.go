@@ -191,12 +191,11 @@ func (s *Server) agreedNow(ctx context.Context, a *authorization, f flow, user *
 	if f.Consented != user.ID {
 		return false, nil
 	}
-	key := "consent/" + f.Allowed
-	_, _, err := storage.Marks.Get(ctx, s.store, key)
-	if !errors.Is(err, storage.ErrNotFound) {
+	key := markConsent + f.Allowed
+	if used, err := s.marked(ctx, key); err != nil || used {
 		return false, err
 	}
-	a.writes = append(a.writes, storage.Marks.Put(key, &storage.Mark{}, storage.Absent, f.Started.Add(flowLifetime)))
+	a.writes = append(a.writes, markOnce(key, f.Started.Add(flowLifetime)))
 	return true, nil
 }
 

@@ -23,11 +23,8 @@ const (
 	// maxAssertionAhead is how far ahead of ours a client's clock may be. FAPI 2.0 Security Profile
 	// section 5.3.2.1 wants 10 seconds accepted and 60 refused.
 	maxAssertionAhead = 30 * time.Second
-	// assertionMargin is how much longer than its exp an assertion is remembered: a request takes its
-	// time from the look at the clock to the look for the mark, and the clocks of replicas differ.
-	assertionMargin = 10 * time.Second
-	maxJTI          = 1024 // bytes
-	maxClientID     = 2048 // bytes: it may be a URL
+	maxJTI            = 1024 // bytes
+	maxClientID       = 2048 // bytes: it may be a URL
 )
 
 // assertion is a client_assertion (RFC 7523 section 2.2) as it came, verified by nothing yet.
@@ -99,7 +96,7 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 			return mark, err
 		}
 	}
-	return markOnce(key, a.claims.Expires.Time().Add(assertionMargin)), nil
+	return markOnce(key, a.claims.Expires.Time()), nil
 }
 
 // checkAssertionClaims follows RFC 7523 section 3, point by point.

@@ -71,12 +71,11 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	if err := s.checkGrantClaims(issuer, claims, x.now); err != nil {
 		return err
 	}
-	spent := "assertion/" + hashToken(claims.Issuer+" "+claims.ID)
-	switch _, _, err := storage.Marks.Get(ctx, s.store, spent); {
-	case err == nil:
-		return refuse(errInvalidGrant, "The assertion has been used before.")
-	case !errors.Is(err, storage.ErrNotFound):
+	spent := markGrant + hashToken(claims.Issuer+" "+claims.ID)
+	if used, err := s.marked(ctx, spent); err != nil {
 		return err
+	} else if used {
+		return refuse(errInvalidGrant, "The assertion has been used before.")
 	}
 	asserted, err := s.assertedUser(ctx, issuer, claims.Subject)
 	if err != nil {
@@ -103,7 +102,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	}
 	x.user = user
 	x.writes = append(x.writes,
-		storage.Marks.Put(spent, &storage.Mark{}, storage.Absent, claims.Expires.Time().Add(time.Second)),
+		markOnce(spent, claims.Expires.Time()),
 		storage.Grants.Put(x.grantID, x.grant, storage.Absent, x.grant.ExpiresAt))
 	return nil
 }

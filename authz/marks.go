@@ -11,10 +11,16 @@ import (
 // Purposes of marks: what may happen once, or has ended for good. Each is the beginning of a key.
 const (
 	markAssertion = "client assertion/" // its jti (RFC 7523 section 3)
+	markGrant     = "assertion/"        // the jti of an assertion of a trusted issuer (likewise)
 	markProof     = "dpop/"             // RFC 9449 section 11.1
+	markConsent   = "consent/"          // an Allow that counts for one request has had its code
 	markPushed    = "par/"              // a pushed request that has had its answer (RFC 9126 section 7.3)
 	markLogout    = "logout/"           // a session that its user has ended
 )
+
+// markMargin is how much longer a mark is kept than what it is about passes: a request takes its time from
+// the look at the clock to the look for the mark, and the clocks of replicas differ.
+const markMargin = 10 * time.Second
 
 // marked tells whether that has happened.
 func (s *Server) marked(ctx context.Context, key string) (bool, error) {
@@ -25,8 +31,8 @@ func (s *Server) marked(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// markOnce is the write by which it happens. If somebody else has been faster, raced begins again,
-// and marked tells.
+// markOnce is the write by which it happens; after until nothing would come of it anyhow. If somebody
+// else has been faster, raced begins again, and marked tells.
 func markOnce(key string, until time.Time) storage.Write {
-	return storage.Marks.Put(key, &storage.Mark{}, storage.Absent, until)
+	return storage.Marks.Put(key, &storage.Mark{}, storage.Absent, until.Add(markMargin))
 }

@@ -46,7 +46,7 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, token strin
 	} else if err != nil {
 		return nil, err
 	}
-	alone := storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0))
+	alone := storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(markMargin))
 	if claims.GrantID == "" {
 		return &alone, nil
 	}

@@ -3,9 +3,11 @@ package authz_test
 import (
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/storage"
 )
 
 // RFC 7009: one token revokes the family, and a revocation that could not be stored is no 200.
@@ -38,6 +40,20 @@ func TestRFC7009Section2_1_OneTokenEndsTheGrant(t *testing.T) {
 	post(t, s, "/revoke", authztest.Worker, introspect)
 	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != false || len(got) != 1 {
 		t.Errorf("revoked app token: %v", got)
+	}
+}
+
+// A token that was revoked stays so on a replica whose clock is slow.
+func TestRFC7009Section2_RememberedLongerThanAccepted(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
+	post(t, s, "/revoke", authztest.Worker, url.Values{"token": {app.AccessToken}})
+	revoked, err := s.Store.Scan(t.Context(), storage.RevokedTokens.Table, "", "", 10)
+	if err != nil || len(revoked) != 1 {
+		t.Fatalf("%d revocations, %v", len(revoked), err)
+	}
+	if exp := int64(payload(t, app.AccessToken)["exp"].(float64)); revoked[0].Expires.Unix()-exp < 10 {
+		t.Errorf("revoked until %v, valid until %v", revoked[0].Expires, time.Unix(exp, 0))
 	}
 }
 

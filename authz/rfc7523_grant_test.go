@@ -300,6 +300,10 @@ func TestRFC7523Section3_GrantReplay(t *testing.T) {
 	if grants := dumpTable(t, v.Store, storage.Grants.Table); grants != 1 {
 		t.Errorf("%d grants", grants)
 	}
+	marks, err := v.Store.Scan(t.Context(), storage.Marks.Table, "", "", 10)
+	if err != nil || len(marks) != 1 || time.Until(marks[0].Expires) < 65*time.Second {
+		t.Errorf("marks %+v, %v", marks, err) // longer than the assertion is good: clocks differ
+	}
 	if got := v.Token(t, authztest.Worker, authztest.Secret, v.form(t, map[string]any{"jti": "once", "iat": nil})); got.Error != "invalid_grant" {
 		t.Errorf("the jti in another assertion: %+v", got)
 	}
