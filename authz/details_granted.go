@@ -56,16 +56,37 @@ func (s *Server) narrowDetails(x *exchange, form url.Values) error {
 	if err != nil {
 		return err
 	}
-	left := slices.Clone(kept) // what allows one payment allows no second
-	for _, d := range asked {
-		i := slices.IndexFunc(left, d.within)
-		if i < 0 {
-			return refuseDetails("One of them was not granted.")
-		}
-		left = slices.Delete(left, i, i+1)
+	if !eachWithin(asked, kept) {
+		return refuseDetails("One of them was not granted.")
 	}
 	x.details = asked
 	return nil
+}
+
+// eachWithin tells whether each detail that is asked for is within a granted one of its own: what allows
+// one payment allows no second. It is a bipartite matching, by augmenting paths.
+func eachWithin(asked, granted []detail) bool {
+	taken := make([]int, len(granted)) // by which of asked, from 1
+	var claim func(i int, tried []bool) bool
+	claim = func(i int, tried []bool) bool {
+		for g := range granted {
+			if tried[g] || !asked[i].within(granted[g]) {
+				continue
+			}
+			tried[g] = true
+			if taken[g] == 0 || claim(taken[g]-1, tried) {
+				taken[g] = i + 1
+				return true
+			}
+		}
+		return false
+	}
+	for i := range asked {
+		if !claim(i, make([]bool, len(granted))) {
+			return false
+		}
+	}
+	return true
 }
 
 // within tells whether a detail allows nothing that the granted one does not: it has the same members,

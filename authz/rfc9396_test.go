@@ -260,6 +260,14 @@ func TestRFC9396Section6_TokenRequest(t *testing.T) {
 	all := tokenAnswer(t, s, authztest.SPA, "", authztest.RefreshForm(fmt.Sprint(less["refresh_token"])))
 	sameDetails(t, "everything again", all["authorization_details"], `[`+payment+`,{"type":"payment","amount":1,"identifier":"b"}]`)
 
+	// Of two that overlap, each gets the one that it needs, in whatever order they are asked for.
+	pair := `{"type":"payment","amount":1,"actions":["a","b"]},{"type":"payment","amount":1,"actions":["a"]}`
+	overlap := authztest.RefreshForm(s.SignIn(t, authztest.SPA, "", detailed(pair)).RefreshToken)
+	overlap.Set("authorization_details", `[{"type":"payment","amount":1,"actions":["a"]},{"type":"payment","amount":1,"actions":["b","a"]}]`)
+	if got := tokenAnswer(t, s, authztest.SPA, "", overlap); got["error"] != nil {
+		t.Errorf("two that overlap: %v", got)
+	}
+
 	plain := authztest.RefreshForm(s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}}).RefreshToken)
 	plain.Set("authorization_details", "["+payment+"]")
 	if got := tokenAnswer(t, s, authztest.SPA, "", plain); got["error"] != "invalid_authorization_details" {
