@@ -25,9 +25,9 @@ const (
 
 // census knows about how many places registered clients take.
 type census struct {
-	mu      sync.Mutex
-	places  int       // guarded by mu
-	takenAt time.Time // guarded by mu
+	mu       sync.Mutex
+	places   int       // guarded by mu
+	takenAt  time.Time // guarded by mu
 	outdated bool      // guarded by mu; a client has gone since then
 }
 

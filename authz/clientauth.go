@@ -69,24 +69,28 @@ func (s *Server) refuseUnknown(ctx context.Context, r *http.Request, presented c
 	return refuse(errInvalidClient, unknownClient)
 }
 
-// provenClient is the client behind a request to an endpoint of ours that fosite does not know, with
-// the form that it sent. Its proof is spent, whatever becomes of the request.
-func (s *Server) provenClient(w http.ResponseWriter, r *http.Request) (c fositeClient, form url.Values, err error) {
-	if form, err = s.clientForm(w, r); err != nil {
-		return c, nil, err
-	}
-	err = raced(func() error {
+// asClient answers a form that a client sends to an endpoint of ours which fosite does not know: it finds
+// out who that is, lets decide read and decide, and makes the writes that decide returns, in one Apply.
+// The proof of the client is spent, whatever becomes of the request, and so is what decide adds to the
+// marks of c.
+func (s *Server) asClient(r *http.Request, form url.Values, decide func(c *fositeClient) ([]storage.Write, error)) error {
+	return raced(func() error {
 		authenticated, err := s.authenticateClient(r.Context(), r, form)
 		if err != nil {
 			return err
 		}
-		c = authenticated.(fositeClient)
-		if len(c.marks) == 0 {
-			return nil
+		c := authenticated.(fositeClient)
+		writes, refused := decide(&c)
+		if asksForNonce(refused) {
+			return refused
 		}
-		return s.store.Apply(r.Context(), c.marks...)
+		if writes = append(writes, c.marks...); len(writes) > 0 {
+			if err := s.store.Apply(r.Context(), writes...); err != nil {
+				return err
+			}
+		}
+		return refused
 	})
-	return c, form, err
 }
 
 // authentication is what came with a client's proof of who it is.

@@ -45,44 +45,22 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	var answer *deviceAnswer
-	err = raced(func() (err error) { // a user code that is taken is drawn again
-		answer, err = s.beginDevice(r, form)
-		return err
+	answer := deviceAnswer{
+		VerificationURI: s.url("/device"), ExpiresIn: int(s.config.Lifetimes.DeviceCode.Seconds()), Interval: deviceInterval,
+	}
+	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
+		a, err := s.checkDevice(r, c.Client, form)
+		if err != nil {
+			return nil, err
+		}
+		answer.DeviceCode, answer.UserCode = newToken(prefixDevice), newUserCode() // drawn again if one is taken
+		answer.VerificationURIComplete = answer.VerificationURI + "?user_code=" + answer.UserCode
+		return s.newDevice(a, answer.DeviceCode, answer.UserCode), nil
 	})
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, answer)
-}
-
-// beginDevice is one attempt at it. What came with the client's proof of who it is, is spent in any
-// case.
-func (s *Server) beginDevice(r *http.Request, form url.Values) (*deviceAnswer, error) {
-	authenticated, err := s.authenticateClient(r.Context(), r, form)
-	if err != nil {
-		return nil, err
-	}
-	c := authenticated.(fositeClient)
-	a, err := s.checkDevice(r, c.Client, form)
-	deviceCode, userCode := newToken(prefixDevice), newUserCode()
-	writes := c.marks
-	if err == nil {
-		writes = append(writes, s.newDevice(a, deviceCode, userCode)...)
-	}
-	if len(writes) > 0 {
-		if lost := s.store.Apply(r.Context(), writes...); lost != nil {
-			return nil, lost
-		}
-	}
-	return &deviceAnswer{
-		DeviceCode:              deviceCode,
-		UserCode:                userCode,
-		VerificationURI:         s.url("/device"),
-		VerificationURIComplete: s.url("/device") + "?user_code=" + userCode,
-		ExpiresIn:               int(s.config.Lifetimes.DeviceCode.Seconds()),
-		Interval:                deviceInterval,
-	}, err
 }
 
 // checkDevice holds what can be wrong with a device authorization request.
@@ -122,8 +100,7 @@ func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authori
 // newDevice returns the writes that keep a device until its user has come. They outlive the codes, so
 // that late comers are told what is wrong.
 func (s *Server) newDevice(a *authorization, deviceCode, userCode string) []storage.Write {
-	now := s.now()
-	key, expires := hashToken(deviceCode), now.Add(s.config.Lifetimes.DeviceCode)
+	key, expires := hashToken(deviceCode), a.now.Add(s.config.Lifetimes.DeviceCode)
 	device := &storage.DeviceCode{
 		Authorization: storage.Authorization{ClientID: a.client.ID},
 		Params:        a.params.Encode(),
@@ -131,7 +108,7 @@ func (s *Server) newDevice(a *authorization, deviceCode, userCode string) []stor
 		GrantID:       newID(),
 		Status:        devicePending,
 		Interval:      deviceInterval,
-		CreatedAt:     now,
+		CreatedAt:     a.now,
 		ExpiresAt:     expires,
 	}
 	typed, _ := normalUserCode(userCode)

@@ -94,14 +94,19 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 // clientAndToken is what introspection and revocation have in common: an authenticated client and
 // the parameter token.
 func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
-	c, form, err := s.provenClient(w, r)
+	form, err := s.clientForm(w, r)
 	if err != nil {
 		return nil, "", err
 	}
-	if !form.Has("token") {
-		return nil, "", refuse(errInvalidRequest, "The parameter token is missing.")
+	var proven *client.Client
+	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
+		proven = c.Client
+		return nil, nil
+	})
+	if err == nil && !form.Has("token") {
+		err = refuse(errInvalidRequest, "The parameter token is missing.")
 	}
-	return c.Client, form.Get("token"), nil
+	return proven, form.Get("token"), err
 }
 
 // lookUp finds out about a token of any kind that c asks about.

@@ -31,39 +31,14 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 	} else if err != nil {
 		return err
 	}
-	var answer *pushedAnswer
-	err = raced(func() (err error) {
-		answer, err = s.push(w.Header(), r, form)
-		return err
+	answer := pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
+	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
+		return s.newPushedRequest(w.Header(), r, c, form, answer.RequestURI)
 	})
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusCreated, answer)
-}
-
-// push is one attempt at a push. What came with the client's proof of who it is, is spent in any case.
-func (s *Server) push(header http.Header, r *http.Request, form url.Values) (*pushedAnswer, error) {
-	authenticated, err := s.authenticateClient(r.Context(), r, form)
-	if err != nil {
-		return nil, err
-	}
-	c := authenticated.(fositeClient)
-	answer := &pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
-	made, err := s.newPushedRequest(header, r, &c, form, answer.RequestURI)
-	if asksForNonce(err) {
-		return nil, err
-	}
-	writes := c.marks
-	if err == nil {
-		writes = append(writes, made...)
-	}
-	if len(writes) > 0 {
-		if lost := s.store.Apply(r.Context(), writes...); lost != nil {
-			return nil, lost
-		}
-	}
-	return answer, err
 }
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
