@@ -15,7 +15,7 @@ import (
 func CheckRedirectURI(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }):
+	case err != nil || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }): // RFC 3986 section 2
 		return errors.New("not a URI")
 	case u.Scheme == "":
 		return errors.New("not absolute")
@@ -23,6 +23,8 @@ func CheckRedirectURI(raw string) error {
 		return errors.New("has a fragment")
 	case u.User != nil:
 		return errors.New("has credentials")
+	case strings.Trim(u.Host, hostCharacters) != "":
+		return errors.New("its host has a character that is in no name, or belongs in Punycode")
 	case u.Scheme == "https":
 		if u.Hostname() == "" {
 			return errors.New("has no host")
@@ -38,6 +40,11 @@ func CheckRedirectURI(raw string) error {
 	}
 	return nil
 }
+
+// hostCharacters are those of names (RFC 1123 section 2.1, and the underscore that some have), of
+// addresses, and of a port. People see the host and go by it: no letter may look like another, and none
+// may come from an escape (RFC 3986 section 3.2.2), which a parser decodes.
+const hostCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:[]"
 
 func isLoopback(host string) bool {
 	if host == "localhost" {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,12 +13,13 @@ import (
 //
 //   - if its redirect URIs are on no host that is somebody's: a private-use scheme, a loopback
 //     address, or none at all;
-//   - if it was not configured by the operator and gets tokens that go to no redirect URI: it could
-//     name another's host and learn what that one calls a user.
+//   - if it was not configured by the operator and gets tokens that go to no redirect URI, a device's
+//     or a logout token for another host: it could name another's host as its own and learn what that
+//     one calls a user.
 func (c *Client) Sector() string {
 	own := "client " + c.ID // a space is in no host
 	switch {
-	case c.Source != Configured && c.May(GrantDeviceCode):
+	case c.Source != Configured && (c.May(GrantDeviceCode) || c.hearsElsewhere()):
 		return own
 	case c.SectorURI != "":
 		return hostOf(c.SectorURI)
@@ -31,6 +33,12 @@ func (c *Client) Sector() string {
 		}
 	}
 	return host
+}
+
+// hearsElsewhere tells whether logout tokens, which have a sub, go to a host that no redirect URI is on.
+func (c *Client) hearsElsewhere() bool {
+	u := c.Logout.BackChannelURI
+	return u != "" && !slices.Contains(hostsOf(c.RedirectURIs), hostOf(u))
 }
 
 // hostOf is the host of a URI without its port, "" if it has none.
