@@ -174,7 +174,7 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 		return s.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
 	}
 	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
-	if err != nil || !inForce(consent) {
+	if err != nil || !inForce(consent) || !knowsHost(consent, a) {
 		return false, err
 	}
 	for _, asked := range s.permissions(a) {

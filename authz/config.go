@@ -77,8 +77,8 @@ type Registration struct {
 	Scopes              []string
 	Resources           []string
 	UnusedAfter         time.Duration // a client that got no token for so long is forgotten
-	PerAddressPerHour   int           // registrations
-	MaxClients          int           // stored at a time
+	PerAddressPerHour   int           // registrations, of 2 KiB of metadata
+	MaxClients          int           // stored at a time, likewise
 
 	// SoftwareStatementIssuers has, for each issuer whose software statements count (RFC 7591 section
 	// 2.3), the URL of its keys.

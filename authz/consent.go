@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -103,7 +105,29 @@ func (s *Server) consentWrite(ctx context.Context, userID string, a *authorizati
 			consent.Permissions = append(consent.Permissions, asked)
 		}
 	}
+	if host := shownHost(a); !slices.Contains(consent.Hosts, host) && host != "" {
+		consent.Hosts = append(consent.Hosts, host)
+	}
 	return storage.Consents.Put(consentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}), nil
+}
+
+// shownHost is where the answer goes to a client that chose its redirect URIs itself, "" for one of the
+// operator's. It may have several, and others tomorrow: whoever agrees to one host has not agreed to the
+// next.
+func shownHost(a *authorization) string {
+	if a.client.Source == client.Configured {
+		return ""
+	}
+	u, err := url.Parse(a.redirectURI)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// knowsHost tells whether the page that the user agreed on named the host that the answer goes to.
+func knowsHost(consent *storage.Consent, a *authorization) bool {
+	return a.client.Source == client.Configured || slices.Contains(consent.Hosts, shownHost(a))
 }
 
 // withdraw takes back all that a user has allowed a client: its grants are dead from here on (see
@@ -114,7 +138,7 @@ func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
 		if err != nil || !inForce(consent) {
 			return err
 		}
-		consent.Permissions, consent.WithdrawnAt = nil, s.now()
+		consent.Permissions, consent.Hosts, consent.WithdrawnAt = nil, nil, s.now()
 		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}))
 	})
 }

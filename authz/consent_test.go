@@ -174,3 +174,53 @@ func TestConsentCountsOnce(t *testing.T) {
 		t.Errorf("allowed again: %v", got)
 	}
 }
+
+// Whoever registers itself chooses its redirect URIs, and others later. The page names the host that
+// the answer goes to: one that it has not named gets nothing without a word.
+func TestConsentIsToTheHost(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	b := signedIn(t, s)
+	created := register(t, s, webClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
+	id := created.text("client_id")
+	elsewhere := func() *authztest.Page { return ask(t, b, id, url.Values{"redirect_uri": {"https://evil.example/cb"}}) }
+	if page := ask(t, b, id, nil); ledTo(t, page) != "/consent" {
+		t.Fatalf("%d %v", page.Status, page.Header)
+	}
+	b.Code(t, id, nil)
+	if page := ask(t, b, id, nil); redirect(t, page).Get("code") == "" {
+		t.Error("what was allowed is asked for again")
+	}
+	page := elsewhere()
+	if ledTo(t, page) != "/consent" {
+		t.Fatalf("another host gets an answer: %d %v", page.Status, page.Header)
+	}
+	if page := get(t, b, page.Header.Get("Location")); !strings.Contains(page.Body, "evil.example") {
+		t.Error("the page does not name the host")
+	}
+	if answer := ask(t, b, id, url.Values{"redirect_uri": {"https://evil.example/cb"}, "prompt": {"none"}}).Header.Get("Location"); !strings.Contains(answer, "error=consent_required") {
+		t.Errorf("silently: %s", answer)
+	}
+	// As little if the host comes later.
+	moved := callJSON(t, http.MethodPut, created.text("registration_client_uri"), created.text("registration_access_token"),
+		webClient(map[string]any{"client_id": id, "redirect_uris": []string{"https://evil.example/cb"}}))
+	if moved.status != http.StatusOK {
+		t.Fatalf("%d %s", moved.status, moved.body)
+	}
+	if ledTo(t, elsewhere()) != "/consent" {
+		t.Error("another host gets an answer after an update")
+	}
+}
+
+// Anybody can register a redirect URI at anybody's host: that is no word for the app.
+func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	b := signedIn(t, s)
+	id := register(t, s, webClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).text("client_id")
+	page := get(t, b, ask(t, b, id, nil).Header.Get("Location"))
+	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, "app.example.com") {
+		t.Errorf("%d %s", page.Status, page.Body)
+	}
+	if page := ask(t, b, id, url.Values{"redirect_uri": {"https://other.example/"}}); page.Status != http.StatusBadRequest || strings.Contains(page.Body, "evil.example") {
+		t.Errorf("the error page leads to whom nobody knows: %d %s", page.Status, page.Body)
+	}
+}

@@ -11,8 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
@@ -217,6 +220,62 @@ func TestFlood_Devices(t *testing.T) {
 				t.Errorf("the file grows by %.1f MB", worst/1e6)
 			}
 		})
+	}
+}
+
+// What has to be fetched for strangers is not fetched without end, from wherever they ask; whatever
+// they ask for, the operator's clients have their own.
+func TestFlood_RequestObjects(t *testing.T) {
+	var fetches atomic.Int64
+	base, guard := requestServer(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })
+	c := openRegistration()
+	c.Outbound = guard
+	s, _ := flooded(t, c, time.Minute)
+	id := register(t, s, webClient(map[string]any{"request_uris": []string{base + "/object"}})).text("client_id")
+	statuses := map[int]int{}
+	for i := range 200 {
+		request := httptest.NewRequest(http.MethodGet, "/authorize?"+url.Values{"client_id": {id}, "request_uri": {base + "/object"}}.Encode(), nil)
+		request.Header.Set("X-Forwarded-For", manyAddresses(i))
+		answer := httptest.NewRecorder()
+		s.ServeHTTP(answer, request)
+		statuses[answer.Code]++
+	}
+	if n := fetches.Load(); n < 50 || n > 150 || statuses[http.StatusTooManyRequests] != 200-int(n) {
+		t.Errorf("%d fetches, %v", n, statuses)
+	}
+}
+
+// A client that changes its jwks_uri all the time has as much fetched as one that does not.
+func TestFlood_Keys(t *testing.T) {
+	var fetches atomic.Int64
+	base, guard := requestServer(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })
+	c := openRegistration()
+	c.Outbound = guard
+	s, _ := flooded(t, c, time.Minute)
+	key := authztest.NewKey(t, jose.ES256)
+	statuses := map[int]int{}
+	for i := range 60 {
+		id := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": fmt.Sprintf("%s/%d", base, i)})).text("client_id")
+		got := flood(t, s, 1, "/token", oneAddress, form(withAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL)))
+		for status := range got {
+			statuses[status]++
+		}
+	}
+	if n := fetches.Load(); n > 35 || statuses[http.StatusTooManyRequests] < 20 {
+		t.Errorf("%d fetches, %v", n, statuses)
+	}
+}
+
+// A mark is kept of each assertion for up to an hour.
+func TestFlood_Assertions(t *testing.T) {
+	s, engine := flooded(t, openRegistration(), time.Minute)
+	key := authztest.NewKey(t, jose.ES256)
+	id := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": authztest.JWKS(t, key)})).text("client_id")
+	statuses := flood(t, s, 800, "/token", oneAddress, func(int) (string, string) {
+		return form(withAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL))(0)
+	})
+	if n := count(t, engine, storage.Marks.Table); n < 600 || n > 700 || statuses[http.StatusTooManyRequests] != 800-n {
+		t.Errorf("%d marks, %v", n, statuses)
 	}
 }
 

@@ -130,20 +130,19 @@ func (v *visit) client() *templates.Client {
 		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
 	}
 	if c.Source != client.Configured {
-		shown.Unknown, shown.PublishedBy = true, publisher(c, v.request.redirectURI)
+		shown.Unknown, shown.PublishedBy = true, publisher(c)
 	}
 	return shown
 }
 
 // publisher is the host that vouches for a client which the operator doesn't know: that of its
-// document, or the web site that gets its codes. It is "" if nobody does.
-func publisher(c *client.Client, redirectURI string) string {
-	uri := redirectURI
-	if c.Source == client.Document {
-		uri = c.ID
+// document. It is "" if nobody does: a redirect URI can be registered by people who don't own its host.
+func publisher(c *client.Client) string {
+	if c.Source != client.Document {
+		return ""
 	}
-	u, err := url.Parse(uri)
-	if err != nil || (u.Scheme != "https" && c.Source != client.Document) {
+	u, err := url.Parse(c.ID)
+	if err != nil {
 		return ""
 	}
 	return u.Host

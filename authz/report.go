@@ -81,7 +81,9 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *
 	}
 	if a != nil && a.client != nil {
 		p.Client = &templates.Client{Name: a.client.Name}
-		p.BackURL = a.client.ClientURI
+		if a.client.Source == client.Configured { // anybody can have this page shown for a client of their own
+			p.BackURL = a.client.ClientURI
+		}
 	}
 	if s.config.Dev {
 		p.Detail = s.explain(e, a)

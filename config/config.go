@@ -242,14 +242,17 @@ type Registration struct {
 	// Resources are the APIs that such clients may call. Default: none.
 	Resources []string `yaml:"resources"`
 
-	// UnusedAfter is how long a client is remembered that gets no tokens.
+	// UnusedAfter is how long a client is remembered that gets no tokens. When there is no room left,
+	// one that never got any is forgotten after an hour.
 	UnusedAfter time.Duration `yaml:"unused_after"`
 
 	// PerAddressPerHour is how many clients may be registered in an hour from one IPv4 address, or one
-	// IPv6 network of 64 bits.
+	// IPv6 network of 64 bits; four times as many from one of 48. One with more than 2 KiB of metadata
+	// counts for several.
 	PerAddressPerHour *int `yaml:"per_address_per_hour"`
 
-	// MaxClients is how many registered clients are remembered at a time.
+	// MaxClients is how many registered clients are remembered at a time, of 2 KiB of metadata each. One
+	// that has more counts for several.
 	MaxClients *int `yaml:"max_clients"`
 
 	// SoftwareStatementIssuers are those whose software statements are believed (RFC 7591 section

@@ -135,6 +135,7 @@ type SessionEnd struct{}
 // Consent is what a user has allowed a client, remembered.
 type Consent struct {
 	Permissions []Permission `json:"permissions"`
+	Hosts       []string     `json:"hosts,omitempty"`       // that the page named as where the answer goes, for clients that the operator has not named
 	GrantedAt   time.Time    `json:"granted_at"`            // of the first consent since the withdrawal
 	WithdrawnAt time.Time    `json:"withdrawn_at,omitzero"` // grants from before it are void; if later than GrantedAt, nothing is allowed
 }

@@ -23,7 +23,7 @@ type Client struct {
 
 	// Unknown tells that the operator has not named the app: it registered itself, and its name and
 	// logo could be anybody's. PublishedBy is then the host that vouches for it: that of its client ID
-	// metadata document, or of its redirect URI; empty if there is none.
+	// metadata document; empty if there is none.
 	Unknown     bool
 	PublishedBy string
 }

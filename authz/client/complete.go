@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Application types (OpenID Connect Registration section 2).
@@ -150,11 +151,33 @@ func isNative(uri string) bool {
 // maxName is how long a name may be that people read on a page.
 const maxName = 200 // bytes
 
+// maxMarks is how many characters may be piled upon another. No language needs more.
+const maxMarks = 4
+
+// plainName tells whether a name that people read on a page stays in its place there and can be seen.
+func plainName(name string) bool {
+	marks, seen := 0, name == ""
+	for _, c := range name {
+		switch {
+		case '\u202a' <= c && c <= '\u202e', '\u2066' <= c && c <= '\u2069', c == '\u2028', c == '\u2029':
+			return false
+		case unicode.Is(unicode.M, c):
+			marks++
+		default:
+			marks = 0
+			seen = seen || unicode.In(c, unicode.L, unicode.N, unicode.S)
+		}
+		if marks > maxMarks {
+			return false
+		}
+	}
+	return seen && len(name) <= maxName
+}
+
 // checkShown is for what people read on our pages, and may follow from there.
 func (r *Registration) checkShown(o *Offer) error {
-	reorders := func(c rune) bool { return '\u202a' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069' }
-	if len(r.ClientName) > maxName || strings.ContainsFunc(r.ClientName, reorders) {
-		return invalidMetadata("The client_name is too long, or has characters that turn the direction of the text.")
+	if !plainName(r.ClientName) {
+		return invalidMetadata("The client_name is too long, says nothing, or has characters that turn the direction of the text, break its line or cover what is around it.")
 	}
 	for _, shown := range []struct{ name, uri string }{
 		{"client_uri", r.ClientURI}, {"logo_uri", r.LogoURI}, {"policy_uri", r.PolicyURI}, {"tos_uri", r.TOSURI},

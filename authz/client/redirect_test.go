@@ -124,6 +124,8 @@ func TestCheckRedirectURI(t *testing.T) {
 		"https://user:x@app.example.com/", "https://@app.example.com/", `https://app.example.com\@evil.example/`, "https://app.example.com/ x", "https://app.example.com/\nx",
 		"https://app.example.com/\x00", "javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "about:blank", "blob:x",
 		"myapp:/cb", "urn:ietf:wg:oauth:2.0:oob", "https://[::1", "https://app.example.com:port/", "%68ttps://app.example.com/", "ws://127.0.0.1/", "ftp://127.0.0.1/",
+		"https://\u0430pp.example.com/", "https://app.example.com/\u202e", "https://%d0%b0pp.example.com/", "https://app%2eexample.com/", "https://app.example.com;evil.example/", `https://app.example.com"/`,
+		"https://app.example.com,evil.example/", "https://a!b/", "com.example.app://\u0430/cb", "com.example.app://%d0%b0/cb", "https://app.example.com\u2044.evil.example/", "https://app.example.com\uff0fevil.example/",
 	} {
 		if err := CheckRedirectURI(uri); err == nil {
 			t.Errorf("%q may be registered", uri)
@@ -148,6 +150,8 @@ func FuzzCheckRedirectURI(f *testing.F) {
 		switch {
 		case err != nil || !u.IsAbs() || u.User != nil || strings.ContainsAny(raw, "#\\ \r\n\t\x00"):
 			t.Errorf("%q may be registered", raw)
+		case strings.ContainsFunc(raw+u.Host, func(r rune) bool { return r > 0x7f }):
+			t.Errorf("%q looks like another", raw)
 		case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() == "":
 			t.Errorf("%q has no host", raw)
 		case u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "::1" && !strings.HasPrefix(u.Hostname(), "127.") && !isLoopback(u.Hostname()):
