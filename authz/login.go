@@ -91,12 +91,15 @@ func (s *Server) otherAccountURL(sealed string) string {
 	return s.pageURL("/login", sealed) + "&other=1"
 }
 
-// login checks a password. Whatever is wrong with it, the answer is the same: back to the page, by a
+// login checks a password, or takes a user who turns back to the client. Whatever is wrong with it, the answer is the same: back to the page, by a
 // redirect, so that the browser's history has no form in it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := s.visitForm(w, r)
 	if err != nil {
 		return err
+	}
+	if form.Get("decision") == "cancel" && v.request != nil && v.request.redirectURI != "" {
+		return s.refuseAuthorization(w, r, v.request, refuse(errAccessDenied, "The user did not sign in."))
 	}
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")

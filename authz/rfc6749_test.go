@@ -208,3 +208,32 @@ func TestRFC6749Section5_2_Statuses(t *testing.T) {
 		}
 	}
 }
+
+// Who does not want to sign in turns back, and the app is told: plainly, or by a signed response to the
+// request that it had pushed, and only once.
+func TestRFC6749Section4_1_2_1_TheUserTurnsBack(t *testing.T) {
+	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
+	turnBack := func(b *authztest.Browser, login string) url.Values {
+		return redirect(t, b.Do(t, get(t, b, login).Submit(t, "login-cancel", nil)))
+	}
+	b, state := app.Server.NewBrowser(t), strings.Repeat("s", 128)
+	login := ask(t, b, authztest.SPA, url.Values{"state": {state}}).Header.Get("Location")
+	if got := turnBack(b, login); got.Get("error") != "access_denied" || got.Get("state") != state || got.Get("iss") != app.Server.URL || len(got) != 4 {
+		t.Errorf("%v", got)
+	}
+	object := app.Key.Sign(t, requestType, signedRequest(app, map[string]any{"state": state}))
+	brought := url.Values{"client_id": {app.ClientID}, "request_uri": {requestURIOf(t, pushSigned(t, app, object))}}
+	login = bring(t, b, brought).Header.Get("Location")
+	if got, _ := opened(t, app.Server, signedResponse(t, turnBack(b, login))); got["error"] != "access_denied" || got["state"] != state || got["code"] != nil {
+		t.Errorf("signed: %v", got)
+	}
+	refusedPage(t, "again", bring(t, b, brought), "invalid_request_uri")
+	if page := get(t, b, app.Server.URL+"/login"); page.Has("login-cancel") || !page.Has("login-submit") {
+		t.Errorf("a sign-in for no app: %.500s", page.Body)
+	}
+	forged := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location")).Submit(t, "login-cancel", nil)
+	forged.Header.Set("Origin", "https://evil.example")
+	if page := b.Do(t, forged); page.Status != http.StatusForbidden || page.Header.Get("Location") != "" {
+		t.Errorf("from another site: %d %s", page.Status, page.Header.Get("Location"))
+	}
+}

@@ -47,9 +47,10 @@ type User struct {
 	Username string
 }
 
-// SignIn asks for a password, or leads to a connector.
+// SignIn asks for a password, or leads to a connector, or back to the client.
 //
-// Inputs username, password, remember-me; button login-submit; links connector-{id}.
+// Inputs username, password, remember-me; buttons login-submit, login-cancel (its form says decision,
+// cancel); links connector-{id}.
 type SignIn struct {
 	UILocales  string
 	Client     *Client // nil: signing in to this server's own pages

@@ -21,6 +21,7 @@ func TestSignIn(t *testing.T) {
 	element(t, d.id("password"), "", "name", "password", "autocomplete", "current-password", "type", "password")
 	element(t, d.id("remember-me"), "", "name", "remember-me", "type", "checkbox")
 	element(t, d.id("login-submit"), "Sign in", "type", "submit")
+	element(t, d.id("login-cancel"), "Back to Orders", "type", "submit", "name", "decision", "value", "cancel")
 	element(t, d.id("connector-google"), "Continue with Google", "href", "/login/google")
 	element(t, d.id("connector-corp"), "Continue with Corp", "href", "/login/corp")
 	if has(d.id("remember-me"), "checked") || !has(d.id("username"), "autofocus") || d.has("problem") {
