@@ -37,9 +37,10 @@ type authorization struct {
 	details   []detail
 	claims    requestedClaims
 
-	now     time.Time
-	granted storage.Authorization // once everything is settled
-	writes  []storage.Write
+	now         time.Time
+	withdrawals int                   // of the user's consent, by now
+	granted     storage.Authorization // once everything is settled
+	writes      []storage.Write
 }
 
 var (

@@ -104,7 +104,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 // grantedBy is what the user grants by going on.
 func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
 	return storage.Authorization{
-		ClientID: a.client.ID, UserID: user.ID, UserEpoch: user.Epoch, SessionID: signedIn.ID,
+		ClientID: a.client.ID, UserID: user.ID, UserEpoch: user.Epoch, Withdrawals: a.withdrawals, SessionID: signedIn.ID,
 		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: encodeDetails(a.details),
 		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
@@ -163,6 +163,11 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 
 // agreed tells whether the consent page can be left out.
 func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
+	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
+	if err != nil {
+		return false, err
+	}
+	a.withdrawals = consent.Withdrawals
 	switch {
 	case a.prompts("consent"):
 		return s.agreedNow(ctx, a, f, user)
@@ -172,10 +177,8 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 		return s.agreedNow(ctx, a, f, user)
 	case a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:"):
 		return s.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
-	}
-	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
-	if err != nil || !inForce(consent) || !knowsHost(consent, a) {
-		return false, err
+	case !inForce(consent), !knowsHost(consent, a):
+		return false, nil
 	}
 	for _, asked := range s.permissions(a) {
 		if !slices.Contains(consent.Permissions, asked) {

@@ -138,7 +138,8 @@ func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
 		if err != nil || !inForce(consent) {
 			return err
 		}
-		consent.Permissions, consent.Hosts, consent.WithdrawnAt = nil, nil, s.now()
+		consent.Permissions, consent.Hosts, consent.GrantedAt = nil, nil, time.Time{}
+		consent.Withdrawals++
 		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}))
 	})
 }
@@ -155,4 +156,4 @@ func (s *Server) consentOf(ctx context.Context, userID, clientID string) (*stora
 func consentKey(userID, clientID string) string { return userID + "/" + clientID }
 
 // inForce tells whether a consent was given and not withdrawn since.
-func inForce(c *storage.Consent) bool { return c.GrantedAt.After(c.WithdrawnAt) }
+func inForce(c *storage.Consent) bool { return !c.GrantedAt.IsZero() }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/account"
@@ -52,6 +53,43 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 		if got := s.Token(t, id, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != http.StatusOK {
 			t.Errorf("a new sign-in to %s: %+v", id, got)
 		}
+	}
+}
+
+// A replica whose clock is ahead has kept a consent and made a grant of the future: both end when the
+// user withdraws, and the next consent counts at once.
+func TestWithdrawalTrustsNoClock(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	tokens := signInTo(t, b, authztest.ThirdParty, nil)
+	ahead := time.Now().Add(time.Minute)
+	grants, err := storage.Grants.Scan(t.Context(), s.Store, "", "", 10)
+	if err != nil || len(grants) != 1 {
+		t.Fatal(len(grants), err)
+	}
+	consents, err := storage.Consents.Scan(t.Context(), s.Store, "", "", 10)
+	if err != nil || len(consents) != 1 {
+		t.Fatal(len(consents), err)
+	}
+	grant, consent := grants[0].Value, consents[0].Value
+	grant.CreatedAt, consent.GrantedAt = ahead, ahead
+	if err := s.Store.Apply(t.Context(), storage.Grants.Put(grants[0].Key, grant, storage.Any, grant.ExpiresAt),
+		storage.Consents.Put(consents[0].Key, consent, storage.Any, time.Time{})); err != nil {
+		t.Fatal(err)
+	}
+	b.Do(t, get(t, b, s.URL+"/account").Submit(t, "revoke-"+authztest.ThirdParty, nil))
+	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("refresh: %+v", got)
+	}
+	if page := get(t, b, s.URL+"/account"); page.Has("revoke-" + authztest.ThirdParty) {
+		t.Error("the app still has access")
+	}
+	again := signInTo(t, b, authztest.ThirdParty, nil)
+	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(again.RefreshToken)); got.Status != http.StatusOK {
+		t.Errorf("refresh after the next consent: %+v", got)
+	}
+	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+		t.Errorf("the old grant came back: %+v", got)
 	}
 }
 

@@ -84,10 +84,15 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	if err := s.assertedScopes(x, issuer, form); err != nil {
 		return err
 	}
+	consent, _, err := s.consentOf(ctx, asserted.ID, x.client.ID)
+	if err != nil {
+		return err
+	}
 	x.grantID = newID()
 	x.grant = &storage.Grant{
 		Authorization: storage.Authorization{
-			ClientID: x.client.ID, UserID: asserted.ID, UserEpoch: asserted.Epoch, Scopes: x.scopes, Resources: x.resources,
+			ClientID: x.client.ID, UserID: asserted.ID, UserEpoch: asserted.Epoch, Withdrawals: consent.Withdrawals,
+			Scopes: x.scopes, Resources: x.resources,
 		},
 		Issuer:    claims.Issuer,
 		Offline:   true,

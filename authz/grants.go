@@ -13,7 +13,7 @@ import (
 )
 
 // openGrant makes the grant that a code becomes, and its first refresh token. grantedAt is when the
-// user granted it: a withdrawal since then counts.
+// user granted it.
 func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted storage.Authorization, grantedAt time.Time) error {
 	grant := &storage.Grant{
 		Authorization: granted,
@@ -94,7 +94,7 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 		return nil, nil, err
 	}
 	needed := (c == nil || !c.FirstParty) && grant.Issuer == ""
-	if (needed && !inForce(consent)) || !grant.CreatedAt.After(consent.WithdrawnAt) {
+	if (needed && !inForce(consent)) || grant.Withdrawals != consent.Withdrawals {
 		return nil, nil, &ownerGone{"the consent was withdrawn"}
 	}
 	if grant.Offline {

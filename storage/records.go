@@ -136,8 +136,8 @@ type SessionEnd struct{}
 type Consent struct {
 	Permissions []Permission `json:"permissions"`
 	Hosts       []string     `json:"hosts,omitempty"`       // that the page named as where the answer goes, for clients that the operator has not named
-	GrantedAt   time.Time    `json:"granted_at"`            // of the first consent since the withdrawal
-	WithdrawnAt time.Time    `json:"withdrawn_at,omitzero"` // grants from before it are void; if later than GrantedAt, nothing is allowed
+	GrantedAt   time.Time    `json:"granted_at,omitzero"`   // of the first consent since the withdrawal; zero: nothing is allowed
+	Withdrawals int          `json:"withdrawals,omitempty"` // so many: grants from before the last are void
 }
 
 // Permission is what a consent page shows on one line: the same scope at another resource is another.
@@ -150,7 +150,8 @@ type Permission struct {
 type Authorization struct {
 	ClientID      string    `json:"client_id"`
 	UserID        string    `json:"user_id"`
-	UserEpoch     int       `json:"user_epoch,omitempty"` // of the user at that time: void in a later one
+	UserEpoch     int       `json:"user_epoch,omitempty"`  // of the user at that time: void in a later one
+	Withdrawals   int       `json:"withdrawals,omitempty"` // of the consent by that time: void after one more
 	SessionID     string    `json:"sid,omitempty"`
 	Scopes        []string  `json:"scopes"`
 	Resources     []string  `json:"resources,omitempty"` // RFC 8707: what may be asked for
