@@ -1,7 +1,10 @@
 package acceptance
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,4 +60,81 @@ func TestCrashWithLogoutsToDeliver(t *testing.T) {
 			t.Errorf("%s was told of with the jtis %v", sid, jtis)
 		}
 	}
+}
+
+// Users log out all at once, and the server is killed in the middle of it: a session has ended and its
+// app hears of that, or it lives and the app does not.
+func TestCrashUnderLogouts(t *testing.T) {
+	app := newWebApp(t, "app")
+	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")
+	app.use(s)
+	const crashes, each = 5, 8
+	browsers, lives := map[string]*browser{}, map[string]bool{}
+	for range crashes * each {
+		b := newBrowser(t, s)
+		app.visit(b, "/login")
+		sid := liveSession(t, b)
+		browsers[sid], lives[sid] = b, true
+	}
+	batches := slices.Collect(slices.Chunk(slices.Collect(maps.Keys(browsers)), each))
+	for i, batch := range batches {
+		var leaving sync.WaitGroup
+		answered := make(chan struct{}, each)
+		for _, sid := range batch {
+			leaving.Go(func() {
+				target := app.URL + "/logout"
+				for range 3 { // through the server, and back to the app
+					last, err := browsers[sid].follow(target)
+					if err != nil || last.location == nil {
+						break // the server was killed
+					}
+					target = last.location.String()
+				}
+				answered <- struct{}{}
+			})
+		}
+		for range i { // not always the same moment
+			<-answered
+		}
+		if err := s.kill(); err != nil {
+			t.Fatal(err)
+		}
+		leaving.Wait()
+		if err := s.start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := 0
+	for sid, b := range browsers {
+		if lives[sid] = liveSession(t, b) != ""; !lives[sid] {
+			ended++
+		}
+	}
+	var sids []string
+	for deadline := time.Now().Add(2 * time.Minute); len(sids) < ended && time.Now().Before(deadline); sids, _ = app.heard() {
+		<-time.After(50 * time.Millisecond)
+	}
+	for sid, alive := range lives {
+		if slices.Contains(sids, sid) == alive {
+			t.Errorf("session %s lives: %v, and the app heard the contrary", sid, alive)
+		}
+	}
+	t.Logf("%d of %d sessions ended", ended, len(browsers))
+}
+
+// liveSession is the sid of a browser's session, "" if it has none.
+func liveSession(t *testing.T, b *browser) string {
+	t.Helper()
+	response, err := b.client.Get(b.issuer + "/session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var state struct {
+		Session string `json:"sid"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
+		t.Fatal(err)
+	}
+	return state.Session
 }
