@@ -140,8 +140,8 @@ func (s *Server) shownDetails(details []detail, resources []string) []templates.
 	return shown
 }
 
-// shownValue writes a value for people: text as it is, lists of texts with commas, and all else as
-// JSON.
+// shownValue writes a value for people: text as it is, lists of texts with commas, an object as a
+// line for each member, and all else as JSON. No text has a line break of its own.
 func shownValue(value any) string {
 	if text, ok := value.(string); ok {
 		return text
@@ -149,11 +149,26 @@ func shownValue(value any) string {
 	if texts := textsOf(value); texts != nil {
 		return strings.Join(texts, ", ")
 	}
+	if object, ok := value.(map[string]any); ok && len(object) > 0 {
+		return strings.Join(shownMembers("", object), "\n")
+	}
 	raw, err := json.Marshal(value)
 	if err != nil {
 		return ""
 	}
 	return string(raw)
+}
+
+// shownMembers are the members of an object, those of its objects by a path: "amount.currency: EUR".
+func shownMembers(path string, object map[string]any) (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if inner, ok := object[name].(map[string]any); ok && len(inner) > 0 {
+			lines = append(lines, shownMembers(path+name+".", inner)...)
+		} else {
+			lines = append(lines, path+name+": "+shownValue(object[name]))
+		}
+	}
+	return lines
 }
 
 // detailTypes are the types that some resources understand.

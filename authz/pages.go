@@ -130,7 +130,7 @@ func (v *visit) client() *templates.Client {
 		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
 	}
 	if c.Source != client.Configured {
-		shown.Unknown, shown.PublishedBy = true, publisher(c)
+		shown.Unknown, shown.PublishedBy, shown.Nameless = true, publisher(c), c.Name == c.ID
 	}
 	return shown
 }

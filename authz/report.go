@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,7 +104,11 @@ func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {
 	case a.client == nil:
 		detail.Parameter, detail.Received = "client_id", a.params.Get("client_id")
 		detail.Registered = s.config.Clients.IDs()
-		detail.Fix = "clients:\n  - client_id: " + yamlString(detail.Received) + "\n    preset: spa\n    redirect_uris: [" + yamlString(a.params.Get("redirect_uri")) + "]"
+		if detail.Received != "" {
+			uri := cmp.Or(a.params.Get("redirect_uri"), "http://localhost:4200/callback")
+			detail.Nearest = client.Nearest(detail.Registered, detail.Received)
+			detail.Fix = "clients:\n  - client_id: " + yamlString(detail.Received) + "\n    preset: spa\n    redirect_uris: [" + yamlString(uri) + "]"
+		}
 	case a.redirectURI == "" && !a.params.Has("request") && !a.params.Has("request_uri"):
 		detail.Parameter, detail.Received = "redirect_uri", a.params.Get("redirect_uri")
 		detail.Registered = a.client.RedirectURIs

@@ -297,7 +297,7 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 		if !page.Has("consent-allow") {
 			t.Fatalf("no question: %d %.300s", page.Status, page.Body)
 		}
-		for _, shown := range []string{"A payment", "Orders API", "123.50", "EUR", "Merchant A", "initiate, status", "A file", "Archive", "&lt;b&gt;/etc", "admin"} {
+		for _, shown := range []string{"A payment", "Orders API", "currency: EUR\nvalue: 123.50", "Merchant A", "initiate, status", "A file", "Archive", "&lt;b&gt;/etc", "admin"} {
 			if !strings.Contains(page.Body, shown) {
 				t.Errorf("the page doesn't show %q", shown)
 			}

@@ -26,6 +26,7 @@ type Client struct {
 	// metadata document; empty if there is none.
 	Unknown     bool
 	PublishedBy string
+	Nameless    bool // it has not said what it is called: Name is its client_id
 }
 
 // OnDevice tells whether the user is sent back to an app on this device, and not to the web: any of

@@ -122,6 +122,21 @@ func TestConsentDetails(t *testing.T) {
 	}
 }
 
+// TestConsentDestination: 127.0.0.1 and a scheme mean nothing to most people.
+func TestConsentDestination(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	for redirectURI, want := range map[string]string{
+		"https://app.example.com/cb":  "You will be sent back to app.example.com.",
+		"http://127.0.0.1:4711/cb":    "You will be sent back to an app on this device: 127.0.0.1:4711.",
+		"com.example.phone:/callback": "You will be sent back to an app on this device: com.example.phone.",
+	} {
+		page := text(draw(t, r, "en", Consent{Client: Client{Name: "Orders", RedirectURI: redirectURI}}).root)
+		if !strings.Contains(page, want) {
+			t.Errorf("%s: %q does not say %q", redirectURI, page, want)
+		}
+	}
+}
+
 // TestUnknownClient: who registered themselves are told apart from the apps that the operator knows,
 // whatever name and logo they bring.
 func TestUnknownClient(t *testing.T) {
@@ -135,6 +150,8 @@ func TestUnknownClient(t *testing.T) {
 	}
 	d := draw(t, r, "en", DeviceConfirm{Client: Client{Name: "Orders", Unknown: true}})
 	element(t, d.id("unknown-client"), "Acme doesn’t know this app, and nobody vouches for it. It says that its name is Orders.")
+	d = draw(t, r, "en", DeviceConfirm{Client: Client{Name: "8sXk2", Nameless: true, Unknown: true}})
+	element(t, d.id("unknown-client"), "Acme doesn’t know this app, and nobody vouches for it. It doesn’t say what it’s called.")
 	for _, name := range []string{"consent", "device"} {
 		if d := draw(t, r, "en", pages[name]); d.has("unknown-client") || !strings.Contains(d.source, someClient.LogoURI) {
 			t.Errorf("%s: a known app is called unknown, or its logo is missing", name)

@@ -33,13 +33,17 @@ async function main() {
 async function draw() {
   const user = await json((await server()).userinfo_endpoint);
   const visible = routes.filter(({ role }) => !role || user.roles?.includes(role));
-  $("nav").replaceChildren(...[{ path: "/", name: "Home" }, ...visible].map(({ path, name }) =>
-    Object.assign(document.createElement("a"), { href: path, textContent: name })));
+  menu(visible);
   $("user").textContent = user.name ?? user.preferred_username ?? user.sub;
   $("sign-in").hidden = true;
   $("sign-out").hidden = false;
   const route = visible.find(({ path }) => path === location.pathname);
   show(route ? JSON.stringify(await route.load(), null, 2) : "Choose from the menu.");
+}
+
+function menu(visible) {
+  $("nav").replaceChildren(...[{ path: "/", name: "Home" }, ...visible].map(({ path, name }) =>
+    Object.assign(document.createElement("a"), { href: path, textContent: name })));
 }
 
 async function json(url) {
@@ -54,8 +58,9 @@ function explain(error) {
     $("sign-in").hidden = false;
     $("sign-out").hidden = true;
     $("user").textContent = "";
+    menu([]);
     warn(null);
-  show("You are signed out.");
+    show("You are signed out.");
   } else if (error.error === "access_denied") {
     $("sign-in").hidden = false;
     show("The sign-in was refused or cancelled.");
