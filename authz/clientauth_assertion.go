@@ -99,27 +99,38 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 	return markOnce(key, a.claims.Expires.Time()), nil
 }
 
-// checkAssertionClaims follows RFC 7523 section 3, point by point.
+// checkAssertionClaims follows RFC 7523 section 3.
 func (s *Server) checkAssertionClaims(r *http.Request, c *client.Client, claims *assertionClaims, now time.Time) error {
 	switch {
 	case claims.Issuer != c.ID, claims.Subject != c.ID:
 		return refuse(errInvalidClient, "The iss and sub of the client_assertion must be the client_id.")
 	case !s.isAudience(r, c, claims.Audience):
 		return refuse(errInvalidClient, "The aud of the client_assertion must be the issuer, "+s.config.Issuer+".")
-	case claims.Expires == nil:
-		return refuse(errInvalidClient, "The client_assertion has no exp.")
-	case !now.Before(claims.Expires.Time()):
-		return refuse(errInvalidClient, "The client_assertion has expired.")
-	case claims.Expires.Time().After(now.Add(maxAssertionLife + maxAssertionAhead)):
-		return refuse(errInvalidClient, "The client_assertion is valid for too long: make one for each request.")
-	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(maxAssertionAhead)):
-		return refuse(errInvalidClient, "The client_assertion is not valid yet.")
-	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(maxAssertionAhead)):
-		return refuse(errInvalidClient, "The client_assertion is from the future.")
-	case claims.ID == "" || len(claims.ID) > maxJTI:
-		return refuse(errInvalidClient, "The client_assertion has no jti, or too long a one.")
+	}
+	if why := claims.problem(now, maxAssertionLife); why != "" {
+		return refuse(errInvalidClient, "The client_assertion "+why)
 	}
 	return nil
+}
+
+// problem is what an assertion lacks to count now, and once (RFC 7523 section 3, points 4 to 7); "" for
+// nothing.
+func (claims *assertionClaims) problem(now time.Time, longest time.Duration) string {
+	switch {
+	case claims.Expires == nil:
+		return "has no exp."
+	case !now.Before(claims.Expires.Time()):
+		return "has expired."
+	case claims.Expires.Time().After(now.Add(longest + maxAssertionAhead)):
+		return "is valid for too long: " + longest.String() + " at most."
+	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(maxAssertionAhead)):
+		return "is not valid yet."
+	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(maxAssertionAhead)):
+		return "is from the future."
+	case claims.ID == "" || len(claims.ID) > maxJTI:
+		return "has no jti, or too long a one."
+	}
+	return ""
 }
 
 // isAudience accepts the issuer, the token endpoint and the endpoint that is called; of clients with

@@ -143,7 +143,7 @@ func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (
 	return &issuer, claims, nil
 }
 
-// checkGrantClaims follows RFC 7523 section 3, point by point.
+// checkGrantClaims follows RFC 7523 section 3.
 func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClaims, now time.Time) error {
 	refused := func(why string) error { return refuse(errInvalidGrant, why) }
 	switch {
@@ -151,18 +151,9 @@ func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClai
 		return refused("The assertion has no sub, or a malformed one.")
 	case len(both(claims.Audience.values, []string{s.config.Issuer, s.url("/token")})) == 0:
 		return refused("The aud of the assertion must be the issuer, " + s.config.Issuer + ".")
-	case claims.Expires == nil:
-		return refused("The assertion has no exp.")
-	case !now.Before(claims.Expires.Time()):
-		return refused("The assertion has expired.")
-	case claims.Expires.Time().After(now.Add(issuer.MaxLifetime + maxAssertionAhead)):
-		return refused("The assertion is valid for too long: " + issuer.MaxLifetime.String() + " at most.")
-	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(maxAssertionAhead)):
-		return refused("The assertion is not valid yet.")
-	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(maxAssertionAhead)):
-		return refused("The assertion is from the future.")
-	case claims.ID == "" || len(claims.ID) > maxJTI:
-		return refused("The assertion has no jti, or too long a one.")
+	}
+	if why := claims.problem(now, issuer.MaxLifetime); why != "" {
+		return refused("The assertion " + why)
 	}
 	return nil
 }
