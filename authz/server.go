@@ -10,6 +10,8 @@
 //	/device_authorization -> authenticateClient -> codes; their user: /device -> missing? -> allow
 //	/token -------------> authenticateClient -> redeem… -> issue -> one Apply -> JSON        client, keys
 //	/userinfo /introspect /revoke -> activeToken -> grant, user, session still alive?        storage
+//	/register -> metadata -> checked, completed -> one Apply -> JSON                         client, throttle
+//	/logout /account -> session ends, its clients' logout tokens due: one Apply -> Run       backchannel
 //
 // routes.go lists every endpoint. fosite parses, checks and dispatches OAuth requests; it is wired
 // in provider.go and known nowhere else. Records are read first, decided upon and signed, and
