@@ -223,7 +223,7 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 		return nil, errInactive
 	}
 	c, err := s.client(ctx, claims.ClientID)
-	if gone := new(Error); (err == nil && c == nil) || (errors.As(err, &gone) && gone.Code == errInvalidClient) {
+	if clientGone(c, err) {
 		return nil, errInactive
 	}
 	return claims, err

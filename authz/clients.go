@@ -25,6 +25,12 @@ func (s *Server) client(ctx context.Context, id string) (*client.Client, error) 
 	return nil, nil
 }
 
+// clientGone tells whether the search for a client ended with there being none that is usable.
+func clientGone(c *client.Client, err error) bool {
+	refused := new(Error)
+	return err == nil && c == nil || errors.As(err, &refused) && refused.Code == errInvalidClient
+}
+
 // clientAtHand finds a client for a page that waits for nobody's document, nil if that is not possible.
 func (s *Server) clientAtHand(ctx context.Context, id string) (*client.Client, error) {
 	if s.config.Clients.Get(id) == nil && client.IsDocumentURL(id) && !s.documents.Ready(id) {

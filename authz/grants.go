@@ -90,10 +90,12 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 		return nil, nil, err
 	}
 	c, err := s.client(ctx, grant.ClientID)
-	if err != nil {
+	if clientGone(c, err) { // a token that was exchanged for another client goes with it
+		return nil, nil, &ownerGone{"the client is gone"}
+	} else if err != nil {
 		return nil, nil, err
 	}
-	needed := (c == nil || !c.FirstParty) && grant.Issuer == ""
+	needed := !c.FirstParty && grant.Issuer == ""
 	if (needed && !inForce(consent)) || grant.Withdrawals != consent.Withdrawals {
 		return nil, nil, &ownerGone{"the consent was withdrawn"}
 	}

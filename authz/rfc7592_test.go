@@ -172,6 +172,26 @@ func TestRFC7592Section2_3_Delete(t *testing.T) {
 	}
 }
 
+// What another client got in exchange for a token of the deleted one goes too.
+func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
+	s := startExchange(t, openRegistration(), nil)
+	created := register(t, s, webClient(nil))
+	tokens := s.SignIn(t, created.text("client_id"), "", url.Values{"scope": {"openid orders.read"}, "resource": {authztest.API}})
+	exchanged := exchangeToken(t, s, authztest.API, tokens.AccessToken, nil)
+	active := func() string {
+		return sendTo(s, "/introspect", archiveAPI, authztest.Secret, url.Values{"token": {exchanged.AccessToken}}).Body.String()
+	}
+	if !strings.Contains(active(), `"active":true`) {
+		t.Fatalf("%+v: %s", exchanged, active())
+	}
+	if got := callJSON(t, http.MethodDelete, created.text("registration_client_uri"), created.text("registration_access_token"), nil); got.status != http.StatusNoContent {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if got := active(); got != `{"active":false}` {
+		t.Error(got)
+	}
+}
+
 // Updates that race leave one of them, whole, and a deletion is never undone.
 func TestRFC7592Section2_Races(t *testing.T) {
 	s := authztest.Start(t, openRegistration(), nil)
