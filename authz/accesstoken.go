@@ -90,7 +90,9 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 			claims.AuthTime = x.grant.AuthTime.Unix()
 		}
 		claims.ACR, claims.AMR = x.grant.ACR, x.grant.AMR
-		claims.Roles = x.user.Roles
+		if x.client.Source == client.Configured || len(x.resources) > 0 { // they are for APIs, and any client can read them
+			claims.Roles = x.user.Roles
+		}
 		if claims.has("groups") {
 			claims.Groups = x.user.Groups
 		}

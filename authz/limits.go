@@ -60,18 +60,24 @@ func (s *Server) limit(ctx context.Context, a allowance, c *client.Client, bytes
 	if c.Source != client.Configured {
 		name = ""
 	}
-	charges := s.limits.From(a.kind+" of a network", observe.Event(ctx).Remote(), a.ofNetwork, weight)
-	charges = append(charges, throttle.Charge{Key: s.limits.Key(a.kind+" of a client", name, netip.Prefix{}), Limit: a.ofClient, Weight: weight})
-	return s.take(a.refusal, charges)
+	charges := s.limits.From(a.kind, observe.Event(ctx).Remote(), a.ofNetwork, weight)
+	if err := take(s.limits, s.now(), a.refusal, charges...); err != nil {
+		return err
+	}
+	err := take(s.allowances, s.now(), a.refusal, throttle.Charge{Key: s.allowances.Key(a.kind, name, netip.Prefix{}), Limit: a.ofClient, Weight: weight})
+	if err != nil {
+		s.limits.Give(s.now(), charges...)
+	}
+	return err
 }
 
 // limitNetwork charges the network that a request comes from.
 func (s *Server) limitNetwork(ctx context.Context, kind, refusal string, l throttle.Limit, weight int) error {
-	return s.take(refusal, s.limits.From(kind, observe.Event(ctx).Remote(), l, weight))
+	return take(s.limits, s.now(), refusal, s.limits.From(kind, observe.Event(ctx).Remote(), l, weight)...)
 }
 
-func (s *Server) take(refusal string, charges []throttle.Charge) error {
-	wait := s.limits.Take(s.now(), charges...)
+func take(from *throttle.Buckets, now time.Time, refusal string, charges ...throttle.Charge) error {
+	wait := from.Take(now, charges...)
 	if wait == 0 {
 		return nil
 	}

@@ -79,6 +79,23 @@ func TestRFC9068Section2_2_3_1_RolesAndGroups(t *testing.T) {
 	}
 }
 
+// Section 6: every client can read its tokens. One that the operator has not named learns no roles, unless
+// an API needs them.
+func TestRFC9068Section6_RolesAreForAPIs(t *testing.T) {
+	c := openRegistration()
+	for resource, want := range map[string]string{"": "<nil>", authztest.API: "[admin]"} {
+		if c.Registration.Resources = nil; resource != "" {
+			c.Registration.Resources = []string{resource}
+		}
+		s := authztest.Start(t, c, nil)
+		id := register(t, s, webClient(nil)).text("client_id")
+		claims := payload(t, s.SignIn(t, id, "", url.Values{"scope": {"openid"}}).AccessToken)
+		if got := fmt.Sprint(claims["roles"]); got != want {
+			t.Errorf("for %v: roles %s", claims["aud"], got)
+		}
+	}
+}
+
 // Section 3: the audience is what was asked for, and there always is one.
 func TestRFC9068Section3_Audience(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {

@@ -72,7 +72,8 @@ type Server struct {
 	clientKeys *client.Keys
 	issuers    map[string]assertionIssuer // by their identifier
 	pages      *templates.Renderer
-	limits     *throttle.Buckets // of what anybody may do
+	limits     *throttle.Buckets // of what anybody may do, by who it is and from where
+	allowances *throttle.Buckets // of what is done in the name of a client; no flood of names washes them out
 	observer   *observe.Observer
 	health     *observe.Health
 	logger     *slog.Logger
@@ -100,7 +101,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
-	s.limits = throttle.New()
+	s.limits, s.allowances = throttle.New(), throttle.New()
 	s.algs = algsInUse(c)
 	s.grantTypes = offeredGrantTypes(c)
 	s.flows = c.Secret.Sealer(purposeFlow)
