@@ -7,7 +7,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 )
 
-// What client assertions and request objects have in common: JWTs that a client has signed.
+// What client assertions, request objects and their like have in common: JWTs that others have signed.
 
 // mayBe tells whether a header may be that of a JWT of this type, so that nothing else that the client
 // signs passes for one (RFC 8725 section 3.11, RFC 9101 section 10.8), nor a JWT around another, nor

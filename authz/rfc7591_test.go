@@ -397,6 +397,7 @@ func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 		"no issuer":         {trusted.Sign(t, nil, claims(map[string]any{"iss": nil})), "unapproved_software_statement"},
 		"expired":           {trusted.Sign(t, nil, claims(map[string]any{"exp": time.Now().Add(-time.Second).Unix()})), "invalid_software_statement"},
 		"not yet":           {trusted.Sign(t, nil, claims(map[string]any{"nbf": time.Now().Add(time.Hour).Unix()})), "invalid_software_statement"},
+		"another type":      {trusted.Sign(t, map[string]any{"typ": "at+jwt"}, claims(nil)), "invalid_software_statement"},
 		"not a JWT":         {"a.b.c", "invalid_software_statement"},
 		"unsigned":          {"eyJhbGciOiJub25lIn0.e30.", "invalid_software_statement"},
 		"another signature": {statement[:len(statement)-20] + "AAAA" + statement[len(statement)-16:], "invalid_software_statement"},

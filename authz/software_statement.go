@@ -21,7 +21,7 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 	}
 	invalid := func(why string) *Error { return refuse(client.ErrInvalidSoftwareStatement, why) }
 	statement, err := jose.ParseSignedCompact(r.SoftwareStatement, client.SigningAlgs)
-	if err != nil {
+	if err != nil || !mayBe(statement.Signatures[0].Header, "jwt") {
 		return invalid("The software_statement is not a JWT that is signed with an algorithm on offer.")
 	}
 	var claims struct {
