@@ -54,6 +54,7 @@ func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes 
 		body = form.Get("access_token")
 	}
 	scheme, token, _ := strings.Cut(strings.Join(headers, ","), " ")
+	token = strings.TrimLeft(token, " ") // RFC 6750 section 2.1: one space, or more
 	known := slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(scheme, s) })
 	switch {
 	case r.URL.Query().Has("access_token"), len(headers) > 1, body != "" && len(headers) > 0, known && (token == "" || strings.ContainsAny(token, " ,")):

@@ -24,6 +24,8 @@ func TestRFC6750Section2_HeaderOrBody(t *testing.T) {
 		{"header", "GET", "", "", http.Header{"Authorization": {"Bearer " + token}}, 200, ""},
 		{"header of a POST", "POST", "", "", http.Header{"Authorization": {"Bearer " + token}}, 200, ""},
 		{"scheme in other letters", "GET", "", "", http.Header{"Authorization": {"bEARER " + token}}, 200, ""},
+		{"more than one space", "GET", "", "", http.Header{"Authorization": {"Bearer  " + token}}, 200, ""},
+		{"nothing but spaces", "GET", "", "", http.Header{"Authorization": {"Bearer  "}}, 400, "invalid_request"},
 		{"body", "POST", "", body, nil, 200, ""},
 		{"query", "GET", "access_token=" + token, "", nil, 400, "invalid_request"},
 		{"query of a POST", "POST", "access_token=" + token, "", nil, 400, "invalid_request"},
