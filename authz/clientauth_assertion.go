@@ -91,7 +91,7 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 	} else if used {
 		return mark, refuse(errInvalidClient, "The client_assertion has been used before.")
 	}
-	if c.Source != client.Configured {
+	if !s.invited(c) {
 		if err := s.limitNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", assertionsOfNetwork, 1); err != nil {
 			return mark, err
 		}

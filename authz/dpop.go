@@ -105,11 +105,11 @@ func asksForNonce(err error) bool {
 
 // spend adds the write that uses a proof up. It is made if the request is refused too, except for
 // strangers: they could fill the store with them, and what was refused is worth nothing.
-func (p *shownProof) spend(c *client.Client, success, always *[]storage.Write) {
+func (p *shownProof) spend(byStranger bool, success, always *[]storage.Write) {
 	if p == nil {
 		return
 	}
-	if stranger(c) {
+	if byStranger {
 		always = success
 	}
 	*always = append(*always, p.spent)
@@ -128,7 +128,7 @@ func (s *Server) bindToKey(x *exchange) error {
 		return nil
 	}
 	x.confirmation.JKT = p.Thumbprint
-	p.spend(x.client, &x.writes, &x.marks)
+	p.spend(s.stranger(x.client), &x.writes, &x.marks)
 	return nil
 }
 

@@ -194,6 +194,19 @@ func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
 	}
 }
 
+// Who registered with an initial access token, and proves who it is, is no stranger: one backend pushes
+// for all its users.
+func TestFlood_PushedRequests_InvitedClient(t *testing.T) {
+	c := openRegistration()
+	c.Registration.Mode, c.Registration.InitialAccessTokens = authz.RegistrationToken, []string{"0123456789abcdef0123456789abcdef"}
+	s, _ := flooded(t, c, time.Minute)
+	created := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+	params := request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}, "login_hint": {strings.Repeat("a", 10_000)}})
+	if got := flood(t, s, 700, "/par", oneAddress, form(params)); got[http.StatusCreated] != 700 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestFlood_Devices(t *testing.T) {
 	for name, row := range map[string]struct {
 		padding, requests int

@@ -33,9 +33,9 @@ var (
 		ofClient:  throttle.Limit{Burst: 50, Interval: time.Second / 10},
 		refusal:   "Too much had to be fetched for clients that registered themselves. Try again later.",
 	}
-	// fetchesForNetwork is for request objects of the operator's clients.
+	// fetchesForNetwork is for request objects of other clients.
 	fetchesForNetwork = throttle.Limit{Burst: 120, Interval: time.Second}
-	// assertionsOfNetwork is for clients that registered themselves: a mark is kept of each assertion.
+	// assertionsOfNetwork is for clients that came uninvited: a mark is kept of each assertion.
 	assertionsOfNetwork = throttle.Limit{Burst: 600, Interval: time.Second / 5}
 )
 
@@ -49,15 +49,20 @@ type allowance struct {
 	refusal             string
 }
 
-// stranger tells whether anybody may act as a client, or be it: it can't prove who it is, or came
-// without being asked.
-func stranger(c *client.Client) bool { return c.Public() || c.Source != client.Configured }
+// invited tells whether a client is here because the operator wants it: by name, or by one of the initial
+// access tokens.
+func (s *Server) invited(c *client.Client) bool {
+	return c.Source == client.Configured || c.Source == client.Registered && s.config.Registration.Mode == RegistrationToken
+}
 
-// limit charges an allowance with what a client asks for. Clients that the operator has not named
-// count as one: there is no end of them.
+// stranger tells whether anybody may act as a client, or be it.
+func (s *Server) stranger(c *client.Client) bool { return c.Public() || !s.invited(c) }
+
+// limit charges an allowance with what a client asks for. Clients that came uninvited count as one: there
+// is no end of them.
 func (s *Server) limit(ctx context.Context, a allowance, c *client.Client, bytes int) error {
 	name, weight := c.ID, 1+bytes/weightBytes
-	if c.Source != client.Configured {
+	if !s.invited(c) {
 		name = ""
 	}
 	charges := s.limits.From(a.kind, observe.Event(ctx).Remote(), a.ofNetwork, weight)
@@ -86,7 +91,7 @@ func take(from *throttle.Buckets, now time.Time, refusal string, charges ...thro
 
 // limitRequestFetches is for a request object that is somewhere else: nobody has proved anything yet.
 func (s *Server) limitRequestFetches(ctx context.Context, c *client.Client) error {
-	if c.Source == client.Configured {
+	if s.invited(c) {
 		return s.limitNetwork(ctx, "request objects", "Too many request objects were asked for from this address lately.", fetchesForNetwork, 1)
 	}
 	return s.limit(ctx, fetchesForStrangers, c, 0)
@@ -94,7 +99,7 @@ func (s *Server) limitRequestFetches(ctx context.Context, c *client.Client) erro
 
 // limitKeyFetches is for a client whose keys may have to be fetched to verify what it has signed.
 func (s *Server) limitKeyFetches(ctx context.Context, c *client.Client) error {
-	if c == nil || c.Source == client.Configured || s.clientKeys.Ready(c) {
+	if c == nil || s.invited(c) || s.clientKeys.Ready(c) {
 		return nil
 	}
 	return s.limit(ctx, fetchesForStrangers, c, 0)

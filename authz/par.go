@@ -49,7 +49,7 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 		return nil, err
 	}
 	var writes []storage.Write
-	proof.spend(c.Client, &writes, &c.marks)
+	proof.spend(s.stranger(c.Client), &writes, &c.marks)
 	params, err := s.paramsToPush(r.Context(), c.Client, form)
 	if err != nil {
 		return nil, err
@@ -64,12 +64,12 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
 	kept := record.ExpiresAt
 	if !fitsURL(record.Params) {
-		if stranger(c.Client) {
-			return nil, pushTooLarge("The authorization request is too long for a client that can't prove who it is, or that registered itself.")
+		if s.stranger(c.Client) {
+			return nil, pushTooLarge("The authorization request is too long for a client that anybody may be.")
 		}
 		kept = kept.Add(flowLifetime) // its flows need it to the end
 	}
-	if stranger(c.Client) {
+	if s.stranger(c.Client) {
 		if err := s.limit(r.Context(), keptPushes, c.Client, len(record.Params)); err != nil {
 			return nil, err
 		}
