@@ -21,7 +21,7 @@ import (
 )
 
 func FuzzParseParams(f *testing.F) {
-	for _, seed := range []string{"a=b&c=d", "a=1&a=2", "resource=x&resource=x&resource=y", "a=%zz", "a=%00", "a;b", "=", "a=&b", "%ff=1", "resource=&resource=x", "resource=&resource="} {
+	for _, seed := range []string{"a=b&c=d", "a=1&a=2", "resource=x&resource=x&resource=y", "a=%zz", "a=%00", "a;b", "=", "a=&b", "%ff=1", "claims=%7B%0A%09%7D", "claims=%7B%00%7D", "a=%0A", "resource=&resource=x", "resource=&resource="} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
@@ -34,6 +34,9 @@ func FuzzParseParams(f *testing.F) {
 				t.Errorf("%q has %d values", name, len(values))
 			}
 			for i, v := range values {
+				if holdJSON[name] {
+					v = betweenJSON.Replace(v)
+				}
 				if !utf8.ValidString(name+v) || strings.ContainsFunc(name+v, unicode.IsControl) || slices.Contains(values[:i], v) {
 					t.Errorf("%q = %q", name, values)
 				}

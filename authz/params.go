@@ -23,6 +23,13 @@ const (
 // RFC 8693 section 2.1).
 var mayRepeat = map[string]bool{"resource": true, "audience": true}
 
+// holdJSON names the parameters that are JSON, which may be written on several lines (RFC 9396 section 2,
+// OpenID Connect Core section 5.5; RFC 8259 section 2).
+var holdJSON = map[string]bool{"authorization_details": true, "claims": true}
+
+// betweenJSON are the control characters that JSON allows between its tokens.
+var betweenJSON = strings.NewReplacer("\t", "", "\n", "", "\r", "")
+
 // secretParameters must never travel in a URL, where logs and histories keep them.
 var secretParameters = []string{
 	"client_secret", "client_assertion", "code", "code_verifier", "device_code", "refresh_token", "access_token", "token", "password",
@@ -86,6 +93,9 @@ func parseParams(raw string) (url.Values, error) {
 			return values, refuse(errInvalidRequest, "A parameter is repeated.")
 		}
 		for _, v := range vs {
+			if holdJSON[name] {
+				v = betweenJSON.Replace(v)
+			}
 			if (len(v) > maxValue && name != "request") || !cleanText(v) { // a request object has a limit of its own
 				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.")
 			}

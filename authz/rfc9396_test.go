@@ -107,6 +107,7 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 		"two resources could be":   `[{"type":"file"}]`,
 		"control character":        `[{"type":"payment","amount":"1\u0000"}]`,
 		"line break in a name":     `[{"type":"payment","amount":{"a\nb":1}}]`,
+		"line break in a string":   "[{\"type\":\"payment\",\"amount\":\"1\n\"}]",
 		"reversed text":            "[{\"type\":\"payment\",\"amount\":\"1\u202e00\"}]",
 		"too long to be shown":     `[{"type":"payment","amount":1,"note":"` + strings.Repeat("x", 501) + `"}]`,
 		"too deep":                 `[{"type":"payment","amount":` + strings.Repeat("[", 20) + strings.Repeat("]", 20) + `}]`,
@@ -129,6 +130,24 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 }
 
 // RFC 9396 section 10: a client may use the types that it is registered for.
+// JSON may be written on several lines, in a request as well.
+func TestRFC9396Section2_LineBreaks(t *testing.T) {
+	s := startDetails(t, nil)
+	b := signedInFor(t, s, "openid")
+	details := "[\r\n\t" + strings.ReplaceAll(payment, ",", ",\n  ") + "\n]"
+	answer := redirect(t, ask(t, b, authztest.SPA, url.Values{"scope": {"openid"}, "authorization_details": {details}, "claims": {"{\n\t\"id_token\": {\"email\": null}\n}"}}))
+	if !answer.Has("code") {
+		t.Errorf("with line breaks: %v", answer)
+	}
+	got := tokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}})
+	sameDetails(t, "on several lines", got["authorization_details"], "["+payment+"]")
+	for _, name := range []string{"scope", "state", "login_hint"} {
+		if got := redirect(t, ask(t, b, authztest.SPA, url.Values{name: {"openid\n"}})); got.Get("error") != "invalid_request" {
+			t.Errorf("a line break in %s: %v", name, got)
+		}
+	}
+}
+
 func TestRFC9396Section10_TypesOfTheClient(t *testing.T) {
 	s := startDetails(t, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {
