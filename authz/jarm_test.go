@@ -134,6 +134,18 @@ func TestJARMSection3_ClientMetadata(t *testing.T) {
 	}
 }
 
+// A client that registered itself counts on the default of the standard, whatever the operator's is.
+func TestJARMSection3_DefaultAlg(t *testing.T) {
+	s := authztest.Start(t, openRegistration(), nil)
+	client := register(t, s, webClient(nil))
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(client.text("client_id"), challenge)
+	params.Set("response_mode", "jwt")
+	if _, claims := s.Verify(t, signedResponse(t, s.NewBrowser(t).Authorize(t, params).Params), jose.RS256); claims["code"] == nil {
+		t.Errorf("%v", claims)
+	}
+}
+
 func TestJARMSection4_ServerMetadata(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.AuthorizationAlg = "EdDSA" })
 	metadata := discovered(t, s)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -60,10 +61,10 @@ func (r *Registration) metadata(o *Offer) Metadata {
 		RequireSigned:          r.RequireSigned,
 		RequestAlg:             r.RequestObjectAlg,
 		RequestURIs:            r.RequestURIs,
-		AuthorizationAlg:       offered(r.AuthorizationAlg),
+		AuthorizationAlg:       offered(cmp.Or(r.AuthorizationAlg, "RS256")), // the default of JARM section 3
 		IDTokenAlg:             offered(r.IDTokenAlg),
 		UserInfoAlg:            offered(r.UserInfoAlg),
-		IntrospectionAlg:       offered(r.IntrospectionAlg),
+		IntrospectionAlg:       offered(cmp.Or(r.IntrospectionAlg, "RS256")), // the default of RFC 9701 section 6
 		SubjectType:            r.SubjectType,
 		SectorURI:              r.SectorIdentifierURI,
 		RequireAuthTime:        r.RequireAuthTime,
