@@ -39,7 +39,7 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request) (*session
 func (s *Server) endSession(ctx context.Context, sid string) (*session.Session, error) {
 	var also []storage.Write
 	if s.config.Sessions.EndOffline {
-		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(s.longestGrant())))
+		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(s.longestGrant()+markMargin)))
 	}
 	ended, err := s.sessions.End(ctx, sid, also...)
 	s.outbox.Wake()
