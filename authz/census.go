@@ -28,7 +28,7 @@ type census struct {
 	mu       sync.Mutex
 	places   int       // guarded by mu
 	takenAt  time.Time // guarded by mu
-	outdated bool      // guarded by mu; a client has gone since then
+	outdated bool      // guarded by mu; places have become free since then
 }
 
 // places is how many places a client takes.
@@ -41,7 +41,7 @@ func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 	defer c.mu.Unlock()
 	age, full := s.now().Sub(c.takenAt), c.places+wanted > most
 	if age > censusEvery || full && (age > censusFull || c.outdated) {
-		taken, err := s.takeCensus(ctx, most)
+		taken, err := s.takeCensus(ctx, most-wanted)
 		if err != nil {
 			return err
 		}
@@ -54,14 +54,15 @@ func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 	return nil
 }
 
-// left tells that a client has gone. It is not counted: of two deletions at once, one deletes nothing.
+// left tells that a client has gone, or has become smaller. It is not counted: of two deletions at once,
+// one deletes nothing.
 func (c *census) left() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outdated = true
 }
 
-// takeCensus counts the places that are taken. If that is all of them, clients that never got a token
+// takeCensus counts the places that are taken. If that is more than most, clients that never got a token
 // are forgotten.
 func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error) {
 	var unused []unusedClient
@@ -81,7 +82,7 @@ func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error
 		}
 		after = page[len(page)-1].Key
 	}
-	if taken < most {
+	if taken <= most {
 		return taken, nil
 	}
 	freed, err := s.forget(ctx, unused)

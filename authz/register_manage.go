@@ -81,16 +81,9 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.limitRegistrations(r.Context(), "updates of clients", record); err != nil {
+	more := places(record) - places(own.record)
+	if err := s.admitUpdate(r.Context(), registration, record, more); err != nil {
 		return err
-	}
-	if err := s.checkSector(r.Context(), registration); err != nil {
-		return err
-	}
-	if more := places(record) - places(own.record); more > 0 {
-		if err := s.makeRoom(r.Context(), more); err != nil {
-			return err
-		}
 	}
 	err = raced(func() error {
 		if own, err = s.ownRegistration(w, r); err != nil {
@@ -103,7 +96,25 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if more < 0 {
+		s.census.left()
+	}
 	return writeJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, registration))
+}
+
+// admitUpdate holds what can still be said against an update that is as it should be: what it costs, and
+// what others say.
+func (s *Server) admitUpdate(ctx context.Context, registration *client.Registration, record *storage.Client, morePlaces int) error {
+	if err := s.limitRegistrations(ctx, "updates of clients", record); err != nil {
+		return err
+	}
+	if err := s.checkSector(ctx, registration); err != nil {
+		return err
+	}
+	if morePlaces <= 0 {
+		return nil
+	}
+	return s.makeRoom(ctx, morePlaces)
 }
 
 // checkUpdate demands what RFC 7592 section 2.2 does of the members that are the server's to decide.
