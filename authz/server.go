@@ -8,7 +8,7 @@
 //	                            +---- ?flow= -----|-----------------------+
 //	                                              +--- nothing missing -> code -> redirect
 //	/device_authorization -> authenticateClient -> codes; their user: /device -> missing? -> allow
-//	/token -------------> authenticateClient -> redeem… -> issue -> one Apply -> JSON        client, keys
+//	/token -------------> authenticateClient -> redeem… -> issue -> one Apply -> JSON        client, dpop, keys
 //	/userinfo /introspect /revoke -> activeToken -> grant, user, session still alive?        storage
 //	/register -> metadata -> checked, completed -> one Apply -> JSON                         client, throttle
 //	/logout /account -> session ends, its clients' logout tokens due: one Apply -> Run       backchannel

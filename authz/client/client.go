@@ -1,7 +1,7 @@
 // Package client holds the metadata of OAuth clients and the rules that follow from it: which
 // redirect URIs match, which origins may call from a browser, and what proves a client's identity.
 //
-//	config / registration  ->  Metadata  --New-->  *Client (checked, immutable)  ->  Registry
+//	config / registration / metadata document  ->  Metadata  --New-->  *Client (checked, immutable)  ->  Registry
 //
 // Member names are those of RFC 7591 section 2 and OpenID Connect Registration section 2.
 package client
