@@ -123,7 +123,7 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 	case redirectURI == "":
 		return refuse(errInvalidRequest, "The redirect_uri is missing.")
 	case !a.client.MatchRedirectURI(redirectURI):
-		return refuse(errRedirectURIMismatch, "The redirect_uri is not registered for this client.")
+		return refuse(errRedirectURIMismatch, "The redirect_uri is not registered for this client.").because(received(redirectURI))
 	}
 	a.redirectURI = redirectURI
 	return nil

@@ -107,6 +107,32 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 	}
 }
 
+// An operator finds in the log what the error page of production does not say.
+func TestLogExplainsTheErrorPage(t *testing.T) {
+	log := &logbook{}
+	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
+	b := s.NewBrowser(t)
+	for uri, want := range map[string]string{
+		"https://evil.example/cb":                    "received https://evil.example/cb",
+		"https://alice:P4ss@evil.example/cb?t=S3c#x": "received https://evil.example/cb?…",
+		"com.example.evil:/cb":                       "received com.example.evil:/cb",
+		"P4ss":                                       "received no absolute URI",
+	} {
+		page := ask(t, b, authztest.SPA, url.Values{"redirect_uri": {uri}})
+		get(t, b, s.URL+"/logout?client_id=spa&post_logout_redirect_uri="+url.QueryEscape(uri))
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		last := lines[len(lines)-2:]
+		for _, line := range last {
+			if !strings.Contains(line, `"error_description":"The `) || !strings.Contains(line, `"cause":"`+want+`"`) || strings.Contains(line, "P4ss") || strings.Contains(line, "S3c") {
+				t.Errorf("%s: the log says %s", uri, line)
+			}
+		}
+		if page.Status != http.StatusBadRequest || strings.Contains(page.Body, "not registered for this client") {
+			t.Errorf("%s: status %d, page %s", uri, page.Status, page.Body)
+		}
+	}
+}
+
 // withoutClientID leaves the client_id out of a line of the log: it is logged as it came.
 func withoutClientID(line string) string {
 	before, after, found := strings.Cut(line, `"client_id":"`)

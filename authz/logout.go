@@ -76,7 +76,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	case l.client == nil:
 		return refuse(errInvalidRequest, "A post_logout_redirect_uri needs an id_token_hint.")
 	case !l.client.MatchPostLogoutRedirectURI(back):
-		return refuse(errLogoutURIMismatch, "The post_logout_redirect_uri is not registered for this client.")
+		return refuse(errLogoutURIMismatch, "The post_logout_redirect_uri is not registered for this client.").because(received(back))
 	}
 	return nil
 }

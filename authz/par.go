@@ -112,7 +112,7 @@ func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Va
 // only a person would be shown there have no code of a standard.
 func forClient(err error) error {
 	if e := asError(err); e.Code == errRedirectURIMismatch {
-		return refuse(errInvalidRequest, e.Description)
+		return refuse(errInvalidRequest, e.Description).because(e.cause)
 	}
 	return err
 }

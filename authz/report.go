@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -90,6 +91,19 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *
 		p.Detail = s.explain(e, a)
 	}
 	s.render(w, r, e.Status, p)
+}
+
+// received is what the log has of a URI that is not registered: where it leads, and not what it carries.
+func received(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || !u.IsAbs() {
+		return errors.New("received no absolute URI")
+	}
+	place := url.URL{Scheme: u.Scheme, OmitHost: u.OmitHost, Host: u.Host, Path: u.Path}
+	if u.RawQuery != "" {
+		place.RawQuery = "…"
+	}
+	return errors.New("received " + place.String())
 }
 
 // explain is what a developer must know to mend a request.
