@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,12 @@ func userinfo(t *testing.T, s *authztest.Server, token string) (status int) {
 	}
 	response.Body.Close()
 	return response.StatusCode
+}
+
+// waits tells whether an answer says in how many seconds to come back, at most so many.
+func waits(header http.Header, most int) bool {
+	seconds, err := strconv.Atoi(header.Get("Retry-After"))
+	return err == nil && 1 <= seconds && seconds <= most
 }
 
 // post sends a form to an endpoint as a confidential client and decodes the answer.
