@@ -55,6 +55,29 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// Every recipe is in the index, and every package in the map of the tree, by itself or with its folder.
+func TestNothingIsLeftOut(t *testing.T) {
+	texts := recipes(t)
+	for file := range texts {
+		if filepath.Dir(file) == "." && file != "README.md" && !strings.Contains(texts["README.md"], "]("+file+")") {
+			t.Errorf("README.md does not lead to %s", file)
+		}
+	}
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}", "../...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		folder := strings.TrimPrefix(path, "github.com/authzd/authzd/")
+		if strings.HasPrefix(folder, "examples/") {
+			folder = "examples"
+		}
+		if !strings.Contains(texts["../README.md"], "]("+folder+")") {
+			t.Errorf("the README's map lacks %s", folder)
+		}
+	}
+}
+
 // hasAnchor makes anchors of headings as code hosts do: lower case, hyphens, no punctuation.
 func hasAnchor(t *testing.T, path, anchor string) bool {
 	t.Helper()
