@@ -15,9 +15,10 @@ import (
 
 // console is what the developer tools of all tabs would show in red or yellow.
 type console struct {
-	mu       sync.Mutex
-	reports  []string
-	expected []string
+	mu        sync.Mutex
+	reports   []string
+	expected  []string
+	tolerated []string
 }
 
 // expect lets requests fail: "403 /path" is one that was refused, "net::ERR_FAILED /path" one that
@@ -26,6 +27,13 @@ func (c *console) expect(failed ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expected = append(c.expected, failed...)
+}
+
+// tolerate is expect for what may happen or not.
+func (c *console) tolerate(failed ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tolerated = append(c.tolerated, failed...)
 }
 
 func (c *console) hear(event any) {
@@ -87,7 +95,7 @@ func (c *console) judge(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, report := range c.reports {
-		if !slices.Contains(c.expected, report) {
+		if !slices.Contains(c.expected, report) && !slices.Contains(c.tolerated, report) {
 			t.Errorf("the console reports %s", report)
 		}
 	}
