@@ -85,7 +85,7 @@ type Reason string
 const (
 	NoReason    Reason = ""       // a User is asked to confirm that it's them
 	FreshLogin  Reason = "fresh"  // prompt=login or max_age: sign in again
-	StrongLogin Reason = "strong" // acr_values, an essential acr: sign in in a more secure way
+	StrongLogin Reason = "strong" // acr_values, an essential acr: sign in in another way
 )
 
 // Problem says why the last attempt failed.

@@ -65,7 +65,7 @@ func TestSignInAgain(t *testing.T) {
 func TestSignInReason(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	element(t, draw(t, r, "en", pages["sign in again"]).id("reason"), "Please confirm it’s you to continue.")
-	element(t, draw(t, r, "en", pages["sign in, step up"]).id("reason"), "This app needs you to sign in in a more secure way.")
+	element(t, draw(t, r, "en", pages["sign in, step up"]).id("reason"), "This app needs you to sign in in another way.")
 	element(t, draw(t, r, "en", SignIn{Reason: FreshLogin}).id("reason"), "This app needs you to sign in again.")
 	if draw(t, r, "en", pages["sign in"]).has("reason") {
 		t.Error("a first login needs no reason")
