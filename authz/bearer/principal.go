@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	josejson "github.com/go-jose/go-jose/v4/json"
+
+	"github.com/authzd/authzd/authz/dpop"
 )
 
 // Principal is whoever a request speaks for: the user (or, for a client that acts for itself, the
@@ -92,21 +92,21 @@ func (p *Principal) Decode(v any) error {
 // claims are those of RFC 9068 section 2.2, authzd's own gid, and those that give away what is not
 // an access token.
 type claims struct {
-	Issuer    string      `json:"iss"`
-	Subject   string      `json:"sub"`
-	ClientID  string      `json:"client_id"`
-	Audience  audience    `json:"aud"`
-	Scope     string      `json:"scope"`
-	Roles     values      `json:"roles"`
-	Groups    values      `json:"groups"`
-	GrantID   string      `json:"gid"`
-	SessionID string      `json:"sid"`
-	ID        string      `json:"jti"`
-	Expires   numericDate `json:"exp"`
-	IssuedAt  numericDate `json:"iat"`
-	NotBefore numericDate `json:"nbf"`
-	AuthTime  numericDate `json:"auth_time"`
-	ACR       string      `json:"acr"`
+	Issuer    string           `json:"iss"`
+	Subject   string           `json:"sub"`
+	ClientID  string           `json:"client_id"`
+	Audience  audience         `json:"aud"`
+	Scope     string           `json:"scope"`
+	Roles     values           `json:"roles"`
+	Groups    values           `json:"groups"`
+	GrantID   string           `json:"gid"`
+	SessionID string           `json:"sid"`
+	ID        string           `json:"jti"`
+	Expires   dpop.NumericDate `json:"exp"`
+	IssuedAt  dpop.NumericDate `json:"iat"`
+	NotBefore dpop.NumericDate `json:"nbf"`
+	AuthTime  dpop.NumericDate `json:"auth_time"`
+	ACR       string           `json:"acr"`
 
 	Confirmation *confirmation         `json:"cnf"` // RFC 7800
 	Actor        *Actor                `json:"act"`
@@ -201,25 +201,5 @@ func (vs *values) UnmarshalJSON(b []byte) error {
 	for i, o := range objects {
 		(*vs)[i] = o.Value
 	}
-	return nil
-}
-
-// numericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
-// 2). Zero: the claim is absent or null.
-type numericDate struct{ time.Time }
-
-func (d *numericDate) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return nil
-	}
-	seconds, err := strconv.ParseFloat(string(b), 64) // the decoder has seen to it that b is JSON
-	if err != nil {
-		return err
-	}
-	if seconds < 0 || seconds > 1<<40 {
-		return errors.New("time out of range")
-	}
-	whole, fraction := math.Modf(seconds)
-	d.Time = time.Unix(int64(whole), int64(fraction*1e9))
 	return nil
 }

@@ -16,11 +16,11 @@ type claims struct {
 	ID              string      `json:"jti"`
 	Method          string      `json:"htm"`
 	URI             string      `json:"htu"`
-	IssuedAt        numericDate `json:"iat"`
+	IssuedAt        NumericDate `json:"iat"`
 	AccessTokenHash string      `json:"ath"`
 	Nonce           string      `json:"nonce"`
-	Expires         numericDate `json:"exp"`
-	NotBefore       numericDate `json:"nbf"`
+	Expires         NumericDate `json:"exp"`
+	NotBefore       NumericDate `json:"nbf"`
 }
 
 func parseClaims(payload []byte) (*claims, error) {
@@ -98,11 +98,12 @@ func tokenHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// numericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
-// 2). Zero: the claim is absent.
-type numericDate struct{ time.Time }
+// NumericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
+// 2). Zero: the claim is absent or null.
+type NumericDate struct{ time.Time }
 
-func (d *numericDate) UnmarshalJSON(b []byte) error {
+// UnmarshalJSON takes no number that is negative or beyond any clock.
+func (d *NumericDate) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
 	}
