@@ -68,7 +68,7 @@ type Stats struct {
 
 // Get implements storage.Store.
 func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec storage.Record, err error) {
-	if err := checkTable(table); err != nil {
+	if err := storage.CheckTable(table); err != nil {
 		return rec, err
 	}
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
@@ -92,11 +92,8 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec s
 
 // Scan implements storage.Store.
 func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after string, limit int) (recs []storage.Record, err error) {
-	if err := checkTable(table); err != nil {
+	if err := storage.CheckScan(table, limit); err != nil {
 		return nil, err
-	}
-	if limit <= 0 {
-		return nil, fmt.Errorf("scan %s: limit %d is not positive", table, limit)
 	}
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		now := time.Now().UnixMilli()
@@ -161,26 +158,11 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 
 // prepare validates writes and builds their rows, so that the committer has little left to do.
 func prepare(writes []storage.Write) ([]change, error) {
-	type record struct {
-		table storage.Table
-		key   string
+	if err := storage.CheckWrites(writes); err != nil {
+		return nil, err
 	}
 	changes := make([]change, len(writes))
-	seen := make(map[record]bool, len(writes))
 	for i, w := range writes {
-		if err := checkTable(w.Table); err != nil {
-			return nil, err
-		}
-		if len(w.Key) == 0 || len(w.Key) > storage.MaxKey {
-			return nil, fmt.Errorf("write to %s: key of %d bytes, allowed are 1 to %d", w.Table, len(w.Key), storage.MaxKey)
-		}
-		if len(w.Value) > storage.MaxValue {
-			return nil, fmt.Errorf("write to %s: value of %d bytes, allowed are %d", w.Table, len(w.Value), storage.MaxValue)
-		}
-		if seen[record{w.Table, w.Key}] {
-			return nil, fmt.Errorf("write to %s: two writes name the same record", w.Table)
-		}
-		seen[record{w.Table, w.Key}] = true
 		changes[i] = change{table: w.Table, key: []byte(w.Key), cond: w.If}
 		if w.Value != nil {
 			changes[i].row = encodeRow(w.Value, w.Expires)
@@ -250,18 +232,3 @@ func (s *Store) close() error {
 		return fmt.Errorf("%w: it stays locked until the process ends", errDamaged)
 	}
 }
-
-func checkTable(table storage.Table) error {
-	if !knownTables[table] {
-		return fmt.Errorf("unknown table %q", table)
-	}
-	return nil
-}
-
-var knownTables = func() map[storage.Table]bool {
-	known := make(map[storage.Table]bool)
-	for _, t := range storage.Tables {
-		known[t] = true
-	}
-	return known
-}()
