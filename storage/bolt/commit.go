@@ -40,6 +40,9 @@ type committer struct {
 	busySince atomic.Int64 // Unix nanoseconds at which the group under way began; 0: none is
 	groups    atomic.Uint64
 	lastGroup atomic.Int64 // requests in it
+
+	tapping sync.Mutex // held by commit, so that a tap hears of whole groups
+	taps    []Tap
 }
 
 // request is one piece of work for the next group.
@@ -141,8 +144,11 @@ func (c *committer) commit(requests []*request) error {
 	if t := c.trouble.Load(); t != nil && t.final {
 		return unavailable(t.err)
 	}
-	txid, err := c.g.update(func(tx *bbolt.Tx) error {
-		g := newGroup(tx)
+	c.tapping.Lock()
+	defer c.tapping.Unlock()
+	var group Group
+	txid, err := c.g.update(func(tx *bbolt.Tx) (err error) {
+		g := newGroup(tx, len(c.taps) > 0)
 		for _, r := range requests {
 			err := r.run(g)
 			if conflict := new(storage.ConflictError); err != nil && !errors.As(err, &conflict) {
@@ -150,21 +156,47 @@ func (c *committer) commit(requests []*request) error {
 			}
 			r.lost = err
 		}
-		return g.end()
+		if group, err = g.end(); err == nil {
+			c.prepareTaps(group)
+		}
+		return err
 	})
 	switch {
 	case errors.Is(err, errNoChange):
 		return nil
 	case err != nil:
-		return c.failed(txid, err)
+		err, undone := c.failed(txid, err)
+		if undone {
+			c.doneTaps(group, false)
+		}
+		return err
 	}
+	c.doneTaps(group, true)
 	c.groups.Add(1)
 	c.lastGroup.Store(int64(len(requests)))
 	return nil
 }
 
+// prepareTaps and doneTaps tell those who listen of a group, unless it changed nothing that they
+// would hear of.
+func (c *committer) prepareTaps(g Group) {
+	if len(g.Changes) > 0 {
+		for _, t := range c.taps {
+			t.Prepare(g)
+		}
+	}
+}
+
+func (c *committer) doneTaps(g Group, committed bool) {
+	if len(g.Changes) > 0 {
+		for _, t := range c.taps {
+			t.Done(committed)
+		}
+	}
+}
+
 // failed decides what a failed transaction means for those to come, and returns the error for those
-// who were in it.
+// who were in it, and whether it is certain that nothing of it remains.
 //
 // bbolt writes a transaction's pages to places that the last state does not use, syncs them, and
 // then writes and syncs the meta page that makes them the state. A transaction that failed before
@@ -178,16 +210,17 @@ func (c *committer) commit(requests []*request) error {
 // so no later sync would report it. Going on would overwrite pages that only the old state uses,
 // and a power cut could then leave neither state whole. The same caution serves every other error
 // of the disk: no more writes until the store is opened anew, when settle makes sure of the state.
-func (c *committer) failed(txid int, err error) error {
+func (c *committer) failed(txid int, err error) (failure error, undone bool) {
 	var commit *commitError
 	switch {
 	case errors.As(err, &commit):
 		seen, viewErr := c.g.newest()
+		undone = viewErr == nil && seen < txid
 		c.setTrouble(&trouble{err, viewErr != nil || seen >= txid || !lacksSpace(err)})
 	case errors.Is(err, errDamaged):
 		c.setTrouble(&trouble{err, true})
 	}
-	return unavailable(err)
+	return unavailable(err), undone
 }
 
 // setTrouble notes trouble, and logs it if it is news. Only final trouble replaces trouble.

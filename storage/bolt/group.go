@@ -12,23 +12,39 @@ const probeSize = 256 << 10
 
 // group is the transaction of one group commit. Each request sees what those before it changed.
 type group struct {
-	tx    *bbolt.Tx
-	now   int64 // Unix milliseconds, one moment for the whole group
-	seq   uint64
-	dirty bool
+	tx      *bbolt.Tx
+	now     int64 // Unix milliseconds, one moment for the whole group
+	seq     uint64
+	dirty   bool // there is something to commit
+	changed bool // records among it
+
+	tapped  bool     // somebody wants to hear of the changes
+	changes []Change // if tapped
 }
 
-func newGroup(tx *bbolt.Tx) *group {
-	return &group{tx: tx, now: time.Now().UnixMilli(), seq: tx.Bucket(metaBucket).Sequence()}
+func newGroup(tx *bbolt.Tx, tapped bool) *group {
+	return &group{tx: tx, now: time.Now().UnixMilli(), seq: tx.Bucket(metaBucket).Sequence(), tapped: tapped}
 }
 
-// end stores the sequence from which versions come. It is the whole store's and only grows, so a
-// version that was seen once never comes back, not even for a key that was deleted.
-func (g *group) end() error {
+// end stores the sequence from which versions come, and the position. The sequence is the whole
+// store's and only grows, so a version that was seen once never comes back, not even for a key that
+// was deleted.
+func (g *group) end() (Group, error) {
 	if !g.dirty {
-		return errNoChange
+		return Group{}, errNoChange
 	}
-	return g.tx.Bucket(metaBucket).SetSequence(g.seq)
+	if !g.changed {
+		return Group{}, nil
+	}
+	p, err := position(g.tx)
+	if err != nil {
+		return Group{}, err
+	}
+	p = p.next()
+	if err := setPosition(g.tx, p); err != nil {
+		return Group{}, err
+	}
+	return Group{p, time.UnixMilli(g.now).UTC(), g.changes}, g.tx.Bucket(metaBucket).SetSequence(g.seq)
 }
 
 // change is a storage.Write in the form in which it is queued.
@@ -63,13 +79,18 @@ func (g *group) apply(changes []change) error {
 }
 
 func (g *group) change(c change) error {
-	g.dirty = true
+	g.dirty, g.changed = true, true
+	if c.row != nil {
+		g.seq++
+		setVersion(c.row, g.seq)
+	}
+	if g.tapped {
+		g.changes = append(g.changes, Change{c.table, c.key, c.row})
+	}
 	bucket := g.tx.Bucket([]byte(c.table))
 	if c.row == nil {
 		return bucket.Delete(c.key)
 	}
-	g.seq++
-	setVersion(c.row, g.seq)
 	return bucket.Put(c.key, c.row)
 }
 

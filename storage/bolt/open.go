@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	// metaBucket is no table: it holds the format and the sequence of versions.
+	// metaBucket is no table: it holds the format, the sequence of versions and the position.
 	metaBucket = []byte("authzd.meta")
 	formatKey  = []byte("format")
 	probeKey   = []byte("probe")

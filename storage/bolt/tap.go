@@ -1,0 +1,104 @@
+package bolt
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Position says how far a store has come. It is kept in the file itself, by the same commit that
+// got it there.
+type Position struct {
+	Sequence uint64 // one more with each group that changed records; 0: none has
+	Mark     uint64 // random, of that group: two copies of a store that each went on differ in it
+}
+
+// Group is what one commit changed. Neither it nor what it points to may be modified.
+type Group struct {
+	Position Position
+	Time     time.Time // at which the group began: UTC, whole milliseconds; as wrong as the machine's clock
+	Changes  []Change  // in the order in which they were made; a record may be changed more than once
+}
+
+// Change is one record's new state.
+type Change struct {
+	Table storage.Table
+	Key   []byte
+	Row   []byte // as in the file (see row.go), with its version; nil: it was deleted, or swept
+}
+
+// Tap hears of every group, in order. The committer itself calls it, one call at a time, and
+// everybody who writes waits meanwhile: a Tap may copy and append to a file, and must not sync, lock
+// for long, call the Store or panic. Prepare and the Done that answers it are about the same group.
+type Tap interface {
+	// Prepare is called with a group that is about to be committed.
+	Prepare(Group)
+	// Done says what became of it: committed, or undone as if it had never been. It is not called if
+	// nobody can know: the store then takes no more writes, and opening it anew shows its Position.
+	Done(committed bool)
+}
+
+// Tap makes t hear of all groups after the Position that it returns, until Untap.
+func (s *Store) Tap(t Tap) (Position, error) {
+	s.c.tapping.Lock()
+	defer s.c.tapping.Unlock()
+	p, err := s.Position()
+	if err != nil {
+		return p, err
+	}
+	s.c.taps = append(s.c.taps, t)
+	return p, nil
+}
+
+// Untap ends what Tap began. When it returns, no call is under way and none will follow.
+func (s *Store) Untap(t Tap) {
+	s.c.tapping.Lock()
+	defer s.c.tapping.Unlock()
+	s.c.taps = slices.DeleteFunc(s.c.taps, func(other Tap) bool { return other == t })
+}
+
+// Position returns how far the store has come.
+func (s *Store) Position() (p Position, err error) {
+	err = s.g.view(func(tx *bbolt.Tx) error {
+		p, err = position(tx)
+		return err
+	})
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return p, storage.ErrClosed
+	}
+	return p, err
+}
+
+// positionKey is in the meta bucket. A file that no group has changed has none.
+var positionKey = []byte("position")
+
+func position(tx *bbolt.Tx) (p Position, err error) {
+	b := tx.Bucket(metaBucket).Get(positionKey)
+	switch {
+	case b == nil:
+		return p, nil
+	case len(b) != 16:
+		return p, fmt.Errorf("%w: position of %d bytes", errDamaged, len(b))
+	}
+	return Position{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}, nil
+}
+
+func setPosition(tx *bbolt.Tx, p Position) error {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 16), p.Sequence)
+	return tx.Bucket(metaBucket).Put(positionKey, binary.BigEndian.AppendUint64(b, p.Mark))
+}
+
+// next is the position of the group after the one at p.
+func (p Position) next() Position {
+	var mark [8]byte
+	rand.Read(mark[:])
+	return Position{p.Sequence + 1, binary.BigEndian.Uint64(mark[:])}
+}
