@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
@@ -69,6 +70,7 @@ type Server struct {
 	connectors []connect.Connector
 	outbound   *outbound.Client
 	outbox     *backchannel.Outbox
+	audit      *audit.Log
 	clientKeys *client.Keys
 	issuers    map[string]assertionIssuer // by their identifier
 	pages      *templates.Renderer
@@ -111,7 +113,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
+		s.openAudit, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
 		s.openOutbox,
 	} {
 		if err := step(ctx); err != nil {
@@ -133,6 +135,15 @@ func (s *Server) openKeys(ctx context.Context) (err error) {
 		Retain:      s.longestUse() + clockSkew,
 		Logger:      s.logger,
 	})
+	return err
+}
+
+func (s *Server) openAudit(ctx context.Context) error {
+	deriver, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeAudit)
+	s.audit = audit.New(audit.Config{MAC: func(message []byte) []byte {
+		mac := deriver.Derive(message)[0]
+		return mac[:]
+	}})
 	return err
 }
 

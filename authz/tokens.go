@@ -27,6 +27,7 @@ const (
 	purposeNonce        = "nonce of DPoP proofs"
 	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
 	purposeClientSecret = "client secret"    // likewise
+	purposeAudit        = "audit log"        // likewise
 )
 
 // newToken returns a prefix and 256 random bits.

@@ -30,6 +30,10 @@ var (
 	Logouts        = Kind[Logout]{"logouts"}                // DueKey of the jti
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
+
+	AuditEvents = Kind[AuditEvent]{"audit_events"} // id of the event, a UUIDv7: they sort by time
+	AuditBlocks = Kind[AuditBlock]{"audit_blocks"} // number, of 20 digits
+	AuditHeads  = Kind[AuditHead]{"audit_heads"}   // "head"
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -38,6 +42,7 @@ var Tables = []Table{
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
+	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 }
 
 const dueLayout = "2006-01-02T15:04:05.000Z"
@@ -277,4 +282,35 @@ type Mark struct{}
 // ServerSecret is a random value that all replicas share and that must never change; sealed.
 type ServerSecret struct {
 	Sealed []byte `json:"sealed"`
+}
+
+// AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the
+// Apply of the change that it tells of.
+type AuditEvent struct {
+	Line string `json:"line"` // the event as JSON, as it will be for ever
+	MAC  []byte `json:"mac"`  // by which the sealer knows it for the server's own
+}
+
+// AuditBlock is a link of the audit log's chain: the events that were sealed together.
+type AuditBlock struct {
+	Sealed  time.Time `json:"sealed"`           // never before the block before it
+	Expires time.Time `json:"expires,omitzero"` // when retention drops the block; zero: never
+	Before  AuditLink `json:"before"`           // the block before it; zero: there is none
+	Count   int       `json:"count"`            // events
+	Events  []byte    `json:"events"`           // a line of JSON each, compressed by DEFLATE (RFC 1951)
+	Hash    string    `json:"hash"`             // of all of the above and the number
+	MAC     []byte    `json:"mac"`              // of the hash: only the holder of the server secret can make it
+}
+
+// AuditLink is what a block says of the one before it.
+type AuditLink struct {
+	Hash    string    `json:"hash,omitempty"`
+	Expires time.Time `json:"expires,omitzero"` // until then it must be there
+}
+
+// AuditHead is the end of the audit log's chain.
+type AuditHead struct {
+	Number int    `json:"number"`
+	Hash   string `json:"hash"`
+	MAC    []byte `json:"mac"`
 }

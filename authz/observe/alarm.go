@@ -46,7 +46,7 @@ func writeAlarm(ctx context.Context, handler slog.Handler, name string, attrs []
 		switch a.Value.Kind() {
 		case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
 		default:
-			a.Value = slog.StringValue(clean(a.Value.String(), maxText))
+			a.Value = slog.StringValue(Clean(a.Value.String(), maxText))
 		}
 		record.AddAttrs(a)
 	}

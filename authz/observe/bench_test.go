@@ -83,7 +83,7 @@ func BenchmarkClean(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				clean(s, maxText)
+				Clean(s, maxText)
 			}
 		})
 	}

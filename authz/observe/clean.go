@@ -26,9 +26,9 @@ var markers = []string{"azr_", "azc_", "azd_", "azt_", "azg_", "azs_", "eyj", "y
 
 const redacted = "[redacted]"
 
-// clean makes a value fit for the log: at most limit bytes, without credentials and without
+// Clean makes a value fit for a log: at most limit bytes, without credentials and without
 // characters that a terminal or a reader may take for something else.
-func clean(s string, limit int) string {
+func Clean(s string, limit int) string {
 	if len(s) <= limit && plain(s) {
 		return s
 	}

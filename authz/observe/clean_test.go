@@ -30,7 +30,7 @@ func TestClean(t *testing.T) {
 		{strings.Repeat("x", 33), 32, strings.Repeat("x", 29) + "…"},
 		{strings.Repeat("é", 17), 32, strings.Repeat("é", 14) + "…"},
 	} {
-		if got := clean(test.in, test.limit); got != test.want {
+		if got := Clean(test.in, test.limit); got != test.want {
 			t.Errorf("%q: %q, want %q", test.in, got, test.want)
 		}
 	}
@@ -44,7 +44,7 @@ func FuzzClean(f *testing.F) {
 		if limit < 8 || limit > 4096 {
 			return
 		}
-		got := clean(s, limit)
+		got := Clean(s, limit)
 		if len(got) > limit {
 			t.Errorf("%d bytes, limit %d", len(got), limit)
 		}

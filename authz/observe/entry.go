@@ -70,18 +70,18 @@ func (e *Entry) Remote() netip.Addr {
 func (e *Entry) SetRoute(name string) { e.set(func() { e.route = name }) }
 
 // SetClient tells the client's client_id.
-func (e *Entry) SetClient(id string) { e.set(func() { e.clientID = clean(id, maxName) }) }
+func (e *Entry) SetClient(id string) { e.set(func() { e.clientID = Clean(id, maxName) }) }
 
 // SetSubject tells the user (sub).
-func (e *Entry) SetSubject(sub string) { e.set(func() { e.subject = clean(sub, maxName) }) }
+func (e *Entry) SetSubject(sub string) { e.set(func() { e.subject = Clean(sub, maxName) }) }
 
 // SetGrant tells the grant (gid).
-func (e *Entry) SetGrant(gid string) { e.set(func() { e.grantID = clean(gid, maxName) }) }
+func (e *Entry) SetGrant(gid string) { e.set(func() { e.grantID = Clean(gid, maxName) }) }
 
 // SetGrantType tells the grant_type of a token request. If the request ends with status 200, it
 // counts as a token issued.
 func (e *Entry) SetGrantType(grantType string) {
-	e.set(func() { e.grantType = clean(grantType, maxName) })
+	e.set(func() { e.grantType = Clean(grantType, maxName) })
 }
 
 // Outcomes of a login.
@@ -93,13 +93,13 @@ const (
 // SetLogin tells that this request finished a login attempt, by what method ("password" or the id
 // of a connector), and whether with LoginSuccess or LoginFailure. It counts the login.
 func (e *Entry) SetLogin(method, outcome string) {
-	e.set(func() { e.loginMethod, e.loginOutcome = clean(method, maxName), clean(outcome, maxName) })
+	e.set(func() { e.loginMethod, e.loginOutcome = Clean(method, maxName), Clean(outcome, maxName) })
 }
 
 // SetOutcome says in a word how the request ended, where the status alone would mislead. Without
 // it the outcome is "ok", "refused" (status 4xx, or an error was set) or "failed" (5xx).
 func (e *Entry) SetOutcome(outcome string) {
-	e.set(func() { e.outcome = clean(outcome, maxName) })
+	e.set(func() { e.outcome = Clean(outcome, maxName) })
 }
 
 // SetError tells the error code that the client is given (such as invalid_grant), the words that go
@@ -107,9 +107,9 @@ func (e *Entry) SetOutcome(outcome string) {
 // never reaches the client.
 func (e *Entry) SetError(code, description string, cause error) {
 	e.set(func() {
-		e.code, e.description, e.cause = clean(code, maxName), clean(description, maxText), ""
+		e.code, e.description, e.cause = Clean(code, maxName), Clean(description, maxText), ""
 		if cause != nil {
-			e.cause = clean(cause.Error(), maxText)
+			e.cause = Clean(cause.Error(), maxText)
 		}
 	})
 }
@@ -119,7 +119,7 @@ func (e *Entry) SetError(code, description string, cause error) {
 func (e *Entry) Add(key, value string) {
 	e.set(func() {
 		if len(e.added) < maxAdded {
-			e.added = append(e.added, slog.String(key, clean(value, maxText)))
+			e.added = append(e.added, slog.String(key, Clean(value, maxText)))
 		}
 	})
 }
@@ -134,7 +134,7 @@ func (e *Entry) setPanic(v any) {
 			return
 		}
 		e.outcome, e.code = "panic", "server_error"
-		e.cause = clean(fmt.Sprint(v), maxText)
+		e.cause = Clean(fmt.Sprint(v), maxText)
 		e.stack = cut(string(debug.Stack()), maxStack) // names and numbers of ours, nothing of a client's
 	})
 }
@@ -185,7 +185,7 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 	attrs := make([]slog.Attr, 0, 24) // on the stack
 	attrs = append(attrs,
 		slog.String("request_id", e.requestID),
-		slog.String("method", clean(x.request.Method, maxName)),
+		slog.String("method", Clean(x.request.Method, maxName)),
 		slog.String("route", e.route),
 		slog.Int("status", status),
 		slog.String("outcome", e.result(status)),

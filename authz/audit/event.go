@@ -1,0 +1,128 @@
+package audit
+
+import (
+	"slices"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+)
+
+// Event is one line of the log. It holds no token, secret, password or code, and of a person nothing but
+// ids: names and addresses would have to be forgotten some day, and the log cannot forget.
+type Event struct {
+	ID        string    `json:"id"`   // UUIDv7
+	Time      time.Time `json:"time"` // UTC, whole milliseconds
+	Type      Type      `json:"type"`
+	Outcome   Outcome   `json:"outcome"`
+	Actor     Actor     `json:"actor"`
+	ClientID  string    `json:"client_id,omitempty"` // of the client that it is about
+	UserID    string    `json:"user_id,omitempty"`   // of the user whom it is about
+	GrantID   string    `json:"gid,omitempty"`
+	SessionID string    `json:"sid,omitempty"`
+	Remote    string    `json:"remote,omitempty"`     // address that the request came from
+	RequestID string    `json:"request_id,omitempty"` // under which the server's log has the request
+
+	// Details are what else there is to say. The names are constants of the program.
+	Details map[string]string `json:"details,omitempty"`
+}
+
+// Type is what happened. The names are part of the contract with those who read the log: they never
+// change, there may only be more of them.
+type Type string
+
+// The types of events.
+const (
+	SignedIn     Type = "user.signed_in"      // details: method, a connector's id or "password"
+	SignInFailed Type = "user.sign_in_failed" // details: method, reason
+	SignedOut    Type = "user.signed_out"
+	SessionEnded Type = "session.ended" // by a limit, by another sign-in, by the user elsewhere, by an operator
+
+	ConsentGiven     Type = "consent.given"
+	ConsentWithdrawn Type = "consent.withdrawn"
+
+	GrantIssued   Type = "grant.issued" // details: grant_type, scope
+	GrantRevoked  Type = "grant.revoked"
+	TokenIssued   Type = "token.issued" // without a grant: client credentials, token exchange
+	TokenRevoked  Type = "token.revoked"
+	CodeReused    Type = "code.reused"
+	RefreshReused Type = "refresh_token.reused"
+	Refused       Type = "request.refused" // details: endpoint, error
+
+	ClientCreated       Type = "client.created" // by an operator, or by itself (RFC 7591)
+	ClientUpdated       Type = "client.updated"
+	ClientDeleted       Type = "client.deleted"
+	ClientSecretRotated Type = "client.secret_rotated"
+
+	UserCreated     Type = "user.created"
+	UserUpdated     Type = "user.updated"
+	UserDisabled    Type = "user.disabled"
+	UserEnabled     Type = "user.enabled"
+	UserDeleted     Type = "user.deleted"
+	UserPasswordSet Type = "user.password_set"
+	IdentityLinked  Type = "user.identity_linked" // details: connector
+
+	KeyRotated    Type = "key.rotated"    // details: alg, kid
+	SecretRotated Type = "secret.rotated" // the server's
+	BackupTaken   Type = "backup.taken"
+	Promoted      Type = "standby.promoted"
+
+	Omitted   Type = "audit.omitted"   // details: how many events of each type a flood has left out
+	Forgery   Type = "audit.forgery"   // an event that the server did not write was found among those to seal
+	Disclosed Type = "audit.disclosed" // the log was read or exported
+)
+
+// Outcome is how it ended.
+type Outcome string
+
+// The outcomes of events.
+const (
+	Success Outcome = "success"
+	Failure Outcome = "failure" // it was tried, and did not work
+	Denied  Outcome = "denied"  // it was not allowed
+	Alarm   Outcome = "alarm"   // somebody may be attacking
+)
+
+// Actor is who did it.
+type Actor struct {
+	Kind ActorKind `json:"kind"`
+	ID   string    `json:"id,omitempty"`
+}
+
+// ActorKind says what an actor's ID names.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ByUser     ActorKind = "user"     // user id
+	ByClient   ActorKind = "client"   // client_id
+	ByOperator ActorKind = "operator" // through the admin API: subject of the token, or uid: and the user id of the process at the socket
+	ByServer   ActorKind = "server"   // by itself: no ID
+	Anonymous  ActorKind = "anonymous"
+)
+
+const (
+	maxID      = 256  // bytes
+	maxDetail  = 1024 // bytes
+	maxDetails = 16
+
+	// maxLine is what an event has at most, in bytes: a value that is all escaped gets six times as long.
+	maxLine = 6*(maxDetails*(maxID+maxDetail)+7*maxID) + 1024
+)
+
+// clean returns the event with every value fit for a log.
+func (e Event) clean() Event {
+	for _, id := range []*string{&e.Actor.ID, &e.ClientID, &e.UserID, &e.GrantID, &e.SessionID, &e.Remote, &e.RequestID} {
+		*id = observe.Clean(*id, maxID)
+	}
+	var names []string
+	for name := range e.Details {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	details := map[string]string{}
+	for _, name := range names[:min(len(names), maxDetails)] {
+		details[observe.Clean(name, maxID)] = observe.Clean(e.Details[name], maxDetail)
+	}
+	e.Details = details
+	return e
+}
