@@ -82,6 +82,16 @@ type Store interface {
 	// caller must not report success, and may try again with the same conditions.
 	Apply(ctx context.Context, writes ...Write) error
 
+	// Export calls fn for every record of the store as they all were at one moment: table by table in
+	// the order of Tables, and within a table in byte order of the keys. Records that had expired
+	// but are not swept yet may be among them; their Expires says so. An error of fn ends it and is
+	// returned; an engine that fails in the middle does not begin again.
+	//
+	// Reads and writes go on meanwhile, and fn may make them too. But as long as it runs, an engine
+	// keeps every version that is replaced, so fn must not wait without end, least of all for
+	// somebody else.
+	Export(ctx context.Context, fn func(Table, Record) error) error
+
 	// Ready returns nil if the store can be read and written now, else why not. It is cheap.
 	Ready(ctx context.Context) error
 

@@ -9,7 +9,8 @@
 //	sweeper ─> scan, pick ─────┼─> queue ─> committer: check and write each, one commit ─> fates
 //	Ready, after a failure ────┘                            └─> taps
 //
-// A table is a bucket and a record is a row (row.go). Who has to follow every change, in order, taps
+// Export is one long read transaction (export.go). A table is a bucket and a record is a row (row.go).
+// Who has to follow every change, in order, taps
 // the committer (tap.go). How the file is made, checked and locked is in open.go and create.go; what
 // a failed commit means is written at committer.failed.
 package bolt

@@ -31,10 +31,11 @@ const format = 1
 const (
 	lockTimeout = time.Second
 
-	// mapSize is how much address space the file is mapped into, where addresses have 64 bits and
-	// it costs nothing. The file can grow that far without being mapped anew, which stops all
-	// readers, and after which, if it fails, nothing can be read.
-	mapSize = (bits.UintSize / 64) << 30
+	// mapRoom is how much more address space the file is mapped into than it has bytes, where addresses
+	// have 64 bits and it costs nothing. Once the file has grown that much, it is mapped anew: that
+	// waits for all readers, an export among them, while all writers wait, and after it, if it fails,
+	// nothing can be read.
+	mapRoom = (bits.UintSize / 64) << 34
 
 	// freelist: the list of free pages is stored with each commit, 8 bytes for each. Without that,
 	// opening the file and each failed commit would read every page there is, in a goroutine whose
@@ -90,7 +91,7 @@ func open(path string) (*guarded, error) {
 	if err := inspect(path); err != nil {
 		return nil, err
 	}
-	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: mapSize})
+	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: int(info.Size()) + mapRoom})
 	if err != nil {
 		return nil, err
 	}

@@ -53,11 +53,16 @@ func (g *guarded) trim() {
 	if mappedBytes() < mapLimit {
 		return
 	}
-	// The transaction keeps bbolt from moving the map, and all its pages are within the map.
 	_ = g.view(func(tx *bbolt.Tx) error {
-		_, _, _ = unix.Syscall(unix.SYS_MADVISE, tx.DB().Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
+		unmapPages(tx)
 		return nil
 	})
+}
+
+// unmapPages does what trim does, from within a transaction: that keeps bbolt from moving the map,
+// and all its pages are within the map.
+func unmapPages(tx *bbolt.Tx) {
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, tx.DB().Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
 }
 
 // mappedBytes returns how much of its mapped files the process has in its page tables, 0 if it

@@ -2,8 +2,17 @@
 
 package bolt
 
+import "go.etcd.io/bbolt"
+
 // lockHolder returns 0: this system does not tell who has locked a file.
 func lockHolder(string) int { return 0 }
 
-// trim does nothing: this system does not tell how much of the map is in memory.
+// mapLimit and mappedBytes: this system does not tell how much of the map is in memory.
+const mapLimit = 0
+
+func mappedBytes() int { return 0 }
+
+// trim does nothing, then.
 func (g *guarded) trim() {}
+
+func unmapPages(*bbolt.Tx) {}

@@ -25,10 +25,11 @@ func closed(t *testing.T, s storage.Store) {
 	_, getErr := s.Get(t.Context(), red, "k")
 	_, scanErr := s.Scan(t.Context(), red, "", "", 1)
 	for call, err := range map[string]error{
-		"get":   getErr,
-		"scan":  scanErr,
-		"apply": s.Apply(t.Context(), put(red, "k", "w")),
-		"ready": s.Ready(t.Context()),
+		"get":    getErr,
+		"scan":   scanErr,
+		"apply":  s.Apply(t.Context(), put(red, "k", "w")),
+		"export": s.Export(t.Context(), func(storage.Table, storage.Record) error { return nil }),
+		"ready":  s.Ready(t.Context()),
 	} {
 		if !errors.Is(err, storage.ErrClosed) {
 			t.Errorf("%s of a closed store: %v; want ErrClosed", call, err)

@@ -43,6 +43,13 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		{"scan: limit must be positive", scanLimit},
 		{"scan: one moment", scanSnapshot},
 
+		{"export: everything, in order", exportAll},
+		{"export: many", exportMany},
+		{"export: one moment", exportMoment},
+		{"export: while everything changes", exportWhileWriting},
+		{"export: ends when it is told to", exportEnds},
+		{"export: close", exportWhileClosing},
+
 		{"expiry by the clock", expiry},
 		{"expired on arrival", expiredOnArrival},
 		{"expiry is kept to the millisecond", expiryPrecision},

@@ -1,0 +1,107 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// exportRows and exportBytes bound what an export copies out of the database at a time.
+	exportRows  = 1000
+	exportBytes = 1 << 20
+)
+
+// Export implements storage.Store.
+//
+// It holds one read transaction. The pages that were free when it began serve the writes of that
+// time, and those that they free are kept until it ends: an export that takes an hour makes the file
+// grow by what an hour of writes would, once, since the next writes have all that room.
+func (s *Store) Export(ctx context.Context, fn func(storage.Table, storage.Record) error) error {
+	tx, err := s.beginExport(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // fails only if there is no transaction
+	for _, table := range storage.Tables {
+		var after []byte
+		for {
+			recs, err := s.exportSlice(ctx, tx, table, after)
+			if err != nil {
+				return err
+			}
+			// The caller's function runs here, where its panics are its own and not damage.
+			for _, rec := range recs {
+				if err := fn(table, rec); err != nil {
+					return err
+				}
+			}
+			if len(recs) == 0 {
+				break
+			}
+			after = append(after[:0], recs[len(recs)-1].Key...)
+		}
+	}
+	return nil
+}
+
+func (s *Store) beginExport(ctx context.Context) (tx *bbolt.Tx, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.g.isStuck() {
+		return nil, unavailable(errDamaged)
+	}
+	err = catch(func() error {
+		tx, err = s.g.db.Begin(false)
+		return err
+	})
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return nil, storage.ErrClosed
+	}
+	if errors.Is(err, errDamaged) {
+		s.g.setStuck()
+	}
+	return tx, err
+}
+
+// exportSlice copies the next rows of a table. It sees to it that a store that is closing, and waits
+// for all transactions, need not wait for long.
+func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Table, after []byte) (recs []storage.Record, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-s.closing:
+		return nil, storage.ErrClosed
+	default:
+	}
+	err = catch(func() error {
+		c := tx.Bucket([]byte(table)).Cursor()
+		k, v := c.Seek(after)
+		if after != nil && bytes.Equal(k, after) {
+			k, v = c.Next()
+		}
+		for size := 0; k != nil && len(recs) < exportRows && size < exportBytes; k, v = c.Next() {
+			r, err := decodeRow(v)
+			if err != nil {
+				return err
+			}
+			recs = append(recs, r.record(k))
+			size += len(v)
+		}
+		return nil
+	})
+	if errors.Is(err, errDamaged) {
+		s.c.setTrouble(&trouble{err, true})
+	}
+	if mappedBytes() > mapLimit {
+		unmapPages(tx)
+	}
+	return recs, err
+}
