@@ -1,0 +1,40 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+)
+
+// SigningKey is a key of the server.
+type SigningKey struct {
+	KID       string          `json:"kid"`
+	Alg       string          `json:"alg"`
+	Status    string          `json:"status" enum:"announced,signing,retiring"`
+	CreatedAt time.Time       `json:"created_at"`
+	SignFrom  time.Time       `json:"sign_from"`
+	RetiresAt *time.Time      `json:"retires_at,omitempty"` // when it is forgotten; nil: it has no successor yet
+	Public    json.RawMessage `json:"public"`               // JWK
+}
+
+// RotateKeys asks for new keys.
+type RotateKeys struct {
+	Alg string `json:"alg,omitempty"` // of this algorithm; empty: of every one in use
+}
+
+// ListKeys returns a page of the keys that are in the JWKS.
+func (c *Client) ListKeys(ctx context.Context, q PageQuery) (*Page[SigningKey], error) {
+	return list[SigningKey](ctx, c, "/v1/keys", params(), q)
+}
+
+// Keys are all of them.
+func (c *Client) Keys(ctx context.Context) iter.Seq2[*SigningKey, error] {
+	return all(func(q PageQuery) (*Page[SigningKey], error) { return c.ListKeys(ctx, q) })
+}
+
+// RotateKeys announces new keys now. They sign after signing.announce; the keys are all there are then.
+func (c *Client) RotateKeys(ctx context.Context, which RotateKeys) (*Page[SigningKey], error) {
+	keys := new(Page[SigningKey])
+	return keys, c.do(ctx, "POST", "/v1/keys/rotate", nil, nil, which, keys)
+}

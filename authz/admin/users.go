@@ -1,0 +1,122 @@
+package admin
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// UserData is what the operator says of a user: the members of a user in the configuration file, that
+// is the standard claims (OpenID Connect Core section 5.1), and what the server itself needs.
+type UserData struct {
+	Username            string   `json:"username,omitempty"`
+	Name                string   `json:"name,omitempty"`
+	GivenName           string   `json:"given_name,omitempty"`
+	FamilyName          string   `json:"family_name,omitempty"`
+	MiddleName          string   `json:"middle_name,omitempty"`
+	Nickname            string   `json:"nickname,omitempty"`
+	PreferredUsername   string   `json:"preferred_username,omitempty"`
+	Profile             string   `json:"profile,omitempty"`
+	Picture             string   `json:"picture,omitempty"`
+	Website             string   `json:"website,omitempty"`
+	Email               string   `json:"email,omitempty"`
+	EmailVerified       bool     `json:"email_verified,omitempty"`
+	Gender              string   `json:"gender,omitempty"`
+	Birthdate           string   `json:"birthdate,omitempty"`
+	Zoneinfo            string   `json:"zoneinfo,omitempty"`
+	Locale              string   `json:"locale,omitempty"`
+	PhoneNumber         string   `json:"phone_number,omitempty"`
+	PhoneNumberVerified bool     `json:"phone_number_verified,omitempty"`
+	Address             *Address `json:"address,omitempty"`
+	Roles               []string `json:"roles,omitempty"`
+	Groups              []string `json:"groups,omitempty"`
+	Disabled            bool     `json:"disabled,omitempty"` // a user who becomes disabled is signed out everywhere
+}
+
+// Address is the address claim (OpenID Connect Core section 5.1.1).
+type Address struct {
+	Formatted     string `json:"formatted,omitempty"`
+	StreetAddress string `json:"street_address,omitempty"`
+	Locality      string `json:"locality,omitempty"`
+	Region        string `json:"region,omitempty"`
+	PostalCode    string `json:"postal_code,omitempty"`
+	Country       string `json:"country,omitempty"`
+}
+
+// NewUser is a user to be created.
+type NewUser struct {
+	UserData
+	Password string `json:"password,omitempty"` // plain text or a hash; empty: no login by password
+}
+
+// User is a user as the server knows them. Beside the data, nothing of it can be set.
+type User struct {
+	Sub string `json:"sub"` // the user's id; clients with pairwise subjects get another
+	UserData
+	HasPassword bool      `json:"has_password,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	UpdatedAt   time.Time `json:"updated_at"`
+	ETag        string    `json:"etag"`
+}
+
+// SetPassword sets a user's password.
+type SetPassword struct {
+	Password    string `json:"password"`               // plain text or a hash
+	EndSessions bool   `json:"end_sessions,omitempty"` // sign the user out everywhere, too
+}
+
+// UserQuery says which users are wanted. At most one of its fields may be set.
+type UserQuery struct {
+	Username string // the beginning of the username; whose name it is comes first
+	Email    string // the beginning of the e-mail address
+}
+
+// CreateUser creates a user.
+func (c *Client) CreateUser(ctx context.Context, u NewUser) (*User, error) {
+	created := new(User)
+	return created, c.do(ctx, "POST", "/v1/users", nil, nil, u, created)
+}
+
+// ListUsers returns a page of users, in the order of what the query looks for, else of their ids.
+func (c *Client) ListUsers(ctx context.Context, which UserQuery, q PageQuery) (*Page[User], error) {
+	return list[User](ctx, c, "/v1/users", params("username", which.Username, "email", which.Email), q)
+}
+
+// Users are all of them.
+func (c *Client) Users(ctx context.Context, which UserQuery) iter.Seq2[*User, error] {
+	return all(func(q PageQuery) (*Page[User], error) { return c.ListUsers(ctx, which, q) })
+}
+
+// GetUser returns a user by their sub.
+func (c *Client) GetUser(ctx context.Context, sub string) (*User, error) {
+	user := new(User)
+	return user, c.do(ctx, "GET", "/v1/users"+segment(sub), nil, nil, nil, user)
+}
+
+// ReplaceUser sets all data of a user who has this etag: what u leaves out is gone. The password stays.
+func (c *Client) ReplaceUser(ctx context.Context, sub, etag string, u UserData) (*User, error) {
+	replaced := new(User)
+	return replaced, c.do(ctx, "PUT", "/v1/users"+segment(sub), nil, ifMatch(etag), u, replaced)
+}
+
+// UpdateUser changes some data of a user, by a JSON merge patch (RFC 7396): a map, or a struct. An
+// empty etag means whatever the user is now.
+func (c *Client) UpdateUser(ctx context.Context, sub, etag string, patch any) (*User, error) {
+	updated := new(User)
+	return updated, c.do(ctx, "PATCH", "/v1/users"+segment(sub), nil, mergePatch(etag), patch, updated)
+}
+
+// DeleteUser deletes a user. Sessions end, and grants and tokens are void from then on.
+func (c *Client) DeleteUser(ctx context.Context, sub, etag string) error {
+	return c.do(ctx, "DELETE", "/v1/users"+segment(sub), nil, ifMatch(etag), nil, nil)
+}
+
+// SetUserPassword sets a user's password.
+func (c *Client) SetUserPassword(ctx context.Context, sub string, p SetPassword) error {
+	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/set-password", nil, nil, p, nil)
+}
+
+// EndUserSessions signs a user out everywhere: every session ends, and every grant.
+func (c *Client) EndUserSessions(ctx context.Context, sub string) error {
+	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/end-sessions", nil, nil, nil, nil)
+}
