@@ -34,6 +34,7 @@ var (
 	AuditEvents = Kind[AuditEvent]{"audit_events"} // id of the event, a UUIDv7: they sort by time
 	AuditBlocks = Kind[AuditBlock]{"audit_blocks"} // number, of 20 digits
 	AuditHeads  = Kind[AuditHead]{"audit_heads"}   // "head"
+	Formats     = Kind[Format]{"formats"}          // "records"; see format.go
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -43,6 +44,7 @@ var Tables = []Table{
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
+	Formats.Table,
 }
 
 const dueLayout = "2006-01-02T15:04:05.000Z"

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // build is what the Go toolchain knows about this binary.
@@ -18,10 +20,11 @@ type build struct {
 	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
+	Format   int    `json:"store_format"` // of the records that it reads and writes
 }
 
 func readBuild() build {
-	b := build{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Format: storage.Current.Format()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
@@ -71,7 +74,7 @@ func (b build) write(w io.Writer, output string) error {
 		}
 		fmt.Fprintf(w, "revision %s (%s%s)\n", b.Revision, b.Time, changed)
 	}
-	_, err := fmt.Fprintf(w, "%s %s\n", b.Go, b.Platform)
+	_, err := fmt.Fprintf(w, "%s %s\nstore format %d\n", b.Go, b.Platform, b.Format)
 	return err
 }
 

@@ -40,6 +40,25 @@ type Options struct {
 
 	// SweepEvery is how often expired records are looked for. Zero means one minute.
 	SweepEvery time.Duration
+
+	migrations storage.Migrations // storage.Current; tests have others
+	stage      func(name string)  // hears how far long work has come; tests end the process there
+}
+
+func (o Options) complete() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SweepEvery <= 0 {
+		o.SweepEvery = time.Minute
+	}
+	if o.migrations == nil {
+		o.migrations = storage.Current
+	}
+	if o.stage == nil {
+		o.stage = func(string) {}
+	}
+	return o
 }
 
 // Store is a storage.Store in one bbolt file.

@@ -30,12 +30,16 @@ func TestMain(m *testing.M) {
 }
 
 func child(mode, path string, args []string) error {
-	s, err := bolt.Open(path, bolt.Options{})
+	var opts bolt.Options
+	if mode == "upgrade" {
+		opts = bolt.Stepwise(twoSteps, args[0])
+	}
+	s, err := bolt.Open(path, opts)
 	if err != nil {
 		return err
 	}
 	switch mode {
-	case "create":
+	case "create", "upgrade":
 	case "hold": // keep the database open until stdin ends
 		fmt.Println("open")
 		_, _ = io.Copy(io.Discard, os.Stdin)

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,7 +26,8 @@ var (
 	probeKey   = []byte("probe")
 )
 
-// format is raised by a change that an older authzd would misread. More tables are no such change.
+// format is raised by a change of the file's layout that an older authzd would misread. More tables
+// are no such change; changes of records are storage.Format.
 const format = 1
 
 const (
@@ -50,27 +52,31 @@ const (
 // Open opens the database at path, creating it and its folder if there is none. Whatever else is
 // found at path is left as it was, and the error says what it is.
 func Open(path string, opts Options) (*Store, error) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.SweepEvery <= 0 {
-		opts.SweepEvery = time.Minute
-	}
-	g, err := open(path)
+	opts = opts.complete()
+	g, err := open(path, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	warnOfModes(path, opts.Logger)
-
-	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), closing: make(chan struct{})}
-	go s.c.run()
+	s := startStore(path, g, opts)
+	if _, err := opts.migrations.Check(context.Background(), s); err != nil { // marks what is new
+		return nil, errors.Join(err, s.Close())
+	}
 	s.sweeping.Add(1)
 	go s.sweep(opts.SweepEvery)
 	return s, nil
 }
 
-// open finds or makes the file, looks at it without changing it, and only then opens it for writing.
-func open(path string) (*guarded, error) {
+// startStore serves an open database.
+func startStore(path string, g *guarded, opts Options) *Store {
+	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), closing: make(chan struct{})}
+	go s.c.run()
+	return s
+}
+
+// open finds or makes the file, looks at it without changing it, has it migrated if that is due, and
+// only then opens it for writing.
+func open(path string, opts Options) (*guarded, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := create(path); err != nil {
@@ -88,7 +94,11 @@ func open(path string) (*guarded, error) {
 	case info.Size() == 0:
 		return nil, errors.New("is empty, not a database; restore a backup, or remove it to begin anew")
 	}
-	if err := inspect(path); err != nil {
+	due, err := inspect(path, opts.migrations)
+	if err == nil && due {
+		err = upgrade(path, opts)
+	}
+	if err != nil {
 		return nil, err
 	}
 	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: int(info.Size()) + mapRoom})
@@ -148,17 +158,18 @@ func explain(path string, err error) error {
 
 // inspect looks at a file without changing a byte of it: is it ours, of a format that we know, all
 // there, and can every table be entered? To look at each page would take as long as the file is
-// large; a damaged one further in is an error of the read that meets it.
-func inspect(path string) (err error) {
+// large; a damaged one further in is an error of the read that meets it. due tells that its records
+// are of an earlier format.
+func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 	g, err := openBolt(path, &bbolt.Options{ReadOnly: true})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { err = errors.Join(err, g.close()) }()
 
 	info, err := g.file.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = g.view(func(tx *bbolt.Tx) error {
 		if want := tx.Size(); info.Size() < want {
@@ -173,12 +184,16 @@ func inspect(path string) (err error) {
 				b.Cursor().Last()
 			}
 		}
-		return nil
+		value, err := formatValue(tx)
+		if err == nil {
+			due, err = migrations.Judge(value)
+		}
+		return err
 	})
 	if p := new(panicError); errors.As(err, &p) {
-		return damaged(err)
+		return false, damaged(err)
 	}
-	return err
+	return due, err
 }
 
 func damaged(err error) error {
@@ -195,7 +210,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	case err != nil || found < 1:
 		return fmt.Errorf("has no known format (%.20q)", b)
 	case found > format:
-		return fmt.Errorf("has format %d, written by a newer authzd; this one knows formats up to %d", found, format)
+		return &storage.FormatError{Found: found, Known: format}
 	}
 	return nil
 }

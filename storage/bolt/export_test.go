@@ -1,0 +1,22 @@
+package bolt
+
+import (
+	"os"
+	"syscall"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Stepwise are options with other migrations, for a process that kills itself at a stage of what it
+// does, as kill -9 would.
+func Stepwise(m storage.Migrations, last string) Options {
+	return Options{migrations: m, stage: func(name string) {
+		if name == last {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}}
+}
+
+// UpgradeStages are those of an upgrade, in order.
+var UpgradeStages = []string{stageCopied, stageMigrated, stageLinked, stageRenamed}

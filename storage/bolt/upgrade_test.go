@@ -1,0 +1,146 @@
+package bolt_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// twoSteps are migrations of the users table: each appends to every value.
+var twoSteps = storage.Migrations{
+	{{Table: storage.Users.Table, Convert: appending("+2")}},
+	{{Table: storage.Users.Table, Convert: appending("+3")}},
+}
+
+func appending(s string) func(storage.Record) ([]storage.Write, error) {
+	return func(rec storage.Record) ([]storage.Write, error) {
+		if strings.HasSuffix(string(rec.Value), "spoilt") {
+			return nil, errors.New("not what it should be")
+		}
+		value := append(rec.Value, s...)
+		return []storage.Write{{Table: storage.Users.Table, Key: rec.Key, Value: value, If: storage.At(rec.Version), Expires: rec.Expires}}, nil
+	}
+}
+
+// snapshots are the databases that migrations have left beside the one at path.
+func snapshots(t *testing.T, path string) []string {
+	t.Helper()
+	names, err := filepath.Glob(path + ".format-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestUpgrade(t *testing.T) {
+	path := newFile(t)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	opts := bolt.Stepwise(twoSteps, "")
+	opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	s, err := bolt.Open(path, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantValue(t, s, "key007", strings.Repeat("v", 100)+"+2+3")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept := snapshots(t, path)
+	if len(kept) != 1 || !strings.Contains(kept[0], ".format-1-") || !strings.Contains(log.String(), kept[0]) {
+		t.Fatalf("kept %v; log:\n%s", kept, &log)
+	}
+	if after, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the database that was kept is not what it was, %v", err)
+	}
+	for _, name := range append(kept, path) {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	checkPages(t, path)
+
+	upgraded, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, path, "has format 3, written by a newer authzd; this one knows formats up to 1")
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(upgraded, after) {
+		t.Errorf("an older authzd changed the file, %v", err)
+	}
+	wantValue(t, openStore(t, kept[0]), "key007", strings.Repeat("v", 100)) // and the kept one serves it
+}
+
+// TestUpgradeKilled: wherever it is killed, what has the database's name is whole, and the next start
+// ends what was begun.
+func TestUpgradeKilled(t *testing.T) {
+	for _, stage := range bolt.UpgradeStages {
+		t.Run(stage, func(t *testing.T) {
+			path := newFile(t)
+			for range 2 {
+				cmd, _, _ := startChild(t, "upgrade", path, stage)
+				_ = cmd.Wait()
+				checkPages(t, path)
+				if stage == bolt.UpgradeStages[3] {
+					break
+				}
+				s, err := bolt.Open(path, bolt.Options{}) // an authzd of its time
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantValue(t, s, "key007", strings.Repeat("v", 100))
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := bolt.Open(path, bolt.Stepwise(twoSteps, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			wantValue(t, s, "key007", strings.Repeat("v", 100)+"+2+3")
+			if kept := snapshots(t, path); len(kept) != 1 {
+				t.Errorf("kept %v", kept)
+			}
+			if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 2 {
+				t.Errorf("in the folder: %v, %v", entries, err)
+			}
+		})
+	}
+}
+
+func TestUpgradeFails(t *testing.T) {
+	path := newFile(t)
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, put("zzz", "spoilt"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bolt.Open(path, bolt.Stepwise(twoSteps, "")); err == nil || !strings.Contains(err.Error(), "convert users record") {
+		t.Errorf("error is %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the database was changed, %v", err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("in the folder: %v, %v", entries, err)
+	}
+	wantValue(t, openStore(t, path), "zzz", "spoilt")
+}
