@@ -41,6 +41,10 @@ type Options struct {
 	// SweepEvery is how often expired records are looked for. Zero means one minute.
 	SweepEvery time.Duration
 
+	// Follow opens a store that is to be the same as another one: it takes no writes but those of
+	// Replay, and sweeps nothing by itself.
+	Follow bool
+
 	migrations storage.Migrations // storage.Current; tests have others
 	stage      func(name string)  // hears how far long work has come; tests end the process there
 }
@@ -66,6 +70,8 @@ type Store struct {
 	path string
 	g    *guarded
 	c    *committer
+
+	follows bool // Options.Follow
 
 	commits atomic.Uint64
 	swept   atomic.Uint64
@@ -156,7 +162,7 @@ func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 	case errors.Is(err, berrors.ErrInvalidMapping):
 		return unavailable(err)
 	case errors.Is(err, errDamaged):
-		s.c.setTrouble(&trouble{err, true})
+		s.c.setTrouble(&trouble{err: err, final: true})
 	}
 	return err
 }
@@ -165,6 +171,9 @@ func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.follows {
+		return unavailable(errFollows)
 	}
 	changes, err := prepare(writes)
 	if err != nil {

@@ -57,7 +57,8 @@ type request struct {
 // trouble is why writes fail.
 type trouble struct {
 	err   error
-	final bool // until the store is opened again
+	final bool   // until the store is opened again
+	do    string // what the operator can do; empty: what helps against trouble with a disk
 }
 
 func newCommitter(g *guarded, log *slog.Logger) *committer {
@@ -216,9 +217,9 @@ func (c *committer) failed(txid int, err error) (failure error, undone bool) {
 	case errors.As(err, &commit):
 		seen, viewErr := c.g.newest()
 		undone = viewErr == nil && seen < txid
-		c.setTrouble(&trouble{err, viewErr != nil || seen >= txid || !lacksSpace(err)})
+		c.setTrouble(&trouble{err: err, final: viewErr != nil || seen >= txid || !lacksSpace(err)})
 	case errors.Is(err, errDamaged):
-		c.setTrouble(&trouble{err, true})
+		c.setTrouble(&trouble{err: err, final: true})
 	}
 	return unavailable(err), undone
 }
@@ -235,7 +236,10 @@ func (c *committer) setTrouble(t *trouble) {
 		}
 	}
 	do := "free some space; writes resume by themselves"
-	if t.final {
+	switch {
+	case t.do != "":
+		do = t.do
+	case t.final:
 		do = "check the disk and its free space, then restart; if it will not start, restore a backup"
 	}
 	attrs := []any{"err", t.err, "do", do}

@@ -40,6 +40,18 @@ func create(path string) error {
 	return syncFile(filepath.Dir(path))
 }
 
+// createEmpty makes an empty database at path, where nothing may be, for somebody who fills it.
+func createEmpty(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return fill(path)
+}
+
 // fill writes an empty database into an empty file and syncs it.
 func fill(path string) error {
 	// Keys are hashes, so a changed record is a changed page: pages larger than 4096 bytes, where

@@ -98,7 +98,7 @@ func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Tab
 		return nil
 	})
 	if errors.Is(err, errDamaged) {
-		s.c.setTrouble(&trouble{err, true})
+		s.c.setTrouble(&trouble{err: err, final: true})
 	}
 	if mappedBytes() > mapLimit {
 		unmapPages(tx)

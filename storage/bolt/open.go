@@ -59,6 +59,9 @@ func Open(path string, opts Options) (*Store, error) {
 	}
 	warnOfModes(path, opts.Logger)
 	s := startStore(path, g, opts)
+	if opts.Follow {
+		return s, nil
+	}
 	if _, err := opts.migrations.Check(context.Background(), s); err != nil { // marks what is new
 		return nil, errors.Join(err, s.Close())
 	}
@@ -69,7 +72,7 @@ func Open(path string, opts Options) (*Store, error) {
 
 // startStore serves an open database.
 func startStore(path string, g *guarded, opts Options) *Store {
-	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), closing: make(chan struct{})}
+	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), follows: opts.Follow, closing: make(chan struct{})}
 	go s.c.run()
 	return s
 }
@@ -95,11 +98,15 @@ func open(path string, opts Options) (*guarded, error) {
 		return nil, errors.New("is empty, not a database; restore a backup, or remove it to begin anew")
 	}
 	due, err := inspect(path, opts.migrations)
-	if err == nil && due {
-		err = upgrade(path, opts)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case due && opts.Follow:
+		return nil, errors.New("has the format of an older authzd; update the one that it follows first")
+	case due:
+		if err := upgrade(path, opts); err != nil {
+			return nil, err
+		}
 	}
 	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, InitialMmapSize: int(info.Size()) + mapRoom})
 	if err != nil {
