@@ -24,15 +24,41 @@ type browser struct {
 
 func newBrowser(t *testing.T, s *server) *browser {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return openBrowser(s)
+}
+
+func openBrowser(s *server) *browser {
+	jar, _ := cookiejar.New(nil) // fails only for its options
 	return &browser{issuer: s.issuer, client: &http.Client{
 		Jar:           jar,
 		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// cookies are those that the issuer gets, by name.
+func (b *browser) cookies() map[string]string {
+	found := make(map[string]string)
+	for _, c := range b.client.Jar.Cookies(b.root()) {
+		found[c.Name] = c.Value
+	}
+	return found
+}
+
+func (b *browser) setCookies(values map[string]string) {
+	var cookies []*http.Cookie
+	for name, value := range values {
+		cookies = append(cookies, &http.Cookie{Name: name, Value: value, Path: "/"})
+	}
+	b.client.Jar.SetCookies(b.root(), cookies)
+}
+
+func (b *browser) root() *url.URL {
+	root, err := url.Parse(b.issuer + "/")
+	if err != nil {
+		panic(err) // the issuer is ours
+	}
+	return root
 }
 
 // authorize opens an authorization URL and does what the pages ask for: Alice signs in and allows.

@@ -2,159 +2,163 @@ package acceptance
 
 import (
 	"context"
-	"net/http"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
 
-const refreshers = 8
-
-// crashLoad is the clients that go on while their server is killed under them.
-type crashLoad struct {
-	t       *testing.T
-	s       *server
-	running context.Context // done: finish what you do and stop
-	steps   atomic.Int64    // how much the clients have got done
-
-	mu       sync.Mutex
-	newest   []string    // every refresher's last refresh token
-	redeemed []*codeFlow // every code that gave tokens
+// many is how often a test repeats itself: AUTHZD_TEST_FULL=1 asks for the long run.
+func many(short, full int) int {
+	if on, _ := strconv.ParseBool(os.Getenv("AUTHZD_TEST_FULL")); on {
+		return full
+	}
+	return short
 }
 
+// forActors is the configuration that a cast needs. Codes outlive most tests, so that a second
+// redemption is refused for being the second.
+const forActors = `
+lifetimes: {code: 10m, refresh_grace: 10m}
+registration: {mode: open, per_address_per_hour: 1000000}
+`
+
 // A server that is killed in the middle of its work has kept every promise that it made: what a
-// client got is good, a client that got no answer may ask again, and nothing is given out twice.
+// client got is good, what was ended stays ended, a client that got no answer may ask again, and
+// nothing is given out twice. Some of the kills find it starting or draining.
 func TestCrashUnderLoad(t *testing.T) {
-	restartUnderLoad(t, 20, (*server).kill)
+	restartUnderLoad(t, many(10, 100), func(s *server, round int) error {
+		switch round % 5 {
+		case 2: // while it drains
+			if err := s.proc.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				return err
+			}
+			<-time.After(rand.N(30 * time.Millisecond))
+		case 4: // and once more while it starts
+			if err := s.kill(); err != nil {
+				return err
+			}
+			return killStarting(s)
+		}
+		return s.kill()
+	})
+}
+
+// killStarting starts the server and kills it a moment later.
+func killStarting(s *server) error {
+	p, err := s.launch()
+	if err != nil {
+		return err
+	}
+	<-time.After(rand.N(startTakes()))
+	return p.kill()
+}
+
+// startTakes is somewhat longer than a start.
+func startTakes() time.Duration {
+	if raceDetector() {
+		return 2 * time.Second
+	}
+	return 400 * time.Millisecond
 }
 
 // The same holds, and the exit status is 0, for a server that is asked to stop.
 func TestStopUnderLoad(t *testing.T) {
-	restartUnderLoad(t, 3, (*server).stop)
+	restartUnderLoad(t, 3, func(s *server, _ int) error { return s.stop() })
 }
 
-func restartUnderLoad(t *testing.T, times int, end func(*server) error) {
-	// Codes outlive the test, so that a second redemption is refused for being the second.
-	s := startServer(t, "lifetimes: {code: 10m, refresh_grace: 10m}")
-	b := newBrowser(t, s)
+func restartUnderLoad(t *testing.T, times int, end func(s *server, round int) error) {
+	s := startServer(t, forActors)
+	c := newCast(s, 8)
 	ctx, stop := context.WithCancel(t.Context())
+	var playing sync.WaitGroup
+	playing.Go(func() { c.play(ctx) })
+	defer playing.Wait()
 	defer stop()
-	load := &crashLoad{t: t, s: s, running: ctx}
-
-	var wg sync.WaitGroup
-	for range refreshers {
-		token := must(t)(mustCode(t, s, b).redeem()).RefreshToken
-		wg.Go(func() { load.refresh(token) })
-	}
-	wg.Go(func() { load.redeem(b) })
-
 	for i := range times {
-		load.waitForSteps(int64(20 + i)) // not always the same moment
-		if err := end(s); err != nil {
+		c.waitForSteps(t, 20+rand.Int64N(40))
+		if err := end(s, i); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.start(); err != nil {
 			t.Fatalf("start %d: %v", i+1, err)
 		}
 	}
-	load.waitForSteps(20)
+	c.waitForSteps(t, 20)
 	stop()
-	wg.Wait()
-
-	for _, token := range load.newest {
-		must(t)(s.refresh(token))
+	playing.Wait()
+	c.settle(t)
+	if err := c.err(); err != nil {
+		t.Error(err)
 	}
-	for _, code := range load.redeemed {
-		mustRefuse(t, "a code that was redeemed before")(code.redeem())
-	}
-	if len(load.newest) != refreshers || len(load.redeemed) == 0 {
-		t.Errorf("%d refreshers and %d codes came through", len(load.newest), len(load.redeemed))
-	}
-	if b.logins != 1 {
-		t.Errorf("the user signed in %d times, want 1: the session was lost", b.logins)
-	}
-	t.Logf("%d restarts, %d steps, %d codes redeemed", times, load.steps.Load(), len(load.redeemed))
+	t.Logf("%d restarts, %d steps", times, c.steps.Load())
 }
 
-// refresh is a client that keeps refreshing. It asks twice with every token, as two tabs do: both
-// answers must name one successor, whether a crash lay between them or not.
-func (l *crashLoad) refresh(token string) {
-	for l.running.Err() == nil {
-		first := l.insist(func() (answer, error) { return l.s.refresh(token) })
-		second := l.insist(func() (answer, error) { return l.s.refresh(token) })
-		if first.status != http.StatusOK || second.status != http.StatusOK {
-			l.t.Errorf("a client was logged out: %v, %v", first, second)
-			return
+// A server that is killed while it makes its data folder, its secret, its keys and its first user can be
+// started as if nothing had happened.
+func TestCrashAtFirstStart(t *testing.T) {
+	s := startServer(t, forActors)
+	for range many(3, 30) {
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
 		}
-		if first.RefreshToken != second.RefreshToken {
-			l.t.Error("one refresh token has two successors")
-			return
+		s.forget(t)
+		if err := killStarting(s); err != nil {
+			t.Fatal(err)
 		}
-		token = first.RefreshToken
-		l.steps.Add(1)
+		if err := s.start(); err != nil {
+			t.Fatal(err)
+		}
+		c := newCast(s, 1)
+		c.settle(t)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.newest = append(l.newest, token)
 }
 
-// redeem is a client whose user keeps coming back: the session gives a code, the code gives tokens.
-func (l *crashLoad) redeem(b *browser) {
-	for l.running.Err() == nil {
-		f, err := newCode(l.s, b)
-		if err != nil {
-			l.waitReady()
+// forget removes all data of a server that does not run.
+func (s *server) forget(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(s.dir, e.Name())
+		if path == s.configFile() || path == s.logFile() {
 			continue
 		}
-		// A code whose answer was lost may be redeemed or not: both answers to the retry are right.
-		switch a := l.insist(f.redeem); {
-		case a.status == http.StatusOK:
-			l.mu.Lock()
-			l.redeemed = append(l.redeemed, f)
-			l.mu.Unlock()
-		case !a.refused():
-			l.t.Errorf("a code after a crash: %v", a)
-			return
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
 		}
-		l.steps.Add(1)
 	}
 }
 
-// insist asks until an answer arrives, as a client does whose network fails.
-func (l *crashLoad) insist(ask func() (answer, error)) answer {
-	for {
-		a, err := ask()
-		if err == nil || l.t.Failed() {
-			return a
+// The answer to a refresh got lost, and when the client asks again another process answers: with the
+// same successor. Once that has been used, the old token is a thief's, and that too outlives a crash.
+func TestCrashBetweenRotationAndReplay(t *testing.T) {
+	s := startServer(t, "")
+	restart := func() {
+		t.Helper()
+		if err := s.kill(); err != nil {
+			t.Fatal(err)
 		}
-		l.waitReady()
-	}
-}
-
-func (l *crashLoad) waitReady() {
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	if err := l.s.waitReady(ctx); err != nil {
-		l.t.Error(err)
-	}
-}
-
-// waitForSteps returns once the clients together have done n more steps.
-func (l *crashLoad) waitForSteps(n int64) {
-	l.t.Helper()
-	goal := l.steps.Load() + n
-	deadline := time.After(time.Minute)
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for l.steps.Load() < goal {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			l.t.Fatal("the clients made no progress for a minute")
-		}
-		if l.t.Failed() {
-			l.t.FailNow()
+		if err := s.start(); err != nil {
+			t.Fatal(err)
 		}
 	}
+	first := mustSignIn(t, s)
+	lost := must(t)(s.refresh(first.RefreshToken))
+	restart()
+	replayed := must(t)(s.refresh(first.RefreshToken))
+	if replayed.RefreshToken != lost.RefreshToken {
+		t.Fatal("the replay after the crash gave another successor")
+	}
+	newest := must(t)(s.refresh(replayed.RefreshToken))
+	restart()
+	mustRefuse(t, "replay of a token whose successor was used")(s.refresh(first.RefreshToken))
+	restart()
+	mustRefuse(t, "the newest token after the replay")(s.refresh(newest.RefreshToken))
 }

@@ -165,27 +165,10 @@ func (s *server) log(t *testing.T) string {
 
 // start runs the binary on the data folder and returns once it is ready.
 func (s *server) start() error {
-	path, err := binary()
+	p, err := s.launch()
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-
-	p := &process{cmd: exec.Command(path, "serve", "--config", s.configFile()), exited: make(chan struct{})}
-	p.cmd.Dir = s.dir
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		return err
-	}
-	go func() {
-		p.err = p.cmd.Wait()
-		close(p.exited)
-	}()
-
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	go func() {
@@ -200,6 +183,31 @@ func (s *server) start() error {
 	}
 	s.proc = p
 	return nil
+}
+
+// launch runs the binary on the data folder.
+func (s *server) launch() (*process, error) {
+	path, err := binary()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+
+	p := &process{cmd: exec.Command(path, "serve", "--config", s.configFile()), exited: make(chan struct{})}
+	p.cmd.Dir = s.dir
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
 }
 
 // waitReady returns once /readyz answers 200, whichever process it is that answers.

@@ -33,28 +33,32 @@ func (a answer) refused() bool {
 // party's library would be in the way.
 type codeFlow struct {
 	s        *server
-	code     string
-	verifier string
+	Code     string
+	Verifier string
 }
 
 // newCode gets an authorization code for spa; the browser signs in if it has to.
 func newCode(s *server, b *browser) (*codeFlow, error) {
-	f := &codeFlow{s: s, verifier: oauth2.GenerateVerifier()}
+	return newScopedCode(s, b, "openid offline_access orders.read")
+}
+
+func newScopedCode(s *server, b *browser, scope string) (*codeFlow, error) {
+	f := &codeFlow{s: s, Verifier: oauth2.GenerateVerifier()}
 	query := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {"spa"},
 		"redirect_uri":          {spaCallback},
-		"scope":                 {"openid offline_access orders.read"},
+		"scope":                 {scope},
 		"state":                 {"a-state-of-the-app"},
-		"code_challenge":        {oauth2.S256ChallengeFromVerifier(f.verifier)},
+		"code_challenge":        {oauth2.S256ChallengeFromVerifier(f.Verifier)},
 		"code_challenge_method": {"S256"},
 	}
 	callback, err := b.authorize(s.issuer + "/authorize?" + query.Encode())
 	if err != nil {
 		return nil, err
 	}
-	f.code = callback.Query().Get("code")
-	if f.code == "" {
+	f.Code = callback.Query().Get("code")
+	if f.Code == "" {
 		return nil, fmt.Errorf("no code in %s", callback)
 	}
 	return f, nil
@@ -66,8 +70,8 @@ func (f *codeFlow) redeem() (answer, error) {
 		"grant_type":    {"authorization_code"},
 		"client_id":     {"spa"},
 		"redirect_uri":  {spaCallback},
-		"code":          {f.code},
-		"code_verifier": {f.verifier},
+		"code":          {f.Code},
+		"code_verifier": {f.Verifier},
 	})
 }
 
