@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// Apply implements storage.Store.
+//
+// An attempt that failed and left nothing behind is repeated. If nobody can say whether it did,
+// because the connection broke, it is repeated only if the changes can't be made twice (see once); a
+// conflict is then looked into, since it may be with ourselves.
+func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
+	if err := storage.CheckWrites(writes); err != nil {
+		return err
+	}
+	conn, err := s.acquire(ctx)
+	if err != nil {
+		return err
+	}
+	if len(writes) == 0 {
+		conn.Release()
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	changes := newChanges(writes)
+	doubt := false
+	for tries := 0; ; tries++ {
+		at, err := send(ctx, conn, changes)
+		if err == nil {
+			s.commits.Add(1)
+			return nil
+		}
+		switch fateOf(err) {
+		case refused:
+			return s.failed(err)
+		case unknown:
+			doubt = true
+		case lost:
+			if !doubt {
+				return &storage.ConflictError{Table: changes[at].Table, Key: changes[at].Key}
+			}
+		}
+		if doubt && (fateOf(err) == lost || !once(changes)) {
+			return s.settle(ctx, changes, err)
+		}
+		if !s.pause(ctx, tries) {
+			return s.failed(err)
+		}
+		s.retries.Add(1)
+		if conn, err = s.acquire(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// send makes all changes in one transaction and one round trip: everything from BEGIN to COMMIT goes
+// to the server in one message, of which it runs nothing more once a statement has failed. Of an
+// error it says which change it was about. The connection is released.
+func send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	defer func() { tidy(ctx, conn, err) }()
+	batch := &pgx.Batch{}
+	queue := func(s statement, args ...any) {
+		if err == nil { // known statements cost nothing, others a round trip once in a connection's life
+			_, err = conn.Conn().Prepare(ctx, s.name, s.sql)
+		}
+		batch.Queue(s.name, args...)
+	}
+	before := 0
+	if len(changes) > 1 { // one statement is a transaction by itself
+		queue(begin)
+		before = 1
+	}
+	for _, c := range changes {
+		queue(c.stmt, c.args...)
+	}
+	if len(changes) > 1 {
+		queue(commit)
+	}
+	if err != nil {
+		return 0, &notSentError{err}
+	}
+	results := conn.SendBatch(ctx, batch)
+	for i := range batch.Len() {
+		if _, err = results.Exec(); err != nil {
+			at = min(max(i-before, 0), len(changes)-1)
+			break
+		}
+	}
+	// A transaction without COMMIT ends only here.
+	return at, errors.Join(err, results.Close())
+}
+
+// settle finds out what became of changes that may have been made: if a record is as we left it, they
+// were. Else it stays open, because the server may still be at it, or somebody else may have changed
+// our record.
+func (s *Store) settle(ctx context.Context, changes []change, cause error) error {
+	for _, c := range changes {
+		if c.version == 0 {
+			continue
+		}
+		rec, err := s.Get(ctx, c.Table, c.Key)
+		switch {
+		case err == nil && rec.Version == uint64(c.version):
+			s.commits.Add(1)
+			return nil
+		case err != nil && !errors.Is(err, storage.ErrNotFound):
+			return err
+		}
+	}
+	return unavailable(cause)
+}

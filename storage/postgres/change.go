@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// change is a storage.Write with the statement that makes it.
+type change struct {
+	storage.Write
+	version int64 // of the record that it leaves; 0: it leaves none
+	stmt    statement
+	args    []any
+}
+
+// newChanges prepares the writes of one Apply, in an order that is everybody's: rows are locked in
+// it, so no two transactions can each wait for the other.
+//
+// Versions are random numbers. A sequence would have to be asked for each, and no engine has one
+// that costs nothing; and as it is, an Apply knows its own records again if it had to be sent twice.
+func newChanges(writes []storage.Write) []change {
+	changes := make([]change, len(writes))
+	for i, w := range writes {
+		changes[i] = newChange(w)
+	}
+	slices.SortFunc(changes, func(a, b change) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Key, b.Key))
+	})
+	return changes
+}
+
+func newChange(w storage.Write) change {
+	c, s, key := change{Write: w}, statementsOf[w.Table], []byte(w.Key)
+	at := int64(w.If) // beyond the versions that there are it is negative, and no record's
+	switch {
+	case w.Value != nil:
+		c.version = 1 + rand.Int64N(math.MaxInt64-1)
+		c.args = []any{key, w.Value, c.version, expiresAt(w.Expires)}
+		c.stmt = s.putAt
+		switch w.If {
+		case storage.Any:
+			c.stmt = s.put
+		case storage.Absent:
+			c.stmt = s.putAbsent
+		default:
+			c.args = append(c.args, at)
+		}
+	case w.If == storage.Any:
+		c.stmt, c.args = s.remove, []any{key}
+	case w.If == storage.Absent:
+		// What must be absent until the commit needs a row that can be locked. It has expired on
+		// arrival, and the sweep removes it.
+		c.stmt, c.args = s.putAbsent, []any{key, []byte{}, int64(1), time.Unix(0, 0)}
+	default:
+		c.stmt, c.args = s.removeAt, []any{key, at}
+	}
+	return c
+}
+
+// once tells whether the changes, sent twice, can be made only once: if one of them demands a
+// version, that version is gone for ever after the first time. Conditions that can come true again
+// (a record that is absent, and is removed by somebody in between) don't do.
+func once(changes []change) bool {
+	return slices.ContainsFunc(changes, func(c change) bool { return c.If != storage.Absent && c.If != storage.Any })
+}
+
+// expiresAt is a time as a row holds it: nil for never.
+func expiresAt(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.Truncate(time.Millisecond)
+	return &t
+}

@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// patience is how long a call goes on trying: a restart of the database, or a fail-over, then
+	// is a slow request and not a failed one.
+	patience = 5 * time.Second
+	// attempt is how long one round trip may take, after which the connection is given up.
+	attempt = 3 * time.Second
+
+	firstPause, lastPause = 10 * time.Millisecond, 250 * time.Millisecond
+)
+
+// acquire takes a connection from the pool, and goes on trying until ctx ends if there is none to be
+// had. Its errors are those of the contract.
+func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	for tries := 0; ; tries++ {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil, ctx.Err()
+		}
+		conn, err := s.pool.Acquire(ctx)
+		if err == nil {
+			return conn, nil
+		}
+		if !s.pause(ctx, tries) && !errors.Is(ctx.Err(), context.Canceled) {
+			return nil, s.failed(err)
+		}
+	}
+}
+
+// read runs a query, and again if its connection breaks. Once sent, it does not heed the caller's
+// context: it takes but a moment, and to give it up would cost the connection.
+func (s *Store) read(ctx context.Context, query func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for tries := 0; ; tries++ {
+		conn, err := s.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		sent, done := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+		err = query(sent, conn.Conn())
+		tidy(sent, conn, err)
+		done()
+		if err == nil {
+			return nil
+		}
+		if fateOf(err) == refused || !s.pause(ctx, tries) {
+			return s.failed(err)
+		}
+		s.retries.Add(1)
+	}
+}
+
+// tidy gives a connection back as its next user wants it: out of the transaction that failed, and
+// closed if the connection itself may be to blame.
+func tidy(ctx context.Context, conn *pgxpool.Conn, err error) {
+	defer conn.Release()
+	if err == nil {
+		return
+	}
+	if pg := new(pgconn.PgError); errors.As(err, &pg) && (fateOf(err) == lost || strings.HasPrefix(pg.Code, "40")) {
+		if conn.Conn().PgConn().TxStatus() == 'I' {
+			return
+		}
+		if _, err := conn.Exec(ctx, "ROLLBACK", pgx.QueryExecModeSimpleProtocol); err == nil {
+			return
+		}
+	}
+	conn.Conn().Close(ctx)
+}
+
+// pause waits before the next attempt, longer each time and hardly ever as long as others do. It
+// returns false if there will be none: ctx has ended, or the store closes.
+func (s *Store) pause(ctx context.Context, tries int) bool {
+	longest := min(firstPause<<min(tries, 10), lastPause)
+	t := time.NewTimer(longest/2 + rand.N(longest/2))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	case <-s.closing:
+		return false
+	}
+}
+
+// fate is what an error says of the statements that met it.
+type fate int
+
+const (
+	refused fate = iota // they were not made, and would not be the next time
+	lost                // the condition of a write does not hold, and nothing was made
+	undone              // they were not made, and may be the next time
+	unknown             // nobody knows whether they were made
+)
+
+// notSentError is one from before anything was sent that changes a record.
+type notSentError struct{ error }
+
+func (e *notSentError) Unwrap() error { return e.error }
+
+// fateOf reads an error of the driver. What the server says itself was not made: it says so before
+// the commit, or in place of it. Only the answer that never came leaves it open.
+func fateOf(err error) fate {
+	pg := new(pgconn.PgError)
+	if !errors.As(err, &pg) {
+		if pgconn.SafeToRetry(err) || errors.As(err, new(*pgconn.ConnectError)) || errors.As(err, new(*notSentError)) {
+			return undone
+		}
+		return unknown
+	}
+	switch {
+	case pg.Code == "40003", pg.Code == "08007", pg.SeverityUnlocalized == "PANIC":
+		return unknown // statement_completion_unknown, transaction_resolution_unknown
+	case pg.Code == "22012": // division_by_zero
+		return lost
+	case strings.HasPrefix(pg.Code, "40"), // serialization_failure, deadlock_detected
+		strings.HasPrefix(pg.Code, "08"),  // connection exceptions
+		strings.HasPrefix(pg.Code, "57P"), // the server stops or starts
+		pg.Code == "25006",                // read_only_sql_transaction: it is no primary any more
+		pg.Code == "26000",                // invalid_sql_statement_name: a proxy gave us another session
+		pg.Code == "53300":                // too_many_connections
+		return undone
+	}
+	return refused
+}
+
+// failed is the error of a call that gives up.
+func (s *Store) failed(err error) error {
+	select {
+	case <-s.closing:
+		return storage.ErrClosed
+	default:
+	}
+	if fateOf(err) == refused && !lacksResources(err) {
+		return fmt.Errorf("database: %w", err)
+	}
+	return unavailable(err)
+}
+
+// lacksResources tells whether the server would if it could: its disk is full, or its time ran out.
+func lacksResources(err error) bool {
+	pg := new(pgconn.PgError)
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "58") ||
+		pg.Code == "57014" || pg.Code == "55P03") // query_canceled, lock_not_available
+}
+
+func unavailable(err error) error {
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+}

@@ -1,0 +1,152 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	defaultConnections = 20
+	// connectTimeout is per server of the URL. A call, and the start, wait for a few of them.
+	connectTimeout = 1500 * time.Millisecond
+)
+
+// Open connects to the database that url names (postgres://user:password@host/database?…; several
+// hosts are tried in turn until one takes writes), and makes or migrates its tables if need be. A
+// database that can't be used is left as it was, and the error says what to do.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.SweepEvery <= 0 {
+		opts.SweepEvery = time.Minute
+	}
+	config, err := parse(url, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareDatabase(ctx, config.ConnConfig.Copy(), opts.Logger); err != nil {
+		return nil, fmt.Errorf("open database: %w", explain(err))
+	}
+	tune(config.ConnConfig)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{pool: pool, log: opts.Logger, closing: make(chan struct{})}
+	s.sweeping.Add(1)
+	go s.sweep(opts.SweepEvery)
+	return s, nil
+}
+
+// parse reads a URL into what the pool needs. What the URL says itself wins.
+func parse(url string, opts Options) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err) // without the password
+	}
+	config.MaxConns = defaultConnections
+	if opts.MaxConnections > 0 {
+		config.MaxConns = int32(opts.MaxConnections)
+	}
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.MaxConnLifetimeJitter = 10 * time.Minute
+	config.HealthCheckPeriod = 15 * time.Second
+	config.PingTimeout = time.Second
+	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) {
+		return conn.PgConn().CheckConn() == nil, nil // what the server has hung up on
+	}
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 || c.ConnectTimeout > time.Minute { // two minutes is the driver's default
+		c.ConnectTimeout = connectTimeout
+	}
+	// Where several servers are named, and after a fail-over, only one of them takes writes.
+	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		return pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn)
+	}
+	if _, given := c.RuntimeParams["application_name"]; !given {
+		c.RuntimeParams["application_name"] = "authzd"
+	}
+	return config, nil
+}
+
+// tune sets parameters of the sessions that serve requests, unless the URL does. It is not for
+// migrations, nor for what reads the catalogue.
+func tune(c *pgx.ConnConfig) {
+	for name, value := range map[string]string{
+		"statement_timeout": fmt.Sprint(attempt.Milliseconds()),
+		// Every statement has an index to use. A table that was small when its statements were
+		// planned would be read whole until somebody analyses it.
+		"enable_seqscan": "off",
+	} {
+		if _, given := c.RuntimeParams[name]; !given {
+			c.RuntimeParams[name] = value
+		}
+	}
+}
+
+// prepareDatabase looks whether a database is fit to be used, and migrates it if that is all it lacks.
+func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger) error {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	if err := checkSettings(ctx, conn, log); err != nil {
+		return err
+	}
+	s, err := readSchema(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := s.check(newest()); err != nil || s.version == newest() {
+		return err
+	}
+	done, migrateErr := migrate(ctx, config)
+	if s, err = readSchema(ctx, conn); err != nil {
+		return errors.Join(migrateErr, err)
+	}
+	if s.version != newest() { // else somebody else may have done it meanwhile
+		return migrateErr
+	}
+	if done > 0 {
+		log.Info("database migrated", "migrations", done, "schema", s.version)
+	}
+	return s.check(newest())
+}
+
+// checkSettings refuses a server that answers before a write is durable.
+func checkSettings(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
+	var commit, fsync string // empty where there is no such setting
+	if err := conn.QueryRow(ctx, "SELECT coalesce(current_setting('synchronous_commit', true), ''), coalesce(current_setting('fsync', true), '')").
+		Scan(&commit, &fsync); err != nil {
+		return err
+	}
+	if commit == "off" {
+		return hinted{errors.New("synchronous_commit is off: the server would forget commits that it has acknowledged"),
+			"switch it on in postgresql.conf, or for this role: ALTER ROLE … SET synchronous_commit = on"}
+	}
+	if fsync == "off" {
+		log.Warn("the database runs with fsync = off: a power cut will damage it")
+	}
+	return nil
+}
+
+// checkPrimary fails on a server that takes no writes.
+func checkPrimary(ctx context.Context, conn *pgx.Conn) error {
+	var readOnly string
+	if err := conn.QueryRow(ctx, "SHOW transaction_read_only").Scan(&readOnly); err != nil {
+		return err
+	}
+	if readOnly == "on" {
+		return errors.New("the server takes no writes")
+	}
+	return nil
+}

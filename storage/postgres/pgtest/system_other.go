@@ -1,0 +1,12 @@
+//go:build !linux
+
+package pgtest
+
+import "syscall"
+
+func attributes(as *syscall.Credential) *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Credential: as}
+}
+
+// children is empty: the processes of a server that was killed notice by themselves.
+func children(int) []int { return nil }

@@ -1,0 +1,65 @@
+package postgres
+
+import (
+	"strings"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// statement is a prepared statement; it has the same name on every connection.
+type statement struct{ name, sql string }
+
+var (
+	begin  = statement{"begin", "BEGIN"}
+	commit = statement{"commit", "COMMIT"}
+)
+
+// statements are those of one table. Whether a record is live is decided by the database's clock, so
+// that replicas whose clocks differ agree.
+type statements struct {
+	get, scan, export, sweep statement
+	put, putAbsent, putAt    statement
+	remove, removeAt         statement
+}
+
+// newStatements writes them in what PostgreSQL, CockroachDB and YugabyteDB have in common.
+//
+// A write whose condition does not hold fails with division_by_zero: that ends the transaction in
+// the server, where nobody has to come back and ask how many rows there were. READ COMMITTED is
+// enough, because each such write waits for whoever has changed the row, and then looks again.
+func newStatements(table storage.Table) *statements {
+	const (
+		insert = `INSERT INTO TABLE AS t (key, value, version, expires_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value, version = excluded.version, expires_at = excluded.expires_at`
+		live = ` AND (expires_at IS NULL OR expires_at > now())`
+	)
+	write := func(name, sql string) statement {
+		return statement{name + " " + string(table), strings.ReplaceAll(sql, "TABLE", string(table))}
+	}
+	must := func(name, sql string) statement {
+		return write(name, "WITH done AS ("+sql+" RETURNING 1) SELECT 1 / count(*) FROM done")
+	}
+	return &statements{
+		get:    write("get", "SELECT value, version, expires_at FROM TABLE WHERE key = $1"+live),
+		scan:   write("scan", "SELECT key, value, version, expires_at FROM TABLE WHERE key >= $1 AND key < $2"+live+" ORDER BY key LIMIT $3"),
+		export: write("export", "SELECT key, value, version, expires_at FROM TABLE WHERE key >= $1 ORDER BY key LIMIT $2"),
+		// A row that somebody is about to write again is locked, and left alone.
+		sweep: write("sweep", `DELETE FROM TABLE WHERE key = ANY (ARRAY (
+			SELECT key FROM TABLE WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`),
+
+		put:       write("put", insert),
+		putAbsent: must("put absent", insert+" WHERE t.expires_at <= now()"),
+		putAt:     must("put at", "UPDATE TABLE SET value = $2, version = $3, expires_at = $4 WHERE key = $1 AND version = $5"+live),
+
+		remove:   write("remove", "DELETE FROM TABLE WHERE key = $1"),
+		removeAt: must("remove at", "DELETE FROM TABLE WHERE key = $1 AND version = $2"+live),
+	}
+}
+
+var statementsOf = func() map[storage.Table]*statements {
+	all := make(map[storage.Table]*statements)
+	for _, table := range storage.Tables {
+		all[table] = newStatements(table)
+	}
+	return all
+}()

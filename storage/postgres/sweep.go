@@ -1,0 +1,59 @@
+package postgres
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// sweepBatch is how many rows one transaction deletes.
+	sweepBatch = 500
+	// sweepRest is how many times longer the sweeper rests than it works.
+	sweepRest = 4
+)
+
+// sweep removes expired records until the store closes. Every replica does, each at its own times: a
+// row that one of them has locked is passed over by the others.
+func (s *Store) sweep(every time.Duration) {
+	defer s.sweeping.Done()
+	for s.rest(every/2 + rand.N(every)) {
+		for _, table := range storage.Tables {
+			s.sweepTable(table)
+		}
+	}
+}
+
+// sweepTable deletes batches as long as they are full. A failure is told elsewhere: by the requests
+// that meet the same.
+func (s *Store) sweepTable(table storage.Table) {
+	for {
+		start := time.Now()
+		deleted := int64(0)
+		err := s.read(context.Background(), func(ctx context.Context, conn *pgx.Conn) error {
+			tag, err := conn.Exec(ctx, statementsOf[table].sweep.sql, sweepBatch)
+			deleted = tag.RowsAffected()
+			return err
+		})
+		s.swept.Add(uint64(deleted))
+		if err != nil || deleted < sweepBatch || !s.rest(sweepRest*time.Since(start)) {
+			return
+		}
+	}
+}
+
+// rest waits, and returns false if the store is closing.
+func (s *Store) rest(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.closing:
+		return false
+	}
+}
