@@ -57,6 +57,7 @@ type Server struct {
 	issuer     *url.URL
 	store      storage.Store
 	resources  resourceSet
+	sealing    *keys.Sealing
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm
 	grantTypes []string
@@ -125,6 +126,17 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.metadata = s.discoveryDocument()
 	s.handler = s.observer.Handler(s.routes())
 	return s, nil
+}
+
+func (s *Server) openSealing(ctx context.Context) (err error) {
+	s.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
+		Store:   s.store,
+		Secret:  s.config.Secret,
+		Outside: max(flowLifetime, s.config.Lifetimes.RefreshGrace) + clockSkew,
+		Logger:  s.logger,
+		Counted: func(earlier int) { s.observer.SetEarlierSecretRecords(earlier) },
+	})
+	return err
 }
 
 func (s *Server) openKeys(ctx context.Context) (err error) {
@@ -239,10 +251,11 @@ func (s *Server) openOutbox(context.Context) error {
 	return err
 }
 
-// Run does what no request does, until ctx ends: it rotates signing keys, ends the sessions that are
-// over, and tells clients of it. A server answers without it.
+// Run does what no request does, until ctx ends: it rotates signing keys, seals anew what is under an
+// earlier secret, ends the sessions that are over, and tells clients of it. A server answers without it.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.sealing.Run(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
 	group.Go(func() error { return s.outbox.Run(ctx) })

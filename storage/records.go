@@ -31,10 +31,11 @@ var (
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 
-	AuditEvents = Kind[AuditEvent]{"audit_events"} // id of the event, a UUIDv7: they sort by time
-	AuditBlocks = Kind[AuditBlock]{"audit_blocks"} // number, of 20 digits
-	AuditHeads  = Kind[AuditHead]{"audit_heads"}   // "head"
-	Formats     = Kind[Format]{"formats"}          // "records"; see format.go
+	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
+	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
+	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"
+	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
+	Formats      = Kind[Format]{"formats"}            // "records"; see format.go
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -44,7 +45,7 @@ var Tables = []Table{
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
-	Formats.Table,
+	SecretOrders.Table, Formats.Table,
 }
 
 const dueLayout = "2006-01-02T15:04:05.000Z"
@@ -280,6 +281,18 @@ type Logout struct {
 // Mark says that something that may happen once has happened: a jti was seen. It expires when a
 // second time would be refused anyhow.
 type Mark struct{}
+
+// SecretOrder says which server secrets have been the current one, the newest last: what is sealed under
+// an earlier one is sealed anew.
+type SecretOrder struct {
+	Secrets []SecretSince `json:"secrets"`
+}
+
+// SecretSince is a server secret, known by its id, and when it became the current one.
+type SecretSince struct {
+	ID    string    `json:"id"`
+	Since time.Time `json:"since"`
+}
 
 // ServerSecret is a random value that all replicas share and that must never change; sealed.
 type ServerSecret struct {

@@ -56,6 +56,7 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.AuditEvents),
 		roundTrip(t, s, storage.AuditBlocks),
 		roundTrip(t, s, storage.AuditHeads),
+		roundTrip(t, s, storage.SecretOrders),
 		roundTrip(t, s, storage.Formats),
 	}
 	if !reflect.DeepEqual(tested, storage.Tables) {

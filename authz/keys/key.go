@@ -156,8 +156,9 @@ func readKey(sealer *Sealer, name keyName, rec storage.Record, known *key) (*key
 	}
 	var err error
 	k.pair, err = unseal(sealer, name, &k.record)
-	if errors.Is(err, ErrUnknownSecret) {
-		return nil, fmt.Errorf("open signing key %s: %w\nhint: list the secret file that this database was used with in secret_file, after the current one", name, err)
+	if known != nil && errors.Is(err, ErrUnknownSecret) {
+		// Sealed anew under a secret that this replica has not been told yet. A key never changes.
+		k.pair, err = known.pair, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open signing key %s: %w", name, err)

@@ -12,14 +12,12 @@ import (
 )
 
 // LastingDeriver returns a deriver whose values never change, not even when the server secret does:
-// its key is random, made by the first replica that asks, and kept sealed in the store. It is sealed
-// again when the current secret is no longer the one that sealed it, so that the earlier secret can
-// be dropped afterwards.
+// its key is random, made by the first replica that asks, and kept sealed in the store.
 func LastingDeriver(ctx context.Context, store storage.Store, secret *Secret, purpose string) (*Deriver, error) {
-	sealer := secret.Sealer("lasting secret")
+	sealer := secret.Sealer(purposeLasting)
 	key, err := lastingKey(ctx, store, sealer, purpose)
 	if errors.Is(err, storage.ErrNotFound) {
-		err = putLastingKey(ctx, store, sealer, purpose, newLastingKey(), storage.Absent)
+		err = putLastingKey(ctx, store, sealer, purpose)
 		if err == nil {
 			key, err = lastingKey(ctx, store, sealer, purpose) // ours, or of a replica that was faster
 		}
@@ -30,30 +28,20 @@ func LastingDeriver(ctx context.Context, store storage.Store, secret *Secret, pu
 	return &Deriver{keys: [][]byte{key}}, nil
 }
 
-// lastingKey reads the key, and seals it anew if that is due. The error is storage.ErrNotFound if
-// there is none yet.
+// lastingKey reads the key. The error is storage.ErrNotFound if there is none yet.
 func lastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpose string) ([]byte, error) {
-	record, version, err := storage.ServerSecrets.Get(ctx, store, purpose)
+	record, _, err := storage.ServerSecrets.Get(ctx, store, purpose)
 	if err != nil {
 		return nil, err
 	}
-	key, err := sealer.Open(record.Sealed, []byte(purpose))
-	switch {
-	case errors.Is(err, ErrUnknownSecret):
-		return nil, fmt.Errorf("%w\nhint: list the secret file that this database was used with in secret_file, after the current one", err)
-	case err != nil:
-		return nil, err
-	case !sealer.SealedNow(record.Sealed):
-		return key, putLastingKey(ctx, store, sealer, purpose, key, storage.At(version))
-	}
-	return key, nil
+	return sealer.Open(record.Sealed, []byte(purpose))
 }
 
-// putLastingKey seals and stores a key. That another replica was faster is no error: it has stored
+// putLastingKey seals and stores a new key. That another replica was faster is no error: it has stored
 // one.
-func putLastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpose string, key []byte, cond storage.Condition) error {
-	record := &storage.ServerSecret{Sealed: sealer.Seal(key, []byte(purpose))}
-	err := store.Apply(ctx, storage.ServerSecrets.Put(purpose, record, cond, time.Time{}))
+func putLastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpose string) error {
+	record := &storage.ServerSecret{Sealed: sealer.Seal(newLastingKey(), []byte(purpose))}
+	err := store.Apply(ctx, storage.ServerSecrets.Put(purpose, record, storage.Absent, time.Time{}))
 	if lost := new(storage.ConflictError); errors.As(err, &lost) {
 		return nil
 	}

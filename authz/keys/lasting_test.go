@@ -28,6 +28,13 @@ func TestLastingDeriverOutlivesTheSecret(t *testing.T) {
 	first, second, third := counting(1), counting(2), counting(3)
 	want := lasting(t, s, newSecret(t, first))
 	for i, secrets := range [][][]byte{{first}, {second, first}, {second}, {third, second}, {third}} {
+		sealing, err := OpenSealing(t.Context(), SealingConfig{Store: s, Secret: newSecret(t, secrets...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sealing.Reseal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if got := lasting(t, s, newSecret(t, secrets...)); got != want {
 			t.Errorf("start %d: the values have changed", i)
 		}

@@ -74,7 +74,7 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 	if err := p.validate(); err != nil {
 		return nil, fmt.Errorf("key policy: %w", err)
 	}
-	r := &Ring{store: store, sealer: secret.Sealer("signing key"), policy: p, log: p.Logger, now: now,
+	r := &Ring{store: store, sealer: secret.Sealer(purposeSigningKey), policy: p, log: p.Logger, now: now,
 		signers: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)

@@ -103,9 +103,6 @@ func (s *Sealer) Seal(plaintext, aad []byte) []byte {
 	return b.aead.Seal(out, nonce, plaintext, aad)
 }
 
-// SealedNow tells whether the current secret sealed a message, and not an earlier one.
-func (s *Sealer) SealedNow(sealed []byte) bool { return bytes.HasPrefix(sealed, s.boxes[0].id[:]) }
-
 // Open returns the plaintext of a sealed message, under whichever secret sealed it. The error is
 // ErrUnknownSecret or ErrTampered.
 func (s *Sealer) Open(sealed, aad []byte) ([]byte, error) {

@@ -60,6 +60,7 @@ type metrics struct {
 	loginVec  *prometheus.CounterVec
 	panics    prometheus.Counter
 	logouts   logoutMetrics
+	sealed    prometheus.Gauge // records under an earlier secret
 }
 
 func newMetrics(cfg Config) (*metrics, error) {
@@ -83,7 +84,11 @@ func newMetrics(cfg Config) (*metrics, error) {
 		Name: "authzd_panics_total", Help: "Handlers that panicked: mistakes in the program.",
 	})
 
-	for _, c := range []prometheus.Collector{requests, durations, tokens, logins, alarms, panics,
+	sealed := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "authzd_sealed_under_earlier_secret", Help: "Records that are not sealed under the newest server secret, counted every minute.",
+	})
+
+	for _, c := range []prometheus.Collector{requests, durations, tokens, logins, alarms, panics, sealed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := cfg.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
@@ -107,6 +112,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		loginVec:  logins,
 		panics:    panics,
 		logouts:   logouts,
+		sealed:    sealed,
 	}
 	for _, route := range append([]string{other}, cfg.Routes...) {
 		m.durations[route] = durations.WithLabelValues(route)
@@ -191,3 +197,6 @@ func (o *Observer) MetricsHandler() http.Handler {
 		h.ServeHTTP(w, r)
 	})
 }
+
+// SetEarlierSecretRecords tells how many records are not sealed under the newest server secret.
+func (o *Observer) SetEarlierSecretRecords(n int) { o.metrics.sealed.Set(float64(n)) }

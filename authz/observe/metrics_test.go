@@ -117,14 +117,15 @@ func TestMetricsTwiceInOneRegistry(t *testing.T) {
 	}
 }
 
-// Logout tokens are counted where no request is: in the background.
-func TestLogoutMetrics(t *testing.T) {
+// What is counted where no request is: in the background.
+func TestBackgroundMetrics(t *testing.T) {
 	w := newWatch(t)
 	w.CountLogout(LogoutDelivered)
 	w.CountLogout(LogoutFailed)
 	w.CountLogout(LogoutFailed)
 	w.CountLogout("lost")
 	w.SetLogoutBacklog(7)
+	w.SetEarlierSecretRecords(3)
 	w.Alarm(t.Context(), LogoutUndelivered)
 	for series, want := range map[string]float64{
 		`authzd_logout_tokens_total{outcome="delivered"}`: 1,
@@ -132,6 +133,7 @@ func TestLogoutMetrics(t *testing.T) {
 		`authzd_logout_tokens_total{outcome="given_up"}`:  0,
 		`authzd_logout_tokens_total{outcome="other"}`:     1,
 		`authzd_logout_backlog`:                           7,
+		`authzd_sealed_under_earlier_secret`:              3,
 		`authzd_alarms_total{name="logout_undelivered"}`:  1,
 	} {
 		if got := w.value(t, series); got != want {

@@ -1,0 +1,92 @@
+package keys
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// The purposes of what is sealed in the store.
+const (
+	purposeSigningKey = "signing key"
+	purposeLasting    = "lasting secret"
+)
+
+// sealedKinds are all records that have a sealed part, which is bound to the record's key.
+var sealedKinds = []sealedKind{
+	sealedIn(storage.SigningKeys, "signing key", purposeSigningKey, func(k *storage.SigningKey) *[]byte { return &k.Sealed }),
+	sealedIn(storage.ServerSecrets, "server secret", purposeLasting, func(s *storage.ServerSecret) *[]byte { return &s.Sealed }),
+}
+
+// sealedKind is a kind of record that has a sealed part.
+type sealedKind struct {
+	table storage.Table
+	read  func(storage.Record) (*sealedRecord, error)
+}
+
+// sealedRecord is one of them, as it was read.
+type sealedRecord struct {
+	what, key string
+	purpose   string
+	sealed    *[]byte
+	put       func() storage.Write // of the record with what sealed points to now
+}
+
+func sealedIn[T any](kind storage.Kind[T], what, purpose string, field func(*T) *[]byte) sealedKind {
+	return sealedKind{kind.Table, func(rec storage.Record) (*sealedRecord, error) {
+		e, err := kind.Entry(rec)
+		if err != nil {
+			return nil, err
+		}
+		return &sealedRecord{what: what, key: rec.Key, purpose: purpose, sealed: field(e.Value), put: func() storage.Write {
+			return kind.Put(rec.Key, e.Value, storage.At(rec.Version), rec.Expires)
+		}}, nil
+	}}
+}
+
+func (r *sealedRecord) String() string { return r.what + " " + r.key }
+
+// secretID names the secret that sealed the record.
+func (r *sealedRecord) secretID() string {
+	return hex.EncodeToString((*r.sealed)[:min(idSize, len(*r.sealed))])
+}
+
+// reseal is the write that puts the same under the current secret.
+func (r *sealedRecord) reseal(secret *Secret) (storage.Write, error) {
+	sealer := secret.Sealer(r.purpose)
+	plain, err := sealer.Open(*r.sealed, []byte(r.key))
+	if err != nil {
+		return storage.Write{}, fmt.Errorf("open %s: %w", r, err)
+	}
+	defer clear(plain)
+	*r.sealed = sealer.Seal(plain, []byte(r.key))
+	return r.put(), nil
+}
+
+// each calls fn with every sealed record of the store.
+func (s *Sealing) each(ctx context.Context, fn func(*sealedRecord) error) error {
+	for _, kind := range sealedKinds {
+		for after := ""; ; {
+			page, err := s.Store.Scan(ctx, kind.table, "", after, scanPage)
+			if err != nil {
+				return fmt.Errorf("read %s: %w", kind.table, err)
+			}
+			for _, rec := range page {
+				after = rec.Key
+				r, err := kind.read(rec)
+				if err == nil {
+					err = fn(r)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			if len(page) < scanPage {
+				break
+			}
+		}
+	}
+	return nil
+}

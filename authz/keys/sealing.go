@@ -1,0 +1,208 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	resealEvery = time.Minute
+	resealPage  = 20 // records of one Apply
+	resealTries = 3  // of a pass that met changes by others
+)
+
+// Sealing sees to it that what the store keeps sealed is sealed under the newest server secret, so that
+// earlier ones can be dropped:
+//
+//	all replicas list the new secret second ─> all list it first ─> nothing needs the earlier one
+//	          (each can open)              (noted in the store: newest;      (Status says so)
+//	                                      Run seals all records anew)
+//
+// A replica whose current secret is not the newest seals nothing anew, so that two of them with two
+// orders never undo each other's work.
+type Sealing struct {
+	SealingConfig
+	done atomic.Bool // it has been logged that nothing is left to do
+}
+
+// SealingConfig is what OpenSealing needs.
+type SealingConfig struct {
+	Store  storage.Store
+	Secret *Secret
+
+	// Outside is how long what is sealed or derived outside the store, in browsers and tokens, is of
+	// use. An earlier secret is needed for that long in any case.
+	Outside time.Duration
+
+	Logger  *slog.Logger      // nil: nobody hears
+	Counted func(earlier int) // hears once a minute how many records are under an earlier secret; nil: nobody does
+}
+
+// OpenSealing looks at every sealed record, and fails with a *LockedOutError if there are some that no
+// secret opens. It notes in the store that the current secret is the newest, if it is a new one.
+func OpenSealing(ctx context.Context, c SealingConfig) (*Sealing, error) {
+	s := &Sealing{SealingConfig: c}
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.DiscardHandler)
+	}
+	if s.Counted == nil {
+		s.Counted = func(int) {}
+	}
+	if err := s.checkOpens(ctx); err != nil {
+		return nil, err
+	}
+	order, err := s.promote(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("note the secret: %w", err)
+	}
+	if newest := order.newest(); newest != s.Secret.current() {
+		s.Logger.Warn("the first secret listed has been replaced by another replica; it seals nothing anew",
+			"first", s.Secret.current(), "newest", newest, "do", "list the newest secret first")
+	}
+	return s, nil
+}
+
+// LockedOutError: the store has records that no secret given opens.
+type LockedOutError struct {
+	Records []string // what they are, such as "signing key RS256/1"
+	Secrets []string // ids of the secrets that sealed them
+}
+
+func (e *LockedOutError) Error() string {
+	return fmt.Sprintf("sealed under another secret (%s): %s", strings.Join(e.Secrets, ", "), strings.Join(e.Records, ", "))
+}
+
+func (e *LockedOutError) Unwrap() error { return ErrUnknownSecret }
+
+// Hint says what to do.
+func (e *LockedOutError) Hint() string {
+	return "list the secret that this store was used with, after the current one, until the log says that nothing needs it"
+}
+
+func (s *Sealing) checkOpens(ctx context.Context) error {
+	e := &LockedOutError{}
+	err := s.each(ctx, func(r *sealedRecord) error {
+		if id := r.secretID(); !s.Secret.knows(id) {
+			e.Records = append(e.Records, r.String())
+			if !slices.Contains(e.Secrets, id) {
+				e.Secrets = append(e.Secrets, id)
+			}
+		}
+		return nil
+	})
+	if err == nil && len(e.Records) > 0 {
+		err = e
+	}
+	return err
+}
+
+// Run seals anew what is under an earlier secret, until ctx ends. Failures are logged. On several
+// replicas at once it does no harm.
+func (s *Sealing) Run(ctx context.Context) error {
+	ticker := time.NewTicker(resealEvery)
+	defer ticker.Stop()
+	for {
+		if err := s.Reseal(ctx); err != nil && ctx.Err() == nil {
+			s.Logger.Error("sealing anew failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// Reseal goes through all sealed records once, and again if others changed some meanwhile.
+func (s *Sealing) Reseal(ctx context.Context) error {
+	var errs []error
+	for range resealTries {
+		order, err := s.order(ctx)
+		if err != nil {
+			return err
+		}
+		p := &pass{Sealing: s, seal: order.newest() == s.Secret.current(), newest: order.newest()}
+		if err := s.each(ctx, func(r *sealedRecord) error { return p.visit(ctx, r) }); err != nil {
+			return err
+		}
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+		s.report(p)
+		if errs = p.failed; !p.raced {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// report logs what a pass has done.
+func (s *Sealing) report(p *pass) {
+	s.Counted(p.earlier)
+	if p.sealed > 0 {
+		s.Logger.Info("records sealed under the newest secret", "secret", p.newest, "records", p.sealed, "left", p.earlier)
+	}
+	if done := p.earlier == 0 && p.seal; s.done.Swap(done) != done && done && len(s.Secret.roots) > 1 {
+		s.Logger.Info("nothing in the store needs an earlier secret", "secret", p.newest,
+			"do", "remove the earlier ones from every replica after "+s.Outside.String())
+	}
+}
+
+// pass is one walk through all sealed records.
+type pass struct {
+	*Sealing
+	seal    bool   // the current secret is the newest
+	newest  string // its id
+	writes  []storage.Write
+	sealed  int
+	earlier int
+	raced   bool
+	failed  []error
+}
+
+func (p *pass) visit(ctx context.Context, r *sealedRecord) error {
+	if r.secretID() == p.newest {
+		return nil
+	}
+	p.earlier++
+	if !p.seal {
+		return nil
+	}
+	w, err := r.reseal(p.Secret)
+	if err != nil { // one that is spoilt must not stop the others
+		p.failed = append(p.failed, err)
+		return nil
+	}
+	if p.writes = append(p.writes, w); len(p.writes) == resealPage {
+		return p.flush(ctx)
+	}
+	return nil
+}
+
+// flush writes what was sealed. Whoever changed one of the records meanwhile was first.
+func (p *pass) flush(ctx context.Context) error {
+	writes := p.writes
+	p.writes = nil
+	if len(writes) == 0 {
+		return nil
+	}
+	err := p.Store.Apply(ctx, writes...)
+	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+		p.raced = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("seal anew: %w", err)
+	}
+	p.sealed += len(writes)
+	p.earlier -= len(writes)
+	return nil
+}
