@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// many is how often a test repeats itself: AUTHZD_TEST_FULL=1 asks for the long run.
+// many is how often a test repeats itself: TEST_FULL=1 asks for the long run.
 func many(short, full int) int {
-	if on, _ := strconv.ParseBool(os.Getenv("AUTHZD_TEST_FULL")); on {
+	if on, _ := strconv.ParseBool(os.Getenv("TEST_FULL")); on {
 		return full
 	}
 	return short
