@@ -76,6 +76,9 @@ func (m Migrations) Run(ctx context.Context, s Store, progress func(Progress)) e
 			return err
 		}
 		n := 0
+		if f.Table == "" && f.Number == m.Format() {
+			continue // another has come to the end meanwhile
+		}
 		if f.Table == "" {
 			err = m.begin(ctx, s, f.Number+1, version)
 		} else {
