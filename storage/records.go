@@ -36,6 +36,7 @@ var (
 	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"
 	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
 	Formats      = Kind[Format]{"formats"}            // "records"; see format.go
+	Transfers    = Kind[Transfer]{"transfers"}        // "into"
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -45,7 +46,7 @@ var Tables = []Table{
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
-	SecretOrders.Table, Formats.Table,
+	SecretOrders.Table, Formats.Table, Transfers.Table,
 }
 
 const dueLayout = "2006-01-02T15:04:05.000Z"
@@ -328,4 +329,14 @@ type AuditHead struct {
 	Number int    `json:"number"`
 	Hash   string `json:"hash"`
 	MAC    []byte `json:"mac"`
+}
+
+// Transfer says that a store is being filled with the records of another, and how far that has come.
+// As long as it is there, the store is not whole and must not be served.
+type Transfer struct {
+	Source  string    `json:"source"`          // SHA-256 of all that is to come, hexadecimal
+	At      time.Time `json:"at"`              // records that had expired by then are left out
+	Table   Table     `json:"table,omitempty"` // of the last record that has arrived
+	Key     []byte    `json:"key,omitempty"`   // of the last record that has arrived
+	Records int       `json:"records"`         // that have arrived
 }

@@ -58,6 +58,7 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.AuditHeads),
 		roundTrip(t, s, storage.SecretOrders),
 		roundTrip(t, s, storage.Formats),
+		roundTrip(t, s, storage.Transfers),
 	}
 	if !reflect.DeepEqual(tested, storage.Tables) {
 		t.Errorf("tested %v, tables are %v", tested, storage.Tables)

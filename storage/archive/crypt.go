@@ -1,0 +1,70 @@
+package archive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"filippo.io/age"
+)
+
+// ageMagic begins every file that age has encrypted (age-encryption.org/v1).
+const ageMagic = "age-encryption.org/"
+
+var (
+	// ErrEncrypted: the file is encrypted, and nothing was given to decrypt it with.
+	ErrEncrypted = errors.New("backup is encrypted")
+	// ErrWrongKey: what was given does not decrypt the file.
+	ErrWrongKey = errors.New("backup is encrypted for another key")
+)
+
+// Encrypt returns a writer that encrypts for all of the recipients with age. Closing it ends the
+// encryption and leaves w open. Without recipients it passes on what it gets.
+func Encrypt(w io.Writer, recipients ...age.Recipient) (io.WriteCloser, error) {
+	if len(recipients) == 0 {
+		return plain{w}, nil
+	}
+	e, err := age.Encrypt(w, recipients...)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt the backup: %w", err)
+	}
+	return e, nil
+}
+
+type plain struct{ io.Writer }
+
+func (plain) Close() error { return nil }
+
+// Decrypt returns what is in a file, whether it is encrypted or not. The error is ErrEncrypted,
+// ErrWrongKey, ErrDamaged or that of r; damage further in is an error of the reader that it returns.
+func Decrypt(r io.Reader, identities ...age.Identity) (io.Reader, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if start, err := b.Peek(len(ageMagic)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	} else if string(start) != ageMagic {
+		return b, nil
+	}
+	if len(identities) == 0 {
+		return nil, ErrEncrypted
+	}
+	d, err := age.Decrypt(b, identities...)
+	if other := new(age.NoIdentityMatchError); errors.As(err, &other) {
+		return nil, ErrWrongKey
+	}
+	if err != nil {
+		return nil, damaged("%w", err)
+	}
+	return decrypted{d}, nil
+}
+
+// decrypted says that what age does not accept is damaged.
+type decrypted struct{ io.Reader }
+
+func (d decrypted) Read(p []byte) (int, error) {
+	n, err := d.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = damaged("%w", err)
+	}
+	return n, err
+}

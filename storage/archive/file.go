@@ -1,0 +1,95 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ErrExists: there is a file of that name, and it was not to be replaced.
+var ErrExists = errors.New("file exists")
+
+// Create makes a file of what fill writes, with mode 0600, whole or not at all: it has all of its
+// content, on the disk, before it gets its name. If a file has that name, overwrite tells whether it
+// is replaced, and else the error is ErrExists.
+func Create(path string, overwrite bool, fill func(io.Writer) error) (err error) {
+	if _, err := os.Lstat(path); err == nil && !overwrite {
+		return fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	removeParts(path)
+	f, err := newPart(path)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := fill(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if overwrite {
+		err = os.Rename(f.Name(), path)
+	} else if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) { // unlike a rename, never replaces
+		err = fmt.Errorf("%s: %w", path, ErrExists)
+	}
+	return errors.Join(err, syncFolder(filepath.Dir(path)))
+}
+
+// newPart makes the file that is to become path, and locks it for as long as this process works on it.
+func newPart(path string) (*os.File, error) {
+	for {
+		f, err := os.CreateTemp(filepath.Dir(path), partPrefix(path)+"*") // 0600
+		if err != nil {
+			return nil, err
+		}
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			os.Remove(f.Name())
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		if _, err := os.Stat(f.Name()); err == nil {
+			return f, nil
+		}
+		f.Close() // somebody took it for a leftover before it was locked
+	}
+}
+
+func partPrefix(path string) string { return "." + filepath.Base(path) + ".part-" }
+
+// removeParts removes what a process left that died in Create. Whoever still works on one has locked
+// it.
+func removeParts(path string) {
+	folder := filepath.Dir(path)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return // Create will say so
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), partPrefix(path)) {
+			continue
+		}
+		f, err := os.Open(filepath.Join(folder, e.Name()))
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			os.Remove(f.Name())
+		}
+		f.Close()
+	}
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

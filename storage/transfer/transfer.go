@@ -1,0 +1,249 @@
+// Package transfer fills an empty store with all records of another, or of a backup: restore and
+// migrate are made of it. It can be killed at any moment and begun again:
+//
+//	source ─> count and digest ─┐
+//	                            ▼
+//	target: empty? ─> mark it with the digest ─> copy, batch by batch ─> count and digest ─> unmark
+//	   └─ marked with this digest? ─> copy the rest ──────┘                   └─ not the same: the mark stays
+//
+// The mark, a storage.Transfer, moves on with each batch in the same Apply. A server refuses a store
+// that has one.
+package transfer
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/archive"
+)
+
+var (
+	// ErrNotEmpty: the target has records that are not this transfer's.
+	ErrNotEmpty = errors.New("the target is not empty")
+	// ErrOther: the target is half filled from another source, or from this one before it changed.
+	ErrOther = errors.New("the target is half filled with something else")
+	// ErrDiffers: source and target are not the same in the end.
+	ErrDiffers = errors.New("the target differs from its source")
+	// ErrUnfinished: the store is half filled.
+	ErrUnfinished = errors.New("the store is half filled")
+)
+
+const (
+	markKey = "into"
+
+	// A batch is what one Apply writes.
+	batchRecords = 1000
+	batchBytes   = 2 << 20
+)
+
+// Source calls fn for all records in the order of storage.Store.Export, which is one, and must give
+// the same ones each time. Records that have expired may be among them.
+type Source func(ctx context.Context, fn func(storage.Table, storage.Record) error) error
+
+// Progress hears how many of so many records one step of the work has done. total is 0 where nobody
+// knows it yet.
+type Progress func(step string, done, total int64)
+
+// Counts is what is known of the records of each table that has any.
+type Counts map[storage.Table]archive.Table
+
+// Records counts those of all tables.
+func (c Counts) Records() int64 { return archive.Summary{Tables: c}.Records() }
+
+// id is a digest of all digests.
+func (c Counts) id() string {
+	h := sha256.New()
+	for _, table := range slices.Sorted(maps.Keys(c)) {
+		fmt.Fprintf(h, "%s %d %s\n", table, c[table].Records, c[table].SHA256)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// diff names the tables in which two differ.
+func (c Counts) diff(other Counts) string {
+	var tables []string
+	for _, table := range storage.Tables {
+		if a, b := c[table], other[table]; a != b {
+			tables = append(tables, fmt.Sprintf("%s (%d records against %d)", table, a.Records, b.Records))
+		}
+	}
+	return strings.Join(tables, ", ")
+}
+
+// Count reads all records that had not expired at a time.
+func Count(ctx context.Context, source Source, at time.Time, step string, total int64, progress Progress) (Counts, error) {
+	var tally archive.Tally
+	done := int64(0)
+	err := source(ctx, func(table storage.Table, rec storage.Record) error {
+		if counts(table, rec, at) {
+			tally.Add(table, rec)
+			done++
+			progress(step, done, total)
+		}
+		return nil
+	})
+	return tally.Tables(), err
+}
+
+// counts tells whether a record is to be transferred.
+func counts(table storage.Table, rec storage.Record, at time.Time) bool {
+	return table != storage.Transfers.Table && (rec.Expires.IsZero() || rec.Expires.After(at))
+}
+
+// Unfinished returns ErrUnfinished if a transfer into the store has not come to its end.
+func Unfinished(ctx context.Context, s storage.Store) error {
+	_, _, err := storage.Transfers.Get(ctx, s, markKey)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	if err == nil {
+		return ErrUnfinished
+	}
+	return err
+}
+
+// Run fills target with the records of source that have not expired at a time, or goes on where an
+// earlier Run was interrupted, whose time then counts. When it returns nil, all have arrived, and the
+// counts and digests of each table are the same on both sides. Nobody may write to either meanwhile,
+// and neither may be swept.
+func Run(ctx context.Context, target storage.Store, source Source, at time.Time, progress Progress) (Counts, time.Time, error) {
+	mark, version, err := storage.Transfers.Get(ctx, target, markKey)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		mark = nil
+	case err != nil:
+		return nil, at, err
+	default:
+		at = mark.At
+	}
+	want, err := Count(ctx, source, at, "read", 0, progress)
+	if err != nil {
+		return nil, at, err
+	}
+	if mark == nil {
+		mark = &storage.Transfer{Source: want.id(), At: at}
+		if version, err = begin(ctx, target, mark); err != nil {
+			return nil, at, err
+		}
+	}
+	if mark.Source != want.id() {
+		return nil, at, ErrOther
+	}
+	c := &copier{ctx: ctx, target: target, mark: *mark, version: version, total: want.Records(), progress: progress}
+	if err := c.run(source); err != nil {
+		return nil, at, err
+	}
+	got, err := Count(ctx, target.Export, at, "verify", c.total, progress)
+	if err != nil {
+		return nil, at, err
+	}
+	if !maps.Equal(got, want) {
+		return nil, at, fmt.Errorf("%w: %s", ErrDiffers, want.diff(got))
+	}
+	return got, at, target.Apply(ctx, storage.Transfers.Delete(markKey, storage.At(c.version)))
+}
+
+// begin marks an empty store. The word of which format its records will have is not its own: it comes
+// with the records.
+func begin(ctx context.Context, target storage.Store, mark *storage.Transfer) (version uint64, err error) {
+	now := time.Now()
+	err = target.Export(ctx, func(table storage.Table, rec storage.Record) error {
+		if table == storage.Formats.Table {
+			return nil
+		}
+		if rec.Expires.IsZero() || rec.Expires.After(now) {
+			return ErrNotEmpty
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := target.Apply(ctx,
+		storage.Transfers.Put(markKey, mark, storage.Absent, time.Time{}),
+		storage.Formats.Delete(storage.FormatKey, storage.Any),
+	); err != nil {
+		return 0, explainConflict(err)
+	}
+	_, version, err = storage.Transfers.Get(ctx, target, markKey)
+	return version, err
+}
+
+// copier copies what the mark says has not arrived.
+type copier struct {
+	ctx      context.Context
+	target   storage.Store
+	mark     storage.Transfer
+	version  uint64 // of the mark
+	total    int64
+	progress Progress
+
+	begun  bool // the source has come to where the mark is
+	writes []storage.Write
+	bytes  int
+}
+
+func (c *copier) run(source Source) error {
+	c.begun = c.mark.Table == ""
+	err := source(c.ctx, func(table storage.Table, rec storage.Record) error {
+		switch {
+		case !counts(table, rec, c.mark.At):
+			return nil
+		case !c.begun:
+			c.begun = table == c.mark.Table && rec.Key == string(c.mark.Key)
+			return nil
+		}
+		c.writes = append(c.writes, storage.Write{Table: table, Key: rec.Key, Value: rec.Value, Expires: rec.Expires})
+		if c.bytes += len(rec.Key) + len(rec.Value); len(c.writes) >= batchRecords || c.bytes >= batchBytes {
+			return c.flush()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if !c.begun {
+		return ErrOther
+	}
+	return c.flush()
+}
+
+// flush writes the batch, and with it the mark.
+func (c *copier) flush() error {
+	if len(c.writes) == 0 {
+		return nil
+	}
+	last := c.writes[len(c.writes)-1]
+	c.mark.Table, c.mark.Key = last.Table, []byte(last.Key)
+	c.mark.Records += len(c.writes)
+	writes := append(c.writes, storage.Transfers.Put(markKey, &c.mark, storage.At(c.version), time.Time{}))
+	if err := c.target.Apply(c.ctx, writes...); err != nil {
+		return explainConflict(err)
+	}
+	mark, version, err := storage.Transfers.Get(c.ctx, c.target, markKey)
+	if err != nil {
+		return err
+	}
+	if mark.Records != c.mark.Records {
+		return fmt.Errorf("%w: somebody else is filling it too", ErrNotEmpty)
+	}
+	c.version, c.writes, c.bytes = version, c.writes[:0], 0
+	c.progress("copy", int64(c.mark.Records), c.total)
+	return nil
+}
+
+// explainConflict says what it means that a condition of ours did not hold: somebody else writes.
+func explainConflict(err error) error {
+	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+		return fmt.Errorf("%w: somebody else writes to it (%w)", ErrNotEmpty, err)
+	}
+	return err
+}
