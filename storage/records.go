@@ -30,6 +30,7 @@ var (
 	Logouts        = Kind[Logout]{"logouts"}                // DueKey of the jti
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
+	Leases         = Kind[Lease]{"leases"}                  // what the work is called
 
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
@@ -44,7 +45,7 @@ var Tables = []Table{
 	Users.Table, Usernames.Table, Emails.Table, Identities.Table, Sessions.Table, Consents.Table,
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
-	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table,
+	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table, Leases.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
 }
@@ -298,6 +299,12 @@ type SecretSince struct {
 // ServerSecret is a random value that all replicas share and that must never change; sealed.
 type ServerSecret struct {
 	Sealed []byte `json:"sealed"`
+}
+
+// Lease says which replica does work that must be done by one. It is written again and again while the
+// work goes on, and deleted at its end; no time is in it, since the clocks of replicas may differ.
+type Lease struct {
+	Holder string `json:"holder"` // a random value, of nobody else
 }
 
 // AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the

@@ -53,6 +53,7 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.Logouts),
 		roundTrip(t, s, storage.Marks),
 		roundTrip(t, s, storage.ServerSecrets),
+		roundTrip(t, s, storage.Leases),
 		roundTrip(t, s, storage.AuditEvents),
 		roundTrip(t, s, storage.AuditBlocks),
 		roundTrip(t, s, storage.AuditHeads),
