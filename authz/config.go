@@ -53,6 +53,7 @@ type Config struct {
 	Sessions  Sessions
 	Signing   Signing
 	DPoP      DPoP
+	Audit     Audit
 
 	// Playground answers /playground and what is below it; nil: nothing does.
 	Playground http.Handler
@@ -114,6 +115,11 @@ type Sessions struct {
 	Beacon bool
 	// EndOffline: logging out ends the offline grants too that came from the session.
 	EndOffline bool
+}
+
+// Audit says how long the audit log is kept.
+type Audit struct {
+	Keep time.Duration // 0: for ever
 }
 
 // Signing says how tokens are signed unless a resource or client asks for something else.

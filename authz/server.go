@@ -39,6 +39,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/lease"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/session"
@@ -152,10 +153,18 @@ func (s *Server) openKeys(ctx context.Context) (err error) {
 
 func (s *Server) openAudit(ctx context.Context) error {
 	deriver, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeAudit)
-	s.audit = audit.New(audit.Config{MAC: func(message []byte) []byte {
-		mac := deriver.Derive(message)[0]
-		return mac[:]
-	}})
+	s.audit = audit.New(audit.Config{
+		Store: s.store,
+		MAC: func(message []byte) []byte {
+			mac := deriver.Derive(message)[0]
+			return mac[:]
+		},
+		Keep: s.config.Audit.Keep,
+		Tampered: func(ctx context.Context, found string) {
+			s.observer.Alarm(ctx, observe.AuditTampered, slog.String("found", found))
+		},
+		Logger: s.logger,
+	})
 	return err
 }
 
@@ -252,13 +261,16 @@ func (s *Server) openOutbox(context.Context) error {
 }
 
 // Run does what no request does, until ctx ends: it rotates signing keys, seals anew what is under an
-// earlier secret, ends the sessions that are over, and tells clients of it. A server answers without it.
+// earlier secret, ends the sessions that are over, tells clients of it, and seals the audit log. A server
+// answers without it.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sealing.Run(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
 	group.Go(func() error { return s.outbox.Run(ctx) })
+	group.Go(func() error { return s.audit.Run(ctx) })
+	group.Go(func() error { return lease.Run(ctx, s.store, leaseAudit, s.audit.Seal) })
 	return group.Wait()
 }
 

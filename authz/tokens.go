@@ -30,6 +30,9 @@ const (
 	purposeAudit        = "audit log"        // likewise
 )
 
+// leaseAudit names the lease of the replica that seals the audit log.
+const leaseAudit = "audit log"
+
 // newToken returns a prefix and 256 random bits.
 func newToken(prefix string) string {
 	var b [32]byte

@@ -76,6 +76,7 @@ func TestRefuses(t *testing.T) {
 		"long par":              {"lifetimes: {par: 11m}", []string{`f:2:18: lifetimes.par "11m": must be at most 10m`}},
 		"short device code":     {"lifetimes: {device_code: 29s}", []string{`f:2:26: lifetimes.device_code "29s": must be at least 30s`}},
 		"long device code":      {"lifetimes: {device_code: 2h}", []string{`f:2:26: lifetimes.device_code "2h": must be at most 1h`}},
+		"short audit log":       {"audit: {keep: 23h}", []string{`f:2:15: audit.keep "23h": must be at least 24h`}},
 		"long grace":            {"lifetimes: {refresh_grace: 1h}", []string{`f:2:28: lifetimes.refresh_grace "1h": must be at most 10m`}},
 		"idle beyond absolute":  {"sessions: {idle: 2h, max: 1h}", []string{`f:2:18: sessions.idle "2h": must not exceed sessions.max (1h)`}},
 		"refresh idle beyond absolute": {"lifetimes: {refresh_idle: 721h}",

@@ -46,6 +46,8 @@ func (l *loader) complete() {
 	fill(l, "signing.rotate_every", &c.Signing.RotateEvery, 2160*time.Hour)
 	fill(l, "signing.announce", &c.Signing.Announce, min(24*time.Hour, c.Signing.RotateEvery/2))
 
+	fill(l, "audit.keep", &c.Audit.Keep, 8760*time.Hour)
+
 	l.completeRegistration(&c.Registration)
 	fill(l, "branding.name", &c.Branding.Name, "authzd")
 

@@ -79,6 +79,9 @@ type Config struct {
 	// DPoP says how the proofs of keys are checked that tokens are bound to (RFC 9449).
 	DPoP DPoP `yaml:"dpop"`
 
+	// Audit is the log of who did what.
+	Audit Audit `yaml:"audit"`
+
 	// Registration lets clients register themselves (RFC 7591, OpenID Connect Dynamic Client
 	// Registration).
 	Registration Registration `yaml:"registration"`
@@ -215,6 +218,12 @@ type Signing struct {
 	// Announce is how long a new key is published before it signs, so that verifiers with a
 	// cached key set learn of it in time.
 	Announce time.Duration `yaml:"announce"`
+}
+
+// Audit is the log of who did what.
+type Audit struct {
+	// Keep is how long the audit log is kept, at least 24h; 0 means for ever.
+	Keep time.Duration `yaml:"keep"`
 }
 
 // DPoP says how the proofs of keys are checked that tokens are bound to.

@@ -34,7 +34,7 @@ var (
 
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
-	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"
+	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"; there is one
 	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
 	Formats      = Kind[Format]{"formats"}            // "records"; see format.go
 	Transfers    = Kind[Transfer]{"transfers"}        // "into"
@@ -314,28 +314,30 @@ type AuditEvent struct {
 	MAC  []byte `json:"mac"`  // by which the sealer knows it for the server's own
 }
 
-// AuditBlock is a link of the audit log's chain: the events that were sealed together.
+// AuditSeal is what seals some events together and to all that were sealed before.
+type AuditSeal struct {
+	Number int       `json:"number"` // from 1, without a gap
+	Sealed time.Time `json:"sealed"` // never before the time of the block before it
+	Before string    `json:"before"` // hash of that block; empty: this is the first
+	Count  int       `json:"count"`  // events
+	Hash   string    `json:"hash"`   // of all of the above and of the events
+	MAC    []byte    `json:"mac"`    // of the hash: whoever lacks the server secret can't make it
+}
+
+// AuditBlock is a link of the audit log's chain.
 type AuditBlock struct {
-	Sealed  time.Time `json:"sealed"`           // never before the block before it
-	Expires time.Time `json:"expires,omitzero"` // when retention drops the block; zero: never
-	Before  AuditLink `json:"before"`           // the block before it; zero: there is none
-	Count   int       `json:"count"`            // events
-	Events  []byte    `json:"events"`           // a line of JSON each, compressed by DEFLATE (RFC 1951)
-	Hash    string    `json:"hash"`             // of all of the above and the number
-	MAC     []byte    `json:"mac"`              // of the hash: only the holder of the server secret can make it
+	AuditSeal
+	Events []byte `json:"events"` // a line of JSON each, compressed by DEFLATE (RFC 1951)
 }
 
-// AuditLink is what a block says of the one before it.
-type AuditLink struct {
-	Hash    string    `json:"hash,omitempty"`
-	Expires time.Time `json:"expires,omitzero"` // until then it must be there
-}
-
-// AuditHead is the end of the audit log's chain.
+// AuditHead says which blocks there are. Blocks that are older than the log is kept are gone, from the
+// first on.
 type AuditHead struct {
-	Number int    `json:"number"`
-	Hash   string `json:"hash"`
-	MAC    []byte `json:"mac"`
+	First  int       `json:"first"`
+	Last   int       `json:"last"`
+	Hash   string    `json:"hash"`   // of the last block
+	Sealed time.Time `json:"sealed"` // when the last block was
+	MAC    []byte    `json:"mac"`    // of all of the above
 }
 
 // Transfer says that a store is being filled with the records of another, and how far that has come.

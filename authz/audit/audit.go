@@ -2,45 +2,67 @@
 // an operator. Events are only ever added to it, and whoever edits, drops, adds or reorders one in the
 // store gets found.
 //
-//	a request's change --- Put -----> one Apply: the change and its event
+//	a request's change --- Put -----> one Apply: the change and its event -----+
+//	a refusal ------------ Note ----> queue --- Run, every second --- Apply ---+--> AuditEvents
+//	                                                                           |
+//	    List, Export, Verify <--- AuditBlocks, AuditHead <--- Seal ------------+
 //
 // An event that tells of a change is written in the Apply of that change, so that neither is ever
-// without the other.
+// without the other. A second later it is sealed into a block, which is bound to the block before it by
+// its hash, and to the server by a MAC. The head, under a MAC too, says which blocks there are. Of
+// several replicas that seal, one wins each block.
+//
+// What it can't see: events that somebody deletes in the second before they are sealed, and a store that
+// is put back as a whole to an earlier state. Whoever wants to see the latter keeps a head elsewhere.
 package audit
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
 // Config is all that New needs.
 type Config struct {
+	Store storage.Store
 	// MAC authenticates a message under a key that outlives rotations of the server secret, and that
 	// whoever can merely write the store does not have.
 	MAC func(message []byte) []byte
+	// Keep is how long blocks are kept; 0: for ever.
+	Keep time.Duration
+	// Tampered is told when something was found in the store that the server did not leave there.
+	Tampered func(ctx context.Context, found string)
+	Logger   *slog.Logger
 }
 
 // Log is the audit log. It is safe for concurrent use.
 type Log struct {
 	config Config
+	queue  queue
+
+	// Of Seal alone.
+	seen    int // the last block that this process has sealed
+	blocked int // a block that could not be made, because one is there
 }
 
 // New returns the audit log of a store.
-func New(config Config) *Log { return &Log{config: config} }
+func New(config Config) *Log {
+	return &Log{config: config, queue: queue{limits: throttle.New()}}
+}
 
 // Put is the write that adds an event to the log, for the Apply of the change that the event tells of.
 // It fills in ID and Time and, from the request that ctx belongs to, Remote and RequestID if they are
 // empty. It never conflicts.
 func (l *Log) Put(ctx context.Context, e Event) storage.Write {
-	e.ID, e.Time = uuid.Must(uuid.NewV7()).String(), time.Now().UTC().Truncate(time.Millisecond)
+	e.ID, e.Time = uuid.Must(uuid.NewV7()).String(), l.now()
 	request := observe.Event(ctx)
 	if e.RequestID == "" {
 		e.RequestID = request.RequestID()
@@ -56,14 +78,57 @@ func (l *Log) Put(ctx context.Context, e Event) storage.Write {
 	return storage.AuditEvents.Put(e.ID, record, storage.Absent, time.Time{})
 }
 
-// Each kind of message has a first line of its own, so that a MAC of one is none of another.
+// now is the time, to the precision that records keep.
+func (l *Log) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-func (l *Log) macOfEvent(id, line string) []byte {
-	return l.config.MAC([]byte("event\n" + id + "\n" + line))
+const (
+	flushEvery = time.Second
+	sealEvery  = time.Second
+	trimEvery  = time.Minute
+	// parting is how long the last events may take to get into the store when the server stops.
+	parting = 5 * time.Second
+)
+
+// Run writes what was noted, until ctx ends; then it does so for the last time and returns ctx's error.
+// Failures are logged, and tried again.
+func (l *Log) Run(ctx context.Context) error {
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+			defer cancel()
+			l.report(last, l.flush(last, true))
+			return ctx.Err()
+		case <-ticker.C:
+			l.report(ctx, l.flush(ctx, false))
+		}
+	}
 }
 
-func (l *Log) macOfBlock(hash string) []byte { return l.config.MAC([]byte("block\n" + hash)) }
+// Seal seals what waits and drops what has been kept for long enough, until ctx ends, and returns ctx's
+// error. One replica is enough to do so; several do no harm. Failures are logged, and tried again.
+func (l *Log) Seal(ctx context.Context) error {
+	ticker := time.NewTicker(sealEvery)
+	defer ticker.Stop()
+	var trimmed time.Time
+	for {
+		l.report(ctx, l.sealAll(ctx))
+		if time.Since(trimmed) >= trimEvery {
+			trimmed = time.Now()
+			l.report(ctx, l.trim(ctx))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
 
-func (l *Log) macOfHead(number int, hash string) []byte {
-	return l.config.MAC([]byte("head\n" + strconv.Itoa(number) + "\n" + hash))
+func (l *Log) report(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		l.config.Logger.Error("events wait to get into the audit log", "error", err)
+	}
 }

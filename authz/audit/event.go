@@ -67,7 +67,7 @@ const (
 	Promoted      Type = "standby.promoted"
 
 	Omitted   Type = "audit.omitted"   // details: how many events of each type a flood has left out
-	Forgery   Type = "audit.forgery"   // an event that the server did not write was found among those to seal
+	Tampered  Type = "audit.tampered"  // details: what was found in the store that the server did not leave there
 	Disclosed Type = "audit.disclosed" // the log was read or exported
 )
 

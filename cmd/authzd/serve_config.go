@@ -69,6 +69,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 			Announce:    cfg.Signing.Announce,
 		},
 		DPoP:           authz.DPoP{RequireNonce: cfg.DPoP.RequireNonce},
+		Audit:          authz.Audit{Keep: cfg.Audit.Keep},
 		Registration:   newRegistration(&cfg.Registration),
 		Documents:      cfg.ClientIDMetadataDocuments,
 		TrustedProxies: cfg.TrustedProxies,

@@ -1,0 +1,125 @@
+package audit
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	maxBlockEvents = 500
+	maxBlockBytes  = 512 << 10 // of lines; at least one event always fits
+	pageBlocks     = 20        // that are in memory at once
+)
+
+// hashOf is the hash of a block, in hexadecimal: SHA-256 of this text and the lines of its events, each
+// of them ended by a line feed.
+//
+//	authzd audit block
+//	12
+//	2026-11-23T19:40:01.250Z
+//	hash of block 11
+//	37
+func hashOf(s storage.AuditSeal, lines []byte) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "authzd audit block\n%d\n%s\n%s\n%d\n", s.Number, stamp(s.Sealed), s.Before, s.Count)
+	h.Write(lines)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// Each kind of message has a first line of its own, so that a MAC of one is none of another.
+func (l *Log) macOfEvent(id, line string) []byte {
+	return l.config.MAC([]byte("event\n" + id + "\n" + line))
+}
+
+func (l *Log) macOfBlock(hash string) []byte { return l.config.MAC([]byte("block\n" + hash)) }
+
+func (l *Log) macOfHead(h *storage.AuditHead) []byte {
+	return l.config.MAC(fmt.Appendf(nil, "head\n%d\n%d\n%s\n%s", h.First, h.Last, h.Hash, stamp(h.Sealed)))
+}
+
+// newBlock seals lines behind the last block of a head.
+func (l *Log) newBlock(head *storage.AuditHead, lines []string, now time.Time) *storage.AuditBlock {
+	var text bytes.Buffer
+	for _, line := range lines {
+		text.WriteString(line)
+		text.WriteByte('\n')
+	}
+	b := &storage.AuditBlock{
+		AuditSeal: storage.AuditSeal{Number: head.Last + 1, Sealed: later(now, head.Sealed), Before: head.Hash, Count: len(lines)},
+		Events:    compress(text.Bytes()),
+	}
+	b.Hash = hashOf(b.AuditSeal, text.Bytes())
+	b.MAC = l.macOfBlock(b.Hash)
+	return b
+}
+
+// later keeps the time of the chain from going back when a clock does.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+func compress(text []byte) []byte {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.DefaultCompression)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err = errors.Join(err, w.Close()); err != nil { // a buffer takes everything, and the level exists
+		panic(fmt.Sprintf("compress audit events: %v", err))
+	}
+	return b.Bytes()
+}
+
+// linesOf returns the text that a block's hash is made of. It reads no more than a block can have.
+func linesOf(b *storage.AuditBlock) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b.Events)), maxBlockBytes+maxLine+1))
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	return text, nil
+}
+
+// blockKey sorts blocks by number.
+func blockKey(number int) string { return fmt.Sprintf("%020d", number) }
+
+// numberOf is the way back.
+func numberOf(key string) (int, error) { return strconv.Atoi(key) }
+
+const headKey = "head"
+
+// head returns the head and its version. Before the first block it is the zero head, and so is one that
+// can't be read, which then is not genuine.
+func (l *Log) head(ctx context.Context) (*storage.AuditHead, uint64, error) {
+	rec, err := l.config.Store.Get(ctx, storage.AuditHeads.Table, headKey)
+	if errors.Is(err, storage.ErrNotFound) {
+		head := &storage.AuditHead{First: 1}
+		head.MAC = l.macOfHead(head)
+		return head, 0, nil
+	} else if err != nil {
+		return nil, 0, err
+	}
+	head, spoilt := storage.AuditHeads.Entry(rec)
+	if spoilt != nil {
+		return &storage.AuditHead{}, rec.Version, nil
+	}
+	return head.Value, rec.Version, nil
+}
+
+// genuine tells whether the server has made a head.
+func (l *Log) genuine(h *storage.AuditHead) bool { return hmac.Equal(h.MAC, l.macOfHead(h)) }

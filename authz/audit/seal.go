@@ -1,0 +1,143 @@
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// sealAll seals until nothing waits any more.
+func (l *Log) sealAll(ctx context.Context) error {
+	for {
+		if more, err := l.seal(ctx); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// seal makes one block of the oldest events that wait, and tells whether there may be more. Of several
+// replicas that do so at once, one is successful; that is no error of the others.
+func (l *Log) seal(ctx context.Context) (more bool, err error) {
+	head, version, damage, err := l.trustedHead(ctx)
+	if err != nil {
+		return false, err
+	}
+	waiting, err := l.config.Store.Scan(ctx, storage.AuditEvents.Table, "", "", maxBlockEvents)
+	if err != nil || (len(waiting) == 0 && damage == "") {
+		return false, err
+	}
+	var lines []string
+	if damage != "" {
+		lines = append(lines, l.tampered(ctx, damage))
+	}
+	var done []storage.Write
+	size := 0
+	for _, rec := range waiting {
+		line := l.lineOf(ctx, rec)
+		if size += len(line) + 1; size > maxBlockBytes && len(lines) > 0 {
+			break
+		}
+		lines = append(lines, line)
+		done = append(done, storage.Write{Table: storage.AuditEvents.Table, Key: rec.Key, If: storage.At(rec.Version)})
+	}
+	block := l.newBlock(head, lines, l.now())
+	head.Last, head.Hash, head.Sealed = block.Number, block.Hash, block.Sealed
+	// The head comes first: it is what other replicas race for.
+	writes := append([]storage.Write{
+		l.putHead(head, version),
+		storage.AuditBlocks.Put(blockKey(block.Number), block, storage.Absent, time.Time{}),
+	}, done...)
+	err = l.config.Store.Apply(ctx, writes...)
+	lost := new(storage.ConflictError)
+	switch {
+	case errors.As(err, &lost) && lost.Table == storage.AuditBlocks.Table:
+		l.blocked = block.Number // unless another replica has just made it
+		return true, nil
+	case errors.As(err, &lost):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("seal audit events: %w", err)
+	}
+	l.seen, l.blocked = head.Last, 0
+	return len(done) < len(waiting) || len(waiting) == maxBlockEvents, nil
+}
+
+func (l *Log) putHead(head *storage.AuditHead, version uint64) storage.Write {
+	head.MAC = l.macOfHead(head)
+	return storage.AuditHeads.Put(headKey, head, storage.At(version), time.Time{})
+}
+
+// lineOf is the line of an event that waits: what the server has written, or that somebody else has.
+func (l *Log) lineOf(ctx context.Context, rec storage.Record) string {
+	event, err := storage.AuditEvents.Entry(rec)
+	if err != nil || !hmac.Equal(event.Value.MAC, l.macOfEvent(rec.Key, event.Value.Line)) {
+		return l.tampered(ctx, "event "+rec.Key+" was not written by the server, or was changed")
+	}
+	return event.Value.Line
+}
+
+// tampered is the line that says that somebody has been at the log. Once it is sealed, it can't be
+// taken back.
+func (l *Log) tampered(ctx context.Context, found string) string {
+	l.config.Tampered(ctx, found)
+	w := l.Put(ctx, Event{Type: Tampered, Outcome: Alarm, Actor: Actor{Kind: ByServer}, Details: map[string]string{"found": found}})
+	var event storage.AuditEvent
+	if err := json.Unmarshal(w.Value, &event); err != nil { // Put has just encoded it
+		panic(fmt.Sprintf("decode audit event: %v", err))
+	}
+	return event.Line
+}
+
+// trustedHead returns the head and its version and, if it is not what the server left, what was found:
+// then it is the head behind which the chain goes on nevertheless. A log must not end because somebody
+// has been at it.
+func (l *Log) trustedHead(ctx context.Context) (head *storage.AuditHead, version uint64, damage string, err error) {
+	head, version, err = l.head(ctx)
+	switch {
+	case err != nil:
+		return nil, 0, "", err
+	case !l.genuine(head):
+		head, err = l.findEnd(ctx, &storage.AuditHead{})
+		return head, version, "the head of the log was not written by the server, or was changed", err
+	case l.blocked > head.Last:
+		head, err = l.findEnd(ctx, head)
+		return head, version, fmt.Sprintf("block %d was not made by the server", l.blocked), err
+	case head.Last < l.seen:
+		return head, version, fmt.Sprintf("the log went back from block %d to block %d", l.seen, head.Last), nil
+	}
+	return head, version, "", nil
+}
+
+// findEnd follows the blocks that are there behind a head, and returns the head that they would have.
+// Behind the zero head it begins with the first there is.
+func (l *Log) findEnd(ctx context.Context, head *storage.AuditHead) (*storage.AuditHead, error) {
+	found := *head
+	for {
+		page, err := l.config.Store.Scan(ctx, storage.AuditBlocks.Table, "", blockKey(found.Last), pageBlocks)
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range page {
+			number, err := numberOf(rec.Key)
+			if err != nil || (found.Last > 0 && number != found.Last+1) {
+				return &found, nil
+			}
+			if found.First == 0 {
+				found.First = number
+			}
+			found.Last, found.Hash = number, ""
+			if block, err := storage.AuditBlocks.Entry(rec); err == nil {
+				found.Hash, found.Sealed = block.Value.Hash, later(block.Value.Sealed, found.Sealed)
+			}
+		}
+		if len(page) < pageBlocks {
+			found.First = max(found.First, 1)
+			return &found, nil
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// trim drops the oldest blocks that are older than the log is kept. The head says so, under its MAC: to
+// whoever lacks the secret, the beginning of the log is as closed as its end. The last block stays.
+func (l *Log) trim(ctx context.Context) error {
+	if l.config.Keep == 0 {
+		return nil
+	}
+	for {
+		dropped, err := l.trimPage(ctx)
+		if err != nil || dropped < pageBlocks {
+			return err
+		}
+	}
+}
+
+func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
+	head, version, err := l.head(ctx)
+	if err != nil || !l.genuine(head) { // seal will say so
+		return 0, err
+	}
+	page, err := l.config.Store.Scan(ctx, storage.AuditBlocks.Table, "", blockKey(head.First-1), pageBlocks)
+	if err != nil {
+		return 0, err
+	}
+	limit := time.Now().Add(-l.config.Keep)
+	var writes []storage.Write
+	for _, rec := range page {
+		block, err := storage.AuditBlocks.Entry(rec)
+		if err != nil || rec.Key != blockKey(head.First) || head.First == head.Last || !block.Value.Sealed.Before(limit) {
+			break // what is not in order stays, for somebody to look at
+		}
+		head.First++
+		writes = append(writes, storage.Write{Table: storage.AuditBlocks.Table, Key: rec.Key, If: storage.At(rec.Version)})
+	}
+	if len(writes) == 0 {
+		return 0, nil
+	}
+	err = l.config.Store.Apply(ctx, append(writes, l.putHead(head, version))...)
+	if lost := new(storage.ConflictError); errors.As(err, &lost) { // another replica is at it
+		return 0, nil
+	} else if err != nil {
+		return 0, fmt.Errorf("drop old audit blocks: %w", err)
+	}
+	return len(writes), nil
+}
