@@ -71,26 +71,43 @@ func verified(user *storage.User, key string) bool {
 // gave the e-mail address. Errors are *TakenError, or *storage.ConflictError if another request took
 // a name at this moment.
 func (d *Directory) create(ctx context.Context, user *storage.User, byOperator bool, more ...storage.Write) error {
+	writes, err := d.createWrites(ctx, user, byOperator)
+	if err != nil {
+		return err
+	}
+	return d.store.Apply(ctx, append(more, writes...)...)
+}
+
+func (d *Directory) createWrites(ctx context.Context, user *storage.User, byOperator bool) ([]storage.Write, error) {
 	username, err := NormalizeUsername(user.Username)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	address, claim, err := d.claimEmail(ctx, user, username, byOperator)
+	claim, err := d.claimNames(ctx, user, username, byOperator)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if strings.Contains(username, "@") && (claim == nil || address != username) {
-		holder, cond, err := d.byEmail(ctx, username)
-		if err != nil {
-			return err
-		} else if holder != nil {
-			return &TakenError{"username"}
-		}
-		claim = append(claim, storage.Emails.Delete(username, cond)) // stays free until the commit
+	return append(claim, storage.Users.Put(user.ID, user, storage.Absent, never),
+		storage.Usernames.Put(username, &storage.UserRef{UserID: user.ID}, storage.Absent, never)), nil
+}
+
+// claimNames are the writes by which the user's e-mail address leads to them, and their username to
+// nobody else. They leave out the index record of the username itself.
+func (d *Directory) claimNames(ctx context.Context, user *storage.User, username string, byOperator bool) ([]storage.Write, error) {
+	address, claim, err := d.claimEmail(ctx, user, username, byOperator)
+	if err != nil || !strings.Contains(username, "@") || claim != nil && address == username {
+		return claim, err
 	}
-	writes := append(more, storage.Users.Put(user.ID, user, storage.Absent, never),
-		storage.Usernames.Put(username, &storage.UserRef{UserID: user.ID}, storage.Absent, never))
-	return d.store.Apply(ctx, append(writes, claim...)...)
+	holder, cond, err := d.byEmail(ctx, username)
+	switch {
+	case err != nil:
+		return nil, err
+	case holder != nil && holder.ID == user.ID:
+		return claim, nil
+	case holder != nil:
+		return nil, &TakenError{"username"}
+	}
+	return append(claim, storage.Emails.Delete(username, cond)), nil // stays free until the commit
 }
 
 // claimEmail returns the user's normalised address and the writes that make it lead to them, if it
@@ -107,23 +124,27 @@ func (d *Directory) claimEmail(ctx context.Context, user *storage.User, username
 		return "", nil, err
 	}
 	claim = []storage.Write{storage.Emails.Put(address, &storage.UserRef{UserID: user.ID}, cond, never)}
+	own := holder != nil && holder.ID == user.ID
 	if !user.Profile.EmailVerified {
-		if !byOperator || holder != nil {
+		if !byOperator || holder != nil && !own {
 			claim = nil
 		}
 		return address, claim, nil
 	}
-	if holder != nil && verified(holder, address) {
+	if holder != nil && !own && verified(holder, address) {
 		return "", nil, &TakenError{"e-mail address"}
 	}
-	if address != username {
-		namesake, err := d.byUsername(ctx, address)
-		if err != nil {
-			return "", nil, err
-		} else if namesake != nil {
-			return "", nil, &TakenError{"e-mail address"}
-		}
+	if address == username {
+		return address, claim, nil
+	}
+	namesake, err := d.byUsername(ctx, address)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case namesake == nil:
 		claim = append(claim, storage.Usernames.Delete(address, storage.Absent)) // stays free until the commit
+	case namesake.ID != user.ID:
+		return "", nil, &TakenError{"e-mail address"}
 	}
 	return address, claim, nil
 }

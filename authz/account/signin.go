@@ -14,7 +14,7 @@ import (
 
 // SignInWith returns the user of an upstream identity, which is known by (issuer, subject) alone.
 //
-//	known identity                            its user
+//	known identity                            its user; unknown again if the user was deleted
 //	address verified here, and proven there   that user, linked from now on
 //	address of a user, anything less certain  *LinkRequiredError
 //	otherwise                                 a new user without a password
@@ -34,6 +34,11 @@ func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *
 			user, err = d.arrive(ctx, key, id)
 		case err == nil:
 			user, err = d.comeBack(ctx, key, id, linked, version)
+		}
+		if errors.Is(err, errDeleted) { // the identity is unknown again
+			if err = d.store.Apply(ctx, storage.Identities.Delete(key, storage.At(version))); err == nil {
+				user, err = d.arrive(ctx, key, id)
+			}
 		}
 		return err
 	})
@@ -157,10 +162,16 @@ func (d *Directory) freeUsername(ctx context.Context, id connect.Identity, addre
 	return "user-" + strings.ToLower(rand.Text()[:12]), nil
 }
 
-// enabled returns a user who may sign in, or ErrDisabled.
+// errDeleted: the user of a known identity is no more.
+var errDeleted = fmt.Errorf("the account is deleted: %w", ErrDisabled)
+
+// enabled returns a user who may sign in, or ErrDisabled; errDeleted is one.
 func (d *Directory) enabled(ctx context.Context, id string) (*storage.User, uint64, error) {
 	user, version, err := storage.Users.Get(ctx, d.store, id)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && user.Disabled {
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, 0, errDeleted
+	case err == nil && user.Disabled:
 		return nil, 0, ErrDisabled
 	}
 	return user, version, err

@@ -1,4 +1,6 @@
-package client
+// Package jsonobject reads JSON objects that come from outside, as strictly as two readers need who must
+// understand them alike.
+package jsonobject
 
 import (
 	"bytes"
@@ -11,10 +13,10 @@ import (
 // maxDepth is how deep a document may be nested: the deepest honest one has keys with lists in a set.
 const maxDepth = 8
 
-// ParseObject reads one JSON object. It refuses what two readers could understand in two ways: names
+// Parse reads one JSON object. It refuses what two readers could understand in two ways: names
 // that stand twice, anywhere in it, text that is not UTF-8, and what follows the object. Names are
 // told apart by every letter, unlike by encoding/json when it fills a struct.
-func ParseObject(body []byte) (map[string]json.RawMessage, error) {
+func Parse(body []byte) (map[string]json.RawMessage, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("not UTF-8")
 	}

@@ -1,0 +1,199 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// What an operator changes is returned as writes, for the Apply that has all that belongs to the
+// change: sessions that end, clients that are told, the event in the audit log. They conflict if
+// anything that they rest on has changed; the caller then computes them again.
+
+// New is a user to be created, with the password hashed. The seed must be valid.
+func (d *Directory) New(ctx context.Context, seed Seed) (*storage.User, error) {
+	hash, err := d.Hash(ctx, seed.Password)
+	if err != nil {
+		return nil, err
+	}
+	user := &storage.User{ID: newUserID(), PasswordHash: hash, CreatedAt: time.Now().UTC()}
+	user.UpdatedAt = user.CreatedAt
+	seed.apply(user)
+	return user, nil
+}
+
+// apply sets what a seed says of a user, except the password.
+func (s Seed) apply(user *storage.User) {
+	user.Username, user.Profile = strings.TrimSpace(s.Username), s.Profile
+	user.Roles, user.Groups, user.Disabled = s.Roles, s.Groups, s.Disabled
+}
+
+// With returns the user as the seed describes them, but for the password.
+func With(user *storage.User, seed Seed) *storage.User {
+	changed := *user
+	seed.apply(&changed)
+	changed.UpdatedAt = time.Now().UTC()
+	return &changed
+}
+
+// Hash returns the hash of a new password, or the password itself if it is a hash already. The errors
+// are those of Passwords.Hash. An empty password has an empty hash, which nothing matches.
+func (d *Directory) Hash(ctx context.Context, password string) (string, error) {
+	return d.hashSeed(ctx, password)
+}
+
+// CreateWrites creates a user. The error is *TakenError if a name is another's.
+func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]storage.Write, error) {
+	return d.createWrites(ctx, user, true)
+}
+
+// ChangeWrites turns a user, read with this version, into another state of theirs. The error is
+// *TakenError if a name is another's.
+func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, version uint64, after *storage.User) ([]storage.Write, error) {
+	writes := []storage.Write{storage.Users.Put(after.ID, after, storage.At(version), never)}
+	was, err := NormalizeUsername(before.Username)
+	if err != nil {
+		return nil, err
+	}
+	is, err := NormalizeUsername(after.Username)
+	if err != nil {
+		return nil, err
+	}
+	if was != is {
+		namesake, err := d.byUsername(ctx, is)
+		if err != nil {
+			return nil, err
+		} else if namesake != nil {
+			return nil, &TakenError{"username"}
+		}
+		released, err := d.release(ctx, storage.Usernames, was, after.ID)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(append(writes, released...), storage.Usernames.Put(is, &storage.UserRef{UserID: after.ID}, storage.Absent, never))
+	}
+	if was == is && before.Profile.Email == after.Profile.Email && before.Profile.EmailVerified == after.Profile.EmailVerified {
+		return writes, nil
+	}
+	claim, err := d.claimNames(ctx, after, is, true)
+	if err != nil {
+		return nil, err
+	}
+	writes = append(writes, claim...)
+	if address, err := NormalizeEmail(before.Profile.Email); err == nil && !names(claim, storage.Emails.Table, address) {
+		own, err := NormalizeEmail(after.Profile.Email)
+		if err == nil && own == address {
+			return writes, nil
+		}
+		released, err := d.release(ctx, storage.Emails, address, after.ID)
+		return append(writes, released...), err
+	}
+	return writes, nil
+}
+
+// DeleteWrites deletes a user, their names and their consents. Identities of other providers that are
+// linked to the user are forgotten when one of them turns up.
+func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
+	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version))}
+	if username, err := NormalizeUsername(user.Username); err == nil {
+		released, err := d.release(ctx, storage.Usernames, username, user.ID)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, released...)
+	}
+	if address, err := NormalizeEmail(user.Profile.Email); err == nil {
+		released, err := d.release(ctx, storage.Emails, address, user.ID)
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, released...)
+	}
+	for after := ""; ; {
+		page, err := storage.Consents.Scan(ctx, d.store, user.ID+"/", after, consentPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range page {
+			writes = append(writes, storage.Consents.Delete(entry.Key, storage.Any))
+		}
+		if len(page) < consentPage {
+			return writes, nil
+		}
+		after = page[len(page)-1].Key
+	}
+}
+
+const consentPage = 100
+
+// release is the write that frees a name, if it leads to this user.
+func (d *Directory) release(ctx context.Context, kind storage.Kind[storage.UserRef], key, userID string) ([]storage.Write, error) {
+	ref, version, err := kind.Get(ctx, d.store, key)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && ref.UserID != userID {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return []storage.Write{kind.Delete(key, storage.At(version))}, nil
+}
+
+// names tells whether one of the writes is of this record.
+func names(writes []storage.Write, table storage.Table, key string) bool {
+	for _, w := range writes {
+		if w.Table == table && w.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// Found is a user whom a search has found.
+type Found struct {
+	User    *storage.User
+	Version uint64
+	Key     string // to go on after
+}
+
+// ByUsernamePrefix returns up to limit users whose normalised usernames begin with prefix, in the order of
+// these, and ByEmailPrefix likewise. Names that lead to no user any more are left out, but counted: last is
+// the key to go on after, "" at the end.
+func (d *Directory) ByUsernamePrefix(ctx context.Context, prefix, after string, limit int) (found []Found, last string, err error) {
+	return d.search(ctx, storage.Usernames, prefix, after, limit)
+}
+
+// ByEmailPrefix finds users by address, as ByUsernamePrefix does by username.
+func (d *Directory) ByEmailPrefix(ctx context.Context, prefix, after string, limit int) (found []Found, last string, err error) {
+	return d.search(ctx, storage.Emails, prefix, after, limit)
+}
+
+func (d *Directory) search(ctx context.Context, kind storage.Kind[storage.UserRef], prefix, after string, limit int) (found []Found, last string, err error) {
+	page, err := kind.Scan(ctx, d.store, fold(prefix), after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, entry := range page {
+		user, version, err := storage.Users.Get(ctx, d.store, entry.Value.UserID)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, "", err
+		}
+		found = append(found, Found{user, version, entry.Key})
+	}
+	if len(page) == limit {
+		last = page[len(page)-1].Key
+	}
+	return found, last, nil
+}
+
+// fold is the beginning of a normalised name, as far as that can be told of a part of one.
+func fold(prefix string) string {
+	prefix = strings.TrimSpace(prefix)
+	if key, err := NormalizeUsername(prefix); err == nil {
+		return key
+	}
+	return strings.ToLower(prefix)
+}

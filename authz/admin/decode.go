@@ -1,0 +1,192 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/authzd/authzd/authz/jsonobject"
+)
+
+// decode reads a JSON object into the struct that v points to. The error is a *Problem, with everything
+// that is wrong: members that the type lacks are, since who sends one expects it to count.
+func decode(body []byte, v any) error {
+	members, err := parseObject(body)
+	if err != nil {
+		return err
+	}
+	if errs := decodeMembers(members, reflect.ValueOf(v).Elem(), ""); len(errs) > 0 {
+		return Invalid(errs...)
+	}
+	return nil
+}
+
+func parseObject(body []byte) (map[string]json.RawMessage, error) {
+	members, err := jsonobject.Parse(body)
+	if err != nil {
+		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The body is no JSON object that can be used: " + err.Error() + "."}
+	}
+	return members, nil
+}
+
+// Invalid is the problem of a request with these errors.
+func Invalid(errs ...FieldError) *Problem {
+	return &Problem{Status: http.StatusUnprocessableEntity, Code: CodeInvalid, Detail: "The request has members that are wrong.", Errors: errs}
+}
+
+// decodeMembers sets the fields of a struct; null is as if absent.
+func decodeMembers(members map[string]json.RawMessage, v reflect.Value, at string) []FieldError {
+	fields := fieldsOf(v.Type())
+	var errs []FieldError
+	for name, raw := range members {
+		pointer := at + "/" + escapePointer(name)
+		i := slices.IndexFunc(fields, func(f reflect.StructField) bool { return jsonName(f) == name })
+		switch {
+		case i < 0:
+			errs = append(errs, FieldError{Pointer: pointer, Detail: "unknown, or not to be set", Hint: nearest(name, fields)})
+		case string(raw) != "null":
+			errs = append(errs, decodeMember(raw, v.FieldByIndex(fields[i].Index), pointer)...)
+		}
+	}
+	slices.SortFunc(errs, func(a, b FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
+	return errs
+}
+
+func decodeMember(raw json.RawMessage, field reflect.Value, pointer string) []FieldError {
+	t := field.Type()
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && t.Elem() != typeTime {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &members) != nil {
+			return []FieldError{{Pointer: pointer, Detail: "must be an object"}}
+		}
+		field.Set(reflect.New(t.Elem()))
+		return decodeMembers(members, field.Elem(), pointer)
+	}
+	if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
+		return []FieldError{{Pointer: pointer, Detail: "must be " + shape(t)}}
+	}
+	var errs []FieldError
+	check := func(s, at string) {
+		if strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && unicode.IsControl(r) }) {
+			errs = append(errs, FieldError{Pointer: at, Detail: "has a control character"})
+		}
+	}
+	switch value := field.Interface().(type) {
+	case string:
+		check(value, pointer)
+	case []string:
+		for i, s := range value {
+			check(s, fmt.Sprintf("%s/%d", pointer, i))
+		}
+	}
+	return errs
+}
+
+// shape is a type in words.
+func shape(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return shape(t.Elem())
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list of strings"
+	}
+	return "JSON of another form"
+}
+
+// fieldsOf are the members of a struct, those of embedded ones among them.
+func fieldsOf(t reflect.Type) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Anonymous || !f.IsExported() })
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+// nearest is a hint for a name that is nearly right.
+func nearest(name string, fields []reflect.StructField) string {
+	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
+	for _, f := range fields {
+		known := jsonName(f)
+		a, b := strings.TrimSuffix(plain(name), "s"), strings.TrimSuffix(plain(known), "s")
+		if a == b {
+			return "did you mean " + known + "?"
+		}
+	}
+	return ""
+}
+
+// escapePointer is RFC 6901 section 3; what nobody could read is left out.
+func escapePointer(name string) string {
+	const most = 64
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, name)
+	if runes := []rune(name); len(runes) > most {
+		name = string(runes[:most]) + "…"
+	}
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+func parsePatch(body []byte) (MergePatch, error) { return parseObject(body) }
+
+// Apply changes v, which points to a struct, as the patch says, and leaves what it does not name. The
+// error is a *Problem.
+func (p MergePatch) Apply(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode what is to be patched: %w", err)
+	}
+	patch, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode the patch: %w", err)
+	}
+	if raw, err = merge(raw, patch); err != nil {
+		return err
+	}
+	into := reflect.ValueOf(v).Elem()
+	into.SetZero()
+	return decode(raw, v)
+}
+
+// merge is MergePatch of RFC 7396 section 2.
+func merge(target, patch json.RawMessage) (json.RawMessage, error) {
+	var changes map[string]json.RawMessage
+	if json.Unmarshal(patch, &changes) != nil || changes == nil {
+		return patch, nil // no object: it replaces what was there
+	}
+	merged := map[string]json.RawMessage{}
+	_ = json.Unmarshal(target, &merged) // what is no object is as if empty
+	if merged == nil {
+		merged = map[string]json.RawMessage{}
+	}
+	for name, change := range changes {
+		if string(change) == "null" {
+			delete(merged, name)
+			continue
+		}
+		value, err := merge(merged[name], change)
+		if err != nil {
+			return nil, err
+		}
+		merged[name] = value
+	}
+	raw, err := json.Marshal(merged)
+	if err != nil {
+		return nil, fmt.Errorf("encode what was patched: %w", err)
+	}
+	return raw, nil
+}

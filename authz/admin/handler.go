@@ -1,0 +1,300 @@
+package admin
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Sizes of a request.
+const (
+	maxBody    = 1 << 20 // bytes
+	maxSegment = 1024    // bytes of one name in the path
+)
+
+// Config is all that Handler needs.
+type Config struct {
+	Routes []Route
+
+	// Authorize tells who asks. Its error is a *Problem, or anything that AsProblem knows; it has set
+	// the challenge then.
+	Authorize func(w http.ResponseWriter, r *http.Request) (Actor, error)
+
+	// Seal and Open protect page tokens. What was sealed opens only with the same binding.
+	Seal func(plaintext, binding []byte) []byte
+	Open func(sealed, binding []byte) ([]byte, error)
+
+	// AsProblem makes a problem of an error that is none. It may look at anything but must tell nothing
+	// of what is private.
+	AsProblem func(error) *Problem
+
+	// Started hears of each request whose route is known; Failed of each that is answered with a
+	// problem, and fills in its request id.
+	Started func(r *http.Request, route string)
+	Failed  func(r *http.Request, p *Problem)
+}
+
+// Handler serves the routes, and the document that describes them at /openapi.json.
+type Handler struct {
+	config   Config
+	paths    []pattern
+	document []byte
+}
+
+// pattern is a path with all its methods.
+type pattern struct {
+	segments []string
+	routes   map[string]*Route // by method
+}
+
+// NewHandler returns the handler of a table.
+func NewHandler(c Config) (*Handler, error) {
+	h := &Handler{config: c}
+	var err error
+	if h.document, err = OpenAPI(c.Routes); err != nil {
+		return nil, err
+	}
+	for i := range c.Routes {
+		route := &c.Routes[i]
+		segments := strings.Split(route.Path, "/")[1:]
+		at := slices.IndexFunc(h.paths, func(p pattern) bool { return slices.Equal(p.segments, segments) })
+		if at < 0 {
+			at = len(h.paths)
+			h.paths = append(h.paths, pattern{segments, map[string]*Route{}})
+		}
+		if h.paths[at].routes[route.Method] != nil {
+			return nil, fmt.Errorf("two routes for %s %s", route.Method, route.Path)
+		}
+		h.paths[at].routes[route.Method] = route
+	}
+	return h, nil
+}
+
+// ServeHTTP implements http.Handler.
+//
+//	path ─> method ─> who asks? ─> query, headers, body ─> the operation ─> JSON
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if err := h.serve(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
+	var sameOrigin http.CrossOriginProtection
+	if sameOrigin.Check(r) != nil {
+		return &Problem{Status: http.StatusForbidden, Code: CodeForbidden, Detail: "The request was sent by another site."}
+	}
+	if r.URL.Path == "/openapi.json" && r.Method == http.MethodGet {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(h.document)
+		return nil
+	}
+	found, names, err := h.match(r.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	route := found.routes[r.Method]
+	if route == nil {
+		return methodNotAllowed(w, found)
+	}
+	h.config.Started(r, route.Name)
+	actor, err := h.config.Authorize(w, r)
+	if err != nil {
+		return err
+	}
+	call, err := h.newCall(r, route, names)
+	if err != nil {
+		return err
+	}
+	call.Actor = actor
+	if route.Operation.stream != nil {
+		w.Header().Set("Content-Type", route.Operation.mediaType)
+		return route.Operation.stream(r.Context(), call, w)
+	}
+	body, err := readBody(w, r, route)
+	if err != nil {
+		return err
+	}
+	answer, err := route.Operation.run(r.Context(), call, body)
+	if err != nil {
+		return err
+	}
+	return write(w, route.Operation, answer)
+}
+
+// match finds the pattern of a path, and what stands in place of its names. A name is one segment,
+// whatever is escaped in it.
+func (h *Handler) match(escaped string) (found *pattern, names map[string]string, err error) {
+	notFound := &Problem{Status: http.StatusNotFound, Code: CodeNotFound, Detail: "There is nothing at this address.", Hint: "/openapi.json lists what there is"}
+	segments := strings.Split(escaped, "/")[1:]
+	for i := range h.paths {
+		p := &h.paths[i]
+		if len(p.segments) != len(segments) {
+			continue
+		}
+		names = map[string]string{}
+		same := true
+		for j, want := range p.segments {
+			name, isName := strings.CutPrefix(want, "{")
+			if !isName {
+				same = same && want == segments[j]
+				continue
+			}
+			value, err := url.PathUnescape(segments[j])
+			if err != nil || value == "" || len(value) > maxSegment {
+				return nil, nil, notFound
+			}
+			names[strings.TrimSuffix(name, "}")] = value
+		}
+		if same {
+			return p, names, nil
+		}
+	}
+	return nil, nil, notFound
+}
+
+func methodNotAllowed(w http.ResponseWriter, p *pattern) error {
+	var methods []string
+	for method := range p.routes {
+		methods = append(methods, method)
+	}
+	slices.Sort(methods)
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	return &Problem{Status: http.StatusMethodNotAllowed, Code: CodeMethodNotAllowed, Detail: "This address takes " + strings.Join(methods, ", ") + "."}
+}
+
+func (h *Handler) newCall(r *http.Request, route *Route, names map[string]string) (*Call, error) {
+	call := &Call{path: names, slice: Slice{Size: DefaultPageSize}, ifMatch: strings.Join(r.Header.Values("If-Match"), ",")}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The query cannot be read."}
+	}
+	var errs []FieldError
+	for name, values := range query {
+		known := slices.Contains(route.Query, name) || route.Operation.paged && (name == "page_size" || name == "page_token")
+		if !known || len(values) != 1 {
+			errs = append(errs, FieldError{Pointer: "?" + escapePointer(name), Detail: "unknown parameter, or given twice"})
+		}
+	}
+	token := query.Get("page_token")
+	if raw := query.Get("page_size"); raw != "" {
+		if call.slice.Size, err = strconv.Atoi(raw); err != nil || call.slice.Size < 1 || call.slice.Size > MaxPageSize {
+			errs = append(errs, FieldError{Pointer: "?page_size", Detail: fmt.Sprintf("must be 1 to %d", MaxPageSize)})
+		}
+	}
+	if len(errs) > 0 {
+		slices.SortFunc(errs, func(a, b FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
+		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The query has parameters that are wrong.", Errors: errs}
+	}
+	query.Del("page_token")
+	query.Del("page_size")
+	call.Query = query
+	binding := []byte(route.Name + "?" + query.Encode()) // sorted
+	call.seal = func(plaintext []byte) []byte { return h.config.Seal(plaintext, binding) }
+	if token != "" {
+		if call.slice.After, err = h.openPageToken(token, binding); err != nil {
+			return nil, err
+		}
+	}
+	if route.Operation.mustMatch && call.ifMatch == "" {
+		return nil, &Problem{Status: http.StatusPreconditionRequired, Code: CodePreconditionRequired,
+			Detail: "Say by If-Match which version of the record you want to replace.", Hint: "its etag is in what GET answers"}
+	}
+	return call, nil
+}
+
+func (h *Handler) openPageToken(token string, binding []byte) (string, error) {
+	invalid := &Problem{Status: http.StatusBadRequest, Code: CodeInvalidPageToken, Detail: "The page_token is not one of this list.", Hint: "begin again without it"}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return "", invalid
+	}
+	after, err := h.config.Open(sealed, binding)
+	if err != nil {
+		return "", invalid
+	}
+	return string(after), nil
+}
+
+// readBody reads what the operation expects, and refuses a body where it expects none.
+func readBody(w http.ResponseWriter, r *http.Request, route *Route) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		return nil, &Problem{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLarge, Detail: "The body is larger than 1 MiB."}
+	} else if err != nil {
+		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The body could not be read.", cause: err}
+	}
+	if route.Operation.in == nil {
+		if len(body) > 0 {
+			return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "This operation takes no body."}
+		}
+		return nil, nil
+	}
+	want := "application/json"
+	if route.Operation.patch {
+		want = "application/merge-patch+json"
+	}
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != want {
+		return nil, &Problem{Status: http.StatusUnsupportedMediaType, Code: CodeUnsupportedMediaType, Detail: "The body must be " + want + "."}
+	}
+	return body, nil
+}
+
+// write answers with a document, and the etag that it has.
+func write(w http.ResponseWriter, o Operation, answer any) error {
+	if o.out == nil {
+		w.WriteHeader(o.status)
+		return nil
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(answer); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	var tagged struct {
+		ETag string `json:"etag"`
+	}
+	if json.Unmarshal(body.Bytes(), &tagged) == nil && tagged.ETag != "" {
+		w.Header().Set("ETag", tagged.ETag)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(o.status)
+	_, _ = w.Write(body.Bytes()) // the caller may have gone
+	return nil
+}
+
+// fail is the one exit for errors.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := new(Problem)
+	if !errors.As(err, &p) {
+		p = h.config.AsProblem(err)
+		p.cause = err
+	}
+	told := *p // problems that are made once serve many requests
+	told.Type, told.Title = problemPrefix+told.Code, cmp.Or(told.Title, http.StatusText(told.Status))
+	h.config.Failed(r, &told)
+	if told.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	body, err := json.Marshal(&told)
+	if err != nil { // strings and a number always encode
+		panic(fmt.Sprintf("encode problem: %v", err))
+	}
+	w.Header().Set("Content-Type", problemType)
+	w.WriteHeader(told.Status)
+	_, _ = w.Write(body)
+}
