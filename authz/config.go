@@ -44,6 +44,8 @@ type Config struct {
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
 	TrustedIssuers []TrustedIssuer
 
+	Operator *Operator // nil: there is no admin API
+
 	Registration Registration
 	// Documents: a client_id may be the URL of the client's metadata (draft-ietf-oauth-client-id-metadata-
 	// document).

@@ -24,7 +24,8 @@ func (s *Server) discovery(w http.ResponseWriter, _ *http.Request) error {
 }
 
 // jwks serves RFC 7517 section 5.
-func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) error {
+func (s *Server) jwks(w http.ResponseWriter, r *http.Request) error {
+	s.keys.Refresh(r.Context())
 	body, maxAge := s.keys.JWKS()
 	writeDocument(w, body, maxAge)
 	return nil

@@ -56,9 +56,9 @@ func (s *Server) shownProof(answer http.Header, r *http.Request, c *client.Clien
 	}
 	var p *dpop.Proof
 	if err == nil {
-		path := r.URL.EscapedPath()
+		own, alias := s.ownURLs(r)
 		p, err = dpop.Verify(text, dpop.Request{
-			Method: r.Method, URL: s.origin() + path, Alias: s.alias(path), AccessToken: accessToken, Nonces: s.nonces,
+			Method: r.Method, URL: own, Alias: alias, AccessToken: accessToken, Nonces: s.nonces,
 		})
 	}
 	if err != nil {
@@ -79,6 +79,16 @@ func (s *Server) shownProof(answer http.Header, r *http.Request, c *client.Clien
 		return nil, errProofUsed
 	}
 	return &shownProof{p, markOnce(key, p.ReplayUntil())}, nil
+}
+
+// ownURLs are those that a request may have been sent to. The operator's listener knows no more of its own
+// than the host that it was called by, which atListener has checked; before it may be a proxy with TLS.
+func (s *Server) ownURLs(r *http.Request) (own, alias string) {
+	path := r.URL.EscapedPath()
+	if r.Context().Value(atListenerKey{}) != nil {
+		return "https://" + r.Host + path, "http://" + r.Host + path
+	}
+	return s.origin() + path, s.alias(path)
 }
 
 var errProofUsed = refuse(errInvalidDPoPProof, "The DPoP proof is refused: it was used before.")

@@ -106,9 +106,8 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 		return err
 	}
 	x.user = user
-	x.writes = append(x.writes,
-		markOnce(spent, claims.Expires.Time()),
-		storage.Grants.Put(x.grantID, x.grant, storage.Absent, x.grant.ExpiresAt))
+	x.writes = append(x.writes, markOnce(spent, claims.Expires.Time()))
+	x.writes = append(x.writes, newGrant(x.grantID, x.grant)...)
 	return nil
 }
 

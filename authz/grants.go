@@ -30,12 +30,20 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 	if err := s.useGrant(ctx, x, id, grant); err != nil {
 		return err
 	}
-	x.writes = append(x.writes, storage.Grants.Put(id, grant, storage.Absent, grant.ExpiresAt))
+	x.writes = append(x.writes, newGrant(id, grant)...)
 	if x.client.May(client.GrantRefreshToken) {
 		x.refreshToken = newToken(prefixRefresh)
 		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
 	}
 	return nil
+}
+
+// newGrant are the writes that store a grant where it is found by its id and by its user.
+func newGrant(id string, grant *storage.Grant) []storage.Write {
+	return []storage.Write{
+		storage.Grants.Put(id, grant, storage.Absent, grant.ExpiresAt),
+		storage.UserGrants.Put(grant.UserID+"/"+id, &storage.UserGrant{}, storage.Any, grant.ExpiresAt),
+	}
 }
 
 // useGrant lets x speak for a grant, if the resource owner still stands behind it, with what was

@@ -65,6 +65,7 @@ type Server struct {
 	flows      *keys.Sealer
 	upstream   *keys.Sealer
 	successors *keys.Deriver
+	pageTokens *keys.Sealer
 	subjects   *keys.Deriver
 	nonces     *dpop.Nonces // nil: proofs need none
 	accounts   *account.Directory
@@ -111,6 +112,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.flows = c.Secret.Sealer(purposeFlow)
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
+	s.pageTokens = c.Secret.Sealer(purposePage)
 	if err := s.checkMTLS(); err != nil {
 		return nil, err
 	}
@@ -241,7 +243,7 @@ func (s *Server) openObserver(context.Context) (err error) {
 		Logger:         s.logger,
 		Registry:       s.config.Metrics,
 		TrustedProxies: s.config.TrustedProxies,
-		Routes:         routeNames(s.routeTable()),
+		Routes:         append(routeNames(s.routeTable()), operatorRouteNames(s.operatorRoutes())...),
 		LoginMethods:   methods,
 		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.reportJSON(w, r, errors.New("the handler panicked"))
@@ -277,14 +279,24 @@ func (s *Server) Run(ctx context.Context) error {
 // Drain makes the readiness probe fail, so that no new traffic is sent.
 func (s *Server) Drain() { s.health.SetDraining() }
 
-// Operations serves health and metrics, for a listener that the public does not reach.
-func (s *Server) Operations() http.Handler {
+// operations serves health and metrics, and everything else by rest; nil: nothing else.
+func (s *Server) operations(rest http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.health.Live)
 	mux.HandleFunc("GET /readyz", s.health.Ready)
 	mux.HandleFunc("GET /healthz", s.health.Ready)
 	mux.Handle("GET /metrics", s.observer.MetricsHandler())
-	return mux
+	if rest == nil {
+		return mux
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/livez", "/readyz", "/healthz", "/metrics":
+			mux.ServeHTTP(w, r)
+		default:
+			rest.ServeHTTP(w, r)
+		}
+	})
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

@@ -35,9 +35,9 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request) (*session
 }
 
 // endSession ends a session because its user wants it, and with it every online grant. With
-// sessions.end_offline its offline grants end too: a mark that outlives them says so.
-func (s *Server) endSession(ctx context.Context, sid string) (*session.Session, error) {
-	var also []storage.Write
+// sessions.end_offline its offline grants end too: a mark that outlives them says so. Other writes are
+// made in the same Apply.
+func (s *Server) endSession(ctx context.Context, sid string, also ...storage.Write) (*session.Session, error) {
 	if s.config.Sessions.EndOffline {
 		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(s.longestGrant()+markMargin)))
 	}
@@ -81,18 +81,24 @@ func (s *Server) endEverything(ctx context.Context, userID string) error {
 	if err != nil {
 		return err
 	}
-	sessions, err := s.sessions.OfUser(ctx, userID)
+	writes, err := s.endingWrites(ctx, userID)
 	if err != nil {
 		return err
 	}
 	user.Epoch++
-	writes := []storage.Write{storage.Users.Put(userID, user, storage.At(version), time.Time{})}
+	return s.store.Apply(ctx, append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}))...)
+}
+
+// endingWrites end every session of a user and tell their clients.
+func (s *Server) endingWrites(ctx context.Context, userID string) ([]storage.Write, error) {
+	sessions, err := s.sessions.OfUser(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	var writes []storage.Write
 	for _, ended := range sessions {
 		writes = append(writes, s.sessions.DropWrites(ended)...)
 	}
 	told, err := s.logoutWrites(ctx, sessions, true)
-	if err != nil {
-		return err
-	}
-	return s.store.Apply(ctx, append(writes, told...)...)
+	return append(writes, told...), err
 }

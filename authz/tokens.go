@@ -22,6 +22,7 @@ const (
 // Purposes keep keys that are derived from the server secret apart.
 const (
 	purposeRefresh      = "refresh token successor"
+	purposePage         = "page token of the admin API"
 	purposeFlow         = "pending authorization"
 	purposeConnect      = "upstream login"
 	purposeNonce        = "nonce of DPoP proofs"

@@ -51,6 +51,7 @@ func (l *loader) complete() {
 	l.completeRegistration(&c.Registration)
 	fill(l, "branding.name", &c.Branding.Name, "authzd")
 
+	l.addAdminResource()
 	for i := range c.Resources {
 		l.completeResource(&c.Resources[i], element("resources", i))
 	}
@@ -97,6 +98,17 @@ func (l *loader) completeResource(r *Resource, path string) {
 		t := &r.AuthorizationDetailsTypes[i]
 		fill(l, element(path+".authorization_details_types", i)+".name", &t.Name, t.Type)
 	}
+}
+
+// addAdminResource declares the API that clients need to administer the server at admin.listen.
+func (l *loader) addAdminResource() {
+	c := &l.cfg
+	declared := slices.ContainsFunc(c.Resources, func(r Resource) bool { return r.Resource == c.AdminResource() })
+	if c.Admin.Listen == "" || c.Issuer == "" || declared {
+		return
+	}
+	l.origins[element("resources", len(c.Resources))+".resource"] = origin{}
+	c.Resources = append(c.Resources, Resource{Resource: c.AdminResource(), Name: "authzd: administration", Scopes: []string{AdminScope}})
 }
 
 // preset is what Client.Preset fills in.

@@ -53,7 +53,7 @@ type Config struct {
 	// is believed.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
 
-	// Admin is the operator's door: metrics and health.
+	// Admin is the operator's door: the admin API, metrics and health.
 	Admin Admin `yaml:"admin"`
 
 	// Storage says where everything is kept.
@@ -129,9 +129,17 @@ type Admin struct {
 	// the bbolt file.
 	Socket string `yaml:"socket"`
 
-	// Listen is an address for metrics and health over http, such as 127.0.0.1:9011. Default: none.
+	// Listen is an address for metrics and health over http, such as 127.0.0.1:9011, and for the admin
+	// API with an access token. With it there is a resource "<issuer>/admin" with the scope authzd:admin,
+	// which a client needs for that; a user needs the role authzd:admin, too. Default: none.
 	Listen string `yaml:"listen"`
 }
+
+// AdminScope is the scope of the admin API.
+const AdminScope = "authzd:admin"
+
+// AdminResource is the resource that the admin API is at admin.listen.
+func (c *Config) AdminResource() string { return c.Issuer + "/admin" }
 
 // Storage names the engine.
 type Storage struct {

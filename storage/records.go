@@ -32,6 +32,10 @@ var (
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 	Leases         = Kind[Lease]{"leases"}                  // what the work is called
 
+	UserGrants     = Kind[UserGrant]{"user_grants"}         // user id + "/" + gid
+	ManagedClients = Kind[ManagedClient]{"managed_clients"} // client id, of clients that the operator has made while the server ran
+	ClientChanges  = Kind[ClientChange]{"client_changes"}   // "managed"
+
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
 	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"; there is one
@@ -46,6 +50,7 @@ var Tables = []Table{
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table, Leases.Table,
+	UserGrants.Table, ManagedClients.Table, ClientChanges.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
 }
@@ -226,6 +231,9 @@ type AccessToken struct {
 // credentials), or that of another client (token exchange).
 type RevokedToken struct{}
 
+// UserGrant finds the grants of a user. It may outlive its grant.
+type UserGrant struct{}
+
 // SigningKey is one key of the ring; its private half is sealed.
 type SigningKey struct {
 	Alg       string    `json:"alg"`
@@ -243,6 +251,37 @@ type Client struct {
 	CreatedAt  time.Time       `json:"created_at"`
 	UsedAt     time.Time       `json:"used_at,omitzero"` // about when it last got a token
 }
+
+// ManagedClient is a client that the operator has made through the admin API.
+type ManagedClient struct {
+	Metadata  json.RawMessage `json:"metadata"` // as the operator gave it: what it leaves out gets its default when it is used
+	Secrets   []ClientSecret  `json:"secrets,omitempty"`
+	Needs     ClientNeeds     `json:"needs"`
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+}
+
+// ClientSecret is one of the secrets of a client.
+type ClientSecret struct {
+	Hash      string    `json:"hash"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// ClientNeeds is what the server must have, or allow, because there is a client, found out when the client
+// was written.
+type ClientNeeds struct {
+	Algs          []string `json:"algs,omitempty"` // that sign for it
+	GrantTypes    []string `json:"grant_types,omitempty"`
+	Origins       []string `json:"origins,omitempty"`         // that may call from a browser
+	Token         int      `json:"token,omitempty"`           // seconds: the longest life of what is signed for it
+	RefreshToken  int      `json:"refresh_token,omitempty"`   // seconds: likewise of a grant
+	OnAccountPage bool     `json:"on_account_page,omitempty"` // users can open it from there
+}
+
+// ClientChange is written with every change of a managed client: who has read them all knows by its
+// version whether that is still all.
+type ClientChange struct{}
 
 // PushedRequest is an authorization request that was pushed (RFC 9126). It is deleted when its
 // client gets an answer, and a Mark remembers that.

@@ -154,7 +154,6 @@ func names(writes []storage.Write, table storage.Table, key string) bool {
 type Found struct {
 	User    *storage.User
 	Version uint64
-	Key     string // to go on after
 }
 
 // ByUsernamePrefix returns up to limit users whose normalised usernames begin with prefix, in the order of
@@ -181,7 +180,7 @@ func (d *Directory) search(ctx context.Context, kind storage.Kind[storage.UserRe
 		} else if err != nil {
 			return nil, "", err
 		}
-		found = append(found, Found{user, version, entry.Key})
+		found = append(found, Found{user, version})
 	}
 	if len(page) == limit {
 		last = page[len(page)-1].Key
@@ -196,4 +195,19 @@ func fold(prefix string) string {
 		return key
 	}
 	return strings.ToLower(prefix)
+}
+
+// All returns up to limit users in the order of their ids.
+func (d *Directory) All(ctx context.Context, after string, limit int) (found []Found, last string, err error) {
+	page, err := storage.Users.Scan(ctx, d.store, "", after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, entry := range page {
+		found = append(found, Found{entry.Value, entry.Version})
+	}
+	if len(page) == limit {
+		last = page[len(page)-1].Key
+	}
+	return found, last, nil
 }

@@ -33,14 +33,20 @@ func (s Seed) Validate() error {
 	} else if s.Profile.EmailVerified {
 		errs = append(errs, errors.New("email_verified without an email"))
 	}
+	return errors.Join(append(errs, CheckPassword(s.Password))...)
+}
+
+// CheckPassword returns why a password, in plain text or as a hash, can't be set, or nil. An empty one
+// can: nothing matches it.
+func CheckPassword(password string) error {
 	switch {
-	case looksHashed(s.Password):
-		errs = append(errs, CheckHash(s.Password))
-	case s.Password != "":
-		_, err := prepare(s.Password)
-		errs = append(errs, err)
+	case password == "":
+		return nil
+	case looksHashed(password):
+		return CheckHash(password)
 	}
-	return errors.Join(errs...)
+	_, err := prepare(password)
+	return err
 }
 
 // EnsureUsers creates the users of the configuration file that don't exist yet, and leaves those

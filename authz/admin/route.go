@@ -18,14 +18,19 @@ type Route struct {
 	Query     []string // the parameters of the query, beside those of pages
 }
 
+// NewRoute makes a line of the table.
+func NewRoute(name, method, path, summary string, o Operation, query ...string) Route {
+	return Route{Name: name, Method: method, Path: path, Summary: summary, Operation: o, Query: query}
+}
+
 // Operation is what a route does. It is made by one of the functions below, from a function that
 // takes what the request says and returns what is answered.
 type Operation struct {
 	run       func(ctx context.Context, c *Call, body []byte) (any, error)
 	stream    func(ctx context.Context, c *Call, w http.ResponseWriter) error // in place of run
-	in, out   reflect.Type                                                   // nil: no body
-	status    int                                                            // of a success
-	mediaType string                                                         // of the answer; empty: JSON
+	in, out   reflect.Type                                                    // nil: no body
+	status    int                                                             // of a success
+	mediaType string                                                          // of the answer; empty: JSON
 	paged     bool
 	patch     bool // the body is a JSON merge patch of in
 	mustMatch bool // If-Match is demanded

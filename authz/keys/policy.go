@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +35,9 @@ type Policy struct {
 	// Retain is how long a key stays published after it last signed: the longest life of a token
 	// and the clock skew that is allowed for.
 	Retain time.Duration
+
+	// More tells what else is in use by now; Run asks at each turn. nil: nothing ever is.
+	More func(context.Context) (Use, error)
 
 	// Logger hears of rotations and their failures; nil: nobody does.
 	Logger *slog.Logger

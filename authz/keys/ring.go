@@ -50,9 +50,13 @@ const (
 type Ring struct {
 	store  storage.Store
 	sealer *Sealer
-	policy Policy
-	log    *slog.Logger
-	now    func() time.Time
+	inUse  atomic.Pointer[Policy] // with the uses that have come since Open
+	using  sync.Mutex             // orders changes of inUse
+
+	announcing sync.Mutex // held while a first key of an algorithm becomes known everywhere
+
+	log *slog.Logger
+	now func() time.Time
 
 	// signers has room for as many signatures as can be made at once. An RSA signature takes a
 	// millisecond; more of them would only fill the scheduler's queues, and everything short would
@@ -74,8 +78,9 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 	if err := p.validate(); err != nil {
 		return nil, fmt.Errorf("key policy: %w", err)
 	}
-	r := &Ring{store: store, sealer: secret.Sealer(purposeSigningKey), policy: p, log: p.Logger, now: now,
+	r := &Ring{store: store, sealer: secret.Sealer(purposeSigningKey), log: p.Logger, now: now,
 		signers: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	r.inUse.Store(&p)
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -94,13 +99,13 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 // complete tells whether there is a key of every algorithm in use.
 func (r *Ring) complete() bool {
 	s := r.current.Load()
-	return !slices.ContainsFunc(r.policy.Algs, func(alg jose.SignatureAlgorithm) bool { return s.newest(alg) == nil })
+	return !slices.ContainsFunc(r.policy().Algs, func(alg jose.SignatureAlgorithm) bool { return s.newest(alg) == nil })
 }
 
 // Run reloads the keys and rotates those that are due, until ctx ends, and returns ctx's error.
 // Failures are logged, and what was loaded last stays in use.
 func (r *Ring) Run(ctx context.Context) error {
-	ticker := time.NewTicker(r.policy.reloadEvery())
+	ticker := time.NewTicker(r.policy().reloadEvery())
 	defer ticker.Stop()
 	for {
 		select {
@@ -116,6 +121,13 @@ func (r *Ring) Run(ctx context.Context) error {
 
 // step is one turn of Run.
 func (r *Ring) step(ctx context.Context) error {
+	if more := r.policy().More; more != nil {
+		use, err := more(ctx)
+		if err != nil {
+			return fmt.Errorf("find out which keys are in use: %w", err)
+		}
+		r.add(use)
+	}
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -125,7 +137,22 @@ func (r *Ring) step(ctx context.Context) error {
 // JWKS returns the JSON Web Key Set (RFC 7517 section 5) of all keys that verify or soon will, and
 // how long a verifier may cache it. The caller must not change the body.
 func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
-	return r.current.Load().jwks, r.policy.cacheAge()
+	return r.current.Load().jwks, r.policy().cacheAge()
+}
+
+// Refresh makes JWKS at most minReload older than the store, as far as the store can be read: what it
+// has is kept otherwise. Callers at once wait for one of them.
+func (r *Ring) Refresh(ctx context.Context) {
+	r.loading.Lock()
+	defer r.loading.Unlock()
+	if r.now().Sub(r.loaded) < minReload {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	if err := r.loadLocked(ctx); err != nil && ctx.Err() == nil {
+		r.log.Error("signing keys could not be read", "error", err)
+	}
 }
 
 // load reads the store into a new snapshot.
@@ -141,7 +168,7 @@ func (r *Ring) loadLocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := newSnapshot(keys, r.policy.Algs)
+	s, err := newSnapshot(keys, r.policy().Algs)
 	if err != nil {
 		return err
 	}

@@ -14,15 +14,15 @@ import (
 
 // Rotate announces a new key of an algorithm now, whatever the age of the present one. It signs
 // after the policy's Announce. If another replica announces one at the same moment, that is the
-// one.
-func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm) error {
-	if !slices.Contains(r.policy.Algs, alg) {
+// one. What also returns, if it is not nil, is written in the same Apply as the key.
+func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm, also func(kid string) []storage.Write) error {
+	if !slices.Contains(r.policy().Algs, alg) {
 		return fmt.Errorf("signature algorithm %q is not in use", alg)
 	}
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	if err := r.announce(ctx, alg); err != nil {
+	if err := r.announce(ctx, alg, also); err != nil {
 		return err
 	}
 	return r.load(ctx)
@@ -34,9 +34,9 @@ func (r *Ring) rotate(ctx context.Context) error {
 	s := r.current.Load()
 	var errs []error
 	changed := false
-	for _, alg := range r.policy.Algs {
+	for _, alg := range r.policy().Algs {
 		if k := s.newest(alg); k == nil || !k.expires.IsZero() || r.overdue(k, now) {
-			errs = append(errs, r.announce(ctx, alg))
+			errs = append(errs, r.announce(ctx, alg, nil))
 			changed = true
 		}
 	}
@@ -53,7 +53,7 @@ func (r *Ring) rotate(ctx context.Context) error {
 }
 
 func (r *Ring) overdue(k *key, now time.Time) bool {
-	return !now.Before(r.policy.replaceAt(k.record.SignFrom))
+	return !now.Before(r.policy().replaceAt(k.record.SignFrom))
 }
 
 // retirement tells whether the expiry of a key must change, and to what. Most keys get theirs when
@@ -61,22 +61,22 @@ func (r *Ring) overdue(k *key, now time.Time) bool {
 // that now signs longer-lived tokens than when its expiry was set.
 func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok bool) {
 	if next := s.named(k.name.next()); next != nil {
-		end = r.policy.retireAt(next.record.SignFrom)
+		end = r.policy().retireAt(next.record.SignFrom)
 		return end, next.record.SignFrom.After(now) && k.expires.Before(end)
 	}
-	dropped := !slices.Contains(r.policy.Algs, k.name.alg)
-	end = r.policy.retireAt(now.Add(r.policy.Announce)) // as if a successor were announced
+	dropped := !slices.Contains(r.policy().Algs, k.name.alg)
+	end = r.policy().retireAt(now.Add(r.policy().Announce)) // as if a successor were announced
 	return end, dropped && k.expires.IsZero() && r.overdue(k, now)
 }
 
 // announce creates the next key of an algorithm and gives the present one its expiry.
-func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm) error {
+func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm, also func(kid string) []storage.Write) error {
 	now := r.now().Truncate(time.Millisecond)
 	name, signFrom := keyName{alg, 1}, now
 	var writes []storage.Write
 	if k := r.current.Load().newest(alg); k != nil {
-		name, signFrom = k.name.next(), now.Add(r.policy.Announce)
-		writes = append(writes, k.expiring(r.policy.retireAt(signFrom)))
+		name, signFrom = k.name.next(), now.Add(r.policy().Announce)
+		writes = append(writes, k.expiring(r.policy().retireAt(signFrom)))
 	}
 	jwk, err := generate(alg)
 	if err != nil {
@@ -87,6 +87,9 @@ func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm) error 
 		return err
 	}
 	writes = append(writes, storage.SigningKeys.Put(name.String(), rec, storage.Absent, time.Time{}))
+	if also != nil {
+		writes = append(writes, also(jwk.KeyID)...)
+	}
 	if err := r.store.Apply(ctx, writes...); err != nil {
 		return unlessConflict(fmt.Errorf("announce signing key %s: %w", name, err))
 	}

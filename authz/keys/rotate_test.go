@@ -54,10 +54,10 @@ func TestLifeOfAKey(t *testing.T) {
 func TestExpiryIsInTheStore(t *testing.T) {
 	store, c, p := newStore(t), newClock(), testPolicy()
 	r := openRing(t, store, p, c.now)
-	if err := r.Rotate(t.Context(), jose.ES256); err != nil {
+	if err := r.Rotate(t.Context(), jose.ES256, nil); err != nil {
 		t.Fatal(err)
 	}
-	want := r.policy.retireAt(c.now().Truncate(time.Millisecond).Add(p.Announce))
+	want := r.policy().retireAt(c.now().Truncate(time.Millisecond).Add(p.Announce))
 	if got := expiry(t, store, "ES256/1"); !got.Equal(want) {
 		t.Errorf("the old key expires at %v, want %v", got, want)
 	}
@@ -71,11 +71,11 @@ func TestExpiryIsInTheStore(t *testing.T) {
 func TestOperatorRotates(t *testing.T) {
 	store, c, p := newStore(t), newClock(), testPolicy()
 	a, b := openRing(t, store, p, c.now), openRing(t, store, p, c.now)
-	if err := a.Rotate(t.Context(), jose.RS256); err == nil {
+	if err := a.Rotate(t.Context(), jose.RS256, nil); err == nil {
 		t.Error("rotated an algorithm that is not in use")
 	}
 	first := signingKID(t, a, jose.ES256)
-	if err := a.Rotate(t.Context(), jose.ES256); err != nil {
+	if err := a.Rotate(t.Context(), jose.ES256, nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(published(t, a, jose.ES256)); n != 2 {
@@ -104,7 +104,7 @@ func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
 	for _, r := range rings {
 		// What Rotate does after both have loaded.
 		wg.Go(func() {
-			if err := r.announce(t.Context(), jose.ES256); err != nil {
+			if err := r.announce(t.Context(), jose.ES256, nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -177,7 +177,7 @@ func TestAlgorithmBackWhileItsKeyRetires(t *testing.T) {
 // announced: the present key then signs tokens that outlive the expiry that it was given.
 func TestLongerRetentionReachesTheSigningKey(t *testing.T) {
 	store, c, p := newStore(t), newClock(), testPolicy()
-	if err := openRing(t, store, p, c.now).Rotate(t.Context(), jose.ES256); err != nil {
+	if err := openRing(t, store, p, c.now).Rotate(t.Context(), jose.ES256, nil); err != nil {
 		t.Fatal(err)
 	}
 	before := expiry(t, store, "ES256/1")
@@ -207,7 +207,7 @@ func TestServerThatSleptForLong(t *testing.T) {
 func TestStaleReplicaChangesNothing(t *testing.T) {
 	store, c := newStore(t), newClock()
 	stale, fresh := openRing(t, store, testPolicy(), c.now), openRing(t, store, testPolicy(), c.now)
-	if err := fresh.Rotate(t.Context(), jose.ES256); err != nil {
+	if err := fresh.Rotate(t.Context(), jose.ES256, nil); err != nil {
 		t.Fatal(err)
 	}
 	before := expiry(t, store, "ES256/1")
@@ -225,7 +225,7 @@ func TestManyRotations(t *testing.T) {
 	store, c := newStore(t), newClock()
 	r := openRing(t, store, testPolicy(), c.now)
 	for range scanPage + 1 {
-		if err := r.Rotate(t.Context(), jose.EdDSA); err != nil {
+		if err := r.Rotate(t.Context(), jose.EdDSA, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

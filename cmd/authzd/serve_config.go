@@ -90,6 +90,9 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	for _, u := range cfg.Users {
 		c.Users = append(c.Users, newSeed(u))
 	}
+	if c.Operator, err = newOperator(cfg); err != nil {
+		return authz.Config{}, err
+	}
 	if dev {
 		c.Outbound.AllowPrivateNetworks = append(slices.Clone(c.Outbound.AllowPrivateNetworks), loopback...)
 		if c.Playground, err = playground.New(playground.Config{

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/config"
 )
 
@@ -70,9 +71,8 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 	if err := open(cfg.Listen, public); err != nil {
 		return doors, err
 	}
-	operations := newHTTPServer(server.Operations(), logger)
 	if cfg.Admin.Listen != "" {
-		if err := open(cfg.Admin.Listen, operations); err != nil {
+		if err := open(cfg.Admin.Listen, newHTTPServer(server.AdminListener(), logger)); err != nil {
 			return doors, err
 		}
 	}
@@ -81,7 +81,9 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 		if err != nil {
 			return doors, err
 		}
-		doors = append(doors, door{l, operations, false})
+		local := newHTTPServer(server.AdminSocket(), logger)
+		local.ConnContext = admin.WithPeer
+		doors = append(doors, door{l, local, false})
 	}
 	return doors, nil
 }

@@ -1,0 +1,234 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// Operator is what the admin API needs of the configuration, whose words, defaults and rules are its own.
+// The errors of its functions are *admin.Problem, with everything that is wrong.
+type Operator struct {
+	// ParseClient reads the metadata of a client, and returns it too with all defaults filled in. If the
+	// client has a secret, any stands for it.
+	ParseClient func(document []byte) (m client.Metadata, complete []byte, err error)
+	// ParseUser reads the data of a user.
+	ParseUser func(document []byte) (account.Seed, error)
+	// Clients are those of the configuration, with all defaults filled in, by their ids.
+	Clients map[string][]byte
+
+	// Resource is the audience that an access token needs at the operator's listener; empty: the admin
+	// API is at the socket only. A user whose token it is needs the role authzd:admin.
+	Resource string
+	// Hosts are the names, beside localhost, that the listener is called by.
+	Hosts []string
+}
+
+// operatorRoutes is every operation of the admin API.
+func (s *Server) operatorRoutes() []admin.Route {
+	route := admin.NewRoute
+	return []admin.Route{
+		route("user_list", "GET", "/v1/users", "Users, those found by a prefix of their name or all.", admin.List(s.listUsers), "username", "email"),
+		route("user_create", "POST", "/v1/users", "Creates a user.", admin.Create(s.createUser)),
+		route("user_read", "GET", "/v1/users/{sub}", "One user.", admin.Read(s.readUser)),
+		route("user_replace", "PUT", "/v1/users/{sub}", "Sets all data of a user.", admin.Replace(s.replaceUser)),
+		route("user_update", "PATCH", "/v1/users/{sub}", "Changes some data of a user.", admin.Patch[admin.UserData](s.patchUser)),
+		route("user_delete", "DELETE", "/v1/users/{sub}", "Deletes a user, with sessions and grants.", admin.Do(s.deleteUser)),
+		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password.", admin.Order(s.setPassword)),
+		route("user_end_sessions", "POST", "/v1/users/{sub}/end-sessions", "Signs a user out everywhere.", admin.Do(s.endUserSessions)),
+
+		route("session_list", "GET", "/v1/sessions", "Live sessions, of one user or all.", admin.List(s.listSessions), "sub"),
+		route("session_read", "GET", "/v1/sessions/{sid}", "One live session.", admin.Read(s.readSession)),
+		route("session_revoke", "DELETE", "/v1/sessions/{sid}", "Ends a session.", admin.Do(s.revokeSession)),
+
+		route("grant_list", "GET", "/v1/grants", "Grants, of one user, of one client or all.", admin.List(s.listGrants), "sub", "client_id"),
+		route("grant_read", "GET", "/v1/grants/{gid}", "One grant.", admin.Read(s.readGrant)),
+		route("grant_revoke", "DELETE", "/v1/grants/{gid}", "Ends a grant, with all its tokens.", admin.Do(s.revokeGrantOf)),
+
+		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(s.listKeys)),
+		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(s.rotateKeys)),
+	}
+}
+
+// operatorRouteNames are theirs in the log and in metrics.
+func operatorRouteNames(routes []admin.Route) []string {
+	var names []string
+	for _, r := range routes {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// AdminSocket serves health, metrics and the admin API, to whoever may connect.
+func (s *Server) AdminSocket() http.Handler { return s.operations(s.operators(s.atSocket)) }
+
+// AdminListener serves health and metrics to everybody, and the admin API to whoever has an access token
+// for it.
+func (s *Server) AdminListener() http.Handler { return s.operations(s.operators(s.atListener)) }
+
+// operators is the admin API for those whom authorize lets in; nil if there is none.
+func (s *Server) operators(authorize func(http.ResponseWriter, *http.Request) (admin.Actor, error)) http.Handler {
+	if s.config.Operator == nil {
+		return nil
+	}
+	handler, err := admin.NewHandler(admin.Config{
+		Routes:    s.operatorRoutes(),
+		Authorize: authorize,
+		Seal:      s.pageTokens.Seal,
+		Open:      s.pageTokens.Open,
+		AsProblem: asProblem,
+		Started:   func(r *http.Request, route string) { observe.Event(r.Context()).SetRoute(route) },
+		Failed: func(r *http.Request, p *admin.Problem) {
+			event := observe.Event(r.Context())
+			event.SetError(p.Code, p.Detail, errors.Unwrap(p))
+			p.RequestID = event.RequestID()
+		},
+	})
+	if err != nil {
+		panic(err) // only a mistake in operatorRoutes can get here
+	}
+	return s.observer.Handler(handler)
+}
+
+// atSocket knows callers by their process: the socket's mode has let them in.
+func (s *Server) atSocket(_ http.ResponseWriter, r *http.Request) (admin.Actor, error) {
+	actor := admin.Actor{ID: "socket"}
+	if uid, known := admin.PeerUID(r.Context()); known {
+		actor.ID = "uid:" + strconv.Itoa(uid)
+	}
+	return actor, nil
+}
+
+// errNoAdminToken is told of every token that does not count, whatever the reason.
+var errNoAdminToken = refuse(errInvalidToken, "The access token is malformed, expired, revoked or not meant for the admin API.")
+
+// atListener demands an access token of ours with the admin API as its audience and the scope
+// authzd:admin, and looks at what stands behind it now. A user is an operator only by a role: the scope
+// says no more than that a client may ask.
+func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor, error) {
+	if s.config.Operator.Resource == "" {
+		return admin.Actor{}, refuse(errAccessDenied, "The admin API is at the socket only.")
+	}
+	if !s.ownHost(r.Host) {
+		return admin.Actor{}, &admin.Problem{Status: http.StatusMisdirectedRequest, Code: admin.CodeMisdirected,
+			Detail: "The Host of the request is none of this listener's.", Hint: "call it by an address, by localhost, by the host of the issuer or by that of admin.listen"}
+	}
+	r = r.WithContext(context.WithValue(r.Context(), atListenerKey{}, true))
+	token, err := s.accessToken(w, r)
+	if err != nil {
+		return admin.Actor{}, err
+	}
+	active, err := s.activeAccessToken(r.Context(), token)
+	if errors.Is(err, errInactive) || err == nil && !active.isFor(s.config.Operator.Resource) {
+		return admin.Actor{}, s.accessChallenge(w, r, errNoAdminToken)
+	} else if err != nil {
+		return admin.Actor{}, err
+	}
+	event := observe.Event(r.Context())
+	event.SetClient(active.ClientID)
+	event.SetSubject(active.Subject)
+	if err := s.checkSender(w, r, token, &active.accessClaims); err != nil {
+		return admin.Actor{}, err
+	}
+	if !active.has(admin.Scope) || active.user != nil && !hasRole(active.user, admin.Scope) {
+		return admin.Actor{}, s.accessChallenge(w, r, refuse(errInsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
+	}
+	actor := admin.Actor{ID: active.ClientID, ClientID: active.ClientID, Remote: event.Remote()}
+	if active.user != nil {
+		actor.ID = active.user.ID
+	}
+	return actor, nil
+}
+
+type atListenerKey struct{}
+
+// isFor tells whether a resource is the one audience of a token.
+func (c *accessClaims) isFor(resource string) bool {
+	return len(c.Audience) == 1 && c.Audience[0] == resource
+}
+
+func hasRole(user *storage.User, role string) bool {
+	for _, r := range user.Roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
+
+// ownHost tells whether a Host header names this listener, and not a site that has its own name lead to
+// this machine (DNS rebinding). An address cannot be made to lead elsewhere.
+func (s *Server) ownHost(host string) bool {
+	name := strings.ToLower(host)
+	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
+		name = name[:i]
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || name == "localhost" || name == strings.ToLower(s.issuer.Hostname()) {
+		return true
+	}
+	for _, own := range s.config.Operator.Hosts {
+		if name == strings.ToLower(own) {
+			return true
+		}
+	}
+	return false
+}
+
+// asProblem is asError in the form of the admin API.
+func asProblem(err error) *admin.Problem {
+	if taken := new(account.TakenError); errors.As(err, &taken) {
+		pointer := "/username"
+		if taken.What != "username" {
+			pointer = "/email"
+		}
+		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "The " + taken.What + " belongs to another user.",
+			Errors: []admin.FieldError{{Pointer: pointer, Detail: "belongs to another user"}}}
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return &admin.Problem{Status: http.StatusNotFound, Code: admin.CodeNotFound, Detail: "There is no such record."}
+	}
+	e := asError(err)
+	codes := map[int]string{
+		http.StatusUnauthorized: admin.CodeUnauthorized, http.StatusForbidden: admin.CodeForbidden,
+		http.StatusServiceUnavailable: admin.CodeUnavailable, http.StatusInternalServerError: admin.CodeServerError,
+	}
+	p := &admin.Problem{Status: e.Status, Code: codes[e.Status], Detail: e.Description}
+	if p.Code == "" {
+		p.Code = admin.CodeInvalidRequest
+	}
+	return p
+}
+
+// did is the write that tells in the audit log what an operator has done.
+func (s *Server) did(ctx context.Context, c *admin.Call, e audit.Event) storage.Write {
+	e.Outcome, e.Actor = audit.Success, audit.Actor{Kind: audit.ByOperator, ID: c.Actor.ID}
+	if c.Actor.ClientID != "" && c.Actor.ClientID != c.Actor.ID {
+		if e.Details == nil {
+			e.Details = map[string]string{}
+		}
+		e.Details["by_client"] = c.Actor.ClientID
+	}
+	return s.audit.Put(ctx, e)
+}
+
+// etag is what changes whenever a record does.
+func etag(version uint64) string { return `"` + strconv.FormatUint(version, 36) + `"` }
+
+// orNil is a time that may be unset.
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

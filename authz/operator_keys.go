@@ -1,0 +1,64 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/storage"
+)
+
+// listKeys answers with one page: there are few keys.
+func (s *Server) listKeys(ctx context.Context, _ *admin.Call, _ admin.Slice) ([]admin.SigningKey, string, error) {
+	keys, err := s.signingKeys(ctx)
+	return keys, "", err
+}
+
+func (s *Server) signingKeys(ctx context.Context) ([]admin.SigningKey, error) {
+	list, err := s.keys.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := []admin.SigningKey{}
+	for _, k := range list {
+		status := "retiring"
+		switch {
+		case k.Signs:
+			status = "signing"
+		case k.SignFrom.After(s.now()):
+			status = "announced"
+		}
+		keys = append(keys, admin.SigningKey{
+			KID: k.KID, Alg: k.Alg, Status: status, CreatedAt: k.CreatedAt, SignFrom: k.SignFrom, RetiresAt: orNil(k.Expires), Public: k.Public,
+		})
+	}
+	return keys, nil
+}
+
+func (s *Server) rotateKeys(ctx context.Context, c *admin.Call, in *admin.RotateKeys) (*admin.Page[admin.SigningKey], error) {
+	algs := s.keys.Algs()
+	if in.Alg != "" {
+		alg := jose.SignatureAlgorithm(in.Alg)
+		if !slices.Contains(algs, alg) {
+			return nil, admin.Invalid(admin.FieldError{Pointer: "/alg", Detail: "is not in use"})
+		}
+		algs = []jose.SignatureAlgorithm{alg}
+	}
+	for _, alg := range algs {
+		err := s.keys.Rotate(ctx, alg, func(kid string) []storage.Write {
+			event := audit.Event{Type: audit.KeyRotated, Details: map[string]string{"alg": string(alg), "kid": kid}}
+			return []storage.Write{s.did(ctx, c, event)}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	keys, err := s.signingKeys(ctx)
+	return &admin.Page[admin.SigningKey]{Items: keys}, err
+}
+
+func notFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }

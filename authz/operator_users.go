@@ -1,0 +1,251 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/storage"
+)
+
+// Every change of a user is one Apply: the user with their names, the sessions that it ends, the logout
+// tokens of their clients, and the event in the audit log.
+
+func (s *Server) listUsers(ctx context.Context, c *admin.Call, page admin.Slice) (users []admin.User, next string, err error) {
+	username, email := c.Query.Get("username"), c.Query.Get("email")
+	var found []account.Found
+	switch {
+	case username != "" && email != "":
+		return nil, "", &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidRequest, Detail: "Look for a username or an e-mail address, not for both."}
+	case username != "":
+		found, next, err = s.accounts.ByUsernamePrefix(ctx, username, page.After, page.Size)
+	case email != "":
+		found, next, err = s.accounts.ByEmailPrefix(ctx, email, page.After, page.Size)
+	default:
+		found, next, err = s.accounts.All(ctx, page.After, page.Size)
+	}
+	for _, f := range found {
+		users = append(users, userOf(f.User, f.Version))
+	}
+	return users, next, err
+}
+
+func userOf(u *storage.User, version uint64) admin.User {
+	return admin.User{
+		Sub: u.ID, UserData: userData(u), HasPassword: u.PasswordHash != "",
+		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, ETag: etag(version),
+	}
+}
+
+// userData is a user in the words of the API.
+func userData(u *storage.User) admin.UserData {
+	p := u.Profile
+	data := admin.UserData{
+		Username: u.Username, Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, MiddleName: p.MiddleName,
+		Nickname: p.Nickname, PreferredUsername: p.PreferredUsername, Profile: p.Profile, Picture: p.Picture, Website: p.Website,
+		Email: p.Email, EmailVerified: p.EmailVerified, Gender: p.Gender, Birthdate: p.Birthdate, Zoneinfo: p.Zoneinfo,
+		Locale: p.Locale, PhoneNumber: p.PhoneNumber, PhoneNumberVerified: p.PhoneNumberVerified,
+		Roles: u.Roles, Groups: u.Groups, Disabled: u.Disabled,
+	}
+	if p.Address != nil {
+		address := admin.Address(*p.Address)
+		data.Address = &address
+	}
+	return data
+}
+
+// parseUser applies the rules of the configuration file, and those of names.
+func (s *Server) parseUser(u admin.NewUser) (account.Seed, error) {
+	document, err := json.Marshal(u)
+	if err != nil {
+		return account.Seed{}, fmt.Errorf("encode user: %w", err)
+	}
+	seed, err := s.config.Operator.ParseUser(document)
+	if err != nil {
+		return account.Seed{}, err
+	}
+	var errs []admin.FieldError
+	if _, err := account.NormalizeUsername(seed.Username); err != nil {
+		errs = append(errs, admin.FieldError{Pointer: "/username", Detail: err.Error()})
+	}
+	if seed.Profile.Email != "" {
+		if _, err := account.NormalizeEmail(seed.Profile.Email); err != nil {
+			errs = append(errs, admin.FieldError{Pointer: "/email", Detail: err.Error()})
+		}
+	}
+	if err := account.CheckPassword(seed.Password); err != nil {
+		errs = append(errs, admin.FieldError{Pointer: "/password", Detail: err.Error()})
+	}
+	if len(errs) > 0 {
+		return account.Seed{}, admin.Invalid(errs...)
+	}
+	return seed, nil
+}
+
+func (s *Server) createUser(ctx context.Context, c *admin.Call, in *admin.NewUser) (*admin.User, error) {
+	seed, err := s.parseUser(*in)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.accounts.New(ctx, seed)
+	if err != nil {
+		return nil, err
+	}
+	err = raced(func() error {
+		writes, err := s.accounts.CreateWrites(ctx, user)
+		if err != nil {
+			return err
+		}
+		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.UserCreated, UserID: user.ID}))...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.showUser(ctx, user.ID)
+}
+
+func (s *Server) readUser(ctx context.Context, c *admin.Call) (*admin.User, error) {
+	return s.showUser(ctx, c.Path("sub"))
+}
+
+func (s *Server) showUser(ctx context.Context, id string) (*admin.User, error) {
+	user, version, err := storage.Users.Get(ctx, s.store, id)
+	if err != nil {
+		return nil, err
+	}
+	shown := userOf(user, version)
+	return &shown, nil
+}
+
+func (s *Server) replaceUser(ctx context.Context, c *admin.Call, in *admin.UserData) (*admin.User, error) {
+	return s.changeUser(ctx, c, func(*storage.User) (*admin.UserData, error) { return in, nil })
+}
+
+func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.User, error) {
+	return s.changeUser(ctx, c, func(user *storage.User) (*admin.UserData, error) {
+		data := userData(user)
+		err := patch.Apply(&data)
+		return &data, err
+	})
+}
+
+// changeUser sets the data of a user to what next says.
+func (s *Server) changeUser(ctx context.Context, c *admin.Call, next func(*storage.User) (*admin.UserData, error)) (*admin.User, error) {
+	id := c.Path("sub")
+	err := s.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
+		data, err := next(user)
+		if err != nil {
+			return nil, "", err
+		}
+		seed, err := s.parseUser(admin.NewUser{UserData: *data})
+		if err != nil {
+			return nil, "", err
+		}
+		changed := account.With(user, seed)
+		switch {
+		case changed.Disabled && !user.Disabled:
+			changed.Epoch++
+			return changed, audit.UserDisabled, nil
+		case !changed.Disabled && user.Disabled:
+			return changed, audit.UserEnabled, nil
+		}
+		return changed, audit.UserUpdated, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.showUser(ctx, id)
+}
+
+// alterUser turns a user into what alter makes of them. A raised epoch ends all that they have.
+func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter func(*storage.User) (*storage.User, audit.Type, error)) error {
+	err := raced(func() error {
+		user, version, err := storage.Users.Get(ctx, s.store, id)
+		if err != nil {
+			return err
+		}
+		if err := c.Matches(etag(version)); err != nil {
+			return err
+		}
+		changed, what, err := alter(user)
+		if err != nil {
+			return err
+		}
+		writes, err := s.accounts.ChangeWrites(ctx, user, version, changed)
+		if err != nil {
+			return err
+		}
+		if changed.Epoch != user.Epoch {
+			ended, err := s.endingWrites(ctx, id)
+			if err != nil {
+				return err
+			}
+			writes = append(writes, ended...)
+		}
+		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: what, UserID: id}))...)
+	})
+	s.outbox.Wake()
+	return err
+}
+
+func (s *Server) deleteUser(ctx context.Context, c *admin.Call) error {
+	err := raced(func() error {
+		user, version, err := storage.Users.Get(ctx, s.store, c.Path("sub"))
+		if err != nil {
+			return err
+		}
+		if err := c.Matches(etag(version)); err != nil {
+			return err
+		}
+		writes, err := s.accounts.DeleteWrites(ctx, user, version)
+		if err != nil {
+			return err
+		}
+		ended, err := s.endingWrites(ctx, user.ID)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, ended...)
+		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.UserDeleted, UserID: user.ID}))...)
+	})
+	s.outbox.Wake()
+	return err
+}
+
+// setPassword hashes first: a change that loses a race is computed again, and a hash takes long.
+func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPassword) error {
+	user, err := s.accounts.Get(ctx, c.Path("sub"))
+	if err != nil {
+		return err
+	}
+	if in.Password == "" {
+		return admin.Invalid(admin.FieldError{Pointer: "/password", Detail: "is required"})
+	}
+	if _, err := s.parseUser(admin.NewUser{UserData: admin.UserData{Username: user.Username}, Password: in.Password}); err != nil {
+		return err
+	}
+	hash, err := s.accounts.Hash(ctx, in.Password)
+	if err != nil {
+		return err
+	}
+	return s.alterUser(ctx, c, user.ID, func(user *storage.User) (*storage.User, audit.Type, error) {
+		changed := *user
+		changed.PasswordHash, changed.UpdatedAt = hash, s.now()
+		if in.EndSessions {
+			changed.Epoch++
+		}
+		return &changed, audit.UserPasswordSet, nil
+	})
+}
+
+func (s *Server) endUserSessions(ctx context.Context, c *admin.Call) error {
+	return s.alterUser(ctx, c, c.Path("sub"), func(user *storage.User) (*storage.User, audit.Type, error) {
+		changed := *user
+		changed.Epoch++
+		return &changed, audit.SignedOut, nil
+	})
+}

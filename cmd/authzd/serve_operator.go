@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/config"
+)
+
+// newOperator lets the admin API take what the configuration file takes.
+func newOperator(cfg *config.Config) (*authz.Operator, error) {
+	o := &authz.Operator{
+		ParseClient: func(document []byte) (client.Metadata, []byte, error) {
+			entry, err := cfg.ParseClient(document)
+			if err != nil {
+				return client.Metadata{}, nil, asInvalid(err)
+			}
+			complete, err := entry.Document()
+			return newMetadata(*entry), complete, err
+		},
+		ParseUser: func(document []byte) (account.Seed, error) {
+			entry, err := cfg.ParseUser(document)
+			if err != nil {
+				return account.Seed{}, asInvalid(err)
+			}
+			return newSeed(*entry), nil
+		},
+		Clients: map[string][]byte{},
+	}
+	for _, entry := range cfg.Clients {
+		document, err := entry.Document()
+		if err != nil {
+			return nil, fmt.Errorf("client %s: %w", entry.ClientID, err)
+		}
+		o.Clients[entry.ClientID] = document
+	}
+	if cfg.Admin.Listen != "" {
+		o.Resource = cfg.AdminResource()
+		if host, _, err := net.SplitHostPort(cfg.Admin.Listen); err == nil {
+			o.Hosts = []string{host}
+		}
+	}
+	return o, nil
+}
+
+// asInvalid is what is wrong with an entry of the configuration, as the API says it.
+func asInvalid(err error) error {
+	var errs config.Errors
+	if !errors.As(err, &errs) {
+		return err
+	}
+	var fields []admin.FieldError
+	for _, e := range errs {
+		fields = append(fields, admin.FieldError{Pointer: pointer(e.Key), Detail: e.Reason, Hint: e.Hint})
+	}
+	return admin.Invalid(fields...)
+}
+
+// pointer turns a key such as clients[0].redirect_uris[1] into /redirect_uris/1 (RFC 6901).
+func pointer(key string) string {
+	_, member, _ := strings.Cut(key, "]")
+	return strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(member)
+}

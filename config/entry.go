@@ -1,0 +1,103 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"time"
+)
+
+// What the operator sends to a running server has the words and the rules of the file.
+
+// ParseClient reads a JSON object as if it were an entry of clients in the file that c came from, and
+// completes it. A client that has a secret is taken to have one, which the caller makes; it cannot bring
+// one. What is wrong is returned as Errors, whose keys are below clients[0].
+func (c *Config) ParseClient(document []byte) (*Client, error) {
+	l := c.entryLoader()
+	l.decodeEntry("clients", document)
+	const at = "clients[0]"
+	for _, key := range []string{"client_secret", "client_secrets"} {
+		if l.given(child(at, key)) {
+			l.report(child(at, key), nil, problemf("leave it out, and take the secret from the answer", "is made by the server"))
+		}
+	}
+	if len(l.errs) > 0 || len(l.cfg.Clients) == 0 {
+		return nil, l.errs
+	}
+	client := &l.cfg.Clients[0]
+	l.completeClient(client, at)
+	if client.usesSecret() {
+		l.origins[at+".client_secret"] = origin{}
+		client.ClientSecret = "made by the server"
+	}
+	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
+	l.checkClient(client, at)
+	if len(l.errs) > 0 {
+		return nil, l.errs
+	}
+	return client, nil
+}
+
+// ParseUser reads a JSON object as if it were an entry of users. What is wrong is returned as Errors,
+// whose keys are below users[0].
+func (c *Config) ParseUser(document []byte) (*User, error) {
+	l := c.entryLoader()
+	l.decodeEntry("users", document)
+	if len(l.errs) == 0 && len(l.cfg.Users) == 1 {
+		l.checkRequired(reflect.ValueOf(l.cfg.Users), "users")
+		l.checkUsers()
+	}
+	if len(l.errs) > 0 || len(l.cfg.Users) == 0 {
+		return nil, l.errs
+	}
+	return &l.cfg.Users[0], nil
+}
+
+// entryLoader is a loader that knows the rest of the configuration.
+func (c *Config) entryLoader() *loader {
+	l := &loader{cfg: *c, origins: map[string]origin{}}
+	l.cfg.Clients, l.cfg.Users = nil, nil
+	return l
+}
+
+// decodeEntry decodes the one entry of a list. JSON is YAML, once its strings have no escapes that YAML
+// lacks: encoding it again sees to that.
+func (l *loader) decodeEntry(list string, document []byte) {
+	var entry any
+	decoder := json.NewDecoder(bytes.NewReader(document))
+	decoder.UseNumber()
+	if err := decoder.Decode(&entry); err != nil {
+		l.syntax(nil, problemf("", "not JSON"))
+		return
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(object{list: []any{entry}}); err != nil {
+		l.syntax(nil, problemf("", "not JSON"))
+		return
+	}
+	root := l.parse(text.Bytes())
+	if len(l.errs) == 0 {
+		l.decode(root, reflect.ValueOf(&l.cfg).Elem(), field{}, "")
+	}
+}
+
+// Document is the client as JSON, by the keys of the file, without its secrets and without what is empty.
+func (c *Client) Document() ([]byte, error) {
+	document := object{"require_pkce": c.RequirePKCE, "refresh_token_rotation": c.RefreshTokenRotation}
+	v := reflect.ValueOf(c).Elem()
+	for _, f := range fieldsOf(v.Type()) {
+		value := v.Field(f.index)
+		switch {
+		case value.IsZero(), value.Kind() == reflect.Slice && value.Len() == 0, f.typ == typeSecret, f.typ == reflect.TypeFor[[]ClientSecret]():
+		case f.typ == typeDuration:
+			document[f.key] = short(time.Duration(value.Int()))
+		case f.typ == typeScopes:
+			document[f.key] = c.Scope.String()
+		default:
+			document[f.key] = value.Interface()
+		}
+	}
+	return json.Marshal(document)
+}
