@@ -130,7 +130,7 @@ func TestSecretOfYesterday(t *testing.T) {
 	if !strings.Contains(old.log.String(), "has been replaced by another replica") {
 		t.Errorf("log:\n%s", old.log)
 	}
-	if err := old.ring.Rotate(t.Context(), "ES256"); err != nil {
+	if err := old.ring.Rotate(t.Context(), "ES256", nil); err != nil {
 		t.Fatal(err)
 	}
 	old.reseal(t)
@@ -285,7 +285,7 @@ func (s *dyingStore) Apply(ctx context.Context, writes ...storage.Write) error {
 func TestResealTogether(t *testing.T) {
 	s := newStore(t)
 	a := mustStart(t, s, 1)
-	if err := a.ring.Rotate(t.Context(), "ES256"); err != nil {
+	if err := a.ring.Rotate(t.Context(), "ES256", nil); err != nil {
 		t.Fatal(err)
 	}
 	expires := expiry(t, s, "ES256/1")
@@ -299,7 +299,7 @@ func TestResealTogether(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if err := r.ring.Rotate(t.Context(), "EdDSA"); err != nil {
+			if err := r.ring.Rotate(t.Context(), "EdDSA", nil); err != nil {
 				t.Error(err)
 			}
 		})
