@@ -117,7 +117,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		s.openAudit, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
+		s.openSealing, s.openAudit, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
 		s.openOutbox,
 	} {
 		if err := step(ctx); err != nil {
