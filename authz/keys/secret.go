@@ -33,6 +33,11 @@ func OpenSecret(paths ...string) (*Secret, error) {
 	if err := ensureSecretFile(paths[0]); err != nil {
 		return nil, fmt.Errorf("make the secret file: %w", err)
 	}
+	return ReadSecret(paths...)
+}
+
+// ReadSecret is OpenSecret, for those who need the secret that is there: all files must exist.
+func ReadSecret(paths ...string) (*Secret, error) {
 	var raw [][]byte
 	var warnings []string
 	for _, path := range paths {

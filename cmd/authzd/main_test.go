@@ -30,6 +30,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"certificate": makeCertificate,
 			"healthy":     healthy,
+			"mode":        wantMode,
+			"flip":        flip,
 		},
 	})
 }

@@ -20,6 +20,8 @@ To set it up:                                        authzd init`,
 		newServeCommand(),
 		newInitCommand(),
 		newConfigCommand(),
+		newBackupCommand(),
+		newRestoreCommand(),
 		newHealthcheckCommand(),
 		newVersionCommand(),
 	)

@@ -36,7 +36,7 @@ func (r rows) Export(_ context.Context, fn func(storage.Table, storage.Record) e
 	return nil
 }
 
-var header = archive.Header{Issuer: "https://id.example.com", Secret: "c2VjcmV0", Version: "test"}
+var header = archive.Header{Issuer: "https://id.example.com", Secret: "c2VjcmV0"}
 
 func mac(key string) func([]byte) []byte {
 	return func(digest []byte) []byte {
@@ -92,7 +92,7 @@ func TestRoundTrip(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read %+v, wrote %+v", got, want)
 	}
-	if h.Issuer != header.Issuer || h.Secret != header.Secret || h.Version != header.Version || time.Since(h.Created) > time.Minute {
+	if h.Issuer != header.Issuer || h.Secret != header.Secret || h.Version == "" || time.Since(h.Created) > time.Minute {
 		t.Errorf("header is %+v", h)
 	}
 	if !reflect.DeepEqual(s, wrote) || s.Records() != 4 || s.Tables[storage.Users.Table].Records != 2 {

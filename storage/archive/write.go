@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -21,8 +22,8 @@ type Exporter interface {
 	Export(ctx context.Context, fn func(storage.Table, storage.Record) error) error
 }
 
-// Write writes a backup of all that lives in a store, as it is at one moment: h.Created, which Write
-// fills in. mac is called once, with Summary.Digest.
+// Write writes a backup of all that lives in a store, as it is at one moment. It fills in the header's
+// Created and Version. mac is called once, with Summary.Digest.
 //
 // The store keeps what is replaced meanwhile, so w must not let itself be waited for without end.
 func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(digest []byte) []byte) (Summary, error) {
@@ -31,7 +32,7 @@ func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(
 		return Summary{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	h.Created = now
+	h.Created, h.Version = now, version()
 	defer enc.zstd.Close()
 	if _, err := io.WriteString(enc.w, magic); err != nil {
 		return Summary{}, err
@@ -49,6 +50,14 @@ func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(
 		return Summary{}, err
 	}
 	return enc.end(mac)
+}
+
+// version is that of the program, as far as the Go toolchain knows it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
 }
 
 type writer struct {

@@ -49,6 +49,9 @@ const (
 	allocSize = 1 << 20
 )
 
+// ErrInUse: another process has the database open.
+var ErrInUse = errors.New("is in use")
+
 // Open opens the database at path, creating it and its folder if there is none. Whatever else is
 // found at path is left as it was, and the error says what it is.
 func Open(path string, opts Options) (*Store, error) {
@@ -152,8 +155,8 @@ func explain(path string, err error) error {
 		} else if pid != 0 {
 			who = fmt.Sprintf("process %d", pid)
 		}
-		return fmt.Errorf("is in use by %s: most likely another authzd is running on it; "+
-			"stop that one, or give this one a database of its own", who)
+		return fmt.Errorf("%w by %s: most likely another authzd is running on it; "+
+			"stop that one, or give this one a database of its own", ErrInUse, who)
 	case errors.Is(err, berrors.ErrChecksum), errors.Is(err, errDamaged):
 		return damaged(err)
 	}

@@ -151,20 +151,21 @@ func Run(ctx context.Context, target storage.Store, source Source, at time.Time,
 	return got, at, target.Apply(ctx, storage.Transfers.Delete(markKey, storage.At(c.version)))
 }
 
-// begin marks an empty store. The word of which format its records will have is not its own: it comes
-// with the records.
-func begin(ctx context.Context, target storage.Store, mark *storage.Transfer) (version uint64, err error) {
+// CheckEmpty returns ErrNotEmpty if anything lives in a store. The word of which format its records
+// will have is not its own: it comes with the records.
+func CheckEmpty(ctx context.Context, s storage.Store) error {
 	now := time.Now()
-	err = target.Export(ctx, func(table storage.Table, rec storage.Record) error {
-		if table == storage.Formats.Table {
+	return s.Export(ctx, func(table storage.Table, rec storage.Record) error {
+		if table == storage.Formats.Table || !rec.Expires.IsZero() && !rec.Expires.After(now) {
 			return nil
 		}
-		if rec.Expires.IsZero() || rec.Expires.After(now) {
-			return ErrNotEmpty
-		}
-		return nil
+		return ErrNotEmpty
 	})
-	if err != nil {
+}
+
+// begin marks an empty store.
+func begin(ctx context.Context, target storage.Store, mark *storage.Transfer) (version uint64, err error) {
+	if err := CheckEmpty(ctx, target); err != nil {
 		return 0, err
 	}
 	if err := target.Apply(ctx,

@@ -1,0 +1,43 @@
+package keys
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// ID names the current secret and tells nothing else about it: 16 hexadecimal digits. A backup says
+// with it which secret it needs.
+func (s *Secret) ID() string { return s.current() }
+
+// Knows tells whether what was sealed under the secret of an ID can be opened.
+func (s *Secret) Knows(id string) bool { return s.knows(id) }
+
+// BackupMACs returns the codes that show that a backup with this digest was made by who holds the
+// secret: one for each secret, the current one's first.
+func (s *Secret) BackupMACs(digest []byte) [][sha256.Size]byte {
+	return s.Deriver("backup").Derive(digest)
+}
+
+// CheckSealed returns an error if the record has a sealed part that the secret does not open.
+func (s *Secret) CheckSealed(table storage.Table, rec storage.Record) error {
+	for _, kind := range sealedKinds {
+		if kind.table != table {
+			continue
+		}
+		r, err := kind.read(rec)
+		if err != nil {
+			return err
+		}
+		plain, err := s.Sealer(r.purpose).Open(*r.sealed, []byte(r.key))
+		if errors.Is(err, ErrUnknownSecret) {
+			return fmt.Errorf("%s: %w (%s)", r, err, r.secretID())
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", r, err)
+		}
+		clear(plain)
+	}
+	return nil
+}
