@@ -282,7 +282,7 @@ func TestHints(t *testing.T) {
 		"redirect_uris: []":                        "did you mean clients[].redirect_uris?",
 		"clients: [{redirectUris: []}]":            "did you mean redirect_uris?",
 		"clients: [{secret: x}]":                   "did you mean client_secret?",
-		"storage: {bolt: {file: x}}":               "the keys here are path",
+		"storage: {bolt: {file: x}}":               "the keys here are path, keep_size",
 		"lifetimes: {code: 1d}":                    "days are written in hours: 24h",
 		"lifetimes: {code: 60}":                    "a unit is missing: 60s for seconds, 60m for minutes",
 		"log: {level: warning}":                    "did you mean warn? one of debug, info, warn, error",

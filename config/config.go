@@ -151,6 +151,10 @@ type Storage struct {
 type Bolt struct {
 	// Path is the database file. It is made, with its folder, if it is not there.
 	Path string `yaml:"path"`
+
+	// KeepSize keeps the file as large as it has become. Otherwise it is compacted, while it is in use,
+	// once it has 64 MiB or more of which half is free, once an hour at most.
+	KeepSize bool `yaml:"keep_size"`
 }
 
 // Log says what is written to standard error, and how.

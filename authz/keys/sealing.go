@@ -104,8 +104,9 @@ func (s *Sealing) checkOpens(ctx context.Context) error {
 	return err
 }
 
-// Run seals anew what is under an earlier secret, until ctx ends. Failures are logged. On several
-// replicas at once it does no harm.
+// Run seals anew what is under an earlier secret, until ctx ends. Failures are logged. Every replica may
+// run it: compare-and-set keeps them apart, while a lease could be with one that has the secrets in the
+// order of before, and seals nothing.
 func (s *Sealing) Run(ctx context.Context) error {
 	ticker := time.NewTicker(resealEvery)
 	defer ticker.Stop()

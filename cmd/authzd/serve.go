@@ -67,7 +67,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	store, err := bolt.Open(cfg.Storage.Bolt.Path, bolt.Options{Logger: logger})
+	store, err := bolt.Open(cfg.Storage.Bolt.Path, bolt.Options{Logger: logger, KeepSize: cfg.Storage.Bolt.KeepSize})
 	if err != nil {
 		return err
 	}

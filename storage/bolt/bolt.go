@@ -41,6 +41,10 @@ type Options struct {
 	// SweepEvery is how often expired records are looked for. Zero means one minute.
 	SweepEvery time.Duration
 
+	// KeepSize leaves it to the caller to Compact the file. Otherwise that is also done once it has
+	// 64 MiB or more and half of it is free, once an hour at most.
+	KeepSize bool
+
 	// Follow opens a store that is to be the same as another one: it takes no writes but those of
 	// Replay, and sweeps nothing by itself.
 	Follow bool
@@ -72,6 +76,12 @@ type Store struct {
 	c    *committer
 
 	follows bool // Options.Follow
+	log     *slog.Logger
+	stage   func(string) // Options.stage
+
+	compacting  sync.Mutex
+	compactFrom int64     // bytes of a file that is compacted by itself; 0: none is
+	compactedAt time.Time // by itself; the sweeper's own
 
 	commits atomic.Uint64
 	swept   atomic.Uint64
@@ -209,7 +219,9 @@ func (s *Store) Ready(ctx context.Context) error {
 		return storage.ErrClosed
 	default:
 	}
-	mine, err := s.g.file.Stat()
+	s.g.moving.RLock()
+	defer s.g.moving.RUnlock()
+	mine, err := s.g.open.Load().file.Stat()
 	if err != nil {
 		return unavailable(err)
 	}
@@ -226,10 +238,12 @@ func (s *Store) Ready(ctx context.Context) error {
 // Stats returns the counters.
 func (s *Store) Stats() Stats {
 	st := Stats{Groups: s.c.groups.Load(), Commits: s.commits.Load(), Swept: s.swept.Load()}
-	if info, err := s.g.file.Stat(); err == nil {
+	o := s.g.use()
+	defer o.users.RUnlock()
+	if info, err := o.file.Stat(); err == nil {
 		st.FileBytes = info.Size()
 	}
-	st.FreeBytes = int64(s.g.db.Stats().FreeAlloc)
+	st.FreeBytes = int64(o.db.Stats().FreeAlloc)
 	return st
 }
 
@@ -244,6 +258,7 @@ func (s *Store) close() error {
 	s.c.close()
 	ended := make(chan struct{})
 	go func() {
+		s.compacting.Lock() // one under way has seen that the store is closing, and none begins
 		s.sweeping.Wait()
 		<-s.c.done
 		close(ended)

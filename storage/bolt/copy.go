@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/authzd/authzd/storage"
 )
 
 // copyBatch is how many bytes of rows one transaction of a copy has.
@@ -22,7 +20,7 @@ func (s *Store) CopyTo(ctx context.Context, path string) (p Position, err error)
 	if err != nil {
 		return p, err
 	}
-	defer from.Rollback() // fails only if there is no transaction
+	defer from.end()
 	if err := createEmpty(path); err != nil {
 		return p, fmt.Errorf("copy of the database: %w", err)
 	}
@@ -30,16 +28,16 @@ func (s *Store) CopyTo(ctx context.Context, path string) (p Position, err error)
 	if err != nil {
 		return p, err
 	}
-	err = s.copyTables(ctx, from, to)
+	err = s.copyTables(ctx, from.Tx, to)
 	if err == nil {
 		_, err = to.update(func(tx *bbolt.Tx) error {
-			if p, err = position(from); err != nil {
+			if p, err = position(from.Tx); err != nil {
 				return err
 			}
 			return errors.Join(setPosition(tx, p), tx.Bucket(metaBucket).SetSequence(from.Bucket(metaBucket).Sequence()))
 		})
 	}
-	return p, errors.Join(err, to.file.Sync(), to.close())
+	return p, errors.Join(err, to.sync(), to.close())
 }
 
 // copyTables copies every bucket but meta: also those of tables that only a newer authzd knows.
@@ -57,13 +55,8 @@ func (s *Store) copyTables(ctx context.Context, from *bbolt.Tx, to *guarded) err
 	}
 	for _, name := range names {
 		for after := []byte(nil); ; {
-			if err := ctx.Err(); err != nil {
+			if err := s.goingOn(ctx); err != nil {
 				return err
-			}
-			select {
-			case <-s.closing:
-				return storage.ErrClosed
-			default:
 			}
 			last, err := copyRows(from, to, name, after)
 			if err != nil {

@@ -70,7 +70,7 @@ func fill(path string) error {
 		}
 		return addTables(tx)
 	})
-	return errors.Join(err, g.file.Sync(), g.close())
+	return errors.Join(err, g.sync(), g.close())
 }
 
 // makeFolder makes folder and those above it, each durable in its parent.

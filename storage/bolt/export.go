@@ -27,11 +27,11 @@ func (s *Store) Export(ctx context.Context, fn func(storage.Table, storage.Recor
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // fails only if there is no transaction
+	defer tx.end()
 	for _, table := range storage.Tables {
 		var after []byte
 		for {
-			recs, err := s.exportSlice(ctx, tx, table, after)
+			recs, err := s.exportSlice(ctx, tx.Tx, table, after)
 			if err != nil {
 				return err
 			}
@@ -50,36 +50,48 @@ func (s *Store) Export(ctx context.Context, fn func(storage.Table, storage.Recor
 	return nil
 }
 
-func (s *Store) beginExport(ctx context.Context) (tx *bbolt.Tx, err error) {
+// longRead is a read transaction that outlives a call.
+type longRead struct {
+	*bbolt.Tx
+	from *opened
+}
+
+func (tx *longRead) end() {
+	_ = tx.Rollback() // fails only if there is no transaction
+	tx.from.users.RUnlock()
+}
+
+func (s *Store) beginExport(ctx context.Context) (read *longRead, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if s.g.isStuck() {
 		return nil, unavailable(errDamaged)
 	}
+	from := s.g.use()
 	err = catch(func() error {
-		tx, err = s.g.db.Begin(false)
+		tx, err := from.db.Begin(false)
+		read = &longRead{tx, from}
 		return err
 	})
+	if err == nil {
+		return read, nil
+	}
+	from.users.RUnlock()
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return nil, storage.ErrClosed
 	}
 	if errors.Is(err, errDamaged) {
 		s.g.setStuck()
 	}
-	return tx, err
+	return nil, err
 }
 
 // exportSlice copies the next rows of a table. It sees to it that a store that is closing, and waits
 // for all transactions, need not wait for long.
 func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Table, after []byte) (recs []storage.Record, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.goingOn(ctx); err != nil {
 		return nil, err
-	}
-	select {
-	case <-s.closing:
-		return nil, storage.ErrClosed
-	default:
 	}
 	err = catch(func() error {
 		c := tx.Bucket([]byte(table)).Cursor()

@@ -29,8 +29,8 @@ func (e *panicError) Unwrap() error { return errDamaged }
 // parent promised is a failed assertion, and one beyond the end of a file that somebody cut is a
 // SIGBUS. Neither may take the server down, which can still serve everything else.
 type guarded struct {
-	db   *bbolt.DB
-	file *os.File // the one that db reads, writes and has locked
+	open   atomic.Pointer[opened] // what is in use; compaction puts another in its place
+	moving sync.RWMutex           // locked while the file's name goes from one to the other
 
 	// stuck is closed once a panic has left bbolt with its locks held: nothing may wait for them
 	// again, not even Close, and whoever has to do with somebody who does must not wait either.
@@ -40,6 +40,22 @@ type guarded struct {
 	accesses atomic.Uint64
 
 	commit func(*bbolt.Tx) error // (*bbolt.Tx).Commit; tests make it fail
+}
+
+// opened is one open database.
+type opened struct {
+	db    *bbolt.DB
+	file  *os.File     // the one that db reads, writes and has locked
+	users sync.RWMutex // read-locked by whoever reads from db; locked before db is closed for another
+}
+
+// use returns the open database, which stays open until its users lock is given back.
+func (g *guarded) use() *opened {
+	for {
+		if o := g.open.Load(); o.users.TryRLock() { // fails only if there is a newer one
+			return o
+		}
+	}
 }
 
 // catch runs fn and turns panics and memory faults into errors.
@@ -69,9 +85,11 @@ func (g *guarded) view(fn func(*bbolt.Tx) error) error {
 	if g.isStuck() {
 		return errDamaged
 	}
+	o := g.use()
+	defer o.users.RUnlock()
 	begun := false
 	err := catch(func() error {
-		return g.db.View(func(tx *bbolt.Tx) error {
+		return o.db.View(func(tx *bbolt.Tx) error {
 			begun = true
 			return fn(tx)
 		})
@@ -98,14 +116,15 @@ func (g *guarded) accessed(n int) {
 var errNoChange = errors.New("nothing to commit")
 
 // update runs fn in a write transaction, commits it unless fn fails, and returns the transaction's
-// id. The error of a commit that failed is a *commitError.
+// id. The error of a commit that failed is a *commitError. Only the committer calls it, or who has the
+// database alone.
 func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 	if g.isStuck() {
 		return 0, errDamaged
 	}
 	var tx *bbolt.Tx
 	err = catch(func() (err error) {
-		if tx, err = g.db.Begin(true); err != nil {
+		if tx, err = g.open.Load().db.Begin(true); err != nil {
 			return err
 		}
 		txid = tx.ID()
@@ -136,12 +155,20 @@ func (g *guarded) newest() (txid int, err error) {
 	return txid, err
 }
 
+// sync makes everything durable that was written without that.
+func (g *guarded) sync() error { return g.open.Load().file.Sync() }
+
 // close releases the file, its lock and, unless bbolt is stuck, its memory.
 func (g *guarded) close() error {
+	return g.closeOne(g.open.Load())
+}
+
+// closeOne closes a database that nobody uses any more.
+func (g *guarded) closeOne(o *opened) error {
 	if g.isStuck() {
-		return unlockAndClose(g.file)
+		return unlockAndClose(o.file)
 	}
-	return g.db.Close()
+	return o.db.Close()
 }
 
 // commitError says that a commit failed, at which point some of it may have reached the disk.

@@ -31,8 +31,11 @@ func TestMain(m *testing.M) {
 
 func child(mode, path string, args []string) error {
 	var opts bolt.Options
-	if mode == "upgrade" {
+	switch mode {
+	case "upgrade":
 		opts = bolt.Stepwise(twoSteps, args[0])
+	case "compact":
+		opts = bolt.Stepwise(nil, args[1])
 	}
 	s, err := bolt.Open(path, opts)
 	if err != nil {
@@ -43,6 +46,15 @@ func child(mode, path string, args []string) error {
 	case "hold": // keep the database open until stdin ends
 		fmt.Println("open")
 		_, _ = io.Copy(io.Discard, os.Stdin)
+	case "compact": // again and again, under traffic
+		go func() {
+			for {
+				if _, err := s.Compact(context.Background()); err != nil {
+					panic(err)
+				}
+			}
+		}()
+		return traffic(s, args[0])
 	case "traffic":
 		return traffic(s, args[0])
 	default:

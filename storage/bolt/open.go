@@ -75,7 +75,11 @@ func Open(path string, opts Options) (*Store, error) {
 
 // startStore serves an open database.
 func startStore(path string, g *guarded, opts Options) *Store {
-	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), follows: opts.Follow, closing: make(chan struct{})}
+	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), log: opts.Logger, stage: opts.stage,
+		follows: opts.Follow, closing: make(chan struct{})}
+	if !opts.KeepSize {
+		s.compactFrom = compactFrom
+	}
 	go s.c.run()
 	return s
 }
@@ -126,22 +130,24 @@ func open(path string, opts Options) (*guarded, error) {
 // kinds of damage, and forget to close the file then.
 func openBolt(path string, o *bbolt.Options) (*guarded, error) {
 	g := &guarded{commit: (*bbolt.Tx).Commit, stuck: make(chan struct{})}
+	opened := &opened{}
 	o.Timeout = lockTimeout
 	o.OpenFile = func(path string, flag int, mode fs.FileMode) (f *os.File, err error) {
-		g.file, err = os.OpenFile(path, flag&^os.O_CREATE, mode)
-		return g.file, err
+		opened.file, err = os.OpenFile(path, flag&^os.O_CREATE, mode)
+		return opened.file, err
 	}
 	err := catch(func() (err error) {
-		g.db, err = bbolt.Open(path, fileMode, o)
+		opened.db, err = bbolt.Open(path, fileMode, o)
 		return err
 	})
 	if errors.Is(err, errDamaged) {
-		_ = unlockAndClose(g.file)
+		_ = unlockAndClose(opened.file)
 	}
 	if err != nil {
 		return nil, explain(path, err)
 	}
-	g.db.AllocSize = allocSize
+	opened.db.AllocSize = allocSize
+	g.open.Store(opened)
 	return g, nil
 }
 
@@ -177,7 +183,7 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 	}
 	defer func() { err = errors.Join(err, g.close()) }()
 
-	info, err := g.file.Stat()
+	info, err := g.open.Load().file.Stat()
 	if err != nil {
 		return false, err
 	}
@@ -233,7 +239,8 @@ func checkFormat(tx *bbolt.Tx) error {
 // and overwrite pages of the state before it is safe only once it is on the disk itself. Writing
 // both meta pages again as they are marks them dirty, so that the sync must succeed in storing them.
 func (g *guarded) settle(path string) error {
-	mine, err := g.file.Stat()
+	o := g.open.Load()
+	mine, err := o.file.Stat()
 	if err != nil {
 		return err
 	}
@@ -242,14 +249,14 @@ func (g *guarded) settle(path string) error {
 	} else if !os.SameFile(mine, named) {
 		return errors.New("was replaced while it was being opened; try again")
 	}
-	metas := make([]byte, 2*g.db.Info().PageSize)
-	if _, err := g.file.ReadAt(metas, 0); err != nil {
+	metas := make([]byte, 2*o.db.Info().PageSize)
+	if _, err := o.file.ReadAt(metas, 0); err != nil {
 		return err
 	}
-	if _, err := g.file.WriteAt(metas, 0); err != nil {
+	if _, err := o.file.WriteAt(metas, 0); err != nil {
 		return err
 	}
-	if err := g.file.Sync(); err != nil {
+	if err := o.file.Sync(); err != nil {
 		return err
 	}
 	if _, err := g.update(addTables); !errors.Is(err, errNoChange) {

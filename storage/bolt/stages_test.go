@@ -18,5 +18,17 @@ func Stepwise(m storage.Migrations, last string) Options {
 	}}
 }
 
+// CompactStages are those of a compaction, in order.
+var CompactStages = []string{stageCompactCopied, stageCompactCaught, stageCompactWhole, stageCompactNamed, stageCompactInUse}
+
 // UpgradeStages are those of an upgrade, in order.
 var UpgradeStages = []string{stageCopied, stageMigrated, stageLinked, stageRenamed}
+
+// AtStage are options for a test that does something at a stage.
+func AtStage(name string, fn func()) Options {
+	return Options{stage: func(at string) {
+		if at == name {
+			fn()
+		}
+	}}
+}

@@ -52,6 +52,7 @@ func (s *Store) sweep(every time.Duration) {
 			}
 			tables[table] = r
 		}
+		s.compactIfDue()
 	}
 }
 

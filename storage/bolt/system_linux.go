@@ -78,3 +78,12 @@ func mappedBytes() int {
 	}
 	return shared * os.Getpagesize()
 }
+
+// freeBytes returns how much room the disk of a folder has for this process.
+func freeBytes(folder string) (free uint64, ok bool) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(folder, &st); err != nil {
+		return 0, false
+	}
+	return st.Bavail * uint64(st.Bsize), true
+}

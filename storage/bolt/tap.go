@@ -67,13 +67,18 @@ func (s *Store) Untap(t Tap) {
 
 // Position returns how far the store has come.
 func (s *Store) Position() (p Position, err error) {
-	err = s.g.view(func(tx *bbolt.Tx) error {
-		p, err = position(tx)
-		return err
-	})
+	p, err = s.g.position()
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return p, storage.ErrClosed
 	}
+	return p, err
+}
+
+func (g *guarded) position() (p Position, err error) {
+	err = g.view(func(tx *bbolt.Tx) error {
+		p, err = position(tx)
+		return err
+	})
 	return p, err
 }
 

@@ -97,7 +97,7 @@ func migrateFile(path string, opts Options) error {
 	}
 	s := startStore(path, g, opts)
 	err = opts.migrations.Run(context.Background(), s, nil)
-	return errors.Join(err, g.file.Sync(), s.Close())
+	return errors.Join(err, g.sync(), s.Close())
 }
 
 // keepAs gives a database that is about to be replaced a second name, unless an upgrade that did not
