@@ -58,7 +58,7 @@ func (l *loader) checkServer() {
 		}
 	}
 
-	l.report("storage.bolt.path", c.Storage.Bolt.Path, checkNotFolder(c.Storage.Bolt.Path))
+	l.checkStorage()
 	for i, name := range c.SecretFile {
 		l.report(element("secret_file", i), name, checkNotFolder(name))
 	}

@@ -55,6 +55,15 @@ func TestRefuses(t *testing.T) {
 		"control character":          {`listen: ":1\t"`, []string{`f:2:9: listen ":1\t": contains a control character`}},
 		"CR LF":                      {`branding: {name: "a\r\nb"}`, []string{`f:2:18: branding.name "a\r\nb": contains a control character`}},
 
+		"two stores":          {"storage: {bolt: {path: a}, postgres: {url: postgres:///a}}", []string{"f:2:38: storage.postgres: given beside storage.bolt.path"}},
+		"no database URL":     {"storage: {postgres: {url: mysql://u:hunter2@h/d}}", []string{"f:2:27: storage.postgres.url: not the URL of a PostgreSQL database"}},
+		"database not named":  {"storage: {postgres: {url: postgres://localhost}}", []string{"f:2:27: storage.postgres.url: no database is named"}},
+		"database URL":        {"storage: {postgres: {url: postgres://u:hun/ter2@h/d}}", []string{"f:2:27: storage.postgres.url: not a URL that PostgreSQL's programs would take"}},
+		"database encryption": {"storage: {postgres: {url: postgres://u:hunter2@db/d}}", []string{"f:2:27: storage.postgres.url: the connection would be encrypted only if the server, or whoever is between, wants it"}},
+		"database second":     {"storage: {postgres: {url: \"postgres://u:hunter2@localhost,db/d?sslmode=prefer\"}}", []string{"f:2:27: storage.postgres.url: the connection would be encrypted only if the server, or whoever is between, wants it"}},
+		"database authority":  {"storage: {postgres: {url: postgres://db/d?sslmode=verify-full&sslrootcert=none.pem}}", []string{"f:2:27: storage.postgres.url: unable to read CA file: open none.pem: no such file or directory"}},
+		"connections":         {"storage: {postgres: {url: postgres://localhost/d, max_connections: 1}}", []string{`f:2:68: storage.postgres.max_connections "1": not between 2 and 10000`}},
+
 		"registration mode":      {"registration: {mode: opne}", []string{`f:2:22: registration.mode "opne": not a value of this key`}},
 		"registration tokens":    {"registration: {mode: token}", []string{`f:2:22: registration.mode "token": needs initial_access_tokens`}},
 		"short token":            {"registration: {mode: token, initial_access_tokens: [{id: a, token: x}]}", []string{`f:2:68: registration.initial_access_tokens[0].token "********": shorter than 32 characters`}},

@@ -12,9 +12,15 @@ func (l *loader) complete() {
 	c := &l.cfg
 	fill(l, "listen", &c.Listen, ":9010")
 
-	fill(l, "storage.bolt.path", &c.Storage.Bolt.Path, "./authzd-data/authzd.db")
+	folder := "./authzd-data"
+	if c.Storage.Postgres.URL == "" {
+		fill(l, "storage.bolt.path", &c.Storage.Bolt.Path, folder+"/authzd.db")
+		folder = filepath.Dir(c.Storage.Bolt.Path)
+	}
+	connections := 20
+	fill(l, "storage.postgres.max_connections", &c.Storage.Postgres.MaxConnections, &connections)
 	beside := func(name string) string {
-		path := filepath.Join(filepath.Dir(c.Storage.Bolt.Path), name)
+		path := filepath.Join(folder, name)
 		if filepath.IsAbs(path) {
 			return path
 		}

@@ -60,8 +60,9 @@ type Config struct {
 	Storage Storage `yaml:"storage"`
 
 	// SecretFile holds the secret that seals private keys at rest. It is made on first start, with
-	// mode 0600, if it is not there. Default: the file "secret" beside the bbolt file. A list is
-	// for rotation: the first seals, the others still open.
+	// mode 0600, if it is not there. Default: the file "secret" beside the bbolt file, or in
+	// "./authzd-data". Replicas must have the same. A list is for rotation: the first seals, the
+	// others still open.
 	SecretFile PathList `yaml:"secret_file"`
 
 	// Log says what is written to standard error, and how.
@@ -126,7 +127,7 @@ type TLS struct {
 // Admin is the operator's door.
 type Admin struct {
 	// Socket is a Unix socket with mode 0600, for the local operator. Default: "admin.sock" beside
-	// the bbolt file.
+	// the bbolt file, or in "./authzd-data".
 	Socket string `yaml:"socket"`
 
 	// Listen is an address for metrics and health over http, such as 127.0.0.1:9011, and for the admin
@@ -141,20 +142,37 @@ const AdminScope = "authzd:admin"
 // AdminResource is the resource that the admin API is at admin.listen.
 func (c *Config) AdminResource() string { return c.Issuer + "/admin" }
 
-// Storage names the engine.
+// Storage names the engine: bolt or postgres.
 type Storage struct {
 	// Bolt is the embedded database.
 	Bolt Bolt `yaml:"bolt"`
+
+	// Postgres is a database that any number of replicas share, instead of bolt.
+	Postgres Postgres `yaml:"postgres"`
 }
 
 // Bolt is the embedded database: one file, one process.
 type Bolt struct {
-	// Path is the database file. It is made, with its folder, if it is not there.
+	// Path is the database file. It is made, with its folder, if it is not there. Default:
+	// "./authzd-data/authzd.db", unless storage.postgres.url is given.
 	Path string `yaml:"path"`
 
 	// KeepSize keeps the file as large as it has become. Otherwise it is compacted, while it is in use,
 	// once it has 64 MiB or more of which half is free, once an hour at most.
 	KeepSize bool `yaml:"keep_size"`
+}
+
+// Postgres is a database that any number of replicas share: PostgreSQL 13 or later, CockroachDB or
+// YugabyteDB.
+type Postgres struct {
+	// URL names the database and the role that owns it, as psql has it:
+	// postgres://role:password@host/database?sslmode=verify-full&sslrootcert=ca.pem. Of several hosts,
+	// separated by commas, the one is used that takes writes. A remote host needs an sslmode that
+	// says for sure whether the connection is encrypted: verify-full, verify-ca, require or disable.
+	URL Secret `yaml:"url"`
+
+	// MaxConnections is how many connections this process opens at most.
+	MaxConnections *int `yaml:"max_connections"`
 }
 
 // Log says what is written to standard error, and how.

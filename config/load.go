@@ -118,7 +118,7 @@ const (
 type demo struct {
 	Issuer   string
 	Listen   string
-	DataDir  string
+	DataDir  string // empty: the data is in another database
 	ClientID string
 	Username string // empty: no demo user
 	Password string
@@ -141,6 +141,9 @@ func (l *loader) addDemo(d *demo) {
 	d.Listen, d.ClientID = listenFor(d.Issuer), DevClientID
 	if onLoopback(d.Issuer) {
 		d.Username, d.Password = DevUsername, DevPassword
+	}
+	if l.cfg.Storage.Postgres.URL != "" {
+		d.DataDir = ""
 	}
 	var b strings.Builder
 	if err := devTemplate.Execute(&b, d); err != nil {

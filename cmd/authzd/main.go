@@ -3,9 +3,9 @@
 // Each file holds one group of commands. A command returns an error, and main is the only place
 // that prints one and chooses the exit code:
 //
-//	main ─> root ─> serve | init | config … | healthcheck | version
-//	  ▲                              │
-//	  └────────────── error ─────────┘
+//	main ─> root ─> serve | init | config … | migrate … | healthcheck | version
+//	  ▲                                 │
+//	  └────────────── error ────────────┘
 //
 // Exit codes are 0 for done, 1 for failed, 2 for wrong usage or configuration.
 package main

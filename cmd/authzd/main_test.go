@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -15,15 +16,38 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/authzd/authzd/storage/postgres/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"authzd": main})
+	testscript.Main(tests{m}, map[string]func(){"authzd": main})
 }
 
-func TestScripts(t *testing.T) {
+// tests are those of this package, and the server that they may have started.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	defer pgtest.Stop()
+	return t.M.Run()
+}
+
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setUp) }
+
+// TestPostgresScripts gives each script a database of its own, in the environment of authzd.
+func TestPostgresScripts(t *testing.T) {
+	url := pgtest.Database(t)
+	runScripts(t, "testdata/postgres", func(env *testscript.Env) error {
+		env.Setenv("AUTHZD_STORAGE_POSTGRES_URL", url)
+		second, err := freeAddress()
+		env.Setenv("SECOND", second)
+		return errors.Join(err, setUp(env))
+	})
+}
+
+func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 folder,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setUp,
@@ -42,12 +66,12 @@ func setUp(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	env.Setenv("EXAMPLE", example)
-	env.Setenv("ADDR", l.Addr().String())
+	env.Setenv("ADDR", address)
 	// So that a path in it is never too long for a socket.
 	folder, err := os.MkdirTemp("", "authzd-")
 	if err != nil {
@@ -55,7 +79,15 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Setenv("TMPDIR", folder)
 	env.Defer(func() { os.RemoveAll(folder) })
-	return l.Close()
+	return nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // certificate CERT KEY writes a self-signed certificate for localhost.

@@ -22,6 +22,7 @@ To set it up:                                        authzd init`,
 		newConfigCommand(),
 		newBackupCommand(),
 		newRestoreCommand(),
+		newMigrateCommand(),
 		newHealthcheckCommand(),
 		newVersionCommand(),
 	)

@@ -18,7 +18,6 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
-	"github.com/authzd/authzd/storage/bolt"
 )
 
 // drainTimeout is how long requests under way may take after SIGTERM.
@@ -67,7 +66,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	store, err := bolt.Open(cfg.Storage.Bolt.Path, bolt.Options{Logger: logger, KeepSize: cfg.Storage.Bolt.KeepSize})
+	store, err := openStore(ctx, &cfg.Storage, logger)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/authzd/authzd/authz/playground"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
-	"github.com/authzd/authzd/storage/bolt"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -215,19 +214,4 @@ func newSeed(u config.User) account.Seed {
 		seed.Profile.Address = &address
 	}
 	return seed
-}
-
-// registerStoreMetrics shows the size and the work of the store.
-func registerStoreMetrics(registry *prometheus.Registry, store *bolt.Store) {
-	gauge := func(name, help string, value func(bolt.Stats) float64) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(store.Stats()) }))
-	}
-	counter := func(name, help string, value func(bolt.Stats) float64) {
-		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return value(store.Stats()) }))
-	}
-	gauge("authzd_store_file_bytes", "Size of the database file.", func(s bolt.Stats) float64 { return float64(s.FileBytes) })
-	gauge("authzd_store_free_bytes", "Bytes of the database file that are free for new records.", func(s bolt.Stats) float64 { return float64(s.FreeBytes) })
-	counter("authzd_store_groups_total", "Group commits: each is one durable write.", func(s bolt.Stats) float64 { return float64(s.Groups) })
-	counter("authzd_store_commits_total", "Commits of requests, of which a group makes many durable at once.", func(s bolt.Stats) float64 { return float64(s.Commits) })
-	counter("authzd_store_swept_total", "Expired records that were removed.", func(s bolt.Stats) float64 { return float64(s.Swept) })
 }

@@ -33,6 +33,7 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 	doubt := false
 	for tries := 0; ; tries++ {
 		at, err := send(ctx, conn, changes)
+		s.starved.Store(lacksResources(err))
 		if err == nil {
 			s.commits.Add(1)
 			return nil
@@ -44,6 +45,7 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 			doubt = true
 		case lost:
 			if !doubt {
+				s.conflicts.Add(1)
 				return &storage.ConflictError{Table: changes[at].Table, Key: changes[at].Key}
 			}
 		}

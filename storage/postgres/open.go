@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,18 +11,55 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/authzd/authzd/storage"
 )
+
+// errUnreadable stands in for an error of the driver that repeats the URL, with whatever it could not
+// tell to be the password.
+var errUnreadable = errors.New("it can't be read")
 
 const (
 	defaultConnections = 20
-	// connectTimeout is per server of the URL. A call, and the start, wait for a few of them.
-	connectTimeout = 1500 * time.Millisecond
+	// connectTimeout is per server of the URL.
+	connectTimeout = 1900 * time.Millisecond
 )
 
-// Open connects to the database that url names (postgres://user:password@host/database?…; several
-// hosts are tried in turn until one takes writes), and makes or migrates its tables if need be. A
-// database that can't be used is left as it was, and the error says what to do.
+// Open connects to the database that url names (postgres://role:password@host/database?…; of several
+// hosts the one is used that takes writes), and makes or migrates its tables if need be. A database
+// that can't be used is left as it was, and the error says what to do; it is a *storage.FormatError
+// if the records have to be migrated first.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	s, err := open(ctx, url, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", explain(err))
+	}
+	due, err := storage.Current.Check(ctx, s) // marks what is new
+	if err == nil && due {
+		err = &storage.FormatError{Found: storage.Current.Format() - 1, Known: storage.Current.Format()}
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("the database %w", err)
+	}
+	s.sweeping.Add(1)
+	go s.sweep(s.sweepEvery)
+	return s, nil
+}
+
+// Migrate brings the tables of a database up to date, and then the records in them, of which
+// progress hears unless it is nil. Nobody else may use the database meanwhile, except to do the same.
+func Migrate(ctx context.Context, url string, progress func(storage.Progress)) error {
+	s, err := open(ctx, url, Options{})
+	if err != nil {
+		return fmt.Errorf("migrate database: %w", explain(err))
+	}
+	defer s.Close()
+	return storage.Current.Run(ctx, s, progress)
+}
+
+// open makes a Store whose tables are up to date, and its records perhaps not.
+func open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -33,24 +71,21 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	if err := prepareDatabase(ctx, config.ConnConfig.Copy(), opts.Logger); err != nil {
-		return nil, fmt.Errorf("open database: %w", explain(err))
+		return nil, err
 	}
 	tune(config.ConnConfig)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, log: opts.Logger, closing: make(chan struct{})}
-	s.sweeping.Add(1)
-	go s.sweep(opts.SweepEvery)
-	return s, nil
+	return &Store{pool: pool, sweepEvery: opts.SweepEvery, closing: make(chan struct{})}, nil
 }
 
 // parse reads a URL into what the pool needs. What the URL says itself wins.
 func parse(url string, opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", err) // without the password
+		return nil, fmt.Errorf("not the URL of a database: %w", cmp.Or(errors.Unwrap(err), errUnreadable))
 	}
 	config.MaxConns = defaultConnections
 	if opts.MaxConnections > 0 {

@@ -42,11 +42,11 @@ type Options struct {
 
 // Store is a storage.Store in a PostgreSQL database.
 type Store struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
+	pool       *pgxpool.Pool
+	sweepEvery time.Duration
 
 	commits, conflicts, retries, swept atomic.Uint64
-	starved                            atomic.Bool // the last write failed for lack of something, such as space
+	starved                            atomic.Bool // the last write failed for lack of resources, such as space
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,8 +30,8 @@ var columns = []string{"key", "value", "version", "expires_at"}
 // schema is what a database has of ours.
 type schema struct {
 	version int64           // of the last migration; 0: none
-	found   []storage.Table // whole
-	missing []storage.Table // or lacking a column
+	found   []storage.Table // by their name
+	missing []storage.Table // wholly, or a column of theirs
 }
 
 // readSchema looks at the database without changing it.
@@ -48,13 +50,10 @@ func readSchema(ctx context.Context, conn *pgx.Conn) (*schema, error) {
 	}
 	s := &schema{}
 	for _, table := range storage.Tables {
-		whole := true
-		for _, column := range columns {
-			whole = whole && has[string(table)+"."+column]
-		}
-		if whole {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, string(table)+".") }) {
 			s.found = append(s.found, table)
-		} else {
+		}
+		if slices.ContainsFunc(columns, func(column string) bool { return !has[string(table)+"."+column] }) {
 			s.missing = append(s.missing, table)
 		}
 	}
@@ -80,16 +79,8 @@ func (s *schema) check(newest int64) error {
 	return nil
 }
 
-// Migrate brings a database's schema up to date, and returns how many migrations were done. Of
-// several processes that do so at the same time one does the work, while the others wait for it.
-func Migrate(ctx context.Context, url string) (done int, err error) {
-	config, err := parse(url, Options{})
-	if err != nil {
-		return 0, err
-	}
-	return migrate(ctx, config.ConnConfig)
-}
-
+// migrate makes the tables that are lacking. Of several processes that do so at the same time one
+// does the work, while the others wait for it.
 func migrate(ctx context.Context, config *pgx.ConnConfig) (done int, err error) {
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
@@ -144,10 +135,15 @@ func (h hinted) Unwrap() error { return h.error }
 // Hint is what the command line prints below the error.
 func (h hinted) Hint() string { return h.hint }
 
+const readOnlyHint = "the server takes no writes: name the primary in the URL, or all servers, and authzd finds it"
+
 // explain adds what to do to what a server says when it is opened.
 func explain(err error) error {
 	pg := new(pgconn.PgError)
 	if !errors.As(err, &pg) {
+		if errors.As(err, new(*pgconn.ConnectError)) && strings.Contains(err.Error(), "read only connection") {
+			return hinted{err, readOnlyHint}
+		}
 		if errors.As(err, new(*pgconn.ConnectError)) {
 			return hinted{err, "is PostgreSQL running there, and may this machine reach it?"}
 		}
@@ -158,8 +154,7 @@ func explain(err error) error {
 		"28000": "the role does not exist, or pg_hba.conf does not let it in from here",
 		"3D000": "create the database: createdb -O authzd authzd",
 		"42501": "run \"authzd migrate up\" once with a role that may create tables, and grant this one SELECT, INSERT, UPDATE and DELETE on them",
-		"42P07": "something of this name is there already: give authzd a database of its own",
-		"25006": "the server takes no writes: name the primary in the URL, or all servers, and authzd will find it",
+		"25006": readOnlyHint,
 		"53100": "the server's disk is full",
 		"53300": "raise max_connections of the server, or lower storage.postgres.max_connections",
 	}[pg.Code]

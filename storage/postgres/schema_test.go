@@ -27,7 +27,7 @@ func TestEveryKindHasItsTable(t *testing.T) {
 			"CREATE INDEX " + string(table) + "_expiry ON " + string(table) + " (expires_at) WHERE expires_at IS NOT NULL;\n",
 		} {
 			if !strings.Contains(all.String(), line) {
-				t.Errorf("no migration has %s", line)
+				t.Errorf("no file in migrations has: %s", line)
 			}
 		}
 	}

@@ -58,3 +58,17 @@ CREATE TABLE audit_blocks (key bytea PRIMARY KEY, value bytea NOT NULL, version 
 CREATE INDEX audit_blocks_expiry ON audit_blocks (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE audit_heads (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
 CREATE INDEX audit_heads_expiry ON audit_heads (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE formats (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX formats_expiry ON formats (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE leases (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX leases_expiry ON leases (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE user_grants (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX user_grants_expiry ON user_grants (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE managed_clients (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX managed_clients_expiry ON managed_clients (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE client_changes (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX client_changes_expiry ON client_changes (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE secret_orders (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX secret_orders_expiry ON secret_orders (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE transfers (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX transfers_expiry ON transfers (expires_at) WHERE expires_at IS NOT NULL;

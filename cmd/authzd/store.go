@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/postgres"
+)
+
+// openStore opens the store that the configuration names.
+func openStore(ctx context.Context, cfg *config.Storage, logger *slog.Logger) (storage.Store, error) {
+	if cfg.Postgres.URL != "" {
+		return postgres.Open(ctx, string(cfg.Postgres.URL), postgres.Options{Logger: logger, MaxConnections: *cfg.Postgres.MaxConnections})
+	}
+	return bolt.Open(cfg.Bolt.Path, bolt.Options{Logger: logger, KeepSize: cfg.Bolt.KeepSize})
+}
+
+// registerStoreMetrics shows the size and the work of the store.
+func registerStoreMetrics(registry *prometheus.Registry, store storage.Store) {
+	switch store := store.(type) {
+	case *bolt.Store:
+		registerBoltMetrics(registry, store)
+	case *postgres.Store:
+		registerPostgresMetrics(registry, store)
+	}
+}
+
+func registerBoltMetrics(registry *prometheus.Registry, store *bolt.Store) {
+	r := storeMetrics[bolt.Stats]{registry, store.Stats}
+	r.gauge("file_bytes", "Size of the database file.", func(s bolt.Stats) float64 { return float64(s.FileBytes) })
+	r.gauge("free_bytes", "Bytes of the database file that are free for new records.", func(s bolt.Stats) float64 { return float64(s.FreeBytes) })
+	r.counter("groups_total", "Group commits: each is one durable write.", func(s bolt.Stats) float64 { return float64(s.Groups) })
+	r.counter("commits_total", "Commits of requests, of which a group makes many durable at once.", func(s bolt.Stats) float64 { return float64(s.Commits) })
+	r.counter("swept_total", "Expired records that were removed.", func(s bolt.Stats) float64 { return float64(s.Swept) })
+}
+
+func registerPostgresMetrics(registry *prometheus.Registry, store *postgres.Store) {
+	r := storeMetrics[postgres.Stats]{registry, store.Stats}
+	r.gauge("connections", "Connections to the database that are open.", func(s postgres.Stats) float64 { return float64(s.Connections) })
+	r.gauge("connections_in_use", "Connections to the database that serve a call.", func(s postgres.Stats) float64 { return float64(s.InUse) })
+	r.gauge("connections_max", "Connections to the database that may be open.", func(s postgres.Stats) float64 { return float64(s.MaxConnections) })
+	r.counter("connection_waits_total", "Calls that found no connection free.", func(s postgres.Stats) float64 { return float64(s.Waits) })
+	r.counter("connection_wait_seconds_total", "Time that calls have waited for a connection.", func(s postgres.Stats) float64 { return s.Waited.Seconds() })
+	r.counter("commits_total", "Commits of requests.", func(s postgres.Stats) float64 { return float64(s.Commits) })
+	r.counter("conflicts_total", "Commits that another request was faster than.", func(s postgres.Stats) float64 { return float64(s.Conflicts) })
+	r.counter("retries_total", "Round trips that had to be repeated.", func(s postgres.Stats) float64 { return float64(s.Retries) })
+	r.counter("swept_total", "Expired records that this process has removed.", func(s postgres.Stats) float64 { return float64(s.Swept) })
+}
+
+// storeMetrics shows the counters of a store.
+type storeMetrics[Stats any] struct {
+	registry *prometheus.Registry
+	stats    func() Stats
+}
+
+func (m storeMetrics[Stats]) gauge(name, help string, value func(Stats) float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "authzd_store_" + name, Help: help},
+		func() float64 { return value(m.stats()) }))
+}
+
+func (m storeMetrics[Stats]) counter(name, help string, value func(Stats) float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "authzd_store_" + name, Help: help},
+		func() float64 { return value(m.stats()) }))
+}
