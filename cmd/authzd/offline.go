@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/postgres"
 )
 
 // unswept keeps a store from removing what expires while it is copied and compared.
@@ -18,7 +19,10 @@ const unswept = 10 * 365 * 24 * time.Hour
 
 // openOffline opens the store that the configuration names, which must be there, for a command in
 // place of a server.
-func openOffline(_ context.Context, cfg *config.Storage) (storage.Store, error) {
+func openOffline(ctx context.Context, cfg *config.Storage) (storage.Store, error) {
+	if cfg.Postgres.URL != "" {
+		return postgres.Open(ctx, string(cfg.Postgres.URL), postgres.Options{SweepEvery: unswept})
+	}
 	return openBoltOffline(cfg.Bolt.Path)
 }
 
