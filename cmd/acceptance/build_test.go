@@ -16,9 +16,6 @@ import (
 var buildDir string
 
 func TestMain(m *testing.M) {
-	if folder := os.Getenv(guestEnv); folder != "" {
-		guest(folder)
-	}
 	os.Exit(run(m))
 }
 

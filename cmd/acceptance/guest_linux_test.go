@@ -33,6 +33,13 @@ const (
 	eventFailed  = "no start" // of the server, or of the guest
 )
 
+// init makes this program the first process of a machine, if it is.
+func init() {
+	if folder := os.Getenv(guestEnv); folder != "" {
+		guest(folder)
+	}
+}
+
 // guest is the first process of a machine that is about to lose its power. It never returns: that
 // would be a panic of the kernel.
 func guest(folder string) {

@@ -47,15 +47,11 @@ func newMachine(t *testing.T, overlay string) *machine {
 	t.Helper()
 	needTool(t, "linux.uml")
 	mkfs := needTool(t, "mkfs.ext4")
-	folder, err := os.MkdirTemp("", "authzd-") // not t.TempDir: the admin socket has a short path
+	init, err := guestInit()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	m := &machine{t: t, folder: folder, disk: "ubd0", pace: 2 * time.Millisecond}
-	if m.init, err = guestInit(); err != nil {
-		t.Fatal(err)
-	}
+	m := &machine{t: t, folder: shortDir(t), init: init, disk: "ubd0", pace: 2 * time.Millisecond}
 	if err := buildGuest(exec.Command("go", "build", "-overlay="+overlay, "-o", m.file(binaryFile), "../authzd")); err != nil {
 		t.Fatal(err)
 	}

@@ -112,11 +112,23 @@ func startServerWith(t *testing.T, clients, more string) *server {
 // startServerFor is startServerWith with more entries of the list of resources.
 func startServerFor(t *testing.T, resources, clients, more string) *server {
 	t.Helper()
-	// Not t.TempDir, whose path may be too long for the admin socket.
+	return startServerIn(t, shortDir(t), resources, clients, more)
+}
+
+// shortDir is not t.TempDir, whose path may be too long for the admin socket.
+func shortDir(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "authzd-")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// startServerIn is startServerFor with a data folder that is there already.
+func startServerIn(t *testing.T, dir, resources, clients, more string) *server {
+	t.Helper()
 	s := &server{dir: dir}
 	t.Cleanup(func() { s.finish(t) })
 
@@ -259,7 +271,6 @@ func (p *process) kill() error {
 
 // finish stops the server at the end of its test and judges its log.
 func (s *server) finish(t *testing.T) {
-	defer os.RemoveAll(s.dir)
 	if s.proc == nil {
 		return
 	}

@@ -58,7 +58,7 @@ func Open(path string, opts Options) (*Store, error) {
 	opts = opts.complete()
 	g, err := open(path, opts)
 	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+		return nil, withHint(fmt.Errorf("open database %s: %w", path, err))
 	}
 	warnOfModes(path, opts.Logger)
 	s := startStore(path, g, opts)
@@ -102,7 +102,7 @@ func open(path string, opts Options) (*guarded, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("is not a regular file (%v)", info.Mode().Type())
 	case info.Size() == 0:
-		return nil, errors.New("is empty, not a database; restore a backup, or remove it to begin anew")
+		return nil, hinted{errors.New("is empty, not a database"), "restore a backup, or remove it to begin anew"}
 	}
 	due, err := inspect(path, opts.migrations)
 	switch {
@@ -161,8 +161,8 @@ func explain(path string, err error) error {
 		} else if pid != 0 {
 			who = fmt.Sprintf("process %d", pid)
 		}
-		return fmt.Errorf("%w by %s: most likely another authzd is running on it; "+
-			"stop that one, or give this one a database of its own", ErrInUse, who)
+		return hinted{fmt.Errorf("%w by %s: most likely another authzd is running on it", ErrInUse, who),
+			"stop that one, or give this one a database of its own"}
 	case errors.Is(err, berrors.ErrChecksum), errors.Is(err, errDamaged):
 		return damaged(err)
 	}
@@ -213,7 +213,7 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 }
 
 func damaged(err error) error {
-	return fmt.Errorf("is damaged; restore a backup (%w)", err)
+	return hinted{fmt.Errorf("is damaged (%w)", err), "restore a backup"}
 }
 
 func checkFormat(tx *bbolt.Tx) error {

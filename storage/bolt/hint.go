@@ -1,0 +1,33 @@
+package bolt
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+)
+
+// hinted is an error that the operator can do something about.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// Hint says what to do.
+func (h hinted) Hint() string { return h.hint }
+
+// withHint says what to do about an error of the system, unless the error says so itself.
+func withHint(err error) error {
+	switch {
+	case errors.As(err, new(interface{ Hint() string })):
+		return err
+	case errors.Is(err, syscall.EROFS):
+		return hinted{err, "the disk can only be read: mount it for writing, and see in the system's log whether it failed"}
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err, "make the file and its folder belong to the user that authzd runs as"}
+	case lacksSpace(err):
+		return hinted{err, "the disk is full: free some space"}
+	}
+	return err
+}
