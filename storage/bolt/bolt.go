@@ -1,9 +1,9 @@
 // Package bolt is the embedded engine of authzd: one file, one process, no server to run.
 //
-// Reads are bbolt read transactions: they never wait for a writer. Writes queue for one committer,
-// which makes each group of them durable with one commit:
+// Reads are bbolt read transactions: they wait for a writer only where they meet what it is about to
+// make durable. Writes queue for one committer, which makes each group of them durable with one commit:
 //
-//	Get, Scan ─────────────────────────────> read transaction ─> copy out
+//	Get, Scan ─────────────────────────────> read transaction ─> copy out ─> durable? (pending.go)
 //
 //	Apply ─> validate, encode ─┐
 //	sweeper ─> scan, pick ─────┼─> queue ─> committer: check and write each, one commit ─> fates
@@ -124,6 +124,12 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec s
 		rec = r.record(k)
 		return nil
 	})
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return rec, err
+	}
+	if err := s.c.settled(ctx, table, key, rec); err != nil {
+		return storage.Record{}, err
+	}
 	return rec, err
 }
 
@@ -152,6 +158,9 @@ func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after str
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.c.settled(ctx, table, prefix, recs...)
+	}
 	if err != nil {
 		return nil, err
 	}

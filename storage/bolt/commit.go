@@ -37,7 +37,8 @@ type committer struct {
 	done   chan struct{} // closed when run has ended
 
 	trouble   atomic.Pointer[trouble]
-	busySince atomic.Int64 // Unix nanoseconds at which the group under way began; 0: none is
+	pending   atomic.Pointer[pending] // nil: all that can be read is durable
+	busySince atomic.Int64            // Unix nanoseconds at which the group under way began; 0: none is
 	groups    atomic.Uint64
 	lastGroup atomic.Int64 // requests in it
 
@@ -159,6 +160,7 @@ func (c *committer) commit(requests []*request) error {
 		}
 		if group, err = g.end(); err == nil {
 			c.prepareTaps(group)
+			c.pending.Store(g.pending)
 		}
 		return err
 	})
@@ -167,11 +169,13 @@ func (c *committer) commit(requests []*request) error {
 		return nil
 	case err != nil:
 		err, undone := c.failed(txid, err)
+		c.settle(err, undone)
 		if undone {
 			c.doneTaps(group, false)
 		}
 		return err
 	}
+	c.settle(nil, false)
 	c.doneTaps(group, true)
 	c.groups.Add(1)
 	c.lastGroup.Store(int64(len(requests)))

@@ -20,10 +20,13 @@ type group struct {
 
 	tapped  bool     // somebody wants to hear of the changes
 	changes []Change // if tapped
+
+	pending *pending
 }
 
 func newGroup(tx *bbolt.Tx, tapped bool) *group {
-	return &group{tx: tx, now: time.Now().UnixMilli(), seq: tx.Bucket(metaBucket).Sequence(), tapped: tapped}
+	seq := tx.Bucket(metaBucket).Sequence()
+	return &group{tx: tx, now: time.Now().UnixMilli(), seq: seq, tapped: tapped, pending: newPending(seq)}
 }
 
 // end stores the sequence from which versions come, and the position. The sequence is the whole
@@ -89,6 +92,7 @@ func (g *group) change(c change) error {
 	}
 	bucket := g.tx.Bucket([]byte(c.table))
 	if c.row == nil {
+		g.pending.delete(c.table, c.key)
 		return bucket.Delete(c.key)
 	}
 	return bucket.Put(c.key, c.row)
