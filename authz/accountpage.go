@@ -159,7 +159,7 @@ func (s *Server) endOther(ctx context.Context, user *storage.User, sid string) e
 	if err != nil || other == nil || other.UserID != user.ID {
 		return err
 	}
-	_, err = s.endSession(ctx, sid)
+	_, err = s.endSession(ctx, sid, s.audit.Put(ctx, endOf(other, byUser(user.ID), "by its user, from another browser")))
 	return err
 }
 

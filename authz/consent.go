@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -87,7 +88,7 @@ func (s *Server) rememberConsent(r *http.Request, userID string, a *authorizatio
 		if err != nil {
 			return err
 		}
-		return s.store.Apply(r.Context(), write)
+		return s.store.Apply(r.Context(), write, s.consented(r.Context(), audit.ConsentGiven, userID, a.client.ID, s.permissions(a)))
 	})
 }
 
@@ -140,7 +141,8 @@ func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
 		}
 		consent.Permissions, consent.Hosts, consent.GrantedAt = nil, nil, time.Time{}
 		consent.Withdrawals++
-		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}))
+		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}),
+			s.consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
@@ -219,7 +220,7 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 		if err != nil {
 			return err
 		}
-		writes = append(s.useSession(v.signedIn, request), consent)
+		writes = append(s.useSession(v.signedIn, request), consent, s.consented(ctx, audit.ConsentGiven, v.user.ID, request.client.ID, s.permissions(request)))
 	}
 	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(codeMemory)))...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
@@ -79,7 +80,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	if code.Used { // RFC 6749 section 4.1.2: revoke what the first use got
 		observe.Event(ctx).SetGrant(code.GrantID)
 		observe.Alarm(ctx, observe.CodeReuse)
-		if err := s.revokeGrant(ctx, x, code.GrantID); err != nil {
+		if err := s.reused(ctx, x, audit.CodeReused, code.GrantID, &code.Authorization); err != nil {
 			return err
 		}
 		return unknown.because(errors.New("code used again"))

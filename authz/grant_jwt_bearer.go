@@ -108,6 +108,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	x.user = user
 	x.writes = append(x.writes, markOnce(spent, claims.Expires.Time()))
 	x.writes = append(x.writes, newGrant(x.grantID, x.grant)...)
+	x.writes = append(x.writes, s.grantIssued(ctx, x))
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -63,7 +64,7 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	if successor == "" {
 		observe.Event(ctx).SetGrant(x.grantID)
 		observe.Alarm(ctx, observe.RefreshTokenReuse)
-		if err := s.revokeGrant(ctx, x, x.grantID); err != nil {
+		if err := s.reused(ctx, x, audit.RefreshReused, x.grantID, &grant.Authorization); err != nil {
 			return err
 		}
 		return unknown.because(errors.New("refresh token used again"))

@@ -31,6 +31,7 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 		return err
 	}
 	x.writes = append(x.writes, newGrant(id, grant)...)
+	x.writes = append(x.writes, s.grantIssued(ctx, x))
 	if x.client.May(client.GrantRefreshToken) {
 		x.refreshToken = newToken(prefixRefresh)
 		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
@@ -135,16 +136,6 @@ func (e *ownerGone) Error() string { return e.reason }
 func grantEnded(err error) error {
 	if gone := new(ownerGone); errors.As(err, &gone) {
 		return refuse(errInvalidGrant, "The user's consent, session or account has ended.").because(err)
-	}
-	return err
-}
-
-// revokeGrant marks a grant, and with it every token of its family, as revoked. The write is made
-// although the request is refused. A grant that is gone or revoked already needs nothing.
-func (s *Server) revokeGrant(ctx context.Context, x *exchange, id string) error {
-	write, err := s.revocation(ctx, id)
-	if err == nil && write != nil {
-		x.durable = append(x.durable, *write)
 	}
 	return err
 }

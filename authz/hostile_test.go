@@ -373,11 +373,15 @@ func (h hostile) send(t *testing.T, b *authztest.Browser) (status int, code, ans
 	return response.StatusCode, code, answer
 }
 
-// dump is every record of the store by key and version.
+// dump is every record of the store by key and version, but for those that the server writes by itself: the
+// leases of its work, and the audit log.
 func dump(t testing.TB, store storage.Store) string {
 	t.Helper()
 	var b strings.Builder
 	for _, table := range storage.Tables {
+		if table == storage.Leases.Table || strings.HasPrefix(string(table), "audit_") {
+			continue
+		}
 		records, err := store.Scan(context.Background(), table, "", "", 10_000)
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
 )
 
@@ -32,7 +33,8 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// Whatever is sent, and wherever, the log at its most talkative holds no credential.
+// Whatever is sent, and wherever, the log at its most talkative holds no credential, and the audit log
+// neither.
 func TestLogHoldsNoCredentials(t *testing.T) {
 	log := &logbook{}
 	s := authztest.Start(t, authz.Config{
@@ -92,7 +94,12 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 			}
 		}
 	}
+	awaitEvents(t, s.Store, audit.Refused, 1)
+	audited := strings.Join(auditLines(t, s.Store), "\n")
 	for name, secret := range secrets {
+		if strings.Contains(audited, secret) || strings.Contains(audited, url.QueryEscape(secret)) {
+			t.Errorf("the audit log holds the %s", name)
+		}
 		// As a client_id nothing tells that it is one, unless its look does: those have a prefix.
 		recognisable := strings.HasPrefix(secret, "az") || strings.HasPrefix(secret, "eyJ")
 		for line := range strings.Lines(log.String()) {

@@ -114,6 +114,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &throttled):
 		event.SetLogin(methodPassword, observe.LoginFailure)
 		observe.Alarm(r.Context(), observe.LoginThrottled)
+		s.noteFailedSignIn(r.Context(), methodPassword, "throttled", err)
 		setRetryAfter(w, throttled.RetryAfter)
 		s.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
 			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
@@ -121,6 +122,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	case errors.Is(err, account.ErrInvalidCredentials):
 		event.SetLogin(methodPassword, observe.LoginFailure)
+		s.noteFailedSignIn(r.Context(), methodPassword, "wrong_credentials", err)
 		s.loginFailed(w, r, v, failedLogin{templates.BadCredentials, username, remember})
 		return nil
 	case err != nil:

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
@@ -70,9 +72,14 @@ func (s *Server) logoutAddress(ctx context.Context, clientID string) (string, er
 	return c.Logout.BackChannelURI, nil
 }
 
-// sessionEnded is what is written when a session ends.
+// sessionEnded is what is written when a session ends. If no request ends it, its time was over; who
+// ends it by a request tells the audit log why.
 func (s *Server) sessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
-	return s.logoutWrites(ctx, []*session.Session{ended}, false)
+	writes, err := s.logoutWrites(ctx, []*session.Session{ended}, false)
+	if observe.Event(ctx) == nil {
+		writes = append(writes, s.audit.Put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "its time was over")))
+	}
+	return writes, err
 }
 
 // logoutWrites are the logout tokens for the clients of sessions, to be delivered at once: one for each

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
@@ -51,7 +52,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	observe.Event(r.Context()).SetClient(id)
-	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record))); err != nil {
+	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record)), s.clientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusCreated, s.information(id, token, record, registration))

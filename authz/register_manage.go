@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
@@ -91,7 +92,8 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 		}
 		record.UsedAt = own.record.UsedAt
 		own.record = record
-		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.forgottenAt(record)))
+		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.forgottenAt(record)),
+			s.clientChanged(r.Context(), audit.ClientUpdated, own.id))
 	})
 	if err != nil {
 		return err
@@ -139,7 +141,7 @@ func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any)); err != nil {
+	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any), s.clientChanged(r.Context(), audit.ClientDeleted, own.id)); err != nil {
 		return err
 	}
 	s.census.left()

@@ -39,6 +39,7 @@ func writeJWT(w http.ResponseWriter, mediaType, token string) {
 func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
+	s.noteRefusal(r, e)
 	h := w.Header()
 	if e.retryAfter > 0 {
 		setRetryAfter(w, e.retryAfter)
@@ -74,6 +75,7 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *authorization) {
 	event := observe.Event(r.Context())
 	event.SetError(e.Code, e.Description, e.cause)
+	s.noteRefusal(r, e)
 	if e.retryAfter > 0 {
 		setRetryAfter(w, e.retryAfter)
 	}

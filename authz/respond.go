@@ -37,6 +37,7 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 		}
 	}
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
+	s.noteRefusal(r, e)
 	return s.respond(w, r, a, url.Values{"error": {e.Code}, "error_description": {e.Description}})
 }
 

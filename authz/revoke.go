@@ -21,16 +21,16 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return raced(func() error {
-		write, err := s.revocationOf(r.Context(), c, token)
-		if err != nil || write == nil {
+		writes, err := s.revocationOf(r.Context(), c, token)
+		if err != nil || writes == nil {
 			return err // nil: 200, although there was nothing to revoke
 		}
-		return s.store.Apply(r.Context(), *write)
+		return s.store.Apply(r.Context(), writes...)
 	})
 }
 
-// revocationOf returns the write that ends a token, nil if there is nothing to end.
-func (s *Server) revocationOf(ctx context.Context, c *client.Client, token string) (*storage.Write, error) {
+// revocationOf returns the writes that end a token, nil if there is nothing to end.
+func (s *Server) revocationOf(ctx context.Context, c *client.Client, token string) ([]storage.Write, error) {
 	if strings.HasPrefix(token, prefixRefresh) {
 		row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
 		if errors.Is(err, storage.ErrNotFound) {
@@ -46,16 +46,19 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, token strin
 	} else if err != nil {
 		return nil, err
 	}
-	alone := storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(markMargin))
-	if claims.GrantID == "" {
-		return &alone, nil
+	alone := []storage.Write{
+		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(markMargin)),
+		s.revokedBy(ctx, c.ID, "", ""),
 	}
-	return s.familyRevocation(ctx, c, claims.GrantID, &alone)
+	if claims.GrantID == "" {
+		return alone, nil
+	}
+	return s.familyRevocation(ctx, c, claims.GrantID, alone)
 }
 
 // familyRevocation revokes a grant of the client's. A token that the client has of another's grant, by
 // exchange, ends alone: the grant is not its to end.
-func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID string, alone *storage.Write) (*storage.Write, error) {
+func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID string, alone []storage.Write) ([]storage.Write, error) {
 	grant, _, err := storage.Grants.Get(ctx, s.store, grantID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
@@ -63,5 +66,9 @@ func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID
 		return alone, err
 	}
 	observe.Event(ctx).SetGrant(grantID)
-	return s.revocation(ctx, grantID)
+	write, err := s.revocation(ctx, grantID)
+	if err != nil || write == nil {
+		return nil, err
+	}
+	return []storage.Write{*write, s.revokedBy(ctx, c.ID, grant.UserID, grantID)}, nil
 }

@@ -148,6 +148,7 @@ func (s *Server) openKeys(ctx context.Context) (err error) {
 		RotateEvery: s.config.Signing.RotateEvery,
 		Announce:    s.config.Signing.Announce,
 		Retain:      s.longestUse() + clockSkew,
+		Announced:   s.keyAnnounced,
 		Logger:      s.logger,
 	})
 	return err
@@ -177,12 +178,14 @@ func (s *Server) openSubjects(ctx context.Context) (err error) {
 
 func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts = account.New(s.store, account.NewPasswords())
+	s.accounts.Changed = s.userChanged
 	s.sessions = session.New(s.store, session.Config{
 		Secure:         s.secure(),
 		Idle:           s.config.Sessions.Idle,
 		Max:            s.config.Sessions.Max,
 		RememberMe:     s.config.Sessions.RememberMe,
 		ActivityBeacon: s.config.Sessions.Beacon,
+		Began:          s.sessionBegan,
 		Ended:          s.sessionEnded,
 	})
 	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)

@@ -26,7 +26,7 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request) (*session
 	}
 	if current != nil {
 		observe.Event(r.Context()).SetSubject(current.UserID)
-		if current, err = s.endSession(r.Context(), current.ID); err != nil {
+		if current, err = s.endSession(r.Context(), current.ID, s.signedOut(r.Context(), current.UserID, current.ID)); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +86,8 @@ func (s *Server) endEverything(ctx context.Context, userID string) error {
 		return err
 	}
 	user.Epoch++
-	return s.store.Apply(ctx, append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}))...)
+	writes = append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}), s.signedOut(ctx, userID, ""))
+	return s.store.Apply(ctx, writes...)
 }
 
 // endingWrites end every session of a user and tell their clients.

@@ -35,7 +35,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	observe.Event(r.Context()).SetGrantType(grantType)
 	var answer fosite.AccessResponder
 	err = raced(func() (err error) {
-		answer, err = s.exchange(w.Header(), r)
+		answer, err = s.exchange(w.Header(), r, grantType)
 		return err
 	})
 	if err != nil {
@@ -62,9 +62,9 @@ func offeredGrantTypes(c Config) []string {
 func (s *Server) offers(grantType string) bool { return slices.Contains(s.grantTypes, grantType) }
 
 // exchange is one attempt at one token request, with the one commit at its end.
-func (s *Server) exchange(header http.Header, r *http.Request) (fosite.AccessResponder, error) {
+func (s *Server) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
 	ctx := r.Context()
-	x := &exchange{now: s.now(), request: r, answer: header}
+	x := &exchange{now: s.now(), request: r, answer: header, grantType: grantType}
 	request, err := s.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
@@ -90,6 +90,9 @@ func (s *Server) exchange(header http.Header, r *http.Request) (fosite.AccessRes
 			return nil, err
 		}
 	}
+	if x.grant == nil || x.issuedType != "" {
+		s.noteToken(ctx, x)
+	}
 	return response, nil
 }
 
@@ -101,6 +104,8 @@ type exchange struct {
 	request *http.Request
 	answer  http.Header // of the answer
 	client  *client.Client
+
+	grantType string // as asked for
 
 	grantID   string         // empty: no grant stands behind the token (client credentials)
 	grant     *storage.Grant // nil likewise

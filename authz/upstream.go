@@ -128,6 +128,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	if !errors.As(err, &failed) {
 		return err
 	}
+	s.noteFailedSignIn(r.Context(), method, failed.Code, err)
 	if v.request != nil && v.request.redirectURI != "" {
 		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
 	}

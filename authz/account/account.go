@@ -60,8 +60,31 @@ func (e *LinkRequiredError) Error() string {
 // maxAttempts bounds how often a change starts over because another request won the race.
 const maxAttempts = 5
 
+// CredentialsError is ErrInvalidCredentials, and whose password it was not. That is for the operator:
+// nobody else may learn whether there is such an account.
+type CredentialsError struct {
+	UserID string // empty: nobody's
+}
+
+func (e *CredentialsError) Error() string { return ErrInvalidCredentials.Error() }
+
+func (e *CredentialsError) Unwrap() error { return ErrInvalidCredentials }
+
+// Change is what Directory.Changed hears of.
+type Change int
+
+const (
+	Created Change = iota // a user
+	Linked                // an upstream identity to a user
+)
+
 // Directory is all users. It is safe for concurrent use.
 type Directory struct {
+	// Changed returns what else is written when a user comes from the configuration or from an upstream,
+	// whose connector is then named, or is linked to one; in the same Apply. nil: nothing. Not to be
+	// changed once the directory is in use.
+	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
+
 	store     storage.Store
 	passwords *Passwords
 	failures  *failures
@@ -107,4 +130,12 @@ func (d *Directory) ByIdentity(ctx context.Context, issuer, subject string) (*st
 		return nil, err
 	}
 	return d.find(ctx, linked.UserID)
+}
+
+// changed are the writes that Changed asks for.
+func (d *Directory) changed(ctx context.Context, what Change, userID, connector string) []storage.Write {
+	if d.Changed == nil {
+		return nil
+	}
+	return d.Changed(ctx, what, userID, connector)
 }

@@ -44,7 +44,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 		d.failures.undo(began, attempt)
 		return nil, err
 	case !match || user.Disabled:
-		return nil, d.refuse(ctx, began)
+		return nil, d.refuse(ctx, began, user)
 	}
 	d.failures.succeed(time.Now(), attempt)
 	if outdated {
@@ -83,13 +83,17 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, u
 }
 
 // refuse waits until the failure has taken a multiple of the pace.
-func (d *Directory) refuse(ctx context.Context, began time.Time) error {
+func (d *Directory) refuse(ctx context.Context, began time.Time, user *storage.User) error {
+	wrong := &CredentialsError{}
+	if user != nil {
+		wrong.UserID = user.ID
+	}
 	took := time.Since(began)
 	wait := time.NewTimer(took.Truncate(d.pace) + d.pace - took)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
-		return ErrInvalidCredentials
+		return wrong
 	case <-ctx.Done():
 		return ctx.Err()
 	}

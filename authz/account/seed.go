@@ -94,7 +94,7 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) (existing *storage.Us
 		}
 		user.CreatedAt = time.Now().UTC()
 		user.UpdatedAt = user.CreatedAt
-		return d.create(ctx, user, true)
+		return d.create(ctx, user, true, d.changed(ctx, Created, user.ID, "")...)
 	})
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {
 		// By this very user, if another replica has just made them.

@@ -121,9 +121,9 @@ func (d *Directory) link(ctx context.Context, key string, id connect.Identity, u
 		return nil, err
 	}
 	complete(user, id)
-	return user, d.store.Apply(ctx,
+	return user, d.store.Apply(ctx, append(d.changed(ctx, Linked, user.ID, id.Connector),
 		storage.Users.Put(user.ID, user, storage.At(version), never),
-		storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))
+		storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))...)
 }
 
 // welcome creates the user of an identity. The address is normalised, or empty.
@@ -138,7 +138,8 @@ func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity
 	if user.Username, err = d.freeUsername(ctx, id, address, proven); err != nil {
 		return nil, err
 	}
-	err = d.create(ctx, user, false, storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))
+	err = d.create(ctx, user, false, append(d.changed(ctx, Created, user.ID, id.Connector),
+		storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))...)
 	if taken := (*TakenError)(nil); errors.As(err, &taken) { // since arrive looked: let it look again
 		err = &storage.ConflictError{Table: storage.Users.Table, Key: user.ID}
 	}

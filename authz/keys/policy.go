@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/storage"
 )
 
 const (
@@ -38,6 +40,10 @@ type Policy struct {
 
 	// More tells what else is in use by now; Run asks at each turn. nil: nothing ever is.
 	More func(context.Context) (Use, error)
+
+	// Announced returns what else is written when a key is announced that nobody asked for, in the same
+	// Apply. nil: nothing.
+	Announced func(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write
 
 	// Logger hears of rotations and their failures; nil: nobody does.
 	Logger *slog.Logger

@@ -87,8 +87,11 @@ func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm, also f
 		return err
 	}
 	writes = append(writes, storage.SigningKeys.Put(name.String(), rec, storage.Absent, time.Time{}))
-	if also != nil {
+	switch announced := r.policy().Announced; {
+	case also != nil:
 		writes = append(writes, also(jwk.KeyID)...)
+	case announced != nil:
+		writes = append(writes, announced(ctx, string(alg), jwk.KeyID, signFrom)...)
 	}
 	if err := r.store.Apply(ctx, writes...); err != nil {
 		return unlessConflict(fmt.Errorf("announce signing key %s: %w", name, err))

@@ -66,6 +66,16 @@ func (e *Entry) Remote() netip.Addr {
 	return e.remote
 }
 
+// Known returns what has been told by now: the route, the client_id, the user (sub) and the grant (gid).
+func (e *Entry) Known() (route, clientID, subject, grantID string) {
+	if e == nil {
+		return "", "", "", ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.route, e.clientID, e.subject, e.grantID
+}
+
 // SetRoute names the route that matched, such as "token". Never pass a path.
 func (e *Entry) SetRoute(name string) { e.set(func() { e.route = name }) }
 

@@ -49,6 +49,9 @@ type Config struct {
 	// ActivityBeacon makes only what the user really does count as activity. Otherwise a token
 	// refreshed in the background counts too.
 	ActivityBeacon bool
+	// Began returns what else is written when a user signs in, in the same Apply; replaced, if not nil, is
+	// the session of another user that ends by it. nil: nothing.
+	Began func(ctx context.Context, began, replaced *Session) []storage.Write
 	// Ended returns what else is written when a session ends, in the same Apply: what its clients are
 	// to be told. nil: nothing.
 	Ended func(context.Context, *Session) ([]storage.Write, error)

@@ -58,6 +58,7 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		CreatedAt: now, LastActive: now,
 	}}
 	cond := storage.Absent
+	var replaced *Session
 	if old != nil {
 		current, err := m.LoadByID(ctx, old.ID)
 		switch {
@@ -70,10 +71,14 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 				writes = append(writes, m.lookAt(s))
 			}
 		default:
+			replaced = current
 			if writes, err = m.EndWrites(ctx, current); err != nil {
 				return nil, "", nil, fmt.Errorf("start session: %w", err)
 			}
 		}
+	}
+	if m.config.Began != nil {
+		writes = append(writes, m.config.Began(ctx, s, replaced)...)
 	}
 	return s, secret, append(writes, m.index(s), m.put(s, cond)), nil
 }

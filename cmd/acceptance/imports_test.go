@@ -94,7 +94,6 @@ func TestImports(t *testing.T) {
 				t.Errorf("%s imports %s; it is a leaf", p.name(), own)
 			case within(own, "storage") && own != "storage" && !within(p.name(), "storage") && p.name() != "authz/authztest":
 				t.Errorf("%s imports %s; only cmd chooses the engine", p.name(), own)
-			case own == "authz/audit": // an event is written with the change that it tells of
 			case own == "authz/lease":
 			case path.Dir(p.name()) == "authz" && own != "storage" && !slices.Contains(leaves, own) && p.name() != "authz/authztest":
 				t.Errorf("%s imports %s; the parts of authz stand apart, on storage and the leaves", p.name(), own)
