@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
@@ -45,6 +46,9 @@ type Config struct {
 	TrustedIssuers []TrustedIssuer
 
 	Operator *Operator // nil: there is no admin API
+	// Backup is when the server makes backups by itself; Write and Logger are filled in here. nil: it
+	// makes none.
+	Backup *backup.Config
 
 	Registration Registration
 	// Documents: a client_id may be the URL of the client's metadata (draft-ietf-oauth-client-id-metadata-

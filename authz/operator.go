@@ -56,6 +56,8 @@ func (s *Server) operatorRoutes() []admin.Route {
 		route("grant_read", "GET", "/v1/grants/{gid}", "One grant.", admin.Read(s.readGrant)),
 		route("grant_revoke", "DELETE", "/v1/grants/{gid}", "Ends a grant, with all its tokens.", admin.Do(s.revokeGrantOf)),
 
+		route("backup", "GET", "/v1/backup", "A backup of everything that is stored, as it is now.", admin.Stream("application/octet-stream", s.takeBackup)),
+
 		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(s.listKeys)),
 		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(s.rotateKeys)),
 	}

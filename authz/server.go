@@ -35,6 +35,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/backchannel"
+	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
@@ -73,6 +74,7 @@ type Server struct {
 	connectors []connect.Connector
 	outbound   *outbound.Client
 	outbox     *backchannel.Outbox
+	backups    *backup.Schedule // nil: none are made
 	audit      *audit.Log
 	clientKeys *client.Keys
 	issuers    map[string]assertionIssuer // by their identifier
@@ -118,7 +120,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		s.openSealing, s.openAudit, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
-		s.openOutbox,
+		s.openOutbox, s.openBackups,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -276,6 +278,9 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.outbox.Run(ctx) })
 	group.Go(func() error { return s.audit.Run(ctx) })
 	group.Go(func() error { return lease.Run(ctx, s.store, leaseAudit, s.audit.Seal) })
+	if s.backups != nil {
+		group.Go(func() error { return lease.Run(ctx, s.store, leaseBackup, s.backups.Run) })
+	}
 	return group.Wait()
 }
 

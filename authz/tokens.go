@@ -31,8 +31,11 @@ const (
 	purposeAudit        = "audit log"        // likewise
 )
 
-// leaseAudit names the lease of the replica that seals the audit log.
-const leaseAudit = "audit log"
+// What one replica does for all is under a lease of this name.
+const (
+	leaseAudit  = "audit log" // sealing it
+	leaseBackup = "backup"    // making backups
+)
 
 // newToken returns a prefix and 256 random bits.
 func newToken(prefix string) string {

@@ -15,6 +15,7 @@ import (
 func (l *loader) check() {
 	l.checkServer()
 	l.checkTimes()
+	l.checkBackup()
 	l.checkBranding()
 	l.checkRequired(reflect.ValueOf(l.cfg.Resources), "resources")
 	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")

@@ -54,6 +54,10 @@ func (l *loader) complete() {
 
 	fill(l, "audit.keep", &c.Audit.Keep, 8760*time.Hour)
 
+	backups := 14
+	fill(l, "backup.every", &c.Backup.Every, 24*time.Hour)
+	fill(l, "backup.keep", &c.Backup.Keep, &backups)
+
 	l.completeRegistration(&c.Registration)
 	fill(l, "branding.name", &c.Branding.Name, "authzd")
 

@@ -83,6 +83,9 @@ type Config struct {
 	// Audit is the log of who did what.
 	Audit Audit `yaml:"audit"`
 
+	// Backup has the server make backups by itself.
+	Backup Backup `yaml:"backup"`
+
 	// Registration lets clients register themselves (RFC 7591, OpenID Connect Dynamic Client
 	// Registration).
 	Registration Registration `yaml:"registration"`
@@ -254,6 +257,26 @@ type Signing struct {
 type Audit struct {
 	// Keep is how long the audit log is kept, at least 24h; 0 means for ever.
 	Keep time.Duration `yaml:"keep"`
+}
+
+// Backup has the server make backups by itself, one replica for all.
+type Backup struct {
+	// Dir is the folder of the backups, best on another machine's disk. Of several replicas each must
+	// reach it. Default: none, and no backups are made.
+	Dir string `yaml:"dir"`
+
+	// Every is the time from one backup to the next, at least 1m.
+	Every time.Duration `yaml:"every"`
+
+	// Keep is how many backups are kept. The newest always is.
+	Keep *int `yaml:"keep"`
+
+	// KeepFor is how long a backup is kept although there are more. 0s: not for that.
+	KeepFor time.Duration `yaml:"keep_for"`
+
+	// Recipients are the age public keys (age1...) that backups are encrypted for: who has any of the
+	// private keys can read them, the server cannot. Default: they are not encrypted.
+	Recipients []string `yaml:"recipients"`
 }
 
 // DPoP says how the proofs of keys are checked that tokens are bound to.

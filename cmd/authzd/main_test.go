@@ -56,6 +56,7 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 			"healthy":     healthy,
 			"mode":        wantMode,
 			"flip":        flip,
+			"appears":     appears,
 		},
 	})
 }

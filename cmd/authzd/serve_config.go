@@ -14,6 +14,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/outbound"
@@ -34,6 +35,10 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		return authz.Config{}, fmt.Errorf("outbound: %w", err)
 	}
 	mtls, err := newMTLS(cfg.MTLS)
+	if err != nil {
+		return authz.Config{}, err
+	}
+	backups, err := newBackups(&cfg.Backup)
 	if err != nil {
 		return authz.Config{}, err
 	}
@@ -69,6 +74,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		},
 		DPoP:           authz.DPoP{RequireNonce: cfg.DPoP.RequireNonce},
 		Audit:          authz.Audit{Keep: cfg.Audit.Keep},
+		Backup:         backups,
 		Registration:   newRegistration(&cfg.Registration),
 		Documents:      cfg.ClientIDMetadataDocuments,
 		TrustedProxies: cfg.TrustedProxies,
@@ -105,6 +111,15 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 
 // loopback may be reached in development, where the clients are on this machine too.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+// newBackups returns nil if none are to be made.
+func newBackups(b *config.Backup) (*backup.Config, error) {
+	if b.Dir == "" {
+		return nil, nil
+	}
+	recipients, err := parseRecipients(b.Recipients)
+	return &backup.Config{Folder: b.Dir, Every: b.Every, Keep: *b.Keep, KeepFor: b.KeepFor, Recipients: recipients}, err
+}
 
 func newRegistration(r *config.Registration) authz.Registration {
 	registration := authz.Registration{

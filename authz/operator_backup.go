@@ -1,0 +1,78 @@
+package authz
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/backup"
+	"github.com/authzd/authzd/storage/archive"
+)
+
+// backupStall is how long whoever gets a backup may take for a piece of it. As long as a backup is under
+// way, the store keeps what is replaced.
+const backupStall = 30 * time.Second
+
+// takeBackup answers with a backup. It is in the audit log first: what has left cannot be called back.
+func (s *Server) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
+	if err := s.store.Apply(ctx, s.did(ctx, c, audit.Event{Type: audit.BackupTaken})); err != nil {
+		return err
+	}
+	control := http.NewResponseController(w)
+	// A backup may take longer than any other request.
+	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	b := bufio.NewWriterSize(stalling{w, control}, 64<<10)
+	if _, err := s.writeBackup(ctx, b); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// stalling gives each write its own time.
+type stalling struct {
+	w       io.Writer
+	control *http.ResponseController
+}
+
+func (s stalling) Write(p []byte) (int, error) {
+	if err := s.control.SetWriteDeadline(time.Now().Add(backupStall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return s.w.Write(p)
+}
+
+func (s *Server) openBackups(context.Context) error {
+	if s.config.Backup == nil {
+		return nil
+	}
+	c := *s.config.Backup
+	c.Write, c.Logger = s.scheduledBackup, s.logger
+	s.backups = backup.New(c)
+	return s.observer.ShowBackups(func() (time.Time, int64, uint64) {
+		status := s.backups.Status()
+		return status.Newest, status.Bytes, status.Failures
+	})
+}
+
+// scheduledBackup is a backup that nobody asked for.
+func (s *Server) scheduledBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
+	event := audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}}
+	if err := s.store.Apply(ctx, s.audit.Put(ctx, event)); err != nil {
+		return archive.Summary{}, err
+	}
+	return s.writeBackup(ctx, w)
+}
+
+func (s *Server) writeBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
+	h := archive.Header{Issuer: s.config.Issuer, Secret: s.config.Secret.ID()}
+	return archive.Write(ctx, w, s.store, h, func(digest []byte) []byte {
+		return s.config.Secret.BackupMACs(digest)[0][:]
+	})
+}
