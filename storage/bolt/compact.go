@@ -118,7 +118,7 @@ func (s *Store) compact(ctx context.Context) (pause time.Duration, err error) {
 		return 0, err
 	}
 	defer os.Remove(temp) // nothing, once it has the other name
-	at, err := s.CopyTo(ctx, temp)
+	at, _, err := s.CopyTo(ctx, temp)
 	if err != nil {
 		return 0, err
 	}

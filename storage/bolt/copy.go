@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -12,21 +13,23 @@ import (
 // copyBatch is how many bytes of rows one transaction of a copy has.
 const copyBatch = 4 << 20
 
-// CopyTo writes the store as it is at one moment, which is the Position returned, into a new database
-// file at path, and syncs it. The copy has no free pages, and so nothing that was deleted. Like
-// Export, it makes the file grow by what is written meanwhile.
-func (s *Store) CopyTo(ctx context.Context, path string) (p Position, err error) {
+// CopyTo writes the store as it is at one moment into a new database file at path, and syncs it. It
+// returns the position of that moment, and a time: no group in the copy is from a later one. The copy
+// has no free pages, and so nothing that was deleted. Like Export, it makes the file grow by what is
+// written meanwhile.
+func (s *Store) CopyTo(ctx context.Context, path string) (p Position, at time.Time, err error) {
 	from, err := s.beginExport(ctx)
 	if err != nil {
-		return p, err
+		return p, at, err
 	}
 	defer from.end()
+	at = time.Now().UTC()
 	if err := createEmpty(path); err != nil {
-		return p, fmt.Errorf("copy of the database: %w", err)
+		return p, at, fmt.Errorf("copy of the database: %w", err)
 	}
 	to, err := openBolt(path, &bbolt.Options{FreelistType: freelist, NoSync: true})
 	if err != nil {
-		return p, err
+		return p, at, err
 	}
 	err = s.copyTables(ctx, from.Tx, to)
 	if err == nil {
@@ -37,7 +40,7 @@ func (s *Store) CopyTo(ctx context.Context, path string) (p Position, err error)
 			return errors.Join(setPosition(tx, p), tx.Bucket(metaBucket).SetSequence(from.Bucket(metaBucket).Sequence()))
 		})
 	}
-	return p, errors.Join(err, to.sync(), to.close())
+	return p, at, errors.Join(err, to.sync(), to.close())
 }
 
 // copyTables copies every bucket but meta: also those of tables that only a newer authzd knows.

@@ -58,8 +58,8 @@ func TestReplay(t *testing.T) {
 		}
 	}
 	r, from := tap(t, s)
-	p, err := s.CopyTo(t.Context(), copied)
-	if err != nil || p != from {
+	p, at, err := s.CopyTo(t.Context(), copied)
+	if err != nil || p != from || time.Since(at) > time.Minute {
 		t.Fatalf("copied at %+v, want %+v: %v", p, from, err)
 	}
 	if err := s.Apply(t.Context(), write("5", "changed", storage.Any), storage.Write{Table: table, Key: "6", If: storage.Any},

@@ -1,0 +1,117 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// directory is a Destination: each object is a file with mode 0600.
+type directory string
+
+func (d directory) String() string { return string(d) }
+
+// partial begins the names of files that are being written.
+const partial = ".partial-"
+
+// Put implements Destination. The file has its name only when it is complete and synced.
+func (d directory) Put(ctx context.Context, name string, object []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	path := filepath.Join(string(d), filepath.FromSlash(name))
+	if _, err := os.Lstat(path); err == nil {
+		return ErrExists
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), partial+"*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(object)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	err = os.Link(f.Name(), path) // unlike a rename, never takes the place of another file
+	if errors.Is(err, fs.ErrExist) {
+		return ErrExists
+	}
+	return errors.Join(err, syncFolder(filepath.Dir(path)))
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Get implements Destination.
+func (d directory) Get(ctx context.Context, name string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(string(d), filepath.FromSlash(name))
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxObject {
+		return nil, fmt.Errorf("%s has %d bytes", path, info.Size())
+	}
+	object, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, d.missing()
+	}
+	return object, err
+}
+
+// missing is ErrMissing, unless the whole directory is missing, as when it is not mounted.
+func (d directory) missing() error {
+	if _, err := os.Stat(string(d)); err != nil {
+		return err
+	}
+	return ErrMissing
+}
+
+// List implements Destination.
+func (d directory) List(ctx context.Context, folder string) (names []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Join(string(d), filepath.FromSlash(folder)))
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.missing(); !errors.Is(err, ErrMissing) {
+			return nil, err
+		}
+		return nil, nil
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), partial) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
+// Delete implements Destination. Folders that this empties go too.
+func (d directory) Delete(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	path := filepath.Join(string(d), filepath.FromSlash(name))
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for folder := filepath.Dir(path); len(folder) > len(string(d)); folder = filepath.Dir(folder) {
+		if os.Remove(folder) != nil {
+			break
+		}
+	}
+	return nil
+}

@@ -1,0 +1,21 @@
+// Package ship keeps a copy of a bolt store somewhere else, a second behind, and brings it back.
+//
+//	primary    committer ─> spool (files beside the database) ─> Shipper ─> Destination
+//	restore    Destination ─> Restore, up to a moment ─> a new database file
+//	standby    Destination ─> Follower ─> a database of its own ─ Promote ─> the new primary
+//
+// A Destination is a directory or an S3-compatible bucket. Nothing in it is ever overwritten: each
+// object has a name that only one writer can take, which is also how two primaries are told apart.
+//
+//	epochs/0000000001                          who may ship: the newest names the only primary
+//	generations/0000000001/claim               who began it, and when
+//	generations/0000000001/base/0000000001     a copy of the database, in parts
+//	generations/0000000001/manifest            the hashes of the parts: from now on the base is whole
+//	generations/0000000001/segments/0000000001 the groups committed since, each segment with the hash
+//	                                           of the object before it
+//
+// A generation ends, and another begins with a base of its own, once a day, after a power cut, and
+// when the spool had no room for all that the Destination did not take.
+//
+// No request waits for any of this: a group costs an append to a file that is not synced.
+package ship

@@ -1,0 +1,158 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// epoch says whose turn it is to ship. Only the newest one's node may.
+type epoch struct {
+	Number uint64    `json:"number"`
+	Node   string    `json:"node"` // id of the primary, see node.go
+	Host   string    `json:"host"` // its name, for people
+	Since  time.Time `json:"since"`
+}
+
+// claim begins a generation. Its id is random, so that no segment fits another generation.
+type claim struct {
+	Generation uint64        `json:"generation"`
+	ID         string        `json:"id"`
+	Epoch      uint64        `json:"epoch"`
+	Host       string        `json:"host"`
+	Begun      time.Time     `json:"begun"`
+	After      bolt.Position `json:"after"` // of the store before the first group of the segments
+}
+
+// manifest makes the base of a generation whole.
+type manifest struct {
+	Generation uint64        `json:"generation"`
+	Position   bolt.Position `json:"position"` // of the base
+	Taken      time.Time     `json:"taken"`    // nothing in the base is from a later time
+	Parts      []part        `json:"parts"`
+}
+
+// part is one object of a base.
+type part struct {
+	Bytes  int64  `json:"bytes"` // before encryption
+	SHA256 digest `json:"sha256"`
+}
+
+// folders of a Destination.
+const (
+	epochsFolder      = "epochs"
+	generationsFolder = "generations"
+)
+
+func number(n uint64) string           { return fmt.Sprintf("%010d", n) }
+func epochName(n uint64) string        { return epochsFolder + "/" + number(n) }
+func generationFolder(n uint64) string { return generationsFolder + "/" + number(n) }
+func claimName(n uint64) string        { return generationFolder(n) + "/claim" }
+func manifestName(n uint64) string     { return generationFolder(n) + "/manifest" }
+func segmentsFolder(n uint64) string   { return generationFolder(n) + "/segments" }
+func baseFolder(n uint64) string       { return generationFolder(n) + "/base" }
+
+func segmentName(generation, n uint64) string { return segmentsFolder(generation) + "/" + number(n) }
+func partName(generation, n uint64) string    { return baseFolder(generation) + "/" + number(n) }
+
+// encodeDocument is v as JSON on one line, and its SHA-256 on the next.
+func encodeDocument(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil { // plain data; only a mistake in the types above can get here
+		panic(err)
+	}
+	return fmt.Appendf(b, "\n%x\n", sha256.Sum256(b))
+}
+
+func decodeDocument(b []byte, v any) error {
+	line, rest, _ := bytes.Cut(b, []byte("\n"))
+	if want := fmt.Appendf(nil, "%x\n", sha256.Sum256(line)); !bytes.Equal(rest, want) {
+		return fmt.Errorf("%w: wrong checksum", errDamaged)
+	}
+	if err := json.Unmarshal(line, v); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return nil
+}
+
+// getDocument reads a document, and returns the object too.
+func getDocument(ctx context.Context, d Destination, name string, v any) ([]byte, error) {
+	object, err := d.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := decodeDocument(object, v); err != nil {
+		return nil, fmt.Errorf("%s: %s %w", d, name, err)
+	}
+	return object, nil
+}
+
+// listNumbers returns the numbers that a folder's members have for names, in order.
+func listNumbers(ctx context.Context, d Destination, folder string) (numbers []uint64, err error) {
+	names, err := d.List(ctx, folder)
+	for _, name := range names {
+		if n, err := strconv.ParseUint(name, 10, 64); err == nil && number(n) == name {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers, err
+}
+
+// newestEpoch returns the epoch that counts, nil if there has been none.
+func newestEpoch(ctx context.Context, d Destination) (*epoch, error) {
+	numbers, err := listNumbers(ctx, d, epochsFolder)
+	if err != nil || len(numbers) == 0 {
+		return nil, err
+	}
+	e := &epoch{}
+	if _, err := getDocument(ctx, d, epochName(numbers[len(numbers)-1]), e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// generation is one that can be read.
+type generation struct {
+	claim
+	claimed  digest // of the claim, which the first segment names
+	manifest manifest
+}
+
+// generations returns those with a whole base, oldest first. Where the take-over of a new primary met
+// a generation that the old one had just begun, that one does not count.
+func generations(ctx context.Context, d Destination) (found []generation, err error) {
+	numbers, err := listNumbers(ctx, d, generationsFolder)
+	if err != nil {
+		return nil, err
+	}
+	newest := uint64(0)
+	for _, n := range numbers {
+		g := generation{}
+		object, err := getDocument(ctx, d, claimName(n), &g.claim)
+		if err == nil {
+			_, err = getDocument(ctx, d, manifestName(n), &g.manifest)
+		}
+		if errors.Is(err, ErrMissing) { // it is being made, or removed
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if g.Generation != n || g.manifest.Generation != n {
+			return nil, fmt.Errorf("%s: generation %d %w: it says that it is %d", d, n, errDamaged, g.Generation)
+		}
+		if g.Epoch < newest {
+			continue
+		}
+		newest, g.claimed = g.Epoch, sha256.Sum256(object)
+		found = append(found, g)
+	}
+	return found, nil
+}

@@ -1,0 +1,302 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// FollowConfig says what a standby follows, and into which database.
+type FollowConfig struct {
+	From       Destination
+	Identities []age.Identity
+	Path       string // of the standby's own database
+	Folder     string // what Config.Folder becomes when it is the primary
+	Every      time.Duration
+	Logger     *slog.Logger // nil: nobody listens
+}
+
+// Follower keeps a database the same as what a primary ships.
+type Follower struct {
+	FollowConfig
+	source
+
+	mu       sync.Mutex // held by a step
+	store    *bolt.Store
+	at       cursor
+	looked   time.Time // for another generation
+	promoted bool
+
+	statusMu sync.Mutex
+	status   FollowStatus
+}
+
+// FollowStatus is how far a standby has come.
+type FollowStatus struct {
+	Generation uint64    // 0: it has none yet
+	Sequence   uint64    // of the newest group that it has
+	Until      time.Time // it has what was committed by then; zero: nothing
+	Snapshots  uint64    // times that it began anew from a base
+	Failing    error     // why it comes no further; nil: it does
+}
+
+// Lag is how far behind the primary the standby is, as far as their clocks agree. A primary that
+// nobody writes to says so every ten seconds.
+func (s FollowStatus) Lag(now time.Time) time.Duration { return max(now.Sub(s.Until), 0) }
+
+const (
+	// followFile marks a database as a standby's, and says how far it has come.
+	followFile = "follow.json"
+	// lookEvery is how often a standby that has all segments looks for another generation.
+	lookEvery = 5 * time.Second
+)
+
+// ErrOwnDatabase says that a standby was given a database that is not a standby's: it would have to be
+// overwritten.
+var ErrOwnDatabase = errors.New("is a database in its own right, and not a standby's")
+
+// Follow opens a standby's database, or prepares to make one.
+func Follow(c FollowConfig) (*Follower, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	f := &Follower{FollowConfig: c, source: source{c.From, c.Identities}}
+	marker := filepath.Join(c.Folder, followFile)
+	b, err := os.ReadFile(marker)
+	marked := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	_, err = os.Lstat(c.Path)
+	switch {
+	case err == nil && !marked:
+		return nil, fmt.Errorf("%s %w", c.Path, ErrOwnDatabase)
+	case err == nil:
+		if decodeDocument(b, &f.at) != nil { // a power cut: the file is not synced
+			f.at = cursor{}
+		}
+		f.store, err = bolt.Open(c.Path, bolt.Options{Logger: c.Logger, Follow: true})
+		return f, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Folder, 0o700); err != nil {
+		return nil, err
+	}
+	return f, writeFile(marker, encodeDocument(f.at), true)
+}
+
+// Run follows until ctx ends or Promote has succeeded.
+func (f *Follower) Run(ctx context.Context) error {
+	for delay := f.Every; ; {
+		again, err := f.locked(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, errPromoted):
+			return nil
+		case err != nil:
+			f.failed(err)
+			delay = min(max(2*delay, firstDelay), lastDelay)
+		default:
+			f.failed(nil)
+			delay = f.Every
+		}
+		if again {
+			continue
+		}
+		if wait(ctx, delay) != nil {
+			return nil
+		}
+	}
+}
+
+var errPromoted = errors.New("this standby has been promoted")
+
+// locked is one step, while no promotion is under way.
+func (f *Follower) locked(ctx context.Context) (again bool, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.promoted {
+		return false, errPromoted
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*attemptTimeout) // a base is many objects
+	defer cancel()
+	return f.step(ctx, false)
+}
+
+// step takes in one segment, or a base. again says that it did, so that there may be more; look, that
+// another generation is to be looked for at once.
+func (f *Follower) step(ctx context.Context, look bool) (again bool, err error) {
+	if f.store == nil || f.at.Generation == 0 {
+		return f.change(ctx)
+	}
+	seg, err := f.next(ctx, &f.at)
+	if err == nil {
+		if err = replay(f.store, seg, len(seg.groups)); err == nil {
+			return true, f.advanced()
+		}
+		if !errors.Is(err, bolt.ErrBroken) {
+			return false, err
+		}
+		f.Logger.Warn("the standby begins anew", "why", err)
+		f.at = cursor{}
+		return true, f.snapshot(ctx)
+	}
+	if !errors.Is(err, ErrMissing) && !errors.Is(err, errDamaged) {
+		return false, err
+	}
+	if look || errors.Is(err, errDamaged) || time.Since(f.looked) >= lookEvery {
+		if again, changeErr := f.change(ctx); again || changeErr != nil {
+			return again, changeErr
+		}
+	}
+	if errors.Is(err, ErrMissing) {
+		return false, f.missing(ctx)
+	}
+	return false, err
+}
+
+// missing tells the end of what was shipped from a segment that somebody removed.
+func (f *Follower) missing(ctx context.Context) error {
+	if time.Since(f.looked) < lookEvery {
+		return nil
+	}
+	f.looked = time.Now()
+	numbers, err := listNumbers(ctx, f.From, segmentsFolder(f.at.Generation))
+	if n := len(numbers); err == nil && n > 0 && numbers[n-1] > f.at.Next {
+		return fmt.Errorf("%s: %s is missing", f.From, segmentName(f.at.Generation, f.at.Next))
+	}
+	return err
+}
+
+// change goes over to the newest generation, if there is another than the one at hand. If the store
+// has come as far as the base of that one, it can go on with its segments.
+func (f *Follower) change(ctx context.Context) (changed bool, err error) {
+	found, err := generations(ctx, f.From)
+	if err != nil {
+		return false, err
+	}
+	if len(found) == 0 {
+		return false, fmt.Errorf("%s holds no whole snapshot yet", f.From)
+	}
+	newest := found[len(found)-1]
+	if newest.Generation == f.at.Generation {
+		return false, nil
+	}
+	if f.store != nil {
+		p, err := f.store.Position()
+		if err != nil {
+			return false, err
+		}
+		if p.Sequence >= newest.manifest.Position.Sequence {
+			f.at = newest.start()
+			return true, f.advanced()
+		}
+	}
+	return true, f.snapshotOf(ctx, newest)
+}
+
+// snapshot begins anew with the newest generation.
+func (f *Follower) snapshot(ctx context.Context) error {
+	g, _, err := chooseGeneration(ctx, f.From, time.Time{})
+	if err != nil {
+		return err
+	}
+	return f.snapshotOf(ctx, g)
+}
+
+// snapshotOf replaces the standby's database by the base of a generation.
+func (f *Follower) snapshotOf(ctx context.Context, g generation) error {
+	temp := filepath.Join(f.Folder, "base.db")
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	defer os.Remove(temp)
+	if err := f.base(ctx, g, temp); err != nil {
+		return err
+	}
+	store, err := openBase(temp, g)
+	if err != nil {
+		return err
+	}
+	if err := store.Close(); err != nil {
+		return err
+	}
+	if f.store != nil {
+		err, f.store = f.store.Close(), nil
+		if err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(temp, f.Path); err != nil {
+		return err
+	}
+	if f.store, err = bolt.Open(f.Path, bolt.Options{Logger: f.Logger, Follow: true}); err != nil {
+		return err
+	}
+	f.statusMu.Lock()
+	f.status.Snapshots++
+	f.statusMu.Unlock()
+	f.Logger.Info("the standby has a snapshot", "generation", g.Generation, "bytes", g.manifest.bytes())
+	f.at = g.start()
+	return f.advanced()
+}
+
+// advanced notes how far the standby has come.
+func (f *Follower) advanced() error {
+	p, err := f.store.Position()
+	if err != nil {
+		return err
+	}
+	f.statusMu.Lock()
+	f.status.Generation, f.status.Sequence = f.at.Generation, p.Sequence
+	if f.at.Sealed.After(f.status.Until) {
+		f.status.Until = f.at.Sealed
+	}
+	f.statusMu.Unlock()
+	return writeFile(filepath.Join(f.Folder, followFile), encodeDocument(f.at), false)
+}
+
+// failed notes why the standby comes no further; the log hears when that changes.
+func (f *Follower) failed(err error) {
+	f.statusMu.Lock()
+	before := f.status.Failing
+	f.status.Failing = err
+	f.statusMu.Unlock()
+	switch {
+	case err != nil && (before == nil || before.Error() != err.Error()):
+		f.Logger.Warn("the standby does not follow", "from", f.From.String(), "err", err)
+	case err == nil && before != nil:
+		f.Logger.Info("the standby follows", "from", f.From.String())
+	}
+}
+
+// Status returns how far the standby has come.
+func (f *Follower) Status() FollowStatus {
+	f.statusMu.Lock()
+	defer f.statusMu.Unlock()
+	return f.status
+}
+
+// Close releases the database. It is to be called when Run has returned.
+func (f *Follower) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.store == nil {
+		return nil
+	}
+	err := f.store.Close()
+	f.store = nil
+	return err
+}

@@ -1,0 +1,214 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"filippo.io/age"
+	"github.com/google/uuid"
+
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// progress is how far a generation has been shipped. It is kept beside the spool, unsynced: if a power
+// cut spoils it, another generation begins.
+type progress struct {
+	Generation uint64        `json:"generation"`
+	Epoch      uint64        `json:"epoch"`
+	Next       uint64        `json:"next"`     // number of the first segment that the Destination does not have
+	Previous   digest        `json:"previous"` // of the object before it
+	Position   bolt.Position `json:"position"` // of the last group before it
+	Sealed     time.Time     `json:"sealed"`   // when what is before it was sealed
+	Begun      time.Time     `json:"begun"`    // when the generation's base was taken
+}
+
+const progressFile = "progress.json"
+
+func loadProgress(folder string) (p progress, err error) {
+	b, err := os.ReadFile(filepath.Join(folder, progressFile))
+	if err != nil {
+		return p, err
+	}
+	return p, decodeDocument(b, &p)
+}
+
+func (p progress) save(folder string) error {
+	return writeFile(filepath.Join(folder, progressFile), encodeDocument(p), false)
+}
+
+// shipment is a generation as its writer sees it.
+type shipment struct {
+	progress
+	to         Destination
+	store      *bolt.Store
+	folder     string // has the spool, and progressFile once the base is shipped
+	spool      *spool
+	recipients []age.Recipient
+	try        func(ctx context.Context, what string, do func(context.Context) error) error
+}
+
+// partSize is how many bytes of a base one object has.
+const partSize = 8 << 20
+
+// begin taps the store and claims a generation. From here on the spool grows.
+func (s *shipment) begin(ctx context.Context, e *epoch, most int64) error {
+	numbers, err := listNumbers(ctx, s.to, generationsFolder)
+	if err != nil {
+		return err
+	}
+	n := uint64(1)
+	if len(numbers) > 0 {
+		n = numbers[len(numbers)-1] + 1
+	}
+	if s.spool, err = newSpool(s.folder, most, s.store); err != nil {
+		return err
+	}
+	after, begun := s.spool.current.after, s.spool.sealedAt
+	object := encodeDocument(claim{Generation: n, ID: uuid.NewString(), Epoch: e.Number, Host: e.Host, Begun: begun, After: after})
+	if err := s.to.Put(ctx, claimName(n), object); err != nil {
+		return err // ErrExists as well: whoever calls tries again, with the next number
+	}
+	s.progress = progress{Generation: n, Epoch: e.Number, Next: 1, Previous: sha256.Sum256(object), Position: after, Sealed: begun}
+	return nil
+}
+
+// shipBase copies the store into a file, and that to the Destination. The store is read only for as
+// long as the disk takes, however slow the Destination is. It returns the manifest, still to be put.
+func (s *shipment) shipBase(ctx context.Context) (m manifest, err error) {
+	path := filepath.Join(s.folder, "base.db")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return m, err
+	}
+	defer os.Remove(path)
+	m.Generation = s.Generation
+	if m.Position, m.Taken, err = s.store.CopyTo(ctx, path); err != nil {
+		return m, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return m, err
+	}
+	defer f.Close()
+	buffer := make([]byte, partSize)
+	for {
+		n, err := io.ReadFull(f, buffer)
+		if errors.Is(err, io.EOF) {
+			return m, nil
+		}
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return m, err
+		}
+		name := partName(s.Generation, uint64(len(m.Parts)+1))
+		if err := s.put(ctx, name, buffer[:n]); err != nil {
+			return m, err
+		}
+		m.Parts = append(m.Parts, part{int64(n), sha256.Sum256(buffer[:n])})
+	}
+}
+
+// put stores an object of this generation, encrypted, and tries for as long as that takes.
+func (s *shipment) put(ctx context.Context, name string, object []byte) error {
+	object, err := encrypt(object, s.recipients)
+	if err != nil {
+		return err
+	}
+	return s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) })
+}
+
+// putOnce stores an object. If there is one of its name, an answer may have been lost; but if it is
+// another, somebody else writes here who thinks that he is this node.
+func (s *shipment) putOnce(ctx context.Context, name string, object []byte) error {
+	err := s.to.Put(ctx, name, object)
+	if !errors.Is(err, ErrExists) {
+		return err
+	}
+	there, err := s.to.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(there, object) {
+		return &takenError{name}
+	}
+	return nil
+}
+
+// takenError says that an object has a name that only this node should have used.
+type takenError struct{ name string }
+
+func (e *takenError) Error() string {
+	return fmt.Sprintf("%s has been written by another authzd: two are running with one and the same spool folder, perhaps a copied one", e.name)
+}
+
+// shipSegment ships one file of the spool. The object is kept as a file until it is stored, so that a
+// process that is killed in between offers the same one again.
+func (s *shipment) shipSegment(ctx context.Context, l *log) error {
+	object, err := s.object(l)
+	if err != nil {
+		return err
+	}
+	name := segmentName(s.Generation, l.number)
+	if err := s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) }); err != nil {
+		return err
+	}
+	return s.shipped(l, object)
+}
+
+// shipped notes that the Destination has the segment of a file.
+func (s *shipment) shipped(l *log, object []byte) error {
+	p := s.progress
+	p.Next, p.Previous, p.Position, p.Sealed = l.number+1, sha256.Sum256(object), l.last, l.sealing
+	if err := p.save(s.folder); err != nil {
+		return err
+	}
+	s.progress = p
+	s.spool.shipped(l)
+	_ = os.Remove(s.objectPath(l)) // in nobody's way
+	return nil
+}
+
+// objectPath is where the segment of a file is kept: of exactly these groups.
+func (s *shipment) objectPath(l *log) string {
+	return filepath.Join(s.folder, fmt.Sprintf("%s-%016x.segment", number(l.number), l.last.Mark))
+}
+
+// object builds the segment of a file, or reads the one that was built before.
+func (s *shipment) object(l *log) ([]byte, error) {
+	if object, err := os.ReadFile(s.objectPath(l)); err == nil {
+		return object, nil
+	}
+	groups, err := os.ReadFile(s.spool.path(l.number))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(groups)) != l.bytes {
+		return nil, fmt.Errorf("%s has %d bytes, should have %d", s.spool.path(l.number), len(groups), l.bytes)
+	}
+	object, err := encrypt(encodeSegment(segmentHeader{
+		Generation: s.Generation, Number: l.number, Previous: s.Previous,
+		After: l.after, Last: l.last, From: l.from, Sealed: l.sealing,
+	}, groups), s.recipients)
+	if err != nil {
+		return nil, err
+	}
+	return object, writeFile(s.objectPath(l), object, false)
+}
+
+// end stops the spool; its files stay unless they are of no use any more.
+func (s *shipment) end(remove bool) error {
+	if s.spool == nil {
+		return nil
+	}
+	s.store.Untap(s.spool)
+	err := s.spool.close()
+	if remove {
+		err = errors.Join(err, os.RemoveAll(s.folder))
+	}
+	return err
+}

@@ -1,0 +1,125 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// nodeFile holds the id by which a primary knows itself in an epoch: it belongs to the folder of the
+// spool, and so to this copy of the database.
+const nodeFile = "node.json"
+
+type node struct {
+	ID string `json:"id"`
+}
+
+// loadNode returns the node's id, which it makes, durably, if there is none.
+func loadNode(folder string) (id string, err error) {
+	var n node
+	b, err := os.ReadFile(filepath.Join(folder, nodeFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		n.ID = uuid.NewString()
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return "", err
+		}
+		return n.ID, writeFile(filepath.Join(folder, nodeFile), encodeDocument(n), true)
+	case err != nil:
+		return "", err
+	}
+	if err := decodeDocument(b, &n); err != nil || n.ID == "" {
+		return "", fmt.Errorf("%s %w", filepath.Join(folder, nodeFile), errors.Join(errDamaged, err))
+	}
+	return n.ID, nil
+}
+
+// writeFile replaces a file as a whole; synced: durably.
+func writeFile(path string, content []byte, synced bool) error {
+	f, err := os.CreateTemp(filepath.Dir(path), partial+"*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	if err == nil && synced {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil || !synced {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// FencedError says that another authzd has the right to ship to a destination: to go on serving from
+// this one's database would be a fork of its history.
+type FencedError struct {
+	Destination string
+	Host        string    // of the other
+	Since       time.Time // when it took over
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("the authzd on %s is the primary of %s since %s", e.Host, e.Destination, e.Since.UTC().Format(time.RFC3339))
+}
+
+// admit finds out whether a node may ship, taking the right to it if nobody has had it, and returns
+// its epoch. The error is a *FencedError if it may not.
+func admit(ctx context.Context, d Destination, id, host string) (*epoch, error) {
+	e, err := newestEpoch(ctx, d)
+	switch {
+	case err != nil:
+		return nil, err
+	case e == nil:
+		return takeOver(ctx, d, id, host, 1)
+	case e.Node != id:
+		return nil, &FencedError{d.String(), e.Host, e.Since}
+	}
+	return e, nil
+}
+
+// takeOver makes a node the primary of the next epoch, unless another was faster.
+func takeOver(ctx context.Context, d Destination, id, host string, number uint64) (*epoch, error) {
+	e := &epoch{Number: number, Node: id, Host: host, Since: time.Now().UTC().Truncate(time.Second)}
+	err := d.Put(ctx, epochName(number), encodeDocument(e))
+	if !errors.Is(err, ErrExists) {
+		return e, err
+	}
+	if e, err = newestEpoch(ctx, d); err != nil {
+		return nil, err
+	}
+	if e.Node == id && e.Number == number { // an answer was lost
+		return e, nil
+	}
+	return nil, &FencedError{d.String(), e.Host, e.Since}
+}
+
+// superseded returns a *FencedError if there is an epoch after this one.
+func (e *epoch) superseded(ctx context.Context, d Destination) error {
+	var next epoch
+	switch _, err := getDocument(ctx, d, epochName(e.Number+1), &next); {
+	case errors.Is(err, ErrMissing):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &FencedError{d.String(), next.Host, next.Since}
+}
+
+// hostname is for people who read who shipped.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "an unknown host"
+	}
+	return name
+}

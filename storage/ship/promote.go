@@ -1,0 +1,126 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Promotion is what a take-over has come to.
+type Promotion struct {
+	Epoch    uint64    `json:"epoch"`
+	Before   string    `json:"before,omitempty"` // host of the primary until now; empty: there was none
+	Until    time.Time `json:"until,omitzero"`   // what was committed by then is there, and what was shipped after it
+	Sequence uint64    `json:"sequence"`         // of the newest group
+}
+
+// Promote makes the standby's database the primary's, in an order that leaves no gap:
+//
+//  1. take in all that is there
+//  2. take the next epoch: of two standbys, one gets it, and the old primary will see it
+//  3. take in what came meanwhile, and put a segment of its own as the next one of the generation:
+//     from then on the old primary can ship nothing, since it can't have that number any more
+//
+// What the old primary had committed and not shipped is lost. Promote has closed the database when it
+// returns without an error, and Run ends. After an error the standby goes on as it was.
+func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.promoted {
+		return p, errPromoted
+	}
+	if err := f.catchUp(ctx); err != nil {
+		return p, err
+	}
+	e, before, err := claimEpoch(ctx, f.From, f.Folder)
+	if err != nil {
+		return p, err
+	}
+	if err := f.endGeneration(ctx, e); err != nil {
+		return p, err
+	}
+	position, err := f.store.Position()
+	if err != nil {
+		return p, err
+	}
+	p = Promotion{Epoch: e.Number, Before: before, Until: f.Status().Until, Sequence: position.Sequence}
+	err, f.store = f.store.Close(), nil
+	if err != nil {
+		return p, err
+	}
+	if err := os.Remove(filepath.Join(f.Folder, followFile)); err != nil {
+		return p, err
+	}
+	f.promoted = true
+	return p, syncFolder(f.Folder)
+}
+
+// catchUp takes in all that is there.
+func (f *Follower) catchUp(ctx context.Context) error {
+	for {
+		f.looked = time.Time{} // a segment that is missing is no end
+		again, err := f.step(ctx, true)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// endGeneration puts the last segment of the generation at hand.
+func (f *Follower) endGeneration(ctx context.Context, e *epoch) error {
+	for {
+		now := time.Now().UTC()
+		object := encodeSegment(segmentHeader{
+			Generation: f.at.Generation, Number: f.at.Next, Previous: f.at.Previous,
+			After: f.at.Position, Last: f.at.Position, From: f.at.Sealed, Sealed: now, EndedBy: e.Number,
+		}, nil)
+		err := f.From.Put(ctx, segmentName(f.at.Generation, f.at.Next), object)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ErrExists) {
+			return err
+		}
+		if err := f.catchUp(ctx); err != nil { // what the old primary has just shipped
+			return err
+		}
+	}
+}
+
+// TakeOver gives this node the right to ship, for a database that was restored: whoever had it turns
+// away from his own as soon as he notices.
+func TakeOver(ctx context.Context, d Destination, folder string) (p Promotion, err error) {
+	if _, err := os.Stat(filepath.Join(folder, followFile)); err == nil {
+		return p, fmt.Errorf("%s belongs to a standby", folder)
+	}
+	e, before, err := claimEpoch(ctx, d, folder)
+	if err != nil {
+		return p, err
+	}
+	return Promotion{Epoch: e.Number, Before: before}, nil
+}
+
+// claimEpoch takes the next epoch for the node that a folder belongs to, unless it has the newest, and
+// returns it and the host of the one before.
+func claimEpoch(ctx context.Context, d Destination, folder string) (e *epoch, before string, err error) {
+	id, err := loadNode(folder)
+	if err != nil {
+		return nil, "", err
+	}
+	e, err = newestEpoch(ctx, d)
+	if err != nil {
+		return nil, "", err
+	}
+	next := uint64(1)
+	if e != nil {
+		if e.Node == id {
+			return e, "", nil
+		}
+		next, before = e.Number+1, e.Host
+	}
+	e, err = takeOver(ctx, d, id, hostname(), next)
+	return e, before, err
+}

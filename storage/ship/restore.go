@@ -1,0 +1,205 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// RestoreConfig says what to bring back.
+type RestoreConfig struct {
+	From       Destination
+	Identities []age.Identity
+	At         time.Time // the moment; zero: the last there is
+	Path       string    // of the database file to make; nothing may be there
+}
+
+// Restored is what Restore has made.
+type Restored struct {
+	Position bolt.Position
+	Until    time.Time // what was committed by then is in it, and nothing later
+	Bytes    int64
+}
+
+// GapError says that a moment can't be restored, and which ones near it can.
+type GapError struct {
+	At     time.Time
+	Until  time.Time // the last moment before At; zero: none is
+	From   time.Time // the first moment after At; zero: none is
+	Reason error     // why not later; nil: nothing later was shipped
+}
+
+func (e *GapError) Error() string {
+	text := "can't restore the newest state"
+	if !e.At.IsZero() {
+		text = "can't restore " + stamp(e.At)
+	}
+	if !e.Until.IsZero() {
+		text += ": up to " + stamp(e.Until) + " it can be done"
+	}
+	if !e.From.IsZero() && !e.Until.IsZero() {
+		text += ", and from " + stamp(e.From) + " on"
+	} else if !e.From.IsZero() {
+		text += ": from " + stamp(e.From) + " on it can be done"
+	}
+	if e.Reason != nil {
+		text += fmt.Sprintf(" (%v)", e.Reason)
+	}
+	return text
+}
+
+func (e *GapError) Unwrap() error { return e.Reason }
+
+// stamp is a time as --at takes it, rounded down.
+func stamp(t time.Time) string {
+	return t.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+// Restore makes a database as it was at a moment. Everything is checked first, in a file under another
+// name beside Path; only what is whole gets the name. A *GapError says what can be restored instead.
+func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
+	if _, err := os.Lstat(c.Path); err == nil {
+		return r, fmt.Errorf("%s: %w", c.Path, os.ErrExist)
+	}
+	g, later, err := chooseGeneration(ctx, c.From, c.At)
+	if err != nil {
+		return r, err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.Path), 0o700); err != nil {
+		return r, err
+	}
+	folder, err := os.MkdirTemp(filepath.Dir(c.Path), "."+filepath.Base(c.Path)+".restore-")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(folder)
+	temp := filepath.Join(folder, "restored.db")
+	src := source{c.From, c.Identities}
+	if err := src.base(ctx, g, temp); err != nil {
+		return r, err
+	}
+	store, err := openBase(temp, g)
+	if err != nil {
+		return r, err
+	}
+	r.Until, err = src.replayUntil(ctx, store, g, c.At, later)
+	if err == nil {
+		r.Position, err = store.Position()
+	}
+	if err := errors.Join(err, store.Close()); err != nil {
+		return r, err
+	}
+	info, err := os.Stat(temp)
+	if err != nil {
+		return r, err
+	}
+	r.Bytes = info.Size()
+	if err := os.Link(temp, c.Path); err != nil { // unlike a rename, never takes the place of another file
+		return r, err
+	}
+	return r, syncFolder(filepath.Dir(c.Path))
+}
+
+// chooseGeneration returns the newest generation from which a moment can be restored, and the one after
+// it, nil if there is none.
+func chooseGeneration(ctx context.Context, d Destination, at time.Time) (g generation, later *generation, err error) {
+	found, err := generations(ctx, d)
+	if err != nil {
+		return g, nil, err
+	}
+	if len(found) == 0 {
+		return g, nil, fmt.Errorf("%s holds no whole snapshot", d)
+	}
+	for _, g := range slices.Backward(found) {
+		if at.IsZero() || !g.manifest.Taken.After(at) {
+			return g, later, nil
+		}
+		later = &g
+	}
+	return g, nil, &GapError{At: at, From: later.manifest.Taken}
+}
+
+// openBase opens the base of a generation as a store that follows.
+func openBase(path string, g generation) (*bolt.Store, error) {
+	store, err := bolt.Open(path, bolt.Options{Follow: true})
+	if err != nil {
+		return nil, err
+	}
+	p, err := store.Position()
+	if err == nil && p != g.manifest.Position {
+		err = fmt.Errorf("the snapshot of generation %d %w: it ends with group %d, should with %d", g.Generation, errDamaged, p.Sequence, g.manifest.Position.Sequence)
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
+}
+
+// replayUntil replays a generation's segments up to a moment, and returns the moment to which the
+// store has come.
+func (s source) replayUntil(ctx context.Context, store *bolt.Store, g generation, at time.Time, later *generation) (time.Time, error) {
+	c := g.start()
+	for at.IsZero() || c.Sealed.Before(at) {
+		seg, err := s.next(ctx, &c)
+		if errors.Is(err, ErrMissing) {
+			return s.atEnd(ctx, c, g, at, later)
+		}
+		if errors.Is(err, errDamaged) {
+			return c.Sealed, gap(c, g, at, later, err)
+		}
+		if err != nil {
+			return c.Sealed, err
+		}
+		end := slices.IndexFunc(seg.groups, func(g bolt.Group) bool { return !at.IsZero() && g.Time.After(at) })
+		if end < 0 {
+			end = len(seg.groups)
+		}
+		if err := replay(store, seg, end); err != nil {
+			return c.Sealed, fmt.Errorf("segment %d of generation %d: %w", seg.Number, g.Generation, err)
+		}
+		if end < len(seg.groups) {
+			return at, nil
+		}
+	}
+	return at, nil
+}
+
+// atEnd is when there is no further segment: is that the end, or is one missing?
+func (s source) atEnd(ctx context.Context, c cursor, g generation, at time.Time, later *generation) (time.Time, error) {
+	numbers, err := listNumbers(ctx, s.from, segmentsFolder(g.Generation))
+	if err != nil {
+		return c.Sealed, err
+	}
+	if n := len(numbers); n > 0 && numbers[n-1] > c.Next {
+		return c.Sealed, gap(c, g, at, later, fmt.Errorf("%s: %s is missing", s.from, segmentName(c.Generation, c.Next)))
+	}
+	until := maxTime(c.Sealed, g.manifest.Taken) // the base may be newer than all segments
+	if at.After(until) {
+		return until, gap(c, g, at, later, nil)
+	}
+	return until, nil
+}
+
+// gap explains that a generation can't be followed beyond a cursor.
+func gap(c cursor, g generation, at time.Time, later *generation, reason error) error {
+	e := &GapError{At: at, Until: maxTime(c.Sealed, g.manifest.Taken), Reason: reason}
+	if later != nil {
+		e.From = later.manifest.Taken
+	}
+	return e
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

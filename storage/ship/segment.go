@@ -1,0 +1,108 @@
+package ship
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// A segment, all numbers big-endian:
+//
+//	magic     17 bytes
+//	length     4 bytes   of the header
+//	header               JSON, see segmentHeader
+//	groups               as in the spool, see frame.go
+//	checksum  32 bytes   SHA-256 of all before it
+const segmentMagic = "authzd segment 1\n"
+
+// errDamaged is an object that is not what its writer wrote.
+var errDamaged = errors.New("is damaged")
+
+// digest is a SHA-256.
+type digest [sha256.Size]byte
+
+func (d digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+func (d *digest) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return fmt.Errorf("%.80q is no SHA-256", text)
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
+// segmentHeader says where a segment belongs.
+type segmentHeader struct {
+	Generation uint64        `json:"generation"`
+	Number     uint64        `json:"number"`             // from 1
+	Previous   digest        `json:"previous"`           // of the object before, as stored: a segment, or the claim
+	After      bolt.Position `json:"after"`              // of the store before the first group
+	Last       bolt.Position `json:"last"`               // after the last one; After, if there is none
+	From       time.Time     `json:"from"`               // when the segment before was sealed
+	Sealed     time.Time     `json:"sealed"`             // what was committed before is in this segment or an earlier one
+	EndedBy    uint64        `json:"ended_by,omitempty"` // the epoch that took over: there is no next segment
+}
+
+// segment is one part of a generation's history.
+type segment struct {
+	segmentHeader
+	groups []bolt.Group
+}
+
+// encodeSegment builds an object. groups are frames.
+func encodeSegment(h segmentHeader, groups []byte) []byte {
+	header, err := json.Marshal(h)
+	if err != nil { // plain data; only a mistake in segmentHeader can get here
+		panic(err)
+	}
+	b := make([]byte, 0, len(segmentMagic)+4+len(header)+len(groups)+sha256.Size)
+	b = append(b, segmentMagic...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(header)))
+	b = append(b, header...)
+	b = append(b, groups...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// decodeSegment reads an object. Its groups continue one another from After to Last, which is all that
+// can be known of it alone.
+func decodeSegment(b []byte) (*segment, error) {
+	if len(b) < len(segmentMagic)+4+sha256.Size || string(b[:len(segmentMagic)]) != segmentMagic {
+		return nil, fmt.Errorf("%w: not a segment, or not all of one", errDamaged)
+	}
+	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if want := sha256.Sum256(body); !bytes.Equal(sum, want[:]) {
+		return nil, fmt.Errorf("%w: wrong checksum", errDamaged)
+	}
+	body = body[len(segmentMagic):]
+	size := int64(binary.BigEndian.Uint32(body))
+	if body = body[4:]; size > int64(len(body)) {
+		return nil, fmt.Errorf("%w: header of %d bytes", errDamaged, size)
+	}
+	s := &segment{}
+	if err := json.Unmarshal(body[:size], &s.segmentHeader); err != nil {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	at := s.After
+	for frames := body[size:]; len(frames) > 0; {
+		g, n, err := decodeFrame(frames)
+		if err != nil {
+			return nil, err
+		}
+		if g.Position.Sequence != at.Sequence+1 {
+			return nil, fmt.Errorf("%w: group %d after group %d", errDamaged, g.Position.Sequence, at.Sequence)
+		}
+		s.groups, at, frames = append(s.groups, g), g.Position, frames[n:]
+	}
+	if at != s.Last {
+		return nil, fmt.Errorf("%w: ends with group %d, should with %d", errDamaged, at.Sequence, s.Last.Sequence)
+	}
+	return s, nil
+}

@@ -1,0 +1,160 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// prepare begins a generation and ships its base, but not the manifest that makes it count.
+func (s *Shipper) prepare(ctx context.Context) (sh *shipment, m manifest, err error) {
+	sh = s.newShipment(filepath.Join(s.Folder, spools+uuid.NewString()))
+	if err := s.try(ctx, "generation", func(ctx context.Context) error {
+		if err := s.epoch.superseded(ctx, s.To); err != nil {
+			return err
+		}
+		err := sh.begin(ctx, s.epoch, s.SpoolBytes)
+		if err != nil {
+			return errors.Join(err, sh.end(true))
+		}
+		return nil
+	}, nil); err != nil {
+		return sh, m, err
+	}
+	if m, err = sh.shipBase(ctx); err != nil {
+		return sh, m, err
+	}
+	sh.Begun = m.Taken
+	return sh, m, nil
+}
+
+// complete makes a generation count, and ends the one before it.
+func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) error {
+	if err := next.save(next.folder); err != nil {
+		return err
+	}
+	name, object := manifestName(m.Generation), encodeDocument(m)
+	if err := next.try(ctx, name, func(ctx context.Context) error { return next.putOnce(ctx, name, object) }); err != nil {
+		return err
+	}
+	before := s.current
+	s.serveFrom(next)
+	s.Logger.Info("shipping from a new snapshot", "to", s.To.String(), "generation", m.Generation, "bytes", m.bytes())
+	if before != nil {
+		if err := before.end(true); err != nil {
+			s.Logger.Warn("clearing up the spool", "err", err)
+		}
+	}
+	return nil
+}
+
+// prepared is what prepare returns.
+type prepared struct {
+	sh  *shipment
+	m   manifest
+	err error
+}
+
+// ship ships the current generation until it can't go on, and meanwhile prepares the next when that is
+// due. It returns nil when that one is the current one.
+func (s *Shipper) ship(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var preparing sync.WaitGroup
+	defer preparing.Wait()
+	defer cancel()
+	ready := make(chan prepared, 1)
+	var next *prepared
+	due, sealed := s.current.Begun.Add(s.SnapshotEvery), time.Now()
+	tick := time.NewTicker(s.Every)
+	defer tick.Stop()
+	for {
+		l, err := s.current.spool.next()
+		if err == nil && l != nil {
+			err = s.shipOne(ctx, l)
+			sealed = time.Now()
+		}
+		if err != nil {
+			return s.abandon(next, err)
+		}
+		if next != nil && s.current.Sealed.After(next.m.Taken) && s.current.Position.Sequence >= next.m.Position.Sequence {
+			return s.complete(ctx, next.sh, next.m)
+		}
+		if l != nil {
+			continue
+		}
+		if !due.IsZero() && time.Now().After(due) {
+			due = time.Time{}
+			preparing.Go(func() {
+				sh, m, err := s.prepare(ctx)
+				ready <- prepared{sh, m, err}
+			})
+		}
+		select {
+		case <-s.current.spool.work:
+		case <-tick.C:
+			s.current.spool.want(next != nil || time.Since(sealed) >= idleEvery)
+		case p := <-ready:
+			if next = &p; p.err == nil {
+				break
+			}
+			if err := s.abandon(next, p.err); isFenced(err) {
+				return err
+			}
+			s.Logger.Warn("a new snapshot has failed", "err", p.err)
+			next, due = nil, time.Now().Add(time.Minute)
+		case <-ctx.Done():
+			return s.abandon(next, ctx.Err())
+		}
+	}
+}
+
+// shipOne ships one file of the spool, unless another authzd has taken over.
+func (s *Shipper) shipOne(ctx context.Context, l *log) error {
+	if err := s.try(ctx, "epoch", func(ctx context.Context) error {
+		return s.epoch.superseded(ctx, s.To)
+	}, s.current.spool.failed); err != nil {
+		return err
+	}
+	if err := s.current.shipSegment(ctx, l); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Segments++
+	return nil
+}
+
+// flush ships what is left when nobody writes any more.
+func (s *Shipper) flush() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	s.current.spool.want(false)
+	for {
+		l, err := s.current.spool.next()
+		if err != nil || l == nil {
+			return err
+		}
+		if err := s.shipOne(ctx, l); err != nil {
+			return err
+		}
+	}
+}
+
+// abandon ends a generation that is not needed because the one before it can't go on.
+func (s *Shipper) abandon(next *prepared, err error) error {
+	if next != nil && next.sh != nil {
+		return errors.Join(err, next.sh.end(true))
+	}
+	return err
+}
+
+func (m manifest) bytes() (n int64) {
+	for _, p := range m.Parts {
+		n += p.Bytes
+	}
+	return n
+}

@@ -1,0 +1,336 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+const (
+	// idleEvery is how often a store that nobody writes to says so.
+	idleEvery = 10 * time.Second
+	// admitTimeout is how long a start waits to hear whether it may serve.
+	admitTimeout = 5 * time.Second
+	// attemptTimeout is how long one request to a Destination may take.
+	attemptTimeout = time.Minute
+	// firstDelay and lastDelay are how long after a failed request the next is made.
+	firstDelay, lastDelay = 200 * time.Millisecond, 30 * time.Second
+	// flushTimeout is how long a stop waits for the last of it.
+	flushTimeout = 5 * time.Second
+)
+
+// Config says what is shipped, and where. All fields but Recipients and Logger are needed.
+type Config struct {
+	Store         *bolt.Store
+	To            Destination
+	Folder        string          // for the spool and the node's id; beside the database
+	Every         time.Duration   // how old a group gets before it is shipped
+	SnapshotEvery time.Duration   // how often a generation begins
+	Keep          time.Duration   // how far back a moment can be restored
+	SpoolBytes    int64           // how much the spool may hold while To takes nothing
+	Recipients    []age.Recipient // to whom objects are encrypted; none: they are not
+	Logger        *slog.Logger    // nil: nobody listens
+}
+
+// Shipper ships what a store commits.
+type Shipper struct {
+	Config
+	node    string
+	epoch   *epoch    // nil: To has not been reached yet
+	current *shipment // nil: a generation has to begin
+	pruning sync.Mutex
+
+	mu     sync.Mutex
+	status Status
+	lagged *spool // whose lag counts; nil: nothing is shipped since status.since
+	since  time.Time
+}
+
+// Status is how far shipping has come.
+type Status struct {
+	LagBytes   int64         // committed and not shipped
+	Lag        time.Duration // age of the oldest of that
+	Generation uint64        // 0: none has its base shipped yet
+	Segments   uint64        // shipped by this process
+	Failures   uint64        // requests to the Destination that failed, of this process
+	SpoolFull  uint64        // times that a generation ended because the spool was full
+	Failing    error         // why the last request failed; nil: it did not
+	Fenced     error         // why nothing is shipped any more
+}
+
+// New prepares to ship: call it before anybody writes to the store, so that the generation that the
+// process before this one left behind can go on. A *FencedError means that this store must not be
+// served, since another authzd has taken over from it; that To can't be reached is no error.
+func New(ctx context.Context, c Config) (*Shipper, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Shipper{Config: c, since: time.Now()}
+	var err error
+	if s.node, err = loadNode(c.Folder); err != nil {
+		return nil, fmt.Errorf("ship: %w", err)
+	}
+	asking, cancel := context.WithTimeout(ctx, admitTimeout)
+	defer cancel()
+	s.epoch, err = admit(asking, c.To, s.node, hostname())
+	if fenced := new(FencedError); errors.As(err, &fenced) {
+		return nil, fmt.Errorf("ship: %w", err)
+	} else if err != nil {
+		s.failed("epoch", err)
+	}
+	if err := s.resume(); err != nil {
+		return nil, fmt.Errorf("ship: %w", err)
+	}
+	return s, nil
+}
+
+// spools begins the names of folders that have the spool of one generation.
+const spools = "spool-"
+
+// resume goes on with the generation of the process before, if it can, and clears up after it.
+func (s *Shipper) resume() error {
+	folders, err := filepath.Glob(filepath.Join(escapeGlob(s.Folder), spools+"*"))
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		if s.current == nil {
+			switch err := s.resumeFrom(folder); {
+			case err == nil:
+				continue
+			case !errors.Is(err, os.ErrNotExist):
+				s.Logger.Warn("shipping begins anew with a snapshot of the database", "why", err)
+			}
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// escapeGlob makes a pattern that matches a name and no other.
+func escapeGlob(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+func (s *Shipper) resumeFrom(folder string) error {
+	p, err := loadProgress(folder)
+	if err != nil {
+		return err
+	}
+	if s.epoch != nil && p.Epoch != s.epoch.Number {
+		return fmt.Errorf("this node ships in epoch %d now, was in %d", s.epoch.Number, p.Epoch)
+	}
+	position, err := s.Store.Position()
+	if err != nil {
+		return err
+	}
+	sh := s.newShipment(folder)
+	sh.progress = p
+	if sh.spool, err = resume(folder, s.SpoolBytes, p.Next, p.Position, position, p.Sealed); err != nil {
+		return err
+	}
+	at, err := s.Store.Tap(sh.spool)
+	if err == nil && at != position {
+		err = fmt.Errorf("%w: the store was written to before it was shipped", errSpoolStale)
+	}
+	if err != nil {
+		return errors.Join(err, sh.end(false))
+	}
+	s.serveFrom(sh)
+	return nil
+}
+
+func (s *Shipper) newShipment(folder string) *shipment {
+	sh := &shipment{to: s.To, store: s.Store, folder: folder, recipients: s.Recipients}
+	sh.try = func(ctx context.Context, what string, do func(context.Context) error) error {
+		return s.try(ctx, what, do, sh.spool.failed)
+	}
+	return sh
+}
+
+// serveFrom makes a shipment the one that counts.
+func (s *Shipper) serveFrom(sh *shipment) {
+	s.current = sh
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lagged, s.status.Generation = sh.spool, sh.Generation
+}
+
+// Run ships until ctx ends, which should be when nobody writes to the store any more. Then it ships
+// what is left, in a few seconds or not at all: the next process goes on with it. That another authzd has taken over ends all writing to the store and is no error.
+func (s *Shipper) Run(ctx context.Context) error {
+	err := s.run(ctx)
+	if ctx.Err() != nil && s.current != nil {
+		if err = s.flush(); err != nil && !isFenced(err) {
+			s.Logger.Warn("not all is shipped; the next start goes on with it", "err", err)
+		}
+	}
+	if isFenced(err) {
+		s.fence(err)
+	}
+	if s.current != nil {
+		return s.current.end(false)
+	}
+	return nil
+}
+
+// isFenced reports that somebody else ships where this node did.
+func isFenced(err error) bool {
+	fenced, taken := new(FencedError), new(takenError)
+	return errors.As(err, &fenced) || errors.As(err, &taken)
+}
+
+func (s *Shipper) run(ctx context.Context) error {
+	if err := s.try(ctx, "epoch", func(ctx context.Context) (err error) {
+		if s.epoch == nil {
+			s.epoch, err = admit(ctx, s.To, s.node, hostname())
+		}
+		return err
+	}, nil); err != nil {
+		return err
+	}
+	for {
+		if s.current == nil {
+			next, m, err := s.prepare(ctx)
+			if err == nil {
+				err = s.complete(ctx, next, m)
+			}
+			s.prune(ctx)
+			if err := s.setback(ctx, next, err); err != nil {
+				return err
+			}
+			continue
+		}
+		if s.current.Epoch != s.epoch.Number { // To was out of reach when it was resumed
+			if err := s.setback(ctx, s.current, errSpoolStale); err != nil {
+				return err
+			}
+			continue
+		}
+		err := s.ship(ctx)
+		s.prune(ctx)
+		if err := s.setback(ctx, s.current, err); err != nil {
+			return err
+		}
+	}
+}
+
+// setback ends a shipment that can't go on, so that another begins. Errors that end all shipping are
+// returned.
+func (s *Shipper) setback(ctx context.Context, sh *shipment, err error) error {
+	if err == nil || ctx.Err() != nil || isFenced(err) {
+		return errors.Join(err, ctx.Err())
+	}
+	s.Logger.Warn("shipping begins anew with a snapshot of the database", "why", err)
+	s.mu.Lock()
+	if s.lagged != nil {
+		s.lagged, s.since = nil, time.Now()
+	}
+	if errors.Is(err, errSpoolFull) {
+		s.status.SpoolFull++
+	}
+	s.mu.Unlock()
+	if sh == s.current {
+		s.current = nil
+	}
+	if sh != nil {
+		if err := sh.end(true); err != nil {
+			s.Logger.Warn("clearing up the spool", "err", err)
+		}
+	}
+	return wait(ctx, firstDelay)
+}
+
+// fence makes sure that nobody goes on from a history that has ended.
+func (s *Shipper) fence(err error) {
+	s.mu.Lock()
+	s.status.Fenced = err
+	s.mu.Unlock()
+	s.Store.Refuse(err, "send requests to the other one, and stop this one; to make this one its standby, "+
+		"move the database away and run authzd standby")
+}
+
+// try makes a request until it succeeds, ctx ends, or broken, unless nil, says that there is no use.
+func (s *Shipper) try(ctx context.Context, what string, do func(context.Context) error, broken func() error) error {
+	for delay := firstDelay; ; delay = min(2*delay, lastDelay) {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := do(attempt)
+		cancel()
+		switch {
+		case err == nil:
+			s.reached()
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case isFenced(err):
+			return err
+		}
+		s.failed(what, err)
+		if broken != nil {
+			if err := broken(); err != nil {
+				return err
+			}
+		}
+		if err := wait(ctx, delay); err != nil {
+			return err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// failed and reached note how a request went; the log hears when that changes.
+func (s *Shipper) failed(what string, err error) {
+	s.mu.Lock()
+	news := s.status.Failing == nil
+	s.status.Failing = err
+	s.status.Failures++
+	s.mu.Unlock()
+	if news {
+		s.Logger.Warn("shipping waits for its destination", "to", s.To.String(), "object", what, "err", err)
+	}
+}
+
+func (s *Shipper) reached() {
+	s.mu.Lock()
+	news := s.status.Failing != nil
+	s.status.Failing = nil
+	s.mu.Unlock()
+	if news {
+		s.Logger.Info("shipping goes on", "to", s.To.String())
+	}
+}
+
+// Status returns how far shipping has come.
+func (s *Shipper) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := s.status
+	if s.lagged == nil {
+		status.Lag = time.Since(s.since)
+		return status
+	}
+	status.LagBytes, status.Lag = s.lagged.lag(time.Now())
+	return status
+}
