@@ -88,15 +88,14 @@ func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Serve
 		c.Signing = authz.DefaultSigning
 		c.Signing.Alg = "ES256" // RSA keys take long to make
 	}
-	server, err := authz.New(context.Background(), c)
-	if err != nil {
-		t.Fatalf("start authorization server: %v", err)
-	}
-	listener.Config.Handler = server
+	servers := startReplicas(t, c)
+	listener.Config.Handler = &roundRobin{servers: servers}
 	listener.Start()
 	t.Cleanup(listener.Close)
-	run(t, server)
-	return &Server{Server: server, URL: c.Issuer, Store: c.Store, Secret: c.Secret}
+	for _, server := range servers {
+		run(t, server)
+	}
+	return &Server{Server: servers[0], URL: c.Issuer, Store: c.Store, Secret: c.Secret}
 }
 
 // run does what the server does by itself, until the test ends.
