@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/authzd/authzd/storage/postgres/pgtest"
 )
 
 // buildDir is where the binary under test is built; TestMain makes and removes it.
@@ -27,6 +29,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	buildDir = dir
+	defer pgtest.Stop()
 	return m.Run()
 }
 

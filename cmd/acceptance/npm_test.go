@@ -26,11 +26,7 @@ type party struct {
 // test with the script's words if it fails.
 func (p party) run(t *testing.T, s *server, b *browser) {
 	t.Helper()
-	node := needTool(t, "node")
-	if _, err := os.Stat("npm/node_modules/openid-client"); err != nil {
-		missing(t, "the npm packages of cmd/acceptance/npm are not installed")
-	}
-
+	node := needNode(t)
 	cmd := exec.CommandContext(t.Context(), node, p.script)
 	cmd.Dir = "npm"
 	cmd.Env = append(os.Environ(), "ISSUER="+s.issuer, "RESOURCE="+apiResource)
@@ -64,6 +60,16 @@ func (p party) run(t *testing.T, s *server, b *browser) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%s: %v\n%s", p.script, err, &stderr)
 	}
+}
+
+// needNode returns the path of node, once the packages that the scripts import are there.
+func needNode(t *testing.T) string {
+	t.Helper()
+	node := needTool(t, "node")
+	if _, err := os.Stat("npm/node_modules/openid-client"); err != nil {
+		missing(t, "the npm packages of cmd/acceptance/npm are not installed")
+	}
+	return node
 }
 
 // answer opens a URL. What an app asks for leads back to it, and a device's URL nowhere.

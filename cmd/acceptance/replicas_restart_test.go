@@ -1,0 +1,66 @@
+package acceptance
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Three replicas are restarted one after the other while clients refresh, redeem, register, revoke and
+// sign out; and then one after the other is killed. Whoever got no answer asks again and all is well:
+// nothing that was promised is lost, nobody has to sign in again, and it is as fast as before.
+func TestReplicasRollingRestart(t *testing.T) {
+	r := startReplicas(t, 3, "", forActors)
+	c := newCast(&r.server, 8)
+	c.pause = 5 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	var playing sync.WaitGroup
+	playing.Go(func() { c.play(ctx) })
+	defer playing.Wait()
+	defer stop()
+
+	c.waitForSteps(t, 50)
+	before := r.slowest(t, 50)
+	for round := range many(4, 60) {
+		node, end := r.nodes[round%3], (*server).stop
+		if round%6 >= 3 {
+			end = (*server).kill
+		}
+		c.waitForSteps(t, 30)
+		if err := end(node); err != nil {
+			t.Fatal(err)
+		}
+		c.waitForSteps(t, 30) // by the others
+		if err := node.start(); err != nil {
+			t.Fatalf("start: %v", err)
+		}
+	}
+	c.waitForSteps(t, 50)
+	if after := r.slowest(t, 50); after > 5*before+500*time.Millisecond {
+		t.Errorf("the 99th percentile of refreshes took %v before, %v afterwards", before, after)
+	} else {
+		t.Logf("%d steps; the 99th percentile of refreshes took %v before, %v afterwards", c.steps.Load(), before, after)
+	}
+	stop()
+	playing.Wait()
+	c.settle(t)
+	if err := c.err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// slowest is the 99th percentile of n refreshes in a row.
+func (r *replicas) slowest(t *testing.T, n int) time.Duration {
+	t.Helper()
+	token := mustSignIn(t, &r.server).RefreshToken
+	var took []time.Duration
+	for range n {
+		began := time.Now()
+		token = must(t)(r.refresh(token)).RefreshToken
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took[len(took)*99/100-1]
+}
