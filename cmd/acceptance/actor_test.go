@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,6 +58,8 @@ type cast struct {
 	remember func(name string, a actor)
 	// pause is how long an actor rests after each step.
 	pause time.Duration
+	// life is after how long another takes an actor's place; 0: none does.
+	life time.Duration
 
 	steps atomic.Int64 // that were answered
 
@@ -85,7 +88,10 @@ func (c *cast) play(ctx context.Context) {
 	var wg sync.WaitGroup
 	for name, a := range c.actors {
 		wg.Go(func() {
-			for ctx.Err() == nil {
+			for born := time.Now(); ctx.Err() == nil; {
+				if c.life > 0 && time.Since(born) > c.life {
+					a, born = reflect.New(reflect.TypeOf(a).Elem()).Interface().(actor), time.Now()
+				}
 				err := c.act(name, a)
 				switch {
 				case err == nil:

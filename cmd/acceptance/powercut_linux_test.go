@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -270,13 +271,13 @@ func withoutSync(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const line = "g.db.AllocSize = allocSize\n"
-	if strings.Count(string(text), line) != 1 {
-		t.Fatalf("%s has no line %q", source, line)
+	line := regexp.MustCompile(`(\w+)\.db\.AllocSize = allocSize\n`)
+	if len(line.FindAll(text, -1)) != 1 {
+		t.Fatalf("%s has no line like %s", source, line)
 	}
 	folder := t.TempDir()
-	changed := filepath.Join(folder, "open.go")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), line, line+"\tg.db.NoSync = true\n", 1)), 0o600); err != nil {
+	changed := filepath.Join(folder, "changed.go")
+	if err := os.WriteFile(changed, line.ReplaceAll(text, []byte("${0}\t$1.db.NoSync = true\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: changed}})
