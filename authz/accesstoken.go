@@ -225,7 +225,7 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 		return nil, errInactive
 	}
 	c, err := s.client(ctx, claims.ClientID)
-	if clientGone(c, err) {
+	if clientGone(c, err) || err == nil && claims.IssuedAt < c.Since.Unix() {
 		return nil, errInactive
 	}
 	return claims, err

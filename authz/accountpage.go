@@ -110,10 +110,19 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		apps, listed[id] = append(apps, app), true
 	}
 	s.config.Clients.Each(func(c *client.Client) {
-		if c.FirstParty && c.InitiateLoginURI != "" && !listed[c.ID] {
+		if onAccountPage(c) && !listed[c.ID] {
 			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.openURL(c)})
 		}
 	})
+	managed, err := s.managed.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range managed.onAccountPage[:min(len(managed.onAccountPage), maxApps)] {
+		if c, err := s.client(ctx, id); err == nil && c != nil && onAccountPage(c) && !listed[id] {
+			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: s.openURL(c)})
+		}
+	}
 	slices.SortStableFunc(apps, func(a, b templates.App) int { return strings.Compare(a.Name, b.Name) })
 	return apps, nil
 }
@@ -202,3 +211,6 @@ func shownClaims(user *storage.User) []templates.Claim {
 	}
 	return shown
 }
+
+// onAccountPage tells whether users can open a client from their account page that they never used.
+func onAccountPage(c *client.Client) bool { return c.FirstParty && c.InitiateLoginURI != "" }

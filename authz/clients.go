@@ -4,17 +4,22 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
 )
 
-// client finds a client, nil if there is none of that id: the operator's, which costs nothing, then
-// those that registered themselves, and those whose id is the URL of their metadata.
+// client finds a client, nil if there is none of that id: that of the operator's file, which costs
+// nothing, then those made through the admin API, those that registered themselves, and those whose id is
+// the URL of their metadata.
 func (s *Server) client(ctx context.Context, id string) (*client.Client, error) {
 	if c := s.config.Clients.Get(id); c != nil {
 		return c, nil
+	}
+	if c, err := s.managed.get(ctx, id); c != nil || err != nil {
+		return c, err
 	}
 	switch {
 	case s.config.Documents && client.IsDocumentURL(id):
@@ -59,7 +64,7 @@ func (s *Server) offer(source client.Source) *client.Offer {
 		Dev:         s.config.Dev,
 		CheckURL:    s.outbound.CheckURL,
 	}
-	if s.offers(client.GrantDeviceCode) {
+	if slices.Contains(s.grantTypes, client.GrantDeviceCode) {
 		o.GrantTypes = append(o.GrantTypes, client.GrantDeviceCode)
 	}
 	if source == client.Registered {
@@ -74,27 +79,16 @@ func (s *Server) offer(source client.Source) *client.Offer {
 	return o
 }
 
-// maxMade bounds the clients that are kept made.
-const maxMade = 1024
-
 // registeredClients are the clients that registered themselves. A record is read every time, so that
 // what is deleted is gone at once, on every replica; what is saved is to check and make the client.
 type registeredClients struct {
 	store storage.Store
 	offer *client.Offer
-
-	mu   sync.Mutex
-	made map[string]madeClient // guarded by mu; by id
-}
-
-// madeClient is the client of one version of its record.
-type madeClient struct {
-	version uint64
-	client  *client.Client
+	made  madeClients
 }
 
 func newRegisteredClients(store storage.Store, offer *client.Offer) *registeredClients {
-	return &registeredClients{store: store, offer: offer, made: map[string]madeClient{}}
+	return &registeredClients{store: store, offer: offer}
 }
 
 // get returns nil if no client of this id is registered.
@@ -105,23 +99,11 @@ func (c *registeredClients) get(ctx context.Context, id string) (*client.Client,
 	} else if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	made := c.made[id]
-	c.mu.Unlock()
-	if made.version == version {
-		return made.client, nil
-	}
-	made.version = version
-	if made.client, err = c.make(id, record); err != nil {
+	made, err := c.made.get(id, version, func() (*client.Client, error) { return c.make(id, record) })
+	if err != nil {
 		return nil, refuse(errInvalidClient, "The client was registered under other rules: it must register again.").because(err)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.made) >= maxMade {
-		clear(c.made)
-	}
-	c.made[id] = made
-	return made.client, nil
+	return made, nil
 }
 
 func (c *registeredClients) make(id string, record *storage.Client) (*client.Client, error) {
@@ -136,4 +118,40 @@ func (c *registeredClients) make(id string, record *storage.Client) (*client.Cli
 		}
 	}
 	return info.Registration.Client(id, secretHash, c.offer)
+}
+
+// maxMade bounds the clients that are kept made.
+const maxMade = 1024
+
+// madeClients keeps clients that were made of records. The zero value is empty and ready.
+type madeClients struct {
+	mu   sync.Mutex
+	made map[string]madeClient // guarded by mu; by id
+}
+
+// madeClient is the client of one version of its record.
+type madeClient struct {
+	version uint64
+	client  *client.Client
+}
+
+// get returns the client of this version of a record, and makes it if it is not there.
+func (c *madeClients) get(id string, version uint64, make func() (*client.Client, error)) (*client.Client, error) {
+	c.mu.Lock()
+	kept := c.made[id]
+	c.mu.Unlock()
+	if kept.version == version {
+		return kept.client, nil
+	}
+	made, err := make()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.made) >= maxMade || c.made == nil {
+		c.made = map[string]madeClient{}
+	}
+	c.made[id] = madeClient{version, made}
+	return made, nil
 }

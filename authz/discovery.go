@@ -16,11 +16,23 @@ import (
 // metadataMaxAge is how long clients may cache the discovery document.
 const metadataMaxAge = 5 * time.Minute
 
-// discovery serves OpenID Connect Discovery 1.0 section 4 and RFC 8414 section 3: one document, made
-// at start.
-func (s *Server) discovery(w http.ResponseWriter, _ *http.Request) error {
-	writeDocument(w, s.metadata, metadataMaxAge)
+// discovery serves OpenID Connect Discovery 1.0 section 4 and RFC 8414 section 3: one document, the
+// same until managed clients change.
+func (s *Server) discovery(w http.ResponseWriter, r *http.Request) error {
+	m := s.metadata.Load()
+	managed, err := s.managed.all(r.Context())
+	if err == nil && m.managed != managed { // otherwise, what was so last still helps
+		m = &metadata{managed, s.discoveryDocument(managed)}
+		s.metadata.Store(m)
+	}
+	writeDocument(w, m.document, metadataMaxAge)
 	return nil
+}
+
+// metadata is the discovery document with these managed clients.
+type metadata struct {
+	managed  *clientNeeds
+	document []byte
 }
 
 // jwks serves RFC 7517 section 5.
@@ -75,10 +87,18 @@ func (s *Server) mtlsMembers(document map[string]any) {
 }
 
 // discoveryDocument states what is on, and nothing else.
-func (s *Server) discoveryDocument() []byte {
-	algs := make([]string, len(s.algs))
-	for i, alg := range s.algs {
-		algs[i] = string(alg)
+func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
+	var algs []string
+	for _, alg := range slices.Concat(s.algs, managed.algs) {
+		if !slices.Contains(algs, string(alg)) {
+			algs = append(algs, string(alg))
+		}
+	}
+	grantTypes := slices.Clone(s.grantTypes)
+	for _, grantType := range managed.grantTypes {
+		if !slices.Contains(grantTypes, grantType) {
+			grantTypes = append(grantTypes, grantType)
+		}
 	}
 	scopes := append([]string(nil), userScopes...)
 	var resources []string
@@ -106,7 +126,7 @@ func (s *Server) discoveryDocument() []byte {
 		"claims_supported":                               supportedClaims(),
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       responseModes,
-		"grant_types_supported":                          s.grantTypes,
+		"grant_types_supported":                          grantTypes,
 		"subject_types_supported":                        []string{client.SubjectPublic, client.SubjectPairwise},
 		"id_token_signing_alg_values_supported":          algs,
 		"userinfo_signing_alg_values_supported":          algs,
@@ -131,7 +151,7 @@ func (s *Server) discoveryDocument() []byte {
 		"introspection_endpoint_auth_methods_supported":            methods,
 		"introspection_endpoint_auth_signing_alg_values_supported": authAlgs,
 	}
-	if s.offers(client.GrantDeviceCode) {
+	if slices.Contains(grantTypes, client.GrantDeviceCode) {
 		document["device_authorization_endpoint"] = s.url("/device_authorization")
 	}
 	if s.config.Registration.on() {

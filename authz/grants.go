@@ -104,6 +104,9 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	} else if err != nil {
 		return nil, nil, err
 	}
+	if grant.CreatedAt.Before(c.Since) {
+		return nil, nil, &ownerGone{"the client is another one, with the id of one that was deleted"}
+	}
 	needed := !c.FirstParty && grant.Issuer == ""
 	if (needed && !inForce(consent)) || grant.Withdrawals != consent.Withdrawals {
 		return nil, nil, &ownerGone{"the consent was withdrawn"}

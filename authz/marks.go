@@ -16,6 +16,8 @@ const (
 	markConsent   = "consent/"          // an Allow that counts for one request has had its code
 	markPushed    = "par/"              // a pushed request that has had its answer (RFC 9126 section 7.3)
 	markLogout    = "logout/"           // a session that its user has ended
+
+	markDeletedClient = "deleted client/" // its grants stay void, whoever gets its id
 )
 
 // markMargin is how much longer a mark is kept than what it is about passes: a request takes its time from

@@ -39,6 +39,14 @@ type Operator struct {
 func (s *Server) operatorRoutes() []admin.Route {
 	route := admin.NewRoute
 	return []admin.Route{
+		route("client_list", "GET", "/v1/clients", "All clients: of the file, of the operator, and those that registered themselves.", admin.List(s.listClients)),
+		route("client_create", "POST", "/v1/clients", "Creates a client, and shows its secret this once.", admin.Create(s.createClient)),
+		route("client_read", "GET", "/v1/clients/{client_id}", "One client.", admin.Read(s.readOAuthClient)),
+		route("client_replace", "PUT", "/v1/clients/{client_id}", "Sets all metadata of a client.", admin.Replace(s.replaceClient)),
+		route("client_update", "PATCH", "/v1/clients/{client_id}", "Changes some metadata of a client.", admin.Patch[admin.ClientMetadata](s.patchClient)),
+		route("client_delete", "DELETE", "/v1/clients/{client_id}", "Deletes a client; its grants and tokens are void.", admin.Do(s.removeClient)),
+		route("client_rotate_secret", "POST", "/v1/clients/{client_id}/rotate-secret", "Gives a client a new secret, and shows it this once.", admin.Act(s.rotateSecret)),
+
 		route("user_list", "GET", "/v1/users", "Users, those found by a prefix of their name or all.", admin.List(s.listUsers), "username", "email"),
 		route("user_create", "POST", "/v1/users", "Creates a user.", admin.Create(s.createUser)),
 		route("user_read", "GET", "/v1/users/{sub}", "One user.", admin.Read(s.readUser)),

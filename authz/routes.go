@@ -52,6 +52,7 @@ func (s *Server) routeTable() []route {
 		{"userinfo", "/userinfo", methods{get: s.userinfo, post: s.userinfo}, api},
 		{"introspect", "/introspect", methods{post: s.introspect}, api},
 		{"revoke", "/revoke", methods{post: s.revoke}, api},
+		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.deviceAuthorization)}, api},
 		{"session", "/session", methods{get: s.sessionStatus}, api},
 		{"session_activity", "/session/activity", methods{post: s.sessionActivity}, api},
 
@@ -61,6 +62,7 @@ func (s *Server) routeTable() []route {
 		{"callback", "/callback/{connector}", methods{get: s.finishUpstream}, entry},
 		{"select_account", "/select-account", methods{get: s.selectAccountPage, post: s.selectAccount}, page},
 		{"consent", "/consent", methods{get: s.consentPage, post: s.consent}, page},
+		{"device", "/device", methods{get: s.ifDevices(s.devicePage), post: s.ifDevices(s.enterDevice)}, page},
 		{"logout", "/logout", methods{get: s.logoutPage, post: s.logout}, entry},
 		{"account", "/account", methods{get: s.accountPage, post: s.accountAction}, page},
 		{"home", "/", methods{get: s.home}, page},
@@ -69,17 +71,26 @@ func (s *Server) routeTable() []route {
 		{"readyz", "/readyz", methods{get: plain(s.health.Ready)}, probe},
 		{"readyz", "/healthz", methods{get: plain(s.health.Ready)}, probe},
 	}
-	if s.offers(client.GrantDeviceCode) {
-		routes = append(routes,
-			route{"device_authorization", "/device_authorization", methods{post: s.deviceAuthorization}, api},
-			route{"device", "/device", methods{get: s.devicePage, post: s.enterDevice}, page})
-	}
 	if s.config.Registration.on() {
 		routes = append(routes,
 			route{"register", "/register", methods{post: s.register}, api},
 			route{"client", "/register/{client}", methods{get: s.readClient, put: s.updateClient, delete: s.deleteClient}, api})
 	}
 	return routes
+}
+
+// ifDevices is there as long as a client is that may use the device grant.
+func (s *Server) ifDevices(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		offered, err := s.offers(r.Context(), client.GrantDeviceCode)
+		switch {
+		case err != nil:
+			return err
+		case !offered:
+			return s.notFound(w, r)
+		}
+		return h(w, r)
+	}
 }
 
 func routeNames(routes []route) []string {
@@ -211,14 +222,20 @@ var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protoco
 // stricter once the client is known.
 func (s *Server) cors() *cors.Cors {
 	return cors.New(cors.Options{
-		AllowOriginFunc: func(origin string) bool {
-			return s.config.Clients.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin)
+		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
+			return s.config.Clients.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin) || s.managedOrigin(r, origin), nil
 		},
 		AllowedMethods: routeMethods, // all: a browser may read a 405 too
 		AllowedHeaders: corsHeaders,
 		ExposedHeaders: []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"},
 		MaxAge:         600, // seconds
 	})
+}
+
+// managedOrigin tells whether a managed client calls from an origin. While the store cannot tell, none does.
+func (s *Server) managedOrigin(r *http.Request, origin string) bool {
+	managed, err := s.managed.all(r.Context())
+	return err == nil && managed.origins[origin]
 }
 
 // devOrigin tells whether an origin is on this machine and the server in development mode.

@@ -26,6 +26,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -87,8 +88,10 @@ type Server struct {
 
 	fosite   *fosite.Config
 	provider fosite.OAuth2Provider
-	metadata []byte // the discovery document
+	metadata atomic.Pointer[metadata]
 	handler  http.Handler
+
+	managed *managedClients
 
 	// Clients that the operator has not named.
 	registered    *registeredClients
@@ -119,7 +122,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		s.openSealing, s.openAudit, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
+		s.openSealing, s.openAudit, s.openManaged, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
 		s.openOutbox, s.openBackups,
 	} {
 		if err := step(ctx); err != nil {
@@ -128,7 +131,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s.fosite = s.fositeConfig()
 	s.provider = fosite.NewOAuth2Provider(clientLookup(s.client), s.fosite)
-	s.metadata = s.discoveryDocument()
+	managed, err := s.managed.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.metadata.Store(&metadata{managed, s.discoveryDocument(managed)})
 	s.handler = s.observer.Handler(s.routes())
 	return s, nil
 }
@@ -144,14 +151,39 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 	return err
 }
 
-func (s *Server) openKeys(ctx context.Context) (err error) {
+func (s *Server) openManaged(context.Context) error {
+	s.managed = &managedClients{store: s.store}
+	if s.config.Operator != nil {
+		s.managed.parse = s.config.Operator.ParseClient
+		s.managed.use = func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) }
+	}
+	return nil
+}
+
+func (s *Server) openKeys(ctx context.Context) error {
+	managed, err := s.managed.all(ctx)
+	if err != nil {
+		return err
+	}
+	for _, alg := range managed.algs {
+		if !slices.Contains(s.algs, alg) {
+			s.algs = append(s.algs, alg)
+		}
+	}
 	s.keys, err = keys.Open(ctx, s.store, s.config.Secret, keys.Policy{
 		Algs:        s.algs,
 		RotateEvery: s.config.Signing.RotateEvery,
 		Announce:    s.config.Signing.Announce,
-		Retain:      s.longestUse() + clockSkew,
-		Announced:   s.keyAnnounced,
-		Logger:      s.logger,
+		Retain:      max(s.longestUse(), managed.token) + clockSkew,
+		More: func(ctx context.Context) (keys.Use, error) {
+			managed, err := s.managed.all(ctx)
+			if err != nil {
+				return keys.Use{}, err
+			}
+			return keys.Use{Algs: managed.algs, Retain: managed.token + clockSkew}, nil
+		},
+		Announced: s.keyAnnounced,
+		Logger:    s.logger,
 	})
 	return err
 }
@@ -341,11 +373,16 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 		add(jose.RS256) // OpenID Connect Registration section 2: what a client can count on
 	}
 	c.Clients.Each(func(cl *client.Client) {
-		for _, alg := range []string{cl.IDTokenAlg, cl.AuthorizationAlg, cl.UserInfoAlg, cl.IntrospectionAlg} {
+		for _, alg := range algsOf(cl) {
 			add(jose.SignatureAlgorithm(alg))
 		}
 	})
 	return algs
+}
+
+// algsOf are the algorithms that sign for a client; "" is the server's default.
+func algsOf(c *client.Client) []string {
+	return []string{c.IDTokenAlg, c.AuthorizationAlg, c.UserInfoAlg, c.IntrospectionAlg}
 }
 
 // longestUse is how long a signed token may be shown to somebody: an access token until it expires,

@@ -39,7 +39,11 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request) (*session
 // made in the same Apply.
 func (s *Server) endSession(ctx context.Context, sid string, also ...storage.Write) (*session.Session, error) {
 	if s.config.Sessions.EndOffline {
-		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(s.longestGrant()+markMargin)))
+		longest, err := s.longestGrant(ctx)
+		if err != nil {
+			return nil, err
+		}
+		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin)))
 	}
 	ended, err := s.sessions.End(ctx, sid, also...)
 	s.outbox.Wake()
@@ -47,10 +51,14 @@ func (s *Server) endSession(ctx context.Context, sid string, also ...storage.Wri
 }
 
 // longestGrant is how long a grant may live.
-func (s *Server) longestGrant() time.Duration {
-	longest := s.config.Lifetimes.RefreshToken
+func (s *Server) longestGrant(ctx context.Context) (time.Duration, error) {
+	managed, err := s.managed.all(ctx)
+	if err != nil {
+		return 0, err
+	}
+	longest := max(s.config.Lifetimes.RefreshToken, managed.refreshToken)
 	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
-	return longest
+	return longest, nil
 }
 
 // loggedOut returns the error *ownerGone if a user has logged out of the session that an offline grant

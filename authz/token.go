@@ -29,7 +29,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if grantType == "" {
 		return refuse(errInvalidRequest, "The parameter grant_type is missing.")
 	}
-	if !s.offers(grantType) { // fosite would say invalid_request
+	if offered, err := s.offers(r.Context(), grantType); err != nil {
+		return err
+	} else if !offered { // fosite would say invalid_request
 		return refuse(errUnsupportedGrantType, "The grant types on offer are "+strings.Join(s.grantTypes, ", ")+".")
 	}
 	observe.Event(r.Context()).SetGrantType(grantType)
@@ -58,8 +60,14 @@ func offeredGrantTypes(c Config) []string {
 	return offered
 }
 
-// offers tells whether a grant type is one of those.
-func (s *Server) offers(grantType string) bool { return slices.Contains(s.grantTypes, grantType) }
+// offers tells whether a grant type is one of those, or a managed client has it.
+func (s *Server) offers(ctx context.Context, grantType string) (bool, error) {
+	if slices.Contains(s.grantTypes, grantType) {
+		return true, nil
+	}
+	managed, err := s.managed.all(ctx)
+	return err == nil && slices.Contains(managed.grantTypes, grantType), err
+}
 
 // exchange is one attempt at one token request, with the one commit at its end.
 func (s *Server) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {

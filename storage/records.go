@@ -259,6 +259,7 @@ type ManagedClient struct {
 	Needs     ClientNeeds     `json:"needs"`
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
+	Since     time.Time       `json:"since,omitzero"` // another had this id lately: whose grants are older are not this one's
 }
 
 // ClientSecret is one of the secrets of a client.

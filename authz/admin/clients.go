@@ -128,16 +128,17 @@ func (c *Client) GetClient(ctx context.Context, id string) (*OAuthClient, error)
 	return client, c.do(ctx, "GET", "/v1/clients"+segment(id), nil, nil, nil, client)
 }
 
-// ReplaceClient sets all metadata of a client that has this etag: what m leaves out gets its default.
-func (c *Client) ReplaceClient(ctx context.Context, id, etag string, m ClientMetadata) (*OAuthClient, error) {
-	replaced := new(OAuthClient)
+// ReplaceClient sets all metadata of a client that has this etag: what m leaves out gets its default. A
+// client that needs a secret from now on gets one.
+func (c *Client) ReplaceClient(ctx context.Context, id, etag string, m ClientMetadata) (*NewOAuthClient, error) {
+	replaced := new(NewOAuthClient)
 	return replaced, c.do(ctx, "PUT", "/v1/clients"+segment(id), nil, ifMatch(etag), m, replaced)
 }
 
 // UpdateClient changes some metadata of a client, by a JSON merge patch (RFC 7396): a map, or a struct.
-// An empty etag means whatever the client is now.
-func (c *Client) UpdateClient(ctx context.Context, id, etag string, patch any) (*OAuthClient, error) {
-	updated := new(OAuthClient)
+// An empty etag means whatever the client is now. A client that needs a secret from now on gets one.
+func (c *Client) UpdateClient(ctx context.Context, id, etag string, patch any) (*NewOAuthClient, error) {
+	updated := new(NewOAuthClient)
 	return updated, c.do(ctx, "PATCH", "/v1/clients"+segment(id), nil, mergePatch(etag), patch, updated)
 }
 

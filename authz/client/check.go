@@ -34,7 +34,7 @@ func (m *Metadata) checkRedirectURIs() error {
 }
 
 func (m *Metadata) checkAuthentication() error {
-	hasSecret := m.Secret != "" || m.SecretHash != nil || len(m.Secrets) > 0
+	hasSecret := m.Secret != "" || len(m.Secrets) > 0
 	hasKeys := len(m.JWKS) > 0 || m.JWKSURI != ""
 	switch m.AuthMethod {
 	case AuthNone:
@@ -59,11 +59,13 @@ func (m *Metadata) checkAuthentication() error {
 	if hasSecret && !m.usesSecret() {
 		return fmt.Errorf("a secret is of no use with %s", m.AuthMethod)
 	}
-	if m.SecretHash != nil && (m.Secret != "" || len(m.SecretHash) != sha256.Size) {
-		return errors.New("the hash of a secret stands in place of the secret")
-	}
-	if slices.ContainsFunc(m.Secrets, func(s Secret) bool { return s.Value == "" }) {
-		return errors.New("a client secret is empty")
+	for _, s := range m.Secrets {
+		if s.Hash != nil && (s.Value != "" || len(s.Hash) != sha256.Size) {
+			return errors.New("the hash of a secret stands in place of the secret")
+		}
+		if s.Value == "" && s.Hash == nil {
+			return errors.New("a client secret is empty")
+		}
 	}
 	return m.TLSSubject.check()
 }

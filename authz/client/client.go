@@ -49,7 +49,7 @@ const (
 type Source int
 
 const (
-	Configured Source = iota // the operator's file
+	Configured Source = iota // the operator's: from the file, or made through the admin API
 	Registered               // RFC 7591: it registered itself
 	Document                 // its client_id is the URL of its metadata
 )
@@ -60,7 +60,6 @@ type Metadata struct {
 	Name                   string
 	Secret                 string   // empty for public clients
 	Secrets                []Secret // others that are valid too, for a rotation without downtime
-	SecretHash             []byte   // SHA-256 of a secret that is stored by nothing else, in place of Secret
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	GrantTypes             []string
@@ -86,6 +85,7 @@ type Metadata struct {
 	TOSURI                 string
 
 	Source            Source
+	Since             time.Time       // grants from before are another's, who had this ID; zero: nobody had
 	JWKS              json.RawMessage // its public keys (RFC 7517 section 5), or:
 	JWKSURI           string          // where they are
 	AuthAlg           string          // token_endpoint_auth_signing_alg; empty: any of ours

@@ -12,7 +12,10 @@ import (
 // The secretHash is the SHA-256 of its secret, nil if it has none. The error is a *RegistrationError.
 func (r *Registration) Client(id string, secretHash []byte, o *Offer) (*Client, error) {
 	m := r.metadata(o)
-	m.ID, m.SecretHash = id, secretHash
+	m.ID = id
+	if secretHash != nil {
+		m.Secrets = []Secret{{Hash: secretHash}}
+	}
 	if m.Name == "" && o.Source == Document {
 		m.Name = hostOf(id)
 	}

@@ -9,6 +9,7 @@ import (
 // Secret is one of several client secrets.
 type Secret struct {
 	Value     string
+	Hash      []byte    // SHA-256 of a secret that is stored by nothing else, in place of Value
 	ExpiresAt time.Time // zero: never
 }
 
@@ -23,11 +24,12 @@ func (m *Metadata) hashSecrets() []secret {
 	if m.Secret != "" {
 		secrets = append(secrets, secret{hash: sha256.Sum256([]byte(m.Secret))})
 	}
-	if m.SecretHash != nil {
-		secrets = append(secrets, secret{hash: [sha256.Size]byte(m.SecretHash)})
-	}
 	for _, s := range m.Secrets {
-		secrets = append(secrets, secret{sha256.Sum256([]byte(s.Value)), s.ExpiresAt})
+		hash := sha256.Sum256([]byte(s.Value))
+		if s.Hash != nil {
+			hash = [sha256.Size]byte(s.Hash)
+		}
+		secrets = append(secrets, secret{hash, s.ExpiresAt})
 	}
 	return secrets
 }

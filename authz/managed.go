@@ -1,0 +1,178 @@
+package authz
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/storage"
+)
+
+// managedClients are the clients that the operator has made through the admin API: trusted like those of
+// the file, and found in the store, so that a change counts at once, on every replica.
+type managedClients struct {
+	store storage.Store
+	parse func(document []byte) (client.Metadata, []byte, error) // nil: there are none
+	use   func(context.Context, keys.Use) error
+	made  madeClients
+
+	mu    sync.Mutex
+	needs *clientNeeds // guarded by mu; nil: not read yet
+}
+
+// clientNeeds is what the server must have because of all of them together. It is never changed once
+// made.
+type clientNeeds struct {
+	version       uint64 // of the record that is written with each change; 0: there was never any
+	algs          []jose.SignatureAlgorithm
+	grantTypes    []string
+	origins       map[string]bool
+	token         time.Duration
+	refreshToken  time.Duration
+	onAccountPage []string
+}
+
+var noNeeds = &clientNeeds{}
+
+// managedID are the ids that such a client can have: they are safe in a path, and no URL.
+var managedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$`)
+
+// get returns nil if there is no such client.
+func (m *managedClients) get(ctx context.Context, id string) (*client.Client, error) {
+	if m.parse == nil || !managedID.MatchString(id) {
+		return nil, nil
+	}
+	record, version, err := storage.ManagedClients.Get(ctx, m.store, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	return m.made.get(id, version, func() (*client.Client, error) {
+		made, _, err := m.make(record)
+		if err != nil {
+			return nil, refuse(errInvalidClient, "The client breaks a rule of the present configuration: its operator must mend it.").because(err)
+		}
+		return made, m.use(ctx, useOf(&record.Needs))
+	})
+}
+
+// make returns the client of a record, and its metadata with all defaults filled in.
+func (m *managedClients) make(record *storage.ManagedClient) (*client.Client, []byte, error) {
+	metadata, complete, err := m.parse(record.Metadata)
+	if err != nil {
+		return nil, nil, err
+	}
+	metadata.Secret, metadata.Since = "", record.Since
+	for _, s := range record.Secrets {
+		hash, err := base64.RawURLEncoding.DecodeString(s.Hash)
+		if err != nil {
+			return nil, nil, fmt.Errorf("secret of client %s: %w", metadata.ID, err)
+		}
+		metadata.Secrets = append(metadata.Secrets, client.Secret{Hash: hash, ExpiresAt: s.ExpiresAt})
+	}
+	made, err := client.New(metadata)
+	return made, complete, err
+}
+
+// needsOf is what a client needs of the server.
+func needsOf(c *client.Client) storage.ClientNeeds {
+	n := storage.ClientNeeds{
+		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: onAccountPage(c),
+		Token:        int(max(c.AccessTokenLifetime, c.IDTokenLifetime) / time.Second),
+		RefreshToken: int(c.RefreshTokenLifetime / time.Second),
+	}
+	for _, alg := range algsOf(c) {
+		if alg != "" && !slices.Contains(n.Algs, alg) {
+			n.Algs = append(n.Algs, alg)
+		}
+	}
+	return n
+}
+
+// useOf is what signing keys a client needs.
+func useOf(n *storage.ClientNeeds) keys.Use {
+	u := keys.Use{Retain: time.Duration(n.Token)*time.Second + clockSkew}
+	for _, alg := range n.Algs {
+		u.Algs = append(u.Algs, jose.SignatureAlgorithm(alg))
+	}
+	return u
+}
+
+// all is what all of them need, now: they are read again if any has changed.
+func (m *managedClients) all(ctx context.Context) (*clientNeeds, error) {
+	if m.parse == nil {
+		return noNeeds, nil
+	}
+	_, version, err := storage.ClientChanges.Get(ctx, m.store, changeOfManaged)
+	if err != nil && !notFound(err) {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.needs == nil || m.needs.version != version {
+		needs, err := m.read(ctx, version)
+		if err != nil {
+			return nil, err
+		}
+		m.needs = needs
+	}
+	return m.needs, nil
+}
+
+const managedPage = 500
+
+func (m *managedClients) read(ctx context.Context, version uint64) (*clientNeeds, error) {
+	all := &clientNeeds{version: version, origins: map[string]bool{}}
+	for after := ""; ; {
+		page, err := storage.ManagedClients.Scan(ctx, m.store, "", after, managedPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range page {
+			all.add(entry.Key, &entry.Value.Needs)
+		}
+		if len(page) < managedPage {
+			return all, nil
+		}
+		after = page[len(page)-1].Key
+	}
+}
+
+func (n *clientNeeds) add(id string, of *storage.ClientNeeds) {
+	for _, alg := range useOf(of).Algs {
+		if !slices.Contains(n.algs, alg) {
+			n.algs = append(n.algs, alg)
+		}
+	}
+	for _, grantType := range of.GrantTypes {
+		if !slices.Contains(n.grantTypes, grantType) {
+			n.grantTypes = append(n.grantTypes, grantType)
+		}
+	}
+	for _, origin := range of.Origins {
+		n.origins[origin] = true
+	}
+	n.token = max(n.token, time.Duration(of.Token)*time.Second)
+	n.refreshToken = max(n.refreshToken, time.Duration(of.RefreshToken)*time.Second)
+	if of.OnAccountPage {
+		n.onAccountPage = append(n.onAccountPage, id)
+	}
+}
+
+// changeOfManaged names the record that every change of a managed client writes.
+const changeOfManaged = "managed"
+
+// changed is that write.
+func (m *managedClients) changed() storage.Write {
+	return storage.ClientChanges.Put(changeOfManaged, &storage.ClientChange{}, storage.Any, time.Time{})
+}

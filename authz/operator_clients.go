@@ -1,0 +1,386 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
+)
+
+// maxSecrets bounds the secrets of a client that are valid at once.
+const maxSecrets = 5
+
+func conflict(detail, hint string) *admin.Problem {
+	return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: detail, Hint: hint}
+}
+
+var (
+	errClientOfFile    = conflict("The client stands in the configuration file.", "change it there, and restart")
+	errClientOfItsOwn  = conflict("The client registered itself.", "it changes itself (RFC 7592); here it can be deleted")
+	errClientExists    = conflict("There is a client of this id.", "choose another client_id, or change that client")
+	errTooManySecrets  = conflict("The client has as many secrets as it can have.", "wait until one has expired, or rotate without overlap")
+	errUsesNoSecret    = conflict("The client proves itself by no secret.", "set its token_endpoint_auth_method first")
+	errorsOfManagedID  = admin.FieldError{Pointer: "/client_id", Detail: "has a character that is not allowed", Hint: "use up to 200 letters, digits and . _ ~ : @ -, a letter or digit first"}
+	errorsOfRenamed    = admin.FieldError{Pointer: "/client_id", Detail: "can't be changed"}
+	errorsOfNoDuration = admin.FieldError{Pointer: "/overlap", Detail: "not a duration of up to a year", Hint: "write hours, minutes and seconds, such as 24h"}
+)
+
+func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
+	if in.ClientID == "" {
+		in.ClientID = newID()
+		for !managedID.MatchString(in.ClientID) {
+			in.ClientID = newID()
+		}
+	}
+	if err := s.mustBeFree(ctx, in.ClientID); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	record := &storage.ManagedClient{CreatedAt: now, UpdatedAt: now}
+	secret, err := s.describe(ctx, record, in)
+	if err != nil {
+		return nil, err
+	}
+	err = raced(func() error { return s.addClient(ctx, c, in.ClientID, record) })
+	if err != nil {
+		return nil, err
+	}
+	return s.showNewClient(ctx, in.ClientID, secret)
+}
+
+// addClient stores a new client. If another had its id, the grants of that one are none of this.
+func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record *storage.ManagedClient) error {
+	if _, _, err := storage.ManagedClients.Get(ctx, s.store, id); !notFound(err) {
+		if err == nil {
+			err = errClientExists
+		}
+		return err
+	}
+	mark := markDeletedClient + hashToken(id)
+	reused, err := s.marked(ctx, mark)
+	if err != nil {
+		return err
+	}
+	var writes []storage.Write
+	if reused {
+		record.Since = s.now()
+	} else {
+		writes = append(writes, storage.Marks.Delete(mark, storage.Absent)) // nobody deletes one in this moment
+	}
+	return s.store.Apply(ctx, append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), s.managed.changed(),
+		s.did(ctx, c, audit.Event{Type: audit.ClientCreated, ClientID: id}))...)
+}
+
+// mustBeFree refuses an id that another kind of client has.
+func (s *Server) mustBeFree(ctx context.Context, id string) error {
+	if s.config.Clients.Get(id) != nil {
+		return errClientExists
+	}
+	_, _, err := storage.Clients.Get(ctx, s.store, id)
+	if notFound(err) || len(id) > storage.MaxKey {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return errClientExists
+}
+
+// describe sets what the record says of its client, if that is as it should be, and gives a client that
+// needs a secret and has none its first one.
+func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in *admin.ClientMetadata) (secret string, err error) {
+	if record.Metadata, err = json.Marshal(in); err != nil {
+		return "", fmt.Errorf("encode client: %w", err)
+	}
+	m, _, err := s.config.Operator.ParseClient(record.Metadata)
+	invalid := new(admin.Problem)
+	if !managedID.MatchString(in.ClientID) {
+		_ = errors.As(err, &invalid)
+		others := slices.DeleteFunc(slices.Clone(invalid.Errors), func(e admin.FieldError) bool { return e.Pointer == errorsOfManagedID.Pointer })
+		return "", admin.Invalid(append(others, errorsOfManagedID)...)
+	}
+	if err != nil {
+		return "", err
+	}
+	switch usesSecret := m.AuthMethod == client.AuthBasic || m.AuthMethod == client.AuthPost; {
+	case !usesSecret:
+		record.Secrets = nil
+	case len(record.Secrets) == 0:
+		secret = newToken(prefixClientSecret)
+		record.Secrets = []storage.ClientSecret{{Hash: hashToken(secret), CreatedAt: s.now()}}
+	}
+	made, _, err := s.managed.make(record)
+	if err != nil {
+		return "", admin.Invalid(admin.FieldError{Detail: err.Error()})
+	}
+	record.Needs = needsOf(made)
+	return secret, s.keys.Use(ctx, useOf(&record.Needs))
+}
+
+// changeClient turns the record of a managed client into another state of it.
+func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) error {
+	id := c.Path("client_id")
+	return raced(func() error {
+		record, version, err := s.managedRecord(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := c.Matches(etag(version)); err != nil {
+			return err
+		}
+		if err := change(record); err != nil {
+			return err
+		}
+		record.UpdatedAt = s.now()
+		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.managed.changed(),
+			s.did(ctx, c, audit.Event{Type: what, ClientID: id}))
+	})
+}
+
+// managedRecord is the record of a managed client. Others cannot be changed.
+func (s *Server) managedRecord(ctx context.Context, id string) (*storage.ManagedClient, uint64, error) {
+	if s.config.Clients.Get(id) != nil {
+		return nil, 0, errClientOfFile
+	}
+	record, version, err := storage.ManagedClients.Get(ctx, s.store, id)
+	if notFound(err) {
+		if _, _, err := storage.Clients.Get(ctx, s.store, id); err == nil {
+			return nil, 0, errClientOfItsOwn
+		}
+	}
+	return record, version, err
+}
+
+func (s *Server) replaceClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
+	return s.describeAnew(ctx, c, func(*admin.ClientMetadata) (*admin.ClientMetadata, error) { return in, nil })
+}
+
+func (s *Server) patchClient(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.NewOAuthClient, error) {
+	return s.describeAnew(ctx, c, func(present *admin.ClientMetadata) (*admin.ClientMetadata, error) {
+		return present, patch.Apply(present)
+	})
+}
+
+func (s *Server) describeAnew(ctx context.Context, c *admin.Call, next func(present *admin.ClientMetadata) (*admin.ClientMetadata, error)) (*admin.NewOAuthClient, error) {
+	id, secret := c.Path("client_id"), ""
+	err := s.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
+		present := new(admin.ClientMetadata)
+		if err := json.Unmarshal(record.Metadata, present); err != nil {
+			return fmt.Errorf("decode client %s: %w", id, err)
+		}
+		metadata, err := next(present)
+		if err != nil {
+			return err
+		}
+		if metadata.ClientID != "" && metadata.ClientID != id {
+			return admin.Invalid(errorsOfRenamed)
+		}
+		metadata.ClientID = id
+		secret, err = s.describe(ctx, record, metadata)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.showNewClient(ctx, id, secret)
+}
+
+func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.RotateSecret) (*admin.NewOAuthClient, error) {
+	const longest = 365 * 24 * time.Hour
+	var overlap time.Duration
+	if in.Overlap != "" {
+		var err error
+		if overlap, err = time.ParseDuration(in.Overlap); err != nil || overlap < 0 || overlap > longest {
+			return nil, admin.Invalid(errorsOfNoDuration)
+		}
+	}
+	secret := newToken(prefixClientSecret)
+	err := s.changeClient(ctx, c, audit.ClientSecretRotated, func(record *storage.ManagedClient) error {
+		if len(record.Secrets) == 0 {
+			return errUsesNoSecret
+		}
+		now := s.now()
+		var kept []storage.ClientSecret
+		for _, old := range record.Secrets {
+			if ends := now.Add(overlap); old.ExpiresAt.IsZero() || old.ExpiresAt.After(ends) {
+				old.ExpiresAt = ends
+			}
+			if old.ExpiresAt.After(now) {
+				kept = append(kept, old)
+			}
+		}
+		if len(kept) >= maxSecrets {
+			return errTooManySecrets
+		}
+		record.Secrets = append(kept, storage.ClientSecret{Hash: hashToken(secret), CreatedAt: now})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.showNewClient(ctx, c.Path("client_id"), secret)
+}
+
+// removeClient deletes a client that the operator has made, or one that registered itself. Whatever it holds
+// is void from here on: codes, grants and tokens count only while their client is there. The mark keeps
+// them void if another client gets the id.
+func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
+	id := c.Path("client_id")
+	longest, err := s.longestGrant(ctx)
+	if err != nil {
+		return err
+	}
+	return raced(func() error {
+		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
+		_, version, err := s.managedRecord(ctx, id)
+		if errors.Is(err, errClientOfItsOwn) {
+			_, version, err := storage.Clients.Get(ctx, s.store, id)
+			if err != nil {
+				return err
+			}
+			s.census.left()
+			return s.store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), event)
+		} else if err != nil {
+			return err
+		}
+		if err := c.Matches(etag(version)); err != nil {
+			return err
+		}
+		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin))
+		return s.store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), s.managed.changed(), mark, event)
+	})
+}
+
+func (s *Server) readOAuthClient(ctx context.Context, c *admin.Call) (*admin.OAuthClient, error) {
+	return s.showClient(ctx, c.Path("client_id"))
+}
+
+func (s *Server) showNewClient(ctx context.Context, id, secret string) (*admin.NewOAuthClient, error) {
+	shown, err := s.showClient(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return &admin.NewOAuthClient{OAuthClient: *shown, ClientSecret: secret}, nil
+}
+
+func (s *Server) showClient(ctx context.Context, id string) (*admin.OAuthClient, error) {
+	if document := s.config.Operator.Clients[id]; document != nil {
+		return clientOfFile(document)
+	}
+	record, version, err := storage.ManagedClients.Get(ctx, s.store, id)
+	if err == nil {
+		return s.clientOfOperator(record, version)
+	} else if !notFound(err) {
+		return nil, err
+	}
+	registered, _, err := storage.Clients.Get(ctx, s.store, id)
+	if err != nil {
+		return nil, err
+	}
+	return clientOfItsOwn(id, registered)
+}
+
+func clientOfFile(document []byte) (*admin.OAuthClient, error) {
+	shown := &admin.OAuthClient{Source: admin.SourceConfiguration}
+	return shown, decodeMetadata(document, shown)
+}
+
+func (s *Server) clientOfOperator(record *storage.ManagedClient, version uint64) (*admin.OAuthClient, error) {
+	shown := &admin.OAuthClient{
+		Source: admin.SourceManaged, CreatedAt: &record.CreatedAt, UpdatedAt: &record.UpdatedAt, ETag: etag(version),
+	}
+	for _, secret := range record.Secrets {
+		if secret.ExpiresAt.IsZero() || secret.ExpiresAt.After(s.now()) {
+			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
+		}
+	}
+	_, complete, err := s.config.Operator.ParseClient(record.Metadata)
+	if err != nil { // the configuration has changed: what the operator gave is all there is to show
+		complete = record.Metadata
+	}
+	return shown, decodeMetadata(complete, shown)
+}
+
+func clientOfItsOwn(id string, record *storage.Client) (*admin.OAuthClient, error) {
+	shown := &admin.OAuthClient{Source: admin.SourceRegistered, CreatedAt: &record.CreatedAt, UsedAt: orNil(record.UsedAt)}
+	err := decodeMetadata(record.Metadata, shown)
+	shown.ClientID = id
+	return shown, err
+}
+
+func decodeMetadata(document []byte, into *admin.OAuthClient) error {
+	if err := json.Unmarshal(document, &into.ClientMetadata); err != nil {
+		return fmt.Errorf("decode client metadata: %w", err)
+	}
+	return nil
+}
+
+// Clients are listed by where they come from, and then by id: these begin the keys of the list.
+const (
+	listedOfFile     = "1/"
+	listedOfOperator = "2/"
+	listedOfItsOwn   = "3/"
+)
+
+func (s *Server) listClients(ctx context.Context, _ *admin.Call, page admin.Slice) (clients []admin.OAuthClient, next string, err error) {
+	add := func(key string, shown *admin.OAuthClient, err error) error {
+		if err != nil {
+			return err
+		}
+		clients, next = append(clients, *shown), key
+		return nil
+	}
+	for _, id := range s.config.Clients.IDs() {
+		if key := listedOfFile + id; key > page.After && len(clients) < page.Size {
+			shown, err := clientOfFile(s.config.Operator.Clients[id])
+			if err := add(key, shown, err); err != nil {
+				return nil, "", err
+			}
+		}
+	}
+	if left := page.Size - len(clients); left > 0 && page.After < listedOfItsOwn {
+		entries, err := storage.ManagedClients.Scan(ctx, s.store, "", after(page.After, listedOfOperator), left)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range entries {
+			shown, err := s.clientOfOperator(e.Value, e.Version)
+			if err := add(listedOfOperator+e.Key, shown, err); err != nil {
+				return nil, "", err
+			}
+		}
+	}
+	if left := page.Size - len(clients); left > 0 {
+		entries, err := storage.Clients.Scan(ctx, s.store, "", after(page.After, listedOfItsOwn), left)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, e := range entries {
+			shown, err := clientOfItsOwn(e.Key, e.Value)
+			if err := add(listedOfItsOwn+e.Key, shown, err); err != nil {
+				return nil, "", err
+			}
+		}
+	}
+	if len(clients) < page.Size {
+		next = ""
+	}
+	return clients, next, nil
+}
+
+// after is the id to go on after in one kind of clients, "" to begin with it.
+func after(key, kind string) string {
+	id, found := strings.CutPrefix(key, kind)
+	if !found {
+		return ""
+	}
+	return id
+}

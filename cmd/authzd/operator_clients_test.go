@@ -1,0 +1,212 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz/admin"
+)
+
+// TestManagedClientWorksAtOnce follows a client through its life.
+func TestManagedClientWorksAtOnce(t *testing.T) {
+	o := operate(t, nil)
+	if _, a := o.token(t, "batch", "x"); a.status != http.StatusUnauthorized {
+		t.Fatalf("before: %d %s", a.status, a.body)
+	}
+	made, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "batch", Preset: "service", Scope: "read", Resources: []string{"https://api.example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made.Source != admin.SourceManaged || made.ETag == "" || len(made.Secrets) != 1 || !strings.HasPrefix(made.ClientSecret, "azs_") ||
+		made.AuthMethod != "client_secret_basic" || made.AccessTokenLifetime != "15m" || made.CreatedAt == nil {
+		t.Errorf("made %+v", made)
+	}
+	token, a := o.token(t, "batch", made.ClientSecret)
+	if token == "" {
+		t.Fatalf("token: %d %s", a.status, a.body)
+	}
+	shown, err := o.admin.GetClient(t.Context(), "batch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, _ := json.Marshal(shown); strings.Contains(string(raw), "client_secret\"") || strings.Contains(string(raw), made.ClientSecret) || strings.Contains(string(raw), "hash") {
+		t.Errorf("shown again: %s", raw)
+	}
+
+	// A new secret, and the old one for as long as was said.
+	rotated, err := o.admin.RotateClientSecret(t.Context(), "batch", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{made.ClientSecret, rotated.ClientSecret} {
+		if token, a := o.token(t, "batch", secret); token == "" {
+			t.Errorf("in the overlap: %d %s", a.status, a.body)
+		}
+	}
+	if rotated, err = o.admin.RotateClientSecret(t.Context(), "batch", 0); err != nil {
+		t.Fatal(err)
+	}
+	if token, _ := o.token(t, "batch", made.ClientSecret); token != "" {
+		t.Error("a secret works that was replaced without overlap")
+	}
+
+	// What is changed holds for the next request.
+	if _, err := o.admin.UpdateClient(t.Context(), "batch", "", map[string]any{"access_token_lifetime": "5m"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, a := o.token(t, "batch", rotated.ClientSecret); !strings.Contains(string(a.body), `"expires_in":300`) {
+		t.Errorf("changed: %s", a.body)
+	}
+
+	// What it holds is void when it is gone, and stays so when another gets the id.
+	introspect := func() string {
+		return string(send(t, http.DefaultClient, "POST", o.issuer+"/introspect", "application/x-www-form-urlencoded",
+			"token="+token, "Authorization", basic("batch", rotated.ClientSecret)).body)
+	}
+	if got := introspect(); !strings.Contains(got, `"active":true`) {
+		t.Fatalf("introspected: %s", got)
+	}
+	if err := o.admin.DeleteClient(t.Context(), "batch", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, a := o.token(t, "batch", rotated.ClientSecret); a.status != http.StatusUnauthorized {
+		t.Errorf("deleted: %d %s", a.status, a.body)
+	}
+}
+
+// TestManagedClientWithAnAlgorithmOfItsOwn: its key is made, published and in use, on this replica and on
+// one that was running before.
+func TestManagedClientWithAnAlgorithmOfItsOwn(t *testing.T) {
+	o := operate(t, nil)
+	if jwks := get(t, o.issuer+"/jwks.json"); strings.Contains(jwks, "EdDSA") {
+		t.Fatal("there is an EdDSA key already")
+	}
+	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{
+		ClientID: "spa", Preset: "spa", RedirectURIs: []string{"https://spa.example.com/cb"}, IDTokenAlg: "EdDSA",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if jwks := get(t, o.issuer+"/jwks.json"); !strings.Contains(jwks, "EdDSA") {
+		t.Error("the JWKS has no EdDSA key")
+	}
+	if discovery := get(t, o.issuer+"/.well-known/openid-configuration"); !strings.Contains(discovery, "EdDSA") {
+		t.Error("the discovery document knows nothing of EdDSA")
+	}
+	preflight := send(t, http.DefaultClient, "OPTIONS", o.issuer+"/token", "", "", "Origin", "https://spa.example.com", "Access-Control-Request-Method", "POST")
+	if preflight.header.Get("Access-Control-Allow-Origin") != "https://spa.example.com" {
+		t.Errorf("its origin may not call: %v", preflight.header)
+	}
+	preflight = send(t, http.DefaultClient, "OPTIONS", o.issuer+"/token", "", "", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")
+	if preflight.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("another origin may call")
+	}
+}
+
+// TestManagedDeviceClient: the first client of a grant type brings its endpoints.
+func TestManagedDeviceClient(t *testing.T) {
+	o := operate(t, nil)
+	ask := func() answer {
+		return send(t, http.DefaultClient, "POST", o.issuer+"/device_authorization", "application/x-www-form-urlencoded", "client_id=tv")
+	}
+	if a := ask(); a.status != http.StatusNotFound {
+		t.Fatalf("before: %d %s", a.status, a.body)
+	}
+	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{
+		ClientID: "tv", AuthMethod: "none", GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if a := ask(); a.status != http.StatusOK {
+		t.Errorf("after: %d %s", a.status, a.body)
+	}
+	if discovery := get(t, o.issuer+"/.well-known/openid-configuration"); !strings.Contains(discovery, "device_authorization_endpoint") {
+		t.Error("discovery has no device_authorization_endpoint")
+	}
+}
+
+// TestClientsRefused: what breaks a rule is refused with all that is wrong, and changes nothing.
+func TestClientsRefused(t *testing.T) {
+	o := operate(t, nil)
+	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "mine", Preset: "service"}); err != nil {
+		t.Fatal(err)
+	}
+	before := o.everything(t)
+	for name, test := range map[string]struct {
+		method, path, contentType, body string
+		status                          int
+		pointers                        []string
+	}{
+		"everything wrong": {"POST", "/v1/clients", "application/json",
+			`{"client_id":"a","preset":"spa","redirect_uris":["http://x.example/cb","https://ok.example/cb"],"scope":"openid wrong","resources":["https://none.example"]}`,
+			422, []string{"/redirect_uris/0", "/resources/0"}},
+		"mass assignment": {"POST", "/v1/clients", "application/json",
+			`{"client_id":"a","preset":"service","source":"configuration","created_at":"2026-01-01T00:00:00Z","etag":"\"1\"","secrets":[],"client_secret":"x","needs":{},"registration_access_token":"x"}`,
+			422, []string{"/client_secret", "/created_at", "/etag", "/needs", "/registration_access_token", "/secrets", "/source"}},
+		"a file to read":    {"POST", "/v1/clients", "application/json", `{"client_id":"a","preset":"service","client_secret_file":"/etc/passwd"}`, 422, []string{"/client_secret_file"}},
+		"wrong types":       {"POST", "/v1/clients", "application/json", `{"client_id":1,"redirect_uris":"x","first_party":"true","default_max_age":"1"}`, 422, []string{"/client_id", "/default_max_age", "/first_party", "/redirect_uris"}},
+		"path in id":        {"POST", "/v1/clients", "application/json", `{"client_id":"../x","preset":"service"}`, 422, []string{"/client_id"}},
+		"url as id":         {"POST", "/v1/clients", "application/json", `{"client_id":"https://x.example/","preset":"service"}`, 422, []string{"/client_id"}},
+		"long id":           {"POST", "/v1/clients", "application/json", `{"client_id":"` + strings.Repeat("a", 2000) + `","preset":"service"}`, 422, []string{"/client_id"}},
+		"private key":       {"POST", "/v1/clients", "application/json", `{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","grant_types":["client_credentials"],"jwks":{"keys":[{"kty":"EC","crv":"P-256","x":"a","y":"b","d":"c"}]}}`, 422, []string{"/jwks/keys/0/d"}},
+		"id of the file's":  {"POST", "/v1/clients", "application/json", `{"client_id":"web","preset":"service"}`, 409, nil},
+		"id that is taken":  {"POST", "/v1/clients", "application/json", `{"client_id":"mine","preset":"service"}`, 409, nil},
+		"the file's":        {"PATCH", "/v1/clients/web", "application/merge-patch+json", `{"client_name":"x"}`, 409, nil},
+		"delete the file's": {"DELETE", "/v1/clients/web", "", "", 409, nil},
+		"rotate the file's": {"POST", "/v1/clients/web/rotate-secret", "application/json", `{}`, 409, nil},
+		"renamed":           {"PATCH", "/v1/clients/mine", "application/merge-patch+json", `{"client_id":"yours"}`, 422, []string{"/client_id"}},
+		"patched id away":   {"PATCH", "/v1/clients/mine", "application/merge-patch+json", `{"etag":null,"source":null,"client_secret":"x"}`, 422, []string{"/client_secret"}},
+		"no If-Match":       {"PUT", "/v1/clients/mine", "application/json", `{"preset":"service"}`, 428, nil},
+		"unknown":           {"PATCH", "/v1/clients/nobody", "application/merge-patch+json", `{}`, 404, nil},
+		"long overlap":      {"POST", "/v1/clients/mine/rotate-secret", "application/json", `{"overlap":"100000h"}`, 422, []string{"/overlap"}},
+		"negative overlap":  {"POST", "/v1/clients/mine/rotate-secret", "application/json", `{"overlap":"-1h"}`, 422, []string{"/overlap"}},
+	} {
+		a := o.at(t, test.method, test.path, test.contentType, test.body)
+		if a.status != test.status {
+			t.Errorf("%s: %d %s, want %d", name, a.status, a.body, test.status)
+			continue
+		}
+		var pointers []string
+		for _, e := range a.problem(t).Errors {
+			pointers = append(pointers, e.Pointer)
+		}
+		if slices.Sort(pointers); !slices.Equal(pointers, test.pointers) {
+			t.Errorf("%s: errors at %q, want %q", name, pointers, test.pointers)
+		}
+		if after := o.everything(t); after != before {
+			t.Fatalf("%s changed the store:\n%s\nit was\n%s", name, after, before)
+		}
+	}
+	if a := o.at(t, "PUT", "/v1/clients/mine", "application/json", `{"preset":"service"}`, "If-Match", `"stale"`); a.status != 412 || o.everything(t) != before {
+		t.Errorf("stale If-Match: %d %s", a.status, a.body)
+	}
+}
+
+// TestClientRoundTrip: what is shown of any client can be sent again, and means the same.
+func TestClientRoundTrip(t *testing.T) {
+	o := operate(t, nil)
+	for client, err := range o.admin.Clients(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := client.ClientMetadata
+		again.ClientID += "-again"
+		made, err := o.admin.CreateClient(t.Context(), again)
+		if err != nil {
+			t.Errorf("%s: %v", client.ClientID, err)
+			continue
+		}
+		want, _ := json.Marshal(again)
+		got, _ := json.Marshal(made.ClientMetadata)
+		if string(want) != string(got) {
+			t.Errorf("sent\n%s\ngot\n%s", want, got)
+		}
+		replaced, err := o.admin.ReplaceClient(t.Context(), made.ClientID, made.ETag, made.ClientMetadata)
+		if err != nil || replaced.ClientSecret != "" {
+			t.Errorf("%s: replaced by itself: %v, %v", made.ClientID, replaced, err)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// operated is a server, put together as serve does it, with the doors of its operator.
+type operated struct {
+	issuer   string // where the public endpoints are
+	listener string // the URL of admin.listen
+	admin    *admin.Client
+	store    storage.Store
+	log      *bytes.Buffer
+}
+
+const operatedConfig = `
+admin: {listen: "127.0.0.1:9011"}
+signing: {alg: ES256}
+resources:
+  - {resource: "https://api.example.com", scopes: [read, write]}
+clients:
+  - {client_id: operator, preset: service, client_secret: operators-own-secret, scope: "authzd:admin", resources: ["ISSUER/admin"]}
+  - {client_id: worker, preset: service, client_secret: workers-own-secret, scope: "authzd:admin read", resources: ["ISSUER/admin", "https://api.example.com"]}
+  - {client_id: web, preset: web, client_secret: webs-own-secret, scope: "openid offline_access authzd:admin", resources: ["ISSUER/admin"], redirect_uris: ["https://app.example.com/cb"], first_party: true}
+users:
+  - {username: alice, password: correct horse, email: alice@example.com, email_verified: true, roles: ["authzd:admin"]}
+  - {username: bob, password: battery staple}
+`
+
+// operate starts a replica on a store, a new one if it is nil.
+func operate(t *testing.T, store storage.Store) *operated {
+	t.Helper()
+	public := httptest.NewUnstartedServer(nil)
+	o := &operated{issuer: "http://" + public.Listener.Addr().String(), store: store, log: new(bytes.Buffer)}
+	if store == nil {
+		bolted, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = bolted.Close() })
+		o.store = bolted
+	} else {
+		o.issuer = "http://127.0.0.1:1" // of the first replica; this one is called through it
+	}
+	cfg, err := config.Parse("authzd.yaml", []byte("issuer: "+o.issuer+strings.ReplaceAll(operatedConfig, "ISSUER", o.issuer)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serverConfig, err := authzConfig(cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := keys.NewSecret([]byte(strings.Repeat("s", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serverConfig.Store, serverConfig.Secret, serverConfig.Logger = o.store, secret, slog.New(slog.NewJSONHandler(o.log, nil))
+	server, err := authz.New(t.Context(), serverConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public.Config.Handler = server
+	public.Start()
+	t.Cleanup(public.Close)
+	o.issuer = cfg.Issuer
+	tcp := httptest.NewServer(server.AdminListener())
+	t.Cleanup(tcp.Close)
+	o.listener = tcp.URL
+
+	folder, err := os.MkdirTemp("", "authzd") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	path := filepath.Join(folder, "s")
+	socket, err := listenSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := newHTTPServer(server.AdminSocket(), serverConfig.Logger)
+	local.ConnContext = admin.WithPeer
+	go func() { _ = local.Serve(socket) }()
+	t.Cleanup(func() { _ = local.Close() })
+	o.admin = &admin.Client{Socket: path}
+	return o
+}
+
+// answer is what a server said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) problem(t *testing.T) admin.Problem {
+	t.Helper()
+	var p admin.Problem
+	if err := json.Unmarshal(a.body, &p); err != nil || a.header.Get("Content-Type") != "application/problem+json" {
+		t.Fatalf("%d %s %s is no problem", a.status, a.header, a.body)
+	}
+	return p
+}
+
+// at sends a request through the socket, byte for byte.
+func (o *operated) at(t *testing.T, method, target, contentType, body string, header ...string) answer {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", o.admin.Socket)
+	}}}
+	return send(t, client, method, "http://localhost"+target, contentType, body, header...)
+}
+
+// over sends a request to admin.listen.
+func (o *operated) over(t *testing.T, method, target, contentType, body string, header ...string) answer {
+	t.Helper()
+	return send(t, http.DefaultClient, method, o.listener+target, contentType, body, header...)
+}
+
+func send(t *testing.T, client *http.Client, method, target, contentType, body string, header ...string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			r.Host = header[i+1]
+		}
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	got, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{response.StatusCode, response.Header, got}
+}
+
+// token gets a token by client credentials, with these further parameters.
+func (o *operated) token(t *testing.T, id, secret string, params ...string) (string, answer) {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}
+	for i := 0; i < len(params); i += 2 {
+		form.Set(params[i], params[i+1])
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", o.issuer+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	form.Del("client_id")
+	form.Del("client_secret")
+	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Encode())), int64(len(form.Encode()))
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens struct {
+		AccessToken string `json:"access_token"`
+	}
+	_ = json.Unmarshal(body, &tokens)
+	return tokens.AccessToken, answer{response.StatusCode, response.Header, body}
+}
+
+// everything is all that the store has, but for the audit log, what proves to be used up, and sessions.
+func (o *operated) everything(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, table := range []storage.Table{
+		storage.Users.Table, storage.Usernames.Table, storage.Emails.Table, storage.ManagedClients.Table, storage.ClientChanges.Table,
+		storage.Clients.Table, storage.Grants.Table, storage.Sessions.Table, storage.SigningKeys.Table,
+	} {
+		records, err := o.store.Scan(t.Context(), table, "", "", 10_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			fmt.Fprintf(&all, "%s %s %d\n", table, r.Key, r.Version)
+		}
+	}
+	return all.String()
+}
+
+func basic(id, secret string) string {
+	r := &http.Request{Header: http.Header{}}
+	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
+	return r.Header.Get("Authorization")
+}
+
+func get(t *testing.T, target string) string {
+	t.Helper()
+	return string(send(t, http.DefaultClient, "GET", target, "", "").body)
+}
