@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
@@ -53,12 +54,20 @@ type Server struct {
 // above, authzd's own lifetimes, and the test's log. adjust, if not nil, may change the clients beforehand.
 func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Server {
 	t.Helper()
+	if c.Store == nil {
+		c.Store = openStore(t)
+	}
+	return StartReplicas(t, c, adjust, slices.Repeat([]storage.Store{c.Store}, replicas(t))...)
+}
+
+// StartReplicas runs a server for each of the stores, which must be of the same database, and may be the
+// same. Each request goes to the next server.
+func StartReplicas(t testing.TB, c authz.Config, adjust func(m *client.Metadata), stores ...storage.Store) *Server {
+	t.Helper()
+	c.Store = stores[0]
 	listener := httptest.NewUnstartedServer(nil)
 	if c.Issuer == "" {
 		c.Issuer = "http://" + listener.Listener.Addr().String()
-	}
-	if c.Store == nil {
-		c.Store = openStore(t)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil)) // seen if the test fails
@@ -88,7 +97,7 @@ func Start(t testing.TB, c authz.Config, adjust func(m *client.Metadata)) *Serve
 		c.Signing = authz.DefaultSigning
 		c.Signing.Alg = "ES256" // RSA keys take long to make
 	}
-	servers := startReplicas(t, c)
+	servers := startEach(t, c, stores)
 	listener.Config.Handler = &roundRobin{servers: servers}
 	listener.Start()
 	t.Cleanup(listener.Close)

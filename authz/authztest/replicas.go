@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/storage"
 )
 
 // replicas is how many servers stand behind each URL: one, unless AUTHZTEST_REPLICAS says otherwise. They
@@ -29,13 +30,14 @@ func replicas(t testing.TB) int {
 	return n
 }
 
-func startReplicas(t testing.TB, c authz.Config) []*authz.Server {
+func startEach(t testing.TB, c authz.Config, stores []storage.Store) []*authz.Server {
 	t.Helper()
-	servers := make([]*authz.Server, replicas(t))
-	for i := range servers {
+	servers := make([]*authz.Server, len(stores))
+	for i, store := range stores {
 		if i > 0 && c.Metrics != nil {
 			c.Metrics = prometheus.NewRegistry() // each has its own
 		}
+		c.Store = store
 		server, err := authz.New(context.Background(), c)
 		if err != nil {
 			t.Fatalf("start authorization server: %v", err)
