@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	defer pgtest.Stop()
 	dir, err := os.MkdirTemp("", "authzd-acceptance-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -55,9 +55,8 @@ func (r *replicas) newNode(t *testing.T, database, secret, clients, more string)
 	node := &server{dir: dir, addr: freeAddr()}
 	node.issuer = "http://" + node.addr // where it alone is asked for its health
 	t.Cleanup(func() { node.finish(t) })
-	text := fmt.Sprintf(configuration, r.addr, dir, more, clients, "")
-	text = strings.Replace(text, "listen: "+r.addr, "listen: "+node.addr+"\ntrusted_proxies: [127.0.0.1/32]\nsecret_file: "+secret, 1)
-	text = strings.Replace(text, fmt.Sprintf("{bolt: {path: %s/authzd.db}}", dir), fmt.Sprintf("{postgres: {url: %q}}\nadmin: {socket: %s/admin.sock}", database, dir), 1)
+	text := fmt.Sprintf(configuration, r.addr, fmt.Sprintf("postgres: {url: %q}", database), more, clients, "")
+	text = strings.Replace(text, "listen: "+r.addr, "listen: "+node.addr+"\ntrusted_proxies: [127.0.0.1/32]\nsecret_file: "+secret+"\nadmin: {socket: "+dir+"/admin.sock}", 1)
 	if err := os.WriteFile(node.configFile(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ const (
 const configuration = `
 issuer: http://%[1]s
 listen: %[1]s
-storage: {bolt: {path: %[2]s/authzd.db}}
+storage: {%[2]s}
 resources:
   - {resource: "` + apiResource + `", name: Orders API, scopes: [orders.read, orders.write]}
   - {resource: "` + nextResource + `", name: Stock API, scopes: [stock.read]}
@@ -129,13 +129,19 @@ func shortDir(t *testing.T) string {
 // startServerIn is startServerFor with a data folder that is there already.
 func startServerIn(t *testing.T, dir, resources, clients, more string) *server {
 	t.Helper()
+	return startServerOn(t, boltIn(dir), dir, resources, clients, more)
+}
+
+// startServerOn is startServerIn with what the configuration says of the storage.
+func startServerOn(t *testing.T, storage, dir, resources, clients, more string) *server {
+	t.Helper()
 	s := &server{dir: dir}
 	t.Cleanup(func() { s.finish(t) })
 
 	for { // another process may take the port between here and there
 		s.addr = freeAddr()
 		s.issuer = "http://" + s.addr
-		text := fmt.Sprintf(configuration, s.addr, dir, more, clients, resources)
+		text := fmt.Sprintf(configuration, s.addr, storage, more, clients, resources)
 		if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -161,6 +167,8 @@ func freeAddr() string {
 		}
 	}
 }
+
+func boltIn(dir string) string { return "bolt: {path: " + dir + "/authzd.db}" }
 
 func (s *server) configFile() string { return filepath.Join(s.dir, "authzd.yaml") }
 func (s *server) logFile() string    { return filepath.Join(s.dir, "authzd.log") }

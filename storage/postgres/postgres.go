@@ -96,7 +96,9 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec s
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
-		found, rec = true, r.record(key)
+		if err == nil {
+			found, rec = true, r.record(key)
+		}
 		return err
 	})
 	if err != nil {

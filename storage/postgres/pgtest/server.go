@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -68,12 +67,8 @@ func (s *Server) initialise(settings []string) error {
 		"-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	s.Port = l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
+	var err error
+	if s.Port, err = freePort(); err != nil {
 		return err
 	}
 	return s.Configure(append([]string{
@@ -99,12 +94,18 @@ func (s *Server) Start() error {
 	if err := s.launch(); err != nil {
 		return err
 	}
+	return s.await("SELECT 1")
+}
+
+// await runs a statement until it succeeds.
+func (s *Server) await(sql string) error {
 	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if err := s.Exec("SELECT 1"); err == nil {
+		err := s.Exec(sql)
+		if err == nil {
 			return nil
 		}
 		select {
@@ -112,7 +113,7 @@ func (s *Server) Start() error {
 		case <-s.exited:
 			return fmt.Errorf("the server has ended: %s", s.tail())
 		case <-deadline.C:
-			return fmt.Errorf("the server does not get ready: %s", s.tail())
+			return fmt.Errorf("%w: %s", err, s.tail())
 		}
 	}
 }
