@@ -18,6 +18,7 @@ import (
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/archive"
+	"github.com/authzd/authzd/storage/bolt"
 )
 
 // backupJob is what the command line says about a backup to be made.
@@ -94,6 +95,11 @@ func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progre
 		return archive.Summary{}, hinted{err, "a backup is tied to the secret that its store was used with: name it by secret_file"}
 	}
 	store, err := openOffline(ctx, &cfg.Storage)
+	if errors.Is(err, bolt.ErrInUse) {
+		err = hinted{err, "a server that runs is asked over admin.socket, but there nobody answers: is it set, and the same as the server's?"}
+	} else if err == nil {
+		err = checkWhole(ctx, store, &cfg.Storage)
+	}
 	if err != nil {
 		return archive.Summary{}, err
 	}

@@ -11,12 +11,27 @@ import (
 )
 
 func newMigrateCommand() *cobra.Command {
+	var file, to string
 	group := &cobra.Command{
 		Use:   "migrate",
-		Short: "bring the store up to date",
-		Args:  cobra.NoArgs,
-		RunE:  needSubcommand,
+		Short: "bring the store up to date, or move it to another engine",
+		Long: `With --to, copy everything from the store that the configuration names to another one, which must be
+empty, and compare the two. No server may run on either. If it is interrupted, run it again: it goes on
+where it was.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if to == "" {
+				return needSubcommand(cmd, args)
+			}
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			return migrateTo(cmd, cfg, to)
+		},
 	}
+	addConfigFlag(group, &file)
+	group.Flags().StringVar(&to, "to", "", "`store` to move to: the URL of a PostgreSQL database, or bolt:PATH")
 	group.AddCommand(newMigrateUpCommand())
 	return group
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 	"github.com/authzd/authzd/storage/postgres"
+	"github.com/authzd/authzd/storage/transfer"
 )
 
 // unswept keeps a store from removing what expires while it is copied and compared.
@@ -21,7 +22,7 @@ const unswept = 10 * 365 * 24 * time.Hour
 // place of a server.
 func openOffline(ctx context.Context, cfg *config.Storage) (storage.Store, error) {
 	if cfg.Postgres.URL != "" {
-		return postgres.Open(ctx, string(cfg.Postgres.URL), postgres.Options{SweepEvery: unswept})
+		return openPostgresOffline(ctx, string(cfg.Postgres.URL))
 	}
 	return openBoltOffline(cfg.Bolt.Path)
 }
@@ -31,9 +32,27 @@ func openBoltOffline(path string) (storage.Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, hinted{fmt.Errorf("there is no database %s", path), "name the configuration of the server by --config, and run this where it runs"}
 	}
-	store, err := bolt.Open(path, bolt.Options{SweepEvery: unswept})
-	if errors.Is(err, bolt.ErrInUse) {
-		return nil, hinted{err, "a server that runs is asked over admin.socket, but there nobody answers: is it set, and the same as the server's?"}
+	return bolt.Open(path, bolt.Options{SweepEvery: unswept})
+}
+
+// openPostgresOffline opens a database and makes its tables where they are missing.
+func openPostgresOffline(ctx context.Context, url string) (storage.Store, error) {
+	return postgres.Open(ctx, url, postgres.Options{SweepEvery: unswept})
+}
+
+// storeName is how messages call a store. The URL of a database may have a password in it.
+func storeName(cfg *config.Storage) string {
+	if cfg.Postgres.URL != "" {
+		return "the PostgreSQL database"
 	}
-	return store, err
+	return cfg.Bolt.Path
+}
+
+// checkWhole refuses a store that a restore or a migration has not filled to the end.
+func checkWhole(ctx context.Context, store storage.Store, cfg *config.Storage) error {
+	err := transfer.Unfinished(ctx, store)
+	if errors.Is(err, transfer.ErrUnfinished) {
+		return hinted{fmt.Errorf("%s: %w", storeName(cfg), err), `run the same "authzd restore" or "authzd migrate --to" again: it goes on where it was interrupted`}
+	}
+	return err
 }

@@ -71,6 +71,9 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := checkWhole(ctx, store, &cfg.Storage); err != nil {
+		return err
+	}
 	secret, err := keys.OpenSecret(cfg.SecretFile...)
 	if err != nil {
 		return err

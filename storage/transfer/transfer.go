@@ -78,24 +78,86 @@ func (c Counts) diff(other Counts) string {
 	return strings.Join(tables, ", ")
 }
 
-// Count reads all records that had not expired at a time.
-func Count(ctx context.Context, source Source, at time.Time, step string, total int64, progress Progress) (Counts, error) {
+// Job is a transfer to be made.
+type Job struct {
+	Target storage.Store
+	Source Source
+	// At is when the source was as it is: what had expired by then is left out. A transfer that goes on
+	// has that of its beginning.
+	At time.Time
+	// Recheck reads the source once more in the end: others may have written to it.
+	Recheck  bool
+	Progress Progress
+}
+
+// Run fills the target with the records of the source, or goes on where an earlier Run was interrupted.
+// When it returns nil, all have arrived, and the counts and digests of each table are the same on both
+// sides. Nobody else may write to either meanwhile, and neither may be swept.
+func (j Job) Run(ctx context.Context) (Counts, error) {
+	mark, version, err := storage.Transfers.Get(ctx, j.Target, markKey)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		mark = nil
+	case err != nil:
+		return nil, err
+	default:
+		j.At = mark.At
+	}
+	want, err := j.count(ctx, j.Source, "read", 0)
+	if err != nil {
+		return nil, err
+	}
+	if mark == nil {
+		mark = &storage.Transfer{Source: want.id(), At: j.At}
+		if version, err = begin(ctx, j.Target, mark); err != nil {
+			return nil, err
+		}
+	}
+	if mark.Source != want.id() {
+		return nil, ErrOther
+	}
+	c := &copier{ctx: ctx, target: j.Target, mark: *mark, version: version, total: want.Records(), progress: j.Progress}
+	if err := c.run(j.Source); err != nil {
+		return nil, err
+	}
+	if err := j.verify(ctx, j.Target.Export, "verify", want); err != nil {
+		return nil, err
+	}
+	if j.Recheck {
+		if err := j.verify(ctx, j.Source, "read again", want); err != nil {
+			return nil, err
+		}
+	}
+	return want, j.Target.Apply(ctx, storage.Transfers.Delete(markKey, storage.At(c.version)))
+}
+
+// verify counts again, and demands the same.
+func (j Job) verify(ctx context.Context, source Source, step string, want Counts) error {
+	got, err := j.count(ctx, source, step, want.Records())
+	if err == nil && !maps.Equal(got, want) {
+		err = fmt.Errorf("%w: %s", ErrDiffers, want.diff(got))
+	}
+	return err
+}
+
+func (j Job) count(ctx context.Context, source Source, step string, total int64) (Counts, error) {
 	var tally archive.Tally
 	done := int64(0)
 	err := source(ctx, func(table storage.Table, rec storage.Record) error {
-		if counts(table, rec, at) {
+		if counts(table, rec, j.At) {
 			tally.Add(table, rec)
 			done++
-			progress(step, done, total)
+			j.Progress(step, done, total)
 		}
 		return nil
 	})
 	return tally.Tables(), err
 }
 
-// counts tells whether a record is to be transferred.
+// counts tells whether a record is to be transferred. Who works on what at the source is of no concern
+// at the target.
 func counts(table storage.Table, rec storage.Record, at time.Time) bool {
-	return table != storage.Transfers.Table && (rec.Expires.IsZero() || rec.Expires.After(at))
+	return table != storage.Transfers.Table && table != storage.Leases.Table && (rec.Expires.IsZero() || rec.Expires.After(at))
 }
 
 // Unfinished returns ErrUnfinished if a transfer into the store has not come to its end.
@@ -108,47 +170,6 @@ func Unfinished(ctx context.Context, s storage.Store) error {
 		return ErrUnfinished
 	}
 	return err
-}
-
-// Run fills target with the records of source that have not expired at a time, or goes on where an
-// earlier Run was interrupted, whose time then counts. When it returns nil, all have arrived, and the
-// counts and digests of each table are the same on both sides. Nobody may write to either meanwhile,
-// and neither may be swept.
-func Run(ctx context.Context, target storage.Store, source Source, at time.Time, progress Progress) (Counts, time.Time, error) {
-	mark, version, err := storage.Transfers.Get(ctx, target, markKey)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		mark = nil
-	case err != nil:
-		return nil, at, err
-	default:
-		at = mark.At
-	}
-	want, err := Count(ctx, source, at, "read", 0, progress)
-	if err != nil {
-		return nil, at, err
-	}
-	if mark == nil {
-		mark = &storage.Transfer{Source: want.id(), At: at}
-		if version, err = begin(ctx, target, mark); err != nil {
-			return nil, at, err
-		}
-	}
-	if mark.Source != want.id() {
-		return nil, at, ErrOther
-	}
-	c := &copier{ctx: ctx, target: target, mark: *mark, version: version, total: want.Records(), progress: progress}
-	if err := c.run(source); err != nil {
-		return nil, at, err
-	}
-	got, err := Count(ctx, target.Export, at, "verify", c.total, progress)
-	if err != nil {
-		return nil, at, err
-	}
-	if !maps.Equal(got, want) {
-		return nil, at, fmt.Errorf("%w: %s", ErrDiffers, want.diff(got))
-	}
-	return got, at, target.Apply(ctx, storage.Transfers.Delete(markKey, storage.At(c.version)))
 }
 
 // CheckEmpty returns ErrNotEmpty if anything lives in a store. The word of which format its records

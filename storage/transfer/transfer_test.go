@@ -59,6 +59,10 @@ func filled(t *testing.T) *bolt.Store {
 
 const records = 3*700 + 3
 
+func run(t *testing.T, to storage.Store, from transfer.Source, at time.Time, progress transfer.Progress) (transfer.Counts, error) {
+	return transfer.Job{Target: to, Source: from, At: at, Progress: progress, Recheck: true}.Run(t.Context())
+}
+
 func quiet(string, int64, int64) {}
 
 // content returns what lives in a store, but for the versions, which are each store's own.
@@ -79,7 +83,7 @@ func content(t *testing.T, s storage.Store) map[string]string {
 func TestRun(t *testing.T) {
 	from, to := filled(t), open(t)
 	var steps []string
-	counts, _, err := transfer.Run(t.Context(), to, from.Export, time.Now(), func(step string, done, total int64) {
+	counts, err := run(t, to, from.Export, time.Now(), func(step string, done, total int64) {
 		if len(steps) == 0 || steps[len(steps)-1] != step {
 			steps = append(steps, step)
 		}
@@ -90,7 +94,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if counts.Records() != records || !reflect.DeepEqual(steps, []string{"read", "copy", "verify"}) {
+	if counts.Records() != records || !reflect.DeepEqual(steps, []string{"read", "copy", "verify", "read again"}) {
 		t.Errorf("%d records in steps %q", counts.Records(), steps)
 	}
 	if !reflect.DeepEqual(content(t, to), content(t, from)) {
@@ -99,7 +103,7 @@ func TestRun(t *testing.T) {
 	if err := transfer.Unfinished(t.Context(), to); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
-	if _, _, err := transfer.Run(t.Context(), to, from.Export, time.Now(), quiet); !errors.Is(err, transfer.ErrNotEmpty) {
+	if _, err := run(t, to, from.Export, time.Now(), quiet); !errors.Is(err, transfer.ErrNotEmpty) {
 		t.Errorf("again: %v", err)
 	}
 }
@@ -131,7 +135,7 @@ func TestResume(t *testing.T) {
 	for _, kept := range []bool{false, true} {
 		for n := 1; ; n++ {
 			to := open(t)
-			_, _, err := transfer.Run(t.Context(), &dying{to, n, kept}, from.Export, time.Now(), quiet)
+			_, err := run(t, &dying{to, n, kept}, from.Export, time.Now(), quiet)
 			if err == nil {
 				if n < 6 {
 					t.Errorf("the whole took %d Applies: the test shows little", n)
@@ -149,7 +153,7 @@ func TestResume(t *testing.T) {
 				continue // it was the very last one
 			}
 			copied := int64(0)
-			_, _, err = transfer.Run(t.Context(), to, from.Export, time.Now().Add(time.Minute), func(step string, done, _ int64) {
+			_, err = run(t, to, from.Export, time.Now().Add(time.Minute), func(step string, done, _ int64) {
 				if step == "copy" && copied == 0 {
 					copied = done
 				}
@@ -177,13 +181,13 @@ func TestRefusals(t *testing.T) {
 		"half filled from another": {func(to storage.Store) {
 			other := open(t)
 			put(t, other, storage.Write{Table: storage.Users.Table, Key: "k", Value: []byte("v")})
-			_, _, err := transfer.Run(t.Context(), &dying{to, 2, true}, other.Export, time.Now(), quiet)
+			_, err := run(t, &dying{to, 2, true}, other.Export, time.Now(), quiet)
 			if !errors.Is(err, errCut) {
 				t.Fatal(err)
 			}
 		}, transfer.ErrOther},
 		"half filled from it before it changed": {func(to storage.Store) {
-			_, _, err := transfer.Run(t.Context(), &dying{to, 3, true}, from.Export, time.Now(), quiet)
+			_, err := run(t, &dying{to, 3, true}, from.Export, time.Now(), quiet)
 			if !errors.Is(err, errCut) {
 				t.Fatal(err)
 			}
@@ -196,7 +200,7 @@ func TestRefusals(t *testing.T) {
 		to := open(t)
 		c.prepare(to)
 		before := content(t, to)
-		if _, _, err := transfer.Run(t.Context(), to, from.Export, time.Now(), quiet); !errors.Is(err, c.want) {
+		if _, err := run(t, to, from.Export, time.Now(), quiet); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		if !reflect.DeepEqual(content(t, to), before) {
@@ -206,7 +210,7 @@ func TestRefusals(t *testing.T) {
 	// What has expired is nothing.
 	to := open(t)
 	put(t, to, storage.Write{Table: storage.Codes.Table, Key: "dead", Value: []byte("v"), Expires: time.Now().Add(-time.Second)})
-	if _, _, err := transfer.Run(t.Context(), to, from.Export, time.Now(), quiet); err != nil {
+	if _, err := run(t, to, from.Export, time.Now(), quiet); err != nil {
 		t.Error(err)
 	}
 }
@@ -222,12 +226,15 @@ func TestWatched(t *testing.T) {
 		"source": {"read", func(from, _ storage.Store) {
 			put(t, from, storage.Write{Table: storage.Grants.Table, Key: "00000\xff", Value: []byte("changed"), If: storage.Any})
 		}, "grants"},
+		"source, in the end": {"verify", func(from, _ storage.Store) {
+			put(t, from, storage.Write{Table: storage.Users.Table, Key: "new", Value: []byte("v")})
+		}, "users (700 records against 701)"},
 		"target": {"copy", func(_, to storage.Store) {
 			put(t, to, storage.Write{Table: storage.Grants.Table, Key: "00001\xff", If: storage.Any})
 		}, "grants (700 records against 699)"},
 	} {
 		from, to := filled(t), open(t)
-		_, _, err := transfer.Run(t.Context(), to, from.Export, time.Now(), func(step string, done, _ int64) {
+		_, err := run(t, to, from.Export, time.Now(), func(step string, done, _ int64) {
 			if step == c.at && done == records {
 				c.do(from, to)
 			}
@@ -248,7 +255,7 @@ func TestTogether(t *testing.T) {
 	errs := make(chan error, 2)
 	for range 2 {
 		go func() {
-			_, _, err := transfer.Run(t.Context(), to, from.Export, time.Now(), quiet)
+			_, err := run(t, to, from.Export, time.Now(), quiet)
 			errs <- err
 		}()
 	}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/transfer"
+)
+
+// filling is what an empty store is to be filled with, by restore or migrate.
+type filling struct {
+	source   transfer.Source
+	at       time.Time // when the source was as it is
+	recheck  bool      // others could write to the source
+	progress *progress
+}
+
+func (f filling) into(ctx context.Context, target storage.Store) error {
+	job := transfer.Job{Target: target, Source: f.source, At: f.at, Recheck: f.recheck, Progress: f.progress.show}
+	_, err := job.Run(ctx)
+	return err
+}
+
+// intoPostgres fills a database. If it is interrupted, no server takes it before the rest is there too.
+func (f filling) intoPostgres(ctx context.Context, url string) error {
+	store, err := openPostgresOffline(ctx, url)
+	if err != nil {
+		return err
+	}
+	err = f.into(ctx, store)
+	switch {
+	case errors.Is(err, transfer.ErrNotEmpty):
+		err = hinted{err, "give it an empty database: no server may have run on it"}
+	case errors.Is(err, transfer.ErrOther), errors.Is(err, transfer.ErrDiffers):
+		err = hinted{err, "drop the database, make it anew, and see that no server runs on either; then begin again"}
+	}
+	return errors.Join(err, store.Close())
+}
+
+// intoBolt makes a database beside the one that is there, and puts it in its place once it is whole.
+// kept is the name that the old one got, unless it was empty.
+func (f filling) intoBolt(ctx context.Context, path string, replace bool) (kept string, err error) {
+	old, err := openReplaced(ctx, path, replace)
+	if err != nil {
+		return "", err
+	}
+	defer old.close() // as long as it is open, no server starts on it
+	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".filling")
+	if err := f.intoPart(ctx, part); err != nil {
+		return "", err
+	}
+	switch {
+	case !old.exists:
+		if err := os.Link(part, path); err != nil { // unlike a rename, never replaces another
+			return "", err
+		}
+		err = os.Remove(part)
+	case old.empty:
+		err = os.Rename(part, path)
+	default:
+		kept = path + time.Now().UTC().Format(".before-20060102T150405Z")
+		if err := os.Link(path, kept); err != nil {
+			return "", err
+		}
+		err = os.Rename(part, path)
+	}
+	return kept, errors.Join(err, syncFolder(filepath.Dir(path)))
+}
+
+// intoPart fills a database that has no server yet. What an earlier attempt left there, it goes on
+// with; something else it removes.
+func (f filling) intoPart(ctx context.Context, part string) error {
+	for {
+		store, err := bolt.Open(part, bolt.Options{SweepEvery: unswept})
+		if errors.Is(err, bolt.ErrInUse) {
+			return hinted{err, "another restore or migration is under way; wait for it"}
+		}
+		if err == nil {
+			err = errors.Join(f.into(ctx, store), store.Close())
+		}
+		if !errors.Is(err, transfer.ErrNotEmpty) && !errors.Is(err, transfer.ErrOther) {
+			return err
+		}
+		if err := os.Remove(part); err != nil {
+			return err
+		}
+	}
+}
+
+// replaced is the database that is to be replaced.
+type replaced struct {
+	exists, empty bool
+	store         storage.Store // nil: there is none, or it can't be opened
+}
+
+func (r *replaced) close() {
+	if r.store != nil {
+		_ = r.store.Close() // it was only looked at
+	}
+}
+
+// openReplaced refuses a database that is in use, and one that is not empty unless it may be replaced.
+// One that is damaged may be replaced too: it is what backups are for.
+func openReplaced(ctx context.Context, path string, replace bool) (*replaced, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return &replaced{}, nil
+	}
+	store, err := bolt.Open(path, bolt.Options{SweepEvery: unswept})
+	switch {
+	case errors.Is(err, bolt.ErrInUse):
+		return nil, hinted{err, "stop the server, restore, and start it again"}
+	case err != nil && !replace:
+		return nil, hinted{err, `to have a backup take its place, use "authzd restore --replace": it is kept beside it`}
+	case err != nil:
+		return &replaced{exists: true}, nil
+	}
+	r := &replaced{exists: true, empty: true, store: store}
+	switch err := transfer.CheckEmpty(ctx, store); {
+	case errors.Is(err, transfer.ErrNotEmpty) && !replace:
+		r.close()
+		return nil, hinted{fmt.Errorf("%s: %w", path, err), `name another file; or to have a backup take its place, use "authzd restore --replace", which keeps it`}
+	case errors.Is(err, transfer.ErrNotEmpty):
+		r.empty = false
+	case err != nil:
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

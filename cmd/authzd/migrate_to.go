@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// migrateTo copies the store that the configuration names to another, which is empty, whole or not yet to
+// be used.
+func migrateTo(cmd *cobra.Command, cfg *config.Config, to string) error {
+	ctx := cmd.Context()
+	path, isBolt := strings.CutPrefix(to, "bolt:")
+	isPostgres := strings.HasPrefix(to, "postgres://") || strings.HasPrefix(to, "postgresql://")
+	if isBolt == isPostgres || isBolt && path == "" {
+		return usageError{errors.New("--to names neither a database nor a file"), "write it like postgres://authzd@db.example.com/authzd?sslmode=verify-full, or bolt:PATH"}
+	}
+	source, err := openOffline(ctx, &cfg.Storage)
+	if errors.Is(err, bolt.ErrInUse) {
+		return hinted{err, "stop the server: what it wrote meanwhile would be lost"}
+	} else if err != nil {
+		return err
+	}
+	defer source.Close() // it was only read
+	if err := checkWhole(ctx, source, &cfg.Storage); err != nil {
+		return err
+	}
+	if err := checkUnserved(ctx, source); err != nil {
+		return err
+	}
+	p := newProgress(cmd.ErrOrStderr())
+	defer p.end()
+	f := filling{source.Export, time.Now(), true, p}
+	if isBolt {
+		_, err = f.intoBolt(ctx, path, false)
+	} else {
+		err = f.intoPostgres(ctx, to)
+	}
+	if err != nil {
+		return err
+	}
+	p.end()
+	next := "storage.postgres.url"
+	if isBolt {
+		next = "storage.bolt.path"
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "migrated: each table has the same count and digest on both sides\n")
+	fmt.Fprintf(cmd.OutOrStdout(), "next, let %s name it, with the same secret_file and issuer; what was migrated is as it was\n", next)
+	return nil
+}
+
+const (
+	// leaseWatch is how long a lease may go without being renewed while a replica holds it.
+	leaseWatch = 7 * time.Second
+	leaseLook  = 100 * time.Millisecond
+)
+
+// checkUnserved refuses a store on which a replica runs. It then renews some lease every few seconds. One
+// that was killed has left leases that nobody renews, so they are watched for a while; one that was
+// stopped has left none.
+func checkUnserved(ctx context.Context, store storage.Store) error {
+	before, err := leases(ctx, store)
+	if err != nil || before == "" {
+		return err
+	}
+	end, look := time.NewTimer(leaseWatch), time.NewTicker(leaseLook)
+	defer end.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end.C:
+			return nil
+		case <-look.C:
+		}
+		if now, err := leases(ctx, store); err != nil {
+			return err
+		} else if now != before {
+			return hinted{errors.New("a server is running on the store"), "stop every replica: what they wrote meanwhile would be lost"}
+		}
+	}
+}
+
+// leases returns something that is another whenever a lease is taken, renewed or left.
+func leases(ctx context.Context, store storage.Store) (string, error) {
+	recs, err := store.Scan(ctx, storage.Leases.Table, "", "", 100)
+	var b strings.Builder
+	for _, rec := range recs {
+		fmt.Fprintf(&b, "%s %d\n", rec.Key, rec.Version)
+	}
+	return b.String(), err
+}
