@@ -34,11 +34,13 @@ func (t tests) Run() int {
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setUp) }
 
-// TestPostgresScripts gives each script a database of its own, in the environment of authzd.
+// TestPostgresScripts gives each script a database of its own, in the environment of authzd, and another
+// empty one.
 func TestPostgresScripts(t *testing.T) {
-	url := pgtest.Database(t)
+	pgtest.Database(t) // skips where there is no PostgreSQL
 	runScripts(t, "testdata/postgres", func(env *testscript.Env) error {
-		env.Setenv("AUTHZD_STORAGE_POSTGRES_URL", url)
+		env.Setenv("AUTHZD_STORAGE_POSTGRES_URL", pgtest.Database(t))
+		env.Setenv("OTHER_DATABASE", pgtest.Database(t))
 		second, err := freeAddress()
 		env.Setenv("SECOND", second)
 		return errors.Join(err, setUp(env))
