@@ -1,4 +1,5 @@
-# A static binary on an empty base: nothing to patch, no shell to break into.
+# A static binary on an empty base: nothing to patch, no shell to break into, and nothing that could load
+# the library of a PKCS #11 module: see docs/secrets.md for a build that does.
 #
 #   docker build --tag authzd .
 #   docker run --publish 9010:9010 --volume authzd-data:/data \

@@ -61,8 +61,11 @@ func (l *loader) checkServer() {
 
 	l.checkStorage()
 	for i, name := range c.SecretFile {
-		l.report(element("secret_file", i), name, checkNotFolder(name))
+		if !strings.HasPrefix(name, "env:") {
+			l.report(element("secret_file", i), name, checkNotFolder(name))
+		}
 	}
+	l.checkKMS()
 
 	if name := c.Outbound.CAFile; name != "" {
 		l.report("outbound.ca_file", name, checkCertificates(name))

@@ -62,8 +62,13 @@ type Config struct {
 	// SecretFile holds the secret that seals private keys at rest. It is made on first start, with
 	// mode 0600, if it is not there. Default: the file "secret" beside the bbolt file, or in
 	// "./authzd-data". Replicas must have the same. A list is for rotation: the first seals, the
-	// others still open.
+	// others still open. "env:NAME" stands for the environment variable of that name, which then
+	// holds the secret itself.
 	SecretFile PathList `yaml:"secret_file"`
+
+	// KMS keeps these secrets under a key that is kept elsewhere. Default: the file holds the secret
+	// itself.
+	KMS KMS `yaml:"kms"`
 
 	// Log says what is written to standard error, and how.
 	Log Log `yaml:"log"`

@@ -14,7 +14,7 @@ import (
 
 // manual is the source of the types, whose comments the schema quotes.
 //
-//go:embed config.go client.go entries.go mtls.go
+//go:embed config.go client.go entries.go mtls.go kms.go
 var manual embed.FS
 
 // Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect
@@ -135,7 +135,7 @@ func describe(doc string, f field) string {
 // readManual collects the comments of all fields.
 func readManual() (map[string]string, error) {
 	docs := map[string]string{}
-	for _, name := range []string{"config.go", "client.go", "entries.go", "mtls.go"} {
+	for _, name := range []string{"config.go", "client.go", "entries.go", "mtls.go", "kms.go"} {
 		source, err := manual.ReadFile(name)
 		if err != nil {
 			return nil, err

@@ -2,14 +2,12 @@ package keys
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -20,33 +18,49 @@ const (
 	maxSecretFile = 4096
 )
 
-// OpenSecret reads the server secret from its files. The first path is the current secret, which
-// seals and derives; the others are earlier ones, which only open and verify. A file holds at
-// least 256 bits as base64 text, and may be a symbolic link.
-//
-// If the first file is absent it is made, with its folder. Of several processes that start at
-// once, one makes it and all read the same. An absent earlier secret is an error.
-func OpenSecret(paths ...string) (*Secret, error) {
-	if len(paths) == 0 {
-		return nil, errors.New("no secret file is named")
-	}
-	if err := ensureSecretFile(paths[0]); err != nil {
-		return nil, fmt.Errorf("make the secret file: %w", err)
-	}
-	return ReadSecret(paths...)
+// Wrapper keeps secrets under a key that is kept elsewhere. What it wraps is JSON text.
+type Wrapper interface {
+	Wrap(secret []byte) (text []byte, err error)
+	Unwrap(text []byte) (secret []byte, err error)
 }
 
-// ReadSecret is OpenSecret, for those who need the secret that is there: all files must exist.
-func ReadSecret(paths ...string) (*Secret, error) {
+// envSource begins the name of an environment variable that holds a secret, where a file could.
+const envSource = "env:"
+
+// OpenSecret reads the server secret from its sources: files, or environment variables if they begin with
+// "env:". The first is the current secret, which seals and derives; the others, earlier or later ones, only
+// open and verify. A source holds at least 256 bits as base64 text, or what w has wrapped; a file may be a
+// symbolic link. A nil w unwraps nothing.
+//
+// If the first source is a file and absent it is made, with its folder, and wrapped by w. Of several
+// processes that start at once, one makes it and all read the same. Another source that is absent is an
+// error.
+func OpenSecret(w Wrapper, sources ...string) (*Secret, error) {
+	if len(sources) == 0 {
+		return nil, errors.New("no secret file is named")
+	}
+	if err := ensureSecretFile(sources[0], w); err != nil {
+		return nil, fmt.Errorf("make the secret file: %w", err)
+	}
+	return ReadSecret(w, sources...)
+}
+
+// ReadSecret is OpenSecret, for those who need the secret that is there: all sources must exist.
+func ReadSecret(w Wrapper, sources ...string) (*Secret, error) {
 	var raw [][]byte
 	var warnings []string
-	for _, path := range paths {
-		b, err := readSecretFile(path)
+	for _, source := range sources {
+		b, wrapped, err := readSecret(source, w)
 		if err != nil {
 			return nil, err
 		}
 		raw = append(raw, b)
-		warnings = append(warnings, looseModes(path)...)
+		if w != nil && !wrapped {
+			warnings = append(warnings, fmt.Sprintf("the secret in %s is not wrapped by the kms", source))
+		}
+		if !strings.HasPrefix(source, envSource) {
+			warnings = append(warnings, looseModes(source)...)
+		}
 	}
 	s, err := NewSecret(raw...)
 	if err != nil {
@@ -60,8 +74,39 @@ func ReadSecret(paths ...string) (*Secret, error) {
 // sentence each.
 func (s *Secret) Warnings() []string { return s.warnings }
 
-func readSecretFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readSecret returns the secret of a source, and whether w had wrapped it.
+func readSecret(source string, w Wrapper) (secret []byte, wrapped bool, err error) {
+	text, err := readSource(source)
+	if err != nil {
+		return nil, false, err
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		if secret, err = decodeSecret(text); err != nil {
+			return nil, false, &SecretError{fmt.Errorf("secret %s: %w", source, err), "it must hold one line of base64 text, as `openssl rand -base64 32` makes it"}
+		}
+		return secret, false, nil
+	}
+	if w == nil {
+		return nil, true, &SecretError{fmt.Errorf("secret %s: is wrapped, and no kms is configured", source), "configure the kms that wrapped it"}
+	}
+	if secret, err = w.Unwrap(text); err != nil {
+		return nil, true, fmt.Errorf("secret %s: %w", source, err)
+	}
+	if len(secret) < minSecret {
+		return nil, true, fmt.Errorf("secret %s: %d bits, need %d", source, len(secret)*8, minSecret*8)
+	}
+	return secret, true, nil
+}
+
+// readSource returns the text of a source.
+func readSource(source string) ([]byte, error) {
+	if name, ok := strings.CutPrefix(source, envSource); ok {
+		if text, ok := os.LookupEnv(name); ok {
+			return []byte(text), nil
+		}
+		return nil, &SecretError{fmt.Errorf("the environment variable %s is not set", name), "it is to hold the server's secret"}
+	}
+	f, err := os.Open(source)
 	if err != nil {
 		return nil, fmt.Errorf("open the secret file: %w", err)
 	}
@@ -70,12 +115,20 @@ func readSecretFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the secret file: %w", err)
 	}
-	b, err := decodeSecret(text)
-	if err != nil {
-		return nil, fmt.Errorf("secret file %s: %w\nhint: it must hold one line of base64 text, as `openssl rand -base64 32` makes it", path, err)
-	}
-	return b, nil
+	return text, nil
 }
+
+// SecretError is a secret that cannot be used.
+type SecretError struct {
+	Err  error
+	Todo string
+}
+
+func (e *SecretError) Error() string { return e.Err.Error() }
+func (e *SecretError) Unwrap() error { return e.Err }
+
+// Hint says what to do.
+func (e *SecretError) Hint() string { return e.Todo }
 
 // decodeSecret takes either base64 alphabet, padded or not. Its errors never quote the text.
 func decodeSecret(text []byte) ([]byte, error) {
@@ -94,66 +147,16 @@ func decodeSecret(text []byte) ([]byte, error) {
 	return b, nil
 }
 
-// ensureSecretFile makes the file whole or not at all. The hard link is what decides between
-// processes: unlike a rename, it never replaces the file of another.
-func ensureSecretFile(path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+// ensureSecretFile makes the file of a source if there is none. That another process was faster is no error.
+func ensureSecretFile(source string, w Wrapper) error {
+	if strings.HasPrefix(source, envSource) {
+		return nil
+	}
+	if _, err := os.Stat(source); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := NewSecretFile(source, w); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	temp, err := writeTemp(dir)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp)
-	if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// writeTemp writes a new secret to a temporary file (0600) in dir, durably, and returns its path.
-func writeTemp(dir string) (path string, err error) {
-	f, err := os.CreateTemp(dir, ".secret-*")
-	if err != nil {
-		return "", err
-	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	b := make([]byte, minSecret)
-	rand.Read(b)
-	var text bytes.Buffer
-	text.WriteString(base64.RawURLEncoding.EncodeToString(b))
-	text.WriteByte('\n')
-	if _, err := f.Write(text.Bytes()); err != nil {
-		return "", err
-	}
-	return f.Name(), f.Sync()
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func looseModes(path string) []string {
-	var warnings []string
-	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		warnings = append(warnings, fmt.Sprintf("the secret file %s has mode %#o, should be 0600", path, info.Mode().Perm()))
-	}
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o077 != 0 {
-		warnings = append(warnings, fmt.Sprintf("the secret's folder %s has mode %#o, should be 0700", dir, info.Mode().Perm()))
-	}
-	return warnings
+	return nil
 }

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"encoding/base64"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,7 +41,7 @@ func TestOpenSecretRefuses(t *testing.T) {
 		"bad earlier":    {good, writeSecret(t, "s", "x")},
 		"folder is file": {filepath.Join(good, "secret")},
 	} {
-		if s, err := OpenSecret(paths...); err == nil {
+		if s, err := OpenSecret(nil, paths...); err == nil {
 			t.Errorf("%s: accepted as %x", name, fingerprint(s))
 		}
 	}
@@ -48,11 +49,11 @@ func TestOpenSecretRefuses(t *testing.T) {
 
 func TestOpenSecretErrorDoesNotQuoteIt(t *testing.T) {
 	const text = "hunter2-hunter2"
-	_, err := OpenSecret(writeSecret(t, "s", text))
+	_, err := OpenSecret(nil, writeSecret(t, "s", text))
 	if err == nil || strings.Contains(err.Error(), text) {
 		t.Errorf("error is %v", err)
 	}
-	if err != nil && !strings.Contains(err.Error(), "\nhint: ") {
+	if hinted := new(SecretError); !errors.As(err, &hinted) || hinted.Hint() == "" {
 		t.Errorf("no hint in: %v", err)
 	}
 }
@@ -66,7 +67,7 @@ func TestOpenSecretTakesWhatOtherToolsWrite(t *testing.T) {
 		"openssl rand":     base64.StdEncoding.EncodeToString(raw) + "\n",
 		"crlf":             base64.StdEncoding.EncodeToString(raw) + "\r\n",
 	} {
-		s, err := OpenSecret(writeSecret(t, "s", text))
+		s, err := OpenSecret(nil, writeSecret(t, "s", text))
 		if err != nil || fingerprint(s) != want {
 			t.Errorf("%s: another secret, or %v", name, err)
 		}
@@ -76,7 +77,7 @@ func TestOpenSecretTakesWhatOtherToolsWrite(t *testing.T) {
 func TestOpenSecretMakesTheFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data", "deep")
 	path := filepath.Join(dir, "secret")
-	made, err := OpenSecret(path)
+	made, err := OpenSecret(nil, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestOpenSecretMakesTheFile(t *testing.T) {
 	if files, _ := os.ReadDir(dir); len(files) != 1 {
 		t.Errorf("left behind: %v", files)
 	}
-	again, err := OpenSecret(path)
+	again, err := OpenSecret(nil, path)
 	if err != nil || fingerprint(again) != fingerprint(made) {
 		t.Errorf("read back as another secret, or %v", err)
 	}
@@ -104,11 +105,11 @@ func TestOpenSecretMakesTheFile(t *testing.T) {
 
 func TestOpenSecretRotation(t *testing.T) {
 	old := writeSecret(t, "old", base64.RawURLEncoding.EncodeToString(counting(1)))
-	before, err := OpenSecret(old)
+	before, err := OpenSecret(nil, old)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := OpenSecret(filepath.Join(t.TempDir(), "new"), old)
+	after, err := OpenSecret(nil, filepath.Join(t.TempDir(), "new"), old)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestOpenSecretAtOnce(t *testing.T) {
 	prints := make([][32]byte, 16)
 	for i := range prints {
 		wg.Go(func() {
-			s, err := OpenSecret(path)
+			s, err := OpenSecret(nil, path)
 			if err != nil {
 				t.Error(err)
 				return
@@ -159,7 +160,7 @@ func TestWarnings(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range []string{path, link} {
-			s, err := OpenSecret(p)
+			s, err := OpenSecret(nil, p)
 			if err != nil {
 				t.Fatal(err)
 			}

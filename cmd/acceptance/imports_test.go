@@ -59,7 +59,7 @@ func within(importPath, tree string) bool {
 
 // leaves import nothing else of this module, so that each can be understood, and the middleware
 // imported, alone.
-var leaves = []string{"storage", "config", "templates", "authz/connect", "authz/bearer", "authz/dpop", "authz/observe", "authz/outbound", "authz/throttle", "authz/jsonobject"}
+var leaves = []string{"storage", "config", "templates", "authz/connect", "authz/bearer", "authz/dpop", "authz/observe", "authz/outbound", "authz/kms", "authz/throttle", "authz/jsonobject"}
 
 // The import graph:
 //

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/authz/admin"
-	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/archive"
@@ -90,7 +89,7 @@ func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progre
 			return fetchBackup(ctx, &admin.Client{Socket: cfg.Admin.Socket}, w, p)
 		}
 	}
-	secret, err := keys.ReadSecret(cfg.SecretFile...)
+	secret, err := readSecret(cfg)
 	if err != nil {
 		return archive.Summary{}, hinted{err, "a backup is tied to the secret that its store was used with: name it by secret_file"}
 	}
@@ -175,7 +174,7 @@ whose secret the backup needs, it is also checked that it was made with that sec
 			defer p.end()
 			b := backupFile{path: args[0], identities: identities}
 			if cfg, err := loadConfig(file); err == nil {
-				b.secret, _ = keys.ReadSecret(cfg.SecretFile...) // without it, less can be told
+				b.secret, _ = readSecret(cfg) // without it, less can be told
 			} else if file != "" {
 				return err
 			}

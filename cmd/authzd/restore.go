@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/config"
 )
 
@@ -46,7 +45,7 @@ func (job *restoreJob) run(cmd *cobra.Command, path string) error {
 	if b.identities, err = job.decryption.identities(cmd); err != nil {
 		return err
 	}
-	if b.secret, err = keys.ReadSecret(cfg.SecretFile...); err != nil {
+	if b.secret, err = readSecret(cfg); err != nil {
 		return hinted{err, "put the secret of the server that made the backup there; a backup does not contain it"}
 	}
 	p := newProgress(cmd.ErrOrStderr())

@@ -23,6 +23,7 @@ To set it up:                                        authzd init`,
 		newBackupCommand(),
 		newRestoreCommand(),
 		newMigrateCommand(),
+		newSecretCommand(),
 		newHealthcheckCommand(),
 		newVersionCommand(),
 	)

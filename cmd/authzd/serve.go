@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
 )
@@ -74,7 +73,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err := checkWhole(ctx, store, &cfg.Storage); err != nil {
 		return err
 	}
-	secret, err := keys.OpenSecret(cfg.SecretFile...)
+	secret, err := openSecret(cfg)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/kms"
+	"github.com/authzd/authzd/config"
+)
+
+// openSecret reads the server's secrets, and makes the first if there is none.
+func openSecret(cfg *config.Config) (*keys.Secret, error) {
+	w, err := newWrapper(&cfg.KMS)
+	if err != nil {
+		return nil, err
+	}
+	return keys.OpenSecret(w, cfg.SecretFile...)
+}
+
+// readSecret reads the server's secrets, which must be there.
+func readSecret(cfg *config.Config) (*keys.Secret, error) {
+	w, err := newWrapper(&cfg.KMS)
+	if err != nil {
+		return nil, err
+	}
+	return keys.ReadSecret(w, cfg.SecretFile...)
+}
+
+// newWrapper is nil if no kms is configured.
+func newWrapper(k *config.KMS) (keys.Wrapper, error) {
+	switch {
+	case k.PKCS11.On():
+		return kms.Wrapper{Key: newPKCS11(k)}, nil
+	case k.Local.Key != "":
+		key, err := kms.NewLocal(string(k.Local.Key))
+		return kms.Wrapper{Key: key}, err
+	}
+	return nil, nil
+}
+
+func newPKCS11(k *config.KMS) *kms.PKCS11 {
+	return &kms.PKCS11{Module: k.PKCS11.Module, Token: k.PKCS11.Token, PIN: string(k.PKCS11.PIN), Key: k.PKCS11.Key}
+}
+
+func newSecretCommand() *cobra.Command {
+	group := &cobra.Command{
+		Use:   "secret",
+		Short: "make, wrap and list the server's secrets",
+		Args:  cobra.NoArgs,
+		RunE:  needSubcommand,
+	}
+	group.AddCommand(newSecretNewCommand(), newSecretWrapCommand(), newSecretListCommand(), newSecretKeyCommand())
+	return group
+}
+
+// secretCommand is a command that needs the configuration and what wraps secrets, if anything does.
+func secretCommand(use, short, long string, args cobra.PositionalArgs, run func(cmd *cobra.Command, cfg *config.Config, w keys.Wrapper, args []string) error) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Long:  long,
+		Args:  args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := loadConfig(file)
+			if err != nil {
+				return err
+			}
+			w, err := newWrapper(&cfg.KMS)
+			if err != nil {
+				return err
+			}
+			return run(cmd, cfg, w, args)
+		},
+	}
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+func newSecretNewCommand() *cobra.Command {
+	return secretCommand("new FILE", "make a new secret",
+		"Make a new secret in a file that is not there yet, wrapped if a kms is configured. To change the server's\nsecret, list the file second in secret_file, restart every replica, then list it first and restart again.",
+		cobra.ExactArgs(1), func(cmd *cobra.Command, _ *config.Config, w keys.Wrapper, args []string) error {
+			err := keys.NewSecretFile(args[0], w)
+			if errors.Is(err, fs.ErrExist) {
+				return hinted{fmt.Errorf("%s is there already", args[0]), "name another file: what a secret has sealed is lost without it"}
+			}
+			return err
+		})
+}
+
+func newSecretWrapCommand() *cobra.Command {
+	return secretCommand("wrap FILE...", "put secrets under the present key of the kms",
+		"Put the secrets of files under the present key of the kms, whether they were wrapped before or not. The\nsecrets stay the same: a server that runs notices nothing.",
+		cobra.MinimumNArgs(1), func(cmd *cobra.Command, _ *config.Config, w keys.Wrapper, args []string) error {
+			if w == nil {
+				return usageError{errors.New("no kms is configured"), "set kms.local or kms.pkcs11"}
+			}
+			for _, name := range args {
+				if err := keys.WrapSecretFile(name, w); err != nil {
+					return fmt.Errorf("wrap %s: %w", name, err)
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s wrapped\n", name)
+			}
+			return nil
+		})
+}
+
+func newSecretListCommand() *cobra.Command {
+	return secretCommand("list", "show the ids of the secrets in secret_file, by which messages name them", "",
+		cobra.NoArgs, func(cmd *cobra.Command, cfg *config.Config, w keys.Wrapper, _ []string) error {
+			for _, source := range cfg.SecretFile {
+				secret, err := keys.ReadSecret(w, source)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", secret.ID(), source)
+			}
+			return nil
+		})
+}
+
+func newSecretKeyCommand() *cobra.Command {
+	return secretCommand("key", "make the key in the token of kms.pkcs11 that wraps secrets",
+		"Make the key in the token of kms.pkcs11 that wraps secrets: an AES key of 256 bits that cannot leave it.",
+		cobra.NoArgs, func(cmd *cobra.Command, cfg *config.Config, _ keys.Wrapper, _ []string) error {
+			if !cfg.KMS.PKCS11.On() {
+				return usageError{errors.New("no token is configured"), "set kms.pkcs11; a key for kms.local is made with: openssl rand -base64 32"}
+			}
+			return newPKCS11(&cfg.KMS).MakeKey()
+		})
+}
