@@ -47,12 +47,17 @@ func (f filling) intoPostgres(ctx context.Context, url string) error {
 // intoBolt makes a database beside the one that is there, and puts it in its place once it is whole.
 // kept is the name that the old one got, unless it was empty.
 func (f filling) intoBolt(ctx context.Context, path string, replace bool) (kept string, err error) {
+	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".filling")
+	if sameFile(part, path) { // one that was killed when the database already had its name
+		if err := os.Remove(part); err != nil {
+			return "", err
+		}
+	}
 	old, err := openReplaced(ctx, path, replace)
 	if err != nil {
 		return "", err
 	}
 	defer old.close() // as long as it is open, no server starts on it
-	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".filling")
 	if err := f.intoPart(ctx, part); err != nil {
 		return "", err
 	}
@@ -133,6 +138,13 @@ func openReplaced(ctx context.Context, path string, replace bool) (*replaced, er
 		return nil, err
 	}
 	return r, nil
+}
+
+// sameFile tells whether both are there, and one file.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 func syncFolder(path string) error {
