@@ -9,6 +9,8 @@
 //	     │     a second of the bare handler, a second of the scenario, …     measure.go
 //	     └─ what was reached, and what should have been                      report.go
 //
+// With --grants it is the store that is measured, filled and hardly so:      scale.go, fill.go
+//
 // The generator, the bare handler and the server share the processors of one machine, so only the
 // ratios of one run mean something. It talks to loopback and nothing else.
 package main
@@ -42,6 +44,8 @@ type options struct {
 	connections []int
 	duration    time.Duration
 	refreshes   int
+	grants      int
+	postgres    string
 	json, check bool
 }
 
@@ -87,6 +91,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&connections, "connections", "1,16,64", "numbers of keep-alive connections")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "for each measurement, in slices of a second")
 	f.IntVar(&o.refreshes, "refreshes", 1_000_000, "after how many refreshes to look at the memory; 0: don't")
+	f.IntVar(&o.grants, "grants", 0, "fill a store with so many grants, and measure that instead of the scenarios")
+	f.StringVar(&o.postgres, "postgres", "", "with --grants: `URL` of a database of a PostgreSQL server on which databases may be made; default: bolt")
 	f.StringVar(&output, "o", "table", "output: table or json")
 	f.BoolVar(&o.check, "check", false, "exit with 1 if a goal is missed")
 	if err := f.Parse(args); err != nil {
@@ -119,6 +125,9 @@ func parse(args []string) (o options, err error) {
 			return o, fmt.Errorf("malformed number of connections %q", text)
 		}
 		o.connections = append(o.connections, n)
+	}
+	if o.grants < 0 || (o.postgres != "" && o.grants == 0) || (o.grants > 0 && (o.url != "" || o.json)) {
+		return o, errors.New("--grants must be positive, goes with --postgres, and with neither --url nor -o json")
 	}
 	if o.url != "" && len(o.algs) != 1 {
 		return o, errors.New("with --url, --alg must name the one algorithm that the server uses")
@@ -156,6 +165,9 @@ func run(ctx context.Context, o options, out io.Writer) (missed bool, err error)
 		if err := build.Run(); err != nil {
 			return false, fmt.Errorf("build authzd: %w", err)
 		}
+	}
+	if o.grants > 0 {
+		return false, (&runner{options: o, dir: dir, table: out}).scale(ctx)
 	}
 	bare, err := startBare(ctx)
 	if err != nil {

@@ -23,6 +23,10 @@ func TestParseRefuses(t *testing.T) {
 		{"--alg", "HS256"},
 		{"-o", "xml"},
 		{"--duration", "0s"},
+		{"--grants", "-1"},
+		{"--grants", "10", "-o", "json"},
+		{"--grants", "10", "--url", "http://127.0.0.1:9010", "--alg", "ES256"},
+		{"--postgres", "postgres://localhost/postgres"},
 		{"argument"},
 		{"--unknown"},
 	} {

@@ -22,7 +22,8 @@ import (
 // called there.
 const configuration = `issuer: http://%[1]s
 listen: %[1]s
-storage: {bolt: {path: %[2]s/authzd.db}}
+admin: {socket: %[2]s/admin.sock}
+storage: %[4]s
 lifetimes: {access_token: 1h} # those of userinfo and introspect outlive the run
 signing: {alg: %[3]s}
 resources:
@@ -91,25 +92,37 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// startAuthzd starts the binary on a data folder and waits for the first answer 200, which took
-// startup. The log goes to a file in the folder, as a service manager would have it.
-func startAuthzd(ctx context.Context, binary, dir, alg string) (p *process, startup time.Duration, err error) {
+// site is a folder with all that a server needs.
+type site struct {
+	binary, dir, alg string
+	postgres         string // URL of the database; empty: bolt
+}
+
+func (s site) config() string { return filepath.Join(s.dir, "authzd.yaml") }
+func (s site) bolt() string   { return filepath.Join(s.dir, "authzd.db") }
+
+// start starts the binary and waits for the first answer 200, which took startup. The log goes to a file
+// in the folder, as a service manager would have it.
+func (s site) start(ctx context.Context) (p *process, startup time.Duration, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, 0, err
 	}
 	p = &process{addr: listener.Addr().String()}
 	listener.Close()
-	file := filepath.Join(dir, "authzd.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, p.addr, dir, alg), 0o600); err != nil {
+	engine := fmt.Sprintf("{bolt: {path: %s}}", s.bolt())
+	if s.postgres != "" {
+		engine = fmt.Sprintf("{postgres: {url: %q}}\nsecret_file: %s/secret", s.postgres, s.dir)
+	}
+	if err := os.WriteFile(s.config(), fmt.Appendf(nil, configuration, p.addr, s.dir, s.alg, engine), 0o600); err != nil {
 		return nil, 0, err
 	}
-	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer log.Close()
-	p.cmd = exec.CommandContext(ctx, binary, "serve", "--config", file)
+	p.cmd = exec.CommandContext(ctx, s.binary, "serve", "--config", s.config())
 	p.cmd.Stderr = log
 	start := time.Now()
 	if err := p.start(); err != nil {

@@ -38,14 +38,15 @@ func (r *runner) algorithm(ctx context.Context, alg string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	server, _, err := startAuthzd(ctx, r.binary, dir, alg) // makes keys and user
+	s := site{binary: r.binary, dir: dir, alg: alg}
+	server, _, err := s.start(ctx) // makes keys and user
 	if err != nil {
 		return err
 	}
 	if err := server.stop(); err != nil {
 		return err
 	}
-	server, startup, err := startAuthzd(ctx, r.binary, dir, alg)
+	server, startup, err := s.start(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func (r *runner) algorithm(ctx context.Context, alg string) error {
 	if err := server.stop(); err != nil {
 		return err
 	}
-	if server, startup, err = startAuthzd(ctx, r.binary, dir, alg); err != nil {
+	if server, startup, err = s.start(ctx); err != nil {
 		return err
 	}
 	r.atMost(alg+": cold start after the run", milliseconds(startup), 150, "ms")
