@@ -64,6 +64,8 @@ func Stop() {
 type Options struct {
 	// Settings are lines of postgresql.conf, such as "synchronous_commit = off".
 	Settings []string
+	// TLS makes the server take encrypted connections only; its URLs name its certificate.
+	TLS bool
 	// Folder is where the data goes: it must exist and be empty. Empty: a temporary folder.
 	Folder string
 }
@@ -97,9 +99,13 @@ var databases atomic.Int64
 
 // URL names a database of the server. Its role may do anything.
 func (s *Server) URL(database string) string {
+	query := "sslmode=disable"
+	if s.authority != "" {
+		query = "sslmode=verify-full&sslrootcert=" + s.authority
+	}
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(superuser, s.password),
-		Host: fmt.Sprintf("127.0.0.1:%d", s.Port), Path: "/" + database, RawQuery: "sslmode=disable",
+		Host: fmt.Sprintf("127.0.0.1:%d", s.Port), Path: "/" + database, RawQuery: query,
 	}
 	return u.String()
 }

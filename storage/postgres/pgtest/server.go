@@ -23,12 +23,13 @@ type Server struct {
 	Folder string // its data
 	bin    string
 
-	own      bool // the folder is ours to remove
-	password string
-	owner    *syscall.Credential // who runs it; nil: ourselves
-	cmd      *exec.Cmd
-	exited   chan struct{}
-	log      *os.File
+	own       bool // the folder is ours to remove
+	password  string
+	authority string              // the file of it; empty: no TLS
+	owner     *syscall.Credential // who runs it; nil: ourselves
+	cmd       *exec.Cmd
+	exited    chan struct{}
+	log       *os.File
 }
 
 // create makes the data folder of a server that is still to be started.
@@ -43,7 +44,11 @@ func create(bin string, opts Options) (s *Server, err error) {
 		}
 		s.own = true
 	}
-	if err := s.initialise(opts.Settings); err != nil {
+	err = s.initialise(opts.Settings)
+	if err == nil && opts.TLS {
+		err = s.useTLS()
+	}
+	if err != nil {
 		s.remove()
 		return nil, err
 	}
