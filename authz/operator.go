@@ -68,6 +68,10 @@ func (s *Server) operatorRoutes() []admin.Route {
 
 		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(s.listKeys)),
 		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(s.rotateKeys)),
+
+		route("audit_list", "GET", "/v1/audit/events", "Events of the audit log, the newest first.", admin.List(s.listAuditEvents), auditParams...),
+		route("audit_verify", "GET", "/v1/audit/verify", "Checks some hundred blocks of the audit log.", admin.Read(s.verifyAuditLog), "after", "pin"),
+		route("audit_export", "GET", "/v1/audit/export", "The audit log, with all that is needed to verify it.", admin.Stream("application/jsonl", s.exportAuditLog), "since"),
 	}
 }
 

@@ -47,6 +47,15 @@ func (d *Directory) Hash(ctx context.Context, password string) (string, error) {
 
 // CreateWrites creates a user. The error is *TakenError if a name is another's.
 func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]storage.Write, error) {
+	username, err := NormalizeUsername(user.Username)
+	if err != nil {
+		return nil, err
+	}
+	if namesake, err := d.byUsername(ctx, username); err != nil {
+		return nil, err
+	} else if namesake != nil {
+		return nil, &TakenError{"username"}
+	}
 	return d.createWrites(ctx, user, true)
 }
 

@@ -86,14 +86,18 @@ func (l *Log) Seek(ctx context.Context, since time.Time) (after int, err error) 
 
 // VerifyExport checks what Export has written, by its hashes alone: whoever has the file needs no
 // secret, and can find out that it was changed, but not that all of it was made up. For that, compare
-// the last block's hash with what the server says. An error is one of reading.
-func VerifyExport(r io.Reader) (Report, error) {
+// the last block's hash with what the server says. each, unless it is nil, is called with the number and
+// the hash of each block. An error is one of reading.
+func VerifyExport(r io.Reader, each func(number int, hash string)) (Report, error) {
 	c := &chain{}
 	var seal *storage.AuditSeal
 	var text bytes.Buffer
 	end := func() {
 		if seal != nil {
 			c.add(seal.Number, *seal, text.Bytes())
+			if each != nil {
+				each(seal.Number, seal.Hash)
+			}
 		}
 		text.Reset()
 	}

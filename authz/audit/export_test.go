@@ -31,7 +31,7 @@ func TestExport(t *testing.T) {
 	}
 	file := export(t, l)
 	want := verifyAll(t, l)
-	got, err := VerifyExport(bytes.NewReader(file))
+	got, err := VerifyExport(bytes.NewReader(file), nil)
 	if err != nil || len(got.Problems) > 0 || fmt.Sprint(got) != fmt.Sprint(want) || got.Events != 243 {
 		t.Errorf("%+v, %v\nwant %+v", got, err, want)
 	}
@@ -64,17 +64,17 @@ func TestVerifyExportTampered(t *testing.T) {
 			if !strings.Contains(lines[i], "0") && name == "edited" {
 				continue
 			}
-			if report, err := VerifyExport(strings.NewReader(changed)); err == nil && len(report.Problems) == 0 {
+			if report, err := VerifyExport(strings.NewReader(changed), nil); err == nil && len(report.Problems) == 0 {
 				t.Errorf("line %d %s: not noticed", i, name)
 			}
 		}
 	}
 	// What ends early is whole as far as it goes; its last block tells how far that is.
-	if report, err := VerifyExport(strings.NewReader(strings.Join(lines[:9], ""))); err != nil || report.Last.Number != 3 {
+	if report, err := VerifyExport(strings.NewReader(strings.Join(lines[:9], "")), nil); err != nil || report.Last.Number != 3 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	for _, none := range []string{"hello\n", `{"id":"x"}` + "\n", strings.Repeat("x", 1<<20)} {
-		if _, err := VerifyExport(strings.NewReader(none)); err == nil {
+		if _, err := VerifyExport(strings.NewReader(none), nil); err == nil {
 			t.Errorf("%.20q passes for an export", none)
 		}
 	}
@@ -130,7 +130,7 @@ func FuzzVerifyExport(f *testing.F) {
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(blockLineStart + `"number":1,"count":-1}` + "\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		report, err := VerifyExport(bytes.NewReader(file))
+		report, err := VerifyExport(bytes.NewReader(file), nil)
 		if err != nil || len(report.Problems) > 0 {
 			return
 		}

@@ -206,7 +206,7 @@ func TestTrim(t *testing.T) {
 		if blocks := listAll(t, l, Filter{}, 5); len(blocks) != 24 {
 			t.Errorf("%d events are left", len(blocks))
 		}
-		if file, err := VerifyExport(strings.NewReader(string(export(t, l)))); err != nil || len(file.Problems) > 0 || file.First.Number != 27 {
+		if file, err := VerifyExport(strings.NewReader(string(export(t, l))), nil); err != nil || len(file.Problems) > 0 || file.First.Number != 27 {
 			t.Errorf("%+v, %v", file, err)
 		}
 		time.Sleep(time.Hour)

@@ -131,7 +131,7 @@ func (p *prompt) secretLine(what string) (string, error) {
 	fmt.Fprintf(p.out, "%s: ", what)
 	line, err := p.line(true)
 	if err == nil && line == "" {
-		err = usageError{errors.New("the passphrase is empty"), "think of a long one"}
+		err = usageError{fmt.Errorf("the %s is empty", strings.TrimPrefix(what, "the ")), "think of a long one"}
 	}
 	return line, err
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,7 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 			"certificate": makeCertificate,
 			"healthy":     healthy,
 			"mode":        wantMode,
+			"audited":     audited,
 			"flip":        flip,
 			"appears":     appears,
 		},
@@ -73,8 +75,13 @@ func setUp(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
+	admin, err := freeAddress()
+	if err != nil {
+		return err
+	}
 	env.Setenv("EXAMPLE", example)
 	env.Setenv("ADDR", address)
+	env.Setenv("ADMIN", admin)
 	// So that a path in it is never too long for a socket.
 	folder, err := os.MkdirTemp("", "authzd-")
 	if err != nil {
@@ -131,6 +138,26 @@ func healthy(ts *testscript.TestScript, neg bool, args []string) {
 		case <-again.C:
 		case <-deadline.C:
 			ts.Fatalf("the server does not get ready: %v", err)
+		}
+	}
+}
+
+// audited TYPE waits until the audit log has an event of a type: they are listed once they are sealed.
+func audited(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: audited TYPE")
+	}
+	deadline, tick := time.After(30*time.Second), time.NewTicker(50*time.Millisecond)
+	defer tick.Stop()
+	for {
+		ts.Check(ts.Exec("authzd", "audit", "list", "-o", "json", "--type", args[0]))
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			ts.Fatalf("no event of type %s", args[0])
 		}
 	}
 }

@@ -91,7 +91,7 @@ func (p *prompt) line(hidden bool) (string, error) {
 	select {
 	case r := <-got:
 		if r.err != nil {
-			return "", usageError{fmt.Errorf("no answer: %w", r.err), "give the answers as flags: see \"authzd init --help\""}
+			return "", usageError{fmt.Errorf("no answer: %w", r.err), "say all by flags: --help lists them"}
 		}
 		return strings.TrimSpace(r.text), nil
 	case <-p.ctx.Done():

@@ -1,0 +1,159 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/storage"
+)
+
+// auditParams select events.
+var auditParams = []string{"since", "until", "type", "outcome", "actor", "client_id", "sub", "gid", "sid", "request_id"}
+
+func (s *Server) listAuditEvents(ctx context.Context, c *admin.Call, page admin.Slice) (events []admin.AuditEvent, next string, err error) {
+	filter, err := auditFilter(c.Query)
+	if err != nil {
+		return nil, "", err
+	}
+	var before audit.Position
+	if page.After != "" {
+		if _, err := fmt.Sscanf(page.After, "%d.%d", &before.Block, &before.Event); err != nil {
+			return nil, "", &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidPageToken, Detail: "The page token is of another list."}
+		}
+	} else {
+		s.disclosed(ctx, c, "list")
+	}
+	found, at, err := s.audit.List(ctx, filter, before, page.Size)
+	for _, e := range found {
+		events = append(events, admin.AuditEvent{
+			ID: e.ID, Time: e.Time, Type: string(e.Type), Outcome: string(e.Outcome), Actor: admin.AuditActor{Kind: string(e.Actor.Kind), ID: e.Actor.ID},
+			ClientID: e.ClientID, UserID: e.UserID, GrantID: e.GrantID, SessionID: e.SessionID,
+			Remote: e.Remote, RequestID: e.RequestID, Details: e.Details,
+		})
+	}
+	if at != (audit.Position{}) {
+		next = fmt.Sprintf("%d.%d", at.Block, at.Event)
+	}
+	return events, next, err
+}
+
+func auditFilter(query url.Values) (f audit.Filter, err error) {
+	f = audit.Filter{
+		Type: query.Get("type"), Outcome: audit.Outcome(query.Get("outcome")), Actor: query.Get("actor"), ClientID: query.Get("client_id"),
+		UserID: query.Get("sub"), GrantID: query.Get("gid"), SessionID: query.Get("sid"), RequestID: query.Get("request_id"),
+	}
+	if f.Since, err = timeParam(query, "since"); err == nil {
+		f.Until, err = timeParam(query, "until")
+	}
+	return f, err
+}
+
+// timeParam reads a parameter that is a time (RFC 3339); the zero time if it is absent.
+func timeParam(query url.Values, name string) (time.Time, error) {
+	if query.Get(name) == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
+	if err != nil {
+		return time.Time{}, badParam(name, "is no time such as 2026-01-31T12:00:00Z")
+	}
+	return t, nil
+}
+
+func badParam(name, why string) error {
+	return &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidRequest, Detail: "The parameter " + name + " " + why + "."}
+}
+
+// disclosed tells the audit log that somebody has read it.
+func (s *Server) disclosed(ctx context.Context, c *admin.Call, how string) {
+	s.audit.Note(ctx, audit.Event{
+		Type: audit.Disclosed, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByOperator, ID: c.Actor.ID},
+		Details: map[string]string{"how": how},
+	})
+}
+
+// verifyAuditLog checks the blocks after one, some hundred at most, and once whether a block is what
+// somebody has kept of it.
+func (s *Server) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.AuditReport, error) {
+	after, err := strconv.Atoi(c.Query.Get("after"))
+	if c.Query.Has("after") && (err != nil || after < 0) {
+		return nil, badParam("after", "is no number of a block")
+	}
+	pinned, err := s.checkPin(ctx, c.Query)
+	if err != nil {
+		return nil, err
+	}
+	report, next, err := s.audit.Verify(ctx, after)
+	if err != nil {
+		return nil, err
+	}
+	shown := &admin.AuditReport{
+		First: shownPoint(report.First), Last: shownPoint(report.Last), Blocks: report.Blocks, Events: report.Events,
+		Problems: pinned, Next: next,
+	}
+	for _, p := range report.Problems {
+		shown.Problems = append(shown.Problems, admin.AuditProblem(p))
+	}
+	return shown, nil
+}
+
+func (s *Server) checkPin(ctx context.Context, query url.Values) ([]admin.AuditProblem, error) {
+	none := []admin.AuditProblem{}
+	if !query.Has("pin") {
+		return none, nil
+	}
+	number, hash, _ := strings.Cut(query.Get("pin"), ":")
+	block, err := strconv.Atoi(number)
+	if err != nil || block < 1 || hash == "" {
+		return nil, badParam("pin", "is no number and hash of a block")
+	}
+	same, err := s.audit.CheckPoint(ctx, block, hash)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return append(none, admin.AuditProblem{Block: block, Reason: "the block whose hash was kept is not there: it was removed, or is older than the log is kept"}), nil
+	case err != nil:
+		return nil, err
+	case !same:
+		return append(none, admin.AuditProblem{Block: block, Reason: "it is not the block whose hash was kept: the log was put back, and went on"}), nil
+	}
+	return none, nil
+}
+
+func shownPoint(p audit.Point) admin.AuditPoint {
+	return admin.AuditPoint{Number: p.Number, Hash: p.Hash, Sealed: orNil(p.Sealed)}
+}
+
+// exportAuditLog writes all blocks from a time on. Those that are sealed meanwhile are among them.
+func (s *Server) exportAuditLog(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
+	since, err := timeParam(c.Query, "since")
+	if err != nil {
+		return err
+	}
+	s.disclosed(ctx, c, "export")
+	after := 0
+	if !since.IsZero() {
+		if after, err = s.audit.Seek(ctx, since); err != nil {
+			return err
+		}
+	}
+	deadline := http.NewResponseController(w)
+	for {
+		// As long as the caller reads, it may take as long as it takes.
+		if err := deadline.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		last, err := s.audit.Export(ctx, w, after)
+		if err != nil || last == 0 {
+			return err
+		}
+		after = last
+	}
+}

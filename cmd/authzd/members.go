@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// member is one member of a client or a user that has a flag of its own. All others are said by --set.
+type member struct {
+	flag   string
+	member string // name in the API; empty: that of the flag, with underscores
+	text   string
+	kind   memberKind
+}
+
+type memberKind int
+
+const (
+	asText memberKind = iota
+	asBool
+	asList
+)
+
+type members []member
+
+// memberFlags are the flags of members, and what was said.
+type memberFlags struct {
+	members members
+	texts   map[string]*string
+	bools   map[string]*bool
+	lists   map[string]*[]string
+	set     []string
+}
+
+func (m members) flags() *memberFlags {
+	return &memberFlags{members: m, texts: map[string]*string{}, bools: map[string]*bool{}, lists: map[string]*[]string{}}
+}
+
+func (f *memberFlags) add(cmd *cobra.Command) {
+	for _, m := range f.members {
+		switch m.kind {
+		case asText:
+			f.texts[m.flag] = cmd.Flags().String(m.flag, "", m.text)
+		case asBool:
+			f.bools[m.flag] = cmd.Flags().Bool(m.flag, false, m.text)
+		case asList:
+			f.lists[m.flag] = cmd.Flags().StringArray(m.flag, nil, m.text)
+		}
+	}
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "`member=value` of the configuration's entry; the value is JSON, or else text; null removes it; may be repeated")
+}
+
+// document is what was said, by the names of the API.
+type document map[string]any
+
+func (f *memberFlags) said(cmd *cobra.Command) (document, error) {
+	said := document{}
+	for _, m := range f.members {
+		name := m.member
+		if name == "" {
+			name = strings.ReplaceAll(m.flag, "-", "_")
+		}
+		if !cmd.Flags().Changed(m.flag) {
+			continue
+		}
+		switch m.kind {
+		case asText:
+			said[name] = *f.texts[m.flag]
+		case asBool:
+			said[name] = *f.bools[m.flag]
+		case asList:
+			// One that is empty says that there are to be none.
+			said[name] = nonEmpty(*f.lists[m.flag])
+		}
+	}
+	for _, each := range f.set {
+		name, value, found := strings.Cut(each, "=")
+		if !found || name == "" {
+			return nil, usageError{fmt.Errorf("--set %q has no value", each), "write it like --set access_token_lifetime=5m"}
+		}
+		if name == "password" || name == "client_secret" {
+			return nil, usageError{errors.New("a secret is not for the command line, where others can see it"), "passwords are asked for, and client secrets made by the server"}
+		}
+		var parsed any
+		if json.Unmarshal([]byte(value), &parsed) != nil {
+			parsed = value
+		}
+		said[name] = parsed
+	}
+	return said, nil
+}
+
+func nonEmpty(all []string) []string {
+	some := []string{}
+	for _, each := range all {
+		if each != "" {
+			some = append(some, each)
+		}
+	}
+	return some
+}
+
+// into makes a request of what was said. A member that it doesn't have is a mistake of the caller.
+func (d document) into(request any) error {
+	raw, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(request); err != nil {
+		return usageError{fmt.Errorf("--set: %s", strings.TrimPrefix(err.Error(), "json: ")), "members have the names and types of the configuration file: see docs/configuration.md"}
+	}
+	return nil
+}
+
+// newPassword asks for a password twice, or reads it from standard input where that is no terminal.
+func newPassword(cmd *cobra.Command) (string, error) {
+	p := &prompt{ctx: cmd.Context(), in: os.Stdin, out: cmd.ErrOrStderr()}
+	if onTerminal(p.in) {
+		password, err := p.secretLine("password")
+		if err != nil {
+			return "", err
+		}
+		again, err := p.secretLine("the same again")
+		if err == nil && again != password {
+			err = usageError{errors.New("the two are not the same"), "nothing was changed; try again"}
+		}
+		return password, err
+	}
+	const maxLine = 4096
+	line, err := bufio.NewReader(io.LimitReader(os.Stdin, maxLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := strings.TrimRight(line, "\r\n")
+	if password == "" {
+		return "", usageError{errors.New("no password on standard input"), "type it on a terminal, or pipe it in: authzd … < FILE"}
+	}
+	return password, nil
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/config"
+)
+
+// remote is a running server, as the flags of a command name it: by its admin socket, or by the URL of its
+// admin listener and an access token.
+type remote struct {
+	file, url, token, tokenFile string
+	output                      string
+}
+
+// addTo gives a command, and all commands below it, the flags.
+func (r *remote) addTo(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&r.file, "config", "", "configuration `file` that names the admin socket (default "+strings.Join(configFiles, ", else ")+")")
+	f.StringVar(&r.url, "admin", "", "the server at this `URL` (admin.listen) in place of the one on this machine, or the path of a socket")
+	f.StringVar(&r.token, "token", "", "access `token` for --admin; others on this machine can see it")
+	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the access token for --admin")
+	f.StringVarP(&r.output, "output", "o", "table", "`table or json`")
+	cmd.MarkFlagsMutuallyExclusive("token", "token-file")
+	_ = cmd.MarkPersistentFlagFilename("config", "yaml", "yml")
+	_ = cmd.MarkPersistentFlagFilename("token-file")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// newGroup is a command that only has others below it, which speak to a server.
+func newGroup(use, short string, r *remote, commands ...*cobra.Command) *cobra.Command {
+	group := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		return usageError{errors.New("which of its commands?"), `see "` + cmd.CommandPath() + ` --help"`}
+	}}
+	r.addTo(group)
+	group.AddCommand(commands...)
+	return group
+}
+
+// run makes a command's work of a function that speaks to the server.
+func (r *remote) run(do func(ctx context.Context, c *admin.Client, p *printer, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if r.output != "table" && r.output != "json" {
+			return usageError{fmt.Errorf("unknown output %q", r.output), "choose table or json"}
+		}
+		c, err := r.client()
+		if err != nil {
+			return err
+		}
+		return r.explain(do(cmd.Context(), c, &printer{w: cmd.OutOrStdout(), json: r.output == "json"}, args))
+	}
+}
+
+// client speaks to the server, once it is called.
+func (r *remote) client() (*admin.Client, error) {
+	if r.url == "" {
+		if r.token != "" || r.tokenFile != "" {
+			return nil, usageError{errors.New("a token, and no --admin"), "the admin socket needs no token; name the URL of another server by --admin"}
+		}
+		socket, err := r.socket()
+		return &admin.Client{Socket: socket}, err
+	}
+	if !strings.Contains(r.url, "://") {
+		return &admin.Client{Socket: r.url}, nil
+	}
+	if err := safeURL(r.url); err != nil {
+		return nil, err
+	}
+	token := r.token
+	if r.tokenFile != "" {
+		text, err := os.ReadFile(r.tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the token: %w", err)
+		}
+		token = strings.TrimSpace(string(text))
+	}
+	if token == "" {
+		return nil, usageError{errors.New("--admin without a token"), "give an access token with the scope " + admin.Scope + " by --token-file"}
+	}
+	return &admin.Client{URL: r.url, Token: token}, nil
+}
+
+// safeURL refuses to send a token where others could read it.
+func safeURL(raw string) error {
+	host, isPlain := strings.CutPrefix(raw, "http://")
+	if !isPlain {
+		if !strings.HasPrefix(raw, "https://") {
+			return usageError{fmt.Errorf("--admin %q is no http or https URL", raw), "write it like https://id.example.com:9011"}
+		}
+		return nil
+	}
+	host, _, _ = strings.Cut(host, "/")
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if ip := net.ParseIP(strings.Trim(host, "[]")); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return usageError{errors.New("--admin with plain http would show the token to the network"), "use https, or a tunnel to 127.0.0.1"}
+}
+
+// socket is what the configuration names, or where the server has it by default.
+func (r *remote) socket() (string, error) {
+	file, err := configPath(r.file)
+	if err != nil {
+		return "./authzd-data/admin.sock", nil
+	}
+	cfg, err := config.Load(file, os.Environ())
+	if err != nil {
+		return "", err
+	}
+	return cfg.Admin.Socket, nil
+}
+
+// explain adds to an error what can be done about it.
+func (r *remote) explain(err error) error {
+	var problem *admin.Problem
+	var op *net.OpError
+	switch {
+	case errors.As(err, &problem):
+		return explainProblem(problem)
+	case errors.Is(err, fs.ErrPermission):
+		return hinted{err, "the admin socket is for the user that the server runs as: try sudo -u with that user"}
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return hinted{fmt.Errorf("no server answers: %w", err), "is it running? --config names its configuration, --admin its socket or URL"}
+	case errors.As(err, &op):
+		return hinted{err, "is the server running, and is --admin the address of its admin.listen?"}
+	}
+	return err
+}
+
+// explainProblem writes what the server has against a request, a line for each member.
+func explainProblem(p *admin.Problem) error {
+	text := p.Detail
+	if text == "" {
+		text = p.Title
+	}
+	text = strings.TrimSuffix(text, ".")
+	if text != "" {
+		text = strings.ToLower(text[:1]) + text[1:]
+	}
+	hint := p.Hint
+	for _, e := range p.Errors {
+		text += fmt.Sprintf("\n  %s: %s", strings.ReplaceAll(strings.TrimPrefix(e.Pointer, "/"), "/", "."), e.Detail)
+		if hint == "" {
+			hint = e.Hint
+		}
+	}
+	if p.RequestID != "" && p.Status >= 500 {
+		text += "\n  request id: " + p.RequestID
+	}
+	switch {
+	case hint != "":
+	case p.Code == admin.CodeUnauthorized:
+		hint = "the token must be one of this server, with the scope " + admin.Scope + ", and not expired"
+	case p.Code == admin.CodePreconditionFailed:
+		hint = "somebody else has changed it meanwhile: look again, then try again"
+	}
+	return hinted{fmt.Errorf("%s: %s", p.Code, text), hint}
+}
+
+const (
+	// completionTime is how long somebody waits who has pressed the tab key.
+	completionTime = 2 * time.Second
+	// completionMax is how much is looked through for them.
+	completionMax = 200
+)
+
+// complete makes the completion of an argument of a function that lists what the server has, each
+// "id\tdescription".
+func (r *remote) complete(list func(ctx context.Context, c *admin.Client, begun string) ([]string, error)) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		c, err := r.client()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+		defer cancel()
+		all, err := list(ctx, c, begun)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var found []string
+		for _, each := range all {
+			if strings.HasPrefix(each, begun) {
+				found = append(found, each)
+			}
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/authz/admin"
+)
+
+func newUserCommand() *cobra.Command {
+	r := &remote{}
+	return newGroup("user", "users: create, list, show, update, disable, delete, set-password", r,
+		newUserCreateCommand(r), newUserListCommand(r), newUserShowCommand(r), newUserUpdateCommand(r),
+		newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r))
+}
+
+// userMembers are the members of a user that have flags of their own.
+var userMembers = members{
+	{flag: "name", text: "full `name`"},
+	{flag: "email", text: "e-mail `address`"},
+	{flag: "email-verified", text: "the address is known to be theirs", kind: asBool},
+	{flag: "role", member: "roles", text: "`role` in access tokens; may be repeated", kind: asList},
+	{flag: "group", member: "groups", text: "`group`; may be repeated", kind: asList},
+	{flag: "disabled", text: "may not sign in, and is signed out everywhere", kind: asBool},
+}
+
+func newUserCreateCommand(r *remote) *cobra.Command {
+	var password bool
+	flags := userMembers.flags()
+	cmd := &cobra.Command{
+		Use:   "create USERNAME",
+		Short: "create a user",
+		Long: `Create a user. With --password, one is asked for on the terminal; without a terminal, the first
+line of standard input is it. A user without a password signs in by an upstream provider.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.RunE = r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+		said, err := flags.said(cmd)
+		if err != nil {
+			return err
+		}
+		var u admin.NewUser
+		if err := said.into(&u); err != nil {
+			return err
+		}
+		u.Username = args[0]
+		if password {
+			if u.Password, err = newPassword(cmd); err != nil {
+				return err
+			}
+		}
+		created, err := c.CreateUser(ctx, u)
+		if err != nil {
+			return err
+		}
+		return p.value(created, userRows(created))
+	})
+	cmd.Flags().BoolVar(&password, "password", false, "ask for a password, or read it from standard input")
+	flags.add(cmd)
+	return cmd
+}
+
+func newUserListCommand(r *remote) *cobra.Command {
+	var query admin.UserQuery
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "list users",
+		Args:  cobra.NoArgs,
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
+			return printAll(p, c.Users(ctx, query), []string{"SUB", "USERNAME", "NAME", "EMAIL", "ROLES", "DISABLED"}, func(u *admin.User) []string {
+				return []string{u.Sub, u.Username, u.Name, u.Email, strings.Join(u.Roles, " "), yes(u.Disabled)}
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&query.Username, "username", "", "only those whose username begins with this `text`")
+	cmd.Flags().StringVar(&query.Email, "email", "", "only those whose e-mail address begins with this `text`")
+	cmd.MarkFlagsMutuallyExclusive("username", "email")
+	return cmd
+}
+
+func newUserShowCommand(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use:               "show USER",
+		Short:             "show a user, by username or sub",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeUsers(),
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+			u, err := findUser(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			return p.value(u, userRows(u))
+		}),
+	}
+}
+
+func newUserUpdateCommand(r *remote) *cobra.Command {
+	flags := userMembers.flags()
+	cmd := &cobra.Command{
+		Use:               "update USER",
+		Short:             "change what the flags say of a user, and nothing else",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeUsers(),
+	}
+	cmd.RunE = r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+		said, err := flags.said(cmd)
+		if err != nil {
+			return err
+		}
+		if len(said) == 0 {
+			return nothingSaid(cmd)
+		}
+		u, err := findUser(ctx, c, args[0])
+		if err != nil {
+			return err
+		}
+		if u, err = c.UpdateUser(ctx, u.Sub, u.ETag, said); err != nil {
+			return err
+		}
+		return p.value(u, userRows(u))
+	})
+	flags.add(cmd)
+	return cmd
+}
+
+func newUserDisableCommand(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use:               "disable USER",
+		Short:             "sign a user out everywhere, and let them sign in no more",
+		Long:              "Sign a user out everywhere, and let them sign in no more. The way back is user update --disabled=false.",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeUsers(),
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+			u, err := findUser(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			if u, err = c.UpdateUser(ctx, u.Sub, "", map[string]any{"disabled": true}); err != nil {
+				return err
+			}
+			if p.json {
+				return p.encode(u)
+			}
+			p.done("disabled user %s (%s)", u.Username, u.Sub)
+			return nil
+		}),
+	}
+}
+
+func newUserDeleteCommand(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use:               "delete USER",
+		Short:             "delete a user, with sessions and grants",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeUsers(),
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+			u, err := findUser(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			if err := c.DeleteUser(ctx, u.Sub, u.ETag); err != nil {
+				return err
+			}
+			p.done("deleted user %s (%s)", u.Username, u.Sub)
+			return nil
+		}),
+	}
+}
+
+func newUserSetPasswordCommand(r *remote) *cobra.Command {
+	var end bool
+	cmd := &cobra.Command{
+		Use:   "set-password USER",
+		Short: "set a user's password",
+		Long: `Set a user's password. It is asked for on the terminal; without a terminal, the first line of
+standard input is it. A hash that authzd knows is taken as it is.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeUsers(),
+	}
+	cmd.RunE = r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+		u, err := findUser(ctx, c, args[0])
+		if err != nil {
+			return err
+		}
+		password, err := newPassword(cmd)
+		if err != nil {
+			return err
+		}
+		if err := c.SetUserPassword(ctx, u.Sub, admin.SetPassword{Password: password, EndSessions: end}); err != nil {
+			return err
+		}
+		p.done("set the password of user %s (%s)", u.Username, u.Sub)
+		return nil
+	})
+	cmd.Flags().BoolVar(&end, "end-sessions", false, "sign the user out everywhere, too")
+	return cmd
+}
+
+// findUser returns a user by sub or, if it is no id, by username.
+func findUser(ctx context.Context, c *admin.Client, name string) (*admin.User, error) {
+	if uuid.Validate(name) == nil {
+		return c.GetUser(ctx, name)
+	}
+	for u, err := range first(1, c.Users(ctx, admin.UserQuery{Username: name})) {
+		if err != nil || strings.EqualFold(u.Username, name) {
+			return u, err
+		}
+	}
+	return nil, hinted{fmt.Errorf("no user is called %q", name), `"authzd user list" shows all`}
+}
+
+// subOf is findUser where a user need not be named.
+func subOf(ctx context.Context, c *admin.Client, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	u, err := findUser(ctx, c, name)
+	if err != nil {
+		return "", err
+	}
+	return u.Sub, nil
+}
+
+func (r *remote) completeUsers() func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return r.complete(func(ctx context.Context, c *admin.Client, begun string) (names []string, err error) {
+		for u, err := range first(completionMax, c.Users(ctx, admin.UserQuery{Username: begun})) {
+			if err != nil {
+				return names, err
+			}
+			names = append(names, u.Username+"\t"+u.Sub)
+		}
+		return names, nil
+	})
+}
+
+func userRows(u *admin.User) [][2]string {
+	email := u.Email
+	if u.EmailVerified {
+		email += " (verified)"
+	}
+	return [][2]string{
+		{"sub", u.Sub}, {"username", u.Username}, {"name", u.Name}, {"email", email}, {"roles", strings.Join(u.Roles, " ")},
+		{"groups", strings.Join(u.Groups, " ")}, {"password", yes(u.HasPassword)}, {"disabled", yes(u.Disabled)},
+		{"created", when(u.CreatedAt)}, {"updated", when(u.UpdatedAt)},
+	}
+}
+
+func nothingSaid(cmd *cobra.Command) error {
+	return usageError{errors.New("nothing to change"), `say what by flags: see "` + cmd.CommandPath() + ` --help"`}
+}
