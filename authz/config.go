@@ -32,6 +32,7 @@ type Config struct {
 	Dev bool
 
 	Store     storage.Store // the caller closes it, after Run has returned
+	File      StoreFile     // of the store; nil: it is not one file
 	Secret    *keys.Secret
 	Clients   *client.Registry
 	Resources []Resource

@@ -66,6 +66,9 @@ func (s *Server) operatorRoutes() []admin.Route {
 
 		route("backup", "GET", "/v1/backup", "A backup of everything that is stored, as it is now.", admin.Stream("application/octet-stream", s.takeBackup)),
 
+		route("store_read", "GET", "/v1/store", "The store: its format, size, and the secrets that it needs.", admin.Read(s.readStore)),
+		route("store_compact", "POST", "/v1/store/compact", "Begins to compact the embedded database.", admin.Do(s.compactStore)),
+
 		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(s.listKeys)),
 		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(s.rotateKeys)),
 

@@ -61,6 +61,7 @@ type Server struct {
 	store      storage.Store
 	resources  resourceSet
 	sealing    *keys.Sealing
+	compactor  compactor
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm
 	grantTypes []string
@@ -111,6 +112,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
+	s.compactor.asked = make(chan struct{}, 1)
 	s.limits, s.allowances = throttle.New(), throttle.New()
 	s.algs = algsInUse(c)
 	s.grantTypes = offeredGrantTypes(c)
@@ -305,6 +307,7 @@ func (s *Server) openOutbox(context.Context) error {
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sealing.Run(ctx) })
+	group.Go(func() error { return s.runCompactions(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
 	group.Go(func() error { return s.outbox.Run(ctx) })

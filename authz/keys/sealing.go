@@ -84,7 +84,7 @@ func (e *LockedOutError) Unwrap() error { return ErrUnknownSecret }
 
 // Hint says what to do.
 func (e *LockedOutError) Hint() string {
-	return "list the secret that this store was used with, after the current one, until the log says that nothing needs it"
+	return "list the secret that this store was used with, after the current one, until `authzd secret status` says that it may be removed"
 }
 
 func (s *Sealing) checkOpens(ctx context.Context) error {

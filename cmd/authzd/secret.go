@@ -53,7 +53,7 @@ func newSecretCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  needSubcommand,
 	}
-	group.AddCommand(newSecretNewCommand(), newSecretWrapCommand(), newSecretListCommand(), newSecretKeyCommand())
+	group.AddCommand(newSecretNewCommand(), newSecretWrapCommand(), newSecretListCommand(), newSecretStatusCommand(), newSecretKeyCommand())
 	return group
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage/bolt"
 )
 
 // drainTimeout is how long requests under way may take after SIGTERM.
@@ -86,6 +87,9 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		return err
 	}
 	serverConfig.Store, serverConfig.Secret, serverConfig.Logger = store, secret, logger
+	if file, ok := store.(*bolt.Store); ok {
+		serverConfig.File = boltFile{file}
+	}
 	registerStoreMetrics(serverConfig.Metrics, store)
 	server, err := authz.New(ctx, serverConfig)
 	if err != nil {

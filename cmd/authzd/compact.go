@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// compactPoll is how often it is asked whether a compaction has ended.
+const compactPoll = 200 * time.Millisecond
+
+// boltFile is the file of a bolt store, as the admin API knows it.
+type boltFile struct{ *bolt.Store }
+
+func (f boltFile) Size() (bytes, free int64) {
+	st := f.Stats()
+	return st.FileBytes, st.FreeBytes
+}
+
+func (f boltFile) Compact(ctx context.Context) (waited time.Duration, err error) {
+	done, err := f.Store.Compact(ctx)
+	return done.Pause, err
+}
+
+func newCompactCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "make the embedded database of the running server as small as its records are",
+		Long: `Make the embedded database of the running server as small as its records are. The server goes on
+meanwhile; writes wait once, for milliseconds. The disk must have room for the copy.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			server, err := runningServer(file)
+			if err != nil {
+				return err
+			}
+			done, err := compact(cmd.Context(), server)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%d bytes, were %d; writes waited %s\n", done.AfterBytes, done.BeforeBytes, done.WritesWaited)
+			return nil
+		},
+	}
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+// runningServer is the server of a configuration, at its socket.
+func runningServer(file string) (*admin.Client, error) {
+	cfg, err := loadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Admin.Socket == "" {
+		return nil, usageError{errors.New("the configuration has no admin socket"), "set admin.socket"}
+	}
+	return &admin.Client{Socket: cfg.Admin.Socket}, nil
+}
+
+// compact begins a compaction, and waits for its end.
+func compact(ctx context.Context, server *admin.Client) (*admin.Compaction, error) {
+	if err := server.CompactStore(ctx); err != nil {
+		return nil, fmt.Errorf("ask the running server: %w", err)
+	}
+	ticker := time.NewTicker(compactPoll)
+	defer ticker.Stop()
+	for {
+		store, err := server.ReadStore(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ask the running server: %w", err)
+		}
+		if done := store.Compaction; !store.Compacting && done != nil {
+			if done.Error != "" {
+				return nil, errors.New(done.Error)
+			}
+			return done, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func newSecretStatusCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "ask the running server which of its secrets are still needed",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			server, err := runningServer(file)
+			if err != nil {
+				return err
+			}
+			store, err := server.ReadStore(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("ask the running server: %w", err)
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, s := range store.Secrets {
+				fmt.Fprintf(w, "%s\t%d records\t%s\n", s.ID, s.Records, secretState(s))
+			}
+			return w.Flush()
+		},
+	}
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+func secretState(s admin.Secret) string {
+	switch {
+	case s.Newest && !s.Listed:
+		return "newest, not listed here"
+	case s.Newest:
+		return "newest"
+	case s.Removable:
+		return "may be removed"
+	case !s.Listed:
+		return "not listed"
+	case s.Since == nil:
+		return "listed for later"
+	}
+	return "still needed"
+}
