@@ -13,7 +13,11 @@ func (l *loader) checkStorage() {
 	s := &l.cfg.Storage
 	if s.Postgres.URL == "" {
 		l.report("storage.bolt.path", s.Bolt.Path, checkNotFolder(s.Bolt.Path))
+		l.checkShip()
 		return
+	}
+	if l.given("storage.bolt.ship.to") {
+		l.report("storage.bolt.ship", nil, problemf("let PostgreSQL archive its WAL, or stream to a standby of its own; backup works for it too", "given beside storage.postgres"))
 	}
 	if l.given("storage.bolt.path") {
 		l.report("storage.postgres", nil, problemf("remove one of the two; \"authzd migrate --to\" moves what is in bolt", "given beside storage.bolt.path"))

@@ -19,6 +19,12 @@ func (l *loader) complete() {
 	}
 	connections := 20
 	fill(l, "storage.postgres.max_connections", &c.Storage.Postgres.MaxConnections, &connections)
+	spool := 1024
+	fill(l, "storage.bolt.ship.every", &c.Storage.Bolt.Ship.Every, time.Second)
+	fill(l, "storage.bolt.ship.snapshot_every", &c.Storage.Bolt.Ship.SnapshotEvery, 24*time.Hour)
+	fill(l, "storage.bolt.ship.keep", &c.Storage.Bolt.Ship.Keep, 168*time.Hour)
+	fill(l, "storage.bolt.ship.spool_mib", &c.Storage.Bolt.Ship.SpoolMiB, &spool)
+	fill(l, "storage.bolt.ship.s3.region", &c.Storage.Bolt.Ship.S3.Region, "us-east-1")
 	beside := func(name string) string {
 		path := filepath.Join(folder, name)
 		if filepath.IsAbs(path) {

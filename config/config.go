@@ -168,6 +168,60 @@ type Bolt struct {
 	// KeepSize keeps the file as large as it has become. Otherwise it is compacted, while it is in use,
 	// once it has 64 MiB or more of which half is free, once an hour at most.
 	KeepSize bool `yaml:"keep_size"`
+
+	// Ship keeps a copy of the database elsewhere, about a second behind: what "authzd restore --from"
+	// brings back, to any moment, and "authzd standby" follows.
+	Ship Ship `yaml:"ship"`
+}
+
+// Ship is where the changes of the database go, all the time.
+type Ship struct {
+	// To is a directory, best on another machine's disk, or s3://bucket/prefix. No two databases can
+	// share one. Default: none, and nothing is shipped.
+	To string `yaml:"to"`
+
+	// Every is how long a change waits for others to be shipped with, 1s to 1m: about so much is lost
+	// with the machine.
+	Every time.Duration `yaml:"every"`
+
+	// SnapshotEvery is the time from one copy of the whole database to the next, 1h to 744h. A restore
+	// reads one, and all changes since.
+	SnapshotEvery time.Duration `yaml:"snapshot_every"`
+
+	// Keep is how far back a moment can be restored.
+	Keep time.Duration `yaml:"keep"`
+
+	// SpoolMiB is how many MiB of changes wait on this machine's disk, beside the database, while
+	// nothing can be shipped. If they become more, they are given up, and shipping begins anew with a
+	// snapshot.
+	SpoolMiB *int `yaml:"spool_mib"`
+
+	// Recipients are the age public keys (age1...) that everything is encrypted for: who has any of the
+	// private keys can read it, the server cannot. Default: it is not encrypted.
+	Recipients []string `yaml:"recipients"`
+
+	// S3 says how the bucket is reached.
+	S3 S3 `yaml:"s3"`
+}
+
+// S3 is a bucket of Amazon S3, or of what speaks its protocol.
+type S3 struct {
+	// Endpoint is the URL of the service, without the bucket; http only on loopback. Its certificate may
+	// be of an authority in outbound.ca_file. Default: that of AWS.
+	Endpoint string `yaml:"endpoint"`
+
+	// Region is the region of the bucket.
+	Region string `yaml:"region"`
+
+	// AccessKeyID names the key that may read, write, list and delete there.
+	AccessKeyID string `yaml:"access_key_id"`
+
+	// SecretAccessKey is the key's secret.
+	SecretAccessKey Secret `yaml:"secret_access_key"`
+
+	// PathStyle puts the bucket into the path of each URL and not into its host name, as most services
+	// other than AWS want it.
+	PathStyle bool `yaml:"path_style"`
 }
 
 // Postgres is a database that any number of replicas share: PostgreSQL 13 or later, CockroachDB or

@@ -146,7 +146,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		c.Resources, c.Clients, c.Users, c.Connectors, c.TrustedIssuers = nil, nil, nil, nil, nil
 		c.MTLS = MTLS{}
 		c.TLS, c.TrustedProxies, c.Admin.Listen, c.Outbound, c.Branding = TLS{}, nil, "", Outbound{}, Branding{}
-		c.Registration, c.Backup.Recipients = Registration{}, nil
+		c.Registration, c.Backup.Recipients, c.Storage.Bolt.Ship.Recipients = Registration{}, nil, nil
 	}
 	if !reflect.DeepEqual(example, defaults) {
 		got, _ := json.Marshal(example)

@@ -61,13 +61,18 @@ func (f filling) intoBolt(ctx context.Context, path string, replace bool) (kept 
 	if err := f.intoPart(ctx, part); err != nil {
 		return "", err
 	}
+	return old.replaceBy(part, path)
+}
+
+// replaceBy gives a database that is whole the name of the one that is replaced.
+func (r *replaced) replaceBy(part, path string) (kept string, err error) {
 	switch {
-	case !old.exists:
+	case !r.exists:
 		if err := os.Link(part, path); err != nil { // unlike a rename, never replaces another
 			return "", err
 		}
 		err = os.Remove(part)
-	case old.empty:
+	case r.empty:
 		err = os.Rename(part, path)
 	default:
 		kept = path + time.Now().UTC().Format(".before-20060102T150405Z")

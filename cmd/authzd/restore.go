@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,23 +16,44 @@ type restoreJob struct {
 	configFile string
 	decryption decryptionFlags
 	replace    bool
+	from       string // a destination of storage.bolt.ship; empty: a backup file
+	at         time.Time
 }
 
 func newRestoreCommand() *cobra.Command {
 	var job restoreJob
 	cmd := &cobra.Command{
-		Use:   "restore FILE",
-		Short: "fill the store with what a backup holds",
+		Use:   "restore FILE | restore --from DIR|s3://BUCKET/PREFIX [--at TIME]",
+		Short: "fill the store with what a backup holds, or with what was shipped",
 		Long: `Fill the store that the configuration names with what a backup holds. The whole backup is checked
 before anything is touched; the store must be empty, and no server may run on it. If it is interrupted,
 run it again.
 
+With --from, what storage.bolt.ship has kept elsewhere is brought back, as it was at any moment or as it
+was last. A bucket is reached with the keys of storage.bolt.ship.s3. If another machine has shipped it,
+run "authzd promote" next, so that this one may go on shipping and that one may not.
+
 The secret file must be that of the server that made the backup.`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd, args[0]) },
+		Example: `  authzd restore monday.backup
+  authzd restore --from s3://backups/authzd
+  authzd restore --from /mnt/backup/authzd --at 2026-02-03T04:05:06Z --replace`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if job.from != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if job.from != "" {
+				return job.runFrom(cmd)
+			}
+			return job.run(cmd, args[0])
+		},
 	}
 	addConfigFlag(cmd, &job.configFile)
 	job.decryption.add(cmd)
+	cmd.Flags().StringVar(&job.from, "from", "", "restore what was shipped to this `place`")
+	cmd.Flags().TimeVar(&job.at, "at", time.Time{}, []string{time.RFC3339Nano}, "with --from: as it was at this `time`, such as 2026-02-03T04:05:06Z")
 	cmd.Flags().BoolVar(&job.replace, "replace", false, "bolt: put it in the place of the database that is there, which is kept beside it")
 	return cmd
 }

@@ -31,6 +31,8 @@ To set it up:                                        authzd init`,
 		newMigrateCommand(),
 		newCompactCommand(),
 		newSecretCommand(),
+		newStandbyCommand(),
+		newPromoteCommand(),
 		newHealthcheckCommand(),
 		newVersionCommand(),
 	)

@@ -91,6 +91,11 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		serverConfig.File = boltFile{file}
 	}
 	registerStoreMetrics(serverConfig.Metrics, store)
+	stopShipping, err := startShipping(ctx, cfg, store, serverConfig.Metrics, logger) // before anybody writes
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopShipping()) }()
 	server, err := authz.New(ctx, serverConfig)
 	if err != nil {
 		return err

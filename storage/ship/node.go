@@ -123,3 +123,12 @@ func hostname() string {
 	}
 	return name
 }
+
+// Forget removes what a folder knows of a database that is being replaced, but not who the node is.
+func Forget(folder string) error {
+	spools, err := filepath.Glob(filepath.Join(escapeGlob(folder), spools+"*"))
+	for _, name := range append(spools, filepath.Join(folder, followFile)) {
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	return err
+}

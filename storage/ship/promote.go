@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -93,8 +94,8 @@ func (f *Follower) endGeneration(ctx context.Context, e *epoch) error {
 // TakeOver gives this node the right to ship, for a database that was restored: whoever had it turns
 // away from his own as soon as he notices.
 func TakeOver(ctx context.Context, d Destination, folder string) (p Promotion, err error) {
-	if _, err := os.Stat(filepath.Join(folder, followFile)); err == nil {
-		return p, fmt.Errorf("%s belongs to a standby", folder)
+	if err := CheckNoStandby(folder); err != nil {
+		return p, err
 	}
 	e, before, err := claimEpoch(ctx, d, folder)
 	if err != nil {
@@ -123,4 +124,20 @@ func claimEpoch(ctx context.Context, d Destination, folder string) (e *epoch, be
 	}
 	e, err = takeOver(ctx, d, id, hostname(), next)
 	return e, before, err
+}
+
+// ErrStandby says that a database is one that follows another.
+var ErrStandby = errors.New("the database is a standby's")
+
+// CheckNoStandby returns ErrStandby if the database that a folder belongs to follows another.
+func CheckNoStandby(folder string) error {
+	marker := filepath.Join(folder, followFile)
+	_, err := os.Stat(marker)
+	if err == nil {
+		return fmt.Errorf("%w (%s)", ErrStandby, marker)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

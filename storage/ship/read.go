@@ -26,7 +26,7 @@ func (s source) get(ctx context.Context, name string) (stored, content []byte, e
 		return nil, nil, err
 	}
 	if content, err = decrypt(stored, s.identities); err != nil {
-		return nil, nil, fmt.Errorf("%s: %s %w", s.from, name, err)
+		return nil, nil, fmt.Errorf("%s: %s: %w", s.from, name, err)
 	}
 	return stored, content, nil
 }

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"filippo.io/age"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/archive"
+	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/ship"
+)
+
+// shipFolder is where the spool of a database is, and who its node is.
+func shipFolder(cfg *config.Config) string { return cfg.Storage.Bolt.Path + ".ship" }
+
+// openDestination opens a destination; its bucket is reached as the configuration says.
+func openDestination(cfg *config.Config, to string) (ship.Destination, error) {
+	s3 := &cfg.Storage.Bolt.Ship.S3
+	roots, err := outbound.Roots(cfg.Outbound.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
+	return ship.Open(to, ship.S3{
+		Endpoint:        s3.Endpoint,
+		Region:          s3.Region,
+		AccessKeyID:     s3.AccessKeyID,
+		SecretAccessKey: string(s3.SecretAccessKey),
+		PathStyle:       s3.PathStyle,
+		RootCAs:         roots,
+	})
+}
+
+// startShipping ships what is committed from now on, if the configuration wants that. stop ships what is
+// left.
+func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
+	s := &cfg.Storage.Bolt.Ship
+	engine, isBolt := store.(*bolt.Store)
+	if !isBolt {
+		return func() error { return nil }, nil
+	}
+	if err := ship.CheckNoStandby(shipFolder(cfg)); err != nil {
+		return nil, hinted{err, `run "authzd promote", which makes it a primary's; if what it follows is lost for good, remove that file`}
+	}
+	if s.To == "" {
+		return func() error { return nil }, nil
+	}
+	to, err := openDestination(cfg, s.To)
+	if err != nil {
+		return nil, err
+	}
+	if err := ship.Make(to); err != nil {
+		return nil, fmt.Errorf("storage.bolt.ship: %w", err)
+	}
+	var recipients []age.Recipient
+	if recipients, err = parseRecipients(s.Recipients); err != nil {
+		return nil, err
+	}
+	shipper, err := ship.New(ctx, ship.Config{
+		Store:         engine,
+		To:            to,
+		Folder:        shipFolder(cfg),
+		Every:         s.Every,
+		SnapshotEvery: s.SnapshotEvery,
+		Keep:          s.Keep,
+		SpoolBytes:    int64(*s.SpoolMiB) << 20,
+		Recipients:    recipients,
+		Logger:        logger,
+	})
+	if errors.As(err, new(*ship.FencedError)) {
+		return nil, hinted{err, `if that one is gone for good and this database is to be served, run "authzd promote"; to follow it, move the database away and run "authzd standby"; else ship to another place`}
+	}
+	if err != nil {
+		return nil, err
+	}
+	registerShipMetrics(metrics, shipper)
+	// It goes on while the server drains: who stops it knows that nobody writes any more.
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- shipper.Run(running) }()
+	return func() error {
+		end()
+		return <-ended
+	}, nil
+}
+
+func registerShipMetrics(registry *prometheus.Registry, shipper *ship.Shipper) {
+	gauge := func(name, help string, value func(ship.Status) float64) {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "authzd_ship_" + name, Help: help},
+			func() float64 { return value(shipper.Status()) }))
+	}
+	counter := func(name, help string, value func(ship.Status) float64) {
+		registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "authzd_ship_" + name, Help: help},
+			func() float64 { return value(shipper.Status()) }))
+	}
+	gauge("lag_seconds", "Age of the oldest change that is not shipped.", func(s ship.Status) float64 { return s.Lag.Seconds() })
+	gauge("lag_bytes", "Bytes of changes that are not shipped.", func(s ship.Status) float64 { return float64(s.LagBytes) })
+	gauge("failing", "1 if the last request to the destination failed.", func(s ship.Status) float64 { return oneIf(s.Failing != nil) })
+	gauge("fenced", "1 if another authzd has taken over, and this one writes no more.", func(s ship.Status) float64 { return oneIf(s.Fenced != nil) })
+	counter("segments_total", "Segments that this process has shipped.", func(s ship.Status) float64 { return float64(s.Segments) })
+	counter("failures_total", "Requests to the destination that failed.", func(s ship.Status) float64 { return float64(s.Failures) })
+	counter("spool_full_total", "Times that shipping had to begin anew because the spool was full.", func(s ship.Status) float64 { return float64(s.SpoolFull) })
+}
+
+func oneIf(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// restoreShipped makes a database of what was shipped, as it was at a moment (zero: the last), and puts
+// it in the place of the one that is there.
+func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, identities []age.Identity) (r ship.Restored, kept string, err error) {
+	if cfg.Storage.Postgres.URL != "" {
+		return r, "", usageError{errors.New("what was shipped is a bolt database"), `restore it under a configuration with storage.bolt, then use "authzd migrate --to"`}
+	}
+	from, err := openDestination(cfg, job.from)
+	if err != nil {
+		return r, "", usageError{err, "name a directory, or s3://bucket/prefix"}
+	}
+	path := cfg.Storage.Bolt.Path
+	old, err := openReplaced(ctx, path, job.replace)
+	if err != nil {
+		return r, "", err
+	}
+	defer old.close() // as long as it is open, no server starts on it
+	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".restored")
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
+		return r, "", err
+	}
+	r, err = ship.Restore(ctx, ship.RestoreConfig{From: from, Identities: identities, At: job.at, Path: part})
+	if err != nil {
+		return r, "", explainRestore(err)
+	}
+	if err := ship.Forget(shipFolder(cfg)); err != nil {
+		return r, "", err
+	}
+	kept, err = old.replaceBy(part, path)
+	return r, kept, err
+}
+
+func explainRestore(err error) error {
+	if gap := new(ship.GapError); errors.As(err, &gap) {
+		near := gap.Until
+		if near.IsZero() {
+			near = gap.From
+		}
+		return hinted{err, "--at " + near.UTC().Format(time.RFC3339Nano)}
+	}
+	if errors.Is(err, archive.ErrEncrypted) || errors.Is(err, archive.ErrWrongKey) {
+		return hinted{err, "give the private key of one of storage.bolt.ship.recipients by --identity"}
+	}
+	return err
+}
+
+func (job *restoreJob) runFrom(cmd *cobra.Command) error {
+	cfg, err := loadConfig(job.configFile)
+	if err != nil {
+		return err
+	}
+	identities, err := job.decryption.identities(cmd)
+	if err != nil {
+		return err
+	}
+	r, kept, err := job.restoreShipped(cmd.Context(), cfg, identities)
+	if err != nil {
+		return err
+	}
+	if kept != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "the database that was there is now %s\n", kept)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "restored the state of %s: group %d, %d bytes\n", r.Until.Local().Format("2006-01-02 15:04:05.000"), r.Position.Sequence, r.Bytes)
+	return nil
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage/ship"
+)
+
+func newStandbyCommand() *cobra.Command {
+	var file string
+	var decryption decryptionFlags
+	cmd := &cobra.Command{
+		Use:   "standby",
+		Short: "follow what another authzd ships, ready to take over from it",
+		Long: `Keep the database of the configuration the same as the one whose changes arrive at storage.bolt.ship.to,
+until "authzd promote" is run on this machine; then serve. Until then only admin.socket and admin.listen
+answer: alive and not ready, with the lag. Start it in place of "authzd serve" with a configuration that
+differs from the primary's in nothing but where this machine keeps its files, and with the same secret.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadShipConfig(file)
+			if err != nil {
+				return err
+			}
+			identities, err := decryption.identities(cmd)
+			if err != nil {
+				return err
+			}
+			from, err := openDestination(cfg, cfg.Storage.Bolt.Ship.To)
+			if err != nil {
+				return err
+			}
+			promoted, err := runStandby(cmd, cfg, ship.FollowConfig{
+				From: from, Identities: identities, Path: cfg.Storage.Bolt.Path, Folder: shipFolder(cfg), Every: cfg.Storage.Bolt.Ship.Every,
+			})
+			if err != nil || !promoted {
+				return err
+			}
+			return serve(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr()})
+		},
+	}
+	addConfigFlag(cmd, &file)
+	decryption.add(cmd)
+	return cmd
+}
+
+// loadShipConfig loads a configuration that says where changes are shipped.
+func loadShipConfig(file string) (*config.Config, error) {
+	cfg, err := loadConfig(file)
+	if err == nil && (cfg.Storage.Bolt.Ship.To == "" || cfg.Storage.Postgres.URL != "") {
+		return nil, usageError{errors.New("the configuration ships nothing"), "set storage.bolt.ship.to to where the primary ships"}
+	}
+	return cfg, err
+}
+
+// runStandby follows until ctx ends, or the standby is promoted.
+func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (promoted bool, err error) {
+	tune()
+	log := observe.NewBuffer(cmd.ErrOrStderr())
+	defer func() { err = errors.Join(err, log.Flush()) }()
+	if c.Logger, err = observe.NewLogger(log, cfg.Log.Level, cfg.Log.Format); err != nil {
+		return false, err
+	}
+	follower, err := ship.Follow(c)
+	if errors.Is(err, ship.ErrOwnDatabase) {
+		return false, hinted{err, "move it away: a standby makes its own"}
+	}
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, follower.Close()) }()
+	s := &standby{follower: follower, metrics: prometheus.NewRegistry(), promoted: make(chan struct{})}
+	s.registerMetrics()
+	doors, err := s.openDoors(cfg, c.Logger)
+	if err != nil {
+		return false, err
+	}
+	c.Logger.Info("standing by", "from", c.From.String())
+	return s.run(cmd.Context(), doors)
+}
+
+// standby is the server of a process that serves nobody yet.
+type standby struct {
+	follower *ship.Follower
+	metrics  *prometheus.Registry
+	promoted chan struct{} // closed when it is
+}
+
+func (s *standby) openDoors(cfg *config.Config, logger *slog.Logger) (doors []door, err error) {
+	if cfg.Admin.Listen != "" {
+		listeners, err := listen(cfg.Admin.Listen)
+		for _, l := range listeners {
+			doors = append(doors, door{l, newHTTPServer(s.routes(), logger), false})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if cfg.Admin.Socket == "" {
+		return doors, nil
+	}
+	l, err := listenSocket(cfg.Admin.Socket)
+	if err != nil {
+		for _, d := range doors {
+			d.listener.Close()
+		}
+		return nil, err
+	}
+	local := s.routes()
+	local.HandleFunc("POST /promote", s.promote)
+	server := newHTTPServer(local, logger)
+	server.WriteTimeout = promoteTimeout
+	return append(doors, door{l, server, false}), nil
+}
+
+// routes are those that anybody who reaches the operator's door may use.
+func (s *standby) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /healthz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// standbyStatus is what a standby says of itself.
+type standbyStatus struct {
+	Status     string     `json:"status"`
+	LagSeconds float64    `json:"lag_seconds,omitempty"` // none: it has nothing yet
+	Until      *time.Time `json:"until,omitempty"`       // it has what was committed by then
+	Sequence   uint64     `json:"sequence"`
+	Error      string     `json:"error,omitempty"`
+}
+
+func (s *standby) ready(w http.ResponseWriter, _ *http.Request) {
+	f := s.follower.Status()
+	answer := standbyStatus{Status: "standby", Sequence: f.Sequence}
+	if !f.Until.IsZero() {
+		answer.LagSeconds, answer.Until = f.Lag(time.Now()).Seconds(), &f.Until
+	}
+	if f.Failing != nil {
+		answer.Error = f.Failing.Error()
+	}
+	writeJSON(w, http.StatusServiceUnavailable, answer)
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // who asked has gone
+}
+
+// promoteTimeout is how long a take-over may take: it reads what is left, and that may be a snapshot.
+const promoteTimeout = 10 * time.Minute
+
+// promotionFailed is the answer to a promotion that could not be made.
+type promotionFailed struct {
+	Error string `json:"error"`
+}
+
+func (s *standby) promote(w http.ResponseWriter, r *http.Request) {
+	// Who asked may go away; the take-over must not stop half-way because of that.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), promoteTimeout)
+	defer cancel()
+	p, err := s.follower.Promote(ctx)
+	if err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, promotionFailed{err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, p)
+	close(s.promoted)
+}
+
+func (s *standby) registerMetrics() {
+	gauge := func(name, help string, value func(ship.FollowStatus) float64) {
+		s.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "authzd_standby_" + name, Help: help},
+			func() float64 { return value(s.follower.Status()) }))
+	}
+	gauge("lag_seconds", "How far the standby is behind the primary.", func(f ship.FollowStatus) float64 { return f.Lag(time.Now()).Seconds() })
+	gauge("sequence", "Number of the newest group of changes that the standby has.", func(f ship.FollowStatus) float64 { return float64(f.Sequence) })
+	gauge("failing", "1 if the standby comes no further.", func(f ship.FollowStatus) float64 { return oneIf(f.Failing != nil) })
+}
+
+// run follows and answers until ctx ends or the standby is promoted.
+func (s *standby) run(ctx context.Context, doors []door) (promoted bool, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	group.Go(func() error { return s.follower.Run(ctx) })
+	for _, d := range doors {
+		group.Go(func() error {
+			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("listener %s: %w", d.listener.Addr(), err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		select {
+		case <-s.promoted:
+			promoted = true
+		case <-ctx.Done():
+		}
+		end()
+		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
+		var errs []error
+		for _, d := range doors {
+			errs = append(errs, d.server.Shutdown(timeout))
+		}
+		return errors.Join(errs...)
+	})
+	err = group.Wait()
+	return promoted, err
+}
