@@ -70,6 +70,10 @@ func open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	return openWith(ctx, config, opts)
+}
+
+func openWith(ctx context.Context, config *pgxpool.Config, opts Options) (*Store, error) {
 	if err := prepareDatabase(ctx, config.ConnConfig.Copy(), opts.Logger); err != nil {
 		return nil, err
 	}

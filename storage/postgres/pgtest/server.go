@@ -68,7 +68,7 @@ func (s *Server) initialise(settings []string) error {
 	if err := s.give(passwords); err != nil {
 		return err
 	}
-	if err := s.Run("initdb", "-D", s.data(), "-U", superuser, "-A", "scram-sha-256", "--pwfile", passwords,
+	if _, err := s.Run("initdb", "-D", s.data(), "-U", superuser, "-A", "scram-sha-256", "--pwfile", passwords,
 		"-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		return err
 	}
@@ -184,15 +184,16 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Run runs one of PostgreSQL's programs, as the user who owns the server.
-func (s *Server) Run(program string, args ...string) error {
+// Run runs one of PostgreSQL's programs, as the user who owns the server, and returns what it prints.
+func (s *Server) Run(program string, args ...string) (string, error) {
 	cmd := exec.Command(filepath.Join(s.bin, program), args...)
 	cmd.Dir, cmd.Env = s.Folder, append(os.Environ(), "PGPASSWORD="+s.password)
 	cmd.SysProcAttr = attributes(s.owner)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", program, err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %s", program, err, out)
 	}
-	return nil
+	return string(out), nil
 }
 
 // remove ends the server and deletes what is left of it.

@@ -39,7 +39,7 @@ func (s *Server) follow() (*Server, error) {
 	if err := s.give(folder); err != nil {
 		return standby, err
 	}
-	if err := s.Run("pg_basebackup", "-D", standby.data(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+	if _, err := s.Run("pg_basebackup", "-D", standby.data(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
 		"-d", strings.Replace(s.URL("postgres"), "/postgres?", "/?", 1)); err != nil {
 		return standby, err
 	}
@@ -61,7 +61,10 @@ func (s *Server) awaitStandby() error {
 }
 
 // Promote makes a standby a primary, and returns when it takes writes.
-func (s *Server) Promote() error { return s.Run("pg_ctl", "promote", "-D", s.data()) }
+func (s *Server) Promote() error {
+	_, err := s.Run("pg_ctl", "promote", "-D", s.data())
+	return err
+}
 
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
