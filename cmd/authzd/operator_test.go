@@ -14,10 +14,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
@@ -30,7 +32,7 @@ type operated struct {
 	listener string // the URL of admin.listen
 	admin    *admin.Client
 	store    storage.Store
-	log      *bytes.Buffer
+	log      *lockedBuffer
 }
 
 const operatedConfig = `
@@ -41,17 +43,35 @@ resources:
 clients:
   - {client_id: operator, preset: service, client_secret: operators-own-secret, scope: "authzd:admin", resources: ["ISSUER/admin"]}
   - {client_id: worker, preset: service, client_secret: workers-own-secret, scope: "authzd:admin read", resources: ["ISSUER/admin", "https://api.example.com"]}
-  - {client_id: web, preset: web, client_secret: webs-own-secret, scope: "openid offline_access authzd:admin", resources: ["ISSUER/admin"], redirect_uris: ["https://app.example.com/cb"], first_party: true}
+  - {client_id: web, preset: web, client_secret: webs-own-secret, scope: "openid offline_access authzd:admin", resources: ["ISSUER/admin"], redirect_uris: ["https://app.example.com/callback"], first_party: true}
 users:
   - {username: alice, password: correct horse, email: alice@example.com, email_verified: true, roles: ["authzd:admin"]}
   - {username: bob, password: battery staple}
 `
 
+// lockedBuffer is a log that may still be written to while it is read.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // operate starts a replica on a store, a new one if it is nil.
 func operate(t *testing.T, store storage.Store) *operated {
 	t.Helper()
 	public := httptest.NewUnstartedServer(nil)
-	o := &operated{issuer: "http://" + public.Listener.Addr().String(), store: store, log: new(bytes.Buffer)}
+	o := &operated{issuer: "http://" + public.Listener.Addr().String(), store: store, log: new(lockedBuffer)}
 	if store == nil {
 		bolted, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
 		if err != nil {
@@ -166,33 +186,14 @@ func send(t *testing.T, client *http.Client, method, target, contentType, body s
 // token gets a token by client credentials, with these further parameters.
 func (o *operated) token(t *testing.T, id, secret string, params ...string) (string, answer) {
 	t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}
+	form := url.Values{"grant_type": {"client_credentials"}}
 	for i := 0; i < len(params); i += 2 {
-		form.Set(params[i], params[i+1])
+		form.Add(params[i], params[i+1])
 	}
-	r, err := http.NewRequestWithContext(t.Context(), "POST", o.issuer+"/token", strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))
-	form.Del("client_id")
-	form.Del("client_secret")
-	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form.Encode())), int64(len(form.Encode()))
-	response, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tokens struct {
-		AccessToken string `json:"access_token"`
-	}
-	_ = json.Unmarshal(body, &tokens)
-	return tokens.AccessToken, answer{response.StatusCode, response.Header, body}
+	a := o.post(t, "/token", id, secret, form)
+	var tokens userTokens
+	_ = json.Unmarshal(a.body, &tokens)
+	return tokens.AccessToken, a
 }
 
 // everything is all that the store has, but for the audit log, what proves to be used up, and sessions.
@@ -223,4 +224,67 @@ func basic(id, secret string) string {
 func get(t *testing.T, target string) string {
 	t.Helper()
 	return string(send(t, http.DefaultClient, "GET", target, "", "").body)
+}
+
+// TestOpenAPIInDocs: the copy in the manual is the document.
+func TestOpenAPIInDocs(t *testing.T) {
+	o := operate(t, nil)
+	want := o.at(t, "GET", "/openapi.json", "", "").body
+	const name = "../../docs/admin-api.openapi.json"
+	if os.Getenv("UPDATE_OPENAPI") != "" {
+		if err := os.WriteFile(name, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the server says: run this test with UPDATE_OPENAPI=1", name)
+	}
+}
+
+// signedIn signs Alice in to the client web, and returns her id, her session and her grant.
+func (o *operated) signedIn(t *testing.T) (sub, sid, gid string) {
+	t.Helper()
+	o.userToken(t, "alice", "correct horse", "openid offline_access")
+	for grant, err := range o.admin.Grants(t.Context(), admin.GrantQuery{ClientID: "web"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, sid, gid = grant.Sub, grant.SID, grant.GID
+	}
+	return sub, sid, gid
+}
+
+// userTokens is what a code is exchanged for.
+type userTokens struct {
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token"`
+	IDToken      string `json:"id_token"`
+}
+
+// userToken signs a user in to the client web, in a browser of their own.
+func (o *operated) userToken(t *testing.T, username, password, scope string, extra ...string) userTokens {
+	t.Helper()
+	browser := (&authztest.Server{URL: o.issuer}).NewBrowser(t)
+	browser.Username, browser.Password = username, password
+	params := url.Values{"scope": {scope}}
+	for i := 0; i < len(extra); i += 2 {
+		params.Set(extra[i], extra[i+1])
+	}
+	code, verifier := browser.Code(t, "web", params)
+	a := o.post(t, "/token", "web", "webs-own-secret", authztest.CodeForm(code, verifier))
+	var tokens userTokens
+	if err := json.Unmarshal(a.body, &tokens); err != nil || tokens.AccessToken == "" {
+		t.Fatalf("tokens: %d %s", a.status, a.body)
+	}
+	return tokens
+}
+
+// post sends a form as a client.
+func (o *operated) post(t *testing.T, path, id, secret string, form url.Values) answer {
+	t.Helper()
+	return send(t, http.DefaultClient, "POST", o.issuer+path, "application/x-www-form-urlencoded", form.Encode(), "Authorization", basic(id, secret))
 }

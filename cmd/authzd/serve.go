@@ -176,5 +176,5 @@ func welcome(out io.Writer, cfg *config.Config) {
 		}
 	}
 	fmt.Fprintf(out, "admin socket  %s\n", cfg.Admin.Socket)
-	fmt.Fprintf(out, "try           curl -s %s/.well-known/openid-configuration\n", cfg.Issuer)
+	fmt.Fprintf(out, "try           curl -s --unix-socket %s http://localhost/v1/users\n", cfg.Admin.Socket)
 }
