@@ -313,6 +313,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.outbox.Run(ctx) })
 	group.Go(func() error { return s.audit.Run(ctx) })
 	group.Go(func() error { return lease.Run(ctx, s.store, leaseAudit, s.audit.Seal) })
+	group.Go(func() error { return s.forgetConsents(ctx) })
 	if s.backups != nil {
 		group.Go(func() error { return lease.Run(ctx, s.store, leaseBackup, s.backups.Run) })
 	}

@@ -1,0 +1,101 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	forgetConsentsEvery = 24 * time.Hour
+	forgetConsentsPage  = 500 // records of one Scan
+	forgetConsentsRest  = 9   // times as long as it works
+)
+
+// forgetConsents removes what users have allowed clients that registered themselves and are forgotten,
+// at the start and once a day until ctx ends. Their ids were random, and never come back. Every replica may
+// do it: they remove the same.
+func (s *Server) forgetConsents(ctx context.Context) error {
+	for {
+		forgotten, err := s.forgetConsentsOnce(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.logger.Error("forgetting consents failed", "error", err)
+		}
+		if forgotten > 0 {
+			s.logger.Info("forgot consents to clients that are gone", "consents", forgotten)
+		}
+		if err := rest(ctx, forgetConsentsEvery); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err error) {
+	gone := make(map[string]bool) // by client, of this page
+	for after := ""; ; {
+		began := time.Now()
+		page, err := storage.Consents.Scan(ctx, s.store, "", after, forgetConsentsPage)
+		if err != nil {
+			return forgotten, err
+		}
+		clear(gone)
+		for _, e := range page {
+			after = e.Key
+			_, clientID, _ := strings.Cut(e.Key, "/")
+			if _, known := gone[clientID]; !known {
+				if gone[clientID], err = s.strangerGone(ctx, clientID); err != nil {
+					return forgotten, err
+				}
+			}
+			// Only a consent with hosts is surely one to a stranger. One that was withdrawn has none, and
+			// stays: it voids older grants.
+			if !gone[clientID] || len(e.Value.Hosts) == 0 {
+				continue
+			}
+			err := s.store.Apply(ctx, storage.Consents.Delete(e.Key, storage.At(e.Version)))
+			if changed := new(storage.ConflictError); err != nil && !errors.As(err, &changed) {
+				return forgotten, err
+			}
+			if err == nil {
+				forgotten++
+			}
+		}
+		if len(page) < forgetConsentsPage {
+			return forgotten, nil
+		}
+		if err := rest(ctx, forgetConsentsRest*time.Since(began)); err != nil {
+			return forgotten, err
+		}
+	}
+}
+
+// strangerGone tells whether a client of that id can only have registered itself, and is forgotten.
+func (s *Server) strangerGone(ctx context.Context, id string) (bool, error) {
+	if len(id) != idLength || s.config.Clients.Get(id) != nil {
+		return false, nil
+	}
+	_, _, err := storage.ManagedClients.Get(ctx, s.store, id)
+	if err == nil || !errors.Is(err, storage.ErrNotFound) {
+		return false, err
+	}
+	_, _, err = storage.Clients.Get(ctx, s.store, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// rest waits, unless ctx ends.
+func rest(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
