@@ -31,6 +31,7 @@ var (
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 	Leases         = Kind[Lease]{"leases"}                  // what the work is called
+	LoginFailures  = Kind[FailureCount]{"login_failures"}   // hash of the login as it is typed, normalised
 
 	UserGrants     = Kind[UserGrant]{"user_grants"}         // user id + "/" + gid
 	ManagedClients = Kind[ManagedClient]{"managed_clients"} // client id, of clients that the operator has made while the server ran
@@ -50,6 +51,7 @@ var Tables = []Table{
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
 	SigningKeys.Table, Clients.Table, PushedRequests.Table, DeviceCodes.Table, UserCodes.Table,
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table, Leases.Table,
+	LoginFailures.Table,
 	UserGrants.Table, ManagedClients.Table, ClientChanges.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
@@ -345,6 +347,11 @@ type ServerSecret struct {
 // work goes on, and deleted at its end; no time is in it, since the clocks of replicas may differ.
 type Lease struct {
 	Holder string `json:"holder"` // a random value, of nobody else
+}
+
+// FailureCount counts the wrong passwords for one login, of a user or of nobody, as a leaky bucket.
+type FailureCount struct {
+	DrainedAt time.Time `json:"drained_at"`
 }
 
 // AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the

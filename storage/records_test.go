@@ -54,6 +54,7 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.Marks),
 		roundTrip(t, s, storage.ServerSecrets),
 		roundTrip(t, s, storage.Leases),
+		roundTrip(t, s, storage.LoginFailures),
 		roundTrip(t, s, storage.UserGrants),
 		roundTrip(t, s, storage.ManagedClients),
 		roundTrip(t, s, storage.ClientChanges),

@@ -88,12 +88,13 @@ type Directory struct {
 	store     storage.Store
 	passwords *Passwords
 	failures  *failures
+	shared    sharedFailures
 	pace      time.Duration
 }
 
 // New returns the directory kept in store. Passwords are verified, and hashed anew, by passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
-	return &Directory{store: store, passwords: passwords, failures: newFailures(), pace: failurePace}
+	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, pace: failurePace}
 }
 
 // Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.

@@ -29,6 +29,17 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 	if wait > 0 {
 		return nil, &ThrottledError{RetryAfter: max(wait, time.Second)}
 	}
+	if !attempt.trusted {
+		wait, err := d.shared.wait(ctx, began, loginKey(login))
+		if err != nil || wait > 0 {
+			d.failures.undo(began, attempt)
+		}
+		if err != nil {
+			return nil, err
+		} else if wait > 0 {
+			return nil, &ThrottledError{RetryAfter: max(wait, time.Second)}
+		}
+	}
 	user, version, err := d.byLogin(ctx, login)
 	if err != nil {
 		d.failures.undo(began, attempt)
@@ -44,6 +55,9 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 		d.failures.undo(began, attempt)
 		return nil, err
 	case !match || user.Disabled:
+		if err := d.shared.count(ctx, loginKey(login)); err != nil {
+			return nil, err
+		}
 		return nil, d.refuse(ctx, began, user)
 	}
 	d.failures.succeed(time.Now(), attempt)

@@ -13,6 +13,9 @@ import (
 // A login from one address is slowed down early; a whole address, which may be an office, later. The
 // limit of a login over all addresses is what stops a botnet, and what a botnet could abuse to keep
 // its victim out: it does not apply to an address from which this login has succeeded lately.
+//
+// The first two are in the memory of one process. Of the third there is also a count that all replicas
+// share, so that no number of them allows more guesses.
 var (
 	perLoginAndAddress = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
 	perAddress         = throttle.Limit{Burst: 50, Interval: 2 * time.Second}
@@ -39,6 +42,7 @@ func newFailures() *failures {
 // attempt is one login that is under way.
 type attempt struct {
 	pair    throttle.Key // of login and address
+	trusted bool         // pair is
 	charges []throttle.Charge
 }
 
@@ -47,11 +51,11 @@ type attempt struct {
 func (f *failures) begin(now time.Time, login string, from netip.Addr) (attempt, time.Duration) {
 	network := throttle.NetworkOf(from)
 	pair := f.buckets.Key("pair", login, network)
-	a := attempt{pair, []throttle.Charge{
+	a := attempt{pair, f.trusts(now, pair), []throttle.Charge{
 		{Key: pair, Limit: perLoginAndAddress},
 		{Key: f.buckets.Key("address", "", network), Limit: perAddress},
 	}}
-	if !f.trusts(now, pair) {
+	if !a.trusted {
 		a.charges = append(a.charges, throttle.Charge{Key: f.buckets.Key("login", login, netip.Prefix{}), Limit: perLogin})
 	}
 	return a, f.buckets.Take(now, a.charges...)

@@ -62,6 +62,8 @@ CREATE TABLE formats (key bytea PRIMARY KEY, value bytea NOT NULL, version bigin
 CREATE INDEX formats_expiry ON formats (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE leases (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
 CREATE INDEX leases_expiry ON leases (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE login_failures (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
+CREATE INDEX login_failures_expiry ON login_failures (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE user_grants (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);
 CREATE INDEX user_grants_expiry ON user_grants (expires_at) WHERE expires_at IS NOT NULL;
 CREATE TABLE managed_clients (key bytea PRIMARY KEY, value bytea NOT NULL, version bigint NOT NULL, expires_at timestamptz);

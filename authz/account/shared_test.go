@@ -1,0 +1,79 @@
+package account
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/storage"
+)
+
+// However many replicas there are, and however many addresses the guesses come from: a login may fail so
+// often, and no more. Who is not there is told the same as who is.
+func TestFailuresAreSharedByReplicas(t *testing.T) {
+	for _, login := range []string{"alice", "nobody"} {
+		t.Run(login, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				first := newDirectory(t, Seed{Username: "alice", Password: "right password"})
+				replicas := []*Directory{first, New(first.store, first.passwords), New(first.store, first.passwords)}
+				limit := throttle.Limit{Burst: 5, Interval: time.Minute}
+				for _, d := range replicas {
+					d.shared.limit = limit
+				}
+				home := netip.MustParseAddr("192.0.2.1")
+				if _, err := first.Authenticate(t.Context(), "alice", "right password", home); err != nil {
+					t.Fatal(err)
+				}
+				guess := func(i int) error {
+					_, err := replicas[i%3].Authenticate(t.Context(), login, "wrong", netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", i)))
+					return err
+				}
+				for i := range limit.Burst {
+					if err := guess(i); !errors.Is(err, ErrInvalidCredentials) {
+						t.Fatalf("guess %d: %v", i, err)
+					}
+				}
+				for i := range replicas {
+					throttled := new(ThrottledError)
+					if err := guess(i + 10); !errors.As(err, &throttled) || throttled.RetryAfter > limit.Interval {
+						t.Errorf("replica %d: %v", i, err)
+					}
+				}
+				if _, err := first.Authenticate(t.Context(), "alice", "right password", home); err != nil {
+					t.Errorf("where Alice has signed in lately: %v", err)
+				}
+				time.Sleep(limit.Interval)
+				if err := guess(20); !errors.Is(err, ErrInvalidCredentials) {
+					t.Errorf("after a while: %v", err)
+				}
+				time.Sleep(10 * limit.Interval)
+				if left, err := first.store.Scan(t.Context(), storage.LoginFailures.Table, "", "", 10); err != nil || len(left) > 0 {
+					t.Errorf("what is left when nobody fails: %v, %v", left, err)
+				}
+			})
+		})
+	}
+}
+
+// Failures at the same time are all counted.
+func TestSharedFailuresRace(t *testing.T) {
+	store := newDirectory(t).store
+	f := sharedFailures{store, throttle.Limit{Burst: 8, Interval: time.Hour}}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if err := f.count(t.Context(), "alice"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if wait, err := f.wait(t.Context(), time.Now(), "alice"); err != nil || wait == 0 || wait > time.Hour {
+		t.Errorf("wait %v, %v", wait, err)
+	}
+}
