@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -45,9 +46,7 @@ func auditLines(t *testing.T, store storage.Store) (lines []string) {
 // awaitEvents waits until there are n events of a type, which those that change nothing take a second for.
 func awaitEvents(t *testing.T, store storage.Store, what audit.Type, n int) (events []audit.Event) {
 	t.Helper()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
-	defer tick.Stop()
-	for {
+	awaitTrue(t, fmt.Sprintf("there are %d events of type %s", n, what), func() bool {
 		events = nil
 		for _, line := range auditLines(t, store) {
 			var e audit.Event
@@ -58,13 +57,21 @@ func awaitEvents(t *testing.T, store storage.Store, what audit.Type, n int) (eve
 				events = append(events, e)
 			}
 		}
-		if len(events) >= n {
-			return events
-		}
+		return len(events) >= n
+	})
+	return events
+}
+
+// awaitTrue waits until something is true.
+func awaitTrue(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("%d events of type %s, want %d", len(events), what, n)
+			t.Fatalf("waited for: %s", what)
 		}
 	}
 }
