@@ -151,6 +151,16 @@ func (s *Server) keyAnnounced(ctx context.Context, alg, kid string, signFrom tim
 	})}
 }
 
+// secretReplaced tells of a new server secret. That shows before anything else of the server is open.
+func (s *Server) secretReplaced(ctx context.Context, id string) ([]storage.Write, error) {
+	if err := s.openAudit(ctx); err != nil {
+		return nil, err
+	}
+	return []storage.Write{s.audit.Put(ctx, audit.Event{
+		Type: audit.SecretRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, Details: map[string]string{"secret": id},
+	})}, nil
+}
+
 // ordinary are errors that are part of how things go: no audit log needs them.
 var ordinary = []string{
 	errAuthorizationPending, errSlowDown, errUseDPoPNonce, errLoginRequired, errConsentRequired, errAccountSelection,

@@ -8,15 +8,19 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
 )
 
 // auditLines are all lines of the audit log, sealed or not.
@@ -174,5 +178,38 @@ func TestAuditOfFailedSignIns(t *testing.T) {
 	}
 	if all := strings.Join(auditLines(t, s.Store), "\n"); strings.Contains(all, "wrong horse") || strings.Contains(all, "nobody") {
 		t.Error("the audit log has what was typed in")
+	}
+}
+
+// TestAuditOfSecrets: a new server secret is told of once, and the log that was sealed under the earlier
+// one is still whole under it.
+func TestAuditOfSecrets(t *testing.T) {
+	first, second := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	secret := func(raw ...[]byte) *keys.Secret {
+		s, err := keys.NewSecret(raw...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	for i, current := range []*keys.Secret{secret(first), secret(second, first), secret(second, first), secret(second)} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			s := authztest.Start(t, authz.Config{Store: store, Secret: current, Operator: &authz.Operator{}}, nil)
+			s.SignIn(t, authztest.SPA, "", nil)
+			awaitSealed(t, store)
+			var report admin.AuditReport
+			recorder := atSocket(s, http.MethodGet, "/v1/audit/verify")
+			if err := json.Unmarshal(recorder.Body.Bytes(), &report); err != nil || len(report.Problems) > 0 || report.Events == 0 {
+				t.Errorf("%s, %v", recorder.Body, err)
+			}
+		})
+	}
+	if rotated := awaitEvents(t, store, audit.SecretRotated, 1); len(rotated) != 1 || rotated[0].Details["secret"] != secret(second).ID() {
+		t.Errorf("%+v", rotated)
 	}
 }

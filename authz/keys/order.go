@@ -53,7 +53,15 @@ func (s *Sealing) promote(ctx context.Context) (order, error) {
 		replaced := len(o.Secrets) > 0
 		o.Secrets = append(o.Secrets, storage.SecretSince{ID: s.Secret.current(), Since: time.Now().UTC().Truncate(time.Millisecond)})
 		next := storage.SecretOrder(o)
-		err = s.Store.Apply(ctx, storage.SecretOrders.Put(orderKey, &next, storage.At(version), time.Time{}))
+		writes := []storage.Write{storage.SecretOrders.Put(orderKey, &next, storage.At(version), time.Time{})}
+		if replaced && s.Replaced != nil {
+			also, err := s.Replaced(ctx, s.Secret.current())
+			if err != nil {
+				return o, err
+			}
+			writes = append(writes, also...)
+		}
+		err = s.Store.Apply(ctx, writes...)
 		if lost := new(storage.ConflictError); errors.As(err, &lost) {
 			continue
 		}

@@ -42,6 +42,10 @@ type SealingConfig struct {
 	// use. An earlier secret is needed for that long in any case.
 	Outside time.Duration
 
+	// Replaced returns what else is written when the current secret, by its id, takes the place of
+	// another, in the same Apply. nil: nothing.
+	Replaced func(ctx context.Context, id string) ([]storage.Write, error)
+
 	Logger  *slog.Logger      // nil: nobody hears
 	Counted func(earlier int) // hears once a minute how many records are under an earlier secret; nil: nobody does
 }
