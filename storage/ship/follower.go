@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,8 +181,8 @@ func (f *Follower) missing(ctx context.Context) error {
 	return err
 }
 
-// change goes over to the newest generation, if there is another than the one at hand. If the store
-// has come as far as the base of that one, it can go on with its segments.
+// change goes over to a newer generation than the one at hand, if there is one. If the store has come
+// as far as the base of one, it can go on with its segments.
 func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 	found, err := generations(ctx, f.From)
 	if err != nil {
@@ -199,9 +200,11 @@ func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if p.Sequence >= newest.manifest.Position.Sequence {
-			f.at = newest.start()
-			return true, f.advanced()
+		for _, g := range slices.Backward(found) {
+			if g.Generation > f.at.Generation && p.Sequence >= g.manifest.Position.Sequence {
+				f.at = g.start()
+				return true, f.advanced()
+			}
 		}
 	}
 	return true, f.snapshotOf(ctx, newest)

@@ -104,7 +104,9 @@ func (s *Shipper) ship(ctx context.Context) error {
 			if err := s.abandon(next, p.err); isFenced(err) {
 				return err
 			}
-			s.Logger.Warn("a new snapshot has failed", "err", p.err)
+			if ctx.Err() == nil {
+				s.Logger.Warn("a new snapshot has failed", "err", p.err)
+			}
 			next, due = nil, time.Now().Add(time.Minute)
 		case <-ctx.Done():
 			return s.abandon(next, ctx.Err())

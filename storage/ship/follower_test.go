@@ -1,0 +1,248 @@
+package ship
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
+)
+
+// standby is a follower that runs.
+type standby struct {
+	*Follower
+	stop func()
+}
+
+func startStandby(t *testing.T, from Destination, path string) *standby {
+	t.Helper()
+	f, err := Follow(FollowConfig{From: from, Path: path, Folder: path + ".ship", Every: 5 * time.Millisecond,
+		Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &standby{Follower: f}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := f.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(s.stop)
+	return s
+}
+
+// waitFor waits until the standby has what a primary has.
+func (s *standby) waitFor(t *testing.T, p *primary) {
+	t.Helper()
+	p.waitShipped()
+	at, err := p.store.Position()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the standby", func() bool { return s.Status().Sequence == at.Sequence })
+}
+
+// TestStandby: it follows over its own restarts, those of the primary, and new generations, from one
+// snapshot; and is the same database at the end.
+func TestStandby(t *testing.T) {
+	to := directory(t.TempDir())
+	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
+	c := config(to, path)
+	c.SnapshotEvery = 200 * time.Millisecond
+	p := startPrimary(t, path, c)
+	p.put("a", "1")
+	s := startStandby(t, to, own)
+	s.waitFor(t, p)
+	for i := range 5 {
+		for j := range 20 {
+			p.put(fmt.Sprint(i, j), "v")
+		}
+		switch i {
+		case 1: // stop and go on
+			s.stop()
+			p.put("b", "while it was away")
+			s = startStandby(t, to, own)
+		case 2: // as after a power cut
+			s.stop()
+			if err := os.WriteFile(filepath.Join(own+".ship", followFile), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s = startStandby(t, to, own)
+		case 3:
+			p.stop()
+			p = startPrimary(t, path, c)
+		}
+		s.waitFor(t, p)
+	}
+	before := p.shipper.Status().Generation
+	waitFor(t, "another generation", func() bool {
+		p.put("c", "more")
+		return p.shipper.Status().Generation > before
+	})
+	p.waitShipped()
+	s.waitFor(t, p)
+	p.stop()
+	waitFor(t, "the last of it", func() bool {
+		at, _ := positionOf(t, path)
+		return s.Status().Sequence == at.Sequence
+	})
+	if st := s.Status(); st.Lag(time.Now()) > time.Minute {
+		t.Errorf("status %+v", st)
+	}
+	s.stop()
+	wantSame(t, path, own)
+	if n := s.Status().Snapshots; n > 0 {
+		t.Errorf("it took %d snapshots more, with a database that was there", n)
+	}
+}
+
+// TestPromote: the standby takes over while the old primary still ships. Whatever the old one says to
+// have shipped is there; it is told, and writes no more; and the new one ships on.
+func TestPromote(t *testing.T) {
+	to := directory(t.TempDir())
+	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "0")
+	s := startStandby(t, to, own)
+	s.waitFor(t, p)
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for i := 0; ; i++ {
+			if err := p.store.Apply(t.Context(), put("a", fmt.Sprint(i))); err != nil {
+				if !errors.Is(err, storage.ErrUnavailable) {
+					t.Error(err)
+				}
+				return
+			}
+		}
+	})
+	waitFor(t, "some of it", func() bool { return s.Status().Sequence > 20 })
+	promotion, err := s.Promote(t.Context())
+	if err != nil || promotion.Epoch != 2 || promotion.Before == "" {
+		t.Fatalf("%+v, %v", promotion, err)
+	}
+	waitFor(t, "the old primary to be fenced", func() bool { return p.shipper.Status().Fenced != nil })
+	writing.Wait()
+	if err := p.store.Ready(t.Context()); !errors.Is(err, storage.ErrUnavailable) || !errors.As(err, new(*FencedError)) {
+		t.Errorf("the old primary is ready: %v", err)
+	}
+	if shipped := p.shipper.current.Position.Sequence; shipped > promotion.Sequence {
+		t.Errorf("the old one shipped group %d, the new one has %d", shipped, promotion.Sequence)
+	}
+	s.stop()
+
+	n := startPrimary(t, own, config(to, own))
+	if at, err := n.store.Position(); err != nil || at.Sequence < promotion.Sequence {
+		t.Errorf("the new primary is at %d, %v", at.Sequence, err)
+	}
+	n.put("b", "of the new one")
+	n.waitShipped()
+	n.stop()
+	copied, _, err := restore(t, to, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, own, copied)
+
+	// The old one, started again, learns it before it serves anything.
+	p.stop()
+	store, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	c := config(to, path)
+	c.Store = store
+	if _, err := New(t.Context(), c); !errors.As(err, new(*FencedError)) {
+		t.Errorf("the old primary comes back: %v", err)
+	}
+}
+
+// TestPromoteOne: of two standbys that are promoted at once, one is.
+func TestPromoteOne(t *testing.T) {
+	to := directory(t.TempDir())
+	path := filepath.Join(t.TempDir(), "store.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "0")
+	var standbys []*standby
+	for i := range 2 {
+		s := startStandby(t, to, filepath.Join(t.TempDir(), fmt.Sprint(i)))
+		s.waitFor(t, p)
+		standbys = append(standbys, s)
+	}
+	errs := make([]error, 2)
+	var both sync.WaitGroup
+	for i, s := range standbys {
+		both.Go(func() { _, errs[i] = s.Promote(t.Context()) })
+	}
+	both.Wait()
+	// One after the other is fine too: then the second takes over from the first.
+	for _, err := range errs {
+		if err != nil && !errors.As(err, new(*FencedError)) {
+			t.Error(err)
+		}
+	}
+	if errs[0] != nil && errs[1] != nil {
+		t.Error("none was promoted")
+	}
+}
+
+// TestPromoteRefuses: a standby that can't have all, or can't fence, stays a standby.
+func TestPromoteRefuses(t *testing.T) {
+	to := &faulty{Destination: directory(t.TempDir())}
+	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "0")
+	s := startStandby(t, to, own)
+	s.waitFor(t, p)
+	to.down.Store(true)
+	if _, err := s.Promote(t.Context()); !errors.Is(err, errDown) {
+		t.Errorf("promoted without a destination: %v", err)
+	}
+	to.down.Store(false)
+	s.stop()
+	p.put("a", "1")
+	p.waitShipped()
+	p.put("a", "2")
+	p.waitShipped()
+	p.stop()
+	if err := to.Delete(t.Context(), segmentName(1, s.at.Next)); err != nil {
+		t.Fatal(err)
+	}
+	s = startStandby(t, to, own)
+	if _, err := s.Promote(t.Context()); err == nil {
+		t.Error("promoted over a gap")
+	}
+	waitFor(t, "the gap to be told", func() bool { return s.Status().Failing != nil })
+}
+
+// TestStandbyWantsItsOwn: a database that is none of its own is not overwritten.
+func TestStandbyWantsItsOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	store, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Follow(FollowConfig{From: directory(t.TempDir()), Path: path, Folder: path + ".ship"}); !errors.Is(err, ErrOwnDatabase) {
+		t.Errorf("follow: %v", err)
+	}
+}
