@@ -189,7 +189,7 @@ func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 		return false, err
 	}
 	if len(found) == 0 {
-		return false, fmt.Errorf("%s holds no whole snapshot yet", f.From)
+		return false, fmt.Errorf("%s %w", f.From, errNoSnapshot)
 	}
 	newest := found[len(found)-1]
 	if newest.Generation == f.at.Generation {

@@ -108,6 +108,8 @@ func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 	return r, syncFolder(filepath.Dir(c.Path))
 }
 
+var errNoSnapshot = errors.New("holds no whole snapshot yet")
+
 // chooseGeneration returns the newest generation from which a moment can be restored, and the one after
 // it, nil if there is none.
 func chooseGeneration(ctx context.Context, d Destination, at time.Time) (g generation, later *generation, err error) {
@@ -116,7 +118,7 @@ func chooseGeneration(ctx context.Context, d Destination, at time.Time) (g gener
 		return g, nil, err
 	}
 	if len(found) == 0 {
-		return g, nil, fmt.Errorf("%s holds no whole snapshot", d)
+		return g, nil, fmt.Errorf("%s %w", d, errNoSnapshot)
 	}
 	for _, g := range slices.Backward(found) {
 		if at.IsZero() || !g.manifest.Taken.After(at) {
