@@ -82,7 +82,8 @@ func TestManagedClientWorksAtOnce(t *testing.T) {
 // one that was running before.
 func TestManagedClientWithAnAlgorithmOfItsOwn(t *testing.T) {
 	o := operate(t, nil)
-	if jwks := get(t, o.issuer+"/jwks.json"); strings.Contains(jwks, "EdDSA") {
+	other := operate(t, o)
+	if jwks := get(t, other.public+"/jwks.json"); strings.Contains(jwks, "EdDSA") {
 		t.Fatal("there is an EdDSA key already")
 	}
 	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{
@@ -90,19 +91,33 @@ func TestManagedClientWithAnAlgorithmOfItsOwn(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if jwks := get(t, o.issuer+"/jwks.json"); !strings.Contains(jwks, "EdDSA") {
-		t.Error("the JWKS has no EdDSA key")
+	for _, o := range []*operated{other, o} {
+		if jwks := get(t, o.public+"/jwks.json"); !strings.Contains(jwks, "EdDSA") {
+			t.Error("the JWKS has no EdDSA key")
+		}
+		if discovery := get(t, o.public+"/.well-known/openid-configuration"); !strings.Contains(discovery, "EdDSA") {
+			t.Error("the discovery document knows nothing of EdDSA")
+		}
+		for origin, want := range map[string]string{"https://spa.example.com": "https://spa.example.com", "https://evil.example": ""} {
+			preflight := send(t, http.DefaultClient, "OPTIONS", o.public+"/token", "", "", "Origin", origin, "Access-Control-Request-Method", "POST")
+			if got := preflight.header.Get("Access-Control-Allow-Origin"); got != want {
+				t.Errorf("%s: Access-Control-Allow-Origin is %q, want %q", origin, got, want)
+			}
+		}
 	}
-	if discovery := get(t, o.issuer+"/.well-known/openid-configuration"); !strings.Contains(discovery, "EdDSA") {
-		t.Error("the discovery document knows nothing of EdDSA")
+
+	made, err := other.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "batch", Preset: "service"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	preflight := send(t, http.DefaultClient, "OPTIONS", o.issuer+"/token", "", "", "Origin", "https://spa.example.com", "Access-Control-Request-Method", "POST")
-	if preflight.header.Get("Access-Control-Allow-Origin") != "https://spa.example.com" {
-		t.Errorf("its origin may not call: %v", preflight.header)
+	if token, a := o.token(t, "batch", made.ClientSecret); token == "" {
+		t.Errorf("made at the other replica: %d %s", a.status, a.body)
 	}
-	preflight = send(t, http.DefaultClient, "OPTIONS", o.issuer+"/token", "", "", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")
-	if preflight.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Error("another origin may call")
+	if err := o.admin.DeleteClient(t.Context(), "batch", made.ETag); err != nil {
+		t.Fatal(err)
+	}
+	if _, a := other.token(t, "batch", made.ClientSecret); a.status != http.StatusUnauthorized {
+		t.Errorf("deleted at the other replica: %d %s", a.status, a.body)
 	}
 }
 

@@ -28,7 +28,8 @@ import (
 
 // operated is a server, put together as serve does it, with the doors of its operator.
 type operated struct {
-	issuer   string // where the public endpoints are
+	issuer   string
+	public   string // where the public endpoints of this replica are
 	listener string // the URL of admin.listen
 	admin    *admin.Client
 	store    storage.Store
@@ -67,12 +68,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// operate starts a replica on a store, a new one if it is nil.
-func operate(t *testing.T, store storage.Store) *operated {
+// operate starts a server, or another replica of the first.
+func operate(t *testing.T, first *operated) *operated {
 	t.Helper()
 	public := httptest.NewUnstartedServer(nil)
-	o := &operated{issuer: "http://" + public.Listener.Addr().String(), store: store, log: new(lockedBuffer)}
-	if store == nil {
+	o := &operated{public: "http://" + public.Listener.Addr().String(), log: new(lockedBuffer)}
+	o.issuer = o.public
+	if first == nil {
 		bolted, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
 		if err != nil {
 			t.Fatal(err)
@@ -80,7 +82,7 @@ func operate(t *testing.T, store storage.Store) *operated {
 		t.Cleanup(func() { _ = bolted.Close() })
 		o.store = bolted
 	} else {
-		o.issuer = "http://127.0.0.1:1" // of the first replica; this one is called through it
+		o.issuer, o.store = first.issuer, first.store
 	}
 	cfg, err := config.Parse("authzd.yaml", []byte("issuer: "+o.issuer+strings.ReplaceAll(operatedConfig, "ISSUER", o.issuer)), nil)
 	if err != nil {
@@ -102,7 +104,6 @@ func operate(t *testing.T, store storage.Store) *operated {
 	public.Config.Handler = server
 	public.Start()
 	t.Cleanup(public.Close)
-	o.issuer = cfg.Issuer
 	tcp := httptest.NewServer(server.AdminListener())
 	t.Cleanup(tcp.Close)
 	o.listener = tcp.URL
@@ -286,5 +287,5 @@ func (o *operated) userToken(t *testing.T, username, password, scope string, ext
 // post sends a form as a client.
 func (o *operated) post(t *testing.T, path, id, secret string, form url.Values) answer {
 	t.Helper()
-	return send(t, http.DefaultClient, "POST", o.issuer+path, "application/x-www-form-urlencoded", form.Encode(), "Authorization", basic(id, secret))
+	return send(t, http.DefaultClient, "POST", o.public+path, "application/x-www-form-urlencoded", form.Encode(), "Authorization", basic(id, secret))
 }
