@@ -22,9 +22,9 @@ const (
 	omitEvery = time.Minute
 )
 
-// noteLimit is how many events of one type are noted: so many at once, and one a second in a flood that
-// does not end. That is some 90,000 events a day, or 8 MB of blocks.
-var noteLimit = throttle.Limit{Burst: 600, Interval: time.Second}
+// noteLimit is how many events of one type are noted: so many at once, and then one each ten seconds, in a
+// flood that does not end. That is some 9,000 events a day, or 5 MB of blocks if each is alone in its own.
+var noteLimit = throttle.Limit{Burst: 600, Interval: 10 * time.Second}
 
 // queue has the events that change nothing, until they are written.
 type queue struct {
