@@ -38,7 +38,7 @@ const (
 // openStore opens the store that a server has, as long as that one does not run.
 func openStore(ctx context.Context, path, url string) (storage.Store, error) {
 	if url != "" {
-		return postgres.Open(ctx, url, postgres.Options{})
+		return postgres.Open(ctx, url, postgres.Options{SweepEvery: time.Hour})
 	}
 	return bolt.Open(path, bolt.Options{SweepEvery: time.Hour})
 }
