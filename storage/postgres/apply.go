@@ -68,7 +68,8 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 func send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	defer func() { tidy(ctx, conn, err) }()
+	var closeErr error
+	defer func() { tidy(ctx, conn, errors.Join(err, closeErr)) }()
 	batch := &pgx.Batch{}
 	queue := func(s statement, args ...any) {
 		if err == nil { // known statements cost nothing, others a round trip once in a connection's life
@@ -97,8 +98,12 @@ func send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, er
 			break
 		}
 	}
-	// A transaction without COMMIT ends only here.
-	return at, errors.Join(err, results.Close())
+	// A transaction without COMMIT ends only here. One whose COMMIT was answered is over, whatever
+	// becomes of the connection.
+	if closeErr = results.Close(); err == nil && len(changes) == 1 {
+		err = closeErr
+	}
+	return at, err
 }
 
 // settle finds out what became of changes that may have been made: if a record is as we left it, they

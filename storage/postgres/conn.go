@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,18 +116,19 @@ type notSentError struct{ error }
 
 func (e *notSentError) Unwrap() error { return e.error }
 
-// fateOf reads an error of the driver. What the server says itself was not made: it says so before
-// the commit, or in place of it. Only the answer that never came leaves it open.
+// fateOf reads an error of the driver. Where the server refuses a statement, nothing was made: it says
+// so before the commit, or in place of it. But if it ends the connection (FATAL), it may have committed
+// a moment before, and so it may if no answer came.
 func fateOf(err error) fate {
 	pg := new(pgconn.PgError)
-	if !errors.As(err, &pg) {
+	if !errors.As(err, &pg) || cmp.Or(pg.SeverityUnlocalized, pg.Severity) != "ERROR" {
 		if pgconn.SafeToRetry(err) || errors.As(err, new(*pgconn.ConnectError)) || errors.As(err, new(*notSentError)) {
 			return undone
 		}
 		return unknown
 	}
 	switch {
-	case pg.Code == "40003", pg.Code == "08007", pg.SeverityUnlocalized == "PANIC":
+	case pg.Code == "40003", pg.Code == "08007":
 		return unknown // statement_completion_unknown, transaction_resolution_unknown
 	case pg.Code == "22012": // division_by_zero
 		return lost
