@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +23,11 @@ const skewEnv = "ACCEPTANCE_CLOCK_SKEW"
 // binaryWithSkew is authzd with another time.Now, so that a process can have a clock of its own: nothing
 // else of a machine's clock can be changed for one process, since Go asks the kernel's page for the time.
 var binaryWithSkew = sync.OnceValues(func() (string, error) {
-	original := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOROOT: %w", err)
+	}
+	original := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
 	source, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
