@@ -4,10 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,7 +34,7 @@ func BenchmarkRefresh(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			bare := pgbench(b, server, workers)
+			bare := server.CommitRate(b, workers)
 			var left atomic.Int64
 			left.Store(int64(b.N))
 			var wg sync.WaitGroup
@@ -54,7 +50,7 @@ func BenchmarkRefresh(b *testing.B) {
 			wg.Wait()
 			rate := float64(b.N) / time.Since(start).Seconds()
 			b.StopTimer()
-			bare = (bare + pgbench(b, server, workers)) / 2
+			bare = (bare + server.CommitRate(b, workers)) / 2
 			b.ReportMetric(rate, "ops/s")
 			b.ReportMetric(bare, "pgbench/s")
 			b.ReportMetric(rate/bare, "x-pgbench")
@@ -80,33 +76,4 @@ func refresh(b *testing.B, s *postgres.Store, key string) string {
 		b.Error(err)
 	}
 	return next
-}
-
-var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
-
-// pgbench is PostgreSQL's own rate of single-row commits: prepared inserts of a row of 120 bytes under a
-// random key.
-func pgbench(b *testing.B, server *pgtest.Server, connections int) float64 {
-	b.Helper()
-	if err := server.Exec("CREATE TABLE IF NOT EXISTS bare (key uuid PRIMARY KEY, value text)"); err != nil {
-		b.Fatal(err)
-	}
-	script := filepath.Join(server.Folder, "insert.sql")
-	if err := os.WriteFile(script, []byte("INSERT INTO bare VALUES (gen_random_uuid(), repeat('x', 120));\n"), 0o644); err != nil {
-		b.Fatal(err)
-	}
-	out, err := server.Run("pgbench", "-n", "-M", "prepared", "-T", "3", "-c", strconv.Itoa(connections), "-j", "2", "-f", script,
-		"-h", "127.0.0.1", "-p", strconv.Itoa(server.Port), "-U", "postgres", "postgres")
-	if err != nil {
-		b.Fatal(err)
-	}
-	found := tps.FindStringSubmatch(out)
-	if found == nil {
-		b.Fatalf("pgbench: %s", out)
-	}
-	rate, err := strconv.ParseFloat(found[1], 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return rate
 }
