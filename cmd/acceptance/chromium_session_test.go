@@ -41,7 +41,8 @@ func TestPlaygroundByKeyboard(t *testing.T) {
 	_, p := openPlayground(t, "signing: {alg: PS256}")
 	p.tabTo("sign-in")
 	p.press(kb.Enter)
-	p.shows("username") // has the focus already
+	p.shows("username")
+	p.until("document.activeElement.id === 'username'") // without anybody's doing
 	p.do(chromedp.KeyEvent("alice" + kb.Tab + password))
 	p.tabTo("remember-me")
 	p.press(" ")
