@@ -34,8 +34,9 @@ type claim struct {
 // manifest makes the base of a generation whole.
 type manifest struct {
 	Generation uint64        `json:"generation"`
-	Position   bolt.Position `json:"position"` // of the base
-	Taken      time.Time     `json:"taken"`    // nothing in the base is from a later time
+	Continues  uint64        `json:"continues,omitempty"` // the generation whose segments lead to the base; 0: its history may be another one
+	Position   bolt.Position `json:"position"`            // of the base
+	Taken      time.Time     `json:"taken"`               // nothing in the base is from a later time
 	Parts      []part        `json:"parts"`
 }
 

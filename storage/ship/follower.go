@@ -181,8 +181,10 @@ func (f *Follower) missing(ctx context.Context) error {
 	return err
 }
 
-// change goes over to a newer generation than the one at hand, if there is one. If the store has come
-// as far as the base of one, it can go on with its segments.
+// change goes over to another generation than the one at hand, if there is a newer one. If that
+// continues the one at hand and the store has come as far as its base, it can go on with its segments.
+// Else the store begins anew: a primary that was restored to the past has abandoned what the store may
+// have, and a number of groups says nothing about whose they are.
 func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 	found, err := generations(ctx, f.From)
 	if err != nil {
@@ -195,13 +197,13 @@ func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 	if newest.Generation == f.at.Generation {
 		return false, nil
 	}
-	if f.store != nil {
+	if f.store != nil && f.at.Generation > 0 {
 		p, err := f.store.Position()
 		if err != nil {
 			return false, err
 		}
 		for _, g := range slices.Backward(found) {
-			if g.Generation > f.at.Generation && p.Sequence >= g.manifest.Position.Sequence {
+			if g.manifest.Continues == f.at.Generation && p.Sequence >= g.manifest.Position.Sequence {
 				f.at = g.start()
 				return true, f.advanced()
 			}

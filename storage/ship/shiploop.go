@@ -37,6 +37,9 @@ func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) erro
 	if err := next.save(next.folder); err != nil {
 		return err
 	}
+	if s.current != nil {
+		m.Continues = s.current.Generation
+	}
 	name, object := manifestName(m.Generation), encodeDocument(m)
 	if err := next.try(ctx, name, func(ctx context.Context) error { return next.putOnce(ctx, name, object) }); err != nil {
 		return err
