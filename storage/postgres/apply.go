@@ -109,19 +109,41 @@ func send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, er
 // settle finds out what became of changes that may have been made: if a record is as we left it, they
 // were. Else it stays open, because the server may still be at it, or somebody else may have changed
 // our record.
+//
+// To read the record would not do. A commit that waits for a synchronous standby is given up with its
+// connection, and can then be read, though it is on one disk alone and lost with it. So the record is
+// written again as it is: if that is acknowledged, all that was committed before it is safe as well.
 func (s *Store) settle(ctx context.Context, changes []change, cause error) error {
 	for _, c := range changes {
 		if c.version == 0 {
 			continue
 		}
-		rec, err := s.Get(ctx, c.Table, c.Key)
-		switch {
-		case err == nil && rec.Version == uint64(c.version):
+		switch kept, err := s.confirm(ctx, c.again()); {
+		case err != nil:
+			return err
+		case kept:
 			s.commits.Add(1)
 			return nil
-		case err != nil && !errors.Is(err, storage.ErrNotFound):
-			return err
 		}
 	}
 	return unavailable(cause)
+}
+
+// confirm makes a change that leaves everything as it is, as often as it takes to hear of it; false: its
+// condition does not hold.
+func (s *Store) confirm(ctx context.Context, c change) (kept bool, err error) {
+	for tries := 0; ; tries++ {
+		conn, err := s.acquire(ctx)
+		if err != nil {
+			return false, err
+		}
+		_, err = send(ctx, conn, []change{c})
+		if err == nil || fateOf(err) == lost {
+			return err == nil, nil
+		}
+		if fateOf(err) == refused || !s.pause(ctx, tries) {
+			return false, s.failed(err)
+		}
+		s.retries.Add(1)
+	}
 }

@@ -62,6 +62,13 @@ func newChange(w storage.Write) change {
 	return c
 }
 
+// again is the change that writes the record that c left once more, the same, if it is still there.
+func (c change) again() change {
+	c.stmt = statementsOf[c.Table].putAt
+	c.args = []any{[]byte(c.Key), c.Value, c.version, expiresAt(c.Expires), c.version}
+	return c
+}
+
 // once tells whether the changes, sent twice, can be made only once: if one of them demands a
 // version, that version is gone for ever after the first time. Conditions that can come true again
 // (a record that is absent, and is removed by somebody in between) don't do.
