@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -228,20 +227,18 @@ func (s *Store) Ready(ctx context.Context) error {
 		return storage.ErrClosed
 	default:
 	}
-	s.g.moving.RLock()
-	defer s.g.moving.RUnlock()
-	mine, err := s.g.open.Load().file.Stat()
-	if err != nil {
+	if err := s.named(); err != nil {
 		return unavailable(err)
-	}
-	named, err := os.Stat(s.path)
-	if err != nil {
-		return unavailable(err)
-	}
-	if !os.SameFile(mine, named) {
-		return unavailable(fmt.Errorf("%s is not the file that was opened; it was replaced while in use", s.path))
 	}
 	return s.c.ready(ctx)
+}
+
+// named fails if the file in use is not the one at the store's path. A compaction that moves the name
+// waits until it is done.
+func (s *Store) named() error {
+	s.g.moving.RLock()
+	defer s.g.moving.RUnlock()
+	return s.g.stillNamed(s.path)
 }
 
 // Stats returns the counters.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -350,6 +351,38 @@ func TestCompactBySelf(t *testing.T) {
 		s.compactIfDue()
 		if now := s.Stats().FileBytes; (now < before/10) != test.want {
 			t.Errorf("%+v: %d bytes became %d", test, before, now)
+		}
+	}
+}
+
+// TestCompactWhileReadyWaits: Ready waits for the committer, which a compaction holds while it waits to
+// move the file's name.
+func TestCompactWhileReadyWaits(t *testing.T) {
+	var s *Store
+	ready := make(chan error, 1)
+	opts := AtStage(stageCompactWhole, func() {
+		s.c.setTrouble(&trouble{err: errors.New("a commit failed")})
+		go func() { ready <- s.Ready(t.Context()) }()
+		for queued := false; !queued; runtime.Gosched() {
+			s.c.mu.Lock()
+			queued = len(s.c.queue) > 0 || s.c.busySince.Load() != 0
+			s.c.mu.Unlock()
+		}
+	})
+	s = openAt(t, filepath.Join(t.TempDir(), "store.db"), opts)
+	compacted := make(chan error, 1)
+	go func() {
+		_, err := s.Compact(t.Context())
+		compacted <- err
+	}()
+	for what, done := range map[string]chan error{"compaction": compacted, "readiness": ready} {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: waits for ever", what)
 		}
 	}
 }

@@ -155,6 +155,22 @@ func (g *guarded) newest() (txid int, err error) {
 	return txid, err
 }
 
+// stillNamed fails if the file at path is not the one that is open.
+func (g *guarded) stillNamed(path string) error {
+	mine, err := g.open.Load().file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(mine, named) {
+		return fmt.Errorf("%s is not the file that was opened; it was replaced while in use", path)
+	}
+	return nil
+}
+
 // sync makes everything durable that was written without that.
 func (g *guarded) sync() error { return g.open.Load().file.Sync() }
 
