@@ -110,6 +110,10 @@ func (s *Server) operators(authorize func(http.ResponseWriter, *http.Request) (a
 			event := observe.Event(r.Context())
 			event.SetError(p.Code, p.Detail, errors.Unwrap(p))
 			p.RequestID = event.RequestID()
+			switch p.Status {
+			case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest:
+				s.noteRefusal(r, &Error{Status: p.Status, Code: p.Code})
+			}
 		},
 	})
 	if err != nil {

@@ -145,6 +145,9 @@ func (s *Server) exportAuditLog(ctx context.Context, c *admin.Call, w http.Respo
 		}
 	}
 	deadline := http.NewResponseController(w)
+	if err := deadline.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
 	for {
 		// As long as the caller reads, it may take as long as it takes.
 		if err := deadline.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {

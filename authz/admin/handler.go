@@ -120,8 +120,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	call.Actor = actor
 	if route.Operation.stream != nil {
-		w.Header().Set("Content-Type", route.Operation.mediaType)
-		return route.Operation.stream(r.Context(), call, w)
+		return h.stream(w, r, route, call)
 	}
 	body, err := readBody(w, r, route)
 	if err != nil {
@@ -277,14 +276,45 @@ func write(w http.ResponseWriter, o Operation, answer any) error {
 	return nil
 }
 
-// fail is the one exit for errors.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// stream answers with what comes. Once it has begun, a failure cuts the connection.
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request, route *Route, call *Call) error {
+	w.Header().Set("Content-Type", route.Operation.mediaType)
+	begun := &begun{ResponseWriter: w}
+	err := route.Operation.stream(r.Context(), call, begun)
+	if err == nil || !begun.yes {
+		return err
+	}
+	p := *h.problemOf(err)
+	h.config.Failed(r, &p)
+	panic(http.ErrAbortHandler)
+}
+
+// begun notices that an answer is under way.
+type begun struct {
+	http.ResponseWriter
+	yes bool
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.yes = true
+	return b.ResponseWriter.Write(p)
+}
+
+func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter } // for http.ResponseController
+
+// problemOf is an error as the caller may see it.
+func (h *Handler) problemOf(err error) *Problem {
 	p := new(Problem)
 	if !errors.As(err, &p) {
 		p = h.config.AsProblem(err)
 		p.cause = err
 	}
-	told := *p // problems that are made once serve many requests
+	return p
+}
+
+// fail is the one exit for errors.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	told := *h.problemOf(err) // problems that are made once serve many requests
 	told.Type, told.Title = problemPrefix+told.Code, cmp.Or(told.Title, http.StatusText(told.Status))
 	h.config.Failed(r, &told)
 	if told.Status == http.StatusServiceUnavailable {

@@ -74,6 +74,15 @@ func OpenSealing(ctx context.Context, c SealingConfig) (*Sealing, error) {
 	return s, nil
 }
 
+// CheckOpens fails with a *LockedOutError if the store has sealed records that the secret does not open.
+// It writes nothing. A nil secret opens none.
+func CheckOpens(ctx context.Context, store storage.Store, secret *Secret) error {
+	if secret == nil {
+		secret = &Secret{}
+	}
+	return (&Sealing{SealingConfig: SealingConfig{Store: store, Secret: secret}}).checkOpens(ctx)
+}
+
 // LockedOutError: the store has records that no secret given opens.
 type LockedOutError struct {
 	Records []string // what they are, such as "signing key RS256/1"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -93,18 +94,11 @@ func (r *remote) client() (*admin.Client, error) {
 
 // safeURL refuses to send a token where others could read it.
 func safeURL(raw string) error {
-	host, isPlain := strings.CutPrefix(raw, "http://")
-	if !isPlain {
-		if !strings.HasPrefix(raw, "https://") {
-			return usageError{fmt.Errorf("--admin %q is no http or https URL", raw), "write it like https://id.example.com:9011"}
-		}
-		return nil
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return usageError{fmt.Errorf("--admin %q is no http or https URL", raw), "write it like https://id.example.com:9011"}
 	}
-	host, _, _ = strings.Cut(host, "/")
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	if ip := net.ParseIP(strings.Trim(host, "[]")); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if ip := net.ParseIP(u.Hostname()); u.Scheme == "https" || u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()) {
 		return nil
 	}
 	return usageError{errors.New("--admin with plain http would show the token to the network"), "use https, or a tunnel to 127.0.0.1"}

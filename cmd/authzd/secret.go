@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,15 +11,30 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/kms"
 	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
 )
 
-// openSecret reads the server's secrets, and makes the first if there is none.
-func openSecret(cfg *config.Config) (*keys.Secret, error) {
+// openSecret reads the server's secrets before anything is written anywhere: they must open what the store
+// has sealed. A store that has sealed nothing gets its first secret made if there is none.
+func openSecret(ctx context.Context, cfg *config.Config, store storage.Store) (*keys.Secret, error) {
 	w, err := newWrapper(&cfg.KMS)
 	if err != nil {
 		return nil, err
 	}
-	return keys.OpenSecret(w, cfg.SecretFile...)
+	open, used := keys.OpenSecret, new(keys.LockedOutError)
+	if err := keys.CheckOpens(ctx, store, nil); errors.As(err, &used) && len(cfg.SecretFile) == 1 {
+		open = keys.ReadSecret // a new one would open nothing
+	} else if err != nil && !errors.As(err, &used) {
+		return nil, err
+	}
+	secret, err := open(w, cfg.SecretFile...)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, hinted{err, "bring back the secret that this store was used with: without it nothing that it has sealed can be opened"}
+	case err != nil:
+		return nil, err
+	}
+	return secret, keys.CheckOpens(ctx, store, secret)
 }
 
 // readSecret reads the server's secrets, which must be there.

@@ -74,7 +74,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err := checkWhole(ctx, store, &cfg.Storage); err != nil {
 		return err
 	}
-	secret, err := openSecret(cfg)
+	secret, err := openSecret(ctx, cfg, store)
 	if err != nil {
 		return err
 	}
@@ -115,11 +115,13 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 }
 
 // runUntilDone serves at every door. When ctx ends, or a door fails, it stops accepting, waits for
-// the requests under way and returns.
+// the requests under way and returns. The server's own work ends last: it writes what those requests have
+// left to the audit log.
 func runUntilDone(ctx context.Context, server *authz.Server, doors []door) error {
 	group, ctx := errgroup.WithContext(ctx)
+	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
-		if err := server.Run(ctx); !errors.Is(err, context.Canceled) {
+		if err := server.Run(running); !errors.Is(err, context.Canceled) {
 			return err
 		}
 		return nil
@@ -133,6 +135,7 @@ func runUntilDone(ctx context.Context, server *authz.Server, doors []door) error
 		})
 	}
 	group.Go(func() error {
+		defer stopRunning()
 		<-ctx.Done()
 		server.Drain()
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
