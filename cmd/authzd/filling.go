@@ -47,6 +47,7 @@ func (f filling) intoPostgres(ctx context.Context, url string) error {
 // intoBolt makes a database beside the one that is there, and puts it in its place once it is whole.
 // kept is the name that the old one got, unless it was empty.
 func (f filling) intoBolt(ctx context.Context, path string, replace bool) (kept string, err error) {
+	path = bolt.Resolve(path)
 	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".filling")
 	if sameFile(part, path) { // one that was killed when the database already had its name
 		if err := os.Remove(part); err != nil {

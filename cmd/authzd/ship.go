@@ -130,7 +130,7 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 	if err != nil {
 		return r, "", usageError{err, "name a directory, or s3://bucket/prefix"}
 	}
-	path := cfg.Storage.Bolt.Path
+	path := bolt.Resolve(cfg.Storage.Bolt.Path)
 	old, err := openReplaced(ctx, path, job.replace)
 	if err != nil {
 		return r, "", err

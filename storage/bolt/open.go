@@ -56,6 +56,7 @@ var ErrInUse = errors.New("is in use")
 // found at path is left as it was, and the error says what it is.
 func Open(path string, opts Options) (*Store, error) {
 	opts = opts.complete()
+	path = Resolve(path)
 	g, err := open(path, opts)
 	if err != nil {
 		return nil, withHint(fmt.Errorf("open database %s: %w", path, err))
@@ -71,6 +72,17 @@ func Open(path string, opts Options) (*Store, error) {
 	s.sweeping.Add(1)
 	go s.sweep(opts.SweepEvery)
 	return s, nil
+}
+
+// Resolve returns where the database at path is: elsewhere, if path is a symbolic link. What takes the
+// database's place has to take it there, or it would replace the link.
+func Resolve(path string) string {
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSymlink {
+		if file, err := filepath.EvalSymlinks(path); err == nil {
+			return file
+		}
+	}
+	return path
 }
 
 // startStore serves an open database.
