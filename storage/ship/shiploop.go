@@ -3,6 +3,7 @@ package ship
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -135,6 +136,9 @@ func (s *Shipper) shipOne(ctx context.Context, l *log) error {
 
 // flush ships what is left when nobody writes any more.
 func (s *Shipper) flush() error {
+	if s.epoch == nil {
+		return fmt.Errorf("%s has not been reached since the start", s.To)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	s.current.spool.want(false)

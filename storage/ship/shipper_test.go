@@ -79,6 +79,34 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestNeverReached: a process whose destination is down from its start to its end keeps what it and the
+// one before it could not ship.
+func TestNeverReached(t *testing.T) {
+	to := &faulty{Destination: directory(t.TempDir())}
+	path := filepath.Join(t.TempDir(), "store.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "before")
+	p.waitShipped()
+	to.down.Store(true)
+	p.put("b", "left over")
+	p.stop()
+	p = startPrimary(t, path, config(to, path))
+	p.put("c", "while it is down")
+	p.stop()
+	to.down.Store(false)
+	p = startPrimary(t, path, config(to, path))
+	p.waitShipped()
+	p.stop()
+	copied, _, err := restore(t, to, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, path, copied)
+	if n := p.shipper.Status().Generation; n != 1 {
+		t.Errorf("generation %d; the spool could go on", n)
+	}
+}
+
 // TestSpoolFull: a spool that is full gives up, says so, and begins anew when it can.
 func TestSpoolFull(t *testing.T) {
 	to := &faulty{Destination: directory(t.TempDir())}
