@@ -68,9 +68,18 @@ type prepared struct {
 func (s *Shipper) ship(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var preparing sync.WaitGroup
-	defer preparing.Wait()
-	defer cancel()
 	ready := make(chan prepared, 1)
+	defer func() {
+		cancel()
+		preparing.Wait()
+		select {
+		case p := <-ready: // it came when nobody waited for it any more
+			if err := s.abandon(&p, nil); err != nil {
+				s.Logger.Warn("clearing up the spool", "err", err)
+			}
+		default:
+		}
+	}()
 	var next *prepared
 	due, sealed := s.current.Begun.Add(s.SnapshotEvery), time.Now()
 	tick := time.NewTicker(s.Every)

@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -137,6 +138,44 @@ func TestSpoolFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSame(t, path, copied)
+}
+
+// lateBase is a destination that stores the base of generation 2 only when nobody waits for that any more.
+type lateBase struct {
+	*faulty
+	waiting chan struct{}
+}
+
+func (d lateBase) Put(ctx context.Context, name string, object []byte) error {
+	if name == partName(2, 1) {
+		close(d.waiting)
+		<-ctx.Done()
+		return d.faulty.Destination.Put(context.WithoutCancel(ctx), name, object)
+	}
+	return d.faulty.Put(ctx, name, object)
+}
+
+// TestSpoolFullWhilePreparing: a generation that was being prepared when the one before it broke leaves
+// nothing behind.
+func TestSpoolFullWhilePreparing(t *testing.T) {
+	faults := &faulty{Destination: directory(t.TempDir())}
+	to := lateBase{faults, make(chan struct{})}
+	path := filepath.Join(t.TempDir(), "store.db")
+	c := config(to, path)
+	c.SpoolBytes, c.SnapshotEvery = 100_000, time.Second
+	p := startPrimary(t, path, c)
+	<-to.waiting
+	faults.down.Store(true)
+	for i := range 30 {
+		p.put(fmt.Sprint(i), strings.Repeat("v", 10_000))
+	}
+	waitFor(t, "the spool to be given up", func() bool { return p.shipper.Status().SpoolFull == 1 })
+	faults.down.Store(false)
+	waitFor(t, "a new generation", func() bool { return p.shipper.Status().Generation > 2 })
+	waitFor(t, "only one spool to be left", func() bool {
+		spools, err := filepath.Glob(filepath.Join(c.Folder, spools+"*"))
+		return err == nil && len(spools) == 1
+	})
 }
 
 func size(t *testing.T, folder string) (n int64) {
