@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/johannesboyne/gofakes3"
@@ -84,6 +86,33 @@ func TestDestinations(t *testing.T) {
 				t.Errorf("list: %v, %v", names, err)
 			}
 		})
+	}
+}
+
+// TestDirectoryGet: what is no file of a size that an object can have is refused, and neither waited for
+// nor read into memory.
+func TestDirectoryGet(t *testing.T) {
+	folder := t.TempDir()
+	in := func(name string) string { return filepath.Join(folder, name) }
+	if err := errors.Join(
+		syscall.Mkfifo(in("pipe"), 0o600),
+		os.Symlink("/dev/zero", in("endless")),
+		os.Mkdir(in("folder"), 0o700),
+		os.WriteFile(in("huge"), nil, 0o600),
+		os.Truncate(in("huge"), maxObject+1),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"pipe", "endless", "folder", "huge"} {
+		if b, err := directory(folder).Get(t.Context(), name); err == nil || errors.Is(err, ErrMissing) || len(b) > 0 {
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+	if err := errors.Join(os.WriteFile(in("object"), []byte("o"), 0o600), os.Symlink("object", in("link"))); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := directory(folder).Get(t.Context(), "link"); err != nil || string(b) != "o" {
+		t.Errorf("a link to an object: %q, %v", b, err)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // directory is a Destination: each object is a file with mode 0600.
@@ -54,19 +56,33 @@ func syncFolder(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Get implements Destination.
+// Get implements Destination. What is no regular file is not read: a device has no end, and a pipe may
+// have no beginning.
 func (d directory) Get(ctx context.Context, name string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(string(d), filepath.FromSlash(name))
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxObject {
-		return nil, fmt.Errorf("%s has %d bytes", path, info.Size())
-	}
-	object, err := os.ReadFile(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, d.missing()
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file", path)
+	case info.Size() > maxObject:
+		return nil, fmt.Errorf("%s has %d bytes", path, info.Size())
+	}
+	object, err := io.ReadAll(io.LimitReader(f, maxObject+1))
+	if err == nil && len(object) > maxObject { // it grows
+		err = fmt.Errorf("%s has more than %d bytes", path, maxObject)
 	}
 	return object, err
 }
