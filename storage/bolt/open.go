@@ -252,14 +252,8 @@ func checkFormat(tx *bbolt.Tx) error {
 // both meta pages again as they are marks them dirty, so that the sync must succeed in storing them.
 func (g *guarded) settle(path string) error {
 	o := g.open.Load()
-	mine, err := o.file.Stat()
-	if err != nil {
+	if err := g.stillNamed(path); err != nil {
 		return err
-	}
-	if named, err := os.Stat(path); err != nil {
-		return err
-	} else if !os.SameFile(mine, named) {
-		return errors.New("was replaced while it was being opened; try again")
 	}
 	metas := make([]byte, 2*o.db.Info().PageSize)
 	if _, err := o.file.ReadAt(metas, 0); err != nil {

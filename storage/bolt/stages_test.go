@@ -32,3 +32,10 @@ func AtStage(name string, fn func()) Options {
 		}
 	}}
 }
+
+// StepwiseAt is AtStage with other migrations.
+func StepwiseAt(m storage.Migrations, name string, fn func()) Options {
+	opts := AtStage(name, fn)
+	opts.migrations = m
+	return opts
+}

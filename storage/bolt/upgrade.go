@@ -34,6 +34,9 @@ func upgrade(path string, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.close()) }() // and with it the lock
+	if err := g.stillNamed(path); err != nil {           // migrated by another process while this one waited for the lock
+		return err
+	}
 	found := opts.migrations.Format()
 	if err := g.view(func(tx *bbolt.Tx) (err error) {
 		found, err = recordFormat(tx)
@@ -53,6 +56,9 @@ func upgrade(path string, opts Options) (err error) {
 		return err
 	}
 	opts.stage(stageMigrated)
+	if err := g.stillNamed(path); err != nil {
+		return err
+	}
 	snapshot, err := keepAs(path, found)
 	if err != nil {
 		return err

@@ -119,6 +119,32 @@ func TestUpgradeKilled(t *testing.T) {
 	}
 }
 
+// TestUpgradeTooLate: a database that took the place of the one being migrated stays there.
+func TestUpgradeTooLate(t *testing.T) {
+	path, other := newFile(t), newFile(t)
+	before, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := bolt.StepwiseAt(twoSteps, bolt.UpgradeStages[1], func() {
+		if err := os.Rename(other, path); err != nil {
+			t.Error(err)
+		}
+	})
+	if s, err := bolt.Open(path, opts); err == nil {
+		s.Close()
+		t.Error("opened")
+	} else if !strings.Contains(err.Error(), "is not the file that was opened") {
+		t.Errorf("error is %v", err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("it was replaced, %v", err)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("in the folder: %v, %v", entries, err)
+	}
+}
+
 func TestUpgradeFails(t *testing.T) {
 	path := newFile(t)
 	s, err := bolt.Open(path, bolt.Options{})
