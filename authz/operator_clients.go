@@ -136,12 +136,13 @@ func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Typ
 		if err := c.Matches(etag(version)); err != nil {
 			return err
 		}
+		before := record.Metadata
 		if err := change(record); err != nil {
 			return err
 		}
 		record.UpdatedAt = s.now()
 		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.managed.changed(),
-			s.did(ctx, c, audit.Event{Type: what, ClientID: id}))
+			s.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)}))
 	})
 }
 
@@ -240,6 +241,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 	}
 	return raced(func() error {
 		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
+		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin))
 		_, version, err := s.managedRecord(ctx, id)
 		if errors.Is(err, errClientOfItsOwn) {
 			_, version, err := storage.Clients.Get(ctx, s.store, id)
@@ -247,14 +249,13 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 				return err
 			}
 			s.census.left()
-			return s.store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), event)
+			return s.store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), mark, event)
 		} else if err != nil {
 			return err
 		}
 		if err := c.Matches(etag(version)); err != nil {
 			return err
 		}
-		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin))
 		return s.store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), s.managed.changed(), mark, event)
 	})
 }

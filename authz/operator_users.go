@@ -186,7 +186,7 @@ func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter 
 			}
 			writes = append(writes, ended...)
 		}
-		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: what, UserID: id}))...)
+		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: what, UserID: id, Details: changes(userData(user), userData(changed))}))...)
 	})
 	s.outbox.Wake()
 	return err

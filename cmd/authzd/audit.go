@@ -177,6 +177,9 @@ A file is checked by its hashes alone; that it is the server's, its head tells.`
 		if len(args) == 0 {
 			return verify(cmd, args)
 		}
+		if err := r.checkOutput(); err != nil {
+			return err
+		}
 		pin, err := parseHead(head)
 		if err != nil {
 			return err

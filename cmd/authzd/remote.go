@@ -49,11 +49,18 @@ func newGroup(use, short string, r *remote, commands ...*cobra.Command) *cobra.C
 	return group
 }
 
+func (r *remote) checkOutput() error {
+	if r.output != "table" && r.output != "json" {
+		return usageError{fmt.Errorf("unknown output %q", r.output), "choose table or json"}
+	}
+	return nil
+}
+
 // run makes a command's work of a function that speaks to the server.
 func (r *remote) run(do func(ctx context.Context, c *admin.Client, p *printer, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		if r.output != "table" && r.output != "json" {
-			return usageError{fmt.Errorf("unknown output %q", r.output), "choose table or json"}
+		if err := r.checkOutput(); err != nil {
+			return err
 		}
 		c, err := r.client()
 		if err != nil {
