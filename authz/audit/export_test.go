@@ -84,7 +84,10 @@ func TestVerifyExportTampered(t *testing.T) {
 // has, as docs/audit-log.md says.
 func TestHashBySHA256Sum(t *testing.T) {
 	if _, err := exec.LookPath("sha256sum"); err != nil {
-		t.Skip("sha256sum is not installed")
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("with CI=true nothing may be skipped: %v", err)
+		}
+		t.Skipf("SKIPPED: %v", err)
 	}
 	l := newLog(t, newStore(t))
 	fillBlocks(t, l, 2, 3)

@@ -34,7 +34,8 @@ func upgrade(path string, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.close()) }() // and with it the lock
-	if err := g.stillNamed(path); err != nil {           // migrated by another process while this one waited for the lock
+	// Another process may have migrated it while this one waited for the lock.
+	if err := g.stillNamed(path); err != nil {
 		return err
 	}
 	found := opts.migrations.Format()
