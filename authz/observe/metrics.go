@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -63,6 +64,12 @@ type metrics struct {
 	sealed    prometheus.Gauge // records under an earlier secret
 }
 
+// liveHeap adds the metric go_gc_heap_live_bytes: what the last garbage collection found in use. It shows a leak
+// where the memory of the process shows how busy it was.
+var liveHeap = collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{
+	Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`),
+})
+
 func newMetrics(cfg Config) (*metrics, error) {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "authzd_http_requests_total", Help: "Requests answered.",
@@ -89,7 +96,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 	})
 
 	for _, c := range []prometheus.Collector{requests, durations, tokens, logins, alarms, panics, sealed,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		collectors.NewGoCollector(liveHeap), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := cfg.Registry.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

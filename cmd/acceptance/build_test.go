@@ -48,6 +48,18 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// shippedBinary builds authzd, once, as it is given to users: without the race detector, whose own memory
+// is a multiple of the program's.
+var shippedBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(buildDir, "authzd-shipped")
+	cmd := exec.Command("go", "build", "-o", path, "../authzd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
 // raceDetector reports whether the running test was built with -race.
 func raceDetector() bool {
 	info, ok := debug.ReadBuildInfo()

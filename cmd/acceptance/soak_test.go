@@ -27,6 +27,13 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	length := time.Duration(many(2, 30)) * time.Minute
 	s := startServer(t, forSoak)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.build = shippedBinary
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
 	c := newCast(s, 8)
 	c.pause, c.life = 20*time.Millisecond, 20*time.Second
 	ctx, stop := context.WithTimeout(t.Context(), length)

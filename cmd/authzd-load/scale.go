@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,11 +156,15 @@ func (r *runner) figure(grants int, what string, value float64, unit string) {
 }
 
 // database makes one for so many grants, if it is PostgreSQL that is measured.
-func (r *runner) database(ctx context.Context, grants int) (url string, dropped func(), err error) {
+func (r *runner) database(ctx context.Context, grants int) (address string, dropped func(), err error) {
 	if r.postgres == "" {
 		return "", func() {}, nil
 	}
 	config, err := pgx.ParseConfig(r.postgres)
+	if err != nil {
+		return "", nil, err
+	}
+	own, err := url.Parse(r.postgres)
 	if err != nil {
 		return "", nil, err
 	}
@@ -182,7 +187,8 @@ func (r *runner) database(ctx context.Context, grants int) (url string, dropped 
 			_ = conn.Close(ctx)
 		}
 	}
-	return strings.Replace(r.postgres, "/"+config.Database, "/"+name, 1), dropped, nil
+	own.Path = name
+	return own.String(), dropped, nil
 }
 
 // size is that of the store in bytes.
