@@ -17,9 +17,11 @@ import (
 
 // browser is a user agent without scripts: cookies, redirects and forms.
 type browser struct {
-	issuer string
-	client *http.Client
-	logins int // how often it was asked for a password
+	issuer   string
+	client   *http.Client
+	username string // what it fills in; of Alice, unless a test says otherwise
+	password string
+	logins   int // how often it was asked for a password
 }
 
 func newBrowser(t *testing.T, s *server) *browser {
@@ -29,7 +31,7 @@ func newBrowser(t *testing.T, s *server) *browser {
 
 func openBrowser(s *server) *browser {
 	jar, _ := cookiejar.New(nil) // fails only for its options
-	return &browser{issuer: s.issuer, client: &http.Client{
+	return &browser{issuer: s.issuer, username: "alice", password: password, client: &http.Client{
 		Jar:           jar,
 		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -61,7 +63,7 @@ func (b *browser) root() *url.URL {
 	return root
 }
 
-// authorize opens an authorization URL and does what the pages ask for: Alice signs in and allows.
+// authorize opens an authorization URL and does what the pages ask for: the user signs in and allows.
 // It returns the URL outside the issuer that the browser was sent to in the end.
 func (b *browser) authorize(authURL string) (*url.URL, error) {
 	last, err := b.follow(authURL)
@@ -90,9 +92,9 @@ func (b *browser) follow(start string) (*page, error) {
 			return p, nil
 		case p.location != nil:
 			req, err = http.NewRequest(http.MethodGet, p.location.String(), nil)
-		case p.byID("login-submit") != nil:
+		case p.byID("login-submit") != nil && p.byID("problem") == nil:
 			b.logins++
-			req, err = p.submit("login-submit", map[string]string{"username": "alice", "password": password})
+			req, err = p.submit("login-submit", map[string]string{"username": b.username, "password": b.password})
 		case p.byID("consent-allow") != nil:
 			req, err = p.submit("consent-allow", nil)
 		case p.byID("device-submit") != nil:
