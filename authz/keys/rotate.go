@@ -12,6 +12,10 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+// rotateTries bounds how often Rotate tries again when the present key was changed, though not succeeded,
+// under its hands: sealing anew touches each key once.
+const rotateTries = 10
+
 // Rotate announces a new key of an algorithm now, whatever the age of the present one. It signs
 // after the policy's Announce. If another replica announces one at the same moment, that is the
 // one. What also returns, if it is not nil, is written in the same Apply as the key.
@@ -22,10 +26,28 @@ func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm, also fun
 	if err := r.load(ctx); err != nil {
 		return err
 	}
-	if err := r.announce(ctx, alg, also); err != nil {
-		return err
+	before := r.generation(alg)
+	for range rotateTries {
+		announced := r.announce(ctx, alg, also)
+		if unlessConflict(announced) != nil {
+			return announced
+		}
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		if announced == nil || r.generation(alg) > before {
+			return nil
+		}
 	}
-	return r.load(ctx)
+	return fmt.Errorf("the newest key of %s is being changed again and again: %w", alg, storage.ErrUnavailable)
+}
+
+// generation is the number of the newest key of an algorithm that is loaded, 0 if there is none.
+func (r *Ring) generation(alg jose.SignatureAlgorithm) int {
+	if k := r.current.Load().newest(alg); k != nil {
+		return k.name.generation
+	}
+	return 0
 }
 
 // rotate does what is due by the loaded keys, then loads again if it changed anything.
@@ -36,7 +58,7 @@ func (r *Ring) rotate(ctx context.Context) error {
 	changed := false
 	for _, alg := range r.policy().Algs {
 		if k := s.newest(alg); k == nil || !k.expires.IsZero() || r.overdue(k, now) {
-			errs = append(errs, r.announce(ctx, alg, nil))
+			errs = append(errs, unlessConflict(r.announce(ctx, alg, nil)))
 			changed = true
 		}
 	}
@@ -69,7 +91,8 @@ func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok
 	return end, dropped && k.expires.IsZero() && r.overdue(k, now)
 }
 
-// announce creates the next key of an algorithm and gives the present one its expiry.
+// announce creates the next key of an algorithm and gives the present one its expiry. The error is a
+// *storage.ConflictError if either has been changed by another since they were loaded.
 func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm, also func(kid string) []storage.Write) error {
 	now := r.now().Truncate(time.Millisecond)
 	name, signFrom := keyName{alg, 1}, now
@@ -94,7 +117,7 @@ func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm, also f
 		writes = append(writes, announced(ctx, string(alg), jwk.KeyID, signFrom)...)
 	}
 	if err := r.store.Apply(ctx, writes...); err != nil {
-		return unlessConflict(fmt.Errorf("announce signing key %s: %w", name, err))
+		return fmt.Errorf("announce signing key %s: %w", name, err)
 	}
 	r.log.Info("signing key announced", "alg", alg, "kid", jwk.KeyID, "sign_from", signFrom)
 	return nil

@@ -1,12 +1,16 @@
 package keys
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/storage"
 )
 
 func TestLifeOfAKey(t *testing.T) {
@@ -104,7 +108,7 @@ func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
 	for _, r := range rings {
 		// What Rotate does after both have loaded.
 		wg.Go(func() {
-			if err := r.announce(t.Context(), jose.ES256, nil); err != nil {
+			if err := unlessConflict(r.announce(t.Context(), jose.ES256, nil)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -115,6 +119,49 @@ func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
 		if n := len(published(t, r, jose.ES256)); n != 2 {
 			t.Errorf("replica %d: %d keys, want 2", i, n)
 		}
+	}
+}
+
+// touching writes a record anew, as sealing under a newer secret does, before each of the next writes of keys.
+type touching struct {
+	storage.Store
+	left int
+}
+
+func (s *touching) Apply(ctx context.Context, writes ...storage.Write) error {
+	if s.left > 0 && slices.ContainsFunc(writes, func(w storage.Write) bool { return w.Key == "ES256/2" }) {
+		s.left--
+		rec, err := s.Get(ctx, storage.SigningKeys.Table, "ES256/1")
+		if err != nil {
+			return err
+		}
+		if err := s.Store.Apply(ctx, storage.Write{Table: storage.SigningKeys.Table, Key: rec.Key, Value: rec.Value, If: storage.At(rec.Version)}); err != nil {
+			return err
+		}
+	}
+	return s.Store.Apply(ctx, writes...)
+}
+
+// An operator is told that keys were rotated only if there is a new one, whoever else writes to the present
+// one at that moment.
+func TestOperatorRotatesWhileKeysAreSealedAnew(t *testing.T) {
+	store, c := &touching{Store: newStore(t)}, newClock()
+	r := openRing(t, store, testPolicy(), c.now)
+	store.left = 2
+	asked := 0
+	also := func(string) []storage.Write { asked++; return nil }
+	if err := r.Rotate(t.Context(), jose.ES256, also); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(published(t, r, jose.ES256)); n != 2 || asked != 3 {
+		t.Errorf("%d keys after %d attempts, want 2 after 3", n, asked)
+	}
+
+	store = &touching{Store: newStore(t)}
+	r = openRing(t, store, testPolicy(), c.now)
+	store.left = rotateTries
+	if err := r.Rotate(t.Context(), jose.ES256, nil); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("no key was made: %v", err)
 	}
 }
 
