@@ -54,7 +54,7 @@ func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.Clie
 	if err != nil {
 		return nil, err
 	}
-	return s.showNewClient(ctx, in.ClientID, secret)
+	return s.clientWithSecret(record, secret)
 }
 
 // addClient stores a new client. If another had its id, the grants of that one are none of this.
@@ -125,25 +125,34 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 	return secret, s.keys.Use(ctx, useOf(&record.Needs))
 }
 
-// changeClient turns the record of a managed client into another state of it.
-func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) error {
+// changeClient turns the record of a managed client into another state of it, and returns that.
+func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) (record *storage.ManagedClient, err error) {
 	id := c.Path("client_id")
-	return raced(func() error {
-		record, version, err := s.managedRecord(ctx, id)
-		if err != nil {
+	err = raced(func() error {
+		var version uint64
+		if record, version, err = s.managedRecord(ctx, id); err != nil {
 			return err
 		}
-		if err := c.Matches(etag(version)); err != nil {
+		if err := c.Matches(clientETag(record)); err != nil {
 			return err
 		}
-		before := record.Metadata
+		before, changedBefore := record.Metadata, record.UpdatedAt
 		if err := change(record); err != nil {
 			return err
 		}
-		record.UpdatedAt = s.now()
+		if record.UpdatedAt = s.now(); !record.UpdatedAt.After(changedBefore) { // it is the etag
+			record.UpdatedAt = changedBefore.Add(time.Millisecond)
+		}
 		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.managed.changed(),
 			s.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)}))
 	})
+	return record, err
+}
+
+// clientETag is the etag of a managed client. It is known before the record is written, so that a new
+// secret can be shown without a read that may fail.
+func clientETag(record *storage.ManagedClient) string {
+	return etag(uint64(record.UpdatedAt.UnixMilli()))
 }
 
 // managedRecord is the record of a managed client. Others cannot be changed.
@@ -172,7 +181,7 @@ func (s *Server) patchClient(ctx context.Context, c *admin.Call, patch admin.Mer
 
 func (s *Server) describeAnew(ctx context.Context, c *admin.Call, next func(present *admin.ClientMetadata) (*admin.ClientMetadata, error)) (*admin.NewOAuthClient, error) {
 	id, secret := c.Path("client_id"), ""
-	err := s.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
+	changed, err := s.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
 		present := new(admin.ClientMetadata)
 		if err := json.Unmarshal(record.Metadata, present); err != nil {
 			return fmt.Errorf("decode client %s: %w", id, err)
@@ -191,7 +200,7 @@ func (s *Server) describeAnew(ctx context.Context, c *admin.Call, next func(pres
 	if err != nil {
 		return nil, err
 	}
-	return s.showNewClient(ctx, id, secret)
+	return s.clientWithSecret(changed, secret)
 }
 
 func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.RotateSecret) (*admin.NewOAuthClient, error) {
@@ -204,7 +213,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 		}
 	}
 	secret := newToken(prefixClientSecret)
-	err := s.changeClient(ctx, c, audit.ClientSecretRotated, func(record *storage.ManagedClient) error {
+	changed, err := s.changeClient(ctx, c, audit.ClientSecretRotated, func(record *storage.ManagedClient) error {
 		if len(record.Secrets) == 0 {
 			return errUsesNoSecret
 		}
@@ -227,7 +236,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 	if err != nil {
 		return nil, err
 	}
-	return s.showNewClient(ctx, c.Path("client_id"), secret)
+	return s.clientWithSecret(changed, secret)
 }
 
 // removeClient deletes a client that the operator has made, or one that registered itself. Whatever it holds
@@ -242,7 +251,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 	return raced(func() error {
 		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
 		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin))
-		_, version, err := s.managedRecord(ctx, id)
+		record, version, err := s.managedRecord(ctx, id)
 		if errors.Is(err, errClientOfItsOwn) {
 			_, version, err := storage.Clients.Get(ctx, s.store, id)
 			if err != nil {
@@ -253,7 +262,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 		} else if err != nil {
 			return err
 		}
-		if err := c.Matches(etag(version)); err != nil {
+		if err := c.Matches(clientETag(record)); err != nil {
 			return err
 		}
 		return s.store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), s.managed.changed(), mark, event)
@@ -264,8 +273,10 @@ func (s *Server) readOAuthClient(ctx context.Context, c *admin.Call) (*admin.OAu
 	return s.showClient(ctx, c.Path("client_id"))
 }
 
-func (s *Server) showNewClient(ctx context.Context, id, secret string) (*admin.NewOAuthClient, error) {
-	shown, err := s.showClient(ctx, id)
+// clientWithSecret shows a managed client as it was written, with the secret that it has just got: nobody can
+// be told that again, so nothing may fail in between.
+func (s *Server) clientWithSecret(record *storage.ManagedClient, secret string) (*admin.NewOAuthClient, error) {
+	shown, err := s.clientOfOperator(record)
 	if err != nil {
 		return nil, err
 	}
@@ -276,9 +287,9 @@ func (s *Server) showClient(ctx context.Context, id string) (*admin.OAuthClient,
 	if document := s.config.Operator.Clients[id]; document != nil {
 		return clientOfFile(document)
 	}
-	record, version, err := storage.ManagedClients.Get(ctx, s.store, id)
+	record, _, err := storage.ManagedClients.Get(ctx, s.store, id)
 	if err == nil {
-		return s.clientOfOperator(record, version)
+		return s.clientOfOperator(record)
 	} else if !notFound(err) {
 		return nil, err
 	}
@@ -294,9 +305,9 @@ func clientOfFile(document []byte) (*admin.OAuthClient, error) {
 	return shown, decodeMetadata(document, shown)
 }
 
-func (s *Server) clientOfOperator(record *storage.ManagedClient, version uint64) (*admin.OAuthClient, error) {
+func (s *Server) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthClient, error) {
 	shown := &admin.OAuthClient{
-		Source: admin.SourceManaged, CreatedAt: &record.CreatedAt, UpdatedAt: &record.UpdatedAt, ETag: etag(version),
+		Source: admin.SourceManaged, CreatedAt: &record.CreatedAt, UpdatedAt: &record.UpdatedAt, ETag: clientETag(record),
 	}
 	for _, secret := range record.Secrets {
 		if secret.ExpiresAt.IsZero() || secret.ExpiresAt.After(s.now()) {
@@ -353,7 +364,7 @@ func (s *Server) listClients(ctx context.Context, _ *admin.Call, page admin.Slic
 			return nil, "", err
 		}
 		for _, e := range entries {
-			shown, err := s.clientOfOperator(e.Value, e.Version)
+			shown, err := s.clientOfOperator(e.Value)
 			if err := add(listedOfOperator+e.Key, shown, err); err != nil {
 				return nil, "", err
 			}

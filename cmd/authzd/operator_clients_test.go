@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/storage"
 )
 
 // TestManagedClientWorksAtOnce follows a client through its life.
@@ -224,4 +227,57 @@ func TestClientRoundTrip(t *testing.T) {
 			t.Errorf("%s: replaced by itself: %v, %v", made.ClientID, replaced, err)
 		}
 	}
+}
+
+// forgetful is a store that can read no managed client once one was written.
+type forgetful struct {
+	storage.Store
+	written atomic.Bool
+}
+
+func (s *forgetful) Apply(ctx context.Context, writes ...storage.Write) error {
+	if slices.ContainsFunc(writes, func(w storage.Write) bool { return w.Table == storage.ManagedClients.Table }) {
+		s.written.Store(true)
+	}
+	return s.Store.Apply(ctx, writes...)
+}
+
+func (s *forgetful) Get(ctx context.Context, table storage.Table, key string) (storage.Record, error) {
+	if table == storage.ManagedClients.Table && s.written.Load() {
+		return storage.Record{}, storage.ErrUnavailable
+	}
+	return s.Store.Get(ctx, table, key)
+}
+
+// TestNewSecretIsShown: a secret that counts is told, even if the store answers nothing after its commit; and
+// the etag that is told with it is that of the record.
+func TestNewSecretIsShown(t *testing.T) {
+	first := operate(t, nil)
+	store := &forgetful{Store: first.store}
+	o := operate(t, &operated{issuer: first.issuer, store: store})
+	var etag string
+	tell := func(what string, told *admin.NewOAuthClient, err error) {
+		t.Helper()
+		if err != nil || told.ClientSecret == "" || told.ETag == "" || told.ETag == etag {
+			t.Fatalf("%s: %+v, %v", what, told, err)
+		}
+		etag = told.ETag
+		store.written.Store(false)
+		if shown, err := o.admin.GetClient(t.Context(), "batch"); err != nil || shown.ETag != etag {
+			t.Errorf("%s: the etag is %s, and then %s, %v", what, etag, shown.ETag, err)
+		}
+	}
+	told, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "batch", Preset: "service"})
+	tell("created", told, err)
+	told, err = o.admin.RotateClientSecret(t.Context(), "batch", time.Hour)
+	tell("rotated", told, err)
+	if token, a := o.token(t, "batch", told.ClientSecret, "scope", ""); token == "" && a.status == http.StatusUnauthorized {
+		t.Errorf("the secret that was told: %d %s", a.status, a.body)
+	}
+	if _, err := o.admin.UpdateClient(t.Context(), "batch", etag, map[string]any{"preset": "spa", "redirect_uris": []string{"https://a.example.com/"}}); err != nil {
+		t.Fatal(err)
+	}
+	store.written.Store(false)
+	told, err = o.admin.UpdateClient(t.Context(), "batch", "", map[string]any{"preset": "service", "redirect_uris": nil})
+	tell("in need of one again", told, err)
 }

@@ -202,17 +202,21 @@ standard input is it. A hash that authzd knows is taken as it is.`,
 	return cmd
 }
 
-// findUser returns a user by sub or, if it is no id, by username.
+// findUser returns a user by sub or, if nobody has that, by username. Who has another's sub as their username
+// is named by their own: nobody can choose that, so that what a script says never means somebody else.
 func findUser(ctx context.Context, c *admin.Client, name string) (*admin.User, error) {
 	if uuid.Validate(name) == nil {
-		return c.GetUser(ctx, name)
+		none := new(admin.Problem)
+		if u, err := c.GetUser(ctx, name); !errors.As(err, &none) || none.Code != admin.CodeNotFound {
+			return u, err
+		}
 	}
 	for u, err := range first(1, c.Users(ctx, admin.UserQuery{Username: name})) {
 		if err != nil || strings.EqualFold(u.Username, name) {
 			return u, err
 		}
 	}
-	return nil, hinted{fmt.Errorf("no user is called %q", name), `"authzd user list" shows all`}
+	return nil, hinted{fmt.Errorf("no user has the sub or the username %q", name), `"authzd user list" shows all`}
 }
 
 // subOf is findUser where a user need not be named.
