@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -47,20 +48,41 @@ func (s *Server) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, er
 	return out, nil
 }
 
-func (s *Server) compactStore(context.Context, *admin.Call) error {
+// compactStore has a compaction begin. It is in the audit log first: afterwards nobody would be there to
+// write it.
+func (s *Server) compactStore(ctx context.Context, call *admin.Call) error {
 	if s.config.File == nil {
 		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "The store is no file of this server.",
 			Hint: "PostgreSQL has autovacuum"}
 	}
 	c := &s.compactor
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.running {
-		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "A compaction is under way."}
+	if !c.begin() {
+		return conflict("A compaction is under way.", "")
 	}
-	c.running = true
+	if err := s.store.Apply(ctx, s.did(ctx, call, audit.Event{Type: audit.StoreCompact})); err != nil {
+		c.end(nil)
+		return err
+	}
 	c.asked <- struct{}{}
 	return nil
+}
+
+// begin returns false if a compaction is under way.
+func (c *compactor) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.running
+	c.running = true
+	return !was
+}
+
+// end is the end of what begin began; nil: it came to nothing.
+func (c *compactor) end(done *admin.Compaction) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running = false; done != nil {
+		c.last = done
+	}
 }
 
 // runCompactions does what was asked for, until ctx ends.
@@ -79,8 +101,6 @@ func (s *Server) runCompactions(ctx context.Context) error {
 		if err != nil {
 			done.WritesWaited, done.Error = "", err.Error()
 		}
-		s.compactor.mu.Lock()
-		s.compactor.running, s.compactor.last = false, done
-		s.compactor.mu.Unlock()
+		s.compactor.end(done)
 	}
 }

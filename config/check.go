@@ -45,6 +45,7 @@ func (l *loader) checkServer() {
 	}
 	l.report("issuer", c.Issuer, checkIssuer(c.Issuer))
 	l.report("listen", c.Listen, checkListen(c.Listen))
+	l.checkTime("shutdown_delay", c.ShutdownDelay, 0, 5*time.Minute)
 	l.checkTLS()
 	l.checkMTLS()
 

@@ -109,6 +109,7 @@ func TestRefuses(t *testing.T) {
 			[]string{`f:2:40: signing.announce "24h": must be shorter than signing.rotate_every (24h)`}},
 
 		"listen without colon":   {"listen: 9010", []string{`f:2:9: listen "9010": a colon is missing`}},
+		"shutdown without end":   {"shutdown_delay: 1h", []string{`f:2:17: shutdown_delay "1h": must be at most 5m`}},
 		"listen with scheme":     {"listen: http://localhost:9010", []string{`f:2:9: listen "http://localhost:9010": an address has no scheme`}},
 		"listen without port":    {"listen: localhost", []string{`f:2:9: listen "localhost": not an address with a port`}},
 		"listen with bad port":   {"listen: :65536", []string{`f:2:9: listen ":65536": not a port`}},

@@ -43,6 +43,11 @@ type Config struct {
 	// Default: ":9010".
 	Listen string `yaml:"listen"`
 
+	// ShutdownDelay is how long the server goes on serving after SIGTERM, while /readyz answers 503
+	// already: as long as the load balancer needs to notice, so that it sends nothing to a closed
+	// listener. At most 5m. Default: 0s, for where nobody asks /readyz.
+	ShutdownDelay time.Duration `yaml:"shutdown_delay"`
+
 	// TLS serves https directly. Without it, a proxy in front has to.
 	TLS TLS `yaml:"tls"`
 

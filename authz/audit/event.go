@@ -64,6 +64,7 @@ const (
 	KeyRotated    Type = "key.rotated"    // details: alg, kid
 	SecretRotated Type = "secret.rotated" // the server's
 	BackupTaken   Type = "backup.taken"
+	StoreCompact  Type = "store.compaction_begun"
 
 	Omitted   Type = "audit.omitted"   // details: how many events of each type a flood has left out
 	Tampered  Type = "audit.tampered"  // details: what was found in the store that the server did not leave there

@@ -74,7 +74,7 @@ func (d *described) call(t *testing.T, want int, method, pattern, target, body s
 		t.Errorf("%s %s: the answer is not as described: %v\n%s", method, target, errs, a.body)
 	}
 	decoded := map[string]any{}
-	if len(a.body) > 0 {
+	if strings.HasSuffix(a.header.Get("Content-Type"), "json") {
 		if err := json.Unmarshal(a.body, &decoded); err != nil {
 			t.Fatal(err)
 		}
@@ -148,19 +148,23 @@ func TestOpenAPI(t *testing.T) {
 	d.call(t, 400, "GET", "/v1/audit/verify", "/v1/audit/verify?nonsense=1", "")
 	d.call(t, 200, "GET", "/v1/store", "/v1/store", "")
 	d.call(t, 400, "GET", "/v1/store", "/v1/store?nonsense=1", "")
+	d.call(t, 204, "POST", "/v1/store/compact", "/v1/store/compact", "")
+	d.call(t, 409, "POST", "/v1/store/compact", "/v1/store/compact", "")
+	d.call(t, 200, "GET", "/v1/backup", "/v1/backup", "")
+	d.call(t, 400, "GET", "/v1/backup", "/v1/backup?nonsense=1", "")
+	d.call(t, 200, "GET", "/v1/audit/export", "/v1/audit/export?since=2026-01-01T00:00:00Z", "")
+	d.call(t, 400, "GET", "/v1/audit/export", "/v1/audit/export?since=yesterday", "")
 
 	var document struct {
-		Paths map[string]map[string]struct {
-			OperationID string `json:"operationId"`
-		} `json:"paths"`
+		Paths map[string]map[string]struct{} `json:"paths"`
 	}
 	if err := json.Unmarshal(o.at(t, "GET", "/openapi.json", "", "").body, &document); err != nil {
 		t.Fatal(err)
 	}
 	for pattern, operations := range document.Paths {
-		for method, operation := range operations {
+		for method := range operations {
 			at := strings.ToUpper(method) + " " + pattern
-			if pattern == "/openapi.json" || testedElsewhere[operation.OperationID] {
+			if pattern == "/openapi.json" {
 				continue
 			}
 			if !d.succeeded[at] || !d.refused[at] {
@@ -169,7 +173,3 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 }
-
-// testedElsewhere are operations that answer with streams, or need more than a server: their own tests have
-// them.
-var testedElsewhere = map[string]bool{"audit_export": true, "backup": true, "store_compact": true}

@@ -97,6 +97,9 @@ func operate(t *testing.T, first *operated) *operated {
 		t.Fatal(err)
 	}
 	serverConfig.Store, serverConfig.Secret, serverConfig.Logger = o.store, secret, slog.New(slog.NewJSONHandler(o.log, nil))
+	if bolted, ok := o.store.(*bolt.Store); ok {
+		serverConfig.File = boltFile{bolted}
+	}
 	server, err := authz.New(t.Context(), serverConfig)
 	if err != nil {
 		t.Fatal(err)

@@ -109,16 +109,17 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		o.ready()
 	}
 	debug.FreeOSMemory() // what the start alone needed: a first one hashes the users' passwords
-	err = runUntilDone(ctx, server, doors)
+	err = runUntilDone(ctx, server, doors, cfg.ShutdownDelay)
 	logger.Info("stopped")
 	return err
 }
 
-// runUntilDone serves at every door. When ctx ends, or a door fails, it stops accepting, waits for
-// the requests under way and returns. The server's own work ends last: it writes what those requests have
-// left to the audit log.
-func runUntilDone(ctx context.Context, server *authz.Server, doors []door) error {
-	group, ctx := errgroup.WithContext(ctx)
+// runUntilDone serves at every door. When asked ends, it is no longer ready, and serves on for the delay, so
+// that load balancers send nothing new. Then, or if a door fails, it stops accepting, waits for the requests
+// under way and returns. The server's own work ends last: it writes what those requests have left to the
+// audit log.
+func runUntilDone(asked context.Context, server *authz.Server, doors []door, delay time.Duration) error {
+	group, ctx := errgroup.WithContext(asked)
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
 		if err := server.Run(running); !errors.Is(err, context.Canceled) {
@@ -138,6 +139,9 @@ func runUntilDone(ctx context.Context, server *authz.Server, doors []door) error
 		defer stopRunning()
 		<-ctx.Done()
 		server.Drain()
+		if asked.Err() != nil && delay > 0 {
+			<-time.After(delay)
+		}
 		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
 		var errs []error
