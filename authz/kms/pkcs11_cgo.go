@@ -21,8 +21,16 @@ const (
 // loaded orders the uses of modules: a library can be initialised but once in a process.
 var loaded sync.Mutex
 
+// sealed is what a module has encrypted.
+type sealed struct{ nonce, ciphertext []byte }
+
 func (p *PKCS11) Encrypt(plaintext, aad []byte) (nonce, ciphertext []byte, err error) {
-	nonce = make([]byte, gcmNonce)
+	done, err := inTime(p, func() (sealed, error) { return p.encrypt(plaintext, aad) })
+	return done.nonce, done.ciphertext, err
+}
+
+func (p *PKCS11) encrypt(plaintext, aad []byte) (done sealed, err error) {
+	nonce := make([]byte, gcmNonce)
 	rand.Read(nonce) // never fails
 	err = p.session(func(c *pkcs11.Ctx, s pkcs11.SessionHandle) error {
 		key, err := p.find(c, s, p.Key)
@@ -34,18 +42,22 @@ func (p *PKCS11) Encrypt(plaintext, aad []byte) (nonce, ciphertext []byte, err e
 		if err := c.EncryptInit(s, []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_AES_GCM, params)}, key); err != nil {
 			return err
 		}
-		if ciphertext, err = c.Encrypt(s, plaintext); err != nil {
+		if done.ciphertext, err = c.Encrypt(s, plaintext); err != nil {
 			return err
 		}
-		if iv := params.IV(); len(iv) > 0 { // some modules choose their own
-			nonce = iv
+		if done.nonce = nonce; len(params.IV()) > 0 { // some modules choose their own
+			done.nonce = params.IV()
 		}
 		return nil
 	})
-	return nonce, ciphertext, err
+	return done, err
 }
 
-func (p *PKCS11) Decrypt(name string, nonce, ciphertext, aad []byte) (plaintext []byte, err error) {
+func (p *PKCS11) Decrypt(name string, nonce, ciphertext, aad []byte) ([]byte, error) {
+	return inTime(p, func() ([]byte, error) { return p.decrypt(name, nonce, ciphertext, aad) })
+}
+
+func (p *PKCS11) decrypt(name string, nonce, ciphertext, aad []byte) (plaintext []byte, err error) {
 	err = p.session(func(c *pkcs11.Ctx, s pkcs11.SessionHandle) error {
 		key, err := p.find(c, s, name)
 		if err != nil {
@@ -80,6 +92,11 @@ func refused(err error) error {
 
 // MakeKey makes the key in the token: one that never leaves it, and that is used for nothing else.
 func (p *PKCS11) MakeKey() error {
+	_, err := inTime(p, func() (struct{}, error) { return struct{}{}, p.makeKey() })
+	return err
+}
+
+func (p *PKCS11) makeKey() error {
 	return p.session(func(c *pkcs11.Ctx, s pkcs11.SessionHandle) error {
 		if keys, err := p.findAll(c, s, p.Key); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/authz/kms"
 )
@@ -123,5 +124,32 @@ func TestPKCS11KeyDeleted(t *testing.T) {
 	}
 	if got, err := (kms.Wrapper{Key: p}).Unwrap(text); !errors.Is(err, kms.ErrDamaged) {
 		t.Errorf("another key of the same name: %q, %v", got, err)
+	}
+}
+
+// TestPKCS11Hangs: a module that does not answer, such as one whose device has gone, is not waited for.
+func TestPKCS11Hangs(t *testing.T) {
+	compiler, err := exec.LookPath("cc")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("with CI=true nothing may be skipped: %v", err)
+		}
+		t.Skipf("SKIPPED: there is no C compiler (%v)", err)
+	}
+	source, library := filepath.Join(t.TempDir(), "hang.c"), filepath.Join(t.TempDir(), "hang.so")
+	const text = "#include <unistd.h>\nunsigned long C_GetFunctionList(void **list) { sleep(2); return 5; }\n"
+	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(compiler, "-shared", "-fPIC", "-o", library, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	p := &kms.PKCS11{Module: library, Token: "authzd", PIN: pin, Key: "wrapping", Timeout: 50 * time.Millisecond}
+	began := time.Now()
+	_, err = kms.Wrapper{Key: p}.Wrap(secret)
+	wantHint(t, err, "hang.so has not answered for 50ms")
+	wantHint(t, p.MakeKey(), "has not answered")
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("it took %s", took)
 	}
 }
