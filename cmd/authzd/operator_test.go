@@ -33,6 +33,7 @@ type operated struct {
 	listener string // the URL of admin.listen
 	admin    *admin.Client
 	store    storage.Store
+	secret   *keys.Secret
 	log      *lockedBuffer
 }
 
@@ -71,6 +72,12 @@ func (l *lockedBuffer) String() string {
 // operate starts a server, or another replica of the first.
 func operate(t *testing.T, first *operated) *operated {
 	t.Helper()
+	return operateWith(t, first, "", "")
+}
+
+// operateWith is operate with more keys of the configuration, and more clients.
+func operateWith(t *testing.T, first *operated, more, clients string) *operated {
+	t.Helper()
 	public := httptest.NewUnstartedServer(nil)
 	o := &operated{public: "http://" + public.Listener.Addr().String(), log: new(lockedBuffer)}
 	o.issuer = o.public
@@ -84,7 +91,8 @@ func operate(t *testing.T, first *operated) *operated {
 	} else {
 		o.issuer, o.store = first.issuer, first.store
 	}
-	cfg, err := config.Parse("authzd.yaml", []byte("issuer: "+o.issuer+strings.ReplaceAll(operatedConfig, "ISSUER", o.issuer)), nil)
+	text := "issuer: " + o.issuer + more + strings.Replace(operatedConfig, "users:", clients+"users:", 1)
+	cfg, err := config.Parse("authzd.yaml", []byte(strings.ReplaceAll(text, "ISSUER", o.issuer)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,11 +100,11 @@ func operate(t *testing.T, first *operated) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := keys.NewSecret([]byte(strings.Repeat("s", 32)))
+	o.secret, err = keys.NewSecret([]byte(strings.Repeat("s", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	serverConfig.Store, serverConfig.Secret, serverConfig.Logger = o.store, secret, slog.New(slog.NewJSONHandler(o.log, nil))
+	serverConfig.Store, serverConfig.Secret, serverConfig.Logger = o.store, o.secret, slog.New(slog.NewJSONHandler(o.log, nil))
 	if bolted, ok := o.store.(*bolt.Store); ok {
 		serverConfig.File = boltFile{bolted}
 	}
