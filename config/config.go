@@ -229,8 +229,8 @@ type S3 struct {
 	PathStyle bool `yaml:"path_style"`
 }
 
-// Postgres is a database that any number of replicas share: PostgreSQL 13 or later, CockroachDB or
-// YugabyteDB.
+// Postgres is a database that any number of replicas share: PostgreSQL 13 or later. Of CockroachDB and
+// YugabyteDB, which speak its language, docs/postgresql.md says what to expect.
 type Postgres struct {
 	// URL names the database and the role that owns it, as psql has it:
 	// postgres://role:password@host/database?sslmode=verify-full&sslrootcert=ca.pem. Of several hosts,

@@ -108,6 +108,12 @@ func parse(url string, opts Options) (*pgxpool.Config, error) {
 	if c.ConnectTimeout == 0 || c.ConnectTimeout > time.Minute { // two minutes is the driver's default
 		c.ConnectTimeout = connectTimeout
 	}
+	lookup := c.LookupFunc // which may otherwise take as long as the machine's resolver does
+	c.LookupFunc = func(ctx context.Context, host string) ([]string, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+		defer cancel()
+		return lookup(ctx, host)
+	}
 	// Where several servers are named, and after a fail-over, only one of them takes writes.
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		return pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn)
@@ -150,7 +156,7 @@ func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logg
 	if err := s.check(newest()); err != nil || s.version == newest() {
 		return err
 	}
-	done, migrateErr := migrate(ctx, config)
+	done, migrateErr := migrate(ctx, conn, config)
 	if s, err = readSchema(ctx, conn); err != nil {
 		return errors.Join(migrateErr, err)
 	}

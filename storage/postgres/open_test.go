@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/postgres"
@@ -22,6 +22,7 @@ import (
 // TestRefusesToOpen is every database that can't be used: the error says why and what to do, soon, and
 // nothing was touched.
 func TestRefusesToOpen(t *testing.T) {
+	encrypted := pgtest.New(t, pgtest.Options{TLS: true})
 	migrated := func(sql ...string) func(*testing.T) string {
 		return func(t *testing.T) string {
 			url := pgtest.Database(t)
@@ -39,6 +40,29 @@ func TestRefusesToOpen(t *testing.T) {
 		"another protocol": {func(t *testing.T) string {
 			return "postgres://u:hunter2@" + answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n") + "/d?sslmode=disable"
 		}, "failed to connect", "is PostgreSQL running there"},
+		"starting": {func(t *testing.T) string {
+			said, err := (&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "57P03", Message: "the database system is starting up"}).Encode(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return "postgres://u:hunter2@" + answering(t, string(said)) + "/d?sslmode=disable"
+		}, "starting up", "try again when it takes connections"},
+		"no such host":         {func(t *testing.T) string { return atNameServer(t, true) }, "no such host", "name server"},
+		"a name server silent": {func(t *testing.T) string { return atNameServer(t, false) }, "i/o timeout", "name server"},
+		"encryption refused": {func(t *testing.T) string {
+			return strings.Replace(pgtest.Database(t), "sslmode=disable", "sslmode=require", 1)
+		}, "server refused TLS connection", "sslmode=disable"},
+		"encryption demanded": {func(t *testing.T) string {
+			before, _, _ := strings.Cut(encrypted.Database(t), "?")
+			return before + "?sslmode=disable"
+		}, "no pg_hba.conf entry", "sslmode in the URL"},
+		"certificate of an unknown authority": {func(t *testing.T) string {
+			before, _, _ := strings.Cut(encrypted.Database(t), "?")
+			return before + "?sslmode=verify-full"
+		}, "certificate signed by unknown authority", "sslrootcert=FILE"},
+		"certificate of another host": {func(t *testing.T) string {
+			return strings.Replace(encrypted.Database(t), "@127.0.0.1:", "@localhost:", 1)
+		}, "wanted to match localhost", "sslrootcert=FILE"},
 		"wrong password": {func(t *testing.T) string {
 			before, after, _ := strings.Cut(pgtest.Database(t), "@")
 			return before[:strings.LastIndex(before, ":")] + ":hunter2@" + after
@@ -102,9 +126,32 @@ func TestRefusesToOpen(t *testing.T) {
 	}
 }
 
-// TestOpenTogether has replicas start at the same moment on an empty database.
+// TestOpenTogether has replicas start at the same moment on an empty database, of PostgreSQL and of
+// servers that lack its advisory locks, or pretend to have them.
 func TestOpenTogether(t *testing.T) {
-	url := pgtest.Database(t)
+	const gone = "UPDATE pg_proc SET proname = 'gone' WHERE proname = 'pg_advisory_lock' AND pronargs = 1"
+	const fake = "CREATE FUNCTION pg_catalog.pg_advisory_lock(bigint) RETURNS void LANGUAGE plpgsql AS 'BEGIN %s; END'"
+	for name, changes := range map[string][]string{
+		"PostgreSQL":                   nil,
+		"no function, as CockroachDB":  {gone},
+		"not supported, as YugabyteDB": {gone, fmt.Sprintf(fake, "RAISE ''not yet implemented'' USING ERRCODE = ''0A000''")},
+		"pretended":                    {gone, fmt.Sprintf(fake, "NULL")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := pgtest.Database(t)
+			for _, sql := range changes {
+				execute(t, url+"&allow_system_table_mods=on", sql)
+			}
+			openTogether(t, url)
+			locked := strings.Contains(dump(t, url), "schema_locks.")
+			if locked != (changes != nil) {
+				t.Errorf("a table was locked: %v", locked)
+			}
+		})
+	}
+}
+
+func openTogether(t *testing.T, url string) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -202,41 +249,4 @@ func dump(t *testing.T, url string) (text string) {
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
-}
-
-func nobodyThere(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "postgres://u:hunter2@" + l.Addr().String() + "/d?sslmode=disable"
-}
-
-// silence takes connections and says nothing.
-func silence(t *testing.T) string {
-	return "postgres://u:hunter2@" + answering(t, "") + "/d?sslmode=disable"
-}
-
-// answering is the address of a server that says the same to everybody.
-func answering(t *testing.T, answer string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t.Cleanup(func() { conn.Close() })
-			if answer != "" {
-				_, _ = conn.Write([]byte(answer))
-				conn.Close()
-			}
-		}
-	}()
-	return l.Addr().String()
 }

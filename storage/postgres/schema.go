@@ -2,11 +2,12 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
+	"crypto/tls"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"slices"
 	"strings"
 
@@ -80,22 +81,50 @@ func (s *schema) check(newest int64) error {
 }
 
 // migrate makes the tables that are lacking. Of several processes that do so at the same time one
-// does the work, while the others wait for it.
-func migrate(ctx context.Context, config *pgx.ConnConfig) (done int, err error) {
+// does the work, while the others wait for it. conn is for the lock alone.
+func migrate(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (done int, err error) {
+	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true)}
+	switch locked, err := lockSession(ctx, conn); {
+	case err != nil:
+		return 0, explain(err)
+	case locked:
+		defer unlockSession(ctx, conn)
+	default:
+		locker, err := newTableLocker()
+		if err != nil {
+			return 0, err
+		}
+		options = append(options, goose.WithLocker(locker))
+	}
+	if err := wholeMigrations(ctx, conn, config); err != nil {
+		return 0, explain(err)
+	}
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return 0, err
 	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithTableName(versionTable), goose.WithSessionLocker(advisoryLock{}), goose.WithLogger(goose.NopLogger()),
-		goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, options...)
 	if err != nil {
 		return 0, err
 	}
 	results, err := provider.Up(ctx)
 	return len(results), explain(err)
+}
+
+// wholeMigrations makes each migration one transaction. Only CockroachDB has the setting by which it is
+// not, from 25.1 on: each CREATE would be committed by itself, and be seen by those who start meanwhile.
+func wholeMigrations(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
+	const setting = "autocommit_before_ddl"
+	var now *string
+	if err := conn.QueryRow(ctx, "SELECT current_setting($1, true)", setting).Scan(&now); err != nil {
+		return err
+	}
+	if now != nil {
+		config.RuntimeParams[setting] = "off"
+	}
+	return nil
 }
 
 // newest is the version that the migrations lead to.
@@ -105,23 +134,6 @@ func newest() int64 {
 		panic(err)
 	}
 	return int64(len(files))
-}
-
-// advisoryLock makes migrations wait for each other. It is the session's, so that it goes with a
-// process that is killed. CockroachDB only pretends to lock; there a second migration fails, and
-// whoever ran it finds the work done by the first.
-type advisoryLock struct{}
-
-const lockID = 0x617574687a64 // "authzd"
-
-func (advisoryLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(lockID))
-	return err
-}
-
-func (advisoryLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
-	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", int64(lockID))
-	return err
 }
 
 // hinted is an error that the operator can do something about.
@@ -137,29 +149,43 @@ func (h hinted) Hint() string { return h.hint }
 
 const readOnlyHint = "the server takes no writes: name the primary in the URL, or all servers, and authzd finds it"
 
-// explain adds what to do to what a server says when it is opened.
+// explain adds what to do to what a server says when it is opened, or to why it says nothing.
 func explain(err error) error {
-	pg := new(pgconn.PgError)
-	if !errors.As(err, &pg) {
-		if errors.As(err, new(*pgconn.ConnectError)) && strings.Contains(err.Error(), "read only connection") {
-			return hinted{err, readOnlyHint}
-		}
-		if errors.As(err, new(*pgconn.ConnectError)) {
-			return hinted{err, "is PostgreSQL running there, and may this machine reach it?"}
-		}
-		return err
+	hint := ""
+	if pg := new(pgconn.PgError); errors.As(err, &pg) {
+		hint = hints[pg.Code]
+	} else if errors.As(err, new(*pgconn.ConnectError)) {
+		hint = connectHint(err)
 	}
-	hint := map[string]string{
-		"28P01": "the password in storage.postgres.url is not this role's",
-		"28000": "the role does not exist, or pg_hba.conf does not let it in from here",
-		"3D000": "create the database: createdb -O authzd authzd",
-		"42501": "run \"authzd migrate up\" once with a role that may create tables, and grant this one SELECT, INSERT, UPDATE and DELETE on them",
-		"25006": readOnlyHint,
-		"53100": "the server's disk is full",
-		"53300": "raise max_connections of the server, or lower storage.postgres.max_connections",
-	}[pg.Code]
 	if hint == "" {
 		return err
 	}
 	return hinted{err, hint}
+}
+
+// hints are by SQLSTATE.
+var hints = map[string]string{
+	"28P01": "the password in storage.postgres.url is not this role's",
+	"28000": "the role does not exist, or pg_hba.conf does not let it in from here, or not in this way: sslmode in the URL says whether the connection is encrypted",
+	"3D000": "create the database: createdb -O authzd authzd",
+	"42501": "run \"authzd migrate up\" once with a role that may create tables, and grant this one SELECT, INSERT, UPDATE and DELETE on them",
+	"25006": readOnlyHint,
+	"53100": "the server's disk is full",
+	"53300": "raise max_connections of the server, or lower storage.postgres.max_connections",
+	"57P03": "the server starts, stops or recovers: try again when it takes connections",
+}
+
+// connectHint is for a server that could not be talked to.
+func connectHint(err error) string {
+	switch {
+	case strings.Contains(err.Error(), "read only connection"):
+		return readOnlyHint
+	case errors.As(err, new(*net.DNSError)):
+		return "is that the name of the host in storage.postgres.url, and does this machine's name server know it?"
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return "the URL must name the host as the server's certificate does, and the file of the authority that issued it: sslrootcert=FILE"
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		return "set ssl = on in the server's postgresql.conf; or sslmode=disable in the URL, if nobody can listen on the way"
+	}
+	return "is PostgreSQL running there, and may this machine reach it?"
 }
