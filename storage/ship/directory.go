@@ -21,7 +21,7 @@ func (d directory) String() string { return string(d) }
 const partial = ".partial-"
 
 // Put implements Destination. The file has its name only when it is complete and synced.
-func (d directory) Put(ctx context.Context, name string, object []byte) error {
+func (d directory) Put(ctx context.Context, name string, object []byte) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -29,6 +29,11 @@ func (d directory) Put(ctx context.Context, name string, object []byte) error {
 	if _, err := os.Lstat(path); err == nil {
 		return ErrExists
 	}
+	defer func() {
+		if err != nil { // a full disk may have room for a folder, whose name would say something
+			d.removeEmpty(filepath.Dir(path))
+		}
+	}()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -124,10 +129,12 @@ func (d directory) Delete(ctx context.Context, name string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for folder := filepath.Dir(path); len(folder) > len(string(d)); folder = filepath.Dir(folder) {
-		if os.Remove(folder) != nil {
-			break
-		}
-	}
+	d.removeEmpty(filepath.Dir(path))
 	return nil
+}
+
+// removeEmpty removes a folder that is empty, and those around it that are then.
+func (d directory) removeEmpty(folder string) {
+	for ; len(folder) > len(string(d)) && os.Remove(folder) == nil; folder = filepath.Dir(folder) {
+	}
 }
