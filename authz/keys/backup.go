@@ -21,6 +21,9 @@ func (s *Secret) BackupMACs(digest []byte) [][sha256.Size]byte {
 	return s.Deriver("backup").Derive(digest)
 }
 
+// ShipMACs returns the function that BackupMACs is for backups, for what a server ships all the time.
+func (s *Secret) ShipMACs() func(digest []byte) [][sha256.Size]byte { return s.Deriver("ship").Derive }
+
 // CheckSealed returns an error if the record has a sealed part that the secret does not open.
 func (s *Secret) CheckSealed(table storage.Table, rec storage.Record) error {
 	for _, kind := range sealedKinds {

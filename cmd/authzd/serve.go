@@ -91,7 +91,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		serverConfig.File = boltFile{file}
 	}
 	registerStoreMetrics(serverConfig.Metrics, store)
-	stopShipping, err := startShipping(ctx, cfg, store, serverConfig.Metrics, logger) // before anybody writes
+	stopShipping, err := startShipping(ctx, cfg, store, secret, serverConfig.Metrics, logger) // before anybody writes
 	if err != nil {
 		return err
 	}

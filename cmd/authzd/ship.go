@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
@@ -42,9 +43,23 @@ func openDestination(cfg *config.Config, to string) (ship.Destination, error) {
 	})
 }
 
+// shipSecret signs what is shipped, and knows what was.
+func shipSecret(secret *keys.Secret) ship.Secret {
+	return ship.Secret{ID: secret.ID(), Knows: secret.Knows, MACs: secret.ShipMACs()}
+}
+
+// readShipSecret reads the secret that what is in a destination was shipped with, or will be.
+func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
+	secret, err := readSecret(cfg)
+	if err != nil {
+		return nil, hinted{err, "put the secret of the server that shipped there; it does not ship its secret"}
+	}
+	return secret, nil
+}
+
 // startShipping ships what is committed from now on, if the configuration wants that. stop ships what is
 // left.
-func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
+func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	s := &cfg.Storage.Bolt.Ship
 	engine, isBolt := store.(*bolt.Store)
 	if !isBolt {
@@ -70,6 +85,7 @@ func startShipping(ctx context.Context, cfg *config.Config, store storage.Store,
 	shipper, err := ship.New(ctx, ship.Config{
 		Store:         engine,
 		To:            to,
+		Secret:        shipSecret(secret),
 		Folder:        shipFolder(cfg),
 		Every:         s.Every,
 		SnapshotEvery: s.SnapshotEvery,
@@ -130,6 +146,10 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 	if err != nil {
 		return r, "", usageError{err, "name a directory, or s3://bucket/prefix"}
 	}
+	secret, err := readShipSecret(cfg)
+	if err != nil {
+		return r, "", err
+	}
 	path := bolt.Resolve(cfg.Storage.Bolt.Path)
 	old, err := openReplaced(ctx, path, job.replace)
 	if err != nil {
@@ -140,7 +160,10 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
 		return r, "", err
 	}
-	r, err = ship.Restore(ctx, ship.RestoreConfig{From: from, Identities: identities, At: job.at, Path: part})
+	r, err = ship.Restore(ctx, ship.RestoreConfig{From: from, Secret: shipSecret(secret), Identities: identities, At: job.at, Path: part})
+	if err == nil {
+		err = checkOpens(ctx, part, secret)
+	}
 	if err != nil {
 		return r, "", explainRestore(err)
 	}
@@ -151,6 +174,18 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 	return r, kept, err
 }
 
+// checkOpens removes a database that was restored and can't be used with a secret.
+func checkOpens(ctx context.Context, path string, secret *keys.Secret) error {
+	store, err := bolt.Open(path, bolt.Options{SweepEvery: unswept})
+	if err != nil {
+		return err
+	}
+	if err = errors.Join(keys.CheckOpens(ctx, store, secret), store.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
 func explainRestore(err error) error {
 	if gap := new(ship.GapError); errors.As(err, &gap) {
 		near := gap.Until
@@ -159,10 +194,16 @@ func explainRestore(err error) error {
 		}
 		return hinted{err, "--at " + near.UTC().Format(time.RFC3339Nano)}
 	}
-	if errors.Is(err, archive.ErrEncrypted) || errors.Is(err, archive.ErrWrongKey) {
-		return hinted{err, "give the private key of one of storage.bolt.ship.recipients by --identity"}
+	hint := ""
+	switch {
+	case errors.Is(err, ship.ErrOtherSecret), errors.Is(err, keys.ErrUnknownSecret):
+		hint = "name the secret of the server that shipped it by secret_file, after the current one if it was replaced since; if it is named, somebody else wrote there"
+	case errors.Is(err, ship.ErrDamaged), errors.Is(err, ship.ErrLost):
+		hint = "bring that object back (an older version of it in the bucket, another copy of the directory), or restore an earlier moment by --at"
+	case errors.Is(err, archive.ErrEncrypted), errors.Is(err, archive.ErrWrongKey):
+		hint = "give the private key of one of storage.bolt.ship.recipients by --identity"
 	}
-	return err
+	return hinted{err, hint}
 }
 
 func (job *restoreJob) runFrom(cmd *cobra.Command) error {

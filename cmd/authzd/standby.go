@@ -43,8 +43,12 @@ differs from the primary's in nothing but where this machine keeps its files, an
 			if err != nil {
 				return err
 			}
+			secret, err := readShipSecret(cfg)
+			if err != nil {
+				return err
+			}
 			promoted, err := runStandby(cmd, cfg, ship.FollowConfig{
-				From: from, Identities: identities, Path: cfg.Storage.Bolt.Path, Folder: shipFolder(cfg), Every: cfg.Storage.Bolt.Ship.Every,
+				From: from, Secret: shipSecret(secret), Identities: identities, Path: cfg.Storage.Bolt.Path, KeepSize: cfg.Storage.Bolt.KeepSize, Folder: shipFolder(cfg), Every: cfg.Storage.Bolt.Ship.Every,
 			})
 			if err != nil || !promoted {
 				return err

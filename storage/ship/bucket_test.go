@@ -146,7 +146,7 @@ func TestBucket(t *testing.T) {
 	}
 	target := filepath.Join(t.TempDir(), "restored.db")
 	failing.Store(false)
-	if _, err := Restore(t.Context(), RestoreConfig{From: to, Path: target}); err != nil {
+	if _, err := Restore(t.Context(), RestoreConfig{From: to, Secret: testSecret, Path: target}); err != nil {
 		t.Fatal(err)
 	}
 	wantSame(t, path, target)

@@ -1,10 +1,12 @@
 package ship
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,15 +41,6 @@ func shipped(t *testing.T) (to directory, segments []string) {
 // TestDamage: whatever has happened to what was shipped, a restore says so and makes nothing; and where
 // it says up to when it can be done, it can.
 func TestDamage(t *testing.T) {
-	flip := func(path string) error {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		b[len(b)/2] ^= 1
-		return os.WriteFile(path, b, 0o600)
-	}
-	file := func(to directory, name string) string { return filepath.Join(string(to), filepath.FromSlash(name)) }
 	for name, c := range map[string]struct {
 		spoil func(to directory, segments []string) error
 		gap   bool // the segments before are whole
@@ -144,14 +137,21 @@ func TestBetweenTwoWrites(t *testing.T) {
 	}
 }
 
+// FuzzSegment: what is accepted is what would have been written, and that takes the secret.
 func FuzzSegment(f *testing.F) {
-	f.Add(encodeSegment(segmentHeader{Generation: 1, Number: 2}, nil))
+	f.Add(testSecret.encodeSegment(segmentHeader{Generation: 1, Number: 2}, nil))
+	f.Add([]byte(segmentMagic + "\x00\x00\x00\x02{}"))
 	f.Add([]byte(segmentMagic))
 	f.Add([]byte{})
+	constant := Secret{MACs: func([]byte) [][sha256.Size]byte { return make([][sha256.Size]byte, 1) }}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := decodeSegment(b)
+		if _, err := testSecret.decodeSegment(b); err != nil && !isBroken(err) {
+			t.Errorf("error is %v", err)
+		}
+		sum := sha256.Sum256(b)
+		s, err := constant.decodeSegment(slices.Concat(b, sum[:], make([]byte, sha256.Size)))
 		if err != nil {
-			if !errors.Is(err, errDamaged) {
+			if !errors.Is(err, ErrDamaged) {
 				t.Errorf("error is %v", err)
 			}
 			return
@@ -160,9 +160,13 @@ func FuzzSegment(f *testing.F) {
 		for _, g := range s.groups {
 			frames = appendFrame(frames, g)
 		}
-		again, err := decodeSegment(encodeSegment(s.segmentHeader, frames))
+		object := testSecret.encodeSegment(s.segmentHeader, frames)
+		again, err := testSecret.decodeSegment(object)
 		if err != nil || len(again.groups) != len(s.groups) || again.Last != s.Last {
 			t.Errorf("decoded again: %v", err)
+		}
+		if _, err := otherSecret.decodeSegment(object); !errors.Is(err, ErrOtherSecret) {
+			t.Errorf("decoded with another secret: %v", err)
 		}
 	})
 }
@@ -175,7 +179,7 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, n, err := decodeFrame(b)
 		if err != nil {
-			if !errors.Is(err, errDamaged) {
+			if !errors.Is(err, ErrDamaged) {
 				t.Errorf("error is %v", err)
 			}
 			return
@@ -186,13 +190,20 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
+// FuzzDocument: what is accepted is what was signed.
 func FuzzDocument(f *testing.F) {
 	f.Add(encodeDocument(epoch{Number: 1, Node: "n", Host: "h"}))
+	f.Add(testSecret.signDocument("a", epoch{Number: 1}))
 	f.Add([]byte("{}\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e epoch
-		if err := decodeDocument(b, &e); err != nil && !errors.Is(err, errDamaged) {
+		if err := decodeDocument(b, &e); err != nil && !errors.Is(err, ErrDamaged) {
 			t.Errorf("error is %v", err)
+		}
+		if err := testSecret.verifyDocument("a", b, &e); err != nil && !isBroken(err) {
+			t.Errorf("error is %v", err)
+		} else if err == nil && testSecret.verifyDocument("b", b, &e) == nil {
+			t.Error("a document is good under two names")
 		}
 	})
 }

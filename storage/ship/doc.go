@@ -14,6 +14,8 @@
 //	generations/0000000001/segments/0000000001 the groups committed since, each segment with the hash
 //	                                           of the object before it
 //
+// Claims, manifests and segments carry a code by the server's secret: see secret.go.
+//
 // A generation ends, and another begins with a base of its own, once a day, after a power cut, and
 // when the spool had no room for all that the Destination did not take.
 //

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -25,6 +24,7 @@ type epoch struct {
 type claim struct {
 	Generation uint64        `json:"generation"`
 	ID         string        `json:"id"`
+	Secret     string        `json:"secret"` // id of the secret that all of it is signed with
 	Epoch      uint64        `json:"epoch"`
 	Host       string        `json:"host"`
 	Begun      time.Time     `json:"begun"`
@@ -34,6 +34,7 @@ type claim struct {
 // manifest makes the base of a generation whole.
 type manifest struct {
 	Generation uint64        `json:"generation"`
+	Claim      digest        `json:"claim"`               // of the claim, as stored
 	Continues  uint64        `json:"continues,omitempty"` // the generation whose segments lead to the base; 0: its history may be another one
 	Position   bolt.Position `json:"position"`            // of the base
 	Taken      time.Time     `json:"taken"`               // nothing in the base is from a later time
@@ -75,10 +76,10 @@ func encodeDocument(v any) []byte {
 func decodeDocument(b []byte, v any) error {
 	line, rest, _ := bytes.Cut(b, []byte("\n"))
 	if want := fmt.Appendf(nil, "%x\n", sha256.Sum256(line)); !bytes.Equal(rest, want) {
-		return fmt.Errorf("%w: wrong checksum", errDamaged)
+		return fmt.Errorf("%w: wrong checksum", ErrDamaged)
 	}
 	if err := json.Unmarshal(line, v); err != nil {
-		return fmt.Errorf("%w: %w", errDamaged, err)
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return nil
 }
@@ -117,43 +118,4 @@ func newestEpoch(ctx context.Context, d Destination) (*epoch, error) {
 		return nil, err
 	}
 	return e, nil
-}
-
-// generation is one that can be read.
-type generation struct {
-	claim
-	claimed  digest // of the claim, which the first segment names
-	manifest manifest
-}
-
-// generations returns those with a whole base, oldest first. Where the take-over of a new primary met
-// a generation that the old one had just begun, that one does not count.
-func generations(ctx context.Context, d Destination) (found []generation, err error) {
-	numbers, err := listNumbers(ctx, d, generationsFolder)
-	if err != nil {
-		return nil, err
-	}
-	newest := uint64(0)
-	for _, n := range numbers {
-		g := generation{}
-		object, err := getDocument(ctx, d, claimName(n), &g.claim)
-		if err == nil {
-			_, err = getDocument(ctx, d, manifestName(n), &g.manifest)
-		}
-		if errors.Is(err, ErrMissing) { // it is being made, or removed
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if g.Generation != n || g.manifest.Generation != n {
-			return nil, fmt.Errorf("%s: generation %d %w: it says that it is %d", d, n, errDamaged, g.Generation)
-		}
-		if g.Epoch < newest {
-			continue
-		}
-		newest, g.claimed = g.Epoch, sha256.Sum256(object)
-		found = append(found, g)
-	}
-	return found, nil
 }

@@ -33,7 +33,7 @@ func decrypt(object []byte, identities []age.Identity) ([]byte, error) {
 		content, err = io.ReadAll(r)
 	}
 	if errors.Is(err, archive.ErrDamaged) {
-		err = fmt.Errorf("%w: %w", errDamaged, err)
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return content, err
 }

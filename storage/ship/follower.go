@@ -20,8 +20,10 @@ import (
 // FollowConfig says what a standby follows, and into which database.
 type FollowConfig struct {
 	From       Destination
+	Secret     Secret
 	Identities []age.Identity
 	Path       string // of the standby's own database
+	KeepSize   bool   // never compact it
 	Folder     string // what Config.Folder becomes when it is the primary
 	Every      time.Duration
 	Logger     *slog.Logger // nil: nobody listens
@@ -32,11 +34,12 @@ type Follower struct {
 	FollowConfig
 	source
 
-	mu       sync.Mutex // held by a step
-	store    *bolt.Store
-	at       cursor
-	looked   time.Time // for another generation
-	promoted bool
+	mu          sync.Mutex // held by a step
+	store       *bolt.Store
+	at          cursor
+	looked      time.Time // for another generation
+	promoted    bool
+	compactFrom int64 // bytes of the smallest database that is compacted
 
 	statusMu sync.Mutex
 	status   FollowStatus
@@ -60,6 +63,8 @@ const (
 	followFile = "follow.json"
 	// lookEvery is how often a standby that has all segments looks for another generation.
 	lookEvery = 5 * time.Second
+	// compactFrom is bolt's own: see bolt.Options.KeepSize.
+	compactFrom = 64 << 20
 )
 
 // ErrOwnDatabase says that a standby was given a database that is not a standby's: it would have to be
@@ -71,7 +76,8 @@ func Follow(c FollowConfig) (*Follower, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	f := &Follower{FollowConfig: c, source: source{c.From, c.Identities}}
+	c.Path = bolt.Resolve(c.Path)
+	f := &Follower{FollowConfig: c, compactFrom: compactFrom, source: source{c.From, c.Secret, c.Identities}}
 	marker := filepath.Join(c.Folder, followFile)
 	b, err := os.ReadFile(marker)
 	marked := err == nil
@@ -99,6 +105,9 @@ func Follow(c FollowConfig) (*Follower, error) {
 
 // Run follows until ctx ends or Promote has succeeded.
 func (f *Follower) Run(ctx context.Context) error {
+	f.mu.Lock()
+	f.compactIfDue(ctx)
+	f.mu.Unlock()
 	for delay := f.Every; ; {
 		again, err := f.locked(ctx)
 		switch {
@@ -154,10 +163,10 @@ func (f *Follower) step(ctx context.Context, look bool) (again bool, err error) 
 		f.at = cursor{}
 		return true, f.snapshot(ctx)
 	}
-	if !errors.Is(err, ErrMissing) && !errors.Is(err, errDamaged) {
+	if !errors.Is(err, ErrMissing) && !isBroken(err) {
 		return false, err
 	}
-	if look || errors.Is(err, errDamaged) || time.Since(f.looked) >= lookEvery {
+	if look || isBroken(err) || time.Since(f.looked) >= lookEvery {
 		if again, changeErr := f.change(ctx); again || changeErr != nil {
 			return again, changeErr
 		}
@@ -176,7 +185,7 @@ func (f *Follower) missing(ctx context.Context) error {
 	f.looked = time.Now()
 	numbers, err := listNumbers(ctx, f.From, segmentsFolder(f.at.Generation))
 	if n := len(numbers); err == nil && n > 0 && numbers[n-1] > f.at.Next {
-		return fmt.Errorf("%s: %s is missing", f.From, segmentName(f.at.Generation, f.at.Next))
+		return fmt.Errorf("%s: %s %w", f.From, segmentName(f.at.Generation, f.at.Next), ErrLost)
 	}
 	return err
 }
@@ -184,9 +193,10 @@ func (f *Follower) missing(ctx context.Context) error {
 // change goes over to another generation than the one at hand, if there is a newer one. If that
 // continues the one at hand and the store has come as far as its base, it can go on with its segments.
 // Else the store begins anew: a primary that was restored to the past has abandoned what the store may
-// have, and a number of groups says nothing about whose they are.
+// have, and a number of groups says nothing about whose they are. While the newest can't be read, it
+// waits for the next: an older one than the newest is not what the primary has.
 func (f *Follower) change(ctx context.Context) (changed bool, err error) {
-	found, err := generations(ctx, f.From)
+	found, err := f.generations(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -203,59 +213,17 @@ func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 			return false, err
 		}
 		for _, g := range slices.Backward(found) {
-			if g.manifest.Continues == f.at.Generation && p.Sequence >= g.manifest.Position.Sequence {
+			if g.broken == nil && g.manifest.Continues == f.at.Generation && p.Sequence >= g.manifest.Position.Sequence {
 				f.at = g.start()
+				f.compactIfDue(ctx)
 				return true, f.advanced()
 			}
 		}
 	}
+	if newest.broken != nil {
+		return false, newest.broken
+	}
 	return true, f.snapshotOf(ctx, newest)
-}
-
-// snapshot begins anew with the newest generation.
-func (f *Follower) snapshot(ctx context.Context) error {
-	g, _, err := chooseGeneration(ctx, f.From, time.Time{})
-	if err != nil {
-		return err
-	}
-	return f.snapshotOf(ctx, g)
-}
-
-// snapshotOf replaces the standby's database by the base of a generation.
-func (f *Follower) snapshotOf(ctx context.Context, g generation) error {
-	temp := filepath.Join(f.Folder, "base.db")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	defer os.Remove(temp)
-	if err := f.base(ctx, g, temp); err != nil {
-		return err
-	}
-	store, err := openBase(temp, g)
-	if err != nil {
-		return err
-	}
-	if err := store.Close(); err != nil {
-		return err
-	}
-	if f.store != nil {
-		err, f.store = f.store.Close(), nil
-		if err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(temp, f.Path); err != nil {
-		return err
-	}
-	if f.store, err = bolt.Open(f.Path, bolt.Options{Logger: f.Logger, Follow: true}); err != nil {
-		return err
-	}
-	f.statusMu.Lock()
-	f.status.Snapshots++
-	f.statusMu.Unlock()
-	f.Logger.Info("the standby has a snapshot", "generation", g.Generation, "bytes", g.manifest.bytes())
-	f.at = g.start()
-	return f.advanced()
 }
 
 // advanced notes how far the standby has come.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,11 +24,17 @@ type standby struct {
 
 func startStandby(t *testing.T, from Destination, path string) *standby {
 	t.Helper()
-	f, err := Follow(FollowConfig{From: from, Path: path, Folder: path + ".ship", Every: 5 * time.Millisecond,
+	return startStandbyWith(t, from, path, func(*Follower) {})
+}
+
+func startStandbyWith(t *testing.T, from Destination, path string, change func(*Follower)) *standby {
+	t.Helper()
+	f, err := Follow(FollowConfig{From: from, Secret: testSecret, Path: path, Folder: path + ".ship", Every: 5 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(testWriter{t}, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
+	change(f)
 	s := &standby{Follower: f}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -288,7 +295,78 @@ func TestStandbyWantsItsOwn(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Follow(FollowConfig{From: directory(t.TempDir()), Path: path, Folder: path + ".ship"}); !errors.Is(err, ErrOwnDatabase) {
+	if _, err := Follow(FollowConfig{From: directory(t.TempDir()), Secret: testSecret, Path: path, Folder: path + ".ship"}); !errors.Is(err, ErrOwnDatabase) {
 		t.Errorf("follow: %v", err)
+	}
+}
+
+// TestLinkedStandby: the database is where a symbolic link leads, also on another disk, and the link stays.
+func TestLinkedStandby(t *testing.T) {
+	to := directory(t.TempDir())
+	path := filepath.Join(t.TempDir(), "store.db")
+	own, link := filepath.Join(t.TempDir(), "own.db"), filepath.Join(t.TempDir(), "link.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "1")
+	s := startStandby(t, to, own) // a link that leads nowhere is not followed
+	s.waitFor(t, p)
+	s.stop()
+	if err := errors.Join(os.Symlink(own, link), os.Rename(own+".ship", link+".ship")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(link+".ship", followFile), nil, 0o600); err != nil { // it begins anew
+		t.Fatal(err)
+	}
+	p.put("a", "2")
+	s = startStandby(t, to, link)
+	s.waitFor(t, p)
+	s.stop()
+	p.stop()
+	if to, err := os.Readlink(link); err != nil || to != own {
+		t.Errorf("the link leads to %q, %v", to, err)
+	}
+	if s.Status().Snapshots != 1 {
+		t.Error("no snapshot was taken: the test shows nothing")
+	}
+	wantSame(t, path, own)
+	for folder, want := range map[string]int{filepath.Dir(own): 1, filepath.Dir(link): 2} {
+		if entries, err := os.ReadDir(folder); err != nil || len(entries) != want {
+			t.Errorf("%s: %v, %v", folder, entries, err)
+		}
+	}
+}
+
+// TestStandbyIsCompacted: what was deleted takes no room for ever, and the standby goes on where it was.
+func TestStandbyIsCompacted(t *testing.T) {
+	for name, keepSize := range map[string]bool{"it is": false, "keep_size": true} {
+		t.Run(name, func(t *testing.T) {
+			to := directory(t.TempDir())
+			path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
+			c := config(to, path)
+			p := startPrimary(t, path, c)
+			p.put("a", "1")
+			s := startStandby(t, to, own)
+			s.waitFor(t, p)
+			for i := range 40 {
+				p.put(fmt.Sprint(i), strings.Repeat("v", 100_000))
+			}
+			for i := range 40 {
+				p.put(fmt.Sprint(i), "v")
+			}
+			s.waitFor(t, p)
+			s.stop()
+			before := size(t, own)
+			s = startStandbyWith(t, to, own, func(f *Follower) { f.compactFrom, f.KeepSize = 1<<20, keepSize })
+			p.put("a", "2")
+			s.waitFor(t, p)
+			p.stop()
+			s.stop()
+			wantSame(t, path, own)
+			if after := size(t, own); (after < before/2) == keepSize {
+				t.Errorf("%d bytes, were %d", after, before)
+			}
+			if n := s.Status().Snapshots; n != 0 {
+				t.Errorf("it began anew %d times", n)
+			}
+		})
 	}
 }

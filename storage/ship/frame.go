@@ -48,15 +48,15 @@ func appendFrame(b []byte, g bolt.Group) []byte {
 // decodeFrame reads the frame that b begins with, and returns its length. The group points into b.
 func decodeFrame(b []byte) (g bolt.Group, n int, err error) {
 	if len(b) < frameHead {
-		return g, 0, fmt.Errorf("%w: group is cut", errDamaged)
+		return g, 0, fmt.Errorf("%w: group is cut", ErrDamaged)
 	}
 	size := int64(binary.BigEndian.Uint32(b))
 	if size > int64(len(b)-frameHead) || size < groupHead {
-		return g, 0, fmt.Errorf("%w: group of %d bytes, there are %d", errDamaged, size, len(b)-frameHead)
+		return g, 0, fmt.Errorf("%w: group of %d bytes, there are %d", ErrDamaged, size, len(b)-frameHead)
 	}
 	payload := b[frameHead : frameHead+size]
 	if crc32.Checksum(payload, castagnoli) != binary.BigEndian.Uint32(b[4:]) {
-		return g, 0, fmt.Errorf("%w: wrong checksum of a group", errDamaged)
+		return g, 0, fmt.Errorf("%w: wrong checksum of a group", ErrDamaged)
 	}
 	g.Position = bolt.Position{Sequence: binary.BigEndian.Uint64(payload), Mark: binary.BigEndian.Uint64(payload[8:])}
 	g.Time = time.UnixMilli(int64(binary.BigEndian.Uint64(payload[16:]))).UTC()
@@ -73,7 +73,7 @@ func decodeFrame(b []byte) (g bolt.Group, n int, err error) {
 		g.Changes = append(g.Changes, c)
 	}
 	if r.short || len(r.b) > 0 {
-		return g, 0, fmt.Errorf("%w: changes of a group", errDamaged)
+		return g, 0, fmt.Errorf("%w: changes of a group", ErrDamaged)
 	}
 	return g, frameHead + int(size), nil
 }

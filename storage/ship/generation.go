@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -17,16 +19,18 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// progress is how far a generation has been shipped. It is kept beside the spool, unsynced: if a power
-// cut spoils it, another generation begins.
+// progress is how far a generation has been shipped. It is kept beside the spool, and unlike that it
+// outlives a power cut: what it says must never be behind what the Destination has.
 type progress struct {
 	Generation uint64        `json:"generation"`
 	Epoch      uint64        `json:"epoch"`
-	Next       uint64        `json:"next"`     // number of the first segment that the Destination does not have
-	Previous   digest        `json:"previous"` // of the object before it
-	Position   bolt.Position `json:"position"` // of the last group before it
-	Sealed     time.Time     `json:"sealed"`   // when what is before it was sealed
-	Begun      time.Time     `json:"begun"`    // when the generation's base was taken
+	Secret     string        `json:"secret"`             // id of the secret that signs it
+	Next       uint64        `json:"next"`               // number of the first segment that the Destination does not have
+	Previous   digest        `json:"previous"`           // of the object before it
+	Position   bolt.Position `json:"position"`           // of the last group before it
+	Sealed     time.Time     `json:"sealed"`             // when what is before it was sealed
+	Begun      time.Time     `json:"begun"`              // when the generation's base was taken
+	Manifest   []byte        `json:"manifest,omitempty"` // the object, until the Destination has it
 }
 
 const progressFile = "progress.json"
@@ -40,7 +44,7 @@ func loadProgress(folder string) (p progress, err error) {
 }
 
 func (p progress) save(folder string) error {
-	return writeFile(filepath.Join(folder, progressFile), encodeDocument(p), false)
+	return writeFile(filepath.Join(folder, progressFile), encodeDocument(p), true)
 }
 
 // shipment is a generation as its writer sees it.
@@ -50,6 +54,7 @@ type shipment struct {
 	store      *bolt.Store
 	folder     string // has the spool, and progressFile once the base is shipped
 	spool      *spool
+	secret     Secret
 	recipients []age.Recipient
 	try        func(ctx context.Context, what string, do func(context.Context) error) error
 }
@@ -71,11 +76,11 @@ func (s *shipment) begin(ctx context.Context, e *epoch, most int64) error {
 		return err
 	}
 	after, begun := s.spool.current.after, s.spool.sealedAt
-	object := encodeDocument(claim{Generation: n, ID: uuid.NewString(), Epoch: e.Number, Host: e.Host, Begun: begun, After: after})
+	object := s.secret.signDocument(claimName(n), claim{Generation: n, ID: uuid.NewString(), Secret: s.secret.ID, Epoch: e.Number, Host: e.Host, Begun: begun, After: after})
 	if err := s.to.Put(ctx, claimName(n), object); err != nil {
 		return err // ErrExists as well: whoever calls tries again, with the next number
 	}
-	s.progress = progress{Generation: n, Epoch: e.Number, Next: 1, Previous: sha256.Sum256(object), Position: after, Sealed: begun}
+	s.progress = progress{Generation: n, Epoch: e.Number, Secret: s.secret.ID, Next: 1, Previous: sha256.Sum256(object), Position: after, Sealed: begun}
 	return nil
 }
 
@@ -87,7 +92,7 @@ func (s *shipment) shipBase(ctx context.Context) (m manifest, err error) {
 		return m, err
 	}
 	defer os.Remove(path)
-	m.Generation = s.Generation
+	m.Generation, m.Claim = s.Generation, s.Previous
 	if m.Position, m.Taken, err = s.store.CopyTo(ctx, path); err != nil {
 		return m, err
 	}
@@ -149,15 +154,27 @@ func (e *takenError) Error() string {
 // shipSegment ships one file of the spool. The object is kept as a file until it is stored, so that a
 // process that is killed in between offers the same one again.
 func (s *shipment) shipSegment(ctx context.Context, l *log) error {
-	object, err := s.object(l)
+	object, kept, err := s.object(l)
 	if err != nil {
 		return err
 	}
 	name := segmentName(s.Generation, l.number)
-	if err := s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) }); err != nil {
+	err = s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) })
+	if taken := new(takenError); errors.As(err, &taken) && l.leftBehind && l.bytes > 0 && !kept {
+		return &lostObjectError{name}
+	}
+	if err != nil {
 		return err
 	}
 	return s.shipped(l, object)
+}
+
+// lostObjectError says that a segment was built anew of what another process had left behind, and that
+// the Destination has another: most likely the one that that process had offered, and lost.
+type lostObjectError struct{ name string }
+
+func (e *lostObjectError) Error() string {
+	return fmt.Sprintf("%s was written before, and this machine knows nothing of it", e.name)
 }
 
 // shipped notes that the Destination has the segment of a file.
@@ -178,11 +195,35 @@ func (s *shipment) objectPath(l *log) string {
 	return filepath.Join(s.folder, fmt.Sprintf("%s-%016x.segment", number(l.number), l.last.Mark))
 }
 
-// object builds the segment of a file, or reads the one that was built before.
-func (s *shipment) object(l *log) ([]byte, error) {
-	if object, err := os.ReadFile(s.objectPath(l)); err == nil {
-		return object, nil
+// object builds the segment of a file, or reads the one that was built before: then kept is true. It is
+// on the disk before it is offered, so that also after a power cut no other one is.
+func (s *shipment) object(l *log) (object []byte, kept bool, err error) {
+	b, err := os.ReadFile(s.objectPath(l))
+	switch {
+	case err == nil:
+		object, err = checkKept(b)
+		return object, true, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, false, err
 	}
+	if object, err = s.build(l); err != nil {
+		return nil, false, err
+	}
+	sum := sha256.Sum256(object)
+	return object, false, writeFile(s.objectPath(l), append(slices.Clip(object), sum[:]...), true)
+}
+
+// checkKept returns the object of a file that ends with its SHA-256.
+func checkKept(b []byte) ([]byte, error) {
+	end := len(b) - sha256.Size
+	if end < 0 || sha256.Sum256(b[:end]) != [sha256.Size]byte(b[end:]) {
+		return nil, fmt.Errorf("%w: a segment that was kept %w", errSpoolStale, ErrDamaged)
+	}
+	return b[:end], nil
+}
+
+// build makes the segment of a file.
+func (s *shipment) build(l *log) ([]byte, error) {
 	groups, err := os.ReadFile(s.spool.path(l.number))
 	if err != nil {
 		return nil, err
@@ -190,14 +231,10 @@ func (s *shipment) object(l *log) ([]byte, error) {
 	if int64(len(groups)) != l.bytes {
 		return nil, fmt.Errorf("%s has %d bytes, should have %d", s.spool.path(l.number), len(groups), l.bytes)
 	}
-	object, err := encrypt(encodeSegment(segmentHeader{
+	return encrypt(s.secret.encodeSegment(segmentHeader{
 		Generation: s.Generation, Number: l.number, Previous: s.Previous,
 		After: l.after, Last: l.last, From: l.from, Sealed: l.sealing,
 	}, groups), s.recipients)
-	if err != nil {
-		return nil, err
-	}
-	return object, writeFile(s.objectPath(l), object, false)
 }
 
 // end stops the spool; its files stay unless they are of no use any more.

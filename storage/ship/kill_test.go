@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +44,9 @@ func child(path, to, run string) error {
 	}
 	c := config(directory(to), path)
 	c.Store, c.Every = store, 50*time.Millisecond
+	if run == "before" || run == "after" {
+		c.To, c.SnapshotEvery = deadly{c.To, run == "after"}, 200*time.Millisecond
+	}
 	shipper, err := New(context.Background(), c)
 	if err != nil {
 		return err
@@ -66,6 +70,57 @@ func child(path, to, run string) error {
 		}()
 	}
 	return shipper.Run(context.Background())
+}
+
+// deadly is a destination that kills the process when it is to store the manifest of the second generation,
+// before it does or after.
+type deadly struct {
+	Destination
+	after bool
+}
+
+func (d deadly) Put(ctx context.Context, name string, object []byte) error {
+	if name != manifestName(2) {
+		return d.Destination.Put(ctx, name, object)
+	}
+	if d.after {
+		if err := d.Destination.Put(ctx, name, object); err != nil {
+			return err
+		}
+	}
+	return errors.Join(syscall.Kill(os.Getpid(), syscall.SIGKILL), ctx.Err())
+}
+
+// TestKilledBetweenGenerations: a process that is killed when one generation gives way to the next leaves
+// no doubt about which one goes on, and what is shipped then can be seen.
+func TestKilledBetweenGenerations(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		t.Run(when, func(t *testing.T) {
+			path, to := filepath.Join(t.TempDir(), "store.db"), t.TempDir()
+			exe, err := os.Executable()
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(exe, path, to, when)
+			cmd.Env = append(os.Environ(), childEnv+"=1")
+			cmd.Stderr = os.Stderr
+			if err := cmd.Run(); err == nil || cmd.ProcessState.Exited() {
+				t.Fatalf("the primary was to be killed: %v", err)
+			}
+			p := startPrimary(t, path, config(directory(to), path))
+			p.put("a", "after the kill")
+			p.waitShipped()
+			p.stop()
+			if n := p.shipper.Status().Generation; n != 2 {
+				t.Errorf("it goes on with generation %d", n)
+			}
+			copied, _, err := restore(t, directory(to), time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantSame(t, path, copied)
+		})
+	}
 }
 
 // TestKilled kills the primary under load, again and again. What the destination has is always a
@@ -99,7 +154,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSame(t, path, copied)
-	if found, _ := generations(t.Context(), directory(to)); len(found) > 2 {
+	if found, _ := in(directory(to)).generations(t.Context()); len(found) > 2 {
 		t.Errorf("%d generations; a kill is no reason to begin another", len(found))
 	}
 }

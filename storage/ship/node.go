@@ -35,7 +35,7 @@ func loadNode(folder string) (id string, err error) {
 		return "", err
 	}
 	if err := decodeDocument(b, &n); err != nil || n.ID == "" {
-		return "", fmt.Errorf("%s %w", filepath.Join(folder, nodeFile), errors.Join(errDamaged, err))
+		return "", fmt.Errorf("%s %w", filepath.Join(folder, nodeFile), errors.Join(ErrDamaged, err))
 	}
 	return n.ID, nil
 }

@@ -74,7 +74,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 func (f *Follower) endGeneration(ctx context.Context, e *epoch) error {
 	for {
 		now := time.Now().UTC()
-		object := encodeSegment(segmentHeader{
+		object := f.secret.encodeSegment(segmentHeader{
 			Generation: f.at.Generation, Number: f.at.Next, Previous: f.at.Previous,
 			After: f.at.Position, Last: f.at.Position, From: f.at.Sealed, Sealed: now, EndedBy: e.Number,
 		}, nil)

@@ -2,6 +2,7 @@ package ship
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -14,30 +15,34 @@ func (s *Shipper) prune(ctx context.Context) {
 	current := s.current.Generation
 	go func() {
 		defer s.pruning.Unlock()
-		if err := prune(ctx, s.To, current, time.Now().Add(-s.Keep)); err != nil && ctx.Err() == nil {
+		src := source{from: s.To, secret: s.Secret}
+		if err := src.prune(ctx, current, time.Now().Add(-s.Keep)); err != nil && ctx.Err() == nil {
 			s.Logger.Warn("removing old generations", "to", s.To.String(), "err", err)
 		}
 	}()
 }
 
-// prune removes each generation whose successor's base is from before keep, and those before current
-// that have no manifest.
-func prune(ctx context.Context, d Destination, current uint64, keep time.Time) error {
-	whole, err := generations(ctx, d)
+// prune removes each generation that has a successor whose base is from before keep, and those before
+// current that were never whole. A broken one succeeds nobody: what is before it may be all that there
+// is until the next. It goes by the same rule, since an operator may still bring its objects back.
+func (s source) prune(ctx context.Context, current uint64, keep time.Time) error {
+	found, err := s.generations(ctx)
 	if err != nil {
 		return err
 	}
 	needed := make(map[uint64]bool)
-	for i, g := range whole {
-		needed[g.Generation] = i == len(whole)-1 || whole[i+1].manifest.Taken.After(keep)
+	for i, g := range found {
+		needed[g.Generation] = !slices.ContainsFunc(found[i+1:], func(later generation) bool {
+			return later.broken == nil && !later.manifest.Taken.After(keep)
+		})
 	}
-	numbers, err := listNumbers(ctx, d, generationsFolder)
+	numbers, err := listNumbers(ctx, s.from, generationsFolder)
 	if err != nil {
 		return err
 	}
 	for _, n := range numbers {
 		if n < current && !needed[n] {
-			if err := removeGeneration(ctx, d, n); err != nil {
+			if err := removeGeneration(ctx, s.from, n); err != nil {
 				return err
 			}
 		}

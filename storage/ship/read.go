@@ -16,6 +16,7 @@ import (
 // source reads what was shipped, and believes nothing that it has not checked.
 type source struct {
 	from       Destination
+	secret     Secret
 	identities []age.Identity
 }
 
@@ -42,13 +43,13 @@ func (s source) base(ctx context.Context, g generation, path string) (err error)
 		name := partName(g.Generation, uint64(i+1))
 		_, content, err := s.get(ctx, name)
 		if errors.Is(err, ErrMissing) {
-			return fmt.Errorf("%s: %s is missing", s.from, name)
+			return fmt.Errorf("%s: %s %w", s.from, name, ErrLost)
 		}
 		if err != nil {
 			return err
 		}
 		if int64(len(content)) != p.Bytes || sha256.Sum256(content) != p.SHA256 {
-			return fmt.Errorf("%s: %s %w: wrong checksum", s.from, name, errDamaged)
+			return fmt.Errorf("%s: %s %w: wrong checksum", s.from, name, ErrDamaged)
 		}
 		if _, err := f.Write(content); err != nil {
 			return err
@@ -77,7 +78,7 @@ func (s source) next(ctx context.Context, c *cursor) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	seg, err := decodeSegment(content)
+	seg, err := s.secret.decodeSegment(content)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s %w", s.from, name, err)
 	}
@@ -90,7 +91,7 @@ func (s source) next(ctx context.Context, c *cursor) (*segment, error) {
 		err = fmt.Errorf("it begins after group %d, not after %d", seg.After.Sequence, c.Position.Sequence)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s %w: %w", s.from, name, errDamaged, err)
+		return nil, fmt.Errorf("%s: %s %w: %w", s.from, name, ErrDamaged, err)
 	}
 	*c = cursor{c.Generation, c.Next + 1, sha256.Sum256(stored), seg.Last, seg.Sealed}
 	return seg, nil

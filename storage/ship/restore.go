@@ -17,6 +17,7 @@ import (
 // RestoreConfig says what to bring back.
 type RestoreConfig struct {
 	From       Destination
+	Secret     Secret
 	Identities []age.Identity
 	At         time.Time // the moment; zero: the last there is
 	Path       string    // of the database file to make; nothing may be there
@@ -69,7 +70,8 @@ func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 	if _, err := os.Lstat(c.Path); err == nil {
 		return r, fmt.Errorf("%s: %w", c.Path, os.ErrExist)
 	}
-	g, later, err := chooseGeneration(ctx, c.From, c.At)
+	src := source{c.From, c.Secret, c.Identities}
+	g, err := src.choose(ctx, c.At)
 	if err != nil {
 		return r, err
 	}
@@ -82,15 +84,14 @@ func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 	}
 	defer os.RemoveAll(folder)
 	temp := filepath.Join(folder, "restored.db")
-	src := source{c.From, c.Identities}
-	if err := src.base(ctx, g, temp); err != nil {
+	if err := src.base(ctx, g.generation, temp); err != nil {
 		return r, err
 	}
-	store, err := openBase(temp, g)
+	store, err := openBase(temp, g.generation)
 	if err != nil {
 		return r, err
 	}
-	r.Until, err = src.replayUntil(ctx, store, g, c.At, later)
+	r.Until, err = src.replayUntil(ctx, store, g, c.At)
 	if err == nil {
 		r.Position, err = store.Position()
 	}
@@ -110,23 +111,37 @@ func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 
 var errNoSnapshot = errors.New("holds no whole snapshot yet")
 
-// chooseGeneration returns the newest generation from which a moment can be restored, and the one after
-// it, nil if there is none.
-func chooseGeneration(ctx context.Context, d Destination, at time.Time) (g generation, later *generation, err error) {
-	found, err := generations(ctx, d)
+// chosen is a generation from which a moment can be restored, unless its segments end before that.
+type chosen struct {
+	generation
+	later *generation // the next one that can be read; nil: there is none
+	hole  error       // why one between the two can't be; nil: there is none
+}
+
+// choose returns the newest generation that can be read whose base is from before a moment (zero: the last).
+func (s source) choose(ctx context.Context, at time.Time) (c chosen, err error) {
+	found, err := s.generations(ctx)
 	if err != nil {
-		return g, nil, err
+		return c, err
 	}
 	if len(found) == 0 {
-		return g, nil, fmt.Errorf("%s %w", d, errNoSnapshot)
+		return c, fmt.Errorf("%s %w", s.from, errNoSnapshot)
 	}
 	for _, g := range slices.Backward(found) {
-		if at.IsZero() || !g.manifest.Taken.After(at) {
-			return g, later, nil
+		switch {
+		case g.broken != nil:
+			c.hole = g.broken
+		case at.IsZero() || !g.manifest.Taken.After(at):
+			c.generation = g
+			return c, nil
+		default:
+			c.later, c.hole = &g, nil
 		}
-		later = &g
 	}
-	return g, nil, &GapError{At: at, From: later.manifest.Taken}
+	if c.later == nil {
+		return c, c.hole
+	}
+	return c, &GapError{At: at, From: c.later.manifest.Taken, Reason: c.hole}
 }
 
 // openBase opens the base of a generation as a store that follows.
@@ -137,7 +152,7 @@ func openBase(path string, g generation) (*bolt.Store, error) {
 	}
 	p, err := store.Position()
 	if err == nil && p != g.manifest.Position {
-		err = fmt.Errorf("the snapshot of generation %d %w: it ends with group %d, should with %d", g.Generation, errDamaged, p.Sequence, g.manifest.Position.Sequence)
+		err = fmt.Errorf("the snapshot of generation %d %w: it ends with group %d, should with %d", g.Generation, ErrDamaged, p.Sequence, g.manifest.Position.Sequence)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -147,15 +162,15 @@ func openBase(path string, g generation) (*bolt.Store, error) {
 
 // replayUntil replays a generation's segments up to a moment, and returns the moment to which the
 // store has come.
-func (s source) replayUntil(ctx context.Context, store *bolt.Store, g generation, at time.Time, later *generation) (time.Time, error) {
+func (s source) replayUntil(ctx context.Context, store *bolt.Store, g chosen, at time.Time) (time.Time, error) {
 	c := g.start()
 	for at.IsZero() || c.Sealed.Before(at) {
 		seg, err := s.next(ctx, &c)
 		if errors.Is(err, ErrMissing) {
-			return s.atEnd(ctx, c, g, at, later)
+			return s.atEnd(ctx, c, g, at)
 		}
-		if errors.Is(err, errDamaged) {
-			return c.Sealed, gap(c, g, at, later, err)
+		if isBroken(err) {
+			return c.Sealed, g.gap(c, at, err)
 		}
 		if err != nil {
 			return c.Sealed, err
@@ -175,26 +190,26 @@ func (s source) replayUntil(ctx context.Context, store *bolt.Store, g generation
 }
 
 // atEnd is when there is no further segment: is that the end, or is one missing?
-func (s source) atEnd(ctx context.Context, c cursor, g generation, at time.Time, later *generation) (time.Time, error) {
+func (s source) atEnd(ctx context.Context, c cursor, g chosen, at time.Time) (time.Time, error) {
 	numbers, err := listNumbers(ctx, s.from, segmentsFolder(g.Generation))
 	if err != nil {
 		return c.Sealed, err
 	}
 	if n := len(numbers); n > 0 && numbers[n-1] > c.Next {
-		return c.Sealed, gap(c, g, at, later, fmt.Errorf("%s: %s is missing", s.from, segmentName(c.Generation, c.Next)))
+		return c.Sealed, g.gap(c, at, fmt.Errorf("%s: %s %w", s.from, segmentName(c.Generation, c.Next), ErrLost))
 	}
 	until := maxTime(c.Sealed, g.manifest.Taken) // the base may be newer than all segments
-	if at.After(until) {
-		return until, gap(c, g, at, later, nil)
+	if at.After(until) || at.IsZero() && g.hole != nil {
+		return until, g.gap(c, at, g.hole)
 	}
 	return until, nil
 }
 
 // gap explains that a generation can't be followed beyond a cursor.
-func gap(c cursor, g generation, at time.Time, later *generation, reason error) error {
+func (g chosen) gap(c cursor, at time.Time, reason error) error {
 	e := &GapError{At: at, Until: maxTime(c.Sealed, g.manifest.Taken), Reason: reason}
-	if later != nil {
-		e.From = later.manifest.Taken
+	if g.later != nil {
+		e.From = g.later.manifest.Taken
 	}
 	return e
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,10 +19,8 @@ import (
 //	header               JSON, see segmentHeader
 //	groups               as in the spool, see frame.go
 //	checksum  32 bytes   SHA-256 of all before it
-const segmentMagic = "authzd segment 1\n"
-
-// errDamaged is an object that is not what its writer wrote.
-var errDamaged = errors.New("is damaged")
+//	code      32 bytes   of the checksum, by the server's secret
+const segmentMagic = "authzd segment 2\n"
 
 // digest is a SHA-256.
 type digest [sha256.Size]byte
@@ -57,52 +54,61 @@ type segment struct {
 }
 
 // encodeSegment builds an object. groups are frames.
-func encodeSegment(h segmentHeader, groups []byte) []byte {
+func (s Secret) encodeSegment(h segmentHeader, groups []byte) []byte {
 	header, err := json.Marshal(h)
 	if err != nil { // plain data; only a mistake in segmentHeader can get here
 		panic(err)
 	}
-	b := make([]byte, 0, len(segmentMagic)+4+len(header)+len(groups)+sha256.Size)
+	b := make([]byte, 0, len(segmentMagic)+4+len(header)+len(groups)+2*sha256.Size)
 	b = append(b, segmentMagic...)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(header)))
 	b = append(b, header...)
 	b = append(b, groups...)
 	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	code := s.mac(segmentName(h.Generation, h.Number), sum[:])
+	return append(append(b, sum[:]...), code[:]...)
 }
 
-// decodeSegment reads an object. Its groups continue one another from After to Last, which is all that
-// can be known of it alone.
-func decodeSegment(b []byte) (*segment, error) {
-	if len(b) < len(segmentMagic)+4+sha256.Size || string(b[:len(segmentMagic)]) != segmentMagic {
-		return nil, fmt.Errorf("%w: not a segment, or not all of one", errDamaged)
+// decodeSegment reads an object. It was made by who has the secret, and its groups continue one another
+// from After to Last, which is all that can be known of it alone.
+func (s Secret) decodeSegment(b []byte) (*segment, error) {
+	if len(b) < len(segmentMagic)+4+2*sha256.Size || string(b[:len(segmentMagic)]) != segmentMagic {
+		return nil, fmt.Errorf("%w: not a segment, or not all of one", ErrDamaged)
 	}
+	b, code := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	if want := sha256.Sum256(body); !bytes.Equal(sum, want[:]) {
-		return nil, fmt.Errorf("%w: wrong checksum", errDamaged)
+		return nil, fmt.Errorf("%w: wrong checksum", ErrDamaged)
 	}
 	body = body[len(segmentMagic):]
 	size := int64(binary.BigEndian.Uint32(body))
 	if body = body[4:]; size > int64(len(body)) {
-		return nil, fmt.Errorf("%w: header of %d bytes", errDamaged, size)
+		return nil, fmt.Errorf("%w: header of %d bytes", ErrDamaged, size)
 	}
-	s := &segment{}
-	if err := json.Unmarshal(body[:size], &s.segmentHeader); err != nil {
-		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	seg := &segment{}
+	if err := json.Unmarshal(body[:size], &seg.segmentHeader); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	if err := s.verify(segmentName(seg.Generation, seg.Number), sum, code); err != nil {
+		return nil, err
+	}
+	return seg, seg.decodeGroups(body[size:])
+}
+
+func (s *segment) decodeGroups(frames []byte) error {
 	at := s.After
-	for frames := body[size:]; len(frames) > 0; {
+	for len(frames) > 0 {
 		g, n, err := decodeFrame(frames)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if g.Position.Sequence != at.Sequence+1 {
-			return nil, fmt.Errorf("%w: group %d after group %d", errDamaged, g.Position.Sequence, at.Sequence)
+			return fmt.Errorf("%w: group %d after group %d", ErrDamaged, g.Position.Sequence, at.Sequence)
 		}
 		s.groups, at, frames = append(s.groups, g), g.Position, frames[n:]
 	}
 	if at != s.Last {
-		return nil, fmt.Errorf("%w: ends with group %d, should with %d", errDamaged, at.Sequence, s.Last.Sequence)
+		return fmt.Errorf("%w: ends with group %d, should with %d", ErrDamaged, at.Sequence, s.Last.Sequence)
 	}
-	return s, nil
+	return nil
 }

@@ -2,11 +2,14 @@ package ship
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +32,29 @@ type primary struct {
 
 // config is that of a test: everything happens soon.
 func config(to Destination, path string) Config {
-	return Config{To: to, Folder: path + ".ship", Every: 5 * time.Millisecond, SnapshotEvery: time.Hour, Keep: time.Hour, SpoolBytes: 64 << 20}
+	return Config{To: to, Secret: testSecret, Folder: path + ".ship", Every: 5 * time.Millisecond, SnapshotEvery: time.Hour, Keep: time.Hour, SpoolBytes: 64 << 20}
 }
+
+var testSecret, otherSecret = secretOf("ours"), secretOf("another's")
+
+// secretOf is a secret of some keys, the current one first.
+func secretOf(keys ...string) Secret {
+	return Secret{
+		ID:    keys[0],
+		Knows: func(id string) bool { return slices.Contains(keys, id) },
+		MACs: func(digest []byte) (macs [][sha256.Size]byte) {
+			for _, key := range keys {
+				mac := hmac.New(sha256.New, []byte(key))
+				mac.Write(digest)
+				macs = append(macs, [sha256.Size]byte(mac.Sum(nil)))
+			}
+			return macs
+		},
+	}
+}
+
+// in reads what is in a destination.
+func in(d Destination) source { return source{from: d, secret: testSecret} }
 
 // startPrimary opens a store and ships it to a destination.
 func startPrimary(t *testing.T, path string, c Config) *primary {
@@ -132,7 +156,7 @@ func restore(t *testing.T, from Destination, at time.Time) (path string, r Resto
 	t.Helper()
 	folder := t.TempDir()
 	path = filepath.Join(folder, "restored.db")
-	r, err = Restore(t.Context(), RestoreConfig{From: from, At: at, Path: path})
+	r, err = Restore(t.Context(), RestoreConfig{From: from, Secret: testSecret, At: at, Path: path})
 	entries, readErr := os.ReadDir(folder)
 	if readErr != nil {
 		t.Fatal(readErr)
@@ -172,10 +196,10 @@ func TestRestore(t *testing.T) {
 		}
 		wantSame(t, path, copied)
 	}
-	if found, err := generations(t.Context(), to); err != nil || len(found) != 1 {
+	if found, err := in(to).generations(t.Context()); err != nil || len(found) != 1 {
 		t.Errorf("%d generations, %v; a restart is no reason to begin another", len(found), err)
 	}
-	if _, err := Restore(t.Context(), RestoreConfig{From: to, Path: path}); !errors.Is(err, os.ErrExist) {
+	if _, err := Restore(t.Context(), RestoreConfig{From: to, Secret: testSecret, Path: path}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("restore over a database: %v", err)
 	}
 }

@@ -18,6 +18,9 @@ func (s *Shipper) prepare(ctx context.Context) (sh *shipment, m manifest, err er
 		if err := s.epoch.superseded(ctx, s.To); err != nil {
 			return err
 		}
+		if err := s.renewEpoch(ctx); err != nil {
+			return err
+		}
 		err := sh.begin(ctx, s.epoch, s.SpoolBytes)
 		if err != nil {
 			return errors.Join(err, sh.end(true))
@@ -27,23 +30,35 @@ func (s *Shipper) prepare(ctx context.Context) (sh *shipment, m manifest, err er
 		return sh, m, err
 	}
 	if m, err = sh.shipBase(ctx); err != nil {
-		return sh, m, err
+		return sh, m, errors.Join(err, sh.end(true))
 	}
 	sh.Begun = m.Taken
 	return sh, m, nil
 }
 
+// renewEpoch takes the next epoch if somebody else may be shipping as this node, which is stopped by it.
+func (s *Shipper) renewEpoch(ctx context.Context) error {
+	if !s.doubtful {
+		return nil
+	}
+	e, err := takeOver(ctx, s.To, s.node, hostname(), s.epoch.Number+1)
+	if err == nil {
+		s.epoch, s.doubtful = e, false
+	}
+	return err
+}
+
 // complete makes a generation count, and ends the one before it.
 func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) error {
-	if err := next.save(next.folder); err != nil {
-		return err
-	}
 	if s.current != nil {
 		m.Continues = s.current.Generation
 	}
-	name, object := manifestName(m.Generation), encodeDocument(m)
-	if err := next.try(ctx, name, func(ctx context.Context) error { return next.putOnce(ctx, name, object) }); err != nil {
-		return err
+	next.Manifest = s.Secret.signDocument(manifestName(m.Generation), m)
+	if err := next.save(next.folder); err != nil {
+		return errors.Join(err, next.end(true))
+	}
+	if err := s.publish(ctx, next); err != nil { // perhaps only the answer was lost: nobody goes on with the one before
+		return errors.Join(err, next.end(ctx.Err() == nil))
 	}
 	before := s.current
 	s.serveFrom(next)
@@ -54,6 +69,26 @@ func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) erro
 		}
 	}
 	return nil
+}
+
+// publish puts the manifest of a generation, unless the Destination has it. Once that was to be done,
+// which a process that is killed in the middle leaves to the next, segments of no other generation would
+// be seen.
+func (s *Shipper) publish(ctx context.Context, sh *shipment) error {
+	if sh.Manifest == nil {
+		return nil
+	}
+	name := manifestName(sh.Generation)
+	if err := sh.try(ctx, name, func(ctx context.Context) error {
+		if err := s.epoch.superseded(ctx, s.To); err != nil {
+			return err
+		}
+		return sh.putOnce(ctx, name, sh.Manifest)
+	}); err != nil {
+		return err
+	}
+	sh.Manifest = nil
+	return sh.save(sh.folder)
 }
 
 // prepared is what prepare returns.
@@ -150,6 +185,9 @@ func (s *Shipper) flush() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
+	if err := s.publish(ctx, s.current); err != nil {
+		return err
+	}
 	s.current.spool.want(false)
 	for {
 		l, err := s.current.spool.next()

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +30,7 @@ const (
 type Config struct {
 	Store         *bolt.Store
 	To            Destination
+	Secret        Secret          // signs what is shipped
 	Folder        string          // for the spool and the node's id; beside the database
 	Every         time.Duration   // how old a group gets before it is shipped
 	SnapshotEvery time.Duration   // how often a generation begins
@@ -49,6 +47,9 @@ type Shipper struct {
 	epoch   *epoch    // nil: To has not been reached yet
 	current *shipment // nil: a generation has to begin
 	pruning sync.Mutex
+
+	// doubtful: another process may be shipping as this node; see lostObjectError.
+	doubtful bool
 
 	mu     sync.Mutex
 	status Status
@@ -94,66 +95,8 @@ func New(ctx context.Context, c Config) (*Shipper, error) {
 	return s, nil
 }
 
-// spools begins the names of folders that have the spool of one generation.
-const spools = "spool-"
-
-// resume goes on with the generation of the process before, if it can, and clears up after it.
-func (s *Shipper) resume() error {
-	folders, err := filepath.Glob(filepath.Join(escapeGlob(s.Folder), spools+"*"))
-	if err != nil {
-		return err
-	}
-	for _, folder := range folders {
-		if s.current == nil {
-			switch err := s.resumeFrom(folder); {
-			case err == nil:
-				continue
-			case !errors.Is(err, os.ErrNotExist):
-				s.Logger.Warn("shipping begins anew with a snapshot of the database", "why", err)
-			}
-		}
-		if err := os.RemoveAll(folder); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// escapeGlob makes a pattern that matches a name and no other.
-func escapeGlob(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
-}
-
-func (s *Shipper) resumeFrom(folder string) error {
-	p, err := loadProgress(folder)
-	if err != nil {
-		return err
-	}
-	if s.epoch != nil && p.Epoch != s.epoch.Number {
-		return fmt.Errorf("this node ships in epoch %d now, was in %d", s.epoch.Number, p.Epoch)
-	}
-	position, err := s.Store.Position()
-	if err != nil {
-		return err
-	}
-	sh := s.newShipment(folder)
-	sh.progress = p
-	if sh.spool, err = resume(folder, s.SpoolBytes, p.Next, p.Position, position, p.Sealed); err != nil {
-		return err
-	}
-	at, err := s.Store.Tap(sh.spool)
-	if err == nil && at != position {
-		err = fmt.Errorf("%w: the store was written to before it was shipped", errSpoolStale)
-	}
-	if err != nil {
-		return errors.Join(err, sh.end(false))
-	}
-	s.serveFrom(sh)
-	return nil
-}
-
 func (s *Shipper) newShipment(folder string) *shipment {
-	sh := &shipment{to: s.To, store: s.Store, folder: folder, recipients: s.Recipients}
+	sh := &shipment{to: s.To, store: s.Store, folder: folder, secret: s.Secret, recipients: s.Recipients}
 	sh.try = func(ctx context.Context, what string, do func(context.Context) error) error {
 		return s.try(ctx, what, do, sh.spool.failed)
 	}
@@ -165,7 +108,10 @@ func (s *Shipper) serveFrom(sh *shipment) {
 	s.current = sh
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lagged, s.status.Generation = sh.spool, sh.Generation
+	s.lagged = sh.spool
+	if sh.Manifest == nil {
+		s.status.Generation = sh.Generation
+	}
 }
 
 // Run ships until ctx ends, which should be when nobody writes to the store any more. Then it ships
@@ -219,7 +165,7 @@ func (s *Shipper) run(ctx context.Context) error {
 			}
 			continue
 		}
-		err := s.ship(ctx)
+		err := s.goOn(ctx)
 		s.prune(ctx)
 		if err := s.setback(ctx, s.current, err); err != nil {
 			return err
@@ -227,11 +173,25 @@ func (s *Shipper) run(ctx context.Context) error {
 	}
 }
 
+// goOn ships the current generation until it can't go on, or another is the current one.
+func (s *Shipper) goOn(ctx context.Context) error {
+	if s.current.Manifest != nil { // the process before was killed when it had only just begun
+		if err := s.publish(ctx, s.current); err != nil {
+			return err
+		}
+		s.serveFrom(s.current)
+	}
+	return s.ship(ctx)
+}
+
 // setback ends a shipment that can't go on, so that another begins. Errors that end all shipping are
 // returned.
 func (s *Shipper) setback(ctx context.Context, sh *shipment, err error) error {
 	if err == nil || ctx.Err() != nil || isFenced(err) {
 		return errors.Join(err, ctx.Err())
+	}
+	if errors.As(err, new(*lostObjectError)) {
+		s.doubtful = true
 	}
 	s.Logger.Warn("shipping begins anew with a snapshot of the database", "why", err)
 	s.mu.Lock()

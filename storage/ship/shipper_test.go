@@ -75,7 +75,7 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSame(t, path, copied)
-	if found, _ := generations(t.Context(), to); len(found) != 1 {
+	if found, _ := in(to).generations(t.Context()); len(found) != 1 {
 		t.Errorf("%d generations; the spool had room for all", len(found))
 	}
 }
@@ -209,6 +209,7 @@ func TestPowerCut(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each waits for a stop that can ship nothing
 			to := &faulty{Destination: directory(t.TempDir())}
 			path := filepath.Join(t.TempDir(), "store.db")
 			p := startPrimary(t, path, config(to, path))
@@ -309,7 +310,7 @@ func TestSpoolAheadIsCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantSame(t, path, copied)
-	if found, _ := generations(t.Context(), to); len(found) != 1 {
+	if found, _ := in(to).generations(t.Context()); len(found) != 1 {
 		t.Errorf("%d generations; the spool could go on", len(found))
 	}
 }
@@ -357,7 +358,7 @@ func TestGenerations(t *testing.T) {
 	before := p.shipper.Status().Generation
 	waitFor(t, "old generations to go", func() bool {
 		p.put("a", "more")
-		found, _ := generations(t.Context(), to)
+		found, _ := in(to).generations(t.Context())
 		return p.shipper.Status().Generation > before+1 && len(found) <= 2 && found[0].Generation > before
 	})
 	p.stop()
@@ -483,7 +484,7 @@ func TestEncrypted(t *testing.T) {
 	}
 	for name, identities := range map[string][]age.Identity{"none": nil, "wrong": {wrong}} {
 		target := filepath.Join(t.TempDir(), "r.db")
-		if _, err := Restore(t.Context(), RestoreConfig{From: to, Path: target, Identities: identities}); err == nil || !strings.Contains(err.Error(), "encrypted") {
+		if _, err := Restore(t.Context(), RestoreConfig{From: to, Secret: testSecret, Path: target, Identities: identities}); err == nil || !strings.Contains(err.Error(), "encrypted") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := os.Stat(target); err == nil {
@@ -491,7 +492,7 @@ func TestEncrypted(t *testing.T) {
 		}
 	}
 	target := filepath.Join(t.TempDir(), "r.db")
-	if _, err := Restore(t.Context(), RestoreConfig{From: to, Path: target, Identities: []age.Identity{wrong, right}}); err != nil {
+	if _, err := Restore(t.Context(), RestoreConfig{From: to, Secret: testSecret, Path: target, Identities: []age.Identity{wrong, right}}); err != nil {
 		t.Fatal(err)
 	}
 	wantSame(t, path, target)

@@ -52,6 +52,7 @@ type log struct {
 	bytes         int64
 	oldest        time.Time // when its first group began; zero: it has none
 	from, sealing time.Time // see segmentHeader.From and Sealed
+	leftBehind    bool      // by another process
 }
 
 const logSuffix = ".groups"
@@ -288,7 +289,7 @@ func (s *spool) read(n uint64, store bolt.Position) (*log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &log{number: n, after: s.last, last: s.last, from: s.sealedAt, sealing: time.Now().UTC()}
+	l := &log{number: n, after: s.last, last: s.last, from: s.sealedAt, sealing: time.Now().UTC(), leftBehind: true}
 	for rest := content; len(rest) > 0; {
 		g, size, err := decodeFrame(rest)
 		if l.last == store { // a group that was under way, whole or not
@@ -298,7 +299,7 @@ func (s *spool) read(n uint64, store bolt.Position) (*log, error) {
 			return nil, err
 		}
 		if g.Position.Sequence != l.last.Sequence+1 {
-			return nil, fmt.Errorf("%w: group %d after group %d", errDamaged, g.Position.Sequence, l.last.Sequence)
+			return nil, fmt.Errorf("%w: group %d after group %d", ErrDamaged, g.Position.Sequence, l.last.Sequence)
 		}
 		if l.oldest.IsZero() {
 			l.oldest = g.Time
