@@ -17,9 +17,10 @@ var (
 // statements are those of one table. Whether a record is live is decided by the database's clock, so
 // that replicas whose clocks differ agree.
 type statements struct {
-	get, scan, export, sweep statement
-	put, putAbsent, putAt    statement
-	remove, removeAt         statement
+	get, scan, export     statement
+	put, putAbsent, putAt statement
+	remove, removeAt      statement
+	expired, sweep        statement
 }
 
 // newStatements writes them in what PostgreSQL, CockroachDB and YugabyteDB have in common.
@@ -43,9 +44,6 @@ func newStatements(table storage.Table) *statements {
 		get:    write("get", "SELECT value, version, expires_at FROM TABLE WHERE key = $1"+live),
 		scan:   write("scan", "SELECT key, value, version, expires_at FROM TABLE WHERE key >= $1 AND key < $2"+live+" ORDER BY key LIMIT $3"),
 		export: write("export", "SELECT key, value, version, expires_at FROM TABLE WHERE key >= $1 ORDER BY key LIMIT $2"),
-		// A row that somebody is about to write again is locked, and left alone.
-		sweep: write("sweep", `DELETE FROM TABLE WHERE key = ANY (ARRAY (
-			SELECT key FROM TABLE WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))`),
 
 		put:       write("put", insert),
 		putAbsent: must("put absent", insert+" WHERE t.expires_at <= now()"),
@@ -53,6 +51,10 @@ func newStatements(table storage.Table) *statements {
 
 		remove:   write("remove", "DELETE FROM TABLE WHERE key = $1"),
 		removeAt: must("remove at", "DELETE FROM TABLE WHERE key = $1 AND version = $2"+live),
+
+		// A row that somebody is about to write again is locked, and left alone.
+		expired: write("expired", "SELECT key FROM TABLE WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED"),
+		sweep:   write("sweep", "DELETE FROM TABLE WHERE key = ANY ($1)"),
 	}
 }
 

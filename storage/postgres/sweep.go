@@ -34,9 +34,8 @@ func (s *Store) sweepTable(table storage.Table) {
 	for {
 		start := time.Now()
 		deleted := int64(0)
-		err := s.read(context.Background(), func(ctx context.Context, conn *pgx.Conn) error {
-			tag, err := conn.Exec(ctx, statementsOf[table].sweep.sql, sweepBatch)
-			deleted = tag.RowsAffected()
+		err := s.read(context.Background(), func(ctx context.Context, conn *pgx.Conn) (err error) {
+			deleted, err = deleteExpired(ctx, conn, statementsOf[table])
 			return err
 		})
 		s.swept.Add(uint64(deleted))
@@ -44,6 +43,25 @@ func (s *Store) sweepTable(table storage.Table) {
 			return
 		}
 	}
+}
+
+// deleteExpired deletes one batch. A single statement with a subquery would do, but CockroachDB looks up
+// only keys that it is given, and would read the whole table for each batch.
+func deleteExpired(ctx context.Context, conn *pgx.Conn, of *statements) (deleted int64, err error) {
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, of.expired.sql, sweepBatch)
+		if err != nil {
+			return err
+		}
+		keys, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		tag, err := tx.Exec(ctx, of.sweep.sql, keys)
+		deleted = tag.RowsAffected()
+		return err
+	})
+	return deleted, err
 }
 
 // rest waits, and returns false if the store is closing.
