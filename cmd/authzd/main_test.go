@@ -6,10 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"math/big"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +64,7 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 			"audited":     audited,
 			"flip":        flip,
 			"appears":     appears,
+			"token":       token,
 		},
 	})
 }
@@ -81,6 +85,7 @@ func setUp(env *testscript.Env) error {
 	}
 	env.Setenv("EXAMPLE", example)
 	env.Setenv("ADDR", address)
+	env.Setenv("LOCAL", strings.Replace(address, "127.0.0.1", "localhost", 1))
 	env.Setenv("ADMIN", admin)
 	// So that a path in it is never too long for a socket.
 	folder, err := os.MkdirTemp("", "authzd-")
@@ -160,4 +165,27 @@ func audited(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("no event of type %s", args[0])
 		}
 	}
+}
+
+// token FILE CLIENT SECRET writes the access token that a client gets by client credentials from
+// $AUTHZD_ISSUER.
+func token(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: token FILE CLIENT SECRET")
+	}
+	request, err := http.NewRequest(http.MethodPost, ts.Getenv("AUTHZD_ISSUER")+"/token", strings.NewReader("grant_type=client_credentials"))
+	ts.Check(err)
+	request.SetBasicAuth(url.QueryEscape(args[1]), url.QueryEscape(args[2]))
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	ts.Check(json.NewDecoder(response.Body).Decode(&answer))
+	if answer.AccessToken == "" {
+		ts.Fatalf("no token for %s: %s", args[1], response.Status)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(answer.AccessToken+"\n"), 0o600))
 }

@@ -165,6 +165,8 @@ func explainProblem(p *admin.Problem) error {
 	case hint != "":
 	case p.Code == admin.CodeUnauthorized:
 		hint = "the token must be one of this server, with the scope " + admin.Scope + ", and not expired"
+	case p.Code == admin.CodeForbidden:
+		hint = "get the token with scope=" + admin.Scope + " and the admin API as its resource; if it is a user's, give the user the role " + admin.Scope
 	case p.Code == admin.CodePreconditionFailed:
 		hint = "somebody else has changed it meanwhile: look again, then try again"
 	}

@@ -33,6 +33,7 @@ To set it up:                                        authzd init`,
 		newSecretCommand(),
 		newStandbyCommand(),
 		newPromoteCommand(),
+		newDoctorCommand(),
 		newHealthcheckCommand(),
 		newVersionCommand(),
 	)
