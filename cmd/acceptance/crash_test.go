@@ -28,8 +28,8 @@ registration: {mode: open, per_address_per_hour: 1000000}
 `
 
 // A server that is killed in the middle of its work has kept every promise that it made: what a
-// client got is good, what was ended stays ended, a client that got no answer may ask again, and
-// nothing is given out twice. Some of the kills find it starting or draining.
+// client got is good, what was ended stays ended, a client that got no answer may ask again, nothing is
+// given out twice, and the audit log is whole and has every change of an operator. Some of the kills find it starting or draining.
 func TestCrashUnderLoad(t *testing.T) {
 	restartUnderLoad(t, many(10, 100), func(s *server, round int) error {
 		switch round % 5 {
@@ -74,6 +74,8 @@ func TestStopUnderLoad(t *testing.T) {
 func restartUnderLoad(t *testing.T, times int, end func(s *server, round int) error) {
 	s := startServer(t, forActors)
 	c := newCast(s, 8)
+	o := &operator{}
+	c.actors["operator"] = o
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup
 	playing.Go(func() { c.play(ctx) })
@@ -95,6 +97,7 @@ func restartUnderLoad(t *testing.T, times int, end func(s *server, round int) er
 	if err := c.err(); err != nil {
 		t.Error(err)
 	}
+	o.wantAudited(t, s)
 	t.Logf("%d restarts, %d steps", times, c.steps.Load())
 }
 

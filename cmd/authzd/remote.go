@@ -131,14 +131,14 @@ func (r *remote) explain(err error) error {
 	switch {
 	case errors.As(err, &problem):
 		return explainProblem(problem)
+	case !errors.As(err, &op): // of this machine, such as a file that cannot be written
+		return err
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{err, "the admin socket is for the user that the server runs as: try sudo -u with that user"}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return hinted{fmt.Errorf("no server answers: %w", err), "is it running? --config names its configuration, --admin its socket or URL"}
-	case errors.As(err, &op):
-		return hinted{err, "is the server running, and is --admin the address of its admin.listen?"}
 	}
-	return err
+	return hinted{err, "is the server running, and is --admin the address of its admin.listen?"}
 }
 
 // explainProblem writes what the server has against a request, a line for each member.
