@@ -176,7 +176,7 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 
 // checkOpens removes a database that was restored and can't be used with a secret.
 func checkOpens(ctx context.Context, path string, secret *keys.Secret) error {
-	store, err := bolt.Open(path, bolt.Options{SweepEvery: unswept})
+	store, err := bolt.Open(path, bolt.Options{Follow: true}) // it is only looked at
 	if err != nil {
 		return err
 	}

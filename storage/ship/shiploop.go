@@ -54,7 +54,7 @@ func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) erro
 		m.Continues = s.current.Generation
 	}
 	next.Manifest = s.Secret.signDocument(manifestName(m.Generation), m)
-	if err := next.save(next.folder); err != nil {
+	if err := errors.Join(next.save(next.folder), syncFolder(s.Folder)); err != nil {
 		return errors.Join(err, next.end(true))
 	}
 	if err := s.publish(ctx, next); err != nil { // perhaps only the answer was lost: nobody goes on with the one before
