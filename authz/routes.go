@@ -233,7 +233,11 @@ func (s *Server) cors() *cors.Cors {
 }
 
 // managedOrigin tells whether a managed client calls from an origin. While the store cannot tell, none does.
+// It is not asked about requests that come from no page: their answers would wait for it.
 func (s *Server) managedOrigin(r *http.Request, origin string) bool {
+	if origin == "" {
+		return false
+	}
 	managed, err := s.managed.all(r.Context())
 	return err == nil && managed.origins[origin]
 }

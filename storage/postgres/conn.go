@@ -26,9 +26,11 @@ const (
 	firstPause, lastPause = 10 * time.Millisecond, 250 * time.Millisecond
 )
 
-// acquire takes a connection from the pool, and goes on trying until ctx ends if there is none to be
-// had. Its errors are those of the contract.
+// acquire takes a connection from the pool, and goes on trying for as long as patience lasts if there is
+// none to be had. Its errors are those of the contract.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	for tries := 0; ; tries++ {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, ctx.Err()
