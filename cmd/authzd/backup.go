@@ -111,7 +111,9 @@ func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progre
 // it is an error.
 func fetchBackup(ctx context.Context, server *admin.Client, w io.Writer, p *progress) (archive.Summary, error) {
 	answer, err := server.Do(ctx, http.MethodGet, "/v1/backup", nil, nil, nil)
-	if err != nil {
+	if problem := new(admin.Problem); errors.As(err, &problem) {
+		return archive.Summary{}, explainProblem(problem)
+	} else if err != nil {
 		return archive.Summary{}, fmt.Errorf("ask the running server: %w", err)
 	}
 	defer answer.Body.Close()

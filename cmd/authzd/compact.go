@@ -30,53 +30,40 @@ func (f boltFile) Compact(ctx context.Context) (waited time.Duration, err error)
 }
 
 func newCompactCommand() *cobra.Command {
-	var file string
+	r := &remote{}
 	cmd := &cobra.Command{
 		Use:   "compact",
 		Short: "make the embedded database of the running server as small as its records are",
 		Long: `Make the embedded database of the running server as small as its records are. The server goes on
 meanwhile; writes wait once, for milliseconds. The disk must have room for the copy.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			server, err := runningServer(file)
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
+			done, err := compact(ctx, c)
 			if err != nil {
 				return err
 			}
-			done, err := compact(cmd.Context(), server)
-			if err != nil {
-				return err
+			if p.json {
+				return p.encode(done)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d bytes, were %d; writes waited %s\n", done.AfterBytes, done.BeforeBytes, done.WritesWaited)
+			p.done("%d bytes, were %d; writes waited %s", done.AfterBytes, done.BeforeBytes, done.WritesWaited)
 			return nil
-		},
+		}),
 	}
-	addConfigFlag(cmd, &file)
+	r.addTo(cmd)
 	return cmd
-}
-
-// runningServer is the server of a configuration, at its socket.
-func runningServer(file string) (*admin.Client, error) {
-	cfg, err := loadConfig(file)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Admin.Socket == "" {
-		return nil, usageError{errors.New("the configuration has no admin socket"), "set admin.socket"}
-	}
-	return &admin.Client{Socket: cfg.Admin.Socket}, nil
 }
 
 // compact begins a compaction, and waits for its end.
 func compact(ctx context.Context, server *admin.Client) (*admin.Compaction, error) {
 	if err := server.CompactStore(ctx); err != nil {
-		return nil, fmt.Errorf("ask the running server: %w", err)
+		return nil, err
 	}
 	ticker := time.NewTicker(compactPoll)
 	defer ticker.Stop()
 	for {
 		store, err := server.ReadStore(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("ask the running server: %w", err)
+			return nil, err
 		}
 		if done := store.Compaction; !store.Compacting && done != nil {
 			if done.Error != "" {
@@ -93,28 +80,27 @@ func compact(ctx context.Context, server *admin.Client) (*admin.Compaction, erro
 }
 
 func newSecretStatusCommand() *cobra.Command {
-	var file string
+	r := &remote{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "ask the running server which of its secrets are still needed",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			server, err := runningServer(file)
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
+			store, err := c.ReadStore(ctx)
 			if err != nil {
 				return err
 			}
-			store, err := server.ReadStore(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("ask the running server: %w", err)
+			if p.json {
+				return p.encode(store.Secrets)
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(p.w, 0, 0, 2, ' ', 0)
 			for _, s := range store.Secrets {
 				fmt.Fprintf(w, "%s\t%d records\t%s\n", s.ID, s.Records, secretState(s))
 			}
 			return w.Flush()
-		},
+		}),
 	}
-	addConfigFlag(cmd, &file)
+	r.addTo(cmd)
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -19,9 +20,10 @@ func newMigrateCommand() *cobra.Command {
 empty, and compare the two. No server may run on either. If it is interrupted, run it again: it goes on
 where it was.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if to == "" {
-				return needSubcommand(cmd, args)
+				return usageError{errors.New("migrate to where?"),
+					`name another store by --to; "authzd migrate up" brings the present one up to date`}
 			}
 			cfg, err := loadConfig(file)
 			if err != nil {

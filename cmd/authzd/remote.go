@@ -169,6 +169,8 @@ func explainProblem(p *admin.Problem) error {
 		hint = "get the token with scope=" + admin.Scope + " and the admin API as its resource; if it is a user's, give the user the role " + admin.Scope
 	case p.Code == admin.CodePreconditionFailed:
 		hint = "somebody else has changed it meanwhile: look again, then try again"
+	case p.Code == admin.CodeUnavailable:
+		hint = "/readyz of the server says what fails, and its log why"
 	}
 	return hinted{fmt.Errorf("%s: %s", p.Code, text), hint}
 }

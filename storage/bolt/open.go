@@ -181,7 +181,7 @@ func explain(path string, err error) error {
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return err
 	}
-	return fmt.Errorf("is not an authzd database, or not all of one (%w)", err)
+	return hinted{fmt.Errorf("is not an authzd database, or not all of one (%w)", err), "name another file, or restore a backup in its place"}
 }
 
 // inspect looks at a file without changing a byte of it: is it ours, of a format that we know, all
