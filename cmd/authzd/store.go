@@ -46,6 +46,7 @@ func registerPostgresMetrics(registry *prometheus.Registry, store *postgres.Stor
 	r.gauge("connections_max", "Connections to the database that may be open.", func(s postgres.Stats) float64 { return float64(s.MaxConnections) })
 	r.counter("connection_waits_total", "Calls that found no connection free.", func(s postgres.Stats) float64 { return float64(s.Waits) })
 	r.counter("connection_wait_seconds_total", "Time that calls have waited for a connection.", func(s postgres.Stats) float64 { return s.Waited.Seconds() })
+	r.counter("groups_total", "Transactions that commits of requests have shared.", func(s postgres.Stats) float64 { return float64(s.Groups) })
 	r.counter("commits_total", "Commits of requests.", func(s postgres.Stats) float64 { return float64(s.Commits) })
 	r.counter("conflicts_total", "Commits that another request was faster than.", func(s postgres.Stats) float64 { return float64(s.Conflicts) })
 	r.counter("retries_total", "Round trips that had to be repeated.", func(s postgres.Stats) float64 { return float64(s.Retries) })

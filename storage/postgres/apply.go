@@ -10,32 +10,63 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Apply implements storage.Store.
-//
-// An attempt that failed and left nothing behind is repeated. If nobody can say whether it did,
-// because the connection broke, it is repeated only if the changes can't be made twice (see once); a
-// conflict is then looked into, since it may be with ourselves.
+// Apply implements storage.Store. It returns when the commit of its group was acknowledged; if the
+// group failed, because of somebody else in it or of the connection, it is repeated alone.
 func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 	if err := storage.CheckWrites(writes); err != nil {
 		return err
 	}
-	conn, err := s.acquire(ctx)
-	if err != nil {
+	if len(writes) == 0 {
+		conn, err := s.acquire(ctx)
+		if err == nil {
+			conn.Release()
+		}
 		return err
 	}
-	if len(writes) == 0 {
-		conn.Release()
-		return nil
+	a := &apply{changes: newChanges(writes), outcome: make(chan error, 1)}
+	s.applies.add(a)
+	var err error
+	select {
+	case err = <-a.outcome:
+	case <-ctx.Done():
+		if s.applies.withdraw(a) {
+			return s.gaveUp(ctx)
+		}
+		err = <-a.outcome
 	}
+	if err != nil && !errors.As(err, new(*storage.ConflictError)) {
+		s.retries.Add(1)
+		err = s.applyAlone(ctx, a.changes, err)
+	}
+	switch {
+	case err == nil:
+		s.commits.Add(1)
+	case errors.As(err, new(*storage.ConflictError)):
+		s.conflicts.Add(1)
+	}
+	return err
+}
+
+// applyAlone repeats an attempt that has failed, without company.
+//
+// What left nothing behind is repeated as it was. If nobody can say whether it did, because the
+// connection broke, it is repeated only if the changes can't be made twice (see once); a conflict is
+// then looked into, since it may be with ourselves.
+func (s *Store) applyAlone(ctx context.Context, changes []change, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
-	changes := newChanges(writes)
-	doubt := false
+	doubt := fateOf(err) == unknown
 	for tries := 0; ; tries++ {
-		at, err := send(ctx, conn, changes)
-		s.starved.Store(lacksResources(err))
-		if err == nil {
-			s.commits.Add(1)
+		if doubt && !once(changes) {
+			return s.settle(ctx, changes, err)
+		}
+		conn, acquireErr := s.acquire(ctx)
+		if acquireErr != nil {
+			return acquireErr
+		}
+		at, sendErr := send(ctx, conn, changes)
+		s.starved.Store(lacksResources(sendErr))
+		if err = sendErr; err == nil {
 			return nil
 		}
 		switch fateOf(err) {
@@ -44,23 +75,19 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 		case unknown:
 			doubt = true
 		case lost:
-			if !doubt {
-				s.conflicts.Add(1)
-				return &storage.ConflictError{Table: changes[at].Table, Key: changes[at].Key}
+			if doubt {
+				return s.settle(ctx, changes, err)
 			}
-		}
-		if doubt && (fateOf(err) == lost || !once(changes)) {
-			return s.settle(ctx, changes, err)
+			return conflict(changes[at])
 		}
 		if !s.pause(ctx, tries) {
 			return s.failed(err)
 		}
 		s.retries.Add(1)
-		if conn, err = s.acquire(ctx); err != nil {
-			return err
-		}
 	}
 }
+
+func conflict(c change) error { return &storage.ConflictError{Table: c.Table, Key: c.Key} }
 
 // send makes all changes in one transaction and one round trip: everything from BEGIN to COMMIT goes
 // to the server in one message, of which it runs nothing more once a statement has failed. Of an
@@ -122,7 +149,6 @@ func (s *Store) settle(ctx context.Context, changes []change, cause error) error
 		case err != nil:
 			return err
 		case kept:
-			s.commits.Add(1)
 			return nil
 		}
 	}

@@ -28,10 +28,12 @@ func newChanges(writes []storage.Write) []change {
 	for i, w := range writes {
 		changes[i] = newChange(w)
 	}
-	slices.SortFunc(changes, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Key, b.Key))
-	})
+	slices.SortFunc(changes, inOrder)
 	return changes
+}
+
+func inOrder(a, b change) int {
+	return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Key, b.Key))
 }
 
 func newChange(w storage.Write) change {

@@ -55,11 +55,7 @@ func (s *Store) read(ctx context.Context, query func(context.Context, *pgx.Conn)
 		if err != nil {
 			return err
 		}
-		sent, done := context.WithTimeout(context.WithoutCancel(ctx), attempt)
-		err = query(sent, conn.Conn())
-		tidy(sent, conn, err)
-		done()
-		if err == nil {
+		if err = try(ctx, conn, query); err == nil {
 			return nil
 		}
 		if fateOf(err) == refused || !s.pause(ctx, tries) {
@@ -67,6 +63,26 @@ func (s *Store) read(ctx context.Context, query func(context.Context, *pgx.Conn)
 		}
 		s.retries.Add(1)
 	}
+}
+
+// first is the first attempt of many calls together: it does not wait until there is a server.
+func (s *Store) first(query func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), attempt)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return &notSentError{err}
+	}
+	return try(ctx, conn, query)
+}
+
+// try sends a query whatever becomes of the caller's context, and releases the connection.
+func try(ctx context.Context, conn *pgxpool.Conn, query func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+	defer cancel()
+	err := query(ctx, conn.Conn())
+	tidy(ctx, conn, err)
+	return err
 }
 
 // tidy gives a connection back as its next user wants it: out of the transaction that failed, and
@@ -143,6 +159,14 @@ func fateOf(err error) fate {
 		return undone
 	}
 	return refused
+}
+
+// gaveUp is the error of a call whose context has ended.
+func (s *Store) gaveUp(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	return s.failed(ctx.Err())
 }
 
 // failed is the error of a call that gives up.

@@ -82,7 +82,10 @@ func openWith(ctx context.Context, config *pgxpool.Config, opts Options) (*Store
 	if err != nil {
 		return nil, err
 	}
-	return &Store{pool: pool, sweepEvery: opts.SweepEvery, closing: make(chan struct{})}, nil
+	s := &Store{pool: pool, sweepEvery: opts.SweepEvery, closing: make(chan struct{})}
+	s.gets = batcher[*get]{limit: getBatches, pick: pickGets, run: s.getAll}
+	s.applies = batcher[*apply]{limit: groups, pick: pickGroup, run: s.applyAll}
+	return s, nil
 }
 
 // parse reads a URL into what the pool needs. What the URL says itself wins.

@@ -1,12 +1,17 @@
 // Package postgres is the shared engine of authzd: any number of replicas on one PostgreSQL, or on
 // what speaks its protocol and dialect (CockroachDB, YugabyteDB).
 //
-// Each call takes a connection from a pool and needs one round trip:
+// A call needs one round trip, on a connection from a pool. Those that come while others are under way
+// share theirs, which is what makes the database's work, and ours, small when there is much of it:
 //
-//	Get, Scan ─> pool ─> one SELECT ────────────────────────────────> copy out
-//	Apply ─────> pool ─> BEGIN, a statement for each write, COMMIT ─> fate
-//	                ▲        sent together, made together                │
-//	                └── again, inside a deadline, if nothing was made ───┘
+//	Get ───> batcher ─> one SELECT for each table ───────────────────────> to each its record
+//	Scan ──────────> pool ─> one SELECT ─────────────────────────────────> copy out
+//	Apply ─> batcher ─> BEGIN, a statement for each write, COMMIT ─> fate ─> to each its own
+//	                        sent together, made together               │
+//	         alone, again, inside a deadline <── if nothing was made ──┘
+//
+// A batch is only the first attempt of its members: nobody fails for what another has asked. Any that
+// it did not settle go on by themselves (Store.read, Store.applyAlone).
 //
 // The statements are in statement.go; what an error means for a transaction is at fateOf; the tables
 // are made by the migrations (schema.go). All connections are to the server that takes writes: what
@@ -15,7 +20,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -43,10 +47,12 @@ type Options struct {
 // Store is a storage.Store in a PostgreSQL database.
 type Store struct {
 	pool       *pgxpool.Pool
+	gets       batcher[*get]
+	applies    batcher[*apply]
 	sweepEvery time.Duration
 
-	commits, conflicts, retries, swept atomic.Uint64
-	starved                            atomic.Bool // the last write failed for lack of resources, such as space
+	groups, commits, conflicts, retries, swept atomic.Uint64
+	starved                                    atomic.Bool // the last write failed for lack of resources, such as space
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -62,6 +68,7 @@ type Stats struct {
 	InUse          int           // of those that are open
 	Waits          uint64        // calls that found no connection free
 	Waited         time.Duration // by all calls together, for a connection
+	Groups         uint64        // transactions that made the first attempt of one Apply or of many
 	Commits        uint64        // successful Apply calls since Open
 	Conflicts      uint64        // Apply calls that lost a race
 	Retries        uint64        // attempts that had to be repeated
@@ -77,37 +84,12 @@ func (s *Store) Stats() Stats {
 		InUse:          int(p.AcquiredConns()),
 		Waits:          uint64(p.EmptyAcquireCount()),
 		Waited:         p.EmptyAcquireWaitTime(),
+		Groups:         s.groups.Load(),
 		Commits:        s.commits.Load(),
 		Conflicts:      s.conflicts.Load(),
 		Retries:        s.retries.Load(),
 		Swept:          s.swept.Load(),
 	}
-}
-
-// Get implements storage.Store.
-func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec storage.Record, err error) {
-	if err := storage.CheckTable(table); err != nil {
-		return rec, err
-	}
-	found := false
-	err = s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		var r row
-		err := conn.QueryRow(ctx, statementsOf[table].get.sql, []byte(key)).Scan(&r.value, &r.version, &r.expires)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err == nil {
-			found, rec = true, r.record(key)
-		}
-		return err
-	})
-	if err != nil {
-		return storage.Record{}, err
-	}
-	if !found {
-		return storage.Record{}, storage.ErrNotFound
-	}
-	return rec, nil
 }
 
 // Scan implements storage.Store.

@@ -41,7 +41,7 @@ func newStatements(table storage.Table) *statements {
 		return write(name, "WITH done AS ("+sql+" RETURNING 1) SELECT 1 / count(*) FROM done")
 	}
 	return &statements{
-		get:    write("get", "SELECT value, version, expires_at FROM TABLE WHERE key = $1"+live),
+		get:    write("get", "SELECT key, value, version, expires_at FROM TABLE WHERE key = ANY ($1)"+live),
 		scan:   write("scan", "SELECT key, value, version, expires_at FROM TABLE WHERE key >= $1 AND key < $2"+live+" ORDER BY key LIMIT $3"),
 		export: write("export", "SELECT key, value, version, expires_at FROM TABLE WHERE key >= $1 ORDER BY key LIMIT $2"),
 

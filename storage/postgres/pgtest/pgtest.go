@@ -68,6 +68,8 @@ type Options struct {
 	TLS bool
 	// Folder is where the data goes: it must exist and be empty. Empty: a temporary folder.
 	Folder string
+	// Processors are those that the server and pgbench run on, as taskset lists them ("0-3"). Empty: all.
+	Processors string
 }
 
 // New starts a server for this test alone, which may be stopped and killed. It is removed when the

@@ -23,18 +23,19 @@ type Server struct {
 	Folder string // its data
 	bin    string
 
-	own       bool // the folder is ours to remove
-	password  string
-	authority string              // the file of it; empty: no TLS
-	owner     *syscall.Credential // who runs it; nil: ourselves
-	cmd       *exec.Cmd
-	exited    chan struct{}
-	log       *os.File
+	processors string
+	own        bool // the folder is ours to remove
+	password   string
+	authority  string              // the file of it; empty: no TLS
+	owner      *syscall.Credential // who runs it; nil: ourselves
+	cmd        *exec.Cmd
+	exited     chan struct{}
+	log        *os.File
 }
 
 // create makes the data folder of a server that is still to be started.
 func create(bin string, opts Options) (s *Server, err error) {
-	s = &Server{bin: bin, Folder: opts.Folder, password: rand.Text()}
+	s = &Server{bin: bin, Folder: opts.Folder, processors: opts.Processors, password: rand.Text()}
 	if s.owner, err = owner(); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (s *Server) launch() (err error) {
 	if s.log, err = os.OpenFile(filepath.Join(s.Folder, "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
 		return err
 	}
-	cmd := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data())
+	cmd := s.command("postgres", "-D", s.data())
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Folder, s.log, s.log
 	cmd.SysProcAttr = attributes(s.owner)
 	started, exited := make(chan error), make(chan struct{})
@@ -152,6 +153,15 @@ func (s *Server) launch() (err error) {
 	}
 	s.cmd, s.exited = cmd, exited
 	return nil
+}
+
+// command is one of PostgreSQL's programs, on the server's processors.
+func (s *Server) command(program string, args ...string) *exec.Cmd {
+	path := filepath.Join(s.bin, program)
+	if s.processors == "" {
+		return exec.Command(path, args...)
+	}
+	return exec.Command("taskset", append([]string{"--cpu-list", s.processors, path}, args...)...)
 }
 
 // Running tells whether the server was started and has not ended.
@@ -192,7 +202,7 @@ func (s *Server) Kill() {
 
 // Run runs one of PostgreSQL's programs, as the user who owns the server, and returns what it prints.
 func (s *Server) Run(program string, args ...string) (string, error) {
-	cmd := exec.Command(filepath.Join(s.bin, program), args...)
+	cmd := s.command(program, args...)
 	cmd.Dir, cmd.Env = s.Folder, append(os.Environ(), "PGPASSWORD="+s.password)
 	cmd.SysProcAttr = attributes(s.owner)
 	out, err := cmd.CombinedOutput()

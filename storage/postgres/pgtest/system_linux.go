@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // attributes start a process as somebody else, and end it with the thread that started it.
@@ -25,4 +26,20 @@ func children(pid int) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// CPU is the processor time that each of the server's running processes has used, by its id.
+func (s *Server) CPU() map[int]time.Duration {
+	used := make(map[int]time.Duration)
+	for _, pid := range children(s.cmd.Process.Pid) {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+		if err != nil {
+			continue // it has ended
+		}
+		var onProcessor time.Duration
+		if _, err := fmt.Sscan(string(b), &onProcessor); err == nil {
+			used[pid] = onProcessor
+		}
+	}
+	return used
 }

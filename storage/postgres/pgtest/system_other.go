@@ -2,7 +2,10 @@
 
 package pgtest
 
-import "syscall"
+import (
+	"syscall"
+	"time"
+)
 
 func attributes(as *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: as}
@@ -10,3 +13,6 @@ func attributes(as *syscall.Credential) *syscall.SysProcAttr {
 
 // children is empty: the processes of a server that was killed notice by themselves.
 func children(int) []int { return nil }
+
+// CPU is not known.
+func (s *Server) CPU() map[int]time.Duration { return nil }
