@@ -33,8 +33,12 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// Invalid is the problem of a request with these errors.
+// maxErrors bounds what a problem lists: a body can have a hundred thousand members that nobody knows.
+const maxErrors = 100
+
+// Invalid is the problem of a request with these errors, or the first of them.
 func Invalid(errs ...FieldError) *Problem {
+	errs = errs[:min(len(errs), maxErrors)]
 	return &Problem{Status: http.StatusUnprocessableEntity, Code: CodeInvalid, Detail: "The request has members that are wrong.", Errors: errs}
 }
 

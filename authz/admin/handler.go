@@ -246,8 +246,8 @@ func readBody(w http.ResponseWriter, r *http.Request, route *Route) ([]byte, err
 		want = "application/merge-patch+json"
 	}
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || mediaType != want {
-		return nil, &Problem{Status: http.StatusUnsupportedMediaType, Code: CodeUnsupportedMediaType, Detail: "The body must be " + want + "."}
+	if err != nil || mediaType != want || r.Header.Get("Content-Encoding") != "" { // RFC 9110 section 15.5.16
+		return nil, &Problem{Status: http.StatusUnsupportedMediaType, Code: CodeUnsupportedMediaType, Detail: "The body must be " + want + ", as it is."}
 	}
 	return body, nil
 }
