@@ -135,7 +135,7 @@ seal of each block, and one for each of its events. With --since, whole blocks f
 		}
 		file, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, os.ErrExist) {
-			return alreadyThere(args[0])
+			return hinted{fmt.Errorf("%s is there already", args[0]), "name another file, or move it away"}
 		} else if err != nil {
 			return err
 		}
@@ -254,7 +254,7 @@ func (p *printer) verified(report *admin.AuditReport) error {
 		p.done("checked %d events in %d blocks, from block %d (%s) to block %d (%s)", report.Events, report.Blocks,
 			report.First.Number, whenOrEmpty(report.First.Sealed), report.Last.Number, whenOrEmpty(report.Last.Sealed))
 		if report.First.Number > 1 {
-			p.done("older blocks are not there: the log is kept as long as audit.keep says")
+			p.done("older blocks are not in it: the server drops them as audit.keep says, and --since leaves them out of an export")
 		}
 		p.done("head %d:%s", report.Last.Number, report.Last.Hash)
 	}

@@ -47,6 +47,9 @@ The secret file must be that of the server that made the backup.`,
 			if job.from != "" {
 				return job.runFrom(cmd)
 			}
+			if !job.at.IsZero() {
+				return usageError{errors.New("--at without --from"), "a backup is of one moment; name by --from where changes were shipped"}
+			}
 			return job.run(cmd, args[0])
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage/ship"
@@ -137,7 +138,23 @@ func (s *standby) routes() *http.ServeMux {
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /healthz", s.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/v1/", refuseToAdminister)
 	return mux
+}
+
+// refuseToAdminister answers in the place of the admin API, in its way: what is to change, changes at the primary.
+func refuseToAdminister(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_ = json.NewEncoder(w).Encode(admin.Problem{ // who asked has gone
+		Type:   "urn:authzd:problem:" + admin.CodeUnavailable,
+		Title:  http.StatusText(http.StatusServiceUnavailable),
+		Status: http.StatusServiceUnavailable,
+		Code:   admin.CodeUnavailable,
+		Detail: "This machine is a standby.",
+		Hint:   `ask the primary; if that one is gone, "authzd promote" has this one take over`,
+	})
 }
 
 // standbyStatus is what a standby says of itself.
