@@ -30,7 +30,7 @@ type fill struct {
 }
 
 const (
-	fillBatch  = 500    // grants of one Apply
+	fillBatch  = 100    // grants of one Apply
 	maxSamples = 50_000 // refresh tokens that are kept
 	expiredOf  = 100    // grants to one expired refresh token
 )
@@ -50,7 +50,11 @@ func (f fill) into(ctx context.Context, store storage.Store) (tokens []string, e
 	for range 4 {
 		group.Go(func() error {
 			for writes := range batches {
-				if err := store.Apply(ctx, writes...); err != nil {
+				err := store.Apply(ctx, writes...)
+				for errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil { // a checkpoint may take its time
+					err = store.Apply(ctx, writes...)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -75,7 +79,7 @@ func (f fill) into(ctx context.Context, store storage.Store) (tokens []string, e
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if writes = nil; terminal && i%(100*fillBatch) == 0 {
+			if writes = nil; terminal && i%(500*fillBatch) == 0 {
 				fmt.Fprintf(os.Stderr, "\r%d of %d grants ", i, f.grants)
 			}
 		}
@@ -105,8 +109,8 @@ func (f fill) grant(i int) (token string, writes []storage.Write) {
 			CreatedAt: f.now, LastActive: f.now, Remember: true,
 		}
 		writes = append(writes,
-			storage.Sessions.Put(sid, session, storage.Absent, month),
-			storage.UserSessions.Put(userID+"/"+sid, &storage.UserSession{}, storage.Absent, month))
+			storage.Sessions.Put(sid, session, storage.Any, month),
+			storage.UserSessions.Put(userID+"/"+sid, &storage.UserSession{}, storage.Any, month))
 	}
 	key := f.spread(i, 32)
 	if every := max(1, f.grants/maxSamples); i%every == 0 {
@@ -116,16 +120,16 @@ func (f fill) grant(i int) (token string, writes []storage.Write) {
 	}
 	refresh := &storage.RefreshToken{GrantID: grantID, RenewedAt: f.now}
 	writes = append(writes,
-		storage.Grants.Put(grantID, grant, storage.Absent, month),
-		storage.RefreshTokens.Put(key, refresh, storage.Absent, week),
-		storage.Usernames.Put(username, &storage.UserRef{UserID: userID}, storage.Absent, never),
+		storage.Grants.Put(grantID, grant, storage.Any, month),
+		storage.RefreshTokens.Put(key, refresh, storage.Any, week),
+		storage.Usernames.Put(username, &storage.UserRef{UserID: userID}, storage.Any, never),
 		storage.Users.Put(userID, &storage.User{
 			ID: userID, Username: username, CreatedAt: f.now, UpdatedAt: f.now, Roles: []string{"member"},
 			PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$" + f.spread(i, 16) + "$" + f.spread(i, 32),
 			Profile:      storage.Profile{Name: "Alice Liddell", Email: username + "@example.com", EmailVerified: true},
-		}, storage.Absent, never))
+		}, storage.Any, never))
 	if i%expiredOf == 0 {
-		writes = append(writes, storage.RefreshTokens.Put(f.spread(i, 32), refresh, storage.Absent, f.now.Add(-time.Minute)))
+		writes = append(writes, storage.RefreshTokens.Put(f.spread(i, 32), refresh, storage.Any, f.now.Add(-time.Minute)))
 	}
 	return token, writes
 }
