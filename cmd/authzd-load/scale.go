@@ -73,6 +73,9 @@ func (r *runner) filled(ctx context.Context, grants int) (err error) {
 	r.figure(grants, "size", mebibytes(full), "MiB")
 	r.figure(grants, "size of a grant", float64(full-empty)/float64(grants), "bytes")
 
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
 	server, startup, err := s.start(ctx)
 	if err != nil {
 		return err
@@ -189,6 +192,24 @@ func (r *runner) database(ctx context.Context, grants int) (address string, drop
 	}
 	own.Path = name
 	return own.String(), dropped, nil
+}
+
+// settle has PostgreSQL do at once what it owes after so many inserts, and would do in the next minutes.
+func (s site) settle(ctx context.Context) error {
+	if s.postgres == "" {
+		return nil
+	}
+	conn, err := pgx.Connect(ctx, s.postgres)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for _, statement := range []string{"VACUUM (ANALYZE)", "CHECKPOINT"} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // size is that of the store in bytes.
