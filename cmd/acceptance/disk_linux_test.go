@@ -10,45 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/authzd/authzd/storage/storagetest"
 )
-
-// smallDisk is a folder with a file system of its own, which takes root.
-func smallDisk(t *testing.T, size string) string {
-	t.Helper()
-	folder := shortDir(t)
-	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "mode=0700,size="+size); err != nil {
-		missing(t, fmt.Sprintf("a disk of its own could not be mounted: %v", err))
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
-}
-
-// fillDisk takes all the space that is left, and returns the file that has it.
-func fillDisk(t *testing.T, folder string) string {
-	t.Helper()
-	filler := filepath.Join(folder, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
-	return filler
-}
 
 // wantReadOnly demands what a server that can't write does: it says so, and serves what it can.
 func wantReadOnly(t *testing.T, s *server, accessToken string) {
@@ -73,7 +41,7 @@ func wantReadOnly(t *testing.T, s *server, accessToken string) {
 
 // A full disk stops what must be written, and nothing else; and when there is room, all goes on.
 func TestFullDisk(t *testing.T) {
-	folder := smallDisk(t, "20m")
+	folder := storagetest.SmallDisk(t, "size=20m")
 	s := startServerIn(t, folder, "", "", forActors)
 	token := mustSignIn(t, s).AccessToken
 	c := newCast(s, 4)
@@ -84,7 +52,7 @@ func TestFullDisk(t *testing.T) {
 	defer playing.Wait()
 	defer stop()
 	c.waitForSteps(t, 50)
-	filler := fillDisk(t, folder)
+	filler := storagetest.FillDisk(t, folder)
 	s.waitUnready(t)
 	wantReadOnly(t, s, token)
 	if err := os.Remove(filler); err != nil {
@@ -98,7 +66,7 @@ func TestFullDisk(t *testing.T) {
 	playing.Wait()
 
 	// Nobody writes while it fills up again, and it crashes.
-	filler = fillDisk(t, folder)
+	filler = storagetest.FillDisk(t, folder)
 	for room := true; room; { // in the file
 		err := (&registrant{}).step(s, func() {})
 		if room = err == nil; !room && !errors.Is(err, errUnanswered) {
@@ -174,7 +142,7 @@ func refusal(t *testing.T, config string) string {
 
 // A disk that can't be written: the server says so at once, and touches nothing.
 func TestReadOnlyDisk(t *testing.T) {
-	folder := smallDisk(t, "20m")
+	folder := storagetest.SmallDisk(t, "size=20m")
 	s := startServerIn(t, folder, "", "", "")
 	mustSignIn(t, s)
 	if err := s.stop(); err != nil {

@@ -6,16 +6,17 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/storage/postgres/pgtest"
+	"github.com/authzd/authzd/storage/storagetest"
 )
 
 // A database whose disk is full takes no writes, or ends altogether. When there is room again and it
 // runs, service is back, and what was promised before holds.
 func TestPostgresFullDisk(t *testing.T) {
-	folder := smallDisk(t, "256m")
+	folder := storagetest.SmallDisk(t, "size=256m")
 	db := pgtest.New(t, pgtest.Options{Folder: folder, Settings: []string{"max_wal_size = 64MB", "min_wal_size = 32MB"}})
 	s := startOnPostgres(t, db.Database(t))
 	outages(t, s, many(1, 5), func(int) {
-		filler := fillDisk(t, folder)
+		filler := storagetest.FillDisk(t, folder)
 		// Its log may still go on in what it has reserved; a table that grows finds the end.
 		full := false
 		for range 50 {

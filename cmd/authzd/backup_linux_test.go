@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/authzd/authzd/storage/archive"
 	"github.com/authzd/authzd/storage/bolt"
 	"github.com/authzd/authzd/storage/postgres/pgtest"
+	"github.com/authzd/authzd/storage/storagetest"
 )
 
 // many is how often a test repeats itself: TEST_FULL=1 asks for the long run.
@@ -238,22 +238,8 @@ func (s site) postgres(url string) string {
 // TestBackupFullDisk: nothing is left of a backup for which there is no room.
 func TestBackupFullDisk(t *testing.T) {
 	s := newSite(t, 30_000)
-	disk := s.path("disk")
-	if err := os.Mkdir(disk, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=128k"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("a small disk could not be mounted: %v", err)
-		}
-		t.Skipf("NOT TESTED: a small disk could not be mounted: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	cmd := s.command(t.Context(), "backup", "disk/b")
+	disk := storagetest.SmallDisk(t, "size=128k")
+	cmd := s.command(t.Context(), "backup", filepath.Join(disk, "b"))
 	err := cmd.Run()
 	said := fmt.Sprint(cmd.Stderr)
 	if err == nil || !strings.Contains(said, "no space left on device") || !strings.Contains(said, "hint: free some space") {

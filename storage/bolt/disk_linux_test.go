@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,49 +18,13 @@ import (
 
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/storagetest"
 )
-
-// smallDisk mounts a file system of its own, which takes root.
-func smallDisk(t *testing.T, options string) string {
-	t.Helper()
-	folder := t.TempDir()
-	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "mode=0700,"+options); err != nil {
-		missing := fmt.Sprintf("NOT TESTED: this needs a disk of its own, and mounting one failed: %v", err)
-		if os.Getenv("CI") == "true" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return folder
-}
-
-// fill takes all the space that is left, and returns the file that has it.
-func fill(t *testing.T, folder string) string {
-	t.Helper()
-	filler := filepath.Join(folder, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for {
-		if _, err := f.Write(make([]byte, 4096)); errors.Is(err, syscall.ENOSPC) {
-			return filler
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // TestFullDisk fills the disk under a store, twice. Writes then fail, all that was acknowledged can
 // be read, and when there is space again so can writes be made, with nobody having done anything.
 func TestFullDisk(t *testing.T) {
-	folder := smallDisk(t, "size=16m")
+	folder := storagetest.SmallDisk(t, "size=16m")
 	path := filepath.Join(folder, "store.db")
 	var log bytes.Buffer
 	s, err := bolt.Open(path, bolt.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), SweepEvery: time.Hour})
@@ -87,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 		}
 	}
 	for round := range 2 {
-		filler := fill(t, folder)
+		filler := storagetest.FillDisk(t, folder)
 		var wg sync.WaitGroup
 		for w := range 8 {
 			wg.Go(func() {
@@ -154,8 +117,8 @@ func checkRecords(t *testing.T, s *bolt.Store, acknowledged, refused map[string]
 
 // TestCreateOnFullDisk leaves nothing behind.
 func TestCreateOnFullDisk(t *testing.T) {
-	folder := smallDisk(t, "size=64k")
-	filler := fill(t, folder)
+	folder := storagetest.SmallDisk(t, "size=64k")
+	filler := storagetest.FillDisk(t, folder)
 	path := filepath.Join(folder, "store.db")
 	wantRefused(t, path, "no space left on device")
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
@@ -168,7 +131,7 @@ func TestCreateOnFullDisk(t *testing.T) {
 }
 
 func TestReadOnlyDisk(t *testing.T) {
-	folder := smallDisk(t, "size=4m")
+	folder := storagetest.SmallDisk(t, "size=4m")
 	path := filepath.Join(folder, "store.db")
 	s, err := bolt.Open(path, bolt.Options{})
 	if err != nil {

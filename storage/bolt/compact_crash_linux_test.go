@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/storagetest"
 )
 
 // TestKilledWhileCompacting kills a process under traffic at each stage of a compaction, again and again
@@ -42,7 +43,7 @@ func TestKilledWhileCompacting(t *testing.T) {
 // TestCompactOnFullDisk: a copy that there is no room for is not begun, and one that loses its room on
 // the way leaves everything as it was.
 func TestCompactOnFullDisk(t *testing.T) {
-	folder := smallDisk(t, "size=32m")
+	folder := storagetest.SmallDisk(t, "size=32m")
 	path := filepath.Join(folder, "store.db")
 	var atStage func()
 	s, err := bolt.Open(path, bolt.AtStage(bolt.CompactStages[0], func() { atStage() }))
@@ -57,7 +58,7 @@ func TestCompactOnFullDisk(t *testing.T) {
 	for i := range 1000 {
 		apply(t, s, put(fmt.Sprint("key", i), strings.Repeat("v", 2000)))
 	}
-	filler := fill(t, folder)
+	filler := storagetest.FillDisk(t, folder)
 	if _, err := s.Compact(context.Background()); err == nil || !strings.Contains(err.Error(), "the copy needs") {
 		t.Errorf("on a full disk: %v", err)
 	}
@@ -66,7 +67,7 @@ func TestCompactOnFullDisk(t *testing.T) {
 	}
 	written := 0
 	atStage = func() { // the copy is there; now somebody takes the rest, and what was free in the file is used
-		filler = fill(t, folder)
+		filler = storagetest.FillDisk(t, folder)
 		for s.Apply(context.Background(), put(fmt.Sprint("late", written), strings.Repeat("v", 2000))) == nil {
 			written++
 		}
