@@ -18,7 +18,7 @@ import (
 // forSoak lets everything that the actors leave behind expire, so that the sweeper has to keep up. In half
 // an hour a disk may halt for longer than in two minutes, and is to log nobody out.
 const forSoak = `
-lifetimes: {code: 10s, refresh_token: %[2]s, refresh_idle: %[1]s, refresh_grace: %[1]s}
+lifetimes: {code: %[1]s, refresh_token: %[2]s, refresh_idle: %[1]s, refresh_grace: %[1]s}
 sessions: {idle: %[1]s, max: %[2]s, remember_me: %[2]s}
 registration: {mode: open, per_address_per_hour: 1000000}
 `
