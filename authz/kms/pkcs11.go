@@ -1,9 +1,6 @@
 package kms
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // PKCS11 is a Key in a hardware security module, which never leaves it: AES-256-GCM by PKCS #11 2.40. Each
 // use opens a session of its own, and closes it.
@@ -18,36 +15,6 @@ type PKCS11 struct {
 
 	// Timeout is how long the module may take for one use. 0: 30 seconds.
 	Timeout time.Duration
-}
-
-// patience is the Timeout of a PKCS11 that names none: devices on the network are slow to wake.
-const patience = 30 * time.Second
-
-// inTime does what calls the module. A call into a library cannot be ended: one that hangs is left behind, and
-// so are those that come after it, since they wait for it.
-func inTime[T any](p *PKCS11, do func() (T, error)) (T, error) {
-	type outcome struct {
-		result T
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		result, err := do()
-		done <- outcome{result, err}
-	}()
-	limit := p.Timeout
-	if limit == 0 {
-		limit = patience
-	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case o := <-done:
-		return o.result, o.err
-	case <-timer.C:
-		var none T
-		return none, &Error{fmt.Errorf("kms.pkcs11.module %s has not answered for %s", p.Module, limit), "see whether the device, and the daemon that the module speaks to, are well; then start authzd again"}
-	}
 }
 
 func (*PKCS11) Kind() string   { return "pkcs11" }

@@ -69,7 +69,7 @@ func (v *lazyVerifier) fetch(t *testing.T) (kids []string) {
 func (v *lazyVerifier) verify(t *testing.T, token string) {
 	t.Helper()
 	v.fetch(t)
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
