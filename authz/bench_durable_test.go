@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
@@ -73,8 +74,12 @@ func shipTo(b *testing.B, dir string, s *bolt.Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	secret, err := keys.NewSecret(make([]byte, 32))
+	if err != nil {
+		b.Fatal(err)
+	}
 	shipper, err := ship.New(b.Context(), ship.Config{
-		Store: s, To: to, Folder: filepath.Join(dir, "spool"),
+		Store: s, To: to, Secret: ship.Secret{ID: secret.ID(), Knows: secret.Knows, MACs: secret.ShipMACs()}, Folder: filepath.Join(dir, "spool"),
 		Every: time.Second, SnapshotEvery: time.Hour, Keep: time.Hour, SpoolBytes: 1 << 30,
 	})
 	if err != nil {
