@@ -60,6 +60,8 @@ type cast struct {
 	pause time.Duration
 	// life is after how long another takes an actor's place; 0: none does.
 	life time.Duration
+	// demanding is that a request without an answer is a broken promise.
+	demanding bool
 
 	steps atomic.Int64 // that were answered
 
@@ -116,6 +118,9 @@ func (c *cast) act(name string, a actor) error {
 			c.remember(name, a)
 		}
 	})
+	if err != nil && c.demanding && !errors.As(err, new(brokenPromise)) {
+		err = broken("no answer: %v", err)
+	}
 	if errors.As(err, new(brokenPromise)) {
 		err = fmt.Errorf("%s: %w", name, err)
 		c.mu.Lock()

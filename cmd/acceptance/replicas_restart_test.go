@@ -51,6 +51,42 @@ func TestReplicasRollingRestart(t *testing.T) {
 	}
 }
 
+// Three replicas that go on serving for a while when they are asked to stop are restarted one after the
+// other, behind a balancer that asks them whether they are ready: every request is answered, at once.
+func TestReplicasRollingRestartUnnoticed(t *testing.T) {
+	r := startReplicas(t, 3, "", forActors+"\nshutdown_delay: 1s")
+	r.balancer.watch(t)
+	c := newCast(&r.server, 8)
+	c.pause = 5 * time.Millisecond
+	c.demanding = true
+	ctx, stop := context.WithCancel(t.Context())
+	var playing sync.WaitGroup
+	playing.Go(func() { c.play(ctx) })
+	defer playing.Wait()
+	defer stop()
+
+	for round := range many(3, 30) {
+		node := r.nodes[round%3]
+		c.waitForSteps(t, 30)
+		if err := node.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := node.start(); err != nil {
+			t.Fatalf("start: %v", err)
+		}
+		served := r.balancer.servedBy(node.addr)
+		for r.balancer.servedBy(node.addr) == served { // until it is one of them again
+			c.waitForSteps(t, 1)
+		}
+	}
+	stop()
+	playing.Wait()
+	if err := c.err(); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d steps, every one of them answered", c.steps.Load())
+}
+
 // slowest is the 99th percentile of n refreshes in a row.
 func (r *replicas) slowest(t *testing.T, n int) time.Duration {
 	t.Helper()

@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/storage/postgres/pgtest"
 )
@@ -70,9 +72,10 @@ type balancer struct {
 	addr string
 
 	mu     sync.Mutex
-	nodes  []string       // guarded by mu
-	turn   int            // guarded by mu
-	served map[string]int // guarded by mu; requests by node
+	nodes  []string        // guarded by mu
+	out    map[string]bool // guarded by mu; nodes that get none for now
+	turn   int             // guarded by mu
+	served map[string]int  // guarded by mu; requests by node
 }
 
 func newBalancer(t *testing.T) *balancer {
@@ -81,7 +84,7 @@ func newBalancer(t *testing.T) *balancer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &balancer{addr: listener.Addr().String(), served: map[string]int{}}
+	b := &balancer{addr: listener.Addr().String(), served: map[string]int{}, out: map[string]bool{}}
 	proxy := &httputil.ReverseProxy{
 		Transport: b.transport(),
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -97,7 +100,7 @@ func newBalancer(t *testing.T) *balancer {
 	return b
 }
 
-// add and remove say which replicas get requests.
+// add says that a replica gets requests.
 func (b *balancer) add(addr string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,10 +110,44 @@ func (b *balancer) add(addr string) {
 func (b *balancer) next() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.turn++
+	for range b.nodes {
+		b.turn++
+		if !b.out[b.nodes[b.turn%len(b.nodes)]] {
+			break
+		}
+	}
 	node := b.nodes[b.turn%len(b.nodes)]
 	b.served[node]++
 	return node
+}
+
+func (b *balancer) servedBy(node string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.served[node]
+}
+
+// watch asks the replicas ten times a second, until the test ends, whether they are ready. Those that are
+// not get no requests.
+func (b *balancer) watch(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	t.Cleanup(func() { stop(); all.Wait() })
+	for _, node := range b.nodes {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				ready := false
+				if resp, err := http.Get("http://" + node + "/readyz"); err == nil {
+					resp.Body.Close()
+					ready = resp.StatusCode == http.StatusOK
+				}
+				b.mu.Lock()
+				b.out[node] = !ready
+				b.mu.Unlock()
+				wait(ctx, 100*time.Millisecond)
+			}
+		})
+	}
 }
 
 // transport sends to the next replica that takes the connection. It has read the request by then, as
