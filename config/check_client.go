@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -169,7 +170,7 @@ func (l *loader) checkClientTimes(c *Client, path string) {
 	if l.given(path + ".refresh_idle_lifetime") {
 		l.checkOrder(path+".refresh_idle_lifetime", c.RefreshIdleLifetime, "refresh_token_lifetime", c.RefreshTokenLifetime)
 	}
-	if c.DefaultMaxAge != nil && *c.DefaultMaxAge < 0 {
-		l.report(path+".default_max_age", *c.DefaultMaxAge, problemf("give seconds; 0 asks for a fresh login every time", "is negative"))
+	if age := c.DefaultMaxAge; age != nil && (*age < 0 || *age > math.MaxInt32) {
+		l.report(path+".default_max_age", *age, problemf("give seconds; 0 asks for a fresh login every time", "must be from 0 to %d", math.MaxInt32))
 	}
 }

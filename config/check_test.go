@@ -207,7 +207,8 @@ clients:
 		"pages":                         {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], tos_uri: 'javascript:0', logo_uri: 'http://a.example/l.png'}", []string{`f:4:79: clients[0].tos_uri "javascript:0": the scheme javascript is not allowed`, `f:4:105: clients[0].logo_uri "http://a.example/l.png": must be https`}},
 		"lifetime":                      {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], access_token_lifetime: 0s}", []string{`f:4:93: clients[0].access_token_lifetime "0s": must be at least 1s`}},
 		"idle beyond absolute lifetime": {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], refresh_token_lifetime: 1h, refresh_idle_lifetime: 2h}", []string{`f:4:121: clients[0].refresh_idle_lifetime "2h": must not exceed refresh_token_lifetime (1h)`}},
-		"negative max age":              {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], default_max_age: -1}", []string{`f:4:87: clients[0].default_max_age "-1": is negative`}},
+		"negative max age":              {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], default_max_age: -1}", []string{`f:4:87: clients[0].default_max_age "-1": must be from 0 to 2147483647`}},
+		"max age without end":           {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], default_max_age: 2147483648}", []string{`f:4:87: clients[0].default_max_age "2147483648": must be from 0 to 2147483647`}},
 		"max age with unit":             {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], default_max_age: 1h}", []string{`f:4:87: clients[0].default_max_age "1h": not a whole number`}},
 		"neither true nor false":        {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], first_party: yes}", []string{`f:4:83: clients[0].first_party "yes": neither true nor false`}},
 

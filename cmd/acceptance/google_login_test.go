@@ -111,7 +111,8 @@ func TestSignInWithGoogleFails(t *testing.T) {
 	p.wantNotice("access_denied")
 
 	// Google goes down while the user is on the way back from it, maybe before its icon is loaded.
-	p.console.tolerate("net::ERR_CONNECTION_REFUSED /_emulate/favicon.ico")
+	p.console.tolerate("net::ERR_CONNECTION_REFUSED /_emulate/favicon.ico", "net::ERR_INCOMPLETE_CHUNKED_ENCODING /_emulate/favicon.ico",
+		"net::ERR_CONNECTION_RESET /_emulate/favicon.ico", "net::ERR_EMPTY_RESPONSE /_emulate/favicon.ico")
 	stopped := p.pauseRequests(s.issuer+"/callback/*", func() { g.stop(t) })
 	p.click("sign-in")
 	p.click("connector-google")

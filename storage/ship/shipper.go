@@ -124,7 +124,7 @@ func (s *Shipper) Run(ctx context.Context) error {
 		}
 	}
 	if isFenced(err) {
-		s.fence(err)
+		s.fence(s.reason(err))
 	}
 	if s.current != nil {
 		return s.current.end(false)
@@ -136,6 +136,18 @@ func (s *Shipper) Run(ctx context.Context) error {
 func isFenced(err error) bool {
 	fenced, taken := new(FencedError), new(takenError)
 	return errors.As(err, &fenced) || errors.As(err, &taken)
+}
+
+// reason is why this node is fenced: when another has written here, most often by having been promoted.
+func (s *Shipper) reason(fenced error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
+	defer cancel()
+	if s.epoch != nil && errors.As(fenced, new(*takenError)) {
+		if err := s.epoch.superseded(ctx, s.To); errors.As(err, new(*FencedError)) {
+			return err
+		}
+	}
+	return fenced
 }
 
 func (s *Shipper) run(ctx context.Context) error {
