@@ -104,8 +104,7 @@ func parse(url string, opts Options) (*pgxpool.Config, error) {
 	config.PingTimeout = time.Second
 	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) {
 		// A ping would find more, at the price of a round trip before every call.
-		//lint:ignore SA1019 It need only tell what the server has hung up on.
-		return conn.PgConn().CheckConn() == nil, nil
+		return !hungUp(conn.PgConn().Conn()), nil
 	}
 	c := config.ConnConfig
 	if c.ConnectTimeout == 0 || c.ConnectTimeout > time.Minute { // two minutes is the driver's default

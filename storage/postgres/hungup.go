@@ -1,0 +1,30 @@
+package postgres
+
+import (
+	"net"
+	"syscall"
+)
+
+// hungUp tells, without waiting, whether the server has closed a connection that nobody uses, or has said
+// why it is about to: nothing else is ever heard on one.
+func hungUp(conn net.Conn) bool {
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // below TLS
+		conn = c.NetConn()
+	}
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	silent := false
+	err = raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		silent = err == syscall.EAGAIN || err == syscall.EINTR
+		return true
+	})
+	return err != nil || !silent
+}
