@@ -20,11 +20,11 @@ func hungUp(conn net.Conn) bool {
 		return true
 	}
 	silent := false
-	err = raw.Read(func(fd uintptr) bool {
+	// Control, since Read would wait for the reader that pgx leaves on a connection after a slow write.
+	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		silent = err == syscall.EAGAIN || err == syscall.EINTR
-		return true
 	})
 	return err != nil || !silent
 }
