@@ -204,6 +204,26 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// A stop ships what was written while an older segment was on its way, too.
+func TestStopShipsWhatWaitsBehindAnotherSegment(t *testing.T) {
+	to := &faulty{Destination: directory(t.TempDir())}
+	path := filepath.Join(t.TempDir(), "store.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "1")
+	p.waitShipped()
+	to.down.Store(true)
+	p.put("a", "2")
+	waitFor(t, "a segment that can't be shipped", func() bool { return p.shipper.Status().Failing != nil })
+	p.put("a", "3")
+	to.down.Store(false)
+	p.stop()
+	copied, _, err := restore(t, to, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, path, copied)
+}
+
 func positionOf(t *testing.T, path string) (bolt.Position, error) {
 	t.Helper()
 	s, err := bolt.Open(path, bolt.Options{Follow: true})

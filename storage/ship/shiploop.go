@@ -188,8 +188,8 @@ func (s *Shipper) flush() error {
 	if err := s.publish(ctx, s.current); err != nil {
 		return err
 	}
-	s.current.spool.want(false)
 	for {
+		s.current.spool.want(false) // does nothing while older files wait
 		l, err := s.current.spool.next()
 		if err != nil || l == nil {
 			return err
