@@ -19,7 +19,7 @@ type RestoreConfig struct {
 	From       Destination
 	Secret     Secret
 	Identities []age.Identity
-	At         time.Time // the moment; zero: the last there is
+	At         time.Time // the moment, as long as a group's time is exact: all of its millisecond; zero: the last there is
 	Path       string    // of the database file to make; nothing may be there
 }
 
@@ -59,9 +59,12 @@ func (e *GapError) Error() string {
 
 func (e *GapError) Unwrap() error { return e.Reason }
 
-// stamp is a time as --at takes it, rounded down.
+// stamp is a time as --at takes it.
 func stamp(t time.Time) string {
-	return t.UTC().Truncate(time.Millisecond).Format("2006-01-02T15:04:05.000Z07:00")
+	if t.Equal(t.Truncate(time.Millisecond)) {
+		return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")
 }
 
 // Restore makes a database as it was at a moment. Everything is checked first, in a file under another
@@ -131,7 +134,7 @@ func (s source) choose(ctx context.Context, at time.Time) (c chosen, err error) 
 		switch {
 		case g.broken != nil:
 			c.hole = g.broken
-		case at.IsZero() || !g.manifest.Taken.After(at):
+		case at.IsZero() || g.manifest.Taken.Before(endOf(at)):
 			c.generation = g
 			return c, nil
 		default:
@@ -141,7 +144,7 @@ func (s source) choose(ctx context.Context, at time.Time) (c chosen, err error) 
 	if c.later == nil {
 		return c, c.hole
 	}
-	return c, &GapError{At: at, From: c.later.manifest.Taken, Reason: c.hole}
+	return c, &GapError{At: at, From: c.later.manifest.Taken.Truncate(time.Millisecond), Reason: c.hole}
 }
 
 // openBase opens the base of a generation as a store that follows.
@@ -160,17 +163,21 @@ func openBase(path string, g generation) (*bolt.Store, error) {
 	return store, nil
 }
 
+// endOf returns the end of the millisecond of a moment. The times of groups are whole milliseconds, so what
+// is sealed within that millisecond may be followed by more groups of it.
+func endOf(at time.Time) time.Time { return at.Truncate(time.Millisecond).Add(time.Millisecond) }
+
 // replayUntil replays a generation's segments up to a moment, and returns the moment to which the
 // store has come.
 func (s source) replayUntil(ctx context.Context, store *bolt.Store, g chosen, at time.Time) (time.Time, error) {
 	c := g.start()
-	for at.IsZero() || c.Sealed.Before(at) {
+	for at.IsZero() || c.Sealed.Before(endOf(at)) {
 		seg, err := s.next(ctx, &c)
 		if errors.Is(err, ErrMissing) {
 			return s.atEnd(ctx, c, g, at)
 		}
 		if isBroken(err) {
-			return c.Sealed, g.gap(c, at, err)
+			return g.brokenOff(c, at, err)
 		}
 		if err != nil {
 			return c.Sealed, err
@@ -196,20 +203,37 @@ func (s source) atEnd(ctx context.Context, c cursor, g chosen, at time.Time) (ti
 		return c.Sealed, err
 	}
 	if n := len(numbers); n > 0 && numbers[n-1] > c.Next {
-		return c.Sealed, g.gap(c, at, fmt.Errorf("%s: %s %w", s.from, segmentName(c.Generation, c.Next), ErrLost))
+		return g.brokenOff(c, at, fmt.Errorf("%s: %s %w", s.from, segmentName(c.Generation, c.Next), ErrLost))
+	}
+	if g.hole != nil || g.later != nil {
+		return g.brokenOff(c, at, g.hole)
 	}
 	until := maxTime(c.Sealed, g.manifest.Taken) // the base may be newer than all segments
-	if at.After(until) || at.IsZero() && g.hole != nil {
-		return until, g.gap(c, at, g.hole)
+	if at.After(until) {
+		return until, g.gap(at, until.Truncate(time.Millisecond), nil)
 	}
 	return until, nil
 }
 
-// gap explains that a generation can't be followed beyond a cursor.
-func (g chosen) gap(c cursor, at time.Time, reason error) error {
-	e := &GapError{At: at, Until: maxTime(c.Sealed, g.manifest.Taken), Reason: reason}
+// brokenOff is when the history went on after a cursor, and can't be followed there. The millisecond of the
+// cursor may lack something then, but for the very moment of the base, which is whole by itself.
+func (g chosen) brokenOff(c cursor, at time.Time, reason error) (time.Time, error) {
+	taken := g.manifest.Taken
+	until := c.Sealed.Truncate(time.Millisecond).Add(-time.Millisecond)
+	if until.Before(taken.Truncate(time.Millisecond)) {
+		until = taken
+	}
+	if at.Equal(taken) || !at.IsZero() && until != taken && !at.After(until) {
+		return at, nil
+	}
+	return until, g.gap(at, until, reason)
+}
+
+// gap explains that a generation can't be followed beyond a moment.
+func (g chosen) gap(at, until time.Time, reason error) error {
+	e := &GapError{At: at, Until: until, Reason: reason}
 	if g.later != nil {
-		e.From = g.later.manifest.Taken
+		e.From = g.later.manifest.Taken.Truncate(time.Millisecond)
 	}
 	return e
 }

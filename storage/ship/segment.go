@@ -43,7 +43,7 @@ type segmentHeader struct {
 	After      bolt.Position `json:"after"`              // of the store before the first group
 	Last       bolt.Position `json:"last"`               // after the last one; After, if there is none
 	From       time.Time     `json:"from"`               // when the segment before was sealed
-	Sealed     time.Time     `json:"sealed"`             // what was committed before is in this segment or an earlier one
+	Sealed     time.Time     `json:"sealed"`             // what was committed before is in this segment or an earlier one, and no later one has a group of an earlier millisecond
 	EndedBy    uint64        `json:"ended_by,omitempty"` // the epoch that took over: there is no next segment
 }
 

@@ -99,6 +99,9 @@ func (s *spool) Prepare(g bolt.Group) {
 	if cap(s.buffer) > 2*segmentSize {
 		s.buffer = nil
 	}
+	if earliest := s.sealedAt.Truncate(time.Millisecond); g.Time.Before(earliest) {
+		g.Time = earliest // it had begun when the segment before was sealed, or the clock was set back
+	}
 	s.buffer = appendFrame(s.buffer[:0], g)
 	if s.bytes+int64(len(s.buffer)) > s.most {
 		s.breakWith(errSpoolFull)
@@ -139,7 +142,7 @@ func (s *spool) Done(committed bool) {
 // seal ends the current file. The next group goes into another.
 func (s *spool) seal() {
 	s.wanted = false
-	s.current.sealing = time.Now().UTC()
+	s.current.sealing = maxTime(time.Now().UTC(), s.sealedAt)
 	s.sealed, s.sealedAt = append(s.sealed, s.current), s.current.sealing
 	err := s.file.Close()
 	if err == nil {
