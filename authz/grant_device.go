@@ -13,9 +13,9 @@ import (
 const (
 	// slowDown is what a device that polls too fast must wait longer (RFC 8628 section 3.5).
 	slowDown = 5 // seconds
-	// pollFlood is how often polls of one code are written down at most. Devices that keep to their
-	// interval never come near.
-	pollFlood = time.Second
+	// pollTolerance is how much earlier than its interval a poll may come: one that left in time is not
+	// late enough when the one before took longer on its way.
+	pollTolerance = time.Second
 )
 
 // redeemDeviceCode follows RFC 8628 sections 3.4 and 3.5.
@@ -57,13 +57,15 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 	return nil
 }
 
-// polled tells a device that its user has not decided yet, and keeps when it asked.
+// polled tells a device that its user has not decided yet, and keeps when it asked. One that asks too
+// often waits longer from then on, here as there. Nothing is written once the interval leads beyond the
+// code's end, so that a flood of polls comes to an end as well.
 func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
 	answer := refuse(errAuthorizationPending, "The user has not decided yet: ask again after the interval.")
-	polled, since := *device, x.now.Sub(device.PolledAt)
-	if since < time.Duration(device.Interval)*time.Second {
+	polled, interval := *device, time.Duration(device.Interval)*time.Second
+	if x.now.Sub(device.PolledAt) < interval-pollTolerance {
 		answer = refuse(errSlowDown, "The device asks too often: wait 5 seconds longer from now on.")
-		if since < pollFlood {
+		if !x.now.Add(interval).Before(device.ExpiresAt) {
 			return answer
 		}
 		polled.Interval += slowDown

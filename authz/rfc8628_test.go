@@ -2,14 +2,17 @@ package authz_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -268,34 +271,82 @@ func TestRFC8628Section3_4_OneUse(t *testing.T) {
 	}
 }
 
+// inBubble gives each poll of a test a time of its own. The store is outside of the bubble.
+func inBubble(t *testing.T, s *authztest.Server, test func(poll func(device string) string)) {
+	t.Helper()
+	now := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(now)) // the bubble begins in another century
+		test(func(device string) string {
+			form := authztest.DeviceForm(device)
+			form.Set("client_id", authztest.TV)
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), nearby{}, true), http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
+			r.Header = formHeader()
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			var answer struct{ Error string }
+			if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			return answer.Error
+		})
+	})
+}
+
+// RFC 8628 section 3.5: a client that keeps to its interval is never told to slow down, however long the
+// network takes, and each slow_down makes the interval five seconds longer.
 func TestRFC8628Section3_5_SlowDown(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
-	d := s.NewDevice(t, nil)
-	for i, step := range []struct {
+	const pending, slow = "authorization_pending", "slow_down"
+	type step struct {
 		after time.Duration
 		want  string
-	}{
-		{0, "authorization_pending"},
-		{5 * time.Second, "authorization_pending"},
-		{3 * time.Second, "slow_down"},
-		{9 * time.Second, "slow_down"}, // 10 s are the interval now
-		{14 * time.Second, "slow_down"},
-		{20 * time.Second, "authorization_pending"},
-		{0, "slow_down"}, // a flood is told so, and not written down
-		{20 * time.Second, "authorization_pending"},
+	}
+	keeps := []step{{0, pending}}
+	for i := range 100 { // one is late, the next is not
+		keeps = append(keeps, step{5*time.Second + []time.Duration{900, -900}[i%2]*time.Millisecond, pending})
+	}
+	for name, steps := range map[string][]step{
+		"exactly":         slices.Concat([]step{{0, pending}}, slices.Repeat([]step{{5 * time.Second, pending}}, 100)),
+		"a network":       keeps,
+		"just in time":    {{0, pending}, {4 * time.Second, pending}, {3900 * time.Millisecond, slow}},
+		"longer and back": {{0, pending}, {3 * time.Second, slow}, {10 * time.Second, pending}, {9 * time.Second, pending}, {8 * time.Second, slow}, {15 * time.Second, pending}, {10 * time.Second, slow}, {20 * time.Second, pending}},
+		"at once":         {{0, pending}, {0, slow}, {5 * time.Second, slow}, {14 * time.Second, pending}, {0, slow}, {0, slow}, {24 * time.Second, pending}},
+		"obeys for ever":  slices.Concat([]step{{0, pending}, {time.Second, slow}}, slices.Repeat([]step{{10 * time.Second, pending}}, 50)),
 	} {
-		wait(t, s, step.after)
-		before := dump(t, s.Store)
-		got := poll(t, s, d)
-		if got.Status != 400 || got.Error != step.want {
-			t.Errorf("poll %d: %+v, want %s", i, got, step.want)
-		}
-		if flood := i > 0 && step.after == 0; flood == (dump(t, s.Store) != before) {
-			t.Errorf("poll %d: stored %v", i, !flood)
+		t.Run(name, func(t *testing.T) {
+			s := authztest.Start(t, authz.Config{Store: newDistant(t)}, nil)
+			d := s.NewDevice(t, nil)
+			inBubble(t, s, func(poll func(string) string) {
+				for i, step := range steps {
+					time.Sleep(step.after)
+					if got := poll(d.Code); got != step.want {
+						t.Fatalf("poll %d: %s, want %s", i, got, step.want)
+					}
+				}
+			})
+			approve(t, s.NewBrowser(t), d)
+			if got := poll(t, s, d); got.Status != 200 { // there is nothing to wait for any more
+				t.Errorf("approved: %+v", got)
+			}
+		})
+	}
+}
+
+// A flood of polls ends to be written down, and what is written counts on every replica.
+func TestRFC8628Section3_5_Flood(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	d := s.NewDevice(t, nil)
+	for i := range 130 {
+		if got := poll(t, s, d); got.Status != 400 || (got.Error == "slow_down") != (i > 0) {
+			t.Fatalf("poll %d: %+v", i, got)
 		}
 	}
+	before := dump(t, s.Store)
+	if got := poll(t, s, d); got.Error != "slow_down" || dump(t, s.Store) != before {
+		t.Errorf("the flood goes on in the store: %+v", got)
+	}
 	approve(t, s.NewBrowser(t), d)
-	if got := poll(t, s, d); got.Status != 200 { // there is nothing to wait for any more
+	if got := poll(t, s, d); got.Status != 200 {
 		t.Errorf("approved: %+v", got)
 	}
 }
