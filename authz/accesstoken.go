@@ -53,7 +53,7 @@ func (c *accessClaims) has(scope string) bool {
 
 // concerns tells whether a token is a client's own, or meant for it: its audience has the client's id.
 func (c *accessClaims) concerns(clientID string) bool {
-	return c.ClientID == clientID || slices.Contains(c.Audience, clientID)
+	return c.ClientID == clientID || slices.ContainsFunc(c.Audience, func(aud string) bool { return sameResource(aud, clientID) })
 }
 
 // newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.

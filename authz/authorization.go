@@ -89,6 +89,7 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 // checkRequest checks what is asked for, by whatever way it came: the parameters of the user's
 // sign-in, and those of what the client shall get.
 func (s *Server) checkRequest(a *authorization) error {
+	s.resources.nameRegistered(a.params)
 	for _, check := range []func(*authorization) error{
 		checkOpenID, s.checkACR, s.checkDetails, s.checkResources,
 	} {

@@ -2,6 +2,8 @@ package authz_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,5 +77,48 @@ func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
 	}
 	if got := send("GET", "/userinfo", app, "").Get("Access-Control-Expose-Headers"); !strings.Contains(strings.ToLower(got), "www-authenticate") {
 		t.Errorf("exposed: %q", got)
+	}
+}
+
+// Tracing libraries and frameworks add headers to each request of an app. What is public may be asked
+// with any; the endpoints of clients take those that the operator allows.
+func TestCORSRequestHeaders(t *testing.T) {
+	for name, tc := range map[string]struct {
+		allowed []string
+		header  string
+		token   bool // whether the token endpoint allows it
+	}{
+		"tracing":           {nil, "traceparent,tracestate", true},
+		"of the standards":  {nil, "authorization,content-type,dpop,mcp-protocol-version", true},
+		"another":           {nil, "x-requested-with", false},
+		"named":             {[]string{"X-Requested-With"}, "x-requested-with", true},
+		"named, and others": {[]string{"X-Requested-With"}, "traceparent", false},
+		"named, and theirs": {[]string{"X-Requested-With"}, "content-type,x-requested-with", true},
+	} {
+		s := authztest.Start(t, authz.Config{CORSHeaders: tc.allowed}, nil)
+		allows := func(path, method string) bool {
+			r := httptest.NewRequest(http.MethodOptions, path, nil)
+			r.Header.Set("Origin", "https://app.example.com")
+			r.Header.Set("Access-Control-Request-Method", method)
+			r.Header.Set("Access-Control-Request-Headers", tc.header)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			allowed := strings.Split(w.Header().Get("Access-Control-Allow-Headers"), ",")
+			for i := range allowed {
+				allowed[i] = strings.ToLower(strings.TrimSpace(allowed[i]))
+			}
+			return w.Header().Get("Access-Control-Allow-Origin") != "" &&
+				!slices.ContainsFunc(strings.Split(tc.header, ","), func(h string) bool { return !slices.Contains(allowed, h) })
+		}
+		for _, path := range []string{"/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
+			if !allows(path, http.MethodGet) {
+				t.Errorf("%s: %s refuses it", name, path)
+			}
+		}
+		for path, method := range map[string]string{"/token": "POST", "/par": "POST", "/userinfo": "GET", "/revoke": "POST", "/introspect": "POST", "/device_authorization": "POST", "/session": "GET"} {
+			if allows(path, method) != tc.token {
+				t.Errorf("%s: %s allows it: %v", name, path, !tc.token)
+			}
+		}
 	}
 }

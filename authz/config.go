@@ -62,6 +62,10 @@ type Config struct {
 	DPoP      DPoP
 	Audit     Audit
 
+	// CORSHeaders are request headers that apps in a browser may send, beside those that the standards
+	// need. nil: traceparent and tracestate.
+	CORSHeaders []string
+
 	// Playground answers /playground and what is below it; nil: nothing does.
 	Playground http.Handler
 

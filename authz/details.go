@@ -49,6 +49,7 @@ func (s *Server) parseDetails(c *client.Client, params url.Values, asked []strin
 		resources = both(asked, c.Resources)
 	}
 	for _, d := range details {
+		s.resources.locateRegistered(d)
 		if !slices.Contains(c.DetailTypes, d.typ()) {
 			return nil, refuseDetails("The client is not registered for one of the types.")
 		}
@@ -159,6 +160,13 @@ func textsOf(value any) []string {
 func (d detail) typ() string {
 	typ, _ := d["type"].(string)
 	return typ
+}
+
+// locateRegistered puts the registered form into the locations.
+func (rs resourceSet) locateRegistered(d detail) {
+	if d["locations"] != nil {
+		d["locations"] = anyOf(rs.registered(textsOf(d["locations"])))
+	}
 }
 
 // resourcesOf are those of the given resources that a detail is for: its locations, or else whoever

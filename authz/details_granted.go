@@ -56,6 +56,9 @@ func (s *Server) narrowDetails(x *exchange, form url.Values) error {
 	if err != nil {
 		return err
 	}
+	for _, d := range asked {
+		s.resources.locateRegistered(d)
+	}
 	if !eachWithin(asked, kept) {
 		return refuseDetails("One of them was not granted.")
 	}

@@ -53,7 +53,7 @@ func newGrant(id string, grant *storage.Grant) []storage.Write {
 // activity where refreshes do (sessions.activity).
 func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
 	x.grantID, x.grant, x.signedIn = id, grant, true
-	x.resources = both(grant.Resources, x.client.Resources)
+	x.resources = both(s.resources.registered(grant.Resources), x.client.Resources)
 	x.scopes = both(grant.Scopes, x.client.Scopes)
 	if len(x.resources) < len(grant.Resources) {
 		x.scopes = s.resources.scopesFor(x.scopes, x.resources)

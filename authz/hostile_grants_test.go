@@ -109,7 +109,7 @@ func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app aut
 		row("of an unknown grant", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "gid", "x"))),
 		row("of an unknown client", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "client_id", "x"))),
 		row("for another API", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "aud", []string{vaultAPI}))),
-		row("for a look-alike API", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "aud", []string{authztest.API + "/"}))),
+		row("for a look-alike API", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "aud", []string{authztest.API + "/x"}))),
 		row("about an app", 400, "invalid_request", set("subject_token", ringToken(t, s, app.AccessToken, "aud", []string{authztest.API}))),
 		by(row("handed on to another", 400, "invalid_request", set("subject_token", archive.AccessToken)), authztest.Web, authztest.Secret),
 		by(row("for another's API", 400, "invalid_request", nil), archiveAPI, authztest.Secret),

@@ -1,7 +1,9 @@
 package authz
 
 import (
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -34,6 +36,47 @@ func (rs resourceSet) get(uri string) *Resource {
 		}
 	}
 	return nil
+}
+
+// registered returns the registered form of the URIs of resources: some libraries add the slash of an
+// empty path, which means the same (RFC 3986 section 6.2.3), and others drop it. What is not known stays
+// as it is.
+func (rs resourceSet) registered(uris []string) []string {
+	if !slices.ContainsFunc(uris, func(uri string) bool { return rs.get(uri) == nil }) {
+		return uris
+	}
+	forms := slices.Clone(uris)
+	for i, uri := range forms {
+		if rs.get(uri) != nil {
+			continue
+		}
+		if at := slices.IndexFunc(rs, func(r Resource) bool { return sameResource(r.URI, uri) }); at >= 0 {
+			forms[i] = rs[at].URI
+		}
+	}
+	return unique(forms)
+}
+
+// nameRegistered puts the registered form into the parameters that name resources (RFC 8707 section 2,
+// RFC 8693 section 2.1).
+func (rs resourceSet) nameRegistered(params url.Values) {
+	for name := range mayRepeat {
+		if uris, given := params[name]; given {
+			params[name] = rs.registered(uris)
+		}
+	}
+}
+
+// sameResource compares but for the slash of an empty path.
+func sameResource(a, b string) bool { return a == b || withoutEmptyPath(a) == withoutEmptyPath(b) }
+
+func withoutEmptyPath(uri string) string {
+	scheme, rest, found := strings.Cut(uri, "://")
+	host := strings.IndexAny(rest, "/?#")
+	if !found || host <= 0 || rest[host] != '/' || len(rest) > host+1 && rest[host+1] != '?' {
+		return uri
+	}
+	return scheme + "://" + rest[:host] + rest[host+1:]
 }
 
 // owners returns the resources that declare a scope; OpenID scopes have none.

@@ -25,6 +25,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.resources.nameRegistered(form)
 	grantType := form.Get("grant_type")
 	if grantType == "" {
 		return refuse(errInvalidRequest, "The parameter grant_type is missing.")

@@ -22,7 +22,9 @@ func (l *loader) check() {
 	l.checkRequired(reflect.ValueOf(l.cfg.Users), "users")
 	l.checkRequired(reflect.ValueOf(l.cfg.Connectors), "connectors")
 	l.checkRequired(reflect.ValueOf(l.cfg.TrustedIssuers), "trusted_issuers")
+	l.checkEach("cors.allowed_headers", l.cfg.CORS.AllowedHeaders, checkHeader)
 	for i := range l.cfg.Resources {
+		l.checkSameResource(i)
 		l.checkResourceEntry(&l.cfg.Resources[i], element("resources", i))
 	}
 	for i := range l.cfg.Clients {
@@ -269,6 +271,29 @@ func checkScope(s string) *problem {
 		return problemf("use printable ASCII without spaces, quotes and backslashes", "not a scope")
 	}
 	return nil
+}
+
+// checkHeader is for request headers that a browser's preflight may ask for.
+func checkHeader(s string) *problem {
+	switch {
+	case s == "*":
+		return problemf("list each header", "stands for any header")
+	case !headerName.MatchString(s):
+		return problemf("write a name such as traceparent", "not the name of a header")
+	}
+	return nil
+}
+
+// checkSameResource refuses two resources that differ by the slash of an empty path alone: requests
+// may name either of them both ways.
+func (l *loader) checkSameResource(i int) {
+	resource := l.cfg.Resources[i].Resource
+	for j, r := range l.cfg.Resources[:i] {
+		if r.Resource != resource && sameResource(r.Resource, resource) {
+			l.report(element("resources", i)+".resource", resource, problemf("remove one of the two; requests may write it both ways",
+				"the same resource as on line %d", l.originOf(element("resources", j)+".resource").line))
+		}
+	}
 }
 
 func (l *loader) checkResourceEntry(r *Resource, path string) {

@@ -104,7 +104,7 @@ func (l *loader) checkClientScopes(c *Client, path string) {
 				l.report(at, scope, problemf("remove it", "is about a user, and this client never has one"))
 			}
 		case known && !slices.Contains(ofResources, scope):
-			l.report(at, scope, l.unknownScope(scope, ofResources))
+			l.report(at, scope, l.unknownScope(scope, ofResources, "the client's resources"))
 		}
 	}
 	if slices.Contains(c.Scope, "offline_access") && !c.has("refresh_token") {
@@ -144,10 +144,16 @@ func (l *loader) unknownResource(id string) *problem {
 	return problemf(hint, "no such resource")
 }
 
-func (l *loader) unknownScope(scope string, known []string) *problem {
+// unknownScope says what is wrong with a scope of no resource on a list; nothing, if a resource has it
+// that lacks its identifier, which is reported there.
+func (l *loader) unknownScope(scope string, known []string, list string) *problem {
 	for _, r := range l.cfg.Resources {
-		if slices.Contains(r.Scopes, scope) {
-			return problemf(fmt.Sprintf("add %s to the client's resources", r.Resource), "belongs to a resource that the client doesn't have")
+		switch {
+		case !slices.Contains(r.Scopes, scope):
+		case r.Resource == "":
+			return nil
+		default:
+			return problemf(fmt.Sprintf("add %s to %s", r.Resource, list), "belongs to a resource that is not among %s", list)
 		}
 	}
 	hint := "add it to the scopes of a resource"

@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -46,8 +47,11 @@ func (l *loader) checkRegistrationScope(r *Registration, at string) {
 	var ofResources []string
 	l.checkEach(at+".resources", r.Resources, func(id string) *problem {
 		i := slices.IndexFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id })
-		if i < 0 {
+		switch {
+		case i < 0:
 			return l.unknownResource(id)
+		case id == l.cfg.AdminResource():
+			return problemf("remove it; give a client of your own the scope "+AdminScope, "is the admin API, which no client that registers itself may call")
 		}
 		ofResources = append(ofResources, l.cfg.Resources[i].Scopes...)
 		return nil
@@ -56,11 +60,16 @@ func (l *loader) checkRegistrationScope(r *Registration, at string) {
 		switch path := element(at+".scope", i); {
 		case slices.Contains(r.Scope[:i], scope):
 			l.report(path, scope, problemf("remove one of the two", "given twice"))
+		case isOurs(scope):
+			l.report(path, scope, problemf("remove it; give a client of your own the scope", "administers the server: no client that registers itself may have it"))
 		case !slices.Contains(userScopes, scope) && !slices.Contains(ofResources, scope):
-			l.report(path, scope, l.unknownScope(scope, ofResources))
+			l.report(path, scope, l.unknownScope(scope, ofResources, at+".resources"))
 		}
 	}
 }
+
+// isOurs reports whether a scope is of authzd's own API.
+func isOurs(scope string) bool { return strings.HasPrefix(scope, "authzd:") }
 
 // checkNumber is for numbers of clients.
 func (l *loader) checkNumber(path string, n *int) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -64,15 +65,19 @@ func TestRefuses(t *testing.T) {
 		"database authority":  {"storage: {postgres: {url: postgres://db/d?sslmode=verify-full&sslrootcert=none.pem}}", []string{"f:2:27: storage.postgres.url: unable to read CA file: open none.pem: no such file or directory"}},
 		"connections":         {"storage: {postgres: {url: postgres://localhost/d, max_connections: 1}}", []string{`f:2:68: storage.postgres.max_connections "1": not between 2 and 10000`}},
 
-		"registration mode":      {"registration: {mode: opne}", []string{`f:2:22: registration.mode "opne": not a value of this key`}},
-		"registration tokens":    {"registration: {mode: token}", []string{`f:2:22: registration.mode "token": needs initial_access_tokens`}},
-		"short token":            {"registration: {mode: token, initial_access_tokens: [{id: a, token: x}]}", []string{`f:2:68: registration.initial_access_tokens[0].token "********": shorter than 32 characters`}},
-		"tokens for everybody":   {"registration: {mode: open, initial_access_tokens: [{id: a, token: 0123456789012345678901234567890123}]}", []string{"f:2:15: registration.initial_access_tokens: are of no use where everybody may register"}},
-		"registration scope":     {"registration: {scope: openid admin}", []string{`f:2:23: registration.scope[1] "admin": no such scope`}},
-		"registration resource":  {"registration: {resources: [https://x.example]}", []string{`f:2:28: registration.resources[0] "https://x.example": no such resource`}},
-		"forgotten too soon":     {"registration: {mode: open, unused_after: 1h}", []string{`f:2:42: registration.unused_after "1h": a client would be forgotten before its refresh tokens end (lifetimes.refresh_idle, 168h)`}},
-		"registrations, none":    {"registration: {per_address_per_hour: 0}", []string{"f:2:38: registration.per_address_per_hour \"0\": must be from 1 to 1000000"}},
-		"statements, plain http": {"registration: {software_statement_issuers: [{issuer: a, jwks_uri: http://a.example/jwks}]}", []string{`f:2:67: registration.software_statement_issuers[0].jwks_uri "http://a.example/jwks": must be https`}},
+		"registration mode":                      {"registration: {mode: opne}", []string{`f:2:22: registration.mode "opne": not a value of this key`}},
+		"registration tokens":                    {"registration: {mode: token}", []string{`f:2:22: registration.mode "token": needs initial_access_tokens`}},
+		"short token":                            {"registration: {mode: token, initial_access_tokens: [{id: a, token: x}]}", []string{`f:2:68: registration.initial_access_tokens[0].token "********": shorter than 32 characters`}},
+		"tokens for everybody":                   {"registration: {mode: open, initial_access_tokens: [{id: a, token: 0123456789012345678901234567890123}]}", []string{"f:2:15: registration.initial_access_tokens: are of no use where everybody may register"}},
+		"registration scope":                     {"registration: {scope: openid admin}", []string{`f:2:23: registration.scope[1] "admin": no such scope`}},
+		"registration scope of another resource": {"resources: [{resource: 'urn:a', scopes: [a]}]\nregistration: {scope: openid a}", []string{`f:3:23: registration.scope[1] "a": belongs to a resource that is not among registration.resources`}},
+		"registration of operators":              {"admin: {listen: ':9011'}\nregistration: {scope: openid authzd:admin, resources: [https://id.example.com/admin]}", []string{`f:3:23: registration.scope[1] "authzd:admin": administers the server: no client that registers itself may have it`, `f:3:56: registration.resources[0] "https://id.example.com/admin": is the admin API, which no client that registers itself may call`}},
+		"registration of what is ours":           {"registration: {scope: authzd:anything}", []string{`f:2:23: registration.scope[0] "authzd:anything": administers the server: no client that registers itself may have it`}},
+		"headers":                                {"cors: {allowed_headers: ['*', 'x y', traceparent, traceparent]}", []string{`f:2:26: cors.allowed_headers[0] "*": stands for any header`, `f:2:31: cors.allowed_headers[1] "x y": not the name of a header`, `f:2:51: cors.allowed_headers[3] "traceparent": given twice`}},
+		"registration resource":                  {"registration: {resources: [https://x.example]}", []string{`f:2:28: registration.resources[0] "https://x.example": no such resource`}},
+		"forgotten too soon":                     {"registration: {mode: open, unused_after: 1h}", []string{`f:2:42: registration.unused_after "1h": a client would be forgotten before its refresh tokens end (lifetimes.refresh_idle, 168h)`}},
+		"registrations, none":                    {"registration: {per_address_per_hour: 0}", []string{"f:2:38: registration.per_address_per_hour \"0\": must be from 1 to 1000000"}},
+		"statements, plain http":                 {"registration: {software_statement_issuers: [{issuer: a, jwks_uri: http://a.example/jwks}]}", []string{`f:2:67: registration.software_statement_issuers[0].jwks_uri "http://a.example/jwks": must be https`}},
 
 		"not a duration":        {"lifetimes: {code: 1 minute}", []string{`f:2:19: lifetimes.code "1 minute": not a duration`}},
 		"duration without unit": {"lifetimes: {code: 60}", []string{`f:2:19: lifetimes.code "60": not a duration`}},
@@ -147,13 +152,15 @@ func TestRefuses(t *testing.T) {
 		"CSS value escapes":      {`branding: {css: {a: '\3b'}}`, []string{`f:2:21: branding.css.a "\\3b": has a character that is not allowed here, or is too long`}},
 		"CSS value half quoted":  {`branding: {css: {a: 'Inter"'}}`, []string{`f:2:21: branding.css.a "Inter\"": quotes don't match`}},
 
-		"resource with fragment":   {"resources: [{resource: 'https://a/#'}]", []string{`f:2:24: resources[0].resource "https://a/#": has a fragment`}},
-		"relative resource":        {"resources: [{resource: orders}]", []string{`f:2:24: resources[0].resource "orders": not an absolute URI`}},
-		"resource without name":    {"resources: [{scopes: [a]}]", []string{`f:2:13: resources[0].resource: is required`}},
-		"resource twice":           {"resources: [{resource: 'urn:a'}, {resource: 'urn:a'}]", []string{`f:2:45: resources[1].resource "urn:a": given twice, first on line 2`}},
-		"detail type without type": {"resources: [{resource: 'urn:a', authorization_details_types: [{name: x}]}]", []string{`f:2:63: resources[0].authorization_details_types[0].type: is required`}},
-		"detail type twice":        {"resources: [{resource: 'urn:a', authorization_details_types: [{type: x}, {type: x}]}]", []string{`f:2:81: resources[0].authorization_details_types[1].type "x": given twice, first on line 2`}},
-		"shared detail field":      {"resources: [{resource: 'urn:a', authorization_details_types: [{type: x, fields: [actions]}]}]", []string{`f:2:82: resources[0].authorization_details_types[0].fields[0] "actions": all types have it`}},
+		"resource with fragment":       {"resources: [{resource: 'https://a/#'}]", []string{`f:2:24: resources[0].resource "https://a/#": has a fragment`}},
+		"relative resource":            {"resources: [{resource: orders}]", []string{`f:2:24: resources[0].resource "orders": not an absolute URI`}},
+		"resource without name":        {"resources: [{scopes: [a]}]", []string{`f:2:13: resources[0].resource: is required`}},
+		"resource twice":               {"resources: [{resource: 'urn:a'}, {resource: 'urn:a'}]", []string{`f:2:45: resources[1].resource "urn:a": given twice, first on line 2`}},
+		"resource twice, with a slash": {"resources: [{resource: 'https://a.example'}, {resource: 'https://b.example/'}, {resource: 'https://a.example/'}]", []string{`f:2:91: resources[2].resource "https://a.example/": the same resource as on line 2`}},
+		"scope of a nameless resource": {"resources: [{scopes: [a]}]\nregistration: {scope: openid a}\nclients: [{client_id: a, preset: spa, redirect_uris: [https://a.example/cb], scope: openid a}]", []string{`f:2:13: resources[0].resource: is required`}},
+		"detail type without type":     {"resources: [{resource: 'urn:a', authorization_details_types: [{name: x}]}]", []string{`f:2:63: resources[0].authorization_details_types[0].type: is required`}},
+		"detail type twice":            {"resources: [{resource: 'urn:a', authorization_details_types: [{type: x}, {type: x}]}]", []string{`f:2:81: resources[0].authorization_details_types[1].type "x": given twice, first on line 2`}},
+		"shared detail field":          {"resources: [{resource: 'urn:a', authorization_details_types: [{type: x, fields: [actions]}]}]", []string{`f:2:82: resources[0].authorization_details_types[0].fields[0] "actions": all types have it`}},
 		"required detail that is none": {"resources: [{resource: 'urn:a', authorization_details_types: [{type: x, fields: [a], required: [a, actions, b, type]}]}]",
 			[]string{`f:2:109: resources[0].authorization_details_types[0].required[2] "b": not a member that this type has`, `f:2:112: resources[0].authorization_details_types[0].required[3] "type": not a member that this type has`}},
 		"scope of OpenID Connect":    {"resources: [{resource: 'urn:a', scopes: [email]}]", []string{`f:2:42: resources[0].scopes[0] "email": means something else already (OpenID Connect)`}},
@@ -213,8 +220,8 @@ clients:
 		"neither true nor false":        {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], first_party: yes}", []string{`f:4:83: clients[0].first_party "yes": neither true nor false`}},
 
 		"unknown scope":             {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], scope: openid orders.raed mail, resources: [https://api.example.com]}", []string{`f:4:77: clients[0].scope[1] "orders.raed": no such scope`, `f:4:77: clients[0].scope[2] "mail": no such scope`}},
-		"scope of other resource":   {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], scope: openid other, resources: [https://api.example.com]}", []string{`f:4:77: clients[0].scope[1] "other": belongs to a resource that the client doesn't have`}},
-		"scope without resource":    {"- {client_id: a, preset: service, client_secret: s, scope: orders.read}", []string{`f:4:60: clients[0].scope[0] "orders.read": belongs to a resource that the client doesn't have`}},
+		"scope of other resource":   {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], scope: openid other, resources: [https://api.example.com]}", []string{`f:4:77: clients[0].scope[1] "other": belongs to a resource that is not among the client's resources`}},
+		"scope without resource":    {"- {client_id: a, preset: service, client_secret: s, scope: orders.read}", []string{`f:4:60: clients[0].scope[0] "orders.read": belongs to a resource that is not among the client's resources`}},
 		"unknown resource only":     {"- {client_id: a, preset: service, client_secret: s, scope: orders.read, resources: [https://api.example.co]}", []string{`f:4:85: clients[0].resources[0] "https://api.example.co": no such resource`}},
 		"scope twice":               {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], scope: openid openid}", []string{`f:4:77: clients[0].scope[1] "openid": given twice`}},
 		"scope as list":             {"- {client_id: a, preset: spa, redirect_uris: [https://a.example/cb], scope: [openid]}", []string{`f:4:77: clients[0].scope: expected a single value, found a list`}},
@@ -320,6 +327,7 @@ func TestHints(t *testing.T) {
 		"clients: [{resources: ['urn:ordes']}]":    "did you mean urn:orders? Else declare it under resources",
 		"clients: [{preset: spa, scope: emial}]":   "did you mean email?",
 		"clients: [{preset: spa, scope: a.read}]":  "add urn:orders to the client's resources",
+		"registration: {scope: openid a.read}":     "add urn:orders to registration.resources",
 		"clients: [{preset: spa, scope: unheard}]": "add it to the scopes of a resource",
 	} {
 		_, err := Parse("f", []byte("resources: [{resource: 'urn:orders', scopes: [a.read]}]\n"+doc), nil)
@@ -332,5 +340,35 @@ func TestHints(t *testing.T) {
 			}
 			t.Errorf("%s: no hint %q in\n  %s", doc, want, strings.Join(hints, "\n  "))
 		}
+	}
+}
+
+// TestSlashOfAnEmptyPath: a resource is named both ways, and has the form that is declared.
+func TestSlashOfAnEmptyPath(t *testing.T) {
+	c, err := Parse("f", []byte(`issuer: https://id.example.com
+resources: [{resource: 'https://a.example', scopes: [a]}, {resource: 'https://b.example/', scopes: [b]}]
+registration: {mode: open, resources: ['https://a.example/']}
+clients:
+- {client_id: w, preset: service, client_secret: 0123456789abcdef0123456789abcdef, scope: a b, resources: ['https://a.example/', 'https://b.example'],
+   grant_types: [client_credentials, 'urn:ietf:params:oauth:grant-type:token-exchange'], token_exchange_resources: ['https://b.example']}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(c.Clients[0].Resources, c.Clients[0].TokenExchangeResources, c.Registration.Resources, c.Registration.Scope); got !=
+		"[https://a.example https://b.example/] [https://b.example/] [https://a.example] openid profile email address phone offline_access a" {
+		t.Error(got)
+	}
+}
+
+// TestStrangersNeverAdminister: whatever the operator lets clients have that register themselves, the
+// default is without what administers the server.
+func TestStrangersNeverAdminister(t *testing.T) {
+	c, err := Parse("f", []byte(`issuer: https://id.example.com
+resources: [{resource: 'https://a.example', scopes: [a, 'authzd:admin']}]
+registration: {mode: open, resources: ['https://a.example']}
+`), nil)
+	if err != nil || strings.Contains(c.Registration.Scope.String(), "authzd:") {
+		t.Errorf("%v %v", c.Registration.Scope, err)
 	}
 }

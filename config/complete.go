@@ -64,6 +64,7 @@ func (l *loader) complete() {
 	fill(l, "backup.every", &c.Backup.Every, 24*time.Hour)
 	fill(l, "backup.keep", &c.Backup.Keep, &backups)
 
+	fill(l, "cors.allowed_headers", &c.CORS.AllowedHeaders, []string{"traceparent", "tracestate"})
 	l.completeRegistration(&c.Registration)
 	fill(l, "branding.name", &c.Branding.Name, "authzd")
 
@@ -93,10 +94,11 @@ func fill[T any](l *loader, path string, v *T, value T) {
 
 func (l *loader) completeRegistration(r *Registration) {
 	fill(l, "registration.mode", &r.Mode, "off")
+	l.nameRegistered(r.Resources)
 	scope := ScopeList{"openid", "profile", "email", "address", "phone", "offline_access"}
 	for _, resource := range l.cfg.Resources {
 		if slices.Contains(r.Resources, resource.Resource) {
-			scope = append(scope, resource.Scopes...)
+			scope = append(scope, slices.DeleteFunc(slices.Clone(resource.Scopes), isOurs)...)
 		}
 	}
 	fill(l, "registration.scope", &r.Scope, scope)
@@ -113,6 +115,18 @@ func (l *loader) completeResource(r *Resource, path string) {
 	for i := range r.AuthorizationDetailsTypes {
 		t := &r.AuthorizationDetailsTypes[i]
 		fill(l, element(path+".authorization_details_types", i)+".name", &t.Name, t.Type)
+	}
+}
+
+// nameRegistered puts the form that is declared under resources in the place of one that differs from
+// it by the slash of an empty path.
+func (l *loader) nameRegistered(uris []string) {
+	for i, uri := range uris {
+		for _, r := range l.cfg.Resources {
+			if r.Resource != uri && sameResource(r.Resource, uri) {
+				uris[i] = r.Resource
+			}
+		}
 	}
 }
 
@@ -143,6 +157,8 @@ var presets = map[string]preset{
 
 func (l *loader) completeClient(c *Client, path string) {
 	p := presets[c.Preset]
+	l.nameRegistered(c.Resources)
+	l.nameRegistered(c.TokenExchangeResources)
 	fill(l, path+".client_name", &c.ClientName, c.ClientID)
 	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, c.defaultAuthMethod(p))
 	fill(l, path+".grant_types", &c.GrantTypes, slices.Clone(p.grantTypes))

@@ -105,6 +105,9 @@ type Config struct {
 	// by registration.scope and registration.resources.
 	ClientIDMetadataDocuments bool `yaml:"client_id_metadata_documents"`
 
+	// CORS is for apps in a browser, beyond what their clients say.
+	CORS CORS `yaml:"cors"`
+
 	// Outbound is for the connections that authzd itself opens.
 	Outbound Outbound `yaml:"outbound"`
 
@@ -361,7 +364,7 @@ type Registration struct {
 	InitialAccessTokens []InitialAccessToken `yaml:"initial_access_tokens"`
 
 	// Scope are the scopes that such clients may ask for, in one string; what else they register is
-	// left out. Default: openid, profile, email, address, phone, offline_access, and the scopes of the
+	// left out. Those of the admin API can't be among them. Default: openid, profile, email, address, phone, offline_access, and the scopes of the
 	// resources here.
 	Scope ScopeList `yaml:"scope"`
 
@@ -384,6 +387,14 @@ type Registration struct {
 	// SoftwareStatementIssuers are those whose software statements are believed (RFC 7591 section
 	// 2.3): what these say wins over what the client says itself. Statements of others are refused.
 	SoftwareStatementIssuers []SoftwareStatementIssuer `yaml:"software_statement_issuers"`
+}
+
+// CORS is for apps in a browser. Which origins may call is said by each client.
+type CORS struct {
+	// AllowedHeaders are request headers that apps may send to the endpoints, beside those that the
+	// standards need: those that a tracing library adds, for example. Discovery and the keys may be
+	// asked with any header. Default: traceparent, tracestate.
+	AllowedHeaders []string `yaml:"allowed_headers"`
 }
 
 // Outbound is for the connections that authzd itself opens.

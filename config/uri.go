@@ -99,6 +99,18 @@ func checkResource(s string) *problem {
 	return p
 }
 
+// sameResource compares but for the slash of an empty path (RFC 3986 section 6.2.3).
+func sameResource(a, b string) bool { return withoutEmptyPath(a) == withoutEmptyPath(b) }
+
+func withoutEmptyPath(uri string) string {
+	scheme, rest, found := strings.Cut(uri, "://")
+	host := strings.IndexAny(rest, "/?#")
+	if !found || host <= 0 || rest[host] != '/' || len(rest) > host+1 && rest[host+1] != '?' {
+		return uri
+	}
+	return scheme + "://" + rest[:host] + rest[host+1:]
+}
+
 // parseWeb parses a URL that must be https, or http on loopback.
 func parseWeb(s string) (*url.URL, *problem) {
 	u, p := parse(s)

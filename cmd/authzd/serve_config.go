@@ -77,6 +77,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Backup:         backups,
 		Registration:   newRegistration(&cfg.Registration),
 		Documents:      cfg.ClientIDMetadataDocuments,
+		CORSHeaders:    cfg.CORS.AllowedHeaders,
 		TrustedProxies: cfg.TrustedProxies,
 		Metrics:        prometheus.NewRegistry(),
 	}
