@@ -20,7 +20,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return s.authorizeByPost(w, r)
 	}
-	params, err := queryParams(r)
+	params, err := requestQuery(r)
 	f, flowErr := s.openFlow(w, r, params.Get("flow"))
 	if flowErr != nil {
 		return flowErr
@@ -50,7 +50,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 // 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does. What is
 // refused anyhow, such as a client_secret, does not get into a URL.
 func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
-	form, err := formParams(w, r)
+	form, err := requestForm(w, r)
 	if err != nil && form == nil {
 		return err
 	}

@@ -39,6 +39,8 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	authenticated := fositeClient{Client: c}
 	authenticated.x5t = certificateThumbprint(shown)
 	switch {
+	case c.Public() && presented.method == client.AuthBasic && presented.secret == "":
+		// Some libraries send the header whether they have a secret or not: the client is known by its id.
 	case c.Public() && presented.method != client.AuthNone:
 		return nil, refuse(errInvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
 	case c.UsesCertificate() && presented.method == client.AuthNone:

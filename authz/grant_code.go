@@ -88,7 +88,8 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	if !x.now.Before(code.ExpiresAt) {
 		return unknown.because(errors.New("code expired"))
 	}
-	if form.Get("redirect_uri") != code.RedirectURI {
+	withPKCE := code.CodeChallenge != "" // then it may be left out, as OAuth 2.1 has it
+	if sent := form.Get("redirect_uri"); sent != code.RedirectURI && (sent != "" || !withPKCE) {
 		return refuse(errInvalidGrant, "The redirect_uri differs from the one of the authorization request.")
 	}
 	if err := checkVerifier(code.CodeChallenge, form.Get("code_verifier")); err != nil {

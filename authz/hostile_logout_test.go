@@ -50,7 +50,7 @@ func hostileLogouts(tokens authztest.Tokens) []hostile {
 		page("repeated URI", "&post_logout_redirect_uri=https%3A%2F%2Fevil.example"),
 		page("repeated client", "&client_id=spa&client_id=web"),
 		page("repeated state", "&state=y"),
-		page("CRLF in the state", "&x=a%0d%0aSet-Cookie:%20x=y"),
+		page("CRLF in the state", "&logout_hint=a%0d%0aSet-Cookie:%20x=y"),
 		page("NUL", "&logout_hint=a%00b"),
 		page("invalid UTF-8", "&logout_hint=%ff%fe"),
 		page("bad escape", "&x=%zz"),

@@ -85,7 +85,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 // methods). The latter becomes the GET that means the same, because a cross-site POST carries no
 // SameSite=Lax cookie, and nobody would be logged out.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
-	form, err := formParams(w, r)
+	form, err := requestForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 // logoutPage asks before it ends the session, unless the client shows the ID token that it got in this
 // very session (section 2).
 func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
-	params, err := queryParams(r)
+	params, err := requestQuery(r)
 	if err != nil {
 		return err
 	}

@@ -21,11 +21,11 @@ const (
 
 // mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2,
 // RFC 8693 section 2.1).
-var mayRepeat = map[string]bool{"resource": true, "audience": true}
+var mayRepeat = setOf("resource", "audience")
 
 // holdJSON names the parameters that are JSON, which may be written on several lines (RFC 9396 section 2,
 // OpenID Connect Core section 5.5; RFC 8259 section 2).
-var holdJSON = map[string]bool{"authorization_details": true, "claims": true}
+var holdJSON = setOf("authorization_details", "claims")
 
 // betweenJSON are the control characters that JSON allows between its tokens.
 var betweenJSON = strings.NewReplacer("\t", "", "\n", "", "\r", "")
@@ -36,20 +36,34 @@ var secretParameters = []string{
 	"subject_token", "actor_token", "assertion",
 }
 
-// queryParams parses the query. The values are returned with an error too, as far as they go, so
-// that an authorization error can find its way back to the client.
-func queryParams(r *http.Request) (url.Values, error) {
+// queryParams parses the query of a page. The values are returned with an error too, as far as they
+// go, so that an authorization error can find its way back to the client.
+func queryParams(r *http.Request) (url.Values, error) { return queryBy(r, parseParams) }
+
+// requestQuery parses the query of a protocol request likewise.
+func requestQuery(r *http.Request) (url.Values, error) { return queryBy(r, parseRequest) }
+
+func queryBy(r *http.Request, parse func(string) (url.Values, error)) (url.Values, error) {
 	if len(r.URL.RawQuery) > maxQuery {
 		return nil, refuse(errInvalidRequest, "The query is too long.")
 	}
-	return parseParams(r.URL.RawQuery)
+	return parse(r.URL.RawQuery)
 }
 
 var errBodyTooLarge = refuse(errInvalidRequest, "The body is too large.")
 
-// formParams parses a form body and sets r.Form and r.PostForm, so that nothing else parses them
-// in another way.
+// formParams parses the form of a page and sets r.Form and r.PostForm, so that nothing else parses
+// them in another way.
 func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	return formBy(w, r, parseParams)
+}
+
+// requestForm parses the form of a protocol request likewise.
+func requestForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	return formBy(w, r, parseRequest)
+}
+
+func formBy(w http.ResponseWriter, r *http.Request, parse func(string) (url.Values, error)) (url.Values, error) {
 	r.Form, r.PostForm = url.Values{}, url.Values{}
 	if !isForm(r) {
 		return nil, refuse(errInvalidRequest, "The body must be application/x-www-form-urlencoded.")
@@ -67,7 +81,7 @@ func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	} else if err != nil {
 		return nil, refuse(errInvalidRequest, "The body could not be read.").because(err)
 	}
-	form, err := parseParams(string(body))
+	form, err := parse(string(body))
 	r.Form, r.PostForm = form, form
 	return form, err
 }
@@ -81,10 +95,65 @@ func isForm(r *http.Request) bool {
 // sends: bad escapes, repeated parameters (RFC 6749 section 3.1), control characters. The error
 // quotes nothing for the log: what looks like a name may be the second half of a password.
 func parseParams(raw string) (url.Values, error) {
+	values, err := parseEncoded(raw)
+	if err != nil {
+		return values, err
+	}
+	return checkParams(values)
+}
+
+// parseRequest is parseParams for what clients send: parameters that are in no specification are left
+// out first (RFC 6749 sections 3.1 and 3.2), so that neither their values nor their number matter.
+func parseRequest(raw string) (url.Values, error) {
+	values, err := parseEncoded(raw)
+	if err != nil {
+		return values, err
+	}
+	return checkParams(onlyKnown(values))
+}
+
+func parseEncoded(raw string) (url.Values, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return values, refuse(errInvalidRequest, "The parameters are not properly encoded.")
 	}
+	return values, nil
+}
+
+// knownParameters are those of protocol requests. What a handler of one reads must be among them.
+var knownParameters = setOf(
+	"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", // RFC 6749
+	"grant_type", "code", "refresh_token", "client_secret", "username", "password",
+	"code_challenge", "code_challenge_method", "code_verifier", // RFC 7636
+	"client_assertion", "client_assertion_type", "assertion", // RFC 7521
+	"nonce", "display", "prompt", "max_age", "ui_locales", "claims_locales", "id_token_hint", "login_hint", // OpenID Connect Core
+	"acr_values", "claims", "registration", "request", "request_uri",
+	"access_token", "token", "token_type_hint", // RFC 6750, RFC 7009
+	"device_code", "resource", "authorization_details", "dpop_jkt", // RFC 8628, RFC 8707, RFC 9396, RFC 9449
+	"audience", "requested_token_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", // RFC 8693
+	"post_logout_redirect_uri", "logout_hint", // RP-Initiated Logout
+	"flow", "confirm", // ours
+)
+
+func setOf(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
+}
+
+// onlyKnown leaves out the others, but for names that cannot be names.
+func onlyKnown(values url.Values) url.Values {
+	for name := range values {
+		if !knownParameters[name] && cleanText(name) {
+			delete(values, name)
+		}
+	}
+	return values
+}
+
+func checkParams(values url.Values) (url.Values, error) {
 	for name, vs := range values {
 		switch {
 		case !cleanText(name):

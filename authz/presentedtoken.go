@@ -47,7 +47,7 @@ func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes 
 	headers := r.Header.Values("Authorization")
 	var body string
 	if r.Method == http.MethodPost && isForm(r) {
-		form, err := formParams(w, r)
+		form, err := requestForm(w, r)
 		if err != nil {
 			return "", asError(err)
 		}

@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -140,13 +141,10 @@ func TestRFC6749Section4_1_3_TheCodeIsBound(t *testing.T) {
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
 	other := authztest.CodeForm(code, verifier)
 	other.Set("redirect_uri", "https://app.example.com/other")
-	without := authztest.CodeForm(code, verifier)
-	without.Del("redirect_uri")
 	for name, got := range map[string]authztest.Tokens{
 		"another client":          s.Token(t, authztest.ThirdParty, "", authztest.CodeForm(code, verifier)),
 		"a confidential client":   s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)),
 		"another redirect_uri":    s.Token(t, authztest.SPA, "", other),
-		"without redirect_uri":    s.Token(t, authztest.SPA, "", without),
 		"one character different": s.Token(t, authztest.SPA, "", authztest.CodeForm(code[:len(code)-1]+"_", verifier)),
 	} {
 		if got.Status != http.StatusBadRequest || got.Error != "invalid_grant" {
@@ -155,6 +153,135 @@ func TestRFC6749Section4_1_3_TheCodeIsBound(t *testing.T) {
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != http.StatusOK {
 		t.Errorf("the code is used up: %+v", got)
+	}
+}
+
+// OAuth 2.1 knows no redirect_uri at the token endpoint: it may be left out where PKCE has protected the
+// code, and nowhere else. One that is sent must be that of the authorization request.
+func TestOAuth21_RedirectURIAtTheTokenEndpoint(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = false })
+	b := s.NewBrowser(t)
+	withPKCE := func(clientID string) url.Values { return authztest.CodeForm(b.Code(t, clientID, nil)) }
+	withoutPKCE := func() url.Values {
+		form := authztest.CodeForm(b.Code(t, authztest.Web, url.Values{"code_challenge": {""}, "code_challenge_method": {""}}))
+		form.Del("code_verifier")
+		return form
+	}
+	for name, tc := range map[string]struct {
+		clientID, secret string
+		form             url.Values
+		uri              string
+		status           int
+	}{
+		"public, left out":             {authztest.SPA, "", withPKCE(authztest.SPA), "", 200},
+		"public, another":              {authztest.SPA, "", withPKCE(authztest.SPA), authztest.RedirectURI + "/", 400},
+		"confidential, left out":       {authztest.Web, authztest.Secret, withPKCE(authztest.Web), "", 200},
+		"confidential, another":        {authztest.Web, authztest.Secret, withPKCE(authztest.Web), "https://app.example.com/", 400},
+		"without PKCE, the same":       {authztest.Web, authztest.Secret, withoutPKCE(), authztest.RedirectURI, 200},
+		"without PKCE, left out":       {authztest.Web, authztest.Secret, withoutPKCE(), "", 400},
+		"without PKCE, another":        {authztest.Web, authztest.Secret, withoutPKCE(), "https://app.example.com/", 400},
+		"public, another in its place": {authztest.SPA, "", withPKCE(authztest.SPA), "com.example.app:/callback", 400},
+	} {
+		tc.form.Set("redirect_uri", tc.uri)
+		if got := s.Token(t, tc.clientID, tc.secret, tc.form); got.Status != tc.status || got.Status == 400 && got.Error != "invalid_grant" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// RFC 6749 sections 3.1 and 3.2: parameters that nobody knows are ignored, whatever their value and
+// however often they come. What cannot be parsed is refused.
+func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	const odd = "&utm=a&utm=b&x=%0d%0a%00&y=%ff&z=a%7fb"
+	long := odd + "&w=" + strings.Repeat("a", 20_000)
+	b := signedIn(t, s)
+	_, challenge := authztest.PKCE()
+	query := authztest.AuthorizationParams(authztest.SPA, challenge).Encode()
+	if got := redirect(t, get(t, b, s.URL+"/authorize?"+query+odd)); got.Get("code") == "" {
+		t.Errorf("authorize: %v", got)
+	}
+	posted, err := http.NewRequest(http.MethodPost, s.URL+"/authorize", strings.NewReader(query+odd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted.Header = formHeader()
+	if got := redirect(t, follow1(t, b, posted)); got.Get("code") == "" {
+		t.Errorf("authorize by POST: %v", got)
+	}
+	send := func(path, clientID, secret string, form url.Values, more string) (int, string) {
+		if secret == "" {
+			form.Set("client_id", clientID)
+		}
+		r, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()+more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = formHeader()
+		if secret != "" {
+			r.SetBasicAuth(clientID, secret)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, _ := io.ReadAll(answer.Body)
+		return answer.StatusCode, string(body)
+	}
+	tokens := s.SignIn(t, authztest.SPA, "", nil)
+	pushed := authztest.AuthorizationParams(authztest.Web, challenge)
+	pushed.Del("client_id")
+	for _, tc := range []struct {
+		path, clientID, secret string
+		form                   url.Values
+		status                 int
+	}{
+		{"/token", authztest.SPA, "", authztest.CodeForm(b.Code(t, authztest.SPA, nil)), 200},
+		{"/token", authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken), 200},
+		{"/token", authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}}, 200},
+		{"/par", authztest.Web, authztest.Secret, pushed, 201},
+		{"/device_authorization", authztest.TV, "", url.Values{"scope": {"openid"}}, 200},
+		{"/introspect", authztest.Web, authztest.Secret, url.Values{"token": {tokens.AccessToken}}, 200},
+		{"/revoke", authztest.SPA, "", url.Values{"token": {"unknown"}}, 200},
+	} {
+		if status, body := send(tc.path, tc.clientID, tc.secret, tc.form, "&x=%zz"); status != 400 || !strings.Contains(body, "invalid_request") {
+			t.Errorf("%s, unreadable: %d %s", tc.path, status, body)
+		}
+		if status, body := send(tc.path, tc.clientID, tc.secret, tc.form, long); status != tc.status {
+			t.Errorf("%s: %d %s", tc.path, status, body)
+		}
+	}
+}
+
+// follow1 sends a request and goes where the answer leads, once.
+func follow1(t *testing.T, b *authztest.Browser, r *http.Request) *authztest.Page {
+	t.Helper()
+	return get(t, b, b.Do(t, r).Header.Get("Location"))
+}
+
+// Libraries that always send an Authorization header send it without a secret for a public client.
+func TestPublicClientByBasicWithoutSecret(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for _, tc := range []struct {
+		clientID, secret string
+		status           int
+	}{{authztest.SPA, "", 200}, {authztest.SPA, " ", 401}, {authztest.Web, "", 401}, {"nobody", "", 401}} {
+		form := authztest.CodeForm(s.NewBrowser(t).Code(t, authztest.SPA, nil))
+		r, err := http.NewRequest(http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = formHeader()
+		r.SetBasicAuth(tc.clientID, tc.secret)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != tc.status {
+			t.Errorf("%s with the secret %q: %d", tc.clientID, tc.secret, answer.StatusCode)
+		}
 	}
 }
 

@@ -189,7 +189,7 @@ func TestRFC9126Section2_3_TooLarge(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	for name, response := range map[string]*httptest.ResponseRecorder{
 		"for the server":          sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
-		"for a public client":     sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 9_000)}})),
+		"for a public client":     sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"login_hint": {strings.Repeat("a", 9_000)}})),
 		"for a public client too": sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 70_000)}})),
 	} {
 		if response.Code != http.StatusRequestEntityTooLarge || !strings.Contains(response.Body.String(), `"error":"invalid_request"`) {

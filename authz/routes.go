@@ -3,6 +3,7 @@ package authz
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -33,7 +34,7 @@ var routeMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, ht
 type guard int
 
 const (
-	public guard = iota // JSON for everybody, any origin, cacheable
+	public guard = iota // JSON for everybody, any origin, whatever headers it sends, cacheable
 	api                 // JSON, the clients' own origins, never cached
 	page                // HTML, same-origin posts only, never cached
 	entry               // HTML, where apps and upstreams send the browser: posts from anywhere, and a GET acts
@@ -181,7 +182,7 @@ func (s *Server) guarded(rt route) http.Handler {
 	})
 	switch rt.guard {
 	case public:
-		everybody := cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, AllowedHeaders: corsHeaders})
+		everybody := cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, AllowedHeaders: []string{"*"}})
 		return named(rt.name, everybody.Handler(inner))
 	case api:
 		return named(rt.name, s.cors().Handler(inner))
@@ -221,12 +222,16 @@ var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protoco
 // registered origin passes it, and any at all where clients may come with their own; onlyOrigins is
 // stricter once the client is known.
 func (s *Server) cors() *cors.Cors {
+	headers := s.config.CORSHeaders
+	if headers == nil {
+		headers = []string{"traceparent", "tracestate"} // of Trace Context (W3C), which tracing libraries add to every request
+	}
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
 			return s.config.Clients.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin) || s.managedOrigin(r, origin), nil
 		},
 		AllowedMethods: routeMethods, // all: a browser may read a 405 too
-		AllowedHeaders: corsHeaders,
+		AllowedHeaders: slices.Concat(corsHeaders, headers),
 		ExposedHeaders: []string{"WWW-Authenticate", "DPoP-Nonce", "Retry-After", "X-Request-Id"},
 		MaxAge:         600, // seconds
 	})
@@ -253,7 +258,7 @@ func (s *Server) devOrigin(origin string) bool {
 
 // clientForm parses a form that a client sends; only that client's own origins may read the answer.
 func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	form, err := formParams(w, r)
+	form, err := requestForm(w, r)
 	s.onlyOrigins(w, r, claimedClient(r))
 	return form, err
 }
