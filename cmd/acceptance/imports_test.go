@@ -124,10 +124,13 @@ func TestImportsOfBearer(t *testing.T) {
 // Below these versions, a known vulnerability can be reached through fosite or the key ring.
 func TestImportsHaveNoKnownHoles(t *testing.T) {
 	floors := map[string]string{
-		"github.com/go-jose/go-jose/v3": "v3.0.5",
-		"github.com/go-jose/go-jose/v4": "v4.1.4",
-		"google.golang.org/grpc":        "v1.85.0",
-		"go.opentelemetry.io/otel/sdk":  "v1.47.0",
+		"github.com/go-jose/go-jose/v3":                                   "v3.0.5",
+		"github.com/go-jose/go-jose/v4":                                   "v4.1.4",
+		"google.golang.org/grpc":                                          "v1.85.0",
+		"go.opentelemetry.io/otel/sdk":                                    "v1.47.0",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace":               "v1.45.0",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp": "v1.45.0",
+		"go.opentelemetry.io/otel/exporters/zipkin":                       "v1.45.0",
 	}
 	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", "./...")
 	cmd.Dir = "../.."
