@@ -6,6 +6,8 @@
 #     --volume ./authzd.yaml:/etc/authzd/authzd.yaml:ro authzd
 
 FROM golang:1.26-bookworm AS build
+# The toolchain line of go.mod: the image's own release may be older, or newer than what was tested.
+ENV GOTOOLCHAIN=go1.26.11
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

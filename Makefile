@@ -1,5 +1,8 @@
 # Everything a contributor runs. The scripts are in .ci.
 
+# See .ci/env.
+export GOTOOLCHAIN := $(shell sed -n 's/^toolchain //p' go.mod)
+
 .PHONY: test run bench fuzz image
 
 test: ## sets itself up on Debian with Go (as root), then checks everything
