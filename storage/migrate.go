@@ -31,8 +31,10 @@ type Conversion struct {
 	Convert func(Record) ([]Write, error)
 }
 
-// Current are the migrations of this authzd. There is one format so far.
-var Current = Migrations{}
+// Current are the migrations of this authzd.
+var Current = Migrations{
+	toFormat2,
+}
 
 // migratePage is how many records one Apply converts.
 const migratePage = 100
@@ -41,24 +43,44 @@ const migratePage = 100
 func (m Migrations) Format() int { return len(m) + 1 }
 
 // Check tells whether a store is to be migrated before it is used, as Judge does. It marks a new store,
-// which has no records, as one of the present format.
+// which has no records, as one of the present format. A store that is being filled is not due: first the
+// rest must arrive, as the source has it.
 func (m Migrations) Check(ctx context.Context, s Store) (due bool, err error) {
-	rec, err := s.Get(ctx, Formats.Table, FormatKey)
-	if err == nil {
-		return m.Judge(rec.Value)
+	if due, err = m.check(ctx, s); err != nil || !due {
+		return false, err
 	}
-	if !errors.Is(err, ErrNotFound) || m.Format() == 1 {
-		return false, notFoundIsNil(err)
+	_, err = s.Get(ctx, Transfers.Table, TransferKey)
+	return errors.Is(err, ErrNotFound), notFoundIsNil(err)
+}
+
+func (m Migrations) check(ctx context.Context, s Store) (due bool, err error) {
+	due, known, err := m.known(ctx, s)
+	if known || err != nil || m.Format() == 1 {
+		return due, err
 	}
 	empty, err := isEmpty(ctx, s)
-	if err != nil || !empty {
-		return !empty, err
+	if err != nil {
+		return false, err
+	}
+	if !empty { // perhaps another replica has marked it, and begun to work
+		due, known, err = m.known(ctx, s)
+		return due || !known, err
 	}
 	err = s.Apply(ctx, Formats.Put(FormatKey, &Format{Number: m.Format()}, Absent, time.Time{}))
 	if lost := new(ConflictError); errors.As(err, &lost) {
-		return m.Check(ctx, s) // another replica was faster
+		return m.check(ctx, s) // another replica was faster
 	}
 	return false, err
+}
+
+// known is Judge if the store says what format it has.
+func (m Migrations) known(ctx context.Context, s Store) (due, known bool, err error) {
+	rec, err := s.Get(ctx, Formats.Table, FormatKey)
+	if err != nil {
+		return false, false, notFoundIsNil(err)
+	}
+	due, err = m.Judge(rec.Value)
+	return due, true, err
 }
 
 // Run migrates a store to the present format, going on where another run ended. Nobody else may use

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"time"
@@ -37,12 +39,15 @@ var (
 	ManagedClients = Kind[ManagedClient]{"managed_clients"} // client id, of clients that the operator has made while the server ran
 	ClientChanges  = Kind[ClientChange]{"client_changes"}   // "managed"
 
+	UserIdentities  = Kind[UserIdentity]{"user_identities"}    // user id + "/" + hash of the key of the identity
+	TrustedNetworks = Kind[TrustedNetwork]{"trusted_networks"} // user id + "/" + hash of the network
+
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
 	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"; there is one
 	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
 	Formats      = Kind[Format]{"formats"}            // "records"; see format.go
-	Transfers    = Kind[Transfer]{"transfers"}        // "into"
+	Transfers    = Kind[Transfer]{"transfers"}        // TransferKey
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -53,6 +58,7 @@ var Tables = []Table{
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table, Leases.Table,
 	LoginFailures.Table,
 	UserGrants.Table, ManagedClients.Table, ClientChanges.Table,
+	UserIdentities.Table, TrustedNetworks.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
 }
@@ -125,6 +131,28 @@ type Identity struct {
 	Connector string    `json:"connector"`
 	Email     string    `json:"email,omitempty"` // as last seen, for display only
 	LinkedAt  time.Time `json:"linked_at"`
+}
+
+// UserIdentity finds an identity of a user.
+type UserIdentity struct {
+	Identity string `json:"identity"` // its key
+}
+
+// UserIdentityPut is the write that lets a user find an identity, by its key.
+func UserIdentityPut(userID, identity string, cond Condition) Write {
+	return UserIdentities.Put(UserIdentityKey(userID, identity), &UserIdentity{Identity: identity}, cond, time.Time{})
+}
+
+// UserIdentityKey hashes the key of the identity: both in one could be longer than a key may be.
+func UserIdentityKey(userID, identity string) string {
+	sum := sha256.Sum256([]byte(identity))
+	return userID + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// TrustedNetwork is a network from which a user has signed in lately. It expires when it is trusted no
+// longer.
+type TrustedNetwork struct {
+	SeenAt time.Time `json:"seen_at"` // about when the last sign-in was
 }
 
 // Session is a browser's login. The cookie holds its id and a secret that is new at every login.
@@ -386,6 +414,9 @@ type AuditHead struct {
 	Sealed time.Time `json:"sealed"` // when the last block was
 	MAC    []byte    `json:"mac"`    // of all of the above
 }
+
+// TransferKey is the only key of Transfers.
+const TransferKey = "into"
 
 // Transfer says that a store is being filled with the records of another, and how far that has come.
 // As long as it is there, the store is not whole and must not be served.

@@ -58,6 +58,8 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.UserGrants),
 		roundTrip(t, s, storage.ManagedClients),
 		roundTrip(t, s, storage.ClientChanges),
+		roundTrip(t, s, storage.UserIdentities),
+		roundTrip(t, s, storage.TrustedNetworks),
 		roundTrip(t, s, storage.AuditEvents),
 		roundTrip(t, s, storage.AuditBlocks),
 		roundTrip(t, s, storage.AuditHeads),

@@ -215,7 +215,7 @@ func TestKilledMigrate(t *testing.T) {
 			half++
 		} else if arrived := s.tables("half"); maps.Equal(arrived, want) {
 			break // its work was done when it was killed
-		} else if len(arrived) > 0 {
+		} else if delete(arrived, storage.Formats.Table); len(arrived) > 0 { // beside the format of an empty store
 			t.Error("what is half filled can be backed up")
 		}
 	}

@@ -36,6 +36,8 @@ func (f filling) intoPostgres(ctx context.Context, url string) error {
 	}
 	err = f.into(ctx, store)
 	switch {
+	case err == nil: // what an older authzd has written comes in its format
+		err = storage.Current.Run(ctx, store, nil)
 	case errors.Is(err, transfer.ErrNotEmpty):
 		err = hinted{err, "give it an empty database: no server may have run on it"}
 	case errors.Is(err, transfer.ErrOther), errors.Is(err, transfer.ErrDiffers):

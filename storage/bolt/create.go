@@ -7,8 +7,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/authzd/authzd/storage"
 )
 
 const (
@@ -17,8 +20,9 @@ const (
 )
 
 // create makes an empty database at path, whole or not at all: it is complete and synced under
-// another name before it gets its own. If somebody else makes one meanwhile, theirs stays.
-func create(path string) error {
+// another name before it gets its own. If somebody else makes one meanwhile, theirs stays. Its records,
+// once there are some, have this format.
+func create(path string, recordFormat int) error {
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
@@ -30,7 +34,7 @@ func create(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	err = fill(f.Name())
+	err = fill(f.Name(), recordFormat)
 	if err == nil {
 		err = os.Link(f.Name(), path) // unlike a rename, never takes the place of another file
 	}
@@ -49,11 +53,11 @@ func createEmpty(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return fill(path)
+	return fill(path, 1)
 }
 
 // fill writes an empty database into an empty file and syncs it.
-func fill(path string) error {
+func fill(path string, recordFormat int) error {
 	// Keys are hashes, so a changed record is a changed page: pages larger than 4096 bytes, where
 	// the machine has them, would only make each write larger.
 	g, err := openBolt(path, &bbolt.Options{PageSize: 4096})
@@ -68,9 +72,21 @@ func fill(path string) error {
 		if err := meta.Put(formatKey, strconv.AppendInt(nil, format, 10)); err != nil {
 			return err
 		}
-		return addTables(tx)
+		if err := addTables(tx); err != nil || recordFormat == 1 {
+			return err
+		}
+		return markFormat(tx, recordFormat)
 	})
 	return errors.Join(err, g.sync(), g.close())
+}
+
+// markFormat says what format the records of a new database have. It is no commit: those are
+// counted from 1.
+func markFormat(tx *bbolt.Tx, number int) error {
+	w := storage.Formats.Put(storage.FormatKey, &storage.Format{Number: number}, storage.Absent, time.Time{})
+	row := encodeRow(w.Value, w.Expires)
+	setVersion(row, 1)
+	return tx.Bucket([]byte(w.Table)).Put([]byte(w.Key), row)
 }
 
 // makeFolder makes folder and those above it, each durable in its parent.

@@ -12,7 +12,7 @@ import (
 // TestLinkedDatabase: what takes a database's place takes it where a symbolic link leads, and the link
 // stays.
 func TestLinkedDatabase(t *testing.T) {
-	path := newFile(t)
+	path := newFileBy(t, formatOne)
 	link := filepath.Join(t.TempDir(), "store.db")
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)

@@ -124,7 +124,12 @@ func startChild(t *testing.T, mode, path string, args ...string) (cmd *exec.Cmd,
 
 func openStore(t testing.TB, path string) *bolt.Store {
 	t.Helper()
-	s, err := bolt.Open(path, bolt.Options{})
+	return openStoreBy(t, bolt.Options{}, path)
+}
+
+func openStoreBy(t testing.TB, opts bolt.Options, path string) *bolt.Store {
+	t.Helper()
+	s, err := bolt.Open(path, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

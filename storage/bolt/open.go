@@ -101,7 +101,7 @@ func startStore(path string, g *guarded, opts Options) *Store {
 func open(path string, opts Options) (*guarded, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := create(path); err != nil {
+		if err := create(path, opts.migrations.Format()); err != nil {
 			return nil, fmt.Errorf("create: %w", err)
 		}
 		info, err = os.Stat(path)
@@ -206,22 +206,31 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 		if err := checkFormat(tx); err != nil {
 			return err
 		}
+		empty := true
 		for _, table := range storage.Tables {
 			if b := tx.Bucket([]byte(table)); b != nil {
-				b.Cursor().First()
+				first, _ := b.Cursor().First()
 				b.Cursor().Last()
+				empty = empty && first == nil
 			}
 		}
 		value, err := formatValue(tx)
 		if err == nil {
 			due, err = migrations.Judge(value)
 		}
+		due = due && !empty && !beingFilled(tx)
 		return err
 	})
 	if p := new(panicError); errors.As(err, &p) {
 		return false, damaged(err)
 	}
 	return due, err
+}
+
+// beingFilled reports whether a transfer has begun to fill the database: it must come to its end first.
+func beingFilled(tx *bbolt.Tx) bool {
+	b := tx.Bucket([]byte(storage.Transfers.Table))
+	return b != nil && b.Get([]byte(storage.TransferKey)) != nil
 }
 
 func damaged(err error) error {

@@ -22,8 +22,13 @@ import (
 // newFile makes a database with some records, closed, and returns its path.
 func newFile(t testing.TB) string {
 	t.Helper()
+	return newFileBy(t, bolt.Options{})
+}
+
+func newFileBy(t testing.TB, opts bolt.Options) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "store.db")
-	s, err := bolt.Open(path, bolt.Options{})
+	s, err := bolt.Open(path, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +94,12 @@ func TestOpenRefuses(t *testing.T) {
 
 func wantRefused(t *testing.T, path, want string) {
 	t.Helper()
-	s, err := bolt.Open(path, bolt.Options{})
+	wantRefusedBy(t, bolt.Options{}, path, want)
+}
+
+func wantRefusedBy(t *testing.T, opts bolt.Options, path, want string) {
+	t.Helper()
+	s, err := bolt.Open(path, opts)
 	if err == nil {
 		s.Close()
 		t.Fatal("opened")

@@ -13,6 +13,9 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
+// formatOne are the options of an authzd that knows one format.
+var formatOne = bolt.Stepwise(storage.Migrations{}, "")
+
 // twoSteps are migrations of the users table: each appends to every value.
 var twoSteps = storage.Migrations{
 	{{Table: storage.Users.Table, Convert: appending("+2")}},
@@ -40,7 +43,7 @@ func snapshots(t *testing.T, path string) []string {
 }
 
 func TestUpgrade(t *testing.T) {
-	path := newFile(t)
+	path := newFileBy(t, formatOne)
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -74,11 +77,29 @@ func TestUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRefused(t, path, "has format 3, written by a newer authzd; this one knows formats up to 1")
+	wantRefusedBy(t, formatOne, path, "has format 3, written by a newer authzd; this one knows formats up to 1")
 	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(upgraded, after) {
 		t.Errorf("an older authzd changed the file, %v", err)
 	}
-	wantValue(t, openStore(t, kept[0]), "key007", strings.Repeat("v", 100)) // and the kept one serves it
+	wantValue(t, openStoreBy(t, formatOne, kept[0]), "key007", strings.Repeat("v", 100)) // and the kept one serves it
+}
+
+// TestUpgradeNothing: a new database has nothing to be migrated, and nothing is kept of it.
+func TestUpgradeNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	for range 2 {
+		s, err := bolt.Open(path, bolt.Stepwise(twoSteps, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept := snapshots(t, path); len(kept) != 0 {
+		t.Errorf("kept %v", kept)
+	}
+	wantRefusedBy(t, formatOne, path, "has format 3")
 }
 
 // TestUpgradeKilled: wherever it is killed, what has the database's name is whole, and the next start
@@ -86,7 +107,7 @@ func TestUpgrade(t *testing.T) {
 func TestUpgradeKilled(t *testing.T) {
 	for _, stage := range bolt.UpgradeStages {
 		t.Run(stage, func(t *testing.T) {
-			path := newFile(t)
+			path := newFileBy(t, formatOne)
 			for range 2 {
 				cmd, _, _ := startChild(t, "upgrade", path, stage)
 				_ = cmd.Wait()
@@ -94,7 +115,7 @@ func TestUpgradeKilled(t *testing.T) {
 				if stage == bolt.UpgradeStages[3] {
 					break
 				}
-				s, err := bolt.Open(path, bolt.Options{}) // an authzd of its time
+				s, err := bolt.Open(path, formatOne) // an authzd of its time
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -121,7 +142,7 @@ func TestUpgradeKilled(t *testing.T) {
 
 // TestUpgradeTooLate: a database that took the place of the one being migrated stays there.
 func TestUpgradeTooLate(t *testing.T) {
-	path, other := newFile(t), newFile(t)
+	path, other := newFileBy(t, formatOne), newFileBy(t, formatOne)
 	before, err := os.ReadFile(other)
 	if err != nil {
 		t.Fatal(err)
@@ -146,8 +167,8 @@ func TestUpgradeTooLate(t *testing.T) {
 }
 
 func TestUpgradeFails(t *testing.T) {
-	path := newFile(t)
-	s, err := bolt.Open(path, bolt.Options{})
+	path := newFileBy(t, formatOne)
+	s, err := bolt.Open(path, formatOne)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,5 +189,5 @@ func TestUpgradeFails(t *testing.T) {
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 		t.Errorf("in the folder: %v, %v", entries, err)
 	}
-	wantValue(t, openStore(t, path), "zzz", "spoilt")
+	wantValue(t, openStoreBy(t, formatOne, path), "zzz", "spoilt")
 }

@@ -71,7 +71,7 @@ func TestRefusesToOpen(t *testing.T) {
 			return strings.Replace(pgtest.Database(t), "?", "x?", 1)
 		}, "does not exist", "createdb"},
 		"newer schema":   {migrated("INSERT INTO schema_versions (version_id, is_applied) VALUES (999, true)"), "the database has schema 999", "install the newer authzd"},
-		"newer records":  {migrated(`INSERT INTO formats VALUES ('records', '{"format":99}', 1, NULL)`), "has format 99", "run the authzd that last used it"},
+		"newer records":  {migrated(`UPDATE formats SET value = '{"format":99}'`), "has format 99", "run the authzd that last used it"},
 		"half a schema":  {migrated("DROP TABLE grants"), `lacks the table "grants"`, "restore a whole backup"},
 		"column missing": {migrated("ALTER TABLE codes DROP COLUMN expires_at"), `lacks the table "codes", or a column of it`, "restore a whole backup"},
 		"no versions":    {migrated("DROP TABLE schema_versions"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},

@@ -37,7 +37,7 @@ var (
 )
 
 const (
-	markKey = "into"
+	markKey = storage.TransferKey
 
 	// A batch is what one Apply writes.
 	batchRecords = 1000

@@ -57,7 +57,7 @@ func filled(t *testing.T) *bolt.Store {
 	return s
 }
 
-const records = 3*700 + 3
+const records = 3*700 + 3 + 1 // with the format
 
 func run(t *testing.T, to storage.Store, from transfer.Source, at time.Time, progress transfer.Progress) (transfer.Counts, error) {
 	return transfer.Job{Target: to, Source: from, At: at, Progress: progress, Recheck: true}.Run(t.Context())
@@ -146,7 +146,7 @@ func TestResume(t *testing.T) {
 				t.Fatal(err)
 			}
 			half := transfer.Unfinished(t.Context(), to)
-			if begun := len(content(t, to)) > 0; begun && !errors.Is(half, transfer.ErrUnfinished) && len(content(t, to)) != records {
+			if begun := transfer.CheckEmpty(t.Context(), to) != nil; begun && !errors.Is(half, transfer.ErrUnfinished) && len(content(t, to)) != records {
 				t.Errorf("cut off at %d (%v): the store says %v of itself", n, kept, half)
 			}
 			if half == nil && len(content(t, to)) == records {
@@ -165,6 +165,47 @@ func TestResume(t *testing.T) {
 				t.Errorf("cut off at %d: it began anew", n)
 			}
 		}
+	}
+}
+
+// TestResumeOldFormat: what an older authzd has written arrives as it is, with a restart after each Apply,
+// and is migrated once it is there.
+func TestResumeOldFormat(t *testing.T) {
+	from := filled(t)
+	id := storage.Identity{UserID: "u", Connector: "corp"}
+	put(t, from, storage.Formats.Delete(storage.FormatKey, storage.Any), storage.Identities.Put("https://idp.example.com 1", &id, storage.Absent, time.Time{}))
+	path := filepath.Join(t.TempDir(), "store.db")
+	reopen := func() *bolt.Store {
+		s, err := bolt.Open(path, bolt.Options{SweepEvery: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for n := 0; ; n++ {
+		to := reopen()
+		_, err := run(t, &dying{to, 1, true}, from.Export, time.Now(), quiet)
+		done := transfer.Unfinished(t.Context(), to) == nil
+		if done && !reflect.DeepEqual(content(t, to), content(t, from)) {
+			t.Error("the stores differ")
+		}
+		if err := to.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if done {
+			if n < 3 {
+				t.Errorf("done after %d restarts", n)
+			}
+			break
+		}
+		if !errors.Is(err, errCut) || n > 10 {
+			t.Fatal(n, err)
+		}
+	}
+	to := reopen()
+	defer to.Close()
+	if found, err := storage.UserIdentities.Scan(t.Context(), to, "u/", "", 2); err != nil || len(found) != 1 {
+		t.Errorf("%d identities of the user, %v", len(found), err)
 	}
 }
 
