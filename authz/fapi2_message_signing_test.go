@@ -166,6 +166,29 @@ func TestFAPI2MessageSigningSection5_4_1_SignedResponses(t *testing.T) {
 	}
 }
 
+// Sections 5.3 and 5.4 stand alone: a client signs its requests and gets plain responses, or the reverse.
+func TestFAPI2MessageSigningSection5_OneOfTwo(t *testing.T) {
+	app, _ := startFAPI(t, client.ProfileFAPI2SignedRequests, authz.Config{}, nil)
+	parRefused(t, "unsigned", pushed(t, app, nil, nil), "invalid_request")
+	sign := func(change map[string]any) string { return app.Key.Sign(t, requestType, signedRequest(app, change)) }
+	parRefused(t, "without nbf", pushSigned(t, app, sign(map[string]any{"response_mode": nil, "nbf": nil})), "invalid_request_object")
+	plain := requestURIOf(t, pushSigned(t, app, sign(map[string]any{"response_mode": nil})))
+	if answer := come(t, app, app.Server.NewBrowser(t), plain, nil); answer.Params.Get("code") == "" || answer.Params.Has("response") {
+		t.Errorf("a plain response: %v", answer.Params)
+	}
+	signed := requestURIOf(t, pushSigned(t, app, sign(nil)))
+	if answer := come(t, app, app.Server.NewBrowser(t), signed, nil); !answer.Params.Has("response") {
+		t.Errorf("a signed response that was asked for: %v", answer.Params)
+	}
+
+	app, _ = startFAPI(t, client.ProfileFAPI2SignedResponses, authz.Config{}, nil)
+	parRefused(t, "a plain response", pushed(t, app, nil, nil), "invalid_request")
+	requestURI := requestURIOf(t, pushed(t, app, url.Values{"response_mode": {"jwt"}}, nil))
+	if answer := come(t, app, app.Server.NewBrowser(t), requestURI, nil); !answer.Params.Has("response") || answer.Params.Has("code") {
+		t.Errorf("a signed response to a plain request: %v", answer.Params)
+	}
+}
+
 // Section 5.4.1: clients learn of it from the metadata.
 func TestFAPI2MessageSigningSection5_4_1_Metadata(t *testing.T) {
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)

@@ -31,8 +31,10 @@ func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
 		"iat":     x.now.Unix(),
 		"at_hash": atHash(alg, accessToken),
 		"acr":     x.grant.ACR,
-		"sid":     s.sid(x.client, x.grant.SessionID),
 	})
+	if x.client.NamesSessions() {
+		claims["sid"] = s.sid(x.client, x.grant.SessionID)
+	}
 	if x.grant.AuthTimeAsked || x.client.RequireAuthTime {
 		claims["auth_time"] = x.grant.AuthTime.Unix()
 	}

@@ -132,11 +132,12 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ownRequest tells whether a request needs no question: its ID token is of this session and user, and
-// nothing about it is wrong.
+// ownRequest tells whether a request needs no question: its ID token is of this session and user, or of
+// this user where its client gets no sid, and nothing about it is wrong.
 func (s *Server) ownRequest(l *logoutRequest) bool {
 	return l.problem == nil && l.hint != nil &&
-		l.hint.Subject == s.subject(l.client, l.user.ID) && l.hint.Session == s.sid(l.client, l.signedIn.ID)
+		l.hint.Subject == s.subject(l.client, l.user.ID) &&
+		(l.hint.Session == s.sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
 }
 
 // logOut ends the browser's session, has other apps end theirs, and goes back to the client.

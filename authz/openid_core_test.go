@@ -311,6 +311,41 @@ func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
 	}
 }
 
+// OpenID Connect Front-Channel Logout section 3: sid is for clients that registered for logout in some way.
+func TestOpenIDCoreSection2_SessionID(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(m *client.Metadata)
+		want   bool
+	}{
+		"nothing":       {func(*client.Metadata) {}, false},
+		"a way back":    {func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{authztest.LoggedOut} }, true},
+		"back channel":  {func(m *client.Metadata) { m.Logout.BackChannelURI = "https://app.example.com/logout" }, true},
+		"front channel": {func(m *client.Metadata) { m.Logout.FrontChannelURI = "https://app.example.com/logout" }, true},
+	} {
+		s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+			m.PostLogoutRedirectURIs = nil
+			if m.ID == authztest.SPA {
+				row.change(m)
+			}
+		})
+		b := signedIn(t, s)
+		first := answerTokens(t, s, b, nil)
+		refreshed := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+		for when, token := range map[string]string{"first": first.IDToken, "refreshed": refreshed.IDToken} {
+			if _, found := payload(t, token)["sid"]; found != row.want {
+				t.Errorf("%s: sid in the %s ID token: %v", name, when, found)
+			}
+		}
+		if payload(t, first.AccessToken)["sid"] == nil {
+			t.Errorf("%s: no sid in the access token", name)
+		}
+		logout := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {first.IDToken}}.Encode())
+		if logout.Has("logout-confirm") {
+			t.Errorf("%s: the user is asked although the app shows the user's ID token", name)
+		}
+	}
+}
+
 // Section 3.1.3.2 and RFC 6749 section 4.1.2: a code that comes again ends what it gave.
 func TestOpenIDCoreSection3_1_3_2_CodeReuse(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)

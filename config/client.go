@@ -21,9 +21,10 @@ type Client struct {
 
 	// SecurityProfile demands, in one word, what a standard demands of a client: fapi2 (FAPI 2.0
 	// Security Profile: proof by key or certificate, pushed requests, PKCE, sender-constrained
-	// tokens, no RSA with PKCS #1 v1.5) or fapi2-message-signing (and FAPI 2.0 Message Signing: signed
-	// requests, responses and introspection). It fills the defaults, and refuses what contradicts it.
-	SecurityProfile string `yaml:"security_profile" enum:"fapi2,fapi2-message-signing"`
+	// tokens, no RSA with PKCS #1 v1.5), or with it from FAPI 2.0 Message Signing the signed requests
+	// (fapi2-signed-requests), the signed responses (fapi2-signed-responses), or both
+	// (fapi2-message-signing). It fills the defaults, and refuses what contradicts it.
+	SecurityProfile string `yaml:"security_profile" enum:"fapi2,fapi2-signed-requests,fapi2-signed-responses,fapi2-message-signing"`
 
 	// ClientSecret of a confidential client. A client that runs in a browser or on a phone can't
 	// keep one.

@@ -124,6 +124,11 @@ func TestSecurityProfile(t *testing.T) {
 	equal(t, "id_token_signed_response_alg", c.IDTokenSignedResponseAlg, "ES256")
 	equal(t, "authorization_signed_response_alg", c.AuthorizationSignedResponseAlg, "ES256")
 	equal(t, "introspection_signed_response_alg", c.IntrospectionSignedResponseAlg, "ES256")
+	for profile, signed := range map[string]bool{"fapi2": false, "fapi2-signed-requests": true, "fapi2-signed-responses": false} {
+		c := mustParse(t, "issuer: https://id.example.com"+client+"security_profile: "+profile+", jwks: "+publicJWKS+"}]").Clients[0]
+		equal(t, profile, c.RequireSignedRequestObject, signed)
+		equal(t, profile, c.RequirePushedAuthorizationRequests, true)
+	}
 
 	c = mustParse(t, "issuer: https://id.example.com\nsigning: {alg: PS256}"+client+
 		"security_profile: fapi2, tls_client_auth_san_dns: a.example, tls_client_certificate_bound_access_tokens: true}]"+certificatesOfClients(t)).Clients[0]

@@ -11,7 +11,10 @@ import (
 // fapiAlgs are those of FAPI 2.0 Security Profile section 5.4.1.
 var fapiAlgs = []string{"PS256", "ES256", "EdDSA"}
 
-const messageSigning = "fapi2-message-signing"
+// signsRequests reports whether the profile demands signed requests (FAPI 2.0 Message Signing section 5.3).
+func (c *Client) signsRequests() bool {
+	return c.SecurityProfile == "fapi2-signed-requests" || c.SecurityProfile == "fapi2-message-signing"
+}
 
 // defaultAuthMethod is that of the preset, or else the one that the profile allows. A public client
 // stays one, to be refused.
@@ -29,10 +32,9 @@ func (l *loader) completeProfile(c *Client, path string) {
 	if c.SecurityProfile == "" {
 		return
 	}
-	signed := c.SecurityProfile == messageSigning
 	fill(l, path+".require_pushed_authorization_requests", &c.RequirePushedAuthorizationRequests, c.has("authorization_code"))
 	fill(l, path+".dpop_bound_access_tokens", &c.DPoPBoundAccessTokens, !c.TLSClientCertificateBoundAccessTokens)
-	fill(l, path+".require_signed_request_object", &c.RequireSignedRequestObject, signed && c.has("authorization_code"))
+	fill(l, path+".require_signed_request_object", &c.RequireSignedRequestObject, c.signsRequests() && c.has("authorization_code"))
 }
 
 // defaultAlg signs what is for the client: what signs everything, unless the profile forbids it.
@@ -77,7 +79,6 @@ func (l *loader) checkProfile(c *Client, path string) {
 
 // checkDemands reports the keys that were given another value than the one the profile demands.
 func (l *loader) checkDemands(c *Client, path string) {
-	signed := c.SecurityProfile == messageSigning
 	for _, demand := range []struct {
 		key     string
 		met     bool
@@ -87,7 +88,7 @@ func (l *loader) checkDemands(c *Client, path string) {
 		{"require_pkce", c.RequirePKCE, "demands PKCE"},
 		{"refresh_token_rotation", !c.RefreshTokenRotation, "forbids it: the tokens are bound to the client"},
 		{"dpop_bound_access_tokens", c.DPoPBoundAccessTokens || c.TLSClientCertificateBoundAccessTokens, "demands tokens that are bound to a key: this, or tls_client_certificate_bound_access_tokens"},
-		{"require_signed_request_object", !signed || c.RequireSignedRequestObject || !c.has("authorization_code"), "demands signed requests"},
+		{"require_signed_request_object", !c.signsRequests() || c.RequireSignedRequestObject || !c.has("authorization_code"), "demands signed requests"},
 	} {
 		if !demand.met {
 			l.report(path+"."+demand.key, nil, problemf("remove it", "%s %s", c.SecurityProfile, demand.because))

@@ -15,7 +15,7 @@ type ClientMetadata struct {
 	ClientID        string          `json:"client_id,omitempty"` // empty: the server makes one up
 	ClientName      string          `json:"client_name,omitempty"`
 	Preset          string          `json:"preset,omitempty" enum:"spa,native,web,service"`
-	SecurityProfile string          `json:"security_profile,omitempty" enum:"fapi2,fapi2-message-signing"`
+	SecurityProfile string          `json:"security_profile,omitempty" enum:"fapi2,fapi2-signed-requests,fapi2-signed-responses,fapi2-message-signing"`
 	RedirectURIs    []string        `json:"redirect_uris,omitempty"`
 	PostLogoutURIs  []string        `json:"post_logout_redirect_uris,omitempty"`
 	Scope           string          `json:"scope,omitempty"`

@@ -39,6 +39,7 @@ const (
 	FAPI        = "fapi"    // confidential, private_key_jwt, PAR, DPoP; see App
 	Secret      = "a secret of the confidential clients"
 	RedirectURI = "https://app.example.com/callback"
+	LoggedOut   = "https://app.example.com/signed-out" // the post_logout_redirect_uri of those that have a RedirectURI
 	API         = "https://api.example.com"
 )
 
@@ -151,14 +152,14 @@ func newClients(t testing.TB, adjust func(m *client.Metadata)) *client.Registry 
 	code := []string{client.GrantAuthorizationCode, client.GrantRefreshToken}
 	public := client.Metadata{
 		AuthMethod: client.AuthNone, GrantTypes: code, Scopes: scopes, Resources: []string{API},
-		RedirectURIs: []string{RedirectURI}, RotateRefreshTokens: true,
+		RedirectURIs: []string{RedirectURI}, PostLogoutRedirectURIs: []string{LoggedOut}, RotateRefreshTokens: true,
 	}
 	spa, partner := public, public
 	spa.ID, spa.FirstParty = SPA, true
 	partner.ID, partner.Name = ThirdParty, "Partner App"
 	web := client.Metadata{
 		ID: Web, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: code, Scopes: scopes,
-		Resources: []string{API}, RedirectURIs: []string{RedirectURI}, FirstParty: true, RequirePKCE: true,
+		Resources: []string{API}, RedirectURIs: []string{RedirectURI}, PostLogoutRedirectURIs: []string{LoggedOut}, FirstParty: true, RequirePKCE: true,
 	}
 	worker := client.Metadata{
 		ID: Worker, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: []string{client.GrantClientCredentials},
@@ -166,6 +167,7 @@ func newClients(t testing.TB, adjust func(m *client.Metadata)) *client.Registry 
 	}
 	tv := public
 	tv.ID, tv.Name, tv.RedirectURIs = TV, "TV App", nil
+	tv.PostLogoutRedirectURIs = nil
 	tv.GrantTypes = []string{client.GrantDeviceCode, client.GrantRefreshToken}
 	var clients []*client.Client
 	for _, m := range []client.Metadata{spa, partner, web, worker, tv, fapiClient(t, public)} {

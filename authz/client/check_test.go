@@ -110,6 +110,14 @@ func TestProfile(t *testing.T) {
 	if !c.RequirePAR || !c.RequirePKCE || !c.StrictAudience || !c.DPoPBound || c.RotateRefreshTokens || c.RequireSigned || c.RequireJARM {
 		t.Errorf("%+v", c.Metadata)
 	}
+	for profile, signed := range map[string][2]bool{ // requests, responses
+		ProfileFAPI2SignedRequests: {true, false}, ProfileFAPI2SignedResponses: {false, true}, ProfileFAPI2MessageSigning: {true, true},
+	} {
+		m.Profile = profile
+		if c, err = New(m); err != nil || c.RequireSigned != signed[0] || c.SignsRequests() != signed[0] || c.RequireJARM != signed[1] || !c.RequirePAR || !c.StrictAudience {
+			t.Errorf("%s: %v, %+v", profile, err, c)
+		}
+	}
 	m.Profile, m.TLSBound = ProfileFAPI2MessageSigning, true
 	if c, err = New(m); err != nil {
 		t.Fatal(err)

@@ -108,7 +108,7 @@ type Metadata struct {
 	InitiateLoginURI  string          // initiate_login_uri (OpenID Connect Core section 4)
 	Logout            Logout
 	RequireJARM       bool   // its authorization responses are signed: a response_mode without jwt is refused
-	Profile           string // security_profile: empty, ProfileFAPI2 or ProfileFAPI2MessageSigning
+	Profile           string // security_profile: one of the constants, or empty
 }
 
 // Logout is how a client hears that a user has signed out.
@@ -154,6 +154,12 @@ func New(m Metadata) (*Client, error) {
 	var err error
 	c.keys, err = ParseKeys(m.JWKS)
 	return c, err
+}
+
+// NamesSessions reports whether the client has a use for the sid of an ID token: it registered for logout
+// in one of the ways that there are.
+func (c *Client) NamesSessions() bool {
+	return c.Logout.Wanted() || len(c.PostLogoutRedirectURIs) > 0
 }
 
 // Public tells whether the client cannot hold a secret (RFC 6749 section 2.1).

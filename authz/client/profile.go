@@ -9,9 +9,21 @@ import (
 
 // Security profiles: one word for all that a standard demands of a client.
 const (
-	ProfileFAPI2               = "fapi2"                 // FAPI 2.0 Security Profile
-	ProfileFAPI2MessageSigning = "fapi2-message-signing" // and FAPI 2.0 Message Signing
+	ProfileFAPI2                = "fapi2"                  // FAPI 2.0 Security Profile
+	ProfileFAPI2SignedRequests  = "fapi2-signed-requests"  // and FAPI 2.0 Message Signing section 5.3
+	ProfileFAPI2SignedResponses = "fapi2-signed-responses" // and FAPI 2.0 Message Signing section 5.4
+	ProfileFAPI2MessageSigning  = "fapi2-message-signing"  // both
 )
+
+// SignsRequests reports whether the profile demands signed requests.
+func (m *Metadata) SignsRequests() bool {
+	return m.Profile == ProfileFAPI2SignedRequests || m.Profile == ProfileFAPI2MessageSigning
+}
+
+// signsResponses reports whether the profile demands signed authorization responses.
+func (m *Metadata) signsResponses() bool {
+	return m.Profile == ProfileFAPI2SignedResponses || m.Profile == ProfileFAPI2MessageSigning
+}
 
 // fillProfile sets what the profile demands, where the client has a choice in nothing.
 func (m *Metadata) fillProfile() {
@@ -25,10 +37,8 @@ func (m *Metadata) fillProfile() {
 	m.DPoPBound = m.DPoPBound || !m.TLSBound                      // section 5.3.2.1: sender-constrained access tokens
 	m.AuthorizationAlg = cmp.Or(m.AuthorizationAlg, m.IDTokenAlg) // the server's default may be RS256
 	m.IntrospectionAlg = cmp.Or(m.IntrospectionAlg, m.IDTokenAlg)
-	if m.Profile == ProfileFAPI2MessageSigning {
-		m.RequireSigned = true // FAPI 2.0 Message Signing section 5.3
-		m.RequireJARM = true   // section 5.4
-	}
+	m.RequireSigned = m.RequireSigned || m.SignsRequests()
+	m.RequireJARM = m.RequireJARM || m.signsResponses()
 }
 
 // checkProfile refuses what contradicts the profile. checkAlgs knows its algorithms.
@@ -36,7 +46,7 @@ func (m *Metadata) checkProfile() error {
 	switch m.Profile {
 	case "":
 		return nil
-	case ProfileFAPI2, ProfileFAPI2MessageSigning:
+	case ProfileFAPI2, ProfileFAPI2SignedRequests, ProfileFAPI2SignedResponses, ProfileFAPI2MessageSigning:
 	default:
 		return fmt.Errorf("unknown security_profile %q", m.Profile)
 	}

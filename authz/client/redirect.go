@@ -67,11 +67,14 @@ func (c *Client) MatchPostLogoutRedirectURI(raw string) bool {
 	return slices.Contains(c.PostLogoutRedirectURIs, raw)
 }
 
-// MatchRequestURI compares by exact string (OpenID Connect Registration section 2); a fragment, which
-// is the hash of the content, may be added (OpenID Connect Core section 6.2).
+// MatchRequestURI compares by exact string (OpenID Connect Registration section 2), but for the fragment
+// of either: it is not sent, and may be a hash of content that changes (OpenID Connect Core section 6.2).
 func (c *Client) MatchRequestURI(raw string) bool {
 	base, _, _ := strings.Cut(raw, "#")
-	return slices.Contains(c.RequestURIs, raw) || slices.Contains(c.RequestURIs, base)
+	return slices.ContainsFunc(c.RequestURIs, func(registered string) bool {
+		registered, _, _ = strings.Cut(registered, "#")
+		return registered == base
+	})
 }
 
 // sameButForPort compares everything around the port byte by byte, so that nothing a URL parser

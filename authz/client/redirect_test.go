@@ -161,3 +161,16 @@ func FuzzCheckRedirectURI(f *testing.F) {
 		}
 	})
 }
+
+// A fragment is not sent, and says nothing about what is registered.
+func TestMatchRequestURI(t *testing.T) {
+	c := &Client{Metadata: Metadata{RequestURIs: []string{"https://a.example/r", "https://a.example/s#hash"}}}
+	for uri, want := range map[string]bool{
+		"https://a.example/r": true, "https://a.example/r#": true, "https://a.example/r#x": true, "https://a.example/s": true, "https://a.example/s#other": true,
+		"https://a.example/": false, "https://a.example/r?": false, "https://a.example/R": false, "#": false, "": false, "#hash": false,
+	} {
+		if got := c.MatchRequestURI(uri); got != want {
+			t.Errorf("%q: %v", uri, got)
+		}
+	}
+}
