@@ -16,7 +16,6 @@ const (
 	maxForm    = 64 << 10 // bytes of a form body
 	maxQuery   = 16 << 10 // bytes of a query: enough for a sealed flow with a request of maxRequest
 	maxRequest = 8 << 10  // bytes of an authorization request
-	maxValue   = 16 << 10 // bytes of one parameter
 )
 
 // mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2,
@@ -68,6 +67,9 @@ func formBy(w http.ResponseWriter, r *http.Request, parse func(string) (url.Valu
 	if !isForm(r) {
 		return nil, refuse(errInvalidRequest, "The body must be application/x-www-form-urlencoded.")
 	}
+	if len(r.URL.RawQuery) > maxQuery || tooManyPairs(r.URL.RawQuery) {
+		return nil, errTooManyParameters
+	}
 	if query, _ := url.ParseQuery(r.URL.RawQuery); len(query) > 0 {
 		for _, name := range secretParameters {
 			if query.Has(name) {
@@ -113,6 +115,9 @@ func parseRequest(raw string) (url.Values, error) {
 }
 
 func parseEncoded(raw string) (url.Values, error) {
+	if tooManyPairs(raw) {
+		return nil, errTooManyParameters
+	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
 		return values, refuse(errInvalidRequest, "The parameters are not properly encoded.")
@@ -154,6 +159,9 @@ func onlyKnown(values url.Values) url.Values {
 }
 
 func checkParams(values url.Values) (url.Values, error) {
+	if err := checkBounds(values); err != nil {
+		return values, err
+	}
 	for name, vs := range values {
 		switch {
 		case !cleanText(name):
@@ -165,8 +173,8 @@ func checkParams(values url.Values) (url.Values, error) {
 			if holdJSON[name] {
 				v = betweenJSON.Replace(v)
 			}
-			if (len(v) > maxValue && name != "request") || !cleanText(v) { // a request object has a limit of its own
-				return values, refuse(errInvalidRequest, "A parameter is too long or contains control characters.")
+			if !cleanText(v) {
+				return values, refuse(errInvalidRequest, "A parameter contains control characters.")
 			}
 		}
 		if mayRepeat[name] {

@@ -148,7 +148,7 @@ func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
 	}
 	params, err := parseParams(params.Encode())
 	if err != nil {
-		return nil, badRequestObject("has a parameter that is too long, or with control characters.").because(err)
+		return nil, badRequestObject("has too many parameters, or one that is too long or has control characters.").because(err)
 	}
 	return params, nil
 }

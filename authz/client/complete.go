@@ -197,7 +197,9 @@ func (r *Registration) checkShown(o *Offer) error {
 // completeScope registers what is both asked for and offered; who asks for nothing may have it all.
 func (r *Registration) completeScope(o *Offer) error {
 	scopes := o.Scopes
-	if asked := strings.Fields(r.Scope); len(asked) > 0 {
+	if asked := strings.Fields(r.Scope); len(asked) > maxScopes {
+		return invalidMetadata("The scope has too many values.")
+	} else if len(asked) > 0 {
 		scopes = slices.DeleteFunc(unique(asked), func(s string) bool { return !slices.Contains(o.Scopes, s) })
 		if len(scopes) == 0 {
 			return invalidMetadata("None of the scopes is offered to clients that register themselves.")

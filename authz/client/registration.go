@@ -16,6 +16,7 @@ const (
 	ErrInvalidSoftwareStatement          = "invalid_software_statement"
 	ErrUnapprovedSoftwareStatement       = "unapproved_software_statement"
 	maxRegistrationList                  = 20       // members of a list
+	maxScopes                            = 256      // values in scope
 	maxRegistrationValue                 = 2 << 10  // bytes of a string
 	maxRegistrationStatement             = 16 << 10 // bytes of a software statement
 	maxSeconds                     int64 = 1 << 31

@@ -198,3 +198,16 @@ func TestRegistrationErrorsQuoteNothing(t *testing.T) {
 		}
 	}
 }
+
+// The values of scope are compared with each other, so their number is bounded.
+func TestRegistrationBoundsScopes(t *testing.T) {
+	for n, accepted := range map[int]bool{maxScopes: true, maxScopes + 1: false} {
+		info, err := ParseRegistration([]byte(`{"redirect_uris":["https://a.example/"],"scope":"` + strings.Repeat("openid ", n) + `"}`))
+		if err == nil {
+			err = info.Complete(anOffer(Registered))
+		}
+		if (err == nil) != accepted {
+			t.Errorf("%d scopes: %v", n, err)
+		}
+	}
+}

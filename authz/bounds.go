@@ -1,0 +1,61 @@
+package authz
+
+import (
+	"net/url"
+	"strings"
+)
+
+// What comes before anybody has proved who they are must cost little, whatever it holds. Libraries compare
+// each value of a parameter with each other, so the numbers are bounded before anything looks at them. No
+// honest request comes near.
+const (
+	maxPairs  = 256      // names with values in a query or form
+	maxRepeat = 64       // values of a parameter that may be repeated
+	maxWords  = 256      // values in a parameter that is a list
+	maxValue  = 16 << 10 // bytes of a parameter, with all its values
+)
+
+// holdLists names the parameters that are lists of words with spaces between them (RFC 6749 sections 3.1.1
+// and 3.3, OpenID Connect Core section 3.1.2.1).
+var holdLists = map[string]bool{
+	"scope": true, "response_type": true, "prompt": true, "acr_values": true, "ui_locales": true, "claims_locales": true,
+}
+
+var errTooManyParameters = refuse(errInvalidRequest, "There are too many parameters.")
+
+// tooManyPairs reports whether encoded text has more parameters than anything here reads.
+func tooManyPairs(raw string) bool { return strings.Count(raw, "&") >= maxPairs }
+
+// checkBounds refuses a parameter with too many values or bytes.
+func checkBounds(values url.Values) error {
+	for name, vs := range values {
+		if len(vs) > maxRepeat {
+			return refuse(errInvalidRequest, "A parameter is repeated too often.")
+		}
+		bytes := 0
+		for _, v := range vs {
+			bytes += len(v)
+			if holdLists[name] && tooManyWords(v) {
+				return refuse(errInvalidRequest, "A parameter has too many values.")
+			}
+		}
+		if bytes > maxValue && name != "request" { // a request object has a limit of its own
+			return refuse(errInvalidRequest, "A parameter is too long.")
+		}
+	}
+	return nil
+}
+
+// tooManyWords counts no more words than it must, and none in what is too short to have so many.
+func tooManyWords(list string) bool {
+	if len(list) < 2*maxWords {
+		return false
+	}
+	words := 0
+	for range strings.FieldsSeq(list) {
+		if words++; words > maxWords {
+			return true
+		}
+	}
+	return false
+}
