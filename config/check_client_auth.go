@@ -47,7 +47,7 @@ func (l *loader) checkClientSecrets(c *Client, path string) {
 	case !given && len(c.ClientSecrets) == 0:
 		l.report(secret, nil, problemf(c.secretHint(), "a confidential client needs one"))
 	case given && c.ClientSecret != "":
-		l.report(secret, c.ClientSecret, checkClientSecret(c.ClientSecret))
+		l.report(secret, c.ClientSecret, l.checkClientSecret(c.ClientSecret))
 	}
 	for i, s := range c.ClientSecrets {
 		at := element(secrets, i) + ".secret"
@@ -55,7 +55,7 @@ func (l *loader) checkClientSecrets(c *Client, path string) {
 			l.report(at, nil, problemf("remove one of the two", "is the client_secret"))
 		}
 		if s.Secret != "" {
-			l.report(at, s.Secret, checkClientSecret(s.Secret))
+			l.report(at, s.Secret, l.checkClientSecret(s.Secret))
 		}
 	}
 }
@@ -68,9 +68,14 @@ func (c *Client) secretHint() string {
 	return "set client_secret or client_secret_file; an app in a browser or on a phone is preset spa or native"
 }
 
-func checkClientSecret(s Secret) *problem {
-	if !clientSecret.MatchString(string(s)) {
+// checkClientSecret refuses what could be guessed. Short secrets are for the files of a demo.
+func (l *loader) checkClientSecret(s Secret) *problem {
+	const least = 24 // characters
+	switch {
+	case !clientSecret.MatchString(string(s)):
 		return problemf("use printable ASCII", "not a client secret (RFC 6749 appendix A.2)")
+	case !l.dev && len(s) < least:
+		return problemf("make one with: openssl rand -base64 32", "shorter than %d characters", least)
 	}
 	return nil
 }

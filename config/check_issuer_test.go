@@ -7,8 +7,8 @@ func TestRefusesTrustedIssuers(t *testing.T) {
 	const head = `issuer: https://id.example.com
 resources: [{resource: "urn:a", scopes: [a.read]}]
 clients:
-- {client_id: batch, preset: service, client_secret: s, grant_types: ["urn:ietf:params:oauth:grant-type:jwt-bearer"], scope: a.read, resources: ["urn:a"]}
-- {client_id: other, preset: service, client_secret: s}
+- {client_id: batch, preset: service, client_secret: a-secret-of-24-characters, grant_types: ["urn:ietf:params:oauth:grant-type:jwt-bearer"], scope: a.read, resources: ["urn:a"]}
+- {client_id: other, preset: service, client_secret: a-secret-of-24-characters}
 trusted_issuers:
 `
 	const keys = "jwks_uri: 'https://a.example/jwks'"

@@ -26,16 +26,16 @@ func TestRefusesClientKeys(t *testing.T) {
 		doc  string // members of a client
 		want []string
 	}{
-		"expires without zone":   {"preset: service, client_secrets: [{secret: s, expires_at: 2030-01-31}]", []string{`client_secrets[0].expires_at "2030-01-31": not a time (RFC 3339)`}},
+		"expires without zone":   {"preset: service, client_secrets: [{secret: a-secret-of-24-characters, expires_at: 2030-01-31}]", []string{`client_secrets[0].expires_at "2030-01-31": not a time (RFC 3339)`}},
 		"secret without one":     {"preset: service, client_secrets: [{expires_at: 2030-01-31T00:00:00Z}]", []string{`client_secrets[0].secret: is required`}},
-		"secret twice":           {"preset: service, client_secrets: [{secret: s}, {secret: s}]", []string{`client_secrets[1].secret "********": given twice, first on line 2`}},
-		"secret in both":         {"preset: service, client_secret: s, client_secrets: [{secret: s}]", []string{`client_secrets[0].secret: is the client_secret`}},
-		"secrets in a browser":   {"preset: spa, client_secrets: [{secret: s}], " + redirect, []string{`client_secrets[0]: a public client can't keep a secret: everybody has its code`}},
+		"secret twice":           {"preset: service, client_secrets: [{secret: a-secret-of-24-characters}, {secret: a-secret-of-24-characters}]", []string{`client_secrets[1].secret "********": given twice, first on line 2`}},
+		"secret in both":         {"preset: service, client_secret: a-secret-of-24-characters, client_secrets: [{secret: a-secret-of-24-characters}]", []string{`client_secrets[0].secret: is the client_secret`}},
+		"secrets in a browser":   {"preset: spa, client_secrets: [{secret: a-secret-of-24-characters}], " + redirect, []string{`client_secrets[0]: a public client can't keep a secret: everybody has its code`}},
 		"odd secret":             {"preset: service, client_secrets: [{secret: é}]", []string{`client_secrets[0].secret "********": not a client secret (RFC 6749 appendix A.2)`}},
 		"file of secret":         {"preset: service, client_secrets: [{secret_file: /nowhere}]", []string{`client_secrets[0].secret_file "/nowhere": no such file or directory`}},
-		"secret beside keys":     {"preset: service, client_secret: s, client_secrets: [{secret: t}], " + keys, []string{`client_secret: is of no use with private_key_jwt`, `client_secrets[0]: is of no use with private_key_jwt`}},
+		"secret beside keys":     {"preset: service, client_secret: a-secret-of-24-characters, client_secrets: [{secret: a-secret-of-24-charactert}], " + keys, []string{`client_secret: is of no use with private_key_jwt`, `client_secrets[0]: is of no use with private_key_jwt`}},
 		"keys without method":    {"preset: service, jwks: " + publicJWKS, []string{`client_secret: a confidential client needs one`}},
-		"alg without method":     {"preset: service, client_secret: s, token_endpoint_auth_signing_alg: ES256", []string{`token_endpoint_auth_signing_alg "ES256": is of no use without private_key_jwt`}},
+		"alg without method":     {"preset: service, client_secret: a-secret-of-24-characters, token_endpoint_auth_signing_alg: ES256", []string{`token_endpoint_auth_signing_alg "ES256": is of no use without private_key_jwt`}},
 		"symmetric alg":          {"preset: service, token_endpoint_auth_signing_alg: HS256, " + keys, []string{`token_endpoint_auth_signing_alg "HS256": not a value of this key`}},
 		"alg none":               {"preset: web, request_object_signing_alg: none, userinfo_signed_response_alg: none, " + redirect + ", " + keys, []string{`request_object_signing_alg "none": not a value of this key`, `userinfo_signed_response_alg "none": not a value of this key`}},
 		"method without keys":    {"preset: service, token_endpoint_auth_method: private_key_jwt", []string{`jwks: private_key_jwt needs the client's public keys`}},
@@ -57,17 +57,17 @@ func TestRefusesClientKeys(t *testing.T) {
 		"symmetric alg of key":   {"preset: service, token_endpoint_auth_method: private_key_jwt, jwks: {keys: [{kty: OKP, crv: Ed25519, x: eA, alg: HS256, use: sign}]}", []string{`jwks.keys[0].alg "HS256": is symmetric: who verifies could sign too`, `jwks.keys[0].use "sign": not a use of a key`}},
 		"certificate, not whose": {"preset: service, token_endpoint_auth_method: tls_client_auth", []string{`tls_client_auth_subject_dn: tls_client_auth needs a name of the client's certificate`}},
 		"certificate of two":     {"preset: service, token_endpoint_auth_method: tls_client_auth, tls_client_auth_san_dns: a.example, tls_client_auth_san_email: a@a.example", []string{`tls_client_auth_san_email "a@a.example": tls_client_auth_san_dns is given too, and one name counts (RFC 8705 section 2.1.2)`}},
-		"certificate unused":     {"preset: service, client_secret: s, tls_client_auth_san_dns: a.example", []string{`tls_client_auth_san_dns "a.example": is of no use with client_secret_basic`}},
+		"certificate unused":     {"preset: service, client_secret: a-secret-of-24-characters, tls_client_auth_san_dns: a.example", []string{`tls_client_auth_san_dns "a.example": is of no use with client_secret_basic`}},
 		"certificate's address":  {"preset: service, token_endpoint_auth_method: tls_client_auth, tls_client_auth_san_ip: 192.0.2", []string{`tls_client_auth_san_ip "192.0.2": not an IP address`}},
-		"bound twice":            {"preset: service, client_secret: s, dpop_bound_access_tokens: true, tls_client_certificate_bound_access_tokens: true", []string{`dpop_bound_access_tokens "true": tls_client_certificate_bound_access_tokens is set too, and one binding is enough`}},
+		"bound twice":            {"preset: service, client_secret: a-secret-of-24-characters, dpop_bound_access_tokens: true, tls_client_certificate_bound_access_tokens: true", []string{`dpop_bound_access_tokens "true": tls_client_certificate_bound_access_tokens is set too, and one binding is enough`}},
 
 		"exchange in a browser":  {"preset: spa, grant_types: [authorization_code, '" + exchange + "'], " + redirect, []string{`grant_types[1] "` + exchange + `": a public client can't use it: it has no credentials`}},
 		"assertion on a device":  {"token_endpoint_auth_method: none, grant_types: ['urn:ietf:params:oauth:grant-type:jwt-bearer']", []string{`grant_types[0] "urn:ietf:params:oauth:grant-type:jwt-bearer": a public client can't use it: it has no credentials`}},
-		"exchange without grant": {"preset: service, client_secret: s, token_exchange_resources: ['urn:a']", []string{`token_exchange_resources: is of no use without token exchange`}},
-		"detail type of nobody":  {"client_secret: s, authorization_details_types: [payment], " + redirect, []string{`authorization_details_types[0] "payment": no such type`}},
-		"exchange for nothing":   {"client_secret: s, grant_types: ['" + exchange + "'], token_exchange_resources: ['urn:b']", []string{`token_exchange_resources[0] "urn:b": no such resource`}},
-		"requests of nobody":     {"preset: service, client_secret: s, require_pushed_authorization_requests: true, initiate_login_uri: 'https://a.example/'", []string{`initiate_login_uri: is of no use without authorization_code`, `require_pushed_authorization_requests: is of no use without authorization_code`}},
-		"signed by nobody":       {"preset: web, client_secret: s, require_signed_request_object: true, request_object_signing_alg: ES256, request_uris: ['https://a.example/r#x'], " + redirect, []string{`request_object_signing_alg "ES256": without public keys of the client nothing can be verified`, `request_uris: without public keys of the client nothing can be verified`, `require_signed_request_object "true": without public keys of the client nothing can be verified`}},
+		"exchange without grant": {"preset: service, client_secret: a-secret-of-24-characters, token_exchange_resources: ['urn:a']", []string{`token_exchange_resources: is of no use without token exchange`}},
+		"detail type of nobody":  {"client_secret: a-secret-of-24-characters, authorization_details_types: [payment], " + redirect, []string{`authorization_details_types[0] "payment": no such type`}},
+		"exchange for nothing":   {"client_secret: a-secret-of-24-characters, grant_types: ['" + exchange + "'], token_exchange_resources: ['urn:b']", []string{`token_exchange_resources[0] "urn:b": no such resource`}},
+		"requests of nobody":     {"preset: service, client_secret: a-secret-of-24-characters, require_pushed_authorization_requests: true, initiate_login_uri: 'https://a.example/'", []string{`initiate_login_uri: is of no use without authorization_code`, `require_pushed_authorization_requests: is of no use without authorization_code`}},
+		"signed by nobody":       {"preset: web, client_secret: a-secret-of-24-characters, require_signed_request_object: true, request_object_signing_alg: ES256, request_uris: ['https://a.example/r#x'], " + redirect, []string{`request_object_signing_alg "ES256": without public keys of the client nothing can be verified`, `request_uris: without public keys of the client nothing can be verified`, `require_signed_request_object "true": without public keys of the client nothing can be verified`}},
 		"requests over http":     {"preset: web, request_uris: ['http://a.example/r#x'], " + redirect + ", " + keys, []string{`request_uris[0] "http://a.example/r#x": must be https`}},
 		"two acr values":         {"preset: spa, default_acr_values: [a b], " + redirect, []string{`default_acr_values[0] "a b": has a space, which separates values`}},
 		"pairwise of two hosts":  {"preset: spa, subject_type: pairwise, redirect_uris: [https://a.example/, https://b.example/]", []string{`sector_identifier_uri: pairwise subjects need one where the redirect URIs have several hosts (a.example, b.example)`}},
@@ -80,8 +80,8 @@ func TestRefusesClientKeys(t *testing.T) {
 		"session without logout": {"preset: spa, backchannel_logout_session_required: true, frontchannel_logout_session_required: true, " + redirect, []string{`backchannel_logout_session_required "true": is of no use without backchannel_logout_uri`, `frontchannel_logout_session_required "true": is of no use without frontchannel_logout_uri`}},
 
 		"FAPI in a browser":    {"security_profile: fapi2, preset: spa, " + redirect, []string{`security_profile "fapi2": demands a client that proves who it is, and one in a browser or on a phone can't`}},
-		"FAPI with a secret":   {"security_profile: fapi2, preset: web, token_endpoint_auth_method: client_secret_post, client_secret: s, " + redirect, []string{`token_endpoint_auth_method "client_secret_post": fapi2 allows no secrets`}},
-		"FAPI without keys":    {"security_profile: fapi2, preset: web, client_secret: s, " + redirect, []string{`client_secret: is of no use with private_key_jwt`, `jwks: private_key_jwt needs the client's public keys`}},
+		"FAPI with a secret":   {"security_profile: fapi2, preset: web, token_endpoint_auth_method: client_secret_post, client_secret: a-secret-of-24-characters, " + redirect, []string{`token_endpoint_auth_method "client_secret_post": fapi2 allows no secrets`}},
+		"FAPI without keys":    {"security_profile: fapi2, preset: web, client_secret: a-secret-of-24-characters, " + redirect, []string{`client_secret: is of no use with private_key_jwt`, `jwks: private_key_jwt needs the client's public keys`}},
 		"FAPI on loopback":     {"security_profile: fapi2, preset: web, redirect_uris: [http://127.0.0.1/cb], " + keys, []string{`redirect_uris[0] "http://127.0.0.1/cb": fapi2 allows nothing else than https`}},
 		"FAPI but not all":     {"security_profile: fapi2-message-signing, preset: web, require_pushed_authorization_requests: false, require_pkce: false, refresh_token_rotation: true, dpop_bound_access_tokens: false, require_signed_request_object: false, " + redirect + ", " + keys, []string{`dpop_bound_access_tokens: fapi2-message-signing demands tokens that are bound to a key: this, or tls_client_certificate_bound_access_tokens`, `refresh_token_rotation: fapi2-message-signing forbids it: the tokens are bound to the client`, `require_pkce: fapi2-message-signing demands PKCE`, `require_pushed_authorization_requests: fapi2-message-signing demands pushed requests`, `require_signed_request_object: fapi2-message-signing demands signed requests`}},
 		"FAPI with RS256":      {"security_profile: fapi2, preset: web, id_token_signed_response_alg: RS256, token_endpoint_auth_signing_alg: ES384, resources: ['urn:a'], " + redirect + ", " + keys, []string{`id_token_signed_response_alg "RS256": fapi2 doesn't allow it`, `resources[0] "urn:a": signs its access tokens with RS256, which fapi2 doesn't allow`, `token_endpoint_auth_signing_alg "ES384": fapi2 doesn't allow it`}},
@@ -146,7 +146,7 @@ func TestSecurityProfile(t *testing.T) {
 // TestClientSecrets proves that several secrets are read from where they stand, expiry and all.
 func TestClientSecrets(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(name, []byte("from file\n"), 0o600); err != nil {
+	if err := os.WriteFile(name, []byte("a secret that is from a file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	const doc = `issuer: https://id.example.com
@@ -154,14 +154,14 @@ clients:
   - client_id: a
     preset: service
     client_secrets:
-      - secret: old
+      - secret: an old secret that still works
         expires_at: 2030-01-31T00:00:00+01:00
-      - secret: new
+      - secret: a new secret that nobody sees
 `
 	c := mustParse(t, doc, "AUTHZD_CLIENTS_A_CLIENT_SECRETS_1_SECRET_FILE="+name, "AUTHZD_CLIENTS_A_CLIENT_SECRETS_1_EXPIRES_AT=2031-01-31T00:00:00Z").Clients[0]
-	equal(t, "first", string(c.ClientSecrets[0].Secret), "old")
+	equal(t, "first", string(c.ClientSecrets[0].Secret), "an old secret that still works")
 	equal(t, "first expires", c.ClientSecrets[0].ExpiresAt.UTC(), time.Date(2030, 1, 30, 23, 0, 0, 0, time.UTC))
-	equal(t, "second", string(c.ClientSecrets[1].Secret), "from file")
+	equal(t, "second", string(c.ClientSecrets[1].Secret), "a secret that is from a file")
 	equal(t, "second expires", c.ClientSecrets[1].ExpiresAt.Year(), 2031)
 }
 

@@ -47,8 +47,9 @@ type User struct {
 	// Username to sign in with; upper and lower case are the same.
 	Username string `yaml:"username" required:"true"`
 
-	// Password in plain text, or its hash: a PHC string of argon2id, bcrypt, scrypt or pbkdf2.
-	// Without one, the user can't sign in by password.
+	// Password in plain text, of 8 characters or more, or its hash: argon2id, bcrypt, scrypt or pbkdf2 in the
+	// PHC or modular crypt format. What looks like another hash is refused. Without one, the user can't sign
+	// in by password.
 	Password Secret `yaml:"password"`
 
 	// Name is the full name.

@@ -9,6 +9,9 @@ import (
 
 // What the operator sends to a running server has the words and the rules of the file.
 
+// madeByServer stands for the secret of a client that is not made yet.
+const madeByServer = "256 bits, made by the server"
+
 // ParseClient reads a JSON object as if it were an entry of clients in the file that c came from, and
 // completes it. A client that has a secret is taken to have one, which the caller makes; it cannot bring
 // one. What is wrong is returned as Errors, whose keys are below clients[0].
@@ -28,7 +31,7 @@ func (c *Config) ParseClient(document []byte) (*Client, error) {
 	l.completeClient(client, at)
 	if client.usesSecret() {
 		l.origins[at+".client_secret"] = origin{}
-		client.ClientSecret = "made by the server"
+		client.ClientSecret = madeByServer
 	}
 	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
 	l.checkClient(client, at)

@@ -29,7 +29,7 @@ users: [{username: alice@example.com}]
 		"AUTHZD_CLIENTS_MY_SPA_REDIRECT_URIS=https://env.example/cb",
 		"AUTHZD_CLIENTS_MY_SPA_FIRST_PARTY=true",
 		"AUTHZD_CLIENTS_MY_SPA_SCOPE=openid email",
-		"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=in env",
+		"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=in the environment, and long",
 		"AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET_FILE="+secretFile,
 		"AUTHZD_USERS_ALICE_EXAMPLE_COM_PASSWORD=pässword",
 		"AUTHZD_BRANDING_CSS_ON_ACCENT=#fff",
@@ -47,7 +47,7 @@ users: [{username: alice@example.com}]
 	equal(t, "redirect_uris", c.Clients[0].RedirectURIs, []string{"https://env.example/cb"})
 	equal(t, "first_party", c.Clients[0].FirstParty, true)
 	equal(t, "scope", c.Clients[0].Scope, ScopeList{"openid", "email"})
-	equal(t, "client_secret", string(c.Clients[1].ClientSecret), "in env")
+	equal(t, "client_secret", string(c.Clients[1].ClientSecret), "in the environment, and long")
 	equal(t, "connector secret", string(c.Connectors[0].ClientSecret), "from file")
 	equal(t, "password", string(c.Users[0].Password), "pässword")
 	equal(t, "branding.css", c.Branding.CSS, map[string]string{"on-accent": "#fff"})
@@ -55,7 +55,7 @@ users: [{username: alice@example.com}]
 
 func TestEnvironmentErrors(t *testing.T) {
 	const doc = `issuer: https://id.example.com
-clients: [{client_id: worker, preset: service, client_secret: s}]
+clients: [{client_id: worker, preset: service, client_secret: a-secret-of-24-characters}]
 users: [{username: a.b}, {username: a-b}]
 `
 	for name, tc := range map[string]struct{ environ, want []string }{
@@ -65,7 +65,7 @@ users: [{username: a.b}, {username: a-b}]
 		"bad value":        {[]string{"AUTHZD_LISTEN=x", "AUTHZD_LOG_LEVEL=loud"}, []string{`AUTHZD_LISTEN: listen "x": not an address with a port`, `AUTHZD_LOG_LEVEL: log.level "loud": not a value of this key`}},
 		"bad element":      {[]string{"AUTHZD_TRUSTED_PROXIES=10.0.0.0/8,x,,"}, []string{`AUTHZD_TRUSTED_PROXIES: trusted_proxies[1] "x": not a network`, "AUTHZD_TRUSTED_PROXIES: trusted_proxies[2]: empty entry", "AUTHZD_TRUSTED_PROXIES: trusted_proxies[3]: empty entry"}},
 		"element twice":    {[]string{"AUTHZD_SECRET_FILE=a,a"}, []string{`AUTHZD_SECRET_FILE: secret_file[1] "a": given twice`}},
-		"secret and file":  {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=a", "AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=b"}, []string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret: AUTHZD_CLIENTS_WORKER_CLIENT_SECRET is set too"}},
+		"secret and file":  {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=a-secret-of-24-characters", "AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=b"}, []string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret: AUTHZD_CLIENTS_WORKER_CLIENT_SECRET is set too"}},
 		"no file":          {[]string{"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE=/nowhere"}, []string{`AUTHZD_CLIENTS_WORKER_CLIENT_SECRET_FILE: clients[0].client_secret_file "/nowhere": no such file or directory`}},
 		"style variable":   {[]string{"AUTHZD_BRANDING_CSS_ACCENT=url(x)"}, []string{`AUTHZD_BRANDING_CSS_ACCENT: branding.css.accent "url(x)": has a character that is not allowed here, or is too long`}},
 		"ambiguous":        {[]string{"AUTHZD_USERS_A_B_NAME=x"}, []string{"AUTHZD_USERS_A_B_NAME: could mean users[0].name or users[1].name"}},

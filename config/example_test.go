@@ -24,7 +24,7 @@ func inExampleFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{
 		"tls.crt": cert, "tls.key": key, "ca.pem": cert, "clients-ca.pem": cert, "logo.svg": "<svg/>",
-		"portal-secret": "portal secret\n", "partners-token": "a token for partners, 32 characters", "portal-secret-new": "new portal secret\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
+		"portal-secret": "portal secret, made by chance\n", "partners-token": "a token for partners, 32 characters", "portal-secret-new": "new portal secret, made by chance\n", "alice-password": "alice's password\r\n", "google-secret": "google secret",
 	} {
 		writeFile(t, filepath.Join(dir, name), content)
 	}
@@ -75,7 +75,7 @@ func TestExampleLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, secrets := range map[string][2]string{
-		"from a file":          {string(c.Clients[2].ClientSecret), "portal secret"},
+		"from a file":          {string(c.Clients[2].ClientSecret), "portal secret, made by chance"},
 		"with CRLF at the end": {string(c.Users[0].Password), "alice's password"},
 		"without a newline":    {string(c.Connectors[0].ClientSecret), "google secret"},
 	} {

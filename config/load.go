@@ -44,6 +44,7 @@ func Parse(name string, data []byte, environ []string) (*Config, error) {
 // loader gathers a configuration and what is wrong with it.
 type loader struct {
 	file    string // that is being decoded
+	dev     bool   // for serve --dev: secrets and passwords may be short
 	cfg     Config
 	origins map[string]origin // by key; also tells what was given at all
 	errs    Errors
@@ -55,6 +56,7 @@ type loader struct {
 func parseAll(name string, data []byte, environ []string, d *demo) (*Config, error) {
 	l := &loader{
 		file:    name,
+		dev:     d != nil,
 		origins: map[string]origin{},
 		vars:    variables(environ),
 		settled: map[string]string{},

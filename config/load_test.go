@@ -88,11 +88,11 @@ func TestPresets(t *testing.T) {
 	for doc, want := range map[string]Client{
 		"preset: spa, " + redirect:    {TokenEndpointAuthMethod: "none", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
 		"preset: native, " + redirect: {TokenEndpointAuthMethod: "none", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
-		"preset: web, client_secret: s, " + redirect: {TokenEndpointAuthMethod: "client_secret_basic",
+		"preset: web, client_secret: a-secret-of-24-characters, " + redirect: {TokenEndpointAuthMethod: "client_secret_basic",
 			GrantTypes: []string{code, refresh}},
-		"preset: service, client_secret: s": {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{credentials}},
-		"client_secret: s, " + redirect:     {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{code}},
-		"preset: web, client_secret: s, refresh_token_rotation: true, token_endpoint_auth_method: client_secret_post, " + redirect: {
+		"preset: service, client_secret: a-secret-of-24-characters": {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{credentials}},
+		"client_secret: a-secret-of-24-characters, " + redirect:     {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{code}},
+		"preset: web, client_secret: a-secret-of-24-characters, refresh_token_rotation: true, token_endpoint_auth_method: client_secret_post, " + redirect: {
 			TokenEndpointAuthMethod: "client_secret_post", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
 		"preset: spa, refresh_token_rotation: false, grant_types: [authorization_code], " + redirect: {
 			TokenEndpointAuthMethod: "none", GrantTypes: []string{code}},
@@ -146,7 +146,7 @@ func TestAcceptsHashes(t *testing.T) {
 		"$scrypt$ln=17,r=8,p=1$" + salt22 + "$" + hash43,
 		"$pbkdf2-sha256$i=600000$" + salt22 + "$" + hash43, "$pbkdf2-sha512$210000$" + salt22 + "$" + hash43,
 	} {
-		if p := checkPassword(password); p != nil {
+		if p := checkPassword(password, true); p != nil {
 			t.Errorf("%s: %s", password, p.reason)
 		}
 	}

@@ -2,25 +2,17 @@ package account
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"runtime"
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/authzd/authzd/authz/passhash"
 )
 
-// New hashes are argon2id with the parameters that OWASP's password storage cheat sheet names
-// first: 19 MiB, two passes, one lane.
 const (
-	argonMemory = 19 << 10 // KiB
-	argonTime   = 2
-	argonLanes  = 1
-	saltBytes   = 16
-	tagBytes    = 32
-
 	maxPassword = 1024 // bytes, as typed
 
 	// queuePerWorker is how many checks may wait for one that runs: about a second's worth.
@@ -61,10 +53,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer leave()
-	h := &argon2idHash{memory: argonMemory, time: argonTime, lanes: argonLanes, salt: make([]byte, saltBytes)}
-	rand.Read(h.salt) // never fails
-	h.tag = argon2.IDKey(normal, h.salt, h.time, h.memory, h.lanes, tagBytes)
-	return h.String(), nil
+	return passhash.New(normal), nil
 }
 
 // Verify tells whether a password matches a hash, and whether it should then be hashed anew. An
@@ -77,9 +66,9 @@ func (p *Passwords) Verify(ctx context.Context, hash, password string) (match, o
 	if unusable != nil {
 		hash = ""
 	}
-	h := unmatchable
+	h := passhash.Unmatchable
 	if hash != "" {
-		if h, err = parseHash(hash); err != nil {
+		if h, err = passhash.Parse(hash); err != nil {
 			return false, false, err
 		}
 	}
@@ -88,20 +77,8 @@ func (p *Passwords) Verify(ctx context.Context, hash, password string) (match, o
 		return false, false, err
 	}
 	defer leave()
-	match = h.verify(normal) && hash != ""
-	return match, match && h.outdated(normal), nil
-}
-
-// CheckHash returns why a hash from elsewhere can't be used, or nil.
-func CheckHash(hash string) error {
-	_, err := parseHash(hash)
-	return err
-}
-
-// unmatchable costs what a hash of Hash costs.
-var unmatchable hashed = &argon2idHash{
-	memory: argonMemory, time: argonTime, lanes: argonLanes,
-	salt: make([]byte, saltBytes), tag: make([]byte, tagBytes),
+	match = h.Verify(normal) && hash != ""
+	return match, match && h.Outdated(normal), nil
 }
 
 // enter waits for a turn to compute a hash. The caller must call leave.

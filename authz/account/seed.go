@@ -10,13 +10,14 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/authzd/authzd/authz/passhash"
 	"github.com/authzd/authzd/storage"
 )
 
 // Seed is a user of the configuration file.
 type Seed struct {
 	Username string
-	Password string // plain text or a hash that CheckHash accepts; empty: no password login
+	Password string // plain text or a hash that passhash.Check accepts; empty: no password login
 	Profile  storage.Profile
 	Roles    []string
 	Groups   []string
@@ -36,14 +37,15 @@ func (s Seed) Validate() error {
 	return errors.Join(append(errs, CheckPassword(s.Password))...)
 }
 
-// CheckPassword returns why a password, in plain text or as a hash, can't be set, or nil. An empty one
-// can: nothing matches it.
+// CheckPassword returns why an operator can't set a password, in plain text or as a hash, or nil. An
+// empty one can be set: nothing matches it. How long a password must be is a matter of the configuration.
+// No message holds the password.
 func CheckPassword(password string) error {
 	switch {
 	case password == "":
 		return nil
-	case looksHashed(password):
-		return CheckHash(password)
+	case passhash.Scheme(password) != "":
+		return passhash.Check(password)
 	}
 	_, err := prepare(password)
 	return err
@@ -106,7 +108,7 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) (existing *storage.Us
 }
 
 func (d *Directory) hashSeed(ctx context.Context, password string) (string, error) {
-	if password == "" || looksHashed(password) {
+	if password == "" || passhash.Scheme(password) != "" {
 		return password, nil
 	}
 	return d.passwords.Hash(ctx, password)

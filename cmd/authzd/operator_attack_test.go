@@ -19,7 +19,7 @@ import (
 // opens the listener; whoever is refused has changed nothing.
 func TestOperatorsToken(t *testing.T) {
 	o := operate(t, nil)
-	good, a := o.token(t, "operator", "operators-own-secret")
+	good, a := o.token(t, "operator", "the-operators-very-own-secret")
 	if good == "" {
 		t.Fatalf("no token: %s", a.body)
 	}
@@ -32,11 +32,11 @@ func TestOperatorsToken(t *testing.T) {
 		t.Fatalf("a user with the role: %d %s", a.status, a.body)
 	}
 	bob := o.userToken(t, "bob", "battery staple", "openid offline_access authzd:admin", "resource", resource)
-	elsewhere, _ := o.token(t, "worker", "workers-own-secret", "resource", "https://api.example.com", "scope", "read")
-	both, _ := o.token(t, "worker", "workers-own-secret", "scope", "authzd:admin read", "resource", resource, "resource", "https://api.example.com")
+	elsewhere, _ := o.token(t, "worker", "the-workers-very-own-secret", "resource", "https://api.example.com", "scope", "read")
+	both, _ := o.token(t, "worker", "the-workers-very-own-secret", "scope", "authzd:admin read", "resource", resource, "resource", "https://api.example.com")
 	unscoped := o.userToken(t, "alice", "correct horse", "openid", "resource", resource)
-	revoked, _ := o.token(t, "operator", "operators-own-secret")
-	if a := o.post(t, "/revoke", "operator", "operators-own-secret", url.Values{"token": {revoked}}); a.status != 200 {
+	revoked, _ := o.token(t, "operator", "the-operators-very-own-secret")
+	if a := o.post(t, "/revoke", "operator", "the-operators-very-own-secret", url.Values{"token": {revoked}}); a.status != 200 {
 		t.Fatal(a.status)
 	}
 	before := o.everything(t)
@@ -46,7 +46,7 @@ func TestOperatorsToken(t *testing.T) {
 	}{
 		"none":                   {nil, 401},
 		"garbage":                {[]string{"Authorization", "Bearer x.y.z"}, 401},
-		"basic":                  {[]string{"Authorization", basic("operator", "operators-own-secret")}, 401},
+		"basic":                  {[]string{"Authorization", basic("operator", "the-operators-very-own-secret")}, 401},
 		"a cookie":               {[]string{"Cookie", "authzd_session=" + good}, 401},
 		"altered":                {[]string{"Authorization", "Bearer " + good[:len(good)-2] + "AA"}, 401},
 		"ID token":               {[]string{"Authorization", "Bearer " + alice.IDToken}, 401},
@@ -207,10 +207,10 @@ func TestDisabledUserIsOut(t *testing.T) {
 		if err := end(o.admin, sub); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if a := o.post(t, "/token", "web", "webs-own-secret", authztest.RefreshForm(tokens.RefreshToken)); a.status != 400 || !strings.Contains(string(a.body), "invalid_grant") {
+		if a := o.post(t, "/token", "web", "the-webs-very-own-secret", authztest.RefreshForm(tokens.RefreshToken)); a.status != 400 || !strings.Contains(string(a.body), "invalid_grant") {
 			t.Errorf("%s: refresh: %d %s", name, a.status, a.body)
 		}
-		if a := o.post(t, "/introspect", "web", "webs-own-secret", url.Values{"token": {tokens.AccessToken}}); !strings.Contains(string(a.body), `"active":false`) {
+		if a := o.post(t, "/introspect", "web", "the-webs-very-own-secret", url.Values{"token": {tokens.AccessToken}}); !strings.Contains(string(a.body), `"active":false`) {
 			t.Errorf("%s: introspection: %s", name, a.body)
 		}
 		if a := send(t, http.DefaultClient, "GET", o.issuer+"/userinfo", "", "", "Authorization", "Bearer "+tokens.AccessToken); a.status != 401 {

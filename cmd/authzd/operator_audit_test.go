@@ -34,7 +34,7 @@ func (o *operated) events(t *testing.T) map[string]audit.Event {
 // says who did what to whom, from where, and in which request; and who is refused leaves none of a change.
 func TestEveryChangeIsAudited(t *testing.T) {
 	o := operate(t, nil)
-	token, _ := o.token(t, "operator", "operators-own-secret")
+	token, _ := o.token(t, "operator", "the-operators-very-own-secret")
 	alice, sid, gid := o.signedIn(t)
 	made := o.at(t, "POST", "/v1/users", "application/json", `{"username":"carol"}`)
 	var carol struct{ Sub string }

@@ -49,7 +49,7 @@ func (o *operated) forge(t *testing.T, token string, change map[string]any) stri
 // TestOperatorsTokenClaims: a signature of the server is not enough.
 func TestOperatorsTokenClaims(t *testing.T) {
 	o := operate(t, nil)
-	good, _ := o.token(t, "operator", "operators-own-secret")
+	good, _ := o.token(t, "operator", "the-operators-very-own-secret")
 	for name, test := range map[string]struct {
 		change map[string]any
 		status int
@@ -93,7 +93,7 @@ func TestOperatorsTokenBoundToKey(t *testing.T) {
 	key := authztest.NewKey(t, jose.ES256)
 	form := "grant_type=client_credentials"
 	a := send(t, http.DefaultClient, "POST", o.public+"/token", "application/x-www-form-urlencoded", form,
-		"Authorization", basic("operator", "operators-own-secret"), "DPoP", key.Proof(t, "POST", o.issuer+"/token", "", ""))
+		"Authorization", basic("operator", "the-operators-very-own-secret"), "DPoP", key.Proof(t, "POST", o.issuer+"/token", "", ""))
 	var tokens userTokens
 	if err := json.Unmarshal(a.body, &tokens); err != nil || !strings.Contains(string(a.body), `"token_type":"DPoP"`) {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -131,11 +131,11 @@ func TestOperatorsTokenBoundToCertificate(t *testing.T) {
 	o := operateWith(t, nil, `
 mtls: {header: Client-Cert}
 trusted_proxies: [127.0.0.0/8]
-`, `  - {client_id: bound, preset: service, client_secret: operators-own-secret, scope: "authzd:admin", resources: ["ISSUER/admin"], tls_client_certificate_bound_access_tokens: true}
+`, `  - {client_id: bound, preset: service, client_secret: the-operators-very-own-secret, scope: "authzd:admin", resources: ["ISSUER/admin"], tls_client_certificate_bound_access_tokens: true}
 `)
 	own, thiefs := clientCertificate(t), clientCertificate(t)
 	a := send(t, http.DefaultClient, "POST", o.public+"/token", "application/x-www-form-urlencoded", "grant_type=client_credentials",
-		"Authorization", basic("bound", "operators-own-secret"), "Client-Cert", own)
+		"Authorization", basic("bound", "the-operators-very-own-secret"), "Client-Cert", own)
 	var tokens userTokens
 	if err := json.Unmarshal(a.body, &tokens); err != nil || tokens.AccessToken == "" {
 		t.Fatalf("%d %s", a.status, a.body)

@@ -43,9 +43,9 @@ signing: {alg: ES256}
 resources:
   - {resource: "https://api.example.com", scopes: [read, write]}
 clients:
-  - {client_id: operator, preset: service, client_secret: operators-own-secret, scope: "authzd:admin", resources: ["ISSUER/admin"]}
-  - {client_id: worker, preset: service, client_secret: workers-own-secret, scope: "authzd:admin read", resources: ["ISSUER/admin", "https://api.example.com"]}
-  - {client_id: web, preset: web, client_secret: webs-own-secret, scope: "openid offline_access authzd:admin", resources: ["ISSUER/admin"], redirect_uris: ["https://app.example.com/callback"], first_party: true}
+  - {client_id: operator, preset: service, client_secret: the-operators-very-own-secret, scope: "authzd:admin", resources: ["ISSUER/admin"]}
+  - {client_id: worker, preset: service, client_secret: the-workers-very-own-secret, scope: "authzd:admin read", resources: ["ISSUER/admin", "https://api.example.com"]}
+  - {client_id: web, preset: web, client_secret: the-webs-very-own-secret, scope: "openid offline_access authzd:admin", resources: ["ISSUER/admin"], redirect_uris: ["https://app.example.com/callback"], first_party: true}
 users:
   - {username: alice, password: correct horse, email: alice@example.com, email_verified: true, roles: ["authzd:admin"]}
   - {username: bob, password: battery staple}
@@ -287,7 +287,7 @@ func (o *operated) userToken(t *testing.T, username, password, scope string, ext
 		params.Set(extra[i], extra[i+1])
 	}
 	code, verifier := browser.Code(t, "web", params)
-	a := o.post(t, "/token", "web", "webs-own-secret", authztest.CodeForm(code, verifier))
+	a := o.post(t, "/token", "web", "the-webs-very-own-secret", authztest.CodeForm(code, verifier))
 	var tokens userTokens
 	if err := json.Unmarshal(a.body, &tokens); err != nil || tokens.AccessToken == "" {
 		t.Fatalf("tokens: %d %s", a.status, a.body)

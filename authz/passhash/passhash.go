@@ -1,0 +1,134 @@
+// Package passhash knows the hashes of passwords: those that can be verified, and those that can only
+// be named.
+//
+//	operator's door -> Scheme  is it meant as a hash, and of what kind?     scheme.go
+//	                -> Check   can it be verified, at a bearable cost?
+//	sign-in         -> Parse   -> Verify, Outdated                          phc.go
+//	new password    -> New
+//
+// A password that looks like a hash must not get through an operator's door: taken as plain text, the
+// hash itself, which others may have seen, would sign in. What a person types on a page is always a
+// password.
+package passhash
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/sha512"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// New hashes are argon2id with the parameters that OWASP's password storage cheat sheet names
+// first: 19 MiB, two passes, one lane.
+const (
+	argonMemory = 19 << 10 // KiB
+	argonTime   = 2
+	argonLanes  = 1
+	saltBytes   = 16
+	tagBytes    = 32
+)
+
+// The limits of a foreign hash. Whoever imports one must not be able to make a login take the
+// server's memory or seconds of its CPU.
+const (
+	maxMemory     = 256 << 10 // KiB
+	maxArgonWork  = 1 << 20   // KiB, passes times memory
+	maxArgonTime  = 16
+	maxParallel   = 16
+	maxScryptWork = 1 << 22 // N*r*p
+	maxPBKDF2     = 5_000_000
+	maxBcryptCost = 15
+	maxHashString = 512 // characters
+
+	// bcrypt reads no more than this many bytes of a password.
+	bcryptBytes = 72
+)
+
+// The ceilings of what may still be imported: each is about half a second of a CPU of 2020 or later. A
+// failed login takes longer than that whatever its hash, so that none tells that an account exists. What
+// an earlier version has let in is verified, and is renewed at the next login.
+const (
+	dearArgonWork    = 400 << 10 // KiB, passes times memory
+	dearScryptWork   = 1 << 20   // N*r*p
+	dearPBKDF2SHA256 = 2_000_000
+	dearPBKDF2SHA512 = 600_000
+	dearBcryptCost   = 13
+)
+
+// ErrUnusable is wrapped by all that Parse and Check refuse. No message holds anything of the hash.
+var ErrUnusable = errors.New("not a password hash that can be used")
+
+// errUnknown is the ErrUnusable of a kind of hash that Parse does not know.
+var errUnknown = fmt.Errorf("%w: the kind is unknown", ErrUnusable)
+
+// Hash is a parsed password hash.
+type Hash interface {
+	// Verify reports whether a password matches. It takes the time and the memory that the hash was
+	// made with.
+	Verify(password []byte) bool
+	// Outdated reports whether a password that has just been verified should be hashed again.
+	Outdated(password []byte) bool
+	// costly reports whether a hash is dearer than what may be imported.
+	costly() bool
+}
+
+// New returns the hash of a new password, as a PHC string.
+func New(password []byte) string {
+	h := &argon2idHash{memory: argonMemory, time: argonTime, lanes: argonLanes, salt: make([]byte, saltBytes)}
+	rand.Read(h.salt) // never fails
+	h.tag = argon2.IDKey(password, h.salt, h.time, h.memory, h.lanes, tagBytes)
+	return h.String()
+}
+
+// Unmatchable costs what a hash of New costs. Its match means nothing.
+var Unmatchable Hash = &argon2idHash{
+	memory: argonMemory, time: argonTime, lanes: argonLanes,
+	salt: make([]byte, saltBytes), tag: make([]byte, tagBytes),
+}
+
+// Check returns why a hash can't be taken over from elsewhere, or nil.
+func Check(s string) error {
+	h, err := Parse(s)
+	switch scheme := Scheme(s); {
+	case err == nil && h.costly():
+		return fmt.Errorf("%w: %s with a cost above the ceiling, so that failed logins would tell who has an account", ErrUnusable, scheme)
+	case err == nil:
+		return nil
+	case scheme == "":
+		return err
+	case errors.Is(err, errUnknown):
+		return fmt.Errorf("%w: it looks like %s, and that is none of argon2id, bcrypt, scrypt and pbkdf2 in the PHC or modular crypt format", ErrUnusable, scheme)
+	default:
+		return fmt.Errorf("%w: it looks like %s: %s", ErrUnusable, scheme, strings.TrimPrefix(err.Error(), ErrUnusable.Error()+": "))
+	}
+}
+
+// Parse reads a PHC string of argon2id, scrypt, pbkdf2-sha256 or pbkdf2-sha512, or the modular crypt
+// format of bcrypt.
+func Parse(s string) (Hash, error) {
+	if len(s) > maxHashString {
+		return nil, fmt.Errorf("%w: too long", ErrUnusable)
+	}
+	fields := strings.Split(s, "$")
+	if len(fields) < 4 || fields[0] != "" {
+		return nil, errUnknown
+	}
+	switch id, rest := fields[1], fields[2:]; id {
+	case "argon2id":
+		return parseArgon2id(rest)
+	case "2a", "2b", "2y":
+		return parseBcrypt(s)
+	case "scrypt":
+		return parseScrypt(rest)
+	case "pbkdf2-sha256":
+		return parsePBKDF2(rest, sha256.New, dearPBKDF2SHA256)
+	case "pbkdf2-sha512":
+		return parsePBKDF2(rest, sha512.New, dearPBKDF2SHA512)
+	default:
+		return nil, errUnknown
+	}
+}
