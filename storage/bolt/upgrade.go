@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -123,8 +124,14 @@ func keepAs(path string, format int) (snapshot string, err error) {
 			return name, nil
 		}
 	}
-	snapshot = snapshotName(path, format, time.Now())
-	return snapshot, errors.Join(os.Link(path, snapshot), syncFile(filepath.Dir(path)))
+	now := time.Now()
+	for { // until the name is free: another database may have been replaced in the same second
+		snapshot = snapshotName(path, format, now)
+		if err := os.Link(path, snapshot); !errors.Is(err, fs.ErrExist) {
+			return snapshot, errors.Join(err, syncFile(filepath.Dir(path)))
+		}
+		now = now.Add(time.Second)
+	}
 }
 
 // snapshotName is where the database stays that a migration has replaced: authzd.db becomes

@@ -84,6 +84,26 @@ func TestUpgrade(t *testing.T) {
 	wantValue(t, openStoreBy(t, formatOne, kept[0]), "key007", strings.Repeat("v", 100)) // and the kept one serves it
 }
 
+// TestUpgradeTwice: a database that takes the place of one that has just been migrated is kept too.
+func TestUpgradeTwice(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	for range 3 {
+		if err := os.Rename(newFileBy(t, formatOne), path); err != nil {
+			t.Fatal(err)
+		}
+		s, err := bolt.Open(path, bolt.Stepwise(twoSteps, ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept := snapshots(t, path); len(kept) != 3 {
+		t.Errorf("kept %v", kept)
+	}
+}
+
 // TestUpgradeNothing: a new database has nothing to be migrated, and nothing is kept of it.
 func TestUpgradeNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
