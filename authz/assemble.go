@@ -39,7 +39,9 @@ func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
 	case strings.HasPrefix(requestURI, prefixPushed):
 		return s.beginPushed(ctx, f, c, requestURI)
 	case c.RequirePAR: // RFC 9126 section 6
-		return refuse(errInvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
+		refused := refuse(errInvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
+		refused.allowedBy = settingOf(c, "require_pushed_authorization_requests: false")
+		return refused
 	case params.Has("request"), params.Has("request_uri"):
 		return s.beginSigned(ctx, f, c, params)
 	case c.RequireSigned:

@@ -183,16 +183,32 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 func checkPKCE(a *authorization) error {
 	challenge, method := a.params.Get("code_challenge"), a.params.Get("code_challenge_method")
 	switch {
-	case challenge == "" && method == "" && !a.client.RequirePKCE:
+	case challenge == "" && method == "" && a.mayGoWithoutPKCE():
 		return nil
 	case challenge == "":
-		return refuse(errInvalidRequest, "The code_challenge is missing: this client must use PKCE with S256.")
+		refused := refuse(errInvalidRequest, "The code_challenge is missing: this client must use PKCE with S256.")
+		if !a.client.Public() {
+			refused.allowedBy = settingOf(a.client, "require_pkce: false")
+		}
+		if a.client.PKCEOrNonce {
+			refused.Description = "The code_challenge is missing: this client must use PKCE with S256, or the scope openid with a nonce."
+		}
+		return refused
 	case method != "S256":
 		return refuse(errInvalidRequest, "The code_challenge_method must be S256.")
 	case !challengeSyntax.MatchString(challenge):
 		return refuse(errInvalidRequest, "The code_challenge is not the base64url form of a SHA-256 hash.")
 	}
 	return nil
+}
+
+// mayGoWithoutPKCE reports whether the client need not use PKCE, or protects its code by the nonce of an
+// ID token instead.
+func (a *authorization) mayGoWithoutPKCE() bool {
+	if a.client.PKCEOrNonce {
+		return a.params.Get("nonce") != "" && slices.Contains(a.scopes, "openid")
+	}
+	return !a.client.RequirePKCE
 }
 
 // checkOpenID checks the parameters of OpenID Connect Core section 3.1.2.1. Unknown prompt values

@@ -17,8 +17,8 @@ import (
 const unknownClient = "The client is unknown or its credentials are wrong."
 
 // authenticateClient is the only client authentication there is (RFC 6749 section 2.3, OpenID
-// Connect Core section 9). A client uses the one method that it is registered for. The proof is
-// spent once the marks of the fositeClient are made.
+// Connect Core section 9). A client uses the one method that it is registered for; one with a secret
+// that has registered none may choose how to send it. The proof is spent once the marks of the fositeClient are made.
 func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	presented, err := presentedCredentials(r, form)
 	if err != nil {
@@ -47,8 +47,12 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 		if err := s.checkCertificate(ctx, c, shown); err != nil {
 			return nil, err
 		}
-	case presented.method != c.AuthMethod:
-		return nil, refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
+	case !c.Takes(presented.method):
+		refused := refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
+		if usesSecret(c.AuthMethod) && usesSecret(presented.method) {
+			refused.allowedBy = settingOf(c, "token_endpoint_auth_method: "+presented.method)
+		}
+		return nil, refused
 	case c.AuthMethod == client.AuthPrivateKeyJWT:
 		mark, err := s.checkAssertion(ctx, r, c, presented.assertion)
 		if err != nil {

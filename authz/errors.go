@@ -56,6 +56,7 @@ type Error struct {
 	Description string // ASCII without quotes and backslashes (RFC 6749 section 5.2)
 	cause       error
 	retryAfter  time.Duration // when it is worth trying again; 0: nobody knows
+	allowedBy   string        // what the operator may write to allow it, for the log; empty: nothing would
 }
 
 func (e *Error) Error() string {
@@ -77,6 +78,15 @@ func (e *Error) because(cause error) *Error {
 	with := *e
 	with.cause = cause
 	return &with
+}
+
+// settingOf names a line of the configuration, and the client in whose entry it stands. There is none of a
+// client that is not the operator's, and a security profile leaves no choice.
+func settingOf(c *client.Client, line string) string {
+	if c.Source != client.Configured || c.Profile != "" {
+		return ""
+	}
+	return line + " in the client " + c.ID
 }
 
 func statusOf(code string) int {

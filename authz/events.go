@@ -172,7 +172,11 @@ var readers = []string{"userinfo", "session", "session_activity", "not_found"}
 
 // noteRefusal tells that an endpoint has refused a request.
 func (s *Server) noteRefusal(r *http.Request, e *Error) {
-	route, clientID, subject, gid := observe.Event(r.Context()).Known()
+	request := observe.Event(r.Context())
+	if e.allowedBy != "" {
+		request.Add("allowed_by", e.allowedBy)
+	}
+	route, clientID, subject, gid := request.Known()
 	if e.Status >= http.StatusInternalServerError || slices.Contains(ordinary, e.Code) || slices.Contains(readers, route) {
 		return
 	}
@@ -186,6 +190,9 @@ func (s *Server) noteRefusal(r *http.Request, e *Error) {
 	}
 	if subject != "" {
 		event.Actor = byUser(subject)
+	}
+	if e.allowedBy != "" {
+		event.Details["allowed_by"] = e.allowedBy
 	}
 	s.audit.Note(r.Context(), event)
 }

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,8 +111,8 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 	if err != nil {
 		return "", err
 	}
-	switch usesSecret := m.AuthMethod == client.AuthBasic || m.AuthMethod == client.AuthPost; {
-	case !usesSecret:
+	switch {
+	case !usesSecret(m.AuthMethod):
 		record.Secrets = nil
 	case len(record.Secrets) == 0:
 		secret = newToken(prefixClientSecret)
@@ -324,7 +325,7 @@ func (s *Server) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCl
 func clientOfItsOwn(id string, record *storage.Client) (*admin.OAuthClient, error) {
 	shown := &admin.OAuthClient{Source: admin.SourceRegistered, CreatedAt: &record.CreatedAt, UsedAt: orNil(record.UsedAt)}
 	err := decodeMetadata(record.Metadata, shown)
-	shown.ClientID = id
+	shown.ClientID, shown.AuthMethod = id, cmp.Or(shown.AuthMethod, client.AuthBasic) // the default of RFC 7591 section 2
 	return shown, err
 }
 

@@ -136,7 +136,7 @@ const maxMetadata = 32 << 10 // bytes
 // newClientRecord is what is kept of a client: the hashes of its secrets, and its metadata if a client
 // can be made of it.
 func (s *Server) newClientRecord(id, token string, r *client.Registration, createdAt time.Time) (*storage.Client, error) {
-	metadata, err := json.Marshal(r)
+	metadata, err := r.Kept()
 	if err != nil {
 		return nil, err
 	}
@@ -144,16 +144,14 @@ func (s *Server) newClientRecord(id, token string, r *client.Registration, creat
 		return nil, refuse(errInvalidClientMetadata, "There is more metadata than is kept.")
 	}
 	record := &storage.Client{Metadata: metadata, TokenHash: hashToken(token), CreatedAt: createdAt}
-	if usesSecret(r) {
+	if usesSecret(r.TokenEndpointAuthMethod) {
 		record.SecretHash = hashToken(s.clientSecret(token))
 	}
 	_, err = s.registered.make(id, record)
 	return record, err
 }
 
-func usesSecret(r *client.Registration) bool {
-	return r.TokenEndpointAuthMethod == client.AuthBasic || r.TokenEndpointAuthMethod == client.AuthPost
-}
+func usesSecret(method string) bool { return method == client.AuthBasic || method == client.AuthPost }
 
 // clientSecret is derived from the registration access token, so that it can be told again to
 // whoever holds that (RFC 7592 section 3) although only hashes are stored.
@@ -179,7 +177,7 @@ func (s *Server) information(id, token string, record *storage.Client, r *client
 		ClientIDIssuedAt:        &issuedAt,
 		RegistrationAccessToken: token,
 		RegistrationClientURI:   s.url("/register/" + id),
-		Registration:            *r,
+		Registration:            r.Shown(),
 	}
 	if record.SecretHash != "" {
 		never := int64(0)

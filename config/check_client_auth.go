@@ -15,7 +15,7 @@ func (l *loader) checkClientAuthentication(c *Client, path string) {
 	l.checkClientKeys(c, path)
 	l.checkClientCertificate(c, path)
 	l.checkClientMTLS(c, path)
-	if c.public() && !c.RequirePKCE {
+	if c.public() && !*c.RequirePKCE {
 		l.report(path+".require_pkce", false, problemf("remove it", "public clients always use PKCE"))
 	}
 	if c.public() && !c.RefreshTokenRotation && c.has("refresh_token") {

@@ -65,7 +65,7 @@ type Client struct {
 	// TokenEndpointAuthMethod is how it proves who it is: by a secret (client_secret_basic,
 	// client_secret_post), by signing with one of its keys (private_key_jwt), or by a TLS certificate
 	// (tls_client_auth, self_signed_tls_client_auth: RFC 8705 section 2). none makes it a public
-	// client.
+	// client. Default: none with preset spa and native; else a secret, sent in either way.
 	TokenEndpointAuthMethod string `yaml:"token_endpoint_auth_method" enum:"none,client_secret_basic,client_secret_post,private_key_jwt,tls_client_auth,self_signed_tls_client_auth"`
 
 	// TokenEndpointAuthSigningAlg is the only algorithm of its assertions. Default: any of these.
@@ -121,8 +121,10 @@ type Client struct {
 	// client asks for a response_mode with jwt (JARM). Default: signing.alg.
 	AuthorizationSignedResponseAlg string `yaml:"authorization_signed_response_alg" enum:"RS256,ES256,PS256,EdDSA"`
 
-	// RequirePKCE may be false for confidential clients that don't know PKCE. Default: true.
-	RequirePKCE bool `yaml:"require_pkce"`
+	// RequirePKCE is true for PKCE in each request, or false for confidential clients whose software
+	// knows neither PKCE nor a nonce. Default: true for public clients and security profiles; others
+	// need PKCE, or the scope openid with a nonce (RFC 9700 section 2.1.1).
+	RequirePKCE *bool `yaml:"require_pkce"`
 
 	// AllowLocalhostPorts frees the port of http://localhost redirect URIs too.
 	AllowLocalhostPorts bool `yaml:"allow_localhost_ports"`
@@ -211,7 +213,13 @@ type Client struct {
 
 	// TOSURI are its terms of service.
 	TOSURI string `yaml:"tos_uri"`
+
+	anySecretMethod bool
 }
+
+// AnySecretMethod reports whether a client with a secret may send it in the header or in the body,
+// since nothing says which.
+func (c *Client) AnySecretMethod() bool { return c.anySecretMethod }
 
 // ClientSecret is one of several secrets of a client.
 type ClientSecret struct {

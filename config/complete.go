@@ -161,6 +161,7 @@ func (l *loader) completeClient(c *Client, path string) {
 	l.nameRegistered(c.TokenExchangeResources)
 	fill(l, path+".client_name", &c.ClientName, c.ClientID)
 	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, c.defaultAuthMethod(p))
+	c.anySecretMethod = c.usesSecret() && !l.given(path+".token_endpoint_auth_method")
 	fill(l, path+".grant_types", &c.GrantTypes, slices.Clone(p.grantTypes))
 	if c.has("authorization_code") {
 		fill(l, path+".response_types", &c.ResponseTypes, []string{"code"})
@@ -169,7 +170,9 @@ func (l *loader) completeClient(c *Client, path string) {
 		fill(l, path+".scope", &c.Scope, ScopeList{"openid"})
 	}
 	fill(l, path+".allowed_origins", &c.AllowedOrigins, originsOf(c.RedirectURIs))
-	fill(l, path+".require_pkce", &c.RequirePKCE, true)
+	if always := true; c.public() || c.SecurityProfile != "" {
+		fill(l, path+".require_pkce", &c.RequirePKCE, &always)
+	}
 	fill(l, path+".refresh_token_rotation", &c.RefreshTokenRotation, c.public())
 	fill(l, path+".subject_type", &c.SubjectType, "public")
 	l.completeProfile(c, path)

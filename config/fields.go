@@ -22,16 +22,20 @@ type field struct {
 
 // fieldsOf lists the keys of a struct in the order of the manual.
 func fieldsOf(t reflect.Type) []field {
-	fields := make([]field, t.NumField())
-	for i := range fields {
+	fields := make([]field, 0, t.NumField())
+	for i := range t.NumField() {
 		sf := t.Field(i)
-		fields[i] = field{
+		if !sf.IsExported() { // what a default came from
+			continue
+		}
+		f := field{
 			key: sf.Tag.Get("yaml"), name: sf.Name, index: i, typ: sf.Type,
 			required: sf.Tag.Get("required") != "", multiline: sf.Tag.Get("multiline") != "",
 		}
 		if enum := sf.Tag.Get("enum"); enum != "" {
-			fields[i].enum = strings.Split(enum, ",")
+			f.enum = strings.Split(enum, ",")
 		}
+		fields = append(fields, f)
 	}
 	return fields
 }
@@ -43,6 +47,7 @@ var (
 	typePaths    = reflect.TypeFor[PathList]()
 	typeSecret   = reflect.TypeFor[Secret]()
 	typeNumber   = reflect.TypeFor[*int]()
+	typeSwitch   = reflect.TypeFor[*bool]()
 	typeTime     = reflect.TypeFor[*time.Time]()
 	typeJWKS     = reflect.TypeFor[JWKS]()
 )
@@ -50,7 +55,7 @@ var (
 // isScalar tells whether a value of this type is written as one word or string.
 func isScalar(t reflect.Type) bool {
 	switch t {
-	case typeDuration, typePrefix, typeScopes, typeNumber, typeTime, typeJWKS:
+	case typeDuration, typePrefix, typeScopes, typeNumber, typeSwitch, typeTime, typeJWKS:
 		return true
 	}
 	return t.Kind() == reflect.String || t.Kind() == reflect.Bool
@@ -92,6 +97,10 @@ func setScalar(v reflect.Value, text string, f field) *problem {
 		}
 		v.Set(reflect.ValueOf(&n))
 		return nil
+	case typeSwitch:
+		b, p := parseBool(text)
+		v.Set(reflect.ValueOf(&b))
+		return p
 	case typeTime:
 		t, err := time.Parse(time.RFC3339, text)
 		if err != nil {

@@ -100,7 +100,10 @@ func TestPresets(t *testing.T) {
 		c := mustParse(t, "issuer: https://id.example.com\nclients: [{client_id: a, "+doc+"}]").Clients[0]
 		got := Client{TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, RefreshTokenRotation: c.RefreshTokenRotation}
 		equal(t, doc, got, want)
-		equal(t, doc+": require_pkce", c.RequirePKCE, true)
+		if pkce := c.RequirePKCE; (pkce != nil && *pkce) != c.public() {
+			t.Errorf("%s: require_pkce: %v", doc, pkce)
+		}
+		equal(t, doc+": any secret method", c.AnySecretMethod(), c.usesSecret() && !strings.Contains(doc, "token_endpoint_auth_method"))
 		equal(t, doc+": client_name", c.ClientName, "a")
 		equal(t, doc+": access_token_lifetime", c.AccessTokenLifetime, 15*time.Minute)
 		if c.has(code) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -9,7 +10,14 @@ import (
 
 // YAML writes the effective configuration with all defaults filled in and secrets masked.
 func (c *Config) YAML() ([]byte, error) {
-	return yaml.MarshalWithOptions(c,
+	shown := *c
+	shown.Clients = slices.Clone(c.Clients)
+	for i := range shown.Clients {
+		if client := &shown.Clients[i]; client.AnySecretMethod() { // to name one would rule out the other
+			client.TokenEndpointAuthMethod = ""
+		}
+	}
+	return yaml.MarshalWithOptions(&shown,
 		yaml.IndentSequence(true),
 		yaml.UseLiteralStyleIfMultiline(true),
 		yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) { return []byte(short(d)), nil }),

@@ -85,7 +85,7 @@ func (l *loader) checkDemands(c *Client, path string) {
 		because string
 	}{
 		{"require_pushed_authorization_requests", c.RequirePushedAuthorizationRequests || !c.has("authorization_code"), "demands pushed requests"},
-		{"require_pkce", c.RequirePKCE, "demands PKCE"},
+		{"require_pkce", *c.RequirePKCE, "demands PKCE"},
 		{"refresh_token_rotation", !c.RefreshTokenRotation, "forbids it: the tokens are bound to the client"},
 		{"dpop_bound_access_tokens", c.DPoPBoundAccessTokens || c.TLSClientCertificateBoundAccessTokens, "demands tokens that are bound to a key: this, or tls_client_certificate_bound_access_tokens"},
 		{"require_signed_request_object", !c.signsRequests() || c.RequireSignedRequestObject || !c.has("authorization_code"), "demands signed requests"},

@@ -106,7 +106,7 @@ func scalarSchema(v reflect.Value, f field) object {
 		schema["pattern"] = `^[0-9A-Fa-f:.]+/[0-9]+$`
 	case v.Type() == typeNumber:
 		schema["type"] = "integer"
-	case v.Kind() == reflect.Bool:
+	case v.Kind() == reflect.Bool, v.Type() == typeSwitch:
 		schema["type"] = "boolean"
 	}
 	if f.enum != nil {

@@ -64,11 +64,13 @@ type Metadata struct {
 	PostLogoutRedirectURIs []string
 	GrantTypes             []string
 	AuthMethod             string
+	AnySecretMethod        bool // with AuthBasic: AuthPost will do too, since the client has not said which
 	Scopes                 []string
 	Resources              []string // RFC 8707: the resources that it may ask for
 	AllowedOrigins         []string // empty: the origins of RedirectURIs
 	FirstParty             bool     // no consent page
 	RequirePKCE            bool     // always true for public clients
+	PKCEOrNonce            bool     // where PKCE is not required: a request has it, or openid and a nonce (RFC 9700 section 2.1.1)
 	AllowLocalhostPorts    bool     // http://localhost matches on any port, as loopback addresses do
 	IDTokenAlg             string   // id_token_signed_response_alg; empty: the server's default
 	IDTokenClaims          bool     // scope claims in the ID token, not only from userinfo
@@ -138,7 +140,9 @@ func New(m Metadata) (*Client, error) {
 		return nil, fmt.Errorf("client %s: %w", m.ID, err)
 	}
 	public := m.AuthMethod == AuthNone
-	m.RequirePKCE = m.RequirePKCE || public                 // RFC 9700 section 2.1.1
+	m.RequirePKCE = m.RequirePKCE || public // RFC 9700 section 2.1.1
+	m.PKCEOrNonce = m.PKCEOrNonce && !m.RequirePKCE
+	m.AnySecretMethod = m.AnySecretMethod && m.AuthMethod == AuthBasic
 	m.RotateRefreshTokens = m.RotateRefreshTokens || public // RFC 9700 section 2.2.2
 	if m.Name == "" {
 		m.Name = m.ID
@@ -164,6 +168,11 @@ func (c *Client) NamesSessions() bool {
 
 // Public tells whether the client cannot hold a secret (RFC 6749 section 2.1).
 func (c *Client) Public() bool { return c.AuthMethod == AuthNone }
+
+// Takes reports whether the client may prove itself by a method.
+func (c *Client) Takes(method string) bool {
+	return method == c.AuthMethod || c.AnySecretMethod && method == AuthPost
+}
 
 // May tells whether the client is registered for a grant type.
 func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }

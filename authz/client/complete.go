@@ -76,6 +76,7 @@ func (r *Registration) completeGrants(o *Offer) error {
 
 func (r *Registration) completeAuthentication(o *Offer) error {
 	if r.TokenEndpointAuthMethod == "" {
+		r.methodUnsaid = true
 		r.TokenEndpointAuthMethod = AuthBasic // RFC 7591 section 2
 		if o.Source == Document {
 			r.TokenEndpointAuthMethod = AuthNone

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -95,6 +96,8 @@ type Registration struct {
 	TLSSubjectEmail  string   `json:"tls_client_auth_san_email,omitempty"`
 	DetailTypes      []string `json:"authorization_details_types,omitempty"` // RFC 9396 section 10
 	RequirePKCE      bool     `json:"require_pkce,omitempty"`                // ours: confidential clients may do without
+
+	methodUnsaid bool // TokenEndpointAuthMethod is the default of RFC 7591 section 2
 }
 
 // Information is a Registration with what the server adds to it (RFC 7591 section 3.2.1, RFC 7592
@@ -107,6 +110,24 @@ type Information struct {
 	RegistrationAccessToken string `json:"registration_access_token,omitempty"`
 	RegistrationClientURI   string `json:"registration_client_uri,omitempty"`
 	Registration
+}
+
+// Kept is what is stored of a completed registration. What the client has not said is left out, so
+// that it can be told from what it has.
+func (r *Registration) Kept() ([]byte, error) {
+	kept := *r
+	if r.methodUnsaid {
+		kept.TokenEndpointAuthMethod = ""
+	}
+	return json.Marshal(&kept)
+}
+
+// Shown is what its client is told of a stored registration: the defaults are filled in (RFC 7591
+// section 3.2.1).
+func (r *Registration) Shown() Registration {
+	shown := *r
+	shown.TokenEndpointAuthMethod = cmp.Or(r.TokenEndpointAuthMethod, AuthBasic)
+	return shown
 }
 
 // ParseRegistration reads a registration request, or a stored registration. It checks shapes and
@@ -155,7 +176,7 @@ func decodeMembers(members map[string]json.RawMessage, into any) error {
 	for _, f := range reflect.VisibleFields(v.Type()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		raw, ok := members[name]
-		if f.Anonymous || !ok || string(raw) == "null" {
+		if f.Anonymous || !f.IsExported() || !ok || string(raw) == "null" {
 			continue
 		}
 		field := v.FieldByIndex(f.Index)

@@ -56,6 +56,9 @@ func explain(e *admin.AuditEvent) explained {
 	}
 	if known, ok := meanings[code]; ok && e.Outcome != "success" {
 		x.Meaning, x.Hint = known[0], known[1]
+		if line := e.Details["allowed_by"]; line != "" {
+			x.Hint = "correct the app, or allow it by " + line
+		}
 	} else if known, ok := meanings[e.Type]; ok {
 		x.Meaning, x.Hint = known[0], known[1]
 	}

@@ -97,3 +97,14 @@ func TestDoctorFindsProxies(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorNamesTheSetting: a login that failed for what the operator could allow is explained by the line that
+// would allow it.
+func TestDoctorNamesTheSetting(t *testing.T) {
+	x := explain(&admin.AuditEvent{Type: "request.refused", Outcome: "denied", Details: map[string]string{
+		"error": "invalid_request", "allowed_by": "require_pkce: false in the client portal",
+	}})
+	if x.Hint != "correct the app, or allow it by require_pkce: false in the client portal" || x.Meaning == "" {
+		t.Errorf("%+v", x)
+	}
+}
