@@ -20,8 +20,7 @@ const metadataMaxAge = 5 * time.Minute
 // same until managed clients change.
 func (s *Server) discovery(w http.ResponseWriter, r *http.Request) error {
 	m := s.metadata.Load()
-	managed, err := s.managed.all(r.Context())
-	if err == nil && m.managed != managed { // otherwise, what was so last still helps
+	if managed := s.managed.known(r.Context()); m.managed != managed {
 		m = &metadata{managed, s.discoveryDocument(managed)}
 		s.metadata.Store(m)
 	}

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
@@ -25,8 +26,9 @@ type managedClients struct {
 	use   func(context.Context, keys.Use) error
 	made  madeClients
 
-	mu    sync.Mutex
-	needs *clientNeeds // guarded by mu; nil: not read yet
+	reading *semaphore.Weighted         // orders readings of needs
+	needs   atomic.Pointer[clientNeeds] // nil: not read yet
+	silent  atomic.Int64                // Unix time in ms until which the store is taken to be away
 }
 
 // clientNeeds is what the server must have because of all of them together. It is never changed once
@@ -117,16 +119,58 @@ func (m *managedClients) all(ctx context.Context) (*clientNeeds, error) {
 	if err != nil && !notFound(err) {
 		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.needs == nil || m.needs.version != version {
-		needs, err := m.read(ctx, version)
-		if err != nil {
-			return nil, err
-		}
-		m.needs = needs
+	if needs := m.needs.Load(); needs != nil && needs.version == version {
+		return needs, nil
 	}
-	return m.needs, nil
+	if err := m.reading.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer m.reading.Release(1)
+	if needs := m.needs.Load(); needs != nil && needs.version == version {
+		return needs, nil
+	}
+	needs, err := m.read(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	m.needs.Store(needs)
+	return needs, nil
+}
+
+const (
+	// firstPatience is how long known waits for the store, and nextPatience after it has waited in vain.
+	firstPatience, nextPatience = 500 * time.Millisecond, 50 * time.Millisecond
+	// silence is how long it does not ask then.
+	silence = time.Second
+)
+
+// known is all, for answers that are of use although they are not of this moment: while the store is away,
+// what was last known comes at once.
+func (m *managedClients) known(ctx context.Context) *clientNeeds {
+	last := m.needs.Load()
+	if last == nil || m.parse == nil {
+		last = noNeeds
+	}
+	patience, until := firstPatience, m.silent.Load()
+	switch now := time.Now().UnixMilli(); {
+	case until > now:
+		return last
+	case until > 0:
+		patience = nextPatience
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	needs, err := m.all(ctx)
+	switch {
+	case err == nil:
+		if until > 0 {
+			m.silent.CompareAndSwap(until, 0)
+		}
+		return needs
+	case !errors.Is(context.Cause(ctx), context.Canceled): // the caller has not gone
+		m.silent.Store(time.Now().Add(silence).UnixMilli())
+	}
+	return last
 }
 
 const managedPage = 500

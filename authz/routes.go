@@ -83,11 +83,7 @@ func (s *Server) routeTable() []route {
 // ifDevices is there as long as a client is that may use the device grant.
 func (s *Server) ifDevices(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		offered, err := s.offers(r.Context(), client.GrantDeviceCode)
-		switch {
-		case err != nil:
-			return err
-		case !offered:
+		if !s.offers(r.Context(), client.GrantDeviceCode) {
 			return s.notFound(w, r)
 		}
 		return h(w, r)
@@ -237,14 +233,13 @@ func (s *Server) cors() *cors.Cors {
 	})
 }
 
-// managedOrigin tells whether a managed client calls from an origin. While the store cannot tell, none does.
+// managedOrigin reports whether a managed client calls from an origin, as far as is known.
 // It is not asked about requests that come from no page: their answers would wait for it.
 func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 	if origin == "" {
 		return false
 	}
-	managed, err := s.managed.all(r.Context())
-	return err == nil && managed.origins[origin]
+	return s.managed.known(r.Context()).origins[origin]
 }
 
 // devOrigin tells whether an origin is on this machine and the server in development mode.

@@ -32,6 +32,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/ory/fosite"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/audit"
@@ -155,7 +156,7 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 }
 
 func (s *Server) openManaged(context.Context) error {
-	s.managed = &managedClients{store: s.store}
+	s.managed = &managedClients{store: s.store, reading: semaphore.NewWeighted(1)}
 	if s.config.Operator != nil {
 		s.managed.parse = s.config.Operator.ParseClient
 		s.managed.use = func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) }

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/authzd/authzd/storage"
 )
@@ -64,8 +65,9 @@ type Ring struct {
 	signers chan struct{}
 
 	current atomic.Pointer[snapshot]
-	loading sync.Mutex // orders loads, so that a snapshot never gives way to an older one
-	loaded  time.Time  // when the last load ended, well or not; guarded by loading
+	loading *semaphore.Weighted // orders loads, so that a snapshot never gives way to an older one
+	loaded  time.Time           // when the last load ended, well or not; guarded by loading
+	failed  bool                // it ended not well; guarded by loading
 }
 
 // Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
@@ -79,7 +81,7 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 		return nil, fmt.Errorf("key policy: %w", err)
 	}
 	r := &Ring{store: store, sealer: secret.Sealer(purposeSigningKey), log: p.Logger, now: now,
-		signers: make(chan struct{}, runtime.GOMAXPROCS(0))}
+		signers: make(chan struct{}, runtime.GOMAXPROCS(0)), loading: semaphore.NewWeighted(1)}
 	r.inUse.Store(&p)
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -141,15 +143,21 @@ func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
 }
 
 // Refresh makes JWKS at most minReload older than the store, as far as the store can be read: what it
-// has is kept otherwise. Callers at once wait for one of them.
+// has is kept otherwise. Callers at once wait for one of them. While the store is away nobody waits long.
 func (r *Ring) Refresh(ctx context.Context) {
-	r.loading.Lock()
-	defer r.loading.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	if r.loading.Acquire(ctx, 1) != nil {
+		return // another load waits for the store
+	}
+	defer r.loading.Release(1)
 	if r.now().Sub(r.loaded) < minReload {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
-	defer cancel()
+	if r.failed {
+		ctx, cancel = context.WithTimeout(ctx, retryTimeout)
+		defer cancel()
+	}
 	if err := r.loadLocked(ctx); err != nil && ctx.Err() == nil {
 		r.log.Error("signing keys could not be read", "error", err)
 	}
@@ -157,13 +165,15 @@ func (r *Ring) Refresh(ctx context.Context) {
 
 // load reads the store into a new snapshot.
 func (r *Ring) load(ctx context.Context) error {
-	r.loading.Lock()
-	defer r.loading.Unlock()
+	if err := r.loading.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer r.loading.Release(1)
 	return r.loadLocked(ctx)
 }
 
-func (r *Ring) loadLocked(ctx context.Context) error {
-	defer func() { r.loaded = r.now() }()
+func (r *Ring) loadLocked(ctx context.Context) (err error) {
+	defer func() { r.loaded, r.failed = r.now(), err != nil }()
 	keys, err := r.read(ctx)
 	if err != nil {
 		return err
@@ -216,11 +226,13 @@ func (r *Ring) find(header string) (*form, error) {
 	if f := r.current.Load().forms[header]; f != nil {
 		return f, nil
 	}
-	r.loading.Lock()
-	defer r.loading.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+	defer cancel()
+	if err := r.loading.Acquire(ctx, 1); err != nil {
+		return nil, fmt.Errorf("read signing keys: %w", err)
+	}
+	defer r.loading.Release(1)
 	if r.now().Sub(r.loaded) >= minReload {
-		ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
-		defer cancel()
 		if err := r.loadLocked(ctx); err != nil {
 			return nil, err
 		}

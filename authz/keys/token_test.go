@@ -217,8 +217,10 @@ func TestUnknownKeyReloads(t *testing.T) {
 	token := sign(t, a, jose.EdDSA) // a key that came to be after b loaded
 
 	loaded := func() time.Time {
-		b.loading.Lock()
-		defer b.loading.Unlock()
+		if err := b.loading.Acquire(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		defer b.loading.Release(1)
 		return b.loaded
 	}
 	at := loaded()
