@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/authztest"
@@ -129,7 +131,7 @@ func operateWith(t *testing.T, first *operated, more, clients string) *operated 
 	if err != nil {
 		t.Fatal(err)
 	}
-	local := newHTTPServer(server.AdminSocket(), serverConfig.Logger)
+	local := newHTTPServer(server.AdminSocket(), newWatch(prometheus.NewRegistry(), serverConfig.Logger))
 	local.ConnContext = admin.WithPeer
 	go func() { _ = local.Serve(socket) }()
 	t.Cleanup(func() { _ = local.Close() })

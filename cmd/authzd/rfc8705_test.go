@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/config"
@@ -51,7 +53,7 @@ func TestRFC8705Section5_Listeners(t *testing.T) {
 		"a proxy and without": {config.MTLS{Header: "Client-Cert", Listen: "127.0.0.1:0"}, []bool{true, false}},
 	} {
 		cfg := &config.Config{Listen: "127.0.0.1:0", TLS: files, MTLS: row.mtls}
-		doors, err := openDoors(cfg, server, slog.New(slog.DiscardHandler))
+		doors, err := openDoors(cfg, server, newWatch(prometheus.NewRegistry(), slog.New(slog.DiscardHandler)))
 		if err != nil || len(doors) != len(row.asks) {
 			t.Fatalf("%s: %d listeners, %v", name, len(doors), err)
 		}

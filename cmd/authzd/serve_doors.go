@@ -4,12 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -34,7 +30,7 @@ func (d door) serve() error {
 
 // openDoors listens wherever the configuration says: the public endpoints, and the operator's socket
 // and address. If one can't be opened, none stays open.
-func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (doors []door, err error) {
+func openDoors(cfg *config.Config, server *authz.Server, watch *watch) (doors []door, err error) {
 	defer func() {
 		if err != nil {
 			for _, d := range doors {
@@ -45,13 +41,13 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 	open := func(address string, server *http.Server) error {
 		listeners, err := listen(address)
 		for _, l := range listeners {
-			doors = append(doors, door{l, server, server.TLSConfig != nil})
+			doors = append(doors, door{watch.listener(l), server, server.TLSConfig != nil})
 		}
 		return err
 	}
-	public := newHTTPServer(server, logger)
+	public := newHTTPServer(server, watch)
 	if cfg.TLS.CertFile != "" {
-		cert := &certificate{certFile: cfg.TLS.CertFile, keyFile: cfg.TLS.KeyFile}
+		cert := &certificate{certFile: cfg.TLS.CertFile, keyFile: cfg.TLS.KeyFile, watch: watch}
 		if _, err := cert.get(nil); err != nil {
 			return nil, err
 		}
@@ -60,7 +56,7 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 			askForCertificates(public)
 		}
 		if cfg.MTLS.Listen != "" {
-			asking := newHTTPServer(server, logger)
+			asking := newHTTPServer(server, watch)
 			asking.TLSConfig = newTLSConfig(cert)
 			askForCertificates(asking)
 			if err := open(cfg.MTLS.Listen, asking); err != nil {
@@ -72,7 +68,7 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 		return doors, err
 	}
 	if cfg.Admin.Listen != "" {
-		if err := open(cfg.Admin.Listen, newHTTPServer(server.AdminListener(), logger)); err != nil {
+		if err := open(cfg.Admin.Listen, newHTTPServer(server.AdminListener(), watch)); err != nil {
 			return doors, err
 		}
 	}
@@ -81,9 +77,9 @@ func openDoors(cfg *config.Config, server *authz.Server, logger *slog.Logger) (d
 		if err != nil {
 			return doors, err
 		}
-		local := newHTTPServer(server.AdminSocket(), logger)
+		local := newHTTPServer(server.AdminSocket(), watch)
 		local.ConnContext = admin.WithPeer
-		doors = append(doors, door{l, local, false})
+		doors = append(doors, door{watch.listener(l), local, false})
 	}
 	return doors, nil
 }
@@ -105,7 +101,7 @@ func newTLSConfig(cert *certificate) *tls.Config {
 // demand one here, or one of an authority, would shut the others out.
 func askForCertificates(server *http.Server) { server.TLSConfig.ClientAuth = tls.RequestClientCert }
 
-func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+func newHTTPServer(h http.Handler, watch *watch) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -113,7 +109,7 @@ func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		ErrorLog:          watch.serverLog(),
 	}
 }
 
@@ -146,66 +142,13 @@ func listen(address string) ([]net.Listener, error) {
 }
 
 func explainListen(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return hinted{err, "another program, perhaps another authzd, has this address: stop it, or set listen to a free port"}
+	case errors.Is(err, syscall.EACCES):
+		return hinted{err, "ports below 1024 are for root: set listen to a higher one behind a proxy, or allow it, as by AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit of systemd or setcap cap_net_bind_service=+ep on the binary"}
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return hinted{err, "no interface of this machine has this address: write \":PORT\" for all of them, or the address of one"}
 	}
 	return err
-}
-
-// listenSocket opens a Unix socket that only its owner may use. One that was left behind by a
-// process that was killed is replaced; one that answers is not.
-func listenSocket(path string) (net.Listener, error) {
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, hinted{fmt.Errorf("admin socket %s: another process listens on it", path), "stop the other authzd, or set admin.socket"}
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("admin socket: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("admin socket: %w", err)
-	}
-	old := syscall.Umask(0o177) // so that there is no moment in which others may connect
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("admin socket: %w", err)
-	}
-	return l, nil
-}
-
-// certificate is read again when its file has changed, so that a renewal needs no restart.
-type certificate struct {
-	certFile, keyFile string
-
-	mu      sync.Mutex
-	loaded  *tls.Certificate
-	changed time.Time // modification time of what is loaded
-	checked time.Time
-}
-
-const certificateCheck = time.Minute
-
-func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.loaded != nil && time.Since(c.checked) < certificateCheck {
-		return c.loaded, nil
-	}
-	c.checked = time.Now()
-	info, err := os.Stat(c.certFile)
-	if err == nil && c.loaded != nil && info.ModTime().Equal(c.changed) {
-		return c.loaded, nil
-	}
-	var pair tls.Certificate
-	if err == nil {
-		pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	}
-	switch {
-	case err == nil:
-		c.loaded, c.changed = &pair, info.ModTime()
-	case c.loaded == nil:
-		return nil, fmt.Errorf("tls certificate: %w", err)
-	} // a renewal that is half written: the old one serves until it is whole
-	return c.loaded, nil
 }

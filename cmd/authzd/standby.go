@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -89,7 +88,7 @@ func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (pr
 	defer func() { err = errors.Join(err, follower.Close()) }()
 	s := &standby{follower: follower, metrics: prometheus.NewRegistry(), promoted: make(chan struct{})}
 	s.registerMetrics()
-	doors, err := s.openDoors(cfg, c.Logger)
+	doors, err := s.openDoors(cfg, newWatch(s.metrics, c.Logger))
 	if err != nil {
 		return false, err
 	}
@@ -104,11 +103,11 @@ type standby struct {
 	promoted chan struct{} // closed when it is
 }
 
-func (s *standby) openDoors(cfg *config.Config, logger *slog.Logger) (doors []door, err error) {
+func (s *standby) openDoors(cfg *config.Config, watch *watch) (doors []door, err error) {
 	if cfg.Admin.Listen != "" {
 		listeners, err := listen(cfg.Admin.Listen)
 		for _, l := range listeners {
-			doors = append(doors, door{l, newHTTPServer(s.routes(), logger), false})
+			doors = append(doors, door{watch.listener(l), newHTTPServer(s.routes(), watch), false})
 		}
 		if err != nil {
 			return nil, err
@@ -126,9 +125,9 @@ func (s *standby) openDoors(cfg *config.Config, logger *slog.Logger) (doors []do
 	}
 	local := s.routes()
 	local.HandleFunc("POST /promote", s.promote)
-	server := newHTTPServer(local, logger)
+	server := newHTTPServer(local, watch)
 	server.WriteTimeout = promoteTimeout
-	return append(doors, door{l, server, false}), nil
+	return append(doors, door{watch.listener(l), server, false}), nil
 }
 
 // routes are those that anybody who reaches the operator's door may use.

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// certificate is read again when its file has changed, so that a renewal needs no restart.
+type certificate struct {
+	certFile, keyFile string
+	watch             *watch
+
+	mu      sync.Mutex
+	loaded  *tls.Certificate
+	changed time.Time // modification time of what is loaded
+	checked time.Time
+}
+
+const certificateCheck = 10 * time.Second
+
+func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded != nil && time.Since(c.checked) < certificateCheck {
+		return c.loaded, nil
+	}
+	c.checked = time.Now()
+	info, err := os.Stat(c.certFile)
+	if err == nil && c.loaded != nil && info.ModTime().Equal(c.changed) {
+		return c.loaded, nil
+	}
+	var pair tls.Certificate
+	if err == nil {
+		pair, err = tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	}
+	switch {
+	case err == nil:
+		c.watch.certificateServed(c.certFile, pair.Leaf.NotAfter, c.loaded != nil)
+		c.loaded, c.changed = &pair, info.ModTime()
+	case c.loaded == nil:
+		return nil, fmt.Errorf("tls certificate: %w", err)
+	default: // perhaps a renewal that is half written
+		c.watch.certificateKept(c.certFile, err)
+	}
+	return c.loaded, nil
+}
