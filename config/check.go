@@ -16,6 +16,7 @@ func (l *loader) check() {
 	l.checkServer()
 	l.checkTimes()
 	l.checkBackup()
+	l.checkPlaces()
 	l.checkBranding()
 	l.checkRequired(reflect.ValueOf(l.cfg.Resources), "resources")
 	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
@@ -64,7 +65,7 @@ func (l *loader) checkServer() {
 
 	l.checkStorage()
 	for i, name := range c.SecretFile {
-		if !strings.HasPrefix(name, "env:") {
+		if !strings.HasPrefix(name, envSource) {
 			l.report(element("secret_file", i), name, checkNotFolder(name))
 		}
 	}

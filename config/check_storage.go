@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -23,6 +24,7 @@ func (l *loader) checkStorage() {
 		l.report("storage.postgres", nil, problemf("remove one of the two; \"authzd migrate --to\" moves what is in bolt", "given beside storage.bolt.path"))
 	}
 	l.report("storage.postgres.url", nil, checkDatabaseURL(string(s.Postgres.URL)))
+	l.checkTime("storage.postgres.start_timeout", s.Postgres.StartTimeout, 0, time.Hour)
 	if n := *s.Postgres.MaxConnections; n < 2 || n > 10_000 {
 		l.report("storage.postgres.max_connections", n, problemf("20 is enough for thousands of requests a second", "not between 2 and 10000"))
 	}

@@ -19,6 +19,7 @@ func (l *loader) complete() {
 	}
 	connections := 20
 	fill(l, "storage.postgres.max_connections", &c.Storage.Postgres.MaxConnections, &connections)
+	fill(l, "storage.postgres.start_timeout", &c.Storage.Postgres.StartTimeout, 30*time.Second)
 	spool := 1024
 	fill(l, "storage.bolt.ship.every", &c.Storage.Bolt.Ship.Every, time.Second)
 	fill(l, "storage.bolt.ship.snapshot_every", &c.Storage.Bolt.Ship.SnapshotEvery, 24*time.Hour)

@@ -17,7 +17,8 @@
 //
 //   - A key with an empty value, such as "", [] or nothing at all, counts as not given.
 //   - Times are Go durations: 90s, 15m, 720h.
-//   - File names are relative to the working directory.
+//   - Names of files and folders are relative to the file that has them; defaults, and what variables
+//     say, to the working directory.
 //   - An environment variable wins over the file. Its name is the path of the key in capitals, as in
 //     AUTHZD_STORAGE_BOLT_PATH; members of a client, user, resource or connector have its identifier
 //     in the path, as in AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET, and those of one of several secrets
@@ -69,7 +70,7 @@ type Config struct {
 	// "./authzd-data". Replicas must have the same. A list is for rotation: the first seals, the
 	// others still open. "env:NAME" stands for the environment variable of that name, which then
 	// holds the secret itself.
-	SecretFile PathList `yaml:"secret_file"`
+	SecretFile PathList `yaml:"secret_file" path:"true"`
 
 	// KMS keeps these secrets under a key that is kept elsewhere. Default: the file holds the secret
 	// itself.
@@ -129,22 +130,25 @@ type Config struct {
 	// TrustedIssuers vouch for users by signed assertions: a client that shows one gets an access token
 	// in that user's name (RFC 7523 section 2.1), without a consent page.
 	TrustedIssuers []TrustedIssuer `yaml:"trusted_issuers"`
+
+	// Warnings are what this configuration may have, and hardly should.
+	Warnings Errors `yaml:"-" json:"-"`
 }
 
 // TLS is the server's own certificate: both files or neither.
 type TLS struct {
 	// CertFile is the PEM certificate chain, the server's own first.
-	CertFile string `yaml:"cert_file"`
+	CertFile string `yaml:"cert_file" path:"true"`
 
 	// KeyFile is the PEM private key of the certificate.
-	KeyFile string `yaml:"key_file"`
+	KeyFile string `yaml:"key_file" path:"true"`
 }
 
 // Admin is the operator's door.
 type Admin struct {
 	// Socket is a Unix socket with mode 0600, for the local operator. Default: "admin.sock" beside
 	// the bbolt file, or in "./authzd-data".
-	Socket string `yaml:"socket"`
+	Socket string `yaml:"socket" path:"true"`
 
 	// Listen is an address for metrics and health over http, such as 127.0.0.1:9011, and for the admin
 	// API with an access token. With it there is a resource "<issuer>/admin" with the scope authzd:admin,
@@ -171,7 +175,7 @@ type Storage struct {
 type Bolt struct {
 	// Path is the database file. It is made, with its folder, if it is not there. Default:
 	// "./authzd-data/authzd.db", unless storage.postgres.url is given.
-	Path string `yaml:"path"`
+	Path string `yaml:"path" path:"true"`
 
 	// KeepSize keeps the file as large as it has become. Otherwise it is compacted, while it is in use,
 	// once it has 64 MiB or more of which half is free, once an hour at most.
@@ -186,7 +190,7 @@ type Bolt struct {
 type Ship struct {
 	// To is a directory, best on another machine's disk, or s3://bucket/prefix. No two databases can
 	// share one. Default: none, and nothing is shipped.
-	To string `yaml:"to"`
+	To string `yaml:"to" path:"true"`
 
 	// Every is how long a change waits for others to be shipped with, 1s to 1m: about so much is lost
 	// with the machine.
@@ -239,10 +243,14 @@ type Postgres struct {
 	// postgres://role:password@host/database?sslmode=verify-full&sslrootcert=ca.pem. Of several hosts,
 	// separated by commas, the one is used that takes writes. A remote host needs an sslmode that
 	// says for sure whether the connection is encrypted: verify-full, verify-ca, require or disable.
+	// Behind a pooler of transactions, such as PgBouncer, it needs default_query_exec_mode=exec.
 	URL Secret `yaml:"url"`
 
 	// MaxConnections is how many connections this process opens at most.
 	MaxConnections *int `yaml:"max_connections"`
+
+	// StartTimeout is how long a start waits for a server that is away, at most 1h. 0s: it fails at once.
+	StartTimeout time.Duration `yaml:"start_timeout"`
 }
 
 // Log says what is written to standard error, and how.
@@ -330,7 +338,7 @@ type Audit struct {
 type Backup struct {
 	// Dir is the folder of the backups, best on another machine's disk. Of several replicas each must
 	// reach it. Default: none, and no backups are made.
-	Dir string `yaml:"dir"`
+	Dir string `yaml:"dir" path:"true"`
 
 	// Every is the time from one backup to the next, at least 1m.
 	Every time.Duration `yaml:"every"`
@@ -404,7 +412,7 @@ type Outbound struct {
 	AllowPrivateNetworks []netip.Prefix `yaml:"allow_private_networks"`
 
 	// CAFile is a PEM bundle of authorities that are trusted in addition to the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile string `yaml:"ca_file" path:"true"`
 }
 
 // Branding is what the pages look like.
@@ -413,7 +421,7 @@ type Branding struct {
 	Name string `yaml:"name"`
 
 	// LogoFile is an image (SVG, PNG, JPEG, WebP or GIF) to show in place of the name.
-	LogoFile string `yaml:"logo_file"`
+	LogoFile string `yaml:"logo_file" path:"true"`
 
 	// CSS sets variables of the style sheet, such as accent: "#0a58ca". The colours are background,
 	// surface, text, muted, border, control, accent, on-accent, link, danger, danger-surface and

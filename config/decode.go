@@ -55,6 +55,9 @@ func (l *loader) decodeScalar(n ast.Node, v reflect.Value, f field, path string)
 		l.report(path, nil, problemf(hint, "expected a single value, found %s", kind(n)))
 		return
 	}
+	if f.path == "true" || f.path == "library" && strings.Contains(s, "/") {
+		s = l.inFolder(s)
+	}
 	l.set(v, s, f, path)
 }
 
@@ -64,6 +67,7 @@ func (l *loader) set(v reflect.Value, s string, f field, path string) {
 	switch v.Type() {
 	case typeSecret:
 		shown = Secret(s)
+		l.holdsSecrets = l.holdsSecrets || l.originOf(path).variable == "" && l.file == l.name
 	case typeJWKS:
 		shown = nil // somebody may have put a private key into it
 	}
@@ -89,7 +93,7 @@ func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
 			continue
 		}
 		isKey := func(f field) bool { return f.key == key }
-		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key }
+		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key && !l.remote }
 		if i := slices.IndexFunc(fields, isKey); i >= 0 {
 			l.decode(m.Value, v.Field(i), fields[i], child(path, key))
 		} else if i := slices.IndexFunc(fields, isFile); i >= 0 {
@@ -118,7 +122,7 @@ func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string
 	var known []string
 	for _, f := range fields {
 		known = append(known, f.key)
-		if f.typ == typeSecret {
+		if f.typ == typeSecret && !l.remote {
 			known = append(known, f.fileKey())
 		}
 	}

@@ -58,7 +58,7 @@ func (c *Config) ParseUser(document []byte) (*User, error) {
 
 // entryLoader is a loader that knows the rest of the configuration.
 func (c *Config) entryLoader() *loader {
-	l := &loader{cfg: *c, origins: map[string]origin{}}
+	l := &loader{remote: true, secretFiles: map[string]string{}, cfg: *c, origins: map[string]origin{}}
 	l.cfg.Clients, l.cfg.Users = nil, nil
 	return l
 }

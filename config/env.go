@@ -164,6 +164,7 @@ func (l *loader) setListFromEnv(t target, value string) {
 
 // forget drops what is known about the value that a variable replaces, its errors included.
 func (l *loader) forget(path string) {
+	maps.DeleteFunc(l.secretFiles, func(p, _ string) bool { return p == path+"_file" })
 	maps.DeleteFunc(l.origins, func(p string, _ origin) bool { return within(p, path) || p == path+"_file" })
 	l.errs = slices.DeleteFunc(l.errs, func(e *Error) bool {
 		return e.Key != "" && (within(e.Key, path) || e.Key == path+"_file")

@@ -41,7 +41,18 @@ type Error struct {
 }
 
 // Error is one line: the place, the key, the value and the reason. It does not have the hint.
-func (e *Error) Error() string {
+func (e *Error) Error() string { return e.line("") }
+
+// Warning is the same line of what is no error.
+func (e *Error) Warning() string { return e.line("warning: ") }
+
+// Place is where it stands: file and line, or variable, and the key.
+func (e *Error) Place() string {
+	at := Error{File: e.File, Line: e.Line, Column: e.Column, Variable: e.Variable}
+	return at.line("") + e.Key
+}
+
+func (e *Error) line(kind string) string {
 	var b strings.Builder
 	switch {
 	case e.Variable != "":
@@ -51,6 +62,7 @@ func (e *Error) Error() string {
 	case e.File != "":
 		b.WriteString(e.File + ": ")
 	}
+	b.WriteString(kind)
 	if e.Key != "" {
 		b.WriteString(e.Key)
 		if e.Value != "" {

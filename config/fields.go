@@ -17,7 +17,8 @@ type field struct {
 	typ       reflect.Type
 	enum      []string // the only values allowed, of the elements if it is a list
 	required  bool
-	multiline bool // line breaks are allowed
+	multiline bool   // line breaks are allowed
+	path      string // not empty: it names a file or folder; "library": unless it has no slash
 }
 
 // fieldsOf lists the keys of a struct in the order of the manual.
@@ -25,12 +26,13 @@ func fieldsOf(t reflect.Type) []field {
 	fields := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		if !sf.IsExported() { // what a default came from
+		if !sf.IsExported() || sf.Tag.Get("yaml") == "-" { // no key
 			continue
 		}
 		f := field{
 			key: sf.Tag.Get("yaml"), name: sf.Name, index: i, typ: sf.Type,
 			required: sf.Tag.Get("required") != "", multiline: sf.Tag.Get("multiline") != "",
+			path: sf.Tag.Get("path"),
 		}
 		if enum := sf.Tag.Get("enum"); enum != "" {
 			f.enum = strings.Split(enum, ",")

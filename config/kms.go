@@ -20,7 +20,7 @@ type KMSLocal struct {
 // PKCS11 is a key in a hardware security module: all members, or none.
 type PKCS11 struct {
 	// Module is the library of the module, such as /usr/lib/softhsm/libsofthsm2.so.
-	Module string `yaml:"module"`
+	Module string `yaml:"module" path:"library"`
 
 	// Token is the label of the token that has the key.
 	Token string `yaml:"token"`

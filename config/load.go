@@ -3,11 +3,13 @@ package config
 import (
 	_ "embed"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"reflect"
 	"strings"
+	"syscall"
 	"text/template"
 )
 
@@ -43,23 +45,31 @@ func Parse(name string, data []byte, environ []string) (*Config, error) {
 
 // loader gathers a configuration and what is wrong with it.
 type loader struct {
-	file    string // that is being decoded
-	dev     bool   // for serve --dev: secrets and passwords may be short
-	cfg     Config
-	origins map[string]origin // by key; also tells what was given at all
-	errs    Errors
-	vars    map[string]string // variables that have set nothing yet
-	settled map[string]string // variables that have
-	known   []string          // names that a variable could have
+	name         string // of the configuration file
+	file         string // that is being decoded
+	folder       string // that names of files in it are relative to
+	dev          bool   // for serve --dev: secrets and passwords may be short
+	remote       bool   // an operator sends it: it names no files of this machine
+	cfg          Config
+	origins      map[string]origin // by key; also tells what was given at all
+	secretFiles  map[string]string // by key: files that hold a secret
+	holdsSecrets bool              // the configuration file itself does
+	errs         Errors
+	vars         map[string]string // variables that have set nothing yet
+	settled      map[string]string // variables that have
+	known        []string          // names that a variable could have
 }
 
 func parseAll(name string, data []byte, environ []string, d *demo) (*Config, error) {
 	l := &loader{
-		file:    name,
-		dev:     d != nil,
-		origins: map[string]origin{},
-		vars:    variables(environ),
-		settled: map[string]string{},
+		name:        name,
+		file:        name,
+		secretFiles: map[string]string{},
+		folder:      folderOf(name),
+		origins:     map[string]origin{},
+		vars:        variables(environ),
+		settled:     map[string]string{},
+		dev:         d != nil,
 	}
 	root := l.parse(data)
 	if len(l.errs) > 0 {
@@ -75,10 +85,12 @@ func parseAll(name string, data []byte, environ []string, d *demo) (*Config, err
 	l.file = name
 	l.rejectUnknownVars()
 	l.complete()
+	l.placeCertificates()
 	l.check()
 	if len(l.errs) > 0 {
 		return nil, l.errs.sorted()
 	}
+	l.warn()
 	return &l.cfg, nil
 }
 
@@ -106,7 +118,17 @@ func unreadable(err error) *problem {
 	if errors.As(err, &pathErr) {
 		reason = pathErr.Err
 	}
-	return &problem{reason: reason.Error(), hint: "name a file that this process may read", err: err}
+	p := &problem{reason: reason.Error(), hint: "name a file that this process may read", err: err}
+	if pathErr == nil || !errors.Is(err, fs.ErrPermission) {
+		return p
+	}
+	if info, err := os.Stat(pathErr.Path); err == nil {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			p.hint = fmt.Sprintf("it is for user %d (mode %04o), and this process is user %d: give it to that user, or run authzd as its owner",
+				owner.Uid, info.Mode().Perm(), os.Getuid())
+		}
+	}
+	return p
 }
 
 // The demo user and the client of the playground.

@@ -20,7 +20,7 @@ type MTLS struct {
 
 	// CAFile is a PEM bundle of the authorities whose certificates clients with tls_client_auth show.
 	// Without it there are self-signed certificates only.
-	CAFile string `yaml:"ca_file"`
+	CAFile string `yaml:"ca_file" path:"true"`
 
 	// Header is what a trusted proxy that ends TLS passes the client's certificate on in: Client-Cert
 	// (RFC 9440), or any header with the PEM, percent-encoded. The proxy must remove it from what

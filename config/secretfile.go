@@ -26,7 +26,7 @@ func (l *loader) decodeSecretFile(n ast.Node, v reflect.Value, path string) {
 		l.report(filePath, nil, problemf("write the name of a file", "expected a single value, found %s", kind(n)))
 		return
 	}
-	l.setFromFile(v, name, filePath)
+	l.setFromFile(v, l.inFolder(name), filePath)
 }
 
 // secretTwice reports, at the key that came second, a secret that this file gives both in itself
@@ -44,6 +44,7 @@ func (l *loader) secretTwice(n ast.Node, path, second string) {
 func (l *loader) setFromFile(v reflect.Value, name, filePath string) {
 	secret, p := readSecret(name)
 	v.SetString(string(secret))
+	l.secretFiles[filePath] = name
 	l.report(filePath, name, p)
 }
 

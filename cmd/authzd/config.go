@@ -73,7 +73,9 @@ func newConfigCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "report everything that is wrong with the configuration",
-		Args:  cobra.NoArgs,
+		Long: `Report everything that is wrong with the configuration, and exit with 2 if something is. Warnings are about
+what is allowed and dangerous: they change nothing in the exit code.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			name, err := configPath(file)
 			if err != nil {
@@ -85,6 +87,10 @@ func newConfigCheckCommand() *cobra.Command {
 			}
 			if errs := refused(name, c); errs != nil {
 				return errs
+			}
+			for _, w := range c.Warnings {
+				fmt.Fprintln(cmd.ErrOrStderr(), w.Warning())
+				printHint(cmd.ErrOrStderr(), w.Hint)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", name)
 			return nil

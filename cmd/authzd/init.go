@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/template"
 
@@ -23,6 +24,7 @@ var initTemplate = template.Must(template.New("init.yaml").Parse(initYAML))
 // answers are what the new configuration is made of.
 type answers struct {
 	Issuer, Listen        string
+	Data                  string // folder of the database and the secret
 	ClientID, RedirectURI string
 	GoogleClientID        string // empty: without Google
 	GoogleSecret          string // typed in
@@ -92,6 +94,9 @@ A file that exists is never overwritten.`,
 			if err := gather(cmd, &a); err != nil {
 				return err
 			}
+			if err := a.place(file); err != nil {
+				return err
+			}
 			text := a.render()
 			if _, err := config.Parse(file, text, nil); err != nil {
 				return blameFlags(err, questions(&a))
@@ -108,12 +113,31 @@ A file that exists is never overwritten.`,
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "authzd.yaml", "`file` to write")
+	cmd.Flags().StringVar(&a.Data, "data", "", "`folder` of the database and the secret (default authzd-data beside the file, or /var/lib/authzd for a file in /etc)")
 	for _, q := range questions(&a) {
 		if q.flag != "" {
 			cmd.Flags().StringVar(q.answer, q.flag, "", q.text)
 		}
 	}
 	return cmd
+}
+
+// place makes the names of files absolute, so that the configuration means the same in any folder.
+func (a *answers) place(file string) (err error) {
+	if file, err = filepath.Abs(file); err != nil {
+		return err
+	}
+	switch {
+	case a.Data != "":
+	case strings.HasPrefix(file, "/etc/"):
+		a.Data = "/var/lib/authzd"
+	default:
+		a.Data = filepath.Join(filepath.Dir(file), "authzd-data")
+	}
+	if a.Data, err = filepath.Abs(a.Data); err == nil && a.GoogleSecretFile != "" {
+		a.GoogleSecretFile, err = filepath.Abs(a.GoogleSecretFile)
+	}
+	return err
 }
 
 // gather asks on the terminal what no flag has said; where there is no terminal, all of it must

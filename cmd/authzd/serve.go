@@ -66,7 +66,13 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
+	warnOfConfig(logger, cfg)
+	files := missingFiles(cfg)
 	store, err := openStore(ctx, &cfg.Storage, logger)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // asked to stop while it waited for the database
+		logger.Info("stopped")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -78,6 +84,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
+	announce(logger, files, o.dev)
 	for _, warning := range secret.Warnings() {
 		logger.Warn(warning)
 	}
@@ -100,7 +107,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
-	doors, err := openDoors(cfg, server, logger)
+	doors, err := openDoors(cfg, server, newWatch(serverConfig.Metrics, logger))
 	if err != nil {
 		return err
 	}

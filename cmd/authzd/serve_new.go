@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/authzd/authzd/config"
+)
+
+// newFile is a file that a start makes, because it is not there.
+type newFile struct{ what, path string }
+
+// missingFiles are those that a start with this configuration would make.
+func missingFiles(cfg *config.Config) (files []newFile) {
+	if cfg.Storage.Postgres.URL == "" && missing(cfg.Storage.Bolt.Path) {
+		files = append(files, newFile{"database", cfg.Storage.Bolt.Path})
+	}
+	if len(cfg.SecretFile) > 0 && !strings.HasPrefix(cfg.SecretFile[0], "env:") && missing(cfg.SecretFile[0]) {
+		files = append(files, newFile{"secret", cfg.SecretFile[0]})
+	}
+	return files
+}
+
+// announce says which of the files have been made: where somebody expected the old ones, this is the
+// only sign that a server begins with nothing. For a demo, that is no warning.
+func announce(logger *slog.Logger, files []newFile, dev bool) {
+	level := slog.LevelWarn
+	if dev {
+		level = slog.LevelInfo
+	}
+	for _, f := range files {
+		if !missing(f.path) {
+			logger.Log(context.Background(), level, "made a new "+f.what+", since there was none", "path", absolute(f.path))
+		}
+	}
+}
+
+// warnOfConfig logs what "authzd config check" warns about.
+func warnOfConfig(logger *slog.Logger, cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		logger.Warn("configuration: "+w.Reason, "at", w.Place(), "value", w.Value, "hint", w.Hint)
+	}
+}
+
+// missing reports whether there is no file of this name.
+func missing(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// absolute is a path as it is found from any folder.
+func absolute(name string) string {
+	if path, err := filepath.Abs(name); err == nil {
+		return path
+	}
+	return name
+}

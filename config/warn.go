@@ -1,0 +1,124 @@
+package config
+
+import (
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// warn notes what the configuration may have, and hardly should. It comes after check, on a
+// configuration that is right.
+func (l *loader) warn() {
+	c := &l.cfg
+	note := func(path string, value any, p *problem) {
+		if p == nil {
+			return
+		}
+		at := l.originOf(path)
+		c.Warnings = append(c.Warnings, &Error{
+			File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
+			Key: path, Value: quote(value), Reason: p.reason, Hint: p.hint,
+		})
+	}
+	if c.Admin.Listen != "" && !listensLocally(c.Admin.Listen) {
+		note("admin.listen", c.Admin.Listen, problemf("listen on 127.0.0.1, and let a proxy with TLS, or a tunnel, lead there",
+			"others on the network reach it, without TLS: they can read the operators' access tokens on the way"))
+	}
+	for i, p := range c.TrustedProxies {
+		if isWide(p) {
+			note(element("trusted_proxies", i), p, problemf("list the networks of the proxies alone",
+				"takes in all addresses, or most: everybody can pretend to have any address, and escape every limit that goes by it"))
+		}
+	}
+	for i, p := range c.Outbound.AllowPrivateNetworks {
+		if isWide(p) {
+			note(element("outbound.allow_private_networks", i), p, problemf("list the networks that clients' URLs may lead to",
+				"allows everything: a client can have authzd call any service of this machine and its network, such as the cloud's metadata"))
+		}
+	}
+	if c.Signing.Alg != "RS256" {
+		note("signing.alg", c.Signing.Alg, problemf("leave it RS256, and set id_token_signed_response_alg per client and alg per resource",
+			"clients may assume that ID tokens are signed with RS256 (OpenID Connect Discovery section 3), and fail"))
+	}
+	for _, p := range l.secretPlaces() {
+		note(p.key, p.path, worldReadable(p.path))
+	}
+	note("storage.bolt.path", c.Storage.Bolt.Path, l.movedFrom("storage.bolt.path", c.Storage.Bolt.Path))
+	for i, name := range c.SecretFile {
+		note(element("secret_file", i), name, l.movedFrom("secret_file", name))
+	}
+	c.Warnings = c.Warnings.sorted()
+}
+
+// listensLocally reports whether an address is reached from this machine alone.
+func listensLocally(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "localhost" {
+		return err == nil
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// isWide reports whether a network is no network: the whole internet, or a good part of it.
+func isWide(p netip.Prefix) bool {
+	addr := p.Addr()
+	switch {
+	case addr.Is4In6():
+		return p.Bits()-96 < 8
+	case addr.Is4():
+		return p.Bits() < 8
+	}
+	return p.Bits() < 16 && !addr.IsPrivate() && !addr.IsLinkLocalUnicast()
+}
+
+// secretPlaces are the files that hold secrets.
+func (l *loader) secretPlaces() (places []place) {
+	if l.holdsSecrets {
+		places = append(places, place{path: l.name})
+	}
+	places = append(places, place{key: "tls.key_file", path: l.cfg.TLS.KeyFile})
+	for i, name := range l.cfg.SecretFile {
+		places = append(places, place{key: element("secret_file", i), path: name})
+	}
+	for _, key := range slices.Sorted(maps.Keys(l.secretFiles)) {
+		places = append(places, place{key: key, path: l.secretFiles[key]})
+	}
+	return places
+}
+
+func worldReadable(name string) *problem {
+	const others fs.FileMode = 0o004
+	if name == "" || strings.HasPrefix(name, envSource) {
+		return nil
+	}
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() || info.Mode()&others == 0 {
+		return nil
+	}
+	return problemf("chmod 600 "+name+", or 640 and the group that authzd runs as", "has a secret, and everybody on this machine can read it (mode %04o)", info.Mode().Perm())
+}
+
+// movedFrom is for a configuration of an earlier release, which took paths as relative to the working
+// directory: what it had made there is not found any more.
+func (l *loader) movedFrom(key, name string) *problem {
+	rest, relative := strings.CutPrefix(name, l.folder+"/")
+	if !relative || l.folder == "." || !l.given(key) || filepath.IsAbs(rest) || exists(name) || !exists(rest) {
+		return nil
+	}
+	earlier, err := filepath.Abs(rest)
+	if err != nil {
+		return nil
+	}
+	return problemf("if that is the one you mean, write "+earlier, "there is none, but there is %s: names in this file are relative to it, and no longer to the working directory", earlier)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
