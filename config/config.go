@@ -243,7 +243,7 @@ type Postgres struct {
 	// postgres://role:password@host/database?sslmode=verify-full&sslrootcert=ca.pem. Of several hosts,
 	// separated by commas, the one is used that takes writes. A remote host needs an sslmode that
 	// says for sure whether the connection is encrypted: verify-full, verify-ca, require or disable.
-	// Behind a pooler of transactions, such as PgBouncer, it needs default_query_exec_mode=exec.
+	// Behind a pooler of transactions, such as pgbouncer, it needs default_query_exec_mode=exec.
 	URL Secret `yaml:"url"`
 
 	// MaxConnections is how many connections this process opens at most.

@@ -35,7 +35,7 @@ func TestPathsAreRelativeToTheFile(t *testing.T) {
 	equal(t, "branding.logo_file", c.Branding.LogoFile, in("logo.svg"))
 	equal(t, "backup.dir", c.Backup.Dir, in("backups"))
 	equal(t, "admin.socket", c.Admin.Socket, "./here.sock")
-	equal(t, "a secret in a file", string(c.Clients[2].ClientSecret), "portal secret")
+	equal(t, "a secret in a file", string(c.Clients[2].ClientSecret), "portal secret, made by chance")
 }
 
 // TestEveryPathIsMarked finds keys that sound like files and are not resolved.
