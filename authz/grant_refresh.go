@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -88,8 +89,9 @@ func (s *Server) rotate(x *exchange, key, presented string, token *storage.Refre
 		}
 		return
 	}
-	x.refreshToken = prefixRefresh + base64.RawURLEncoding.EncodeToString(s.successors.Derive([]byte(presented))[0][:])
-	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.now, Next: hashToken(x.refreshToken)}
+	salt := newSalt()
+	x.refreshToken = s.deriveSuccessors(presented, salt)[0]
+	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.now, Next: hashToken(x.refreshToken), Salt: salt}
 	x.writes = append(x.writes,
 		storage.RefreshTokens.Put(key, &used, storage.At(version), s.refreshExpiry(x)),
 		s.newRefreshToken(x, x.refreshToken))
@@ -98,7 +100,7 @@ func (s *Server) rotate(x *exchange, key, presented string, token *storage.Refre
 // successorOf returns the successor of a used token if presenting that token again can be an honest
 // retry, else "". The successor may have been derived under an older server secret.
 func (s *Server) successorOf(ctx context.Context, x *exchange, presented string, token *storage.RefreshToken) (string, error) {
-	if x.now.Sub(*token.UsedAt) >= s.config.Lifetimes.RefreshGrace {
+	if x.now.Sub(*token.UsedAt) >= s.refreshGrace(x.client) {
 		return "", nil
 	}
 	next, _, err := storage.RefreshTokens.Get(ctx, s.store, token.Next)
@@ -107,12 +109,23 @@ func (s *Server) successorOf(ctx context.Context, x *exchange, presented string,
 	} else if err != nil || next.UsedAt != nil {
 		return "", err
 	}
-	for _, derived := range s.successors.Derive([]byte(presented)) {
-		if successor := prefixRefresh + base64.RawURLEncoding.EncodeToString(derived[:]); hashToken(successor) == token.Next {
+	for _, successor := range s.deriveSuccessors(presented, token.Salt) {
+		if hashToken(successor) == token.Next {
 			return successor, nil
 		}
 	}
 	return "", errors.New("the secret that derived a refresh token is no longer configured")
+}
+
+// deriveSuccessors returns the successor of a token under each server secret, the current one's first.
+// The salt is in the row of the token: a thief of the token and the secret can't derive without the
+// database. It is empty where an authzd without salts has derived, and the row is still alive.
+func (s *Server) deriveSuccessors(presented string, salt []byte) []string {
+	var successors []string
+	for _, derived := range s.successors.Derive(append([]byte(presented), salt...)) {
+		successors = append(successors, prefixRefresh+base64.RawURLEncoding.EncodeToString(derived[:]))
+	}
+	return successors
 }
 
 func (s *Server) newRefreshToken(x *exchange, refreshToken string) storage.Write {
@@ -131,4 +144,28 @@ func (s *Server) refreshExpiry(x *exchange) time.Time {
 
 func (s *Server) refreshIdle(x *exchange) time.Duration {
 	return cmp.Or(x.client.RefreshIdleLifetime, s.config.Lifetimes.RefreshIdle)
+}
+
+// refreshGrace is how long a rotated refresh token of a client may be sent again.
+func (s *Server) refreshGrace(c *client.Client) time.Duration {
+	if c.RefreshGrace != nil {
+		return *c.RefreshGrace
+	}
+	return s.config.Lifetimes.RefreshGrace
+}
+
+// longestGrace is the longest refreshGrace of the clients that the configuration has.
+func (s *Server) longestGrace() time.Duration {
+	longest := s.config.Lifetimes.RefreshGrace
+	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, s.refreshGrace(c)) })
+	return longest
+}
+
+// managedGrace is the longest refreshGrace of the clients that the operator has made through the admin API.
+func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
+	managed, err := s.managed.all(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return managed.refreshGrace + clockSkew, nil
 }

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -40,6 +41,7 @@ type clientNeeds struct {
 	origins       map[string]bool
 	token         time.Duration
 	refreshToken  time.Duration
+	refreshGrace  time.Duration
 	onAccountPage []string
 }
 
@@ -92,6 +94,9 @@ func needsOf(c *client.Client) storage.ClientNeeds {
 		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: onAccountPage(c),
 		Token:        int(max(c.AccessTokenLifetime, c.IDTokenLifetime) / time.Second),
 		RefreshToken: int(c.RefreshTokenLifetime / time.Second),
+	}
+	if c.RefreshGrace != nil {
+		n.RefreshGrace = int(*c.RefreshGrace / time.Second)
 	}
 	for _, alg := range algsOf(c) {
 		if alg != "" && !slices.Contains(n.Algs, alg) {
@@ -208,10 +213,15 @@ func (n *clientNeeds) add(id string, of *storage.ClientNeeds) {
 	}
 	n.token = max(n.token, time.Duration(of.Token)*time.Second)
 	n.refreshToken = max(n.refreshToken, time.Duration(of.RefreshToken)*time.Second)
+	n.refreshGrace = max(n.refreshGrace, cmp.Or(time.Duration(of.RefreshGrace)*time.Second, untoldGrace))
 	if of.OnAccountPage {
 		n.onAccountPage = append(n.onAccountPage, id)
 	}
 }
+
+// untoldGrace is assumed of a client whose record does not tell its refresh_grace: that of a native app,
+// the longest default there is.
+const untoldGrace = 24 * time.Hour
 
 // changeOfManaged names the record that every change of a managed client writes.
 const changeOfManaged = "managed"

@@ -1,14 +1,19 @@
 package authz_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/storage"
 )
 
 // The retry-safe rotation: a retry gets the same successor, a replay kills the family.
@@ -47,6 +52,88 @@ func TestRFC9700Section4_14_2_ReuseAfterTheGrace(t *testing.T) {
 	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); dead.Error != "invalid_grant" {
 		t.Errorf("the family lives on: %+v", dead)
 	}
+}
+
+// A client's own grace is in place of the server's, and a use after the successor's is theft in it too.
+func TestRFC9700Section4_14_2_GraceOfTheClient(t *testing.T) {
+	none, day := time.Duration(0), 24*time.Hour
+	lifetimes := authz.DefaultLifetimes
+	lifetimes.RefreshGrace = 0
+	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, func(m *client.Metadata) {
+		m.RefreshGrace = map[string]*time.Duration{authztest.SPA: &day, authztest.ThirdParty: &none}[m.ID]
+	})
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	if retry := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); retry.RefreshToken != second.RefreshToken {
+		t.Errorf("a retry: %+v", retry)
+	}
+	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
+	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Error != "invalid_grant" {
+		t.Errorf("a replay after the successor was used: %+v", replay)
+	}
+	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); dead.Error != "invalid_grant" {
+		t.Errorf("the family lives on: %+v", dead)
+	}
+
+	first = s.SignIn(t, authztest.ThirdParty, "", nil)
+	s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken))
+	if replay := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken)); replay.Error != "invalid_grant" {
+		t.Errorf("a retry that the client does not have: %+v", replay)
+	}
+}
+
+// The presented token and the server secret are not enough to know the successor.
+func TestRefreshSuccessorNeedsTheDatabase(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	if second.RefreshToken == successorOfFormat1(s, first.RefreshToken) {
+		t.Error("derived from the token and the secret alone")
+	}
+	row, _, err := storage.RefreshTokens.Get(t.Context(), s.Store, hashOf(first.RefreshToken))
+	if err != nil || len(row.Salt) != 16 {
+		t.Errorf("row %+v, %v", row, err)
+	}
+}
+
+// A row that was written when there were no salts is retried as it was then, once, and goes on with them.
+func TestRefreshRowsOfFormat1(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	row, version, err := storage.RefreshTokens.Get(t.Context(), s.Store, hashOf(first.RefreshToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, second := time.Now(), successorOfFormat1(s, first.RefreshToken)
+	old := storage.RefreshToken{GrantID: row.GrantID, RenewedAt: row.RenewedAt, UsedAt: &now, Next: hashOf(second)}
+	next := storage.RefreshToken{GrantID: row.GrantID, RenewedAt: now}
+	if err := s.Store.Apply(t.Context(),
+		storage.RefreshTokens.Put(hashOf(first.RefreshToken), &old, storage.At(version), now.Add(time.Hour)),
+		storage.RefreshTokens.Put(hashOf(second), &next, storage.Absent, now.Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if retry := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); retry.RefreshToken != second {
+		t.Errorf("a retry: %+v", retry)
+	}
+	third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second))
+	if third.Status != http.StatusOK || third.RefreshToken == successorOfFormat1(s, second) {
+		t.Errorf("the successor: %+v", third)
+	}
+	if replay := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); replay.Error != "invalid_grant" {
+		t.Errorf("a replay: %+v", replay)
+	}
+}
+
+// successorOfFormat1 is how the successor of a refresh token was derived before rows had salts.
+func successorOfFormat1(s *authztest.Server, presented string) string {
+	derived := s.Secret.Deriver("refresh token successor").Derive([]byte(presented))[0]
+	return "azr_" + base64.RawURLEncoding.EncodeToString(derived[:])
+}
+
+// hashOf is how tokens are found in the store.
+func hashOf(token string) string {
+	h := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
 func TestRFC9700Section4_14_2_RetriesAgreeOnOneSuccessor(t *testing.T) {

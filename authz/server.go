@@ -145,12 +145,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 
 func (s *Server) openSealing(ctx context.Context) (err error) {
 	s.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
-		Store:    s.store,
-		Secret:   s.config.Secret,
-		Outside:  max(flowLifetime, s.config.Lifetimes.RefreshGrace) + clockSkew,
-		Logger:   s.logger,
-		Replaced: s.secretReplaced,
-		Counted:  func(earlier int) { s.observer.SetEarlierSecretRecords(earlier) },
+		Store:       s.store,
+		Secret:      s.config.Secret,
+		Outside:     max(flowLifetime, s.longestGrace()) + clockSkew,
+		OutsideMore: s.managedGrace,
+		Logger:      s.logger,
+		Replaced:    s.secretReplaced,
+		Counted:     func(earlier int) { s.observer.SetEarlierSecretRecords(earlier) },
 	})
 	return err
 }

@@ -53,6 +53,13 @@ func newID() string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+// newSalt returns 128 random bits.
+func newSalt() []byte {
+	salt := make([]byte, 16)
+	rand.Read(salt) // never fails
+	return salt
+}
+
 // hashToken is how tokens are stored and found: by the hash of every character of them.
 func hashToken(token string) string {
 	h := sha256.Sum256([]byte(token))

@@ -173,6 +173,10 @@ func (l *loader) checkClientTimes(c *Client, path string) {
 			l.checkTime(at, d, time.Second, years)
 		}
 	}
+	if at := path + ".refresh_grace"; l.given(at) {
+		l.checkTime(at, c.RefreshGrace, 0, 168*time.Hour)
+		l.checkOrder(at, c.RefreshGrace, "refresh_idle_lifetime", c.RefreshIdleLifetime)
+	}
 	if l.given(path + ".refresh_idle_lifetime") {
 		l.checkOrder(path+".refresh_idle_lifetime", c.RefreshIdleLifetime, "refresh_token_lifetime", c.RefreshTokenLifetime)
 	}

@@ -155,6 +155,11 @@ type Client struct {
 	// RefreshIdleLifetime overrides lifetimes.refresh_idle.
 	RefreshIdleLifetime time.Duration `yaml:"refresh_idle_lifetime"`
 
+	// RefreshGrace overrides lifetimes.refresh_grace: how long a rotated refresh token may be sent
+	// again while its successor is unused. Default for preset native: 24h, because a phone may be
+	// suspended, or closed, before it has stored the answer; 0s if lifetimes.refresh_grace is 0s.
+	RefreshGrace time.Duration `yaml:"refresh_grace"`
+
 	// RefreshTokenRotation gives a new refresh token at every use. Default: true for public
 	// clients, false for confidential ones, whose secret binds the token already.
 	RefreshTokenRotation bool `yaml:"refresh_token_rotation"`

@@ -187,6 +187,19 @@ func (l *loader) completeClient(c *Client, path string) {
 	fill(l, path+".id_token_lifetime", &c.IDTokenLifetime, t.IDToken)
 	fill(l, path+".refresh_token_lifetime", &c.RefreshTokenLifetime, t.RefreshToken)
 	fill(l, path+".refresh_idle_lifetime", &c.RefreshIdleLifetime, min(t.RefreshIdle, c.RefreshTokenLifetime))
+	fill(l, path+".refresh_grace", &c.RefreshGrace, min(c.defaultGrace(t.RefreshGrace), c.RefreshIdleLifetime))
+}
+
+// nativeGrace is how long an app on a phone may need to come back for an answer that it lost.
+const nativeGrace = 24 * time.Hour
+
+// defaultGrace is the server's, or the longer one of native apps. An operator who wants no retries at
+// all gets none.
+func (c *Client) defaultGrace(server time.Duration) time.Duration {
+	if c.Preset == "native" && server > 0 {
+		return nativeGrace
+	}
+	return server
 }
 
 // originsOf are the web origins of URIs, each once.

@@ -289,7 +289,8 @@ type Lifetimes struct {
 	RefreshIdle time.Duration `yaml:"refresh_idle"`
 
 	// RefreshGrace is how long a rotated refresh token may be sent again, for answers lost on the
-	// way and for several tabs, as long as its successor is unused. After it, reuse is theft.
+	// way and for several tabs, as long as its successor is unused. After it, reuse is theft. A client may have its own; 0s
+	// forbids retries to all that have none.
 	RefreshGrace time.Duration `yaml:"refresh_grace"`
 }
 

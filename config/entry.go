@@ -88,7 +88,7 @@ func (l *loader) decodeEntry(list string, document []byte) {
 
 // Document is the client as JSON, by the keys of the file, without its secrets and without what is empty.
 func (c *Client) Document() ([]byte, error) {
-	document := object{"refresh_token_rotation": c.RefreshTokenRotation}
+	document := object{"refresh_token_rotation": c.RefreshTokenRotation, "refresh_grace": short(c.RefreshGrace)}
 	v := reflect.ValueOf(c).Elem()
 	for _, f := range fieldsOf(v.Type()) {
 		value := v.Field(f.index)

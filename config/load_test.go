@@ -115,6 +115,27 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// TestRefreshGrace: a phone needs longer than a browser to come back for an answer that it lost.
+func TestRefreshGrace(t *testing.T) {
+	for doc, want := range map[string]time.Duration{
+		"clients: [{preset: spa}]":                                                               time.Minute,
+		"clients: [{preset: native}]":                                                            24 * time.Hour,
+		"clients: [{preset: native, refresh_grace: 0s}]":                                         0,
+		"clients: [{preset: native, refresh_grace: 5m}]":                                         5 * time.Minute,
+		"clients: [{preset: spa, refresh_grace: 2h}]":                                            2 * time.Hour,
+		"clients: [{preset: native, refresh_idle_lifetime: 8h}]":                                 8 * time.Hour, // nothing can be refreshed after it
+		"clients: [{preset: native}]\nlifetimes: {refresh_grace: 5m}":                            24 * time.Hour,
+		"clients: [{preset: spa}]\nlifetimes: {refresh_grace: 5m}":                               5 * time.Minute,
+		"clients: [{preset: native}]\nlifetimes: {refresh_grace: 0s}":                            0, // no retries at all
+		"clients: [{preset: native, refresh_grace: 1h}]\nlifetimes: {refresh_grace: 0s}":         time.Hour,
+		"clients: [{preset: native}]\nlifetimes: {refresh_token: 10m, refresh_idle: 5m}":         5 * time.Minute,
+		"clients: [{preset: native, refresh_token_lifetime: 1h}]\nlifetimes: {access_token: 5m}": time.Hour,
+	} {
+		doc = strings.Replace(doc, "preset", "client_id: a, redirect_uris: [https://a.example/cb], preset", 1)
+		equal(t, doc, mustParse(t, "issuer: https://id.example.com\n"+doc).Clients[0].RefreshGrace, want)
+	}
+}
+
 // TestDefaultsFollow proves that a default never contradicts what was given.
 
 func TestDefaultsFollow(t *testing.T) {

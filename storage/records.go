@@ -250,6 +250,7 @@ type RefreshToken struct {
 	RenewedAt time.Time  `json:"renewed_at"` // when its expiry was last moved
 	UsedAt    *time.Time `json:"used_at,omitempty"`
 	Next      string     `json:"next,omitempty"` // hash of the successor, once used
+	Salt      []byte     `json:"salt,omitempty"` // the successor is derived from it too; empty: a successor of format 1
 }
 
 // AccessToken is an opaque access token, for resources that ask for them.
@@ -307,6 +308,7 @@ type ClientNeeds struct {
 	Origins       []string `json:"origins,omitempty"`         // that may call from a browser
 	Token         int      `json:"token,omitempty"`           // seconds: the longest life of what is signed for it
 	RefreshToken  int      `json:"refresh_token,omitempty"`   // seconds: likewise of a grant
+	RefreshGrace  int      `json:"refresh_grace,omitempty"`   // seconds in which a refresh may be retried; 0: not told
 	OnAccountPage bool     `json:"on_account_page,omitempty"` // users can open it from there
 }
 

@@ -51,6 +51,7 @@ type ClientMetadata struct {
 	IDTokenLifetime      string   `json:"id_token_lifetime,omitempty"`
 	RefreshTokenLifetime string   `json:"refresh_token_lifetime,omitempty"`
 	RefreshIdleLifetime  string   `json:"refresh_idle_lifetime,omitempty"`
+	RefreshGrace         string   `json:"refresh_grace,omitempty"`
 	RefreshTokenRotation *bool    `json:"refresh_token_rotation,omitempty"`
 	RequireAuthTime      bool     `json:"require_auth_time,omitempty"`
 	DefaultMaxAge        *int     `json:"default_max_age,omitempty"` // seconds

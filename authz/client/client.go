@@ -81,6 +81,7 @@ type Metadata struct {
 	IDTokenLifetime        time.Duration
 	RefreshTokenLifetime   time.Duration
 	RefreshIdleLifetime    time.Duration
+	RefreshGrace           *time.Duration // in which a retry of a refresh is answered again; nil: the server's default
 	ClientURI              string
 	LogoURI                string
 	PolicyURI              string

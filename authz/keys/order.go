@@ -95,13 +95,17 @@ func (s *Sealing) Status(ctx context.Context) ([]SecretStatus, error) {
 	}); err != nil {
 		return nil, err
 	}
+	outside, err := s.outside(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var all []SecretStatus
 	newest := o.Secrets[len(o.Secrets)-1]
 	add := func(id string, since time.Time) {
 		if !slices.ContainsFunc(all, func(known SecretStatus) bool { return known.ID == id }) {
 			all = append(all, SecretStatus{
 				ID: id, Newest: id == newest.ID, Listed: s.Secret.knows(id), Records: records[id], Since: since,
-				Removable: id != newest.ID && o.has(id) && records[id] == 0 && time.Since(newest.Since) > s.Outside,
+				Removable: id != newest.ID && o.has(id) && records[id] == 0 && time.Since(newest.Since) > outside,
 			})
 		}
 	}

@@ -42,6 +42,10 @@ type SealingConfig struct {
 	// use. An earlier secret is needed for that long in any case.
 	Outside time.Duration
 
+	// OutsideMore returns a time that may be longer, for what changes while the server runs. nil: there is
+	// none.
+	OutsideMore func(ctx context.Context) (time.Duration, error)
+
 	// Replaced returns what else is written when the current secret, by its id, takes the place of
 	// another, in the same Apply. nil: nothing.
 	Replaced func(ctx context.Context, id string) ([]storage.Write, error)
@@ -150,7 +154,11 @@ func (s *Sealing) Reseal(ctx context.Context) error {
 		if err := p.flush(ctx); err != nil {
 			return err
 		}
-		s.report(p)
+		outside, err := s.outside(ctx)
+		if err != nil {
+			return err
+		}
+		s.report(p, outside)
 		if errs = p.failed; !p.raced {
 			break
 		}
@@ -158,15 +166,24 @@ func (s *Sealing) Reseal(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// outside is the longer of Outside and OutsideMore.
+func (s *Sealing) outside(ctx context.Context) (time.Duration, error) {
+	if s.OutsideMore == nil {
+		return s.Outside, nil
+	}
+	more, err := s.OutsideMore(ctx)
+	return max(s.Outside, more), err
+}
+
 // report logs what a pass has done.
-func (s *Sealing) report(p *pass) {
+func (s *Sealing) report(p *pass, outside time.Duration) {
 	s.Counted(p.earlier)
 	if p.sealed > 0 {
 		s.Logger.Info("records sealed under the newest secret", "secret", p.newest, "records", p.sealed, "left", p.earlier)
 	}
 	if done := p.earlier == 0 && p.seal; s.done.Swap(done) != done && done && len(s.Secret.roots) > 1 {
 		s.Logger.Info("nothing in the store needs an earlier secret", "secret", p.newest,
-			"do", "remove the earlier ones from every replica after "+s.Outside.String())
+			"do", "remove the earlier ones from every replica after "+outside.String())
 	}
 }
 

@@ -218,7 +218,11 @@ func TestSecretStatus(t *testing.T) {
 	check(two+" newest true listed true records 3 removable false",
 		one+" newest false listed true records 0 removable false", // what is outside the store may need it
 		three+" newest false listed true records 0 removable false")
-	r.sealing.Outside = 0
+	r.sealing.Outside, r.sealing.OutsideMore = 0, func(context.Context) (time.Duration, error) { return time.Hour, nil }
+	check(two+" newest true listed true records 3 removable false",
+		one+" newest false listed true records 0 removable false", // nor may what can change meanwhile
+		three+" newest false listed true records 0 removable false")
+	r.sealing.OutsideMore = nil
 	check(two+" newest true listed true records 3 removable false",
 		one+" newest false listed true records 0 removable true",
 		three+" newest false listed true records 0 removable false")

@@ -35,6 +35,7 @@ func newMetadata(e config.Client) client.Metadata {
 		IDTokenLifetime:        e.IDTokenLifetime,
 		RefreshTokenLifetime:   e.RefreshTokenLifetime,
 		RefreshIdleLifetime:    e.RefreshIdleLifetime,
+		RefreshGrace:           &e.RefreshGrace,
 		ClientURI:              e.ClientURI,
 		LogoURI:                e.LogoURI,
 		PolicyURI:              e.PolicyURI,
