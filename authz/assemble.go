@@ -17,10 +17,11 @@ import (
 //	?client_id&request_uri=https://…   likewise, fetched from there         RFC 9101   requestobject.go
 //	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   par.go
 var (
-	errUnknownClient   = refuse(errInvalidClient, "The client is unknown.")
-	errSecretInBrowser = refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
-	errUnsigned        = refuse(errInvalidRequest, "This client must sign its authorization requests (RFC 9101).")
-	errRequestTooLong  = refuse(errInvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
+	errUnknownClient      = refuse(errInvalidClient, "The client is unknown.")
+	errSecretInBrowser    = refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
+	errRedirectURIMissing = &Error{Status: http.StatusBadRequest, Code: errInvalidRequest, Description: "The redirect_uri is missing.", page: "redirect_uri_missing"}
+	errUnsigned           = refuse(errInvalidRequest, "This client must sign its authorization requests (RFC 9101).")
+	errRequestTooLong     = refuse(errInvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
 )
 
 // begin puts the authorization request that a browser has brought into its flow.

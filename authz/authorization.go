@@ -26,6 +26,7 @@ type authorization struct {
 	client      *client.Client
 	redirectURI string // where the answer goes; empty until it is known to be the client's
 	mode        responseMode
+	acted       bool // the person has signed in for it, or has decided about it on our pages
 	request     fosite.AuthorizeRequester
 
 	prompt    []string
@@ -59,6 +60,7 @@ func (s *Server) newAuthorization(r *http.Request, f flow) (*authorization, erro
 	}
 	a, err := s.checkAuthorization(r, params)
 	a.pushed = f.Pushed
+	a.acted = f.SignedIn != "" || f.Selected != "" || f.Consented != ""
 	return a, err
 }
 
@@ -122,7 +124,7 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 		a.redirectURI = a.client.RedirectURIs[0]
 		return nil
 	case redirectURI == "":
-		return refuse(errInvalidRequest, "The redirect_uri is missing.")
+		return errRedirectURIMissing
 	case !a.client.MatchRedirectURI(redirectURI):
 		return refuse(errRedirectURIMismatch, "The redirect_uri is not registered for this client.").because(received(redirectURI))
 	}

@@ -413,7 +413,7 @@ func TestClientIDMetadataDocumentSection8_6_Blocked(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	params, _ := documentParams(id, down.URL+"/callback")
-	if got := reaching.NewBrowser(t).Authorize(t, params); got.Page == nil || !strings.Contains(got.Page.Body, "Error") {
+	if got := reaching.NewBrowser(t).Authorize(t, params); got.Page == nil || got.Page.Text("error-code") != "503 temporarily_unavailable" {
 		t.Errorf("%s", got)
 	}
 }

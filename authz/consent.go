@@ -56,6 +56,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 		s.goOn(w, r, v)
 		return nil
 	case "deny":
+		v.request.acted = true
 		return s.refuseAuthorization(w, r, v.request, refuse(errAccessDenied, "The user denied the request."))
 	}
 	return refuse(errInvalidRequest, "The decision is neither allow nor deny.")

@@ -54,6 +54,7 @@ type Error struct {
 	Status      int
 	Code        string
 	Description string // ASCII without quotes and backslashes (RFC 6749 section 5.2)
+	page        string // what the error page says, where the code says too little
 	cause       error
 	retryAfter  time.Duration // when it is worth trying again; 0: nobody knows
 	allowedBy   string        // what the operator may write to allow it, for the log; empty: nothing would

@@ -63,7 +63,7 @@ func TestFrontChannelLogoutSection3_Frames(t *testing.T) {
 	sid := payload(t, tokens.IDToken)["sid"].(string)
 
 	page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"s&t"}})
-	if page.Status != http.StatusOK || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "You are logged out") {
+	if page.Status != http.StatusOK || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "You’re signed out") {
 		t.Fatalf("%d %s %.500s", page.Status, page.Header.Get("Location"), page.Body)
 	}
 	want := []string{frame(s, authztest.ThirdParty, sid), frame(s, authztest.SPA, sid)}

@@ -32,7 +32,7 @@ type hostile struct {
 	header http.Header
 	body   string
 	status int
-	code   string // in JSON, in the redirect to the client, or in the heading of the error page
+	code   string // in JSON, in the redirect to the client, or on the error page
 }
 
 func TestHostileRequests(t *testing.T) {
@@ -366,8 +366,8 @@ func (h hostile) send(t *testing.T, b *authztest.Browser) (status int, code, ans
 		}
 		return response.StatusCode, document.Error, answer
 	}
-	if _, after, ok := strings.Cut(answer, fmt.Sprintf("<title>Error %d: ", response.StatusCode)); ok {
-		code, _, _ = strings.Cut(after, " ")
+	if _, after, ok := strings.Cut(answer, fmt.Sprintf(`id="error-code">%d `, response.StatusCode)); ok {
+		code, _, _ = strings.Cut(after, "<")
 	}
 	return response.StatusCode, code, answer
 }

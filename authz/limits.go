@@ -55,6 +55,11 @@ func (s *Server) invited(c *client.Client) bool {
 	return c.Source == client.Configured || c.Source == client.Registered && s.config.Registration.Mode == RegistrationToken
 }
 
+// vouched reports whether somebody whom the operator trusts speaks for a client: the operator, or the issuer
+// of its software statement. Where others lead a browser is not to be followed unseen (RFC 9700 section
+// 4.11.2).
+func (s *Server) vouched(c *client.Client) bool { return s.invited(c) || c.Vouched }
+
 // stranger tells whether anybody may act as a client, or be it.
 func (s *Server) stranger(c *client.Client) bool { return c.Public() || !s.invited(c) }
 

@@ -99,6 +99,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.Get("decision") == "cancel" && v.request != nil && v.request.redirectURI != "" {
+		v.request.acted = true // the button says where it leads
 		return s.refuseAuthorization(w, r, v.request, refuse(errAccessDenied, "The user did not sign in."))
 	}
 	username, password := form.Get("username"), form.Get("password")

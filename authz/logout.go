@@ -22,6 +22,7 @@ type logoutRequest struct {
 	client   *client.Client // who asks; nil: unknown
 	hint     *idTokenHint   // nil: none, or none that is valid
 	problem  *Error         // what is wrong with the request; nil: nothing
+	vouched  bool           // somebody whom the operator trusts speaks for the client
 	signedIn *session.Session
 	user     *storage.User
 }
@@ -68,6 +69,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 		if l.client == nil {
 			return errUnknownClient
 		}
+		l.vouched = s.vouched(l.client)
 	}
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {
@@ -142,6 +144,7 @@ func (s *Server) ownRequest(l *logoutRequest) bool {
 
 // logOut ends the browser's session, has other apps end theirs, and goes back to the client.
 func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
+	own := l.user != nil && s.ownRequest(l)
 	ended, err := s.endOwnSession(w, r)
 	if err != nil {
 		return err
@@ -151,26 +154,28 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest
 		return err
 	}
 	target, mayReturn := l.target()
+	mayReturn = mayReturn && (l.vouched || own)
 	if mayReturn && len(frames) == 0 {
 		http.Redirect(w, r, target, http.StatusSeeOther)
 		return nil
 	}
 	s.render(w, r, http.StatusOK, templates.LoggedOut{
-		UILocales: l.params.Get("ui_locales"), Client: l.shownClient(), BackURL: target, Frames: frames, Return: mayReturn,
+		UILocales: l.params.Get("ui_locales"), Client: l.leavingClient(target), BackURL: target, Frames: frames, Return: mayReturn,
 	})
 	return nil
 }
 
 // target is where a link back leads, "" for nowhere, and whether the browser may be sent there without
 // a click. It may to a registered URI of a client that shows an ID token (section 3): a client_id alone
-// could be anybody's. The state comes back as it was sent.
+// could be anybody's. One that nobody vouches for must show that of the browser's own session: everybody who
+// has registered such a client has an ID token for it. The state comes back as it was sent.
 func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {
 	case l.client == nil:
 		return "", false
 	case back == "" || l.problem != nil:
-		return l.client.ClientURI, false
+		return homeOf(l.client), false
 	case l.params.Has("state"):
 		back = withParams(back, "", url.Values{"state": l.params["state"]})
 	}
@@ -182,6 +187,15 @@ func (l *logoutRequest) shownClient() *templates.Client {
 		return nil
 	}
 	return &templates.Client{Name: l.client.Name}
+}
+
+// leavingClient is the client on a page that leads to target: one that nobody vouches for is not believed
+// its name.
+func (l *logoutRequest) leavingClient(target string) *templates.Client {
+	if l.client == nil || l.vouched {
+		return l.shownClient()
+	}
+	return shownClient(l.client, target)
 }
 
 // explain is what a developer must know whose users are asked, or not sent back.

@@ -125,10 +125,14 @@ func (v *visit) client() *templates.Client {
 	if v.request == nil {
 		return nil
 	}
-	c := v.request.client
-	shown := &templates.Client{
-		Name: c.Name, RedirectURI: v.request.redirectURI, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI,
-	}
+	return v.request.shownClient()
+}
+
+func (a *authorization) shownClient() *templates.Client { return shownClient(a.client, a.redirectURI) }
+
+// shownClient is a client on a page that leads to one of its URIs.
+func shownClient(c *client.Client, uri string) *templates.Client {
+	shown := &templates.Client{Name: c.Name, RedirectURI: uri, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI}
 	if c.Source != client.Configured {
 		shown.Unknown, shown.PublishedBy, shown.Nameless = true, publisher(c), c.Name == c.ID
 	}

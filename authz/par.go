@@ -103,7 +103,7 @@ func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Va
 		return nil, errUnsigned
 	}
 	if !params.Has("redirect_uri") { // FAPI 2.0 Security Profile section 5.3.2.2
-		return nil, refuse(errInvalidRequest, "The redirect_uri is missing.")
+		return nil, errRedirectURIMissing
 	}
 	return params, nil
 }

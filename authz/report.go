@@ -73,21 +73,34 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 
 // showError draws the error page; a, if not nil, is the authorization request that was refused.
 func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *authorization) {
+	p := templates.Error{}
+	if a != nil && a.client != nil {
+		p.Client = &templates.Client{Name: a.client.Name}
+		p.BackURL = homeOf(a.client)
+	}
+	s.showErrorPage(w, r, e, a, p)
+}
+
+// homeOf is where a page may lead that has nothing else to lead to: the client_uri of the operator's clients,
+// "" for others. Anybody can have our pages shown for a client of their own, under any name.
+func homeOf(c *client.Client) string {
+	if c.Source == client.Configured {
+		return c.ClientURI
+	}
+	return ""
+}
+
+// showErrorPage draws an error page that has its links already.
+func (s *Server) showErrorPage(w http.ResponseWriter, r *http.Request, e *Error, a *authorization, p templates.Error) {
 	event := observe.Event(r.Context())
 	event.SetError(e.Code, e.Description, e.cause)
 	s.noteRefusal(r, e)
 	if e.retryAfter > 0 {
 		setRetryAfter(w, e.retryAfter)
 	}
-	p := templates.Error{Code: e.Code, RequestID: event.RequestID()}
+	p.Code, p.Reason = e.Code, e.page
 	if a != nil {
 		p.UILocales = a.params.Get("ui_locales")
-	}
-	if a != nil && a.client != nil {
-		p.Client = &templates.Client{Name: a.client.Name}
-		if a.client.Source == client.Configured { // anybody can have this page shown for a client of their own
-			p.BackURL = a.client.ClientURI
-		}
 	}
 	if s.config.Dev {
 		p.Detail = s.explain(e, a)

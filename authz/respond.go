@@ -20,11 +20,12 @@ import (
 func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *authorization, err error) error {
 	e := asError(err)
 	if a.redirectURI == "" {
-		e = &Error{Status: max(e.Status, http.StatusBadRequest), Code: e.Code, Description: e.Description, cause: e.cause}
+		shown := *e
+		shown.Status = max(e.Status, http.StatusBadRequest)
 		if e.Status == http.StatusUnauthorized {
-			e.Status = http.StatusBadRequest // there is no authentication that would help
+			shown.Status = http.StatusBadRequest // there is no authentication that would help
 		}
-		s.showError(w, r, e, a)
+		s.showError(w, r, &shown, a)
 		return nil
 	}
 	if a.pushed != "" {
@@ -36,9 +37,35 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 			e = asError(lost)
 		}
 	}
+	response := url.Values{"error": {e.Code}, "error_description": {e.Description}}
+	if !s.vouched(a.client) && !a.acted && !a.silent() {
+		return s.showAnswer(w, r, e, a, response)
+	}
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
 	s.noteRefusal(r, e)
-	return s.respond(w, r, a, url.Values{"error": {e.Code}, "error_description": {e.Description}})
+	return s.respond(w, r, a, response)
+}
+
+// silent reports whether nobody is there to see a page: the request runs in a hidden frame (OpenID Connect
+// Core section 3.1.2.1). It may have been refused before it was read.
+func (a *authorization) silent() bool {
+	return slices.Contains(strings.Fields(a.params.Get("prompt")), "none")
+}
+
+// showAnswer has the person decide whether a client that nobody vouches for gets its error (RFC 9700 section
+// 4.11.2): whoever registers such a client chooses where its answers go, and could send people there by
+// links to this server.
+func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *Error, a *authorization, response url.Values) error {
+	params, err := s.completeResponse(a, response)
+	if err != nil {
+		return err
+	}
+	answer := &templates.Answer{URL: withParams(a.redirectURI, a.mode.way, params)}
+	if a.mode.way == fosite.ResponseModeFormPost {
+		answer = &templates.Answer{URL: a.redirectURI, Fields: fieldsOf(params)}
+	}
+	s.showErrorPage(w, r, e, a, templates.Error{Client: a.shownClient(), Answer: answer})
+	return nil
 }
 
 // responseMode is how a response gets to the client.
@@ -72,31 +99,18 @@ func responseModeOf(params url.Values) responseMode {
 }
 
 // respond sends an authorization response to the client's redirect URI in the response mode that it
-// asked for (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode), always with
-// iss (RFC 9207) and the state exactly as it came.
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorization, params url.Values) error {
-	params = maps.Clone(params)
-	params.Set("iss", s.config.Issuer)
-	if state := a.params["state"]; len(state) == 1 {
-		params.Set("state", state[0])
-	}
-	if a.mode.signed || a.client.RequireJARM {
-		response, err := s.signResponse(a, params)
-		if err != nil {
-			return err
-		}
-		params = url.Values{"response": {response}}
+// asked for (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorization, response url.Values) error {
+	params, err := s.completeResponse(a, response)
+	if err != nil {
+		return err
 	}
 	if a.mode.way == fosite.ResponseModeFormPost {
-		fields := map[string]string{}
-		for name := range params {
-			fields[name] = params.Get(name)
-		}
 		s.render(w, r, http.StatusOK, templates.FormPost{
 			UILocales: a.params.Get("ui_locales"),
 			Client:    &templates.Client{Name: a.client.Name, RedirectURI: a.redirectURI},
 			Action:    a.redirectURI,
-			Params:    fields,
+			Params:    fieldsOf(params),
 		})
 		return nil
 	}
@@ -106,6 +120,30 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	h.Set("Location", withParams(a.redirectURI, a.mode.way, params))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
+}
+
+// completeResponse adds to a response what each has: iss (RFC 9207) and the state exactly as it came. It is
+// signed if the client asks for that, or must.
+func (s *Server) completeResponse(a *authorization, response url.Values) (url.Values, error) {
+	params := maps.Clone(response)
+	params.Set("iss", s.config.Issuer)
+	if state := a.params["state"]; len(state) == 1 {
+		params.Set("state", state[0])
+	}
+	if !a.mode.signed && !a.client.RequireJARM {
+		return params, nil
+	}
+	signed, err := s.signResponse(a, params)
+	return url.Values{"response": {signed}}, err
+}
+
+// fieldsOf are the fields of a form with these parameters.
+func fieldsOf(params url.Values) map[string]string {
+	fields := map[string]string{}
+	for name := range params {
+		fields[name] = params.Get(name)
+	}
+	return fields
 }
 
 // withParams appends parameters to a URI whose own query stays byte for byte as it is registered.

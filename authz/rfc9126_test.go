@@ -53,7 +53,7 @@ func bring(t *testing.T, b *authztest.Browser, params url.Values) *authztest.Pag
 // refusedPage wants an error page, and no redirect.
 func refusedPage(t *testing.T, what string, page *authztest.Page, code string) {
 	t.Helper()
-	if page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "Error 400: "+code) {
+	if page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" || page.Text("error-code") != "400 "+code {
 		t.Errorf("%s: %d %s\n%.300s", what, page.Status, page.Header.Get("Location"), page.Body)
 	}
 }

@@ -45,7 +45,7 @@ func confirm(t *testing.T, b *authztest.Browser, page *authztest.Page) *authztes
 
 // isLoggedOutPage tells whether a page says so, and leads nowhere by itself.
 func isLoggedOutPage(page *authztest.Page) bool {
-	return page.Status == http.StatusOK && page.Header.Get("Location") == "" && strings.Contains(page.Body, "You are logged out") &&
+	return page.Status == http.StatusOK && page.Header.Get("Location") == "" && strings.Contains(page.Body, "You’re signed out") &&
 		!strings.Contains(page.Body, "http-equiv")
 }
 

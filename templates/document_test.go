@@ -26,6 +26,7 @@ var (
 		{Type: "account_information"},
 	}
 	unknownClient = Client{Name: "Orders", RedirectURI: "http://127.0.0.1/cb", LogoURI: "https://cdn.example.com/logo.png", Unknown: true, PublishedBy: "apps.example.org"}
+	stranger      = Client{Name: "Orders", RedirectURI: "https://app.example.net/cb", Unknown: true}
 	someTime      = time.Date(2026, time.March, 4, 15, 4, 5, 0, time.UTC)
 )
 
@@ -41,8 +42,9 @@ func everyPage() map[string]Page {
 			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
 		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
 			User: &alice, OtherAccountURL: "/login?other"},
-		"sign in upstream": SignIn{Connectors: connectors, Problem: UpstreamFailed},
-		"select account":   SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
+		"sign in, unknown client": SignIn{Client: &unknownClient, Action: "/login", Hidden: someHidden, Password: true},
+		"sign in upstream":        SignIn{Connectors: connectors, Problem: UpstreamFailed},
+		"select account":          SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
 		"consent": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
 			OtherAccountURL: "/login?other", Scopes: someScopes},
 		"consent, details": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
@@ -72,14 +74,19 @@ func everyPage() map[string]Page {
 			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
 				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"},
 				{ClientID: "portal", Name: "Portal", OpenURL: "https://portal.example.com/login?iss=i"}}},
-		"error": Error{Code: "redirect_uri_mismatch", RequestID: "r-1", Client: &someClient, BackURL: "https://app.example.com/"},
-		"error, explained": Error{Code: "redirect_uri_mismatch", RequestID: "r-1", Detail: &ErrorDetail{
+		"error": Error{Code: "redirect_uri_mismatch", Client: &someClient, BackURL: "https://app.example.com/"},
+		"error, explained": Error{Code: "redirect_uri_mismatch", Detail: &ErrorDetail{
 			Explanation: "It is not registered.", Parameter: "redirect_uri", Received: "https://app.example.com/calback",
 			Registered: []string{"https://app.example.com/callback", "http://localhost/"}, Nearest: "https://app.example.com/callback",
 			Fix: "authzd client update spa"}},
-		"form post":       FormPost{Client: &someClient, Action: "com.example.app:/cb", Params: map[string]string{"code": "azc_1", "state": "s"}},
-		"home":            Home{Issuer: "https://id.example.com", SignInURL: "/login", PlaygroundURL: "/playground", DiscoveryURL: "/.well-known/openid-configuration"},
-		"home, signed in": Home{Issuer: "https://id.example.com", User: &alice, AccountURL: "/account"},
+		"error, unknown client": Error{Code: "invalid_scope", Client: &stranger, Answer: &Answer{URL: "https://app.example.net/cb?error=invalid_scope&state=s"}},
+		"error, to be posted": Error{Code: "invalid_scope", Client: &stranger,
+			Answer: &Answer{URL: "com.example.app:/cb", Fields: map[string]string{"error": "invalid_scope", "state": "s"}}},
+		"error, no redirect_uri":     Error{Code: "invalid_request", Reason: "redirect_uri_missing"},
+		"logged out, unknown client": LoggedOut{Client: &stranger, BackURL: "https://app.example.net/bye"},
+		"form post":                  FormPost{Client: &someClient, Action: "com.example.app:/cb", Params: map[string]string{"code": "azc_1", "state": "s"}},
+		"home":                       Home{Issuer: "https://id.example.com", SignInURL: "/login", PlaygroundURL: "/playground", DiscoveryURL: "/.well-known/openid-configuration"},
+		"home, signed in":            Home{Issuer: "https://id.example.com", User: &alice, AccountURL: "/account"},
 	}
 }
 
@@ -98,6 +105,7 @@ func draw(t testing.TB, r *Renderer, lang string, page Page) document {
 	req := httptest.NewRequest("GET", "/", nil)
 	req.Header.Set("Accept-Language", lang)
 	w := httptest.NewRecorder()
+	w.Header().Set("X-Request-Id", "r-1")
 	if err := r.Render(w, req, 400, page); err != nil {
 		t.Fatal(err)
 	}

@@ -31,14 +31,32 @@ addEventListener("load", go)
 setTimeout(go, 5000)
 }`
 
-func (p SignIn) meta() meta        { return meta{template: "sign-in", uiLocales: p.UILocales} }
 func (p SelectAccount) meta() meta { return meta{template: "select-account", uiLocales: p.UILocales} }
 func (p LogoutConfirm) meta() meta { return meta{template: "logout-confirm", uiLocales: p.UILocales} }
 func (p DeviceCode) meta() meta    { return meta{template: "device-code", uiLocales: p.UILocales} }
 func (p DeviceDone) meta() meta    { return meta{template: "device-done", uiLocales: p.UILocales} }
 func (p Account) meta() meta       { return meta{template: "account", uiLocales: p.UILocales} }
-func (p Error) meta() meta         { return meta{template: "error", uiLocales: p.UILocales} }
 func (p Home) meta() meta          { return meta{template: "home", uiLocales: p.UILocales} }
+
+func (p SignIn) meta() meta {
+	m := meta{template: "sign-in", uiLocales: p.UILocales}
+	if p.Client != nil {
+		m.imageOrigin = foreignOrigin(p.Client.Logo())
+	}
+	return m
+}
+
+func (p Error) meta() meta {
+	m := meta{template: "error", uiLocales: p.UILocales}
+	switch {
+	case p.Answer == nil:
+	case p.Client == nil:
+		m.err = errors.New("an answer without a client")
+	case bearsScript(p.Answer.URL):
+		m.err = errors.New("the link bears a script")
+	}
+	return m
+}
 
 func (p Consent) meta() meta {
 	return meta{template: "consent", uiLocales: p.UILocales, imageOrigin: foreignOrigin(p.Client.Logo())}

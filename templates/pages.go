@@ -1,6 +1,10 @@
 package templates
 
-import "time"
+import (
+	"cmp"
+	"html/template"
+	"time"
+)
 
 // Page is the data of one page: SignIn, SelectAccount, Consent, DeviceCode, DeviceConfirm, DeviceDone,
 // LogoutConfirm, LoggedOut, Account, Error, FormPost or Home.
@@ -69,6 +73,7 @@ type SignIn struct {
 	// and OtherAccountURL leads to this page without a user.
 	User            *User
 	OtherAccountURL string
+	Detail          *ErrorDetail // development only: what the request asked for in vain
 }
 
 // Connector is one upstream that the user may sign in with.
@@ -127,6 +132,7 @@ type Consent struct {
 	OtherAccountURL string
 	Scopes          []Scope
 	Details         []AuthorizationDetail
+	Detail          *ErrorDetail // development only: what the request asked for in vain
 }
 
 // AuthorizationDetail is one object of authorization_details (RFC 9396 section 2).
@@ -179,6 +185,7 @@ type DeviceConfirm struct {
 	UserCode        string // as the device shows it
 	Scopes          []Scope
 	Details         []AuthorizationDetail
+	Detail          *ErrorDetail // development only: what the request asked for in vain
 }
 
 // DeviceDone sends the user back to the device.
@@ -199,11 +206,11 @@ type LogoutConfirm struct {
 	Detail    *ErrorDetail // development only: why the client is not believed
 }
 
-// LoggedOut says "You are logged out", and has other apps log the user out in their frames (OpenID
+// LoggedOut says "You’re signed out", and has other apps log the user out in their frames (OpenID
 // Connect Front-Channel Logout 1.0 section 2).
 type LoggedOut struct {
 	UILocales string
-	Client    *Client // nil: no link back
+	Client    *Client // nil: no link back; for one that is Unknown the page says where it leads
 	BackURL   string  // of the client: http, https or a private-use scheme
 
 	// Frames are the apps' logout URLs with their iss and sid: https, or http on loopback; others are
@@ -257,15 +264,29 @@ type App struct {
 	OpenURL   string // starts a login at the client (initiate_login_uri): https, or http on loopback; empty: no link
 }
 
-// Error explains why a request went no further. Its heading is "Error {status}: {code}".
+// Error explains why a request went no further. The element error-code has the status and the code.
 type Error struct {
 	UILocales string
 	Code      string
-	RequestID string
+	Reason    string       // what the sentence is about, where the code says too little; empty: the code
 	Client    *Client      // nil: no link back
 	BackURL   string       // of the client: http, https or a private-use scheme
+	Answer    *Answer      // in place of BackURL: what Client is told by the link
 	Detail    *ErrorDetail // development only: nil shows one plain sentence
 }
+
+// Answer is an authorization response that waits for a click, because nobody vouches for its client. The
+// caller must have matched the URL against the client's registered redirect URIs.
+type Answer struct {
+	URL    string
+	Fields map[string]string // to be posted there; nil: they are part of the URL
+}
+
+// SafeURL is URL for the template, which would replace private-use schemes.
+func (a Answer) SafeURL() template.URL { return template.URL(a.URL) }
+
+// Text names the sentence that the page says.
+func (p Error) Text() string { return cmp.Or(p.Reason, p.Code) }
 
 // ErrorDetail is what a developer must know to mend a request. It is not translated.
 type ErrorDetail struct {

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -218,7 +219,7 @@ func TestLogout(t *testing.T) {
 	element(t, d.id("logout-cancel"), "Stay signed in", "href", "/account")
 
 	d = draw(t, r, "en", pages["logged out"])
-	if got := d.heading(); got != "You are logged out" {
+	if got := d.heading(); got != "You’re signed out" {
 		t.Errorf("heading %q", got)
 	}
 	element(t, d.id("back"), "Back to Orders", "href", "com.example.app:/signed-out")
@@ -311,8 +312,11 @@ func TestError(t *testing.T) {
 			"https://app.example.com/callback nearest match", "authzd client update spa", "Request ID r-1"},
 	} {
 		d := draw(t, r, "en", pages[name])
-		if got := d.heading(); got != "Error 400: redirect_uri_mismatch" {
+		if got := d.heading(); got != "Sorry, that didn’t work" {
 			t.Errorf("%s: heading %q", name, got)
+		}
+		if got := text(d.id("error-code")); got != "400 redirect_uri_mismatch" {
+			t.Errorf("%s: error code %q", name, got)
 		}
 		for _, s := range want {
 			if !strings.Contains(text(d.root), s) {
@@ -328,6 +332,66 @@ func TestError(t *testing.T) {
 		if got := text(draw(t, r, "en", Error{Code: code}).root); !strings.Contains(got, want) {
 			t.Errorf("error %s reads %q", code, got)
 		}
+	}
+}
+
+// A page that has what a client is told says who is told, and where the link leads, in place of the name that
+// the client gave itself.
+func TestErrorAnswer(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["error, unknown client"])
+	element(t, d.id("back"), "Go on to app.example.net", "href", "https://app.example.net/cb?error=invalid_scope&state=s")
+	d.id("unknown-client")
+	if got := text(d.id("leads-to")); !strings.Contains(got, "leads to app.example.net.") {
+		t.Errorf("the page says %q", got)
+	}
+	d = draw(t, r, "en", pages["error, to be posted"])
+	element(t, d.id("back"), "Go on to app.example.net", "type", "submit")
+	if forms := d.all("form"); len(forms) != 1 || attr(forms[0], "action") != "com.example.app:/cb" || len(d.all("script")) != 0 {
+		t.Errorf("%s", d.source)
+	}
+	element(t, draw(t, r, "en", pages["logged out, unknown client"]).id("back"), "Go on to app.example.net", "href", "https://app.example.net/bye")
+	for name, page := range map[string]Error{
+		"a script":  {Client: &stranger, Answer: &Answer{URL: "javascript:alert(1)"}},
+		"no client": {Answer: &Answer{URL: "https://app.example.net/cb"}},
+	} {
+		if err := r.Render(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), 400, page); err == nil {
+			t.Errorf("%s: the page is drawn", name)
+		}
+	}
+	if got := text(draw(t, r, "en", pages["error, no redirect_uri"]).root); !strings.Contains(got, "redirect_uri is missing") {
+		t.Errorf("the page says %q", got)
+	}
+}
+
+// Each page says the id under which the log has its request.
+func TestRequestID(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	for name, page := range everyPage() {
+		for _, lang := range languages {
+			if got := text(draw(t, r, lang, page).id("request-id")); got != "r-1" {
+				t.Errorf("%s: request id %q", name, got)
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	if err := r.Render(w, httptest.NewRequest("GET", "/", nil), 200, Home{}); err != nil || strings.Contains(w.Body.String(), "request-id") {
+		t.Errorf("without a request id: %v %s", err, w.Body)
+	}
+}
+
+// The sign-in page names the client as the consent page does: logo, policy, terms, and who vouches for it.
+func TestSignInShowsClient(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["sign in"])
+	element(t, d.id("client-policy"), "Privacy policy", "href", someClient.PolicyURI)
+	element(t, d.id("client-tos"), "Terms of service", "href", someClient.TosURI)
+	if !strings.Contains(d.source, someClient.LogoURI) || !strings.Contains(d.policy, foreignOrigin(someClient.LogoURI)) || d.has("unknown-client") {
+		t.Errorf("%s", d.source)
+	}
+	draw(t, r, "en", pages["sign in, unknown client"]).id("unknown-client")
+	if d := draw(t, r, "en", SignIn{Password: true}); d.has("client-policy") {
+		t.Error("a policy of nobody")
 	}
 }
 

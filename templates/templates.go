@@ -96,12 +96,14 @@ func parse(lang string, texts catalogue, brand Branding, files assets) (map[stri
 
 // view is what the layout sees.
 type view struct {
-	Name   string // of the page's template
-	Status int
-	Page   Page
+	Name      string // of the page's template
+	Status    int
+	RequestID string // empty: the page has none
+	Page      Page
 }
 
-// Render answers req with a page. If it returns an error, nothing has been written. There is no
+// Render answers req with a page, which shows the X-Request-Id that the answer has already. If it returns an
+// error, nothing has been written. There is no
 // form-action in the policy: Chromium applies it to the redirect chain behind a form, which ends
 // at the client.
 func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, page Page) error {
@@ -111,7 +113,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 	}
 	lang := chooseLanguage(m.uiLocales, req.Header.Get("Accept-Language"))
 	var body bytes.Buffer
-	if err := r.pages[lang][m.template].Execute(&body, view{m.template, status, page}); err != nil {
+	if err := r.pages[lang][m.template].Execute(&body, view{m.template, status, w.Header().Get("X-Request-Id"), page}); err != nil {
 		return fmt.Errorf("render page %s: %w", m.template, err)
 	}
 

@@ -37,6 +37,7 @@ func TestRenderHeaders(t *testing.T) {
 	const plain = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 	withLogo := strings.Replace(plain, "img-src 'self'", "img-src 'self' https://cdn.example.com", 1)
 	policies := map[string]string{
+		"sign in": withLogo, "sign in, failed": withLogo, "sign in again": withLogo, "sign in, step up": withLogo, "sign in, unknown client": withLogo,
 		"consent": withLogo, "consent, details": withLogo, "consent, unknown client": withLogo,
 		"device": withLogo, "device, unknown client": withLogo,
 		"form post": plain + "; script-src 'sha256-" + hash(submitScript) + "'",
@@ -176,7 +177,11 @@ func attacked(t *testing.T, r *Renderer, name string, page Page, attack string) 
 		if w.Body.Len() != 0 {
 			t.Errorf("%s: failed half way: %v", name, err)
 		}
-		if _, refused := page.(FormPost); !refused {
+		_, refused := page.(FormPost)
+		if e, ok := page.(Error); ok {
+			refused = e.Answer != nil
+		}
+		if !refused {
 			t.Errorf("%s: %q: %v", name, attack, err)
 		}
 		return

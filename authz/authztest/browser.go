@@ -18,7 +18,8 @@ import (
 )
 
 // Browser is a person before a browser without scripts: it follows redirects within the server,
-// fills in the forms that it meets, and stops when it is sent to an application.
+// fills in the forms that it meets, and stops when it is sent to an application. It follows the link to an
+// application that nobody vouches for.
 type Browser struct {
 	Server *Server
 	HTTP   *http.Client // keeps the cookies and follows no redirect
@@ -42,7 +43,7 @@ func (s *Server) NewBrowser(t testing.TB) *Browser {
 
 // Answer is where an authorization ended.
 type Answer struct {
-	Params url.Values // of the redirect to the application; nil if there was none
+	Params url.Values // of the redirect to the application, or of the link to one that nobody vouches for; nil if there was none
 	Page   *Page      // the last page, if there was no redirect
 }
 
@@ -76,6 +77,11 @@ func (b *Browser) Walk(t testing.TB, target string) Answer {
 				t.Fatal(err)
 			}
 			continue
+		}
+		if page.Has("leads-to") { // a client that nobody vouches for is answered by a click
+			if next, err := url.Parse(page.Link("back")); err == nil && page.Link("back") != "" {
+				return Answer{Params: answerParams(next)}
+			}
 		}
 		if request = b.fill(t, page); request == nil {
 			return Answer{Page: page}
@@ -153,6 +159,33 @@ func (p *Page) index(n *html.Node) {
 
 // Has tells whether the page has an element with this id.
 func (p *Page) Has(id string) bool { return p.ids[id] != nil }
+
+// Link is where the link with this id leads, "" if there is none.
+func (p *Page) Link(id string) string {
+	if p.ids[id] == nil {
+		return ""
+	}
+	return attribute(p.ids[id], "href")
+}
+
+// Text is what the element with this id says, "" if there is none.
+func (p *Page) Text(id string) string {
+	if p.ids[id] == nil {
+		return ""
+	}
+	return strings.Join(strings.Fields(text(p.ids[id])), " ")
+}
+
+func text(n *html.Node) string {
+	if n.Type == html.TextNode {
+		return n.Data
+	}
+	said := ""
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		said += text(c)
+	}
+	return said
+}
 
 // Submit returns the request that a click on a button makes: the hidden fields of its form, the
 // button's own value, and the given fields.

@@ -88,6 +88,7 @@ type Metadata struct {
 	TOSURI                 string
 
 	Source            Source
+	Vouched           bool            // of a Registered client: a software statement of an issuer on the operator's list spoke for it
 	Since             time.Time       // grants from before are another's, who had this ID; zero: nobody had
 	JWKS              json.RawMessage // its public keys (RFC 7517 section 5), or:
 	JWKSURI           string          // where they are

@@ -45,6 +45,7 @@ func (r *Registration) metadata(o *Offer) Metadata {
 	}
 	m := Metadata{
 		Source:                 o.Source,
+		Vouched:                o.Source == Registered && r.SoftwareStatement != "", // others are refused
 		Name:                   r.ClientName,
 		RedirectURIs:           r.RedirectURIs,
 		PostLogoutRedirectURIs: r.PostLogoutRedirectURIs,

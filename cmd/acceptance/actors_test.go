@@ -199,7 +199,7 @@ func (b *browser) logOut() error {
 			return err
 		}
 	}
-	if text := p.text(); p.status != http.StatusOK || !strings.Contains(text, "You are logged out") {
+	if text := p.text(); p.status != http.StatusOK || !strings.Contains(text, "You’re signed out") {
 		return fmt.Errorf("status %d: %s", p.status, text)
 	}
 	return nil

@@ -98,7 +98,7 @@ func TestAccountEndsSessions(t *testing.T) {
 	here.open(s.issuer + "/account")
 	eval[any](here, "document.querySelector('details').open = true")
 	here.click("sign-out-everywhere")
-	here.until("document.querySelector('h1')?.innerText === 'You are logged out'")
+	here.until("document.querySelector('h1')?.innerText === 'You’re signed out'")
 	for _, b := range []*tab{here, there} {
 		b.open(s.issuer + "/account")
 		b.shows("login-submit")

@@ -19,7 +19,7 @@ func TestPagesOnNarrowScreens(t *testing.T) {
 
 	p.console.expect("400 /authorize")
 	p.open(p.issuer + "/authorize?client_id=playground&redirect_uri=" + url.QueryEscape(p.issuer+"/playgrond"))
-	p.until("document.querySelector('h1')?.textContent === 'Error 400: redirect_uri_mismatch'")
+	p.until("document.getElementById('error-code')?.textContent === '400 redirect_uri_mismatch'")
 	p.inspect("error", axe)
 
 	p.visit()
