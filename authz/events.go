@@ -38,6 +38,11 @@ func (s *Server) sessionBegan(ctx context.Context, began, replaced *session.Sess
 	return writes
 }
 
+// sessionCrowded tells of the end of a session whose user has too many.
+func (s *Server) sessionCrowded(ctx context.Context, ended *session.Session) []storage.Write {
+	return []storage.Write{s.audit.Put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "the user has too many sessions, and this one was unused longest"))}
+}
+
 func endOf(ended *session.Session, by audit.Actor, reason string) audit.Event {
 	return audit.Event{
 		Type: audit.SessionEnded, Outcome: audit.Success, Actor: by,

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -110,26 +111,37 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	event := observe.Event(r.Context())
 	user, err := s.accounts.Authenticate(r.Context(), username, password, event.Remote())
-	throttled := new(account.ThrottledError)
+	throttled, wrong := new(account.ThrottledError), new(account.CredentialsError)
 	switch {
 	case errors.As(err, &throttled):
-		event.SetLogin(methodPassword, observe.LoginFailure)
-		observe.Alarm(r.Context(), observe.LoginThrottled)
-		s.noteFailedSignIn(r.Context(), methodPassword, "throttled", err)
+		s.signInFailed(r.Context(), account.Throttled, throttled.UserID)
 		setRetryAfter(w, throttled.RetryAfter)
 		s.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
 			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
 		})
 		return nil
-	case errors.Is(err, account.ErrInvalidCredentials):
-		event.SetLogin(methodPassword, observe.LoginFailure)
-		s.noteFailedSignIn(r.Context(), methodPassword, "wrong_credentials", err)
+	case errors.As(err, &wrong):
+		s.signInFailed(r.Context(), wrong.Reason, wrong.UserID)
 		s.loginFailed(w, r, v, failedLogin{templates.BadCredentials, username, remember})
 		return nil
 	case err != nil:
 		return err
 	}
-	return s.signIn(w, r, v, user, methodPassword, session.Login{AMR: []string{"pwd"}, ACR: acrPassword}, remember)
+	return s.signIn(w, r, v, user, methodPassword, session.Login{
+		AMR: []string{"pwd"}, ACR: acrPassword, Also: s.accounts.TrustWrites(user, event.Remote()),
+	}, remember)
+}
+
+// signInFailed tells the operator why a password was not taken. What was typed is never told.
+func (s *Server) signInFailed(ctx context.Context, why account.Reason, userID string) {
+	event := observe.Event(ctx)
+	event.SetLogin(methodPassword, observe.LoginFailure)
+	event.SetLoginReason(string(why))
+	event.SetSubject(userID)
+	if why == account.Throttled {
+		observe.Alarm(ctx, observe.LoginThrottled)
+	}
+	s.noteFailedSignIn(ctx, methodPassword, string(why), &account.CredentialsError{UserID: userID, Reason: why})
 }
 
 // loginFailed leads back to the sign-in page.

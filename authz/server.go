@@ -84,6 +84,7 @@ type Server struct {
 	pages      *templates.Renderer
 	limits     *throttle.Buckets // of what anybody may do, by who it is and from where
 	allowances *throttle.Buckets // of what is done in the name of a client; no flood of names washes them out
+	guesses    *throttle.Buckets // of wrong secrets, by client and network
 	observer   *observe.Observer
 	health     *observe.Health
 	logger     *slog.Logger
@@ -114,7 +115,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.logger = slog.Default()
 	}
 	s.compactor.asked = make(chan struct{}, 1)
-	s.limits, s.allowances = throttle.New(), throttle.New()
+	s.limits, s.allowances, s.guesses = throttle.New(), throttle.New(), throttle.New()
 	s.algs = algsInUse(c)
 	s.grantTypes = offeredGrantTypes(c)
 	s.flows = c.Secret.Sealer(purposeFlow)
@@ -225,11 +226,13 @@ func (s *Server) openAccounts(ctx context.Context) error {
 		RememberMe:     s.config.Sessions.RememberMe,
 		ActivityBeacon: s.config.Sessions.Beacon,
 		Began:          s.sessionBegan,
+		Crowded:        s.sessionCrowded,
 		Ended:          s.sessionEnded,
 	})
 	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
 	if len(differ) > 0 {
-		s.logger.Warn("the configuration states other roles, groups or disabled than these users have; it only creates users, so theirs count", "users", differ)
+		s.logger.Warn("the configuration states something else than these users have; it only creates users, so theirs counts",
+			"users", differ, "hint", "authzd user update, disable and set-password change users that exist")
 	}
 	return err
 }

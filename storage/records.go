@@ -33,7 +33,7 @@ var (
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 	Leases         = Kind[Lease]{"leases"}                  // what the work is called
-	LoginFailures  = Kind[FailureCount]{"login_failures"}   // hash of the login as it is typed, normalised
+	LoginFailures  = Kind[FailureCount]{"login_failures"}   // hash of the login as it is typed, normalised; or "user/" + user id
 
 	UserGrants     = Kind[UserGrant]{"user_grants"}         // user id + "/" + gid
 	ManagedClients = Kind[ManagedClient]{"managed_clients"} // client id, of clients that the operator has made while the server ran
@@ -79,6 +79,7 @@ type User struct {
 	ID           string    `json:"id"`
 	Username     string    `json:"username"`
 	PasswordHash string    `json:"password_hash,omitempty"` // PHC string; empty: no password login
+	PastHashes   []string  `json:"past_hashes,omitempty"`   // of the hashes that an operator set, the newest last; a new kind of hash is none
 	Disabled     bool      `json:"disabled,omitempty"`
 	Epoch        int       `json:"epoch,omitempty"` // raised to end every session and every grant at once
 	Profile      Profile   `json:"profile"`
@@ -379,9 +380,11 @@ type Lease struct {
 	Holder string `json:"holder"` // a random value, of nobody else
 }
 
-// FailureCount counts the wrong passwords for one login, of a user or of nobody, as a leaky bucket.
+// FailureCount counts the wrong passwords for one login, of a user or of nobody, or those for one user
+// under all their names, as a leaky bucket.
 type FailureCount struct {
-	DrainedAt time.Time `json:"drained_at"`
+	DrainedAt  time.Time `json:"drained_at"`
+	UnlockedAt time.Time `json:"unlocked_at,omitzero"` // by an operator: replicas forget what they have counted before
 }
 
 // AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the

@@ -2,7 +2,7 @@
 // are theirs.
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
-//	                            authenticate.go, failures.go, password.go, phc.go
+//	                            authenticate.go, failures.go, shared.go, trust.go, password.go, queue.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
 //	                            else a proven e-mail address of a user -> link
 //	                            else an address of a user -> *LinkRequiredError -> sign in -> Link
@@ -12,8 +12,8 @@
 //	assertion -> ByUsername, ByIdentity
 //
 // A user is one record; usernames and e-mail addresses are unique by index records that are written
-// with it in one Apply (names.go, index.go). Everything that counts failed logins is in memory, per
-// process.
+// with it in one Apply (names.go, index.go). Failed logins are counted in the memory of
+// each process, and in the store for all of them.
 package account
 
 import (
@@ -40,6 +40,7 @@ var (
 // ThrottledError refuses a login without checking it, because too many have failed.
 type ThrottledError struct {
 	RetryAfter time.Duration // at least 1 s
+	UserID     string        // for the operator alone; empty: nobody's, or not known
 }
 
 func (e *ThrottledError) Error() string {
@@ -60,11 +61,23 @@ func (e *LinkRequiredError) Error() string {
 // maxAttempts bounds how often a change starts over because another request won the race.
 const maxAttempts = 5
 
-// CredentialsError is ErrInvalidCredentials, and whose password it was not. That is for the operator:
+// CredentialsError is ErrInvalidCredentials, whose password it was not, and why. That is for the operator:
 // nobody else may learn whether there is such an account.
 type CredentialsError struct {
 	UserID string // empty: nobody's
+	Reason Reason
 }
+
+// Reason is why a password login failed.
+type Reason string
+
+const (
+	NoSuchUser    Reason = "no_such_user"
+	WrongPassword Reason = "wrong_password"
+	NoPassword    Reason = "no_password" // the user signs in by an upstream provider alone
+	Disabled      Reason = "disabled"
+	Throttled     Reason = "throttled" // too many wrong passwords of the user, under whatever name
+)
 
 func (e *CredentialsError) Error() string { return ErrInvalidCredentials.Error() }
 
@@ -89,12 +102,13 @@ type Directory struct {
 	passwords *Passwords
 	failures  *failures
 	shared    sharedFailures
+	trust     *trust
 	pace      time.Duration
 }
 
 // New returns the directory kept in store. Passwords are verified, and hashed anew, by passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
-	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, pace: failurePace}
+	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, trust: newTrust(store), pace: failurePace}
 }
 
 // Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.

@@ -7,64 +7,163 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
 // failurePace is what the duration of a failed login is rounded up to. Every failure costs one hash,
 // but an imported hash costs as much as the system that it comes from wanted: without the rounding
-// that would tell that the account exists.
-const failurePace = 500 * time.Millisecond
+// that would tell that the account exists. It is twice what the dearest hash costs that may be imported.
+const failurePace = time.Second
 
 // Authenticate returns the user who signs in with a password. The login is a username or a verified
 // e-mail address; from is where the request came from, its zero value being one place like any
 // other.
 //
 // An unknown user, one without a password, a disabled one and a wrong password all give
-// ErrInvalidCredentials at the same cost. A *ThrottledError comes before anything is looked at,
-// ErrBusy if too many logins are under way. A password whose hash is not of today's kind is hashed
-// anew.
+// ErrInvalidCredentials at the same cost, and so does any password of a user whose names together were
+// tried too often: another answer would tell that two names are one account. A *ThrottledError comes
+// before the password is looked at, ErrBusy if too many logins are under way. A password whose hash is not
+// of today's kind is hashed anew.
 func (d *Directory) Authenticate(ctx context.Context, login, password string, from netip.Addr) (*storage.User, error) {
-	began := time.Now()
-	attempt, wait := d.failures.begin(began, loginKey(login), from)
-	if wait > 0 {
-		return nil, &ThrottledError{RetryAfter: max(wait, time.Second)}
+	began, key := time.Now(), loginKey(login)
+	attempt, err := d.begin(ctx, key, from)
+	if err != nil {
+		return nil, err
 	}
-	if !attempt.trusted {
-		wait, err := d.shared.wait(ctx, began, loginKey(login))
-		if err != nil || wait > 0 {
-			d.failures.undo(began, attempt)
-		}
-		if err != nil {
-			return nil, err
-		} else if wait > 0 {
-			return nil, &ThrottledError{RetryAfter: max(wait, time.Second)}
-		}
-	}
+	defer attempt.over()
 	user, version, err := d.byLogin(ctx, login)
 	if err != nil {
-		d.failures.undo(began, attempt)
+		return nil, err
+	}
+	counts, hidden, err := d.admit(ctx, attempt, key, user, from)
+	if throttled := (*ThrottledError)(nil); errors.As(err, &throttled) {
+		if user != nil {
+			throttled.UserID = user.ID
+		}
+		return nil, d.refuse(ctx, began, throttled) // at the pace, since the user was looked for
+	} else if err != nil {
 		return nil, err
 	}
 	hash := ""
 	if user != nil {
 		hash = user.PasswordHash
 	}
-	match, outdated, err := d.passwords.Verify(ctx, hash, password)
-	switch {
-	case err != nil:
-		d.failures.undo(began, attempt)
+	match, outdated, err := d.passwords.verify(ctx, throttle.SiteOf(from), hash, password)
+	if err != nil {
 		return nil, err
-	case !match || user.Disabled:
-		if err := d.shared.count(ctx, loginKey(login)); err != nil {
+	}
+	if reason := refusal(user, match, hidden); reason != "" {
+		d.failures.fail(attempt, user)
+		if err := d.shared.add(ctx, counts...); err != nil {
 			return nil, err
 		}
-		return nil, d.refuse(ctx, began, user)
+		wrong := &CredentialsError{Reason: reason}
+		if user != nil {
+			wrong.UserID = user.ID
+		}
+		return nil, d.refuse(ctx, began, wrong)
 	}
-	d.failures.succeed(time.Now(), attempt)
+	d.failures.succeed(attempt)
 	if outdated {
 		d.rehash(ctx, user, version, password)
 	}
 	return user, nil
+}
+
+// refusal is why nobody is signed in, "" if somebody is.
+func refusal(user *storage.User, match, hidden bool) Reason {
+	switch {
+	case user == nil:
+		return NoSuchUser
+	case user.Disabled:
+		return Disabled
+	case hidden:
+		return Throttled
+	case user.PasswordHash == "":
+		return NoPassword
+	case !match:
+		return WrongPassword
+	}
+	return ""
+}
+
+// begin reserves a place for an attempt from an address. What an operator has forgiven, by whatever
+// replica, is forgotten here too.
+func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*attempt, error) {
+	a, err := d.failures.begin(ctx, login, from)
+	if throttled := (*ThrottledError)(nil); !errors.As(err, &throttled) {
+		return a, err
+	}
+	count, failed := d.shared.read(ctx, countOfLogin(login))
+	if failed != nil {
+		return nil, failed
+	}
+	if count.record.UnlockedAt.IsZero() || !d.failures.unlock(login, count.record.UnlockedAt) {
+		return nil, err
+	}
+	return d.failures.begin(ctx, login, from)
+}
+
+// admit reads the counts of a login and of its user, to which a failure will be added. A network that the
+// user has signed in from is not kept out by them. From others the error is *ThrottledError if there were
+// too many failures of the login; hidden reports whether there were too many of the user, which must look
+// like a wrong password.
+func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []count, hidden bool, err error) {
+	ofLogin, err := d.shared.read(ctx, countOfLogin(login))
+	if err != nil {
+		return nil, false, err
+	}
+	counts = append(counts, ofLogin)
+	if user != nil && d.trust.remembers(user.ID, from, trustFor) {
+		return counts, false, nil
+	}
+	if !ofLogin.record.UnlockedAt.IsZero() {
+		d.failures.unlock(login, ofLogin.record.UnlockedAt)
+	}
+	if wait := d.shared.wait(ofLogin); wait > 0 {
+		err = throttled(wait)
+	} else {
+		err = d.failures.everywhere(ctx, a, login)
+	}
+	if user == nil {
+		return counts, false, err
+	}
+	full := (*ThrottledError)(nil)
+	if err != nil && !errors.As(err, &full) {
+		return nil, false, err
+	}
+	ofUser, failed := d.shared.read(ctx, countOfUser(user.ID))
+	if failed != nil {
+		return nil, false, failed
+	}
+	hidden = d.shared.wait(ofUser) > 0
+	if full == nil && !hidden {
+		return append(counts, ofUser), false, nil
+	}
+	if known, failed := d.trust.knows(ctx, user.ID, from); failed != nil || known {
+		return counts, false, failed
+	}
+	return counts, hidden, err
+}
+
+// TrustWrites are the writes by which the network of an address is one that the user has signed in from;
+// none if that was written lately.
+func (d *Directory) TrustWrites(user *storage.User, from netip.Addr) []storage.Write {
+	return d.trust.writes(user.ID, from)
+}
+
+// UnlockWrites are the writes that forgive the wrong passwords of a user, under all their names, on all
+// replicas. What an address has used up of its own limit is not the user's, and stays.
+func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
+	now := time.Now().UTC()
+	writes := []storage.Write{d.shared.unlock(countOfUser(user.ID), now)}
+	for _, name := range []string{user.Username, user.Profile.Email} {
+		if name != "" {
+			writes = append(writes, d.shared.unlock(countOfLogin(loginKey(name)), now))
+		}
+	}
+	return writes
 }
 
 // byLogin returns the user with this username or verified e-mail address, or nil.
@@ -96,18 +195,14 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, u
 	return user, version, err
 }
 
-// refuse waits until the failure has taken a multiple of the pace.
-func (d *Directory) refuse(ctx context.Context, began time.Time, user *storage.User) error {
-	wrong := &CredentialsError{}
-	if user != nil {
-		wrong.UserID = user.ID
-	}
+// refuse returns an error after the attempt has taken a multiple of the pace.
+func (d *Directory) refuse(ctx context.Context, began time.Time, why error) error {
 	took := time.Since(began)
 	wait := time.NewTimer(took.Truncate(d.pace) + d.pace - took)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
-		return wrong
+		return why
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -121,6 +216,9 @@ func (d *Directory) rehash(ctx context.Context, user *storage.User, version uint
 		return
 	}
 	changed := *user
+	if len(changed.PastHashes) == 0 {
+		changed.PastHashes = []string{digest(user.PasswordHash)}
+	}
 	changed.PasswordHash, changed.UpdatedAt = hash, time.Now().UTC()
 	_ = d.store.Apply(ctx, storage.Users.Put(user.ID, &changed, storage.At(version), never))
 }

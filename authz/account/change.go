@@ -19,7 +19,8 @@ func (d *Directory) New(ctx context.Context, seed Seed) (*storage.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	user := &storage.User{ID: newUserID(), PasswordHash: hash, CreatedAt: time.Now().UTC()}
+	user := &storage.User{ID: newUserID(), CreatedAt: time.Now().UTC()}
+	SetHash(user, hash)
 	user.UpdatedAt = user.CreatedAt
 	seed.apply(user)
 	return user, nil

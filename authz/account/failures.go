@@ -1,29 +1,30 @@
 package account
 
 import (
+	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/storage"
 )
 
 // The limits of failed logins.
 //
 // A login from one address is slowed down early; a whole address, which may be an office, later. The
 // limit of a login over all addresses is what stops a botnet, and what a botnet could abuse to keep
-// its victim out: it does not apply to an address from which this login has succeeded lately.
+// its victim out: it does not apply to an address from which this user has signed in lately.
 //
 // The first two are in the memory of one process. Of the third there is also a count that all replicas
-// share, so that no number of them allows more guesses.
+// share, so that no number of them allows more guesses, and beside it one of the user, whatever they are
+// called.
 var (
 	perLoginAndAddress = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
 	perAddress         = throttle.Limit{Burst: 50, Interval: 2 * time.Second}
 	perLogin           = throttle.Limit{Burst: 100, Interval: 36 * time.Second}
 )
-
-// trustFor is how long a successful login vouches for its address.
-const trustFor = 30 * 24 * time.Hour
 
 // failures counts failed logins, of existing and unknown users alike. It knows logins as they are
 // typed, not users: otherwise it would tell which names belong together.
@@ -31,52 +32,111 @@ type failures struct {
 	buckets *throttle.Buckets
 
 	mu sync.Mutex
-	// trusted has, for a login and an address, when they last succeeded.
-	trusted throttle.Times
+	// unlocked has, for a login, when an operator forgave its failures.
+	unlocked throttle.Times
+	// users has whose failures those of a login from an address are, for the operator.
+	users map[throttle.Key]string
 }
 
+// maxUsers bounds the memory of failures.users.
+const maxUsers = 1 << 14
+
 func newFailures() *failures {
-	return &failures{buckets: throttle.New(), trusted: throttle.Times{}}
+	return &failures{buckets: throttle.New(), unlocked: throttle.Times{}, users: map[throttle.Key]string{}}
 }
 
 // attempt is one login that is under way.
 type attempt struct {
-	pair    throttle.Key // of login and address
-	trusted bool         // pair is
-	charges []throttle.Charge
+	pair  throttle.Key      // of login and address
+	here  *throttle.Attempt // of the pair, the address and the site around it
+	login *throttle.Attempt // of the login everywhere; nil: not charged
 }
 
-// begin charges an attempt as if it had failed, so that many at once can't slip through, or says how
-// long to wait.
-func (f *failures) begin(now time.Time, login string, from netip.Addr) (attempt, time.Duration) {
-	network := throttle.NetworkOf(from)
-	pair := f.buckets.Key("pair", login, network)
-	a := attempt{pair, f.trusts(now, pair), []throttle.Charge{
-		{Key: pair, Limit: perLoginAndAddress},
-		{Key: f.buckets.Key("address", "", network), Limit: perAddress},
-	}}
-	if !a.trusted {
-		a.charges = append(a.charges, throttle.Charge{Key: f.buckets.Key("login", login, netip.Prefix{}), Limit: perLogin})
+// begin reserves places for an attempt from an address. The error is *ThrottledError if failures fill a
+// limit, ErrBusy if attempts under way do for too long, or that of ctx.
+func (f *failures) begin(ctx context.Context, login string, from netip.Addr) (*attempt, error) {
+	a := &attempt{pair: f.buckets.Key("pair", f.current(login), throttle.NetworkOf(from))}
+	charges := append(f.buckets.From("address", from, perAddress, 1), throttle.Charge{Key: a.pair, Limit: perLoginAndAddress})
+	here, err := f.reserve(ctx, charges...)
+	a.here = here
+	if full := (*ThrottledError)(nil); errors.As(err, &full) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		full.UserID = f.users[a.pair]
 	}
-	return a, f.buckets.Take(now, a.charges...)
+	return a, err
 }
 
-// undo takes the charge back: the password was never checked.
-func (f *failures) undo(now time.Time, a attempt) { f.buckets.Give(now, a.charges...) }
+// everywhere reserves a place among all attempts with a login. The errors are those of begin.
+func (f *failures) everywhere(ctx context.Context, a *attempt, login string) error {
+	var err error
+	a.login, err = f.reserve(ctx, throttle.Charge{Key: f.buckets.Key("login", f.current(login), netip.Prefix{}), Limit: perLogin})
+	return err
+}
 
-// succeed takes the charge back, forgives the earlier failures of this login from this address, and
-// trusts them.
-func (f *failures) succeed(now time.Time, a attempt) {
-	f.undo(now, a)
+func (f *failures) reserve(ctx context.Context, charges ...throttle.Charge) (*throttle.Attempt, error) {
+	a, wait, err := f.buckets.Begin(ctx, charges...)
+	switch {
+	case errors.Is(err, throttle.ErrCrowded):
+		return nil, ErrBusy
+	case err != nil:
+		return nil, err
+	case wait > 0:
+		return nil, throttled(wait)
+	}
+	return a, nil
+}
+
+func throttled(wait time.Duration) error {
+	return &ThrottledError{RetryAfter: max(wait, time.Second)}
+}
+
+// over ends an attempt whose password was not found wrong.
+func (a *attempt) over() {
+	a.here.Over()
+	a.login.Over()
+}
+
+// fail ends an attempt with a wrong password, of this user or, if nil, of nobody.
+func (f *failures) fail(a *attempt, user *storage.User) {
+	a.here.Failed()
+	a.login.Failed()
+	if user == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.users) >= maxUsers {
+		clear(f.users)
+	}
+	f.users[a.pair] = user.ID
+}
+
+// succeed ends an attempt with the right password, and forgives the earlier failures of this login from
+// this address.
+func (f *failures) succeed(a *attempt) {
+	a.over()
 	f.buckets.Forget(a.pair)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.trusted.Set(a.pair, now)
 }
 
-func (f *failures) trusts(now time.Time, pair throttle.Key) bool {
+// unlock forgives all failures of a login, as of a time. It reports whether that is news.
+func (f *failures) unlock(login string, at time.Time) bool {
+	key := f.buckets.Key("unlocked", login, netip.Prefix{})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	seen, ok := f.trusted[pair]
-	return ok && now.Sub(seen) < trustFor
+	if !f.unlocked[key].Before(at) {
+		return false
+	}
+	f.unlocked.Set(key, at)
+	return true
+}
+
+// current is the name by which the failures of a login are counted: another one after it was unlocked.
+func (f *failures) current(login string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if at, ok := f.unlocked[f.buckets.Key("unlocked", login, netip.Prefix{})]; ok {
+		return login + "\x00" + at.UTC().Format(time.RFC3339Nano)
+	}
+	return login
 }

@@ -2,21 +2,27 @@ package account
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
+	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/authzd/authzd/authz/passhash"
+	"github.com/authzd/authzd/storage"
 )
 
 const (
 	maxPassword = 1024 // bytes, as typed
 
-	// queuePerWorker is how many checks may wait for one that runs: about a second's worth.
-	queuePerWorker = 32
+	// queuePerWorker is how many checks may wait for one that runs: about two seconds' worth. Of small
+	// machines too, as many may wait as one address may have under way.
+	queuePerWorker, queueAtLeast = 32, 128
 )
 
 // Passwords hashes and verifies passwords, as many at once as there are CPUs. It is safe for
@@ -25,8 +31,7 @@ const (
 // A password is compared in Unicode normalisation form C, so that it does not depend on the
 // keyboard (RFC 8265 section 4.2), and is otherwise taken as it is: nothing is cut off or trimmed.
 type Passwords struct {
-	running chan struct{} // a token for each hash that is being computed
-	queue   chan struct{} // a token for each that runs or waits
+	line *line
 
 	checked func() // told of every hash computed; tests count them
 }
@@ -34,11 +39,7 @@ type Passwords struct {
 // NewPasswords returns a Passwords for this machine.
 func NewPasswords() *Passwords {
 	workers := runtime.GOMAXPROCS(0)
-	return &Passwords{
-		running: make(chan struct{}, workers),
-		queue:   make(chan struct{}, workers*(1+queuePerWorker)),
-		checked: func() {},
-	}
+	return &Passwords{line: newLine(workers, max(queueAtLeast, workers*queuePerWorker)), checked: func() {}}
 }
 
 // Hash returns the PHC string of a new password. It fails for a password that can't be used, with
@@ -48,11 +49,10 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	leave, err := p.enter(ctx)
-	if err != nil {
+	if err := p.enter(ctx, netip.Prefix{}); err != nil {
 		return "", err
 	}
-	defer leave()
+	defer p.line.leave()
 	return passhash.New(normal), nil
 }
 
@@ -62,6 +62,11 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 //
 // A bcrypt hash covers the first 72 bytes of a password: what follows is not compared.
 func (p *Passwords) Verify(ctx context.Context, hash, password string) (match, outdated bool, err error) {
+	return p.verify(ctx, netip.Prefix{}, hash, password)
+}
+
+// verify is Verify for a login from a network: networks take turns.
+func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, password string) (match, outdated bool, err error) {
 	normal, unusable := prepare(password)
 	if unusable != nil {
 		hash = ""
@@ -72,30 +77,51 @@ func (p *Passwords) Verify(ctx context.Context, hash, password string) (match, o
 			return false, false, err
 		}
 	}
-	leave, err := p.enter(ctx)
-	if err != nil {
+	if err := p.enter(ctx, network); err != nil {
 		return false, false, err
 	}
-	defer leave()
+	defer p.line.leave()
 	match = h.Verify(normal) && hash != ""
 	return match, match && h.Outdated(normal), nil
 }
 
-// enter waits for a turn to compute a hash. The caller must call leave.
-func (p *Passwords) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case p.queue <- struct{}{}:
-	default:
-		return nil, ErrBusy
+// maxPastHashes bounds how many are remembered of a user.
+const maxPastHashes = 8
+
+// SetHash gives a user a password by its hash, and remembers that it was theirs: the file that it came from
+// may still have it after the password was hashed anew, or changed.
+func SetHash(user *storage.User, hash string) {
+	remember := user.PastHashes
+	if len(remember) == 0 && user.PasswordHash != "" { // from before they were remembered
+		remember = []string{digest(user.PasswordHash)}
 	}
-	select {
-	case p.running <- struct{}{}:
-		p.checked()
-		return func() { <-p.running; <-p.queue }, nil
-	case <-ctx.Done():
-		<-p.queue
-		return nil, ctx.Err()
+	if user.PasswordHash = hash; hash != "" {
+		remember = append(slices.Clone(remember), digest(hash))
 	}
+	user.PastHashes = remember[max(0, len(remember)-maxPastHashes):]
+}
+
+// had reports whether a hash is, or was, a user's, as far as that is known: nothing is of users from before
+// hashes were remembered.
+func had(user *storage.User, hash string) bool {
+	if user.PasswordHash == hash || slices.Contains(user.PastHashes, digest(hash)) {
+		return true
+	}
+	return len(user.PastHashes) == 0 && user.PasswordHash != ""
+}
+
+func digest(hash string) string {
+	sum := sha256.Sum256([]byte(hash))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+// enter waits for a turn to compute a hash.
+func (p *Passwords) enter(ctx context.Context, network netip.Prefix) error {
+	if err := p.line.enter(ctx, network); err != nil {
+		return err
+	}
+	p.checked()
+	return nil
 }
 
 // prepare normalises a password, or says why it can't be one.

@@ -1,11 +1,8 @@
 package account
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 )
 
 func TestHash(t *testing.T) {
@@ -89,55 +86,6 @@ func TestBcryptTruncation(t *testing.T) {
 			t.Errorf("%d bytes: match=%v outdated=%v, %v", tt.length, match, outdated, err)
 		}
 	}
-}
-
-// No more hashes than CPUs run at once, so many more wait, and the rest is told to come back.
-func TestBusy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := NewPasswords()
-		var leave []func()
-		for range cap(p.running) {
-			l, err := p.enter(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			leave = append(leave, l)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		waited := make(chan error, cap(p.queue))
-		for range cap(p.queue) - cap(p.running) {
-			go func() {
-				_, _, err := p.Verify(ctx, "", "password")
-				waited <- err
-			}()
-		}
-		synctest.Wait()
-		if len(waited) != 0 {
-			t.Fatalf("%d did not wait", len(waited))
-		}
-		if _, _, err := p.Verify(t.Context(), "", "password"); !errors.Is(err, ErrBusy) {
-			t.Errorf("beyond the queue: %v", err)
-		}
-		if _, err := p.Hash(t.Context(), "password"); !errors.Is(err, ErrBusy) {
-			t.Errorf("beyond the queue: %v", err)
-		}
-		cancel()
-		synctest.Wait()
-		for range len(waited) {
-			if err := <-waited; !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled while waiting: %v", err)
-			}
-		}
-		for _, l := range leave {
-			l()
-		}
-		if len(p.running) != 0 || len(p.queue) != 0 {
-			t.Errorf("%d run and %d are queued when all is done", len(p.running), len(p.queue))
-		}
-		if _, _, err := p.Verify(t.Context(), "", "password"); err != nil {
-			t.Errorf("when all is done: %v", err)
-		}
-	})
 }
 
 func BenchmarkVerify(b *testing.B) {

@@ -53,8 +53,9 @@ func CheckPassword(password string) error {
 
 // EnsureUsers creates the users of the configuration file that don't exist yet, and leaves those
 // that do as they are. It may run in several processes at once. Every seed is tried; the errors are
-// joined, and name the username. differ are the users whose rights the file states otherwise than
-// their record does, which counts: whoever wrote the file will want to know.
+// joined, and name the username. differ are the users of whom the file states something else than
+// their record does, which counts: whoever wrote the file will want to know. Each is a username and what
+// differs: disabled, roles, groups, or a password whose hash was never theirs.
 func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) (differ []string, err error) {
 	var errs []error
 	for _, seed := range seeds {
@@ -66,11 +67,31 @@ func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) (differ []str
 		if err != nil {
 			errs = append(errs, fmt.Errorf("user %q: %w", seed.Username, err))
 		}
-		if kept != nil && (kept.Disabled != seed.Disabled || !slices.Equal(kept.Roles, seed.Roles) || !slices.Equal(kept.Groups, seed.Groups)) {
-			differ = append(differ, kept.Username)
+		if kept == nil {
+			continue
+		}
+		if what := seed.differsFrom(kept); len(what) > 0 {
+			differ = append(differ, kept.Username+": "+strings.Join(what, ", "))
 		}
 	}
 	return differ, errors.Join(errs...)
+}
+
+// differsFrom returns what a seed states otherwise than the user's record does.
+func (s Seed) differsFrom(user *storage.User) (what []string) {
+	if user.Disabled != s.Disabled {
+		what = append(what, "disabled")
+	}
+	if !slices.Equal(user.Roles, s.Roles) {
+		what = append(what, "roles")
+	}
+	if !slices.Equal(user.Groups, s.Groups) {
+		what = append(what, "groups")
+	}
+	if passhash.Scheme(s.Password) != "" && !had(user, s.Password) {
+		what = append(what, "password")
+	}
+	return what
 }
 
 // ensure returns the user who was there before, nil if there was none.
@@ -92,7 +113,7 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) (existing *storage.Us
 			if err != nil {
 				return err
 			}
-			user.PasswordHash = hash
+			SetHash(user, hash)
 		}
 		user.CreatedAt = time.Now().UTC()
 		user.UpdatedAt = user.CreatedAt

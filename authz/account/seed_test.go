@@ -35,7 +35,7 @@ func TestEnsureUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(differ, []string{"Alice", "Alice"}) {
+	if !slices.Equal(differ, []string{"Alice: roles", "Alice: roles, groups"}) {
 		t.Errorf("differ: %v", differ)
 	}
 	again := named(t, d, "alice")
@@ -44,6 +44,46 @@ func TestEnsureUsers(t *testing.T) {
 	}
 	if n := countUsers(t, d); n != 1 {
 		t.Errorf("%d users", n)
+	}
+}
+
+// A hash of the file counts for nothing once the user exists. The operator hears of one that was never theirs,
+// and not of one that was: it may have been hashed anew, or replaced.
+func TestHashesInTheFile(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice", Password: cheap}, Seed{Username: "bob", Password: "a plain password"})
+	differ := func(seed Seed) string {
+		t.Helper()
+		differ, err := d.EnsureUsers(t.Context(), []Seed{seed})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(differ, "; ")
+	}
+	if got := differ(Seed{Username: "alice", Password: cheap}); got != "" {
+		t.Errorf("the same hash: %s", got)
+	}
+	if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil { // hashes it anew
+		t.Fatal(err)
+	}
+	if got := differ(Seed{Username: "alice", Password: cheap}); got != "" {
+		t.Errorf("the hash that was: %s", got)
+	}
+	update(t, d, "alice", func(u *storage.User) { SetHash(u, dear) })
+	if got := differ(Seed{Username: "alice", Password: cheap}); got != "" {
+		t.Errorf("the hash before a new password: %s", got)
+	}
+	if got := differ(Seed{Username: "alice", Password: dear, Disabled: true}); got != "alice: disabled" {
+		t.Errorf("disabled in the file: %s", got)
+	}
+	if got := differ(Seed{Username: "bob", Password: cheap}); got != "bob: password" {
+		t.Errorf("a hash that was never Bob's: %s", got)
+	}
+	if got := differ(Seed{Username: "bob", Password: "another plain password"}); got != "" {
+		t.Errorf("plain text can't be compared: %s", got)
+	}
+	update(t, d, "bob", func(u *storage.User) { u.PastHashes = nil })
+	if got := differ(Seed{Username: "bob", Password: cheap}); got != "" {
+		t.Errorf("nothing is known of users from before: %s", got)
 	}
 }
 

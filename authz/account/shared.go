@@ -16,52 +16,81 @@ import (
 // checks only so many passwords at once.
 const maxCounts = 20
 
-// sharedFailures counts the wrong passwords for one login on all replicas together, in the store: what is
-// in the memory of each would allow so many times as many guesses as there are replicas.
+// sharedFailures counts the wrong passwords for one login, and for one user, on all replicas together, in
+// the store: what is in the memory of each would allow so many times as many guesses as there are replicas.
 type sharedFailures struct {
 	store storage.Store
 	limit throttle.Limit
 }
 
-// wait returns how long there may be no more attempts with a login, and 0 if there may be one.
-func (f sharedFailures) wait(ctx context.Context, now time.Time, login string) (time.Duration, error) {
-	record, _, err := f.read(ctx, login)
-	if err != nil {
-		return 0, err
-	}
-	full := now.Add(time.Duration(f.limit.Burst-1) * f.limit.Interval)
-	return max(0, record.DrainedAt.Sub(full)), nil
+// count is one count, as it was read.
+type count struct {
+	key     string
+	record  *storage.FailureCount
+	version uint64 // 0: there is none
 }
 
-// count adds a failure.
-func (f sharedFailures) count(ctx context.Context, login string) error {
+// wait returns how long there may be no more attempts, and 0 if there may be one.
+func (f sharedFailures) wait(c count) time.Duration {
+	full := time.Now().Add(time.Duration(f.limit.Burst-1) * f.limit.Interval)
+	return max(0, c.record.DrainedAt.Sub(full))
+}
+
+// read returns an empty count, of version 0, if there is none.
+func (f sharedFailures) read(ctx context.Context, key string) (count, error) {
+	record, version, err := storage.LoginFailures.Get(ctx, f.store, key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return count{key, &storage.FailureCount{}, 0}, nil
+	}
+	return count{key, record, version}, err
+}
+
+// add adds a failure to counts, in one Apply.
+func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 	for range maxCounts {
-		record, version, err := f.read(ctx, login)
-		if err != nil {
-			return err
+		var writes []storage.Write
+		for _, c := range counts {
+			record := *c.record
+			if now := time.Now().UTC().Truncate(time.Millisecond); record.DrainedAt.Before(now) {
+				record.DrainedAt = now
+			}
+			record.DrainedAt = record.DrainedAt.Add(f.limit.Interval)
+			writes = append(writes, storage.LoginFailures.Put(c.key, &record, storage.At(c.version), later(record.DrainedAt, record.UnlockedAt.Add(unlockFor))))
 		}
-		if now := time.Now().UTC().Truncate(time.Millisecond); record.DrainedAt.Before(now) {
-			record.DrainedAt = now
-		}
-		record.DrainedAt = record.DrainedAt.Add(f.limit.Interval)
-		err = f.store.Apply(ctx, storage.LoginFailures.Put(failuresKey(login), record, storage.At(version), record.DrainedAt))
+		err := f.store.Apply(ctx, writes...)
 		if lost := new(storage.ConflictError); !errors.As(err, &lost) {
 			return err
+		}
+		for i := range counts {
+			if counts[i], err = f.read(ctx, counts[i].key); err != nil {
+				return err
+			}
 		}
 	}
 	return fmt.Errorf("count failed login: %w", storage.ErrUnavailable)
 }
 
-// read returns an empty count, of version 0, if there is none.
-func (f sharedFailures) read(ctx context.Context, login string) (*storage.FailureCount, uint64, error) {
-	record, version, err := storage.LoginFailures.Get(ctx, f.store, failuresKey(login))
-	if errors.Is(err, storage.ErrNotFound) {
-		return &storage.FailureCount{}, 0, nil
-	}
-	return record, version, err
+// unlockFor is how long the replicas may learn that a login was unlocked: longer than what they count
+// themselves takes to drain.
+const unlockFor = 2 * time.Hour
+
+// unlock is the write that forgives the failures of a count.
+func (f sharedFailures) unlock(key string, at time.Time) storage.Write {
+	return storage.LoginFailures.Put(key, &storage.FailureCount{UnlockedAt: at}, storage.Any, at.Add(unlockFor))
 }
 
-func failuresKey(login string) string {
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// countOfLogin is the key of the count of a login as it is typed, normalised.
+func countOfLogin(login string) string {
 	sum := sha256.Sum256([]byte(login))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
+
+// countOfUser is the key of the count of a user under whatever name. No login has it: it has a slash.
+func countOfUser(userID string) string { return "user/" + userID }

@@ -59,6 +59,7 @@ const (
 	UserEnabled     Type = "user.enabled"
 	UserDeleted     Type = "user.deleted"
 	UserPasswordSet Type = "user.password_set"
+	UserUnlocked    Type = "user.unlocked"        // wrong passwords were forgiven
 	IdentityLinked  Type = "user.identity_linked" // details: connector
 
 	KeyRotated    Type = "key.rotated"    // details: alg, kid

@@ -11,12 +11,13 @@ const (
 	CodeReuse         = "code_reuse"          // a used authorization code came again: its grant is revoked
 	RefreshTokenReuse = "refresh_token_reuse" // a rotated refresh token came again: its family is revoked
 	LoginThrottled    = "login_throttled"     // too many failed logins for one account or address
+	ClientThrottled   = "client_throttled"    // too many wrong secrets of one client from one network
 	LogoutUndelivered = "logout_undelivered"  // a client was not told that a session has ended, and won't be
 	UserCodeThrottled = "user_code_throttled" // too many wrong codes of devices by one user or browser
 	AuditTampered     = "audit_tampered"      // something was found in the audit log that the server did not leave there
 )
 
-var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered}
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered}
 
 // Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
 // the request's event knows by now, and authzd_alarms_total. The name is a constant; values of attrs

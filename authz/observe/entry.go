@@ -35,6 +35,7 @@ type Entry struct {
 	clientID, subject, grantID string
 	grantType                  string
 	loginMethod, loginOutcome  string
+	loginReason                string
 	outcome                    string
 	code, description, cause   string
 	stack                      string
@@ -99,6 +100,11 @@ const (
 	LoginSuccess = "success"
 	LoginFailure = "failure"
 )
+
+// SetLoginReason tells why a login failed.
+func (e *Entry) SetLoginReason(reason string) {
+	e.set(func() { e.loginReason = Clean(reason, maxName) })
+}
 
 // SetLogin tells that this request finished a login attempt, by what method ("password" or the id
 // of a connector), and whether with LoginSuccess or LoginFailure. It counts the login.
@@ -210,6 +216,7 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 		slog.String("grant_type", e.grantType),
 		slog.String("login_method", e.loginMethod),
 		slog.String("login_outcome", e.loginOutcome),
+		slog.String("login_reason", e.loginReason),
 		slog.String("error", e.code),
 		slog.String("error_description", e.description),
 		slog.String("cause", e.cause),

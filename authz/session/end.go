@@ -57,7 +57,7 @@ func (m *Sessions) Forget(w http.ResponseWriter) {
 	m.setCookie(w, m.cookieName(), "", -time.Second)
 }
 
-const userPage = 100
+const userPage = 50
 
 // OfUser returns the live sessions of a user, in no particular order, those that no longer belong to
 // the user as BelongsTo says among them.

@@ -7,6 +7,7 @@
 //	code    -> JoinWrites the client wants to hear of the session's end    touch.go
 //	refresh -> LoadByID   does the session of an online grant still live?
 //	logout  -> End        the record is gone                               end.go
+//	        -> bound      a user has 100 sessions at most                bound.go
 //	limits  -> Run        finds the sessions that ended by themselves      watch.go
 //
 // However a session ends that a client has joined, Config.Ended has its say in the Apply that ends it:
@@ -52,6 +53,9 @@ type Config struct {
 	// Began returns what else is written when a user signs in, in the same Apply; replaced, if not nil, is
 	// the session of another user that ends by it. nil: nothing.
 	Began func(ctx context.Context, began, replaced *Session) []storage.Write
+	// Crowded returns what else is written when a session ends since its user has too many, in the same Apply.
+	// nil: nothing.
+	Crowded func(context.Context, *Session) []storage.Write
 	// Ended returns what else is written when a session ends, in the same Apply: what its clients are
 	// to be told. nil: nothing.
 	Ended func(context.Context, *Session) ([]storage.Write, error)

@@ -16,6 +16,8 @@ type Login struct {
 	AMR       []string  // RFC 8176
 	ACR       string
 	Connector string // empty: password
+
+	Also []storage.Write // made in the Apply that begins the session
 }
 
 // maxAttempts bounds how often a session's beginning or end starts over because its record changed
@@ -37,6 +39,11 @@ func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Sessio
 			continue // touched, or ended, by another request
 		} else if err != nil {
 			return nil, fmt.Errorf("start session: %w", err)
+		}
+		if old == nil || old.ID != s.ID {
+			if err := m.bound(ctx, user.ID, s.ID); err != nil {
+				return nil, fmt.Errorf("start session: %w", err)
+			}
 		}
 		m.setSessionCookie(w, s, secret)
 		return s, nil
@@ -80,7 +87,7 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 	if m.config.Began != nil {
 		writes = append(writes, m.config.Began(ctx, s, replaced)...)
 	}
-	return s, secret, append(writes, m.index(s), m.put(s, cond)), nil
+	return s, secret, append(append(writes, login.Also...), m.index(s), m.put(s, cond)), nil
 }
 
 // endsBefore tells whether s ends before that time, if nothing more happens: a user who was remembered

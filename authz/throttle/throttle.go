@@ -4,6 +4,7 @@
 //	Key (what, by whom, from where) + Limit = Charge     Take all charges, or wait
 //	                                                      |
 //	                                   it was no failure: Give them back, or Forget a key
+//	Charges -> Begin an Attempt, which has a place until it is Over, or has Failed and is charged
 //
 // The counts are in the memory of one process, bounded, and say nothing about who was counted.
 package throttle
@@ -51,10 +52,15 @@ type Buckets struct {
 	// debts has for each key when its bucket will have drained. A drained bucket is forgotten, as good
 	// as one that never was.
 	debts Times
+	// reserved has the debts that attempts under way may come to.
+	reserved map[Key]time.Duration
+	waiting  []*waiter
 }
 
 // New returns empty buckets.
-func New() *Buckets { return &Buckets{seed: maphash.MakeSeed(), debts: Times{}} }
+func New() *Buckets {
+	return &Buckets{seed: maphash.MakeSeed(), debts: Times{}, reserved: map[Key]time.Duration{}}
+}
 
 // Key returns the key of what happens, of a kind that is told apart from others, to or by a name, from
 // one network. An empty name or the zero Prefix stands for all of them.
@@ -96,6 +102,13 @@ func (b *Buckets) Take(now time.Time, charges ...Charge) (wait time.Duration) {
 		b.add(now, c.Key, c.debt())
 	}
 	return 0
+}
+
+// Wait returns how long it takes until there is room for a charge, and 0 if there is.
+func (b *Buckets) Wait(now time.Time, c Charge) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.wait(now, c)
 }
 
 // Give takes charges back: what was charged has not happened.
@@ -156,6 +169,21 @@ func (m Times) Set(key Key, at time.Time) {
 		delete(m, victim)
 	}
 	m[key] = at
+}
+
+// SiteOf returns what one customer of a provider can be assumed to have: an IPv4 address, an IPv6 /48. The
+// zero Addr is a site like any other.
+func SiteOf(from netip.Addr) netip.Prefix {
+	from = from.Unmap().WithZone("")
+	bits := from.BitLen()
+	if from.Is6() {
+		bits = 48
+	}
+	site, err := from.Prefix(bits)
+	if err != nil { // the zero Addr
+		return netip.Prefix{}
+	}
+	return site
 }
 
 // NetworkOf returns what one person can be assumed to have: an IPv4 address, an IPv6 /64. The zero

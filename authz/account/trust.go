@@ -1,0 +1,80 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	// trustFor is how long a sign-in vouches for the network that it came from.
+	trustFor = 30 * 24 * time.Hour
+	// trustAgain is how old a record becomes before another sign-in renews it.
+	trustAgain = 24 * time.Hour
+)
+
+// trust knows from where users have signed in by password lately: others' wrong guesses do not keep them out
+// there. The store has it, for all replicas and after a restart; memory, bounded, what needs no look.
+type trust struct {
+	store storage.Store
+	keys  *throttle.Buckets // for its keys alone
+
+	mu   sync.Mutex
+	seen throttle.Times // when a record was read or written
+}
+
+func newTrust(store storage.Store) *trust {
+	return &trust{store: store, keys: throttle.New(), seen: throttle.Times{}}
+}
+
+// remembers reports whether memory has the network of an address, fresher than an age.
+func (t *trust) remembers(userID string, from netip.Addr, age time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.seen[t.keys.Key("trust", userID, throttle.NetworkOf(from))]
+	return ok && time.Since(at) < age
+}
+
+func (t *trust) remember(userID string, from netip.Addr, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.seen.Set(t.keys.Key("trust", userID, throttle.NetworkOf(from)), at)
+}
+
+// knows reports whether a user has signed in from the network of an address lately.
+func (t *trust) knows(ctx context.Context, userID string, from netip.Addr) (bool, error) {
+	if t.remembers(userID, from, trustFor) {
+		return true, nil
+	}
+	record, _, err := storage.TrustedNetworks.Get(ctx, t.store, trustKey(userID, from))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	t.remember(userID, from, record.SeenAt)
+	return true, nil
+}
+
+// writes are what makes the network of an address trusted, none if that was written lately.
+func (t *trust) writes(userID string, from netip.Addr) []storage.Write {
+	if t.remembers(userID, from, trustAgain) {
+		return nil
+	}
+	now := time.Now().UTC()
+	t.remember(userID, from, now)
+	return []storage.Write{storage.TrustedNetworks.Put(trustKey(userID, from), &storage.TrustedNetwork{SeenAt: now}, storage.Any, now.Add(trustFor))}
+}
+
+// trustKey hashes the network, so that the store has no list of addresses.
+func trustKey(userID string, from netip.Addr) string {
+	sum := sha256.Sum256([]byte(userID + " " + throttle.NetworkOf(from).String()))
+	return userID + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
