@@ -4,11 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -27,6 +29,9 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	observe.Event(ctx).SetClient(presented.id)
 	c, err := s.client(ctx, presented.id)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.mayGuess(ctx, presented); err != nil {
 		return nil, err
 	}
 	if c == nil {
@@ -60,7 +65,7 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 		}
 		authenticated.marks = append(authenticated.marks, mark)
 	case !c.Public() && !c.CheckSecret(presented.secret, s.now()):
-		return nil, refuse(errInvalidClient, unknownClient)
+		return nil, s.wrongSecret(ctx, presented)
 	}
 	return authenticated, nil
 }
@@ -72,7 +77,44 @@ func (s *Server) refuseUnknown(ctx context.Context, r *http.Request, presented c
 		return err
 	}
 	(*client.Client)(nil).CheckSecret(presented.secret, s.now())
+	return s.wrongSecret(ctx, presented)
+}
+
+// guesses is how many wrong secrets of one client one network may send. It is no limit of the client's: from
+// elsewhere it goes on working.
+var guesses = throttle.Limit{Burst: 20, Interval: 3 * time.Second}
+
+const tooManyGuesses = "Too many wrong secrets of this client came from this address lately."
+
+// mayGuess refuses a secret unseen after too many wrong ones: a right answer would tell that it is right.
+func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
+	if presented.secret == "" {
+		return nil
+	}
+	wait := s.guesses.Wait(s.now(), s.guess(ctx, presented))
+	if wait == 0 {
+		return nil
+	}
+	observe.Alarm(ctx, observe.ClientThrottled)
+	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: tooManyGuesses, retryAfter: wait}
+}
+
+// wrongSecret counts a secret that was not right, and is the answer to it. Of many at once, those beyond the
+// limit learn no more than those after them.
+func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
+	if presented.secret != "" {
+		if err := take(s.guesses, s.now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {
+			observe.Alarm(ctx, observe.ClientThrottled)
+			return err
+		}
+	}
 	return refuse(errInvalidClient, unknownClient)
+}
+
+// guess is the charge for a wrong secret.
+func (s *Server) guess(ctx context.Context, presented credentials) throttle.Charge {
+	network := throttle.NetworkOf(observe.Event(ctx).Remote())
+	return throttle.Charge{Key: s.guesses.Key("secrets", presented.id, network), Limit: guesses}
 }
 
 // asClient answers a form that a client sends to an endpoint of ours which fosite does not know: it finds
