@@ -26,9 +26,12 @@ const (
 // flood that does not end. That is some 9,000 events a day, or 5 MB of blocks if each is alone in its own.
 var noteLimit = throttle.Limit{Burst: 600, Interval: 10 * time.Second}
 
+// noteLimitOfUser is what there is a place for whatever the flood of events about others.
+var noteLimitOfUser = throttle.Limit{Burst: 20, Interval: 5 * time.Minute}
+
 // queue has the events that change nothing, until they are written.
 type queue struct {
-	limits *throttle.Buckets // by type
+	limits *throttle.Buckets // by type, and by type and user
 
 	mu      sync.Mutex
 	events  []storage.Write
@@ -40,11 +43,10 @@ type queue struct {
 
 // Note adds an event that tells of no change, such as a refusal. It takes no time: the event is in the
 // store a second later, and lost if the server is killed before. Where there are too many of one type,
-// the log says how many were left out instead.
+// the log says how many were left out instead; a few about each user are in it all the same.
 func (l *Log) Note(ctx context.Context, e Event) {
 	q := &l.queue
-	charge := throttle.Charge{Key: q.limits.Key(string(e.Type), "", netip.Prefix{}), Limit: noteLimit}
-	if q.limits.Take(time.Now(), charge) > 0 {
+	if !q.has(e) {
 		q.omit(e.Type)
 		return
 	}
@@ -58,6 +60,16 @@ func (l *Log) Note(ctx context.Context, e Event) {
 	if full {
 		q.omit(e.Type)
 	}
+}
+
+// has reports whether there is a place for an event: among all of its type or, if those are taken, among
+// those about its user.
+func (q *queue) has(e Event) bool {
+	now := time.Now()
+	if q.limits.Take(now, throttle.Charge{Key: q.limits.Key(string(e.Type), "", netip.Prefix{}), Limit: noteLimit}) == 0 {
+		return true
+	}
+	return e.UserID != "" && q.limits.Take(now, throttle.Charge{Key: q.limits.Key(string(e.Type), e.UserID, netip.Prefix{}), Limit: noteLimitOfUser}) == 0
 }
 
 func (q *queue) omit(t Type) {
