@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
@@ -60,6 +61,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	if p.Sessions, err = s.shownSessions(r.Context(), signedIn, user); err != nil {
 		return err
 	}
+	p.Sessions, p.MoreSessionsURL = s.pageOfSessions(p.Sessions, r.URL.Query().Get("sessions"))
 	if p.Apps, err = s.shownApps(r.Context(), user); err != nil {
 		return err
 	}
@@ -70,7 +72,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 // shownSessions are the browsers that the user is signed in with: this one, then the others as they
 // were last used.
 func (s *Server) shownSessions(ctx context.Context, current *session.Session, user *storage.User) ([]templates.Session, error) {
-	sessions, err := s.sessions.OfUser(ctx, user.ID)
+	sessions, _, err := s.sessions.List(ctx, user.ID, "", 2*session.MaxOfUser) // there were times without a bound
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +84,20 @@ func (s *Server) shownSessions(ctx context.Context, current *session.Session, us
 	}
 	slices.SortFunc(shown[1:], func(a, b templates.Session) int { return b.LastActiveAt.Compare(a.LastActiveAt) })
 	return shown, nil
+}
+
+// sessionsPerPage is how many sessions the account page shows at once.
+const sessionsPerPage = 20
+
+// pageOfSessions are the sessions from a number on, and where the next are.
+func (s *Server) pageOfSessions(all []templates.Session, from string) (page []templates.Session, more string) {
+	first, _ := strconv.Atoi(from) // else from the first
+	first = min(max(first, 0), len(all))
+	last := min(first+sessionsPerPage, len(all))
+	if last < len(all) {
+		more = s.url("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
+	}
+	return all[first:last], more
 }
 
 // shownApps are the apps that the user has allowed something, and those of the operator's own that

@@ -226,14 +226,17 @@ type LoggedOut struct {
 // Buttons revoke-{client_id} send revoke={client_id} to Action; links open-{client_id}; buttons
 // end-{session id} send end={session id} to Action; button
 // sign-out-everywhere, below a disclosure that asks first, sends sign-out-everywhere=yes to Action;
-// button logout posts to LogoutAction.
+// button logout posts to LogoutAction; link more-sessions leads to the next page of sessions.
 type Account struct {
-	UILocales    string
-	User         User
-	Claims       []Claim
-	Connector    string // the name of the connector signed in with; empty: password
-	SignedInAt   time.Time
-	Sessions     []Session // without any, signing out everywhere is not offered
+	UILocales  string
+	User       User
+	Claims     []Claim
+	Connector  string // the name of the connector signed in with; empty: password
+	SignedInAt time.Time
+	Sessions   []Session // without any, signing out everywhere is not offered
+
+	MoreSessionsURL string // of the next page of them; empty: these are the last
+
 	Apps         []App
 	Action       string
 	LogoutAction string
