@@ -53,7 +53,8 @@ func (s *Server) operatorRoutes() []admin.Route {
 		route("user_replace", "PUT", "/v1/users/{sub}", "Sets all data of a user.", admin.Replace(s.replaceUser)),
 		route("user_update", "PATCH", "/v1/users/{sub}", "Changes some data of a user.", admin.Patch[admin.UserData](s.patchUser)),
 		route("user_delete", "DELETE", "/v1/users/{sub}", "Deletes a user, with sessions and grants.", admin.Do(s.deleteUser)),
-		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password.", admin.Order(s.setPassword)),
+		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password, and ends their sessions and grants.", admin.Order(s.setPassword)),
+		route("user_unlock", "POST", "/v1/users/{sub}/unlock", "Forgives a user's wrong passwords.", admin.Do(s.unlockUser)),
 		route("user_end_sessions", "POST", "/v1/users/{sub}/end-sessions", "Signs a user out everywhere.", admin.Do(s.endUserSessions)),
 
 		route("session_list", "GET", "/v1/sessions", "Live sessions, of one user or all.", admin.List(s.listSessions), "sub"),

@@ -34,7 +34,7 @@ func TestBackChannelLogoutByOperator(t *testing.T) {
 		"user disabled":     {"PATCH", "/v1/users/SUB", "application/merge-patch+json", `{"disabled":true}`, true},
 		"user deleted":      {"DELETE", "/v1/users/SUB", "", "", true},
 		"user signed out":   {"POST", "/v1/users/SUB/end-sessions", "", "", true},
-		"password replaced": {"POST", "/v1/users/SUB/set-password", "application/json", `{"password":"some other words","end_sessions":true}`, true},
+		"password replaced": {"POST", "/v1/users/SUB/set-password", "application/json", `{"password":"some other words"}`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newListeners(t)

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/authzd/authzd/authz/admin"
@@ -12,10 +13,37 @@ import (
 
 func (s *Server) listSessions(ctx context.Context, c *admin.Call, page admin.Slice) (sessions []admin.Session, next string, err error) {
 	found, next, err := s.sessions.List(ctx, c.Query.Get("sub"), page.After, page.Size)
-	for _, f := range found {
-		sessions = append(sessions, s.shownSession(f))
+	if err != nil {
+		return nil, "", err
 	}
-	return sessions, next, err
+	names := s.usernames()
+	for _, f := range found {
+		shown := s.shownSession(f)
+		if shown.Username, err = names(ctx, f.UserID); err != nil {
+			return nil, "", err
+		}
+		sessions = append(sessions, shown)
+	}
+	return sessions, next, nil
+}
+
+// usernames returns a function that finds the name of a user, once for each; "" if they are deleted.
+func (s *Server) usernames() func(ctx context.Context, id string) (string, error) {
+	known := map[string]string{}
+	return func(ctx context.Context, id string) (string, error) {
+		if name, ok := known[id]; ok || id == "" {
+			return name, nil
+		}
+		user, err := s.accounts.Get(ctx, id)
+		if notFound(err) {
+			user, err = &storage.User{}, nil
+		}
+		if err != nil {
+			return "", err
+		}
+		known[id] = user.Username
+		return user.Username, nil
+	}
 }
 
 func (s *Server) shownSession(f *session.Session) admin.Session {
@@ -34,7 +62,8 @@ func (s *Server) readSession(ctx context.Context, c *admin.Call) (*admin.Session
 		return nil, storage.ErrNotFound
 	}
 	shown := s.shownSession(found)
-	return &shown, nil
+	shown.Username, err = s.usernames()(ctx, found.UserID)
+	return &shown, err
 }
 
 func (s *Server) revokeSession(ctx context.Context, c *admin.Call) error {
@@ -61,6 +90,7 @@ func (s *Server) listGrants(ctx context.Context, c *admin.Call, page admin.Slice
 		return s.grantsOfUser(ctx, sub, clientID, page)
 	}
 	var grants []admin.Grant
+	names := s.usernames()
 	after := page.After
 	for looked := 0; looked < looksPerPage; {
 		wanted := page.Size - len(grants)
@@ -69,8 +99,15 @@ func (s *Server) listGrants(ctx context.Context, c *admin.Call, page admin.Slice
 			return nil, "", err
 		}
 		for _, entry := range found {
-			if clientID == "" || entry.Value.ClientID == clientID {
-				grants = append(grants, grantOf(entry.Key, entry.Value))
+			if clientID != "" && entry.Value.ClientID != clientID {
+				continue
+			}
+			shown, err := s.shownGrant(ctx, names, entry.Key, entry.Value)
+			if err != nil {
+				return nil, "", err
+			}
+			if shown.Ended == "" {
+				grants = append(grants, *shown)
 			}
 		}
 		if len(found) < wanted {
@@ -90,6 +127,7 @@ func (s *Server) grantsOfUser(ctx context.Context, sub, clientID string, page ad
 		return nil, "", err
 	}
 	var grants []admin.Grant
+	names := s.usernames()
 	next := ""
 	for _, entry := range found {
 		gid := strings.TrimPrefix(entry.Key, sub+"/")
@@ -97,7 +135,13 @@ func (s *Server) grantsOfUser(ctx context.Context, sub, clientID string, page ad
 		if gone := notFound(err); err != nil && !gone {
 			return nil, "", err
 		} else if !gone && (clientID == "" || grant.ClientID == clientID) {
-			grants = append(grants, grantOf(gid, grant))
+			shown, err := s.shownGrant(ctx, names, gid, grant)
+			if err != nil {
+				return nil, "", err
+			}
+			if shown.Ended == "" {
+				grants = append(grants, *shown)
+			}
 		}
 		next = entry.Key
 	}
@@ -105,6 +149,20 @@ func (s *Server) grantsOfUser(ctx context.Context, sub, clientID string, page ad
 		next = ""
 	}
 	return grants, next, nil
+}
+
+// shownGrant is a grant with the name of its user and, unless it was revoked, whether it lives.
+func (s *Server) shownGrant(ctx context.Context, names func(context.Context, string) (string, error), gid string, g *storage.Grant) (*admin.Grant, error) {
+	shown := grantOf(gid, g)
+	var err error
+	if shown.Username, err = names(ctx, g.UserID); err != nil || g.RevokedAt != nil {
+		return &shown, err
+	}
+	_, _, err = s.owner(ctx, g)
+	if gone := new(ownerGone); errors.As(err, &gone) {
+		shown.Ended, err = gone.reason, nil
+	}
+	return &shown, err
 }
 
 func grantOf(gid string, g *storage.Grant) admin.Grant {
@@ -119,8 +177,7 @@ func (s *Server) readGrant(ctx context.Context, c *admin.Call) (*admin.Grant, er
 	if err != nil {
 		return nil, err
 	}
-	shown := grantOf(c.Path("gid"), grant)
-	return &shown, nil
+	return s.shownGrant(ctx, s.usernames(), c.Path("gid"), grant)
 }
 
 // revokeGrantOf is done if the grant is revoked already.

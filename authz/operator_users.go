@@ -234,12 +234,22 @@ func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPa
 	}
 	return s.alterUser(ctx, c, user.ID, func(user *storage.User) (*storage.User, audit.Type, error) {
 		changed := *user
-		changed.PasswordHash, changed.UpdatedAt = hash, s.now()
-		if in.EndSessions {
+		account.SetHash(&changed, hash)
+		changed.UpdatedAt = s.now()
+		if !in.KeepSessions {
 			changed.Epoch++
 		}
 		return &changed, audit.UserPasswordSet, nil
 	})
+}
+
+// unlockUser lets a user sign in again whose name was tried with wrong passwords too often.
+func (s *Server) unlockUser(ctx context.Context, c *admin.Call) error {
+	user, err := s.accounts.Get(ctx, c.Path("sub"))
+	if err != nil {
+		return err
+	}
+	return s.store.Apply(ctx, append(s.accounts.UnlockWrites(user), s.did(ctx, c, audit.Event{Type: audit.UserUnlocked, UserID: user.ID}))...)
 }
 
 func (s *Server) endUserSessions(ctx context.Context, c *admin.Call) error {

@@ -10,6 +10,7 @@ import (
 type Session struct {
 	SID          string    `json:"sid"`
 	Sub          string    `json:"sub"` // the user's id
+	Username     string    `json:"username,omitempty"`
 	AuthTime     time.Time `json:"auth_time"`
 	AMR          []string  `json:"amr,omitempty"`
 	ACR          string    `json:"acr,omitempty"`
@@ -26,6 +27,7 @@ type Grant struct {
 	GID       string     `json:"gid"`
 	ClientID  string     `json:"client_id"`
 	Sub       string     `json:"sub"` // the user's id
+	Username  string     `json:"username,omitempty"`
 	SID       string     `json:"sid,omitempty"`
 	Scope     string     `json:"scope"`
 	Resources []string   `json:"resources,omitempty"`
@@ -33,6 +35,7 @@ type Grant struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt time.Time  `json:"expires_at"`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
+	Ended     string     `json:"ended,omitempty"` // why it is void, although nobody has revoked it
 }
 
 // GrantQuery says which grants are wanted.
@@ -62,7 +65,8 @@ func (c *Client) RevokeSession(ctx context.Context, sid string) error {
 	return c.do(ctx, "DELETE", "/v1/sessions"+segment(sid), nil, nil, nil, nil)
 }
 
-// ListGrants returns a page of grants, in the order of their ids.
+// ListGrants returns a page of grants, in the order of their ids: those that live, and those that were
+// revoked. What is void since its user was disabled or signed out is left out.
 func (c *Client) ListGrants(ctx context.Context, which GrantQuery, q PageQuery) (*Page[Grant], error) {
 	return list[Grant](ctx, c, "/v1/grants", params("sub", which.Sub, "client_id", which.ClientID), q)
 }

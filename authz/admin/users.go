@@ -61,8 +61,8 @@ type User struct {
 
 // SetPassword sets a user's password.
 type SetPassword struct {
-	Password    string `json:"password"`               // plain text or a hash
-	EndSessions bool   `json:"end_sessions,omitempty"` // sign the user out everywhere, too
+	Password     string `json:"password"`                // plain text or a hash
+	KeepSessions bool   `json:"keep_sessions,omitempty"` // leave the user's sessions and grants as they are; else all end
 }
 
 // UserQuery says which users are wanted. At most one of its fields may be set.
@@ -111,9 +111,15 @@ func (c *Client) DeleteUser(ctx context.Context, sub, etag string) error {
 	return c.do(ctx, "DELETE", "/v1/users"+segment(sub), nil, ifMatch(etag), nil, nil)
 }
 
-// SetUserPassword sets a user's password.
+// SetUserPassword sets a user's password. Unless p says otherwise, every session and every grant of theirs
+// ends.
 func (c *Client) SetUserPassword(ctx context.Context, sub string, p SetPassword) error {
 	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/set-password", nil, nil, p, nil)
+}
+
+// UnlockUser forgives a user's wrong passwords, under all their names.
+func (c *Client) UnlockUser(ctx context.Context, sub string) error {
+	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/unlock", nil, nil, nil, nil)
 }
 
 // EndUserSessions signs a user out everywhere: every session ends, and every grant.

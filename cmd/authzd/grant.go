@@ -17,7 +17,7 @@ func newGrantListCommand(r *remote) *cobra.Command {
 	var user, client string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "list grants",
+		Short: "list the grants that live, and those that were revoked",
 		Args:  cobra.NoArgs,
 		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
 			sub, err := subOf(ctx, c, user)
@@ -26,7 +26,7 @@ func newGrantListCommand(r *remote) *cobra.Command {
 			}
 			all := c.Grants(ctx, admin.GrantQuery{Sub: sub, ClientID: client})
 			return printAll(p, all, []string{"GID", "CLIENT", "USER", "SCOPE", "CREATED", "EXPIRES", "REVOKED"}, func(g *admin.Grant) []string {
-				return []string{g.GID, g.ClientID, g.Sub, g.Scope, when(g.CreatedAt), when(g.ExpiresAt), whenOrEmpty(g.RevokedAt)}
+				return []string{g.GID, g.ClientID, userName(g.Username, g.Sub), g.Scope, when(g.CreatedAt), when(g.ExpiresAt), whenOrEmpty(g.RevokedAt)}
 			})
 		}),
 	}
@@ -48,7 +48,7 @@ func newGrantRevokeCommand(r *remote) *cobra.Command {
 					return ids, err
 				}
 				if g.RevokedAt == nil {
-					ids = append(ids, g.GID+"\t"+g.ClientID+" for "+g.Sub)
+					ids = append(ids, g.GID+"\t"+g.ClientID+" for "+userName(g.Username, g.Sub))
 				}
 			}
 			return ids, nil

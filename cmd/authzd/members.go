@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -120,6 +121,26 @@ func (d document) into(request any) error {
 		return usageError{fmt.Errorf("--set: %s", strings.TrimPrefix(err.Error(), "json: ")), "members have the names and types of the configuration file: see docs/configuration.md"}
 	}
 	return nil
+}
+
+// piped reports whether somebody has sent something to standard input. A pipe that stays open and empty for a
+// second is taken for one that happens to be there.
+func piped() bool {
+	info, err := os.Stdin.Stat()
+	if err != nil || !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
+		return false
+	}
+	got := make(chan bool, 1)
+	go func() {
+		n, _ := os.Stdin.Read(make([]byte, 1))
+		got <- n > 0
+	}()
+	select {
+	case some := <-got:
+		return some
+	case <-time.After(time.Second):
+		return false
+	}
 }
 
 // newPassword asks for a password twice, or reads it from standard input where that is no terminal.

@@ -191,7 +191,7 @@ func TestDisabledUserIsOut(t *testing.T) {
 		},
 		"deleted": func(c *admin.Client, sub string) error { return c.DeleteUser(t.Context(), sub, "") },
 		"new password": func(c *admin.Client, sub string) error {
-			return c.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one", EndSessions: true})
+			return c.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one"})
 		},
 		"signed out": func(c *admin.Client, sub string) error { return c.EndUserSessions(t.Context(), sub) },
 	} {

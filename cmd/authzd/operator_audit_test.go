@@ -57,6 +57,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"user_update", "PATCH", user, `{"disabled":true}`, audit.Event{Type: audit.UserDisabled, UserID: carol.Sub}},
 		{"user_update", "PATCH", user, `{"disabled":false}`, audit.Event{Type: audit.UserEnabled, UserID: carol.Sub}},
 		{"user_set_password", "POST", user + "/set-password", `{"password":"some words"}`, audit.Event{Type: audit.UserPasswordSet, UserID: carol.Sub}},
+		{"user_unlock", "POST", user + "/unlock", "", audit.Event{Type: audit.UserUnlocked, UserID: carol.Sub}},
 		{"user_end_sessions", "POST", user + "/end-sessions", "", audit.Event{Type: audit.SignedOut, UserID: carol.Sub}},
 		{"user_delete", "DELETE", user, "", audit.Event{Type: audit.UserDeleted, UserID: carol.Sub}},
 		{"grant_revoke", "DELETE", "/v1/grants/" + gid, "", audit.Event{Type: audit.GrantRevoked, UserID: alice, GrantID: gid, ClientID: "web"}},

@@ -30,7 +30,7 @@ func newSessionListCommand(r *remote) *cobra.Command {
 				if method == "" {
 					method = strings.Join(s.AMR, " ")
 				}
-				return []string{s.SID, s.Sub, when(s.AuthTime), when(s.LastActiveAt), when(s.ExpiresAt), method}
+				return []string{s.SID, userName(s.Username, s.Sub), when(s.AuthTime), when(s.LastActiveAt), when(s.ExpiresAt), method}
 			})
 		}),
 	}
@@ -49,7 +49,7 @@ func newSessionRevokeCommand(r *remote) *cobra.Command {
 				if err != nil {
 					return ids, err
 				}
-				ids = append(ids, s.SID+"\tof "+s.Sub+", last active "+when(s.LastActiveAt))
+				ids = append(ids, s.SID+"\tof "+userName(s.Username, s.Sub)+", last active "+when(s.LastActiveAt))
 			}
 			return ids, nil
 		}),

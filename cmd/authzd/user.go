@@ -14,9 +14,9 @@ import (
 
 func newUserCommand() *cobra.Command {
 	r := &remote{}
-	return newGroup("user", "users: create, list, show, update, disable, delete, set-password", r,
+	return newGroup("user", "users: create, list, show, update, disable, delete, set-password, unlock", r,
 		newUserCreateCommand(r), newUserListCommand(r), newUserShowCommand(r), newUserUpdateCommand(r),
-		newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r))
+		newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r), newUserUnlockCommand(r))
 }
 
 // userMembers are the members of a user that have flags of their own.
@@ -30,13 +30,14 @@ var userMembers = members{
 }
 
 func newUserCreateCommand(r *remote) *cobra.Command {
-	var password bool
+	var password, none bool
 	flags := userMembers.flags()
 	cmd := &cobra.Command{
 		Use:   "create USERNAME",
 		Short: "create a user",
 		Long: `Create a user. With --password, one is asked for on the terminal; without a terminal, the first
-line of standard input is it. A user without a password signs in by an upstream provider.`,
+line of standard input is it. A user without a password signs in by an upstream provider; if standard
+input has something, --no-password has to say that none was meant.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -50,6 +51,9 @@ line of standard input is it. A user without a password signs in by an upstream 
 			return err
 		}
 		u.Username = args[0]
+		if !password && !none && piped() {
+			return usageError{errors.New("something is piped in, and nothing says that it is a password"), "--password reads it; --no-password makes a user without one"}
+		}
 		if password {
 			if u.Password, err = newPassword(cmd); err != nil {
 				return err
@@ -59,9 +63,14 @@ line of standard input is it. A user without a password signs in by an upstream 
 		if err != nil {
 			return err
 		}
+		if !password && !none {
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: user %s has no password: they sign in by an upstream provider, or after \"authzd user set-password %[1]s\"\n", created.Username)
+		}
 		return p.value(created, userRows(created))
 	})
 	cmd.Flags().BoolVar(&password, "password", false, "ask for a password, or read it from standard input")
+	cmd.Flags().BoolVar(&none, "no-password", false, "make a user without a password")
+	cmd.MarkFlagsMutuallyExclusive("password", "no-password")
 	flags.add(cmd)
 	return cmd
 }
@@ -174,11 +183,12 @@ func newUserDeleteCommand(r *remote) *cobra.Command {
 }
 
 func newUserSetPasswordCommand(r *remote) *cobra.Command {
-	var end bool
+	var keep bool
 	cmd := &cobra.Command{
 		Use:   "set-password USER",
-		Short: "set a user's password",
-		Long: `Set a user's password. It is asked for on the terminal; without a terminal, the first line of
+		Short: "set a user's password, and sign them out everywhere",
+		Long: `Set a user's password. Every session and every grant of theirs ends, unless --keep-sessions
+is given: somebody else may know the old password, and may be signed in with it. The password is asked for on the terminal; without a terminal, the first line of
 standard input is it. A hash that authzd knows is taken as it is.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
@@ -192,14 +202,40 @@ standard input is it. A hash that authzd knows is taken as it is.`,
 		if err != nil {
 			return err
 		}
-		if err := c.SetUserPassword(ctx, u.Sub, admin.SetPassword{Password: password, EndSessions: end}); err != nil {
+		if err := c.SetUserPassword(ctx, u.Sub, admin.SetPassword{Password: password, KeepSessions: keep}); err != nil {
 			return err
 		}
-		p.done("set the password of user %s (%s)", u.Username, u.Sub)
+		if keep {
+			p.done("set the password of user %s (%s); sessions and grants stay", u.Username, u.Sub)
+		} else {
+			p.done("set the password of user %s (%s), and ended their sessions and grants", u.Username, u.Sub)
+		}
 		return nil
 	})
-	cmd.Flags().BoolVar(&end, "end-sessions", false, "sign the user out everywhere, too")
+	cmd.Flags().BoolVar(&keep, "keep-sessions", false, "leave the user's sessions and grants as they are")
 	return cmd
+}
+
+func newUserUnlockCommand(r *remote) *cobra.Command {
+	return &cobra.Command{
+		Use:   "unlock USER",
+		Short: "forgive a user's wrong passwords",
+		Long: `Forgive the wrong passwords that were tried for a user, under all their names, so that they can sign in
+again at once. What an address has used up for itself, by guessing at many users, stays.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: r.completeUsers(),
+		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+			u, err := findUser(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			if err := c.UnlockUser(ctx, u.Sub); err != nil {
+				return err
+			}
+			p.done("unlocked user %s (%s)", u.Username, u.Sub)
+			return nil
+		}),
+	}
 }
 
 // findUser returns a user by sub or, if nobody has that, by username. Who has another's sub as their username
@@ -257,4 +293,12 @@ func userRows(u *admin.User) [][2]string {
 
 func nothingSaid(cmd *cobra.Command) error {
 	return usageError{errors.New("nothing to change"), `say what by flags: see "` + cmd.CommandPath() + ` --help"`}
+}
+
+// userName is a user by name, or by sub where they have none any more.
+func userName(name, sub string) string {
+	if name == "" {
+		return sub
+	}
+	return name
 }
