@@ -1,13 +1,7 @@
 package config
 
 import (
-	"crypto/tls"
-	"errors"
-	"net/netip"
-	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func (l *loader) checkStorage() {
@@ -28,44 +22,4 @@ func (l *loader) checkStorage() {
 	if n := *s.Postgres.MaxConnections; n < 2 || n > 10_000 {
 		l.report("storage.postgres.max_connections", n, problemf("20 is enough for thousands of requests a second", "not between 2 and 10000"))
 	}
-}
-
-// checkDatabaseURL reads the URL as the driver does. It tells no part of it, because of the password.
-func checkDatabaseURL(url string) *problem {
-	if !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://") {
-		return problemf("write postgres://role:password@host/database?sslmode=verify-full", "not the URL of a PostgreSQL database")
-	}
-	c, err := pgconn.ParseConfig(url)
-	if err != nil {
-		// The driver's text repeats the URL, without the password that it could find.
-		reason := "not a URL that PostgreSQL's programs would take"
-		if cause := errors.Unwrap(err); cause != nil {
-			reason = cause.Error()
-		}
-		return &problem{reason: reason, hint: "escape special characters of role and password: @ is %40, / is %2F"}
-	}
-	if c.Database == "" {
-		return problemf("add it: postgres://role:password@host/database", "no database is named")
-	}
-	// Modes prefer (which is the default) and allow try both, and an attacker chooses.
-	with, without := false, false
-	note := func(host string, t *tls.Config) {
-		if !isLocal(host) {
-			with, without = with || t != nil, without || t == nil
-		}
-	}
-	note(c.Host, c.TLSConfig)
-	for _, f := range c.Fallbacks {
-		note(f.Host, f.TLSConfig)
-	}
-	if with && without {
-		return problemf("add sslmode=verify-full to it, or sslmode=disable if nobody else can reach that network", "the connection would be encrypted only if the server, or whoever is between, wants it")
-	}
-	return nil
-}
-
-// isLocal tells whether a host is this machine: a loopback address or the folder of a socket.
-func isLocal(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || err == nil && addr.IsLoopback()
 }

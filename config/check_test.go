@@ -59,10 +59,10 @@ func TestRefuses(t *testing.T) {
 		"two stores":          {"storage: {bolt: {path: a}, postgres: {url: postgres:///a}}", []string{"f:2:38: storage.postgres: given beside storage.bolt.path"}},
 		"no database URL":     {"storage: {postgres: {url: mysql://u:hunter2@h/d}}", []string{"f:2:27: storage.postgres.url: not the URL of a PostgreSQL database"}},
 		"database not named":  {"storage: {postgres: {url: postgres://localhost}}", []string{"f:2:27: storage.postgres.url: no database is named"}},
-		"database URL":        {"storage: {postgres: {url: postgres://u:hun/ter2@h/d}}", []string{"f:2:27: storage.postgres.url: not a URL that PostgreSQL's programs would take"}},
+		"database URL":        {"storage: {postgres: {url: postgres://u:hun/ter2@h/d}}", []string{"f:2:27: storage.postgres.url: a / in the role or the password is not escaped: what follows it is taken for the database"}},
 		"database encryption": {"storage: {postgres: {url: postgres://u:hunter2@db/d}}", []string{"f:2:27: storage.postgres.url: the connection would be encrypted only if the server, or whoever is between, wants it"}},
 		"database second":     {"storage: {postgres: {url: \"postgres://u:hunter2@localhost,db/d?sslmode=prefer\"}}", []string{"f:2:27: storage.postgres.url: the connection would be encrypted only if the server, or whoever is between, wants it"}},
-		"database authority":  {"storage: {postgres: {url: postgres://db/d?sslmode=verify-full&sslrootcert=none.pem}}", []string{"f:2:27: storage.postgres.url: unable to read CA file: open none.pem: no such file or directory"}},
+		"database authority":  {"storage: {postgres: {url: postgres://db/d?sslmode=verify-full&sslrootcert=none.pem}}", []string{"f:2:27: storage.postgres.url: sslrootcert \"none.pem\": no such file or directory"}},
 		"connections":         {"storage: {postgres: {url: postgres://localhost/d, max_connections: 1}}", []string{`f:2:68: storage.postgres.max_connections "1": not between 2 and 10000`}},
 
 		"registration mode":                      {"registration: {mode: opne}", []string{`f:2:22: registration.mode "opne": not a value of this key`}},

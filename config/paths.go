@@ -38,11 +38,11 @@ var urlFiles = []string{"sslrootcert", "sslcert", "sslkey", "passfile", "service
 func (l *loader) placeCertificates() {
 	const key = "storage.postgres.url"
 	address := string(l.cfg.Storage.Postgres.URL)
-	base, query, found := strings.Cut(address, "?")
-	if !found || l.originOf(key).variable != "" {
+	start := strings.LastIndex(address, "?") + 1
+	if start == 0 || l.originOf(key).variable != "" {
 		return
 	}
-	values, err := url.ParseQuery(query)
+	values, err := url.ParseQuery(address[start:])
 	if err != nil {
 		return // checkDatabaseURL says what is wrong
 	}
@@ -58,6 +58,6 @@ func (l *loader) placeCertificates() {
 		}
 	}
 	if changed {
-		l.cfg.Storage.Postgres.URL = Secret(base + "?" + values.Encode())
+		l.cfg.Storage.Postgres.URL = Secret(address[:start] + values.Encode())
 	}
 }

@@ -15,7 +15,7 @@ import (
 // openStore opens the store that the configuration names.
 func openStore(ctx context.Context, cfg *config.Storage, logger *slog.Logger) (storage.Store, error) {
 	if cfg.Postgres.URL != "" {
-		return postgres.Open(ctx, string(cfg.Postgres.URL), postgres.Options{Logger: logger, MaxConnections: *cfg.Postgres.MaxConnections})
+		return postgres.Open(ctx, string(cfg.Postgres.URL), postgres.Options{Logger: logger, MaxConnections: *cfg.Postgres.MaxConnections, StartTimeout: cfg.Postgres.StartTimeout})
 	}
 	return bolt.Open(cfg.Bolt.Path, bolt.Options{Logger: logger, KeepSize: cfg.Bolt.KeepSize})
 }

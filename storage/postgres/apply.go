@@ -64,7 +64,7 @@ func (s *Store) applyAlone(ctx context.Context, changes []change, err error) err
 		if acquireErr != nil {
 			return acquireErr
 		}
-		at, sendErr := send(ctx, conn, changes)
+		at, sendErr := s.send(ctx, conn, changes)
 		s.starved.Store(lacksResources(sendErr))
 		if err = sendErr; err == nil {
 			return nil
@@ -92,17 +92,18 @@ func conflict(c change) error { return &storage.ConflictError{Table: c.Table, Ke
 // send makes all changes in one transaction and one round trip: everything from BEGIN to COMMIT goes
 // to the server in one message, of which it runs nothing more once a statement has failed. Of an
 // error it says which change it was about. The connection is released.
-func send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, err error) {
+func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	var closeErr error
 	defer func() { tidy(ctx, conn, errors.Join(err, closeErr)) }()
 	batch := &pgx.Batch{}
-	queue := func(s statement, args ...any) {
+	queue := func(of statement, args ...any) {
+		var stmt string
 		if err == nil { // known statements cost nothing, others a round trip once in a connection's life
-			_, err = conn.Conn().Prepare(ctx, s.name, s.sql)
+			stmt, err = s.ready(ctx, conn.Conn(), of)
 		}
-		batch.Queue(s.name, args...)
+		batch.Queue(stmt, args...)
 	}
 	before := 0
 	if len(changes) > 1 { // one statement is a transaction by itself
@@ -163,7 +164,7 @@ func (s *Store) confirm(ctx context.Context, c change) (kept bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		_, err = send(ctx, conn, []change{c})
+		_, err = s.send(ctx, conn, []change{c})
 		if err == nil || fateOf(err) == lost {
 			return err == nil, nil
 		}

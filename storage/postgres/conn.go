@@ -155,6 +155,7 @@ func fateOf(err error) fate {
 		strings.HasPrefix(pg.Code, "57P"), // the server stops or starts
 		pg.Code == "25006",                // read_only_sql_transaction: it is no primary any more
 		pg.Code == "26000",                // invalid_sql_statement_name: a proxy gave us another session
+		pg.Code == "42P05",                // duplicate_prepared_statement: so it did
 		pg.Code == "53300":                // too_many_connections
 		return undone
 	}

@@ -42,7 +42,7 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (stora
 		}
 		s.retries.Add(1)
 		g = &get{table: table, key: key}
-		if err := s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error { return query(ctx, conn, []*get{g}) }); err != nil {
+		if err := s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error { return s.query(ctx, conn, []*get{g}) }); err != nil {
 			return storage.Record{}, err
 		}
 	case <-ctx.Done():
@@ -63,14 +63,14 @@ func pickGets(waiting []*get) (batch, rest []*get) {
 
 // getAll is the first attempt of a batch of Gets.
 func (s *Store) getAll(batch []*get) {
-	err := s.first(func(ctx context.Context, conn *pgx.Conn) error { return query(ctx, conn, batch) })
+	err := s.first(func(ctx context.Context, conn *pgx.Conn) error { return s.query(ctx, conn, batch) })
 	for _, g := range batch {
 		g.outcome <- err
 	}
 }
 
 // query asks for all records in one round trip, with one statement for each table.
-func query(ctx context.Context, conn *pgx.Conn, gets []*get) error {
+func (s *Store) query(ctx context.Context, conn *pgx.Conn, gets []*get) error {
 	slices.SortFunc(gets, func(a, b *get) int { return cmp.Or(cmp.Compare(a.table, b.table), cmp.Compare(a.key, b.key)) })
 	batch := &pgx.Batch{}
 	var tables [][]*get
@@ -80,11 +80,11 @@ func query(ctx context.Context, conn *pgx.Conn, gets []*get) error {
 		if n < 0 {
 			n = len(rest)
 		}
-		stmt := statementsOf[table].get
-		if _, err := conn.Prepare(ctx, stmt.name, stmt.sql); err != nil {
+		stmt, err := s.ready(ctx, conn, statementsOf[table].get)
+		if err != nil {
 			return err
 		}
-		batch.Queue(stmt.name, keys(rest[:n]))
+		batch.Queue(stmt, keys(rest[:n]))
 		tables, rest = append(tables, rest[:n]), rest[n:]
 	}
 	results := conn.SendBatch(ctx, batch)

@@ -98,7 +98,7 @@ func (s *Store) sendFirst(changes []change) (at int, err error) {
 	if err != nil {
 		return 0, &notSentError{err}
 	}
-	at, err = send(context.WithoutCancel(ctx), conn, changes)
+	at, err = s.send(context.WithoutCancel(ctx), conn, changes)
 	if err == nil {
 		s.groups.Add(1)
 		s.starved.Store(false)

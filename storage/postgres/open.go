@@ -74,15 +74,22 @@ func open(ctx context.Context, url string, opts Options) (*Store, error) {
 }
 
 func openWith(ctx context.Context, config *pgxpool.Config, opts Options) (*Store, error) {
-	if err := prepareDatabase(ctx, config.ConnConfig.Copy(), opts.Logger); err != nil {
+	pooler, err := awaitDatabase(ctx, config.ConnConfig, opts)
+	if err != nil {
 		return nil, err
 	}
-	tune(config.ConnConfig)
+	named := config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+	switch {
+	case !pooler:
+		tune(config.ConnConfig)
+	case named: // the session is ours, but a pooler passes on few parameters of a connection's start
+		config.AfterConnect = tuneSession
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: pool, sweepEvery: opts.SweepEvery, closing: make(chan struct{})}
+	s := &Store{pool: pool, named: named, sweepEvery: opts.SweepEvery, closing: make(chan struct{})}
 	s.gets = batcher[*get]{limit: getBatches, pick: pickGets, run: s.getAll}
 	s.applies = batcher[*apply]{limit: groups, pick: pickGroup, run: s.applyAll}
 	return s, nil
@@ -126,31 +133,58 @@ func parse(url string, opts Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// tune sets parameters of the sessions that serve requests, unless the URL does. It is not for
-// migrations, nor for what reads the catalogue.
+// tuning are parameters of the sessions that serve requests. They are not for migrations, nor for what
+// reads the catalogue.
+var tuning = map[string]string{
+	"statement_timeout": fmt.Sprint(attempt.Milliseconds()),
+	// Every statement has an index to use. A table that was small when its statements were
+	// planned would be read whole until somebody analyses it.
+	"enable_seqscan": "off",
+}
+
+// tune has sessions begin with these parameters, unless the URL sets them.
 func tune(c *pgx.ConnConfig) {
-	for name, value := range map[string]string{
-		"statement_timeout": fmt.Sprint(attempt.Milliseconds()),
-		// Every statement has an index to use. A table that was small when its statements were
-		// planned would be read whole until somebody analyses it.
-		"enable_seqscan": "off",
-	} {
+	for name, value := range tuning {
 		if _, given := c.RuntimeParams[name]; !given {
 			c.RuntimeParams[name] = value
 		}
 	}
 }
 
-// prepareDatabase looks whether a database is fit to be used, and migrates it if that is all it lacks.
-func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger) error {
+// tuneSession sets these parameters of a session that has begun.
+func tuneSession(ctx context.Context, conn *pgx.Conn) error {
+	for name, value := range tuning {
+		_, err := conn.Exec(ctx, "SET "+name+" = "+value)
+		if err != nil && !errors.As(err, new(*pgconn.PgError)) { // a server that refuses it does without
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareDatabase looks whether a database is fit to be used, and migrates it if that is all it lacks. It
+// reports whether a pooler stands before it.
+func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger) (pooler bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer conn.Close(ctx)
-	if err := checkSettings(ctx, conn, log); err != nil {
-		return err
+	backend, err := checkSettings(ctx, conn, log)
+	if err != nil {
+		return false, err
 	}
+	pooler = backend != conn.PgConn().PID()
+	if pooler && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		if err := checkPooler(ctx, conn, config); err != nil {
+			return pooler, err
+		}
+	}
+	return pooler, prepareTables(ctx, conn, config, log)
+}
+
+// prepareTables makes or migrates the tables if need be.
+func prepareTables(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, log *slog.Logger) error {
 	s, err := readSchema(ctx, conn)
 	if err != nil {
 		return err
@@ -158,6 +192,7 @@ func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logg
 	if err := s.check(newest()); err != nil || s.version == newest() {
 		return err
 	}
+	before := s.version
 	done, migrateErr := migrate(ctx, conn, config)
 	if s, err = readSchema(ctx, conn); err != nil {
 		return errors.Join(migrateErr, err)
@@ -165,27 +200,31 @@ func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logg
 	if s.version != newest() { // else somebody else may have done it meanwhile
 		return migrateErr
 	}
-	if done > 0 {
+	if done > 0 && before == 0 {
+		log.Warn("made the tables of a new, empty store", "host", config.Host, "database", config.Database)
+	} else if done > 0 {
 		log.Info("database migrated", "migrations", done, "schema", s.version)
 	}
 	return s.check(newest())
 }
 
-// checkSettings refuses a server that answers before a write is durable.
-func checkSettings(ctx context.Context, conn *pgx.Conn, log *slog.Logger) error {
+// checkSettings refuses a server that answers before a write is durable. It returns the id of the session's
+// process.
+func checkSettings(ctx context.Context, conn *pgx.Conn, log *slog.Logger) (backend uint32, err error) {
+	var pid int64
 	var commit, fsync string // empty where there is no such setting
-	if err := conn.QueryRow(ctx, "SELECT coalesce(current_setting('synchronous_commit', true), ''), coalesce(current_setting('fsync', true), '')").
-		Scan(&commit, &fsync); err != nil {
-		return err
+	if err := conn.QueryRow(ctx, "SELECT coalesce(current_setting('synchronous_commit', true), ''), coalesce(current_setting('fsync', true), ''), pg_backend_pid()").
+		Scan(&commit, &fsync, &pid); err != nil {
+		return 0, err
 	}
 	if commit == "off" {
-		return hinted{errors.New("synchronous_commit is off: the server would forget commits that it has acknowledged"),
+		return 0, hinted{errors.New("synchronous_commit is off: the server would forget commits that it has acknowledged"),
 			"switch it on in postgresql.conf, or for this role: ALTER ROLE … SET synchronous_commit = on"}
 	}
 	if fsync == "off" {
 		log.Warn("the database runs with fsync = off: a power cut will damage it")
 	}
-	return nil
+	return uint32(pid), nil
 }
 
 // checkPrimary fails on a server that takes no writes.

@@ -70,12 +70,13 @@ func TestRefusesToOpen(t *testing.T) {
 		"no such database": {func(t *testing.T) string {
 			return strings.Replace(pgtest.Database(t), "?", "x?", 1)
 		}, "does not exist", "createdb"},
-		"newer schema":   {migrated("INSERT INTO schema_versions (version_id, is_applied) VALUES (999, true)"), "the database has schema 999", "install the newer authzd"},
-		"newer records":  {migrated(`UPDATE formats SET value = '{"format":99}'`), "has format 99", "run the authzd that last used it"},
-		"half a schema":  {migrated("DROP TABLE grants"), `lacks the table "grants"`, "restore a whole backup"},
-		"column missing": {migrated("ALTER TABLE codes DROP COLUMN expires_at"), `lacks the table "codes", or a column of it`, "restore a whole backup"},
-		"no versions":    {migrated("DROP TABLE schema_versions"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},
-		"half migrated":  {migrated("DELETE FROM schema_versions WHERE version_id > 0"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},
+		"a parameter that nobody knows": {func(t *testing.T) string { return pgtest.Database(t) + "&schema=authzd" }, "unrecognized configuration parameter", "search_path"},
+		"newer schema":                  {migrated("INSERT INTO schema_versions (version_id, is_applied) VALUES (999, true)"), "the database has schema 999", "install the newer authzd"},
+		"newer records":                 {migrated(`UPDATE formats SET value = '{"format":99}'`), "has format 99", "run the authzd that last used it"},
+		"half a schema":                 {migrated("DROP TABLE grants"), `lacks the table "grants"`, "restore a whole backup"},
+		"column missing":                {migrated("ALTER TABLE codes DROP COLUMN expires_at"), `lacks the table "codes", or a column of it`, "restore a whole backup"},
+		"no versions":                   {migrated("DROP TABLE schema_versions"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},
+		"half migrated":                 {migrated("DELETE FROM schema_versions WHERE version_id > 0"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},
 		"foreign table": {func(t *testing.T) string {
 			url := pgtest.Database(t)
 			execute(t, url, "CREATE TABLE clients (id int)")

@@ -37,6 +37,9 @@ type Options struct {
 	// Logger hears what an operator should act upon. nil: nobody does.
 	Logger *slog.Logger
 
+	// StartTimeout is how long Open waits for a server that is away. Zero: not at all.
+	StartTimeout time.Duration
+
 	// MaxConnections bounds the connections to the database. Zero means 20.
 	MaxConnections int
 
@@ -47,6 +50,7 @@ type Options struct {
 // Store is a storage.Store in a PostgreSQL database.
 type Store struct {
 	pool       *pgxpool.Pool
+	named      bool // statements are kept on connections, by their names
 	gets       batcher[*get]
 	applies    batcher[*apply]
 	sweepEvery time.Duration

@@ -84,7 +84,11 @@ func (s *schema) check(newest int64) error {
 // does the work, while the others wait for it. conn is for the lock alone.
 func migrate(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (done int, err error) {
 	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true)}
-	switch locked, err := lockSession(ctx, conn); {
+	lockOf := lockSession
+	if config.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		lockOf = noLock // a pooler may give the session to somebody else, and the lock with it
+	}
+	switch locked, err := lockOf(ctx, conn); {
 	case err != nil:
 		return 0, explain(err)
 	case locked:
@@ -165,12 +169,14 @@ func explain(err error) error {
 
 // hints are by SQLSTATE.
 var hints = map[string]string{
-	"28P01": "the password in storage.postgres.url is not this role's",
+	"28P01": "the password in storage.postgres.url is not this role's; special characters in it are escaped there: @ is %40, / is %2F, % is %25",
 	"28000": "the role does not exist, or pg_hba.conf does not let it in from here, or not in this way: sslmode in the URL says whether the connection is encrypted",
 	"3D000": "create the database: createdb -O authzd authzd",
+	"42704": "a parameter in storage.postgres.url is none of PostgreSQL's: a schema is named by search_path",
 	"42501": "run \"authzd migrate up\" once with a role that may create tables, and grant this one SELECT, INSERT, UPDATE and DELETE on them",
 	"25006": readOnlyHint,
 	"53100": "the server's disk is full",
+	"08P01": "PgBouncer passes on only some parameters of a connection: leave others out of the URL, and set them by ALTER ROLE … SET, or name them in ignore_startup_parameters",
 	"53300": "raise max_connections of the server, or lower storage.postgres.max_connections",
 	"57P03": "the server starts, stops or recovers: try again when it takes connections",
 }

@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"context"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/authzd/authzd/storage"
 )
@@ -13,6 +16,16 @@ var (
 	begin  = statement{"begin", "BEGIN"}
 	commit = statement{"commit", "COMMIT"}
 )
+
+// ready returns what a batch has to call a statement: its name, once the connection has prepared it, or its
+// text if nothing is kept on connections.
+func (s *Store) ready(ctx context.Context, conn *pgx.Conn, of statement) (string, error) {
+	if !s.named {
+		return of.sql, nil
+	}
+	_, err := conn.Prepare(ctx, of.name, of.sql)
+	return of.name, err
+}
 
 // statements are those of one table. Whether a record is live is decided by the database's clock, so
 // that replicas whose clocks differ agree.
