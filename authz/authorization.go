@@ -34,6 +34,7 @@ type authorization struct {
 	subjects  []string // the user must be one of them; nil: anybody
 	acr       []string // the sign-in must have one of these classes; empty: any
 	scopes    []string
+	leftOut   []string // scopes that were asked for in vain
 	resources []string
 	details   []detail
 	claims    requestedClaims
@@ -146,15 +147,13 @@ func checkUnsupported(params url.Values) error {
 	return nil
 }
 
-// askFosite lets fosite check response type and mode, scopes and audience. It is told the redirect
-// URI that has been matched already, because its own matching of loopback addresses ignores the
-// scheme, a state that is long enough for it, since ours answers with whatever state came, or none,
+// askFosite lets fosite check response type and mode, scopes and audience. It is told the scopes that are
+// left, the redirect URI that has been matched already, because its own matching of loopback addresses
+// ignores the scheme, a state that is long enough for it, since ours answers with whatever state came, or none,
 // and no JWT around the response, of which it knows nothing.
 func (s *Server) askFosite(r *http.Request, a *authorization) error {
-	for scope := range strings.FieldsSeq(a.params.Get("scope")) {
-		if !scopeSyntax.MatchString(scope) {
-			return refuse(errInvalidScope, "A scope contains characters that no scope may have.")
-		}
+	if err := a.takeScopes(); err != nil {
+		return err
 	}
 	matched := *a.client
 	matched.RedirectURIs = []string{a.redirectURI}
@@ -164,6 +163,7 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 			form[name] = values
 		}
 	}
+	form.Set("scope", strings.Join(a.scopes, " "))
 	form.Set("state", "a state of at least eight characters")
 	if a.mode.signed {
 		form.Set("response_mode", string(a.mode.way))
@@ -174,11 +174,7 @@ func (s *Server) askFosite(r *http.Request, a *authorization) error {
 	var err error
 	provider := fosite.NewOAuth2Provider(clientLookup(func(context.Context, string) (*client.Client, error) { return &matched, nil }), s.fosite)
 	a.request, err = provider.NewAuthorizeRequest(r.Context(), request)
-	if err != nil {
-		return err
-	}
-	a.scopes = scopesOf(a.params)
-	return nil
+	return err
 }
 
 // checkPKCE knows S256 only (RFC 9700 section 2.1.1); plain is what the absence of a method means.

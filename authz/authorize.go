@@ -38,6 +38,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		if a, err = s.newAuthorization(r, f); err != nil {
 			return err
 		}
+		if !params.Has("flow") {
+			a.noteLeftOut(r.Context())
+		}
 		return s.proceed(w, r, a, f)
 	})
 	if err != nil {

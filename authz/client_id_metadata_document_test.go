@@ -253,7 +253,7 @@ func TestClientIDMetadataDocumentSection4_LeftOut(t *testing.T) {
 	if got := s.Token(t, id, "", url.Values{"grant_type": {"client_credentials"}}); got.Error != "unauthorized_client" {
 		t.Errorf("%+v", got)
 	}
-	params.Set("scope", "openid everything")
+	params.Set("scope", "everything")
 	if got := b.Authorize(t, params); got.Params.Get("error") != "invalid_scope" {
 		t.Errorf("%s", got)
 	}

@@ -33,6 +33,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		Scopes:          s.shownScopes(s.permissions(v.request)),
 		Details:         s.shownDetails(v.request.details, v.request.resources),
+		Detail:          s.explainLeftOut(v.request),
 	})
 	return nil
 }

@@ -81,15 +81,16 @@ func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values)
 	if err != nil {
 		return nil, err
 	}
+	a.noteLeftOut(r.Context())
 	return a, s.limit(r.Context(), keptDevices, c, len(params.Encode()))
 }
 
 // newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not
 // asked, because it demands a redirect URI. There is no prompt: a device is always confirmed.
 func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authorization, error) {
-	a := &authorization{params: params, client: c, now: s.now(), scopes: scopesOf(params)}
-	if len(both(a.scopes, c.Scopes)) < len(a.scopes) {
-		return nil, refuse(errInvalidScope, fositeWords[errInvalidScope])
+	a := &authorization{params: params, client: c, now: s.now()}
+	if err := a.takeScopes(); err != nil {
+		return nil, err
 	}
 	if err := s.checkRequest(a); err != nil {
 		return nil, err

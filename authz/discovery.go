@@ -85,6 +85,19 @@ func (s *Server) mtlsMembers(document map[string]any) {
 	document["mtls_endpoint_aliases"] = aliases
 }
 
+// scopesSupported are the scopes that a new client can get: those that strangers may have, where they may
+// come, else all. Those of this server itself are nobody's to ask for.
+func (s *Server) scopesSupported() []string {
+	scopes := slices.Clone(s.config.Registration.Scopes)
+	if !s.config.admitsStrangers() {
+		scopes = slices.Clone(userScopes)
+		for _, r := range s.resources {
+			scopes = append(scopes, r.Scopes...)
+		}
+	}
+	return slices.DeleteFunc(unique(scopes), func(scope string) bool { return strings.HasPrefix(scope, "authzd:") })
+}
+
 // discoveryDocument states what is on, and nothing else.
 func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
 	var algs []string
@@ -99,11 +112,9 @@ func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
 			grantTypes = append(grantTypes, grantType)
 		}
 	}
-	scopes := append([]string(nil), userScopes...)
 	var resources []string
 	for _, r := range s.resources {
 		resources = append(resources, r.URI)
-		scopes = append(scopes, r.Scopes...)
 	}
 	methods, authAlgs := s.provingMethods(), client.SigningAlgs
 	document := map[string]any{
@@ -121,7 +132,7 @@ func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
 		"backchannel_logout_session_supported":           true,
 		"frontchannel_logout_supported":                  true,
 		"frontchannel_logout_session_supported":          true,
-		"scopes_supported":                               scopes,
+		"scopes_supported":                               s.scopesSupported(),
 		"claims_supported":                               supportedClaims(),
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       responseModes,

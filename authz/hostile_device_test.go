@@ -48,7 +48,7 @@ func hostileDeviceAuthorizations() []hostile {
 		row("public client with a secret", 401, "invalid_client", set("client_secret", "x")),
 		row("confidential client without", 401, "invalid_client", set("client_id", authztest.Web)),
 		row("client of another grant", 400, "unauthorized_client", set("client_id", authztest.SPA)),
-		row("unknown scope", 400, "invalid_scope", set("scope", "openid admin")),
+		row("unknown scope", 400, "invalid_scope", set("scope", "admin")),
 		row("scope with a quote", 400, "invalid_scope", set("scope", `openid "x"`)),
 		row("unknown resource", 400, "invalid_target", set("resource", "https://evil.example")),
 		row("relative resource", 400, "invalid_target", set("resource", "/orders")),

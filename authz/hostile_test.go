@@ -126,7 +126,7 @@ func hostileAuthorizations() []hostile {
 		sent("PKCE challenge missing", "invalid_request", del("code_challenge")),
 		sent("PKCE challenge too short", "invalid_request", set("code_challenge", "abc")),
 		sent("PKCE challenge padded", "invalid_request", set("code_challenge", challenge+"=")),
-		sent("scope not registered", "invalid_scope", set("scope", "openid admin")),
+		sent("scope not registered", "invalid_scope", set("scope", "admin")),
 		sent("scope with a quote", "invalid_scope", set("scope", `openid "x"`)),
 		sent("scope in capitals", "invalid_scope", set("scope", "OPENID")),
 		sent("prompt none and login", "invalid_request", set("prompt", "none login")),

@@ -66,7 +66,7 @@ func TestJARMSection2_1_Errors(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for code, change := range map[string]url.Values{
-		"invalid_scope": {"scope": {"openid admin"}}, "login_required": {"prompt": {"none"}, "max_age": {"0"}},
+		"invalid_scope": {"scope": {"admin"}}, "login_required": {"prompt": {"none"}, "max_age": {"0"}},
 		"invalid_request": {"code_challenge": nil}, "unsupported_response_type": {"response_type": {"none"}},
 	} {
 		change.Set("response_mode", "query.jwt")

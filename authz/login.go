@@ -51,7 +51,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, sta
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = s.url("/login"), v.hidden()
 	p.Password, p.RememberMe = v.takesACR(acrPassword), s.config.Sessions.RememberMe > 0
-	p.Reason = v.reason()
+	p.Reason, p.Detail = v.reason(), s.explainLeftOut(v.request)
 	for _, c := range s.connectors {
 		if !v.takesACR(acrFederated) {
 			break

@@ -58,6 +58,7 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 	if err != nil {
 		return nil, forClient(err)
 	}
+	a.noteLeftOut(r.Context())
 	if err := bindRequest(params, proof); err != nil {
 		return nil, err
 	}

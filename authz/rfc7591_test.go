@@ -234,7 +234,7 @@ func TestRFC7591Section2_Scope(t *testing.T) {
 	}
 	_, challenge := authztest.PKCE()
 	params := authztest.AuthorizationParams(client.text("client_id"), challenge)
-	params.Set("scope", "openid orders.write")
+	params.Set("scope", "orders.write")
 	if got := s.NewBrowser(t).Authorize(t, params); got.Params.Get("error") != "invalid_scope" {
 		t.Errorf("%s", got)
 	}

@@ -358,7 +358,7 @@ func TestRFC9101Section7_WhereErrorsGo(t *testing.T) {
 	if got := redirect(t, bring(t, b, broken)); got.Get("error") != "invalid_request_object" || got.Get("state") != "front" {
 		t.Errorf("its own: %v", got)
 	}
-	valid := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"scope": "openid admin", "state": "signed"})))
+	valid := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"scope": "admin", "state": "signed"})))
 	valid.Set("state", "front")
 	if got := redirect(t, bring(t, b, valid)); got.Get("error") != "invalid_scope" || got.Get("state") != "signed" {
 		t.Errorf("what was signed is wrong: %v", got)

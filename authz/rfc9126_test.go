@@ -90,7 +90,7 @@ func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 		"unknown response_mode":     {"unsupported_response_mode", set("response_mode", "web_message")},
 		"no PKCE":                   {"invalid_request", url.Values{"code_challenge": nil, "code_challenge_method": nil}},
 		"plain PKCE":                {"invalid_request", set("code_challenge_method", "plain")},
-		"foreign scope":             {"invalid_scope", set("scope", "openid admin")},
+		"foreign scope":             {"invalid_scope", set("scope", "admin")},
 		"foreign resource":          {"invalid_target", set("resource", "https://other.example.com")},
 		"claims without JSON":       {"invalid_request", set("claims", "{")},
 		"prompt none and login":     {"invalid_request", set("prompt", "none login")},
@@ -492,7 +492,7 @@ func TestRFC9126Section7_4_ClientChangesMeanwhile(t *testing.T) {
 func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := s.NewApp(t)
-	refused := app.Authenticate(t, request(app.ClientID, url.Values{"scope": {"openid admin"}}))
+	refused := app.Authenticate(t, request(app.ClientID, url.Values{"scope": {"admin"}}))
 	if got := s.PostForm(t, "/par", refused, nil); !strings.Contains(got.Body, "invalid_scope") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}

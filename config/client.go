@@ -42,8 +42,8 @@ type Client struct {
 	// PostLogoutRedirectURIs are where a logout may lead, by the rules of redirect_uris.
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
 
-	// Scope are the scopes that the client may ask for, in one string. Default: openid where there
-	// are users, else none.
+	// Scope are the scopes that the client may ask for, in one string. Where users sign in, others are
+	// left out. Default: openid where there are users, else none.
 	Scope ScopeList `yaml:"scope"`
 
 	// Resources are the APIs that it may call.

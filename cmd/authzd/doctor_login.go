@@ -72,7 +72,7 @@ var meanings = map[string][2]string{
 	"invalid_client":                    {"the client is not known, or could not prove who it is", `compare client_id and token_endpoint_auth_method with "authzd client show CLIENT"; a lost secret is replaced by "authzd client rotate-secret CLIENT"`},
 	"unauthorized_client":               {"the client may not use this grant type or response type", `add it to its grant_types, or let another client do it`},
 	"invalid_request":                   {"a parameter is missing, given twice or malformed", "the server's log says which, under this request_id"},
-	"invalid_scope":                     {"the app asked for a scope that its client does not have", `add it to the client's scope: "authzd client update CLIENT --scope …"`},
+	"invalid_scope":                     {"the app asked for scopes of which its client has none, or for more than it was granted", `add it to the client's scope: "authzd client update CLIENT --scope …"`},
 	"invalid_target":                    {"the app asked for an API that its client does not have", `add it to the client's resources`},
 	"invalid_grant":                     {"the code or refresh token was used, has expired, was revoked, or is another client's", "have the user sign in again; if it goes on, does the app send a code twice, or keep an old refresh token?"},
 	"invalid_token":                     {"the access token has expired, was revoked, or is not for this endpoint", "get a new one; check its audience"},

@@ -1,0 +1,83 @@
+package authz
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/templates"
+)
+
+// Scopes that a client asks for but is not registered for are left out: many apps ask for all that they know
+// of (RFC 6749 section 3.3, OpenID Connect Core section 3.1.2.1). The token answer says what was granted. Only
+// a request with nothing left of its scopes is refused.
+
+// maxNamed is how much of a list of scopes an error repeats.
+const maxNamed = 200 // bytes
+
+var usualScope = regexp.MustCompile(`^[A-Za-z0-9_.:/-]+$`)
+
+// takeScopes sets the scopes of a request, and those that it asks for in vain.
+func (a *authorization) takeScopes() error {
+	asked := scopesOf(a.params)
+	for _, scope := range asked {
+		if !scopeSyntax.MatchString(scope) {
+			return refuse(errInvalidScope, "A scope contains characters that no scope may have.")
+		}
+	}
+	a.scopes = both(asked, a.client.Scopes)
+	a.leftOut = slices.DeleteFunc(asked, func(scope string) bool { return slices.Contains(a.scopes, scope) })
+	if len(a.scopes) == 0 && len(a.leftOut) > 0 {
+		return refuse(errInvalidScope, "The client is registered for none of the requested scopes: "+listed(a.leftOut)+".")
+	}
+	return nil
+}
+
+// listed names scopes, as many as there is room for. Clients show our words to people: what nobody calls a
+// scope is not repeated.
+func listed(scopes []string) string {
+	list, others := "", ""
+	for _, scope := range scopes {
+		switch {
+		case len(list)+len(scope) > maxNamed || !usualScope.MatchString(scope):
+			others = " and others"
+		case list == "":
+			list = scope
+		default:
+			list += ", " + scope
+		}
+	}
+	return strings.TrimPrefix(list+others, " and ")
+}
+
+// noteLeftOut names in the log what a request asked for in vain. Requests that go on pass many pages: only
+// their beginning does.
+func (a *authorization) noteLeftOut(ctx context.Context) {
+	if len(a.leftOut) > 0 {
+		observe.Event(ctx).Add("scopes_left_out", strings.Join(a.leftOut, " "))
+	}
+}
+
+// explainLeftOut says on the pages of development what was left out, and what would let it in; nil if there
+// is nothing to say.
+func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
+	if !s.config.Dev || a == nil || len(a.leftOut) == 0 {
+		return nil
+	}
+	detail := &templates.ErrorDetail{
+		Explanation: "Some of the requested scopes are left out, because the client is not registered for them.",
+		Parameter:   "scope",
+		Received:    strings.Join(a.leftOut, " "),
+		Registered:  a.client.Scopes,
+		Nearest:     client.Nearest(a.client.Scopes, a.leftOut[0]),
+	}
+	unknown := func(scope string) bool { return !isUserScope(scope) && len(s.resources.owners(scope)) == 0 }
+	if a.client.Source == client.Configured && !slices.ContainsFunc(a.leftOut, unknown) {
+		all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " ")
+		detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    scope: " + yamlString(all)
+	}
+	return detail
+}
