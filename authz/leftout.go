@@ -72,7 +72,9 @@ func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
 		Parameter:   "scope",
 		Received:    strings.Join(a.leftOut, " "),
 		Registered:  a.client.Scopes,
-		Nearest:     client.Nearest(a.client.Scopes, a.leftOut[0]),
+	}
+	if len(a.leftOut) == 1 {
+		detail.Nearest = client.Nearest(a.client.Scopes, a.leftOut[0])
 	}
 	unknown := func(scope string) bool { return !isUserScope(scope) && len(s.resources.owners(scope)) == 0 }
 	if a.client.Source == client.Configured && !slices.ContainsFunc(a.leftOut, unknown) {
