@@ -2,12 +2,14 @@ package authz
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -17,6 +19,19 @@ type StoreFile interface {
 	Size() (bytes, free int64)
 	// Compact makes it as small as its records are, while it is in use, and tells how long writes waited.
 	Compact(ctx context.Context) (waited time.Duration, err error)
+	// Lost waits until the file is gone, which ends all writing, and returns why; nil: ctx has ended.
+	Lost(ctx context.Context) error
+}
+
+// watchFile raises an alarm when the file of the store is gone.
+func (s *Server) watchFile(ctx context.Context) error {
+	if s.config.File == nil {
+		return nil
+	}
+	if lost := s.config.File.Lost(ctx); lost != nil {
+		s.observer.Alarm(ctx, observe.DatabaseLost, slog.String("found", lost.Error()))
+	}
+	return nil
 }
 
 // compactor runs the compactions that operators ask for: longer than a request may take.

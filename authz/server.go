@@ -314,6 +314,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sealing.Run(ctx) })
 	group.Go(func() error { return s.runCompactions(ctx) })
+	group.Go(func() error { return s.watchFile(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
 	group.Go(func() error { return s.outbox.Run(ctx) })

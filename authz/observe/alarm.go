@@ -15,9 +15,10 @@ const (
 	LogoutUndelivered = "logout_undelivered"  // a client was not told that a session has ended, and won't be
 	UserCodeThrottled = "user_code_throttled" // too many wrong codes of devices by one user or browser
 	AuditTampered     = "audit_tampered"      // something was found in the audit log that the server did not leave there
+	DatabaseLost      = "database_lost"       // the database file has been removed, replaced or cut: nothing is written any more
 )
 
-var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered}
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered, DatabaseLost}
 
 // Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
 // the request's event knows by now, and authzd_alarms_total. The name is a constant; values of attrs

@@ -143,24 +143,22 @@ func certificateOf(host string) (cert, key []byte, err error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), err
 }
 
-// healthy ARG… runs authzd healthcheck with these arguments until it says that the server is up.
+// healthy ARG… runs authzd healthcheck with these arguments until it says that the server is up; negated,
+// until it says that it is not.
 func healthy(ts *testscript.TestScript, neg bool, args []string) {
-	if neg {
-		ts.Fatalf("healthy can't be negated")
-	}
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
 		err := ts.Exec("authzd", append([]string{"healthcheck"}, args...)...)
-		if err == nil {
+		if (err == nil) != neg {
 			return
 		}
 		select {
 		case <-again.C:
 		case <-deadline.C:
-			ts.Fatalf("the server does not get ready: %v", err)
+			ts.Fatalf("the server does not become what is wanted: %v", err)
 		}
 	}
 }

@@ -2,7 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -18,6 +23,22 @@ func openStore(ctx context.Context, cfg *config.Storage, logger *slog.Logger) (s
 		return postgres.Open(ctx, string(cfg.Postgres.URL), postgres.Options{Logger: logger, MaxConnections: *cfg.Postgres.MaxConnections, StartTimeout: cfg.Postgres.StartTimeout})
 	}
 	return bolt.Open(cfg.Bolt.Path, bolt.Options{Logger: logger, KeepSize: cfg.Bolt.KeepSize})
+}
+
+// checkThere refuses to make a database where an earlier start has left its secret: what that sealed and
+// knew is gone then, and an empty database would hide it.
+func checkThere(cfg *config.Config) error {
+	path := cfg.Storage.Bolt.Path
+	if _, err := os.Stat(path); cfg.Storage.Postgres.URL != "" || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, secret := range cfg.SecretFile {
+		if _, err := os.Stat(secret); err == nil && sameFile(filepath.Dir(secret), filepath.Dir(path)) {
+			return hinted{fmt.Errorf("there is no database %s, but the secret of an earlier start: %s", path, secret),
+				`put the database back, or restore a backup ("authzd restore"); to begin with an empty one: "authzd serve --new"`}
+		}
+	}
+	return nil
 }
 
 // registerStoreMetrics shows the size and the work of the store.

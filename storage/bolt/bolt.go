@@ -9,7 +9,8 @@
 //	sweeper ─> scan, pick ─────┼─> queue ─> committer: check and write each, one commit ─> fates
 //	Ready, after a failure ────┘                            └─> taps
 //
-// Export is one long read transaction (export.go). A table is a bucket and a record is a row (row.go).
+// Export is one long read transaction (export.go). Whether the file is still there is looked at with each
+// commit, and all the time (watch.go). A table is a bucket and a record is a row (row.go).
 // Who has to follow every change, in order, taps
 // the committer (tap.go). How the file is made, checked and locked is in open.go and create.go; what
 // a failed commit means is written at committer.failed.
@@ -70,7 +71,8 @@ func (o Options) complete() Options {
 
 // Store is a storage.Store in one bbolt file.
 type Store struct {
-	path string
+	name string // as Open was given it
+	path string // where that leads: Resolve
 	g    *guarded
 	c    *committer
 
@@ -84,6 +86,9 @@ type Store struct {
 
 	commits atomic.Uint64
 	swept   atomic.Uint64
+
+	lost atomic.Pointer[LostError] // nil: the file is where it was
+	gone chan struct{}             // closed when it is not
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -181,6 +186,7 @@ func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 		return unavailable(err)
 	case errors.Is(err, errDamaged):
 		s.c.setTrouble(&trouble{err: err, final: true})
+		return unavailable(err)
 	}
 	return err
 }
@@ -219,26 +225,17 @@ func prepare(writes []storage.Write) ([]change, error) {
 	return changes, nil
 }
 
-// Ready implements storage.Store. It also notices when the file has been removed or replaced, in
-// which case everything written from then on would be lost with the process.
+// Ready implements storage.Store.
 func (s *Store) Ready(ctx context.Context) error {
 	select {
 	case <-s.closing:
 		return storage.ErrClosed
 	default:
 	}
-	if err := s.named(); err != nil {
+	if err := s.checkFile(); err != nil {
 		return unavailable(err)
 	}
 	return s.c.ready(ctx)
-}
-
-// named fails if the file in use is not the one at the store's path. A compaction that moves the name
-// waits until it is done.
-func (s *Store) named() error {
-	s.g.moving.RLock()
-	defer s.g.moving.RUnlock()
-	return s.g.stillNamed(s.path)
 }
 
 // Stats returns the counters.
@@ -253,9 +250,15 @@ func (s *Store) Stats() Stats {
 	return st
 }
 
-// Close implements storage.Store. Closing twice is harmless.
+// Close implements storage.Store. Closing twice is harmless. If the file was lost, the error says so.
 func (s *Store) Close() error {
-	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	s.closeOnce.Do(func() {
+		_ = s.checkAll() // it may have gone since the last look
+		s.closeErr = s.close()
+		if lost := s.lost.Load(); lost != nil {
+			s.closeErr = errors.Join(lost, s.closeErr)
+		}
+	})
 	return s.closeErr
 }
 

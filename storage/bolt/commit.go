@@ -30,6 +30,9 @@ type committer struct {
 	g   *guarded
 	log *slog.Logger
 
+	// checkFile fails if what is committed would not be found by the next process.
+	checkFile func() error
+
 	mu     sync.Mutex
 	filled sync.Cond // queue or closed changed
 	queue  []*request
@@ -63,7 +66,7 @@ type trouble struct {
 }
 
 func newCommitter(g *guarded, log *slog.Logger) *committer {
-	c := &committer{g: g, log: log, done: make(chan struct{})}
+	c := &committer{g: g, log: log, checkFile: func() error { return nil }, done: make(chan struct{})}
 	c.filled.L = &c.mu
 	return c
 }
@@ -148,6 +151,9 @@ func (c *committer) commit(requests []*request) error {
 	}
 	c.tapping.Lock()
 	defer c.tapping.Unlock()
+	if err := c.checkFile(); err != nil {
+		return unavailable(err)
+	}
 	var group Group
 	txid, err := c.g.update(func(tx *bbolt.Tx) (err error) {
 		g := newGroup(tx, len(c.taps) > 0)
@@ -173,6 +179,11 @@ func (c *committer) commit(requests []*request) error {
 		if undone {
 			c.doneTaps(group, false)
 		}
+		return err
+	}
+	if err := c.checkFile(); err != nil { // it went while this was being written
+		err = unavailable(err)
+		c.settle(err, false)
 		return err
 	}
 	c.settle(nil, false)

@@ -83,6 +83,7 @@ func (s *Store) beginExport(ctx context.Context) (read *longRead, err error) {
 	}
 	if errors.Is(err, errDamaged) {
 		s.g.setStuck()
+		return nil, unavailable(err)
 	}
 	return nil, err
 }
@@ -111,6 +112,7 @@ func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Tab
 	})
 	if errors.Is(err, errDamaged) {
 		s.c.setTrouble(&trouble{err: err, final: true})
+		err = unavailable(err)
 	}
 	if mappedBytes() > mapLimit {
 		unmapPages(tx)

@@ -46,6 +46,8 @@ type guarded struct {
 type opened struct {
 	db    *bbolt.DB
 	file  *os.File     // the one that db reads, writes and has locked
+	info  os.FileInfo  // of file, as it was opened
+	bytes atomic.Int64 // that file has had
 	users sync.RWMutex // read-locked by whoever reads from db; locked before db is closed for another
 }
 
@@ -157,15 +159,11 @@ func (g *guarded) newest() (txid int, err error) {
 
 // stillNamed fails if the file at path is not the one that is open.
 func (g *guarded) stillNamed(path string) error {
-	mine, err := g.open.Load().file.Stat()
-	if err != nil {
-		return err
-	}
 	named, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(mine, named) {
+	if !os.SameFile(g.open.Load().info, named) {
 		return fmt.Errorf("%s is not the file that was opened; it was replaced while in use", path)
 	}
 	return nil

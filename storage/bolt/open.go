@@ -56,13 +56,16 @@ var ErrInUse = errors.New("is in use")
 // found at path is left as it was, and the error says what it is.
 func Open(path string, opts Options) (*Store, error) {
 	opts = opts.complete()
+	name := path
 	path = Resolve(path)
 	g, err := open(path, opts)
 	if err != nil {
 		return nil, withHint(fmt.Errorf("open database %s: %w", path, err))
 	}
 	warnOfModes(path, opts.Logger)
-	s := startStore(path, g, opts)
+	s := startStore(name, path, g, opts)
+	s.sweeping.Add(1)
+	go s.watch()
 	if opts.Follow {
 		return s, nil
 	}
@@ -85,10 +88,11 @@ func Resolve(path string) string {
 	return path
 }
 
-// startStore serves an open database.
-func startStore(path string, g *guarded, opts Options) *Store {
-	s := &Store{path: path, g: g, c: newCommitter(g, opts.Logger), log: opts.Logger, stage: opts.stage,
-		follows: opts.Follow, closing: make(chan struct{})}
+// startStore serves an open database, whose path its name stands for.
+func startStore(name, path string, g *guarded, opts Options) *Store {
+	s := &Store{name: name, path: path, g: g, c: newCommitter(g, opts.Logger), log: opts.Logger, stage: opts.stage,
+		follows: opts.Follow, closing: make(chan struct{}), gone: make(chan struct{})}
+	s.c.checkFile = s.checkFile
 	if !opts.KeepSize {
 		s.compactFrom = compactFrom
 	}
@@ -158,6 +162,10 @@ func openBolt(path string, o *bbolt.Options) (*guarded, error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
+	if opened.info, err = opened.file.Stat(); err != nil {
+		return nil, errors.Join(err, opened.db.Close())
+	}
+	opened.bytes.Store(opened.info.Size())
 	opened.db.AllocSize = allocSize
 	g.open.Store(opened)
 	return g, nil

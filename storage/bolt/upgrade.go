@@ -103,7 +103,7 @@ func migrateFile(path string, opts Options) error {
 	if _, err := g.update(addTables); err != nil && !errors.Is(err, errNoChange) {
 		return errors.Join(err, g.close())
 	}
-	s := startStore(path, g, opts)
+	s := startStore(path, path, g, opts)
 	err = opts.migrations.Run(context.Background(), s, nil)
 	return errors.Join(err, g.sync(), s.Close())
 }

@@ -1,0 +1,131 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+// watchEvery is how often it is looked whether the file is still there: what is acknowledged after it has
+// gone would end with the process.
+const watchEvery = 500 * time.Millisecond
+
+// LostError says that the database is no longer what stands at its path. What the process still has open
+// can be read, and is gone when it ends.
+type LostError struct {
+	Path string
+	What string // what has become of the file, as the end of a sentence
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the database file %s %s while it was in use", e.Path, e.What)
+}
+
+// Hint says what to do.
+func (e *LostError) Hint() string { return lostHint }
+
+const lostHint = "stop the server and put the file back, or restore a backup; on Linux, what was removed can be copied from /proc/PID/fd as long as the server runs"
+
+// watch notices a file that is gone or damaged when nobody writes and nobody reads.
+func (s *Store) watch() {
+	defer s.sweeping.Done()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-s.closing:
+			return
+		}
+		if s.checkAll() != nil {
+			return // for good
+		}
+	}
+}
+
+// checkAll is checkFile, and looks into the file too: it may have been written over in its place.
+func (s *Store) checkAll() error {
+	if err := s.checkFile(); err != nil {
+		return err
+	}
+	o := s.g.use()
+	defer o.users.RUnlock()
+	if o.wiped() {
+		return s.lose("was written over")
+	}
+	return nil
+}
+
+// boltMagic is in both of bbolt's meta pages, after the header that each page has.
+var boltMagic = binary.NativeEndian.AppendUint32(nil, 0xED0CDAED)
+
+const pageHeader = 16
+
+// wiped reports that neither meta page is one any more.
+func (o *opened) wiped() bool {
+	size := o.db.Info().PageSize
+	metas := make([]byte, 2*size)
+	if _, err := o.file.ReadAt(metas, 0); err != nil {
+		return false // the disk's trouble, which the next write meets
+	}
+	return !bytes.HasPrefix(metas[pageHeader:], boltMagic) && !bytes.HasPrefix(metas[size+pageHeader:], boltMagic)
+}
+
+// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path, and
+// then ends all writing. It costs a microsecond, so that each commit can afford it. A compaction that moves
+// the name waits until it is done.
+func (s *Store) checkFile() error {
+	s.g.moving.RLock()
+	defer s.g.moving.RUnlock()
+	o := s.g.open.Load()
+	least := o.bytes.Load()
+	named, err := os.Stat(s.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+		return s.lose("was removed, or its folder was,")
+	case err != nil:
+		return nil // who may not look does not know
+	case !os.SameFile(o.info, named):
+		return s.lose("was replaced by another one")
+	case named.Size() < least:
+		return s.lose(fmt.Sprintf("was cut from %d to %d bytes", least, named.Size()))
+	}
+	o.grown(named.Size())
+	return nil
+}
+
+// lose ends all writing, and returns why.
+func (s *Store) lose(what string) error {
+	lost := &LostError{s.name, what}
+	if s.lost.CompareAndSwap(nil, lost) {
+		s.c.setTrouble(&trouble{err: lost, final: true, do: lostHint})
+		close(s.gone)
+	}
+	return lost
+}
+
+// grown notes how large the file has been. It never shrinks.
+func (o *opened) grown(to int64) {
+	for {
+		least := o.bytes.Load()
+		if to <= least || o.bytes.CompareAndSwap(least, to) {
+			return
+		}
+	}
+}
+
+// Lost waits until the database file is lost, and returns why; or until ctx ends, and returns nil.
+func (s *Store) Lost(ctx context.Context) error {
+	select {
+	case <-s.gone:
+		return s.lost.Load()
+	case <-ctx.Done():
+		return nil
+	}
+}
