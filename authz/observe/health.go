@@ -15,7 +15,8 @@ import (
 const checkTimeout = time.Second
 
 // Check tells whether one thing that the server needs is there. Ready returns nil or why not; it
-// is cheap, and returns when its context ends.
+// is cheap, and returns when its context ends. An error with a method TakenOverBy() string names the host
+// to which this server has lost its work.
 type Check struct {
 	Name  string // shown to whoever probes: a word such as "storage"
 	Ready func(context.Context) error
@@ -38,6 +39,7 @@ func (h *Health) SetDraining() { h.draining.Store(true) }
 type health struct {
 	Status  string   `json:"status"`
 	Failing []string `json:"failing,omitempty"`
+	Primary string   `json:"primary,omitempty"` // the host that has taken over
 }
 
 // Live serves /livez: 200 for as long as the process can answer at all. A server that waits for
@@ -57,15 +59,19 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	var failing []string
 	var causes []error
+	primary := ""
 	for _, c := range h.checks {
 		if err := c.Ready(ctx); err != nil {
 			failing = append(failing, c.Name)
 			causes = append(causes, fmt.Errorf("%s: %w", c.Name, err))
+			if by := (interface{ TakenOverBy() string })(nil); errors.As(err, &by) {
+				primary = by.TakenOverBy()
+			}
 		}
 	}
 	if failing != nil {
 		Event(r.Context()).SetError("not_ready", "", errors.Join(causes...))
-		writeHealth(w, r, http.StatusServiceUnavailable, health{Status: "unavailable", Failing: failing})
+		writeHealth(w, r, http.StatusServiceUnavailable, health{Status: "unavailable", Failing: failing, Primary: primary})
 		return
 	}
 	writeHealth(w, r, http.StatusOK, health{Status: "ok"})

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -26,6 +27,8 @@ func TestHealth(t *testing.T) {
 		{"good", []Check{good}, false, 200, `{"status":"ok"}`},
 		{"bad", []Check{good, bad}, false, 503, `{"status":"unavailable","failing":["storage"]}`},
 		{"two bad", []Check{bad, slow, good}, false, 503, `{"status":"unavailable","failing":["storage","upstream"]}`},
+		{"taken over", []Check{{"storage", func(context.Context) error { return fmt.Errorf("fenced: %w", takenOver{}) }}}, false, 503,
+			`{"status":"unavailable","failing":["storage"],"primary":"id2"}`},
 		{"draining", []Check{good}, true, 503, `{"status":"draining"}`},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -50,6 +53,11 @@ func TestHealth(t *testing.T) {
 		})
 	}
 }
+
+type takenOver struct{}
+
+func (takenOver) Error() string       { return "another one serves" }
+func (takenOver) TakenOverBy() string { return "id2" }
 
 // What the prober is not told is in the log.
 func TestHealthCauseIsLogged(t *testing.T) {

@@ -113,7 +113,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, errPromoted):
+		case errors.Is(err, ErrPromoted):
 			return nil
 		case err != nil:
 			f.failed(err)
@@ -131,14 +131,12 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-var errPromoted = errors.New("this standby has been promoted")
-
 // locked is one step, while no promotion is under way.
 func (f *Follower) locked(ctx context.Context) (again bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.promoted {
-		return false, errPromoted
+		return false, ErrPromoted
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*attemptTimeout) // a base is many objects
 	defer cancel()

@@ -56,6 +56,7 @@ type shipment struct {
 	spool      *spool
 	secret     Secret
 	recipients []age.Recipient
+	recognise  func(ctx context.Context) error // that the Destination is the one where the generation began
 	try        func(ctx context.Context, what string, do func(context.Context) error) error
 }
 
@@ -64,6 +65,9 @@ const partSize = 8 << 20
 
 // begin taps the store and claims a generation. From here on the spool grows.
 func (s *shipment) begin(ctx context.Context, e *epoch, most int64) error {
+	if err := s.recognise(ctx); err != nil {
+		return err
+	}
 	numbers, err := listNumbers(ctx, s.to, generationsFolder)
 	if err != nil {
 		return err
@@ -127,10 +131,17 @@ func (s *shipment) put(ctx context.Context, name string, object []byte) error {
 	return s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) })
 }
 
-// putOnce stores an object. If there is one of its name, an answer may have been lost; but if it is
+// putOnce stores an object where those before it are: that is looked at before, so that nothing is written
+// below a mount point, and after, so that nothing that was counts as shipped. If there is one of its name, an answer may have been lost; but if it is
 // another, somebody else writes here who thinks that he is this node.
 func (s *shipment) putOnce(ctx context.Context, name string, object []byte) error {
+	if err := s.recognise(ctx); err != nil {
+		return err
+	}
 	err := s.to.Put(ctx, name, object)
+	if err == nil {
+		return s.recognise(ctx)
+	}
 	if !errors.Is(err, ErrExists) {
 		return err
 	}

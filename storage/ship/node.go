@@ -68,17 +68,23 @@ type FencedError struct {
 	Since       time.Time // when it took over
 }
 
+// TakenOverBy names the host that serves now.
+func (e *FencedError) TakenOverBy() string { return e.Host }
+
 func (e *FencedError) Error() string {
 	return fmt.Sprintf("the authzd on %s is the primary of %s since %s", e.Host, e.Destination, e.Since.UTC().Format(time.RFC3339))
 }
 
 // admit finds out whether a node may ship, taking the right to it if nobody has had it, and returns
-// its epoch. The error is a *FencedError if it may not.
-func admit(ctx context.Context, d Destination, id, host string) (*epoch, error) {
+// its epoch. The error is a *FencedError if it may not, and a *GoneError if it has shipped there and
+// nothing of that is left.
+func admit(ctx context.Context, d Destination, id, host string, hasShipped bool) (*epoch, error) {
 	e, err := newestEpoch(ctx, d)
 	switch {
 	case err != nil:
 		return nil, err
+	case e == nil && hasShipped:
+		return nil, &GoneError{d.String()}
 	case e == nil:
 		return takeOver(ctx, d, id, host, 1)
 	case e.Node != id:
@@ -103,13 +109,17 @@ func takeOver(ctx context.Context, d Destination, id, host string, number uint64
 	return nil, &FencedError{d.String(), e.Host, e.Since}
 }
 
-// superseded returns a *FencedError if there is an epoch after this one.
+// superseded returns a *FencedError if there is an epoch after this one. If this one is not there, it is a
+// *GoneError: what is there belongs to others.
 func (e *epoch) superseded(ctx context.Context, d Destination) error {
 	var next epoch
 	switch _, err := getDocument(ctx, d, epochName(e.Number+1), &next); {
 	case errors.Is(err, ErrMissing):
 		return nil
 	case err != nil:
+		return err
+	}
+	if err := e.isAt(ctx, d); err != nil {
 		return err
 	}
 	return &FencedError{d.String(), next.Host, next.Since}

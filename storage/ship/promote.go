@@ -21,7 +21,7 @@ type Promotion struct {
 // Promote makes the standby's database the primary's, in an order that leaves no gap:
 //
 //  1. take in all that is there
-//  2. take the next epoch: of two standbys, one gets it, and the old primary will see it
+//  2. take the epoch after that of the primary: of two standbys, one gets it, and the old primary will see it
 //  3. take in what came meanwhile, and put a segment of its own as the next one of the generation:
 //     from then on the old primary can ship nothing, since it can't have that number any more
 //
@@ -31,16 +31,23 @@ func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.promoted {
-		return p, errPromoted
+		return p, ErrPromoted
 	}
 	if err := f.catchUp(ctx); err != nil {
 		return p, err
 	}
-	e, before, err := claimEpoch(ctx, f.From, f.Folder)
+	last, err := f.lastEpoch(ctx)
+	if err != nil {
+		return p, err
+	}
+	e, before, err := claimEpoch(ctx, f.From, f.Folder, last)
 	if err != nil {
 		return p, err
 	}
 	if err := f.endGeneration(ctx, e); err != nil {
+		return p, err
+	}
+	if err := e.superseded(ctx, f.From); err != nil { // another promotion has begun after this one
 		return p, err
 	}
 	position, err := f.store.Position()
@@ -58,6 +65,44 @@ func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	f.promoted = true
 	return p, syncFolder(f.Folder)
 }
+
+// rivalTime is how long a take-over counts as under way: who is promoted meanwhile has lost.
+const rivalTime = time.Minute
+
+// lastEpoch returns the newest epoch, nil if there has been none. It is a *FencedError if another standby has
+// just taken over, and has shipped nothing yet. One that died in the middle of it can be succeeded after
+// rivalTime.
+func (f *Follower) lastEpoch(ctx context.Context) (*epoch, error) {
+	e, err := newestEpoch(ctx, f.From)
+	if err != nil || e == nil {
+		return e, err
+	}
+	id, err := loadNode(f.Folder)
+	if err != nil || e.Node == id || time.Since(e.Since) > rivalTime {
+		return e, err
+	}
+	var c claim
+	_, err = f.getSigned(ctx, claimName(f.at.Generation), &c)
+	switch {
+	case err == nil && c.Epoch < e.Number:
+		return nil, &FencedError{f.From.String(), e.Host, e.Since}
+	case err != nil && !isBroken(err) && !errors.Is(err, ErrMissing):
+		return nil, err
+	}
+	return e, nil
+}
+
+// CheckPromoted returns a *FencedError if another authzd has taken over after a promotion.
+func CheckPromoted(ctx context.Context, d Destination, p Promotion) error {
+	e, err := newestEpoch(ctx, d)
+	if err == nil && e != nil && e.Number > p.Epoch {
+		err = &FencedError{d.String(), e.Host, e.Since}
+	}
+	return err
+}
+
+// ErrPromoted says that a standby was promoted before.
+var ErrPromoted = errors.New("this standby has been promoted")
 
 // catchUp takes in all that is there.
 func (f *Follower) catchUp(ctx context.Context) error {
@@ -97,30 +142,30 @@ func TakeOver(ctx context.Context, d Destination, folder string) (p Promotion, e
 	if err := CheckNoStandby(folder); err != nil {
 		return p, err
 	}
-	e, before, err := claimEpoch(ctx, d, folder)
+	last, err := newestEpoch(ctx, d)
+	if err != nil {
+		return p, err
+	}
+	e, before, err := claimEpoch(ctx, d, folder, last)
 	if err != nil {
 		return p, err
 	}
 	return Promotion{Epoch: e.Number, Before: before}, nil
 }
 
-// claimEpoch takes the next epoch for the node that a folder belongs to, unless it has the newest, and
-// returns it and the host of the one before.
-func claimEpoch(ctx context.Context, d Destination, folder string) (e *epoch, before string, err error) {
+// claimEpoch takes the epoch after the last (nil: there was none) for the node that a folder belongs to,
+// unless the last is its own, and returns it and the host of the one before.
+func claimEpoch(ctx context.Context, d Destination, folder string, last *epoch) (e *epoch, before string, err error) {
 	id, err := loadNode(folder)
 	if err != nil {
 		return nil, "", err
 	}
-	e, err = newestEpoch(ctx, d)
-	if err != nil {
-		return nil, "", err
-	}
 	next := uint64(1)
-	if e != nil {
-		if e.Node == id {
-			return e, "", nil
+	if last != nil {
+		if last.Node == id {
+			return last, "", nil
 		}
-		next, before = e.Number+1, e.Host
+		next, before = last.Number+1, last.Host
 	}
 	e, err = takeOver(ctx, d, id, hostname(), next)
 	return e, before, err

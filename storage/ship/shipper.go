@@ -37,6 +37,7 @@ type Config struct {
 	Keep          time.Duration   // how far back a moment can be restored
 	SpoolBytes    int64           // how much the spool may hold while To takes nothing
 	Recipients    []age.Recipient // to whom objects are encrypted; none: they are not
+	Anew          bool            // begin anew if what was shipped to To is gone
 	Logger        *slog.Logger    // nil: nobody listens
 }
 
@@ -45,6 +46,7 @@ type Shipper struct {
 	Config
 	node    string
 	epoch   *epoch    // nil: To has not been reached yet
+	shipped bool      // to To before, so that an empty one is none to begin in
 	current *shipment // nil: a generation has to begin
 	pruning sync.Mutex
 
@@ -81,9 +83,17 @@ func New(ctx context.Context, c Config) (*Shipper, error) {
 	if s.node, err = loadNode(c.Folder); err != nil {
 		return nil, fmt.Errorf("ship: %w", err)
 	}
+	if s.shipped, err = hasShipped(c.Folder, c.To.String()); err != nil {
+		return nil, fmt.Errorf("ship: %w", err)
+	}
+	if s.shipped = s.shipped && !c.Anew; !s.shipped {
+		if err := Make(c.To); err != nil {
+			return nil, fmt.Errorf("ship: %w", err)
+		}
+	}
 	asking, cancel := context.WithTimeout(ctx, admitTimeout)
 	defer cancel()
-	s.epoch, err = admit(asking, c.To, s.node, hostname())
+	err = s.admit(asking)
 	if fenced := new(FencedError); errors.As(err, &fenced) {
 		return nil, fmt.Errorf("ship: %w", err)
 	} else if err != nil {
@@ -95,8 +105,17 @@ func New(ctx context.Context, c Config) (*Shipper, error) {
 	return s, nil
 }
 
+// admit finds out whether this node may ship.
+func (s *Shipper) admit(ctx context.Context) (err error) {
+	if s.epoch, err = admit(ctx, s.To, s.node, hostname(), s.shipped); err != nil {
+		return err
+	}
+	return noteShipping(s.Folder, s.To.String())
+}
+
 func (s *Shipper) newShipment(folder string) *shipment {
 	sh := &shipment{to: s.To, store: s.Store, folder: folder, secret: s.Secret, recipients: s.Recipients}
+	sh.recognise = func(ctx context.Context) error { return s.epoch.isAt(ctx, s.To) }
 	sh.try = func(ctx context.Context, what string, do func(context.Context) error) error {
 		return s.try(ctx, what, do, sh.spool.failed)
 	}
@@ -151,11 +170,11 @@ func (s *Shipper) reason(fenced error) error {
 }
 
 func (s *Shipper) run(ctx context.Context) error {
-	if err := s.try(ctx, "epoch", func(ctx context.Context) (err error) {
-		if s.epoch == nil {
-			s.epoch, err = admit(ctx, s.To, s.node, hostname())
+	if err := s.try(ctx, "epoch", func(ctx context.Context) error {
+		if s.epoch != nil {
+			return nil
 		}
-		return err
+		return s.admit(ctx)
 	}, nil); err != nil {
 		return err
 	}
@@ -192,6 +211,11 @@ func (s *Shipper) goOn(ctx context.Context) error {
 			return err
 		}
 		s.serveFrom(s.current)
+	}
+	if err := s.try(ctx, manifestName(s.current.Generation), func(ctx context.Context) error {
+		return s.recognise(ctx, s.current)
+	}, s.current.spool.failed); err != nil {
+		return err
 	}
 	return s.ship(ctx)
 }
@@ -246,7 +270,7 @@ func (s *Shipper) try(ctx context.Context, what string, do func(context.Context)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case isFenced(err):
+		case isFenced(err), errors.Is(err, errManifestGone):
 			return err
 		}
 		s.failed(what, err)
@@ -275,11 +299,13 @@ func wait(ctx context.Context, d time.Duration) error {
 // failed and reached note how a request went; the log hears when that changes.
 func (s *Shipper) failed(what string, err error) {
 	s.mu.Lock()
-	news := s.status.Failing == nil
+	before := s.status.Failing
 	s.status.Failing = err
 	s.status.Failures++
 	s.mu.Unlock()
-	if news {
+	if gone := new(GoneError); errors.As(err, &gone) && !errors.As(before, new(*GoneError)) {
+		s.Logger.Error("shipping has lost its destination", "to", s.To.String(), "err", err, "do", gone.Hint())
+	} else if before == nil {
 		s.Logger.Warn("shipping waits for its destination", "to", s.To.String(), "object", what, "err", err)
 	}
 }

@@ -1,0 +1,88 @@
+package ship
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// GoneError says that nothing of what this node had shipped to a Destination is there: it is not mounted, or
+// was emptied. It is told from one that is new by the node's own epoch, which nobody removes. To ship into it
+// would hide the loss, and fill the disk under a mount point.
+type GoneError struct{ Destination string }
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("what was shipped to %s is not there: it is not mounted, or was emptied", e.Destination)
+}
+
+// Hint says what to do.
+func (e *GoneError) Hint() string {
+	return `mount it, or bring back what was there: shipping goes on by itself then. If it is lost for good, restart with "authzd serve --ship-anew"`
+}
+
+// destinationFile says where this node ships, so that a Destination that is empty can be told from one that
+// is new.
+const destinationFile = "destination.json"
+
+type knownDestination struct {
+	To string `json:"to"`
+}
+
+// hasShipped reports whether the node of a folder has shipped to a Destination. One of an authzd that did not
+// note it has left a spool.
+func hasShipped(folder, to string) (bool, error) {
+	var known knownDestination
+	b, err := os.ReadFile(filepath.Join(folder, destinationFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		spools, err := filepath.Glob(filepath.Join(escapeGlob(folder), spools+"*", progressFile))
+		return len(spools) > 0, err
+	case err != nil:
+		return false, err
+	}
+	if err := decodeDocument(b, &known); err != nil {
+		return false, fmt.Errorf("%s %w", filepath.Join(folder, destinationFile), err)
+	}
+	return known.To == to, nil
+}
+
+// noteShipping is what hasShipped looks at.
+func noteShipping(folder, to string) error {
+	path, want := filepath.Join(folder, destinationFile), encodeDocument(knownDestination{to})
+	if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, want) {
+		return nil
+	}
+	return writeFile(path, want, true)
+}
+
+// isAt returns a *GoneError unless the Destination has this epoch.
+func (e *epoch) isAt(ctx context.Context, d Destination) error {
+	var there epoch
+	_, err := getDocument(ctx, d, epochName(e.Number), &there)
+	switch {
+	case errors.Is(err, ErrMissing), err == nil && there.Node != e.Node:
+		return &GoneError{d.String()}
+	case isBroken(err): // but there
+		return nil
+	}
+	return err
+}
+
+// errManifestGone ends a generation whose manifest was removed: nothing could be restored from it.
+var errManifestGone = errors.New("the manifest of the generation was removed from its destination")
+
+// recognise makes sure that what the shipment goes on from is at the Destination.
+func (s *Shipper) recognise(ctx context.Context, sh *shipment) error {
+	if err := s.epoch.isAt(ctx, s.To); err != nil || sh.Manifest != nil {
+		return err
+	}
+	_, err := s.To.Get(ctx, manifestName(sh.Generation))
+	if errors.Is(err, ErrMissing) {
+		return errManifestGone
+	}
+	return err
+}
