@@ -38,6 +38,11 @@ one that may be served and shipped.`,
 				return err
 			}
 			out := cmd.OutOrStdout()
+			if running {
+				if err := waitServing(cmd.Context(), cfg, p); err != nil {
+					return err
+				}
+			}
 			if p.Before != "" {
 				fmt.Fprintf(out, "took over from %s\n", p.Before)
 			}
@@ -46,9 +51,6 @@ one that may be served and shipped.`,
 				return nil
 			}
 			fmt.Fprintf(out, "this machine is the primary of epoch %d, with what was shipped until %s\n", p.Epoch, p.Until.Local().Format("2006-01-02 15:04:05.000"))
-			if err := waitServing(cmd.Context(), cfg.Admin.Socket); err != nil {
-				return err
-			}
 			fmt.Fprintln(out, "it serves")
 			return nil
 		},
@@ -76,6 +78,9 @@ func promote(ctx context.Context, cfg *config.Config) (p ship.Promotion, running
 		return p, false, err
 	}
 	p, err = ship.TakeOver(ctx, to, shipFolder(cfg))
+	if errors.As(err, new(*ship.FencedError)) {
+		err = hinted{fmt.Errorf("this machine was not promoted: %w", err), "see that the other one serves"}
+	}
 	if errors.Is(err, ship.ErrStandby) {
 		err = hinted{err, `start it with "authzd standby", then promote it`}
 	}
@@ -111,20 +116,27 @@ func askToPromote(ctx context.Context, socket string) (p ship.Promotion, err err
 		return p, json.Unmarshal(body, &p)
 	case http.StatusServiceUnavailable:
 		var failed promotionFailed
-		if json.Unmarshal(body, &failed) == nil && failed.Error != "" {
+		if json.Unmarshal(body, &failed) == nil && failed.Lost {
+			return p, hinted{fmt.Errorf("this machine was not promoted: %s", failed.Error), "see that the other one serves; if it is gone too, try again in a minute"}
+		}
+		if failed.Error != "" {
 			return p, hinted{errors.New(failed.Error), `nothing is served yet; mend it and try again, or restore with "authzd restore --from" to the last moment that is whole`}
 		}
 	}
 	return p, hinted{fmt.Errorf("the authzd on %s is no standby", socket), `start it with "authzd standby"`}
 }
 
-// waitServing waits until what was a standby serves.
-func waitServing(ctx context.Context, socket string) error {
+// waitServing waits until what was a standby serves, or another one has taken over from it.
+func waitServing(ctx context.Context, cfg *config.Config, p ship.Promotion) error {
+	to, err := openDestination(cfg, cfg.Storage.Bolt.Ship.To)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	client := overSocket(socket)
+	client := overSocket(cfg.Admin.Socket)
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://authzd/readyz", nil)
 		if err != nil {
@@ -135,6 +147,9 @@ func waitServing(ctx context.Context, socket string) error {
 			if resp.StatusCode == http.StatusOK {
 				return nil
 			}
+		}
+		if err := ship.CheckPromoted(ctx, to, p); errors.As(err, new(*ship.FencedError)) {
+			return hinted{fmt.Errorf("this machine was promoted, and has lost that again: %w", err), "see that the other one serves"}
 		}
 		select {
 		case <-tick.C:

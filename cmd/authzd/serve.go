@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ const drainTimeout = 20 * time.Second
 
 func newServeCommand() *cobra.Command {
 	var file, data string
-	var dev bool
+	var dev, empty, anew bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run the server",
@@ -41,12 +42,14 @@ func newServeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr()})
+			return serve(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr(), empty: empty, anew: anew})
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (default ./authzd.yaml, else /etc/authzd/authzd.yaml)")
 	cmd.Flags().BoolVar(&dev, "dev", false, "a demo set-up on this machine: no file needed")
 	cmd.Flags().StringVar(&data, "data", "", "with --dev: keep the data in this folder")
+	cmd.Flags().BoolVar(&empty, "new", false, "begin with an empty database where there is none, although there was one")
+	cmd.Flags().BoolVar(&anew, "ship-anew", false, "begin anew in a storage.bolt.ship.to that has lost what was shipped there")
 	return cmd
 }
 
@@ -54,6 +57,8 @@ func newServeCommand() *cobra.Command {
 type serveOptions struct {
 	log   io.Writer
 	dev   bool
+	empty bool   // a database may be made where there is the secret of an earlier one
+	anew  bool   // shipping may begin anew in a destination that was emptied
 	ready func() // called once when the server listens; nil: nobody waits
 }
 
@@ -68,6 +73,11 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	}
 	warnOfConfig(logger, cfg)
 	files := missingFiles(cfg)
+	if !o.dev && !o.empty {
+		if err := checkThere(cfg); err != nil {
+			return err
+		}
+	}
 	store, err := openStore(ctx, &cfg.Storage, logger)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // asked to stop while it waited for the database
 		logger.Info("stopped")
@@ -98,7 +108,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		serverConfig.File = boltFile{file}
 	}
 	registerStoreMetrics(serverConfig.Metrics, store)
-	stopShipping, err := startShipping(ctx, cfg, store, secret, serverConfig.Metrics, logger) // before anybody writes
+	stopShipping, err := startShipping(ctx, cfg, store, secret, o.anew, serverConfig.Metrics, logger) // before anybody writes
 	if err != nil {
 		return err
 	}
@@ -116,16 +126,16 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		o.ready()
 	}
 	debug.FreeOSMemory() // what the start alone needed: a first one hashes the users' passwords
-	err = runUntilDone(ctx, server, doors, cfg.ShutdownDelay)
+	err = runUntilDone(ctx, server, doors, cfg.ShutdownDelay, logger)
 	logger.Info("stopped")
 	return err
 }
 
 // runUntilDone serves at every door. When asked ends, it is no longer ready, and serves on for the delay, so
 // that load balancers send nothing new. Then, or if a door fails, it stops accepting, waits for the requests
-// under way and returns. The server's own work ends last: it writes what those requests have left to the
+// under way, drainTimeout at most, and returns. The server's own work ends last: it writes what those requests have left to the
 // audit log.
-func runUntilDone(asked context.Context, server *authz.Server, doors []door, delay time.Duration) error {
+func runUntilDone(asked context.Context, server *authz.Server, doors []door, delay time.Duration, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(asked)
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {
@@ -149,13 +159,7 @@ func runUntilDone(asked context.Context, server *authz.Server, doors []door, del
 		if asked.Err() != nil && delay > 0 {
 			<-time.After(delay)
 		}
-		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-		defer cancel()
-		var errs []error
-		for _, d := range doors {
-			errs = append(errs, d.server.Shutdown(timeout))
-		}
-		return errors.Join(errs...)
+		return drain(doors, drainTimeout, logger)
 	})
 	return group.Wait()
 }

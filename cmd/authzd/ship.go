@@ -58,8 +58,8 @@ func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
 }
 
 // startShipping ships what is committed from now on, if the configuration wants that. stop ships what is
-// left.
-func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
+// left. anew: it may begin anew in a destination that has lost what was shipped there.
+func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, anew bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	s := &cfg.Storage.Bolt.Ship
 	engine, isBolt := store.(*bolt.Store)
 	if !isBolt {
@@ -75,9 +75,6 @@ func startShipping(ctx context.Context, cfg *config.Config, store storage.Store,
 	if err != nil {
 		return nil, err
 	}
-	if err := ship.Make(to); err != nil {
-		return nil, fmt.Errorf("storage.bolt.ship: %w", err)
-	}
 	var recipients []age.Recipient
 	if recipients, err = parseRecipients(s.Recipients); err != nil {
 		return nil, err
@@ -92,6 +89,7 @@ func startShipping(ctx context.Context, cfg *config.Config, store storage.Store,
 		Keep:          s.Keep,
 		SpoolBytes:    int64(*s.SpoolMiB) << 20,
 		Recipients:    recipients,
+		Anew:          anew,
 		Logger:        logger,
 	})
 	if errors.As(err, new(*ship.FencedError)) {

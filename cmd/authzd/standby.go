@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -86,7 +87,7 @@ func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (pr
 		return false, err
 	}
 	defer func() { err = errors.Join(err, follower.Close()) }()
-	s := &standby{follower: follower, metrics: prometheus.NewRegistry(), promoted: make(chan struct{})}
+	s := &standby{follower: follower, metrics: prometheus.NewRegistry(), logger: c.Logger, promoted: make(chan struct{})}
 	s.registerMetrics()
 	doors, err := s.openDoors(cfg, newWatch(s.metrics, c.Logger))
 	if err != nil {
@@ -100,6 +101,7 @@ func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (pr
 type standby struct {
 	follower *ship.Follower
 	metrics  *prometheus.Registry
+	logger   *slog.Logger
 	promoted chan struct{} // closed when it is
 }
 
@@ -190,6 +192,7 @@ const promoteTimeout = 10 * time.Minute
 // promotionFailed is the answer to a promotion that could not be made.
 type promotionFailed struct {
 	Error string `json:"error"`
+	Lost  bool   `json:"lost,omitempty"` // another one was promoted
 }
 
 func (s *standby) promote(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +201,8 @@ func (s *standby) promote(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	p, err := s.follower.Promote(ctx)
 	if err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, promotionFailed{err.Error()})
+		lost := errors.Is(err, ship.ErrPromoted) || errors.As(err, new(*ship.FencedError))
+		writeJSON(w, http.StatusServiceUnavailable, promotionFailed{err.Error(), lost})
 		return
 	}
 	writeJSON(w, http.StatusOK, p)
@@ -236,13 +240,7 @@ func (s *standby) run(ctx context.Context, doors []door) (promoted bool, err err
 		case <-ctx.Done():
 		}
 		end()
-		timeout, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-		defer cancel()
-		var errs []error
-		for _, d := range doors {
-			errs = append(errs, d.server.Shutdown(timeout))
-		}
-		return errors.Join(errs...)
+		return drain(doors, drainTimeout, s.logger)
 	})
 	err = group.Wait()
 	return promoted, err
