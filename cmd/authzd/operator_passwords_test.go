@@ -44,3 +44,85 @@ func TestOperatorPasswords(t *testing.T) {
 		t.Errorf("a hash that can be verified: %v", err)
 	}
 }
+
+// A new password ends the user's sessions and grants, unless they are to be kept. What has ended so is not
+// listed as what lives.
+func TestOperatorSetPasswordEndsSessions(t *testing.T) {
+	o := operate(t, nil)
+	sub, sid, gid := o.signedIn(t)
+	listed := func() (n int) {
+		t.Helper()
+		for s, err := range o.admin.Sessions(t.Context(), sub) {
+			if err != nil || s.SID != sid || s.Username != "alice" {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			n++
+		}
+		for _, which := range []admin.GrantQuery{{Sub: sub}, {ClientID: "web"}, {}} {
+			for g, err := range o.admin.Grants(t.Context(), which) {
+				if err != nil || g.GID != gid || g.Username != "alice" {
+					t.Fatalf("%+v, %v", g, err)
+				}
+				n++
+			}
+		}
+		return n
+	}
+	if err := o.admin.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one", KeepSessions: true}); err != nil {
+		t.Fatal(err)
+	}
+	if n := listed(); n != 4 {
+		t.Errorf("kept: the session and the grant are listed %d times", n)
+	}
+	if err := o.admin.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "the third one"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := listed(); n != 0 {
+		t.Errorf("ended: the session and the grant are listed %d times", n)
+	}
+	g, err := o.admin.GetGrant(t.Context(), gid)
+	if err != nil || g.Ended == "" || g.RevokedAt != nil {
+		t.Errorf("the grant: %+v, %v", g, err)
+	}
+}
+
+// The grants of a disabled user and of a session that has ended are not listed as what lives.
+func TestOperatorListsLiveGrants(t *testing.T) {
+	for name, end := range map[string]func(o *operated, sub, sid string) error{
+		"disabled": func(o *operated, sub, _ string) error {
+			_, err := o.admin.UpdateUser(t.Context(), sub, "", map[string]any{"disabled": true})
+			return err
+		},
+		"session ended": func(o *operated, _, sid string) error { return o.admin.RevokeSession(t.Context(), sid) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := operate(t, nil)
+			o.userToken(t, "alice", "correct horse", "openid") // an online grant
+			var sub, sid string
+			for s, err := range o.admin.Sessions(t.Context(), "") {
+				if err != nil {
+					t.Fatal(err)
+				}
+				sub, sid = s.Sub, s.SID
+			}
+			count := func() (n int) {
+				for _, err := range o.admin.Grants(t.Context(), admin.GrantQuery{Sub: sub}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					n++
+				}
+				return n
+			}
+			if n := count(); n != 1 {
+				t.Fatalf("%d grants", n)
+			}
+			if err := end(o, sub, sid); err != nil {
+				t.Fatal(err)
+			}
+			if n := count(); n != 0 {
+				t.Errorf("%d grants are listed", n)
+			}
+		})
+	}
+}
