@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -160,7 +161,8 @@ func mustRequest(t *testing.T, method, target string) *http.Request {
 
 // TestAuditOfFailedSignIns: the log says whose password it was not, and nobody else is told.
 func TestAuditOfFailedSignIns(t *testing.T) {
-	s := authztest.Start(t, authz.Config{}, nil)
+	log := new(logbook)
+	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	userID := awaitEvents(t, s.Store, audit.UserCreated, 1)[0].UserID
 	b := s.NewBrowser(t)
 	for _, username := range []string{authztest.Username, "nobody"} {
@@ -179,6 +181,15 @@ func TestAuditOfFailedSignIns(t *testing.T) {
 	}
 	if all := strings.Join(auditLines(t, s.Store), "\n"); strings.Contains(all, "wrong horse") || strings.Contains(all, "nobody") {
 		t.Error("the audit log has what was typed in")
+	}
+	all := log.String()
+	for _, want := range []string{`"sub":"` + userID + `","login_method":"password","login_outcome":"failure","login_reason":"wrong_password"`, `"login_reason":"no_such_user"`} {
+		if !strings.Contains(all, want) {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+	if strings.Contains(all, "wrong horse") || strings.Contains(all, "nobody") {
+		t.Error("the log has what was typed in")
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 
 // failurePace is what the duration of a failed login is rounded up to. Every failure costs one hash,
 // but an imported hash costs as much as the system that it comes from wanted: without the rounding
-// that would tell that the account exists. It is twice what the dearest hash costs that may be imported.
+// that would tell that the account exists. It is several times what the dearest hash costs that may be
+// imported, on a machine that has nothing else to do.
 const failurePace = time.Second
 
 // Authenticate returns the user who signs in with a password. The login is a username or a verified
@@ -110,14 +111,14 @@ func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*
 // too many failures of the login; hidden reports whether there were too many of the user, which must look
 // like a wrong password.
 func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []count, hidden bool, err error) {
+	if user != nil && d.trust.remembers(user.ID, from, trustFor) {
+		return []count{{key: countOfLogin(login)}}, false, nil
+	}
 	ofLogin, err := d.shared.read(ctx, countOfLogin(login))
 	if err != nil {
 		return nil, false, err
 	}
 	counts = append(counts, ofLogin)
-	if user != nil && d.trust.remembers(user.ID, from, trustFor) {
-		return counts, false, nil
-	}
 	if !ofLogin.record.UnlockedAt.IsZero() {
 		d.failures.unlock(login, ofLogin.record.UnlockedAt)
 	}

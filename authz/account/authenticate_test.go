@@ -3,9 +3,11 @@ package account
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,6 +177,29 @@ func TestThrottled(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil {
 			t.Errorf("after the wait: %v", err)
+		}
+	})
+}
+
+// An office at nine o'clock, down to the hashes: 80 people behind one address get in, all at once.
+func TestOfficeGetsIn(t *testing.T) {
+	var seeds []Seed
+	for i := range 80 {
+		seeds = append(seeds, Seed{Username: fmt.Sprint("user", i), Password: cheap})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, seeds...)
+		var all sync.WaitGroup
+		for _, seed := range seeds {
+			all.Go(func() {
+				if _, err := d.Authenticate(t.Context(), seed.Username, secret, home); err != nil {
+					t.Errorf("%s: %v", seed.Username, err)
+				}
+			})
+		}
+		all.Wait()
+		if _, err := d.Authenticate(t.Context(), "user0", "wrong", home); !errors.Is(err, ErrInvalidCredentials) {
+			t.Errorf("a wrong password afterwards: %v", err)
 		}
 	})
 }

@@ -104,10 +104,15 @@ func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, vers
 	return writes, nil
 }
 
-// DeleteWrites deletes a user, their names and their consents. Identities of other providers that are
+// DeleteWrites deletes a user, their names, their consents, and what is known of their sign-ins. Identities of other providers that are
 // linked to the user are forgotten when one of them turns up.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
-	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version))}
+	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), storage.LoginFailures.Delete(countOfUser(user.ID), storage.Any)}
+	forgotten, err := d.trust.forget(ctx, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	writes = append(writes, forgotten...)
 	if username, err := NormalizeUsername(user.Username); err == nil {
 		released, err := d.release(ctx, storage.Usernames, username, user.ID)
 		if err != nil {

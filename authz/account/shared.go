@@ -26,8 +26,8 @@ type sharedFailures struct {
 // count is one count, as it was read.
 type count struct {
 	key     string
-	record  *storage.FailureCount
-	version uint64 // 0: there is none
+	record  *storage.FailureCount // nil: it was not read yet
+	version uint64                // 0: there is none
 }
 
 // wait returns how long there may be no more attempts, and 0 if there may be one.
@@ -49,7 +49,14 @@ func (f sharedFailures) read(ctx context.Context, key string) (count, error) {
 func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 	for range maxCounts {
 		var writes []storage.Write
-		for _, c := range counts {
+		for i := range counts {
+			if counts[i].record == nil {
+				var err error
+				if counts[i], err = f.read(ctx, counts[i].key); err != nil {
+					return err
+				}
+			}
+			c := counts[i]
 			record := *c.record
 			if now := time.Now().UTC().Truncate(time.Millisecond); record.DrainedAt.Before(now) {
 				record.DrainedAt = now
@@ -62,9 +69,7 @@ func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 			return err
 		}
 		for i := range counts {
-			if counts[i], err = f.read(ctx, counts[i].key); err != nil {
-				return err
-			}
+			counts[i].record = nil
 		}
 	}
 	return fmt.Errorf("count failed login: %w", storage.ErrUnavailable)

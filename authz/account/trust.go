@@ -78,3 +78,19 @@ func trustKey(userID string, from netip.Addr) string {
 	sum := sha256.Sum256([]byte(userID + " " + throttle.NetworkOf(from).String()))
 	return userID + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
+
+// forget are the writes that delete all networks of a user.
+func (t *trust) forget(ctx context.Context, userID string) (writes []storage.Write, err error) {
+	for after := ""; ; {
+		page, err := storage.TrustedNetworks.Scan(ctx, t.store, userID+"/", after, consentPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range page {
+			writes, after = append(writes, storage.TrustedNetworks.Delete(entry.Key, storage.Any)), entry.Key
+		}
+		if len(page) < consentPage {
+			return writes, nil
+		}
+	}
+}

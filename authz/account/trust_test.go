@@ -97,6 +97,29 @@ func TestNamesShareACount(t *testing.T) {
 	})
 }
 
+// Nothing is left of a user who is deleted.
+func TestTrustOfDeletedUser(t *testing.T) {
+	d := newDirectory(t, twoNames)
+	signInFrom(t, d, "alice", secret, home)
+	signInFrom(t, d, "alice", secret, elsewhere(1))
+	user, version, err := storage.Users.Get(t.Context(), d.store, named(t, d, "alice").ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes, err := d.DeleteWrites(t.Context(), user, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.Apply(t.Context(), writes...); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range storage.Tables {
+		if left, err := d.store.Scan(t.Context(), table, "", "", 10); err != nil || len(left) > 0 && table != storage.Formats.Table {
+			t.Errorf("%s: %v, %v", table, left, err)
+		}
+	}
+}
+
 // An operator unlocks a user: under all names, on all replicas, from all networks.
 func TestUnlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

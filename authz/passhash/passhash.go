@@ -48,15 +48,15 @@ const (
 	bcryptBytes = 72
 )
 
-// The ceilings of what may still be imported: each is about half a second of a CPU of 2020 or later. A
-// failed login takes longer than that whatever its hash, so that none tells that an account exists. What
-// an earlier version has let in is verified, and is renewed at the next login.
+// The ceilings of what may still be imported: each is about a quarter of a second of a CPU of 2020 or later. A
+// failed login takes several times as long whatever its hash, on a busy machine too, so that none tells that an
+// account exists. What an earlier version has let in is verified, and is renewed at the next login.
 const (
-	dearArgonWork    = 400 << 10 // KiB, passes times memory
+	dearArgonWork    = 200 << 10 // KiB, passes times memory
 	dearScryptWork   = 1 << 20   // N*r*p
-	dearPBKDF2SHA256 = 2_000_000
-	dearPBKDF2SHA512 = 600_000
-	dearBcryptCost   = 13
+	dearPBKDF2SHA256 = 1_200_000
+	dearPBKDF2SHA512 = 300_000
+	dearBcryptCost   = 12
 )
 
 // ErrUnusable is wrapped by all that Parse and Check refuse. No message holds anything of the hash.
