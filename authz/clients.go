@@ -62,7 +62,9 @@ func (s *Server) offer(source client.Source) *client.Offer {
 		Resources:   s.config.Registration.Resources,
 		DetailTypes: s.resources.detailTypes(s.config.Registration.Resources),
 		Dev:         s.config.Dev,
-		CheckURL:    s.outbound.CheckURL,
+
+		NativeSchemes: s.config.Registration.NativeSchemes,
+		CheckURL:      s.outbound.CheckURL,
 	}
 	if slices.Contains(s.grantTypes, client.GrantDeviceCode) {
 		o.GrantTypes = append(o.GrantTypes, client.GrantDeviceCode)

@@ -88,6 +88,7 @@ type Registration struct {
 	InitialAccessTokens []string // RFC 7591 section 3
 	Scopes              []string
 	Resources           []string
+	NativeSchemes       []string      // without a dot, and yet allowed in redirect URIs of native applications
 	UnusedAfter         time.Duration // a client that got no token for so long is forgotten
 	PerAddressPerHour   int           // registrations, of 2 KiB of metadata
 	MaxClients          int           // stored at a time, likewise

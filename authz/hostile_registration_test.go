@@ -27,7 +27,7 @@ func TestHostileRegistrations(t *testing.T) {
 			rows = append(rows, row)
 		}
 	}
-	attack(t, s, browser, rows, "azg_", "json:", "evil")
+	attack(t, s, browser, rows, "azg_", "json:", "a:b", "<script") // where a redirect URI leads is repeated, and what it carries is not
 }
 
 func hostileRegistrations(t *testing.T) []hostile {

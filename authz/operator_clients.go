@@ -120,7 +120,11 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 	}
 	made, _, err := s.managed.make(record)
 	if err != nil {
-		return "", admin.Invalid(admin.FieldError{Detail: err.Error()})
+		invalid := admin.FieldError{Detail: err.Error()}
+		if member := new(client.MemberError); errors.As(err, &member) {
+			invalid = admin.FieldError{Pointer: "/" + member.Member, Detail: member.Reason}
+		}
+		return "", admin.Invalid(invalid)
 	}
 	record.Needs = needsOf(made)
 	return secret, s.keys.Use(ctx, useOf(&record.Needs))

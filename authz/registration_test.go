@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -146,4 +147,32 @@ func withAssertion(t testing.TB, form url.Values, key *authztest.Key, id, issuer
 	form.Set("client_assertion_type", authztest.AssertionType)
 	form.Set("client_assertion", key.Assertion(t, id, issuer))
 	return form
+}
+
+// A desktop application whose scheme has no dot registers if the operator has named the scheme, signs in with
+// it, and is told which URI it is otherwise.
+func TestNativeSchemeSignsIn(t *testing.T) {
+	const uri = "cursor://anysphere.cursor-mcp/oauth/callback"
+	metadata := webClient(map[string]any{"application_type": "web", "redirect_uris": []string{uri, "https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost:8787/callback"}})
+	c := openRegistration()
+	s := authztest.Start(t, c, nil)
+	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", metadata); got.text("error") != "invalid_redirect_uri" || !strings.Contains(got.text("error_description"), uri) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	c = openRegistration()
+	c.Registration.NativeSchemes = []string{"cursor"}
+	s = authztest.Start(t, c, nil)
+	got := register(t, s, metadata)
+	if got.text("application_type") != "native" {
+		t.Errorf("%s", got.body)
+	}
+	b := s.NewBrowser(t)
+	_, challenge := authztest.PKCE()
+	for _, redirectURI := range []string{uri, "http://localhost:5000/callback"} {
+		params := authztest.AuthorizationParams(got.text("client_id"), challenge)
+		params.Set("redirect_uri", redirectURI)
+		if answer := b.Authorize(t, params); answer.Params.Get("code") == "" {
+			t.Errorf("%s: %s", redirectURI, answer)
+		}
+	}
 }

@@ -14,7 +14,9 @@ func (l *loader) checkClientURIs(c *Client, path string) {
 	case !c.has("authorization_code") && len(c.RedirectURIs) > 0:
 		l.report(redirects, nil, problemf("remove them, or add authorization_code to grant_types", "are of no use without authorization_code"))
 	}
-	isRedirect := func(s string) *problem { return checkRedirectURI(s, c.Preset == "native") }
+	l.checkEach(path+".redirect_schemes", c.RedirectSchemes, checkOwnScheme)
+	schemes := slices.DeleteFunc(slices.Clone(c.RedirectSchemes), func(s string) bool { return checkOwnScheme(s) != nil })
+	isRedirect := func(s string) *problem { return checkRedirectURI(s, c.Preset == "native", schemes) }
 	l.checkEach(redirects, c.RedirectURIs, isRedirect)
 	l.checkEach(path+".post_logout_redirect_uris", c.PostLogoutRedirectURIs, isRedirect)
 	l.checkEach(path+".request_uris", c.RequestURIs, func(s string) *problem {

@@ -33,6 +33,7 @@ func (l *loader) checkRegistration() {
 			l.report(child(element(at+".software_statement_issuers", i), "jwks_uri"), issuer.JWKSURI, checkWebURL(issuer.JWKSURI))
 		}
 	}
+	l.checkEach(at+".native_schemes", r.NativeSchemes, checkOwnScheme)
 	l.checkRegistrationScope(r, at)
 	l.checkTime(at+".unused_after", r.UnusedAfter, time.Hour, 10*365*24*time.Hour)
 	l.checkNumber(at+".per_address_per_hour", r.PerAddressPerHour)

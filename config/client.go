@@ -35,12 +35,18 @@ type Client struct {
 	ClientSecrets []ClientSecret `yaml:"client_secrets"`
 
 	// RedirectURIs are compared character by character. They are https, or http on loopback, or,
-	// with preset native, of a private-use scheme with a dot (RFC 8252 section 7.1). The port of
-	// http://127.0.0.1 and http://[::1] is free at run time (RFC 8252 section 7.3).
+	// with preset native, of a private-use scheme with a dot (RFC 8252 section 7.1), or of one of
+	// redirect_schemes. The port of http://127.0.0.1 and http://[::1] is free at run time (RFC 8252
+	// section 7.3).
 	RedirectURIs []string `yaml:"redirect_uris"`
 
 	// PostLogoutRedirectURIs are where a logout may lead, by the rules of redirect_uris.
 	PostLogoutRedirectURIs []string `yaml:"post_logout_redirect_uris"`
+
+	// RedirectSchemes are private-use schemes without a dot that its redirect URIs may have, such as
+	// myapp: any other app on the device may claim them too. Never one that browsers know, such as
+	// javascript.
+	RedirectSchemes []string `yaml:"redirect_schemes"`
 
 	// Scope are the scopes that the client may ask for, in one string. Where users sign in, others are
 	// left out. Default: openid where there are users, else none.

@@ -380,6 +380,10 @@ type Registration struct {
 	// Resources are the APIs that such clients may call. Default: none.
 	Resources []string `yaml:"resources"`
 
+	// NativeSchemes are private-use schemes without a dot that native apps may register redirect URIs
+	// of, such as cursor. A client that does is native, whatever it says.
+	NativeSchemes []string `yaml:"native_schemes"`
+
 	// UnusedAfter is how long a client is remembered that gets no tokens. When there is no room left,
 	// one that never got any is forgotten after an hour.
 	UnusedAfter time.Duration `yaml:"unused_after"`

@@ -42,11 +42,14 @@ func checkWebURL(s string) *problem {
 }
 
 // checkRedirectURI applies RFC 6749 section 3.1.2, RFC 9700 section 2.1 and, for native
-// applications, RFC 8252 section 7.
-func checkRedirectURI(s string, native bool) *problem {
+// applications, RFC 8252 section 7. Schemes are those that the operator allows, letter by letter.
+func checkRedirectURI(s string, native bool, schemes []string) *problem {
 	u, p := parse(s)
 	switch {
 	case p != nil:
+		if scheme, found := strings.CutSuffix(s, "://"); found && scheme != "http" && scheme != "https" && checkOwnScheme(scheme) == nil {
+			p.hint = "write " + scheme + ":/callback: some path must follow, with one slash (RFC 8252 section 7.1)"
+		}
 		return p
 	case strings.Contains(s, "#"):
 		return problemf("remove the # and what follows", "has a fragment")
@@ -56,11 +59,39 @@ func checkRedirectURI(s string, native bool) *problem {
 		return problemf("write the path that is meant", "has . or .. in its path, which browsers resolve")
 	case u.Scheme == "http" || u.Scheme == "https":
 		return checkWeb(u)
-	case !strings.Contains(u.Scheme, "."):
+	case slices.Contains(schemes, s[:len(u.Scheme)]):
+		return nil
+	case checkOwnScheme(u.Scheme) != nil:
 		return problemf("use https, http on loopback, or in a native app a scheme such as com.example.app",
+			"the scheme %s is not allowed", u.Scheme)
+	case !strings.Contains(u.Scheme, "."):
+		return problemf(fmt.Sprintf("use https, http on loopback, or in a native app a scheme such as com.example.app; if the app has no other, redirect_schemes: [%s] allows it", s[:len(u.Scheme)]),
 			"the scheme %s is not allowed", u.Scheme)
 	case !native:
 		return problemf("give the client preset: native, or use https", "only native apps may use a private-use scheme")
+	}
+	return nil
+}
+
+// foreignSchemes lead to what a browser runs, opens or sends itself, or to another application on every
+// device.
+var foreignSchemes = []string{
+	"about", "blob", "chrome", "chrome-extension", "content", "cid", "data", "facetime", "file", "filesystem", "ftp", "ftps", "geo",
+	"intent", "jar", "javascript", "mailto", "market", "mid", "moz-extension", "ms-settings", "resource", "search-ms", "sftp", "sip", "sips",
+	"sms", "smsto", "ssh", "tel", "urn", "vbscript", "view-source", "ws", "wss",
+}
+
+var schemeSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{0,63}$`) // RFC 3986 section 3.1
+
+// checkOwnScheme refuses what cannot be the scheme of an application's own.
+func checkOwnScheme(s string) *problem {
+	switch lower := strings.ToLower(s); {
+	case !schemeSyntax.MatchString(s):
+		return problemf("write it without the colon and what follows, such as myapp", "not a URI scheme")
+	case lower == "http" || lower == "https":
+		return problemf("remove it; such redirect URIs need no permission", "not a scheme of an app's own")
+	case slices.Contains(foreignSchemes, lower):
+		return problemf("choose one of the app's own", "means something to every browser, and is never allowed")
 	}
 	return nil
 }

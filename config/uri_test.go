@@ -78,14 +78,14 @@ func TestRedirectURI(t *testing.T) {
 		{web, "http://[::1%25lo]/", "must be https"},
 		{web, "ftp://app.example.com/", "the scheme ftp is not allowed"},
 	} {
-		check(t, tc.kind+" redirect URI", tc.uri, checkRedirectURI(tc.uri, tc.kind == native), tc.reason)
+		check(t, tc.kind+" redirect URI", tc.uri, checkRedirectURI(tc.uri, tc.kind == native, nil), tc.reason)
 	}
 	for _, uri := range []string{
 		"javascript:alert(1)", "JavaScript://app.example.com/%0aalert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd",
 		"blob:https://a/b", "about:blank", "view-source:https://a", "filesystem:x", "intent://x", "ws://a/", "urn:ietf:wg:oauth:2.0:oob",
 	} {
 		for _, isNative := range []bool{false, true} {
-			if checkRedirectURI(uri, isNative) == nil {
+			if checkRedirectURI(uri, isNative, nil) == nil {
 				t.Errorf("redirect URI %q is accepted (native: %v)", uri, isNative)
 			}
 		}

@@ -18,6 +18,7 @@ type ClientMetadata struct {
 	SecurityProfile string          `json:"security_profile,omitempty" enum:"fapi2,fapi2-signed-requests,fapi2-signed-responses,fapi2-message-signing"`
 	RedirectURIs    []string        `json:"redirect_uris,omitempty"`
 	PostLogoutURIs  []string        `json:"post_logout_redirect_uris,omitempty"`
+	RedirectSchemes []string        `json:"redirect_schemes,omitempty"`
 	Scope           string          `json:"scope,omitempty"`
 	Resources       []string        `json:"resources,omitempty"`
 	AllowedOrigins  []string        `json:"allowed_origins,omitempty"`

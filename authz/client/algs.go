@@ -1,8 +1,8 @@
 package client
 
 import (
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -46,7 +46,11 @@ func (m *Metadata) checkAlgs() error {
 		{"introspection_signed_response_alg", m.IntrospectionAlg, ofServer},
 	} {
 		if a.alg != "" && !slices.Contains(a.allowed, jose.SignatureAlgorithm(a.alg)) {
-			return fmt.Errorf("%s %q is not one of %v", a.name, a.alg, a.allowed)
+			var names []string
+			for _, alg := range a.allowed {
+				names = append(names, string(alg))
+			}
+			return wrong(a.name, a.alg, "must be one of "+strings.Join(names, ", "))
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package client
 
 import (
 	"crypto/x509"
-	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -52,12 +51,12 @@ func (s TLSSubject) members() (n int) {
 func (s TLSSubject) check() error {
 	if s.DN != "" {
 		if _, err := parseDN(s.DN); err != nil {
-			return fmt.Errorf("tls_client_auth_subject_dn %q is not a distinguished name (RFC 4514): %w", s.DN, err)
+			return &MemberError{Member: "tls_client_auth_subject_dn", Value: s.DN, Reason: "is not a distinguished name (RFC 4514)", cause: err}
 		}
 	}
 	if s.IP != "" {
 		if addr, err := netip.ParseAddr(s.IP); err != nil || addr.Zone() != "" {
-			return fmt.Errorf("tls_client_auth_san_ip %q is not an address", s.IP)
+			return wrong("tls_client_auth_san_ip", s.IP, "is not an address")
 		}
 	}
 	return nil

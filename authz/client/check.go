@@ -3,7 +3,6 @@ package client
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,9 +24,19 @@ func (m *Metadata) check() error {
 }
 
 func (m *Metadata) checkRedirectURIs() error {
-	for _, u := range slices.Concat(m.RedirectURIs, m.PostLogoutRedirectURIs) {
-		if err := CheckRedirectURI(u); err != nil {
-			return fmt.Errorf("redirect URI %q: %w", u, err)
+	for _, scheme := range m.RedirectSchemes {
+		if err := CheckScheme(scheme); err != nil {
+			return wrong("redirect_schemes", scheme, err.Error())
+		}
+	}
+	for _, list := range []struct {
+		member string
+		uris   []string
+	}{{"redirect_uris", m.RedirectURIs}, {"post_logout_redirect_uris", m.PostLogoutRedirectURIs}} {
+		for _, u := range list.uris {
+			if err := CheckRedirectURI(u, m.RedirectSchemes...); err != nil {
+				return wrong(list.member, u, err.Error())
+			}
 		}
 	}
 	return nil
@@ -39,32 +48,32 @@ func (m *Metadata) checkAuthentication() error {
 	switch m.AuthMethod {
 	case AuthNone:
 		if hasSecret {
-			return errors.New("a public client cannot hold a secret")
+			return wrong("client_secret", "", "a public client cannot hold a secret")
 		}
 	case AuthBasic, AuthPost:
 		if !hasSecret {
-			return fmt.Errorf("%s needs a client_secret", m.AuthMethod)
+			return wrong("token_endpoint_auth_method", m.AuthMethod, "needs a client_secret")
 		}
 	case AuthPrivateKeyJWT, AuthSelfSignedTLS:
 		if !hasKeys {
-			return fmt.Errorf("%s needs jwks or jwks_uri", m.AuthMethod)
+			return wrong("token_endpoint_auth_method", m.AuthMethod, "needs jwks or jwks_uri")
 		}
 	case AuthTLS:
 		if m.TLSSubject.members() != 1 { // RFC 8705 section 2.1.2
-			return errors.New("tls_client_auth needs exactly one name of the certificate's subject")
+			return wrong("token_endpoint_auth_method", m.AuthMethod, "needs exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email")
 		}
 	default:
-		return fmt.Errorf("unknown token_endpoint_auth_method %q", m.AuthMethod)
+		return wrong("token_endpoint_auth_method", m.AuthMethod, "is not known")
 	}
 	if hasSecret && !m.usesSecret() {
-		return fmt.Errorf("a secret is of no use with %s", m.AuthMethod)
+		return wrong("client_secret", "", "is of no use with "+m.AuthMethod)
 	}
 	for _, s := range m.Secrets {
 		if s.Hash != nil && (s.Value != "" || len(s.Hash) != sha256.Size) {
-			return errors.New("the hash of a secret stands in place of the secret")
+			return wrong("client_secrets", "", "the hash of a secret stands in place of the secret")
 		}
 		if s.Value == "" && s.Hash == nil {
-			return errors.New("a client secret is empty")
+			return wrong("client_secrets", "", "a client secret is empty")
 		}
 	}
 	return m.TLSSubject.check()
@@ -72,7 +81,7 @@ func (m *Metadata) checkAuthentication() error {
 
 func (m *Metadata) checkKeys() error {
 	if len(m.JWKS) > 0 && m.JWKSURI != "" { // RFC 7591 section 2
-		return errors.New("jwks and jwks_uri exclude each other")
+		return wrong("jwks_uri", m.JWKSURI, "excludes jwks, which is given too")
 	}
 	if m.JWKSURI != "" {
 		return checkWebURI("jwks_uri", m.JWKSURI)
@@ -82,11 +91,11 @@ func (m *Metadata) checkKeys() error {
 	}
 	keys, err := ParseKeys(m.JWKS)
 	if err != nil {
-		return fmt.Errorf("jwks: %w", err)
+		return &MemberError{Member: "jwks", Reason: unquoted(err), cause: err}
 	}
 	signs := func(k jose.JSONWebKey) bool { return k.Use != "enc" }
 	if m.AuthMethod == AuthPrivateKeyJWT && !slices.ContainsFunc(keys, signs) {
-		return errors.New("jwks: no key that could verify a signature")
+		return wrong("jwks", "", "has no key that could verify a signature: all are for encryption")
 	}
 	return nil
 }
@@ -99,7 +108,7 @@ func (m *Metadata) checkGrantTypes() error {
 	}
 	for _, grantType := range []string{GrantClientCredentials, GrantTokenExchange, GrantJWTBearer} {
 		if slices.Contains(m.GrantTypes, grantType) {
-			return fmt.Errorf("a public client cannot use %s", grantType)
+			return wrong("grant_types", grantType, "a client with the token_endpoint_auth_method none cannot use it, since it cannot prove who it is")
 		}
 	}
 	return nil
@@ -110,10 +119,10 @@ func (m *Metadata) checkSubjectType() error {
 	case "", SubjectPublic:
 	case SubjectPairwise:
 		if hosts := hostsOf(m.RedirectURIs); len(hosts) > 1 && m.SectorURI == "" { // OpenID Connect Core section 8.1
-			return errors.New("pairwise subjects with redirect URIs on several hosts need a sector_identifier_uri")
+			return wrong("sector_identifier_uri", "", "is missing: subject_type pairwise needs it where the redirect_uris have several hosts")
 		}
 	default:
-		return fmt.Errorf("unknown subject_type %q", m.SubjectType)
+		return wrong("subject_type", m.SubjectType, "must be public or pairwise")
 	}
 	if m.SectorURI != "" {
 		return checkWebURI("sector_identifier_uri", m.SectorURI)
@@ -142,7 +151,7 @@ func (m *Metadata) checkOtherURIs() error {
 		return nil
 	}
 	if m.Source != Configured && !strings.HasPrefix(m.InitiateLoginURI, "https:") { // OpenID Connect Core section 4
-		return fmt.Errorf("initiate_login_uri %q is not https", m.InitiateLoginURI)
+		return wrong("initiate_login_uri", m.InitiateLoginURI, "is not https")
 	}
 	return checkWebURI("initiate_login_uri", m.InitiateLoginURI)
 }
@@ -158,7 +167,7 @@ func (m *Metadata) checkLogout() error {
 			return err
 		}
 		if !slices.Contains(originsOf(m.RedirectURIs), originsOf([]string{u})[0]) {
-			return fmt.Errorf("frontchannel_logout_uri %q has the scheme, host and port of no redirect URI", u)
+			return wrong("frontchannel_logout_uri", u, "must have the scheme, host and port of a redirect URI")
 		}
 	}
 	return nil
@@ -171,7 +180,10 @@ func checkWebURI(name, raw string) error {
 		err = errors.New("not https")
 	}
 	if err != nil {
-		return fmt.Errorf("%s %q: %w", name, raw, err)
+		return wrong(name, raw, err.Error())
 	}
 	return nil
 }
+
+// unquoted is a reason without the quotes that an error_description cannot have.
+func unquoted(err error) string { return strings.ReplaceAll(err.Error(), `"`, "") }

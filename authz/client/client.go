@@ -62,6 +62,7 @@ type Metadata struct {
 	Secrets                []Secret // others that are valid too, for a rotation without downtime
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
+	RedirectSchemes        []string // without a dot, and yet allowed in these two (RFC 8252 section 7.1)
 	GrantTypes             []string
 	AuthMethod             string
 	AnySecretMethod        bool // with AuthBasic: AuthPost will do too, since the client has not said which

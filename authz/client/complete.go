@@ -3,6 +3,7 @@ package client
 import (
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -22,7 +23,10 @@ type Offer struct {
 	Resources   []string // likewise
 	Algs        []string // that the server signs with
 	DetailTypes []string // authorization_details_types
-	Dev         bool     // web applications may be on this machine, over plain http
+	// NativeSchemes are private-use schemes without a dot that native applications may have.
+	NativeSchemes []string
+
+	Dev bool // web applications may be on this machine, over plain http
 
 	// CheckURL refuses a URL that the server would not call.
 	CheckURL func(string) error
@@ -67,9 +71,9 @@ func (r *Registration) completeGrants(o *Offer) error {
 	r.ResponseTypes = unique(r.ResponseTypes)
 	switch {
 	case len(r.ResponseTypes) > 0 && !slices.Equal(r.ResponseTypes, []string{"code"}):
-		return invalidMetadata("The only response type is code.")
+		return invalidMetadata("The response_types on offer are code.")
 	case len(r.ResponseTypes) > 0 && !withCode:
-		return invalidMetadata("The response type code needs the grant type authorization_code.")
+		return invalidMetadata("The response_types has code, which needs authorization_code among the grant_types.")
 	}
 	return nil
 }
@@ -104,34 +108,54 @@ func (r *Registration) completeRedirectURIs(o *Offer) error {
 			r.ApplicationType = applicationNative
 		}
 	}
+	if r.ApplicationType == applicationWeb && slices.ContainsFunc(r.RedirectURIs, o.knowsScheme) {
+		r.ApplicationType = applicationNative // the operator knows better: some native applications say web by rote
+	}
 	if r.ApplicationType != applicationWeb && r.ApplicationType != applicationNative {
 		return invalidMetadata("The application_type is neither web nor native.")
 	}
-	for _, uri := range r.RedirectURIs {
+	for i, uri := range r.RedirectURIs {
 		if why := r.refusesRedirectURI(uri, o); why != "" {
-			return &RegistrationError{Code: ErrInvalidRedirectURI, Description: "A redirect URI " + why + "."}
+			return &RegistrationError{Code: ErrInvalidRedirectURI, Description: "The member redirect_uris, " + place(i, uri) + ", " + why + "."}
 		}
 	}
-	for _, uri := range r.PostLogoutRedirectURIs {
+	for i, uri := range r.PostLogoutRedirectURIs {
 		if why := r.refusesRedirectURI(uri, o); why != "" {
-			return invalidMetadata("A post-logout redirect URI " + why + ".")
+			return invalidMetadata("The member post_logout_redirect_uris, " + place(i, uri) + ", " + why + ".")
 		}
 	}
 	return nil
 }
 
+// place says which element of a list is meant.
+func place(i int, uri string) string {
+	if shown := shownURI(uri); shown != "" {
+		return shown
+	}
+	return "number " + strconv.Itoa(i+1)
+}
+
+// knowsScheme reports whether the operator has allowed the scheme of a URI by name.
+func (o *Offer) knowsScheme(uri string) bool {
+	scheme, _, found := strings.Cut(uri, ":")
+	return found && slices.Contains(o.NativeSchemes, scheme)
+}
+
 // refusesRedirectURI says what is wrong with a redirect URI, "" if nothing is.
 func (r *Registration) refusesRedirectURI(uri string, o *Offer) string {
-	if err := CheckRedirectURI(uri); err != nil {
+	if err := CheckRedirectURI(uri, o.NativeSchemes...); err != nil {
 		return "cannot be registered: " + err.Error()
 	}
 	u, err := url.Parse(uri)
+	if err == nil && u.Host+u.Path+u.Opaque == "" {
+		return "has nothing after its scheme: write " + u.Scheme + ":/callback"
+	}
 	isDots := func(segment string) bool { return segment == "." || segment == ".." }
 	switch {
 	case err != nil || strings.Contains(uri, "*"):
 		return "has a wildcard: they are compared character by character"
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), isDots):
-		return "has . or .. in its path"
+		return "has dot segments in its path"
 	case r.ApplicationType == applicationNative, o.Dev && isLoopback(u.Hostname()):
 		return ""
 	case isNative(uri):
@@ -203,7 +227,7 @@ func (r *Registration) completeScope(o *Offer) error {
 	} else if len(asked) > 0 {
 		scopes = slices.DeleteFunc(unique(asked), func(s string) bool { return !slices.Contains(o.Scopes, s) })
 		if len(scopes) == 0 {
-			return invalidMetadata("None of the scopes is offered to clients that register themselves.")
+			return invalidMetadata("The scope has none of the scopes that are offered to clients that register themselves.")
 		}
 	}
 	r.Scope = strings.Join(scopes, " ")

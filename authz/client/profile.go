@@ -2,8 +2,6 @@ package client
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -48,19 +46,19 @@ func (m *Metadata) checkProfile() error {
 		return nil
 	case ProfileFAPI2, ProfileFAPI2SignedRequests, ProfileFAPI2SignedResponses, ProfileFAPI2MessageSigning:
 	default:
-		return fmt.Errorf("unknown security_profile %q", m.Profile)
+		return wrong("security_profile", m.Profile, "is not known")
 	}
 	switch m.AuthMethod {
 	case AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS:
 	default: // section 5.3.2.1
-		return fmt.Errorf("%s demands private_key_jwt or a TLS certificate, not %s", m.Profile, m.AuthMethod)
+		return wrong("token_endpoint_auth_method", m.AuthMethod, m.Profile+" demands private_key_jwt or a TLS certificate")
 	}
 	if m.IDTokenAlg == "" { // the server's default may be RS256
-		return errors.New(m.Profile + " needs an id_token_signed_response_alg")
+		return wrong("id_token_signed_response_alg", "", "is missing: "+m.Profile+" needs it")
 	}
 	for _, u := range m.RedirectURIs { // section 5.3.2.2
 		if !strings.HasPrefix(u, "https:") {
-			return fmt.Errorf("%s allows no redirect URI but https: %q", m.Profile, u)
+			return wrong("redirect_uris", u, m.Profile+" allows nothing but https")
 		}
 	}
 	return nil

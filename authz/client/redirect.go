@@ -11,8 +11,9 @@ import (
 
 // CheckRedirectURI refuses what no client may register: relative URIs, fragments (RFC 6749 section
 // 3.1.2), credentials, plain http to other machines, and schemes that a browser would run or open
-// itself. A private-use scheme must contain a dot (RFC 8252 section 7.1).
-func CheckRedirectURI(raw string) error {
+// itself. A private-use scheme must contain a dot (RFC 8252 section 7.1), or be one of schemes, which the
+// operator has allowed, letter by letter.
+func CheckRedirectURI(raw string, schemes ...string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }): // RFC 3986 section 2
@@ -35,8 +36,13 @@ func CheckRedirectURI(raw string) error {
 			return errors.New("plain http is for loopback addresses only")
 		}
 		return nil
-	case !strings.Contains(u.Scheme, "."):
-		return errors.New("a private-use scheme needs a dot, such as com.example.app")
+	}
+	scheme := raw[:len(u.Scheme)] // as it was written
+	if slices.Contains(forbiddenSchemes, u.Scheme) {
+		return errors.New("the scheme means something to every browser, and is never allowed")
+	}
+	if !strings.Contains(scheme, ".") && !slices.Contains(schemes, scheme) {
+		return errors.New("a private-use scheme needs a dot, such as com.example.app, or the word of the operator")
 	}
 	return nil
 }
@@ -57,14 +63,19 @@ func isLoopback(host string) bool {
 // MatchRedirectURI compares by exact string (RFC 9700 section 2.1), except that the port of a
 // loopback address is free (RFC 8252 section 7.3), and that of localhost where the client opted in.
 func (c *Client) MatchRedirectURI(raw string) bool {
-	return slices.Contains(c.RedirectURIs, raw) || slices.ContainsFunc(c.RedirectURIs, func(reg string) bool {
+	return c.matches(c.RedirectURIs, raw)
+}
+
+func (c *Client) matches(registered []string, raw string) bool {
+	return slices.Contains(registered, raw) || slices.ContainsFunc(registered, func(reg string) bool {
 		return c.sameButForPort(reg, raw)
 	})
 }
 
-// MatchPostLogoutRedirectURI compares by exact string (RP-Initiated Logout section 3).
+// MatchPostLogoutRedirectURI compares by exact string (RP-Initiated Logout section 3), with the freedom of
+// ports that MatchRedirectURI has: an application that listens for the one listens for the other.
 func (c *Client) MatchPostLogoutRedirectURI(raw string) bool {
-	return slices.Contains(c.PostLogoutRedirectURIs, raw)
+	return c.matches(c.PostLogoutRedirectURIs, raw)
 }
 
 // MatchRequestURI compares by exact string (OpenID Connect Registration section 2), but for the fragment

@@ -26,13 +26,19 @@ func (r *Registration) Client(id string, secretHash []byte, o *Offer) (*Client, 
 	return c, nil
 }
 
-// unusable is for what New refuses: its words quote the metadata, so they are for the log.
+// unusable is for what New refuses. It names the member; the words that quote its value are for the log.
 func unusable(cause error) *RegistrationError {
-	description := "The metadata contradicts itself, or breaks a rule that every client keeps."
-	if errors.Is(cause, ErrPrivateKey) {
-		description = "The jwks holds a private key: publish the public half only, and replace this key."
+	registration := &RegistrationError{Code: ErrInvalidMetadata, Description: "The metadata cannot be used.", cause: cause}
+	switch member := new(MemberError); {
+	case errors.Is(cause, ErrPrivateKey):
+		registration.Description = "The jwks holds a private key: publish the public half only, and replace this key."
+	case errors.As(cause, &member):
+		registration.Description = "The member " + member.Member + ": " + member.Reason + "."
+		if member.Member == "redirect_uris" {
+			registration.Code = ErrInvalidRedirectURI
+		}
 	}
-	return &RegistrationError{Code: ErrInvalidMetadata, Description: description, cause: cause}
+	return registration
 }
 
 // metadata is a completed registration as the server uses it.
@@ -49,6 +55,7 @@ func (r *Registration) metadata(o *Offer) Metadata {
 		Name:                   r.ClientName,
 		RedirectURIs:           r.RedirectURIs,
 		PostLogoutRedirectURIs: r.PostLogoutRedirectURIs,
+		RedirectSchemes:        o.NativeSchemes,
 		GrantTypes:             r.GrantTypes,
 		AuthMethod:             cmp.Or(r.TokenEndpointAuthMethod, AuthBasic),
 		AnySecretMethod:        r.TokenEndpointAuthMethod == "" || r.methodUnsaid,

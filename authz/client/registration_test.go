@@ -186,9 +186,9 @@ func TestClientOfNarrowerOffer(t *testing.T) {
 	}
 }
 
-// Logs and answers never quote what a client sent.
+// Logs and answers never quote what a client sent, but for where a redirect URI leads.
 func TestRegistrationErrorsQuoteNothing(t *testing.T) {
-	for _, body := range []string{`{"redirect_uris":["hunter2:/"]}`, `{"client_name":"hunter2\n"}`, `{"hunter2":1,"hunter2":2}`, `{"token_endpoint_auth_method":"hunter2"}`, `hunter2`} {
+	for _, body := range []string{`{"redirect_uris":["https://a.example/?hunter2#x"]}`, `{"redirect_uris":["https://hunter2@a.example/"]}`, `{"redirect_uris":["https://a.example/#hunter2"]}`, `{"client_name":"hunter2\n"}`, `{"hunter2":1,"hunter2":2}`, `{"token_endpoint_auth_method":"hunter2"}`, `hunter2`} {
 		info, err := ParseRegistration([]byte(body))
 		if err == nil {
 			err = info.Complete(anOffer(Registered))

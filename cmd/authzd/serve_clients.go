@@ -17,6 +17,7 @@ func newMetadata(e config.Client) client.Metadata {
 		Secret:                 string(e.ClientSecret),
 		RedirectURIs:           e.RedirectURIs,
 		PostLogoutRedirectURIs: e.PostLogoutRedirectURIs,
+		RedirectSchemes:        e.RedirectSchemes,
 		GrantTypes:             e.GrantTypes,
 		AuthMethod:             e.TokenEndpointAuthMethod,
 		AnySecretMethod:        e.AnySecretMethod(),

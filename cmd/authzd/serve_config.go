@@ -127,6 +127,7 @@ func newRegistration(r *config.Registration) authz.Registration {
 		Mode:                     r.Mode,
 		Scopes:                   r.Scope,
 		Resources:                r.Resources,
+		NativeSchemes:            r.NativeSchemes,
 		UnusedAfter:              r.UnusedAfter,
 		PerAddressPerHour:        *r.PerAddressPerHour,
 		MaxClients:               *r.MaxClients,
