@@ -103,7 +103,7 @@ func (s *Server) refusedProof(answer http.Header, err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	return refuse(errInvalidDPoPProof, "The DPoP proof is refused: "+invalid.Reason+".")
+	return refuse(errInvalidDPoPProof, sentence("The DPoP proof is refused: "+invalid.Reason))
 }
 
 // asksForNonce tells whether a request is refused only to be sent again with a nonce (section 8). Nothing

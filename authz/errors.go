@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -79,6 +80,14 @@ func (e *Error) because(cause error) *Error {
 	with := *e
 	with.cause = cause
 	return &with
+}
+
+// sentence ends a text that has no end of its own.
+func sentence(text string) string {
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }
 
 // settingOf names a line of the configuration, and the client in whose entry it stands. There is none of a

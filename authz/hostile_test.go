@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -59,6 +60,9 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
+// oddPunctuation is the end of a sentence that ended before, or of one that is empty.
+var oddPunctuation = regexp.MustCompile(`"error_description":"[^"]*([?!.,:;]\.|:"|[^.?]")`)
+
 // attack sends hostile requests: each has the answer that it must have, which shows none of the leaks
 // nor anything of our code, and nothing in the store changes.
 func attack(t *testing.T, s *authztest.Server, b *authztest.Browser, rows []hostile, leaks ...string) {
@@ -70,6 +74,9 @@ func attack(t *testing.T, s *authztest.Server, b *authztest.Browser, rows []host
 			status, code, answer := row.send(t, b)
 			if status != row.status || code != row.code {
 				t.Errorf("got %d %q, want %d %q\n%.400s", status, code, row.status, row.code, answer)
+			}
+			if odd := oddPunctuation.FindString(answer); odd != "" {
+				t.Errorf("the answer has %q: %.400s", odd, answer)
 			}
 			for _, leak := range append(leaks, "goroutine ", ".go:", "fosite", "go-jose") {
 				if strings.Contains(answer, leak) {

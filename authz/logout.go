@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -128,7 +129,7 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 		User: shownUser(l.user), CancelURL: s.url("/account"),
 	}
 	if s.config.Dev {
-		p.Detail = l.explain()
+		p.Detail = s.explainLogout(l)
 	}
 	s.render(w, r, http.StatusOK, p)
 	return nil
@@ -146,6 +147,9 @@ func (s *Server) ownRequest(l *logoutRequest) bool {
 func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
 	own := l.user != nil && s.ownRequest(l)
 	ended, err := s.endOwnSession(w, r)
+	if err == nil && ended == nil {
+		ended, err = s.endHintedSession(r.Context(), l)
+	}
 	if err != nil {
 		return err
 	}
@@ -163,6 +167,22 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest
 		UILocales: l.params.Get("ui_locales"), Client: l.leavingClient(target), BackURL: target, Frames: frames, Return: mayReturn,
 	})
 	return nil
+}
+
+// endHintedSession ends the session that a valid ID token names, for a browser that has none: a proxy or a
+// server of the app asks for its user, without the cookie. Nothing about the request may be wrong. The
+// pairwise sid of a client does not lead to a session: such a client registers a backchannel_logout_uri, or
+// sends the browser.
+func (s *Server) endHintedSession(ctx context.Context, l *logoutRequest) (*session.Session, error) {
+	if l.problem != nil || l.hint == nil || l.hint.Session == "" {
+		return nil, nil
+	}
+	named, err := s.sessions.LoadByID(ctx, l.hint.Session)
+	if err != nil || named == nil || l.hint.Subject != s.subject(l.client, named.UserID) || l.hint.Session != s.sid(l.client, named.ID) {
+		return nil, err
+	}
+	observe.Event(ctx).SetSubject(named.UserID)
+	return s.endSession(ctx, named.ID, s.signedOut(ctx, named.UserID, named.ID))
 }
 
 // target is where a link back leads, "" for nowhere, and whether the browser may be sent there without
@@ -199,7 +219,7 @@ func (l *logoutRequest) leavingClient(target string) *templates.Client {
 }
 
 // explain is what a developer must know whose users are asked, or not sent back.
-func (l *logoutRequest) explain() *templates.ErrorDetail {
+func (s *Server) explainLogout(l *logoutRequest) *templates.ErrorDetail {
 	if l.problem == nil {
 		return nil
 	}
@@ -208,7 +228,7 @@ func (l *logoutRequest) explain() *templates.ErrorDetail {
 		detail.Parameter, detail.Received = "post_logout_redirect_uri", back
 		detail.Registered = l.client.PostLogoutRedirectURIs
 		detail.Nearest = client.Nearest(l.client.PostLogoutRedirectURIs, back)
-		detail.Fix = "clients:\n  - client_id: " + yamlString(l.client.ID) + "\n    post_logout_redirect_uris: [" + yamlString(back) + "]"
+		detail.Fix = s.fixURI(l.client, "post_logout_redirect_uri", l.client.PostLogoutRedirectURIs, back)
 	}
 	return detail
 }

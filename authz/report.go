@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,40 +118,6 @@ func received(uri string) error {
 		place.RawQuery = "…"
 	}
 	return errors.New("received " + place.String())
-}
-
-// explain is what a developer must know to mend a request.
-func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {
-	detail := &templates.ErrorDetail{Explanation: e.Description}
-	if a == nil {
-		return detail
-	}
-	switch {
-	case e.Code == errInvalidRequestURI:
-		detail.Parameter, detail.Received = "request_uri", a.params.Get("request_uri")
-	case a.client == nil:
-		detail.Parameter, detail.Received = "client_id", a.params.Get("client_id")
-		detail.Registered = s.config.Clients.IDs()
-		if detail.Received != "" {
-			uri := cmp.Or(a.params.Get("redirect_uri"), "http://localhost:4200/callback")
-			detail.Nearest = client.Nearest(detail.Registered, detail.Received)
-			detail.Fix = "clients:\n  - client_id: " + yamlString(detail.Received) + "\n    preset: spa\n    redirect_uris: [" + yamlString(uri) + "]"
-		}
-	case a.redirectURI == "" && !a.params.Has("request") && !a.params.Has("request_uri"):
-		detail.Parameter, detail.Received = "redirect_uri", a.params.Get("redirect_uri")
-		detail.Registered = a.client.RedirectURIs
-		if detail.Received != "" {
-			detail.Nearest = client.Nearest(a.client.RedirectURIs, detail.Received)
-			detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    redirect_uris: [" + yamlString(detail.Received) + "]"
-		}
-	}
-	return detail
-}
-
-// yamlString quotes what came from outside; JSON strings are YAML strings.
-func yamlString(s string) string {
-	quoted, _ := json.Marshal(s) // a string always encodes
-	return string(quoted)
 }
 
 // render draws a page. If that fails there is a mistake in the page, not in the request.

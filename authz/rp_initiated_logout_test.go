@@ -403,3 +403,67 @@ func TestRPInitiatedLogoutSection6_OtherSites(t *testing.T) {
 		t.Error("logged out")
 	}
 }
+
+// A GET with an ID token that names a session ends it, though it comes without the cookie: from the server of
+// an app, or a proxy in front of it.
+func TestLogoutByHintWithoutTheCookie(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, withBack)
+	b, tokens := onlineTokens(t, s)
+	other, others := onlineTokens(t, s)
+	alive := func(tokens *authztest.Tokens) bool {
+		got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+		if got.Status == http.StatusOK {
+			*tokens = got
+		}
+		return got.Status == http.StatusOK
+	}
+	for name, params := range map[string]url.Values{
+		"a forged hint":       {"id_token_hint": {changeLast(tokens.IDToken)}},
+		"an access token":     {"id_token_hint": {tokens.AccessToken}},
+		"another client's id": {"id_token_hint": {tokens.IDToken}, "client_id": {authztest.Web}},
+		"a wrong URI":         {"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {"https://evil.example/"}},
+		"no hint":             {"client_id": {authztest.SPA}},
+	} {
+		logOut(t, s.NewBrowser(t), params)
+		if kept := tokens; !alive(&kept) {
+			t.Fatalf("%s has ended the session", name)
+		} else {
+			kept.IDToken = tokens.IDToken
+			tokens = kept
+		}
+	}
+	// A browser with a session of its own is asked, and the named one goes on.
+	if page := logOut(t, other, url.Values{"id_token_hint": {tokens.IDToken}}); !page.Has("logout-confirm") {
+		t.Errorf("%d %.300s", page.Status, page.Body)
+	}
+	if !alive(&tokens) {
+		t.Error("another browser has ended the session")
+	}
+	first := tokens.IDToken
+	answer, err := http.Get(s.URL + "/logout?id_token_hint=" + first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("%d", answer.StatusCode)
+	}
+	if alive(&tokens) || isSignedIn(t, b) {
+		t.Error("the session lives on")
+	}
+	if !alive(&others) || !isSignedIn(t, other) {
+		t.Error("another session of the user has ended too")
+	}
+}
+
+// RFC 8252 section 7.3: an app that listens on a port that is free listens there after a logout, too.
+func TestLogoutToALoopbackPort(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{"http://127.0.0.1/bye"} })
+	for uri, want := range map[string]bool{"http://127.0.0.1:51234/bye": true, "http://127.0.0.1/bye": true, "http://127.0.0.1:51234/other": false, "http://localhost:51234/bye": false} {
+		b, tokens := onlineTokens(t, s)
+		page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {uri}})
+		if got := page.Header.Get("Location") == uri; got != want {
+			t.Errorf("%s: %d %s", uri, page.Status, page.Header.Get("Location"))
+		}
+	}
+}
