@@ -92,7 +92,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form.Get("confirm") != "yes" || new(http.CrossOriginProtection).Check(r) != nil {
+	if form.Get("confirm") != "yes" || s.sameOrigin().Check(r) != nil {
 		form.Del("confirm")
 		http.Redirect(w, r, s.url("/logout")+"?"+form.Encode(), http.StatusSeeOther)
 		return nil

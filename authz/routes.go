@@ -155,7 +155,7 @@ func (s *Server) guarded(rt route) http.Handler {
 	if rt.guard == page || rt.guard == entry {
 		report = s.reportPage
 	}
-	var sameOrigin http.CrossOriginProtection
+	sameOrigin := s.sameOrigin()
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rt.guard != public {
 			w.Header().Set("Cache-Control", "no-store")
@@ -184,6 +184,14 @@ func (s *Server) guarded(rt route) http.Handler {
 		return named(rt.name, s.cors().Handler(inner))
 	}
 	return named(rt.name, inner)
+}
+
+// sameOrigin refuses what another site's page sends, by Sec-Fetch-Site, or by Origin in browsers that
+// lack the former. The issuer's origin is ours, whatever Host a proxy sends on.
+func (s *Server) sameOrigin() *http.CrossOriginProtection {
+	protection := http.NewCrossOriginProtection()
+	_ = protection.AddTrustedOrigin(s.origin()) // fails for what is no origin only
+	return protection
 }
 
 func (rt route) handler(method string) handler {

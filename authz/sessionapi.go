@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/observe"
@@ -116,4 +117,13 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 	return askedSession{current, active.Subject, active.Session}, nil
 }
 
-func (s *Server) origin() string { return s.issuer.Scheme + "://" + s.issuer.Host }
+// origin is the issuer's web origin as browsers write it (RFC 6454 section 6.2).
+func (s *Server) origin() string {
+	host := strings.ToLower(s.issuer.Host)
+	if s.secure() {
+		host = strings.TrimSuffix(host, ":443")
+	} else {
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return s.issuer.Scheme + "://" + host
+}

@@ -53,7 +53,7 @@ func TestRenderHeaders(t *testing.T) {
 			"Content-Type":            "text/html; charset=utf-8",
 			"Content-Language":        "en",
 			"Cache-Control":           "no-store",
-			"Referrer-Policy":         "no-referrer",
+			"Referrer-Policy":         "same-origin",
 			"X-Content-Type-Options":  "nosniff",
 			"Content-Security-Policy": plain,
 			"X-Frame-Options":         "",
