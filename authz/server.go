@@ -221,6 +221,7 @@ func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts.Changed = s.userChanged
 	s.sessions = session.New(s.store, session.Config{
 		Secure:         s.secure(),
+		Path:           s.issuer.Path,
 		Idle:           s.config.Sessions.Idle,
 		Max:            s.config.Sessions.Max,
 		RememberMe:     s.config.Sessions.RememberMe,

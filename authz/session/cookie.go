@@ -72,16 +72,24 @@ func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string,
 	return hash(value), false
 }
 
-func (m *Sessions) cookieName() string        { return m.hostPrefix() + "authzd" }
-func (m *Sessions) browserCookieName() string { return m.hostPrefix() + "authzd-browser" }
+func (m *Sessions) cookieName() string        { return m.CookieName("") }
+func (m *Sessions) browserCookieName() string { return m.CookieName("-browser") }
 
-// hostPrefix makes the browser refuse the cookie from subdomains and from plain http
-// (RFC 6265bis section 4.1.3.2).
-func (m *Sessions) hostPrefix() string {
-	if m.config.Secure {
-		return "__Host-"
+// pathTag is how many characters of the hash of an issuer's path are in the names of its cookies.
+const pathTag = 10
+
+// CookieName is the name of a cookie of ours. The prefix makes the browser refuse the cookie from
+// subdomains and from plain http (RFC 6265bis section 4.1.3.2). It demands Path=/, so that the browser
+// sends the cookies of all issuers on a host to each of them: the name tells them apart.
+func (m *Sessions) CookieName(suffix string) string {
+	name := "authzd"
+	if m.config.Path != "" {
+		name += "-" + hash(m.config.Path)[:pathTag]
 	}
-	return ""
+	if m.config.Secure {
+		name = "__Host-" + name
+	}
+	return name + suffix
 }
 
 // setCookie sets a cookie for lifetime; zero: until the browser closes, negative: delete it.

@@ -38,6 +38,9 @@ type Config struct {
 	// they serve http on loopback.
 	Secure bool
 
+	// Path is that of the issuer. Issuers on one host have different paths, and get different cookies.
+	Path string
+
 	// Idle ends a session without activity, Max ends it whatever the user does. Both are positive.
 	Idle time.Duration
 	Max  time.Duration
