@@ -35,7 +35,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	var a *authorization
 	err = raced(func() (err error) {
-		if a, err = s.newAuthorization(r, f); err != nil {
+		if a, err = s.newAuthorization(r, f); errors.Is(err, errPushedUnknown) && f.Pushed != "" && params.Has("flow") {
+			return s.lostPushed(r.Context(), f)
+		} else if err != nil {
 			return err
 		}
 		if !params.Has("flow") {
@@ -43,7 +45,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.proceed(w, r, a, f)
 	})
-	if err != nil {
+	if lost := new(lostSignIn); errors.As(err, &lost) {
+		return err
+	} else if err != nil {
 		return s.refuseAuthorization(w, r, a, err)
 	}
 	return nil

@@ -3,13 +3,16 @@ package authz
 import (
 	"bytes"
 	"compress/flate"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/templates"
 )
@@ -60,12 +63,26 @@ func (*staleFlow) Error() string { return "the sign-in has expired or belongs to
 
 // seal returns the flow as a URL-safe string.
 func (s *Server) seal(f flow) string {
-	plain, _ := json.Marshal(f) // plain data always encodes
+	packed, _ := pack(f) // plain data always encodes
+	return base64.RawURLEncoding.EncodeToString(s.flows.Seal(packed, nil))
+}
+
+// pack makes what a browser keeps for us short.
+func pack(v any) ([]byte, error) {
+	plain, err := json.Marshal(v)
 	var packed bytes.Buffer
 	z, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is valid
 	z.Write(plain)                                    // a bytes.Buffer never fails
 	z.Close()
-	return base64.RawURLEncoding.EncodeToString(s.flows.Seal(packed.Bytes(), nil))
+	return packed.Bytes(), err
+}
+
+func unpack(packed []byte, v any) error {
+	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxForm))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, v)
 }
 
 // openFlow is the way back, for the browser that r comes from. Without a sealed flow it is a plain
@@ -84,24 +101,56 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if err != nil {
 		return flow{}, expired.because(err)
 	}
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxForm))
-	if err != nil {
-		return flow{}, expired.because(err)
-	}
 	var f flow
-	if err := json.Unmarshal(plain, &f); err != nil {
+	if err := unpack(packed, &f); err != nil {
 		return flow{}, expired.because(err)
 	}
 	if f.Browser == browser && s.now().Sub(f.Started) <= flowLifetime {
 		return f, nil
 	}
-	if !known || f.plain() { // without cookies it would begin again for ever
-		return flow{}, expired
-	}
-	if f.Signed && s.now().Unix() >= f.Until {
-		return flow{}, expired
+	if !known || f.plain() || s.outlived(f) { // without cookies it would begin again for ever
+		return flow{}, s.lost(r.Context(), expired, f, browser)
 	}
 	return flow{}, &staleFlow{s.beginAgain(f, browser)}
+}
+
+// outlived reports whether what was signed can't begin again.
+func (s *Server) outlived(f flow) bool { return f.Signed && s.now().Unix() >= f.Until }
+
+// lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.
+type lostSignIn struct {
+	refused *Error
+	client  *client.Client // nil: nobody knows
+	again   string         // URL at which a person may begin again; empty: only in the app
+}
+
+func (e *lostSignIn) Error() string { return e.refused.Error() }
+func (e *lostSignIn) Unwrap() error { return e.refused }
+
+// lost finds the ways out for the sign-in of a flow that was readable: it says which app waits.
+func (s *Server) lost(ctx context.Context, e *Error, f flow, browser string) error {
+	l := &lostSignIn{refused: e}
+	if params, err := url.ParseQuery(f.Params); err == nil && f.Params != "" {
+		if l.client, err = s.client(ctx, params.Get("client_id")); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.plain():
+		l.again = s.url("/login")
+	case !s.outlived(f):
+		l.again = s.beginAgain(f, browser)
+	}
+	return l
+}
+
+// lostPushed is the end of a flow whose pushed request has had its answer, or can't be had any more.
+func (s *Server) lostPushed(ctx context.Context, f flow) error {
+	err := s.lost(ctx, errPushedUnknown, f, f.Browser)
+	if l := new(lostSignIn); errors.As(err, &l) {
+		l.again = ""
+	}
+	return err
 }
 
 // plain tells a sign-in for which nothing waits.

@@ -22,6 +22,10 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if s.needless(r, v) {
+		s.goOn(w, r, v)
+		return nil
+	}
 	p := templates.SignIn{}
 	if v.request != nil {
 		p.Username = v.request.params.Get("login_hint")
@@ -34,6 +38,19 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.showLogin(w, r, v, http.StatusOK, p)
 	return nil
+}
+
+// needless reports whether nobody has to sign in any more: another tab has done it, and this one was
+// reloaded, or restored.
+func (s *Server) needless(r *http.Request, v *visit) bool {
+	if v.user == nil || v.other || v.flow.Link != nil {
+		return false
+	}
+	if v.request == nil {
+		return v.flow.Failed == nil // else the page says why
+	}
+	step, err := s.missing(r.Context(), v.request, v.flow, v.signedIn, v.user)
+	return err == nil && step.page != "/login"
 }
 
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
@@ -182,6 +199,9 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 	event.SetLogin(method, observe.LoginSuccess)
 	if !linked || v.takesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
 		v.flow.SignedIn = started.ID
+	}
+	if v.begun != nil {
+		s.finishAttempt(w, r, *v.begun, v.flow)
 	}
 	s.goOn(w, r, v)
 	return nil

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,7 @@ type visit struct {
 	request  *authorization // nil: a plain sign-in, or a device that is not known yet
 	signedIn *session.Session
 	user     *storage.User
+	begun    *attempt // the upstream login that ends with this request; nil: none
 }
 
 // visit opens what a page was called with: its query, or its form.
@@ -41,8 +43,10 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values
 func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err error) {
 	v = &visit{flow: f, sealed: sealed}
 	if f.Params != "" {
-		if v.request, err = s.newAuthorization(r, f); err != nil {
-			return nil, err // the client has changed since the flow began, or has had its answer
+		if v.request, err = s.newAuthorization(r, f); errors.Is(err, errPushedUnknown) {
+			return nil, s.lostPushed(r.Context(), f)
+		} else if err != nil {
+			return nil, err // the client has changed since the flow began
 		}
 	}
 	if f.Device != "" {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,7 +68,37 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 		http.Redirect(w, r, stale.url, http.StatusSeeOther)
 		return
 	}
+	if lost := new(lostSignIn); errors.As(err, &lost) {
+		s.showDeadEnd(w, r, lost)
+		return
+	}
 	s.showError(w, r, asError(err), nil)
+}
+
+// showDeadEnd draws the error page of a sign-in that can't go on, with the ways out of it.
+func (s *Server) showDeadEnd(w http.ResponseWriter, r *http.Request, lost *lostSignIn) {
+	p := templates.Error{AgainURL: lost.again}
+	if lost.client != nil {
+		p.Client = &templates.Client{Name: lost.client.Name}
+		p.BackURL = s.wayBack(lost.client)
+	}
+	s.showErrorPage(w, r, lost.refused, nil, p)
+}
+
+// wayBack is where an app of the operator's begins, as far as is registered; "" for others (see homeOf).
+func (s *Server) wayBack(c *client.Client) string {
+	if c.Source != client.Configured {
+		return ""
+	}
+	if registered := cmp.Or(homeOf(c), s.openURL(c)); registered != "" {
+		return registered
+	}
+	for _, uri := range c.RedirectURIs {
+		if u, err := url.Parse(uri); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+			return u.Scheme + "://" + u.Host + "/"
+		}
+	}
+	return ""
 }
 
 // showError draws the error page; a, if not nil, is the authorization request that was refused.
@@ -75,7 +106,7 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *
 	p := templates.Error{}
 	if a != nil && a.client != nil {
 		p.Client = &templates.Client{Name: a.client.Name}
-		p.BackURL = homeOf(a.client)
+		p.BackURL = s.wayBack(a.client)
 	}
 	s.showErrorPage(w, r, e, a, p)
 }

@@ -1,13 +1,8 @@
 package authz
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
@@ -16,21 +11,6 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/templates"
 )
-
-const (
-	upstreamLifetime = 10 * time.Minute // for the login at the upstream
-	upstreamCookie   = "authzd-upstream-"
-	cookiePart       = 3800 // bytes; browsers drop a cookie over 4096
-	maxUpstream      = 4    // logins that one browser may have under way
-)
-
-// attempt is a login under way at an upstream. It waits in cookies of this browser, sealed, under a
-// name that the callback's state gives.
-type attempt struct {
-	connect.Attempt
-	Flow    flow      `json:"f"`
-	Started time.Time `json:"t"`
-}
 
 // beginUpstream sends the browser to a connector's upstream.
 func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
@@ -58,9 +38,7 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.upstreamFailed(w, r, v, connector.ID(), err)
 	}
-	if err := s.keepAttempt(w, r, attempt{begun, v.flow, s.now()}); err != nil {
-		return err
-	}
+	s.keepAttempt(w, r, attempt{Attempt: begun, Flow: v.flow, Started: s.now()})
 	http.Redirect(w, r, url, http.StatusSeeOther)
 	return nil
 }
@@ -91,17 +69,22 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	browser, _ := s.sessions.Browser(w, r)
 	begun, err := s.findAttempt(r, params.Get("state"))
 	if err != nil || begun.Connector != connector.ID() || begun.Flow.Browser != browser {
-		return refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").because(err)
+		expired := refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").because(err)
+		return s.lost(r.Context(), expired, begun.Flow, browser)
+	}
+	if begun.Done {
+		return s.afterUpstream(w, r, begun.Flow)
 	}
 	identity, err := connector.Finish(r.Context(), params, begun.Attempt)
 	if failed := new(connect.Error); errors.As(err, &failed) && failed.Code == connect.InvalidRequest {
 		return refuse(errInvalidRequest, "The answer of the upstream does not belong to this sign-in.").because(err)
 	}
-	s.forgetAttempt(w, r, begun.State)
 	v, resumeErr := s.resume(r, begun.Flow, s.seal(begun.Flow))
 	if resumeErr != nil {
+		s.finishAttempt(w, r, begun, begun.Flow)
 		return resumeErr
 	}
+	v.begun = &begun
 	if err != nil {
 		return s.upstreamFailed(w, r, v, connector.ID(), err)
 	}
@@ -110,6 +93,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case errors.As(err, &needsLink):
 		v.flow.Link = &link{needsLink.UserID, identity}
+		s.finishAttempt(w, r, begun, v.flow)
 		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	case errors.Is(err, account.ErrDisabled):
@@ -120,10 +104,27 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	return s.signIn(w, r, v, user, connector.ID(), upstreamLogin(connector.ID(), identity.AuthTime, identity.AMR), false)
 }
 
+// afterUpstream goes on with a flow whose callback comes again. Its dispatcher decides what is missing.
+func (s *Server) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) error {
+	v, err := s.resume(r, f, s.seal(f))
+	if err != nil {
+		return err
+	}
+	if f.Link != nil && v.user == nil {
+		http.Redirect(w, r, s.pageURL("/login", v.sealed), http.StatusSeeOther)
+		return nil
+	}
+	s.goOn(w, r, v)
+	return nil
+}
+
 // upstreamFailed tells the client that waits for this login, or the person if none does. A refusal
 // at the upstream is an answer; the client gets it as its own.
 func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit, method string, err error) error {
 	observe.Event(r.Context()).SetLogin(method, observe.LoginFailure)
+	if v.begun != nil {
+		s.finishAttempt(w, r, *v.begun, v.flow)
+	}
 	failed := new(connect.Error)
 	if !errors.As(err, &failed) {
 		return err
@@ -139,85 +140,4 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	}
 	s.loginFailed(w, r, v, failedLogin{Problem: problem})
 	return nil
-}
-
-// keepAttempt puts an attempt into as many cookies as it needs, and drops all others if there are
-// too many: a header that grows with every try would be refused by proxies.
-func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) error {
-	others := map[string]bool{}
-	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, s.cookieName(upstreamCookie)) {
-			others[c.Name] = true
-		}
-	}
-	if len(others) >= maxUpstream {
-		for name := range others {
-			http.SetCookie(w, s.cookie(name, "", -1))
-		}
-	}
-	plain, err := json.Marshal(a)
-	if err != nil {
-		return fmt.Errorf("encode upstream attempt: %w", err)
-	}
-	sealed := base64.RawURLEncoding.EncodeToString(s.upstream.Seal(plain, nil))
-	for part := 0; len(sealed) > 0; part++ {
-		n := min(cookiePart, len(sealed))
-		http.SetCookie(w, s.cookie(s.attemptCookie(a.State, part), sealed[:n], int(upstreamLifetime.Seconds())))
-		sealed = sealed[n:]
-	}
-	return nil
-}
-
-// findAttempt is the way back.
-func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
-	var a attempt
-	var sealed strings.Builder
-	for part := 0; ; part++ {
-		c, err := r.Cookie(s.attemptCookie(state, part))
-		if err != nil {
-			break
-		}
-		sealed.WriteString(c.Value)
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(sealed.String())
-	if err != nil {
-		return a, err
-	}
-	plain, err := s.upstream.Open(raw, nil)
-	if err != nil {
-		return a, err
-	}
-	if err := json.Unmarshal(plain, &a); err != nil {
-		return a, err
-	}
-	if s.now().Sub(a.Started) > upstreamLifetime {
-		return a, errors.New("the upstream login took too long")
-	}
-	return a, nil
-}
-
-func (s *Server) forgetAttempt(w http.ResponseWriter, r *http.Request, state string) {
-	for part := 0; ; part++ {
-		name := s.attemptCookie(state, part)
-		if _, err := r.Cookie(name); err != nil {
-			return
-		}
-		http.SetCookie(w, s.cookie(name, "", -1))
-	}
-}
-
-func (s *Server) attemptCookie(state string, part int) string {
-	return fmt.Sprintf("%s%s.%d", s.cookieName(upstreamCookie), hashToken(state)[:12], part)
-}
-
-func (s *Server) cookieName(name string) string {
-	if s.secure() {
-		return "__Host-" + name
-	}
-	return name
-}
-
-// cookie is Lax because the callback is a cross-site GET.
-func (s *Server) cookie(name, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: s.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }

@@ -74,7 +74,8 @@ func everyPage() map[string]Page {
 			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
 				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"},
 				{ClientID: "portal", Name: "Portal", OpenURL: "https://portal.example.com/login?iss=i"}}},
-		"error": Error{Code: "redirect_uri_mismatch", Client: &someClient, BackURL: "https://app.example.com/"},
+		"error":                   Error{Code: "redirect_uri_mismatch", Client: &someClient, BackURL: "https://app.example.com/"},
+		"error, and how to go on": Error{Code: "sign_in_expired", AgainURL: "https://id.example.com/authorize?client_id=a&state=b"},
 		"error, explained": Error{Code: "redirect_uri_mismatch", Detail: &ErrorDetail{
 			Explanation: "It is not registered.", Parameter: "redirect_uri", Received: "https://app.example.com/calback",
 			Registered: []string{"https://app.example.com/callback", "http://localhost/"}, Nearest: "https://app.example.com/callback",

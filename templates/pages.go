@@ -275,6 +275,7 @@ type Error struct {
 	Client    *Client      // nil: no link back
 	BackURL   string       // of the client: http, https or a private-use scheme
 	Answer    *Answer      // in place of BackURL: what Client is told by the link
+	AgainURL  string       // of ours, where the sign-in begins again; empty: no link
 	Detail    *ErrorDetail // development only: nil shows one plain sentence
 }
 

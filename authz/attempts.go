@@ -1,0 +1,160 @@
+package authz
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/connect"
+)
+
+const (
+	upstreamLifetime = 10 * time.Minute // for the login at the upstream
+	upstreamCookie   = "-upstream-"
+	cookiePart       = 3800 // bytes; browsers drop a cookie over 4096
+
+	// maxAttemptCookies bounds what all attempts of a browser take in a request, in bytes. With the
+	// session's they fit into the 8 KiB that a proxy gives one header.
+	maxAttemptCookies = 6000
+)
+
+// attempt is a login under way at an upstream. It waits in a cookie of this browser, sealed, under a
+// name that the callback's state gives. A long request needs several cookies.
+type attempt struct {
+	connect.Attempt
+	Flow    flow      `json:"flow"` // names of one letter are the connector's
+	Started time.Time `json:"started"`
+	Done    bool      `json:"done,omitempty"` // the upstream has answered; a callback that comes again goes on with the flow
+}
+
+// attemptCookies are those of one attempt, as a browser sends them.
+type attemptCookies struct {
+	name    string // without the number of the part
+	started int64  // milliseconds since 1970, from the name
+	values  []string
+}
+
+// size is how many bytes of a Cookie header they take.
+func (c *attemptCookies) size() (n int) {
+	for part, value := range c.values {
+		n += len(c.part(part)) + len("=; ") + len(value)
+	}
+	return n
+}
+
+func (c *attemptCookies) part(n int) string { return c.name + "." + strconv.Itoa(n) }
+
+// keepAttempt puts an attempt into as many cookies as it needs. The oldest of the others go if they are
+// too many together: a proxy would refuse the header.
+func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) {
+	packed, _ := pack(a) // plain data always encodes
+	sealed := base64.RawURLEncoding.EncodeToString(s.upstream.Seal(packed, nil))
+	own := attemptCookies{name: s.attemptName(a.State, a.Started), started: a.Started.UnixMilli()}
+	for chunk := range slices.Chunk([]byte(sealed), cookiePart) {
+		own.values = append(own.values, string(chunk))
+	}
+	room, full := maxAttemptCookies-own.size(), false
+	for _, other := range s.attemptCookies(r) { // the newest first
+		if other.name == own.name { // it was longer: what is left of it would spoil it
+			for part := len(own.values); part < len(other.values); part++ {
+				http.SetCookie(w, s.cookie(own.part(part), "", -1))
+			}
+			continue
+		}
+		room -= other.size()
+		if full = full || room < 0; full {
+			s.dropCookies(w, other)
+		}
+	}
+	lifetime := a.Started.Add(upstreamLifetime).Sub(s.now())
+	for part, value := range own.values {
+		http.SetCookie(w, s.cookie(own.part(part), value, int(lifetime.Seconds())))
+	}
+}
+
+// findAttempt is the way back. The attempt is returned with an error too, as far as it can be read.
+func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
+	var a attempt
+	for _, c := range s.attemptCookies(r) {
+		if !strings.HasSuffix(c.name, "-"+stateTag(state)) {
+			continue
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(strings.Join(c.values, ""))
+		if err != nil {
+			return a, err
+		}
+		packed, err := s.upstream.Open(raw, nil)
+		if err != nil {
+			return a, err
+		}
+		if err := unpack(packed, &a); err != nil {
+			return attempt{}, err
+		}
+		if s.now().Sub(a.Started) > upstreamLifetime {
+			return a, errors.New("the upstream login took too long")
+		}
+		return a, nil
+	}
+	return a, errors.New("no cookie of this sign-in")
+}
+
+// finishAttempt remembers that the upstream has answered, and where the flow is now: the browser may
+// ask again, by a reload or because it has restored its tabs.
+func (s *Server) finishAttempt(w http.ResponseWriter, r *http.Request, a attempt, f flow) {
+	f.Failed = nil
+	s.keepAttempt(w, r, attempt{Attempt: connect.Attempt{Connector: a.Connector, State: a.State}, Flow: f, Started: a.Started, Done: true})
+}
+
+// attemptCookies are the attempts of a browser, the newest first.
+func (s *Server) attemptCookies(r *http.Request) []attemptCookies {
+	parts := map[string]map[int]string{}
+	for _, c := range r.Cookies() {
+		dot := strings.LastIndexByte(c.Name, '.')
+		if dot < 0 || !strings.HasPrefix(c.Name, s.sessions.CookieName(upstreamCookie)) {
+			continue
+		}
+		if n, err := strconv.Atoi(c.Name[dot+1:]); err == nil {
+			if parts[c.Name[:dot]] == nil {
+				parts[c.Name[:dot]] = map[int]string{}
+			}
+			parts[c.Name[:dot]][n] = c.Value
+		}
+	}
+	var all []attemptCookies
+	for name, values := range parts {
+		c := attemptCookies{name: name}
+		started, _, _ := strings.Cut(strings.TrimPrefix(name, s.sessions.CookieName(upstreamCookie)), "-")
+		c.started, _ = strconv.ParseInt(started, 36, 64) // one that is not ours is very old
+		for n := range len(values) {
+			c.values = append(c.values, values[n])
+		}
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b attemptCookies) int {
+		return cmp.Or(cmp.Compare(b.started, a.started), strings.Compare(a.name, b.name))
+	})
+	return all
+}
+
+func (s *Server) dropCookies(w http.ResponseWriter, c attemptCookies) {
+	for part := range c.values {
+		http.SetCookie(w, s.cookie(c.part(part), "", -1))
+	}
+}
+
+func (s *Server) attemptName(state string, started time.Time) string {
+	return s.sessions.CookieName(upstreamCookie) + strconv.FormatInt(started.UnixMilli(), 36) + "-" + stateTag(state)
+}
+
+// stateTag finds the cookies of a state.
+func stateTag(state string) string { return hashToken(state)[:12] }
+
+// cookie is Lax because the callback is a cross-site GET.
+func (s *Server) cookie(name, value string, maxAge int) *http.Cookie {
+	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: s.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}

@@ -1,0 +1,169 @@
+package authz_test
+
+import (
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+)
+
+// linkOf is where a link on a page leads.
+func linkOf(page *authztest.Page, id string) string {
+	found := regexp.MustCompile(`<a [^>]*id="` + id + `" href="([^"]*)"`).FindStringSubmatch(page.Body)
+	if found == nil {
+		return ""
+	}
+	return html.UnescapeString(found[1])
+}
+
+// A callback that comes again, by a reload or because the browser restored its tabs, goes on with what
+// the first one has led to.
+func TestCallbackAgain(t *testing.T) {
+	f := federate(t, true)
+	for _, change := range []url.Values{nil, {"prompt": {"login"}}, {"max_age": {"0"}}} {
+		b := f.NewBrowser(t)
+		callback := f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, change)), false)
+		var codes []string
+		for range 3 {
+			got := redirect(t, get(t, b, get(t, b, callback).Header.Get("Location")))
+			codes = append(codes, got.Get("code"))
+		}
+		if codes[0] == "" || codes[1] == "" || codes[2] == "" || codes[0] == codes[1] {
+			t.Errorf("%v: codes %v", change, codes)
+		}
+		if page := get(t, f.NewBrowser(t), callback); page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" {
+			t.Errorf("%v: in another browser: %d", change, page.Status)
+		}
+	}
+}
+
+// One that brought a refusal leads to the sign-in page again; one that waits for a link waits on.
+func TestCallbackAgainWithoutSuccess(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	callback := f.arrive(t, f.leave(t, b), true)
+	if got := redirect(t, get(t, b, callback)); got.Get("error") != "access_denied" {
+		t.Fatalf("%v", got)
+	}
+	if login := get(t, b, get(t, b, get(t, b, callback).Header.Get("Location")).Header.Get("Location")); !login.Has("login-submit") {
+		t.Errorf("after a refusal: %d %.300s", login.Status, login.Body)
+	}
+
+	b = f.NewBrowser(t) // without an app
+	callback = f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false)
+	for range 2 {
+		if got := ledTo(t, get(t, b, callback)); got != "/account" {
+			t.Errorf("without an app: led to %s", got)
+		}
+	}
+}
+
+// A sign-in page that is reloaded after another tab has signed in goes on, unless its request wants a
+// sign-in of its own, or its person another account.
+func TestSignInPageAfterAnotherTab(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	for name, c := range map[string]struct {
+		client string
+		change url.Values
+		led    string // "": a form again
+	}{
+		"an app":                  {authztest.SPA, nil, "/authorize"},
+		"one that needs consent":  {authztest.ThirdParty, nil, "/authorize"},
+		"select_account":          {authztest.SPA, url.Values{"prompt": {"select_account"}}, "/authorize"},
+		"one that wants it fresh": {authztest.SPA, url.Values{"prompt": {"login"}}, ""},
+		"max_age":                 {authztest.SPA, url.Values{"max_age": {"0"}}, ""},
+	} {
+		b := s.NewBrowser(t)
+		login := ask(t, b, c.client, c.change).Header.Get("Location")
+		failed := get(t, b, login)
+		failed = b.Do(t, failed.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {"wrong"}}))
+		b.Code(t, authztest.SPA, nil) // in another tab
+		for _, tab := range []string{login, failed.Header.Get("Location")} {
+			page := get(t, b, tab)
+			if got := ledTo(t, page); got != c.led || (c.led == "" && !page.Has("login-submit")) {
+				t.Errorf("%s: %d, led to %q", name, page.Status, got)
+			}
+		}
+		if page := get(t, b, login+"&other=1"); !page.Has("login-submit") {
+			t.Errorf("%s: another account: %d", name, page.Status)
+		}
+	}
+	b := signedIn(t, s)
+	if got := ledTo(t, get(t, b, s.URL+"/login")); got != "/account" {
+		t.Errorf("a plain sign-in: led to %q", got)
+	}
+}
+
+// An expired or foreign sign-in leads back: to its own beginning, and to its app if that is the operator's.
+func TestLostSignInLeadsBack(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
+		if m.ID == authztest.ThirdParty {
+			m.ClientURI = "https://partner.example/start"
+		}
+	})
+	for id, home := range map[string]string{authztest.SPA: "https://app.example.com/", authztest.ThirdParty: "https://partner.example/start"} {
+		flow := ask(t, s.NewBrowser(t), id, url.Values{"state": {"a & b"}}).Header.Get("Location")
+		elsewhere := s.NewBrowser(t)
+		page := get(t, elsewhere, flow)
+		if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
+			t.Fatalf("%s: %d %.300s", id, page.Status, page.Body)
+		}
+		if got := linkOf(page, "back"); got != home {
+			t.Errorf("%s: back to %q, want %q", id, got, home)
+		}
+		again := linkOf(page, "again")
+		if !strings.HasPrefix(again, s.URL+"/authorize?") {
+			t.Fatalf("%s: again at %q", id, again)
+		}
+		if got := elsewhere.Walk(t, again).Params; got.Get("code") == "" || got.Get("state") != "a & b" {
+			t.Errorf("%s: the sign-in that begins again: %v", id, got)
+		}
+	}
+	if page := get(t, s.NewBrowser(t), s.URL+"/login?flow=AAAA"); linkOf(page, "again") != "" || linkOf(page, "back") != "" {
+		t.Errorf("a forged flow leads somewhere: %.300s", page.Body)
+	}
+}
+
+// A pushed request is answered once. A consent that is posted again, and a page that is reloaded, say so and
+// lead back to the app; of a request that was not pushed each gets its answer.
+func TestConsentTwice(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := signedIn(t, s)
+	consent := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))
+	for range 2 {
+		on := b.Do(t, consent.Submit(t, "consent-allow", nil))
+		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+			t.Errorf("%v", got)
+		}
+	}
+
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(authztest.ThirdParty, challenge)
+	params.Set("prompt", "consent")
+	pushed := requestURIOf(t, s.PostForm(t, "/par", params, nil))
+	page := ask(t, b, authztest.ThirdParty, nil) // agreed already: not a page
+	begun := get(t, b, s.URL+"/authorize?"+url.Values{"client_id": {authztest.ThirdParty}, "request_uri": {pushed}}.Encode()).Header.Get("Location")
+	consent = get(t, b, begun)
+	on := b.Do(t, consent.Submit(t, "consent-allow", nil)).Header.Get("Location")
+	if got := redirect(t, get(t, b, on)); got.Get("code") == "" || redirect(t, page).Get("code") == "" {
+		t.Fatalf("%v", got)
+	}
+	for name, page := range map[string]*authztest.Page{
+		"the form again":          b.Do(t, consent.Submit(t, "consent-allow", nil)),
+		"the page again":          get(t, b, begun),
+		"what came after it":      get(t, b, on),
+		"the sign-in page":        get(t, b, strings.Replace(begun, "/consent", "/login", 1)),
+		"where the request began": get(t, b, strings.Replace(begun, "/consent", "/authorize", 1)),
+	} {
+		if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "invalid_request_uri") ||
+			linkOf(page, "back") != "https://app.example.com/" || linkOf(page, "again") != "" {
+			t.Errorf("%s: %d %.500s", name, page.Status, page.Body)
+		}
+	}
+}
