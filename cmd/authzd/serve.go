@@ -32,6 +32,7 @@ func newServeCommand() *cobra.Command {
 		Short: "run the server",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer holdHangups()()
 			if dev {
 				return serveDev(cmd.Context(), file, data, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
@@ -71,6 +72,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err != nil {
 		return err
 	}
+	defer logHangups(logger)()
 	warnOfConfig(logger, cfg)
 	files := missingFiles(cfg)
 	if !o.dev && !o.empty {

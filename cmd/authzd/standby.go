@@ -32,6 +32,7 @@ answer: alive and not ready, with the lag. Start it in place of "authzd serve" w
 differs from the primary's in nothing but where this machine keeps its files, and with the same secret.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer holdHangups()()
 			cfg, err := loadShipConfig(file)
 			if err != nil {
 				return err
@@ -79,6 +80,7 @@ func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (pr
 	if c.Logger, err = observe.NewLogger(log, cfg.Log.Level, cfg.Log.Format); err != nil {
 		return false, err
 	}
+	defer logHangups(c.Logger)()
 	follower, err := ship.Follow(c)
 	if errors.Is(err, ship.ErrOwnDatabase) {
 		return false, hinted{err, "move it away: a standby makes its own"}
