@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/config"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -22,7 +25,8 @@ func newDoctorCommand() *cobra.Command {
 		Short: "check a set-up from the outside, or explain one failed login",
 		Long: `Check a set-up as its clients meet it, through DNS, TLS and every proxy: the issuer, its certificate, its
 clock, the keys that it publishes, CORS for the origins of each client, and whether each redirect URI is
-known. The clients are those of the running server or, if it cannot be asked, of the configuration.
+known. The clients are those of the running server or, if it cannot be asked, of the configuration. Each
+provider that users may sign in with is asked for its keys, and whether it knows the client and its secret.
 
 With the id that an error page shows (X-Request-Id), explain what went wrong there, by the audit log of the
 running server.
@@ -63,11 +67,13 @@ type finding struct {
 
 // examination is of one server, from the outside. Each check adds what it finds.
 type examination struct {
-	issuer   string
-	clients  []admin.ClientMetadata
-	http     *http.Client
-	p        *printer
-	findings []finding
+	issuer     string
+	clients    []admin.ClientMetadata
+	connectors []config.Connector
+	roots      *x509.CertPool // that connectors are trusted by; nil: the system's
+	http       *http.Client
+	p          *printer
+	findings   []finding
 
 	server   serverMetadata // known after checkIssuer
 	answered *http.Response // the first answer, its body closed
@@ -109,7 +115,10 @@ func (r *remote) examination(ctx context.Context, issuer string) (*examination, 
 	if err != nil {
 		return nil, err
 	}
-	e.issuer = cfg.Issuer
+	e.issuer, e.connectors = cfg.Issuer, cfg.Connectors
+	if e.roots, err = outbound.Roots(cfg.Outbound.CAFile); err != nil {
+		return nil, err
+	}
 	if r.url != "" {
 		return e, r.runningClients(ctx, e)
 	}
@@ -161,6 +170,7 @@ func (e *examination) run(ctx context.Context) error {
 		e.checkCORS(ctx)
 		e.checkRedirectURIs(ctx)
 	}
+	e.checkConnectors(ctx)
 	failed := 0
 	for _, f := range e.findings {
 		if f.Result == "failed" {

@@ -116,8 +116,8 @@ func (e *examination) checkRedirectURIs(ctx context.Context) {
 	}
 }
 
-// errorHeading is the one of an error page.
-var errorHeading = regexp.MustCompile(`Error (\d{3}: [a-z_]+)`)
+// errorCode is what an error page has in small print.
+var errorCode = regexp.MustCompile(`id="error-code">(\d{3}) ([a-z_]+)<`)
 
 // leadsTo returns why an authorization request with prompt=none does not end at its redirect URI.
 func (e *examination) leadsTo(ctx context.Context, c *admin.ClientMetadata, uri string) error {
@@ -130,8 +130,8 @@ func (e *examination) leadsTo(ctx context.Context, c *admin.ClientMetadata, uri 
 		return err
 	}
 	if response.StatusCode/100 != 3 {
-		if found := errorHeading.FindSubmatch(body); found != nil {
-			return fmt.Errorf("refused: %s", found[1])
+		if found := errorCode.FindSubmatch(body); found != nil {
+			return fmt.Errorf("refused: %s: %s", found[1], found[2])
 		}
 		return fmt.Errorf("the authorization endpoint answers %s", response.Status)
 	}
