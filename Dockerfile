@@ -2,8 +2,8 @@
 # the library of a PKCS #11 module: see docs/secrets.md for a build that does.
 #
 #   docker build --tag authzd .
-#   docker run --publish 9010:9010 --volume authzd-data:/data \
-#     --volume ./authzd.yaml:/etc/authzd/authzd.yaml:ro authzd
+#   docker run --rm --volume authzd-data:/data authzd init --domain id.example.com
+#   docker run --publish 9010:9010 --volume authzd-data:/data authzd
 
 FROM golang:1.26-bookworm AS build
 # The toolchain line of go.mod: the image's own release may be older, or newer than what was tested.

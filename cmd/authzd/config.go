@@ -21,7 +21,7 @@ func addConfigFlag(cmd *cobra.Command, file *string) {
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
-// loadConfig loads the named file, or the first default file that exists.
+// loadConfig loads the named file, or the first default file that exists, or else the environment alone.
 func loadConfig(file string) (*config.Config, error) {
 	file, err := configPath(file)
 	if err != nil {
@@ -30,6 +30,7 @@ func loadConfig(file string) (*config.Config, error) {
 	return config.Load(file, os.Environ())
 }
 
+// configPath is empty if there is no file, and the environment says enough.
 func configPath(file string) (string, error) {
 	if file != "" {
 		return file, nil
@@ -39,9 +40,12 @@ func configPath(file string) (string, error) {
 			return name, nil
 		}
 	}
+	if os.Getenv("AUTHZD_ISSUER") != "" { // all else has a default
+		return "", nil
+	}
 	return "", usageError{
 		fmt.Errorf("no configuration: neither %s exists", strings.Join(configFiles, " nor ")),
-		`write one with "authzd init", name one with --config, or try "authzd serve --dev"`,
+		`write one with "authzd init", name one with --config, set AUTHZD_ISSUER and what else is no default, or try "authzd serve --dev"`,
 	}
 }
 
@@ -91,6 +95,9 @@ what is allowed and dangerous: they change nothing in the exit code.`,
 			for _, w := range c.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), w.Warning())
 				printHint(cmd.ErrOrStderr(), w.Hint)
+			}
+			if name == "" {
+				name = "the environment"
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", name)
 			return nil

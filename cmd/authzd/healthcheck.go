@@ -30,13 +30,18 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 			if address != "" {
 				return checkHealth(cmd.Context(), address, &tls.Config{})
 			}
-			c, err := loadForHealth(file)
+			configs, err := loadForHealth(file)
 			if err != nil { // not wrapped: to a container engine, the code 2 of a bad configuration has no meaning
 				return fmt.Errorf("not healthy: %v", err)
 			}
-			// The certificate bears the public name, not this machine's, and the request carries
-			// nothing that is secret.
-			return checkHealth(cmd.Context(), readyURL(c), &tls.Config{InsecureSkipVerify: true})
+			for _, c := range configs {
+				// The certificate bears the public name, not this machine's, and the request carries
+				// nothing that is secret.
+				if err = checkHealth(cmd.Context(), readyURL(c), &tls.Config{InsecureSkipVerify: true}); err == nil {
+					return nil
+				}
+			}
+			return err
 		},
 	}
 	addConfigFlag(cmd, &file)
@@ -44,13 +49,19 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 	return cmd
 }
 
-// loadForHealth loads what the server was most likely started with.
-func loadForHealth(file string) (*config.Config, error) {
+// loadForHealth loads what the server may have been started with: without a file, the environment alone, or
+// else the demo, each of which has its own address by default.
+func loadForHealth(file string) (configs []*config.Config, err error) {
 	name, err := configPath(file)
-	if err != nil { // there is no file, so it must be the demo
-		return config.LoadDev("", ".", os.Environ())
+	if err == nil {
+		c, err := config.Load(name, os.Environ())
+		if err != nil || name != "" {
+			return []*config.Config{c}, err
+		}
+		configs = append(configs, c)
 	}
-	return config.Load(name, os.Environ())
+	demo, err := config.LoadDev("", ".", os.Environ())
+	return append(configs, demo), err
 }
 
 // readyURL is where the public listener answers for readiness.

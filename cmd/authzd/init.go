@@ -1,9 +1,11 @@
 package main
 
 import (
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/authzd/authzd/authz/passhash"
 	"github.com/authzd/authzd/config"
 )
 
@@ -25,7 +28,10 @@ var initTemplate = template.Must(template.New("init.yaml").Parse(initYAML))
 type answers struct {
 	Issuer, Listen        string
 	Data                  string // folder of the database and the secret
-	ClientID, RedirectURI string
+	Username              string // of the first user; empty: none
+	Password              string // made for that user
+	PasswordHash          string
+	ClientID, RedirectURI string // of the first client; no redirect URI: there is none
 	GoogleClientID        string // empty: without Google
 	GoogleSecret          string // typed in
 	GoogleSecretFile      string // or in a file
@@ -54,10 +60,11 @@ type question struct {
 	flag     string // without the hyphens; empty: only asked at the terminal
 	text     string
 	answer   *string
-	fallback string                // offered at the terminal
-	key      string                // of the configuration, where mistakes in the answer show
-	hidden   bool                  // not shown while it is typed
-	optional bool                  // may stay empty
+	fallback string // offered at the terminal
+	key      string // of the configuration, where mistakes in the answer show
+	hidden   bool   // not shown while it is typed
+	optional bool   // may stay empty
+	rule     func(answer string) (reason, hint string)
 	needed   func(a *answers) bool // nil: always
 }
 
@@ -66,8 +73,10 @@ func questions(a *answers) []question {
 	return []question{
 		{flag: "issuer", text: "public `URL` of this server, such as https://id.example.com", answer: &a.Issuer, key: "issuer"},
 		{flag: "listen", text: "`address` to listen on", answer: &a.Listen, fallback: ":9010", key: "listen"},
-		{flag: "client-id", text: "`name` of the first client, a browser app", answer: &a.ClientID, fallback: "spa", key: "clients[0].client_id"},
-		{flag: "redirect-uri", text: "`URL` where the client takes the code, such as https://app.example.com/callback", answer: &a.RedirectURI, key: "clients[0].redirect_uris"},
+		{flag: "user", text: "`name` of the first user", answer: &a.Username, fallback: "admin", key: "users[0].username"},
+		{flag: "redirect-uri", text: "`URL` where the first app, one in the browser, takes the code, such as https://app.example.com/callback, or nothing", answer: &a.RedirectURI, optional: true, key: "clients[0].redirect_uris"},
+		{flag: "client-id", text: "`id` of that app, a short word", answer: &a.ClientID, fallback: "spa", key: "clients[0].client_id", rule: noURL,
+			needed: func(a *answers) bool { return a.RedirectURI != "" }},
 		{flag: "google-client-id", text: "`client id` for signing in with Google, or nothing", answer: &a.GoogleClientID, optional: true, key: "connectors[0].client_id"},
 		{text: "client secret of Google", answer: &a.GoogleSecret, hidden: true, key: "connectors[0].client_secret",
 			needed: func(a *answers) bool { return google(a) && a.GoogleSecretFile == "" }},
@@ -76,20 +85,33 @@ func questions(a *answers) []question {
 	}
 }
 
+// noURL refuses a URL where a name was asked for.
+func noURL(answer string) (reason, hint string) {
+	if strings.Contains(answer, "://") {
+		return "is a URL, and no name", "choose a short word, such as spa; the app sends it as its client_id"
+	}
+	return "", ""
+}
+
 func newInitCommand() *cobra.Command {
 	var (
-		file string
-		a    answers
+		file, domain string
+		a            answers
 	)
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "write a commented configuration for production",
-		Long: `Write a commented configuration for production. What no flag says is asked on the terminal.
-A file that exists is never overwritten.`,
+		Long: `Write a commented configuration for production, with a first user whose password is shown once. What no flag
+says is asked on the terminal; where there is none, --domain is enough. A file that exists is never overwritten.`,
+		Example: `  authzd init --domain id.example.com
+  docker run --rm --volume authzd-data:/data authzd init --domain id.example.com`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := os.Lstat(file); err == nil {
 				return alreadyThere(file)
+			}
+			if err := a.setDomain(domain); err != nil {
+				return err
 			}
 			if err := gather(cmd, &a); err != nil {
 				return err
@@ -97,21 +119,22 @@ A file that exists is never overwritten.`,
 			if err := a.place(file); err != nil {
 				return err
 			}
+			a.makePassword()
 			text := a.render()
 			if _, err := config.Parse(file, text, nil); err != nil {
 				return blameFlags(err, questions(&a))
 			}
+			if err := breaksRules(&a); err != nil {
+				return err
+			}
 			if err := writeNew(file, text); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "wrote %s\n", file)
-			if a.GoogleClientID != "" {
-				fmt.Fprintf(cmd.OutOrStdout(), "redirect URI to enter at Google: %s/callback/google\n", a.Issuer)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "next: read it, then authzd serve --config %s\n", file)
+			a.report(cmd.OutOrStdout(), file)
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&domain, "domain", "", "`name` of the host that clients reach this server at, by https: in place of --issuer")
 	cmd.Flags().StringVar(&file, "config", "authzd.yaml", "`file` to write")
 	cmd.Flags().StringVar(&a.Data, "data", "", "`folder` of the database and the secret (default authzd-data beside the file, or /var/lib/authzd for a file in /etc)")
 	for _, q := range questions(&a) {
@@ -119,7 +142,34 @@ A file that exists is never overwritten.`,
 			cmd.Flags().StringVar(q.answer, q.flag, "", q.text)
 		}
 	}
+	cmd.MarkFlagsMutuallyExclusive("domain", "issuer")
 	return cmd
+}
+
+// setDomain makes the issuer of a host's name.
+func (a *answers) setDomain(domain string) error {
+	if strings.ContainsAny(domain, ":/?#@ ") {
+		return usageError{fmt.Errorf("--domain %q is no name of a host", domain), "write it like id.example.com; --issuer takes a whole URL"}
+	}
+	if domain != "" {
+		a.Issuer = "https://" + domain
+	}
+	return nil
+}
+
+// report says what has been written, and what comes next.
+func (a *answers) report(out io.Writer, file string) {
+	fmt.Fprintf(out, "wrote %s\n", file)
+	if a.Username != "" {
+		fmt.Fprintf(out, "first user: %s, password: %s (note it now: the file has only its hash)\n", a.Username, a.Password)
+	}
+	if a.GoogleClientID != "" {
+		fmt.Fprintf(out, "redirect URI to enter at Google: %s/callback/google\n", a.Issuer)
+	}
+	fmt.Fprintf(out, "next: read it, then authzd serve --config %s\n", file)
+	if a.RedirectURI == "" {
+		fmt.Fprintln(out, "      then an app: authzd client create spa --preset spa --redirect-uri https://app.example.com/callback")
+	}
 }
 
 // place makes the names of files absolute, so that the configuration means the same in any folder.
@@ -140,6 +190,27 @@ func (a *answers) place(file string) (err error) {
 	return err
 }
 
+// makePassword gives the first user a password.
+func (a *answers) makePassword() {
+	if a.Username != "" {
+		a.Password = rand.Text()
+		a.PasswordHash = passhash.New([]byte(a.Password))
+	}
+}
+
+// breaksRules says which flag's value is no answer.
+func breaksRules(a *answers) error {
+	for _, q := range questions(a) {
+		if q.rule == nil || *q.answer == "" {
+			continue
+		}
+		if reason, hint := q.rule(*q.answer); reason != "" {
+			return usageError{fmt.Errorf("--%s %q %s", q.flag, *q.answer, reason), hint}
+		}
+	}
+	return nil
+}
+
 // gather asks on the terminal what no flag has said; where there is no terminal, all of it must
 // have been said or have a fallback.
 func gather(cmd *cobra.Command, a *answers) error {
@@ -148,18 +219,25 @@ func gather(cmd *cobra.Command, a *answers) error {
 	}
 	var missing []string
 	for _, q := range questions(a) {
-		if *q.answer != "" || q.optional || q.flag == "" || q.needed != nil && !q.needed(a) {
+		if *q.answer != "" || q.optional || q.flag == "" || cmd.Flags().Changed(q.flag) || q.needed != nil && !q.needed(a) {
 			continue
 		}
 		if *q.answer = q.fallback; q.fallback == "" {
 			missing = append(missing, "--"+q.flag)
 		}
 	}
+	if a.ClientID != "" && a.RedirectURI == "" {
+		missing = append(missing, "--redirect-uri")
+	}
 	if a.GoogleClientID != "" && a.GoogleSecretFile == "" {
 		missing = append(missing, "--google-client-secret-file")
 	}
 	if missing != nil {
-		return usageError{errors.New("no terminal to ask on, and not all has been said"), "give " + strings.Join(missing, ", ")}
+		hint := "give " + strings.Join(missing, ", ")
+		if a.Issuer == "" {
+			hint = "give --domain" + strings.TrimPrefix(hint, "give --issuer") + ", such as --domain id.example.com"
+		}
+		return usageError{errors.New("no terminal to ask on, and not all has been said"), hint}
 	}
 	return nil
 }
@@ -172,6 +250,11 @@ func mistakes(a *answers, q question) config.Errors {
 	for _, e := range errs {
 		if strings.HasPrefix(e.Key, q.key) {
 			found = append(found, e)
+		}
+	}
+	if q.rule != nil && found == nil {
+		if reason, hint := q.rule(*q.answer); reason != "" {
+			found = append(found, &config.Error{Reason: reason, Hint: hint})
 		}
 	}
 	return found

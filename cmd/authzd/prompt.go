@@ -25,7 +25,7 @@ type prompt struct {
 func (p *prompt) askAll(cmd *cobra.Command, a *answers) error {
 	p.read = bufio.NewReader(p.in)
 	for _, q := range questions(a) {
-		said := q.flag != "" && cmd.Flags().Changed(q.flag)
+		said := q.flag != "" && (cmd.Flags().Changed(q.flag) || q.flag == "issuer" && *q.answer != "") // by --domain
 		if said || q.needed != nil && !q.needed(a) || q.optional && q.needed != nil {
 			continue
 		}
