@@ -116,6 +116,22 @@ func TestOpenIDClient(t *testing.T) {
 	})
 }
 
+// passport-oauth2, as it comes and as the recipe recommends it, against a client that says nothing of how it
+// sends its secret.
+func TestPassport(t *testing.T) {
+	const callback = "https://portal.example.com/callback"
+	client := func(id, more string) string {
+		return `
+  - {client_id: ` + id + `, preset: web, client_secret: ` + secret + `, first_party: true, redirect_uris: [` + callback + `], scope: openid email` + more + `}`
+	}
+	s := startServerWith(t, client("portal", "")+client("old", ", require_pkce: false"), "")
+	env := func(id, pkce string) url.Values {
+		return url.Values{"CLIENT_ID": {id}, "CLIENT_SECRET": {secret}, "REDIRECT_URI": {callback}, "PKCE": {pkce}}
+	}
+	t.Run("PKCE", func(t *testing.T) { party{"passport.mjs", env("portal", "1")}.run(t, s, newBrowser(t, s)) })
+	t.Run("as it comes", func(t *testing.T) { party{"passport.mjs", env("old", "")}.run(t, s, newBrowser(t, s)) })
+}
+
 func TestJoseAPI(t *testing.T) {
 	s := startServer(t, "")
 	tokens := mustSignIn(t, s)
