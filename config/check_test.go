@@ -3,10 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// emptyName is what a message looks like that names nothing, or ends twice.
+var emptyName = regexp.MustCompile(`  |^ | $|[?!.,:;][.,;]|\(\)|, $`)
 
 // errorsOf loads a document and returns what is wrong with it, a line each.
 func errorsOf(t *testing.T, doc string, environ ...string) []string {
@@ -21,6 +25,9 @@ func errorsOf(t *testing.T, doc string, environ ...string) []string {
 	}
 	lines := make([]string, len(errs))
 	for i, e := range errs {
+		if emptyName.MatchString(e.Reason) || emptyName.MatchString(e.Hint) {
+			t.Errorf("%v -> %q", e, e.Hint)
+		}
 		lines[i] = e.Error()
 	}
 	return lines
