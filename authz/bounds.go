@@ -21,7 +21,7 @@ var holdLists = map[string]bool{
 	"scope": true, "response_type": true, "prompt": true, "acr_values": true, "ui_locales": true, "claims_locales": true,
 }
 
-var errTooManyParameters = refuse(errInvalidRequest, "There are too many parameters.")
+var errTooManyParameters = refuse(errInvalidRequest, "There are too many parameters, or they are too long.")
 
 // tooManyPairs reports whether encoded text has more parameters than anything here reads.
 func tooManyPairs(raw string) bool { return strings.Count(raw, "&") >= maxPairs }
@@ -35,7 +35,7 @@ func checkBounds(values url.Values) error {
 		bytes := 0
 		for _, v := range vs {
 			bytes += len(v)
-			if holdLists[name] && tooManyWords(v) {
+			if len(v) >= 2*maxWords && holdLists[name] && tooManyWords(v) { // shorter lists have room for fewer
 				return refuse(errInvalidRequest, "A parameter has too many values.")
 			}
 		}
@@ -46,11 +46,8 @@ func checkBounds(values url.Values) error {
 	return nil
 }
 
-// tooManyWords counts no more words than it must, and none in what is too short to have so many.
+// tooManyWords counts no more words than it must.
 func tooManyWords(list string) bool {
-	if len(list) < 2*maxWords {
-		return false
-	}
 	words := 0
 	for range strings.FieldsSeq(list) {
 		if words++; words > maxWords {

@@ -105,7 +105,7 @@ func parseParams(raw string) (url.Values, error) {
 }
 
 // parseRequest is parseParams for what clients send: parameters that are in no specification are left
-// out first (RFC 6749 sections 3.1 and 3.2), so that neither their values nor their number matter.
+// out first (RFC 6749 sections 3.1 and 3.2), so that their values and repetitions do not matter.
 func parseRequest(raw string) (url.Values, error) {
 	values, err := parseEncoded(raw)
 	if err != nil {
