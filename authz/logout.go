@@ -125,7 +125,7 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	p := templates.LogoutConfirm{
-		UILocales: params.Get("ui_locales"), Client: l.shownClient(), Action: s.url("/logout"), Hidden: hidden,
+		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: s.url("/logout"), Hidden: hidden,
 		User: shownUser(l.user), CancelURL: s.url("/account"),
 	}
 	if s.config.Dev {
@@ -209,8 +209,8 @@ func (l *logoutRequest) shownClient() *templates.Client {
 	return &templates.Client{Name: l.client.Name}
 }
 
-// leavingClient is the client on a page that leads to target: one that nobody vouches for is not believed
-// its name.
+// leavingClient is the client on a page that leads to target, if that is not empty. Of one that nobody
+// vouches for the page says so.
 func (l *logoutRequest) leavingClient(target string) *templates.Client {
 	if l.client == nil || l.vouched {
 		return l.shownClient()

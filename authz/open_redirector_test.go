@@ -260,6 +260,9 @@ func TestOpenRedirectorLogout(t *testing.T) {
 	stays("nobody signed in", logout(s.NewBrowser(t), foreign))
 	b := signedIn(t, s)
 	page := logout(b, foreign)
+	if !page.Has("unknown-client") {
+		t.Errorf("the question does not say who asks: %s", page.Body)
+	}
 	stays("of another session, and confirmed", b.Do(t, page.Submit(t, "logout-confirm", nil)))
 
 	b = s.NewBrowser(t)
