@@ -105,10 +105,7 @@ var (
 
 func TestConfiguration(t *testing.T) {
 	folder := t.TempDir()
-	authzd := filepath.Join(folder, "authzd")
-	if out, err := exec.Command("go", "build", "-o", authzd, "../cmd/authzd").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	authzd := build(t, folder)
 	blocks := 0
 	for file, text := range recipes(t) {
 		for _, found := range yamlBlock.FindAllStringSubmatch(text, -1) {
@@ -121,6 +118,16 @@ func TestConfiguration(t *testing.T) {
 	if blocks == 0 {
 		t.Error("no configuration found")
 	}
+}
+
+// build compiles authzd into a folder.
+func build(t *testing.T, folder string) string {
+	t.Helper()
+	authzd := filepath.Join(folder, "authzd")
+	if out, err := exec.Command("go", "build", "-o", authzd, "../cmd/authzd").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return authzd
 }
 
 // check returns what authzd has against a piece of a configuration.
