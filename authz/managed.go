@@ -152,8 +152,11 @@ const (
 // known is all, for answers that are of use although they are not of this moment: while the store is away,
 // what was last known comes at once.
 func (m *managedClients) known(ctx context.Context) *clientNeeds {
+	if m.parse == nil {
+		return noNeeds
+	}
 	last := m.needs.Load()
-	if last == nil || m.parse == nil {
+	if last == nil {
 		last = noNeeds
 	}
 	patience, until := firstPatience, m.silent.Load()

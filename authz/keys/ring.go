@@ -145,6 +145,13 @@ func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
 // Refresh makes JWKS at most minReload older than the store, as far as the store can be read: what it
 // has is kept otherwise. Callers at once wait for one of them. While the store is away nobody waits long.
 func (r *Ring) Refresh(ctx context.Context) {
+	if r.loading.TryAcquire(1) { // as a rule, there is nothing to do, and no need of a timer
+		fresh := r.now().Sub(r.loaded) < minReload
+		r.loading.Release(1)
+		if fresh {
+			return
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	if r.loading.Acquire(ctx, 1) != nil {
