@@ -3,7 +3,6 @@ package acceptance
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -114,7 +113,7 @@ func TestImageRun(t *testing.T) {
 	if out, err := i.command(nil, "config", "check").CombinedOutput(); err != nil || strings.Contains(string(out), "warning") {
 		t.Errorf("config check: %v\n%s", err, out)
 	}
-	i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddress(t)}, func(env []string) {
+	i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddr()}, func(env []string) {
 		if out, err := i.command(env, "user", "list").CombinedOutput(); err != nil || !strings.Contains(string(out), "admin") {
 			t.Errorf("the first user: %v\n%s", err, out)
 		}
@@ -125,13 +124,13 @@ func TestImageRun(t *testing.T) {
 		}
 	}
 	// What was made is found by the next container.
-	if text := i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddress(t)}, nil); strings.Contains(text, "made a new") {
+	if text := i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddr()}, nil); strings.Contains(text, "made a new") {
 		t.Errorf("the second container begins anew:\n%s", text)
 	}
 	if err := os.Rename(filepath.Join(i.root, "data/authzd.yaml"), filepath.Join(i.root, "authzd.yaml")); err != nil {
 		t.Fatal(err)
 	}
-	i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddress(t), "AUTHZD_ISSUER=https://id.example.com"}, nil)
+	i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddr(), "AUTHZD_ISSUER=https://id.example.com"}, nil)
 
 	// A file from outside that is for somebody else says so.
 	foreign := filepath.Join(i.root, "etc/authzd/authzd.yaml")
@@ -178,15 +177,4 @@ func (i *image) serve(t *testing.T, env []string, while func(env []string)) stri
 		t.Errorf("the server ended with %v\n%s", err, log.String())
 	}
 	return log.String()
-}
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

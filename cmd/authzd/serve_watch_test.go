@@ -286,3 +286,14 @@ func TestSocketIsAllThatIsRemoved(t *testing.T) {
 		t.Errorf("a file in its place: %q %v", text, err)
 	}
 }
+
+func TestListenHints(t *testing.T) {
+	for number, want := range map[syscall.Errno]string{
+		syscall.EACCES: "ports below 1024", syscall.EADDRINUSE: "another program", syscall.EADDRNOTAVAIL: "no interface of this machine",
+	} {
+		err := explainListen(&net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", number)})
+		if hint := (interface{ Hint() string })(nil); !errors.As(err, &hint) || !strings.Contains(hint.Hint(), want) {
+			t.Errorf("%v: %v, want a hint with %q", number, err, want)
+		}
+	}
+}

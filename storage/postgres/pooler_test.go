@@ -98,7 +98,11 @@ func TestPoolerConformance(t *testing.T) {
 	server := pgtest.New(t, pgtest.Options{})
 	behind := server.Pool(t, "pool_mode = transaction", "max_client_conn = 500", "default_pool_size = 50")
 	storagetest.Run(t, func(t *testing.T) storage.Store {
-		s, err := postgres.Open(t.Context(), behind(server.Database(t))+"&default_query_exec_mode=exec", postgres.Options{})
+		url := server.Database(t)
+		if err := postgres.Migrate(t.Context(), url, nil); err != nil { // quicker; TestPooler makes the tables through it
+			t.Fatal(err)
+		}
+		s, err := postgres.Open(t.Context(), behind(url)+"&default_query_exec_mode=exec", postgres.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
