@@ -5,7 +5,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"strings"
+	"slices"
 )
 
 // plainHost is what a host may look like in a Content-Security-Policy. net/url lets more through,
@@ -29,18 +29,22 @@ func webLink(s string) string {
 	return ""
 }
 
-// appLink returns s if it leads to the web or to an installed app by a private-use scheme, which
-// is a domain in reverse order (RFC 8252 section 7.1) and so has a dot, unlike javascript. It
-// returns "" for anything else.
+// appLink returns s if it leads to the web or to an installed app by a private-use scheme (RFC 8252
+// section 7.1), which no browser knows. It returns "" for anything else. The scheme stays as it is
+// written: apps are known by it letter by letter.
 func appLink(s string) template.URL {
 	if link := webLink(s); link != "" {
 		return template.URL(link)
 	}
-	if u, err := url.Parse(s); err == nil && strings.Contains(u.Scheme, ".") {
-		return template.URL(u.String())
+	u, err := url.Parse(s)
+	if err != nil || bearsScript(s) || slices.Contains(browserSchemes, u.Scheme) {
+		return ""
 	}
-	return ""
+	return template.URL(s[:len(u.Scheme)] + u.String()[len(u.Scheme):])
 }
+
+// browserSchemes run nothing on our origin, and still lead to what no app of a client's is.
+var browserSchemes = []string{"http", "https", "file", "ftp", "ws", "wss", "intent", "content", "mailto", "tel", "sms"}
 
 // bearsScript reports whether following s could run a script on our own origin. Browsers drop
 // control characters and leading blanks before they read a scheme, so whatever does not parse
