@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// What comes before anybody has proved who they are must cost little, whatever it holds. Libraries compare
-// each value of a parameter with each other, so the numbers are bounded before anything looks at them. No
-// honest request comes near.
+// A request must cost little until somebody has proved who sends it. Libraries compare the values of a
+// parameter with one another, so their number is bounded before anything looks at them. No honest request
+// comes near.
 const (
 	maxPairs  = 256      // names with values in a query or form
 	maxRepeat = 64       // values of a parameter that may be repeated

@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 )
 
-// RFC 9700 section 4.11.2: whoever may register a client could have this server lead people to any site, by
+// RFC 9700 section 4.11.2: those who may register a client could have this server lead people to any site, by
 // an error that is certain. A page stands in between, unless somebody vouches for the client.
 
 const stranger = "https://stranger.example/callback"

@@ -53,8 +53,8 @@ func (a *authorization) silent() bool {
 }
 
 // showAnswer has the person decide whether a client that nobody vouches for gets its error (RFC 9700 section
-// 4.11.2): whoever registers such a client chooses where its answers go, and could send people there by
-// links to this server.
+// 4.11.2): anybody can register one, choose where its answers go, and send people there by links to this
+// server.
 func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *Error, a *authorization, response url.Values) error {
 	params, err := s.completeResponse(a, response)
 	if err != nil {
