@@ -135,7 +135,7 @@ func TestUpstreamCookiesFitProxies(t *testing.T) {
 			t.Logf("request line of %d bytes, header of %d, %d in all", measured.line, measured.header, measured.all)
 		})
 	}
-	// The tab that was pushed out is told so, with no way to anything.
+	// The tab that was pushed out is told so.
 	b := f.NewBrowser(t)
 	first := f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(3000)}})), false)
 	f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(3000)}}))

@@ -1,0 +1,64 @@
+package authz
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/session"
+)
+
+// Whatever cookies a browser sends, an attempt is found for its own state alone, and what is kept with a new
+// one is bounded.
+func FuzzAttemptCookies(f *testing.F) {
+	secret, err := keys.NewSecret([]byte("a secret of at least 32 bytes for fuzzing"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: &url.URL{Scheme: "http"}}
+	begun := attempt{Attempt: connect.Attempt{Connector: "corp", State: "state"}, Flow: flow{Params: "client_id=spa"}, Started: time.Now()}
+	keep := func(cookies string, a attempt) []*http.Cookie {
+		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+		r.Header.Set("Cookie", cookies)
+		s.keepAttempt(w, r, a)
+		return w.Result().Cookies()
+	}
+	good := keep("", begun)[0]
+	for _, seed := range []string{
+		good.Name + "=" + good.Value, good.Name + "=" + good.Value[1:], strings.TrimSuffix(good.Name, "0") + "1=" + good.Value,
+		"authzd-upstream-=; authzd-upstream-x.0=y; authzd-upstream-x.-1=y; authzd-upstream-x.99999999999999999999=y",
+		"authzd-upstream-zzzzzzzzzzzzzzzzzzzz-a.0=" + strings.Repeat("A", 7000),
+	} {
+		f.Add(seed, "state")
+	}
+	f.Fuzz(func(t *testing.T, cookies, state string) {
+		r := httptest.NewRequest(http.MethodGet, "/callback/corp", nil)
+		r.Header.Set("Cookie", cookies)
+		found, err := s.findAttempt(r, state)
+		if err == nil && (state != begun.State || found.State != state || found.Flow.Params != begun.Flow.Params) {
+			t.Errorf("%q, %q: %+v", cookies, state, found)
+		}
+		dropped := map[string]bool{}
+		size := 0
+		for _, c := range keep(cookies, attempt{Attempt: connect.Attempt{State: "another"}, Started: time.Now()}) {
+			if c.MaxAge < 0 {
+				dropped[c.Name] = true
+			} else {
+				size += len(c.Name) + len(c.Value) + 3
+			}
+		}
+		for _, c := range s.attemptCookies(r) {
+			if !dropped[c.part(0)] {
+				size += c.size()
+			}
+		}
+		if size > maxAttemptCookies {
+			t.Errorf("%q: %d bytes are kept", cookies, size)
+		}
+	})
+}
