@@ -62,6 +62,9 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Sessions, p.MoreSessionsURL = s.pageOfSessions(p.Sessions, r.URL.Query().Get("sessions"))
+	if err := s.showIdentities(r.Context(), &p, user); err != nil {
+		return err
+	}
 	if p.Apps, err = s.shownApps(r.Context(), user); err != nil {
 		return err
 	}
@@ -98,6 +101,44 @@ func (s *Server) pageOfSessions(all []templates.Session, from string) (page []te
 		more = s.url("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
 	}
 	return all[first:last], more
+}
+
+// showIdentities puts the user's upstream identities on the page, and what has happened to them. One that is
+// the last way in can't be unlinked.
+func (s *Server) showIdentities(ctx context.Context, p *templates.Account, user *storage.User) error {
+	identities, err := s.accounts.Identities(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	waysIn := 0
+	if user.PasswordHash != "" {
+		waysIn++
+	}
+	for _, l := range identities {
+		if s.signsIn(l.Issuer) {
+			waysIn++
+		}
+	}
+	for _, l := range identities {
+		p.Identities = append(p.Identities, templates.LinkedIdentity{
+			ID: l.ID, Connector: s.connectorName(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
+			LastWayIn: waysIn == 1 && s.signsIn(l.Issuer),
+		})
+	}
+	for _, change := range slices.Backward(user.IdentityChanges) {
+		p.IdentityChanges = append(p.IdentityChanges, templates.IdentityChange{
+			Connector: s.connectorName(change.Connector), At: change.At, Linked: change.Linked, ByOperator: change.ByOperator,
+		})
+	}
+	return nil
+}
+
+// connectorName is what people call a connector; its id, if it is not configured any more.
+func (s *Server) connectorName(id string) string {
+	if c := s.connector(id); c != nil {
+		return c.Name()
+	}
+	return id
 }
 
 // shownApps are the apps that the user has allowed something, and those of the operator's own that
@@ -166,6 +207,8 @@ func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
 	case user == nil:
 	case form.Get("sign-out-everywhere") == "yes":
 		return s.everywhere(w, r, user)
+	case form.Has("unlink"):
+		err = s.withdrawIdentity(r, user, form)
 	case form.Has("end"):
 		err = s.endOther(r.Context(), user, form.Get("end"))
 	case form.Has("revoke"):

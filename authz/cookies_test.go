@@ -109,6 +109,7 @@ const proxyBuffer = 8 << 10
 // one that came last works. Of small requests five tabs and more do.
 func TestUpstreamCookiesFitProxies(t *testing.T) {
 	f := federate(t, true)
+	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	for name, c := range map[string]struct{ state, tabs, work int }{
 		"long states":  {3000, 5, 1},
 		"small states": {40, 6, 6},

@@ -26,6 +26,7 @@ func linkOf(page *authztest.Page, id string) string {
 // the first one has led to.
 func TestCallbackAgain(t *testing.T) {
 	f := federate(t, true)
+	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	for _, change := range []url.Values{nil, {"prompt": {"login"}}, {"max_age": {"0"}}} {
 		b := f.NewBrowser(t)
 		callback := f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, change)), false)
@@ -46,6 +47,7 @@ func TestCallbackAgain(t *testing.T) {
 // One that brought a refusal leads to the sign-in page again; one that waits for a link waits on.
 func TestCallbackAgainWithoutSuccess(t *testing.T) {
 	f := federate(t, true)
+	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), true)
 	if got := redirect(t, get(t, b, callback)); got.Get("error") != "access_denied" {

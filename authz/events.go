@@ -136,12 +136,14 @@ func (s *Server) clientChanged(ctx context.Context, what audit.Type, id string) 
 	return s.audit.Put(ctx, audit.Event{Type: what, Outcome: audit.Success, Actor: byClient(id), ClientID: id})
 }
 
-// userChanged tells of a user that the configuration or an upstream has brought.
+var changeTypes = map[account.Change]audit.Type{
+	account.Created: audit.UserCreated, account.Linked: audit.IdentityLinked,
+	account.EmailReplaced: audit.EmailReplaced, account.EmailRemoved: audit.EmailRemoved, account.EmailDiffers: audit.EmailDiffers,
+}
+
+// userChanged tells of a user that the configuration or an upstream has brought or changed.
 func (s *Server) userChanged(ctx context.Context, what account.Change, userID, connector string) []storage.Write {
-	event := audit.Event{Type: audit.UserCreated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, UserID: userID}
-	if what == account.Linked {
-		event.Type = audit.IdentityLinked
-	}
+	event := audit.Event{Type: changeTypes[what], Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, UserID: userID}
 	if connector != "" {
 		event.Actor, event.Details = byUser(userID), map[string]string{"connector": connector}
 	}

@@ -35,7 +35,7 @@ type flow struct {
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
 	Consented string       `json:"c,omitempty"` // user id that has allowed this very request
 	Allowed   string       `json:"k,omitempty"` // names that consent, which counts once
-	Link      *link        `json:"l,omitempty"` // to be made if its user signs in next
+	Link      *link        `json:"l,omitempty"` // to be made if its user confirms it
 	UserCode  string       `json:"u,omitempty"` // of a device, as typed (RFC 8628)
 	Device    string       `json:"d,omitempty"` // the key of that device, once found
 	Failed    *failedLogin `json:"f,omitempty"` // the last login on the way, for the page to explain
@@ -48,10 +48,14 @@ type failedLogin struct {
 	Remember bool              `json:"r,omitempty"`
 }
 
-// link is an upstream identity that waits for its user to prove that it is theirs.
+// link is an upstream identity that waits for its user to say that it is theirs.
 type link struct {
+	ID       string           `json:"n"` // it is decided once
 	UserID   string           `json:"u"`
 	Identity connect.Identity `json:"i"`
+	Proven   bool             `json:"p,omitempty"` // to be the user's, by the address: no password is needed
+	SignedIn string           `json:"s,omitempty"` // sid of the session in which the user signed in for it
+	Begun    time.Time        `json:"t"`
 }
 
 // staleFlow is a flow of ours that can't go on: it is too old, or another browser's (or this one's

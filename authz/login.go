@@ -171,24 +171,14 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-func linkError(err error) error {
-	if errors.Is(err, account.ErrIdentityTaken) {
-		return (&Error{Status: http.StatusConflict, Code: "identity_taken", Description: "This upstream account is linked to another account here."}).because(err)
-	}
-	return err
-}
-
-// signIn is the end of every login, by whatever method: the link that waited for it, a new session
-// secret, and on with the flow.
+// signIn is the end of every login, by whatever method: a new session secret, and on with the flow, by way
+// of the link that waited for it.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
 	l := v.flow.Link
-	linked := l != nil && l.UserID == user.ID
-	if linked {
-		if err := s.accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
-			return linkError(err)
-		}
+	if l != nil && l.UserID != user.ID {
+		l = nil
 	}
-	v.flow.Link, v.flow.Failed = nil, nil
+	v.flow.Link, v.flow.Failed = l, nil
 	started, err := s.sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
 	if err != nil {
 		return err
@@ -197,11 +187,18 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 	event := observe.Event(r.Context())
 	event.SetSubject(user.ID)
 	event.SetLogin(method, observe.LoginSuccess)
-	if !linked || v.takesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
+	if l == nil || v.request == nil || v.request.takesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
 		v.flow.SignedIn = started.ID
+	}
+	if l != nil {
+		l.SignedIn = started.ID
 	}
 	if v.begun != nil {
 		s.finishAttempt(w, r, *v.begun, v.flow)
+	}
+	if l != nil {
+		http.Redirect(w, r, s.pageURL("/link", s.seal(v.flow)), http.StatusSeeOther)
+		return nil
 	}
 	s.goOn(w, r, v)
 	return nil

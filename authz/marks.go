@@ -14,6 +14,7 @@ const (
 	markGrant     = "assertion/"        // the jti of an assertion of a trusted issuer (likewise)
 	markProof     = "dpop/"             // RFC 9449 section 11.1
 	markConsent   = "consent/"          // an Allow that counts for one request has had its code
+	markLink      = "link/"             // a link that was confirmed or cancelled
 	markPushed    = "par/"              // a pushed request that has had its answer (RFC 9126 section 7.3)
 	markLogout    = "logout/"           // a session that its user has ended
 

@@ -56,6 +56,9 @@ func (s *Server) operatorRoutes() []admin.Route {
 		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password, and ends their sessions and grants.", admin.Order(s.setPassword)),
 		route("user_unlock", "POST", "/v1/users/{sub}/unlock", "Forgives a user's wrong passwords.", admin.Do(s.unlockUser)),
 		route("user_end_sessions", "POST", "/v1/users/{sub}/end-sessions", "Signs a user out everywhere.", admin.Do(s.endUserSessions)),
+		route("identity_list", "GET", "/v1/users/{sub}/identities", "The upstream identities that a user signs in with.", admin.List(s.listIdentities)),
+		route("identity_link", "POST", "/v1/users/{sub}/identities", "Links an upstream identity to a user.", admin.Create(s.linkIdentity)),
+		route("identity_unlink", "DELETE", "/v1/users/{sub}/identities/{identity}", "Unlinks an upstream identity, unless it is the user's last way in.", admin.Do(s.unlinkIdentity)),
 
 		route("session_list", "GET", "/v1/sessions", "Live sessions, of one user or all.", admin.List(s.listSessions), "sub"),
 		route("session_read", "GET", "/v1/sessions/{sid}", "One live session.", admin.Read(s.readSession)),

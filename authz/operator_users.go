@@ -122,19 +122,22 @@ func (s *Server) showUser(ctx context.Context, id string) (*admin.User, error) {
 }
 
 func (s *Server) replaceUser(ctx context.Context, c *admin.Call, in *admin.UserData) (*admin.User, error) {
-	return s.changeUser(ctx, c, func(*storage.User) (*admin.UserData, error) { return in, nil })
+	return s.changeUser(ctx, c, false, func(*storage.User) (*admin.UserData, error) { return in, nil })
 }
 
 func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.User, error) {
-	return s.changeUser(ctx, c, func(user *storage.User) (*admin.UserData, error) {
+	_, email := patch["email"]
+	_, verified := patch["email_verified"]
+	return s.changeUser(ctx, c, email || verified, func(user *storage.User) (*admin.UserData, error) {
 		data := userData(user)
 		err := patch.Apply(&data)
 		return &data, err
 	})
 }
 
-// changeUser sets the data of a user to what next says.
-func (s *Server) changeUser(ctx context.Context, c *admin.Call, next func(*storage.User) (*admin.UserData, error)) (*admin.User, error) {
+// changeUser sets the data of a user to what next says. email tells that the operator names the address: be
+// it the same, from then on it is theirs to change.
+func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*admin.UserData, error)) (*admin.User, error) {
 	id := c.Path("sub")
 	err := s.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
 		data, err := next(user)
@@ -146,6 +149,9 @@ func (s *Server) changeUser(ctx context.Context, c *admin.Call, next func(*stora
 			return nil, "", err
 		}
 		changed := account.With(user, seed)
+		if email {
+			changed.EmailFrom = storage.EmailByOperator
+		}
 		switch {
 		case changed.Disabled && !user.Disabled:
 			changed.Epoch++

@@ -56,7 +56,7 @@ func TestRFC9470Section4_StepUp(t *testing.T) {
 	if login.Has("password") || !login.Has("connector-corp") || !login.Has("reason") {
 		t.Fatalf("the page offers what is of no use: %.1000s", login.Body)
 	}
-	back := get(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false))
+	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false))
 	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
 		t.Fatalf("after the step-up: %v", got)
 	}
@@ -101,7 +101,7 @@ func TestRFC9470Section5_Unmet(t *testing.T) {
 	login := get(t, b, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location"))
 	// The connector is not offered, but its address is known.
 	leave := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
-	back := get(t, b, f.arrive(t, get(t, b, leave).Header.Get("Location"), false))
+	back := f.back(t, b, f.arrive(t, get(t, b, leave).Header.Get("Location"), false))
 	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("error") != "unmet_authentication_requirements" || got.Has("code") {
 		t.Errorf("signed in by another method: %v", got)
 	}
@@ -175,16 +175,17 @@ func TestRFC9470Section4_StepUpWithALink(t *testing.T) {
 	f := federate(t, false)
 	b := f.NewBrowser(t)
 	asked := ask(t, b, authztest.SPA, url.Values{"acr_values": {federatedACR}})
-	login := get(t, b, get(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false)).Header.Get("Location"))
+	login := get(t, b, f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false)).Header.Get("Location"))
 	if !login.Has("password") {
 		t.Fatalf("no password to confirm the link: %.500s", login.Body)
 	}
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	on = b.Do(t, get(t, b, on.Header.Get("Location")).Submit(t, "link-confirm", nil))
 	again := get(t, b, on.Header.Get("Location"))
 	if got := ledTo(t, again); got != "/login" {
 		t.Fatalf("led to %s", got)
 	}
-	back := get(t, b, f.arrive(t, f.leaveFrom(t, b, again), false))
+	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, again), false))
 	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
 		t.Errorf("%v", got)
 	}

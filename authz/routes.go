@@ -61,6 +61,7 @@ func (s *Server) routeTable() []route {
 		{"login", "/login", methods{get: s.loginPage, post: s.login}, page},
 		{"login_upstream", "/login/{connector}", methods{get: s.beginUpstream}, page},
 		{"callback", "/callback/{connector}", methods{get: s.finishUpstream}, entry},
+		{"link", "/link", methods{get: s.linkPage, post: s.confirmLink}, page},
 		{"select_account", "/select-account", methods{get: s.selectAccountPage, post: s.selectAccount}, page},
 		{"consent", "/consent", methods{get: s.consentPage, post: s.consent}, page},
 		{"device", "/device", methods{get: s.ifDevices(s.devicePage), post: s.ifDevices(s.enterDevice)}, page},

@@ -92,16 +92,16 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	needsLink := new(account.LinkRequiredError)
 	switch {
 	case errors.As(err, &needsLink):
-		v.flow.Link = &link{needsLink.UserID, identity}
+		v.flow.Link = &link{ID: newID(), UserID: needsLink.UserID, Identity: identity, Proven: needsLink.Proven, Begun: s.now()}
 		s.finishAttempt(w, r, begun, v.flow)
-		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		http.Redirect(w, r, s.pageURL(v.flow.Link.page(), s.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	case errors.Is(err, account.ErrDisabled):
-		return s.upstreamFailed(w, r, v, connector.ID(), &connect.Error{Code: connect.AccessDenied, Reason: "The account is disabled.", Err: err})
+		return s.upstreamFailed(w, r, v, connector.ID(), disabledError(err))
 	case err != nil:
 		return err
 	}
-	return s.signIn(w, r, v, user, connector.ID(), upstreamLogin(connector.ID(), identity.AuthTime, identity.AMR), false)
+	return s.signInFrom(w, r, v, user, identity)
 }
 
 // afterUpstream goes on with a flow whose callback comes again. Its dispatcher decides what is missing.
@@ -111,7 +111,7 @@ func (s *Server) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) e
 		return err
 	}
 	if f.Link != nil && v.user == nil {
-		http.Redirect(w, r, s.pageURL("/login", v.sealed), http.StatusSeeOther)
+		http.Redirect(w, r, s.pageURL(f.Link.page(), v.sealed), http.StatusSeeOther)
 		return nil
 	}
 	s.goOn(w, r, v)

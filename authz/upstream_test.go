@@ -74,10 +74,20 @@ func (f federation) arrive(t *testing.T, authorizationURL string, deny bool) str
 	return f.URL + "/callback/corp?" + answer.Params.Encode()
 }
 
+// back calls the callback, and confirms the link that it may lead to.
+func (f federation) back(t *testing.T, b *authztest.Browser, callback string) *authztest.Page {
+	t.Helper()
+	page := get(t, b, callback)
+	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
+		return page
+	}
+	return b.Do(t, get(t, b, page.Header.Get("Location")).Submit(t, "link-confirm", nil))
+}
+
 // signIn goes all the way and returns the last redirect's page.
 func (f federation) signIn(t *testing.T, b *authztest.Browser) *authztest.Page {
 	t.Helper()
-	return get(t, b, f.arrive(t, f.leave(t, b), false))
+	return f.back(t, b, f.arrive(t, f.leave(t, b), false))
 }
 
 func (f federation) subject(t *testing.T, b *authztest.Browser) string {
@@ -91,7 +101,7 @@ func TestUpstreamSignIn(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), false)
-	back := get(t, b, callback)
+	back := f.back(t, b, callback)
 	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" || got.Get("state") == "" {
 		t.Fatalf("%v", got)
 	}
@@ -121,6 +131,7 @@ func TestUpstreamLinkRequired(t *testing.T) {
 		t.Fatalf("signed in before the link: %v", got)
 	}
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	on = b.Do(t, get(t, b, on.Header.Get("Location")).Submit(t, "link-confirm", nil))
 	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
 		t.Fatalf("%v", got)
 	}
@@ -134,7 +145,7 @@ func TestUpstreamLinkRequired(t *testing.T) {
 func TestUpstreamRefusal(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
-	got := redirect(t, get(t, b, f.arrive(t, f.leave(t, b), true)))
+	got := redirect(t, f.back(t, b, f.arrive(t, f.leave(t, b), true)))
 	if got.Get("error") != "access_denied" || got.Get("state") == "" || got.Get("iss") != f.URL {
 		t.Errorf("%v", got)
 	}
@@ -182,7 +193,7 @@ func TestUpstreamCallbackForgery(t *testing.T) {
 		}
 	}
 	// None of it has used up the honest attempt.
-	back := get(t, b, callback)
+	back := f.back(t, b, callback)
 	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
 		t.Errorf("the honest callback: %v", got)
 	}
@@ -209,7 +220,7 @@ func TestUpstreamAttemptsAreBounded(t *testing.T) {
 	// A request that is too big for one cookie still works.
 	long := get(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(5000)}}).Header.Get("Location"))
 	target := f.URL + "/login/corp?flow=" + url.QueryEscape(long.URL.Query().Get("flow"))
-	back := get(t, b, f.arrive(t, get(t, b, target).Header.Get("Location"), false))
+	back := f.back(t, b, f.arrive(t, get(t, b, target).Header.Get("Location"), false))
 	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("state") != noise(5000) {
 		t.Errorf("state of 5000 characters: %d came back", len(got.Get("state")))
 	}
@@ -230,7 +241,7 @@ func noise(n int) string {
 func TestUpstreamWithoutClient(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
-	back := get(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
+	back := f.back(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
 	if got := ledTo(t, back); got != "/account" {
 		t.Fatalf("led to %s", got)
 	}

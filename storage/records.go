@@ -76,18 +76,33 @@ func DueTime(key string) (time.Time, error) {
 
 // User is a local account. Profile members have the names of OpenID Connect Core section 5.1.
 type User struct {
-	ID           string    `json:"id"`
-	Username     string    `json:"username"`
-	PasswordHash string    `json:"password_hash,omitempty"` // PHC string; empty: no password login
-	PastHashes   []string  `json:"past_hashes,omitempty"`   // of the hashes that an operator set, the newest last; a new kind of hash is none
-	Disabled     bool      `json:"disabled,omitempty"`
-	Epoch        int       `json:"epoch,omitempty"` // raised to end every session and every grant at once
-	Profile      Profile   `json:"profile"`
-	Roles        []string  `json:"roles,omitempty"`
-	Groups       []string  `json:"groups,omitempty"`
-	CreatedAt    time.Time `json:"created_at"`
-	UpdatedAt    time.Time `json:"updated_at"`
+	ID           string   `json:"id"`
+	Username     string   `json:"username"`
+	PasswordHash string   `json:"password_hash,omitempty"` // PHC string; empty: no password login
+	PastHashes   []string `json:"past_hashes,omitempty"`   // of the hashes that an operator set, the newest last; a new kind of hash is none
+	Disabled     bool     `json:"disabled,omitempty"`
+	Epoch        int      `json:"epoch,omitempty"` // raised to end every session and every grant at once
+	Profile      Profile  `json:"profile"`
+	EmailFrom    string   `json:"email_from,omitempty"` // who gave the address: the key of an identity, or EmailByOperator; empty: nobody, or it is not known
+	Roles        []string `json:"roles,omitempty"`
+	Groups       []string `json:"groups,omitempty"`
+
+	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"` // the last ones, for the user to see
+
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// IdentityChange is an upstream identity that a user got or lost.
+type IdentityChange struct {
+	At         time.Time `json:"at"`
+	Connector  string    `json:"connector"`
+	Linked     bool      `json:"linked,omitempty"` // otherwise it was unlinked
+	ByOperator bool      `json:"by_operator,omitempty"`
+}
+
+// EmailByOperator is a User's EmailFrom where the operator has set the address.
+const EmailByOperator = "operator"
 
 // Profile holds the standard claims of a user (OpenID Connect Core section 5.1).
 type Profile struct {

@@ -17,7 +17,7 @@ type meta struct {
 }
 
 var pageNames = []string{
-	"sign-in", "select-account", "consent", "device-code", "device-confirm", "device-done",
+	"sign-in", "link", "select-account", "consent", "device-code", "device-confirm", "device-done",
 	"logout-confirm", "logged-out", "account", "error", "form-post", "home",
 }
 
@@ -31,6 +31,7 @@ addEventListener("load", go)
 setTimeout(go, 5000)
 }`
 
+func (p Link) meta() meta          { return meta{template: "link", uiLocales: p.UILocales} }
 func (p SelectAccount) meta() meta { return meta{template: "select-account", uiLocales: p.UILocales} }
 func (p LogoutConfirm) meta() meta { return meta{template: "logout-confirm", uiLocales: p.UILocales} }
 func (p DeviceCode) meta() meta    { return meta{template: "device-code", uiLocales: p.UILocales} }

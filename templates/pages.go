@@ -3,11 +3,12 @@ package templates
 import (
 	"cmp"
 	"html/template"
+	"slices"
 	"time"
 )
 
-// Page is the data of one page: SignIn, SelectAccount, Consent, DeviceCode, DeviceConfirm, DeviceDone,
-// LogoutConfirm, LoggedOut, Account, Error, FormPost or Home.
+// Page is the data of one page: SignIn, Link, SelectAccount, Consent, DeviceCode, DeviceConfirm,
+// DeviceDone, LogoutConfirm, LoggedOut, Account, Error, FormPost or Home.
 //
 // In all of them, UILocales is the ui_locales parameter as the client sent it (OpenID Connect Core
 // section 3.1.2.1), Action the URL that the form posts to, and Hidden its hidden fields. URLs
@@ -120,6 +121,39 @@ type SelectAccount struct {
 	User      User
 }
 
+// Link asks whether an account at a connector is that of the user, to sign in with it from then on. Whoever
+// sees it may not know the one account or the other: it names both.
+//
+// Buttons link-confirm and link-cancel send decision=confirm or decision=cancel.
+type Link struct {
+	UILocales string
+	Client    *Client
+	Action    string
+	Hidden    map[string]string
+	User      User
+	Identity  Identity
+}
+
+// Identity is an account at a connector, as it describes itself: all but the connector may be empty, or a
+// lie.
+type Identity struct {
+	Connector string // its name
+	Name      string
+	Username  string
+	Email     string
+}
+
+// Names are all that the identity says of itself, each once.
+func (i Identity) Names() []string {
+	var names []string
+	for _, name := range []string{i.Name, i.Email, i.Username} {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Consent asks whether the client may have what it asks for.
 //
 // Buttons consent-allow and consent-deny send decision=allow or decision=deny.
@@ -226,7 +260,8 @@ type LoggedOut struct {
 // Buttons revoke-{client_id} send revoke={client_id} to Action; links open-{client_id}; buttons
 // end-{session id} send end={session id} to Action; button
 // sign-out-everywhere, below a disclosure that asks first, sends sign-out-everywhere=yes to Action;
-// button logout posts to LogoutAction; link more-sessions leads to the next page of sessions.
+// buttons unlink-{identity id} send unlink={identity id} to Action; button logout posts to LogoutAction; link
+// more-sessions leads to the next page of sessions.
 type Account struct {
 	UILocales  string
 	User       User
@@ -240,7 +275,28 @@ type Account struct {
 	Apps         []App
 	Action       string
 	LogoutAction string
-	Hidden       map[string]string
+
+	Identities      []LinkedIdentity
+	IdentityChanges []IdentityChange // the newest first
+
+	Hidden map[string]string
+}
+
+// LinkedIdentity is an account at a connector that the user signs in with.
+type LinkedIdentity struct {
+	ID        string
+	Connector string // its name
+	Email     string // may be empty
+	LinkedAt  time.Time
+	LastWayIn bool // it can't be unlinked
+}
+
+// IdentityChange is one that was linked or unlinked.
+type IdentityChange struct {
+	Connector  string
+	At         time.Time
+	Linked     bool
+	ByOperator bool
 }
 
 // Claim is one profile value under its name in OpenID Connect Core section 5.1.

@@ -79,6 +79,27 @@ func TestSelectAccount(t *testing.T) {
 	element(t, d.id("account-other"), "+ Use another account", "name", "account", "value", "other")
 }
 
+// TestLink: both accounts are named, and to leave it is as easy as to do it.
+func TestLink(t *testing.T) {
+	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["link"])
+	for id, wants := range map[string][]string{
+		"link-identity": {"Alice at Corp", "alice@example.com", "alice.l"},
+		"link-account":  {"Alice Liddell", "alice"},
+	} {
+		for _, want := range wants {
+			if got := text(d.id(id)); !strings.Contains(got, want) {
+				t.Errorf("%s is %q, without %q", id, got, want)
+			}
+		}
+	}
+	confirm, cancel := d.id("link-confirm"), d.id("link-cancel")
+	element(t, confirm, "Link them", "name", "decision", "value", "confirm", "type", "submit")
+	element(t, cancel, "Don’t link", "name", "decision", "value", "cancel", "type", "submit")
+	if attr(confirm, "class") != attr(cancel, "class") {
+		t.Error("they look different")
+	}
+}
+
 func TestConsent(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["consent"])
 	if got, want := d.heading(), "Allow Orders to access your account?"; got != want {

@@ -4,9 +4,11 @@
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
 //	                            authenticate.go, failures.go, shared.go, trust.go, password.go, queue.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
-//	                            else a proven e-mail address of a user -> link
-//	                            else an address of a user -> *LinkRequiredError -> sign in -> Link
-//	                            else a new user                       signin.go
+//	                            else an address of a user -> *LinkRequiredError
+//	                               proven on both sides -> they confirm     -> LinkProven
+//	                               otherwise -> they sign in, and confirm   -> Link
+//	                            else a new user                       signin.go, address.go
+//	identities -> Identities, LinkWrites, UnlinkWrites                identity.go
 //	start     -> EnsureUsers    the users of the configuration file   seed.go
 //	later     -> Get            is the user still there and enabled?
 //	assertion -> ByUsername, ByIdentity
@@ -35,6 +37,13 @@ var (
 	ErrBusy = errors.New("too many password checks at once")
 	// ErrIdentityTaken: the upstream identity is linked to another user.
 	ErrIdentityTaken = errors.New("this identity is linked to another account")
+	// ErrOtherIdentity: the user has another identity of the same upstream, and may have only one by
+	// an address: addresses are given to other people one day.
+	ErrOtherIdentity = errors.New("the account has another identity of this upstream")
+	// ErrTooManyIdentities: the user has as many as there can be.
+	ErrTooManyIdentities = fmt.Errorf("the account has %d identities", maxIdentities)
+	// ErrLastWayIn: without this identity the user could not sign in any more.
+	ErrLastWayIn = errors.New("it is the only way in: the account has no password and no other identity")
 )
 
 // ThrottledError refuses a login without checking it, because too many have failed.
@@ -47,15 +56,15 @@ func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many failed logins: try again in %v", e.RetryAfter)
 }
 
-// LinkRequiredError: a user already has the e-mail address of an unknown upstream identity, and it
-// is not certain enough that both are the same person. The user signs in to that account first, and
-// then Link may be called.
+// LinkRequiredError: a user already has the e-mail address of an unknown upstream identity. A person is
+// asked whether both are theirs; then Link or LinkProven may be called.
 type LinkRequiredError struct {
 	UserID string
+	Proven bool // the address is verified on both sides; otherwise the user signs in to the account first
 }
 
 func (e *LinkRequiredError) Error() string {
-	return "an account with this e-mail address exists: sign in to it first"
+	return "an account with this e-mail address exists"
 }
 
 // maxAttempts bounds how often a change starts over because another request won the race.
@@ -87,15 +96,18 @@ func (e *CredentialsError) Unwrap() error { return ErrInvalidCredentials }
 type Change int
 
 const (
-	Created Change = iota // a user
-	Linked                // an upstream identity to a user
+	Created       Change = iota // a user
+	Linked                      // an upstream identity to a user
+	EmailReplaced               // the identity that the address came from has another one
+	EmailRemoved                // likewise, and that one is not free
+	EmailDiffers                // an identity has another address than the operator has set
 )
 
 // Directory is all users. It is safe for concurrent use.
 type Directory struct {
 	// Changed returns what else is written when a user comes from the configuration or from an upstream,
-	// whose connector is then named, or is linked to one; in the same Apply. nil: nothing. Not to be
-	// changed once the directory is in use.
+	// whose connector is then named, or is linked to one, or has another address there; in the same
+	// Apply. nil: nothing. Not to be changed once the directory is in use.
 	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
 
 	store     storage.Store

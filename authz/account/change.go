@@ -28,6 +28,9 @@ func (d *Directory) New(ctx context.Context, seed Seed) (*storage.User, error) {
 
 // apply sets what a seed says of a user, except the password.
 func (s Seed) apply(user *storage.User) {
+	if s.Profile.Email != user.Profile.Email || s.Profile.EmailVerified != user.Profile.EmailVerified {
+		user.EmailFrom = storage.EmailByOperator
+	}
 	user.Username, user.Profile = strings.TrimSpace(s.Username), s.Profile
 	user.Roles, user.Groups, user.Disabled = s.Roles, s.Groups, s.Disabled
 }
@@ -63,6 +66,10 @@ func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]sto
 // ChangeWrites turns a user, read with this version, into another state of theirs. The error is
 // *TakenError if a name is another's.
 func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, version uint64, after *storage.User) ([]storage.Write, error) {
+	return d.changeWrites(ctx, before, version, after, true)
+}
+
+func (d *Directory) changeWrites(ctx context.Context, before *storage.User, version uint64, after *storage.User, byOperator bool) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Put(after.ID, after, storage.At(version), never)}
 	was, err := NormalizeUsername(before.Username)
 	if err != nil {
@@ -88,7 +95,7 @@ func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, vers
 	if was == is && before.Profile.Email == after.Profile.Email && before.Profile.EmailVerified == after.Profile.EmailVerified {
 		return writes, nil
 	}
-	claim, err := d.claimNames(ctx, after, is, true)
+	claim, err := d.claimNames(ctx, after, is, byOperator)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +111,7 @@ func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, vers
 	return writes, nil
 }
 
-// DeleteWrites deletes a user, their names, their consents, and what is known of their sign-ins. Identities of other providers that are
-// linked to the user are forgotten when one of them turns up.
+// DeleteWrites deletes a user, their names, identities, consents, and what is known of their sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), storage.LoginFailures.Delete(countOfUser(user.ID), storage.Any)}
 	forgotten, err := d.trust.forget(ctx, user.ID)
@@ -126,6 +132,13 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 			return nil, err
 		}
 		writes = append(writes, released...)
+	}
+	identities, err := d.Identities(ctx, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range identities {
+		writes = append(writes, id.forget(user.ID)...)
 	}
 	for after := ""; ; {
 		page, err := storage.Consents.Scan(ctx, d.store, user.ID+"/", after, consentPage)

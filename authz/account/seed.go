@@ -102,7 +102,7 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) (existing *storage.Us
 	}
 	user := &storage.User{
 		ID: newUserID(), Username: strings.TrimSpace(seed.Username), Profile: seed.Profile,
-		Roles: seed.Roles, Groups: seed.Groups, Disabled: seed.Disabled,
+		EmailFrom: storage.EmailByOperator, Roles: seed.Roles, Groups: seed.Groups, Disabled: seed.Disabled,
 	}
 	err = retry(func() error {
 		if existing, err = d.byUsername(ctx, key); err != nil || existing != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,14 +15,14 @@ import (
 
 // SignInWith returns the user of an upstream identity, which is known by (issuer, subject) alone.
 //
-//	known identity                            its user; unknown again if the user was deleted
-//	address verified here, and proven there   that user, linked from now on
-//	address of a user, anything less certain  *LinkRequiredError
-//	otherwise                                 a new user without a password
+//	known identity                  its user; unknown again if the user was deleted
+//	address of a user               *LinkRequiredError
+//	address of a user who has an    a new user without that address: it was given to somebody
+//	identity of this upstream       else, and the identity that had it is another person
+//	otherwise                       a new user without a password
 //
-// A proven address is one that the upstream has verified and is authoritative for. What a user
-// already has in their profile stays; only missing values are taken from the identity. ErrDisabled
-// if the user may not sign in.
+// What a user already has in their profile stays, but for an address that came from this identity
+// (address.go); only missing values are taken from the identity. ErrDisabled if the user may not sign in.
 func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *storage.User, err error) {
 	key, err := identityKey(id)
 	if err != nil {
@@ -36,7 +37,8 @@ func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *
 			user, err = d.comeBack(ctx, key, id, linked, version)
 		}
 		if errors.Is(err, errDeleted) { // the identity is unknown again
-			if err = d.store.Apply(ctx, storage.Identities.Delete(key, storage.At(version))); err == nil {
+			if err = d.store.Apply(ctx, storage.Identities.Delete(key, storage.At(version)),
+				storage.UserIdentities.Delete(storage.UserIdentityKey(linked.UserID, key), storage.Any)); err == nil {
 				user, err = d.arrive(ctx, key, id)
 			}
 		}
@@ -48,9 +50,10 @@ func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *
 	return user, nil
 }
 
-// Link adds an upstream identity to a user who has just signed in for this purpose, knowing which
-// identity it is. A session from earlier is not enough: somebody else may have sent the browser
-// through the upstream login. Linking twice is no error; ErrIdentityTaken and ErrDisabled are.
+// Link adds an upstream identity to a user who has signed in for this purpose and confirmed it, knowing
+// which identity it is. A session from earlier is not enough: somebody else may have sent the browser
+// through the upstream login. Linking twice is no error; ErrIdentityTaken, ErrOtherIdentity,
+// ErrTooManyIdentities and ErrDisabled are.
 func (d *Directory) Link(ctx context.Context, userID string, id connect.Identity) error {
 	key, err := identityKey(id)
 	if err != nil {
@@ -69,24 +72,21 @@ func (d *Directory) Link(ctx context.Context, userID string, id connect.Identity
 	})
 }
 
-// comeBack is the login of a known identity.
-func (d *Directory) comeBack(ctx context.Context, key string, id connect.Identity, linked *storage.Identity, version uint64) (*storage.User, error) {
-	user, userVersion, err := d.enabled(ctx, linked.UserID)
+// LinkProven is Link for a user who has confirmed it without signing in, since the address was verified
+// on both sides. It must still be. The user is returned.
+func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Identity) (*storage.User, error) {
+	address, err := NormalizeEmail(id.Email)
+	if err != nil || !id.EmailVerified || !id.EmailAuthoritative {
+		return nil, &LinkRequiredError{UserID: userID}
+	}
+	user, _, err := d.enabled(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
-	var writes []storage.Write
-	if complete(user, id) {
-		writes = append(writes, storage.Users.Put(user.ID, user, storage.At(userVersion), never))
+	if !verified(user, address) {
+		return nil, &LinkRequiredError{UserID: userID}
 	}
-	if id.Email != "" && id.Email != linked.Email {
-		linked.Email = id.Email
-		writes = append(writes, storage.Identities.Put(key, linked, storage.At(version), never))
-	}
-	if len(writes) == 0 {
-		return user, nil
-	}
-	return user, d.store.Apply(ctx, writes...)
+	return user, d.Link(ctx, userID, id)
 }
 
 // arrive is the first login of an identity.
@@ -100,36 +100,56 @@ func (d *Directory) arrive(ctx context.Context, key string, id connect.Identity)
 	if err != nil {
 		return nil, err
 	}
-	if holder != nil && proven && verified(holder, address) {
-		return d.link(ctx, key, id, holder.ID)
-	}
 	if holder == nil {
 		if holder, err = d.byUsername(ctx, address); err != nil {
 			return nil, err
 		}
 	}
-	if holder != nil {
-		return nil, &LinkRequiredError{UserID: holder.ID}
+	if holder == nil {
+		return d.welcome(ctx, key, id, address, proven)
 	}
-	return d.welcome(ctx, key, id, address, proven)
+	if other, err := d.hasOther(ctx, holder.ID, id.Issuer); err != nil {
+		return nil, err
+	} else if other { // the address was theirs
+		return d.welcome(ctx, key, id, "", false)
+	}
+	proven = proven && verified(holder, address)
+	if proven && holder.Disabled {
+		return nil, ErrDisabled
+	}
+	return nil, &LinkRequiredError{UserID: holder.ID, Proven: proven}
 }
 
-// link ties an identity to a user. Writing the user too makes sure that they exist at the commit.
+// hasOther reports whether a user has an identity of an upstream.
+func (d *Directory) hasOther(ctx context.Context, userID, issuer string) (bool, error) {
+	identities, err := d.Identities(ctx, userID)
+	return slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.Issuer == issuer }), err
+}
+
+// link ties an identity to a user. Writing the user too makes sure that they exist at the commit, and
+// that nobody links another meanwhile.
 func (d *Directory) link(ctx context.Context, key string, id connect.Identity, userID string) (*storage.User, error) {
 	user, version, err := d.enabled(ctx, userID)
 	if err != nil {
 		return nil, err
 	}
+	identities, err := d.roomFor(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.Issuer == id.Issuer }) {
+		return nil, ErrOtherIdentity
+	}
 	complete(user, id)
-	return user, d.store.Apply(ctx, append(d.changed(ctx, Linked, user.ID, id.Connector),
-		storage.Users.Put(user.ID, user, storage.At(version), never),
-		storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))...)
+	noteIdentity(user, id.Connector, true, false)
+	return user, d.store.Apply(ctx, append(append(linkWrites(key, id, user, storage.Absent), d.changed(ctx, Linked, user.ID, id.Connector)...),
+		storage.Users.Put(user.ID, user, storage.At(version), never))...)
 }
 
 // welcome creates the user of an identity. The address is normalised, or empty.
 func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity, address string, proven bool) (*storage.User, error) {
 	now := time.Now().UTC()
-	user := &storage.User{ID: newUserID(), CreatedAt: now, UpdatedAt: now}
+	user := &storage.User{ID: newUserID(), EmailFrom: key, CreatedAt: now, UpdatedAt: now}
 	if address != "" {
 		user.Profile.Email, user.Profile.EmailVerified = id.Email, proven
 	}
@@ -138,12 +158,8 @@ func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity
 	if user.Username, err = d.freeUsername(ctx, id, address, proven); err != nil {
 		return nil, err
 	}
-	err = d.create(ctx, user, false, append(d.changed(ctx, Created, user.ID, id.Connector),
-		storage.Identities.Put(key, identityOf(id, user), storage.Absent, never))...)
-	if taken := (*TakenError)(nil); errors.As(err, &taken) { // since arrive looked: let it look again
-		err = &storage.ConflictError{Table: storage.Users.Table, Key: user.ID}
-	}
-	return user, err
+	err = d.create(ctx, user, false, append(d.changed(ctx, Created, user.ID, id.Connector), linkWrites(key, id, user, storage.Absent)...)...)
+	return user, conflicts(err, user.ID)
 }
 
 // freeUsername returns preferred_username or the proven address, whichever is free first, else a
@@ -200,10 +216,6 @@ func complete(user *storage.User, id connect.Identity) bool {
 		user.UpdatedAt = time.Now().UTC()
 	}
 	return changed
-}
-
-func identityOf(id connect.Identity, user *storage.User) *storage.Identity {
-	return &storage.Identity{UserID: user.ID, Connector: id.Connector, Email: id.Email, LinkedAt: time.Now().UTC()}
 }
 
 // identityKey is unambiguous because an issuer, being a URL, has no space.

@@ -65,6 +65,22 @@ type SetPassword struct {
 	KeepSessions bool   `json:"keep_sessions,omitempty"` // leave the user's sessions and grants as they are; else all end
 }
 
+// Identity is an account of a user at an upstream provider, by which they sign in.
+type Identity struct {
+	ID        string    `json:"id"` // names it among those of the user
+	Connector string    `json:"connector"`
+	Issuer    string    `json:"issuer"`
+	Subject   string    `json:"subject"`         // the user's id there
+	Email     string    `json:"email,omitempty"` // that it had there at the last sign-in
+	LinkedAt  time.Time `json:"linked_at"`
+}
+
+// NewIdentity is an identity to be linked.
+type NewIdentity struct {
+	Connector string `json:"connector"` // its id in the configuration
+	Subject   string `json:"subject"`   // the sub that the provider gives the user
+}
+
 // UserQuery says which users are wanted. At most one of its fields may be set.
 type UserQuery struct {
 	Username string // the beginning of the username; whose name it is comes first
@@ -120,6 +136,22 @@ func (c *Client) SetUserPassword(ctx context.Context, sub string, p SetPassword)
 // UnlockUser forgives a user's wrong passwords, under all their names.
 func (c *Client) UnlockUser(ctx context.Context, sub string) error {
 	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/unlock", nil, nil, nil, nil)
+}
+
+// ListIdentities returns the upstream identities of a user, the oldest first: there are never many.
+func (c *Client) ListIdentities(ctx context.Context, sub string) (*Page[Identity], error) {
+	return list[Identity](ctx, c, "/v1/users"+segment(sub)+"/identities", nil, PageQuery{})
+}
+
+// LinkIdentity links an upstream identity to a user. That it is theirs already is no error.
+func (c *Client) LinkIdentity(ctx context.Context, sub string, id NewIdentity) (*Identity, error) {
+	linked := new(Identity)
+	return linked, c.do(ctx, "POST", "/v1/users"+segment(sub)+"/identities", nil, nil, id, linked)
+}
+
+// UnlinkIdentity unlinks an upstream identity, by its id, unless it is the user's last way in.
+func (c *Client) UnlinkIdentity(ctx context.Context, sub, id string) error {
+	return c.do(ctx, "DELETE", "/v1/users"+segment(sub)+"/identities"+segment(id), nil, nil, nil, nil)
 }
 
 // EndUserSessions signs a user out everywhere: every session ends, and every grant.

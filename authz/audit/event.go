@@ -59,8 +59,13 @@ const (
 	UserEnabled     Type = "user.enabled"
 	UserDeleted     Type = "user.deleted"
 	UserPasswordSet Type = "user.password_set"
-	UserUnlocked    Type = "user.unlocked"        // wrong passwords were forgiven
-	IdentityLinked  Type = "user.identity_linked" // details: connector
+	UserUnlocked    Type = "user.unlocked" // wrong passwords were forgiven
+
+	IdentityLinked   Type = "user.identity_linked"   // details: connector
+	IdentityUnlinked Type = "user.identity_unlinked" // details: connector
+	EmailReplaced    Type = "user.email_replaced"    // by that of the identity that it came from; details: connector
+	EmailRemoved     Type = "user.email_removed"     // since that identity has another one, which is not free; details: connector
+	EmailDiffers     Type = "user.email_differs"     // from what an identity has, and stays, since the operator has set it; details: connector
 
 	KeyRotated    Type = "key.rotated"    // details: alg, kid
 	SecretRotated Type = "secret.rotated" // the server's

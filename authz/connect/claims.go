@@ -102,6 +102,9 @@ func isClean(s string) bool {
 	})
 }
 
+// ValidSubject reports whether an upstream could call a user so (OpenID Connect Core section 2).
+func ValidSubject(s string) bool { return s != "" && len(s) <= maxText && isClean(s) }
+
 // fill takes from userinfo what the ID token lacks. An e-mail address and its verification belong
 // together. Nothing else is taken: the rest counts only if it is signed.
 func (c claims) fill(userinfo claims) {

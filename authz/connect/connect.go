@@ -64,6 +64,7 @@ type Connector interface {
 	ID() string
 	Type() string
 	Name() string
+	Issuer() string // Config.Issuer, completed
 
 	// Begin returns the URL to send the browser to, and the Attempt that the caller must keep,
 	// bound to this browser and secret, until Finish. It may wait for discovery, 10 s at most.

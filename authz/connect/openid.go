@@ -43,6 +43,8 @@ func (o *openID) ID() string   { return o.cfg.ID }
 func (o *openID) Type() string { return o.cfg.Type }
 func (o *openID) Name() string { return o.cfg.Name }
 
+func (o *openID) Issuer() string { return o.cfg.Issuer }
+
 func (o *openID) isIssuer(s string) bool {
 	return s == o.cfg.Issuer || slices.Contains(o.aliases, s)
 }

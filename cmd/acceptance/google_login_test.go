@@ -72,6 +72,7 @@ func TestLinkGoogle(t *testing.T) {
 	p.shows("problem")
 	p.wantCookie("authzd", nil) // nobody is signed in yet
 	p.password(password)
+	p.click("link-confirm")
 	p.click("consent-allow")
 	p.settles()
 	p.wantStatus("Signed in")

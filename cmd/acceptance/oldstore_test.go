@@ -168,6 +168,8 @@ func useOldStore(t *testing.T, s *server) {
 		want string
 	}{
 		{[]string{"user", "show", "erin"}, "erin@example.com"},
+		{[]string{"user", "identity", "list", "erin"}, "corp"},
+		{[]string{"user", "identity", "list", "alice"}, "alice@example.com"},
 		{[]string{"client", "show", "managed"}, "https://managed.example.com/callback"},
 		{[]string{"session", "list"}, "corp"},
 		{[]string{"grant", "list", "--client", "managed"}, "managed"},

@@ -42,6 +42,7 @@ type operated struct {
 const operatedConfig = `
 admin: {listen: "127.0.0.1:9011"}
 signing: {alg: ES256}
+connectors: [{id: corp, type: oidc, issuer: "https://corp.example.com", client_id: x, client_secret: the-connectors-secret}]
 resources:
   - {resource: "https://api.example.com", scopes: [read, write]}
 clients:

@@ -1,0 +1,156 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/storage"
+)
+
+const (
+	maxIdentities = 20 // of a user
+	keptChanges   = 10 // of them, for the user to see
+)
+
+// LinkedIdentity is an upstream identity of a user.
+type LinkedIdentity struct {
+	ID      string // names it among those of its user
+	Issuer  string
+	Subject string
+	storage.Identity
+
+	key     string
+	version uint64
+}
+
+// Identities returns the upstream identities of a user, the oldest first.
+func (d *Directory) Identities(ctx context.Context, userID string) ([]LinkedIdentity, error) {
+	entries, err := storage.UserIdentities.Scan(ctx, d.store, userID+"/", "", 2*maxIdentities)
+	if err != nil {
+		return nil, err
+	}
+	var found []LinkedIdentity
+	for _, entry := range entries {
+		linked, version, err := storage.Identities.Get(ctx, d.store, entry.Value.Identity)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && linked.UserID != userID {
+			continue // unlinked this moment
+		} else if err != nil {
+			return nil, err
+		}
+		issuer, subject, _ := strings.Cut(entry.Value.Identity, " ")
+		found = append(found, LinkedIdentity{
+			ID: entry.Key[len(userID)+1:], Issuer: issuer, Subject: subject, Identity: *linked,
+			key: entry.Value.Identity, version: version,
+		})
+	}
+	slices.SortStableFunc(found, func(a, b LinkedIdentity) int { return a.LinkedAt.Compare(b.LinkedAt) })
+	return found, nil
+}
+
+// forget are the writes that unlink an identity.
+func (l *LinkedIdentity) forget(userID string) []storage.Write {
+	return []storage.Write{
+		storage.Identities.Delete(l.key, storage.At(l.version)),
+		storage.UserIdentities.Delete(storage.UserIdentityKey(userID, l.key), storage.Any),
+	}
+}
+
+// LinkWrites link an identity to a user because the operator says so. The errors are ErrDisabled,
+// ErrIdentityTaken and ErrTooManyIdentities; there are no writes if it is linked already.
+func (d *Directory) LinkWrites(ctx context.Context, userID string, id connect.Identity) ([]storage.Write, error) {
+	key, err := identityKey(id)
+	if err != nil {
+		return nil, err
+	}
+	linked, version, err := storage.Identities.Get(ctx, d.store, key)
+	cond := storage.Absent
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+	case err != nil:
+		return nil, err
+	case linked.UserID == userID:
+		return nil, nil
+	default:
+		if other, err := d.find(ctx, linked.UserID); err != nil || other != nil {
+			return nil, errors.Join(err, ErrIdentityTaken)
+		}
+		cond = storage.At(version) // its user was deleted
+	}
+	user, userVersion, err := storage.Users.Get(ctx, d.store, userID)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.roomFor(ctx, userID); err != nil {
+		return nil, err
+	}
+	noteIdentity(user, id.Connector, true, true)
+	return append(linkWrites(key, id, user, cond), storage.Users.Put(user.ID, user, storage.At(userVersion), never)), nil
+}
+
+// noteIdentity lets a user see what has happened to their identities.
+func noteIdentity(user *storage.User, connector string, linked, byOperator bool) {
+	now := time.Now().UTC()
+	changes := append(slices.Clone(user.IdentityChanges), storage.IdentityChange{At: now, Connector: connector, Linked: linked, ByOperator: byOperator})
+	user.IdentityChanges, user.UpdatedAt = changes[max(0, len(changes)-keptChanges):], now
+}
+
+// roomFor returns a user's identities, or ErrTooManyIdentities.
+func (d *Directory) roomFor(ctx context.Context, userID string) ([]LinkedIdentity, error) {
+	identities, err := d.Identities(ctx, userID)
+	if err == nil && len(identities) >= maxIdentities {
+		err = ErrTooManyIdentities
+	}
+	return identities, err
+}
+
+// linkWrites make an identity that of a user, whose record is to be written too: so those who link or
+// unlink at the same time come one after the other.
+func linkWrites(key string, id connect.Identity, user *storage.User, cond storage.Condition) []storage.Write {
+	return []storage.Write{
+		storage.Identities.Put(key, &storage.Identity{UserID: user.ID, Connector: id.Connector, Email: id.Email, LinkedAt: time.Now().UTC()}, cond, never),
+		storage.UserIdentityPut(user.ID, key, storage.Any),
+	}
+}
+
+// UnlinkWrites unlink an identity, known by its ID, from a user. The error is storage.ErrNotFound if it is
+// none of theirs, and ErrLastWayIn if they could not sign in without it; works reports whether people can
+// sign in at an upstream. An address that was proved by the identity alone counts as unverified from then
+// on: it may be given to somebody else.
+func (d *Directory) UnlinkWrites(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool) (unlinked *LinkedIdentity, writes []storage.Write, err error) {
+	user, version, err := storage.Users.Get(ctx, d.store, userID)
+	if err != nil {
+		return nil, nil, err
+	}
+	identities, err := d.Identities(ctx, userID)
+	if err != nil {
+		return nil, nil, err
+	}
+	waysIn := 0
+	if user.PasswordHash != "" {
+		waysIn++
+	}
+	for i, id := range identities {
+		if id.ID == identity {
+			unlinked = &identities[i]
+		} else if works(id.Issuer) {
+			waysIn++
+		}
+	}
+	switch {
+	case unlinked == nil:
+		return nil, nil, storage.ErrNotFound
+	case waysIn == 0 && works(unlinked.Issuer):
+		return nil, nil, ErrLastWayIn
+	}
+	changed := *user
+	if cameFrom(user, unlinked.key, &unlinked.Identity) {
+		changed.Profile.EmailVerified = false
+	}
+	noteIdentity(&changed, unlinked.Connector, false, byOperator)
+	writes, err = d.changeWrites(ctx, user, version, &changed, true)
+	return unlinked, append(writes, unlinked.forget(userID)...), err
+}

@@ -1,0 +1,175 @@
+package authz
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+// An upstream identity becomes an account's only on the page that names both: somebody else may have sent
+// this browser through the sign-in at the upstream.
+//
+//	callback ─> address proven on both sides ──────────────────> /link ─> confirm ─> linked and signed in
+//	    └─────> otherwise ─> /login: the account's password ───> /link ─> confirm ─> linked
+//	                                                               └────> cancel ──> as it was
+
+// linkLifetime is how long a link waits for its user.
+const linkLifetime = 10 * time.Minute
+
+// page is where a link is proved, or if it is, asked for.
+func (l *link) page() string {
+	if l.Proven {
+		return "/link"
+	}
+	return "/login"
+}
+
+// linkPage asks whether an upstream identity and an account are one person's.
+func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
+	v, _, err := s.visitPage(w, r)
+	if err != nil {
+		return err
+	}
+	user, err := s.linkedTo(r, v)
+	if err != nil {
+		return err
+	}
+	if user == nil {
+		s.startOver(w, r, v)
+		return nil
+	}
+	id := v.flow.Link.Identity
+	p := templates.Link{
+		UILocales: v.uiLocales(), Client: v.client(), Action: s.url("/link"), Hidden: map[string]string{"flow": v.sealed},
+		User: shownUser(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectorName(id.Connector)},
+	}
+	s.render(w, r, http.StatusOK, p)
+	return nil
+}
+
+// linkedTo returns whom the link of a flow is about, nil if it can't be made any more, or not by who is
+// signed in here.
+func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
+	l := v.flow.Link
+	if l == nil || s.now().Sub(l.Begun) > linkLifetime {
+		return nil, nil
+	}
+	if !l.Proven && (v.signedIn == nil || v.signedIn.ID != l.SignedIn || v.user.ID != l.UserID) {
+		return nil, nil
+	}
+	if decided, err := s.marked(r.Context(), markLink+l.ID); decided || err != nil {
+		return nil, err
+	}
+	user, err := s.accounts.Get(r.Context(), l.UserID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	return user, err
+}
+
+// startOver goes on without the link.
+func (s *Server) startOver(w http.ResponseWriter, r *http.Request, v *visit) {
+	v.flow.Link = nil
+	if v.flow.plain() && v.user == nil {
+		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		return
+	}
+	s.goOn(w, r, v)
+}
+
+// confirmLink takes the answer, once: who comes back to the page later, in this browser, may be somebody
+// else.
+func (s *Server) confirmLink(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := s.visitForm(w, r)
+	if err != nil {
+		return err
+	}
+	user, err := s.linkedTo(r, v)
+	if err != nil {
+		return err
+	}
+	if user == nil {
+		s.startOver(w, r, v)
+		return nil
+	}
+	decision := form.Get("decision")
+	if decision != "confirm" && decision != "cancel" {
+		return refuse(errInvalidRequest, "The decision is neither confirm nor cancel.")
+	}
+	l := v.flow.Link
+	err = s.store.Apply(r.Context(), markOnce(markLink+l.ID, l.Begun.Add(linkLifetime)))
+	lost := new(storage.ConflictError)
+	if errors.As(err, &lost) || err == nil && decision == "cancel" {
+		s.startOver(w, r, v)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if !l.Proven {
+		if err := s.accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
+			return linkError(err)
+		}
+		v.flow.Link = nil
+		s.goOn(w, r, v)
+		return nil
+	}
+	user, err = s.accounts.LinkProven(r.Context(), l.UserID, l.Identity)
+	if err != nil {
+		return s.linkFailed(w, r, v, err)
+	}
+	v.flow.Link = nil
+	return s.signInFrom(w, r, v, user, l.Identity)
+}
+
+// linkFailed is for a link that was proven, and is not any more.
+func (s *Server) linkFailed(w http.ResponseWriter, r *http.Request, v *visit, err error) error {
+	if errors.Is(err, account.ErrDisabled) {
+		return s.upstreamFailed(w, r, v, v.flow.Link.Identity.Connector, disabledError(err))
+	}
+	if required := new(account.LinkRequiredError); errors.As(err, &required) {
+		v.flow.Link.ID, v.flow.Link.Proven = newID(), false
+		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		return nil
+	}
+	return linkError(err)
+}
+
+// signInFrom signs in who came from an upstream.
+func (s *Server) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
+	return s.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
+}
+
+func disabledError(err error) *connect.Error {
+	return &connect.Error{Code: connect.AccessDenied, Reason: "The account is disabled.", Err: err}
+}
+
+// linkError is what a person is told about a link that can't be made.
+func linkError(err error) error {
+	switch {
+	case errors.Is(err, account.ErrIdentityTaken):
+		return (&Error{Status: http.StatusConflict, Code: "identity_taken", Description: "This upstream account is linked to another account here."}).because(err)
+	case errors.Is(err, account.ErrOtherIdentity), errors.Is(err, account.ErrTooManyIdentities):
+		return (&Error{Status: http.StatusConflict, Code: "identity_limit", Description: "The account is linked to another account of this upstream, or to too many."}).because(err)
+	case errors.Is(err, account.ErrDisabled):
+		return refuse(errAccessDenied, "The account is disabled.").because(err)
+	}
+	return err
+}
+
+// withdrawIdentity unlinks one of the user's own identities.
+func (s *Server) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
+	err := s.unlink(r.Context(), user.ID, form.Get("unlink"), false, s.identityUnlinked(r.Context(), byUser(user.ID)))
+	switch {
+	case errors.Is(err, storage.ErrNotFound): // by another tab
+		return nil
+	case errors.Is(err, account.ErrLastWayIn):
+		return (&Error{Status: http.StatusConflict, Code: "last_way_in", Description: "Without this sign-in, nobody could get into the account any more."}).because(err)
+	}
+	return err
+}

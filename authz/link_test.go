@@ -1,0 +1,190 @@
+package authz_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/storage"
+)
+
+// linkPage goes to the upstream and back, up to the page that asks.
+func (f federation) linkPage(t *testing.T, b *authztest.Browser) *authztest.Page {
+	t.Helper()
+	page := get(t, b, f.arrive(t, f.leave(t, b), false))
+	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
+		t.Fatalf("led to %q", page.Header.Get("Location"))
+	}
+	return get(t, b, page.Header.Get("Location"))
+}
+
+// byPassword is linkPage where the address proves nothing.
+func (f federation) byPassword(t *testing.T, b *authztest.Browser) *authztest.Page {
+	t.Helper()
+	login := get(t, b, f.signIn(t, b).Header.Get("Location"))
+	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	return get(t, b, on.Header.Get("Location"))
+}
+
+// TestLinkIsAsked: nothing is linked before the person has seen both accounts and said so, and each page
+// takes one answer.
+func TestLinkIsAsked(t *testing.T) {
+	for _, authoritative := range []bool{true, false} {
+		f := federate(t, authoritative)
+		reach := f.byPassword
+		if authoritative {
+			reach = f.linkPage
+		}
+		b := f.NewBrowser(t)
+		page := reach(t, b)
+		for _, want := range []string{"Corp", "Alice Upstream", "alice@example.com", "Alice Liddell", authztest.Username} {
+			if !strings.Contains(page.Body, want) {
+				t.Errorf("authoritative %v: the page does not name %q", authoritative, want)
+			}
+		}
+		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+			t.Fatalf("authoritative %v: linked unseen", authoritative)
+		}
+		on := b.Do(t, page.Submit(t, "link-cancel", nil))
+		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+			t.Fatalf("authoritative %v: linked against the person's will", authoritative)
+		}
+		next := get(t, b, on.Header.Get("Location"))
+		if authoritative != (next.Header.Get("Location") != "" && ledTo(t, next) == "/login") {
+			t.Errorf("authoritative %v: cancelled, and led to %q", authoritative, next.Header.Get("Location"))
+		}
+		// Whoever comes back to the page afterwards can't change that.
+		b.Do(t, page.Submit(t, "link-confirm", nil))
+		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+			t.Fatalf("authoritative %v: linked by a page that was answered", authoritative)
+		}
+		page = reach(t, f.NewBrowser(t))
+		stranger := f.NewBrowser(t)
+		stranger.Do(t, page.Submit(t, "link-confirm", nil))
+		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+			t.Fatalf("authoritative %v: linked by another browser", authoritative)
+		}
+		b = f.NewBrowser(t)
+		on = b.Do(t, reach(t, b).Submit(t, "link-confirm", nil))
+		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+			t.Errorf("authoritative %v: confirmed: %v", authoritative, got)
+		}
+		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
+			t.Errorf("authoritative %v: %d identities", authoritative, n)
+		}
+		f.wantEvent(t, "user.identity_linked")
+	}
+}
+
+// TestLinkPageAfterSignOut: the page is no way into an account for who finds it in a browser's history.
+func TestLinkPageAfterSignOut(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	page := f.linkPage(t, b)
+	b.Do(t, page.Submit(t, "link-confirm", nil))
+	account := get(t, b, f.URL+"/account")
+	b.Do(t, account.Submit(t, "sign-out-everywhere", nil))
+	b.Do(t, page.Submit(t, "link-confirm", nil))
+	if again := get(t, b, f.URL+"/account"); ledTo(t, again) != "/login" {
+		t.Errorf("signed in again by an old page: %d", again.Status)
+	}
+}
+
+// TestRecycledAddressUpstream: who gets an address after another is another user.
+func TestRecycledAddressUpstream(t *testing.T) {
+	f := federate(t, true)
+	first := f.NewBrowser(t)
+	f.signIn(t, first)
+	linked, err := storage.Identities.Scan(t.Context(), f.Store, "", "", 2)
+	if err != nil || len(linked) != 1 {
+		t.Fatal(len(linked), err)
+	}
+	// The upstream gives the subject to nobody again, and the address to somebody.
+	delete := storage.Identities.Delete(linked[0].Key, storage.Any)
+	other := storage.Identities.Put(linked[0].Key+"-who-left", linked[0].Value, storage.Absent, time.Time{})
+	byUser := storage.UserIdentityPut(linked[0].Value.UserID, linked[0].Key+"-who-left", storage.Any)
+	if err := f.Store.Apply(t.Context(), delete, other, byUser); err != nil {
+		t.Fatal(err)
+	}
+	second := f.NewBrowser(t)
+	f.signIn(t, second)
+	if f.subject(t, second) == f.subject(t, first) {
+		t.Error("the second one is signed in as the first")
+	}
+}
+
+// TestUnlinkOnAccountPage: people see their identities and unlink them, and never lose the last way in,
+// not even in two tabs at once.
+func TestUnlinkOnAccountPage(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	f.signIn(t, b)
+	page := get(t, b, f.URL+"/account")
+	linked, err := storage.UserIdentities.Scan(t.Context(), f.Store, "", "", 2)
+	if err != nil || len(linked) != 1 {
+		t.Fatal(len(linked), err)
+	}
+	userID, id, _ := strings.Cut(linked[0].Key, "/")
+	if !page.Has("unlink-"+id) || !strings.Contains(page.Body, "was linked") {
+		t.Fatalf("the page does not show the identity: %s", page.Body)
+	}
+	b.Do(t, page.Submit(t, "unlink-"+id, nil))
+	page = get(t, b, f.URL+"/account")
+	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 || !strings.Contains(page.Body, "was removed") {
+		t.Errorf("%d identities are left; the page: %s", n, page.Body)
+	}
+	f.wantEvent(t, "user.identity_unlinked")
+
+	// Two identities, and no password.
+	user, version, err := storage.Users.Get(t.Context(), f.Store, userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user.PasswordHash = ""
+	writes := []storage.Write{storage.Users.Put(userID, user, storage.At(version), time.Time{})}
+	for _, subject := range []string{"1", "2"} {
+		key := f.upstream.URL + " " + subject
+		writes = append(writes, storage.Identities.Put(key, &storage.Identity{UserID: userID, Connector: "corp"}, storage.Absent, time.Time{}),
+			storage.UserIdentityPut(userID, key, storage.Absent))
+	}
+	if err := f.Store.Apply(t.Context(), writes...); err != nil {
+		t.Fatal(err)
+	}
+	page = get(t, b, f.URL+"/account")
+	var tabs sync.WaitGroup
+	statuses := make([]int, 2)
+	for i, subject := range []string{"1", "2"} {
+		button := "unlink-" + strings.TrimPrefix(storage.UserIdentityKey(userID, f.upstream.URL+" "+subject), userID+"/")
+		request := page.Submit(t, button, nil)
+		tabs.Go(func() { statuses[i] = b.Do(t, request).Status })
+	}
+	tabs.Wait()
+	if statuses[0]+statuses[1] != http.StatusSeeOther+http.StatusConflict {
+		t.Errorf("at once: %v", statuses)
+	}
+	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
+		t.Errorf("%d identities are left", n)
+	}
+	if page = get(t, b, f.URL+"/account"); strings.Contains(page.Body, `id="unlink-`) {
+		t.Error("the last way in has a button")
+	}
+}
+
+// wantEvent fails unless the store has an event of a type that waits to be sealed, or is.
+func (f federation) wantEvent(t *testing.T, what string) {
+	t.Helper()
+	waiting, err := storage.AuditEvents.Scan(t.Context(), f.Store, "", "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range waiting {
+		if strings.Contains(e.Value.Line, `"`+what+`"`) {
+			return
+		}
+	}
+	t.Errorf("the audit log has no %s", what)
+}

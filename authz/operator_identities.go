@@ -1,0 +1,112 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/storage"
+)
+
+// unlink unlinks an identity from a user, unless it is the last way in; tell is the event of it.
+func (s *Server) unlink(ctx context.Context, userID, identity string, byOperator bool, tell func(*account.LinkedIdentity) storage.Write) error {
+	return raced(func() error {
+		unlinked, writes, err := s.accounts.UnlinkWrites(ctx, userID, identity, byOperator, s.signsIn)
+		if err != nil {
+			return err
+		}
+		return s.store.Apply(ctx, append(writes, tell(unlinked))...)
+	})
+}
+
+// signsIn reports whether people can sign in at an upstream.
+func (s *Server) signsIn(issuer string) bool {
+	for _, c := range s.connectors {
+		if c.Issuer() == issuer {
+			return true
+		}
+	}
+	return false
+}
+
+// identityUnlinked tells of an identity that its user has unlinked.
+func (s *Server) identityUnlinked(ctx context.Context, by audit.Actor) func(*account.LinkedIdentity) storage.Write {
+	return func(l *account.LinkedIdentity) storage.Write {
+		return s.audit.Put(ctx, audit.Event{Type: audit.IdentityUnlinked, Outcome: audit.Success, Actor: by, UserID: l.UserID, Details: map[string]string{"connector": l.Connector}})
+	}
+}
+
+func (s *Server) listIdentities(ctx context.Context, c *admin.Call, _ admin.Slice) ([]admin.Identity, string, error) {
+	sub := c.Path("sub")
+	if _, err := s.accounts.Get(ctx, sub); err != nil {
+		return nil, "", err
+	}
+	found, err := s.accounts.Identities(ctx, sub)
+	var shown []admin.Identity
+	for _, l := range found {
+		shown = append(shown, identityOf(&l))
+	}
+	return shown, "", err
+}
+
+func identityOf(l *account.LinkedIdentity) admin.Identity {
+	return admin.Identity{ID: l.ID, Connector: l.Connector, Issuer: l.Issuer, Subject: l.Subject, Email: l.Email, LinkedAt: l.LinkedAt}
+}
+
+func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewIdentity) (*admin.Identity, error) {
+	connector := s.connector(in.Connector)
+	var errs []admin.FieldError
+	if connector == nil {
+		errs = append(errs, admin.FieldError{Pointer: "/connector", Detail: "is none of the configuration"})
+	}
+	if !connect.ValidSubject(in.Subject) {
+		errs = append(errs, admin.FieldError{Pointer: "/subject", Detail: "is empty, too long or has characters that it can't have"})
+	}
+	if len(errs) > 0 {
+		return nil, admin.Invalid(errs...)
+	}
+	sub, id := c.Path("sub"), connect.Identity{Connector: connector.ID(), Issuer: connector.Issuer(), Subject: in.Subject}
+	err := raced(func() error {
+		writes, err := s.accounts.LinkWrites(ctx, sub, id)
+		if err != nil || len(writes) == 0 {
+			return err
+		}
+		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.IdentityLinked, UserID: sub, Details: map[string]string{"connector": id.Connector}}))...)
+	})
+	if err != nil {
+		return nil, identityProblem(err)
+	}
+	found, err := s.accounts.Identities(ctx, sub)
+	for _, l := range found {
+		if l.Issuer == id.Issuer && l.Subject == id.Subject {
+			shown := identityOf(&l)
+			return &shown, nil
+		}
+	}
+	return nil, errors.Join(err, storage.ErrNotFound)
+}
+
+func (s *Server) unlinkIdentity(ctx context.Context, c *admin.Call) error {
+	sub := c.Path("sub")
+	return identityProblem(s.unlink(ctx, sub, c.Path("identity"), true, func(l *account.LinkedIdentity) storage.Write {
+		return s.did(ctx, c, audit.Event{Type: audit.IdentityUnlinked, UserID: sub, Details: map[string]string{"connector": l.Connector}})
+	}))
+}
+
+// identityProblem says why an identity can't be linked or unlinked.
+func identityProblem(err error) error {
+	for known, detail := range map[error]string{
+		account.ErrIdentityTaken:     "The identity is linked to another user.",
+		account.ErrTooManyIdentities: "The user has as many identities as there can be.",
+		account.ErrLastWayIn:         "Without it the user could not sign in: they have no password and no other identity.",
+	} {
+		if errors.Is(err, known) {
+			return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: detail}
+		}
+	}
+	return err
+}
