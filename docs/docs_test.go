@@ -94,6 +94,37 @@ func hasAnchor(t *testing.T, path, anchor string) bool {
 	return false
 }
 
+var pageID = regexp.MustCompile("`([a-z_-]+)(?:<[a-z_]+>)?`")
+
+// The ids that tests may rely on are in the pages.
+func TestPageIDs(t *testing.T) {
+	_, ids, found := strings.Cut(recipes(t)["pages.md"], "**Ids for tests**")
+	if !found {
+		t.Fatal("pages.md names no ids")
+	}
+	files, err := filepath.Glob("../templates/html/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages.Write(text)
+	}
+	for _, found := range pageID.FindAllStringSubmatch(ids, -1) {
+		id := found[1]
+		if id == "access_denied" { // an error code
+			continue
+		}
+		if html := pages.String(); !strings.Contains(html, `id="`+id+`"`) && !strings.Contains(html, `id="`+id+"{{") {
+			t.Errorf("no page has an element %s", id)
+		}
+	}
+}
+
 var (
 	yamlBlock = regexp.MustCompile("(?ms)^ *```yaml\n(.*?)^ *```")
 	hasIssuer = regexp.MustCompile(`(?m)^issuer:`)
