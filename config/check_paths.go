@@ -145,13 +145,13 @@ func resolve(path string, links int) string {
 	return resolve(target, links+1)
 }
 
-// checkSocket refuses a path at which there is something else: a start makes the socket anew.
+// checkSocket refuses a path at which there is something else than a socket, which a start replaces.
 func checkSocket(name string) *problem {
 	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && info.Mode().Type() == fs.ModeSocket:
 		return nil
-	case errors.Is(err, fs.ErrPermission): // another user's: whoever only checks may not look
+	case errors.Is(err, fs.ErrPermission): // another user's, and the check runs as somebody else
 		return nil
 	case err != nil:
 		return unreadable(err)

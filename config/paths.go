@@ -17,7 +17,7 @@ func folderOf(name string) string {
 	return filepath.Dir(name)
 }
 
-// inFolder is a path of the file, as this process has to open it. What is no path of the file system,
+// inFolder is a path of the file, as this process has to open it. A value that is no path of the file system,
 // such as s3://bucket or env:NAME, stays as it is.
 func (l *loader) inFolder(name string) string {
 	if l.folder == "" || l.folder == "." || name == "" || filepath.IsAbs(name) ||

@@ -123,9 +123,9 @@ func TestImageRun(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// What was made is found by the next container.
+	// The next container finds what was made.
 	if text := i.serve(t, []string{"AUTHZD_LISTEN=" + freeAddr()}, nil); strings.Contains(text, "made a new") {
-		t.Errorf("the second container begins anew:\n%s", text)
+		t.Errorf("the second container begins with nothing:\n%s", text)
 	}
 	if err := os.Rename(filepath.Join(i.root, "data/authzd.yaml"), filepath.Join(i.root, "authzd.yaml")); err != nil {
 		t.Fatal(err)

@@ -168,7 +168,7 @@ func (a *answers) report(out io.Writer, file string) {
 	}
 	fmt.Fprintf(out, "next: read it, then authzd serve --config %s\n", file)
 	if a.RedirectURI == "" {
-		fmt.Fprintln(out, "      then an app: authzd client create spa --preset spa --redirect-uri https://app.example.com/callback")
+		fmt.Fprintf(out, "      then an app: authzd client create spa --preset spa --redirect-uri https://app.example.com/callback --config %s\n", file)
 	}
 }
 

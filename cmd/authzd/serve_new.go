@@ -43,7 +43,11 @@ func announce(logger *slog.Logger, files []newFile, dev bool) {
 // warnOfConfig logs what "authzd config check" warns about.
 func warnOfConfig(logger *slog.Logger, cfg *config.Config) {
 	for _, w := range cfg.Warnings {
-		logger.Warn("configuration: "+w.Reason, "at", w.Place(), "value", w.Value, "hint", w.Hint)
+		message := w.Reason
+		if w.Key != "" {
+			message = w.Key + ": " + message
+		}
+		logger.Warn("configuration: "+message, "at", w.Place(), "value", w.Value, "hint", w.Hint)
 	}
 }
 

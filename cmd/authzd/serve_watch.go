@@ -81,12 +81,12 @@ func (w *watch) say(level slog.Level, message, reason string, attrs ...any) {
 		s = &said{}
 		w.said[message+reason] = s
 	}
-	if now := time.Now(); now.Sub(s.last) < watchEvery {
+	now := time.Now()
+	if now.Sub(s.last) < watchEvery {
 		s.unlogged++
 		return
-	} else {
-		s.last = now
 	}
+	s.last = now
 	if reason != "" {
 		attrs = append(attrs, "reason", reason)
 	}
