@@ -171,8 +171,8 @@ func (p *page) submit(buttonID string, fields map[string]string) (*http.Request,
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// What Chromium sends from a page whose Referrer-Policy is no-referrer.
-	req.Header.Set("Origin", "null")
+	// What Chromium sends from a page whose Referrer-Policy is same-origin.
+	req.Header.Set("Origin", action.Scheme+"://"+action.Host)
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
 	return req, nil
 }
