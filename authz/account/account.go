@@ -115,12 +115,12 @@ type Directory struct {
 	failures  *failures
 	shared    sharedFailures
 	trust     *trust
-	pace      time.Duration
+	pace      *pace
 }
 
 // New returns the directory kept in store. Passwords are verified, and hashed anew, by passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
-	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, trust: newTrust(store), pace: failurePace}
+	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, trust: newTrust(store), pace: &pace{unit: failurePace}}
 }
 
 // Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.

@@ -11,12 +11,6 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// failurePace is what the duration of a failed login is rounded up to. Every failure costs one hash,
-// but an imported hash costs as much as the system that it comes from wanted: without the rounding
-// that would tell that the account exists. It is several times what the dearest hash costs that may be
-// imported, on a machine that has nothing else to do.
-const failurePace = time.Second
-
 // Authenticate returns the user who signs in with a password. The login is a username or a verified
 // e-mail address; from is where the request came from, its zero value being one place like any
 // other.
@@ -196,10 +190,10 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, u
 	return user, version, err
 }
 
-// refuse returns an error after the attempt has taken a multiple of the pace.
+// refuse returns an error after the attempt has taken as long as failed logins take at present.
 func (d *Directory) refuse(ctx context.Context, began time.Time, why error) error {
 	took := time.Since(began)
-	wait := time.NewTimer(took.Truncate(d.pace) + d.pace - took)
+	wait := time.NewTimer(d.pace.after(took) - took)
 	defer wait.Stop()
 	select {
 	case <-wait.C:

@@ -112,7 +112,7 @@ func TestAuthenticate(t *testing.T) {
 
 func TestPasswordsAreHashedAnew(t *testing.T) {
 	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
-	d.pace = time.Millisecond
+	d.pace.unit = time.Millisecond
 	if _, err := d.Authenticate(t.Context(), "alice", "wrong", home); !errors.Is(err, ErrInvalidCredentials) {
 		t.Fatal(err)
 	}
