@@ -1,7 +1,10 @@
 package acceptance
 
 import (
+	"encoding/json"
+	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -12,7 +15,7 @@ import (
 // Every page that Alice meets on her way, on a narrow screen, by day and by night: nothing sticks
 // out at the side, and axe finds nothing against it.
 func TestPagesOnNarrowScreens(t *testing.T) {
-	_, p := openPlayground(t, "signing: {alg: ES256}\nconnectors: [{id: google, type: google, issuer: http://localhost:1, client_id: x, client_secret: x}]")
+	_, p := openPlayground(t, "signing: {alg: ES256}\nregistration: {mode: open}\nconnectors: [{id: google, type: google, issuer: http://localhost:1, client_id: x, client_secret: x}]")
 	axe := readAxe(t)
 	p.do(chromedp.EmulateViewport(320, 640))
 	p.inspect("playground-signed-out", axe)
@@ -21,6 +24,10 @@ func TestPagesOnNarrowScreens(t *testing.T) {
 	p.open(p.issuer + "/authorize?client_id=playground&redirect_uri=" + url.QueryEscape(p.issuer+"/playgrond"))
 	p.until("document.getElementById('error-code')?.textContent === '400 redirect_uri_mismatch'")
 	p.inspect("error", axe)
+	p.console.expect("400 /authorize")
+	p.open(p.issuer + "/authorize?max_age=x&response_type=code&client_id=" + registerStranger(t, p.issuer))
+	p.until("document.getElementById('back')?.innerText === 'Go on to stranger.example'")
+	p.inspect("error-of-a-stranger", axe)
 
 	p.visit()
 	p.click("sign-in")
@@ -40,6 +47,24 @@ func TestPagesOnNarrowScreens(t *testing.T) {
 	p.open(p.issuer + "/account")
 	p.shows("logout")
 	p.inspect("account", axe)
+}
+
+// registerStranger registers a client that nobody vouches for, and returns its client_id.
+func registerStranger(t *testing.T, issuer string) string {
+	t.Helper()
+	response, err := http.Post(issuer+"/register", "application/json", strings.NewReader(
+		`{"client_name":"Orders","redirect_uris":["https://stranger.example/callback"],"token_endpoint_auth_method":"none","scope":"profile"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var registered struct {
+		ClientID string `json:"client_id"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&registered); err != nil || registered.ClientID == "" {
+		t.Fatalf("%d %v", response.StatusCode, err)
+	}
+	return registered.ClientID
 }
 
 // With scripts turned off, Alice gets from an app's link through sign-in and consent to the code.
