@@ -10,8 +10,8 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// What a developer must know to mend a request. The app is corrected first; what is proposed for the
-// registration keeps all that is there.
+// Advice for developers. The app is corrected first. A proposal for the registration keeps all that is
+// there.
 
 // explain is for a request to the authorization endpoint; a is nil for any other.
 func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {

@@ -49,6 +49,28 @@ func FuzzParseParams(f *testing.F) {
 	})
 }
 
+// What a client sends is what is left without unknown names, under the same rules.
+func FuzzParseRequest(f *testing.F) {
+	for _, seed := range []string{"state=b&utm=a&utm=b&x=%00", "scope=a&scope=b&x", "%00=a", "x=%zz", "resource=x&resource=y&audience=z", "state=%0a&y=%0a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		params, err := parseRequest(raw)
+		if err != nil {
+			return
+		}
+		for name := range params {
+			if !knownParameters[name] {
+				t.Errorf("%q is left of %q", name, raw)
+			}
+		}
+		strict, err := parseParams(params.Encode())
+		if err != nil || strict.Encode() != params.Encode() {
+			t.Errorf("%q became %q: %v", params.Encode(), strict.Encode(), err)
+		}
+	})
+}
+
 func FuzzBasicCredentials(f *testing.F) {
 	for _, seed := range []string{"Basic d2ViOnNlY3JldA==", "basic OnNlY3JldA==", "Basic !!!", "Bearer x", "Basic d2ViJTAwOng=", "Basic JXp6Ong="} {
 		f.Add(seed)

@@ -39,7 +39,7 @@ var secretParameters = []string{
 // go, so that an authorization error can find its way back to the client.
 func queryParams(r *http.Request) (url.Values, error) { return queryBy(r, parseParams) }
 
-// requestQuery parses the query of a protocol request likewise.
+// requestQuery is queryParams for what clients send; see parseRequest.
 func requestQuery(r *http.Request) (url.Values, error) { return queryBy(r, parseRequest) }
 
 func queryBy(r *http.Request, parse func(string) (url.Values, error)) (url.Values, error) {
@@ -57,7 +57,7 @@ func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return formBy(w, r, parseParams)
 }
 
-// requestForm parses the form of a protocol request likewise.
+// requestForm is formParams for what clients send; see parseRequest.
 func requestForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return formBy(w, r, parseRequest)
 }

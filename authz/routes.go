@@ -34,7 +34,7 @@ var routeMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, ht
 type guard int
 
 const (
-	public guard = iota // JSON for everybody, any origin, whatever headers it sends, cacheable
+	public guard = iota // JSON for everybody, any origin, any request header, cacheable
 	api                 // JSON, the clients' own origins, never cached
 	page                // HTML, same-origin posts only, never cached
 	entry               // HTML, where apps and upstreams send the browser: posts from anywhere, and a GET acts

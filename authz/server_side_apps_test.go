@@ -14,7 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 )
 
-// What libraries for apps on a server send by default. Most know PKCE, or a nonce, and some neither; most
+// Libraries for apps on a server, and their defaults. Most know PKCE, or a nonce, and some neither; most
 // send the secret in the header, and some in the body.
 
 // asConfigured is a client of the file that says nothing of PKCE and of how it sends its secret.
@@ -59,7 +59,7 @@ func TestRFC9700Section2_1_1_NonceInPlaceOfPKCE(t *testing.T) {
 		"a nonce and half of PKCE":       {asConfigured, authztest.Web, url.Values{"code_challenge": {""}}, "invalid_request"},
 		"a nonce and plain":              {asConfigured, authztest.Web, url.Values{"code_challenge_method": {"plain"}}, "invalid_request"},
 		"public, a nonce":                {asConfigured, authztest.SPA, bare, "invalid_request"},
-		"public, whatever is said":       {never, authztest.SPA, bare, "invalid_request"},
+		"public, require_pkce: false":    {never, authztest.SPA, bare, "invalid_request"},
 		"require_pkce: true, a nonce":    {always, authztest.Web, bare, "invalid_request"},
 		"require_pkce: false, neither":   {never, authztest.Web, with(bare, "nonce", ""), ""},
 		"a security profile and a nonce": {fapi, authztest.FAPI, bare, "invalid_request"},

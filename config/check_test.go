@@ -382,8 +382,8 @@ clients:
 	}
 }
 
-// TestStrangersNeverAdminister: whatever the operator lets clients have that register themselves, the
-// default is without what administers the server.
+// TestStrangersNeverAdminister: the default scope of clients that register themselves is without the scopes
+// of the admin API.
 func TestStrangersNeverAdminister(t *testing.T) {
 	c, err := Parse("f", []byte(`issuer: https://id.example.com
 resources: [{resource: 'https://a.example', scopes: [a, 'authzd:admin']}]

@@ -381,7 +381,7 @@ type Registration struct {
 	Resources []string `yaml:"resources"`
 
 	// NativeSchemes are private-use schemes without a dot that native apps may register redirect URIs
-	// of, such as cursor. A client that does is native, whatever it says.
+	// of, such as cursor. A client that does counts as native.
 	NativeSchemes []string `yaml:"native_schemes"`
 
 	// UnusedAfter is how long a client is remembered that gets no tokens. When there is no room left,

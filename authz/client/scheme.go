@@ -8,7 +8,7 @@ import (
 )
 
 // forbiddenSchemes lead to what a browser runs, opens or sends itself, or to another application on every
-// device: no client may be answered there, whoever says so.
+// device. The operator cannot allow them.
 var forbiddenSchemes = []string{
 	"about", "blob", "chrome", "chrome-extension", "content", "cid", "data", "facetime", "file", "filesystem", "ftp", "ftps", "geo",
 	"intent", "jar", "javascript", "mailto", "market", "mid", "moz-extension", "ms-settings", "resource", "search-ms", "sftp", "sip", "sips",

@@ -86,7 +86,7 @@ func TestPostLogoutPorts(t *testing.T) {
 	}
 }
 
-// What Cursor registers (2026-07): the scheme decides what it is, if the operator knows it.
+// Cursor's registration (2026-07): it says web, and the scheme says native.
 const cursor = `{"client_name":"Cursor","application_type":"web","token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],
 	"redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","https://www.cursor.com/agents/mcp/oauth/callback","http://localhost:8787/callback"]}`
 
