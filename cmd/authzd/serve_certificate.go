@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// certificate is read again when its file has changed, so that a renewal needs no restart.
+// certificate is read again when one of its files has changed, so that a renewal needs no restart.
 type certificate struct {
 	certFile, keyFile string
 	watch             *watch
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
-	changed time.Time // modification time of what is loaded
+	changed [2]time.Time // modification times of what is loaded
 	checked time.Time
 }
 
@@ -28,8 +28,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return c.loaded, nil
 	}
 	c.checked = time.Now()
-	info, err := os.Stat(c.certFile)
-	if err == nil && c.loaded != nil && info.ModTime().Equal(c.changed) {
+	changed, err := modified(c.certFile, c.keyFile)
+	if err == nil && c.loaded != nil && changed == c.changed {
 		return c.loaded, nil
 	}
 	var pair tls.Certificate
@@ -39,11 +39,23 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	switch {
 	case err == nil:
 		c.watch.certificateServed(c.certFile, pair.Leaf.NotAfter, c.loaded != nil)
-		c.loaded, c.changed = &pair, info.ModTime()
+		c.loaded, c.changed = &pair, changed
 	case c.loaded == nil:
 		return nil, fmt.Errorf("tls certificate: %w", err)
 	default: // perhaps a renewal that is half written
 		c.watch.certificateKept(c.certFile, err)
 	}
 	return c.loaded, nil
+}
+
+// modified are the modification times of the files.
+func modified(certFile, keyFile string) (times [2]time.Time, err error) {
+	for i, name := range []string{certFile, keyFile} {
+		info, err := os.Stat(name)
+		if err != nil {
+			return times, err
+		}
+		times[i] = info.ModTime()
+	}
+	return times, nil
 }

@@ -207,6 +207,11 @@ func TestCertificateReload(t *testing.T) {
 		for name, spoil := range map[string]func() error{
 			"half written": func() error { return os.WriteFile(file, []byte("-----BEGIN CERT"), 0o600) },
 			"removed":      func() error { return os.Remove(file) },
+			"another key": func() error {
+				cert, _ := newCertificate(t)
+				_, key := newCertificate(t)
+				return errors.Join(os.WriteFile(file, cert, 0o600), os.WriteFile(filepath.Join(folder, "tls.key"), key, 0o600))
+			},
 		} {
 			before := measured(t, registry, "authzd_certificate_reload_errors_total", "")
 			if err := spoil(); err != nil {
