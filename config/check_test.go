@@ -370,7 +370,7 @@ func TestSlashOfAnEmptyPath(t *testing.T) {
 resources: [{resource: 'https://a.example', scopes: [a]}, {resource: 'https://b.example/', scopes: [b]}]
 registration: {mode: open, resources: ['https://a.example/']}
 clients:
-- {client_id: w, preset: service, client_secret: 0123456789abcdef0123456789abcdef, scope: a b, resources: ['https://a.example/', 'https://b.example'],
+- {client_id: w, preset: service, client_secret: 0123456789abcdef0123456789abcdef, scope: a b, resources: ['https://a.example/', 'https://b.example', 'https://a.example'],
    grant_types: [client_credentials, 'urn:ietf:params:oauth:grant-type:token-exchange'], token_exchange_resources: ['https://b.example']}
 `), nil)
 	if err != nil {

@@ -95,7 +95,7 @@ func fill[T any](l *loader, path string, v *T, value T) {
 
 func (l *loader) completeRegistration(r *Registration) {
 	fill(l, "registration.mode", &r.Mode, "off")
-	l.nameRegistered(r.Resources)
+	r.Resources = l.nameRegistered(r.Resources)
 	scope := ScopeList{"openid", "profile", "email", "address", "phone", "offline_access"}
 	for _, resource := range l.cfg.Resources {
 		if slices.Contains(r.Resources, resource.Resource) {
@@ -119,16 +119,21 @@ func (l *loader) completeResource(r *Resource, path string) {
 	}
 }
 
-// nameRegistered puts the form that is declared under resources in the place of one that differs from
-// it by the slash of an empty path.
-func (l *loader) nameRegistered(uris []string) {
-	for i, uri := range uris {
+// nameRegistered returns URIs of resources, each once, in the form that is declared under resources: one may
+// differ from it by the slash of an empty path.
+func (l *loader) nameRegistered(uris []string) []string {
+	var named []string
+	for _, uri := range uris {
 		for _, r := range l.cfg.Resources {
-			if r.Resource != uri && sameResource(r.Resource, uri) {
-				uris[i] = r.Resource
+			if sameResource(r.Resource, uri) {
+				uri = r.Resource
 			}
 		}
+		if !slices.Contains(named, uri) {
+			named = append(named, uri)
+		}
 	}
+	return named
 }
 
 // addAdminResource declares the API that clients need to administer the server at admin.listen.
@@ -158,8 +163,7 @@ var presets = map[string]preset{
 
 func (l *loader) completeClient(c *Client, path string) {
 	p := presets[c.Preset]
-	l.nameRegistered(c.Resources)
-	l.nameRegistered(c.TokenExchangeResources)
+	c.Resources, c.TokenExchangeResources = l.nameRegistered(c.Resources), l.nameRegistered(c.TokenExchangeResources)
 	fill(l, path+".client_name", &c.ClientName, c.ClientID)
 	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, c.defaultAuthMethod(p))
 	c.anySecretMethod = c.usesSecret() && !l.given(path+".token_endpoint_auth_method")
