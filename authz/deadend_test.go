@@ -47,7 +47,6 @@ func TestCallbackAgain(t *testing.T) {
 // One that brought a refusal leads to the sign-in page again; one that waits for a link waits on.
 func TestCallbackAgainWithoutSuccess(t *testing.T) {
 	f := federate(t, true)
-	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), true)
 	if got := redirect(t, get(t, b, callback)); got.Get("error") != "access_denied" {
@@ -57,7 +56,19 @@ func TestCallbackAgainWithoutSuccess(t *testing.T) {
 		t.Errorf("after a refusal: %d %.300s", login.Status, login.Body)
 	}
 
-	b = f.NewBrowser(t) // without an app
+	linking := federate(t, false)
+	b = linking.NewBrowser(t)
+	callback = linking.arrive(t, linking.leave(t, b), false)
+	first, second := get(t, b, callback), get(t, b, callback)
+	if ledTo(t, first) != ledTo(t, second) || ledTo(t, first) == "/authorize" {
+		t.Errorf("what waits for a link: led to %s, then to %s", ledTo(t, first), ledTo(t, second))
+	}
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("a callback that came twice signs in without the link: %v", got)
+	}
+
+	f.signIn(t, f.NewBrowser(t)) // is linked from then on
+	b = f.NewBrowser(t)          // without an app
 	callback = f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false)
 	for range 2 {
 		if got := ledTo(t, get(t, b, callback)); got != "/account" {

@@ -104,16 +104,18 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	return s.signInFrom(w, r, v, user, identity)
 }
 
-// afterUpstream goes on with a flow whose callback comes again. Its dispatcher decides what is missing.
+// afterUpstream goes on with a flow whose callback comes again. Its dispatcher decides what is missing. A
+// link is asked for again only while nobody is signed in.
 func (s *Server) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) error {
 	v, err := s.resume(r, f, s.seal(f))
 	if err != nil {
 		return err
 	}
-	if f.Link != nil && v.user == nil {
-		http.Redirect(w, r, s.pageURL(f.Link.page(), v.sealed), http.StatusSeeOther)
+	if v.flow.Link != nil && v.user == nil {
+		http.Redirect(w, r, s.pageURL(v.flow.Link.page(), v.sealed), http.StatusSeeOther)
 		return nil
 	}
+	v.flow.Link = nil
 	s.goOn(w, r, v)
 	return nil
 }
