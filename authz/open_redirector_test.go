@@ -185,13 +185,19 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 	})
 	staysHere(t, "signed", get(t, b, s.URL+"/authorize?"+url.Values{"client_id": {id}, "request": {object}}.Encode()), "invalid_request")
 
-	public := strangersApp(t, s, nil).text("client_id")
-	requestURI := requestURIOf(t, s.PostForm(t, "/par", paramsOfStranger(public, url.Values{"id_token_hint": {onlyIDToken(t, s, public)}}), nil))
-	pushed := s.URL + "/authorize?" + url.Values{"client_id": {public}, "request_uri": {requestURI}}.Encode()
-	page := get(t, b, pushed)
-	if page.Header.Get("Location") == "" || strings.HasPrefix(page.Header.Get("Location"), stranger) {
-		t.Errorf("pushed: %d %s", page.Status, page.Header.Get("Location"))
+	public := strangersApp(t, s, nil)
+	id = public.text("client_id")
+	requestURI := requestURIOf(t, s.PostForm(t, "/par", paramsOfStranger(id, url.Values{"scope": {"orders.read"}}), nil))
+	// What was right when it was pushed is wrong by now.
+	metadata := webClient(map[string]any{"client_id": id, "redirect_uris": []string{stranger}, "scope": "openid"})
+	if answer := callJSON(t, http.MethodPut, public.text("registration_client_uri"), public.text("registration_access_token"), metadata); answer.status != http.StatusOK {
+		t.Fatalf("%d %s", answer.status, answer.body)
 	}
+	pushed := s.URL + "/authorize?" + url.Values{"client_id": {id}, "request_uri": {requestURI}}.Encode()
+	if link := staysHere(t, "pushed", get(t, b, pushed), "invalid_scope"); link.Query().Get("error") != "invalid_scope" {
+		t.Errorf("pushed: %s", link)
+	}
+	refusedPage(t, "pushed, and answered", get(t, b, pushed), "invalid_request_uri")
 }
 
 // The operator vouches for clients by name, by an initial access token, and by whose statements count.
