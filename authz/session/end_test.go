@@ -202,7 +202,7 @@ func TestRunEndsWhatIsOver(t *testing.T) {
 		"idle":       {ends: 20 * time.Minute},
 		"active":     {active: time.Hour, ends: 80 * time.Minute},
 		"too old":    {active: 10 * time.Hour, ends: 8 * time.Hour},
-		"remembered": {remember: true, ends: 30 * 24 * time.Hour},
+		"remembered": {remember: true, ends: 3 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-var limits = session.Config{Secure: true, Idle: 20 * time.Minute, Max: 8 * time.Hour, RememberMe: 30 * 24 * time.Hour}
+var limits = session.Config{Secure: true, Idle: 20 * time.Minute, Max: 8 * time.Hour, RememberMe: 3 * 24 * time.Hour}
 
 var alice = &storage.User{ID: "alice", Username: "alice", Epoch: 3}
 
@@ -89,7 +89,7 @@ func TestCookie(t *testing.T) {
 		want     string // attributes, after the value
 	}{
 		{"__Host-authzd", limits, false, "Path=/; HttpOnly; Secure; SameSite=Lax"},
-		{"__Host-authzd", limits, true, "Path=/; Max-Age=2592000; HttpOnly; Secure; SameSite=Lax"},
+		{"__Host-authzd", limits, true, "Path=/; Max-Age=259200; HttpOnly; Secure; SameSite=Lax"},
 		{"authzd", session.Config{Idle: time.Hour, Max: time.Hour}, false, "Path=/; HttpOnly; SameSite=Lax"},
 		{"authzd", session.Config{Idle: time.Hour, Max: time.Hour}, true, "Path=/; HttpOnly; SameSite=Lax"}, // not offered
 	}
@@ -346,8 +346,8 @@ func TestLimits(t *testing.T) {
 	}{
 		{"idle", false, 0, 20*time.Minute - time.Second, 20 * time.Minute},
 		{"active until the absolute limit", false, 15 * time.Minute, 8*time.Hour - time.Second, 8 * time.Hour},
-		{"remembered, never used", true, 0, 30*24*time.Hour - time.Second, 30 * 24 * time.Hour},
-		{"remembered, used daily", true, 24 * time.Hour, 30*24*time.Hour - time.Second, 30 * 24 * time.Hour},
+		{"remembered, never used", true, 0, 3*24*time.Hour - time.Second, 3 * 24 * time.Hour},
+		{"remembered, used daily", true, 24 * time.Hour, 3*24*time.Hour - time.Second, 3 * 24 * time.Hour},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
