@@ -89,6 +89,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	files = announce(logger, files, o.dev)
 	if err := checkWhole(ctx, store, &cfg.Storage); err != nil {
 		return err
 	}

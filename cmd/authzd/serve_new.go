@@ -27,17 +27,20 @@ func missingFiles(cfg *config.Config) (files []newFile) {
 }
 
 // announce says which of the files have been made: where somebody expected the old ones, this is the
-// only sign that a server begins with nothing. For a demo, that is no warning.
-func announce(logger *slog.Logger, files []newFile, dev bool) {
+// only sign that a server begins with nothing. For a demo, that is no warning. It returns the others.
+func announce(logger *slog.Logger, files []newFile, dev bool) (rest []newFile) {
 	level := slog.LevelWarn
 	if dev {
 		level = slog.LevelInfo
 	}
 	for _, f := range files {
-		if !missing(f.path) {
-			logger.Log(context.Background(), level, "made a new "+f.what+", since there was none", "path", absolute(f.path))
+		if missing(f.path) {
+			rest = append(rest, f)
+			continue
 		}
+		logger.Log(context.Background(), level, "made a new "+f.what+", since there was none", "path", absolute(f.path))
 	}
+	return rest
 }
 
 // warnOfConfig logs what "authzd config check" warns about.
