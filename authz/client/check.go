@@ -52,15 +52,15 @@ func (m *Metadata) checkAuthentication() error {
 		}
 	case AuthBasic, AuthPost:
 		if !hasSecret {
-			return wrong("token_endpoint_auth_method", m.AuthMethod, "needs a client_secret")
+			return wrong("token_endpoint_auth_method", "", m.AuthMethod+" needs a client_secret")
 		}
 	case AuthPrivateKeyJWT, AuthSelfSignedTLS:
 		if !hasKeys {
-			return wrong("token_endpoint_auth_method", m.AuthMethod, "needs jwks or jwks_uri")
+			return wrong("token_endpoint_auth_method", "", m.AuthMethod+" needs jwks or jwks_uri")
 		}
 	case AuthTLS:
 		if m.TLSSubject.members() != 1 { // RFC 8705 section 2.1.2
-			return wrong("token_endpoint_auth_method", m.AuthMethod, "needs exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email")
+			return wrong("token_endpoint_auth_method", "", m.AuthMethod+" needs exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email")
 		}
 	default:
 		return wrong("token_endpoint_auth_method", m.AuthMethod, "is not known")
