@@ -68,12 +68,6 @@ func change(t *testing.T, s *authztest.Server, edit func(*storage.DeviceCode)) {
 	}
 }
 
-// wait makes the time since a device was polled longer.
-func wait(t *testing.T, s *authztest.Server, d time.Duration) {
-	t.Helper()
-	change(t, s, func(c *storage.DeviceCode) { c.PolledAt = c.PolledAt.Add(-d) })
-}
-
 // expire makes a device's time run out.
 func expire(t *testing.T, s *authztest.Server) {
 	t.Helper()
