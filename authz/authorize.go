@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
@@ -108,12 +109,23 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 	return s.respond(w, r, a, response.GetParameters())
 }
 
+// wantsFresh reports whether the request demands a fresh login.
+func (a *authorization) wantsFresh() bool { return a.prompts("login") || a.maxAge != nil }
+
+// authTimeOf is when the user of a session has signed in, zero if nothing proves that.
+func authTimeOf(s *session.Session) time.Time {
+	if s.Unproven {
+		return time.Time{}
+	}
+	return s.AuthTime
+}
+
 // grantedBy is what the user grants by going on.
 func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
 	return storage.Authorization{
 		ClientID: a.client.ID, UserID: user.ID, UserEpoch: user.Epoch, Withdrawals: a.withdrawals, SessionID: signedIn.ID,
 		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: encodeDetails(a.details),
-		AuthTime: signedIn.AuthTime, ACR: signedIn.ACR, AMR: signedIn.AMR,
+		AuthTime: authTimeOf(signedIn), ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
 		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
 	}
@@ -150,8 +162,10 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 	switch {
 	case a.prompts("login") && !freshLogin:
 		return login, nil
-	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
+	case a.maxAge != nil && !freshLogin && (signedIn.Unproven || a.now.Sub(signedIn.AuthTime) >= *a.maxAge):
 		return login, nil
+	case a.wantsFresh() && freshLogin && signedIn.Unproven:
+		return step{}, refuse(errLoginRequired, "The sign-in service does not prove a login that is new enough.")
 	case !a.means(s.subject(a.client, user.ID)) && freshLogin:
 		return step{}, refuse(errLoginRequired, "Another user signed in than the one whom the request names.")
 	case !a.takesACR(signedIn.ACR) && freshLogin:

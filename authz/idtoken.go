@@ -35,7 +35,7 @@ func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
 	if x.client.NamesSessions() {
 		claims["sid"] = s.sid(x.client, x.grant.SessionID)
 	}
-	if x.grant.AuthTimeAsked || x.client.RequireAuthTime {
+	if (x.grant.AuthTimeAsked || x.client.RequireAuthTime) && !x.grant.AuthTime.IsZero() {
 		claims["auth_time"] = x.grant.AuthTime.Unix()
 	}
 	if len(x.grant.AMR) > 0 {

@@ -47,7 +47,7 @@ func answerTokens(t *testing.T, s *authztest.Server, b *authztest.Browser, chang
 func TestRFC9470Section4_StepUp(t *testing.T) {
 	f := federate(t, true)
 	b := signedIn(t, f.Server)
-	want := url.Values{"acr_values": {federatedACR}}
+	want := url.Values{"acr_values": {federatedACR}, "max_age": {"3600"}} // else nobody asks the upstream for auth_time
 	asked := ask(t, b, authztest.SPA, want)
 	if got := ledTo(t, asked); got != "/login" {
 		t.Fatalf("led to %s", got)

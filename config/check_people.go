@@ -114,6 +114,9 @@ func (l *loader) checkConnector(c *Connector, path string) {
 	} else {
 		l.report(path+".issuer", c.Issuer, checkUpstreamIssuer(c.Issuer))
 	}
+	if c.EmailAuthoritative && c.EmailVerified == "never" {
+		l.report(path+".email_verified", "never", problemf("remove one of them", "contradicts email_authoritative, which is about verified addresses"))
+	}
 	if c.Type == "google" {
 		if !l.given(path + ".client_secret") {
 			l.report(path+".client_secret", nil, problemf("set client_secret or client_secret_file", "is required with type google"))

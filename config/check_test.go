@@ -275,6 +275,9 @@ func TestRefusesUsersAndConnectors(t *testing.T) {
 		"short password":         {"users: [{username: a, password: 1234567}]", []string{`f:2:33: users[0].password "********": shorter than 8 characters`}},
 		"mask for a password":    {"users: [{username: a, password: '********'}]", []string{`f:2:33: users[0].password "********": this is the mask that stands for a secret in "config print"`}},
 
+		"unknown fresh_login":       {"connectors: [{id: a, type: google, client_id: x, client_secret: y, fresh_login: yes}]", []string{`f:2:81: connectors[0].fresh_login "yes": not a value of this key`}},
+		"unknown email_verified":    {"connectors: [{id: a, type: google, client_id: x, client_secret: y, email_verified: true}]", []string{`f:2:84: connectors[0].email_verified "true": not a value of this key`}},
+		"never and authoritative":   {"connectors: [{id: a, type: oidc, issuer: 'https://a.example.com', client_id: x, email_authoritative: true, email_verified: never}]", []string{`f:2:124: connectors[0].email_verified "never": contradicts email_authoritative, which is about verified addresses`}},
 		"connector without all":     {"connectors: [{}]", []string{`f:2:14: connectors[0].client_id: is required`, `f:2:14: connectors[0].id: is required`, `f:2:14: connectors[0].type: is required`}},
 		"unknown type only":         {"connectors: [{id: a, type: saml, client_id: x}]", []string{`f:2:28: connectors[0].type "saml": not a value of this key`}},
 		"id for a path":             {"connectors: [{id: a/b, type: google, client_id: x, client_secret: y}]", []string{`f:2:19: connectors[0].id "a/b": not an id`}},

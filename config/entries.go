@@ -145,6 +145,16 @@ type Connector struct {
 	// reports, so that an account with the same verified address is the same person. For oidc;
 	// Google tells by itself which addresses are its own.
 	EmailAuthoritative bool `yaml:"email_authoritative"`
+
+	// EmailVerified says whether an address that the provider reports is verified: claim believes its
+	// email_verified, always and never decide it for a provider that does not tell, or not truly.
+	// Default: claim.
+	EmailVerified string `yaml:"email_verified" enum:"claim,always,never"`
+
+	// FreshLogin says what an app gets that demands a fresh sign-in (prompt=login, max_age): proved
+	// wants an auth_time of the provider that is new enough, trusted does with each sign-in through
+	// it. Default: proved.
+	FreshLogin string `yaml:"fresh_login" enum:"proved,trusted"`
 }
 
 // InitialAccessToken admits to client registration.

@@ -177,6 +177,7 @@ type Session struct {
 	UserEpoch  int       `json:"user_epoch,omitempty"`
 	SecretHash string    `json:"secret_hash"`
 	AuthTime   time.Time `json:"auth_time"`
+	Unproven   bool      `json:"auth_time_unproven,omitempty"` // AuthTime is when the user came from the connector, which does not prove when they signed in there
 	AMR        []string  `json:"amr,omitempty"`
 	ACR        string    `json:"acr,omitempty"`
 	Connector  string    `json:"connector,omitempty"` // empty: password

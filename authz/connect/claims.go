@@ -119,21 +119,26 @@ func (c claims) fill(userinfo claims) {
 }
 
 // identity is what the claims say in any upstream's case; the subject has been checked.
-func (o *openID) identity(c claims) Identity {
+func (o *openID) identity(c claims, a Attempt) Identity {
 	email := c.email()
+	authTime := c.time("auth_time")
+	if now := time.Now(); o.cfg.TrustFreshLogin && (authTime.IsZero() || checkAge(c, a, now) != nil) {
+		authTime = now
+	}
+	verified := c.isTrue("email_verified") && o.cfg.EmailVerified != EmailNever || o.cfg.EmailVerified == EmailAlways
 	return Identity{
 		Connector:         o.cfg.ID,
 		Issuer:            o.cfg.Issuer,
 		Subject:           c.text("sub", maxText),
 		Email:             email,
-		EmailVerified:     email != "" && c.isTrue("email_verified"),
+		EmailVerified:     email != "" && verified,
 		Name:              c.text("name", maxText),
 		GivenName:         c.text("given_name", maxText),
 		FamilyName:        c.text("family_name", maxText),
 		PreferredUsername: c.text("preferred_username", maxText),
 		Picture:           c.picture(),
 		Locale:            c.text("locale", maxText),
-		AuthTime:          c.time("auth_time"),
+		AuthTime:          authTime,
 		AMR:               c.texts("amr"),
 		ACR:               c.text("acr", maxText),
 	}

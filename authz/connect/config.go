@@ -38,6 +38,7 @@ func (cfg *Config) complete() error {
 	default:
 		refuse(true, fmt.Sprintf("type %q is neither google nor oidc", cfg.Type))
 	}
+	refuse(!slices.Contains([]string{"", EmailByClaim, EmailAlways, EmailNever}, cfg.EmailVerified), "email verified is none of claim, always and never")
 	refuse(cfg.ID == "", "id is missing")
 	refuse(cfg.ClientID == "", "client id is missing")
 	errs = append(errs, checkIssuer(cfg.Issuer), checkRedirectURI(cfg.RedirectURI))

@@ -31,6 +31,13 @@ const (
 	TypeOIDC   = "oidc"
 )
 
+// The values of Config.EmailVerified: whether an address that the upstream reports is verified.
+const (
+	EmailByClaim = "claim" // if its email_verified says so
+	EmailAlways  = "always"
+	EmailNever   = "never"
+)
+
 // Config describes one upstream.
 type Config struct {
 	ID   string // names the connector in URLs and records
@@ -52,6 +59,13 @@ type Config struct {
 	// EmailAuthoritative says that the upstream owns the e-mail addresses that it calls verified,
 	// so that a local account may be linked by them. TypeOIDC only: for Google it is known.
 	EmailAuthoritative bool
+
+	// EmailVerified is EmailByClaim, EmailAlways or EmailNever. Empty: EmailByClaim.
+	EmailVerified string
+
+	// TrustFreshLogin takes the upstream's word that each sign-in through it is a fresh one, where it
+	// proves nothing: its users are then taken to have signed in when they came back.
+	TrustFreshLogin bool
 
 	// HTTPClient makes the requests to the upstream; NewHTTPClient makes one that trusts a private
 	// CA. New works on a copy that has a time limit and follows no redirect to another host. Nil:
@@ -85,8 +99,8 @@ type BeginParams struct {
 
 	// MaxAge is the greatest age of the user's login upstream, in seconds; 0 makes the user sign in
 	// anew; nil: any age. It is proved by auth_time (OpenID Connect Core section 3.1.2.1), and
-	// Finish fails with LoginRequired if the upstream does not prove it. Google does not know it:
-	// there it has no effect, and Identity.AuthTime stays zero.
+	// Finish fails with LoginRequired if the upstream does not prove it, unless Config.TrustFreshLogin.
+	// Google asks nobody to sign in anew, but tells when they did.
 	MaxAge *int
 }
 
@@ -122,7 +136,7 @@ type Identity struct {
 	Locale            string
 	HostedDomain      string // Google Workspace domain, lower case; empty: a consumer account
 
-	AuthTime time.Time // when the user signed in upstream; zero: not told
+	AuthTime time.Time // when the user signed in upstream, as it proves or is trusted; zero: not known
 	AMR      []string
 	ACR      string
 }

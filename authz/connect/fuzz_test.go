@@ -61,7 +61,7 @@ func FuzzClaims(f *testing.F) {
 		checked := o.checkClaims(c, a, now) == nil
 		_ = checkAge(c, a, now)
 		c.fill(claims{"email": json.RawMessage(`"u@example.com"`)})
-		id := o.identity(c)
+		id := o.identity(c, Attempt{})
 		if checked && (id.Subject == "" || string(c["nonce"]) == "") {
 			t.Errorf("accepted %s", payload)
 		}

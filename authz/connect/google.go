@@ -30,8 +30,12 @@ func newGoogle(cfg Config) *google {
 	return g
 }
 
+// freshClaims asks when the user signed in, and how (OpenID Connect Core section 5.5). Google answers for
+// apps with "session age claims" switched on.
+const freshClaims = `{"id_token":{"auth_time":{"essential":true},"amr":{"essential":true}}}`
+
 // Begin speaks Google's dialect: hd, and hl for ui_locales. Google knows neither max_age nor
-// prompt=login.
+// prompt=login, but tells by claims when the user signed in.
 func (g *google) Begin(ctx context.Context, p BeginParams) (string, Attempt, error) {
 	params := url.Values{}
 	switch len(g.hostedDomains) {
@@ -47,7 +51,10 @@ func (g *google) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	language, _, _ := strings.Cut(p.UILocales, " ")
 	params.Set("hl", language)
 	params.Set("login_hint", p.LoginHint)
-	return g.begin(ctx, params)
+	if p.MaxAge != nil {
+		params.Set("claims", freshClaims)
+	}
+	return g.beginFresh(ctx, params, p.MaxAge)
 }
 
 // Finish adds what the hd claim decides. The hd parameter of Begin was only a hint to Google's
@@ -57,7 +64,7 @@ func (g *google) Finish(ctx context.Context, callback url.Values, a Attempt) (Id
 	if err != nil {
 		return Identity{}, err
 	}
-	id := g.identity(c)
+	id := g.identity(c, a)
 	if hd := c.text("hd", maxText); checkHostedDomain(hd) == nil {
 		id.HostedDomain = strings.ToLower(hd)
 	}

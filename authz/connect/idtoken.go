@@ -43,8 +43,8 @@ func (o *openID) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 	if err := o.checkClaims(c, a, time.Now()); err != nil {
 		return nil, untrusted(fmt.Errorf("id token: %w", err))
 	}
-	if err := checkAge(c, a, time.Now()); err != nil {
-		return nil, &Error{LoginRequired, "the sign-in service did not ask for a new login", err}
+	if err := checkAge(c, a, time.Now()); err != nil && !o.cfg.TrustFreshLogin {
+		return nil, &Error{LoginRequired, "the sign-in service does not prove a login that is new enough", err}
 	}
 	return c, nil
 }
@@ -95,6 +95,9 @@ func checkAge(c claims, a Attempt, now time.Time) error {
 		return nil
 	}
 	authTime := c.time("auth_time")
+	if authTime.After(c.time("iat").Add(skew)) {
+		return errors.New("id token: auth_time is after iat")
+	}
 	if authTime.IsZero() {
 		return errors.New("id token: no auth_time, though max_age was asked for")
 	}

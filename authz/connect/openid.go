@@ -65,9 +65,14 @@ func (o *openID) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	params.Set("ui_locales", p.UILocales)
 	params.Set("login_hint", p.LoginHint)
 
+	return o.beginFresh(ctx, params, p.MaxAge)
+}
+
+// beginFresh is begin for a login that must not be older than maxAge, unless that is nil.
+func (o *openID) beginFresh(ctx context.Context, params url.Values, maxAge *int) (string, Attempt, error) {
 	authURL, a, err := o.begin(ctx, params)
-	if err == nil && p.MaxAge != nil {
-		a.MaxAge, a.BegunAt = p.MaxAge, time.Now()
+	if err == nil && maxAge != nil {
+		a.MaxAge, a.BegunAt = maxAge, time.Now()
 	}
 	return authURL, a, err
 }
@@ -100,7 +105,7 @@ func (o *openID) Finish(ctx context.Context, callback url.Values, a Attempt) (Id
 	if err != nil {
 		return Identity{}, err
 	}
-	id := o.identity(c)
+	id := o.identity(c, a)
 	id.EmailAuthoritative = id.EmailVerified && o.cfg.EmailAuthoritative
 	return id, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Login is how the user has just signed in.
 type Login struct {
-	AuthTime  time.Time // zero: now
+	AuthTime  time.Time // zero: now; at a connector: it is not known
 	AMR       []string  // RFC 8176
 	ACR       string
 	Connector string // empty: password
@@ -54,13 +54,14 @@ func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Sessio
 // begin computes the new session and the writes that make it.
 func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, login Login, remember bool) (s *Session, secret string, writes []storage.Write, err error) {
 	now := time.Now().UTC()
+	unproven := login.Connector != "" && login.AuthTime.IsZero()
 	if login.AuthTime.IsZero() {
 		login.AuthTime = now
 	}
 	secret = random(secretBytes)
 	s = &Session{ID: random(sidBytes), Session: storage.Session{
 		UserID: user.ID, UserEpoch: user.Epoch, SecretHash: hash(secret),
-		AuthTime: login.AuthTime, AMR: login.AMR, ACR: login.ACR, Connector: login.Connector,
+		AuthTime: login.AuthTime, Unproven: unproven, AMR: login.AMR, ACR: login.ACR, Connector: login.Connector,
 		Remember:  remember && m.config.RememberMe > 0,
 		CreatedAt: now, LastActive: now,
 	}}

@@ -206,6 +206,8 @@ func newConnectors(entries []config.Connector, roots *x509.CertPool) []connect.C
 			Scopes:             e.Scopes,
 			HostedDomains:      e.HostedDomains,
 			EmailAuthoritative: e.EmailAuthoritative,
+			EmailVerified:      e.EmailVerified,
+			TrustFreshLogin:    e.FreshLogin == "trusted",
 			HTTPClient:         httpClient,
 		})
 	}
