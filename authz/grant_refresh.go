@@ -14,6 +14,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+var errUnknownRefreshToken = refuse(errInvalidGrant, "The refresh token is unknown, expired, revoked, or of another client.")
+
 // redeemRefreshToken follows RFC 6749 section 6 and RFC 9700 section 4.14, with a rotation that a
 // flaky network cannot turn into a logout:
 //
@@ -25,25 +27,24 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	if presented == "" {
 		return refuse(errInvalidRequest, "The parameter refresh_token is missing.")
 	}
-	unknown := refuse(errInvalidGrant, "The refresh token is unknown, expired, revoked, or of another client.")
 	key := hashToken(presented)
 	token, version, err := storage.RefreshTokens.Get(ctx, s.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
-		return unknown
+		return errUnknownRefreshToken
 	} else if err != nil {
 		return err
 	}
 	grant, _, err := storage.Grants.Get(ctx, s.store, token.GrantID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return unknown.because(errors.New("the grant has expired"))
+		return errUnknownRefreshToken.because(errors.New("the grant has expired"))
 	} else if err != nil {
 		return err
 	}
 	switch {
 	case grant.ClientID != x.client.ID: // before anything can happen to the grant
-		return unknown.because(errors.New("refresh token of another client"))
+		return errUnknownRefreshToken.because(errors.New("refresh token of another client"))
 	case grant.RevokedAt != nil:
-		return unknown.because(errors.New("the grant is revoked"))
+		return errUnknownRefreshToken.because(errors.New("the grant is revoked"))
 	}
 	if err := x.mustHold(grant.Confirmation, "refresh token"); err != nil {
 		return err
@@ -68,7 +69,7 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 		if err := s.reused(ctx, x, audit.RefreshReused, x.grantID, &grant.Authorization); err != nil {
 			return err
 		}
-		return unknown.because(errors.New("refresh token used again"))
+		return errUnknownRefreshToken.because(errors.New("refresh token used again"))
 	}
 	x.refreshToken = successor
 	return nil
@@ -114,7 +115,7 @@ func (s *Server) successorOf(ctx context.Context, x *exchange, presented string,
 			return successor, nil
 		}
 	}
-	return "", errors.New("the secret that derived a refresh token is no longer configured")
+	return "", errUnknownRefreshToken.because(errors.New("the secret that derived its successor is no longer configured"))
 }
 
 // deriveSuccessors returns the successor of a token under each server secret, the current one's first.

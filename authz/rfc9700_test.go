@@ -124,6 +124,28 @@ func TestRefreshRowsOfFormat1(t *testing.T) {
 	}
 }
 
+// A retry that can't be answered, because the secret of then is gone, is no theft: the user signs in again, or
+// whoever has the successor goes on.
+func TestRefreshRetryWithoutTheSecret(t *testing.T) {
+	s := authztest.Start(t, authz.Config{}, nil)
+	first := s.SignIn(t, authztest.SPA, "", nil)
+	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	row, version, err := storage.RefreshTokens.Get(t.Context(), s.Store, hashOf(first.RefreshToken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Salt = []byte("of another secret")
+	if err := s.Store.Apply(t.Context(), storage.RefreshTokens.Put(hashOf(first.RefreshToken), row, storage.At(version), time.Now().Add(time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if retry := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken)); retry.Status != http.StatusBadRequest || retry.Error != "invalid_grant" {
+		t.Errorf("the retry: %+v", retry)
+	}
+	if third := s.Token(t, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); third.Status != http.StatusOK {
+		t.Errorf("the successor: %+v", third)
+	}
+}
+
 // successorOfFormat1 is how the successor of a refresh token was derived before rows had salts.
 func successorOfFormat1(s *authztest.Server, presented string) string {
 	derived := s.Secret.Deriver("refresh token successor").Derive([]byte(presented))[0]
