@@ -149,7 +149,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	}, remember)
 }
 
-// signInFailed tells the operator why a password was not taken. What was typed is never told.
+// signInFailed tells the operator why a password was not taken. It never tells what was typed.
 func (s *Server) signInFailed(ctx context.Context, why account.Reason, userID string) {
 	event := observe.Event(ctx)
 	event.SetLogin(methodPassword, observe.LoginFailure)

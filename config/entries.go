@@ -48,7 +48,7 @@ type User struct {
 	Username string `yaml:"username" required:"true"`
 
 	// Password in plain text, of 8 characters or more, or its hash: argon2id, bcrypt, scrypt or pbkdf2 in the
-	// PHC or modular crypt format. What looks like another hash is refused. Without one, the user can't sign
+	// PHC or modular crypt format. Text that looks like another hash is refused. Without one, the user can't sign
 	// in by password.
 	Password Secret `yaml:"password"`
 

@@ -19,7 +19,7 @@ import (
 // ErrInvalidCredentials at the same cost, and so does any password of a user whose names together were
 // tried too often: another answer would tell that two names are one account. A *ThrottledError comes
 // before the password is looked at, ErrBusy if too many logins are under way. A password whose hash is not
-// of today's kind is hashed anew.
+// of today's kind is renewed.
 func (d *Directory) Authenticate(ctx context.Context, login, password string, from netip.Addr) (*storage.User, error) {
 	began, key := time.Now(), loginKey(login)
 	attempt, err := d.begin(ctx, key, from)
@@ -83,8 +83,8 @@ func refusal(user *storage.User, match, hidden bool) Reason {
 	return ""
 }
 
-// begin reserves a place for an attempt from an address. What an operator has forgiven, by whatever
-// replica, is forgotten here too.
+// begin reserves a place for an attempt from an address. Failures that an operator has forgiven at
+// another replica are forgotten here too.
 func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*attempt, error) {
 	a, err := d.failures.begin(ctx, login, from)
 	if throttled := (*ThrottledError)(nil); !errors.As(err, &throttled) {
@@ -149,7 +149,7 @@ func (d *Directory) TrustWrites(user *storage.User, from netip.Addr) []storage.W
 }
 
 // UnlockWrites are the writes that forgive the wrong passwords of a user, under all their names, on all
-// replicas. What an address has used up of its own limit is not the user's, and stays.
+// replicas. The limit of an address is not the user's, and stays used up.
 func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
 	now := time.Now().UTC()
 	writes := []storage.Write{d.shared.unlock(countOfUser(user.ID), now)}

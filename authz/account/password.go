@@ -89,7 +89,7 @@ func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, pass
 const maxPastHashes = 8
 
 // SetHash gives a user a password by its hash, and remembers that it was theirs: the file that it came from
-// may still have it after the password was hashed anew, or changed.
+// may still have it after the hash was renewed, or the password changed.
 func SetHash(user *storage.User, hash string) {
 	remember := user.PastHashes
 	if len(remember) == 0 && user.PasswordHash != "" { // from before they were remembered

@@ -48,7 +48,7 @@ func TestEnsureUsers(t *testing.T) {
 }
 
 // A hash of the file counts for nothing once the user exists. The operator hears of one that was never theirs,
-// and not of one that was: it may have been hashed anew, or replaced.
+// and not of one that was: it may have been renewed, or replaced.
 func TestHashesInTheFile(t *testing.T) {
 	d := newDirectory(t, Seed{Username: "alice", Password: cheap}, Seed{Username: "bob", Password: "a plain password"})
 	differ := func(seed Seed) string {
@@ -62,7 +62,7 @@ func TestHashesInTheFile(t *testing.T) {
 	if got := differ(Seed{Username: "alice", Password: cheap}); got != "" {
 		t.Errorf("the same hash: %s", got)
 	}
-	if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil { // hashes it anew
+	if _, err := d.Authenticate(t.Context(), "alice", secret, home); err != nil { // renews the hash
 		t.Fatal(err)
 	}
 	if got := differ(Seed{Username: "alice", Password: cheap}); got != "" {

@@ -18,7 +18,7 @@ var twoNames = Seed{Username: "alice", Password: cheap, Profile: storage.Profile
 // elsewhere returns the i-th of many addresses.
 func elsewhere(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", i)) }
 
-// What makes a user's usual network trusted survives a restart: a botnet does not keep them out there, under
+// A user's usual network is trusted after a restart too: a botnet does not keep them out there, under
 // none of their names, and elsewhere it does.
 func TestTrustSurvivesARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -66,7 +66,7 @@ func (c *Client) RevokeSession(ctx context.Context, sid string) error {
 }
 
 // ListGrants returns a page of grants, in the order of their ids: those that live, and those that were
-// revoked. What is void since its user was disabled or signed out is left out.
+// revoked. Grants that are void since their user was disabled or signed out are left out.
 func (c *Client) ListGrants(ctx context.Context, which GrantQuery, q PageQuery) (*Page[Grant], error) {
 	return list[Grant](ctx, c, "/v1/grants", params("sub", which.Sub, "client_id", which.ClientID), q)
 }

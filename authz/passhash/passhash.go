@@ -7,7 +7,7 @@
 //	new password    -> New
 //
 // A password that looks like a hash must not get through an operator's door: taken as plain text, the
-// hash itself, which others may have seen, would sign in. What a person types on a page is always a
+// hash itself, which others may have seen, would sign in. Text that a person types on a page is always a
 // password.
 package passhash
 
@@ -32,8 +32,8 @@ const (
 	tagBytes    = 32
 )
 
-// The limits of a foreign hash. Whoever imports one must not be able to make a login take the
-// server's memory or seconds of its CPU.
+// The limits of a foreign hash. An import must not let a login take the server's
+// memory or seconds of its CPU.
 const (
 	maxMemory     = 256 << 10 // KiB
 	maxArgonWork  = 1 << 20   // KiB, passes times memory
@@ -49,8 +49,8 @@ const (
 )
 
 // The ceilings of what may still be imported: each is about a quarter of a second of a CPU of 2020 or later. A
-// failed login takes several times as long whatever its hash, on a busy machine too, so that none tells that an
-// account exists. What an earlier version has let in is verified, and is renewed at the next login.
+// failed login takes several times as long for every hash, on a busy machine too, so that none tells that an
+// account exists. Hashes that an earlier version has let in are verified, and renewed at the next login.
 const (
 	dearArgonWork    = 200 << 10 // KiB, passes times memory
 	dearScryptWork   = 1 << 20   // N*r*p

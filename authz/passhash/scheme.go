@@ -37,7 +37,7 @@ type scheme struct {
 
 // schemes are tried in this order.
 var schemes = []scheme{
-	// PHC strings and the modular crypt format. The names that are in use are hashes whatever follows;
+	// PHC strings and the modular crypt format. The names that are in use are hashes in any case;
 	// others must have the form of one.
 	{"an %s hash", regexp.MustCompile(`^\$(argon2[a-z]*)(?:[$,=]|$)`), nil},
 	{"a %s hash", regexp.MustCompile(`^\$(scrypt|bcrypt(?:-sha256)?|pbkdf2(?:[-_][a-z0-9-]+)?)(?:[$,=]|$)`), nil},

@@ -135,7 +135,7 @@ var named = []struct{ hash, name string }{
 	{"0x0100A607BA7C54A24D17B565C59F1743776A10250F581D482DA8", "SQL Server"},
 }
 
-// What looks like a hash and can't be verified is refused by its name, and no message holds it.
+// Hashes that can't be verified are refused by their name, and no message holds them.
 func TestNamed(t *testing.T) {
 	for _, tt := range named {
 		scheme, err := Scheme(tt.hash), Check(tt.hash)
@@ -158,7 +158,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// What people and generators of passwords choose is a password.
+// People, and generators of passwords, choose passwords.
 func TestPasswords(t *testing.T) {
 	for _, password := range []string{
 		"", "$", "$ecret", "$a$b", "pa$$word", "$2", "$money$talks", "correct horse battery staple", "Wonderland123", "Summer2026abc", "hunter2hunter",

@@ -83,10 +83,10 @@ func (b *Buckets) attempt(charges []Charge, wait time.Duration) *Attempt {
 	return &Attempt{buckets: b, charges: charges}
 }
 
-// Failed ends an attempt as a failure. What has ended before stays as it is.
+// Failed ends an attempt as a failure. An attempt that has ended stays as it is.
 func (a *Attempt) Failed() { a.end(true) }
 
-// Over ends an attempt that was no failure. What has ended before stays as it is.
+// Over ends an attempt that was no failure. An attempt that has ended stays as it is.
 func (a *Attempt) Over() { a.end(false) }
 
 func (a *Attempt) end(failed bool) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Attempts have places, failures are charged, and who waits is admitted or refused by what others come to.
+// Attempts have places, failures are charged, and those that wait are admitted or refused by the outcome of others.
 func TestAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, limit := New(), Limit{2, time.Minute}
@@ -61,7 +61,7 @@ func TestAttempt(t *testing.T) {
 	})
 }
 
-// Who waits too long, or goes away, leaves nothing behind, and not more wait than is bearable.
+// An attempt that waits too long, or is given up, leaves nothing behind, and not too many wait.
 func TestAttemptsThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, limit := New(), Limit{1, time.Minute}

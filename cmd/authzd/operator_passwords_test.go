@@ -45,8 +45,8 @@ func TestOperatorPasswords(t *testing.T) {
 	}
 }
 
-// A new password ends the user's sessions and grants, unless they are to be kept. What has ended so is not
-// listed as what lives.
+// A new password ends the user's sessions and grants, unless they are to be kept. Neither is listed as live
+// after that.
 func TestOperatorSetPasswordEndsSessions(t *testing.T) {
 	o := operate(t, nil)
 	sub, sid, gid := o.signedIn(t)
@@ -86,7 +86,7 @@ func TestOperatorSetPasswordEndsSessions(t *testing.T) {
 	}
 }
 
-// The grants of a disabled user and of a session that has ended are not listed as what lives.
+// The grants of a disabled user and of a session that has ended are not listed as live.
 func TestOperatorListsLiveGrants(t *testing.T) {
 	for name, end := range map[string]func(o *operated, sub, sid string) error{
 		"disabled": func(o *operated, sub, _ string) error {

@@ -222,7 +222,7 @@ func newUserUnlockCommand(r *remote) *cobra.Command {
 		Use:   "unlock USER",
 		Short: "forgive a user's wrong passwords",
 		Long: `Forgive the wrong passwords that were tried for a user, under all their names, so that they can sign in
-again at once. What an address has used up for itself, by guessing at many users, stays.`,
+again at once. The limit of an address that guessed at many users stays used up.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
 		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
