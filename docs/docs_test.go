@@ -96,7 +96,10 @@ func hasAnchor(t *testing.T, path, anchor string) bool {
 
 var pageID = regexp.MustCompile("`([a-z_-]+)(?:<[a-z_]+>)?`")
 
-// The ids that tests may rely on are in the pages.
+// control is an element that a person or a test acts on, by its id.
+var control = regexp.MustCompile(`<(?:a|button|input)\b[^>]*\bid="([a-z_-]+)`)
+
+// The ids that tests may rely on are in the pages, and pages.md names that of each input, button and link.
 func TestPageIDs(t *testing.T) {
 	_, ids, found := strings.Cut(recipes(t)["pages.md"], "**Ids for tests**")
 	if !found {
@@ -113,6 +116,11 @@ func TestPageIDs(t *testing.T) {
 			t.Fatal(err)
 		}
 		pages.Write(text)
+	}
+	for _, found := range control.FindAllStringSubmatch(pages.String(), -1) {
+		if !strings.Contains(ids, "`"+found[1]) {
+			t.Errorf("pages.md does not name %s", found[1])
+		}
 	}
 	for _, found := range pageID.FindAllStringSubmatch(ids, -1) {
 		id := found[1]
