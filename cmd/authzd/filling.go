@@ -78,13 +78,24 @@ func (r *replaced) replaceBy(part, path string) (kept string, err error) {
 	case r.empty:
 		err = os.Rename(part, path)
 	default:
-		kept = path + time.Now().UTC().Format(".before-20060102T150405Z")
-		if err := os.Link(path, kept); err != nil {
+		if kept, err = keepBeside(path); err != nil {
 			return "", err
 		}
 		err = os.Rename(part, path)
 	}
 	return kept, errors.Join(err, syncFolder(filepath.Dir(path)))
+}
+
+// keepBeside gives a database another name that nothing has, with the time in it.
+func keepBeside(path string) (kept string, err error) {
+	stamp := path + time.Now().UTC().Format(".before-20060102T150405Z")
+	kept = stamp
+	for n := 2; ; n++ { // more than one in a second
+		if err = os.Link(path, kept); !errors.Is(err, fs.ErrExist) {
+			return kept, err
+		}
+		kept = fmt.Sprintf("%s-%d", stamp, n)
+	}
 }
 
 // intoPart fills a database that has no server yet. What an earlier attempt left there, it goes on
