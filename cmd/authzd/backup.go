@@ -102,7 +102,7 @@ func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progre
 	if err != nil {
 		return archive.Summary{}, err
 	}
-	sum, err := archive.Write(ctx, w, counted{store, p}, archive.Header{Issuer: cfg.Issuer, Secret: secret.ID()},
+	sum, err := archive.Write(ctx, w, archive.Checked{Exporter: counted{store, p}}, archive.Header{Issuer: cfg.Issuer, Secret: secret.ID()},
 		func(digest []byte) []byte { return secret.BackupMACs(digest)[0][:] })
 	return sum, errors.Join(err, store.Close())
 }
@@ -148,6 +148,8 @@ func (c counted) Export(ctx context.Context, fn func(storage.Table, storage.Reco
 func explainBackup(err error) error {
 	switch {
 	case errors.As(err, new(hinted)):
+	case errors.As(err, new(*storage.RecordError)), errors.Is(err, storage.ErrUnavailable):
+		return hinted{fmt.Errorf("the database can't be backed up: %w", err), `keep the backups that there are; "authzd check" says what is damaged, and "authzd restore --replace" brings the newest good backup back`}
 	case errors.Is(err, archive.ErrExists):
 		return hinted{err, "give another name, or --force to replace it"}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -174,7 +176,7 @@ whose secret the backup needs, it is also checked that it was made with that sec
 			}
 			p := newProgress(cmd.ErrOrStderr())
 			defer p.end()
-			b := backupFile{path: args[0], identities: identities}
+			b := backupFile{path: args[0], identities: identities, everyRecord: storage.NewChecker().Check}
 			if cfg, err := loadConfig(file); err == nil {
 				b.secret, _ = readSecret(cfg) // without it, less can be told
 			} else if file != "" {

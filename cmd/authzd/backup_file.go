@@ -20,6 +20,8 @@ type backupFile struct {
 	path       string
 	identities []age.Identity
 	secret     *keys.Secret // nil: whose backup it is, is not looked at
+	// everyRecord looks into each record; nil: a restore takes what a whole backup has.
+	everyRecord func(storage.Table, storage.Record) error
 
 	// What check has found.
 	header  archive.Header
@@ -83,6 +85,11 @@ func (b *backupFile) checkRecord(table storage.Table, rec storage.Record) error 
 			return err
 		}
 	}
+	if b.everyRecord != nil {
+		if err := b.everyRecord(table, rec); err != nil {
+			return err
+		}
+	}
 	if b.secret != nil {
 		return b.secret.CheckSealed(table, rec)
 	}
@@ -128,6 +135,8 @@ func explainBackupFile(path string, err error) error {
 	hint := ""
 	format := new(storage.FormatError)
 	switch {
+	case errors.As(err, new(*storage.RecordError)):
+		hint = "take another backup: of this one, that record was damaged before it was made"
 	case errors.Is(err, archive.ErrDamaged):
 		hint = "take another backup: of this one nothing can be trusted"
 	case errors.Is(err, archive.ErrNoArchive):

@@ -64,6 +64,7 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 			"audited":     audited,
 			"flip":        flip,
 			"appears":     appears,
+			"change":      change,
 			"token":       token,
 		},
 	})
@@ -161,6 +162,19 @@ func healthy(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("the server does not become what is wanted: %v", err)
 		}
 	}
+}
+
+// change FILE OLD NEW writes over a text wherever it stands, in the file's place.
+func change(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || len(args[1]) != len(args[2]) {
+		ts.Fatalf("usage: change FILE OLD NEW, of one length")
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if !strings.Contains(string(b), args[1]) {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(string(b), args[1], args[2])), 0o600))
 }
 
 // audited TYPE waits until the audit log has an event of a type: they are listed once they are sealed.

@@ -1,6 +1,8 @@
 package archive
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +17,7 @@ import (
 var ErrExists = errors.New("file exists")
 
 // Create makes a file of what fill writes, with mode 0600, whole or not at all: it has all of its
-// content, on the disk, before it gets its name. If a file has that name, overwrite tells whether it
+// content, on the disk and read again, before it gets its name. If a file has that name, overwrite tells whether it
 // is replaced, and else the error is ErrExists.
 func Create(path string, overwrite bool, fill func(io.Writer) error) (err error) {
 	if _, err := os.Lstat(path); err == nil && !overwrite {
@@ -28,10 +30,14 @@ func Create(path string, overwrite bool, fill func(io.Writer) error) (err error)
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if err := fill(f); err != nil {
+	sum := sha256.New()
+	if err := fill(io.MultiWriter(f, sum)); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := readAgain(f, sum.Sum(nil)); err != nil {
 		return err
 	}
 	if overwrite {
@@ -40,6 +46,21 @@ func Create(path string, overwrite bool, fill func(io.Writer) error) (err error)
 		err = fmt.Errorf("%s: %w", path, ErrExists)
 	}
 	return errors.Join(err, syncFolder(filepath.Dir(path)))
+}
+
+// readAgain makes sure that a file gives back what was written to it.
+func readAgain(f *os.File, want []byte) error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return fmt.Errorf("read it again: %w", err)
+	}
+	if !bytes.Equal(sum.Sum(nil), want) {
+		return errors.New("the disk gives back something else than was written")
+	}
+	return nil
 }
 
 // newPart makes the file that is to become path, and locks it for as long as this process works on it.

@@ -126,7 +126,7 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec s
 			return storage.ErrNotFound
 		}
 		rec = r.record(k)
-		return nil
+		return r.check(table, k)
 	})
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return rec, err
@@ -154,6 +154,9 @@ func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after str
 			}
 			r, err := decodeRow(v)
 			if err != nil {
+				return err
+			}
+			if err := r.check(table, k); err != nil {
 				return err
 			}
 			if r.live(now) {
@@ -219,7 +222,7 @@ func prepare(writes []storage.Write) ([]change, error) {
 	for i, w := range writes {
 		changes[i] = change{table: w.Table, key: []byte(w.Key), cond: w.If}
 		if w.Value != nil {
-			changes[i].row = encodeRow(w.Value, w.Expires)
+			changes[i].row = encodeRow(changes[i].key, w.Value, w.Expires)
 		}
 	}
 	return changes, nil

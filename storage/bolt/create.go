@@ -84,7 +84,7 @@ func fill(path string, recordFormat int) error {
 // counted from 1.
 func markFormat(tx *bbolt.Tx, number int) error {
 	w := storage.Formats.Put(storage.FormatKey, &storage.Format{Number: number}, storage.Absent, time.Time{})
-	row := encodeRow(w.Value, w.Expires)
+	row := encodeRow([]byte(w.Key), w.Value, w.Expires)
 	setVersion(row, 1)
 	return tx.Bucket([]byte(w.Table)).Put([]byte(w.Key), row)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -100,8 +101,16 @@ func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Tab
 		if after != nil && bytes.Equal(k, after) {
 			k, v = c.Next()
 		}
+		last := after
 		for size := 0; k != nil && len(recs) < exportRows && size < exportBytes; k, v = c.Next() {
+			if last != nil && bytes.Compare(k, last) <= 0 {
+				return fmt.Errorf("%w: keys of %s are not in order", errDamaged, table)
+			}
+			last = k
 			r, err := decodeRow(v)
+			if err == nil {
+				err = r.check(table, k)
+			}
 			if err != nil {
 				return err
 			}

@@ -52,7 +52,11 @@ func (c Change) check() error {
 	if c.Row == nil {
 		return nil
 	}
-	if _, err := decodeRow(c.Row); err != nil {
+	r, err := decodeRow(c.Row)
+	if err == nil {
+		err = r.check(c.Table, c.Key)
+	}
+	if err != nil {
 		return fmt.Errorf("change of %s is damaged: row of %d bytes", c.Table, len(c.Row))
 	}
 	return nil

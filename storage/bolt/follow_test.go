@@ -94,7 +94,7 @@ func TestReplay(t *testing.T) {
 
 // TestReplayRefuses: what doesn't continue a store, or no store could have committed, changes nothing.
 func TestReplayRefuses(t *testing.T) {
-	row := encodeRow([]byte("v"), time.Time{})
+	row := encodeRow([]byte("k"), []byte("v"), time.Time{})
 	setVersion(row, 3)
 	good := func(sequence uint64, changes ...Change) Group {
 		return Group{Position{sequence, 7}, time.Now(), changes}
@@ -111,7 +111,7 @@ func TestReplayRefuses(t *testing.T) {
 		"no key":            {good(1, Change{table, nil, row})},
 		"a long key":        {good(1, Change{table, bytes.Repeat([]byte("k"), storage.MaxKey+1), row})},
 		"a short row":       {good(1, Change{table, []byte("k"), row[:10]})},
-		"a row, no version": {good(1, Change{table, []byte("k"), encodeRow(nil, time.Time{})})},
+		"a row, no version": {good(1, Change{table, []byte("k"), encodeRow([]byte("k"), nil, time.Time{})})},
 	} {
 		f := newStore(t, Options{Follow: true})
 		if err := f.Replay(groups...); err == nil {

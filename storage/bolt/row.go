@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -10,41 +12,76 @@ import (
 
 // A row is the value under a key of a table's bucket, all numbers big-endian:
 //
-//	version  8 bytes   never 0
+//	version  8 bytes   never 0; the highest bit is not part of it and says that there is a checksum
 //	expiry   8 bytes   Unix milliseconds; 0: never
+//	crc32c   4 bytes   of the key, the expiry and the value; rows of earlier authzds have none
 //	value    the rest
 //
 // The widths are fixed so that Apply can build the whole row before it queues, and the committer
-// has only the version left to fill in.
-const rowHeader = 16
+// has only the version left to fill in. That is why the checksum is not of the version.
+const (
+	rowHeader     = 20
+	plainHeader   = 16 // of a row without a checksum
+	checksummed   = 1 << 63
+	expiryAt      = 8
+	rowChecksumAt = 16
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// errChecksum is a record that is not what was written. Unlike errDamaged it is about that record alone: the
+// pages around it are whole.
+var errChecksum = errors.New("wrong checksum")
 
 // row is a decoded row. Its value still points into the database.
 type row struct {
 	version uint64
 	expiry  int64
 	value   []byte
+	header  []byte
 }
 
-func encodeRow(value []byte, expires time.Time) []byte {
+func encodeRow(key, value []byte, expires time.Time) []byte {
 	b := make([]byte, rowHeader+len(value))
-	binary.BigEndian.PutUint64(b[8:], uint64(expiry(expires)))
+	binary.BigEndian.PutUint64(b[expiryAt:], uint64(expiry(expires)))
 	copy(b[rowHeader:], value)
+	binary.BigEndian.PutUint32(b[rowChecksumAt:], rowChecksum(key, b[expiryAt:rowChecksumAt], value))
 	return b
 }
 
+func rowChecksum(key, expiry, value []byte) uint32 {
+	sum := crc32.Update(0, castagnoli, key)
+	sum = crc32.Update(sum, castagnoli, expiry)
+	return crc32.Update(sum, castagnoli, value)
+}
+
 func setVersion(encoded []byte, version uint64) {
-	binary.BigEndian.PutUint64(encoded, version)
+	binary.BigEndian.PutUint64(encoded, version|checksummed)
+}
+
+// check returns a *storage.RecordError, which is also storage.ErrUnavailable, unless the row is the one that
+// was written under a key.
+func (r row) check(table storage.Table, key []byte) error {
+	if len(r.header) < rowHeader || rowChecksum(key, r.header[expiryAt:rowChecksumAt], r.value) == binary.BigEndian.Uint32(r.header[rowChecksumAt:]) {
+		return nil
+	}
+	return unavailable(&storage.RecordError{Table: table, Key: string(key), Err: errChecksum})
 }
 
 func decodeRow(b []byte) (row, error) {
 	// The upper limit comes before any copy: the length of a row on a damaged page may be anything.
-	if len(b) < rowHeader || len(b) > rowHeader+storage.MaxValue {
+	header := plainHeader
+	if len(b) >= plainHeader && b[0]&0x80 != 0 {
+		header = rowHeader
+	}
+	if len(b) < header || len(b) > rowHeader+storage.MaxValue {
 		return row{}, fmt.Errorf("%w: row of %d bytes", errDamaged, len(b))
 	}
 	r := row{
-		version: binary.BigEndian.Uint64(b),
-		expiry:  int64(binary.BigEndian.Uint64(b[8:])),
-		value:   b[rowHeader:],
+		version: binary.BigEndian.Uint64(b) &^ checksummed,
+		expiry:  int64(binary.BigEndian.Uint64(b[expiryAt:])),
+		value:   b[header:],
+		header:  b[:header],
 	}
 	if r.version == 0 || r.expiry < 0 {
 		return row{}, fmt.Errorf("%w: row with version %d, expiry %d", errDamaged, r.version, r.expiry)

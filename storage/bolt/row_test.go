@@ -11,7 +11,7 @@ import (
 
 func TestRow(t *testing.T) {
 	at := time.Date(2031, 2, 3, 4, 5, 6, 789_999_999, time.FixedZone("", 3600))
-	b := encodeRow([]byte("value"), at)
+	b := encodeRow([]byte("key"), []byte("value"), at)
 	setVersion(b, 42)
 	r, err := decodeRow(b)
 	if err != nil {
@@ -55,11 +55,46 @@ func TestRowDamaged(t *testing.T) {
 	}
 }
 
+// TestRowChecksum: no bit of a record can change unnoticed, nor can it stand under another key. Rows of earlier
+// authzds have no checksum.
+func TestRowChecksum(t *testing.T) {
+	good := encodeRow([]byte("key"), []byte(`{"a":"b"}`), time.Unix(1<<33, 0))
+	setVersion(good, 7)
+	sound := func(key string, b []byte) bool {
+		r, err := decodeRow(b)
+		return err == nil && r.check(storage.Users.Table, []byte(key)) == nil
+	}
+	if !sound("key", good) || sound("kez", good) {
+		t.Error("it must be good for its key, and for no other")
+	}
+	for i := expiryAt; i < len(good); i++ {
+		for bit := range 8 {
+			b := bytes.Clone(good)
+			b[i] ^= 1 << bit
+			if sound("key", b) {
+				t.Errorf("byte %d, bit %d", i, bit)
+			}
+		}
+	}
+	r, err := decodeRow(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := append(append([]byte{0, 0, 0, 0, 0, 0, 0, 7}, r.header[expiryAt:rowChecksumAt]...), r.value...)
+	if !sound("key", plain) {
+		t.Error("a row without a checksum is refused")
+	}
+	old, err := decodeRow(plain)
+	if err != nil || old.version != 7 || old.expiry != r.expiry || !bytes.Equal(old.value, r.value) {
+		t.Errorf("%+v, %v", old, err)
+	}
+}
+
 // FuzzRow: whatever bytes are found under a key, decoding them ends well, and what is accepted is
 // what encoding would have made.
 func FuzzRow(f *testing.F) {
 	for _, expires := range []time.Time{{}, time.Unix(1, 0), time.Unix(1<<33, 0)} {
-		b := encodeRow([]byte("value"), expires)
+		b := encodeRow(nil, []byte("value"), expires)
 		setVersion(b, 1)
 		f.Add(b)
 	}
@@ -74,15 +109,15 @@ func FuzzRow(f *testing.F) {
 			return
 		}
 		rec := r.record(nil)
-		again := encodeRow(rec.Value, rec.Expires)
+		again := encodeRow(nil, rec.Value, rec.Expires)
 		setVersion(again, rec.Version)
-		if !bytes.Equal(again, b) {
+		if sound := r.check(storage.Users.Table, nil) == nil; len(r.header) == rowHeader && sound != bytes.Equal(again, b) {
 			t.Errorf("%x became %x", b, again)
 		}
-		if len(b) > rowHeader {
-			was := b[rowHeader]
+		if len(rec.Value) > 0 {
+			was := r.value[0]
 			rec.Value[0]++
-			if b[rowHeader] != was {
+			if r.value[0] != was {
 				t.Error("the record shares memory with the row")
 			}
 		}

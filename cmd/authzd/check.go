@@ -1,0 +1,265 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/archive"
+	"github.com/authzd/authzd/storage/bolt"
+	"github.com/authzd/authzd/storage/ship"
+)
+
+// checkJob is what the command line says about what is to be checked.
+type checkJob struct {
+	configFile string
+	decryption decryptionFlags
+
+	out      io.Writer
+	problems io.Writer
+	found    int
+	progress *progress
+}
+
+func newCheckCommand() *cobra.Command {
+	var job checkJob
+	cmd := &cobra.Command{
+		Use:   "check [FILE or DESTINATION]",
+		Short: "read a database, a backup or a shipping destination through, and say whether all of it is sound",
+		Long: `Read a database file, a backup, or what storage.bolt.ship has kept in a directory or bucket, from its
+beginning to its end, and say whether all of it is sound; without an argument, the store of the
+configuration. Nothing is changed. Each problem is told, and the exit code is 1 if there is one.
+
+A database file is read when no server runs on it: the pages, and each record with its checksum. A store
+that a server has open, and PostgreSQL, are asked for all their records. A destination is restored,
+generation by generation, below $TMPDIR.`,
+		Example: `  authzd check
+  authzd check authzd-data/authzd.db
+  authzd check monday.backup --identity key.txt
+  authzd check s3://backups/authzd`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job.out, job.problems = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			job.progress = newProgress(cmd.ErrOrStderr())
+			defer job.progress.end()
+			if len(args) == 0 {
+				return job.checkStore(cmd)
+			}
+			return job.checkNamed(cmd, args[0])
+		},
+	}
+	addConfigFlag(cmd, &job.configFile)
+	job.decryption.add(cmd)
+	return cmd
+}
+
+// problem tells of one.
+func (job *checkJob) problem(err error) {
+	job.found++
+	job.progress.end()
+	fmt.Fprintf(job.problems, "authzd: %v\n", err)
+}
+
+// verdict is the end: what was looked at is sound, or not.
+func (job *checkJob) verdict(what, hint string, records int64) error {
+	job.progress.end()
+	if job.found > 0 {
+		noun := "problems"
+		if job.found == 1 {
+			noun = "problem"
+		}
+		return hinted{fmt.Errorf("%s is not sound: %d %s", what, job.found, noun), hint}
+	}
+	_, err := fmt.Fprintf(job.out, "%s: sound, %d records\n", what, records)
+	return err
+}
+
+// checkNamed finds out what has the name, and checks it.
+func (job *checkJob) checkNamed(cmd *cobra.Command, name string) error {
+	if strings.Contains(name, "://") {
+		return job.checkDestination(cmd, name)
+	}
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return hinted{err, "name a database file, a backup, or a directory or bucket that was shipped to"}
+	case info.IsDir():
+		return job.checkDestination(cmd, name)
+	}
+	isBackup, err := startsAsBackup(name)
+	switch {
+	case err != nil:
+		return err
+	case isBackup:
+		return job.checkBackup(cmd, name)
+	}
+	return job.checkDatabase(cmd.Context(), name)
+}
+
+// startsAsBackup reports whether a file begins as a backup, encrypted or not. What begins as neither that nor
+// a database is told so by who reads it.
+func startsAsBackup(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	head = head[:n]
+	return bytes.HasPrefix(head, []byte("authzd backup ")) || bytes.HasPrefix(head, []byte("age-encryption.org/")) ||
+		bytes.HasPrefix(head, []byte("-----BEGIN AGE")), nil
+}
+
+// counting looks at all records of one state of a store, and counts them.
+func (job *checkJob) counting(records *int64) func(storage.Table, storage.Record) error {
+	checker, show := storage.NewChecker(), job.progress.counting("check", 0)
+	return func(table storage.Table, rec storage.Record) error {
+		*records++
+		if err := show(table, rec); err != nil {
+			return err
+		}
+		return checker.Check(table, rec)
+	}
+}
+
+const damagedDatabase = `restore the newest good backup: "authzd restore --replace"; it keeps this one`
+
+func (job *checkJob) checkDatabase(ctx context.Context, path string) error {
+	var records int64
+	err := bolt.Check(ctx, path, job.problem, job.counting(&records))
+	if errors.Is(err, bolt.ErrInUse) {
+		return hinted{err, `a server runs on it: "authzd check" without a name asks that one; or check a backup of it`}
+	}
+	if err != nil {
+		return err
+	}
+	return job.verdict(path, damagedDatabase, records)
+}
+
+func (job *checkJob) checkBackup(cmd *cobra.Command, path string) error {
+	var records int64
+	b := backupFile{path: path, everyRecord: job.everyRecord(&records)}
+	var err error
+	if b.identities, err = job.decryption.identities(cmd); err != nil {
+		return err
+	}
+	if cfg, err := loadConfig(job.configFile); err == nil {
+		b.secret, _ = readSecret(cfg) // without it, less can be told
+	} else if job.configFile != "" {
+		return err
+	}
+	if err := b.check(job.progress); err != nil {
+		return err
+	}
+	return job.verdict(path, "take another backup", records)
+}
+
+// everyRecord is counting that tells of each damaged record, and goes on.
+func (job *checkJob) everyRecord(records *int64) func(storage.Table, storage.Record) error {
+	check := job.counting(records)
+	return func(table storage.Table, rec storage.Record) error {
+		err := check(table, rec)
+		if errors.As(err, new(*storage.RecordError)) {
+			job.problem(err)
+			return nil
+		}
+		return err
+	}
+}
+
+func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
+	cfg, err := loadConfig(job.configFile)
+	if err != nil {
+		return err
+	}
+	identities, err := job.decryption.identities(cmd)
+	if err != nil {
+		return err
+	}
+	from, err := openDestination(cfg, name)
+	if err != nil {
+		return usageError{err, "name a directory, or s3://bucket/prefix"}
+	}
+	secret, err := readShipSecret(cfg)
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "authzd-check-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	var records int64
+	checked, err := ship.Check(cmd.Context(), ship.CheckConfig{
+		From: from, Secret: shipSecret(secret), Identities: identities, Folder: folder, Found: job.problem,
+		Records: func() func(storage.Table, storage.Record) error { records = 0; return job.counting(&records) },
+	})
+	if err != nil {
+		return explainRestore(err)
+	}
+	job.progress.end()
+	for _, g := range checked {
+		fmt.Fprintf(job.out, "generation %d: %d segments, from %s until %s\n", g.Generation, g.Segments, g.From.UTC().Format("2006-01-02T15:04:05.000Z"), g.Until.UTC().Format("2006-01-02T15:04:05.000Z"))
+	}
+	return job.verdict(name, `bring what is damaged back from another copy; "authzd restore --from" says up to when it can be restored`, records)
+}
+
+// checkStore checks the store of the configuration. What a server has open, that server is asked for.
+func (job *checkJob) checkStore(cmd *cobra.Command) error {
+	cfg, err := loadConfig(job.configFile)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if cfg.Storage.Postgres.URL == "" {
+		if _, err := os.Stat(cfg.Storage.Bolt.Path); err != nil {
+			return hinted{fmt.Errorf("there is no database %s", cfg.Storage.Bolt.Path), "name the configuration of the server by --config"}
+		}
+		err := job.checkDatabase(ctx, cfg.Storage.Bolt.Path)
+		if !errors.Is(err, bolt.ErrInUse) {
+			return err
+		}
+		return job.checkRunning(ctx, cfg)
+	}
+	store, err := openOffline(ctx, &cfg.Storage)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	var records int64
+	if err := store.Export(ctx, job.everyRecord(&records)); err != nil {
+		return err
+	}
+	return job.verdict(storeName(&cfg.Storage), "restore the newest good backup into a new database", records)
+}
+
+// checkRunning has the running server read all of its records, as for a backup.
+func (job *checkJob) checkRunning(ctx context.Context, cfg *config.Config) error {
+	var records int64
+	r, w := io.Pipe()
+	go func() {
+		_, err := writeBackup(ctx, cfg, w, job.progress)
+		w.CloseWithError(err)
+	}()
+	defer r.Close()
+	backup, err := archive.Open(r)
+	if err == nil {
+		_, err = backup.Records(job.everyRecord(&records))
+	}
+	if err != nil {
+		return hinted{fmt.Errorf("%s is not sound, or can't be read: %w", storeName(&cfg.Storage), err), "see the server's log; stop it and check the file to hear of each problem"}
+	}
+	return job.verdict(storeName(&cfg.Storage), damagedDatabase, records)
+}

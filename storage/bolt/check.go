@@ -1,0 +1,115 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// maxProblems is how many problems of a database are told: one damaged page makes many.
+const maxProblems = 100
+
+// Check reads all of a database that nobody has open, without changing a byte of it: its pages and how they
+// hang together, and each record with its checksum. It calls found for each problem, up to a hundred, and
+// record for each record that is whole, in the order of Store.Export. The error says that it can't be read
+// at all.
+func Check(ctx context.Context, path string, found func(error), record func(storage.Table, storage.Record) error) error {
+	path = Resolve(path)
+	if info, err := os.Stat(path); err != nil {
+		return err
+	} else if !info.Mode().IsRegular() || info.Size() == 0 {
+		return fmt.Errorf("database %s: is not a database file", path)
+	}
+	g, err := openBolt(path, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
+	if err != nil {
+		return withHint(fmt.Errorf("database %s: %w", path, err))
+	}
+	err = g.view(func(tx *bbolt.Tx) error { return walkPages(tx, g.open.Load().file) })
+	if err == nil {
+		_, err = inspect(path, storage.Current)
+	}
+	if err != nil {
+		return withHint(errors.Join(fmt.Errorf("database %s: %w", path, err), g.close()))
+	}
+	c := &checking{ctx: ctx, found: found, record: record}
+	err = g.view(c.check)
+	if errors.Is(err, errTooMany) {
+		err = nil
+	} else if errors.Is(err, errDamaged) {
+		c.found(err)
+		err = nil
+	}
+	return errors.Join(err, g.close())
+}
+
+// checking is a Check under way.
+type checking struct {
+	ctx      context.Context
+	found    func(error)
+	problems int
+	record   func(storage.Table, storage.Record) error
+}
+
+var errTooMany = errors.New("there are more problems than are told")
+
+// problem notes one, and returns errTooMany once that is enough.
+func (c *checking) problem(err error) error {
+	c.found(err)
+	if c.problems++; c.problems >= maxProblems {
+		return errTooMany
+	}
+	return nil
+}
+
+// check reads the records, whose pages walkPages has looked at.
+func (c *checking) check(tx *bbolt.Tx) error {
+	for _, table := range storage.Tables {
+		bucket := tx.Bucket([]byte(table))
+		if bucket == nil {
+			continue // of a newer authzd than the one that made the file
+		}
+		err := catch(func() error { return c.table(table, bucket) })
+		if errors.Is(err, errDamaged) { // the next table may be whole
+			err = c.problem(fmt.Errorf("%s: %w", table, err))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := position(tx)
+	return err
+}
+
+// table reads the rows of one table.
+func (c *checking) table(table storage.Table, bucket *bbolt.Bucket) error {
+	var last []byte
+	cursor := bucket.Cursor()
+	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if last != nil && bytes.Compare(k, last) <= 0 {
+			return fmt.Errorf("%w: its keys are not in order", errDamaged)
+		}
+		last = bytes.Clone(k)
+		r, err := decodeRow(v)
+		if err != nil {
+			err = &storage.RecordError{Table: table, Key: string(k), Err: err}
+		} else if err = r.check(table, k); err == nil {
+			err = c.record(table, r.record(k))
+		}
+		if wrong := new(storage.RecordError); errors.As(err, &wrong) {
+			err = c.problem(wrong)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

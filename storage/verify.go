@@ -1,0 +1,136 @@
+package storage
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"unicode/utf8"
+)
+
+// RecordError says that a record is not what its kind has.
+type RecordError struct {
+	Table Table
+	Key   string
+	Err   error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("record %.80q of %s is damaged: %v", e.Key, e.Table, e.Err)
+}
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// CheckRecord returns a *RecordError unless a record can be decoded and is the one of its key. It is what can
+// be known of a record alone.
+func CheckRecord(table Table, rec Record) error {
+	check, ok := recordChecks[table]
+	if !ok {
+		return fmt.Errorf("unknown table %q", table)
+	}
+	if err := check(rec); err != nil {
+		return &RecordError{table, rec.Key, err}
+	}
+	return nil
+}
+
+// recordChecks has every kind.
+var recordChecks = map[Table]func(Record) error{
+	Users.Table:           keyed(Users, func(v *User) string { return v.ID }),
+	Usernames.Table:       decodes(Usernames),
+	Emails.Table:          decodes(Emails),
+	Identities.Table:      decodes(Identities),
+	Sessions.Table:        decodes(Sessions),
+	Consents.Table:        decodes(Consents),
+	Codes.Table:           decodes(Codes),
+	Grants.Table:          decodes(Grants),
+	RefreshTokens.Table:   decodes(RefreshTokens),
+	AccessTokens.Table:    decodes(AccessTokens),
+	RevokedTokens.Table:   decodes(RevokedTokens),
+	SigningKeys.Table:     decodes(SigningKeys),
+	Clients.Table:         decodes(Clients),
+	PushedRequests.Table:  decodes(PushedRequests),
+	DeviceCodes.Table:     decodes(DeviceCodes),
+	UserCodes.Table:       decodes(UserCodes),
+	UserSessions.Table:    decodes(UserSessions),
+	SessionEnds.Table:     decodes(SessionEnds),
+	Logouts.Table:         decodes(Logouts),
+	Marks.Table:           decodes(Marks),
+	ServerSecrets.Table:   decodes(ServerSecrets),
+	Leases.Table:          decodes(Leases),
+	LoginFailures.Table:   decodes(LoginFailures),
+	UserGrants.Table:      decodes(UserGrants),
+	ManagedClients.Table:  decodes(ManagedClients),
+	ClientChanges.Table:   decodes(ClientChanges),
+	UserIdentities.Table:  decodes(UserIdentities),
+	TrustedNetworks.Table: decodes(TrustedNetworks),
+	AuditEvents.Table:     decodes(AuditEvents),
+	AuditBlocks.Table:     decodes(AuditBlocks),
+	AuditHeads.Table:      decodes(AuditHeads),
+	SecretOrders.Table:    decodes(SecretOrders),
+	Formats.Table:         decodes(Formats),
+	Transfers.Table:       decodes(Transfers),
+}
+
+// decodes checks that a value is one of a kind.
+func decodes[T any](k Kind[T]) func(Record) error {
+	return func(rec Record) error {
+		_, err := k.strict(rec)
+		return err
+	}
+}
+
+// keyed also checks that the value has its key.
+func keyed[T any](k Kind[T], key func(*T) string) func(Record) error {
+	return func(rec Record) error {
+		v, err := k.strict(rec)
+		if err == nil && key(v) != rec.Key {
+			err = fmt.Errorf("it is that of %.80q", key(v))
+		}
+		return err
+	}
+}
+
+// strict decodes a value that this or another authzd has encoded.
+func (k Kind[T]) strict(rec Record) (*T, error) {
+	if !utf8.Valid(rec.Value) { // encoding/json would replace it
+		return nil, fmt.Errorf("no UTF-8 text")
+	}
+	v := new(T)
+	return v, json.Unmarshal(rec.Value, v)
+}
+
+// A Checker looks at all records of a store in the order of Store.Export: at each, and whether what points to
+// a user points to one.
+type Checker struct {
+	seed  maphash.Seed
+	users map[uint64]struct{} // hashes of their ids
+}
+
+// NewChecker returns a Checker that has seen nothing.
+func NewChecker() *Checker {
+	return &Checker{maphash.MakeSeed(), make(map[uint64]struct{})}
+}
+
+// Check returns what is wrong with the next record.
+func (c *Checker) Check(table Table, rec Record) error {
+	if err := CheckRecord(table, rec); err != nil {
+		return err
+	}
+	var user string
+	switch table {
+	case Users.Table:
+		c.users[maphash.String(c.seed, rec.Key)] = struct{}{}
+		return nil
+	case Usernames.Table, Emails.Table, Identities.Table:
+		var ref UserRef // an Identity has the same member
+		if err := json.Unmarshal(rec.Value, &ref); err != nil {
+			return &RecordError{table, rec.Key, err}
+		}
+		user = ref.UserID
+	default:
+		return nil
+	}
+	if _, ok := c.users[maphash.String(c.seed, user)]; !ok {
+		return &RecordError{table, rec.Key, fmt.Errorf("its user %.80q is missing", user)}
+	}
+	return nil
+}
