@@ -88,7 +88,9 @@ type Store struct {
 	swept   atomic.Uint64
 
 	lost atomic.Pointer[LostError] // nil: the file is where it was
-	gone chan struct{}             // closed when it is not
+	gone chan struct{}             // closed when it was not, for the first time
+
+	goneOnce sync.Once
 
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -181,15 +181,13 @@ func (c *committer) commit(requests []*request) error {
 		}
 		return err
 	}
-	if err := c.checkFile(); err != nil { // it went while this was being written
-		err = unavailable(err)
-		c.settle(err, false)
-		return err
-	}
 	c.settle(nil, false)
 	c.doneTaps(group, true)
 	c.groups.Add(1)
 	c.lastGroup.Store(int64(len(requests)))
+	if err := c.checkFile(); err != nil { // it went while this was being written
+		return unavailable(err)
+	}
 	return nil
 }
 

@@ -21,6 +21,8 @@ const watchEvery = 500 * time.Millisecond
 type LostError struct {
 	Path string
 	What string // what has become of the file, as the end of a sentence
+
+	spoilt bool // not only its name: that it comes back does not help
 }
 
 func (e *LostError) Error() string {
@@ -43,9 +45,7 @@ func (s *Store) watch() {
 		case <-s.closing:
 			return
 		}
-		if s.checkAll() != nil {
-			return // for good
-		}
+		_ = s.checkAll() // it notes what it finds
 	}
 }
 
@@ -57,7 +57,7 @@ func (s *Store) checkAll() error {
 	o := s.g.use()
 	defer o.users.RUnlock()
 	if o.wiped() {
-		return s.lose("was written over")
+		return s.lose("was written over", true)
 	}
 	return nil
 }
@@ -77,8 +77,7 @@ func (o *opened) wiped() bool {
 	return !bytes.HasPrefix(metas[pageHeader:], boltMagic) && !bytes.HasPrefix(metas[size+pageHeader:], boltMagic)
 }
 
-// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path, and
-// then ends all writing. It costs a microsecond, so that each commit can afford it. A compaction that moves
+// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path. It costs a microsecond, so that each commit can afford it. A compaction that moves
 // the name waits until it is done.
 func (s *Store) checkFile() error {
 	s.g.moving.RLock()
@@ -88,24 +87,33 @@ func (s *Store) checkFile() error {
 	named, err := os.Stat(s.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
-		return s.lose("was removed, or its folder was,")
+		return s.lose("was removed, or its folder was,", false)
 	case err != nil:
 		return nil // who may not look does not know
 	case !os.SameFile(o.info, named):
-		return s.lose("was replaced by another one")
+		return s.lose("was replaced by another one", false)
 	case named.Size() < least:
-		return s.lose(fmt.Sprintf("was cut from %d to %d bytes", least, named.Size()))
+		return s.lose(fmt.Sprintf("was cut from %d to %d bytes", least, named.Size()), true)
+	}
+	if lost := s.lost.Load(); lost != nil && lost.spoilt {
+		return lost
+	} else if lost != nil && s.lost.CompareAndSwap(lost, nil) {
+		s.log.Info("the database file is back where it was", "path", s.name)
 	}
 	o.grown(named.Size())
 	return nil
 }
 
-// lose ends all writing, and returns why.
-func (s *Store) lose(what string) error {
-	lost := &LostError{s.name, what}
+// lose notes what has become of the file, and returns it. As long as that is so, no commit is acknowledged.
+func (s *Store) lose(what string, spoilt bool) error {
+	lost := &LostError{s.name, what, spoilt}
 	if s.lost.CompareAndSwap(nil, lost) {
-		s.c.setTrouble(&trouble{err: lost, final: true, do: lostHint})
-		close(s.gone)
+		s.log.Error("storage takes no writes", "err", lost, "do", lostHint)
+		s.goneOnce.Do(func() { close(s.gone) })
+		return lost
+	}
+	if before := s.lost.Load(); before != nil {
+		return before
 	}
 	return lost
 }
@@ -124,7 +132,10 @@ func (o *opened) grown(to int64) {
 func (s *Store) Lost(ctx context.Context) error {
 	select {
 	case <-s.gone:
-		return s.lost.Load()
+		if lost := s.lost.Load(); lost != nil {
+			return lost
+		}
+		return &LostError{Path: s.name, What: "was away for a moment"}
 	case <-ctx.Done():
 		return nil
 	}

@@ -64,7 +64,7 @@ func (e *epoch) isAt(ctx context.Context, d Destination) error {
 	var there epoch
 	_, err := getDocument(ctx, d, epochName(e.Number), &there)
 	switch {
-	case errors.Is(err, ErrMissing), err == nil && there.Node != e.Node:
+	case errors.Is(err, ErrMissing), err == nil && e.Node != "" && there.Node != e.Node:
 		return &GoneError{d.String()}
 	case isBroken(err): // but there
 		return nil
