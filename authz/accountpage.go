@@ -92,10 +92,12 @@ func (s *Server) shownSessions(ctx context.Context, current *session.Session, us
 // sessionsPerPage is how many sessions the account page shows at once.
 const sessionsPerPage = 20
 
-// pageOfSessions are the sessions from a number on, and where the next are.
+// pageOfSessions are the sessions from a number on, or the first, and where the next are.
 func (s *Server) pageOfSessions(all []templates.Session, from string) (page []templates.Session, more string) {
-	first, _ := strconv.Atoi(from) // else from the first
-	first = min(max(first, 0), len(all))
+	first, err := strconv.Atoi(from)
+	if err != nil || first < 0 || first >= len(all) {
+		first = 0
+	}
 	last := min(first+sessionsPerPage, len(all))
 	if last < len(all) {
 		more = s.url("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
