@@ -118,6 +118,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	if form.Get("decision") == "cancel" && v.request != nil && v.request.redirectURI != "" {
 		v.request.acted = true // the button says where it leads
+		if f := v.flow.Failed; f != nil && f.Problem == templates.UpstreamFailed {
+			return s.refuseAuthorization(w, r, v.request, refuse(errTemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
+		}
 		return s.refuseAuthorization(w, r, v.request, refuse(errAccessDenied, "The user did not sign in."))
 	}
 	username, password := form.Get("username"), form.Get("password")

@@ -3,6 +3,7 @@ package authz
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/gorilla/mux"
 
@@ -62,9 +63,12 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	if connector == nil {
 		return s.notFound(w, r)
 	}
-	params, err := queryParams(r)
+	if len(r.URL.RawQuery) > maxQuery {
+		return refuse(errInvalidRequest, "The query is too long.")
+	}
+	params, err := connect.CallbackParams(r.URL.RawQuery)
 	if err != nil {
-		return err
+		return refuse(errInvalidRequest, "The answer of the upstream is malformed.").because(err)
 	}
 	browser, _ := s.sessions.Browser(w, r)
 	begun, err := s.findAttempt(r, params.Get("state"))
@@ -120,8 +124,17 @@ func (s *Server) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) e
 	return nil
 }
 
+// hasOtherWay reports whether the visit can end by another sign-in than that at a connector.
+func (s *Server) hasOtherWay(v *visit, connector string) bool {
+	if v.takesACR(acrPassword) {
+		return true
+	}
+	return v.takesACR(acrFederated) && slices.ContainsFunc(s.connectors, func(c connect.Connector) bool { return c.ID() != connector })
+}
+
 // upstreamFailed tells the client that waits for this login, or the person if none does. A refusal
-// at the upstream is an answer; the client gets it as its own.
+// at the upstream is an answer; the client gets it as its own. One that is down is said to the person, as
+// long as there is another way; the page's cancel button tells the client.
 func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit, method string, err error) error {
 	observe.Event(r.Context()).SetLogin(method, observe.LoginFailure)
 	if v.begun != nil {
@@ -132,7 +145,8 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 		return err
 	}
 	s.noteFailedSignIn(r.Context(), method, failed.Code, err)
-	if v.request != nil && v.request.redirectURI != "" {
+	down := failed.Code == connect.TemporarilyUnavailable && s.hasOtherWay(v, method)
+	if v.request != nil && v.request.redirectURI != "" && !down {
 		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
 	}
 	observe.Event(r.Context()).SetError(failed.Code, failed.Reason, err)

@@ -154,18 +154,33 @@ func TestUpstreamRefusal(t *testing.T) {
 	}
 }
 
-// An upstream that is down is the client's to know, and nobody else's problem.
+// An upstream that is down is said to the person, with the other ways to sign in; the cancel button tells the
+// client. A client that takes no other way hears of it at once.
 func TestUpstreamDown(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
 		ID: "corp", Type: connect.TypeOIDC, Issuer: "http://127.0.0.1:1", ClientID: "x", ClientSecret: "y",
 	}}}, nil)
 	f := federation{Server: s}
 	b := s.NewBrowser(t)
-	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
-	got := redirect(t, get(t, b, f.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow"))))
-	if got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
-		t.Errorf("%v", got)
+	begin := func(more url.Values) *authztest.Page {
+		login := get(t, b, ask(t, b, authztest.SPA, more).Header.Get("Location"))
+		return get(t, b, f.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow")))
 	}
+	page := get(t, b, begin(nil).Header.Get("Location"))
+	if !page.Has("problem") || !page.Has("login-submit") {
+		t.Fatalf("%d %.300s", page.Status, page.Body)
+	}
+	if got := redirect(t, b.Do(t, page.Submit(t, "login-cancel", nil))); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
+		t.Errorf("cancelled: %v", got)
+	}
+	if got := redirect(t, begin(url.Values{"acr_values": {federatedACR}})); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
+		t.Errorf("no other way: %v", got)
+	}
+	on := b.Do(t, page.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		t.Errorf("by the password: %v", got)
+	}
+	b = s.NewBrowser(t)
 	if page := get(t, b, get(t, b, s.URL+"/login/corp").Header.Get("Location")); !page.Has("problem") || !page.Has("username") {
 		t.Errorf("without a client: %d %.300s", page.Status, page.Body)
 	}
@@ -273,5 +288,32 @@ func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 	}
 	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
 		t.Errorf("%d identities were linked", n)
+	}
+}
+
+// What an upstream answers in place of a code becomes an answer of ours, whatever it wrote beside it.
+func TestUpstreamErrors(t *testing.T) {
+	f := federate(t, true)
+	for code, want := range map[string]string{
+		"access_denied": "access_denied", "user_cancelled_login": "access_denied", "user_cancelled_authorize": "access_denied",
+		"login_required": "login_required", "interaction_required": "interaction_required", "consent_required": "consent_required",
+		"account_selection_required": "account_selection_required",
+	} {
+		for _, description := range []string{"a line\r\nand another\tone", "\x00\x1b\u202e", "%zz", "&x=%", "AADSTS65004: User declined; \"consent\""} {
+			b := f.NewBrowser(t)
+			u, err := url.Parse(f.leave(t, b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := url.QueryEscape(description)
+			if strings.Contains(description, "%") {
+				text = description
+			}
+			answer := f.URL + "/callback/corp?error=" + code + "&state=" + u.Query().Get("state") + "&session_state=%00&error_description=" + text
+			got := redirect(t, get(t, b, answer))
+			if got.Get("error") != want || got.Get("state") == "" || strings.Contains(got.Get("error_description"), "AADSTS") {
+				t.Errorf("%s, %q: %v", code, description, got)
+			}
+		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
@@ -109,6 +110,8 @@ type Directory struct {
 	// whose connector is then named, or is linked to one, or has another address there; in the same
 	// Apply. nil: nothing. Not to be changed once the directory is in use.
 	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
+
+	named atomic.Pointer[[]string] // usernames of the configuration
 
 	store     storage.Store
 	passwords *Passwords

@@ -57,6 +57,11 @@ func CheckPassword(password string) error {
 // their record does, which counts: whoever wrote the file will want to know. Each is a username and what
 // differs: disabled, roles, groups, or a password whose hash was never theirs.
 func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) (differ []string, err error) {
+	var named []string
+	for _, seed := range seeds {
+		named = append(named, seed.Username)
+	}
+	d.named.Store(&named)
 	var errs []error
 	for _, seed := range seeds {
 		err := seed.Validate()

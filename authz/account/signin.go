@@ -162,12 +162,21 @@ func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity
 	return user, conflicts(err, user.ID)
 }
 
-// freeUsername returns preferred_username or the proven address, whichever is free first, else a
-// random name. An address that is not proven could be somebody else's login name.
+// freeUsername returns the first name that is free: preferred_username, the proven address, and what stands
+// before the @ where preferred_username is another address; else a random one. An address that is not
+// proven could be somebody else's login name. Reserved names are not free.
 func (d *Directory) freeUsername(ctx context.Context, id connect.Identity, address string, proven bool) (string, error) {
-	for _, name := range []string{id.PreferredUsername, address} {
+	local := ""
+	if key, err := NormalizeUsername(id.PreferredUsername); err == nil && strings.Contains(key, "@") {
+		local = key[:strings.LastIndexByte(key, '@')]
+	}
+	for _, name := range []string{id.PreferredUsername, address, local} {
 		key, err := NormalizeUsername(name)
-		if err != nil || strings.Contains(key, "@") && !(proven && key == address) {
+		if err != nil {
+			continue
+		}
+		own := proven && key == address
+		if strings.Contains(key, "@") && !own || !own && d.isReserved(key) {
 			continue
 		}
 		if holder, err := d.byUsername(ctx, key); err != nil {

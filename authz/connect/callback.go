@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
+	"unicode"
 )
 
 const maxCode = 8 << 10 // bytes; some upstreams put a whole encrypted token into it
@@ -46,10 +48,44 @@ func readCallback(v url.Values, a Attempt, isIssuer func(string) bool) (callback
 // upstreamError maps an authentication error response (OpenID Connect Core section 3.1.2.6).
 func upstreamError(code, description string) *Error {
 	cause := fmt.Errorf("callback: error %q: %q", clip(code), clip(description))
-	if code == AccessDenied {
+	switch {
+	case code == AccessDenied, strings.HasPrefix(code, "user_cancelled"), code == "user_denied", code == "consent_declined":
 		return &Error{AccessDenied, "the sign-in was refused", cause}
+	case code == LoginRequired, code == InteractionRequired, code == ConsentRequired, code == AccountSelectionRequired:
+		return &Error{code, "the sign-in service needs the user to do something there first", cause}
 	}
 	return failed(cause)
+}
+
+// CallbackParams reads the query of an authorization response. What nobody needs may be anything: what the
+// upstream wrote for people is cleaned, and what can't be read is left out. The error is for a parameter
+// that counts.
+func CallbackParams(query string) (url.Values, error) {
+	params := url.Values{}
+	for pair := range strings.SplitSeq(query, "&") {
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, nameErr := url.QueryUnescape(rawName)
+		value, valueErr := url.QueryUnescape(rawValue)
+		switch name {
+		case "state", "code", "iss", "error":
+			if nameErr != nil || valueErr != nil || !isClean(value) {
+				return nil, fmt.Errorf("callback: %s is malformed", name)
+			}
+			params.Add(name, value)
+		case "error_description":
+			if !params.Has(name) {
+				params.Set(name, cleaned(value))
+			}
+		}
+	}
+	return params, nil
+}
+
+// cleaned is text without what does not belong into a line of it.
+func cleaned(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, " "), func(r rune) bool {
+		return unicode.IsSpace(r) || !isClean(string(r))
+	}), " ")
 }
 
 func notOurs(cause error) *Error {

@@ -149,8 +149,12 @@ const (
 	TemporarilyUnavailable = "temporarily_unavailable"
 	// ServerError: the upstream answered with an ID token that must not be trusted.
 	ServerError = "server_error"
-	// LoginRequired: the user's login upstream is older than BeginParams.MaxAge.
+	// LoginRequired: the user's login upstream is older than BeginParams.MaxAge, or the upstream says so.
 	LoginRequired = "login_required"
+	// What the upstream asks for first; it has answered so.
+	InteractionRequired      = "interaction_required"
+	ConsentRequired          = "consent_required"
+	AccountSelectionRequired = "account_selection_required"
 	// InvalidRequest: the callback does not belong to the Attempt. It may be forged, so the caller
 	// answers with a page of its own: nothing is sent to a client, and the Attempt stays alive.
 	InvalidRequest = "invalid_request"

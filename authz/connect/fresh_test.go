@@ -10,6 +10,7 @@ import (
 
 // TestFreshLogin: a login is as fresh as the upstream proves, whichever type it is, or as it is trusted.
 func TestFreshLogin(t *testing.T) {
+	began := time.Now().Add(-time.Second)
 	ago := func(d time.Duration) any { return time.Now().Add(-d).Unix() }
 	for name, test := range map[string]struct {
 		authTime any
@@ -35,7 +36,6 @@ func TestFreshLogin(t *testing.T) {
 				}
 				cfg.TrustFreshLogin = trusted
 				c := newConnector(t, cfg)
-				began := time.Now().Add(-time.Second)
 				authURL, a, err := c.Begin(t.Context(), connect.BeginParams{MaxAge: &test.maxAge})
 				if err != nil {
 					t.Fatal(err)

@@ -44,8 +44,7 @@ func decodeKeys(body []byte) ([]jose.JSONWebKey, error) {
 	}
 	var keys []jose.JSONWebKey
 	for _, raw := range set.Keys {
-		var key jose.JSONWebKey
-		if json.Unmarshal(raw, &key) == nil && usable(&key) {
+		if key, ok := decodeKey(raw); ok && usable(&key) {
 			keys = append(keys, key)
 		}
 	}
@@ -53,6 +52,23 @@ func decodeKeys(body []byte) ([]jose.JSONWebKey, error) {
 		return nil, errors.New("no usable signing key in the set")
 	}
 	return keys, nil
+}
+
+// decodeKey reads a key. Its certificates are of no use to us: one that is none does not cost the key.
+func decodeKey(raw json.RawMessage) (key jose.JSONWebKey, ok bool) {
+	if json.Unmarshal(raw, &key) == nil {
+		return key, true
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(raw, &members) != nil {
+		return key, false
+	}
+	for _, name := range []string{"x5c", "x5t", "x5t#S256", "x5u"} {
+		delete(members, name)
+	}
+	plain, err := json.Marshal(members)
+	key = jose.JSONWebKey{}
+	return key, err == nil && json.Unmarshal(plain, &key) == nil
 }
 
 func usable(key *jose.JSONWebKey) bool {

@@ -100,6 +100,8 @@ func TestSignInWithGoogleFails(t *testing.T) {
 
 	p.click("sign-in")
 	p.click("connector-gone") // which nobody has ever reached
+	p.shows("problem")
+	p.click("login-cancel")
 	p.settles()
 	p.wantNotice("temporarily_unavailable")
 
@@ -119,6 +121,8 @@ func TestSignInWithGoogleFails(t *testing.T) {
 	p.click("connector-google")
 	g.chooseUser(p, googleUser)
 	<-stopped
+	p.shows("problem")
+	p.click("login-cancel")
 	p.settles()
 	p.wantNotice("temporarily_unavailable")
 	p.wantStatus("Signed out")
