@@ -10,8 +10,7 @@ import (
 
 // TestFreshLogin: a login is as fresh as the upstream proves, whichever type it is, or as it is trusted.
 func TestFreshLogin(t *testing.T) {
-	began := time.Now().Add(-time.Second)
-	ago := func(d time.Duration) any { return time.Now().Add(-d).Unix() }
+	ago := func(d time.Duration) any { return d }
 	for name, test := range map[string]struct {
 		authTime any
 		maxAge   int
@@ -36,6 +35,7 @@ func TestFreshLogin(t *testing.T) {
 				}
 				cfg.TrustFreshLogin = trusted
 				c := newConnector(t, cfg)
+				began := time.Now().Add(-time.Second)
 				authURL, a, err := c.Begin(t.Context(), connect.BeginParams{MaxAge: &test.maxAge})
 				if err != nil {
 					t.Fatal(err)
@@ -46,6 +46,9 @@ func TestFreshLogin(t *testing.T) {
 				callback, told := u.signIn(t, authURL, a, "rabbit"), map[string]any{}
 				if test.authTime != nil {
 					told["auth_time"] = test.authTime
+				}
+				if d, ok := test.authTime.(time.Duration); ok {
+					told["auth_time"] = time.Now().Add(-d).Unix()
 				}
 				u.answerWith(t, a, told, nil)
 				id, err := c.Finish(t.Context(), callback, a)
