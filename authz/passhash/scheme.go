@@ -59,7 +59,7 @@ var schemes = []scheme{
 	{"a hash of the unknown kind %s", regexp.MustCompile(`^\$([A-Za-z0-9][A-Za-z0-9._-]{0,31})\$[A-Za-z0-9+/.=,:-]{16,}$`), nil},
 
 	// LDAP's and Spring's schemes in braces.
-	{"an LDAP or Spring value {%s}", regexp.MustCompile(`^\{((?i:s?sha(?:[-0-9a-z]*)|s?md[45]|crypt|pbkdf2[-0-9a-z_@]*|argon2[-0-9a-z_@]*|b?crypt|scrypt[-0-9a-z_@]*|sasl|cleartext|clear|plain|noop|ldap|nt(?:lm|hash)?|lanman|kerberos|scram-[-0-9a-z]+|x-[-0-9a-z]+|gost[-0-9a-z]*|smd5|ns-mta-md5|unix|kinit))\}`), nil},
+	{"an LDAP or Spring value {%s}", regexp.MustCompile(`^\{((?i:s?sha(?:[-0-9a-z]*)|s?md[45]|crypt|pbkdf2[-0-9a-z_@]*|argon2[-0-9a-z_@]*|b?crypt|scrypt[-0-9a-z_@]*|sasl|cleartext|clear|plain|noop|ldap|nt(?:lm|hash)?|lanman|kerberos|scram-[-0-9a-z]+|x-[-0-9a-z]+|gost[-0-9a-z]*|smd5|ns-mta-md5|unix|kinit|blf-crypt|(?:cram|digest|lanman|hmac)-md5|rpa|otp|skey|pkcs5s2|fshp[^}]*|x-[^}]+)(?i:-crypt)?(?i:\.(?:hex|b64|base64))?)\}`), nil},
 	{"a hash of the unknown kind {%s}", regexp.MustCompile(`^\{([A-Za-z][A-Za-z0-9._-]{0,31})\}[A-Za-z0-9+/.=,:$-]{16,}$`), nil},
 	{"a credential in JSON", regexp.MustCompile(`^\{\s*"`), nil},
 
@@ -74,6 +74,7 @@ var schemes = []scheme{
 	{"a PostgreSQL MD5 hash", regexp.MustCompile(`^md5[0-9a-f]{32}$`), nil},
 	{"a MySQL hash", regexp.MustCompile(`^\*[0-9A-Fa-f]{40}$`), nil},
 	{"a SQL Server hash", regexp.MustCompile(`^0x0[12]00[0-9A-Fa-f]{40,}$`), nil},
+	{"a GRUB hash", regexp.MustCompile(`^grub\.pbkdf2\.`), nil},
 	{"an Oracle hash", regexp.MustCompile(`^[ST]:[0-9A-F]{40,}`), nil},
 	{"a MediaWiki hash", regexp.MustCompile(`^:(?:[AB]|pbkdf2|argon2|bcrypt):`), nil},
 	{"a hash of Ruby's scrypt", regexp.MustCompile(`^[0-9a-f]+\$[0-9a-f]+\$[0-9a-f]+\$[0-9a-f]{16,}\$[0-9a-f]{16,}$`), nil},
@@ -92,6 +93,8 @@ var schemes = []scheme{
 	// The old crypt(3), which has no mark of its own.
 	{"a DES hash of crypt(3)", regexp.MustCompile(`^[./0-9A-Za-z]{12}[.26AEIMQUYcgkosw]$`), random},
 	{"an extended DES hash of crypt(3)", regexp.MustCompile(`^_[./0-9A-Za-z]{19}$`), random},
+
+	{"a bcrypt hash without its first sign", regexp.MustCompile(`^2[abxy]\$[0-9]{2}\$[./A-Za-z0-9]{22}`), nil},
 
 	// A hash that something was copied with: a name, quotes, b''.
 	{"a line with a hash in it", regexp.MustCompile(`\$2[a-z]?\$[0-9]{2}\$[./A-Za-z0-9]{22}|\$argon2(?:id|i|d)\$|\$(?:[1567y]|apr1)\$[./A-Za-z0-9=,]+\$[./A-Za-z0-9$]{20}|\$pbkdf2-sha[0-9]+\$`), nil},
