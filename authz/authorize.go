@@ -162,10 +162,10 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 	switch {
 	case a.prompts("login") && !freshLogin:
 		return login, nil
-	case a.maxAge != nil && !freshLogin && (signedIn.Unproven || a.now.Sub(signedIn.AuthTime) >= *a.maxAge):
+	case a.wantsFresh() && signedIn.Unproven: // the upstream was not asked, as before a device was known
 		return login, nil
-	case a.wantsFresh() && freshLogin && signedIn.Unproven:
-		return step{}, refuse(errLoginRequired, "The sign-in service does not prove a login that is new enough.")
+	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
+		return login, nil
 	case !a.means(s.subject(a.client, user.ID)) && freshLogin:
 		return step{}, refuse(errLoginRequired, "Another user signed in than the one whom the request names.")
 	case !a.takesACR(signedIn.ACR) && freshLogin:
