@@ -1,3 +1,5 @@
+//go:build !race
+
 package account
 
 import (
@@ -9,7 +11,8 @@ import (
 )
 
 // The dearest hashes that an operator may import cost clearly less than the pace of failed logins, so that none
-// tells that an account exists. It is CPU time that counts here: other programs may be busy.
+// tells that an account exists. It is CPU time that counts here: other programs may be busy. The race
+// detector makes hashes in Go many times as dear.
 func TestDearestHashesAreBelowThePace(t *testing.T) {
 	const salt, tag = "$MDEyMzQ1Njc4OWFiY2RlZg", "$sB9mswhkOTQdUegtwlkp71Xn+56CSaL7Kkm4SCisUYw"
 	used := func() time.Duration {
