@@ -71,7 +71,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) 
 			s.dropCookies(w, other)
 		}
 	}
-	lifetime := a.Started.Add(upstreamLifetime).Sub(s.now())
+	lifetime := max(a.Started.Add(flowLifetime).Sub(s.now()), time.Second) // one that comes too late still says which app waits
 	for part, value := range own.values {
 		http.SetCookie(w, s.cookie(own.part(part), value, int(lifetime.Seconds())))
 	}
@@ -95,7 +95,7 @@ func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
 		if err := unpack(packed, &a); err != nil {
 			return attempt{}, err
 		}
-		if s.now().Sub(a.Started) > upstreamLifetime {
+		if !a.Done && s.now().Sub(a.Started) > upstreamLifetime {
 			return a, errors.New("the upstream login took too long")
 		}
 		return a, nil

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
@@ -140,6 +142,33 @@ func TestLostSignInLeadsBack(t *testing.T) {
 	}
 	if page := get(t, s.NewBrowser(t), s.URL+"/login?flow=AAAA"); linkOf(page, "again") != "" || linkOf(page, "back") != "" {
 		t.Errorf("a forged flow leads somewhere: %.300s", page.Body)
+	}
+}
+
+// A callback that comes after the time for it leads back as well: the browser still has what tells which app
+// waits. One that comes again goes on even then.
+func TestLateCallback(t *testing.T) {
+	f := federate(t, true)
+	f.signIn(t, f.NewBrowser(t)) // is linked from then on
+	b, tab := f.NewBrowser(t), f.NewBrowser(t)
+	callback, restored := f.arrive(t, f.leave(t, b), false), f.arrive(t, f.leave(t, tab), false)
+	get(t, tab, get(t, tab, restored).Header.Get("Location"))
+	late := time.Now().Add(15 * time.Minute)
+	b.HTTP.Transport, tab.HTTP.Transport = oneHost{f.Server}, oneHost{f.Server}
+	var page, last *authztest.Page
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(late)) // the browsers drop cookies by this clock
+		page = get(t, b, callback)
+		last = get(t, tab, restored)
+	})
+	if got := ledTo(t, last); got != "/authorize" {
+		t.Errorf("a tab that was restored: led to %q", got)
+	}
+	if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
+		t.Fatalf("%d %.300s", page.Status, page.Body)
+	}
+	if back, again := linkOf(page, "back"), linkOf(page, "again"); back != "https://app.example.com/" || !strings.HasPrefix(again, f.URL+"/authorize?") {
+		t.Errorf("back to %q, again at %q", back, again)
 	}
 }
 
