@@ -170,6 +170,41 @@ func TestOneIdentityByAddress(t *testing.T) {
 	}
 }
 
+// changing is a store in which something happens right after a user has been read for the nth time.
+type changing struct {
+	storage.Store
+	nth    int
+	happen func()
+}
+
+func (c *changing) Get(ctx context.Context, table storage.Table, key string) (storage.Record, error) {
+	found, err := c.Store.Get(ctx, table, key)
+	if table == storage.Users.Table {
+		if c.nth--; c.nth == 0 {
+			c.happen()
+		}
+	}
+	return found, err
+}
+
+// TestAddressGoesDuringLink: the address that proves a link goes away at any moment of it.
+func TestAddressGoesDuringLink(t *testing.T) {
+	for nth := 1; nth <= 2; nth++ {
+		d := newDirectory(t, Seed{Username: "alice", Profile: storage.Profile{Email: "alice@example.com", EmailVerified: true}})
+		alice, store := named(t, d, "alice"), d.store
+		d.store = &changing{store, nth, func() {
+			d.store = store
+			update(t, d, "alice", func(u *storage.User) { u.Profile.Email = "alice@other.example" })
+		}}
+		if _, err := d.LinkProven(t.Context(), alice.ID, google("1", "alice@example.com")); !errors.As(err, new(*LinkRequiredError)) {
+			t.Errorf("gone after read %d: %v", nth, err)
+		}
+		if found, err := d.Identities(t.Context(), alice.ID); err != nil || len(found) > 0 {
+			t.Errorf("gone after read %d: linked %v, %v", nth, found, err)
+		}
+	}
+}
+
 func linkAs(t *testing.T, d *Directory, userID string, id connect.Identity) {
 	t.Helper()
 	writes, err := d.LinkWrites(t.Context(), userID, id)

@@ -55,6 +55,11 @@ func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *
 // through the upstream login. Linking twice is no error; ErrIdentityTaken, ErrOtherIdentity,
 // ErrTooManyIdentities and ErrDisabled are.
 func (d *Directory) Link(ctx context.Context, userID string, id connect.Identity) error {
+	return d.tie(ctx, userID, id, "")
+}
+
+// tie links an identity to a user, as long as this address, if it is not empty, is verified for them.
+func (d *Directory) tie(ctx context.Context, userID string, id connect.Identity, address string) error {
 	key, err := identityKey(id)
 	if err != nil {
 		return err
@@ -63,8 +68,7 @@ func (d *Directory) Link(ctx context.Context, userID string, id connect.Identity
 		linked, _, err := storage.Identities.Get(ctx, d.store, key)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
-			_, err = d.link(ctx, key, id, userID)
-			return err
+			return d.link(ctx, key, id, userID, address)
 		case err == nil && linked.UserID != userID:
 			return ErrIdentityTaken
 		}
@@ -86,7 +90,7 @@ func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Id
 	if !verified(user, address) {
 		return nil, &LinkRequiredError{UserID: userID}
 	}
-	return user, d.Link(ctx, userID, id)
+	return user, d.tie(ctx, userID, id, address)
 }
 
 // arrive is the first login of an identity.
@@ -126,23 +130,26 @@ func (d *Directory) hasOther(ctx context.Context, userID, issuer string) (bool, 
 	return slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.Issuer == issuer }), err
 }
 
-// link ties an identity to a user. Writing the user too makes sure that they exist at the commit, and
-// that nobody links another meanwhile.
-func (d *Directory) link(ctx context.Context, key string, id connect.Identity, userID string) (*storage.User, error) {
+// link ties an identity to a user. Writing the user too makes sure that at the commit they exist, have the
+// address that proves it, and that nobody links another meanwhile.
+func (d *Directory) link(ctx context.Context, key string, id connect.Identity, userID, address string) error {
 	user, version, err := d.enabled(ctx, userID)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if address != "" && !verified(user, address) {
+		return &LinkRequiredError{UserID: userID}
 	}
 	identities, err := d.roomFor(ctx, userID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.Issuer == id.Issuer }) {
-		return nil, ErrOtherIdentity
+		return ErrOtherIdentity
 	}
 	complete(user, id)
 	noteIdentity(user, id.Connector, true, false)
-	return user, d.store.Apply(ctx, append(append(linkWrites(key, id, user, storage.Absent), d.changed(ctx, Linked, user.ID, id.Connector)...),
+	return d.store.Apply(ctx, append(append(linkWrites(key, id, user, storage.Absent), d.changed(ctx, Linked, user.ID, id.Connector)...),
 		storage.Users.Put(user.ID, user, storage.At(version), never))...)
 }
 
