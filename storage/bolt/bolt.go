@@ -9,8 +9,8 @@
 //	sweeper ─> scan, pick ─────┼─> queue ─> committer: check and write each, one commit ─> fates
 //	Ready, after a failure ────┘                            └─> taps
 //
-// Export is one long read transaction (export.go). Whether the file is still there is looked at with each
-// commit, and all the time (watch.go). A table is a bucket and a record is a row (row.go).
+// Export is one long read transaction (export.go). Each commit checks that the file is still there, and Lost
+// waits for its loss (watch.go). A table is a bucket and a record is a row (row.go).
 // Who has to follow every change, in order, taps
 // the committer (tap.go). How the file is made, checked and locked is in open.go and create.go; what
 // a failed commit means is written at committer.failed.

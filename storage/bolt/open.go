@@ -64,8 +64,6 @@ func Open(path string, opts Options) (*Store, error) {
 	}
 	warnOfModes(path, opts.Logger)
 	s := startStore(name, path, g, opts)
-	s.sweeping.Add(1)
-	go s.watch()
 	if opts.Follow {
 		return s, nil
 	}

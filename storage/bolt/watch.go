@@ -34,21 +34,6 @@ func (e *LostError) Hint() string { return lostHint }
 
 const lostHint = "stop the server and put the file back, or restore a backup; on Linux, what was removed can be copied from /proc/PID/fd as long as the server runs"
 
-// watch notices a file that is gone or damaged when nobody writes and nobody reads.
-func (s *Store) watch() {
-	defer s.sweeping.Done()
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-s.closing:
-			return
-		}
-		_ = s.checkAll() // it notes what it finds
-	}
-}
-
 // checkAll is checkFile, and looks into the file too: it may have been written over in its place.
 func (s *Store) checkAll() error {
 	if err := s.checkFile(); err != nil {
@@ -128,15 +113,24 @@ func (o *opened) grown(to int64) {
 	}
 }
 
-// Lost waits until the database file is lost, and returns why; or until ctx ends, and returns nil.
+// Lost waits until the database file is lost, and returns why; or until ctx ends or the store is closed, and
+// returns nil. It looks twice a second, so that a loss is noticed when nobody writes and nobody reads.
 func (s *Store) Lost(ctx context.Context) error {
-	select {
-	case <-s.gone:
-		if lost := s.lost.Load(); lost != nil {
-			return lost
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			_ = s.checkAll() // it notes what it finds
+		case <-s.gone:
+			if lost := s.lost.Load(); lost != nil {
+				return lost
+			}
+			return &LostError{Path: s.name, What: "was away for a moment"}
+		case <-s.closing:
+			return nil
+		case <-ctx.Done():
+			return nil
 		}
-		return &LostError{Path: s.name, What: "was away for a moment"}
-	case <-ctx.Done():
-		return nil
 	}
 }
