@@ -48,7 +48,9 @@ type opened struct {
 	file  *os.File     // the one that db reads, writes and has locked
 	info  os.FileInfo  // of file, as it was opened
 	bytes atomic.Int64 // that file has had
-	users sync.RWMutex // read-locked by whoever reads from db; locked before db is closed for another
+	// committed is the id of the last transaction that is in file.
+	committed atomic.Uint64
+	users     sync.RWMutex // read-locked by whoever reads from db; locked before db is closed for another
 }
 
 // use returns the open database, which stays open until its users lock is given back.
@@ -125,8 +127,9 @@ func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 		return 0, errDamaged
 	}
 	var tx *bbolt.Tx
+	o := g.open.Load()
 	err = catch(func() (err error) {
-		if tx, err = g.open.Load().db.Begin(true); err != nil {
+		if tx, err = o.db.Begin(true); err != nil {
 			return err
 		}
 		txid = tx.ID()
@@ -137,6 +140,7 @@ func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 		if err := g.commit(tx); err != nil {
 			return &commitError{err}
 		}
+		o.committed.Store(uint64(txid))
 		return nil
 	})
 	if p := new(panicError); errors.As(err, &p) {

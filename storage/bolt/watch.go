@@ -50,16 +50,25 @@ func (s *Store) checkAll() error {
 // boltMagic is in both of bbolt's meta pages, after the header that each page has.
 var boltMagic = binary.NativeEndian.AppendUint32(nil, 0xED0CDAED)
 
-const pageHeader = 16
+const (
+	pageHeader = 16
+	metaTxid   = pageHeader + 48 // where a meta page has the id of the transaction that wrote it
+)
 
-// wiped reports that neither meta page is one any more.
+// wiped reports that neither meta page is one any more, or that both are older than what was committed.
 func (o *opened) wiped() bool {
+	committed := o.committed.Load() // before the file is read, which is only ever newer
 	size := o.db.Info().PageSize
 	metas := make([]byte, 2*size)
 	if _, err := o.file.ReadAt(metas, 0); err != nil {
 		return false // the disk's trouble, which the next write meets
 	}
-	return !bytes.HasPrefix(metas[pageHeader:], boltMagic) && !bytes.HasPrefix(metas[size+pageHeader:], boltMagic)
+	for _, meta := range [][]byte{metas[:size], metas[size:]} {
+		if bytes.HasPrefix(meta[pageHeader:], boltMagic) && binary.NativeEndian.Uint64(meta[metaTxid:]) >= committed {
+			return false
+		}
+	}
+	return true
 }
 
 // checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path. It costs a microsecond, so that each commit can afford it. A compaction that moves

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -83,6 +84,35 @@ func TestLostFile(t *testing.T) {
 			wantLostAtClose(t, s)
 		})
 	}
+}
+
+// TestOlderWrittenOver: a backup that is copied over the file in its place is noticed by what it lacks.
+func TestOlderWrittenOver(t *testing.T) {
+	path, s := openIn(t)
+	older, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), storage.Write{Table: storage.Users.Table, Key: "b", Value: []byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(older, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := s.Lost(ctx); !errors.As(err, new(*bolt.LostError)) {
+		t.Errorf("lost: %v", err)
+	}
+	wantNotReady(t, s)
+	wantLostAtClose(t, s)
 }
 
 func wantLostAtClose(t *testing.T, s *bolt.Store) {
