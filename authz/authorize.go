@@ -109,8 +109,11 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 	return s.respond(w, r, a, response.GetParameters())
 }
 
-// wantsFresh reports whether the request demands a fresh login.
-func (a *authorization) wantsFresh() bool { return a.prompts("login") || a.maxAge != nil }
+// wantsTime reports whether the request demands a login whose time is proved: to be fresh, or because the ID
+// token must have auth_time (OpenID Connect Core section 2).
+func (a *authorization) wantsTime() bool {
+	return a.prompts("login") || a.maxAge != nil || a.client.RequireAuthTime || a.claims.authTimeEssential
+}
 
 // authTimeOf is when the user of a session has signed in, zero if nothing proves that.
 func authTimeOf(s *session.Session) time.Time {
@@ -162,7 +165,7 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 	switch {
 	case a.prompts("login") && !freshLogin:
 		return login, nil
-	case a.wantsFresh() && signedIn.Unproven: // the upstream was not asked, as before a device was known
+	case a.wantsTime() && signedIn.Unproven: // the upstream was not asked, as before a device was known
 		return login, nil
 	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
 		return login, nil

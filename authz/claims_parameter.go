@@ -15,6 +15,8 @@ type requestedClaims struct {
 	userInfo []string // likewise userinfo
 	authTime bool     // the ID token shall have auth_time
 
+	authTimeEssential bool // it must (OpenID Connect Core section 2)
+
 	acr          []string   // one of these, of the ID token
 	acrEssential bool       // or the request fails (section 5.5.1.1)
 	subjects     [][]string // the user must be one of each (section 5.5.1)
@@ -66,7 +68,14 @@ func parseClaims(raw string) (requestedClaims, error) {
 	}
 	r.acr, r.acrEssential = acr.values(), acr.Essential
 	r.idToken, r.userInfo = userClaimNames(parsed.IDToken), userClaimNames(parsed.UserInfo)
-	_, r.authTime = parsed.IDToken["auth_time"]
+	authTime, asked := parsed.IDToken["auth_time"]
+	if r.authTime = asked; asked {
+		var shape claimShape
+		if err := json.Unmarshal(authTime, &shape); err != nil {
+			return r, malformed.because(err)
+		}
+		r.authTimeEssential = shape.Essential
+	}
 	return r, nil
 }
 

@@ -2,9 +2,12 @@ package authz_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 
+	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
 )
 
 // TestUnprovenLogin: an upstream that does not say when its user signed in proves no time. The session is
@@ -31,5 +34,50 @@ func TestUnprovenLogin(t *testing.T) {
 	}
 	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}, "max_age": {"3600"}})); got.Get("code") == "" {
 		t.Errorf("once proved: %v", got)
+	}
+}
+
+// TestAuthTimeIsRequired: where the ID token must have auth_time, the upstream is asked to prove it, and a
+// session whose time nothing proves is not enough. GET /session does not make one up.
+func TestAuthTimeIsRequired(t *testing.T) {
+	f := federate(t, true)
+	b := f.NewBrowser(t)
+	f.signIn(t, b)
+	session := get(t, b, f.URL+"/session")
+	if strings.Contains(session.Body, "auth_time") || !strings.Contains(session.Body, `"active":true`) {
+		t.Errorf("the session says %s", session.Body)
+	}
+	essential := url.Values{"prompt": {"none"}, "claims": {`{"id_token":{"auth_time":{"essential":true}}}`}}
+	if got := redirect(t, ask(t, b, authztest.SPA, essential)); got.Get("error") != "login_required" {
+		t.Errorf("essential: %v", got)
+	}
+	voluntary := url.Values{"prompt": {"none"}, "claims": {`{"id_token":{"auth_time":null}}`}}
+	if got := redirect(t, ask(t, b, authztest.SPA, voluntary)); got.Get("code") == "" {
+		t.Errorf("voluntary: %v", got)
+	}
+	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"claims": essential["claims"]})), false))
+	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+		t.Fatalf("proved: %v", got)
+	}
+	code, verifier := b.Code(t, authztest.SPA, essential)
+	tokens := f.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	if payload(t, tokens.IDToken)["auth_time"] == nil || !strings.Contains(get(t, b, f.URL+"/session").Body, `"auth_time":`) {
+		t.Error("once proved, there is no auth_time")
+	}
+}
+
+// TestRequireAuthTime is the same for a client that is registered so.
+func TestRequireAuthTime(t *testing.T) {
+	f := federate(t, true)
+	f.Server = authztest.Start(t, authz.Config{Connectors: f.connectors}, func(m *client.Metadata) { m.RequireAuthTime = m.ID == authztest.SPA })
+	b := f.NewBrowser(t)
+	f.back(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
+	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+		t.Errorf("nothing proves the time: %v", got)
+	}
+	f.signIn(t, b)
+	code, verifier := b.Code(t, authztest.SPA, url.Values{"prompt": {"none"}})
+	if tokens := f.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); payload(t, tokens.IDToken)["auth_time"] == nil {
+		t.Error("no auth_time")
 	}
 }

@@ -16,7 +16,7 @@ type sessionState struct {
 	Active        bool       `json:"active"`
 	Subject       string     `json:"sub,omitempty"`
 	Session       string     `json:"sid,omitempty"`
-	AuthTime      int64      `json:"auth_time,omitempty"`       // seconds since 1970
+	AuthTime      int64      `json:"auth_time,omitempty"`       // seconds since 1970; 0: nothing proves it
 	IdleExpiresAt *time.Time `json:"idle_expires_at,omitempty"` // if nothing more happens
 	ExpiresAt     *time.Time `json:"expires_at,omitempty"`      // whatever happens
 }
@@ -63,10 +63,11 @@ func (s *Server) state(asked askedSession) sessionState {
 		return sessionState{}
 	}
 	idle, absolute := s.sessions.Limits(asked.Session)
-	return sessionState{
-		Active: true, Subject: asked.subject, Session: asked.sid, AuthTime: asked.AuthTime.Unix(),
-		IdleExpiresAt: &idle, ExpiresAt: &absolute,
+	state := sessionState{Active: true, Subject: asked.subject, Session: asked.sid, IdleExpiresAt: &idle, ExpiresAt: &absolute}
+	if proved := authTimeOf(asked.Session); !proved.IsZero() {
+		state.AuthTime = proved.Unix()
 	}
+	return state
 }
 
 // sessionOf finds the session by access token if one is sent, and otherwise by the cookie of a

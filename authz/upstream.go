@@ -44,7 +44,10 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// upstreamMaxAge asks the upstream for a fresh login where the client asks us for one.
+// anyAge is ten years, in seconds: an upstream that is asked for it must tell when its user signed in.
+const anyAge = 10 * 365 * 24 * 60 * 60
+
+// upstreamMaxAge asks the upstream for a fresh login, or for its time, where the client asks us.
 func (a *authorization) upstreamMaxAge() *int {
 	seconds := 0
 	switch {
@@ -52,6 +55,9 @@ func (a *authorization) upstreamMaxAge() *int {
 		return &seconds
 	case a.maxAge != nil:
 		seconds = int(a.maxAge.Seconds())
+		return &seconds
+	case a.wantsTime():
+		seconds = anyAge
 		return &seconds
 	}
 	return nil
