@@ -46,8 +46,9 @@ var (
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
 	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"; there is one
 	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
-	Formats      = Kind[Format]{"formats"}            // "records"; see format.go
+	Formats      = Kind[Format]{"formats"}            // FormatKey; see format.go
 	Transfers    = Kind[Transfer]{"transfers"}        // TransferKey
+	KeptHeads    = Kind[AuditHead]{Formats.Table}     // KeptHeadKey
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -435,6 +436,11 @@ type AuditHead struct {
 	Sealed time.Time `json:"sealed"` // when the last block was
 	MAC    []byte    `json:"mac"`    // of all of the above
 }
+
+// KeptHeadKey is the only key of KeptHeads: a copy of the audit log's head outside of the log's own tables, so
+// that the log can't be emptied unnoticed. It is in a table without which a store is not served. A store of
+// an earlier authzd lacks it.
+const KeptHeadKey = "audit_head"
 
 // TransferKey is the only key of Transfers.
 const TransferKey = "into"

@@ -121,5 +121,22 @@ func (l *Log) head(ctx context.Context) (*storage.AuditHead, uint64, error) {
 	return head.Value, rec.Version, nil
 }
 
+// keptHead returns the copy of the head that is outside of the log's own tables. Where there is none, as in
+// a store that is new or of an earlier authzd, it is the zero head, and so is one that is spoilt: not the
+// server's.
+func (l *Log) keptHead(ctx context.Context) (head *storage.AuditHead, spoilt bool, err error) {
+	rec, err := l.config.Store.Get(ctx, storage.KeptHeads.Table, storage.KeptHeadKey)
+	if errors.Is(err, storage.ErrNotFound) {
+		return &storage.AuditHead{}, false, nil
+	} else if err != nil {
+		return nil, false, err
+	}
+	kept, err := storage.KeptHeads.Entry(rec)
+	if err != nil || !l.genuine(kept.Value) {
+		return &storage.AuditHead{}, true, nil
+	}
+	return kept.Value, false, nil
+}
+
 // genuine tells whether the server has made a head.
 func (l *Log) genuine(h *storage.AuditHead) bool { return hmac.Equal(h.MAC, l.macOfHead(h)) }

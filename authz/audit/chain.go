@@ -45,6 +45,7 @@ type chain struct {
 	hash   string    // its hash
 	sealed time.Time // its time
 
+	judged   bool // there is a problem with the head, which was told
 	headless bool // the head is not the server's, and says nothing
 }
 

@@ -49,7 +49,7 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 	head.Last, head.Hash, head.Sealed = block.Number, block.Hash, block.Sealed
 	// The head comes first: it is what other replicas race for.
 	writes := append([]storage.Write{
-		l.putHead(head, version),
+		l.putHead(head, version), keepHead(head),
 		storage.AuditBlocks.Put(blockKey(block.Number), block, storage.Absent, time.Time{}),
 	}, done...)
 	err = l.config.Store.Apply(ctx, writes...)
@@ -70,6 +70,11 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 func (l *Log) putHead(head *storage.AuditHead, version uint64) storage.Write {
 	head.MAC = l.macOfHead(head)
 	return storage.AuditHeads.Put(headKey, head, storage.At(version), time.Time{})
+}
+
+// keepHead is the write of the copy of a head that has its MAC. It belongs to the Apply of each head.
+func keepHead(head *storage.AuditHead) storage.Write {
+	return storage.KeptHeads.Put(storage.KeptHeadKey, head, storage.Any, time.Time{})
 }
 
 // lineOf is the line of an event that waits: what the server has written, or that somebody else has.
@@ -97,20 +102,43 @@ func (l *Log) tampered(ctx context.Context, found string) string {
 // then it is the head behind which the chain goes on nevertheless. A log must not end because somebody
 // has been at it.
 func (l *Log) trustedHead(ctx context.Context) (head *storage.AuditHead, version uint64, damage string, err error) {
+	// The copy comes first: read in this order, it is never ahead of the head by another replica's doing.
+	kept, spoilt, err := l.keptHead(ctx)
+	if err != nil {
+		return nil, 0, "", err
+	}
 	head, version, err = l.head(ctx)
 	switch {
 	case err != nil:
 		return nil, 0, "", err
 	case !l.genuine(head):
-		head, err = l.findEnd(ctx, &storage.AuditHead{})
-		return head, version, "the head of the log was not written by the server, or was changed", err
+		head, err = l.findEnd(ctx, kept)
+		return head, version, headChanged, err
+	case kept.Last > head.Last:
+		damage = wentBack(kept.Last, head.Last)
+		head, err = l.findEnd(ctx, kept)
+		return head, version, damage, err
 	case l.blocked > head.Last:
 		head, err = l.findEnd(ctx, head)
 		return head, version, fmt.Sprintf("block %d was not made by the server", l.blocked), err
 	case head.Last < l.seen:
-		return head, version, fmt.Sprintf("the log went back from block %d to block %d", l.seen, head.Last), nil
+		return head, version, wentBack(l.seen, head.Last), nil
+	case spoilt:
+		return head, version, keptHeadChanged, nil
 	}
 	return head, version, "", nil
+}
+
+const (
+	headChanged     = "the head of the log was not written by the server, or was changed"
+	keptHeadChanged = "the copy of the head of the log was not written by the server, or was changed"
+)
+
+func wentBack(from, to int) string {
+	if to == 0 {
+		return fmt.Sprintf("the log was emptied, or its head removed: the server has sealed blocks up to %d", from)
+	}
+	return fmt.Sprintf("the log went back from block %d to block %d", from, to)
 }
 
 // findEnd follows the blocks that are there behind a head, and returns the head that they would have.

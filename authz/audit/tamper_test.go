@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -164,7 +166,11 @@ func TestTampering(t *testing.T) {
 		"a record that is no block": {func(x intruder) {
 			x.apply(storage.Write{Table: storage.AuditBlocks.Table, Key: "zebra", Value: []byte("{}"), If: storage.Any})
 		}, 10, "no block"},
-		"the head dropped": {func(x intruder) { x.apply(storage.AuditHeads.Delete(headKey, storage.Any)) }, 1, "here on are not the server's"},
+		"the head dropped": {func(x intruder) { x.apply(storage.AuditHeads.Delete(headKey, storage.Any)) }, 1, "head removed"},
+		"the copy of the head spoilt": {func(x intruder) {
+			x.apply(storage.KeptHeads.Delete(storage.KeptHeadKey, storage.Any))
+			x.apply(storage.KeptHeads.Put(storage.KeptHeadKey, &storage.AuditHead{First: 1}, storage.Any, time.Time{}))
+		}, blocks, "copy of the head"},
 		"the head spoilt": {func(x intruder) {
 			x.apply(storage.Write{Table: storage.AuditHeads.Table, Key: headKey, Value: []byte("\x00"), If: storage.Any})
 		}, 0, "head"},
@@ -216,7 +222,7 @@ func hasTampered(t *testing.T, l *Log) bool {
 	return len(events) > 0
 }
 
-// TestRollback: who puts the whole log back to an earlier state is noticed by a server that runs, and by
+// TestRollback: who puts the whole log and the copy of its head back to an earlier state is noticed by a server that runs, and by
 // whoever has kept a later head.
 func TestRollback(t *testing.T) {
 	store := newStore(t)
@@ -230,7 +236,7 @@ func TestRollback(t *testing.T) {
 	pin := verifyAll(t, l).Last
 	x := intruder{t, store, nil}
 	x.drop(4, 5)
-	x.apply(storage.AuditHeads.Put(headKey, head, storage.Any, time.Time{}))
+	x.apply(storage.AuditHeads.Put(headKey, head, storage.Any, time.Time{}), keepHead(head))
 
 	if report := verifyAll(t, l); len(report.Problems) > 0 {
 		t.Fatalf("the store alone can't tell, and yet: %+v", report.Problems)
@@ -244,6 +250,84 @@ func TestRollback(t *testing.T) {
 	}
 	if !hasTampered(t, l) {
 		t.Error("the server has not noticed")
+	}
+}
+
+// wipe empties the tables of the log.
+func (x intruder) wipe() {
+	x.t.Helper()
+	for _, table := range []storage.Table{storage.AuditEvents.Table, storage.AuditBlocks.Table, storage.AuditHeads.Table} {
+		recs, err := x.store.Scan(x.t.Context(), table, "", "", 1000)
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		for _, rec := range recs {
+			x.apply(storage.Write{Table: table, Key: rec.Key, If: storage.Any})
+		}
+	}
+}
+
+// TestEmptied: a log that was emptied as a whole, or put back as a whole, while the rest of the store is as it
+// was, is noticed by the next process, even if nothing happens; it is told once, and the verification says
+// for good what is missing.
+func TestEmptied(t *testing.T) {
+	for name, c := range map[string]struct {
+		tamper func(x intruder)
+		found  string
+	}{
+		"emptied": {intruder.wipe, "the log was emptied"},
+		"put back": {func(x intruder) {
+			b := x.block(2)
+			head := &storage.AuditHead{First: 1, Last: 2, Hash: b.Hash, Sealed: b.Sealed}
+			newLog(x.t, x.store).putHead(head, 0) // the MAC is the server's, of that time
+			x.drop(3)
+			x.apply(storage.AuditHeads.Put(headKey, head, storage.Any, time.Time{}))
+		}, "went back from block 3 to block 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newStore(t)
+			fillBlocks(t, newLog(t, store), 3, 2)
+			c.tamper(intruder{t, store, nil})
+
+			l := newLog(t, store)
+			var alarms []string
+			l.config.Tampered = func(_ context.Context, found string) { alarms = append(alarms, found) }
+			if report := verifyAll(t, l); len(report.Problems) == 0 || !strings.Contains(report.Problems[0].Reason, c.found) {
+				t.Errorf("verified: %+v", report.Problems)
+			}
+			l.config.Keep = time.Nanosecond // and nothing is tidied away
+			if err := errors.Join(l.trim(t.Context()), l.sealAll(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if len(alarms) != 1 || !strings.Contains(alarms[0], c.found) || !hasTampered(t, l) {
+				t.Errorf("alarms: %q", alarms)
+			}
+			fillBlocks(t, newLog(t, store), 1, 1) // of the next process
+			report := verifyAll(t, l)
+			if len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Reason, "missing") || report.Last.Number != 5 || len(alarms) != 1 {
+				t.Errorf("later: %+v, alarms %q", report, alarms)
+			}
+		})
+	}
+}
+
+// TestNotEmptied: neither a new store nor one of an earlier authzd, which has no copy of the head, is an alarm.
+func TestNotEmptied(t *testing.T) {
+	store := newStore(t)
+	for range 3 {
+		l := newLog(t, store)
+		l.config.Tampered = func(_ context.Context, found string) { t.Error("tampered:", found) }
+		if err := l.sealAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if report := verifyAll(t, l); len(report.Problems) > 0 {
+			t.Errorf("%+v", report.Problems)
+		}
+		fillBlocks(t, l, 2, 1)
+		if kept, spoilt, err := l.keptHead(t.Context()); err != nil || spoilt || kept.Last == 0 {
+			t.Errorf("copy of the head: %+v, %v", kept, err)
+		}
+		intruder{t, store, nil}.apply(storage.KeptHeads.Delete(storage.KeptHeadKey, storage.Any))
 	}
 }
 

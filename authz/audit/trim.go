@@ -24,8 +24,8 @@ func (l *Log) trim(ctx context.Context) error {
 }
 
 func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
-	head, version, err := l.head(ctx)
-	if err != nil || !l.genuine(head) { // seal will say so
+	head, version, damage, err := l.trustedHead(ctx)
+	if err != nil || damage != "" { // seal will say so
 		return 0, err
 	}
 	page, err := l.config.Store.Scan(ctx, storage.AuditBlocks.Table, "", blockKey(head.First-1), pageBlocks)
@@ -45,7 +45,7 @@ func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
 	if len(writes) == 0 {
 		return 0, nil
 	}
-	err = l.config.Store.Apply(ctx, append(writes, l.putHead(head, version))...)
+	err = l.config.Store.Apply(ctx, append(writes, l.putHead(head, version), keepHead(head))...)
 	if lost := new(storage.ConflictError); errors.As(err, &lost) { // another replica is at it
 		return 0, nil
 	} else if err != nil {

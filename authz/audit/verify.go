@@ -68,14 +68,36 @@ func (l *Log) resume(ctx context.Context, c *chain, after int) error {
 	return nil
 }
 
-// checkedHead returns the head, and says once if it is not the server's.
+// checkedHead returns the head, and says once if it is not the server's, or not the last one. In place of one
+// that was put back it returns the copy.
 func (l *Log) checkedHead(ctx context.Context, c *chain) (*storage.AuditHead, error) {
-	head, _, err := l.head(ctx)
-	if err == nil && !l.genuine(head) && !c.headless {
-		c.headless = true
-		c.problem(head.Last, "the head of the log was not written by the server, or was changed")
+	kept, spoilt, err := l.keptHead(ctx) // before the head, as in trustedHead
+	if err != nil {
+		return nil, err
 	}
-	return head, err
+	head, _, err := l.head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	genuine := l.genuine(head)
+	if !c.judged {
+		switch {
+		case !genuine:
+			c.headless = true
+			c.problem(head.Last, headChanged)
+		case kept.Last > head.Last:
+			c.problem(head.Last+1, "%s", wentBack(kept.Last, head.Last))
+		case spoilt:
+			c.problem(head.Last, keptHeadChanged)
+		default:
+			return head, nil
+		}
+		c.judged = true
+	}
+	if genuine && kept.Last > head.Last {
+		return kept, nil
+	}
+	return head, nil
 }
 
 // verifyRecord checks one record of the table of blocks.

@@ -177,7 +177,7 @@ func Unfinished(ctx context.Context, s storage.Store) error {
 func CheckEmpty(ctx context.Context, s storage.Store) error {
 	now := time.Now()
 	return s.Export(ctx, func(table storage.Table, rec storage.Record) error {
-		if table == storage.Formats.Table || !rec.Expires.IsZero() && !rec.Expires.After(now) {
+		if table == storage.Formats.Table && rec.Key == storage.FormatKey || !rec.Expires.IsZero() && !rec.Expires.After(now) {
 			return nil
 		}
 		return ErrNotEmpty

@@ -50,6 +50,7 @@ func filled(t *testing.T) *bolt.Store {
 		put(t, s, writes...)
 	}
 	put(t, s,
+		storage.KeptHeads.Put(storage.KeptHeadKey, &storage.AuditHead{First: 1, Last: 9}, storage.Absent, time.Time{}),
 		storage.Write{Table: storage.Codes.Table, Key: "dead", Value: []byte("v"), Expires: time.Now().Add(-time.Second)},
 		storage.Write{Table: storage.Codes.Table, Key: "large", Value: make([]byte, storage.MaxValue)},
 		storage.Write{Table: storage.Codes.Table, Key: "larger", Value: make([]byte, storage.MaxValue)},
@@ -57,7 +58,7 @@ func filled(t *testing.T) *bolt.Store {
 	return s
 }
 
-const records = 3*700 + 3 + 1 // with the format
+const records = 3*700 + 3 + 2 // with the format, and the copy of the head of the audit log
 
 func run(t *testing.T, to storage.Store, from transfer.Source, at time.Time, progress transfer.Progress) (transfer.Counts, error) {
 	return transfer.Job{Target: to, Source: from, At: at, Progress: progress, Recheck: true}.Run(t.Context())
@@ -218,6 +219,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		"one record": {func(to storage.Store) {
 			put(t, to, storage.Write{Table: storage.ServerSecrets.Table, Key: "k", Value: []byte("v")})
+		}, transfer.ErrNotEmpty},
+		"the head of an audit log": {func(to storage.Store) {
+			put(t, to, storage.KeptHeads.Put(storage.KeptHeadKey, &storage.AuditHead{First: 1, Last: 1}, storage.Absent, time.Time{}))
 		}, transfer.ErrNotEmpty},
 		"half filled from another": {func(to storage.Store) {
 			other := open(t)
