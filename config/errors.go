@@ -49,7 +49,7 @@ func (e *Error) Warning() string { return e.line("warning: ") }
 // Place is where it stands: file and line, or variable, and the key.
 func (e *Error) Place() string {
 	at := Error{File: e.File, Line: e.Line, Column: e.Column, Variable: e.Variable}
-	return at.line("") + e.Key
+	return strings.TrimSuffix(at.line("")+e.Key, ": ")
 }
 
 func (e *Error) line(kind string) string {
