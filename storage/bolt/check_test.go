@@ -2,10 +2,12 @@ package bolt_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +114,39 @@ func TestCheckEachBit(t *testing.T) {
 	}
 }
 
+const page = 4096
+
+// damages are what can happen to the page at an offset. The last ones keep bbolt busy for ever, where it goes
+// there.
+var damages = map[string]func(file []byte, at int){
+	"zeros":      func(b []byte, at int) { clear(b[at : at+page]) },
+	"no body":    func(b []byte, at int) { clear(b[at+page/2 : at+page]) },
+	"wild":       func(b []byte, at int) { copy(b[at+16:], bytes.Repeat([]byte{0xff, 0x7f}, 40)) },
+	"overflow":   func(b []byte, at int) { copy(b[at+12:], []byte{0xff, 0xff, 0xff, 0x7f}) },
+	"many items": func(b []byte, at int) { copy(b[at+10:], []byte{0xff, 0x7f}) },
+	"no items":   func(b []byte, at int) { clear(b[at+10 : at+12]) },
+	"a branch without items": func(b []byte, at int) {
+		copy(b[at+8:], []byte{1, 0, 0, 0})
+	},
+	"leads to itself": func(b []byte, at int) { leadTo(b[at:at+page], at/page) },
+	"is a branch that leads to itself": func(b []byte, at int) {
+		copy(b[at+8:], []byte{1, 0})
+		leadTo(b[at:at+page], at/page)
+	},
+}
+
+// leadTo makes each item of a branch page lead to one page.
+func leadTo(p []byte, id int) {
+	if p[8] != 1 {
+		return
+	}
+	for i := range int(binary.NativeEndian.Uint16(p[10:])) {
+		if at := 16 + 16*i; at+16 <= len(p) {
+			binary.NativeEndian.PutUint64(p[at+8:], uint64(id))
+		}
+	}
+}
+
 // TestCheckEachPage: whichever page is damaged, the check says so, and nothing crashes.
 func TestCheckEachPage(t *testing.T) {
 	path := people(t, 300)
@@ -119,20 +154,12 @@ func TestCheckEachPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const page = 4096
 	used := len(bytes.TrimRight(good, "\x00"))
 	found := 0
 	for at := 2 * page; at < used; at += page {
-		for name, damage := range map[string]func(p []byte){
-			"zeros":      func(p []byte) { clear(p) },
-			"no body":    func(p []byte) { clear(p[page/2:]) },
-			"wild":       func(p []byte) { copy(p[16:], bytes.Repeat([]byte{0xff, 0x7f}, 40)) },
-			"overflow":   func(p []byte) { copy(p[12:16], []byte{0xff, 0xff, 0xff, 0x7f}) },
-			"no items":   func(p []byte) { clear(p[10:12]) },
-			"many items": func(p []byte) { copy(p[10:12], []byte{0xff, 0x7f}) },
-		} {
+		for name, damage := range damages {
 			b := bytes.Clone(good)
-			damage(b[at : at+page])
+			damage(b, at)
 			if err := os.WriteFile(path, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -172,6 +199,47 @@ func TestCheckRefuses(t *testing.T) {
 		}
 		if problems, _ := checked(t, path); len(problems) == 0 {
 			t.Errorf("%s is sound", name)
+		}
+	}
+}
+
+// TestOpenEachPage: whichever page is damaged, a start comes to its end: it opens the database, or says that it is
+// damaged and which command tells more.
+func TestOpenEachPage(t *testing.T) {
+	path := people(t, 300)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := len(bytes.TrimRight(good, "\x00"))
+	refused := map[string]int{}
+	for at := 2 * page; at < used; at += page {
+		for name, damage := range damages {
+			b := bytes.Clone(good)
+			damage(b, at)
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := bolt.Open(path, bolt.Options{})
+			if err == nil {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+				continue
+			}
+			refused[name]++
+			if name == "no items" && strings.Contains(err.Error(), "another program") {
+				continue // without tables it may be anybody's
+			}
+			hint := (interface{ Hint() string })(nil)
+			if !errors.As(err, &hint) || !strings.Contains(hint.Hint(), "authzd check") {
+				t.Errorf("page %d, %s: %v, without a hint", at/page, name, err)
+			}
+		}
+	}
+	for name := range damages {
+		if refused[name] == 0 {
+			t.Errorf("%s: no page of it was met", name)
 		}
 	}
 }

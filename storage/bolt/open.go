@@ -209,6 +209,9 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 		if want := tx.Size(); info.Size() < want {
 			return damaged(fmt.Errorf("cut to %d of at least %d bytes", info.Size(), want))
 		}
+		if err := walkEdges(tx, g.open.Load().file); err != nil { // before bbolt goes there, perhaps for ever
+			return damaged(err)
+		}
 		if err := checkFormat(tx); err != nil {
 			return err
 		}
@@ -216,7 +219,7 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 		for _, table := range storage.Tables {
 			if b := tx.Bucket([]byte(table)); b != nil {
 				first, _ := b.Cursor().First()
-				b.Cursor().Last()
+				b.Cursor().Last() // once: later reads would meet the same
 				empty = empty && first == nil
 			}
 		}
@@ -240,7 +243,7 @@ func beingFilled(tx *bbolt.Tx) bool {
 }
 
 func damaged(err error) error {
-	return hinted{fmt.Errorf("is damaged (%w)", err), "restore a backup"}
+	return hinted{fmt.Errorf("is damaged (%w)", err), `restore a backup: "authzd restore --replace" keeps this file; "authzd check" tells what is damaged`}
 }
 
 func checkFormat(tx *bbolt.Tx) error {

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -27,30 +28,59 @@ const (
 // pageWalk goes through the pages of a database as they are in the file. bbolt trusts them: a page that leads
 // back to one above it, or has lost its items, keeps it busy until there is no memory left.
 type pageWalk struct {
-	tx    *bbolt.Tx // whose list of free pages is loaded
 	file  io.ReaderAt
-	size  int64 // bytes of a page
-	end   int64 // number of pages
+	size  int64                                 // bytes of a page
+	end   int64                                 // number of pages
+	free  func(id int64) (free bool, err error) // nil: it is not known which ones are
+	edges bool                                  // of a table, only the ways to its first and its last record
 	seen  map[int64]bool
 	roots []int64
 }
 
-// walkPages returns errDamaged unless all pages that can be reached are what those that lead there say.
-func walkPages(tx *bbolt.Tx, file io.ReaderAt) error {
+func newPageWalk(tx *bbolt.Tx, file io.ReaderAt) *pageWalk {
 	size := int64(tx.DB().Info().PageSize)
-	w := &pageWalk{tx: tx, file: file, size: size, end: tx.Size() / size, seen: make(map[int64]bool)}
-	w.roots = []int64{int64(tx.Cursor().Bucket().Root())}
+	return &pageWalk{file: file, size: size, end: tx.Size() / size}
+}
+
+// walkPages returns errDamaged unless all pages that can be reached are what those that lead there say. The
+// list of free pages must be loaded.
+func walkPages(tx *bbolt.Tx, file io.ReaderAt) error {
+	w := newPageWalk(tx, file)
+	w.free = func(id int64) (bool, error) {
+		info, err := tx.Page(int(id))
+		return info == nil || info.Type == "free", err
+	}
+	return w.run(rootOf(tx))
+}
+
+// walkEdges is walkPages for the pages that lead to each table, and in each to its first and its last record:
+// so few that a start can look at them, however large the file is.
+func walkEdges(tx *bbolt.Tx, file io.ReaderAt) error {
+	w := newPageWalk(tx, file)
+	w.edges = true
+	return w.run(rootOf(tx))
+}
+
+// rootOf is the page that leads to all tables.
+func rootOf(tx *bbolt.Tx) int64 { return int64(tx.Cursor().Bucket().Root()) }
+
+func (w *pageWalk) run(root int64) error {
+	w.seen = make(map[int64]bool)
+	if err := w.walk(root, true, false); err != nil {
+		return err
+	}
 	for len(w.roots) > 0 {
-		root := w.roots[0]
-		w.roots = w.roots[1:]
-		if err := w.walk(root, true); err != nil {
+		root, w.roots = w.roots[0], w.roots[1:]
+		if err := w.walk(root, true, w.edges); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *pageWalk) walk(id int64, root bool) error {
+// walk looks at a page, the root of a tree or one below, and at those that it leads to, or the first and the
+// last of them.
+func (w *pageWalk) walk(id int64, root, edges bool) error {
 	damaged := func(what string) error { return fmt.Errorf("%w: page %d %s", errDamaged, id, what) }
 	if id < 2 || id >= w.end {
 		return damaged("is not there")
@@ -59,8 +89,10 @@ func (w *pageWalk) walk(id int64, root bool) error {
 		return damaged("is used twice")
 	}
 	w.seen[id] = true
-	if info, err := w.tx.Page(int(id)); err != nil || info == nil || info.Type == "free" {
-		return damaged("is in use, and free for others")
+	if w.free != nil {
+		if free, err := w.free(id); err != nil || free {
+			return damaged("is in use, and free for others")
+		}
 	}
 	order := binary.NativeEndian
 	head := make([]byte, pageHeader)
@@ -78,40 +110,56 @@ func (w *pageWalk) walk(id int64, root bool) error {
 	case items == 0 && (flags == branchPage || !root):
 		return damaged("has no items")
 	}
-	page := make([]byte, (1+overflow)*w.size)
+	room := (1 + overflow) * w.size
+	if pageHeader+items*pageItem > room {
+		return damaged("has more items than room")
+	}
+	page := make([]byte, pageHeader+items*pageItem) // not what the items point to, which can be large
 	if _, err := w.file.ReadAt(page, id*w.size); err != nil {
 		return err
-	}
-	if pageHeader+items*pageItem > int64(len(page)) {
-		return damaged("has more items than room")
 	}
 	for i := range items {
 		at := pageHeader + i*pageItem
 		item := page[at:]
 		if flags == branchPage {
-			if at+int64(order.Uint32(item))+int64(order.Uint32(item[4:])) > int64(len(page)) {
+			if edges && i != 0 && i != items-1 {
+				continue
+			}
+			if at+int64(order.Uint32(item))+int64(order.Uint32(item[4:])) > room {
 				return damaged("has a key beyond its end")
 			}
-			if err := w.walk(int64(order.Uint64(item[8:])), false); err != nil {
+			if err := w.walk(int64(order.Uint64(item[8:])), false, edges); err != nil {
 				return err
 			}
 			continue
 		}
 		value := at + int64(order.Uint32(item[4:])) + int64(order.Uint32(item[8:]))
 		length := int64(order.Uint32(item[12:]))
-		if value+length > int64(len(page)) {
+		if value+length > room {
 			return damaged("has a value beyond its end")
 		}
 		if order.Uint32(item)&bucketItem != 0 {
-			if length < 2*bucketRootLen {
-				return damaged("has half a table")
-			}
-			if next := int64(order.Uint64(page[value:])); next != 0 {
-				w.roots = append(w.roots, next)
-			} else if !soundInline(page[value+2*bucketRootLen : value+length]) {
-				return damaged("has a damaged table")
+			if err := w.table(id*w.size+value, length); err != nil {
+				return damaged(err.Error())
 			}
 		}
+	}
+	return nil
+}
+
+// table looks at the value that is a table: it notes its root page, or looks at its items if they are there.
+func (w *pageWalk) table(at, length int64) error {
+	if length < 2*bucketRootLen || length > w.size {
+		return errors.New("has half a table")
+	}
+	value := make([]byte, length)
+	if _, err := w.file.ReadAt(value, at); err != nil {
+		return err
+	}
+	if root := int64(binary.NativeEndian.Uint64(value)); root != 0 {
+		w.roots = append(w.roots, root)
+	} else if !soundInline(value[2*bucketRootLen:]) {
+		return errors.New("has a damaged table")
 	}
 	return nil
 }
