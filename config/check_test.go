@@ -348,6 +348,7 @@ func TestHints(t *testing.T) {
 		"clients: [{resources: ['urn:ordes']}]":   "did you mean urn:orders? Else declare it under resources",
 		"clients: [{preset: spa, scope: emial}]":  "did you mean email?",
 		"clients: [{preset: spa, scope: a.read}]": "add urn:orders to the client's resources",
+		"clients: [{preset: native, redirect_uris: ['com.example.app:']}]":   "write com.example.app:/callback: some path must follow, with one slash (RFC 8252 section 7.1)",
 		"clients: [{preset: native, redirect_uris: ['com.example.app://']}]": "write com.example.app:/callback: some path must follow, with one slash (RFC 8252 section 7.1)",
 		"clients: [{preset: native, redirect_uris: ['myapp://cb']}]":         "use https, http on loopback, or in a native app a scheme such as com.example.app; if the app has no other, redirect_schemes: [myapp] allows it",
 		"registration: {native_schemes: [file]}":                             "choose one of the app's own",

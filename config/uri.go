@@ -47,7 +47,7 @@ func checkRedirectURI(s string, native bool, schemes []string) *problem {
 	u, p := parse(s)
 	switch {
 	case p != nil:
-		if scheme, found := strings.CutSuffix(s, "://"); found && scheme != "http" && scheme != "https" && checkOwnScheme(scheme) == nil {
+		if scheme, found := strings.CutSuffix(strings.TrimSuffix(s, "//"), ":"); found && scheme != "http" && scheme != "https" && checkOwnScheme(scheme) == nil {
 			p.hint = "write " + scheme + ":/callback: some path must follow, with one slash (RFC 8252 section 7.1)"
 		}
 		return p
