@@ -185,6 +185,8 @@ func TestOAuth21_RedirectURIAtTheTokenEndpoint(t *testing.T) {
 		tc.form.Set("redirect_uri", tc.uri)
 		if got := s.Token(t, tc.clientID, tc.secret, tc.form); got.Status != tc.status || got.Status == 400 && got.Error != "invalid_grant" {
 			t.Errorf("%s: %+v", name, got)
+		} else if got.Status == 400 && strings.Contains(got.Description, "missing") != (tc.uri == "") {
+			t.Errorf("%s: %s", name, got.Description)
 		}
 	}
 }
