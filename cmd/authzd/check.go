@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,20 +24,43 @@ type checkJob struct {
 	configFile string
 	decryption decryptionFlags
 
-	out      io.Writer
+	p        *printer
 	problems io.Writer
-	found    int
 	progress *progress
+
+	report checkReport
+	judged bool // the report is whole
+}
+
+// checkReport is what a check has found.
+type checkReport struct {
+	Checked     string              `json:"checked"`
+	Sound       bool                `json:"sound"`
+	Records     int64               `json:"records"`
+	Generations []checkedGeneration `json:"generations,omitempty"` // of a destination
+	Problems    []string            `json:"problems"`
+}
+
+// checkedGeneration is one that could be restored.
+type checkedGeneration struct {
+	Generation uint64    `json:"generation"`
+	Segments   int       `json:"segments"`
+	From       time.Time `json:"from"`
+	Until      time.Time `json:"until"`
 }
 
 func newCheckCommand() *cobra.Command {
 	var job checkJob
+	var output string
 	cmd := &cobra.Command{
 		Use:   "check [FILE or DESTINATION]",
 		Short: "read a database, a backup or a shipping destination through, and say whether all of it is sound",
 		Long: `Read a database file, a backup, or what storage.bolt.ship has kept in a directory or bucket, from its
 beginning to its end, and say whether all of it is sound; without an argument, the store of the
-configuration. Nothing is changed. Each problem is told, and the exit code is 1 if there is one.
+configuration. Nothing is changed. Each problem is told.
+
+The exit code is 0 if all of it is sound, 1 if it is not or can't be read, and 2 if the command line or
+the configuration is wrong.
 
 A database file is read when no server runs on it: the pages, and each record with its checksum. A store
 that a server has open, and PostgreSQL, are asked for all their records. A destination is restored,
@@ -47,15 +71,20 @@ generation by generation, below $TMPDIR.`,
   authzd check s3://backups/authzd`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job.out, job.problems = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			job.p, job.problems = &printer{w: cmd.OutOrStdout(), json: output == "json"}, cmd.ErrOrStderr()
+			job.report.Problems = []string{}
 			job.progress = newProgress(cmd.ErrOrStderr())
 			defer job.progress.end()
 			if len(args) == 0 {
-				return job.checkStore(cmd)
+				return job.told(job.checkStore(cmd))
 			}
-			return job.checkNamed(cmd, args[0])
+			return job.told(job.checkNamed(cmd, args[0]))
 		},
 	}
+	addOutputFlag(cmd, &output)
 	addConfigFlag(cmd, &job.configFile)
 	job.decryption.add(cmd)
 	return cmd
@@ -63,7 +92,7 @@ generation by generation, below $TMPDIR.`,
 
 // problem tells of one.
 func (job *checkJob) problem(err error) {
-	job.found++
+	job.report.Problems = append(job.report.Problems, err.Error())
 	job.progress.end()
 	fmt.Fprintf(job.problems, "authzd: %v\n", err)
 }
@@ -71,19 +100,33 @@ func (job *checkJob) problem(err error) {
 // verdict is the end: what was looked at is sound, or not.
 func (job *checkJob) verdict(what, hint string, records int64) error {
 	job.progress.end()
-	if job.found > 0 {
+	job.judged, job.report.Records = true, records
+	if found := len(job.report.Problems); found > 0 {
 		noun := "problems"
-		if job.found == 1 {
+		if found == 1 {
 			noun = "problem"
 		}
-		return hinted{fmt.Errorf("%s is not sound: %d %s", what, job.found, noun), hint}
+		return hinted{fmt.Errorf("%s is not sound: %d %s", what, found, noun), hint}
 	}
-	_, err := fmt.Fprintf(job.out, "%s: sound, %d records\n", what, records)
-	return err
+	job.report.Sound = true
+	job.p.done("%s: sound, %d records", what, records)
+	return nil
+}
+
+// told writes the report for programs. What kept the check from its end is one problem more.
+func (job *checkJob) told(err error) error {
+	if !job.p.json || err != nil && exitCode(err) == 2 {
+		return err
+	}
+	if err != nil && !job.judged {
+		job.report.Problems = append(job.report.Problems, err.Error())
+	}
+	return errors.Join(err, job.p.encode(job.report))
 }
 
 // checkNamed finds out what has the name, and checks it.
 func (job *checkJob) checkNamed(cmd *cobra.Command, name string) error {
+	job.report.Checked = name
 	if strings.Contains(name, "://") {
 		return job.checkDestination(cmd, name)
 	}
@@ -211,7 +254,8 @@ func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
 	}
 	job.progress.end()
 	for _, g := range checked {
-		fmt.Fprintf(job.out, "generation %d: %d segments, from %s until %s\n", g.Generation, g.Segments, g.From.UTC().Format("2006-01-02T15:04:05.000Z"), g.Until.UTC().Format("2006-01-02T15:04:05.000Z"))
+		job.report.Generations = append(job.report.Generations, checkedGeneration{g.Generation, g.Segments, g.From.UTC(), g.Until.UTC()})
+		job.p.done("generation %d: %d segments, from %s until %s", g.Generation, g.Segments, g.From.UTC().Format("2006-01-02T15:04:05.000Z"), g.Until.UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	return job.verdict(name, `bring what is damaged back from another copy; "authzd restore --from" says up to when it can be restored`, records)
 }
@@ -223,6 +267,7 @@ func (job *checkJob) checkStore(cmd *cobra.Command) error {
 		return err
 	}
 	ctx := cmd.Context()
+	job.report.Checked = storeName(&cfg.Storage)
 	if cfg.Storage.Postgres.URL == "" {
 		if _, err := os.Stat(cfg.Storage.Bolt.Path); err != nil {
 			return hinted{fmt.Errorf("there is no database %s", cfg.Storage.Bolt.Path), "name the configuration of the server by --config"}
