@@ -134,7 +134,7 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 	for prompt, button := range map[string]string{"consent": "consent-allow", "select_account": "account-continue"} {
 		b := signedIn(t, s)
 		page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {prompt}}).Header.Get("Location"))
-		login := get(t, b, s.URL+"/login")
+		login := get(t, b, s.URL+"/login?other=1")
 		b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))
 		on := b.Do(t, page.Submit(t, button, nil))
 		if got := ledTo(t, get(t, b, on.Header.Get("Location"))); got != page.URL.Path {

@@ -106,7 +106,7 @@ func (m Migrations) Run(ctx context.Context, s Store, progress func(Progress)) e
 		} else {
 			n, err = m.advance(ctx, s, f, version)
 		}
-		if lost := new(ConflictError); errors.As(err, &lost) {
+		if err != nil && (errors.As(err, new(*ConflictError)) || moved(ctx, s, version)) {
 			continue
 		} else if err != nil {
 			return fmt.Errorf("migrate to format %d: %w", m.Format(), err)
@@ -130,6 +130,13 @@ func readFormat(ctx context.Context, s Store) (*Format, uint64, error) {
 		return &Format{Number: 1}, 0, nil
 	}
 	return f, version, err
+}
+
+// moved reports whether another run has moved the Format since it had a version. What failed then may be good: a
+// step that both have begun meets records that the other has converted already.
+func moved(ctx context.Context, s Store, version uint64) bool {
+	_, now, err := readFormat(ctx, s)
+	return err == nil && now != version
 }
 
 // begin marks the store as being on its way to a format, once that is known to be possible. From then
