@@ -43,6 +43,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	}
 	untried := changingOperations(t, o)
 	user := "/v1/users/" + carol.Sub
+	identity := strings.TrimPrefix(storage.UserIdentityKey(carol.Sub, "https://corp.example.com 4711"), carol.Sub)
 	for _, test := range []struct {
 		operation, method, target, body string
 		want                            audit.Event
@@ -58,6 +59,8 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"user_update", "PATCH", user, `{"disabled":false}`, audit.Event{Type: audit.UserEnabled, UserID: carol.Sub}},
 		{"user_set_password", "POST", user + "/set-password", `{"password":"some words"}`, audit.Event{Type: audit.UserPasswordSet, UserID: carol.Sub}},
 		{"user_unlock", "POST", user + "/unlock", "", audit.Event{Type: audit.UserUnlocked, UserID: carol.Sub}},
+		{"identity_link", "POST", user + "/identities", `{"connector":"corp","subject":"4711"}`, audit.Event{Type: audit.IdentityLinked, UserID: carol.Sub}},
+		{"identity_unlink", "DELETE", user + "/identities" + identity, "", audit.Event{Type: audit.IdentityUnlinked, UserID: carol.Sub}},
 		{"user_end_sessions", "POST", user + "/end-sessions", "", audit.Event{Type: audit.SignedOut, UserID: carol.Sub}},
 		{"user_delete", "DELETE", user, "", audit.Event{Type: audit.UserDeleted, UserID: carol.Sub}},
 		{"grant_revoke", "DELETE", "/v1/grants/" + gid, "", audit.Event{Type: audit.GrantRevoked, UserID: alice, GrantID: gid, ClientID: "web"}},
