@@ -19,7 +19,8 @@ import (
 // awayPatience is how long a store that is away tries before it gives up, as that of PostgreSQL does.
 const awayPatience = 5 * time.Second
 
-// leavingStore goes away when it is told to: its calls then wait, and fail.
+// leavingStore goes away when it is told to: its calls then wait, and fail. Scans wait although their caller
+// does not, as those that were sent to PostgreSQL do.
 type leavingStore struct {
 	storage.Store
 	away atomic.Bool
@@ -43,7 +44,7 @@ func (s *leavingStore) Get(ctx context.Context, table storage.Table, key string)
 }
 
 func (s *leavingStore) Scan(ctx context.Context, table storage.Table, prefix, after string, limit int) ([]storage.Record, error) {
-	if err := s.wait(ctx); err != nil {
+	if err := s.wait(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
 	return s.Store.Scan(ctx, table, prefix, after, limit)

@@ -23,6 +23,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -67,7 +68,7 @@ type Ring struct {
 	current atomic.Pointer[snapshot]
 	loading *semaphore.Weighted // orders loads, so that a snapshot never gives way to an older one
 	loaded  time.Time           // when the last load ended, well or not; guarded by loading
-	failed  bool                // it ended not well; guarded by loading
+	away    atomic.Bool         // the last load ended not well, or takes too long
 }
 
 // Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
@@ -152,21 +153,34 @@ func (r *Ring) Refresh(ctx context.Context) {
 			return
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	timeout := refreshTimeout
+	if r.away.Load() {
+		timeout = retryTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if r.loading.Acquire(ctx, 1) != nil {
 		return // another load waits for the store
 	}
-	defer r.loading.Release(1)
 	if r.now().Sub(r.loaded) < minReload {
+		r.loading.Release(1)
 		return
 	}
-	if r.failed {
-		ctx, cancel = context.WithTimeout(ctx, retryTimeout)
-		defer cancel()
-	}
-	if err := r.loadLocked(ctx); err != nil && ctx.Err() == nil {
-		r.log.Error("signing keys could not be read", "error", err)
+	// A store may take longer than it is told to, such as one that nothing comes from any more.
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer r.loading.Release(1)
+		if err := r.loadLocked(ctx); err != nil && ctx.Err() == nil {
+			r.log.Error("signing keys could not be read", "error", err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // the caller has not gone
+			r.away.Store(true)
+		}
 	}
 }
 
@@ -180,7 +194,7 @@ func (r *Ring) load(ctx context.Context) error {
 }
 
 func (r *Ring) loadLocked(ctx context.Context) (err error) {
-	defer func() { r.loaded, r.failed = r.now(), err != nil }()
+	defer func() { r.loaded = r.now(); r.away.Store(err != nil) }()
 	keys, err := r.read(ctx)
 	if err != nil {
 		return err
