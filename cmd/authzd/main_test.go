@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/authzd/authzd/storage/postgres/pgtest"
@@ -66,6 +68,7 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 			"appears":     appears,
 			"change":      change,
 			"token":       token,
+			"sql":         execSQL,
 		},
 	})
 }
@@ -175,6 +178,22 @@ func change(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s has no %q", args[0], args[1])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.ReplaceAll(string(b), args[1], args[2])), 0o600))
+}
+
+// sql URL STATEMENT changes records of a PostgreSQL database.
+func execSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sql URL STATEMENT")
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, args[0])
+	ts.Check(err)
+	defer conn.Close(ctx)
+	done, err := conn.Exec(ctx, args[1])
+	ts.Check(err)
+	if done.RowsAffected() == 0 {
+		ts.Fatalf("nothing was changed")
+	}
 }
 
 // audited TYPE waits until the audit log has an event of a type: they are listed once they are sealed.
