@@ -59,6 +59,8 @@ func (s *Server) operatorRoutes() []admin.Route {
 		route("identity_list", "GET", "/v1/users/{sub}/identities", "The upstream identities that a user signs in with.", admin.List(s.listIdentities)),
 		route("identity_link", "POST", "/v1/users/{sub}/identities", "Links an upstream identity to a user.", admin.Create(s.linkIdentity)),
 		route("identity_unlink", "DELETE", "/v1/users/{sub}/identities/{identity}", "Unlinks an upstream identity, unless it is the user's last way in.", admin.Do(s.unlinkIdentity)),
+		route("network_list", "GET", "/v1/users/{sub}/trusted-networks", "Networks that a user has signed in from lately.", admin.List(s.listNetworks)),
+		route("network_forget", "DELETE", "/v1/users/{sub}/trusted-networks", "Lets no network be trusted any more for a user.", admin.Do(s.forgetNetworks)),
 
 		route("session_list", "GET", "/v1/sessions", "Live sessions, of one user or all.", admin.List(s.listSessions), "sub"),
 		route("session_read", "GET", "/v1/sessions/{sid}", "One live session.", admin.Read(s.readSession)),

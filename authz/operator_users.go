@@ -258,6 +258,33 @@ func (s *Server) unlockUser(ctx context.Context, c *admin.Call) error {
 	return s.store.Apply(ctx, append(s.accounts.UnlockWrites(user), s.did(ctx, c, audit.Event{Type: audit.UserUnlocked, UserID: user.ID}))...)
 }
 
+func (s *Server) listNetworks(ctx context.Context, c *admin.Call, page admin.Slice) (shown []admin.TrustedNetwork, next string, err error) {
+	sub := c.Path("sub")
+	if _, err := s.accounts.Get(ctx, sub); err != nil {
+		return nil, "", err
+	}
+	found, next, err := s.accounts.TrustedNetworks(ctx, sub, page.After, page.Size)
+	for _, n := range found {
+		shown = append(shown, admin.TrustedNetwork{ID: n.ID, SeenAt: n.SeenAt, Until: n.Until})
+	}
+	return shown, next, err
+}
+
+// forgetNetworks is for a password that somebody else has used: the network that it came from is trusted, too.
+func (s *Server) forgetNetworks(ctx context.Context, c *admin.Call) error {
+	user, err := s.accounts.Get(ctx, c.Path("sub"))
+	if err != nil {
+		return err
+	}
+	writes, err := s.accounts.DistrustWrites(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	err = s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.NetworksForgotten, UserID: user.ID}))...)
+	s.accounts.Distrusted()
+	return err
+}
+
 func (s *Server) endUserSessions(ctx context.Context, c *admin.Call) error {
 	return s.alterUser(ctx, c, c.Path("sub"), func(user *storage.User) (*storage.User, audit.Type, error) {
 		changed := *user

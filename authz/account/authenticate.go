@@ -105,7 +105,7 @@ func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*
 // too many failures of the login; hidden reports whether there were too many of the user, which must look
 // like a wrong password.
 func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []count, hidden bool, err error) {
-	if user != nil && d.trust.remembers(user.ID, from, trustFor) {
+	if user != nil && d.trust.remembers(user.ID, from, trustKnown) {
 		return []count{{key: countOfLogin(login)}}, false, nil
 	}
 	ofLogin, err := d.shared.read(ctx, countOfLogin(login))

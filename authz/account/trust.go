@@ -16,6 +16,8 @@ import (
 const (
 	// trustFor is how long a sign-in vouches for the network that it came from.
 	trustFor = 30 * 24 * time.Hour
+	// trustKnown is how long memory is asked and not the store: the operator may have another replica forget.
+	trustKnown = 10 * time.Minute
 	// trustAgain is how old a record becomes before another sign-in renews it.
 	trustAgain = 24 * time.Hour
 )
@@ -50,7 +52,7 @@ func (t *trust) remember(userID string, from netip.Addr, at time.Time) {
 
 // knows reports whether a user has signed in from the network of an address lately.
 func (t *trust) knows(ctx context.Context, userID string, from netip.Addr) (bool, error) {
-	if t.remembers(userID, from, trustFor) {
+	if t.remembers(userID, from, trustKnown) {
 		return true, nil
 	}
 	record, _, err := storage.TrustedNetworks.Get(ctx, t.store, trustKey(userID, from))
@@ -77,6 +79,46 @@ func (t *trust) writes(userID string, from netip.Addr) []storage.Write {
 func trustKey(userID string, from netip.Addr) string {
 	sum := sha256.Sum256([]byte(userID + " " + throttle.NetworkOf(from).String()))
 	return userID + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// TrustedNetworks returns networks that a user has signed in from lately, in the order of their ids; last is
+// the id to go on after, "" at the end.
+func (d *Directory) TrustedNetworks(ctx context.Context, userID, after string, limit int) (found []TrustedNetwork, last string, err error) {
+	if after != "" {
+		after = userID + "/" + after
+	}
+	page, err := storage.TrustedNetworks.Scan(ctx, d.store, userID+"/", after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, entry := range page {
+		last = entry.Key[len(userID)+1:]
+		found = append(found, TrustedNetwork{ID: last, SeenAt: entry.Value.SeenAt, Until: entry.Value.SeenAt.Add(trustFor)})
+	}
+	if len(page) < limit {
+		last = ""
+	}
+	return found, last, nil
+}
+
+// TrustedNetwork is a network that a user has signed in from by password. The ID is a hash of it.
+type TrustedNetwork struct {
+	ID     string
+	SeenAt time.Time // about when the last sign-in was
+	Until  time.Time // when it is trusted no longer
+}
+
+// DistrustWrites are the writes by which no network is trusted any more for a user. Once they are made,
+// Distrusted must be called; other replicas hear of it within ten minutes.
+func (d *Directory) DistrustWrites(ctx context.Context, userID string) ([]storage.Write, error) {
+	return d.trust.forget(ctx, userID)
+}
+
+// Distrusted forgets what memory knows of trusted networks.
+func (d *Directory) Distrusted() {
+	d.trust.mu.Lock()
+	defer d.trust.mu.Unlock()
+	clear(d.trust.seen)
 }
 
 // forget are the writes that delete all networks of a user.

@@ -152,3 +152,49 @@ func TestUnlock(t *testing.T) {
 		}
 	})
 }
+
+// TestDistrust: the operator sees the networks of a user and has them forgotten, here and on other replicas.
+func TestDistrust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, twoNames)
+		other := New(d.store, d.passwords)
+		alice := named(t, d, "alice")
+		signInFrom(t, d, "alice", secret, home)
+		if known, err := other.trust.knows(t.Context(), alice.ID, home); !known || err != nil {
+			t.Fatal(known, err)
+		}
+		for i := range 4 {
+			signInFrom(t, d, "alice", secret, elsewhere(i))
+		}
+		var all []TrustedNetwork
+		for after := ""; ; {
+			page, last, err := d.TrustedNetworks(t.Context(), alice.ID, after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all, after = append(all, page...), last; last == "" {
+				break
+			}
+		}
+		if len(all) != 5 || time.Until(all[0].Until) > trustFor || time.Since(all[0].SeenAt) > time.Hour {
+			t.Errorf("the networks are %+v", all)
+		}
+		writes, err := d.DistrustWrites(t.Context(), alice.ID)
+		if err == nil {
+			err = d.store.Apply(t.Context(), writes...)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Distrusted()
+		time.Sleep(trustKnown)
+		for _, replica := range []*Directory{d, other} {
+			if known, err := replica.trust.knows(t.Context(), alice.ID, home); known || err != nil {
+				t.Errorf("still known: %v", err)
+			}
+		}
+		if again := d.TrustWrites(alice, home); len(again) != 1 {
+			t.Errorf("the next sign-in there makes %d writes", len(again))
+		}
+	})
+}

@@ -81,6 +81,14 @@ type NewIdentity struct {
 	Subject   string `json:"subject"`   // the sub that the provider gives the user
 }
 
+// TrustedNetwork is a network that a user has signed in from by password within 30 days. Others' wrong
+// passwords do not keep them out there.
+type TrustedNetwork struct {
+	ID     string    `json:"id"`      // a hash of the network
+	SeenAt time.Time `json:"seen_at"` // about when the last sign-in was
+	Until  time.Time `json:"until"`   // when it is trusted no longer
+}
+
 // UserQuery says which users are wanted. At most one of its fields may be set.
 type UserQuery struct {
 	Username string // the beginning of the username; whose name it is comes first
@@ -152,6 +160,21 @@ func (c *Client) LinkIdentity(ctx context.Context, sub string, id NewIdentity) (
 // UnlinkIdentity unlinks an upstream identity, by its id, unless it is the user's last way in.
 func (c *Client) UnlinkIdentity(ctx context.Context, sub, id string) error {
 	return c.do(ctx, "DELETE", "/v1/users"+segment(sub)+"/identities"+segment(id), nil, nil, nil, nil)
+}
+
+// ListTrustedNetworks returns networks that a user has signed in from lately.
+func (c *Client) ListTrustedNetworks(ctx context.Context, sub string, q PageQuery) (*Page[TrustedNetwork], error) {
+	return list[TrustedNetwork](ctx, c, "/v1/users"+segment(sub)+"/trusted-networks", params(), q)
+}
+
+// TrustedNetworks goes through all of them.
+func (c *Client) TrustedNetworks(ctx context.Context, sub string) iter.Seq2[*TrustedNetwork, error] {
+	return all(func(q PageQuery) (*Page[TrustedNetwork], error) { return c.ListTrustedNetworks(ctx, sub, q) })
+}
+
+// ForgetTrustedNetworks lets no network be trusted any more for a user.
+func (c *Client) ForgetTrustedNetworks(ctx context.Context, sub string) error {
+	return c.do(ctx, "DELETE", "/v1/users"+segment(sub)+"/trusted-networks", nil, nil, nil, nil)
 }
 
 // EndUserSessions signs a user out everywhere: every session ends, and every grant.

@@ -61,6 +61,8 @@ const (
 	UserPasswordSet Type = "user.password_set"
 	UserUnlocked    Type = "user.unlocked" // wrong passwords were forgiven
 
+	NetworksForgotten Type = "user.networks_forgotten" // no network is trusted any more
+
 	IdentityLinked   Type = "user.identity_linked"   // details: connector
 	IdentityUnlinked Type = "user.identity_unlinked" // details: connector
 	EmailReplaced    Type = "user.email_replaced"    // by that of the identity that it came from; details: connector

@@ -131,6 +131,11 @@ func TestOpenAPI(t *testing.T) {
 	d.call(t, 404, "GET", identities, "/v1/users/nobody/identities", "")
 	d.call(t, 204, "DELETE", identities+"/{identity}", carol+"/identities/"+linked["id"].(string), "")
 	d.call(t, 404, "DELETE", identities+"/{identity}", carol+"/identities/"+linked["id"].(string), "")
+	networks := one + "/trusted-networks"
+	d.call(t, 200, "GET", networks, carol+"/trusted-networks", "")
+	d.call(t, 404, "GET", networks, "/v1/users/nobody/trusted-networks", "")
+	d.call(t, 204, "DELETE", networks, carol+"/trusted-networks", "")
+	d.call(t, 404, "DELETE", networks, "/v1/users/nobody/trusted-networks", "")
 	d.call(t, 204, "DELETE", one, carol, "")
 	d.call(t, 404, "DELETE", one, carol, "")
 	d.call(t, 404, "GET", one, carol, "")

@@ -61,6 +61,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"user_unlock", "POST", user + "/unlock", "", audit.Event{Type: audit.UserUnlocked, UserID: carol.Sub}},
 		{"identity_link", "POST", user + "/identities", `{"connector":"corp","subject":"4711"}`, audit.Event{Type: audit.IdentityLinked, UserID: carol.Sub}},
 		{"identity_unlink", "DELETE", user + "/identities" + identity, "", audit.Event{Type: audit.IdentityUnlinked, UserID: carol.Sub}},
+		{"network_forget", "DELETE", user + "/trusted-networks", "", audit.Event{Type: audit.NetworksForgotten, UserID: carol.Sub}},
 		{"user_end_sessions", "POST", user + "/end-sessions", "", audit.Event{Type: audit.SignedOut, UserID: carol.Sub}},
 		{"user_delete", "DELETE", user, "", audit.Event{Type: audit.UserDeleted, UserID: carol.Sub}},
 		{"grant_revoke", "DELETE", "/v1/grants/" + gid, "", audit.Event{Type: audit.GrantRevoked, UserID: alice, GrantID: gid, ClientID: "web"}},
