@@ -296,6 +296,7 @@ func TestUpstreamErrors(t *testing.T) {
 	f := federate(t, true)
 	for code, want := range map[string]string{
 		"access_denied": "access_denied", "user_cancelled_login": "access_denied", "user_cancelled_authorize": "access_denied",
+		"user_canceled": "access_denied", "USER_CANCELLED": "access_denied", "authorization_declined": "access_denied", "cancelled": "access_denied",
 		"login_required": "login_required", "interaction_required": "interaction_required", "consent_required": "consent_required",
 		"account_selection_required": "account_selection_required",
 	} {

@@ -49,12 +49,21 @@ func readCallback(v url.Values, a Attempt, isIssuer func(string) bool) (callback
 func upstreamError(code, description string) *Error {
 	cause := fmt.Errorf("callback: error %q: %q", clip(code), clip(description))
 	switch {
-	case code == AccessDenied, strings.HasPrefix(code, "user_cancelled"), code == "user_denied", code == "consent_declined":
+	case code == AccessDenied, isCancel(strings.ToLower(code)):
 		return &Error{AccessDenied, "the sign-in was refused", cause}
 	case code == LoginRequired, code == InteractionRequired, code == ConsentRequired, code == AccountSelectionRequired:
 		return &Error{code, "the sign-in service needs the user to do something there first", cause}
 	}
 	return failed(cause)
+}
+
+// isCancel reports whether an error that no standard has means that the user turned back.
+func isCancel(code string) bool {
+	switch code {
+	case "user_denied", "consent_declined", "authorization_declined", "cancelled", "canceled":
+		return true
+	}
+	return strings.HasPrefix(code, "user_cancel") // user_cancelled_login, user_canceled, …
 }
 
 // CallbackParams reads the query of an authorization response. What nobody needs may be anything: what the
