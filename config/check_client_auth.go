@@ -4,6 +4,9 @@ import (
 	"net/netip"
 	"reflect"
 	"regexp"
+	"strings"
+
+	"github.com/authzd/authzd/authz/passhash"
 )
 
 // How a client proves who it is, and which keys its requests and tokens are bound to.
@@ -68,7 +71,8 @@ func (c *Client) secretHint() string {
 	return "set client_secret or client_secret_file; an app in a browser or on a phone is preset spa or native"
 }
 
-// checkClientSecret refuses what could be guessed. Short secrets are for the files of a demo.
+// checkClientSecret refuses what could be guessed, and the hash of a secret, which would be the secret then.
+// Digits in hex are what generators make. Short secrets are for the files of a demo.
 func (l *loader) checkClientSecret(s Secret) *problem {
 	const least = 24 // characters
 	switch {
@@ -76,6 +80,8 @@ func (l *loader) checkClientSecret(s Secret) *problem {
 		return problemf("use printable ASCII", "not a client secret (RFC 6749 appendix A.2)")
 	case !l.dev && len(s) < least:
 		return problemf("make one with: openssl rand -base64 32", "shorter than %d characters", least)
+	case strings.ContainsAny(string(s), "${") && passhash.Scheme(string(s)) != "":
+		return problemf("set the secret itself, or a new one: openssl rand -base64 32", "looks like %s, and would be a secret in plain text", passhash.Scheme(string(s)))
 	}
 	return nil
 }
