@@ -114,10 +114,17 @@ func (w *pageWalk) walk(id int64, root, edges bool) error {
 	if pageHeader+items*pageItem > room {
 		return damaged("has more items than room")
 	}
+	for i := int64(1); i <= overflow && !w.edges; i++ { // so that the work is bound by the size of the file
+		if w.seen[id+i] {
+			return damaged("goes on where another is")
+		}
+		w.seen[id+i] = true
+	}
 	page := make([]byte, pageHeader+items*pageItem) // not what the items point to, which can be large
 	if _, err := w.file.ReadAt(page, id*w.size); err != nil {
 		return err
 	}
+	used := int64(len(page))
 	for i := range items {
 		at := pageHeader + i*pageItem
 		item := page[at:]
@@ -135,7 +142,7 @@ func (w *pageWalk) walk(id int64, root, edges bool) error {
 		}
 		value := at + int64(order.Uint32(item[4:])) + int64(order.Uint32(item[8:]))
 		length := int64(order.Uint32(item[12:]))
-		if value+length > room {
+		if used += int64(order.Uint32(item[8:])) + length; value+length > room || used > room {
 			return damaged("has a value beyond its end")
 		}
 		if order.Uint32(item)&bucketItem != 0 {
