@@ -265,6 +265,43 @@ func TestUnlink(t *testing.T) {
 	}
 }
 
+// TestUnlinkedComesBack: what was unlinked comes back by the user's other way in alone, and so does somebody else
+// who has the address by now.
+func TestUnlinkedComesBack(t *testing.T) {
+	d := newDirectory(t, Seed{Username: "alice", Password: "correct horse battery staple", Profile: storage.Profile{Email: "alice@gmail.com", EmailVerified: true}})
+	alice := named(t, d, "alice")
+	before := google("1", "alice@gmail.com")
+	if _, err := d.LinkProven(t.Context(), alice.ID, before); err != nil {
+		t.Fatal(err)
+	}
+	found, err := d.Identities(t.Context(), alice.ID)
+	if err != nil || len(found) != 1 {
+		t.Fatal(len(found), err)
+	}
+	_, writes, err := d.UnlinkWrites(t.Context(), alice.ID, found[0].ID, true, everywhere)
+	if err == nil {
+		err = d.store.Apply(t.Context(), writes...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []connect.Identity{before, google("2", "alice@gmail.com")} {
+		required := new(LinkRequiredError)
+		if _, err := d.SignInWith(t.Context(), id); !errors.As(err, &required) || required.Proven {
+			t.Errorf("%s: %v, %+v", id.Subject, err, required)
+		}
+		if _, err := d.LinkProven(t.Context(), alice.ID, id); !errors.As(err, &required) {
+			t.Errorf("%s is linked by its address: %v", id.Subject, err)
+		}
+	}
+	if err := d.Link(t.Context(), alice.ID, before); err != nil {
+		t.Errorf("after a sign-in: %v", err)
+	}
+	if user := signIn(t, d, before); user.ID != alice.ID {
+		t.Error("linked again, and another user")
+	}
+}
+
 // TestLastWayIn: of several that are unlinked at once, one stays, and an upstream that is not configured
 // any more is no way in.
 func TestLastWayIn(t *testing.T) {

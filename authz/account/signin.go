@@ -87,7 +87,7 @@ func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Id
 	if err != nil {
 		return nil, err
 	}
-	if !verified(user, address) {
+	if !proves(user, address, id.Connector) {
 		return nil, &LinkRequiredError{UserID: userID}
 	}
 	return user, d.tie(ctx, userID, id, address)
@@ -117,11 +117,20 @@ func (d *Directory) arrive(ctx context.Context, key string, id connect.Identity)
 	} else if other { // the address was theirs
 		return d.welcome(ctx, key, id, "", false)
 	}
-	proven = proven && verified(holder, address)
+	proven = proven && proves(holder, address, id.Connector)
 	if proven && holder.Disabled {
 		return nil, ErrDisabled
 	}
 	return nil, &LinkRequiredError{UserID: holder.ID, Proven: proven}
+}
+
+// proves reports whether a verified address is enough to link an identity at a connector to a user. It is not
+// where one was unlinked: that was to keep it out, and the address may be somebody else's there by now. There
+// was another way in then.
+func proves(user *storage.User, address, connector string) bool {
+	return verified(user, address) && !slices.ContainsFunc(user.IdentityChanges, func(c storage.IdentityChange) bool {
+		return !c.Linked && c.Connector == connector
+	})
 }
 
 // hasOther reports whether a user has an identity of an upstream.
@@ -137,7 +146,7 @@ func (d *Directory) link(ctx context.Context, key string, id connect.Identity, u
 	if err != nil {
 		return err
 	}
-	if address != "" && !verified(user, address) {
+	if address != "" && !proves(user, address, id.Connector) {
 		return &LinkRequiredError{UserID: userID}
 	}
 	identities, err := d.roomFor(ctx, userID)
