@@ -88,7 +88,7 @@ type User struct {
 	Roles        []string `json:"roles,omitempty"`
 	Groups       []string `json:"groups,omitempty"`
 
-	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"` // the last ones, for the user to see
+	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"` // the last ones: the user sees them, and a link after an unlink needs more
 
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
