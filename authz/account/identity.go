@@ -59,7 +59,7 @@ func (l *LinkedIdentity) forget(userID string) []storage.Write {
 	}
 }
 
-// LinkWrites link an identity to a user because the operator says so. The errors are ErrDisabled,
+// LinkWrites link an identity to a user, disabled or not, because the operator says so. The errors are
 // ErrIdentityTaken and ErrTooManyIdentities; there are no writes if it is linked already.
 func (d *Directory) LinkWrites(ctx context.Context, userID string, id connect.Identity) ([]storage.Write, error) {
 	key, err := identityKey(id)
