@@ -71,14 +71,14 @@ func TestCheckEachBit(t *testing.T) {
 		t.Fatal(err)
 	}
 	const username = `"username":"name-user-123"`
-	at := bytes.LastIndex(good, []byte(username)) // of copies in free pages, perhaps
-	places := 0
+	places := 0 // with copies in free pages, perhaps
 	for from := 0; ; from++ {
 		i := bytes.Index(good[from:], []byte(username))
 		if i < 0 {
 			break
 		}
-		at, from = from+i, from+i
+		at := from + i
+		from = at
 		b := bytes.Clone(good)
 		b[at+len(username)-2] ^= 1 // 123 becomes 122: a text as good as before
 		if err := os.WriteFile(path, b, 0o600); err != nil {
