@@ -254,6 +254,40 @@ func TestPromoteOne(t *testing.T) {
 	}
 }
 
+// TestPromoteNext: of two that were asked at once, the second may come when the first has taken over and shipped. It
+// loses too, until the first has been the primary for a while.
+func TestPromoteNext(t *testing.T) {
+	to := directory(t.TempDir())
+	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
+	p := startPrimary(t, path, config(to, path))
+	p.put("a", "0")
+	first, second := startStandby(t, to, own), startStandby(t, to, filepath.Join(t.TempDir(), "second.db"))
+	first.waitFor(t, p)
+	second.waitFor(t, p)
+	if _, err := first.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	first.stop()
+	n := startPrimary(t, own, config(to, own))
+	n.put("a", "1")
+	n.waitShipped()
+	if _, err := second.Promote(t.Context()); !errors.As(err, new(*FencedError)) {
+		t.Errorf("promoted right after another one: %v", err)
+	}
+	n.stop()
+	e, err := newestEpoch(t.Context(), to)
+	if err != nil || e.Number != 2 {
+		t.Fatal(e, err)
+	}
+	e.Since = e.Since.Add(-settleTime)
+	if err := os.WriteFile(file(to, epochName(2)), encodeDocument(e), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if promotion, err := second.Promote(t.Context()); err != nil || promotion.Epoch != 3 {
+		t.Errorf("%+v, %v", promotion, err)
+	}
+}
+
 // TestPromoteRefuses: a standby that can't have all, or can't fence, stays a standby.
 func TestPromoteRefuses(t *testing.T) {
 	to := &faulty{Destination: directory(t.TempDir())}

@@ -69,8 +69,12 @@ func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 // rivalTime is how long a take-over counts as under way: who is promoted meanwhile has lost.
 const rivalTime = time.Minute
 
+// settleTime is how long nobody is promoted after a take-over, although it has come to its end: two promotions
+// that were asked for at once are one after the other here, and one of them must lose.
+const settleTime = 10 * time.Second
+
 // lastEpoch returns the newest epoch, nil if there has been none. It is a *FencedError if another standby has
-// just taken over, and has shipped nothing yet. One that died in the middle of it can be succeeded after
+// just taken over, within settleTime or without having shipped yet. One that died in the middle of it can be succeeded after
 // rivalTime.
 func (f *Follower) lastEpoch(ctx context.Context) (*epoch, error) {
 	e, err := newestEpoch(ctx, f.From)
@@ -80,6 +84,9 @@ func (f *Follower) lastEpoch(ctx context.Context) (*epoch, error) {
 	id, err := loadNode(f.Folder)
 	if err != nil || e.Node == id || time.Since(e.Since) > rivalTime {
 		return e, err
+	}
+	if e.Number > 1 && time.Since(e.Since) < settleTime { // the first is no take-over
+		return nil, &FencedError{f.From.String(), e.Host, e.Since}
 	}
 	var c claim
 	_, err = f.getSigned(ctx, claimName(f.at.Generation), &c)
