@@ -124,7 +124,7 @@ func TestPageIDs(t *testing.T) {
 	}
 	for _, found := range pageID.FindAllStringSubmatch(ids, -1) {
 		id := found[1]
-		if id == "access_denied" { // an error code
+		if id == "access_denied" || id == "temporarily_unavailable" { // error codes
 			continue
 		}
 		if html := pages.String(); !strings.Contains(html, `id="`+id+`"`) && !strings.Contains(html, `id="`+id+"{{") {
