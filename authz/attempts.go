@@ -29,7 +29,7 @@ type attempt struct {
 	connect.Attempt
 	Flow    flow      `json:"flow"` // names of one letter are the connector's
 	Started time.Time `json:"started"`
-	Done    bool      `json:"done,omitempty"` // the upstream has answered; a callback that comes again goes on with the flow
+	Done    bool      `json:"done,omitempty"` // the upstream has answered; a repeated callback goes on with the flow
 }
 
 // attemptCookies are those of one attempt, as a browser sends them.
@@ -71,7 +71,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) 
 			s.dropCookies(w, other)
 		}
 	}
-	lifetime := max(a.Started.Add(flowLifetime).Sub(s.now()), time.Second) // one that comes too late still says which app waits
+	lifetime := max(a.Started.Add(flowLifetime).Sub(s.now()), time.Second) // a late callback still says which app waits
 	for part, value := range own.values {
 		http.SetCookie(w, s.cookie(own.part(part), value, int(lifetime.Seconds())))
 	}

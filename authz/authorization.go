@@ -147,10 +147,11 @@ func checkUnsupported(params url.Values) error {
 	return nil
 }
 
-// askFosite lets fosite check response type and mode, scopes and audience. It is told the scopes that are
-// left, the redirect URI that has been matched already, because its own matching of loopback addresses
-// ignores the scheme, a state that is long enough for it, since ours answers with whatever state came, or none,
-// and no JWT around the response, of which it knows nothing.
+// askFosite lets fosite check response type and mode, scopes and audience. It is given
+//   - the scopes that are left;
+//   - the redirect URI that was matched already: its own matching of loopback addresses ignores the scheme;
+//   - a state that is long enough for it: our answer has the state that came, if any;
+//   - no JWT around the response: it does not know that.
 func (s *Server) askFosite(r *http.Request, a *authorization) error {
 	if err := a.takeScopes(); err != nil {
 		return err

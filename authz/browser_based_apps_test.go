@@ -80,8 +80,8 @@ func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
 	}
 }
 
-// Tracing libraries and frameworks add headers to each request of an app. What is public may be asked
-// with any; the endpoints of clients take those that the operator allows.
+// Tracing libraries and frameworks add headers to each request of an app. Public documents may be asked with
+// any header; the endpoints of clients take those that the operator allows.
 func TestCORSRequestHeaders(t *testing.T) {
 	for name, tc := range map[string]struct {
 		allowed []string

@@ -19,8 +19,9 @@ import (
 const unknownClient = "The client is unknown or its credentials are wrong."
 
 // authenticateClient is the only client authentication there is (RFC 6749 section 2.3, OpenID
-// Connect Core section 9). A client uses the one method that it is registered for; one with a secret
-// that has registered none may choose how to send it. The proof is spent once the marks of the fositeClient are made.
+// Connect Core section 9). A client uses the one method that it is registered for; one with a
+// secret that has registered none may choose how to send it. The proof is spent once the marks of
+// the fositeClient are made.
 func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 	presented, err := presentedCredentials(r, form)
 	if err != nil {
@@ -80,8 +81,8 @@ func (s *Server) refuseUnknown(ctx context.Context, r *http.Request, presented c
 	return s.wrongSecret(ctx, presented)
 }
 
-// guesses is how many wrong secrets of one client one network may send. It is no limit of the client's: from
-// elsewhere it goes on working.
+// guesses is how many wrong secrets of one client one network may send. From other networks the client goes
+// on working.
 var guesses = throttle.Limit{Burst: 20, Interval: 3 * time.Second}
 
 const tooManyGuesses = "Too many wrong secrets of this client came from this address lately."

@@ -79,8 +79,8 @@ func TestCallbackAgainWithoutSuccess(t *testing.T) {
 	}
 }
 
-// A sign-in page that is reloaded after another tab has signed in goes on, unless its request wants a
-// sign-in of its own, or its person another account.
+// A sign-in page that is reloaded after another tab has signed in goes on, unless its request demands a
+// fresh sign-in, or the person wants another account.
 func TestSignInPageAfterAnotherTab(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	for name, c := range map[string]struct {

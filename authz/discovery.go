@@ -85,8 +85,8 @@ func (s *Server) mtlsMembers(document map[string]any) {
 	document["mtls_endpoint_aliases"] = aliases
 }
 
-// scopesSupported are the scopes that a new client can get: those that strangers may have, where they may
-// come, else all. Those of this server itself are nobody's to ask for.
+// scopesSupported are the scopes that a new client can get: if clients may register themselves, those that
+// they may have, else all. The scopes of the server's own API are not among them.
 func (s *Server) scopesSupported() []string {
 	scopes := slices.Clone(s.config.Registration.Scopes)
 	if !s.config.admitsStrangers() {

@@ -82,7 +82,7 @@ func (e *Error) because(cause error) *Error {
 	return &with
 }
 
-// sentence ends a text that has no end of its own.
+// sentence adds a full stop to a text that ends without one.
 func sentence(text string) string {
 	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
 		return text
@@ -90,8 +90,8 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// settingOf names a line of the configuration, and the client in whose entry it stands. There is none of a
-// client that is not the operator's, and a security profile leaves no choice.
+// settingOf names a line of the configuration, and the client in whose entry it stands. It returns "" for a
+// client that is not the operator's, and for one with a security profile, which leaves no choice.
 func settingOf(c *client.Client, line string) string {
 	if c.Source != client.Configured || c.Profile != "" {
 		return ""

@@ -49,7 +49,7 @@ func inTheApp(parameter, value string) string {
 	return "# in the app\n" + parameter + "=" + value + "\n"
 }
 
-// fixURI mends a parameter whose URI is not registered: in the app or, if it is one that can be, by
+// fixURI mends a parameter whose URI is not registered: in the app or, if the URI may be registered, by
 // registering it beside the others.
 func (s *Server) fixURI(c *client.Client, parameter string, registered []string, received string) string {
 	fix := inTheApp(parameter, client.Nearest(registered, received))

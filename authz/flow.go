@@ -118,7 +118,7 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	return flow{}, &staleFlow{s.beginAgain(f, browser)}
 }
 
-// outlived reports whether what was signed can't begin again.
+// outlived reports whether the signed request of a flow has expired, so that it can't begin again.
 func (s *Server) outlived(f flow) bool { return f.Signed && s.now().Unix() >= f.Until }
 
 // lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.

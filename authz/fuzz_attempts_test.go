@@ -13,8 +13,8 @@ import (
 	"github.com/authzd/authzd/authz/session"
 )
 
-// Whatever cookies a browser sends, an attempt is found for its own state alone, and what is kept with a new
-// one is bounded.
+// With any cookies of a browser, an attempt is found for its own state alone, and the cookies that are kept
+// with a new one are bounded.
 func FuzzAttemptCookies(f *testing.F) {
 	secret, err := keys.NewSecret([]byte("a secret of at least 32 bytes for fuzzing"))
 	if err != nil {

@@ -49,7 +49,7 @@ func FuzzParseParams(f *testing.F) {
 	})
 }
 
-// What a client sends is what is left without unknown names, under the same rules.
+// The parameters of a client are those with known names, under the same rules.
 func FuzzParseRequest(f *testing.F) {
 	for _, seed := range []string{"state=b&utm=a&utm=b&x=%00", "scope=a&scope=b&x", "%00=a", "x=%zz", "resource=x&resource=y&audience=z", "state=%0a&y=%0a"} {
 		f.Add(seed)

@@ -13,8 +13,8 @@ import (
 const (
 	// slowDown is what a device that polls too fast must wait longer (RFC 8628 section 3.5).
 	slowDown = 5 // seconds
-	// pollTolerance is how much earlier than its interval a poll may come: one that left in time is not
-	// late enough when the one before took longer on its way.
+	// pollTolerance is how much earlier than its interval a poll may come: a poll that was sent in time
+	// comes early if the one before took longer on its way.
 	pollTolerance = time.Second
 )
 
@@ -57,9 +57,9 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 	return nil
 }
 
-// polled tells a device that its user has not decided yet, and keeps when it asked. One that asks too
-// often waits longer from then on, here as there. Nothing is written once the interval leads beyond the
-// code's end, so that a flood of polls comes to an end as well.
+// polled tells a device that its user has not decided yet, and stores when it asked. If a device asks too
+// often, its interval is longer from then on, and that is stored too. Nothing is written once the interval
+// leads beyond the code's end, so that a flood of polls stops writing.
 func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
 	answer := refuse(errAuthorizationPending, "The user has not decided yet: ask again after the interval.")
 	polled, interval := *device, time.Duration(device.Interval)*time.Second

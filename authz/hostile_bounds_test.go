@@ -94,7 +94,7 @@ func TestBoundsOfQueryBesideForm(t *testing.T) {
 	}
 }
 
-// What is within the bounds is judged by what it says.
+// A request within the bounds is judged by its content.
 func TestBoundsLeaveRoom(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	form := func(name string, values ...string) url.Values {

@@ -36,8 +36,8 @@ func (a *authorization) takeScopes() error {
 	return nil
 }
 
-// listed names scopes, as many as there is room for. Clients show our words to people: what nobody calls a
-// scope is not repeated.
+// listed names scopes, as many as there is room for. Clients show this text to people, so unusual names are
+// not repeated.
 func listed(scopes []string) string {
 	list, others := "", ""
 	for _, scope := range scopes {
@@ -53,8 +53,8 @@ func listed(scopes []string) string {
 	return strings.TrimPrefix(list+others, " and ")
 }
 
-// noteLeftOut names in the log what a request asked for in vain. Requests that go on pass many pages: only
-// their beginning does.
+// noteLeftOut names in the log what a request asked for in vain. A request passes many pages: it is noted at
+// its beginning only.
 func (a *authorization) noteLeftOut(ctx context.Context) {
 	if len(a.leftOut) > 0 {
 		observe.Event(ctx).Add("scopes_left_out", strings.Join(a.leftOut, " "))

@@ -47,8 +47,8 @@ func (l *lines) leftOut(t *testing.T, route string) []string {
 	return found
 }
 
-// OpenID Connect Core section 3.1.2.1 and RFC 6749 section 3.3: what a client is not registered for is left
-// out, by whatever way it is asked for. The log names it once, and the token answer says what was granted.
+// OpenID Connect Core section 3.1.2.1 and RFC 6749 section 3.3: a scope that the client is not registered
+// for is left out, at each endpoint. The log names it once, and the token answer says what was granted.
 func TestScopesLeftOut(t *testing.T) {
 	log := new(lines)
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)

@@ -56,8 +56,8 @@ func (s *Server) invited(c *client.Client) bool {
 }
 
 // vouched reports whether somebody whom the operator trusts speaks for a client: the operator, or the issuer
-// of its software statement. Where others lead a browser is not to be followed unseen (RFC 9700 section
-// 4.11.2).
+// of its software statement. A browser is not sent to the URIs of other clients unless the person has seen
+// where they lead (RFC 9700 section 4.11.2).
 func (s *Server) vouched(c *client.Client) bool { return s.invited(c) || c.Vouched }
 
 // stranger tells whether anybody may act as a client, or be it.

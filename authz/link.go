@@ -22,7 +22,7 @@ import (
 // linkLifetime is how long a link waits for its user.
 const linkLifetime = 10 * time.Minute
 
-// page is where a link is proved, or if it is, asked for.
+// page is where the user proves a link or, once it is proved, confirms it.
 func (l *link) page() string {
 	if l.Proven {
 		return "/link"
@@ -53,8 +53,8 @@ func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// linkedTo returns whom the link of a flow is about, nil if it can't be made any more, or not by who is
-// signed in here.
+// linkedTo returns the user of a flow's link. It returns nil if the link can't be made any more, or not by
+// the user who is signed in here.
 func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
 	l := v.flow.Link
 	if l == nil || s.now().Sub(l.Begun) > linkLifetime {
@@ -83,8 +83,7 @@ func (s *Server) startOver(w http.ResponseWriter, r *http.Request, v *visit) {
 	s.goOn(w, r, v)
 }
 
-// confirmLink takes the answer, once: who comes back to the page later, in this browser, may be somebody
-// else.
+// confirmLink takes the answer, once: a later visitor of the page, in this browser, may be somebody else.
 func (s *Server) confirmLink(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := s.visitForm(w, r)
 	if err != nil {
@@ -140,7 +139,7 @@ func (s *Server) linkFailed(w http.ResponseWriter, r *http.Request, v *visit, er
 	return linkError(err)
 }
 
-// signInFrom signs in who came from an upstream.
+// signInFrom signs in a user who came from an upstream.
 func (s *Server) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
 	return s.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
 }

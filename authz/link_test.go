@@ -57,7 +57,7 @@ func TestLinkIsAsked(t *testing.T) {
 		if authoritative != (next.Header.Get("Location") != "" && ledTo(t, next) == "/login") {
 			t.Errorf("authoritative %v: cancelled, and led to %q", authoritative, next.Header.Get("Location"))
 		}
-		// Whoever comes back to the page afterwards can't change that.
+		// A later visit to the page can't change that.
 		b.Do(t, page.Submit(t, "link-confirm", nil))
 		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked by a page that was answered", authoritative)
@@ -80,7 +80,7 @@ func TestLinkIsAsked(t *testing.T) {
 	}
 }
 
-// TestLinkPageAfterSignOut: the page is no way into an account for who finds it in a browser's history.
+// TestLinkPageAfterSignOut: a person who finds the page in a browser's history does not get into an account.
 func TestLinkPageAfterSignOut(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
@@ -94,7 +94,7 @@ func TestLinkPageAfterSignOut(t *testing.T) {
 	}
 }
 
-// TestRecycledAddressUpstream: who gets an address after another is another user.
+// TestRecycledAddressUpstream: a person who gets the former address of another is another user.
 func TestRecycledAddressUpstream(t *testing.T) {
 	f := federate(t, true)
 	first := f.NewBrowser(t)

@@ -40,8 +40,8 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// needless reports whether nobody has to sign in any more: another tab has done it, and this one was
-// reloaded, or restored.
+// needless reports whether no sign-in is needed any more: the user has signed in in another tab, and this
+// one was reloaded, or restored.
 func (s *Server) needless(r *http.Request, v *visit) bool {
 	if v.user == nil || v.other || v.flow.Link != nil {
 		return false
@@ -174,8 +174,8 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// signIn is the end of every login, by whatever method: a new session secret, and on with the flow, by way
-// of the link that waited for it.
+// signIn is the end of every login, by any method. It makes a new session secret and goes on with the flow,
+// or first with the link that waited for the login.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
 	l := v.flow.Link
 	if l != nil && l.UserID != user.ID {

@@ -185,10 +185,10 @@ func (s *Server) endHintedSession(ctx context.Context, l *logoutRequest) (*sessi
 	return s.endSession(ctx, named.ID, s.signedOut(ctx, named.UserID, named.ID))
 }
 
-// target is where a link back leads, "" for nowhere, and whether the browser may be sent there without
-// a click. It may to a registered URI of a client that shows an ID token (section 3): a client_id alone
-// could be anybody's. One that nobody vouches for must show that of the browser's own session: everybody who
-// has registered such a client has an ID token for it. The state comes back as it was sent.
+// target is where a link back leads, "" for nowhere, and whether the browser may be sent there without a
+// click. It may to a registered URI of a client that shows an ID token (section 3): a client_id alone could
+// be anybody's. A client that nobody vouches for must show an ID token of the browser's own session, since
+// its maker can get others. The state comes back as it was sent.
 func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {
@@ -209,8 +209,8 @@ func (l *logoutRequest) shownClient() *templates.Client {
 	return &templates.Client{Name: l.client.Name}
 }
 
-// leavingClient is the client on a page that leads to target, if that is not empty. Of one that nobody
-// vouches for the page says so.
+// leavingClient is the client on a page that leads to target, if that is not empty. If nobody vouches for
+// the client, the page says so.
 func (l *logoutRequest) leavingClient(target string) *templates.Client {
 	if l.client == nil || l.vouched {
 		return l.shownClient()

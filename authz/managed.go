@@ -149,8 +149,8 @@ const (
 	silence = time.Second
 )
 
-// known is all, for answers that are of use although they are not of this moment: while the store is away,
-// what was last known comes at once.
+// known is all, for answers that may be a little old: while the store is away, it returns at once what was
+// last known.
 func (m *managedClients) known(ctx context.Context) *clientNeeds {
 	if m.parse == nil {
 		return noNeeds

@@ -188,7 +188,7 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 	public := strangersApp(t, s, nil)
 	id = public.text("client_id")
 	requestURI := requestURIOf(t, s.PostForm(t, "/par", paramsOfStranger(id, url.Values{"scope": {"orders.read"}}), nil))
-	// What was right when it was pushed is wrong by now.
+	// The scope was registered when the request was pushed, and is not any more.
 	metadata := webClient(map[string]any{"client_id": id, "redirect_uris": []string{stranger}, "scope": "openid"})
 	if answer := callJSON(t, http.MethodPut, public.text("registration_client_uri"), public.text("registration_access_token"), metadata); answer.status != http.StatusOK {
 		t.Fatalf("%d %s", answer.status, answer.body)
@@ -200,7 +200,8 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 	refusedPage(t, "pushed, and answered", get(t, b, pushed), "invalid_request_uri")
 }
 
-// The operator vouches for clients by name, by an initial access token, and by whose statements count.
+// The operator vouches for clients by name, by an initial access token, and by the list of issuers of
+// software statements.
 func TestOpenRedirectorVouched(t *testing.T) {
 	trusted, set := newKey(t)
 	directory := newSite(t, map[string]string{"/jwks": string(set)})
@@ -221,7 +222,7 @@ func TestOpenRedirectorVouched(t *testing.T) {
 	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"max_age": {"x"}})); got.Get("error") != "invalid_request" {
 		t.Errorf("named by the operator: %v", got)
 	}
-	// What is registered without the statement is the client's own word again.
+	// A registration that is changed without the statement is the client's own word again.
 	metadata := webClient(map[string]any{"redirect_uris": []string{stranger}, "client_id": registered.text("client_id")})
 	if answer := callJSON(t, http.MethodPut, registered.text("registration_client_uri"), registered.text("registration_access_token"), metadata); answer.status != http.StatusOK {
 		t.Fatalf("%d %s", answer.status, answer.body)

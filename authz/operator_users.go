@@ -135,8 +135,8 @@ func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.Merge
 	})
 }
 
-// changeUser sets the data of a user to what next says. email tells that the operator names the address: be
-// it the same, from then on it is theirs to change.
+// changeUser sets the data of a user to what next says. email reports that the operator has set the address:
+// even if it is the same one, only the operator changes it from then on.
 func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*admin.UserData, error)) (*admin.User, error) {
 	id := c.Path("sub")
 	err := s.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
@@ -270,7 +270,7 @@ func (s *Server) listNetworks(ctx context.Context, c *admin.Call, page admin.Sli
 	return shown, next, err
 }
 
-// forgetNetworks is for a password that somebody else has used: the network that it came from is trusted, too.
+// forgetNetworks is for a password that somebody else has used: their network is trusted then, too.
 func (s *Server) forgetNetworks(ctx context.Context, c *admin.Call) error {
 	user, err := s.accounts.Get(ctx, c.Path("sub"))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 )
 
-// A form of our own pages counts whatever a proxy does to Host and to Sec-Fetch-Site, which older
-// browsers lack. A form of another site never does.
+// A form of our own pages counts even if a proxy changes Host and drops Sec-Fetch-Site, which older browsers
+// lack. A form of another site never does.
 func TestFormsOfOurOrigin(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com/sso"}, nil)
 	const own, inside = "https://id.example.com", "10.0.0.5:9010"
@@ -56,7 +56,7 @@ func TestFormsOfOurOrigin(t *testing.T) {
 	}
 }
 
-// The logout page's own button counts likewise, and nobody else's.
+// The button of the logout page counts too, and a form of another site does not.
 func TestLogoutFormOfOurOrigin(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com"}, nil)
 	for origin, want := range map[string]int{"https://id.example.com": http.StatusOK, "https://evil.example": http.StatusSeeOther, "null": http.StatusSeeOther} {

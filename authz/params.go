@@ -125,7 +125,8 @@ func parseEncoded(raw string) (url.Values, error) {
 	return values, nil
 }
 
-// knownParameters are those of protocol requests. What a handler of one reads must be among them.
+// knownParameters are the parameters of protocol requests. Each parameter that a handler of one reads must
+// be among them.
 var knownParameters = setOf(
 	"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", // RFC 6749
 	"grant_type", "code", "refresh_token", "client_secret", "username", "password",

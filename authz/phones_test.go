@@ -124,7 +124,7 @@ type phone struct {
 	sent   time.Time // when a server first saw that one; zero: not yet
 }
 
-// send makes one attempt, and reports whether an answer came back. What comes back is not stored yet.
+// send makes one attempt, and reports whether an answer came back. It does not store the answer.
 func (p *phone) send() (tokens authztest.Tokens, answered bool) {
 	if p.dice.Float64() < lossRate { // of requests
 		return tokens, false

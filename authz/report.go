@@ -111,8 +111,8 @@ func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *
 	s.showErrorPage(w, r, e, a, p)
 }
 
-// homeOf is where a page may lead that has nothing else to lead to: the client_uri of the operator's clients,
-// "" for others. Anybody can have our pages shown for a client of their own, under any name.
+// homeOf is where a page leads that has no other link to the app: the client_uri of the operator's clients,
+// "" for others, since anybody can register a client under any name and have our pages shown for it.
 func homeOf(c *client.Client) string {
 	if c.Source == client.Configured {
 		return c.ClientURI

@@ -126,9 +126,9 @@ var ownClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 // jsonParameters have JSON for a value; it may be an object or an array in a request object.
 var jsonParameters = []string{"claims", "authorization_details", "registration"}
 
-// requestParams are the parameters in a request object, under the rules for those in a query: only
-// known ones count, strings as they are, resource one by one (RFC 8707 section 2), and all others as their JSON text says, digit
-// by digit.
+// requestParams are the parameters in a request object, under the rules for those in a query: only known
+// ones count. Strings are taken as they are, resource one by one (RFC 8707 section 2), and all others as
+// their JSON text, digit by digit.
 func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
 	params := url.Values{}
 	for name, raw := range members {

@@ -38,9 +38,8 @@ func (rs resourceSet) get(uri string) *Resource {
 	return nil
 }
 
-// registered returns the registered form of the URIs of resources: some libraries add the slash of an
-// empty path, which means the same (RFC 3986 section 6.2.3), and others drop it. What is not known stays
-// as it is.
+// registered returns the registered form of the URIs of resources: some libraries add the slash of an empty
+// path, which means the same (RFC 3986 section 6.2.3), and others drop it. An unknown URI stays as it is.
 func (rs resourceSet) registered(uris []string) []string {
 	if !slices.ContainsFunc(uris, func(uri string) bool { return rs.get(uri) == nil }) {
 		return uris

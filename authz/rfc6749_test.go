@@ -192,7 +192,7 @@ func TestOAuth21_RedirectURIAtTheTokenEndpoint(t *testing.T) {
 }
 
 // RFC 6749 sections 3.1 and 3.2: unknown parameters are ignored. Neither their value nor their number
-// matters. What cannot be parsed is refused.
+// matters. A query or form that cannot be parsed is refused.
 func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	const odd = "&utm=a&utm=b&x=%0d%0a%00&y=%ff&z=a%7fb"

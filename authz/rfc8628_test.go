@@ -326,7 +326,7 @@ func TestRFC8628Section3_5_SlowDown(t *testing.T) {
 	}
 }
 
-// A flood of polls ends to be written down, and what is written counts on every replica.
+// A flood of polls is not written down for ever, and the polls that are written count on every replica.
 func TestRFC8628Section3_5_Flood(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	d := s.NewDevice(t, nil)

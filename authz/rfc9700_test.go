@@ -124,8 +124,8 @@ func TestRefreshRowsOfFormat1(t *testing.T) {
 	}
 }
 
-// A retry that can't be answered, because the secret of then is gone, is no theft: the user signs in again, or
-// whoever has the successor goes on.
+// A retry that can't be answered, because the secret of that time is gone, is no theft: the user signs in
+// again, or the holder of the successor goes on.
 func TestRefreshRetryWithoutTheSecret(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	first := s.SignIn(t, authztest.SPA, "", nil)

@@ -187,8 +187,8 @@ func (s *Server) guarded(rt route) http.Handler {
 	return named(rt.name, inner)
 }
 
-// sameOrigin refuses what another site's page sends, by Sec-Fetch-Site, or by Origin in browsers that
-// lack the former. The issuer's origin is ours, whatever Host a proxy sends on.
+// sameOrigin refuses requests of another site's page, by Sec-Fetch-Site, or by Origin in browsers that lack
+// the former. The issuer's origin is ours, even if a proxy sends another Host.
 func (s *Server) sameOrigin() *http.CrossOriginProtection {
 	protection := http.NewCrossOriginProtection()
 	_ = protection.AddTrustedOrigin(s.origin()) // fails for what is no origin only

@@ -432,7 +432,7 @@ func TestLogoutByHintWithoutTheCookie(t *testing.T) {
 			tokens = kept
 		}
 	}
-	// A browser with a session of its own is asked, and the named one goes on.
+	// A browser with another session is asked, and the named session goes on.
 	if page := logOut(t, other, url.Values{"id_token_hint": {tokens.IDToken}}); !page.Has("logout-confirm") {
 		t.Errorf("%d %.300s", page.Status, page.Body)
 	}

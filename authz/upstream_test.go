@@ -291,7 +291,7 @@ func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// What an upstream answers in place of a code becomes an answer of ours, whatever it wrote beside it.
+// An error that an upstream answers in place of a code becomes an error of ours, with any text beside it.
 func TestUpstreamErrors(t *testing.T) {
 	f := federate(t, true)
 	for code, want := range map[string]string{

@@ -144,8 +144,8 @@ func (l *loader) unknownResource(id string) *problem {
 	return problemf(hint, "no such resource")
 }
 
-// unknownScope says what is wrong with a scope of no resource on a list; nothing, if a resource has it
-// that lacks its identifier, which is reported there.
+// unknownScope says what is wrong with a scope that no resource of a list has. It returns nil if a resource
+// without an identifier has the scope: that is reported there.
 func (l *loader) unknownScope(scope string, known []string, list string) *problem {
 	for _, r := range l.cfg.Resources {
 		switch {

@@ -139,7 +139,8 @@ func checkParameters(address string) *problem {
 	return nil
 }
 
-// unknownParameter is for a parameter that the driver would pass on to the server: nil if it may know it.
+// unknownParameter is for a parameter that the driver would pass on to the server: nil if the server may
+// know it.
 func unknownParameter(name string) *problem {
 	meant := otherNames[strings.ToLower(name)]
 	if meant == "" && slices.Contains(urlParameters, strings.ToLower(name)) {

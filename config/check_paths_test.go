@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPathsThatMeet: of two paths, one of which authzd writes to, neither is the other nor in the other's
-// way, however they are spelled.
+// TestPathsThatMeet: two paths, one of which authzd writes to, must not be the same or in each other's way,
+// however they are spelled.
 func TestPathsThatMeet(t *testing.T) {
 	cert, key := newCertificate(t)
 	t.Chdir(t.TempDir())

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// emptyName is what a message looks like that names nothing, or ends twice.
+// emptyName matches a message that names nothing, or ends twice.
 var emptyName = regexp.MustCompile(`  |^ | $|[?!.,:;][.,;]|\(\)|, $`)
 
 // errorsOf loads a document and returns what is wrong with it, a line each.

@@ -26,8 +26,8 @@ type Client struct {
 	// (fapi2-message-signing). It fills the defaults, and refuses what contradicts it.
 	SecurityProfile string `yaml:"security_profile" enum:"fapi2,fapi2-signed-requests,fapi2-signed-responses,fapi2-message-signing"`
 
-	// ClientSecret of a confidential client, of 24 characters or more (not so with --dev). A client that runs in a browser or on a phone can't
-	// keep one.
+	// ClientSecret of a confidential client, of 24 characters or more (not so with --dev). A client
+	// that runs in a browser or on a phone can't keep one.
 	ClientSecret Secret `yaml:"client_secret"`
 
 	// ClientSecrets are further secrets, each of them valid until it expires: so a secret is changed

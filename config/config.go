@@ -288,9 +288,9 @@ type Lifetimes struct {
 	// RefreshIdle ends a grant that was not refreshed for this long.
 	RefreshIdle time.Duration `yaml:"refresh_idle"`
 
-	// RefreshGrace is how long a rotated refresh token may be sent again, for answers lost on the
-	// way and for several tabs, as long as its successor is unused. After it, reuse is theft. A client may have its own; 0s
-	// forbids retries to all that have none.
+	// RefreshGrace is how long a rotated refresh token may be sent again, for answers lost on the way
+	// and for several tabs, as long as its successor is unused. After it, reuse is theft. A client may
+	// have its own; 0s forbids retries to all that have none.
 	RefreshGrace time.Duration `yaml:"refresh_grace"`
 }
 
@@ -373,8 +373,8 @@ type Registration struct {
 	InitialAccessTokens []InitialAccessToken `yaml:"initial_access_tokens"`
 
 	// Scope are the scopes that such clients may ask for, in one string; what else they register is
-	// left out. Those of the admin API can't be among them. Default: openid, profile, email, address, phone, offline_access, and the scopes of the
-	// resources here.
+	// left out. Those of the admin API can't be among them. Default: openid, profile, email, address,
+	// phone, offline_access, and the scopes of the resources here.
 	Scope ScopeList `yaml:"scope"`
 
 	// Resources are the APIs that such clients may call. Default: none.

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestPathsAreRelativeToTheFile loads the same file from another folder: each path that it has, of whatever
-// key, leads to where the file lies, and those of variables and defaults to the working directory.
+// TestPathsAreRelativeToTheFile loads the same file from another folder: the path of each key is relative to
+// the folder of the file, and those of variables and defaults to the working directory.
 func TestPathsAreRelativeToTheFile(t *testing.T) {
 	data := exampleYAML(t)
 	inExampleFolder(t)
@@ -97,8 +97,8 @@ func TestCertificatesOfTheDatabaseURL(t *testing.T) {
 	equal(t, "from a variable", string(c.Storage.Postgres.URL), address)
 }
 
-// TestOperatorsNameNoFiles: what an operator sends is about their machine, and the server must not read
-// files of its own for them.
+// TestOperatorsNameNoFiles: a file that an operator names is on the operator's machine, so the server must
+// not read a file of that name on its own.
 func TestOperatorsNameNoFiles(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "password")
 	writeFile(t, name, "a long enough password")

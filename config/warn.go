@@ -65,7 +65,7 @@ func listensLocally(address string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// isWide reports whether a network is no network: the whole internet, or a good part of it.
+// isWide reports whether a network is the whole internet, or a good part of it.
 func isWide(p netip.Prefix) bool {
 	addr := p.Addr()
 	switch {

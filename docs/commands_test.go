@@ -18,8 +18,8 @@ var (
 	subcommand = regexp.MustCompile(`(?m)^  ([a-z]+(?:-[a-z]+)*) +\S`)
 	flag       = regexp.MustCompile(`(?m)^ +(-[a-z], )?(--[a-z-]+)`)
 
-	// Commands stand in blocks for a shell, and in the text. What follows them ends at the line, or where
-	// the shell has something else to do.
+	// Commands stand in blocks for a shell, and in the text. Their words end with the line, or where the
+	// shell begins something else.
 	shBlock   = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```")
 	inline    = regexp.MustCompile("`(authzd [^`]+)`")
 	inShell   = regexp.MustCompile(`(?m)(?:^|[ (/])(authzd [a-z][^\n|#;&)]*)`)

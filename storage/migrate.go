@@ -132,8 +132,8 @@ func readFormat(ctx context.Context, s Store) (*Format, uint64, error) {
 	return f, version, err
 }
 
-// moved reports whether another run has moved the Format since it had a version. What failed then may be good: a
-// step that both have begun meets records that the other has converted already.
+// moved reports whether another run has moved the Format since it had a version. If so, a failure may be
+// harmless: a step that both have begun meets records that the other has converted already.
 func moved(ctx context.Context, s Store, version uint64) bool {
 	_, now, err := readFormat(ctx, s)
 	return err == nil && now != version

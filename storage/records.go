@@ -77,18 +77,23 @@ func DueTime(key string) (time.Time, error) {
 
 // User is a local account. Profile members have the names of OpenID Connect Core section 5.1.
 type User struct {
-	ID           string   `json:"id"`
-	Username     string   `json:"username"`
-	PasswordHash string   `json:"password_hash,omitempty"` // PHC string; empty: no password login
-	PastHashes   []string `json:"past_hashes,omitempty"`   // of the hashes that an operator set, the newest last; a new kind of hash is none
-	Disabled     bool     `json:"disabled,omitempty"`
-	Epoch        int      `json:"epoch,omitempty"` // raised to end every session and every grant at once
-	Profile      Profile  `json:"profile"`
-	EmailFrom    string   `json:"email_from,omitempty"` // who gave the address: the key of an identity, or EmailByOperator; empty: nobody, or it is not known
-	Roles        []string `json:"roles,omitempty"`
-	Groups       []string `json:"groups,omitempty"`
+	ID           string `json:"id"`
+	Username     string `json:"username"`
+	PasswordHash string `json:"password_hash,omitempty"` // PHC string; empty: no password login
+	// PastHashes are hashes of the password hashes that an operator set, the newest last. A hash that
+	// replaced one at a login is not among them.
+	PastHashes []string `json:"past_hashes,omitempty"`
+	Disabled   bool     `json:"disabled,omitempty"`
+	Epoch      int      `json:"epoch,omitempty"` // raised to end every session and every grant at once
+	Profile    Profile  `json:"profile"`
+	// EmailFrom is the source of the address: the key of an identity, or EmailByOperator; empty: none, or not
+	// known.
+	EmailFrom string   `json:"email_from,omitempty"`
+	Roles     []string `json:"roles,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
 
-	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"` // the last ones: the user sees them, and a link after an unlink needs more
+	// IdentityChanges are the last ones. The user sees them, and a link after an unlink needs more proof.
+	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"`
 
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -178,7 +183,9 @@ type Session struct {
 	UserEpoch  int       `json:"user_epoch,omitempty"`
 	SecretHash string    `json:"secret_hash"`
 	AuthTime   time.Time `json:"auth_time"`
-	Unproven   bool      `json:"auth_time_unproven,omitempty"` // AuthTime is when the user came from the connector, which does not prove when they signed in there
+	// Unproven: AuthTime is when the user came from the connector, which does not prove when they signed in
+	// there.
+	Unproven   bool      `json:"auth_time_unproven,omitempty"`
 	AMR        []string  `json:"amr,omitempty"`
 	ACR        string    `json:"acr,omitempty"`
 	Connector  string    `json:"connector,omitempty"` // empty: password

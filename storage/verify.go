@@ -19,8 +19,8 @@ func (e *RecordError) Error() string {
 }
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// CheckRecord returns a *RecordError unless a record can be decoded and is the one of its key. It is what can
-// be known of a record alone.
+// CheckRecord returns a *RecordError unless a record can be decoded and belongs to its key. It looks at the
+// record alone.
 func CheckRecord(table Table, rec Record) error {
 	check, ok := recordChecks[table]
 	if !ok {

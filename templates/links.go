@@ -43,7 +43,7 @@ func appLink(s string) template.URL {
 	return template.URL(s[:len(u.Scheme)] + u.String()[len(u.Scheme):])
 }
 
-// browserSchemes run nothing on our origin, and still lead to what no app of a client's is.
+// browserSchemes run nothing on our origin, but lead to something that is no app of a client.
 var browserSchemes = []string{"http", "https", "file", "ftp", "ws", "wss", "intent", "content", "mailto", "tel", "sms"}
 
 // bearsScript reports whether following s could run a script on our own origin. Browsers drop

@@ -121,8 +121,8 @@ type SelectAccount struct {
 	User      User
 }
 
-// Link asks whether an account at a connector is that of the user, to sign in with it from then on. Whoever
-// sees it may not know the one account or the other: it names both.
+// Link asks whether an account at a connector is that of the user, to sign in with it from then on. It names
+// both accounts: the person who sees it may not know one of them.
 //
 // Buttons link-confirm and link-cancel send decision=confirm or decision=cancel.
 type Link struct {

@@ -79,7 +79,7 @@ func TestSelectAccount(t *testing.T) {
 	element(t, d.id("account-other"), "+ Use another account", "name", "account", "value", "other")
 }
 
-// TestLink: both accounts are named, and to leave it is as easy as to do it.
+// TestLink: both accounts are named, and to refuse is as easy as to link.
 func TestLink(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["link"])
 	for id, wants := range map[string][]string{
@@ -356,8 +356,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// A page that has what a client is told says who is told, and where the link leads, in place of the name that
-// the client gave itself.
+// A page whose link brings an answer to a client says where the link leads, in place of the name that the
+// client gave itself.
 func TestErrorAnswer(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["error, unknown client"])

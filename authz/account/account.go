@@ -71,8 +71,8 @@ func (e *LinkRequiredError) Error() string {
 // maxAttempts bounds how often a change starts over because another request won the race.
 const maxAttempts = 5
 
-// CredentialsError is ErrInvalidCredentials, whose password it was not, and why. That is for the operator:
-// nobody else may learn whether there is such an account.
+// CredentialsError is ErrInvalidCredentials with the user who was meant, and the reason. It is for the
+// operator: nobody else may learn whether there is such an account.
 type CredentialsError struct {
 	UserID string // empty: nobody's
 	Reason Reason
@@ -86,7 +86,7 @@ const (
 	WrongPassword Reason = "wrong_password"
 	NoPassword    Reason = "no_password" // the user signs in by an upstream provider alone
 	Disabled      Reason = "disabled"
-	Throttled     Reason = "throttled" // too many wrong passwords of the user, under whatever name
+	Throttled     Reason = "throttled" // too many wrong passwords of the user, over all their names
 )
 
 func (e *CredentialsError) Error() string { return ErrInvalidCredentials.Error() }
@@ -100,7 +100,7 @@ const (
 	Created       Change = iota // a user
 	Linked                      // an upstream identity to a user
 	EmailReplaced               // the identity that the address came from has another one
-	EmailRemoved                // likewise, and that one is not free
+	EmailRemoved                // the same, but the new address is not free
 	EmailDiffers                // an identity has another address than the operator has set
 )
 

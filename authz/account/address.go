@@ -9,8 +9,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// An upstream gives the address of one who has left to somebody else one day. So an address that came
-// from an identity goes when the identity has another one, and what the operator has set stays.
+// An upstream may give the address of a person who has left to somebody else. So an address that came from
+// an identity is removed when the identity has another one. An address that the operator has set stays.
 
 // bornWith is how long after a user the identity that brought them was written, where the record of the
 // user does not say where their address came from.
@@ -30,9 +30,8 @@ func sameAddress(a, b string) bool {
 	return errA == nil && errB == nil && keyA == keyB
 }
 
-// readdress changes a user as the address asks for that their identity has now, and returns what that is,
-// if it is to be told. linked is what the identity had before. A username that is the old address goes
-// with it.
+// readdress applies the address that an identity has now to its user, and returns the changes that are to be
+// told. linked is the identity as it was before. If the username is the old address, it changes too.
 func (d *Directory) readdress(ctx context.Context, user *storage.User, key string, id connect.Identity, linked *storage.Identity) (what []Change, err error) {
 	address, err := NormalizeEmail(id.Email)
 	if err != nil { // not told this time
@@ -113,7 +112,8 @@ func (d *Directory) comeBack(ctx context.Context, key string, id connect.Identit
 	return &after, d.store.Apply(ctx, writes...)
 }
 
-// conflicts is a name that was taken since it was looked at: what was computed is computed again.
+// conflicts returns a *storage.ConflictError, which makes the caller try again, for a name that was taken
+// meanwhile.
 func conflicts(err error, userID string) error {
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {
 		return &storage.ConflictError{Table: storage.Users.Table, Key: userID}

@@ -17,9 +17,9 @@ import (
 // limit of a login over all addresses is what stops a botnet, and what a botnet could abuse to keep
 // its victim out: it does not apply to an address from which this user has signed in lately.
 //
-// The first two are in the memory of one process. Of the third there is also a count that all replicas
-// share, so that no number of them allows more guesses, and beside it one of the user, whatever they are
-// called.
+// The first two are in the memory of one process. The third is also counted in the store, which all replicas
+// share, so that more replicas do not allow more guesses. The store also counts the failures of each user,
+// over all their names.
 var (
 	perLoginAndAddress = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
 	perAddress         = throttle.Limit{Burst: 50, Interval: 2 * time.Second}
@@ -34,7 +34,7 @@ type failures struct {
 	mu sync.Mutex
 	// unlocked has, for a login, when an operator forgave its failures.
 	unlocked throttle.Times
-	// users has whose failures those of a login from an address are, for the operator.
+	// users has, for a login from an address, the user whose failures it counts. It is for the operator.
 	users map[throttle.Key]string
 }
 

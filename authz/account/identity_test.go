@@ -31,8 +31,8 @@ func reload(t *testing.T, d *Directory, u *storage.User) *storage.User {
 	return user
 }
 
-// TestRecycledAddress: the upstream gives the address of one who has left to another. That one is another
-// person here, whatever the first one has done meanwhile.
+// TestRecycledAddress: the upstream gives the address of a user who has left to another person. That person
+// becomes another user here, in each case.
 func TestRecycledAddress(t *testing.T) {
 	for _, preferred := range []string{"", "alice"} { // without a name, the address is the username
 		d := newDirectory(t)
@@ -92,7 +92,7 @@ func TestAddressFollowsIdentity(t *testing.T) {
 	}
 	wants(google("1", "bob3@gmail.com"), "bob3@gmail.com", true, EmailReplaced)
 
-	// What the operator has set stays, the same address too.
+	// An address that the operator has set stays, even if it is the same one.
 	operate := func(email string) {
 		t.Helper()
 		before, version, err := storage.Users.Get(t.Context(), d.store, bob.ID)

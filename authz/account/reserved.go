@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// reservedNames are usernames that no upstream may give: people take who is called so for somebody who
+// reservedNames are usernames that no upstream may give: people would take such a user for somebody who
 // speaks for the service.
 var reservedNames = []string{
 	"abuse", "admin", "administrator", "authzd", "hostmaster", "moderator", "noreply", "operator", "owner", "postmaster",
@@ -45,7 +45,7 @@ func disguised(name string) bool {
 	return latin && other
 }
 
-// likeness is the same for names that look alike: marks, separators and the letters' scripts are nothing.
+// likeness is the same for names that look alike: it ignores marks, separators and the scripts of letters.
 func likeness(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.IsMark(r) || strings.ContainsRune("._-+'`~ ", r) {

@@ -53,9 +53,9 @@ func CheckPassword(password string) error {
 
 // EnsureUsers creates the users of the configuration file that don't exist yet, and leaves those
 // that do as they are. It may run in several processes at once. Every seed is tried; the errors are
-// joined, and name the username. differ are the users of whom the file states something else than
-// their record does, which counts: whoever wrote the file will want to know. Each is a username and what
-// differs: disabled, roles, groups, or a password whose hash was never theirs.
+// joined, and name the username. differ names the users whose record differs from the file, so that
+// the operator can be told: the record counts. Each is a username and what differs: disabled,
+// roles, groups, or a password whose hash was never theirs.
 func (d *Directory) EnsureUsers(ctx context.Context, seeds []Seed) (differ []string, err error) {
 	var named []string
 	for _, seed := range seeds {

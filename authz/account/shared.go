@@ -75,8 +75,8 @@ func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 	return fmt.Errorf("count failed login: %w", storage.ErrUnavailable)
 }
 
-// unlockFor is how long the replicas may learn that a login was unlocked: longer than what they count
-// themselves takes to drain.
+// unlockFor is how long replicas can learn that a login was unlocked. It is longer than their own counts
+// take to drain.
 const unlockFor = 2 * time.Hour
 
 // unlock is the write that forgives the failures of a count.
@@ -97,5 +97,5 @@ func countOfLogin(login string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// countOfUser is the key of the count of a user under whatever name. No login has it: it has a slash.
+// countOfUser is the key of the count of a user, over all their names. No key of a login has a slash.
 func countOfUser(userID string) string { return "user/" + userID }

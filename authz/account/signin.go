@@ -21,8 +21,8 @@ import (
 //	identity of this upstream       else, and the identity that had it is another person
 //	otherwise                       a new user without a password
 //
-// What a user already has in their profile stays, but for an address that came from this identity
-// (address.go); only missing values are taken from the identity. ErrDisabled if the user may not sign in.
+// A profile keeps the values that it has, except an address that came from this identity (address.go).
+// Missing values are taken from the identity. The error is ErrDisabled if the user may not sign in.
 func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *storage.User, err error) {
 	key, err := identityKey(id)
 	if err != nil {
@@ -124,9 +124,9 @@ func (d *Directory) arrive(ctx context.Context, key string, id connect.Identity)
 	return nil, &LinkRequiredError{UserID: holder.ID, Proven: proven}
 }
 
-// proves reports whether a verified address is enough to link an identity at a connector to a user. It is not
-// where one was unlinked: that was to keep it out, and the address may be somebody else's there by now. There
-// was another way in then.
+// proves reports whether a verified address is enough to link an identity at a connector to a user. It is
+// not enough once an identity of that connector was unlinked: the address may be somebody else's there by
+// now. The user has another way in, since the last one can't be unlinked.
 func proves(user *storage.User, address, connector string) bool {
 	return verified(user, address) && !slices.ContainsFunc(user.IdentityChanges, func(c storage.IdentityChange) bool {
 		return !c.Linked && c.Connector == connector

@@ -121,9 +121,9 @@ func (l *Log) head(ctx context.Context) (*storage.AuditHead, uint64, error) {
 	return head.Value, rec.Version, nil
 }
 
-// keptHead returns the copy of the head that is outside of the log's own tables. Where there is none, as in
-// a store that is new or of an earlier authzd, it is the zero head, and so is one that is spoilt: not the
-// server's.
+// keptHead returns the copy of the head that is outside of the log's own tables. It returns the zero head if
+// there is no copy, as in a new store or one of an earlier authzd, or if the copy is spoilt: not written by
+// the server.
 func (l *Log) keptHead(ctx context.Context) (head *storage.AuditHead, spoilt bool, err error) {
 	rec, err := l.config.Store.Get(ctx, storage.KeptHeads.Table, storage.KeptHeadKey)
 	if errors.Is(err, storage.ErrNotFound) {

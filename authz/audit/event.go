@@ -65,9 +65,9 @@ const (
 
 	IdentityLinked   Type = "user.identity_linked"   // details: connector
 	IdentityUnlinked Type = "user.identity_unlinked" // details: connector
-	EmailReplaced    Type = "user.email_replaced"    // by that of the identity that it came from; details: connector
-	EmailRemoved     Type = "user.email_removed"     // since that identity has another one, which is not free; details: connector
-	EmailDiffers     Type = "user.email_differs"     // from what an identity has, and stays, since the operator has set it; details: connector
+	EmailReplaced    Type = "user.email_replaced"    // by the new address of its identity; details: connector
+	EmailRemoved     Type = "user.email_removed"     // the new address of its identity is not free; details: connector
+	EmailDiffers     Type = "user.email_differs"     // from an identity's; the operator has set it, so it stays; details: connector
 
 	KeyRotated    Type = "key.rotated"    // details: alg, kid
 	SecretRotated Type = "secret.rotated" // the server's

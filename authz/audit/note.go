@@ -26,7 +26,8 @@ const (
 // flood that does not end. That is some 9,000 events a day, or 5 MB of blocks if each is alone in its own.
 var noteLimit = throttle.Limit{Burst: 600, Interval: 10 * time.Second}
 
-// noteLimitOfUser is what there is a place for whatever the flood of events about others.
+// noteLimitOfUser is how many events of one type about one user are noted even during a flood of events
+// about others.
 var noteLimitOfUser = throttle.Limit{Burst: 20, Interval: 5 * time.Minute}
 
 // queue has the events that change nothing, until they are written.

@@ -222,8 +222,8 @@ func hasTampered(t *testing.T, l *Log) bool {
 	return len(events) > 0
 }
 
-// TestRollback: who puts the whole log and the copy of its head back to an earlier state is noticed by a server that runs, and by
-// whoever has kept a later head.
+// TestRollback: a server that runs notices that the whole log and the copy of its head were put back to an
+// earlier state, and so does a verification with a later head that was kept.
 func TestRollback(t *testing.T) {
 	store := newStore(t)
 	l := newLog(t, store)

@@ -43,7 +43,7 @@ func (s *Server) NewBrowser(t testing.TB) *Browser {
 
 // Answer is where an authorization ended.
 type Answer struct {
-	Params url.Values // of the redirect to the application, or of the link to one that nobody vouches for; nil if there was none
+	Params url.Values // of the redirect or the link to the application; nil if there was none
 	Page   *Page      // the last page, if there was no redirect
 }
 

@@ -71,7 +71,7 @@ type Metadata struct {
 	AllowedOrigins         []string // empty: the origins of RedirectURIs
 	FirstParty             bool     // no consent page
 	RequirePKCE            bool     // always true for public clients
-	PKCEOrNonce            bool     // where PKCE is not required: a request has it, or openid and a nonce (RFC 9700 section 2.1.1)
+	PKCEOrNonce            bool     // if not RequirePKCE: PKCE, or openid and a nonce (RFC 9700 section 2.1.1)
 	AllowLocalhostPorts    bool     // http://localhost matches on any port, as loopback addresses do
 	IDTokenAlg             string   // id_token_signed_response_alg; empty: the server's default
 	IDTokenClaims          bool     // scope claims in the ID token, not only from userinfo
@@ -89,7 +89,7 @@ type Metadata struct {
 	TOSURI                 string
 
 	Source            Source
-	Vouched           bool            // of a Registered client: a software statement of an issuer on the operator's list spoke for it
+	Vouched           bool            // of a Registered client: it has a software statement of a trusted issuer
 	Since             time.Time       // grants from before are another's, who had this ID; zero: nobody had
 	JWKS              json.RawMessage // its public keys (RFC 7517 section 5), or:
 	JWKSURI           string          // where they are

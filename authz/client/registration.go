@@ -112,8 +112,8 @@ type Information struct {
 	Registration
 }
 
-// Kept is what is stored of a completed registration. What the client has not said is left out, so
-// that it can be told from what it has.
+// Kept is what is stored of a completed registration. Members that the client did not send are left out, so
+// that they can be told from those that it did.
 func (r *Registration) Kept() ([]byte, error) {
 	kept := *r
 	if r.methodUnsaid {

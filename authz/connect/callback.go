@@ -66,9 +66,9 @@ func isCancel(code string) bool {
 	return strings.HasPrefix(code, "user_cancel") // user_cancelled_login, user_canceled, …
 }
 
-// CallbackParams reads the query of an authorization response. What nobody needs may be anything: what the
-// upstream wrote for people is cleaned, and what can't be read is left out. The error is for a parameter
-// that counts.
+// CallbackParams reads state, code, iss, error and error_description from the query of an authorization
+// response. The error says that one of the first four is malformed. The text for people is cleaned, and
+// other parameters are left out.
 func CallbackParams(query string) (url.Values, error) {
 	params := url.Values{}
 	for pair := range strings.SplitSeq(query, "&") {

@@ -43,7 +43,7 @@ func FuzzCallbackParams(f *testing.F) {
 	})
 }
 
-// TestKeyWithBrokenCertificate: what stands beside a key does not cost the key.
+// TestKeyWithBrokenCertificate: a key can be used although a certificate beside it is broken.
 func TestKeyWithBrokenCertificate(t *testing.T) {
 	const key = `"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"`
 	for _, beside := range []string{`"x5c":["bm9uZQ=="]`, `"x5c":["???"]`, `"x5c":"none"`, `"x5c":[]`, `"x5t":"?"`, `"x5t#S256":"AAAA"`, `"x5u":":"`} {

@@ -100,7 +100,7 @@ type BeginParams struct {
 	// MaxAge is the greatest age of the user's login upstream, in seconds; 0 makes the user sign in
 	// anew; nil: any age. It is proved by auth_time (OpenID Connect Core section 3.1.2.1), and
 	// Finish fails with LoginRequired if the upstream does not prove it, unless Config.TrustFreshLogin.
-	// Google asks nobody to sign in anew, but tells when they did.
+	// Google asks nobody to sign in again, but tells when they did.
 	MaxAge *int
 }
 
@@ -151,7 +151,7 @@ const (
 	ServerError = "server_error"
 	// LoginRequired: the user's login upstream is older than BeginParams.MaxAge, or the upstream says so.
 	LoginRequired = "login_required"
-	// What the upstream asks for first; it has answered so.
+	// The upstream answered that it wants something of the user first.
 	InteractionRequired      = "interaction_required"
 	ConsentRequired          = "consent_required"
 	AccountSelectionRequired = "account_selection_required"

@@ -54,7 +54,7 @@ func decodeKeys(body []byte) ([]jose.JSONWebKey, error) {
 	return keys, nil
 }
 
-// decodeKey reads a key. Its certificates are of no use to us: one that is none does not cost the key.
+// decodeKey reads a key without its certificates, which are not used: a broken certificate does no harm.
 func decodeKey(raw json.RawMessage) (key jose.JSONWebKey, ok bool) {
 	if json.Unmarshal(raw, &key) == nil {
 		return key, true

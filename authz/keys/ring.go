@@ -67,8 +67,8 @@ type Ring struct {
 
 	current atomic.Pointer[snapshot]
 	loading *semaphore.Weighted // orders loads, so that a snapshot never gives way to an older one
-	loaded  time.Time           // when the last load ended, well or not; guarded by loading
-	away    atomic.Bool         // the last load ended not well, or takes too long
+	loaded  time.Time           // when the last load ended, even if it failed; guarded by loading
+	away    atomic.Bool         // the last load failed, or takes too long
 }
 
 // Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
@@ -143,8 +143,9 @@ func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
 	return r.current.Load().jwks, r.policy().cacheAge()
 }
 
-// Refresh makes JWKS at most minReload older than the store, as far as the store can be read: what it
-// has is kept otherwise. Callers at once wait for one of them. While the store is away nobody waits long.
+// Refresh makes JWKS at most minReload older than the store. If the store can't be read, JWKS stays as it
+// is. Of concurrent callers one reads, and the others wait for it. While the store is away nobody waits
+// long.
 func (r *Ring) Refresh(ctx context.Context) {
 	if r.loading.TryAcquire(1) { // as a rule, there is nothing to do, and no need of a timer
 		fresh := r.now().Sub(r.loaded) < minReload
@@ -166,7 +167,7 @@ func (r *Ring) Refresh(ctx context.Context) {
 		r.loading.Release(1)
 		return
 	}
-	// A store may take longer than it is told to, such as one that nothing comes from any more.
+	// A store that does not answer may take longer than ctx allows.
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

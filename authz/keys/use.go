@@ -18,8 +18,8 @@ type Use struct {
 const (
 	// refreshTimeout is how long a Refresh may take.
 	refreshTimeout = 500 * time.Millisecond
-	// retryTimeout is how long it may take after one that has failed: while the store is away, whoever asks
-	// for the JWKS shall hardly notice.
+	// retryTimeout is how long it may take after one that has failed: while the store is away, requests for
+	// the JWKS hardly wait.
 	retryTimeout = 50 * time.Millisecond
 	// publishing is how long another replica's JWKS may lack a key that has been made: until it has to
 	// look (Refresh), and has looked.

@@ -62,7 +62,7 @@ const (
 // ErrUnusable is wrapped by all that Parse and Check refuse. No message holds anything of the hash.
 var ErrUnusable = errors.New("not a password hash that can be used")
 
-// errUnknown is the ErrUnusable of a kind of hash that Parse does not know.
+// errUnknown is the ErrUnusable for a kind of hash that Parse does not know.
 var errUnknown = fmt.Errorf("%w: the kind is unknown", ErrUnusable)
 
 // Hash is a parsed password hash.

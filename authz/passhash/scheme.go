@@ -90,7 +90,7 @@ var schemes = []scheme{
 	{"a SHA-512 hash in hex", regexp.MustCompile(`^(?:0x)?[0-9A-Fa-f]{128}$`), nil},
 	{"a digest in hex with a salt", regexp.MustCompile(`^(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})[:$*].|.[:$*](?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{128})$`), nil},
 
-	// The old crypt(3), which has no mark of its own.
+	// The old crypt(3), which has no prefix.
 	{"a DES hash of crypt(3)", regexp.MustCompile(`^[./0-9A-Za-z]{12}[.26AEIMQUYcgkosw]$`), random},
 	{"an extended DES hash of crypt(3)", regexp.MustCompile(`^_[./0-9A-Za-z]{19}$`), random},
 

@@ -207,7 +207,8 @@ func TestDear(t *testing.T) {
 	}
 }
 
-// BenchmarkDearest measures what the dearest hashes cost that may be imported: a failed login takes several times that.
+// BenchmarkDearest measures what the dearest hashes cost that may be imported: a failed login takes several
+// times that.
 func BenchmarkDearest(b *testing.B) {
 	const salt, tag = "$MDEyMzQ1Njc4OWFiY2RlZg", "$sB9mswhkOTQdUegtwlkp71Xn+56CSaL7Kkm4SCisUYw"
 	for name, hash := range map[string]string{

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Attempts have places, failures are charged, and those that wait are admitted or refused by the outcome of others.
+// Attempts have places, failures are charged, and attempts that wait are admitted or refused by the outcome
+// of others.
 func TestAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, limit := New(), Limit{2, time.Minute}

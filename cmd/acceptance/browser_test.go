@@ -171,7 +171,7 @@ func (p *page) submit(buttonID string, fields map[string]string) (*http.Request,
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// What Chromium sends from a page whose Referrer-Policy is same-origin.
+	// Chromium sends this from a page whose Referrer-Policy is same-origin.
 	req.Header.Set("Origin", action.Scheme+"://"+action.Host)
 	req.Header.Set("Sec-Fetch-Site", "same-origin")
 	return req, nil

@@ -93,7 +93,7 @@ func TestFormsThroughAProxy(t *testing.T) {
 	}
 }
 
-// Whatever a person does with tabs and buttons on the way, it leads to the app.
+// Tabs, reloads and the back button on the way all lead to the app.
 func TestNoDeadEnds(t *testing.T) {
 	needTool(t, "chromium")
 	app := startOtherApp(t)

@@ -95,8 +95,8 @@ func (i *image) command(env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestImageRun: in a container, with its user, on an empty base, init writes what the next container finds; one
-// that has neither file nor volume of its own runs on variables.
+// TestImageRun: in a container, with its user, on an empty base, init writes files that the next container
+// finds. Without a file and a volume a container runs on variables.
 func TestImageRun(t *testing.T) {
 	i := buildImage(t)
 	out, err := i.command(nil, "init", "--domain", "id.example.com").CombinedOutput()

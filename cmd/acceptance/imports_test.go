@@ -67,7 +67,8 @@ var leaves = []string{"storage", "config", "templates", "authz/connect", "authz/
 //	 └──> authz ─> its subpackages ─> storage
 //	        └────> fosite, templates
 //
-// bearer stands on another leaf, dpop, and config on passhash; and any part may have work that one replica does, by lease.
+// There are three exceptions: bearer imports dpop, config imports passhash, and any part may import lease,
+// for work that one replica does.
 func TestImports(t *testing.T) {
 	for _, p := range listPackages(t) {
 		for _, imported := range p.all() {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// One release of Go builds everything: the one of go.mod's toolchain line, whatever is installed and
-// whatever GOTOOLCHAIN says. An older one has known vulnerabilities in what authzd serves with.
+// The release of Go in go.mod's toolchain line builds everything, even if another one is installed or
+// GOTOOLCHAIN names one. Older releases have known vulnerabilities in packages that authzd serves with.
 func TestToolchain(t *testing.T) {
 	m := regexp.MustCompile(`(?m)^toolchain (go1\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
 	if m == nil {

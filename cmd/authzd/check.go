@@ -113,7 +113,7 @@ func (job *checkJob) verdict(what, hint string, records int64) error {
 	return nil
 }
 
-// told writes the report for programs. What kept the check from its end is one problem more.
+// told writes the report for programs. An error that stopped the check is one more problem.
 func (job *checkJob) told(err error) error {
 	if !job.p.json || err != nil && exitCode(err) == 2 {
 		return err
@@ -147,8 +147,8 @@ func (job *checkJob) checkNamed(cmd *cobra.Command, name string) error {
 	return job.checkDatabase(cmd.Context(), name)
 }
 
-// startsAsBackup reports whether a file begins as a backup, encrypted or not. What begins as neither that nor
-// a database is told so by who reads it.
+// startsAsBackup reports whether a file begins as a backup, encrypted or not. If it begins neither as a
+// backup nor as a database, its reader says so later.
 func startsAsBackup(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -260,7 +260,8 @@ func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
 	return job.verdict(name, `bring what is damaged back from another copy; "authzd restore --from" says up to when it can be restored`, records)
 }
 
-// checkStore checks the store of the configuration. What a server has open, that server is asked for.
+// checkStore checks the store of the configuration. If a server has it open, that server is asked to read
+// it.
 func (job *checkJob) checkStore(cmd *cobra.Command) error {
 	cfg, err := loadConfig(job.configFile)
 	if err != nil {

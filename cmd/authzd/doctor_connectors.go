@@ -69,8 +69,8 @@ func examineConnector(ctx context.Context, client *http.Client, c *config.Connec
 	return examineSecret(ctx, client, c, &m, issuer+"/callback/"+c.ID)
 }
 
-// examineSecret sends a code that the provider never gave. One that knows the client refuses the code
-// (RFC 6749 section 5.2), and one that does not, the client.
+// examineSecret sends a code that the provider never gave. If the provider knows the client, it refuses the
+// code (RFC 6749 section 5.2); if not, it refuses the client.
 func examineSecret(ctx context.Context, client *http.Client, c *config.Connector, m *upstreamMetadata, redirectURI string) error {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {"doctor"}, "redirect_uri": {redirectURI}, "code_verifier": {strings.Repeat("doctor", 8)}}
 	basic := c.ClientSecret != "" && (len(m.AuthMethods) == 0 || slices.Contains(m.AuthMethods, "client_secret_basic"))

@@ -150,7 +150,7 @@ func openReplaced(ctx context.Context, path string, replace bool) (*replaced, er
 	case errors.Is(err, transfer.ErrNotEmpty) && !replace:
 		r.close()
 		return nil, hinted{fmt.Errorf("%s: %w", path, err), `name another file; or to have a backup take its place, use "authzd restore --replace", which keeps it`}
-	case errors.Is(err, transfer.ErrNotEmpty), err != nil && replace: // whatever is damaged in it, it is kept
+	case errors.Is(err, transfer.ErrNotEmpty), err != nil && replace: // it is kept, even if it is damaged
 		r.empty = false
 	case err != nil:
 		r.close()

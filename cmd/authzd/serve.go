@@ -59,7 +59,7 @@ type serveOptions struct {
 	log   io.Writer
 	dev   bool
 	empty bool   // a database may be made where there is the secret of an earlier one
-	anew  bool   // shipping may begin anew in a destination that was emptied
+	anew  bool   // shipping may begin again in a destination that was emptied
 	ready func() // called once when the server listens; nil: nobody waits
 }
 
@@ -136,8 +136,8 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 
 // runUntilDone serves at every door. When asked ends, it is no longer ready, and serves on for the delay, so
 // that load balancers send nothing new. Then, or if a door fails, it stops accepting, waits for the requests
-// under way, drainTimeout at most, and returns. The server's own work ends last: it writes what those requests have left to the
-// audit log.
+// under way, drainTimeout at most, and returns. The server's own work ends last: it writes what those
+// requests have left to the audit log.
 func runUntilDone(asked context.Context, server *authz.Server, doors []door, delay time.Duration, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(asked)
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))

@@ -29,7 +29,7 @@ func listenSocket(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false) // it would remove whatever is there by then
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // it would also remove a file that has replaced ours
 	made, err := os.Lstat(path)
 	if err != nil {
 		l.Close()

@@ -283,7 +283,7 @@ func TestSocketIsAllThatIsRemoved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What has taken the place of ours meanwhile stays when we stop.
+	// A socket that has replaced ours meanwhile stays when we stop.
 	if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte("precious"), 0o600), l.Close()); err != nil {
 		t.Fatal(err)
 	}

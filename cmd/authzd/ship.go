@@ -58,7 +58,7 @@ func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
 }
 
 // startShipping ships what is committed from now on, if the configuration wants that. stop ships what is
-// left. anew: it may begin anew in a destination that has lost what was shipped there.
+// left. anew: it may begin again in a destination that has lost what was shipped there.
 func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, anew bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	s := &cfg.Storage.Bolt.Ship
 	engine, isBolt := store.(*bolt.Store)

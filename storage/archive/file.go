@@ -17,8 +17,8 @@ import (
 var ErrExists = errors.New("file exists")
 
 // Create makes a file of what fill writes, with mode 0600, whole or not at all: it has all of its
-// content, on the disk and read again, before it gets its name. If a file has that name, overwrite tells whether it
-// is replaced, and else the error is ErrExists.
+// content, on the disk and read again, before it gets its name. A file that has that name is replaced
+// if overwrite is true; else the error is ErrExists.
 func Create(path string, overwrite bool, fill func(io.Writer) error) (err error) {
 	if _, err := os.Lstat(path); err == nil && !overwrite {
 		return fmt.Errorf("%s: %w", path, ErrExists)

@@ -185,7 +185,7 @@ func TestCheckRefuses(t *testing.T) {
 	if problems, _ := checked(t, path); len(problems) != 1 {
 		t.Errorf("in use: %v", problems)
 	}
-	// Whose user is gone.
+	// The user of the name is deleted, and the name stays.
 	if err := errors.Join(s.Apply(t.Context(), storage.Users.Delete("user-000", storage.Any)), s.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -203,8 +203,8 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-// TestOpenEachPage: whichever page is damaged, a start comes to its end: it opens the database, or says that it is
-// damaged and which command tells more.
+// TestOpenEachPage: with any page damaged, a start comes to its end. It opens the database, or says that it
+// is damaged and which command tells more.
 func TestOpenEachPage(t *testing.T) {
 	path := people(t, 300)
 	good, err := os.ReadFile(path)

@@ -50,7 +50,7 @@ type opened struct {
 	bytes atomic.Int64 // that file has had
 	// committed is the id of the last transaction that is in file.
 	committed atomic.Uint64
-	users     sync.RWMutex // read-locked by whoever reads from db; locked before db is closed for another
+	users     sync.RWMutex // read-locked while db is read; locked before db is closed for another
 }
 
 // use returns the open database, which stays open until its users lock is given back.

@@ -42,8 +42,8 @@ func newPageWalk(tx *bbolt.Tx, file io.ReaderAt) *pageWalk {
 	return &pageWalk{file: file, size: size, end: tx.Size() / size}
 }
 
-// walkPages returns errDamaged unless all pages that can be reached are what those that lead there say. The
-// list of free pages must be loaded.
+// walkPages returns errDamaged unless each page that can be reached is what the page that leads to it says.
+// The list of free pages must be loaded.
 func walkPages(tx *bbolt.Tx, file io.ReaderAt) error {
 	w := newPageWalk(tx, file)
 	w.free = func(id int64) (bool, error) {

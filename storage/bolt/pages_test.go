@@ -64,8 +64,8 @@ func (f *meteredFile) ReadAt(b []byte, at int64) (int, error) {
 	return f.ReaderAt.ReadAt(b, at)
 }
 
-// FuzzPageWalk: whatever is in the pages, both walks end, read no more than there is, and the short one finds
-// nothing where the whole one does not.
+// FuzzPageWalk: with any bytes in the pages, both walks end and read no more than there is, and the short
+// one finds nothing where the whole one does not.
 func FuzzPageWalk(f *testing.F) {
 	for _, users := range []int{0, 5, 25} {
 		file, root := smallDatabase(f, users)

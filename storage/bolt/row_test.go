@@ -55,8 +55,8 @@ func TestRowDamaged(t *testing.T) {
 	}
 }
 
-// TestRowChecksum: no bit of a record can change unnoticed, nor can it stand under another key. Rows of earlier
-// authzds have no checksum.
+// TestRowChecksum: a changed bit of a record is noticed, and so is a record under another key. Rows of
+// earlier authzds have no checksum.
 func TestRowChecksum(t *testing.T) {
 	good := encodeRow([]byte("key"), []byte(`{"a":"b"}`), time.Unix(1<<33, 0))
 	setVersion(good, 7)

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// watchEvery is how often it is looked whether the file is still there: what is acknowledged after it has
-// gone would end with the process.
+// watchEvery is how often Lost looks whether the file is still there: a write that is acknowledged after the
+// file has gone would be lost with the process.
 const watchEvery = 500 * time.Millisecond
 
-// LostError says that the database is no longer what stands at its path. What the process still has open
-// can be read, and is gone when it ends.
+// LostError says that the file at the database's path is no longer the one that is open. The open one can
+// still be read, and is gone when the process ends.
 type LostError struct {
 	Path string
 	What string // what has become of the file, as the end of a sentence
@@ -55,7 +55,7 @@ const (
 	metaTxid   = pageHeader + 48 // where a meta page has the id of the transaction that wrote it
 )
 
-// wiped reports that neither meta page is one any more, or that both are older than what was committed.
+// wiped reports whether no meta page is both valid and as new as the last commit.
 func (o *opened) wiped() bool {
 	committed := o.committed.Load() // before the file is read, which is only ever newer
 	size := o.db.Info().PageSize
@@ -71,8 +71,9 @@ func (o *opened) wiped() bool {
 	return true
 }
 
-// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path. It costs a microsecond, so that each commit can afford it. A compaction that moves
-// the name waits until it is done.
+// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path. It
+// costs a microsecond, so that each commit can afford it. A compaction that moves the name waits until it is
+// done.
 func (s *Store) checkFile() error {
 	s.g.moving.RLock()
 	defer s.g.moving.RUnlock()

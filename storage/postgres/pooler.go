@@ -45,7 +45,7 @@ func checkPooler(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) er
 	return conn.Deallocate(ctx, probe)
 }
 
-// ignoreTimeout lets a pooler pass that has but one session for us: it is ours then.
+// ignoreTimeout lets a pooler pass that has only one session for us: nobody else gets that one.
 func ignoreTimeout(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

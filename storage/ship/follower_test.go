@@ -254,8 +254,8 @@ func TestPromoteOne(t *testing.T) {
 	}
 }
 
-// TestPromoteNext: of two that were asked at once, the second may come when the first has taken over and shipped. It
-// loses too, until the first has been the primary for a while.
+// TestPromoteNext: of two that were asked at once, the second may come when the first has taken over and
+// shipped. It loses too, until the first has been the primary for a while.
 func TestPromoteNext(t *testing.T) {
 	to := directory(t.TempDir())
 	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")

@@ -131,9 +131,10 @@ func (s *shipment) put(ctx context.Context, name string, object []byte) error {
 	return s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) })
 }
 
-// putOnce stores an object where those before it are: that is looked at before, so that nothing is written
-// below a mount point, and after, so that nothing that was counts as shipped. If there is one of its name, an answer may have been lost; but if it is
-// another, somebody else writes here who thinks that he is this node.
+// putOnce stores an object where those before it are. It looks for them before, so that nothing is written
+// below a mount point, and after, so that an object that was written there does not count as shipped. If an
+// object has the name already, an answer may have been lost; but if its content differs, another machine
+// writes here that takes itself for this node.
 func (s *shipment) putOnce(ctx context.Context, name string, object []byte) error {
 	if err := s.recognise(ctx); err != nil {
 		return err

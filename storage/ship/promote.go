@@ -66,16 +66,16 @@ func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	return p, syncFolder(f.Folder)
 }
 
-// rivalTime is how long a take-over counts as under way: who is promoted meanwhile has lost.
+// rivalTime is how long a take-over counts as under way: a standby that is promoted meanwhile has lost.
 const rivalTime = time.Minute
 
-// settleTime is how long nobody is promoted after a take-over, although it has come to its end: two promotions
-// that were asked for at once are one after the other here, and one of them must lose.
+// settleTime is how long no other standby is promoted after a take-over has come to its end: two promotions
+// that were asked for at once may run one after the other, and one of them must lose.
 const settleTime = 10 * time.Second
 
-// lastEpoch returns the newest epoch, nil if there has been none. It is a *FencedError if another standby has
-// just taken over, within settleTime or without having shipped yet. One that died in the middle of it can be succeeded after
-// rivalTime.
+// lastEpoch returns the newest epoch, nil if there has been none. The error is a *FencedError if another
+// standby has just taken over, within settleTime or without having shipped yet. If that one died in the
+// middle of it, it can be succeeded after rivalTime.
 func (f *Follower) lastEpoch(ctx context.Context) (*epoch, error) {
 	e, err := newestEpoch(ctx, f.From)
 	if err != nil || e == nil {

@@ -32,8 +32,8 @@ type knownDestination struct {
 	To string `json:"to"`
 }
 
-// hasShipped reports whether the node of a folder has shipped to a Destination. One of an authzd that did not
-// note it has left a spool.
+// hasShipped reports whether the node of a folder has shipped to a Destination. An earlier authzd, which did
+// not note it, has left a spool.
 func hasShipped(folder, to string) (bool, error) {
 	var known knownDestination
 	b, err := os.ReadFile(filepath.Join(folder, destinationFile))

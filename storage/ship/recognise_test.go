@@ -101,8 +101,8 @@ func TestUnmountedAndFull(t *testing.T) {
 	waitFor(t, "a new generation", func() bool { return p.shipper.Status().Generation == 2 })
 }
 
-// TestEmptied: what was emptied for good is begun anew only when that is said; what else is there is not taken
-// for ours.
+// TestEmptied: shipping begins again in a destination that was emptied for good only if the operator says
+// so. Other objects there are not taken for ours.
 func TestEmptied(t *testing.T) {
 	to := directory(t.TempDir())
 	path := filepath.Join(t.TempDir(), "store.db")

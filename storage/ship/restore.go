@@ -19,7 +19,7 @@ type RestoreConfig struct {
 	From       Destination
 	Secret     Secret
 	Identities []age.Identity
-	At         time.Time // the moment, as long as a group's time is exact: all of its millisecond; zero: the last there is
+	At         time.Time // the moment, to the end of its millisecond; zero: the last there is
 	Path       string    // of the database file to make; nothing may be there
 }
 
@@ -215,8 +215,8 @@ func (s source) atEnd(ctx context.Context, c cursor, g chosen, at time.Time) (ti
 	return until, nil
 }
 
-// brokenOff is when the history went on after a cursor, and can't be followed there. The millisecond of the
-// cursor may lack something then, but for the very moment of the base, which is whole by itself.
+// brokenOff is for a history that went on after a cursor, and can't be followed there. The millisecond of
+// the cursor may then be incomplete, except at the moment of the base, which is whole by itself.
 func (g chosen) brokenOff(c cursor, at time.Time, reason error) (time.Time, error) {
 	taken := g.manifest.Taken
 	until := c.Sealed.Truncate(time.Millisecond).Add(-time.Millisecond)

@@ -38,13 +38,15 @@ func (d *digest) UnmarshalText(text []byte) error {
 // segmentHeader says where a segment belongs.
 type segmentHeader struct {
 	Generation uint64        `json:"generation"`
-	Number     uint64        `json:"number"`             // from 1
-	Previous   digest        `json:"previous"`           // of the object before, as stored: a segment, or the claim
-	After      bolt.Position `json:"after"`              // of the store before the first group
-	Last       bolt.Position `json:"last"`               // after the last one; After, if there is none
-	From       time.Time     `json:"from"`               // when the segment before was sealed
-	Sealed     time.Time     `json:"sealed"`             // what was committed before is in this segment or an earlier one, and no later one has a group of an earlier millisecond
-	EndedBy    uint64        `json:"ended_by,omitempty"` // the epoch that took over: there is no next segment
+	Number     uint64        `json:"number"`   // from 1
+	Previous   digest        `json:"previous"` // of the object before, as stored: a segment, or the claim
+	After      bolt.Position `json:"after"`    // of the store before the first group
+	Last       bolt.Position `json:"last"`     // after the last one; After, if there is none
+	From       time.Time     `json:"from"`     // when the segment before was sealed
+	// Sealed: all that was committed before is in this segment or an earlier one, and no later segment has a
+	// group of an earlier millisecond.
+	Sealed  time.Time `json:"sealed"`
+	EndedBy uint64    `json:"ended_by,omitempty"` // the epoch that took over: there is no next segment
 }
 
 // segment is one part of a generation's history.

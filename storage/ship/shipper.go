@@ -37,7 +37,7 @@ type Config struct {
 	Keep          time.Duration   // how far back a moment can be restored
 	SpoolBytes    int64           // how much the spool may hold while To takes nothing
 	Recipients    []age.Recipient // to whom objects are encrypted; none: they are not
-	Anew          bool            // begin anew if what was shipped to To is gone
+	Anew          bool            // begin again if what was shipped to To is gone
 	Logger        *slog.Logger    // nil: nobody listens
 }
 

@@ -51,7 +51,7 @@ func TestEveryTableIsCarried(t *testing.T) {
 			}
 		}
 	}
-	// Who works on what at the source, and whether it is half filled, is of no concern elsewhere.
+	// Leases of the source, and its state of being filled, are not carried elsewhere.
 	own := map[storage.Table]bool{storage.Leases.Table: true, storage.Transfers.Table: true}
 	var file bytes.Buffer
 	if _, err := archive.Write(t.Context(), &file, archive.Checked{Exporter: p.store}, archive.Header{}, func([]byte) []byte { return make([]byte, 32) }); err != nil {
