@@ -243,7 +243,7 @@ func TestAnswers(t *testing.T) {
 
 // What can't be delivered is tried again until it is too late, and then given up with an alarm.
 func TestGivesUp(t *testing.T) {
-	f := newFixture(t, func(c *Config) { c.GiveUpAfter = 300 * time.Millisecond })
+	f := newFixture(t, func(c *Config) { c.GiveUpAfter = 2 * time.Second })
 	dead := httptest.NewServer(nil)
 	dead.Close()
 	f.add(dead.URL, "sid")

@@ -50,7 +50,7 @@ func newServeCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&dev, "dev", false, "a demo set-up on this machine: no file needed")
 	cmd.Flags().StringVar(&data, "data", "", "with --dev: keep the data in this folder")
 	cmd.Flags().BoolVar(&empty, "new", false, "begin with an empty database where there is none, although there was one")
-	cmd.Flags().BoolVar(&anew, "ship-anew", false, "begin anew in a storage.bolt.ship.to that has lost what was shipped there")
+	cmd.Flags().BoolVar(&anew, "ship-anew", false, "begin again in a storage.bolt.ship.to that has lost what was shipped there")
 	return cmd
 }
 
