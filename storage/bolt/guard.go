@@ -47,10 +47,18 @@ type opened struct {
 	db    *bbolt.DB
 	file  *os.File     // the one that db reads, writes and has locked
 	info  os.FileInfo  // of file, as it was opened
+	page  int          // bytes of a page
 	bytes atomic.Int64 // that file has had
 	// committed is the id of the last transaction that is in file.
 	committed atomic.Uint64
 	users     sync.RWMutex // read-locked while db is read; locked before db is closed for another
+}
+
+// metas reads bbolt's two meta pages, of which the newer valid one says what the state is.
+func (o *opened) metas() ([]byte, error) {
+	metas := make([]byte, 2*o.page)
+	_, err := o.file.ReadAt(metas, 0)
+	return metas, err
 }
 
 // use returns the open database, which stays open until its users lock is given back.

@@ -151,8 +151,14 @@ func openBolt(path string, o *bbolt.Options) (*guarded, error) {
 		return opened.file, err
 	}
 	err := catch(func() (err error) {
-		opened.db, err = bbolt.Open(path, fileMode, o)
-		return err
+		if opened.db, err = bbolt.Open(path, fileMode, o); err != nil {
+			return err
+		}
+		opened.page = opened.db.Info().PageSize
+		return opened.db.View(func(tx *bbolt.Tx) error {
+			opened.committed.Store(uint64(tx.ID()))
+			return nil
+		})
 	})
 	if errors.Is(err, errDamaged) {
 		_ = unlockAndClose(opened.file)
@@ -273,8 +279,8 @@ func (g *guarded) settle(path string) error {
 	if err := g.stillNamed(path); err != nil {
 		return err
 	}
-	metas := make([]byte, 2*o.db.Info().PageSize)
-	if _, err := o.file.ReadAt(metas, 0); err != nil {
+	metas, err := o.metas()
+	if err != nil {
 		return err
 	}
 	if _, err := o.file.WriteAt(metas, 0); err != nil {

@@ -58,12 +58,11 @@ const (
 // wiped reports whether no meta page is both valid and as new as the last commit.
 func (o *opened) wiped() bool {
 	committed := o.committed.Load() // before the file is read, which is only ever newer
-	size := o.db.Info().PageSize
-	metas := make([]byte, 2*size)
-	if _, err := o.file.ReadAt(metas, 0); err != nil {
+	metas, err := o.metas()
+	if err != nil {
 		return false // the disk's trouble, which the next write meets
 	}
-	for _, meta := range [][]byte{metas[:size], metas[size:]} {
+	for _, meta := range [][]byte{metas[:o.page], metas[o.page:]} {
 		if bytes.HasPrefix(meta[pageHeader:], boltMagic) && binary.NativeEndian.Uint64(meta[metaTxid:]) >= committed {
 			return false
 		}

@@ -86,8 +86,15 @@ func TestLostFile(t *testing.T) {
 	}
 }
 
-// TestOlderWrittenOver: a backup that is copied over the file in its place is noticed by what it lacks.
+// TestOlderWrittenOver: a backup that is copied over the file in its place is noticed by what it lacks, even if
+// nothing was written since the start.
 func TestOlderWrittenOver(t *testing.T) {
+	for name, restart := range map[string]bool{"after a write": false, "after a start": true} {
+		t.Run(name, func(t *testing.T) { testOlderWrittenOver(t, restart) })
+	}
+}
+
+func testOlderWrittenOver(t *testing.T, restart bool) {
 	path, s := openIn(t)
 	older, err := os.ReadFile(path)
 	if err != nil {
@@ -95,6 +102,14 @@ func TestOlderWrittenOver(t *testing.T) {
 	}
 	if err := s.Apply(t.Context(), storage.Write{Table: storage.Users.Table, Key: "b", Value: []byte("1")}); err != nil {
 		t.Fatal(err)
+	}
+	if restart {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = bolt.Open(path, bolt.Options{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
