@@ -10,10 +10,9 @@
 //	Ready, after a failure ────┘                            └─> taps
 //
 // Export is one long read transaction (export.go). Each commit checks that the file is still there, and Lost
-// waits for its loss (watch.go). A table is a bucket and a record is a row (row.go).
-// Who has to follow every change, in order, taps
-// the committer (tap.go). How the file is made, checked and locked is in open.go and create.go; what
-// a failed commit means is written at committer.failed.
+// waits for its loss (watch.go). A table is a bucket and a record is a row (row.go). A reader that follows
+// every change, in order, taps the committer (tap.go). How the file is made, checked and locked is in open.go
+// and create.go; what a failed commit means is written at committer.failed.
 package bolt
 
 import (
@@ -87,10 +86,8 @@ type Store struct {
 	commits atomic.Uint64
 	swept   atomic.Uint64
 
-	lost atomic.Pointer[LostError] // nil: the file is where it was
-	gone chan struct{}             // closed when it was not, for the first time
-
-	goneOnce sync.Once
+	lost   atomic.Pointer[LostError] // nil: the file is where it was
+	unseen chan error                // a loss that Lost has not returned yet; of several, the first
 
 	closing   chan struct{}
 	closeOnce sync.Once

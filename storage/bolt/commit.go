@@ -65,8 +65,8 @@ type trouble struct {
 	do    string // what the operator can do; empty: what helps against trouble with a disk
 }
 
-func newCommitter(g *guarded, log *slog.Logger) *committer {
-	c := &committer{g: g, log: log, checkFile: func() error { return nil }, done: make(chan struct{})}
+func newCommitter(g *guarded, log *slog.Logger, checkFile func() error) *committer {
+	c := &committer{g: g, log: log, checkFile: checkFile, done: make(chan struct{})}
 	c.filled.L = &c.mu
 	return c
 }

@@ -86,11 +86,11 @@ func Resolve(path string) string {
 	return path
 }
 
-// startStore serves an open database, whose path its name stands for.
+// startStore serves an open database. name is as the caller has it, path where that leads.
 func startStore(name, path string, g *guarded, opts Options) *Store {
-	s := &Store{name: name, path: path, g: g, c: newCommitter(g, opts.Logger), log: opts.Logger, stage: opts.stage,
-		follows: opts.Follow, closing: make(chan struct{}), gone: make(chan struct{})}
-	s.c.checkFile = s.checkFile
+	s := &Store{name: name, path: path, g: g, log: opts.Logger, stage: opts.stage,
+		follows: opts.Follow, closing: make(chan struct{}), unseen: make(chan error, 1)}
+	s.c = newCommitter(g, opts.Logger, s.checkFile)
 	if !opts.KeepSize {
 		s.compactFrom = compactFrom
 	}

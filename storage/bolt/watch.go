@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// watchEvery is how often Lost looks whether the file is still there: a write that is acknowledged after the
-// file has gone would be lost with the process.
+// watchEvery is how often Lost looks whether the file is still there.
 const watchEvery = 500 * time.Millisecond
 
 // LostError says that the file at the database's path is no longer the one that is open. The open one can
@@ -70,9 +69,9 @@ func (o *opened) wiped() bool {
 	return true
 }
 
-// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path. It
-// costs a microsecond, so that each commit can afford it. A compaction that moves the name waits until it is
-// done.
+// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path: a write
+// that is acknowledged then would be lost with the process. It costs a microsecond, so that each commit can
+// afford it. While it looks, no compaction moves the name.
 func (s *Store) checkFile() error {
 	s.g.moving.RLock()
 	defer s.g.moving.RUnlock()
@@ -83,7 +82,7 @@ func (s *Store) checkFile() error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		return s.lose("was removed, or its folder was,", false)
 	case err != nil:
-		return nil // who may not look does not know
+		return nil // without permission to look, nothing is known to be lost
 	case !os.SameFile(o.info, named):
 		return s.lose("was replaced by another one", false)
 	case named.Size() < least:
@@ -103,7 +102,10 @@ func (s *Store) lose(what string, spoilt bool) error {
 	lost := &LostError{s.name, what, spoilt}
 	if s.lost.CompareAndSwap(nil, lost) {
 		s.log.Error("storage takes no writes", "err", lost, "do", lostHint)
-		s.goneOnce.Do(func() { close(s.gone) })
+		select {
+		case s.unseen <- lost:
+		default:
+		}
 		return lost
 	}
 	if before := s.lost.Load(); before != nil {
@@ -130,12 +132,11 @@ func (s *Store) Lost(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			_ = s.checkAll() // it notes what it finds
-		case <-s.gone:
-			if lost := s.lost.Load(); lost != nil {
-				return lost
+			if err := s.checkAll(); err != nil {
+				return err
 			}
-			return &LostError{Path: s.name, What: "was away for a moment"}
+		case lost := <-s.unseen: // a commit has met it; the file may be back by now
+			return lost
 		case <-s.closing:
 			return nil
 		case <-ctx.Done():
