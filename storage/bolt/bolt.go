@@ -117,7 +117,7 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec s
 		if b == nil {
 			return storage.ErrNotFound
 		}
-		r, err := decodeRow(b)
+		r, err := readRow(table, k, b)
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (rec s
 			return storage.ErrNotFound
 		}
 		rec = r.record(k)
-		return r.check(table, k)
+		return nil
 	})
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return rec, err
@@ -151,11 +151,8 @@ func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after str
 			if string(k) == after {
 				continue
 			}
-			r, err := decodeRow(v)
+			r, err := readRow(table, k, v)
 			if err != nil {
-				return err
-			}
-			if err := r.check(table, k); err != nil {
 				return err
 			}
 			if r.live(now) {

@@ -98,11 +98,12 @@ func (c *checking) table(table storage.Table, bucket *bbolt.Bucket) error {
 			return fmt.Errorf("%w: its keys are not in order", errDamaged)
 		}
 		last = bytes.Clone(k)
-		r, err := decodeRow(v)
-		if err != nil {
-			err = &storage.RecordError{Table: table, Key: string(k), Err: err}
-		} else if err = r.check(table, k); err == nil {
+		r, err := readRow(table, k, v)
+		switch {
+		case err == nil:
 			err = c.record(table, r.record(k))
+		case errors.Is(err, errDamaged):
+			err = &storage.RecordError{Table: table, Key: string(k), Err: err}
 		}
 		if wrong := new(storage.RecordError); errors.As(err, &wrong) {
 			err = c.problem(wrong)

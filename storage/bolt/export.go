@@ -107,10 +107,7 @@ func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Tab
 				return fmt.Errorf("%w: keys of %s are not in order", errDamaged, table)
 			}
 			last = k
-			r, err := decodeRow(v)
-			if err == nil {
-				err = r.check(table, k)
-			}
+			r, err := readRow(table, k, v)
 			if err != nil {
 				return err
 			}

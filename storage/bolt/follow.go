@@ -52,11 +52,7 @@ func (c Change) check() error {
 	if c.Row == nil {
 		return nil
 	}
-	r, err := decodeRow(c.Row)
-	if err == nil {
-		err = r.check(c.Table, c.Key)
-	}
-	if err != nil {
+	if _, err := readRow(c.Table, c.Key, c.Row); err != nil {
 		return fmt.Errorf("change of %s is damaged: row of %d bytes", c.Table, len(c.Row))
 	}
 	return nil

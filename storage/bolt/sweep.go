@@ -114,7 +114,7 @@ func (s *Store) findExpired(table storage.Table, after []byte) (found []expired,
 			if err != nil {
 				return err
 			}
-			if !r.live(now) {
+			if !r.live(now) && r.check(table, k) == nil { // a wrong expiry is no reason to delete
 				found = append(found, expired{bytes.Clone(k), r.version})
 			}
 			last = append(last[:0], k...)

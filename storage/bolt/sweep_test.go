@@ -2,6 +2,8 @@ package bolt
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -74,6 +76,30 @@ func TestSweep(t *testing.T) {
 	}
 	if st := s.Stats(); st.Swept != want || st.FreeBytes == 0 || st.FileBytes < st.FreeBytes {
 		t.Errorf("stats: %+v", st)
+	}
+}
+
+// TestWrongExpiry: a record whose expiry was damaged is not taken for an expired one: a read says that it is
+// damaged, and the sweeper leaves it.
+func TestWrongExpiry(t *testing.T) {
+	s := newStore(t, Options{SweepEvery: time.Hour})
+	b := encodeRow([]byte("damaged"), []byte("v"), time.Now().Add(time.Hour))
+	setVersion(b, 1)
+	binary.BigEndian.PutUint64(b[expiryAt:], 1)
+	if err := s.c.do(func(g *group) error {
+		g.dirty = true
+		return g.tx.Bucket([]byte(table)).Put([]byte("damaged"), b)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), expired1("expired")); err != nil {
+		t.Fatal(err)
+	}
+	if _, swept := s.sweepTable(table); swept != 1 || rows(t, s, table) != 1 {
+		t.Errorf("swept %d and left %d, want 1 and 1", swept, rows(t, s, table))
+	}
+	if _, err := s.Get(t.Context(), table, "damaged"); !errors.Is(err, storage.ErrUnavailable) || !errors.As(err, new(*storage.RecordError)) {
+		t.Errorf("get: %v", err)
 	}
 }
 
