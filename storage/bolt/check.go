@@ -30,11 +30,7 @@ func Check(ctx context.Context, path string, found func(error), record func(stor
 	if err != nil {
 		return withHint(fmt.Errorf("database %s: %w", path, err))
 	}
-	err = g.view(func(tx *bbolt.Tx) error { return walkPages(tx, g.open.Load().file) })
-	if err == nil {
-		_, err = inspect(path, storage.Current)
-	}
-	if err != nil {
+	if _, err := g.inspect(walkPages, storage.Current); err != nil {
 		return withHint(errors.Join(fmt.Errorf("database %s: %w", path, err), g.close()))
 	}
 	c := &checking{ctx: ctx, found: found, record: record}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math/bits"
@@ -206,16 +207,17 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, g.close()) }()
+	return g.inspect(walkEdges, migrations)
+}
 
-	info, err := g.open.Load().file.Stat()
-	if err != nil {
-		return false, err
-	}
+// inspect is inspect of an open file, with a walk through more or less of its pages.
+func (g *guarded) inspect(walk func(*bbolt.Tx, io.ReaderAt) error, migrations storage.Migrations) (due bool, err error) {
+	o := g.open.Load()
 	err = g.view(func(tx *bbolt.Tx) error {
-		if want := tx.Size(); info.Size() < want {
-			return damaged(fmt.Errorf("cut to %d of at least %d bytes", info.Size(), want))
+		if want := tx.Size(); o.info.Size() < want {
+			return damaged(fmt.Errorf("cut to %d of at least %d bytes", o.info.Size(), want))
 		}
-		if err := walkEdges(tx, g.open.Load().file); err != nil { // before bbolt goes there, perhaps for ever
+		if err := walk(tx, o.file); err != nil { // before bbolt goes there, perhaps for ever
 			return damaged(err)
 		}
 		if err := checkFormat(tx); err != nil {
