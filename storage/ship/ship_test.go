@@ -174,6 +174,16 @@ func wantSame(t *testing.T, a, b string) {
 	}
 }
 
+// wantShipped wants all of a closed database to come back from a destination.
+func wantShipped(t *testing.T, to Destination, path string) {
+	t.Helper()
+	copied, _, err := restore(t, to, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSame(t, path, copied)
+}
+
 // TestRestore: what was shipped comes back to the byte, over restarts and several generations.
 func TestRestore(t *testing.T) {
 	to := directory(t.TempDir())
@@ -217,11 +227,7 @@ func TestStopShipsWhatWaitsBehindAnotherSegment(t *testing.T) {
 	p.put("a", "3")
 	to.down.Store(false)
 	p.stop()
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 }
 
 func positionOf(t *testing.T, path string) (bolt.Position, error) {

@@ -38,11 +38,7 @@ func TestLostAnswers(t *testing.T) {
 	if len(lost) < 8 {
 		t.Fatalf("only %d objects", len(lost))
 	}
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 }
 
 // TestUnreachable: no write waits for a destination that is gone, and all arrives when it is back.
@@ -70,11 +66,7 @@ func TestUnreachable(t *testing.T) {
 	to.down.Store(false)
 	p.waitShipped()
 	p.stop()
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 	if found, _ := in(to).generations(t.Context()); len(found) != 1 {
 		t.Errorf("%d generations; the spool had room for all", len(found))
 	}
@@ -98,11 +90,7 @@ func TestNeverReached(t *testing.T) {
 	p = startPrimary(t, path, config(to, path))
 	p.waitShipped()
 	p.stop()
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 	if n := p.shipper.Status().Generation; n != 1 {
 		t.Errorf("generation %d; the spool could go on", n)
 	}
@@ -133,11 +121,7 @@ func TestSpoolFull(t *testing.T) {
 	p.put("a", "after")
 	p.waitShipped()
 	p.stop()
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 }
 
 // lateBase is a destination that stores the base of generation 2 only when nobody waits for that any more.
@@ -230,11 +214,7 @@ func TestPowerCut(t *testing.T) {
 			p.put("c", "3")
 			p.waitShipped()
 			p.stop()
-			copied, _, err := restore(t, to, time.Time{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			wantSame(t, path, copied)
+			wantShipped(t, to, path)
 		})
 	}
 }
@@ -305,11 +285,7 @@ func TestSpoolAheadIsCut(t *testing.T) {
 	p.put("a", "3")
 	p.waitShipped()
 	p.stop()
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 	if found, _ := in(to).generations(t.Context()); len(found) != 1 {
 		t.Errorf("%d generations; the spool could go on", len(found))
 	}
@@ -366,11 +342,7 @@ func TestGenerations(t *testing.T) {
 	if len(names) > 3 {
 		t.Errorf("left: %v", names)
 	}
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 }
 
 // tick returns a time that is after all groups so far and before all to come: their times are whole
@@ -443,11 +415,7 @@ func TestCopiedNode(t *testing.T) {
 	p.put("a", "of the first again")
 	p.waitShipped()
 	p.stop()
-	copied, _, err := restore(t, to, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantSame(t, path, copied)
+	wantShipped(t, to, path)
 }
 
 // TestEncrypted: nothing of the records is readable in the destination, and only the right identity
