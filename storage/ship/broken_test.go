@@ -249,7 +249,11 @@ func TestForged(t *testing.T) {
 			defer store.Close()
 			c := config(to, path)
 			c.Store, c.Secret = store, otherSecret
-			s := &Shipper{Config: c, epoch: &epoch{Number: 1}}
+			e, err := newestEpoch(t.Context(), to)
+			if err != nil {
+				return err
+			}
+			s := &Shipper{Config: c, epoch: e}
 			sh := s.newShipment(c.Folder)
 			if err := sh.begin(t.Context(), s.epoch, c.SpoolBytes); err != nil {
 				return err

@@ -56,7 +56,7 @@ type shipment struct {
 	spool      *spool
 	secret     Secret
 	recipients []age.Recipient
-	recognise  func(ctx context.Context) error // that the Destination is the one where the generation began
+	recognise  func(ctx context.Context) error // makes sure that the Destination is the one where it began
 	try        func(ctx context.Context, what string, do func(context.Context) error) error
 }
 

@@ -59,14 +59,14 @@ func noteShipping(folder, to string) error {
 	return writeFile(path, want, true)
 }
 
-// isAt returns a *GoneError unless the Destination has this epoch.
+// isAt returns a *GoneError unless the Destination has this epoch. One that is there and damaged will do.
 func (e *epoch) isAt(ctx context.Context, d Destination) error {
 	var there epoch
 	_, err := getDocument(ctx, d, epochName(e.Number), &there)
 	switch {
-	case errors.Is(err, ErrMissing), err == nil && e.Node != "" && there.Node != e.Node:
+	case errors.Is(err, ErrMissing), err == nil && there.Node != e.Node:
 		return &GoneError{d.String()}
-	case isBroken(err): // but there
+	case isBroken(err):
 		return nil
 	}
 	return err
@@ -75,12 +75,12 @@ func (e *epoch) isAt(ctx context.Context, d Destination) error {
 // errManifestGone ends a generation whose manifest was removed: nothing could be restored from it.
 var errManifestGone = errors.New("the manifest of the generation was removed from its destination")
 
-// recognise makes sure that what the shipment goes on from is at the Destination.
-func (s *Shipper) recognise(ctx context.Context, sh *shipment) error {
-	if err := s.epoch.isAt(ctx, s.To); err != nil || sh.Manifest != nil {
+// recogniseBase is recognise, and also makes sure that the Destination has the manifest, once it was put.
+func (s *shipment) recogniseBase(ctx context.Context) error {
+	if err := s.recognise(ctx); err != nil || s.Manifest != nil {
 		return err
 	}
-	_, err := s.To.Get(ctx, manifestName(sh.Generation))
+	_, err := s.to.Get(ctx, manifestName(s.Generation))
 	if errors.Is(err, ErrMissing) {
 		return errManifestGone
 	}

@@ -212,9 +212,7 @@ func (s *Shipper) goOn(ctx context.Context) error {
 		}
 		s.serveFrom(s.current)
 	}
-	if err := s.try(ctx, manifestName(s.current.Generation), func(ctx context.Context) error {
-		return s.recognise(ctx, s.current)
-	}, s.current.spool.failed); err != nil {
+	if err := s.current.try(ctx, manifestName(s.current.Generation), s.current.recogniseBase); err != nil {
 		return err
 	}
 	return s.ship(ctx)
