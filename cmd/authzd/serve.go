@@ -26,7 +26,8 @@ const drainTimeout = 20 * time.Second
 
 func newServeCommand() *cobra.Command {
 	var file, data string
-	var dev, empty, anew bool
+	var dev bool
+	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run the server",
@@ -43,14 +44,15 @@ func newServeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr(), empty: empty, anew: anew})
+			o.log = cmd.ErrOrStderr()
+			return serve(cmd.Context(), cfg, o)
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (default ./authzd.yaml, else /etc/authzd/authzd.yaml)")
 	cmd.Flags().BoolVar(&dev, "dev", false, "a demo set-up on this machine: no file needed")
 	cmd.Flags().StringVar(&data, "data", "", "with --dev: keep the data in this folder")
-	cmd.Flags().BoolVar(&empty, "new", false, "begin with an empty database where there is none, although there was one")
-	cmd.Flags().BoolVar(&anew, "ship-anew", false, "begin again in a storage.bolt.ship.to that has lost what was shipped there")
+	cmd.Flags().BoolVar(&o.allowNewDatabase, "new", false, "begin with an empty database where there is none, although there was one")
+	cmd.Flags().BoolVar(&o.allowEmptyDestination, "ship-anew", false, "begin again in a storage.bolt.ship.to that has lost what was shipped there")
 	return cmd
 }
 
@@ -58,9 +60,10 @@ func newServeCommand() *cobra.Command {
 type serveOptions struct {
 	log   io.Writer
 	dev   bool
-	empty bool   // a database may be made where there is the secret of an earlier one
-	anew  bool   // shipping may begin again in a destination that was emptied
 	ready func() // called once when the server listens; nil: nobody waits
+
+	allowNewDatabase      bool // one may be made where there is the secret of an earlier one
+	allowEmptyDestination bool // shipping may begin again in one that has lost what was shipped there
 }
 
 // serve runs until ctx ends, then drains. It is the only place where the parts are put together.
@@ -75,7 +78,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	defer logHangups(logger)()
 	warnOfConfig(logger, cfg)
 	files := missingFiles(cfg)
-	if !o.dev && !o.empty {
+	if !o.dev && !o.allowNewDatabase {
 		if err := checkThere(cfg); err != nil {
 			return err
 		}
@@ -111,7 +114,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		serverConfig.File = boltFile{file}
 	}
 	registerStoreMetrics(serverConfig.Metrics, store)
-	stopShipping, err := startShipping(ctx, cfg, store, secret, o.anew, serverConfig.Metrics, logger) // before anybody writes
+	stopShipping, err := startShipping(ctx, cfg, store, secret, o.allowEmptyDestination, serverConfig.Metrics, logger) // before anybody writes
 	if err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
 }
 
 // startShipping ships what is committed from now on, if the configuration wants that. stop ships what is
-// left. anew: it may begin again in a destination that has lost what was shipped there.
-func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, anew bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
+// left. allowEmptyDestination is ship.Config's.
+func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, allowEmptyDestination bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	s := &cfg.Storage.Bolt.Ship
 	engine, isBolt := store.(*bolt.Store)
 	if !isBolt {
@@ -89,8 +89,9 @@ func startShipping(ctx context.Context, cfg *config.Config, store storage.Store,
 		Keep:          s.Keep,
 		SpoolBytes:    int64(*s.SpoolMiB) << 20,
 		Recipients:    recipients,
-		Anew:          anew,
 		Logger:        logger,
+
+		AllowEmptyDestination: allowEmptyDestination,
 	})
 	if errors.As(err, new(*ship.FencedError)) {
 		return nil, hinted{err, `if that one is gone for good and this database is to be served, run "authzd promote"; to follow it, move the database away and run "authzd standby"; else ship to another place`}

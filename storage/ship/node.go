@@ -76,14 +76,14 @@ func (e *FencedError) Error() string {
 }
 
 // admit finds out whether a node may ship, taking the right to it if nobody has had it, and returns
-// its epoch. The error is a *FencedError if it may not, and a *GoneError if it has shipped there and
-// nothing of that is left.
-func admit(ctx context.Context, d Destination, id, host string, hasShipped bool) (*epoch, error) {
+// its epoch. The error is a *FencedError if it may not, and a *GoneError if it expects to find an epoch and
+// there is none.
+func admit(ctx context.Context, d Destination, id, host string, expects bool) (*epoch, error) {
 	e, err := newestEpoch(ctx, d)
 	switch {
 	case err != nil:
 		return nil, err
-	case e == nil && hasShipped:
+	case e == nil && expects:
 		return nil, &GoneError{d.String()}
 	case e == nil:
 		return takeOver(ctx, d, id, host, 1)

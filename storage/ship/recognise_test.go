@@ -133,7 +133,7 @@ func TestEmptied(t *testing.T) {
 
 	empty()
 	c := config(to, path)
-	c.Anew = true
+	c.AllowEmptyDestination = true
 	p = startPrimary(t, path, c)
 	waitFor(t, "a snapshot", func() bool { _, err := in(to).choose(t.Context(), time.Time{}); return err == nil })
 	p.put("a", "3")

@@ -26,7 +26,7 @@ const (
 	flushTimeout = 5 * time.Second
 )
 
-// Config says what is shipped, and where. All fields but Recipients and Logger are needed.
+// Config says what is shipped, and where. All fields but the last three are needed.
 type Config struct {
 	Store         *bolt.Store
 	To            Destination
@@ -37,8 +37,10 @@ type Config struct {
 	Keep          time.Duration   // how far back a moment can be restored
 	SpoolBytes    int64           // how much the spool may hold while To takes nothing
 	Recipients    []age.Recipient // to whom objects are encrypted; none: they are not
-	Anew          bool            // begin again if what was shipped to To is gone
 	Logger        *slog.Logger    // nil: nobody listens
+
+	// AllowEmptyDestination has shipping begin again with a snapshot if To has lost what was shipped there.
+	AllowEmptyDestination bool
 }
 
 // Shipper ships what a store commits.
@@ -46,7 +48,7 @@ type Shipper struct {
 	Config
 	node    string
 	epoch   *epoch    // nil: To has not been reached yet
-	shipped bool      // to To before, so that an empty one is none to begin in
+	expects bool      // To must have an epoch: this node has shipped there
 	current *shipment // nil: a generation has to begin
 	pruning sync.Mutex
 
@@ -83,10 +85,11 @@ func New(ctx context.Context, c Config) (*Shipper, error) {
 	if s.node, err = loadNode(c.Folder); err != nil {
 		return nil, fmt.Errorf("ship: %w", err)
 	}
-	if s.shipped, err = hasShipped(c.Folder, c.To.String()); err != nil {
+	shipped, err := hasShipped(c.Folder, c.To.String())
+	if err != nil {
 		return nil, fmt.Errorf("ship: %w", err)
 	}
-	if s.shipped = s.shipped && !c.Anew; !s.shipped {
+	if s.expects = shipped && !c.AllowEmptyDestination; !s.expects {
 		if err := Make(c.To); err != nil {
 			return nil, fmt.Errorf("ship: %w", err)
 		}
@@ -107,7 +110,7 @@ func New(ctx context.Context, c Config) (*Shipper, error) {
 
 // admit finds out whether this node may ship.
 func (s *Shipper) admit(ctx context.Context) (err error) {
-	if s.epoch, err = admit(ctx, s.To, s.node, hostname(), s.shipped); err != nil {
+	if s.epoch, err = admit(ctx, s.To, s.node, hostname(), s.expects); err != nil {
 		return err
 	}
 	return noteShipping(s.Folder, s.To.String())
