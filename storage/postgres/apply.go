@@ -101,7 +101,7 @@ func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, changes []change) 
 	queue := func(of statement, args ...any) {
 		var stmt string
 		if err == nil { // known statements cost nothing, others a round trip once in a connection's life
-			stmt, err = s.ready(ctx, conn.Conn(), of)
+			stmt, err = s.prepared(ctx, conn.Conn(), of)
 		}
 		batch.Queue(stmt, args...)
 	}

@@ -80,7 +80,7 @@ func (s *Store) query(ctx context.Context, conn *pgx.Conn, gets []*get) error {
 		if n < 0 {
 			n = len(rest)
 		}
-		stmt, err := s.ready(ctx, conn, statementsOf[table].get)
+		stmt, err := s.prepared(ctx, conn, statementsOf[table].get)
 		if err != nil {
 			return err
 		}

@@ -38,9 +38,6 @@ func lockSession(ctx context.Context, conn *pgx.Conn) (locked bool, err error) {
 	return locked, err
 }
 
-// noLock is lockSession where a session is not ours for long enough.
-func noLock(context.Context, *pgx.Conn) (locked bool, err error) { return false, nil }
-
 // unlockSession lets the next one in. Where that fails, so has the connection, and the lock is gone.
 func unlockSession(ctx context.Context, conn *pgx.Conn) {
 	_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(lockID))

@@ -78,7 +78,7 @@ func openWith(ctx context.Context, config *pgxpool.Config, opts Options) (*Store
 	if err != nil {
 		return nil, err
 	}
-	named := config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+	named := keepsStatements(config.ConnConfig)
 	switch {
 	case !pooler:
 		tune(config.ConnConfig)
@@ -175,7 +175,7 @@ func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logg
 		return false, err
 	}
 	pooler = backend != conn.PgConn().PID()
-	if pooler && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+	if pooler && keepsStatements(config) {
 		if err := checkPooler(ctx, conn, config); err != nil {
 			return pooler, err
 		}

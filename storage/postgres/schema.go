@@ -84,16 +84,15 @@ func (s *schema) check(newest int64) error {
 // does the work, while the others wait for it. conn is for the lock alone.
 func migrate(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (done int, err error) {
 	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true)}
-	lockOf := lockSession
-	if config.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
-		lockOf = noLock // a pooler may give the session to somebody else, and the lock with it
+	locked := false
+	if keepsStatements(config) { // else a pooler may give the session to somebody else, and the lock with it
+		if locked, err = lockSession(ctx, conn); err != nil {
+			return 0, explain(err)
+		}
 	}
-	switch locked, err := lockOf(ctx, conn); {
-	case err != nil:
-		return 0, explain(err)
-	case locked:
+	if locked {
 		defer unlockSession(ctx, conn)
-	default:
+	} else {
 		locker, err := newTableLocker()
 		if err != nil {
 			return 0, err

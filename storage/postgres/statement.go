@@ -17,9 +17,15 @@ var (
 	commit = statement{"commit", "COMMIT"}
 )
 
-// ready returns what a batch has to call a statement: its name, once the connection has prepared it, or its
+// keepsStatements reports whether connections keep statements by their names, so that each must be one session
+// of the database. The URL of a pooler that pools by transaction has another mode.
+func keepsStatements(c *pgx.ConnConfig) bool {
+	return c.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+}
+
+// prepared returns what a batch has to call a statement: its name, once the connection has prepared it, or its
 // text if nothing is kept on connections.
-func (s *Store) ready(ctx context.Context, conn *pgx.Conn, of statement) (string, error) {
+func (s *Store) prepared(ctx context.Context, conn *pgx.Conn, of statement) (string, error) {
 	if !s.named {
 		return of.sql, nil
 	}
