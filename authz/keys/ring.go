@@ -66,9 +66,9 @@ type Ring struct {
 	signers chan struct{}
 
 	current atomic.Pointer[snapshot]
-	loading *semaphore.Weighted // orders loads, so that a snapshot never gives way to an older one
-	loaded  time.Time           // when the last load ended, even if it failed; guarded by loading
-	away    atomic.Bool         // the last load failed, or takes too long
+	loading *semaphore.Weighted       // orders loads, so that a snapshot never gives way to an older one
+	loaded  atomic.Pointer[time.Time] // when the last load ended, even if it failed; nil: none has
+	away    atomic.Bool               // the last load failed, or takes too long
 }
 
 // Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
@@ -147,12 +147,8 @@ func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
 // is. Of concurrent callers one reads, and the others wait for it. While the store is away nobody waits
 // long.
 func (r *Ring) Refresh(ctx context.Context) {
-	if r.loading.TryAcquire(1) { // as a rule, there is nothing to do, and no need of a timer
-		fresh := r.now().Sub(r.loaded) < minReload
-		r.loading.Release(1)
-		if fresh {
-			return
-		}
+	if r.fresh() { // as a rule
+		return
 	}
 	timeout := refreshTimeout
 	if r.away.Load() {
@@ -163,7 +159,7 @@ func (r *Ring) Refresh(ctx context.Context) {
 	if r.loading.Acquire(ctx, 1) != nil {
 		return // another load waits for the store
 	}
-	if r.now().Sub(r.loaded) < minReload {
+	if r.fresh() {
 		r.loading.Release(1)
 		return
 	}
@@ -185,6 +181,12 @@ func (r *Ring) Refresh(ctx context.Context) {
 	}
 }
 
+// fresh reports whether the last load was so short a time ago that there is no need of another.
+func (r *Ring) fresh() bool {
+	loaded := r.loaded.Load()
+	return loaded != nil && r.now().Sub(*loaded) < minReload
+}
+
 // load reads the store into a new snapshot.
 func (r *Ring) load(ctx context.Context) error {
 	if err := r.loading.Acquire(ctx, 1); err != nil {
@@ -195,7 +197,11 @@ func (r *Ring) load(ctx context.Context) error {
 }
 
 func (r *Ring) loadLocked(ctx context.Context) (err error) {
-	defer func() { r.loaded = r.now(); r.away.Store(err != nil) }()
+	defer func() {
+		now := r.now()
+		r.loaded.Store(&now)
+		r.away.Store(err != nil)
+	}()
 	keys, err := r.read(ctx)
 	if err != nil {
 		return err
@@ -254,7 +260,7 @@ func (r *Ring) find(header string) (*form, error) {
 		return nil, fmt.Errorf("read signing keys: %w", err)
 	}
 	defer r.loading.Release(1)
-	if r.now().Sub(r.loaded) >= minReload {
+	if !r.fresh() {
 		if err := r.loadLocked(ctx); err != nil {
 			return nil, err
 		}
