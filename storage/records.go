@@ -48,7 +48,7 @@ var (
 	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
 	Formats      = Kind[Format]{"formats"}            // FormatKey; see format.go
 	Transfers    = Kind[Transfer]{"transfers"}        // TransferKey
-	KeptHeads    = Kind[AuditHead]{"formats"}         // KeptHeadKey
+	KeptHeads    = Kind[AuditHead]{Formats.Table}     // KeptHeadKey
 )
 
 // Tables lists them all, for engines that must create them beforehand.
@@ -444,9 +444,9 @@ type AuditHead struct {
 	MAC    []byte    `json:"mac"`    // of all of the above
 }
 
-// KeptHeadKey is the only key of KeptHeads: a copy of the audit log's head outside of the log's own tables, so
-// that the log can't be emptied unnoticed. It is in a table without which a store is not served. A store of
-// an earlier authzd lacks it.
+// KeptHeadKey is the only key of KeptHeads: a copy of the audit log's head, so that the log can't be emptied
+// unnoticed. It shares a table with the Format, because a table of its own could be emptied with the log's: a
+// store with records and without a Format is not served. A store of an earlier authzd lacks it.
 const KeptHeadKey = "audit_head"
 
 // TransferKey is the only key of Transfers.

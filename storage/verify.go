@@ -66,7 +66,7 @@ var recordChecks = map[Table]func(Record) error{
 	AuditBlocks.Table:     decodes(AuditBlocks),
 	AuditHeads.Table:      decodes(AuditHeads),
 	SecretOrders.Table:    decodes(SecretOrders),
-	Formats.Table:         decodes(Formats),
+	Formats.Table:         checkFormats,
 	Transfers.Table:       decodes(Transfers),
 }
 
@@ -76,6 +76,14 @@ func decodes[T any](k Kind[T]) func(Record) error {
 		_, err := k.strict(rec)
 		return err
 	}
+}
+
+// checkFormats checks a record of the table that two kinds share.
+func checkFormats(rec Record) error {
+	if rec.Key == KeptHeadKey {
+		return decodes(KeptHeads)(rec)
+	}
+	return decodes(Formats)(rec)
 }
 
 // keyed also checks that the value has its key.
