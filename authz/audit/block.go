@@ -138,5 +138,14 @@ func (l *Log) keptHead(ctx context.Context) (head *storage.AuditHead, spoilt boo
 	return kept.Value, false, nil
 }
 
+// heads returns the head with its version, and the copy. The copy is read first: it is then never ahead of the
+// head because another replica has sealed a block meanwhile.
+func (l *Log) heads(ctx context.Context) (head *storage.AuditHead, version uint64, kept *storage.AuditHead, spoilt bool, err error) {
+	if kept, spoilt, err = l.keptHead(ctx); err == nil {
+		head, version, err = l.head(ctx)
+	}
+	return head, version, kept, spoilt, err
+}
+
 // genuine tells whether the server has made a head.
 func (l *Log) genuine(h *storage.AuditHead) bool { return hmac.Equal(h.MAC, l.macOfHead(h)) }

@@ -48,11 +48,9 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 	block := l.newBlock(head, lines, l.now())
 	head.Last, head.Hash, head.Sealed = block.Number, block.Hash, block.Sealed
 	// The head comes first: it is what other replicas race for.
-	writes := append([]storage.Write{
-		l.putHead(head, version), keepHead(head),
-		storage.AuditBlocks.Put(blockKey(block.Number), block, storage.Absent, time.Time{}),
-	}, done...)
-	err = l.config.Store.Apply(ctx, writes...)
+	writes := append(l.putHeads(head, version),
+		storage.AuditBlocks.Put(blockKey(block.Number), block, storage.Absent, time.Time{}))
+	err = l.config.Store.Apply(ctx, append(writes, done...)...)
 	lost := new(storage.ConflictError)
 	switch {
 	case errors.As(err, &lost) && lost.Table == storage.AuditBlocks.Table:
@@ -67,12 +65,18 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 	return len(done) < len(waiting) || len(waiting) == maxBlockEvents, nil
 }
 
+// putHeads are the writes of a head and of its copy, in this order.
+func (l *Log) putHeads(head *storage.AuditHead, version uint64) []storage.Write {
+	put := l.putHead(head, version) // makes the MAC, which the copy has too
+	return []storage.Write{put, keepHead(head)}
+}
+
 func (l *Log) putHead(head *storage.AuditHead, version uint64) storage.Write {
 	head.MAC = l.macOfHead(head)
 	return storage.AuditHeads.Put(headKey, head, storage.At(version), time.Time{})
 }
 
-// keepHead is the write of the copy of a head that has its MAC. It belongs to the Apply of each head.
+// keepHead is the write of the copy of a head that has its MAC.
 func keepHead(head *storage.AuditHead) storage.Write {
 	return storage.KeptHeads.Put(storage.KeptHeadKey, head, storage.Any, time.Time{})
 }
@@ -102,12 +106,7 @@ func (l *Log) tampered(ctx context.Context, found string) string {
 // then it is the head behind which the chain goes on nevertheless. A log must not end because somebody
 // has been at it.
 func (l *Log) trustedHead(ctx context.Context) (head *storage.AuditHead, version uint64, damage string, err error) {
-	// The copy comes first: read in this order, it is never ahead of the head by another replica's doing.
-	kept, spoilt, err := l.keptHead(ctx)
-	if err != nil {
-		return nil, 0, "", err
-	}
-	head, version, err = l.head(ctx)
+	head, version, kept, spoilt, err := l.heads(ctx)
 	switch {
 	case err != nil:
 		return nil, 0, "", err

@@ -45,7 +45,7 @@ func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
 	if len(writes) == 0 {
 		return 0, nil
 	}
-	err = l.config.Store.Apply(ctx, append(writes, l.putHead(head, version), keepHead(head))...)
+	err = l.config.Store.Apply(ctx, append(writes, l.putHeads(head, version)...)...)
 	if lost := new(storage.ConflictError); errors.As(err, &lost) { // another replica is at it
 		return 0, nil
 	} else if err != nil {

@@ -71,11 +71,7 @@ func (l *Log) resume(ctx context.Context, c *chain, after int) error {
 // checkedHead returns the head, and says once if it is not the server's, or not the last one. In place of one
 // that was put back it returns the copy.
 func (l *Log) checkedHead(ctx context.Context, c *chain) (*storage.AuditHead, error) {
-	kept, spoilt, err := l.keptHead(ctx) // before the head, as in trustedHead
-	if err != nil {
-		return nil, err
-	}
-	head, _, err := l.head(ctx)
+	head, _, kept, spoilt, err := l.heads(ctx)
 	if err != nil {
 		return nil, err
 	}
