@@ -140,8 +140,7 @@ func (w *pageWalk) walk(id int64, root, edges bool) error {
 			}
 			continue
 		}
-		value := at + int64(order.Uint32(item[4:])) + int64(order.Uint32(item[8:]))
-		length := int64(order.Uint32(item[12:]))
+		value, length := leafValue(item, at)
 		if used += int64(order.Uint32(item[8:])) + length; value+length > room || used > room {
 			return damaged("has a value beyond its end")
 		}
@@ -152,6 +151,12 @@ func (w *pageWalk) walk(id int64, root, edges bool) error {
 		}
 	}
 	return nil
+}
+
+// leafValue returns where the value of a leaf item is, which is itself at an offset of the page, and how long.
+func leafValue(item []byte, at int64) (value, length int64) {
+	order := binary.NativeEndian
+	return at + int64(order.Uint32(item[4:])) + int64(order.Uint32(item[8:])), int64(order.Uint32(item[12:]))
 }
 
 // table looks at the value that is a table: it notes its root page, or looks at its items if they are there.
@@ -184,8 +189,7 @@ func soundInline(page []byte) bool {
 	}
 	for i := range items {
 		at := pageHeader + i*pageItem
-		item := page[at:]
-		if at+int64(order.Uint32(item[4:]))+int64(order.Uint32(item[8:]))+int64(order.Uint32(item[12:])) > int64(len(page)) {
+		if value, length := leafValue(page[at:], at); value+length > int64(len(page)) {
 			return false
 		}
 	}
