@@ -50,7 +50,7 @@ func hasShipped(folder, to string) (bool, error) {
 	return known.To == to, nil
 }
 
-// noteShipping is what hasShipped looks at.
+// noteShipping notes durably that the node of a folder ships to a Destination, for hasShipped.
 func noteShipping(folder, to string) error {
 	path, want := filepath.Join(folder, destinationFile), encodeDocument(knownDestination{to})
 	if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, want) {
