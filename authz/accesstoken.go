@@ -14,6 +14,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/urirules"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -53,7 +54,7 @@ func (c *accessClaims) has(scope string) bool {
 
 // concerns tells whether a token is a client's own, or meant for it: its audience has the client's id.
 func (c *accessClaims) concerns(clientID string) bool {
-	return c.ClientID == clientID || slices.ContainsFunc(c.Audience, func(aud string) bool { return sameResource(aud, clientID) })
+	return c.ClientID == clientID || slices.ContainsFunc(c.Audience, func(aud string) bool { return urirules.SameResource(aud, clientID) })
 }
 
 // newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.

@@ -3,9 +3,10 @@ package authz
 import (
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // Access token types of a Resource: the typ header of a JWT, or an opaque token.
@@ -49,7 +50,7 @@ func (rs resourceSet) registered(uris []string) []string {
 		if rs.get(uri) != nil {
 			continue
 		}
-		if at := slices.IndexFunc(rs, func(r Resource) bool { return sameResource(r.URI, uri) }); at >= 0 {
+		if at := slices.IndexFunc(rs, func(r Resource) bool { return urirules.SameResource(r.URI, uri) }); at >= 0 {
 			forms[i] = rs[at].URI
 		}
 	}
@@ -64,18 +65,6 @@ func (rs resourceSet) nameRegistered(params url.Values) {
 			params[name] = rs.registered(uris)
 		}
 	}
-}
-
-// sameResource compares but for the slash of an empty path.
-func sameResource(a, b string) bool { return a == b || withoutEmptyPath(a) == withoutEmptyPath(b) }
-
-func withoutEmptyPath(uri string) string {
-	scheme, rest, found := strings.Cut(uri, "://")
-	host := strings.IndexAny(rest, "/?#")
-	if !found || host <= 0 || rest[host] != '/' || len(rest) > host+1 && rest[host+1] != '?' {
-		return uri
-	}
-	return scheme + "://" + rest[:host] + rest[host+1:]
 }
 
 // owners returns the resources that declare a scope; OpenID scopes have none.

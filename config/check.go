@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // check applies the rules that go beyond the form of one value.
@@ -290,7 +292,7 @@ func checkHeader(s string) *problem {
 func (l *loader) checkSameResource(i int) {
 	resource := l.cfg.Resources[i].Resource
 	for j, r := range l.cfg.Resources[:i] {
-		if r.Resource != resource && sameResource(r.Resource, resource) {
+		if r.Resource != resource && urirules.SameResource(r.Resource, resource) {
 			l.report(element("resources", i)+".resource", resource, problemf("remove one of the two; requests may write it both ways",
 				"the same resource as on line %d", l.originOf(element("resources", j)+".resource").line))
 		}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // complete gives every key that was not given its default. All defaults stand here.
@@ -125,7 +127,7 @@ func (l *loader) nameRegistered(uris []string) []string {
 	var named []string
 	for _, uri := range uris {
 		for _, r := range l.cfg.Resources {
-			if sameResource(r.Resource, uri) {
+			if urirules.SameResource(r.Resource, uri) {
 				uri = r.Resource
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // The rules for URIs: pure functions, each of which returns what is wrong, or nil.
@@ -73,24 +75,14 @@ func checkRedirectURI(s string, native bool, schemes []string) *problem {
 	return nil
 }
 
-// foreignSchemes lead to what a browser runs, opens or sends itself, or to another application on every
-// device.
-var foreignSchemes = []string{
-	"about", "blob", "chrome", "chrome-extension", "content", "cid", "data", "facetime", "file", "filesystem", "ftp", "ftps", "geo",
-	"intent", "jar", "javascript", "mailto", "market", "mid", "moz-extension", "ms-settings", "resource", "search-ms", "sftp", "sip", "sips",
-	"sms", "smsto", "ssh", "tel", "urn", "vbscript", "view-source", "ws", "wss",
-}
-
-var schemeSyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{0,63}$`) // RFC 3986 section 3.1
-
 // checkOwnScheme refuses what cannot be the scheme of an application's own.
 func checkOwnScheme(s string) *problem {
 	switch lower := strings.ToLower(s); {
-	case !schemeSyntax.MatchString(s):
+	case !urirules.IsScheme(s):
 		return problemf("write it without the colon and what follows, such as myapp", "not a URI scheme")
 	case lower == "http" || lower == "https":
 		return problemf("remove it; such redirect URIs need no permission", "not a scheme of an app's own")
-	case slices.Contains(foreignSchemes, lower):
+	case urirules.IsForeign(s):
 		return problemf("choose one of the app's own", "means something to every browser, and is never allowed")
 	}
 	return nil
@@ -130,18 +122,6 @@ func checkResource(s string) *problem {
 	return p
 }
 
-// sameResource compares but for the slash of an empty path (RFC 3986 section 6.2.3).
-func sameResource(a, b string) bool { return withoutEmptyPath(a) == withoutEmptyPath(b) }
-
-func withoutEmptyPath(uri string) string {
-	scheme, rest, found := strings.Cut(uri, "://")
-	host := strings.IndexAny(rest, "/?#")
-	if !found || host <= 0 || rest[host] != '/' || len(rest) > host+1 && rest[host+1] != '?' {
-		return uri
-	}
-	return scheme + "://" + rest[:host] + rest[host+1:]
-}
-
 // parseWeb parses a URL that must be https, or http on loopback.
 func parseWeb(s string) (*url.URL, *problem) {
 	u, p := parse(s)
@@ -154,8 +134,7 @@ func parseWeb(s string) (*url.URL, *problem) {
 // parse parses an absolute URI (RFC 3986 section 4.3) with nothing in it that programs read in
 // different ways.
 func parse(s string) (*url.URL, *problem) {
-	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
-	if i := strings.IndexFunc(s, odd); i >= 0 {
+	if i := strings.IndexFunc(s, urirules.IsOdd); i >= 0 {
 		return nil, problemf("percent-encode it, or write the host in punycode", "a URI can't have the character at %d", i+1)
 	}
 	u, err := url.Parse(s)

@@ -5,7 +5,8 @@ import (
 	"net"
 	"net/url"
 	"regexp"
-	"slices"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // plainHost is what a host may look like in a Content-Security-Policy. net/url lets more through,
@@ -37,14 +38,11 @@ func appLink(s string) template.URL {
 		return template.URL(link)
 	}
 	u, err := url.Parse(s)
-	if err != nil || bearsScript(s) || slices.Contains(browserSchemes, u.Scheme) {
+	if err != nil || bearsScript(s) || u.Scheme == "http" || u.Scheme == "https" || urirules.IsForeign(u.Scheme) {
 		return ""
 	}
 	return template.URL(s[:len(u.Scheme)] + u.String()[len(u.Scheme):])
 }
-
-// browserSchemes run nothing on our origin, but lead to something that is no app of a client.
-var browserSchemes = []string{"http", "https", "file", "ftp", "ws", "wss", "intent", "content", "mailto", "tel", "sms"}
 
 // bearsScript reports whether following s could run a script on our own origin. Browsers drop
 // control characters and leading blanks before they read a scheme, so whatever does not parse

@@ -3,6 +3,8 @@ package client
 import (
 	"fmt"
 	"strings"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // MemberError says what is wrong with one member of a client's metadata.
@@ -33,8 +35,7 @@ const maxShownURI = 200 // bytes
 // shownURI is a URI as an answer and the log may repeat it: where it leads, and not what it carries. It is
 // empty if the URI has characters that no URI has.
 func shownURI(uri string) string {
-	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
-	if strings.ContainsFunc(uri, odd) || strings.Contains(uri, "@") {
+	if strings.ContainsFunc(uri, urirules.IsOdd) || strings.Contains(uri, "@") {
 		return ""
 	}
 	place, _, _ := strings.Cut(uri, "#")

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // CheckRedirectURI refuses what no client may register: relative URIs, fragments (RFC 6749 section
@@ -38,7 +40,7 @@ func CheckRedirectURI(raw string, schemes ...string) error {
 		return nil
 	}
 	scheme := raw[:len(u.Scheme)] // as it was written
-	if slices.Contains(forbiddenSchemes, u.Scheme) {
+	if urirules.IsForeign(u.Scheme) {
 		return errors.New("the scheme means something to every browser, and is never allowed")
 	}
 	if !strings.Contains(scheme, ".") && !slices.Contains(schemes, scheme) {
