@@ -25,7 +25,8 @@ type logoutRequest struct {
 	problem  *Error         // what is wrong with the request; nil: nothing
 	vouched  bool           // somebody whom the operator trusts speaks for the client
 	signedIn *session.Session
-	user     *storage.User
+	user     *storage.User // nil: nobody is signed in
+	own      bool          // the ID token proves that the request is about this session
 }
 
 // newLogoutRequest checks a request. What is wrong with it does not fail it: the user is asked, and
@@ -46,6 +47,7 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logout
 	if l.problem != nil {
 		event.SetError(l.problem.Code, l.problem.Description, l.problem.cause)
 	}
+	l.own = s.ownRequest(l)
 	return l, nil
 }
 
@@ -115,7 +117,7 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l.user == nil || s.ownRequest(l) {
+	if l.user == nil || l.own {
 		return s.logOut(w, r, l)
 	}
 	hidden := map[string]string{"confirm": "yes"}
@@ -135,17 +137,17 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ownRequest tells whether a request needs no question: its ID token is of this session and user, or of
-// this user where its client gets no sid, and nothing about it is wrong.
+// ownRequest reports whether a request is about the browser's own session, and so needs no question: nothing
+// is wrong with it, and its ID token is of this user and this session. A client that gets no sid proves the
+// user alone.
 func (s *Server) ownRequest(l *logoutRequest) bool {
-	return l.problem == nil && l.hint != nil &&
+	return l.problem == nil && l.hint != nil && l.user != nil &&
 		l.hint.Subject == s.subject(l.client, l.user.ID) &&
 		(l.hint.Session == s.sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
 }
 
 // logOut ends the browser's session, has other apps end theirs, and goes back to the client.
 func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
-	own := l.user != nil && s.ownRequest(l)
 	ended, err := s.endOwnSession(w, r)
 	if err == nil && ended == nil {
 		ended, err = s.endHintedSession(r.Context(), l)
@@ -158,7 +160,6 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest
 		return err
 	}
 	target, mayReturn := l.target()
-	mayReturn = mayReturn && (l.vouched || own)
 	if mayReturn && len(frames) == 0 {
 		http.Redirect(w, r, target, http.StatusSeeOther)
 		return nil
@@ -186,9 +187,9 @@ func (s *Server) endHintedSession(ctx context.Context, l *logoutRequest) (*sessi
 }
 
 // target is where a link back leads, "" for nowhere, and whether the browser may be sent there without a
-// click. It may to a registered URI of a client that shows an ID token (section 3): a client_id alone could
-// be anybody's. A client that nobody vouches for must show an ID token of the browser's own session, since
-// its maker can get others. The state comes back as it was sent.
+// click. That needs a registered URI and an ID token (section 3): anybody can send a client_id. A client that
+// nobody vouches for needs an ID token of the browser's own session, since its maker has ID tokens of other
+// sessions. The state comes back as it was sent.
 func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {
@@ -199,26 +200,22 @@ func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	case l.params.Has("state"):
 		back = withParams(back, "", url.Values{"state": l.params["state"]})
 	}
-	return back, l.hint != nil
-}
-
-func (l *logoutRequest) shownClient() *templates.Client {
-	if l.client == nil {
-		return nil
-	}
-	return &templates.Client{Name: l.client.Name}
+	return back, l.hint != nil && (l.vouched || l.own)
 }
 
 // leavingClient is the client on a page that leads to target, if that is not empty. If nobody vouches for
 // the client, the page says so.
 func (l *logoutRequest) leavingClient(target string) *templates.Client {
-	if l.client == nil || l.vouched {
-		return l.shownClient()
+	switch {
+	case l.client == nil:
+		return nil
+	case l.vouched:
+		return &templates.Client{Name: l.client.Name}
 	}
 	return shownClient(l.client, target)
 }
 
-// explain is what a developer must know whose users are asked, or not sent back.
+// explainLogout is for developers whose users are asked, or are not sent back.
 func (s *Server) explainLogout(l *logoutRequest) *templates.ErrorDetail {
 	if l.problem == nil {
 		return nil
