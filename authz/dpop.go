@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/dpop"
@@ -93,7 +94,7 @@ func (s *Server) ownURLs(r *http.Request) (own, alias string) {
 
 var errProofUsed = refuse(errInvalidDPoPProof, "The DPoP proof is refused: it was used before.")
 
-// refusedProof is an error of package dpop in ours. Its reasons are sentences without their end.
+// refusedProof is an error of package dpop in ours. Its reasons have no full stop; some end with a question.
 func (s *Server) refusedProof(answer http.Header, err error) error {
 	if errors.Is(err, dpop.ErrNonce) {
 		answer.Set("DPoP-Nonce", s.nonces.Current())
@@ -103,7 +104,11 @@ func (s *Server) refusedProof(answer http.Header, err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	return refuse(errInvalidDPoPProof, sentence("The DPoP proof is refused: "+invalid.Reason))
+	description := "The DPoP proof is refused: " + invalid.Reason
+	if !strings.HasSuffix(description, "?") {
+		description += "."
+	}
+	return refuse(errInvalidDPoPProof, description)
 }
 
 // asksForNonce tells whether a request is refused only to be sent again with a nonce (section 8). Nothing

@@ -3,7 +3,6 @@ package authz
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/ory/fosite"
@@ -80,14 +79,6 @@ func (e *Error) because(cause error) *Error {
 	with := *e
 	with.cause = cause
 	return &with
-}
-
-// sentence adds a full stop to a text that ends without one.
-func sentence(text string) string {
-	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "?") {
-		return text
-	}
-	return text + "."
 }
 
 // settingOf names a line of the configuration, and the client in whose entry it stands. It returns "" for a
