@@ -37,7 +37,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	var a *authorization
 	err = raced(func() (err error) {
 		if a, err = s.newAuthorization(r, f); errors.Is(err, errPushedUnknown) && f.Pushed != "" && params.Has("flow") {
-			return s.lostPushed(r.Context(), f)
+			return s.lost(r.Context(), errPushedUnknown, f, "")
 		} else if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -113,7 +112,7 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 		return f, nil
 	}
 	if !known || f.plain() || s.outlived(f) { // without cookies it would begin again for ever
-		return flow{}, s.lost(r.Context(), expired, f, browser)
+		return flow{}, s.lost(r.Context(), expired, f, s.again(f, browser))
 	}
 	return flow{}, &staleFlow{s.beginAgain(f, browser)}
 }
@@ -131,30 +130,27 @@ type lostSignIn struct {
 func (e *lostSignIn) Error() string { return e.refused.Error() }
 func (e *lostSignIn) Unwrap() error { return e.refused }
 
-// lost finds the ways out for the sign-in of a flow that was readable: it says which app waits.
-func (s *Server) lost(ctx context.Context, e *Error, f flow, browser string) error {
-	l := &lostSignIn{refused: e}
+// lost is the end of a flow that was readable, and so says which app waits. A person may begin again at the
+// URL again; it is empty if only the app can.
+func (s *Server) lost(ctx context.Context, e *Error, f flow, again string) error {
+	l := &lostSignIn{refused: e, again: again}
 	if params, err := url.ParseQuery(f.Params); err == nil && f.Params != "" {
 		if l.client, err = s.client(ctx, params.Get("client_id")); err != nil {
 			return err
 		}
 	}
-	switch {
-	case f.plain():
-		l.again = s.url("/login")
-	case !s.outlived(f):
-		l.again = s.beginAgain(f, browser)
-	}
 	return l
 }
 
-// lostPushed is the end of a flow whose pushed request has had its answer, or can't be had any more.
-func (s *Server) lostPushed(ctx context.Context, f flow) error {
-	err := s.lost(ctx, errPushedUnknown, f, f.Browser)
-	if l := new(lostSignIn); errors.As(err, &l) {
-		l.again = ""
+// again is the URL at which a person may begin the sign-in of a flow again; empty: only in the app.
+func (s *Server) again(f flow, browser string) string {
+	switch {
+	case f.plain():
+		return s.url("/login")
+	case s.outlived(f):
+		return ""
 	}
-	return err
+	return s.beginAgain(f, browser)
 }
 
 // plain tells a sign-in for which nothing waits.

@@ -44,7 +44,7 @@ func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err e
 	v = &visit{flow: f, sealed: sealed}
 	if f.Params != "" {
 		if v.request, err = s.newAuthorization(r, f); errors.Is(err, errPushedUnknown) {
-			return nil, s.lostPushed(r.Context(), f)
+			return nil, s.lost(r.Context(), errPushedUnknown, f, "") // only the app can push it again
 		} else if err != nil {
 			return nil, err // the client has changed since the flow began
 		}

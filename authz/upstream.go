@@ -80,7 +80,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	begun, err := s.findAttempt(r, params.Get("state"))
 	if err != nil || begun.Connector != connector.ID() || begun.Flow.Browser != browser {
 		expired := refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").because(err)
-		return s.lost(r.Context(), expired, begun.Flow, browser)
+		return s.lost(r.Context(), expired, begun.Flow, s.again(begun.Flow, browser))
 	}
 	if begun.Done {
 		return s.afterUpstream(w, r, begun.Flow)
