@@ -17,9 +17,7 @@ const (
 
 // holdLists names the parameters that are lists of words with spaces between them (RFC 6749 sections 3.1.1
 // and 3.3, OpenID Connect Core section 3.1.2.1).
-var holdLists = map[string]bool{
-	"scope": true, "response_type": true, "prompt": true, "acr_values": true, "ui_locales": true, "claims_locales": true,
-}
+var holdLists = setOf("scope", "response_type", "prompt", "acr_values", "ui_locales", "claims_locales")
 
 var errTooManyParameters = refuse(errInvalidRequest, "There are too many parameters, or they are too long.")
 

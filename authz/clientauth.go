@@ -87,7 +87,8 @@ var guesses = throttle.Limit{Burst: 20, Interval: 3 * time.Second}
 
 const tooManyGuesses = "Too many wrong secrets of this client came from this address lately."
 
-// mayGuess refuses a secret unseen after too many wrong ones: a right answer would tell that it is right.
+// mayGuess refuses a secret after too many wrong ones, without a look at it: if the right one got another
+// answer, guessing could go on.
 func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
 	if presented.secret == "" {
 		return nil
@@ -97,11 +98,11 @@ func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
 		return nil
 	}
 	observe.Alarm(ctx, observe.ClientThrottled)
-	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: tooManyGuesses, retryAfter: wait}
+	return tooMany(tooManyGuesses, wait)
 }
 
-// wrongSecret counts a secret that was not right, and is the answer to it. Of many at once, those beyond the
-// limit learn no more than those after them.
+// wrongSecret counts a wrong secret, and returns the answer to it. Of many at once, those beyond the limit are
+// answered as by mayGuess.
 func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
 	if presented.secret != "" {
 		if err := take(s.guesses, s.now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {

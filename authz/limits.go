@@ -91,6 +91,11 @@ func take(from *throttle.Buckets, now time.Time, refusal string, charges ...thro
 	if wait == 0 {
 		return nil
 	}
+	return tooMany(refusal, wait)
+}
+
+// tooMany is the answer to what may be tried again after a wait.
+func tooMany(refusal string, wait time.Duration) error {
 	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: refusal, retryAfter: wait}
 }
 

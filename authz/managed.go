@@ -29,7 +29,7 @@ type managedClients struct {
 
 	reading *semaphore.Weighted         // orders readings of needs
 	needs   atomic.Pointer[clientNeeds] // nil: not read yet
-	silent  atomic.Int64                // Unix time in ms until which the store is taken to be away
+	silent  atomic.Int64                // Unix time in ms until which known does not ask the store; 0: it answers
 }
 
 // clientNeeds is what the server must have because of all of them together. It is never changed once
@@ -143,14 +143,14 @@ func (m *managedClients) all(ctx context.Context) (*clientNeeds, error) {
 }
 
 const (
-	// firstPatience is how long known waits for the store, and nextPatience after it has waited in vain.
+	// firstPatience is how long known waits for the store, and nextPatience how long after a wait in vain.
 	firstPatience, nextPatience = 500 * time.Millisecond, 50 * time.Millisecond
-	// silence is how long it does not ask then.
+	// silence is how long known does not ask the store after a wait in vain.
 	silence = time.Second
 )
 
-// known is all, for answers that may be a little old: while the store is away, it returns at once what was
-// last known.
+// known is like all, for answers that may be a little old: if the store is away, it returns what was last
+// known. Only the first callers wait for the store.
 func (m *managedClients) known(ctx context.Context) *clientNeeds {
 	if m.parse == nil {
 		return noNeeds
@@ -222,8 +222,8 @@ func (n *clientNeeds) add(id string, of *storage.ClientNeeds) {
 	}
 }
 
-// untoldGrace is assumed of a client whose record does not tell its refresh_grace: that of a native app,
-// the longest default there is.
+// untoldGrace is assumed if a record has no refresh_grace, or 0: the default of a native app, which is the
+// longest one.
 const untoldGrace = 24 * time.Hour
 
 // changeOfManaged names the record that every change of a managed client writes.

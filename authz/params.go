@@ -149,7 +149,8 @@ func setOf(names ...string) map[string]bool {
 	return set
 }
 
-// onlyKnown leaves out the others, but for names that cannot be names.
+// onlyKnown leaves out unknown parameters. Names with control characters or broken UTF-8 stay:
+// checkParams refuses them.
 func onlyKnown(values url.Values) url.Values {
 	for name := range values {
 		if !knownParameters[name] && cleanText(name) {
