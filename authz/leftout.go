@@ -77,9 +77,12 @@ func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
 		detail.Nearest = client.Nearest(a.client.Scopes, a.leftOut[0])
 	}
 	unknown := func(scope string) bool { return !isUserScope(scope) && len(s.resources.owners(scope)) == 0 }
-	if a.client.Source == client.Configured && !slices.ContainsFunc(a.leftOut, unknown) {
-		all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " ")
+	switch all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " "); {
+	case slices.ContainsFunc(a.leftOut, unknown): // then the client cannot have it
+	case s.config.Clients.Get(a.client.ID) != nil:
 		detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    scope: " + yamlString(all)
+	case a.client.Source == client.Configured:
+		detail.Fix = "authzd client update " + shellWord(a.client.ID) + " --scope " + shellWord(all)
 	}
 	return detail
 }
