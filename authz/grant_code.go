@@ -89,10 +89,11 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		return unknown.because(errors.New("code expired"))
 	}
 	withPKCE := code.CodeChallenge != "" // then it may be left out, as OAuth 2.1 has it
-	if sent := form.Get("redirect_uri"); sent != code.RedirectURI && (sent != "" || !withPKCE) {
-		if sent == "" {
-			return refuse(errInvalidGrant, "The redirect_uri is missing: without PKCE it must be that of the authorization request.")
-		}
+	switch sent := form.Get("redirect_uri"); {
+	case sent == code.RedirectURI, sent == "" && withPKCE:
+	case sent == "":
+		return refuse(errInvalidGrant, "The redirect_uri is missing: without PKCE it must be that of the authorization request.")
+	default:
 		return refuse(errInvalidGrant, "The redirect_uri differs from the one of the authorization request.")
 	}
 	if err := checkVerifier(code.CodeChallenge, form.Get("code_verifier")); err != nil {
