@@ -36,12 +36,13 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	var a *authorization
 	err = raced(func() (err error) {
-		if a, err = s.newAuthorization(r, f); errors.Is(err, errPushedUnknown) && f.Pushed != "" && params.Has("flow") {
+		a, err = s.newAuthorization(r, f)
+		switch {
+		case errors.Is(err, errPushedUnknown) && params.Has("flow"):
 			return s.lost(r.Context(), errPushedUnknown, f, "")
-		} else if err != nil {
+		case err != nil:
 			return err
-		}
-		if !params.Has("flow") {
+		case !params.Has("flow"):
 			a.noteLeftOut(r.Context())
 		}
 		return s.proceed(w, r, a, f)
