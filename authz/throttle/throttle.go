@@ -78,13 +78,11 @@ const siteShare = 4
 // has one IPv6 /64 may have thousands, to the /48 around it.
 func (b *Buckets) From(kind string, from netip.Addr, l Limit, weight int) []Charge {
 	charges := []Charge{{b.Key(kind, "", NetworkOf(from)), l, weight}}
-	from = from.Unmap().WithZone("")
-	if !from.Is6() {
+	if !from.Unmap().Is6() {
 		return charges
 	}
-	site, _ := from.Prefix(48) // can't fail on IPv6
 	l = Limit{siteShare * l.Burst, l.Interval / siteShare}
-	return append(charges, Charge{b.Key(kind, "", site), l, weight})
+	return append(charges, Charge{b.Key(kind, "", SiteOf(from)), l, weight})
 }
 
 // Take makes all charges and returns 0, or makes none and returns how long it takes until there is
@@ -173,30 +171,21 @@ func (m Times) Set(key Key, at time.Time) {
 
 // SiteOf returns what one customer of a provider can be assumed to have: an IPv4 address, an IPv6 /48. The
 // zero Addr is a site like any other.
-func SiteOf(from netip.Addr) netip.Prefix {
-	from = from.Unmap().WithZone("")
-	bits := from.BitLen()
-	if from.Is6() {
-		bits = 48
-	}
-	site, err := from.Prefix(bits)
-	if err != nil { // the zero Addr
-		return netip.Prefix{}
-	}
-	return site
-}
+func SiteOf(from netip.Addr) netip.Prefix { return prefixOf(from, 48) }
 
 // NetworkOf returns what one person can be assumed to have: an IPv4 address, an IPv6 /64. The zero
 // Addr is a network like any other.
-func NetworkOf(from netip.Addr) netip.Prefix {
+func NetworkOf(from netip.Addr) netip.Prefix { return prefixOf(from, 64) }
+
+// prefixOf returns an IPv4 address, or so many bits of an IPv6 address.
+func prefixOf(from netip.Addr, bits int) netip.Prefix {
 	from = from.Unmap().WithZone("")
-	bits := from.BitLen()
-	if from.Is6() {
-		bits = 64
+	if !from.Is6() {
+		bits = from.BitLen()
 	}
-	network, err := from.Prefix(bits)
+	prefix, err := from.Prefix(bits)
 	if err != nil { // the zero Addr
 		return netip.Prefix{}
 	}
-	return network
+	return prefix
 }
