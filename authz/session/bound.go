@@ -19,19 +19,13 @@ const (
 // bound ends those sessions of a user that are beyond MaxOfUser, but for kept, as End does. It comes after the
 // session that has begun is stored: of many that begin at once, the last sees all.
 func (m *Sessions) bound(ctx context.Context, userID, kept string) error {
-	index, err := storage.UserSessions.Scan(ctx, m.store, userID+"/", "", MaxOfUser+mostAtOnce)
+	index, err := storage.UserSessions.Scan(ctx, m.store, userID+"/", "", MaxOfUser+1)
 	if err != nil || len(index) <= MaxOfUser {
 		return err
 	}
-	var all []*Session
-	for _, entry := range index {
-		s, err := m.LoadByID(ctx, entry.Key[len(userID)+1:])
-		if err != nil {
-			return err
-		}
-		if s != nil && s.UserID == userID {
-			all = append(all, s)
-		}
+	all, _, err := m.List(ctx, userID, "", MaxOfUser+mostAtOnce)
+	if err != nil {
+		return err
 	}
 	slices.SortFunc(all, func(a, b *Session) int { return cmp.Or(a.LastActive.Compare(b.LastActive), cmp.Compare(a.ID, b.ID)) })
 	all = slices.DeleteFunc(all, func(s *Session) bool { return s.ID == kept })

@@ -7,7 +7,7 @@
 //	code    -> JoinWrites the client wants to hear of the session's end    touch.go
 //	refresh -> LoadByID   does the session of an online grant still live?
 //	logout  -> End        the record is gone                               end.go
-//	        -> bound      a user has 100 sessions at most                bound.go
+//	        -> bound      a user has 100 sessions at most                  bound.go
 //	limits  -> Run        finds the sessions that ended by themselves      watch.go
 //
 // However a session ends that a client has joined, Config.Ended has its say in the Apply that ends it:
