@@ -86,13 +86,13 @@ func (d *Directory) comeBack(ctx context.Context, key string, id connect.Identit
 		return nil, err
 	}
 	after := *user
-	completed := complete(&after, id)
+	complete(&after, id)
 	what, err := d.readdress(ctx, &after, key, id, linked)
 	if err != nil {
 		return nil, err
 	}
 	var writes []storage.Write
-	if completed || after.Profile != user.Profile || after.Username != user.Username {
+	if after.Profile != user.Profile || after.Username != user.Username {
 		after.UpdatedAt = time.Now().UTC()
 		if writes, err = d.changeWrites(ctx, user, userVersion, &after, false); err != nil {
 			return nil, conflicts(err, user.ID)

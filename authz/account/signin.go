@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -219,10 +220,9 @@ func (d *Directory) enabled(ctx context.Context, id string) (*storage.User, uint
 	return user, version, err
 }
 
-// complete fills what is missing in a profile, and tells whether there was anything. The address is
-// left alone: it is a login name, and preferred_username is the username here.
-func complete(user *storage.User, id connect.Identity) bool {
-	changed := false
+// complete fills what is missing in a profile. The address is left alone: it is a login name, and
+// preferred_username is the username here.
+func complete(user *storage.User, id connect.Identity) {
 	for _, value := range []struct {
 		own  *string
 		told string
@@ -233,14 +233,8 @@ func complete(user *storage.User, id connect.Identity) bool {
 		{&user.Profile.Picture, id.Picture},
 		{&user.Profile.Locale, id.Locale},
 	} {
-		if *value.own == "" && value.told != "" {
-			*value.own, changed = value.told, true
-		}
+		*value.own = cmp.Or(*value.own, value.told)
 	}
-	if changed {
-		user.UpdatedAt = time.Now().UTC()
-	}
-	return changed
 }
 
 // identityKey is unambiguous because an issuer, being a URL, has no space.
