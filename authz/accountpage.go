@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -112,19 +113,10 @@ func (s *Server) showIdentities(ctx context.Context, p *templates.Account, user 
 	if err != nil {
 		return err
 	}
-	waysIn := 0
-	if user.PasswordHash != "" {
-		waysIn++
-	}
-	for _, l := range identities {
-		if s.signsIn(l.Issuer) {
-			waysIn++
-		}
-	}
 	for _, l := range identities {
 		p.Identities = append(p.Identities, templates.LinkedIdentity{
 			ID: l.ID, Connector: s.connectorName(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
-			LastWayIn: waysIn == 1 && s.signsIn(l.Issuer),
+			LastWayIn: account.IsLastWayIn(user, identities, &l, s.signsIn),
 		})
 	}
 	for _, change := range slices.Backward(user.IdentityChanges) {

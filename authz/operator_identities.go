@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
@@ -25,12 +26,7 @@ func (s *Server) unlink(ctx context.Context, userID, identity string, byOperator
 
 // signsIn reports whether people can sign in at an upstream.
 func (s *Server) signsIn(issuer string) bool {
-	for _, c := range s.connectors {
-		if c.Issuer() == issuer {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.connectors, func(c connect.Connector) bool { return c.Issuer() == issuer })
 }
 
 // identityUnlinked tells of an identity that its user has unlinked.

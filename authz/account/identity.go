@@ -116,10 +116,16 @@ func linkWrites(key string, id connect.Identity, user *storage.User, cond storag
 	}
 }
 
-// UnlinkWrites unlink an identity, known by its ID, from a user. The error is storage.ErrNotFound if it is
-// none of theirs, and ErrLastWayIn if they could not sign in without it; works reports whether people can
-// sign in at an upstream. An address that was proved by the identity alone counts as unverified from then
-// on: it may be given to somebody else.
+// IsLastWayIn reports whether a user, who has these identities, could not sign in any more without one of
+// them; works reports whether people can sign in at an upstream.
+func IsLastWayIn(user *storage.User, identities []LinkedIdentity, one *LinkedIdentity, works func(issuer string) bool) bool {
+	return user.PasswordHash == "" && works(one.Issuer) &&
+		!slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.ID != one.ID && works(l.Issuer) })
+}
+
+// UnlinkWrites unlink an identity, known by its ID, from a user. The errors are storage.ErrNotFound if it is
+// none of theirs, and ErrLastWayIn if IsLastWayIn. An address that was proved by the identity alone counts as
+// unverified from then on: it may be given to somebody else.
 func (d *Directory) UnlinkWrites(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool) (unlinked *LinkedIdentity, writes []storage.Write, err error) {
 	user, version, err := storage.Users.Get(ctx, d.store, userID)
 	if err != nil {
@@ -129,21 +135,12 @@ func (d *Directory) UnlinkWrites(ctx context.Context, userID, identity string, b
 	if err != nil {
 		return nil, nil, err
 	}
-	waysIn := 0
-	if user.PasswordHash != "" {
-		waysIn++
-	}
-	for i, id := range identities {
-		if id.ID == identity {
-			unlinked = &identities[i]
-		} else if works(id.Issuer) {
-			waysIn++
-		}
-	}
-	switch {
-	case unlinked == nil:
+	i := slices.IndexFunc(identities, func(l LinkedIdentity) bool { return l.ID == identity })
+	if i < 0 {
 		return nil, nil, storage.ErrNotFound
-	case waysIn == 0 && works(unlinked.Issuer):
+	}
+	unlinked = &identities[i]
+	if IsLastWayIn(user, identities, unlinked, works) {
 		return nil, nil, ErrLastWayIn
 	}
 	changed := *user
