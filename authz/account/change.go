@@ -114,11 +114,11 @@ func (d *Directory) changeWrites(ctx context.Context, before *storage.User, vers
 // DeleteWrites deletes a user, their names, identities, consents, and what is known of their sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), storage.LoginFailures.Delete(countOfUser(user.ID), storage.Any)}
-	forgotten, err := d.trust.forget(ctx, user.ID)
+	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, user.ID)
 	if err != nil {
 		return nil, err
 	}
-	writes = append(writes, forgotten...)
+	writes = append(writes, networks...)
 	if username, err := NormalizeUsername(user.Username); err == nil {
 		released, err := d.release(ctx, storage.Usernames, username, user.ID)
 		if err != nil {
@@ -140,22 +140,27 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	for _, id := range identities {
 		writes = append(writes, id.forget(user.ID)...)
 	}
+	consents, err := deleteAll(ctx, d.store, storage.Consents, user.ID)
+	return append(writes, consents...), err
+}
+
+const deletePage = 100
+
+// deleteAll are the writes that delete all of a user's records of a kind: their keys begin with the user's id.
+func deleteAll[T any](ctx context.Context, store storage.Store, kind storage.Kind[T], userID string) (writes []storage.Write, err error) {
 	for after := ""; ; {
-		page, err := storage.Consents.Scan(ctx, d.store, user.ID+"/", after, consentPage)
+		page, err := kind.Scan(ctx, store, userID+"/", after, deletePage)
 		if err != nil {
 			return nil, err
 		}
 		for _, entry := range page {
-			writes = append(writes, storage.Consents.Delete(entry.Key, storage.Any))
+			writes, after = append(writes, kind.Delete(entry.Key, storage.Any)), entry.Key
 		}
-		if len(page) < consentPage {
+		if len(page) < deletePage {
 			return writes, nil
 		}
-		after = page[len(page)-1].Key
 	}
 }
-
-const consentPage = 100
 
 // release is the write that frees a name, if it leads to this user.
 func (d *Directory) release(ctx context.Context, kind storage.Kind[storage.UserRef], key, userID string) ([]storage.Write, error) {

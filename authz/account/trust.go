@@ -29,7 +29,7 @@ type trust struct {
 	keys  *throttle.Buckets // for its keys alone
 
 	mu   sync.Mutex
-	seen throttle.Times // when a record was read or written
+	seen throttle.Times // SeenAt of the records that were read or written
 }
 
 func newTrust(store storage.Store) *trust {
@@ -111,7 +111,7 @@ type TrustedNetwork struct {
 // DistrustWrites are the writes by which no network is trusted any more for a user. Once they are made,
 // Distrusted must be called; other replicas hear of it within ten minutes.
 func (d *Directory) DistrustWrites(ctx context.Context, userID string) ([]storage.Write, error) {
-	return d.trust.forget(ctx, userID)
+	return deleteAll(ctx, d.store, storage.TrustedNetworks, userID)
 }
 
 // Distrusted forgets what memory knows of trusted networks.
@@ -119,20 +119,4 @@ func (d *Directory) Distrusted() {
 	d.trust.mu.Lock()
 	defer d.trust.mu.Unlock()
 	clear(d.trust.seen)
-}
-
-// forget are the writes that delete all networks of a user.
-func (t *trust) forget(ctx context.Context, userID string) (writes []storage.Write, err error) {
-	for after := ""; ; {
-		page, err := storage.TrustedNetworks.Scan(ctx, t.store, userID+"/", after, consentPage)
-		if err != nil {
-			return nil, err
-		}
-		for _, entry := range page {
-			writes, after = append(writes, storage.TrustedNetworks.Delete(entry.Key, storage.Any)), entry.Key
-		}
-		if len(page) < consentPage {
-			return writes, nil
-		}
-	}
 }
