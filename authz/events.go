@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,16 +54,13 @@ func (s *Server) signedOut(ctx context.Context, userID, sid string) storage.Writ
 	return s.audit.Put(ctx, audit.Event{Type: audit.SignedOut, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, SessionID: sid})
 }
 
-// noteFailedSignIn tells of a sign-in that was not accepted.
-func (s *Server) noteFailedSignIn(ctx context.Context, method, reason string, err error) {
-	event := audit.Event{
+// noteFailedSignIn tells of a sign-in that was not accepted; userID is whose it was to be, "" if that is not
+// known.
+func (s *Server) noteFailedSignIn(ctx context.Context, method, reason, userID string) {
+	s.audit.Note(ctx, audit.Event{
 		Type: audit.SignInFailed, Outcome: audit.Failure, Actor: audit.Actor{Kind: audit.Anonymous},
-		Details: map[string]string{"method": method, "reason": reason},
-	}
-	if wrong := new(account.CredentialsError); errors.As(err, &wrong) {
-		event.UserID = wrong.UserID
-	}
-	s.audit.Note(ctx, event)
+		UserID: userID, Details: map[string]string{"method": method, "reason": reason},
+	})
 }
 
 // consented tells what a user has allowed a client, or that they have taken it back.

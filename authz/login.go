@@ -109,8 +109,8 @@ func (s *Server) otherAccountURL(sealed string) string {
 	return s.pageURL("/login", sealed) + "&other=1"
 }
 
-// login checks a password, or takes a user who turns back to the client. Whatever is wrong with it, the answer is the same: back to the page, by a
-// redirect, so that the browser's history has no form in it.
+// login checks a password, or takes a user who turns back to the client. If the password is wrong, a redirect
+// leads back to the page, so that the browser's history has no form in it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := s.visitForm(w, r)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *Server) signInFailed(ctx context.Context, why account.Reason, userID st
 	if why == account.Throttled {
 		observe.Alarm(ctx, observe.LoginThrottled)
 	}
-	s.noteFailedSignIn(ctx, methodPassword, string(why), &account.CredentialsError{UserID: userID, Reason: why})
+	s.noteFailedSignIn(ctx, methodPassword, string(why), userID)
 }
 
 // loginFailed leads back to the sign-in page.

@@ -150,7 +150,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	if !errors.As(err, &failed) {
 		return err
 	}
-	s.noteFailedSignIn(r.Context(), method, failed.Code, err)
+	s.noteFailedSignIn(r.Context(), method, failed.Code, "")
 	down := failed.Code == connect.TemporarilyUnavailable && s.hasOtherWay(v, method)
 	if v.request != nil && v.request.redirectURI != "" && !down {
 		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
