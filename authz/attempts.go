@@ -62,7 +62,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) 
 	for _, other := range s.attemptCookies(r) { // the newest first
 		if other.name == own.name { // it was longer: what is left of it would spoil it
 			for part := len(own.values); part < len(other.values); part++ {
-				http.SetCookie(w, s.cookie(own.part(part), "", -1))
+				s.sessions.SetCookie(w, own.part(part), "", -time.Second)
 			}
 			continue
 		}
@@ -73,7 +73,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) 
 	}
 	lifetime := max(a.Started.Add(flowLifetime).Sub(s.now()), time.Second) // a late callback still says which app waits
 	for part, value := range own.values {
-		http.SetCookie(w, s.cookie(own.part(part), value, int(lifetime.Seconds())))
+		s.sessions.SetCookie(w, own.part(part), value, lifetime)
 	}
 }
 
@@ -143,7 +143,7 @@ func (s *Server) attemptCookies(r *http.Request) []attemptCookies {
 
 func (s *Server) dropCookies(w http.ResponseWriter, c attemptCookies) {
 	for part := range c.values {
-		http.SetCookie(w, s.cookie(c.part(part), "", -1))
+		s.sessions.SetCookie(w, c.part(part), "", -time.Second)
 	}
 }
 
@@ -153,8 +153,3 @@ func (s *Server) attemptName(state string, started time.Time) string {
 
 // stateTag finds the cookies of a state.
 func stateTag(state string) string { return hashToken(state)[:12] }
-
-// cookie is Lax because the callback is a cross-site GET.
-func (s *Server) cookie(name, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: maxAge, Secure: s.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode}
-}

@@ -59,8 +59,6 @@ func (t ticket) opens(s *Session) bool {
 // reads it in a record or a log can't pretend to be the browser.
 //
 // known is false if the cookie is new: this browser has not been here before, or keeps no cookies.
-//
-// The cookie is SameSite=Lax because an upstream's callback is a cross-site top-level GET.
 func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string, known bool) {
 	for _, c := range r.CookiesNamed(m.browserCookieName()) {
 		if wellFormed(c.Value, browserLength) {
@@ -68,7 +66,7 @@ func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string,
 		}
 	}
 	value := random(browserBytes)
-	m.setCookie(w, m.browserCookieName(), value, 0)
+	m.SetCookie(w, m.browserCookieName(), value, 0)
 	return hash(value), false
 }
 
@@ -92,8 +90,9 @@ func (m *Sessions) CookieName(suffix string) string {
 	return name + suffix
 }
 
-// setCookie sets a cookie for lifetime; zero: until the browser closes, negative: delete it.
-func (m *Sessions) setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+// SetCookie sets a cookie, by its CookieName, for lifetime: zero is until the browser closes, and -1 s or less
+// deletes it. It is SameSite=Lax because an upstream's callback is a cross-site top-level GET.
+func (m *Sessions) SetCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	c := &http.Cookie{
 		Name:     name,
 		Value:    value,

@@ -54,7 +54,7 @@ func (m *Sessions) DropWrites(s *Session) []storage.Write {
 
 // Forget deletes the session cookie.
 func (m *Sessions) Forget(w http.ResponseWriter) {
-	m.setCookie(w, m.cookieName(), "", -time.Second)
+	m.SetCookie(w, m.cookieName(), "", -time.Second)
 }
 
 const userPage = 50

@@ -103,5 +103,5 @@ func (m *Sessions) setSessionCookie(w http.ResponseWriter, s *Session, secret st
 	if s.Remember {
 		lifetime = m.config.RememberMe
 	}
-	m.setCookie(w, m.cookieName(), ticket{s.ID, secret}.String(), lifetime)
+	m.SetCookie(w, m.cookieName(), ticket{s.ID, secret}.String(), lifetime)
 }
