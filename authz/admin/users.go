@@ -151,6 +151,11 @@ func (c *Client) ListIdentities(ctx context.Context, sub string) (*Page[Identity
 	return list[Identity](ctx, c, "/v1/users"+segment(sub)+"/identities", nil, PageQuery{})
 }
 
+// Identities goes through all of them.
+func (c *Client) Identities(ctx context.Context, sub string) iter.Seq2[*Identity, error] {
+	return all(func(PageQuery) (*Page[Identity], error) { return c.ListIdentities(ctx, sub) })
+}
+
 // LinkIdentity links an upstream identity to a user. That it is theirs already is no error.
 func (c *Client) LinkIdentity(ctx context.Context, sub string, id NewIdentity) (*Identity, error) {
 	linked := new(Identity)

@@ -41,10 +41,16 @@ func (r *remote) addTo(cmd *cobra.Command) {
 
 // newGroup is a command that only has others below it, which speak to a server.
 func newGroup(use, short string, r *remote, commands ...*cobra.Command) *cobra.Command {
+	group := newSubgroup(use, short, commands...)
+	r.addTo(group)
+	return group
+}
+
+// newSubgroup is a group within a group, whose flags it has.
+func newSubgroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return usageError{errors.New("which of its commands?"), `see "` + cmd.CommandPath() + ` --help"`}
 	}}
-	r.addTo(group)
 	group.AddCommand(commands...)
 	return group
 }

@@ -14,7 +14,7 @@ import (
 
 func newUserCommand() *cobra.Command {
 	r := &remote{}
-	return newGroup("user", "users: create, list, show, update, disable, delete, set-password, unlock", r,
+	return newGroup("user", "users: create, list, show, update, disable, delete, set-password, unlock, identity, network", r,
 		newUserCreateCommand(r), newUserListCommand(r), newUserShowCommand(r), newUserUpdateCommand(r),
 		newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r), newUserUnlockCommand(r),
 		newUserIdentityCommand(r), newUserNetworkCommand(r))
@@ -100,11 +100,7 @@ func newUserShowCommand(r *remote) *cobra.Command {
 		Short:             "show a user, by username or sub",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: r.onUser(func(_ context.Context, _ *admin.Client, p *printer, u *admin.User, _ []string) error {
 			return p.value(u, userRows(u))
 		}),
 	}
@@ -146,16 +142,13 @@ func newUserDisableCommand(r *remote) *cobra.Command {
 		Long:              "Sign a user out everywhere, and let them sign in no more. The way back is user update --disabled=false.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
+			disabled, err := c.UpdateUser(ctx, u.Sub, "", map[string]any{"disabled": true})
 			if err != nil {
 				return err
 			}
-			if u, err = c.UpdateUser(ctx, u.Sub, "", map[string]any{"disabled": true}); err != nil {
-				return err
-			}
 			if p.json {
-				return p.encode(u)
+				return p.encode(disabled)
 			}
 			p.done("disabled user %s (%s)", u.Username, u.Sub)
 			return nil
@@ -169,11 +162,7 @@ func newUserDeleteCommand(r *remote) *cobra.Command {
 		Short:             "delete a user, with sessions and grants",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
 			if err := c.DeleteUser(ctx, u.Sub, u.ETag); err != nil {
 				return err
 			}
@@ -189,16 +178,13 @@ func newUserSetPasswordCommand(r *remote) *cobra.Command {
 		Use:   "set-password USER",
 		Short: "set a user's password, and sign them out everywhere",
 		Long: `Set a user's password. Every session and every grant of theirs ends, unless --keep-sessions
-is given: somebody else may know the old password, and may be signed in with it. The password is asked for on the terminal; without a terminal, the first line of
-standard input is it. A hash that authzd knows is taken as it is.`,
+is given: somebody else may know the old password, and may be signed in with it. The password is asked
+for on the terminal; without a terminal, the first line of standard input is it. A hash that authzd knows
+is taken as it is.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
 	}
-	cmd.RunE = r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-		u, err := findUser(ctx, c, args[0])
-		if err != nil {
-			return err
-		}
+	cmd.RunE = r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
 		password, err := newPassword(cmd)
 		if err != nil {
 			return err
@@ -225,11 +211,7 @@ func newUserUnlockCommand(r *remote) *cobra.Command {
 again at once. The limit of an address that guessed at many users stays used up.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
 			if err := c.UnlockUser(ctx, u.Sub); err != nil {
 				return err
 			}
@@ -237,6 +219,17 @@ again at once. The limit of an address that guessed at many users stays used up.
 			return nil
 		}),
 	}
+}
+
+// onUser is run for a function of a user, whom the first argument names; it gets the other arguments.
+func (r *remote) onUser(do func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, args []string) error) func(*cobra.Command, []string) error {
+	return r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
+		u, err := findUser(ctx, c, args[0])
+		if err != nil {
+			return err
+		}
+		return do(ctx, c, p, u, args[1:])
+	})
 }
 
 // findUser returns a user by sub or, if nobody has that, by username. Who has another's sub as their username

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,14 +11,8 @@ import (
 )
 
 func newUserIdentityCommand(r *remote) *cobra.Command {
-	group := &cobra.Command{
-		Use:   "identity",
-		Short: "a user's accounts at upstream providers: list, link, unlink",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	group.AddCommand(newIdentityListCommand(r), newIdentityLinkCommand(r), newIdentityUnlinkCommand(r))
-	return group
+	return newSubgroup("identity", "a user's accounts at upstream providers: list, link, unlink",
+		newIdentityListCommand(r), newIdentityLinkCommand(r), newIdentityUnlinkCommand(r))
 }
 
 func newIdentityListCommand(r *remote) *cobra.Command {
@@ -28,25 +21,9 @@ func newIdentityListCommand(r *remote) *cobra.Command {
 		Short:             "list the upstream identities of a user",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
-			all := func(yield func(*admin.Identity, error) bool) {
-				page, err := c.ListIdentities(ctx, u.Sub)
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				for i := range page.Items {
-					if !yield(&page.Items[i], nil) {
-						return
-					}
-				}
-			}
-			return printAll(p, all, []string{"ID", "CONNECTOR", "SUBJECT", "EMAIL", "LINKED"}, func(i *admin.Identity) []string {
-				return []string{i.ID, i.Connector, i.Subject, i.Email, i.LinkedAt.UTC().Format(time.DateTime)}
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
+			return printAll(p, c.Identities(ctx, u.Sub), []string{"ID", "CONNECTOR", "SUBJECT", "EMAIL", "LINKED"}, func(i *admin.Identity) []string {
+				return []string{i.ID, i.Connector, i.Subject, i.Email, when(i.LinkedAt)}
 			})
 		}),
 	}
@@ -60,12 +37,8 @@ func newIdentityLinkCommand(r *remote) *cobra.Command {
 SUBJECT the sub that the provider gives the user.`,
 		Args:              cobra.ExactArgs(3),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
-			linked, err := c.LinkIdentity(ctx, u.Sub, admin.NewIdentity{Connector: args[1], Subject: args[2]})
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, args []string) error {
+			linked, err := c.LinkIdentity(ctx, u.Sub, admin.NewIdentity{Connector: args[0], Subject: args[1]})
 			if err != nil {
 				return err
 			}
@@ -86,17 +59,12 @@ func newIdentityUnlinkCommand(r *remote) *cobra.Command {
 connector and subject. The last way in of a user can't be unlinked: disable the user instead.`,
 		Args:              cobra.RangeArgs(2, 3),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
-			page, err := c.ListIdentities(ctx, u.Sub)
-			if err != nil {
-				return err
-			}
-			for _, i := range page.Items {
-				if len(args) == 2 && i.ID == args[1] || len(args) == 3 && i.Connector == args[1] && i.Subject == args[2] {
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, args []string) error {
+			for i, err := range c.Identities(ctx, u.Sub) {
+				if err != nil {
+					return err
+				}
+				if len(args) == 1 && i.ID == args[0] || len(args) == 2 && i.Connector == args[0] && i.Subject == args[1] {
 					if err := c.UnlinkIdentity(ctx, u.Sub, i.ID); err != nil {
 						return err
 					}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,14 +9,8 @@ import (
 )
 
 func newUserNetworkCommand(r *remote) *cobra.Command {
-	group := &cobra.Command{
-		Use:   "network",
-		Short: "the networks that a user has signed in from: list, forget",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	group.AddCommand(newNetworkListCommand(r), newNetworkForgetCommand(r))
-	return group
+	return newSubgroup("network", "the networks that a user has signed in from: list, forget",
+		newNetworkListCommand(r), newNetworkForgetCommand(r))
 }
 
 func newNetworkListCommand(r *remote) *cobra.Command {
@@ -28,13 +21,9 @@ func newNetworkListCommand(r *remote) *cobra.Command {
 not keep the user out there. The ID is a hash of the network: authzd does not keep the address.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
 			return printAll(p, c.TrustedNetworks(ctx, u.Sub), []string{"ID", "SEEN", "UNTIL"}, func(n *admin.TrustedNetwork) []string {
-				return []string{n.ID, n.SeenAt.UTC().Format(time.DateTime), n.Until.UTC().Format(time.DateTime)}
+				return []string{n.ID, when(n.SeenAt), when(n.Until)}
 			})
 		}),
 	}
@@ -48,11 +37,7 @@ func newNetworkForgetCommand(r *remote) *cobra.Command {
 somebody else has signed in with the old one. Other replicas follow within ten minutes.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
-			u, err := findUser(ctx, c, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
 			if err := c.ForgetTrustedNetworks(ctx, u.Sub); err != nil {
 				return err
 			}
