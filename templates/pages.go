@@ -263,23 +263,19 @@ type LoggedOut struct {
 // buttons unlink-{identity id} send unlink={identity id} to Action; button logout posts to LogoutAction; link
 // more-sessions leads to the next page of sessions.
 type Account struct {
-	UILocales  string
-	User       User
-	Claims     []Claim
-	Connector  string // the name of the connector signed in with; empty: password
-	SignedInAt time.Time
-	Sessions   []Session // without any, signing out everywhere is not offered
-
-	MoreSessionsURL string // of the next page of them; empty: these are the last
-
-	Apps         []App
-	Action       string
-	LogoutAction string
-
+	UILocales       string
+	User            User
+	Claims          []Claim
+	Connector       string // the name of the connector signed in with; empty: password
+	SignedInAt      time.Time
+	Sessions        []Session // without any, signing out everywhere is not offered
+	MoreSessionsURL string    // of the next page of them; empty: these are the last
 	Identities      []LinkedIdentity
 	IdentityChanges []IdentityChange // the newest first
-
-	Hidden map[string]string
+	Apps            []App
+	Action          string
+	LogoutAction    string
+	Hidden          map[string]string
 }
 
 // LinkedIdentity is an account at a connector that the user signs in with.

@@ -103,9 +103,8 @@ type view struct {
 }
 
 // Render answers req with a page, which shows the X-Request-Id that the answer has already. If it returns an
-// error, nothing has been written. There is no
-// form-action in the policy: Chromium applies it to the redirect chain behind a form, which ends
-// at the client.
+// error, nothing has been written. There is no form-action in the policy: Chromium applies it to the redirect
+// chain behind a form, which ends at the client.
 func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, page Page) error {
 	m := page.meta()
 	if m.err != nil {
