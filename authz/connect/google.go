@@ -54,7 +54,7 @@ func (g *google) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	if p.MaxAge != nil {
 		params.Set("claims", freshClaims)
 	}
-	return g.beginFresh(ctx, params, p.MaxAge)
+	return g.begin(ctx, params, p.MaxAge)
 }
 
 // Finish adds what the hd claim decides. The hd parameter of Begin was only a hint to Google's

@@ -65,21 +65,13 @@ func (o *openID) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	params.Set("ui_locales", p.UILocales)
 	params.Set("login_hint", p.LoginHint)
 
-	return o.beginFresh(ctx, params, p.MaxAge)
+	return o.begin(ctx, params, p.MaxAge)
 }
 
-// beginFresh is begin for a login that must not be older than maxAge, unless that is nil.
-func (o *openID) beginFresh(ctx context.Context, params url.Values, maxAge *int) (string, Attempt, error) {
-	authURL, a, err := o.begin(ctx, params)
-	if err == nil && maxAge != nil {
-		a.MaxAge, a.BegunAt = maxAge, time.Now()
-	}
-	return authURL, a, err
-}
-
-// begin makes an Attempt and its authorization URL. Of params it leaves out those that are empty,
-// too long or not clean: they are hints that came from outside.
-func (o *openID) begin(ctx context.Context, params url.Values) (string, Attempt, error) {
+// begin makes an Attempt, for a login that is not older than maxAge unless that is nil, and its
+// authorization URL. Of params it leaves out those that are empty, too long or not clean: they are hints
+// that came from outside.
+func (o *openID) begin(ctx context.Context, params url.Values, maxAge *int) (string, Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	m, err := o.metadata.get(ctx)
@@ -91,6 +83,9 @@ func (o *openID) begin(ctx context.Context, params url.Values) (string, Attempt,
 		return "", Attempt{}, failed(err)
 	}
 	a := Attempt{Connector: o.cfg.ID, State: secret(), Nonce: secret(), Verifier: oauth2.GenerateVerifier()}
+	if maxAge != nil {
+		a.MaxAge, a.BegunAt = maxAge, time.Now()
+	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
 	for name := range params {
 		if s := params.Get(name); s != "" && len(s) <= maxText && isClean(s) {
