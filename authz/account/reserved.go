@@ -15,10 +15,10 @@ var reservedNames = []string{
 	"root", "security", "superuser", "support", "sysadmin", "system", "webmaster",
 }
 
-// lookAlikes are letters and digits that people take for others.
+// lookAlikes are letters and digits that people take for others, without marks and in lower case.
 var lookAlikes = strings.NewReplacer(
 	"0", "o", "1", "l", "2", "z", "3", "e", "4", "a", "5", "s", "7", "t", "$", "s", "|", "l", "!", "l", "i", "l", "ı", "l", "j", "l",
-	"а", "a", "в", "b", "е", "e", "ё", "e", "з", "e", "і", "l", "ї", "l", "ј", "l", "к", "k", "м", "m", "н", "h", "о", "o", "р", "p", "с", "c", "ѕ", "s", "т", "t", "у", "y", "х", "x", "ԁ", "d", "ո", "n", "ս", "u", "ԛ", "q", "ԝ", "w", "һ", "h", "п", "n", "г", "r",
+	"а", "a", "в", "b", "е", "e", "з", "e", "і", "l", "ј", "l", "к", "k", "м", "m", "н", "h", "о", "o", "р", "p", "с", "c", "ѕ", "s", "т", "t", "у", "y", "х", "x", "ԁ", "d", "ո", "n", "ս", "u", "ԛ", "q", "ԝ", "w", "һ", "h", "п", "n", "г", "r",
 	"α", "a", "β", "b", "ε", "e", "ζ", "z", "η", "n", "ι", "l", "κ", "k", "μ", "m", "ν", "v", "ο", "o", "ρ", "p", "σ", "s", "τ", "t", "υ", "u", "χ", "x", "γ", "y",
 	"ø", "o", "ł", "l", "đ", "d", "ð", "d", "ß", "ss", "ɑ", "a", "ɡ", "g",
 )
@@ -52,7 +52,7 @@ func likeness(name string) string {
 			return -1
 		}
 		return unicode.ToLower(r)
-	}, norm.NFKD.String(strings.ToLower(name)))
+	}, norm.NFKD.String(name))
 	return lookAlikePairs.Replace(lookAlikes.Replace(plain))
 }
 
