@@ -59,7 +59,7 @@ var schemes = []scheme{
 	{"a hash of the unknown kind %s", regexp.MustCompile(`^\$([A-Za-z0-9][A-Za-z0-9._-]{0,31})\$[A-Za-z0-9+/.=,:-]{16,}$`), nil},
 
 	// LDAP's and Spring's schemes in braces.
-	{"an LDAP or Spring value {%s}", regexp.MustCompile(`^\{((?i:s?sha(?:[-0-9a-z]*)|s?md[45]|crypt|pbkdf2[-0-9a-z_@]*|argon2[-0-9a-z_@]*|b?crypt|scrypt[-0-9a-z_@]*|sasl|cleartext|clear|plain|noop|ldap|nt(?:lm|hash)?|lanman|kerberos|scram-[-0-9a-z]+|x-[-0-9a-z]+|gost[-0-9a-z]*|smd5|ns-mta-md5|unix|kinit|blf-crypt|(?:cram|digest|lanman|hmac)-md5|rpa|otp|skey|pkcs5s2|fshp[^}]*|x-[^}]+)(?i:-crypt)?(?i:\.(?:hex|b64|base64))?)\}`), nil},
+	{"an LDAP or Spring value {%s}", regexp.MustCompile(`^\{((?i:s?sha(?:[-0-9a-z]*)|s?md[45]|pbkdf2[-0-9a-z_@]*|argon2[-0-9a-z_@]*|b?crypt|scrypt[-0-9a-z_@]*|sasl|cleartext|clear|plain|noop|ldap|nt(?:lm|hash)?|lanman|kerberos|scram-[-0-9a-z]+|gost[-0-9a-z]*|ns-mta-md5|unix|kinit|blf-crypt|(?:cram|digest|lanman|hmac)-md5|rpa|otp|skey|pkcs5s2|fshp[^}]*|x-[^}]+)(?i:-crypt)?(?i:\.(?:hex|b64|base64))?)\}`), nil},
 	{"a hash of the unknown kind {%s}", regexp.MustCompile(`^\{([A-Za-z][A-Za-z0-9._-]{0,31})\}[A-Za-z0-9+/.=,:$-]{16,}$`), nil},
 	{"a credential in JSON", regexp.MustCompile(`^\{\s*"`), nil},
 
