@@ -233,7 +233,7 @@ func (s *Server) openAccounts(ctx context.Context) error {
 	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
 	if len(differ) > 0 {
 		s.logger.Warn("the configuration states something else than these users have; it only creates users, so theirs counts",
-			"users", differ, "hint", "authzd user update, disable and set-password change users that exist")
+			"users", differ, "do", "authzd user update, disable and set-password change users that exist")
 	}
 	return err
 }

@@ -23,7 +23,7 @@ func logHangups(logger *slog.Logger) (stop func()) {
 		for {
 			select {
 			case <-hangups:
-				logger.Warn("SIGHUP is ignored", "hint", "restart authzd to have it read its configuration; a renewed certificate is read by itself")
+				logger.Warn("SIGHUP is ignored", "do", "restart authzd to have it read its configuration; a renewed certificate is read by itself")
 			case <-done:
 				return
 			}

@@ -50,7 +50,7 @@ func warnOfConfig(logger *slog.Logger, cfg *config.Config) {
 		if w.Key != "" {
 			message = w.Key + ": " + message
 		}
-		logger.Warn("configuration: "+message, "at", w.Place(), "value", w.Value, "hint", w.Hint)
+		logger.Warn("configuration: "+message, "at", w.Place(), "value", w.Value, "do", w.Hint)
 	}
 }
 

@@ -111,7 +111,7 @@ func (l watchedListener) Accept() (net.Conn, error) {
 		reason, attrs := otherReason, []any{"listener", l.Addr().String(), "error", err}
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			reason = tooManyFiles
-			attrs = append(attrs, "hint", "raise the limit of open files of this process (LimitNOFILE in the unit of systemd, ulimit -n), or look who holds so many connections open")
+			attrs = append(attrs, "do", "raise the limit of open files of this process (LimitNOFILE in the unit of systemd, ulimit -n), or look who holds so many connections open")
 		}
 		l.watch.accepts.WithLabelValues(reason).Inc()
 		l.watch.say(slog.LevelWarn, "connections can't be accepted", reason, attrs...)
@@ -169,7 +169,7 @@ func handshakeReason(cause string) string {
 func (w *watch) certificateKept(name string, err error) {
 	w.reloads.Inc()
 	w.say(slog.LevelWarn, "the certificate can't be read again: the one before is served on", "", "file", name, "error", err,
-		"hint", "write the whole chain and its key, readable to authzd; both are tried again by themselves")
+		"do", "write the whole chain and its key, readable to authzd; both are tried again by themselves")
 }
 
 // certificateServed notes until when the certificate that is served is good.

@@ -29,7 +29,7 @@ func awaitDatabase(ctx context.Context, config *pgx.ConnConfig, opts Options) (p
 			break
 		}
 		if !now.Before(say) {
-			opts.Logger.Warn("waiting for PostgreSQL", "host", config.Host, "port", config.Port, "for", end.Sub(now).Round(time.Second).String(), "error", err)
+			opts.Logger.Warn("waiting for PostgreSQL", "host", config.Host, "port", config.Port, "for", end.Sub(now).Round(time.Second).String(), "err", err)
 			say = now.Add(awaitSay)
 		}
 		select {
