@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync"
 )
 
 const (
@@ -19,8 +20,8 @@ const (
 )
 
 // tune sets up the Go runtime, except for what the operator has set by environment (GOGC, GOMEMLIMIT,
-// GOMAXPROCS).
-func tune() {
+// GOMAXPROCS). A standby that is promoted comes here again, and must not get one more thread.
+var tune = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -32,4 +33,4 @@ func tune() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit + memoryLimitPerHash*int64(runtime.GOMAXPROCS(0)))
 	}
-}
+})
