@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -69,13 +68,11 @@ type serveOptions struct {
 // serve runs until ctx ends, then drains. It is the only place where the parts are put together.
 func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) {
 	tune()
-	log := observe.NewBuffer(o.log)
-	defer func() { err = errors.Join(err, log.Flush()) }()
-	logger, err := observe.NewLogger(log, cfg.Log.Level, cfg.Log.Format)
+	logger, endLog, err := openLog(o.log, &cfg.Log)
 	if err != nil {
 		return err
 	}
-	defer logHangups(logger)()
+	defer func() { err = errors.Join(err, endLog()) }()
 	warnOfConfig(logger, cfg)
 	files := missingFiles(cfg)
 	if !o.dev && !o.allowNewDatabase {

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authzd/authzd/authz/admin"
-	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage/ship"
 )
@@ -75,12 +74,12 @@ func loadShipConfig(file string) (*config.Config, error) {
 // runStandby follows until ctx ends, or the standby is promoted.
 func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (promoted bool, err error) {
 	tune()
-	log := observe.NewBuffer(cmd.ErrOrStderr())
-	defer func() { err = errors.Join(err, log.Flush()) }()
-	if c.Logger, err = observe.NewLogger(log, cfg.Log.Level, cfg.Log.Format); err != nil {
+	logger, endLog, err := openLog(cmd.ErrOrStderr(), &cfg.Log)
+	if err != nil {
 		return false, err
 	}
-	defer logHangups(c.Logger)()
+	defer func() { err = errors.Join(err, endLog()) }()
+	c.Logger = logger
 	follower, err := ship.Follow(c)
 	if errors.Is(err, ship.ErrOwnDatabase) {
 		return false, hinted{err, "move it away: a standby makes its own"}
@@ -89,13 +88,13 @@ func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (pr
 		return false, err
 	}
 	defer func() { err = errors.Join(err, follower.Close()) }()
-	s := &standby{follower: follower, metrics: prometheus.NewRegistry(), logger: c.Logger, promoted: make(chan struct{})}
+	s := &standby{follower: follower, metrics: prometheus.NewRegistry(), logger: logger, promoted: make(chan struct{})}
 	s.registerMetrics()
-	doors, err := s.openDoors(cfg, newWatch(s.metrics, c.Logger))
+	doors, err := s.openDoors(cfg, newWatch(s.metrics, logger))
 	if err != nil {
 		return false, err
 	}
-	c.Logger.Info("standing by", "from", c.From.String())
+	logger.Info("standing by", "from", c.From.String())
 	return s.run(cmd.Context(), doors)
 }
 
