@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/outbound"
-	"github.com/authzd/authzd/config"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -69,8 +68,7 @@ type finding struct {
 type examination struct {
 	issuer     string
 	clients    []admin.ClientMetadata
-	connectors []config.Connector
-	roots      *x509.CertPool // that connectors are trusted by; nil: the system's
+	connectors []connect.Config
 	http       *http.Client
 	p          *printer
 	findings   []finding
@@ -115,10 +113,11 @@ func (r *remote) examination(ctx context.Context, issuer string) (*examination, 
 	if err != nil {
 		return nil, err
 	}
-	e.issuer, e.connectors = cfg.Issuer, cfg.Connectors
-	if e.roots, err = outbound.Roots(cfg.Outbound.CAFile); err != nil {
+	roots, err := outbound.Roots(cfg.Outbound.CAFile)
+	if err != nil {
 		return nil, err
 	}
+	e.issuer, e.connectors = cfg.Issuer, newConnectors(cfg.Connectors, roots)
 	if r.url != "" {
 		return e, r.runningClients(ctx, e)
 	}
