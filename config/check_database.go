@@ -15,19 +15,17 @@ import (
 
 const escapes = "escape special characters of role and password: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25"
 
-// checkDatabaseURL reads the URL as the driver does. It tells no part of it that may be the password.
+// checkDatabaseURL reads the URL as the driver does. Its messages hold no part of it that may be the password.
 func checkDatabaseURL(address string) *problem {
 	_, rest, found := strings.Cut(address, "://")
 	if !found || !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
 		return problemf("write postgres://role:password@host/database?sslmode=verify-full", "not the URL of a PostgreSQL database")
 	}
-	for _, check := range []func() *problem{
-		func() *problem { return checkAuthority(rest) },
-		func() *problem { return checkParameters(address) },
-	} {
-		if p := check(); p != nil {
-			return p
-		}
+	if p := checkAuthority(rest); p != nil {
+		return p
+	}
+	if p := checkParameters(address); p != nil {
+		return p
 	}
 	c, err := pgconn.ParseConfig(address)
 	if err != nil {
@@ -53,17 +51,17 @@ func checkAuthority(rest string) *problem {
 	_, host, hasRole := strings.Cut(authority, "@")
 	switch {
 	case hasRole && strings.Contains(host, "@"):
-		return problemf(escapes, "there is an @ too many: one in the role or the password is not escaped")
+		return problemf(escapes, "an @ in the role or the password is not escaped")
 	case !hasRole && strings.Contains(path, "@"):
 		return problemf(escapes, "a / in the role or the password is not escaped: what follows it is taken for the database")
 	case strings.Contains(path, "#"):
-		return problemf("write # as %23 where it belongs to the name, or remove it and what follows", "there is a # in the name of the database")
+		return problemf("write # as %23 if it belongs to the name, or remove it and what follows", "there is a # in the name of the database")
 	}
 	return nil
 }
 
-// checkEncryption refuses a connection that an attacker on the way can have in plain text: modes prefer, which
-// is the default, and allow try both.
+// checkEncryption refuses a connection that an attacker on the way can turn into plain text. The modes prefer,
+// which is the default, and allow try both.
 func checkEncryption(c *pgconn.Config) *problem {
 	with, without := false, false
 	note := func(host string, t *tls.Config) {
@@ -76,7 +74,7 @@ func checkEncryption(c *pgconn.Config) *problem {
 		note(f.Host, f.TLSConfig)
 	}
 	if with && without {
-		return problemf("add sslmode=verify-full to it, or sslmode=disable if nobody else can reach that network", "the connection would be encrypted only if the server, or whoever is between, wants it")
+		return problemf("add sslmode=verify-full to the URL; if nobody else can reach that network, sslmode=disable", "the connection would be encrypted only if the server, or whoever is between, wants it")
 	}
 	return nil
 }
@@ -151,7 +149,7 @@ func unknownParameter(name string) *problem {
 			meant = near
 		}
 	}
-	if meant == "" || name == "ssl" { // which the driver knows as true
+	if meant == "" || name == "ssl" { // the driver understands ssl=true
 		return nil
 	}
 	return problemf("did you mean "+meant+"?", "PostgreSQL knows no parameter %.40q", name)

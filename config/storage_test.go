@@ -61,8 +61,8 @@ func TestDatabaseURLMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for url, want := range map[string][2]string{ // reason and hint
-		"postgres://u:hun@ter2@h/d?sslmode=disable":                                    {"there is an @ too many", "@ is %40"},
-		"postgres://u:hunter2@@h/d?sslmode=disable":                                    {"there is an @ too many", "@ is %40"},
+		"postgres://u:hun@ter2@h/d?sslmode=disable":                                    {"an @ in the role or the password is not escaped", "@ is %40"},
+		"postgres://u:hunter2@@h/d?sslmode=disable":                                    {"an @ in the role or the password is not escaped", "@ is %40"},
 		"postgres://u:hun/ter2@h/d?sslmode=disable":                                    {"a / in the role or the password", "/ is %2F"},
 		"postgres://u:/hunter2@h/d?sslmode=disable":                                    {"a / in the role or the password", "/ is %2F"},
 		"postgres://u:hun%ter2@h/d?sslmode=disable":                                    {"percent-encoded", "% is %25"},
