@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -160,9 +159,7 @@ func startsAsBackup(path string) (bool, error) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	head = head[:n]
-	return bytes.HasPrefix(head, []byte("authzd backup ")) || bytes.HasPrefix(head, []byte("age-encryption.org/")) ||
-		bytes.HasPrefix(head, []byte("-----BEGIN AGE")), nil
+	return archive.Recognise(head[:n]), nil
 }
 
 // counting looks at all records of one state of a store, and counts them.
@@ -253,9 +250,10 @@ func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
 		return explainRestore(err)
 	}
 	job.progress.end()
+	stamp := func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 	for _, g := range checked {
 		job.report.Generations = append(job.report.Generations, checkedGeneration{g.Generation, g.Segments, g.From.UTC(), g.Until.UTC()})
-		job.p.done("generation %d: %d segments, from %s until %s", g.Generation, g.Segments, g.From.UTC().Format("2006-01-02T15:04:05.000Z"), g.Until.UTC().Format("2006-01-02T15:04:05.000Z"))
+		job.p.done("generation %d: %d segments, from %s until %s", g.Generation, g.Segments, stamp(g.From), stamp(g.Until))
 	}
 	return job.verdict(name, `bring what is damaged back from another copy; "authzd restore --from" says up to when it can be restored`, records)
 }

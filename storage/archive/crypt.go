@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,16 @@ func Encrypt(w io.Writer, recipients ...age.Recipient) (io.WriteCloser, error) {
 		return nil, fmt.Errorf("encrypt the backup: %w", err)
 	}
 	return e, nil
+}
+
+// Recognise reports whether a file that starts so is meant as a backup: of any format, and encrypted or not.
+func Recognise(start []byte) bool {
+	for _, known := range []string{magic[:len(magic)-len("1\n")], ageMagic, "-----BEGIN AGE"} { // the last is age's armor, which Open refuses
+		if bytes.HasPrefix(start, []byte(known)) {
+			return true
+		}
+	}
+	return false
 }
 
 type plain struct{ io.Writer }
