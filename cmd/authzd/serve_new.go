@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/authzd/authzd/config"
 )
@@ -15,12 +14,13 @@ import (
 // newFile is a file that a start makes, because it is not there.
 type newFile struct{ what, path string }
 
-// missingFiles are those that a start with this configuration would make.
+// missingFiles are those that a start with this configuration may make. A secret in a variable is among them,
+// and never becomes a file.
 func missingFiles(cfg *config.Config) (files []newFile) {
 	if cfg.Storage.Postgres.URL == "" && missing(cfg.Storage.Bolt.Path) {
 		files = append(files, newFile{"database", cfg.Storage.Bolt.Path})
 	}
-	if len(cfg.SecretFile) > 0 && !strings.HasPrefix(cfg.SecretFile[0], "env:") && missing(cfg.SecretFile[0]) {
+	if len(cfg.SecretFile) > 0 && missing(cfg.SecretFile[0]) {
 		files = append(files, newFile{"secret", cfg.SecretFile[0]})
 	}
 	return files

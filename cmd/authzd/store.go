@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,7 +27,7 @@ func openStore(ctx context.Context, cfg *config.Storage, logger *slog.Logger) (s
 // knew is gone then, and an empty database would hide it.
 func checkThere(cfg *config.Config) error {
 	path := cfg.Storage.Bolt.Path
-	if _, err := os.Stat(path); cfg.Storage.Postgres.URL != "" || !errors.Is(err, fs.ErrNotExist) {
+	if cfg.Storage.Postgres.URL != "" || !missing(path) {
 		return nil
 	}
 	for _, secret := range cfg.SecretFile {
