@@ -48,19 +48,28 @@ func (e *Error) Warning() string { return e.line("warning: ") }
 
 // Place is where it stands: file and line, or variable, and the key.
 func (e *Error) Place() string {
-	at := Error{File: e.File, Line: e.Line, Column: e.Column, Variable: e.Variable}
-	return strings.TrimSuffix(at.line("")+e.Key, ": ")
+	at := e.position()
+	if at != "" && e.Key != "" {
+		at += ": "
+	}
+	return at + e.Key
+}
+
+// position is the variable, or the file and line, as far as they are known.
+func (e *Error) position() string {
+	switch {
+	case e.Variable != "":
+		return e.Variable
+	case e.Line > 0:
+		return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
+	}
+	return e.File
 }
 
 func (e *Error) line(kind string) string {
 	var b strings.Builder
-	switch {
-	case e.Variable != "":
-		b.WriteString(e.Variable + ": ")
-	case e.Line > 0:
-		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, e.Line, e.Column)
-	case e.File != "":
-		b.WriteString(e.File + ": ")
+	if at := e.position(); at != "" {
+		b.WriteString(at + ": ")
 	}
 	b.WriteString(kind)
 	if e.Key != "" {
