@@ -1,5 +1,4 @@
-# A static binary on an empty base: nothing to patch, no shell to break into, and nothing that could load
-# the library of a PKCS #11 module: see docs/secrets.md for a build that does.
+# A static binary on an empty base: nothing to patch, and no shell to break into.
 #
 #   docker build --tag authzd .
 #   docker run --rm --volume authzd-data:/data authzd init --domain id.example.com

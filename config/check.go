@@ -71,7 +71,6 @@ func (l *loader) checkServer() {
 			l.report(element("secret_file", i), name, checkNotFolder(name))
 		}
 	}
-	l.checkKMS()
 
 	if name := c.Outbound.CAFile; name != "" {
 		l.report("outbound.ca_file", name, checkCertificates(name))

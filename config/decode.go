@@ -55,7 +55,7 @@ func (l *loader) decodeScalar(n ast.Node, v reflect.Value, f field, path string)
 		l.report(path, nil, problemf(hint, "expected a single value, found %s", kind(n)))
 		return
 	}
-	if f.path == "true" || f.path == "library" && strings.Contains(s, "/") {
+	if f.path == "true" {
 		s = l.inFolder(s)
 	}
 	l.set(v, s, f, path)

@@ -18,7 +18,7 @@ type field struct {
 	enum      []string // the only values allowed, of the elements if it is a list
 	required  bool
 	multiline bool   // line breaks are allowed
-	path      string // not empty: it names a file or folder; "library": unless it has no slash
+	path      string // not empty: it names a file or folder
 }
 
 // fieldsOf lists the keys of a struct in the order of the manual.

@@ -1,6 +1,6 @@
 // Package kms keeps the server's secrets under a key that is kept elsewhere. A secret is wrapped: what
-// stands in its file is of no use without the key, which stays in a hardware security module (PKCS11) or in
-// a file of its own (Local).
+// stands in its file is of no use without the key. Local keeps the key in a file of its own. What a key in a
+// cloud service would need is in docs/decisions/key-wrapping.md.
 //
 //	secret ─> Wrap ─> text in the secret's file ─> Unwrap ─> secret
 //	           │                                     │

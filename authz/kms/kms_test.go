@@ -22,6 +22,11 @@ func newLocal(t testing.TB, fill byte) *kms.Local {
 	return l
 }
 
+// elsewhere is a key of another kind.
+type elsewhere struct{ *kms.Local }
+
+func (elsewhere) Kind() string { return "elsewhere" }
+
 // testKey is what each implementation is to do.
 func testKey(t *testing.T, key kms.Key) {
 	t.Helper()
@@ -89,14 +94,15 @@ func edited(t *testing.T, members map[string]any, member string, value any) []by
 
 func TestLocal(t *testing.T) {
 	testKey(t, newLocal(t, 1))
+	testKey(t, elsewhere{newLocal(t, 1)})
 	text, err := kms.Wrapper{Key: newLocal(t, 1)}.Wrap(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = kms.Wrapper{Key: newLocal(t, 2)}.Unwrap(text)
 	wantHint(t, err, "was wrapped by the key "+newLocal(t, 1).Name())
-	_, err = kms.Wrapper{Key: &kms.PKCS11{}}.Unwrap(text)
-	wantHint(t, err, `was wrapped by the kms "local", and "pkcs11" is configured`)
+	_, err = kms.Wrapper{Key: elsewhere{newLocal(t, 1)}}.Unwrap(text)
+	wantHint(t, err, `was wrapped by the kms "local", and "elsewhere" is configured`)
 	for _, text := range []string{"", "short", base64.StdEncoding.EncodeToString(make([]byte, 31)), base64.StdEncoding.EncodeToString(make([]byte, 33)), "hunter2!" + strings.Repeat("A", 35)} {
 		_, err := kms.NewLocal(text)
 		wantHint(t, err, "not 32 bytes of base64")

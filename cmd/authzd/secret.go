@@ -48,18 +48,11 @@ func readSecret(cfg *config.Config) (*keys.Secret, error) {
 
 // newWrapper is nil if no kms is configured.
 func newWrapper(k *config.KMS) (keys.Wrapper, error) {
-	switch {
-	case k.PKCS11.On():
-		return kms.Wrapper{Key: newPKCS11(k)}, nil
-	case k.Local.Key != "":
-		key, err := kms.NewLocal(string(k.Local.Key))
-		return kms.Wrapper{Key: key}, err
+	if k.Local.Key == "" {
+		return nil, nil
 	}
-	return nil, nil
-}
-
-func newPKCS11(k *config.KMS) *kms.PKCS11 {
-	return &kms.PKCS11{Module: k.PKCS11.Module, Token: k.PKCS11.Token, PIN: string(k.PKCS11.PIN), Key: k.PKCS11.Key}
+	key, err := kms.NewLocal(string(k.Local.Key))
+	return kms.Wrapper{Key: key}, err
 }
 
 func newSecretCommand() *cobra.Command {
@@ -69,7 +62,7 @@ func newSecretCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  needSubcommand,
 	}
-	group.AddCommand(newSecretNewCommand(), newSecretWrapCommand(), newSecretListCommand(), newSecretStatusCommand(), newSecretKeyCommand())
+	group.AddCommand(newSecretNewCommand(), newSecretWrapCommand(), newSecretListCommand(), newSecretStatusCommand())
 	return group
 }
 
@@ -114,7 +107,7 @@ func newSecretWrapCommand() *cobra.Command {
 		"Put the secrets of files under the present key of the kms, whether they were wrapped before or not. The\nsecrets stay the same: a server that runs notices nothing.",
 		cobra.MinimumNArgs(1), func(cmd *cobra.Command, _ *config.Config, w keys.Wrapper, args []string) error {
 			if w == nil {
-				return usageError{errors.New("no kms is configured"), "set kms.local or kms.pkcs11"}
+				return usageError{errors.New("no kms is configured"), "set kms.local.key; make one with: openssl rand -base64 32"}
 			}
 			for _, name := range args {
 				if err := keys.WrapSecretFile(name, w); err != nil {
@@ -137,16 +130,5 @@ func newSecretListCommand() *cobra.Command {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", secret.ID(), source)
 			}
 			return nil
-		})
-}
-
-func newSecretKeyCommand() *cobra.Command {
-	return secretCommand("key", "make the key in the token of kms.pkcs11 that wraps secrets",
-		"Make the key in the token of kms.pkcs11 that wraps secrets: an AES key of 256 bits that cannot leave it.",
-		cobra.NoArgs, func(cmd *cobra.Command, cfg *config.Config, _ keys.Wrapper, _ []string) error {
-			if !cfg.KMS.PKCS11.On() {
-				return usageError{errors.New("no token is configured"), "set kms.pkcs11; a key for kms.local is made with: openssl rand -base64 32"}
-			}
-			return newPKCS11(&cfg.KMS).MakeKey()
 		})
 }
