@@ -12,14 +12,14 @@
 package passhash
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
+	"github.com/go-crypt/crypt/algorithm/argon2"
 )
 
 // New hashes are argon2id with the parameters that OWASP's password storage cheat sheet names
@@ -76,18 +76,23 @@ type Hash interface {
 	costly() bool
 }
 
+// hasher makes the hashes of New.
+var hasher = must(argon2.New(argon2.WithVariantID(), argon2.WithMemoryInKiB(argonMemory), argon2.WithIterations(argonTime),
+	argon2.WithParallelism(argonLanes), argon2.WithSaltLength(saltBytes), argon2.WithKeyLength(tagBytes)))
+
 // New returns the hash of a new password, as a PHC string.
-func New(password []byte) string {
-	h := &argon2idHash{memory: argonMemory, time: argonTime, lanes: argonLanes, salt: make([]byte, saltBytes)}
-	rand.Read(h.salt) // never fails
-	h.tag = argon2.IDKey(password, h.salt, h.time, h.memory, h.lanes, tagBytes)
-	return h.String()
-}
+func New(password []byte) string { return hasher.MustHash(string(password)).Encode() }
 
 // Unmatchable costs what a hash of New costs. Its match means nothing.
-var Unmatchable Hash = &argon2idHash{
-	memory: argonMemory, time: argonTime, lanes: argonLanes,
-	salt: make([]byte, saltBytes), tag: make([]byte, tagBytes),
+var Unmatchable = must(Parse(fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", argonMemory, argonTime, argonLanes,
+	base64.RawStdEncoding.EncodeToString(make([]byte, saltBytes)), base64.RawStdEncoding.EncodeToString(make([]byte, tagBytes)))))
+
+// must returns a value that depends on constants only.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // Check returns why a hash can't be taken over from elsewhere, or nil.
@@ -125,9 +130,9 @@ func Parse(s string) (Hash, error) {
 	case "scrypt":
 		return parseScrypt(rest)
 	case "pbkdf2-sha256":
-		return parsePBKDF2(rest, sha256.New, dearPBKDF2SHA256)
+		return parsePBKDF2(id, rest, sha256.Size, dearPBKDF2SHA256)
 	case "pbkdf2-sha512":
-		return parsePBKDF2(rest, sha512.New, dearPBKDF2SHA512)
+		return parsePBKDF2(id, rest, sha512.Size, dearPBKDF2SHA512)
 	default:
 		return nil, errUnknown
 	}

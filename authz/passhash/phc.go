@@ -1,26 +1,41 @@
 package passhash
 
 import (
-	"crypto/pbkdf2"
-	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
-	"hash"
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/argon2"
+	"github.com/go-crypt/crypt/algorithm"
+	"github.com/go-crypt/crypt/algorithm/argon2"
+	"github.com/go-crypt/crypt/algorithm/pbkdf2"
+	"github.com/go-crypt/crypt/algorithm/scrypt"
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/crypto/scrypt"
 )
 
-// argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$tag.
-type argon2idHash struct {
-	memory, time uint32
-	lanes        uint8
-	salt, tag    []byte
+// digest is a hash in the PHC format, which go-crypt verifies. The parameters are read here first: the
+// library takes them in any order, fills in what is absent, and accepts any cost.
+type digest struct {
+	algorithm.Digest
+	work, dear uint64 // what it costs, and the ceiling of an import
+	current    bool   // made as New makes them
 }
 
+// decode has go-crypt read a hash whose parameters are within bounds. Salt and tag may be padded.
+func decode(read algorithm.DecodeFunc, params, salt, tag string) (*digest, error) {
+	d, err := read("$" + params + "$" + strings.TrimRight(salt, "=") + "$" + strings.TrimRight(tag, "="))
+	if err != nil || len(d.Salt()) < 8 || len(d.Salt()) > 64 || len(d.Key()) < 16 || len(d.Key()) > 64 {
+		return nil, fmt.Errorf("%w: salt or tag is malformed", ErrUnusable) // err may quote them
+	}
+	return &digest{Digest: d}, nil
+}
+
+func (d *digest) Verify(password []byte) bool { return d.MatchBytes(password) }
+
+func (d *digest) Outdated([]byte) bool { return !d.current }
+
+func (d *digest) costly() bool { return d.work > d.dear }
+
+// parseArgon2id reads argon2id (RFC 9106): $argon2id$v=19$m=KiB,t=passes,p=lanes$salt$tag.
 func parseArgon2id(fields []string) (Hash, error) {
 	if len(fields) != 4 || fields[0] != "v=19" {
 		return nil, fmt.Errorf("%w: argon2id needs version 19, parameters, salt and tag", ErrUnusable)
@@ -33,27 +48,64 @@ func parseArgon2id(fields []string) (Hash, error) {
 	if m < 8*p || m > maxMemory || t < 1 || t > maxArgonTime || p < 1 || p > maxParallel || m*t > maxArgonWork {
 		return nil, fmt.Errorf("%w: argon2id parameters out of bounds", ErrUnusable)
 	}
-	salt, tag, err := saltAndTag(fields[2], fields[3])
-	return &argon2idHash{uint32(m), uint32(t), uint8(p), salt, tag}, err
+	d, err := decode(argon2.Decode, "argon2id$v=19$"+fields[1], fields[2], fields[3])
+	if err != nil {
+		return nil, err
+	}
+	d.work, d.dear = m*t, dearArgonWork
+	d.current = m == argonMemory && t == argonTime && p == argonLanes && len(d.Salt()) >= saltBytes && len(d.Key()) >= tagBytes
+	return d, nil
 }
 
-func (h *argon2idHash) Verify(password []byte) bool {
-	tag := argon2.IDKey(password, h.salt, h.time, h.memory, h.lanes, uint32(len(h.tag)))
-	return subtle.ConstantTimeCompare(tag, h.tag) == 1
+// parseScrypt reads scrypt (RFC 7914): $scrypt$ln=log2(N),r=block size,p=parallelism$salt$tag.
+func parseScrypt(fields []string) (Hash, error) {
+	if len(fields) != 3 {
+		return nil, fmt.Errorf("%w: scrypt needs parameters, salt and tag", ErrUnusable)
+	}
+	v, err := numbers(fields[0], "ln", "r", "p")
+	if err != nil {
+		return nil, err
+	}
+	ln, r, p := v[0], v[1], v[2]
+	if ln < 1 || ln > 20 || r < 1 || r > 64 || p < 1 || p > maxParallel ||
+		128*r<<ln > maxMemory<<10 || r*p<<ln > maxScryptWork {
+		return nil, fmt.Errorf("%w: scrypt parameters out of bounds", ErrUnusable)
+	}
+	d, err := decode(scrypt.Decode, "scrypt$"+fields[0], fields[1], fields[2])
+	if err != nil {
+		return nil, err
+	}
+	d.work, d.dear = r*p<<ln, dearScryptWork
+	return d, nil
 }
 
-func (h *argon2idHash) Outdated([]byte) bool {
-	return h.memory != argonMemory || h.time != argonTime || h.lanes != argonLanes ||
-		len(h.salt) < saltBytes || len(h.tag) < tagBytes
+// parsePBKDF2 reads pbkdf2 (RFC 8018): $pbkdf2-sha256$i=iterations$salt$tag. go-crypt reads it as Python's
+// passlib writes it: without "i=", and with "." for "+".
+func parsePBKDF2(id string, fields []string, size int, dear uint64) (Hash, error) {
+	if len(fields) != 3 {
+		return nil, fmt.Errorf("%w: pbkdf2 needs iterations, salt and tag", ErrUnusable)
+	}
+	params, _, _ := strings.Cut(fields[0], ",l=") // the length is that of the tag
+	digits := strings.TrimPrefix(params, "i=")
+	n, err := numbers("i="+digits, "i")
+	if err != nil {
+		return nil, err
+	}
+	iterations := n[0]
+	if iterations < 1 || iterations > maxPBKDF2 {
+		return nil, fmt.Errorf("%w: pbkdf2 iterations out of bounds", ErrUnusable)
+	}
+	d, err := decode(pbkdf2.Decode, id+"$"+digits, strings.ReplaceAll(fields[1], "+", "."), strings.ReplaceAll(fields[2], "+", "."))
+	if err != nil {
+		return nil, err
+	}
+	blocks := (len(d.Key()) + size - 1) / size // each takes all the iterations (RFC 8018 section 5.2)
+	d.work, d.dear = iterations*uint64(blocks), dear
+	return d, nil
 }
 
-func (h *argon2idHash) costly() bool { return uint64(h.time)*uint64(h.memory) > dearArgonWork }
-
-func (h *argon2idHash) String() string {
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.time, h.lanes,
-		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.tag))
-}
-
+// bcryptHash is not left to go-crypt, which refuses passwords of more than 72 bytes and takes $2x$, the
+// hashes of an implementation with a fault.
 type bcryptHash struct {
 	encoded []byte
 	cost    int
@@ -81,76 +133,6 @@ func (h *bcryptHash) Outdated(password []byte) bool { return len(password) <= bc
 
 func (h *bcryptHash) costly() bool { return h.cost > dearBcryptCost }
 
-// scrypt (RFC 7914): $scrypt$ln=log2(N),r=block size,p=parallel$salt$tag.
-type scryptHash struct {
-	n, r, p   int
-	salt, tag []byte
-}
-
-func parseScrypt(fields []string) (Hash, error) {
-	if len(fields) != 3 {
-		return nil, fmt.Errorf("%w: scrypt needs parameters, salt and tag", ErrUnusable)
-	}
-	v, err := numbers(fields[0], "ln", "r", "p")
-	if err != nil {
-		return nil, err
-	}
-	ln, r, p := v[0], v[1], v[2]
-	if ln < 1 || ln > 20 || r < 1 || r > 64 || p < 1 || p > maxParallel ||
-		128*r<<ln > maxMemory<<10 || r*p<<ln > maxScryptWork {
-		return nil, fmt.Errorf("%w: scrypt parameters out of bounds", ErrUnusable)
-	}
-	salt, tag, err := saltAndTag(fields[1], fields[2])
-	return &scryptHash{1 << ln, int(r), int(p), salt, tag}, err
-}
-
-func (h *scryptHash) Verify(password []byte) bool {
-	tag, err := scrypt.Key(password, h.salt, h.n, h.r, h.p, len(h.tag))
-	return err == nil && subtle.ConstantTimeCompare(tag, h.tag) == 1
-}
-
-func (h *scryptHash) Outdated([]byte) bool { return true }
-
-func (h *scryptHash) costly() bool { return h.n*h.r*h.p > dearScryptWork }
-
-// pbkdf2 (RFC 8018): $pbkdf2-sha256$i=iterations$salt$tag. Python's passlib leaves "i=" out and
-// writes "." for "+".
-type pbkdf2Hash struct {
-	hash       func() hash.Hash
-	dear       int // iterations that are the ceiling of an import
-	iterations int
-	salt, tag  []byte
-}
-
-func parsePBKDF2(fields []string, h func() hash.Hash, dear int) (Hash, error) {
-	if len(fields) != 3 {
-		return nil, fmt.Errorf("%w: pbkdf2 needs iterations, salt and tag", ErrUnusable)
-	}
-	params, _, _ := strings.Cut(fields[0], ",l=") // the length is that of the tag
-	n, err := numbers("i="+strings.TrimPrefix(params, "i="), "i")
-	if err != nil {
-		return nil, err
-	}
-	if n[0] < 1 || n[0] > maxPBKDF2 {
-		return nil, fmt.Errorf("%w: pbkdf2 iterations out of bounds", ErrUnusable)
-	}
-	salt, tag, err := saltAndTag(strings.ReplaceAll(fields[1], ".", "+"), strings.ReplaceAll(fields[2], ".", "+"))
-	return &pbkdf2Hash{h, dear, int(n[0]), salt, tag}, err
-}
-
-func (h *pbkdf2Hash) Verify(password []byte) bool {
-	tag, err := pbkdf2.Key(h.hash, string(password), h.salt, h.iterations, len(h.tag))
-	return err == nil && subtle.ConstantTimeCompare(tag, h.tag) == 1
-}
-
-func (h *pbkdf2Hash) Outdated([]byte) bool { return true }
-
-// costly counts every block of output: each takes all the iterations (RFC 8018 section 5.2).
-func (h *pbkdf2Hash) costly() bool {
-	size := h.hash().Size()
-	return h.iterations*((len(h.tag)+size-1)/size) > h.dear
-}
-
 // numbers reads "a=1,b=2", which must have exactly these names in this order.
 func numbers(s string, names ...string) ([]uint64, error) {
 	fields := strings.Split(s, ",")
@@ -167,15 +149,4 @@ func numbers(s string, names ...string) ([]uint64, error) {
 		values[i] = v
 	}
 	return values, nil
-}
-
-// saltAndTag decodes the last two fields, padded or not.
-func saltAndTag(salt, tag string) (s, t []byte, err error) {
-	if s, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(salt, "=")); err == nil {
-		t, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(tag, "="))
-	}
-	if err != nil || len(s) < 8 || len(s) > 64 || len(t) < 16 || len(t) > 64 {
-		return nil, nil, fmt.Errorf("%w: salt or tag is malformed", ErrUnusable)
-	}
-	return s, t, nil
 }
