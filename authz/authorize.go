@@ -35,7 +35,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	var a *authorization
-	err = raced(func() (err error) {
+	err = storage.Retry(func() (err error) {
 		a, err = s.newAuthorization(r, f)
 		switch {
 		case errors.Is(err, errPushedUnknown) && params.Has("flow"):

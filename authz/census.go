@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -109,7 +108,7 @@ func (s *Server) forget(ctx context.Context, unused []unusedClient) (freed int, 
 		return 0, nil
 	}
 	err = s.store.Apply(ctx, deletes...)
-	if used := new(storage.ConflictError); errors.As(err, &used) {
+	if storage.IsConflict(err) {
 		return 0, nil
 	}
 	return freed, err

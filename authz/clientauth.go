@@ -124,7 +124,7 @@ func (s *Server) guess(ctx context.Context, presented credentials) throttle.Char
 // The proof of the client is spent, whatever becomes of the request, and so is what decide adds to the
 // marks of c.
 func (s *Server) asClient(r *http.Request, form url.Values, decide func(c *fositeClient) ([]storage.Write, error)) error {
-	return raced(func() error {
+	return storage.Retry(func() error {
 		authenticated, err := s.authenticateClient(r.Context(), r, form)
 		if err != nil {
 			return err

@@ -85,7 +85,7 @@ func (s *Server) permissions(a *authorization) []storage.Permission {
 
 // rememberConsent adds to what the user has allowed this client before.
 func (s *Server) rememberConsent(r *http.Request, userID string, a *authorization) error {
-	return raced(func() error {
+	return storage.Retry(func() error {
 		write, err := s.consentWrite(r.Context(), userID, a)
 		if err != nil {
 			return err
@@ -136,7 +136,7 @@ func knowsHost(consent *storage.Consent, a *authorization) bool {
 // withdraw takes back all that a user has allowed a client: its grants are dead from here on (see
 // owner).
 func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
-	return raced(func() error {
+	return storage.Retry(func() error {
 		consent, version, err := s.consentOf(ctx, userID, clientID)
 		if err != nil || !inForce(consent) {
 			return err

@@ -56,7 +56,7 @@ func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err err
 				continue
 			}
 			err := s.store.Apply(ctx, storage.Consents.Delete(e.Key, storage.At(e.Version)))
-			if changed := new(storage.ConflictError); err != nil && !errors.As(err, &changed) {
+			if err != nil && !storage.IsConflict(err) {
 				return forgotten, err
 			}
 			if err == nil {

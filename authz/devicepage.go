@@ -188,7 +188,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 		return refuse(errInvalidRequest, "The decision is neither allow nor deny.")
 	}
 	observe.Event(r.Context()).SetSubject(v.user.ID)
-	if err := raced(func() error { return s.decideDevice(r, v, status) }); err != nil {
+	if err := storage.Retry(func() error { return s.decideDevice(r, v, status) }); err != nil {
 		return err
 	}
 	http.Redirect(w, r, s.pageURL("/device", v.sealed), http.StatusSeeOther) // which shows what came of it

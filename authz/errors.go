@@ -108,17 +108,16 @@ func statusOf(code string) int {
 func asError(err error) *Error {
 	var own *Error
 	var fositeErr *fosite.RFC6749Error
-	var conflict *storage.ConflictError
 	var registration *client.RegistrationError
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &registration):
 		return refuse(registration.Code, registration.Description).because(err)
+	case storage.IsConflict(err), errors.Is(err, storage.ErrContention):
+		return refuse(errTemporarilyUnavailable, "Other requests for the same record were faster. Try again.").because(err)
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed), errors.Is(err, account.ErrBusy):
 		return refuse(errTemporarilyUnavailable, "The server cannot do this now. Try again in a moment.").because(err)
-	case errors.As(err, &conflict):
-		return refuse(errTemporarilyUnavailable, "Other requests for the same record were faster. Try again.").because(err)
 	case errors.As(err, &fositeErr):
 		if description, ok := fositeWords[fositeErr.ErrorField]; ok {
 			return refuse(fositeErr.ErrorField, description).because(err)

@@ -103,8 +103,7 @@ func (s *Server) confirmLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	l := v.flow.Link
 	err = s.store.Apply(r.Context(), markOnce(markLink+l.ID, l.Begun.Add(linkLifetime)))
-	lost := new(storage.ConflictError)
-	if errors.As(err, &lost) || err == nil && decision == "cancel" {
+	if storage.IsConflict(err) || err == nil && decision == "cancel" {
 		s.startOver(w, r, v)
 		return nil
 	} else if err != nil {

@@ -35,7 +35,7 @@ func (s *Server) marked(ctx context.Context, key string) (bool, error) {
 }
 
 // markOnce is the write by which it happens; after until nothing would come of it anyhow. If somebody
-// else has been faster, raced begins again, and marked tells.
+// else has been faster, storage.Retry begins again, and marked tells.
 func markOnce(key string, until time.Time) storage.Write {
 	return storage.Marks.Put(key, &storage.Mark{}, storage.Absent, until.Add(markMargin))
 }

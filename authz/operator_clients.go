@@ -51,7 +51,7 @@ func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.Clie
 	if err != nil {
 		return nil, err
 	}
-	err = raced(func() error { return s.addClient(ctx, c, in.ClientID, record) })
+	err = storage.Retry(func() error { return s.addClient(ctx, c, in.ClientID, record) })
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 // changeClient turns the record of a managed client into another state of it, and returns that.
 func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) (record *storage.ManagedClient, err error) {
 	id := c.Path("client_id")
-	err = raced(func() error {
+	err = storage.Retry(func() error {
 		var version uint64
 		if record, version, err = s.managedRecord(ctx, id); err != nil {
 			return err
@@ -253,7 +253,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 	if err != nil {
 		return err
 	}
-	return raced(func() error {
+	return storage.Retry(func() error {
 		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
 		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin))
 		record, version, err := s.managedRecord(ctx, id)

@@ -15,7 +15,7 @@ import (
 
 // unlink unlinks an identity from a user, unless it is the last way in; tell is the event of it.
 func (s *Server) unlink(ctx context.Context, userID, identity string, byOperator bool, tell func(*account.LinkedIdentity) storage.Write) error {
-	return raced(func() error {
+	return storage.Retry(func() error {
 		unlinked, writes, err := s.accounts.UnlinkWrites(ctx, userID, identity, byOperator, s.signsIn)
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewI
 		return nil, admin.Invalid(errs...)
 	}
 	sub, id := c.Path("sub"), connect.Identity{Connector: connector.ID(), Issuer: connector.Issuer(), Subject: in.Subject}
-	err := raced(func() error {
+	err := storage.Retry(func() error {
 		writes, err := s.accounts.LinkWrites(ctx, sub, id)
 		if err != nil || len(writes) == 0 {
 			return err

@@ -183,7 +183,7 @@ func (s *Server) readGrant(ctx context.Context, c *admin.Call) (*admin.Grant, er
 // revokeGrantOf is done if the grant is revoked already.
 func (s *Server) revokeGrantOf(ctx context.Context, c *admin.Call) error {
 	gid := c.Path("gid")
-	return raced(func() error {
+	return storage.Retry(func() error {
 		grant, _, err := storage.Grants.Get(ctx, s.store, gid)
 		if err != nil {
 			return err

@@ -95,7 +95,7 @@ func (s *Server) createUser(ctx context.Context, c *admin.Call, in *admin.NewUse
 	if err != nil {
 		return nil, err
 	}
-	err = raced(func() error {
+	err = storage.Retry(func() error {
 		writes, err := s.accounts.CreateWrites(ctx, user)
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next
 
 // alterUser turns a user into what alter makes of them. A raised epoch ends all that they have.
 func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter func(*storage.User) (*storage.User, audit.Type, error)) error {
-	err := raced(func() error {
+	err := storage.Retry(func() error {
 		user, version, err := storage.Users.Get(ctx, s.store, id)
 		if err != nil {
 			return err
@@ -199,7 +199,7 @@ func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter 
 }
 
 func (s *Server) deleteUser(ctx context.Context, c *admin.Call) error {
-	err := raced(func() error {
+	err := storage.Retry(func() error {
 		user, version, err := storage.Users.Get(ctx, s.store, c.Path("sub"))
 		if err != nil {
 			return err

@@ -98,7 +98,7 @@ func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token strin
 		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to another DPoP key than the proof's."))
 	}
 	err = s.store.Apply(r.Context(), p.spent)
-	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+	if storage.IsConflict(err) {
 		err = errProofUsed
 	}
 	return s.accessChallenged(w, r, err)

@@ -86,7 +86,7 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if err := s.admitUpdate(r.Context(), registration, record, more); err != nil {
 		return err
 	}
-	err = raced(func() error {
+	err = storage.Retry(func() error {
 		if own, err = s.ownRegistration(w, r); err != nil {
 			return err
 		}

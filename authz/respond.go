@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -30,7 +29,7 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 	}
 	if a.pushed != "" {
 		lost := s.store.Apply(r.Context(), s.spend(a)...)
-		if first := new(storage.ConflictError); errors.As(lost, &first) { // of two tabs the other one
+		if storage.IsConflict(lost) { // of two tabs the other one
 			s.showError(w, r, errPushedUnknown, a)
 			return nil
 		} else if lost != nil {

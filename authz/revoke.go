@@ -20,7 +20,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return raced(func() error {
+	return storage.Retry(func() error {
 		writes, err := s.revocationOf(r.Context(), c, token)
 		if err != nil || writes == nil {
 			return err // nil: 200, although there was nothing to revoke

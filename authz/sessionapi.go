@@ -48,7 +48,7 @@ func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
 	}
 	if touch, ok := s.sessions.TouchWrite(asked.Session, s.now(), true); ok {
 		err := s.store.Apply(r.Context(), touch)
-		if lost := new(storage.ConflictError); err != nil && !errors.As(err, &lost) {
+		if err != nil && !storage.IsConflict(err) {
 			return err
 		}
 		if asked.Session, err = s.sessions.LoadByID(r.Context(), asked.ID); err != nil {

@@ -79,7 +79,7 @@ func (s *Server) loggedOut(ctx context.Context, grant *storage.Grant) error {
 // a replica, gets a grant of the epoch that it has read. Each client of any of the sessions is told once,
 // without a sid: it is to end all that it has of the user (Back-Channel Logout 1.0 section 2.4).
 func (s *Server) signOutEverywhere(ctx context.Context, userID string) error {
-	err := raced(func() error { return s.endEverything(ctx, userID) })
+	err := storage.Retry(func() error { return s.endEverything(ctx, userID) })
 	s.outbox.Wake()
 	return err
 }

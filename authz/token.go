@@ -35,7 +35,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	observe.Event(r.Context()).SetGrantType(grantType)
 	var answer fosite.AccessResponder
-	err = raced(func() (err error) {
+	err = storage.Retry(func() (err error) {
 		answer, err = s.exchange(w.Header(), r, grantType)
 		return err
 	})

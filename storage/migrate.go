@@ -67,7 +67,7 @@ func (m Migrations) check(ctx context.Context, s Store) (due bool, err error) {
 		return due || !known, err
 	}
 	err = s.Apply(ctx, Formats.Put(FormatKey, &Format{Number: m.Format()}, Absent, time.Time{}))
-	if lost := new(ConflictError); errors.As(err, &lost) {
+	if IsConflict(err) {
 		return m.check(ctx, s) // another replica was faster
 	}
 	return false, err
@@ -106,7 +106,7 @@ func (m Migrations) Run(ctx context.Context, s Store, progress func(Progress)) e
 		} else {
 			n, err = m.advance(ctx, s, f, version)
 		}
-		if err != nil && (errors.As(err, new(*ConflictError)) || moved(ctx, s, version)) {
+		if err != nil && (IsConflict(err) || moved(ctx, s, version)) {
 			continue
 		} else if err != nil {
 			return fmt.Errorf("migrate to format %d: %w", m.Format(), err)

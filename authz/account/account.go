@@ -68,9 +68,6 @@ func (e *LinkRequiredError) Error() string {
 	return "an account with this e-mail address exists"
 }
 
-// maxAttempts bounds how often a change starts over because another request won the race.
-const maxAttempts = 5
-
 // CredentialsError is ErrInvalidCredentials with the user who was meant, and the reason. It is for the
 // operator: nobody else may learn whether there is such an account.
 type CredentialsError struct {

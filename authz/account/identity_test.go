@@ -318,7 +318,7 @@ func TestLastWayIn(t *testing.T) {
 	errs := make([]error, 2)
 	for i, id := range found[:2] {
 		all.Go(func() {
-			errs[i] = retry(func() error {
+			errs[i] = storage.Retry(func() error {
 				_, writes, err := d.UnlinkWrites(t.Context(), bob.ID, id.ID, false, notCorp)
 				if err == nil {
 					err = d.store.Apply(t.Context(), writes...)

@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -151,14 +150,3 @@ func (d *Directory) claimEmail(ctx context.Context, user *storage.User, username
 
 // never is the expiry of what stays.
 var never time.Time
-
-// retry runs a change until no other request interferes with it.
-func retry(change func() error) error {
-	for range maxAttempts {
-		err := change()
-		if conflict := (*storage.ConflictError)(nil); !errors.As(err, &conflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("too many changes at once: %w", storage.ErrUnavailable)
-}

@@ -109,7 +109,7 @@ func (d *Directory) ensure(ctx context.Context, seed Seed) (existing *storage.Us
 		ID: newUserID(), Username: strings.TrimSpace(seed.Username), Profile: seed.Profile,
 		EmailFrom: storage.EmailByOperator, Roles: seed.Roles, Groups: seed.Groups, Disabled: seed.Disabled,
 	}
-	err = retry(func() error {
+	err = storage.Retry(func() error {
 		if existing, err = d.byUsername(ctx, key); err != nil || existing != nil {
 			return err
 		}

@@ -12,10 +12,6 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// maxCounts bounds how often a failure starts over that another replica's came between. Each replica
-// checks only so many passwords at once.
-const maxCounts = 20
-
 // sharedFailures counts the wrong passwords for one login, and for one user, on all replicas together, in
 // the store: what is in the memory of each would allow so many times as many guesses as there are replicas.
 type sharedFailures struct {
@@ -47,7 +43,7 @@ func (f sharedFailures) read(ctx context.Context, key string) (count, error) {
 
 // add adds a failure to counts, in one Apply.
 func (f sharedFailures) add(ctx context.Context, counts ...count) error {
-	for range maxCounts {
+	err := storage.Retry(func() error {
 		var writes []storage.Write
 		for i := range counts {
 			if counts[i].record == nil {
@@ -65,14 +61,15 @@ func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 			writes = append(writes, storage.LoginFailures.Put(c.key, &record, storage.At(c.version), later(record.DrainedAt, record.UnlockedAt.Add(unlockFor))))
 		}
 		err := f.store.Apply(ctx, writes...)
-		if lost := new(storage.ConflictError); !errors.As(err, &lost) {
-			return err
-		}
 		for i := range counts {
-			counts[i].record = nil
+			counts[i].record = nil // another replica may have counted
 		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("count failed login: %w", err)
 	}
-	return fmt.Errorf("count failed login: %w", storage.ErrUnavailable)
+	return nil
 }
 
 // unlockFor is how long replicas can learn that a login was unlocked. It is longer than their own counts

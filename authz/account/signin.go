@@ -29,7 +29,7 @@ func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *
 	if err != nil {
 		return nil, err
 	}
-	err = retry(func() error {
+	err = storage.Retry(func() error {
 		linked, version, err := storage.Identities.Get(ctx, d.store, key)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
@@ -65,7 +65,7 @@ func (d *Directory) tie(ctx context.Context, userID string, id connect.Identity,
 	if err != nil {
 		return err
 	}
-	return retry(func() error {
+	return storage.Retry(func() error {
 		linked, _, err := storage.Identities.Get(ctx, d.store, key)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):

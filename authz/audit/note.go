@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -88,7 +87,7 @@ func (l *Log) flush(ctx context.Context, last bool) error {
 	l.tellOmitted(ctx, last)
 	for l.queue.next() {
 		err := l.config.Store.Apply(ctx, l.queue.batch...)
-		if lost := new(storage.ConflictError); err != nil && !errors.As(err, &lost) {
+		if err != nil && !storage.IsConflict(err) {
 			return fmt.Errorf("write audit events: %w", err)
 		} // otherwise they were written by the Apply before, whose fate was unknown
 		l.queue.batch = nil

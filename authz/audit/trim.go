@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -46,7 +45,7 @@ func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
 		return 0, nil
 	}
 	err = l.config.Store.Apply(ctx, append(writes, l.putHeads(head, version)...)...)
-	if lost := new(storage.ConflictError); errors.As(err, &lost) { // another replica is at it
+	if storage.IsConflict(err) { // another replica is at it
 		return 0, nil
 	} else if err != nil {
 		return 0, fmt.Errorf("drop old audit blocks: %w", err)

@@ -407,8 +407,7 @@ func TestDiesAfterTheClaim(t *testing.T) {
 	if len(after) != 1 || after[0].Value.Attempts != 1 || after[0].Key <= before.Key || jtiOf(after[0].Key) != jtiOf(before.Key) {
 		t.Fatalf("claimed: %+v", after)
 	}
-	lost := new(storage.ConflictError)
-	if _, err := f.claim(t.Context(), before); !errors.As(err, &lost) {
+	if _, err := f.claim(t.Context(), before); !storage.IsConflict(err) {
 		t.Errorf("a second claim: %v", err)
 	}
 	next := newReplica(t, f.store, nil)

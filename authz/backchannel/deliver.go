@@ -21,7 +21,7 @@ const maxRetry = time.Hour
 // deliver makes one attempt, and deletes the record if there is to be no other.
 func (o *Outbox) deliver(ctx context.Context, e entry) answer {
 	key, err := o.claim(ctx, e)
-	if lost := new(storage.ConflictError); errors.As(err, &lost) { // to another replica
+	if storage.IsConflict(err) { // to another replica
 		return nothing
 	} else if err != nil {
 		o.config.Logger.Error("logout token cannot be claimed", "error", err)
@@ -57,7 +57,7 @@ func (o *Outbox) giveUp(ctx context.Context, hopeless []entry) error {
 		return nil
 	}
 	err := o.config.Store.Apply(ctx, writes...)
-	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+	if storage.IsConflict(err) {
 		return nil // one of them is under way: next time
 	} else if err != nil {
 		return err
@@ -73,7 +73,7 @@ func (o *Outbox) giveUp(ctx context.Context, hopeless []entry) error {
 func (o *Outbox) remove(ctx context.Context, rec storage.Record, cause error) {
 	o.config.Logger.Error("a record of the outbox of logout tokens cannot be read, and is removed", "error", cause)
 	err := o.config.Store.Apply(ctx, storage.Write{Table: storage.Logouts.Table, Key: rec.Key, If: storage.At(rec.Version)})
-	if lost := new(storage.ConflictError); err != nil && !errors.As(err, &lost) {
+	if err != nil && !storage.IsConflict(err) {
 		o.config.Logger.Error("it could not be removed", "error", err)
 	}
 }

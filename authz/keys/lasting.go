@@ -42,7 +42,7 @@ func lastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpos
 func putLastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpose string) error {
 	record := &storage.ServerSecret{Sealed: sealer.Seal(newLastingKey(), []byte(purpose))}
 	err := store.Apply(ctx, storage.ServerSecrets.Put(purpose, record, storage.Absent, time.Time{}))
-	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+	if storage.IsConflict(err) {
 		return nil
 	}
 	return err

@@ -38,17 +38,18 @@ func (s *Sealing) order(ctx context.Context) (order, error) {
 // replaced does not become the newest again: one would not know a replica that was started with an old
 // configuration from the wish to go back.
 func (s *Sealing) promote(ctx context.Context) (order, error) {
-	for {
+	var o order
+	err := storage.Retry(func() error {
 		read, version, err := storage.SecretOrders.Get(ctx, s.Store, orderKey)
 		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return order{}, err
+			return err
 		}
-		var o order
+		o = order{}
 		if read != nil {
 			o = order(*read)
 		}
 		if o.has(s.Secret.current()) {
-			return o, nil
+			return nil
 		}
 		replaced := len(o.Secrets) > 0
 		o.Secrets = append(o.Secrets, storage.SecretSince{ID: s.Secret.current(), Since: time.Now().UTC().Truncate(time.Millisecond)})
@@ -57,19 +58,17 @@ func (s *Sealing) promote(ctx context.Context) (order, error) {
 		if replaced && s.Replaced != nil {
 			also, err := s.Replaced(ctx, s.Secret.current())
 			if err != nil {
-				return o, err
+				return err
 			}
 			writes = append(writes, also...)
 		}
 		err = s.Store.Apply(ctx, writes...)
-		if lost := new(storage.ConflictError); errors.As(err, &lost) {
-			continue
-		}
 		if err == nil && replaced {
 			s.Logger.Info("the server has a new secret", "secret", s.Secret.current())
 		}
-		return o, err
-	}
+		return err
+	})
+	return o, err
 }
 
 // SecretStatus is what there is to know of one server secret.

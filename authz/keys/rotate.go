@@ -12,10 +12,6 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// rotateTries bounds how often Rotate tries again when the present key was changed, though not succeeded,
-// under its hands: sealing anew touches each key once.
-const rotateTries = 10
-
 // Rotate announces a new key of an algorithm now, whatever the age of the present one. It signs
 // after the policy's Announce. If another replica announces one at the same moment, that is the
 // one. What also returns, if it is not nil, is written in the same Apply as the key.
@@ -27,7 +23,7 @@ func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm, also fun
 		return err
 	}
 	before := r.generation(alg)
-	for range rotateTries {
+	return storage.Retry(func() error {
 		announced := r.announce(ctx, alg, also)
 		if unlessConflict(announced) != nil {
 			return announced
@@ -35,11 +31,11 @@ func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm, also fun
 		if err := r.load(ctx); err != nil {
 			return err
 		}
-		if announced == nil || r.generation(alg) > before {
+		if r.generation(alg) > before { // by us, or by another replica
 			return nil
 		}
-	}
-	return fmt.Errorf("the newest key of %s is being changed again and again: %w", alg, storage.ErrUnavailable)
+		return announced // the present key was changed, by sealing it anew for one
+	})
 }
 
 // generation is the number of the newest key of an algorithm that is loaded, 0 if there is none.
@@ -140,8 +136,7 @@ func (k *key) expiring(end time.Time) storage.Write {
 // unlessConflict forgives that another replica was first: its work is as good as ours, and the
 // load that follows finds it.
 func unlessConflict(err error) error {
-	var conflict *storage.ConflictError
-	if errors.As(err, &conflict) {
+	if storage.IsConflict(err) {
 		return nil
 	}
 	return err

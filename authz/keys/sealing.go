@@ -226,7 +226,7 @@ func (p *pass) flush(ctx context.Context) error {
 		return nil
 	}
 	err := p.Store.Apply(ctx, writes...)
-	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+	if storage.IsConflict(err) {
 		p.raced = true
 		return nil
 	}

@@ -401,7 +401,7 @@ func TestHolderThatWakesUpTooLate(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		if lost, err := new(storage.ConflictError), <-late; !errors.As(err, &lost) {
+		if err := <-late; !storage.IsConflict(err) {
 			t.Errorf("the one who came too late: %v", err)
 		}
 	})

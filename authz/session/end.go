@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -13,24 +12,21 @@ import (
 // End ends the session with this sid, whoever's it is, and makes the other writes in the same Apply. It
 // returns the session as it was, or nil, with nothing written, if there was none any more.
 func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (*Session, error) {
-	for range maxAttempts {
-		s, err := m.LoadByID(ctx, sid)
-		if err != nil || s == nil {
-			return nil, err
+	var s *Session
+	err := storage.Retry(func() (err error) {
+		if s, err = m.LoadByID(ctx, sid); err != nil || s == nil {
+			return err
 		}
 		writes, err := m.EndWrites(ctx, s)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		err = m.store.Apply(ctx, append(writes, also...)...)
-		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
-			continue
-		} else if err != nil {
-			return nil, fmt.Errorf("end session: %w", err)
-		}
-		return s, nil
+		return m.store.Apply(ctx, append(writes, also...)...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("end session: %w", err)
 	}
-	return nil, fmt.Errorf("end session: %w", storage.ErrUnavailable)
+	return s, nil
 }
 
 // EndWrites are the writes that end a session, what its clients are told among them. They conflict if

@@ -54,7 +54,7 @@ func join(ctx context.Context, store storage.Store, m *session.Sessions, sid, cl
 		writes := append(m.JoinWrites(s, client, time.Now(), true),
 			storage.Codes.Put(client, &storage.Code{}, storage.Any, time.Time{}))
 		err = store.Apply(ctx, writes...)
-		if conflict := (*storage.ConflictError)(nil); !errors.As(err, &conflict) {
+		if !storage.IsConflict(err) {
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -20,35 +19,28 @@ type Login struct {
 	Also []storage.Write // made in the Apply that begins the session
 }
 
-// maxAttempts bounds how often a session's beginning or end starts over because its record changed
-// meanwhile. Each time another request has got its work done, so it is no matter of waiting.
-const maxAttempts = 100
-
 // Start begins the session of a user who has just signed in, and sets its cookie. If old, the
 // session of this browser, is theirs, it goes on under the same sid, so that the grants that depend
 // on it live on; its secret and its limits are new. If it is another user's, it ends. A nil old is
 // a first login.
 func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Session, user *storage.User, login Login, remember bool) (*Session, error) {
-	for range maxAttempts {
-		s, secret, writes, err := m.begin(ctx, old, user, login, remember)
-		if err != nil {
-			return nil, err
+	var s *Session
+	var secret string
+	err := storage.Retry(func() (err error) { // another request may touch old, or end it
+		var writes []storage.Write
+		if s, secret, writes, err = m.begin(ctx, old, user, login, remember); err != nil {
+			return err
 		}
-		err = m.store.Apply(ctx, writes...)
-		if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
-			continue // touched, or ended, by another request
-		} else if err != nil {
-			return nil, fmt.Errorf("start session: %w", err)
-		}
-		if old == nil || old.ID != s.ID {
-			if err := m.bound(ctx, user.ID, s.ID); err != nil {
-				return nil, fmt.Errorf("start session: %w", err)
-			}
-		}
-		m.setSessionCookie(w, s, secret)
-		return s, nil
+		return m.store.Apply(ctx, writes...)
+	})
+	if err == nil && (old == nil || old.ID != s.ID) {
+		err = m.bound(ctx, user.ID, s.ID)
 	}
-	return nil, fmt.Errorf("start session: %w", storage.ErrUnavailable)
+	if err != nil {
+		return nil, fmt.Errorf("start session: %w", err)
+	}
+	m.setSessionCookie(w, s, secret)
+	return s, nil
 }
 
 // begin computes the new session and the writes that make it.
@@ -71,7 +63,7 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		current, err := m.LoadByID(ctx, old.ID)
 		switch {
 		case err != nil:
-			return nil, "", nil, fmt.Errorf("start session: %w", err)
+			return nil, "", nil, err
 		case current == nil: // it has ended meanwhile
 		case current.BelongsTo(user):
 			s.ID, s.Clients, cond = current.ID, current.Clients, storage.At(current.version)
@@ -81,7 +73,7 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		default:
 			replaced = current
 			if writes, err = m.EndWrites(ctx, current); err != nil {
-				return nil, "", nil, fmt.Errorf("start session: %w", err)
+				return nil, "", nil, err
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -78,7 +77,7 @@ func (m *Sessions) Touch(ctx context.Context, s *Session) error {
 		return nil
 	}
 	err := m.store.Apply(ctx, write)
-	if conflict := (*storage.ConflictError)(nil); errors.As(err, &conflict) {
+	if storage.IsConflict(err) {
 		return nil
 	} else if err != nil {
 		return fmt.Errorf("touch session: %w", err)

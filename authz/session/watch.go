@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -47,7 +46,7 @@ func (m *Sessions) watch(ctx context.Context) error {
 				return nil
 			}
 			err := m.look(ctx, entry)
-			if conflict := (*storage.ConflictError)(nil); err != nil && !errors.As(err, &conflict) {
+			if err != nil && !storage.IsConflict(err) {
 				return err
 			} // otherwise another replica has looked, or the session was touched: next time
 		}

@@ -159,7 +159,7 @@ func (c *committer) commit(requests []*request) error {
 		g := newGroup(tx, len(c.taps) > 0)
 		for _, r := range requests {
 			err := r.run(g)
-			if conflict := new(storage.ConflictError); err != nil && !errors.As(err, &conflict) {
+			if err != nil && !storage.IsConflict(err) {
 				return err
 			}
 			r.lost = err

@@ -109,8 +109,7 @@ func TestGroup(t *testing.T) {
 	release()
 	for i, lost := range []bool{false, true, false, false, true, false} {
 		err := <-fates[i]
-		var conflict *storage.ConflictError
-		if lost != errors.As(err, &conflict) || !lost && err != nil {
+		if lost != storage.IsConflict(err) || !lost && err != nil {
 			t.Errorf("request %d: %v; want it to lose: %t", i, err, lost)
 		}
 	}

@@ -34,14 +34,14 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 		}
 		err = <-a.outcome
 	}
-	if err != nil && !errors.As(err, new(*storage.ConflictError)) {
+	if err != nil && !storage.IsConflict(err) {
 		s.retries.Add(1)
 		err = s.applyAlone(ctx, a.changes, err)
 	}
 	switch {
 	case err == nil:
 		s.commits.Add(1)
-	case errors.As(err, new(*storage.ConflictError)):
+	case storage.IsConflict(err):
 		s.conflicts.Add(1)
 	}
 	return err

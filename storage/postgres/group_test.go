@@ -182,7 +182,7 @@ func TestGroupOfOneRecord(t *testing.T) {
 		sets = append(sets, []storage.Write{write("same", storage.Absent), write(fmt.Sprint(i), storage.Any)})
 	}
 	for i, err := range together(t, s, trips, sets...) {
-		if lost := errors.As(err, new(*storage.ConflictError)); lost != (i > 0) || err != nil && !lost {
+		if lost := storage.IsConflict(err); lost != (i > 0) || err != nil && !lost {
 			t.Errorf("member %d: %v", i, err)
 		}
 	}

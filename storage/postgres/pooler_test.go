@@ -79,7 +79,7 @@ func work(t *testing.T, s storage.Store, prefix string) {
 			if r, err := s.Get(t.Context(), storage.Codes.Table, key); err != nil || string(r.Value) != key || r.Expires.IsZero() {
 				t.Errorf("get: %q %v %v", r.Value, r.Expires, err)
 			}
-			if err := s.Apply(t.Context(), put(storage.Codes.Table, key)); !errors.As(err, new(*storage.ConflictError)) {
+			if err := s.Apply(t.Context(), put(storage.Codes.Table, key)); !storage.IsConflict(err) {
 				t.Errorf("a conflict: %v", err)
 			}
 		})

@@ -99,7 +99,7 @@ func conditions(t *testing.T, s storage.Store) {
 				}
 
 				err := s.Apply(t.Context(), w)
-				if want != (err == nil) || err != nil && !isConflict(err) {
+				if want != (err == nil) || err != nil && !storage.IsConflict(err) {
 					t.Errorf("%s record, condition %s, delete %t: %v", state, cond, remove, err)
 					continue
 				}
@@ -182,7 +182,7 @@ func aba(t *testing.T, s storage.Store) {
 		apply(t, s, storage.Write{Table: red, Key: "k", If: storage.Any})
 		apply(t, s, put(red, "k", "A"))
 		err := s.Apply(t.Context(), storage.Write{Table: red, Key: "k", Value: []byte("B"), If: storage.At(old)})
-		if !isConflict(err) {
+		if !storage.IsConflict(err) {
 			t.Fatalf("write at version %d of an earlier life of the record: %v; want a conflict", old, err)
 		}
 	}

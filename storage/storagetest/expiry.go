@@ -29,7 +29,7 @@ func expiry(t *testing.T, s storage.Store) {
 		t.Errorf("scan sees %q", keys)
 	}
 	if old.Version != 0 {
-		if err := s.Apply(t.Context(), storage.Write{Table: red, Key: "k", If: storage.At(old.Version)}); !isConflict(err) {
+		if err := s.Apply(t.Context(), storage.Write{Table: red, Key: "k", If: storage.At(old.Version)}); !storage.IsConflict(err) {
 			t.Errorf("write at the version of an expired record: %v; want a conflict", err)
 		}
 	}

@@ -38,7 +38,7 @@ func oneWinner(t *testing.T, s storage.Store) {
 				if !winner.CompareAndSwap(-1, int64(i)) {
 					t.Errorf("round %d: racers %d and %d both won", round, winner.Load(), i)
 				}
-			case !isConflict(err):
+			case !storage.IsConflict(err):
 				t.Errorf("round %d: racer %d: %v", round, i, err)
 			}
 		})
@@ -72,7 +72,7 @@ func counter(t *testing.T, s storage.Store) {
 			switch err := s.Apply(t.Context(), storage.Write{Table: red, Key: "n", Value: strconv.AppendInt(nil, int64(n+1), 10), If: storage.At(rec.Version)}); {
 			case err == nil:
 				done++
-			case !isConflict(err):
+			case !storage.IsConflict(err):
 				t.Error(err)
 				return
 			}

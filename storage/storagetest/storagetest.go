@@ -113,15 +113,10 @@ func wantAbsent(t *testing.T, s storage.Store, table storage.Table, key string) 
 	}
 }
 
-func isConflict(err error) bool {
-	var c *storage.ConflictError
-	return errors.As(err, &c)
-}
-
 // wantRefused demands an error that blames the call, and not the store or the state of a record.
 func wantRefused(t *testing.T, err error) {
 	t.Helper()
-	if err == nil || isConflict(err) || errors.Is(err, storage.ErrNotFound) ||
+	if err == nil || storage.IsConflict(err) || errors.Is(err, storage.ErrNotFound) ||
 		errors.Is(err, storage.ErrUnavailable) || errors.Is(err, storage.ErrClosed) {
 		t.Errorf("error is %v; want a refusal of the call", err)
 	}

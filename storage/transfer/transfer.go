@@ -264,7 +264,7 @@ func (c *copier) flush() error {
 
 // explainConflict says what it means that a condition of ours did not hold: somebody else writes.
 func explainConflict(err error) error {
-	if lost := new(storage.ConflictError); errors.As(err, &lost) {
+	if storage.IsConflict(err) {
 		return fmt.Errorf("%w: somebody else writes to it (%w)", ErrNotEmpty, err)
 	}
 	return err
