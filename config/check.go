@@ -2,7 +2,9 @@ package config
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"reflect"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/templates/brand"
 )
 
 // check applies the rules that go beyond the form of one value.
@@ -187,8 +190,7 @@ func (l *loader) checkBranding() {
 	b := l.cfg.Branding
 	l.checkLabel("branding.name", b.Name)
 	if b.LogoFile != "" {
-		_, p := readable(b.LogoFile)
-		l.report("branding.logo_file", b.LogoFile, p)
+		l.report("branding.logo_file", b.LogoFile, checkLogo(b.LogoFile))
 	}
 	for name, value := range b.CSS {
 		path := child("branding.css", name)
@@ -196,6 +198,36 @@ func (l *loader) checkBranding() {
 			l.report(path, nil, problemf("write lower-case letters, digits and hyphens, such as accent", "not the name of a variable"))
 		}
 		l.report(path, value, checkCSS(value))
+	}
+	l.checkTheme(b.CSS)
+}
+
+func checkLogo(name string) *problem {
+	_, err := brand.ReadLogo(name)
+	var missing *fs.PathError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &missing):
+		return unreadable(err)
+	}
+	return problemf("name a picture of one of these kinds: svg, png, jpeg, webp, gif", "%v", err)
+}
+
+// checkTheme reports variables that do not exist, values that they can't have, and colours that can't be read on
+// each other. All that is wrong with one variable is one error.
+func (l *loader) checkTheme(css map[string]string) {
+	reasons := map[string][]string{}
+	hints := map[string]string{}
+	for _, p := range brand.CSSProblems(css) {
+		reason := p.Reason
+		if p.Mode != "" {
+			reason = "in " + p.Mode + " mode, " + reason
+		}
+		reasons[p.Variable], hints[p.Variable] = append(reasons[p.Variable], reason), p.Hint
+	}
+	for name, said := range reasons {
+		l.report(child("branding.css", name), css[name], problemf(hints[name], "%s", strings.Join(said, "; ")))
 	}
 }
 

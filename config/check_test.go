@@ -163,7 +163,13 @@ func TestRefuses(t *testing.T) {
 		"CSS value breaks out":   {`branding: {css: {a: "red;} body{}"}}`, []string{`f:2:21: branding.css.a "red;} body{}": has a character that is not allowed here, or is too long`}},
 		"CSS value fetches":      {`branding: {css: {a: "url(//evil.example)"}}`, []string{`f:2:21: branding.css.a "url(//evil.example)": has a character that is not allowed here, or is too long`}},
 		"CSS value escapes":      {`branding: {css: {a: '\3b'}}`, []string{`f:2:21: branding.css.a "\\3b": has a character that is not allowed here, or is too long`}},
-		"CSS value half quoted":  {`branding: {css: {a: 'Inter"'}}`, []string{`f:2:21: branding.css.a "Inter\"": quotes don't match`}},
+		"colour by its name":     {`branding: {css: {accent: red}}`, []string{`f:2:26: branding.css.accent "red": is not a colour`}},
+		"no such variable":       {`branding: {css: {colour: "#fff"}}`, []string{`f:2:26: branding.css.colour "#fff": no such variable`}},
+		"logo of a wrong kind":   {"branding: {logo_file: check_test.go}", []string{`f:2:23: branding.logo_file "check_test.go": must be an svg, png, jpeg, webp or gif file`}},
+		"illegible colours": {`branding: {css: {on-accent: "#ddd", accent: "#fff", muted-dark: "#000"}}`, []string{
+			`f:2:29: branding.css.on-accent "#ddd": in light mode, on-accent #ddd on accent #fff has a contrast of 1.36, WCAG AA asks for 4.5; in light mode, on-accent #ddd on accent-hover #dbdbdb has a contrast of 1.02, WCAG AA asks for 4.5`,
+			`f:2:65: branding.css.muted-dark "#000": in dark mode, muted #000 on background #0d0f13 has a contrast of 1.09, WCAG AA asks for 4.5; in dark mode, muted #000 on surface #15181e has a contrast of 1.18, WCAG AA asks for 4.5`}},
+		"CSS value half quoted": {`branding: {css: {a: 'Inter"'}}`, []string{`f:2:21: branding.css.a "Inter\"": quotes don't match`}},
 
 		"resource with fragment":       {"resources: [{resource: 'https://a/#'}]", []string{`f:2:24: resources[0].resource "https://a/#": has a fragment`}},
 		"relative resource":            {"resources: [{resource: orders}]", []string{`f:2:24: resources[0].resource "orders": not an absolute URI`}},

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/templates/brand"
 )
 
 //go:embed assets
@@ -22,17 +22,8 @@ var assetFiles embed.FS
 // AssetsPath is where Assets is to be mounted, below the issuer's path.
 const AssetsPath = "/assets"
 
-const maxLogo = 1 << 20 // bytes
-
-// imageTypes are the formats of a logo that every browser shows.
-var imageTypes = map[string]string{
-	".svg":  "image/svg+xml",
-	".png":  "image/png",
-	".jpg":  "image/jpeg",
-	".jpeg": "image/jpeg",
-	".webp": "image/webp",
-	".gif":  "image/gif",
-}
+// svg is the type of our own images.
+const svg = "image/svg+xml"
 
 // assets are the files that pages link to.
 type assets struct {
@@ -46,13 +37,13 @@ type asset struct {
 }
 
 // newAssets gathers the embedded files and the branding. Its error names every mistake.
-func newAssets(basePath string, brand Branding) (assets, error) {
+func newAssets(basePath string, b Branding) (assets, error) {
 	a := assets{urls: map[string]string{}, files: map[string]asset{}}
 	rules, err := assetFiles.ReadFile("assets/style.css")
 	if err != nil {
 		return a, err
 	}
-	palette, cssErr := brand.stylesheet()
+	palette, cssErr := brand.Stylesheet(b.CSS)
 	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", append([]byte(palette), rules...)})
 
 	for _, name := range []string{"connector.svg", "google.svg"} {
@@ -60,10 +51,10 @@ func newAssets(basePath string, brand Branding) (assets, error) {
 		if err != nil {
 			return a, err
 		}
-		a.add(basePath, name, asset{imageTypes[".svg"], mark})
+		a.add(basePath, name, asset{svg, mark})
 	}
 
-	logo, logoErr := readLogo(brand.LogoFile)
+	logo, logoErr := readLogo(b.LogoFile)
 	a.add(basePath, "logo", logo)
 	return a, errors.Join(cssErr, logoErr)
 }
@@ -89,29 +80,13 @@ func (a assets) url(name string) (string, error) {
 func readLogo(file string) (asset, error) {
 	if file == "" {
 		mark, err := assetFiles.ReadFile("assets/mark.svg")
-		return asset{imageTypes[".svg"], mark}, err
+		return asset{svg, mark}, err
 	}
-	contentType, ok := imageTypes[strings.ToLower(filepath.Ext(file))]
-	if !ok {
-		return asset{}, fmt.Errorf("logo %s: must be an svg, png, jpeg, webp or gif file", file)
-	}
-	info, err := os.Stat(file)
+	logo, err := brand.ReadLogo(file)
 	if err != nil {
-		return asset{}, fmt.Errorf("logo: %w", err)
+		return asset{}, fmt.Errorf("logo %s: %w", file, err)
 	}
-	if info.Size() > maxLogo {
-		return asset{}, fmt.Errorf("logo %s: %d bytes, must be at most %d", file, info.Size(), maxLogo)
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return asset{}, fmt.Errorf("logo: %w", err)
-	}
-	isSVG := bytes.Contains(content, []byte("<svg"))
-	if contentType == imageTypes[".svg"] && !isSVG ||
-		contentType != imageTypes[".svg"] && http.DetectContentType(content) != contentType {
-		return asset{}, fmt.Errorf("logo %s: the content is not of type %s", file, contentType)
-	}
-	return asset{contentType, content}, nil
+	return asset{logo.ContentType, logo.Content}, nil
 }
 
 // Assets serves what the pages link to, by the last element of the request's path. Mount it below

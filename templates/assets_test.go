@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/authzd/authzd/templates/brand"
 )
 
 func TestAssets(t *testing.T) {
@@ -89,12 +91,12 @@ func TestLogo(t *testing.T) {
 		return path
 	}
 	for path, want := range map[string]string{
-		filepath.Join(dir, "missing.svg"):                   "no such file",
-		write("logo.html", "<svg>"):                         "must be an svg, png, jpeg, webp or gif file",
-		write("logo", "<svg>"):                              "must be an svg, png, jpeg, webp or gif file",
-		write("logo.png", "<script>"):                       "the content is not of type image/png",
-		write("logo.svg", "plain text"):                     "the content is not of type image/svg+xml",
-		write("huge.svg", strings.Repeat("<svg>", maxLogo)): "must be at most 1048576",
+		filepath.Join(dir, "missing.svg"):                         "no such file",
+		write("logo.html", "<svg>"):                               "must be an svg, png, jpeg, webp or gif file",
+		write("logo", "<svg>"):                                    "must be an svg, png, jpeg, webp or gif file",
+		write("logo.png", "<script>"):                             "the content is not of type image/png",
+		write("logo.svg", "plain text"):                           "the content is not of type image/svg+xml",
+		write("huge.svg", strings.Repeat("<svg>", brand.MaxLogo)): "must be at most 1048576",
 	} {
 		if _, err := New("", Branding{LogoFile: path}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)

@@ -1,56 +1,12 @@
 package templates
 
 import (
-	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/authzd/authzd/templates/brand"
 )
-
-// wellFormed is a sheet of declarations and nothing else: the two blocks that stylesheet writes.
-var wellFormed = regexp.MustCompile(`^:root\{color-scheme:light dark;(--[a-z-]+:[^;{}<>\\@/*()!]+;)+\}\n` +
-	`@media \(prefers-color-scheme:dark\)\{:root\{(--[a-z-]+:#[0-9a-fA-F]+;)+\}\}\n$`)
-
-func TestContrast(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want float64
-	}{
-		{"#000000", "#ffffff", 21},
-		{"#fff", "#fff", 1},
-		{"#777", "#ffffff", 4.48}, // the example that just fails AA
-		{"#00f", "#FFFFFF", 8.59},
-	} {
-		if got := contrast(c.a, c.b); got < c.want-0.005 || got > c.want+0.005 || got != contrast(c.b, c.a) {
-			t.Errorf("contrast(%s, %s) = %.3f, want %.2f", c.a, c.b, got, c.want)
-		}
-	}
-}
-
-// TestPaletteIsLegible: WCAG 2.2 AA in both themes, for every pair of colours that meets.
-func TestPaletteIsLegible(t *testing.T) {
-	if _, err := (Branding{}).stylesheet(); err != nil {
-		t.Error(err)
-	}
-	for name, theme := range map[string]palette{"light": light, "dark": dark} {
-		for colour := range theme {
-			paired := slices.ContainsFunc(legible, func(p struct {
-				colour, on string
-				min        float64
-			}) bool {
-				return p.colour == colour || p.on == colour
-			})
-			if !paired && colour != "border" { // decoration
-				t.Errorf("nothing proves that %s is legible in %s mode", colour, name)
-			}
-		}
-	}
-	bad := palette{"text": "#777777", "surface": "#ffffff"}
-	if err := bad.check("light"); err == nil || !strings.Contains(err.Error(), "text #777777 on surface #ffffff has a contrast of 4.48, WCAG AA asks for 4.5") {
-		t.Errorf("a bad palette passes: %v", err)
-	}
-}
 
 // TestRulesUseThePalette: no colour is written into the rules, where nothing would check it.
 func TestRulesUseThePalette(t *testing.T) {
@@ -58,7 +14,7 @@ func TestRulesUseThePalette(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	declared, err := (Branding{}).stylesheet()
+	declared, err := brand.Stylesheet(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,26 +25,6 @@ func TestRulesUseThePalette(t *testing.T) {
 	}
 	if found := regexp.MustCompile(`#[0-9a-fA-F]{3,8}\b|\b(hsl|oklch|lab)\(|url\(|@import`).FindString(string(rules)); found != "" {
 		t.Errorf("the rules contain %q", found)
-	}
-}
-
-func TestBranding(t *testing.T) {
-	css, err := Branding{CSS: map[string]string{
-		"accent": "#ffd400", "surface-dark": "#111", "radius": "0.25rem", "font": `"Inter Display", 'Segoe UI', sans-serif`,
-	}}.stylesheet()
-	if err != nil {
-		t.Fatal(err)
-	}
-	day, night, _ := strings.Cut(css, "@media")
-	for _, want := range []string{"--accent:#ffd400;", "--on-accent:#000000;", "--link:#161922;", "--radius:0.25rem;", `--font:"Inter Display", 'Segoe UI', sans-serif;`} {
-		if !strings.Contains(day, want) {
-			t.Errorf("light mode lacks %s in %s", want, day)
-		}
-	}
-	for _, want := range []string{"--accent:#ffd400;", "--on-accent:#000000;", "--link:#ffd400;", "--surface:#111;"} {
-		if !strings.Contains(night, want) {
-			t.Errorf("dark mode lacks %s in %s", want, night)
-		}
 	}
 }
 
@@ -129,37 +65,4 @@ func TestBrandName(t *testing.T) {
 	if got := text(draw(t, newRenderer(t, Branding{}), "en", SignIn{}).all("header")[0]); got != "authzd" {
 		t.Errorf("header without branding reads %q", got)
 	}
-}
-
-func FuzzBrandingCSS(f *testing.F) {
-	f.Add("accent", "#1f4fd1")
-	f.Add("font", `"a", 'b', c-d`)
-	f.Add("font", `"a;}body{background:url(//evil.example)}`)
-	f.Add("radius", "8px;}</style>")
-	f.Add("accent-dark", "#fff/**/")
-	f.Add("x:y;--accent", "#fff")
-	f.Fuzz(func(t *testing.T, name, value string) {
-		css, err := Branding{CSS: map[string]string{name: value}}.stylesheet()
-		if err == nil && !wellFormed.MatchString(css) {
-			t.Errorf("%q: %q makes %q", name, value, css)
-		}
-		if err == nil && (strings.Count(css, `"`)%2 != 0 || strings.Count(css, `'`)%2 != 0) {
-			t.Errorf("%q: %q leaves a quote open: %q", name, value, css)
-		}
-	})
-}
-
-// FuzzAccent: any accent alone makes legible pages.
-func FuzzAccent(f *testing.F) {
-	f.Add(byte(0x75), byte(0x75), byte(0x75))
-	f.Add(byte(255), byte(255), byte(0))
-	f.Add(byte(0), byte(0), byte(255))
-	f.Fuzz(func(t *testing.T, red, green, blue byte) {
-		accent := fmt.Sprintf("#%02x%02x%02x", red, green, blue)
-		for _, name := range []string{"accent", "accent-dark"} {
-			if _, err := (Branding{CSS: map[string]string{name: accent}}).stylesheet(); err != nil {
-				t.Error(err)
-			}
-		}
-	})
 }

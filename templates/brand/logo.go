@@ -1,0 +1,56 @@
+package brand
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// MaxLogo is how large the file of a logo may be, in bytes.
+const MaxLogo = 1 << 20
+
+// imageTypes are the formats of a logo that every browser shows.
+var imageTypes = map[string]string{
+	".svg":  "image/svg+xml",
+	".png":  "image/png",
+	".jpg":  "image/jpeg",
+	".jpeg": "image/jpeg",
+	".webp": "image/webp",
+	".gif":  "image/gif",
+}
+
+// Logo is an image, as browsers are served it.
+type Logo struct {
+	ContentType string
+	Content     []byte
+}
+
+// ReadLogo reads the file of a logo: an image of a format that its name and its content agree on, of at most
+// MaxLogo bytes. The error does not name the file. It is that of the system if the file cannot be read.
+func ReadLogo(file string) (*Logo, error) {
+	contentType, ok := imageTypes[strings.ToLower(filepath.Ext(file))]
+	if !ok {
+		return nil, errors.New("must be an svg, png, jpeg, webp or gif file")
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > MaxLogo {
+		return nil, fmt.Errorf("%d bytes, must be at most %d", info.Size(), MaxLogo)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	isSVG := bytes.Contains(content, []byte("<svg"))
+	if contentType == imageTypes[".svg"] && !isSVG ||
+		contentType != imageTypes[".svg"] && http.DetectContentType(content) != contentType {
+		return nil, fmt.Errorf("the content is not of type %s", contentType)
+	}
+	return &Logo{contentType, content}, nil
+}
