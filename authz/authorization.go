@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -11,23 +10,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
 
-// authorization is one authorization request, checked. It goes through fosite as its session.
+// authorization is one authorization request, checked.
 type authorization struct {
-	fosite.DefaultSession
 	params      url.Values
 	pushed      string // its request_uri (RFC 9126); empty: it was not pushed
 	client      *client.Client
 	redirectURI string // where the answer goes; empty until it is known to be the client's
 	mode        responseMode
 	acted       bool // the person has signed in for it, or has decided about it on our pages
-	request     fosite.AuthorizeRequester
 
 	prompt    []string
 	maxAge    *time.Duration
@@ -40,8 +35,7 @@ type authorization struct {
 	claims    requestedClaims
 
 	now         time.Time
-	withdrawals int                   // of the user's consent, by now
-	granted     storage.Authorization // once everything is settled
+	withdrawals int // of the user's consent, by now
 	writes      []storage.Write
 }
 
@@ -76,11 +70,8 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 	if err := checkUnsupported(params); err != nil {
 		return a, err
 	}
-	if err := s.askFosite(r, a); err != nil {
-		return a, err
-	}
 	for _, check := range []func(*authorization) error{
-		checkJARM, checkPKCE, checkDPoPKey, s.checkRequest, s.checkHint,
+		(*authorization).takeScopes, checkResponse, checkJARM, checkPKCE, checkDPoPKey, s.checkRequest, s.checkHint,
 	} {
 		if err := check(a); err != nil {
 			return a, err
@@ -147,35 +138,16 @@ func checkUnsupported(params url.Values) error {
 	return nil
 }
 
-// askFosite lets fosite check response type and mode, scopes and audience. It is given
-//   - the scopes that are left;
-//   - the redirect URI that was matched already: its own matching of loopback addresses ignores the scheme;
-//   - a state that is long enough for it: our answer has the state that came, if any;
-//   - no JWT around the response: it does not know that.
-func (s *Server) askFosite(r *http.Request, a *authorization) error {
-	if err := a.takeScopes(); err != nil {
-		return err
+// checkResponse refuses response types and modes that are not offered (RFC 6749 section 3.1.1, OAuth 2.0
+// Multiple Response Types section 2.1).
+func checkResponse(a *authorization) error {
+	if mode := a.params.Get("response_mode"); mode != "" && !slices.Contains(responseModes, mode) {
+		return refuse(errUnsupportedResponseMode, "The response_mode is none of query, fragment and form_post, nor one of these with .jwt.")
 	}
-	matched := *a.client
-	matched.RedirectURIs = []string{a.redirectURI}
-	form := url.Values{}
-	for name, values := range a.params {
-		if name != "audience" { // fosite's own parameter; resource is the standard one
-			form[name] = values
-		}
+	if types := strings.Fields(a.params.Get("response_type")); len(types) != 1 || types[0] != "code" {
+		return refuse(errUnsupportedResponseType, "The client is not registered for this response_type; code is the one that is offered.")
 	}
-	form.Set("scope", strings.Join(a.scopes, " "))
-	form.Set("state", "a state of at least eight characters")
-	if a.mode.signed {
-		form.Set("response_mode", string(a.mode.way))
-	}
-	// A request without the body of r: fosite would add the fields of a multipart body to the
-	// parameters, and its files to the disk.
-	request := (&http.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{}, Form: form, PostForm: form}).WithContext(r.Context())
-	var err error
-	provider := fosite.NewOAuth2Provider(clientLookup(func(context.Context, string) (*client.Client, error) { return &matched, nil }), s.fosite)
-	a.request, err = provider.NewAuthorizeRequest(r.Context(), request)
-	return err
+	return nil
 }
 
 // checkPKCE knows S256 only (RFC 9700 section 2.1.1); plain is what the absence of a method means.

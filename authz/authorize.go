@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -96,18 +97,13 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		http.Redirect(w, r, s.pageURL(step.page, s.seal(f)), http.StatusSeeOther)
 		return nil
 	}
-	a.writes = append(a.writes, s.useSession(signedIn, a)...)
-	a.granted = a.grantedBy(user, signedIn)
-	event := observe.Event(ctx)
-	event.SetSubject(user.ID)
-	response, err := s.provider.NewAuthorizeResponse(ctx, a.request, a)
-	if err != nil {
+	observe.Event(ctx).SetSubject(user.ID)
+	code, stored := s.newCode(a, a.grantedBy(user, signedIn))
+	writes := slices.Concat(a.writes, s.useSession(signedIn, a), []storage.Write{stored}, s.spend(a))
+	if err := s.store.Apply(ctx, writes...); err != nil {
 		return err
 	}
-	if err := s.store.Apply(ctx, append(a.writes, s.spend(a)...)...); err != nil {
-		return err
-	}
-	return s.respond(w, r, a, response.GetParameters())
+	return s.respond(w, r, a, url.Values{"code": {code}})
 }
 
 // wantsTime reports whether the request demands a login whose time is proved: to be fresh, or because the ID

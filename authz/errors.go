@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
@@ -107,7 +105,6 @@ func statusOf(code string) int {
 // asError is the one place where errors of other packages become answers.
 func asError(err error) *Error {
 	var own *Error
-	var fositeErr *fosite.RFC6749Error
 	var registration *client.RegistrationError
 	switch {
 	case errors.As(err, &own):
@@ -118,19 +115,6 @@ func asError(err error) *Error {
 		return refuse(errTemporarilyUnavailable, "Other requests for the same record were faster. Try again.").because(err)
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrClosed), errors.Is(err, account.ErrBusy):
 		return refuse(errTemporarilyUnavailable, "The server cannot do this now. Try again in a moment.").because(err)
-	case errors.As(err, &fositeErr):
-		if description, ok := fositeWords[fositeErr.ErrorField]; ok {
-			return refuse(fositeErr.ErrorField, description).because(err)
-		}
 	}
 	return refuse(errServerError, "Something went wrong on the server. The request id finds it in the log.").because(err)
-}
-
-// fositeWords are our words for what fosite refuses: its own hints quote the request.
-var fositeWords = map[string]string{
-	errInvalidRequest:          "The request is missing a parameter, repeats one, or is otherwise malformed.",
-	errInvalidScope:            "The client is not registered for one of the requested scopes.",
-	errUnsupportedResponseType: "The client is not registered for this response_type; code is the one that is offered.",
-	errUnsupportedResponseMode: "The response_mode is none of query, fragment and form_post, nor one of these with .jwt.",
-	errInvalidTarget:           "The client is not registered for one of the requested resources.",
 }

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	josejson "github.com/go-jose/go-jose/v4/json"
-	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
@@ -182,7 +181,7 @@ func FuzzWithParams(f *testing.F) {
 			t.Fatal(err)
 		}
 		got, err := url.ParseQuery(sent.RawQuery)
-		if mode == fosite.ResponseModeFragment {
+		if mode == wayFragment {
 			got, err = url.ParseQuery(sent.EscapedFragment())
 		}
 		if sent.Scheme != registered.Scheme || sent.Host != registered.Host || sent.Path != registered.Path || sent.Opaque != registered.Opaque {

@@ -10,8 +10,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
@@ -21,18 +19,11 @@ import (
 // codeMemory is how long a code is remembered after it expired, to notice that it is used again.
 const codeMemory = 10 * time.Minute
 
-// codeIssuer makes the authorization code (RFC 6749 section 4.1.2): fosite.AuthorizeEndpointHandler.
-type codeIssuer struct{ server *Server }
-
-func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fosite.AuthorizeRequester, response fosite.AuthorizeResponder) error {
-	if !request.GetResponseTypes().ExactOne("code") {
-		return nil
-	}
-	a := request.GetSession().(*authorization)
-	expires := a.now.Add(i.server.codeLifetime(a.client))
-	code := newToken(prefixCode)
-	a.writes = append(a.writes, storage.Codes.Put(hashToken(code), &storage.Code{
-		Authorization: a.granted,
+// newCode makes the authorization code (RFC 6749 section 4.1.2) and the write that stores what it stands for.
+func (s *Server) newCode(a *authorization, granted storage.Authorization) (string, storage.Write) {
+	code, expires := newToken(prefixCode), a.now.Add(s.codeLifetime(a.client))
+	return code, storage.Codes.Put(hashToken(code), &storage.Code{
+		Authorization: granted,
 		GrantID:       newID(),
 		RedirectURI:   a.params.Get("redirect_uri"),
 		CodeChallenge: a.params.Get("code_challenge"),
@@ -40,10 +31,7 @@ func (i codeIssuer) HandleAuthorizeEndpointRequest(_ context.Context, request fo
 		DPoPJKT:       a.params.Get("dpop_jkt"),
 		CreatedAt:     a.now,
 		ExpiresAt:     expires,
-	}, storage.Absent, expires.Add(codeMemory)))
-	response.AddParameter("code", code)
-	request.SetResponseTypeHandled("code")
-	return nil
+	}, storage.Absent, expires.Add(codeMemory))
 }
 
 // codeLifetime is the server's, and 60 seconds at most where the client has a security profile (FAPI

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ory/fosite"
@@ -24,7 +25,6 @@ func (s *Server) fositeConfig() *fosite.Config {
 		ClientSecretsHasher:          noSecrets{},
 		JWKSFetcherStrategy:          noKeys{},
 		ClientAuthenticationStrategy: s.authenticateClient,
-		AuthorizeEndpointHandlers:    fosite.AuthorizeEndpointHandlers{codeIssuer{s}},
 		TokenEndpointHandlers: fosite.TokenEndpointHandlers{
 			grantHandler{s, client.GrantAuthorizationCode, s.redeemCode},
 			grantHandler{s, client.GrantRefreshToken, s.redeemRefreshToken},
@@ -37,14 +37,11 @@ func (s *Server) fositeConfig() *fosite.Config {
 }
 
 var (
-	_ fosite.Storage                  = clientLookup(nil)
-	_ fosite.Client                   = fositeClient{}
-	_ fosite.ResponseModeClient       = fositeClient{}
-	_ fosite.Hasher                   = noSecrets{}
-	_ fosite.AuthorizeEndpointHandler = codeIssuer{}
-	_ fosite.TokenEndpointHandler     = grantHandler{}
-	_ fosite.Session                  = (*exchange)(nil)
-	_ fosite.Session                  = (*authorization)(nil)
+	_ fosite.Storage              = clientLookup(nil)
+	_ fosite.Client               = fositeClient{}
+	_ fosite.Hasher               = noSecrets{}
+	_ fosite.TokenEndpointHandler = grantHandler{}
+	_ fosite.Session              = (*exchange)(nil)
 )
 
 // clientLookup is all that fosite reads from storage in this server.
@@ -88,6 +85,23 @@ func (c fositeClient) GetResponseTypes() fosite.Arguments { return fosite.Argume
 func (c fositeClient) GetScopes() fosite.Arguments        { return c.Scopes }
 func (c fositeClient) IsPublic() bool                     { return c.Public() }
 func (c fositeClient) GetAudience() fosite.Arguments      { return c.Resources }
-func (c fositeClient) GetResponseModes() []fosite.ResponseModeType {
-	return []fosite.ResponseModeType{fosite.ResponseModeQuery, fosite.ResponseModeFragment, fosite.ResponseModeFormPost}
+
+// ofFosite turns an error of fosite into ours: its hints quote the request. Other errors stay what they are.
+func ofFosite(err error) error {
+	var own *Error
+	var refused *fosite.RFC6749Error
+	if errors.As(err, &own) || !errors.As(err, &refused) {
+		return err
+	}
+	if description, ok := fositeWords[refused.ErrorField]; ok {
+		return refuse(refused.ErrorField, description).because(err)
+	}
+	return err
+}
+
+// fositeWords are our words for what fosite refuses.
+var fositeWords = map[string]string{
+	errInvalidRequest: "The request is missing a parameter, repeats one, or is otherwise malformed.",
+	errInvalidScope:   "The client is not registered for one of the requested scopes.",
+	errInvalidTarget:  "The client is not registered for one of the requested resources.",
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ory/fosite"
-
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -60,17 +58,25 @@ func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *Error, a 
 		return err
 	}
 	answer := &templates.Answer{URL: withParams(a.redirectURI, a.mode.way, params)}
-	if a.mode.way == fosite.ResponseModeFormPost {
+	if a.mode.way == wayFormPost {
 		answer = &templates.Answer{URL: a.redirectURI, Fields: fieldsOf(params)}
 	}
 	s.showErrorPage(w, r, e, a, templates.Error{Client: a.shownClient(), Answer: answer})
 	return nil
 }
 
+// The ways of a response to the client (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode
+// section 2).
+const (
+	wayQuery    = "query"
+	wayFragment = "fragment"
+	wayFormPost = "form_post"
+)
+
 // responseMode is how a response gets to the client.
 type responseMode struct {
-	way    fosite.ResponseModeType // query, fragment or form_post
-	signed bool                    // as a JWT: JARM section 2.3
+	way    string // wayQuery, wayFragment or wayFormPost
+	signed bool   // as a JWT: JARM section 2.3
 }
 
 // responseModes are all that are offered; jwt is what suits the response type.
@@ -79,10 +85,10 @@ var responseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt
 // responseModeOf is where the answer goes; errors of implicit requests, and of unknown modes, go where
 // such clients look for them.
 func responseModeOf(params url.Values) responseMode {
-	mode := responseMode{way: fosite.ResponseModeQuery}
+	mode := responseMode{way: wayQuery}
 	for _, t := range strings.Fields(params.Get("response_type")) {
 		if t == "token" || t == "id_token" {
-			mode.way = fosite.ResponseModeFragment
+			mode.way = wayFragment
 		}
 	}
 	asked := params.Get("response_mode")
@@ -92,7 +98,7 @@ func responseModeOf(params url.Values) responseMode {
 	way, signed := strings.CutSuffix(asked, "jwt")
 	mode.signed = signed
 	if way = strings.TrimSuffix(way, "."); way != "" {
-		mode.way = fosite.ResponseModeType(way)
+		mode.way = way
 	}
 	return mode
 }
@@ -104,7 +110,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if err != nil {
 		return err
 	}
-	if a.mode.way == fosite.ResponseModeFormPost {
+	if a.mode.way == wayFormPost {
 		s.render(w, r, http.StatusOK, templates.FormPost{
 			UILocales: a.params.Get("ui_locales"),
 			Client:    &templates.Client{Name: a.client.Name, RedirectURI: a.redirectURI},
@@ -146,9 +152,9 @@ func fieldsOf(params url.Values) map[string]string {
 }
 
 // withParams appends parameters to a URI whose own query stays byte for byte as it is registered.
-func withParams(uri string, mode fosite.ResponseModeType, params url.Values) string {
+func withParams(uri string, mode string, params url.Values) string {
 	switch {
-	case mode == fosite.ResponseModeFragment:
+	case mode == wayFragment:
 		return uri + "#" + params.Encode()
 	case strings.HasSuffix(uri, "?"), strings.HasSuffix(uri, "&"):
 		return uri + params.Encode()

@@ -81,7 +81,7 @@ func (s *Server) exchange(header http.Header, r *http.Request, grantType string)
 				return nil, lost
 			}
 		}
-		return nil, err
+		return nil, ofFosite(err)
 	}
 	if used, err := s.clientUsed(ctx, x); err != nil {
 		return nil, err
