@@ -65,7 +65,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 	}
 	expires := x.now.Add(lifetime)
 	claims := accessClaims{
-		Issuer:   s.config.Issuer,
+		Issuer:   s.issuer.ID,
 		Subject:  x.client.ID,
 		Audience: x.resources,
 		ClientID: x.client.ID,
@@ -80,7 +80,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 		AuthorizationDetails: encodeDetails(x.details),
 	}
 	if len(claims.Audience) == 0 {
-		claims.Audience = []string{s.url("/userinfo")}
+		claims.Audience = []string{s.issuer.URL("/userinfo")}
 	}
 	if x.grant != nil {
 		claims.Subject = s.subject(x.client, x.user.ID)
@@ -222,7 +222,7 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 	switch err := json.Unmarshal(payload, claims); {
 	case err != nil, claims.ID == "", claims.ClientID == "": // an ID token may have the type JWT too, but no client_id
 		return nil, errInactive
-	case claims.Issuer != s.config.Issuer, s.now().Unix() >= claims.Expires:
+	case claims.Issuer != s.issuer.ID, storage.Now().Unix() >= claims.Expires:
 		return nil, errInactive
 	}
 	c, err := s.client(ctx, claims.ClientID)

@@ -24,16 +24,16 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := templates.Home{Issuer: s.config.Issuer, SignInURL: s.url("/login"), AccountURL: s.url("/account")}
+	p := templates.Home{Issuer: s.issuer.ID, SignInURL: s.issuer.URL("/login"), AccountURL: s.issuer.URL("/account")}
 	if user != nil {
 		u := shownUser(user)
 		p.User = &u
 	}
 	if s.config.Playground != nil {
-		p.PlaygroundURL = s.url("/playground")
+		p.PlaygroundURL = s.issuer.URL("/playground")
 	}
 	if s.config.Dev {
-		p.DiscoveryURL = s.url("/.well-known/openid-configuration")
+		p.DiscoveryURL = s.issuer.URL("/.well-known/openid-configuration")
 	}
 	s.render(w, r, http.StatusOK, p)
 	return nil
@@ -46,7 +46,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if user == nil {
-		http.Redirect(w, r, s.url("/login"), http.StatusSeeOther)
+		http.Redirect(w, r, s.issuer.URL("/login"), http.StatusSeeOther)
 		return nil
 	}
 	if err := s.sessions.Touch(r.Context(), signedIn); err != nil {
@@ -54,7 +54,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := templates.Account{
 		User: shownUser(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
-		Action: s.url("/account"), LogoutAction: s.url("/logout"), Hidden: map[string]string{"confirm": "yes"},
+		Action: s.issuer.URL("/account"), LogoutAction: s.issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
 	if c := s.connector(signedIn.Connector); c != nil {
 		p.Connector = c.Name()
@@ -101,7 +101,7 @@ func (s *Server) pageOfSessions(all []templates.Session, from string) (page []te
 	}
 	last := min(first+sessionsPerPage, len(all))
 	if last < len(all) {
-		more = s.url("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
+		more = s.issuer.URL("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
 	}
 	return all[first:last], more
 }
@@ -184,7 +184,7 @@ func (s *Server) openURL(c *client.Client) string {
 	if c.InitiateLoginURI == "" {
 		return ""
 	}
-	return withParams(c.InitiateLoginURI, "", url.Values{"iss": {s.config.Issuer}})
+	return withParams(c.InitiateLoginURI, "", url.Values{"iss": {s.issuer.ID}})
 }
 
 // accountAction takes an app's access back, or ends sessions.
@@ -211,7 +211,7 @@ func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, s.url("/account"), http.StatusSeeOther)
+	http.Redirect(w, r, s.issuer.URL("/account"), http.StatusSeeOther)
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // An authorization request comes in one of these ways. begin finds the parameters that count, those
@@ -99,7 +101,7 @@ func (s *Server) paramsOf(ctx context.Context, f flow) (url.Values, error) {
 // the query that would not have counted decide that only if they are complete: the redirect URI of a
 // request object that can't be read is not the one that the client left out of the query.
 func (s *Server) unassembled(r *http.Request, params url.Values) *authorization {
-	a := &authorization{params: params, now: s.now(), mode: responseModeOf(params)}
+	a := &authorization{params: params, now: storage.Now(), mode: responseModeOf(params)}
 	if err := s.findClient(r, a); err != nil {
 		return a // as far as it got
 	}

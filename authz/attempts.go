@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+
+	"github.com/authzd/authzd/storage"
 )
 
 const (
@@ -71,7 +73,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) 
 			s.dropCookies(w, other)
 		}
 	}
-	lifetime := max(a.Started.Add(flowLifetime).Sub(s.now()), time.Second) // a late callback still says which app waits
+	lifetime := max(a.Started.Add(flowLifetime).Sub(storage.Now()), time.Second) // a late callback still says which app waits
 	for part, value := range own.values {
 		s.sessions.SetCookie(w, own.part(part), value, lifetime)
 	}
@@ -95,7 +97,7 @@ func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
 		if err := unpack(packed, &a); err != nil {
 			return attempt{}, err
 		}
-		if !a.Done && s.now().Sub(a.Started) > upstreamLifetime {
+		if !a.Done && storage.Now().Sub(a.Started) > upstreamLifetime {
 			return a, errors.New("the upstream login took too long")
 		}
 		return a, nil

@@ -63,7 +63,7 @@ func (s *Server) newAuthorization(r *http.Request, f flow) (*authorization, erro
 // its redirect URI first; until both are known the error is shown here, afterwards the client gets
 // it (RFC 6749 section 4.1.2.1).
 func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*authorization, error) {
-	a := &authorization{params: params, now: s.now(), mode: responseModeOf(params)}
+	a := &authorization{params: params, now: storage.Now(), mode: responseModeOf(params)}
 	if err := s.findClient(r, a); err != nil {
 		return a, err
 	}

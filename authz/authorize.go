@@ -75,7 +75,7 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.refuseAuthorization(w, r, s.unassembled(r, form), err)
 	}
-	http.Redirect(w, r, s.url("/authorize")+"?"+query, http.StatusSeeOther)
+	http.Redirect(w, r, s.issuer.URL("/authorize")+"?"+query, http.StatusSeeOther)
 	return nil
 }
 

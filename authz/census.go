@@ -38,13 +38,13 @@ func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 	c, most := &s.census, s.config.Registration.MaxClients
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	age, full := s.now().Sub(c.takenAt), c.places+wanted > most
+	age, full := storage.Now().Sub(c.takenAt), c.places+wanted > most
 	if age > censusEvery || full && (age > censusFull || c.outdated) {
 		taken, err := s.takeCensus(ctx, most-wanted)
 		if err != nil {
 			return err
 		}
-		c.places, c.takenAt, c.outdated = taken, s.now(), false
+		c.places, c.takenAt, c.outdated = taken, storage.Now(), false
 	}
 	if c.places+wanted > most {
 		return refuse(errTemporarilyUnavailable, "No more clients can be registered until unused ones are forgotten.")
@@ -72,7 +72,7 @@ func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error
 		}
 		for _, e := range page {
 			taken += places(e.Value)
-			if e.Value.UsedAt.IsZero() && s.now().Sub(e.Value.CreatedAt) > probation {
+			if e.Value.UsedAt.IsZero() && storage.Now().Sub(e.Value.CreatedAt) > probation {
 				unused = append(unused, unusedClient{e.Value.CreatedAt, places(e.Value), storage.Clients.Delete(e.Key, storage.At(e.Version))})
 			}
 		}

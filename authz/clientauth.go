@@ -65,7 +65,7 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 			return nil, err
 		}
 		authenticated.marks = append(authenticated.marks, mark)
-	case !c.Public() && !c.CheckSecret(presented.secret, s.now()):
+	case !c.Public() && !c.CheckSecret(presented.secret, storage.Now()):
 		return nil, s.wrongSecret(ctx, presented)
 	}
 	return authenticated, nil
@@ -77,7 +77,7 @@ func (s *Server) refuseUnknown(ctx context.Context, r *http.Request, presented c
 		_, err := s.checkAssertion(ctx, r, nil, presented.assertion)
 		return err
 	}
-	(*client.Client)(nil).CheckSecret(presented.secret, s.now())
+	(*client.Client)(nil).CheckSecret(presented.secret, storage.Now())
 	return s.wrongSecret(ctx, presented)
 }
 
@@ -93,7 +93,7 @@ func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
 	if presented.secret == "" {
 		return nil
 	}
-	wait := s.guesses.Wait(s.now(), s.guess(ctx, presented))
+	wait := s.guesses.Wait(storage.Now(), s.guess(ctx, presented))
 	if wait == 0 {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
 // answered as by mayGuess.
 func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
 	if presented.secret != "" {
-		if err := take(s.guesses, s.now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {
+		if err := take(s.guesses, storage.Now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {
 			observe.Alarm(ctx, observe.ClientThrottled)
 			return err
 		}

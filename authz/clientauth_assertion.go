@@ -81,7 +81,7 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 	} else if !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(alg)) {
 		return mark, refuse(errInvalidClient, "The client may not sign its assertions with "+alg+".")
 	}
-	now := s.now()
+	now := storage.Now()
 	if err := s.checkAssertionClaims(r, c, &a.claims, now); err != nil {
 		return mark, err
 	}
@@ -105,7 +105,7 @@ func (s *Server) checkAssertionClaims(r *http.Request, c *client.Client, claims 
 	case claims.Issuer != c.ID, claims.Subject != c.ID:
 		return refuse(errInvalidClient, "The iss and sub of the client_assertion must be the client_id.")
 	case !s.isAudience(r, c, claims.Audience):
-		return refuse(errInvalidClient, "The aud of the client_assertion must be the issuer, "+s.config.Issuer+".")
+		return refuse(errInvalidClient, "The aud of the client_assertion must be the issuer, "+s.issuer.ID+".")
 	}
 	if why := claims.problem(now, maxAssertionLife); why != "" {
 		return refuse(errInvalidClient, "The client_assertion "+why)
@@ -138,9 +138,9 @@ func (claims *assertionClaims) problem(now time.Time, longest time.Duration) str
 // members (FAPI 2.0 Security Profile section 5.3.2.1).
 func (s *Server) isAudience(r *http.Request, c *client.Client, aud audience) bool {
 	if c.StrictAudience {
-		return aud.single && aud.values[0] == s.config.Issuer
+		return aud.single && aud.values[0] == s.issuer.ID
 	}
-	names := []string{s.config.Issuer, s.url("/token"), s.origin() + r.URL.Path}
+	names := []string{s.issuer.ID, s.issuer.URL("/token"), s.issuer.Origin + r.URL.Path}
 	if s.alias("") != "" {
 		names = append(names, s.alias(s.issuer.Path+"/token"), s.alias(r.URL.Path))
 	}

@@ -153,7 +153,7 @@ func (s *Server) checkCertificate(ctx context.Context, c *client.Client, shown [
 }
 
 func (s *Server) checkSelfSigned(ctx context.Context, c *client.Client, certificate *x509.Certificate) error {
-	if now := s.now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
+	if now := storage.Now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return refuse(errInvalidClient, "The client's certificate has expired, or is not valid yet.")
 	}
 	if err := s.limitKeyFetches(ctx, c); err != nil {
@@ -173,7 +173,7 @@ func (s *Server) verifyChain(shown []*x509.Certificate) error {
 	options := x509.VerifyOptions{
 		Roots:         s.config.MTLS.Roots,
 		Intermediates: x509.NewCertPool(),
-		CurrentTime:   s.now(),
+		CurrentTime:   storage.Now(),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	for _, certificate := range shown[1:] {

@@ -1,13 +1,9 @@
 package authz
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -150,19 +146,6 @@ var (
 	DefaultSessions = Sessions{Idle: 12 * time.Hour, Max: 168 * time.Hour, RememberMe: 720 * time.Hour}
 	DefaultSigning  = Signing{Alg: jose.RS256, RotateEvery: 2160 * time.Hour, Announce: 24 * time.Hour}
 )
-
-// issuerURL checks the issuer identifier (RFC 8414 section 2).
-func (c *Config) issuerURL() (*url.URL, error) {
-	u, err := url.Parse(c.Issuer)
-	if err != nil {
-		return nil, fmt.Errorf("issuer: %w", err)
-	}
-	secure := u.Scheme == "https" || (u.Scheme == "http" && isLoopback(u.Hostname()))
-	if !secure || u.Host == "" || strings.ContainsAny(c.Issuer, "?#") || u.User != nil || strings.HasSuffix(c.Issuer, "/") {
-		return nil, errors.New("issuer: must be an https URL (or http on loopback) without query, fragment and trailing slash")
-	}
-	return u, nil
-}
 
 func isLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)

@@ -27,7 +27,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 	s.render(w, r, http.StatusOK, templates.Consent{
 		UILocales:       v.uiLocales(),
 		Client:          *v.client(),
-		Action:          s.url("/consent"),
+		Action:          s.issuer.URL("/consent"),
 		Hidden:          v.hidden(),
 		User:            shownUser(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
@@ -101,7 +101,7 @@ func (s *Server) consentWrite(ctx context.Context, userID string, a *authorizati
 		return storage.Write{}, err
 	}
 	if !inForce(consent) {
-		consent.GrantedAt = s.now()
+		consent.GrantedAt = storage.Now()
 	}
 	for _, asked := range s.permissions(a) {
 		if !slices.Contains(consent.Permissions, asked) {

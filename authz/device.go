@@ -46,7 +46,7 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	answer := deviceAnswer{
-		VerificationURI: s.url("/device"), ExpiresIn: int(s.config.Lifetimes.DeviceCode.Seconds()), Interval: deviceInterval,
+		VerificationURI: s.issuer.URL("/device"), ExpiresIn: int(s.config.Lifetimes.DeviceCode.Seconds()), Interval: deviceInterval,
 	}
 	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
 		a, err := s.checkDevice(r, c.Client, form)
@@ -88,7 +88,7 @@ func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values)
 // newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not
 // asked, because it demands a redirect URI. There is no prompt: a device is always confirmed.
 func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authorization, error) {
-	a := &authorization{params: params, client: c, now: s.now()}
+	a := &authorization{params: params, client: c, now: storage.Now()}
 	if err := a.takeScopes(); err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) er
 	s.render(w, r, http.StatusOK, templates.DeviceConfirm{
 		UILocales:       v.uiLocales(),
 		Client:          *v.client(),
-		Action:          s.url("/device"),
+		Action:          s.issuer.URL("/device"),
 		Hidden:          v.hidden(),
 		User:            shownUser(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
@@ -136,7 +136,7 @@ func (s *Server) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode,
 		return nil, templates.NoProblem, err
 	case device == nil:
 		return nil, templates.ExpiredCode, nil
-	case device.Status == devicePending && !s.now().Before(device.ExpiresAt):
+	case device.Status == devicePending && !storage.Now().Before(device.ExpiresAt):
 		return nil, templates.ExpiredCode, nil
 	case device.Status != devicePending && device.UserID != v.user.ID:
 		return nil, templates.UnknownCode, nil
@@ -159,7 +159,7 @@ func (s *Server) askUserCode(w http.ResponseWriter, r *http.Request, status int,
 	if len(typed) > maxUserCode {
 		typed = ""
 	}
-	s.render(w, r, status, templates.DeviceCode{Action: s.url("/device"), UserCode: typed, Problem: problem})
+	s.render(w, r, status, templates.DeviceCode{Action: s.issuer.URL("/device"), UserCode: typed, Problem: problem})
 }
 
 // enterDevice takes the forms of both pages: the code and the decision.
@@ -169,7 +169,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !form.Has("decision") {
-		next := flow{Browser: v.flow.Browser, Started: s.now(), UserCode: form.Get("user_code")}
+		next := flow{Browser: v.flow.Browser, Started: storage.Now(), UserCode: form.Get("user_code")}
 		switch {
 		case next.UserCode == "":
 			next.Failed = &failedLogin{Problem: templates.MissingCode}
@@ -200,7 +200,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 	ctx := r.Context()
 	device, version, request, err := s.device(ctx, v.flow.Device)
-	if err != nil || device == nil || device.Status != devicePending || !s.now().Before(device.ExpiresAt) {
+	if err != nil || device == nil || device.Status != devicePending || !storage.Now().Before(device.ExpiresAt) {
 		return err
 	}
 	asked := v.user.ID

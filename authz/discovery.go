@@ -79,7 +79,7 @@ func (s *Server) mtlsMembers(document map[string]any) {
 		"pushed_authorization_request_endpoint", "device_authorization_endpoint",
 	} {
 		if endpoint, ok := document[name].(string); ok {
-			aliases[name] = s.alias(strings.TrimPrefix(endpoint, s.origin()))
+			aliases[name] = s.alias(strings.TrimPrefix(endpoint, s.issuer.Origin))
 		}
 	}
 	document["mtls_endpoint_aliases"] = aliases
@@ -118,16 +118,16 @@ func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
 	}
 	methods, authAlgs := s.provingMethods(), client.SigningAlgs
 	document := map[string]any{
-		"issuer":                                         s.config.Issuer,
-		"authorization_endpoint":                         s.url("/authorize"),
-		"token_endpoint":                                 s.url("/token"),
-		"userinfo_endpoint":                              s.url("/userinfo"),
-		"jwks_uri":                                       s.url("/jwks.json"),
-		"pushed_authorization_request_endpoint":          s.url("/par"),
+		"issuer":                                         s.issuer.ID,
+		"authorization_endpoint":                         s.issuer.URL("/authorize"),
+		"token_endpoint":                                 s.issuer.URL("/token"),
+		"userinfo_endpoint":                              s.issuer.URL("/userinfo"),
+		"jwks_uri":                                       s.issuer.URL("/jwks.json"),
+		"pushed_authorization_request_endpoint":          s.issuer.URL("/par"),
 		"require_pushed_authorization_requests":          false, // a client may have to: RFC 9126 section 6
-		"introspection_endpoint":                         s.url("/introspect"),
-		"revocation_endpoint":                            s.url("/revoke"),
-		"end_session_endpoint":                           s.url("/logout"),
+		"introspection_endpoint":                         s.issuer.URL("/introspect"),
+		"revocation_endpoint":                            s.issuer.URL("/revoke"),
+		"end_session_endpoint":                           s.issuer.URL("/logout"),
 		"backchannel_logout_supported":                   true,
 		"backchannel_logout_session_supported":           true,
 		"frontchannel_logout_supported":                  true,
@@ -162,10 +162,10 @@ func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
 		"introspection_endpoint_auth_signing_alg_values_supported": authAlgs,
 	}
 	if slices.Contains(grantTypes, client.GrantDeviceCode) {
-		document["device_authorization_endpoint"] = s.url("/device_authorization")
+		document["device_authorization_endpoint"] = s.issuer.URL("/device_authorization")
 	}
 	if s.config.Registration.on() {
-		document["registration_endpoint"] = s.url("/register")
+		document["registration_endpoint"] = s.issuer.URL("/register")
 	}
 	if s.config.Documents {
 		document["client_id_metadata_document_supported"] = true

@@ -89,7 +89,7 @@ func (s *Server) ownURLs(r *http.Request) (own, alias string) {
 	if r.Context().Value(atListenerKey{}) != nil {
 		return "https://" + r.Host + path, "http://" + r.Host + path
 	}
-	return s.origin() + path, s.alias(path)
+	return s.issuer.Origin + path, s.alias(path)
 }
 
 var errProofUsed = refuse(errInvalidDPoPProof, "The DPoP proof is refused: it was used before.")

@@ -14,6 +14,8 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/templates"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // flowLifetime is how long a person may take to sign in and consent.
@@ -93,7 +95,7 @@ func unpack(packed []byte, v any) error {
 func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string) (flow, error) {
 	browser, known := s.sessions.Browser(w, r)
 	if sealed == "" {
-		return flow{Browser: browser, Started: s.now()}, nil
+		return flow{Browser: browser, Started: storage.Now()}, nil
 	}
 	expired := refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
@@ -108,7 +110,7 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if err := unpack(packed, &f); err != nil {
 		return flow{}, expired.because(err)
 	}
-	if f.Browser == browser && s.now().Sub(f.Started) <= flowLifetime {
+	if f.Browser == browser && storage.Now().Sub(f.Started) <= flowLifetime {
 		return f, nil
 	}
 	if !known || f.plain() || s.outlived(f) { // without cookies it would begin again for ever
@@ -118,7 +120,7 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 }
 
 // outlived reports whether the signed request of a flow has expired, so that it can't begin again.
-func (s *Server) outlived(f flow) bool { return f.Signed && s.now().Unix() >= f.Until }
+func (s *Server) outlived(f flow) bool { return f.Signed && storage.Now().Unix() >= f.Until }
 
 // lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.
 type lostSignIn struct {
@@ -146,7 +148,7 @@ func (s *Server) lost(ctx context.Context, e *Error, f flow, again string) error
 func (s *Server) again(f flow, browser string) string {
 	switch {
 	case f.plain():
-		return s.url("/login")
+		return s.issuer.URL("/login")
 	case s.outlived(f):
 		return ""
 	}
@@ -162,12 +164,12 @@ func (f *flow) plain() bool { return f.Params == "" && f.UserCode == "" }
 func (s *Server) beginAgain(f flow, browser string) string {
 	switch {
 	case f.UserCode != "":
-		return s.url("/device") + "?user_code=" + url.QueryEscape(f.UserCode)
+		return s.issuer.URL("/device") + "?user_code=" + url.QueryEscape(f.UserCode)
 	case f.Pushed != "":
 		params, _ := url.ParseQuery(f.Params) // our own encoding
 		f.Params = url.Values{"client_id": params["client_id"], "request_uri": {f.Pushed}}.Encode()
 	case f.Signed:
-		return s.pageURL("/authorize", s.seal(flow{Browser: browser, Params: f.Params, Signed: true, Until: f.Until, Started: s.now()}))
+		return s.pageURL("/authorize", s.seal(flow{Browser: browser, Params: f.Params, Signed: true, Until: f.Until, Started: storage.Now()}))
 	}
-	return s.url("/authorize") + "?" + f.Params
+	return s.issuer.URL("/authorize") + "?" + f.Params
 }

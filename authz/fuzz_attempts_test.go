@@ -3,7 +3,6 @@ package authz
 import (
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ func FuzzAttemptCookies(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: &url.URL{Scheme: "http"}}
+	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: Issuer{}}
 	begun := attempt{Attempt: connect.Attempt{Connector: "corp", State: "state"}, Flow: flow{Params: "client_id=spa"}, Started: time.Now()}
 	keep := func(cookies string, a attempt) []*http.Cookie {
 		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()

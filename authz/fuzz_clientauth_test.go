@@ -9,6 +9,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/client"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // What is taken for an assertion is a JWS by an algorithm that we verify, of a name that may be logged.
@@ -35,9 +37,9 @@ func FuzzParseAssertion(f *testing.F) {
 		if !cleanText(a.claims.Subject) || len(a.claims.Subject) > maxClientID {
 			t.Errorf("client id %q is taken", a.claims.Subject)
 		}
-		s := &Server{config: Config{Issuer: "https://id.example.com"}, issuer: &url.URL{Scheme: "https", Host: "id.example.com"}}
+		s := &Server{issuer: Issuer{ID: "https://id.example.com", Origin: "https://id.example.com"}}
 		r := &http.Request{URL: &url.URL{Path: "/token"}}
-		if err := s.checkAssertionClaims(r, &client.Client{Metadata: client.Metadata{ID: a.claims.Subject}}, &a.claims, s.now()); err == nil && (a.claims.ID == "" || a.claims.Expires == nil) {
+		if err := s.checkAssertionClaims(r, &client.Client{Metadata: client.Metadata{ID: a.claims.Subject}}, &a.claims, storage.Now()); err == nil && (a.claims.ID == "" || a.claims.Expires == nil) {
 			t.Errorf("%q passes", text)
 		}
 	})

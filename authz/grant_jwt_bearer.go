@@ -149,8 +149,8 @@ func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClai
 	switch {
 	case claims.Subject == "" || len(claims.Subject) > maxClientID || !cleanText(claims.Subject):
 		return refused("The assertion has no sub, or a malformed one.")
-	case len(both(claims.Audience.values, []string{s.config.Issuer, s.url("/token")})) == 0:
-		return refused("The aud of the assertion must be the issuer, " + s.config.Issuer + ".")
+	case len(both(claims.Audience.values, []string{s.issuer.ID, s.issuer.URL("/token")})) == 0:
+		return refused("The aud of the assertion must be the issuer, " + s.issuer.ID + ".")
 	}
 	if why := claims.problem(now, issuer.MaxLifetime); why != "" {
 		return refused("The assertion " + why)

@@ -131,7 +131,7 @@ func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subj
 			now.Subject = s.subject(x.client, acting.user.ID)
 		}
 	}
-	if m := subject.MayAct; m != nil && !m.allows(s.config.Issuer, now) {
+	if m := subject.MayAct; m != nil && !m.allows(s.issuer.ID, now) {
 		return nil, refuse(errInvalidRequest, "The subject_token names another actor in may_act.")
 	}
 	if subject.ClientID == x.client.ID && !form.Has("actor_token") {

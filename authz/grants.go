@@ -166,7 +166,7 @@ func (s *Server) revocation(ctx context.Context, id string) (*storage.Write, err
 	} else if err != nil {
 		return nil, err
 	}
-	now := s.now()
+	now := storage.Now()
 	grant.RevokedAt = &now
 	write := storage.Grants.Put(id, grant, storage.At(version), grant.ExpiresAt)
 	return &write, nil

@@ -24,7 +24,7 @@ func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
 	}
 	maps.Copy(claims, namedClaims(x.user, x.grant.IDTokenClaims))
 	maps.Copy(claims, map[string]any{ // last: nothing above may replace these
-		"iss":     s.config.Issuer,
+		"iss":     s.issuer.ID,
 		"sub":     s.subject(x.client, x.user.ID),
 		"aud":     x.client.ID,
 		"exp":     x.now.Add(cmp.Or(x.client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
@@ -88,7 +88,7 @@ func (s *Server) readHint(token string) (*idTokenHint, error) {
 	if err := json.Unmarshal(verified.Payload, hint); err != nil {
 		return nil, err
 	}
-	if verified.Type != keys.TypeJWT || hint.ClientID != "" || hint.Issuer != s.config.Issuer || hint.Audience == "" || hint.Subject == "" || hint.Expires == 0 {
+	if verified.Type != keys.TypeJWT || hint.ClientID != "" || hint.Issuer != s.issuer.ID || hint.Audience == "" || hint.Subject == "" || hint.Expires == 0 {
 		return nil, errors.New("not an ID token of this server")
 	}
 	return hint, nil

@@ -60,7 +60,7 @@ type introspectionJWT struct {
 }
 
 func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, answer introspection) error {
-	signed, err := s.keys.Sign(s.signingAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{s.config.Issuer, c.ID, s.now().Unix(), answer})
+	signed, err := s.keys.Sign(s.signingAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{s.issuer.ID, c.ID, storage.Now().Unix(), answer})
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, token
 		return nil, errInactive
 	}
 	active.accessClaims = accessClaims{
-		Issuer:   s.config.Issuer,
+		Issuer:   s.issuer.ID,
 		Subject:  s.subject(c, active.user.ID),
 		ClientID: c.ID,
 		Scope:    strings.Join(active.grant.Scopes, " "),

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/keys"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // jarmLifetime is how long a signed authorization response is good for (JARM section 2.1).
@@ -13,7 +15,7 @@ const jarmLifetime = 10 * time.Minute
 // signResponse makes an authorization response a JWT (JARM section 2.1): its parameters, the issuer
 // among them, for this client and for a short time.
 func (s *Server) signResponse(a *authorization, params url.Values) (string, error) {
-	claims := map[string]any{"aud": a.client.ID, "exp": s.now().Add(jarmLifetime).Unix()}
+	claims := map[string]any{"aud": a.client.ID, "exp": storage.Now().Add(jarmLifetime).Unix()}
 	for name := range params {
 		claims[name] = params.Get(name)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // What strangers may have this server keep and fetch. Whatever they do, the records of one row in this
@@ -71,19 +73,19 @@ func (s *Server) limit(ctx context.Context, a allowance, c *client.Client, bytes
 		name = ""
 	}
 	charges := s.limits.From(a.kind, observe.Event(ctx).Remote(), a.ofNetwork, weight)
-	if err := take(s.limits, s.now(), a.refusal, charges...); err != nil {
+	if err := take(s.limits, storage.Now(), a.refusal, charges...); err != nil {
 		return err
 	}
-	err := take(s.allowances, s.now(), a.refusal, throttle.Charge{Key: s.allowances.Key(a.kind, name, netip.Prefix{}), Limit: a.ofClient, Weight: weight})
+	err := take(s.allowances, storage.Now(), a.refusal, throttle.Charge{Key: s.allowances.Key(a.kind, name, netip.Prefix{}), Limit: a.ofClient, Weight: weight})
 	if err != nil {
-		s.limits.Give(s.now(), charges...)
+		s.limits.Give(storage.Now(), charges...)
 	}
 	return err
 }
 
 // limitNetwork charges the network that a request comes from.
 func (s *Server) limitNetwork(ctx context.Context, kind, refusal string, l throttle.Limit, weight int) error {
-	return take(s.limits, s.now(), refusal, s.limits.From(kind, observe.Event(ctx).Remote(), l, weight)...)
+	return take(s.limits, storage.Now(), refusal, s.limits.From(kind, observe.Event(ctx).Remote(), l, weight)...)
 }
 
 func take(from *throttle.Buckets, now time.Time, refusal string, charges ...throttle.Charge) error {

@@ -46,7 +46,7 @@ func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	id := v.flow.Link.Identity
 	p := templates.Link{
-		UILocales: v.uiLocales(), Client: v.client(), Action: s.url("/link"), Hidden: map[string]string{"flow": v.sealed},
+		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/link"), Hidden: map[string]string{"flow": v.sealed},
 		User: shownUser(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectorName(id.Connector)},
 	}
 	s.render(w, r, http.StatusOK, p)
@@ -57,7 +57,7 @@ func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
 // the user who is signed in here.
 func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
 	l := v.flow.Link
-	if l == nil || s.now().Sub(l.Begun) > linkLifetime {
+	if l == nil || storage.Now().Sub(l.Begun) > linkLifetime {
 		return nil, nil
 	}
 	if !l.Proven && (v.signedIn == nil || v.signedIn.ID != l.SignedIn || v.user.ID != l.UserID) {

@@ -66,7 +66,7 @@ func (s *Server) reauthenticated(v *visit) *templates.User {
 // showLogin draws the sign-in page; p has what differs between its occasions.
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
-	p.Action, p.Hidden = s.url("/login"), v.hidden()
+	p.Action, p.Hidden = s.issuer.URL("/login"), v.hidden()
 	p.Password, p.RememberMe = v.takesACR(acrPassword), s.config.Sessions.RememberMe > 0
 	p.Reason, p.Detail = v.reason(), s.explainLeftOut(v.request)
 	for _, c := range s.connectors {
@@ -218,7 +218,7 @@ func (s *Server) selectAccountPage(w http.ResponseWriter, r *http.Request) error
 		return nil
 	}
 	s.render(w, r, http.StatusOK, templates.SelectAccount{
-		UILocales: v.uiLocales(), Client: v.client(), Action: s.url("/select-account"), Hidden: v.hidden(), User: shownUser(v.user),
+		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/select-account"), Hidden: v.hidden(), User: shownUser(v.user),
 	})
 	return nil
 }

@@ -96,7 +96,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 	}
 	if form.Get("confirm") != "yes" || s.sameOrigin().Check(r) != nil {
 		form.Del("confirm")
-		http.Redirect(w, r, s.url("/logout")+"?"+form.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, s.issuer.URL("/logout")+"?"+form.Encode(), http.StatusSeeOther)
 		return nil
 	}
 	l, err := s.newLogoutRequest(r, form)
@@ -127,8 +127,8 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	p := templates.LogoutConfirm{
-		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: s.url("/logout"), Hidden: hidden,
-		User: shownUser(l.user), CancelURL: s.url("/account"),
+		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: s.issuer.URL("/logout"), Hidden: hidden,
+		User: shownUser(l.user), CancelURL: s.issuer.URL("/account"),
 	}
 	if s.config.Dev {
 		p.Detail = s.explainLogout(l)

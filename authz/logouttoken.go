@@ -30,9 +30,9 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 	if c == nil {
 		return "", errors.New("the client is gone")
 	}
-	now := s.now()
+	now := storage.Now()
 	claims := map[string]any{
-		"iss":    s.config.Issuer,
+		"iss":    s.issuer.ID,
 		"sub":    s.subject(c, l.UserID),
 		"aud":    c.ID,
 		"iat":    now.Unix(),
@@ -97,7 +97,7 @@ func (s *Server) logoutWrites(ctx context.Context, ended []*session.Session, all
 			if told[id] || (c != nil && c.Logout.BackChannelURI == "") {
 				continue // one that is not at hand will be asked when its token is sent
 			}
-			l := storage.Logout{ClientID: id, UserID: e.UserID, Session: e.ID, EndedAt: s.now()}
+			l := storage.Logout{ClientID: id, UserID: e.UserID, Session: e.ID, EndedAt: storage.Now()}
 			if all && c != nil && !c.Logout.BackChannelSession {
 				l.Session, told[id] = "", true
 			}
@@ -120,7 +120,7 @@ func (s *Server) logoutFrames(ctx context.Context, ended *session.Session) ([]st
 			return nil, err
 		}
 		if c != nil && c.Logout.FrontChannelURI != "" {
-			params := url.Values{"iss": {s.config.Issuer}, "sid": {s.sid(c, ended.ID)}}
+			params := url.Values{"iss": {s.issuer.ID}, "sid": {s.sid(c, ended.ID)}}
 			frames = append(frames, withParams(c.Logout.FrontChannelURI, "", params))
 		}
 	}

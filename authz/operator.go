@@ -201,7 +201,7 @@ func (s *Server) ownHost(host string) bool {
 	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
 		name = name[:i]
 	}
-	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || name == "localhost" || name == strings.ToLower(s.issuer.Hostname()) {
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || name == "localhost" || name == s.issuer.Host {
 		return true
 	}
 	for _, own := range s.config.Operator.Hosts {

@@ -71,7 +71,7 @@ func (s *Server) scheduledBackup(ctx context.Context, w io.Writer) (archive.Summ
 }
 
 func (s *Server) writeBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
-	h := archive.Header{Issuer: s.config.Issuer, Secret: s.config.Secret.ID()}
+	h := archive.Header{Issuer: s.issuer.ID, Secret: s.config.Secret.ID()}
 	return archive.Write(ctx, w, archive.Checked{Exporter: s.store}, h, func(digest []byte) []byte {
 		return s.config.Secret.BackupMACs(digest)[0][:]
 	})

@@ -45,7 +45,7 @@ func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.Clie
 	if err := s.mustBeFree(ctx, in.ClientID); err != nil {
 		return nil, err
 	}
-	now := s.now()
+	now := storage.Now()
 	record := &storage.ManagedClient{CreatedAt: now, UpdatedAt: now}
 	secret, err := s.describe(ctx, record, in)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record
 	}
 	var writes []storage.Write
 	if reused {
-		record.Since = s.now()
+		record.Since = storage.Now()
 	} else {
 		writes = append(writes, storage.Marks.Delete(mark, storage.Absent)) // nobody deletes one in this moment
 	}
@@ -116,7 +116,7 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 		record.Secrets = nil
 	case len(record.Secrets) == 0:
 		secret = newToken(prefixClientSecret)
-		record.Secrets = []storage.ClientSecret{{Hash: hashToken(secret), CreatedAt: s.now()}}
+		record.Secrets = []storage.ClientSecret{{Hash: hashToken(secret), CreatedAt: storage.Now()}}
 	}
 	made, _, err := s.managed.make(record)
 	if err != nil {
@@ -145,7 +145,7 @@ func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Typ
 		if err := change(record); err != nil {
 			return err
 		}
-		if record.UpdatedAt = s.now(); !record.UpdatedAt.After(changedBefore) { // it is the etag
+		if record.UpdatedAt = storage.Now(); !record.UpdatedAt.After(changedBefore) { // it is the etag
 			record.UpdatedAt = changedBefore.Add(time.Millisecond)
 		}
 		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.managed.changed(),
@@ -222,7 +222,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 		if len(record.Secrets) == 0 {
 			return errUsesNoSecret
 		}
-		now := s.now()
+		now := storage.Now()
 		var kept []storage.ClientSecret
 		for _, old := range record.Secrets {
 			if ends := now.Add(overlap); old.ExpiresAt.IsZero() || old.ExpiresAt.After(ends) {
@@ -255,7 +255,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 	}
 	return storage.Retry(func() error {
 		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
-		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin))
+		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, storage.Now().Add(longest+markMargin))
 		record, version, err := s.managedRecord(ctx, id)
 		if errors.Is(err, errClientOfItsOwn) {
 			_, version, err := storage.Clients.Get(ctx, s.store, id)
@@ -315,7 +315,7 @@ func (s *Server) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCl
 		Source: admin.SourceManaged, CreatedAt: &record.CreatedAt, UpdatedAt: &record.UpdatedAt, ETag: clientETag(record),
 	}
 	for _, secret := range record.Secrets {
-		if secret.ExpiresAt.IsZero() || secret.ExpiresAt.After(s.now()) {
+		if secret.ExpiresAt.IsZero() || secret.ExpiresAt.After(storage.Now()) {
 			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
 		}
 	}

@@ -29,7 +29,7 @@ func (s *Server) signingKeys(ctx context.Context) ([]admin.SigningKey, error) {
 		switch {
 		case k.Signs:
 			status = "signing"
-		case k.SignFrom.After(s.now()):
+		case k.SignFrom.After(storage.Now()):
 			status = "announced"
 		}
 		keys = append(keys, admin.SigningKey{

@@ -112,7 +112,7 @@ func (s *Server) runCompactions(ctx context.Context) error {
 		done.BeforeBytes, _ = s.config.File.Size()
 		waited, err := s.config.File.Compact(ctx)
 		done.AfterBytes, _ = s.config.File.Size()
-		done.EndedAt, done.WritesWaited = s.now(), waited.String()
+		done.EndedAt, done.WritesWaited = storage.Now(), waited.String()
 		if err != nil {
 			done.WritesWaited, done.Error = "", err.Error()
 		}

@@ -241,7 +241,7 @@ func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPa
 	return s.alterUser(ctx, c, user.ID, func(user *storage.User) (*storage.User, audit.Type, error) {
 		changed := *user
 		account.SetHash(&changed, hash)
-		changed.UpdatedAt = s.now()
+		changed.UpdatedAt = storage.Now()
 		if !in.KeepSessions {
 			changed.Epoch++
 		}

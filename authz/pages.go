@@ -80,7 +80,7 @@ func (s *Server) visitForm(w http.ResponseWriter, r *http.Request) (*visit, url.
 
 // goOn sends the browser back to its dispatcher, or to the account page after a plain sign-in.
 func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
-	target := s.url("/account")
+	target := s.issuer.URL("/account")
 	switch {
 	case v.flow.UserCode != "":
 		target = s.pageURL("/device", s.seal(v.flow))
@@ -93,9 +93,9 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
 // pageURL is the URL of a page with the flow that it belongs to, if any.
 func (s *Server) pageURL(path, sealed string) string {
 	if sealed == "" {
-		return s.url(path)
+		return s.issuer.URL(path)
 	}
-	return s.url(path) + "?flow=" + url.QueryEscape(sealed)
+	return s.issuer.URL(path) + "?flow=" + url.QueryEscape(sealed)
 }
 
 // hidden are the fields that a form carries along: the flow, and who is asked.

@@ -137,7 +137,7 @@ func (s *Server) challenge(w http.ResponseWriter, e *Error) error {
 
 // challengeParams are those of RFC 6750 section 3. A request without credentials gets no error code.
 func (s *Server) challengeParams(e *Error) string {
-	params := ` realm="` + s.config.Issuer + `"`
+	params := ` realm="` + s.issuer.ID + `"`
 	if e.Code != errNoToken {
 		params += `, error="` + e.Code + `", error_description="` + e.Description + `"`
 	}

@@ -17,9 +17,9 @@ import (
 // Every strategy is set here: fosite's lazy getters write to the shared Config without a lock.
 func (s *Server) fositeConfig() *fosite.Config {
 	return &fosite.Config{
-		AccessTokenIssuer:            s.config.Issuer,
-		IDTokenIssuer:                s.config.Issuer,
-		TokenURL:                     s.url("/token"),
+		AccessTokenIssuer:            s.issuer.ID,
+		IDTokenIssuer:                s.issuer.ID,
+		TokenURL:                     s.issuer.URL("/token"),
 		ScopeStrategy:                fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy:     fosite.ExactAudienceMatchingStrategy,
 		ClientSecretsHasher:          noSecrets{},

@@ -38,7 +38,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	id, token := newID(), newToken(prefixRegistration)
-	record, err := s.newClientRecord(id, token, registration, s.now())
+	record, err := s.newClientRecord(id, token, registration, storage.Now())
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (s *Server) information(id, token string, record *storage.Client, r *client
 		ClientID:                id,
 		ClientIDIssuedAt:        &issuedAt,
 		RegistrationAccessToken: token,
-		RegistrationClientURI:   s.url("/register/" + id),
+		RegistrationClientURI:   s.issuer.URL("/register/" + id),
 		Registration:            r.Shown(),
 	}
 	if record.SecretHash != "" {

@@ -47,7 +47,7 @@ func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case h.Get("WWW-Authenticate") != "": // the endpoint has its own challenge
 	case e.Status == http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Basic realm="`+s.config.Issuer+`"`)
+		h.Set("WWW-Authenticate", `Basic realm="`+s.issuer.ID+`"`)
 	case e.Status == http.StatusServiceUnavailable && e.retryAfter == 0:
 		h.Set("Retry-After", "1")
 	}

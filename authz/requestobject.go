@@ -15,6 +15,8 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/outbound"
+
+	"github.com/authzd/authzd/storage"
 )
 
 const (
@@ -94,7 +96,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 // clients. Without an exp the request may begin at any time, as OpenID Connect Core section 6.1 has
 // it: its nonce and code_challenge are what bind it to a session of the client's.
 func (s *Server) checkRequestClaims(c *client.Client, claims *requestClaims) error {
-	now, strict := s.now(), c.SignsRequests()
+	now, strict := storage.Now(), c.SignsRequests()
 	switch {
 	case claims.ClientID != c.ID:
 		return badRequestObject("must have the client_id of the request.")
@@ -102,8 +104,8 @@ func (s *Server) checkRequestClaims(c *client.Client, claims *requestClaims) err
 		return badRequestObject("must have the client_id as its iss.")
 	case claims.Subject == c.ID: // RFC 9101 section 10.8: it might pass for an assertion
 		return badRequestObject("must not have the client_id as its sub.")
-	case !slices.Contains(claims.Audience.values, s.config.Issuer):
-		return badRequestObject("must have the issuer as its aud, which is " + s.config.Issuer + ".")
+	case !slices.Contains(claims.Audience.values, s.issuer.ID):
+		return badRequestObject("must have the issuer as its aud, which is " + s.issuer.ID + ".")
 	case claims.Expires != nil && !now.Before(claims.Expires.Time().Add(requestSkew)):
 		return badRequestObject("has expired.")
 	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(requestSkew)):

@@ -131,7 +131,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 // signed if the client asks for that, or must.
 func (s *Server) completeResponse(a *authorization, response url.Values) (url.Values, error) {
 	params := maps.Clone(response)
-	params.Set("iss", s.config.Issuer)
+	params.Set("iss", s.issuer.ID)
 	if state := a.params["state"]; len(state) == 1 {
 		params.Set("state", state[0])
 	}

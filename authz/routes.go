@@ -123,7 +123,7 @@ func (s *Server) routes() http.Handler {
 		for strings.Contains(r.URL.Path, "//") {
 			r.URL.Path = strings.ReplaceAll(r.URL.Path, "//", "/")
 		}
-		if s.secure() {
+		if s.issuer.Secure {
 			w.Header().Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -191,7 +191,7 @@ func (s *Server) guarded(rt route) http.Handler {
 // the former. The issuer's origin is ours, even if a proxy sends another Host.
 func (s *Server) sameOrigin() *http.CrossOriginProtection {
 	protection := http.NewCrossOriginProtection()
-	_ = protection.AddTrustedOrigin(s.origin()) // fails for what is no origin only
+	_ = protection.AddTrustedOrigin(s.issuer.Origin) // fails for what is no origin only
 	return protection
 }
 

@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -58,7 +57,7 @@ const clockSkew = 5 * time.Minute
 // Server is a running authorization server. It is an http.Handler.
 type Server struct {
 	config     Config
-	issuer     *url.URL
+	issuer     Issuer
 	store      storage.Store
 	resources  resourceSet
 	sealing    *keys.Sealing
@@ -106,7 +105,7 @@ type Server struct {
 // New prepares a server. It reads the store, creates signing keys and configured users where they
 // are missing, and speaks to no other machine.
 func New(ctx context.Context, c Config) (*Server, error) {
-	issuer, err := c.issuerURL()
+	issuer, err := ParseIssuer(c.Issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +219,7 @@ func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts = account.New(s.store, account.NewPasswords())
 	s.accounts.Changed = s.userChanged
 	s.sessions = session.New(s.store, session.Config{
-		Secure:         s.secure(),
+		Secure:         s.issuer.Secure,
 		Path:           s.issuer.Path,
 		Idle:           s.config.Sessions.Idle,
 		Max:            s.config.Sessions.Max,
@@ -240,7 +239,7 @@ func (s *Server) openAccounts(ctx context.Context) error {
 
 func (s *Server) openConnectors(context.Context) error {
 	for _, c := range s.config.Connectors {
-		c.RedirectURI = s.url("/callback/" + c.ID)
+		c.RedirectURI = s.issuer.URL("/callback/" + c.ID)
 		connector, err := connect.New(c)
 		if err != nil {
 			return fmt.Errorf("connector %s: %w", c.ID, err)
@@ -352,14 +351,6 @@ func (s *Server) operations(rest http.Handler) http.Handler {
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-// url returns the URL of a path under the issuer.
-func (s *Server) url(path string) string { return s.config.Issuer + path }
-
-// now is the time, to the precision that records keep.
-func (s *Server) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
-
-func (s *Server) secure() bool { return s.issuer.Scheme == "https" }
 
 func (s *Server) connector(id string) connect.Connector {
 	for _, c := range s.connectors {

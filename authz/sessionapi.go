@@ -3,7 +3,6 @@ package authz
 import (
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/observe"
@@ -46,7 +45,7 @@ func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
 	if asked.Session == nil {
 		return s.accessChallenge(w, r, refuse(errInvalidToken, "The session has ended: the user must sign in."))
 	}
-	if touch, ok := s.sessions.TouchWrite(asked.Session, s.now(), true); ok {
+	if touch, ok := s.sessions.TouchWrite(asked.Session, storage.Now(), true); ok {
 		err := s.store.Apply(r.Context(), touch)
 		if err != nil && !storage.IsConflict(err) {
 			return err
@@ -77,7 +76,7 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 		return s.sessionOfToken(w, r)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); (site != "" && site != "same-origin" && site != "none") ||
-		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.origin()) {
+		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.issuer.Origin) {
 		return askedSession{}, s.accessChallenge(w, r, &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
 	}
 	current, _, err := s.signedIn(r.Context(), r)
@@ -116,15 +115,4 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 		return askedSession{}, err
 	}
 	return askedSession{current, active.Subject, active.Session}, nil
-}
-
-// origin is the issuer's web origin as browsers write it (RFC 6454 section 6.2).
-func (s *Server) origin() string {
-	host := strings.ToLower(s.issuer.Host)
-	if s.secure() {
-		host = strings.TrimSuffix(host, ":443")
-	} else {
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return s.issuer.Scheme + "://" + host
 }

@@ -43,7 +43,7 @@ func (s *Server) endSession(ctx context.Context, sid string, also ...storage.Wri
 		if err != nil {
 			return nil, err
 		}
-		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, s.now().Add(longest+markMargin)))
+		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, storage.Now().Add(longest+markMargin)))
 	}
 	ended, err := s.sessions.End(ctx, sid, also...)
 	s.outbox.Wake()

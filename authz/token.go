@@ -67,7 +67,7 @@ func (s *Server) offers(ctx context.Context, grantType string) bool {
 // exchange is one attempt at one token request, with the one commit at its end.
 func (s *Server) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
 	ctx := r.Context()
-	x := &exchange{now: s.now(), request: r, answer: header, grantType: grantType}
+	x := &exchange{now: storage.Now(), request: r, answer: header, grantType: grantType}
 	request, err := s.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {

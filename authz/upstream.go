@@ -11,6 +11,8 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/templates"
+
+	"github.com/authzd/authzd/storage"
 )
 
 // beginUpstream sends the browser to a connector's upstream.
@@ -26,7 +28,7 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	if v.sealed == "" && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		// Nobody's link but our own signs a browser in without an app: an upstream that asks nothing
 		// would let any site switch the account.
-		http.Redirect(w, r, s.url("/login"), http.StatusSeeOther)
+		http.Redirect(w, r, s.issuer.URL("/login"), http.StatusSeeOther)
 		return nil
 	}
 	p := connect.BeginParams{UILocales: v.uiLocales(), SelectAccount: params.Has("other")}
@@ -39,7 +41,7 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.upstreamFailed(w, r, v, connector.ID(), err)
 	}
-	s.keepAttempt(w, r, attempt{Attempt: begun, Flow: v.flow, Started: s.now()})
+	s.keepAttempt(w, r, attempt{Attempt: begun, Flow: v.flow, Started: storage.Now()})
 	http.Redirect(w, r, url, http.StatusSeeOther)
 	return nil
 }
@@ -102,7 +104,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	needsLink := new(account.LinkRequiredError)
 	switch {
 	case errors.As(err, &needsLink):
-		v.flow.Link = &link{ID: newID(), UserID: needsLink.UserID, Identity: identity, Proven: needsLink.Proven, Begun: s.now()}
+		v.flow.Link = &link{ID: newID(), UserID: needsLink.UserID, Identity: identity, Proven: needsLink.Proven, Begun: storage.Now()}
 		s.finishAttempt(w, r, begun, v.flow)
 		http.Redirect(w, r, s.pageURL(v.flow.Link.page(), s.seal(v.flow)), http.StatusSeeOther)
 		return nil

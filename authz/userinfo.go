@@ -51,7 +51,7 @@ func (s *Server) writeUserInfo(w http.ResponseWriter, r *http.Request, clientID 
 	if c == nil || c.UserInfoAlg == "" {
 		return writeJSON(w, http.StatusOK, claims)
 	}
-	claims["iss"], claims["aud"] = s.config.Issuer, clientID
+	claims["iss"], claims["aud"] = s.issuer.ID, clientID
 	signed, err := s.keys.Sign(jose.SignatureAlgorithm(c.UserInfoAlg), keys.TypeJWT, claims)
 	if err != nil {
 		return err

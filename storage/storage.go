@@ -117,3 +117,6 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("conflict on %s record: changed by another request", e.Table)
 }
+
+// Now is the time in UTC, to the millisecond that records keep.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -54,7 +54,7 @@ func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 			}
 			c := counts[i]
 			record := *c.record
-			if now := time.Now().UTC().Truncate(time.Millisecond); record.DrainedAt.Before(now) {
+			if now := storage.Now(); record.DrainedAt.Before(now) {
 				record.DrainedAt = now
 			}
 			record.DrainedAt = record.DrainedAt.Add(f.limit.Interval)

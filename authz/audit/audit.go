@@ -62,7 +62,7 @@ func New(config Config) *Log {
 // It fills in ID and Time and, from the request that ctx belongs to, Remote and RequestID if they are
 // empty. It never conflicts.
 func (l *Log) Put(ctx context.Context, e Event) storage.Write {
-	e.ID, e.Time = uuid.Must(uuid.NewV7()).String(), l.now()
+	e.ID, e.Time = uuid.Must(uuid.NewV7()).String(), storage.Now()
 	request := observe.Event(ctx)
 	if e.RequestID == "" {
 		e.RequestID = request.RequestID()
@@ -79,7 +79,6 @@ func (l *Log) Put(ctx context.Context, e Event) storage.Write {
 }
 
 // now is the time, to the precision that records keep.
-func (l *Log) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
 const (
 	flushEvery = time.Second

@@ -117,7 +117,7 @@ func FuzzVerifyExport(f *testing.F) {
 	head := &storage.AuditHead{}
 	var file bytes.Buffer
 	for range 3 {
-		b := l.newBlock(head, []string{`{"id":"1"}`, `{"id":"2"}`}, l.now())
+		b := l.newBlock(head, []string{`{"id":"1"}`, `{"id":"2"}`}, storage.Now())
 		seal, err := json.Marshal(blockLine{blockLineType, b.AuditSeal})
 		if err != nil {
 			f.Fatal(err)

@@ -45,7 +45,7 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 		lines = append(lines, line)
 		done = append(done, storage.Write{Table: storage.AuditEvents.Table, Key: rec.Key, If: storage.At(rec.Version)})
 	}
-	block := l.newBlock(head, lines, l.now())
+	block := l.newBlock(head, lines, storage.Now())
 	head.Last, head.Hash, head.Sealed = block.Number, block.Hash, block.Sealed
 	// The head comes first: it is what other replicas race for.
 	writes := append(l.putHeads(head, version),

@@ -52,7 +52,7 @@ func (s *Sealing) promote(ctx context.Context) (order, error) {
 			return nil
 		}
 		replaced := len(o.Secrets) > 0
-		o.Secrets = append(o.Secrets, storage.SecretSince{ID: s.Secret.current(), Since: time.Now().UTC().Truncate(time.Millisecond)})
+		o.Secrets = append(o.Secrets, storage.SecretSince{ID: s.Secret.current(), Since: storage.Now()})
 		next := storage.SecretOrder(o)
 		writes := []storage.Write{storage.SecretOrders.Put(orderKey, &next, storage.At(version), time.Time{})}
 		if replaced && s.Replaced != nil {

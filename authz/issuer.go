@@ -1,0 +1,44 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Issuer is the issuer identifier of this server (RFC 8414 section 2), with what follows from it.
+type Issuer struct {
+	ID     string // the identifier itself: the iss of tokens
+	Origin string // as browsers write it (RFC 6454 section 6.2)
+	Host   string // lower case, without a port
+	Path   string // empty, or begins with a slash and ends in none
+	Secure bool   // https
+}
+
+// ParseIssuer takes an issuer identifier apart. It must be an https URL, or http on loopback, without query,
+// fragment and trailing slash.
+func ParseIssuer(id string) (Issuer, error) {
+	u, err := url.Parse(id)
+	if err != nil {
+		return Issuer{}, fmt.Errorf("issuer: %w", err)
+	}
+	secure := u.Scheme == "https"
+	if !secure && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.Host == "" || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
+		return Issuer{}, errors.New("issuer: must be an https URL (or http on loopback) without query, fragment and trailing slash")
+	}
+	usual := ":80"
+	if secure {
+		usual = ":443"
+	}
+	return Issuer{
+		ID:     id,
+		Origin: u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), usual),
+		Host:   strings.ToLower(u.Hostname()),
+		Path:   u.Path,
+		Secure: secure,
+	}, nil
+}
+
+// URL returns the URL of a path under the issuer.
+func (i Issuer) URL(path string) string { return i.ID + path }
