@@ -14,6 +14,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/urirules"
 	"github.com/authzd/authzd/storage"
 )
@@ -72,7 +73,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 		Scope:    strings.Join(x.scopes, " "),
 		Expires:  expires.Unix(),
 		IssuedAt: x.now.Unix(),
-		ID:       newID(),
+		ID:       oauth.NewID(),
 		GrantID:  x.grantID,
 
 		Confirmation:         x.confirmation,
@@ -107,8 +108,8 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 	if err != nil {
 		return "", 0, fmt.Errorf("encode access token: %w", err)
 	}
-	token = newToken(prefixAccess)
-	x.writes = append(x.writes, storage.AccessTokens.Put(hashToken(token), &storage.AccessToken{Claims: raw}, storage.Absent, expires))
+	token = oauth.NewToken(oauth.PrefixAccess)
+	x.writes = append(x.writes, storage.AccessTokens.Put(oauth.HashToken(token), &storage.AccessToken{Claims: raw}, storage.Absent, expires))
 	return token, lifetime, nil
 }
 
@@ -198,8 +199,8 @@ func (s *Server) loadGrant(ctx context.Context, id string, active *activeToken) 
 // client is still registered. errInactive if not.
 func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessClaims, error) {
 	var payload []byte
-	if strings.HasPrefix(token, prefixAccess) {
-		row, _, err := storage.AccessTokens.Get(ctx, s.store, hashToken(token))
+	if strings.HasPrefix(token, oauth.PrefixAccess) {
+		row, _, err := storage.AccessTokens.Get(ctx, s.store, oauth.HashToken(token))
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, errInactive
 		} else if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -189,7 +190,7 @@ func (s *Server) openURL(c *client.Client) string {
 
 // accountAction takes an app's access back, or ends sessions.
 func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
-	form, err := formParams(w, r)
+	form, err := oauth.PageForm(w, r)
 	if err != nil {
 		return err
 	}

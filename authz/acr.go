@@ -3,6 +3,8 @@ package authz
 import (
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/oauth"
 )
 
 // Authentication context classes (OpenID Connect Core section 2): how the user signed in here.
@@ -34,9 +36,9 @@ func (s *Server) checkACR(a *authorization) error {
 	if len(wanted) == 0 && !a.claims.acrEssential {
 		wanted = a.client.DefaultACRValues
 	}
-	a.acr = both(wanted, s.acrValues())
+	a.acr = oauth.Both(wanted, s.acrValues())
 	if a.claims.acrEssential && len(a.claims.acr) > 0 && len(a.acr) == 0 {
-		return refuse(errUnmetAuthentication, "No sign-in here has an authentication context class that was asked for.")
+		return oauth.Refuse(oauth.UnmetAuthentication, "No sign-in here has an authentication context class that was asked for.")
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
-
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -19,11 +19,11 @@ import (
 //	?client_id&request_uri=https://…   likewise, fetched from there         RFC 9101   requestobject.go
 //	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   par.go
 var (
-	errUnknownClient      = refuse(errInvalidClient, "The client is unknown.")
-	errSecretInBrowser    = refuse(errInvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
-	errRedirectURIMissing = &Error{Status: http.StatusBadRequest, Code: errInvalidRequest, Description: "The redirect_uri is missing.", page: "redirect_uri_missing"}
-	errUnsigned           = refuse(errInvalidRequest, "This client must sign its authorization requests (RFC 9101).")
-	errRequestTooLong     = refuse(errInvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
+	errUnknownClient      = oauth.Refuse(oauth.InvalidClient, "The client is unknown.")
+	errSecretInBrowser    = oauth.Refuse(oauth.InvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
+	errRedirectURIMissing = &oauth.Error{Status: http.StatusBadRequest, Code: oauth.InvalidRequest, Description: "The redirect_uri is missing.", Page: "redirect_uri_missing"}
+	errUnsigned           = oauth.Refuse(oauth.InvalidRequest, "This client must sign its authorization requests (RFC 9101).")
+	errRequestTooLong     = oauth.Refuse(oauth.InvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
 )
 
 // begin puts the authorization request that a browser has brought into its flow.
@@ -38,12 +38,12 @@ func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
 	case params.Has("client_secret"):
 		return errSecretInBrowser
 	case params.Has("request") && params.Has("request_uri"): // RFC 9101 section 5
-		return refuse(errInvalidRequest, "The parameters request and request_uri exclude each other.")
-	case strings.HasPrefix(requestURI, prefixPushed):
+		return oauth.Refuse(oauth.InvalidRequest, "The parameters request and request_uri exclude each other.")
+	case strings.HasPrefix(requestURI, oauth.PrefixPushed):
 		return s.beginPushed(ctx, f, c, requestURI)
 	case c.RequirePAR: // RFC 9126 section 6
-		refused := refuse(errInvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
-		refused.allowedBy = settingOf(c, "require_pushed_authorization_requests: false")
+		refused := oauth.Refuse(oauth.InvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
+		refused.AllowedBy = settingOf(c, "require_pushed_authorization_requests: false")
 		return refused
 	case params.Has("request"), params.Has("request_uri"):
 		return s.beginSigned(ctx, f, c, params)
@@ -68,7 +68,7 @@ func (s *Server) beginSigned(ctx context.Context, f *flow, c *client.Client, par
 		return err
 	}
 	if outside := params.Get("response_type"); outside != "" && outside != object.params.Get("response_type") { // OpenID Connect Core section 6.1
-		return refuse(errInvalidRequest, "The response_type differs from the one in the request object.")
+		return oauth.Refuse(oauth.InvalidRequest, "The response_type differs from the one in the request object.")
 	}
 	f.Signed, f.Until = true, f.Started.Add(maxRequestLife).Unix()
 	if object.expires != 0 {
@@ -87,14 +87,14 @@ func (f *flow) carry(params url.Values) error {
 }
 
 // fitsURL tells whether a sealed flow with these parameters can be part of a URL.
-func fitsURL(params string) bool { return len(params) <= maxRequest }
+func fitsURL(params string) bool { return len(params) <= oauth.MaxRequest }
 
 // paramsOf is the way back: the parameters that count in a flow.
 func (s *Server) paramsOf(ctx context.Context, f flow) (url.Values, error) {
 	if f.Pushed != "" {
 		return s.pushedParams(ctx, f)
 	}
-	return parseParams(f.Params)
+	return oauth.ParseParams(f.Params)
 }
 
 // unassembled is what is known of a request that can't begin: where the error may go. Parameters of
@@ -105,7 +105,7 @@ func (s *Server) unassembled(r *http.Request, params url.Values) *authorization 
 	if err := s.findClient(r, a); err != nil {
 		return a // as far as it got
 	}
-	pushed := strings.HasPrefix(params.Get("request_uri"), prefixPushed)
+	pushed := strings.HasPrefix(params.Get("request_uri"), oauth.PrefixPushed)
 	if pushed || !params.Has("redirect_uri") && (params.Has("request") || params.Has("request_uri")) {
 		a.redirectURI = ""
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
-
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -154,4 +154,4 @@ func (s *Server) attemptName(state string, started time.Time) string {
 }
 
 // stateTag finds the cookies of a state.
-func stateTag(state string) string { return hashToken(state)[:12] }
+func stateTag(state string) string { return oauth.HashToken(state)[:12] }

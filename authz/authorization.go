@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -118,7 +119,7 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 	case redirectURI == "":
 		return errRedirectURIMissing
 	case !a.client.MatchRedirectURI(redirectURI):
-		return refuse(errRedirectURIMismatch, "The redirect_uri is not registered for this client.").because(received(redirectURI))
+		return oauth.Refuse(oauth.RedirectURIMismatch, "The redirect_uri is not registered for this client.").Because(oauth.Received(redirectURI))
 	}
 	a.redirectURI = redirectURI
 	return nil
@@ -131,9 +132,9 @@ func checkUnsupported(params url.Values) error {
 	case params.Has("client_secret"):
 		return errSecretInBrowser
 	case params.Has("registration"):
-		return refuse(errRegistrationUnsupported, "The registration parameter is not offered.")
+		return oauth.Refuse(oauth.RegistrationUnsupported, "The registration parameter is not offered.")
 	case !params.Has("response_type"):
-		return refuse(errInvalidRequest, "The response_type is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The response_type is missing.")
 	}
 	return nil
 }
@@ -142,10 +143,10 @@ func checkUnsupported(params url.Values) error {
 // Multiple Response Types section 2.1).
 func checkResponse(a *authorization) error {
 	if mode := a.params.Get("response_mode"); mode != "" && !slices.Contains(responseModes, mode) {
-		return refuse(errUnsupportedResponseMode, "The response_mode is none of query, fragment and form_post, nor one of these with .jwt.")
+		return oauth.Refuse(oauth.UnsupportedResponseMode, "The response_mode is none of query, fragment and form_post, nor one of these with .jwt.")
 	}
 	if types := strings.Fields(a.params.Get("response_type")); len(types) != 1 || types[0] != "code" {
-		return refuse(errUnsupportedResponseType, "The client is not registered for this response_type; code is the one that is offered.")
+		return oauth.Refuse(oauth.UnsupportedResponseType, "The client is not registered for this response_type; code is the one that is offered.")
 	}
 	return nil
 }
@@ -157,18 +158,18 @@ func checkPKCE(a *authorization) error {
 	case challenge == "" && method == "" && a.mayGoWithoutPKCE():
 		return nil
 	case challenge == "":
-		refused := refuse(errInvalidRequest, "The code_challenge is missing: this client must use PKCE with S256.")
+		refused := oauth.Refuse(oauth.InvalidRequest, "The code_challenge is missing: this client must use PKCE with S256.")
 		if !a.client.Public() {
-			refused.allowedBy = settingOf(a.client, "require_pkce: false")
+			refused.AllowedBy = settingOf(a.client, "require_pkce: false")
 		}
 		if a.client.PKCEOrNonce {
 			refused.Description = "The code_challenge is missing: this client must use PKCE with S256, or the scope openid with a nonce."
 		}
 		return refused
 	case method != "S256":
-		return refuse(errInvalidRequest, "The code_challenge_method must be S256.")
+		return oauth.Refuse(oauth.InvalidRequest, "The code_challenge_method must be S256.")
 	case !challengeSyntax.MatchString(challenge):
-		return refuse(errInvalidRequest, "The code_challenge is not the base64url form of a SHA-256 hash.")
+		return oauth.Refuse(oauth.InvalidRequest, "The code_challenge is not the base64url form of a SHA-256 hash.")
 	}
 	return nil
 }
@@ -187,16 +188,16 @@ func (a *authorization) mayGoWithoutPKCE() bool {
 func checkOpenID(a *authorization) error {
 	a.prompt = strings.Fields(a.params.Get("prompt"))
 	if a.prompts("none") && len(a.prompt) > 1 {
-		return refuse(errInvalidRequest, "The prompt value none cannot be combined with another.")
+		return oauth.Refuse(oauth.InvalidRequest, "The prompt value none cannot be combined with another.")
 	}
 	if len(a.params.Get("nonce")) > maxNonce {
-		return refuse(errInvalidRequest, "The nonce is too long.")
+		return oauth.Refuse(oauth.InvalidRequest, "The nonce is too long.")
 	}
 	a.maxAge = a.client.DefaultMaxAge
 	if raw := a.params.Get("max_age"); raw != "" {
 		seconds, err := strconv.ParseUint(raw, 10, 31)
 		if err != nil {
-			return refuse(errInvalidRequest, "The max_age is not a number of seconds.")
+			return oauth.Refuse(oauth.InvalidRequest, "The max_age is not a number of seconds.")
 		}
 		age := time.Duration(seconds) * time.Second
 		a.maxAge = &age
@@ -219,10 +220,10 @@ func checkOpenID(a *authorization) error {
 // mustBe narrows down who the user must be.
 func (a *authorization) mustBe(subjects ...string) error {
 	if a.subjects != nil {
-		subjects = both(a.subjects, subjects)
+		subjects = oauth.Both(a.subjects, subjects)
 	}
 	if a.subjects = subjects; len(subjects) == 0 {
-		return refuse(errLoginRequired, "No user is all of those whom the request names.")
+		return oauth.Refuse(oauth.LoginRequired, "No user is all of those whom the request names.")
 	}
 	return nil
 }
@@ -242,7 +243,7 @@ func (s *Server) checkHint(a *authorization) error {
 		err = errors.New("made for another client")
 	}
 	if err != nil {
-		return refuse(errInvalidRequest, "The id_token_hint is not an ID token of this server for this client.").because(err)
+		return oauth.Refuse(oauth.InvalidRequest, "The id_token_hint is not an ID token of this server for this client.").Because(err)
 	}
 	return a.mustBe(hinted.Subject)
 }
@@ -250,7 +251,7 @@ func (s *Server) checkHint(a *authorization) error {
 func (s *Server) checkResources(a *authorization) error {
 	for _, raw := range a.params["resource"] { // RFC 8707 section 2
 		if u, err := url.Parse(raw); err != nil || !u.IsAbs() || strings.Contains(raw, "#") {
-			return refuse(errInvalidTarget, "A resource is not an absolute URI without fragment.")
+			return oauth.Refuse(oauth.InvalidTarget, "A resource is not an absolute URI without fragment.")
 		}
 	}
 	asked := s.resources.askedFor(a.params["resource"], a.details, a.client.Resources)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -22,7 +23,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return s.authorizeByPost(w, r)
 	}
-	params, err := requestQuery(r)
+	params, err := oauth.RequestQuery(r)
 	f, flowErr := s.openFlow(w, r, params.Get("flow"))
 	if flowErr != nil {
 		return flowErr
@@ -60,7 +61,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 // 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does. What is
 // refused anyhow, such as a client_secret, does not get into a URL.
 func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
-	form, err := requestForm(w, r)
+	form, err := oauth.RequestForm(w, r)
 	if err != nil && form == nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 	case form.Has("client_secret"):
 		err = errSecretInBrowser
-	case len(query) > maxQuery:
+	case len(query) > oauth.MaxQuery:
 		err = errRequestTooLong
 	}
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		return err
 	}
 	if step.page != "" && a.prompts("none") {
-		return refuse(step.code, step.why)
+		return oauth.Refuse(step.code, step.why)
 	}
 	if step.page != "" {
 		http.Redirect(w, r, s.pageURL(step.page, s.seal(f)), http.StatusSeeOther)
@@ -154,7 +155,7 @@ type step struct {
 // missing decides in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is
 // the login fresh enough, is it the right account, has the user agreed?
 func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn *session.Session, user *storage.User) (step, error) {
-	login := step{"/login", errLoginRequired, "The user must sign in."}
+	login := step{"/login", oauth.LoginRequired, "The user must sign in."}
 	if user == nil {
 		return login, nil
 	}
@@ -167,19 +168,19 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
 		return login, nil
 	case !a.means(s.subject(a.client, user.ID)) && freshLogin:
-		return step{}, refuse(errLoginRequired, "Another user signed in than the one whom the request names.")
+		return step{}, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
 	case !a.takesACR(signedIn.ACR) && freshLogin:
-		return step{}, refuse(errUnmetAuthentication, "The user signed in by another method than the one that was asked for.")
+		return step{}, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
 	case !a.means(s.subject(a.client, user.ID)), !a.takesACR(signedIn.ACR):
 		return login, nil
 	case a.prompts("select_account") && f.Selected != user.ID && !freshLogin:
-		return step{"/select-account", errAccountSelection, "The user must choose an account."}, nil
+		return step{"/select-account", oauth.AccountSelection, "The user must choose an account."}, nil
 	}
 	agreed, err := s.agreed(ctx, a, f, user)
 	if err != nil || agreed {
 		return step{}, err
 	}
-	return step{"/consent", errConsentRequired, "The user must consent."}, nil
+	return step{"/consent", oauth.ConsentRequired, "The user must consent."}, nil
 }
 
 // agreed tells whether the consent page can be left out.
@@ -215,11 +216,11 @@ func (s *Server) agreedNow(ctx context.Context, a *authorization, f flow, user *
 	if f.Consented != user.ID {
 		return false, nil
 	}
-	key := markConsent + f.Allowed
-	if used, err := s.marked(ctx, key); err != nil || used {
+	key := oauth.MarkConsent + f.Allowed
+	if used, err := oauth.Marked(ctx, s.store, key); err != nil || used {
 		return false, err
 	}
-	a.writes = append(a.writes, markOnce(key, f.Started.Add(flowLifetime)))
+	a.writes = append(a.writes, oauth.MarkOnce(key, f.Started.Add(flowLifetime)))
 	return true, nil
 }
 

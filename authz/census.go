@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -47,7 +48,7 @@ func (s *Server) makeRoom(ctx context.Context, wanted int) error {
 		c.places, c.takenAt, c.outdated = taken, storage.Now(), false
 	}
 	if c.places+wanted > most {
-		return refuse(errTemporarilyUnavailable, "No more clients can be registered until unused ones are forgotten.")
+		return oauth.Refuse(oauth.TemporarilyUnavailable, "No more clients can be registered until unused ones are forgotten.")
 	}
 	c.places += wanted
 	return nil

@@ -4,7 +4,9 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/go-jose/go-jose/v4/json" // refuses a member that stands twice, and tells letter cases apart
+	"github.com/go-jose/go-jose/v4/json"
+
+	"github.com/authzd/authzd/authz/oauth"
 )
 
 // requestedClaims is the claims parameter (OpenID Connect Core section 5.5), reduced to what this
@@ -44,19 +46,19 @@ func parseClaims(raw string) (requestedClaims, error) {
 	if raw == "" {
 		return r, nil
 	}
-	malformed := refuse(errInvalidRequest, "The claims parameter is not the JSON that OpenID Connect Core section 5.5 describes.")
+	malformed := oauth.Refuse(oauth.InvalidRequest, "The claims parameter is not the JSON that OpenID Connect Core section 5.5 describes.")
 	if err := json.Unmarshal([]byte(raw), &parsed); err != nil {
-		return r, malformed.because(err)
+		return r, malformed.Because(err)
 	}
 	for _, members := range []map[string]json.RawMessage{parsed.IDToken, parsed.UserInfo} {
 		for _, said := range members {
 			if err := json.Unmarshal(said, new(claimShape)); err != nil {
-				return r, malformed.because(err)
+				return r, malformed.Because(err)
 			}
 		}
 		sub, err := parseClaimRequest(members["sub"])
 		if err != nil {
-			return r, malformed.because(err)
+			return r, malformed.Because(err)
 		}
 		if values := sub.values(); len(values) > 0 {
 			r.subjects = append(r.subjects, values)
@@ -64,7 +66,7 @@ func parseClaims(raw string) (requestedClaims, error) {
 	}
 	acr, err := parseClaimRequest(parsed.IDToken["acr"])
 	if err != nil {
-		return r, malformed.because(err)
+		return r, malformed.Because(err)
 	}
 	r.acr, r.acrEssential = acr.values(), acr.Essential
 	r.idToken, r.userInfo = userClaimNames(parsed.IDToken), userClaimNames(parsed.UserInfo)
@@ -72,7 +74,7 @@ func parseClaims(raw string) (requestedClaims, error) {
 	if r.authTime = asked; asked {
 		var shape claimShape
 		if err := json.Unmarshal(authTime, &shape); err != nil {
-			return r, malformed.because(err)
+			return r, malformed.Because(err)
 		}
 		r.authTimeEssential = shape.Essential
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/throttle"
 )
@@ -51,10 +52,10 @@ func (s *Server) documentClient(ctx context.Context, id string) (*client.Client,
 	invalid := new(client.RegistrationError)
 	switch {
 	case errors.As(err, &invalid):
-		return nil, refuse(errInvalidClient, "The client's metadata document is not usable. "+invalid.Description).because(err)
+		return nil, oauth.Refuse(oauth.InvalidClient, "The client's metadata document is not usable. "+invalid.Description).Because(err)
 	case errors.Is(err, outbound.ErrStatus), errors.Is(err, outbound.ErrType), errors.Is(err, outbound.ErrTooLarge),
 		errors.Is(err, outbound.ErrURL), errors.Is(err, outbound.ErrBlocked), errors.Is(err, outbound.ErrHost):
-		return nil, refuse(errInvalidClient, "There is no metadata document at the client_id, or none that may be fetched.").because(err)
+		return nil, oauth.Refuse(oauth.InvalidClient, "There is no metadata document at the client_id, or none that may be fetched.").Because(err)
 	}
-	return nil, refuse(errTemporarilyUnavailable, "The client's metadata document could not be fetched. Try again in a moment.").because(err)
+	return nil, oauth.Refuse(oauth.TemporarilyUnavailable, "The client's metadata document could not be fetched. Try again in a moment.").Because(err)
 }

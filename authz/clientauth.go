@@ -9,6 +9,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
@@ -40,7 +41,7 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	}
 	shown, err := s.shownCertificates(r)
 	if err != nil && (c.UsesCertificate() || c.TLSBound) {
-		return nil, refuse(errInvalidClient, "The client's certificate is malformed.").because(err)
+		return nil, oauth.Refuse(oauth.InvalidClient, "The client's certificate is malformed.").Because(err)
 	}
 	authenticated := fositeClient{Client: c}
 	authenticated.x5t = certificateThumbprint(shown)
@@ -48,15 +49,15 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	case c.Public() && presented.method == client.AuthBasic && presented.secret == "":
 		// Some libraries send the header whether they have a secret or not: the client is known by its id.
 	case c.Public() && presented.method != client.AuthNone:
-		return nil, refuse(errInvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
+		return nil, oauth.Refuse(oauth.InvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
 	case c.UsesCertificate() && presented.method == client.AuthNone:
 		if err := s.checkCertificate(ctx, c, shown); err != nil {
 			return nil, err
 		}
 	case !c.Takes(presented.method):
-		refused := refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
+		refused := oauth.Refuse(oauth.InvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
 		if usesSecret(c.AuthMethod) && usesSecret(presented.method) {
-			refused.allowedBy = settingOf(c, "token_endpoint_auth_method: "+presented.method)
+			refused.AllowedBy = settingOf(c, "token_endpoint_auth_method: "+presented.method)
 		}
 		return nil, refused
 	case c.AuthMethod == client.AuthPrivateKeyJWT:
@@ -110,7 +111,7 @@ func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
 			return err
 		}
 	}
-	return refuse(errInvalidClient, unknownClient)
+	return oauth.Refuse(oauth.InvalidClient, unknownClient)
 }
 
 // guess is the charge for a wrong secret.
@@ -159,7 +160,7 @@ type credentials struct {
 // presentedCredentials finds what the client has sent, and refuses two methods at once. A TLS
 // certificate is none of them: other clients may show one to bind their tokens to it.
 func presentedCredentials(r *http.Request, form url.Values) (credentials, error) {
-	malformed := refuse(errInvalidClient, "The client credentials are malformed.")
+	malformed := oauth.Refuse(oauth.InvalidClient, "The client credentials are malformed.")
 	signed, err := parseAssertion(form)
 	if err != nil {
 		return credentials{}, err
@@ -175,23 +176,23 @@ func presentedCredentials(r *http.Request, form url.Values) (credentials, error)
 	case len(headers) > 1:
 		return credentials{}, malformed
 	case methods > 1:
-		return credentials{}, refuse(errInvalidRequest, "The client authenticates in two ways at once.")
+		return credentials{}, oauth.Refuse(oauth.InvalidRequest, "The client authenticates in two ways at once.")
 	case len(headers) == 1:
 		id, secret, ok := basicCredentials(r)
 		if !ok {
 			return credentials{}, malformed
 		}
 		if form.Has("client_id") && form.Get("client_id") != id {
-			return credentials{}, refuse(errInvalidRequest, "The client_id differs from the one in the Authorization header.")
+			return credentials{}, oauth.Refuse(oauth.InvalidRequest, "The client_id differs from the one in the Authorization header.")
 		}
 		return credentials{method: client.AuthBasic, id: id, secret: secret}, nil
 	case signed != nil:
 		if form.Has("client_id") && form.Get("client_id") != signed.claims.Subject {
-			return credentials{}, refuse(errInvalidClient, "The client_id differs from the sub of the client_assertion.")
+			return credentials{}, oauth.Refuse(oauth.InvalidClient, "The client_id differs from the sub of the client_assertion.")
 		}
 		return credentials{method: client.AuthPrivateKeyJWT, id: signed.claims.Subject, assertion: signed}, nil
 	case !form.Has("client_id"):
-		return credentials{}, refuse(errInvalidClient, "The client_id is missing.")
+		return credentials{}, oauth.Refuse(oauth.InvalidClient, "The client_id is missing.")
 	case form.Has("client_secret"):
 		return credentials{method: client.AuthPost, id: form.Get("client_id"), secret: form.Get("client_secret")}, nil
 	}
@@ -206,7 +207,7 @@ func basicCredentials(r *http.Request) (id, secret string, ok bool) {
 	}
 	id, err1 := url.QueryUnescape(user)
 	secret, err2 := url.QueryUnescape(password)
-	return id, secret, err1 == nil && err2 == nil && id != "" && cleanText(id) && cleanText(secret)
+	return id, secret, err1 == nil && err2 == nil && id != "" && oauth.CleanText(id) && oauth.CleanText(secret)
 }
 
 // claimedClient is who a request says it comes from, before any proof: for CORS only.

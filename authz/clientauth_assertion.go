@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -51,16 +52,16 @@ func parseAssertion(form url.Values) (*assertion, error) {
 		return nil, nil
 	}
 	if form.Get("client_assertion_type") != assertionType {
-		return nil, refuse(errInvalidClient, "The client_assertion_type must be "+assertionType+".")
+		return nil, oauth.Refuse(oauth.InvalidClient, "The client_assertion_type must be "+assertionType+".")
 	}
-	malformed := refuse(errInvalidClient, "The client_assertion is not a JWT that is signed with an algorithm on offer.")
+	malformed := oauth.Refuse(oauth.InvalidClient, "The client_assertion is not a JWT that is signed with an algorithm on offer.")
 	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), client.SigningAlgs)
 	if err != nil || !mayBe(jws.Signatures[0].Header, "client-authentication+jwt") {
 		return nil, malformed
 	}
 	a := &assertion{jws: jws}
 	err = josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), &a.claims)
-	if id := a.claims.Subject; err != nil || !cleanText(id) || len(id) > maxClientID {
+	if id := a.claims.Subject; err != nil || !oauth.CleanText(id) || len(id) > maxClientID {
 		return nil, malformed
 	}
 	return a, nil
@@ -74,41 +75,41 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 		return mark, err
 	}
 	if _, err := s.clientKeys.Verify(ctx, c, a.jws); err != nil {
-		return mark, refuse(errInvalidClient, unknownClient).because(err)
+		return mark, oauth.Refuse(oauth.InvalidClient, unknownClient).Because(err)
 	}
 	if alg := a.jws.Signatures[0].Header.Algorithm; c.AuthAlg != "" && alg != c.AuthAlg {
-		return mark, refuse(errInvalidClient, "The client is registered to sign its assertions with "+c.AuthAlg+".")
+		return mark, oauth.Refuse(oauth.InvalidClient, "The client is registered to sign its assertions with "+c.AuthAlg+".")
 	} else if !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(alg)) {
-		return mark, refuse(errInvalidClient, "The client may not sign its assertions with "+alg+".")
+		return mark, oauth.Refuse(oauth.InvalidClient, "The client may not sign its assertions with "+alg+".")
 	}
 	now := storage.Now()
 	if err := s.checkAssertionClaims(r, c, &a.claims, now); err != nil {
 		return mark, err
 	}
-	key := markAssertion + hashToken(c.ID+" "+a.claims.ID)
-	if used, err := s.marked(ctx, key); err != nil {
+	key := oauth.MarkAssertion + oauth.HashToken(c.ID+" "+a.claims.ID)
+	if used, err := oauth.Marked(ctx, s.store, key); err != nil {
 		return mark, err
 	} else if used {
-		return mark, refuse(errInvalidClient, "The client_assertion has been used before.")
+		return mark, oauth.Refuse(oauth.InvalidClient, "The client_assertion has been used before.")
 	}
 	if !s.invited(c) {
 		if err := s.limitNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", assertionsOfNetwork, 1); err != nil {
 			return mark, err
 		}
 	}
-	return markOnce(key, a.claims.Expires.Time()), nil
+	return oauth.MarkOnce(key, a.claims.Expires.Time()), nil
 }
 
 // checkAssertionClaims follows RFC 7523 section 3.
 func (s *Server) checkAssertionClaims(r *http.Request, c *client.Client, claims *assertionClaims, now time.Time) error {
 	switch {
 	case claims.Issuer != c.ID, claims.Subject != c.ID:
-		return refuse(errInvalidClient, "The iss and sub of the client_assertion must be the client_id.")
+		return oauth.Refuse(oauth.InvalidClient, "The iss and sub of the client_assertion must be the client_id.")
 	case !s.isAudience(r, c, claims.Audience):
-		return refuse(errInvalidClient, "The aud of the client_assertion must be the issuer, "+s.issuer.ID+".")
+		return oauth.Refuse(oauth.InvalidClient, "The aud of the client_assertion must be the issuer, "+s.issuer.ID+".")
 	}
 	if why := claims.problem(now, maxAssertionLife); why != "" {
-		return refuse(errInvalidClient, "The client_assertion "+why)
+		return oauth.Refuse(oauth.InvalidClient, "The client_assertion "+why)
 	}
 	return nil
 }

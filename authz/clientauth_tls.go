@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -138,30 +139,30 @@ func decodeCertificate(text string) (der []byte, ok bool) {
 // key of the first certificate.
 func (s *Server) checkCertificate(ctx context.Context, c *client.Client, shown []*x509.Certificate) error {
 	if len(shown) == 0 {
-		return refuse(errInvalidClient, "The client must authenticate by "+c.AuthMethod+", and no certificate was shown.")
+		return oauth.Refuse(oauth.InvalidClient, "The client must authenticate by "+c.AuthMethod+", and no certificate was shown.")
 	}
 	if c.AuthMethod == client.AuthSelfSignedTLS {
 		return s.checkSelfSigned(ctx, c, shown[0])
 	}
 	if err := s.verifyChain(shown); err != nil {
-		return refuse(errInvalidClient, "The client's certificate is not one that counts here: it has expired, is not for clients, or is of an unknown authority.").because(err)
+		return oauth.Refuse(oauth.InvalidClient, "The client's certificate is not one that counts here: it has expired, is not for clients, or is of an unknown authority.").Because(err)
 	}
 	if !c.TLSSubject.Names(shown[0]) {
-		return refuse(errInvalidClient, "The client's certificate has another name than the registered one.")
+		return oauth.Refuse(oauth.InvalidClient, "The client's certificate has another name than the registered one.")
 	}
 	return nil
 }
 
 func (s *Server) checkSelfSigned(ctx context.Context, c *client.Client, certificate *x509.Certificate) error {
 	if now := storage.Now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
-		return refuse(errInvalidClient, "The client's certificate has expired, or is not valid yet.")
+		return oauth.Refuse(oauth.InvalidClient, "The client's certificate has expired, or is not valid yet.")
 	}
 	if err := s.limitKeyFetches(ctx, c); err != nil {
 		return err
 	}
 	found, err := s.clientKeys.HasCertificate(ctx, c, certificate)
 	if err != nil || !found {
-		return refuse(errInvalidClient, "The client's certificate is not among its registered keys.").because(err)
+		return oauth.Refuse(oauth.InvalidClient, "The client's certificate is not among its registered keys.").Because(err)
 	}
 	return nil
 }
@@ -190,7 +191,7 @@ func (x *exchange) bindToCertificate(x5t string) error {
 		return nil
 	}
 	if x5t == "" {
-		return refuse(errInvalidRequest, "No certificate was shown: the tokens of this client are bound to one.")
+		return oauth.Refuse(oauth.InvalidRequest, "No certificate was shown: the tokens of this client are bound to one.")
 	}
 	x.confirmation.X5T = x5t
 	return nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -24,7 +25,7 @@ func (s *Server) client(ctx context.Context, id string) (*client.Client, error) 
 	switch {
 	case s.config.Documents && client.IsDocumentURL(id):
 		return s.documentClient(ctx, id)
-	case s.config.Registration.on() && len(id) == idLength:
+	case s.config.Registration.on() && len(id) == oauth.IDLength:
 		return s.registered.get(ctx, id)
 	}
 	return nil, nil
@@ -32,8 +33,8 @@ func (s *Server) client(ctx context.Context, id string) (*client.Client, error) 
 
 // clientGone tells whether the search for a client ended with there being none that is usable.
 func clientGone(c *client.Client, err error) bool {
-	refused := new(Error)
-	return err == nil && c == nil || errors.As(err, &refused) && refused.Code == errInvalidClient
+	refused := new(oauth.Error)
+	return err == nil && c == nil || errors.As(err, &refused) && refused.Code == oauth.InvalidClient
 }
 
 // clientAtHand finds a client for a page that waits for nobody's document, nil if that is not possible.
@@ -42,7 +43,7 @@ func (s *Server) clientAtHand(ctx context.Context, id string) (*client.Client, e
 		return nil, nil
 	}
 	c, err := s.client(ctx, id)
-	if unusable := new(Error); errors.As(err, &unusable) {
+	if unusable := new(oauth.Error); errors.As(err, &unusable) {
 		return nil, nil
 	}
 	return c, err
@@ -103,7 +104,7 @@ func (c *registeredClients) get(ctx context.Context, id string) (*client.Client,
 	}
 	made, err := c.made.get(id, version, func() (*client.Client, error) { return c.make(id, record) })
 	if err != nil {
-		return nil, refuse(errInvalidClient, "The client was registered under other rules: it must register again.").because(err)
+		return nil, oauth.Refuse(oauth.InvalidClient, "The client was registered under other rules: it must register again.").Because(err)
 	}
 	return made, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -53,14 +54,14 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 		if err := s.rememberConsent(r, v.user.ID, v.request); err != nil {
 			return err
 		}
-		v.flow.Consented, v.flow.Allowed = v.user.ID, newID()
+		v.flow.Consented, v.flow.Allowed = v.user.ID, oauth.NewID()
 		s.goOn(w, r, v)
 		return nil
 	case "deny":
 		v.request.acted = true
-		return s.refuseAuthorization(w, r, v.request, refuse(errAccessDenied, "The user denied the request."))
+		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user denied the request."))
 	}
-	return refuse(errInvalidRequest, "The decision is neither allow nor deny.")
+	return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 }
 
 // permissions are what the user is asked for: the scopes that are requested, and those that stand for
@@ -71,8 +72,8 @@ func (s *Server) permissions(a *authorization) []storage.Permission {
 		scopes = append(scopes, scopeOf(claim))
 	}
 	var asked []storage.Permission
-	for _, scope := range unique(scopes) {
-		at := both(s.resources.owners(scope), a.resources)
+	for _, scope := range oauth.Unique(scopes) {
+		at := oauth.Both(s.resources.owners(scope), a.resources)
 		if len(at) == 0 {
 			at = []string{""}
 		}

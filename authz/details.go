@@ -9,9 +9,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/go-jose/go-jose/v4/json" // refuses a member that stands twice, and keeps numbers as written
+	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -46,7 +47,7 @@ func (s *Server) parseDetails(c *client.Client, params url.Values, asked []strin
 	}
 	resources := c.Resources
 	if len(asked) > 0 {
-		resources = both(asked, c.Resources)
+		resources = oauth.Both(asked, c.Resources)
 	}
 	for _, d := range details {
 		s.resources.locateRegistered(d)
@@ -60,8 +61,8 @@ func (s *Server) parseDetails(c *client.Client, params url.Values, asked []strin
 	return details, nil
 }
 
-func refuseDetails(why string) *Error {
-	return refuse(errInvalidDetails, "The authorization_details are not acceptable: "+why)
+func refuseDetails(why string) *oauth.Error {
+	return oauth.Refuse(oauth.InvalidDetails, "The authorization_details are not acceptable: "+why)
 }
 
 // decodeDetails reads the parameter, whatever its types: JSON of bounded size in which nothing can
@@ -73,7 +74,7 @@ func decodeDetails(raw string) ([]detail, error) {
 	details, err := decodeJSONDetails([]byte(raw))
 	switch {
 	case err != nil:
-		return nil, refuseDetails("They are not a JSON array of objects.").because(err)
+		return nil, refuseDetails("They are not a JSON array of objects.").Because(err)
 	case len(details) == 0:
 		return nil, refuseDetails("The array is empty.")
 	case len(details) > maxDetailCount:
@@ -118,7 +119,7 @@ func plainValue(value any, depth int) bool {
 	}
 	switch value := value.(type) {
 	case string:
-		return cleanText(value) && !strings.ContainsFunc(value, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
+		return oauth.CleanText(value) && !strings.ContainsFunc(value, func(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) })
 	case []any:
 		return !slices.ContainsFunc(value, func(v any) bool { return !plainValue(v, depth-1) })
 	case map[string]any:
@@ -200,7 +201,7 @@ func (rs resourceSet) askedFor(named []string, details []detail, among []string)
 	for _, d := range details {
 		uris = append(uris, rs.resourcesOf(d, among)...)
 	}
-	return unique(uris)
+	return oauth.Unique(uris)
 }
 
 // checkDetail holds a detail against the types that its resources declare.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4/json"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -101,7 +102,7 @@ func (d detail) within(granted detail) bool {
 	for name, value := range granted {
 		asked, found := d[name]
 		if found && slices.Contains(sharedFields, name) {
-			found = len(both(textsOf(asked), textsOf(value))) == len(textsOf(asked))
+			found = len(oauth.Both(textsOf(asked), textsOf(value))) == len(textsOf(asked))
 		} else if found {
 			found = reflect.DeepEqual(asked, value)
 		}
@@ -184,5 +185,5 @@ func (rs resourceSet) detailTypes(uris []string) []string {
 			}
 		}
 	}
-	return unique(types)
+	return oauth.Unique(types)
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -53,20 +54,20 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 		if err != nil {
 			return nil, err
 		}
-		answer.DeviceCode, answer.UserCode = newToken(prefixDevice), newUserCode() // drawn again if one is taken
+		answer.DeviceCode, answer.UserCode = oauth.NewToken(oauth.PrefixDevice), newUserCode() // drawn again if one is taken
 		answer.VerificationURIComplete = answer.VerificationURI + "?user_code=" + answer.UserCode
 		return s.newDevice(a, answer.DeviceCode, answer.UserCode), nil
 	})
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, answer)
+	return oauth.WriteJSON(w, http.StatusOK, answer)
 }
 
 // checkDevice holds what can be wrong with a device authorization request.
 func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorization, error) {
 	if !c.May(client.GrantDeviceCode) {
-		return nil, refuse(errUnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
+		return nil, oauth.Refuse(oauth.UnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
 	}
 	params := url.Values{}
 	for _, name := range deviceParams {
@@ -75,7 +76,7 @@ func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values)
 		}
 	}
 	if !fitsURL(params.Encode()) {
-		return nil, refuse(errInvalidRequest, "The device authorization request is too long.")
+		return nil, oauth.Refuse(oauth.InvalidRequest, "The device authorization request is too long.")
 	}
 	a, err := s.newDeviceRequest(c, params)
 	if err != nil {
@@ -101,12 +102,12 @@ func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authori
 // newDevice returns the writes that keep a device until its user has come. They outlive the codes, so
 // that late comers are told what is wrong.
 func (s *Server) newDevice(a *authorization, deviceCode, userCode string) []storage.Write {
-	key, expires := hashToken(deviceCode), a.now.Add(s.config.Lifetimes.DeviceCode)
+	key, expires := oauth.HashToken(deviceCode), a.now.Add(s.config.Lifetimes.DeviceCode)
 	device := &storage.DeviceCode{
 		Authorization: storage.Authorization{ClientID: a.client.ID},
 		Params:        a.params.Encode(),
 		UserCode:      userCode,
-		GrantID:       newID(),
+		GrantID:       oauth.NewID(),
 		Status:        devicePending,
 		Interval:      deviceInterval,
 		CreatedAt:     a.now,
@@ -132,9 +133,9 @@ func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, u
 		return nil, 0, nil, err
 	}
 	if c == nil || !c.May(client.GrantDeviceCode) {
-		return nil, 0, nil, refuse(errInvalidClient, "The client of the device is no longer registered.")
+		return nil, 0, nil, oauth.Refuse(oauth.InvalidClient, "The client of the device is no longer registered.")
 	}
-	params, err := parseParams(device.Params)
+	params, err := oauth.ParseParams(device.Params)
 	if err != nil {
 		return nil, 0, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
@@ -70,7 +71,7 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, v *visit, co
 	if wait := s.limits.Take(time.Now(), charges...); wait > 0 {
 		event.SetSubject(v.user.ID)
 		observe.Alarm(r.Context(), observe.UserCodeThrottled)
-		setRetryAfter(w, wait)
+		oauth.SetRetryAfter(w, wait)
 		s.askUserCode(w, r, http.StatusTooManyRequests, v.flow.UserCode, templates.TooManyAttempts)
 		return false, nil
 	}
@@ -185,7 +186,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 	}
 	status := map[string]string{"allow": deviceApproved, "deny": deviceDenied}[form.Get("decision")]
 	if status == "" {
-		return refuse(errInvalidRequest, "The decision is neither allow nor deny.")
+		return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 	}
 	observe.Event(r.Context()).SetSubject(v.user.ID)
 	if err := storage.Retry(func() error { return s.decideDevice(r, v, status) }); err != nil {

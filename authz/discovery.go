@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -95,7 +96,7 @@ func (s *Server) scopesSupported() []string {
 			scopes = append(scopes, r.Scopes...)
 		}
 	}
-	return slices.DeleteFunc(unique(scopes), func(scope string) bool { return strings.HasPrefix(scope, "authzd:") })
+	return slices.DeleteFunc(oauth.Unique(scopes), func(scope string) bool { return strings.HasPrefix(scope, "authzd:") })
 }
 
 // discoveryDocument states what is on, and nothing else.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -71,15 +72,15 @@ func (s *Server) shownProof(answer http.Header, r *http.Request, c *client.Clien
 		}
 	}
 	if p.Algorithm == "RS256" && c.Profile != "" { // FAPI 2.0 Security Profile section 5.4.1
-		return nil, refuse(errInvalidDPoPProof, "The DPoP proof is refused: this client must not sign with RS256.")
+		return nil, oauth.Refuse(oauth.InvalidDPoPProof, "The DPoP proof is refused: this client must not sign with RS256.")
 	}
-	key := markProof + p.ReplayKey()
-	if used, err := s.marked(r.Context(), key); err != nil {
+	key := oauth.MarkProof + p.ReplayKey()
+	if used, err := oauth.Marked(r.Context(), s.store, key); err != nil {
 		return nil, err
 	} else if used {
 		return nil, errProofUsed
 	}
-	return &shownProof{p, markOnce(key, p.ReplayUntil())}, nil
+	return &shownProof{p, oauth.MarkOnce(key, p.ReplayUntil())}, nil
 }
 
 // ownURLs are those that a request may have been sent to. The operator's listener knows no more of its own
@@ -92,13 +93,13 @@ func (s *Server) ownURLs(r *http.Request) (own, alias string) {
 	return s.issuer.Origin + path, s.alias(path)
 }
 
-var errProofUsed = refuse(errInvalidDPoPProof, "The DPoP proof is refused: it was used before.")
+var errProofUsed = oauth.Refuse(oauth.InvalidDPoPProof, "The DPoP proof is refused: it was used before.")
 
 // refusedProof is an error of package dpop in ours. Its reasons have no full stop; some end with a question.
 func (s *Server) refusedProof(answer http.Header, err error) error {
 	if errors.Is(err, dpop.ErrNonce) {
 		answer.Set("DPoP-Nonce", s.nonces.Current())
-		return refuse(errUseDPoPNonce, "The DPoP proof needs the nonce of the header DPoP-Nonce.")
+		return oauth.Refuse(oauth.UseDPoPNonce, "The DPoP proof needs the nonce of the header DPoP-Nonce.")
 	}
 	var invalid *dpop.Error
 	if !errors.As(err, &invalid) {
@@ -108,14 +109,14 @@ func (s *Server) refusedProof(answer http.Header, err error) error {
 	if !strings.HasSuffix(description, "?") {
 		description += "."
 	}
-	return refuse(errInvalidDPoPProof, description)
+	return oauth.Refuse(oauth.InvalidDPoPProof, description)
 }
 
 // asksForNonce tells whether a request is refused only to be sent again with a nonce (section 8). Nothing
 // has been looked at, and nothing is used up: many clients send the same assertion with a new proof.
 func asksForNonce(err error) bool {
-	e := new(Error)
-	return errors.As(err, &e) && e.Code == errUseDPoPNonce
+	e := new(oauth.Error)
+	return errors.As(err, &e) && e.Code == oauth.UseDPoPNonce
 }
 
 // spend adds the write that uses a proof up. It is made if the request is refused too, except for
@@ -138,7 +139,7 @@ func (s *Server) bindToKey(x *exchange) error {
 	}
 	if p == nil {
 		if x.client.DPoPBound { // section 5.2
-			return refuse(errInvalidRequest, "The DPoP header is missing: the tokens of this client are bound to a key.")
+			return oauth.Refuse(oauth.InvalidRequest, "The DPoP header is missing: the tokens of this client are bound to a key.")
 		}
 		return nil
 	}
@@ -152,11 +153,11 @@ func (s *Server) bindToKey(x *exchange) error {
 func (x *exchange) mustHold(bound storage.Confirmation, what string) error {
 	switch shown := x.confirmation; {
 	case bound.JKT != "" && shown.JKT == "":
-		return refuse(errInvalidGrant, "The "+what+" is bound to a DPoP key: send a proof of it.")
+		return oauth.Refuse(oauth.InvalidGrant, "The "+what+" is bound to a DPoP key: send a proof of it.")
 	case bound.JKT != "" && shown.JKT != bound.JKT:
-		return refuse(errInvalidGrant, "The "+what+" is bound to another DPoP key than the proof's.")
+		return oauth.Refuse(oauth.InvalidGrant, "The "+what+" is bound to another DPoP key than the proof's.")
 	case bound.X5T != "" && shown.X5T != bound.X5T:
-		return refuse(errInvalidGrant, "The "+what+" is bound to a certificate that the client has not shown.")
+		return oauth.Refuse(oauth.InvalidGrant, "The "+what+" is bound to a certificate that the client has not shown.")
 	}
 	return nil
 }
@@ -164,7 +165,7 @@ func (x *exchange) mustHold(bound storage.Confirmation, what string) error {
 // checkDPoPKey checks the syntax of dpop_jkt (section 10): a SHA-256 hash in base64url.
 func checkDPoPKey(a *authorization) error {
 	if jkt := a.params.Get("dpop_jkt"); jkt != "" && !challengeSyntax.MatchString(jkt) {
-		return refuse(errInvalidRequest, "The dpop_jkt is not the base64url form of a SHA-256 hash.")
+		return oauth.Refuse(oauth.InvalidRequest, "The dpop_jkt is not the base64url form of a SHA-256 hash.")
 	}
 	return nil
 }
@@ -175,7 +176,7 @@ func bindRequest(params url.Values, p *shownProof) error {
 		return nil
 	}
 	if jkt := params.Get("dpop_jkt"); jkt != "" && jkt != p.Thumbprint {
-		return refuse(errInvalidRequest, "The dpop_jkt is of another key than the DPoP proof.")
+		return oauth.Refuse(oauth.InvalidRequest, "The dpop_jkt is of another key than the DPoP proof.")
 	}
 	params.Set("dpop_jkt", p.Thumbprint)
 	return nil

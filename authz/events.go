@@ -9,6 +9,7 @@ import (
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -71,7 +72,7 @@ func (s *Server) consented(ctx context.Context, what audit.Type, userID, clientI
 		scopes = append(scopes, p.Scope)
 	}
 	if scopes != nil {
-		event.Details = map[string]string{"scope": strings.Join(unique(scopes), " ")}
+		event.Details = map[string]string{"scope": strings.Join(oauth.Unique(scopes), " ")}
 	}
 	return s.audit.Put(ctx, event)
 }
@@ -166,18 +167,18 @@ func (s *Server) secretReplaced(ctx context.Context, id string) ([]storage.Write
 
 // ordinary are errors that are part of how things go: no audit log needs them.
 var ordinary = []string{
-	errAuthorizationPending, errSlowDown, errUseDPoPNonce, errLoginRequired, errConsentRequired, errAccountSelection,
-	errServerError, errTemporarilyUnavailable, errMethodNotAllowed, "not_found",
+	oauth.AuthorizationPending, oauth.SlowDown, oauth.UseDPoPNonce, oauth.LoginRequired, oauth.ConsentRequired, oauth.AccountSelection,
+	oauth.ServerError, oauth.TemporarilyUnavailable, oauth.MethodNotAllowed, "not_found",
 }
 
 // readers are routes whose callers show tokens that expire all the time.
 var readers = []string{"userinfo", "session", "session_activity", "not_found"}
 
 // noteRefusal tells that an endpoint has refused a request.
-func (s *Server) noteRefusal(r *http.Request, e *Error) {
+func (s *Server) noteRefusal(r *http.Request, e *oauth.Error) {
 	request := observe.Event(r.Context())
-	if e.allowedBy != "" {
-		request.Add("allowed_by", e.allowedBy)
+	if e.AllowedBy != "" {
+		request.Add("allowed_by", e.AllowedBy)
 	}
 	route, clientID, subject, gid := request.Known()
 	if e.Status >= http.StatusInternalServerError || slices.Contains(ordinary, e.Code) || slices.Contains(readers, route) {
@@ -194,8 +195,8 @@ func (s *Server) noteRefusal(r *http.Request, e *Error) {
 	if subject != "" {
 		event.Actor = byUser(subject)
 	}
-	if e.allowedBy != "" {
-		event.Details["allowed_by"] = e.allowedBy
+	if e.AllowedBy != "" {
+		event.Details["allowed_by"] = e.AllowedBy
 	}
 	s.audit.Note(r.Context(), event)
 }

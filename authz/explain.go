@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -14,13 +15,13 @@ import (
 // there.
 
 // explain is for a request to the authorization endpoint; a is nil for any other.
-func (s *Server) explain(e *Error, a *authorization) *templates.ErrorDetail {
+func (s *Server) explain(e *oauth.Error, a *authorization) *templates.ErrorDetail {
 	detail := &templates.ErrorDetail{Explanation: e.Description}
 	if a == nil {
 		return detail
 	}
 	switch {
-	case e.Code == errInvalidRequestURI:
+	case e.Code == oauth.InvalidRequestURI:
 		detail.Parameter, detail.Received = "request_uri", a.params.Get("request_uri")
 	case a.client == nil:
 		detail.Parameter, detail.Received = "client_id", a.params.Get("client_id")

@@ -13,9 +13,9 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
-	"github.com/authzd/authzd/templates"
-
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
 )
 
 // flowLifetime is how long a person may take to sign in and consent.
@@ -83,7 +83,7 @@ func pack(v any) ([]byte, error) {
 }
 
 func unpack(packed []byte, v any) error {
-	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), maxForm))
+	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), oauth.MaxForm))
 	if err != nil {
 		return err
 	}
@@ -97,18 +97,18 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if sealed == "" {
 		return flow{Browser: browser, Started: storage.Now()}, nil
 	}
-	expired := refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.")
+	expired := oauth.Refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil {
-		return flow{}, expired.because(err)
+		return flow{}, expired.Because(err)
 	}
 	packed, err := s.flows.Open(raw, nil)
 	if err != nil {
-		return flow{}, expired.because(err)
+		return flow{}, expired.Because(err)
 	}
 	var f flow
 	if err := unpack(packed, &f); err != nil {
-		return flow{}, expired.because(err)
+		return flow{}, expired.Because(err)
 	}
 	if f.Browser == browser && storage.Now().Sub(f.Started) <= flowLifetime {
 		return f, nil
@@ -124,7 +124,7 @@ func (s *Server) outlived(f flow) bool { return f.Signed && storage.Now().Unix()
 
 // lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.
 type lostSignIn struct {
-	refused *Error
+	refused *oauth.Error
 	client  *client.Client // nil: nobody knows
 	again   string         // URL at which a person may begin again; empty: only in the app
 }
@@ -134,7 +134,7 @@ func (e *lostSignIn) Unwrap() error { return e.refused }
 
 // lost is the end of a flow that was readable, and so says which app waits. A person may begin again at the
 // URL again; it is empty if only the app can.
-func (s *Server) lost(ctx context.Context, e *Error, f flow, again string) error {
+func (s *Server) lost(ctx context.Context, e *oauth.Error, f flow, again string) error {
 	l := &lostSignIn{refused: e, again: again}
 	if params, err := url.ParseQuery(f.Params); err == nil && f.Params != "" {
 		if l.client, err = s.client(ctx, params.Get("client_id")); err != nil {

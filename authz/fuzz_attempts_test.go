@@ -9,6 +9,7 @@ import (
 
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
 )
 
@@ -19,7 +20,7 @@ func FuzzAttemptCookies(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: Issuer{}}
+	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: oauth.Issuer{}}
 	begun := attempt{Attempt: connect.Attempt{Connector: "corp", State: "state"}, Flow: flow{Params: "client_id=spa"}, Started: time.Now()}
 	keep := func(cookies string, a attempt) []*http.Cookie {
 		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()

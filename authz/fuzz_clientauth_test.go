@@ -9,7 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/client"
-
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -34,10 +34,10 @@ func FuzzParseAssertion(f *testing.F) {
 		if header.Algorithm == "none" || header.Algorithm == string(jose.HS256) || len(a.jws.Signatures) != 1 {
 			t.Errorf("%q is taken", text)
 		}
-		if !cleanText(a.claims.Subject) || len(a.claims.Subject) > maxClientID {
+		if !oauth.CleanText(a.claims.Subject) || len(a.claims.Subject) > maxClientID {
 			t.Errorf("client id %q is taken", a.claims.Subject)
 		}
-		s := &Server{issuer: Issuer{ID: "https://id.example.com", Origin: "https://id.example.com"}}
+		s := &Server{issuer: oauth.Issuer{ID: "https://id.example.com", Origin: "https://id.example.com"}}
 		r := &http.Request{URL: &url.URL{Path: "/token"}}
 		if err := s.checkAssertionClaims(r, &client.Client{Metadata: client.Metadata{ID: a.claims.Subject}}, &a.claims, storage.Now()); err == nil && (a.claims.ID == "" || a.claims.Expires == nil) {
 			t.Errorf("%q passes", text)

@@ -9,6 +9,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -23,7 +24,7 @@ func FuzzDecodeDetails(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		details, err := decodeDetails(raw)
 		if err != nil {
-			if asError(err).Code != errInvalidDetails {
+			if oauth.AsError(err).Code != oauth.InvalidDetails {
 				t.Errorf("%q: %v", raw, err)
 			}
 			return
@@ -57,7 +58,7 @@ func FuzzGrantAssertion(f *testing.F) {
 	issuer := &assertionIssuer{TrustedIssuer: TrustedIssuer{MaxLifetime: time.Minute}}
 	x := &exchange{client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}
 	f.Fuzz(func(t *testing.T, payload, raw string) {
-		if _, _, err := s.verifyAssertion(t.Context(), x, raw); asError(err).Code != errInvalidGrant {
+		if _, _, err := s.verifyAssertion(t.Context(), x, raw); oauth.AsError(err).Code != oauth.InvalidGrant {
 			t.Errorf("%q: %v", raw, err)
 		}
 		claims, now := new(assertionClaims), time.Now()

@@ -9,66 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
 )
-
-func FuzzParseParams(f *testing.F) {
-	for _, seed := range []string{"a=b&c=d", "a=1&a=2", "resource=x&resource=x&resource=y", "a=%zz", "a=%00", "a;b", "=", "a=&b", "%ff=1", "claims=%7B%0A%09%7D", "claims=%7B%00%7D", "a=%0A", "resource=&resource=x", "resource=&resource="} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		params, err := parseParams(raw)
-		if err != nil {
-			return
-		}
-		for name, values := range params {
-			if len(values) == 0 || (len(values) > 1 && !mayRepeat[name]) {
-				t.Errorf("%q has %d values", name, len(values))
-			}
-			for i, v := range values {
-				if holdJSON[name] {
-					v = betweenJSON.Replace(v)
-				}
-				if !utf8.ValidString(name+v) || strings.ContainsFunc(name+v, unicode.IsControl) || slices.Contains(values[:i], v) {
-					t.Errorf("%q = %q", name, values)
-				}
-			}
-		}
-		again, err := parseParams(params.Encode()) // as flows do
-		if err != nil || again.Encode() != params.Encode() {
-			t.Errorf("%q became %q: %v", params.Encode(), again.Encode(), err)
-		}
-	})
-}
-
-// The parameters of a client are those with known names, under the same rules.
-func FuzzParseRequest(f *testing.F) {
-	for _, seed := range []string{"state=b&utm=a&utm=b&x=%00", "scope=a&scope=b&x", "%00=a", "x=%zz", "resource=x&resource=y&audience=z", "state=%0a&y=%0a"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		params, err := parseRequest(raw)
-		if err != nil {
-			return
-		}
-		for name := range params {
-			if !knownParameters[name] {
-				t.Errorf("%q is left of %q", name, raw)
-			}
-		}
-		strict, err := parseParams(params.Encode())
-		if err != nil || strict.Encode() != params.Encode() {
-			t.Errorf("%q became %q: %v", params.Encode(), strict.Encode(), err)
-		}
-	})
-}
 
 func FuzzBasicCredentials(f *testing.F) {
 	for _, seed := range []string{"Basic d2ViOnNlY3JldA==", "basic OnNlY3JldA==", "Basic !!!", "Bearer x", "Basic d2ViJTAwOng=", "Basic JXp6Ong="} {
@@ -79,7 +27,7 @@ func FuzzBasicCredentials(f *testing.F) {
 		if !ok {
 			return
 		}
-		if id == "" || !cleanText(id) || !cleanText(secret) {
+		if id == "" || !oauth.CleanText(id) || !oauth.CleanText(secret) {
 			t.Errorf("%q, %q", id, secret)
 		}
 		r := &http.Request{Header: http.Header{}}
@@ -124,7 +72,7 @@ func FuzzParseClaims(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw string) {
 		claims, err := parseClaims(raw)
 		if err != nil {
-			if asError(err).Code != errInvalidRequest {
+			if oauth.AsError(err).Code != oauth.InvalidRequest {
 				t.Errorf("%q: %v", raw, err)
 			}
 			return
@@ -163,7 +111,7 @@ func FuzzWithParams(f *testing.F) {
 		f.Add(uri, "response_mode=fragment&response_type=code", "state", "a&code=x#\r\nSet-Cookie: x")
 	}
 	f.Fuzz(func(t *testing.T, uri, request, name, value string) {
-		params, err := parseParams(request)
+		params, err := oauth.ParseParams(request)
 		if err != nil || client.CheckRedirectURI(uri) != nil || name == "" {
 			return
 		}
@@ -209,12 +157,12 @@ func FuzzRequestParams(f *testing.F) {
 		}
 		params, err := requestParams(members)
 		if err != nil {
-			if asError(err).Code != errInvalidRequestObject {
+			if oauth.AsError(err).Code != oauth.InvalidRequestObject {
 				t.Errorf("%q: %v", payload, err)
 			}
 			return
 		}
-		again, err := parseParams(params.Encode())
+		again, err := oauth.ParseParams(params.Encode())
 		if err != nil || again.Encode() != params.Encode() {
 			t.Errorf("%q became %q, and that %q: %v", payload, params.Encode(), again.Encode(), err)
 		}
@@ -246,7 +194,7 @@ func FuzzOpenFlow(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, presented string) {
 		if strings.ContainsAny(presented, "\r\n") {
-			return // base64 ignores line ends; parseParams has refused them before
+			return // base64 ignores line ends; oauth.ParseParams has refused them before
 		}
 		opened, err := s.openFlow(httptest.NewRecorder(), request, presented)
 		if err != nil || presented == "" {

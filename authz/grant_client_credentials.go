@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"slices"
+
+	"github.com/authzd/authzd/authz/oauth"
 )
 
 // redeemClientCredentials follows RFC 6749 section 4.4. No user is involved, so no scope that is
@@ -11,10 +13,10 @@ import (
 // the resources that it asks for.
 func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
 	if form.Has("scope") {
-		x.scopes = scopesOf(form)
+		x.scopes = oauth.ScopesOf(form)
 		for _, scope := range x.scopes {
 			if !slices.Contains(x.client.Scopes, scope) || isUserScope(scope) {
-				return refuse(errInvalidScope, "The client may not have one of the requested scopes as an app.")
+				return oauth.Refuse(oauth.InvalidScope, "The client may not have one of the requested scopes as an app.")
 			}
 		}
 	} else {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -21,10 +22,10 @@ const codeMemory = 10 * time.Minute
 
 // newCode makes the authorization code (RFC 6749 section 4.1.2) and the write that stores what it stands for.
 func (s *Server) newCode(a *authorization, granted storage.Authorization) (string, storage.Write) {
-	code, expires := newToken(prefixCode), a.now.Add(s.codeLifetime(a.client))
-	return code, storage.Codes.Put(hashToken(code), &storage.Code{
+	code, expires := oauth.NewToken(oauth.PrefixCode), a.now.Add(s.codeLifetime(a.client))
+	return code, storage.Codes.Put(oauth.HashToken(code), &storage.Code{
 		Authorization: granted,
-		GrantID:       newID(),
+		GrantID:       oauth.NewID(),
 		RedirectURI:   a.params.Get("redirect_uri"),
 		CodeChallenge: a.params.Get("code_challenge"),
 		Nonce:         a.params.Get("nonce"),
@@ -48,10 +49,10 @@ func (s *Server) codeLifetime(c *client.Client) time.Duration {
 func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("code")
 	if presented == "" {
-		return refuse(errInvalidRequest, "The parameter code is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter code is missing.")
 	}
-	unknown := refuse(errInvalidGrant, "The code is unknown, expired, used, or of another client.")
-	key := hashToken(presented)
+	unknown := oauth.Refuse(oauth.InvalidGrant, "The code is unknown, expired, used, or of another client.")
+	key := oauth.HashToken(presented)
 	code, version, err := storage.Codes.Get(ctx, s.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return unknown
@@ -60,7 +61,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	}
 	// The code was issued to this client. Before this is known, nothing may happen to the grant.
 	if code.ClientID != x.client.ID {
-		return unknown.because(errors.New("code of another client"))
+		return unknown.Because(errors.New("code of another client"))
 	}
 	if err := x.mustHold(storage.Confirmation{JKT: code.DPoPJKT}, "code"); err != nil {
 		return err
@@ -71,18 +72,18 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		if err := s.reused(ctx, x, audit.CodeReused, code.GrantID, &code.Authorization); err != nil {
 			return err
 		}
-		return unknown.because(errors.New("code used again"))
+		return unknown.Because(errors.New("code used again"))
 	}
 	if !x.now.Before(code.ExpiresAt) {
-		return unknown.because(errors.New("code expired"))
+		return unknown.Because(errors.New("code expired"))
 	}
 	withPKCE := code.CodeChallenge != "" // then it may be left out, as OAuth 2.1 has it
 	switch sent := form.Get("redirect_uri"); {
 	case sent == code.RedirectURI, sent == "" && withPKCE:
 	case sent == "":
-		return refuse(errInvalidGrant, "The redirect_uri is missing: without PKCE it must be that of the authorization request.")
+		return oauth.Refuse(oauth.InvalidGrant, "The redirect_uri is missing: without PKCE it must be that of the authorization request.")
 	default:
-		return refuse(errInvalidGrant, "The redirect_uri differs from the one of the authorization request.")
+		return oauth.Refuse(oauth.InvalidGrant, "The redirect_uri differs from the one of the authorization request.")
 	}
 	if err := checkVerifier(code.CodeChallenge, form.Get("code_verifier")); err != nil {
 		return err
@@ -114,16 +115,16 @@ func checkVerifier(challenge, verifier string) error {
 	case challenge == "" && verifier == "":
 		return nil
 	case challenge == "":
-		return refuse(errInvalidGrant, "A code_verifier was sent, but the authorization request had no code_challenge.")
+		return oauth.Refuse(oauth.InvalidGrant, "A code_verifier was sent, but the authorization request had no code_challenge.")
 	case verifier == "":
-		return refuse(errInvalidGrant, "The code_verifier is missing.")
+		return oauth.Refuse(oauth.InvalidGrant, "The code_verifier is missing.")
 	case !verifierSyntax.MatchString(verifier):
-		return refuse(errInvalidGrant, "The code_verifier is malformed.")
+		return oauth.Refuse(oauth.InvalidGrant, "The code_verifier is malformed.")
 	}
 	hash := sha256.Sum256([]byte(verifier))
 	computed := base64.RawURLEncoding.EncodeToString(hash[:])
 	if subtle.ConstantTimeCompare([]byte(computed), []byte(challenge)) != 1 {
-		return refuse(errInvalidGrant, "The code_verifier does not match the code_challenge.")
+		return oauth.Refuse(oauth.InvalidGrant, "The code_verifier does not match the code_challenge.")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -22,10 +23,10 @@ const (
 func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("device_code")
 	if presented == "" {
-		return refuse(errInvalidRequest, "The parameter device_code is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter device_code is missing.")
 	}
-	unknown := refuse(errInvalidGrant, "The device code is unknown, used, or of another client.")
-	key := hashToken(presented)
+	unknown := oauth.Refuse(oauth.InvalidGrant, "The device code is unknown, used, or of another client.")
+	key := oauth.HashToken(presented)
 	device, version, err := storage.DeviceCodes.Get(ctx, s.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return unknown
@@ -33,18 +34,18 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 		return err
 	}
 	if device.ClientID != x.client.ID { // before anything can happen to the code
-		return unknown.because(errors.New("device code of another client"))
+		return unknown.Because(errors.New("device code of another client"))
 	}
 	observe.Event(ctx).SetGrant(device.GrantID)
 	switch {
 	case device.Status == deviceUsed:
 		// No sign of theft, as it would be for an authorization code: a device code never leaves the
 		// device, which may poll twice at once. What the first poll got stays as it is.
-		return unknown.because(errors.New("device code used again"))
+		return unknown.Because(errors.New("device code used again"))
 	case device.Status == deviceDenied:
-		return refuse(errAccessDenied, "The user denied the request.")
+		return oauth.Refuse(oauth.AccessDenied, "The user denied the request.")
 	case !x.now.Before(device.ExpiresAt):
-		return refuse(errExpiredToken, "The device code has expired: ask for a new one.")
+		return oauth.Refuse(oauth.ExpiredToken, "The device code has expired: ask for a new one.")
 	case device.Status == devicePending:
 		return s.polled(x, key, device, version)
 	}
@@ -61,10 +62,10 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 // often, its interval is longer from then on, and that is stored too. Nothing is written once the interval
 // leads beyond the code's end, so that a flood of polls stops writing.
 func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
-	answer := refuse(errAuthorizationPending, "The user has not decided yet: ask again after the interval.")
+	answer := oauth.Refuse(oauth.AuthorizationPending, "The user has not decided yet: ask again after the interval.")
 	polled, interval := *device, time.Duration(device.Interval)*time.Second
 	if x.now.Sub(device.PolledAt) < interval-pollTolerance {
-		answer = refuse(errSlowDown, "The device asks too often: wait 5 seconds longer from now on.")
+		answer = oauth.Refuse(oauth.SlowDown, "The device asks too often: wait 5 seconds longer from now on.")
 		if !x.now.Add(interval).Before(device.ExpiresAt) {
 			return answer
 		}

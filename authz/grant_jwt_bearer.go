@@ -14,6 +14,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -62,7 +63,7 @@ func (s *Server) openIssuers(context.Context) error {
 // so that it can be revoked, but neither a session nor a refresh token: the issuer vouches again.
 func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Values) error {
 	if !form.Has("assertion") {
-		return refuse(errInvalidRequest, "The parameter assertion is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter assertion is missing.")
 	}
 	issuer, claims, err := s.verifyAssertion(ctx, x, form.Get("assertion"))
 	if err != nil {
@@ -71,11 +72,11 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	if err := s.checkGrantClaims(issuer, claims, x.now); err != nil {
 		return err
 	}
-	spent := markGrant + hashToken(claims.Issuer+" "+claims.ID)
-	if used, err := s.marked(ctx, spent); err != nil {
+	spent := oauth.MarkGrant + oauth.HashToken(claims.Issuer+" "+claims.ID)
+	if used, err := oauth.Marked(ctx, s.store, spent); err != nil {
 		return err
 	} else if used {
-		return refuse(errInvalidGrant, "The assertion has been used before.")
+		return oauth.Refuse(oauth.InvalidGrant, "The assertion has been used before.")
 	}
 	asserted, err := s.assertedUser(ctx, issuer, claims.Subject)
 	if err != nil {
@@ -88,7 +89,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	if err != nil {
 		return err
 	}
-	x.grantID = newID()
+	x.grantID = oauth.NewID()
 	x.grant = &storage.Grant{
 		Authorization: storage.Authorization{
 			ClientID: x.client.ID, UserID: asserted.ID, UserEpoch: asserted.Epoch, Withdrawals: consent.Withdrawals,
@@ -101,12 +102,12 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	}
 	user, _, err := s.owner(ctx, x.grant)
 	if gone := new(ownerGone); errors.As(err, &gone) {
-		return refuse(errInvalidGrant, unknownAsserted).because(err)
+		return oauth.Refuse(oauth.InvalidGrant, unknownAsserted).Because(err)
 	} else if err != nil {
 		return err
 	}
 	x.user = user
-	x.writes = append(x.writes, markOnce(spent, claims.Expires.Time()))
+	x.writes = append(x.writes, oauth.MarkOnce(spent, claims.Expires.Time()))
 	x.writes = append(x.writes, newGrant(x.grantID, x.grant)...)
 	x.writes = append(x.writes, s.grantIssued(ctx, x))
 	return nil
@@ -118,7 +119,7 @@ const unknownAsserted = "The assertion is about no user of this server."
 // verifyAssertion returns the claims of an assertion that one of the issuers has signed who are trusted
 // for the client.
 func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *assertionClaims, error) {
-	refused := func(why string) error { return refuse(errInvalidGrant, why) }
+	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	jws, err := jose.ParseSignedCompact(raw, client.SigningAlgs)
 	if err != nil || !mayBe(jws.Signatures[0].Header, "authorization-grant+jwt") {
 		return nil, nil, refused("The assertion is not a JWT that is signed with an algorithm on offer.")
@@ -136,20 +137,20 @@ func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (
 	}
 	switch _, err := s.clientKeys.Verify(ctx, issuer.keys, jws); {
 	case errors.Is(err, client.ErrKeysUnavailable):
-		return nil, nil, refuse(errTemporarilyUnavailable, "The keys of the issuer could not be fetched.").because(err)
+		return nil, nil, oauth.Refuse(oauth.TemporarilyUnavailable, "The keys of the issuer could not be fetched.").Because(err)
 	case err != nil:
-		return nil, nil, refuse(errInvalidGrant, "The assertion was not signed by its issuer.").because(err)
+		return nil, nil, oauth.Refuse(oauth.InvalidGrant, "The assertion was not signed by its issuer.").Because(err)
 	}
 	return &issuer, claims, nil
 }
 
 // checkGrantClaims follows RFC 7523 section 3.
 func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClaims, now time.Time) error {
-	refused := func(why string) error { return refuse(errInvalidGrant, why) }
+	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	switch {
-	case claims.Subject == "" || len(claims.Subject) > maxClientID || !cleanText(claims.Subject):
+	case claims.Subject == "" || len(claims.Subject) > maxClientID || !oauth.CleanText(claims.Subject):
 		return refused("The assertion has no sub, or a malformed one.")
-	case len(both(claims.Audience.values, []string{s.issuer.ID, s.issuer.URL("/token")})) == 0:
+	case len(oauth.Both(claims.Audience.values, []string{s.issuer.ID, s.issuer.URL("/token")})) == 0:
 		return refused("The aud of the assertion must be the issuer, " + s.issuer.ID + ".")
 	}
 	if why := claims.problem(now, issuer.MaxLifetime); why != "" {
@@ -166,21 +167,21 @@ func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subj
 		user, err = s.accounts.ByIdentity(ctx, issuer.Issuer, subject)
 	}
 	if err == nil && user == nil {
-		err = refuse(errInvalidGrant, unknownAsserted)
+		err = oauth.Refuse(oauth.InvalidGrant, unknownAsserted)
 	}
 	return user, err
 }
 
 // assertedScopes decides scope and audience as for an app, within what the issuer may give.
 func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
-	allowed := slices.DeleteFunc(both(x.client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
+	allowed := slices.DeleteFunc(oauth.Both(x.client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
 	asked := form["resource"]
 	x.scopes = s.resources.scopesFor(allowed, x.client.Resources)
 	switch {
 	case form.Has("scope"):
-		x.scopes = scopesOf(form)
-		if len(both(x.scopes, allowed)) < len(x.scopes) {
-			return refuse(errInvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
+		x.scopes = oauth.ScopesOf(form)
+		if len(oauth.Both(x.scopes, allowed)) < len(x.scopes) {
+			return oauth.Refuse(oauth.InvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
 		}
 	case len(asked) > 0:
 		x.scopes = s.resources.scopesFor(x.scopes, asked)

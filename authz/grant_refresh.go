@@ -10,11 +10,12 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
 
-var errUnknownRefreshToken = refuse(errInvalidGrant, "The refresh token is unknown, expired, revoked, or of another client.")
+var errUnknownRefreshToken = oauth.Refuse(oauth.InvalidGrant, "The refresh token is unknown, expired, revoked, or of another client.")
 
 // redeemRefreshToken follows RFC 6749 section 6 and RFC 9700 section 4.14, with a rotation that a
 // flaky network cannot turn into a logout:
@@ -25,9 +26,9 @@ var errUnknownRefreshToken = refuse(errInvalidGrant, "The refresh token is unkno
 func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("refresh_token")
 	if presented == "" {
-		return refuse(errInvalidRequest, "The parameter refresh_token is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter refresh_token is missing.")
 	}
-	key := hashToken(presented)
+	key := oauth.HashToken(presented)
 	token, version, err := storage.RefreshTokens.Get(ctx, s.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return errUnknownRefreshToken
@@ -36,15 +37,15 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	}
 	grant, _, err := storage.Grants.Get(ctx, s.store, token.GrantID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return errUnknownRefreshToken.because(errors.New("the grant has expired"))
+		return errUnknownRefreshToken.Because(errors.New("the grant has expired"))
 	} else if err != nil {
 		return err
 	}
 	switch {
 	case grant.ClientID != x.client.ID: // before anything can happen to the grant
-		return errUnknownRefreshToken.because(errors.New("refresh token of another client"))
+		return errUnknownRefreshToken.Because(errors.New("refresh token of another client"))
 	case grant.RevokedAt != nil:
-		return errUnknownRefreshToken.because(errors.New("the grant is revoked"))
+		return errUnknownRefreshToken.Because(errors.New("the grant is revoked"))
 	}
 	if err := x.mustHold(grant.Confirmation, "refresh token"); err != nil {
 		return err
@@ -69,7 +70,7 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 		if err := s.reused(ctx, x, audit.RefreshReused, x.grantID, &grant.Authorization); err != nil {
 			return err
 		}
-		return errUnknownRefreshToken.because(errors.New("refresh token used again"))
+		return errUnknownRefreshToken.Because(errors.New("refresh token used again"))
 	}
 	x.refreshToken = successor
 	return nil
@@ -90,9 +91,9 @@ func (s *Server) rotate(x *exchange, key, presented string, token *storage.Refre
 		}
 		return
 	}
-	salt := newSalt()
+	salt := oauth.NewSalt()
 	x.refreshToken = s.deriveSuccessors(presented, salt)[0]
-	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.now, Next: hashToken(x.refreshToken), Salt: salt}
+	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.now, Next: oauth.HashToken(x.refreshToken), Salt: salt}
 	x.writes = append(x.writes,
 		storage.RefreshTokens.Put(key, &used, storage.At(version), s.refreshExpiry(x)),
 		s.newRefreshToken(x, x.refreshToken))
@@ -111,11 +112,11 @@ func (s *Server) successorOf(ctx context.Context, x *exchange, presented string,
 		return "", err
 	}
 	for _, successor := range s.deriveSuccessors(presented, token.Salt) {
-		if hashToken(successor) == token.Next {
+		if oauth.HashToken(successor) == token.Next {
 			return successor, nil
 		}
 	}
-	return "", errUnknownRefreshToken.because(errors.New("the secret that derived its successor is no longer configured"))
+	return "", errUnknownRefreshToken.Because(errors.New("the secret that derived its successor is no longer configured"))
 }
 
 // deriveSuccessors returns the successor of a token under each server secret, the current one's first.
@@ -124,14 +125,14 @@ func (s *Server) successorOf(ctx context.Context, x *exchange, presented string,
 func (s *Server) deriveSuccessors(presented string, salt []byte) []string {
 	var successors []string
 	for _, derived := range s.successors.Derive(append([]byte(presented), salt...)) {
-		successors = append(successors, prefixRefresh+base64.RawURLEncoding.EncodeToString(derived[:]))
+		successors = append(successors, oauth.PrefixRefresh+base64.RawURLEncoding.EncodeToString(derived[:]))
 	}
 	return successors
 }
 
 func (s *Server) newRefreshToken(x *exchange, refreshToken string) storage.Write {
 	row := storage.RefreshToken{GrantID: x.grantID, RenewedAt: x.now}
-	return storage.RefreshTokens.Put(hashToken(refreshToken), &row, storage.Absent, s.refreshExpiry(x))
+	return storage.RefreshTokens.Put(oauth.HashToken(refreshToken), &row, storage.Absent, s.refreshExpiry(x))
 }
 
 // refreshExpiry is the idle limit, never beyond the absolute one of the grant.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 )
 
@@ -51,7 +52,7 @@ func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.
 		return err
 	}
 	if subject.user == nil {
-		return refuse(errInvalidRequest, "The subject_token is about no user: ask for an app token by client_credentials.")
+		return oauth.Refuse(oauth.InvalidRequest, "The subject_token is about no user: ask for an app token by client_credentials.")
 	}
 	x.grantID, x.grant, x.user = subject.GrantID, subject.grant, subject.user
 	observe.Event(ctx).SetGrant(x.grantID)
@@ -75,19 +76,19 @@ func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.
 func checkExchange(form url.Values) error {
 	switch {
 	case !form.Has("subject_token"):
-		return refuse(errInvalidRequest, "The parameter subject_token is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter subject_token is missing.")
 	case form.Get("subject_token_type") != typeAccessToken:
-		return refuse(errInvalidRequest, "The subject_token_type must be "+typeAccessToken+".")
+		return oauth.Refuse(oauth.InvalidRequest, "The subject_token_type must be "+typeAccessToken+".")
 	case form.Has("actor_token") != form.Has("actor_token_type"):
-		return refuse(errInvalidRequest, "An actor_token and its actor_token_type belong together.")
+		return oauth.Refuse(oauth.InvalidRequest, "An actor_token and its actor_token_type belong together.")
 	case form.Has("actor_token") && form.Get("actor_token_type") != typeAccessToken:
-		return refuse(errInvalidRequest, "The actor_token_type must be "+typeAccessToken+".")
+		return oauth.Refuse(oauth.InvalidRequest, "The actor_token_type must be "+typeAccessToken+".")
 	}
 	switch form.Get("requested_token_type") {
 	case "", typeAccessToken, typeJWT:
 		return nil
 	}
-	return refuse(errInvalidRequest, "The requested_token_type must be "+typeAccessToken+".")
+	return oauth.Refuse(oauth.InvalidRequest, "The requested_token_type must be "+typeAccessToken+".")
 }
 
 // exchanged returns a token that the client may exchange: one that counts, and that was made for it,
@@ -95,20 +96,20 @@ func checkExchange(form url.Values) error {
 // proof of that key, so that a stolen one is of no more use here than elsewhere. The API that a bound
 // token is for has had that proof when the token was sent to it, and has proved now who it is.
 func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*activeToken, error) {
-	refused := refuse(errInvalidRequest, "The "+parameter+" is malformed, expired, revoked, or not made for this client.")
+	refused := oauth.Refuse(oauth.InvalidRequest, "The "+parameter+" is malformed, expired, revoked, or not made for this client.")
 	active, err := s.activeAccessToken(ctx, form.Get(parameter))
 	switch {
 	case errors.Is(err, errInactive):
-		return nil, refused.because(err)
+		return nil, refused.Because(err)
 	case err != nil:
 		return nil, err
 	case !active.concerns(x.client.ID):
-		return nil, refused.because(errors.New("access token of another client, for another API"))
+		return nil, refused.Because(errors.New("access token of another client, for another API"))
 	case active.ClientID != x.client.ID:
 		return active, nil
 	}
 	if err := x.mustHold(active.Confirmation, parameter); err != nil {
-		return nil, refuse(errInvalidRequest, asError(err).Description)
+		return nil, oauth.Refuse(oauth.InvalidRequest, oauth.AsError(err).Description)
 	}
 	return active, nil
 }
@@ -118,7 +119,7 @@ func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, pa
 // gets a token in another's name is in it.
 func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subject *activeToken) (*actor, error) {
 	if subject.Actor.depth() >= maxActors {
-		return nil, refuse(errInvalidRequest, "The subject_token has been handed on too often.")
+		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token has been handed on too often.")
 	}
 	now := &actor{Subject: x.client.ID, ClientID: x.client.ID, Actor: subject.Actor}
 	if form.Has("actor_token") {
@@ -132,7 +133,7 @@ func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subj
 		}
 	}
 	if m := subject.MayAct; m != nil && !m.allows(s.issuer.ID, now) {
-		return nil, refuse(errInvalidRequest, "The subject_token names another actor in may_act.")
+		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token names another actor in may_act.")
 	}
 	if subject.ClientID == x.client.ID && !form.Has("actor_token") {
 		return subject.Actor, nil
@@ -155,22 +156,22 @@ func (m *mayAct) allows(issuer string, a *actor) bool {
 // targetsOf decides the audience (RFC 8693 section 2.1, RFC 8707 section 2): of the subject token's one,
 // or of the APIs that the operator lets this client's exchanges reach.
 func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
-	asked := unique(slices.Concat(form["resource"], form["audience"]))
+	asked := oauth.Unique(slices.Concat(form["resource"], form["audience"]))
 	for _, uri := range asked {
 		if s.resources.get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.client.ExchangeResources, uri)) {
-			return nil, refuse(errInvalidTarget, "The client may not exchange this token for one of the requested resources.")
+			return nil, oauth.Refuse(oauth.InvalidTarget, "The client may not exchange this token for one of the requested resources.")
 		}
 	}
 	switch {
 	case len(asked) > 0:
-		form["resource"] = asked // both parameters mean the same here
+		form["resource"] = asked // oauth.Both parameters mean the same here
 		return asked, nil
 	case subject.ClientID == x.client.ID: // less scope, for the same APIs
 		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return s.resources.get(uri) == nil }), nil
 	case len(x.client.ExchangeResources) == 1:
 		return x.client.ExchangeResources, nil
 	}
-	return nil, refuse(errInvalidTarget, "Name the API that the token shall be for by the resource parameter.")
+	return nil, oauth.Refuse(oauth.InvalidTarget, "Name the API that the token shall be for by the resource parameter.")
 }
 
 // exchangedScopes decides the scope: no more than the subject token has at its own audience, and at the
@@ -183,7 +184,7 @@ func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeTo
 			return subject.has(scope) && slices.Contains(x.client.Scopes, scope) && scope != "offline_access" &&
 				(scope != "openid" || subject.ClientID == x.client.ID)
 		}
-		at := both(s.resources.owners(scope), x.resources)
+		at := oauth.Both(s.resources.owners(scope), x.resources)
 		return len(at) > 0 && !slices.ContainsFunc(at, func(uri string) bool {
 			granted := subject.has(scope) && slices.Contains(subject.Audience, uri)
 			registered := slices.Contains(x.client.Scopes, scope) && slices.Contains(x.client.ExchangeResources, uri)
@@ -191,13 +192,13 @@ func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeTo
 		})
 	}
 	allowed := slices.DeleteFunc(slices.Concat(strings.Fields(subject.Scope), x.client.Scopes), func(scope string) bool { return !may(scope) })
-	allowed = unique(allowed)
+	allowed = oauth.Unique(allowed)
 	if !form.Has("scope") {
 		return allowed, nil
 	}
-	asked := scopesOf(form)
-	if len(both(asked, allowed)) < len(asked) {
-		return nil, refuse(errInvalidScope, "The client may not exchange this token for one of the requested scopes.")
+	asked := oauth.ScopesOf(form)
+	if len(oauth.Both(asked, allowed)) < len(asked) {
+		return nil, oauth.Refuse(oauth.InvalidScope, "The client may not exchange this token for one of the requested scopes.")
 	}
 	return asked, nil
 }
@@ -210,7 +211,7 @@ func (s *Server) exchangedDetails(x *exchange, subject *activeToken) ([]detail, 
 		return nil, err
 	}
 	return slices.DeleteFunc(granted, func(d detail) bool {
-		at := s.resources.resourcesOf(d, both(x.resources, subject.Audience))
+		at := s.resources.resourcesOf(d, oauth.Both(x.resources, subject.Audience))
 		return len(at) == 0 || len(at) < len(s.resources.resourcesOf(d, x.resources))
 	}), nil
 }
@@ -222,7 +223,7 @@ func (x *exchange) issueType(s *Server, requested string) error {
 		return nil
 	}
 	if format, _ := s.accessTokenFormat(x.client, x.resources); format == TokenTypeOpaque {
-		return refuse(errInvalidRequest, "The tokens of this resource are no JWTs.")
+		return oauth.Refuse(oauth.InvalidRequest, "The tokens of this resource are no JWTs.")
 	}
 	x.issuedType = typeJWT
 	return nil

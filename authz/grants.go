@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
@@ -34,7 +35,7 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 	x.writes = append(x.writes, newGrant(id, grant)...)
 	x.writes = append(x.writes, s.grantIssued(ctx, x))
 	if x.client.May(client.GrantRefreshToken) {
-		x.refreshToken = newToken(prefixRefresh)
+		x.refreshToken = oauth.NewToken(oauth.PrefixRefresh)
 		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
 	}
 	return nil
@@ -53,8 +54,8 @@ func newGrant(id string, grant *storage.Grant) []storage.Write {
 // activity where refreshes do (sessions.activity).
 func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
 	x.grantID, x.grant, x.signedIn = id, grant, true
-	x.resources = both(s.resources.registered(grant.Resources), x.client.Resources)
-	x.scopes = both(grant.Scopes, x.client.Scopes)
+	x.resources = oauth.Both(s.resources.registered(grant.Resources), x.client.Resources)
+	x.scopes = oauth.Both(grant.Scopes, x.client.Scopes)
 	if len(x.resources) < len(grant.Resources) {
 		x.scopes = s.resources.scopesFor(x.scopes, x.resources)
 	}
@@ -73,11 +74,6 @@ func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *st
 		}
 	}
 	return nil
-}
-
-// both returns the members of a that are in b too.
-func both(a, b []string) []string {
-	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
 }
 
 // owner returns the user behind a grant and, for an online grant, the browser session that it lives
@@ -153,7 +149,7 @@ func (e *ownerGone) Error() string { return e.reason }
 // grantEnded is the answer to a client whose grant is no longer backed; other errors stay what they are.
 func grantEnded(err error) error {
 	if gone := new(ownerGone); errors.As(err, &gone) {
-		return refuse(errInvalidGrant, "The user's consent, session or account has ended.").because(err)
+		return oauth.Refuse(oauth.InvalidGrant, "The user's consent, session or account has ended.").Because(err)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -31,7 +32,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.Public() {
-		return refuse(errInvalidClient, "Introspection needs a client that can prove who it is.")
+		return oauth.Refuse(oauth.InvalidClient, "Introspection needs a client that can prove who it is.")
 	}
 	answer := introspection{}
 	active, err := s.lookUp(r.Context(), c, token)
@@ -45,7 +46,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !wantsIntrospectionJWT(r) {
-		return writeJSON(w, http.StatusOK, answer)
+		return oauth.WriteJSON(w, http.StatusOK, answer)
 	}
 	return s.writeIntrospectionJWT(w, c, answer)
 }
@@ -64,7 +65,7 @@ func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, 
 	if err != nil {
 		return err
 	}
-	writeJWT(w, "application/"+keys.TypeIntrospection, signed)
+	oauth.WriteJWT(w, "application/"+keys.TypeIntrospection, signed)
 	return nil
 }
 
@@ -104,14 +105,14 @@ func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client
 		return nil, nil
 	})
 	if err == nil && !form.Has("token") {
-		err = refuse(errInvalidRequest, "The parameter token is missing.")
+		err = oauth.Refuse(oauth.InvalidRequest, "The parameter token is missing.")
 	}
 	return proven, form.Get("token"), err
 }
 
 // lookUp finds out about a token of any kind that c asks about.
 func (s *Server) lookUp(ctx context.Context, c *client.Client, token string) (*activeToken, error) {
-	if strings.HasPrefix(token, prefixRefresh) {
+	if strings.HasPrefix(token, oauth.PrefixRefresh) {
 		return s.activeRefreshToken(ctx, c, token)
 	}
 	return s.activeAccessToken(ctx, token)
@@ -119,7 +120,7 @@ func (s *Server) lookUp(ctx context.Context, c *client.Client, token string) (*a
 
 // activeRefreshToken describes a refresh token that a refresh by its client would still take.
 func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, token string) (*activeToken, error) {
-	row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
+	row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(token))
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && row.UsedAt != nil) {
 		return nil, errInactive
 	} else if err != nil {

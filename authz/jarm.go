@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/keys"
-
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -26,7 +26,7 @@ func (s *Server) signResponse(a *authorization, params url.Values) (string, erro
 // one.
 func checkJARM(a *authorization) error {
 	if a.client.RequireJARM && !a.mode.signed {
-		return refuse(errInvalidRequest, "The responses to this client are signed: the response_mode must be jwt, query.jwt, fragment.jwt or form_post.jwt.")
+		return oauth.Refuse(oauth.InvalidRequest, "The responses to this client are signed: the response_mode must be jwt, query.jwt, fragment.jwt or form_post.jwt.")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/templates"
 )
@@ -22,16 +23,16 @@ var usualScope = regexp.MustCompile(`^[A-Za-z0-9_.:/-]+$`)
 
 // takeScopes sets the scopes of a request, and those that it asks for in vain.
 func (a *authorization) takeScopes() error {
-	asked := scopesOf(a.params)
+	asked := oauth.ScopesOf(a.params)
 	for _, scope := range asked {
 		if !scopeSyntax.MatchString(scope) {
-			return refuse(errInvalidScope, "A scope contains characters that no scope may have.")
+			return oauth.Refuse(oauth.InvalidScope, "A scope contains characters that no scope may have.")
 		}
 	}
-	a.scopes = both(asked, a.client.Scopes)
+	a.scopes = oauth.Both(asked, a.client.Scopes)
 	a.leftOut = slices.DeleteFunc(asked, func(scope string) bool { return slices.Contains(a.scopes, scope) })
 	if len(a.scopes) == 0 && len(a.leftOut) > 0 {
-		return refuse(errInvalidScope, "The client is registered for none of the requested scopes: "+listed(a.leftOut)+".")
+		return oauth.Refuse(oauth.InvalidScope, "The client is registered for none of the requested scopes: "+listed(a.leftOut)+".")
 	}
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
-
 	"github.com/authzd/authzd/storage"
 )
 
@@ -98,7 +98,7 @@ func take(from *throttle.Buckets, now time.Time, refusal string, charges ...thro
 
 // tooMany is the answer to what may be tried again after a wait.
 func tooMany(refusal string, wait time.Duration) error {
-	return &Error{Status: http.StatusTooManyRequests, Code: errTemporarilyUnavailable, Description: refusal, retryAfter: wait}
+	return &oauth.Error{Status: http.StatusTooManyRequests, Code: oauth.TemporarilyUnavailable, Description: refusal, RetryAfter: wait}
 }
 
 // limitRequestFetches is for a request object that is somewhere else: nobody has proved anything yet.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -63,7 +64,7 @@ func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
 	if !l.Proven && (v.signedIn == nil || v.signedIn.ID != l.SignedIn || v.user.ID != l.UserID) {
 		return nil, nil
 	}
-	if decided, err := s.marked(r.Context(), markLink+l.ID); decided || err != nil {
+	if decided, err := oauth.Marked(r.Context(), s.store, oauth.MarkLink+l.ID); decided || err != nil {
 		return nil, err
 	}
 	user, err := s.accounts.Get(r.Context(), l.UserID)
@@ -99,10 +100,10 @@ func (s *Server) confirmLink(w http.ResponseWriter, r *http.Request) error {
 	}
 	decision := form.Get("decision")
 	if decision != "confirm" && decision != "cancel" {
-		return refuse(errInvalidRequest, "The decision is neither confirm nor cancel.")
+		return oauth.Refuse(oauth.InvalidRequest, "The decision is neither confirm nor cancel.")
 	}
 	l := v.flow.Link
-	err = s.store.Apply(r.Context(), markOnce(markLink+l.ID, l.Begun.Add(linkLifetime)))
+	err = s.store.Apply(r.Context(), oauth.MarkOnce(oauth.MarkLink+l.ID, l.Begun.Add(linkLifetime)))
 	if storage.IsConflict(err) || err == nil && decision == "cancel" {
 		s.startOver(w, r, v)
 		return nil
@@ -131,7 +132,7 @@ func (s *Server) linkFailed(w http.ResponseWriter, r *http.Request, v *visit, er
 		return s.upstreamFailed(w, r, v, v.flow.Link.Identity.Connector, disabledError(err))
 	}
 	if required := new(account.LinkRequiredError); errors.As(err, &required) {
-		v.flow.Link.ID, v.flow.Link.Proven = newID(), false
+		v.flow.Link.ID, v.flow.Link.Proven = oauth.NewID(), false
 		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	}
@@ -151,11 +152,11 @@ func disabledError(err error) *connect.Error {
 func linkError(err error) error {
 	switch {
 	case errors.Is(err, account.ErrIdentityTaken):
-		return (&Error{Status: http.StatusConflict, Code: "identity_taken", Description: "This upstream account is linked to another account here."}).because(err)
+		return (&oauth.Error{Status: http.StatusConflict, Code: "identity_taken", Description: "This upstream account is linked to another account here."}).Because(err)
 	case errors.Is(err, account.ErrOtherIdentity), errors.Is(err, account.ErrTooManyIdentities):
-		return (&Error{Status: http.StatusConflict, Code: "identity_limit", Description: "The account is linked to another account of this upstream, or to too many."}).because(err)
+		return (&oauth.Error{Status: http.StatusConflict, Code: "identity_limit", Description: "The account is linked to another account of this upstream, or to too many."}).Because(err)
 	case errors.Is(err, account.ErrDisabled):
-		return refuse(errAccessDenied, "The account is disabled.").because(err)
+		return oauth.Refuse(oauth.AccessDenied, "The account is disabled.").Because(err)
 	}
 	return err
 }
@@ -167,7 +168,7 @@ func (s *Server) withdrawIdentity(r *http.Request, user *storage.User, form url.
 	case errors.Is(err, storage.ErrNotFound): // by another tab
 		return nil
 	case errors.Is(err, account.ErrLastWayIn):
-		return (&Error{Status: http.StatusConflict, Code: "last_way_in", Description: "Without this sign-in, nobody could get into the account any more."}).because(err)
+		return (&oauth.Error{Status: http.StatusConflict, Code: "last_way_in", Description: "Without this sign-in, nobody could get into the account any more."}).Because(err)
 	}
 	return err
 }

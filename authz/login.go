@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -119,9 +120,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if form.Get("decision") == "cancel" && v.request != nil && v.request.redirectURI != "" {
 		v.request.acted = true // the button says where it leads
 		if f := v.flow.Failed; f != nil && f.Problem == templates.UpstreamFailed {
-			return s.refuseAuthorization(w, r, v.request, refuse(errTemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
+			return s.refuseAuthorization(w, r, v.request, oauth.Refuse(oauth.TemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
 		}
-		return s.refuseAuthorization(w, r, v.request, refuse(errAccessDenied, "The user did not sign in."))
+		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not sign in."))
 	}
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")
@@ -135,7 +136,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case errors.As(err, &throttled):
 		s.signInFailed(r.Context(), account.Throttled, throttled.UserID)
-		setRetryAfter(w, throttled.RetryAfter)
+		oauth.SetRetryAfter(w, throttled.RetryAfter)
 		s.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
 			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
 		})

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -22,7 +23,7 @@ type logoutRequest struct {
 	params   url.Values
 	client   *client.Client // who asks; nil: unknown
 	hint     *idTokenHint   // nil: none, or none that is valid
-	problem  *Error         // what is wrong with the request; nil: nothing
+	problem  *oauth.Error   // what is wrong with the request; nil: nothing
 	vouched  bool           // somebody whom the operator trusts speaks for the client
 	signedIn *session.Session
 	user     *storage.User // nil: nobody is signed in
@@ -45,7 +46,7 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logout
 		event.SetClient(l.client.ID)
 	}
 	if l.problem != nil {
-		event.SetError(l.problem.Code, l.problem.Description, l.problem.cause)
+		event.SetError(l.problem.Code, l.problem.Description, l.problem.Cause)
 	}
 	l.own = s.ownRequest(l)
 	return l, nil
@@ -58,10 +59,10 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	if token := l.params.Get("id_token_hint"); token != "" {
 		hint, err := s.readHint(token)
 		if err != nil {
-			return refuse(errInvalidRequest, "The id_token_hint is not an ID token of this server.").because(err)
+			return oauth.Refuse(oauth.InvalidRequest, "The id_token_hint is not an ID token of this server.").Because(err)
 		}
 		if clientID != "" && clientID != hint.Audience {
-			return refuse(errInvalidRequest, "The id_token_hint was made for another client than the client_id.")
+			return oauth.Refuse(oauth.InvalidRequest, "The id_token_hint was made for another client than the client_id.")
 		}
 		l.hint, clientID = hint, hint.Audience
 	}
@@ -79,9 +80,9 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	case back == "":
 		return nil
 	case l.client == nil:
-		return refuse(errInvalidRequest, "A post_logout_redirect_uri needs an id_token_hint.")
+		return oauth.Refuse(oauth.InvalidRequest, "A post_logout_redirect_uri needs an id_token_hint.")
 	case !l.client.MatchPostLogoutRedirectURI(back):
-		return refuse(errLogoutURIMismatch, "The post_logout_redirect_uri is not registered for this client.").because(received(back))
+		return oauth.Refuse(errLogoutURIMismatch, "The post_logout_redirect_uri is not registered for this client.").Because(oauth.Received(back))
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 // methods). The latter becomes the GET that means the same, because a cross-site POST carries no
 // SameSite=Lax cookie, and nobody would be logged out.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
-	form, err := requestForm(w, r)
+	form, err := oauth.RequestForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 // logoutPage asks before it ends the session, unless the client shows the ID token that it got in this
 // very session (section 2).
 func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
-	params, err := requestQuery(r)
+	params, err := oauth.RequestQuery(r)
 	if err != nil {
 		return err
 	}

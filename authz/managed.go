@@ -16,6 +16,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -64,7 +65,7 @@ func (m *managedClients) get(ctx context.Context, id string) (*client.Client, er
 	return m.made.get(id, version, func() (*client.Client, error) {
 		made, _, err := m.make(record)
 		if err != nil {
-			return nil, refuse(errInvalidClient, "The client breaks a rule of the present configuration: its operator must mend it.").because(err)
+			return nil, oauth.Refuse(oauth.InvalidClient, "The client breaks a rule of the present configuration: its operator must mend it.").Because(err)
 		}
 		return made, m.use(ctx, useOf(&record.Needs))
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -118,7 +119,7 @@ func (s *Server) operators(authorize func(http.ResponseWriter, *http.Request) (a
 			p.RequestID = event.RequestID()
 			switch p.Status {
 			case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest:
-				s.noteRefusal(r, &Error{Status: p.Status, Code: p.Code})
+				s.noteRefusal(r, &oauth.Error{Status: p.Status, Code: p.Code})
 			}
 		},
 	})
@@ -138,14 +139,14 @@ func (s *Server) atSocket(_ http.ResponseWriter, r *http.Request) (admin.Actor, 
 }
 
 // errNoAdminToken is told of every token that does not count, whatever the reason.
-var errNoAdminToken = refuse(errInvalidToken, "The access token is malformed, expired, revoked or not meant for the admin API.")
+var errNoAdminToken = oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired, revoked or not meant for the admin API.")
 
 // atListener demands an access token of ours with the admin API as its audience and the scope
 // authzd:admin, and looks at what stands behind it now. A user is an operator only by a role: the scope
 // says no more than that a client may ask.
 func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor, error) {
 	if s.config.Operator.Resource == "" {
-		return admin.Actor{}, refuse(errAccessDenied, "The admin API is at the socket only.")
+		return admin.Actor{}, oauth.Refuse(oauth.AccessDenied, "The admin API is at the socket only.")
 	}
 	if !s.ownHost(r.Host) {
 		return admin.Actor{}, &admin.Problem{Status: http.StatusMisdirectedRequest, Code: admin.CodeMisdirected,
@@ -169,7 +170,7 @@ func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor
 		return admin.Actor{}, err
 	}
 	if !active.has(admin.Scope) || active.user != nil && !hasRole(active.user, admin.Scope) {
-		return admin.Actor{}, s.accessChallenge(w, r, refuse(errInsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
+		return admin.Actor{}, s.accessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
 	}
 	actor := admin.Actor{ID: active.ClientID, ClientID: active.ClientID, Remote: event.Remote()}
 	if active.user != nil {
@@ -212,7 +213,7 @@ func (s *Server) ownHost(host string) bool {
 	return false
 }
 
-// asProblem is asError in the form of the admin API.
+// asProblem is oauth.AsError in the form of the admin API.
 func asProblem(err error) *admin.Problem {
 	if taken := new(account.TakenError); errors.As(err, &taken) {
 		pointer := "/username"
@@ -225,7 +226,7 @@ func asProblem(err error) *admin.Problem {
 	if errors.Is(err, storage.ErrNotFound) {
 		return &admin.Problem{Status: http.StatusNotFound, Code: admin.CodeNotFound, Detail: "There is no such record."}
 	}
-	e := asError(err)
+	e := oauth.AsError(err)
 	codes := map[int]string{
 		http.StatusUnauthorized: admin.CodeUnauthorized, http.StatusForbidden: admin.CodeForbidden,
 		http.StatusServiceUnavailable: admin.CodeUnavailable, http.StatusInternalServerError: admin.CodeServerError,

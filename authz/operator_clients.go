@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -37,9 +38,9 @@ var (
 
 func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
 	if in.ClientID == "" {
-		in.ClientID = newID()
+		in.ClientID = oauth.NewID()
 		for !managedID.MatchString(in.ClientID) {
-			in.ClientID = newID()
+			in.ClientID = oauth.NewID()
 		}
 	}
 	if err := s.mustBeFree(ctx, in.ClientID); err != nil {
@@ -66,8 +67,8 @@ func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record
 		}
 		return err
 	}
-	mark := markDeletedClient + hashToken(id)
-	reused, err := s.marked(ctx, mark)
+	mark := oauth.MarkDeletedClient + oauth.HashToken(id)
+	reused, err := oauth.Marked(ctx, s.store, mark)
 	if err != nil {
 		return err
 	}
@@ -115,8 +116,8 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 	case !usesSecret(m.AuthMethod):
 		record.Secrets = nil
 	case len(record.Secrets) == 0:
-		secret = newToken(prefixClientSecret)
-		record.Secrets = []storage.ClientSecret{{Hash: hashToken(secret), CreatedAt: storage.Now()}}
+		secret = oauth.NewToken(oauth.PrefixClientSecret)
+		record.Secrets = []storage.ClientSecret{{Hash: oauth.HashToken(secret), CreatedAt: storage.Now()}}
 	}
 	made, _, err := s.managed.make(record)
 	if err != nil {
@@ -217,7 +218,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 			return nil, admin.Invalid(errorsOfNoDuration)
 		}
 	}
-	secret := newToken(prefixClientSecret)
+	secret := oauth.NewToken(oauth.PrefixClientSecret)
 	changed, err := s.changeClient(ctx, c, audit.ClientSecretRotated, func(record *storage.ManagedClient) error {
 		if len(record.Secrets) == 0 {
 			return errUsesNoSecret
@@ -235,7 +236,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 		if len(kept) >= maxSecrets {
 			return errTooManySecrets
 		}
-		record.Secrets = append(kept, storage.ClientSecret{Hash: hashToken(secret), CreatedAt: now})
+		record.Secrets = append(kept, storage.ClientSecret{Hash: oauth.HashToken(secret), CreatedAt: now})
 		return nil
 	})
 	if err != nil {
@@ -255,7 +256,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 	}
 	return storage.Retry(func() error {
 		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
-		mark := storage.Marks.Put(markDeletedClient+hashToken(id), &storage.Mark{}, storage.Any, storage.Now().Add(longest+markMargin))
+		mark := storage.Marks.Put(oauth.MarkDeletedClient+oauth.HashToken(id), &storage.Mark{}, storage.Any, storage.Now().Add(longest+oauth.MarkMargin))
 		record, version, err := s.managedRecord(ctx, id)
 		if errors.Is(err, errClientOfItsOwn) {
 			_, version, err := storage.Clients.Get(ctx, s.store, id)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -60,7 +61,7 @@ func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err e
 
 // visitPage is visit for GET requests.
 func (s *Server) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
-	params, err := queryParams(r)
+	params, err := oauth.PageQuery(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -70,7 +71,7 @@ func (s *Server) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.
 
 // visitForm is visit for POST requests.
 func (s *Server) visitForm(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
-	form, err := formParams(w, r)
+	form, err := oauth.PageForm(w, r)
 	if err != nil {
 		return nil, nil, err
 	}

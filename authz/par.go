@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -26,19 +27,19 @@ type pushedAnswer struct {
 // again: people reload pages.
 func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.clientForm(w, r)
-	if errors.Is(err, errBodyTooLarge) {
-		return pushTooLarge(errBodyTooLarge.Description)
+	if errors.Is(err, oauth.ErrBodyTooLarge) {
+		return pushTooLarge(oauth.ErrBodyTooLarge.Description)
 	} else if err != nil {
 		return err
 	}
-	answer := pushedAnswer{newToken(prefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
+	answer := pushedAnswer{oauth.NewToken(oauth.PrefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
 	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
 		return s.newPushedRequest(w.Header(), r, c, form, answer.RequestURI)
 	})
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusCreated, answer)
+	return oauth.WriteJSON(w, http.StatusCreated, answer)
 }
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
@@ -75,12 +76,12 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 			return nil, err
 		}
 	}
-	return append(writes, storage.PushedRequests.Put(hashToken(requestURI), record, storage.Absent, kept)), nil
+	return append(writes, storage.PushedRequests.Put(oauth.HashToken(requestURI), record, storage.Absent, kept)), nil
 }
 
 // pushTooLarge is an answer of RFC 9126 section 2.3.
 func pushTooLarge(description string) error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Code: errInvalidRequest, Description: description}
+	return &oauth.Error{Status: http.StatusRequestEntityTooLarge, Code: oauth.InvalidRequest, Description: description}
 }
 
 // paramsToPush are the parameters of a push that count: those of the form, or of the request object
@@ -93,7 +94,7 @@ func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Va
 	params.Set("client_id", c.ID)
 	switch {
 	case params.Has("request_uri"):
-		return nil, refuse(errInvalidRequest, "A request_uri can't be pushed.")
+		return nil, oauth.Refuse(oauth.InvalidRequest, "A request_uri can't be pushed.")
 	case params.Has("request"): // section 3: nothing else counts
 		object, err := s.openRequestObject(ctx, c, params.Get("request"))
 		if err != nil {
@@ -112,14 +113,14 @@ func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Va
 // forClient is an error of the authorization endpoint in words of RFC 9126 section 2.3: those that
 // only a person would be shown there have no code of a standard.
 func forClient(err error) error {
-	if e := asError(err); e.Code == errRedirectURIMismatch {
-		return refuse(errInvalidRequest, e.Description).because(e.cause)
+	if e := oauth.AsError(err); e.Code == oauth.RedirectURIMismatch {
+		return oauth.Refuse(oauth.InvalidRequest, e.Description).Because(e.Cause)
 	}
 	return err
 }
 
 // errPushedUnknown does not tell which of them it is: a request_uri is a secret of its client.
-var errPushedUnknown = refuse(errInvalidRequestURI, "The request_uri is unknown, expired, used, or of another client.")
+var errPushedUnknown = oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is unknown, expired, used, or of another client.")
 
 // beginPushed begins the request that a request_uri stands for. Nothing else that the browser brought
 // counts (RFC 9126 section 4).
@@ -141,12 +142,12 @@ func (s *Server) beginPushed(ctx context.Context, f *flow, c *client.Client, req
 // pushedParams are the parameters of a flow that began with a pushed request, if that has had no
 // answer yet.
 func (s *Server) pushedParams(ctx context.Context, f flow) (url.Values, error) {
-	if answered, err := s.marked(ctx, pushedMark(f.Pushed)); err != nil {
+	if answered, err := oauth.Marked(ctx, s.store, pushedMark(f.Pushed)); err != nil {
 		return nil, err
 	} else if answered {
 		return nil, errPushedUnknown
 	}
-	params, err := parseParams(f.Params)
+	params, err := oauth.ParseParams(f.Params)
 	if err != nil || !params.Has("request_uri") {
 		return params, err
 	}
@@ -154,11 +155,11 @@ func (s *Server) pushedParams(ctx context.Context, f flow) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseParams(record.Params)
+	return oauth.ParseParams(record.Params)
 }
 
 func (s *Server) pushedRequest(ctx context.Context, requestURI string) (*storage.PushedRequest, error) {
-	record, _, err := storage.PushedRequests.Get(ctx, s.store, hashToken(requestURI))
+	record, _, err := storage.PushedRequests.Get(ctx, s.store, oauth.HashToken(requestURI))
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, errPushedUnknown
 	}
@@ -173,9 +174,9 @@ func (s *Server) spend(a *authorization) []storage.Write {
 	}
 	until := a.now.Add(s.config.Lifetimes.PAR + flowLifetime)
 	return []storage.Write{
-		markOnce(pushedMark(a.pushed), until),
-		storage.PushedRequests.Delete(hashToken(a.pushed), storage.Any),
+		oauth.MarkOnce(pushedMark(a.pushed), until),
+		storage.PushedRequests.Delete(oauth.HashToken(a.pushed), storage.Any),
 	}
 }
 
-func pushedMark(requestURI string) string { return markPushed + hashToken(requestURI) }
+func pushedMark(requestURI string) string { return oauth.MarkPushed + oauth.HashToken(requestURI) }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) accessToken(w http.ResponseWriter, r *http.Request) (string, er
 // bearerToken finds a token that is sent in the same ways, but can't be bound to a key.
 func (s *Server) bearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	token, err := s.presentedToken(w, r, schemeBearer)
-	if refused := new(Error); errors.As(err, &refused) {
+	if refused := new(oauth.Error); errors.As(err, &refused) {
 		return "", s.challenge(w, refused)
 	}
 	return token, err
@@ -46,10 +47,10 @@ func (s *Server) bearerToken(w http.ResponseWriter, r *http.Request) (string, er
 func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes ...string) (string, error) {
 	headers := r.Header.Values("Authorization")
 	var body string
-	if r.Method == http.MethodPost && isForm(r) {
-		form, err := requestForm(w, r)
+	if r.Method == http.MethodPost && oauth.IsForm(r) {
+		form, err := oauth.RequestForm(w, r)
 		if err != nil {
-			return "", asError(err)
+			return "", oauth.AsError(err)
 		}
 		body = form.Get("access_token")
 	}
@@ -58,13 +59,13 @@ func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes 
 	known := slices.ContainsFunc(schemes, func(s string) bool { return strings.EqualFold(scheme, s) })
 	switch {
 	case r.URL.Query().Has("access_token"), len(headers) > 1, body != "" && len(headers) > 0, known && (token == "" || strings.ContainsAny(token, " ,")):
-		return "", refuse(errInvalidRequest, "Send one access token, in the Authorization header.")
+		return "", oauth.Refuse(oauth.InvalidRequest, "Send one access token, in the Authorization header.")
 	case body != "":
 		return body, nil
 	case known:
 		return token, nil
 	}
-	return "", &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "An access token is required."}
+	return "", &oauth.Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "An access token is required."}
 }
 
 // checkSender lets a token that is bound to a certificate or a key be used by its holder alone (RFC
@@ -74,28 +75,28 @@ func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token strin
 	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == schemeDPoP
 	switch {
 	case !s.holdsCertificate(r, claims.Confirmation):
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to a certificate, and this client has not shown it."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is bound to a certificate, and this client has not shown it."))
 	case !bound && !shown:
 		return nil
 	case !bound:
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is not bound to a DPoP key: send it as Authorization: Bearer."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is not bound to a DPoP key: send it as Authorization: Bearer."))
 	case !shown:
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to a DPoP key: send it as Authorization: DPoP, with a proof."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is bound to a DPoP key: send it as Authorization: DPoP, with a proof."))
 	}
 	c, err := s.client(r.Context(), claims.ClientID)
 	if err != nil {
 		return err
 	} else if c == nil {
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token's client is no longer registered."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token's client is no longer registered."))
 	}
 	p, err := s.shownProof(w.Header(), r, c, token)
 	switch {
 	case err != nil:
 		return s.accessChallenged(w, r, err)
 	case p == nil:
-		return s.accessChallenge(w, r, refuse(errInvalidDPoPProof, "The DPoP header is missing."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidDPoPProof, "The DPoP header is missing."))
 	case p.Thumbprint != claims.Confirmation.JKT:
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is bound to another DPoP key than the proof's."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is bound to another DPoP key than the proof's."))
 	}
 	err = s.store.Apply(r.Context(), p.spent)
 	if storage.IsConflict(err) {
@@ -106,7 +107,7 @@ func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token strin
 
 // accessChallenged adds the challenge to an error that is the client's.
 func (s *Server) accessChallenged(w http.ResponseWriter, r *http.Request, err error) error {
-	if refused := new(Error); errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+	if refused := new(oauth.Error); errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 		return s.accessChallenge(w, r, refused)
 	}
 	return err
@@ -114,34 +115,34 @@ func (s *Server) accessChallenged(w http.ResponseWriter, r *http.Request, err er
 
 // accessChallenge challenges in the scheme that the request uses (RFC 9449 section 7.1) and returns
 // the error; where that was Bearer, DPoP is offered beside it.
-func (s *Server) accessChallenge(w http.ResponseWriter, r *http.Request, e *Error) error {
-	if e.Code == errInvalidDPoPProof || e.Code == errUseDPoPNonce { // 400 at other endpoints
-		e = &Error{Status: http.StatusUnauthorized, Code: e.Code, Description: e.Description, cause: e.cause}
+func (s *Server) accessChallenge(w http.ResponseWriter, r *http.Request, e *oauth.Error) error {
+	if e.Code == oauth.InvalidDPoPProof || e.Code == oauth.UseDPoPNonce { // 400 at other endpoints
+		e = &oauth.Error{Status: http.StatusUnauthorized, Code: e.Code, Description: e.Description, Cause: e.Cause}
 	}
 	algs := `, algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
 	challenges := []string{schemeBearer + s.challengeParams(e)}
 	if schemeOf(r) == schemeDPoP {
 		challenges = []string{schemeDPoP + s.challengeParams(e) + algs}
 	} else if e.Status == http.StatusUnauthorized {
-		challenges = append(challenges, schemeDPoP+s.challengeParams(&Error{Code: errNoToken})+algs)
+		challenges = append(challenges, schemeDPoP+s.challengeParams(&oauth.Error{Code: errNoToken})+algs)
 	}
 	w.Header()["Www-Authenticate"] = challenges
 	return e
 }
 
 // challenge challenges for a Bearer token and returns the error.
-func (s *Server) challenge(w http.ResponseWriter, e *Error) error {
+func (s *Server) challenge(w http.ResponseWriter, e *oauth.Error) error {
 	w.Header().Set("WWW-Authenticate", schemeBearer+s.challengeParams(e))
 	return e
 }
 
 // challengeParams are those of RFC 6750 section 3. A request without credentials gets no error code.
-func (s *Server) challengeParams(e *Error) string {
+func (s *Server) challengeParams(e *oauth.Error) string {
 	params := ` realm="` + s.issuer.ID + `"`
 	if e.Code != errNoToken {
 		params += `, error="` + e.Code + `", error_description="` + e.Description + `"`
 	}
-	if e.Code == errInsufficientScope {
+	if e.Code == oauth.InsufficientScope {
 		params += `, scope="openid"`
 	}
 	return params

@@ -8,6 +8,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 )
 
 // fositeConfig wires fosite. It parses and validates requests, authenticates clients through our
@@ -88,20 +89,20 @@ func (c fositeClient) GetAudience() fosite.Arguments      { return c.Resources }
 
 // ofFosite turns an error of fosite into ours: its hints quote the request. Other errors stay what they are.
 func ofFosite(err error) error {
-	var own *Error
+	var own *oauth.Error
 	var refused *fosite.RFC6749Error
 	if errors.As(err, &own) || !errors.As(err, &refused) {
 		return err
 	}
 	if description, ok := fositeWords[refused.ErrorField]; ok {
-		return refuse(refused.ErrorField, description).because(err)
+		return oauth.Refuse(refused.ErrorField, description).Because(err)
 	}
 	return err
 }
 
 // fositeWords are our words for what fosite refuses.
 var fositeWords = map[string]string{
-	errInvalidRequest: "The request is missing a parameter, repeats one, or is otherwise malformed.",
-	errInvalidScope:   "The client is not registered for one of the requested scopes.",
-	errInvalidTarget:  "The client is not registered for one of the requested resources.",
+	oauth.InvalidRequest: "The request is missing a parameter, repeats one, or is otherwise malformed.",
+	oauth.InvalidScope:   "The client is not registered for one of the requested scopes.",
+	oauth.InvalidTarget:  "The client is not registered for one of the requested resources.",
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/throttle"
@@ -37,7 +38,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err := s.completeRegistration(r.Context(), registration); err != nil {
 		return err
 	}
-	id, token := newID(), newToken(prefixRegistration)
+	id, token := oauth.NewID(), oauth.NewToken(oauth.PrefixRegistration)
 	record, err := s.newClientRecord(id, token, registration, storage.Now())
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record)), s.clientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusCreated, s.information(id, token, record, registration))
+	return oauth.WriteJSON(w, http.StatusCreated, s.information(id, token, record, registration))
 }
 
 // completeRegistration settles what is registered: what a software statement says wins over what the
@@ -82,7 +83,7 @@ func (s *Server) mayRegister(w http.ResponseWriter, r *http.Request) error {
 		known |= subtle.ConstantTimeCompare(hash[:], want[:])
 	}
 	if known != 1 {
-		return s.challenge(w, refuse(errInvalidToken, "The initial access token is unknown."))
+		return s.challenge(w, oauth.Refuse(oauth.InvalidToken, "The initial access token is unknown."))
 	}
 	return nil
 }
@@ -90,13 +91,13 @@ func (s *Server) mayRegister(w http.ResponseWriter, r *http.Request) error {
 // registrationBody reads a JSON body.
 func registrationBody(w http.ResponseWriter, r *http.Request) (*client.Information, error) {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return nil, refuse(errInvalidClientMetadata, "The body must be application/json.")
+		return nil, oauth.Refuse(client.ErrInvalidMetadata, "The body must be application/json.")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, oauth.MaxForm))
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return nil, refuse(errInvalidClientMetadata, "The body is too large.")
+		return nil, oauth.Refuse(client.ErrInvalidMetadata, "The body is too large.")
 	} else if err != nil {
-		return nil, refuse(errInvalidClientMetadata, "The body could not be read.").because(err)
+		return nil, oauth.Refuse(client.ErrInvalidMetadata, "The body could not be read.").Because(err)
 	}
 	return client.ParseRegistration(body)
 }
@@ -116,15 +117,15 @@ func (s *Server) checkSector(ctx context.Context, r *client.Registration) error 
 	}
 	document, err := s.outbound.Get(ctx, r.SectorIdentifierURI, outbound.Want{})
 	if err != nil {
-		return refuse(errInvalidClientMetadata, "The sector_identifier_uri could not be fetched.").because(err)
+		return oauth.Refuse(client.ErrInvalidMetadata, "The sector_identifier_uri could not be fetched.").Because(err)
 	}
 	var listed []string
 	if err := json.Unmarshal(document.Body, &listed); err != nil {
-		return refuse(errInvalidClientMetadata, "There is no JSON array of redirect URIs at the sector_identifier_uri.")
+		return oauth.Refuse(client.ErrInvalidMetadata, "There is no JSON array of redirect URIs at the sector_identifier_uri.")
 	}
 	for _, uri := range r.RedirectURIs {
 		if !slices.Contains(listed, uri) {
-			return refuse(errInvalidClientMetadata, "The sector_identifier_uri does not list all redirect_uris.")
+			return oauth.Refuse(client.ErrInvalidMetadata, "The sector_identifier_uri does not list all redirect_uris.")
 		}
 	}
 	return nil
@@ -141,11 +142,11 @@ func (s *Server) newClientRecord(id, token string, r *client.Registration, creat
 		return nil, err
 	}
 	if len(metadata) > maxMetadata {
-		return nil, refuse(errInvalidClientMetadata, "There is more metadata than is kept.")
+		return nil, oauth.Refuse(client.ErrInvalidMetadata, "There is more metadata than is kept.")
 	}
-	record := &storage.Client{Metadata: metadata, TokenHash: hashToken(token), CreatedAt: createdAt}
+	record := &storage.Client{Metadata: metadata, TokenHash: oauth.HashToken(token), CreatedAt: createdAt}
 	if usesSecret(r.TokenEndpointAuthMethod) {
-		record.SecretHash = hashToken(s.clientSecret(token))
+		record.SecretHash = oauth.HashToken(s.clientSecret(token))
 	}
 	_, err = s.registered.make(id, record)
 	return record, err
@@ -157,7 +158,7 @@ func usesSecret(method string) bool { return method == client.AuthBasic || metho
 // whoever holds that (RFC 7592 section 3) although only hashes are stored.
 func (s *Server) clientSecret(token string) string {
 	derived := s.clientSecrets.Derive([]byte(token))[0]
-	return prefixClientSecret + base64.RawURLEncoding.EncodeToString(derived[:])
+	return oauth.PrefixClientSecret + base64.RawURLEncoding.EncodeToString(derived[:])
 }
 
 // forgottenAt is when a client expires that gets no token until then.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -31,7 +32,7 @@ func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRe
 		return nil, err
 	}
 	own := &ownRegistration{id: mux.Vars(r)["client"], token: token, record: &storage.Client{}}
-	if len(own.id) == idLength {
+	if len(own.id) == oauth.IDLength {
 		own.record, own.version, err = storage.Clients.Get(r.Context(), s.store, own.id)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
@@ -39,8 +40,8 @@ func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRe
 	} else if err != nil {
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare([]byte(hashToken(token)), []byte(own.record.TokenHash)) != 1 {
-		return nil, s.challenge(w, refuse(errInvalidToken, "There is no client that has this registration access token."))
+	if subtle.ConstantTimeCompare([]byte(oauth.HashToken(token)), []byte(own.record.TokenHash)) != 1 {
+		return nil, s.challenge(w, oauth.Refuse(oauth.InvalidToken, "There is no client that has this registration access token."))
 	}
 	observe.Event(r.Context()).SetClient(own.id)
 	info, err := client.ParseRegistration(own.record.Metadata)
@@ -57,7 +58,7 @@ func (s *Server) readClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, own.current))
+	return oauth.WriteJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, own.current))
 }
 
 // updateClient replaces all metadata (RFC 7592 section 2.2). Neither the token nor the secret changes,
@@ -101,7 +102,7 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if more < 0 {
 		s.census.left()
 	}
-	return writeJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, registration))
+	return oauth.WriteJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, registration))
 }
 
 // admitUpdate holds what can still be said against an update that is as it should be: what it costs, and
@@ -123,13 +124,13 @@ func (s *Server) admitUpdate(ctx context.Context, registration *client.Registrat
 func (s *Server) checkUpdate(own *ownRegistration, info *client.Information) error {
 	switch {
 	case info.ClientID == "":
-		return refuse(errInvalidClientMetadata, "The client_id is missing.")
+		return oauth.Refuse(client.ErrInvalidMetadata, "The client_id is missing.")
 	case info.ClientID != own.id:
-		return refuse(errInvalidClientMetadata, "The client_id is not that of this client.")
+		return oauth.Refuse(client.ErrInvalidMetadata, "The client_id is not that of this client.")
 	case info.RegistrationAccessToken != "", info.RegistrationClientURI != "", info.ClientSecretExpiresAt != nil, info.ClientIDIssuedAt != nil:
-		return refuse(errInvalidClientMetadata, "The members registration_access_token, registration_client_uri, client_secret_expires_at and client_id_issued_at must not be sent.")
-	case info.ClientSecret != "" && subtle.ConstantTimeCompare([]byte(hashToken(info.ClientSecret)), []byte(own.record.SecretHash)) != 1:
-		return refuse(errInvalidClientMetadata, "The client_secret is not that of this client.")
+		return oauth.Refuse(client.ErrInvalidMetadata, "The members registration_access_token, registration_client_uri, client_secret_expires_at and client_id_issued_at must not be sent.")
+	case info.ClientSecret != "" && subtle.ConstantTimeCompare([]byte(oauth.HashToken(info.ClientSecret)), []byte(own.record.SecretHash)) != 1:
+		return oauth.Refuse(client.ErrInvalidMetadata, "The client_secret is not that of this client.")
 	}
 	return nil
 }
@@ -160,7 +161,7 @@ func (s *Server) clientUsed(ctx context.Context, x *exchange) (*storage.Write, e
 	}
 	record, version, err := storage.Clients.Get(ctx, s.store, x.client.ID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, refuse(errInvalidClient, "The client is no longer registered.").because(err)
+		return nil, oauth.Refuse(oauth.InvalidClient, "The client is no longer registered.").Because(err)
 	} else if err != nil {
 		return nil, err
 	}

@@ -2,62 +2,22 @@ package authz
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
-	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/templates"
 )
 
-// writeJSON answers with a JSON document. The type has no charset parameter (RFC 8259 section 11).
-func writeJSON(w http.ResponseWriter, status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode answer: %w", err)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone; nobody is left to be told
-	return nil
-}
-
-// writeJWT answers with a signed document.
-func writeJWT(w http.ResponseWriter, mediaType, token string) {
-	w.Header().Set("Content-Type", mediaType)
-	_, _ = io.WriteString(w, token) // the client may have gone
-}
-
-// reportJSON is the one exit for errors of JSON endpoints (RFC 6749 section 5.2, RFC 6750 section 3).
+// reportJSON answers with an error at a JSON endpoint, and tells the log of it.
 func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
-	e := asError(err)
-	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
+	e := oauth.AsError(err)
+	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)
 	s.noteRefusal(r, e)
-	h := w.Header()
-	if e.retryAfter > 0 {
-		setRetryAfter(w, e.retryAfter)
-	}
-	switch {
-	case h.Get("WWW-Authenticate") != "": // the endpoint has its own challenge
-	case e.Status == http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", `Basic realm="`+s.issuer.ID+`"`)
-	case e.Status == http.StatusServiceUnavailable && e.retryAfter == 0:
-		h.Set("Retry-After", "1")
-	}
-	// Marshalling three strings cannot fail.
-	_ = writeJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": e.Description})
-}
-
-// setRetryAfter says when it is worth trying again, in whole seconds (RFC 9110 section 10.2.3).
-func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
-	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
+	oauth.WriteError(w, s.issuer.ID, e)
 }
 
 // reportPage is the one exit for errors of pages: in full in development, otherwise the code and
@@ -72,7 +32,7 @@ func (s *Server) reportPage(w http.ResponseWriter, r *http.Request, err error) {
 		s.showDeadEnd(w, r, lost)
 		return
 	}
-	s.showError(w, r, asError(err), nil)
+	s.showError(w, r, oauth.AsError(err), nil)
 }
 
 // showDeadEnd draws the error page of a sign-in that can't go on, with the ways out of it.
@@ -102,7 +62,7 @@ func (s *Server) wayBack(c *client.Client) string {
 }
 
 // showError draws the error page; a, if not nil, is the authorization request that was refused.
-func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *Error, a *authorization) {
+func (s *Server) showError(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *authorization) {
 	p := templates.Error{}
 	if a != nil && a.client != nil {
 		p.Client = &templates.Client{Name: a.client.Name}
@@ -121,14 +81,14 @@ func homeOf(c *client.Client) string {
 }
 
 // showErrorPage draws an error page that has its links already.
-func (s *Server) showErrorPage(w http.ResponseWriter, r *http.Request, e *Error, a *authorization, p templates.Error) {
+func (s *Server) showErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *authorization, p templates.Error) {
 	event := observe.Event(r.Context())
-	event.SetError(e.Code, e.Description, e.cause)
+	event.SetError(e.Code, e.Description, e.Cause)
 	s.noteRefusal(r, e)
-	if e.retryAfter > 0 {
-		setRetryAfter(w, e.retryAfter)
+	if e.RetryAfter > 0 {
+		oauth.SetRetryAfter(w, e.RetryAfter)
 	}
-	p.Code, p.Reason = e.Code, e.page
+	p.Code, p.Reason = e.Code, e.Page
 	if a != nil {
 		p.UILocales = a.params.Get("ui_locales")
 	}
@@ -138,23 +98,10 @@ func (s *Server) showErrorPage(w http.ResponseWriter, r *http.Request, e *Error,
 	s.render(w, r, e.Status, p)
 }
 
-// received is what the log has of a URI that is not registered: where it leads, and not what it carries.
-func received(uri string) error {
-	u, err := url.Parse(uri)
-	if err != nil || !u.IsAbs() {
-		return errors.New("received no absolute URI")
-	}
-	place := url.URL{Scheme: u.Scheme, OmitHost: u.OmitHost, Host: u.Host, Path: u.Path}
-	if u.RawQuery != "" {
-		place.RawQuery = "…"
-	}
-	return errors.New("received " + place.String())
-}
-
 // render draws a page. If that fails there is a mistake in the page, not in the request.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, p templates.Page) {
 	if err := s.pages.Render(w, r, status, p); err != nil {
-		observe.Event(r.Context()).SetError(errServerError, "", err)
+		observe.Event(r.Context()).SetError(oauth.ServerError, "", err)
 		http.Error(w, "internal server error", http.StatusInternalServerError)
 	}
 }

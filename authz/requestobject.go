@@ -14,8 +14,8 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/outbound"
-
 	"github.com/authzd/authzd/storage"
 )
 
@@ -43,8 +43,8 @@ type requestClaims struct {
 	ClientID  string           `json:"client_id"`
 }
 
-func badRequestObject(why string) *Error {
-	return refuse(errInvalidRequestObject, "The request object "+why)
+func badRequestObject(why string) *oauth.Error {
+	return oauth.Refuse(oauth.InvalidRequestObject, "The request object "+why)
 }
 
 // openRequestObject verifies a request object of the client (RFC 9101 sections 6.2 and 6.3). An
@@ -56,7 +56,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	}
 	jws, err := jose.ParseSignedCompact(text, client.SigningAlgs)
 	if err != nil {
-		return nil, badRequestObject("is not a JWT that is signed with an algorithm on offer.").because(err)
+		return nil, badRequestObject("is not a JWT that is signed with an algorithm on offer.").Because(err)
 	}
 	header := jws.Signatures[0].Header
 	switch {
@@ -72,13 +72,13 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	}
 	payload, err := s.clientKeys.Verify(ctx, c, jws)
 	if err != nil {
-		return nil, badRequestObject("is not signed by the client.").because(err)
+		return nil, badRequestObject("is not signed by the client.").Because(err)
 	}
 	var claims requestClaims
 	members := map[string]josejson.RawMessage{}
 	for _, target := range []any{&claims, &members} { // the decoder of go-jose takes no member twice
 		if err := josejson.Unmarshal(payload, target); err != nil {
-			return nil, badRequestObject("is not the JSON that RFC 9101 section 4 describes.").because(err)
+			return nil, badRequestObject("is not the JSON that RFC 9101 section 4 describes.").Because(err)
 		}
 	}
 	if err := s.checkRequestClaims(c, &claims); err != nil {
@@ -135,7 +135,7 @@ func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
 	params := url.Values{}
 	for name, raw := range members {
 		raw = bytes.TrimSpace(raw)
-		if slices.Contains(ownClaims, name) || string(raw) == "null" || !knownParameters[name] && cleanText(name) {
+		if slices.Contains(ownClaims, name) || string(raw) == "null" || !oauth.KnownParameters[name] && oauth.CleanText(name) {
 			continue
 		}
 		switch name {
@@ -148,9 +148,9 @@ func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
 		}
 		params[name] = values
 	}
-	params, err := parseParams(params.Encode())
+	params, err := oauth.ParseParams(params.Encode())
 	if err != nil {
-		return nil, badRequestObject("has too many parameters, or one that is too long or has control characters.").because(err)
+		return nil, badRequestObject("has too many parameters, or one that is too long or has control characters.").Because(err)
 	}
 	return params, nil
 }
@@ -180,7 +180,7 @@ func parameterValues(name string, raw []byte) ([]string, bool) {
 // content, so that a cache notices a change, and nothing is cached here.
 func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, requestURI string) (string, error) {
 	if !c.MatchRequestURI(requestURI) {
-		return "", refuse(errInvalidRequestURI, "The request_uri is not registered for this client.")
+		return "", oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is not registered for this client.")
 	}
 	if err := s.limitRequestFetches(ctx, c); err != nil {
 		return "", err
@@ -188,7 +188,7 @@ func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, reque
 	base, _, _ := strings.Cut(requestURI, "#")
 	document, err := s.outbound.Get(ctx, base, outbound.Want{MaxBytes: maxRequestObject})
 	if err != nil {
-		return "", refuse(errInvalidRequestURI, "The request object could not be fetched from the request_uri.").because(err)
+		return "", oauth.Refuse(oauth.InvalidRequestURI, "The request object could not be fetched from the request_uri.").Because(err)
 	}
 	return string(bytes.TrimSpace(document.Body)), nil
 }

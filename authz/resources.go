@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/urirules"
 )
 
@@ -54,13 +55,13 @@ func (rs resourceSet) registered(uris []string) []string {
 			forms[i] = rs[at].URI
 		}
 	}
-	return unique(forms)
+	return oauth.Unique(forms)
 }
 
 // nameRegistered puts the registered form into the parameters that name resources (RFC 8707 section 2,
 // RFC 8693 section 2.1).
 func (rs resourceSet) nameRegistered(params url.Values) {
-	for name := range mayRepeat {
+	for name := range oauth.MayRepeat {
 		if uris, given := params[name]; given {
 			params[name] = rs.registered(uris)
 		}
@@ -96,21 +97,21 @@ func (rs resourceSet) scopesFor(scopes, resources []string) []string {
 func (rs resourceSet) choose(registered, asked, scopes []string) ([]string, error) {
 	for _, uri := range asked {
 		if !slices.Contains(registered, uri) {
-			return nil, refuse(errInvalidTarget, "The client is not registered for one of the requested resources.")
+			return nil, oauth.Refuse(oauth.InvalidTarget, "The client is not registered for one of the requested resources.")
 		}
 	}
 	switch {
 	case len(asked) > 0:
 		if len(rs.scopesFor(scopes, asked)) < len(scopes) {
-			return nil, refuse(errInvalidScope, "A requested scope belongs to a resource that was not requested.")
+			return nil, oauth.Refuse(oauth.InvalidScope, "A requested scope belongs to a resource that was not requested.")
 		}
 		return asked, nil
 	case len(registered) <= 1 && len(rs.scopesFor(scopes, registered)) < len(scopes):
-		return nil, refuse(errInvalidScope, "A requested scope belongs to a resource that the client gets only by token exchange.")
+		return nil, oauth.Refuse(oauth.InvalidScope, "A requested scope belongs to a resource that the client gets only by token exchange.")
 	case len(registered) <= 1:
 		return registered, nil
 	case len(rs.scopesFor(scopes, nil)) < len(scopes):
-		return nil, refuse(errInvalidTarget, "The client has several resources: name the one that is meant by the resource parameter.")
+		return nil, oauth.Refuse(oauth.InvalidTarget, "The client has several resources: name the one that is meant by the resource parameter.")
 	}
 	return nil, nil // a token for userinfo only
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -15,7 +16,7 @@ import (
 // refuseAuthorization tells the client what is wrong, if it is known where to, and else the person
 // before the browser (RFC 6749 section 4.1.2.1).
 func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *authorization, err error) error {
-	e := asError(err)
+	e := oauth.AsError(err)
 	if a.redirectURI == "" {
 		shown := *e
 		shown.Status = max(e.Status, http.StatusBadRequest)
@@ -31,14 +32,14 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 			s.showError(w, r, errPushedUnknown, a)
 			return nil
 		} else if lost != nil {
-			e = asError(lost)
+			e = oauth.AsError(lost)
 		}
 	}
 	response := url.Values{"error": {e.Code}, "error_description": {e.Description}}
 	if !s.vouched(a.client) && !a.acted && !a.silent() {
 		return s.showAnswer(w, r, e, a, response)
 	}
-	observe.Event(r.Context()).SetError(e.Code, e.Description, e.cause)
+	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)
 	s.noteRefusal(r, e)
 	return s.respond(w, r, a, response)
 }
@@ -52,7 +53,7 @@ func (a *authorization) silent() bool {
 // showAnswer has the person decide whether a client that nobody vouches for gets its error (RFC 9700 section
 // 4.11.2): anybody can register one, choose where its answers go, and send people there by links to this
 // server.
-func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *Error, a *authorization, response url.Values) error {
+func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *authorization, response url.Values) error {
 	params, err := s.completeResponse(a, response)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -31,8 +32,8 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 
 // revocationOf returns the writes that end a token, nil if there is nothing to end.
 func (s *Server) revocationOf(ctx context.Context, c *client.Client, token string) ([]storage.Write, error) {
-	if strings.HasPrefix(token, prefixRefresh) {
-		row, _, err := storage.RefreshTokens.Get(ctx, s.store, hashToken(token))
+	if strings.HasPrefix(token, oauth.PrefixRefresh) {
+		row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(token))
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, nil
 		} else if err != nil {
@@ -47,7 +48,7 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, token strin
 		return nil, err
 	}
 	alone := []storage.Write{
-		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(markMargin)),
+		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(oauth.MarkMargin)),
 		s.revokedBy(ctx, c.ID, "", ""),
 	}
 	if claims.GrantID == "" {

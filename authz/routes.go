@@ -10,7 +10,9 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // handler answers a request or returns why it could not; its route says in which form.
@@ -167,9 +169,9 @@ func (s *Server) guarded(rt route) http.Handler {
 		case handle == nil:
 			allowed := strings.Join(rt.allowed(), ", ")
 			w.Header().Set("Allow", allowed)
-			err = &Error{Status: http.StatusMethodNotAllowed, Code: errMethodNotAllowed, Description: "This endpoint takes " + allowed + "."}
+			err = &oauth.Error{Status: http.StatusMethodNotAllowed, Code: oauth.MethodNotAllowed, Description: "This endpoint takes " + allowed + "."}
 		case rt.guard == page && sameOrigin.Check(r) != nil:
-			err = &Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
+			err = &oauth.Error{Status: http.StatusForbidden, Code: "cross_site_request", Description: "The form was sent from another site."}
 		default:
 			err = handle(w, r)
 		}
@@ -257,12 +259,12 @@ func (s *Server) devOrigin(origin string) bool {
 		return false
 	}
 	u, err := url.Parse(origin)
-	return err == nil && isLoopback(u.Hostname())
+	return err == nil && urirules.IsLoopback(u.Hostname())
 }
 
 // clientForm parses a form that a client sends; only that client's own origins may read the answer.
 func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	form, err := requestForm(w, r)
+	form, err := oauth.RequestForm(w, r)
 	s.onlyOrigins(w, r, claimedClient(r))
 	return form, err
 }
@@ -280,5 +282,5 @@ func (s *Server) onlyOrigins(w http.ResponseWriter, r *http.Request, clientID st
 
 // notFound answers every path that there is no route for.
 func (s *Server) notFound(http.ResponseWriter, *http.Request) error {
-	return &Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}
+	return &oauth.Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}
 }

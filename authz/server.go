@@ -42,6 +42,7 @@ import (
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/lease"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/session"
@@ -57,7 +58,7 @@ const clockSkew = 5 * time.Minute
 // Server is a running authorization server. It is an http.Handler.
 type Server struct {
 	config     Config
-	issuer     Issuer
+	issuer     oauth.Issuer
 	store      storage.Store
 	resources  resourceSet
 	sealing    *keys.Sealing
@@ -105,7 +106,7 @@ type Server struct {
 // New prepares a server. It reads the store, creates signing keys and configured users where they
 // are missing, and speaks to no other machine.
 func New(ctx context.Context, c Config) (*Server, error) {
-	issuer, err := ParseIssuer(c.Issuer)
+	issuer, err := oauth.ParseIssuer(c.Issuer)
 	if err != nil {
 		return nil, err
 	}

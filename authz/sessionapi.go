@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -33,7 +34,7 @@ func (s *Server) sessionStatus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, s.state(asked))
+	return oauth.WriteJSON(w, http.StatusOK, s.state(asked))
 }
 
 // sessionActivity is the app saying that its user types or clicks.
@@ -43,7 +44,7 @@ func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if asked.Session == nil {
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The session has ended: the user must sign in."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The session has ended: the user must sign in."))
 	}
 	if touch, ok := s.sessions.TouchWrite(asked.Session, storage.Now(), true); ok {
 		err := s.store.Apply(r.Context(), touch)
@@ -54,7 +55,7 @@ func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return writeJSON(w, http.StatusOK, s.state(asked))
+	return oauth.WriteJSON(w, http.StatusOK, s.state(asked))
 }
 
 func (s *Server) state(asked askedSession) sessionState {
@@ -77,7 +78,7 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); (site != "" && site != "same-origin" && site != "none") ||
 		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.issuer.Origin) {
-		return askedSession{}, s.accessChallenge(w, r, &Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
+		return askedSession{}, s.accessChallenge(w, r, &oauth.Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
 	}
 	current, _, err := s.signedIn(r.Context(), r)
 	if err != nil || current == nil {
@@ -93,7 +94,7 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 	}
 	claims, err := s.parseAccessToken(r.Context(), token)
 	if errors.Is(err, errInactive) {
-		return askedSession{}, s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is malformed or expired."))
+		return askedSession{}, s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed or expired."))
 	} else if err != nil {
 		return askedSession{}, err
 	}

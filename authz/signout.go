@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -43,7 +44,7 @@ func (s *Server) endSession(ctx context.Context, sid string, also ...storage.Wri
 		if err != nil {
 			return nil, err
 		}
-		also = append(also, storage.Marks.Put(markLogout+hashToken(sid), &storage.Mark{}, storage.Any, storage.Now().Add(longest+markMargin)))
+		also = append(also, storage.Marks.Put(oauth.MarkLogout+oauth.HashToken(sid), &storage.Mark{}, storage.Any, storage.Now().Add(longest+oauth.MarkMargin)))
 	}
 	ended, err := s.sessions.End(ctx, sid, also...)
 	s.outbox.Wake()
@@ -67,7 +68,7 @@ func (s *Server) loggedOut(ctx context.Context, grant *storage.Grant) error {
 	if !s.config.Sessions.EndOffline {
 		return nil
 	}
-	ended, err := s.marked(ctx, markLogout+hashToken(grant.SessionID))
+	ended, err := oauth.Marked(ctx, s.store, oauth.MarkLogout+oauth.HashToken(grant.SessionID))
 	if err == nil && ended {
 		err = &ownerGone{"the user has logged out"}
 	}

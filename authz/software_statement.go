@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 )
 
 // applySoftwareStatement lets a statement that somebody whom the operator trusts has signed win over
@@ -19,7 +20,7 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 	if r.SoftwareStatement == "" {
 		return nil
 	}
-	invalid := func(why string) *Error { return refuse(client.ErrInvalidSoftwareStatement, why) }
+	invalid := func(why string) *oauth.Error { return oauth.Refuse(client.ErrInvalidSoftwareStatement, why) }
 	statement, err := jose.ParseSignedCompact(r.SoftwareStatement, client.SigningAlgs)
 	if err != nil || !mayBe(statement.Signatures[0].Header, "jwt") {
 		return invalid("The software_statement is not a JWT that is signed with an algorithm on offer.")
@@ -34,16 +35,16 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 	}
 	keys, trusted := s.config.Registration.SoftwareStatementIssuers[claims.Issuer]
 	if !trusted {
-		return refuse(client.ErrUnapprovedSoftwareStatement, "The issuer of the software_statement is not approved here.")
+		return oauth.Refuse(client.ErrUnapprovedSoftwareStatement, "The issuer of the software_statement is not approved here.")
 	}
 	issuer := &client.Client{Metadata: client.Metadata{ID: claims.Issuer, JWKSURI: keys}} // whose keys are found as a client's are
 	payload, err := s.clientKeys.Verify(ctx, issuer, statement)
 	now := time.Now()
 	switch {
 	case errors.Is(err, client.ErrKeysUnavailable):
-		return refuse(errTemporarilyUnavailable, "The keys of the issuer of the software_statement could not be fetched.").because(err)
+		return oauth.Refuse(oauth.TemporarilyUnavailable, "The keys of the issuer of the software_statement could not be fetched.").Because(err)
 	case err != nil:
-		return invalid("The software_statement was not signed by its issuer.").because(err)
+		return invalid("The software_statement was not signed by its issuer.").Because(err)
 	case claims.Expires != nil && !now.Before(claims.Expires.Time()):
 		return invalid("The software_statement has expired.")
 	case claims.NotBefore != nil && now.Add(clockSkew).Before(claims.NotBefore.Time()):

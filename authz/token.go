@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -28,10 +29,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	s.resources.nameRegistered(form)
 	grantType := form.Get("grant_type")
 	if grantType == "" {
-		return refuse(errInvalidRequest, "The parameter grant_type is missing.")
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter grant_type is missing.")
 	}
 	if !s.offers(r.Context(), grantType) { // fosite would say invalid_request
-		return refuse(errUnsupportedGrantType, "The grant types on offer are "+strings.Join(s.grantTypes, ", ")+".")
+		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types on offer are "+strings.Join(s.grantTypes, ", ")+".")
 	}
 	observe.Event(r.Context()).SetGrantType(grantType)
 	var answer fosite.AccessResponder
@@ -42,7 +43,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, answer.ToMap())
+	return oauth.WriteJSON(w, http.StatusOK, answer.ToMap())
 }
 
 // offeredGrantTypes are the grant types that the server speaks of: OAuth's own, and of the others those
@@ -154,7 +155,7 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 		if x.client.Public() && h.grantType == client.GrantClientCredentials {
 			description = "A browser or mobile app cannot prove who it is: let a backend client ask for an app token, or sign the user in with authorization_code."
 		}
-		return refuse(errUnauthorizedClient, description)
+		return oauth.Refuse(oauth.UnauthorizedClient, description)
 	}
 	if err := x.bindToCertificate(authenticated.x5t); err != nil {
 		return err
@@ -184,10 +185,10 @@ func narrowScope(x *exchange, form url.Values) error {
 	if !form.Has("scope") {
 		return nil
 	}
-	asked := scopesOf(form)
+	asked := oauth.ScopesOf(form)
 	for _, scope := range asked {
 		if !slices.Contains(x.scopes, scope) {
-			return refuse(errInvalidScope, "A requested scope was not granted.")
+			return oauth.Refuse(oauth.InvalidScope, "A requested scope was not granted.")
 		}
 	}
 	x.scopes = asked
@@ -202,7 +203,7 @@ func (s *Server) narrowResource(x *exchange, form url.Values) error {
 	}
 	for _, resource := range asked {
 		if !slices.Contains(x.resources, resource) {
-			return refuse(errInvalidTarget, "A requested resource was not granted.")
+			return oauth.Refuse(oauth.InvalidTarget, "A requested resource was not granted.")
 		}
 	}
 	x.resources = asked

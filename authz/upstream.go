@@ -9,10 +9,10 @@ import (
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/templates"
-
 	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
 )
 
 // beginUpstream sends the browser to a connector's upstream.
@@ -71,17 +71,17 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	if connector == nil {
 		return s.notFound(w, r)
 	}
-	if len(r.URL.RawQuery) > maxQuery {
-		return refuse(errInvalidRequest, "The query is too long.")
+	if len(r.URL.RawQuery) > oauth.MaxQuery {
+		return oauth.Refuse(oauth.InvalidRequest, "The query is too long.")
 	}
 	params, err := connect.CallbackParams(r.URL.RawQuery)
 	if err != nil {
-		return refuse(errInvalidRequest, "The answer of the upstream is malformed.").because(err)
+		return oauth.Refuse(oauth.InvalidRequest, "The answer of the upstream is malformed.").Because(err)
 	}
 	browser, _ := s.sessions.Browser(w, r)
 	begun, err := s.findAttempt(r, params.Get("state"))
 	if err != nil || begun.Connector != connector.ID() || begun.Flow.Browser != browser {
-		expired := refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").because(err)
+		expired := oauth.Refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").Because(err)
 		return s.lost(r.Context(), expired, begun.Flow, s.again(begun.Flow, browser))
 	}
 	if begun.Done {
@@ -89,7 +89,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	}
 	identity, err := connector.Finish(r.Context(), params, begun.Attempt)
 	if failed := new(connect.Error); errors.As(err, &failed) && failed.Code == connect.InvalidRequest {
-		return refuse(errInvalidRequest, "The answer of the upstream does not belong to this sign-in.").because(err)
+		return oauth.Refuse(oauth.InvalidRequest, "The answer of the upstream does not belong to this sign-in.").Because(err)
 	}
 	v, resumeErr := s.resume(r, begun.Flow, s.seal(begun.Flow))
 	if resumeErr != nil {
@@ -104,7 +104,7 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	needsLink := new(account.LinkRequiredError)
 	switch {
 	case errors.As(err, &needsLink):
-		v.flow.Link = &link{ID: newID(), UserID: needsLink.UserID, Identity: identity, Proven: needsLink.Proven, Begun: storage.Now()}
+		v.flow.Link = &link{ID: oauth.NewID(), UserID: needsLink.UserID, Identity: identity, Proven: needsLink.Proven, Begun: storage.Now()}
 		s.finishAttempt(w, r, begun, v.flow)
 		http.Redirect(w, r, s.pageURL(v.flow.Link.page(), s.seal(v.flow)), http.StatusSeeOther)
 		return nil
@@ -155,7 +155,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	s.noteFailedSignIn(r.Context(), method, failed.Code, "")
 	down := failed.Code == connect.TemporarilyUnavailable && s.hasOtherWay(v, method)
 	if v.request != nil && v.request.redirectURI != "" && !down {
-		return s.refuseAuthorization(w, r, v.request, refuse(failed.Code, failed.Reason).because(err))
+		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(failed.Code, failed.Reason).Because(err))
 	}
 	observe.Event(r.Context()).SetError(failed.Code, failed.Reason, err)
 	problem := templates.UpstreamFailed

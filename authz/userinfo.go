@@ -9,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 )
 
@@ -20,7 +21,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	active, err := s.activeAccessToken(r.Context(), token)
 	if errors.Is(err, errInactive) {
-		return s.accessChallenge(w, r, refuse(errInvalidToken, "The access token is malformed, expired or revoked."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired or revoked."))
 	} else if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if active.user == nil || !active.has("openid") {
-		return s.accessChallenge(w, r, refuse(errInsufficientScope, "The access token lacks the scope openid."))
+		return s.accessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The access token lacks the scope openid."))
 	}
 	claims := scopeClaims(active.user, strings.Fields(active.Scope))
 	maps.Copy(claims, namedClaims(active.user, active.grant.UserInfo))
@@ -49,13 +50,13 @@ func (s *Server) writeUserInfo(w http.ResponseWriter, r *http.Request, clientID 
 		return err
 	}
 	if c == nil || c.UserInfoAlg == "" {
-		return writeJSON(w, http.StatusOK, claims)
+		return oauth.WriteJSON(w, http.StatusOK, claims)
 	}
 	claims["iss"], claims["aud"] = s.issuer.ID, clientID
 	signed, err := s.keys.Sign(jose.SignatureAlgorithm(c.UserInfoAlg), keys.TypeJWT, claims)
 	if err != nil {
 		return err
 	}
-	writeJWT(w, "application/jwt", signed)
+	oauth.WriteJWT(w, "application/jwt", signed)
 	return nil
 }

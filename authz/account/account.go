@@ -35,7 +35,7 @@ var (
 	// ErrDisabled: the upstream login succeeded, but the account is disabled.
 	ErrDisabled = errors.New("account is disabled")
 	// ErrBusy: too many passwords are being checked at this moment (503, worth a retry).
-	ErrBusy = errors.New("too many password checks at once")
+	ErrBusy error = busyError{}
 	// ErrIdentityTaken: the upstream identity is linked to another user.
 	ErrIdentityTaken = errors.New("this identity is linked to another account")
 	// ErrOtherIdentity: the user has another identity of the same upstream, and may have only one by
@@ -165,4 +165,14 @@ func (d *Directory) changed(ctx context.Context, what Change, userID, connector 
 		return nil
 	}
 	return d.Changed(ctx, what, userID, connector)
+}
+
+// busyError is the type of ErrBusy.
+type busyError struct{}
+
+func (busyError) Error() string { return "too many password checks at once" }
+
+// Answer returns what a client is told.
+func (busyError) Answer() (code, description string) {
+	return "temporarily_unavailable", "The server cannot do this now. Try again in a moment."
 }

@@ -30,6 +30,9 @@ type RegistrationError struct {
 	cause       error
 }
 
+// Answer returns what the client is told (RFC 7591 section 3.2.2).
+func (e *RegistrationError) Answer() (code, description string) { return e.Code, e.Description }
+
 func (e *RegistrationError) Error() string {
 	if e.cause != nil {
 		return e.Code + ": " + e.Description + ": " + e.cause.Error()

@@ -3,6 +3,7 @@
 package urirules
 
 import (
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,4 +41,10 @@ func withoutEmptyPath(uri string) string {
 		return uri
 	}
 	return scheme + "://" + rest[:host] + rest[host+1:]
+}
+
+// IsLoopback reports whether a host is this machine: localhost, or a loopback address.
+func IsLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && ip.IsLoopback())
 }

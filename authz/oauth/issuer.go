@@ -1,10 +1,12 @@
-package authz
+package oauth
 
 import (
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/authzd/authzd/authz/urirules"
 )
 
 // Issuer is the issuer identifier of this server (RFC 8414 section 2), with what follows from it.
@@ -24,7 +26,7 @@ func ParseIssuer(id string) (Issuer, error) {
 		return Issuer{}, fmt.Errorf("issuer: %w", err)
 	}
 	secure := u.Scheme == "https"
-	if !secure && (u.Scheme != "http" || !isLoopback(u.Hostname())) || u.Host == "" || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
+	if !secure && (u.Scheme != "http" || !urirules.IsLoopback(u.Hostname())) || u.Host == "" || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
 		return Issuer{}, errors.New("issuer: must be an https URL (or http on loopback) without query, fragment and trailing slash")
 	}
 	usual := ":80"

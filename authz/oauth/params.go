@@ -1,4 +1,4 @@
-package authz
+package oauth
 
 import (
 	"errors"
@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	maxForm    = 64 << 10 // bytes of a form body
-	maxQuery   = 16 << 10 // bytes of a query: enough for a sealed flow with a request of maxRequest
-	maxRequest = 8 << 10  // bytes of an authorization request
+	MaxForm    = 64 << 10 // bytes of a form body
+	MaxQuery   = 16 << 10 // bytes of a query: enough for a sealed flow with a request of oauth.MaxRequest
+	MaxRequest = 8 << 10  // bytes of an authorization request
 )
 
-// mayRepeat names the parameters that may be sent more than once (RFC 8707 section 2,
+// MayRepeat names the parameters that may be sent more than once (RFC 8707 section 2,
 // RFC 8693 section 2.1).
-var mayRepeat = setOf("resource", "audience")
+var MayRepeat = setOf("resource", "audience")
 
 // holdJSON names the parameters that are JSON, which may be written on several lines (RFC 9396 section 2,
 // OpenID Connect Core section 5.5; RFC 8259 section 2).
@@ -35,68 +35,68 @@ var secretParameters = []string{
 	"subject_token", "actor_token", "assertion",
 }
 
-// queryParams parses the query of a page. The values are returned with an error too, as far as they
+// PageQuery parses the query of a page. The values are returned with an error too, as far as they
 // go, so that an authorization error can find its way back to the client.
-func queryParams(r *http.Request) (url.Values, error) { return queryBy(r, parseParams) }
+func PageQuery(r *http.Request) (url.Values, error) { return queryBy(r, ParseParams) }
 
-// requestQuery is queryParams for what clients send; see parseRequest.
-func requestQuery(r *http.Request) (url.Values, error) { return queryBy(r, parseRequest) }
+// RequestQuery is PageQuery for what clients send; see parseRequest.
+func RequestQuery(r *http.Request) (url.Values, error) { return queryBy(r, parseRequest) }
 
 func queryBy(r *http.Request, parse func(string) (url.Values, error)) (url.Values, error) {
-	if len(r.URL.RawQuery) > maxQuery {
-		return nil, refuse(errInvalidRequest, "The query is too long.")
+	if len(r.URL.RawQuery) > MaxQuery {
+		return nil, Refuse(InvalidRequest, "The query is too long.")
 	}
 	return parse(r.URL.RawQuery)
 }
 
-var errBodyTooLarge = refuse(errInvalidRequest, "The body is too large.")
+var ErrBodyTooLarge = Refuse(InvalidRequest, "The body is too large.")
 
-// formParams parses the form of a page and sets r.Form and r.PostForm, so that nothing else parses
+// PageForm parses the form of a page and sets r.Form and r.PostForm, so that nothing else parses
 // them in another way.
-func formParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	return formBy(w, r, parseParams)
+func PageForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	return formBy(w, r, ParseParams)
 }
 
-// requestForm is formParams for what clients send; see parseRequest.
-func requestForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+// RequestForm is PageForm for what clients send; see parseRequest.
+func RequestForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return formBy(w, r, parseRequest)
 }
 
 func formBy(w http.ResponseWriter, r *http.Request, parse func(string) (url.Values, error)) (url.Values, error) {
 	r.Form, r.PostForm = url.Values{}, url.Values{}
-	if !isForm(r) {
-		return nil, refuse(errInvalidRequest, "The body must be application/x-www-form-urlencoded.")
+	if !IsForm(r) {
+		return nil, Refuse(InvalidRequest, "The body must be application/x-www-form-urlencoded.")
 	}
-	if len(r.URL.RawQuery) > maxQuery || tooManyPairs(r.URL.RawQuery) {
+	if len(r.URL.RawQuery) > MaxQuery || tooManyPairs(r.URL.RawQuery) {
 		return nil, errTooManyParameters
 	}
 	if query, _ := url.ParseQuery(r.URL.RawQuery); len(query) > 0 {
 		for _, name := range secretParameters {
 			if query.Has(name) {
-				return nil, refuse(errInvalidRequest, "The parameter "+name+" must not be sent in the URL.")
+				return nil, Refuse(InvalidRequest, "The parameter "+name+" must not be sent in the URL.")
 			}
 		}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxForm))
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-		return nil, errBodyTooLarge
+		return nil, ErrBodyTooLarge
 	} else if err != nil {
-		return nil, refuse(errInvalidRequest, "The body could not be read.").because(err)
+		return nil, Refuse(InvalidRequest, "The body could not be read.").Because(err)
 	}
 	form, err := parse(string(body))
 	r.Form, r.PostForm = form, form
 	return form, err
 }
 
-func isForm(r *http.Request) bool {
+func IsForm(r *http.Request) bool {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && mediaType == "application/x-www-form-urlencoded"
 }
 
-// parseParams parses application/x-www-form-urlencoded text and refuses what no honest client
+// ParseParams parses application/x-www-form-urlencoded text and refuses what no honest client
 // sends: bad escapes, repeated parameters (RFC 6749 section 3.1), control characters. The error
 // quotes nothing for the log: what looks like a name may be the second half of a password.
-func parseParams(raw string) (url.Values, error) {
+func ParseParams(raw string) (url.Values, error) {
 	values, err := parseEncoded(raw)
 	if err != nil {
 		return values, err
@@ -104,7 +104,7 @@ func parseParams(raw string) (url.Values, error) {
 	return checkParams(values)
 }
 
-// parseRequest is parseParams for what clients send: parameters that are in no specification are left
+// parseRequest is ParseParams for what clients send: parameters that are in no specification are left
 // out first (RFC 6749 sections 3.1 and 3.2), so that their values and repetitions do not matter.
 func parseRequest(raw string) (url.Values, error) {
 	values, err := parseEncoded(raw)
@@ -120,14 +120,14 @@ func parseEncoded(raw string) (url.Values, error) {
 	}
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return values, refuse(errInvalidRequest, "The parameters are not properly encoded.")
+		return values, Refuse(InvalidRequest, "The parameters are not properly encoded.")
 	}
 	return values, nil
 }
 
-// knownParameters are the parameters of protocol requests. Each parameter that a handler of one reads must
+// KnownParameters are the parameters of protocol requests. Each parameter that a handler of one reads must
 // be among them.
-var knownParameters = setOf(
+var KnownParameters = setOf(
 	"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", // RFC 6749
 	"grant_type", "code", "refresh_token", "client_secret", "username", "password",
 	"code_challenge", "code_challenge_method", "code_verifier", // RFC 7636
@@ -153,7 +153,7 @@ func setOf(names ...string) map[string]bool {
 // checkParams refuses them.
 func onlyKnown(values url.Values) url.Values {
 	for name := range values {
-		if !knownParameters[name] && cleanText(name) {
+		if !KnownParameters[name] && CleanText(name) {
 			delete(values, name)
 		}
 	}
@@ -166,21 +166,21 @@ func checkParams(values url.Values) (url.Values, error) {
 	}
 	for name, vs := range values {
 		switch {
-		case !cleanText(name):
-			return values, refuse(errInvalidRequest, "A parameter name contains control characters.")
-		case len(vs) > 1 && !mayRepeat[name]:
-			return values, refuse(errInvalidRequest, "A parameter is repeated.")
+		case !CleanText(name):
+			return values, Refuse(InvalidRequest, "A parameter name contains control characters.")
+		case len(vs) > 1 && !MayRepeat[name]:
+			return values, Refuse(InvalidRequest, "A parameter is repeated.")
 		}
 		for _, v := range vs {
 			if holdJSON[name] {
 				v = betweenJSON.Replace(v)
 			}
-			if !cleanText(v) {
-				return values, refuse(errInvalidRequest, "A parameter contains control characters.")
+			if !CleanText(v) {
+				return values, Refuse(InvalidRequest, "A parameter contains control characters.")
 			}
 		}
-		if mayRepeat[name] {
-			vs = slices.DeleteFunc(unique(vs), func(v string) bool { return v == "" })
+		if MayRepeat[name] {
+			vs = slices.DeleteFunc(Unique(vs), func(v string) bool { return v == "" })
 			values[name] = vs
 		}
 		if len(vs) == 0 || (len(vs) == 1 && vs[0] == "") {
@@ -190,11 +190,11 @@ func checkParams(values url.Values) (url.Values, error) {
 	return values, nil
 }
 
-// scopesOf returns the scopes of a request (RFC 6749 section 3.3), each once.
-func scopesOf(params url.Values) []string { return unique(strings.Fields(params.Get("scope"))) }
+// ScopesOf returns the scopes of a request (RFC 6749 section 3.3), each once.
+func ScopesOf(params url.Values) []string { return Unique(strings.Fields(params.Get("scope"))) }
 
-// unique keeps the different values, in their order.
-func unique(values []string) []string {
+// Unique keeps the different values, in their order.
+func Unique(values []string) []string {
 	seen := make(map[string]bool, len(values))
 	return slices.DeleteFunc(values, func(v string) bool {
 		again := seen[v]
@@ -203,6 +203,11 @@ func unique(values []string) []string {
 	})
 }
 
-func cleanText(s string) bool {
+func CleanText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// Both returns the members of a that are in b too.
+func Both(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
 }

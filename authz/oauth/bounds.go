@@ -1,4 +1,4 @@
-package authz
+package oauth
 
 import (
 	"net/url"
@@ -19,7 +19,7 @@ const (
 // and 3.3, OpenID Connect Core section 3.1.2.1).
 var holdLists = setOf("scope", "response_type", "prompt", "acr_values", "ui_locales", "claims_locales")
 
-var errTooManyParameters = refuse(errInvalidRequest, "There are too many parameters, or they are too long.")
+var errTooManyParameters = Refuse(InvalidRequest, "There are too many parameters, or they are too long.")
 
 // tooManyPairs reports whether encoded text has more parameters than anything here reads.
 func tooManyPairs(raw string) bool { return strings.Count(raw, "&") >= maxPairs }
@@ -28,17 +28,17 @@ func tooManyPairs(raw string) bool { return strings.Count(raw, "&") >= maxPairs 
 func checkBounds(values url.Values) error {
 	for name, vs := range values {
 		if len(vs) > maxRepeat {
-			return refuse(errInvalidRequest, "A parameter is repeated too often.")
+			return Refuse(InvalidRequest, "A parameter is repeated too often.")
 		}
 		bytes := 0
 		for _, v := range vs {
 			bytes += len(v)
 			if len(v) >= 2*maxWords && holdLists[name] && tooManyWords(v) { // shorter lists have room for fewer
-				return refuse(errInvalidRequest, "A parameter has too many values.")
+				return Refuse(InvalidRequest, "A parameter has too many values.")
 			}
 		}
 		if bytes > maxValue && name != "request" { // a request object has a limit of its own
-			return refuse(errInvalidRequest, "A parameter is too long.")
+			return Refuse(InvalidRequest, "A parameter is too long.")
 		}
 	}
 	return nil
