@@ -13,7 +13,7 @@ import (
 const (
 	censusEvery = 10 * time.Minute // since other replicas register clients too, and unused ones expire
 	censusFull  = time.Minute      // likewise, while there is no room
-	censusPage  = 500              // records of one Scan, or of one Apply
+	censusPage  = 500              // records of one Apply
 
 	// placeBytes is how much metadata fits into one of the places of Registration.MaxClients. A client
 	// that has more takes several.
@@ -66,21 +66,14 @@ func (c *census) left() {
 // are forgotten.
 func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error) {
 	var unused []unusedClient
-	for after := ""; ; {
-		page, err := storage.Clients.Scan(ctx, s.store, "", after, censusPage)
+	for e, err := range storage.Clients.All(ctx, s.store, "") {
 		if err != nil {
 			return 0, err
 		}
-		for _, e := range page {
-			taken += places(e.Value)
-			if e.Value.UsedAt.IsZero() && storage.Now().Sub(e.Value.CreatedAt) > probation {
-				unused = append(unused, unusedClient{e.Value.CreatedAt, places(e.Value), storage.Clients.Delete(e.Key, storage.At(e.Version))})
-			}
+		taken += places(e.Value)
+		if e.Value.UsedAt.IsZero() && storage.Now().Sub(e.Value.CreatedAt) > probation {
+			unused = append(unused, unusedClient{e.Value.CreatedAt, places(e.Value), storage.Clients.Delete(e.Key, storage.At(e.Version))})
 		}
-		if len(page) < censusPage {
-			break
-		}
-		after = page[len(page)-1].Key
 	}
 	if taken <= most {
 		return taken, nil

@@ -12,7 +12,7 @@ import (
 
 const (
 	forgetConsentsEvery = 24 * time.Hour
-	forgetConsentsPage  = 500 // records of one Scan
+	forgetConsentsPage  = 500 // records between two rests
 	forgetConsentsRest  = 9   // times as long as it works
 )
 
@@ -35,42 +35,39 @@ func (s *Server) forgetConsents(ctx context.Context) error {
 }
 
 func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err error) {
-	gone := make(map[string]bool) // by client, of this page
-	for after := ""; ; {
-		began := time.Now()
-		page, err := storage.Consents.Scan(ctx, s.store, "", after, forgetConsentsPage)
+	gone := make(map[string]bool) // by client, since the last rest
+	seen, began := 0, time.Now()
+	for e, err := range storage.Consents.All(ctx, s.store, "") {
 		if err != nil {
 			return forgotten, err
 		}
-		clear(gone)
-		for _, e := range page {
-			after = e.Key
-			_, clientID, _ := strings.Cut(e.Key, "/")
-			if _, known := gone[clientID]; !known {
-				if gone[clientID], err = s.strangerGone(ctx, clientID); err != nil {
-					return forgotten, err
-				}
-			}
-			// Only a consent with hosts is surely one to a stranger. One that was withdrawn has none, and
-			// stays: it voids older grants.
-			if !gone[clientID] || len(e.Value.Hosts) == 0 {
-				continue
-			}
-			err := s.store.Apply(ctx, storage.Consents.Delete(e.Key, storage.At(e.Version)))
-			if err != nil && !storage.IsConflict(err) {
+		if seen++; seen%forgetConsentsPage == 0 {
+			if err := rest(ctx, forgetConsentsRest*time.Since(began)); err != nil {
 				return forgotten, err
 			}
-			if err == nil {
-				forgotten++
+			began = time.Now()
+			clear(gone)
+		}
+		_, clientID, _ := strings.Cut(e.Key, "/")
+		if _, known := gone[clientID]; !known {
+			if gone[clientID], err = s.strangerGone(ctx, clientID); err != nil {
+				return forgotten, err
 			}
 		}
-		if len(page) < forgetConsentsPage {
-			return forgotten, nil
+		// Only a consent with hosts is surely one to a stranger. One that was withdrawn has none, and
+		// stays: it voids older grants.
+		if !gone[clientID] || len(e.Value.Hosts) == 0 {
+			continue
 		}
-		if err := rest(ctx, forgetConsentsRest*time.Since(began)); err != nil {
+		err := s.store.Apply(ctx, storage.Consents.Delete(e.Key, storage.At(e.Version)))
+		if err != nil && !storage.IsConflict(err) {
 			return forgotten, err
 		}
+		if err == nil {
+			forgotten++
+		}
 	}
+	return forgotten, nil
 }
 
 // strangerGone tells whether a client of that id can only have registered itself, and is forgotten.

@@ -122,7 +122,7 @@ func (m *managedClients) all(ctx context.Context) (*clientNeeds, error) {
 		return noNeeds, nil
 	}
 	_, version, err := storage.ClientChanges.Get(ctx, m.store, changeOfManaged)
-	if err != nil && !notFound(err) {
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	if needs := m.needs.Load(); needs != nil && needs.version == version {
@@ -182,23 +182,15 @@ func (m *managedClients) known(ctx context.Context) *clientNeeds {
 	return last
 }
 
-const managedPage = 500
-
 func (m *managedClients) read(ctx context.Context, version uint64) (*clientNeeds, error) {
 	all := &clientNeeds{version: version, origins: map[string]bool{}}
-	for after := ""; ; {
-		page, err := storage.ManagedClients.Scan(ctx, m.store, "", after, managedPage)
+	for entry, err := range storage.ManagedClients.All(ctx, m.store, "") {
 		if err != nil {
 			return nil, err
 		}
-		for _, entry := range page {
-			all.add(entry.Key, &entry.Value.Needs)
-		}
-		if len(page) < managedPage {
-			return all, nil
-		}
-		after = page[len(page)-1].Key
+		all.add(entry.Key, &entry.Value.Needs)
 	}
+	return all, nil
 }
 
 func (n *clientNeeds) add(id string, of *storage.ClientNeeds) {

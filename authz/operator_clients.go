@@ -61,7 +61,7 @@ func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.Clie
 
 // addClient stores a new client. If another had its id, the grants of that one are none of this.
 func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record *storage.ManagedClient) error {
-	if _, _, err := storage.ManagedClients.Get(ctx, s.store, id); !notFound(err) {
+	if _, _, err := storage.ManagedClients.Get(ctx, s.store, id); !errors.Is(err, storage.ErrNotFound) {
 		if err == nil {
 			err = errClientExists
 		}
@@ -88,7 +88,7 @@ func (s *Server) mustBeFree(ctx context.Context, id string) error {
 		return errClientExists
 	}
 	_, _, err := storage.Clients.Get(ctx, s.store, id)
-	if notFound(err) || len(id) > storage.MaxKey {
+	if errors.Is(err, storage.ErrNotFound) || len(id) > storage.MaxKey {
 		return nil
 	} else if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (s *Server) managedRecord(ctx context.Context, id string) (*storage.Managed
 		return nil, 0, errClientOfFile
 	}
 	record, version, err := storage.ManagedClients.Get(ctx, s.store, id)
-	if notFound(err) {
+	if errors.Is(err, storage.ErrNotFound) {
 		if _, _, err := storage.Clients.Get(ctx, s.store, id); err == nil {
 			return nil, 0, errClientOfItsOwn
 		}
@@ -296,7 +296,7 @@ func (s *Server) showClient(ctx context.Context, id string) (*admin.OAuthClient,
 	record, _, err := storage.ManagedClients.Get(ctx, s.store, id)
 	if err == nil {
 		return s.clientOfOperator(record)
-	} else if !notFound(err) {
+	} else if !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
 	registered, _, err := storage.Clients.Get(ctx, s.store, id)

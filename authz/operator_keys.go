@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
@@ -60,5 +59,3 @@ func (s *Server) rotateKeys(ctx context.Context, c *admin.Call, in *admin.Rotate
 	keys, err := s.signingKeys(ctx)
 	return &admin.Page[admin.SigningKey]{Items: keys}, err
 }
-
-func notFound(err error) bool { return errors.Is(err, storage.ErrNotFound) }

@@ -35,7 +35,7 @@ func (s *Server) usernames() func(ctx context.Context, id string) (string, error
 			return name, nil
 		}
 		user, err := s.accounts.Get(ctx, id)
-		if notFound(err) {
+		if errors.Is(err, storage.ErrNotFound) {
 			user, err = &storage.User{}, nil
 		}
 		if err != nil {
@@ -132,7 +132,7 @@ func (s *Server) grantsOfUser(ctx context.Context, sub, clientID string, page ad
 	for _, entry := range found {
 		gid := strings.TrimPrefix(entry.Key, sub+"/")
 		grant, _, err := storage.Grants.Get(ctx, s.store, gid)
-		if gone := notFound(err); err != nil && !gone {
+		if gone := errors.Is(err, storage.ErrNotFound); err != nil && !gone {
 			return nil, "", err
 		} else if !gone && (clientID == "" || grant.ClientID == clientID) {
 			shown, err := s.shownGrant(ctx, names, gid, grant)

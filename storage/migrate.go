@@ -174,13 +174,15 @@ func (m Migrations) advance(ctx context.Context, s Store, f *Format, version uin
 
 // rehearse converts every record and writes nothing.
 func (c Conversion) rehearse(ctx context.Context, s Store) error {
-	for after := ""; ; {
-		_, n, last, err := c.page(ctx, s, after)
-		if err != nil || n < migratePage {
+	for rec, err := range All(ctx, s, c.Table, "") {
+		if err == nil {
+			_, err = c.convert(rec)
+		}
+		if err != nil {
 			return err
 		}
-		after = last
 	}
+	return nil
 }
 
 // page converts the next records after a key.
@@ -190,13 +192,21 @@ func (c Conversion) page(ctx context.Context, s Store, after string) (writes []W
 		return nil, 0, "", err
 	}
 	for _, rec := range recs {
-		w, err := c.Convert(rec)
+		w, err := c.convert(rec)
 		if err != nil {
-			return nil, 0, "", fmt.Errorf("convert %s record: %w", c.Table, err)
+			return nil, 0, "", err
 		}
 		writes, last = append(writes, w...), rec.Key
 	}
 	return writes, len(recs), last, nil
+}
+
+func (c Conversion) convert(rec Record) ([]Write, error) {
+	writes, err := c.Convert(rec)
+	if err != nil {
+		return nil, fmt.Errorf("convert %s record: %w", c.Table, err)
+	}
+	return writes, nil
 }
 
 // find returns what is done to a table, and which table comes next, empty if none does.

@@ -144,22 +144,15 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	return append(writes, consents...), err
 }
 
-const deletePage = 100
-
 // deleteAll are the writes that delete all of a user's records of a kind: their keys begin with the user's id.
 func deleteAll[T any](ctx context.Context, store storage.Store, kind storage.Kind[T], userID string) (writes []storage.Write, err error) {
-	for after := ""; ; {
-		page, err := kind.Scan(ctx, store, userID+"/", after, deletePage)
+	for entry, err := range kind.All(ctx, store, userID+"/") {
 		if err != nil {
 			return nil, err
 		}
-		for _, entry := range page {
-			writes, after = append(writes, kind.Delete(entry.Key, storage.Any)), entry.Key
-		}
-		if len(page) < deletePage {
-			return writes, nil
-		}
+		writes = append(writes, kind.Delete(entry.Key, storage.Any))
 	}
+	return writes, nil
 }
 
 // release is the write that frees a name, if it leads to this user.

@@ -322,7 +322,7 @@ func TestNoHostIsInTheWayOfAnother(t *testing.T) {
 	dead.Close()
 	fast := newParty(t, status(200))
 	var sids []string
-	for i := range 150 { // more than a page of each
+	for i := range 201 { // more than a page of each
 		sids = append(sids, fmt.Sprint("sid-", i))
 	}
 	for _, address := range []string{slow.URL, broken.URL, dead.URL} {

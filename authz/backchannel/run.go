@@ -11,7 +11,8 @@ import (
 const (
 	// pollEvery is how long a record of another replica, which can't wake this one, may wait.
 	pollEvery = 10 * time.Second
-	pageSize  = 100
+	// giveUpPage is how many records one Apply deletes.
+	giveUpPage = 100
 	// restPerRow keeps records that can't be queued from being read all the time.
 	restPerRow = 20 * time.Microsecond
 
@@ -58,41 +59,42 @@ func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err er
 	now := time.Now()
 	next = pollEvery
 	hosts := map[string]string{} // of clients, each asked once
-	for after := ""; ; {
-		page, err := o.config.Store.Scan(ctx, storage.Logouts.Table, "", after, pageSize)
+	var hopeless []entry
+	for rec, err := range storage.All(ctx, o.config.Store, storage.Logouts.Table, "") {
 		if err != nil {
 			return next, left, err
 		}
-		var hopeless []entry
-		for _, rec := range page {
-			due, notDue := storage.DueTime(rec.Key)
-			e, spoilt := storage.Logouts.Entry(rec)
-			if notDue == nil && due.After(now) {
-				return min(next, due.Sub(now)), left, o.giveUp(ctx, hopeless)
-			}
-			if err := errors.Join(notDue, spoilt); err != nil {
-				o.remove(ctx, rec, err)
-				continue
-			}
-			host, known := hosts[e.Value.ClientID]
-			if !known {
-				if host, err = o.config.Host(ctx, e.Value.ClientID); err != nil {
-					return next, left, err
-				}
-				hosts[e.Value.ClientID] = host
-			}
-			switch {
-			case o.tooLate(e) && o.queue.fails(host):
-				hopeless = append(hopeless, e)
-			case !o.queue.add(e, host):
-				left++
-			}
+		due, notDue := storage.DueTime(rec.Key)
+		e, spoilt := storage.Logouts.Entry(rec)
+		if notDue == nil && due.After(now) {
+			next = min(next, due.Sub(now))
+			break
 		}
-		if err := o.giveUp(ctx, hopeless); err != nil || len(page) < pageSize {
-			return next, left, err
+		if err := errors.Join(notDue, spoilt); err != nil {
+			o.remove(ctx, rec, err)
+			continue
 		}
-		after = page[len(page)-1].Key
+		host, known := hosts[e.Value.ClientID]
+		if !known {
+			if host, err = o.config.Host(ctx, e.Value.ClientID); err != nil {
+				return next, left, err
+			}
+			hosts[e.Value.ClientID] = host
+		}
+		switch {
+		case o.tooLate(e) && o.queue.fails(host):
+			hopeless = append(hopeless, e)
+		case !o.queue.add(e, host):
+			left++
+		}
+		if len(hopeless) == giveUpPage {
+			if err := o.giveUp(ctx, hopeless); err != nil {
+				return next, left, err
+			}
+			hopeless = nil
+		}
 	}
+	return next, left, o.giveUp(ctx, hopeless)
 }
 
 // start delivers in the background whatever is queued and has a place. Each delivery that ends starts
@@ -117,16 +119,13 @@ func (o *Outbox) start(ctx context.Context) {
 // count tells the metrics how many tokens wait.
 func (o *Outbox) count(ctx context.Context) error {
 	n := 0
-	for after := ""; n < maxCounted; {
-		page, err := o.config.Store.Scan(ctx, storage.Logouts.Table, "", after, 10*pageSize)
+	for _, err := range storage.All(ctx, o.config.Store, storage.Logouts.Table, "") {
 		if err != nil {
 			return err
 		}
-		n += len(page)
-		if len(page) < 10*pageSize {
+		if n++; n == maxCounted {
 			break
 		}
-		after = page[len(page)-1].Key
 	}
 	o.config.Observer.SetLogoutBacklog(n)
 	return nil

@@ -39,8 +39,6 @@ import (
 )
 
 const (
-	scanPage = 20 // more keys than a ring usually has
-
 	// minReload is the least time between two reloads on behalf of unknown headers, and
 	// reloadTimeout the most that one may take.
 	minReload     = time.Second
@@ -221,30 +219,24 @@ func (r *Ring) read(ctx context.Context) ([]*key, error) {
 		present = &snapshot{}
 	}
 	var keys []*key
-	for after := ""; ; {
-		page, err := r.store.Scan(ctx, storage.SigningKeys.Table, "", after, scanPage)
+	for rec, err := range storage.All(ctx, r.store, storage.SigningKeys.Table, "") {
 		if err != nil {
 			return nil, fmt.Errorf("read signing keys: %w", err)
 		}
-		for _, rec := range page {
-			if !rec.Expires.IsZero() && !rec.Expires.After(now) {
-				continue // by the store's clock it may live a moment longer
-			}
-			name, err := parseKeyName(rec.Key)
-			if err != nil {
-				return nil, err
-			}
-			k, err := readKey(r.sealer, name, rec, present.named(name))
-			if err != nil {
-				return nil, err
-			}
-			keys = append(keys, k)
+		if !rec.Expires.IsZero() && !rec.Expires.After(now) {
+			continue // by the store's clock it may live a moment longer
 		}
-		if len(page) < scanPage {
-			return keys, nil
+		name, err := parseKeyName(rec.Key)
+		if err != nil {
+			return nil, err
 		}
-		after = page[len(page)-1].Key
+		k, err := readKey(r.sealer, name, rec, present.named(name))
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
 	}
+	return keys, nil
 }
 
 // find returns the form of an encoded header, or nil. An unknown one may be of a key that is new

@@ -268,22 +268,23 @@ func TestStaleReplicaChangesNothing(t *testing.T) {
 	}
 }
 
-// More keys than one page of the store.
+// Many keys of one algorithm, all of them published.
 func TestManyRotations(t *testing.T) {
+	const rotations = 21
 	store, c := newStore(t), newClock()
 	r := openRing(t, store, testPolicy(), c.now)
-	for range scanPage + 1 {
+	for range rotations {
 		if err := r.Rotate(t.Context(), jose.EdDSA, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	again := openRing(t, store, testPolicy(), c.now)
-	if got, want := len(published(t, again, jose.EdDSA)), scanPage+2; got != want {
+	if got, want := len(published(t, again, jose.EdDSA)), rotations+1; got != want {
 		t.Errorf("%d keys, want %d", got, want)
 	}
 	c.add(testPolicy().Announce)
 	newest := again.current.Load().newest(jose.EdDSA)
-	if newest.name.generation != scanPage+2 || signingKID(t, again, jose.EdDSA) != newest.pair.public.KeyID {
+	if newest.name.generation != rotations+1 || signingKID(t, again, jose.EdDSA) != newest.pair.public.KeyID {
 		t.Errorf("key %s is the newest and does not sign", newest.name)
 	}
 }

@@ -68,23 +68,16 @@ func (r *sealedRecord) reseal(secret *Secret) (storage.Write, error) {
 // each calls fn with every sealed record of the store.
 func (s *Sealing) each(ctx context.Context, fn func(*sealedRecord) error) error {
 	for _, kind := range sealedKinds {
-		for after := ""; ; {
-			page, err := s.Store.Scan(ctx, kind.table, "", after, scanPage)
+		for rec, err := range storage.All(ctx, s.Store, kind.table, "") {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", kind.table, err)
 			}
-			for _, rec := range page {
-				after = rec.Key
-				r, err := kind.read(rec)
-				if err == nil {
-					err = fn(r)
-				}
-				if err != nil {
-					return err
-				}
+			r, err := kind.read(rec)
+			if err == nil {
+				err = fn(r)
 			}
-			if len(page) < scanPage {
-				break
+			if err != nil {
+				return err
 			}
 		}
 	}

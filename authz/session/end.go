@@ -53,31 +53,23 @@ func (m *Sessions) Forget(w http.ResponseWriter) {
 	m.SetCookie(w, m.cookieName(), "", -time.Second)
 }
 
-const userPage = 50
-
 // OfUser returns the live sessions of a user, in no particular order, those that no longer belong to
 // the user as BelongsTo says among them.
 func (m *Sessions) OfUser(ctx context.Context, userID string) ([]*Session, error) {
 	var sessions []*Session
-	for after := ""; ; {
-		page, err := storage.UserSessions.Scan(ctx, m.store, userID+"/", after, userPage)
+	for entry, err := range storage.UserSessions.All(ctx, m.store, userID+"/") {
 		if err != nil {
 			return nil, err
 		}
-		for _, entry := range page {
-			s, err := m.LoadByID(ctx, entry.Key[len(userID)+1:])
-			if err != nil {
-				return nil, err
-			}
-			if s != nil && s.UserID == userID {
-				sessions = append(sessions, s)
-			}
+		s, err := m.LoadByID(ctx, entry.Key[len(userID)+1:])
+		if err != nil {
+			return nil, err
 		}
-		if len(page) < userPage {
-			return sessions, nil
+		if s != nil && s.UserID == userID {
+			sessions = append(sessions, s)
 		}
-		after = page[len(page)-1].Key
 	}
+	return sessions, nil
 }
 
 // index is the write by which OfUser finds s.

@@ -169,7 +169,7 @@ func TestOfUser(t *testing.T) {
 	store := openStore(t)
 	m := session.New(store, limits)
 	var sids []string
-	for range 90 { // more than a page
+	for range 90 {
 		sids = append(sids, signIn(t, m, newBrowser(), alice, false).ID)
 	}
 	signIn(t, m, newBrowser(), &storage.User{ID: "alice2"}, false)

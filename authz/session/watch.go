@@ -10,10 +10,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-const (
-	watchEvery = 10 * time.Second // between two looks whether a session has ended by itself
-	watchPage  = 100
-)
+// watchEvery is how long it takes until the next look whether a session has ended by itself.
+const watchEvery = 10 * time.Second
 
 // Run ends what has ended by itself: a session that was idle for too long, or has reached its absolute
 // limit, is found within watchEvery, and its clients are told. It returns ctx's error when ctx ends.
@@ -36,25 +34,19 @@ func (m *Sessions) Run(ctx context.Context, logger *slog.Logger) error {
 // watch looks at every session whose time has come.
 func (m *Sessions) watch(ctx context.Context) error {
 	now := time.Now()
-	for after := ""; ; {
-		page, err := storage.SessionEnds.Scan(ctx, m.store, "", after, watchPage)
+	for entry, err := range storage.SessionEnds.All(ctx, m.store, "") {
 		if err != nil {
 			return err
 		}
-		for _, entry := range page {
-			if entry.Key >= storage.DueKey(now, "") {
-				return nil
-			}
-			err := m.look(ctx, entry)
-			if err != nil && !storage.IsConflict(err) {
-				return err
-			} // otherwise another replica has looked, or the session was touched: next time
-		}
-		if len(page) < watchPage {
+		if entry.Key >= storage.DueKey(now, "") {
 			return nil
 		}
-		after = page[len(page)-1].Key
+		err := m.look(ctx, entry)
+		if err != nil && !storage.IsConflict(err) {
+			return err
+		} // otherwise another replica has looked, or the session was touched: next time
 	}
+	return nil
 }
 
 // look ends a session that is over, and comes back to one that lives when it may be.

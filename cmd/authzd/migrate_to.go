@@ -92,10 +92,12 @@ func checkUnserved(ctx context.Context, store storage.Store) error {
 
 // leases returns something that is another whenever a lease is taken, renewed or left.
 func leases(ctx context.Context, store storage.Store) (string, error) {
-	recs, err := store.Scan(ctx, storage.Leases.Table, "", "", 100)
 	var b strings.Builder
-	for _, rec := range recs {
+	for rec, err := range storage.All(ctx, store, storage.Leases.Table, "") {
+		if err != nil {
+			return "", err
+		}
 		fmt.Fprintf(&b, "%s %d\n", rec.Key, rec.Version)
 	}
-	return b.String(), err
+	return b.String(), nil
 }
