@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/urirules"
 	"github.com/authzd/authzd/storage"
 )
@@ -78,7 +79,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 
 		Confirmation:         x.confirmation,
 		Actor:                x.actor,
-		AuthorizationDetails: encodeDetails(x.details),
+		AuthorizationDetails: resource.EncodeDetails(x.details),
 	}
 	if len(claims.Audience) == 0 {
 		claims.Audience = []string{s.issuer.URL("/userinfo")}
@@ -100,7 +101,7 @@ func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Durati
 		}
 	}
 	typ, alg := s.accessTokenFormat(x.client, x.resources)
-	if typ != TokenTypeOpaque {
+	if typ != resource.TokenTypeOpaque {
 		token, err = s.keys.Sign(alg, typ, claims)
 		return token, lifetime, err
 	}
@@ -118,22 +119,22 @@ func (s *Server) accessTokenLifetime(c *client.Client) time.Duration {
 }
 
 // accessTokenFormat is what the resources ask for; if one of several wants opaque tokens, they all
-// get one, and otherwise the first one that asks for something decides.
+// Get one, and otherwise the first one that asks for something decides.
 func (s *Server) accessTokenFormat(c *client.Client, resources []string) (typ string, alg jose.SignatureAlgorithm) {
 	for _, uri := range resources {
-		r := s.resources.get(uri)
+		r := s.resources.Get(uri)
 		if r == nil {
 			continue
 		}
-		if r.TokenType == TokenTypeOpaque {
-			return TokenTypeOpaque, ""
+		if r.TokenType == resource.TokenTypeOpaque {
+			return resource.TokenTypeOpaque, ""
 		}
 		typ, alg = cmp.Or(typ, r.TokenType), cmp.Or(alg, r.Alg)
 	}
 	if c.Profile != "" { // where no resource has its own, the server's may be one that the profile forbids
 		alg = cmp.Or(alg, jose.SignatureAlgorithm(c.IDTokenAlg))
 	}
-	return cmp.Or(typ, TokenTypeAT), cmp.Or(alg, s.config.Signing.Alg)
+	return cmp.Or(typ, resource.TokenTypeAT), cmp.Or(alg, s.config.Signing.Alg)
 }
 
 // tokenType is the scheme that a token is used with (RFC 6749 section 7.1, RFC 9449 section 5).
@@ -214,7 +215,7 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 			return nil, errInactive
 		case err != nil:
 			return nil, err
-		case verified.Type != TokenTypeAT && verified.Type != TokenTypeJWT:
+		case verified.Type != resource.TokenTypeAT && verified.Type != resource.TokenTypeJWT:
 			return nil, errInactive
 		}
 		payload = verified.Payload

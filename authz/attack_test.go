@@ -17,6 +17,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 // A body that comes with a GET is nobody's request: its fields must not be taken for parameters,
@@ -152,7 +153,7 @@ func TestRevokeByAnExpiredToken(t *testing.T) {
 // What is taken from a client takes effect with its next access token.
 func TestRegistrationNarrowsGrants(t *testing.T) {
 	const files = "https://files.example.com"
-	resources := []authz.Resource{
+	resources := []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
 		{URI: files, Scopes: []string{"files.read"}},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -32,7 +33,7 @@ type authorization struct {
 	scopes    []string
 	leftOut   []string // scopes that were asked for in vain
 	resources []string
-	details   []detail
+	details   []resource.Detail
 	claims    requestedClaims
 
 	now         time.Time
@@ -84,7 +85,7 @@ func (s *Server) checkAuthorization(r *http.Request, params url.Values) (*author
 // checkRequest checks what is asked for, by whatever way it came: the parameters of the user's
 // sign-in, and those of what the client shall get.
 func (s *Server) checkRequest(a *authorization) error {
-	s.resources.nameRegistered(a.params)
+	s.resources.NameRegistered(a.params)
 	for _, check := range []func(*authorization) error{
 		checkOpenID, s.checkACR, s.checkDetails, s.checkResources,
 	} {
@@ -254,13 +255,13 @@ func (s *Server) checkResources(a *authorization) error {
 			return oauth.Refuse(oauth.InvalidTarget, "A resource is not an absolute URI without fragment.")
 		}
 	}
-	asked := s.resources.askedFor(a.params["resource"], a.details, a.client.Resources)
+	asked := s.resources.AskedFor(a.params["resource"], a.details, a.client.Resources)
 	var err error
-	a.resources, err = s.resources.choose(a.client.Resources, asked, a.scopes)
+	a.resources, err = s.resources.Choose(a.client.Resources, asked, a.scopes)
 	return err
 }
 
 func (s *Server) checkDetails(a *authorization) (err error) {
-	a.details, err = s.parseDetails(a.client, a.params, a.params["resource"])
+	a.details, err = s.resources.ParseDetails(a.params, a.params["resource"], a.client.Resources, a.client.DetailTypes)
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
@@ -125,7 +126,7 @@ func authTimeOf(s *session.Session) time.Time {
 func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
 	return storage.Authorization{
 		ClientID: a.client.ID, UserID: user.ID, UserEpoch: user.Epoch, Withdrawals: a.withdrawals, SessionID: signedIn.ID,
-		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: encodeDetails(a.details),
+		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: resource.EncodeDetails(a.details),
 		AuthTime: authTimeOf(signedIn), ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
 		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,

@@ -185,7 +185,7 @@ func (s *Server) verifyChain(shown []*x509.Certificate) error {
 }
 
 // bindToCertificate binds the tokens of a token request to the certificate of the client, if it is
-// registered so (RFC 8705 section 3.4).
+// Registered so (RFC 8705 section 3.4).
 func (x *exchange) bindToCertificate(x5t string) error {
 	if !x.client.TLSBound {
 		return nil

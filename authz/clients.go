@@ -61,7 +61,7 @@ func (s *Server) offer(source client.Source) *client.Offer {
 		AuthMethods: []string{client.AuthNone, client.AuthPrivateKeyJWT}, // there is no way to agree on a secret
 		Scopes:      s.config.Registration.Scopes,
 		Resources:   s.config.Registration.Resources,
-		DetailTypes: s.resources.detailTypes(s.config.Registration.Resources),
+		DetailTypes: s.resources.DetailTypes(s.config.Registration.Resources),
 		Dev:         s.config.Dev,
 
 		NativeSchemes: s.config.Registration.NativeSchemes,
@@ -94,7 +94,7 @@ func newRegisteredClients(store storage.Store, offer *client.Offer) *registeredC
 	return &registeredClients{store: store, offer: offer}
 }
 
-// get returns nil if no client of this id is registered.
+// Get returns nil if no client of this id is registered.
 func (c *registeredClients) get(ctx context.Context, id string) (*client.Client, error) {
 	record, version, err := storage.Clients.Get(ctx, c.store, id)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -138,7 +138,7 @@ type madeClient struct {
 	client  *client.Client
 }
 
-// get returns the client of this version of a record, and makes it if it is not there.
+// Get returns the client of this version of a record, and makes it if it is not there.
 func (c *madeClients) get(id string, version uint64, make func() (*client.Client, error)) (*client.Client, error) {
 	c.mu.Lock()
 	kept := c.made[id]

@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -31,7 +32,7 @@ type Config struct {
 	File      StoreFile     // of the store; nil: it is not one file
 	Secret    *keys.Secret
 	Clients   *client.Registry
-	Resources []Resource
+	Resources []resource.Resource
 	Users     []account.Seed // created if absent, never overwritten
 
 	Connectors []connect.Config // RedirectURI is filled in here

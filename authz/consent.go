@@ -33,7 +33,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		User:            shownUser(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		Scopes:          s.shownScopes(s.permissions(v.request)),
-		Details:         s.shownDetails(v.request.details, v.request.resources),
+		Details:         s.resources.ShownDetails(v.request.details, v.request.resources),
 		Detail:          s.explainLeftOut(v.request),
 	})
 	return nil
@@ -73,7 +73,7 @@ func (s *Server) permissions(a *authorization) []storage.Permission {
 	}
 	var asked []storage.Permission
 	for _, scope := range oauth.Unique(scopes) {
-		at := oauth.Both(s.resources.owners(scope), a.resources)
+		at := oauth.Both(s.resources.Owners(scope), a.resources)
 		if len(at) == 0 {
 			at = []string{""}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -95,7 +96,7 @@ func TestWithdrawalTrustsNoClock(t *testing.T) {
 
 // Of two resources with one name for a scope, the page names the one that is asked for.
 func TestConsentNamesTheResource(t *testing.T) {
-	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
 		{URI: "https://archive.example.com", Name: "Archive", Scopes: []string{"orders.read"}},
 	}}, func(m *client.Metadata) { m.Resources = append(m.Resources, "https://archive.example.com") })
@@ -150,7 +151,7 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 // and the account page tells both.
 func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
 	const archive = "https://archive.example.com"
-	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
 		{URI: archive, Name: "Archive", Scopes: []string{"orders.read"}},
 	}}, func(m *client.Metadata) { m.Resources = append(m.Resources, archive) })

@@ -122,7 +122,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) er
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		UserCode:        device.UserCode,
 		Scopes:          s.shownScopes(s.permissions(v.request)),
-		Details:         s.shownDetails(v.request.details, v.request.resources),
+		Details:         s.resources.ShownDetails(v.request.details, v.request.resources),
 		Detail:          s.explainLeftOut(v.request),
 	})
 	return nil

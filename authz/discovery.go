@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -91,7 +92,7 @@ func (s *Server) mtlsMembers(document map[string]any) {
 func (s *Server) scopesSupported() []string {
 	scopes := slices.Clone(s.config.Registration.Scopes)
 	if !s.config.admitsStrangers() {
-		scopes = slices.Clone(userScopes)
+		scopes = slices.Clone(resource.UserScopes)
 		for _, r := range s.resources {
 			scopes = append(scopes, r.Scopes...)
 		}
@@ -171,7 +172,7 @@ func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
 	if s.config.Documents {
 		document["client_id_metadata_document_supported"] = true
 	}
-	if types := s.resources.detailTypes(resources); len(types) > 0 { // RFC 9396 section 10
+	if types := s.resources.DetailTypes(resources); len(types) > 0 { // RFC 9396 section 10
 		document["authorization_details_types_supported"] = types
 	}
 	s.mtlsMembers(document)

@@ -26,6 +26,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -200,7 +201,7 @@ func TestHoleForgedHalfKillsFamily(t *testing.T) {
 // fosite takes an access token with a changed character, where base64 has unused bits.
 func TestHoleMalleableAccessToken(t *testing.T) {
 	plain, _ := plainFosite(t, nil)
-	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: authz.TokenTypeOpaque}}}, nil)
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: resource.TokenTypeOpaque}}}, nil)
 
 	code, verifier := plainCode(t, plain, authztest.Web, nil)
 	token := redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)).AccessToken

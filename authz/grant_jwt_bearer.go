@@ -176,7 +176,7 @@ func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subj
 func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
 	allowed := slices.DeleteFunc(oauth.Both(x.client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
 	asked := form["resource"]
-	x.scopes = s.resources.scopesFor(allowed, x.client.Resources)
+	x.scopes = s.resources.ScopesFor(allowed, x.client.Resources)
 	switch {
 	case form.Has("scope"):
 		x.scopes = oauth.ScopesOf(form)
@@ -184,9 +184,9 @@ func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.V
 			return oauth.Refuse(oauth.InvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
 		}
 	case len(asked) > 0:
-		x.scopes = s.resources.scopesFor(x.scopes, asked)
+		x.scopes = s.resources.ScopesFor(x.scopes, asked)
 	}
 	var err error
-	x.resources, err = s.resources.choose(x.client.Resources, asked, x.scopes)
+	x.resources, err = s.resources.Choose(x.client.Resources, asked, x.scopes)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 // Token type identifiers (RFC 8693 section 3), as far as they are known here.
@@ -158,7 +159,7 @@ func (m *mayAct) allows(issuer string, a *actor) bool {
 func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
 	asked := oauth.Unique(slices.Concat(form["resource"], form["audience"]))
 	for _, uri := range asked {
-		if s.resources.get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.client.ExchangeResources, uri)) {
+		if s.resources.Get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.client.ExchangeResources, uri)) {
 			return nil, oauth.Refuse(oauth.InvalidTarget, "The client may not exchange this token for one of the requested resources.")
 		}
 	}
@@ -167,7 +168,7 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) (
 		form["resource"] = asked // oauth.Both parameters mean the same here
 		return asked, nil
 	case subject.ClientID == x.client.ID: // less scope, for the same APIs
-		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return s.resources.get(uri) == nil }), nil
+		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return s.resources.Get(uri) == nil }), nil
 	case len(x.client.ExchangeResources) == 1:
 		return x.client.ExchangeResources, nil
 	}
@@ -180,11 +181,11 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) (
 // for userinfo, and none leads to refresh tokens.
 func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
 	may := func(scope string) bool {
-		if isUserScope(scope) {
+		if resource.IsUserScope(scope) {
 			return subject.has(scope) && slices.Contains(x.client.Scopes, scope) && scope != "offline_access" &&
 				(scope != "openid" || subject.ClientID == x.client.ID)
 		}
-		at := oauth.Both(s.resources.owners(scope), x.resources)
+		at := oauth.Both(s.resources.Owners(scope), x.resources)
 		return len(at) > 0 && !slices.ContainsFunc(at, func(uri string) bool {
 			granted := subject.has(scope) && slices.Contains(subject.Audience, uri)
 			registered := slices.Contains(x.client.Scopes, scope) && slices.Contains(x.client.ExchangeResources, uri)
@@ -205,14 +206,14 @@ func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeTo
 
 // exchangedDetails keeps the authorization_details that were granted at the resources of the new token.
 // One without locations that another of them could take for its own is dropped.
-func (s *Server) exchangedDetails(x *exchange, subject *activeToken) ([]detail, error) {
-	granted, err := grantedDetails(subject.AuthorizationDetails)
+func (s *Server) exchangedDetails(x *exchange, subject *activeToken) ([]resource.Detail, error) {
+	granted, err := resource.GrantedDetails(subject.AuthorizationDetails)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(granted, func(d detail) bool {
-		at := s.resources.resourcesOf(d, oauth.Both(x.resources, subject.Audience))
-		return len(at) == 0 || len(at) < len(s.resources.resourcesOf(d, x.resources))
+	return slices.DeleteFunc(granted, func(d resource.Detail) bool {
+		at := s.resources.ResourcesOf(d, oauth.Both(x.resources, subject.Audience))
+		return len(at) == 0 || len(at) < len(s.resources.ResourcesOf(d, x.resources))
 	}), nil
 }
 
@@ -222,7 +223,7 @@ func (x *exchange) issueType(s *Server, requested string) error {
 	if requested != typeJWT {
 		return nil
 	}
-	if format, _ := s.accessTokenFormat(x.client, x.resources); format == TokenTypeOpaque {
+	if format, _ := s.accessTokenFormat(x.client, x.resources); format == resource.TokenTypeOpaque {
 		return oauth.Refuse(oauth.InvalidRequest, "The tokens of this resource are no JWTs.")
 	}
 	x.issuedType = typeJWT

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
@@ -54,13 +55,13 @@ func newGrant(id string, grant *storage.Grant) []storage.Write {
 // activity where refreshes do (sessions.activity).
 func (s *Server) useGrant(ctx context.Context, x *exchange, id string, grant *storage.Grant) error {
 	x.grantID, x.grant, x.signedIn = id, grant, true
-	x.resources = oauth.Both(s.resources.registered(grant.Resources), x.client.Resources)
+	x.resources = oauth.Both(s.resources.Registered(grant.Resources), x.client.Resources)
 	x.scopes = oauth.Both(grant.Scopes, x.client.Scopes)
 	if len(x.resources) < len(grant.Resources) {
-		x.scopes = s.resources.scopesFor(x.scopes, x.resources)
+		x.scopes = s.resources.ScopesFor(x.scopes, x.resources)
 	}
 	var err error
-	if x.details, err = grantedDetails(grant.AuthorizationDetails); err != nil {
+	if x.details, err = resource.GrantedDetails(grant.AuthorizationDetails); err != nil {
 		return err
 	}
 	user, browser, err := s.owner(ctx, grant)
@@ -167,8 +168,3 @@ func (s *Server) revocation(ctx context.Context, id string) (*storage.Write, err
 	write := storage.Grants.Put(id, grant, storage.At(version), grant.ExpiresAt)
 	return &write, nil
 }
-
-// userScopes are the scopes of OpenID Connect Core sections 3.1.2.1, 5.4 and 11, and groups.
-var userScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "groups"}
-
-func isUserScope(scope string) bool { return slices.Contains(userScopes, scope) }

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 // logbook collects the log of a server.
@@ -39,7 +40,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 	log := &logbook{}
 	s := authztest.Start(t, authz.Config{
 		Logger:    slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Resources: []authz.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: authz.TokenTypeOpaque}},
+		Resources: []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: resource.TokenTypeOpaque}},
 	}, nil)
 	b := s.NewBrowser(t)
 	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))

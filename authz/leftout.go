@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -77,7 +78,7 @@ func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
 	if len(a.leftOut) == 1 {
 		detail.Nearest = client.Nearest(a.client.Scopes, a.leftOut[0])
 	}
-	unknown := func(scope string) bool { return !isUserScope(scope) && len(s.resources.owners(scope)) == 0 }
+	unknown := func(scope string) bool { return !resource.IsUserScope(scope) && len(s.resources.Owners(scope)) == 0 }
 	switch all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " "); {
 	case slices.ContainsFunc(a.leftOut, unknown): // then the client cannot have it
 	case s.config.Clients.Get(a.client.ID) != nil:

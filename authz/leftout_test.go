@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 // lines is a log that can be read while it is written.
@@ -159,7 +160,7 @@ func TestScopesSupported(t *testing.T) {
 		c    authz.Config
 		want string
 	}{"open": {open, "[openid orders.read]"}, "documents": {documented, "[openid orders.read]"}, "off": {off, "[openid profile email address phone offline_access groups orders.read orders.write]"}} {
-		row.c.Resources = []authz.Resource{{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "authzd:admin"}}}
+		row.c.Resources = []resource.Resource{{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "authzd:admin"}}}
 		if got := fmt.Sprint(discovered(t, authztest.Start(t, row.c, nil))["scopes_supported"]); got != row.want {
 			t.Errorf("%s: %s", name, got)
 		}

@@ -51,7 +51,7 @@ var noNeeds = &clientNeeds{}
 // managedID are the ids that such a client can have: they are safe in a path, and no URL.
 var managedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$`)
 
-// get returns nil if there is no such client.
+// Get returns nil if there is no such client.
 func (m *managedClients) get(ctx context.Context, id string) (*client.Client, error) {
 	if m.parse == nil || !managedID.MatchString(id) {
 		return nil, nil

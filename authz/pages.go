@@ -166,7 +166,7 @@ func (s *Server) shownScopes(permissions []storage.Permission) []templates.Scope
 	var shown []templates.Scope
 	for _, p := range permissions {
 		name := p.Resource
-		if r := s.resources.get(p.Resource); r != nil {
+		if r := s.resources.Get(p.Resource); r != nil {
 			name = r.Name
 		}
 		i := slices.IndexFunc(shown, func(t templates.Scope) bool { return t.Name == p.Scope })

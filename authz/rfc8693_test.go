@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -33,10 +34,10 @@ const (
 func startExchange(t testing.TB, c authz.Config, adjust func(*client.Metadata)) *authztest.Server {
 	t.Helper()
 	if c.Resources == nil {
-		c.Resources = []authz.Resource{
+		c.Resources = []resource.Resource{
 			{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}},
 			{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read", "archive.write"}},
-			{URI: vaultAPI, Name: "Vault", Scopes: []string{"vault.open"}, TokenType: authz.TokenTypeOpaque},
+			{URI: vaultAPI, Name: "Vault", Scopes: []string{"vault.open"}, TokenType: resource.TokenTypeOpaque},
 		}
 	}
 	return authztest.Start(t, c, func(m *client.Metadata) {
@@ -372,8 +373,8 @@ func TestRFC8693_PairwiseSubjects(t *testing.T) {
 
 // RFC 9396 section 7: details go along where they were granted, if the client is registered for them.
 func TestRFC8693_AuthorizationDetails(t *testing.T) {
-	file := []authz.DetailType{{Type: "file", Fields: []string{"path"}}}
-	s := startExchange(t, authz.Config{Resources: []authz.Resource{
+	file := []resource.DetailType{{Type: "file", Fields: []string{"path"}}}
+	s := startExchange(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read"}, DetailTypes: file}, {URI: archiveAPI, Scopes: []string{"archive.read", "archive.write"}, DetailTypes: file},
 		{URI: vaultAPI, Scopes: []string{"vault.open", "orders.write"}},
 	}}, func(m *client.Metadata) { m.DetailTypes = []string{"file"} })
@@ -450,7 +451,7 @@ func postAs(t *testing.T, s *authztest.Server, path, clientID string, form url.V
 // RFC 8693 section 5: a scope that several APIs know by the same name is had at each of them, or not at
 // all. A token for two would else carry to one what was granted, or is registered, for the other.
 func TestRFC8693Section5_SameScopeElsewhere(t *testing.T) {
-	s := startExchange(t, authz.Config{Resources: []authz.Resource{
+	s := startExchange(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "delete"}},
 		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read", "orders.write", "delete"}},
 	}}, func(m *client.Metadata) {

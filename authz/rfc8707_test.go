@@ -9,14 +9,15 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 // RFC 8707.
 func TestRFC8707Section2_Resources(t *testing.T) {
 	const second = "https://files.example.com"
-	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
-		{URI: second, Scopes: []string{"files.read"}, TokenType: authz.TokenTypeOpaque},
+		{URI: second, Scopes: []string{"files.read"}, TokenType: resource.TokenTypeOpaque},
 	}}, func(m *client.Metadata) {
 		if m.ID != authztest.Worker {
 			m.Resources = append(m.Resources, second)
@@ -58,9 +59,9 @@ func TestRFC8707Section2_Resources(t *testing.T) {
 // and the token has the form that is registered.
 func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
 	const slashed, queried, deep, detailed = "https://files.example.com/", "https://q.example.com?x=1", "https://deep.example.com/a", "https://pay.example.com/"
-	s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}}, {URI: slashed, Scopes: []string{"files.read"}},
-		{URI: queried}, {URI: deep}, {URI: detailed, DetailTypes: []authz.DetailType{{Type: "payment"}}},
+		{URI: queried}, {URI: deep}, {URI: detailed, DetailTypes: []resource.DetailType{{Type: "payment"}}},
 	}}, func(m *client.Metadata) {
 		m.Resources = []string{authztest.API, slashed, queried, deep, detailed}
 		m.Scopes = append(m.Scopes, "files.read")

@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 func typeOf(t *testing.T, token string) string {
@@ -32,8 +33,8 @@ func typeOf(t *testing.T, token string) string {
 
 // Section 2.1, and for stacks that refuse at+jwt (Spring, older .NET) the type that they want.
 func TestRFC9068Section2_1_Type(t *testing.T) {
-	for configured, want := range map[string]string{"": "at+jwt", authz.TokenTypeAT: "at+jwt", authz.TokenTypeJWT: "JWT"} {
-		s := authztest.Start(t, authz.Config{Resources: []authz.Resource{
+	for configured, want := range map[string]string{"": "at+jwt", resource.TokenTypeAT: "at+jwt", resource.TokenTypeJWT: "JWT"} {
+		s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 			{URI: authztest.API, Scopes: []string{"orders.read"}, TokenType: configured},
 		}}, nil)
 		tokens := s.SignIn(t, authztest.SPA, "", nil)

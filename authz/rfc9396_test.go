@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -24,12 +25,12 @@ const (
 // "file", and payments are only for the first.
 func startDetails(t testing.TB, adjust func(*client.Metadata)) *authztest.Server {
 	t.Helper()
-	file := authz.DetailType{Type: "file", Name: "A file", Fields: []string{"path"}}
-	return authztest.Start(t, authz.Config{Resources: []authz.Resource{
-		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}, DetailTypes: []authz.DetailType{
+	file := resource.DetailType{Type: "file", Name: "A file", Fields: []string{"path"}}
+	return authztest.Start(t, authz.Config{Resources: []resource.Resource{
+		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}, DetailTypes: []resource.DetailType{
 			{Type: "payment", Name: "A payment", Fields: []string{"amount", "to", "note"}, Required: []string{"amount"}}, file,
 		}},
-		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read"}, DetailTypes: []authz.DetailType{file}},
+		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read"}, DetailTypes: []resource.DetailType{file}},
 	}}, func(m *client.Metadata) {
 		m.DetailTypes = []string{"payment", "file"}
 		m.Resources = []string{authztest.API, archiveAPI}
@@ -176,9 +177,9 @@ func TestRFC9396Section10_TypesOfTheClient(t *testing.T) {
 // RFC 9396 sections 7 and 9: what was granted is in the answer, the token and the introspection, as
 // exactly as it was asked for, after a refresh too.
 func TestRFC9396Section7_TokenResponse(t *testing.T) {
-	for _, tokenType := range []string{"", authz.TokenTypeOpaque} {
-		s := authztest.Start(t, authz.Config{Resources: []authz.Resource{{
-			URI: authztest.API, TokenType: tokenType, DetailTypes: []authz.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}},
+	for _, tokenType := range []string{"", resource.TokenTypeOpaque} {
+		s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{
+			URI: authztest.API, TokenType: tokenType, DetailTypes: []resource.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}},
 		}}}, func(m *client.Metadata) {
 			m.DetailTypes = []string{"payment"}
 		})
@@ -358,8 +359,8 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 func TestRFC9396Section6_RegistrationHasChanged(t *testing.T) {
 	s := startDetails(t, nil)
 	tokens := s.SignIn(t, authztest.SPA, "", detailed(payment+`,{"type":"file","locations":["`+archiveAPI+`"]}`))
-	less := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, Resources: []authz.Resource{
-		{URI: authztest.API, DetailTypes: []authz.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}}}, {URI: archiveAPI},
+	less := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, Resources: []resource.Resource{
+		{URI: authztest.API, DetailTypes: []resource.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}}}, {URI: archiveAPI},
 	}}, func(m *client.Metadata) {
 		m.DetailTypes = []string{"payment", "file"}
 		m.Resources = []string{authztest.API, archiveAPI}

@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -193,8 +194,8 @@ func newRequest(t *testing.T, target string) *http.Request {
 }
 
 func TestRFC9449Section6_2_Introspection(t *testing.T) {
-	for _, tokenType := range []string{authz.TokenTypeAT, authz.TokenTypeOpaque} {
-		resources := []authz.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: tokenType}}
+	for _, tokenType := range []string{resource.TokenTypeAT, resource.TokenTypeOpaque} {
+		resources := []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: tokenType}}
 		s := authztest.Start(t, authz.Config{Resources: resources}, nil)
 		key := authztest.NewKey(t, jose.ES256)
 		tokens := boundSignIn(t, s, authztest.Web, authztest.Secret, key)
@@ -212,8 +213,8 @@ func TestRFC9449Section6_2_Introspection(t *testing.T) {
 }
 
 func TestRFC9449Section7_1_Userinfo(t *testing.T) {
-	for _, tokenType := range []string{authz.TokenTypeAT, authz.TokenTypeOpaque} {
-		resources := []authz.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: tokenType}}
+	for _, tokenType := range []string{resource.TokenTypeAT, resource.TokenTypeOpaque} {
+		resources := []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: tokenType}}
 		s := authztest.Start(t, authz.Config{Resources: resources}, nil)
 		key := authztest.NewKey(t, jose.ES256)
 		token := boundSignIn(t, s, authztest.SPA, "", key).AccessToken

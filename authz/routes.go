@@ -226,7 +226,7 @@ func (rt route) allowed() []string {
 var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
 
 // cors lets the origins of clients call. A preflight doesn't say which client asks, so any
-// registered origin passes it, and any at all where clients may come with their own; onlyOrigins is
+// Registered origin passes it, and any at all where clients may come with their own; onlyOrigins is
 // stricter once the client is known.
 func (s *Server) cors() *cors.Cors {
 	headers := s.config.CORSHeaders

@@ -45,6 +45,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
@@ -60,7 +61,7 @@ type Server struct {
 	config     Config
 	issuer     oauth.Issuer
 	store      storage.Store
-	resources  resourceSet
+	resources  resource.Set
 	sealing    *keys.Sealing
 	compactor  compactor
 	keys       *keys.Ring

@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -26,7 +27,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.resources.nameRegistered(form)
+	s.resources.NameRegistered(form)
 	grantType := form.Get("grant_type")
 	if grantType == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter grant_type is missing.")
@@ -122,7 +123,7 @@ type exchange struct {
 
 	confirmation storage.Confirmation // what the access token is bound to
 	actor        *actor               // RFC 8693 section 4.1; nil: nobody but the client
-	details      []detail             // RFC 9396, of this access token
+	details      []resource.Detail    // RFC 9396, of this access token
 
 	issuedType   string          // issued_token_type (RFC 8693 section 2.2.1); empty: no exchange
 	refreshToken string          // to answer with; empty: none
@@ -169,7 +170,9 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	if err := h.server.narrowResource(x, r.GetRequestForm()); err != nil {
 		return err
 	}
-	return h.server.narrowDetails(x, r.GetRequestForm())
+	var err error
+	x.details, err = h.server.resources.NarrowDetails(r.GetRequestForm(), x.details, x.resources, x.client.DetailTypes)
+	return err
 }
 
 func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
@@ -207,7 +210,7 @@ func (s *Server) narrowResource(x *exchange, form url.Values) error {
 		}
 	}
 	x.resources = asked
-	x.scopes = s.resources.scopesFor(x.scopes, asked)
+	x.scopes = s.resources.ScopesFor(x.scopes, asked)
 	return nil
 }
 
@@ -224,7 +227,7 @@ func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessR
 	if x.refreshToken != "" {
 		response.SetExtra("refresh_token", x.refreshToken)
 	}
-	if details := encodeDetails(x.details); details != nil { // RFC 9396 section 7
+	if details := resource.EncodeDetails(x.details); details != nil { // RFC 9396 section 7
 		response.SetExtra("authorization_details", json.RawMessage(details))
 	}
 	if x.issuedType != "" {

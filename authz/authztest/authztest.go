@@ -23,6 +23,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -80,7 +81,7 @@ func StartReplicas(t testing.TB, c authz.Config, adjust func(m *client.Metadata)
 		c.Clients = newClients(t, adjust)
 	}
 	if c.Resources == nil {
-		c.Resources = []authz.Resource{{URI: API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}}}
+		c.Resources = []resource.Resource{{URI: API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}}}
 	}
 	if c.Users == nil {
 		c.Users = []account.Seed{{

@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -82,13 +83,13 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Metrics:        prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {
-		resource := authz.Resource{
+		api := resource.Resource{
 			URI: r.Resource, Name: r.Name, Scopes: r.Scopes, TokenType: r.TokenType, Alg: jose.SignatureAlgorithm(r.Alg),
 		}
 		for _, t := range r.AuthorizationDetailsTypes {
-			resource.DetailTypes = append(resource.DetailTypes, authz.DetailType(t))
+			api.DetailTypes = append(api.DetailTypes, resource.DetailType(t))
 		}
-		c.Resources = append(c.Resources, resource)
+		c.Resources = append(c.Resources, api)
 	}
 	for _, t := range cfg.TrustedIssuers {
 		c.TrustedIssuers = append(c.TrustedIssuers, newTrustedIssuer(t))

@@ -1,4 +1,9 @@
-package authz
+// Package resource knows the APIs that tokens are made for: their scopes, resource indicators (RFC 8707) and
+// authorization details (RFC 9396).
+//
+//	resource, authorization_details -> Registered, ParseDetails -> AskedFor -> Choose   what a grant is for
+//	what was granted -> ScopesFor, NarrowDetails                                      what a token is for
+package resource
 
 import (
 	"net/url"
@@ -28,10 +33,10 @@ type Resource struct {
 	DetailTypes []DetailType // the types of authorization_details that it understands
 }
 
-// resourceSet is every resource that the server knows.
-type resourceSet []Resource
+// Set is every resource that the server knows.
+type Set []Resource
 
-func (rs resourceSet) get(uri string) *Resource {
+func (rs Set) Get(uri string) *Resource {
 	for i := range rs {
 		if rs[i].URI == uri {
 			return &rs[i]
@@ -40,15 +45,15 @@ func (rs resourceSet) get(uri string) *Resource {
 	return nil
 }
 
-// registered returns the registered form of the URIs of resources: some libraries add the slash of an empty
+// Registered returns the Registered form of the URIs of resources: some libraries add the slash of an empty
 // path, which means the same (RFC 3986 section 6.2.3), and others drop it. An unknown URI stays as it is.
-func (rs resourceSet) registered(uris []string) []string {
-	if !slices.ContainsFunc(uris, func(uri string) bool { return rs.get(uri) == nil }) {
+func (rs Set) Registered(uris []string) []string {
+	if !slices.ContainsFunc(uris, func(uri string) bool { return rs.Get(uri) == nil }) {
 		return uris
 	}
 	forms := slices.Clone(uris)
 	for i, uri := range forms {
-		if rs.get(uri) != nil {
+		if rs.Get(uri) != nil {
 			continue
 		}
 		if at := slices.IndexFunc(rs, func(r Resource) bool { return urirules.SameResource(r.URI, uri) }); at >= 0 {
@@ -58,18 +63,18 @@ func (rs resourceSet) registered(uris []string) []string {
 	return oauth.Unique(forms)
 }
 
-// nameRegistered puts the registered form into the parameters that name resources (RFC 8707 section 2,
+// NameRegistered puts the registered form into the parameters that name resources (RFC 8707 section 2,
 // RFC 8693 section 2.1).
-func (rs resourceSet) nameRegistered(params url.Values) {
+func (rs Set) NameRegistered(params url.Values) {
 	for name := range oauth.MayRepeat {
 		if uris, given := params[name]; given {
-			params[name] = rs.registered(uris)
+			params[name] = rs.Registered(uris)
 		}
 	}
 }
 
-// owners returns the resources that declare a scope; OpenID scopes have none.
-func (rs resourceSet) owners(scope string) []string {
+// Owners returns the resources that declare a scope; OpenID scopes have none.
+func (rs Set) Owners(scope string) []string {
 	var uris []string
 	for _, r := range rs {
 		if slices.Contains(r.Scopes, scope) {
@@ -79,12 +84,12 @@ func (rs resourceSet) owners(scope string) []string {
 	return uris
 }
 
-// scopesFor keeps the scopes that mean something to the given resources, and those of the server
+// ScopesFor keeps the scopes that mean something to the given resources, and those of the server
 // itself.
-func (rs resourceSet) scopesFor(scopes, resources []string) []string {
+func (rs Set) ScopesFor(scopes, resources []string) []string {
 	var kept []string
 	for _, scope := range scopes {
-		owners := rs.owners(scope)
+		owners := rs.Owners(scope)
 		if len(owners) == 0 || slices.ContainsFunc(owners, func(uri string) bool { return slices.Contains(resources, uri) }) {
 			kept = append(kept, scope)
 		}
@@ -92,9 +97,9 @@ func (rs resourceSet) scopesFor(scopes, resources []string) []string {
 	return kept
 }
 
-// choose decides the resources of a grant (RFC 8707 section 2) from those a client is registered
+// Choose decides the resources of a grant (RFC 8707 section 2) from those a client is registered
 // for, those it asks for, and the scopes.
-func (rs resourceSet) choose(registered, asked, scopes []string) ([]string, error) {
+func (rs Set) Choose(registered, asked, scopes []string) ([]string, error) {
 	for _, uri := range asked {
 		if !slices.Contains(registered, uri) {
 			return nil, oauth.Refuse(oauth.InvalidTarget, "The client is not registered for one of the requested resources.")
@@ -102,16 +107,21 @@ func (rs resourceSet) choose(registered, asked, scopes []string) ([]string, erro
 	}
 	switch {
 	case len(asked) > 0:
-		if len(rs.scopesFor(scopes, asked)) < len(scopes) {
+		if len(rs.ScopesFor(scopes, asked)) < len(scopes) {
 			return nil, oauth.Refuse(oauth.InvalidScope, "A requested scope belongs to a resource that was not requested.")
 		}
 		return asked, nil
-	case len(registered) <= 1 && len(rs.scopesFor(scopes, registered)) < len(scopes):
+	case len(registered) <= 1 && len(rs.ScopesFor(scopes, registered)) < len(scopes):
 		return nil, oauth.Refuse(oauth.InvalidScope, "A requested scope belongs to a resource that the client gets only by token exchange.")
 	case len(registered) <= 1:
 		return registered, nil
-	case len(rs.scopesFor(scopes, nil)) < len(scopes):
+	case len(rs.ScopesFor(scopes, nil)) < len(scopes):
 		return nil, oauth.Refuse(oauth.InvalidTarget, "The client has several resources: name the one that is meant by the resource parameter.")
 	}
 	return nil, nil // a token for userinfo only
 }
+
+// UserScopes are the scopes of OpenID Connect Core sections 3.1.2.1, 5.4 and 11, and groups.
+var UserScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "groups"}
+
+func IsUserScope(scope string) bool { return slices.Contains(UserScopes, scope) }

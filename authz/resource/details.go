@@ -1,4 +1,4 @@
-package authz
+package resource
 
 import (
 	"errors"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4/json"
 
-	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/templates"
 )
@@ -32,12 +31,13 @@ const (
 	maxDetailDepth = 8       // of objects and lists in one another
 )
 
-// detail is one object of authorization_details.
-type detail map[string]any
+// Detail is one object of authorization_details.
+type Detail map[string]any
 
-// parseDetails checks the parameter authorization_details of a client (RFC 9396 sections 2 and 5).
-// asked are the resources that the same request names, if it does: others are not meant.
-func (s *Server) parseDetails(c *client.Client, params url.Values, asked []string) ([]detail, error) {
+// ParseDetails checks the parameter authorization_details (RFC 9396 sections 2 and 5) of a client that is
+// Registered for some resources and types. asked are the resources that the same request names, if it does:
+// others are not meant.
+func (rs Set) ParseDetails(params url.Values, asked, registered, types []string) ([]Detail, error) {
 	if !params.Has("authorization_details") {
 		return nil, nil
 	}
@@ -45,16 +45,16 @@ func (s *Server) parseDetails(c *client.Client, params url.Values, asked []strin
 	if err != nil {
 		return nil, err
 	}
-	resources := c.Resources
+	resources := registered
 	if len(asked) > 0 {
-		resources = oauth.Both(asked, c.Resources)
+		resources = oauth.Both(asked, registered)
 	}
 	for _, d := range details {
-		s.resources.locateRegistered(d)
-		if !slices.Contains(c.DetailTypes, d.typ()) {
+		rs.locateRegistered(d)
+		if !slices.Contains(types, d.typ()) {
 			return nil, refuseDetails("The client is not registered for one of the types.")
 		}
-		if err := s.resources.checkDetail(d, resources); err != nil {
+		if err := rs.checkDetail(d, resources); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +67,7 @@ func refuseDetails(why string) *oauth.Error {
 
 // decodeDetails reads the parameter, whatever its types: JSON of bounded size in which nothing can
 // be read in two ways.
-func decodeDetails(raw string) ([]detail, error) {
+func decodeDetails(raw string) ([]Detail, error) {
 	if len(raw) > maxDetails {
 		return nil, refuseDetails("They are too long.")
 	}
@@ -99,7 +99,7 @@ func decodeDetails(raw string) ([]detail, error) {
 	return details, nil
 }
 
-func decodeJSONDetails(raw []byte) (details []detail, err error) {
+func decodeJSONDetails(raw []byte) (details []Detail, err error) {
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
 	decoder.SetNumberType(json.UnmarshalJSONNumber)
 	if err := decoder.Decode(&details); err != nil {
@@ -158,21 +158,21 @@ func textsOf(value any) []string {
 	return texts
 }
 
-func (d detail) typ() string {
+func (d Detail) typ() string {
 	typ, _ := d["type"].(string)
 	return typ
 }
 
 // locateRegistered puts the registered form into the locations.
-func (rs resourceSet) locateRegistered(d detail) {
+func (rs Set) locateRegistered(d Detail) {
 	if d["locations"] != nil {
-		d["locations"] = anyOf(rs.registered(textsOf(d["locations"])))
+		d["locations"] = anyOf(rs.Registered(textsOf(d["locations"])))
 	}
 }
 
-// resourcesOf are those of the given resources that a detail is for: its locations, or else whoever
+// ResourcesOf are those of the given resources that a detail is for: its locations, or else whoever
 // understands its type.
-func (rs resourceSet) resourcesOf(d detail, among []string) []string {
+func (rs Set) ResourcesOf(d Detail, among []string) []string {
 	var uris []string
 	for _, uri := range among {
 		named := d["locations"] == nil || slices.Contains(textsOf(d["locations"]), uri)
@@ -183,8 +183,8 @@ func (rs resourceSet) resourcesOf(d detail, among []string) []string {
 	return uris
 }
 
-func (rs resourceSet) detailType(uri, typ string) *DetailType {
-	if r := rs.get(uri); r != nil {
+func (rs Set) detailType(uri, typ string) *DetailType {
+	if r := rs.Get(uri); r != nil {
 		if i := slices.IndexFunc(r.DetailTypes, func(t DetailType) bool { return t.Type == typ }); i >= 0 {
 			return &r.DetailTypes[i]
 		}
@@ -192,21 +192,21 @@ func (rs resourceSet) detailType(uri, typ string) *DetailType {
 	return nil
 }
 
-// askedFor are the resources that a request names: by the resource parameter, or else by its details.
-func (rs resourceSet) askedFor(named []string, details []detail, among []string) []string {
+// AskedFor are the resources that a request names: by the resource parameter, or else by its details.
+func (rs Set) AskedFor(named []string, details []Detail, among []string) []string {
 	if len(named) > 0 {
 		return named
 	}
 	var uris []string
 	for _, d := range details {
-		uris = append(uris, rs.resourcesOf(d, among)...)
+		uris = append(uris, rs.ResourcesOf(d, among)...)
 	}
 	return oauth.Unique(uris)
 }
 
 // checkDetail holds a detail against the types that its resources declare.
-func (rs resourceSet) checkDetail(d detail, among []string) error {
-	uris := rs.resourcesOf(d, among)
+func (rs Set) checkDetail(d Detail, among []string) error {
+	uris := rs.ResourcesOf(d, among)
 	switch {
 	case len(uris) == 0 || len(uris) < len(textsOf(d["locations"])):
 		return refuseDetails("A type or location is of no resource that the client asks for.")
@@ -227,4 +227,17 @@ func (rs resourceSet) checkDetail(d detail, among []string) error {
 		}
 	}
 	return nil
+}
+
+// DetailTypes are the types that some resources understand.
+func (rs Set) DetailTypes(uris []string) []string {
+	var types []string
+	for _, uri := range uris {
+		if r := rs.Get(uri); r != nil {
+			for _, t := range r.DetailTypes {
+				types = append(types, t.Type)
+			}
+		}
+	}
+	return oauth.Unique(types)
 }

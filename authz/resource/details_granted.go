@@ -1,4 +1,4 @@
-package authz
+package resource
 
 import (
 	"maps"
@@ -13,9 +13,9 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// encodeDetails is the JSON of details as they are stored and as tokens carry them; nil if there are
+// EncodeDetails is the JSON of details as they are stored and as tokens carry them; nil if there are
 // none.
-func encodeDetails(details []detail) []byte {
+func EncodeDetails(details []Detail) []byte {
 	if len(details) == 0 {
 		return nil
 	}
@@ -26,21 +26,22 @@ func encodeDetails(details []detail) []byte {
 	return raw
 }
 
-// grantedDetails reads what encodeDetails has written.
-func grantedDetails(raw []byte) ([]detail, error) {
+// GrantedDetails reads what EncodeDetails has written.
+func GrantedDetails(raw []byte) ([]Detail, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
 	return decodeJSONDetails(raw)
 }
 
-// narrowDetails settles the authorization_details of an access token: of those granted the ones for its
-// resources (RFC 9396 section 7), and of these what the token request asks for (section 6).
-func (s *Server) narrowDetails(x *exchange, form url.Values) error {
-	var kept []detail
-	for _, d := range x.details {
-		uris := s.resources.resourcesOf(d, x.resources)
-		if len(uris) == 0 || !slices.Contains(x.client.DetailTypes, d.typ()) {
+// NarrowDetails settles the authorization_details of an access token for some resources: of those granted the
+// ones for these resources and of the client's types (RFC 9396 section 7), and of them what the token request
+// asks for (section 6).
+func (rs Set) NarrowDetails(form url.Values, granted []Detail, resources, types []string) ([]Detail, error) {
+	var kept []Detail
+	for _, d := range granted {
+		uris := rs.ResourcesOf(d, resources)
+		if len(uris) == 0 || !slices.Contains(types, d.typ()) {
 			continue
 		}
 		if len(uris) < len(textsOf(d["locations"])) {
@@ -49,27 +50,25 @@ func (s *Server) narrowDetails(x *exchange, form url.Values) error {
 		}
 		kept = append(kept, d)
 	}
-	x.details = kept
 	if !form.Has("authorization_details") {
-		return nil
+		return kept, nil
 	}
 	asked, err := decodeDetails(form.Get("authorization_details"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, d := range asked {
-		s.resources.locateRegistered(d)
+		rs.locateRegistered(d)
 	}
 	if !eachWithin(asked, kept) {
-		return refuseDetails("One of them was not granted.")
+		return nil, refuseDetails("One of them was not granted.")
 	}
-	x.details = asked
-	return nil
+	return asked, nil
 }
 
 // eachWithin tells whether each detail that is asked for is within a granted one of its own: what allows
 // one payment allows no second. It is a bipartite matching, by augmenting paths.
-func eachWithin(asked, granted []detail) bool {
+func eachWithin(asked, granted []Detail) bool {
 	taken := make([]int, len(granted)) // by which of asked, from 1
 	var claim func(i int, tried []bool) bool
 	claim = func(i int, tried []bool) bool {
@@ -95,7 +94,7 @@ func eachWithin(asked, granted []detail) bool {
 
 // within tells whether a detail allows nothing that the granted one does not: it has the same members,
 // and no more in the lists that all types share. A list that is left out could mean everything.
-func (d detail) within(granted detail) bool {
+func (d Detail) within(granted Detail) bool {
 	if len(d) != len(granted) {
 		return false
 	}
@@ -121,15 +120,15 @@ func anyOf(texts []string) []any {
 	return list
 }
 
-// shownDetails explains details on the consent page: nothing that is asked for is left out.
-func (s *Server) shownDetails(details []detail, resources []string) []templates.AuthorizationDetail {
+// ShownDetails explains details on the consent page: nothing that is asked for is left out.
+func (rs Set) ShownDetails(details []Detail, resources []string) []templates.AuthorizationDetail {
 	var shown []templates.AuthorizationDetail
 	for _, d := range details {
 		t := templates.AuthorizationDetail{Type: d.typ()}
 		var names []string
-		for _, uri := range s.resources.resourcesOf(d, resources) {
-			names = append(names, s.resources.get(uri).Name)
-			if name := s.resources.detailType(uri, d.typ()).Name; name != "" {
+		for _, uri := range rs.ResourcesOf(d, resources) {
+			names = append(names, rs.Get(uri).Name)
+			if name := rs.detailType(uri, d.typ()).Name; name != "" {
 				t.Type = name
 			}
 		}
@@ -173,17 +172,4 @@ func shownMembers(path string, object map[string]any) (lines []string) {
 		}
 	}
 	return lines
-}
-
-// detailTypes are the types that some resources understand.
-func (rs resourceSet) detailTypes(uris []string) []string {
-	var types []string
-	for _, uri := range uris {
-		if r := rs.get(uri); r != nil {
-			for _, t := range r.DetailTypes {
-				types = append(types, t.Type)
-			}
-		}
-	}
-	return oauth.Unique(types)
 }
