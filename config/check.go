@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/urirules"
 	"github.com/authzd/authzd/templates/brand"
 )
@@ -103,13 +104,13 @@ func (l *loader) checkTLS() {
 		return
 	}
 	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		l.report("tls", nil, &problem{reason: strings.TrimPrefix(err.Error(), "tls: "), err: err,
-			hint: "the files must be PEM, and the key must be the certificate's"})
+		l.report("tls", nil, &member.Flaw{Reason: strings.TrimPrefix(err.Error(), "tls: "), Err: err,
+			Hint: "the files must be PEM, and the key must be the certificate's"})
 	}
 }
 
 // readable reads a file that the server will need.
-func readable(name string) ([]byte, *problem) {
+func readable(name string) ([]byte, *member.Flaw) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, unreadable(err)
@@ -118,7 +119,7 @@ func readable(name string) ([]byte, *problem) {
 }
 
 // checkNotFolder refuses what can't be a file, without demanding that it exists.
-func checkNotFolder(name string) *problem {
+func checkNotFolder(name string) *member.Flaw {
 	if name == "" {
 		return problemf("name a file", "is empty")
 	}
@@ -175,16 +176,7 @@ func (l *loader) checkOrder(path string, idle time.Duration, maxPath string, lim
 }
 
 // short writes a duration as people do: 15m, not 15m0s.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
+func short(d time.Duration) string { return member.Duration(d).String() }
 
 func (l *loader) checkBranding() {
 	b := l.cfg.Branding
@@ -202,7 +194,7 @@ func (l *loader) checkBranding() {
 	l.checkTheme(b.CSS)
 }
 
-func checkLogo(name string) *problem {
+func checkLogo(name string) *member.Flaw {
 	_, err := brand.ReadLogo(name)
 	var missing *fs.PathError
 	switch {
@@ -238,7 +230,7 @@ var (
 
 // checkCSS admits what colours, lengths and font names are written with: nothing that could end the
 // declaration, open a comment or fetch something.
-func checkCSS(value string) *problem {
+func checkCSS(value string) *member.Flaw {
 	hint := "use a colour, a length or font names"
 	switch {
 	case !cssValue.MatchString(value):
@@ -284,13 +276,13 @@ func (l *loader) checkRequired(entries reflect.Value, path string) {
 }
 
 // checkEach applies a rule to each element of a list.
-func (l *loader) checkEach(path string, list []string, rule func(string) *problem) {
+func (l *loader) checkEach(path string, list []string, rule func(string) *member.Flaw) {
 	for i, item := range list {
 		l.report(element(path, i), item, rule(item))
 	}
 }
 
-func checkNotEmpty(s string) *problem {
+func checkNotEmpty(s string) *member.Flaw {
 	if strings.TrimSpace(s) == "" {
 		return problemf("remove it", "is empty")
 	}
@@ -300,7 +292,7 @@ func checkNotEmpty(s string) *problem {
 var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]+$`)
 
 // checkScope applies the syntax of RFC 6749 section 3.3.
-func checkScope(s string) *problem {
+func checkScope(s string) *member.Flaw {
 	if !scopeToken.MatchString(s) {
 		return problemf("use printable ASCII without spaces, quotes and backslashes", "not a scope")
 	}
@@ -308,7 +300,7 @@ func checkScope(s string) *problem {
 }
 
 // checkHeader is for request headers that a browser's preflight may ask for.
-func checkHeader(s string) *problem {
+func checkHeader(s string) *member.Flaw {
 	switch {
 	case s == "*":
 		return problemf("list each header", "stands for any header")
@@ -335,7 +327,7 @@ func (l *loader) checkResourceEntry(r *Resource, path string) {
 		l.report(path+".resource", r.Resource, checkResource(r.Resource))
 	}
 	l.checkLabel(path+".name", r.Name)
-	l.checkEach(path+".scopes", r.Scopes, func(s string) *problem {
+	l.checkEach(path+".scopes", r.Scopes, func(s string) *member.Flaw {
 		if slices.Contains(userScopes, s) {
 			return problemf(fmt.Sprintf("name it after the API, such as orders.%s", s), "means something else already (OpenID Connect)")
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 func (l *loader) checkBackup() {
@@ -24,7 +26,7 @@ func (l *loader) checkBackup() {
 }
 
 // checkRecipient demands one age public key.
-func checkRecipient(key string) *problem {
+func checkRecipient(key string) *member.Flaw {
 	if keys, err := age.ParseRecipients(strings.NewReader(key)); err != nil || len(keys) != 1 {
 		return problemf("it begins with age1: \"age-keygen\" shows it", "not an age public key")
 	}

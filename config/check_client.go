@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // userScopes are those that no resource declares: OpenID Connect Core sections 5.4 and 11, and
@@ -36,7 +38,7 @@ func (l *loader) checkClient(c *Client, path string) {
 var clientID = regexp.MustCompile(`^[\x21-\x7e]{1,200}$`)
 
 // checkClientID admits what RFC 6749 appendix A.1 does, except the space.
-func checkClientID(s string) *problem {
+func checkClientID(s string) *member.Flaw {
 	if !clientID.MatchString(s) {
 		return problemf("use up to 200 printable ASCII characters without spaces", "not a client identifier")
 	}
@@ -80,7 +82,7 @@ func (l *loader) checkClientGrants(c *Client, path string) {
 func (l *loader) checkClientScopes(c *Client, path string) {
 	var ofResources []string
 	known := true
-	l.checkEach(path+".resources", c.Resources, func(id string) *problem {
+	l.checkEach(path+".resources", c.Resources, func(id string) *member.Flaw {
 		i := slices.IndexFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id })
 		if i < 0 {
 			known = false
@@ -118,13 +120,13 @@ func (l *loader) checkTokenExchange(c *Client, path string) {
 	if len(c.TokenExchangeResources) > 0 && !c.has(grantTokenExchange) {
 		l.report(at, nil, problemf("remove it, or add "+grantTokenExchange+" to grant_types", "is of no use without token exchange"))
 	}
-	l.checkEach(at, c.TokenExchangeResources, func(id string) *problem {
+	l.checkEach(at, c.TokenExchangeResources, func(id string) *member.Flaw {
 		if !slices.ContainsFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id }) {
 			return l.unknownResource(id)
 		}
 		return nil
 	})
-	l.checkEach(path+".default_acr_values", c.DefaultACRValues, func(s string) *problem {
+	l.checkEach(path+".default_acr_values", c.DefaultACRValues, func(s string) *member.Flaw {
 		if s != strings.Join(strings.Fields(s), "") {
 			return problemf("write one value in each entry", "has a space, which separates values")
 		}
@@ -132,13 +134,13 @@ func (l *loader) checkTokenExchange(c *Client, path string) {
 	})
 }
 
-func (l *loader) unknownResource(id string) *problem {
+func (l *loader) unknownResource(id string) *member.Flaw {
 	var known []string
 	for _, r := range l.cfg.Resources {
 		known = append(known, r.Resource)
 	}
 	hint := "declare it under resources"
-	if near := nearest(id, known); near != "" {
+	if near := member.Nearest(id, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s? Else declare it under resources", near)
 	}
 	return problemf(hint, "no such resource")
@@ -146,7 +148,7 @@ func (l *loader) unknownResource(id string) *problem {
 
 // unknownScope says what is wrong with a scope that no resource of a list has. It returns nil if a resource
 // without an identifier has the scope: that is reported there.
-func (l *loader) unknownScope(scope string, known []string, list string) *problem {
+func (l *loader) unknownScope(scope string, known []string, list string) *member.Flaw {
 	for _, r := range l.cfg.Resources {
 		switch {
 		case !slices.Contains(r.Scopes, scope):
@@ -157,7 +159,7 @@ func (l *loader) unknownScope(scope string, known []string, list string) *proble
 		}
 	}
 	hint := "add it to the scopes of a resource"
-	if near := nearest(scope, append(slices.Clone(userScopes), known...)); near != "" {
+	if near := member.Nearest(scope, append(slices.Clone(userScopes), known...)); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	return problemf(hint, "no such scope")

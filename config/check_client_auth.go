@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/passhash"
 )
 
@@ -31,7 +32,7 @@ func (l *loader) checkClientAuthentication(c *Client, path string) {
 
 func (l *loader) checkClientSecrets(c *Client, path string) {
 	secret, secrets := path+".client_secret", path+".client_secrets"
-	useless := func() *problem {
+	useless := func() *member.Flaw {
 		if c.public() {
 			return problemf("remove it; PKCE protects the client. A server of yours that can keep a secret is preset web or service",
 				"a public client can't keep a secret: everybody has its code")
@@ -73,7 +74,7 @@ func (c *Client) secretHint() string {
 
 // checkClientSecret refuses what could be guessed, and the hash of a secret, which would be the secret then.
 // Digits in hex are what generators make. Short secrets are for the files of a demo.
-func (l *loader) checkClientSecret(s Secret) *problem {
+func (l *loader) checkClientSecret(s member.Secret) *member.Flaw {
 	const least = 24 // characters
 	switch {
 	case !clientSecret.MatchString(string(s)):

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 func (l *loader) checkClientURIs(c *Client, path string) {
@@ -16,10 +18,10 @@ func (l *loader) checkClientURIs(c *Client, path string) {
 	}
 	l.checkEach(path+".redirect_schemes", c.RedirectSchemes, checkOwnScheme)
 	schemes := slices.DeleteFunc(slices.Clone(c.RedirectSchemes), func(s string) bool { return checkOwnScheme(s) != nil })
-	isRedirect := func(s string) *problem { return checkRedirectURI(s, c.Preset == "native", schemes) }
+	isRedirect := func(s string) *member.Flaw { return checkRedirectURI(s, c.Preset == "native", schemes) }
 	l.checkEach(redirects, c.RedirectURIs, isRedirect)
 	l.checkEach(path+".post_logout_redirect_uris", c.PostLogoutRedirectURIs, isRedirect)
-	l.checkEach(path+".request_uris", c.RequestURIs, func(s string) *problem {
+	l.checkEach(path+".request_uris", c.RequestURIs, func(s string) *member.Flaw {
 		base, _, _ := strings.Cut(s, "#")
 		return checkWebURL(base)
 	})

@@ -11,12 +11,14 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 const escapes = "escape special characters of role and password: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25"
 
 // checkDatabaseURL reads the URL as the driver does. Its messages hold no part of it that may be the password.
-func checkDatabaseURL(address string) *problem {
+func checkDatabaseURL(address string) *member.Flaw {
 	_, rest, found := strings.Cut(address, "://")
 	if !found || !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
 		return problemf("write postgres://role:password@host/database?sslmode=verify-full", "not the URL of a PostgreSQL database")
@@ -36,7 +38,7 @@ func checkDatabaseURL(address string) *problem {
 		} else if strings.Contains(err.Error(), "invalid port") {
 			reason, hint = "the port is no number from 1 to 65535", "write host:5432, and an IPv6 address in brackets; if a / or : of the password got there, "+escapes
 		}
-		return &problem{reason: reason, hint: hint}
+		return &member.Flaw{Reason: reason, Hint: hint}
 	}
 	if c.Database == "" {
 		return problemf("add it: postgres://role:password@host/database", "no database is named")
@@ -45,7 +47,7 @@ func checkDatabaseURL(address string) *problem {
 }
 
 // checkAuthority finds what role and password have left in other parts of the URL.
-func checkAuthority(rest string) *problem {
+func checkAuthority(rest string) *member.Flaw {
 	authority, path, _ := strings.Cut(rest, "/")
 	path, _, _ = strings.Cut(path, "?")
 	_, host, hasRole := strings.Cut(authority, "@")
@@ -62,7 +64,7 @@ func checkAuthority(rest string) *problem {
 
 // checkEncryption refuses a connection that an attacker on the way can turn into plain text. The modes prefer,
 // which is the default, and allow try both.
-func checkEncryption(c *pgconn.Config) *problem {
+func checkEncryption(c *pgconn.Config) *member.Flaw {
 	with, without := false, false
 	note := func(host string, t *tls.Config) {
 		if !isLocal(host) {
@@ -98,7 +100,7 @@ var otherNames = map[string]string{
 var execModes = []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"}
 
 // checkParameters finds parameters that nobody knows, and files that can't be read.
-func checkParameters(address string) *problem {
+func checkParameters(address string) *member.Flaw {
 	query := address[strings.LastIndex(address, "?")+1:]
 	if query == address {
 		return nil
@@ -130,7 +132,7 @@ func checkParameters(address string) *problem {
 			p = problemf("name a file with the PEM certificate of the authority", "no certificate in this file")
 		}
 		if p != nil {
-			p.reason = fmt.Sprintf("%s %q: %s", name, file, p.reason)
+			p.Reason = fmt.Sprintf("%s %q: %s", name, file, p.Reason)
 			return p
 		}
 	}
@@ -139,13 +141,13 @@ func checkParameters(address string) *problem {
 
 // unknownParameter is for a parameter that the driver would pass on to the server: nil if the server may
 // know it.
-func unknownParameter(name string) *problem {
+func unknownParameter(name string) *member.Flaw {
 	meant := otherNames[strings.ToLower(name)]
 	if meant == "" && slices.Contains(urlParameters, strings.ToLower(name)) {
 		meant = strings.ToLower(name)
 	}
 	if meant == "" {
-		if near := nearest(name, urlParameters); distance(plain(name), plain(near)) <= 2 {
+		if near := member.Nearest(name, urlParameters); member.Distance(name, near) <= 2 {
 			meant = near
 		}
 	}

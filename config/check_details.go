@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"slices"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // sharedFields are the members that all types of authorization_details have (RFC 9396 sections 2 and
@@ -11,13 +13,13 @@ var sharedFields = []string{"type", "locations", "actions", "datatypes", "identi
 
 func (l *loader) checkDetailType(t *DetailType, path string) {
 	l.checkLabel(path+".name", t.Name)
-	l.checkEach(path+".fields", t.Fields, func(name string) *problem {
+	l.checkEach(path+".fields", t.Fields, func(name string) *member.Flaw {
 		if slices.Contains(sharedFields, name) {
 			return problemf("remove it", "all types have it")
 		}
 		return checkNotEmpty(name)
 	})
-	l.checkEach(path+".required", t.Required, func(name string) *problem {
+	l.checkEach(path+".required", t.Required, func(name string) *member.Flaw {
 		if name == "type" || (!slices.Contains(sharedFields, name) && !slices.Contains(t.Fields, name)) {
 			return problemf("list it under fields too", "not a member that this type has")
 		}
@@ -36,7 +38,7 @@ func (l *loader) checkClientDetails(c *Client, path string) {
 			}
 		}
 	}
-	l.checkEach(path+".authorization_details_types", c.AuthorizationDetailsTypes, func(s string) *problem {
+	l.checkEach(path+".authorization_details_types", c.AuthorizationDetailsTypes, func(s string) *member.Flaw {
 		switch {
 		case slices.Contains(ofClient, s):
 			return nil
@@ -44,7 +46,7 @@ func (l *loader) checkClientDetails(c *Client, path string) {
 			return problemf("add that resource to the client's resources", "belongs to a resource that the client doesn't have")
 		}
 		hint := "declare it under authorization_details_types of a resource"
-		if near := nearest(s, ofClient); near != "" {
+		if near := member.Nearest(s, ofClient); near != "" {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
 		return problemf(hint, "no such type")

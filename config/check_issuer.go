@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 func (l *loader) checkTrustedIssuer(t *TrustedIssuer, path string) {
@@ -26,7 +28,7 @@ func (l *loader) checkTrustedIssuer(t *TrustedIssuer, path string) {
 		l.report(path+".clients", nil, problemf("list the clients that may show its assertions", "is required"))
 	}
 	var scopes []string
-	l.checkEach(path+".clients", t.Clients, func(id string) *problem {
+	l.checkEach(path+".clients", t.Clients, func(id string) *member.Flaw {
 		i := slices.IndexFunc(l.cfg.Clients, func(c Client) bool { return c.ClientID == id })
 		switch {
 		case i < 0:
@@ -44,7 +46,7 @@ func (l *loader) checkTrustedIssuer(t *TrustedIssuer, path string) {
 			l.report(at, scope, problemf("remove it", "an assertion leads to no refresh token"))
 		case !slices.Contains(scopes, scope):
 			hint := "add it to the scope of the client"
-			if near := nearest(scope, scopes); near != "" {
+			if near := member.Nearest(scope, scopes); near != "" {
 				hint = fmt.Sprintf("did you mean %s?", near)
 			}
 			l.report(at, scope, problemf(hint, "none of its clients has this scope"))

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // place is a path of the configuration, and what it is used for.
@@ -74,7 +76,7 @@ func (l *loader) checkPlaces() {
 }
 
 // meets says why two places can't both be used, nil if they can.
-func (p place) meets(later place) *problem {
+func (p place) meets(later place) *member.Flaw {
 	const hint = "give each a path of its own"
 	switch {
 	case !p.written && !later.written: // both are only read
@@ -146,7 +148,7 @@ func resolve(path string, links int) string {
 }
 
 // checkSocket refuses a path at which there is something else than a socket, which a start replaces.
-func checkSocket(name string) *problem {
+func checkSocket(name string) *member.Flaw {
 	info, err := os.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && info.Mode().Type() == fs.ModeSocket:

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/passhash"
 )
 
@@ -64,7 +65,7 @@ func (l *loader) checkUser(u *User, path string) {
 var birthdate = regexp.MustCompile(`^[0-9]{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$`)
 
 // checkAnyWebURL admits http too: it is where a person's page happens to be.
-func checkAnyWebURL(s string) *problem {
+func checkAnyWebURL(s string) *member.Flaw {
 	u, p := parse(s)
 	if p == nil && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
 		return problemf("write http:// or https:// and a host", "not a web address")
@@ -72,7 +73,7 @@ func checkAnyWebURL(s string) *problem {
 	return p
 }
 
-func checkEmail(s string) *problem {
+func checkEmail(s string) *member.Flaw {
 	if addr, err := mail.ParseAddress(s); err != nil || addr.Address != s || addr.Name != "" {
 		return problemf("write name@example.com", "not an e-mail address")
 	}
@@ -81,7 +82,7 @@ func checkEmail(s string) *problem {
 
 // checkPassword refuses what looks like a hash but is none that can be verified: taken for plain
 // text, the hash itself would sign in. Short passwords are for the files of a demo.
-func checkPassword(s string, short bool) *problem {
+func checkPassword(s string, short bool) *member.Flaw {
 	const least, most = 8, 1024 // characters, bytes
 	switch {
 	case len(s) > most:
@@ -127,7 +128,7 @@ func (l *loader) checkConnector(c *Connector, path string) {
 	} else if len(c.HostedDomains) > 0 {
 		l.report(path+".hosted_domains", nil, problemf("remove it", "only Google has hosted domains"))
 	}
-	l.checkEach(path+".hosted_domains", c.HostedDomains, func(s string) *problem {
+	l.checkEach(path+".hosted_domains", c.HostedDomains, func(s string) *member.Flaw {
 		if !domain.MatchString(s) {
 			return problemf("write a domain in lower case, such as example.com", "not a domain")
 		}
@@ -137,7 +138,7 @@ func (l *loader) checkConnector(c *Connector, path string) {
 }
 
 // checkUpstreamIssuer is more patient than checkIssuer: others' issuers may end with a slash.
-func checkUpstreamIssuer(s string) *problem {
+func checkUpstreamIssuer(s string) *member.Flaw {
 	if strings.ContainsAny(s, "?#") {
 		return problemf("remove the ? or # and what follows", "an issuer has neither query nor fragment")
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 const (
@@ -46,7 +48,7 @@ func (l *loader) checkRegistration() {
 
 func (l *loader) checkRegistrationScope(r *Registration, at string) {
 	var ofResources []string
-	l.checkEach(at+".resources", r.Resources, func(id string) *problem {
+	l.checkEach(at+".resources", r.Resources, func(id string) *member.Flaw {
 		i := slices.IndexFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id })
 		switch {
 		case i < 0:

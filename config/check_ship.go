@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // bucketName is what S3 takes for one, and a prefix that needs no escaping.
@@ -37,7 +39,7 @@ func (l *loader) checkShip() {
 }
 
 // checkShipFolder refuses what can't be a folder, without demanding that it exists.
-func checkShipFolder(name string) *problem {
+func checkShipFolder(name string) *member.Flaw {
 	if strings.Contains(name, "://") {
 		return problemf("name a directory, or s3://bucket/prefix", "unknown kind of destination")
 	}
@@ -47,7 +49,7 @@ func checkShipFolder(name string) *problem {
 	return nil
 }
 
-func checkS3Endpoint(endpoint string) *problem {
+func checkS3Endpoint(endpoint string) *member.Flaw {
 	if endpoint == "" {
 		return nil
 	}

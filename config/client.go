@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Client is an application. Names and meanings are those of RFC 7591 and OpenID Connect
@@ -28,7 +30,7 @@ type Client struct {
 
 	// ClientSecret of a confidential client, of 24 characters or more (not so with --dev). A client
 	// that runs in a browser or on a phone can't keep one.
-	ClientSecret Secret `yaml:"client_secret"`
+	ClientSecret member.Secret `yaml:"client_secret"`
 
 	// ClientSecrets are further secrets, each of them valid until it expires: so a secret is changed
 	// without a moment in which neither the old nor the new one works.
@@ -50,7 +52,7 @@ type Client struct {
 
 	// Scope are the scopes that the client may ask for, in one string. Where users sign in, others are
 	// left out. Default: openid where there are users, else none.
-	Scope ScopeList `yaml:"scope"`
+	Scope member.Scopes `yaml:"scope"`
 
 	// Resources are the APIs that it may call.
 	Resources []string `yaml:"resources"`
@@ -235,7 +237,7 @@ func (c *Client) AnySecretMethod() bool { return c.anySecretMethod }
 // ClientSecret is one of several secrets of a client.
 type ClientSecret struct {
 	// Secret is the secret itself.
-	Secret Secret `yaml:"secret" required:"true"`
+	Secret member.Secret `yaml:"secret" required:"true"`
 
 	// ExpiresAt is when it stops to be valid, such as 2030-01-31T00:00:00Z (RFC 3339). Default: never.
 	ExpiresAt *time.Time `yaml:"expires_at"`

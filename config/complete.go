@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/urirules"
 )
 
@@ -98,7 +99,7 @@ func fill[T any](l *loader, path string, v *T, value T) {
 func (l *loader) completeRegistration(r *Registration) {
 	fill(l, "registration.mode", &r.Mode, "off")
 	r.Resources = l.nameRegistered(r.Resources)
-	scope := ScopeList{"openid", "profile", "email", "address", "phone", "offline_access"}
+	scope := member.Scopes{"openid", "profile", "email", "address", "phone", "offline_access"}
 	for _, resource := range l.cfg.Resources {
 		if slices.Contains(r.Resources, resource.Resource) {
 			scope = append(scope, slices.DeleteFunc(slices.Clone(resource.Scopes), isOurs)...)
@@ -174,7 +175,7 @@ func (l *loader) completeClient(c *Client, path string) {
 		fill(l, path+".response_types", &c.ResponseTypes, []string{"code"})
 	}
 	if c.signsIn() {
-		fill(l, path+".scope", &c.Scope, ScopeList{"openid"})
+		fill(l, path+".scope", &c.Scope, member.Scopes{"openid"})
 	}
 	fill(l, path+".allowed_origins", &c.AllowedOrigins, originsOf(c.RedirectURIs))
 	if always := true; c.public() || c.SecurityProfile != "" {

@@ -30,6 +30,8 @@ package config
 import (
 	"net/netip"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Config is the whole of authzd.yaml.
@@ -229,7 +231,7 @@ type S3 struct {
 	AccessKeyID string `yaml:"access_key_id"`
 
 	// SecretAccessKey is the key's secret.
-	SecretAccessKey Secret `yaml:"secret_access_key"`
+	SecretAccessKey member.Secret `yaml:"secret_access_key"`
 
 	// PathStyle puts the bucket into the path of each URL and not into its host name, as most services
 	// other than AWS want it.
@@ -244,7 +246,7 @@ type Postgres struct {
 	// separated by commas, the one is used that takes writes. A remote host needs an sslmode that
 	// says for sure whether the connection is encrypted: verify-full, verify-ca, require or disable.
 	// Behind a pooler of transactions, such as pgbouncer, it needs default_query_exec_mode=exec.
-	URL Secret `yaml:"url"`
+	URL member.Secret `yaml:"url"`
 
 	// MaxConnections is how many connections this process opens at most.
 	MaxConnections *int `yaml:"max_connections"`
@@ -375,7 +377,7 @@ type Registration struct {
 	// Scope are the scopes that such clients may ask for, in one string; what else they register is
 	// left out. Those of the admin API can't be among them. Default: openid, profile, email, address,
 	// phone, offline_access, and the scopes of the resources here.
-	Scope ScopeList `yaml:"scope"`
+	Scope member.Scopes `yaml:"scope"`
 
 	// Resources are the APIs that such clients may call. Default: none.
 	Resources []string `yaml:"resources"`

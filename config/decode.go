@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // decode sets v from a node of the tree. What has been set before stays: files are decoded from
@@ -66,7 +68,7 @@ func (l *loader) set(v reflect.Value, s string, f field, path string) {
 	var shown any = s
 	switch v.Type() {
 	case typeSecret:
-		shown = Secret(s)
+		shown = member.Secret(s)
 		l.holdsSecrets = l.holdsSecrets || l.originOf(path).variable == "" && l.file == l.name
 	case typeJWKS:
 		shown = nil // somebody may have put a private key into it
@@ -128,7 +130,7 @@ func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string
 	}
 	key := keyOf(m)
 	hint := "the keys here are " + strings.Join(known, ", ")
-	if near := nearest(key, known); near != "" {
+	if near := member.Nearest(key, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	} else if elsewhere := findKey(key); elsewhere != "" {
 		hint = fmt.Sprintf("did you mean %s?", elsewhere)

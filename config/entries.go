@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/authzd/authzd/authz/member"
+)
 
 // Resource is an API that access tokens are for.
 type Resource struct {
@@ -50,7 +54,7 @@ type User struct {
 	// Password in plain text, of 8 characters or more, or its hash: argon2id, bcrypt, scrypt or pbkdf2 in the
 	// PHC or modular crypt format. Text that looks like another hash is refused. Without one, the user can't sign
 	// in by password.
-	Password Secret `yaml:"password"`
+	Password member.Secret `yaml:"password"`
 
 	// Name is the full name.
 	Name string `yaml:"name"`
@@ -133,7 +137,7 @@ type Connector struct {
 	ClientID string `yaml:"client_id" required:"true"`
 
 	// ClientSecret is what the provider gave to authzd.
-	ClientSecret Secret `yaml:"client_secret"`
+	ClientSecret member.Secret `yaml:"client_secret"`
 
 	// HostedDomains admits only accounts of these Google Workspace domains. Default: everybody.
 	HostedDomains []string `yaml:"hosted_domains"`
@@ -163,7 +167,7 @@ type InitialAccessToken struct {
 	ID string `yaml:"id" required:"true"`
 
 	// Token is at least 32 characters that nobody can guess.
-	Token Secret `yaml:"token" required:"true"`
+	Token member.Secret `yaml:"token" required:"true"`
 }
 
 // SoftwareStatementIssuer signs software statements.
@@ -200,7 +204,7 @@ type TrustedIssuer struct {
 
 	// Scope are the scopes that they may get by them, in one string, as far as they have them
 	// themselves.
-	Scope ScopeList `yaml:"scope"`
+	Scope member.Scopes `yaml:"scope"`
 
 	// MaxLifetime is how long an assertion may be valid from when it is shown. Each counts once.
 	// Default: 5m.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 const envPrefix = "AUTHZD_"
@@ -165,9 +167,9 @@ func (l *loader) setListFromEnv(t target, value string) {
 // forget drops what is known about the value that a variable replaces, its errors included.
 func (l *loader) forget(path string) {
 	maps.DeleteFunc(l.secretFiles, func(p, _ string) bool { return p == path+"_file" })
-	maps.DeleteFunc(l.origins, func(p string, _ origin) bool { return within(p, path) || p == path+"_file" })
+	maps.DeleteFunc(l.origins, func(p string, _ origin) bool { return member.Within(p, path) || p == path+"_file" })
 	l.errs = slices.DeleteFunc(l.errs, func(e *Error) bool {
-		return e.Key != "" && (within(e.Key, path) || e.Key == path+"_file")
+		return e.Key != "" && (member.Within(e.Key, path) || e.Key == path+"_file")
 	})
 }
 
@@ -175,7 +177,7 @@ func (l *loader) forget(path string) {
 func (l *loader) rejectUnknownVars() {
 	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
 		hint := "unset it; names are keys of the file in capitals, such as AUTHZD_STORAGE_BOLT_PATH"
-		if near := nearest(name, l.known); near != "" {
+		if near := member.Nearest(name, l.known); near != "" {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
 		l.add(&Error{Variable: name, Reason: "unknown variable", Hint: hint})

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 func TestEnvironment(t *testing.T) {
@@ -46,7 +48,7 @@ users: [{username: alice@example.com}]
 	equal(t, "secret_file", c.SecretFile, PathList{"/new", "/old"})
 	equal(t, "redirect_uris", c.Clients[0].RedirectURIs, []string{"https://env.example/cb"})
 	equal(t, "first_party", c.Clients[0].FirstParty, true)
-	equal(t, "scope", c.Clients[0].Scope, ScopeList{"openid", "email"})
+	equal(t, "scope", c.Clients[0].Scope, member.Scopes{"openid", "email"})
 	equal(t, "client_secret", string(c.Clients[1].ClientSecret), "in the environment, and long")
 	equal(t, "connector secret", string(c.Connectors[0].ClientSecret), "from file")
 	equal(t, "password", string(c.Users[0].Password), "pässword")

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Errors is everything that is wrong with a configuration, in the order of the file.
@@ -85,15 +87,9 @@ func (e *Error) line(kind string) string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// problem is what is wrong with a value, apart from where it stands.
-type problem struct {
-	reason string
-	hint   string
-	err    error
-}
-
-func problemf(hint, format string, args ...any) *problem {
-	return &problem{reason: fmt.Sprintf(format, args...), hint: hint}
+// problemf returns what is wrong with a value, apart from where it stands.
+func problemf(hint, format string, args ...any) *member.Flaw {
+	return member.Flawf(hint, format, args...)
 }
 
 // origin is where a value was set.
@@ -106,14 +102,14 @@ type origin struct {
 // report adds the problem of the value at a key, unless there is one with the key, or with what
 // contains it, already: the first error is the cause, what follows from it is noise. A nil problem
 // is none.
-func (l *loader) report(path string, value any, p *problem) {
+func (l *loader) report(path string, value any, p *member.Flaw) {
 	if p == nil || l.faulty(path) {
 		return
 	}
 	at := l.originOf(path)
 	l.add(&Error{
 		File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
-		Key: path, Value: quote(value), Reason: p.reason, Hint: p.hint, Err: p.err,
+		Key: path, Value: quote(value), Reason: p.Reason, Hint: p.Hint, Err: p.Err,
 	})
 }
 
@@ -127,14 +123,8 @@ func (l *loader) add(err *Error) {
 
 func (l *loader) faulty(path string) bool {
 	return slices.ContainsFunc(l.errs, func(e *Error) bool {
-		return e.Key != "" && within(path, e.Key)
+		return e.Key != "" && member.Within(path, e.Key)
 	})
-}
-
-// within tells whether path is parent or lies below it.
-func within(path, parent string) bool {
-	rest, ok := strings.CutPrefix(path, parent)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // originOf is where the value at path was set, or else what contains it.
@@ -191,5 +181,5 @@ func redact(text string) string {
 	if !hasPassword {
 		return text
 	}
-	return scheme + "://" + user + ":" + mask + rest[at:]
+	return scheme + "://" + user + ":" + member.Mask + rest[at:]
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // field is one key, as its Go struct field declares it.
@@ -45,9 +47,9 @@ func fieldsOf(t reflect.Type) []field {
 var (
 	typeDuration = reflect.TypeFor[time.Duration]()
 	typePrefix   = reflect.TypeFor[netip.Prefix]()
-	typeScopes   = reflect.TypeFor[ScopeList]()
+	typeScopes   = reflect.TypeFor[member.Scopes]()
 	typePaths    = reflect.TypeFor[PathList]()
-	typeSecret   = reflect.TypeFor[Secret]()
+	typeSecret   = reflect.TypeFor[member.Secret]()
 	typeNumber   = reflect.TypeFor[*int]()
 	typeSwitch   = reflect.TypeFor[*bool]()
 	typeTime     = reflect.TypeFor[*time.Time]()
@@ -82,10 +84,10 @@ func entryName(entry reflect.Value, i int) string {
 func (f field) fileKey() string { return f.key + "_file" }
 
 // setScalar parses text, from the file or a variable, into v.
-func setScalar(v reflect.Value, text string, f field) *problem {
+func setScalar(v reflect.Value, text string, f field) *member.Flaw {
 	switch v.Type() {
 	case typeDuration:
-		d, p := parseDuration(text)
+		d, p := member.ParseDuration(text)
 		v.SetInt(int64(d))
 		return p
 	case typePrefix:
@@ -116,10 +118,10 @@ func setScalar(v reflect.Value, text string, f field) *problem {
 		v.SetBytes(keys)
 		return p
 	case typeScopes:
-		v.Set(reflect.ValueOf(ScopeList(strings.Fields(text))))
+		v.Set(reflect.ValueOf(member.Scopes(strings.Fields(text))))
 		return nil
 	case typeSecret:
-		if text == mask {
+		if text == member.Mask {
 			return problemf("give the secret itself", "this is the mask that stands for a secret in \"config print\"")
 		}
 	}
@@ -133,7 +135,7 @@ func setScalar(v reflect.Value, text string, f field) *problem {
 }
 
 // checkEnum refuses a value that is not among those that the key allows.
-func (f field) checkEnum(text string) *problem {
+func (f field) checkEnum(text string) *member.Flaw {
 	if f.enum == nil || text == "" {
 		return nil
 	}
@@ -146,13 +148,13 @@ func (f field) checkEnum(text string) *problem {
 	if len(f.enum) == 1 {
 		hint = "only " + f.enum[0] + " is possible"
 	}
-	if near := nearest(text, f.enum); near != "" && len(f.enum) > 1 {
+	if near := member.Nearest(text, f.enum); near != "" && len(f.enum) > 1 {
 		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
 	}
 	return problemf(hint, "not a value of this key")
 }
 
-func parseBool(text string) (bool, *problem) {
+func parseBool(text string) (bool, *member.Flaw) {
 	switch strings.ToLower(text) {
 	case "true":
 		return true, nil
@@ -162,24 +164,7 @@ func parseBool(text string) (bool, *problem) {
 	return false, problemf("write true or false", "neither true nor false")
 }
 
-func parseDuration(text string) (time.Duration, *problem) {
-	d, err := time.ParseDuration(text)
-	if err == nil {
-		return d, nil
-	}
-	hint := "write hours, minutes and seconds, such as 720h, 15m or 1m30s"
-	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		hint = fmt.Sprintf("a unit is missing: %ds for seconds, %dm for minutes", n, n)
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n > 0 && n < 100_000 {
-			hint = fmt.Sprintf("days are written in hours: %dh", n*24)
-		}
-	}
-	return 0, problemf(hint, "not a duration")
-}
-
-func parsePrefix(text string) (netip.Prefix, *problem) {
+func parsePrefix(text string) (netip.Prefix, *member.Flaw) {
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
 		if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // FuzzParse feeds a file and a variable. Whatever they are, Parse returns in time either a
@@ -72,7 +74,7 @@ func FuzzParse(f *testing.F) {
 
 // restore puts a secret of its own in the place of each mask.
 func restore(text string) string {
-	parts := strings.Split(text, mask)
+	parts := strings.Split(text, member.Mask)
 	for i := range parts[1:] {
 		parts[i] += fmt.Sprintf("restored-%032d", i)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // JWKS is a JWK Set of public keys (RFC 7517 section 5), as JSON.
@@ -81,7 +83,7 @@ func (l *loader) plain(n ast.Node, path string) any {
 }
 
 // parseJWKS reads the JSON of a set. Its scalars become strings, as if it had been YAML.
-func parseJWKS(text string) (JWKS, *problem) {
+func parseJWKS(text string) (JWKS, *member.Flaw) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	var set any

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/authzd/authzd/authz/member"
+
 // KMS keeps the server's secrets under a key that is kept elsewhere: what stands in secret_file is of no
 // use without it. The key is asked for once, at the start.
 type KMS struct {
@@ -11,5 +13,5 @@ type KMS struct {
 type KMSLocal struct {
 	// Key is 32 random bytes as base64 text, as "openssl rand -base64 32" makes it. Keep it where
 	// neither the database nor secret_file is.
-	Key Secret `yaml:"key"`
+	Key member.Secret `yaml:"key"`
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"text/template"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Load reads the file, applies the AUTHZD_ variables of environ (as from os.Environ) and returns
@@ -106,25 +108,25 @@ func read(path string) ([]byte, *Error) {
 	}
 	p := unreadable(err)
 	if errors.Is(err, fs.ErrNotExist) {
-		p.hint = "\"authzd init\" writes a configuration"
+		p.Hint = "\"authzd init\" writes a configuration"
 	}
-	return nil, &Error{File: path, Reason: p.reason, Hint: p.hint, Err: err}
+	return nil, &Error{File: path, Reason: p.Reason, Hint: p.Hint, Err: err}
 }
 
 // unreadable says why a file could not be read, without its name, which stands beside it.
-func unreadable(err error) *problem {
+func unreadable(err error) *member.Flaw {
 	reason := err
 	var pathErr *fs.PathError
 	if errors.As(err, &pathErr) {
 		reason = pathErr.Err
 	}
-	p := &problem{reason: reason.Error(), hint: "name a file that this process may read", err: err}
+	p := &member.Flaw{Reason: reason.Error(), Hint: "name a file that this process may read", Err: err}
 	if pathErr == nil || !errors.Is(err, fs.ErrPermission) {
 		return p
 	}
 	if info, err := os.Stat(pathErr.Path); err == nil {
 		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			p.hint = fmt.Sprintf("it is for user %d (mode %04o), and this process is user %d: give it to that user, or run authzd as its owner",
+			p.Hint = fmt.Sprintf("it is for user %d (mode %04o), and this process is user %d: give it to that user, or run authzd as its owner",
 				owner.Uid, info.Mode().Perm(), os.Getuid())
 		}
 	}

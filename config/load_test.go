@@ -5,10 +5,11 @@ import (
 	"io/fs"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // mustParse loads a document that is right.
@@ -76,7 +77,7 @@ connectors: [{id: google, type: google, client_id: x, client_secret: y, scopes: 
 	equal(t, "admin.socket", c.Admin.Socket, "./authzd-data/admin.sock")
 	equal(t, "secret_file", c.SecretFile, PathList{"./authzd-data/secret"})
 	equal(t, "lifetimes.access_token", c.Lifetimes.AccessToken, 15*time.Minute)
-	equal(t, "scope", c.Clients[0].Scope, ScopeList{"openid"})
+	equal(t, "scope", c.Clients[0].Scope, member.Scopes{"openid"})
 	equal(t, "grant_types", c.Clients[0].GrantTypes, []string{"authorization_code", "refresh_token"})
 	equal(t, "allowed_origins", c.Clients[0].AllowedOrigins, []string{"https://a.example"})
 	equal(t, "scopes", c.Connectors[0].Scopes, []string{"openid", "profile", "email"})
@@ -171,7 +172,7 @@ func TestAcceptsHashes(t *testing.T) {
 		"$pbkdf2-sha256$i=600000$" + salt22 + "$" + hash43, "$pbkdf2-sha512$210000$" + salt22 + "$" + hash43,
 	} {
 		if p := checkPassword(password, true); p != nil {
-			t.Errorf("%s: %s", password, p.reason)
+			t.Errorf("%s: %s", password, p.Reason)
 		}
 	}
 }
@@ -281,17 +282,4 @@ func TestTLS(t *testing.T) {
 	compare(t, errorsOf(t, doc+"not}"), []string{"f:2:6: tls: failed to find any PEM data in key input"})
 	compare(t, errorsOf(t, strings.Replace(doc, "https://id.example.com", "http://localhost", 1)+"key}"),
 		[]string{`f:1:9: issuer "http://localhost": is http, but tls is configured`})
-}
-
-func TestNearest(t *testing.T) {
-	candidates := []string{"client_id", "client_secret", "redirect_uris", "scope", "listen"}
-	for word, want := range map[string]string{
-		"clientid": "client_id", "CLIENT-SECRET": "client_secret", "redirect_uri": "redirect_uris", "scopes": "scope",
-		"secret": "client_secret", "port": "", "id": "", "": "", strings.Repeat("x", 10_000): "",
-	} {
-		equal(t, word, nearest(word, candidates), want)
-	}
-	if slices.Contains(candidates, "") {
-		t.Fatal("no candidate may be empty")
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // MTLS lets clients prove who they are by a TLS certificate, and binds tokens to it (RFC 8705). It is
@@ -66,7 +68,7 @@ func (l *loader) checkMTLS() {
 }
 
 // checkCertificates demands a PEM bundle.
-func checkCertificates(name string) *problem {
+func checkCertificates(name string) *member.Flaw {
 	pem, p := readable(name)
 	if p == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
 		p = problemf("name a file with PEM certificates", "no certificate in this file")

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Bounds on a file. The YAML parser takes time quadratic in the members of a mapping and stack by
@@ -97,7 +98,7 @@ func (l *loader) bounded(tokens token.Tokens) bool {
 	return len(l.errs) == before
 }
 
-func unsupported(t *token.Token) *problem {
+func unsupported(t *token.Token) *member.Flaw {
 	what := ""
 	switch t.Type {
 	case token.AnchorType, token.AliasType, token.MergeKeyType:
@@ -115,12 +116,12 @@ func unsupported(t *token.Token) *problem {
 }
 
 // syntax reports what is wrong with the text, as opposed to a key.
-func (l *loader) syntax(at *token.Token, p *problem) {
+func (l *loader) syntax(at *token.Token, p *member.Flaw) {
 	const most = 20 // beyond these the file is no configuration
 	if p == nil || len(l.errs) >= most {
 		return
 	}
-	err := &Error{File: l.file, Reason: p.reason, Hint: p.hint}
+	err := &Error{File: l.file, Reason: p.Reason, Hint: p.Hint}
 	if at != nil {
 		err.Line, err.Column = at.Position.Line, at.Position.Column
 	}
@@ -222,11 +223,6 @@ func position(n ast.Node) *token.Position {
 	return n.GetToken().Position
 }
 
-func child(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
+func child(path, key string) string { return member.Child(path, key) }
 
-func element(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+func element(path string, i int) string { return member.Element(path, i) }

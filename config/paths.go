@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // folderOf is the folder that the names of files in a configuration are relative to. A pipe or /dev/stdin
@@ -58,6 +60,6 @@ func (l *loader) placeCertificates() {
 		}
 	}
 	if changed {
-		l.cfg.Storage.Postgres.URL = Secret(address[:start] + values.Encode())
+		l.cfg.Storage.Postgres.URL = member.Secret(address[:start] + values.Encode())
 	}
 }

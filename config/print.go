@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // YAML writes the effective configuration with all defaults filled in and secrets masked.
@@ -23,6 +25,6 @@ func (c *Config) YAML() ([]byte, error) {
 		yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) { return []byte(short(d)), nil }),
 		yaml.CustomMarshaler(func(t time.Time) ([]byte, error) { return []byte(t.Format(time.RFC3339Nano)), nil }),
 		yaml.CustomMarshaler(func(p netip.Prefix) ([]byte, error) { return []byte(p.String()), nil }),
-		yaml.CustomMarshaler(func(l ScopeList) ([]byte, error) { return yaml.Marshal(l.String()) }),
+		yaml.CustomMarshaler(func(l member.Scopes) ([]byte, error) { return yaml.Marshal(l.String()) }),
 	)
 }

@@ -61,12 +61,3 @@ func normalize(v reflect.Value) {
 		}
 	}
 }
-
-func TestShort(t *testing.T) {
-	for text, want := range map[string]string{
-		"0s": "0s", "90s": "1m30s", "60s": "1m", "3600s": "1h", "1h0m1s": "1h0m1s", "720h": "720h", "100m": "1h40m", "10s": "10s", "1500ms": "1.5s",
-	} {
-		d, _ := parseDuration(text)
-		equal(t, text, short(d), want)
-	}
-}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // A security profile stands for many keys. Here are its defaults, and what contradicts it.
@@ -97,7 +99,7 @@ func (l *loader) checkDemands(c *Client, path string) {
 }
 
 func (l *loader) checkProfileAlgs(c *Client, path string) {
-	allowed := func(key, alg string) *problem {
+	allowed := func(key, alg string) *member.Flaw {
 		if alg == "" || slices.Contains(fapiAlgs, alg) {
 			return nil
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // decodeSecretFile reads the secret at path from the file that <key>_file names.
@@ -49,7 +51,7 @@ func (l *loader) setFromFile(v reflect.Value, name, filePath string) {
 }
 
 // readSecret reads a file that holds one secret, without the newline that editors add.
-func readSecret(name string) (Secret, *problem) {
+func readSecret(name string) (member.Secret, *member.Flaw) {
 	const most = 16 << 10 // bytes
 	file, err := os.Open(name)
 	if err != nil {
@@ -69,5 +71,5 @@ func readSecret(name string) (Secret, *problem) {
 	case strings.ContainsAny(secret, "\x00\r\n"):
 		return "", problemf("the file must hold the secret and nothing else", "more than one line, or not text")
 	}
-	return Secret(secret), nil
+	return member.Secret(secret), nil
 }

@@ -10,13 +10,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/urirules"
 )
 
 // The rules for URIs: pure functions, each of which returns what is wrong, or nil.
 
 // checkIssuer applies OpenID Connect Discovery section 3 and RFC 8414 section 2.
-func checkIssuer(s string) *problem {
+func checkIssuer(s string) *member.Flaw {
 	u, p := parseWeb(s)
 	switch {
 	case p != nil:
@@ -38,19 +39,19 @@ func checkIssuer(s string) *problem {
 var issuerPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
 
 // checkWebURL demands https, or http on loopback.
-func checkWebURL(s string) *problem {
+func checkWebURL(s string) *member.Flaw {
 	_, p := parseWeb(s)
 	return p
 }
 
 // checkRedirectURI applies RFC 6749 section 3.1.2, RFC 9700 section 2.1 and, for native
 // applications, RFC 8252 section 7. Schemes are those that the operator allows, letter by letter.
-func checkRedirectURI(s string, native bool, schemes []string) *problem {
+func checkRedirectURI(s string, native bool, schemes []string) *member.Flaw {
 	u, p := parse(s)
 	switch {
 	case p != nil:
 		if scheme, found := strings.CutSuffix(strings.TrimSuffix(s, "//"), ":"); found && scheme != "http" && scheme != "https" && checkOwnScheme(scheme) == nil {
-			p.hint = "write " + scheme + ":/callback: some path must follow, with one slash (RFC 8252 section 7.1)"
+			p.Hint = "write " + scheme + ":/callback: some path must follow, with one slash (RFC 8252 section 7.1)"
 		}
 		return p
 	case strings.Contains(s, "#"):
@@ -76,7 +77,7 @@ func checkRedirectURI(s string, native bool, schemes []string) *problem {
 }
 
 // checkOwnScheme refuses what cannot be the scheme of an application's own.
-func checkOwnScheme(s string) *problem {
+func checkOwnScheme(s string) *member.Flaw {
 	switch lower := strings.ToLower(s); {
 	case !urirules.IsScheme(s):
 		return problemf("write it without the colon and what follows, such as myapp", "not a URI scheme")
@@ -91,7 +92,7 @@ func checkOwnScheme(s string) *problem {
 func isDotSegment(s string) bool { return s == "." || s == ".." }
 
 // checkOrigin demands the form in which browsers send an Origin (RFC 6454 section 6.2).
-func checkOrigin(s string) *problem {
+func checkOrigin(s string) *member.Flaw {
 	if s == "*" || s == "null" {
 		return problemf("list each origin, such as https://app.example.com", "stands for any page")
 	}
@@ -114,7 +115,7 @@ func checkOrigin(s string) *problem {
 }
 
 // checkResource applies RFC 8707 section 2.
-func checkResource(s string) *problem {
+func checkResource(s string) *member.Flaw {
 	_, p := parse(s)
 	if p == nil && strings.Contains(s, "#") {
 		return problemf("remove the # and what follows", "has a fragment")
@@ -123,7 +124,7 @@ func checkResource(s string) *problem {
 }
 
 // parseWeb parses a URL that must be https, or http on loopback.
-func parseWeb(s string) (*url.URL, *problem) {
+func parseWeb(s string) (*url.URL, *member.Flaw) {
 	u, p := parse(s)
 	if p != nil {
 		return nil, p
@@ -133,7 +134,7 @@ func parseWeb(s string) (*url.URL, *problem) {
 
 // parse parses an absolute URI (RFC 3986 section 4.3) with nothing in it that programs read in
 // different ways.
-func parse(s string) (*url.URL, *problem) {
+func parse(s string) (*url.URL, *member.Flaw) {
 	if i := strings.IndexFunc(s, urirules.IsOdd); i >= 0 {
 		return nil, problemf("percent-encode it, or write the host in punycode", "a URI can't have the character at %d", i+1)
 	}
@@ -153,7 +154,7 @@ func parse(s string) (*url.URL, *problem) {
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)
 
-func checkWeb(u *url.URL) *problem {
+func checkWeb(u *url.URL) *member.Flaw {
 	host, port := u.Hostname(), u.Port()
 	_, ipErr := netip.ParseAddr(host)
 	switch {
@@ -218,7 +219,7 @@ func listenFor(issuer string) string {
 }
 
 // checkListen demands host:port; port 0 means any free one.
-func checkListen(s string) *problem {
+func checkListen(s string) *member.Flaw {
 	host, port, err := net.SplitHostPort(s)
 	_, ipErr := netip.ParseAddr(host)
 	switch {

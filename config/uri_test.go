@@ -1,12 +1,16 @@
 package config
 
-import "testing"
+import (
+	"testing"
 
-func check(t *testing.T, what, value string, p *problem, reason string) {
+	"github.com/authzd/authzd/authz/member"
+)
+
+func check(t *testing.T, what, value string, p *member.Flaw, reason string) {
 	t.Helper()
 	got := ""
 	if p != nil {
-		got = p.reason
+		got = p.Reason
 	}
 	if got != reason {
 		t.Errorf("%s %q: %q, want %q", what, value, got, reason)

@@ -9,20 +9,22 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // warn notes what the configuration may have, and hardly should. It comes after check, on a
 // configuration that is right.
 func (l *loader) warn() {
 	c := &l.cfg
-	note := func(path string, value any, p *problem) {
+	note := func(path string, value any, p *member.Flaw) {
 		if p == nil {
 			return
 		}
 		at := l.originOf(path)
 		c.Warnings = append(c.Warnings, &Error{
 			File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
-			Key: path, Value: quote(value), Reason: p.reason, Hint: p.hint,
+			Key: path, Value: quote(value), Reason: p.Reason, Hint: p.Hint,
 		})
 	}
 	if c.Admin.Listen != "" && !listensLocally(c.Admin.Listen) {
@@ -92,7 +94,7 @@ func (l *loader) secretPlaces() (places []place) {
 	return places
 }
 
-func worldReadable(name string) *problem {
+func worldReadable(name string) *member.Flaw {
 	const others fs.FileMode = 0o004
 	if name == "" || strings.HasPrefix(name, envSource) {
 		return nil
@@ -106,7 +108,7 @@ func worldReadable(name string) *problem {
 
 // movedFrom is for a configuration of an earlier release, which took paths as relative to the working
 // directory: what it had made there is not found any more.
-func (l *loader) movedFrom(key, name string) *problem {
+func (l *loader) movedFrom(key, name string) *member.Flaw {
 	rest, relative := strings.CutPrefix(name, l.folder+"/")
 	if !relative || l.folder == "." || !l.given(key) || filepath.IsAbs(rest) || exists(name) || !exists(rest) {
 		return nil

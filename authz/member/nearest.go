@@ -1,10 +1,10 @@
-package config
+package member
 
 import "strings"
 
-// nearest is the candidate that was probably meant by word, or nothing: one that differs by a
-// slip of the fingers, by its case or hyphens, or that contains the word whole.
-func nearest(word string, candidates []string) string {
+// Nearest returns the candidate that was probably meant by a word, or nothing: one that differs by a slip of the
+// fingers, by its case or hyphens, or that contains the word whole.
+func Nearest(word string, candidates []string) string {
 	word = plain(word)
 	best, bestDistance := "", 1+len(word)/3
 	for _, c := range candidates {
@@ -22,6 +22,10 @@ func nearest(word string, candidates []string) string {
 	}
 	return ""
 }
+
+// Distance counts the bytes to insert, delete or replace to get from one word to the other, whatever the style
+// that they are written in.
+func Distance(a, b string) int { return distance(plain(a), plain(b)) }
 
 // plain forgets what separates the styles of writing: redirectUris, redirect-uris, REDIRECT_URIS.
 func plain(word string) string {

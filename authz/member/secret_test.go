@@ -1,4 +1,4 @@
-package config
+package member
 
 import (
 	"bytes"
@@ -45,22 +45,5 @@ func TestSecretNeverPrints(t *testing.T) {
 	}
 	if fmt.Sprint(Secret("")) != "" {
 		t.Error("no secret looks like one")
-	}
-}
-
-func TestQuote(t *testing.T) {
-	for value, want := range map[any]string{
-		nil:                               "",
-		"a":                               `"a"`,
-		"a\nb\x1b":                        `"a\nb\x1b"`,
-		Secret("hunter2"):                 `"********"`,
-		"https://u:p@h/":                  `"https://u:********@h/"`,
-		"https://u@h/":                    `"https://u@h/"`,
-		"https://h/u:p@h":                 `"https://h/u:p@h"`,
-		"https://u:p@q@h":                 `"https://u:********@h"`,
-		strings.Repeat("ä", 121):          `"` + strings.Repeat("ä", 120) + `"…`,
-		"https://" + string([]byte{0xff}): "\"https://\ufffd\"",
-	} {
-		equal(t, fmt.Sprintf("%.20v", value), quote(value), want)
 	}
 }
