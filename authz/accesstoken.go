@@ -16,7 +16,7 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -56,7 +56,7 @@ func (c *accessClaims) has(scope string) bool {
 
 // concerns tells whether a token is a client's own, or meant for it: its audience has the client's id.
 func (c *accessClaims) concerns(clientID string) bool {
-	return c.ClientID == clientID || slices.ContainsFunc(c.Audience, func(aud string) bool { return urirules.SameResource(aud, clientID) })
+	return c.ClientID == clientID || slices.ContainsFunc(c.Audience, func(aud string) bool { return weburl.SameResource(aud, clientID) })
 }
 
 // newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.

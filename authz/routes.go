@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // handler answers a request or returns why it could not; its route says in which form.
@@ -259,7 +259,7 @@ func (s *Server) devOrigin(origin string) bool {
 		return false
 	}
 	u, err := url.Parse(origin)
-	return err == nil && urirules.IsLoopback(u.Hostname())
+	return err == nil && weburl.IsLoopback(u.Hostname())
 }
 
 // clientForm parses a form that a client sends; only that client's own origins may read the answer.

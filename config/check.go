@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/member"
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 	"github.com/authzd/authzd/templates/brand"
 )
 
@@ -315,7 +315,7 @@ func checkHeader(s string) *member.Flaw {
 func (l *loader) checkSameResource(i int) {
 	resource := l.cfg.Resources[i].Resource
 	for j, r := range l.cfg.Resources[:i] {
-		if r.Resource != resource && urirules.SameResource(r.Resource, resource) {
+		if r.Resource != resource && weburl.SameResource(r.Resource, resource) {
 			l.report(element("resources", i)+".resource", resource, problemf("remove one of the two; requests may write it both ways",
 				"the same resource as on line %d", l.originOf(element("resources", j)+".resource").line))
 		}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/member"
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // complete gives every key that was not given its default. All defaults stand here.
@@ -128,7 +128,7 @@ func (l *loader) nameRegistered(uris []string) []string {
 	var named []string
 	for _, uri := range uris {
 		for _, r := range l.cfg.Resources {
-			if urirules.SameResource(r.Resource, uri) {
+			if weburl.SameResource(r.Resource, uri) {
 				uri = r.Resource
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/member"
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // The rules for URIs: pure functions, each of which returns what is wrong, or nil.
@@ -79,11 +79,11 @@ func checkRedirectURI(s string, native bool, schemes []string) *member.Flaw {
 // checkOwnScheme refuses what cannot be the scheme of an application's own.
 func checkOwnScheme(s string) *member.Flaw {
 	switch lower := strings.ToLower(s); {
-	case !urirules.IsScheme(s):
+	case !weburl.IsScheme(s):
 		return problemf("write it without the colon and what follows, such as myapp", "not a URI scheme")
 	case lower == "http" || lower == "https":
 		return problemf("remove it; such redirect URIs need no permission", "not a scheme of an app's own")
-	case urirules.IsForeign(s):
+	case weburl.IsForeign(s):
 		return problemf("choose one of the app's own", "means something to every browser, and is never allowed")
 	}
 	return nil
@@ -135,7 +135,7 @@ func parseWeb(s string) (*url.URL, *member.Flaw) {
 // parse parses an absolute URI (RFC 3986 section 4.3) with nothing in it that programs read in
 // different ways.
 func parse(s string) (*url.URL, *member.Flaw) {
-	if i := strings.IndexFunc(s, urirules.IsOdd); i >= 0 {
+	if i := strings.IndexFunc(s, weburl.IsOdd); i >= 0 {
 		return nil, problemf("percent-encode it, or write the host in punycode", "a URI can't have the character at %d", i+1)
 	}
 	u, err := url.Parse(s)

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"regexp"
 
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // plainHost is what a host may look like in a Content-Security-Policy. net/url lets more through,
@@ -38,7 +38,7 @@ func appLink(s string) template.URL {
 		return template.URL(link)
 	}
 	u, err := url.Parse(s)
-	if err != nil || bearsScript(s) || u.Scheme == "http" || u.Scheme == "https" || urirules.IsForeign(u.Scheme) {
+	if err != nil || bearsScript(s) || u.Scheme == "http" || u.Scheme == "https" || weburl.IsForeign(u.Scheme) {
 		return ""
 	}
 	return template.URL(s[:len(u.Scheme)] + u.String()[len(u.Scheme):])

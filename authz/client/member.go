@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // MemberError says what is wrong with one member of a client's metadata.
@@ -35,7 +35,7 @@ const maxShownURI = 200 // bytes
 // shownURI is a URI as an answer and the log may repeat it: where it leads, and not what it carries. It is
 // empty if the URI has characters that no URI has.
 func shownURI(uri string) string {
-	if strings.ContainsFunc(uri, urirules.IsOdd) || strings.Contains(uri, "@") {
+	if strings.ContainsFunc(uri, weburl.IsOdd) || strings.Contains(uri, "@") {
 		return ""
 	}
 	place, _, _ := strings.Cut(uri, "#")

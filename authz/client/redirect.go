@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // CheckRedirectURI refuses what no client may register: relative URIs, fragments (RFC 6749 section
@@ -40,7 +40,7 @@ func CheckRedirectURI(raw string, schemes ...string) error {
 		return nil
 	}
 	scheme := raw[:len(u.Scheme)] // as it was written
-	if urirules.IsForeign(u.Scheme) {
+	if weburl.IsForeign(u.Scheme) {
 		return errors.New("the scheme means something to every browser, and is never allowed")
 	}
 	if !strings.Contains(scheme, ".") && !slices.Contains(schemes, scheme) {

@@ -4,13 +4,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // RFC 8252 section 7.1: a scheme without a dot is allowed by the operator's word alone, letter by letter, and
 // one that browsers know by nobody's.
 func TestRedirectSchemes(t *testing.T) {
-	for _, scheme := range urirules.ForeignSchemes {
+	for _, scheme := range weburl.ForeignSchemes {
 		for _, written := range []string{scheme, strings.ToUpper(scheme), strings.ToUpper(scheme[:1]) + scheme[1:]} {
 			if CheckScheme(written) == nil {
 				t.Errorf("%s can be allowed", written)

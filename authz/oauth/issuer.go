@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Issuer is the issuer identifier of this server (RFC 8414 section 2), with what follows from it.
@@ -26,7 +26,7 @@ func ParseIssuer(id string) (Issuer, error) {
 		return Issuer{}, fmt.Errorf("issuer: %w", err)
 	}
 	secure := u.Scheme == "https"
-	if !secure && (u.Scheme != "http" || !urirules.IsLoopback(u.Hostname())) || u.Host == "" || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
+	if !secure && (u.Scheme != "http" || !weburl.IsLoopback(u.Hostname())) || u.Host == "" || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
 		return Issuer{}, errors.New("issuer: must be an https URL (or http on loopback) without query, fragment and trailing slash")
 	}
 	usual := ":80"

@@ -12,7 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/oauth"
-	"github.com/authzd/authzd/authz/urirules"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Access token types of a Resource: the typ header of a JWT, or an opaque token.
@@ -56,7 +56,7 @@ func (rs Set) Registered(uris []string) []string {
 		if rs.Get(uri) != nil {
 			continue
 		}
-		if at := slices.IndexFunc(rs, func(r Resource) bool { return urirules.SameResource(r.URI, uri) }); at >= 0 {
+		if at := slices.IndexFunc(rs, func(r Resource) bool { return weburl.SameResource(r.URI, uri) }); at >= 0 {
 			forms[i] = rs[at].URI
 		}
 	}

@@ -1,4 +1,4 @@
-package urirules
+package weburl
 
 import (
 	"strings"

@@ -1,6 +1,6 @@
-// Package urirules has the rules for URIs that the configuration, client metadata, the server and its pages
+// Package weburl has the rules for URIs that the configuration, client metadata, the server and its pages
 // share.
-package urirules
+package weburl
 
 import (
 	"net/netip"
