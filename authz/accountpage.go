@@ -57,7 +57,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		User: shownUser(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
 		Action: s.issuer.URL("/account"), LogoutAction: s.issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
-	if c := s.connector(signedIn.Connector); c != nil {
+	if c := s.connectors.Get(signedIn.Connector); c != nil {
 		p.Connector = c.Name()
 	}
 	if p.Sessions, err = s.shownSessions(r.Context(), signedIn, user); err != nil {
@@ -116,24 +116,16 @@ func (s *Server) showIdentities(ctx context.Context, p *templates.Account, user 
 	}
 	for _, l := range identities {
 		p.Identities = append(p.Identities, templates.LinkedIdentity{
-			ID: l.ID, Connector: s.connectorName(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
-			LastWayIn: account.IsLastWayIn(user, identities, &l, s.signsIn),
+			ID: l.ID, Connector: s.connectors.Name(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
+			LastWayIn: account.IsLastWayIn(user, identities, &l, s.connectors.Has),
 		})
 	}
 	for _, change := range slices.Backward(user.IdentityChanges) {
 		p.IdentityChanges = append(p.IdentityChanges, templates.IdentityChange{
-			Connector: s.connectorName(change.Connector), At: change.At, Linked: change.Linked, ByOperator: change.ByOperator,
+			Connector: s.connectors.Name(change.Connector), At: change.At, Linked: change.Linked, ByOperator: change.ByOperator,
 		})
 	}
 	return nil
-}
-
-// connectorName is what people call a connector; its id, if it is not configured any more.
-func (s *Server) connectorName(id string) string {
-	if c := s.connector(id); c != nil {
-		return c.Name()
-	}
-	return id
 }
 
 // shownApps are the apps that the user has allowed something, and those of the operator's own that
@@ -222,7 +214,7 @@ func (s *Server) endOther(ctx context.Context, user *storage.User, sid string) e
 	if err != nil || other == nil || other.UserID != user.ID {
 		return err
 	}
-	_, err = s.endSession(ctx, sid, s.audit.Put(ctx, endOf(other, byUser(user.ID), "by its user, from another browser")))
+	_, err = s.endSession(ctx, sid, s.events.SessionEnded(ctx, other))
 	return err
 }
 

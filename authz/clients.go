@@ -158,3 +158,9 @@ func (c *madeClients) get(id string, version uint64, make func() (*client.Client
 	c.made[id] = madeClient{version, made}
 	return made, nil
 }
+
+// isClient reports whether a client has this id, without waiting for anybody's document.
+func (s *Server) isClient(ctx context.Context, id string) bool {
+	c, err := s.clientAtHand(ctx, id)
+	return c != nil && err == nil
+}

@@ -91,7 +91,7 @@ func (s *Server) rememberConsent(r *http.Request, userID string, a *authorizatio
 		if err != nil {
 			return err
 		}
-		return s.store.Apply(r.Context(), write, s.consented(r.Context(), audit.ConsentGiven, userID, a.client.ID, s.permissions(a)))
+		return s.store.Apply(r.Context(), write, s.events.Consented(r.Context(), audit.ConsentGiven, userID, a.client.ID, s.permissions(a)))
 	})
 }
 
@@ -145,7 +145,7 @@ func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
 		consent.Permissions, consent.Hosts, consent.GrantedAt = nil, nil, time.Time{}
 		consent.Withdrawals++
 		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}),
-			s.consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil))
+			s.events.Consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil))
 	})
 }
 

@@ -222,7 +222,7 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 		if err != nil {
 			return err
 		}
-		writes = append(s.useSession(v.signedIn, request), consent, s.consented(ctx, audit.ConsentGiven, v.user.ID, request.client.ID, s.permissions(request)))
+		writes = append(s.useSession(v.signedIn, request), consent, s.events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.client.ID, s.permissions(request)))
 	}
 	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(codeMemory)))...)
 }

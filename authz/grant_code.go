@@ -69,7 +69,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	if code.Used { // RFC 6749 section 4.1.2: revoke what the first use got
 		observe.Event(ctx).SetGrant(code.GrantID)
 		observe.Alarm(ctx, observe.CodeReuse)
-		if err := s.reused(ctx, x, audit.CodeReused, code.GrantID, &code.Authorization); err != nil {
+		if err := s.revokeReused(ctx, x, audit.CodeReused, code.GrantID, &code.Authorization); err != nil {
 			return err
 		}
 		return unknown.Because(errors.New("code used again"))

@@ -109,7 +109,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	x.user = user
 	x.writes = append(x.writes, oauth.MarkOnce(spent, claims.Expires.Time()))
 	x.writes = append(x.writes, newGrant(x.grantID, x.grant)...)
-	x.writes = append(x.writes, s.grantIssued(ctx, x))
+	x.writes = append(x.writes, s.events.GrantIssued(ctx, x.issued()))
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	if successor == "" {
 		observe.Event(ctx).SetGrant(x.grantID)
 		observe.Alarm(ctx, observe.RefreshTokenReuse)
-		if err := s.reused(ctx, x, audit.RefreshReused, x.grantID, &grant.Authorization); err != nil {
+		if err := s.revokeReused(ctx, x, audit.RefreshReused, x.grantID, &grant.Authorization); err != nil {
 			return err
 		}
 		return errUnknownRefreshToken.Because(errors.New("refresh token used again"))

@@ -34,7 +34,7 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 		return err
 	}
 	x.writes = append(x.writes, newGrant(id, grant)...)
-	x.writes = append(x.writes, s.grantIssued(ctx, x))
+	x.writes = append(x.writes, s.events.GrantIssued(ctx, x.issued()))
 	if x.client.May(client.GrantRefreshToken) {
 		x.refreshToken = oauth.NewToken(oauth.PrefixRefresh)
 		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))

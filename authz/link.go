@@ -48,7 +48,7 @@ func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
 	id := v.flow.Link.Identity
 	p := templates.Link{
 		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/link"), Hidden: map[string]string{"flow": v.sealed},
-		User: shownUser(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectorName(id.Connector)},
+		User: shownUser(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectors.Name(id.Connector)},
 	}
 	s.render(w, r, http.StatusOK, p)
 	return nil
@@ -163,7 +163,9 @@ func linkError(err error) error {
 
 // withdrawIdentity unlinks one of the user's own identities.
 func (s *Server) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
-	err := s.unlink(r.Context(), user.ID, form.Get("unlink"), false, s.identityUnlinked(r.Context(), byUser(user.ID)))
+	err := s.accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, s.connectors.Has, func(l *account.LinkedIdentity) storage.Write {
+		return s.events.IdentityUnlinked(r.Context(), l.UserID, l.Connector)
+	})
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // by another tab
 		return nil

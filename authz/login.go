@@ -7,15 +7,13 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
-
-// methodPassword is the login method in metrics; the others are the connectors' ids.
-const methodPassword = "password"
 
 // loginPage asks who is there.
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
@@ -148,7 +146,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	return s.signIn(w, r, v, user, methodPassword, session.Login{
+	return s.signIn(w, r, v, user, events.MethodPassword, session.Login{
 		AMR: []string{"pwd"}, ACR: acrPassword, Also: s.accounts.TrustWrites(user, event.Remote()),
 	}, remember)
 }
@@ -156,13 +154,13 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 // signInFailed tells the operator why a password was not taken. It never tells what was typed.
 func (s *Server) signInFailed(ctx context.Context, why account.Reason, userID string) {
 	event := observe.Event(ctx)
-	event.SetLogin(methodPassword, observe.LoginFailure)
+	event.SetLogin(events.MethodPassword, observe.LoginFailure)
 	event.SetLoginReason(string(why))
 	event.SetSubject(userID)
 	if why == account.Throttled {
 		observe.Alarm(ctx, observe.LoginThrottled)
 	}
-	s.noteFailedSignIn(ctx, methodPassword, string(why), userID)
+	s.events.SignInFailed(ctx, events.MethodPassword, string(why), userID)
 }
 
 // loginFailed leads back to the sign-in page.

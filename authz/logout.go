@@ -184,7 +184,7 @@ func (s *Server) endHintedSession(ctx context.Context, l *logoutRequest) (*sessi
 		return nil, err
 	}
 	observe.Event(ctx).SetSubject(named.UserID)
-	return s.endSession(ctx, named.ID, s.signedOut(ctx, named.UserID, named.ID))
+	return s.endSession(ctx, named.ID, s.events.SignedOut(ctx, named.UserID, named.ID))
 }
 
 // target is where a link back leads, "" for nowhere, and whether the browser may be sent there without a

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
@@ -77,7 +76,7 @@ func (s *Server) logoutAddress(ctx context.Context, clientID string) (string, er
 func (s *Server) sessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
 	writes, err := s.logoutWrites(ctx, []*session.Session{ended}, false)
 	if observe.Event(ctx) == nil {
-		writes = append(writes, s.audit.Put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "its time was over")))
+		writes = append(writes, s.events.SessionExpired(ctx, ended))
 	}
 	return writes, err
 }

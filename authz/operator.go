@@ -119,7 +119,7 @@ func (s *Server) operators(authorize func(http.ResponseWriter, *http.Request) (a
 			p.RequestID = event.RequestID()
 			switch p.Status {
 			case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest:
-				s.noteRefusal(r, &oauth.Error{Status: p.Status, Code: p.Code})
+				s.events.Refused(r, &oauth.Error{Status: p.Status, Code: p.Code})
 			}
 		},
 	})
@@ -238,16 +238,9 @@ func asProblem(err error) *admin.Problem {
 	return p
 }
 
-// did is the write that tells in the audit log what an operator has done.
+// did is the event of what the caller of the admin API has done.
 func (s *Server) did(ctx context.Context, c *admin.Call, e audit.Event) storage.Write {
-	e.Outcome, e.Actor = audit.Success, audit.Actor{Kind: audit.ByOperator, ID: c.Actor.ID}
-	if c.Actor.ClientID != "" && c.Actor.ClientID != c.Actor.ID {
-		if e.Details == nil {
-			e.Details = map[string]string{}
-		}
-		e.Details["by_client"] = c.Actor.ClientID
-	}
-	return s.audit.Put(ctx, e)
+	return s.events.ByOperator(ctx, c.Actor, e)
 }
 
 // etag is what changes whenever a record does.

@@ -63,8 +63,7 @@ func (s *Server) openBackups(context.Context) error {
 
 // scheduledBackup is a backup that nobody asked for.
 func (s *Server) scheduledBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
-	event := audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}}
-	if err := s.store.Apply(ctx, s.audit.Put(ctx, event)); err != nil {
+	if err := s.store.Apply(ctx, s.events.BackupTaken(ctx)); err != nil {
 		return archive.Summary{}, err
 	}
 	return s.writeBackup(ctx, w)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
@@ -12,29 +11,6 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/storage"
 )
-
-// unlink unlinks an identity from a user, unless it is the last way in; tell is the event of it.
-func (s *Server) unlink(ctx context.Context, userID, identity string, byOperator bool, tell func(*account.LinkedIdentity) storage.Write) error {
-	return storage.Retry(func() error {
-		unlinked, writes, err := s.accounts.UnlinkWrites(ctx, userID, identity, byOperator, s.signsIn)
-		if err != nil {
-			return err
-		}
-		return s.store.Apply(ctx, append(writes, tell(unlinked))...)
-	})
-}
-
-// signsIn reports whether people can sign in at an upstream.
-func (s *Server) signsIn(issuer string) bool {
-	return slices.ContainsFunc(s.connectors, func(c connect.Connector) bool { return c.Issuer() == issuer })
-}
-
-// identityUnlinked tells of an identity that its user has unlinked.
-func (s *Server) identityUnlinked(ctx context.Context, by audit.Actor) func(*account.LinkedIdentity) storage.Write {
-	return func(l *account.LinkedIdentity) storage.Write {
-		return s.audit.Put(ctx, audit.Event{Type: audit.IdentityUnlinked, Outcome: audit.Success, Actor: by, UserID: l.UserID, Details: map[string]string{"connector": l.Connector}})
-	}
-}
 
 func (s *Server) listIdentities(ctx context.Context, c *admin.Call, _ admin.Slice) ([]admin.Identity, string, error) {
 	sub := c.Path("sub")
@@ -54,7 +30,7 @@ func identityOf(l *account.LinkedIdentity) admin.Identity {
 }
 
 func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewIdentity) (*admin.Identity, error) {
-	connector := s.connector(in.Connector)
+	connector := s.connectors.Get(in.Connector)
 	var errs []admin.FieldError
 	if connector == nil {
 		errs = append(errs, admin.FieldError{Pointer: "/connector", Detail: "is none of the configuration"})
@@ -88,7 +64,7 @@ func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewI
 
 func (s *Server) unlinkIdentity(ctx context.Context, c *admin.Call) error {
 	sub := c.Path("sub")
-	return identityProblem(s.unlink(ctx, sub, c.Path("identity"), true, func(l *account.LinkedIdentity) storage.Write {
+	return identityProblem(s.accounts.Unlink(ctx, sub, c.Path("identity"), true, s.connectors.Has, func(l *account.LinkedIdentity) storage.Write {
 		return s.did(ctx, c, audit.Event{Type: audit.IdentityUnlinked, UserID: sub, Details: map[string]string{"connector": l.Connector}})
 	}))
 }

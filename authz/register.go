@@ -53,7 +53,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	observe.Event(r.Context()).SetClient(id)
-	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record)), s.clientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
+	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record)), s.events.ClientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
 		return err
 	}
 	return oauth.WriteJSON(w, http.StatusCreated, s.information(id, token, record, registration))

@@ -94,7 +94,7 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 		record.UsedAt = own.record.UsedAt
 		own.record = record
 		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.forgottenAt(record)),
-			s.clientChanged(r.Context(), audit.ClientUpdated, own.id))
+			s.events.ClientChanged(r.Context(), audit.ClientUpdated, own.id))
 	})
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any), s.clientChanged(r.Context(), audit.ClientDeleted, own.id)); err != nil {
+	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any), s.events.ClientChanged(r.Context(), audit.ClientDeleted, own.id)); err != nil {
 		return err
 	}
 	s.census.left()

@@ -16,7 +16,7 @@ import (
 func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	e := oauth.AsError(err)
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)
-	s.noteRefusal(r, e)
+	s.events.Refused(r, e)
 	oauth.WriteError(w, s.issuer.ID, e)
 }
 
@@ -84,7 +84,7 @@ func homeOf(c *client.Client) string {
 func (s *Server) showErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *authorization, p templates.Error) {
 	event := observe.Event(r.Context())
 	event.SetError(e.Code, e.Description, e.Cause)
-	s.noteRefusal(r, e)
+	s.events.Refused(r, e)
 	if e.RetryAfter > 0 {
 		oauth.SetRetryAfter(w, e.RetryAfter)
 	}

@@ -40,7 +40,7 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 		return s.showAnswer(w, r, e, a, response)
 	}
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)
-	s.noteRefusal(r, e)
+	s.events.Refused(r, e)
 	return s.respond(w, r, a, response)
 }
 

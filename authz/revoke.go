@@ -49,7 +49,7 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, token strin
 	}
 	alone := []storage.Write{
 		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(oauth.MarkMargin)),
-		s.revokedBy(ctx, c.ID, "", ""),
+		s.events.RevokedBy(ctx, c.ID, "", ""),
 	}
 	if claims.GrantID == "" {
 		return alone, nil
@@ -71,5 +71,5 @@ func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID
 	if err != nil || write == nil {
 		return nil, err
 	}
-	return []storage.Write{*write, s.revokedBy(ctx, c.ID, grant.UserID, grantID)}, nil
+	return []storage.Write{*write, s.events.RevokedBy(ctx, c.ID, grant.UserID, grantID)}, nil
 }

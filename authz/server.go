@@ -40,6 +40,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/lease"
 	"github.com/authzd/authzd/authz/oauth"
@@ -75,11 +76,12 @@ type Server struct {
 	nonces     *dpop.Nonces // nil: proofs need none
 	accounts   *account.Directory
 	sessions   *session.Sessions
-	connectors []connect.Connector
+	connectors connect.Set
 	outbound   *outbound.Client
 	outbox     *backchannel.Outbox
 	backups    *backup.Schedule // nil: none are made
 	audit      *audit.Log
+	events     *events.Recorder
 	clientKeys *client.Keys
 	issuers    map[string]assertionIssuer // by their identifier
 	pages      *templates.Renderer
@@ -152,8 +154,13 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 		Outside:     max(flowLifetime, s.longestGrace()) + clockSkew,
 		OutsideMore: s.managedGrace,
 		Logger:      s.logger,
-		Replaced:    s.secretReplaced,
-		Counted:     func(earlier int) { s.observer.SetEarlierSecretRecords(earlier) },
+		Replaced: func(ctx context.Context, id string) ([]storage.Write, error) { // before anything else of the server is open
+			if err := s.openAudit(ctx); err != nil {
+				return nil, err
+			}
+			return s.events.SecretReplaced(ctx, id), nil
+		},
+		Counted: func(earlier int) { s.observer.SetEarlierSecretRecords(earlier) },
 	})
 	return err
 }
@@ -189,7 +196,7 @@ func (s *Server) openKeys(ctx context.Context) error {
 			}
 			return keys.Use{Algs: managed.algs, Retain: managed.token + clockSkew}, nil
 		},
-		Announced: s.keyAnnounced,
+		Announced: s.events.KeyAnnounced,
 		Logger:    s.logger,
 	})
 	return err
@@ -209,6 +216,7 @@ func (s *Server) openAudit(ctx context.Context) error {
 		},
 		Logger: s.logger,
 	})
+	s.events = &events.Recorder{Audit: s.audit, IsClient: s.isClient}
 	return err
 }
 
@@ -219,7 +227,7 @@ func (s *Server) openSubjects(ctx context.Context) (err error) {
 
 func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts = account.New(s.store, account.NewPasswords())
-	s.accounts.Changed = s.userChanged
+	s.accounts.Changed = s.events.UserChanged
 	s.sessions = session.New(s.store, session.Config{
 		Secure:         s.issuer.Secure,
 		Path:           s.issuer.Path,
@@ -227,8 +235,8 @@ func (s *Server) openAccounts(ctx context.Context) error {
 		Max:            s.config.Sessions.Max,
 		RememberMe:     s.config.Sessions.RememberMe,
 		ActivityBeacon: s.config.Sessions.Beacon,
-		Began:          s.sessionBegan,
-		Crowded:        s.sessionCrowded,
+		Began:          s.events.SessionBegan,
+		Crowded:        s.events.SessionCrowded,
 		Ended:          s.sessionEnded,
 	})
 	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
@@ -281,7 +289,7 @@ func (s *Server) openPages(context.Context) (err error) {
 }
 
 func (s *Server) openObserver(context.Context) (err error) {
-	methods := []string{methodPassword}
+	methods := []string{events.MethodPassword}
 	for _, c := range s.connectors {
 		methods = append(methods, c.ID())
 	}
@@ -353,15 +361,6 @@ func (s *Server) operations(rest http.Handler) http.Handler {
 }
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-func (s *Server) connector(id string) connect.Connector {
-	for _, c := range s.connectors {
-		if c.ID() == id {
-			return c
-		}
-	}
-	return nil
-}
 
 // algsInUse are the algorithms that the server, a resource or a client signs with, in that order.
 func algsInUse(c Config) []jose.SignatureAlgorithm {

@@ -27,7 +27,7 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request) (*session
 	}
 	if current != nil {
 		observe.Event(r.Context()).SetSubject(current.UserID)
-		if current, err = s.endSession(r.Context(), current.ID, s.signedOut(r.Context(), current.UserID, current.ID)); err != nil {
+		if current, err = s.endSession(r.Context(), current.ID, s.events.SignedOut(r.Context(), current.UserID, current.ID)); err != nil {
 			return nil, err
 		}
 	}
@@ -95,7 +95,7 @@ func (s *Server) endEverything(ctx context.Context, userID string) error {
 		return err
 	}
 	user.Epoch++
-	writes = append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}), s.signedOut(ctx, userID, ""))
+	writes = append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}), s.events.SignedOut(ctx, userID, ""))
 	return s.store.Apply(ctx, writes...)
 }
 

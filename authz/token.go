@@ -11,7 +11,9 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
@@ -96,7 +98,7 @@ func (s *Server) exchange(header http.Header, r *http.Request, grantType string)
 		}
 	}
 	if x.grant == nil || x.issuedType != "" {
-		s.noteToken(ctx, x)
+		s.events.TokenIssued(ctx, x.issued())
 	}
 	return response, nil
 }
@@ -246,4 +248,23 @@ func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessR
 		event.SetSubject(x.user.ID)
 	}
 	return nil
+}
+
+// events.Issued is what the client gets, for the events.
+func (x *exchange) issued() events.Issued {
+	i := events.Issued{ClientID: x.client.ID, GrantID: x.grantID, GrantType: x.grantType, Scopes: x.scopes, Resources: x.resources}
+	if x.grant != nil {
+		i.UserID, i.SessionID = x.grant.UserID, x.grant.SessionID
+	}
+	return i
+}
+
+// revokeReused revokes the grant of a code or a refresh token that came a second time, although the request is
+// refused.
+func (s *Server) revokeReused(ctx context.Context, x *exchange, what audit.Type, gid string, of *storage.Authorization) error {
+	revocation, err := s.revocation(ctx, gid)
+	if err == nil {
+		x.durable = append(x.durable, s.events.Reused(ctx, what, gid, of, revocation)...)
+	}
+	return err
 }

@@ -17,7 +17,7 @@ import (
 
 // beginUpstream sends the browser to a connector's upstream.
 func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
-	connector := s.connector(mux.Vars(r)["connector"])
+	connector := s.connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
 		return s.notFound(w, r)
 	}
@@ -67,7 +67,7 @@ func (a *authorization) upstreamMaxAge() *int {
 
 // finishUpstream is the callback: one URL per connector serves every client.
 func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
-	connector := s.connector(mux.Vars(r)["connector"])
+	connector := s.connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
 		return s.notFound(w, r)
 	}
@@ -152,7 +152,7 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	if !errors.As(err, &failed) {
 		return err
 	}
-	s.noteFailedSignIn(r.Context(), method, failed.Code, "")
+	s.events.SignInFailed(r.Context(), method, failed.Code, "")
 	down := failed.Code == connect.TemporarilyUnavailable && s.hasOtherWay(v, method)
 	if v.request != nil && v.request.redirectURI != "" && !down {
 		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(failed.Code, failed.Reason).Because(err))

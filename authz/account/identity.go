@@ -123,6 +123,17 @@ func IsLastWayIn(user *storage.User, identities []LinkedIdentity, one *LinkedIde
 		!slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.ID != one.ID && works(l.Issuer) })
 }
 
+// Unlink makes UnlinkWrites and, in the same Apply, the event of it that tell returns.
+func (d *Directory) Unlink(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool, tell func(*LinkedIdentity) storage.Write) error {
+	return storage.Retry(func() error {
+		unlinked, writes, err := d.UnlinkWrites(ctx, userID, identity, byOperator, works)
+		if err != nil {
+			return err
+		}
+		return d.store.Apply(ctx, append(writes, tell(unlinked))...)
+	})
+}
+
 // UnlinkWrites unlink an identity, known by its ID, from a user. The errors are storage.ErrNotFound if it is
 // none of theirs, and ErrLastWayIn if IsLastWayIn. An address that was proved by the identity alone counts as
 // unverified from then on: it may be given to somebody else.

@@ -1,0 +1,255 @@
+// Package events tells those who have to know what happens here: users sign in and out, clients get grants,
+// operators change things. Each kind of event has one method, and every method ends in one of two:
+//
+//	handler -> SignedOut, Consented, GrantIssued, … -> put: a write of the same Apply as the change
+//	handler -> SignInFailed, Refused, …             -> note: nothing else is written
+//
+// Today both tell the audit log. Another listener, such as a webhook, belongs there.
+package events
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// Recorder tells of events.
+type Recorder struct {
+	Audit    *audit.Log
+	IsClient func(ctx context.Context, id string) bool // reports whether a client has this id
+}
+
+// put returns the write by which an event happens together with its change.
+func (rec *Recorder) put(ctx context.Context, e audit.Event) storage.Write {
+	return rec.Audit.Put(ctx, e)
+}
+
+// note tells of an event that comes without a change.
+func (rec *Recorder) note(ctx context.Context, e audit.Event) { rec.Audit.Note(ctx, e) }
+
+func byUser(id string) audit.Actor { return audit.Actor{Kind: audit.ByUser, ID: id} }
+
+func byClient(id string) audit.Actor { return audit.Actor{Kind: audit.ByClient, ID: id} }
+
+// SessionBegan tells of a sign-in, and of the end of another user's session, in whose place it is.
+func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.Session) []storage.Write {
+	method := began.Connector
+	if method == "" {
+		method = MethodPassword
+	}
+	writes := []storage.Write{rec.put(ctx, audit.Event{
+		Type: audit.SignedIn, Outcome: audit.Success, Actor: byUser(began.UserID),
+		UserID: began.UserID, SessionID: began.ID, Details: map[string]string{"method": method},
+	})}
+	if replaced != nil {
+		writes = append(writes, rec.put(ctx, endOf(replaced, byUser(began.UserID), "another user signed in")))
+	}
+	return writes
+}
+
+// SessionCrowded tells of the end of a session whose user has too many.
+func (rec *Recorder) SessionCrowded(ctx context.Context, ended *session.Session) []storage.Write {
+	return []storage.Write{rec.put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "the user has too many sessions, and this one was unused longest"))}
+}
+
+func endOf(ended *session.Session, by audit.Actor, reason string) audit.Event {
+	return audit.Event{
+		Type: audit.SessionEnded, Outcome: audit.Success, Actor: by,
+		UserID: ended.UserID, SessionID: ended.ID, Details: map[string]string{"reason": reason},
+	}
+}
+
+// SignedOut tells that a user has ended a session of theirs, "" for all of them.
+func (rec *Recorder) SignedOut(ctx context.Context, userID, sid string) storage.Write {
+	return rec.put(ctx, audit.Event{Type: audit.SignedOut, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, SessionID: sid})
+}
+
+// SignInFailed tells of a sign-in that was not accepted; userID is whose it was to be, "" if that is not
+// known.
+func (rec *Recorder) SignInFailed(ctx context.Context, method, reason, userID string) {
+	rec.note(ctx, audit.Event{
+		Type: audit.SignInFailed, Outcome: audit.Failure, Actor: audit.Actor{Kind: audit.Anonymous},
+		UserID: userID, Details: map[string]string{"method": method, "reason": reason},
+	})
+}
+
+// Consented tells what a user has allowed a client, or that they have taken it back.
+func (rec *Recorder) Consented(ctx context.Context, what audit.Type, userID, clientID string, given []storage.Permission) storage.Write {
+	event := audit.Event{Type: what, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, ClientID: clientID}
+	var scopes []string
+	for _, p := range given {
+		scopes = append(scopes, p.Scope)
+	}
+	if scopes != nil {
+		event.Details = map[string]string{"scope": strings.Join(oauth.Unique(scopes), " ")}
+	}
+	return rec.put(ctx, event)
+}
+
+// Issued is what a client got at the token endpoint.
+type Issued struct {
+	ClientID, UserID, GrantID, SessionID string // empty: there is none
+	GrantType                            string
+	Scopes, Resources                    []string
+}
+
+// GrantIssued tells that a grant has begun.
+func (rec *Recorder) GrantIssued(ctx context.Context, i Issued) storage.Write {
+	return rec.put(ctx, audit.Event{
+		Type: audit.GrantIssued, Outcome: audit.Success, Actor: byClient(i.ClientID),
+		ClientID: i.ClientID, UserID: i.UserID, GrantID: i.GrantID, SessionID: i.SessionID,
+		Details: map[string]string{"grant_type": i.GrantType, "scope": strings.Join(i.Scopes, " ")},
+	})
+}
+
+// TokenIssued notes an access token behind which no new grant stands.
+func (rec *Recorder) TokenIssued(ctx context.Context, i Issued) {
+	rec.note(ctx, audit.Event{
+		Type: audit.TokenIssued, Outcome: audit.Success, Actor: byClient(i.ClientID),
+		ClientID: i.ClientID, UserID: i.UserID, GrantID: i.GrantID,
+		Details: map[string]string{"grant_type": i.GrantType, "scope": strings.Join(i.Scopes, " "), "resource": strings.Join(i.Resources, " ")},
+	})
+}
+
+// Reused tells that a code or a refresh token of a grant came a second time. With the write that revokes the
+// grant therefore it returns the writes of both; nil is a grant that was revoked before, and the event is noted.
+func (rec *Recorder) Reused(ctx context.Context, what audit.Type, gid string, of *storage.Authorization, revocation *storage.Write) []storage.Write {
+	event := audit.Event{
+		Type: what, Outcome: audit.Alarm, Actor: byClient(of.ClientID),
+		ClientID: of.ClientID, UserID: of.UserID, GrantID: gid, SessionID: of.SessionID,
+	}
+	if revocation == nil {
+		rec.note(ctx, event)
+		return nil
+	}
+	return []storage.Write{*revocation, rec.put(ctx, event)}
+}
+
+// RevokedBy tells that a client has revoked a grant or a token.
+func (rec *Recorder) RevokedBy(ctx context.Context, clientID, userID, gid string) storage.Write {
+	event := audit.Event{
+		Type: audit.TokenRevoked, Outcome: audit.Success, Actor: byClient(clientID), ClientID: clientID, UserID: userID, GrantID: gid,
+	}
+	if gid != "" {
+		event.Type = audit.GrantRevoked
+	}
+	return rec.put(ctx, event)
+}
+
+// ClientChanged tells what a client has done to its own registration (RFC 7592).
+func (rec *Recorder) ClientChanged(ctx context.Context, what audit.Type, id string) storage.Write {
+	return rec.put(ctx, audit.Event{Type: what, Outcome: audit.Success, Actor: byClient(id), ClientID: id})
+}
+
+var changeTypes = map[account.Change]audit.Type{
+	account.Created: audit.UserCreated, account.Linked: audit.IdentityLinked,
+	account.EmailReplaced: audit.EmailReplaced, account.EmailRemoved: audit.EmailRemoved, account.EmailDiffers: audit.EmailDiffers,
+}
+
+// UserChanged tells of a user that the configuration or an upstream has brought or changed.
+func (rec *Recorder) UserChanged(ctx context.Context, what account.Change, userID, connector string) []storage.Write {
+	event := audit.Event{Type: changeTypes[what], Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, UserID: userID}
+	if connector != "" {
+		event.Actor, event.Details = byUser(userID), map[string]string{"connector": connector}
+	}
+	return []storage.Write{rec.put(ctx, event)}
+}
+
+// KeyAnnounced tells of a new signing key.
+func (rec *Recorder) KeyAnnounced(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write {
+	return []storage.Write{rec.put(ctx, audit.Event{
+		Type: audit.KeyRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer},
+		Details: map[string]string{"alg": alg, "kid": kid, "sign_from": signFrom.Format(time.RFC3339)},
+	})}
+}
+
+// SecretReplaced tells of a new server secret.
+func (rec *Recorder) SecretReplaced(ctx context.Context, id string) []storage.Write {
+	return []storage.Write{rec.put(ctx, audit.Event{
+		Type: audit.SecretRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, Details: map[string]string{"secret": id},
+	})}
+}
+
+// ordinary are errors that are part of how things go: no audit log needs them.
+var ordinary = []string{
+	oauth.AuthorizationPending, oauth.SlowDown, oauth.UseDPoPNonce, oauth.LoginRequired, oauth.ConsentRequired, oauth.AccountSelection,
+	oauth.ServerError, oauth.TemporarilyUnavailable, oauth.MethodNotAllowed, "not_found",
+}
+
+// readers are routes whose callers show tokens that expire all the time.
+var readers = []string{"userinfo", "session", "session_activity", "not_found"}
+
+// Refused tells that an endpoint has refused a request.
+func (rec *Recorder) Refused(r *http.Request, e *oauth.Error) {
+	request := observe.Event(r.Context())
+	if e.AllowedBy != "" {
+		request.Add("allowed_by", e.AllowedBy)
+	}
+	route, clientID, subject, gid := request.Known()
+	if e.Status >= http.StatusInternalServerError || slices.Contains(ordinary, e.Code) || slices.Contains(readers, route) {
+		return
+	}
+	// What no client is called may be anything, a secret in the wrong place too.
+	if !rec.IsClient(r.Context(), clientID) {
+		clientID = ""
+	}
+	event := audit.Event{
+		Type: audit.Refused, Outcome: audit.Denied, Actor: audit.Actor{Kind: audit.Anonymous}, ClientID: clientID, UserID: subject, GrantID: gid,
+		Details: map[string]string{"endpoint": route, "error": e.Code},
+	}
+	if subject != "" {
+		event.Actor = byUser(subject)
+	}
+	if e.AllowedBy != "" {
+		event.Details["allowed_by"] = e.AllowedBy
+	}
+	rec.note(r.Context(), event)
+}
+
+// SessionEnded tells that a user has ended a session of theirs from another browser.
+func (rec *Recorder) SessionEnded(ctx context.Context, ended *session.Session) storage.Write {
+	return rec.put(ctx, endOf(ended, byUser(ended.UserID), "by its user, from another browser"))
+}
+
+// SessionExpired tells of a session whose time is over.
+func (rec *Recorder) SessionExpired(ctx context.Context, ended *session.Session) storage.Write {
+	return rec.put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "its time was over"))
+}
+
+// IdentityUnlinked tells of an upstream identity that a user has unlinked from their account.
+func (rec *Recorder) IdentityUnlinked(ctx context.Context, userID, connector string) storage.Write {
+	return rec.put(ctx, audit.Event{
+		Type: audit.IdentityUnlinked, Outcome: audit.Success, Actor: byUser(userID), UserID: userID,
+		Details: map[string]string{"connector": connector},
+	})
+}
+
+// ByOperator tells what an operator has done, by itself or through a client.
+func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e audit.Event) storage.Write {
+	e.Outcome, e.Actor = audit.Success, audit.Actor{Kind: audit.ByOperator, ID: operator.ID}
+	if operator.ClientID != "" && operator.ClientID != operator.ID {
+		if e.Details == nil {
+			e.Details = map[string]string{}
+		}
+		e.Details["by_client"] = operator.ClientID
+	}
+	return rec.put(ctx, e)
+}
+
+// BackupTaken tells of a backup that the server makes by itself.
+func (rec *Recorder) BackupTaken(ctx context.Context) storage.Write {
+	return rec.put(ctx, audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}})
+}
+
+// MethodPassword is the login method in metrics and events; the others are the connectors' ids.
+const MethodPassword = "password"
