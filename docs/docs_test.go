@@ -66,6 +66,9 @@ func TestNothingIsLeftOut(t *testing.T) {
 		if filepath.Dir(file) == "." && file != "README.md" && !strings.Contains(texts["README.md"], "]("+file+")") {
 			t.Errorf("README.md does not lead to %s", file)
 		}
+		if folder, name := filepath.Split(file); folder == "decisions/" && name != "README.md" && !strings.Contains(texts["decisions/README.md"], "]("+name+")") {
+			t.Errorf("decisions/README.md does not lead to %s", file)
+		}
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}", "../...").Output()
 	if err != nil {
