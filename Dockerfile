@@ -1,6 +1,6 @@
 # A static binary on an empty base: nothing to patch, and no shell to break into.
 #
-#   docker build --tag authzd .
+#   docker build --build-arg VERSION="$(git describe --tags --always --dirty)" --tag authzd .
 #   docker run --rm --volume authzd-data:/data authzd init --domain id.example.com
 #   docker run --publish 9010:9010 --volume authzd-data:/data authzd
 
@@ -11,7 +11,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /image/usr/local/bin/authzd ./cmd/authzd
+# What "authzd version" says, since the build sees no git history.
+ARG VERSION
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X github.com/authzd/authzd/version.stamped=$VERSION" -o /image/usr/local/bin/authzd ./cmd/authzd
 RUN install -D /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
  && install -d -m 1777 /image/tmp \
  && install -d -m 0700 /data

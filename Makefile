@@ -19,4 +19,4 @@ fuzz: ## every fuzz target for FUZZTIME
 	.ci/fuzz $(FUZZTIME)
 
 image: ## the container image
-	docker build --tag authzd .
+	docker build --build-arg VERSION="$$(git describe --tags --always --dirty)" --tag authzd .

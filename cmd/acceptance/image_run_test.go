@@ -19,6 +19,7 @@ type image struct {
 	root, workdir string
 	user          *syscall.Credential
 	entrypoint    []string
+	arguments     []string // of the build, as variables
 }
 
 // buildImage runs the lines of the Dockerfile that make files, each in its place.
@@ -37,6 +38,8 @@ func buildImage(t *testing.T) *image {
 	for _, line := range instructions(t) {
 		word, rest, _ := strings.Cut(line, " ")
 		switch {
+		case word == "ARG":
+			i.arguments = append(i.arguments, rest+"=v9.8.7")
 		case word == "RUN" && !strings.HasPrefix(rest, "go mod"):
 			i.run(t, context, arrangements.Replace(rest))
 		case word == "COPY" && strings.HasPrefix(rest, "--from=build "):
@@ -58,7 +61,7 @@ func buildImage(t *testing.T) *image {
 func (i *image) run(t *testing.T, dir, line string) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", line)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), i.arguments...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", line, err, out)
 	}
@@ -96,9 +99,12 @@ func (i *image) command(env []string, args ...string) *exec.Cmd {
 }
 
 // TestImageRun: in a container, with its user, on an empty base, init writes files that the next container
-// finds. Without a file and a volume a container runs on variables.
+// finds. Without a file and a volume a container runs on variables. It knows the version that it was built as.
 func TestImageRun(t *testing.T) {
 	i := buildImage(t)
+	if out, err := i.command(nil, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "authzd v9.8.7\n") {
+		t.Errorf("version: %v\n%s", err, out)
+	}
 	out, err := i.command(nil, "init", "--domain", "id.example.com").CombinedOutput()
 	if err != nil || !regexp.MustCompile(`(?m)^first user: admin, password: \S+`).Match(out) {
 		t.Fatalf("init: %v\n%s", err, out)

@@ -82,7 +82,7 @@ func TestImageBuild(t *testing.T) {
 		}
 		out := filepath.Join(t.TempDir(), "authzd")
 		cmd := exec.Command("sh", "-c", m[1]+" -o "+out+" "+m[3])
-		cmd.Dir = buildContext(t)
+		cmd.Dir, cmd.Env = buildContext(t), append(os.Environ(), "VERSION=v9.8.7")
 		if b, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", cmd, err, b)
 		}
@@ -90,6 +90,9 @@ func TestImageBuild(t *testing.T) {
 			t.Errorf("the binary is called %s", base)
 		}
 		wantStatic(t, out)
+		if text, err := exec.Command(out, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(text), "authzd v9.8.7\n") {
+			t.Errorf("version: %v\n%s", err, text)
+		}
 		return
 	}
 	t.Error("the Dockerfile has no line that builds a static binary")

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/version"
 )
 
-// build is what the Go toolchain knows about this binary.
+// build is what "authzd version" prints.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
@@ -24,25 +24,11 @@ type build struct {
 }
 
 func readBuild() build {
-	b := build{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Format: storage.Current.Format()}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return b
+	b := version.Read()
+	return build{
+		Version: b.Version, Revision: b.Revision, Time: b.Time, Modified: b.Modified,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Format: storage.Current.Format(),
 	}
-	if info.Main.Version != "" {
-		b.Version = info.Main.Version
-	}
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.time":
-			b.Time = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
-	}
-	return b
 }
 
 func newVersionCommand() *cobra.Command {

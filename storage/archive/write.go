@@ -9,12 +9,12 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"runtime/debug"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/version"
 )
 
 // Exporter is the part of storage.Store that is backed up.
@@ -32,7 +32,7 @@ func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(
 		return Summary{}, err
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	h.Created, h.Version = now, version()
+	h.Created, h.Version = now, version.Read().Version
 	defer enc.zstd.Close()
 	if _, err := io.WriteString(enc.w, magic); err != nil {
 		return Summary{}, err
@@ -50,14 +50,6 @@ func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(
 		return Summary{}, err
 	}
 	return enc.end(mac)
-}
-
-// version is that of the program, as far as the Go toolchain knows it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 type writer struct {
