@@ -154,7 +154,7 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		apps, listed[id] = append(apps, app), true
 	}
 	s.config.Clients.Each(func(c *client.Client) {
-		if onAccountPage(c) && !listed[c.ID] {
+		if c.OnAccountPage() && !listed[c.ID] {
 			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.openURL(c)})
 		}
 	})
@@ -163,7 +163,7 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		return nil, err
 	}
 	for _, id := range managed.onAccountPage[:min(len(managed.onAccountPage), maxApps)] {
-		if c, err := s.client(ctx, id); err == nil && c != nil && onAccountPage(c) && !listed[id] {
+		if c, err := s.client(ctx, id); err == nil && c != nil && c.OnAccountPage() && !listed[id] {
 			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: s.openURL(c)})
 		}
 	}
@@ -257,6 +257,3 @@ func shownClaims(user *storage.User) []templates.Claim {
 	}
 	return shown
 }
-
-// onAccountPage tells whether users can open a client from their account page that they never used.
-func onAccountPage(c *client.Client) bool { return c.FirstParty && c.InitiateLoginURI != "" }

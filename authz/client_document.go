@@ -41,7 +41,7 @@ func (s *Server) newDocumentCache() (*outbound.Cache[*client.Client], error) {
 // documentClient is the client whose id is the URL of its metadata (section 5).
 func (s *Server) documentClient(ctx context.Context, id string) (*client.Client, error) {
 	if !s.documents.Ready(id) {
-		if err := s.limitNetwork(ctx, "client documents", "Too many client metadata documents were asked for from this address lately.", documentsOfNetwork, 1); err != nil {
+		if err := s.ledger.TakeNetwork(ctx, "client documents", "Too many client metadata documents were asked for from this address lately.", documentsOfNetwork, 1); err != nil {
 			return nil, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -99,14 +100,14 @@ func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
 		return nil
 	}
 	observe.Alarm(ctx, observe.ClientThrottled)
-	return tooMany(tooManyGuesses, wait)
+	return allowance.TooMany(tooManyGuesses, wait)
 }
 
 // wrongSecret counts a wrong secret, and returns the answer to it. Of many at once, those beyond the limit are
 // answered as by mayGuess.
 func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
 	if presented.secret != "" {
-		if err := take(s.guesses, storage.Now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {
+		if err := allowance.Charge(s.guesses, storage.Now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {
 			observe.Alarm(ctx, observe.ClientThrottled)
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
@@ -71,7 +72,7 @@ func parseAssertion(form url.Values) (*assertion, error) {
 // 9). c is nil if nobody who could have made it is known: then it fails, and takes as long. The mark
 // that it returns must be made, whatever becomes of the request.
 func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, a *assertion) (mark storage.Write, err error) {
-	if err := s.limitKeyFetches(ctx, c); err != nil {
+	if err := s.ledger.TakeKeyFetch(ctx, c); err != nil {
 		return mark, err
 	}
 	if _, err := s.clientKeys.Verify(ctx, c, a.jws); err != nil {
@@ -92,8 +93,8 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 	} else if used {
 		return mark, oauth.Refuse(oauth.InvalidClient, "The client_assertion has been used before.")
 	}
-	if !s.invited(c) {
-		if err := s.limitNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", assertionsOfNetwork, 1); err != nil {
+	if !s.ledger.Invited(c) {
+		if err := s.ledger.TakeNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", allowance.AssertionsOfNetwork, 1); err != nil {
 			return mark, err
 		}
 	}

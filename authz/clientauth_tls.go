@@ -157,7 +157,7 @@ func (s *Server) checkSelfSigned(ctx context.Context, c *client.Client, certific
 	if now := storage.Now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate has expired, or is not valid yet.")
 	}
-	if err := s.limitKeyFetches(ctx, c); err != nil {
+	if err := s.ledger.TakeKeyFetch(ctx, c); err != nil {
 		return err
 	}
 	found, err := s.clientKeys.HasCertificate(ctx, c, certificate)

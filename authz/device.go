@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
@@ -83,7 +84,7 @@ func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values)
 		return nil, err
 	}
 	a.noteLeftOut(r.Context())
-	return a, s.limit(r.Context(), keptDevices, c, len(params.Encode()))
+	return a, s.ledger.Take(r.Context(), allowance.Devices, c, len(params.Encode()))
 }
 
 // newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not

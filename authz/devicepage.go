@@ -65,10 +65,10 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, v *visit, co
 	event := observe.Event(r.Context())
 	network := throttle.NetworkOf(event.Remote())
 	charges := []throttle.Charge{
-		{Key: s.limits.Key("user codes of a user", v.user.ID, netip.Prefix{}), Limit: codesPerUser},
-		{Key: s.limits.Key("user codes of a browser", v.flow.Browser, network), Limit: codesPerBrowser},
+		{Key: s.ledger.Networks.Key("user codes of a user", v.user.ID, netip.Prefix{}), Limit: codesPerUser},
+		{Key: s.ledger.Networks.Key("user codes of a browser", v.flow.Browser, network), Limit: codesPerBrowser},
 	}
-	if wait := s.limits.Take(time.Now(), charges...); wait > 0 {
+	if wait := s.ledger.Networks.Take(time.Now(), charges...); wait > 0 {
 		event.SetSubject(v.user.ID)
 		observe.Alarm(r.Context(), observe.UserCodeThrottled)
 		oauth.SetRetryAfter(w, wait)
@@ -80,7 +80,7 @@ func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, v *visit, co
 		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
 		return false, nil
 	}
-	s.limits.Give(time.Now(), charges...)
+	s.ledger.Networks.Give(time.Now(), charges...)
 	if err != nil {
 		return false, err
 	}

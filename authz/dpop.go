@@ -144,7 +144,7 @@ func (s *Server) bindToKey(x *exchange) error {
 		return nil
 	}
 	x.confirmation.JKT = p.Thumbprint
-	p.spend(s.stranger(x.client), &x.writes, &x.marks)
+	p.spend(s.ledger.Stranger(x.client), &x.writes, &x.marks)
 	return nil
 }
 

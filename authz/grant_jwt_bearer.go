@@ -98,7 +98,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 		Issuer:    claims.Issuer,
 		Offline:   true,
 		CreatedAt: x.now,
-		ExpiresAt: x.now.Add(s.accessTokenLifetime(x.client) + clockSkew),
+		ExpiresAt: x.now.Add(s.accessTokenLifetime(x.client) + oauth.ClockSkew),
 	}
 	user, _, err := s.owner(ctx, x.grant)
 	if gone := new(ownerGone); errors.As(err, &gone) {

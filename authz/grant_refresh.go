@@ -169,5 +169,5 @@ func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return managed.refreshGrace + clockSkew, nil
+	return managed.refreshGrace + oauth.ClockSkew, nil
 }

@@ -28,7 +28,7 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 		grant.Confirmation = x.confirmation
 	}
 	if !x.client.May(client.GrantRefreshToken) {
-		grant.ExpiresAt = x.now.Add(s.accessTokenLifetime(x.client) + clockSkew)
+		grant.ExpiresAt = x.now.Add(s.accessTokenLifetime(x.client) + oauth.ClockSkew)
 	}
 	if err := s.useGrant(ctx, x, id, grant); err != nil {
 		return err

@@ -73,7 +73,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 		if l.client == nil {
 			return errUnknownClient
 		}
-		l.vouched = s.vouched(l.client)
+		l.vouched = s.ledger.Vouched(l.client)
 	}
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {

@@ -92,14 +92,14 @@ func (m *managedClients) make(record *storage.ManagedClient) (*client.Client, []
 // needsOf is what a client needs of the server.
 func needsOf(c *client.Client) storage.ClientNeeds {
 	n := storage.ClientNeeds{
-		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: onAccountPage(c),
+		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: c.OnAccountPage(),
 		Token:        int(max(c.AccessTokenLifetime, c.IDTokenLifetime) / time.Second),
 		RefreshToken: int(c.RefreshTokenLifetime / time.Second),
 	}
 	if c.RefreshGrace != nil {
 		n.RefreshGrace = int(*c.RefreshGrace / time.Second)
 	}
-	for _, alg := range algsOf(c) {
+	for _, alg := range c.Algs() {
 		if alg != "" && !slices.Contains(n.Algs, alg) {
 			n.Algs = append(n.Algs, alg)
 		}
@@ -109,7 +109,7 @@ func needsOf(c *client.Client) storage.ClientNeeds {
 
 // useOf is what signing keys a client needs.
 func useOf(n *storage.ClientNeeds) keys.Use {
-	u := keys.Use{Retain: time.Duration(n.Token)*time.Second + clockSkew}
+	u := keys.Use{Retain: time.Duration(n.Token)*time.Second + oauth.ClockSkew}
 	for _, alg := range n.Algs {
 		u.Algs = append(u.Algs, jose.SignatureAlgorithm(alg))
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
@@ -50,7 +51,7 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 		return nil, err
 	}
 	var writes []storage.Write
-	proof.spend(s.stranger(c.Client), &writes, &c.marks)
+	proof.spend(s.ledger.Stranger(c.Client), &writes, &c.marks)
 	params, err := s.paramsToPush(r.Context(), c.Client, form)
 	if err != nil {
 		return nil, err
@@ -66,13 +67,13 @@ func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fosite
 	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
 	kept := record.ExpiresAt
 	if !fitsURL(record.Params) {
-		if s.stranger(c.Client) {
+		if s.ledger.Stranger(c.Client) {
 			return nil, pushTooLarge("The authorization request is too long for a client that anybody may be.")
 		}
 		kept = kept.Add(flowLifetime) // its flows need it to the end
 	}
-	if s.stranger(c.Client) {
-		if err := s.limit(r.Context(), keptPushes, c.Client, len(record.Params)); err != nil {
+	if s.ledger.Stranger(c.Client) {
+		if err := s.ledger.Take(r.Context(), allowance.Pushes, c.Client, len(record.Params)); err != nil {
 			return nil, err
 		}
 	}

@@ -106,7 +106,7 @@ func registrationBody(w http.ResponseWriter, r *http.Request) (*client.Informati
 func (s *Server) limitRegistrations(ctx context.Context, kind string, record *storage.Client) error {
 	hourly := s.config.Registration.PerAddressPerHour
 	perNetwork := throttle.Limit{Burst: hourly, Interval: time.Hour / time.Duration(hourly)}
-	return s.limitNetwork(ctx, kind, "Too many clients were registered from this address lately.", perNetwork, places(record))
+	return s.ledger.TakeNetwork(ctx, kind, "Too many clients were registered from this address lately.", perNetwork, places(record))
 }
 
 // checkSector applies OpenID Connect Registration section 5: whoever has the URL says which redirect

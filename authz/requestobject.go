@@ -67,7 +67,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	case !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(header.Algorithm)):
 		return nil, badRequestObject("is signed with an algorithm that the client may not use.")
 	}
-	if err := s.limitKeyFetches(ctx, c); err != nil {
+	if err := s.ledger.TakeKeyFetch(ctx, c); err != nil {
 		return nil, err
 	}
 	payload, err := s.clientKeys.Verify(ctx, c, jws)
@@ -182,7 +182,7 @@ func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, reque
 	if !c.MatchRequestURI(requestURI) {
 		return "", oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is not registered for this client.")
 	}
-	if err := s.limitRequestFetches(ctx, c); err != nil {
+	if err := s.ledger.TakeRequestFetch(ctx, c); err != nil {
 		return "", err
 	}
 	base, _, _ := strings.Cut(requestURI, "#")

@@ -36,7 +36,7 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 		}
 	}
 	response := url.Values{"error": {e.Code}, "error_description": {e.Description}}
-	if !s.vouched(a.client) && !a.acted && !a.silent() {
+	if !s.ledger.Vouched(a.client) && !a.acted && !a.silent() {
 		return s.showAnswer(w, r, e, a, response)
 	}
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)

@@ -34,6 +34,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/backup"
@@ -52,10 +53,6 @@ import (
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
-
-// clockSkew is what verifiers may be behind: a signing key stays published that much longer than
-// the tokens it signed.
-const clockSkew = 5 * time.Minute
 
 // Server is a running authorization server. It is an http.Handler.
 type Server struct {
@@ -85,8 +82,7 @@ type Server struct {
 	clientKeys *client.Keys
 	issuers    map[string]assertionIssuer // by their identifier
 	pages      *templates.Renderer
-	limits     *throttle.Buckets // of what anybody may do, by who it is and from where
-	allowances *throttle.Buckets // of what is done in the name of a client; no flood of names washes them out
+	ledger     *allowance.Ledger
 	guesses    *throttle.Buckets // of wrong secrets, by client and network
 	observer   *observe.Observer
 	health     *observe.Health
@@ -118,7 +114,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.logger = slog.Default()
 	}
 	s.compactor.asked = make(chan struct{}, 1)
-	s.limits, s.allowances, s.guesses = throttle.New(), throttle.New(), throttle.New()
+	s.guesses = throttle.New()
+	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == RegistrationToken}
 	s.algs = algsInUse(c)
 	s.grantTypes = offeredGrantTypes(c)
 	s.flows = c.Secret.Sealer(purposeFlow)
@@ -151,7 +148,7 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 	s.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
 		Store:       s.store,
 		Secret:      s.config.Secret,
-		Outside:     max(flowLifetime, s.longestGrace()) + clockSkew,
+		Outside:     max(flowLifetime, s.longestGrace()) + oauth.ClockSkew,
 		OutsideMore: s.managedGrace,
 		Logger:      s.logger,
 		Replaced: func(ctx context.Context, id string) ([]storage.Write, error) { // before anything else of the server is open
@@ -188,13 +185,13 @@ func (s *Server) openKeys(ctx context.Context) error {
 		Algs:        s.algs,
 		RotateEvery: s.config.Signing.RotateEvery,
 		Announce:    s.config.Signing.Announce,
-		Retain:      max(s.longestUse(), managed.token) + clockSkew,
+		Retain:      max(s.longestUse(), managed.token) + oauth.ClockSkew,
 		More: func(ctx context.Context) (keys.Use, error) {
 			managed, err := s.managed.all(ctx)
 			if err != nil {
 				return keys.Use{}, err
 			}
-			return keys.Use{Algs: managed.algs, Retain: managed.token + clockSkew}, nil
+			return keys.Use{Algs: managed.algs, Retain: managed.token + oauth.ClockSkew}, nil
 		},
 		Announced: s.events.KeyAnnounced,
 		Logger:    s.logger,
@@ -267,6 +264,7 @@ func (s *Server) openOutbound(context.Context) (err error) {
 	}
 	forConfigured, err := outbound.New(s.config.Outbound)
 	s.clientKeys = client.NewKeys(forConfigured, s.outbound)
+	s.ledger.Keys = s.clientKeys
 	return err
 }
 
@@ -377,16 +375,11 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 		add(jose.RS256) // OpenID Connect Registration section 2: what a client can count on
 	}
 	c.Clients.Each(func(cl *client.Client) {
-		for _, alg := range algsOf(cl) {
+		for _, alg := range cl.Algs() {
 			add(jose.SignatureAlgorithm(alg))
 		}
 	})
 	return algs
-}
-
-// algsOf are the algorithms that sign for a client; "" is the server's default.
-func algsOf(c *client.Client) []string {
-	return []string{c.IDTokenAlg, c.AuthorizationAlg, c.UserInfoAlg, c.IntrospectionAlg}
 }
 
 // longestUse is how long a signed token may be shown to somebody: an access token until it expires,

@@ -47,7 +47,7 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 		return invalid("The software_statement was not signed by its issuer.").Because(err)
 	case claims.Expires != nil && !now.Before(claims.Expires.Time()):
 		return invalid("The software_statement has expired.")
-	case claims.NotBefore != nil && now.Add(clockSkew).Before(claims.NotBefore.Time()):
+	case claims.NotBefore != nil && now.Add(oauth.ClockSkew).Before(claims.NotBefore.Time()):
 		return invalid("The software_statement is not valid yet.")
 	}
 	return r.Override(payload)

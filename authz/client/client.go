@@ -205,3 +205,11 @@ func originsOf(uris []string) []string {
 	}
 	return origins
 }
+
+// Algs are the algorithms that the server signs with for the client; "" is the server's default.
+func (c *Client) Algs() []string {
+	return []string{c.IDTokenAlg, c.AuthorizationAlg, c.UserInfoAlg, c.IntrospectionAlg}
+}
+
+// OnAccountPage reports whether users can open the client from their account page although they never used it.
+func (c *Client) OnAccountPage() bool { return c.FirstParty && c.InitiateLoginURI != "" }
