@@ -13,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
@@ -197,7 +198,7 @@ func (s *Server) loadGrant(ctx context.Context, id string, active *activeToken) 
 }
 
 // parseAccessToken checks what a token says of itself: signature, type, issuer, expiry, and that its
-// client is still registered. errInactive if not.
+// Get is still registered. errInactive if not.
 func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessClaims, error) {
 	var payload []byte
 	if strings.HasPrefix(token, oauth.PrefixAccess) {
@@ -227,8 +228,8 @@ func (s *Server) parseAccessToken(ctx context.Context, token string) (*accessCla
 	case claims.Issuer != s.issuer.ID, storage.Now().Unix() >= claims.Expires:
 		return nil, errInactive
 	}
-	c, err := s.client(ctx, claims.ClientID)
-	if clientGone(c, err) || err == nil && claims.IssuedAt < c.Since.Unix() {
+	c, err := s.clients.Get(ctx, claims.ClientID)
+	if directory.Gone(c, err) || err == nil && claims.IssuedAt < c.Since.Unix() {
 		return nil, errInactive
 	}
 	return claims, err

@@ -143,7 +143,7 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		}
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
-		c, err := s.clientAtHand(ctx, id)
+		c, err := s.clients.AtHand(ctx, id)
 		if err != nil {
 			return nil, err
 		}
@@ -153,17 +153,17 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		app.Scopes = s.shownScopes(entry.Value.Permissions)
 		apps, listed[id] = append(apps, app), true
 	}
-	s.config.Clients.Each(func(c *client.Client) {
+	s.clients.File.Each(func(c *client.Client) {
 		if c.OnAccountPage() && !listed[c.ID] {
 			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.openURL(c)})
 		}
 	})
-	managed, err := s.managed.all(ctx)
+	managed, err := s.clients.Managed.All(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range managed.onAccountPage[:min(len(managed.onAccountPage), maxApps)] {
-		if c, err := s.client(ctx, id); err == nil && c != nil && c.OnAccountPage() && !listed[id] {
+	for _, id := range managed.OnAccountPage[:min(len(managed.OnAccountPage), maxApps)] {
+		if c, err := s.clients.Get(ctx, id); err == nil && c != nil && c.OnAccountPage() && !listed[id] {
 			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: s.openURL(c)})
 		}
 	}

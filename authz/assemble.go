@@ -28,7 +28,7 @@ var (
 
 // begin puts the authorization request that a browser has brought into its flow.
 func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
-	c, err := s.client(ctx, params.Get("client_id"))
+	c, err := s.clients.Get(ctx, params.Get("client_id"))
 	requestURI := params.Get("request_uri")
 	switch {
 	case err != nil:

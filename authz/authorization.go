@@ -108,7 +108,7 @@ func (s *Server) findClient(r *http.Request, a *authorization) error {
 	id, redirectURI := single("client_id"), single("redirect_uri")
 	observe.Event(r.Context()).SetClient(id)
 	var err error
-	if a.client, err = s.client(r.Context(), id); err != nil {
+	if a.client, err = s.clients.Get(r.Context(), id); err != nil {
 		return err
 	}
 	switch {

@@ -30,7 +30,7 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 		return nil, err
 	}
 	observe.Event(ctx).SetClient(presented.id)
-	c, err := s.client(ctx, presented.id)
+	c, err := s.clients.Get(ctx, presented.id)
 	if err != nil {
 		return nil, err
 	}

@@ -72,7 +72,7 @@ func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err err
 
 // strangerGone tells whether a client of that id can only have registered itself, and is forgotten.
 func (s *Server) strangerGone(ctx context.Context, id string) (bool, error) {
-	if len(id) != oauth.IDLength || s.config.Clients.Get(id) != nil {
+	if len(id) != oauth.IDLength || s.clients.File.Get(id) != nil {
 		return false, nil
 	}
 	_, _, err := storage.ManagedClients.Get(ctx, s.store, id)

@@ -129,7 +129,7 @@ func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, u
 	} else if err != nil {
 		return nil, 0, nil, err
 	}
-	c, err := s.client(ctx, device.ClientID)
+	c, err := s.clients.Get(ctx, device.ClientID)
 	if err != nil {
 		return nil, 0, nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
@@ -22,7 +23,7 @@ const metadataMaxAge = 5 * time.Minute
 // same until managed clients change.
 func (s *Server) discovery(w http.ResponseWriter, r *http.Request) error {
 	m := s.metadata.Load()
-	if managed := s.managed.known(r.Context()); m.managed != managed {
+	if managed := s.clients.Managed.Known(r.Context()); m.managed != managed {
 		m = &metadata{managed, s.discoveryDocument(managed)}
 		s.metadata.Store(m)
 	}
@@ -32,7 +33,7 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) error {
 
 // metadata is the discovery document with these managed clients.
 type metadata struct {
-	managed  *clientNeeds
+	managed  *directory.Needs
 	document []byte
 }
 
@@ -101,15 +102,15 @@ func (s *Server) scopesSupported() []string {
 }
 
 // discoveryDocument states what is on, and nothing else.
-func (s *Server) discoveryDocument(managed *clientNeeds) []byte {
+func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 	var algs []string
-	for _, alg := range slices.Concat(s.algs, managed.algs) {
+	for _, alg := range slices.Concat(s.algs, managed.Algs) {
 		if !slices.Contains(algs, string(alg)) {
 			algs = append(algs, string(alg))
 		}
 	}
 	grantTypes := slices.Clone(s.grantTypes)
-	for _, grantType := range managed.grantTypes {
+	for _, grantType := range managed.GrantTypes {
 		if !slices.Contains(grantTypes, grantType) {
 			grantTypes = append(grantTypes, grantType)
 		}

@@ -25,7 +25,7 @@ func (s *Server) explain(e *oauth.Error, a *authorization) *templates.ErrorDetai
 		detail.Parameter, detail.Received = "request_uri", a.params.Get("request_uri")
 	case a.client == nil:
 		detail.Parameter, detail.Received = "client_id", a.params.Get("client_id")
-		detail.Registered = s.config.Clients.IDs()
+		detail.Registered = s.clients.File.IDs()
 		detail.Nearest = client.Nearest(detail.Registered, detail.Received)
 		detail.Fix = inTheApp("client_id", detail.Nearest)
 		if detail.Received != "" {
@@ -58,7 +58,7 @@ func (s *Server) fixURI(c *client.Client, parameter string, registered []string,
 		return fix
 	}
 	switch all := append(slices.Clone(registered), received); {
-	case s.config.Clients.Get(c.ID) != nil:
+	case s.clients.File.Get(c.ID) != nil:
 		var quoted []string
 		for _, uri := range all {
 			quoted = append(quoted, yamlString(uri))

@@ -137,7 +137,7 @@ func (e *lostSignIn) Unwrap() error { return e.refused }
 func (s *Server) lost(ctx context.Context, e *oauth.Error, f flow, again string) error {
 	l := &lostSignIn{refused: e, again: again}
 	if params, err := url.ParseQuery(f.Params); err == nil && f.Params != "" {
-		if l.client, err = s.client(ctx, params.Get("client_id")); err != nil {
+		if l.client, err = s.clients.Get(ctx, params.Get("client_id")); err != nil {
 			return err
 		}
 	}

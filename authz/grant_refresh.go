@@ -159,15 +159,15 @@ func (s *Server) refreshGrace(c *client.Client) time.Duration {
 // longestGrace is the longest refreshGrace of the clients that the configuration has.
 func (s *Server) longestGrace() time.Duration {
 	longest := s.config.Lifetimes.RefreshGrace
-	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, s.refreshGrace(c)) })
+	s.clients.File.Each(func(c *client.Client) { longest = max(longest, s.refreshGrace(c)) })
 	return longest
 }
 
 // managedGrace is the longest refreshGrace of the clients that the operator has made through the admin API.
 func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
-	managed, err := s.managed.all(ctx)
+	managed, err := s.clients.Managed.All(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return managed.refreshGrace + oauth.ClockSkew, nil
+	return managed.RefreshGrace + oauth.ClockSkew, nil
 }

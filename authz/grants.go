@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
@@ -106,8 +107,8 @@ func (s *Server) owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	case grant.UserEpoch != user.Epoch:
 		return nil, nil, &ownerGone{"the user has signed out everywhere"}
 	}
-	c, err := s.client(ctx, grant.ClientID)
-	if clientGone(c, err) { // a token that was exchanged for another client goes with it
+	c, err := s.clients.Get(ctx, grant.ClientID)
+	if directory.Gone(c, err) { // a token that was exchanged for another client goes with it
 		return nil, nil, &ownerGone{"the client is gone"}
 	} else if err != nil {
 		return nil, nil, err

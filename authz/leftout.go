@@ -81,7 +81,7 @@ func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
 	unknown := func(scope string) bool { return !resource.IsUserScope(scope) && len(s.resources.Owners(scope)) == 0 }
 	switch all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " "); {
 	case slices.ContainsFunc(a.leftOut, unknown): // then the client cannot have it
-	case s.config.Clients.Get(a.client.ID) != nil:
+	case s.clients.File.Get(a.client.ID) != nil:
 		detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    scope: " + yamlString(all)
 	case a.client.Source == client.Configured:
 		detail.Fix = "authzd client update " + shellWord(a.client.ID) + " --scope " + shellWord(all)

@@ -67,7 +67,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 		l.hint, clientID = hint, hint.Audience
 	}
 	if clientID != "" {
-		if l.client, err = s.client(r.Context(), clientID); err != nil {
+		if l.client, err = s.clients.Get(r.Context(), clientID); err != nil {
 			return err
 		}
 		if l.client == nil {

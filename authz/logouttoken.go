@@ -22,7 +22,7 @@ const (
 // logoutToken signs a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4), as the ID
 // tokens of its client are signed. It has no nonce, so that it can't pass for one of those.
 func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string) (string, error) {
-	c, err := s.client(ctx, l.ClientID)
+	c, err := s.clients.Get(ctx, l.ClientID)
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +47,7 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 
 // logoutHost is the host of logoutAddress, or of the document that names it, if that is not at hand.
 func (s *Server) logoutHost(ctx context.Context, clientID string) (string, error) {
-	c, err := s.clientAtHand(ctx, clientID)
+	c, err := s.clients.AtHand(ctx, clientID)
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +64,7 @@ func (s *Server) logoutHost(ctx context.Context, clientID string) (string, error
 
 // logoutAddress is where a client wants its logout tokens; "" for nowhere.
 func (s *Server) logoutAddress(ctx context.Context, clientID string) (string, error) {
-	c, err := s.client(ctx, clientID)
+	c, err := s.clients.Get(ctx, clientID)
 	if err != nil || c == nil {
 		return "", err
 	}
@@ -89,7 +89,7 @@ func (s *Server) logoutWrites(ctx context.Context, ended []*session.Session, all
 	told := map[string]bool{} // without a sid
 	for _, e := range ended {
 		for _, id := range e.Clients {
-			c, err := s.clientAtHand(ctx, id)
+			c, err := s.clients.AtHand(ctx, id)
 			if err != nil {
 				return nil, err
 			}
@@ -114,7 +114,7 @@ func (s *Server) logoutFrames(ctx context.Context, ended *session.Session) ([]st
 	}
 	var frames []string
 	for _, id := range ended.Clients {
-		c, err := s.clientAtHand(ctx, id)
+		c, err := s.clients.AtHand(ctx, id)
 		if err != nil {
 			return nil, err
 		}

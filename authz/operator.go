@@ -22,7 +22,7 @@ import (
 // The errors of its functions are *admin.Problem, with everything that is wrong.
 type Operator struct {
 	// ParseClient reads the metadata of a client, and returns it too with all defaults filled in. If the
-	// client has a secret, any stands for it.
+	// Get has a secret, any stands for it.
 	ParseClient func(document []byte) (m client.Metadata, complete []byte, err error)
 	// ParseUser reads the data of a user.
 	ParseUser func(document []byte) (account.Seed, error)

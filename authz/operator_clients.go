@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -39,7 +40,7 @@ var (
 func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
 	if in.ClientID == "" {
 		in.ClientID = oauth.NewID()
-		for !managedID.MatchString(in.ClientID) {
+		for !directory.ManagedID.MatchString(in.ClientID) {
 			in.ClientID = oauth.NewID()
 		}
 	}
@@ -78,13 +79,13 @@ func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record
 	} else {
 		writes = append(writes, storage.Marks.Delete(mark, storage.Absent)) // nobody deletes one in this moment
 	}
-	return s.store.Apply(ctx, append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), s.managed.changed(),
+	return s.store.Apply(ctx, append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), s.clients.Managed.Changed(),
 		s.did(ctx, c, audit.Event{Type: audit.ClientCreated, ClientID: id}))...)
 }
 
 // mustBeFree refuses an id that another kind of client has.
 func (s *Server) mustBeFree(ctx context.Context, id string) error {
-	if s.config.Clients.Get(id) != nil {
+	if s.clients.File.Get(id) != nil {
 		return errClientExists
 	}
 	_, _, err := storage.Clients.Get(ctx, s.store, id)
@@ -104,7 +105,7 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 	}
 	m, _, err := s.config.Operator.ParseClient(record.Metadata)
 	invalid := new(admin.Problem)
-	if !managedID.MatchString(in.ClientID) {
+	if !directory.ManagedID.MatchString(in.ClientID) {
 		_ = errors.As(err, &invalid)
 		others := slices.DeleteFunc(slices.Clone(invalid.Errors), func(e admin.FieldError) bool { return e.Pointer == errorsOfManagedID.Pointer })
 		return "", admin.Invalid(append(others, errorsOfManagedID)...)
@@ -119,7 +120,7 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 		secret = oauth.NewToken(oauth.PrefixClientSecret)
 		record.Secrets = []storage.ClientSecret{{Hash: oauth.HashToken(secret), CreatedAt: storage.Now()}}
 	}
-	made, _, err := s.managed.make(record)
+	made, _, err := s.clients.Managed.Make(record)
 	if err != nil {
 		invalid := admin.FieldError{Detail: err.Error()}
 		if member := new(client.MemberError); errors.As(err, &member) {
@@ -127,8 +128,8 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 		}
 		return "", admin.Invalid(invalid)
 	}
-	record.Needs = needsOf(made)
-	return secret, s.keys.Use(ctx, useOf(&record.Needs))
+	record.Needs = directory.NeedsOf(made)
+	return secret, s.keys.Use(ctx, directory.UseOf(&record.Needs))
 }
 
 // changeClient turns the record of a managed client into another state of it, and returns that.
@@ -149,7 +150,7 @@ func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Typ
 		if record.UpdatedAt = storage.Now(); !record.UpdatedAt.After(changedBefore) { // it is the etag
 			record.UpdatedAt = changedBefore.Add(time.Millisecond)
 		}
-		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.managed.changed(),
+		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.clients.Managed.Changed(),
 			s.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)}))
 	})
 	return record, err
@@ -163,7 +164,7 @@ func clientETag(record *storage.ManagedClient) string {
 
 // managedRecord is the record of a managed client. Others cannot be changed.
 func (s *Server) managedRecord(ctx context.Context, id string) (*storage.ManagedClient, uint64, error) {
-	if s.config.Clients.Get(id) != nil {
+	if s.clients.File.Get(id) != nil {
 		return nil, 0, errClientOfFile
 	}
 	record, version, err := storage.ManagedClients.Get(ctx, s.store, id)
@@ -271,7 +272,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 		if err := c.Matches(clientETag(record)); err != nil {
 			return err
 		}
-		return s.store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), s.managed.changed(), mark, event)
+		return s.store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), s.clients.Managed.Changed(), mark, event)
 	})
 }
 
@@ -356,7 +357,7 @@ func (s *Server) listClients(ctx context.Context, _ *admin.Call, page admin.Slic
 		clients, next = append(clients, *shown), key
 		return nil
 	}
-	for _, id := range s.config.Clients.IDs() {
+	for _, id := range s.clients.File.IDs() {
 		if key := listedOfFile + id; key > page.After && len(clients) < page.Size {
 			shown, err := clientOfFile(s.config.Operator.Clients[id])
 			if err := add(key, shown, err); err != nil {

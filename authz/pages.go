@@ -125,7 +125,7 @@ func (v *visit) uiLocales() string {
 	return v.request.params.Get("ui_locales")
 }
 
-// client is the application that a page speaks about, nil for a plain sign-in.
+// Get is the application that a page speaks about, nil for a plain sign-in.
 func (v *visit) client() *templates.Client {
 	if v.request == nil {
 		return nil

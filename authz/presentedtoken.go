@@ -83,7 +83,7 @@ func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token strin
 	case !shown:
 		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is bound to a DPoP key: send it as Authorization: DPoP, with a proof."))
 	}
-	c, err := s.client(r.Context(), claims.ClientID)
+	c, err := s.clients.Get(r.Context(), claims.ClientID)
 	if err != nil {
 		return err
 	} else if c == nil {

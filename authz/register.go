@@ -60,12 +60,12 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 }
 
 // completeRegistration settles what is registered: what a software statement says wins over what the
-// client says itself.
+// Get says itself.
 func (s *Server) completeRegistration(ctx context.Context, r *client.Registration) error {
 	if err := s.applySoftwareStatement(ctx, r); err != nil {
 		return err
 	}
-	return r.Complete(s.registered.offer)
+	return r.Complete(s.clients.Registered.Offer)
 }
 
 // mayRegister demands an initial access token where the operator does (RFC 7591 section 3).
@@ -148,7 +148,7 @@ func (s *Server) newClientRecord(id, token string, r *client.Registration, creat
 	if usesSecret(r.TokenEndpointAuthMethod) {
 		record.SecretHash = oauth.HashToken(s.clientSecret(token))
 	}
-	_, err = s.registered.make(id, record)
+	_, err = s.clients.Registered.Make(id, record)
 	return record, err
 }
 

@@ -235,7 +235,7 @@ func (s *Server) cors() *cors.Cors {
 	}
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-			return s.config.Clients.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin) || s.managedOrigin(r, origin), nil
+			return s.clients.File.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin) || s.managedOrigin(r, origin), nil
 		},
 		AllowedMethods: routeMethods, // all: a browser may read a 405 too
 		AllowedHeaders: slices.Concat(corsHeaders, headers),
@@ -250,7 +250,7 @@ func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 	if origin == "" {
 		return false
 	}
-	return s.managed.known(r.Context()).origins[origin]
+	return s.clients.Managed.Known(r.Context()).Origins[origin]
 }
 
 // devOrigin tells whether an origin is on this machine and the server in development mode.
@@ -275,7 +275,7 @@ func (s *Server) onlyOrigins(w http.ResponseWriter, r *http.Request, clientID st
 	if origin == "" || s.devOrigin(origin) {
 		return
 	}
-	if c, err := s.client(r.Context(), clientID); err != nil || (c != nil && !c.HasOrigin(origin)) {
+	if c, err := s.clients.Get(r.Context(), clientID); err != nil || (c != nil && !c.HasOrigin(origin)) {
 		w.Header().Del("Access-Control-Allow-Origin")
 	}
 }

@@ -31,7 +31,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/ory/fosite"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/allowance"
@@ -39,6 +38,7 @@ import (
 	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/events"
@@ -93,11 +93,10 @@ type Server struct {
 	metadata atomic.Pointer[metadata]
 	handler  http.Handler
 
-	managed *managedClients
+	managed *directory.Managed
 
 	// Clients that the operator has not named.
-	registered    *registeredClients
-	documents     *outbound.Cache[*client.Client]
+	clients       *directory.Clients
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -134,8 +133,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		}
 	}
 	s.fosite = s.fositeConfig()
-	s.provider = fosite.NewOAuth2Provider(clientLookup(s.client), s.fosite)
-	managed, err := s.managed.all(ctx)
+	s.provider = fosite.NewOAuth2Provider(clientLookup(s.clients.Get), s.fosite)
+	managed, err := s.managed.All(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -163,20 +162,20 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 }
 
 func (s *Server) openManaged(context.Context) error {
-	s.managed = &managedClients{store: s.store, reading: semaphore.NewWeighted(1)}
+	var parse func([]byte) (client.Metadata, []byte, error)
 	if s.config.Operator != nil {
-		s.managed.parse = s.config.Operator.ParseClient
-		s.managed.use = func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) }
+		parse = s.config.Operator.ParseClient
 	}
+	s.managed = directory.NewManaged(s.store, parse, func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) })
 	return nil
 }
 
 func (s *Server) openKeys(ctx context.Context) error {
-	managed, err := s.managed.all(ctx)
+	managed, err := s.managed.All(ctx)
 	if err != nil {
 		return err
 	}
-	for _, alg := range managed.algs {
+	for _, alg := range managed.Algs {
 		if !slices.Contains(s.algs, alg) {
 			s.algs = append(s.algs, alg)
 		}
@@ -185,13 +184,13 @@ func (s *Server) openKeys(ctx context.Context) error {
 		Algs:        s.algs,
 		RotateEvery: s.config.Signing.RotateEvery,
 		Announce:    s.config.Signing.Announce,
-		Retain:      max(s.longestUse(), managed.token) + oauth.ClockSkew,
+		Retain:      max(s.longestUse(), managed.Token) + oauth.ClockSkew,
 		More: func(ctx context.Context) (keys.Use, error) {
-			managed, err := s.managed.all(ctx)
+			managed, err := s.managed.All(ctx)
 			if err != nil {
 				return keys.Use{}, err
 			}
-			return keys.Use{Algs: managed.algs, Retain: managed.token + oauth.ClockSkew}, nil
+			return keys.Use{Algs: managed.Algs, Retain: managed.Token + oauth.ClockSkew}, nil
 		},
 		Announced: s.events.KeyAnnounced,
 		Logger:    s.logger,
@@ -213,7 +212,7 @@ func (s *Server) openAudit(ctx context.Context) error {
 		},
 		Logger: s.logger,
 	})
-	s.events = &events.Recorder{Audit: s.audit, IsClient: s.isClient}
+	s.events = &events.Recorder{Audit: s.audit, IsClient: func(ctx context.Context, id string) bool { return s.clients.IsClient(ctx, id) }}
 	return err
 }
 
@@ -273,8 +272,14 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 	if r := s.config.Registration; r.on() && (r.UnusedAfter <= 0 || r.PerAddressPerHour <= 0 || r.MaxClients <= 0) {
 		return errors.New("registration: UnusedAfter, PerAddressPerHour and MaxClients must be positive")
 	}
-	s.registered = newRegisteredClients(s.store, s.offer(client.Registered))
-	if s.documents, err = s.newDocumentCache(); err != nil {
+	c := directory.Config{Store: s.store, File: s.config.Clients, Managed: s.managed, Outbound: s.config.Outbound, Ledger: s.ledger}
+	if s.config.Registration.on() {
+		c.Registered = s.offer(client.Registered)
+	}
+	if s.config.Documents {
+		c.Documents = s.offer(client.Document)
+	}
+	if s.clients, err = directory.New(c); err != nil {
 		return err
 	}
 	s.clientSecrets, err = keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
@@ -391,3 +396,6 @@ func (s *Server) longestUse() time.Duration {
 	})
 	return longest
 }
+
+// admitsStrangers tells whether clients may turn up that the operator has not named.
+func (c *Config) admitsStrangers() bool { return c.Registration.on() || c.Documents }

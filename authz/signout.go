@@ -53,12 +53,12 @@ func (s *Server) endSession(ctx context.Context, sid string, also ...storage.Wri
 
 // longestGrant is how long a grant may live.
 func (s *Server) longestGrant(ctx context.Context) (time.Duration, error) {
-	managed, err := s.managed.all(ctx)
+	managed, err := s.clients.Managed.All(ctx)
 	if err != nil {
 		return 0, err
 	}
-	longest := max(s.config.Lifetimes.RefreshToken, managed.refreshToken)
-	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
+	longest := max(s.config.Lifetimes.RefreshToken, managed.RefreshToken)
+	s.clients.File.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
 	return longest, nil
 }
 

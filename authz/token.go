@@ -65,7 +65,7 @@ func offeredGrantTypes(c Config) []string {
 
 // offers tells whether a grant type is one of those, or a managed client has it.
 func (s *Server) offers(ctx context.Context, grantType string) bool {
-	return slices.Contains(s.grantTypes, grantType) || slices.Contains(s.managed.known(ctx).grantTypes, grantType)
+	return slices.Contains(s.grantTypes, grantType) || slices.Contains(s.clients.Managed.Known(ctx).GrantTypes, grantType)
 }
 
 // exchange is one attempt at one token request, with the one commit at its end.

@@ -45,7 +45,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 // writeUserInfo answers with JSON, or with a signed JWT if the client is registered for one (OpenID
 // Connect Core section 5.3.2).
 func (s *Server) writeUserInfo(w http.ResponseWriter, r *http.Request, clientID string, claims map[string]any) error {
-	c, err := s.client(r.Context(), clientID)
+	c, err := s.clients.Get(r.Context(), clientID)
 	if err != nil {
 		return err
 	}

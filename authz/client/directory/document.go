@@ -1,4 +1,4 @@
-package authz
+package directory
 
 import (
 	"context"
@@ -23,13 +23,12 @@ const (
 // documentsOfNetwork bounds what strangers can have us fetch (section 8.6).
 var documentsOfNetwork = throttle.Limit{Burst: 30, Interval: 10 * time.Second}
 
-// newDocumentCache has an outbound client of its own: slow documents must hold up nothing else.
-func (s *Server) newDocumentCache() (*outbound.Cache[*client.Client], error) {
-	fetcher, err := outbound.New(s.config.Outbound)
+// newDocuments has an outbound client of its own: slow documents must hold up nothing else.
+func newDocuments(through outbound.Config, offer *client.Offer) (*outbound.Cache[*client.Client], error) {
+	fetcher, err := outbound.New(through)
 	if err != nil {
 		return nil, err
 	}
-	offer := s.offer(client.Document)
 	return outbound.NewCache(fetcher, outbound.Want{MaxBytes: maxDocument}, documentStale, func(d *outbound.Document) (*client.Client, error) {
 		if d.ContentType != "application/json" && !(strings.HasPrefix(d.ContentType, "application/") && strings.HasSuffix(d.ContentType, "+json")) {
 			return nil, outbound.ErrType
@@ -39,13 +38,13 @@ func (s *Server) newDocumentCache() (*outbound.Cache[*client.Client], error) {
 }
 
 // documentClient is the client whose id is the URL of its metadata (section 5).
-func (s *Server) documentClient(ctx context.Context, id string) (*client.Client, error) {
-	if !s.documents.Ready(id) {
-		if err := s.ledger.TakeNetwork(ctx, "client documents", "Too many client metadata documents were asked for from this address lately.", documentsOfNetwork, 1); err != nil {
+func (d *Clients) documentClient(ctx context.Context, id string) (*client.Client, error) {
+	if !d.documents.Ready(id) {
+		if err := d.ledger.TakeNetwork(ctx, "client documents", "Too many client metadata documents were asked for from this address lately.", documentsOfNetwork, 1); err != nil {
 			return nil, err
 		}
 	}
-	c, err := s.documents.Get(ctx, id)
+	c, err := d.documents.Get(ctx, id)
 	if err == nil {
 		return c, nil
 	}

@@ -1,4 +1,4 @@
-package authz
+package directory
 
 import (
 	"cmp"
@@ -20,40 +20,40 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// managedClients are the clients that the operator has made through the admin API: trusted like those of
+// Managed are the clients that the operator has made through the admin API: trusted like those of
 // the file, and found in the store, so that a change counts at once, on every replica.
-type managedClients struct {
+type Managed struct {
 	store storage.Store
 	parse func(document []byte) (client.Metadata, []byte, error) // nil: there are none
 	use   func(context.Context, keys.Use) error
 	made  madeClients
 
-	reading *semaphore.Weighted         // orders readings of needs
-	needs   atomic.Pointer[clientNeeds] // nil: not read yet
-	silent  atomic.Int64                // Unix time in ms until which known does not ask the store; 0: it answers
+	reading *semaphore.Weighted   // orders readings of needs
+	needs   atomic.Pointer[Needs] // nil: not read yet
+	silent  atomic.Int64          // Unix time in ms until which known does not ask the store; 0: it answers
 }
 
-// clientNeeds is what the server must have because of all of them together. It is never changed once
+// Needs is what the server must have because of all of them together. It is never changed once
 // made.
-type clientNeeds struct {
+type Needs struct {
 	version       uint64 // of the record that is written with each change; 0: there was never any
-	algs          []jose.SignatureAlgorithm
-	grantTypes    []string
-	origins       map[string]bool
-	token         time.Duration
-	refreshToken  time.Duration
-	refreshGrace  time.Duration
-	onAccountPage []string
+	Algs          []jose.SignatureAlgorithm
+	GrantTypes    []string
+	Origins       map[string]bool
+	Token         time.Duration
+	RefreshToken  time.Duration
+	RefreshGrace  time.Duration
+	OnAccountPage []string
 }
 
-var noNeeds = &clientNeeds{}
+var noNeeds = &Needs{}
 
-// managedID are the ids that such a client can have: they are safe in a path, and no URL.
-var managedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$`)
+// ManagedID are the ids that such a client can have: they are safe in a path, and no URL.
+var ManagedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$`)
 
 // Get returns nil if there is no such client.
-func (m *managedClients) get(ctx context.Context, id string) (*client.Client, error) {
-	if m.parse == nil || !managedID.MatchString(id) {
+func (m *Managed) get(ctx context.Context, id string) (*client.Client, error) {
+	if m.parse == nil || !ManagedID.MatchString(id) {
 		return nil, nil
 	}
 	record, version, err := storage.ManagedClients.Get(ctx, m.store, id)
@@ -63,16 +63,16 @@ func (m *managedClients) get(ctx context.Context, id string) (*client.Client, er
 		return nil, err
 	}
 	return m.made.get(id, version, func() (*client.Client, error) {
-		made, _, err := m.make(record)
+		made, _, err := m.Make(record)
 		if err != nil {
 			return nil, oauth.Refuse(oauth.InvalidClient, "The client breaks a rule of the present configuration: its operator must mend it.").Because(err)
 		}
-		return made, m.use(ctx, useOf(&record.Needs))
+		return made, m.use(ctx, UseOf(&record.Needs))
 	})
 }
 
-// make returns the client of a record, and its metadata with all defaults filled in.
-func (m *managedClients) make(record *storage.ManagedClient) (*client.Client, []byte, error) {
+// Make returns the client of a record, and its metadata with all defaults filled in.
+func (m *Managed) Make(record *storage.ManagedClient) (*client.Client, []byte, error) {
 	metadata, complete, err := m.parse(record.Metadata)
 	if err != nil {
 		return nil, nil, err
@@ -89,8 +89,8 @@ func (m *managedClients) make(record *storage.ManagedClient) (*client.Client, []
 	return made, complete, err
 }
 
-// needsOf is what a client needs of the server.
-func needsOf(c *client.Client) storage.ClientNeeds {
+// NeedsOf is what a client needs of the server.
+func NeedsOf(c *client.Client) storage.ClientNeeds {
 	n := storage.ClientNeeds{
 		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: c.OnAccountPage(),
 		Token:        int(max(c.AccessTokenLifetime, c.IDTokenLifetime) / time.Second),
@@ -107,8 +107,8 @@ func needsOf(c *client.Client) storage.ClientNeeds {
 	return n
 }
 
-// useOf is what signing keys a client needs.
-func useOf(n *storage.ClientNeeds) keys.Use {
+// UseOf is what signing keys a client needs.
+func UseOf(n *storage.ClientNeeds) keys.Use {
 	u := keys.Use{Retain: time.Duration(n.Token)*time.Second + oauth.ClockSkew}
 	for _, alg := range n.Algs {
 		u.Algs = append(u.Algs, jose.SignatureAlgorithm(alg))
@@ -116,8 +116,8 @@ func useOf(n *storage.ClientNeeds) keys.Use {
 	return u
 }
 
-// all is what all of them need, now: they are read again if any has changed.
-func (m *managedClients) all(ctx context.Context) (*clientNeeds, error) {
+// All is what All of them need, now: they are read again if any has changed.
+func (m *Managed) All(ctx context.Context) (*Needs, error) {
 	if m.parse == nil {
 		return noNeeds, nil
 	}
@@ -150,9 +150,9 @@ const (
 	silence = time.Second
 )
 
-// known is like all, for answers that may be a little old: if the store is away, it returns what was last
+// Known is like all, for answers that may be a little old: if the store is away, it returns what was last
 // known. Only the first callers wait for the store.
-func (m *managedClients) known(ctx context.Context) *clientNeeds {
+func (m *Managed) Known(ctx context.Context) *Needs {
 	if m.parse == nil {
 		return noNeeds
 	}
@@ -169,7 +169,7 @@ func (m *managedClients) known(ctx context.Context) *clientNeeds {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	needs, err := m.all(ctx)
+	needs, err := m.All(ctx)
 	switch {
 	case err == nil:
 		if until > 0 {
@@ -182,8 +182,8 @@ func (m *managedClients) known(ctx context.Context) *clientNeeds {
 	return last
 }
 
-func (m *managedClients) read(ctx context.Context, version uint64) (*clientNeeds, error) {
-	all := &clientNeeds{version: version, origins: map[string]bool{}}
+func (m *Managed) read(ctx context.Context, version uint64) (*Needs, error) {
+	all := &Needs{version: version, Origins: map[string]bool{}}
 	for entry, err := range storage.ManagedClients.All(ctx, m.store, "") {
 		if err != nil {
 			return nil, err
@@ -193,25 +193,25 @@ func (m *managedClients) read(ctx context.Context, version uint64) (*clientNeeds
 	return all, nil
 }
 
-func (n *clientNeeds) add(id string, of *storage.ClientNeeds) {
-	for _, alg := range useOf(of).Algs {
-		if !slices.Contains(n.algs, alg) {
-			n.algs = append(n.algs, alg)
+func (n *Needs) add(id string, of *storage.ClientNeeds) {
+	for _, alg := range UseOf(of).Algs {
+		if !slices.Contains(n.Algs, alg) {
+			n.Algs = append(n.Algs, alg)
 		}
 	}
 	for _, grantType := range of.GrantTypes {
-		if !slices.Contains(n.grantTypes, grantType) {
-			n.grantTypes = append(n.grantTypes, grantType)
+		if !slices.Contains(n.GrantTypes, grantType) {
+			n.GrantTypes = append(n.GrantTypes, grantType)
 		}
 	}
 	for _, origin := range of.Origins {
-		n.origins[origin] = true
+		n.Origins[origin] = true
 	}
-	n.token = max(n.token, time.Duration(of.Token)*time.Second)
-	n.refreshToken = max(n.refreshToken, time.Duration(of.RefreshToken)*time.Second)
-	n.refreshGrace = max(n.refreshGrace, cmp.Or(time.Duration(of.RefreshGrace)*time.Second, untoldGrace))
+	n.Token = max(n.Token, time.Duration(of.Token)*time.Second)
+	n.RefreshToken = max(n.RefreshToken, time.Duration(of.RefreshToken)*time.Second)
+	n.RefreshGrace = max(n.RefreshGrace, cmp.Or(time.Duration(of.RefreshGrace)*time.Second, untoldGrace))
 	if of.OnAccountPage {
-		n.onAccountPage = append(n.onAccountPage, id)
+		n.OnAccountPage = append(n.OnAccountPage, id)
 	}
 }
 
@@ -222,7 +222,13 @@ const untoldGrace = 24 * time.Hour
 // changeOfManaged names the record that every change of a managed client writes.
 const changeOfManaged = "managed"
 
-// changed is that write.
-func (m *managedClients) changed() storage.Write {
+// Changed is that write.
+func (m *Managed) Changed() storage.Write {
 	return storage.ClientChanges.Put(changeOfManaged, &storage.ClientChange{}, storage.Any, time.Time{})
+}
+
+// NewManaged prepares for the clients of the admin API. parse reads their metadata; nil: there are none. use
+// makes sure that there are the signing keys which a client needs.
+func NewManaged(store storage.Store, parse func([]byte) (client.Metadata, []byte, error), use func(context.Context, keys.Use) error) *Managed {
+	return &Managed{store: store, parse: parse, use: use, reading: semaphore.NewWeighted(1)}
 }

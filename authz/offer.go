@@ -1,0 +1,37 @@
+package authz
+
+import (
+	"slices"
+
+	"github.com/authzd/authzd/authz/client"
+)
+
+// offer is what such clients may have. Those of a source that proves nothing can't act on their own
+// behalf, or on behalf of a user who is not there.
+func (s *Server) offer(source client.Source) *client.Offer {
+	o := &client.Offer{
+		Source:      source,
+		GrantTypes:  []string{client.GrantAuthorizationCode, client.GrantRefreshToken},
+		AuthMethods: []string{client.AuthNone, client.AuthPrivateKeyJWT}, // there is no way to agree on a secret
+		Scopes:      s.config.Registration.Scopes,
+		Resources:   s.config.Registration.Resources,
+		DetailTypes: s.resources.DetailTypes(s.config.Registration.Resources),
+		Dev:         s.config.Dev,
+
+		NativeSchemes: s.config.Registration.NativeSchemes,
+		CheckURL:      s.outbound.CheckURL,
+	}
+	if slices.Contains(s.grantTypes, client.GrantDeviceCode) {
+		o.GrantTypes = append(o.GrantTypes, client.GrantDeviceCode)
+	}
+	if source == client.Registered {
+		o.AuthMethods = append(s.provingMethods(), client.AuthNone)
+		if s.config.Registration.Mode == RegistrationToken {
+			o.GrantTypes = append(o.GrantTypes, client.GrantClientCredentials)
+		}
+	}
+	for _, alg := range s.algs {
+		o.Algs = append(o.Algs, string(alg))
+	}
+	return o
+}
