@@ -17,10 +17,10 @@ const allPage = 200
 //		…
 //	}
 //
-// An error is the last that comes, with a zero Record. Records are read page by page, each page as the
-// table is at that moment, and nothing is held between two pages: the loop may write to the store. A
-// record that is there all the time comes once. One that is written or deleted meanwhile comes as it
-// was or as it is, or not at all, and again if it moves to a later key.
+// The last value may be an error, with a zero Record. Records are read page by page. Each page shows the
+// table as it is at that moment, and nothing is locked between two pages, so the loop may write to the store.
+// A record that stays in the table comes once. A record that is written or deleted meanwhile may come in its
+// old or its new form, or not at all; it comes again if it moves to a later key.
 func All(ctx context.Context, s Store, table Table, prefix string) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for after := ""; ; {
@@ -42,8 +42,8 @@ func All(ctx context.Context, s Store, table Table, prefix string) iter.Seq2[Rec
 	}
 }
 
-// All is storage.All with decoded values. A record that cannot be decoded ends it with an error; a
-// caller whom such a record must not stop takes storage.All and Entry.
+// All is storage.All with decoded values. A record that cannot be decoded ends the loop with an error. To go
+// on after such a record, use storage.All and Entry.
 func (k Kind[T]) All(ctx context.Context, s Store, prefix string) iter.Seq2[Entry[T], error] {
 	return func(yield func(Entry[T], error) bool) {
 		for rec, err := range All(ctx, s, k.Table, prefix) {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 )
 
-// Format says how the records of a store are written. It is a record itself, so that a step of a
-// migration and the word of how far it came are one Apply, and so that copies of a store have it.
+// Format is the format of a store's records. It is a record too, so that one Apply holds a step of a
+// migration and its progress, and so that copies of a store have it.
 type Format struct {
 	Number int `json:"format"` // from 1
 
-	// While the migration to Number is under way: what it converts now, and the last key that it has
+	// While a migration to Number is under way: the table that it converts now, and the last key that it has
 	// converted there.
 	Table Table  `json:"table,omitempty"`
 	After []byte `json:"after,omitempty"`
@@ -20,7 +20,7 @@ type Format struct {
 // FormatKey is the only key of Formats. A store that lacks it has format 1.
 const FormatKey = "records"
 
-// FormatError: the records of the store are not of the format that this authzd reads and writes.
+// FormatError says that this authzd does not read and write the format of the store's records.
 type FormatError struct {
 	Found int // format of the store
 	Known int // newest format that this authzd knows
@@ -36,16 +36,16 @@ func (e *FormatError) Error() string {
 // Hint says what to do.
 func (e *FormatError) Hint() string {
 	if e.newer() {
-		return "run the authzd that last used it, or a newer one; or give this one a backup of its own time"
+		return "run the authzd that last used it, or a newer one; or restore a backup from before the update"
 	}
 	return "stop every authzd on it, make a backup, and run: authzd migrate up"
 }
 
 func (e *FormatError) newer() bool { return e.Found > e.Known }
 
-// Judge tells from the value of the store's Format, nil if there is none, whether the store is to be
-// migrated before it is used. The error is a *FormatError if it is newer than the migrations lead to.
-// Engines that can look before they open for writing do so.
+// Judge reports whether a store must be migrated before it is used. value is the value of its Format, or nil
+// if there is none. The error is a *FormatError if the store is newer than these migrations. Engines that can
+// look before they open for writing call it first.
 func (m Migrations) Judge(value []byte) (due bool, err error) {
 	f, err := parseFormat(value)
 	switch {
@@ -72,7 +72,7 @@ func parseFormat(value []byte) (Format, error) {
 		return f, fmt.Errorf("decode the format of the store: %w", err)
 	}
 	if f.Number < 1 || f.Number == 1 && f.Table != "" {
-		return f, errors.New("the format of the store is none that there can be")
+		return f, errors.New("the format of the store is impossible")
 	}
 	return f, nil
 }

@@ -2,7 +2,7 @@ package storage
 
 import "encoding/json"
 
-// toFormat2: identities are found by their user too.
+// toFormat2 lets a user's identities be found.
 var toFormat2 = Step{
 	{Identities.Table, findByUser},
 }

@@ -42,7 +42,7 @@ func (k Kind[T]) Scan(ctx context.Context, s Store, prefix, after string, limit 
 	return entries, nil
 }
 
-// Entry decodes a record that Store.Scan has read, for callers whom one that is spoilt must not stop.
+// Entry decodes a record that Store.Scan has read. Use it if one damaged record must not stop you.
 func (k Kind[T]) Entry(rec Record) (Entry[T], error) {
 	v, err := k.decode(rec)
 	return Entry[T]{rec.Key, rec.Version, v}, err

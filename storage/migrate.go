@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Migrations lead from format 1 to the present one: the first step from 1 to 2, and so on. They work
-// on any engine and know none:
+// Migrations lead from format 1 to the present one: the first step from 1 to 2, and so on. They work on any
+// engine:
 //
 //	scan a page ─> convert each record ─> one Apply: what replaces them, and how far we are ─┐
 //	     ▲                                                                                   │
 //	     └───────────────────────────────────────────────────────────────────────────────────┘
 //
-// A process that dies leaves a store whose Format says where to go on. Two that run at once do each
-// page once, since only one of them can move the Format.
+// If the process dies, the store's Format says where to go on. Two processes that run at once convert each
+// page once, because only one of them can move the Format.
 type Migrations []Step
 
 // Step turns the records of one format into those of the next, table by table.
@@ -25,9 +25,9 @@ type Step []Conversion
 type Conversion struct {
 	Table Table
 
-	// Convert returns the writes that replace a record; none: it is as good in the new format. It is
-	// a function of the record alone. What it puts under other keys must not be in a table, or after
-	// a key, that this step still has to convert.
+	// Convert returns the writes that replace a record, or none if the record is valid in the new format. The
+	// result depends only on the record. A write under another key must not go to a table, or to a later key,
+	// that this step still has to convert.
 	Convert func(Record) ([]Write, error)
 }
 
@@ -42,9 +42,9 @@ const migratePage = 100
 // Format is the format that the migrations lead to.
 func (m Migrations) Format() int { return len(m) + 1 }
 
-// Check tells whether a store is to be migrated before it is used, as Judge does. It marks a new store,
-// which has no records, as one of the present format. A store that is being filled is not due: first the
-// rest must arrive, as the source has it.
+// Check reports whether a store must be migrated before it is used, as Judge does. It marks a new store,
+// which has no records, with the present format. A store that is being filled need not be migrated yet: first
+// the rest must arrive, in the format of the source.
 func (m Migrations) Check(ctx context.Context, s Store) (due bool, err error) {
 	if due, err = m.check(ctx, s); err != nil || !due {
 		return false, err
@@ -73,7 +73,7 @@ func (m Migrations) check(ctx context.Context, s Store) (due bool, err error) {
 	return false, err
 }
 
-// known is Judge if the store says what format it has.
+// known is Judge if the store has a Format.
 func (m Migrations) known(ctx context.Context, s Store) (due, known bool, err error) {
 	rec, err := s.Get(ctx, Formats.Table, FormatKey)
 	if err != nil {
@@ -83,8 +83,8 @@ func (m Migrations) known(ctx context.Context, s Store) (due, known bool, err er
 	return due, true, err
 }
 
-// Run migrates a store to the present format, going on where another run ended. Nobody else may use
-// the store meanwhile, except to run the same. progress, unless nil, hears of each page.
+// Run migrates a store to the present format, and goes on where another run ended. Nothing else may use the
+// store meanwhile, except another Run. progress, unless nil, is called after each page.
 //
 // Each step first converts every record without writing any: a record that cannot be converted leaves
 // the store in the format that it had before the step. After an error of the store, run it again.
@@ -119,9 +119,9 @@ func (m Migrations) Run(ctx context.Context, s Store, progress func(Progress)) e
 
 // Progress is how far a migration has come.
 type Progress struct {
-	Format  int // that the step leads to
+	Format  int // the target of the step
 	Table   Table
-	Records int // that this run has looked at
+	Records int // looked at by this run
 }
 
 func readFormat(ctx context.Context, s Store) (*Format, uint64, error) {
@@ -132,15 +132,15 @@ func readFormat(ctx context.Context, s Store) (*Format, uint64, error) {
 	return f, version, err
 }
 
-// moved reports whether another run has moved the Format since it had a version. If so, a failure may be
-// harmless: a step that both have begun meets records that the other has converted already.
+// moved reports whether another run has moved the Format since a version. If so, a failure may be harmless: a
+// step of both runs may meet records that the other has already converted.
 func moved(ctx context.Context, s Store, version uint64) bool {
 	_, now, err := readFormat(ctx, s)
 	return err == nil && now != version
 }
 
-// begin marks the store as being on its way to a format, once that is known to be possible. From then
-// on no older authzd opens it.
+// begin marks the store as being migrated to a format, after a rehearsal. From then on no older authzd opens
+// it.
 func (m Migrations) begin(ctx context.Context, s Store, number int, version uint64) error {
 	step := m[number-2]
 	for _, c := range step {
@@ -209,7 +209,7 @@ func (c Conversion) convert(rec Record) ([]Write, error) {
 	return writes, nil
 }
 
-// find returns what is done to a table, and which table comes next, empty if none does.
+// find returns the conversion of a table and the table that comes next, or "" if there is none.
 func (s Step) find(table Table) (c Conversion, next Table, err error) {
 	for i, c := range s {
 		switch {

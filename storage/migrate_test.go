@@ -273,11 +273,11 @@ func TestJudge(t *testing.T) {
 		{`{"format":3}`, true, ""},
 		{`{"format":5}`, false, "has format 5, written by a newer authzd; this one knows formats up to 4"},
 		{`{"format":5,"table":"users"}`, false, "written by a newer authzd"},
-		{`{"format":1,"table":"users"}`, false, "none that there can be"},
-		{`{"format":0}`, false, "none that there can be"},
-		{`{"format":-1}`, false, "none that there can be"},
+		{`{"format":1,"table":"users"}`, false, "is impossible"},
+		{`{"format":0}`, false, "is impossible"},
+		{`{"format":-1}`, false, "is impossible"},
 		{`{"format":"4"}`, false, "decode the format"},
-		{`{}`, false, "none that there can be"},
+		{`{}`, false, "is impossible"},
 		{``, false, "decode the format"},
 	} {
 		due, err := steps.Judge([]byte(test.value))

@@ -12,7 +12,7 @@ import (
 var (
 	Users         = Kind[User]{"users"}                  // user id
 	Usernames     = Kind[UserRef]{"usernames"}           // normalised username
-	Emails        = Kind[UserRef]{"emails"}              // normalised e-mail address; the user says whether it is verified
+	Emails        = Kind[UserRef]{"emails"}              // normalised e-mail address; the User says if it is verified
 	Identities    = Kind[Identity]{"identities"}         // upstream issuer + " " + upstream subject
 	Sessions      = Kind[Session]{"sessions"}            // session id (sid)
 	Consents      = Kind[Consent]{"consents"}            // user id + "/" + client id
@@ -51,7 +51,7 @@ var (
 	KeptHeads    = Kind[AuditHead]{Formats.Table}     // KeptHeadKey
 )
 
-// Tables lists them all, for engines that must create them beforehand.
+// Tables lists all of them, for engines that must create them beforehand.
 var Tables = []Table{
 	Users.Table, Usernames.Table, Emails.Table, Identities.Table, Sessions.Table, Consents.Table,
 	Codes.Table, Grants.Table, RefreshTokens.Table, AccessTokens.Table, RevokedTokens.Table,
@@ -66,10 +66,10 @@ var Tables = []Table{
 
 const dueLayout = "2006-01-02T15:04:05.000Z"
 
-// DueKey is the key of a record that waits for its time. Such keys sort by time, to the millisecond.
+// DueKey is the key of a record that is due at a time. Such keys sort by time, to the millisecond.
 func DueKey(due time.Time, id string) string { return due.UTC().Format(dueLayout) + "/" + id }
 
-// DueTime is the time that a DueKey waits for.
+// DueTime is the time in a DueKey.
 func DueTime(key string) (time.Time, error) {
 	due, _, _ := strings.Cut(key, "/")
 	return time.Parse(dueLayout, due)
@@ -80,19 +80,19 @@ type User struct {
 	ID           string `json:"id"`
 	Username     string `json:"username"`
 	PasswordHash string `json:"password_hash,omitempty"` // PHC string; empty: no password login
-	// PastHashes are hashes of the password hashes that an operator set, the newest last. A hash that
-	// replaced one at a login is not among them.
+	// PastHashes are hashes of the password hashes that an operator set, the newest last. They do not include
+	// a hash that replaced another at a login.
 	PastHashes []string `json:"past_hashes,omitempty"`
 	Disabled   bool     `json:"disabled,omitempty"`
 	Epoch      int      `json:"epoch,omitempty"` // raised to end every session and every grant at once
 	Profile    Profile  `json:"profile"`
-	// EmailFrom is the source of the address: the key of an identity, or EmailByOperator; empty: none, or not
-	// known.
+	// EmailFrom is the source of the address: the key of an identity, or EmailByOperator. Empty: there is no
+	// address, or its source is unknown.
 	EmailFrom string   `json:"email_from,omitempty"`
 	Roles     []string `json:"roles,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
 
-	// IdentityChanges are the last ones. The user sees them, and a link after an unlink needs more proof.
+	// IdentityChanges are the latest ones. The user sees them, and a link after an unlink needs more proof.
 	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"`
 
 	CreatedAt time.Time `json:"created_at"`
@@ -107,7 +107,7 @@ type IdentityChange struct {
 	ByOperator bool      `json:"by_operator,omitempty"`
 }
 
-// EmailByOperator is a User's EmailFrom where the operator has set the address.
+// EmailByOperator is a User's EmailFrom if an operator has set the address.
 const EmailByOperator = "operator"
 
 // Profile holds the standard claims of a user (OpenID Connect Core section 5.1).
@@ -147,7 +147,7 @@ type UserRef struct {
 	UserID string `json:"user_id"`
 }
 
-// Identity links an upstream identity, known by (issuer, subject) and nothing else, to a user.
+// Identity links an upstream identity to a user. Only (issuer, subject) identify it.
 type Identity struct {
 	UserID    string    `json:"user_id"`
 	Connector string    `json:"connector"`
@@ -155,24 +155,23 @@ type Identity struct {
 	LinkedAt  time.Time `json:"linked_at"`
 }
 
-// UserIdentity finds an identity of a user.
+// UserIdentity lets an identity be found by its user.
 type UserIdentity struct {
 	Identity string `json:"identity"` // its key
 }
 
-// UserIdentityPut is the write that lets a user find an identity, by its key.
+// UserIdentityPut is the write that lets an identity be found by its user.
 func UserIdentityPut(userID, identity string, cond Condition) Write {
 	return UserIdentities.Put(UserIdentityKey(userID, identity), &UserIdentity{Identity: identity}, cond, time.Time{})
 }
 
-// UserIdentityKey hashes the key of the identity: both in one could be longer than a key may be.
+// UserIdentityKey hashes the key of the identity, because both parts together could be too long for a key.
 func UserIdentityKey(userID, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
 	return userID + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// TrustedNetwork is a network from which a user has signed in lately. It expires when it is trusted no
-// longer.
+// TrustedNetwork is a network from which a user has signed in lately. It expires when the trust ends.
 type TrustedNetwork struct {
 	SeenAt time.Time `json:"seen_at"` // about when the last sign-in was
 }
@@ -183,8 +182,8 @@ type Session struct {
 	UserEpoch  int       `json:"user_epoch,omitempty"`
 	SecretHash string    `json:"secret_hash"`
 	AuthTime   time.Time `json:"auth_time"`
-	// Unproven: AuthTime is when the user came from the connector, which does not prove when they signed in
-	// there.
+	// Unproven: AuthTime is the time when the user came from a connector that does not prove when they signed
+	// in there.
 	Unproven   bool      `json:"auth_time_unproven,omitempty"`
 	AMR        []string  `json:"amr,omitempty"`
 	ACR        string    `json:"acr,omitempty"`
@@ -195,22 +194,22 @@ type Session struct {
 	Clients    []string  `json:"clients,omitempty"` // ids of those that got a code in it and want to hear of its end
 }
 
-// UserSession finds the sessions of a user. It may outlive its session.
+// UserSession lets the sessions of a user be found. It may outlive its session.
 type UserSession struct{}
 
-// SessionEnd makes sure that somebody looks when a session should have ended by itself: it may have
-// clients that want to hear of it.
+// SessionEnd is due when a session should have ended by itself, because the session may have clients that
+// must be told.
 type SessionEnd struct{}
 
-// Consent is what a user has allowed a client, remembered.
+// Consent is what a user has allowed a client to do, remembered.
 type Consent struct {
 	Permissions []Permission `json:"permissions"`
-	Hosts       []string     `json:"hosts,omitempty"`       // that the page named as where the answer goes, for clients that the operator has not named
+	Hosts       []string     `json:"hosts,omitempty"`       // destinations of the answer that the page named, for clients that the operator has not named
 	GrantedAt   time.Time    `json:"granted_at,omitzero"`   // of the first consent since the withdrawal; zero: nothing is allowed
-	Withdrawals int          `json:"withdrawals,omitempty"` // so many: grants from before the last are void
+	Withdrawals int          `json:"withdrawals,omitempty"` // how many; grants from before the last are void
 }
 
-// Permission is what a consent page shows on one line: the same scope at another resource is another.
+// Permission is one line of a consent page. The same scope at another resource is another Permission.
 type Permission struct {
 	Scope    string `json:"scope"`
 	Resource string `json:"resource,omitempty"` // empty: of this server itself
@@ -220,8 +219,8 @@ type Permission struct {
 type Authorization struct {
 	ClientID      string    `json:"client_id"`
 	UserID        string    `json:"user_id"`
-	UserEpoch     int       `json:"user_epoch,omitempty"`  // of the user at that time: void in a later one
-	Withdrawals   int       `json:"withdrawals,omitempty"` // of the consent by that time: void after one more
+	UserEpoch     int       `json:"user_epoch,omitempty"`  // of the user at that time; void once the user has a later one
+	Withdrawals   int       `json:"withdrawals,omitempty"` // of the consent at that time; void after another withdrawal
 	SessionID     string    `json:"sid,omitempty"`
 	Scopes        []string  `json:"scopes"`
 	Resources     []string  `json:"resources,omitempty"` // RFC 8707: what may be asked for
@@ -235,15 +234,15 @@ type Authorization struct {
 	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"` // RFC 9396: an array, as granted
 }
 
-// Confirmation is the key that a token is bound to (RFC 7800 section 3): whoever shows the token
-// must prove that they hold it. The zero Confirmation binds nothing.
+// Confirmation is the key that a token is bound to (RFC 7800 section 3). The sender of such a token must
+// prove that they hold the key. The zero Confirmation binds nothing.
 type Confirmation struct {
 	JKT string `json:"jkt,omitempty"`      // RFC 9449 section 6.1: SHA-256 thumbprint of a DPoP key
 	X5T string `json:"x5t#S256,omitempty"` // RFC 8705 section 3.1: SHA-256 of a client certificate
 }
 
-// Code is an authorization code (RFC 6749 section 4.1.2). It stays after use, so that a second use
-// is seen.
+// Code is an authorization code (RFC 6749 section 4.1.2). It stays after its use, so that a second use is
+// noticed.
 type Code struct {
 	Authorization
 	GrantID       string    `json:"gid"`
@@ -261,8 +260,8 @@ type Code struct {
 type Grant struct {
 	Authorization
 	Offline bool   `json:"offline,omitempty"` // offline_access: outlives the browser session
-	Issuer  string `json:"issuer,omitempty"`  // RFC 7523: whose assertion stands for the user's consent; empty: the user's own does
-	// Confirmation binds the refresh tokens; it is zero where the client proves itself at each refresh.
+	Issuer  string `json:"issuer,omitempty"`  // RFC 7523: whose assertion replaces the user's consent; empty: the user gave it
+	// Confirmation binds the refresh tokens. It is zero if the client authenticates at each refresh.
 	Confirmation Confirmation `json:"cnf,omitzero"`
 	CreatedAt    time.Time    `json:"created_at"`
 	ExpiresAt    time.Time    `json:"expires_at"` // absolute: no refresh after it
@@ -275,7 +274,7 @@ type RefreshToken struct {
 	RenewedAt time.Time  `json:"renewed_at"` // when its expiry was last moved
 	UsedAt    *time.Time `json:"used_at,omitempty"`
 	Next      string     `json:"next,omitempty"` // hash of the successor, once used
-	Salt      []byte     `json:"salt,omitempty"` // the successor is derived from it too; empty: a successor of format 1
+	Salt      []byte     `json:"salt,omitempty"` // part of the derivation of the successor; empty: derived by format 1
 }
 
 // AccessToken is an opaque access token, for resources that ask for them.
@@ -283,11 +282,11 @@ type AccessToken struct {
 	Claims json.RawMessage `json:"claims"` // the members that a JWT would have carried
 }
 
-// RevokedToken marks an access token until it expires that no revoked grant ends: it has none (client
-// credentials), or that of another client (token exchange).
+// RevokedToken marks an access token that was revoked alone, until it expires. Such a token has no grant
+// (client credentials), or the grant of another client (token exchange).
 type RevokedToken struct{}
 
-// UserGrant finds the grants of a user. It may outlive its grant.
+// UserGrant lets the grants of a user be found. It may outlive its grant.
 type UserGrant struct{}
 
 // SigningKey is one key of the ring; its private half is sealed.
@@ -310,12 +309,12 @@ type Client struct {
 
 // ManagedClient is a client that the operator has made through the admin API.
 type ManagedClient struct {
-	Metadata  json.RawMessage `json:"metadata"` // as the operator gave it: what it leaves out gets its default when it is used
+	Metadata  json.RawMessage `json:"metadata"` // as the operator gave it; missing members get their defaults when it is used
 	Secrets   []ClientSecret  `json:"secrets,omitempty"`
 	Needs     ClientNeeds     `json:"needs"`
 	CreatedAt time.Time       `json:"created_at"`
 	UpdatedAt time.Time       `json:"updated_at"`
-	Since     time.Time       `json:"since,omitzero"` // another had this id lately: whose grants are older are not this one's
+	Since     time.Time       `json:"since,omitzero"` // another client had this id before; older grants belong to that one
 }
 
 // ClientSecret is one of the secrets of a client.
@@ -325,34 +324,33 @@ type ClientSecret struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
 
-// ClientNeeds is what the server must have, or allow, because there is a client, found out when the client
-// was written.
+// ClientNeeds is what the server must have or allow for a client. It is computed when the client is written.
 type ClientNeeds struct {
-	Algs          []string `json:"algs,omitempty"` // that sign for it
+	Algs          []string `json:"algs,omitempty"` // that sign its tokens
 	GrantTypes    []string `json:"grant_types,omitempty"`
 	Origins       []string `json:"origins,omitempty"`         // that may call from a browser
-	Token         int      `json:"token,omitempty"`           // seconds: the longest life of what is signed for it
-	RefreshToken  int      `json:"refresh_token,omitempty"`   // seconds: likewise of a grant
-	RefreshGrace  int      `json:"refresh_grace,omitempty"`   // seconds in which a refresh may be retried; 0: not told
+	Token         int      `json:"token,omitempty"`           // seconds: the longest life of a token that is signed for it
+	RefreshToken  int      `json:"refresh_token,omitempty"`   // seconds: the longest life of a grant
+	RefreshGrace  int      `json:"refresh_grace,omitempty"`   // seconds in which a refresh may be retried; 0: unknown
 	OnAccountPage bool     `json:"on_account_page,omitempty"` // users can open it from there
 }
 
-// ClientChange is written with every change of a managed client: who has read them all knows by its
-// version whether that is still all.
+// ClientChange is written with every change of a managed client. Its version tells a reader of all clients
+// whether the list is still complete.
 type ClientChange struct{}
 
-// PushedRequest is an authorization request that was pushed (RFC 9126). It is deleted when its
-// client gets an answer, and a Mark remembers that.
+// PushedRequest is an authorization request that was pushed (RFC 9126). It is deleted when its client gets an
+// answer, and a Mark remembers that.
 type PushedRequest struct {
 	ClientID  string    `json:"client_id"`
-	Params    string    `json:"params"`     // form-encoded, as checked; of a signed request, what was signed
-	ExpiresAt time.Time `json:"expires_at"` // until then the authorization must have begun
+	Params    string    `json:"params"`     // form-encoded, as checked; of a signed request, the signed ones
+	ExpiresAt time.Time `json:"expires_at"` // the authorization must begin before
 }
 
 // DeviceCode is one device authorization (RFC 8628).
 type DeviceCode struct {
 	Authorization           // only the client until somebody has approved
-	Params        string    `json:"params"` // what the device asks for, form-encoded, as checked
+	Params        string    `json:"params"` // of the device's request, form-encoded, as checked
 	UserCode      string    `json:"user_code"`
 	GrantID       string    `json:"gid"`
 	Status        string    `json:"status"`   // pending, approved, denied, used
@@ -363,12 +361,12 @@ type DeviceCode struct {
 	DecidedAt     time.Time `json:"decided_at,omitzero"` // by the user, who is then known
 }
 
-// UserCode points from what a person types to the device that shows it.
+// UserCode points from the code that a person types to its device.
 type UserCode struct {
 	DeviceCode string `json:"device_code"` // hash
 }
 
-// Logout is a logout token that is still to be delivered (OpenID Connect Back-Channel Logout 1.0).
+// Logout is a logout token that must still be delivered (OpenID Connect Back-Channel Logout 1.0).
 type Logout struct {
 	ClientID string    `json:"client_id"`
 	UserID   string    `json:"user_id"`
@@ -377,17 +375,17 @@ type Logout struct {
 	EndedAt  time.Time `json:"ended_at"`
 }
 
-// Mark says that something that may happen once has happened: a jti was seen. It expires when a
-// second time would be refused anyhow.
+// Mark says that something that may happen once has happened, such as the use of a jti. It expires when a
+// second attempt would be refused for another reason.
 type Mark struct{}
 
-// SecretOrder says which server secrets have been the current one, the newest last: what is sealed under
-// an earlier one is sealed anew.
+// SecretOrder lists the server secrets that have been the current one, the newest last. A record that is
+// sealed under an earlier one is sealed again under the newest.
 type SecretOrder struct {
 	Secrets []SecretSince `json:"secrets"`
 }
 
-// SecretSince is a server secret, known by its id, and when it became the current one.
+// SecretSince is a server secret, by its id, and the time when it became the current one.
 type SecretSince struct {
 	ID    string    `json:"id"`
 	Since time.Time `json:"since"`
@@ -398,34 +396,34 @@ type ServerSecret struct {
 	Sealed []byte `json:"sealed"`
 }
 
-// Lease says which replica does work that must be done by one. It is written again and again while the
-// work goes on, and deleted at its end; no time is in it, since the clocks of replicas may differ.
+// Lease names the replica that does work that only one may do. It is renewed while the work goes on, and
+// deleted at its end. It has no time, because the clocks of replicas may differ.
 type Lease struct {
-	Holder string `json:"holder"` // a random value, of nobody else
+	Holder string `json:"holder"` // a random value, unique to the holder
 }
 
-// FailureCount counts the wrong passwords for one login, of a user or of nobody, or those for one user
-// under all their names, as a leaky bucket.
+// FailureCount is a leaky bucket of wrong passwords: for one login, with or without a user, or for one user
+// under all their names.
 type FailureCount struct {
 	DrainedAt  time.Time `json:"drained_at"`
-	UnlockedAt time.Time `json:"unlocked_at,omitzero"` // by an operator: replicas forget what they have counted before
+	UnlockedAt time.Time `json:"unlocked_at,omitzero"` // by an operator; replicas forget what they counted before
 }
 
-// AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the
-// Apply of the change that it tells of.
+// AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the Apply
+// of its change.
 type AuditEvent struct {
-	Line string `json:"line"` // the event as JSON, as it will be for ever
-	MAC  []byte `json:"mac"`  // by which the sealer knows it for the server's own
+	Line string `json:"line"` // the event as JSON, which never changes
+	MAC  []byte `json:"mac"`  // proves to the sealer that the server wrote it
 }
 
-// AuditSeal is what seals some events together and to all that were sealed before.
+// AuditSeal seals some events together, and to all earlier blocks.
 type AuditSeal struct {
 	Number int       `json:"number"` // from 1, without a gap
 	Sealed time.Time `json:"sealed"` // never before the time of the block before it
 	Before string    `json:"before"` // hash of that block; empty: this is the first
 	Count  int       `json:"count"`  // events
 	Hash   string    `json:"hash"`   // of all of the above and of the events
-	MAC    []byte    `json:"mac"`    // of the hash: whoever lacks the server secret can't make it
+	MAC    []byte    `json:"mac"`    // of the hash; it needs the server secret
 }
 
 // AuditBlock is a link of the audit log's chain.
@@ -434,28 +432,28 @@ type AuditBlock struct {
 	Events []byte `json:"events"` // a line of JSON each, compressed by DEFLATE (RFC 1951)
 }
 
-// AuditHead says which blocks there are. Blocks that are older than the log is kept are gone, from the
-// first on.
+// AuditHead says which blocks exist. Blocks that are older than the log is kept are dropped from the
+// beginning.
 type AuditHead struct {
 	First  int       `json:"first"`
 	Last   int       `json:"last"`
 	Hash   string    `json:"hash"`   // of the last block
-	Sealed time.Time `json:"sealed"` // when the last block was
+	Sealed time.Time `json:"sealed"` // when the last block was sealed
 	MAC    []byte    `json:"mac"`    // of all of the above
 }
 
-// KeptHeadKey is the only key of KeptHeads: a copy of the audit log's head, so that the log can't be emptied
-// unnoticed. It shares a table with the Format, because a table of its own could be emptied with the log's: a
-// store with records and without a Format is not served. A store of an earlier authzd lacks it.
+// KeptHeadKey is the only key of KeptHeads: a copy of the audit log's head, so that nobody can empty the log
+// unnoticed. It is in the table of the Format, because a separate table could be emptied together with the
+// log's: a store with records and without a Format is not served. A store of an earlier authzd lacks it.
 const KeptHeadKey = "audit_head"
 
 // TransferKey is the only key of Transfers.
 const TransferKey = "into"
 
-// Transfer says that a store is being filled with the records of another, and how far that has come.
-// As long as it is there, the store is not whole and must not be served.
+// Transfer says that a store is being filled with the records of another, and how far that has come. While it
+// exists, the store is incomplete and must not be served.
 type Transfer struct {
-	Source  string    `json:"source"`          // SHA-256 of all that is to come, hexadecimal
+	Source  string    `json:"source"`          // SHA-256 of the whole source, hexadecimal
 	At      time.Time `json:"at"`              // records that had expired by then are left out
 	Table   Table     `json:"table,omitempty"` // of the last record that has arrived
 	Key     []byte    `json:"key,omitempty"`   // of the last record that has arrived

@@ -1,14 +1,14 @@
-// Package storage is what authzd remembers, and the one small interface that every engine offers.
+// Package storage defines the records that authzd keeps, and the one small interface that every engine
+// implements.
 //
-// A store holds versioned records in named tables. Readers call Get and Scan; a request that has
-// read and computed all that it needs ends with one Apply, whose writes happen together or not at
-// all:
+// A store holds versioned records in named tables. A request calls Get and Scan, computes, and ends with one
+// Apply. All writes of that Apply happen, or none:
 //
 //	Get / Scan  ->  decide, hash, sign (no lock held)  ->  Apply(writes…)  ->  answer the client
 //
-// Compare-and-set is the only tool for concurrency: each write names the version that it was
-// computed from, and of N racers exactly one wins. The engines are storage/bolt (embedded) and,
-// for more than one machine, storage/postgres; storagetest is the suite that each of them passes.
+// Compare-and-set is the only tool for concurrency: each write names the version that it was computed from,
+// and one of N racers wins. The engines are storage/bolt (embedded) and storage/postgres (for several
+// replicas). Both pass the suite storagetest.
 //
 // Every kind of record is declared in records.go.
 package storage
@@ -32,8 +32,8 @@ type Record struct {
 	Expires time.Time // zero: never; whole milliseconds
 }
 
-// Condition is what must hold for a Write to happen. The zero value is Absent, so that a write
-// whose author gave no thought to races fails instead of overwriting.
+// Condition is what must hold for a Write to happen. The zero value is Absent, so that a write with a
+// forgotten condition fails instead of overwriting.
 type Condition uint64
 
 const (
@@ -46,8 +46,8 @@ const (
 // At demands that the key's live record still has the version that was read.
 func At(version uint64) Condition { return Condition(version) }
 
-// Write is one change. A nil Value deletes the record; deleting what is not there with Any is not
-// an error, and with Absent it demands that nothing is there.
+// Write is one change. A nil Value deletes the record. Deleting a missing record is no error with Any; with
+// Absent the write demands that the record is missing.
 type Write struct {
 	Table   Table
 	Key     string // 1 to MaxKey bytes
@@ -61,8 +61,8 @@ const (
 	MaxValue = 1 << 20 // bytes
 )
 
-// Store is the contract of an engine. All methods are safe for concurrent use, and an error that
-// is none of those named here means that the engine failed, not the caller.
+// Store is the contract of an engine. All methods are safe for concurrent use. An error that is not named
+// here means that the engine failed, not the caller.
 type Store interface {
 	// Get returns the record of a key, or ErrNotFound. An expired record is not found, whether it
 	// has been swept or not. Get sees every Apply that returned before it was called.
@@ -78,21 +78,20 @@ type Store interface {
 	// one call must not name the same record twice. Once the engine has taken the writes, a
 	// cancelled context no longer stops them: Apply then waits for their fate.
 	//
-	// ErrUnavailable (a full disk, a lost server) leaves it open whether the writes happened; the
-	// caller must not report success, and may try again with the same conditions.
+	// After ErrUnavailable (a full disk, a lost server) it is unknown whether the writes happened. The caller
+	// must not report success, and may try again with the same conditions.
 	Apply(ctx context.Context, writes ...Write) error
 
-	// Export calls fn for every record of the store as they all were at one moment: table by table in
-	// the order of Tables, and within a table in byte order of the keys. Records that had expired
-	// but are not swept yet may be among them; their Expires says so. An error of fn ends it and is
-	// returned; an engine that fails in the middle does not begin again.
+	// Export calls fn for every record of the store as of one moment: table by table in the order of Tables,
+	// and within a table in byte order of the keys. Expired records that are not swept yet may be among them;
+	// see their Expires. If fn returns an error, Export ends and returns it. If the engine fails in the
+	// middle, Export does not start again.
 	//
-	// Reads and writes go on meanwhile, and fn may make them too. But as long as it runs, an engine
-	// keeps every version that is replaced, so fn must not wait without end, least of all for
-	// somebody else.
+	// Reads and writes go on meanwhile, and fn may make them too. But until Export ends, an engine keeps
+	// every replaced version, so fn must not wait for long.
 	Export(ctx context.Context, fn func(Table, Record) error) error
 
-	// Ready returns nil if the store can be read and written now, else why not. It is cheap.
+	// Ready returns nil if the store can be read and written now, otherwise the reason. It is cheap.
 	Ready(ctx context.Context) error
 
 	// Close waits for writes under way and releases the store.
@@ -100,11 +99,11 @@ type Store interface {
 }
 
 var (
-	// ErrNotFound: there is no live record of this key.
+	// ErrNotFound says that there is no live record with this key.
 	ErrNotFound = errors.New("record not found")
-	// ErrUnavailable: the engine cannot take writes (or reads) now; it may recover by itself.
+	// ErrUnavailable says that the engine cannot take writes (or reads) now. It may recover by itself.
 	ErrUnavailable = errors.New("storage unavailable")
-	// ErrClosed: the store has been closed.
+	// ErrClosed says that the store has been closed.
 	ErrClosed = errors.New("storage closed")
 )
 

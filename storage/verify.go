@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// RecordError says that a record is not what its kind has.
+// RecordError says that a record does not match its kind.
 type RecordError struct {
 	Table Table
 	Key   string
@@ -19,8 +19,8 @@ func (e *RecordError) Error() string {
 }
 func (e *RecordError) Unwrap() error { return e.Err }
 
-// CheckRecord returns a *RecordError unless a record can be decoded and belongs to its key. It looks at the
-// record alone.
+// CheckRecord returns a *RecordError unless the record can be decoded and belongs to its key. It reads
+// nothing else.
 func CheckRecord(table Table, rec Record) error {
 	check, ok := recordChecks[table]
 	if !ok {
@@ -86,7 +86,7 @@ func checkFormats(rec Record) error {
 	return decodes(Formats)(rec)
 }
 
-// keyed also checks that the value has its key.
+// keyed also checks that the value has the key in it.
 func keyed[T any](k Kind[T], key func(*T) string) func(Record) error {
 	return func(rec Record) error {
 		v, err := k.strict(rec)
@@ -97,7 +97,7 @@ func keyed[T any](k Kind[T], key func(*T) string) func(Record) error {
 	}
 }
 
-// strict decodes a value that this or another authzd has encoded.
+// strict decodes a value that an authzd has encoded, and refuses unknown members.
 func (k Kind[T]) strict(rec Record) (*T, error) {
 	if !utf8.Valid(rec.Value) { // encoding/json would replace it
 		return nil, fmt.Errorf("no UTF-8 text")
@@ -106,19 +106,19 @@ func (k Kind[T]) strict(rec Record) (*T, error) {
 	return v, json.Unmarshal(rec.Value, v)
 }
 
-// A Checker looks at all records of a store in the order of Store.Export: at each, and whether what points to
-// a user points to one.
+// A Checker checks all records of a store in the order of Store.Export: each record alone, and that each
+// pointer to a user leads to one.
 type Checker struct {
 	seed  maphash.Seed
 	users map[uint64]struct{} // hashes of their ids
 }
 
-// NewChecker returns a Checker that has seen nothing.
+// NewChecker returns a Checker without any records yet.
 func NewChecker() *Checker {
 	return &Checker{maphash.MakeSeed(), make(map[uint64]struct{})}
 }
 
-// Check returns what is wrong with the next record.
+// Check returns the problem of the next record, or nil.
 func (c *Checker) Check(table Table, rec Record) error {
 	if err := CheckRecord(table, rec); err != nil {
 		return err

@@ -80,7 +80,7 @@ func (p LoggedOut) meta() meta {
 	return m
 }
 
-// Returns tells whether the page goes on by itself: there must be somewhere to go.
+// Returns reports whether the page goes on by itself: there must be somewhere to go.
 func (p LoggedOut) Returns() bool { return p.Return && p.Client != nil && appLink(p.BackURL) != "" }
 
 // Script is the script whose hash the policy names.

@@ -34,7 +34,7 @@ type Client struct {
 	Nameless    bool // it has not said what it is called: Name is its client_id
 }
 
-// OnDevice tells whether the user is sent back to an app on this device, and not to the web: any of
+// OnDevice reports whether the user is sent back to an app on this device, and not to the web: any of
 // the apps there could be the one that asks (RFC 8252 section 8.6).
 func (c Client) OnDevice() bool {
 	if c.RedirectURI == "" {

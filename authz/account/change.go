@@ -166,7 +166,7 @@ func (d *Directory) release(ctx context.Context, kind storage.Kind[storage.UserR
 	return []storage.Write{kind.Delete(key, storage.At(version))}, nil
 }
 
-// names tells whether one of the writes is of this record.
+// names reports whether one of the writes is of this record.
 func names(writes []storage.Write, table storage.Table, key string) bool {
 	for _, w := range writes {
 		if w.Table == table && w.Key == key {

@@ -60,7 +60,7 @@ func (d *Directory) find(ctx context.Context, id string) (*storage.User, error) 
 	return user, err
 }
 
-// verified tells whether a normalised address is known to be the user's.
+// verified reports whether a normalised address is known to be the user's.
 func verified(user *storage.User, key string) bool {
 	own, err := NormalizeEmail(user.Profile.Email)
 	return err == nil && own == key && user.Profile.EmailVerified

@@ -56,7 +56,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return passhash.New(normal), nil
 }
 
-// Verify tells whether a password matches a hash, and whether it should then be hashed anew. An
+// Verify reports whether a password matches a hash, and whether it should then be hashed anew. An
 // empty hash matches nothing and costs as much as one of Hash. Errors are ErrBusy, the context's
 // error while it waits, or that the hash can't be read.
 //

@@ -147,5 +147,5 @@ func (l *Log) heads(ctx context.Context) (head *storage.AuditHead, version uint6
 	return head, version, kept, spoilt, err
 }
 
-// genuine tells whether the server has made a head.
+// genuine reports whether the server has made a head.
 func (l *Log) genuine(h *storage.AuditHead) bool { return hmac.Equal(h.MAC, l.macOfHead(h)) }

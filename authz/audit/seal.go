@@ -20,7 +20,7 @@ func (l *Log) sealAll(ctx context.Context) error {
 	}
 }
 
-// seal makes one block of the oldest events that wait, and tells whether there may be more. Of several
+// seal makes one block of the oldest events that wait, and reports whether there may be more. Of several
 // replicas that do so at once, one is successful; that is no error of the others.
 func (l *Log) seal(ctx context.Context) (more bool, err error) {
 	head, version, damage, err := l.trustedHead(ctx)

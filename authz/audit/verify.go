@@ -144,7 +144,7 @@ func (l *Log) verifyEnd(ctx context.Context, c *chain, before *storage.AuditHead
 	return nil
 }
 
-// CheckPoint tells whether a block is still what it was when somebody noted its hash, which vouches for
+// CheckPoint reports whether a block is still what it was when somebody noted its hash, which vouches for
 // all before it. The error is storage.ErrNotFound if there is no such block (any more).
 func (l *Log) CheckPoint(ctx context.Context, number int, hash string) (same bool, err error) {
 	block, _, err := storage.AuditBlocks.Get(ctx, l.config.Store, blockKey(number))

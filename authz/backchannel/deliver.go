@@ -41,7 +41,7 @@ func (o *Outbox) deliver(ctx context.Context, e entry) answer {
 	return said
 }
 
-// tooLate tells whether the next attempt for e is the last.
+// tooLate reports whether the next attempt for e is the last.
 func (o *Outbox) tooLate(e entry) bool {
 	return time.Since(e.Value.EndedAt) >= o.config.GiveUpAfter
 }

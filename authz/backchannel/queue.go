@@ -93,7 +93,7 @@ func (q *queue) next(now time.Time) (e entry, name string, ok bool) {
 	return entry{}, "", false
 }
 
-// free tells whether a host may be called once more.
+// free reports whether a host may be called once more.
 func (h *host) free(now time.Time) bool {
 	if h.failures > 0 {
 		return h.running == 0 && !now.Before(h.until)
@@ -101,7 +101,7 @@ func (h *host) free(now time.Time) bool {
 	return h.running < maxHostCalls
 }
 
-// fails tells whether a host did not answer when it was last called.
+// fails reports whether a host did not answer when it was last called.
 func (q *queue) fails(name string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +109,7 @@ func (q *queue) fails(name string) bool {
 	return h != nil && h.failures > 0
 }
 
-// done ends a call. It tells whether the host has nothing more waiting.
+// done ends a call. It reports whether the host has nothing more waiting.
 func (q *queue) done(e entry, name string, a answer) (empty bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

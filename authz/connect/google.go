@@ -76,7 +76,7 @@ func (g *google) Finish(ctx context.Context, callback url.Values, a Attempt) (Id
 	return id, nil
 }
 
-// isGmail tells whether Google itself hosts the mailbox, whoever's account it is.
+// isGmail reports whether Google itself hosts the mailbox, whoever's account it is.
 func isGmail(email string) bool {
 	_, domain, _ := strings.Cut(strings.ToLower(email), "@")
 	return domain == "gmail.com" || domain == "googlemail.com"

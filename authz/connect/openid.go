@@ -178,7 +178,7 @@ func (o *openID) exchange(ctx context.Context, m *metadata, code, verifier strin
 	return token, nil
 }
 
-// lacks tells whether the ID token is without an e-mail address or name that we asked for.
+// lacks reports whether the ID token is without an e-mail address or name that we asked for.
 func (o *openID) lacks(c claims) bool {
 	return slices.Contains(o.cfg.Scopes, oidc.ScopeEmail) && c.email() == "" ||
 		slices.Contains(o.cfg.Scopes, oidc.ScopeProfile) && c.text("name", maxText) == ""

@@ -12,7 +12,7 @@ import (
 // with it which secret it needs.
 func (s *Secret) ID() string { return s.current() }
 
-// Knows tells whether what was sealed under the secret of an ID can be opened.
+// Knows reports whether what was sealed under the secret of an ID can be opened.
 func (s *Secret) Knows(id string) bool { return s.knows(id) }
 
 // BackupMACs returns the codes that show that a backup with this digest was made by who holds the

@@ -126,7 +126,7 @@ func (r root) name() string { return hex.EncodeToString(r.id[:]) }
 // current is the id of the secret that seals.
 func (s *Secret) current() string { return s.roots[0].name() }
 
-// knows tells whether what was sealed under a secret can be opened.
+// knows reports whether what was sealed under a secret can be opened.
 func (s *Secret) knows(id string) bool {
 	return slices.ContainsFunc(s.roots, func(r root) bool { return r.name() == id })
 }

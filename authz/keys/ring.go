@@ -97,7 +97,7 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 	return r, nil
 }
 
-// complete tells whether there is a key of every algorithm in use.
+// complete reports whether there is a key of every algorithm in use.
 func (r *Ring) complete() bool {
 	s := r.current.Load()
 	return !slices.ContainsFunc(r.policy().Algs, func(alg jose.SignatureAlgorithm) bool { return s.newest(alg) == nil })

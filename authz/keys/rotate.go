@@ -74,7 +74,7 @@ func (r *Ring) overdue(k *key, now time.Time) bool {
 	return !now.Before(r.policy().replaceAt(k.record.SignFrom))
 }
 
-// retirement tells whether the expiry of a key must change, and to what. Most keys get theirs when
+// retirement reports whether the expiry of a key must change, and to what. Most keys get theirs when
 // their successor is created; what is left is a key whose algorithm is in use no more, and one
 // that now signs longer-lived tokens than when its expiry was set.
 func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok bool) {

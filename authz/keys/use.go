@@ -53,7 +53,7 @@ func (r *Ring) Use(ctx context.Context, u Use) error {
 	}
 }
 
-// add tells whether there was anything to add.
+// add reports whether there was anything to add.
 func (r *Ring) add(u Use) bool {
 	r.using.Lock()
 	defer r.using.Unlock()

@@ -94,7 +94,7 @@ func (c *contender) wait(ctx context.Context) (won time.Time, err error) {
 	}
 }
 
-// hold runs work, and renews the lease meanwhile. lost tells whether it ended because the lease was lost.
+// hold runs work, and renews the lease meanwhile. lost reports whether it ended because the lease was lost.
 func (c *contender) hold(ctx context.Context, won time.Time, work func(context.Context) error) (lost bool, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	doubt := time.AfterFunc(time.Until(won.Add(stopAfter)), func() { stop(errLost) })

@@ -14,7 +14,7 @@ import (
 // orchestrators wait.
 const checkTimeout = time.Second
 
-// Check tells whether one thing that the server needs is there. Ready returns nil or why not; it
+// Check reports whether one thing that the server needs is there. Ready returns nil or why not; it
 // is cheap, and returns when its context ends. An error with a method TakenOverBy() string names the host
 // to which this server has lost its work.
 type Check struct {

@@ -47,7 +47,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// isPublic tells whether an address is on the Internet, for all that can be seen from it.
+// isPublic reports whether an address is on the Internet, for all that can be seen from it.
 func isPublic(addr netip.Addr) bool {
 	addr = addr.WithZone("").Unmap()
 	switch {

@@ -70,7 +70,7 @@ func (c *Cache[T]) Get(ctx context.Context, url string) (T, error) {
 	return e.usable(time.Now())
 }
 
-// Ready tells whether Get would answer without fetching.
+// Ready reports whether Get would answer without fetching.
 func (c *Cache[T]) Ready(url string) bool {
 	e, now := c.peek(url), time.Now()
 	return now.Before(e.freshUntil) || !e.mayFetch(now)

@@ -48,7 +48,7 @@ func ticketsOf(r *http.Request, name string) []ticket {
 	return tickets
 }
 
-// opens tells whether the ticket's secret is that of the session.
+// opens reports whether the ticket's secret is that of the session.
 func (t ticket) opens(s *Session) bool {
 	return subtle.ConstantTimeCompare([]byte(hash(t.secret)), []byte(s.SecretHash)) == 1
 }
@@ -112,7 +112,7 @@ func random(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// wellFormed tells whether s is n characters of canonical, unpadded base64url.
+// wellFormed reports whether s is n characters of canonical, unpadded base64url.
 func wellFormed(s string, n int) bool {
 	if len(s) != n {
 		return false

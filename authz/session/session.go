@@ -82,7 +82,7 @@ type Session struct {
 	version uint64 // of the record; 0: not read but written by Start
 }
 
-// BelongsTo tells whether the user may still use the session: it is theirs, their account is
+// BelongsTo reports whether the user may still use the session: it is theirs, their account is
 // enabled, and nothing has ended all their sessions since (a raised epoch). A nil user may not.
 func (s *Session) BelongsTo(user *storage.User) bool {
 	return user != nil && user.ID == s.UserID && !user.Disabled && user.Epoch == s.UserEpoch

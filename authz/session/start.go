@@ -83,7 +83,7 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 	return s, secret, append(append(writes, login.Also...), m.index(s), m.put(s, cond)), nil
 }
 
-// endsBefore tells whether s ends before that time, if nothing more happens: a user who was remembered
+// endsBefore reports whether s ends before that time, if nothing more happens: a user who was remembered
 // may have signed in again without that, and Run would come too late.
 func (m *Sessions) endsBefore(s *Session, t time.Time) bool {
 	ends, _ := m.Limits(s)

@@ -94,7 +94,7 @@ func (r *report) judge(x row, s scenario) {
 	}
 }
 
-// missed tells whether a goal was not reached.
+// missed reports whether a goal was not reached.
 func (r *report) missed() bool {
 	for _, g := range r.Goals {
 		if !g.Met {

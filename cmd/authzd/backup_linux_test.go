@@ -100,7 +100,7 @@ func (s site) run(args ...string) {
 	}
 }
 
-// cut runs authzd, kills it after a while, and tells whether it was faster.
+// cut runs authzd, kills it after a while, and reports whether it was faster.
 func (s site) cut(after time.Duration, args ...string) (done bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), after)
@@ -132,7 +132,7 @@ func (s site) tables(name string) map[storage.Table]archive.Table {
 	return sum.Tables
 }
 
-// exists tells whether a file is there.
+// exists reports whether a file is there.
 func (s site) exists(name string) bool {
 	_, err := os.Stat(s.path(name))
 	return err == nil

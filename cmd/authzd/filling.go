@@ -159,7 +159,7 @@ func openReplaced(ctx context.Context, path string, replace bool) (*replaced, er
 	return r, nil
 }
 
-// sameFile tells whether both are there, and one file.
+// sameFile reports whether both are there, and one file.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)

@@ -1,7 +1,7 @@
-// Package bolt is the embedded engine of authzd: one file, one process, no server to run.
+// Package bolt is the embedded engine of authzd: one file, one process, no database server.
 //
-// Reads are bbolt read transactions: they wait for a writer only where they meet what it is about to
-// make durable. Writes queue for one committer, which makes each group of them durable with one commit:
+// Reads are bbolt read transactions. A read waits for a writer only if it meets a record that is not durable
+// yet. Writes queue for one committer, which makes each group of them durable with one commit:
 //
 //	Get, Scan ─────────────────────────────> read transaction ─> copy out ─> durable? (pending.go)
 //
@@ -10,9 +10,9 @@
 //	Ready, after a failure ────┘                            └─> taps
 //
 // Export is one long read transaction (export.go). Each commit checks that the file is still there, and Lost
-// waits for its loss (watch.go). A table is a bucket and a record is a row (row.go). A reader that follows
-// every change, in order, taps the committer (tap.go). How the file is made, checked and locked is in open.go
-// and create.go; what a failed commit means is written at committer.failed.
+// waits for its loss (watch.go). A table is a bucket and a record is a row (row.go). A Tap gets every change
+// in order from the committer (tap.go). open.go and create.go make, check and lock the file. committer.failed
+// explains what a failed commit means.
 package bolt
 
 import (
@@ -33,23 +33,22 @@ import (
 
 // Options tune a Store. The zero value is good.
 type Options struct {
-	// Logger hears what an operator should act upon: loose file modes, a full or failing disk.
-	// nil: nobody does.
+	// Logger gets what an operator should act upon: loose file modes, a full or failing disk. nil: nothing is
+	// logged.
 	Logger *slog.Logger
 
 	// SweepEvery is how often expired records are looked for. Zero means one minute.
 	SweepEvery time.Duration
 
-	// KeepSize leaves it to the caller to Compact the file. Otherwise that is also done once it has
-	// 64 MiB or more and half of it is free, once an hour at most.
+	// KeepSize leaves it to the caller to Compact the file. Otherwise the store also compacts it, at most
+	// once an hour, if it has 64 MiB or more and half of it is free.
 	KeepSize bool
 
-	// Follow opens a store that is to be the same as another one: it takes no writes but those of
-	// Replay, and sweeps nothing by itself.
+	// Follow opens a store that copies another one. It takes writes only by Replay, and sweeps nothing.
 	Follow bool
 
 	migrations storage.Migrations // storage.Current; tests have others
-	stage      func(name string)  // hears how far long work has come; tests end the process there
+	stage      func(name string)  // called with the stage that work has reached; tests end the process there
 }
 
 func (o Options) complete() Options {
@@ -70,8 +69,8 @@ func (o Options) complete() Options {
 
 // Store is a storage.Store in one bbolt file.
 type Store struct {
-	name string // as Open was given it
-	path string // where that leads: Resolve
+	name string // as given to Open
+	path string // the file that name leads to: Resolve
 	g    *guarded
 	c    *committer
 
@@ -80,14 +79,14 @@ type Store struct {
 	stage   func(string) // Options.stage
 
 	compacting  sync.Mutex
-	compactFrom int64     // bytes of a file that is compacted by itself; 0: none is
-	compactedAt time.Time // by itself; the sweeper's own
+	compactFrom int64     // bytes of a file that is compacted by itself; 0: never
+	compactedAt time.Time // by itself; used only by the sweeper
 
 	commits atomic.Uint64
 	swept   atomic.Uint64
 
 	lost   atomic.Pointer[LostError] // nil: the file is where it was
-	unseen chan error                // a loss that Lost has not returned yet; of several, the first
+	unseen chan error                // a loss that Lost has not returned yet; the first, if there are several
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -100,7 +99,7 @@ var _ storage.Store = (*Store)(nil)
 // Stats are the counters of a Store.
 type Stats struct {
 	FileBytes int64  // size of the database file
-	FreeBytes int64  // of which this much is free for new records
+	FreeBytes int64  // free room in it
 	Groups    uint64 // group commits since Open
 	Commits   uint64 // successful Apply calls since Open
 	Swept     uint64 // expired records removed since Open
@@ -170,8 +169,7 @@ func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after str
 	return recs, nil
 }
 
-// view runs fn in a read transaction, and stops writes if it meets damage: to go on writing would
-// spread it.
+// view runs fn in a read transaction. If it meets damage, it stops all writes, because they would spread it.
 func (s *Store) view(ctx context.Context, fn func(*bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -252,7 +250,7 @@ func (s *Store) Stats() Stats {
 // Close implements storage.Store. Closing twice is harmless. If the file was lost, the error says so.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
-		_ = s.checkAll() // it may have gone since the last look
+		_ = s.checkAll() // the file may be gone since the last check
 		s.closeErr = s.close()
 		if lost := s.lost.Load(); lost != nil {
 			s.closeErr = errors.Join(lost, s.closeErr)
@@ -266,7 +264,7 @@ func (s *Store) close() error {
 	s.c.close()
 	ended := make(chan struct{})
 	go func() {
-		s.compacting.Lock() // one under way has seen that the store is closing, and none begins
+		s.compacting.Lock() // a running compaction has seen that the store is closing, and no other begins
 		s.sweeping.Wait()
 		<-s.c.done
 		close(ended)
@@ -276,8 +274,7 @@ func (s *Store) close() error {
 		return s.g.close()
 	case <-s.g.stuck:
 	}
-	// They may have to do with what is stuck, and as long as they might still write, the file must
-	// neither be closed nor let go of.
+	// They may wait for what is stuck. As long as they might still write, the file must stay open and locked.
 	select {
 	case <-ended:
 		return s.g.close()

@@ -12,13 +12,13 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// maxProblems is how many problems of a database are told: one damaged page makes many.
+// maxProblems is how many problems of a database are reported: one damaged page causes many.
 const maxProblems = 100
 
-// Check reads all of a database that nobody has open, without changing a byte of it: its pages and how they
-// hang together, and each record with its checksum. It calls found for each problem, up to a hundred, and
-// record for each record that is whole, in the order of Store.Export. The error says that it can't be read
-// at all.
+// Check reads all of a database that no process has open, and changes nothing: its pages and how they are
+// linked, and each record with its checksum. It calls found for each problem, up to a hundred, and record for
+// each whole record, in the order of Store.Export. It returns an error only if the database can't be read at
+// all.
 func Check(ctx context.Context, path string, found func(error), record func(storage.Table, storage.Record) error) error {
 	path = Resolve(path)
 	if info, err := os.Stat(path); err != nil {
@@ -44,7 +44,7 @@ func Check(ctx context.Context, path string, found func(error), record func(stor
 	return errors.Join(err, g.close())
 }
 
-// checking is a Check under way.
+// checking is a running Check.
 type checking struct {
 	ctx      context.Context
 	found    func(error)
@@ -52,9 +52,9 @@ type checking struct {
 	record   func(storage.Table, storage.Record) error
 }
 
-var errTooMany = errors.New("there are more problems than are told")
+var errTooMany = errors.New("there are more problems than are reported")
 
-// problem notes one, and returns errTooMany once that is enough.
+// problem reports one, and returns errTooMany when there are enough.
 func (c *checking) problem(err error) error {
 	c.found(err)
 	if c.problems++; c.problems >= maxProblems {
@@ -63,12 +63,12 @@ func (c *checking) problem(err error) error {
 	return nil
 }
 
-// check reads the records, whose pages walkPages has looked at.
+// check reads the records. walkPages has checked their pages.
 func (c *checking) check(tx *bbolt.Tx) error {
 	for _, table := range storage.Tables {
 		bucket := tx.Bucket([]byte(table))
 		if bucket == nil {
-			continue // of a newer authzd than the one that made the file
+			continue // a table of a newer authzd than the one that made the file
 		}
 		err := catch(func() error { return c.table(table, bucket) })
 		if errors.Is(err, errDamaged) { // the next table may be whole

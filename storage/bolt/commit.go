@@ -24,13 +24,13 @@ const (
 	stall = 10 * time.Second
 )
 
-// committer is the only writer. Whatever queued while it committed one group is the next group, so
-// that one fsync serves everybody who waits, and somebody alone waits for nobody.
+// committer is the only writer. All requests that queue during the commit of one group form the next group.
+// So one fsync serves many requests, and a request that comes alone waits for nobody.
 type committer struct {
 	g   *guarded
 	log *slog.Logger
 
-	// checkFile fails if what is committed would not be found by the next process.
+	// checkFile fails if another process would not find the commit later.
 	checkFile func() error
 
 	mu     sync.Mutex
@@ -40,29 +40,29 @@ type committer struct {
 	done   chan struct{} // closed when run has ended
 
 	trouble   atomic.Pointer[trouble]
-	pending   atomic.Pointer[pending] // nil: all that can be read is durable
+	pending   atomic.Pointer[pending] // nil: every readable record is durable
 	busySince atomic.Int64            // Unix nanoseconds at which the group under way began; 0: none is
 	groups    atomic.Uint64
 	lastGroup atomic.Int64 // requests in it
 
-	tapping sync.Mutex // held by commit, so that a tap hears of whole groups
+	tapping sync.Mutex // held by commit, so that a tap gets whole groups
 	taps    []Tap
 }
 
 // request is one piece of work for the next group.
 type request struct {
-	// run makes its changes through the group. A *storage.ConflictError means that it made none,
-	// and concerns nobody else; any other error fails the whole group.
+	// run makes its changes through the group. A *storage.ConflictError means that it made none, and concerns
+	// only this request. Any other error fails the whole group.
 	run  func(*group) error
 	lost error // the conflict
 	fate chan error
 }
 
-// trouble is why writes fail.
+// trouble is the reason why writes fail.
 type trouble struct {
 	err   error
 	final bool   // until the store is opened again
-	do    string // what the operator can do; empty: what helps against trouble with a disk
+	do    string // what the operator can do; empty: the usual advice for a disk
 }
 
 func newCommitter(g *guarded, log *slog.Logger, checkFile func() error) *committer {
@@ -71,7 +71,7 @@ func newCommitter(g *guarded, log *slog.Logger, checkFile func() error) *committ
 	return c
 }
 
-// submit queues work for the next group and returns the request, whose fate will arrive.
+// submit queues work for the next group and returns the request, which will get its fate.
 func (c *committer) submit(run func(*group) error) (*request, error) {
 	if t := c.trouble.Load(); t != nil && t.final {
 		return nil, unavailable(t.err)
@@ -105,8 +105,8 @@ func (c *committer) do(run func(*group) error) error {
 func (c *committer) run() {
 	defer close(c.done)
 	for {
-		// A commit costs much the same for one as for many, so let those come who are about to. If
-		// nobody is, this takes no time.
+		// One commit costs about as much for one request as for many, so let those come that are about to. If
+		// there are none, this takes no time.
 		runtime.Gosched()
 		requests := c.take()
 		if requests == nil {
@@ -126,7 +126,7 @@ func (c *committer) run() {
 	}
 }
 
-// take waits for the next group; nil means that there will be none.
+// take waits for the next group and returns it, or nil if there will be none.
 func (c *committer) take() []*request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,7 +144,7 @@ func (c *committer) take() []*request {
 	return requests
 }
 
-// commit makes the changes of the requests in one transaction. An error is everybody's.
+// commit makes the changes of the requests in one transaction. An error is the error of all of them.
 func (c *committer) commit(requests []*request) error {
 	if t := c.trouble.Load(); t != nil && t.final {
 		return unavailable(t.err)
@@ -185,14 +185,13 @@ func (c *committer) commit(requests []*request) error {
 	c.doneTaps(group, true)
 	c.groups.Add(1)
 	c.lastGroup.Store(int64(len(requests)))
-	if err := c.checkFile(); err != nil { // it went while this was being written
+	if err := c.checkFile(); err != nil { // it disappeared while this was being written
 		return unavailable(err)
 	}
 	return nil
 }
 
-// prepareTaps and doneTaps tell those who listen of a group, unless it changed nothing that they
-// would hear of.
+// prepareTaps and doneTaps tell the taps about a group, unless it changed no record.
 func (c *committer) prepareTaps(g Group) {
 	if len(g.Changes) > 0 {
 		for _, t := range c.taps {
@@ -209,21 +208,20 @@ func (c *committer) doneTaps(g Group, committed bool) {
 	}
 }
 
-// failed decides what a failed transaction means for those to come, and returns the error for those
-// who were in it, and whether it is certain that nothing of it remains.
+// failed decides what a failed transaction means for later ones. It returns the error for the requests in it,
+// and whether it is certain that nothing of it remains.
 //
-// bbolt writes a transaction's pages to places that the last state does not use, syncs them, and
-// then writes and syncs the meta page that makes them the state. A transaction that failed before
-// its meta page was written has therefore changed nothing, on disk or in memory, and it is safe to
-// go on after it, even if the sync is what failed: whoever gets those places next writes them anew.
-// If the reason was lack of space, going on is also useful: the next group tries again, and service
-// resumes when there is space.
+// bbolt writes a transaction's pages to places that the last state does not use, and syncs them. Then it
+// writes and syncs the meta page that makes them the state. So a transaction that failed before its meta page
+// was written has changed nothing, on disk or in memory. It is safe to go on after it, even if the sync is
+// what failed: the next transaction writes those places again. If the reason was lack of space, going on is
+// also useful: the next group tries again, and service resumes when there is space.
 //
-// A transaction whose meta page was written but not synced is what all readers now see, while the
-// disk may hold the state before it. The kernel drops the failed page from what it means to write,
-// so no later sync would report it. Going on would overwrite pages that only the old state uses,
-// and a power cut could then leave neither state whole. The same caution serves every other error
-// of the disk: no more writes until the store is opened anew, when settle makes sure of the state.
+// If the meta page was written but not synced, all readers see the new state, while the disk may hold the old
+// one. The kernel drops the failed page from what it means to write, so no later sync would report it. Going
+// on would overwrite pages that only the old state uses, and after a power cut neither state might be whole.
+// The same caution applies to every other error of the disk: no more writes until the store is opened again,
+// when settle makes sure of the state.
 func (c *committer) failed(txid int, err error) (failure error, undone bool) {
 	var commit *commitError
 	switch {
@@ -237,7 +235,7 @@ func (c *committer) failed(txid int, err error) (failure error, undone bool) {
 	return unavailable(err), undone
 }
 
-// setTrouble notes trouble, and logs it if it is news. Only final trouble replaces trouble.
+// setTrouble stores trouble, and logs it if it is new. Only final trouble replaces trouble.
 func (c *committer) setTrouble(t *trouble) {
 	for {
 		old := c.trouble.Load()
@@ -262,9 +260,9 @@ func (c *committer) setTrouble(t *trouble) {
 	c.log.Error("storage takes no writes", attrs...)
 }
 
-// ready says whether writes succeed now. While there is trouble that may pass, it finds out with a
-// write of its own, and that alone ends the trouble: the next small write that finds room in the
-// file says nothing about the one after it.
+// ready returns nil if writes succeed now. While there is trouble that may pass, ready tries a write itself,
+// and only that ends the trouble: if another small write finds room in the file, the one after it may still
+// find none.
 func (c *committer) ready(ctx context.Context) error {
 	if since := c.busySince.Load(); since != 0 {
 		if d := time.Since(time.Unix(0, since)); d > stall {
@@ -297,7 +295,7 @@ func (c *committer) ready(ctx context.Context) error {
 	return nil
 }
 
-// close refuses further requests. done is closed when those queued before have met their fate.
+// close refuses further requests. done is closed when the earlier ones have met their fate.
 func (c *committer) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -305,7 +303,7 @@ func (c *committer) close() {
 	c.filled.Signal()
 }
 
-// lacksSpace reports whether err is a full disk or quota. bbolt keeps only the text of some of the
+// lacksSpace reports whether err means a full disk or quota. bbolt keeps only the text of some of the
 // system's errors.
 func lacksSpace(err error) bool {
 	return strings.Contains(err.Error(), syscall.ENOSPC.Error()) ||

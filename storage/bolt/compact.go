@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// compactFrom is the size in bytes of the smallest file that is compacted by itself, and
-	// compactRest how long it is then left alone.
+	// compactFrom is the size in bytes of the smallest file that is compacted automatically, and compactRest
+	// the time until the next time.
 	compactFrom = 64 << 20
 	compactRest = time.Hour
 
-	// catchUpGroups is how few groups may be left for the pause, and catchUpRounds how often it is
-	// tried to come that close.
+	// catchUpGroups is how few groups may be left for the pause, and catchUpRounds how many rounds are tried
+	// to reach that.
 	catchUpGroups = 32
 	catchUpRounds = 50
 
-	// maxBacklog is how many bytes of changes may wait for the copy, in memory.
+	// maxBacklog is how many bytes of changes may wait for the copy in memory.
 	maxBacklog = 256 << 20
 )
 
@@ -40,13 +40,13 @@ const (
 	stageCompactInUse  = "compact: in use"
 )
 
-// ErrCompacting: a compaction is under way.
+// ErrCompacting says that another compaction is under way.
 var ErrCompacting = errors.New("the database is being compacted already")
 
 // Compaction is what a compaction did.
 type Compaction struct {
 	Before, After int64         // bytes of the file
-	Pause         time.Duration // in which no write was made durable
+	Pause         time.Duration // the time in which no write was made durable
 	Took          time.Duration
 }
 
@@ -57,10 +57,10 @@ type Compaction struct {
 //	                                            └────────────────────────────────┘
 //	hold the committer ─> replay the rest, sync ─> rename, sync the folder ─> use it ─> let it go on
 //
-// Readers stay where they are, and the file that was replaced is closed when the last of them has
-// finished. Until the rename nothing has happened to the database, and at the rename the two hold the
-// same: whatever ends the process on the way, under its name is one that is whole. The room for the copy
-// must be there. The error is ErrCompacting, or tells why everything is as it was.
+// Readers stay with the old file, which is closed when the last of them has finished. Until the rename the
+// database is unchanged, and at the rename both files hold the same. So the file under the database's name is
+// whole, even if the process dies on the way. The disk needs room for the copy. The error is ErrCompacting,
+// or says why nothing was changed.
 func (s *Store) Compact(ctx context.Context) (done Compaction, err error) {
 	if s.follows {
 		return done, errFollows
@@ -87,7 +87,7 @@ func (s *Store) Compact(ctx context.Context) (done Compaction, err error) {
 	return done, nil
 }
 
-// goingOn returns why long work is to end, if it is.
+// goingOn returns the reason why long work must end, or nil.
 func (s *Store) goingOn(ctx context.Context) error {
 	select {
 	case <-s.closing:
@@ -97,7 +97,7 @@ func (s *Store) goingOn(ctx context.Context) error {
 	}
 }
 
-// checkRoom refuses a copy that would fill the disk, as far as the system tells how full it is.
+// checkRoom refuses a copy that would fill the disk, if the system reports how full it is.
 func (s *Store) checkRoom() error {
 	st := s.Stats()
 	need := uint64(max(0, st.FileBytes-st.FreeBytes))/4*5 + 2*allocSize
@@ -117,7 +117,7 @@ func (s *Store) compact(ctx context.Context) (pause time.Duration, err error) {
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, err
 	}
-	defer os.Remove(temp) // nothing, once it has the other name
+	defer os.Remove(temp) // does nothing after the rename
 	at, _, err := s.CopyTo(ctx, temp)
 	if err != nil {
 		return 0, err
@@ -134,7 +134,7 @@ func (s *Store) compact(ctx context.Context) (pause time.Duration, err error) {
 	return s.moveTo(to, temp, waiting, at)
 }
 
-// catchUp replays what has been written since the position of a copy, until that is little.
+// catchUp replays what was written since the position of a copy, until little is left.
 func (s *Store) catchUp(ctx context.Context, to *guarded, waiting *backlog, at Position) error {
 	for range catchUpRounds {
 		if err := s.goingOn(ctx); err != nil {
@@ -154,7 +154,7 @@ func (s *Store) catchUp(ctx context.Context, to *guarded, waiting *backlog, at P
 			return nil
 		}
 	}
-	return errors.New("more is written than the copy can take in; try again when there is less to do")
+	return errors.New("writes come faster than the copy can follow; try again when there are fewer")
 }
 
 // replay makes groups that another database has committed.
@@ -166,7 +166,7 @@ func (g *guarded) replay(groups []Group) error {
 	return err
 }
 
-// moveTo holds the committer, and has it go on with another database.
+// moveTo holds the committer, and lets it go on with another database.
 func (s *Store) moveTo(to *guarded, temp string, waiting *backlog, from Position) (pause time.Duration, err error) {
 	s.c.tapping.Lock()
 	defer s.c.tapping.Unlock()
@@ -181,8 +181,8 @@ func (s *Store) moveTo(to *guarded, temp string, waiting *backlog, from Position
 		return 0, errors.Join(err, to.close())
 	}
 	s.stage(stageCompactNamed)
-	// From here on the name is the new one's. If that might not outlive a power cut, what is written to
-	// either might be lost, so nothing may be.
+	// From here on the name belongs to the new file. If the rename might not survive a power cut, writes to
+	// either file might be lost, so there may be none.
 	if err := syncFile(filepath.Dir(s.path)); err != nil {
 		s.c.setTrouble(&trouble{err: err, final: true})
 	}
@@ -195,7 +195,7 @@ func (s *Store) moveTo(to *guarded, temp string, waiting *backlog, from Position
 	return time.Since(began), nil
 }
 
-// finish brings a copy to exactly where the store is, on the disk too. Nothing is written meanwhile.
+// finish brings a copy to exactly the state of the store, on the disk too. Nothing is written meanwhile.
 func (s *Store) finish(to *guarded, waiting *backlog, from Position) error {
 	if t := s.c.trouble.Load(); t != nil {
 		return t.err
@@ -217,7 +217,7 @@ func (s *Store) finish(to *guarded, waiting *backlog, from Position) error {
 	return to.sync()
 }
 
-// retire closes a database when nobody reads from it any more.
+// retire closes a database when its last reader has finished.
 func (s *Store) retire(old *opened) {
 	defer s.sweeping.Done()
 	old.users.Lock()
@@ -253,7 +253,7 @@ func (b *backlog) take(after Position) ([]Group, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.bytes > maxBacklog {
-		return nil, errors.New("more was written meanwhile than fits into memory; try again when there is less to do")
+		return nil, errors.New("more was written meanwhile than fits into memory; try again when there are fewer writes")
 	}
 	groups := b.groups
 	for len(groups) > 0 && groups[0].Position.Sequence <= after.Sequence {
@@ -263,7 +263,7 @@ func (b *backlog) take(after Position) ([]Group, error) {
 	return groups, nil
 }
 
-// compactIfDue compacts a file that is mostly free.
+// compactIfDue compacts a file if most of it is free.
 func (s *Store) compactIfDue() {
 	st := s.Stats()
 	if s.compactFrom == 0 || st.FileBytes < s.compactFrom || st.FreeBytes < st.FileBytes/2 || time.Since(s.compactedAt) < compactRest {

@@ -13,10 +13,9 @@ import (
 // copyBatch is how many bytes of rows one transaction of a copy has.
 const copyBatch = 4 << 20
 
-// CopyTo writes the store as it is at one moment into a new database file at path, and syncs it. It
-// returns the position of that moment, and a time: no group in the copy is from a later one. The copy
-// has no free pages, and so nothing that was deleted. Like Export, it makes the file grow by what is
-// written meanwhile.
+// CopyTo writes the store as of one moment into a new database file at path, and syncs it. It returns the
+// position of that moment, and a time: no group in the copy is later. The copy has no free pages, and so
+// nothing that was deleted. Like Export, it makes the file grow by what is written meanwhile.
 func (s *Store) CopyTo(ctx context.Context, path string) (p Position, at time.Time, err error) {
 	from, err := s.beginExport(ctx)
 	if err != nil {
@@ -43,7 +42,7 @@ func (s *Store) CopyTo(ctx context.Context, path string) (p Position, at time.Ti
 	return p, at, errors.Join(err, to.sync(), to.close())
 }
 
-// copyTables copies every bucket but meta: also those of tables that only a newer authzd knows.
+// copyTables copies every bucket but meta, including tables that only a newer authzd knows.
 func (s *Store) copyTables(ctx context.Context, from *bbolt.Tx, to *guarded) error {
 	var names [][]byte
 	if err := catch(func() error {
@@ -77,8 +76,8 @@ func (s *Store) copyTables(ctx context.Context, from *bbolt.Tx, to *guarded) err
 	return nil
 }
 
-// copyRows copies a bucket's rows after a key, up to a batch of them, and returns the last one's key,
-// nil if there were none.
+// copyRows copies a bucket's rows after a key, up to a batch of them. It returns the key of the last row, or
+// nil if there was none.
 func copyRows(from *bbolt.Tx, to *guarded, name, after []byte) (last []byte, err error) {
 	_, err = to.update(func(tx *bbolt.Tx) error {
 		bucket, err := tx.CreateBucketIfNotExists(name)

@@ -19,9 +19,9 @@ const (
 	folderMode fs.FileMode = 0o700
 )
 
-// create makes an empty database at path, whole or not at all: it is complete and synced under
-// another name before it gets its own. If somebody else makes one meanwhile, theirs stays. Its records,
-// once there are some, have this format.
+// create makes an empty database at path, whole or not at all: it is complete and synced under another name
+// before it gets its final name. If another process makes one meanwhile, that one stays. The new records will
+// have this format.
 func create(path string, recordFormat int) error {
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return err
@@ -36,7 +36,7 @@ func create(path string, recordFormat int) error {
 	}
 	err = fill(f.Name(), recordFormat)
 	if err == nil {
-		err = os.Link(f.Name(), path) // unlike a rename, never takes the place of another file
+		err = os.Link(f.Name(), path) // unlike a rename, it never replaces another file
 	}
 	if _, statErr := os.Lstat(path); err != nil && statErr != nil {
 		return err
@@ -44,7 +44,7 @@ func create(path string, recordFormat int) error {
 	return syncFile(filepath.Dir(path))
 }
 
-// createEmpty makes an empty database at path, where nothing may be, for somebody who fills it.
+// createEmpty makes an empty database at path, where no file may be, for a caller that fills it.
 func createEmpty(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, fileMode)
 	if err != nil {
@@ -58,8 +58,8 @@ func createEmpty(path string) error {
 
 // fill writes an empty database into an empty file and syncs it.
 func fill(path string, recordFormat int) error {
-	// Keys are hashes, so a changed record is a changed page: pages larger than 4096 bytes, where
-	// the machine has them, would only make each write larger.
+	// Keys are hashes, so each changed record is on another page. Pages of more than 4096 bytes, as some
+	// machines have them, would only make each write larger.
 	g, err := openBolt(path, &bbolt.Options{PageSize: 4096})
 	if err != nil {
 		return err
@@ -80,8 +80,7 @@ func fill(path string, recordFormat int) error {
 	return errors.Join(err, g.sync(), g.close())
 }
 
-// markFormat says what format the records of a new database have. It is no commit: those are
-// counted from 1.
+// markFormat stores the format of a new database's records. It is not a commit: those are counted from 1.
 func markFormat(tx *bbolt.Tx, number int) error {
 	w := storage.Formats.Put(storage.FormatKey, &storage.Format{Number: number}, storage.Absent, time.Time{})
 	row := encodeRow([]byte(w.Key), w.Value, w.Expires)
@@ -112,16 +111,16 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// leftoverPrefix begins the name of a database in the making.
+// leftoverPrefix is the beginning of the name of an unfinished database.
 func leftoverPrefix(path string) string { return "." + filepath.Base(path) + ".new-" }
 
-// removeLeftovers removes what a process left that died in create. It is called with the database
-// locked; whoever is creating at this moment then finds that it is too late for that.
+// removeLeftovers removes what is left of a process that died in create. The caller has locked the database,
+// so a process that is creating one at this moment is too late anyway.
 func removeLeftovers(path string) {
 	folder := filepath.Dir(path)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return // they are in nobody's way
+		return // they do no harm
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), leftoverPrefix(path)) {

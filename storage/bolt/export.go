@@ -20,9 +20,9 @@ const (
 
 // Export implements storage.Store.
 //
-// It holds one read transaction. The pages that were free when it began serve the writes of that
-// time, and those that they free are kept until it ends: an export that takes an hour makes the file
-// grow by what an hour of writes would, once, since the next writes have all that room.
+// It holds one read transaction. Writes meanwhile use the pages that were free when it began, and the pages
+// that they free are kept until it ends. So an export that takes an hour makes the file grow by the writes of
+// an hour, once: later writes use that room.
 func (s *Store) Export(ctx context.Context, fn func(storage.Table, storage.Record) error) error {
 	tx, err := s.beginExport(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Store) Export(ctx context.Context, fn func(storage.Table, storage.Recor
 			if err != nil {
 				return err
 			}
-			// The caller's function runs here, where its panics are its own and not damage.
+			// The caller's function runs here, so that a panic of it is not taken for damage.
 			for _, rec := range recs {
 				if err := fn(table, rec); err != nil {
 					return err
@@ -89,8 +89,8 @@ func (s *Store) beginExport(ctx context.Context) (read *longRead, err error) {
 	return nil, err
 }
 
-// exportSlice copies the next rows of a table. It sees to it that a store that is closing, and waits
-// for all transactions, need not wait for long.
+// exportSlice copies the next rows of a table. A closing store waits for all transactions, so each slice is
+// short.
 func (s *Store) exportSlice(ctx context.Context, tx *bbolt.Tx, table storage.Table, after []byte) (recs []storage.Record, err error) {
 	if err := s.goingOn(ctx); err != nil {
 		return nil, err

@@ -7,16 +7,16 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// errFollows is what Apply and the sweeper would break: a store that follows changes only as the one
-// that it follows does.
+// errFollows is the error of Apply and the sweeper in a store that follows another one: only Replay may
+// change it.
 var errFollows = errors.New("this store follows another one; nothing else may change it")
 
-// ErrBroken says that groups are not the ones that come after a store's position.
+// ErrBroken says that groups do not continue a store from its position.
 var ErrBroken = errors.New("these changes do not continue what this store holds")
 
-// Replay makes groups that another store has committed, all or none of them, in one commit of this
-// store, and the position the last one's. The store must have been opened with Follow. ErrBroken: the
-// groups do not continue it.
+// Replay makes groups that another store has committed. One commit of this store makes all of them or none,
+// and moves the position to that of the last group. The store must have been opened with Follow. The error is
+// ErrBroken if the groups do not continue the store.
 func (s *Store) Replay(groups ...Group) error {
 	if !s.follows || len(groups) == 0 {
 		return fmt.Errorf("replay of %d groups in a store that follows: %t", len(groups), s.follows)
@@ -41,7 +41,7 @@ func (s *Store) Replay(groups ...Group) error {
 	return s.c.do(func(g *group) error { return g.replay(groups) })
 }
 
-// check refuses what no store could have committed.
+// check refuses a change that no store could have committed.
 func (c Change) check() error {
 	if err := storage.CheckTable(c.Table); err != nil {
 		return fmt.Errorf("%w; perhaps a newer authzd wrote it", err)
@@ -58,7 +58,7 @@ func (c Change) check() error {
 	return nil
 }
 
-// replay puts rows as they are, with the versions that they have had.
+// replay writes rows as they are, with their versions.
 func (g *group) replay(groups []Group) error {
 	for _, group := range groups {
 		for _, c := range group.Changes {
@@ -84,8 +84,8 @@ func (g *group) replay(groups []Group) error {
 	return errors.Join(meta.SetSequence(g.seq), setPosition(g.tx, groups[len(groups)-1].Position))
 }
 
-// Refuse ends all writing until the store is opened again: Apply and Ready answer with ErrUnavailable
-// and the reason. The log gets the reason, and what the operator can do.
+// Refuse ends all writing until the store is opened again: Apply and Ready return ErrUnavailable with the
+// reason. The reason, and what the operator can do, are logged.
 func (s *Store) Refuse(reason error, do string) {
 	s.c.setTrouble(&trouble{err: reason, final: true, do: do})
 }

@@ -10,7 +10,7 @@ import (
 
 const probeSize = 256 << 10
 
-// group is the transaction of one group commit. Each request sees what those before it changed.
+// group is the transaction of one group commit. Each request sees the changes of those before it.
 type group struct {
 	tx      *bbolt.Tx
 	now     int64 // Unix milliseconds, one moment for the whole group
@@ -18,7 +18,7 @@ type group struct {
 	dirty   bool // there is something to commit
 	changed bool // records among it
 
-	tapped  bool     // somebody wants to hear of the changes
+	tapped  bool     // a tap wants the changes
 	changes []Change // if tapped
 
 	pending *pending
@@ -29,9 +29,8 @@ func newGroup(tx *bbolt.Tx, tapped bool) *group {
 	return &group{tx: tx, now: time.Now().UnixMilli(), seq: seq, tapped: tapped, pending: newPending(seq)}
 }
 
-// end stores the sequence from which versions come, and the position. The sequence is the whole
-// store's and only grows, so a version that was seen once never comes back, not even for a key that
-// was deleted.
+// end stores the sequence of the versions, and the position. One sequence serves the whole store and only
+// grows, so a version never comes back, even if a key is deleted and written again.
 func (g *group) end() (Group, error) {
 	if !g.dirty {
 		return Group{}, errNoChange
@@ -50,7 +49,7 @@ func (g *group) end() (Group, error) {
 	return Group{p, time.UnixMilli(g.now).UTC(), g.changes}, g.tx.Bucket(metaBucket).SetSequence(g.seq)
 }
 
-// change is a storage.Write in the form in which it is queued.
+// change is a storage.Write as it is queued.
 type change struct {
 	table storage.Table
 	key   []byte
@@ -58,8 +57,8 @@ type change struct {
 	cond  storage.Condition
 }
 
-// apply makes all changes, or none and returns a *storage.ConflictError. All conditions are looked
-// at before the first change, so that there is nothing to take back.
+// apply makes all changes, or returns a *storage.ConflictError and makes none. It checks all conditions
+// before the first change, so nothing has to be undone.
 func (g *group) apply(changes []change) error {
 	for _, c := range changes {
 		if c.cond == storage.Any {
@@ -111,7 +110,7 @@ func (g *group) version(table storage.Table, key []byte) (uint64, error) {
 	return r.version, nil
 }
 
-// sweep deletes the expired rows that are still what the sweeper read, and counts them.
+// sweep deletes the expired rows that have not changed since the sweeper read them, and counts them.
 func (g *group) sweep(table storage.Table, found []expired) (n int, err error) {
 	bucket := g.tx.Bucket([]byte(table))
 	for _, e := range found {
@@ -134,7 +133,7 @@ func (g *group) sweep(table storage.Table, found []expired) (n int, err error) {
 	return n, nil
 }
 
-// fillProbe is a write that succeeds only if there is room for quite some others.
+// fillProbe is a write that succeeds only if there is room for many others.
 func (g *group) fillProbe() error {
 	g.dirty = true
 	return g.tx.Bucket(metaBucket).Put(probeKey, make([]byte, probeSize))

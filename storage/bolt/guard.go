@@ -11,10 +11,10 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// errDamaged is what a read or a write of damaged pages ends with.
+// errDamaged is the error of a read or write that meets damaged pages.
 var errDamaged = errors.New("database file is damaged")
 
-// panicError is damage that bbolt met with a panic.
+// panicError is damage that made bbolt panic.
 type panicError struct {
 	value any
 	stack []byte
@@ -23,17 +23,17 @@ type panicError struct {
 func (e *panicError) Error() string { return fmt.Sprintf("%v: %v", errDamaged, e.value) }
 func (e *panicError) Unwrap() error { return errDamaged }
 
-// guarded is a bbolt database that answers with errors where bbolt panics.
+// guarded is a bbolt database that returns errors where bbolt panics.
 //
-// bbolt reads its pages straight from a memory map and trusts them: a page that is not what its
-// parent promised is a failed assertion, and one beyond the end of a file that somebody cut is a
-// SIGBUS. Neither may take the server down, which can still serve everything else.
+// bbolt reads its pages straight from a memory map and trusts them. A page that is not what its parent
+// promised is a failed assertion. A page beyond the end of a file that was cut is a SIGBUS. Neither may end
+// the server, which can still serve everything else.
 type guarded struct {
-	open   atomic.Pointer[opened] // what is in use; compaction puts another in its place
-	moving sync.RWMutex           // locked while the file's name goes from one to the other
+	open   atomic.Pointer[opened] // the one in use; a compaction replaces it
+	moving sync.RWMutex           // locked while the file's name moves from one to the other
 
-	// stuck is closed once a panic has left bbolt with its locks held: nothing may wait for them
-	// again, not even Close, and whoever has to do with somebody who does must not wait either.
+	// stuck is closed once a panic has left bbolt with its locks held. Then nothing may wait for those locks
+	// again, not even Close, and nothing may wait for a goroutine that does.
 	stuck     chan struct{}
 	stuckOnce sync.Once
 
@@ -45,23 +45,23 @@ type guarded struct {
 // opened is one open database.
 type opened struct {
 	db    *bbolt.DB
-	file  *os.File     // the one that db reads, writes and has locked
+	file  *os.File     // the file that db reads, writes and has locked
 	info  os.FileInfo  // of file, as it was opened
 	page  int          // bytes of a page
-	bytes atomic.Int64 // that file has had
+	bytes atomic.Int64 // the largest size of file so far
 	// committed is the id of the last transaction that is in file.
 	committed atomic.Uint64
-	users     sync.RWMutex // read-locked while db is read; locked before db is closed for another
+	users     sync.RWMutex // read-locked while db is in use; locked before db is closed and replaced
 }
 
-// metas reads bbolt's two meta pages, of which the newer valid one says what the state is.
+// metas reads bbolt's two meta pages. The newer valid one defines the state.
 func (o *opened) metas() ([]byte, error) {
 	metas := make([]byte, 2*o.page)
 	_, err := o.file.ReadAt(metas, 0)
 	return metas, err
 }
 
-// use returns the open database, which stays open until its users lock is given back.
+// use returns the open database, which stays open until the caller unlocks its users lock.
 func (g *guarded) use() *opened {
 	for {
 		if o := g.open.Load(); o.users.TryRLock() { // fails only if there is a newer one
@@ -112,8 +112,8 @@ func (g *guarded) view(fn func(*bbolt.Tx) error) error {
 	return err
 }
 
-// trimEvery is after how many accesses trim is called: each may have mapped 64 KiB, since the kernel
-// maps a page with its neighbours.
+// trimEvery is the number of accesses between two calls of trim. Each may have mapped 64 KiB, because the
+// kernel maps a page with its neighbours.
 const trimEvery = 512
 
 // accessed counts n reads or writes of records.
@@ -127,8 +127,8 @@ func (g *guarded) accessed(n int) {
 // errNoChange says that a transaction had nothing to commit.
 var errNoChange = errors.New("nothing to commit")
 
-// update runs fn in a write transaction, commits it unless fn fails, and returns the transaction's
-// id. The error of a commit that failed is a *commitError. Only the committer calls it, or who has the
+// update runs fn in a write transaction, commits it unless fn fails, and returns the transaction's id. The
+// error of a failed commit is a *commitError. Only the committer may call it, or a caller that has the
 // database alone.
 func (g *guarded) update(fn func(*bbolt.Tx) error) (txid int, err error) {
 	if g.isStuck() {
@@ -181,7 +181,7 @@ func (g *guarded) stillNamed(path string) error {
 	return nil
 }
 
-// sync makes everything durable that was written without that.
+// sync makes durable what was written without a sync.
 func (g *guarded) sync() error { return g.open.Load().file.Sync() }
 
 // close releases the file, its lock and, unless bbolt is stuck, its memory.
@@ -189,7 +189,7 @@ func (g *guarded) close() error {
 	return g.closeOne(g.open.Load())
 }
 
-// closeOne closes a database that nobody uses any more.
+// closeOne closes a database that is no longer in use.
 func (g *guarded) closeOne(o *opened) error {
 	if g.isStuck() {
 		return unlockAndClose(o.file)
@@ -197,7 +197,7 @@ func (g *guarded) closeOne(o *opened) error {
 	return o.db.Close()
 }
 
-// commitError says that a commit failed, at which point some of it may have reached the disk.
+// commitError says that a commit failed when some of it may have reached the disk.
 type commitError struct{ err error }
 
 func (e *commitError) Error() string { return "commit: " + e.err.Error() }

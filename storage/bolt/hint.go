@@ -14,16 +14,16 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 
-// Hint says what to do.
+// Hint says what the operator can do.
 func (h hinted) Hint() string { return h.hint }
 
-// withHint says what to do about an error of the system, unless the error says so itself.
+// withHint adds a hint to an error of the system, unless it has one.
 func withHint(err error) error {
 	switch {
 	case errors.As(err, new(interface{ Hint() string })):
 		return err
 	case errors.Is(err, syscall.EROFS):
-		return hinted{err, "the disk can only be read: mount it for writing, and see in the system's log whether it failed"}
+		return hinted{err, "the disk is read-only: mount it for writing, and look in the system's log for a failure"}
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{err, "make the file and its folder belong to the user that authzd runs as"}
 	case lacksSpace(err):

@@ -21,40 +21,39 @@ import (
 )
 
 var (
-	// metaBucket is no table: it holds the format, the sequence of versions and the position.
+	// metaBucket is not a table: it holds the format, the sequence of versions and the position.
 	metaBucket = []byte("authzd.meta")
 	formatKey  = []byte("format")
 	probeKey   = []byte("probe")
 )
 
-// format is raised by a change of the file's layout that an older authzd would misread. More tables
-// are no such change; changes of records are storage.Format.
+// format is raised when a change of the file's layout would mislead an older authzd. A new table is no such
+// change, and changes of records are counted by storage.Format.
 const format = 1
 
 const (
 	lockTimeout = time.Second
 
-	// mapRoom is how much more address space the file is mapped into than it has bytes, where addresses
-	// have 64 bits and it costs nothing. Once the file has grown that much, it is mapped anew: that
-	// waits for all readers, an export among them, while all writers wait, and after it, if it fails,
-	// nothing can be read.
+	// mapRoom is how much larger the file's address space is than the file, where addresses have 64 bits and
+	// it costs nothing. When the file has grown that much, it must be mapped again. That waits for all
+	// readers, an export among them, while all writers wait; and if it fails, nothing can be read any more.
 	mapRoom = (bits.UintSize / 64) << 34
 
-	// freelist: the list of free pages is stored with each commit, 8 bytes for each. Without that,
-	// opening the file and each failed commit would read every page there is, in a goroutine whose
-	// panics nobody can catch. An array costs less to store than the other kind, a map, and gives
-	// the lowest page, which keeps the file small; it is slow only for records of many pages.
+	// freelist: each commit stores the list of free pages, 8 bytes for each. Otherwise each start and each
+	// failed commit would read every page, in a goroutine whose panics can't be caught. An array costs less
+	// to store than the other kind, a map. It also gives the lowest page, which keeps the file small. It is
+	// slow only for records of many pages.
 	freelist = bbolt.FreelistArrayType
 
-	// allocSize is by how much the file grows at a time, which costs one more fsync.
+	// allocSize is the step in which the file grows. Each step costs one more fsync.
 	allocSize = 1 << 20
 )
 
-// ErrInUse: another process has the database open.
+// ErrInUse says that another process has the database open.
 var ErrInUse = errors.New("is in use")
 
-// Open opens the database at path, creating it and its folder if there is none. Whatever else is
-// found at path is left as it was, and the error says what it is.
+// Open opens the database at path, and creates it and its folder if there is none. If anything else is at
+// path, it stays as it is, and the error names it.
 func Open(path string, opts Options) (*Store, error) {
 	opts = opts.complete()
 	name := path
@@ -68,7 +67,7 @@ func Open(path string, opts Options) (*Store, error) {
 	if opts.Follow {
 		return s, nil
 	}
-	if _, err := opts.migrations.Check(context.Background(), s); err != nil { // marks what is new
+	if _, err := opts.migrations.Check(context.Background(), s); err != nil { // marks a new store
 		return nil, errors.Join(err, s.Close())
 	}
 	s.sweeping.Add(1)
@@ -76,8 +75,8 @@ func Open(path string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// Resolve returns where the database at path is: elsewhere, if path is a symbolic link. What takes the
-// database's place has to take it there, or it would replace the link.
+// Resolve returns where the database at path is: elsewhere, if path is a symbolic link. A file that replaces
+// the database must take that place; otherwise it would replace the link.
 func Resolve(path string) string {
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSymlink {
 		if file, err := filepath.EvalSymlinks(path); err == nil {
@@ -87,7 +86,7 @@ func Resolve(path string) string {
 	return path
 }
 
-// startStore serves an open database. name is as the caller has it, path where that leads.
+// startStore serves an open database. name is the caller's path, path the resolved one.
 func startStore(name, path string, g *guarded, opts Options) *Store {
 	s := &Store{name: name, path: path, g: g, log: opts.Logger, stage: opts.stage,
 		follows: opts.Follow, closing: make(chan struct{}), unseen: make(chan error, 1)}
@@ -99,8 +98,8 @@ func startStore(name, path string, g *guarded, opts Options) *Store {
 	return s
 }
 
-// open finds or makes the file, looks at it without changing it, has it migrated if that is due, and
-// only then opens it for writing.
+// open finds or makes the file, checks it without changing it, migrates it if necessary, and only then opens
+// it for writing.
 func open(path string, opts Options) (*guarded, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,14 +116,14 @@ func open(path string, opts Options) (*guarded, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("is not a regular file (%v)", info.Mode().Type())
 	case info.Size() == 0:
-		return nil, hinted{errors.New("is empty, not a database"), "restore a backup, or remove it to begin anew"}
+		return nil, hinted{errors.New("is empty, not a database"), "restore a backup, or remove it to start with an empty database"}
 	}
 	due, err := inspect(path, opts.migrations)
 	switch {
 	case err != nil:
 		return nil, err
 	case due && opts.Follow:
-		return nil, errors.New("has the format of an older authzd; update the one that it follows first")
+		return nil, errors.New("has the format of an older authzd; update the primary that it follows first")
 	case due:
 		if err := upgrade(path, opts); err != nil {
 			return nil, err
@@ -141,8 +140,8 @@ func open(path string, opts Options) (*guarded, error) {
 	return g, nil
 }
 
-// openBolt opens an existing file with bbolt, which on its own would create it, panic over some
-// kinds of damage, and forget to close the file then.
+// openBolt opens an existing file with bbolt. bbolt alone would create a missing file, panic over some kinds
+// of damage, and forget to close the file then.
 func openBolt(path string, o *bbolt.Options) (*guarded, error) {
 	g := &guarded{commit: (*bbolt.Tx).Commit, stuck: make(chan struct{})}
 	opened := &opened{}
@@ -176,7 +175,7 @@ func openBolt(path string, o *bbolt.Options) (*guarded, error) {
 	return g, nil
 }
 
-// explain says in our words why bbolt would not open a file.
+// explain says in our words why bbolt could not open a file.
 func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -187,20 +186,19 @@ func explain(path string, err error) error {
 			who = fmt.Sprintf("process %d", pid)
 		}
 		return hinted{fmt.Errorf("%w by %s: most likely another authzd is running on it", ErrInUse, who),
-			"stop that one, or give this one a database of its own"}
+			"stop that one, or give this one another database"}
 	case errors.Is(err, berrors.ErrChecksum), errors.Is(err, errDamaged):
 		return damaged(err)
 	}
 	if errno := syscall.Errno(0); errors.As(err, &errno) {
 		return err
 	}
-	return hinted{fmt.Errorf("is not an authzd database, or not all of one (%w)", err), "name another file, or restore a backup in its place"}
+	return hinted{fmt.Errorf("is not an authzd database, or only a part of one (%w)", err), "name another file, or restore a backup in its place"}
 }
 
-// inspect looks at a file without changing a byte of it: is it ours, of a format that we know, all
-// there, and can every table be entered? To look at each page would take as long as the file is
-// large; a damaged one further in is an error of the read that meets it. due tells that its records
-// are of an earlier format.
+// inspect checks a file without changing it: it is ours, of a known format, complete, and every table can be
+// entered. Reading every page would take too long for a large file; a damaged page further in becomes an
+// error of the read that meets it. due means that its records have an earlier format.
 func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 	g, err := openBolt(path, &bbolt.Options{ReadOnly: true})
 	if err != nil {
@@ -210,14 +208,14 @@ func inspect(path string, migrations storage.Migrations) (due bool, err error) {
 	return g.inspect(walkEdges, migrations)
 }
 
-// inspect is inspect of an open file, with a walk through more or less of its pages.
+// inspect is inspect of an open file. walk checks more or fewer of its pages.
 func (g *guarded) inspect(walk func(*bbolt.Tx, io.ReaderAt) error, migrations storage.Migrations) (due bool, err error) {
 	o := g.open.Load()
 	err = g.view(func(tx *bbolt.Tx) error {
 		if want := tx.Size(); o.info.Size() < want {
 			return damaged(fmt.Errorf("cut to %d of at least %d bytes", o.info.Size(), want))
 		}
-		if err := walk(tx, o.file); err != nil { // before bbolt goes there, perhaps for ever
+		if err := walk(tx, o.file); err != nil { // before bbolt goes there, perhaps without end
 			return damaged(err)
 		}
 		if err := checkFormat(tx); err != nil {
@@ -227,7 +225,7 @@ func (g *guarded) inspect(walk func(*bbolt.Tx, io.ReaderAt) error, migrations st
 		for _, table := range storage.Tables {
 			if b := tx.Bucket([]byte(table)); b != nil {
 				first, _ := b.Cursor().First()
-				b.Cursor().Last() // once: later reads would meet the same
+				b.Cursor().Last() // once: later reads would find the same
 				empty = empty && first == nil
 			}
 		}
@@ -244,14 +242,14 @@ func (g *guarded) inspect(walk func(*bbolt.Tx, io.ReaderAt) error, migrations st
 	return due, err
 }
 
-// beingFilled reports whether a transfer has begun to fill the database: it must come to its end first.
+// beingFilled reports whether a transfer has begun to fill the database and has not finished.
 func beingFilled(tx *bbolt.Tx) bool {
 	b := tx.Bucket([]byte(storage.Transfers.Table))
 	return b != nil && b.Get([]byte(storage.TransferKey)) != nil
 }
 
 func damaged(err error) error {
-	return hinted{fmt.Errorf("is damaged (%w)", err), `restore a backup: "authzd restore --replace" keeps this file; "authzd check" tells what is damaged`}
+	return hinted{fmt.Errorf("is damaged (%w)", err), `restore a backup: "authzd restore --replace" keeps this file; "authzd check" names what is damaged`}
 }
 
 func checkFormat(tx *bbolt.Tx) error {
@@ -269,13 +267,13 @@ func checkFormat(tx *bbolt.Tx) error {
 	return nil
 }
 
-// settle makes durable what was read from the file before anything is built upon it, and adds
-// tables that this version is the first to have.
+// settle makes durable what was read from the file before anything is built upon it. It also adds the tables
+// that are new in this version.
 //
-// After a process that was killed, or whose last sync failed, the newest meta page may be in the
-// kernel's cache alone. Everything that it points to was synced before it was written, but to free
-// and overwrite pages of the state before it is safe only once it is on the disk itself. Writing
-// both meta pages again as they are marks them dirty, so that the sync must succeed in storing them.
+// If a process was killed, or its last sync failed, the newest meta page may be only in the kernel's cache.
+// Everything that it points to was synced before. But it is safe to free and overwrite pages of the state
+// before it only when the meta page itself is on the disk. Writing both meta pages again unchanged marks them
+// dirty, so that the next sync must store them.
 func (g *guarded) settle(path string) error {
 	o := g.open.Load()
 	if err := g.stillNamed(path); err != nil {
@@ -314,7 +312,7 @@ func addTables(tx *bbolt.Tx) error {
 	return nil
 }
 
-// warnOfModes tells the operator who else could read the database.
+// warnOfModes warns the operator if others could read the database.
 func warnOfModes(path string, log *slog.Logger) {
 	for _, f := range []struct {
 		what, path string

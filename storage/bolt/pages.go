@@ -9,14 +9,14 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A page of bbolt, in the byte order of the machine:
+// A page of bbolt, in the machine's byte order:
 //
 //	id 8, flags 2, items 2, overflow 4: so many more pages belong to it
 //	branch item: pos 4, key length 4, page 8
 //	leaf item:   flags 4, pos 4, key length 4, value length 4
 //
-// pos is from the item's own beginning. The value of a leaf item whose flags are 1 begins with the root page
-// of a bucket, 0 if its items follow right there.
+// pos counts from the beginning of the item. If the flags of a leaf item are 1, its value begins with the
+// root page of a bucket, or with 0 if the bucket's items follow directly.
 const (
 	pageItem      = 16
 	branchPage    = 1
@@ -25,14 +25,14 @@ const (
 	bucketRootLen = 8
 )
 
-// pageWalk goes through the pages of a database as they are in the file. bbolt trusts them: a page that leads
-// back to one above it, or has lost its items, keeps it busy until there is no memory left.
+// pageWalk checks the pages of a database as they are in the file. bbolt trusts them: a page that leads back
+// to one above it, or has lost its items, would keep bbolt busy until memory runs out.
 type pageWalk struct {
 	file  io.ReaderAt
 	size  int64                                 // bytes of a page
 	end   int64                                 // number of pages
-	free  func(id int64) (free bool, err error) // nil: it is not known which ones are
-	edges bool                                  // of a table, only the ways to its first and its last record
+	free  func(id int64) (free bool, err error) // nil: unknown
+	edges bool                                  // only the paths to the first and the last record of each table
 	seen  map[int64]bool
 	roots []int64
 }
@@ -42,8 +42,8 @@ func newPageWalk(tx *bbolt.Tx, file io.ReaderAt) *pageWalk {
 	return &pageWalk{file: file, size: size, end: tx.Size() / size}
 }
 
-// walkPages returns errDamaged unless each page that can be reached is what the page that leads to it says.
-// The list of free pages must be loaded.
+// walkPages returns errDamaged unless each reachable page is what the page that leads to it says. The list of
+// free pages must be loaded.
 func walkPages(tx *bbolt.Tx, file io.ReaderAt) error {
 	w := newPageWalk(tx, file)
 	w.free = func(id int64) (bool, error) {
@@ -53,15 +53,15 @@ func walkPages(tx *bbolt.Tx, file io.ReaderAt) error {
 	return w.run(rootOf(tx))
 }
 
-// walkEdges is walkPages for the pages that lead to each table, and in each to its first and its last record:
-// so few that a start can look at them, however large the file is.
+// walkEdges is walkPages for the pages that lead to each table, and in it to the first and the last record.
+// They are so few that a start can check them in a file of any size.
 func walkEdges(tx *bbolt.Tx, file io.ReaderAt) error {
 	w := newPageWalk(tx, file)
 	w.edges = true
 	return w.run(rootOf(tx))
 }
 
-// rootOf is the page that leads to all tables.
+// rootOf returns the page that leads to all tables.
 func rootOf(tx *bbolt.Tx) int64 { return int64(tx.Cursor().Bucket().Root()) }
 
 func (w *pageWalk) run(root int64) error {
@@ -78,8 +78,8 @@ func (w *pageWalk) run(root int64) error {
 	return nil
 }
 
-// walk looks at a page, the root of a tree or one below, and at those that it leads to, or the first and the
-// last of them.
+// walk checks a page, the root of a tree or one below, and the pages that it leads to; with edges, only the
+// first and the last of them.
 func (w *pageWalk) walk(id int64, root, edges bool) error {
 	damaged := func(what string) error { return fmt.Errorf("%w: page %d %s", errDamaged, id, what) }
 	if id < 2 || id >= w.end {
@@ -114,7 +114,7 @@ func (w *pageWalk) walk(id int64, root, edges bool) error {
 	if pageHeader+items*pageItem > room {
 		return damaged("has more items than room")
 	}
-	for i := int64(1); i <= overflow && !w.edges; i++ { // so that the work is bound by the size of the file
+	for i := int64(1); i <= overflow && !w.edges; i++ { // so that the size of the file bounds the work
 		if w.seen[id+i] {
 			return damaged("goes on where another is")
 		}
@@ -153,13 +153,13 @@ func (w *pageWalk) walk(id int64, root, edges bool) error {
 	return nil
 }
 
-// leafValue returns where the value of a leaf item is, which is itself at an offset of the page, and how long.
+// leafValue returns the position and length of a leaf item's value. The item is at an offset of the page.
 func leafValue(item []byte, at int64) (value, length int64) {
 	order := binary.NativeEndian
 	return at + int64(order.Uint32(item[4:])) + int64(order.Uint32(item[8:])), int64(order.Uint32(item[12:]))
 }
 
-// table looks at the value that is a table: it notes its root page, or looks at its items if they are there.
+// table checks a value that is a table: it notes the root page, or checks the items if they are in the value.
 func (w *pageWalk) table(at, length int64) error {
 	if length < 2*bucketRootLen || length > w.size {
 		return errors.New("has half a table")
@@ -176,8 +176,8 @@ func (w *pageWalk) table(at, length int64) error {
 	return nil
 }
 
-// soundInline reports whether the page of a small table, which stands in a value, is a leaf whose items end where
-// it does.
+// soundInline reports whether the page of a small table, which is inside a value, is a leaf whose items end
+// exactly at its end.
 func soundInline(page []byte) bool {
 	order := binary.NativeEndian
 	if len(page) < pageHeader || order.Uint16(page[8:]) != leafPage {

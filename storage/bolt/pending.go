@@ -7,11 +7,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// pending is a group whose commit is under way. Its changes can be read as soon as its meta page is
-// written, which is before that page is synced: an answer that rests on them would be a promise that a
-// power cut breaks. Whoever reads one of its records therefore waits for its fate; others don't.
+// pending is a group whose commit is under way. Its changes can be read as soon as its meta page is written,
+// which is before that page is synced. An answer that rests on them would be a promise that a power cut
+// breaks. So a read that returns one of its records waits for its fate; other reads don't wait.
 type pending struct {
-	after   uint64              // versions greater than this are the group's
+	after   uint64              // greater versions belong to the group
 	deleted map[string]struct{} // recordName of each
 	done    chan struct{}       // closed when the fate is known
 	fate    error               // to be read when done is closed
@@ -19,7 +19,7 @@ type pending struct {
 
 func newPending(after uint64) *pending { return &pending{after: after, done: make(chan struct{})} }
 
-// recordName is unambiguous, since the name of a table has no slash.
+// recordName is unambiguous, because the name of a table has no slash.
 func recordName[K string | []byte](table storage.Table, key K) string {
 	return string(table) + "/" + string(key)
 }
@@ -31,8 +31,8 @@ func (p *pending) delete(table storage.Table, key []byte) {
 	p.deleted[recordName(table, key)] = struct{}{}
 }
 
-// touches tells whether one of the records that were read, or of those with the prefix that were not
-// there, is as it is because of the group.
+// touches reports whether the group wrote or deleted one of the records that were read, or one with the
+// prefix that was not found.
 func (p *pending) touches(table storage.Table, prefix string, found []storage.Record) bool {
 	for _, rec := range found {
 		if rec.Version > p.after {
@@ -63,8 +63,8 @@ func (c *committer) settled(ctx context.Context, table storage.Table, prefix str
 	}
 }
 
-// settle makes the fate of the group under way known. A group of which readers may have seen something
-// that the disk may not have stays pending, with its error, until the store is opened anew.
+// settle publishes the fate of the group under way. If readers may have seen changes that the disk may not
+// have, the group stays pending, with its error, until the store is opened again.
 func (c *committer) settle(fate error, undone bool) {
 	p := c.pending.Load()
 	if p == nil {

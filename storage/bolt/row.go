@@ -17,8 +17,8 @@ import (
 //	crc32c   4 bytes   of the key, the expiry and the value; rows of earlier authzds have none
 //	value    the rest
 //
-// The widths are fixed so that Apply can build the whole row before it queues, and the committer
-// has only the version left to fill in. That is why the checksum is not of the version.
+// The widths are fixed, so that Apply can build the whole row before it queues, and the committer has only to
+// fill in the version. So the checksum does not cover the version.
 const (
 	rowHeader     = 20
 	plainHeader   = 16 // of a row without a checksum
@@ -29,11 +29,11 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// errChecksum is a record that is not what was written. Unlike errDamaged it is about that record alone: the
-// pages around it are whole.
+// errChecksum says that a record is not what was written. Unlike errDamaged it concerns that record alone:
+// the pages around it are whole.
 var errChecksum = errors.New("wrong checksum")
 
-// row is a decoded row. Its value still points into the database.
+// row is a decoded row. Its value points into the database.
 type row struct {
 	version uint64
 	expiry  int64
@@ -60,7 +60,7 @@ func setVersion(encoded []byte, version uint64) {
 }
 
 // check returns a *storage.RecordError, which is also storage.ErrUnavailable, unless the row is the one that
-// was written under a key.
+// was written under the key.
 func (r row) check(table storage.Table, key []byte) error {
 	if len(r.header) < rowHeader || rowChecksum(key, r.header[expiryAt:rowChecksumAt], r.value) == binary.BigEndian.Uint32(r.header[rowChecksumAt:]) {
 		return nil
@@ -68,8 +68,7 @@ func (r row) check(table storage.Table, key []byte) error {
 	return unavailable(&storage.RecordError{Table: table, Key: string(key), Err: errChecksum})
 }
 
-// readRow decodes what a table has under a key, and checks it before anything of it is believed: a wrong expiry
-// would hide the record.
+// readRow decodes a row and checks it before any of it is used: a wrong expiry would hide the record.
 func readRow(table storage.Table, key, b []byte) (row, error) {
 	r, err := decodeRow(b)
 	if err != nil {
@@ -78,9 +77,9 @@ func readRow(table storage.Table, key, b []byte) (row, error) {
 	return r, r.check(table, key)
 }
 
-// decodeRow decodes a row without a look at its checksum: the committer must not take the time.
+// decodeRow decodes a row without checking the checksum, for the committer, which must be fast.
 func decodeRow(b []byte) (row, error) {
-	// The upper limit comes before any copy: the length of a row on a damaged page may be anything.
+	// The upper limit is checked before any copy: the length of a row on a damaged page may be anything.
 	header := plainHeader
 	if len(b) >= plainHeader && b[0]&0x80 != 0 {
 		header = rowHeader
@@ -116,8 +115,8 @@ func (r row) record(key []byte) storage.Record {
 	return rec
 }
 
-// expiry is a time as a row holds it. A time at or before the epoch is long past, and must not be
-// taken for never.
+// expiry returns a time as a row holds it. A time at or before the epoch is long past, and must not become
+// "never".
 func expiry(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// sweepRows is how many rows one read transaction of the sweeper looks at: under a millisecond.
+	// sweepRows is how many rows one read transaction of the sweeper reads, in under a millisecond.
 	sweepRows = 1000
-	// sweepBatch is how many rows one commit deletes. Their keys are hashes, so each is likely on
-	// a page of its own, and requests wait for all those pages.
+	// sweepBatch is how many rows one commit deletes. Keys are hashes, so each row is probably on another
+	// page, and requests wait for all those pages.
 	sweepBatch = 100
 	// sweepRest is how many times longer the sweeper rests than it works.
 	sweepRest = 9
-	// sweepSkip is how many rounds a table sits out at most that has little to sweep.
+	// sweepSkip is how many rounds a table is left out at most if it has little to sweep.
 	sweepSkip = 15
 )
 
@@ -30,15 +30,15 @@ type expired struct {
 
 // sweep removes expired records until the store closes.
 //
-// There is no index by expiry, which would double the pages that a request has to write. Instead
-// each table is read through, a slice at a time. A table of which less than one in a hundred rows
-// was expired then sits out rounds, each time twice as many.
+// There is no index by expiry, which would double the pages that a request has to write. Instead each table
+// is read slice by slice. If less than one in a hundred rows was expired, the table is left out for some
+// rounds, each time for twice as many.
 func (s *Store) sweep(every time.Duration) {
 	defer s.sweeping.Done()
 	type rounds struct{ skip, left int }
 	tables := make(map[storage.Table]rounds)
 	for s.rest(every) {
-		// Trouble that has passed is noticed even if nobody asks whether the store is ready.
+		// Notice that trouble has passed, even if nobody asks whether the store is ready.
 		_ = s.c.ready(context.Background())
 		for _, table := range storage.Tables {
 			r := tables[table]
@@ -56,8 +56,7 @@ func (s *Store) sweep(every time.Duration) {
 	}
 }
 
-// sweepTable looks at each row of a table once. It ends early if the store closes or fails, both of
-// which are told elsewhere.
+// sweepTable reads each row of a table once. It ends early if the store closes or fails; others report both.
 func (s *Store) sweepTable(table storage.Table) (seen, swept int) {
 	var after []byte
 	for {
@@ -78,9 +77,8 @@ func (s *Store) sweepTable(table storage.Table) (seen, swept int) {
 	}
 }
 
-// deleteExpired deletes rows in small batches, each as one request among those of others. A group
-// has at most one batch, which grows with the groups, so that the sweeper keeps up with whoever
-// makes the records.
+// deleteExpired deletes rows in small batches, each as one request among others. A group has at most one
+// batch. The batches grow with the groups, so that the sweeper keeps up when many records are made.
 func (s *Store) deleteExpired(table storage.Table, found []expired) (deleted int, err error) {
 	for len(found) > 0 {
 		size := max(sweepBatch, 2*int(s.c.lastGroup.Load()))
@@ -99,7 +97,7 @@ func (s *Store) deleteExpired(table storage.Table, found []expired) (deleted int
 	return deleted, nil
 }
 
-// findExpired looks at the next sweepRows rows after a key.
+// findExpired reads the next sweepRows rows after a key.
 func (s *Store) findExpired(table storage.Table, after []byte) (found []expired, seen int, last []byte, err error) {
 	err = s.view(context.Background(), func(tx *bbolt.Tx) error {
 		now := time.Now().UnixMilli()

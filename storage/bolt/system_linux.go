@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockHolder returns the id of the process that has locked a file, as far as /proc/locks knows;
-// else 0. A line there reads
+// lockHolder returns the id of the process that has locked a file, or 0 if /proc/locks does not name it. A
+// line there looks like this,
 //
 //	1: FLOCK  ADVISORY  WRITE 4242 fe:00:131074 0 EOF
 //
@@ -41,14 +41,13 @@ func lockHolder(path string) int {
 	return 0
 }
 
-// mapLimit is how much of the files that it has mapped, its own program among them, the process
-// keeps in its page tables.
+// mapLimit is how many bytes of its mapped files, including its program, the process keeps in its page
+// tables.
 const mapLimit = 48 << 20
 
-// trim takes the database's pages out of the process's page tables if there are too many. They stay
-// in the kernel's cache, so the next read of one costs less than a microsecond; but what has been
-// read once would otherwise count as the process's memory for as long as it runs, and a container
-// has a limit to that.
+// trim takes the database's pages out of the process's page tables if there are too many. They stay in the
+// kernel's cache, so the next read of one costs less than a microsecond. Otherwise every page that was read
+// once would count as memory of the process as long as it runs, and containers limit that.
 func (g *guarded) trim() {
 	if mappedBytes() < mapLimit {
 		return
@@ -59,14 +58,13 @@ func (g *guarded) trim() {
 	})
 }
 
-// unmapPages does what trim does, from within a transaction: that keeps bbolt from moving the map,
-// and all its pages are within the map.
+// unmapPages does the work of trim. It runs in a transaction, which keeps bbolt from moving the map; all
+// pages of the transaction are within the map.
 func unmapPages(tx *bbolt.Tx) {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, tx.DB().Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
 }
 
-// mappedBytes returns how much of its mapped files the process has in its page tables, 0 if it
-// cannot tell.
+// mappedBytes returns how much of its mapped files the process has in its page tables, or 0 if unknown.
 func mappedBytes() int {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -14,39 +14,38 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Position says how far a store has come. It is kept in the file itself, by the same commit that
-// got it there.
+// Position is how far a store has come. The commit that reaches it stores it in the file.
 type Position struct {
 	Sequence uint64 // one more with each group that changed records; 0: none has
-	Mark     uint64 // random, of that group: two copies of a store that each went on differ in it
+	Mark     uint64 // random, of that group; it differs in two copies of a store that each went on
 }
 
 // Group is what one commit changed. Neither it nor what it points to may be modified.
 type Group struct {
 	Position Position
-	Time     time.Time // at which the group began: UTC, whole milliseconds; as wrong as the machine's clock
-	Changes  []Change  // in the order in which they were made; a record may be changed more than once
+	Time     time.Time // when the group began: UTC, whole milliseconds, by the machine's clock
+	Changes  []Change  // in order; a record may be changed more than once
 }
 
 // Change is one record's new state.
 type Change struct {
 	Table storage.Table
 	Key   []byte
-	Row   []byte // as in the file (see row.go), with its version; nil: it was deleted, or swept
+	Row   []byte // as in the file (see row.go), with its version; nil: deleted or swept
 }
 
-// Tap hears of every group, in order. The committer itself calls it, one call at a time, and
-// everybody who writes waits meanwhile: a Tap may copy and append to a file, and must not sync, lock
-// for long, call the Store or panic. Prepare and the Done that answers it are about the same group.
+// Tap gets every group, in order. The committer makes the calls, one at a time, and all writers wait
+// meanwhile. A Tap may copy, and append to a file. It must not sync, lock for long, call the Store or panic.
+// Each Prepare is followed by a Done for the same group.
 type Tap interface {
-	// Prepare is called with a group that is about to be committed.
+	// Prepare is called with a group that will be committed next.
 	Prepare(Group)
-	// Done says what became of it: committed, or undone as if it had never been. It is not called if
-	// nobody can know: the store then takes no more writes, and opening it anew shows its Position.
+	// Done reports whether it was committed, or undone as if it had never been. Done is not called if that is
+	// unknown: then the store takes no more writes, and after it is opened again its Position shows it.
 	Done(committed bool)
 }
 
-// Tap makes t hear of all groups after the Position that it returns, until Untap.
+// Tap gives t all groups after the Position that it returns, until Untap.
 func (s *Store) Tap(t Tap) (Position, error) {
 	s.c.tapping.Lock()
 	defer s.c.tapping.Unlock()
@@ -58,7 +57,7 @@ func (s *Store) Tap(t Tap) (Position, error) {
 	return p, nil
 }
 
-// Untap ends what Tap began. When it returns, no call is under way and none will follow.
+// Untap ends Tap. When it returns, no call is under way and none will follow.
 func (s *Store) Untap(t Tap) {
 	s.c.tapping.Lock()
 	defer s.c.tapping.Unlock()
@@ -82,7 +81,7 @@ func (g *guarded) position() (p Position, err error) {
 	return p, err
 }
 
-// positionKey is in the meta bucket. A file that no group has changed has none.
+// positionKey is in the meta bucket. A file without any changed record has none.
 var positionKey = []byte("position")
 
 func position(tx *bbolt.Tx) (p Position, err error) {

@@ -22,13 +22,13 @@ const (
 	stageRenamed  = "renamed"
 )
 
-// upgrade migrates the records of a database that an older authzd wrote. It does so in a copy, which
-// takes the database's place when it is complete and on the disk:
+// upgrade migrates the records of a database that an older authzd wrote. It works on a copy, which replaces
+// the database when it is complete and on the disk:
 //
 //	lock ─> copy ─> migrate the copy ─> give the database a second name ─> rename the copy to the first
 //
-// Whatever ends it on the way, under path is the old database or the new one, whole. The old one stays,
-// under the name that snapshotName gives it, until the operator removes it.
+// If it ends on the way, path leads to the old database or the new one, whole. The old one stays under the
+// name that snapshotName returns, until the operator removes it.
 func upgrade(path string, opts Options) (err error) {
 	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist})
 	if err != nil {
@@ -94,7 +94,7 @@ func (g *guarded) copyBeside(path string) (temp string, err error) {
 	return f.Name(), f.Sync()
 }
 
-// migrateFile migrates a database that nobody else knows of, and syncs it once, at the end.
+// migrateFile migrates a database that no other process knows, and syncs it once, at the end.
 func migrateFile(path string, opts Options) error {
 	g, err := openBolt(path, &bbolt.Options{FreelistType: freelist, NoSync: true})
 	if err != nil {
@@ -108,8 +108,7 @@ func migrateFile(path string, opts Options) error {
 	return errors.Join(err, g.sync(), s.Close())
 }
 
-// keepAs gives a database that is about to be replaced a second name, unless an upgrade that did not
-// come to its end has done so.
+// keepAs gives a database that will be replaced a second name, unless an unfinished upgrade has done so.
 func keepAs(path string, format int) (snapshot string, err error) {
 	mine, err := os.Stat(path)
 	if err != nil {
@@ -134,13 +133,13 @@ func keepAs(path string, format int) (snapshot string, err error) {
 	}
 }
 
-// snapshotName is where the database stays that a migration has replaced: authzd.db becomes
+// snapshotName returns the name for a database that a migration has replaced: authzd.db becomes
 // authzd.db.format-1-20310203T040506Z.
 func snapshotName(path string, format int, at time.Time) string {
 	return fmt.Sprintf("%s.format-%d-%s", path, format, at.UTC().Format("20060102T150405Z"))
 }
 
-// escapeGlob makes a pattern that matches a name and no other.
+// escapeGlob makes a pattern that matches exactly one name.
 func escapeGlob(name string) string {
 	var b []byte
 	for i := range len(name) {
@@ -154,7 +153,7 @@ func escapeGlob(name string) string {
 	return string(b)
 }
 
-// recordFormat returns the format of the records, as far as they have come.
+// recordFormat returns the format that the records have reached.
 func recordFormat(tx *bbolt.Tx) (int, error) {
 	value, err := formatValue(tx)
 	if err != nil {
@@ -163,7 +162,7 @@ func recordFormat(tx *bbolt.Tx) (int, error) {
 	return storage.FormatOf(value)
 }
 
-// formatValue is the value of the record that says what format the records have, nil if there is none.
+// formatValue returns the value of the record with the records' format, or nil if there is none.
 func formatValue(tx *bbolt.Tx) ([]byte, error) {
 	bucket := tx.Bucket([]byte(storage.Formats.Table))
 	if bucket == nil {

@@ -12,28 +12,28 @@ import (
 	"time"
 )
 
-// watchEvery is how often Lost looks whether the file is still there.
+// watchEvery is how often Lost checks that the file is still there.
 const watchEvery = 500 * time.Millisecond
 
-// LostError says that the file at the database's path is no longer the one that is open. The open one can
-// still be read, and is gone when the process ends.
+// LostError says that the file at the database's path is no longer the open one. The open file can still be
+// read, and is gone when the process ends.
 type LostError struct {
 	Path string
-	What string // what has become of the file, as the end of a sentence
+	What string // what happened to the file, as the end of a sentence
 
-	spoilt bool // not only its name: that it comes back does not help
+	spoilt bool // the content too: it does not help if the name comes back
 }
 
 func (e *LostError) Error() string {
 	return fmt.Sprintf("the database file %s %s while it was in use", e.Path, e.What)
 }
 
-// Hint says what to do.
+// Hint says what the operator can do.
 func (e *LostError) Hint() string { return lostHint }
 
-const lostHint = "stop the server and put the file back, or restore a backup; on Linux, what was removed can be copied from /proc/PID/fd as long as the server runs"
+const lostHint = "stop the server and put the file back, or restore a backup; on Linux, a removed file can be copied from /proc/PID/fd as long as the server runs"
 
-// checkAll is checkFile, and looks into the file too: it may have been written over in its place.
+// checkAll is checkFile, and also reads the file, which may have been written over in place.
 func (s *Store) checkAll() error {
 	if err := s.checkFile(); err != nil {
 		return err
@@ -54,12 +54,12 @@ const (
 	metaTxid   = pageHeader + 48 // where a meta page has the id of the transaction that wrote it
 )
 
-// wiped reports whether no meta page is both valid and as new as the last commit.
+// wiped reports whether neither meta page is both valid and as new as the last commit.
 func (o *opened) wiped() bool {
-	committed := o.committed.Load() // before the file is read, which is only ever newer
+	committed := o.committed.Load() // before the file is read, which can only be newer
 	metas, err := o.metas()
 	if err != nil {
-		return false // the disk's trouble, which the next write meets
+		return false // a problem of the disk, which the next write meets
 	}
 	for _, meta := range [][]byte{metas[:o.page], metas[o.page:]} {
 		if bytes.HasPrefix(meta[pageHeader:], boltMagic) && binary.NativeEndian.Uint64(meta[metaTxid:]) >= committed {
@@ -69,9 +69,9 @@ func (o *opened) wiped() bool {
 	return true
 }
 
-// checkFile returns a *LostError if the file in use is not, or not wholly, the one at the store's path: a write
-// that is acknowledged then would be lost with the process. It costs a microsecond, so that each commit can
-// afford it. While it looks, no compaction moves the name.
+// checkFile returns a *LostError unless the file in use is the one at the store's path, and not cut:
+// otherwise an acknowledged write would be lost with the process. It takes a microsecond, so each commit can
+// afford it. Meanwhile no compaction moves the name.
 func (s *Store) checkFile() error {
 	s.g.moving.RLock()
 	defer s.g.moving.RUnlock()
@@ -82,7 +82,7 @@ func (s *Store) checkFile() error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 		return s.lose("was removed, or its folder was,", false)
 	case err != nil:
-		return nil // without permission to look, nothing is known to be lost
+		return nil // without permission to look, a loss can't be seen
 	case !os.SameFile(o.info, named):
 		return s.lose("was replaced by another one", false)
 	case named.Size() < least:
@@ -97,7 +97,7 @@ func (s *Store) checkFile() error {
 	return nil
 }
 
-// lose notes what has become of the file, and returns it. As long as that is so, no commit is acknowledged.
+// lose notes what happened to the file, and returns it. Until that changes, no commit is acknowledged.
 func (s *Store) lose(what string, spoilt bool) error {
 	lost := &LostError{s.name, what, spoilt}
 	if s.lost.CompareAndSwap(nil, lost) {
@@ -114,7 +114,7 @@ func (s *Store) lose(what string, spoilt bool) error {
 	return lost
 }
 
-// grown notes how large the file has been. It never shrinks.
+// grown notes the largest size of the file.
 func (o *opened) grown(to int64) {
 	for {
 		least := o.bytes.Load()
@@ -124,8 +124,8 @@ func (o *opened) grown(to int64) {
 	}
 }
 
-// Lost waits until the database file is lost, and returns why; or until ctx ends or the store is closed, and
-// returns nil. It looks twice a second, so that a loss is noticed when nobody writes and nobody reads.
+// Lost waits until the database file is lost, and returns the reason. It returns nil if ctx ends or the store
+// is closed. It checks twice a second, so that a loss is noticed even without reads and writes.
 func (s *Store) Lost(ctx context.Context) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()

@@ -71,7 +71,7 @@ func (c change) again() change {
 	return c
 }
 
-// once tells whether the changes, sent twice, can be made only once: if one of them demands a
+// once reports whether the changes, sent twice, can be made only once: if one of them demands a
 // version, that version is gone for ever after the first time. Conditions that can come true again
 // (a record that is absent, and is removed by somebody in between) don't do.
 func once(changes []change) bool {

@@ -183,7 +183,7 @@ func (s *Store) failed(err error) error {
 	return unavailable(err)
 }
 
-// lacksResources tells whether the server would if it could: its disk is full, or its time ran out.
+// lacksResources reports whether the server would if it could: its disk is full, or its time ran out.
 func lacksResources(err error) bool {
 	pg := new(pgconn.PgError)
 	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "58") ||

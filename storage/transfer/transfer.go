@@ -154,7 +154,7 @@ func (j Job) count(ctx context.Context, source Source, step string, total int64)
 	return tally.Tables(), err
 }
 
-// counts tells whether a record is to be transferred. Who works on what at the source is of no concern
+// counts reports whether a record is to be transferred. Who works on what at the source is of no concern
 // at the target.
 func counts(table storage.Table, rec storage.Record, at time.Time) bool {
 	return table != storage.Transfers.Table && table != storage.Leases.Table && (rec.Expires.IsZero() || rec.Expires.After(at))

@@ -164,7 +164,7 @@ func (s *Server) command(program string, args ...string) *exec.Cmd {
 	return exec.Command("taskset", append([]string{"--cpu-list", s.processors, path}, args...)...)
 }
 
-// Running tells whether the server was started and has not ended.
+// Running reports whether the server was started and has not ended.
 func (s *Server) Running() bool {
 	if s.cmd == nil {
 		return false
