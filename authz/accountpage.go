@@ -153,7 +153,7 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		app.Scopes = s.shownScopes(entry.Value.Permissions)
 		apps, listed[id] = append(apps, app), true
 	}
-	s.clients.File.Each(func(c *client.Client) {
+	s.config.Clients.Each(func(c *client.Client) {
 		if c.OnAccountPage() && !listed[c.ID] {
 			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.openURL(c)})
 		}

@@ -48,7 +48,7 @@ func (s *Server) checkMTLS() error {
 	}
 	var errs []error
 	offered := s.provingMethods()
-	s.clients.File.Each(func(c *client.Client) {
+	s.config.Clients.Each(func(c *client.Client) {
 		if c.UsesCertificate() && !slices.Contains(offered, c.AuthMethod) || c.TLSBound && m == nil {
 			errs = append(errs, fmt.Errorf("client %s needs a certificate, and the server is not set up for it", c.ID))
 		}

@@ -159,7 +159,7 @@ func (s *Server) refreshGrace(c *client.Client) time.Duration {
 // longestGrace is the longest refreshGrace of the clients that the configuration has.
 func (s *Server) longestGrace() time.Duration {
 	longest := s.config.Lifetimes.RefreshGrace
-	s.clients.File.Each(func(c *client.Client) { longest = max(longest, s.refreshGrace(c)) })
+	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, s.refreshGrace(c)) })
 	return longest
 }
 

@@ -58,7 +58,7 @@ func (s *Server) longestGrant(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	longest := max(s.config.Lifetimes.RefreshToken, managed.RefreshToken)
-	s.clients.File.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
+	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
 	return longest, nil
 }
 
