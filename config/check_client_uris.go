@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 func (l *loader) checkClientURIs(c *Client, path string) {
@@ -85,8 +86,8 @@ func (l *loader) checkLogoutURIs(c *Client, path string) {
 			l.report(at, channel.uri, checkWebURL(channel.uri))
 		}
 	}
-	origins, front := originsOf(c.RedirectURIs), originsOf([]string{c.FrontchannelLogoutURI})
-	if len(origins) > 0 && len(front) == 1 && !slices.Contains(origins, front[0]) {
+	origins, front := weburl.Origins(c.RedirectURIs), weburl.Origin(c.FrontchannelLogoutURI)
+	if len(origins) > 0 && front != "" && !slices.Contains(origins, front) {
 		l.report(path+".frontchannel_logout_uri", c.FrontchannelLogoutURI, problemf("begin it with one of "+strings.Join(origins, ", "),
 			"must have the scheme, host and port of a redirect URI"))
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 const escapes = "escape special characters of role and password: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25"
@@ -159,6 +159,5 @@ func unknownParameter(name string) *member.Flaw {
 
 // isLocal reports whether a host is this machine: a loopback address or the folder of a socket.
 func isLocal(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || err == nil && addr.IsLoopback()
+	return weburl.IsLoopback(host) || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@")
 }

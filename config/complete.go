@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"path/filepath"
 	"slices"
 	"time"
@@ -177,7 +176,7 @@ func (l *loader) completeClient(c *Client, path string) {
 	if c.signsIn() {
 		fill(l, path+".scope", &c.Scope, member.Scopes{"openid"})
 	}
-	fill(l, path+".allowed_origins", &c.AllowedOrigins, originsOf(c.RedirectURIs))
+	fill(l, path+".allowed_origins", &c.AllowedOrigins, weburl.Origins(c.RedirectURIs))
 	if always := true; c.public() || c.SecurityProfile != "" {
 		fill(l, path+".require_pkce", &c.RequirePKCE, &always)
 	}
@@ -207,21 +206,6 @@ func (c *Client) defaultGrace(server time.Duration) time.Duration {
 		return nativeGrace
 	}
 	return server
-}
-
-// originsOf are the web origins of URIs, each once.
-func originsOf(uris []string) []string {
-	var origins []string
-	for _, uri := range uris {
-		u, err := url.Parse(uri)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			continue
-		}
-		if origin := originOf(u); !slices.Contains(origins, origin) {
-			origins = append(origins, origin)
-		}
-	}
-	return origins
 }
 
 const googleIssuer = "https://accounts.google.com"

@@ -30,8 +30,8 @@ func checkIssuer(s string) *member.Flaw {
 		return problemf("write scheme and host in lower case and nothing percent-encoded", "clients compare an issuer character by character, and this one has other spellings")
 	case !issuerPath.MatchString(u.Path):
 		return problemf("use letters, digits, and . _ ~ - between single slashes", "unusable path")
-	case defaultPort(u):
-		return problemf("write "+originOf(u)+u.Path, "names the port that is the default")
+	case weburl.HasDefaultPort(u):
+		return problemf("write "+weburl.OriginOf(u)+u.Path, "names the port that is the default")
 	}
 	return nil
 }
@@ -106,8 +106,8 @@ func checkOrigin(s string) *member.Flaw {
 		return problemf("write scheme://host", "has no host")
 	case strings.Contains(s, "*"):
 		return problemf("list each origin", "has a wildcard")
-	case s != originOf(u):
-		return problemf("write "+originOf(u), "not the form in which browsers send an origin")
+	case s != weburl.OriginOf(u):
+		return problemf("write "+weburl.OriginOf(u), "not the form in which browsers send an origin")
 	case u.Scheme == "http" || u.Scheme == "https":
 		return checkWeb(u)
 	}
@@ -168,7 +168,7 @@ func checkWeb(u *url.URL) *member.Flaw {
 		return problemf("", "not a host name or address")
 	case strings.HasSuffix(u.Host, ":") || port != "" && !isPort(port, 1):
 		return problemf("write a number from 1 to 65535 or nothing", "not a port")
-	case u.Scheme == "http" && !isLoopback(host):
+	case u.Scheme == "http" && !weburl.IsLocalhost(host):
 		return problemf("use https; http is for localhost, 127.0.0.1 and [::1] only", "must be https")
 	}
 	return nil
@@ -179,27 +179,9 @@ func isPort(s string, lowest int) bool {
 	return err == nil && n >= lowest && n <= 65535 && strconv.Itoa(n) == s
 }
 
-// isLoopback tells whether a host name, without brackets, is this machine in every browser.
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || host == "127.0.0.1" || host == "::1"
-}
-
 func onLoopback(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && isLoopback(u.Hostname())
-}
-
-// originOf is how a browser writes the origin of u.
-func originOf(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	if defaultPort(u) {
-		host = strings.TrimSuffix(host, ":"+u.Port())
-	}
-	return strings.ToLower(u.Scheme) + "://" + host
-}
-
-func defaultPort(u *url.URL) bool {
-	return u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
+	return err == nil && weburl.IsLocalhost(u.Hostname())
 }
 
 // listenFor is the address to listen on for an issuer that is tried out.
@@ -212,7 +194,7 @@ func listenFor(issuer string) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	if !isLoopback(u.Hostname()) {
+	if !weburl.IsLocalhost(u.Hostname()) {
 		return ":" + port
 	}
 	return net.JoinHostPort(u.Hostname(), port)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // warn notes what the configuration may have, and hardly should. It comes after check, on a
@@ -60,11 +61,7 @@ func (l *loader) warn() {
 // listensLocally reports whether an address is reached from this machine alone.
 func listensLocally(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil || host == "localhost" {
-		return err == nil
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
+	return err == nil && weburl.IsLoopback(host)
 }
 
 // isWide reports whether a network is the whole internet, or a good part of it.

@@ -2,7 +2,6 @@ package templates
 
 import (
 	"html/template"
-	"net"
 	"net/url"
 	"regexp"
 
@@ -71,18 +70,10 @@ func foreignLink(s string) string {
 // from this machine while developing. It is "" for anything else.
 func foreignOrigin(s string) string {
 	u := webURL(s)
-	if u == nil || !plainHost.MatchString(u.Host) {
-		return ""
-	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if u == nil || !plainHost.MatchString(u.Host) || !weburl.IsSecure(u) {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // redirectHost is where a redirect URI leads, in the fewest words that tell one app from another:

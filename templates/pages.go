@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"slices"
 	"time"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Page is the data of one page: SignIn, Link, SelectAccount, Consent, DeviceCode, DeviceConfirm,
@@ -41,7 +43,7 @@ func (c Client) OnDevice() bool {
 		return false
 	}
 	u := webURL(c.RedirectURI)
-	return u == nil || isLoopback(u.Hostname())
+	return u == nil || weburl.IsLoopback(u.Hostname())
 }
 
 // Logo is the URL of the logo, or "" if there is none to be shown.

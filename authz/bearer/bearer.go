@@ -27,13 +27,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Config says whose tokens are accepted, and for what.
@@ -178,7 +179,7 @@ func (cfg *Config) check() error {
 		errs = append(errs, errors.New("an Issuer is required"))
 	} else if u, err := url.Parse(cfg.Issuer); err != nil {
 		errs = append(errs, fmt.Errorf("parse the Issuer: %w", err))
-	} else if !secure(u) || u.User != nil || strings.ContainsAny(cfg.Issuer, "?#") {
+	} else if !weburl.IsSecure(u) || u.User != nil || strings.ContainsAny(cfg.Issuer, "?#") {
 		errs = append(errs, fmt.Errorf("the Issuer %q must be an https URL (or http on a loopback host) without userinfo, query and fragment", cfg.Issuer))
 	}
 	if cfg.Audience == "" && !cfg.InsecureAnyAudience {
@@ -201,17 +202,4 @@ func (cfg *Config) check() error {
 		errs = append(errs, errors.New("the RefreshInterval must not be negative"))
 	}
 	return errors.Join(errs...)
-}
-
-// secure reports whether nobody on the way can tamper with what u serves: https, or http to this
-// very host.
-func secure(u *url.URL) bool {
-	if u.Hostname() == "" {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }

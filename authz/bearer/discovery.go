@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 const (
@@ -89,7 +91,7 @@ func (s *source) metadata(ctx context.Context, address string) (jwksURI string, 
 	if err != nil {
 		return "", fmt.Errorf("%s: jwks_uri: %w", address, err)
 	}
-	if !secure(u) || u.Scheme == "http" && strings.HasPrefix(s.issuer, "https:") {
+	if !weburl.IsSecure(u) || u.Scheme == "http" && strings.HasPrefix(s.issuer, "https:") {
 		return "", fmt.Errorf("%s: jwks_uri %q is not an https URL", address, doc.JWKSURI)
 	}
 	return doc.JWKSURI, nil

@@ -21,7 +21,7 @@ func TestDependencies(t *testing.T) {
 	var packages []string
 	for line := range strings.Lines(string(out)) {
 		module, pkg, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if pkg == self+"/authz/bearer" || pkg == self+"/authz/dpop" {
+		if pkg == self+"/authz/bearer" || pkg == self+"/authz/dpop" || pkg == self+"/authz/weburl" {
 			continue
 		}
 		if !slices.Contains([]string{jose}, module) && !strings.HasPrefix(module, "golang.org/x/") {

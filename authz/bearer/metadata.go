@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Metadata is what an API publishes of itself, so that a client which knows nothing but the API's
@@ -46,7 +47,7 @@ func newPublication(cfg *Config) (*publication, error) {
 		m.AuthorizationServers = []string{cfg.Issuer}
 	}
 	u, err := url.Parse(m.Resource) // section 1.2
-	if err != nil || !secure(u) || u.User != nil || strings.ContainsAny(m.Resource, "?#") {
+	if err != nil || !weburl.IsSecure(u) || u.User != nil || strings.ContainsAny(m.Resource, "?#") {
 		return nil, fmt.Errorf("the Resource %q of the Metadata must be an https URL (or http on a loopback host) without userinfo, query and fragment", m.Resource)
 	}
 	if u.EscapedPath() != u.Path || strings.ContainsAny(u.Path, "{}") { // the mux would read them otherwise

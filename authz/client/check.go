@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // check holds the rules that no source of metadata may break.
@@ -166,7 +168,7 @@ func (m *Metadata) checkLogout() error {
 		if err := checkWebURI("frontchannel_logout_uri", u); err != nil {
 			return err
 		}
-		if !slices.Contains(originsOf(m.RedirectURIs), originsOf([]string{u})[0]) {
+		if !slices.Contains(weburl.Origins(m.RedirectURIs), weburl.Origin(u)) {
 			return wrong("frontchannel_logout_uri", u, "must have the scheme, host and port of a redirect URI")
 		}
 	}

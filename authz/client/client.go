@@ -10,12 +10,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Token endpoint authentication methods (RFC 7591 section 2).
@@ -151,7 +151,7 @@ func New(m Metadata) (*Client, error) {
 		m.Name = m.ID
 	}
 	if len(m.AllowedOrigins) == 0 {
-		m.AllowedOrigins = originsOf(m.RedirectURIs)
+		m.AllowedOrigins = weburl.Origins(m.RedirectURIs)
 	}
 	c := &Client{Metadata: m, secrets: m.hashSecrets()}
 	c.Secret, c.Secrets = "", nil
@@ -182,29 +182,6 @@ func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantType
 
 // HasOrigin tells whether the client calls from this web origin.
 func (c *Client) HasOrigin(origin string) bool { return slices.Contains(c.AllowedOrigins, origin) }
-
-// originsOf returns the web origins of the http and https URIs as browsers write them: lower case,
-// without the default port (RFC 6454 section 6.2).
-func originsOf(uris []string) []string {
-	var origins []string
-	for _, raw := range uris {
-		u, err := url.Parse(raw)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") {
-			continue
-		}
-		host := strings.ToLower(u.Host)
-		switch u.Scheme {
-		case "http":
-			host = strings.TrimSuffix(host, ":80")
-		case "https":
-			host = strings.TrimSuffix(host, ":443")
-		}
-		if o := u.Scheme + "://" + host; !slices.Contains(origins, o) {
-			origins = append(origins, o)
-		}
-	}
-	return origins
-}
 
 // Algs are the algorithms that the server signs with for the client; "" is the server's default.
 func (c *Client) Algs() []string {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Application types (OpenID Connect Registration section 2).
@@ -156,11 +158,11 @@ func (r *Registration) refusesRedirectURI(uri string, o *Offer) string {
 		return "has a wildcard: they are compared character by character"
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), isDots):
 		return "has dot segments in its path"
-	case r.ApplicationType == applicationNative, o.Dev && isLoopback(u.Hostname()):
+	case r.ApplicationType == applicationNative, o.Dev && weburl.IsLoopback(u.Hostname()):
 		return ""
 	case isNative(uri):
 		return "is for native applications only: register with the application_type native"
-	case isLoopback(u.Hostname()):
+	case weburl.IsLoopback(u.Hostname()):
 		return "is on localhost: register with the application_type native"
 	}
 	return ""

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // maxDocumentURL keeps the keys of what is stored for a client within their limit.
@@ -23,7 +25,7 @@ func IsDocumentURL(id string) bool {
 	}
 	u, err := url.Parse(id)
 	isDots := func(segment string) bool { return segment == "." || segment == ".." } // in a path without escapes
-	return err == nil && u.Hostname() != "" && (u.Scheme == "https" || isLoopback(u.Hostname())) &&
+	return err == nil && weburl.IsSecure(u) &&
 		!slices.ContainsFunc(strings.Split(u.Path, "/"), isDots)
 }
 
@@ -64,11 +66,11 @@ func ParseDocument(id string, body []byte, o *Offer) (*Client, error) {
 // checkSameOrigin keeps a document from speaking for another site: where it leads to on the web is
 // the place that people are shown (section 8.1). The user's own device is the other possibility.
 func checkSameOrigin(id string, redirectURIs []string) error {
-	own := originsOf([]string{id})
+	own := weburl.Origin(id)
 	for _, uri := range redirectURIs {
 		u, err := url.Parse(uri)
-		native := err == nil && (isNative(uri) || isLoopback(u.Hostname()))
-		if !native && !slices.Equal(originsOf([]string{uri}), own) {
+		native := err == nil && (isNative(uri) || weburl.IsLoopback(u.Hostname()))
+		if !native && weburl.Origin(uri) != own {
 			return &RegistrationError{Code: ErrInvalidRedirectURI, Description: "A redirect URI of a metadata document must have the origin of the document, or be on the user's own device."}
 		}
 	}

@@ -2,10 +2,8 @@ package client
 
 import (
 	"errors"
-	"net"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/authzd/authzd/authz/weburl"
@@ -34,7 +32,7 @@ func CheckRedirectURI(raw string, schemes ...string) error {
 		}
 		return nil
 	case u.Scheme == "http":
-		if !isLoopback(u.Hostname()) {
+		if !weburl.IsLoopback(u.Hostname()) {
 			return errors.New("plain http is for loopback addresses only")
 		}
 		return nil
@@ -54,14 +52,6 @@ func CheckRedirectURI(raw string, schemes ...string) error {
 // may come from an escape (RFC 3986 section 3.2.2), which a parser decodes.
 const hostCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:[]"
 
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
 // MatchRedirectURI compares by exact string (RFC 9700 section 2.1), except that the port of a
 // loopback address is free (RFC 8252 section 7.3), and that of localhost where the client opted in.
 func (c *Client) MatchRedirectURI(raw string) bool {
@@ -69,8 +59,8 @@ func (c *Client) MatchRedirectURI(raw string) bool {
 }
 
 func (c *Client) matches(registered []string, raw string) bool {
-	return slices.Contains(registered, raw) || slices.ContainsFunc(registered, func(reg string) bool {
-		return c.sameButForPort(reg, raw)
+	return slices.ContainsFunc(registered, func(reg string) bool {
+		return weburl.MatchesRedirect(reg, raw, c.AllowLocalhostPorts)
 	})
 }
 
@@ -88,44 +78,6 @@ func (c *Client) MatchRequestURI(raw string) bool {
 		registered, _, _ = strings.Cut(registered, "#")
 		return registered == base
 	})
-}
-
-// sameButForPort compares everything around the port byte by byte, so that nothing a URL parser
-// would normalise can differ.
-func (c *Client) sameButForPort(registered, raw string) bool {
-	for _, host := range []string{"http://127.0.0.1", "http://[::1]", "http://localhost"} {
-		if host == "http://localhost" && !c.AllowLocalhostPorts {
-			continue
-		}
-		want, ok1 := cutPort(registered, host)
-		got, ok2 := cutPort(raw, host)
-		if ok1 && ok2 {
-			return want == got
-		}
-	}
-	return false
-}
-
-// cutPort returns what follows "scheme://host[:port]", if that is how raw begins.
-func cutPort(raw, schemeHost string) (rest string, ok bool) {
-	rest, ok = strings.CutPrefix(raw, schemeHost)
-	if !ok {
-		return "", false
-	}
-	if digits, found := strings.CutPrefix(rest, ":"); found {
-		n := 0
-		for n < len(digits) && '0' <= digits[n] && digits[n] <= '9' {
-			n++
-		}
-		if port, err := strconv.ParseUint(digits[:n], 10, 16); err != nil || strconv.FormatUint(port, 10) != digits[:n] {
-			return "", false
-		}
-		rest = digits[n:]
-	}
-	if rest != "" && rest[0] != '/' && rest[0] != '?' {
-		return "", false
-	}
-	return rest, true
 }
 
 // Nearest returns the registered URI that differs least from raw, to explain a mismatch.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // lookAlikes differ from each registered URI, if only in what some URL parser makes of them.
@@ -154,7 +156,7 @@ func FuzzCheckRedirectURI(f *testing.F) {
 			t.Errorf("%q looks like another", raw)
 		case (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() == "":
 			t.Errorf("%q has no host", raw)
-		case u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "::1" && !strings.HasPrefix(u.Hostname(), "127.") && !isLoopback(u.Hostname()):
+		case u.Scheme == "http" && u.Hostname() != "localhost" && u.Hostname() != "::1" && !strings.HasPrefix(u.Hostname(), "127.") && !weburl.IsLoopback(u.Hostname()):
 			t.Errorf("%q is plain http", raw)
 		case u.Scheme != "http" && u.Scheme != "https" && !strings.Contains(u.Scheme, "."):
 			t.Errorf("%q has a scheme of the browser's", raw)

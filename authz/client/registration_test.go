@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // anOffer is what a server might offer.
@@ -90,7 +92,7 @@ func FuzzParseDocument(f *testing.F) {
 		}
 		checkStranger(t, c, offer)
 		for _, uri := range c.RedirectURIs {
-			if u, err := url.Parse(uri); err != nil || (u.Scheme == "https" && u.Host != "app.example.com" && !isLoopback(u.Hostname()) && strings.TrimSuffix(strings.ToLower(u.Host), ":443") != "app.example.com") {
+			if u, err := url.Parse(uri); err != nil || (u.Scheme == "https" && u.Host != "app.example.com" && !weburl.IsLoopback(u.Hostname()) && strings.TrimSuffix(strings.ToLower(u.Host), ":443") != "app.example.com") {
 				t.Errorf("%q leads to another site", uri)
 			}
 		}
@@ -149,7 +151,7 @@ func FuzzIsDocumentURL(f *testing.F) {
 		switch {
 		case err != nil, u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "", u.Path == "", u.Host == "", strings.ContainsAny(id, "#?\\ "):
 			t.Errorf("%q is a document URL", id)
-		case u.Scheme != "https" && !isLoopback(u.Hostname()):
+		case u.Scheme != "https" && !weburl.IsLoopback(u.Hostname()):
 			t.Errorf("%q is plain http", id)
 		case u.JoinPath().Path != u.Path && !strings.Contains(u.Path, "//"):
 			t.Errorf("%q has dot segments", id)

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Sector is the sector identifier of a client whose subjects are pairwise (OpenID Connect Core
@@ -28,7 +30,7 @@ func (c *Client) Sector() string {
 	}
 	host := hostOf(c.RedirectURIs[0])
 	for _, uri := range c.RedirectURIs {
-		if h := hostOf(uri); h != host || h == "" || isLoopback(h) {
+		if h := hostOf(uri); h != host || h == "" || weburl.IsLoopback(h) {
 			return own
 		}
 	}

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 const (
@@ -91,15 +92,8 @@ func checkURL(raw string, plain bool) error {
 		return err
 	case u.Hostname() == "" || u.User != nil || u.Fragment != "":
 		return fmt.Errorf("%q is not an absolute URL without user and fragment", raw)
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme == "http" && plain && isLoopback(u.Hostname()):
+	case u.Scheme == "https", plain && weburl.IsSecure(u):
 		return nil
 	}
 	return fmt.Errorf("%q is not https", raw)
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -25,20 +25,15 @@ func ParseIssuer(id string) (Issuer, error) {
 	if err != nil {
 		return Issuer{}, fmt.Errorf("issuer: %w", err)
 	}
-	secure := u.Scheme == "https"
-	if !secure && (u.Scheme != "http" || !weburl.IsLoopback(u.Hostname())) || u.Host == "" || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
+	if !weburl.IsSecure(u) || strings.ContainsAny(id, "?#") || u.User != nil || strings.HasSuffix(id, "/") {
 		return Issuer{}, errors.New("issuer: must be an https URL (or http on loopback) without query, fragment and trailing slash")
-	}
-	usual := ":80"
-	if secure {
-		usual = ":443"
 	}
 	return Issuer{
 		ID:     id,
-		Origin: u.Scheme + "://" + strings.TrimSuffix(strings.ToLower(u.Host), usual),
+		Origin: weburl.OriginOf(u),
 		Host:   strings.ToLower(u.Hostname()),
 		Path:   u.Path,
-		Secure: secure,
+		Secure: u.Scheme == "https",
 	}, nil
 }
 

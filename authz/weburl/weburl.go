@@ -1,9 +1,16 @@
-// Package weburl has the rules for URIs that the configuration, client metadata, the server and its pages
-// share.
+// Package weburl has the rules for URLs that the configuration, client metadata, the server, its pages and
+// the middleware share, each with one meaning:
+//
+//	IsLoopback, IsLocalhost, IsSecure   is it this machine, and may plain http lead there
+//	Origin, OriginOf, Origins           the origin as browsers write it
+//	MatchesRedirect                     is it the redirect URI that was registered
+//	SameResource                        is it the same API
+//	IsForeign, IsScheme, IsOdd          what a URI may consist of
+//
+// It imports nothing of this module.
 package weburl
 
 import (
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,10 +48,4 @@ func withoutEmptyPath(uri string) string {
 		return uri
 	}
 	return scheme + "://" + rest[:host] + rest[host+1:]
-}
-
-// IsLoopback reports whether a host is this machine: localhost, or a loopback address.
-func IsLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && ip.IsLoopback())
 }

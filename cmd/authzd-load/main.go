@@ -21,7 +21,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -32,6 +31,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/authzd/authzd/authz/weburl"
 )
 
 // options are the flags.
@@ -144,8 +145,7 @@ func checkLoopback(issuer string) error {
 	if err != nil {
 		return err
 	}
-	addr := net.ParseIP(u.Hostname())
-	if u.Scheme != "http" || u.Port() == "" || addr == nil || !addr.IsLoopback() || u.Path != "" {
+	if u.Scheme != "http" || u.Port() == "" || u.Hostname() == "localhost" || !weburl.IsLoopback(u.Hostname()) || u.Path != "" {
 		return fmt.Errorf("--url %s: must be http://127.0.0.1:PORT or http://[::1]:PORT", issuer)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/weburl"
 	"github.com/authzd/authzd/config"
 )
 
@@ -111,7 +112,7 @@ func safeURL(raw string) error {
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 		return usageError{fmt.Errorf("--admin %q is no http or https URL", raw), "write it like https://id.example.com:9011"}
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Scheme == "https" || u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if weburl.IsSecure(u) {
 		return nil
 	}
 	return usageError{errors.New("--admin with plain http would show the token to the network"), "use https, or a tunnel to 127.0.0.1"}
