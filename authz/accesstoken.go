@@ -14,6 +14,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
@@ -60,59 +61,99 @@ func (c *accessClaims) concerns(clientID string) bool {
 	return c.ClientID == clientID || slices.ContainsFunc(c.Audience, func(aud string) bool { return weburl.SameResource(aud, clientID) })
 }
 
-// newAccessToken signs a JWT, or stores an opaque token if a resource asks for one.
-func (s *Server) newAccessToken(x *exchange) (token string, lifetime time.Duration, err error) {
-	lifetime = s.accessTokenLifetime(x.client)
-	if left := x.until.Sub(x.now); !x.until.IsZero() && left < lifetime {
-		lifetime = left
+// tokenAuthorization is what a token says: which client may do what, and for whom.
+type tokenAuthorization struct {
+	Client    *client.Client
+	GrantID   string         // empty: no grant stands behind the token (client credentials)
+	Grant     *storage.Grant // nil if GrantID is empty
+	User      *storage.User  // nil if GrantID is empty
+	Scopes    []string
+	Resources []string          // empty: the token is for userinfo alone
+	Details   []resource.Detail // RFC 9396
+	Actor     *actor            // RFC 8693 section 4.1; nil: nobody but the client
+	SignedIn  bool              // the user has signed in to this client: with the scope openid, an ID token says so
+	Nonce     string            // for the ID token of a code
+	Now       time.Time
+	Until     time.Time // the access token ends then at the latest; zero: no limit
+}
+
+// mintedTokens are new tokens.
+type mintedTokens struct {
+	accessToken string
+	tokenType   string          // RFC 6749 section 7.1
+	lifetime    time.Duration   // of the access token
+	idToken     string          // empty: there is none
+	writes      []storage.Write // that make an opaque token known
+}
+
+// mint makes an access token that is bound to a key or certificate, if binding names one, and the ID token that
+// belongs to it. Nobody may see them before their writes are made.
+func (s *Server) mint(a tokenAuthorization, binding storage.Confirmation) (mintedTokens, error) {
+	m := mintedTokens{tokenType: tokenType(binding)}
+	if err := s.mintAccessToken(&m, &a, binding); err != nil {
+		return mintedTokens{}, err
 	}
-	expires := x.now.Add(lifetime)
+	if !a.SignedIn || !slices.Contains(a.Scopes, "openid") {
+		return m, nil
+	}
+	var err error
+	m.idToken, err = s.newIDToken(&a, m.accessToken)
+	return m, err
+}
+
+// mintAccessToken signs a JWT, or stores an opaque token if a resource asks for one.
+func (s *Server) mintAccessToken(m *mintedTokens, a *tokenAuthorization, binding storage.Confirmation) (err error) {
+	m.lifetime = s.accessTokenLifetime(a.Client)
+	if left := a.Until.Sub(a.Now); !a.Until.IsZero() && left < m.lifetime {
+		m.lifetime = left
+	}
+	expires := a.Now.Add(m.lifetime)
 	claims := accessClaims{
 		Issuer:   s.issuer.ID,
-		Subject:  x.client.ID,
-		Audience: x.resources,
-		ClientID: x.client.ID,
-		Scope:    strings.Join(x.scopes, " "),
+		Subject:  a.Client.ID,
+		Audience: a.Resources,
+		ClientID: a.Client.ID,
+		Scope:    strings.Join(a.Scopes, " "),
 		Expires:  expires.Unix(),
-		IssuedAt: x.now.Unix(),
+		IssuedAt: a.Now.Unix(),
 		ID:       oauth.NewID(),
-		GrantID:  x.grantID,
+		GrantID:  a.GrantID,
 
-		Confirmation:         x.confirmation,
-		Actor:                x.actor,
-		AuthorizationDetails: resource.EncodeDetails(x.details),
+		Confirmation:         binding,
+		Actor:                a.Actor,
+		AuthorizationDetails: resource.EncodeDetails(a.Details),
 	}
 	if len(claims.Audience) == 0 {
 		claims.Audience = []string{s.issuer.URL("/userinfo")}
 	}
-	if x.grant != nil {
-		claims.Subject = s.subject(x.client, x.user.ID)
-		if x.grant.ClientID == x.client.ID { // whoever only acts for the user has no part in the session
-			claims.Session = s.sid(x.client, x.grant.SessionID)
+	if a.Grant != nil {
+		claims.Subject = s.subject(a.Client, a.User.ID)
+		if a.Grant.ClientID == a.Client.ID { // whoever only acts for the user has no part in the session
+			claims.Session = s.sid(a.Client, a.Grant.SessionID)
 		}
-		if !x.grant.AuthTime.IsZero() { // an assertion doesn't tell
-			claims.AuthTime = x.grant.AuthTime.Unix()
+		if !a.Grant.AuthTime.IsZero() { // an assertion doesn't tell
+			claims.AuthTime = a.Grant.AuthTime.Unix()
 		}
-		claims.ACR, claims.AMR = x.grant.ACR, x.grant.AMR
-		if x.client.Source == client.Configured || len(x.resources) > 0 { // they are for APIs, and any client can read them
-			claims.Roles = x.user.Roles
+		claims.ACR, claims.AMR = a.Grant.ACR, a.Grant.AMR
+		if a.Client.Source == client.Configured || len(a.Resources) > 0 { // they are for APIs, and any client can read them
+			claims.Roles = a.User.Roles
 		}
 		if claims.has("groups") {
-			claims.Groups = x.user.Groups
+			claims.Groups = a.User.Groups
 		}
 	}
-	typ, alg := s.accessTokenFormat(x.client, x.resources)
+	typ, alg := s.accessTokenFormat(a.Client, a.Resources)
 	if typ != resource.TokenTypeOpaque {
-		token, err = s.keys.Sign(alg, typ, claims)
-		return token, lifetime, err
+		m.accessToken, err = s.keys.Sign(alg, typ, claims)
+		return err
 	}
 	raw, err := json.Marshal(claims)
 	if err != nil {
-		return "", 0, fmt.Errorf("encode access token: %w", err)
+		return fmt.Errorf("encode access token: %w", err)
 	}
-	token = oauth.NewToken(oauth.PrefixAccess)
-	x.writes = append(x.writes, storage.AccessTokens.Put(oauth.HashToken(token), &storage.AccessToken{Claims: raw}, storage.Absent, expires))
-	return token, lifetime, nil
+	m.accessToken = oauth.NewToken(oauth.PrefixAccess)
+	m.writes = append(m.writes, storage.AccessTokens.Put(oauth.HashToken(m.accessToken), &storage.AccessToken{Claims: raw}, storage.Absent, expires))
+	return nil
 }
 
 func (s *Server) accessTokenLifetime(c *client.Client) time.Duration {
@@ -141,9 +182,9 @@ func (s *Server) accessTokenFormat(c *client.Client, resources []string) (typ st
 // tokenType is the scheme that a token is used with (RFC 6749 section 7.1, RFC 9449 section 5).
 func tokenType(bound storage.Confirmation) string {
 	if bound.JKT != "" {
-		return schemeDPoP
+		return oauth.SchemeDPoP
 	}
-	return schemeBearer
+	return oauth.SchemeBearer
 }
 
 // errInactive: the token is not, or no longer, an access token of ours that counts.
@@ -183,17 +224,17 @@ func (s *Server) activeAccessToken(ctx context.Context, token string) (*activeTo
 
 // loadGrant fills in the grant behind a token and its user, or returns errInactive.
 func (s *Server) loadGrant(ctx context.Context, id string, active *activeToken) error {
-	grant, _, err := storage.Grants.Get(ctx, s.store, id)
-	if errors.Is(err, storage.ErrNotFound) || (err == nil && grant.RevokedAt != nil) {
+	found, _, err := storage.Grants.Get(ctx, s.store, id)
+	if errors.Is(err, storage.ErrNotFound) || (err == nil && found.RevokedAt != nil) {
 		return errInactive
 	} else if err != nil {
 		return err
 	}
-	user, _, err := s.owner(ctx, grant)
-	if gone := new(ownerGone); errors.As(err, &gone) {
+	user, _, err := s.grants.Owner(ctx, found)
+	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		return errInactive
 	}
-	active.grant, active.user = grant, user
+	active.grant, active.user = found, user
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -21,7 +22,7 @@ const maxApps = 100 // on the account page
 
 // home is the page of the issuer itself.
 func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
-	_, user, err := s.signedIn(r.Context(), r)
+	_, user, err := s.sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 
 // accountPage shows users what is known about them and which apps have access.
 func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
-	signedIn, user, err := s.signedIn(r.Context(), r)
+	signedIn, user, err := s.sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 	var apps []templates.App
 	listed := map[string]bool{}
 	for _, entry := range consents {
-		if !inForce(entry.Value) {
+		if !grant.InForce(entry.Value) {
 			continue
 		}
 		id := entry.Key[len(user.ID)+1:]
@@ -186,7 +187,7 @@ func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, user, err := s.signedIn(r.Context(), r)
+	_, user, err := s.sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
 	case form.Has("end"):
 		err = s.endOther(r.Context(), user, form.Get("end"))
 	case form.Has("revoke"):
-		err = s.withdraw(r.Context(), user.ID, form.Get("revoke"))
+		err = s.grants.Withdraw(r.Context(), user.ID, form.Get("revoke"))
 	}
 	if err != nil {
 		return err

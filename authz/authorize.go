@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
@@ -84,7 +85,7 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 // proceed asks for the next thing that is missing, or answers the client.
 func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorization, f flow) error {
 	ctx := r.Context()
-	signedIn, user, err := s.signedIn(ctx, r)
+	signedIn, user, err := s.sessions.SignedIn(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -186,7 +187,7 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 
 // agreed tells whether the consent page can be left out.
 func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
-	consent, _, err := s.consentOf(ctx, user.ID, a.client.ID)
+	consent, _, err := s.grants.Consent(ctx, user.ID, a.client.ID)
 	if err != nil {
 		return false, err
 	}
@@ -200,7 +201,7 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 		return s.agreedNow(ctx, a, f, user)
 	case a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:"):
 		return s.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
-	case !inForce(consent), !knowsHost(consent, a):
+	case !grant.InForce(consent), !knowsHost(consent, a):
 		return false, nil
 	}
 	for _, asked := range s.permissions(a) {
@@ -223,24 +224,6 @@ func (s *Server) agreedNow(ctx context.Context, a *authorization, f flow, user *
 	}
 	a.writes = append(a.writes, oauth.MarkOnce(key, f.Started.Add(flowLifetime)))
 	return true, nil
-}
-
-// signedIn returns the live session of this browser and its user, nil if nobody is signed in.
-func (s *Server) signedIn(ctx context.Context, r *http.Request) (*session.Session, *storage.User, error) {
-	signedIn, err := s.sessions.Load(ctx, r)
-	if err != nil || signedIn == nil {
-		return nil, nil, err
-	}
-	user, err := s.accounts.Get(ctx, signedIn.UserID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil, nil
-	} else if err != nil {
-		return nil, nil, err
-	}
-	if user.Disabled || !signedIn.BelongsTo(user) {
-		return nil, nil, nil
-	}
-	return signedIn, user, nil
 }
 
 // prompts tells whether the prompt parameter has a value.

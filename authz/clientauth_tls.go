@@ -187,7 +187,7 @@ func (s *Server) verifyChain(shown []*x509.Certificate) error {
 // bindToCertificate binds the tokens of a token request to the certificate of the client, if it is
 // Registered so (RFC 8705 section 3.4).
 func (x *exchange) bindToCertificate(x5t string) error {
-	if !x.client.TLSBound {
+	if !x.Client.TLSBound {
 		return nil
 	}
 	if x5t == "" {

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -97,11 +97,11 @@ func (s *Server) rememberConsent(r *http.Request, userID string, a *authorizatio
 
 // consentWrite is the write that does so.
 func (s *Server) consentWrite(ctx context.Context, userID string, a *authorization) (storage.Write, error) {
-	consent, version, err := s.consentOf(ctx, userID, a.client.ID)
+	consent, version, err := s.grants.Consent(ctx, userID, a.client.ID)
 	if err != nil {
 		return storage.Write{}, err
 	}
-	if !inForce(consent) {
+	if !grant.InForce(consent) {
 		consent.GrantedAt = storage.Now()
 	}
 	for _, asked := range s.permissions(a) {
@@ -112,7 +112,7 @@ func (s *Server) consentWrite(ctx context.Context, userID string, a *authorizati
 	if host := shownHost(a); !slices.Contains(consent.Hosts, host) && host != "" {
 		consent.Hosts = append(consent.Hosts, host)
 	}
-	return storage.Consents.Put(consentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}), nil
+	return storage.Consents.Put(grant.ConsentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}), nil
 }
 
 // shownHost is where the answer goes to a client that chose its redirect URIs itself, "" for one of the
@@ -133,32 +133,3 @@ func shownHost(a *authorization) string {
 func knowsHost(consent *storage.Consent, a *authorization) bool {
 	return a.client.Source == client.Configured || slices.Contains(consent.Hosts, shownHost(a))
 }
-
-// withdraw takes back all that a user has allowed a client: its grants are dead from here on (see
-// owner).
-func (s *Server) withdraw(ctx context.Context, userID, clientID string) error {
-	return storage.Retry(func() error {
-		consent, version, err := s.consentOf(ctx, userID, clientID)
-		if err != nil || !inForce(consent) {
-			return err
-		}
-		consent.Permissions, consent.Hosts, consent.GrantedAt = nil, nil, time.Time{}
-		consent.Withdrawals++
-		return s.store.Apply(ctx, storage.Consents.Put(consentKey(userID, clientID), consent, storage.At(version), time.Time{}),
-			s.events.Consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil))
-	})
-}
-
-// consentOf returns what a user has allowed a client, with its version; the zero Consent is nothing.
-func (s *Server) consentOf(ctx context.Context, userID, clientID string) (*storage.Consent, uint64, error) {
-	consent, version, err := storage.Consents.Get(ctx, s.store, consentKey(userID, clientID))
-	if errors.Is(err, storage.ErrNotFound) {
-		return &storage.Consent{}, 0, nil
-	}
-	return consent, version, err
-}
-
-func consentKey(userID, clientID string) string { return userID + "/" + clientID }
-
-// inForce tells whether a consent was given and not withdrawn since.
-func inForce(c *storage.Consent) bool { return !c.GrantedAt.IsZero() }

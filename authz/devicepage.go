@@ -206,7 +206,7 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 	}
 	asked := v.user.ID
 	v.request = request
-	if v.signedIn, v.user, err = s.signedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
+	if v.signedIn, v.user, err = s.sessions.SignedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
 		return err
 	}
 	if login, err := s.deviceLogin(ctx, v); err != nil || login != "" {

@@ -133,18 +133,18 @@ func (p *shownProof) spend(byStranger bool, success, always *[]storage.Write) {
 
 // bindToKey binds the tokens of a token request to the key of its proof (section 5).
 func (s *Server) bindToKey(x *exchange) error {
-	p, err := s.shownProof(x.answer, x.request, x.client, "")
+	p, err := s.shownProof(x.answer, x.request, x.Client, "")
 	if err != nil {
 		return err
 	}
 	if p == nil {
-		if x.client.DPoPBound { // section 5.2
+		if x.Client.DPoPBound { // section 5.2
 			return oauth.Refuse(oauth.InvalidRequest, "The DPoP header is missing: the tokens of this client are bound to a key.")
 		}
 		return nil
 	}
 	x.confirmation.JKT = p.Thumbprint
-	p.spend(s.ledger.Stranger(x.client), &x.writes, &x.marks)
+	p.spend(s.ledger.Stranger(x.Client), &x.writes, &x.marks)
 	return nil
 }
 

@@ -20,7 +20,7 @@ func FuzzGrantAssertion(f *testing.F) {
 	}
 	s := &Server{config: Config{Issuer: "https://id.example"}}
 	issuer := &assertionIssuer{TrustedIssuer: TrustedIssuer{MaxLifetime: time.Minute}}
-	x := &exchange{client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}
+	x := &exchange{tokenAuthorization: tokenAuthorization{Client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}}
 	f.Fuzz(func(t *testing.T, payload, raw string) {
 		if _, _, err := s.verifyAssertion(t.Context(), x, raw); oauth.AsError(err).Code != oauth.InvalidGrant {
 			t.Errorf("%q: %v", raw, err)

@@ -14,23 +14,23 @@ import (
 // the resources that it asks for.
 func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
 	if form.Has("scope") {
-		x.scopes = oauth.ScopesOf(form)
-		for _, scope := range x.scopes {
-			if !slices.Contains(x.client.Scopes, scope) || resource.IsUserScope(scope) {
+		x.Scopes = oauth.ScopesOf(form)
+		for _, scope := range x.Scopes {
+			if !slices.Contains(x.Client.Scopes, scope) || resource.IsUserScope(scope) {
 				return oauth.Refuse(oauth.InvalidScope, "The client may not have one of the requested scopes as an app.")
 			}
 		}
 	} else {
-		x.scopes = s.resources.ScopesFor(slices.DeleteFunc(slices.Clone(x.client.Scopes), resource.IsUserScope), x.client.Resources)
+		x.Scopes = s.resources.ScopesFor(slices.DeleteFunc(slices.Clone(x.Client.Scopes), resource.IsUserScope), x.Client.Resources)
 		if form.Has("resource") {
-			x.scopes = s.resources.ScopesFor(x.scopes, form["resource"])
+			x.Scopes = s.resources.ScopesFor(x.Scopes, form["resource"])
 		}
 	}
 	asked := form["resource"]
 	var err error
-	if x.details, err = s.resources.ParseDetails(form, asked, x.client.Resources, x.client.DetailTypes); err != nil {
+	if x.Details, err = s.resources.ParseDetails(form, asked, x.Client.Resources, x.Client.DetailTypes); err != nil {
 		return err
 	}
-	x.resources, err = s.resources.Choose(x.client.Resources, s.resources.AskedFor(asked, x.details, x.client.Resources), x.scopes)
+	x.Resources, err = s.resources.Choose(x.Client.Resources, s.resources.AskedFor(asked, x.Details, x.Client.Resources), x.Scopes)
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
@@ -60,7 +61,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		return err
 	}
 	// The code was issued to this client. Before this is known, nothing may happen to the grant.
-	if code.ClientID != x.client.ID {
+	if code.ClientID != x.Client.ID {
 		return unknown.Because(errors.New("code of another client"))
 	}
 	if err := x.mustHold(storage.Confirmation{JKT: code.DPoPJKT}, "code"); err != nil {
@@ -74,7 +75,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		}
 		return unknown.Because(errors.New("code used again"))
 	}
-	if !x.now.Before(code.ExpiresAt) {
+	if !x.Now.Before(code.ExpiresAt) {
 		return unknown.Because(errors.New("code expired"))
 	}
 	withPKCE := code.CodeChallenge != "" // then it may be left out, as OAuth 2.1 has it
@@ -94,12 +95,12 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	}
 	// Offline access outlives the session, but does not begin after it: the client would sign in a user
 	// of whose logout it has been told already.
-	if x.grant.Offline { // of an online grant it is known
-		if _, err := s.liveSession(ctx, code.SessionID, x.user); err != nil {
-			return grantEnded(err)
+	if x.Grant.Offline { // of an online grant it is known
+		if _, err := s.grants.LiveSession(ctx, code.SessionID, x.User); err != nil {
+			return grant.Refusal(err)
 		}
 	}
-	x.nonce = code.Nonce
+	x.Nonce = code.Nonce
 	used := *code
 	used.Used = true
 	x.writes = append(x.writes, storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(codeMemory)))

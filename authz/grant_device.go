@@ -33,7 +33,7 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 	} else if err != nil {
 		return err
 	}
-	if device.ClientID != x.client.ID { // before anything can happen to the code
+	if device.ClientID != x.Client.ID { // before anything can happen to the code
 		return unknown.Because(errors.New("device code of another client"))
 	}
 	observe.Event(ctx).SetGrant(device.GrantID)
@@ -44,7 +44,7 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 		return unknown.Because(errors.New("device code used again"))
 	case device.Status == deviceDenied:
 		return oauth.Refuse(oauth.AccessDenied, "The user denied the request.")
-	case !x.now.Before(device.ExpiresAt):
+	case !x.Now.Before(device.ExpiresAt):
 		return oauth.Refuse(oauth.ExpiredToken, "The device code has expired: ask for a new one.")
 	case device.Status == devicePending:
 		return s.polled(x, key, device, version)
@@ -64,14 +64,14 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
 	answer := oauth.Refuse(oauth.AuthorizationPending, "The user has not decided yet: ask again after the interval.")
 	polled, interval := *device, time.Duration(device.Interval)*time.Second
-	if x.now.Sub(device.PolledAt) < interval-pollTolerance {
+	if x.Now.Sub(device.PolledAt) < interval-pollTolerance {
 		answer = oauth.Refuse(oauth.SlowDown, "The device asks too often: wait 5 seconds longer from now on.")
-		if !x.now.Add(interval).Before(device.ExpiresAt) {
+		if !x.Now.Add(interval).Before(device.ExpiresAt) {
 			return answer
 		}
 		polled.Interval += slowDown
 	}
-	polled.PolledAt = x.now
+	polled.PolledAt = x.Now
 	x.durable = append(x.durable, storage.DeviceCodes.Put(key, &polled, storage.At(version), device.ExpiresAt.Add(codeMemory)))
 	return answer
 }

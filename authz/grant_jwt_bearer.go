@@ -14,6 +14,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -69,7 +70,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	if err != nil {
 		return err
 	}
-	if err := s.checkGrantClaims(issuer, claims, x.now); err != nil {
+	if err := s.checkGrantClaims(issuer, claims, x.Now); err != nil {
 		return err
 	}
 	spent := oauth.MarkGrant + oauth.HashToken(claims.Issuer+" "+claims.ID)
@@ -85,30 +86,30 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	if err := s.assertedScopes(x, issuer, form); err != nil {
 		return err
 	}
-	consent, _, err := s.consentOf(ctx, asserted.ID, x.client.ID)
+	consent, _, err := s.grants.Consent(ctx, asserted.ID, x.Client.ID)
 	if err != nil {
 		return err
 	}
-	x.grantID = oauth.NewID()
-	x.grant = &storage.Grant{
+	x.GrantID = oauth.NewID()
+	x.Grant = &storage.Grant{
 		Authorization: storage.Authorization{
-			ClientID: x.client.ID, UserID: asserted.ID, UserEpoch: asserted.Epoch, Withdrawals: consent.Withdrawals,
-			Scopes: x.scopes, Resources: x.resources,
+			ClientID: x.Client.ID, UserID: asserted.ID, UserEpoch: asserted.Epoch, Withdrawals: consent.Withdrawals,
+			Scopes: x.Scopes, Resources: x.Resources,
 		},
 		Issuer:    claims.Issuer,
 		Offline:   true,
-		CreatedAt: x.now,
-		ExpiresAt: x.now.Add(s.accessTokenLifetime(x.client) + oauth.ClockSkew),
+		CreatedAt: x.Now,
+		ExpiresAt: x.Now.Add(s.accessTokenLifetime(x.Client) + oauth.ClockSkew),
 	}
-	user, _, err := s.owner(ctx, x.grant)
-	if gone := new(ownerGone); errors.As(err, &gone) {
+	user, _, err := s.grants.Owner(ctx, x.Grant)
+	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		return oauth.Refuse(oauth.InvalidGrant, unknownAsserted).Because(err)
 	} else if err != nil {
 		return err
 	}
-	x.user = user
+	x.User = user
 	x.writes = append(x.writes, oauth.MarkOnce(spent, claims.Expires.Time()))
-	x.writes = append(x.writes, newGrant(x.grantID, x.grant)...)
+	x.writes = append(x.writes, grant.Writes(x.GrantID, x.Grant)...)
 	x.writes = append(x.writes, s.events.GrantIssued(ctx, x.issued()))
 	return nil
 }
@@ -130,7 +131,7 @@ func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (
 	}
 	issuer, known := s.issuers[claims.Issuer]
 	switch {
-	case !known || !slices.Contains(issuer.Clients, x.client.ID):
+	case !known || !slices.Contains(issuer.Clients, x.Client.ID):
 		return nil, nil, refused("The issuer of the assertion is not trusted for this client.")
 	case !slices.Contains(issuer.Algs, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)):
 		return nil, nil, refused("The issuer may not sign with this algorithm.")
@@ -174,19 +175,19 @@ func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subj
 
 // assertedScopes decides scope and audience as for an app, within what the issuer may give.
 func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
-	allowed := slices.DeleteFunc(oauth.Both(x.client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
+	allowed := slices.DeleteFunc(oauth.Both(x.Client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
 	asked := form["resource"]
-	x.scopes = s.resources.ScopesFor(allowed, x.client.Resources)
+	x.Scopes = s.resources.ScopesFor(allowed, x.Client.Resources)
 	switch {
 	case form.Has("scope"):
-		x.scopes = oauth.ScopesOf(form)
-		if len(oauth.Both(x.scopes, allowed)) < len(x.scopes) {
+		x.Scopes = oauth.ScopesOf(form)
+		if len(oauth.Both(x.Scopes, allowed)) < len(x.Scopes) {
 			return oauth.Refuse(oauth.InvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
 		}
 	case len(asked) > 0:
-		x.scopes = s.resources.ScopesFor(x.scopes, asked)
+		x.Scopes = s.resources.ScopesFor(x.Scopes, asked)
 	}
 	var err error
-	x.resources, err = s.resources.Choose(x.client.Resources, asked, x.scopes)
+	x.Resources, err = s.resources.Choose(x.Client.Resources, asked, x.Scopes)
 	return err
 }

@@ -42,7 +42,7 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 		return err
 	}
 	switch {
-	case grant.ClientID != x.client.ID: // before anything can happen to the grant
+	case grant.ClientID != x.Client.ID: // before anything can happen to the grant
 		return errUnknownRefreshToken.Because(errors.New("refresh token of another client"))
 	case grant.RevokedAt != nil:
 		return errUnknownRefreshToken.Because(errors.New("the grant is revoked"))
@@ -65,9 +65,9 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 		return err
 	}
 	if successor == "" {
-		observe.Event(ctx).SetGrant(x.grantID)
+		observe.Event(ctx).SetGrant(x.GrantID)
 		observe.Alarm(ctx, observe.RefreshTokenReuse)
-		if err := s.revokeReused(ctx, x, audit.RefreshReused, x.grantID, &grant.Authorization); err != nil {
+		if err := s.revokeReused(ctx, x, audit.RefreshReused, x.GrantID, &grant.Authorization); err != nil {
 			return err
 		}
 		return errUnknownRefreshToken.Because(errors.New("refresh token used again"))
@@ -83,17 +83,17 @@ const renewals = 100
 // rotate uses up the presented token, unless the client proves itself at every refresh: then
 // rotation would add no safety, and the token only lives on.
 func (s *Server) rotate(x *exchange, key, presented string, token *storage.RefreshToken, version uint64) {
-	if !x.client.RotateRefreshTokens {
+	if !x.Client.RotateRefreshTokens {
 		x.refreshToken = presented
-		if x.now.Sub(token.RenewedAt) >= s.refreshIdle(x)/renewals {
-			renewed := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: x.now}
+		if x.Now.Sub(token.RenewedAt) >= s.refreshIdle(x)/renewals {
+			renewed := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: x.Now}
 			x.writes = append(x.writes, storage.RefreshTokens.Put(key, &renewed, storage.At(version), s.refreshExpiry(x)))
 		}
 		return
 	}
 	salt := oauth.NewSalt()
 	x.refreshToken = s.deriveSuccessors(presented, salt)[0]
-	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.now, Next: oauth.HashToken(x.refreshToken), Salt: salt}
+	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.Now, Next: oauth.HashToken(x.refreshToken), Salt: salt}
 	x.writes = append(x.writes,
 		storage.RefreshTokens.Put(key, &used, storage.At(version), s.refreshExpiry(x)),
 		s.newRefreshToken(x, x.refreshToken))
@@ -102,7 +102,7 @@ func (s *Server) rotate(x *exchange, key, presented string, token *storage.Refre
 // successorOf returns the successor of a used token if presenting that token again can be an honest
 // retry, else "". The successor may have been derived under an older server secret.
 func (s *Server) successorOf(ctx context.Context, x *exchange, presented string, token *storage.RefreshToken) (string, error) {
-	if x.now.Sub(*token.UsedAt) >= s.refreshGrace(x.client) {
+	if x.Now.Sub(*token.UsedAt) >= s.refreshGrace(x.Client) {
 		return "", nil
 	}
 	next, _, err := storage.RefreshTokens.Get(ctx, s.store, token.Next)
@@ -131,21 +131,21 @@ func (s *Server) deriveSuccessors(presented string, salt []byte) []string {
 }
 
 func (s *Server) newRefreshToken(x *exchange, refreshToken string) storage.Write {
-	row := storage.RefreshToken{GrantID: x.grantID, RenewedAt: x.now}
+	row := storage.RefreshToken{GrantID: x.GrantID, RenewedAt: x.Now}
 	return storage.RefreshTokens.Put(oauth.HashToken(refreshToken), &row, storage.Absent, s.refreshExpiry(x))
 }
 
 // refreshExpiry is the idle limit, never beyond the absolute one of the grant.
 func (s *Server) refreshExpiry(x *exchange) time.Time {
-	idle := x.now.Add(s.refreshIdle(x))
-	if idle.After(x.grant.ExpiresAt) {
-		return x.grant.ExpiresAt
+	idle := x.Now.Add(s.refreshIdle(x))
+	if idle.After(x.Grant.ExpiresAt) {
+		return x.Grant.ExpiresAt
 	}
 	return idle
 }
 
 func (s *Server) refreshIdle(x *exchange) time.Duration {
-	return cmp.Or(x.client.RefreshIdleLifetime, s.config.Lifetimes.RefreshIdle)
+	return cmp.Or(x.Client.RefreshIdleLifetime, s.config.Lifetimes.RefreshIdle)
 }
 
 // refreshGrace is how long a rotated refresh token of a client may be sent again.

@@ -55,19 +55,19 @@ func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.
 	if subject.user == nil {
 		return oauth.Refuse(oauth.InvalidRequest, "The subject_token is about no user: ask for an app token by client_credentials.")
 	}
-	x.grantID, x.grant, x.user = subject.GrantID, subject.grant, subject.user
-	observe.Event(ctx).SetGrant(x.grantID)
-	x.until = time.Unix(subject.Expires, 0)
-	if x.actor, err = s.actorOf(ctx, x, form, subject); err != nil {
+	x.GrantID, x.Grant, x.User = subject.GrantID, subject.grant, subject.user
+	observe.Event(ctx).SetGrant(x.GrantID)
+	x.Until = time.Unix(subject.Expires, 0)
+	if x.Actor, err = s.actorOf(ctx, x, form, subject); err != nil {
 		return err
 	}
-	if x.resources, err = s.targetsOf(x, form, subject); err != nil {
+	if x.Resources, err = s.targetsOf(x, form, subject); err != nil {
 		return err
 	}
-	if x.scopes, err = s.exchangedScopes(x, form, subject); err != nil {
+	if x.Scopes, err = s.exchangedScopes(x, form, subject); err != nil {
 		return err
 	}
-	if x.details, err = s.exchangedDetails(x, subject); err != nil {
+	if x.Details, err = s.exchangedDetails(x, subject); err != nil {
 		return err
 	}
 	return x.issueType(s, form.Get("requested_token_type"))
@@ -104,9 +104,9 @@ func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, pa
 		return nil, refused.Because(err)
 	case err != nil:
 		return nil, err
-	case !active.concerns(x.client.ID):
+	case !active.concerns(x.Client.ID):
 		return nil, refused.Because(errors.New("access token of another client, for another API"))
-	case active.ClientID != x.client.ID:
+	case active.ClientID != x.Client.ID:
 		return active, nil
 	}
 	if err := x.mustHold(active.Confirmation, parameter); err != nil {
@@ -122,7 +122,7 @@ func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subj
 	if subject.Actor.depth() >= maxActors {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token has been handed on too often.")
 	}
-	now := &actor{Subject: x.client.ID, ClientID: x.client.ID, Actor: subject.Actor}
+	now := &actor{Subject: x.Client.ID, ClientID: x.Client.ID, Actor: subject.Actor}
 	if form.Has("actor_token") {
 		acting, err := s.exchanged(ctx, x, form, "actor_token")
 		if err != nil {
@@ -130,13 +130,13 @@ func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subj
 		}
 		now.Subject, now.ClientID = acting.Subject, acting.ClientID
 		if acting.user != nil {
-			now.Subject = s.subject(x.client, acting.user.ID)
+			now.Subject = s.subject(x.Client, acting.user.ID)
 		}
 	}
 	if m := subject.MayAct; m != nil && !m.allows(s.issuer.ID, now) {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token names another actor in may_act.")
 	}
-	if subject.ClientID == x.client.ID && !form.Has("actor_token") {
+	if subject.ClientID == x.Client.ID && !form.Has("actor_token") {
 		return subject.Actor, nil
 	}
 	return now, nil
@@ -159,7 +159,7 @@ func (m *mayAct) allows(issuer string, a *actor) bool {
 func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
 	asked := oauth.Unique(slices.Concat(form["resource"], form["audience"]))
 	for _, uri := range asked {
-		if s.resources.Get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.client.ExchangeResources, uri)) {
+		if s.resources.Get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.Client.ExchangeResources, uri)) {
 			return nil, oauth.Refuse(oauth.InvalidTarget, "The client may not exchange this token for one of the requested resources.")
 		}
 	}
@@ -167,10 +167,10 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) (
 	case len(asked) > 0:
 		form["resource"] = asked // oauth.Both parameters mean the same here
 		return asked, nil
-	case subject.ClientID == x.client.ID: // less scope, for the same APIs
+	case subject.ClientID == x.Client.ID: // less scope, for the same APIs
 		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return s.resources.Get(uri) == nil }), nil
-	case len(x.client.ExchangeResources) == 1:
-		return x.client.ExchangeResources, nil
+	case len(x.Client.ExchangeResources) == 1:
+		return x.Client.ExchangeResources, nil
 	}
 	return nil, oauth.Refuse(oauth.InvalidTarget, "Name the API that the token shall be for by the resource parameter.")
 }
@@ -182,17 +182,17 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) (
 func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
 	may := func(scope string) bool {
 		if resource.IsUserScope(scope) {
-			return subject.has(scope) && slices.Contains(x.client.Scopes, scope) && scope != "offline_access" &&
-				(scope != "openid" || subject.ClientID == x.client.ID)
+			return subject.has(scope) && slices.Contains(x.Client.Scopes, scope) && scope != "offline_access" &&
+				(scope != "openid" || subject.ClientID == x.Client.ID)
 		}
-		at := oauth.Both(s.resources.Owners(scope), x.resources)
+		at := oauth.Both(s.resources.Owners(scope), x.Resources)
 		return len(at) > 0 && !slices.ContainsFunc(at, func(uri string) bool {
 			granted := subject.has(scope) && slices.Contains(subject.Audience, uri)
-			registered := slices.Contains(x.client.Scopes, scope) && slices.Contains(x.client.ExchangeResources, uri)
+			registered := slices.Contains(x.Client.Scopes, scope) && slices.Contains(x.Client.ExchangeResources, uri)
 			return !granted && !registered
 		})
 	}
-	allowed := slices.DeleteFunc(slices.Concat(strings.Fields(subject.Scope), x.client.Scopes), func(scope string) bool { return !may(scope) })
+	allowed := slices.DeleteFunc(slices.Concat(strings.Fields(subject.Scope), x.Client.Scopes), func(scope string) bool { return !may(scope) })
 	allowed = oauth.Unique(allowed)
 	if !form.Has("scope") {
 		return allowed, nil
@@ -212,8 +212,8 @@ func (s *Server) exchangedDetails(x *exchange, subject *activeToken) ([]resource
 		return nil, err
 	}
 	return slices.DeleteFunc(granted, func(d resource.Detail) bool {
-		at := s.resources.ResourcesOf(d, oauth.Both(x.resources, subject.Audience))
-		return len(at) == 0 || len(at) < len(s.resources.ResourcesOf(d, x.resources))
+		at := s.resources.ResourcesOf(d, oauth.Both(x.Resources, subject.Audience))
+		return len(at) == 0 || len(at) < len(s.resources.ResourcesOf(d, x.Resources))
 	}), nil
 }
 
@@ -223,7 +223,7 @@ func (x *exchange) issueType(s *Server, requested string) error {
 	if requested != typeJWT {
 		return nil
 	}
-	if format, _ := s.accessTokenFormat(x.client, x.resources); format == resource.TokenTypeOpaque {
+	if format, _ := s.accessTokenFormat(x.Client, x.Resources); format == resource.TokenTypeOpaque {
 		return oauth.Refuse(oauth.InvalidRequest, "The tokens of this resource are no JWTs.")
 	}
 	x.issuedType = typeJWT

@@ -16,33 +16,33 @@ import (
 
 // newIDToken signs an ID token (OpenID Connect Core sections 2 and 12.2). After a refresh it says
 // the same of the same login, without the nonce.
-func (s *Server) newIDToken(x *exchange, accessToken string) (string, error) {
-	alg := s.signingAlg(x.client.IDTokenAlg)
+func (s *Server) newIDToken(a *tokenAuthorization, accessToken string) (string, error) {
+	alg := s.signingAlg(a.Client.IDTokenAlg)
 	claims := map[string]any{}
-	if x.client.IDTokenClaims {
-		maps.Copy(claims, scopeClaims(x.user, x.scopes))
+	if a.Client.IDTokenClaims {
+		maps.Copy(claims, scopeClaims(a.User, a.Scopes))
 	}
-	maps.Copy(claims, namedClaims(x.user, x.grant.IDTokenClaims))
+	maps.Copy(claims, namedClaims(a.User, a.Grant.IDTokenClaims))
 	maps.Copy(claims, map[string]any{ // last: nothing above may replace these
 		"iss":     s.issuer.ID,
-		"sub":     s.subject(x.client, x.user.ID),
-		"aud":     x.client.ID,
-		"exp":     x.now.Add(cmp.Or(x.client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
-		"iat":     x.now.Unix(),
+		"sub":     s.subject(a.Client, a.User.ID),
+		"aud":     a.Client.ID,
+		"exp":     a.Now.Add(cmp.Or(a.Client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
+		"iat":     a.Now.Unix(),
 		"at_hash": atHash(alg, accessToken),
-		"acr":     x.grant.ACR,
+		"acr":     a.Grant.ACR,
 	})
-	if x.client.NamesSessions() {
-		claims["sid"] = s.sid(x.client, x.grant.SessionID)
+	if a.Client.NamesSessions() {
+		claims["sid"] = s.sid(a.Client, a.Grant.SessionID)
 	}
-	if (x.grant.AuthTimeAsked || x.client.RequireAuthTime) && !x.grant.AuthTime.IsZero() {
-		claims["auth_time"] = x.grant.AuthTime.Unix()
+	if (a.Grant.AuthTimeAsked || a.Client.RequireAuthTime) && !a.Grant.AuthTime.IsZero() {
+		claims["auth_time"] = a.Grant.AuthTime.Unix()
 	}
-	if len(x.grant.AMR) > 0 {
-		claims["amr"] = x.grant.AMR
+	if len(a.Grant.AMR) > 0 {
+		claims["amr"] = a.Grant.AMR
 	}
-	if x.nonce != "" {
-		claims["nonce"] = x.nonce
+	if a.Nonce != "" {
+		claims["nonce"] = a.Nonce
 	}
 	return s.keys.Sign(alg, keys.TypeJWT, claims)
 }

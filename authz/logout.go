@@ -34,7 +34,7 @@ type logoutRequest struct {
 // sent nowhere afterwards (section 4).
 func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logoutRequest, err error) {
 	l = &logoutRequest{params: params}
-	if l.signedIn, l.user, err = s.signedIn(r.Context(), r); err != nil {
+	if l.signedIn, l.user, err = s.sessions.SignedIn(r.Context(), r); err != nil {
 		return nil, err
 	}
 	err = s.checkLogout(r, l)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
@@ -158,9 +159,9 @@ func (s *Server) shownGrant(ctx context.Context, names func(context.Context, str
 	if shown.Username, err = names(ctx, g.UserID); err != nil || g.RevokedAt != nil {
 		return &shown, err
 	}
-	_, _, err = s.owner(ctx, g)
-	if gone := new(ownerGone); errors.As(err, &gone) {
-		shown.Ended, err = gone.reason, nil
+	_, _, err = s.grants.Owner(ctx, g)
+	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
+		shown.Ended, err = gone.Reason, nil
 	}
 	return &shown, err
 }
@@ -188,7 +189,7 @@ func (s *Server) revokeGrantOf(ctx context.Context, c *admin.Call) error {
 		if err != nil {
 			return err
 		}
-		write, err := s.revocation(ctx, gid)
+		write, err := s.grants.Revocation(ctx, gid)
 		if err != nil || write == nil {
 			return err
 		}

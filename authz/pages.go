@@ -55,7 +55,7 @@ func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err e
 			return nil, err
 		}
 	}
-	v.signedIn, v.user, err = s.signedIn(r.Context(), r)
+	v.signedIn, v.user, err = s.sessions.SignedIn(r.Context(), r)
 	return v, err
 }
 

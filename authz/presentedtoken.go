@@ -15,29 +15,24 @@ import (
 // section 3.1).
 const errNoToken = "token_required"
 
-const (
-	schemeBearer = "Bearer" // RFC 6750
-	schemeDPoP   = "DPoP"   // RFC 9449 section 7.1
-)
-
 // schemeOf is the one of the two schemes that a request uses, Bearer if it uses neither.
 func schemeOf(r *http.Request) string {
-	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, schemeDPoP) {
-		return schemeDPoP
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, oauth.SchemeDPoP) {
+		return oauth.SchemeDPoP
 	}
-	return schemeBearer
+	return oauth.SchemeBearer
 }
 
 // accessToken finds the one access token of a request (RFC 6750 section 2, RFC 9449 section 7.1): in
 // the header or in a form, never in the URL, never in both.
 func (s *Server) accessToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	token, err := s.presentedToken(w, r, schemeBearer, schemeDPoP)
+	token, err := s.presentedToken(w, r, oauth.SchemeBearer, oauth.SchemeDPoP)
 	return token, s.accessChallenged(w, r, err)
 }
 
 // bearerToken finds a token that is sent in the same ways, but can't be bound to a key.
 func (s *Server) bearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	token, err := s.presentedToken(w, r, schemeBearer)
+	token, err := s.presentedToken(w, r, oauth.SchemeBearer)
 	if refused := new(oauth.Error); errors.As(err, &refused) {
 		return "", s.challenge(w, refused)
 	}
@@ -72,7 +67,7 @@ func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes 
 // 8705 section 3, RFC 9449 sections 7.1 and 7.2). The proof is used up whatever becomes of the
 // request.
 func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token string, claims *accessClaims) error {
-	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == schemeDPoP
+	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == oauth.SchemeDPoP
 	switch {
 	case !s.holdsCertificate(r, claims.Confirmation):
 		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is bound to a certificate, and this client has not shown it."))
@@ -120,11 +115,11 @@ func (s *Server) accessChallenge(w http.ResponseWriter, r *http.Request, e *oaut
 		e = &oauth.Error{Status: http.StatusUnauthorized, Code: e.Code, Description: e.Description, Cause: e.Cause}
 	}
 	algs := `, algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
-	challenges := []string{schemeBearer + s.challengeParams(e)}
-	if schemeOf(r) == schemeDPoP {
-		challenges = []string{schemeDPoP + s.challengeParams(e) + algs}
+	challenges := []string{oauth.SchemeBearer + s.challengeParams(e)}
+	if schemeOf(r) == oauth.SchemeDPoP {
+		challenges = []string{oauth.SchemeDPoP + s.challengeParams(e) + algs}
 	} else if e.Status == http.StatusUnauthorized {
-		challenges = append(challenges, schemeDPoP+s.challengeParams(&oauth.Error{Code: errNoToken})+algs)
+		challenges = append(challenges, oauth.SchemeDPoP+s.challengeParams(&oauth.Error{Code: errNoToken})+algs)
 	}
 	w.Header()["Www-Authenticate"] = challenges
 	return e
@@ -132,7 +127,7 @@ func (s *Server) accessChallenge(w http.ResponseWriter, r *http.Request, e *oaut
 
 // challenge challenges for a Bearer token and returns the error.
 func (s *Server) challenge(w http.ResponseWriter, e *oauth.Error) error {
-	w.Header().Set("WWW-Authenticate", schemeBearer+s.challengeParams(e))
+	w.Header().Set("WWW-Authenticate", oauth.SchemeBearer+s.challengeParams(e))
 	return e
 }
 

@@ -156,19 +156,19 @@ const usesPerUnused = 30
 
 // clientUsed returns the write that keeps a registered client from being forgotten, nil if none is due.
 func (s *Server) clientUsed(ctx context.Context, x *exchange) (*storage.Write, error) {
-	if x.client.Source != client.Registered {
+	if x.Client.Source != client.Registered {
 		return nil, nil
 	}
-	record, version, err := storage.Clients.Get(ctx, s.store, x.client.ID)
+	record, version, err := storage.Clients.Get(ctx, s.store, x.Client.ID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, oauth.Refuse(oauth.InvalidClient, "The client is no longer registered.").Because(err)
 	} else if err != nil {
 		return nil, err
 	}
-	if x.now.Sub(record.UsedAt) < s.config.Registration.UnusedAfter/usesPerUnused {
+	if x.Now.Sub(record.UsedAt) < s.config.Registration.UnusedAfter/usesPerUnused {
 		return nil, nil
 	}
-	record.UsedAt = x.now
-	write := storage.Clients.Put(x.client.ID, record, storage.At(version), s.forgottenAt(record))
+	record.UsedAt = x.Now
+	write := storage.Clients.Put(x.Client.ID, record, storage.At(version), s.forgottenAt(record))
 	return &write, nil
 }

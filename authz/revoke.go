@@ -15,7 +15,7 @@ import (
 
 // revoke is RFC 7009. Revoking one token of a family revokes its grant. A token that is unknown,
 // expired or of another client is answered like one that was revoked, and nothing happens; a
-// revocation that could not be stored is a 503.
+// Revocation that could not be stored is a 503.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	c, token, err := s.clientAndToken(w, r)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID
 		return alone, err
 	}
 	observe.Event(ctx).SetGrant(grantID)
-	write, err := s.revocation(ctx, grantID)
+	write, err := s.grants.Revocation(ctx, grantID)
 	if err != nil || write == nil {
 		return nil, err
 	}

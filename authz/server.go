@@ -42,6 +42,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/lease"
 	"github.com/authzd/authzd/authz/oauth"
@@ -97,6 +98,7 @@ type Server struct {
 
 	// Clients that the operator has not named.
 	clients       *directory.Clients
+	grants        *grant.Grants
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -282,6 +284,10 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 	if s.clients, err = directory.New(c); err != nil {
 		return err
 	}
+	s.grants = &grant.Grants{
+		Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Events: s.events, Logger: s.logger,
+		EndOffline: s.config.Sessions.EndOffline,
+	}
 	s.clientSecrets, err = keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
 	return err
 }
@@ -333,7 +339,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.outbox.Run(ctx) })
 	group.Go(func() error { return s.audit.Run(ctx) })
 	group.Go(func() error { return lease.Run(ctx, s.store, leaseAudit, s.audit.Seal) })
-	group.Go(func() error { return s.forgetConsents(ctx) })
+	group.Go(func() error { return s.grants.Sweep(ctx) })
 	if s.backups != nil {
 		group.Go(func() error { return lease.Run(ctx, s.store, leaseBackup, s.backups.Run) })
 	}

@@ -80,7 +80,7 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.issuer.Origin) {
 		return askedSession{}, s.accessChallenge(w, r, &oauth.Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
 	}
-	current, _, err := s.signedIn(r.Context(), r)
+	current, _, err := s.sessions.SignedIn(r.Context(), r)
 	if err != nil || current == nil {
 		return askedSession{}, err
 	}

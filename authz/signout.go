@@ -62,19 +62,6 @@ func (s *Server) longestGrant(ctx context.Context) (time.Duration, error) {
 	return longest, nil
 }
 
-// loggedOut returns the error *ownerGone if a user has logged out of the session that an offline grant
-// came from, and the operator wants that to end it.
-func (s *Server) loggedOut(ctx context.Context, grant *storage.Grant) error {
-	if !s.config.Sessions.EndOffline {
-		return nil
-	}
-	ended, err := oauth.Marked(ctx, s.store, oauth.MarkLogout+oauth.HashToken(grant.SessionID))
-	if err == nil && ended {
-		err = &ownerGone{"the user has logged out"}
-	}
-	return err
-}
-
 // signOutEverywhere ends all that a user has: every session, and every grant, offline ones too, since
 // they are of an earlier epoch then. No clock has a say in that: a request that is under way, here or at
 // a replica, gets a grant of the epoch that it has read. Each client of any of the sessions is told once,

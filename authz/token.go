@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ory/fosite"
 
@@ -71,7 +70,7 @@ func (s *Server) offers(ctx context.Context, grantType string) bool {
 // exchange is one attempt at one token request, with the one commit at its end.
 func (s *Server) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
 	ctx := r.Context()
-	x := &exchange{now: storage.Now(), request: r, answer: header, grantType: grantType}
+	x := &exchange{tokenAuthorization: tokenAuthorization{Now: storage.Now()}, request: r, answer: header, grantType: grantType}
 	request, err := s.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
@@ -97,7 +96,7 @@ func (s *Server) exchange(header http.Header, r *http.Request, grantType string)
 			return nil, err
 		}
 	}
-	if x.grant == nil || x.issuedType != "" {
+	if x.Grant == nil || x.issuedType != "" {
 		s.events.TokenIssued(ctx, x.issued())
 	}
 	return response, nil
@@ -107,25 +106,12 @@ func (s *Server) exchange(header http.Header, r *http.Request, grantType string)
 // found out and decided, and what is to be written.
 type exchange struct {
 	fosite.DefaultSession
-	now     time.Time
-	request *http.Request
-	answer  http.Header // of the answer
-	client  *client.Client
+	tokenAuthorization                      // what the tokens will say
+	confirmation       storage.Confirmation // what the access token is bound to
 
-	grantType string // as asked for
-
-	grantID   string         // empty: no grant stands behind the token (client credentials)
-	grant     *storage.Grant // nil likewise
-	user      *storage.User  // nil likewise
-	scopes    []string       // of this access token
-	resources []string       // of this access token
-	signedIn  bool           // the user has signed in to this client: an ID token says so
-	nonce     string         // for the ID token of a code exchange
-	until     time.Time      // the access token ends then at the latest; zero: no limit
-
-	confirmation storage.Confirmation // what the access token is bound to
-	actor        *actor               // RFC 8693 section 4.1; nil: nobody but the client
-	details      []resource.Detail    // RFC 9396, of this access token
+	request   *http.Request
+	answer    http.Header // of the answer
+	grantType string      // as asked for
 
 	issuedType   string          // issued_token_type (RFC 8693 section 2.2.1); empty: no exchange
 	refreshToken string          // to answer with; empty: none
@@ -151,11 +137,11 @@ func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) b
 func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
 	x := r.GetSession().(*exchange)
 	authenticated := r.GetClient().(fositeClient)
-	x.client = authenticated.Client
+	x.Client = authenticated.Client
 	x.marks = append(x.marks, authenticated.marks...)
-	if !x.client.May(h.grantType) {
+	if !x.Client.May(h.grantType) {
 		description := "The client is not registered for the grant type " + h.grantType + "."
-		if x.client.Public() && h.grantType == client.GrantClientCredentials {
+		if x.Client.Public() && h.grantType == client.GrantClientCredentials {
 			description = "A browser or mobile app cannot prove who it is: let a backend client ask for an app token, or sign the user in with authorization_code."
 		}
 		return oauth.Refuse(oauth.UnauthorizedClient, description)
@@ -173,7 +159,7 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 		return err
 	}
 	var err error
-	x.details, err = h.server.resources.NarrowDetails(r.GetRequestForm(), x.details, x.resources, x.client.DetailTypes)
+	x.Details, err = h.server.resources.NarrowDetails(r.GetRequestForm(), x.Details, x.Resources, x.Client.DetailTypes)
 	return err
 }
 
@@ -192,11 +178,11 @@ func narrowScope(x *exchange, form url.Values) error {
 	}
 	asked := oauth.ScopesOf(form)
 	for _, scope := range asked {
-		if !slices.Contains(x.scopes, scope) {
+		if !slices.Contains(x.Scopes, scope) {
 			return oauth.Refuse(oauth.InvalidScope, "A requested scope was not granted.")
 		}
 	}
-	x.scopes = asked
+	x.Scopes = asked
 	return nil
 }
 
@@ -207,54 +193,51 @@ func (s *Server) narrowResource(x *exchange, form url.Values) error {
 		return nil
 	}
 	for _, resource := range asked {
-		if !slices.Contains(x.resources, resource) {
+		if !slices.Contains(x.Resources, resource) {
 			return oauth.Refuse(oauth.InvalidTarget, "A requested resource was not granted.")
 		}
 	}
-	x.resources = asked
-	x.scopes = s.resources.ScopesFor(x.scopes, asked)
+	x.Resources = asked
+	x.Scopes = s.resources.ScopesFor(x.Scopes, asked)
 	return nil
 }
 
 // issue signs the tokens and fills the answer (RFC 6749 section 5.1).
 func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessResponder) error {
-	accessToken, lifetime, err := s.newAccessToken(x)
+	minted, err := s.mint(x.tokenAuthorization, x.confirmation)
 	if err != nil {
 		return err
 	}
-	response.SetAccessToken(accessToken)
-	response.SetTokenType(tokenType(x.confirmation))
-	response.SetExpiresIn(lifetime)
-	response.SetScopes(x.scopes)
+	x.writes = append(x.writes, minted.writes...)
+	response.SetAccessToken(minted.accessToken)
+	response.SetTokenType(minted.tokenType)
+	response.SetExpiresIn(minted.lifetime)
+	response.SetScopes(x.Scopes)
 	if x.refreshToken != "" {
 		response.SetExtra("refresh_token", x.refreshToken)
 	}
-	if details := resource.EncodeDetails(x.details); details != nil { // RFC 9396 section 7
+	if details := resource.EncodeDetails(x.Details); details != nil { // RFC 9396 section 7
 		response.SetExtra("authorization_details", json.RawMessage(details))
 	}
 	if x.issuedType != "" {
 		response.SetExtra("issued_token_type", x.issuedType)
 	}
-	if x.signedIn && slices.Contains(x.scopes, "openid") {
-		idToken, err := s.newIDToken(x, accessToken)
-		if err != nil {
-			return err
-		}
-		response.SetExtra("id_token", idToken)
+	if minted.idToken != "" {
+		response.SetExtra("id_token", minted.idToken)
 	}
 	event := observe.Event(ctx)
-	event.SetGrant(x.grantID)
-	if x.user != nil {
-		event.SetSubject(x.user.ID)
+	event.SetGrant(x.GrantID)
+	if x.User != nil {
+		event.SetSubject(x.User.ID)
 	}
 	return nil
 }
 
 // events.Issued is what the client gets, for the events.
 func (x *exchange) issued() events.Issued {
-	i := events.Issued{ClientID: x.client.ID, GrantID: x.grantID, GrantType: x.grantType, Scopes: x.scopes, Resources: x.resources}
-	if x.grant != nil {
-		i.UserID, i.SessionID = x.grant.UserID, x.grant.SessionID
+	i := events.Issued{ClientID: x.Client.ID, GrantID: x.GrantID, GrantType: x.grantType, Scopes: x.Scopes, Resources: x.Resources}
+	if x.Grant != nil {
+		i.UserID, i.SessionID = x.Grant.UserID, x.Grant.SessionID
 	}
 	return i
 }
@@ -262,7 +245,7 @@ func (x *exchange) issued() events.Issued {
 // revokeReused revokes the grant of a code or a refresh token that came a second time, although the request is
 // refused.
 func (s *Server) revokeReused(ctx context.Context, x *exchange, what audit.Type, gid string, of *storage.Authorization) error {
-	revocation, err := s.revocation(ctx, gid)
+	revocation, err := s.grants.Revocation(ctx, gid)
 	if err == nil {
 		x.durable = append(x.durable, s.events.Reused(ctx, what, gid, of, revocation)...)
 	}

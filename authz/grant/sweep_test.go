@@ -1,4 +1,4 @@
-package authz
+package grant
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -30,7 +31,7 @@ func TestConsentsOfForgottenClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{store: store, config: Config{Clients: registry}}
+	s := &Grants{Store: store, Clients: &directory.Clients{File: registry}}
 	apply := func(writes ...storage.Write) {
 		t.Helper()
 		if err := store.Apply(t.Context(), writes...); err != nil {
@@ -46,11 +47,11 @@ func TestConsentsOfForgottenClients(t *testing.T) {
 		for id, consent := range map[string]*storage.Consent{
 			inFile: hosts, ofOperator: hosts, registered: hosts, gone: hosts, withdrawn: {Withdrawals: 1}, "https://app.example.com/id": hosts, "spa": hosts,
 		} {
-			writes = append(writes, storage.Consents.Put(consentKey(fmt.Sprint("user", user), id), consent, storage.Absent, time.Time{}))
+			writes = append(writes, storage.Consents.Put(ConsentKey(fmt.Sprint("user", user), id), consent, storage.Absent, time.Time{}))
 		}
 		apply(writes...)
 	}
-	forgotten, err := s.forgetConsentsOnce(t.Context())
+	forgotten, err := s.sweepOnce(t.Context())
 	if err != nil || forgotten != users {
 		t.Errorf("forgot %d, %v; want %d", forgotten, err, users)
 	}
@@ -59,11 +60,11 @@ func TestConsentsOfForgottenClients(t *testing.T) {
 		t.Errorf("%d consents of a user are left, want 6; %v", len(left), err)
 	}
 	for _, e := range left {
-		if e.Key == consentKey("user0", gone) {
+		if e.Key == ConsentKey("user0", gone) {
 			t.Error("the consent to the client that is gone is left")
 		}
 	}
-	if again, err := s.forgetConsentsOnce(t.Context()); err != nil || again != 0 {
+	if again, err := s.sweepOnce(t.Context()); err != nil || again != 0 {
 		t.Errorf("again: %d, %v", again, err)
 	}
 }

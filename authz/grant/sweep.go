@@ -1,4 +1,4 @@
-package authz
+package grant
 
 import (
 	"context"
@@ -16,17 +16,17 @@ const (
 	forgetConsentsRest  = 9   // times as long as it works
 )
 
-// forgetConsents removes what users have allowed clients that registered themselves and are forgotten,
+// Sweep removes what users have allowed clients that registered themselves and are forgotten,
 // at the start and once a day until ctx ends. Their ids were random, and never come back. Every replica may
 // do it: they remove the same.
-func (s *Server) forgetConsents(ctx context.Context) error {
+func (g *Grants) Sweep(ctx context.Context) error {
 	for {
-		forgotten, err := s.forgetConsentsOnce(ctx)
+		forgotten, err := g.sweepOnce(ctx)
 		if err != nil && ctx.Err() == nil {
-			s.logger.Error("forgetting consents failed", "error", err)
+			g.Logger.Error("forgetting consents failed", "error", err)
 		}
 		if forgotten > 0 {
-			s.logger.Info("forgot consents to clients that are gone", "consents", forgotten)
+			g.Logger.Info("forgot consents to clients that are gone", "consents", forgotten)
 		}
 		if err := rest(ctx, forgetConsentsEvery); err != nil {
 			return err
@@ -34,10 +34,10 @@ func (s *Server) forgetConsents(ctx context.Context) error {
 	}
 }
 
-func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err error) {
+func (g *Grants) sweepOnce(ctx context.Context) (forgotten int, err error) {
 	gone := make(map[string]bool) // by client, since the last rest
 	seen, began := 0, time.Now()
-	for e, err := range storage.Consents.All(ctx, s.store, "") {
+	for e, err := range storage.Consents.All(ctx, g.Store, "") {
 		if err != nil {
 			return forgotten, err
 		}
@@ -50,7 +50,7 @@ func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err err
 		}
 		_, clientID, _ := strings.Cut(e.Key, "/")
 		if _, known := gone[clientID]; !known {
-			if gone[clientID], err = s.strangerGone(ctx, clientID); err != nil {
+			if gone[clientID], err = g.strangerGone(ctx, clientID); err != nil {
 				return forgotten, err
 			}
 		}
@@ -59,7 +59,7 @@ func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err err
 		if !gone[clientID] || len(e.Value.Hosts) == 0 {
 			continue
 		}
-		err := s.store.Apply(ctx, storage.Consents.Delete(e.Key, storage.At(e.Version)))
+		err := g.Store.Apply(ctx, storage.Consents.Delete(e.Key, storage.At(e.Version)))
 		if err != nil && !storage.IsConflict(err) {
 			return forgotten, err
 		}
@@ -71,15 +71,15 @@ func (s *Server) forgetConsentsOnce(ctx context.Context) (forgotten int, err err
 }
 
 // strangerGone tells whether a client of that id can only have registered itself, and is forgotten.
-func (s *Server) strangerGone(ctx context.Context, id string) (bool, error) {
-	if len(id) != oauth.IDLength || s.clients.File.Get(id) != nil {
+func (g *Grants) strangerGone(ctx context.Context, id string) (bool, error) {
+	if len(id) != oauth.IDLength || g.Clients.File.Get(id) != nil {
 		return false, nil
 	}
-	_, _, err := storage.ManagedClients.Get(ctx, s.store, id)
+	_, _, err := storage.ManagedClients.Get(ctx, g.Store, id)
 	if err == nil || !errors.Is(err, storage.ErrNotFound) {
 		return false, err
 	}
-	_, _, err = storage.Clients.Get(ctx, s.store, id)
+	_, _, err = storage.Clients.Get(ctx, g.Store, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return true, nil
 	}

@@ -1,0 +1,39 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/storage"
+)
+
+// Withdraw takes back all that a user has allowed a client: its grants are dead from here on (see
+// owner).
+func (g *Grants) Withdraw(ctx context.Context, userID, clientID string) error {
+	return storage.Retry(func() error {
+		consent, version, err := g.Consent(ctx, userID, clientID)
+		if err != nil || !InForce(consent) {
+			return err
+		}
+		consent.Permissions, consent.Hosts, consent.GrantedAt = nil, nil, time.Time{}
+		consent.Withdrawals++
+		return g.Store.Apply(ctx, storage.Consents.Put(ConsentKey(userID, clientID), consent, storage.At(version), time.Time{}),
+			g.Events.Consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil))
+	})
+}
+
+// Consent returns what a user has allowed a client, with its version; the zero Consent is nothing.
+func (g *Grants) Consent(ctx context.Context, userID, clientID string) (*storage.Consent, uint64, error) {
+	consent, version, err := storage.Consents.Get(ctx, g.Store, ConsentKey(userID, clientID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return &storage.Consent{}, 0, nil
+	}
+	return consent, version, err
+}
+
+func ConsentKey(userID, clientID string) string { return userID + "/" + clientID }
+
+// InForce tells whether a consent was given and not withdrawn since.
+func InForce(c *storage.Consent) bool { return !c.GrantedAt.IsZero() }
