@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -239,7 +240,7 @@ func (s *Server) everywhere(w http.ResponseWriter, r *http.Request, user *storag
 
 // shownClaims is what is known about a user, as text.
 func shownClaims(user *storage.User) []templates.Claim {
-	known := userClaims(user)
+	known := token.UserClaims(user)
 	verified := map[string]bool{"email": user.Profile.EmailVerified, "phone_number": user.Profile.PhoneNumberVerified}
 	var shown []templates.Claim
 	for _, name := range slices.Sorted(maps.Keys(known)) {

@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -207,7 +208,7 @@ func checkOpenID(a *authorization) error {
 	if a.claims, err = parseClaims(a.params.Get("claims")); err != nil {
 		return err
 	}
-	foreign := func(claim string) bool { return !slices.Contains(a.client.Scopes, scopeOf(claim)) }
+	foreign := func(claim string) bool { return !slices.Contains(a.client.Scopes, token.ScopeOf(claim)) }
 	a.claims.idToken = slices.DeleteFunc(a.claims.idToken, foreign)
 	a.claims.userInfo = slices.DeleteFunc(a.claims.userInfo, foreign)
 	for _, subjects := range a.claims.subjects {
@@ -239,7 +240,7 @@ func (s *Server) checkHint(a *authorization) error {
 	if hint == "" {
 		return nil
 	}
-	hinted, err := s.readHint(hint)
+	hinted, err := s.tokens.ReadHint(hint)
 	if err == nil && hinted.Audience != a.client.ID {
 		err = errors.New("made for another client")
 	}

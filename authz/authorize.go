@@ -169,11 +169,11 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 		return login, nil
 	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
 		return login, nil
-	case !a.means(s.subject(a.client, user.ID)) && freshLogin:
+	case !a.means(s.tokens.Subject(a.client, user.ID)) && freshLogin:
 		return step{}, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
 	case !a.takesACR(signedIn.ACR) && freshLogin:
 		return step{}, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
-	case !a.means(s.subject(a.client, user.ID)), !a.takesACR(signedIn.ACR):
+	case !a.means(s.tokens.Subject(a.client, user.ID)), !a.takesACR(signedIn.ACR):
 		return login, nil
 	case a.prompts("select_account") && f.Selected != user.ID && !freshLogin:
 		return step{"/select-account", oauth.AccountSelection, "The user must choose an account."}, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/token"
 )
 
 // requestedClaims is the claims parameter (OpenID Connect Core section 5.5), reduced to what this
@@ -99,5 +100,5 @@ func (c claimRequest) values() []string {
 
 // userClaimNames keeps the claims that are about the user.
 func userClaimNames(members map[string]json.RawMessage) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return scopeOf(name) == "" })
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return token.ScopeOf(name) == "" })
 }

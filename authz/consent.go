@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -69,7 +70,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) permissions(a *authorization) []storage.Permission {
 	scopes := slices.Clone(a.scopes)
 	for _, claim := range slices.Concat(a.claims.idToken, a.claims.userInfo) {
-		scopes = append(scopes, scopeOf(claim))
+		scopes = append(scopes, token.ScopeOf(claim))
 	}
 	var asked []storage.Permission
 	for _, scope := range oauth.Unique(scopes) {

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -136,7 +137,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"frontchannel_logout_supported":                  true,
 		"frontchannel_logout_session_supported":          true,
 		"scopes_supported":                               s.scopesSupported(),
-		"claims_supported":                               supportedClaims(),
+		"claims_supported":                               token.SupportedClaims(),
 		"response_types_supported":                       []string{"code"},
 		"response_modes_supported":                       responseModes,
 		"grant_types_supported":                          grantTypes,

@@ -113,7 +113,7 @@ func (s *Server) refusedProof(answer http.Header, err error) error {
 }
 
 // asksForNonce tells whether a request is refused only to be sent again with a nonce (section 8). Nothing
-// has been looked at, and nothing is used up: many clients send the same assertion with a new proof.
+// Has been looked at, and nothing is used up: many clients send the same assertion with a new proof.
 func asksForNonce(err error) bool {
 	e := new(oauth.Error)
 	return errors.As(err, &e) && e.Code == oauth.UseDPoPNonce

@@ -32,7 +32,7 @@ type flow struct {
 	Signed    bool         `json:"o,omitempty"` // the request was signed (RFC 9101): Params are what its object said
 	Until     int64        `json:"e,omitempty"` // a signed request may begin again until then: seconds since 1970
 	Started   time.Time    `json:"t"`
-	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
+	SignedIn  string       `json:"i,omitempty"` // Sid of the session that logged in for this flow
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
 	Consented string       `json:"c,omitempty"` // user id that has allowed this very request
 	Allowed   string       `json:"k,omitempty"` // names that consent, which counts once
@@ -55,7 +55,7 @@ type link struct {
 	UserID   string           `json:"u"`
 	Identity connect.Identity `json:"i"`
 	Proven   bool             `json:"p,omitempty"` // to be the user's, by the address: no password is needed
-	SignedIn string           `json:"s,omitempty"` // sid of the session in which the user signed in for it
+	SignedIn string           `json:"s,omitempty"` // Sid of the session in which the user signed in for it
 	Begun    time.Time        `json:"t"`
 }
 

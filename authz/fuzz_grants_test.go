@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/token"
 )
 
 // Whatever an assertion says, nobody is vouched for without an end, a name and a jti.
@@ -20,7 +21,7 @@ func FuzzGrantAssertion(f *testing.F) {
 	}
 	s := &Server{config: Config{Issuer: "https://id.example"}}
 	issuer := &assertionIssuer{TrustedIssuer: TrustedIssuer{MaxLifetime: time.Minute}}
-	x := &exchange{tokenAuthorization: tokenAuthorization{Client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}}
+	x := &exchange{Authorization: token.Authorization{Client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}}
 	f.Fuzz(func(t *testing.T, payload, raw string) {
 		if _, _, err := s.verifyAssertion(t.Context(), x, raw); oauth.AsError(err).Code != oauth.InvalidGrant {
 			t.Errorf("%q: %v", raw, err)

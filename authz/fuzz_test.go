@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/token"
 )
 
 func FuzzBasicCredentials(f *testing.F) {
@@ -78,7 +79,7 @@ func FuzzParseClaims(f *testing.F) {
 			return
 		}
 		for _, claim := range slices.Concat(claims.idToken, claims.userInfo) {
-			if scopeOf(claim) == "" {
+			if token.ScopeOf(claim) == "" {
 				t.Errorf("%q asks for %q", raw, claim)
 			}
 		}

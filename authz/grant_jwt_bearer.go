@@ -99,7 +99,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 		Issuer:    claims.Issuer,
 		Offline:   true,
 		CreatedAt: x.Now,
-		ExpiresAt: x.Now.Add(s.accessTokenLifetime(x.Client) + oauth.ClockSkew),
+		ExpiresAt: x.Now.Add(s.tokens.Lifetime(x.Client) + oauth.ClockSkew),
 	}
 	user, _, err := s.grants.Owner(ctx, x.Grant)
 	if gone := new(grant.OwnerGone); errors.As(err, &gone) {

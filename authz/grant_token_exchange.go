@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/token"
 )
 
 // Token type identifiers (RFC 8693 section 3), as far as they are known here.
@@ -18,24 +19,6 @@ const (
 	typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
 	typeJWT         = "urn:ietf:params:oauth:token-type:jwt"
 )
-
-// maxActors bounds the chain of those who act for one another.
-const maxActors = 8
-
-// actor is the act claim (RFC 8693 section 4.1): who acts for the subject, and who did before.
-type actor struct {
-	Subject  string `json:"sub"`
-	ClientID string `json:"client_id"` // the client that the actor acts through, or is
-	Actor    *actor `json:"act,omitempty"`
-}
-
-// mayAct is the may_act claim (section 4.4): who alone may become the actor. This server puts none
-// into its tokens, but one that is there counts.
-type mayAct struct {
-	Issuer   string `json:"iss"`
-	Subject  string `json:"sub"`
-	ClientID string `json:"client_id"`
-}
 
 // redeemTokenExchange follows RFC 8693 section 2: a client that holds the access token of a user, its
 // own or one that was sent to it as an API, gets another one for less, or for an API that the operator
@@ -52,10 +35,10 @@ func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.
 	if err != nil {
 		return err
 	}
-	if subject.user == nil {
+	if subject.User == nil {
 		return oauth.Refuse(oauth.InvalidRequest, "The subject_token is about no user: ask for an app token by client_credentials.")
 	}
-	x.GrantID, x.Grant, x.User = subject.GrantID, subject.grant, subject.user
+	x.GrantID, x.Grant, x.User = subject.GrantID, subject.Grant, subject.User
 	observe.Event(ctx).SetGrant(x.GrantID)
 	x.Until = time.Unix(subject.Expires, 0)
 	if x.Actor, err = s.actorOf(ctx, x, form, subject); err != nil {
@@ -96,15 +79,15 @@ func checkExchange(form url.Values) error {
 // as its owner or as the API that it is for. A token that is bound to a key of the client's own needs
 // proof of that key, so that a stolen one is of no more use here than elsewhere. The API that a bound
 // token is for has had that proof when the token was sent to it, and has proved now who it is.
-func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*activeToken, error) {
+func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*token.Active, error) {
 	refused := oauth.Refuse(oauth.InvalidRequest, "The "+parameter+" is malformed, expired, revoked, or not made for this client.")
-	active, err := s.activeAccessToken(ctx, form.Get(parameter))
+	active, err := s.tokens.Active(ctx, form.Get(parameter))
 	switch {
-	case errors.Is(err, errInactive):
+	case errors.Is(err, token.ErrInactive):
 		return nil, refused.Because(err)
 	case err != nil:
 		return nil, err
-	case !active.concerns(x.Client.ID):
+	case !active.Concerns(x.Client.ID):
 		return nil, refused.Because(errors.New("access token of another client, for another API"))
 	case active.ClientID != x.Client.ID:
 		return active, nil
@@ -118,22 +101,22 @@ func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, pa
 // actorOf decides who acts for the subject (RFC 8693 sections 1.1 and 4.1): whom the actor_token is
 // about, or else the client, unless the token was its own all along. There is no impersonation: whoever
 // gets a token in another's name is in it.
-func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subject *activeToken) (*actor, error) {
-	if subject.Actor.depth() >= maxActors {
+func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subject *token.Active) (*token.Actor, error) {
+	if subject.Actor.Depth() >= token.MaxActors {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token has been handed on too often.")
 	}
-	now := &actor{Subject: x.Client.ID, ClientID: x.Client.ID, Actor: subject.Actor}
+	now := &token.Actor{Subject: x.Client.ID, ClientID: x.Client.ID, Actor: subject.Actor}
 	if form.Has("actor_token") {
 		acting, err := s.exchanged(ctx, x, form, "actor_token")
 		if err != nil {
 			return nil, err
 		}
 		now.Subject, now.ClientID = acting.Subject, acting.ClientID
-		if acting.user != nil {
-			now.Subject = s.subject(x.Client, acting.user.ID)
+		if acting.User != nil {
+			now.Subject = s.tokens.Subject(x.Client, acting.User.ID)
 		}
 	}
-	if m := subject.MayAct; m != nil && !m.allows(s.issuer.ID, now) {
+	if m := subject.MayAct; m != nil && !m.Allows(s.issuer.ID, now) {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token names another actor in may_act.")
 	}
 	if subject.ClientID == x.Client.ID && !form.Has("actor_token") {
@@ -142,21 +125,9 @@ func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subj
 	return now, nil
 }
 
-func (a *actor) depth() (n int) {
-	for ; a != nil; a = a.Actor {
-		n++
-	}
-	return n
-}
-
-// allows compares the members that are there; they say it together (RFC 8693 section 4.4).
-func (m *mayAct) allows(issuer string, a *actor) bool {
-	return (m.Issuer == "" || m.Issuer == issuer) && (m.Subject == a.Subject) && (m.ClientID == "" || m.ClientID == a.ClientID)
-}
-
 // targetsOf decides the audience (RFC 8693 section 2.1, RFC 8707 section 2): of the subject token's one,
 // or of the APIs that the operator lets this client's exchanges reach.
-func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
+func (s *Server) targetsOf(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
 	asked := oauth.Unique(slices.Concat(form["resource"], form["audience"]))
 	for _, uri := range asked {
 		if s.resources.Get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.Client.ExchangeResources, uri)) {
@@ -179,15 +150,15 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *activeToken) (
 // others what the client is registered for. Each resource of the new token takes the whole scope for
 // its own, so what one of them may not hear is not in it. A token that goes on to another client is not
 // for userinfo, and none leads to refresh tokens.
-func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeToken) ([]string, error) {
+func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
 	may := func(scope string) bool {
 		if resource.IsUserScope(scope) {
-			return subject.has(scope) && slices.Contains(x.Client.Scopes, scope) && scope != "offline_access" &&
+			return subject.Has(scope) && slices.Contains(x.Client.Scopes, scope) && scope != "offline_access" &&
 				(scope != "openid" || subject.ClientID == x.Client.ID)
 		}
 		at := oauth.Both(s.resources.Owners(scope), x.Resources)
 		return len(at) > 0 && !slices.ContainsFunc(at, func(uri string) bool {
-			granted := subject.has(scope) && slices.Contains(subject.Audience, uri)
+			granted := subject.Has(scope) && slices.Contains(subject.Audience, uri)
 			registered := slices.Contains(x.Client.Scopes, scope) && slices.Contains(x.Client.ExchangeResources, uri)
 			return !granted && !registered
 		})
@@ -206,7 +177,7 @@ func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *activeTo
 
 // exchangedDetails keeps the authorization_details that were granted at the resources of the new token.
 // One without locations that another of them could take for its own is dropped.
-func (s *Server) exchangedDetails(x *exchange, subject *activeToken) ([]resource.Detail, error) {
+func (s *Server) exchangedDetails(x *exchange, subject *token.Active) ([]resource.Detail, error) {
 	granted, err := resource.GrantedDetails(subject.AuthorizationDetails)
 	if err != nil {
 		return nil, err
@@ -223,7 +194,7 @@ func (x *exchange) issueType(s *Server, requested string) error {
 	if requested != typeJWT {
 		return nil
 	}
-	if format, _ := s.accessTokenFormat(x.Client, x.Resources); format == resource.TokenTypeOpaque {
+	if format, _ := s.tokens.AccessTokenFormat(x.Client, x.Resources); format == resource.TokenTypeOpaque {
 		return oauth.Refuse(oauth.InvalidRequest, "The tokens of this resource are no JWTs.")
 	}
 	x.issuedType = typeJWT

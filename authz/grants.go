@@ -26,7 +26,7 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 		opened.Confirmation = x.confirmation
 	}
 	if !x.Client.May(client.GrantRefreshToken) {
-		opened.ExpiresAt = x.Now.Add(s.accessTokenLifetime(x.Client) + oauth.ClockSkew)
+		opened.ExpiresAt = x.Now.Add(s.tokens.Lifetime(x.Client) + oauth.ClockSkew)
 	}
 	if err := s.useGrant(ctx, x, id, opened); err != nil {
 		return err

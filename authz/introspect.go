@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -21,13 +22,13 @@ type introspection struct {
 	Active    bool   `json:"active"`
 	TokenType string `json:"token_type,omitempty"`
 	Username  string `json:"username,omitempty"`
-	*accessClaims
+	*token.Claims
 }
 
 // introspect tells a confidential client about a token that it owns or that is meant for it: one
 // whose audience has the client's id. To everybody else every token is inactive.
 func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
-	c, token, err := s.clientAndToken(w, r)
+	c, presented, err := s.clientAndToken(w, r)
 	if err != nil {
 		return err
 	}
@@ -35,14 +36,14 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return oauth.Refuse(oauth.InvalidClient, "Introspection needs a client that can prove who it is.")
 	}
 	answer := introspection{}
-	active, err := s.lookUp(r.Context(), c, token)
+	active, err := s.lookUp(r.Context(), c, presented)
 	switch {
-	case err == nil && (active.concerns(c.ID)):
-		answer = introspection{Active: true, TokenType: active.tokenType, accessClaims: &active.accessClaims}
-		if active.user != nil && active.Subject == active.user.ID { // it would tell more than a pairwise subject
-			answer.Username = active.user.Username
+	case err == nil && (active.Concerns(c.ID)):
+		answer = introspection{Active: true, TokenType: active.TokenType, Claims: &active.Claims}
+		if active.User != nil && active.Subject == active.User.ID { // it would tell more than a pairwise subject
+			answer.Username = active.User.Username
 		}
-	case err != nil && !errors.Is(err, errInactive):
+	case err != nil && !errors.Is(err, token.ErrInactive):
 		return err
 	}
 	if !wantsIntrospectionJWT(r) {
@@ -61,7 +62,7 @@ type introspectionJWT struct {
 }
 
 func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, answer introspection) error {
-	signed, err := s.keys.Sign(s.signingAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{s.issuer.ID, c.ID, storage.Now().Unix(), answer})
+	signed, err := s.keys.Sign(s.tokens.SigningAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{s.issuer.ID, c.ID, storage.Now().Unix(), answer})
 	if err != nil {
 		return err
 	}
@@ -111,39 +112,39 @@ func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client
 }
 
 // lookUp finds out about a token of any kind that c asks about.
-func (s *Server) lookUp(ctx context.Context, c *client.Client, token string) (*activeToken, error) {
-	if strings.HasPrefix(token, oauth.PrefixRefresh) {
-		return s.activeRefreshToken(ctx, c, token)
+func (s *Server) lookUp(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
+	if strings.HasPrefix(presented, oauth.PrefixRefresh) {
+		return s.activeRefreshToken(ctx, c, presented)
 	}
-	return s.activeAccessToken(ctx, token)
+	return s.tokens.Active(ctx, presented)
 }
 
 // activeRefreshToken describes a refresh token that a refresh by its client would still take.
-func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, token string) (*activeToken, error) {
-	row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(token))
+func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
+	row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(presented))
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && row.UsedAt != nil) {
-		return nil, errInactive
+		return nil, token.ErrInactive
 	} else if err != nil {
 		return nil, err
 	}
-	active := &activeToken{tokenType: "refresh_token"}
-	if err := s.loadGrant(ctx, row.GrantID, active); err != nil {
+	active := &token.Active{TokenType: "refresh_token"}
+	if err := s.tokens.LoadGrant(ctx, row.GrantID, active); err != nil {
 		return nil, err
 	}
-	if active.grant.ClientID != c.ID {
-		return nil, errInactive
+	if active.Grant.ClientID != c.ID {
+		return nil, token.ErrInactive
 	}
-	active.accessClaims = accessClaims{
+	active.Claims = token.Claims{
 		Issuer:   s.issuer.ID,
-		Subject:  s.subject(c, active.user.ID),
+		Subject:  s.tokens.Subject(c, active.User.ID),
 		ClientID: c.ID,
-		Scope:    strings.Join(active.grant.Scopes, " "),
-		Expires:  active.grant.ExpiresAt.Unix(),
-		IssuedAt: active.grant.CreatedAt.Unix(),
+		Scope:    strings.Join(active.Grant.Scopes, " "),
+		Expires:  active.Grant.ExpiresAt.Unix(),
+		IssuedAt: active.Grant.CreatedAt.Unix(),
 		GrantID:  row.GrantID,
 
-		Confirmation: active.grant.Confirmation,
-		Session:      s.sid(c, active.grant.SessionID),
+		Confirmation: active.Grant.Confirmation,
+		Session:      s.tokens.Sid(c, active.Grant.SessionID),
 	}
 	observe.Event(ctx).SetGrant(row.GrantID)
 	return active, nil

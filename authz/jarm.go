@@ -19,7 +19,7 @@ func (s *Server) signResponse(a *authorization, params url.Values) (string, erro
 	for name := range params {
 		claims[name] = params.Get(name)
 	}
-	return s.keys.Sign(s.signingAlg(a.client.AuthorizationAlg), keys.TypeJWT, claims)
+	return s.keys.Sign(s.tokens.SigningAlg(a.client.AuthorizationAlg), keys.TypeJWT, claims)
 }
 
 // checkJARM holds a client to signed responses that is registered for nothing else. It is told so by

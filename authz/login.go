@@ -55,7 +55,7 @@ func (s *Server) needless(r *http.Request, v *visit) bool {
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
 func (s *Server) reauthenticated(v *visit) *templates.User {
 	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
-		!v.request.means(s.subject(v.request.client, v.user.ID)) {
+		!v.request.means(s.tokens.Subject(v.request.client, v.user.ID)) {
 		return nil
 	}
 	u := shownUser(v.user)

@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -22,7 +23,7 @@ const errLogoutURIMismatch = "post_logout_redirect_uri_mismatch"
 type logoutRequest struct {
 	params   url.Values
 	client   *client.Client // who asks; nil: unknown
-	hint     *idTokenHint   // nil: none, or none that is valid
+	hint     *token.Hint    // nil: none, or none that is valid
 	problem  *oauth.Error   // what is wrong with the request; nil: nothing
 	vouched  bool           // somebody whom the operator trusts speaks for the client
 	signedIn *session.Session
@@ -57,7 +58,7 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logout
 func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	clientID := l.params.Get("client_id")
 	if token := l.params.Get("id_token_hint"); token != "" {
-		hint, err := s.readHint(token)
+		hint, err := s.tokens.ReadHint(token)
 		if err != nil {
 			return oauth.Refuse(oauth.InvalidRequest, "The id_token_hint is not an ID token of this server.").Because(err)
 		}
@@ -143,8 +144,8 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 // user alone.
 func (s *Server) ownRequest(l *logoutRequest) bool {
 	return l.problem == nil && l.hint != nil && l.user != nil &&
-		l.hint.Subject == s.subject(l.client, l.user.ID) &&
-		(l.hint.Session == s.sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
+		l.hint.Subject == s.tokens.Subject(l.client, l.user.ID) &&
+		(l.hint.Session == s.tokens.Sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
 }
 
 // logOut ends the browser's session, has other apps end theirs, and goes back to the client.
@@ -180,7 +181,7 @@ func (s *Server) endHintedSession(ctx context.Context, l *logoutRequest) (*sessi
 		return nil, nil
 	}
 	named, err := s.sessions.LoadByID(ctx, l.hint.Session)
-	if err != nil || named == nil || l.hint.Subject != s.subject(l.client, named.UserID) || l.hint.Session != s.sid(l.client, named.ID) {
+	if err != nil || named == nil || l.hint.Subject != s.tokens.Subject(l.client, named.UserID) || l.hint.Session != s.tokens.Sid(l.client, named.ID) {
 		return nil, err
 	}
 	observe.Event(ctx).SetSubject(named.UserID)

@@ -32,7 +32,7 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 	now := storage.Now()
 	claims := map[string]any{
 		"iss":    s.issuer.ID,
-		"sub":    s.subject(c, l.UserID),
+		"sub":    s.tokens.Subject(c, l.UserID),
 		"aud":    c.ID,
 		"iat":    now.Unix(),
 		"exp":    now.Add(logoutTokenLifetime).Unix(),
@@ -40,9 +40,9 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 		"events": map[string]any{logoutEvent: struct{}{}},
 	}
 	if l.Session != "" {
-		claims["sid"] = s.sid(c, l.Session)
+		claims["sid"] = s.tokens.Sid(c, l.Session)
 	}
-	return s.keys.Sign(s.signingAlg(c.IDTokenAlg), keys.TypeLogoutToken, claims)
+	return s.keys.Sign(s.tokens.SigningAlg(c.IDTokenAlg), keys.TypeLogoutToken, claims)
 }
 
 // logoutHost is the host of logoutAddress, or of the document that names it, if that is not at hand.
@@ -119,7 +119,7 @@ func (s *Server) logoutFrames(ctx context.Context, ended *session.Session) ([]st
 			return nil, err
 		}
 		if c != nil && c.Logout.FrontChannelURI != "" {
-			params := url.Values{"iss": {s.issuer.ID}, "sid": {s.sid(c, ended.ID)}}
+			params := url.Values{"iss": {s.issuer.ID}, "sid": {s.tokens.Sid(c, ended.ID)}}
 			frames = append(frames, withParams(c.Logout.FrontChannelURI, "", params))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -153,12 +154,12 @@ func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor
 			Detail: "The Host of the request is none of this listener's.", Hint: "call it by an address, by localhost, by the host of the issuer or by that of admin.listen"}
 	}
 	r = r.WithContext(context.WithValue(r.Context(), atListenerKey{}, true))
-	token, err := s.accessToken(w, r)
+	presented, err := s.accessToken(w, r)
 	if err != nil {
 		return admin.Actor{}, err
 	}
-	active, err := s.activeAccessToken(r.Context(), token)
-	if errors.Is(err, errInactive) || err == nil && !active.isFor(s.config.Operator.Resource) {
+	active, err := s.tokens.Active(r.Context(), presented)
+	if errors.Is(err, token.ErrInactive) || err == nil && !active.IsFor(s.config.Operator.Resource) {
 		return admin.Actor{}, s.accessChallenge(w, r, errNoAdminToken)
 	} else if err != nil {
 		return admin.Actor{}, err
@@ -166,25 +167,20 @@ func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor
 	event := observe.Event(r.Context())
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)
-	if err := s.checkSender(w, r, token, &active.accessClaims); err != nil {
+	if err := s.checkSender(w, r, presented, &active.Claims); err != nil {
 		return admin.Actor{}, err
 	}
-	if !active.has(admin.Scope) || active.user != nil && !hasRole(active.user, admin.Scope) {
+	if !active.Has(admin.Scope) || active.User != nil && !hasRole(active.User, admin.Scope) {
 		return admin.Actor{}, s.accessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
 	}
 	actor := admin.Actor{ID: active.ClientID, ClientID: active.ClientID, Remote: event.Remote()}
-	if active.user != nil {
-		actor.ID = active.user.ID
+	if active.User != nil {
+		actor.ID = active.User.ID
 	}
 	return actor, nil
 }
 
 type atListenerKey struct{}
-
-// isFor tells whether a resource is the one audience of a token.
-func (c *accessClaims) isFor(resource string) bool {
-	return len(c.Audience) == 1 && c.Audience[0] == resource
-}
 
 func hasRole(user *storage.User, role string) bool {
 	for _, r := range user.Roles {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -66,7 +67,7 @@ func (s *Server) presentedToken(w http.ResponseWriter, r *http.Request, schemes 
 // checkSender lets a token that is bound to a certificate or a key be used by its holder alone (RFC
 // 8705 section 3, RFC 9449 sections 7.1 and 7.2). The proof is used up whatever becomes of the
 // request.
-func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token string, claims *accessClaims) error {
+func (s *Server) checkSender(w http.ResponseWriter, r *http.Request, token string, claims *token.Claims) error {
 	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == oauth.SchemeDPoP
 	switch {
 	case !s.holdsCertificate(r, claims.Confirmation):

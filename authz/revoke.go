@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -17,12 +18,12 @@ import (
 // expired or of another client is answered like one that was revoked, and nothing happens; a
 // Revocation that could not be stored is a 503.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
-	c, token, err := s.clientAndToken(w, r)
+	c, presented, err := s.clientAndToken(w, r)
 	if err != nil {
 		return err
 	}
 	return storage.Retry(func() error {
-		writes, err := s.revocationOf(r.Context(), c, token)
+		writes, err := s.revocationOf(r.Context(), c, presented)
 		if err != nil || writes == nil {
 			return err // nil: 200, although there was nothing to revoke
 		}
@@ -31,9 +32,9 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 }
 
 // revocationOf returns the writes that end a token, nil if there is nothing to end.
-func (s *Server) revocationOf(ctx context.Context, c *client.Client, token string) ([]storage.Write, error) {
-	if strings.HasPrefix(token, oauth.PrefixRefresh) {
-		row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(token))
+func (s *Server) revocationOf(ctx context.Context, c *client.Client, presented string) ([]storage.Write, error) {
+	if strings.HasPrefix(presented, oauth.PrefixRefresh) {
+		row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(presented))
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, nil
 		} else if err != nil {
@@ -41,8 +42,8 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, token strin
 		}
 		return s.familyRevocation(ctx, c, row.GrantID, nil)
 	}
-	claims, err := s.parseAccessToken(ctx, token)
-	if errors.Is(err, errInactive) || (err == nil && claims.ClientID != c.ID) {
+	claims, err := s.tokens.Parse(ctx, presented)
+	if errors.Is(err, token.ErrInactive) || (err == nil && claims.ClientID != c.ID) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err

@@ -51,6 +51,7 @@ import (
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -99,6 +100,7 @@ type Server struct {
 	// Clients that the operator has not named.
 	clients       *directory.Clients
 	grants        *grant.Grants
+	tokens        *token.Tokens
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -287,6 +289,10 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 	s.grants = &grant.Grants{
 		Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Events: s.events, Logger: s.logger,
 		EndOffline: s.config.Sessions.EndOffline,
+	}
+	s.tokens = &token.Tokens{
+		Issuer: s.issuer, Store: s.store, Keys: s.keys, Subjects: s.subjects, Clients: s.clients, Grants: s.grants, Resources: s.resources,
+		Alg: s.config.Signing.Alg, AccessLifetime: s.config.Lifetimes.AccessToken, IDLifetime: s.config.Lifetimes.IDToken,
 	}
 	s.clientSecrets, err = keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
 	return err

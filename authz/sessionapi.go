@@ -8,6 +8,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -88,12 +89,12 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 }
 
 func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSession, error) {
-	token, err := s.accessToken(w, r)
+	presented, err := s.accessToken(w, r)
 	if err != nil {
 		return askedSession{}, err
 	}
-	claims, err := s.parseAccessToken(r.Context(), token)
-	if errors.Is(err, errInactive) {
+	claims, err := s.tokens.Parse(r.Context(), presented)
+	if errors.Is(err, token.ErrInactive) {
 		return askedSession{}, s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed or expired."))
 	} else if err != nil {
 		return askedSession{}, err
@@ -102,17 +103,17 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 	event.SetClient(claims.ClientID)
 	event.SetSubject(claims.Subject)
 	event.SetGrant(claims.GrantID)
-	if err := s.checkSender(w, r, token, claims); err != nil {
+	if err := s.checkSender(w, r, presented, claims); err != nil {
 		return askedSession{}, err
 	}
-	active, err := s.activeAccessToken(r.Context(), token)
-	if errors.Is(err, errInactive) || (err == nil && active.Session == "") {
+	active, err := s.tokens.Active(r.Context(), presented)
+	if errors.Is(err, token.ErrInactive) || (err == nil && active.Session == "") {
 		return askedSession{}, nil // what the token stood for has ended, or there never was a session
 	} else if err != nil {
 		return askedSession{}, err
 	}
-	current, err := s.sessions.LoadByID(r.Context(), active.grant.SessionID)
-	if err != nil || current == nil || !current.BelongsTo(active.user) {
+	current, err := s.sessions.LoadByID(r.Context(), active.Grant.SessionID)
+	if err != nil || current == nil || !current.BelongsTo(active.User) {
 		return askedSession{}, err
 	}
 	return askedSession{current, active.Subject, active.Session}, nil

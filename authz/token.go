@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -70,7 +71,7 @@ func (s *Server) offers(ctx context.Context, grantType string) bool {
 // exchange is one attempt at one token request, with the one commit at its end.
 func (s *Server) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
 	ctx := r.Context()
-	x := &exchange{tokenAuthorization: tokenAuthorization{Now: storage.Now()}, request: r, answer: header, grantType: grantType}
+	x := &exchange{Authorization: token.Authorization{Now: storage.Now()}, request: r, answer: header, grantType: grantType}
 	request, err := s.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
@@ -106,8 +107,8 @@ func (s *Server) exchange(header http.Header, r *http.Request, grantType string)
 // found out and decided, and what is to be written.
 type exchange struct {
 	fosite.DefaultSession
-	tokenAuthorization                      // what the tokens will say
-	confirmation       storage.Confirmation // what the access token is bound to
+	token.Authorization                      // what the tokens will say
+	confirmation        storage.Confirmation // what the access token is bound to
 
 	request   *http.Request
 	answer    http.Header // of the answer
@@ -204,14 +205,14 @@ func (s *Server) narrowResource(x *exchange, form url.Values) error {
 
 // issue signs the tokens and fills the answer (RFC 6749 section 5.1).
 func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessResponder) error {
-	minted, err := s.mint(x.tokenAuthorization, x.confirmation)
+	minted, err := s.tokens.Mint(x.Authorization, x.confirmation)
 	if err != nil {
 		return err
 	}
-	x.writes = append(x.writes, minted.writes...)
-	response.SetAccessToken(minted.accessToken)
-	response.SetTokenType(minted.tokenType)
-	response.SetExpiresIn(minted.lifetime)
+	x.writes = append(x.writes, minted.Writes...)
+	response.SetAccessToken(minted.AccessToken)
+	response.SetTokenType(minted.TokenType)
+	response.SetExpiresIn(minted.Lifetime)
 	response.SetScopes(x.Scopes)
 	if x.refreshToken != "" {
 		response.SetExtra("refresh_token", x.refreshToken)
@@ -222,8 +223,8 @@ func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessR
 	if x.issuedType != "" {
 		response.SetExtra("issued_token_type", x.issuedType)
 	}
-	if minted.idToken != "" {
-		response.SetExtra("id_token", minted.idToken)
+	if minted.IDToken != "" {
+		response.SetExtra("id_token", minted.IDToken)
 	}
 	event := observe.Event(ctx)
 	event.SetGrant(x.GrantID)

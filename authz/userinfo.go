@@ -11,16 +11,17 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/token"
 )
 
 // userinfo is OpenID Connect Core section 5.3.
 func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
-	token, err := s.accessToken(w, r)
+	presented, err := s.accessToken(w, r)
 	if err != nil {
 		return err
 	}
-	active, err := s.activeAccessToken(r.Context(), token)
-	if errors.Is(err, errInactive) {
+	active, err := s.tokens.Active(r.Context(), presented)
+	if errors.Is(err, token.ErrInactive) {
 		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired or revoked."))
 	} else if err != nil {
 		return err
@@ -30,14 +31,14 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)
 	event.SetGrant(active.GrantID)
-	if err := s.checkSender(w, r, token, &active.accessClaims); err != nil {
+	if err := s.checkSender(w, r, presented, &active.Claims); err != nil {
 		return err
 	}
-	if active.user == nil || !active.has("openid") {
+	if active.User == nil || !active.Has("openid") {
 		return s.accessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The access token lacks the scope openid."))
 	}
-	claims := scopeClaims(active.user, strings.Fields(active.Scope))
-	maps.Copy(claims, namedClaims(active.user, active.grant.UserInfo))
+	claims := token.ScopeClaims(active.User, strings.Fields(active.Scope))
+	maps.Copy(claims, token.NamedClaims(active.User, active.Grant.UserInfo))
 	claims["sub"] = active.Subject
 	return s.writeUserInfo(w, r, active.ClientID, claims)
 }

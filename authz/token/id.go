@@ -1,4 +1,4 @@
-package authz
+package token
 
 import (
 	"cmp"
@@ -16,24 +16,24 @@ import (
 
 // newIDToken signs an ID token (OpenID Connect Core sections 2 and 12.2). After a refresh it says
 // the same of the same login, without the nonce.
-func (s *Server) newIDToken(a *tokenAuthorization, accessToken string) (string, error) {
-	alg := s.signingAlg(a.Client.IDTokenAlg)
+func (t *Tokens) newIDToken(a *Authorization, accessToken string) (string, error) {
+	alg := t.SigningAlg(a.Client.IDTokenAlg)
 	claims := map[string]any{}
 	if a.Client.IDTokenClaims {
-		maps.Copy(claims, scopeClaims(a.User, a.Scopes))
+		maps.Copy(claims, ScopeClaims(a.User, a.Scopes))
 	}
-	maps.Copy(claims, namedClaims(a.User, a.Grant.IDTokenClaims))
+	maps.Copy(claims, NamedClaims(a.User, a.Grant.IDTokenClaims))
 	maps.Copy(claims, map[string]any{ // last: nothing above may replace these
-		"iss":     s.issuer.ID,
-		"sub":     s.subject(a.Client, a.User.ID),
+		"iss":     t.Issuer.ID,
+		"sub":     t.Subject(a.Client, a.User.ID),
 		"aud":     a.Client.ID,
-		"exp":     a.Now.Add(cmp.Or(a.Client.IDTokenLifetime, s.config.Lifetimes.IDToken)).Unix(),
+		"exp":     a.Now.Add(cmp.Or(a.Client.IDTokenLifetime, t.IDLifetime)).Unix(),
 		"iat":     a.Now.Unix(),
 		"at_hash": atHash(alg, accessToken),
 		"acr":     a.Grant.ACR,
 	})
 	if a.Client.NamesSessions() {
-		claims["sid"] = s.sid(a.Client, a.Grant.SessionID)
+		claims["sid"] = t.Sid(a.Client, a.Grant.SessionID)
 	}
 	if (a.Grant.AuthTimeAsked || a.Client.RequireAuthTime) && !a.Grant.AuthTime.IsZero() {
 		claims["auth_time"] = a.Grant.AuthTime.Unix()
@@ -44,13 +44,13 @@ func (s *Server) newIDToken(a *tokenAuthorization, accessToken string) (string, 
 	if a.Nonce != "" {
 		claims["nonce"] = a.Nonce
 	}
-	return s.keys.Sign(alg, keys.TypeJWT, claims)
+	return t.Keys.Sign(alg, keys.TypeJWT, claims)
 }
 
-// signingAlg is what the server signs with for a client that is registered for an algorithm, or for
+// SigningAlg is what the server signs with for a client that is registered for an algorithm, or for
 // none.
-func (s *Server) signingAlg(registered string) jose.SignatureAlgorithm {
-	return cmp.Or(jose.SignatureAlgorithm(registered), s.config.Signing.Alg)
+func (t *Tokens) SigningAlg(registered string) jose.SignatureAlgorithm {
+	return cmp.Or(jose.SignatureAlgorithm(registered), t.Alg)
 }
 
 // atHash is the left half of the hash that the algorithm signs with (OpenID Connect Core section
@@ -67,8 +67,8 @@ func atHash(alg jose.SignatureAlgorithm, accessToken string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// idTokenHint is what an ID token says that comes back as an id_token_hint.
-type idTokenHint struct {
+// Hint is what an ID token says that comes back as an id_token_hint.
+type Hint struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`
 	Audience string `json:"aud"`
@@ -77,18 +77,18 @@ type idTokenHint struct {
 	ClientID string `json:"client_id"` // only access tokens have one
 }
 
-// readHint reads an id_token_hint (OpenID Connect Core section 3.1.2.1). The token may have expired and
+// ReadHint reads an id_token_hint (OpenID Connect Core section 3.1.2.1). The token may have expired and
 // its key may have been rotated, but it must be an ID token of ours.
-func (s *Server) readHint(token string) (*idTokenHint, error) {
-	verified, err := s.keys.Verify(token)
+func (t *Tokens) ReadHint(token string) (*Hint, error) {
+	verified, err := t.Keys.Verify(token)
 	if err != nil {
 		return nil, err
 	}
-	hint := new(idTokenHint)
+	hint := new(Hint)
 	if err := json.Unmarshal(verified.Payload, hint); err != nil {
 		return nil, err
 	}
-	if verified.Type != keys.TypeJWT || hint.ClientID != "" || hint.Issuer != s.issuer.ID || hint.Audience == "" || hint.Subject == "" || hint.Expires == 0 {
+	if verified.Type != keys.TypeJWT || hint.ClientID != "" || hint.Issuer != t.Issuer.ID || hint.Audience == "" || hint.Subject == "" || hint.Expires == 0 {
 		return nil, errors.New("not an ID token of this server")
 	}
 	return hint, nil

@@ -1,4 +1,4 @@
-package authz
+package token
 
 import (
 	"cmp"
@@ -20,8 +20,8 @@ var claimsOf = map[string][]string{
 	"groups":  {"groups"},
 }
 
-// supportedClaims lists every claim there is, for the discovery document.
-func supportedClaims() []string {
+// SupportedClaims lists every claim there is, for the discovery document.
+func SupportedClaims() []string {
 	claims := []string{"acr", "amr", "aud", "auth_time", "exp", "iat", "iss", "nonce", "roles", "sid", "sub"}
 	for _, names := range claimsOf {
 		claims = append(claims, names...)
@@ -30,30 +30,30 @@ func supportedClaims() []string {
 	return claims
 }
 
-// scopeClaims returns the claims about a user that the scopes allow. What is not known is left out.
-func scopeClaims(user *storage.User, scopes []string) map[string]any {
+// ScopeClaims returns the claims about a user that the scopes allow. What is not known is left out.
+func ScopeClaims(user *storage.User, scopes []string) map[string]any {
 	var names []string
 	for _, scope := range scopes {
 		names = append(names, claimsOf[scope]...)
 	}
-	claims := namedClaims(user, names)
+	claims := NamedClaims(user, names)
 	if slices.Contains(scopes, "profile") && len(user.Roles) > 0 {
 		claims["roles"] = user.Roles
 	}
 	return claims
 }
 
-// namedClaims returns the named ones of a user's claims, as far as they are known.
-func namedClaims(user *storage.User, names []string) map[string]any {
+// NamedClaims returns the named ones of a user's claims, as far as they are known.
+func NamedClaims(user *storage.User, names []string) map[string]any {
 	if len(names) == 0 {
 		return map[string]any{}
 	}
-	claims := userClaims(user)
+	claims := UserClaims(user)
 	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(names, name) })
 	return claims
 }
 
-func userClaims(user *storage.User) map[string]any {
+func UserClaims(user *storage.User) map[string]any {
 	p := user.Profile
 	claims := map[string]any{"updated_at": user.UpdatedAt.Unix()}
 	for _, text := range [...]struct{ name, value string }{
@@ -82,8 +82,8 @@ func userClaims(user *storage.User) map[string]any {
 	return claims
 }
 
-// scopeOf returns the scope that stands for a claim, "" if none does.
-func scopeOf(claim string) string {
+// ScopeOf returns the scope that stands for a claim, "" if none does.
+func ScopeOf(claim string) string {
 	for scope, names := range claimsOf {
 		if slices.Contains(names, claim) {
 			return scope
