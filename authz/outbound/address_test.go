@@ -131,3 +131,20 @@ func checkParsed(t *testing.T, raw string, u *url.URL) {
 		t.Errorf("%q is of the site %q", raw, siteOf(host))
 	}
 }
+
+// Whatever is let through is an https URL that every parser reads as this one does, to a name or to
+// a public address.
+func FuzzCheckURL(f *testing.F) {
+	for _, raw := range append(spellings, notURLs...) {
+		f.Add(raw)
+	}
+	f.Add("https://example.com:8443/jwks?a=b")
+	c := newClient(f, Config{})
+	f.Fuzz(func(t *testing.T, raw string) {
+		u, err := c.parse(raw)
+		if err != nil {
+			return
+		}
+		checkParsed(t, raw, u)
+	})
+}

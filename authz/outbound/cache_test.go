@@ -77,7 +77,7 @@ func TestCacheWhileTheOriginIsDown(t *testing.T) {
 		for range 100 {
 			wantValue(t, c, 1)
 		}
-		o.wantFetches(t, "after the first minute", 1+fetchBurst)
+		o.wantFetches(t, "after the first minute", int32(1+pace.Burst))
 		time.Sleep(grace - 1)
 		wantValue(t, c, 1)
 		time.Sleep(time.Nanosecond)
@@ -85,7 +85,7 @@ func TestCacheWhileTheOriginIsDown(t *testing.T) {
 			t.Errorf("too old: %v", err)
 		}
 		o.err = nil
-		time.Sleep(fetchEvery)
+		time.Sleep(pace.Every)
 		if got, err := c.Get(t.Context(), anyURL); got == 1 || err != nil {
 			t.Errorf("up again: %d, %v", got, err)
 		}
@@ -105,7 +105,7 @@ func TestCacheBoundsFetches(t *testing.T) {
 							t.Fatalf("%v, want %v", err, o.err)
 						}
 					}
-					want := int32(fetchBurst)
+					want := int32(pace.Burst)
 					if name == "fine" && ask == "get" {
 						want = 1
 					}
@@ -115,7 +115,7 @@ func TestCacheBoundsFetches(t *testing.T) {
 						f(c, t.Context(), anyURL)
 					}
 					if want > 1 {
-						want += int32(10 * time.Minute / fetchEvery)
+						want += int32(10 * time.Minute / pace.Every)
 					}
 					o.wantFetches(t, "in ten minutes", want)
 				})
@@ -162,18 +162,6 @@ func TestCacheSharesOneFetch(t *testing.T) {
 	})
 }
 
-// A caller may decide to fetch, and be overtaken by a fetch that ends before its own begins.
-func TestCacheOvertakenCaller(t *testing.T) {
-	o := &origin{fresh: time.Hour}
-	c := o.cache()
-	seen := c.peek(anyURL)
-	wantValue(t, c, 1)
-	if got, err := c.share(t.Context(), seen); err != nil || got.value != 1 {
-		t.Errorf("%d, %v", got.value, err)
-	}
-	o.wantFetches(t, "afterwards", 1)
-}
-
 func TestCacheIsBounded(t *testing.T) {
 	o := &origin{fresh: time.Hour}
 	c := o.cache()
@@ -206,7 +194,7 @@ func TestCacheDecodes(t *testing.T) {
 			t.Errorf("refused: %v", err)
 		}
 	}
-	if got := fetches.Load(); got != 1+fetchBurst {
+	if got := fetches.Load(); int(got) != 1+pace.Burst {
 		t.Errorf("%d fetches", got)
 	}
 	if _, err := refusing.Get(t.Context(), "https://127.1/"); !errors.Is(err, ErrURL) {

@@ -97,5 +97,5 @@ func readDocument(resp *http.Response, want Want) (*Document, error) {
 	if int64(len(body)) > limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
-	return &Document{Body: body, ContentType: mediaType, Fresh: freshness(resp.Header)}, nil
+	return &Document{Body: body, ContentType: mediaType, Fresh: freshness.Of(resp.Header)}, nil
 }

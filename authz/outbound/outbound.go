@@ -3,7 +3,7 @@
 // name a URL could otherwise make this server knock at the doors of its own network (server-side
 // request forgery), or keep it waiting and reading for ever.
 //
-//	Cache.Get -> one fetch for all who wait -> Client.Get
+//	Cache.Get -> fetch.Document: one fetch for all who wait -> Client.Get
 //	    Client.Get / PostForm: CheckURL -> a free place (limiter) -> resolve -> each address checked
 //	    as it is dialled -> TLS -> status, type, size -> Document
 //
@@ -24,6 +24,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"github.com/authzd/authzd/authz/fetch"
 )
 
 const (
@@ -32,6 +34,9 @@ const (
 	headerBytes  = 32 << 10 // of an answer
 	userAgent    = "authzd"
 )
+
+// freshness is how long a document may be used.
+var freshness = fetch.Freshness{Usual: 10 * time.Minute, Least: time.Minute, Most: 24 * time.Hour}
 
 // Why a URL was not fetched, for errors.Is. The text of an error is for the log: it names the host
 // and address, never the path or query of the URL, and nothing of the answer.

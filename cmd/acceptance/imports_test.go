@@ -58,7 +58,7 @@ func within(importPath, tree string) bool {
 }
 
 // ground is what every package may import. It imports nothing of this module.
-var ground = []string{"authz/member", "authz/passhash", "authz/weburl", "templates/brand"}
+var ground = []string{"authz/fetch", "authz/member", "authz/passhash", "authz/weburl", "templates/brand"}
 
 // leaves import nothing of this module but the ground floor, so that each can be understood, and the middleware
 // imported, alone.
