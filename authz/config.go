@@ -9,13 +9,13 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -33,7 +33,7 @@ type Config struct {
 	Secret    *keys.Secret
 	Clients   *client.Registry
 	Resources []resource.Resource
-	Users     []account.Seed // created if absent, never overwritten
+	Users     []users.User // created if absent, never overwritten
 
 	Connectors []connect.Config // RedirectURI is filled in here
 	Outbound   outbound.Config  // for the URLs that clients name

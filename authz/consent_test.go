@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -129,7 +129,7 @@ func TestWithdrawNothing(t *testing.T) {
 // Whoever is named on a page is who answers it: if another user has signed in meanwhile, in another
 // tab, they are asked themselves.
 func TestAnswersOfAnotherUser(t *testing.T) {
-	s := authztest.Start(t, authz.Config{Users: []account.Seed{
+	s := authztest.Start(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
 	}}, nil)
 	for prompt, button := range map[string]string{"consent": "consent-allow", "select_account": "account-continue"} {

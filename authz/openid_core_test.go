@@ -13,10 +13,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -180,7 +180,7 @@ func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
 // Section 5.5.1: a sub with a value is a demand for that very user (section 3.1.2.2).
 func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 	for name, adjust := range map[string]func(*client.Metadata){"public": nil, "pairwise": pairwiseClients} {
-		s := authztest.Start(t, authz.Config{Users: []account.Seed{
+		s := authztest.Start(t, authz.Config{Users: []users.User{
 			{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
 		}}, adjust)
 		sub := fmt.Sprint(payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"])

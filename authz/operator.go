@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/token"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -25,8 +26,6 @@ type Operator struct {
 	// ParseClient reads the metadata of a client, and returns it too with all defaults filled in. If the
 	// Get has a secret, any stands for it.
 	ParseClient func(document []byte) (m client.Metadata, complete []byte, err error)
-	// ParseUser reads the data of a user.
-	ParseUser func(document []byte) (account.Seed, error)
 	// Clients are those of the configuration, with all defaults filled in, by their ids.
 	Clients map[string][]byte
 
@@ -53,7 +52,7 @@ func (s *Server) operatorRoutes() []admin.Route {
 		route("user_create", "POST", "/v1/users", "Creates a user.", admin.Create(s.createUser)),
 		route("user_read", "GET", "/v1/users/{sub}", "One user.", admin.Read(s.readUser)),
 		route("user_replace", "PUT", "/v1/users/{sub}", "Sets all data of a user.", admin.Replace(s.replaceUser)),
-		route("user_update", "PATCH", "/v1/users/{sub}", "Changes some data of a user.", admin.Patch[admin.UserData](s.patchUser)),
+		route("user_update", "PATCH", "/v1/users/{sub}", "Changes some data of a user.", admin.Patch[users.User](s.patchUser)),
 		route("user_delete", "DELETE", "/v1/users/{sub}", "Deletes a user, with sessions and grants.", admin.Do(s.deleteUser)),
 		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password, and ends their sessions and grants.", admin.Order(s.setPassword)),
 		route("user_unlock", "POST", "/v1/users/{sub}/unlock", "Forgives a user's wrong passwords.", admin.Do(s.unlockUser)),

@@ -1,27 +1,14 @@
 package authz_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 )
-
-// parseUser reads as much of a user as these tests say.
-func parseUser(document []byte) (account.Seed, error) {
-	var u struct {
-		Username string `json:"username"`
-		Password string `json:"password"`
-		Disabled bool   `json:"disabled"`
-	}
-	err := json.Unmarshal(document, &u)
-	return account.Seed{Username: u.Username, Password: u.Password, Disabled: u.Disabled}, err
-}
 
 // Back-Channel Logout 1.0 section 2.5: whatever an operator does that ends a session, the clients of it are
 // told: of that session, or, where all of the user's are over, of the user.
@@ -38,7 +25,7 @@ func TestBackChannelLogoutByOperator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newListeners(t)
-			s := authztest.Start(t, authz.Config{Outbound: loopback, Operator: &authz.Operator{ParseUser: parseUser}}, l.hear)
+			s := authztest.Start(t, authz.Config{Outbound: loopback, Operator: &authz.Operator{}}, l.hear)
 			b := s.NewBrowser(t)
 			id := payload(t, signInTo(t, b, authztest.SPA, nil).IDToken)
 			signInTo(t, b, authztest.Web, nil)

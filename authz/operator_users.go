@@ -2,13 +2,13 @@ package authz
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -36,62 +36,18 @@ func (s *Server) listUsers(ctx context.Context, c *admin.Call, page admin.Slice)
 
 func userOf(u *storage.User, version uint64) admin.User {
 	return admin.User{
-		Sub: u.ID, UserData: userData(u), HasPassword: u.PasswordHash != "",
+		Sub: u.ID, User: account.Describe(u), HasPassword: u.PasswordHash != "",
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, ETag: etag(version),
 	}
 }
 
-// userData is a user in the words of the API.
-func userData(u *storage.User) admin.UserData {
-	p := u.Profile
-	data := admin.UserData{
-		Username: u.Username, Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, MiddleName: p.MiddleName,
-		Nickname: p.Nickname, PreferredUsername: p.PreferredUsername, Profile: p.Profile, Picture: p.Picture, Website: p.Website,
-		Email: p.Email, EmailVerified: p.EmailVerified, Gender: p.Gender, Birthdate: p.Birthdate, Zoneinfo: p.Zoneinfo,
-		Locale: p.Locale, PhoneNumber: p.PhoneNumber, PhoneNumberVerified: p.PhoneNumberVerified,
-		Roles: u.Roles, Groups: u.Groups, Disabled: u.Disabled,
-	}
-	if p.Address != nil {
-		address := admin.Address(*p.Address)
-		data.Address = &address
-	}
-	return data
-}
-
-// parseUser applies the rules of the configuration file, and those of names.
-func (s *Server) parseUser(u admin.NewUser) (account.Seed, error) {
-	document, err := json.Marshal(u)
-	if err != nil {
-		return account.Seed{}, fmt.Errorf("encode user: %w", err)
-	}
-	seed, err := s.config.Operator.ParseUser(document)
-	if err != nil {
-		return account.Seed{}, err
-	}
-	var errs []admin.FieldError
-	if _, err := account.NormalizeUsername(seed.Username); err != nil {
-		errs = append(errs, admin.FieldError{Pointer: "/username", Detail: err.Error()})
-	}
-	if seed.Profile.Email != "" {
-		if _, err := account.NormalizeEmail(seed.Profile.Email); err != nil {
-			errs = append(errs, admin.FieldError{Pointer: "/email", Detail: err.Error()})
-		}
-	}
-	if err := account.CheckPassword(seed.Password); err != nil {
-		errs = append(errs, admin.FieldError{Pointer: "/password", Detail: err.Error()})
-	}
-	if len(errs) > 0 {
-		return account.Seed{}, admin.Invalid(errs...)
-	}
-	return seed, nil
-}
-
 func (s *Server) createUser(ctx context.Context, c *admin.Call, in *admin.NewUser) (*admin.User, error) {
-	seed, err := s.parseUser(*in)
-	if err != nil {
+	described := in.User
+	described.Password = member.Secret(in.Password)
+	if err := admin.Wrong(described.Problems(false)); err != nil {
 		return nil, err
 	}
-	user, err := s.accounts.New(ctx, seed)
+	user, err := s.accounts.New(ctx, described)
 	if err != nil {
 		return nil, err
 	}
@@ -121,15 +77,15 @@ func (s *Server) showUser(ctx context.Context, id string) (*admin.User, error) {
 	return &shown, nil
 }
 
-func (s *Server) replaceUser(ctx context.Context, c *admin.Call, in *admin.UserData) (*admin.User, error) {
-	return s.changeUser(ctx, c, false, func(*storage.User) (*admin.UserData, error) { return in, nil })
+func (s *Server) replaceUser(ctx context.Context, c *admin.Call, in *users.User) (*admin.User, error) {
+	return s.changeUser(ctx, c, false, func(*storage.User) (*users.User, error) { return in, nil })
 }
 
 func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.User, error) {
 	_, email := patch["email"]
 	_, verified := patch["email_verified"]
-	return s.changeUser(ctx, c, email || verified, func(user *storage.User) (*admin.UserData, error) {
-		data := userData(user)
+	return s.changeUser(ctx, c, email || verified, func(user *storage.User) (*users.User, error) {
+		data := account.Describe(user)
 		err := patch.Apply(&data)
 		return &data, err
 	})
@@ -137,18 +93,17 @@ func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.Merge
 
 // changeUser sets the data of a user to what next says. email reports that the operator has set the address:
 // even if it is the same one, only the operator changes it from then on.
-func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*admin.UserData, error)) (*admin.User, error) {
+func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*users.User, error)) (*admin.User, error) {
 	id := c.Path("sub")
 	err := s.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
-		data, err := next(user)
+		described, err := next(user)
+		if err == nil {
+			err = admin.Wrong(described.Problems(false))
+		}
 		if err != nil {
 			return nil, "", err
 		}
-		seed, err := s.parseUser(admin.NewUser{UserData: *data})
-		if err != nil {
-			return nil, "", err
-		}
-		changed := account.With(user, seed)
+		changed := account.With(user, *described)
 		if email {
 			changed.EmailFrom = storage.EmailByOperator
 		}
@@ -192,7 +147,7 @@ func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter 
 			}
 			writes = append(writes, ended...)
 		}
-		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: what, UserID: id, Details: changes(userData(user), userData(changed))}))...)
+		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: what, UserID: id, Details: changes(account.Describe(user), account.Describe(changed))}))...)
 	})
 	s.outbox.Wake()
 	return err
@@ -231,7 +186,8 @@ func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPa
 	if in.Password == "" {
 		return admin.Invalid(admin.FieldError{Pointer: "/password", Detail: "is required"})
 	}
-	if _, err := s.parseUser(admin.NewUser{UserData: admin.UserData{Username: user.Username}, Password: in.Password}); err != nil {
+	described := users.User{Username: user.Username, Password: member.Secret(in.Password)}
+	if err := admin.Wrong(described.Problems(false)); err != nil {
 		return err
 	}
 	hash, err := s.accounts.Hash(ctx, in.Password)

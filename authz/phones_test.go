@@ -17,10 +17,10 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage/bolt"
 )
 
@@ -71,7 +71,7 @@ func newField(t *testing.T, grace *time.Duration) *field {
 	}
 	server, err := authz.New(t.Context(), authz.Config{
 		Issuer: "https://id.example.com", Store: store, Secret: secret, Clients: registry,
-		Users:     []account.Seed{{Username: authztest.Username, Password: authztest.Password}},
+		Users:     []users.User{{Username: authztest.Username, Password: authztest.Password}},
 		Lifetimes: authz.DefaultLifetimes, Sessions: authz.DefaultSessions,
 		Logger:  slog.New(slog.DiscardHandler),
 		Signing: authz.Signing{Alg: "ES256", RotateEvery: 2160 * time.Hour, Announce: 24 * time.Hour},

@@ -17,10 +17,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -48,7 +48,7 @@ func startVouched(t testing.TB, change func(*authz.TrustedIssuer)) vouched {
 	s := authztest.Start(t, authz.Config{
 		TrustedIssuers: []authz.TrustedIssuer{issuer, {Issuer: "https://other.example.com", JWKS: authztest.JWKS(t, key), Subject: authz.SubjectUsername, Clients: []string{authztest.Worker, authztest.Web}}},
 		Outbound:       outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Users: []account.Seed{
+		Users: []users.User{
 			{Username: authztest.Username, Password: authztest.Password, Roles: []string{"admin"}}, {Username: "dinah", Disabled: true},
 		},
 	}, func(m *client.Metadata) {

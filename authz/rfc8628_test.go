@@ -18,9 +18,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -492,8 +492,8 @@ func TestRFC8628Section5_2_DevicesAreBounded(t *testing.T) {
 
 // Somebody else's device: whoever decides first decides, and the other learns nothing.
 func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
-	s := authztest.Start(t, authz.Config{Users: []account.Seed{
-		{Username: authztest.Username, Password: authztest.Password, Profile: storage.Profile{Name: "Alice Liddell"}},
+	s := authztest.Start(t, authz.Config{Users: []users.User{
+		{Username: authztest.Username, Password: authztest.Password, Name: "Alice Liddell"},
 		{Username: "mallory", Password: authztest.Password},
 	}}, nil)
 	alice, mallory, d := s.NewBrowser(t), s.NewBrowser(t), s.NewDevice(t, url.Values{"scope": {"openid profile"}})
@@ -630,9 +630,9 @@ func TestRFC8628_FreshLogin(t *testing.T) {
 
 // A second user can take over before the decision: "not you?".
 func TestRFC8628_AnotherAccount(t *testing.T) {
-	s := authztest.Start(t, authz.Config{Users: []account.Seed{
+	s := authztest.Start(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password},
-		{Username: "bob", Password: authztest.Password, Profile: storage.Profile{Name: "Bob"}},
+		{Username: "bob", Password: authztest.Password, Name: "Bob"},
 	}}, nil)
 	b, d := signedIn(t, s), s.NewDevice(t, nil)
 	confirm := get(t, b, d.VerificationURIComplete)

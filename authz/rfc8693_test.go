@@ -15,11 +15,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -182,7 +182,7 @@ func TestRFC8693Section2_2_1_IssuedTokenType(t *testing.T) {
 
 // RFC 8693 section 1.1: an actor_token says who acts for the user.
 func TestRFC8693Section1_1_ActorToken(t *testing.T) {
-	s := startExchange(t, authz.Config{Users: []account.Seed{
+	s := startExchange(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password}, {Username: "support", Password: authztest.Password},
 	}}, nil)
 	users := s.SignIn(t, authztest.SPA, "", nil)

@@ -11,16 +11,15 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/authz/users"
 )
 
 // twoUsers may share a browser.
-var twoUsers = []account.Seed{
-	{Username: authztest.Username, Password: authztest.Password, Profile: storage.Profile{Name: "Alice Liddell"}},
-	{Username: "bob", Password: authztest.Password, Profile: storage.Profile{Name: "Bob"}},
+var twoUsers = []users.User{
+	{Username: authztest.Username, Password: authztest.Password, Name: "Alice Liddell"},
+	{Username: "bob", Password: authztest.Password, Name: "Bob"},
 }
 
 // back is the post_logout_redirect_uri of every client in these tests.

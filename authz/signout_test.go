@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -234,7 +234,7 @@ func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
 // still works.
 func TestLogoutOfADeadSession(t *testing.T) {
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: []account.Seed{twoUsers[0]}}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: []users.User{twoUsers[0]}}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := signInTo(t, b, authztest.SPA, nil)
 	user, version, err := storage.Users.Get(t.Context(), s.Store, userID(t, s))

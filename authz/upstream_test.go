@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -25,9 +25,9 @@ type federation struct {
 func federate(t *testing.T, authoritative bool) federation {
 	t.Helper()
 	upstream := authztest.Start(t, authz.Config{
-		Users: []account.Seed{{
+		Users: []users.User{{
 			Username: "alice.upstream", Password: authztest.Password,
-			Profile: storage.Profile{Name: "Alice Upstream", Email: "alice@example.com", EmailVerified: true},
+			Name: "Alice Upstream", Email: "alice@example.com", EmailVerified: true,
 		}},
 	}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
@@ -278,8 +278,8 @@ func dumpTable(t *testing.T, store storage.Store, table storage.Table) int {
 // to sign in on the page that asks for it.
 func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 	f := federate(t, false)
-	dinah := account.Seed{Username: "dinah", Password: authztest.Password}
-	authztest.Start(t, authz.Config{Issuer: f.URL, Store: f.Store, Secret: f.Secret, Users: []account.Seed{dinah}}, nil)
+	dinah := users.User{Username: "dinah", Password: authztest.Password}
+	authztest.Start(t, authz.Config{Issuer: f.URL, Store: f.Store, Secret: f.Secret, Users: []users.User{dinah}}, nil)
 	b := f.NewBrowser(t)
 	login := get(t, b, f.signIn(t, b).Header.Get("Location"))
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))

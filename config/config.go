@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/users"
 )
 
 // Config is the whole of authzd.yaml.
@@ -124,7 +125,7 @@ type Config struct {
 	Clients []Client `yaml:"clients"`
 
 	// Users are local accounts, created at start if absent and never overwritten.
-	Users []User `yaml:"users"`
+	Users []users.User `yaml:"users"`
 
 	// Connectors are the upstream identity providers that users may sign in with.
 	Connectors []Connector `yaml:"connectors"`

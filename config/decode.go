@@ -73,9 +73,8 @@ func (l *loader) set(v reflect.Value, s string, f field, path string) {
 	case typeJWKS:
 		shown = nil // somebody may have put a private key into it
 	}
-	control := func(r rune) bool { return (r < ' ' && !(f.multiline && r == '\n')) || r == 0x7f }
-	if strings.ContainsFunc(s, control) {
-		l.report(path, shown, problemf("remove line breaks, tabs and the like", "contains a control character"))
+	if flaw := member.ControlFlaw(s, f.multiline); flaw != nil {
+		l.report(path, shown, flaw)
 		return
 	}
 	l.report(path, shown, setScalar(v, s, f))

@@ -41,21 +41,6 @@ func (c *Config) ParseClient(document []byte) (*Client, error) {
 	return client, nil
 }
 
-// ParseUser reads a JSON object as if it were an entry of users. What is wrong is returned as Errors,
-// whose keys are below users[0].
-func (c *Config) ParseUser(document []byte) (*User, error) {
-	l := c.entryLoader()
-	l.decodeEntry("users", document)
-	if len(l.errs) == 0 && len(l.cfg.Users) == 1 {
-		l.checkRequired(reflect.ValueOf(l.cfg.Users), "users")
-		l.checkUsers()
-	}
-	if len(l.errs) > 0 || len(l.cfg.Users) == 0 {
-		return nil, l.errs
-	}
-	return &l.cfg.Users[0], nil
-}
-
 // entryLoader is a loader that knows the rest of the configuration.
 func (c *Config) entryLoader() *loader {
 	l := &loader{remote: true, secretFiles: map[string]string{}, cfg: *c, origins: map[string]origin{}}

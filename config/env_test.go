@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/users"
 )
 
 func TestEnvironment(t *testing.T) {
@@ -80,7 +81,7 @@ users: [{username: a.b}, {username: a-b}]
 func TestEnvironmentNames(t *testing.T) {
 	l := &loader{cfg: Config{
 		Resources: []Resource{{Resource: "r"}}, Clients: []Client{{ClientID: "c"}},
-		Users: []User{{Username: "u"}}, Connectors: []Connector{{ID: "g"}},
+		Users: []users.User{{Username: "u"}}, Connectors: []Connector{{ID: "g"}},
 	}}
 	targets := map[string][]target{}
 	l.eachTarget(reflect.ValueOf(&l.cfg).Elem(), "", "AUTHZD", targets)

@@ -28,16 +28,14 @@ func fieldsOf(t reflect.Type) []field {
 	fields := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		if !sf.IsExported() || sf.Tag.Get("yaml") == "-" { // no key
+		key := member.Name(sf)
+		if key == "" {
 			continue
 		}
 		f := field{
-			key: sf.Tag.Get("yaml"), name: sf.Name, index: i, typ: sf.Type,
+			key: key, name: sf.Name, index: i, typ: sf.Type,
 			required: sf.Tag.Get("required") != "", multiline: sf.Tag.Get("multiline") != "",
-			path: sf.Tag.Get("path"),
-		}
-		if enum := sf.Tag.Get("enum"); enum != "" {
-			f.enum = strings.Split(enum, ",")
+			path: sf.Tag.Get("path"), enum: member.Enum(sf),
 		}
 		fields = append(fields, f)
 	}
@@ -131,27 +129,7 @@ func setScalar(v reflect.Value, text string, f field) *member.Flaw {
 		return p
 	}
 	v.SetString(text)
-	return f.checkEnum(text)
-}
-
-// checkEnum refuses a value that is not among those that the key allows.
-func (f field) checkEnum(text string) *member.Flaw {
-	if f.enum == nil || text == "" {
-		return nil
-	}
-	for _, allowed := range f.enum {
-		if text == allowed {
-			return nil
-		}
-	}
-	hint := "one of " + strings.Join(f.enum, ", ")
-	if len(f.enum) == 1 {
-		hint = "only " + f.enum[0] + " is possible"
-	}
-	if near := member.Nearest(text, f.enum); near != "" && len(f.enum) > 1 {
-		hint = fmt.Sprintf("did you mean %s? %s", near, hint)
-	}
-	return problemf(hint, "not a value of this key")
+	return member.EnumFlaw(text, f.enum)
 }
 
 func parseBool(text string) (bool, *member.Flaw) {

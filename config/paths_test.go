@@ -102,8 +102,8 @@ func TestCertificatesOfTheDatabaseURL(t *testing.T) {
 func TestOperatorsNameNoFiles(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "password")
 	writeFile(t, name, "a long enough password")
-	_, err := mustParse(t, "issuer: https://id.example.com").ParseUser([]byte(`{"username": "bob", "password_file": "` + name + `"}`))
+	_, err := mustParse(t, "issuer: https://id.example.com").ParseClient([]byte(`{"client_id": "bob", "client_secret_file": "` + name + `"}`))
 	if err == nil || !strings.Contains(err.Error(), "unknown key") {
-		t.Errorf("password_file: %v", err)
+		t.Errorf("client_secret_file: %v", err)
 	}
 }

@@ -10,9 +10,11 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/users"
 )
 
-// manual is the source of the types, whose comments the schema quotes.
+// manual is the source of the types, whose comments the schema quotes. That of users is with their type.
 //
 //go:embed config.go client.go entries.go mtls.go kms.go
 var manual embed.FS
@@ -135,27 +137,37 @@ func describe(doc string, f field) string {
 // readManual collects the comments of all fields.
 func readManual() (map[string]string, error) {
 	docs := map[string]string{}
-	for _, name := range []string{"config.go", "client.go", "entries.go", "mtls.go", "kms.go"} {
-		source, err := manual.ReadFile(name)
+	readComments(docs, users.Source)
+	files, err := manual.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		source, err := manual.ReadFile(file.Name())
 		if err != nil {
 			return nil, err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
-		if err != nil {
-			return nil, err
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			spec, ok := n.(*ast.TypeSpec)
-			if !ok {
-				return true
-			}
-			if s, ok := spec.Type.(*ast.StructType); ok {
-				for _, f := range s.Fields.List {
-					docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
-				}
-			}
-			return false
-		})
+		readComments(docs, source)
 	}
 	return docs, nil
+}
+
+// readComments adds the comments of the fields in one source file.
+func readComments(docs map[string]string, source []byte) {
+	file, err := parser.ParseFile(token.NewFileSet(), "", source, parser.ParseComments)
+	if err != nil {
+		panic(err) // it has been compiled
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		if s, ok := spec.Type.(*ast.StructType); ok {
+			for _, f := range s.Fields.List {
+				docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+			}
+		}
+		return false
+	})
 }

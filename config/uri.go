@@ -47,7 +47,7 @@ func checkWebURL(s string) *member.Flaw {
 // checkRedirectURI applies RFC 6749 section 3.1.2, RFC 9700 section 2.1 and, for native
 // applications, RFC 8252 section 7. Schemes are those that the operator allows, letter by letter.
 func checkRedirectURI(s string, native bool, schemes []string) *member.Flaw {
-	u, p := parse(s)
+	u, p := member.ParseURI(s)
 	switch {
 	case p != nil:
 		if scheme, found := strings.CutSuffix(strings.TrimSuffix(s, "//"), ":"); found && scheme != "http" && scheme != "https" && checkOwnScheme(scheme) == nil {
@@ -96,7 +96,7 @@ func checkOrigin(s string) *member.Flaw {
 	if s == "*" || s == "null" {
 		return problemf("list each origin, such as https://app.example.com", "stands for any page")
 	}
-	u, p := parse(s)
+	u, p := member.ParseURI(s)
 	switch {
 	case p != nil:
 		return p
@@ -116,7 +116,7 @@ func checkOrigin(s string) *member.Flaw {
 
 // checkResource applies RFC 8707 section 2.
 func checkResource(s string) *member.Flaw {
-	_, p := parse(s)
+	_, p := member.ParseURI(s)
 	if p == nil && strings.Contains(s, "#") {
 		return problemf("remove the # and what follows", "has a fragment")
 	}
@@ -125,31 +125,11 @@ func checkResource(s string) *member.Flaw {
 
 // parseWeb parses a URL that must be https, or http on loopback.
 func parseWeb(s string) (*url.URL, *member.Flaw) {
-	u, p := parse(s)
+	u, p := member.ParseURI(s)
 	if p != nil {
 		return nil, p
 	}
 	return u, checkWeb(u)
-}
-
-// parse parses an absolute URI (RFC 3986 section 4.3) with nothing in it that programs read in
-// different ways.
-func parse(s string) (*url.URL, *member.Flaw) {
-	if i := strings.IndexFunc(s, weburl.IsOdd); i >= 0 {
-		return nil, problemf("percent-encode it, or write the host in punycode", "a URI can't have the character at %d", i+1)
-	}
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return nil, problemf("", "not a URI")
-	case u.Scheme == "":
-		return nil, problemf("begin it with a scheme, such as https://", "not an absolute URI")
-	case u.User != nil:
-		return nil, problemf("remove what stands before the @", "has a user name")
-	case u.Opaque == "" && u.Host == "" && u.Path == "":
-		return nil, problemf("", "nothing follows the scheme")
-	}
-	return u, nil
 }
 
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*$`)

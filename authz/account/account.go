@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -133,7 +134,7 @@ func (d *Directory) Get(ctx context.Context, id string) (*storage.User, error) {
 // people who type their own, may be another person's name for whoever vouches for them. The user may
 // be disabled.
 func (d *Directory) ByUsername(ctx context.Context, name string) (*storage.User, error) {
-	key, err := NormalizeUsername(name)
+	key, err := users.NormalizeUsername(name)
 	if err != nil {
 		return nil, nil // nobody can have it
 	}

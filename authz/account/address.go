@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -25,15 +26,15 @@ func cameFrom(user *storage.User, key string, linked *storage.Identity) bool {
 }
 
 func sameAddress(a, b string) bool {
-	keyA, errA := NormalizeEmail(a)
-	keyB, errB := NormalizeEmail(b)
+	keyA, errA := users.NormalizeEmail(a)
+	keyB, errB := users.NormalizeEmail(b)
 	return errA == nil && errB == nil && keyA == keyB
 }
 
 // readdress applies the address that an identity has now to its user, and returns the changes that are to be
 // told. linked is the identity as it was before. If the username is the old address, it changes too.
 func (d *Directory) readdress(ctx context.Context, user *storage.User, key string, id connect.Identity, linked *storage.Identity) (what []Change, err error) {
-	address, err := NormalizeEmail(id.Email)
+	address, err := users.NormalizeEmail(id.Email)
 	if err != nil { // not told this time
 		return nil, nil
 	}

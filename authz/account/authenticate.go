@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -164,7 +165,7 @@ func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
 // byLogin returns the user with this username or verified e-mail address, or nil.
 func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, uint64, error) {
 	id := ""
-	if key, err := NormalizeUsername(login); err == nil {
+	if key, err := users.NormalizeUsername(login); err == nil {
 		user, err := d.byUsername(ctx, key)
 		if err != nil {
 			return nil, 0, err
@@ -172,7 +173,7 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, u
 			id = user.ID
 		}
 	}
-	if key, err := NormalizeEmail(login); err == nil && id == "" {
+	if key, err := users.NormalizeEmail(login); err == nil && id == "" {
 		user, _, err := d.byEmail(ctx, key)
 		if err != nil {
 			return nil, 0, err
@@ -220,10 +221,10 @@ func (d *Directory) rehash(ctx context.Context, user *storage.User, version uint
 
 // loginKey is the login as the throttle knows it: all spellings of a name are one.
 func loginKey(login string) string {
-	if key, err := NormalizeUsername(login); err == nil {
+	if key, err := users.NormalizeUsername(login); err == nil {
 		return key
 	}
-	if key, err := NormalizeEmail(login); err == nil {
+	if key, err := users.NormalizeEmail(login); err == nil {
 		return key
 	}
 	return strings.TrimSpace(login)

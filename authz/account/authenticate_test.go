@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -34,7 +35,7 @@ func openStore(t testing.TB) storage.Store {
 	return store
 }
 
-func newDirectory(t testing.TB, seeds ...Seed) *Directory {
+func newDirectory(t testing.TB, seeds ...users.User) *Directory {
 	t.Helper()
 	d := New(openStore(t), NewPasswords())
 	if _, err := d.EnsureUsers(t.Context(), seeds); err != nil {
@@ -57,10 +58,10 @@ func named(t testing.TB, d *Directory, username string) *storage.User {
 func TestFailuresAreAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory(t,
-			Seed{Username: "alice", Password: cheap, Profile: storage.Profile{Email: "alice@example.com"}},
-			Seed{Username: "slow", Password: dear},
-			Seed{Username: "federated"},
-			Seed{Username: "disabled", Password: cheap, Disabled: true})
+			users.User{Username: "alice", Password: cheap, Email: "alice@example.com"},
+			users.User{Username: "slow", Password: dear},
+			users.User{Username: "federated"},
+			users.User{Username: "disabled", Password: cheap, Disabled: true})
 		hashes := 0
 		d.passwords.checked = func() { hashes++ }
 		for name, tt := range map[string]struct{ login, password string }{
@@ -97,9 +98,9 @@ func TestFailuresAreAllTheSame(t *testing.T) {
 }
 
 func TestAuthenticate(t *testing.T) {
-	d := newDirectory(t, Seed{
+	d := newDirectory(t, users.User{
 		Username: "Alice", Password: "correct horse",
-		Profile: storage.Profile{Email: "Alice.Liddell@Example.com", EmailVerified: true},
+		Email: "Alice.Liddell@Example.com", EmailVerified: true,
 	})
 	want := named(t, d, "alice")
 	for _, login := range []string{"alice", " ALICE ", "ａｌｉｃｅ", "alice.liddell@example.com", "Alice.Liddell@EXAMPLE.com"} {
@@ -111,7 +112,7 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func TestPasswordsAreHashedAnew(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	d := newDirectory(t, users.User{Username: "alice", Password: cheap})
 	d.pace.unit = time.Millisecond
 	if _, err := d.Authenticate(t.Context(), "alice", "wrong", home); !errors.Is(err, ErrInvalidCredentials) {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func TestPasswordsAreHashedAnew(t *testing.T) {
 
 // A password that is changed during the login stays changed.
 func TestRehashDoesNotOverwrite(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	d := newDirectory(t, users.User{Username: "alice", Password: cheap})
 	user, version, err := d.byLogin(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func TestRehashDoesNotOverwrite(t *testing.T) {
 
 func TestThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+		d := newDirectory(t, users.User{Username: "alice", Password: cheap})
 		hashes := 0
 		d.passwords.checked = func() { hashes++ }
 		for _, login := range []string{"alice", "nobody"} {
@@ -183,9 +184,9 @@ func TestThrottled(t *testing.T) {
 
 // An office at nine o'clock, down to the hashes: 80 people behind one address get in, all at once.
 func TestOfficeGetsIn(t *testing.T) {
-	var seeds []Seed
+	var seeds []users.User
 	for i := range 80 {
-		seeds = append(seeds, Seed{Username: fmt.Sprint("user", i), Password: cheap})
+		seeds = append(seeds, users.User{Username: fmt.Sprint("user", i), Password: cheap})
 	}
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory(t, seeds...)
@@ -206,7 +207,7 @@ func TestOfficeGetsIn(t *testing.T) {
 
 // What was never checked is no failure of the user's.
 func TestBusyIsNoFailure(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	d := newDirectory(t, users.User{Username: "alice", Password: cheap})
 	line := d.passwords.line
 	d.passwords.line = newLine(0, 0)
 	for range 100 {
@@ -227,7 +228,7 @@ func TestBusyIsNoFailure(t *testing.T) {
 
 // A lost store is neither a wrong password nor a failure of the user's.
 func TestStoreFails(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Password: cheap})
+	d := newDirectory(t, users.User{Username: "alice", Password: cheap})
 	if err := d.store.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/passhash"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -13,32 +15,23 @@ import (
 // change: sessions that end, clients that are told, the event in the audit log. They conflict if
 // anything that they rest on has changed; the caller then computes them again.
 
-// New is a user to be created, with the password hashed. The seed must be valid.
-func (d *Directory) New(ctx context.Context, seed Seed) (*storage.User, error) {
-	hash, err := d.Hash(ctx, seed.Password)
+// New is a user to be created, with the password hashed. The description must be right.
+func (d *Directory) New(ctx context.Context, u users.User) (*storage.User, error) {
+	hash, err := d.Hash(ctx, string(u.Password))
 	if err != nil {
 		return nil, err
 	}
 	user := &storage.User{ID: newUserID(), CreatedAt: time.Now().UTC()}
 	SetHash(user, hash)
 	user.UpdatedAt = user.CreatedAt
-	seed.apply(user)
+	apply(u, user)
 	return user, nil
 }
 
-// apply sets what a seed says of a user, except the password.
-func (s Seed) apply(user *storage.User) {
-	if s.Profile.Email != user.Profile.Email || s.Profile.EmailVerified != user.Profile.EmailVerified {
-		user.EmailFrom = storage.EmailByOperator
-	}
-	user.Username, user.Profile = strings.TrimSpace(s.Username), s.Profile
-	user.Roles, user.Groups, user.Disabled = s.Roles, s.Groups, s.Disabled
-}
-
-// With returns the user as the seed describes them, but for the password.
-func With(user *storage.User, seed Seed) *storage.User {
+// With returns the user as they are described, but for the password.
+func With(user *storage.User, u users.User) *storage.User {
 	changed := *user
-	seed.apply(&changed)
+	apply(u, &changed)
 	changed.UpdatedAt = time.Now().UTC()
 	return &changed
 }
@@ -46,12 +39,15 @@ func With(user *storage.User, seed Seed) *storage.User {
 // Hash returns the hash of a new password, or the password itself if it is a hash already. The errors
 // are those of Passwords.Hash. An empty password has an empty hash, which nothing matches.
 func (d *Directory) Hash(ctx context.Context, password string) (string, error) {
-	return d.hashSeed(ctx, password)
+	if password == "" || passhash.Scheme(password) != "" {
+		return password, nil
+	}
+	return d.passwords.Hash(ctx, password)
 }
 
 // CreateWrites creates a user. The error is *TakenError if a name is another's.
 func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]storage.Write, error) {
-	username, err := NormalizeUsername(user.Username)
+	username, err := users.NormalizeUsername(user.Username)
 	if err != nil {
 		return nil, err
 	}
@@ -71,11 +67,11 @@ func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, vers
 
 func (d *Directory) changeWrites(ctx context.Context, before *storage.User, version uint64, after *storage.User, byOperator bool) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Put(after.ID, after, storage.At(version), never)}
-	was, err := NormalizeUsername(before.Username)
+	was, err := users.NormalizeUsername(before.Username)
 	if err != nil {
 		return nil, err
 	}
-	is, err := NormalizeUsername(after.Username)
+	is, err := users.NormalizeUsername(after.Username)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +96,8 @@ func (d *Directory) changeWrites(ctx context.Context, before *storage.User, vers
 		return nil, err
 	}
 	writes = append(writes, claim...)
-	if address, err := NormalizeEmail(before.Profile.Email); err == nil && !names(claim, storage.Emails.Table, address) {
-		own, err := NormalizeEmail(after.Profile.Email)
+	if address, err := users.NormalizeEmail(before.Profile.Email); err == nil && !names(claim, storage.Emails.Table, address) {
+		own, err := users.NormalizeEmail(after.Profile.Email)
 		if err == nil && own == address {
 			return writes, nil
 		}
@@ -119,14 +115,14 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 		return nil, err
 	}
 	writes = append(writes, networks...)
-	if username, err := NormalizeUsername(user.Username); err == nil {
+	if username, err := users.NormalizeUsername(user.Username); err == nil {
 		released, err := d.release(ctx, storage.Usernames, username, user.ID)
 		if err != nil {
 			return nil, err
 		}
 		writes = append(writes, released...)
 	}
-	if address, err := NormalizeEmail(user.Profile.Email); err == nil {
+	if address, err := users.NormalizeEmail(user.Profile.Email); err == nil {
 		released, err := d.release(ctx, storage.Emails, address, user.ID)
 		if err != nil {
 			return nil, err
@@ -217,7 +213,7 @@ func (d *Directory) search(ctx context.Context, kind storage.Kind[storage.UserRe
 // fold is the beginning of a normalised name, as far as that can be told of a part of one.
 func fold(prefix string) string {
 	prefix = strings.TrimSpace(prefix)
-	if key, err := NormalizeUsername(prefix); err == nil {
+	if key, err := users.NormalizeUsername(prefix); err == nil {
 		return key
 	}
 	return strings.ToLower(prefix)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -66,7 +67,7 @@ func TestRecycledAddress(t *testing.T) {
 }
 
 func TestAddressFollowsIdentity(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "holder", Profile: storage.Profile{Email: "held@example.com"}})
+	d := newDirectory(t, users.User{Username: "holder", Email: "held@example.com"})
 	changes := heard(d)
 	bob := signIn(t, d, google("1", "bob@gmail.com"))
 	wants := func(id connect.Identity, email string, verified bool, told ...Change) {
@@ -99,7 +100,7 @@ func TestAddressFollowsIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		after := With(before, Seed{Username: before.Username, Profile: storage.Profile{Email: email, EmailVerified: true}})
+		after := With(before, users.User{Username: before.Username, Email: email, EmailVerified: true})
 		writes, err := d.ChangeWrites(t.Context(), before, version, after)
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +118,7 @@ func TestAddressFollowsIdentity(t *testing.T) {
 
 // TestAddressOfOldRecord: a record of format 1 does not say where its address came from.
 func TestAddressOfOldRecord(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Profile: storage.Profile{Email: "alice@example.com", EmailVerified: true}})
+	d := newDirectory(t, users.User{Username: "alice", Email: "alice@example.com", EmailVerified: true})
 	old := func(u *storage.User) { u.EmailFrom = "" }
 	update(t, d, "alice", func(u *storage.User) { old(u); u.CreatedAt = u.CreatedAt.Add(-time.Minute) })
 	if _, err := d.LinkProven(t.Context(), named(t, d, "alice").ID, google("1", "alice@example.com")); err != nil {
@@ -135,7 +136,7 @@ func TestAddressOfOldRecord(t *testing.T) {
 
 // TestOneIdentityByAddress: an address links one identity of an upstream, and no more.
 func TestOneIdentityByAddress(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Profile: storage.Profile{Email: "alice@example.com", EmailVerified: true}})
+	d := newDirectory(t, users.User{Username: "alice", Email: "alice@example.com", EmailVerified: true})
 	alice := named(t, d, "alice")
 	var all sync.WaitGroup
 	var mu sync.Mutex
@@ -190,7 +191,7 @@ func (c *changing) Get(ctx context.Context, table storage.Table, key string) (st
 // TestAddressGoesDuringLink: the address that proves a link goes away at any moment of it.
 func TestAddressGoesDuringLink(t *testing.T) {
 	for nth := 1; nth <= 2; nth++ {
-		d := newDirectory(t, Seed{Username: "alice", Profile: storage.Profile{Email: "alice@example.com", EmailVerified: true}})
+		d := newDirectory(t, users.User{Username: "alice", Email: "alice@example.com", EmailVerified: true})
 		alice, store := named(t, d, "alice"), d.store
 		d.store = &changing{store, nth, func() {
 			d.store = store
@@ -219,7 +220,7 @@ func linkAs(t *testing.T, d *Directory, userID string, id connect.Identity) {
 func everywhere(string) bool { return true }
 
 func TestUnlink(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Password: "correct horse battery staple"})
+	d := newDirectory(t, users.User{Username: "alice", Password: "correct horse battery staple"})
 	alice := named(t, d, "alice")
 	for i := range 3 {
 		linkAs(t, d, alice.ID, google(fmt.Sprint(i), fmt.Sprintf("alice%d@gmail.com", i)))
@@ -268,7 +269,7 @@ func TestUnlink(t *testing.T) {
 // TestUnlinkedComesBack: what was unlinked comes back by the user's other way in alone, and so does somebody else
 // who has the address by now.
 func TestUnlinkedComesBack(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Password: "correct horse battery staple", Profile: storage.Profile{Email: "alice@gmail.com", EmailVerified: true}})
+	d := newDirectory(t, users.User{Username: "alice", Password: "correct horse battery staple", Email: "alice@gmail.com", EmailVerified: true})
 	alice := named(t, d, "alice")
 	before := google("1", "alice@gmail.com")
 	if _, err := d.LinkProven(t.Context(), alice.ID, before); err != nil {

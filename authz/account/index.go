@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -62,7 +63,7 @@ func (d *Directory) find(ctx context.Context, id string) (*storage.User, error) 
 
 // verified reports whether a normalised address is known to be the user's.
 func verified(user *storage.User, key string) bool {
-	own, err := NormalizeEmail(user.Profile.Email)
+	own, err := users.NormalizeEmail(user.Profile.Email)
 	return err == nil && own == key && user.Profile.EmailVerified
 }
 
@@ -78,7 +79,7 @@ func (d *Directory) create(ctx context.Context, user *storage.User, byOperator b
 }
 
 func (d *Directory) createWrites(ctx context.Context, user *storage.User, byOperator bool) ([]storage.Write, error) {
-	username, err := NormalizeUsername(user.Username)
+	username, err := users.NormalizeUsername(user.Username)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (d *Directory) claimEmail(ctx context.Context, user *storage.User, username
 	if user.Profile.Email == "" {
 		return "", nil, nil
 	}
-	if address, err = NormalizeEmail(user.Profile.Email); err != nil {
+	if address, err = users.NormalizeEmail(user.Profile.Email); err != nil {
 		return "", nil, err
 	}
 	holder, cond, err := d.byEmail(ctx, address)

@@ -5,13 +5,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/authzd/authzd/authz/users"
 )
 
 // On a machine that is too busy for the pace, all failures take as long as the slowest of late: the dear hash of
 // one user tells nothing there either.
 func TestPaceOfABusyMachine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirectory(t, Seed{Username: "slow", Password: dear})
+		d := newDirectory(t, users.User{Username: "slow", Password: dear})
 		var computing time.Duration
 		d.passwords.checked = func() { time.Sleep(computing) }
 		fail := func(login string, cost time.Duration) time.Duration {

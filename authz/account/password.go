@@ -4,22 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"net/netip"
 	"runtime"
 	"slices"
-	"strings"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/authzd/authzd/authz/passhash"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
 const (
-	maxPassword = 1024 // bytes, as typed
-
 	// queuePerWorker is how many checks may wait for one that runs: about two seconds' worth. Of small
 	// machines too, as many may wait as one address may have under way.
 	queuePerWorker, queueAtLeast = 32, 128
@@ -28,8 +22,7 @@ const (
 // Passwords hashes and verifies passwords, as many at once as there are CPUs. It is safe for
 // concurrent use, and one should serve a whole process.
 //
-// A password is compared in Unicode normalisation form C, so that it does not depend on the
-// keyboard (RFC 8265 section 4.2), and is otherwise taken as it is: nothing is cut off or trimmed.
+// A password is compared in the form of users.NormalizePassword.
 type Passwords struct {
 	line *line
 
@@ -45,7 +38,7 @@ func NewPasswords() *Passwords {
 // Hash returns the PHC string of a new password. It fails for a password that can't be used, with
 // ErrBusy, or with the context's error while it waits.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
-	normal, err := prepare(password)
+	normal, err := users.NormalizePassword(password)
 	if err != nil {
 		return "", err
 	}
@@ -67,7 +60,7 @@ func (p *Passwords) Verify(ctx context.Context, hash, password string) (match, o
 
 // verify is Verify for a login from a network: networks take turns.
 func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, password string) (match, outdated bool, err error) {
-	normal, unusable := prepare(password)
+	normal, unusable := users.NormalizePassword(password)
 	if unusable != nil {
 		hash = ""
 	}
@@ -122,17 +115,4 @@ func (p *Passwords) enter(ctx context.Context, network netip.Prefix) error {
 	}
 	p.checked()
 	return nil
-}
-
-// prepare normalises a password, or says why it can't be one.
-func prepare(password string) ([]byte, error) {
-	switch {
-	case password == "":
-		return nil, errors.New("password is empty")
-	case len(password) > maxPassword:
-		return nil, errors.New("password is longer than 1024 bytes")
-	case !utf8.ValidString(password) || strings.ContainsRune(password, 0):
-		return nil, errors.New("password has a character that is not allowed")
-	}
-	return norm.NFC.Bytes([]byte(password)), nil
 }

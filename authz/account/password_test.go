@@ -43,14 +43,14 @@ func TestNormalForm(t *testing.T) {
 
 func TestLongPasswordsAreNotCut(t *testing.T) {
 	p := NewPasswords()
-	hash, err := p.Hash(t.Context(), strings.Repeat("a", maxPassword))
+	hash, err := p.Hash(t.Context(), strings.Repeat("a", 1024))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if match, _, err := p.Verify(t.Context(), hash, strings.Repeat("a", maxPassword-1)); match || err != nil {
+	if match, _, err := p.Verify(t.Context(), hash, strings.Repeat("a", 1023)); match || err != nil {
 		t.Errorf("a shorter one matches: %v, %v", match, err)
 	}
-	if match, _, err := p.Verify(t.Context(), hash, strings.Repeat("a", maxPassword)); !match || err != nil {
+	if match, _, err := p.Verify(t.Context(), hash, strings.Repeat("a", 1024)); !match || err != nil {
 		t.Errorf("match=%v, %v", match, err)
 	}
 }
@@ -60,7 +60,7 @@ func TestUnusablePasswords(t *testing.T) {
 	const ofNothing = "$2b$04$abcdefghijklmnopqrstuubyCG3zY1GIXMyxfivm.ClDiInHzxjiq" // bcrypt of ""
 	p, hashes := NewPasswords(), 0
 	p.checked = func() { hashes++ }
-	for _, password := range []string{"", "a\x00b", "\xff", strings.Repeat("a", maxPassword+1)} {
+	for _, password := range []string{"", "a\x00b", "\xff", strings.Repeat("a", 1025)} {
 		if _, err := p.Hash(t.Context(), password); err == nil || hashes != 0 {
 			t.Errorf("%.10q was hashed (%v)", password, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -33,7 +34,7 @@ func TestFailuresAreSharedByReplicas(t *testing.T) {
 	for _, login := range []string{"alice", "nobody"} {
 		t.Run(login, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				first := newDirectory(t, Seed{Username: "alice", Password: "right password"})
+				first := newDirectory(t, users.User{Username: "alice", Password: "right password"})
 				replicas := []*Directory{first, New(first.store, first.passwords), New(first.store, first.passwords)}
 				limit := throttle.Limit{Burst: 5, Interval: time.Minute}
 				for _, d := range replicas {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -80,7 +81,7 @@ func (d *Directory) tie(ctx context.Context, userID string, id connect.Identity,
 // LinkProven is Link for a user who has confirmed it without signing in, since the address was verified
 // on both sides. It must still be. The user is returned.
 func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Identity) (*storage.User, error) {
-	address, err := NormalizeEmail(id.Email)
+	address, err := users.NormalizeEmail(id.Email)
 	if err != nil || !id.EmailVerified || !id.EmailAuthoritative {
 		return nil, &LinkRequiredError{UserID: userID}
 	}
@@ -97,7 +98,7 @@ func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Id
 // arrive is the first login of an identity.
 func (d *Directory) arrive(ctx context.Context, key string, id connect.Identity) (*storage.User, error) {
 	proven := id.EmailVerified && id.EmailAuthoritative
-	address, err := NormalizeEmail(id.Email)
+	address, err := users.NormalizeEmail(id.Email)
 	if err != nil { // none, or none that could be anybody's here
 		return d.welcome(ctx, key, id, "", false)
 	}
@@ -184,11 +185,11 @@ func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity
 // proven could be somebody else's login name. Reserved names are not free.
 func (d *Directory) freeUsername(ctx context.Context, id connect.Identity, address string, proven bool) (string, error) {
 	local := ""
-	if key, err := NormalizeUsername(id.PreferredUsername); err == nil && strings.Contains(key, "@") {
+	if key, err := users.NormalizeUsername(id.PreferredUsername); err == nil && strings.Contains(key, "@") {
 		local = key[:strings.LastIndexByte(key, '@')]
 	}
 	for _, name := range []string{id.PreferredUsername, address, local} {
-		key, err := NormalizeUsername(name)
+		key, err := users.NormalizeUsername(name)
 		if err != nil {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -49,8 +50,8 @@ func update(t testing.TB, d *Directory, username string, change func(*storage.Us
 
 func TestFirstLoginByEmail(t *testing.T) {
 	const address = "alice@example.com"
-	verifiedUser := Seed{Username: "alice", Profile: storage.Profile{Email: address, EmailVerified: true}}
-	unverifiedUser := Seed{Username: "alice", Profile: storage.Profile{Email: address}}
+	verifiedUser := users.User{Username: "alice", Email: address, EmailVerified: true}
+	unverifiedUser := users.User{Username: "alice", Email: address}
 	notAuthoritative := claimed("1", address)
 	notAuthoritative.EmailVerified = true
 	notVerified := google("1", address)
@@ -58,7 +59,7 @@ func TestFirstLoginByEmail(t *testing.T) {
 
 	tests := []struct {
 		name string
-		user Seed
+		user users.User
 		id   connect.Identity
 		want string // ask: whether both are theirs; refuse: without the password; new
 	}{
@@ -69,8 +70,8 @@ func TestFirstLoginByEmail(t *testing.T) {
 		{"authoritative but not verified", verifiedUser, notVerified, "refuse"},
 		{"not verified here", unverifiedUser, google("1", address), "refuse"},
 		{"not verified anywhere", unverifiedUser, claimed("1", address), "refuse"},
-		{"only the username", Seed{Username: address}, google("1", address), "refuse"},
-		{"only the username, claimed", Seed{Username: address}, claimed("1", address), "refuse"},
+		{"only the username", users.User{Username: address}, google("1", address), "refuse"},
+		{"only the username, claimed", users.User{Username: address}, claimed("1", address), "refuse"},
 		{"another address", verifiedUser, google("1", "bob@example.com"), "new"},
 		{"a look-alike address", verifiedUser, google("1", "alıce@example.com"), "new"},
 		{"no address", verifiedUser, google("1", ""), "new"},
@@ -191,7 +192,7 @@ func TestNewUser(t *testing.T) {
 		{"nothing", connect.Identity{}, ""},
 	}
 	for _, tt := range tests {
-		d := newDirectory(t, Seed{Username: "bob"})
+		d := newDirectory(t, users.User{Username: "bob"})
 		tt.id.Issuer, tt.id.Subject = "https://upstream.example", "1"
 		user := signIn(t, d, tt.id)
 		if tt.want == "" && !strings.HasPrefix(user.Username, "user-") || tt.want != "" && user.Username != tt.want {
@@ -200,7 +201,7 @@ func TestNewUser(t *testing.T) {
 		if user.PasswordHash != "" || user.Disabled || len(user.Roles) != 0 {
 			t.Errorf("%s: %+v", tt.name, user)
 		}
-		key, _ := NormalizeUsername(user.Username)
+		key, _ := users.NormalizeUsername(user.Username)
 		if stored := named(t, d, key); stored.ID != user.ID {
 			t.Errorf("%s: the username leads to %+v", tt.name, stored)
 		}
@@ -246,7 +247,7 @@ func TestProfile(t *testing.T) {
 }
 
 func TestDisabledUsersDoNotSignIn(t *testing.T) {
-	d := newDirectory(t, Seed{Username: "alice", Profile: storage.Profile{Email: "alice@gmail.com", EmailVerified: true}, Disabled: true})
+	d := newDirectory(t, users.User{Username: "alice", Email: "alice@gmail.com", EmailVerified: true, Disabled: true})
 	if user, err := d.SignInWith(t.Context(), google("1", "alice@gmail.com")); !errors.Is(err, ErrDisabled) {
 		t.Errorf("first login: %v, %v", user, err)
 	}
@@ -272,8 +273,8 @@ func TestDisabledUsersDoNotSignIn(t *testing.T) {
 
 func TestLink(t *testing.T) {
 	d := newDirectory(t,
-		Seed{Username: "alice", Profile: storage.Profile{Email: "alice@example.com", EmailVerified: true}},
-		Seed{Username: "bob"})
+		users.User{Username: "alice", Email: "alice@example.com", EmailVerified: true},
+		users.User{Username: "bob"})
 	alice, bob := named(t, d, "alice"), named(t, d, "bob")
 	id := claimed("1", "alice@example.com")
 	id.Name = "Alice Liddell"
@@ -298,7 +299,7 @@ func TestLink(t *testing.T) {
 func TestConcurrentFirstLogins(t *testing.T) {
 	for _, tt := range []struct {
 		id    connect.Identity
-		seeds []Seed
+		seeds []users.User
 	}{
 		{with(google("1", "alice@gmail.com"), "alice"), nil},
 		{claimed("1", ""), nil}, // nothing but the identity is the same

@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
 // twoNames is a user with a username and a verified address.
-var twoNames = Seed{Username: "alice", Password: cheap, Profile: storage.Profile{Email: "al@example.com", EmailVerified: true}}
+var twoNames = users.User{Username: "alice", Password: cheap, Email: "al@example.com", EmailVerified: true}
 
 // elsewhere returns the i-th of many addresses.
 func elsewhere(i int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", i)) }
@@ -59,7 +60,7 @@ func TestTrustSurvivesARestart(t *testing.T) {
 // one account. A known network gets in.
 func TestNamesShareACount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirectory(t, twoNames, Seed{Username: "bob", Password: cheap})
+		d := newDirectory(t, twoNames, users.User{Username: "bob", Password: cheap})
 		signInFrom(t, d, "alice", secret, home)
 		d = New(d.store, d.passwords)
 		d.shared.limit = throttle.Limit{Burst: 6, Interval: time.Hour}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/authzd/authzd/authz/jsonobject"
+	"github.com/authzd/authzd/authz/member"
 )
 
 // decode reads a JSON object into the struct that v points to. The error is a *Problem, with everything
@@ -42,6 +43,18 @@ func Invalid(errs ...FieldError) *Problem {
 	return &Problem{Status: http.StatusUnprocessableEntity, Code: CodeInvalid, Detail: "The request has members that are wrong.", Errors: errs}
 }
 
+// Wrong is the problem of a description with these members wrong, nil if none is.
+func Wrong(members member.Problems) error {
+	if len(members) == 0 {
+		return nil
+	}
+	errs := make([]FieldError, len(members))
+	for i, p := range members {
+		errs[i] = FieldError{Pointer: p.Pointer(), Detail: p.Reason, Hint: p.Hint}
+	}
+	return Invalid(errs...)
+}
+
 // decodeMembers sets the fields of a struct; null is as if absent.
 func decodeMembers(members map[string]json.RawMessage, v reflect.Value, at string) []FieldError {
 	fields := fieldsOf(v.Type())
@@ -62,13 +75,12 @@ func decodeMembers(members map[string]json.RawMessage, v reflect.Value, at strin
 
 func decodeMember(raw json.RawMessage, field reflect.Value, pointer string) []FieldError {
 	t := field.Type()
-	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && t.Elem() != typeTime {
+	if t.Kind() == reflect.Struct && t != typeTime {
 		var members map[string]json.RawMessage
 		if json.Unmarshal(raw, &members) != nil {
 			return []FieldError{{Pointer: pointer, Detail: "must be an object"}}
 		}
-		field.Set(reflect.New(t.Elem()))
-		return decodeMembers(members, field.Elem(), pointer)
+		return decodeMembers(members, field, pointer)
 	}
 	if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
 		return []FieldError{{Pointer: pointer, Detail: "must be " + shape(t)}}
@@ -109,7 +121,9 @@ func shape(t reflect.Type) string {
 
 // fieldsOf are the members of a struct, those of embedded ones among them.
 func fieldsOf(t reflect.Type) []reflect.StructField {
-	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Anonymous || !f.IsExported() })
+	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
+		return f.Anonymous || !f.IsExported() || jsonName(f) == "-"
+	})
 }
 
 func jsonName(f reflect.StructField) string {

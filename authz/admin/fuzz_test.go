@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/quick"
+
+	"github.com/authzd/authzd/authz/users"
 )
 
 // Whatever is sent, the answer is a problem that names the members that are wrong, or what was decoded means
@@ -63,7 +65,7 @@ func FuzzMergePatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		before := UserData{Username: "alice", Name: "Alice", Roles: []string{"admin"}, Address: &Address{Locality: "Paris", Country: "France"}}
+		before := users.User{Username: "alice", Name: "Alice", Roles: []string{"admin"}, Address: users.Address{Locality: "Paris", Country: "France"}}
 		once := before
 		if patch.Apply(&once) != nil {
 			return

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/users"
 )
 
 type object = map[string]any
@@ -144,8 +146,16 @@ func (b *documentBuilder) patch(t reflect.Type) object {
 	return reference(name)
 }
 
+// schemaNames are those of the types of other packages.
+var schemaNames = map[reflect.Type]string{
+	reflect.TypeFor[users.User](): "UserData",
+}
+
 // schemaName is the name of a type; that of Page[OAuthClient] is OAuthClientPage.
 func schemaName(t reflect.Type) string {
+	if name := schemaNames[t]; name != "" {
+		return name
+	}
 	name := t.Name()
 	if base, argument, ok := strings.Cut(name, "["); ok {
 		argument = strings.TrimSuffix(argument, "]")

@@ -4,55 +4,20 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/authzd/authzd/authz/users"
 )
-
-// UserData is what the operator says of a user: the members of a user in the configuration file, that
-// is the standard claims (OpenID Connect Core section 5.1), and what the server itself needs.
-type UserData struct {
-	Username            string   `json:"username,omitempty"`
-	Name                string   `json:"name,omitempty"`
-	GivenName           string   `json:"given_name,omitempty"`
-	FamilyName          string   `json:"family_name,omitempty"`
-	MiddleName          string   `json:"middle_name,omitempty"`
-	Nickname            string   `json:"nickname,omitempty"`
-	PreferredUsername   string   `json:"preferred_username,omitempty"`
-	Profile             string   `json:"profile,omitempty"`
-	Picture             string   `json:"picture,omitempty"`
-	Website             string   `json:"website,omitempty"`
-	Email               string   `json:"email,omitempty"`
-	EmailVerified       bool     `json:"email_verified,omitempty"`
-	Gender              string   `json:"gender,omitempty"`
-	Birthdate           string   `json:"birthdate,omitempty"`
-	Zoneinfo            string   `json:"zoneinfo,omitempty"`
-	Locale              string   `json:"locale,omitempty"`
-	PhoneNumber         string   `json:"phone_number,omitempty"`
-	PhoneNumberVerified bool     `json:"phone_number_verified,omitempty"`
-	Address             *Address `json:"address,omitempty"`
-	Roles               []string `json:"roles,omitempty"`
-	Groups              []string `json:"groups,omitempty"`
-	Disabled            bool     `json:"disabled,omitempty"` // a user who becomes disabled is signed out everywhere
-}
-
-// Address is the address claim (OpenID Connect Core section 5.1.1).
-type Address struct {
-	Formatted     string `json:"formatted,omitempty"`
-	StreetAddress string `json:"street_address,omitempty"`
-	Locality      string `json:"locality,omitempty"`
-	Region        string `json:"region,omitempty"`
-	PostalCode    string `json:"postal_code,omitempty"`
-	Country       string `json:"country,omitempty"`
-}
 
 // NewUser is a user to be created.
 type NewUser struct {
-	UserData
+	users.User
 	Password string `json:"password,omitempty"` // plain text or a hash; empty: no login by password
 }
 
 // User is a user as the server knows them. Beside the data, nothing of it can be set.
 type User struct {
 	Sub string `json:"sub"` // the user's id; clients with pairwise subjects get another
-	UserData
+	users.User
 	HasPassword bool      `json:"has_password,omitempty"`
 	CreatedAt   time.Time `json:"created_at"`
 	UpdatedAt   time.Time `json:"updated_at"`
@@ -118,7 +83,7 @@ func (c *Client) GetUser(ctx context.Context, sub string) (*User, error) {
 }
 
 // ReplaceUser sets all data of a user who has this etag: what u leaves out is gone. The password stays.
-func (c *Client) ReplaceUser(ctx context.Context, sub, etag string, u UserData) (*User, error) {
+func (c *Client) ReplaceUser(ctx context.Context, sub, etag string, u users.User) (*User, error) {
 	replaced := new(User)
 	return replaced, c.do(ctx, "PUT", "/v1/users"+segment(sub), nil, ifMatch(etag), u, replaced)
 }

@@ -20,10 +20,10 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -84,9 +84,9 @@ func StartReplicas(t testing.TB, c authz.Config, adjust func(m *client.Metadata)
 		c.Resources = []resource.Resource{{URI: API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}}}
 	}
 	if c.Users == nil {
-		c.Users = []account.Seed{{
+		c.Users = []users.User{{
 			Username: Username, Password: Password, Roles: []string{"admin"}, Groups: []string{"staff"},
-			Profile: storage.Profile{Name: "Alice Liddell", Email: "alice@example.com", EmailVerified: true},
+			Name: "Alice Liddell", Email: "alice@example.com", EmailVerified: true,
 		}}
 	}
 	if c.Lifetimes == (authz.Lifetimes{}) {

@@ -4,10 +4,11 @@
 //	a description -> its rules -> Problems -> the line of a file, a JSON pointer, an RFC 7591 error
 //
 // It is for the packages that own descriptions, and for the doors through which descriptions come: the
-// configuration, the admin API, client registration. It imports nothing of this module.
+// configuration, the admin API, client registration.
 package member
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,4 +82,13 @@ func (ps *Problems) Add(path string, value any, f *Flaw) {
 // Have reports whether there is a problem with a path, or with what contains it.
 func (ps Problems) Have(path string) bool {
 	return slices.ContainsFunc(ps, func(p *Problem) bool { return Within(path, p.Path) })
+}
+
+// Err returns all of them as one error, nil if there are none.
+func (ps Problems) Err() error {
+	errs := make([]error, len(ps))
+	for i, p := range ps {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
 }

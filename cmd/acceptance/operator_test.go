@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/users"
 )
 
 // operator makes, disables and deletes users at the admin socket.
@@ -32,7 +33,7 @@ func (o *operator) step(s *server, remember func()) error {
 		o.client = &admin.Client{Socket: filepath.Join(s.dir, "admin.sock")}
 	}
 	if o.Sub == "" {
-		u, err := o.client.CreateUser(context.Background(), admin.NewUser{UserData: admin.UserData{Username: "user-" + rand.Text()}})
+		u, err := o.client.CreateUser(context.Background(), admin.NewUser{User: users.User{Username: "user-" + rand.Text()}})
 		if err == nil {
 			o.Sub = u.Sub
 			o.Changes = append(o.Changes, change{"user.created", u.Sub})

@@ -10,7 +10,6 @@ import (
 
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/config"
-	"github.com/authzd/authzd/templates"
 )
 
 // configFiles are looked for, in this order, where no --config is given.
@@ -122,11 +121,6 @@ func refused(name string, c *config.Config) (errs config.Errors) {
 		_, err := connect.New(connector)
 		add(fmt.Sprintf("connectors[%d]", i), err)
 	}
-	for i, user := range server.Users {
-		add(fmt.Sprintf("users[%d]", i), user.Validate())
-	}
-	_, err = templates.New("", server.Branding)
-	add("branding", err)
 	return errs
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -330,7 +331,7 @@ func TestSecretsStayOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	const password = "carols very own words"
-	if _, err := o.admin.CreateUser(t.Context(), admin.NewUser{UserData: admin.UserData{Username: "carol"}, Password: password}); err != nil {
+	if _, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: users.User{Username: "carol"}, Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	o.at(t, "POST", "/v1/users", "application/json", `{"username":"carol","password":"`+password+`","x":"`+password+`"}`)

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/users"
 )
 
 // A hash that can't be verified, and a password that is too short, get through none of the operator's
 // doors, and nothing is stored.
 func TestOperatorPasswords(t *testing.T) {
 	o := operate(t, nil)
-	created, err := o.admin.CreateUser(t.Context(), admin.NewUser{UserData: admin.UserData{Username: "carol"}, Password: "pass phrase"})
+	created, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: users.User{Username: "carol"}, Password: "pass phrase"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +28,7 @@ func TestOperatorPasswords(t *testing.T) {
 		"short":                                                                                     "shorter than 8",
 		"\u00e9\u00e9\u00e9\u00e9\u00e9e\u0301":                                                     "shorter than 8", // characters, not bytes
 	} {
-		_, err := o.admin.CreateUser(t.Context(), admin.NewUser{UserData: admin.UserData{Username: "dave"}, Password: password})
+		_, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: users.User{Username: "dave"}, Password: password})
 		if err == nil || !strings.Contains(err.Error(), name) || len(password) > 13 && strings.Contains(err.Error(), password) {
 			t.Errorf("create with %s: %v", password, err)
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
@@ -21,7 +20,6 @@ import (
 	"github.com/authzd/authzd/authz/playground"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/config"
-	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
 
@@ -80,6 +78,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Documents:      cfg.ClientIDMetadataDocuments,
 		CORSHeaders:    cfg.CORS.AllowedHeaders,
 		TrustedProxies: cfg.TrustedProxies,
+		Users:          cfg.Users,
 		Metrics:        prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {
@@ -93,9 +92,6 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	}
 	for _, t := range cfg.TrustedIssuers {
 		c.TrustedIssuers = append(c.TrustedIssuers, newTrustedIssuer(t))
-	}
-	for _, u := range cfg.Users {
-		c.Users = append(c.Users, newSeed(u))
 	}
 	if c.Operator, err = newOperator(cfg); err != nil {
 		return authz.Config{}, err
@@ -213,25 +209,4 @@ func newConnectors(entries []config.Connector, roots *x509.CertPool) []connect.C
 		})
 	}
 	return connectors
-}
-
-func newSeed(u config.User) account.Seed {
-	seed := account.Seed{
-		Username: u.Username,
-		Password: string(u.Password),
-		Roles:    u.Roles,
-		Groups:   u.Groups,
-		Disabled: u.Disabled,
-		Profile: storage.Profile{
-			Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, MiddleName: u.MiddleName,
-			Nickname: u.Nickname, PreferredUsername: u.PreferredUsername, Profile: u.Profile,
-			Picture: u.Picture, Website: u.Website, Email: u.Email, EmailVerified: u.EmailVerified,
-			Gender: u.Gender, Birthdate: u.Birthdate, Zoneinfo: u.Zoneinfo, Locale: u.Locale,
-			PhoneNumber: u.PhoneNumber, PhoneNumberVerified: u.PhoneNumberVerified,
-		},
-	}
-	if address := storage.Address(u.Address); address != (storage.Address{}) {
-		seed.Profile.Address = &address
-	}
-	return seed
 }

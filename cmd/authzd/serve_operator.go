@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz"
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/config"
@@ -23,13 +22,6 @@ func newOperator(cfg *config.Config) (*authz.Operator, error) {
 			}
 			complete, err := entry.Document()
 			return newMetadata(*entry), complete, err
-		},
-		ParseUser: func(document []byte) (account.Seed, error) {
-			entry, err := cfg.ParseUser(document)
-			if err != nil {
-				return account.Seed{}, asInvalid(err)
-			}
-			return newSeed(*entry), nil
 		},
 		Clients: map[string][]byte{},
 	}
