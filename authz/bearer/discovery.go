@@ -5,22 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/fetch"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
 const (
-	maxDocument    = 1 << 20 // bytes of metadata or a JWK set
-	maxKeys        = 100     // of one set
-	defaultKeyLife = 15 * time.Minute
+	maxDocument = 1 << 20 // bytes of metadata or a JWK set
+	maxKeys     = 100     // of one set
 )
 
 // source is where an issuer's keys come from. Its fetches are made one at a time.
@@ -37,24 +34,24 @@ func newSource(issuer string, client *http.Client) *source {
 	return &source{issuer: issuer, client: &c}
 }
 
-// fetch returns the issuer's keys by kid, and for how long they may be kept. If the keys are not
-// where they were, the next fetch looks for them anew.
-func (s *source) fetch(ctx context.Context) (map[string][]jose.JSONWebKey, time.Duration, error) {
+// fetch returns the issuer's keys, and the header that they came with. If the keys are not where they
+// were, the next fetch looks for them again.
+func (s *source) fetch(ctx context.Context) (keys, http.Header, error) {
 	if s.jwksURI == "" {
 		if err := s.discover(ctx); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
-	header, body, err := s.get(ctx, s.jwksURI)
+	body, header, err := s.get(ctx, s.jwksURI)
 	if err == nil {
-		var byID map[string][]jose.JSONWebKey
-		if byID, err = parseKeys(body); err == nil {
-			return byID, maxAge(header), nil
+		var found keys
+		if found, err = parseKeys(body); err == nil {
+			return found, header, nil
 		}
 		err = fmt.Errorf("%s: %w", s.jwksURI, err)
 	}
 	s.jwksURI = ""
-	return nil, 0, err
+	return nil, nil, err
 }
 
 // discover finds jwks_uri in the issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery
@@ -73,7 +70,7 @@ func (s *source) discover(ctx context.Context) error {
 }
 
 func (s *source) metadata(ctx context.Context, address string) (jwksURI string, err error) {
-	_, body, err := s.get(ctx, address)
+	body, _, err := s.get(ctx, address)
 	if err != nil {
 		return "", err
 	}
@@ -116,33 +113,18 @@ func metadataURLs(issuer string) []string {
 	return urls
 }
 
-func (s *source) get(ctx context.Context, address string) (http.Header, []byte, error) {
+func (s *source) get(ctx context.Context, address string) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	req.Header.Set("Accept", "application/json")
-	res, err := s.client.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("%s: status %s", address, res.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", address, err)
-	}
-	if len(body) > maxDocument {
-		return nil, nil, fmt.Errorf("%s: larger than %d bytes", address, maxDocument)
-	}
-	return res.Header, body, nil
+	return fetch.Body(s.client, req, maxDocument)
 }
 
 // parseKeys reads a JWK set (RFC 7517 section 5). A key that can't be used is left out, as that
 // section asks, so that one exotic key does not take the others with it.
-func parseKeys(body []byte) (map[string][]jose.JSONWebKey, error) {
+func parseKeys(body []byte) (keys, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -152,7 +134,7 @@ func parseKeys(body []byte) (map[string][]jose.JSONWebKey, error) {
 	if len(set.Keys) > maxKeys {
 		return nil, fmt.Errorf("more than %d keys", maxKeys)
 	}
-	byID := make(map[string][]jose.JSONWebKey)
+	byID := make(keys)
 	for _, raw := range set.Keys {
 		var key jose.JSONWebKey
 		if err := key.UnmarshalJSON(raw); err != nil {
@@ -166,21 +148,4 @@ func parseKeys(body []byte) (map[string][]jose.JSONWebKey, error) {
 		return nil, errors.New("no usable key in the set")
 	}
 	return byID, nil
-}
-
-// maxAge reads Cache-Control (RFC 9111 section 5.2.2).
-func maxAge(h http.Header) time.Duration {
-	age := defaultKeyLife
-	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
-		case "no-store", "no-cache":
-			return 0
-		case "max-age":
-			if seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); err == nil {
-				age = time.Duration(seconds) * time.Second
-			}
-		}
-	}
-	return age
 }

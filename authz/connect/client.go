@@ -6,11 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/fetch"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
@@ -65,22 +65,7 @@ func get(ctx context.Context, client *http.Client, target, accessToken string) (
 	if accessToken != "" {
 		req.Header.Set("Authorization", "Bearer "+accessToken)
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("get %s: status %d", target, resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyLimit+1))
-	if err != nil {
-		return nil, nil, fmt.Errorf("get %s: %w", target, err)
-	}
-	if len(body) > bodyLimit {
-		return nil, nil, fmt.Errorf("get %s: answer is longer than %d bytes", target, bodyLimit)
-	}
-	return body, resp.Header, nil
+	return fetch.Body(client, req, bodyLimit)
 }
 
 // checkURL accepts an absolute https URL, and an http one whose host is loopback if the issuer that

@@ -11,13 +11,23 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
+
+	"github.com/authzd/authzd/authz/fetch"
 )
 
-const (
-	usualMetadataAge = time.Hour
-	// metadataGrace is how long we do without discovery while the rest of the upstream works.
-	metadataGrace = 24 * time.Hour
-)
+// pace keeps us from hammering the upstream, because of an outage or of tokens with unknown keys.
+var pace = fetch.Pace{Every: 5 * time.Second}
+
+// metadataRules let us do without discovery for a day while the rest of the upstream works.
+var metadataRules = fetch.Rules{Stale: 24 * time.Hour, Pace: pace, Rest: time.Minute, Timeout: timeLimit}
+
+var metadataFreshness = usually(time.Hour)
+
+// usually is the freshness of answers that do not say for how long they may be used. A max-age that cannot be
+// read says nothing.
+func usually(usual time.Duration) fetch.Freshness {
+	return fetch.Freshness{Usual: usual, Least: time.Minute, Most: 24 * time.Hour, Unreadable: usual}
+}
 
 // algorithms are those we accept for ID tokens: asymmetric ones only. "none" and HS256 (with a
 // public key as the secret) can't be configured.
@@ -50,7 +60,7 @@ func (o *openID) fetchMetadata(ctx context.Context) (*metadata, time.Duration, e
 	if err != nil {
 		return nil, 0, fmt.Errorf("discovery: %w", err)
 	}
-	return m, freshness(header, usualMetadataAge), nil
+	return m, metadataFreshness.Of(header), nil
 }
 
 // decodeMetadata refuses a document that is not the issuer's or that we could not sign in with.

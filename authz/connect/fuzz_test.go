@@ -120,15 +120,3 @@ func FuzzKeys(f *testing.F) {
 		}
 	})
 }
-
-func FuzzFreshness(f *testing.F) {
-	f.Add("public, max-age=3600")
-	f.Add(`max-age="60",no-store`)
-	f.Add("max-age=-9223372036854775808")
-	f.Fuzz(func(t *testing.T, value string) {
-		got := freshness(http.Header{"Cache-Control": {value}}, usualKeyAge)
-		if got < leastAge || got > mostAge {
-			t.Errorf("%s of %q", got, value)
-		}
-	})
-}

@@ -16,7 +16,7 @@ const skew = 300 * time.Second // tolerated between the upstream's clock and our
 // verifyIDToken returns the claims of an ID token that is the upstream's, for us, and for this
 // Attempt (OpenID Connect Core section 3.1.3.7).
 func (o *openID) verifyIDToken(ctx context.Context, m *metadata, raw, accessToken string, a Attempt) (claims, error) {
-	keys := &keySet{keys: &o.keys}
+	keys := &keySet{keys: o.keys}
 	// The verifier reads claims by names of any letter case and knows no clock skew. So it checks
 	// the algorithm, the signature and at_hash, and the claims are checked below.
 	token, err := oidc.NewVerifier(o.cfg.Issuer, keys, &oidc.Config{

@@ -10,15 +10,20 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/fetch"
 )
 
-const (
-	minRSABits  = 2048
-	usualKeyAge = 10 * time.Minute // without grace: a key that was withdrawn must not live on
+const minRSABits = 2048
+
+// keyRules have no Stale: a key that was withdrawn must not live on.
+var (
+	keyRules     = fetch.Rules{Pace: pace, Timeout: timeLimit}
+	keyFreshness = usually(10 * time.Minute)
 )
 
 func (o *openID) fetchKeys(ctx context.Context) ([]jose.JSONWebKey, time.Duration, error) {
-	m, err := o.metadata.get(ctx)
+	m, err := o.metadata.Get(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -30,7 +35,7 @@ func (o *openID) fetchKeys(ctx context.Context) ([]jose.JSONWebKey, time.Duratio
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: %w", err)
 	}
-	return keys, freshness(header, usualKeyAge), nil
+	return keys, keyFreshness.Of(header), nil
 }
 
 // decodeKeys returns the signing keys of a JWK Set. Keys that we can't read or won't use are left
@@ -81,7 +86,7 @@ func usable(key *jose.JSONWebKey) bool {
 
 // keySet is the upstream's key set, as one verification sees it.
 type keySet struct {
-	keys *cache[[]jose.JSONWebKey]
+	keys *fetch.Document[[]jose.JSONWebKey]
 	// unavailable is why the keys could not be had. The verifier flattens our errors, and "no keys"
 	// must not look like "bad signature".
 	unavailable error
@@ -96,7 +101,7 @@ func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
-	for _, load := range []func(context.Context) ([]jose.JSONWebKey, error){s.keys.get, s.keys.renew} {
+	for _, load := range []func(context.Context) ([]jose.JSONWebKey, error){s.keys.Get, s.keys.Renew} {
 		keys, err := load(ctx)
 		if err != nil {
 			s.unavailable = err

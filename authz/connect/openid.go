@@ -18,6 +18,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
+
+	"github.com/authzd/authzd/authz/fetch"
 )
 
 // openID is any OpenID Connect provider.
@@ -25,8 +27,8 @@ type openID struct {
 	cfg      Config
 	aliases  []string // other spellings of the issuer in what the upstream signs and sends
 	client   *http.Client
-	metadata cache[*metadata]
-	keys     cache[[]jose.JSONWebKey]
+	metadata *fetch.Document[*metadata]
+	keys     *fetch.Document[[]jose.JSONWebKey]
 }
 
 var _ Connector = (*openID)(nil)
@@ -34,8 +36,8 @@ var _ Connector = (*openID)(nil)
 // newOpenID takes a Config that has been checked and completed.
 func newOpenID(cfg Config) *openID {
 	o := &openID{cfg: cfg, client: guarded(cfg.HTTPClient)}
-	o.metadata.fetch, o.metadata.grace = o.fetchMetadata, metadataGrace
-	o.keys.fetch = o.fetchKeys
+	o.metadata = fetch.New(metadataRules, o.fetchMetadata)
+	o.keys = fetch.New(keyRules, o.fetchKeys)
 	return o
 }
 
@@ -74,7 +76,7 @@ func (o *openID) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 func (o *openID) begin(ctx context.Context, params url.Values, maxAge *int) (string, Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
-	m, err := o.metadata.get(ctx)
+	m, err := o.metadata.Get(ctx)
 	if err != nil {
 		return "", Attempt{}, failed(err)
 	}
@@ -116,7 +118,7 @@ func (o *openID) authenticate(ctx context.Context, v url.Values, a Attempt) (cla
 	if err != nil {
 		return nil, err
 	}
-	m, err := o.metadata.get(ctx)
+	m, err := o.metadata.Get(ctx)
 	if err != nil {
 		return nil, failed(err)
 	}

@@ -21,11 +21,11 @@ func Probe(ctx context.Context, cfg Config) error {
 		return err
 	}
 	o := newOpenID(cfg)
-	m, err := o.metadata.get(ctx)
+	m, err := o.metadata.Get(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := o.keys.get(ctx); err != nil {
+	if _, err := o.keys.Get(ctx); err != nil {
 		return err
 	}
 	client, err := o.oauth2Client(m)
