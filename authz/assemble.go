@@ -43,7 +43,7 @@ func (s *Server) begin(ctx context.Context, f *flow, params url.Values) error {
 		return s.beginPushed(ctx, f, c, requestURI)
 	case c.RequirePAR: // RFC 9126 section 6
 		refused := oauth.Refuse(oauth.InvalidRequest, "This client must push its authorization requests (RFC 9126) and bring nothing but client_id and request_uri.")
-		refused.AllowedBy = settingOf(c, "require_pushed_authorization_requests: false")
+		refused.AllowedBy = c.Setting("require_pushed_authorization_requests: false")
 		return refused
 	case params.Has("request"), params.Has("request_uri"):
 		return s.beginSigned(ctx, f, c, params)

@@ -162,7 +162,7 @@ func checkPKCE(a *authorization) error {
 	case challenge == "":
 		refused := oauth.Refuse(oauth.InvalidRequest, "The code_challenge is missing: this client must use PKCE with S256.")
 		if !a.client.Public() {
-			refused.AllowedBy = settingOf(a.client, "require_pkce: false")
+			refused.AllowedBy = a.client.Setting("require_pkce: false")
 		}
 		if a.client.PKCEOrNonce {
 			refused.Description = "The code_challenge is missing: this client must use PKCE with S256, or the scope openid with a nonce."

@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
@@ -37,7 +38,7 @@ type Config struct {
 
 	Connectors []connect.Config // RedirectURI is filled in here
 	Outbound   outbound.Config  // for the URLs that clients name
-	MTLS       *MTLS            // nil: certificates of clients are not looked at
+	MTLS       *clientauth.MTLS // nil: certificates of clients are not looked at
 	Branding   templates.Branding
 
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.

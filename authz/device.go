@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -39,18 +40,18 @@ type deviceAnswer struct {
 
 // deviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1):
 //
-//	device:  form -> authenticateClient -> checkDevice -> one Apply -> device code and user code
+//	device:  form -> Authenticate -> checkDevice -> one Apply -> device code and user code
 //	person:  /device -> user code -> sign in -> confirm                     devicepage.go
 //	device:  /token, again and again -> pending … -> tokens                 grant_device.go
 func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) error {
-	form, err := s.clientForm(w, r)
+	form, err := s.auth.Form(w, r)
 	if err != nil {
 		return err
 	}
 	answer := deviceAnswer{
 		VerificationURI: s.issuer.URL("/device"), ExpiresIn: int(s.config.Lifetimes.DeviceCode.Seconds()), Interval: deviceInterval,
 	}
-	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
+	err = s.auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
 		a, err := s.checkDevice(r, c.Client, form)
 		if err != nil {
 			return nil, err

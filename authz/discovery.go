@@ -56,25 +56,13 @@ func writeDocument(w http.ResponseWriter, body []byte, maxAge time.Duration) {
 	_, _ = w.Write(body) // the client may have gone
 }
 
-// provingMethods are those by which a client can prove who it is; a caller may append to them.
-func (s *Server) provingMethods() []string {
-	methods := []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT}
-	if s.config.MTLS != nil {
-		methods = append(methods, client.AuthSelfSignedTLS)
-		if s.config.MTLS.Roots != nil {
-			methods = append(methods, client.AuthTLS)
-		}
-	}
-	return slices.Clip(methods)
-}
-
 // mtlsMembers are what the discovery document says of certificates (RFC 8705 sections 3.3 and 5).
 func (s *Server) mtlsMembers(document map[string]any) {
 	if s.config.MTLS == nil {
 		return
 	}
 	document["tls_client_certificate_bound_access_tokens"] = true
-	if s.alias("") == "" {
+	if s.auth.Alias("") == "" {
 		return
 	}
 	aliases := map[string]string{}
@@ -83,7 +71,7 @@ func (s *Server) mtlsMembers(document map[string]any) {
 		"pushed_authorization_request_endpoint", "device_authorization_endpoint",
 	} {
 		if endpoint, ok := document[name].(string); ok {
-			aliases[name] = s.alias(strings.TrimPrefix(endpoint, s.issuer.Origin))
+			aliases[name] = s.auth.Alias(strings.TrimPrefix(endpoint, s.issuer.Origin))
 		}
 	}
 	document["mtls_endpoint_aliases"] = aliases
@@ -120,7 +108,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 	for _, r := range s.resources {
 		resources = append(resources, r.URI)
 	}
-	methods, authAlgs := s.provingMethods(), client.SigningAlgs
+	methods, authAlgs := s.config.MTLS.Methods(), client.SigningAlgs
 	document := map[string]any{
 		"issuer":                                         s.issuer.ID,
 		"authorization_endpoint":                         s.issuer.URL("/authorize"),

@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -249,7 +250,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 		"private_key_jwt": func(*client.Metadata) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{Roots: rootsWith(root)}}, func(m *client.Metadata) {
+			s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, func(m *client.Metadata) {
 				if m.ID == authztest.FAPI {
 					change(m)
 					m.TLSBound = true

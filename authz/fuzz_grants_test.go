@@ -7,6 +7,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/token"
 )
@@ -26,11 +27,11 @@ func FuzzGrantAssertion(f *testing.F) {
 		if _, _, err := s.verifyAssertion(t.Context(), x, raw); oauth.AsError(err).Code != oauth.InvalidGrant {
 			t.Errorf("%q: %v", raw, err)
 		}
-		claims, now := new(assertionClaims), time.Now()
+		claims, now := new(clientauth.AssertionClaims), time.Now()
 		if josejson.Unmarshal([]byte(payload), claims) != nil || s.checkGrantClaims(issuer, claims, now) != nil {
 			return
 		}
-		if claims.Subject == "" || claims.ID == "" || claims.Expires == nil || claims.Expires.Time().After(now.Add(time.Minute+maxAssertionAhead)) || len(claims.Audience.values) == 0 {
+		if claims.Subject == "" || claims.ID == "" || claims.Expires == nil || claims.Expires.Time().After(now.Add(time.Minute+clientauth.MaxAssertionAhead)) || len(claims.Audience.Values) == 0 {
 			t.Errorf("%q passes", payload)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
@@ -119,13 +120,13 @@ const unknownAsserted = "The assertion is about no user of this server."
 
 // verifyAssertion returns the claims of an assertion that one of the issuers has signed who are trusted
 // for the client.
-func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *assertionClaims, error) {
+func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *clientauth.AssertionClaims, error) {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	jws, err := jose.ParseSignedCompact(raw, client.SigningAlgs)
-	if err != nil || !mayBe(jws.Signatures[0].Header, "authorization-grant+jwt") {
+	if err != nil || !clientauth.MayBe(jws.Signatures[0].Header, "authorization-grant+jwt") {
 		return nil, nil, refused("The assertion is not a JWT that is signed with an algorithm on offer.")
 	}
-	claims := new(assertionClaims)
+	claims := new(clientauth.AssertionClaims)
 	if err := josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), claims); err != nil {
 		return nil, nil, refused("The claims of the assertion are malformed.")
 	}
@@ -146,15 +147,15 @@ func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (
 }
 
 // checkGrantClaims follows RFC 7523 section 3.
-func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *assertionClaims, now time.Time) error {
+func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *clientauth.AssertionClaims, now time.Time) error {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	switch {
-	case claims.Subject == "" || len(claims.Subject) > maxClientID || !oauth.CleanText(claims.Subject):
+	case claims.Subject == "" || len(claims.Subject) > clientauth.MaxClientID || !oauth.CleanText(claims.Subject):
 		return refused("The assertion has no sub, or a malformed one.")
-	case len(oauth.Both(claims.Audience.values, []string{s.issuer.ID, s.issuer.URL("/token")})) == 0:
+	case len(oauth.Both(claims.Audience.Values, []string{s.issuer.ID, s.issuer.URL("/token")})) == 0:
 		return refused("The aud of the assertion must be the issuer, " + s.issuer.ID + ".")
 	}
-	if why := claims.problem(now, issuer.MaxLifetime); why != "" {
+	if why := claims.Problem(now, issuer.MaxLifetime); why != "" {
 		return refused("The assertion " + why)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -96,12 +97,12 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 // clientAndToken is what introspection and revocation have in common: an authenticated client and
 // the parameter token.
 func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
-	form, err := s.clientForm(w, r)
+	form, err := s.auth.Form(w, r)
 	if err != nil {
 		return nil, "", err
 	}
 	var proven *client.Client
-	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
+	err = s.auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
 		proven = c.Client
 		return nil, nil
 	})

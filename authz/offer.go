@@ -25,7 +25,7 @@ func (s *Server) offer(source client.Source) *client.Offer {
 		o.GrantTypes = append(o.GrantTypes, client.GrantDeviceCode)
 	}
 	if source == client.Registered {
-		o.AuthMethods = append(s.provingMethods(), client.AuthNone)
+		o.AuthMethods = append(s.config.MTLS.Methods(), client.AuthNone)
 		if s.config.Registration.Mode == RegistrationToken {
 			o.GrantTypes = append(o.GrantTypes, client.GrantClientCredentials)
 		}

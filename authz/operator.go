@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/token"
@@ -24,7 +25,7 @@ import (
 // The errors of its functions are *admin.Problem, with everything that is wrong.
 type Operator struct {
 	// ParseClient reads the metadata of a client, and returns it too with all defaults filled in. If the
-	// Get has a secret, any stands for it.
+	// client has a secret, any stands for it.
 	ParseClient func(document []byte) (m client.Metadata, complete []byte, err error)
 	// Clients are those of the configuration, with all defaults filled in, by their ids.
 	Clients map[string][]byte
@@ -152,25 +153,25 @@ func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor
 		return admin.Actor{}, &admin.Problem{Status: http.StatusMisdirectedRequest, Code: admin.CodeMisdirected,
 			Detail: "The Host of the request is none of this listener's.", Hint: "call it by an address, by localhost, by the host of the issuer or by that of admin.listen"}
 	}
-	r = r.WithContext(context.WithValue(r.Context(), atListenerKey{}, true))
-	presented, err := s.accessToken(w, r)
+	r = r.WithContext(clientauth.CalledByHost(r.Context()))
+	presented, err := s.auth.AccessToken(w, r)
 	if err != nil {
 		return admin.Actor{}, err
 	}
 	active, err := s.tokens.Active(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) || err == nil && !active.IsFor(s.config.Operator.Resource) {
-		return admin.Actor{}, s.accessChallenge(w, r, errNoAdminToken)
+		return admin.Actor{}, s.auth.AccessChallenge(w, r, errNoAdminToken)
 	} else if err != nil {
 		return admin.Actor{}, err
 	}
 	event := observe.Event(r.Context())
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)
-	if err := s.checkSender(w, r, presented, &active.Claims); err != nil {
+	if err := s.auth.CheckSender(w, r, presented, &active.Claims); err != nil {
 		return admin.Actor{}, err
 	}
 	if !active.Has(admin.Scope) || active.User != nil && !hasRole(active.User, admin.Scope) {
-		return admin.Actor{}, s.accessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
+		return admin.Actor{}, s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
 	}
 	actor := admin.Actor{ID: active.ClientID, ClientID: active.ClientID, Remote: event.Remote()}
 	if active.User != nil {
@@ -178,8 +179,6 @@ func (s *Server) atListener(w http.ResponseWriter, r *http.Request) (admin.Actor
 	}
 	return actor, nil
 }
-
-type atListenerKey struct{}
 
 func hasRole(user *storage.User, role string) bool {
 	for _, r := range user.Roles {

@@ -114,7 +114,7 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 		return "", err
 	}
 	switch {
-	case !usesSecret(m.AuthMethod):
+	case !client.UsesSecret(m.AuthMethod):
 		record.Secrets = nil
 	case len(record.Secrets) == 0:
 		secret = oauth.NewToken(oauth.PrefixClientSecret)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -21,20 +22,20 @@ type pushedAnswer struct {
 
 // par is the pushed authorization request endpoint (RFC 9126 section 2):
 //
-//	form -> authenticateClient -> checkAuthorization -> one Apply -> request_uri
+//	form -> Authenticate -> checkAuthorization -> one Apply -> request_uri
 //	/authorize?client_id&request_uri -> begin -> … pages … -> code and spend, in one Apply
 //
 // The request_uri is good for one answer, whichever it is. Until then the browser may come with it
 // again: people reload pages.
 func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
-	form, err := s.clientForm(w, r)
+	form, err := s.auth.Form(w, r)
 	if errors.Is(err, oauth.ErrBodyTooLarge) {
 		return pushTooLarge(oauth.ErrBodyTooLarge.Description)
 	} else if err != nil {
 		return err
 	}
 	answer := pushedAnswer{oauth.NewToken(oauth.PrefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
-	err = s.asClient(r, form, func(c *fositeClient) ([]storage.Write, error) {
+	err = s.auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
 		return s.newPushedRequest(w.Header(), r, c, form, answer.RequestURI)
 	})
 	if err != nil {
@@ -45,13 +46,13 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
 // more: it can't be repaired by the browser.
-func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *fositeClient, form url.Values, requestURI string) ([]storage.Write, error) {
-	proof, err := s.shownProof(header, r, c.Client, "")
+func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *clientauth.Sender, form url.Values, requestURI string) ([]storage.Write, error) {
+	proof, err := s.auth.Proof(header, r, c.Client, "")
 	if err != nil {
 		return nil, err
 	}
 	var writes []storage.Write
-	proof.spend(s.ledger.Stranger(c.Client), &writes, &c.marks)
+	proof.Spend(s.ledger.Stranger(c.Client), &writes, &c.Marks)
 	params, err := s.paramsToPush(r.Context(), c.Client, form)
 	if err != nil {
 		return nil, err
@@ -167,7 +168,7 @@ func (s *Server) pushedRequest(ctx context.Context, requestURI string) (*storage
 	return record, err
 }
 
-// spend are the writes that end a pushed request, nil if a was not pushed: its client gets an answer
+// Spend are the writes that end a pushed request, nil if a was not pushed: its client gets an answer
 // now, and there is no second one (RFC 9126 section 7.3). The mark outlives every flow that has begun.
 func (s *Server) spend(a *authorization) []storage.Write {
 	if a.pushed == "" {

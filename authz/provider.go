@@ -3,11 +3,14 @@ package authz
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/ory/fosite"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 )
 
@@ -18,14 +21,17 @@ import (
 // Every strategy is set here: fosite's lazy getters write to the shared Config without a lock.
 func (s *Server) fositeConfig() *fosite.Config {
 	return &fosite.Config{
-		AccessTokenIssuer:            s.issuer.ID,
-		IDTokenIssuer:                s.issuer.ID,
-		TokenURL:                     s.issuer.URL("/token"),
-		ScopeStrategy:                fosite.ExactScopeStrategy,
-		AudienceMatchingStrategy:     fosite.ExactAudienceMatchingStrategy,
-		ClientSecretsHasher:          noSecrets{},
-		JWKSFetcherStrategy:          noKeys{},
-		ClientAuthenticationStrategy: s.authenticateClient,
+		AccessTokenIssuer:        s.issuer.ID,
+		IDTokenIssuer:            s.issuer.ID,
+		TokenURL:                 s.issuer.URL("/token"),
+		ScopeStrategy:            fosite.ExactScopeStrategy,
+		AudienceMatchingStrategy: fosite.ExactAudienceMatchingStrategy,
+		ClientSecretsHasher:      noSecrets{},
+		JWKSFetcherStrategy:      noKeys{},
+		ClientAuthenticationStrategy: func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+			c, err := s.auth.Authenticate(ctx, r, form)
+			return fositeClient{c}, err
+		},
 		TokenEndpointHandlers: fosite.TokenEndpointHandlers{
 			grantHandler{s, client.GrantAuthorizationCode, s.redeemCode},
 			grantHandler{s, client.GrantRefreshToken, s.redeemRefreshToken},
@@ -53,29 +59,28 @@ func (find clientLookup) GetClient(ctx context.Context, id string) (fosite.Clien
 	if c == nil && err == nil {
 		err = fosite.ErrNotFound
 	}
-	return fositeClient{Client: c}, err
+	return fositeClient{clientauth.Sender{Client: c}}, err
 }
 
-// authenticateClient marks assertions: nothing asks for these two.
+// Authenticate marks assertions: nothing asks for these two.
 func (clientLookup) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrJTIKnown }
 func (clientLookup) SetClientAssertionJWT(context.Context, string, time.Time) error {
 	return fosite.ErrJTIKnown
 }
 
-// noSecrets refuses to hash or compare: authenticateClient checks secrets.
+// noSecrets refuses to hash or compare: Authenticate checks secrets.
 type noSecrets struct{}
 
 func (noSecrets) Compare(context.Context, []byte, []byte) error { return fosite.ErrInvalidClient }
 func (noSecrets) Hash(context.Context, []byte) ([]byte, error)  { return nil, fosite.ErrServerError }
 
-// noKeys fetches no keys of clients, and has no method to do it: authenticateClient and the request
+// noKeys fetches no keys of clients, and has no method to do it: Authenticate and the request
 // objects use a guarded fetcher. fosite's own keeps a cache with two goroutines that never end.
 type noKeys struct{ fosite.JWKSFetcherStrategy }
 
-// fositeClient shows a client to fosite, and carries what authenticateClient has found out past it.
+// fositeClient shows a client to fosite, and carries what Authenticate has found out past it.
 type fositeClient struct {
-	*client.Client
-	authentication
+	clientauth.Sender
 }
 
 func (c fositeClient) GetID() string                      { return c.ID }

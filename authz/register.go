@@ -60,7 +60,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 }
 
 // completeRegistration settles what is registered: what a software statement says wins over what the
-// Get says itself.
+// client says itself.
 func (s *Server) completeRegistration(ctx context.Context, r *client.Registration) error {
 	if err := s.applySoftwareStatement(ctx, r); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (s *Server) mayRegister(w http.ResponseWriter, r *http.Request) error {
 	if s.config.Registration.Mode != RegistrationToken {
 		return nil
 	}
-	token, err := s.bearerToken(w, r)
+	token, err := s.auth.BearerToken(w, r)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *Server) mayRegister(w http.ResponseWriter, r *http.Request) error {
 		known |= subtle.ConstantTimeCompare(hash[:], want[:])
 	}
 	if known != 1 {
-		return s.challenge(w, oauth.Refuse(oauth.InvalidToken, "The initial access token is unknown."))
+		return s.auth.Challenge(w, oauth.Refuse(oauth.InvalidToken, "The initial access token is unknown."))
 	}
 	return nil
 }
@@ -145,14 +145,12 @@ func (s *Server) newClientRecord(id, token string, r *client.Registration, creat
 		return nil, oauth.Refuse(client.ErrInvalidMetadata, "There is more metadata than is kept.")
 	}
 	record := &storage.Client{Metadata: metadata, TokenHash: oauth.HashToken(token), CreatedAt: createdAt}
-	if usesSecret(r.TokenEndpointAuthMethod) {
+	if client.UsesSecret(r.TokenEndpointAuthMethod) {
 		record.SecretHash = oauth.HashToken(s.clientSecret(token))
 	}
 	_, err = s.clients.Registered.Make(id, record)
 	return record, err
 }
-
-func usesSecret(method string) bool { return method == client.AuthBasic || method == client.AuthPost }
 
 // clientSecret is derived from the registration access token, so that it can be told again to
 // whoever holds that (RFC 7592 section 3) although only hashes are stored.

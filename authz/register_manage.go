@@ -27,7 +27,7 @@ type ownRegistration struct {
 // ownRegistration finds the client that a request is about. An unknown client and a wrong token are
 // answered alike (section 2.1).
 func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRegistration, error) {
-	token, err := s.bearerToken(w, r)
+	token, err := s.auth.BearerToken(w, r)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRe
 		return nil, err
 	}
 	if subtle.ConstantTimeCompare([]byte(oauth.HashToken(token)), []byte(own.record.TokenHash)) != 1 {
-		return nil, s.challenge(w, oauth.Refuse(oauth.InvalidToken, "There is no client that has this registration access token."))
+		return nil, s.auth.Challenge(w, oauth.Refuse(oauth.InvalidToken, "There is no client that has this registration access token."))
 	}
 	observe.Event(r.Context()).SetClient(own.id)
 	info, err := client.ParseRegistration(own.record.Metadata)

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/storage"
@@ -35,12 +36,12 @@ type requestObject struct {
 
 // requestClaims are the members of a request object that are about itself.
 type requestClaims struct {
-	Issuer    string           `json:"iss"`
-	Subject   string           `json:"sub"`
-	Audience  audience         `json:"aud"`
-	Expires   *jwt.NumericDate `json:"exp"`
-	NotBefore *jwt.NumericDate `json:"nbf"`
-	ClientID  string           `json:"client_id"`
+	Issuer    string              `json:"iss"`
+	Subject   string              `json:"sub"`
+	Audience  clientauth.Audience `json:"aud"`
+	Expires   *jwt.NumericDate    `json:"exp"`
+	NotBefore *jwt.NumericDate    `json:"nbf"`
+	ClientID  string              `json:"client_id"`
 }
 
 func badRequestObject(why string) *oauth.Error {
@@ -60,7 +61,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	}
 	header := jws.Signatures[0].Header
 	switch {
-	case !mayBe(header, "oauth-authz-req+jwt"):
+	case !clientauth.MayBe(header, "oauth-authz-req+jwt"):
 		return nil, badRequestObject("has the header of another kind of token.")
 	case c.RequestAlg != "" && header.Algorithm != c.RequestAlg:
 		return nil, badRequestObject("is not signed with " + c.RequestAlg + ", the algorithm that the client is registered for.")
@@ -104,7 +105,7 @@ func (s *Server) checkRequestClaims(c *client.Client, claims *requestClaims) err
 		return badRequestObject("must have the client_id as its iss.")
 	case claims.Subject == c.ID: // RFC 9101 section 10.8: it might pass for an assertion
 		return badRequestObject("must not have the client_id as its sub.")
-	case !slices.Contains(claims.Audience.values, s.issuer.ID):
+	case !slices.Contains(claims.Audience.Values, s.issuer.ID):
 		return badRequestObject("must have the issuer as its aud, which is " + s.issuer.ID + ".")
 	case claims.Expires != nil && !now.Before(claims.Expires.Time().Add(requestSkew)):
 		return badRequestObject("has expired.")

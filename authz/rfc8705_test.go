@@ -28,6 +28,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
 )
@@ -155,7 +156,7 @@ func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
 	also := func(change func(*x509.Certificate)) tls.Certificate {
 		return issue(t, root, func(c *x509.Certificate) { named(c); change(c) })
 	}
-	s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
+	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
 		m.TLSSubject = client.TLSSubject{DNS: "client.example.com"}
 	}))
 	for name, row := range map[string]struct {
@@ -196,7 +197,7 @@ func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
 
 func TestRFC8705Section2_1_2_SubjectDNOfACertificate(t *testing.T) {
 	root := newAuthority(t, nil)
-	s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
+	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
 		m.TLSSubject = client.TLSSubject{DN: "CN=client, O=Wonderland"}
 	}))
 	if code := refused(t, s.post(t, "/token", workerForm(), issue(t, root, nil))); code != "" {
@@ -237,7 +238,7 @@ func TestRFC8705Section2_2_SelfSignedMethod(t *testing.T) {
 	for name, row := range map[string]struct {
 		x5c, again bool
 	}{"by its key": {false, true}, "by the whole certificate": {true, false}} {
-		s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{}}, worker(client.AuthSelfSignedTLS, func(m *client.Metadata) {
+		s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, worker(client.AuthSelfSignedTLS, func(m *client.Metadata) {
 			m.JWKS = keySet(t, row.x5c, issue(t, nil, nil), good)
 		}))
 		for what, shown := range map[string]struct {
@@ -271,7 +272,7 @@ func TestRFC8705Section2_2_2_RotationAtTheJWKSURI(t *testing.T) {
 	keys := serveKeys(t)
 	publish := func(c tls.Certificate) { set := keySet(t, true, c); keys.set.Store(&set) }
 	publish(first)
-	config := authz.Config{MTLS: &authz.MTLS{}, Outbound: outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
+	config := authz.Config{MTLS: &clientauth.MTLS{}, Outbound: outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
 	s := startMTLS(t, config, worker(client.AuthSelfSignedTLS, func(m *client.Metadata) { m.JWKSURI = keys.URL }))
 	if code := refused(t, s.post(t, "/token", workerForm(), first)); code != "" {
 		t.Errorf("the first: %s", code)
@@ -309,7 +310,7 @@ func (s *mtlsServer) codeForm(t *testing.T) url.Values {
 // An access token is of use only to who holds the certificate that it was issued to.
 func TestRFC8705Section3_BoundAccessTokens(t *testing.T) {
 	mine, other := issue(t, nil, nil), issue(t, nil, nil)
-	s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{}}, bound)
+	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, bound)
 	form := s.codeForm(t)
 	if got := s.tokens(t, form); got.Status != http.StatusBadRequest || got.Error != "invalid_request" {
 		t.Errorf("without a certificate: %d %s", got.Status, got.Error)
@@ -345,7 +346,7 @@ func TestRFC8705Section3_BoundAccessTokens(t *testing.T) {
 // (section 6.3).
 func TestRFC8705Section4_PublicClients(t *testing.T) {
 	mine, other := issue(t, nil, nil), issue(t, nil, nil)
-	s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{}}, bound)
+	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, bound)
 	tokens := s.tokens(t, s.codeForm(t), mine)
 	refresh := authztest.RefreshForm(tokens.RefreshToken)
 	refresh.Set("client_id", authztest.SPA)
@@ -363,7 +364,7 @@ func TestRFC8705Section4_PublicClients(t *testing.T) {
 
 func TestRFC8705Section6_3_ConfidentialClientsChangeCertificates(t *testing.T) {
 	first, second := issue(t, nil, nil), issue(t, nil, nil)
-	s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{}}, func(m *client.Metadata) {
+	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, func(m *client.Metadata) {
 		bound(m)
 		if m.ID == authztest.Web {
 			m.AuthMethod = client.AuthPost
@@ -386,10 +387,10 @@ func TestRFC8705Section6_3_ConfidentialClientsChangeCertificates(t *testing.T) {
 // RFC 8705 section 3.2: introspection tells what a token is bound to.
 func TestRFC8705Section3_2_Introspection(t *testing.T) {
 	mine := issue(t, nil, nil)
-	s := startMTLS(t, authz.Config{MTLS: &authz.MTLS{}}, bound)
+	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, bound)
 	form := workerForm()
 	form.Set("client_secret", authztest.Secret)
-	s2 := startMTLS(t, authz.Config{MTLS: &authz.MTLS{}}, func(m *client.Metadata) {
+	s2 := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, func(m *client.Metadata) {
 		bound(m)
 		if m.ID == authztest.Worker {
 			m.AuthMethod = client.AuthPost
@@ -412,7 +413,7 @@ func TestRFC8705Section3_2_Introspection(t *testing.T) {
 
 // RFC 8705 sections 3.3 and 5, and RFC 8414 section 2.
 func TestRFC8705Section5_Metadata(t *testing.T) {
-	document := func(m *authz.MTLS) map[string]any {
+	document := func(m *clientauth.MTLS) map[string]any {
 		s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com/auth", MTLS: m}, nil)
 		var members map[string]any
 		if err := json.Unmarshal(serve(s, "/auth/.well-known/openid-configuration").Body.Bytes(), &members); err != nil {
@@ -427,11 +428,11 @@ func TestRFC8705Section5_Metadata(t *testing.T) {
 	if off["tls_client_certificate_bound_access_tokens"] != nil || off["mtls_endpoint_aliases"] != nil || strings.Contains(methods(off), "tls") {
 		t.Errorf("without certificates: %v", off)
 	}
-	selfSigned := document(&authz.MTLS{})
+	selfSigned := document(&clientauth.MTLS{})
 	if selfSigned["tls_client_certificate_bound_access_tokens"] != true || strings.Contains(methods(selfSigned), `"tls_client_auth"`) || !strings.Contains(methods(selfSigned), `"self_signed_tls_client_auth"`) {
 		t.Errorf("without authorities: %v", selfSigned)
 	}
-	on := document(&authz.MTLS{Roots: x509.NewCertPool(), URL: "https://mtls.example.com"})
+	on := document(&clientauth.MTLS{Roots: x509.NewCertPool(), URL: "https://mtls.example.com"})
 	aliases, _ := on["mtls_endpoint_aliases"].(map[string]any)
 	if aliases["token_endpoint"] != "https://mtls.example.com/auth/token" || aliases["userinfo_endpoint"] != "https://mtls.example.com/auth/userinfo" || aliases["authorization_endpoint"] != nil {
 		t.Errorf("aliases %v", aliases)
@@ -465,7 +466,7 @@ func TestMTLSConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	authorities := x509.NewCertPool()
-	for name, m := range map[string]*authz.MTLS{
+	for name, m := range map[string]*clientauth.MTLS{
 		"plain http": {Roots: authorities, URL: "http://mtls.example.com"}, "a path": {Roots: authorities, URL: "https://mtls.example.com/"},
 		"no host": {Roots: authorities, URL: "https://"}, "a header from nobody": {Roots: authorities, Header: "Client-Cert"},
 		"no authorities for client a": {}, "nothing for client a": nil,
@@ -494,7 +495,7 @@ func TestRFC9440Section2_ForwardedCertificate(t *testing.T) {
 	deep := issue(t, intermediate, nil)
 	adjust := worker(client.AuthTLS, func(m *client.Metadata) { m.TLSSubject = client.TLSSubject{DN: "CN=client,O=Wonderland"} })
 	config := authz.Config{
-		MTLS:           &authz.MTLS{Roots: rootsWith(root), Header: "Client-Cert"},
+		MTLS:           &clientauth.MTLS{Roots: rootsWith(root), Header: "Client-Cert"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}
 	behind := startMTLS(t, config, adjust)

@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
@@ -469,7 +470,7 @@ func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
 
 // Who shows a certificate goes to another address (RFC 8705 section 5), and proves keys for that one.
 func TestRFC9449Section4_3_TheAddressForCertificates(t *testing.T) {
-	s := authztest.Start(t, authz.Config{MTLS: &authz.MTLS{URL: "https://mtls.example.com"}}, nil)
+	s := authztest.Start(t, authz.Config{MTLS: &clientauth.MTLS{URL: "https://mtls.example.com"}}, nil)
 	key, app := authztest.NewKey(t, jose.ES256), url.Values{"grant_type": {"client_credentials"}}
 	for htu, status := range map[string]int{s.URL + "/token": 200, "https://mtls.example.com/token": 200, "https://mtls.example.com/par": 400} {
 		if got := provenToken(t, s, authztest.Worker, authztest.Secret, app, key.Proof(t, "POST", htu, "", "")); got.Status != status {

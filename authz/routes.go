@@ -2,7 +2,6 @@ package authz
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/authz/weburl"
 )
 
 // handler answers a request or returns why it could not; its route says in which form.
@@ -226,7 +224,7 @@ func (rt route) allowed() []string {
 var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
 
 // cors lets the origins of clients call. A preflight doesn't say which client asks, so any
-// Registered origin passes it, and any at all where clients may come with their own; onlyOrigins is
+// registered origin passes it, and any at all where clients may come with their own; OnlyOrigins is
 // stricter once the client is known.
 func (s *Server) cors() *cors.Cors {
 	headers := s.config.CORSHeaders
@@ -235,7 +233,7 @@ func (s *Server) cors() *cors.Cors {
 	}
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-			return s.clients.File.HasOrigin(origin) || s.config.admitsStrangers() || s.devOrigin(origin) || s.managedOrigin(r, origin), nil
+			return s.clients.File.HasOrigin(origin) || s.config.admitsStrangers() || s.auth.DevOrigin(origin) || s.managedOrigin(r, origin), nil
 		},
 		AllowedMethods: routeMethods, // all: a browser may read a 405 too
 		AllowedHeaders: slices.Concat(corsHeaders, headers),
@@ -251,33 +249,6 @@ func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 		return false
 	}
 	return s.clients.Managed.Known(r.Context()).Origins[origin]
-}
-
-// devOrigin tells whether an origin is on this machine and the server in development mode.
-func (s *Server) devOrigin(origin string) bool {
-	if !s.config.Dev {
-		return false
-	}
-	u, err := url.Parse(origin)
-	return err == nil && weburl.IsLoopback(u.Hostname())
-}
-
-// clientForm parses a form that a client sends; only that client's own origins may read the answer.
-func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	form, err := oauth.RequestForm(w, r)
-	s.onlyOrigins(w, r, claimedClient(r))
-	return form, err
-}
-
-// onlyOrigins takes the CORS permission back if the origin is not one of this client's own.
-func (s *Server) onlyOrigins(w http.ResponseWriter, r *http.Request, clientID string) {
-	origin := r.Header.Get("Origin")
-	if origin == "" || s.devOrigin(origin) {
-		return
-	}
-	if c, err := s.clients.Get(r.Context(), clientID); err != nil || (c != nil && !c.HasOrigin(origin)) {
-		w.Header().Del("Access-Control-Allow-Origin")
-	}
 }
 
 // notFound answers every path that there is no route for.

@@ -39,6 +39,7 @@ import (
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/events"
@@ -85,7 +86,6 @@ type Server struct {
 	issuers    map[string]assertionIssuer // by their identifier
 	pages      *templates.Renderer
 	ledger     *allowance.Ledger
-	guesses    *throttle.Buckets // of wrong secrets, by client and network
 	observer   *observe.Observer
 	health     *observe.Health
 	logger     *slog.Logger
@@ -101,6 +101,7 @@ type Server struct {
 	clients       *directory.Clients
 	grants        *grant.Grants
 	tokens        *token.Tokens
+	auth          *clientauth.Authenticator
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -117,7 +118,6 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.logger = slog.Default()
 	}
 	s.compactor.asked = make(chan struct{}, 1)
-	s.guesses = throttle.New()
 	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == RegistrationToken}
 	s.algs = algsInUse(c)
 	s.grantTypes = offeredGrantTypes(c)
@@ -125,7 +125,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	s.pageTokens = c.Secret.Sealer(purposePage)
-	if err := s.checkMTLS(); err != nil {
+	if err := c.MTLS.Check(c.Clients, c.TrustedProxies); err != nil {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
@@ -294,6 +294,10 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 		Issuer: s.issuer, Store: s.store, Keys: s.keys, Subjects: s.subjects, Clients: s.clients, Grants: s.grants, Resources: s.resources,
 		Alg: s.config.Signing.Alg, AccessLifetime: s.config.Lifetimes.AccessToken, IDLifetime: s.config.Lifetimes.IDToken,
 	}
+	s.auth = &clientauth.Authenticator{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Keys: s.clientKeys, Ledger: s.ledger, Guesses: throttle.New(), Nonces: s.nonces,
+		MTLS: s.config.MTLS, TrustedProxies: s.config.TrustedProxies, Dev: s.config.Dev,
+	}
 	s.clientSecrets, err = keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
 	return err
 }
@@ -411,3 +415,16 @@ func (s *Server) longestUse() time.Duration {
 
 // admitsStrangers tells whether clients may turn up that the operator has not named.
 func (c *Config) admitsStrangers() bool { return c.Registration.on() || c.Documents }
+
+// openNonces makes the nonces of proofs, the same in every replica.
+func (s *Server) openNonces(context.Context) (err error) {
+	if !s.config.DPoP.RequireNonce {
+		return nil
+	}
+	var keys [][]byte
+	for _, key := range s.config.Secret.Deriver(purposeNonce).Derive(nil) {
+		keys = append(keys, key[:])
+	}
+	s.nonces, err = dpop.NewNonces(keys...)
+	return err
+}

@@ -45,7 +45,7 @@ func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if asked.Session == nil {
-		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The session has ended: the user must sign in."))
+		return s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The session has ended: the user must sign in."))
 	}
 	if touch, ok := s.sessions.TouchWrite(asked.Session, storage.Now(), true); ok {
 		err := s.store.Apply(r.Context(), touch)
@@ -79,7 +79,7 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); (site != "" && site != "same-origin" && site != "none") ||
 		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.issuer.Origin) {
-		return askedSession{}, s.accessChallenge(w, r, &oauth.Error{Status: http.StatusUnauthorized, Code: errNoToken, Description: "Another origin must send an access token."})
+		return askedSession{}, s.auth.AccessChallenge(w, r, &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.TokenRequired, Description: "Another origin must send an access token."})
 	}
 	current, _, err := s.sessions.SignedIn(r.Context(), r)
 	if err != nil || current == nil {
@@ -89,13 +89,13 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession
 }
 
 func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSession, error) {
-	presented, err := s.accessToken(w, r)
+	presented, err := s.auth.AccessToken(w, r)
 	if err != nil {
 		return askedSession{}, err
 	}
 	claims, err := s.tokens.Parse(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) {
-		return askedSession{}, s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed or expired."))
+		return askedSession{}, s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed or expired."))
 	} else if err != nil {
 		return askedSession{}, err
 	}
@@ -103,7 +103,7 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 	event.SetClient(claims.ClientID)
 	event.SetSubject(claims.Subject)
 	event.SetGrant(claims.GrantID)
-	if err := s.checkSender(w, r, presented, claims); err != nil {
+	if err := s.auth.CheckSender(w, r, presented, claims); err != nil {
 		return askedSession{}, err
 	}
 	active, err := s.tokens.Active(r.Context(), presented)

@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 	}
 	invalid := func(why string) *oauth.Error { return oauth.Refuse(client.ErrInvalidSoftwareStatement, why) }
 	statement, err := jose.ParseSignedCompact(r.SoftwareStatement, client.SigningAlgs)
-	if err != nil || !mayBe(statement.Signatures[0].Header, "jwt") {
+	if err != nil || !clientauth.MayBe(statement.Signatures[0].Header, "jwt") {
 		return invalid("The software_statement is not a JWT that is signed with an algorithm on offer.")
 	}
 	var claims struct {

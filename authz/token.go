@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -22,10 +23,10 @@ import (
 
 // token is the token endpoint (RFC 6749 section 3.2).
 //
-//	form -> fosite.NewAccessRequest -> authenticateClient -> redeem… (read, decide)
+//	form -> fosite.NewAccessRequest -> Authenticate -> redeem… (read, decide)
 //	     -> fosite.NewAccessResponse -> issue (sign, collect writes) -> one Apply -> answer
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
-	form, err := s.clientForm(w, r)
+	form, err := s.auth.Form(w, r)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func (s *Server) exchange(header http.Header, r *http.Request, grantType string)
 	if err == nil {
 		response, err = s.provider.NewAccessResponse(ctx, request)
 	}
-	if asksForNonce(err) {
+	if clientauth.AsksForNonce(err) {
 		return nil, err
 	} else if err != nil {
 		if durable := append(x.durable, x.marks...); len(durable) > 0 {
@@ -139,7 +140,7 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	x := r.GetSession().(*exchange)
 	authenticated := r.GetClient().(fositeClient)
 	x.Client = authenticated.Client
-	x.marks = append(x.marks, authenticated.marks...)
+	x.marks = append(x.marks, authenticated.Marks...)
 	if !x.Client.May(h.grantType) {
 		description := "The client is not registered for the grant type " + h.grantType + "."
 		if x.Client.Public() && h.grantType == client.GrantClientCredentials {
@@ -147,7 +148,7 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 		}
 		return oauth.Refuse(oauth.UnauthorizedClient, description)
 	}
-	if err := x.bindToCertificate(authenticated.x5t); err != nil {
+	if err := x.bindToCertificate(authenticated.X5t); err != nil {
 		return err
 	}
 	if err := h.server.bindToKey(x); err != nil {

@@ -16,26 +16,26 @@ import (
 
 // userinfo is OpenID Connect Core section 5.3.
 func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
-	presented, err := s.accessToken(w, r)
+	presented, err := s.auth.AccessToken(w, r)
 	if err != nil {
 		return err
 	}
 	active, err := s.tokens.Active(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) {
-		return s.accessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired or revoked."))
+		return s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired or revoked."))
 	} else if err != nil {
 		return err
 	}
-	s.onlyOrigins(w, r, active.ClientID)
+	s.auth.OnlyOrigins(w, r, active.ClientID)
 	event := observe.Event(r.Context())
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)
 	event.SetGrant(active.GrantID)
-	if err := s.checkSender(w, r, presented, &active.Claims); err != nil {
+	if err := s.auth.CheckSender(w, r, presented, &active.Claims); err != nil {
 		return err
 	}
 	if active.User == nil || !active.Has("openid") {
-		return s.accessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The access token lacks the scope openid."))
+		return s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The access token lacks the scope openid."))
 	}
 	claims := token.ScopeClaims(active.User, strings.Fields(active.Scope))
 	maps.Copy(claims, token.NamedClaims(active.User, active.Grant.UserInfo))

@@ -190,3 +190,15 @@ func (c *Client) Algs() []string {
 
 // OnAccountPage reports whether users can open the client from their account page although they never used it.
 func (c *Client) OnAccountPage() bool { return c.FirstParty && c.InitiateLoginURI != "" }
+
+// Setting names a line of the configuration, and the client in whose entry it stands. It returns "" for a
+// client that is not the operator's, and for one with a security profile, which leaves no choice.
+func (c *Client) Setting(line string) string {
+	if c.Source != Configured || c.Profile != "" {
+		return ""
+	}
+	return line + " in the client " + c.ID
+}
+
+// UsesSecret reports whether a client authentication method sends a client_secret.
+func UsesSecret(method string) bool { return method == AuthBasic || method == AuthPost }

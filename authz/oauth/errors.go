@@ -121,3 +121,7 @@ func AsError(err error) *Error {
 	}
 	return Refuse(ServerError, "Something went wrong on the server. The request id finds it in the log.").Because(err)
 }
+
+// TokenRequired is a request without credentials: it is challenged, but not told of an error (RFC 6750
+// section 3.1).
+const TokenRequired = "token_required"

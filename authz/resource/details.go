@@ -35,7 +35,7 @@ const (
 type Detail map[string]any
 
 // ParseDetails checks the parameter authorization_details (RFC 9396 sections 2 and 5) of a client that is
-// Registered for some resources and types. asked are the resources that the same request names, if it does:
+// registered for some resources and types. asked are the resources that the same request names, if it does:
 // others are not meant.
 func (rs Set) ParseDetails(params url.Values, asked, registered, types []string) ([]Detail, error) {
 	if !params.Has("authorization_details") {

@@ -181,7 +181,7 @@ func (t *Tokens) Lifetime(c *client.Client) time.Duration {
 }
 
 // AccessTokenFormat is what the resources ask for; if one of several wants opaque tokens, they all
-// Get one, and otherwise the first one that asks for something decides.
+// get one, and otherwise the first one that asks for something decides.
 func (t *Tokens) AccessTokenFormat(c *client.Client, resources []string) (typ string, alg jose.SignatureAlgorithm) {
 	for _, uri := range resources {
 		r := t.Resources.Get(uri)
@@ -259,7 +259,7 @@ func (t *Tokens) LoadGrant(ctx context.Context, id string, active *Active) error
 }
 
 // Parse checks what a token says of itself: signature, type, issuer, expiry, and that its
-// Get is still registered. ErrInactive if not.
+// client is still registered. ErrInactive if not.
 func (t *Tokens) Parse(ctx context.Context, token string) (*Claims, error) {
 	var payload []byte
 	if strings.HasPrefix(token, oauth.PrefixAccess) {

@@ -19,7 +19,7 @@ func (t *Tokens) Sid(c *client.Client, sessionID string) string {
 }
 
 // pairwise returns the id itself for clients with public subjects, and else a value that nobody can
-// Make or take apart who lacks the server's secret (section 8.1). That secret is never rotated.
+// make or take apart who lacks the server's secret (section 8.1). That secret is never rotated.
 func (t *Tokens) pairwise(kind string, c *client.Client, id string) string {
 	if c.SubjectType != client.SubjectPairwise || id == "" {
 		return id

@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
@@ -170,11 +171,11 @@ func newClients(entries []config.Client) (*client.Registry, error) {
 
 // newMTLS is nil if certificates of clients are not looked at. Their authorities are those of the
 // file alone: the system's vouch for servers.
-func newMTLS(m config.MTLS) (*authz.MTLS, error) {
+func newMTLS(m config.MTLS) (*clientauth.MTLS, error) {
 	if !m.On() {
 		return nil, nil
 	}
-	mtls := &authz.MTLS{Header: m.Header, URL: m.URL}
+	mtls := &clientauth.MTLS{Header: m.Header, URL: m.URL}
 	if m.CAFile == "" {
 		return mtls, nil
 	}

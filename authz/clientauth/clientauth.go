@@ -1,86 +1,107 @@
-package authz
+// Package clientauth finds out who sends a request, and what key they hold.
+//
+//	form    -> Authenticate, AsClient -> Sender   secret, signed JWT, TLS certificate (RFC 6749, 7523, 8705)
+//	DPoP    -> Proof                              a key that tokens are bound to (RFC 9449)
+//	API     -> AccessToken -> CheckSender         the token of a request, and that its sender may use it
+//	browser -> Form -> OnlyOrigins                CORS for the origins of this client alone
+package clientauth
 
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
-	"github.com/ory/fosite"
-
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 )
 
+// Authenticator checks what clients send to prove who they are.
+type Authenticator struct {
+	Issuer         oauth.Issuer
+	Store          storage.Store
+	Clients        *directory.Clients
+	Keys           *client.Keys
+	Ledger         *allowance.Ledger
+	Guesses        *throttle.Buckets // of wrong secrets, by client and network
+	Nonces         *dpop.Nonces      // nil: proofs need none
+	MTLS           *MTLS             // nil: certificates of clients are not looked at
+	TrustedProxies []netip.Prefix
+	Dev            bool // origins on this machine may call
+}
+
 // unknownClient is said of all that does not prove who sent it, so that it tells nobody which
 // clients there are.
 const unknownClient = "The client is unknown or its credentials are wrong."
 
-// authenticateClient is the only client authentication there is (RFC 6749 section 2.3, OpenID
+// Authenticate is the only client authentication there is (RFC 6749 section 2.3, OpenID
 // Connect Core section 9). A client uses the one method that it is registered for; one with a
 // secret that has registered none may choose how to send it. The proof is spent once the marks of
-// the fositeClient are made.
-func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
+// the sender are made.
+func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (Sender, error) {
 	presented, err := presentedCredentials(r, form)
 	if err != nil {
-		return nil, err
+		return Sender{}, err
 	}
 	observe.Event(ctx).SetClient(presented.id)
-	c, err := s.clients.Get(ctx, presented.id)
+	c, err := auth.Clients.Get(ctx, presented.id)
 	if err != nil {
-		return nil, err
+		return Sender{}, err
 	}
-	if err := s.mayGuess(ctx, presented); err != nil {
-		return nil, err
+	if err := auth.mayGuess(ctx, presented); err != nil {
+		return Sender{}, err
 	}
 	if c == nil {
-		return nil, s.refuseUnknown(ctx, r, presented)
+		return Sender{}, auth.refuseUnknown(ctx, r, presented)
 	}
-	shown, err := s.shownCertificates(r)
+	shown, err := auth.shownCertificates(r)
 	if err != nil && (c.UsesCertificate() || c.TLSBound) {
-		return nil, oauth.Refuse(oauth.InvalidClient, "The client's certificate is malformed.").Because(err)
+		return Sender{}, oauth.Refuse(oauth.InvalidClient, "The client's certificate is malformed.").Because(err)
 	}
-	authenticated := fositeClient{Client: c}
-	authenticated.x5t = certificateThumbprint(shown)
+	authenticated := Sender{Client: c}
+	authenticated.X5t = certificateThumbprint(shown)
 	switch {
 	case c.Public() && presented.method == client.AuthBasic && presented.secret == "":
 		// Some libraries send the header whether they have a secret or not: the client is known by its id.
 	case c.Public() && presented.method != client.AuthNone:
-		return nil, oauth.Refuse(oauth.InvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
+		return Sender{}, oauth.Refuse(oauth.InvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
 	case c.UsesCertificate() && presented.method == client.AuthNone:
-		if err := s.checkCertificate(ctx, c, shown); err != nil {
-			return nil, err
+		if err := auth.checkCertificate(ctx, c, shown); err != nil {
+			return Sender{}, err
 		}
 	case !c.Takes(presented.method):
 		refused := oauth.Refuse(oauth.InvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
-		if usesSecret(c.AuthMethod) && usesSecret(presented.method) {
-			refused.AllowedBy = settingOf(c, "token_endpoint_auth_method: "+presented.method)
+		if client.UsesSecret(c.AuthMethod) && client.UsesSecret(presented.method) {
+			refused.AllowedBy = c.Setting("token_endpoint_auth_method: " + presented.method)
 		}
-		return nil, refused
+		return Sender{}, refused
 	case c.AuthMethod == client.AuthPrivateKeyJWT:
-		mark, err := s.checkAssertion(ctx, r, c, presented.assertion)
+		mark, err := auth.checkAssertion(ctx, r, c, presented.assertion)
 		if err != nil {
-			return nil, err
+			return Sender{}, err
 		}
-		authenticated.marks = append(authenticated.marks, mark)
+		authenticated.Marks = append(authenticated.Marks, mark)
 	case !c.Public() && !c.CheckSecret(presented.secret, storage.Now()):
-		return nil, s.wrongSecret(ctx, presented)
+		return Sender{}, auth.wrongSecret(ctx, presented)
 	}
 	return authenticated, nil
 }
 
 // refuseUnknown does for an unknown client what is done for one that is known.
-func (s *Server) refuseUnknown(ctx context.Context, r *http.Request, presented credentials) error {
+func (auth *Authenticator) refuseUnknown(ctx context.Context, r *http.Request, presented credentials) error {
 	if presented.assertion != nil {
-		_, err := s.checkAssertion(ctx, r, nil, presented.assertion)
+		_, err := auth.checkAssertion(ctx, r, nil, presented.assertion)
 		return err
 	}
 	(*client.Client)(nil).CheckSecret(presented.secret, storage.Now())
-	return s.wrongSecret(ctx, presented)
+	return auth.wrongSecret(ctx, presented)
 }
 
 // guesses is how many wrong secrets of one client one network may send. From other networks the client goes
@@ -91,11 +112,11 @@ const tooManyGuesses = "Too many wrong secrets of this client came from this add
 
 // mayGuess refuses a secret after too many wrong ones, without a look at it: if the right one got another
 // answer, guessing could go on.
-func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
+func (auth *Authenticator) mayGuess(ctx context.Context, presented credentials) error {
 	if presented.secret == "" {
 		return nil
 	}
-	wait := s.guesses.Wait(storage.Now(), s.guess(ctx, presented))
+	wait := auth.Guesses.Wait(storage.Now(), auth.guess(ctx, presented))
 	if wait == 0 {
 		return nil
 	}
@@ -105,9 +126,9 @@ func (s *Server) mayGuess(ctx context.Context, presented credentials) error {
 
 // wrongSecret counts a wrong secret, and returns the answer to it. Of many at once, those beyond the limit are
 // answered as by mayGuess.
-func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
+func (auth *Authenticator) wrongSecret(ctx context.Context, presented credentials) error {
 	if presented.secret != "" {
-		if err := allowance.Charge(s.guesses, storage.Now(), tooManyGuesses, s.guess(ctx, presented)); err != nil {
+		if err := allowance.Charge(auth.Guesses, storage.Now(), tooManyGuesses, auth.guess(ctx, presented)); err != nil {
 			observe.Alarm(ctx, observe.ClientThrottled)
 			return err
 		}
@@ -116,28 +137,27 @@ func (s *Server) wrongSecret(ctx context.Context, presented credentials) error {
 }
 
 // guess is the charge for a wrong secret.
-func (s *Server) guess(ctx context.Context, presented credentials) throttle.Charge {
+func (auth *Authenticator) guess(ctx context.Context, presented credentials) throttle.Charge {
 	network := throttle.NetworkOf(observe.Event(ctx).Remote())
-	return throttle.Charge{Key: s.guesses.Key("secrets", presented.id, network), Limit: guesses}
+	return throttle.Charge{Key: auth.Guesses.Key("secrets", presented.id, network), Limit: guesses}
 }
 
-// asClient answers a form that a client sends to an endpoint of ours which fosite does not know: it finds
+// AsClient answers a form that a client sends to an endpoint of ours which fosite does not know: it finds
 // out who that is, lets decide read and decide, and makes the writes that decide returns, in one Apply.
 // The proof of the client is spent, whatever becomes of the request, and so is what decide adds to the
 // marks of c.
-func (s *Server) asClient(r *http.Request, form url.Values, decide func(c *fositeClient) ([]storage.Write, error)) error {
+func (auth *Authenticator) AsClient(r *http.Request, form url.Values, decide func(c *Sender) ([]storage.Write, error)) error {
 	return storage.Retry(func() error {
-		authenticated, err := s.authenticateClient(r.Context(), r, form)
+		c, err := auth.Authenticate(r.Context(), r, form)
 		if err != nil {
 			return err
 		}
-		c := authenticated.(fositeClient)
 		writes, refused := decide(&c)
-		if asksForNonce(refused) {
+		if AsksForNonce(refused) {
 			return refused
 		}
-		if writes = append(writes, c.marks...); len(writes) > 0 {
-			if err := s.store.Apply(r.Context(), writes...); err != nil {
+		if writes = append(writes, c.Marks...); len(writes) > 0 {
+			if err := auth.Store.Apply(r.Context(), writes...); err != nil {
 				return err
 			}
 		}
@@ -145,10 +165,11 @@ func (s *Server) asClient(r *http.Request, form url.Values, decide func(c *fosit
 	})
 }
 
-// authentication is what came with a client's proof of who it is.
-type authentication struct {
-	marks []storage.Write // that the proof is spent; made whether the request succeeds or not
-	x5t   string          // SHA-256 of the client's TLS certificate; empty: it showed none
+// Sender is the client that sent a request, with what came with its proof of who it is.
+type Sender struct {
+	*client.Client
+	Marks []storage.Write // that the proof is spent; made whether the request succeeds or not
+	X5t   string          // SHA-256 of the client's TLS certificate; empty: it showed none
 }
 
 // credentials are what a request has to say who sent it.

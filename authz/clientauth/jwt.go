@@ -1,4 +1,4 @@
-package authz
+package clientauth
 
 import (
 	"strings"
@@ -9,10 +9,10 @@ import (
 
 // What client assertions, request objects and their like have in common: JWTs that others have signed.
 
-// mayBe tells whether a header may be that of a JWT of this type, so that nothing else that the client
+// MayBe tells whether a header may be that of a JWT of this type, so that nothing else that the client
 // signs passes for one (RFC 8725 section 3.11, RFC 9101 section 10.8), nor a JWT around another, nor
 // one that demands what is not understood here. Many clients type all of theirs JWT, or none.
-func mayBe(header jose.Header, typ string) bool {
+func MayBe(header jose.Header, typ string) bool {
 	for _, name := range []jose.HeaderKey{"crit", "b64", jose.HeaderContentType} {
 		if _, ok := header.ExtraHeaders[name]; ok {
 			return false
@@ -24,18 +24,18 @@ func mayBe(header jose.Header, typ string) bool {
 	return !ok || text == "jwt" || text == typ
 }
 
-// audience is a string or an array of strings (RFC 7519 section 4.1.3).
-type audience struct {
-	values []string
+// Audience is a string or an array of strings (RFC 7519 section 4.1.3).
+type Audience struct {
+	Values []string
 	single bool // it is a plain string
 }
 
-func (a *audience) UnmarshalJSON(b []byte) error {
+func (a *Audience) UnmarshalJSON(b []byte) error {
 	var one string
 	if err := josejson.Unmarshal(b, &one); err == nil {
-		*a = audience{[]string{one}, true}
+		*a = Audience{[]string{one}, true}
 		return nil
 	}
 	a.single = false
-	return josejson.Unmarshal(b, &a.values)
+	return josejson.Unmarshal(b, &a.Values)
 }

@@ -1,4 +1,4 @@
-package authz
+package clientauth
 
 import (
 	"context"
@@ -22,24 +22,24 @@ const (
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 	// maxAssertionLife bounds exp: so long an assertion is remembered, and it is good to a thief.
 	maxAssertionLife = time.Hour
-	// maxAssertionAhead is how far ahead of ours a client's clock may be. FAPI 2.0 Security Profile
+	// clientauth.MaxAssertionAhead is how far ahead of ours a client's clock may be. FAPI 2.0 Security Profile
 	// section 5.3.2.1 wants 10 seconds accepted and 60 refused.
-	maxAssertionAhead = 30 * time.Second
+	MaxAssertionAhead = 30 * time.Second
 	maxJTI            = 1024 // bytes
-	maxClientID       = 2048 // bytes: it may be a URL
+	MaxClientID       = 2048 // bytes: it may be a URL
 )
 
 // assertion is a client_assertion (RFC 7523 section 2.2) as it came, verified by nothing yet.
 type assertion struct {
 	jws    *jose.JSONWebSignature
-	claims assertionClaims
+	claims AssertionClaims
 }
 
-// assertionClaims are those of RFC 7523 section 3.
-type assertionClaims struct {
+// AssertionClaims are those of RFC 7523 section 3.
+type AssertionClaims struct {
 	Issuer    string           `json:"iss"`
 	Subject   string           `json:"sub"`
-	Audience  audience         `json:"aud"`
+	Audience  Audience         `json:"aud"`
 	Expires   *jwt.NumericDate `json:"exp"`
 	NotBefore *jwt.NumericDate `json:"nbf"`
 	IssuedAt  *jwt.NumericDate `json:"iat"`
@@ -57,12 +57,12 @@ func parseAssertion(form url.Values) (*assertion, error) {
 	}
 	malformed := oauth.Refuse(oauth.InvalidClient, "The client_assertion is not a JWT that is signed with an algorithm on offer.")
 	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), client.SigningAlgs)
-	if err != nil || !mayBe(jws.Signatures[0].Header, "client-authentication+jwt") {
+	if err != nil || !MayBe(jws.Signatures[0].Header, "client-authentication+jwt") {
 		return nil, malformed
 	}
 	a := &assertion{jws: jws}
 	err = josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), &a.claims)
-	if id := a.claims.Subject; err != nil || !oauth.CleanText(id) || len(id) > maxClientID {
+	if id := a.claims.Subject; err != nil || !oauth.CleanText(id) || len(id) > MaxClientID {
 		return nil, malformed
 	}
 	return a, nil
@@ -71,11 +71,11 @@ func parseAssertion(form url.Values) (*assertion, error) {
 // checkAssertion is the proof of private_key_jwt (RFC 7523 section 3, OpenID Connect Core section
 // 9). c is nil if nobody who could have made it is known: then it fails, and takes as long. The mark
 // that it returns must be made, whatever becomes of the request.
-func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, a *assertion) (mark storage.Write, err error) {
-	if err := s.ledger.TakeKeyFetch(ctx, c); err != nil {
+func (auth *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, a *assertion) (mark storage.Write, err error) {
+	if err := auth.Ledger.TakeKeyFetch(ctx, c); err != nil {
 		return mark, err
 	}
-	if _, err := s.clientKeys.Verify(ctx, c, a.jws); err != nil {
+	if _, err := auth.Keys.Verify(ctx, c, a.jws); err != nil {
 		return mark, oauth.Refuse(oauth.InvalidClient, unknownClient).Because(err)
 	}
 	if alg := a.jws.Signatures[0].Header.Algorithm; c.AuthAlg != "" && alg != c.AuthAlg {
@@ -84,17 +84,17 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 		return mark, oauth.Refuse(oauth.InvalidClient, "The client may not sign its assertions with "+alg+".")
 	}
 	now := storage.Now()
-	if err := s.checkAssertionClaims(r, c, &a.claims, now); err != nil {
+	if err := auth.checkAssertionClaims(r, c, &a.claims, now); err != nil {
 		return mark, err
 	}
 	key := oauth.MarkAssertion + oauth.HashToken(c.ID+" "+a.claims.ID)
-	if used, err := oauth.Marked(ctx, s.store, key); err != nil {
+	if used, err := oauth.Marked(ctx, auth.Store, key); err != nil {
 		return mark, err
 	} else if used {
 		return mark, oauth.Refuse(oauth.InvalidClient, "The client_assertion has been used before.")
 	}
-	if !s.ledger.Invited(c) {
-		if err := s.ledger.TakeNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", allowance.AssertionsOfNetwork, 1); err != nil {
+	if !auth.Ledger.Invited(c) {
+		if err := auth.Ledger.TakeNetwork(ctx, "assertions", "Too many client assertions came from this address lately.", allowance.AssertionsOfNetwork, 1); err != nil {
 			return mark, err
 		}
 	}
@@ -102,32 +102,32 @@ func (s *Server) checkAssertion(ctx context.Context, r *http.Request, c *client.
 }
 
 // checkAssertionClaims follows RFC 7523 section 3.
-func (s *Server) checkAssertionClaims(r *http.Request, c *client.Client, claims *assertionClaims, now time.Time) error {
+func (auth *Authenticator) checkAssertionClaims(r *http.Request, c *client.Client, claims *AssertionClaims, now time.Time) error {
 	switch {
 	case claims.Issuer != c.ID, claims.Subject != c.ID:
 		return oauth.Refuse(oauth.InvalidClient, "The iss and sub of the client_assertion must be the client_id.")
-	case !s.isAudience(r, c, claims.Audience):
-		return oauth.Refuse(oauth.InvalidClient, "The aud of the client_assertion must be the issuer, "+s.issuer.ID+".")
+	case !auth.isAudience(r, c, claims.Audience):
+		return oauth.Refuse(oauth.InvalidClient, "The aud of the client_assertion must be the issuer, "+auth.Issuer.ID+".")
 	}
-	if why := claims.problem(now, maxAssertionLife); why != "" {
+	if why := claims.Problem(now, maxAssertionLife); why != "" {
 		return oauth.Refuse(oauth.InvalidClient, "The client_assertion "+why)
 	}
 	return nil
 }
 
-// problem is what an assertion lacks to count now, and once (RFC 7523 section 3, points 4 to 7); "" for
+// Problem is what an assertion lacks to count now, and once (RFC 7523 section 3, points 4 to 7); "" for
 // nothing.
-func (claims *assertionClaims) problem(now time.Time, longest time.Duration) string {
+func (claims *AssertionClaims) Problem(now time.Time, longest time.Duration) string {
 	switch {
 	case claims.Expires == nil:
 		return "has no exp."
 	case !now.Before(claims.Expires.Time()):
 		return "has expired."
-	case claims.Expires.Time().After(now.Add(longest + maxAssertionAhead)):
+	case claims.Expires.Time().After(now.Add(longest + MaxAssertionAhead)):
 		return "is valid for too long: " + longest.String() + " at most."
-	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(maxAssertionAhead)):
+	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(MaxAssertionAhead)):
 		return "is not valid yet."
-	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(maxAssertionAhead)):
+	case claims.IssuedAt != nil && claims.IssuedAt.Time().After(now.Add(MaxAssertionAhead)):
 		return "is from the future."
 	case claims.ID == "" || len(claims.ID) > maxJTI:
 		return "has no jti, or too long a one."
@@ -138,13 +138,13 @@ func (claims *assertionClaims) problem(now time.Time, longest time.Duration) str
 // isAudience accepts the issuer, the token endpoint and the endpoint that is called; of clients with
 // strict audience the issuer alone, as a plain string, since a list could be shown to others of its
 // members (FAPI 2.0 Security Profile section 5.3.2.1).
-func (s *Server) isAudience(r *http.Request, c *client.Client, aud audience) bool {
+func (auth *Authenticator) isAudience(r *http.Request, c *client.Client, aud Audience) bool {
 	if c.StrictAudience {
-		return aud.single && aud.values[0] == s.issuer.ID
+		return aud.single && aud.Values[0] == auth.Issuer.ID
 	}
-	names := []string{s.issuer.ID, s.issuer.URL("/token"), s.issuer.Origin + r.URL.Path}
-	if s.alias("") != "" {
-		names = append(names, s.alias(s.issuer.Path+"/token"), s.alias(r.URL.Path))
+	names := []string{auth.Issuer.ID, auth.Issuer.URL("/token"), auth.Issuer.Origin + r.URL.Path}
+	if auth.Alias("") != "" {
+		names = append(names, auth.Alias(auth.Issuer.Path+"/token"), auth.Alias(r.URL.Path))
 	}
-	return slices.ContainsFunc(aud.values, func(value string) bool { return slices.Contains(names, value) })
+	return slices.ContainsFunc(aud.Values, func(value string) bool { return slices.Contains(names, value) })
 }

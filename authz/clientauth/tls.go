@@ -1,4 +1,4 @@
-package authz
+package clientauth
 
 import (
 	"context"
@@ -35,20 +35,19 @@ type MTLS struct {
 	URL string
 }
 
-// checkMTLS refuses a configuration by which nobody could show a certificate.
-func (s *Server) checkMTLS() error {
-	m := s.config.MTLS
+// Check refuses a configuration by which nobody could show a certificate. A nil MTLS is off.
+func (m *MTLS) Check(clients *client.Registry, trustedProxies []netip.Prefix) error {
 	if m != nil {
 		if u, err := url.Parse(m.URL); err != nil || m.URL != "" && (u.Scheme != "https" || u.Host == "" || m.URL != "https://"+u.Host) {
 			return fmt.Errorf("mtls: URL %q is not https with a host alone", m.URL)
 		}
-		if m.Header != "" && len(s.config.TrustedProxies) == 0 {
+		if m.Header != "" && len(trustedProxies) == 0 {
 			return errors.New("mtls: a header without a trusted proxy that could send it")
 		}
 	}
 	var errs []error
-	offered := s.provingMethods()
-	s.config.Clients.Each(func(c *client.Client) {
+	offered := m.Methods()
+	clients.Each(func(c *client.Client) {
 		if c.UsesCertificate() && !slices.Contains(offered, c.AuthMethod) || c.TLSBound && m == nil {
 			errs = append(errs, fmt.Errorf("client %s needs a certificate, and the server is not set up for it", c.ID))
 		}
@@ -56,32 +55,32 @@ func (s *Server) checkMTLS() error {
 	return errors.Join(errs...)
 }
 
-// alias is the URL of a path where the server asks for certificates (RFC 8705 section 5), "" if that
+// Alias is the URL of a path where the server asks for certificates (RFC 8705 section 5), "" if that
 // is none of its own.
-func (s *Server) alias(path string) string {
-	if s.config.MTLS == nil || s.config.MTLS.URL == "" {
+func (auth *Authenticator) Alias(path string) string {
+	if auth.MTLS == nil || auth.MTLS.URL == "" {
 		return ""
 	}
-	return s.config.MTLS.URL + path
+	return auth.MTLS.URL + path
 }
 
 // shownCertificates are the certificate of the client's TLS connection and what else it sent of its
 // chain; nil: it showed none. Behind a trusted proxy, the proxy's own certificate is not the client's.
-func (s *Server) shownCertificates(r *http.Request) ([]*x509.Certificate, error) {
+func (auth *Authenticator) shownCertificates(r *http.Request) ([]*x509.Certificate, error) {
 	switch {
-	case s.config.MTLS == nil:
+	case auth.MTLS == nil:
 		return nil, nil
-	case s.config.MTLS.Header != "" && s.fromTrustedProxy(r):
-		return forwardedCertificates(r.Header, s.config.MTLS.Header)
+	case auth.MTLS.Header != "" && auth.fromTrustedProxy(r):
+		return forwardedCertificates(r.Header, auth.MTLS.Header)
 	case r.TLS == nil:
 		return nil, nil
 	}
 	return r.TLS.PeerCertificates, nil
 }
 
-func (s *Server) fromTrustedProxy(r *http.Request) bool {
+func (auth *Authenticator) fromTrustedProxy(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && slices.ContainsFunc(s.config.TrustedProxies, func(network netip.Prefix) bool {
+	return err == nil && slices.ContainsFunc(auth.TrustedProxies, func(network netip.Prefix) bool {
 		return network.Contains(peer.Addr().Unmap().WithZone(""))
 	})
 }
@@ -137,14 +136,14 @@ func decodeCertificate(text string) (der []byte, ok bool) {
 // checkCertificate is the proof of tls_client_auth (RFC 8705 section 2.1) and of
 // self_signed_tls_client_auth (section 2.2). The TLS handshake has shown that the client holds the
 // key of the first certificate.
-func (s *Server) checkCertificate(ctx context.Context, c *client.Client, shown []*x509.Certificate) error {
+func (auth *Authenticator) checkCertificate(ctx context.Context, c *client.Client, shown []*x509.Certificate) error {
 	if len(shown) == 0 {
 		return oauth.Refuse(oauth.InvalidClient, "The client must authenticate by "+c.AuthMethod+", and no certificate was shown.")
 	}
 	if c.AuthMethod == client.AuthSelfSignedTLS {
-		return s.checkSelfSigned(ctx, c, shown[0])
+		return auth.checkSelfSigned(ctx, c, shown[0])
 	}
-	if err := s.verifyChain(shown); err != nil {
+	if err := auth.verifyChain(shown); err != nil {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate is not one that counts here: it has expired, is not for clients, or is of an unknown authority.").Because(err)
 	}
 	if !c.TLSSubject.Names(shown[0]) {
@@ -153,26 +152,26 @@ func (s *Server) checkCertificate(ctx context.Context, c *client.Client, shown [
 	return nil
 }
 
-func (s *Server) checkSelfSigned(ctx context.Context, c *client.Client, certificate *x509.Certificate) error {
+func (auth *Authenticator) checkSelfSigned(ctx context.Context, c *client.Client, certificate *x509.Certificate) error {
 	if now := storage.Now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate has expired, or is not valid yet.")
 	}
-	if err := s.ledger.TakeKeyFetch(ctx, c); err != nil {
+	if err := auth.Ledger.TakeKeyFetch(ctx, c); err != nil {
 		return err
 	}
-	found, err := s.clientKeys.HasCertificate(ctx, c, certificate)
+	found, err := auth.Keys.HasCertificate(ctx, c, certificate)
 	if err != nil || !found {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate is not among its registered keys.").Because(err)
 	}
 	return nil
 }
 
-func (s *Server) verifyChain(shown []*x509.Certificate) error {
-	if s.config.MTLS.Roots == nil {
+func (auth *Authenticator) verifyChain(shown []*x509.Certificate) error {
+	if auth.MTLS.Roots == nil {
 		return errors.New("no authorities are configured")
 	}
 	options := x509.VerifyOptions{
-		Roots:         s.config.MTLS.Roots,
+		Roots:         auth.MTLS.Roots,
 		Intermediates: x509.NewCertPool(),
 		CurrentTime:   storage.Now(),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
@@ -184,26 +183,13 @@ func (s *Server) verifyChain(shown []*x509.Certificate) error {
 	return err
 }
 
-// bindToCertificate binds the tokens of a token request to the certificate of the client, if it is
-// Registered so (RFC 8705 section 3.4).
-func (x *exchange) bindToCertificate(x5t string) error {
-	if !x.Client.TLSBound {
-		return nil
-	}
-	if x5t == "" {
-		return oauth.Refuse(oauth.InvalidRequest, "No certificate was shown: the tokens of this client are bound to one.")
-	}
-	x.confirmation.X5T = x5t
-	return nil
-}
-
 // holdsCertificate tells whether a request comes with the certificate that a token is bound to, if
 // it is bound to one (RFC 8705 section 3).
-func (s *Server) holdsCertificate(r *http.Request, bound storage.Confirmation) bool {
+func (auth *Authenticator) holdsCertificate(r *http.Request, bound storage.Confirmation) bool {
 	if bound.X5T == "" {
 		return true
 	}
-	shown, err := s.shownCertificates(r)
+	shown, err := auth.shownCertificates(r)
 	return err == nil && subtle.ConstantTimeCompare([]byte(certificateThumbprint(shown)), []byte(bound.X5T)) == 1
 }
 
@@ -214,4 +200,16 @@ func certificateThumbprint(shown []*x509.Certificate) string {
 	}
 	sum := sha256.Sum256(shown[0].Raw)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Methods are those by which a client can prove who it is; a caller may append to them. A nil MTLS is off.
+func (m *MTLS) Methods() []string {
+	methods := []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT}
+	if m != nil {
+		methods = append(methods, client.AuthSelfSignedTLS)
+		if m.Roots != nil {
+			methods = append(methods, client.AuthTLS)
+		}
+	}
+	return slices.Clip(methods)
 }
