@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
@@ -29,7 +29,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := templates.Home{Issuer: s.issuer.ID, SignInURL: s.issuer.URL("/login"), AccountURL: s.issuer.URL("/account")}
 	if user != nil {
-		u := shownUser(user)
+		u := pages.User(user)
 		p.User = &u
 	}
 	if s.config.Playground != nil {
@@ -38,7 +38,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	if s.config.Dev {
 		p.DiscoveryURL = s.issuer.URL("/.well-known/openid-configuration")
 	}
-	s.render(w, r, http.StatusOK, p)
+	s.pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
@@ -56,7 +56,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := templates.Account{
-		User: shownUser(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
+		User: pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
 		Action: s.issuer.URL("/account"), LogoutAction: s.issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
 	if c := s.connectors.Get(signedIn.Connector); c != nil {
@@ -72,7 +72,7 @@ func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
 	if p.Apps, err = s.shownApps(r.Context(), user); err != nil {
 		return err
 	}
-	s.render(w, r, http.StatusOK, p)
+	s.pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
@@ -150,14 +150,14 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 			return nil, err
 		}
 		if c != nil {
-			app.Name, app.OpenURL = c.Name, s.openURL(c)
+			app.Name, app.OpenURL = c.Name, s.pages.OpenURL(c)
 		}
-		app.Scopes = s.shownScopes(entry.Value.Permissions)
+		app.Scopes = s.resources.ShownScopes(entry.Value.Permissions)
 		apps, listed[id] = append(apps, app), true
 	}
 	s.config.Clients.Each(func(c *client.Client) {
 		if c.OnAccountPage() && !listed[c.ID] {
-			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.openURL(c)})
+			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.pages.OpenURL(c)})
 		}
 	})
 	managed, err := s.clients.Managed.All(ctx)
@@ -166,20 +166,11 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 	}
 	for _, id := range managed.OnAccountPage[:min(len(managed.OnAccountPage), maxApps)] {
 		if c, err := s.clients.Get(ctx, id); err == nil && c != nil && c.OnAccountPage() && !listed[id] {
-			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: s.openURL(c)})
+			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: s.pages.OpenURL(c)})
 		}
 	}
 	slices.SortStableFunc(apps, func(a, b templates.App) int { return strings.Compare(a.Name, b.Name) })
 	return apps, nil
-}
-
-// openURL starts a login at a client (OpenID Connect Core section 4), "" if that is not offered. It
-// names the issuer and not the user: the client asks who that is, as it always does.
-func (s *Server) openURL(c *client.Client) string {
-	if c.InitiateLoginURI == "" {
-		return ""
-	}
-	return withParams(c.InitiateLoginURI, "", url.Values{"iss": {s.issuer.ID}})
 }
 
 // accountAction takes an app's access back, or ends sessions.
@@ -234,7 +225,7 @@ func (s *Server) everywhere(w http.ResponseWriter, r *http.Request, user *storag
 	if err != nil {
 		return err
 	}
-	s.render(w, r, http.StatusOK, templates.LoggedOut{Frames: frames})
+	s.pages.Render(w, r, http.StatusOK, templates.LoggedOut{Frames: frames})
 	return nil
 }
 

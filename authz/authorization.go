@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
@@ -265,4 +266,12 @@ func (s *Server) checkResources(a *authorization) error {
 func (s *Server) checkDetails(a *authorization) (err error) {
 	a.details, err = s.resources.ParseDetails(a.params, a.params["resource"], a.client.Resources, a.client.DetailTypes)
 	return err
+}
+
+// pages.About is what a page is told of the request; a may be nil.
+func (a *authorization) about() *pages.About {
+	if a == nil {
+		return nil
+	}
+	return &pages.About{Client: a.client, RedirectURI: a.redirectURI, Params: a.params}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -26,14 +27,14 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		s.goOn(w, r, v)
 		return nil
 	}
-	s.render(w, r, http.StatusOK, templates.Consent{
+	s.pages.Render(w, r, http.StatusOK, templates.Consent{
 		UILocales:       v.uiLocales(),
 		Client:          *v.client(),
 		Action:          s.issuer.URL("/consent"),
 		Hidden:          v.hidden(),
-		User:            shownUser(v.user),
+		User:            pages.User(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
-		Scopes:          s.shownScopes(s.permissions(v.request)),
+		Scopes:          s.resources.ShownScopes(s.permissions(v.request)),
 		Details:         s.resources.ShownDetails(v.request.details, v.request.resources),
 		Detail:          s.explainLeftOut(v.request),
 	})

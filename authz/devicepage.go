@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -99,7 +100,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) er
 		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, problem)
 		return nil
 	case device.Status != devicePending:
-		s.render(w, r, http.StatusOK, templates.DeviceDone{
+		s.pages.Render(w, r, http.StatusOK, templates.DeviceDone{
 			UILocales: v.uiLocales(), Client: *v.client(), Allowed: device.Status != deviceDenied,
 		})
 		return nil
@@ -113,15 +114,15 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) er
 		return nil
 	}
 	v.sealed = s.seal(v.flow)
-	s.render(w, r, http.StatusOK, templates.DeviceConfirm{
+	s.pages.Render(w, r, http.StatusOK, templates.DeviceConfirm{
 		UILocales:       v.uiLocales(),
 		Client:          *v.client(),
 		Action:          s.issuer.URL("/device"),
 		Hidden:          v.hidden(),
-		User:            shownUser(v.user),
+		User:            pages.User(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		UserCode:        device.UserCode,
-		Scopes:          s.shownScopes(s.permissions(v.request)),
+		Scopes:          s.resources.ShownScopes(s.permissions(v.request)),
 		Details:         s.resources.ShownDetails(v.request.details, v.request.resources),
 		Detail:          s.explainLeftOut(v.request),
 	})
@@ -160,7 +161,7 @@ func (s *Server) askUserCode(w http.ResponseWriter, r *http.Request, status int,
 	if len(typed) > maxUserCode {
 		typed = ""
 	}
-	s.render(w, r, status, templates.DeviceCode{Action: s.issuer.URL("/device"), UserCode: typed, Problem: problem})
+	s.pages.Render(w, r, status, templates.DeviceCode{Action: s.issuer.URL("/device"), UserCode: typed, Problem: problem})
 }
 
 // enterDevice takes the forms of both pages: the code and the decision.

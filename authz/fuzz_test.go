@@ -78,7 +78,7 @@ func FuzzWithParams(f *testing.F) {
 			t.Fatal(err)
 		}
 		mode := responseModeOf(params).way
-		answer := withParams(uri, mode, url.Values{name: {value}})
+		answer := oauth.WithParams(uri, mode, url.Values{name: {value}})
 		if !strings.HasPrefix(answer, uri) || strings.ContainsAny(answer[len(uri):], "\r\n \"<>") {
 			t.Fatalf("%q does not go to %q", answer, uri)
 		}
@@ -87,7 +87,7 @@ func FuzzWithParams(f *testing.F) {
 			t.Fatal(err)
 		}
 		got, err := url.ParseQuery(sent.RawQuery)
-		if mode == wayFragment {
+		if mode == oauth.ModeFragment {
 			got, err = url.ParseQuery(sent.EscapedFragment())
 		}
 		if sent.Scheme != registered.Scheme || sent.Host != registered.Host || sent.Path != registered.Path || sent.Opaque != registered.Opaque {

@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/templates"
 )
@@ -82,9 +83,9 @@ func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
 	switch all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " "); {
 	case slices.ContainsFunc(a.leftOut, unknown): // then the client cannot have it
 	case s.clients.File.Get(a.client.ID) != nil:
-		detail.Fix = "clients:\n  - client_id: " + yamlString(a.client.ID) + "\n    scope: " + yamlString(all)
+		detail.Fix = "clients:\n  - client_id: " + pages.YamlString(a.client.ID) + "\n    scope: " + pages.YamlString(all)
 	case a.client.Source == client.Configured:
-		detail.Fix = "authzd client update " + shellWord(a.client.ID) + " --scope " + shellWord(all)
+		detail.Fix = "authzd client update " + pages.ShellWord(a.client.ID) + " --scope " + pages.ShellWord(all)
 	}
 	return detail
 }

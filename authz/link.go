@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -48,9 +49,9 @@ func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
 	id := v.flow.Link.Identity
 	p := templates.Link{
 		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/link"), Hidden: map[string]string{"flow": v.sealed},
-		User: shownUser(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectors.Name(id.Connector)},
+		User: pages.User(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectors.Name(id.Connector)},
 	}
-	s.render(w, r, http.StatusOK, p)
+	s.pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -58,7 +59,7 @@ func (s *Server) reauthenticated(v *visit) *templates.User {
 		!v.request.means(s.tokens.Subject(v.request.client, v.user.ID)) {
 		return nil
 	}
-	u := shownUser(v.user)
+	u := pages.User(v.user)
 	return &u
 }
 
@@ -81,7 +82,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, sta
 	if p.User = s.reauthenticated(v); p.User != nil {
 		p.OtherAccountURL = s.otherAccountURL(v.sealed)
 	}
-	s.render(w, r, status, p)
+	s.pages.Render(w, r, status, p)
 }
 
 // takesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
@@ -216,8 +217,8 @@ func (s *Server) selectAccountPage(w http.ResponseWriter, r *http.Request) error
 		s.goOn(w, r, v)
 		return nil
 	}
-	s.render(w, r, http.StatusOK, templates.SelectAccount{
-		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/select-account"), Hidden: v.hidden(), User: shownUser(v.user),
+	s.pages.Render(w, r, http.StatusOK, templates.SelectAccount{
+		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/select-account"), Hidden: v.hidden(), User: pages.User(v.user),
 	})
 	return nil
 }

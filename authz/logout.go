@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
@@ -130,12 +131,12 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := templates.LogoutConfirm{
 		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: s.issuer.URL("/logout"), Hidden: hidden,
-		User: shownUser(l.user), CancelURL: s.issuer.URL("/account"),
+		User: pages.User(l.user), CancelURL: s.issuer.URL("/account"),
 	}
 	if s.config.Dev {
 		p.Detail = s.explainLogout(l)
 	}
-	s.render(w, r, http.StatusOK, p)
+	s.pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
@@ -166,7 +167,7 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest
 		http.Redirect(w, r, target, http.StatusSeeOther)
 		return nil
 	}
-	s.render(w, r, http.StatusOK, templates.LoggedOut{
+	s.pages.Render(w, r, http.StatusOK, templates.LoggedOut{
 		UILocales: l.params.Get("ui_locales"), Client: l.leavingClient(target), BackURL: target, Frames: frames, Return: mayReturn,
 	})
 	return nil
@@ -198,9 +199,9 @@ func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	case l.client == nil:
 		return "", false
 	case back == "" || l.problem != nil:
-		return homeOf(l.client), false
+		return pages.HomeOf(l.client), false
 	case l.params.Has("state"):
-		back = withParams(back, "", url.Values{"state": l.params["state"]})
+		back = oauth.WithParams(back, "", url.Values{"state": l.params["state"]})
 	}
 	return back, l.hint != nil && (l.vouched || l.own)
 }
@@ -214,7 +215,7 @@ func (l *logoutRequest) leavingClient(target string) *templates.Client {
 	case l.vouched:
 		return &templates.Client{Name: l.client.Name}
 	}
-	return shownClient(l.client, target)
+	return pages.Client(l.client, target)
 }
 
 // explainLogout is for developers whose users are asked, or are not sent back.
@@ -227,7 +228,7 @@ func (s *Server) explainLogout(l *logoutRequest) *templates.ErrorDetail {
 		detail.Parameter, detail.Received = "post_logout_redirect_uri", back
 		detail.Registered = l.client.PostLogoutRedirectURIs
 		detail.Nearest = client.Nearest(l.client.PostLogoutRedirectURIs, back)
-		detail.Fix = s.fixURI(l.client, "post_logout_redirect_uri", l.client.PostLogoutRedirectURIs, back)
+		detail.Fix = s.pages.FixURI(l.client, "post_logout_redirect_uri", l.client.PostLogoutRedirectURIs, back)
 	}
 	return detail
 }

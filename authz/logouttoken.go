@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -120,7 +121,7 @@ func (s *Server) logoutFrames(ctx context.Context, ended *session.Session) ([]st
 		}
 		if c != nil && c.Logout.FrontChannelURI != "" {
 			params := url.Values{"iss": {s.issuer.ID}, "sid": {s.tokens.Sid(c, ended.ID)}}
-			frames = append(frames, withParams(c.Logout.FrontChannelURI, "", params))
+			frames = append(frames, oauth.WithParams(c.Logout.FrontChannelURI, "", params))
 		}
 	}
 	return frames, nil

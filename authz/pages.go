@@ -1,15 +1,12 @@
 package authz
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
-	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -133,48 +130,4 @@ func (v *visit) client() *templates.Client {
 	return v.request.shownClient()
 }
 
-func (a *authorization) shownClient() *templates.Client { return shownClient(a.client, a.redirectURI) }
-
-// shownClient is a client on a page that leads to one of its URIs.
-func shownClient(c *client.Client, uri string) *templates.Client {
-	shown := &templates.Client{Name: c.Name, RedirectURI: uri, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI}
-	if c.Source != client.Configured {
-		shown.Unknown, shown.PublishedBy, shown.Nameless = true, publisher(c), c.Name == c.ID
-	}
-	return shown
-}
-
-// publisher is the host that vouches for a client which the operator doesn't know: that of its
-// document. It is "" if nobody does: a redirect URI can be registered by people who don't own its host.
-func publisher(c *client.Client) string {
-	if c.Source != client.Document {
-		return ""
-	}
-	u, err := url.Parse(c.ID)
-	if err != nil {
-		return ""
-	}
-	return u.Host
-}
-
-func shownUser(u *storage.User) templates.User {
-	return templates.User{Name: u.Profile.Name, Username: cmp.Or(u.Username, u.Profile.Email)}
-}
-
-// shownScopes explains permissions: each scope once, with the names of its resources.
-func (s *Server) shownScopes(permissions []storage.Permission) []templates.Scope {
-	var shown []templates.Scope
-	for _, p := range permissions {
-		name := p.Resource
-		if r := s.resources.Get(p.Resource); r != nil {
-			name = r.Name
-		}
-		i := slices.IndexFunc(shown, func(t templates.Scope) bool { return t.Name == p.Scope })
-		if i < 0 {
-			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name})
-		} else {
-			shown[i].Resource = strings.Trim(shown[i].Resource+", "+name, ", ")
-		}
-	}
-	return shown
-}
+func (a *authorization) shownClient() *templates.Client { return pages.Client(a.client, a.redirectURI) }

@@ -23,13 +23,13 @@ func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *
 		if e.Status == http.StatusUnauthorized {
 			shown.Status = http.StatusBadRequest // there is no authentication that would help
 		}
-		s.showError(w, r, &shown, a)
+		s.pages.ShowError(w, r, &shown, a.about())
 		return nil
 	}
 	if a.pushed != "" {
 		lost := s.store.Apply(r.Context(), s.spend(a)...)
 		if storage.IsConflict(lost) { // of two tabs the other one
-			s.showError(w, r, errPushedUnknown, a)
+			s.pages.ShowError(w, r, errPushedUnknown, a.about())
 			return nil
 		} else if lost != nil {
 			e = oauth.AsError(lost)
@@ -58,25 +58,17 @@ func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *oauth.Err
 	if err != nil {
 		return err
 	}
-	answer := &templates.Answer{URL: withParams(a.redirectURI, a.mode.way, params)}
-	if a.mode.way == wayFormPost {
+	answer := &templates.Answer{URL: oauth.WithParams(a.redirectURI, a.mode.way, params)}
+	if a.mode.way == oauth.ModeFormPost {
 		answer = &templates.Answer{URL: a.redirectURI, Fields: fieldsOf(params)}
 	}
-	s.showErrorPage(w, r, e, a, templates.Error{Client: a.shownClient(), Answer: answer})
+	s.pages.ShowErrorPage(w, r, e, a.about(), templates.Error{Client: a.shownClient(), Answer: answer})
 	return nil
 }
 
-// The ways of a response to the client (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode
-// section 2).
-const (
-	wayQuery    = "query"
-	wayFragment = "fragment"
-	wayFormPost = "form_post"
-)
-
 // responseMode is how a response gets to the client.
 type responseMode struct {
-	way    string // wayQuery, wayFragment or wayFormPost
+	way    string // oauth.ModeQuery, oauth.ModeFragment or oauth.ModeFormPost
 	signed bool   // as a JWT: JARM section 2.3
 }
 
@@ -86,10 +78,10 @@ var responseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt
 // responseModeOf is where the answer goes; errors of implicit requests, and of unknown modes, go where
 // such clients look for them.
 func responseModeOf(params url.Values) responseMode {
-	mode := responseMode{way: wayQuery}
+	mode := responseMode{way: oauth.ModeQuery}
 	for _, t := range strings.Fields(params.Get("response_type")) {
 		if t == "token" || t == "id_token" {
-			mode.way = wayFragment
+			mode.way = oauth.ModeFragment
 		}
 	}
 	asked := params.Get("response_mode")
@@ -111,8 +103,8 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if err != nil {
 		return err
 	}
-	if a.mode.way == wayFormPost {
-		s.render(w, r, http.StatusOK, templates.FormPost{
+	if a.mode.way == oauth.ModeFormPost {
+		s.pages.Render(w, r, http.StatusOK, templates.FormPost{
 			UILocales: a.params.Get("ui_locales"),
 			Client:    &templates.Client{Name: a.client.Name, RedirectURI: a.redirectURI},
 			Action:    a.redirectURI,
@@ -123,7 +115,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", withParams(a.redirectURI, a.mode.way, params))
+	h.Set("Location", oauth.WithParams(a.redirectURI, a.mode.way, params))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
@@ -150,17 +142,4 @@ func fieldsOf(params url.Values) map[string]string {
 		fields[name] = params.Get(name)
 	}
 	return fields
-}
-
-// withParams appends parameters to a URI whose own query stays byte for byte as it is registered.
-func withParams(uri string, mode string, params url.Values) string {
-	switch {
-	case mode == wayFragment:
-		return uri + "#" + params.Encode()
-	case strings.HasSuffix(uri, "?"), strings.HasSuffix(uri, "&"):
-		return uri + params.Encode()
-	case strings.Contains(uri, "?"):
-		return uri + "&" + params.Encode()
-	}
-	return uri + "?" + params.Encode()
 }

@@ -113,7 +113,7 @@ func (s *Server) routes() http.Handler {
 			router.Handle("/.well-known/"+well+s.issuer.Path, s.guarded(rt)) // RFC 8414 section 3.1
 		}
 	}
-	router.PathPrefix(s.issuer.Path + "/assets/").Handler(named("assets", s.pages.Assets()))
+	router.PathPrefix(s.issuer.Path + "/assets/").Handler(named("assets", s.pages.Renderer.Assets()))
 	if s.config.Playground != nil {
 		router.Handle(s.issuer.Path+"/playground", named("playground", s.config.Playground))
 		router.PathPrefix(s.issuer.Path + "/playground/").Handler(named("playground", s.config.Playground))
@@ -254,4 +254,12 @@ func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 // notFound answers every path that there is no route for.
 func (s *Server) notFound(http.ResponseWriter, *http.Request) error {
 	return &oauth.Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}
+}
+
+// reportJSON answers with an error at a JSON endpoint, and tells the log of it.
+func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
+	e := oauth.AsError(err)
+	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)
+	s.events.Refused(r, e)
+	oauth.WriteError(w, s.issuer.ID, e)
 }

@@ -49,6 +49,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
@@ -84,7 +85,7 @@ type Server struct {
 	events     *events.Recorder
 	clientKeys *client.Keys
 	issuers    map[string]assertionIssuer // by their identifier
-	pages      *templates.Renderer
+	pages      *pages.Pages
 	ledger     *allowance.Ledger
 	observer   *observe.Observer
 	health     *observe.Health
@@ -303,7 +304,8 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 }
 
 func (s *Server) openPages(context.Context) (err error) {
-	s.pages, err = templates.New(s.issuer.Path, s.config.Branding)
+	renderer, err := templates.New(s.issuer.Path, s.config.Branding)
+	s.pages = &pages.Pages{Renderer: renderer, Issuer: s.issuer, Clients: s.clients, Events: s.events, Dev: s.config.Dev}
 	return err
 }
 

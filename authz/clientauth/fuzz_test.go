@@ -57,7 +57,7 @@ func FuzzForwardedCertificates(f *testing.F) {
 		r := &http.Request{RemoteAddr: remote, Header: http.Header{"Client-Cert": {leaf}, "Client-Cert-Chain": {chain}}}
 		shown, err := s.shownCertificates(r)
 		addr, parseErr := netip.ParseAddrPort(remote)
-		if trusted := parseErr == nil && s.config.TrustedProxies[0].Contains(addr.Addr().Unmap().WithZone("")); !trusted && (len(shown) > 0 || err != nil) {
+		if trusted := parseErr == nil && s.TrustedProxies[0].Contains(addr.Addr().Unmap().WithZone("")); !trusted && (len(shown) > 0 || err != nil) {
 			t.Errorf("%q is believed from %q", leaf, remote)
 		}
 		if err != nil && len(shown) > 0 || leaf == "" && len(shown) > 0 {

@@ -8,11 +8,14 @@ package resource
 import (
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/weburl"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
 )
 
 // Access token types of a Resource: the typ header of a JWT, or an opaque token.
@@ -125,3 +128,21 @@ func (rs Set) Choose(registered, asked, scopes []string) ([]string, error) {
 var UserScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "groups"}
 
 func IsUserScope(scope string) bool { return slices.Contains(UserScopes, scope) }
+
+// ShownScopes explains permissions: each scope once, with the names of its resources.
+func (rs Set) ShownScopes(permissions []storage.Permission) []templates.Scope {
+	var shown []templates.Scope
+	for _, p := range permissions {
+		name := p.Resource
+		if r := rs.Get(p.Resource); r != nil {
+			name = r.Name
+		}
+		i := slices.IndexFunc(shown, func(t templates.Scope) bool { return t.Name == p.Scope })
+		if i < 0 {
+			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name})
+		} else {
+			shown[i].Resource = strings.Trim(shown[i].Resource+", "+name, ", ")
+		}
+	}
+	return shown
+}
