@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
@@ -73,7 +74,7 @@ func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) 
 			s.dropCookies(w, other)
 		}
 	}
-	lifetime := max(a.Started.Add(flowLifetime).Sub(storage.Now()), time.Second) // a late callback still says which app waits
+	lifetime := max(a.Started.Add(authorize.CarriedLifetime).Sub(storage.Now()), time.Second) // a late callback still says which app waits
 	for part, value := range own.values {
 		s.sessions.SetCookie(w, own.part(part), value, lifetime)
 	}

@@ -7,13 +7,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
@@ -32,29 +31,29 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !params.Has("flow") {
 		if err == nil {
-			err = s.begin(r.Context(), &f, params)
+			err = s.requests.Begin(r.Context(), &f.Carried, params)
 		}
 		if err != nil {
-			return s.refuseAuthorization(w, r, s.unassembled(r, params), err)
+			return s.requests.Refuse(w, r, s.requests.Unassembled(r, params), err)
 		}
 	}
-	var a *authorization
+	var a *authorize.Request
 	err = storage.Retry(func() (err error) {
-		a, err = s.newAuthorization(r, f)
+		a, err = s.openRequest(r, f)
 		switch {
-		case errors.Is(err, errPushedUnknown) && params.Has("flow"):
-			return s.lost(r.Context(), errPushedUnknown, f, "")
+		case errors.Is(err, authorize.ErrPushedUnknown) && params.Has("flow"):
+			return s.lost(r.Context(), authorize.ErrPushedUnknown, f, "")
 		case err != nil:
 			return err
 		case !params.Has("flow"):
-			a.noteLeftOut(r.Context())
+			a.NoteLeftOut(r.Context())
 		}
 		return s.proceed(w, r, a, f)
 	})
 	if lost := new(lostSignIn); errors.As(err, &lost) {
 		return err
 	} else if err != nil {
-		return s.refuseAuthorization(w, r, a, err)
+		return s.requests.Refuse(w, r, a, err)
 	}
 	return nil
 }
@@ -71,19 +70,19 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err != nil:
 	case form.Has("client_secret"):
-		err = errSecretInBrowser
+		err = authorize.ErrSecretInBrowser
 	case len(query) > oauth.MaxQuery:
-		err = errRequestTooLong
+		err = authorize.ErrRequestTooLong
 	}
 	if err != nil {
-		return s.refuseAuthorization(w, r, s.unassembled(r, form), err)
+		return s.requests.Refuse(w, r, s.requests.Unassembled(r, form), err)
 	}
 	http.Redirect(w, r, s.issuer.URL("/authorize")+"?"+query, http.StatusSeeOther)
 	return nil
 }
 
 // proceed asks for the next thing that is missing, or answers the client.
-func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorization, f flow) error {
+func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request, f flow) error {
 	ctx := r.Context()
 	signedIn, user, err := s.sessions.SignedIn(ctx, r)
 	if err != nil {
@@ -93,7 +92,7 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 	if err != nil {
 		return err
 	}
-	if step.page != "" && a.prompts("none") {
+	if step.page != "" && a.Prompts("none") {
 		return oauth.Refuse(step.code, step.why)
 	}
 	if step.page != "" {
@@ -101,47 +100,22 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorizatio
 		return nil
 	}
 	observe.Event(ctx).SetSubject(user.ID)
-	code, stored := s.newCode(a, a.grantedBy(user, signedIn))
-	writes := slices.Concat(a.writes, s.useSession(signedIn, a), []storage.Write{stored}, s.spend(a))
+	code, stored := s.requests.NewCode(a, a.GrantedBy(user, signedIn))
+	writes := slices.Concat(a.Writes, s.useSession(signedIn, a), []storage.Write{stored}, s.requests.Spend(a))
 	if err := s.store.Apply(ctx, writes...); err != nil {
 		return err
 	}
-	return s.respond(w, r, a, url.Values{"code": {code}})
-}
-
-// wantsTime reports whether the request demands a login whose time is proved: to be fresh, or because the ID
-// token must have auth_time (OpenID Connect Core section 2).
-func (a *authorization) wantsTime() bool {
-	return a.prompts("login") || a.maxAge != nil || a.client.RequireAuthTime || a.claims.authTimeEssential
-}
-
-// authTimeOf is when the user of a session has signed in, zero if nothing proves that.
-func authTimeOf(s *session.Session) time.Time {
-	if s.Unproven {
-		return time.Time{}
-	}
-	return s.AuthTime
-}
-
-// grantedBy is what the user grants by going on.
-func (a *authorization) grantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
-	return storage.Authorization{
-		ClientID: a.client.ID, UserID: user.ID, UserEpoch: user.Epoch, Withdrawals: a.withdrawals, SessionID: signedIn.ID,
-		Scopes: a.scopes, Resources: a.resources, AuthorizationDetails: resource.EncodeDetails(a.details),
-		AuthTime: authTimeOf(signedIn), ACR: signedIn.ACR, AMR: signedIn.AMR,
-		IDTokenClaims: a.claims.idToken, UserInfo: a.claims.userInfo,
-		AuthTimeAsked: a.maxAge != nil || a.claims.authTime,
-	}
+	return s.requests.Respond(w, r, a, url.Values{"code": {code}})
 }
 
 // useSession are the writes that record the user's activity, and a client that wants to hear of the
 // session's end.
-func (s *Server) useSession(signedIn *session.Session, a *authorization) []storage.Write {
-	byUser := !a.prompts("none")
-	if a.client.Logout.Wanted() {
-		return s.sessions.JoinWrites(signedIn, a.client.ID, a.now, byUser)
+func (s *Server) useSession(signedIn *session.Session, a *authorize.Request) []storage.Write {
+	byUser := !a.Prompts("none")
+	if a.Client.Logout.Wanted() {
+		return s.sessions.JoinWrites(signedIn, a.Client.ID, a.Now, byUser)
 	}
-	if touch, ok := s.sessions.TouchWrite(signedIn, a.now, byUser); ok {
+	if touch, ok := s.sessions.TouchWrite(signedIn, a.Now, byUser); ok {
 		return []storage.Write{touch}
 	}
 	return nil
@@ -156,26 +130,26 @@ type step struct {
 
 // missing decides in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is
 // the login fresh enough, is it the right account, has the user agreed?
-func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn *session.Session, user *storage.User) (step, error) {
+func (s *Server) missing(ctx context.Context, a *authorize.Request, f flow, signedIn *session.Session, user *storage.User) (step, error) {
 	login := step{"/login", oauth.LoginRequired, "The user must sign in."}
 	if user == nil {
 		return login, nil
 	}
 	freshLogin := f.SignedIn == signedIn.ID
 	switch {
-	case a.prompts("login") && !freshLogin:
+	case a.Prompts("login") && !freshLogin:
 		return login, nil
-	case a.wantsTime() && signedIn.Unproven: // the upstream was not asked, as before a device was known
+	case a.WantsTime() && signedIn.Unproven: // the upstream was not asked, as before a device was known
 		return login, nil
-	case a.maxAge != nil && !freshLogin && a.now.Sub(signedIn.AuthTime) >= *a.maxAge:
+	case a.MaxAge != nil && !freshLogin && a.Now.Sub(signedIn.AuthTime) >= *a.MaxAge:
 		return login, nil
-	case !a.means(s.tokens.Subject(a.client, user.ID)) && freshLogin:
+	case !a.Means(s.tokens.Subject(a.Client, user.ID)) && freshLogin:
 		return step{}, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
-	case !a.takesACR(signedIn.ACR) && freshLogin:
+	case !a.TakesACR(signedIn.ACR) && freshLogin:
 		return step{}, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
-	case !a.means(s.tokens.Subject(a.client, user.ID)), !a.takesACR(signedIn.ACR):
+	case !a.Means(s.tokens.Subject(a.Client, user.ID)), !a.TakesACR(signedIn.ACR):
 		return login, nil
-	case a.prompts("select_account") && f.Selected != user.ID && !freshLogin:
+	case a.Prompts("select_account") && f.Selected != user.ID && !freshLogin:
 		return step{"/select-account", oauth.AccountSelection, "The user must choose an account."}, nil
 	}
 	agreed, err := s.agreed(ctx, a, f, user)
@@ -186,20 +160,20 @@ func (s *Server) missing(ctx context.Context, a *authorization, f flow, signedIn
 }
 
 // agreed tells whether the consent page can be left out.
-func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
-	consent, _, err := s.grants.Consent(ctx, user.ID, a.client.ID)
+func (s *Server) agreed(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
+	consent, _, err := s.grants.Consent(ctx, user.ID, a.Client.ID)
 	if err != nil {
 		return false, err
 	}
-	a.withdrawals = consent.Withdrawals
+	a.Withdrawals = consent.Withdrawals
 	switch {
-	case a.prompts("consent"):
+	case a.Prompts("consent"):
 		return s.agreedNow(ctx, a, f, user)
-	case a.client.FirstParty:
+	case a.Client.FirstParty:
 		return true, nil
-	case len(a.details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
+	case len(a.Details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
 		return s.agreedNow(ctx, a, f, user)
-	case a.client.Source != client.Configured && !strings.HasPrefix(a.redirectURI, "https:"):
+	case a.Client.Source != client.Configured && !strings.HasPrefix(a.RedirectURI, "https:"):
 		return s.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
 	case !grant.InForce(consent), !knowsHost(consent, a):
 		return false, nil
@@ -214,7 +188,7 @@ func (s *Server) agreed(ctx context.Context, a *authorization, f flow, user *sto
 
 // agreedNow tells whether the user has allowed this very request, and lets that count for one code: a
 // browser that comes back to the same address is asked again.
-func (s *Server) agreedNow(ctx context.Context, a *authorization, f flow, user *storage.User) (bool, error) {
+func (s *Server) agreedNow(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
 	if f.Consented != user.ID {
 		return false, nil
 	}
@@ -222,9 +196,6 @@ func (s *Server) agreedNow(ctx context.Context, a *authorization, f flow, user *
 	if used, err := oauth.Marked(ctx, s.store, key); err != nil || used {
 		return false, err
 	}
-	a.writes = append(a.writes, oauth.MarkOnce(key, f.Started.Add(flowLifetime)))
+	a.Writes = append(a.Writes, oauth.MarkOnce(key, f.Started.Add(authorize.CarriedLifetime)))
 	return true, nil
 }
-
-// prompts tells whether the prompt parameter has a value.
-func (a *authorization) prompts(value string) bool { return slices.Contains(a.prompt, value) }

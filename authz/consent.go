@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
@@ -35,8 +36,8 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		User:            pages.User(v.user),
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		Scopes:          s.resources.ShownScopes(s.permissions(v.request)),
-		Details:         s.resources.ShownDetails(v.request.details, v.request.resources),
-		Detail:          s.explainLeftOut(v.request),
+		Details:         s.resources.ShownDetails(v.request.Details, v.request.Resources),
+		Detail:          s.requests.ExplainLeftOut(v.request),
 	})
 	return nil
 }
@@ -60,22 +61,22 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 		s.goOn(w, r, v)
 		return nil
 	case "deny":
-		v.request.acted = true
-		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user denied the request."))
+		v.request.Acted = true
+		return s.requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user denied the request."))
 	}
 	return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 }
 
 // permissions are what the user is asked for: the scopes that are requested, and those that stand for
 // the single claims that are, each at the resources that it is requested for.
-func (s *Server) permissions(a *authorization) []storage.Permission {
-	scopes := slices.Clone(a.scopes)
-	for _, claim := range slices.Concat(a.claims.idToken, a.claims.userInfo) {
+func (s *Server) permissions(a *authorize.Request) []storage.Permission {
+	scopes := slices.Clone(a.Scopes)
+	for _, claim := range slices.Concat(a.Claims.IdToken, a.Claims.UserInfo) {
 		scopes = append(scopes, token.ScopeOf(claim))
 	}
 	var asked []storage.Permission
 	for _, scope := range oauth.Unique(scopes) {
-		at := oauth.Both(s.resources.Owners(scope), a.resources)
+		at := oauth.Both(s.resources.Owners(scope), a.Resources)
 		if len(at) == 0 {
 			at = []string{""}
 		}
@@ -87,19 +88,19 @@ func (s *Server) permissions(a *authorization) []storage.Permission {
 }
 
 // rememberConsent adds to what the user has allowed this client before.
-func (s *Server) rememberConsent(r *http.Request, userID string, a *authorization) error {
+func (s *Server) rememberConsent(r *http.Request, userID string, a *authorize.Request) error {
 	return storage.Retry(func() error {
 		write, err := s.consentWrite(r.Context(), userID, a)
 		if err != nil {
 			return err
 		}
-		return s.store.Apply(r.Context(), write, s.events.Consented(r.Context(), audit.ConsentGiven, userID, a.client.ID, s.permissions(a)))
+		return s.store.Apply(r.Context(), write, s.events.Consented(r.Context(), audit.ConsentGiven, userID, a.Client.ID, s.permissions(a)))
 	})
 }
 
 // consentWrite is the write that does so.
-func (s *Server) consentWrite(ctx context.Context, userID string, a *authorization) (storage.Write, error) {
-	consent, version, err := s.grants.Consent(ctx, userID, a.client.ID)
+func (s *Server) consentWrite(ctx context.Context, userID string, a *authorize.Request) (storage.Write, error) {
+	consent, version, err := s.grants.Consent(ctx, userID, a.Client.ID)
 	if err != nil {
 		return storage.Write{}, err
 	}
@@ -114,17 +115,17 @@ func (s *Server) consentWrite(ctx context.Context, userID string, a *authorizati
 	if host := shownHost(a); !slices.Contains(consent.Hosts, host) && host != "" {
 		consent.Hosts = append(consent.Hosts, host)
 	}
-	return storage.Consents.Put(grant.ConsentKey(userID, a.client.ID), consent, storage.At(version), time.Time{}), nil
+	return storage.Consents.Put(grant.ConsentKey(userID, a.Client.ID), consent, storage.At(version), time.Time{}), nil
 }
 
 // shownHost is where the answer goes to a client that chose its redirect URIs itself, "" for one of the
 // operator's. It may have several, and others tomorrow: whoever agrees to one host has not agreed to the
 // next.
-func shownHost(a *authorization) string {
-	if a.client.Source == client.Configured {
+func shownHost(a *authorize.Request) string {
+	if a.Client.Source == client.Configured {
 		return ""
 	}
-	u, err := url.Parse(a.redirectURI)
+	u, err := url.Parse(a.RedirectURI)
 	if err != nil {
 		return ""
 	}
@@ -132,6 +133,6 @@ func shownHost(a *authorization) string {
 }
 
 // knowsHost tells whether the page that the user agreed on named the host that the answer goes to.
-func knowsHost(consent *storage.Consent, a *authorization) bool {
-	return a.client.Source == client.Configured || slices.Contains(consent.Hosts, shownHost(a))
+func knowsHost(consent *storage.Consent, a *authorize.Request) bool {
+	return a.Client.Source == client.Configured || slices.Contains(consent.Hosts, shownHost(a))
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/authzd/authzd/authz/allowance"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
@@ -67,7 +68,7 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 }
 
 // checkDevice holds what can be wrong with a device authorization request.
-func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorization, error) {
+func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorize.Request, error) {
 	if !c.May(client.GrantDeviceCode) {
 		return nil, oauth.Refuse(oauth.UnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
 	}
@@ -77,25 +78,25 @@ func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values)
 			params[name] = values
 		}
 	}
-	if !fitsURL(params.Encode()) {
+	if !authorize.FitsURL(params.Encode()) {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The device authorization request is too long.")
 	}
 	a, err := s.newDeviceRequest(c, params)
 	if err != nil {
 		return nil, err
 	}
-	a.noteLeftOut(r.Context())
+	a.NoteLeftOut(r.Context())
 	return a, s.ledger.Take(r.Context(), allowance.Devices, c, len(params.Encode()))
 }
 
 // newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not
 // asked, because it demands a redirect URI. There is no prompt: a device is always confirmed.
-func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authorization, error) {
-	a := &authorization{params: params, client: c, now: storage.Now()}
-	if err := a.takeScopes(); err != nil {
+func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authorize.Request, error) {
+	a := &authorize.Request{Params: params, Client: c, Now: storage.Now()}
+	if err := a.TakeScopes(); err != nil {
 		return nil, err
 	}
-	if err := s.checkRequest(a); err != nil {
+	if err := s.requests.CheckRequest(a); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -103,27 +104,27 @@ func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authori
 
 // newDevice returns the writes that keep a device until its user has come. They outlive the codes, so
 // that late comers are told what is wrong.
-func (s *Server) newDevice(a *authorization, deviceCode, userCode string) []storage.Write {
-	key, expires := oauth.HashToken(deviceCode), a.now.Add(s.config.Lifetimes.DeviceCode)
+func (s *Server) newDevice(a *authorize.Request, deviceCode, userCode string) []storage.Write {
+	key, expires := oauth.HashToken(deviceCode), a.Now.Add(s.config.Lifetimes.DeviceCode)
 	device := &storage.DeviceCode{
-		Authorization: storage.Authorization{ClientID: a.client.ID},
-		Params:        a.params.Encode(),
+		Authorization: storage.Authorization{ClientID: a.Client.ID},
+		Params:        a.Params.Encode(),
 		UserCode:      userCode,
 		GrantID:       oauth.NewID(),
 		Status:        devicePending,
 		Interval:      deviceInterval,
-		CreatedAt:     a.now,
+		CreatedAt:     a.Now,
 		ExpiresAt:     expires,
 	}
 	typed, _ := normalUserCode(userCode)
 	return []storage.Write{
-		storage.DeviceCodes.Put(key, device, storage.Absent, expires.Add(codeMemory)),
-		storage.UserCodes.Put(typed, &storage.UserCode{DeviceCode: key}, storage.Absent, expires.Add(codeMemory)),
+		storage.DeviceCodes.Put(key, device, storage.Absent, expires.Add(authorize.CodeMemory)),
+		storage.UserCodes.Put(typed, &storage.UserCode{DeviceCode: key}, storage.Absent, expires.Add(authorize.CodeMemory)),
 	}
 }
 
 // device finds a device and what it asks for. All is nil if it is gone.
-func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, uint64, *authorization, error) {
+func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, uint64, *authorize.Request, error) {
 	device, version, err := storage.DeviceCodes.Get(ctx, s.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, 0, nil, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/pages"
@@ -123,8 +124,8 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) er
 		OtherAccountURL: s.otherAccountURL(v.sealed),
 		UserCode:        device.UserCode,
 		Scopes:          s.resources.ShownScopes(s.permissions(v.request)),
-		Details:         s.resources.ShownDetails(v.request.details, v.request.resources),
-		Detail:          s.explainLeftOut(v.request),
+		Details:         s.resources.ShownDetails(v.request.Details, v.request.Resources),
+		Detail:          s.requests.ExplainLeftOut(v.request),
 	})
 	return nil
 }
@@ -171,7 +172,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !form.Has("decision") {
-		next := flow{Browser: v.flow.Browser, Started: storage.Now(), UserCode: form.Get("user_code")}
+		next := flow{Browser: v.flow.Browser, Carried: authorize.Carried{Started: storage.Now()}, UserCode: form.Get("user_code")}
 		switch {
 		case next.UserCode == "":
 			next.Failed = &failedLogin{Problem: templates.MissingCode}
@@ -215,15 +216,15 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 	}
 	observe.Event(ctx).SetGrant(device.GrantID)
 	decided := *device
-	decided.Status, decided.UserID, decided.DecidedAt = status, v.user.ID, request.now
+	decided.Status, decided.UserID, decided.DecidedAt = status, v.user.ID, request.Now
 	var writes []storage.Write
 	if status == deviceApproved {
-		decided.Authorization = request.grantedBy(v.user, v.signedIn)
+		decided.Authorization = request.GrantedBy(v.user, v.signedIn)
 		consent, err := s.consentWrite(ctx, v.user.ID, request)
 		if err != nil {
 			return err
 		}
-		writes = append(s.useSession(v.signedIn, request), consent, s.events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.client.ID, s.permissions(request)))
+		writes = append(s.useSession(v.signedIn, request), consent, s.events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.Client.ID, s.permissions(request)))
 	}
-	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(codeMemory)))...)
+	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))...)
 }

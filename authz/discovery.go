@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/dpop"
@@ -127,7 +128,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"scopes_supported":                               s.scopesSupported(),
 		"claims_supported":                               token.SupportedClaims(),
 		"response_types_supported":                       []string{"code"},
-		"response_modes_supported":                       responseModes,
+		"response_modes_supported":                       authorize.ResponseModes,
 		"grant_types_supported":                          grantTypes,
 		"subject_types_supported":                        []string{client.SubjectPublic, client.SubjectPairwise},
 		"id_token_signing_alg_values_supported":          algs,
@@ -137,7 +138,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"dpop_signing_alg_values_supported":              dpop.Algorithms(),
 		"code_challenge_methods_supported":               []string{"S256"},
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
-		"acr_values_supported":                           s.acrValues(),
+		"acr_values_supported":                           s.requests.AcrValues(),
 		"ui_locales_supported":                           templates.Languages(),
 		"claims_parameter_supported":                     true,
 		"request_parameter_supported":                    true,

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/oauth"
@@ -18,20 +19,13 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// flowLifetime is how long a person may take to sign in and consent.
-const flowLifetime = time.Hour
-
 // flow is a pending authorization: the request or the device that waits for it, and what its user has
 // answered on our pages so far. It is kept nowhere but in the URLs of those pages, sealed and bound to
 // the browser, so any replica can go on with it and nobody can fill the store with logins that never
 // end.
 type flow struct {
-	Browser   string       `json:"b"`           // whose it is
-	Params    string       `json:"p,omitempty"` // of the authorization request; empty: a plain sign-in
-	Pushed    string       `json:"r,omitempty"` // the request_uri, if the request was pushed (RFC 9126)
-	Signed    bool         `json:"o,omitempty"` // the request was signed (RFC 9101): Params are what its object said
-	Until     int64        `json:"e,omitempty"` // a signed request may begin again until then: seconds since 1970
-	Started   time.Time    `json:"t"`
+	Browser string `json:"b"` // whose it is
+	authorize.Carried
 	SignedIn  string       `json:"i,omitempty"` // Sid of the session that logged in for this flow
 	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
 	Consented string       `json:"c,omitempty"` // user id that has allowed this very request
@@ -95,7 +89,7 @@ func unpack(packed []byte, v any) error {
 func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string) (flow, error) {
 	browser, known := s.sessions.Browser(w, r)
 	if sealed == "" {
-		return flow{Browser: browser, Started: storage.Now()}, nil
+		return flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}}, nil
 	}
 	expired := oauth.Refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
@@ -110,17 +104,14 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if err := unpack(packed, &f); err != nil {
 		return flow{}, expired.Because(err)
 	}
-	if f.Browser == browser && storage.Now().Sub(f.Started) <= flowLifetime {
+	if f.Browser == browser && storage.Now().Sub(f.Started) <= authorize.CarriedLifetime {
 		return f, nil
 	}
-	if !known || f.plain() || s.outlived(f) { // without cookies it would begin again for ever
+	if !known || f.plain() || f.Outlived() { // without cookies it would begin again for ever
 		return flow{}, s.lost(r.Context(), expired, f, s.again(f, browser))
 	}
 	return flow{}, &staleFlow{s.beginAgain(f, browser)}
 }
-
-// outlived reports whether the signed request of a flow has expired, so that it can't begin again.
-func (s *Server) outlived(f flow) bool { return f.Signed && storage.Now().Unix() >= f.Until }
 
 // lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.
 type lostSignIn struct {
@@ -149,7 +140,7 @@ func (s *Server) again(f flow, browser string) string {
 	switch {
 	case f.plain():
 		return s.issuer.URL("/login")
-	case s.outlived(f):
+	case f.Outlived():
 		return ""
 	}
 	return s.beginAgain(f, browser)
@@ -169,7 +160,14 @@ func (s *Server) beginAgain(f flow, browser string) string {
 		params, _ := url.ParseQuery(f.Params) // our own encoding
 		f.Params = url.Values{"client_id": params["client_id"], "request_uri": {f.Pushed}}.Encode()
 	case f.Signed:
-		return s.pageURL("/authorize", s.seal(flow{Browser: browser, Params: f.Params, Signed: true, Until: f.Until, Started: storage.Now()}))
+		return s.pageURL("/authorize", s.seal(flow{Browser: browser, Carried: authorize.Carried{Params: f.Params, Signed: true, Until: f.Until, Started: storage.Now()}}))
 	}
 	return s.issuer.URL("/authorize") + "?" + f.Params
+}
+
+// openRequest checks the authorization request of a flow.
+func (s *Server) openRequest(r *http.Request, f flow) (*authorize.Request, error) {
+	a, err := s.requests.Open(r, f.Carried)
+	a.Acted = f.SignedIn != "" || f.Selected != "" || f.Consented != ""
+	return a, err
 }

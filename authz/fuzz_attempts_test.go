@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
@@ -21,7 +22,7 @@ func FuzzAttemptCookies(f *testing.F) {
 		f.Fatal(err)
 	}
 	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: oauth.Issuer{}}
-	begun := attempt{Attempt: connect.Attempt{Connector: "corp", State: "state"}, Flow: flow{Params: "client_id=spa"}, Started: time.Now()}
+	begun := attempt{Attempt: connect.Attempt{Connector: "corp", State: "state"}, Flow: flow{Carried: authorize.Carried{Params: "client_id=spa"}}, Started: time.Now()}
 	keep := func(cookies string, a attempt) []*http.Cookie {
 		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
 		r.Header.Set("Cookie", cookies)

@@ -8,42 +8,14 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
-	"time"
 
 	"github.com/authzd/authzd/authz/audit"
-	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
-
-// codeMemory is how long a code is remembered after it expired, to notice that it is used again.
-const codeMemory = 10 * time.Minute
-
-// newCode makes the authorization code (RFC 6749 section 4.1.2) and the write that stores what it stands for.
-func (s *Server) newCode(a *authorization, granted storage.Authorization) (string, storage.Write) {
-	code, expires := oauth.NewToken(oauth.PrefixCode), a.now.Add(s.codeLifetime(a.client))
-	return code, storage.Codes.Put(oauth.HashToken(code), &storage.Code{
-		Authorization: granted,
-		GrantID:       oauth.NewID(),
-		RedirectURI:   a.params.Get("redirect_uri"),
-		CodeChallenge: a.params.Get("code_challenge"),
-		Nonce:         a.params.Get("nonce"),
-		DPoPJKT:       a.params.Get("dpop_jkt"),
-		CreatedAt:     a.now,
-		ExpiresAt:     expires,
-	}, storage.Absent, expires.Add(codeMemory))
-}
-
-// codeLifetime is the server's, and 60 seconds at most where the client has a security profile (FAPI
-// 2.0 Security Profile section 5.3.2.1).
-func (s *Server) codeLifetime(c *client.Client) time.Duration {
-	if c.Profile != "" {
-		return min(s.config.Lifetimes.Code, time.Minute)
-	}
-	return s.config.Lifetimes.Code
-}
 
 // redeemCode follows RFC 6749 section 4.1.3 and RFC 7636 section 4.6. Nothing is written before
 // every check has passed, so a failed exchange leaves the code as it was.
@@ -103,7 +75,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	x.Nonce = code.Nonce
 	used := *code
 	used.Used = true
-	x.writes = append(x.writes, storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(codeMemory)))
+	x.writes = append(x.writes, storage.Codes.Put(key, &used, storage.At(version), code.ExpiresAt.Add(authorize.CodeMemory)))
 	return nil
 }
 

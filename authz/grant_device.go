@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
@@ -54,7 +55,7 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 	}
 	used := *device
 	used.Status = deviceUsed
-	x.writes = append(x.writes, storage.DeviceCodes.Put(key, &used, storage.At(version), device.ExpiresAt.Add(codeMemory)))
+	x.writes = append(x.writes, storage.DeviceCodes.Put(key, &used, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))
 	return nil
 }
 
@@ -72,6 +73,6 @@ func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, ver
 		polled.Interval += slowDown
 	}
 	polled.PolledAt = x.Now
-	x.durable = append(x.durable, storage.DeviceCodes.Put(key, &polled, storage.At(version), device.ExpiresAt.Add(codeMemory)))
+	x.durable = append(x.durable, storage.DeviceCodes.Put(key, &polled, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))
 	return answer
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -28,7 +29,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := templates.SignIn{}
 	if v.request != nil {
-		p.Username = v.request.params.Get("login_hint")
+		p.Username = v.request.Params.Get("login_hint")
 	}
 	if v.flow.Link != nil {
 		p.Problem = templates.ConfirmToLink
@@ -56,7 +57,7 @@ func (s *Server) needless(r *http.Request, v *visit) bool {
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
 func (s *Server) reauthenticated(v *visit) *templates.User {
 	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
-		!v.request.means(s.tokens.Subject(v.request.client, v.user.ID)) {
+		!v.request.Means(s.tokens.Subject(v.request.Client, v.user.ID)) {
 		return nil
 	}
 	u := pages.User(v.user)
@@ -67,10 +68,10 @@ func (s *Server) reauthenticated(v *visit) *templates.User {
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = s.issuer.URL("/login"), v.hidden()
-	p.Password, p.RememberMe = v.takesACR(acrPassword), s.config.Sessions.RememberMe > 0
-	p.Reason, p.Detail = v.reason(), s.explainLeftOut(v.request)
+	p.Password, p.RememberMe = v.takesACR(authorize.AcrPassword), s.config.Sessions.RememberMe > 0
+	p.Reason, p.Detail = v.reason(), s.requests.ExplainLeftOut(v.request)
 	for _, c := range s.connectors {
-		if !v.takesACR(acrFederated) {
+		if !v.takesACR(authorize.AcrFederated) {
 			break
 		}
 		url := s.pageURL("/login/"+c.ID(), v.sealed)
@@ -85,10 +86,10 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, sta
 	s.pages.Render(w, r, status, p)
 }
 
-// takesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
+// TakesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
 // link that waits for its user's password.
 func (v *visit) takesACR(acr string) bool {
-	return v.request == nil || v.request.takesACR(acr) || (v.flow.Link != nil && acr == acrPassword)
+	return v.request == nil || v.request.TakesACR(acr) || (v.flow.Link != nil && acr == authorize.AcrPassword)
 }
 
 // reason is why a user who is signed in must sign in again.
@@ -96,9 +97,9 @@ func (v *visit) reason() templates.Reason {
 	switch {
 	case v.request == nil || v.user == nil:
 		return templates.NoReason
-	case !v.request.takesACR(v.signedIn.ACR):
+	case !v.request.TakesACR(v.signedIn.ACR):
 		return templates.StrongLogin
-	case v.request.prompts("login") || v.request.maxAge != nil:
+	case v.request.Prompts("login") || v.request.MaxAge != nil:
 		return templates.FreshLogin
 	}
 	return templates.NoReason
@@ -116,12 +117,12 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form.Get("decision") == "cancel" && v.request != nil && v.request.redirectURI != "" {
-		v.request.acted = true // the button says where it leads
+	if form.Get("decision") == "cancel" && v.request != nil && v.request.RedirectURI != "" {
+		v.request.Acted = true // the button says where it leads
 		if f := v.flow.Failed; f != nil && f.Problem == templates.UpstreamFailed {
-			return s.refuseAuthorization(w, r, v.request, oauth.Refuse(oauth.TemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
+			return s.requests.Refuse(w, r, v.request, oauth.Refuse(oauth.TemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
 		}
-		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not sign in."))
+		return s.requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not sign in."))
 	}
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")
@@ -148,7 +149,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.signIn(w, r, v, user, events.MethodPassword, session.Login{
-		AMR: []string{"pwd"}, ACR: acrPassword, Also: s.accounts.TrustWrites(user, event.Remote()),
+		AMR: []string{"pwd"}, ACR: authorize.AcrPassword, Also: s.accounts.TrustWrites(user, event.Remote()),
 	}, remember)
 }
 
@@ -190,7 +191,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 	event := observe.Event(r.Context())
 	event.SetSubject(user.ID)
 	event.SetLogin(method, observe.LoginSuccess)
-	if l == nil || v.request == nil || v.request.takesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
+	if l == nil || v.request == nil || v.request.TakesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
 		v.flow.SignedIn = started.ID
 	}
 	if l != nil {
@@ -245,5 +246,5 @@ func upstreamLogin(connector string, authTime time.Time, amr []string) session.L
 	if now := time.Now(); authTime.After(now) {
 		authTime = now
 	}
-	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: acrFederated}
+	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: authorize.AcrFederated}
 }

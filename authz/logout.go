@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -73,7 +74,7 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 			return err
 		}
 		if l.client == nil {
-			return errUnknownClient
+			return authorize.ErrUnknownClient
 		}
 		l.vouched = s.ledger.Vouched(l.client)
 	}

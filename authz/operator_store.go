@@ -82,7 +82,7 @@ func (s *Server) compactStore(ctx context.Context, call *admin.Call) error {
 	return nil
 }
 
-// begin returns false if a compaction is under way.
+// Begin returns false if a compaction is under way.
 func (c *compactor) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
-	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -16,9 +16,9 @@ import (
 // and who is signed in.
 type visit struct {
 	flow     flow
-	sealed   string         // the flow as this browser holds it; empty: a plain sign-in
-	other    bool           // another user than the one who is signed in wants to sign in
-	request  *authorization // nil: a plain sign-in, or a device that is not known yet
+	sealed   string             // the flow as this browser holds it; empty: a plain sign-in
+	other    bool               // another user than the one who is signed in wants to sign in
+	request  *authorize.Request // nil: a plain sign-in, or a device that is not known yet
 	signedIn *session.Session
 	user     *storage.User
 	begun    *attempt // the upstream login that ends with this request; nil: none
@@ -41,8 +41,8 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values
 func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err error) {
 	v = &visit{flow: f, sealed: sealed}
 	if f.Params != "" {
-		if v.request, err = s.newAuthorization(r, f); errors.Is(err, errPushedUnknown) {
-			return nil, s.lost(r.Context(), errPushedUnknown, f, "") // only the app can push it again
+		if v.request, err = s.openRequest(r, f); errors.Is(err, authorize.ErrPushedUnknown) {
+			return nil, s.lost(r.Context(), authorize.ErrPushedUnknown, f, "") // only the app can push it again
 		} else if err != nil {
 			return nil, err // the client has changed since the flow began
 		}
@@ -119,7 +119,7 @@ func (v *visit) uiLocales() string {
 	if v.request == nil {
 		return ""
 	}
-	return v.request.params.Get("ui_locales")
+	return v.request.Params.Get("ui_locales")
 }
 
 // Get is the application that a page speaks about, nil for a plain sign-in.
@@ -127,7 +127,5 @@ func (v *visit) client() *templates.Client {
 	if v.request == nil {
 		return nil
 	}
-	return v.request.shownClient()
+	return v.request.ShownClient()
 }
-
-func (a *authorization) shownClient() *templates.Client { return pages.Client(a.client, a.redirectURI) }

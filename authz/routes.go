@@ -48,7 +48,7 @@ func (s *Server) routeTable() []route {
 		{"discovery", "/.well-known/openid-configuration", methods{get: s.discovery}, public},
 		{"discovery", "/.well-known/oauth-authorization-server", methods{get: s.discovery}, public},
 
-		{"par", "/par", methods{post: s.par}, api},
+		{"par", "/par", methods{post: s.requests.Push}, api},
 		{"token", "/token", methods{post: s.token}, api},
 		{"userinfo", "/userinfo", methods{get: s.userinfo, post: s.userinfo}, api},
 		{"introspect", "/introspect", methods{post: s.introspect}, api},

@@ -35,6 +35,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
@@ -103,6 +104,7 @@ type Server struct {
 	grants        *grant.Grants
 	tokens        *token.Tokens
 	auth          *clientauth.Authenticator
+	requests      *authorize.Requests
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -152,7 +154,7 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 	s.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
 		Store:       s.store,
 		Secret:      s.config.Secret,
-		Outside:     max(flowLifetime, s.longestGrace()) + oauth.ClockSkew,
+		Outside:     max(authorize.CarriedLifetime, s.longestGrace()) + oauth.ClockSkew,
 		OutsideMore: s.managedGrace,
 		Logger:      s.logger,
 		Replaced: func(ctx context.Context, id string) ([]storage.Write, error) { // before anything else of the server is open
@@ -306,6 +308,11 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 func (s *Server) openPages(context.Context) (err error) {
 	renderer, err := templates.New(s.issuer.Path, s.config.Branding)
 	s.pages = &pages.Pages{Renderer: renderer, Issuer: s.issuer, Clients: s.clients, Events: s.events, Dev: s.config.Dev}
+	s.requests = &authorize.Requests{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
+		Resources: s.resources, Connectors: s.connectors, Tokens: s.tokens, SigningKeys: s.keys, Pages: s.pages, Events: s.events, Dev: s.config.Dev,
+		PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
+	}
 	return err
 }
 
@@ -408,7 +415,7 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 // longestUse is how long a signed token may be shown to somebody: an access token until it expires,
 // and an ID token, as a hint, for as long as the session that it speaks of.
 func (s *Server) longestUse() time.Duration {
-	longest := max(jarmLifetime, s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
+	longest := max(authorize.JarmLifetime, s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
 	s.config.Clients.Each(func(c *client.Client) {
 		longest = max(longest, c.AccessTokenLifetime, c.IDTokenLifetime)
 	})

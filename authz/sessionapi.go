@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
@@ -65,7 +66,7 @@ func (s *Server) state(asked askedSession) sessionState {
 	}
 	idle, absolute := s.sessions.Limits(asked.Session)
 	state := sessionState{Active: true, Subject: asked.subject, Session: asked.sid, IdleExpiresAt: &idle, ExpiresAt: &absolute}
-	if proved := authTimeOf(asked.Session); !proved.IsZero() {
+	if proved := authorize.AuthTimeOf(asked.Session); !proved.IsZero() {
 		state.AuthTime = proved.Unix()
 	}
 	return state

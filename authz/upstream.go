@@ -8,6 +8,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -33,9 +34,9 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := connect.BeginParams{UILocales: v.uiLocales(), SelectAccount: params.Has("other")}
 	if a := v.request; a != nil {
-		p.LoginHint = a.params.Get("login_hint")
-		p.SelectAccount = p.SelectAccount || a.prompts("select_account")
-		p.MaxAge = a.upstreamMaxAge()
+		p.LoginHint = a.Params.Get("login_hint")
+		p.SelectAccount = p.SelectAccount || a.Prompts("select_account")
+		p.MaxAge = upstreamMaxAge(a)
 	}
 	url, begun, err := connector.Begin(r.Context(), p)
 	if err != nil {
@@ -50,15 +51,15 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 const anyAge = 10 * 365 * 24 * 60 * 60
 
 // upstreamMaxAge asks the upstream for a fresh login, or for its time, where the client asks us.
-func (a *authorization) upstreamMaxAge() *int {
+func upstreamMaxAge(a *authorize.Request) *int {
 	seconds := 0
 	switch {
-	case a.prompts("login"):
+	case a.Prompts("login"):
 		return &seconds
-	case a.maxAge != nil:
-		seconds = int(a.maxAge.Seconds())
+	case a.MaxAge != nil:
+		seconds = int(a.MaxAge.Seconds())
 		return &seconds
-	case a.wantsTime():
+	case a.WantsTime():
 		seconds = anyAge
 		return &seconds
 	}
@@ -134,10 +135,10 @@ func (s *Server) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) e
 
 // hasOtherWay reports whether the visit can end by another sign-in than that at a connector.
 func (s *Server) hasOtherWay(v *visit, connector string) bool {
-	if v.takesACR(acrPassword) {
+	if v.takesACR(authorize.AcrPassword) {
 		return true
 	}
-	return v.takesACR(acrFederated) && slices.ContainsFunc(s.connectors, func(c connect.Connector) bool { return c.ID() != connector })
+	return v.takesACR(authorize.AcrFederated) && slices.ContainsFunc(s.connectors, func(c connect.Connector) bool { return c.ID() != connector })
 }
 
 // upstreamFailed tells the client that waits for this login, or the person if none does. A refusal
@@ -154,8 +155,8 @@ func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit
 	}
 	s.events.SignInFailed(r.Context(), method, failed.Code, "")
 	down := failed.Code == connect.TemporarilyUnavailable && s.hasOtherWay(v, method)
-	if v.request != nil && v.request.redirectURI != "" && !down {
-		return s.refuseAuthorization(w, r, v.request, oauth.Refuse(failed.Code, failed.Reason).Because(err))
+	if v.request != nil && v.request.RedirectURI != "" && !down {
+		return s.requests.Refuse(w, r, v.request, oauth.Refuse(failed.Code, failed.Reason).Because(err))
 	}
 	observe.Event(r.Context()).SetError(failed.Code, failed.Reason, err)
 	problem := templates.UpstreamFailed

@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"bytes"
@@ -51,7 +51,7 @@ func badRequestObject(why string) *oauth.Error {
 // openRequestObject verifies a request object of the client (RFC 9101 sections 6.2 and 6.3). An
 // encrypted one has five parts and is not even decoded: there is no key that it could be for, and a
 // small one could become a large one.
-func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text string) (*requestObject, error) {
+func (reqs *Requests) openRequestObject(ctx context.Context, c *client.Client, text string) (*requestObject, error) {
 	if len(text) > maxRequestObject {
 		return nil, badRequestObject("is too long.")
 	}
@@ -68,10 +68,10 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 	case !slices.Contains(c.SigningAlgs(), jose.SignatureAlgorithm(header.Algorithm)):
 		return nil, badRequestObject("is signed with an algorithm that the client may not use.")
 	}
-	if err := s.ledger.TakeKeyFetch(ctx, c); err != nil {
+	if err := reqs.Ledger.TakeKeyFetch(ctx, c); err != nil {
 		return nil, err
 	}
-	payload, err := s.clientKeys.Verify(ctx, c, jws)
+	payload, err := reqs.Keys.Verify(ctx, c, jws)
 	if err != nil {
 		return nil, badRequestObject("is not signed by the client.").Because(err)
 	}
@@ -82,7 +82,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 			return nil, badRequestObject("is not the JSON that RFC 9101 section 4 describes.").Because(err)
 		}
 	}
-	if err := s.checkRequestClaims(c, &claims); err != nil {
+	if err := reqs.checkRequestClaims(c, &claims); err != nil {
 		return nil, err
 	}
 	o := &requestObject{}
@@ -96,7 +96,7 @@ func (s *Server) openRequestObject(ctx context.Context, c *client.Client, text s
 // checkRequestClaims follows RFC 9101 section 4, and FAPI 2.0 Message Signing section 5.3.1 for its
 // clients. Without an exp the request may begin at any time, as OpenID Connect Core section 6.1 has
 // it: its nonce and code_challenge are what bind it to a session of the client's.
-func (s *Server) checkRequestClaims(c *client.Client, claims *requestClaims) error {
+func (reqs *Requests) checkRequestClaims(c *client.Client, claims *requestClaims) error {
 	now, strict := storage.Now(), c.SignsRequests()
 	switch {
 	case claims.ClientID != c.ID:
@@ -105,8 +105,8 @@ func (s *Server) checkRequestClaims(c *client.Client, claims *requestClaims) err
 		return badRequestObject("must have the client_id as its iss.")
 	case claims.Subject == c.ID: // RFC 9101 section 10.8: it might pass for an assertion
 		return badRequestObject("must not have the client_id as its sub.")
-	case !slices.Contains(claims.Audience.Values, s.issuer.ID):
-		return badRequestObject("must have the issuer as its aud, which is " + s.issuer.ID + ".")
+	case !slices.Contains(claims.Audience.Values, reqs.Issuer.ID):
+		return badRequestObject("must have the issuer as its aud, which is " + reqs.Issuer.ID + ".")
 	case claims.Expires != nil && !now.Before(claims.Expires.Time().Add(requestSkew)):
 		return badRequestObject("has expired.")
 	case claims.NotBefore != nil && claims.NotBefore.Time().After(now.Add(requestSkew)):
@@ -179,15 +179,15 @@ func parameterValues(name string, raw []byte) ([]string, bool) {
 // fetchRequestObject gets the request object that a registered request_uri leads to (RFC 9101 section
 // 5.2, OpenID Connect Core section 6.2). A fragment is the client's own matter: it may be a hash of the
 // content, so that a cache notices a change, and nothing is cached here.
-func (s *Server) fetchRequestObject(ctx context.Context, c *client.Client, requestURI string) (string, error) {
+func (reqs *Requests) fetchRequestObject(ctx context.Context, c *client.Client, requestURI string) (string, error) {
 	if !c.MatchRequestURI(requestURI) {
 		return "", oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is not registered for this client.")
 	}
-	if err := s.ledger.TakeRequestFetch(ctx, c); err != nil {
+	if err := reqs.Ledger.TakeRequestFetch(ctx, c); err != nil {
 		return "", err
 	}
 	base, _, _ := strings.Cut(requestURI, "#")
-	document, err := s.outbound.Get(ctx, base, outbound.Want{MaxBytes: maxRequestObject})
+	document, err := reqs.Outbound.Get(ctx, base, outbound.Want{MaxBytes: maxRequestObject})
 	if err != nil {
 		return "", oauth.Refuse(oauth.InvalidRequestURI, "The request object could not be fetched from the request_uri.").Because(err)
 	}

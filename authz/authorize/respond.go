@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"maps"
@@ -13,56 +13,56 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// refuseAuthorization tells the client what is wrong, if it is known where to, and else the person
+// Refuse tells the client what is wrong, if it is known where to, and else the person
 // before the browser (RFC 6749 section 4.1.2.1).
-func (s *Server) refuseAuthorization(w http.ResponseWriter, r *http.Request, a *authorization, err error) error {
+func (reqs *Requests) Refuse(w http.ResponseWriter, r *http.Request, a *Request, err error) error {
 	e := oauth.AsError(err)
-	if a.redirectURI == "" {
+	if a.RedirectURI == "" {
 		shown := *e
 		shown.Status = max(e.Status, http.StatusBadRequest)
 		if e.Status == http.StatusUnauthorized {
 			shown.Status = http.StatusBadRequest // there is no authentication that would help
 		}
-		s.pages.ShowError(w, r, &shown, a.about())
+		reqs.Pages.ShowError(w, r, &shown, a.about())
 		return nil
 	}
 	if a.pushed != "" {
-		lost := s.store.Apply(r.Context(), s.spend(a)...)
+		lost := reqs.Store.Apply(r.Context(), reqs.Spend(a)...)
 		if storage.IsConflict(lost) { // of two tabs the other one
-			s.pages.ShowError(w, r, errPushedUnknown, a.about())
+			reqs.Pages.ShowError(w, r, ErrPushedUnknown, a.about())
 			return nil
 		} else if lost != nil {
 			e = oauth.AsError(lost)
 		}
 	}
 	response := url.Values{"error": {e.Code}, "error_description": {e.Description}}
-	if !s.ledger.Vouched(a.client) && !a.acted && !a.silent() {
-		return s.showAnswer(w, r, e, a, response)
+	if !reqs.Ledger.Vouched(a.Client) && !a.Acted && !a.silent() {
+		return reqs.showAnswer(w, r, e, a, response)
 	}
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)
-	s.events.Refused(r, e)
-	return s.respond(w, r, a, response)
+	reqs.Events.Refused(r, e)
+	return reqs.Respond(w, r, a, response)
 }
 
 // silent reports whether nobody is there to see a page: the request runs in a hidden frame (OpenID Connect
 // Core section 3.1.2.1). It may have been refused before it was read.
-func (a *authorization) silent() bool {
-	return slices.Contains(strings.Fields(a.params.Get("prompt")), "none")
+func (a *Request) silent() bool {
+	return slices.Contains(strings.Fields(a.Params.Get("prompt")), "none")
 }
 
 // showAnswer has the person decide whether a client that nobody vouches for gets its error (RFC 9700 section
 // 4.11.2): anybody can register one, choose where its answers go, and send people there by links to this
 // server.
-func (s *Server) showAnswer(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *authorization, response url.Values) error {
-	params, err := s.completeResponse(a, response)
+func (reqs *Requests) showAnswer(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *Request, response url.Values) error {
+	params, err := reqs.completeResponse(a, response)
 	if err != nil {
 		return err
 	}
-	answer := &templates.Answer{URL: oauth.WithParams(a.redirectURI, a.mode.way, params)}
+	answer := &templates.Answer{URL: oauth.WithParams(a.RedirectURI, a.mode.way, params)}
 	if a.mode.way == oauth.ModeFormPost {
-		answer = &templates.Answer{URL: a.redirectURI, Fields: fieldsOf(params)}
+		answer = &templates.Answer{URL: a.RedirectURI, Fields: fieldsOf(params)}
 	}
-	s.pages.ShowErrorPage(w, r, e, a.about(), templates.Error{Client: a.shownClient(), Answer: answer})
+	reqs.Pages.ShowErrorPage(w, r, e, a.about(), templates.Error{Client: a.ShownClient(), Answer: answer})
 	return nil
 }
 
@@ -72,8 +72,8 @@ type responseMode struct {
 	signed bool   // as a JWT: JARM section 2.3
 }
 
-// responseModes are all that are offered; jwt is what suits the response type.
-var responseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
+// ResponseModes are all that are offered; jwt is what suits the response type.
+var ResponseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 
 // responseModeOf is where the answer goes; errors of implicit requests, and of unknown modes, go where
 // such clients look for them.
@@ -85,7 +85,7 @@ func responseModeOf(params url.Values) responseMode {
 		}
 	}
 	asked := params.Get("response_mode")
-	if !slices.Contains(responseModes, asked) {
+	if !slices.Contains(ResponseModes, asked) {
 		return mode
 	}
 	way, signed := strings.CutSuffix(asked, "jwt")
@@ -96,18 +96,18 @@ func responseModeOf(params url.Values) responseMode {
 	return mode
 }
 
-// respond sends an authorization response to the client's redirect URI in the response mode that it
+// Respond sends an authorization response to the client's redirect URI in the response mode that it
 // asked for (OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode).
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorization, response url.Values) error {
-	params, err := s.completeResponse(a, response)
+func (reqs *Requests) Respond(w http.ResponseWriter, r *http.Request, a *Request, response url.Values) error {
+	params, err := reqs.completeResponse(a, response)
 	if err != nil {
 		return err
 	}
 	if a.mode.way == oauth.ModeFormPost {
-		s.pages.Render(w, r, http.StatusOK, templates.FormPost{
-			UILocales: a.params.Get("ui_locales"),
-			Client:    &templates.Client{Name: a.client.Name, RedirectURI: a.redirectURI},
-			Action:    a.redirectURI,
+		reqs.Pages.Render(w, r, http.StatusOK, templates.FormPost{
+			UILocales: a.Params.Get("ui_locales"),
+			Client:    &templates.Client{Name: a.Client.Name, RedirectURI: a.RedirectURI},
+			Action:    a.RedirectURI,
 			Params:    fieldsOf(params),
 		})
 		return nil
@@ -115,23 +115,23 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, a *authorizatio
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", oauth.WithParams(a.redirectURI, a.mode.way, params))
+	h.Set("Location", oauth.WithParams(a.RedirectURI, a.mode.way, params))
 	w.WriteHeader(http.StatusSeeOther)
 	return nil
 }
 
 // completeResponse adds to a response what each has: iss (RFC 9207) and the state exactly as it came. It is
 // signed if the client asks for that, or must.
-func (s *Server) completeResponse(a *authorization, response url.Values) (url.Values, error) {
+func (reqs *Requests) completeResponse(a *Request, response url.Values) (url.Values, error) {
 	params := maps.Clone(response)
-	params.Set("iss", s.issuer.ID)
-	if state := a.params["state"]; len(state) == 1 {
+	params.Set("iss", reqs.Issuer.ID)
+	if state := a.Params["state"]; len(state) == 1 {
 		params.Set("state", state[0])
 	}
-	if !a.mode.signed && !a.client.RequireJARM {
+	if !a.mode.signed && !a.Client.RequireJARM {
 		return params, nil
 	}
-	signed, err := s.signResponse(a, params)
+	signed, err := reqs.signResponse(a, params)
 	return url.Values{"response": {signed}}, err
 }
 

@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"context"
@@ -20,23 +20,23 @@ type pushedAnswer struct {
 	ExpiresIn  int    `json:"expires_in"` // seconds
 }
 
-// par is the pushed authorization request endpoint (RFC 9126 section 2):
+// Push is the pushed authorization request endpoint (RFC 9126 section 2):
 //
-//	form -> Authenticate -> checkAuthorization -> one Apply -> request_uri
+//	form -> Authenticate -> check -> one Apply -> request_uri
 //	/authorize?client_id&request_uri -> begin -> … pages … -> code and spend, in one Apply
 //
 // The request_uri is good for one answer, whichever it is. Until then the browser may come with it
 // again: people reload pages.
-func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
-	form, err := s.auth.Form(w, r)
+func (reqs *Requests) Push(w http.ResponseWriter, r *http.Request) error {
+	form, err := reqs.Auth.Form(w, r)
 	if errors.Is(err, oauth.ErrBodyTooLarge) {
 		return pushTooLarge(oauth.ErrBodyTooLarge.Description)
 	} else if err != nil {
 		return err
 	}
-	answer := pushedAnswer{oauth.NewToken(oauth.PrefixPushed), int(s.config.Lifetimes.PAR.Seconds())}
-	err = s.auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
-		return s.newPushedRequest(w.Header(), r, c, form, answer.RequestURI)
+	answer := pushedAnswer{oauth.NewToken(oauth.PrefixPushed), int(reqs.PushLifetime.Seconds())}
+	err = reqs.Auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
+		return reqs.newPushedRequest(w.Header(), r, c, form, answer.RequestURI)
 	})
 	if err != nil {
 		return err
@@ -46,35 +46,35 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 
 // newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
 // more: it can't be repaired by the browser.
-func (s *Server) newPushedRequest(header http.Header, r *http.Request, c *clientauth.Sender, form url.Values, requestURI string) ([]storage.Write, error) {
-	proof, err := s.auth.Proof(header, r, c.Client, "")
+func (reqs *Requests) newPushedRequest(header http.Header, r *http.Request, c *clientauth.Sender, form url.Values, requestURI string) ([]storage.Write, error) {
+	proof, err := reqs.Auth.Proof(header, r, c.Client, "")
 	if err != nil {
 		return nil, err
 	}
 	var writes []storage.Write
-	proof.Spend(s.ledger.Stranger(c.Client), &writes, &c.Marks)
-	params, err := s.paramsToPush(r.Context(), c.Client, form)
+	proof.Spend(reqs.Ledger.Stranger(c.Client), &writes, &c.Marks)
+	params, err := reqs.paramsToPush(r.Context(), c.Client, form)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.checkAuthorization(r, params)
+	a, err := reqs.check(r, params)
 	if err != nil {
 		return nil, forClient(err)
 	}
-	a.noteLeftOut(r.Context())
+	a.NoteLeftOut(r.Context())
 	if err := bindRequest(params, proof); err != nil {
 		return nil, err
 	}
-	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.now.Add(s.config.Lifetimes.PAR)}
+	record := &storage.PushedRequest{ClientID: c.ID, Params: params.Encode(), ExpiresAt: a.Now.Add(reqs.PushLifetime)}
 	kept := record.ExpiresAt
-	if !fitsURL(record.Params) {
-		if s.ledger.Stranger(c.Client) {
+	if !FitsURL(record.Params) {
+		if reqs.Ledger.Stranger(c.Client) {
 			return nil, pushTooLarge("The authorization request is too long for a client that anybody may be.")
 		}
-		kept = kept.Add(flowLifetime) // its flows need it to the end
+		kept = kept.Add(CarriedLifetime) // its flows need it to the end
 	}
-	if s.ledger.Stranger(c.Client) {
-		if err := s.ledger.Take(r.Context(), allowance.Pushes, c.Client, len(record.Params)); err != nil {
+	if reqs.Ledger.Stranger(c.Client) {
+		if err := reqs.Ledger.Take(r.Context(), allowance.Pushes, c.Client, len(record.Params)); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +88,7 @@ func pushTooLarge(description string) error {
 
 // paramsToPush are the parameters of a push that count: those of the form, or of the request object
 // in it.
-func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Values) (url.Values, error) {
+func (reqs *Requests) paramsToPush(ctx context.Context, c *client.Client, form url.Values) (url.Values, error) {
 	params := maps.Clone(form)
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
 		params.Del(name) // the client's own affair, and a secret
@@ -98,7 +98,7 @@ func (s *Server) paramsToPush(ctx context.Context, c *client.Client, form url.Va
 	case params.Has("request_uri"):
 		return nil, oauth.Refuse(oauth.InvalidRequest, "A request_uri can't be pushed.")
 	case params.Has("request"): // section 3: nothing else counts
-		object, err := s.openRequestObject(ctx, c, params.Get("request"))
+		object, err := reqs.openRequestObject(ctx, c, params.Get("request"))
 		if err != nil {
 			return nil, err
 		}
@@ -121,21 +121,21 @@ func forClient(err error) error {
 	return err
 }
 
-// errPushedUnknown does not tell which of them it is: a request_uri is a secret of its client.
-var errPushedUnknown = oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is unknown, expired, used, or of another client.")
+// ErrPushedUnknown does not tell which of them it is: a request_uri is a secret of its client.
+var ErrPushedUnknown = oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is unknown, expired, used, or of another client.")
 
 // beginPushed begins the request that a request_uri stands for. Nothing else that the browser brought
 // counts (RFC 9126 section 4).
-func (s *Server) beginPushed(ctx context.Context, f *flow, c *client.Client, requestURI string) error {
-	record, err := s.pushedRequest(ctx, requestURI)
+func (reqs *Requests) beginPushed(ctx context.Context, f *Carried, c *client.Client, requestURI string) error {
+	record, err := reqs.pushedRequest(ctx, requestURI)
 	switch {
 	case err != nil:
 		return err
 	case record.ClientID != c.ID, !f.Started.Before(record.ExpiresAt):
-		return errPushedUnknown
+		return ErrPushedUnknown
 	}
 	f.Pushed, f.Params = requestURI, record.Params
-	if !fitsURL(record.Params) {
+	if !FitsURL(record.Params) {
 		f.Params = url.Values{"client_id": {c.ID}, "request_uri": {requestURI}}.Encode()
 	}
 	return nil
@@ -143,38 +143,38 @@ func (s *Server) beginPushed(ctx context.Context, f *flow, c *client.Client, req
 
 // pushedParams are the parameters of a flow that began with a pushed request, if that has had no
 // answer yet.
-func (s *Server) pushedParams(ctx context.Context, f flow) (url.Values, error) {
-	if answered, err := oauth.Marked(ctx, s.store, pushedMark(f.Pushed)); err != nil {
+func (reqs *Requests) pushedParams(ctx context.Context, f Carried) (url.Values, error) {
+	if answered, err := oauth.Marked(ctx, reqs.Store, pushedMark(f.Pushed)); err != nil {
 		return nil, err
 	} else if answered {
-		return nil, errPushedUnknown
+		return nil, ErrPushedUnknown
 	}
 	params, err := oauth.ParseParams(f.Params)
 	if err != nil || !params.Has("request_uri") {
 		return params, err
 	}
-	record, err := s.pushedRequest(ctx, f.Pushed)
+	record, err := reqs.pushedRequest(ctx, f.Pushed)
 	if err != nil {
 		return nil, err
 	}
 	return oauth.ParseParams(record.Params)
 }
 
-func (s *Server) pushedRequest(ctx context.Context, requestURI string) (*storage.PushedRequest, error) {
-	record, _, err := storage.PushedRequests.Get(ctx, s.store, oauth.HashToken(requestURI))
+func (reqs *Requests) pushedRequest(ctx context.Context, requestURI string) (*storage.PushedRequest, error) {
+	record, _, err := storage.PushedRequests.Get(ctx, reqs.Store, oauth.HashToken(requestURI))
 	if errors.Is(err, storage.ErrNotFound) {
-		return nil, errPushedUnknown
+		return nil, ErrPushedUnknown
 	}
 	return record, err
 }
 
 // Spend are the writes that end a pushed request, nil if a was not pushed: its client gets an answer
 // now, and there is no second one (RFC 9126 section 7.3). The mark outlives every flow that has begun.
-func (s *Server) spend(a *authorization) []storage.Write {
+func (reqs *Requests) Spend(a *Request) []storage.Write {
 	if a.pushed == "" {
 		return nil
 	}
-	until := a.now.Add(s.config.Lifetimes.PAR + flowLifetime)
+	until := a.Now.Add(reqs.PushLifetime + CarriedLifetime)
 	return []storage.Write{
 		oauth.MarkOnce(pushedMark(a.pushed), until),
 		storage.PushedRequests.Delete(oauth.HashToken(a.pushed), storage.Any),

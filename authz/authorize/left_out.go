@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"context"
@@ -23,17 +23,17 @@ const maxNamed = 200 // bytes
 
 var usualScope = regexp.MustCompile(`^[A-Za-z0-9_.:/-]+$`)
 
-// takeScopes sets the scopes of a request, and those that it asks for in vain.
-func (a *authorization) takeScopes() error {
-	asked := oauth.ScopesOf(a.params)
+// TakeScopes sets the scopes of a request, and those that it asks for in vain.
+func (a *Request) TakeScopes() error {
+	asked := oauth.ScopesOf(a.Params)
 	for _, scope := range asked {
 		if !scopeSyntax.MatchString(scope) {
 			return oauth.Refuse(oauth.InvalidScope, "A scope contains characters that no scope may have.")
 		}
 	}
-	a.scopes = oauth.Both(asked, a.client.Scopes)
-	a.leftOut = slices.DeleteFunc(asked, func(scope string) bool { return slices.Contains(a.scopes, scope) })
-	if len(a.scopes) == 0 && len(a.leftOut) > 0 {
+	a.Scopes = oauth.Both(asked, a.Client.Scopes)
+	a.leftOut = slices.DeleteFunc(asked, func(scope string) bool { return slices.Contains(a.Scopes, scope) })
+	if len(a.Scopes) == 0 && len(a.leftOut) > 0 {
 		return oauth.Refuse(oauth.InvalidScope, "The client is registered for none of the requested scopes: "+listed(a.leftOut)+".")
 	}
 	return nil
@@ -56,36 +56,36 @@ func listed(scopes []string) string {
 	return strings.TrimPrefix(list+others, " and ")
 }
 
-// noteLeftOut names in the log what a request asked for in vain. A request passes many pages: it is noted at
+// NoteLeftOut names in the log what a request asked for in vain. A request passes many pages: it is noted at
 // its beginning only.
-func (a *authorization) noteLeftOut(ctx context.Context) {
+func (a *Request) NoteLeftOut(ctx context.Context) {
 	if len(a.leftOut) > 0 {
 		observe.Event(ctx).Add("scopes_left_out", strings.Join(a.leftOut, " "))
 	}
 }
 
-// explainLeftOut says on the pages of development what was left out, and what would let it in; nil if there
+// ExplainLeftOut says on the pages of development what was left out, and what would let it in; nil if there
 // is nothing to say.
-func (s *Server) explainLeftOut(a *authorization) *templates.ErrorDetail {
-	if !s.config.Dev || a == nil || len(a.leftOut) == 0 {
+func (reqs *Requests) ExplainLeftOut(a *Request) *templates.ErrorDetail {
+	if !reqs.Dev || a == nil || len(a.leftOut) == 0 {
 		return nil
 	}
 	detail := &templates.ErrorDetail{
 		Explanation: "Some of the requested scopes are left out, because the client is not registered for them.",
 		Parameter:   "scope",
 		Received:    strings.Join(a.leftOut, " "),
-		Registered:  a.client.Scopes,
+		Registered:  a.Client.Scopes,
 	}
 	if len(a.leftOut) == 1 {
-		detail.Nearest = client.Nearest(a.client.Scopes, a.leftOut[0])
+		detail.Nearest = client.Nearest(a.Client.Scopes, a.leftOut[0])
 	}
-	unknown := func(scope string) bool { return !resource.IsUserScope(scope) && len(s.resources.Owners(scope)) == 0 }
-	switch all := strings.Join(slices.Concat(a.client.Scopes, a.leftOut), " "); {
+	unknown := func(scope string) bool { return !resource.IsUserScope(scope) && len(reqs.Resources.Owners(scope)) == 0 }
+	switch all := strings.Join(slices.Concat(a.Client.Scopes, a.leftOut), " "); {
 	case slices.ContainsFunc(a.leftOut, unknown): // then the client cannot have it
-	case s.clients.File.Get(a.client.ID) != nil:
-		detail.Fix = "clients:\n  - client_id: " + pages.YamlString(a.client.ID) + "\n    scope: " + pages.YamlString(all)
-	case a.client.Source == client.Configured:
-		detail.Fix = "authzd client update " + pages.ShellWord(a.client.ID) + " --scope " + pages.ShellWord(all)
+	case reqs.Clients.File.Get(a.Client.ID) != nil:
+		detail.Fix = "clients:\n  - client_id: " + pages.YamlString(a.Client.ID) + "\n    scope: " + pages.YamlString(all)
+	case a.Client.Source == client.Configured:
+		detail.Fix = "authzd client update " + pages.ShellWord(a.Client.ID) + " --scope " + pages.ShellWord(all)
 	}
 	return detail
 }

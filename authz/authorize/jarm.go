@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"net/url"
@@ -9,23 +9,23 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// jarmLifetime is how long a signed authorization response is good for (JARM section 2.1).
-const jarmLifetime = 10 * time.Minute
+// JarmLifetime is how long a signed authorization response is good for (JARM section 2.1).
+const JarmLifetime = 10 * time.Minute
 
 // signResponse makes an authorization response a JWT (JARM section 2.1): its parameters, the issuer
 // among them, for this client and for a short time.
-func (s *Server) signResponse(a *authorization, params url.Values) (string, error) {
-	claims := map[string]any{"aud": a.client.ID, "exp": storage.Now().Add(jarmLifetime).Unix()}
+func (reqs *Requests) signResponse(a *Request, params url.Values) (string, error) {
+	claims := map[string]any{"aud": a.Client.ID, "exp": storage.Now().Add(JarmLifetime).Unix()}
 	for name := range params {
 		claims[name] = params.Get(name)
 	}
-	return s.keys.Sign(s.tokens.SigningAlg(a.client.AuthorizationAlg), keys.TypeJWT, claims)
+	return reqs.SigningKeys.Sign(reqs.Tokens.SigningAlg(a.Client.AuthorizationAlg), keys.TypeJWT, claims)
 }
 
 // checkJARM holds a client to signed responses that is registered for nothing else. It is told so by
 // one.
-func checkJARM(a *authorization) error {
-	if a.client.RequireJARM && !a.mode.signed {
+func checkJARM(a *Request) error {
+	if a.Client.RequireJARM && !a.mode.signed {
 		return oauth.Refuse(oauth.InvalidRequest, "The responses to this client are signed: the response_mode must be jwt, query.jwt, fragment.jwt or form_post.jwt.")
 	}
 	return nil

@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"slices"
@@ -10,16 +10,16 @@ import (
 // Authentication context classes (OpenID Connect Core section 2): how the user signed in here.
 // Neither is the better one: who wants one must name it.
 const (
-	acrPassword  = "urn:authzd:acr:password"
-	acrFederated = "urn:authzd:acr:federated"
+	AcrPassword  = "urn:authzd:acr:password"
+	AcrFederated = "urn:authzd:acr:federated"
 )
 
-// acrValues are the classes that a sign-in here can have.
-func (s *Server) acrValues() []string {
-	if len(s.connectors) == 0 {
-		return []string{acrPassword}
+// AcrValues are the classes that a sign-in here can have.
+func (reqs *Requests) AcrValues() []string {
+	if len(reqs.Connectors) == 0 {
+		return []string{AcrPassword}
 	}
-	return []string{acrPassword, acrFederated}
+	return []string{AcrPassword, AcrFederated}
 }
 
 // checkACR settles which classes will do: of an acr claim (OpenID Connect Core section 5.5.1.1), else
@@ -28,22 +28,22 @@ func (s *Server) acrValues() []string {
 // (OpenID Connect Core Unmet Authentication Requirements section 2). What is left is a demand, be it
 // called voluntary: an API that sent its client for it would only refuse the token again (RFC 9470
 // section 5).
-func (s *Server) checkACR(a *authorization) error {
-	wanted := a.claims.acr
+func (reqs *Requests) checkACR(a *Request) error {
+	wanted := a.Claims.acr
 	if len(wanted) == 0 {
-		wanted = strings.Fields(a.params.Get("acr_values"))
+		wanted = strings.Fields(a.Params.Get("acr_values"))
 	}
-	if len(wanted) == 0 && !a.claims.acrEssential {
-		wanted = a.client.DefaultACRValues
+	if len(wanted) == 0 && !a.Claims.acrEssential {
+		wanted = a.Client.DefaultACRValues
 	}
-	a.acr = oauth.Both(wanted, s.acrValues())
-	if a.claims.acrEssential && len(a.claims.acr) > 0 && len(a.acr) == 0 {
+	a.acr = oauth.Both(wanted, reqs.AcrValues())
+	if a.Claims.acrEssential && len(a.Claims.acr) > 0 && len(a.acr) == 0 {
 		return oauth.Refuse(oauth.UnmetAuthentication, "No sign-in here has an authentication context class that was asked for.")
 	}
 	return nil
 }
 
-// takesACR tells whether a sign-in of this class will do.
-func (a *authorization) takesACR(acr string) bool {
+// TakesACR tells whether a sign-in of this class will do.
+func (a *Request) TakesACR(acr string) bool {
 	return len(a.acr) == 0 || slices.Contains(a.acr, acr)
 }

@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"maps"
@@ -14,8 +14,8 @@ import (
 // server can honour. That a claim of the user is essential changes nothing: it is sent if it is known
 // (section 5.5.1).
 type requestedClaims struct {
-	idToken  []string // claims of the user that the ID token shall carry
-	userInfo []string // likewise userinfo
+	IdToken  []string // claims of the user that the ID token shall carry
+	UserInfo []string // likewise userinfo
 	authTime bool     // the ID token shall have auth_time
 
 	authTimeEssential bool // it must (OpenID Connect Core section 2)
@@ -70,7 +70,7 @@ func parseClaims(raw string) (requestedClaims, error) {
 		return r, malformed.Because(err)
 	}
 	r.acr, r.acrEssential = acr.values(), acr.Essential
-	r.idToken, r.userInfo = userClaimNames(parsed.IDToken), userClaimNames(parsed.UserInfo)
+	r.IdToken, r.UserInfo = userClaimNames(parsed.IDToken), userClaimNames(parsed.UserInfo)
 	authTime, asked := parsed.IDToken["auth_time"]
 	if r.authTime = asked; asked {
 		var shape claimShape

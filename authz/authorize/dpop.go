@@ -1,4 +1,4 @@
-package authz
+package authorize
 
 import (
 	"net/url"
@@ -8,8 +8,8 @@ import (
 )
 
 // checkDPoPKey checks the syntax of dpop_jkt (section 10): a SHA-256 hash in base64url.
-func checkDPoPKey(a *authorization) error {
-	if jkt := a.params.Get("dpop_jkt"); jkt != "" && !challengeSyntax.MatchString(jkt) {
+func checkDPoPKey(a *Request) error {
+	if jkt := a.Params.Get("dpop_jkt"); jkt != "" && !challengeSyntax.MatchString(jkt) {
 		return oauth.Refuse(oauth.InvalidRequest, "The dpop_jkt is not the base64url form of a SHA-256 hash.")
 	}
 	return nil
