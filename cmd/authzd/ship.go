@@ -125,7 +125,7 @@ func registerShipMetrics(registry *prometheus.Registry, shipper *ship.Shipper) {
 	gauge("fenced", "1 if another authzd has taken over, and this one writes no more.", func(s ship.Status) float64 { return oneIf(s.Fenced != nil) })
 	counter("segments_total", "Segments that this process has shipped.", func(s ship.Status) float64 { return float64(s.Segments) })
 	counter("failures_total", "Requests to the destination that failed.", func(s ship.Status) float64 { return float64(s.Failures) })
-	counter("spool_full_total", "Times that shipping had to begin anew because the spool was full.", func(s ship.Status) float64 { return float64(s.SpoolFull) })
+	counter("spool_full_total", "Times that shipping had to start over because the spool was full.", func(s ship.Status) float64 { return float64(s.SpoolFull) })
 }
 
 func oneIf(is bool) float64 {

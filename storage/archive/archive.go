@@ -1,4 +1,4 @@
-// Package archive is the backup of a whole store in one file, which any engine can be filled from:
+// Package archive is the backup of a whole store in one file. Any engine can be filled from it:
 //
 //	Store.Export ─> Write ─> Encrypt (by choice) ─> Create ─> file
 //	file ─> Decrypt ─> Open ─> Records: to the end once, to know that all is well; then again, into a store
@@ -16,11 +16,10 @@
 //	record   length of the key (uvarint), key, expiry in Unix milliseconds (uvarint, 0: never),
 //	         length of the value (uvarint), value
 //
-// Tables follow each other in any order, each in one piece, and within one the keys ascend. Versions
-// are not in it: the engine that takes the records gives them new ones.
+// Tables follow each other in any order. Each is in one piece, with ascending keys. Versions are not in the
+// file: the engine that takes the records gives them new ones.
 //
-// The sum tells damage. Whether somebody made the file who had no right to is told by Summary.MAC,
-// which only the holder of the server's secret can compute.
+// The sum finds damage. Summary.MAC finds a forgery: only a holder of the server's secret can compute it.
 package archive
 
 import (
@@ -36,8 +35,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Format is the newest form of the file that this package writes and reads. It is part of the magic,
-// so that an older authzd refuses a newer file at its first bytes.
+// Format is the newest form of the file that this package writes and reads. It is part of the magic, so that
+// an older authzd refuses a newer file at its first bytes.
 const Format = 1
 
 const (
@@ -49,20 +48,20 @@ const (
 
 	// blockBytes is how many bytes of records make a block full.
 	blockBytes = 256 << 10
-	// maxPlain is how many a block has at most: the last record of it may be as long as there are.
+	// maxPlain is the most that a block holds: its last record may have the greatest size.
 	maxPlain = blockBytes + storage.MaxKey + storage.MaxValue + 3*binary.MaxVarintLen64
-	// maxPayload is the most that a block may claim: compression makes nothing much longer.
+	// maxPayload is the most that a block may claim: compression makes no block much longer.
 	maxPayload = maxPlain + maxPlain/64
 	// maxJSON is the most that a header or an end may claim.
 	maxJSON = 64 << 10
 )
 
 var (
-	// ErrDamaged: the file is not what was written, or not all of it.
+	// ErrDamaged says that the file is not what was written, or only a part of it.
 	ErrDamaged = errors.New("backup is damaged")
-	// ErrNoArchive: the file is something else.
+	// ErrNoArchive says that the file is something else.
 	ErrNoArchive = errors.New("not a backup of authzd")
-	// ErrNewer: a newer authzd wrote the file.
+	// ErrNewer says that a newer authzd wrote the file.
 	ErrNewer = errors.New("backup was written by a newer authzd")
 )
 
@@ -70,30 +69,30 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrDamaged, fmt.Errorf(format, args...))
 }
 
-// Header is what a backup says of itself before its records.
+// Header describes a backup, before its records.
 type Header struct {
 	Created time.Time `json:"created"` // the moment that it shows: UTC, whole milliseconds
 	Issuer  string    `json:"issuer"`
-	Secret  string    `json:"secret"` // id of the server secret that sealed what is sealed in it
-	Version string    `json:"authzd"` // that wrote it
+	Secret  string    `json:"secret"` // id of the server secret that sealed its keys
+	Version string    `json:"authzd"` // of the authzd that wrote it
 }
 
-// Summary is what a backup says of itself after its records.
+// Summary describes a backup, after its records.
 type Summary struct {
 	Tables map[storage.Table]Table `json:"tables"` // those that have records
 	MAC    []byte                  `json:"mac"`    // of Digest, by the server's secret
 
-	// Digest is the SHA-256 of all bytes before the end, header included. It is computed, not read.
+	// Digest is the SHA-256 of all bytes before the end, including the header. It is computed, not read.
 	Digest [sha256.Size]byte `json:"-"`
 }
 
-// Table is what is known of one table's records, those that live.
+// Table describes the live records of one table.
 type Table struct {
 	Records int64  `json:"records"`
 	SHA256  string `json:"sha256"` // of their keys, expiries and values in order, hexadecimal
 }
 
-// Records counts those of all tables.
+// Records returns the number of records in all tables.
 func (s Summary) Records() (n int64) {
 	for _, t := range s.Tables {
 		n += t.Records
@@ -101,8 +100,8 @@ func (s Summary) Records() (n int64) {
 	return n
 }
 
-// Authentic reports whether one of the macs, which are the Digest's under the secrets that the caller
-// trusts, is the one in the file.
+// Authentic reports whether the MAC in the file is one of macs, which are those of Digest under the secrets
+// that the caller trusts.
 func (s Summary) Authentic(macs [][sha256.Size]byte) bool {
 	for _, mac := range macs {
 		if subtle.ConstantTimeCompare(mac[:], s.MAC) == 1 {
@@ -112,7 +111,7 @@ func (s Summary) Authentic(macs [][sha256.Size]byte) bool {
 	return false
 }
 
-// Tally counts and digests records as they come, each table in the order of its keys.
+// Tally counts and digests records as they come. The records of a table must come in the order of their keys.
 type Tally struct {
 	tables map[storage.Table]*tallied
 	buf    []byte
@@ -142,7 +141,7 @@ func (t *Tally) add(table storage.Table, encoded []byte) {
 	c.hash.Write(encoded)
 }
 
-// Tables returns what has come so far.
+// Tables returns the result so far.
 func (t *Tally) Tables() map[storage.Table]Table {
 	tables := map[storage.Table]Table{}
 	for name, c := range t.tables {
@@ -164,8 +163,8 @@ func appendRecord(b []byte, rec storage.Record) []byte {
 	return append(b, rec.Value...)
 }
 
-// cutRecord decodes the record at the beginning of b, and returns what follows it. Each number has
-// one encoding only.
+// cutRecord decodes the record at the beginning of b, and returns the rest of b. Each number has exactly one
+// encoding.
 func cutRecord(b []byte) (rec storage.Record, rest []byte, err error) {
 	key, b, err := cutBytes(b, storage.MaxKey)
 	if err != nil || len(key) == 0 {
@@ -186,7 +185,7 @@ func cutRecord(b []byte) (rec storage.Record, rest []byte, err error) {
 	return rec, b, nil
 }
 
-// maxExpiry is the end of the year 9999, in Unix milliseconds; JSON and SQL know no later time.
+// maxExpiry is the end of the year 9999, in Unix milliseconds. JSON and SQL have no later time.
 const maxExpiry = 253402300799999
 
 func cutBytes(b []byte, most uint64) (s, rest []byte, err error) {

@@ -6,8 +6,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Checked is a store whose export ends with an error at the first record that is damaged: a backup of it would
-// take the place of a good one.
+// Checked is a store whose export ends with an error at the first damaged record, because a backup with it
+// would replace a good one.
 type Checked struct{ Exporter }
 
 // Export implements Exporter.

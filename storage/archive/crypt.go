@@ -14,14 +14,14 @@ import (
 const ageMagic = "age-encryption.org/"
 
 var (
-	// ErrEncrypted: the file is encrypted, and nothing was given to decrypt it with.
+	// ErrEncrypted says that the file is encrypted, and no key was given.
 	ErrEncrypted = errors.New("backup is encrypted")
-	// ErrWrongKey: what was given does not decrypt the file.
+	// ErrWrongKey says that the given key does not decrypt the file.
 	ErrWrongKey = errors.New("backup is encrypted for another key")
 )
 
-// Encrypt returns a writer that encrypts for all of the recipients with age. Closing it ends the
-// encryption and leaves w open. Without recipients it passes on what it gets.
+// Encrypt returns a writer that encrypts for all of the recipients with age. Close ends the encryption and
+// leaves w open. Without recipients the writer passes its input on.
 func Encrypt(w io.Writer, recipients ...age.Recipient) (io.WriteCloser, error) {
 	if len(recipients) == 0 {
 		return plain{w}, nil
@@ -33,7 +33,7 @@ func Encrypt(w io.Writer, recipients ...age.Recipient) (io.WriteCloser, error) {
 	return e, nil
 }
 
-// Recognise reports whether a file that starts so is meant as a backup: of any format, and encrypted or not.
+// Recognise reports whether a file with this beginning is a backup of any format, encrypted or not.
 func Recognise(start []byte) bool {
 	for _, known := range []string{magic[:len(magic)-len("1\n")], ageMagic, "-----BEGIN AGE"} { // the last is age's armor, which Open refuses
 		if bytes.HasPrefix(start, []byte(known)) {
@@ -47,8 +47,8 @@ type plain struct{ io.Writer }
 
 func (plain) Close() error { return nil }
 
-// Decrypt returns what is in a file, whether it is encrypted or not. The error is ErrEncrypted,
-// ErrWrongKey, ErrDamaged or that of r; damage further in is an error of the reader that it returns.
+// Decrypt returns the content of a file, encrypted or not. The error is ErrEncrypted, ErrWrongKey, ErrDamaged
+// or that of r. The returned reader reports damage further in.
 func Decrypt(r io.Reader, identities ...age.Identity) (io.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	if start, err := b.Peek(len(ageMagic)); err != nil && !errors.Is(err, io.EOF) {
@@ -69,7 +69,7 @@ func Decrypt(r io.Reader, identities ...age.Identity) (io.Reader, error) {
 	return decrypted{d}, nil
 }
 
-// decrypted says that what age does not accept is damaged.
+// decrypted reports as damage what age does not accept.
 type decrypted struct{ io.Reader }
 
 func (d decrypted) Read(p []byte) (int, error) {

@@ -13,12 +13,12 @@ import (
 	"syscall"
 )
 
-// ErrExists: there is a file of that name, and it was not to be replaced.
+// ErrExists says that there is a file of that name, which may not be replaced.
 var ErrExists = errors.New("file exists")
 
-// Create makes a file of what fill writes, with mode 0600, whole or not at all: it has all of its
-// content, on the disk and read again, before it gets its name. A file that has that name is replaced
-// if overwrite is true; else the error is ErrExists.
+// Create makes a file from what fill writes, with mode 0600, whole or not at all. It gets its name when its
+// whole content is on the disk and was read again. If overwrite is true, it replaces a file of that name;
+// otherwise the error is ErrExists.
 func Create(path string, overwrite bool, fill func(io.Writer) error) (err error) {
 	if _, err := os.Lstat(path); err == nil && !overwrite {
 		return fmt.Errorf("%s: %w", path, ErrExists)
@@ -42,13 +42,13 @@ func Create(path string, overwrite bool, fill func(io.Writer) error) (err error)
 	}
 	if overwrite {
 		err = os.Rename(f.Name(), path)
-	} else if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) { // unlike a rename, never replaces
+	} else if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) { // unlike a rename, it never replaces
 		err = fmt.Errorf("%s: %w", path, ErrExists)
 	}
 	return errors.Join(err, syncFolder(filepath.Dir(path)))
 }
 
-// readAgain makes sure that a file gives back what was written to it.
+// readAgain checks that the disk returns what was written to a file.
 func readAgain(f *os.File, want []byte) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -58,12 +58,12 @@ func readAgain(f *os.File, want []byte) error {
 		return fmt.Errorf("read it again: %w", err)
 	}
 	if !bytes.Equal(sum.Sum(nil), want) {
-		return errors.New("the disk gives back something else than was written")
+		return errors.New("the disk returns something other than what was written")
 	}
 	return nil
 }
 
-// newPart makes the file that is to become path, and locks it for as long as this process works on it.
+// newPart makes the file that will become path, and locks it while this process works on it.
 func newPart(path string) (*os.File, error) {
 	for {
 		f, err := os.CreateTemp(filepath.Dir(path), partPrefix(path)+"*") // 0600
@@ -78,19 +78,19 @@ func newPart(path string) (*os.File, error) {
 		if _, err := os.Stat(f.Name()); err == nil {
 			return f, nil
 		}
-		f.Close() // somebody took it for a leftover before it was locked
+		f.Close() // another process took it for a leftover before it was locked
 	}
 }
 
 func partPrefix(path string) string { return "." + filepath.Base(path) + ".part-" }
 
-// removeParts removes what a process left that died in Create. Whoever still works on one has locked
-// it.
+// removeParts removes what is left of a process that died in Create. A process that still works on a part has
+// locked it.
 func removeParts(path string) {
 	folder := filepath.Dir(path)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return // Create will say so
+		return // Create will report it
 	}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), partPrefix(path)) {

@@ -20,7 +20,7 @@ import (
 // Reader reads a backup from its beginning to its end, once.
 type Reader struct {
 	r      *bufio.Reader
-	sum    hash.Hash // of what has been read
+	sum    hash.Hash // of the bytes read so far
 	header Header
 	tally  Tally
 	zstd   *zstd.Decoder
@@ -54,13 +54,11 @@ func Open(r io.Reader) (*Reader, error) {
 	return a, nil
 }
 
-// Header returns what the backup says of itself, which is not known to be true before Records has
-// come to the end.
+// Header returns the backup's description of itself. It is proved only when Records has come to the end.
 func (a *Reader) Header() Header { return a.header }
 
-// Records calls fn for each record; versions are 0. Only if it returns nil is the backup whole and
-// what was written: until then, what fn gets is not to be acted upon. The error is ErrDamaged,
-// ErrNewer, fn's or that of the file.
+// Records calls fn for each record, with version 0. Don't act upon the records before it returns nil: only
+// then is the backup whole and unchanged. The error is ErrDamaged, ErrNewer, fn's or that of the file.
 func (a *Reader) Records(fn func(storage.Table, storage.Record) error) (Summary, error) {
 	defer a.zstd.Close()
 	for {
@@ -101,8 +99,8 @@ func (a *Reader) readMagic() error {
 	return ErrNoArchive
 }
 
-// block reads the next block. It takes no more memory than there are bytes to read, whatever length
-// the block claims.
+// block reads the next block. It never takes more memory than there are bytes to read, even if the block
+// claims more.
 func (a *Reader) block() (kind byte, payload []byte, err error) {
 	head := make([]byte, 5)
 	if err := a.full(head); err != nil {
@@ -172,7 +170,7 @@ func (a *Reader) records(payload []byte, fn func(storage.Table, storage.Record) 
 	return nil
 }
 
-// enter notes which table the next records are of.
+// enter notes the table of the next records.
 func (a *Reader) enter(table storage.Table) error {
 	if table == a.table && a.last != "" {
 		return nil
@@ -187,7 +185,7 @@ func (a *Reader) enter(table storage.Table) error {
 	return nil
 }
 
-// end checks what the file says of itself against what has been read, and that nothing follows.
+// end compares the file's description of itself with what was read, and checks that nothing follows.
 func (a *Reader) end(payload []byte, digest [sha256.Size]byte) (Summary, error) {
 	var s Summary
 	if err := decodeJSON(payload, &s); err != nil {
@@ -207,7 +205,7 @@ func (a *Reader) end(payload []byte, digest [sha256.Size]byte) (Summary, error) 
 		return s, damaged("something follows its end")
 	}
 	if !maps.Equal(s.Tables, a.tally.Tables()) {
-		return s, damaged("it does not have the records that it claims")
+		return s, damaged("its records are not the ones that it claims")
 	}
 	s.Digest = digest
 	return s, nil

@@ -17,15 +17,15 @@ import (
 	"github.com/authzd/authzd/version"
 )
 
-// Exporter is the part of storage.Store that is backed up.
+// Exporter is the part of storage.Store that a backup needs.
 type Exporter interface {
 	Export(ctx context.Context, fn func(storage.Table, storage.Record) error) error
 }
 
-// Write writes a backup of all that lives in a store, as it is at one moment. It fills in the header's
-// Created and Version. mac is called once, with Summary.Digest.
+// Write writes a backup of all live records in a store as of one moment. It fills in the header's Created and
+// Version. It calls mac once, with Summary.Digest.
 //
-// The store keeps what is replaced meanwhile, so w must not let itself be waited for without end.
+// The store keeps replaced versions meanwhile, so w must not block for long.
 func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(digest []byte) []byte) (Summary, error) {
 	enc, err := newWriter(w)
 	if err != nil {
@@ -53,13 +53,13 @@ func Write(ctx context.Context, w io.Writer, store Exporter, h Header, mac func(
 }
 
 type writer struct {
-	w     io.Writer // to the file and into sum
+	w     io.Writer // to the file and to sum
 	sum   hash.Hash
 	zstd  *zstd.Encoder
 	tally Tally
 
 	table storage.Table
-	plain []byte // records of table that wait for their block to be full
+	plain []byte // records of table that wait until their block is full
 	block []byte
 }
 
@@ -88,7 +88,7 @@ func (w *writer) record(table storage.Table, rec storage.Record) error {
 	return nil
 }
 
-// flush ends the block of records under way.
+// flush ends the present block of records.
 func (w *writer) flush() error {
 	if len(w.plain) == 0 {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Apply implements storage.Store. It returns when the commit of its group was acknowledged; if the
-// group failed, because of somebody else in it or of the connection, it is repeated alone.
+// Apply implements storage.Store. It returns when the commit of its group was acknowledged. If the group
+// failed because of another member or of the connection, Apply goes on alone.
 func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 	if err := storage.CheckWrites(writes); err != nil {
 		return err
@@ -47,11 +47,11 @@ func (s *Store) Apply(ctx context.Context, writes ...storage.Write) error {
 	return err
 }
 
-// applyAlone repeats an attempt that has failed, without company.
+// applyAlone repeats a failed attempt, without other calls.
 //
-// What left nothing behind is repeated as it was. If nobody can say whether it did, because the
-// connection broke, it is repeated only if the changes can't be made twice (see once); a conflict is
-// then looked into, since it may be with ourselves.
+// If the attempt left nothing behind, it is repeated unchanged. If that is unknown, because the connection
+// broke, it is repeated only if the changes can't be made twice (see once). A conflict is then checked,
+// because the first attempt may have caused it.
 func (s *Store) applyAlone(ctx context.Context, changes []change, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
@@ -89,9 +89,9 @@ func (s *Store) applyAlone(ctx context.Context, changes []change, err error) err
 
 func conflict(c change) error { return &storage.ConflictError{Table: c.Table, Key: c.Key} }
 
-// send makes all changes in one transaction and one round trip: everything from BEGIN to COMMIT goes
-// to the server in one message, of which it runs nothing more once a statement has failed. Of an
-// error it says which change it was about. The connection is released.
+// send makes all changes in one transaction and one round trip: everything from BEGIN to COMMIT goes to the
+// server in one message, and after a failed statement the server runs none of the rest. The error names the
+// change that failed. The connection is released.
 func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, changes []change) (at int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
@@ -100,13 +100,13 @@ func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, changes []change) 
 	batch := &pgx.Batch{}
 	queue := func(of statement, args ...any) {
 		var stmt string
-		if err == nil { // known statements cost nothing, others a round trip once in a connection's life
+		if err == nil { // known statements cost nothing; others cost a round trip once in a connection's life
 			stmt, err = s.prepared(ctx, conn.Conn(), of)
 		}
 		batch.Queue(stmt, args...)
 	}
 	before := 0
-	if len(changes) > 1 { // one statement is a transaction by itself
+	if len(changes) > 1 { // a single statement is a transaction by itself
 		queue(begin)
 		before = 1
 	}
@@ -126,21 +126,21 @@ func (s *Store) send(ctx context.Context, conn *pgxpool.Conn, changes []change) 
 			break
 		}
 	}
-	// A transaction without COMMIT ends only here. One whose COMMIT was answered is over, whatever
-	// becomes of the connection.
+	// A transaction without COMMIT ends only here. If its COMMIT was answered, the transaction is over, even
+	// if the connection breaks.
 	if closeErr = results.Close(); err == nil && len(changes) == 1 {
 		err = closeErr
 	}
 	return at, err
 }
 
-// settle finds out what became of changes that may have been made: if a record is as we left it, they
-// were. Else it stays open, because the server may still be at it, or somebody else may have changed
-// our record.
+// settle finds out what happened to changes that may have been made. If one of our records is as we wrote it,
+// all were made. Otherwise it remains unknown: the server may still be working, or another request may have
+// changed our record.
 //
-// To read the record would not do. A commit that waits for a synchronous standby is given up with its
-// connection, and can then be read, though it is on one disk alone and lost with it. So the record is
-// written again as it is: if that is acknowledged, all that was committed before it is safe as well.
+// Reading the record is not enough. A commit that waits for a synchronous standby is given up with its
+// connection, and can then be read although it is on one disk only. So the record is written again unchanged:
+// if that is acknowledged, everything that was committed before is safe too.
 func (s *Store) settle(ctx context.Context, changes []change, cause error) error {
 	for _, c := range changes {
 		if c.version == 0 {
@@ -156,8 +156,8 @@ func (s *Store) settle(ctx context.Context, changes []change, cause error) error
 	return unavailable(cause)
 }
 
-// confirm makes a change that leaves everything as it is, as often as it takes to hear of it; false: its
-// condition does not hold.
+// confirm makes a change that leaves everything as it is, until an attempt is answered. It returns false if
+// its condition does not hold.
 func (s *Store) confirm(ctx context.Context, c change) (kept bool, err error) {
 	for tries := 0; ; tries++ {
 		conn, err := s.acquire(ctx)

@@ -14,11 +14,11 @@ import (
 const (
 	// awaitEvery is the pause between two attempts to find a server.
 	awaitEvery = 500 * time.Millisecond
-	// awaitSay is how often the log says that there is none yet.
+	// awaitSay is how often the log reports that the server is still away.
 	awaitSay = 10 * time.Second
 )
 
-// awaitDatabase is prepareDatabase, again and again for as long as the server is away and there is time.
+// awaitDatabase is prepareDatabase, repeated while the server is away and there is time.
 func awaitDatabase(ctx context.Context, config *pgx.ConnConfig, opts Options) (pooler bool, err error) {
 	begun := time.Now()
 	end, say := begun.Add(opts.StartTimeout), begun
@@ -46,8 +46,8 @@ func awaitDatabase(ctx context.Context, config *pgx.ConnConfig, opts Options) (p
 	return pooler, err
 }
 
-// isAway reports whether an error may pass by itself: nobody answers, or a server that starts, stops, has no
-// connection to spare, or is about to become the primary.
+// isAway reports whether an error may pass by itself: no answer, or a server that starts, stops, has no free
+// connection, or is about to become the primary.
 func isAway(err error) bool {
 	if pg := new(pgconn.PgError); errors.As(err, &pg) {
 		return strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "08") && pg.Code != "08P01" || pg.Code == "53300" || pg.Code == "25006"

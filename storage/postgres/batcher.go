@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// slow is how long a batch may take before it is no reason to wait any more.
+// slow is how long other calls wait for a running batch.
 const slow = 5 * time.Millisecond
 
-// batcher has calls made together that come while others are under way. A call that comes when none is
-// goes at once, alone; whatever comes later waits for the batch to end, and what has gathered by then is
-// the next. From a database that is far away, or whose disk is slow, an answer takes longer than that is
-// worth: then another batch begins, though never more than limit are under way.
+// batcher groups calls that come while others are under way. A call that comes alone goes at once. Later
+// calls wait for the end of the batch under way, and together form the next one. If the database is far away
+// or its disk is slow, waiting is not worth it: then another batch begins, but never more than limit at a
+// time.
 type batcher[C comparable] struct {
 	limit int
 	pick  func(waiting []C) (batch, rest []C) // at least one of them, if there is any
-	run   func(batch []C)                     // makes the calls, and tells each its outcome
+	run   func(batch []C)                     // makes the calls, and gives each its outcome
 
 	mu       sync.Mutex
 	waiting  []C
 	underWay int
-	began    time.Time // the last of those under way
-	watched  bool      // begin will be called when that is slow
+	began    time.Time // the latest batch under way
+	watched  bool      // begin will be called when that batch is slow
 }
 
-// add hands over a call.
+// add queues a call.
 func (b *batcher[C]) add(c C) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -34,7 +34,7 @@ func (b *batcher[C]) add(c C) {
 	b.begin()
 }
 
-// begin sees to it that those who wait do not wait for what is slow. The lock is held.
+// begin starts another batch if the one under way is slow. The caller holds the lock.
 func (b *batcher[C]) begin() {
 	quick := slow - time.Since(b.began)
 	switch {
@@ -65,11 +65,11 @@ func (b *batcher[C]) withdraw(c C) bool {
 	return i >= 0
 }
 
-// work runs batches until nobody waits.
+// work runs batches until no call waits.
 func (b *batcher[C]) work() {
 	for {
-		// A batch costs little more than a single call, so let those come who are about to. If nobody is,
-		// this takes no time.
+		// A batch costs little more than a single call, so let those come that are about to. If there are
+		// none, this takes no time.
 		runtime.Gosched()
 		batch := b.next()
 		if len(batch) == 0 {
@@ -79,7 +79,7 @@ func (b *batcher[C]) work() {
 	}
 }
 
-// next is empty if nobody waits; one batch less is under way then.
+// next returns the next batch. It is empty if no call waits; then one batch less is under way.
 func (b *batcher[C]) next() (batch []C) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

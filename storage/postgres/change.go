@@ -13,16 +13,16 @@ import (
 // change is a storage.Write with the statement that makes it.
 type change struct {
 	storage.Write
-	version int64 // of the record that it leaves; 0: it leaves none
+	version int64 // of the record after the change; 0: there is none
 	stmt    statement
 	args    []any
 }
 
-// newChanges prepares the writes of one Apply, in an order that is everybody's: rows are locked in
-// it, so no two transactions can each wait for the other.
+// newChanges prepares the writes of one Apply, in one order for all callers. Rows are locked in that order,
+// so no two transactions can wait for each other.
 //
-// Versions are random numbers. A sequence would have to be asked for each, and no engine has one
-// that costs nothing; and as it is, an Apply knows its own records again if it had to be sent twice.
+// Versions are random numbers. A sequence would cost a request for each, and no engine has a free one. Random
+// numbers also let an Apply recognise its own records if it had to be sent twice.
 func newChanges(writes []storage.Write) []change {
 	changes := make([]change, len(writes))
 	for i, w := range writes {
@@ -38,7 +38,7 @@ func inOrder(a, b change) int {
 
 func newChange(w storage.Write) change {
 	c, s, key := change{Write: w}, statementsOf[w.Table], []byte(w.Key)
-	at := int64(w.If) // beyond the versions that there are it is negative, and no record's
+	at := int64(w.If) // versions beyond the range become negative, and no record has those
 	switch {
 	case w.Value != nil:
 		c.version = 1 + rand.Int64N(math.MaxInt64-1)
@@ -55,8 +55,8 @@ func newChange(w storage.Write) change {
 	case w.If == storage.Any:
 		c.stmt, c.args = s.remove, []any{key}
 	case w.If == storage.Absent:
-		// What must be absent until the commit needs a row that can be locked. It has expired on
-		// arrival, and the sweep removes it.
+		// The condition Absent needs a row that can be locked until the commit. That row has already expired,
+		// and the sweep removes it.
 		c.stmt, c.args = s.putAbsent, []any{key, []byte{}, int64(1), time.Unix(0, 0)}
 	default:
 		c.stmt, c.args = s.removeAt, []any{key, at}
@@ -64,21 +64,21 @@ func newChange(w storage.Write) change {
 	return c
 }
 
-// again is the change that writes the record that c left once more, the same, if it is still there.
+// again is the change that writes c's record once more, unchanged, if it is still there.
 func (c change) again() change {
 	c.stmt = statementsOf[c.Table].putAt
 	c.args = []any{[]byte(c.Key), c.Value, c.version, expiresAt(c.Expires), c.version}
 	return c
 }
 
-// once reports whether the changes, sent twice, can be made only once: if one of them demands a
-// version, that version is gone for ever after the first time. Conditions that can come true again
-// (a record that is absent, and is removed by somebody in between) don't do.
+// once reports whether the changes can be made only once, even if they are sent twice. That is so if one of
+// them demands a version, which never comes back. A condition that can become true again is not enough, such
+// as Absent for a record that another request removes in between.
 func once(changes []change) bool {
 	return slices.ContainsFunc(changes, func(c change) bool { return c.If != storage.Absent && c.If != storage.Any })
 }
 
-// expiresAt is a time as a row holds it: nil for never.
+// expiresAt returns a time as a row holds it: nil for never.
 func expiresAt(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

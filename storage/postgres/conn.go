@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	// patience is how long a call goes on trying: a restart of the database, or a fail-over, then
-	// is a slow request and not a failed one.
+	// patience is how long a call tries again, so that a restart or a fail-over of the database is a slow
+	// request and not a failed one.
 	patience = 5 * time.Second
-	// attempt is how long one round trip may take, after which the connection is given up.
+	// attempt is how long one round trip may take before the connection is given up.
 	attempt = 3 * time.Second
 
 	firstPause, lastPause = 10 * time.Millisecond, 250 * time.Millisecond
 )
 
-// acquire takes a connection from the pool, and goes on trying for as long as patience lasts if there is
-// none to be had. Its errors are those of the contract.
+// acquire takes a connection from the pool. If there is none, it tries again for as long as patience lasts.
+// Its errors are those of the contract.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -45,8 +45,8 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 }
 
-// read runs a query, and again if its connection breaks. Once sent, it does not heed the caller's
-// context: it takes but a moment, and to give it up would cost the connection.
+// read runs a query, and repeats it if the connection breaks. After it is sent, the caller's context no
+// longer counts: the answer comes in a moment, and to give up would cost the connection.
 func (s *Store) read(ctx context.Context, query func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -65,7 +65,7 @@ func (s *Store) read(ctx context.Context, query func(context.Context, *pgx.Conn)
 	}
 }
 
-// first is the first attempt of many calls together: it does not wait until there is a server.
+// first is the first attempt of a batch: it does not wait for a server that is away.
 func (s *Store) first(query func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), attempt)
 	defer cancel()
@@ -76,7 +76,7 @@ func (s *Store) first(query func(context.Context, *pgx.Conn) error) error {
 	return try(ctx, conn, query)
 }
 
-// try sends a query whatever becomes of the caller's context, and releases the connection.
+// try sends a query, ignores the end of the caller's context, and releases the connection.
 func try(ctx context.Context, conn *pgxpool.Conn, query func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 	defer cancel()
@@ -85,8 +85,8 @@ func try(ctx context.Context, conn *pgxpool.Conn, query func(context.Context, *p
 	return err
 }
 
-// tidy gives a connection back as its next user wants it: out of the transaction that failed, and
-// closed if the connection itself may be to blame.
+// tidy gives a connection back as its next user needs it: outside of a failed transaction, or closed if the
+// connection itself may be broken.
 func tidy(ctx context.Context, conn *pgxpool.Conn, err error) {
 	defer conn.Release()
 	if err == nil {
@@ -103,8 +103,8 @@ func tidy(ctx context.Context, conn *pgxpool.Conn, err error) {
 	conn.Conn().Close(ctx)
 }
 
-// pause waits before the next attempt, longer each time and hardly ever as long as others do. It
-// returns false if there will be none: ctx has ended, or the store closes.
+// pause waits before the next attempt, longer each time and with a random part. It returns false if there
+// will be none: ctx has ended, or the store closes.
 func (s *Store) pause(ctx context.Context, tries int) bool {
 	longest := min(firstPause<<min(tries, 10), lastPause)
 	t := time.NewTimer(longest/2 + rand.N(longest/2))
@@ -119,24 +119,24 @@ func (s *Store) pause(ctx context.Context, tries int) bool {
 	}
 }
 
-// fate is what an error says of the statements that met it.
+// fate says what happened to statements that met an error.
 type fate int
 
 const (
-	refused fate = iota // they were not made, and would not be the next time
-	lost                // the condition of a write does not hold, and nothing was made
-	undone              // they were not made, and may be the next time
-	unknown             // nobody knows whether they were made
+	refused fate = iota // not made, and the next attempt would fail too
+	lost                // a condition does not hold, and nothing was made
+	undone              // not made; the next attempt may succeed
+	unknown             // it is unknown whether they were made
 )
 
-// notSentError is one from before anything was sent that changes a record.
+// notSentError is an error from before anything was sent that changes a record.
 type notSentError struct{ error }
 
 func (e *notSentError) Unwrap() error { return e.error }
 
-// fateOf reads an error of the driver. Where the server refuses a statement, nothing was made: it says
-// so before the commit, or in place of it. But if it ends the connection (FATAL), it may have committed
-// a moment before, and so it may if no answer came.
+// fateOf interprets an error of the driver. If the server refuses a statement, nothing was made: the refusal
+// comes before the commit, or in place of it. But if the server ends the connection (FATAL), it may have
+// committed a moment before. The same holds if no answer came.
 func fateOf(err error) fate {
 	pg := new(pgconn.PgError)
 	if !errors.As(err, &pg) || cmp.Or(pg.SeverityUnlocalized, pg.Severity) != "ERROR" {
@@ -183,7 +183,7 @@ func (s *Store) failed(err error) error {
 	return unavailable(err)
 }
 
-// lacksResources reports whether the server would if it could: its disk is full, or its time ran out.
+// lacksResources reports whether the server is out of resources: its disk is full, or its time ran out.
 func lacksResources(err error) bool {
 	pg := new(pgconn.PgError)
 	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "58") ||

@@ -8,11 +8,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// exportRows is how many rows an export reads at a time. They may be of the greatest size.
+// exportRows is how many rows an export reads at a time. All of them may have the greatest size.
 const exportRows = 200
 
-// Export implements storage.Store. It holds a transaction that sees one moment (REPEATABLE READ), and
-// with it one connection; vacuum leaves the rows alone that were replaced since it began.
+// Export implements storage.Store. It holds one connection with a transaction that sees one moment
+// (REPEATABLE READ). Meanwhile vacuum keeps the rows that were replaced since it began.
 func (s *Store) Export(ctx context.Context, fn func(storage.Table, storage.Record) error) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// getBatches is how many batches of Gets are under way at most, each on a connection of its own.
+	// getBatches is how many batches of Gets are under way at most, each on another connection.
 	getBatches = 4
 	// maxGets bounds how long the first Get of a batch waits for the last.
 	maxGets = 256
@@ -22,11 +22,11 @@ type get struct {
 	table   storage.Table
 	key     string
 	outcome chan error // takes one
-	found   bool       // this and the record: to be read when there is an outcome
+	found   bool       // found and the record: to be read after the outcome
 	record  storage.Record
 }
 
-// Get implements storage.Store. It is sent after it was called, so that it sees what was applied before.
+// Get implements storage.Store. It is sent after the call, so it sees what was applied before.
 func (s *Store) Get(ctx context.Context, table storage.Table, key string) (storage.Record, error) {
 	if err := storage.CheckTable(table); err != nil {
 		return storage.Record{}, err
@@ -55,7 +55,7 @@ func (s *Store) Get(ctx context.Context, table storage.Table, key string) (stora
 	return g.record, nil
 }
 
-// pickGets takes them in the order in which they came.
+// pickGets takes them in order of arrival.
 func pickGets(waiting []*get) (batch, rest []*get) {
 	n := min(len(waiting), maxGets)
 	return waiting[:n:n], waiting[n:]
@@ -101,7 +101,7 @@ func (s *Store) query(ctx context.Context, conn *pgx.Conn, gets []*get) error {
 	return results.Close()
 }
 
-// keys are those of Gets in the order of their keys, each once.
+// keys returns the keys of Gets in order, each once.
 func keys(gets []*get) (keys [][]byte) {
 	for i, g := range gets {
 		if i == 0 || g.key != gets[i-1].key {
@@ -111,7 +111,7 @@ func keys(gets []*get) (keys [][]byte) {
 	return keys
 }
 
-// fill gives the rows to those who asked for them. The Gets are in the order of their keys.
+// fill gives the rows to their Gets, which are in the order of their keys.
 func fill(gets []*get, rows pgx.Rows) error {
 	defer rows.Close()
 	for rows.Next() {

@@ -8,20 +8,20 @@ import (
 )
 
 const (
-	// groups is how many are under way at most, each on a connection of its own.
+	// groups is how many are under way at most, each on another connection.
 	groups = 4
 	// maxGroup and maxGroupBytes bound how long the first Apply of a group waits for the last.
 	maxGroup      = 256
 	maxGroupBytes = 1 << 20 // of values
-	// maxLosers is how many members a group may lose to conflicts before everybody goes alone: whoever
-	// provokes conflicts must not hold up others.
+	// maxLosers is how many members a group may lose to conflicts before each goes alone, so that a caller
+	// who provokes conflicts can't hold up others.
 	maxLosers = 2
 )
 
 // apply is an Apply that waits for its group.
 type apply struct {
 	changes []change
-	outcome chan error // takes one; a *storage.ConflictError is final, another error means that it must go alone
+	outcome chan error // takes one; a *storage.ConflictError is final, after any other error the Apply goes alone
 }
 
 // size is the bytes of its values.
@@ -32,8 +32,8 @@ func (a *apply) size() (n int) {
 	return n
 }
 
-// pickGroup takes those that can be made in one transaction, in the order in which they came: of several
-// that change the same record the first, since the others' conditions are about what it leaves.
+// pickGroup takes the Applies that can share a transaction, in order of arrival. Of several that change the
+// same record it takes the first, because the conditions of the others depend on it.
 func pickGroup(waiting []*apply) (group, rest []*apply) {
 	type record struct {
 		table storage.Table
@@ -49,15 +49,15 @@ func pickGroup(waiting []*apply) (group, rest []*apply) {
 		} else {
 			group = append(group, a)
 		}
-		for _, c := range a.changes { // of those that are left behind too: the next must not overtake them
+		for _, c := range a.changes { // of the remaining ones too: the next must not overtake them
 			taken[record{c.Table, c.Key}] = true
 		}
 	}
 	return group, rest
 }
 
-// applyAll is the first attempt of a group: all changes of all members in one transaction, with one
-// commit. If a condition does not hold, nothing was made; its Apply has lost, and the others try again.
+// applyAll is the first attempt of a group: all changes of all members in one transaction, with one commit.
+// If a condition does not hold, nothing was made. That Apply has lost, and the others try again.
 func (s *Store) applyAll(group []*apply) {
 	for losers := 0; ; losers++ {
 		changes := merge(group)
@@ -79,7 +79,7 @@ func (s *Store) applyAll(group []*apply) {
 	}
 }
 
-// merge is the changes of a group in everybody's order.
+// merge returns the changes of a group in the order that all callers use.
 func merge(group []*apply) (changes []change) {
 	if len(group) == 1 {
 		return group[0].changes

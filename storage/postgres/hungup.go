@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// hungUp tells, without waiting, whether the server has closed a connection that nobody uses, or has said
-// why it is about to: nothing else is ever heard on one.
+// hungUp reports, without waiting, whether the server has closed an idle connection or has announced that: a
+// server sends nothing else on one.
 func hungUp(conn net.Conn) bool {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok { // below TLS
 		conn = c.NetConn()

@@ -15,17 +15,17 @@ const (
 	lockID    = 0x617574687a64 // "authzd"
 	lockTable = "schema_locks"
 
-	// A table lock is asked for this often, until a migration could not take any longer.
+	// A table lock is tried this often, until no migration could still be running.
 	lockEvery = 250 * time.Millisecond
 	lockTries = 1200
 )
 
-// lockSession takes the advisory lock of migrations, and waits for it. It is the session's, so that it
-// goes with a process that is killed.
+// lockSession takes the advisory lock of migrations, and waits for it. The lock belongs to the session, so it
+// ends with a process that is killed.
 //
-// false: there is no such lock to be had. CockroachDB has no function of that name (only its
-// try and unlock, which pretend), YugabyteDB has it from 2025.1 on, and where it can be silenced it
-// succeeds and locks nothing. So the lock counts only if the server lists it.
+// It returns false if the server has no such lock. CockroachDB lacks that function (it has only try and
+// unlock, which pretend). YugabyteDB has it from 2025.1 on, and with errors silenced it succeeds and locks
+// nothing. So the lock counts only if the server lists it.
 func lockSession(ctx context.Context, conn *pgx.Conn) (locked bool, err error) {
 	_, err = conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(lockID))
 	pg := new(pgconn.PgError)
@@ -38,13 +38,13 @@ func lockSession(ctx context.Context, conn *pgx.Conn) (locked bool, err error) {
 	return locked, err
 }
 
-// unlockSession lets the next one in. Where that fails, so has the connection, and the lock is gone.
+// unlockSession releases the lock. If that fails, the connection has failed, and the lock is gone with it.
 func unlockSession(ctx context.Context, conn *pgx.Conn) {
 	_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(lockID))
 }
 
-// newTableLocker is for servers without advisory locks: a row with a lease, which lasts half a minute
-// longer than a process that is killed.
+// newTableLocker is for servers without advisory locks: a row with a lease, which outlasts a killed process
+// by half a minute.
 func newTableLocker() (lock.Locker, error) {
 	return lock.NewPostgresTableLocker(lock.WithTableName(lockTable), lock.WithTableLockID(lockID),
 		lock.WithTableLockTimeout(lockEvery, lockTries), lock.WithTableLogger(slog.New(slog.DiscardHandler)))

@@ -15,26 +15,25 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// errUnreadable stands in for an error of the driver that repeats the URL, with whatever it could not
-// tell to be the password.
+// errUnreadable replaces an error of the driver that repeats the URL, and in it perhaps the password.
 var errUnreadable = errors.New("it can't be read")
 
 const (
 	defaultConnections = 20
-	// connectTimeout is per server of the URL.
+	// connectTimeout is for each server of the URL.
 	connectTimeout = 1900 * time.Millisecond
 )
 
-// Open connects to the database that url names (postgres://role:password@host/database?…; of several
-// hosts the one is used that takes writes), and makes or migrates its tables if need be. A database
-// that can't be used is left as it was, and the error says what to do; it is a *storage.FormatError
-// if the records have to be migrated first.
+// Open connects to the database that url names (postgres://role:password@host/database?…; of several hosts it
+// uses the one that takes writes). It makes or migrates the tables if necessary. If the database can't be
+// used, nothing in it is changed, and the error says what to do; it is a *storage.FormatError if the records
+// must be migrated first.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	s, err := open(ctx, url, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", explain(err))
 	}
-	due, err := storage.Current.Check(ctx, s) // marks what is new
+	due, err := storage.Current.Check(ctx, s) // marks a new store
 	if err == nil && due {
 		err = &storage.FormatError{Found: storage.Current.Format() - 1, Known: storage.Current.Format()}
 	}
@@ -47,8 +46,8 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// Migrate brings the tables of a database up to date, and then the records in them, of which
-// progress hears unless it is nil. Nobody else may use the database meanwhile, except to do the same.
+// Migrate updates the tables of a database, and then its records. progress, unless nil, is called for the
+// records. Nothing else may use the database meanwhile, except another Migrate.
 func Migrate(ctx context.Context, url string, progress func(storage.Progress)) error {
 	s, err := open(ctx, url, Options{})
 	if err != nil {
@@ -58,7 +57,7 @@ func Migrate(ctx context.Context, url string, progress func(storage.Progress)) e
 	return storage.Current.Run(ctx, s, progress)
 }
 
-// open makes a Store whose tables are up to date, and its records perhaps not.
+// open makes a Store whose tables are up to date. Its records may not be.
 func open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -82,7 +81,7 @@ func openWith(ctx context.Context, config *pgxpool.Config, opts Options) (*Store
 	switch {
 	case !pooler:
 		tune(config.ConnConfig)
-	case named: // the session is ours, but a pooler passes on few parameters of a connection's start
+	case named: // one session for each connection, but a pooler passes on few parameters at its start
 		config.AfterConnect = tuneSession
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
@@ -95,7 +94,7 @@ func openWith(ctx context.Context, config *pgxpool.Config, opts Options) (*Store
 	return s, nil
 }
 
-// parse reads a URL into what the pool needs. What the URL says itself wins.
+// parse reads a URL into the settings of the pool. Parameters in the URL win.
 func parse(url string, opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -110,20 +109,20 @@ func parse(url string, opts Options) (*pgxpool.Config, error) {
 	config.HealthCheckPeriod = 15 * time.Second
 	config.PingTimeout = time.Second
 	config.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) {
-		// A ping would find more, at the price of a round trip before every call.
+		// A ping would find more, but cost a round trip before every call.
 		return !hungUp(conn.PgConn().Conn()), nil
 	}
 	c := config.ConnConfig
 	if c.ConnectTimeout == 0 || c.ConnectTimeout > time.Minute { // two minutes is the driver's default
 		c.ConnectTimeout = connectTimeout
 	}
-	lookup := c.LookupFunc // which may otherwise take as long as the machine's resolver does
+	lookup := c.LookupFunc // it may otherwise take as long as the machine's resolver does
 	c.LookupFunc = func(ctx context.Context, host string) ([]string, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 		defer cancel()
 		return lookup(ctx, host)
 	}
-	// Where several servers are named, and after a fail-over, only one of them takes writes.
+	// If the URL has several servers, only one of them takes writes, and a fail-over changes which.
 	c.ValidateConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		return pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn)
 	}
@@ -133,16 +132,16 @@ func parse(url string, opts Options) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// tuning are parameters of the sessions that serve requests. They are not for migrations, nor for what
-// reads the catalogue.
+// tuning are parameters of the sessions that serve requests, but not of migrations or of queries of the
+// catalogue.
 var tuning = map[string]string{
 	"statement_timeout": fmt.Sprint(attempt.Milliseconds()),
-	// Every statement has an index to use. A table that was small when its statements were
-	// planned would be read whole until somebody analyses it.
+	// Every statement can use an index. If a table was small when its statements were planned, it would be
+	// read as a whole until somebody analyses it.
 	"enable_seqscan": "off",
 }
 
-// tune has sessions begin with these parameters, unless the URL sets them.
+// tune makes sessions begin with these parameters, unless the URL sets them.
 func tune(c *pgx.ConnConfig) {
 	for name, value := range tuning {
 		if _, given := c.RuntimeParams[name]; !given {
@@ -151,19 +150,19 @@ func tune(c *pgx.ConnConfig) {
 	}
 }
 
-// tuneSession sets these parameters of a session that has begun.
+// tuneSession sets these parameters in an existing session.
 func tuneSession(ctx context.Context, conn *pgx.Conn) error {
 	for name, value := range tuning {
 		_, err := conn.Exec(ctx, "SET "+name+" = "+value)
-		if err != nil && !errors.As(err, new(*pgconn.PgError)) { // a server that refuses it does without
+		if err != nil && !errors.As(err, new(*pgconn.PgError)) { // a server that refuses a parameter works without it
 			return err
 		}
 	}
 	return nil
 }
 
-// prepareDatabase looks whether a database is fit to be used, and migrates it if that is all it lacks. It
-// reports whether a pooler stands before it.
+// prepareDatabase checks whether a database can be used, and migrates it if only that is missing. It reports
+// whether there is a pooler in front of it.
 func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger) (pooler bool, err error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -183,7 +182,7 @@ func prepareDatabase(ctx context.Context, config *pgx.ConnConfig, log *slog.Logg
 	return pooler, prepareTables(ctx, conn, config, log)
 }
 
-// prepareTables makes or migrates the tables if need be.
+// prepareTables makes or migrates the tables if necessary.
 func prepareTables(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, log *slog.Logger) error {
 	s, err := readSchema(ctx, conn)
 	if err != nil {
@@ -197,7 +196,7 @@ func prepareTables(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, 
 	if s, err = readSchema(ctx, conn); err != nil {
 		return errors.Join(migrateErr, err)
 	}
-	if s.version != newest() { // else somebody else may have done it meanwhile
+	if s.version != newest() { // otherwise another process may have done it meanwhile
 		return migrateErr
 	}
 	if done > 0 && before == 0 {
@@ -212,7 +211,7 @@ func prepareTables(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig, 
 // process.
 func checkSettings(ctx context.Context, conn *pgx.Conn, log *slog.Logger) (backend uint32, err error) {
 	var pid int64
-	var commit, fsync string // empty where there is no such setting
+	var commit, fsync string // empty if the server lacks the setting
 	if err := conn.QueryRow(ctx, "SELECT coalesce(current_setting('synchronous_commit', true), ''), coalesce(current_setting('fsync', true), ''), pg_backend_pid()").
 		Scan(&commit, &fsync, &pid); err != nil {
 		return 0, err

@@ -75,13 +75,13 @@ func TestRefusesToOpen(t *testing.T) {
 		"newer records":                 {migrated(`UPDATE formats SET value = '{"format":99}'`), "has format 99", "run the authzd that last used it"},
 		"half a schema":                 {migrated("DROP TABLE grants"), `lacks the table "grants"`, "restore a whole backup"},
 		"column missing":                {migrated("ALTER TABLE codes DROP COLUMN expires_at"), `lacks the table "codes", or a column of it`, "restore a whole backup"},
-		"no versions":                   {migrated("DROP TABLE schema_versions"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},
-		"half migrated":                 {migrated("DELETE FROM schema_versions WHERE version_id > 0"), `has a table "users", but nothing says that it is authzd's`, "a database of its own"},
+		"no versions":                   {migrated("DROP TABLE schema_versions"), `has a table "users", but nothing says that it is authzd's`, "a separate database"},
+		"half migrated":                 {migrated("DELETE FROM schema_versions WHERE version_id > 0"), `has a table "users", but nothing says that it is authzd's`, "a separate database"},
 		"foreign table": {func(t *testing.T) string {
 			url := pgtest.Database(t)
 			execute(t, url, "CREATE TABLE clients (id int)")
 			return url
-		}, `has a table "clients", but nothing says that it is authzd's`, "a database of its own"},
+		}, `has a table "clients", but nothing says that it is authzd's`, "a separate database"},
 		"read-only": {func(t *testing.T) string {
 			url := pgtest.Database(t)
 			execute(t, url, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")

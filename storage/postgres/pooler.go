@@ -20,8 +20,8 @@ var errPooler = hinted{
 	"add default_query_exec_mode=exec to storage.postgres.url; or let PgBouncer pool by session (pool_mode = session), or keep prepared statements (max_prepared_statements, from 1.21 on)",
 }
 
-// checkPooler refuses a pooler that does not keep what a session has prepared. While another connection has a
-// transaction open, a pooler of transactions must serve this one by another session of the database.
+// checkPooler refuses a pooler that does not keep prepared statements. While another connection has an open
+// transaction, a transaction pool must serve this connection by another session of the database.
 func checkPooler(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
 	ctx, cancel := context.WithTimeout(ctx, poolerPatience)
 	defer cancel()
@@ -45,7 +45,7 @@ func checkPooler(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) er
 	return conn.Deallocate(ctx, probe)
 }
 
-// ignoreTimeout lets a pooler pass that has only one session for us: nobody else gets that one.
+// ignoreTimeout accepts a pooler that has only one session for us, because no other client gets that one.
 func ignoreTimeout(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

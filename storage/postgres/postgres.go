@@ -1,8 +1,8 @@
-// Package postgres is the shared engine of authzd: any number of replicas on one PostgreSQL, or on
-// what speaks its protocol and dialect (CockroachDB, YugabyteDB).
+// Package postgres is the shared engine of authzd: any number of replicas on one PostgreSQL, or on a database
+// with its protocol and dialect (CockroachDB, YugabyteDB).
 //
-// A call needs one round trip, on a connection from a pool. Those that come while others are under way
-// share theirs, which is what makes the database's work, and ours, small when there is much of it:
+// A call needs one round trip, on a connection from a pool. Calls that come while others are under way share
+// a round trip, which saves much work for the database and for authzd under load:
 //
 //	Get ───> batcher ─> one SELECT for each table ───────────────────────> to each its record
 //	Scan ──────────> pool ─> one SELECT ─────────────────────────────────> copy out
@@ -10,12 +10,12 @@
 //	                        sent together, made together               │
 //	         alone, again, inside a deadline <── if nothing was made ──┘
 //
-// A batch is only the first attempt of its members: nobody fails for what another has asked. Any that
-// it did not settle go on by themselves (Store.read, Store.applyAlone).
+// A batch is only the first attempt of its members, so no call fails because of another. A call that it did
+// not settle goes on alone (Store.read, Store.applyAlone).
 //
-// The statements are in statement.go; what an error means for a transaction is at fateOf; the tables
-// are made by the migrations (schema.go). All connections are to the server that takes writes: what
-// is read here decides who may do what, and a standby lags behind.
+// statement.go has the statements, and schema.go makes the tables. fateOf interprets an error for a
+// transaction. All connections go to the server that takes writes: each read decides what somebody may do,
+// and a standby lags behind.
 package postgres
 
 import (
@@ -34,7 +34,7 @@ import (
 
 // Options tune a Store. The zero value is good.
 type Options struct {
-	// Logger hears what an operator should act upon. nil: nobody does.
+	// Logger gets what an operator should act upon. nil: nothing is logged.
 	Logger *slog.Logger
 
 	// StartTimeout is how long Open waits for a server that is away. Zero: not at all.
@@ -72,7 +72,7 @@ type Stats struct {
 	InUse          int           // of those that are open
 	Waits          uint64        // calls that found no connection free
 	Waited         time.Duration // by all calls together, for a connection
-	Groups         uint64        // transactions that made the first attempt of one Apply or of many
+	Groups         uint64        // transactions that were the first attempt of one Apply or of several
 	Commits        uint64        // successful Apply calls since Open
 	Conflicts      uint64        // Apply calls that lost a race
 	Retries        uint64        // attempts that had to be repeated
@@ -112,7 +112,7 @@ func (s *Store) Scan(ctx context.Context, table storage.Table, prefix, after str
 	return recs, err
 }
 
-// afterPrefix is the first key behind all those that begin with prefix.
+// afterPrefix is the first key after all keys that begin with prefix.
 func afterPrefix(prefix string) string {
 	for last := len(prefix) - 1; last >= 0; last-- {
 		if prefix[last] < 0xff {
@@ -137,7 +137,7 @@ func (r row) record(key string) storage.Record {
 	return rec
 }
 
-// queryRecords runs a statement that yields whole rows.
+// queryRecords runs a statement that returns whole rows.
 func queryRecords(ctx context.Context, q querier, sql string, args ...any) ([]storage.Record, error) {
 	rows, err := q.Query(ctx, sql, args...)
 	if err != nil {
@@ -155,8 +155,8 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// Ready implements storage.Store. A database that lacked something the last time it was written to is
-// written to again, so that whoever waits for it to be ready need not wait for ever.
+// Ready implements storage.Store. If the database lacked resources at the last write, Ready writes to it
+// again, so that the store turns ready by itself.
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

@@ -22,20 +22,20 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// versionTable is where goose writes down which migrations were done.
+// versionTable is where goose records which migrations were done.
 const versionTable = "schema_versions"
 
-// columns is what each table of records has.
+// columns are those of each table of records.
 var columns = []string{"key", "value", "version", "expires_at"}
 
-// schema is what a database has of ours.
+// schema is what a database has of authzd's tables.
 type schema struct {
 	version int64           // of the last migration; 0: none
-	found   []storage.Table // by their name
-	missing []storage.Table // wholly, or a column of theirs
+	found   []storage.Table // by their names
+	missing []storage.Table // as a whole, or a column
 }
 
-// readSchema looks at the database without changing it.
+// readSchema reads the database and changes nothing.
 func readSchema(ctx context.Context, conn *pgx.Conn) (*schema, error) {
 	rows, err := conn.Query(ctx, "SELECT table_name::text || '.' || column_name::text FROM information_schema.columns WHERE table_schema = current_schema()")
 	if err != nil {
@@ -64,7 +64,7 @@ func readSchema(ctx context.Context, conn *pgx.Conn) (*schema, error) {
 	return s, err
 }
 
-// check says why a database can't be used or migrated; nil if it can.
+// check returns the reason why a database can't be used or migrated, or nil.
 func (s *schema) check(newest int64) error {
 	switch {
 	case s.version > newest:
@@ -75,17 +75,17 @@ func (s *schema) check(newest int64) error {
 			"restore a whole backup into an empty database; or give this role access to all of its tables"}
 	case s.version == 0 && len(s.found) > 0:
 		return hinted{fmt.Errorf("the database has a table %q, but nothing says that it is authzd's", s.found[0]),
-			"give authzd a database of its own, or name a schema of its own in the URL: ?search_path=authzd"}
+			"give authzd a separate database, or name a separate schema in the URL: ?search_path=authzd"}
 	}
 	return nil
 }
 
-// migrate makes the tables that are lacking. Of several processes that do so at the same time one
-// does the work, while the others wait for it. conn is for the lock alone.
+// migrate makes the missing tables. If several processes do so at once, one does the work and the others
+// wait. conn is only for the lock.
 func migrate(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (done int, err error) {
 	options := []goose.ProviderOption{goose.WithTableName(versionTable), goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true)}
 	locked := false
-	if keepsStatements(config) { // else a pooler may give the session to somebody else, and the lock with it
+	if keepsStatements(config) { // otherwise a pooler may give the session, and with it the lock, to another client
 		if locked, err = lockSession(ctx, conn); err != nil {
 			return 0, explain(err)
 		}
@@ -116,8 +116,8 @@ func migrate(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) (done 
 	return len(results), explain(err)
 }
 
-// wholeMigrations makes each migration one transaction. Only CockroachDB has the setting by which it is
-// not, from 25.1 on: each CREATE would be committed by itself, and be seen by those who start meanwhile.
+// wholeMigrations makes each migration one transaction. Only CockroachDB, from 25.1 on, has a setting that
+// commits each CREATE by itself, so that processes that start meanwhile would see half of it.
 func wholeMigrations(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
 	const setting = "autocommit_before_ddl"
 	var now *string
@@ -130,7 +130,7 @@ func wholeMigrations(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig
 	return nil
 }
 
-// newest is the version that the migrations lead to.
+// newest returns the version that the migrations lead to.
 func newest() int64 {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil { // they are part of the program
@@ -152,7 +152,7 @@ func (h hinted) Hint() string { return h.hint }
 
 const readOnlyHint = "the server takes no writes: name the primary in the URL, or all servers, and authzd finds it"
 
-// explain adds what to do to what a server says when it is opened, or to why it says nothing.
+// explain adds what the operator can do to an error of the server at a start, or to its silence.
 func explain(err error) error {
 	hint := ""
 	if pg := new(pgconn.PgError); errors.As(err, &pg) {
@@ -166,12 +166,12 @@ func explain(err error) error {
 	return hinted{err, hint}
 }
 
-// hints are by SQLSTATE.
+// hints has them by SQLSTATE.
 var hints = map[string]string{
 	"28P01": "the password in storage.postgres.url is not this role's; special characters in it are escaped there: @ is %40, / is %2F, % is %25",
-	"28000": "the role does not exist, or pg_hba.conf does not let it in from here, or not in this way: sslmode in the URL says whether the connection is encrypted",
+	"28000": "the role does not exist, or pg_hba.conf does not let it in from here, or not with this sslmode in the URL",
 	"3D000": "create the database: createdb -O authzd authzd",
-	"42704": "a parameter in storage.postgres.url is none of PostgreSQL's: a schema is named by search_path",
+	"42704": "PostgreSQL does not know a parameter in storage.postgres.url: to name a schema, use search_path",
 	"42501": "run \"authzd migrate up\" once with a role that may create tables, and grant this one SELECT, INSERT, UPDATE and DELETE on them",
 	"25006": readOnlyHint,
 	"53100": "the server's disk is full",
@@ -180,7 +180,7 @@ var hints = map[string]string{
 	"57P03": "the server starts, stops or recovers: try again when it takes connections",
 }
 
-// connectHint is for a server that could not be talked to.
+// connectHint is for a server that can't be reached.
 func connectHint(err error) string {
 	switch {
 	case strings.Contains(err.Error(), "read only connection"):

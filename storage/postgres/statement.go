@@ -17,14 +17,14 @@ var (
 	commit = statement{"commit", "COMMIT"}
 )
 
-// keepsStatements reports whether connections keep statements by their names, so that each must be one session
-// of the database. The URL of a pooler that pools by transaction has another mode.
+// keepsStatements reports whether connections keep prepared statements by name, so that each must be one
+// session of the database. The URL for a transaction pool has another mode.
 func keepsStatements(c *pgx.ConnConfig) bool {
 	return c.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
 }
 
-// prepared returns what a batch has to call a statement: its name, once the connection has prepared it, or its
-// text if nothing is kept on connections.
+// prepared returns how a batch calls a statement: by its name, once the connection has prepared it, or by its
+// text if connections keep nothing.
 func (s *Store) prepared(ctx context.Context, conn *pgx.Conn, of statement) (string, error) {
 	if !s.named {
 		return of.sql, nil
@@ -33,8 +33,8 @@ func (s *Store) prepared(ctx context.Context, conn *pgx.Conn, of statement) (str
 	return of.name, err
 }
 
-// statements are those of one table. Whether a record is live is decided by the database's clock, so
-// that replicas whose clocks differ agree.
+// statements are those of one table. The database's clock decides whether a record is live, so that replicas
+// with different clocks agree.
 type statements struct {
 	get, scan, export     statement
 	put, putAbsent, putAt statement
@@ -42,11 +42,11 @@ type statements struct {
 	expired, sweep        statement
 }
 
-// newStatements writes them in what PostgreSQL, CockroachDB and YugabyteDB have in common.
+// newStatements writes them in the common dialect of PostgreSQL, CockroachDB and YugabyteDB.
 //
-// A write whose condition does not hold fails with division_by_zero: that ends the transaction in
-// the server, where nobody has to come back and ask how many rows there were. READ COMMITTED is
-// enough, because each such write waits for whoever has changed the row, and then looks again.
+// A write whose condition does not hold fails with division_by_zero. That ends the transaction in the server,
+// without another round trip to ask for the number of rows. READ COMMITTED is enough: each such write waits
+// for another that has changed the row, and then checks again.
 func newStatements(table storage.Table) *statements {
 	const (
 		insert = `INSERT INTO TABLE AS t (key, value, version, expires_at) VALUES ($1, $2, $3, $4)
@@ -71,7 +71,7 @@ func newStatements(table storage.Table) *statements {
 		remove:   write("remove", "DELETE FROM TABLE WHERE key = $1"),
 		removeAt: must("remove at", "DELETE FROM TABLE WHERE key = $1 AND version = $2"+live),
 
-		// A row that somebody is about to write again is locked, and left alone.
+		// A row that another transaction is about to write is locked, and left alone.
 		expired: write("expired", "SELECT key FROM TABLE WHERE expires_at <= now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED"),
 		sweep:   write("sweep", "DELETE FROM TABLE WHERE key = ANY ($1)"),
 	}

@@ -17,8 +17,8 @@ const (
 	sweepRest = 4
 )
 
-// sweep removes expired records until the store closes. Every replica does, each at its own times: a
-// row that one of them has locked is passed over by the others.
+// sweep removes expired records until the store closes. Every replica does so, at different times. It skips a
+// row that another one has locked.
 func (s *Store) sweep(every time.Duration) {
 	defer s.sweeping.Done()
 	for s.rest(every/2 + rand.N(every)) {
@@ -28,8 +28,8 @@ func (s *Store) sweep(every time.Duration) {
 	}
 }
 
-// sweepTable deletes batches as long as they are full. A failure is told elsewhere: by the requests
-// that meet the same.
+// sweepTable deletes batches as long as they are full. It does not report a failure: requests meet the same
+// one.
 func (s *Store) sweepTable(table storage.Table) {
 	for {
 		start := time.Now()
@@ -45,8 +45,8 @@ func (s *Store) sweepTable(table storage.Table) {
 	}
 }
 
-// deleteExpired deletes one batch. A single statement with a subquery would do, but CockroachDB looks up
-// only keys that it is given, and would read the whole table for each batch.
+// deleteExpired deletes one batch. PostgreSQL could do it by one statement with a subquery. But CockroachDB
+// looks up only keys that it is given, and would read the whole table for each batch.
 func deleteExpired(ctx context.Context, conn *pgx.Conn, of *statements) (deleted int64, err error) {
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, of.expired.sql, sweepBatch)

@@ -27,7 +27,7 @@ func threeGenerations(t *testing.T) (to directory, path string, moments []time.T
 		p.put("a", "too late")
 		p.waitShipped()
 		p.stop()
-		if err := Forget(path + ".ship"); err != nil { // the next one begins anew
+		if err := Forget(path + ".ship"); err != nil { // the next one starts over
 			t.Fatal(err)
 		}
 	}
@@ -89,12 +89,12 @@ func TestBrokenGeneration(t *testing.T) {
 					}
 					if !gap.Until.IsZero() {
 						if _, _, err := restore(t, to, gap.Until); err != nil {
-							t.Errorf("up to %v it can be done: %v", gap.Until, err)
+							t.Errorf("possible up to %v: %v", gap.Until, err)
 						}
 					}
 					if !gap.From.IsZero() {
 						if _, _, err := restore(t, to, gap.From); err != nil {
-							t.Errorf("from %v on it can be done: %v", gap.From, err)
+							t.Errorf("possible from %v on: %v", gap.From, err)
 						}
 					}
 				}

@@ -15,13 +15,13 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// S3 says how a bucket is reached.
+// S3 is the access to a bucket.
 type S3 struct {
 	Endpoint        string // https://host[:port], or http; empty: AWS
 	Region          string // empty: us-east-1
 	AccessKeyID     string
 	SecretAccessKey string
-	PathStyle       bool           // the bucket in the path of the URL and not in its host name
+	PathStyle       bool           // the bucket is in the path of the URL, not in its host name
 	RootCAs         *x509.CertPool // of the endpoint's certificate; nil: the system's
 }
 
@@ -30,7 +30,7 @@ type bucket struct {
 	client *minio.Client
 	name   string
 	prefix string // empty, or ends in a slash
-	// unconditional is set once the server has said that it knows no conditional put.
+	// unconditional is set when the server has reported that it has no conditional put.
 	unconditional atomic.Bool
 }
 
@@ -43,7 +43,7 @@ func openBucket(location string, s3 S3) (*bucket, error) {
 	if s3.Endpoint != "" {
 		scheme, host, _ := strings.Cut(s3.Endpoint, "://")
 		if endpoint, secure = strings.TrimSuffix(host, "/"), scheme == "https"; host == "" || !secure && scheme != "http" {
-			return nil, fmt.Errorf("S3 endpoint %q is no http or https URL", s3.Endpoint)
+			return nil, fmt.Errorf("S3 endpoint %q is not an http or https URL", s3.Endpoint)
 		}
 	}
 	region := s3.Region
@@ -62,7 +62,7 @@ func openBucket(location string, s3 S3) (*bucket, error) {
 		Region:       region,
 		BucketLookup: lookup,
 		Transport:    transport,
-		MaxRetries:   1, // who calls tries again, and knows for how long
+		MaxRetries:   1, // the caller tries again, and knows for how long
 	})
 	if err != nil {
 		return nil, fmt.Errorf("S3: %w", err)
@@ -118,7 +118,7 @@ func (b *bucket) Get(ctx context.Context, name string) ([]byte, error) {
 
 // List implements Destination.
 func (b *bucket) List(ctx context.Context, folder string) (names []string, err error) {
-	ctx, cancel := context.WithCancel(ctx) // ends the listing that is not read to its end
+	ctx, cancel := context.WithCancel(ctx) // ends a listing that is not read to its end
 	defer cancel()
 	prefix := b.prefix + folder + "/"
 	for info := range b.client.ListObjects(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix}) {
@@ -140,7 +140,7 @@ func (b *bucket) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// isMissing reports that there is no such object. That there is no such bucket is another thing.
+// isMissing reports whether there is no such object. A missing bucket is another error.
 func isMissing(err error) bool {
 	return err != nil && minio.ToErrorResponse(err).Code == minio.NoSuchKey
 }

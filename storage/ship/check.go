@@ -14,26 +14,27 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// CheckConfig says what to check.
+// CheckConfig is the input of Check.
 type CheckConfig struct {
 	From       Destination
 	Secret     Secret
 	Identities []age.Identity
-	Folder     string                                           // for databases in the making; emptied again
-	Found      func(error)                                      // hears of each problem
-	Records    func() func(storage.Table, storage.Record) error // looks at all records of one state
+	Folder     string                                           // for temporary databases; empty again at the end
+	Found      func(error)                                      // called with each problem
+	Records    func() func(storage.Table, storage.Record) error // checks all records of one state
 }
 
-// Checked is what is known of a generation that can be read.
+// Checked describes a readable generation.
 type Checked struct {
 	Generation uint64
 	Segments   int
 	From       time.Time // of its snapshot
-	Until      time.Time // all that was committed by then is in it
+	Until      time.Time // it has everything that was committed by then
 }
 
-// Check reads all that was shipped: each generation is restored, all of its segments are replayed, and the
-// database that results is checked as bolt.Check does. The error says that the Destination can't be read.
+// Check reads everything that was shipped: it restores each generation, replays all of its segments, and
+// checks the resulting database as bolt.Check does. It returns an error only if the Destination can't be
+// read.
 func Check(ctx context.Context, c CheckConfig) (all []Checked, err error) {
 	if _, err := newestEpoch(ctx, c.From); err != nil {
 		if !isBroken(err) {
@@ -63,7 +64,7 @@ func Check(ctx context.Context, c CheckConfig) (all []Checked, err error) {
 	return all, nil
 }
 
-// generation restores one, as far as it can be.
+// generation restores one generation, as far as possible.
 func (c CheckConfig) generation(ctx context.Context, src source, g generation) (checked Checked, err error) {
 	checked = Checked{Generation: g.Generation, From: g.manifest.Taken, Until: g.manifest.Taken}
 	path := filepath.Join(c.Folder, fmt.Sprintf("generation-%d.db", g.Generation))

@@ -39,7 +39,7 @@ func shipped(t *testing.T) (to directory, segments []string) {
 }
 
 // TestDamage: whatever has happened to what was shipped, a restore says so and makes nothing; and where
-// it says up to when it can be done, it can.
+// the error names the last possible moment, that moment is possible.
 func TestDamage(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(to directory, segments []string) error

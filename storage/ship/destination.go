@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// Destination is where objects are kept. Names are made of [a-z0-9/]. Every error but the two named
-// here means that it can't be reached, or refuses, for now.
+// Destination is where objects are kept. Names consist of [a-z0-9/]. Every error but ErrExists and ErrMissing
+// means that it can't be reached or refuses for now.
 type Destination interface {
-	// Put stores an object, whole or not at all, unless there is one of that name: ErrExists.
+	// Put stores an object, whole or not at all. It returns ErrExists if there is one of that name.
 	Put(ctx context.Context, name string, object []byte) error
-	// Get returns an object, or ErrMissing. One of more than maxObject bytes is an error.
+	// Get returns an object, or ErrMissing. An object of more than maxObject bytes is an error.
 	Get(ctx context.Context, name string) ([]byte, error)
-	// List returns the names of the objects and folders directly in a folder, in order, without the
-	// folder's own. A folder that is not there is empty.
+	// List returns the names of the objects and folders directly in a folder, in order, without the folder's
+	// name. A missing folder is empty.
 	List(ctx context.Context, folder string) ([]string, error)
-	// Delete removes an object. One that is not there is no error.
+	// Delete removes an object. A missing one is no error.
 	Delete(ctx context.Context, name string) error
-	// String names it as the configuration does.
+	// String returns the name in the configuration.
 	String() string
 }
 
@@ -29,8 +29,8 @@ var (
 	ErrMissing = errors.New("there is no object of this name")
 )
 
-// maxObject is more than any object has: a segment holds a group beyond segmentSize at most, and a
-// group holds what may be written at once.
+// maxObject is larger than any object: a segment exceeds segmentSize by at most one group, and a group is
+// bounded too.
 const maxObject = 1 << 30
 
 // Open returns the Destination that a configuration names: a directory, or s3://bucket/prefix.
@@ -45,8 +45,8 @@ func Open(to string, s3 S3) (Destination, error) {
 	return directory(to), nil
 }
 
-// Make makes a directory, so that there is something to begin in; a bucket has to be there. That a
-// directory goes missing later is an error of every method: it may be on a disk that is not mounted.
+// Make makes a directory, so that shipping can begin; a bucket must exist. If the directory is missing later,
+// every method returns an error, because it may be on a disk that is not mounted.
 func Make(d Destination) error {
 	if dir, ok := d.(directory); ok {
 		return os.MkdirAll(string(dir), 0o700)

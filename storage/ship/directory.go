@@ -20,7 +20,7 @@ func (d directory) String() string { return string(d) }
 // partial begins the names of files that are being written.
 const partial = ".partial-"
 
-// Put implements Destination. The file has its name only when it is complete and synced.
+// Put implements Destination. The file gets its name when it is complete and synced.
 func (d directory) Put(ctx context.Context, name string, object []byte) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -30,7 +30,7 @@ func (d directory) Put(ctx context.Context, name string, object []byte) (err err
 		return ErrExists
 	}
 	defer func() {
-		if err != nil { // a full disk may have room for a folder, whose name would say something
+		if err != nil { // a full disk may have room for a folder, whose name alone would mean something
 			d.removeEmpty(filepath.Dir(path))
 		}
 	}()
@@ -46,7 +46,7 @@ func (d directory) Put(ctx context.Context, name string, object []byte) (err err
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	err = os.Link(f.Name(), path) // unlike a rename, never takes the place of another file
+	err = os.Link(f.Name(), path) // unlike a rename, it never replaces another file
 	if errors.Is(err, fs.ErrExist) {
 		return ErrExists
 	}
@@ -61,14 +61,13 @@ func syncFolder(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Get implements Destination. What is no regular file is not read: a device has no end, and a pipe may
-// have no beginning.
+// Get implements Destination. It reads only regular files: a device has no end, and reading a pipe may block.
 func (d directory) Get(ctx context.Context, name string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(string(d), filepath.FromSlash(name))
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe does not block
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, d.missing()
 	}
@@ -81,18 +80,18 @@ func (d directory) Get(ctx context.Context, name string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file", path)
+		return nil, fmt.Errorf("%s is not a regular file", path)
 	case info.Size() > maxObject:
 		return nil, fmt.Errorf("%s has %d bytes", path, info.Size())
 	}
 	object, err := io.ReadAll(io.LimitReader(f, maxObject+1))
-	if err == nil && len(object) > maxObject { // it grows
+	if err == nil && len(object) > maxObject { // it grew meanwhile
 		err = fmt.Errorf("%s has more than %d bytes", path, maxObject)
 	}
 	return object, err
 }
 
-// missing is ErrMissing, unless the whole directory is missing, as when it is not mounted.
+// missing is ErrMissing, unless the whole directory is missing, for example because it is not mounted.
 func (d directory) missing() error {
 	if _, err := os.Stat(string(d)); err != nil {
 		return err
@@ -120,7 +119,7 @@ func (d directory) List(ctx context.Context, folder string) (names []string, err
 	return names, err
 }
 
-// Delete implements Destination. Folders that this empties go too.
+// Delete implements Destination. It also removes folders that become empty.
 func (d directory) Delete(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -133,7 +132,7 @@ func (d directory) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// removeEmpty removes a folder that is empty, and those around it that are then.
+// removeEmpty removes a folder if it is empty, and then its parents if they are.
 func (d directory) removeEmpty(folder string) {
 	for ; len(folder) > len(string(d)) && os.Remove(folder) == nil; folder = filepath.Dir(folder) {
 	}

@@ -1,11 +1,11 @@
-// Package ship keeps a copy of a bolt store somewhere else, a second behind, and brings it back.
+// Package ship keeps a copy of a bolt store in another place, a second behind, and restores it.
 //
 //	primary    committer ─> spool (files beside the database) ─> Shipper ─> Destination
 //	restore    Destination ─> Restore, up to a moment ─> a new database file
-//	standby    Destination ─> Follower ─> a database of its own ─ Promote ─> the new primary
+//	standby    Destination ─> Follower ─> its own database ─ Promote ─> the new primary
 //
-// A Destination is a directory or an S3-compatible bucket. Nothing in it is ever overwritten: each
-// object has a name that only one writer can take, which is also how two primaries are told apart.
+// A Destination is a directory or an S3-compatible bucket. Nothing in it is ever overwritten. Each object has
+// a name that only one writer can take, so two primaries can't both ship.
 //
 //	epochs/0000000001                          who may ship: the newest names the only primary
 //	generations/0000000001/claim               who began it, and when
@@ -14,10 +14,10 @@
 //	generations/0000000001/segments/0000000001 the groups committed since, each segment with the hash
 //	                                           of the object before it
 //
-// Claims, manifests and segments carry a code by the server's secret: see secret.go.
+// Claims, manifests and segments carry a code that needs the server's secret: see secret.go.
 //
-// A generation ends, and another begins with a base of its own, once a day, after a power cut, and
-// when the spool had no room for all that the Destination did not take.
+// A new generation, with a new base, begins once a day, after a power cut, and after the spool was too small
+// for what the Destination did not take.
 //
-// No request waits for any of this: a group costs an append to a file that is not synced.
+// No request waits for this: a group costs an append to a file that is not synced.
 package ship

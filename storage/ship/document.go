@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// epoch says whose turn it is to ship. Only the newest one's node may.
+// epoch names the node that may ship. Only the newest epoch counts.
 type epoch struct {
 	Number uint64    `json:"number"`
 	Node   string    `json:"node"` // id of the primary, see node.go
@@ -20,24 +20,24 @@ type epoch struct {
 	Since  time.Time `json:"since"`
 }
 
-// claim begins a generation. Its id is random, so that no segment fits another generation.
+// claim begins a generation. Its id is random, so a segment fits only its own generation.
 type claim struct {
 	Generation uint64        `json:"generation"`
 	ID         string        `json:"id"`
-	Secret     string        `json:"secret"` // id of the secret that all of it is signed with
+	Secret     string        `json:"secret"` // id of the secret that signs the generation
 	Epoch      uint64        `json:"epoch"`
 	Host       string        `json:"host"`
 	Begun      time.Time     `json:"begun"`
 	After      bolt.Position `json:"after"` // of the store before the first group of the segments
 }
 
-// manifest makes the base of a generation whole.
+// manifest completes the base of a generation.
 type manifest struct {
 	Generation uint64        `json:"generation"`
 	Claim      digest        `json:"claim"`               // of the claim, as stored
-	Continues  uint64        `json:"continues,omitempty"` // the generation whose segments lead to the base; 0: its history may be another one
+	Continues  uint64        `json:"continues,omitempty"` // the generation whose segments lead to the base; 0: unknown
 	Position   bolt.Position `json:"position"`            // of the base
-	Taken      time.Time     `json:"taken"`               // nothing in the base is from a later time
+	Taken      time.Time     `json:"taken"`               // no record in the base is from a later time
 	Parts      []part        `json:"parts"`
 }
 
@@ -64,7 +64,7 @@ func baseFolder(n uint64) string       { return generationFolder(n) + "/base" }
 func segmentName(generation, n uint64) string { return segmentsFolder(generation) + "/" + number(n) }
 func partName(generation, n uint64) string    { return baseFolder(generation) + "/" + number(n) }
 
-// encodeDocument is v as JSON on one line, and its SHA-256 on the next.
+// encodeDocument returns v as JSON on one line, and its SHA-256 on the next.
 func encodeDocument(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil { // plain data; only a mistake in the types above can get here
@@ -84,7 +84,7 @@ func decodeDocument(b []byte, v any) error {
 	return nil
 }
 
-// getDocument reads a document, and returns the object too.
+// getDocument reads a document. It returns the object too.
 func getDocument(ctx context.Context, d Destination, name string, v any) ([]byte, error) {
 	object, err := d.Get(ctx, name)
 	if err != nil {
@@ -96,7 +96,7 @@ func getDocument(ctx context.Context, d Destination, name string, v any) ([]byte
 	return object, nil
 }
 
-// listNumbers returns the numbers that a folder's members have for names, in order.
+// listNumbers returns the numbers that are the names of a folder's members, in order.
 func listNumbers(ctx context.Context, d Destination, folder string) (numbers []uint64, err error) {
 	names, err := d.List(ctx, folder)
 	for _, name := range names {
@@ -107,7 +107,7 @@ func listNumbers(ctx context.Context, d Destination, folder string) (numbers []u
 	return numbers, err
 }
 
-// newestEpoch returns the epoch that counts, nil if there has been none.
+// newestEpoch returns the epoch that counts, or nil if there is none.
 func newestEpoch(ctx context.Context, d Destination) (*epoch, error) {
 	numbers, err := listNumbers(ctx, d, epochsFolder)
 	if err != nil || len(numbers) == 0 {

@@ -25,7 +25,7 @@ func encrypt(object []byte, recipients []age.Recipient) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// decrypt returns what encrypt was given. An object that was not encrypted is as it is.
+// decrypt returns what encrypt was given. It returns an object that is not encrypted unchanged.
 func decrypt(object []byte, identities []age.Identity) ([]byte, error) {
 	r, err := archive.Decrypt(bytes.NewReader(object), identities...)
 	var content []byte

@@ -17,19 +17,19 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// FollowConfig says what a standby follows, and into which database.
+// FollowConfig is the configuration of a standby.
 type FollowConfig struct {
 	From       Destination
 	Secret     Secret
 	Identities []age.Identity
 	Path       string // of the standby's own database
 	KeepSize   bool   // never compact it
-	Folder     string // what Config.Folder becomes when it is the primary
+	Folder     string // becomes Config.Folder when it is the primary
 	Every      time.Duration
-	Logger     *slog.Logger // nil: nobody listens
+	Logger     *slog.Logger // nil: nothing is logged
 }
 
-// Follower keeps a database the same as what a primary ships.
+// Follower copies what a primary ships into a database.
 type Follower struct {
 	FollowConfig
 	source
@@ -37,7 +37,7 @@ type Follower struct {
 	mu          sync.Mutex // held by a step
 	store       *bolt.Store
 	at          cursor
-	looked      time.Time // for another generation
+	looked      time.Time // for a newer generation
 	promoted    bool
 	compactFrom int64 // bytes of the smallest database that is compacted
 
@@ -47,29 +47,28 @@ type Follower struct {
 
 // FollowStatus is how far a standby has come.
 type FollowStatus struct {
-	Generation uint64    // 0: it has none yet
-	Sequence   uint64    // of the newest group that it has
-	Until      time.Time // it has what was committed by then; zero: nothing
-	Snapshots  uint64    // times that it began anew from a base
-	Failing    error     // why it comes no further; nil: it does
+	Generation uint64    // 0: none yet
+	Sequence   uint64    // of the newest group in the database
+	Until      time.Time // everything committed by then is in the database; zero: nothing
+	Snapshots  uint64    // times that it started over from a base
+	Failing    error     // why it makes no progress; nil: it does
 }
 
-// Lag is how far behind the primary the standby is, as far as their clocks agree. A primary that
-// nobody writes to says so every ten seconds.
+// Lag returns how far the standby is behind the primary. It is right only if their clocks agree. A primary
+// without changes says so every ten seconds.
 func (s FollowStatus) Lag(now time.Time) time.Duration { return max(now.Sub(s.Until), 0) }
 
 const (
-	// followFile marks a database as a standby's, and says how far it has come.
+	// followFile marks a database as a standby's, and records its progress.
 	followFile = "follow.json"
-	// lookEvery is how often a standby that has all segments looks for another generation.
+	// lookEvery is how often a standby that has all segments looks for a newer generation.
 	lookEvery = 5 * time.Second
-	// compactFrom is bolt's own: see bolt.Options.KeepSize.
+	// compactFrom is that of bolt: see bolt.Options.KeepSize.
 	compactFrom = 64 << 20
 )
 
-// ErrOwnDatabase says that a standby was given a database that is not a standby's: it would have to be
-// overwritten.
-var ErrOwnDatabase = errors.New("is a database in its own right, and not a standby's")
+// ErrOwnDatabase says that the database is not a standby's, and would have to be overwritten.
+var ErrOwnDatabase = errors.New("is another database, not a standby's")
 
 // Follow opens a standby's database, or prepares to make one.
 func Follow(c FollowConfig) (*Follower, error) {
@@ -89,7 +88,7 @@ func Follow(c FollowConfig) (*Follower, error) {
 	case err == nil && !marked:
 		return nil, fmt.Errorf("%s %w", c.Path, ErrOwnDatabase)
 	case err == nil:
-		if decodeDocument(b, &f.at) != nil { // a power cut: the file is not synced
+		if decodeDocument(b, &f.at) != nil { // after a power cut: the file is not synced
 			f.at = cursor{}
 		}
 		f.store, err = bolt.Open(c.Path, bolt.Options{Logger: c.Logger, Follow: true})
@@ -131,7 +130,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// locked is one step, while no promotion is under way.
+// locked runs one step, unless a promotion is under way.
 func (f *Follower) locked(ctx context.Context) (again bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -143,8 +142,8 @@ func (f *Follower) locked(ctx context.Context) (again bool, err error) {
 	return f.step(ctx, false)
 }
 
-// step takes in one segment, or a base. again says that it did, so that there may be more; look, that
-// another generation is to be looked for at once.
+// step takes in one segment or one base. again is true if it did, so there may be more. look is true if it
+// should look for a newer generation at once.
 func (f *Follower) step(ctx context.Context, look bool) (again bool, err error) {
 	if f.store == nil || f.at.Generation == 0 {
 		return f.change(ctx)
@@ -157,7 +156,7 @@ func (f *Follower) step(ctx context.Context, look bool) (again bool, err error) 
 		if !errors.Is(err, bolt.ErrBroken) {
 			return false, err
 		}
-		f.Logger.Warn("the standby begins anew", "why", err)
+		f.Logger.Warn("the standby starts over from a snapshot", "why", err)
 		f.at = cursor{}
 		return true, f.snapshot(ctx)
 	}
@@ -175,7 +174,7 @@ func (f *Follower) step(ctx context.Context, look bool) (again bool, err error) 
 	return false, err
 }
 
-// missing tells the end of what was shipped from a segment that somebody removed.
+// missing distinguishes the end of what was shipped from a segment that was removed.
 func (f *Follower) missing(ctx context.Context) error {
 	if time.Since(f.looked) < lookEvery {
 		return nil
@@ -188,11 +187,11 @@ func (f *Follower) missing(ctx context.Context) error {
 	return err
 }
 
-// change goes over to another generation than the one at hand, if there is a newer one. If that
-// continues the one at hand and the store has come as far as its base, it can go on with its segments.
-// Else the store begins anew: a primary that was restored to the past has abandoned what the store may
-// have, and a number of groups says nothing about whose they are. While the newest can't be read, it
-// waits for the next: an older one than the newest is not what the primary has.
+// change moves to a newer generation if there is one. If that one continues the present one and the store has
+// reached its base, the standby goes on with its segments. Otherwise the store starts over: a primary that
+// was restored to the past has dropped groups that the store may have, and a number of groups does not say
+// whose they are. While the newest generation can't be read, the standby waits for the next one, because an
+// older one is not what the primary has.
 func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 	found, err := f.generations(ctx)
 	if err != nil {
@@ -224,7 +223,7 @@ func (f *Follower) change(ctx context.Context) (changed bool, err error) {
 	return true, f.snapshotOf(ctx, newest)
 }
 
-// advanced notes how far the standby has come.
+// advanced records the progress of the standby.
 func (f *Follower) advanced() error {
 	p, err := f.store.Position()
 	if err != nil {
@@ -239,7 +238,7 @@ func (f *Follower) advanced() error {
 	return writeFile(filepath.Join(f.Folder, followFile), encodeDocument(f.at), false)
 }
 
-// failed notes why the standby comes no further; the log hears when that changes.
+// failed records why the standby makes no progress, and logs it when that changes.
 func (f *Follower) failed(err error) {
 	f.statusMu.Lock()
 	before := f.status.Failing
@@ -260,7 +259,7 @@ func (f *Follower) Status() FollowStatus {
 	return f.status
 }
 
-// Close releases the database. It is to be called when Run has returned.
+// Close releases the database. Call it after Run has returned.
 func (f *Follower) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// snapshot begins anew with the newest generation.
+// snapshot starts over with the newest generation.
 func (f *Follower) snapshot(ctx context.Context) error {
 	g, err := f.choose(ctx, time.Time{})
 	if err == nil {
@@ -51,7 +51,7 @@ func (f *Follower) snapshotOf(ctx context.Context, g generation) error {
 	return f.advanced()
 }
 
-// temporary is where another database is made, on the disk of the one that it is to replace.
+// temporary returns a path for another database, on the disk of the one that it will replace.
 func (f *Follower) temporary() (path string, err error) {
 	path = filepath.Join(filepath.Dir(f.Path), "."+filepath.Base(f.Path)+".standby")
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -60,8 +60,8 @@ func (f *Follower) temporary() (path string, err error) {
 	return path, nil
 }
 
-// replaceBy puts a database that is whole in the place of the standby's. Where that one stands, who calls
-// has to say; if it fails, the standby begins anew.
+// replaceBy puts a complete database in the place of the standby's. The caller then sets the standby's
+// position. If it fails, the standby starts over.
 func (f *Follower) replaceBy(temp string) (err error) {
 	f.at = cursor{}
 	if f.store != nil {
@@ -80,8 +80,8 @@ func (f *Follower) replaceBy(temp string) (err error) {
 	return err
 }
 
-// compactIfDue makes the database as small as its records are, under the rule by which a primary's is. It
-// is called at the start and with each new generation, between two groups.
+// compactIfDue compacts the database under the same rule as a primary's. It is called at the start and with
+// each new generation, between two groups.
 func (f *Follower) compactIfDue(ctx context.Context) {
 	if f.store == nil || f.KeepSize {
 		return

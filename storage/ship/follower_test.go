@@ -341,7 +341,7 @@ func TestLinkedStandby(t *testing.T) {
 	if err := errors.Join(os.Symlink(own, link), os.Rename(own+".ship", link+".ship")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(link+".ship", followFile), nil, 0o600); err != nil { // it begins anew
+	if err := os.WriteFile(filepath.Join(link+".ship", followFile), nil, 0o600); err != nil { // it starts over
 		t.Fatal(err)
 	}
 	p.put("a", "2")
@@ -393,7 +393,7 @@ func TestStandbyIsCompacted(t *testing.T) {
 				t.Errorf("%d bytes, were %d", after, before)
 			}
 			if n := s.Status().Snapshots; n != 0 {
-				t.Errorf("it began anew %d times", n)
+				t.Errorf("it started over %d times", n)
 			}
 		})
 	}

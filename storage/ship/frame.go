@@ -45,7 +45,7 @@ func appendFrame(b []byte, g bolt.Group) []byte {
 	return b
 }
 
-// decodeFrame reads the frame that b begins with, and returns its length. The group points into b.
+// decodeFrame reads the frame at the beginning of b, and returns its length. The group points into b.
 func decodeFrame(b []byte) (g bolt.Group, n int, err error) {
 	if len(b) < frameHead {
 		return g, 0, fmt.Errorf("%w: group is cut", ErrDamaged)
@@ -78,7 +78,7 @@ func decodeFrame(b []byte) (g bolt.Group, n int, err error) {
 	return g, frameHead + int(size), nil
 }
 
-// reader takes bytes off a slice; short is set once there were not enough.
+// reader takes bytes off a slice. short is set when there were not enough.
 type reader struct {
 	b     []byte
 	short bool

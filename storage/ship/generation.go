@@ -19,8 +19,8 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// progress is how far a generation has been shipped. It is kept beside the spool, and unlike that it
-// outlives a power cut: what it says must never be behind what the Destination has.
+// progress records how far a generation has been shipped. It is kept beside the spool. Unlike the spool it is
+// synced: it must never be behind what the Destination has.
 type progress struct {
 	Generation uint64        `json:"generation"`
 	Epoch      uint64        `json:"epoch"`
@@ -28,7 +28,7 @@ type progress struct {
 	Next       uint64        `json:"next"`               // number of the first segment that the Destination does not have
 	Previous   digest        `json:"previous"`           // of the object before it
 	Position   bolt.Position `json:"position"`           // of the last group before it
-	Sealed     time.Time     `json:"sealed"`             // when what is before it was sealed
+	Sealed     time.Time     `json:"sealed"`             // when the part before it was sealed
 	Begun      time.Time     `json:"begun"`              // when the generation's base was taken
 	Manifest   []byte        `json:"manifest,omitempty"` // the object, until the Destination has it
 }
@@ -52,11 +52,11 @@ type shipment struct {
 	progress
 	to         Destination
 	store      *bolt.Store
-	folder     string // has the spool, and progressFile once the base is shipped
+	folder     string // has the spool, and progressFile after the base is shipped
 	spool      *spool
 	secret     Secret
 	recipients []age.Recipient
-	recognise  func(ctx context.Context) error // makes sure that the Destination is the one where it began
+	recognise  func(ctx context.Context) error // checks that the Destination is the one where it began
 	try        func(ctx context.Context, what string, do func(context.Context) error) error
 }
 
@@ -82,14 +82,15 @@ func (s *shipment) begin(ctx context.Context, e *epoch, most int64) error {
 	after, begun := s.spool.current.after, s.spool.sealedAt
 	object := s.secret.signDocument(claimName(n), claim{Generation: n, ID: uuid.NewString(), Secret: s.secret.ID, Epoch: e.Number, Host: e.Host, Begun: begun, After: after})
 	if err := s.to.Put(ctx, claimName(n), object); err != nil {
-		return err // ErrExists as well: whoever calls tries again, with the next number
+		return err // also ErrExists: the caller tries again with the next number
 	}
 	s.progress = progress{Generation: n, Epoch: e.Number, Secret: s.secret.ID, Next: 1, Previous: sha256.Sum256(object), Position: after, Sealed: begun}
 	return nil
 }
 
-// shipBase copies the store into a file, and that to the Destination. The store is read only for as
-// long as the disk takes, however slow the Destination is. It returns the manifest, still to be put.
+// shipBase copies the store into a file, and the file to the Destination. So the store is read only for as
+// long as the local disk takes, even if the Destination is slow. It returns the manifest, which the caller
+// must put.
 func (s *shipment) shipBase(ctx context.Context) (m manifest, err error) {
 	path := filepath.Join(s.folder, "base.db")
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -122,7 +123,7 @@ func (s *shipment) shipBase(ctx context.Context) (m manifest, err error) {
 	}
 }
 
-// put stores an object of this generation, encrypted, and tries for as long as that takes.
+// put stores an object of this generation, encrypted, and tries until that succeeds.
 func (s *shipment) put(ctx context.Context, name string, object []byte) error {
 	object, err := encrypt(object, s.recipients)
 	if err != nil {
@@ -131,10 +132,10 @@ func (s *shipment) put(ctx context.Context, name string, object []byte) error {
 	return s.try(ctx, name, func(ctx context.Context) error { return s.putOnce(ctx, name, object) })
 }
 
-// putOnce stores an object where those before it are. It looks for them before, so that nothing is written
-// below a mount point, and after, so that an object that was written there does not count as shipped. If an
-// object has the name already, an answer may have been lost; but if its content differs, another machine
-// writes here that takes itself for this node.
+// putOnce stores an object beside the earlier ones. It looks for them before, so that nothing is written
+// below a mount point, and after, so that an object that was written there does not count as shipped. If the
+// object exists already, the answer of an earlier attempt may have been lost. But if its content differs,
+// another machine with this node's id writes here.
 func (s *shipment) putOnce(ctx context.Context, name string, object []byte) error {
 	if err := s.recognise(ctx); err != nil {
 		return err
@@ -156,15 +157,15 @@ func (s *shipment) putOnce(ctx context.Context, name string, object []byte) erro
 	return nil
 }
 
-// takenError says that an object has a name that only this node should have used.
+// takenError says that an object exists although only this node should have used its name.
 type takenError struct{ name string }
 
 func (e *takenError) Error() string {
-	return fmt.Sprintf("%s has been written by another authzd: two are running with one and the same spool folder, perhaps a copied one", e.name)
+	return fmt.Sprintf("%s was written by another authzd: two are running with the same spool folder, perhaps a copy", e.name)
 }
 
-// shipSegment ships one file of the spool. The object is kept as a file until it is stored, so that a
-// process that is killed in between offers the same one again.
+// shipSegment ships one file of the spool. The object is kept as a file until it is stored, so that a process
+// that is killed in between offers the same one again.
 func (s *shipment) shipSegment(ctx context.Context, l *log) error {
 	object, kept, err := s.object(l)
 	if err != nil {
@@ -181,15 +182,15 @@ func (s *shipment) shipSegment(ctx context.Context, l *log) error {
 	return s.shipped(l, object)
 }
 
-// lostObjectError says that a segment was built anew of what another process had left behind, and that
-// the Destination has another: most likely the one that that process had offered, and lost.
+// lostObjectError says that a segment was built again from what another process had left, and the Destination
+// has a different one. Most likely that process had offered it and lost its file.
 type lostObjectError struct{ name string }
 
 func (e *lostObjectError) Error() string {
-	return fmt.Sprintf("%s was written before, and this machine knows nothing of it", e.name)
+	return fmt.Sprintf("%s exists, and this machine has no record of it", e.name)
 }
 
-// shipped notes that the Destination has the segment of a file.
+// shipped records that the Destination has the segment of a file.
 func (s *shipment) shipped(l *log, object []byte) error {
 	p := s.progress
 	p.Next, p.Previous, p.Position, p.Sealed = l.number+1, sha256.Sum256(object), l.last, l.sealing
@@ -198,17 +199,17 @@ func (s *shipment) shipped(l *log, object []byte) error {
 	}
 	s.progress = p
 	s.spool.shipped(l)
-	_ = os.Remove(s.objectPath(l)) // in nobody's way
+	_ = os.Remove(s.objectPath(l)) // harmless if it stays
 	return nil
 }
 
-// objectPath is where the segment of a file is kept: of exactly these groups.
+// objectPath is where the segment of a file, with exactly these groups, is kept.
 func (s *shipment) objectPath(l *log) string {
 	return filepath.Join(s.folder, fmt.Sprintf("%s-%016x.segment", number(l.number), l.last.Mark))
 }
 
-// object builds the segment of a file, or reads the one that was built before: then kept is true. It is
-// on the disk before it is offered, so that also after a power cut no other one is.
+// object builds the segment of a file, or reads the one that was built before; then kept is true. It is on
+// the disk before it is offered, so that no other one is offered, even after a power cut.
 func (s *shipment) object(l *log) (object []byte, kept bool, err error) {
 	b, err := os.ReadFile(s.objectPath(l))
 	switch {
@@ -249,7 +250,7 @@ func (s *shipment) build(l *log) ([]byte, error) {
 	}, groups), s.recipients)
 }
 
-// end stops the spool; its files stay unless they are of no use any more.
+// end stops the spool. Its files stay unless they are useless.
 func (s *shipment) end(remove bool) error {
 	if s.spool == nil {
 		return nil

@@ -7,29 +7,29 @@ import (
 	"fmt"
 )
 
-// generation is one that counts.
+// generation is one that was completed.
 type generation struct {
 	claim
-	claimed  digest // of the claim, which the first segment names
+	claimed  digest // of the claim; the first segment names it
 	manifest manifest
-	broken   error // why it can't be read; nil: it can. If not, only its number is known
+	broken   error // why it can't be read; nil: it can. If set, only the number is known
 }
 
 var (
-	// ErrDamaged is an object that is not what its writer wrote.
+	// ErrDamaged says that an object is not what its writer wrote.
 	ErrDamaged = errors.New("is damaged")
-	// ErrLost is an object that must be there, and is not.
+	// ErrLost says that an object that must exist is missing.
 	ErrLost = errors.New("is missing")
 )
 
-// isBroken reports that an object is there no more, as opposed to one that can't be reached.
+// isBroken reports whether an object is damaged or lost, and not only out of reach.
 func isBroken(err error) bool {
 	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrLost) || errors.Is(err, ErrOtherSecret)
 }
 
-// generations returns those that were whole at some time, oldest first: one that is broken now may be the
-// newest, and then what is whole is not the newest state. Where the take-over of a new primary met a
-// generation that the old one had just begun, that one does not count.
+// generations returns those that were completed at some time, the oldest first. A broken one may be the
+// newest, and then what can be read is not the newest state. A generation that the old primary had just begun
+// when another took over does not count.
 func (s source) generations(ctx context.Context) (found []generation, err error) {
 	numbers, err := listNumbers(ctx, s.from, generationsFolder)
 	if err != nil {
@@ -39,7 +39,7 @@ func (s source) generations(ctx context.Context) (found []generation, err error)
 	for _, n := range numbers {
 		g, err := s.generation(ctx, n)
 		switch {
-		case errors.Is(err, ErrMissing): // it is being made, or removed
+		case errors.Is(err, ErrMissing): // it is being made or removed
 			continue
 		case isBroken(err):
 			found = append(found, generation{claim: claim{Generation: n}, broken: err})
@@ -55,7 +55,7 @@ func (s source) generations(ctx context.Context) (found []generation, err error)
 	return found, nil
 }
 
-// generation reads what makes a generation whole. The error is ErrMissing if it is being made or removed.
+// generation reads what completes a generation. The error is ErrMissing if it is being made or removed.
 func (s source) generation(ctx context.Context, n uint64) (g generation, err error) {
 	object, claimErr := s.getSigned(ctx, claimName(n), &g.claim)
 	if claimErr != nil && !errors.Is(claimErr, ErrMissing) && !isBroken(claimErr) {
@@ -67,7 +67,7 @@ func (s source) generation(ctx context.Context, n uint64) (g generation, err err
 	}
 	g.claimed = sha256.Sum256(object)
 	switch {
-	case errors.Is(claimErr, ErrMissing): // it comes before the manifest, and goes after it
+	case errors.Is(claimErr, ErrMissing): // the claim comes before the manifest, and goes after it
 		err = fmt.Errorf("%s: %s %w", s.from, claimName(n), ErrLost)
 	case errors.Is(claimErr, ErrOtherSecret) && !s.secret.Knows(g.Secret):
 		err = fmt.Errorf("%s: %s %w (%.40q, this one is %q)", s.from, claimName(n), ErrOtherSecret, g.Secret, s.secret.ID)
@@ -75,13 +75,13 @@ func (s source) generation(ctx context.Context, n uint64) (g generation, err err
 		err = claimErr
 	case err != nil:
 	case g.Generation != n || g.manifest.Generation != n || g.manifest.Claim != g.claimed:
-		err = fmt.Errorf("%s: generation %d %w: its claim and its manifest are not of one and the same", s.from, n, ErrDamaged)
+		err = fmt.Errorf("%s: generation %d %w: its claim and its manifest do not belong together", s.from, n, ErrDamaged)
 	}
 	return g, err
 }
 
-// withoutManifest tells a generation that is being made, which has no segments yet, from one whose
-// manifest was lost.
+// withoutManifest distinguishes a generation that is being made, which has no segments yet, from one that has
+// lost its manifest.
 func (s source) withoutManifest(ctx context.Context, n uint64) error {
 	segments, err := listNumbers(ctx, s.from, segmentsFolder(n))
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// nodeFile holds the id by which a primary knows itself in an epoch: it belongs to the folder of the
+// nodeFile holds the id by which a primary recognises itself in an epoch. It belongs to the folder of the
 // spool, and so to this copy of the database.
 const nodeFile = "node.json"
 
@@ -20,7 +20,7 @@ type node struct {
 	ID string `json:"id"`
 }
 
-// loadNode returns the node's id, which it makes, durably, if there is none.
+// loadNode returns the node's id. If there is none, it makes one durably.
 func loadNode(folder string) (id string, err error) {
 	var n node
 	b, err := os.ReadFile(filepath.Join(folder, nodeFile))
@@ -60,24 +60,24 @@ func writeFile(path string, content []byte, synced bool) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// FencedError says that another authzd has the right to ship to a destination: to go on serving from
-// this one's database would be a fork of its history.
+// FencedError says that another authzd has the right to ship to a destination. Serving from this database
+// would fork its history.
 type FencedError struct {
 	Destination string
 	Host        string    // of the other
 	Since       time.Time // when it took over
 }
 
-// TakenOverBy names the host that serves now.
+// TakenOverBy returns the host that serves now.
 func (e *FencedError) TakenOverBy() string { return e.Host }
 
 func (e *FencedError) Error() string {
 	return fmt.Sprintf("the authzd on %s is the primary of %s since %s", e.Host, e.Destination, e.Since.UTC().Format(time.RFC3339))
 }
 
-// admit finds out whether a node may ship, taking the right to it if nobody has had it, and returns
-// its epoch. The error is a *FencedError if it may not, and a *GoneError if it expects to find an epoch and
-// there is none.
+// admit finds out whether a node may ship, and returns its epoch. If no node has had the right, it takes it.
+// The error is a *FencedError if another node has it, and a *GoneError if the node expects an epoch and there
+// is none.
 func admit(ctx context.Context, d Destination, id, host string, expects bool) (*epoch, error) {
 	e, err := newestEpoch(ctx, d)
 	switch {
@@ -103,14 +103,14 @@ func takeOver(ctx context.Context, d Destination, id, host string, number uint64
 	if e, err = newestEpoch(ctx, d); err != nil {
 		return nil, err
 	}
-	if e.Node == id && e.Number == number { // an answer was lost
+	if e.Node == id && e.Number == number { // the answer of an earlier attempt was lost
 		return e, nil
 	}
 	return nil, &FencedError{d.String(), e.Host, e.Since}
 }
 
-// superseded returns a *FencedError if there is an epoch after this one. If this one is not there, it is a
-// *GoneError: what is there belongs to others.
+// superseded returns a *FencedError if there is a later epoch. If this epoch is missing, it returns a
+// *GoneError: the objects there belong to others.
 func (e *epoch) superseded(ctx context.Context, d Destination) error {
 	var next epoch
 	switch _, err := getDocument(ctx, d, epochName(e.Number+1), &next); {
@@ -125,7 +125,7 @@ func (e *epoch) superseded(ctx context.Context, d Destination) error {
 	return &FencedError{d.String(), next.Host, next.Since}
 }
 
-// hostname is for people who read who shipped.
+// hostname is for people, who read it in the epoch.
 func hostname() string {
 	name, err := os.Hostname()
 	if err != nil {
@@ -134,7 +134,7 @@ func hostname() string {
 	return name
 }
 
-// Forget removes what a folder knows of a database that is being replaced, but not who the node is.
+// Forget removes what a folder records of a database that is being replaced, but keeps the node's id.
 func Forget(folder string) error {
 	spools, err := filepath.Glob(filepath.Join(escapeGlob(folder), spools+"*"))
 	for _, name := range append(spools, filepath.Join(folder, followFile)) {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Promotion is what a take-over has come to.
+// Promotion is the result of a take-over.
 type Promotion struct {
 	Epoch    uint64    `json:"epoch"`
-	Before   string    `json:"before,omitempty"` // host of the primary until now; empty: there was none
-	Until    time.Time `json:"until,omitzero"`   // what was committed by then is there, and what was shipped after it
+	Before   string    `json:"before,omitempty"` // host of the earlier primary; empty: there was none
+	Until    time.Time `json:"until,omitzero"`   // everything committed by then is there, and what was shipped after it
 	Sequence uint64    `json:"sequence"`         // of the newest group
 }
 
@@ -25,8 +25,8 @@ type Promotion struct {
 //  3. take in what came meanwhile, and put a segment of its own as the next one of the generation:
 //     from then on the old primary can ship nothing, since it can't have that number any more
 //
-// What the old primary had committed and not shipped is lost. Promote has closed the database when it
-// returns without an error, and Run ends. After an error the standby goes on as it was.
+// What the old primary committed but did not ship is lost. After a success, Promote has closed the database
+// and Run ends. After an error the standby goes on as before.
 func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -47,7 +47,7 @@ func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	if err := f.endGeneration(ctx, e); err != nil {
 		return p, err
 	}
-	if err := e.superseded(ctx, f.From); err != nil { // another promotion has begun after this one
+	if err := e.superseded(ctx, f.From); err != nil { // a later promotion has begun
 		return p, err
 	}
 	position, err := f.store.Position()
@@ -66,16 +66,16 @@ func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	return p, syncFolder(f.Folder)
 }
 
-// rivalTime is how long a take-over counts as under way: a standby that is promoted meanwhile has lost.
+// rivalTime is how long a take-over counts as under way: another standby that is promoted meanwhile has lost.
 const rivalTime = time.Minute
 
-// settleTime is how long no other standby is promoted after a take-over has come to its end: two promotions
-// that were asked for at once may run one after the other, and one of them must lose.
+// settleTime is how long no other standby is promoted after a take-over has ended. Two promotions that were
+// requested at once may run one after the other, and one of them must lose.
 const settleTime = 10 * time.Second
 
-// lastEpoch returns the newest epoch, nil if there has been none. The error is a *FencedError if another
-// standby has just taken over, within settleTime or without having shipped yet. If that one died in the
-// middle of it, it can be succeeded after rivalTime.
+// lastEpoch returns the newest epoch, or nil if there is none. The error is a *FencedError if another standby
+// has just taken over, within settleTime or without having shipped yet. If that one died on the way, another
+// may follow after rivalTime.
 func (f *Follower) lastEpoch(ctx context.Context) (*epoch, error) {
 	e, err := newestEpoch(ctx, f.From)
 	if err != nil || e == nil {
@@ -85,7 +85,7 @@ func (f *Follower) lastEpoch(ctx context.Context) (*epoch, error) {
 	if err != nil || e.Node == id || time.Since(e.Since) > rivalTime {
 		return e, err
 	}
-	if e.Number > 1 && time.Since(e.Since) < settleTime { // the first is no take-over
+	if e.Number > 1 && time.Since(e.Since) < settleTime { // the first epoch is no take-over
 		return nil, &FencedError{f.From.String(), e.Host, e.Since}
 	}
 	var c claim
@@ -108,13 +108,13 @@ func CheckPromoted(ctx context.Context, d Destination, p Promotion) error {
 	return err
 }
 
-// ErrPromoted says that a standby was promoted before.
+// ErrPromoted says that the standby was promoted before.
 var ErrPromoted = errors.New("this standby has been promoted")
 
-// catchUp takes in all that is there.
+// catchUp takes in everything that is there.
 func (f *Follower) catchUp(ctx context.Context) error {
 	for {
-		f.looked = time.Time{} // a segment that is missing is no end
+		f.looked = time.Time{} // a missing segment is not the end
 		again, err := f.step(ctx, true)
 		if err != nil || !again {
 			return err
@@ -122,7 +122,7 @@ func (f *Follower) catchUp(ctx context.Context) error {
 	}
 }
 
-// endGeneration puts the last segment of the generation at hand.
+// endGeneration puts the last segment of the present generation.
 func (f *Follower) endGeneration(ctx context.Context, e *epoch) error {
 	for {
 		now := time.Now().UTC()
@@ -137,14 +137,14 @@ func (f *Follower) endGeneration(ctx context.Context, e *epoch) error {
 		if !errors.Is(err, ErrExists) {
 			return err
 		}
-		if err := f.catchUp(ctx); err != nil { // what the old primary has just shipped
+		if err := f.catchUp(ctx); err != nil { // take in what the old primary has just shipped
 			return err
 		}
 	}
 }
 
-// TakeOver gives this node the right to ship, for a database that was restored: whoever had it turns
-// away from his own as soon as he notices.
+// TakeOver gives this node the right to ship, for a database that was restored. The earlier primary stops
+// serving as soon as it notices.
 func TakeOver(ctx context.Context, d Destination, folder string) (p Promotion, err error) {
 	if err := CheckNoStandby(folder); err != nil {
 		return p, err
@@ -160,8 +160,8 @@ func TakeOver(ctx context.Context, d Destination, folder string) (p Promotion, e
 	return Promotion{Epoch: e.Number, Before: before}, nil
 }
 
-// claimEpoch takes the epoch after the last (nil: there was none) for the node that a folder belongs to,
-// unless the last is its own, and returns it and the host of the one before.
+// claimEpoch takes the epoch after the last (nil: there was none) for the node of a folder, unless the last
+// one is its own. It returns the epoch and the host of the one before.
 func claimEpoch(ctx context.Context, d Destination, folder string, last *epoch) (e *epoch, before string, err error) {
 	id, err := loadNode(folder)
 	if err != nil {
@@ -178,10 +178,10 @@ func claimEpoch(ctx context.Context, d Destination, folder string, last *epoch) 
 	return e, before, err
 }
 
-// ErrStandby says that a database is one that follows another.
+// ErrStandby says that a database follows another.
 var ErrStandby = errors.New("the database is a standby's")
 
-// CheckNoStandby returns ErrStandby if the database that a folder belongs to follows another.
+// CheckNoStandby returns ErrStandby if the database of a folder follows another.
 func CheckNoStandby(folder string) error {
 	marker := filepath.Join(folder, followFile)
 	_, err := os.Stat(marker)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// prune removes, in the background, the generations that nobody can need any more, and what is left of
-// those that were never completed.
+// prune removes, in the background, the generations that are no longer needed, and the rest of those that
+// were never completed.
 func (s *Shipper) prune(ctx context.Context) {
 	if s.current == nil || !s.pruning.TryLock() {
-		return // a slow Destination; the next time will do
+		return // a slow Destination; the next time is soon enough
 	}
 	current := s.current.Generation
 	go func() {
@@ -22,9 +22,9 @@ func (s *Shipper) prune(ctx context.Context) {
 	}()
 }
 
-// prune removes each generation that has a successor whose base is from before keep, and those before
-// current that were never whole. A broken one succeeds nobody: what is before it may be all that there
-// is until the next. It goes by the same rule, since an operator may still bring its objects back.
+// prune removes each generation that has a successor whose base is older than keep, and earlier ones that
+// were never completed. A broken generation is no successor: what is before it may be all that is left until
+// the next one. It is removed by the same rule, because an operator may still bring its objects back.
 func (s source) prune(ctx context.Context, current uint64, keep time.Time) error {
 	found, err := s.generations(ctx)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s source) prune(ctx context.Context, current uint64, keep time.Time) error
 	return nil
 }
 
-// removeGeneration removes a generation: first what makes it whole, last its number.
+// removeGeneration removes a generation: first what completes it, last its number.
 func removeGeneration(ctx context.Context, d Destination, n uint64) error {
 	if err := d.Delete(ctx, manifestName(n)); err != nil {
 		return err

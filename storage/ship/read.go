@@ -13,14 +13,14 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// source reads what was shipped, and believes nothing that it has not checked.
+// source reads what was shipped, and checks everything before it uses it.
 type source struct {
 	from       Destination
 	secret     Secret
 	identities []age.Identity
 }
 
-// get returns an object as it is stored, and what is in it.
+// get returns an object as it is stored, and its content.
 func (s source) get(ctx context.Context, name string) (stored, content []byte, err error) {
 	stored, err = s.from.Get(ctx, name)
 	if err != nil {
@@ -58,13 +58,13 @@ func (s source) base(ctx context.Context, g generation, path string) (err error)
 	return nil
 }
 
-// cursor is a place in a generation's chain of segments.
+// cursor is a position in a generation's chain of segments.
 type cursor struct {
 	Generation uint64        `json:"generation"`
 	Next       uint64        `json:"next"`     // number of the segment to read
 	Previous   digest        `json:"previous"` // of the object before it
 	Position   bolt.Position `json:"position"` // after the last group before it
-	Sealed     time.Time     `json:"sealed"`   // what was committed by then is before it
+	Sealed     time.Time     `json:"sealed"`   // everything committed by then is before the cursor
 }
 
 func (g generation) start() cursor {
@@ -97,8 +97,8 @@ func (s source) next(ctx context.Context, c *cursor) (*segment, error) {
 	return seg, nil
 }
 
-// replay makes the first n groups of a segment, but for those that the store has. The one that it has
-// last must be the same one: else the error is bolt.ErrBroken.
+// replay makes the first n groups of a segment, except for those that the store has. The last group of the
+// store must be the same one; otherwise the error is bolt.ErrBroken.
 func replay(store *bolt.Store, seg *segment, n int) error {
 	at, err := store.Position()
 	if err != nil {

@@ -11,29 +11,28 @@ import (
 )
 
 // GoneError says that nothing of what this node had shipped to a Destination is there: it is not mounted, or
-// was emptied. It is told from one that is new by the node's own epoch, which nobody removes. To ship into it
-// would hide the loss, and fill the disk under a mount point.
+// was emptied. The node's own epoch, which nobody removes, tells such a Destination from a new one. To ship
+// into it would hide the loss, and fill the disk below a mount point.
 type GoneError struct{ Destination string }
 
 func (e *GoneError) Error() string {
 	return fmt.Sprintf("what was shipped to %s is not there: it is not mounted, or was emptied", e.Destination)
 }
 
-// Hint says what to do.
+// Hint says what the operator can do.
 func (e *GoneError) Hint() string {
-	return `mount it, or bring back what was there: shipping goes on by itself then. If it is lost for good, restart with "authzd serve --ship-anew"`
+	return `mount it, or put the objects back: then shipping goes on by itself. If it is lost for good, restart with "authzd serve --ship-anew"`
 }
 
-// destinationFile says where this node ships, so that a Destination that is empty can be told from one that
-// is new.
+// destinationFile records where this node ships, so that an emptied Destination is not taken for a new one.
 const destinationFile = "destination.json"
 
 type knownDestination struct {
 	To string `json:"to"`
 }
 
-// hasShipped reports whether the node of a folder has shipped to a Destination. An earlier authzd, which did
-// not note it, has left a spool.
+// hasShipped reports whether the node of a folder has shipped to a Destination. An earlier authzd did not
+// record it, but has left a spool.
 func hasShipped(folder, to string) (bool, error) {
 	var known knownDestination
 	b, err := os.ReadFile(filepath.Join(folder, destinationFile))
@@ -50,7 +49,7 @@ func hasShipped(folder, to string) (bool, error) {
 	return known.To == to, nil
 }
 
-// noteShipping notes durably that the node of a folder ships to a Destination, for hasShipped.
+// noteShipping records durably, for hasShipped, that the node of a folder ships to a Destination.
 func noteShipping(folder, to string) error {
 	path, want := filepath.Join(folder, destinationFile), encodeDocument(knownDestination{to})
 	if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, want) {
@@ -59,7 +58,7 @@ func noteShipping(folder, to string) error {
 	return writeFile(path, want, true)
 }
 
-// isAt returns a *GoneError unless the Destination has this epoch. One that is there and damaged will do.
+// isAt returns a *GoneError unless the Destination has this epoch, sound or damaged.
 func (e *epoch) isAt(ctx context.Context, d Destination) error {
 	var there epoch
 	_, err := getDocument(ctx, d, epochName(e.Number), &there)
@@ -72,10 +71,10 @@ func (e *epoch) isAt(ctx context.Context, d Destination) error {
 	return err
 }
 
-// errManifestGone ends a generation whose manifest was removed: nothing could be restored from it.
+// errManifestGone ends a generation whose manifest was removed, because nothing could be restored from it.
 var errManifestGone = errors.New("the manifest of the generation was removed from its destination")
 
-// recogniseBase is recognise, and also makes sure that the Destination has the manifest, once it was put.
+// recogniseBase is recognise, and also checks that the Destination has the manifest after it was put.
 func (s *shipment) recogniseBase(ctx context.Context) error {
 	if err := s.recognise(ctx); err != nil || s.Manifest != nil {
 		return err

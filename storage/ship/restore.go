@@ -14,28 +14,28 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// RestoreConfig says what to bring back.
+// RestoreConfig is the input of Restore.
 type RestoreConfig struct {
 	From       Destination
 	Secret     Secret
 	Identities []age.Identity
-	At         time.Time // the moment, to the end of its millisecond; zero: the last there is
-	Path       string    // of the database file to make; nothing may be there
+	At         time.Time // the moment, to the end of its millisecond; zero: the last one
+	Path       string    // of the new database file; it must not exist
 }
 
-// Restored is what Restore has made.
+// Restored is the result of Restore.
 type Restored struct {
 	Position bolt.Position
-	Until    time.Time // what was committed by then is in it, and nothing later
+	Until    time.Time // everything committed by then is in it, and nothing later
 	Bytes    int64
 }
 
-// GapError says that a moment can't be restored, and which ones near it can.
+// GapError says that a moment can't be restored, and names the nearest ones that can.
 type GapError struct {
 	At     time.Time
-	Until  time.Time // the last moment before At; zero: none is
-	From   time.Time // the first moment after At; zero: none is
-	Reason error     // why not later; nil: nothing later was shipped
+	Until  time.Time // the last moment before At; zero: there is none
+	From   time.Time // the first moment after At; zero: there is none
+	Reason error     // why no later one; nil: nothing later was shipped
 }
 
 func (e *GapError) Error() string {
@@ -44,12 +44,12 @@ func (e *GapError) Error() string {
 		text = "can't restore " + stamp(e.At)
 	}
 	if !e.Until.IsZero() {
-		text += ": up to " + stamp(e.Until) + " it can be done"
+		text += ": possible up to " + stamp(e.Until)
 	}
 	if !e.From.IsZero() && !e.Until.IsZero() {
 		text += ", and from " + stamp(e.From) + " on"
 	} else if !e.From.IsZero() {
-		text += ": from " + stamp(e.From) + " on it can be done"
+		text += ": possible from " + stamp(e.From) + " on"
 	}
 	if e.Reason != nil {
 		text += fmt.Sprintf(" (%v)", e.Reason)
@@ -59,7 +59,7 @@ func (e *GapError) Error() string {
 
 func (e *GapError) Unwrap() error { return e.Reason }
 
-// stamp is a time as --at takes it.
+// stamp formats a time for --at.
 func stamp(t time.Time) string {
 	if t.Equal(t.Truncate(time.Millisecond)) {
 		return t.UTC().Format("2006-01-02T15:04:05.000Z07:00")
@@ -67,8 +67,8 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02T15:04:05.000000000Z07:00")
 }
 
-// Restore makes a database as it was at a moment. Everything is checked first, in a file under another
-// name beside Path; only what is whole gets the name. A *GapError says what can be restored instead.
+// Restore makes a database as of a moment. It checks everything first, in a file with another name beside
+// Path, which gets its name when it is complete. A *GapError says what can be restored instead.
 func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 	if _, err := os.Lstat(c.Path); err == nil {
 		return r, fmt.Errorf("%s: %w", c.Path, os.ErrExist)
@@ -106,7 +106,7 @@ func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 		return r, err
 	}
 	r.Bytes = info.Size()
-	if err := os.Link(temp, c.Path); err != nil { // unlike a rename, never takes the place of another file
+	if err := os.Link(temp, c.Path); err != nil { // unlike a rename, it never replaces another file
 		return r, err
 	}
 	return r, syncFolder(filepath.Dir(c.Path))
@@ -114,14 +114,14 @@ func Restore(ctx context.Context, c RestoreConfig) (r Restored, err error) {
 
 var errNoSnapshot = errors.New("holds no whole snapshot yet")
 
-// chosen is a generation from which a moment can be restored, unless its segments end before that.
+// chosen is a generation from which a moment can be restored, unless its segments end before that moment.
 type chosen struct {
 	generation
-	later *generation // the next one that can be read; nil: there is none
-	hole  error       // why one between the two can't be; nil: there is none
+	later *generation // the next readable one; nil: there is none
+	hole  error       // why one between the two can't be read; nil: there is none
 }
 
-// choose returns the newest generation that can be read whose base is from before a moment (zero: the last).
+// choose returns the newest readable generation whose base is from before a moment (zero: the last).
 func (s source) choose(ctx context.Context, at time.Time) (c chosen, err error) {
 	found, err := s.generations(ctx)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s source) choose(ctx context.Context, at time.Time) (c chosen, err error) 
 	return c, &GapError{At: at, From: c.later.manifest.Taken.Truncate(time.Millisecond), Reason: c.hole}
 }
 
-// openBase opens the base of a generation as a store that follows.
+// openBase opens the base of a generation as a following store.
 func openBase(path string, g generation) (*bolt.Store, error) {
 	store, err := bolt.Open(path, bolt.Options{Follow: true})
 	if err != nil {
@@ -155,7 +155,7 @@ func openBase(path string, g generation) (*bolt.Store, error) {
 	}
 	p, err := store.Position()
 	if err == nil && p != g.manifest.Position {
-		err = fmt.Errorf("the snapshot of generation %d %w: it ends with group %d, should with %d", g.Generation, ErrDamaged, p.Sequence, g.manifest.Position.Sequence)
+		err = fmt.Errorf("the snapshot of generation %d %w: it ends with group %d, not with %d", g.Generation, ErrDamaged, p.Sequence, g.manifest.Position.Sequence)
 	}
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
@@ -163,12 +163,12 @@ func openBase(path string, g generation) (*bolt.Store, error) {
 	return store, nil
 }
 
-// endOf returns the end of the millisecond of a moment. The times of groups are whole milliseconds, so what
-// is sealed within that millisecond may be followed by more groups of it.
+// endOf returns the end of the millisecond of a moment. The times of groups are whole milliseconds, so after
+// a group more may follow in the same millisecond.
 func endOf(at time.Time) time.Time { return at.Truncate(time.Millisecond).Add(time.Millisecond) }
 
-// replayUntil replays a generation's segments up to a moment, and returns the moment to which the
-// store has come.
+// replayUntil replays a generation's segments up to a moment, and returns the moment that the store has
+// reached.
 func (s source) replayUntil(ctx context.Context, store *bolt.Store, g chosen, at time.Time) (time.Time, error) {
 	c := g.start()
 	for at.IsZero() || c.Sealed.Before(endOf(at)) {
@@ -196,7 +196,7 @@ func (s source) replayUntil(ctx context.Context, store *bolt.Store, g chosen, at
 	return at, nil
 }
 
-// atEnd is when there is no further segment: is that the end, or is one missing?
+// atEnd decides, when there is no further segment, whether that is the end or one is missing.
 func (s source) atEnd(ctx context.Context, c cursor, g chosen, at time.Time) (time.Time, error) {
 	numbers, err := listNumbers(ctx, s.from, segmentsFolder(g.Generation))
 	if err != nil {
@@ -215,8 +215,8 @@ func (s source) atEnd(ctx context.Context, c cursor, g chosen, at time.Time) (ti
 	return until, nil
 }
 
-// brokenOff is for a history that went on after a cursor, and can't be followed there. The millisecond of
-// the cursor may then be incomplete, except at the moment of the base, which is whole by itself.
+// brokenOff is for a history that goes on after a cursor but can't be read there. The millisecond of the
+// cursor may then be incomplete, except at the moment of the base, which is complete.
 func (g chosen) brokenOff(c cursor, at time.Time, reason error) (time.Time, error) {
 	taken := g.manifest.Taken
 	until := c.Sealed.Truncate(time.Millisecond).Add(-time.Millisecond)
@@ -229,7 +229,7 @@ func (g chosen) brokenOff(c cursor, at time.Time, reason error) (time.Time, erro
 	return until, g.gap(at, until, reason)
 }
 
-// gap explains that a generation can't be followed beyond a moment.
+// gap explains why a generation can't be followed beyond a moment.
 func (g chosen) gap(at, until time.Time, reason error) error {
 	e := &GapError{At: at, Until: until, Reason: reason}
 	if g.later != nil {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// spools begins the names of folders that have the spool of one generation.
+// spools is the beginning of the names of folders with the spool of one generation.
 const spools = "spool-"
 
-// resume goes on with the generation of the process before, if it can, and clears up after it.
+// resume goes on with the generation of the last process if possible, and removes what is useless.
 func (s *Shipper) resume() error {
 	folders, err := filepath.Glob(filepath.Join(escapeGlob(s.Folder), spools+"*"))
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Shipper) resume() error {
 		err = s.resumeFrom(newest, p)
 	}
 	if err != nil {
-		s.Logger.Warn("shipping begins anew with a snapshot of the database", "why", err)
+		s.Logger.Warn("shipping starts over with a snapshot of the database", "why", err)
 	}
 	for _, folder := range folders {
 		if s.current != nil && folder == newest {
@@ -35,8 +35,8 @@ func (s *Shipper) resume() error {
 	return nil
 }
 
-// newestProgress returns the folder whose generation is the newest of those that were completed, "" if
-// there is none, and how far it has come. What is shipped to one before it, nobody would see.
+// newestProgress returns the folder of the newest completed generation, or "" if there is none, and its
+// progress. Segments of an earlier generation would be ignored.
 func newestProgress(folders []string) (newest string, p progress, err error) {
 	for _, folder := range folders {
 		switch found, err := loadProgress(folder); {
@@ -57,7 +57,7 @@ func escapeGlob(name string) string {
 
 func (s *Shipper) resumeFrom(folder string, p progress) error {
 	if p.Secret != s.Secret.ID {
-		return errors.New("the secret is another one now")
+		return errors.New("the secret has changed")
 	}
 	if s.epoch != nil && p.Epoch != s.epoch.Number {
 		return fmt.Errorf("this node ships in epoch %d now, was in %d", s.epoch.Number, p.Epoch)

@@ -29,7 +29,7 @@ func (d digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:
 
 func (d *digest) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(d)) {
-		return fmt.Errorf("%.80q is no SHA-256", text)
+		return fmt.Errorf("%.80q is not a SHA-256", text)
 	}
 	_, err := hex.Decode(d[:], text)
 	return err
@@ -43,10 +43,10 @@ type segmentHeader struct {
 	After      bolt.Position `json:"after"`    // of the store before the first group
 	Last       bolt.Position `json:"last"`     // after the last one; After, if there is none
 	From       time.Time     `json:"from"`     // when the segment before was sealed
-	// Sealed: all that was committed before is in this segment or an earlier one, and no later segment has a
+	// Sealed: everything committed before is in this segment or an earlier one, and no later segment has a
 	// group of an earlier millisecond.
 	Sealed  time.Time `json:"sealed"`
-	EndedBy uint64    `json:"ended_by,omitempty"` // the epoch that took over: there is no next segment
+	EndedBy uint64    `json:"ended_by,omitempty"` // the epoch that took over; there is no next segment
 }
 
 // segment is one part of a generation's history.
@@ -71,11 +71,11 @@ func (s Secret) encodeSegment(h segmentHeader, groups []byte) []byte {
 	return append(append(b, sum[:]...), code[:]...)
 }
 
-// decodeSegment reads an object. It was made by who has the secret, and its groups continue one another
-// from After to Last, which is all that can be known of it alone.
+// decodeSegment reads an object. It checks that a holder of the secret made it, and that its groups continue
+// one another from After to Last. More can't be known from the segment alone.
 func (s Secret) decodeSegment(b []byte) (*segment, error) {
 	if len(b) < len(segmentMagic)+4+2*sha256.Size || string(b[:len(segmentMagic)]) != segmentMagic {
-		return nil, fmt.Errorf("%w: not a segment, or not all of one", ErrDamaged)
+		return nil, fmt.Errorf("%w: not a segment, or only a part of one", ErrDamaged)
 	}
 	b, code := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
 	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
@@ -110,7 +110,7 @@ func (s *segment) decodeGroups(frames []byte) error {
 		s.groups, at, frames = append(s.groups, g), g.Position, frames[n:]
 	}
 	if at != s.Last {
-		return fmt.Errorf("%w: ends with group %d, should with %d", ErrDamaged, at.Sequence, s.Last.Sequence)
+		return fmt.Errorf("%w: ends with group %d, not with %d", ErrDamaged, at.Sequence, s.Last.Sequence)
 	}
 	return nil
 }

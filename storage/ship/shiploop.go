@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// prepare begins a generation and ships its base, but not the manifest that makes it count.
+// prepare begins a generation and ships its base, but not the manifest that completes it.
 func (s *Shipper) prepare(ctx context.Context) (sh *shipment, m manifest, err error) {
 	sh = s.newShipment(filepath.Join(s.Folder, spools+uuid.NewString()))
 	if err := s.try(ctx, "generation", func(ctx context.Context) error {
@@ -36,7 +36,7 @@ func (s *Shipper) prepare(ctx context.Context) (sh *shipment, m manifest, err er
 	return sh, m, nil
 }
 
-// renewEpoch takes the next epoch if somebody else may be shipping as this node, which is stopped by it.
+// renewEpoch takes the next epoch if another process may be shipping as this node. That stops the other.
 func (s *Shipper) renewEpoch(ctx context.Context) error {
 	if !s.doubtful {
 		return nil
@@ -48,7 +48,7 @@ func (s *Shipper) renewEpoch(ctx context.Context) error {
 	return err
 }
 
-// complete makes a generation count, and ends the one before it.
+// complete completes a generation, and ends the one before it.
 func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) error {
 	if s.current != nil {
 		m.Continues = s.current.Generation
@@ -57,7 +57,7 @@ func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) erro
 	if err := errors.Join(next.save(next.folder), syncFolder(s.Folder)); err != nil {
 		return errors.Join(err, next.end(true))
 	}
-	if err := s.publish(ctx, next); err != nil { // perhaps only the answer was lost: nobody goes on with the one before
+	if err := s.publish(ctx, next); err != nil { // perhaps only the answer was lost; so the earlier one must not go on
 		return errors.Join(err, next.end(ctx.Err() == nil))
 	}
 	before := s.current
@@ -71,9 +71,8 @@ func (s *Shipper) complete(ctx context.Context, next *shipment, m manifest) erro
 	return nil
 }
 
-// publish puts the manifest of a generation, unless the Destination has it. Once that was to be done,
-// which a process that is killed in the middle leaves to the next, segments of no other generation would
-// be seen.
+// publish puts the manifest of a generation, unless the Destination has it. Once that has been tried, a
+// killed process leaves it to the next one, because segments of another generation would be ignored.
 func (s *Shipper) publish(ctx context.Context, sh *shipment) error {
 	if sh.Manifest == nil {
 		return nil
@@ -91,15 +90,15 @@ func (s *Shipper) publish(ctx context.Context, sh *shipment) error {
 	return sh.save(sh.folder)
 }
 
-// prepared is what prepare returns.
+// prepared is the result of prepare.
 type prepared struct {
 	sh  *shipment
 	m   manifest
 	err error
 }
 
-// ship ships the current generation until it can't go on, and meanwhile prepares the next when that is
-// due. It returns nil when that one is the current one.
+// ship ships the present generation until it can't go on, and prepares the next one when it is due. It
+// returns nil when the next one is the present one.
 func (s *Shipper) ship(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var preparing sync.WaitGroup
@@ -108,7 +107,7 @@ func (s *Shipper) ship(ctx context.Context) error {
 		cancel()
 		preparing.Wait()
 		select {
-		case p := <-ready: // it came when nobody waited for it any more
+		case p := <-ready: // it came too late
 			if err := s.abandon(&p, nil); err != nil {
 				s.Logger.Warn("clearing up the spool", "err", err)
 			}
@@ -178,7 +177,7 @@ func (s *Shipper) shipOne(ctx context.Context, l *log) error {
 	return nil
 }
 
-// flush ships what is left when nobody writes any more.
+// flush ships the rest when nothing writes any more.
 func (s *Shipper) flush() error {
 	if s.epoch == nil {
 		return fmt.Errorf("%s has not been reached since the start", s.To)
@@ -200,7 +199,7 @@ func (s *Shipper) flush() error {
 	}
 }
 
-// abandon ends a generation that is not needed because the one before it can't go on.
+// abandon ends a new generation because the one before it can't go on.
 func (s *Shipper) abandon(next *prepared, err error) error {
 	if next != nil && next.sh != nil {
 		return errors.Join(err, next.sh.end(true))

@@ -14,68 +14,68 @@ import (
 )
 
 const (
-	// idleEvery is how often a store that nobody writes to says so.
+	// idleEvery is how often a store without changes says so.
 	idleEvery = 10 * time.Second
-	// admitTimeout is how long a start waits to hear whether it may serve.
+	// admitTimeout is how long a start waits for the answer whether it may serve.
 	admitTimeout = 5 * time.Second
 	// attemptTimeout is how long one request to a Destination may take.
 	attemptTimeout = time.Minute
-	// firstDelay and lastDelay are how long after a failed request the next is made.
+	// firstDelay and lastDelay bound the pause after a failed request.
 	firstDelay, lastDelay = 200 * time.Millisecond, 30 * time.Second
-	// flushTimeout is how long a stop waits for the last of it.
+	// flushTimeout is how long a stop waits to ship the rest.
 	flushTimeout = 5 * time.Second
 )
 
-// Config says what is shipped, and where. All fields but the last three are needed.
+// Config is the configuration of a Shipper. All fields but the last three are needed.
 type Config struct {
 	Store         *bolt.Store
 	To            Destination
-	Secret        Secret          // signs what is shipped
+	Secret        Secret          // signs the objects
 	Folder        string          // for the spool and the node's id; beside the database
 	Every         time.Duration   // how old a group gets before it is shipped
 	SnapshotEvery time.Duration   // how often a generation begins
 	Keep          time.Duration   // how far back a moment can be restored
-	SpoolBytes    int64           // how much the spool may hold while To takes nothing
-	Recipients    []age.Recipient // to whom objects are encrypted; none: they are not
-	Logger        *slog.Logger    // nil: nobody listens
+	SpoolBytes    int64           // how much the spool may hold while To can't be reached
+	Recipients    []age.Recipient // of the encryption of objects; none: they are not encrypted
+	Logger        *slog.Logger    // nil: nothing is logged
 
-	// AllowEmptyDestination has shipping begin again with a snapshot if To has lost what was shipped there.
+	// AllowEmptyDestination lets shipping start over with a snapshot if To has lost what was shipped there.
 	AllowEmptyDestination bool
 }
 
-// Shipper ships what a store commits.
+// Shipper ships the commits of a store.
 type Shipper struct {
 	Config
 	node    string
 	epoch   *epoch    // nil: To has not been reached yet
-	expects bool      // To must have an epoch: this node has shipped there
-	current *shipment // nil: a generation has to begin
+	expects bool      // To must have an epoch, because this node has shipped there
+	current *shipment // nil: a generation must begin
 	pruning sync.Mutex
 
-	// doubtful: another process may be shipping as this node; see lostObjectError.
+	// doubtful: another process may ship as this node; see lostObjectError.
 	doubtful bool
 
 	mu     sync.Mutex
 	status Status
-	lagged *spool // whose lag counts; nil: nothing is shipped since status.since
+	lagged *spool // the spool whose lag counts; nil: nothing is shipped since status.since
 	since  time.Time
 }
 
 // Status is how far shipping has come.
 type Status struct {
-	LagBytes   int64         // committed and not shipped
-	Lag        time.Duration // age of the oldest of that
-	Generation uint64        // 0: none has its base shipped yet
+	LagBytes   int64         // committed but not shipped
+	Lag        time.Duration // age of the oldest such group
+	Generation uint64        // 0: no base is shipped yet
 	Segments   uint64        // shipped by this process
 	Failures   uint64        // requests to the Destination that failed, of this process
 	SpoolFull  uint64        // times that a generation ended because the spool was full
-	Failing    error         // why the last request failed; nil: it did not
-	Fenced     error         // why nothing is shipped any more
+	Failing    error         // why the last request failed; nil: it succeeded
+	Fenced     error         // why shipping has ended
 }
 
-// New prepares to ship: call it before anybody writes to the store, so that the generation that the
-// process before this one left behind can go on. A *FencedError means that this store must not be
-// served, since another authzd has taken over from it; that To can't be reached is no error.
+// New prepares to ship. Call it before anything writes to the store, so that the generation of the last
+// process can go on. A *FencedError means that another authzd has taken over from this store, which must not
+// be served. It is no error if To can't be reached.
 func New(ctx context.Context, c Config) (*Shipper, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -125,7 +125,7 @@ func (s *Shipper) newShipment(folder string) *shipment {
 	return sh
 }
 
-// serveFrom makes a shipment the one that counts.
+// serveFrom makes a shipment the present one.
 func (s *Shipper) serveFrom(sh *shipment) {
 	s.current = sh
 	s.mu.Lock()
@@ -136,13 +136,14 @@ func (s *Shipper) serveFrom(sh *shipment) {
 	}
 }
 
-// Run ships until ctx ends, which should be when nobody writes to the store any more. Then it ships
-// what is left, in a few seconds or not at all: the next process goes on with it. That another authzd has taken over ends all writing to the store and is no error.
+// Run ships until ctx ends, which should be when nothing writes to the store any more. Then it ships the rest
+// within a few seconds; otherwise the next process goes on. If another authzd has taken over, Run ends all
+// writing to the store and returns no error.
 func (s *Shipper) Run(ctx context.Context) error {
 	err := s.run(ctx)
 	if ctx.Err() != nil && s.current != nil {
 		if err = s.flush(); err != nil && !isFenced(err) {
-			s.Logger.Warn("not all is shipped; the next start goes on with it", "err", err)
+			s.Logger.Warn("not everything is shipped; the next start goes on with it", "err", err)
 		}
 	}
 	if isFenced(err) {
@@ -154,13 +155,13 @@ func (s *Shipper) Run(ctx context.Context) error {
 	return nil
 }
 
-// isFenced reports that somebody else ships where this node did.
+// isFenced reports whether another node ships in place of this one.
 func isFenced(err error) bool {
 	fenced, taken := new(FencedError), new(takenError)
 	return errors.As(err, &fenced) || errors.As(err, &taken)
 }
 
-// reason is why this node is fenced: when another has written here, most often by having been promoted.
+// reason returns why this node is fenced if another has written here, most often because it was promoted.
 func (s *Shipper) reason(fenced error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
 	defer cancel()
@@ -207,9 +208,9 @@ func (s *Shipper) run(ctx context.Context) error {
 	}
 }
 
-// goOn ships the current generation until it can't go on, or another is the current one.
+// goOn ships the present generation until it can't go on, or another one replaces it.
 func (s *Shipper) goOn(ctx context.Context) error {
-	if s.current.Manifest != nil { // the process before was killed when it had only just begun
+	if s.current.Manifest != nil { // the last process was killed when it had only just begun
 		if err := s.publish(ctx, s.current); err != nil {
 			return err
 		}
@@ -221,8 +222,7 @@ func (s *Shipper) goOn(ctx context.Context) error {
 	return s.ship(ctx)
 }
 
-// setback ends a shipment that can't go on, so that another begins. Errors that end all shipping are
-// returned.
+// setback ends a shipment that can't go on, so that another begins. It returns errors that end all shipping.
 func (s *Shipper) setback(ctx context.Context, sh *shipment, err error) error {
 	if err == nil || ctx.Err() != nil || isFenced(err) {
 		return errors.Join(err, ctx.Err())
@@ -230,7 +230,7 @@ func (s *Shipper) setback(ctx context.Context, sh *shipment, err error) error {
 	if errors.As(err, new(*lostObjectError)) {
 		s.doubtful = true
 	}
-	s.Logger.Warn("shipping begins anew with a snapshot of the database", "why", err)
+	s.Logger.Warn("shipping starts over with a snapshot of the database", "why", err)
 	s.mu.Lock()
 	if s.lagged != nil {
 		s.lagged, s.since = nil, time.Now()
@@ -250,7 +250,7 @@ func (s *Shipper) setback(ctx context.Context, sh *shipment, err error) error {
 	return wait(ctx, firstDelay)
 }
 
-// fence makes sure that nobody goes on from a history that has ended.
+// fence makes sure that nothing is written to a history that has ended.
 func (s *Shipper) fence(err error) {
 	s.mu.Lock()
 	s.status.Fenced = err
@@ -259,7 +259,7 @@ func (s *Shipper) fence(err error) {
 		"move the database away and run authzd standby")
 }
 
-// try makes a request until it succeeds, ctx ends, or broken, unless nil, says that there is no use.
+// try makes a request until it succeeds, ctx ends, or broken (unless nil) reports that trying is useless.
 func (s *Shipper) try(ctx context.Context, what string, do func(context.Context) error, broken func() error) error {
 	for delay := firstDelay; ; delay = min(2*delay, lastDelay) {
 		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
@@ -297,7 +297,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// failed and reached note how a request went; the log hears when that changes.
+// failed and reached record how a request went, and log when that changes.
 func (s *Shipper) failed(what string, err error) {
 	s.mu.Lock()
 	before := s.status.Failing

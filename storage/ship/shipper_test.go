@@ -96,7 +96,7 @@ func TestNeverReached(t *testing.T) {
 	}
 }
 
-// TestSpoolFull: a spool that is full gives up, says so, and begins anew when it can.
+// TestSpoolFull: a full spool gives up, reports it, and starts over when it can.
 func TestSpoolFull(t *testing.T) {
 	to := &faulty{Destination: directory(t.TempDir())}
 	path := filepath.Join(t.TempDir(), "store.db")

@@ -14,7 +14,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// segmentSize is how large a segment gets before the next begins, whatever its age.
+// segmentSize is the size at which the next segment begins, even if the present one is young.
 const segmentSize = 1 << 20
 
 var (
@@ -22,13 +22,13 @@ var (
 	errSpoolStale = errors.New("the spool does not end where the database does")
 )
 
-// spool is the part of a generation that the Destination does not have yet: one file of frames for
-// each segment to come, in a folder beside the database. It is the bolt.Tap, so that a group is in it
-// before it is committed; what is in it is never synced, since a power cut is noticed (see resume).
+// spool is the part of a generation that the Destination does not have yet: one file of frames for each
+// segment, in a folder beside the database. It is the bolt.Tap, so a group is in the spool before it is
+// committed. The files are never synced, because resume notices a power cut.
 type spool struct {
 	folder string
 	most   int64         // bytes
-	work   chan struct{} // there may be something sealed, or the spool is broken
+	work   chan struct{} // signals that a file may be sealed, or the spool is broken
 
 	mu       sync.Mutex
 	broken   error // why nothing is added any more
@@ -36,8 +36,8 @@ type spool struct {
 	current  *log
 	sealed   []*log        // oldest first
 	last     bolt.Position // of the newest group that was committed
-	sealedAt time.Time     // when the newest of sealed was
-	wanted   bool          // somebody wants current sealed
+	sealedAt time.Time     // when the newest of sealed was sealed
+	wanted   bool          // current should be sealed
 	bytes    int64         // of all files
 	buffer   []byte
 
@@ -50,9 +50,9 @@ type log struct {
 	number        uint64
 	after, last   bolt.Position
 	bytes         int64
-	oldest        time.Time // when its first group began; zero: it has none
+	oldest        time.Time // when its first group began; zero: there is none
 	from, sealing time.Time // see segmentHeader.From and Sealed
-	leftBehind    bool      // by another process
+	leftBehind    bool      // by an earlier process
 }
 
 const logSuffix = ".groups"
@@ -61,13 +61,13 @@ func logName(n uint64) string { return number(n) + logSuffix }
 
 func (s *spool) path(n uint64) string { return filepath.Join(s.folder, logName(n)) }
 
-// newSpool makes an empty spool tap the store: what is committed from now on is in it.
+// newSpool makes an empty spool tap the store: later commits are in it.
 func newSpool(folder string, most int64, store *bolt.Store) (*spool, error) {
 	s := &spool{folder: folder, most: most, work: make(chan struct{}, 1), sealedAt: time.Now().UTC()}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	s.mu.Lock() // the first group waits until it is known what it comes after
+	s.mu.Lock() // the first group waits until its predecessor is known
 	defer s.mu.Unlock()
 	var err error
 	if s.last, err = store.Tap(s); err != nil {
@@ -100,7 +100,7 @@ func (s *spool) Prepare(g bolt.Group) {
 		s.buffer = nil
 	}
 	if earliest := s.sealedAt.Truncate(time.Millisecond); g.Time.Before(earliest) {
-		g.Time = earliest // it had begun when the segment before was sealed, or the clock was set back
+		g.Time = earliest // it had begun when the last segment was sealed, or the clock was set back
 	}
 	s.buffer = appendFrame(s.buffer[:0], g)
 	if s.bytes+int64(len(s.buffer)) > s.most {
@@ -139,7 +139,7 @@ func (s *spool) Done(committed bool) {
 	}
 }
 
-// seal ends the current file. The next group goes into another.
+// seal ends the present file. The next group goes into another.
 func (s *spool) seal() {
 	s.wanted = false
 	s.current.sealing = maxTime(time.Now().UTC(), s.sealedAt)
@@ -166,7 +166,7 @@ func (s *spool) wake() {
 	}
 }
 
-// want seals what there is, unless older files still wait to be shipped: then it can wait with them.
+// want seals the present file, unless older files still wait to be shipped; then it can wait with them.
 // evenEmpty also seals a file without groups, which tells the Destination that there were none.
 func (s *spool) want(evenEmpty bool) {
 	s.mu.Lock()
@@ -180,7 +180,7 @@ func (s *spool) want(evenEmpty bool) {
 	}
 }
 
-// next returns the oldest sealed file, nil if there is none, or why there will be no more.
+// next returns the oldest sealed file, or nil if there is none, or the reason why there will be no more.
 func (s *spool) next() (*log, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,10 +196,10 @@ func (s *spool) shipped(l *log) {
 	defer s.mu.Unlock()
 	s.sealed = slices.DeleteFunc(s.sealed, func(other *log) bool { return other == l })
 	s.bytes -= l.bytes
-	_ = os.Remove(s.path(l.number)) // resume removes what is left over
+	_ = os.Remove(s.path(l.number)) // resume removes leftovers
 }
 
-// lag is how many bytes are not shipped, and how old the oldest group among them is.
+// lag returns how many bytes are not shipped, and the age of the oldest group among them.
 func (s *spool) lag(now time.Time) (bytes int64, age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,23 +219,22 @@ func (s *spool) close() error {
 		s.broken = fs.ErrClosed
 	}
 	err := s.file.Close()
-	if errors.Is(err, fs.ErrClosed) { // by a seal that failed
+	if errors.Is(err, fs.ErrClosed) { // after a seal that failed
 		return nil
 	}
 	return err
 }
 
-// failed returns why nothing is added any more, nil if groups are.
+// failed returns why nothing is added any more, or nil if groups are.
 func (s *spool) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.broken
 }
 
-// resume opens the spool that a process left behind which has ended, however it did. The spool must
-// go on from what was shipped, be whole, and reach to where the store is; what is beyond was not
-// committed and is cut off. Anything else is errSpoolStale, or damage: after a power cut the files, which are
-// not synced, may be anything.
+// resume opens the spool that an earlier process has left. The spool must continue what was shipped, be
+// whole, and reach the state of the store; groups beyond that were not committed and are cut off. Otherwise
+// the error is errSpoolStale, or damage: the files are not synced, so a power cut may have left anything.
 func resume(folder string, most int64, next uint64, shipped, store bolt.Position, from time.Time) (*spool, error) {
 	logs, err := listLogs(folder, next)
 	if err != nil {
@@ -262,8 +261,7 @@ func resume(folder string, most int64, next uint64, shipped, store bolt.Position
 	return s, s.open(next + uint64(len(logs)))
 }
 
-// listLogs returns the numbers of a spool's files from next on, and removes those before it, which
-// were shipped.
+// listLogs returns the numbers of a spool's files from next on, and removes earlier ones, which were shipped.
 func listLogs(folder string, next uint64) (numbers []uint64, err error) {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -286,7 +284,7 @@ func listLogs(folder string, next uint64) (numbers []uint64, err error) {
 	return numbers, err
 }
 
-// read looks through one file that was left behind, cutting off what the store does not have.
+// read reads one file that was left, and cuts off groups that the store does not have.
 func (s *spool) read(n uint64, store bolt.Position) (*log, error) {
 	content, err := os.ReadFile(s.path(n))
 	if err != nil {
@@ -295,7 +293,7 @@ func (s *spool) read(n uint64, store bolt.Position) (*log, error) {
 	l := &log{number: n, after: s.last, last: s.last, from: s.sealedAt, sealing: time.Now().UTC(), leftBehind: true}
 	for rest := content; len(rest) > 0; {
 		g, size, err := decodeFrame(rest)
-		if l.last == store { // a group that was under way, whole or not
+		if l.last == store { // a group that was under way, complete or not
 			return l, os.Truncate(s.path(n), l.bytes)
 		}
 		if err != nil {

@@ -51,7 +51,7 @@ func tables(t *testing.T, s storage.Store) {
 	}
 }
 
-// conditions is each condition against each state that a record can be in, for both kinds of write.
+// conditions tries each condition against each state of a record, for both kinds of write.
 func conditions(t *testing.T, s storage.Store) {
 	const absent, live, deleted, expired = "absent", "live", "deleted", "expired"
 	holds := map[string]map[string]bool{
@@ -82,7 +82,7 @@ func conditions(t *testing.T, s storage.Store) {
 				case deleted:
 					apply(t, s, storage.Write{Table: red, Key: key, If: storage.Any})
 				case expired:
-					// The version with which it expired cannot be read; the one before will do.
+					// The version with which it expired can't be read, but the one before can.
 					apply(t, s, storage.Write{Table: red, Key: key, Value: []byte("gone"), If: storage.Any, Expires: time.Now().Add(-time.Minute)})
 				}
 				switch cond {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SmallDisk returns a folder that is a disk of its own, of tmpfs with these mount options ("size=16m"), which
-// takes root. Its path is short, as that of a socket must be.
+// SmallDisk returns a folder on a separate disk, of tmpfs with these mount options ("size=16m"). It needs
+// root. The path is short enough for a socket.
 func SmallDisk(t testing.TB, options string) (folder string) {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "authzd-")
@@ -21,9 +21,9 @@ func SmallDisk(t testing.TB, options string) (folder string) {
 	t.Cleanup(func() { os.Remove(folder) })
 	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "mode=0700,"+options); err != nil {
 		if os.Getenv("CI") == "true" {
-			t.Fatalf("a disk of its own could not be mounted: %v", err)
+			t.Fatalf("a separate disk could not be mounted: %v", err)
 		}
-		t.Skipf("SKIPPED: this needs a disk of its own, which root may mount: %v", err)
+		t.Skipf("SKIPPED: this needs a separate disk, which only root may mount: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(folder, unix.MNT_DETACH); err != nil {
@@ -33,7 +33,7 @@ func SmallDisk(t testing.TB, options string) (folder string) {
 	return folder
 }
 
-// FillDisk takes all the space that is left where a folder is, and returns the file in it that has it.
+// FillDisk fills the disk of a folder, and returns the file that does.
 func FillDisk(t testing.TB, folder string) (filler string) {
 	t.Helper()
 	filler = filepath.Join(folder, "filler")

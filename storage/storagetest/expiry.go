@@ -7,7 +7,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// soon is long enough for a record to be read before it expires, even on a slow machine.
+// soon leaves time to read a record before it expires, even on a slow machine.
 const soon = 300 * time.Millisecond
 
 func expiring(key, value string, expires time.Time) storage.Write {

@@ -61,7 +61,7 @@ func exportAll(t *testing.T, s storage.Store) {
 			return nil
 		}
 		if table == storage.Formats.Table && rec.Key == storage.FormatKey {
-			return nil // the store's own
+			return nil // a table of the store itself
 		}
 		got[table] = append(got[table], rec.Key)
 		one, err := s.Get(t.Context(), table, rec.Key)
@@ -83,7 +83,7 @@ func exportAll(t *testing.T, s storage.Store) {
 	}
 }
 
-// exportMany has more in a table than any engine reads at a time, and records of all sizes.
+// exportMany has more records in a table than any engine reads at a time, of all sizes.
 func exportMany(t *testing.T, s storage.Store) {
 	const n = 5000
 	var writes []storage.Write
@@ -103,8 +103,8 @@ func exportMany(t *testing.T, s storage.Store) {
 	}
 }
 
-// exportMoment moves marbles between two tables, back and forth; no export may see one twice, or
-// not at all, however long it takes.
+// exportMoment moves marbles between two tables, back and forth. No export may see one twice, or not at all,
+// even if it takes long.
 func exportMoment(t *testing.T, s storage.Store) {
 	const marbles = 40
 	for i := range marbles {
@@ -142,7 +142,8 @@ func exportMoment(t *testing.T, s storage.Store) {
 	}
 }
 
-// exportWhileWriting changes everything from within the export: nobody waits, and it does not see it.
+// exportWhileWriting changes everything from within the export. Neither waits, and the export does not see
+// the changes.
 func exportWhileWriting(t *testing.T, s storage.Store) {
 	for i := range 100 {
 		apply(t, s, put(red, fmt.Sprintf("%03d", i), "old"), put(blue, fmt.Sprintf("%03d", i), "old"))
@@ -195,7 +196,7 @@ func exportEnds(t *testing.T, s storage.Store) {
 	apply(t, s, put(red, "3", "v"))
 }
 
-// exportWhileClosing closes the store during an export: it comes to an end, and Close does.
+// exportWhileClosing closes the store during an export. Both come to an end.
 func exportWhileClosing(t *testing.T, s storage.Store) {
 	for i := range 20 {
 		var writes []storage.Write

@@ -37,8 +37,8 @@ func closed(t *testing.T, s storage.Store) {
 	}
 }
 
-// closeWaits closes a store that many write to and read from; each call must end, either done or
-// told that the store is closed.
+// closeWaits closes a store under load. Each call must end, either done or with the error that the store is
+// closed.
 func closeWaits(t *testing.T, s storage.Store) {
 	var busy, writers sync.WaitGroup
 	busy.Add(20)

@@ -10,7 +10,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// race runs f in n goroutines, let go at the same moment.
+// race runs f in n goroutines, which start at the same moment.
 func race(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	start := make(chan struct{})
@@ -83,8 +83,8 @@ func counter(t *testing.T, s storage.Store) {
 	}
 }
 
-// allOrNothing has writers who each write their name into the same three records, in different
-// orders, while readers look whether they ever see two names.
+// allOrNothing has writers that each write their name into the same three records, in different orders, while
+// readers check that they never see two names.
 func allOrNothing(t *testing.T, s storage.Store) {
 	keys := []string{"set/a", "set/b", "set/c"}
 	writes := func(name string, turn int) (ws []storage.Write) {

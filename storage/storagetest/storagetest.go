@@ -1,5 +1,5 @@
-// Package storagetest is the suite that every engine of package storage passes, whole: it has no
-// options. It asserts what storage.Store promises and nothing else.
+// Package storagetest is the suite that every engine of package storage must pass. It has no options. It
+// asserts what storage.Store promises and nothing else.
 package storagetest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Two tables of those that every engine has; what is in their records is of no concern here.
+// Two tables that every engine has. The content of their records does not matter here.
 var (
 	red  = storage.Users.Table
 	blue = storage.Sessions.Table
@@ -76,7 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 	}
 }
 
-// put is a write that is not about conditions.
+// put is a write without a condition.
 func put(table storage.Table, key, value string) storage.Write {
 	return storage.Write{Table: table, Key: key, Value: []byte(value), If: storage.Any}
 }
@@ -113,7 +113,7 @@ func wantAbsent(t *testing.T, s storage.Store, table storage.Table, key string) 
 	}
 }
 
-// wantRefused demands an error that blames the call, and not the store or the state of a record.
+// wantRefused demands an error that blames the call, not the store or the state of a record.
 func wantRefused(t *testing.T, err error) {
 	t.Helper()
 	if err == nil || storage.IsConflict(err) || errors.Is(err, storage.ErrNotFound) ||

@@ -1,13 +1,13 @@
-// Package transfer fills an empty store with all records of another, or of a backup: restore and
-// migrate are made of it. It can be killed at any moment and begun again:
+// Package transfer fills an empty store with all records of another store, or of a backup. Restore and
+// migrate use it. It can be killed at any moment and started again:
 //
 //	source ─> count and digest ─┐
 //	                            ▼
 //	target: empty? ─> mark it with the digest ─> copy, batch by batch ─> count and digest ─> unmark
 //	   └─ marked with this digest? ─> copy the rest ──────┘                   └─ not the same: the mark stays
 //
-// The mark, a storage.Transfer, moves on with each batch in the same Apply. A server refuses a store
-// that has one.
+// The mark, a storage.Transfer, moves with each batch in the same Apply. A server refuses a store that has
+// one.
 package transfer
 
 import (
@@ -26,13 +26,13 @@ import (
 )
 
 var (
-	// ErrNotEmpty: the target has records that are not this transfer's.
+	// ErrNotEmpty says that the target has records that are not from this transfer.
 	ErrNotEmpty = errors.New("the target is not empty")
-	// ErrOther: the target is half filled from another source, or from this one before it changed.
+	// ErrOther says that the target is half filled from another source, or from this one before it changed.
 	ErrOther = errors.New("the target is half filled with something else")
-	// ErrDiffers: source and target are not the same in the end.
+	// ErrDiffers says that source and target are not the same at the end.
 	ErrDiffers = errors.New("the target differs from its source")
-	// ErrUnfinished: the store is half filled.
+	// ErrUnfinished says that the store is half filled.
 	ErrUnfinished = errors.New("the store is half filled")
 )
 
@@ -44,18 +44,17 @@ const (
 	batchBytes   = 2 << 20
 )
 
-// Source calls fn for all records in the order of storage.Store.Export, which is one, and must give
-// the same ones each time. Records that have expired may be among them.
+// Source calls fn for all records in the order of storage.Store.Export, and for the same ones each time.
+// Expired records may be among them. Store.Export is a Source.
 type Source func(ctx context.Context, fn func(storage.Table, storage.Record) error) error
 
-// Progress hears how many of so many records one step of the work has done. total is 0 where nobody
-// knows it yet.
+// Progress is called with how many records one step has done, of how many. total is 0 while it is unknown.
 type Progress func(step string, done, total int64)
 
-// Counts is what is known of the records of each table that has any.
+// Counts describes the records of each table that has any.
 type Counts map[storage.Table]archive.Table
 
-// Records counts those of all tables.
+// Records returns the number of records in all tables.
 func (c Counts) Records() int64 { return archive.Summary{Tables: c}.Records() }
 
 // id is a digest of all digests.
@@ -78,21 +77,21 @@ func (c Counts) diff(other Counts) string {
 	return strings.Join(tables, ", ")
 }
 
-// Job is a transfer to be made.
+// Job is one transfer.
 type Job struct {
 	Target storage.Store
 	Source Source
-	// At is when the source was as it is: what had expired by then is left out. A transfer that goes on
-	// has that of its beginning.
+	// At is the moment of the source's state: records that had expired by then are left out. A resumed
+	// transfer keeps the moment of its beginning.
 	At time.Time
-	// Recheck reads the source once more in the end: others may have written to it.
+	// Recheck reads the source once more at the end, because others may have written to it.
 	Recheck  bool
 	Progress Progress
 }
 
-// Run fills the target with the records of the source, or goes on where an earlier Run was interrupted.
-// When it returns nil, all have arrived, and the counts and digests of each table are the same on both
-// sides. Nobody else may write to either meanwhile, and neither may be swept.
+// Run fills the target with the records of the source, or goes on where an earlier Run was interrupted. When
+// it returns nil, all records have arrived, and the counts and digests of each table are the same on both
+// sides. Nothing else may write to either meanwhile, and neither may be swept.
 func (j Job) Run(ctx context.Context) (Counts, error) {
 	mark, version, err := storage.Transfers.Get(ctx, j.Target, markKey)
 	switch {
@@ -131,7 +130,7 @@ func (j Job) Run(ctx context.Context) (Counts, error) {
 	return want, j.Target.Apply(ctx, storage.Transfers.Delete(markKey, storage.At(c.version)))
 }
 
-// verify counts again, and demands the same.
+// verify counts again, and demands the same result.
 func (j Job) verify(ctx context.Context, source Source, step string, want Counts) error {
 	got, err := j.count(ctx, source, step, want.Records())
 	if err == nil && !maps.Equal(got, want) {
@@ -154,13 +153,12 @@ func (j Job) count(ctx context.Context, source Source, step string, total int64)
 	return tally.Tables(), err
 }
 
-// counts reports whether a record is to be transferred. Who works on what at the source is of no concern
-// at the target.
+// counts reports whether a record must be transferred. Leases of the source mean nothing at the target.
 func counts(table storage.Table, rec storage.Record, at time.Time) bool {
 	return table != storage.Transfers.Table && table != storage.Leases.Table && (rec.Expires.IsZero() || rec.Expires.After(at))
 }
 
-// Unfinished returns ErrUnfinished if a transfer into the store has not come to its end.
+// Unfinished returns ErrUnfinished if a transfer into the store has begun and not ended.
 func Unfinished(ctx context.Context, s storage.Store) error {
 	_, _, err := storage.Transfers.Get(ctx, s, markKey)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -172,8 +170,8 @@ func Unfinished(ctx context.Context, s storage.Store) error {
 	return err
 }
 
-// CheckEmpty returns ErrNotEmpty if anything lives in a store. The word of which format its records
-// will have is not its own: it comes with the records.
+// CheckEmpty returns ErrNotEmpty if a store has a live record. The Format does not count: it comes with the
+// records.
 func CheckEmpty(ctx context.Context, s storage.Store) error {
 	now := time.Now()
 	return s.Export(ctx, func(table storage.Table, rec storage.Record) error {
@@ -199,7 +197,7 @@ func begin(ctx context.Context, target storage.Store, mark *storage.Transfer) (v
 	return version, err
 }
 
-// copier copies what the mark says has not arrived.
+// copier copies the records after the mark.
 type copier struct {
 	ctx      context.Context
 	target   storage.Store
@@ -208,7 +206,7 @@ type copier struct {
 	total    int64
 	progress Progress
 
-	begun  bool // the source has come to where the mark is
+	begun  bool // the source has reached the mark
 	writes []storage.Write
 	bytes  int
 }
@@ -238,7 +236,7 @@ func (c *copier) run(source Source) error {
 	return c.flush()
 }
 
-// flush writes the batch, and with it the mark.
+// flush writes the batch, and the mark with it.
 func (c *copier) flush() error {
 	if len(c.writes) == 0 {
 		return nil
@@ -262,7 +260,7 @@ func (c *copier) flush() error {
 	return nil
 }
 
-// explainConflict says what it means that a condition of ours did not hold: somebody else writes.
+// explainConflict explains a condition of ours that did not hold: another process writes.
 func explainConflict(err error) error {
 	if storage.IsConflict(err) {
 		return fmt.Errorf("%w: somebody else writes to it (%w)", ErrNotEmpty, err)

@@ -11,8 +11,8 @@ import (
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
-// CommitRate is PostgreSQL's own rate of single-row commits a second on so many connections, as pgbench
-// measures it in three seconds: prepared inserts of a row of 120 bytes under a random key.
+// CommitRate is PostgreSQL's rate of single-row commits a second on this many connections. pgbench measures
+// it in three seconds: prepared inserts of a row of 120 bytes under a random key.
 func (s *Server) CommitRate(t testing.TB, connections int) (perSecond float64) {
 	t.Helper()
 	script := filepath.Join(s.Folder, "insert.sql")

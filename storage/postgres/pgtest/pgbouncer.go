@@ -12,8 +12,8 @@ import (
 )
 
 // Pool starts PgBouncer (Debian: apt-get install pgbouncer) before the server, with lines of its [pgbouncer]
-// section, such as "pool_mode = transaction". It returns what a URL of the server becomes behind it. The test
-// is skipped where there is none, or fails where CI=true.
+// section, such as "pool_mode = transaction". It returns a function that turns a URL of the server into one
+// behind PgBouncer. Without PgBouncer the test is skipped, or fails if CI=true.
 func (s *Server) Pool(t testing.TB, settings ...string) (behind func(url string) string) {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")

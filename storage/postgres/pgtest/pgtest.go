@@ -1,7 +1,7 @@
 // Package pgtest runs PostgreSQL for tests: a real one, private to the test binary, with fsync on.
 //
-// It needs the server's programs (Debian: apt-get install postgresql). Without them tests are skipped,
-// or fail where CI=true. A package that uses it stops the shared server in TestMain:
+// It needs the server's programs (Debian: apt-get install postgresql). Without them tests are skipped, or
+// fail if CI=true. A package that uses it stops the shared server in TestMain:
 //
 //	func TestMain(m *testing.M) {
 //		code := m.Run()
@@ -30,8 +30,8 @@ var shared struct {
 	server *Server
 }
 
-// Database is the URL of a new, empty database on a server that all tests of this binary share. It goes
-// with the server.
+// Database returns the URL of a new, empty database on a server that all tests of this binary share. It is
+// removed with the server.
 func Database(t testing.TB) string {
 	t.Helper()
 	bin := binaries(t)
@@ -66,14 +66,13 @@ type Options struct {
 	Settings []string
 	// TLS makes the server take encrypted connections only; its URLs name its certificate.
 	TLS bool
-	// Folder is where the data goes: it must exist and be empty. Empty: a temporary folder.
+	// Folder is for the data: it must exist and be empty. Empty: a temporary folder.
 	Folder string
-	// Processors are those that the server and pgbench run on, as taskset lists them ("0-3"). Empty: all.
+	// Processors are the ones that run the server and pgbench, in the form of taskset ("0-3"). Empty: all.
 	Processors string
 }
 
-// New starts a server for this test alone, which may be stopped and killed. It is removed when the
-// test ends.
+// New starts a server for this test alone, which may be stopped and killed. It is removed when the test ends.
 func New(t testing.TB, opts Options) *Server {
 	t.Helper()
 	s, err := create(binaries(t), opts)
@@ -87,7 +86,7 @@ func New(t testing.TB, opts Options) *Server {
 	return s
 }
 
-// Database is the URL of a new, empty database. It goes with the server.
+// Database returns the URL of a new, empty database, which is removed with the server.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))

@@ -24,16 +24,16 @@ type Server struct {
 	bin    string
 
 	processors string
-	own        bool // the folder is ours to remove
+	own        bool // pgtest removes the folder
 	password   string
-	authority  string              // the file of it; empty: no TLS
-	owner      *syscall.Credential // who runs it; nil: ourselves
+	authority  string              // the file of its certificate; empty: no TLS
+	owner      *syscall.Credential // the user that runs it; nil: this process's
 	cmd        *exec.Cmd
 	exited     chan struct{}
 	log        *os.File
 }
 
-// create makes the data folder of a server that is still to be started.
+// create makes the data folder of a server that is not started yet.
 func create(bin string, opts Options) (s *Server, err error) {
 	s = &Server{bin: bin, Folder: opts.Folder, processors: opts.Processors, password: rand.Text()}
 	if s.owner, err = owner(); err != nil {
@@ -84,8 +84,7 @@ func (s *Server) initialise(settings []string) error {
 	}, settings...)...)
 }
 
-// Configure adds lines to postgresql.conf. A running server does not see them until it is started
-// again, or told to reload.
+// Configure adds lines to postgresql.conf. A running server reads them after a restart or a reload.
 func (s *Server) Configure(lines ...string) error {
 	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -95,8 +94,8 @@ func (s *Server) Configure(lines ...string) error {
 	return errors.Join(err, f.Close())
 }
 
-// Start starts the server and waits until it takes connections. After a kill it may have to try again:
-// the last of the old processes notices only in a moment that the others are gone.
+// Start starts the server and waits until it takes connections. After a kill it may have to try again,
+// because the last of the old processes needs a moment to notice that the others are gone.
 func (s *Server) Start() error {
 	for tries := 0; ; tries++ {
 		if err := s.launch(); err != nil {
@@ -130,8 +129,8 @@ func (s *Server) await(sql string) error {
 	}
 }
 
-// launch starts the server in a thread that lives as long as this process: when the thread ends, the
-// system kills the server, so that none outlives a test that was itself killed.
+// launch starts the server in a thread that lives as long as this process. When the thread ends, the system
+// kills the server, so no server outlives a test that was killed.
 func (s *Server) launch() (err error) {
 	if s.log, err = os.OpenFile(filepath.Join(s.Folder, "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
 		return err
@@ -177,8 +176,7 @@ func (s *Server) Running() bool {
 	}
 }
 
-// Stop ends the server as an operator would, in a hurry: connections are cut, what runs is rolled
-// back.
+// Stop is a fast shutdown: connections are cut, running transactions are rolled back.
 func (s *Server) Stop() {
 	if s.Running() {
 		_ = s.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
@@ -231,7 +229,7 @@ func (s *Server) tail() string {
 	return string(b[max(len(b)-2000, 0):])
 }
 
-// owner is who can run the server: it refuses root.
+// owner returns a user that can run the server, which refuses root.
 func owner() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Standby starts a server that follows this one by streaming, and makes this one wait for it: what is
-// committed from now on is on both disks. It is removed when the test ends.
+// Standby starts a server that follows this one by streaming, and makes this one wait for it: later commits
+// are on both disks. It is removed when the test ends.
 func (s *Server) Standby(t testing.TB) *Server {
 	t.Helper()
 	standby, err := s.follow()

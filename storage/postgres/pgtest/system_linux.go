@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// attributes start a process as somebody else, and end it with the thread that started it.
+// attributes start a process as another user, and end it with the thread that started it.
 func attributes(as *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
 }

@@ -11,8 +11,8 @@ func attributes(as *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: as}
 }
 
-// children is empty: the processes of a server that was killed notice by themselves.
+// children returns nothing: the processes of a killed server notice by themselves.
 func children(int) []int { return nil }
 
-// CPU is not known.
+// CPU is unknown.
 func (s *Server) CPU() map[int]time.Duration { return nil }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// useTLS gives the server a certificate for 127.0.0.1, and has it take encrypted connections alone.
+// useTLS gives the server a certificate for 127.0.0.1, and makes it take only encrypted connections.
 func (s *Server) useTLS() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
