@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/token"
@@ -109,7 +110,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 	for _, r := range s.resources {
 		resources = append(resources, r.URI)
 	}
-	methods, authAlgs := s.config.MTLS.Methods(), client.SigningAlgs
+	methods, authAlgs := s.config.MTLS.Methods(), jwks.Algorithms
 	document := map[string]any{
 		"issuer":                                         s.issuer.ID,
 		"authorization_endpoint":                         s.issuer.URL("/authorize"),
@@ -144,7 +145,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"request_parameter_supported":                    true,
 		"request_uri_parameter_supported":                true,
 		"require_request_uri_registration":               true,
-		"request_object_signing_alg_values_supported":    client.SigningAlgs,
+		"request_object_signing_alg_values_supported":    jwks.Algorithms,
 		"authorization_response_iss_parameter_supported": true,
 
 		"token_endpoint_auth_methods_supported":                    append(methods, client.AuthNone),

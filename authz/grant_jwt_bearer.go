@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/grant"
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -32,7 +33,7 @@ type TrustedIssuer struct {
 	Issuer      string
 	JWKS        json.RawMessage           // its public keys (RFC 7517 section 5), or:
 	JWKSURI     string                    // where they are
-	Algs        []jose.SignatureAlgorithm // that it signs with; empty: any of client.SigningAlgs
+	Algs        []jose.SignatureAlgorithm // that it signs with; empty: any of jwks.Algorithms
 	Subject     string                    // SubjectUsername or SubjectIdentity
 	Clients     []string                  // that may show its assertions
 	Scopes      []string                  // that they may get by them, as far as they are registered for them
@@ -53,7 +54,7 @@ func (s *Server) openIssuers(context.Context) error {
 			return fmt.Errorf("trusted issuer: %w", err)
 		}
 		if len(t.Algs) == 0 {
-			t.Algs = client.SigningAlgs
+			t.Algs = jwks.Algorithms
 		}
 		t.MaxLifetime = cmp.Or(t.MaxLifetime, 5*time.Minute)
 		s.issuers[t.Issuer] = assertionIssuer{t, keys}
@@ -122,7 +123,7 @@ const unknownAsserted = "The assertion is about no user of this server."
 // for the client.
 func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *clientauth.AssertionClaims, error) {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
-	jws, err := jose.ParseSignedCompact(raw, client.SigningAlgs)
+	jws, err := jose.ParseSignedCompact(raw, jwks.Algorithms)
 	if err != nil || !clientauth.MayBe(jws.Signatures[0].Header, "authorization-grant+jwt") {
 		return nil, nil, refused("The assertion is not a JWT that is signed with an algorithm on offer.")
 	}

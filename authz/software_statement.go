@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/oauth"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 		return nil
 	}
 	invalid := func(why string) *oauth.Error { return oauth.Refuse(client.ErrInvalidSoftwareStatement, why) }
-	statement, err := jose.ParseSignedCompact(r.SoftwareStatement, client.SigningAlgs)
+	statement, err := jose.ParseSignedCompact(r.SoftwareStatement, jwks.Algorithms)
 	if err != nil || !clientauth.MayBe(statement.Signatures[0].Header, "jwt") {
 		return invalid("The software_statement is not a JWT that is signed with an algorithm on offer.")
 	}

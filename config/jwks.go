@@ -10,6 +10,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -140,15 +141,11 @@ func (l *loader) checkJWKS(set JWKS, path string) {
 	}
 }
 
-// Members of a JWK (RFC 7518 section 6): those that a public key needs, by type, and those that
-// only a private or symmetric key has.
-var (
-	publicMembers  = map[string][]string{"EC": {"crv", "x", "y"}, "RSA": {"n", "e"}, "OKP": {"crv", "x"}}
-	privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
-)
+// publicMembers are the members that a public key needs, by type (RFC 7518 section 6).
+var publicMembers = map[string][]string{"EC": {"crv", "x", "y"}, "RSA": {"n", "e"}, "OKP": {"crv", "x"}}
 
 func (l *loader) checkJWK(key map[string]any, path string) {
-	for _, name := range privateMembers {
+	for _, name := range jwks.PrivateMembers {
 		if _, found := key[name]; found {
 			l.report(path+"."+name, nil, problemf(
 				"make a new key pair, since this one may have been read; keep its private half at the client and write the public half here",

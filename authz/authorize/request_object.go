@@ -15,6 +15,7 @@ import (
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/storage"
@@ -55,7 +56,7 @@ func (reqs *Requests) openRequestObject(ctx context.Context, c *client.Client, t
 	if len(text) > maxRequestObject {
 		return nil, badRequestObject("is too long.")
 	}
-	jws, err := jose.ParseSignedCompact(text, client.SigningAlgs)
+	jws, err := jose.ParseSignedCompact(text, jwks.Algorithms)
 	if err != nil {
 		return nil, badRequestObject("is not a JWT that is signed with an algorithm on offer.").Because(err)
 	}

@@ -29,11 +29,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
@@ -189,7 +191,7 @@ func (cfg *Config) check() error {
 		errs = append(errs, errors.New("the Audience and InsecureAnyAudience exclude each other"))
 	}
 	for _, alg := range cfg.Algorithms {
-		if keyFits[alg] == nil {
+		if !slices.Contains(jwks.Algorithms, jose.SignatureAlgorithm(alg)) {
 			errs = append(errs, fmt.Errorf("algorithm %q is not an asymmetric signature algorithm", alg))
 		}
 	}

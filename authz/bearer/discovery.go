@@ -9,16 +9,12 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/authzd/authzd/authz/fetch"
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
-const (
-	maxDocument = 1 << 20 // bytes of metadata or a JWK set
-	maxKeys     = 100     // of one set
-)
+const maxDocument = 1 << 20 // bytes of metadata or a JWK set
 
 // source is where an issuer's keys come from. Its fetches are made one at a time.
 type source struct {
@@ -122,30 +118,20 @@ func (s *source) get(ctx context.Context, address string) ([]byte, http.Header, 
 	return fetch.Body(s.client, req, maxDocument)
 }
 
-// parseKeys reads a JWK set (RFC 7517 section 5). A key that can't be used is left out, as that
-// section asks, so that one exotic key does not take the others with it.
+// parseKeys reads the keys of an issuer. Those without a kid are left out, since no token can name them.
 func parseKeys(body []byte) (keys, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(body, &set); err != nil {
+	found, err := jwks.ParseIssuer(body)
+	if err != nil {
 		return nil, err
 	}
-	if len(set.Keys) > maxKeys {
-		return nil, fmt.Errorf("more than %d keys", maxKeys)
-	}
 	byID := make(keys)
-	for _, raw := range set.Keys {
-		var key jose.JSONWebKey
-		if err := key.UnmarshalJSON(raw); err != nil {
-			continue
-		}
-		if key.KeyID != "" && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+	for _, key := range found {
+		if key.KeyID != "" {
 			byID[key.KeyID] = append(byID[key.KeyID], key)
 		}
 	}
 	if len(byID) == 0 {
-		return nil, errors.New("no usable key in the set")
+		return nil, errors.New("no key of the set has a kid")
 	}
 	return byID, nil
 }

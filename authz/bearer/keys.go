@@ -2,10 +2,6 @@ package bearer
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"fmt"
 	"log/slog"
 	"time"
@@ -13,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/fetch"
+	"github.com/authzd/authzd/authz/jwks"
 )
 
 const (
@@ -21,43 +18,16 @@ const (
 	maxStale       = 24 * time.Hour   // keys are used for so long while the issuer is away
 	usualLifetime  = 15 * time.Minute // of keys, if the issuer does not say
 	maxLifetime    = 24 * time.Hour   // whatever the issuer's max-age says
-	minRSABits     = 2048
 )
-
-// keyFits says which key an algorithm takes. An algorithm that isn't here does not exist for us:
-// no "none", and no HMAC that would take a public key for a secret.
-var keyFits = map[string]func(key any) bool{
-	"RS256": isRSA, "RS384": isRSA, "RS512": isRSA,
-	"PS256": isRSA, "PS384": isRSA, "PS512": isRSA,
-	"ES256": isEC(elliptic.P256()), "ES384": isEC(elliptic.P384()), "ES512": isEC(elliptic.P521()),
-	"EdDSA": isEd25519,
-}
-
-func isRSA(key any) bool {
-	k, ok := key.(*rsa.PublicKey)
-	return ok && k.N.BitLen() >= minRSABits
-}
-
-func isEC(curve elliptic.Curve) func(any) bool {
-	return func(key any) bool {
-		k, ok := key.(*ecdsa.PublicKey)
-		return ok && k.Curve == curve
-	}
-}
-
-func isEd25519(key any) bool {
-	_, ok := key.(ed25519.PublicKey)
-	return ok
-}
 
 // keys are those of the issuer by their kid. They never change.
 type keys map[string][]jose.JSONWebKey
 
 // find returns the key of this id that the algorithm takes, or nil.
 func (k keys) find(kid, alg string) any {
-	for _, jwk := range k[kid] {
-		if (jwk.Algorithm == "" || jwk.Algorithm == alg) && keyFits[alg](jwk.Key) {
-			return jwk.Key
+	for i := range k[kid] {
+		if key := &k[kid][i]; jwks.Suits(key, kid, alg) {
+			return key.Key
 		}
 	}
 	return nil

@@ -5,13 +5,9 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
-)
 
-// SigningAlgs are those that a client may sign with, be it an assertion, a request object or a
-// proof: asymmetric ones only.
-var SigningAlgs = []jose.SignatureAlgorithm{
-	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
-}
+	"github.com/authzd/authzd/authz/jwks"
+)
 
 // fapiAlgs are those of FAPI 2.0 Security Profile section 5.4.1.
 var fapiAlgs = []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA}
@@ -19,18 +15,18 @@ var fapiAlgs = []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA}
 // responseAlgs are those that the server signs with.
 var responseAlgs = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA}
 
-// SigningAlgs are those that this client may sign with.
+// SigningAlgs are those that this client may sign with, be it an assertion or a request object.
 func (c *Client) SigningAlgs() []jose.SignatureAlgorithm {
 	if c.Profile != "" {
 		return fapiAlgs
 	}
-	return SigningAlgs
+	return jwks.Algorithms
 }
 
 // checkAlgs refuses "none", symmetric algorithms and unknown ones. Empty means that any will do, or
 // the server's default.
 func (m *Metadata) checkAlgs() error {
-	ofClient, ofServer := SigningAlgs, responseAlgs
+	ofClient, ofServer := jwks.Algorithms, responseAlgs
 	if m.Profile != "" {
 		ofClient, ofServer = fapiAlgs, fapiAlgs
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
@@ -91,7 +92,7 @@ func (m *Metadata) checkKeys() error {
 	if len(m.JWKS) == 0 {
 		return nil
 	}
-	keys, err := ParseKeys(m.JWKS)
+	keys, err := jwks.Parse(m.JWKS)
 	if err != nil {
 		return &MemberError{Member: "jwks", Reason: unquoted(err), cause: err}
 	}

@@ -1,14 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -125,73 +121,4 @@ func TestProfile(t *testing.T) {
 	if !c.RequireSigned || !c.RequireJARM || c.DPoPBound || c.AuthorizationAlg != "PS256" || c.IntrospectionAlg != "PS256" {
 		t.Errorf("%+v", c.Metadata)
 	}
-}
-
-func TestParseKeys(t *testing.T) {
-	good := `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
-	small, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, set := range map[string]string{
-		"nothing":            ``,
-		"no object":          `[]`,
-		"no list":            `{"keys":{}}`,
-		"no key":             `{"keys":[]}`,
-		"unknown keys only":  `{"keys":[{"kty":"XX"}]}`,
-		"a string for a key": `{"keys":["` + "x" + `"]}`,
-		"null for a key":     `{"keys":[null]}`,
-		"off the curve":      `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"5Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`,
-		"a weak RSA key":     string(keySet(t, small.Public(), "")),
-		"too many":           `{"keys":[` + strings.Repeat(good+",", maxKeys) + good + `]}`,
-	} {
-		if keys, err := ParseKeys([]byte(set)); err == nil {
-			t.Errorf("%s: %v", name, keys)
-		}
-	}
-	for _, member := range privateMembers {
-		_, err := ParseKeys([]byte(`{"keys":[` + good + `,{"kty":"XX","` + member + `":null}]}`))
-		if !errors.Is(err, ErrPrivateKey) {
-			t.Errorf("private member %s: %v", member, err)
-		}
-	}
-	keys, err := ParseKeys([]byte(`{"keys":[{"kty":"XX","use":"sig"},` + good + `]}`))
-	if err != nil || len(keys) != 1 {
-		t.Errorf("%v, %v", keys, err)
-	}
-}
-
-func FuzzParseKeys(f *testing.F) {
-	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"oct","k":"AA"}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AA","x5c":["AA"]}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"RSA","e":"Ag","n":"` + strings.Repeat("_", 341) + `w"},{"kty":"RSA","e":"f_______","n":"` + strings.Repeat("g", 341) + `w"}]}`)) // even, and huge exponents
-	var signed []*jose.JSONWebSignature
-	for alg, size := range map[jose.SignatureAlgorithm]int{jose.RS256: 256, jose.PS256: 256, jose.ES256: 64, jose.ES384: 96, jose.ES512: 132, jose.EdDSA: 64} {
-		encode := base64.RawURLEncoding.EncodeToString
-		jws, err := jose.ParseSignedCompact(encode([]byte(`{"alg":"`+alg+`"}`))+".e30."+encode(bytes.Repeat([]byte{0x7f}, size)), SigningAlgs)
-		if err != nil {
-			f.Fatal(alg, err)
-		}
-		signed = append(signed, jws)
-	}
-	f.Fuzz(func(t *testing.T, set []byte) {
-		keys, err := ParseKeys(set)
-		if err != nil {
-			return
-		}
-		for _, k := range keys {
-			for _, jws := range signed {
-				if _, err := jws.Verify(k.Key); err == nil {
-					t.Errorf("%s: a key that verifies anything", set)
-				}
-			}
-			if !k.IsPublic() {
-				t.Errorf("%s: a key that is not public", set)
-			}
-			if _, symmetric := k.Key.([]byte); symmetric {
-				t.Errorf("%s: a symmetric key", set)
-			}
-		}
-	})
 }

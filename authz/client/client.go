@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
@@ -159,7 +160,7 @@ func New(m Metadata) (*Client, error) {
 		return c, nil
 	}
 	var err error
-	c.keys, err = ParseKeys(m.JWKS)
+	c.keys, err = jwks.Parse(m.JWKS)
 	return c, err
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/authzd/authzd/authz/jwks"
 )
 
 // Client makes the client of a completed registration, as far as what it asks for is still offered.
@@ -30,7 +32,7 @@ func (r *Registration) Client(id string, secretHash []byte, o *Offer) (*Client, 
 func unusable(cause error) *RegistrationError {
 	registration := &RegistrationError{Code: ErrInvalidMetadata, Description: "The metadata cannot be used.", cause: cause}
 	switch member := new(MemberError); {
-	case errors.Is(cause, ErrPrivateKey):
+	case errors.Is(cause, jwks.ErrPrivate):
 		registration.Description = "The jwks holds a private key: publish the public half only, and replace this key."
 	case errors.As(cause, &member):
 		registration.Description = "The member " + member.Member + ": " + member.Reason + "."

@@ -13,11 +13,11 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/outbound"
 )
 
@@ -47,7 +47,7 @@ type Keys struct {
 func NewKeys(configured, others *outbound.Client) *Keys {
 	cache := func(c *outbound.Client) *outbound.Cache[[]jose.JSONWebKey] {
 		return outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
-			return parsePublishedKeys(doc.Body)
+			return jwks.ParsePublished(doc.Body)
 		})
 	}
 	return &Keys{ofConfigured: cache(configured), ofOthers: cache(others), decoys: newDecoys()}
@@ -74,14 +74,18 @@ func (k *Keys) Verify(ctx context.Context, c *Client, jws *jose.JSONWebSignature
 	}
 	var payload []byte
 	found, err := k.find(ctx, c, func(keys []jose.JSONWebKey) (found, again bool) {
-		candidates := fitting(keys, jws.Signatures[0].Header)
-		for _, key := range candidates[:min(len(candidates), maxTries)] {
-			if p, err := jws.Verify(key.Key); err == nil {
+		kid, alg, tries := jws.Signatures[0].Header.KeyID, jws.Signatures[0].Header.Algorithm, 0
+		for i := range keys {
+			if tries == maxTries || !jwks.Suits(&keys[i], kid, alg) {
+				continue
+			}
+			tries++
+			if p, err := jws.Verify(keys[i].Key); err == nil {
 				payload = p
 				return true, false
 			}
 		}
-		return false, len(candidates) == 0 || jws.Signatures[0].Header.KeyID == ""
+		return false, tries == 0 || kid == ""
 	})
 	if err == nil && !found {
 		err = ErrSignature
@@ -124,45 +128,10 @@ func (k *Keys) find(ctx context.Context, c *Client, look func([]jose.JSONWebKey)
 	return false, nil
 }
 
-// fitting are the keys that a signature with this header may have been made with (RFC 7517
-// sections 4.2, 4.4 and 4.5).
-func fitting(keys []jose.JSONWebKey, header jose.Header) []jose.JSONWebKey {
-	var candidates []jose.JSONWebKey
-	for _, key := range keys {
-		switch {
-		case header.KeyID != "" && key.KeyID != header.KeyID:
-		case key.Algorithm != "" && key.Algorithm != header.Algorithm:
-		case key.Use != "" && key.Use != "sig":
-		case !fits(key.Key, jose.SignatureAlgorithm(header.Algorithm)):
-		default:
-			candidates = append(candidates, key)
-		}
-	}
-	return candidates
-}
-
-// curves are those of ECDSA signatures (RFC 7518 section 3.4).
-var curves = map[jose.SignatureAlgorithm]elliptic.Curve{
-	jose.ES256: elliptic.P256(), jose.ES384: elliptic.P384(), jose.ES512: elliptic.P521(),
-}
-
-// fits tells whether a key is of the type that an algorithm takes (RFC 7518 section 3.1, RFC 8037).
-func fits(key any, alg jose.SignatureAlgorithm) bool {
-	switch key := key.(type) {
-	case *rsa.PublicKey:
-		return strings.HasPrefix(string(alg), "RS") || strings.HasPrefix(string(alg), "PS")
-	case *ecdsa.PublicKey:
-		return key.Curve == curves[alg]
-	case ed25519.PublicKey:
-		return alg == jose.EdDSA
-	}
-	return false
-}
-
 // verifyInVain does the work of one signature.
 func (k *Keys) verifyInVain(jws *jose.JSONWebSignature) {
 	for _, decoy := range k.decoys {
-		if fits(decoy.Key, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)) {
+		if jwks.Fits(decoy.Key, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)) {
 			_, _ = jws.Verify(decoy.Key) // it can't succeed
 		}
 	}
@@ -171,12 +140,12 @@ func (k *Keys) verifyInVain(jws *jose.JSONWebSignature) {
 // newDecoys returns a key for each algorithm whose private half nobody knows. The RSA modulus is
 // no product of two primes that anybody knows of: to verify with it takes as long.
 func newDecoys() []jose.JSONWebKey {
-	modulus := make([]byte, minRSABits/8)
+	modulus := make([]byte, jwks.MinRSABits/8)
 	rand.Read(modulus) // never fails
 	modulus[0] |= 0x80
 	modulus[len(modulus)-1] |= 1
 	decoys := []jose.JSONWebKey{{Key: &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}}}
-	for _, curve := range curves {
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		if private, err := ecdsa.GenerateKey(curve, rand.Reader); err == nil {
 			decoys = append(decoys, jose.JSONWebKey{Key: &private.PublicKey})
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/outbound"
 )
 
@@ -52,7 +53,7 @@ func signed(t *testing.T, kid string) (*jose.JSONWebSignature, json.RawMessage) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	jws, err := jose.ParseSignedCompact(compact, SigningAlgs)
+	jws, err := jose.ParseSignedCompact(compact, jwks.Algorithms)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -56,7 +57,7 @@ func parseAssertion(form url.Values) (*assertion, error) {
 		return nil, oauth.Refuse(oauth.InvalidClient, "The client_assertion_type must be "+assertionType+".")
 	}
 	malformed := oauth.Refuse(oauth.InvalidClient, "The client_assertion is not a JWT that is signed with an algorithm on offer.")
-	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), client.SigningAlgs)
+	jws, err := jose.ParseSignedCompact(form.Get("client_assertion"), jwks.Algorithms)
 	if err != nil || !MayBe(jws.Signatures[0].Header, "client-authentication+jwt") {
 		return nil, malformed
 	}

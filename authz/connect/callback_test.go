@@ -42,17 +42,3 @@ func FuzzCallbackParams(f *testing.F) {
 		}
 	})
 }
-
-// TestKeyWithBrokenCertificate: a key can be used although a certificate beside it is broken.
-func TestKeyWithBrokenCertificate(t *testing.T) {
-	const key = `"kty":"EC","crv":"P-256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"`
-	for _, beside := range []string{`"x5c":["bm9uZQ=="]`, `"x5c":["???"]`, `"x5c":"none"`, `"x5c":[]`, `"x5t":"?"`, `"x5t#S256":"AAAA"`, `"x5u":":"`} {
-		keys, err := decodeKeys([]byte(`{"keys":[{` + key + `,` + beside + `}]}`))
-		if err != nil || len(keys) != 1 || keys[0].KeyID != "1" {
-			t.Errorf("%s: %d keys, %v", beside, len(keys), err)
-		}
-	}
-	if _, err := decodeKeys([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA","x5c":["bm9uZQ=="]}]}`)); err == nil {
-		t.Error("a key that is none was saved by its certificate")
-	}
-}

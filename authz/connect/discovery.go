@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/oauth2"
 
 	"github.com/authzd/authzd/authz/fetch"
+	"github.com/authzd/authzd/authz/jwks"
 )
 
 // pace keeps us from hammering the upstream, because of an outage or of tokens with unknown keys.
@@ -27,15 +27,6 @@ var metadataFreshness = usually(time.Hour)
 // read says nothing.
 func usually(usual time.Duration) fetch.Freshness {
 	return fetch.Freshness{Usual: usual, Least: time.Minute, Most: 24 * time.Hour, Unreadable: usual}
-}
-
-// algorithms are those we accept for ID tokens: asymmetric ones only. "none" and HS256 (with a
-// public key as the secret) can't be configured.
-var algorithms = []jose.SignatureAlgorithm{
-	jose.RS256, jose.RS384, jose.RS512,
-	jose.PS256, jose.PS384, jose.PS512,
-	jose.ES256, jose.ES384, jose.ES512,
-	jose.EdDSA,
 }
 
 // metadata is what we need of a discovery document (OpenID Connect Discovery section 3).
@@ -95,7 +86,7 @@ func decodeMetadata(body []byte, issuer string) (*metadata, error) {
 // signingAlgs are the algorithms that the upstream offers and we accept.
 func (m *metadata) signingAlgs() []string {
 	var algs []string
-	for _, alg := range algorithms {
+	for _, alg := range jwks.Algorithms {
 		if len(m.SigningAlgs) == 0 || slices.Contains(m.SigningAlgs, string(alg)) {
 			algs = append(algs, string(alg))
 		}

@@ -102,21 +102,3 @@ func FuzzMetadata(f *testing.F) {
 		}
 	})
 }
-
-func FuzzKeys(f *testing.F) {
-	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T"}]}`))
-	f.Add([]byte(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},null,1]}`))
-	f.Add([]byte(`{"keys":null}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, err := decodeKeys(body)
-		if err == nil && len(keys) == 0 {
-			t.Error("an empty set was taken")
-		}
-		for _, key := range keys {
-			if !key.IsPublic() || !key.Valid() {
-				t.Errorf("key of type %T", key.Key)
-			}
-		}
-	})
-}

@@ -2,9 +2,6 @@ package connect
 
 import (
 	"context"
-	"crypto/rsa"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -12,9 +9,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/fetch"
+	"github.com/authzd/authzd/authz/jwks"
 )
-
-const minRSABits = 2048
 
 // keyRules have no Stale: a key that was withdrawn must not live on.
 var (
@@ -31,57 +27,11 @@ func (o *openID) fetchKeys(ctx context.Context) ([]jose.JSONWebKey, time.Duratio
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: %w", err)
 	}
-	keys, err := decodeKeys(body)
+	keys, err := jwks.ParseIssuer(body)
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: %w", err)
 	}
 	return keys, keyFreshness.Of(header), nil
-}
-
-// decodeKeys returns the signing keys of a JWK Set. Keys that we can't read or won't use are left
-// out, since RFC 7517 section 5 lets a set hold others' kinds.
-func decodeKeys(body []byte) ([]jose.JSONWebKey, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(body, &set); err != nil {
-		return nil, err
-	}
-	var keys []jose.JSONWebKey
-	for _, raw := range set.Keys {
-		if key, ok := decodeKey(raw); ok && usable(&key) {
-			keys = append(keys, key)
-		}
-	}
-	if len(keys) == 0 {
-		return nil, errors.New("no usable signing key in the set")
-	}
-	return keys, nil
-}
-
-// decodeKey reads a key without its certificates, which are not used: a broken certificate does no harm.
-func decodeKey(raw json.RawMessage) (key jose.JSONWebKey, ok bool) {
-	if json.Unmarshal(raw, &key) == nil {
-		return key, true
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil {
-		return key, false
-	}
-	for _, name := range []string{"x5c", "x5t", "x5t#S256", "x5u"} {
-		delete(members, name)
-	}
-	plain, err := json.Marshal(members)
-	key = jose.JSONWebKey{}
-	return key, err == nil && json.Unmarshal(plain, &key) == nil
-}
-
-func usable(key *jose.JSONWebKey) bool {
-	if !key.Valid() || !key.IsPublic() || key.Use != "" && key.Use != "sig" {
-		return false
-	}
-	public, isRSA := key.Key.(*rsa.PublicKey)
-	return !isRSA || public.N.BitLen() >= minRSABits
 }
 
 // keySet is the upstream's key set, as one verification sees it.
@@ -97,7 +47,7 @@ var _ oidc.KeySet = (*keySet)(nil)
 // VerifySignature returns the payload of a compact JWS. If no key fits, the upstream may have
 // rotated its keys, and they are fetched once more (OpenID Connect Core section 10.1.1).
 func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	jws, err := jose.ParseSignedCompact(jwt, algorithms)
+	jws, err := jose.ParseSignedCompact(jwt, jwks.Algorithms)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +68,7 @@ func verifySignature(jws *jose.JSONWebSignature, keys []jose.JSONWebKey) ([]byte
 	header := jws.Signatures[0].Header
 	for i := range keys {
 		key := &keys[i]
-		if header.KeyID != "" && key.KeyID != header.KeyID || key.Algorithm != "" && key.Algorithm != header.Algorithm {
+		if !jwks.Suits(key, header.KeyID, header.Algorithm) {
 			continue
 		}
 		if payload, err := jws.Verify(key.Key); err == nil {

@@ -58,7 +58,7 @@ func within(importPath, tree string) bool {
 }
 
 // ground is what every package may import. It imports nothing of this module.
-var ground = []string{"authz/fetch", "authz/member", "authz/passhash", "authz/weburl", "templates/brand"}
+var ground = []string{"authz/fetch", "authz/jwks", "authz/member", "authz/passhash", "authz/weburl", "templates/brand"}
 
 // descriptions are of what an operator describes: in the configuration, and through the admin API. They are for every
 // package, as the ground floor is, on which they stand.
@@ -127,7 +127,7 @@ func TestImportsOfBearer(t *testing.T) {
 			domain, _, _ := strings.Cut(dep, "/")
 			light := !strings.Contains(domain, ".") || // the standard library
 				within(dep, "github.com/go-jose/go-jose/v4") || within(dep, "golang.org/x") ||
-				slices.Contains([]string{"authz/dpop", "authz/fetch", "authz/weburl"}, strings.TrimPrefix(dep, module))
+				slices.Contains([]string{"authz/dpop", "authz/fetch", "authz/jwks", "authz/weburl"}, strings.TrimPrefix(dep, module))
 			if !light && dep != p.ImportPath {
 				t.Errorf("authz/bearer depends on %s", dep)
 			}
