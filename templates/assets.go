@@ -19,7 +19,7 @@ import (
 //go:embed assets
 var assetFiles embed.FS
 
-// AssetsPath is where Assets is to be mounted, below the issuer's path.
+// AssetsPath is where to mount Assets, below the issuer's path.
 const AssetsPath = "/assets"
 
 // svg is the type of our own images.
@@ -28,7 +28,7 @@ const svg = "image/svg+xml"
 // assets are the files that pages link to.
 type assets struct {
 	urls  map[string]string // by plain name: style.css, logo, connector.svg, google.svg
-	files map[string]asset  // by the name that is served, which holds a hash of the content
+	files map[string]asset  // by the served name, which contains a hash of the content
 }
 
 type asset struct {
@@ -36,7 +36,7 @@ type asset struct {
 	content     []byte
 }
 
-// newAssets gathers the embedded files and the branding. Its error names every mistake.
+// newAssets collects the embedded files and the branding. Its error names every mistake.
 func newAssets(basePath string, b Branding) (assets, error) {
 	a := assets{urls: map[string]string{}, files: map[string]asset{}}
 	rules, err := assetFiles.ReadFile("assets/style.css")
@@ -67,7 +67,7 @@ func (a assets) add(basePath, name string, file asset) {
 	a.files[served] = file
 }
 
-// url is where a page finds an asset.
+// url returns the URL of an asset for a page.
 func (a assets) url(name string) (string, error) {
 	url, ok := a.urls[name]
 	if !ok {
@@ -76,7 +76,7 @@ func (a assets) url(name string) (string, error) {
 	return url, nil
 }
 
-// readLogo reads the operator's logo; without one it is our own mark.
+// readLogo reads the operator's logo. Without one it returns authzd's mark.
 func readLogo(file string) (asset, error) {
 	if file == "" {
 		mark, err := assetFiles.ReadFile("assets/mark.svg")
@@ -89,7 +89,7 @@ func readLogo(file string) (asset, error) {
 	return asset{logo.ContentType, logo.Content}, nil
 }
 
-// Assets serves what the pages link to, by the last element of the request's path. Mount it below
+// Assets serves the files that pages link to, by the last element of the request's path. Mount it below
 // AssetsPath.
 func (r *Renderer) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -109,7 +109,7 @@ func (r *Renderer) Assets() http.Handler {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		h.Set("ETag", `"`+name+`"`)
 		h.Set("X-Content-Type-Options", "nosniff")
-		// An SVG opened by itself is a document of our origin: it must not run anything.
+		// An SVG that is opened alone is a document of our origin: it must not run scripts.
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
 		http.ServeContent(w, req, name, time.Time{}, bytes.NewReader(file.content))
 	})

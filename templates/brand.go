@@ -1,6 +1,6 @@
 package templates
 
-// Branding makes the pages an operator's own.
+// Branding gives the pages an operator's look.
 type Branding struct {
 	// Name of the service or the company; empty: authzd.
 	Name string
@@ -9,18 +9,18 @@ type Branding struct {
 	// of the name; empty: the first letter of the name beside it.
 	LogoFile string
 
-	// CSS sets variables of the style sheet. The colours are background, surface, text, muted,
-	// border, control, accent, on-accent, link, danger, danger-surface, mark, each "#rgb" or
-	// "#rrggbb"; the same with "-dark" is for dark mode. radius is a length in px or rem, font a
-	// list of font families. If accent is set alone, a fitting on-accent and link follow from it.
-	// Colours that would fail WCAG 2.2 AA against each other are refused.
+	// CSS sets variables of the style sheet. The colours are background, surface, text, muted, border,
+	// control, accent, on-accent, link, danger, danger-surface, mark, each "#rgb" or "#rrggbb"; the same
+	// names with "-dark" are for dark mode. radius is a length in px or rem, font a list of font families. If
+	// only accent is set, a suitable on-accent and link follow from it. Colours that fail WCAG 2.2 AA against
+	// each other are refused.
 	CSS map[string]string
 }
 
-// defaultName is the name of a server without branding, which then shows our own mark.
+// defaultName is the name of a server without branding. It shows authzd's mark.
 const defaultName = "authzd"
 
-// Letter stands for an operator who has a name but no logo.
+// Letter replaces the logo of an operator who has a name but no logo.
 func (b Branding) Letter() string {
 	if b.Name == defaultName {
 		return ""

@@ -6,7 +6,7 @@ type cutText struct {
 	More int
 }
 
-// cut bounds a value to what a page shows of it.
+// cut limits a value to the part that a page shows.
 func cut(value string) cutText {
 	runes := []rune(value)
 	n := min(len(runes), MaxDetailValue)

@@ -3,14 +3,14 @@ package templates
 // maxDiffer bounds the work of comparing two values, in pairs of characters.
 const maxDiffer = 1 << 20
 
-// Part is a piece of a value: either shared with the value it was compared with, or its own.
+// Part is a piece of a value. It is either shared with the other value, or the value's alone.
 type Part struct {
 	Text string
 	Own  bool
 }
 
-// differ cuts value into what it shares with other, by their longest common subsequence, and what
-// is its own. Without another value, or if they are too long to compare, nothing is its own.
+// differ divides value into parts that it shares with other, by their longest common subsequence, and parts
+// that it has alone. Without another value, or if they are too long to compare, everything is shared.
 func differ(value, other string) []Part {
 	a, b := []rune(value), []rune(other)
 	if len(b) == 0 || len(a)*len(b) > maxDiffer {

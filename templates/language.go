@@ -31,7 +31,7 @@ var matcher = func() language.Matcher {
 	return language.NewMatcher(tags)
 }()
 
-// maxPreferences bounds, in bytes, how much of a list of languages is worth reading.
+// maxPreferences bounds, in bytes, how much of a list of languages is read.
 const maxPreferences = 512
 
 // chooseLanguage returns one of languages: the best match in ui_locales, else the best in
@@ -107,7 +107,7 @@ func (c catalogue) rich(key string, pairs ...string) (template.HTML, error) {
 	return template.HTML(strings.NewReplacer(pairs...).Replace(template.HTMLEscapeString(text))), nil
 }
 
-// braced copies pairs with each name in braces, as it stands in the texts.
+// braced copies pairs with each name in braces, as it is in the texts.
 func braced(pairs []string) []string {
 	out := slices.Clone(pairs)
 	for i := 0; i < len(out); i += 2 {
@@ -116,7 +116,7 @@ func braced(pairs []string) []string {
 	return out
 }
 
-// errorText is the plain sentence for an error code, or for its status if the code is unknown.
+// errorText returns the plain sentence for an error code, or for its status if the code is unknown.
 func (c catalogue) errorText(code string, status int) string {
 	if text, ok := c["error."+code]; ok {
 		return text
@@ -127,7 +127,7 @@ func (c catalogue) errorText(code string, status int) string {
 	return c["error.4xx"]
 }
 
-// scopeText explains a standard scope; "" means that it is not one.
+// scopeText explains a standard scope, or returns "" if it is not one.
 func (c catalogue) scopeText(s Scope) string {
 	if s.Resource != "" {
 		return ""
@@ -154,7 +154,7 @@ func (c catalogue) date(t time.Time) string {
 	).Replace(c["date"])
 }
 
-// initial is the letter that stands for the first of these names that begins with one.
+// initial returns the first letter of the first name that begins with a letter.
 func initial(names ...string) string {
 	for _, s := range names {
 		if r, _ := utf8.DecodeRuneInString(strings.TrimSpace(s)); unicode.IsLetter(r) || unicode.IsDigit(r) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// meta is what Render must know about a page beside its content.
+// meta is what Render must know about a page besides its content.
 type meta struct {
 	template     string // file in html, without its extension
 	uiLocales    string
@@ -24,7 +24,7 @@ var pageNames = []string{
 // submitScript submits the form even if a parameter is named "submit".
 const submitScript = "HTMLFormElement.prototype.submit.call(document.forms[0])"
 
-// returnScript follows the link back once every frame has loaded, and after 5 seconds all the same.
+// returnScript follows the link back when every frame has loaded, at the latest after 5 seconds.
 const returnScript = `{
 const go = () => location.replace(document.getElementById("back").href)
 addEventListener("load", go)
@@ -80,7 +80,7 @@ func (p LoggedOut) meta() meta {
 	return m
 }
 
-// Returns reports whether the page goes on by itself: there must be somewhere to go.
+// Returns reports whether the page goes on by itself, which needs a destination.
 func (p LoggedOut) Returns() bool { return p.Return && p.Client != nil && appLink(p.BackURL) != "" }
 
 // Script is the script whose hash the policy names.
@@ -94,7 +94,7 @@ func (p FormPost) meta() meta {
 	return m
 }
 
-// SafeAction is Action for the template, which would replace private-use schemes.
+// SafeAction is Action for the template, which would otherwise replace private-use schemes.
 func (p FormPost) SafeAction() template.URL { return template.URL(p.Action) }
 
 // Script is the script whose hash the policy names.

@@ -12,15 +12,14 @@ import (
 // Page is the data of one page: SignIn, Link, SelectAccount, Consent, DeviceCode, DeviceConfirm,
 // DeviceDone, LogoutConfirm, LoggedOut, Account, Error, FormPost or Home.
 //
-// In all of them, UILocales is the ui_locales parameter as the client sent it (OpenID Connect Core
-// section 3.1.2.1), Action the URL that the form posts to, and Hidden its hidden fields. URLs
-// whose comment says nothing else are the server's own.
+// In each of them, UILocales is the ui_locales parameter as the client sent it (OpenID Connect Core section
+// 3.1.2.1), Action is the URL that the form posts to, and Hidden has its hidden fields. URLs are the server's
+// own unless their comment says something else.
 type Page interface {
 	meta() meta
 }
 
-// Client is the application that a page speaks about. All of it was written by others and is
-// treated so.
+// Client is the application that a page is about. Others have written all of it, so nothing in it is trusted.
 type Client struct {
 	Name        string
 	RedirectURI string // its host, or its private-use scheme, is shown
@@ -28,16 +27,16 @@ type Client struct {
 	PolicyURI   string // http or https; others are not shown
 	TosURI      string // http or https; others are not shown
 
-	// Unknown tells that the operator has not named the app: it registered itself, and its name and
-	// logo could be anybody's. PublishedBy is then the host that vouches for it: that of its client ID
-	// metadata document; empty if there is none.
+	// Unknown says that the operator has not named the app: it registered itself, and could have taken
+	// anybody's name and logo. PublishedBy is then the host of its client ID metadata document; empty if
+	// there is none.
 	Unknown     bool
 	PublishedBy string
-	Nameless    bool // it has not said what it is called: Name is its client_id
+	Nameless    bool // it has no name: Name is its client_id
 }
 
-// OnDevice reports whether the user is sent back to an app on this device, and not to the web: any of
-// the apps there could be the one that asks (RFC 8252 section 8.6).
+// OnDevice reports whether the user is sent back to an app on this device, and not to the web. Any app on the
+// device could be the one that asks (RFC 8252 section 8.6).
 func (c Client) OnDevice() bool {
 	if c.RedirectURI == "" {
 		return false
@@ -46,7 +45,7 @@ func (c Client) OnDevice() bool {
 	return u == nil || weburl.IsLoopback(u.Hostname())
 }
 
-// Logo is the URL of the logo, or "" if there is none to be shown.
+// Logo returns the URL of the logo, or "" if none may be shown.
 func (c Client) Logo() string { return foreignLink(c.LogoURI) }
 
 // User is the person who is signed in, as shown to that person.
@@ -61,7 +60,7 @@ type User struct {
 // cancel); links connector-{id}.
 type SignIn struct {
 	UILocales  string
-	Client     *Client // nil: signing in to this server's own pages
+	Client     *Client // nil: a sign-in to this server's own pages
 	Action     string
 	Hidden     map[string]string
 	Password   bool   // offer the password form
@@ -76,7 +75,7 @@ type SignIn struct {
 	// and OtherAccountURL leads to this page without a user.
 	User            *User
 	OtherAccountURL string
-	Detail          *ErrorDetail // development only: what the request asked for in vain
+	Detail          *ErrorDetail // development only: what was requested and left out
 }
 
 // Connector is one upstream that the user may sign in with.
@@ -87,7 +86,7 @@ type Connector struct {
 	URL  string
 }
 
-// Reason says what the app demands of a sign-in.
+// Reason is what the app demands of a sign-in.
 type Reason string
 
 const (
@@ -96,7 +95,7 @@ const (
 	StrongLogin Reason = "strong" // acr_values, an essential acr: sign in in another way
 )
 
-// Problem says why the last attempt failed.
+// Problem is why the last attempt failed.
 type Problem string
 
 const (
@@ -112,7 +111,7 @@ const (
 	ExpiredCode     Problem = "expired_code"
 )
 
-// SelectAccount asks whether to go on as the signed-in user (prompt=select_account).
+// SelectAccount asks whether to continue as the signed-in user (prompt=select_account).
 //
 // Buttons account-continue and account-other send account=continue or account=other.
 type SelectAccount struct {
@@ -123,8 +122,8 @@ type SelectAccount struct {
 	User      User
 }
 
-// Link asks whether an account at a connector is that of the user, to sign in with it from then on. It names
-// both accounts: the person who sees it may not know one of them.
+// Link asks whether an account at a connector belongs to the user, who can then sign in with it. It names
+// both accounts, because the person who sees the page may not know one of them.
 //
 // Buttons link-confirm and link-cancel send decision=confirm or decision=cancel.
 type Link struct {
@@ -136,8 +135,8 @@ type Link struct {
 	Identity  Identity
 }
 
-// Identity is an account at a connector, as it describes itself: all but the connector may be empty, or a
-// lie.
+// Identity is an account at a connector, as the connector describes it: everything but the connector's name
+// may be empty or untrue.
 type Identity struct {
 	Connector string // its name
 	Name      string
@@ -145,7 +144,7 @@ type Identity struct {
 	Email     string
 }
 
-// Names are all that the identity says of itself, each once.
+// Names returns all names of the identity, each once.
 func (i Identity) Names() []string {
 	var names []string
 	for _, name := range []string{i.Name, i.Email, i.Username} {
@@ -156,7 +155,7 @@ func (i Identity) Names() []string {
 	return names
 }
 
-// Consent asks whether the client may have what it asks for.
+// Consent asks whether the client may have the access that it requests.
 //
 // Buttons consent-allow and consent-deny send decision=allow or decision=deny.
 type Consent struct {
@@ -168,29 +167,29 @@ type Consent struct {
 	OtherAccountURL string
 	Scopes          []Scope
 	Details         []AuthorizationDetail
-	Detail          *ErrorDetail // development only: what the request asked for in vain
+	Detail          *ErrorDetail // development only: what was requested and left out
 }
 
 // AuthorizationDetail is one object of authorization_details (RFC 9396 section 2).
 type AuthorizationDetail struct {
-	Type     string // what it is, in the operator's words
+	Type     string // a description by the operator
 	Resource string // the name of the resource; empty if there is none
 	Fields   []DetailField
 }
 
-// DetailField is one member of an authorization detail. A Value of more than MaxDetailValue
-// characters is cut, and the page says so.
+// DetailField is one member of an authorization detail. If its Value has more than MaxDetailValue characters,
+// the page cuts it and says so.
 type DetailField struct {
 	Label string
 	Value string
 }
 
-// MaxDetailValue is how many characters of a value are shown. Nobody should be asked to agree to
-// what the page hides, so a request with longer values is better refused.
+// MaxDetailValue is how many characters of a value are shown. A person should not have to agree to something
+// that the page hides, so refuse requests with longer values.
 const MaxDetailValue = 500
 
-// Scope is one scope value. The standard ones, and groups, are explained in the user's language;
-// others are shown by name with the resource that they belong to.
+// Scope is one scope value. The standard scopes, and groups, are explained in the user's language. Others are
+// shown by name, with their resource.
 type Scope struct {
 	Name     string
 	Resource string // the name of the resource; empty for standard scopes
@@ -207,8 +206,8 @@ type DeviceCode struct {
 	Problem   Problem
 }
 
-// DeviceConfirm asks whether the client on the device may have what it asks for, and whether the
-// device is at hand: the code may have been sent by somebody else (RFC 8628 section 5.4).
+// DeviceConfirm asks whether the client on the device may have the access that it requests, and whether the
+// device is at hand, because somebody else may have sent the code (RFC 8628 section 5.4).
 //
 // Buttons consent-allow and consent-deny send decision=allow or decision=deny.
 type DeviceConfirm struct {
@@ -221,7 +220,7 @@ type DeviceConfirm struct {
 	UserCode        string // as the device shows it
 	Scopes          []Scope
 	Details         []AuthorizationDetail
-	Detail          *ErrorDetail // development only: what the request asked for in vain
+	Detail          *ErrorDetail // development only: what was requested and left out
 }
 
 // DeviceDone sends the user back to the device.
@@ -234,30 +233,30 @@ type DeviceDone struct {
 // LogoutConfirm asks whether to sign out. Button logout-confirm.
 type LogoutConfirm struct {
 	UILocales string
-	Client    *Client // who asks; nil if unknown
+	Client    *Client // that asks; nil if unknown
 	Action    string
 	Hidden    map[string]string
 	User      User
 	CancelURL string       // empty: no way back is offered
-	Detail    *ErrorDetail // development only: why the client is not believed
+	Detail    *ErrorDetail // development only: why the client's request is not trusted
 }
 
-// LoggedOut says "You’re signed out", and has other apps log the user out in their frames (OpenID
-// Connect Front-Channel Logout 1.0 section 2).
+// LoggedOut says "You’re signed out", and signs the user out of other apps in their frames (OpenID Connect
+// Front-Channel Logout 1.0 section 2).
 type LoggedOut struct {
 	UILocales string
-	Client    *Client // nil: no link back; for one that is Unknown the page says where it leads
+	Client    *Client // nil: no link back; if it is Unknown, the page names the destination
 	BackURL   string  // of the client: http, https or a private-use scheme
 
-	// Frames are the apps' logout URLs with their iss and sid: https, or http on loopback; others are
-	// not loaded.
+	// Frames are the apps' logout URLs with their iss and sid: https, or http on loopback; others are not
+	// loaded.
 	Frames []string
-	// Return goes on to BackURL by itself when the frames have loaded, or after some seconds if they
-	// have not: BackURL is the post_logout_redirect_uri.
+	// Return goes on to BackURL when the frames have loaded, at the latest after some seconds: BackURL is the
+	// post_logout_redirect_uri.
 	Return bool
 }
 
-// Account shows users what the server knows and lets them take access back.
+// Account shows users what the server knows, and lets them withdraw access.
 //
 // Buttons revoke-{client_id} send revoke={client_id} to Action; links open-{client_id}; buttons
 // end-{session id} send end={session id} to Action; button
@@ -270,8 +269,8 @@ type Account struct {
 	Claims          []Claim
 	Connector       string // the name of the connector signed in with; empty: password
 	SignedInAt      time.Time
-	Sessions        []Session // without any, signing out everywhere is not offered
-	MoreSessionsURL string    // of the next page of them; empty: these are the last
+	Sessions        []Session // without any, the page has no "sign out everywhere"
+	MoreSessionsURL string    // of the next page of sessions; empty: there is none
 	Identities      []LinkedIdentity
 	IdentityChanges []IdentityChange // the newest first
 	Apps            []App
@@ -289,7 +288,7 @@ type LinkedIdentity struct {
 	LastWayIn bool // it can't be unlinked
 }
 
-// IdentityChange is one that was linked or unlinked.
+// IdentityChange is an identity that was linked or unlinked.
 type IdentityChange struct {
 	Connector  string
 	At         time.Time
@@ -306,7 +305,7 @@ type Claim struct {
 
 // Session is one browser that the user is signed in with.
 type Session struct {
-	ID           string // is no secret
+	ID           string // not a secret
 	StartedAt    time.Time
 	LastActiveAt time.Time
 	Current      bool // the browser that shows the page
@@ -321,45 +320,44 @@ type App struct {
 	OpenURL   string // starts a login at the client (initiate_login_uri): https, or http on loopback; empty: no link
 }
 
-// Error explains why a request went no further. The element error-code has the status and the code.
+// Error explains why a request failed. The element error-code has the status and the code.
 type Error struct {
 	UILocales string
 	Code      string
-	Reason    string       // what the sentence is about, where the code says too little; empty: the code
+	Reason    string       // selects the sentence if the code is not specific enough; empty: the code
 	Client    *Client      // nil: no link back
 	BackURL   string       // of the client: http, https or a private-use scheme
-	Answer    *Answer      // in place of BackURL: what Client is told by the link
-	AgainURL  string       // of ours, where the sign-in begins again; empty: no link
-	Detail    *ErrorDetail // development only: nil shows one plain sentence
+	Answer    *Answer      // instead of BackURL: the answer that the link carries to Client
+	AgainURL  string       // of this server, where the sign-in begins again; empty: no link
+	Detail    *ErrorDetail // development only; nil: one plain sentence
 }
 
 // Answer is an authorization response that waits for a click, because nobody vouches for its client. The
-// caller must have matched the URL against the client's registered redirect URIs.
+// caller must have compared the URL with the client's registered redirect URIs.
 type Answer struct {
 	URL    string
-	Fields map[string]string // to be posted there; nil: they are part of the URL
+	Fields map[string]string // to be posted there; nil: they are in the URL
 }
 
-// SafeURL is URL for the template, which would replace private-use schemes.
+// SafeURL is URL for the template, which would otherwise replace private-use schemes.
 func (a Answer) SafeURL() template.URL { return template.URL(a.URL) }
 
-// Text names the sentence that the page says.
+// Text names the sentence that the page shows.
 func (p Error) Text() string { return cmp.Or(p.Reason, p.Code) }
 
-// ErrorDetail is what a developer must know to mend a request. It is not translated.
+// ErrorDetail is what a developer must know to correct a request. It is not translated.
 type ErrorDetail struct {
 	Explanation string
-	Parameter   string   // the parameter that was wrong
+	Parameter   string   // the wrong parameter
 	Received    string   // its value
-	Registered  []string // what would have been accepted
-	Nearest     string   // of these the nearest; the difference is marked
-	Fix         string   // the configuration or the command that mends it
+	Registered  []string // the accepted values
+	Nearest     string   // the nearest of them; the difference is marked
+	Fix         string   // the configuration or command that corrects it
 }
 
-// FormPost hands an authorization response to the client by a form that submits itself
-// (OAuth 2.0 Form Post Response Mode). The caller must have matched Action against the client's
-// registered redirect URIs: it is used as it is, whatever its scheme, except that script-bearing
-// schemes are refused.
+// FormPost sends an authorization response to the client by a form that submits itself (OAuth 2.0 Form Post
+// Response Mode). The caller must have compared Action with the client's registered redirect URIs. Every
+// scheme is used as it is, except script-bearing ones, which are refused.
 type FormPost struct {
 	UILocales string
 	Client    *Client
@@ -378,8 +376,8 @@ type Home struct {
 	DiscoveryURL  string // empty: not shown
 }
 
-// Invalid reports whether the problem lies in what was typed.
+// Invalid reports whether the typed values are wrong.
 func (p SignIn) Invalid() bool { return p.Problem == MissingField || p.Problem == BadCredentials }
 
-// Invalid reports whether the problem lies in what was typed.
+// Invalid reports whether the typed code is wrong.
 func (p DeviceCode) Invalid() bool { return p.Problem != NoProblem && p.Problem != TooManyAttempts }

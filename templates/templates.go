@@ -1,5 +1,5 @@
-// Package templates draws the pages that a person sees, from typed data alone: it knows neither
-// storage nor protocol.
+// Package templates draws the pages that a person sees from typed data. It knows neither storage nor
+// protocol.
 //
 //	Branding -> New -> theme + style.css, logo, marks -> Assets (cached for ever, hash in the name)
 //	                |
@@ -7,9 +7,9 @@
 //	                        -> html/layout.html around html/<page>.html, into a buffer
 //	                        -> headers and body, or an error and nothing written
 //
-// Every page works without JavaScript. The only scripts are the line that submits a FormPost and the
-// lines that leave a LoggedOut page when its frames have loaded; the Content-Security-Policy of those
-// pages names their hashes.
+// Every page works without JavaScript. The only scripts are the line that submits a FormPost, and the lines
+// that leave a LoggedOut page when its frames have loaded. The Content-Security-Policy of those pages names
+// their hashes.
 package templates
 
 import (
@@ -33,9 +33,8 @@ type Renderer struct {
 	assets assets
 }
 
-// New prepares every page in every language. basePath is the path of the issuer, without a
-// trailing slash: "" or, for example, "/auth". The error names everything that is wrong with the
-// branding at once.
+// New prepares every page in every language. basePath is the path of the issuer without a trailing slash: ""
+// or, for example, "/auth". The error names everything that is wrong with the branding.
 func New(basePath string, brand Branding) (*Renderer, error) {
 	if brand.Name == "" {
 		brand.Name = defaultName
@@ -94,7 +93,7 @@ func parse(lang string, texts catalogue, brand Branding, files assets) (map[stri
 	return pages, nil
 }
 
-// view is what the layout sees.
+// view is the data of the layout.
 type view struct {
 	Name      string // of the page's template
 	Status    int
@@ -103,8 +102,8 @@ type view struct {
 }
 
 // Render answers req with a page, which shows the X-Request-Id that the answer has already. If it returns an
-// error, nothing has been written. There is no form-action in the policy: Chromium applies it to the redirect
-// chain behind a form, which ends at the client.
+// error, nothing has been written. The policy has no form-action, because Chromium applies it to the whole
+// redirect chain behind a form, which ends at the client.
 func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, page Page) error {
 	m := page.meta()
 	if m.err != nil {
@@ -125,7 +124,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 	h.Set("Referrer-Policy", "same-origin") // without a referrer, browsers post our own forms from the origin null
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the client may have gone; nobody is left to be told
+	_, _ = w.Write(body.Bytes()) // the client may have gone
 	return nil
 }
 

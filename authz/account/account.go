@@ -1,5 +1,4 @@
-// Package account knows the users: who they are, how they prove it, and which upstream identities
-// are theirs.
+// Package account keeps the users, checks their passwords, and links their upstream identities.
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
 //	                            authenticate.go, failures.go, shared.go, trust.go, password.go, queue.go
@@ -13,9 +12,9 @@
 //	later     -> Get            is the user still there and enabled?
 //	assertion -> ByUsername, ByIdentity
 //
-// A user is one record; usernames and e-mail addresses are unique by index records that are written
-// with it in one Apply (names.go, index.go). Failed logins are counted in the memory of
-// each process, and in the store for all of them.
+// A user is one record. Index records, written in the same Apply, make usernames and e-mail addresses unique
+// (names.go, index.go). Failed logins are counted in the memory of each process, and those of a login and of
+// a user also in the store, for all processes together.
 package account
 
 import (
@@ -31,48 +30,48 @@ import (
 )
 
 var (
-	// ErrInvalidCredentials is every way of failing a password login: it does not tell which.
+	// ErrInvalidCredentials covers every reason why a password login fails, and does not say which.
 	ErrInvalidCredentials = errors.New("wrong username or password")
-	// ErrDisabled: the upstream login succeeded, but the account is disabled.
+	// ErrDisabled says that the upstream login succeeded, but the account is disabled.
 	ErrDisabled = errors.New("account is disabled")
-	// ErrBusy: too many passwords are being checked at this moment (503, worth a retry).
+	// ErrBusy says that too many passwords are being checked at this moment (503, worth a retry).
 	ErrBusy error = busyError{}
-	// ErrIdentityTaken: the upstream identity is linked to another user.
+	// ErrIdentityTaken says that the upstream identity is linked to another user.
 	ErrIdentityTaken = errors.New("this identity is linked to another account")
-	// ErrOtherIdentity: the user has another identity of the same upstream, and may have only one by
-	// an address: addresses are given to other people one day.
+	// ErrOtherIdentity says that the user has another identity of the same upstream. Only one can be linked
+	// by an address, because an address may be given to another person one day.
 	ErrOtherIdentity = errors.New("the account has another identity of this upstream")
-	// ErrTooManyIdentities: the user has as many as there can be.
+	// ErrTooManyIdentities says that the user has the greatest number of identities.
 	ErrTooManyIdentities = fmt.Errorf("the account has %d identities", maxIdentities)
-	// ErrLastWayIn: without this identity the user could not sign in any more.
+	// ErrLastWayIn says that without this identity the user could not sign in any more.
 	ErrLastWayIn = errors.New("it is the only way in: the account has no password and no other identity")
 )
 
 // ThrottledError refuses a login without checking it, because too many have failed.
 type ThrottledError struct {
 	RetryAfter time.Duration // at least 1 s
-	UserID     string        // for the operator alone; empty: nobody's, or not known
+	UserID     string        // only for the operator; empty: nobody's, or unknown
 }
 
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many failed logins: try again in %v", e.RetryAfter)
 }
 
-// LinkRequiredError: a user already has the e-mail address of an unknown upstream identity. A person is
-// asked whether both are theirs; then Link or LinkProven may be called.
+// LinkRequiredError says that a user has the e-mail address of an unknown upstream identity. Ask the person
+// whether both are theirs; then call Link or LinkProven.
 type LinkRequiredError struct {
 	UserID string
-	Proven bool // the address is verified on both sides; otherwise the user signs in to the account first
+	Proven bool // the address is verified on both sides; otherwise the user must sign in to the account first
 }
 
 func (e *LinkRequiredError) Error() string {
 	return "an account with this e-mail address exists"
 }
 
-// CredentialsError is ErrInvalidCredentials with the user who was meant, and the reason. It is for the
-// operator: nobody else may learn whether there is such an account.
+// CredentialsError is ErrInvalidCredentials with the user and the reason. It is only for the operator: nobody
+// else may learn whether the account exists.
 type CredentialsError struct {
-	UserID string // empty: nobody's
+	UserID string // empty: there is no such user
 	Reason Reason
 }
 
@@ -91,7 +90,7 @@ func (e *CredentialsError) Error() string { return ErrInvalidCredentials.Error()
 
 func (e *CredentialsError) Unwrap() error { return ErrInvalidCredentials }
 
-// Change is what Directory.Changed hears of.
+// Change is an argument of Directory.Changed.
 type Change int
 
 const (
@@ -104,9 +103,9 @@ const (
 
 // Directory is all users. It is safe for concurrent use.
 type Directory struct {
-	// Changed returns what else is written when a user comes from the configuration or from an upstream,
-	// whose connector is then named, or is linked to one, or has another address there; in the same
-	// Apply. nil: nothing. Not to be changed once the directory is in use.
+	// Changed returns writes that are made in the same Apply when a user comes from the configuration or an
+	// upstream, is linked to an upstream, or has another address there; connector then names the upstream.
+	// nil: no writes. Do not change it once the directory is in use.
 	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
 
 	named atomic.Pointer[[]string] // usernames of the configuration
@@ -119,7 +118,7 @@ type Directory struct {
 	pace      *pace
 }
 
-// New returns the directory kept in store. Passwords are verified, and hashed anew, by passwords.
+// New returns the directory kept in store. passwords verifies and hashes passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
 	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, trust: newTrust(store), pace: &pace{unit: failurePace}}
 }
@@ -130,9 +129,8 @@ func (d *Directory) Get(ctx context.Context, id string) (*storage.User, error) {
 	return user, err
 }
 
-// ByUsername returns the user whose username is spelled so, or nil. Another spelling, good enough for
-// people who type their own, may be another person's name for whoever vouches for them. The user may
-// be disabled.
+// ByUsername returns the user with exactly this username, or nil. It does not accept other spellings: an
+// issuer that vouches for its users may mean another person by one. The user may be disabled.
 func (d *Directory) ByUsername(ctx context.Context, name string) (*storage.User, error) {
 	key, err := users.NormalizeUsername(name)
 	if err != nil {
@@ -145,7 +143,7 @@ func (d *Directory) ByUsername(ctx context.Context, name string) (*storage.User,
 	return user, nil
 }
 
-// ByIdentity returns the user whom an upstream identity is linked to, or nil. The user may be disabled.
+// ByIdentity returns the user who is linked to an upstream identity, or nil. The user may be disabled.
 func (d *Directory) ByIdentity(ctx context.Context, issuer, subject string) (*storage.User, error) {
 	key, err := identityKey(connect.Identity{Issuer: issuer, Subject: subject})
 	if err != nil {
@@ -160,7 +158,7 @@ func (d *Directory) ByIdentity(ctx context.Context, issuer, subject string) (*st
 	return d.find(ctx, linked.UserID)
 }
 
-// changed are the writes that Changed asks for.
+// changed returns the writes of Changed.
 func (d *Directory) changed(ctx context.Context, what Change, userID, connector string) []storage.Write {
 	if d.Changed == nil {
 		return nil
@@ -173,7 +171,7 @@ type busyError struct{}
 
 func (busyError) Error() string { return "too many password checks at once" }
 
-// Answer returns what a client is told.
+// Answer returns the error for a client.
 func (busyError) Answer() (code, description string) {
 	return "temporarily_unavailable", "The server cannot do this now. Try again in a moment."
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// An upstream may give the address of a person who has left to somebody else. So an address that came from
+// An upstream may give the address of a person who has left to another person. So an address that came from
 // an identity is removed when the identity has another one. An address that the operator has set stays.
 
-// bornWith is how long after a user the identity that brought them was written, where the record of the
-// user does not say where their address came from.
+// bornWith is how soon after a user the identity that brought them must be written, if the user's record does
+// not name the source of the address.
 const bornWith = 10 * time.Second
 
 // cameFrom reports whether the address of a user came from an identity.
@@ -31,11 +31,11 @@ func sameAddress(a, b string) bool {
 	return errA == nil && errB == nil && keyA == keyB
 }
 
-// readdress applies the address that an identity has now to its user, and returns the changes that are to be
-// told. linked is the identity as it was before. If the username is the old address, it changes too.
+// readdress applies the present address of an identity to its user, and returns the changes to be reported.
+// linked is the identity as it was before. If the username is the old address, it changes too.
 func (d *Directory) readdress(ctx context.Context, user *storage.User, key string, id connect.Identity, linked *storage.Identity) (what []Change, err error) {
 	address, err := users.NormalizeEmail(id.Email)
-	if err != nil { // not told this time
+	if err != nil { // no address this time
 		return nil, nil
 	}
 	proven := id.EmailVerified && id.EmailAuthoritative
@@ -71,7 +71,7 @@ func (d *Directory) readdress(ctx context.Context, user *storage.User, key strin
 	return what, err
 }
 
-// isFree reports whether nobody but this user is known by an address.
+// isFree reports whether no other user has an address.
 func (d *Directory) isFree(ctx context.Context, address, userID string) (bool, error) {
 	holder, _, err := d.byEmail(ctx, address)
 	if err == nil && holder == nil {
@@ -80,7 +80,7 @@ func (d *Directory) isFree(ctx context.Context, address, userID string) (bool, e
 	return err == nil && (holder == nil || holder.ID == userID), err
 }
 
-// comeBack is the login of a known identity.
+// comeBack is a later login of a known identity.
 func (d *Directory) comeBack(ctx context.Context, key string, id connect.Identity, linked *storage.Identity, version uint64) (*storage.User, error) {
 	user, userVersion, err := d.enabled(ctx, linked.UserID)
 	if err != nil {
@@ -113,7 +113,7 @@ func (d *Directory) comeBack(ctx context.Context, key string, id connect.Identit
 	return &after, d.store.Apply(ctx, writes...)
 }
 
-// conflicts returns a *storage.ConflictError, which makes the caller try again, for a name that was taken
+// conflicts returns a *storage.ConflictError, which makes the caller try again, if a name was taken
 // meanwhile.
 func conflicts(err error, userID string) error {
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {

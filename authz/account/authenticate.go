@@ -12,15 +12,14 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Authenticate returns the user who signs in with a password. The login is a username or a verified
-// e-mail address; from is where the request came from, its zero value being one place like any
-// other.
+// Authenticate returns the user who signs in with a password. The login is a username or a verified e-mail
+// address. from is the address of the request; its zero value counts like any other address.
 //
-// An unknown user, one without a password, a disabled one and a wrong password all give
-// ErrInvalidCredentials at the same cost, and so does any password of a user whose names together were
-// tried too often: another answer would tell that two names are one account. A *ThrottledError comes
-// before the password is looked at, ErrBusy if too many logins are under way. A password whose hash is not
-// of today's kind is renewed.
+// An unknown user, one without a password, a disabled one and a wrong password all give ErrInvalidCredentials
+// at the same cost. So does any password of a user whose names were tried too often together: another answer
+// would reveal that two names are one account. A *ThrottledError comes before the password is checked, and
+// ErrBusy if too many logins are under way. If the hash of a right password is not of the present kind, it is
+// renewed.
 func (d *Directory) Authenticate(ctx context.Context, login, password string, from netip.Addr) (*storage.User, error) {
 	began, key := time.Now(), loginKey(login)
 	attempt, err := d.begin(ctx, key, from)
@@ -37,7 +36,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 		if user != nil {
 			throttled.UserID = user.ID
 		}
-		return nil, d.refuse(ctx, began, throttled) // at the pace, since the user was looked for
+		return nil, d.refuse(ctx, began, throttled) // at the pace, because the user was looked up
 	} else if err != nil {
 		return nil, err
 	}
@@ -67,7 +66,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 	return user, nil
 }
 
-// refusal is why nobody is signed in, "" if somebody is.
+// refusal returns the reason why the login fails, or "".
 func refusal(user *storage.User, match, hidden bool) Reason {
 	switch {
 	case user == nil:
@@ -84,8 +83,8 @@ func refusal(user *storage.User, match, hidden bool) Reason {
 	return ""
 }
 
-// begin reserves a place for an attempt from an address. Failures that an operator has forgiven at
-// another replica are forgotten here too.
+// begin reserves a place for an attempt from an address. It also forgets failures that an operator has
+// forgiven at another replica.
 func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*attempt, error) {
 	a, err := d.failures.begin(ctx, login, from)
 	if throttled := (*ThrottledError)(nil); !errors.As(err, &throttled) {
@@ -101,10 +100,10 @@ func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*
 	return d.failures.begin(ctx, login, from)
 }
 
-// admit reads the counts of a login and of its user, to which a failure will be added. A network that the
-// user has signed in from is not kept out by them. From others the error is *ThrottledError if there were
-// too many failures of the login; hidden reports whether there were too many of the user, which must look
-// like a wrong password.
+// admit reads the counts of a login and of its user, to which a failure will be added. They don't keep out a
+// network from which the user has signed in. For others the error is *ThrottledError if there were too many
+// failures of the login. hidden is true if there were too many of the user, which must look like a wrong
+// password.
 func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []count, hidden bool, err error) {
 	if user != nil && d.trust.remembers(user.ID, from, trustKnown) {
 		return []count{{key: countOfLogin(login)}}, false, nil
@@ -143,14 +142,14 @@ func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *s
 	return counts, hidden, err
 }
 
-// TrustWrites are the writes by which the network of an address is one that the user has signed in from;
-// none if that was written lately.
+// TrustWrites record that the user has signed in from the network of an address; none if that was written
+// lately.
 func (d *Directory) TrustWrites(user *storage.User, from netip.Addr) []storage.Write {
 	return d.trust.writes(user.ID, from)
 }
 
-// UnlockWrites are the writes that forgive the wrong passwords of a user, under all their names, on all
-// replicas. The limit of an address is not the user's, and stays used up.
+// UnlockWrites forgive the wrong passwords of a user, under all their names, on all replicas. They don't
+// reset the limit of an address.
 func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
 	now := time.Now().UTC()
 	writes := []storage.Write{d.shared.unlock(countOfUser(user.ID), now)}
@@ -185,13 +184,13 @@ func (d *Directory) byLogin(ctx context.Context, login string) (*storage.User, u
 		return nil, 0, nil
 	}
 	user, version, err := storage.Users.Get(ctx, d.store, id)
-	if errors.Is(err, storage.ErrNotFound) { // deleted this moment
+	if errors.Is(err, storage.ErrNotFound) { // deleted at this moment
 		return nil, 0, nil
 	}
 	return user, version, err
 }
 
-// refuse returns an error after the attempt has taken as long as failed logins take at present.
+// refuse returns an error when the attempt has taken as long as failed logins take at present.
 func (d *Directory) refuse(ctx context.Context, began time.Time, why error) error {
 	took := time.Since(began)
 	wait := time.NewTimer(d.pace.after(took) - took)
@@ -204,8 +203,8 @@ func (d *Directory) refuse(ctx context.Context, began time.Time, why error) erro
 	}
 }
 
-// rehash stores a password that has just been verified under today's kind of hash. If that fails, or
-// another request has changed the user, the old hash serves until the next login.
+// rehash stores a password that was just verified under the present kind of hash. If that fails, or another
+// request has changed the user, the old hash stays until the next login.
 func (d *Directory) rehash(ctx context.Context, user *storage.User, version uint64, password string) {
 	hash, err := d.passwords.Hash(ctx, password)
 	if err != nil {
@@ -219,7 +218,7 @@ func (d *Directory) rehash(ctx context.Context, user *storage.User, version uint
 	_ = d.store.Apply(ctx, storage.Users.Put(user.ID, &changed, storage.At(version), never))
 }
 
-// loginKey is the login as the throttle knows it: all spellings of a name are one.
+// loginKey is the key of a login in the throttle: the same for all spellings of a name.
 func loginKey(login string) string {
 	if key, err := users.NormalizeUsername(login); err == nil {
 		return key

@@ -11,11 +11,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// What an operator changes is returned as writes, for the Apply that has all that belongs to the
-// change: sessions that end, clients that are told, the event in the audit log. They conflict if
-// anything that they rest on has changed; the caller then computes them again.
+// An operator's change is returned as writes, for one Apply with everything that belongs to the change: ended
+// sessions, messages to clients, the event in the audit log. The writes conflict if a record that they depend
+// on has changed. Then the caller computes them again.
 
-// New is a user to be created, with the password hashed. The description must be right.
+// New returns a user to be created, with the password hashed. The description must be valid.
 func (d *Directory) New(ctx context.Context, u users.User) (*storage.User, error) {
 	hash, err := d.Hash(ctx, string(u.Password))
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *Directory) New(ctx context.Context, u users.User) (*storage.User, error
 	return user, nil
 }
 
-// With returns the user as they are described, but for the password.
+// With returns the user with a description applied, except for the password.
 func With(user *storage.User, u users.User) *storage.User {
 	changed := *user
 	apply(u, &changed)
@@ -36,8 +36,8 @@ func With(user *storage.User, u users.User) *storage.User {
 	return &changed
 }
 
-// Hash returns the hash of a new password, or the password itself if it is a hash already. The errors
-// are those of Passwords.Hash. An empty password has an empty hash, which nothing matches.
+// Hash returns the hash of a new password, or the password itself if it is a hash. The errors are those of
+// Passwords.Hash. An empty password has an empty hash, which matches nothing.
 func (d *Directory) Hash(ctx context.Context, password string) (string, error) {
 	if password == "" || passhash.Scheme(password) != "" {
 		return password, nil
@@ -45,7 +45,7 @@ func (d *Directory) Hash(ctx context.Context, password string) (string, error) {
 	return d.passwords.Hash(ctx, password)
 }
 
-// CreateWrites creates a user. The error is *TakenError if a name is another's.
+// CreateWrites creates a user. The error is *TakenError if another user has the name.
 func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]storage.Write, error) {
 	username, err := users.NormalizeUsername(user.Username)
 	if err != nil {
@@ -59,8 +59,8 @@ func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]sto
 	return d.createWrites(ctx, user, true)
 }
 
-// ChangeWrites turns a user, read with this version, into another state of theirs. The error is
-// *TakenError if a name is another's.
+// ChangeWrites changes a user that was read with this version. The error is *TakenError if another user has
+// the name.
 func (d *Directory) ChangeWrites(ctx context.Context, before *storage.User, version uint64, after *storage.User) ([]storage.Write, error) {
 	return d.changeWrites(ctx, before, version, after, true)
 }
@@ -107,7 +107,7 @@ func (d *Directory) changeWrites(ctx context.Context, before *storage.User, vers
 	return writes, nil
 }
 
-// DeleteWrites deletes a user, their names, identities, consents, and what is known of their sign-ins.
+// DeleteWrites deletes a user with their names, identities, consents and records of sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), storage.LoginFailures.Delete(countOfUser(user.ID), storage.Any)}
 	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, user.ID)
@@ -140,7 +140,7 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	return append(writes, consents...), err
 }
 
-// deleteAll are the writes that delete all of a user's records of a kind: their keys begin with the user's id.
+// deleteAll deletes all of a user's records of a kind, whose keys begin with the user's id.
 func deleteAll[T any](ctx context.Context, store storage.Store, kind storage.Kind[T], userID string) (writes []storage.Write, err error) {
 	for entry, err := range kind.All(ctx, store, userID+"/") {
 		if err != nil {
@@ -172,15 +172,14 @@ func names(writes []storage.Write, table storage.Table, key string) bool {
 	return false
 }
 
-// Found is a user whom a search has found.
+// Found is a result of a search for users.
 type Found struct {
 	User    *storage.User
 	Version uint64
 }
 
-// ByUsernamePrefix returns up to limit users whose normalised usernames begin with prefix, in the order of
-// these, and ByEmailPrefix likewise. Names that lead to no user any more are left out, but counted: last is
-// the key to go on after, "" at the end.
+// ByUsernamePrefix returns up to limit users whose normalised usernames begin with prefix, in that order.
+// Names without a user are left out, but counted. last is the key to go on after, or "" at the end.
 func (d *Directory) ByUsernamePrefix(ctx context.Context, prefix, after string, limit int) (found []Found, last string, err error) {
 	return d.search(ctx, storage.Usernames, prefix, after, limit)
 }
@@ -210,7 +209,7 @@ func (d *Directory) search(ctx context.Context, kind storage.Kind[storage.UserRe
 	return found, last, nil
 }
 
-// fold is the beginning of a normalised name, as far as that can be told of a part of one.
+// fold normalises the beginning of a name, as far as that is possible for a part of one.
 func fold(prefix string) string {
 	prefix = strings.TrimSpace(prefix)
 	if key, err := users.NormalizeUsername(prefix); err == nil {

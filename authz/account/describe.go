@@ -7,7 +7,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// apply sets what a description says of a user, except the password.
+// apply sets the members of a description in a user, except for the password.
 func apply(u users.User, user *storage.User) {
 	if u.Email != user.Profile.Email || u.EmailVerified != user.Profile.EmailVerified {
 		user.EmailFrom = storage.EmailByOperator
@@ -25,7 +25,7 @@ func apply(u users.User, user *storage.User) {
 	}
 }
 
-// Describe returns the description of a user who is stored, without the password.
+// Describe returns the description of a stored user, without the password.
 func Describe(user *storage.User) users.User {
 	p := user.Profile
 	u := users.User{

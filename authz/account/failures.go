@@ -13,12 +13,12 @@ import (
 
 // The limits of failed logins.
 //
-// A login from one address is slowed down early; a whole address, which may be an office, later. The
-// limit of a login over all addresses is what stops a botnet, and what a botnet could abuse to keep
-// its victim out: it does not apply to an address from which this user has signed in lately.
+// A login from one address is slowed down early. A whole address, which may be an office, is slowed down
+// later. The limit of a login over all addresses stops a botnet. A botnet could abuse it to keep its victim
+// out, so it does not apply to an address from which the user has signed in lately.
 //
-// The first two are in the memory of one process. The third is also counted in the store, which all replicas
-// share, so that more replicas do not allow more guesses. The store also counts the failures of each user,
+// The first two are in the memory of one process. The third is also counted in the store, for all replicas
+// together, so that more replicas do not allow more guesses. The store also counts the failures of each user
 // over all their names.
 var (
 	perLoginAndAddress = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
@@ -26,15 +26,15 @@ var (
 	perLogin           = throttle.Limit{Burst: 100, Interval: 36 * time.Second}
 )
 
-// failures counts failed logins, of existing and unknown users alike. It knows logins as they are
-// typed, not users: otherwise it would tell which names belong together.
+// failures counts failed logins, of existing and unknown users alike. It counts logins as they are typed, not
+// users; otherwise it would reveal which names belong together.
 type failures struct {
 	buckets *throttle.Buckets
 
 	mu sync.Mutex
-	// unlocked has, for a login, when an operator forgave its failures.
+	// unlocked has the time at which an operator forgave the failures of a login.
 	unlocked throttle.Times
-	// users has, for a login from an address, the user whose failures it counts. It is for the operator.
+	// users has, for a login from an address, the user whose failures it counts. It is only for the operator.
 	users map[throttle.Key]string
 }
 
@@ -49,11 +49,11 @@ func newFailures() *failures {
 type attempt struct {
 	pair  throttle.Key      // of login and address
 	here  *throttle.Attempt // of the pair, the address and the site around it
-	login *throttle.Attempt // of the login everywhere; nil: not charged
+	login *throttle.Attempt // of the login from all addresses; nil: not counted
 }
 
 // begin reserves places for an attempt from an address. The error is *ThrottledError if failures fill a
-// limit, ErrBusy if attempts under way do for too long, or that of ctx.
+// limit, ErrBusy if attempts under way fill it for too long, or that of ctx.
 func (f *failures) begin(ctx context.Context, login string, from netip.Addr) (*attempt, error) {
 	a := &attempt{pair: f.buckets.Key("pair", f.current(login), throttle.NetworkOf(from))}
 	charges := append(f.buckets.From("address", from, perAddress, 1), throttle.Charge{Key: a.pair, Limit: perLoginAndAddress})
@@ -91,13 +91,13 @@ func throttled(wait time.Duration) error {
 	return &ThrottledError{RetryAfter: max(wait, time.Second)}
 }
 
-// over ends an attempt whose password was not found wrong.
+// over ends an attempt whose password was not wrong.
 func (a *attempt) over() {
 	a.here.Over()
 	a.login.Over()
 }
 
-// fail ends an attempt with a wrong password, of this user or, if nil, of nobody.
+// fail ends an attempt with a wrong password. user is nil if the login is nobody's.
 func (f *failures) fail(a *attempt, user *storage.User) {
 	a.here.Failed()
 	a.login.Failed()
@@ -112,14 +112,14 @@ func (f *failures) fail(a *attempt, user *storage.User) {
 	f.users[a.pair] = user.ID
 }
 
-// succeed ends an attempt with the right password, and forgives the earlier failures of this login from
-// this address.
+// succeed ends an attempt with the right password, and forgives the earlier failures of this login from this
+// address.
 func (f *failures) succeed(a *attempt) {
 	a.over()
 	f.buckets.Forget(a.pair)
 }
 
-// unlock forgives all failures of a login, as of a time. It reports whether that is news.
+// unlock forgives all failures of a login before a time. It reports whether that is new.
 func (f *failures) unlock(login string, at time.Time) bool {
 	key := f.buckets.Key("unlocked", login, netip.Prefix{})
 	f.mu.Lock()
@@ -131,7 +131,7 @@ func (f *failures) unlock(login string, at time.Time) bool {
 	return true
 }
 
-// current is the name by which the failures of a login are counted: another one after it was unlocked.
+// current is the name under which the failures of a login are counted. It changes when the login is unlocked.
 func (f *failures) current(login string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

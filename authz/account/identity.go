@@ -13,12 +13,12 @@ import (
 
 const (
 	maxIdentities = 20 // of a user
-	keptChanges   = 10 // of them, for the user to see
+	keptChanges   = 10 // kept for the user to see
 )
 
 // LinkedIdentity is an upstream identity of a user.
 type LinkedIdentity struct {
-	ID      string // names it among those of its user
+	ID      string // unique among the user's identities
 	Issuer  string
 	Subject string
 	storage.Identity
@@ -37,7 +37,7 @@ func (d *Directory) Identities(ctx context.Context, userID string) ([]LinkedIden
 	for _, entry := range entries {
 		linked, version, err := storage.Identities.Get(ctx, d.store, entry.Value.Identity)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && linked.UserID != userID {
-			continue // unlinked this moment
+			continue // unlinked at this moment
 		} else if err != nil {
 			return nil, err
 		}
@@ -59,8 +59,8 @@ func (l *LinkedIdentity) forget(userID string) []storage.Write {
 	}
 }
 
-// LinkWrites link an identity to a user, disabled or not, because the operator says so. The errors are
-// ErrIdentityTaken and ErrTooManyIdentities; there are no writes if it is linked already.
+// LinkWrites link an identity to a user, enabled or disabled, for an operator. The errors are
+// ErrIdentityTaken and ErrTooManyIdentities. There are no writes if it is already linked.
 func (d *Directory) LinkWrites(ctx context.Context, userID string, id connect.Identity) ([]storage.Write, error) {
 	key, err := identityKey(id)
 	if err != nil {
@@ -91,7 +91,7 @@ func (d *Directory) LinkWrites(ctx context.Context, userID string, id connect.Id
 	return append(linkWrites(key, id, user, cond), storage.Users.Put(user.ID, user, storage.At(userVersion), never)), nil
 }
 
-// noteIdentity lets a user see what has happened to their identities.
+// noteIdentity records a change of an identity for the user to see.
 func noteIdentity(user *storage.User, connector string, linked, byOperator bool) {
 	now := time.Now().UTC()
 	changes := append(slices.Clone(user.IdentityChanges), storage.IdentityChange{At: now, Connector: connector, Linked: linked, ByOperator: byOperator})
@@ -107,8 +107,8 @@ func (d *Directory) roomFor(ctx context.Context, userID string) ([]LinkedIdentit
 	return identities, err
 }
 
-// linkWrites make an identity that of a user, whose record is to be written too: so those who link or
-// unlink at the same time come one after the other.
+// linkWrites link an identity to a user. The caller must write the user's record too, so that concurrent
+// links and unlinks happen one after the other.
 func linkWrites(key string, id connect.Identity, user *storage.User, cond storage.Condition) []storage.Write {
 	return []storage.Write{
 		storage.Identities.Put(key, &storage.Identity{UserID: user.ID, Connector: id.Connector, Email: id.Email, LinkedAt: time.Now().UTC()}, cond, never),
@@ -116,14 +116,14 @@ func linkWrites(key string, id connect.Identity, user *storage.User, cond storag
 	}
 }
 
-// IsLastWayIn reports whether a user, who has these identities, could not sign in any more without one of
-// them; works reports whether people can sign in at an upstream.
+// IsLastWayIn reports whether a user with these identities could no longer sign in without one of them. works
+// reports whether people can sign in at an upstream.
 func IsLastWayIn(user *storage.User, identities []LinkedIdentity, one *LinkedIdentity, works func(issuer string) bool) bool {
 	return user.PasswordHash == "" && works(one.Issuer) &&
 		!slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.ID != one.ID && works(l.Issuer) })
 }
 
-// Unlink makes UnlinkWrites and, in the same Apply, the event of it that tell returns.
+// Unlink makes UnlinkWrites. In the same Apply it writes the event that tell returns.
 func (d *Directory) Unlink(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool, tell func(*LinkedIdentity) storage.Write) error {
 	return storage.Retry(func() error {
 		unlinked, writes, err := d.UnlinkWrites(ctx, userID, identity, byOperator, works)
@@ -134,9 +134,9 @@ func (d *Directory) Unlink(ctx context.Context, userID, identity string, byOpera
 	})
 }
 
-// UnlinkWrites unlink an identity, known by its ID, from a user. The errors are storage.ErrNotFound if it is
-// none of theirs, and ErrLastWayIn if IsLastWayIn. An address that was proved by the identity alone counts as
-// unverified from then on: it may be given to somebody else.
+// UnlinkWrites unlink an identity, by its ID, from a user. The errors are storage.ErrNotFound if the user
+// does not have it, and ErrLastWayIn if IsLastWayIn. If only this identity proved an address, the address is
+// unverified from then on: it may be given to another person.
 func (d *Directory) UnlinkWrites(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool) (unlinked *LinkedIdentity, writes []storage.Write, err error) {
 	user, version, err := storage.Users.Get(ctx, d.store, userID)
 	if err != nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// A login name is a username or an e-mail address. Two kinds of index records make it lead to one
-// user only:
+// A login name is a username or an e-mail address. Two kinds of index records make sure that it leads to only
+// one user:
 //
 //	Usernames  every username
 //	Emails     every verified address, and the unverified ones that the operator gave to a user:
 //	           those prove nothing, but they tell that an account may exist already
 //
-// An address that only an upstream claims is not indexed: claiming somebody else's must not keep
-// that person out. A username in the form of an address and another user's verified address exclude
-// each other.
+// An address that only an upstream claims is not indexed: a claim of somebody else's address must not keep
+// that person out. A username in the form of an address and another user's verified address exclude each
+// other.
 
 // TakenError refuses a name that belongs to another user.
 type TakenError struct {
@@ -39,8 +39,8 @@ func (d *Directory) byUsername(ctx context.Context, key string) (*storage.User, 
 	return d.find(ctx, ref.UserID)
 }
 
-// byEmail returns the user who holds a normalised address, or nil, and what a write of the index
-// record must be conditional on.
+// byEmail returns the user with a normalised address, or nil, and the condition for a write of the index
+// record.
 func (d *Directory) byEmail(ctx context.Context, key string) (*storage.User, storage.Condition, error) {
 	ref, version, err := storage.Emails.Get(ctx, d.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -52,7 +52,7 @@ func (d *Directory) byEmail(ctx context.Context, key string) (*storage.User, sto
 	return user, storage.At(version), err
 }
 
-// find is Get with nil for a user who does not exist.
+// find is Get, but returns nil if the user does not exist.
 func (d *Directory) find(ctx context.Context, id string) (*storage.User, error) {
 	user, err := d.Get(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -61,15 +61,15 @@ func (d *Directory) find(ctx context.Context, id string) (*storage.User, error) 
 	return user, err
 }
 
-// verified reports whether a normalised address is known to be the user's.
+// verified reports whether a normalised address is proved to be the user's.
 func verified(user *storage.User, key string) bool {
 	own, err := users.NormalizeEmail(user.Profile.Email)
 	return err == nil && own == key && user.Profile.EmailVerified
 }
 
-// create stores a new user with their names, and more writes that belong to it. byOperator says who
-// gave the e-mail address. Errors are *TakenError, or *storage.ConflictError if another request took
-// a name at this moment.
+// create stores a new user with their names, and further writes. byOperator means that the operator gave the
+// e-mail address. Errors are *TakenError, or *storage.ConflictError if another request took a name at this
+// moment.
 func (d *Directory) create(ctx context.Context, user *storage.User, byOperator bool, more ...storage.Write) error {
 	writes, err := d.createWrites(ctx, user, byOperator)
 	if err != nil {
@@ -91,8 +91,8 @@ func (d *Directory) createWrites(ctx context.Context, user *storage.User, byOper
 		storage.Usernames.Put(username, &storage.UserRef{UserID: user.ID}, storage.Absent, never)), nil
 }
 
-// claimNames are the writes by which the user's e-mail address leads to them, and their username to
-// nobody else. They leave out the index record of the username itself.
+// claimNames makes the user's e-mail address lead to them, and keeps their username from leading to another
+// user. It leaves out the index record of the username itself.
 func (d *Directory) claimNames(ctx context.Context, user *storage.User, username string, byOperator bool) ([]storage.Write, error) {
 	address, claim, err := d.claimEmail(ctx, user, username, byOperator)
 	if err != nil || !strings.Contains(username, "@") || claim != nil && address == username {
@@ -110,8 +110,7 @@ func (d *Directory) claimNames(ctx context.Context, user *storage.User, username
 	return append(claim, storage.Emails.Delete(username, cond)), nil // stays free until the commit
 }
 
-// claimEmail returns the user's normalised address and the writes that make it lead to them, if it
-// should.
+// claimEmail returns the user's normalised address, and the writes that make it lead to them, if it should.
 func (d *Directory) claimEmail(ctx context.Context, user *storage.User, username string, byOperator bool) (address string, claim []storage.Write, err error) {
 	if user.Profile.Email == "" {
 		return "", nil, nil
@@ -149,5 +148,5 @@ func (d *Directory) claimEmail(ctx context.Context, user *storage.User, username
 	return address, claim, nil
 }
 
-// never is the expiry of what stays.
+// never is the expiry of a record that stays.
 var never time.Time

@@ -6,26 +6,26 @@ import (
 )
 
 const (
-	// failurePace is what the duration of a failed login is rounded up to. Every failure costs one hash,
-	// but an imported hash costs as much as the system that it comes from wanted: without the rounding
-	// that would tell that the account exists. It is several times what the dearest hash costs that may be
-	// imported.
+	// failurePace is the unit to which the duration of a failed login is rounded up. Every failure costs one
+	// hash. But an imported hash has the cost that its former system chose, so without the rounding the
+	// duration would reveal that the account exists. The unit is several times the cost of the most expensive
+	// hash that may be imported.
 	failurePace = time.Second
-	// slowFor is how long the slowest failure sets the duration of all others, and slowest how much it may be.
+	// slowFor is how long the slowest failure sets the duration of all others. slowest bounds that duration.
 	slowFor, slowest = 10 * time.Minute, 10 * failurePace
 )
 
-// pace is how long failed logins take: a multiple of a unit, and on a machine that is so busy that the unit is
-// too short for some, as long as the slowest of late.
+// pace is the duration of failed logins: a multiple of a unit. On a machine that is too busy for the unit, it
+// is as long as the slowest recent failure.
 type pace struct {
 	unit time.Duration
 
 	mu    sync.Mutex
 	floor time.Duration
-	until time.Time // the floor counts
+	until time.Time // the floor applies until then
 }
 
-// after returns when a failure may be told, measured from its beginning, after it has taken some time.
+// after returns when a failure that has taken some time may be answered, measured from its beginning.
 func (p *pace) after(took time.Duration) time.Duration {
 	end := took.Truncate(p.unit) + p.unit
 	p.mu.Lock()

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// queuePerWorker is how many checks may wait for one that runs: about two seconds' worth. Of small
-	// machines too, as many may wait as one address may have under way.
+	// queuePerWorker is how many checks may wait for each running one: about two seconds' worth. Even on a
+	// small machine, as many may wait as one address may have under way.
 	queuePerWorker, queueAtLeast = 32, 128
 )
 
-// Passwords hashes and verifies passwords, as many at once as there are CPUs. It is safe for
-// concurrent use, and one should serve a whole process.
+// Passwords hashes and verifies passwords, at most as many at once as there are CPUs. It is safe for
+// concurrent use. Use one for the whole process.
 //
-// A password is compared in the form of users.NormalizePassword.
+// Passwords are compared in the form of users.NormalizePassword.
 type Passwords struct {
 	line *line
 
-	checked func() // told of every hash computed; tests count them
+	checked func() // called for every computed hash; tests count them
 }
 
 // NewPasswords returns a Passwords for this machine.
@@ -35,8 +35,8 @@ func NewPasswords() *Passwords {
 	return &Passwords{line: newLine(workers, max(queueAtLeast, workers*queuePerWorker)), checked: func() {}}
 }
 
-// Hash returns the PHC string of a new password. It fails for a password that can't be used, with
-// ErrBusy, or with the context's error while it waits.
+// Hash returns the PHC string of a new password. It fails for an unusable password, with ErrBusy, or with the
+// context's error while it waits.
 func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	normal, err := users.NormalizePassword(password)
 	if err != nil {
@@ -49,16 +49,16 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	return passhash.New(normal), nil
 }
 
-// Verify reports whether a password matches a hash, and whether it should then be hashed anew. An
-// empty hash matches nothing and costs as much as one of Hash. Errors are ErrBusy, the context's
-// error while it waits, or that the hash can't be read.
+// Verify reports whether a password matches a hash, and whether it should then be hashed again. An empty hash
+// matches nothing and costs as much as one of Hash. Errors are ErrBusy, the context's error while it waits,
+// or that the hash can't be read.
 //
-// A bcrypt hash covers the first 72 bytes of a password: what follows is not compared.
+// A bcrypt hash covers the first 72 bytes of a password. The rest is not compared.
 func (p *Passwords) Verify(ctx context.Context, hash, password string) (match, outdated bool, err error) {
 	return p.verify(ctx, netip.Prefix{}, hash, password)
 }
 
-// verify is Verify for a login from a network: networks take turns.
+// verify is Verify for a login from a network. Networks take turns.
 func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, password string) (match, outdated bool, err error) {
 	normal, unusable := users.NormalizePassword(password)
 	if unusable != nil {
@@ -78,11 +78,11 @@ func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, pass
 	return match, match && h.Outdated(normal), nil
 }
 
-// maxPastHashes bounds how many are remembered of a user.
+// maxPastHashes bounds how many hashes are kept for a user.
 const maxPastHashes = 8
 
-// SetHash gives a user a password by its hash, and remembers that it was theirs: the file that it came from
-// may still have it after the hash was renewed, or the password changed.
+// SetHash gives a user a password by its hash, and remembers the hash: the file that it came from may still
+// have it after the hash was renewed or the password changed.
 func SetHash(user *storage.User, hash string) {
 	remember := user.PastHashes
 	if len(remember) == 0 && user.PasswordHash != "" { // from before they were remembered
@@ -94,8 +94,8 @@ func SetHash(user *storage.User, hash string) {
 	user.PastHashes = remember[max(0, len(remember)-maxPastHashes):]
 }
 
-// had reports whether a hash is, or was, a user's, as far as that is known: nothing is of users from before
-// hashes were remembered.
+// had reports whether a hash is or was a user's. Hashes that were set before they were remembered are
+// unknown.
 func had(user *storage.User, hash string) bool {
 	if user.PasswordHash == hash || slices.Contains(user.PastHashes, digest(hash)) {
 		return true

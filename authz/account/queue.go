@@ -7,15 +7,16 @@ import (
 	"sync"
 )
 
-// line is where password checks wait for a CPU. Networks take turns, so that one that sends many does not
-// make others wait for all of them; when the line is full, the longest of their parts gets shorter.
+// line is the queue of password checks that wait for a CPU. Networks take turns, so that one with many checks
+// does not make others wait for all of them. When the line is full, the last check of the network with the
+// most is sent away.
 type line struct {
 	most int // how many may wait
 
 	mu      sync.Mutex
 	free    int // CPUs
 	waiting map[netip.Prefix][]chan error
-	turns   []netip.Prefix // that have somebody waiting, next first
+	turns   []netip.Prefix // the networks with waiting checks, next first
 	length  int
 }
 
@@ -53,13 +54,13 @@ func (l *line) enter(ctx context.Context, network netip.Prefix) error {
 	defer l.mu.Unlock()
 	if i := slices.Index(l.waiting[network], turn); i >= 0 {
 		l.remove(network, i)
-	} else if <-turn == nil { // just now: pass it on
+	} else if <-turn == nil { // it came at this moment: pass it on
 		l.next()
 	}
 	return ctx.Err()
 }
 
-// leave gives the CPU to the next.
+// leave gives the CPU to the next check.
 func (l *line) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,8 +89,8 @@ func (l *line) remove(network netip.Prefix, i int) {
 	l.length--
 }
 
-// shorten sends the last of the longest part away, and reports whether that part is longer than own, which is
-// about to grow.
+// shorten sends away the last check of the network with the most, and reports whether it has more than own,
+// which is about to grow.
 func (l *line) shorten(own int) bool {
 	var longest netip.Prefix
 	for _, network := range l.turns {

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// reservedNames are usernames that no upstream may give: people would take such a user for somebody who
-// speaks for the service.
+// reservedNames are usernames that no upstream may give, because people would think that such a user speaks
+// for the service.
 var reservedNames = []string{
 	"abuse", "admin", "administrator", "authzd", "hostmaster", "moderator", "noreply", "operator", "owner", "postmaster",
 	"root", "security", "superuser", "support", "sysadmin", "system", "webmaster",
 }
 
-// lookAlikes are letters and digits that people take for others, without marks and in lower case.
+// lookAlikes maps letters and digits that look like others to those, without marks and in lower case.
 var lookAlikes = strings.NewReplacer(
 	"0", "o", "1", "l", "2", "z", "3", "e", "4", "a", "5", "s", "7", "t", "$", "s", "|", "l", "!", "l", "i", "l", "ı", "l", "j", "l",
 	"а", "a", "в", "b", "е", "e", "з", "e", "і", "l", "ј", "l", "к", "k", "м", "m", "н", "h", "о", "o", "р", "p", "с", "c", "ѕ", "s", "т", "t", "у", "y", "х", "x", "ԁ", "d", "ո", "n", "ս", "u", "ԛ", "q", "ԝ", "w", "һ", "h", "п", "n", "г", "r",
@@ -23,12 +23,12 @@ var lookAlikes = strings.NewReplacer(
 	"ø", "o", "ł", "l", "đ", "d", "ð", "d", "ß", "ss", "ɑ", "a", "ɡ", "g",
 )
 
-// lookAlikePairs are letters that people take for one; an i is an l by then.
+// lookAlikePairs are pairs of letters that look like one. An i is an l by then.
 var lookAlikePairs = strings.NewReplacer("rn", "m", "cl", "d", "vv", "w")
 
-// disguised reports whether letters of other scripts, or of phonetic ones, stand among Latin ones: few people
-// are called so, and there are more look-alikes than lookAlikes has. Japanese, Chinese and Korean names may
-// have Latin letters in them.
+// disguised reports whether a name mixes Latin letters with letters of other scripts, or with phonetic ones.
+// Few people have such names, and there are more look-alikes than lookAlikes has. Japanese, Chinese and
+// Korean names may have Latin letters in them.
 func disguised(name string) bool {
 	latin, other := false, false
 	for _, r := range name {
@@ -45,7 +45,7 @@ func disguised(name string) bool {
 	return latin && other
 }
 
-// likeness is the same for names that look alike: it ignores marks, separators and the scripts of letters.
+// likeness is equal for names that look alike: it ignores marks, separators and the scripts of letters.
 func likeness(name string) string {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.IsMark(r) || strings.ContainsRune("._-+'`~ ", r) {
@@ -56,8 +56,8 @@ func likeness(name string) string {
 	return lookAlikePairs.Replace(lookAlikes.Replace(plain))
 }
 
-// isReserved reports whether an upstream must not give a username: one of ours, one of a user of the
-// configuration, or what looks like it.
+// isReserved reports whether an upstream must not give a username: a reserved one, one of a user of the
+// configuration, or a look-alike.
 func (d *Directory) isReserved(name string) bool {
 	if disguised(name) {
 		return true

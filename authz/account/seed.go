@@ -15,11 +15,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// EnsureUsers creates the users of the configuration file that don't exist yet, and leaves those
-// that do as they are. It may run in several processes at once. Every one is tried; the errors are
-// joined, and name the username. differ names the users whose record differs from the file, so that
-// the operator can be told: the record counts. Each is a username and what differs: disabled,
-// roles, groups, or a password whose hash was never theirs.
+// EnsureUsers creates the users of the configuration file that don't exist yet, and leaves the others
+// unchanged. It may run in several processes at once. It tries all users; the errors are joined, and name the
+// username. differ names the users whose record differs from the file, which the operator should know: the
+// record counts. Each entry is a username and what differs: disabled, roles, groups, or a password whose hash
+// was never theirs.
 func (d *Directory) EnsureUsers(ctx context.Context, described []users.User) (differ []string, err error) {
 	var named []string
 	for _, u := range described {
@@ -48,7 +48,7 @@ func (d *Directory) EnsureUsers(ctx context.Context, described []users.User) (di
 	return differ, errors.Join(errs...)
 }
 
-// differs returns what the file states otherwise than the user's record does.
+// differs returns the members in which the file differs from the user's record.
 func differs(u users.User, user *storage.User) (what []string) {
 	if user.Disabled != u.Disabled {
 		what = append(what, "disabled")
@@ -65,7 +65,7 @@ func differs(u users.User, user *storage.User) (what []string) {
 	return what
 }
 
-// ensure returns the user who was there before, nil if there was none.
+// ensure returns the user who existed before, or nil.
 func (d *Directory) ensure(ctx context.Context, u users.User) (existing *storage.User, err error) {
 	key, err := users.NormalizeUsername(u.Username)
 	if err != nil {
@@ -89,7 +89,7 @@ func (d *Directory) ensure(ctx context.Context, u users.User) (existing *storage
 		return d.create(ctx, user, true, d.changed(ctx, Created, user.ID, "")...)
 	})
 	if taken := (*TakenError)(nil); errors.As(err, &taken) {
-		// By this very user, if another replica has just made them.
+		// It may belong to this very user, if another replica has just created them.
 		if existing, _ := d.byUsername(ctx, key); existing != nil {
 			return existing, nil
 		}
@@ -97,5 +97,5 @@ func (d *Directory) ensure(ctx context.Context, u users.User) (existing *storage
 	return existing, err
 }
 
-// newUserID returns an id that tells nothing but its age, and that no other user ever has.
+// newUserID returns an id that reveals nothing but its age, and that no other user ever has.
 func newUserID() string { return uuid.Must(uuid.NewV7()).String() }

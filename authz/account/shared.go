@@ -12,8 +12,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// sharedFailures counts the wrong passwords for one login, and for one user, on all replicas together, in
-// the store: what is in the memory of each would allow so many times as many guesses as there are replicas.
+// sharedFailures counts the wrong passwords for one login, and for one user, in the store, for all replicas
+// together. With counts in memory, N replicas would allow N times as many guesses.
 type sharedFailures struct {
 	store storage.Store
 	limit throttle.Limit
@@ -22,17 +22,17 @@ type sharedFailures struct {
 // count is one count, as it was read.
 type count struct {
 	key     string
-	record  *storage.FailureCount // nil: it was not read yet
-	version uint64                // 0: there is none
+	record  *storage.FailureCount // nil: not read yet
+	version uint64                // 0: there is no record
 }
 
-// wait returns how long there may be no more attempts, and 0 if there may be one.
+// wait returns how long no attempt is allowed, or 0 if one is.
 func (f sharedFailures) wait(c count) time.Duration {
 	full := time.Now().Add(time.Duration(f.limit.Burst-1) * f.limit.Interval)
 	return max(0, c.record.DrainedAt.Sub(full))
 }
 
-// read returns an empty count, of version 0, if there is none.
+// read returns the count. If there is none, it is empty and has version 0.
 func (f sharedFailures) read(ctx context.Context, key string) (count, error) {
 	record, version, err := storage.LoginFailures.Get(ctx, f.store, key)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -62,7 +62,7 @@ func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 		}
 		err := f.store.Apply(ctx, writes...)
 		for i := range counts {
-			counts[i].record = nil // another replica may have counted
+			counts[i].record = nil // another replica may have counted meanwhile
 		}
 		return err
 	})
@@ -72,8 +72,8 @@ func (f sharedFailures) add(ctx context.Context, counts ...count) error {
 	return nil
 }
 
-// unlockFor is how long replicas can learn that a login was unlocked. It is longer than their own counts
-// take to drain.
+// unlockFor is how long replicas can learn that a login was unlocked. It is longer than their own counts take
+// to drain.
 const unlockFor = 2 * time.Hour
 
 // unlock is the write that forgives the failures of a count.
@@ -94,5 +94,5 @@ func countOfLogin(login string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// countOfUser is the key of the count of a user, over all their names. No key of a login has a slash.
+// countOfUser is the key of the count of a user over all their names. No key of a login has a slash.
 func countOfUser(userID string) string { return "user/" + userID }

@@ -15,7 +15,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// SignInWith returns the user of an upstream identity, which is known by (issuer, subject) alone.
+// SignInWith returns the user of an upstream identity. Only (issuer, subject) identify it.
 //
 //	known identity                  its user; unknown again if the user was deleted
 //	address of a user               *LinkRequiredError
@@ -23,8 +23,8 @@ import (
 //	identity of this upstream       else, and the identity that had it is another person
 //	otherwise                       a new user without a password
 //
-// A profile keeps the values that it has, except an address that came from this identity (address.go).
-// Missing values are taken from the identity. The error is ErrDisabled if the user may not sign in.
+// A profile keeps its values, except for an address that came from this identity (address.go). Missing values
+// are taken from the identity. The error is ErrDisabled if the user may not sign in.
 func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *storage.User, err error) {
 	key, err := identityKey(id)
 	if err != nil {
@@ -52,15 +52,15 @@ func (d *Directory) SignInWith(ctx context.Context, id connect.Identity) (user *
 	return user, nil
 }
 
-// Link adds an upstream identity to a user who has signed in for this purpose and confirmed it, knowing
-// which identity it is. A session from earlier is not enough: somebody else may have sent the browser
-// through the upstream login. Linking twice is no error; ErrIdentityTaken, ErrOtherIdentity,
-// ErrTooManyIdentities and ErrDisabled are.
+// Link adds an upstream identity to a user who has signed in for this purpose and confirmed it on a page that
+// names the identity. An earlier session is not enough, because somebody else may have sent the browser
+// through the upstream login. Linking twice is no error. Errors are ErrIdentityTaken, ErrOtherIdentity,
+// ErrTooManyIdentities and ErrDisabled.
 func (d *Directory) Link(ctx context.Context, userID string, id connect.Identity) error {
 	return d.tie(ctx, userID, id, "")
 }
 
-// tie links an identity to a user, as long as this address, if it is not empty, is verified for them.
+// tie links an identity to a user. If address is not empty, it must be a verified address of the user.
 func (d *Directory) tie(ctx context.Context, userID string, id connect.Identity, address string) error {
 	key, err := identityKey(id)
 	if err != nil {
@@ -78,8 +78,8 @@ func (d *Directory) tie(ctx context.Context, userID string, id connect.Identity,
 	})
 }
 
-// LinkProven is Link for a user who has confirmed it without signing in, since the address was verified
-// on both sides. It must still be. The user is returned.
+// LinkProven is Link for a user who has confirmed it without signing in, because the address is verified on
+// both sides. It checks that again, and returns the user.
 func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Identity) (*storage.User, error) {
 	address, err := users.NormalizeEmail(id.Email)
 	if err != nil || !id.EmailVerified || !id.EmailAuthoritative {
@@ -99,7 +99,7 @@ func (d *Directory) LinkProven(ctx context.Context, userID string, id connect.Id
 func (d *Directory) arrive(ctx context.Context, key string, id connect.Identity) (*storage.User, error) {
 	proven := id.EmailVerified && id.EmailAuthoritative
 	address, err := users.NormalizeEmail(id.Email)
-	if err != nil { // none, or none that could be anybody's here
+	if err != nil { // no address, or one that no user could have
 		return d.welcome(ctx, key, id, "", false)
 	}
 	holder, _, err := d.byEmail(ctx, address)
@@ -126,9 +126,9 @@ func (d *Directory) arrive(ctx context.Context, key string, id connect.Identity)
 	return nil, &LinkRequiredError{UserID: holder.ID, Proven: proven}
 }
 
-// proves reports whether a verified address is enough to link an identity at a connector to a user. It is
-// not enough once an identity of that connector was unlinked: the address may be somebody else's there by
-// now. The user has another way in, since the last one can't be unlinked.
+// proves reports whether a verified address is enough to link an identity at a connector to a user. It is not
+// enough after an identity of that connector was unlinked: another person may have the address there by now.
+// The user has another way in, because the last one can't be unlinked.
 func proves(user *storage.User, address, connector string) bool {
 	return verified(user, address) && !slices.ContainsFunc(user.IdentityChanges, func(c storage.IdentityChange) bool {
 		return !c.Linked && c.Connector == connector
@@ -141,8 +141,8 @@ func (d *Directory) hasOther(ctx context.Context, userID, issuer string) (bool, 
 	return slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.Issuer == issuer }), err
 }
 
-// link ties an identity to a user. Writing the user too makes sure that at the commit they exist, have the
-// address that proves it, and that nobody links another meanwhile.
+// link ties an identity to a user. It also writes the user: so at the commit the user exists, has the address
+// that proves the link, and gets no other link at the same time.
 func (d *Directory) link(ctx context.Context, key string, id connect.Identity, userID, address string) error {
 	user, version, err := d.enabled(ctx, userID)
 	if err != nil {
@@ -180,9 +180,9 @@ func (d *Directory) welcome(ctx context.Context, key string, id connect.Identity
 	return user, conflicts(err, user.ID)
 }
 
-// freeUsername returns the first name that is free: preferred_username, the proven address, and what stands
-// before the @ where preferred_username is another address; else a random one. An address that is not
-// proven could be somebody else's login name. Reserved names are not free.
+// freeUsername returns the first free name of these: preferred_username, the proven address, and the part
+// before the @ if preferred_username is another address; otherwise a random name. An unproven address could
+// be somebody else's login name. Reserved names are not free.
 func (d *Directory) freeUsername(ctx context.Context, id connect.Identity, address string, proven bool) (string, error) {
 	local := ""
 	if key, err := users.NormalizeUsername(id.PreferredUsername); err == nil && strings.Contains(key, "@") {
@@ -206,10 +206,10 @@ func (d *Directory) freeUsername(ctx context.Context, id connect.Identity, addre
 	return "user-" + strings.ToLower(rand.Text()[:12]), nil
 }
 
-// errDeleted: the user of a known identity is no more.
+// errDeleted says that the user of a known identity was deleted.
 var errDeleted = fmt.Errorf("the account is deleted: %w", ErrDisabled)
 
-// enabled returns a user who may sign in, or ErrDisabled; errDeleted is one.
+// enabled returns a user who may sign in, or an error that is ErrDisabled; errDeleted is one.
 func (d *Directory) enabled(ctx context.Context, id string) (*storage.User, uint64, error) {
 	user, version, err := storage.Users.Get(ctx, d.store, id)
 	switch {
@@ -221,7 +221,7 @@ func (d *Directory) enabled(ctx context.Context, id string) (*storage.User, uint
 	return user, version, err
 }
 
-// complete fills what is missing in a profile. The address is left alone: it is a login name, and
+// complete fills missing members of a profile. It leaves the address alone, which is a login name.
 // preferred_username is the username here.
 func complete(user *storage.User, id connect.Identity) {
 	for _, value := range []struct {
@@ -238,7 +238,7 @@ func complete(user *storage.User, id connect.Identity) {
 	}
 }
 
-// identityKey is unambiguous because an issuer, being a URL, has no space.
+// identityKey is unambiguous: an issuer is a URL and has no space.
 func identityKey(id connect.Identity) (string, error) {
 	key := id.Issuer + " " + id.Subject
 	if id.Issuer == "" || id.Subject == "" || strings.Contains(id.Issuer, " ") || len(key) > storage.MaxKey {

@@ -14,19 +14,21 @@ import (
 )
 
 const (
-	// trustFor is how long a sign-in vouches for the network that it came from.
+	// trustFor is how long a network is trusted after a sign-in.
 	trustFor = 30 * 24 * time.Hour
-	// trustKnown is how long memory is asked and not the store: the operator may have another replica forget.
+	// trustKnown is how long memory is used instead of the store: the operator may make another replica
+	// forget.
 	trustKnown = 10 * time.Minute
 	// trustAgain is how old a record becomes before another sign-in renews it.
 	trustAgain = 24 * time.Hour
 )
 
-// trust knows from where users have signed in by password lately: others' wrong guesses do not keep them out
-// there. The store has it, for all replicas and after a restart; memory, bounded, what needs no look.
+// trust knows the networks from which users have signed in by password lately. Wrong guesses of others do not
+// keep them out there. The store has them, for all replicas and after a restart; memory has some of them, to
+// save reads.
 type trust struct {
 	store storage.Store
-	keys  *throttle.Buckets // for its keys alone
+	keys  *throttle.Buckets // only for its keys
 
 	mu   sync.Mutex
 	seen throttle.Times // SeenAt of the records that were read or written
@@ -36,7 +38,7 @@ func newTrust(store storage.Store) *trust {
 	return &trust{store: store, keys: throttle.New(), seen: throttle.Times{}}
 }
 
-// remembers reports whether memory has the network of an address, fresher than an age.
+// remembers reports whether memory has the network of an address with less than an age.
 func (t *trust) remembers(userID string, from netip.Addr, age time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -65,7 +67,7 @@ func (t *trust) knows(ctx context.Context, userID string, from netip.Addr) (bool
 	return true, nil
 }
 
-// writes are what makes the network of an address trusted, none if that was written lately.
+// writes record that the network of an address is trusted; none if that was written lately.
 func (t *trust) writes(userID string, from netip.Addr) []storage.Write {
 	if t.remembers(userID, from, trustAgain) {
 		return nil
@@ -81,8 +83,8 @@ func trustKey(userID string, from netip.Addr) string {
 	return userID + "/" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// TrustedNetworks returns networks that a user has signed in from lately, in the order of their ids; last is
-// the id to go on after, "" at the end.
+// TrustedNetworks returns networks from which a user has signed in lately, in the order of their ids. last is
+// the id to go on after, or "" at the end.
 func (d *Directory) TrustedNetworks(ctx context.Context, userID, after string, limit int) (found []TrustedNetwork, last string, err error) {
 	if after != "" {
 		after = userID + "/" + after
@@ -105,16 +107,16 @@ func (d *Directory) TrustedNetworks(ctx context.Context, userID, after string, l
 type TrustedNetwork struct {
 	ID     string
 	SeenAt time.Time // about when the last sign-in was
-	Until  time.Time // when it is trusted no longer
+	Until  time.Time // when the trust ends
 }
 
-// DistrustWrites are the writes by which no network is trusted any more for a user. Once they are made,
-// Distrusted must be called; other replicas hear of it within ten minutes.
+// DistrustWrites end the trust in all networks of a user. After they are made, call Distrusted; other
+// replicas notice within ten minutes.
 func (d *Directory) DistrustWrites(ctx context.Context, userID string) ([]storage.Write, error) {
 	return deleteAll(ctx, d.store, storage.TrustedNetworks, userID)
 }
 
-// Distrusted forgets what memory knows of trusted networks.
+// Distrusted forgets the trusted networks in memory.
 func (d *Directory) Distrusted() {
 	d.trust.mu.Lock()
 	defer d.trust.mu.Unlock()

@@ -17,9 +17,9 @@ type callback struct {
 	hasIss bool // it came with the right iss parameter (RFC 9207)
 }
 
-// readCallback is the first phase of Finish. It decides by state whether the response belongs to
-// the Attempt, then by iss whether it comes from this upstream, and only then looks at the rest.
-// isIssuer recognises the spellings of the upstream's issuer.
+// readCallback is the first phase of Finish. It checks by state that the response belongs to the Attempt,
+// then by iss that it comes from this upstream, and only then the rest. isIssuer recognises the spellings of
+// the upstream's issuer.
 func readCallback(v url.Values, a Attempt, isIssuer func(string) bool) (callback, error) {
 	if a.State == "" || a.Nonce == "" || a.Verifier == "" {
 		return callback{}, notOurs(errors.New("the attempt is empty"))
@@ -57,7 +57,7 @@ func upstreamError(code, description string) *Error {
 	return failed(cause)
 }
 
-// isCancel reports whether an error that no standard has means that the user turned back.
+// isCancel reports whether a non-standard error means that the user cancelled.
 func isCancel(code string) bool {
 	switch code {
 	case "user_denied", "consent_declined", "authorization_declined", "cancelled", "canceled":
@@ -67,8 +67,8 @@ func isCancel(code string) bool {
 }
 
 // CallbackParams reads state, code, iss, error and error_description from the query of an authorization
-// response. The error says that one of the first four is malformed. The text for people is cleaned, and
-// other parameters are left out.
+// response. The error says that one of the first four is malformed. The text for people is cleaned, and other
+// parameters are left out.
 func CallbackParams(query string) (url.Values, error) {
 	params := url.Values{}
 	for pair := range strings.SplitSeq(query, "&") {
@@ -90,7 +90,7 @@ func CallbackParams(query string) (url.Values, error) {
 	return params, nil
 }
 
-// cleaned is text without what does not belong into a line of it.
+// cleaned removes from a text what does not belong on one line.
 func cleaned(s string) string {
 	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, " "), func(r rune) bool {
 		return unicode.IsSpace(r) || !isClean(string(r))
@@ -113,7 +113,7 @@ func untrusted(cause error) *Error {
 	return &Error{ServerError, "the sign-in service gave an answer that cannot be trusted", cause}
 }
 
-// clip shortens upstream text for the log, where it is always quoted.
+// clip shortens upstream text for the log, which always quotes it.
 func clip(s string) string {
 	const most = 200
 	if len(s) <= most {

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Bytes that we take of a claim.
+// The most bytes that are accepted of a claim.
 const (
 	maxText  = 255 // as OpenID Connect Core section 2 limits sub
 	maxEmail = 254 // RFC 5321
@@ -18,14 +18,13 @@ const (
 	maxList  = 16 // members
 )
 
-// claims are those of an ID token or of userinfo, by exact name: encoding/json would take "Email"
-// for "email", and users can often choose the former.
+// claims are those of an ID token or of userinfo, by exact name: encoding/json would take "Email" for
+// "email", and users can often choose the former.
 type claims map[string]json.RawMessage
 
 func (c claims) has(name string) bool { return c[name] != nil && string(c[name]) != "null" }
 
-// text returns a string claim, or "" if it is absent, no string, longer than most bytes, or not
-// clean.
+// text returns a string claim, or "" if it is absent, not a string, longer than most bytes, or not clean.
 func (c claims) text(name string, most int) string {
 	var s string
 	if json.Unmarshal(c[name], &s) != nil || len(s) > most || !isClean(s) {
@@ -56,11 +55,11 @@ func (c claims) audience() []string {
 	return c.texts("aud")
 }
 
-// time returns a NumericDate (RFC 7519 section 2), or the zero time if it is absent, no number, or
-// out of range.
+// time returns a NumericDate (RFC 7519 section 2), or the zero time if it is absent, not a number, or out of
+// range.
 func (c claims) time(name string) time.Time {
 	var seconds *float64
-	const most = 1 << 40 // beyond any year that can be written down
+	const most = 1 << 40 // beyond any year that can be written
 	if json.Unmarshal(c[name], &seconds) != nil || seconds == nil || *seconds <= 0 || *seconds > most {
 		return time.Time{}
 	}
@@ -92,9 +91,8 @@ func (c claims) picture() string {
 	return s
 }
 
-// isClean accepts valid text without control characters, line breaks and marks that turn the
-// direction of what follows. U+FFFD is what the JSON decoder puts for invalid text: two different
-// subjects could become one.
+// isClean accepts valid text without control characters, line breaks and marks that change the direction of
+// the following text. The JSON decoder replaces invalid text by U+FFFD, which could make two subjects equal.
 func isClean(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
 		return r == utf8.RuneError || unicode.IsControl(r) ||
@@ -102,11 +100,11 @@ func isClean(s string) bool {
 	})
 }
 
-// ValidSubject reports whether an upstream could call a user so (OpenID Connect Core section 2).
+// ValidSubject reports whether a value is a possible subject of an upstream (OpenID Connect Core section 2).
 func ValidSubject(s string) bool { return s != "" && len(s) <= maxText && isClean(s) }
 
-// fill takes from userinfo what the ID token lacks. An e-mail address and its verification belong
-// together. Nothing else is taken: the rest counts only if it is signed.
+// fill takes missing claims of the ID token from userinfo. An e-mail address and its verification belong
+// together. Nothing else is taken: other claims count only if they are signed.
 func (c claims) fill(userinfo claims) {
 	if c.email() == "" {
 		c["email"], c["email_verified"] = userinfo["email"], userinfo["email_verified"]
@@ -118,7 +116,7 @@ func (c claims) fill(userinfo claims) {
 	}
 }
 
-// identity is what the claims say in any upstream's case; the subject has been checked.
+// identity returns what the claims say, for any upstream. The subject has been checked.
 func (o *openID) identity(c claims, a Attempt) Identity {
 	email := c.email()
 	authTime := c.time("auth_time")

@@ -20,8 +20,8 @@ const (
 	headerLimit = 64 << 10         // bytes
 )
 
-// NewHTTPClient returns a client for Config.HTTPClient. It trusts these certificate authorities;
-// nil: those of the system.
+// NewHTTPClient returns a client for Config.HTTPClient that trusts these certificate authorities; nil: those
+// of the system.
 func NewHTTPClient(roots *x509.CertPool) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxResponseHeaderBytes = headerLimit
@@ -29,7 +29,7 @@ func NewHTTPClient(roots *x509.CertPool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// guarded returns a copy of client that keeps our limits.
+// guarded returns a copy of client with our limits.
 func guarded(client *http.Client) *http.Client {
 	c := *client
 	c.CheckRedirect = checkRedirect
@@ -39,8 +39,8 @@ func guarded(client *http.Client) *http.Client {
 	return &c
 }
 
-// checkRedirect lets no request leave the host that it was meant for: a redirected token request
-// would hand over the client secret and the code, a redirected key request the trust in the keys.
+// checkRedirect keeps each request on its host: a redirected token request would hand over the client secret
+// and the code, and a redirected key request the trust in the keys.
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	switch {
@@ -54,8 +54,7 @@ func checkRedirect(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// get returns the body of a 200 answer, with its header. accessToken may be empty. No error quotes
-// the answer.
+// get returns the body and header of a 200 answer. accessToken may be empty. No error quotes the answer.
 func get(ctx context.Context, client *http.Client, target, accessToken string) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
@@ -68,8 +67,7 @@ func get(ctx context.Context, client *http.Client, target, accessToken string) (
 	return fetch.Body(client, req, bodyLimit)
 }
 
-// checkURL accepts an absolute https URL, and an http one whose host is loopback if the issuer that
-// it belongs to is on http itself.
+// checkURL accepts an absolute https URL. If the issuer is http, it also accepts an http URL on loopback.
 func checkURL(raw string, plain bool) error {
 	u, err := url.Parse(raw)
 	switch {

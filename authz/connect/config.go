@@ -10,8 +10,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// New returns the Connector of cfg, or everything that is wrong with cfg. It makes no request: an
-// upstream that is down does not keep the server from starting.
+// New returns the Connector of cfg, or everything that is wrong with cfg. It makes no request, so an upstream
+// that is down does not keep the server from starting.
 func New(cfg Config) (Connector, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, fmt.Errorf("connector %q: %w", cfg.ID, err)
@@ -22,7 +22,7 @@ func New(cfg Config) (Connector, error) {
 	return newOpenID(cfg), nil
 }
 
-// complete puts in the defaults and reports every error.
+// complete fills in the defaults and reports every error.
 func (cfg *Config) complete() error {
 	var errs []error
 	refuse := func(wrong bool, why string) {
@@ -36,9 +36,9 @@ func (cfg *Config) complete() error {
 	case TypeOIDC:
 		refuse(len(cfg.HostedDomains) > 0, "hosted domains are for type google only")
 	default:
-		refuse(true, fmt.Sprintf("type %q is neither google nor oidc", cfg.Type))
+		refuse(true, fmt.Sprintf("type %q is not google or oidc", cfg.Type))
 	}
-	refuse(!slices.Contains([]string{"", EmailByClaim, EmailAlways, EmailNever}, cfg.EmailVerified), "email verified is none of claim, always and never")
+	refuse(!slices.Contains([]string{"", EmailByClaim, EmailAlways, EmailNever}, cfg.EmailVerified), "email verified is not claim, always or never")
 	refuse(cfg.ID == "", "id is missing")
 	refuse(cfg.ClientID == "", "client id is missing")
 	errs = append(errs, checkIssuer(cfg.Issuer), checkRedirectURI(cfg.RedirectURI))

@@ -1,5 +1,5 @@
-// Package connect signs users in at an upstream identity provider: Google, or any OpenID Connect
-// provider. It keeps nothing but short-lived copies of the provider's own metadata and keys.
+// Package connect signs users in at an upstream identity provider: Google, or any OpenID Connect provider. It
+// stores nothing. In memory it keeps short-lived copies of the provider's metadata and keys.
 //
 //	Begin:   discovery (cached) -> authorization URL with state, nonce, PKCE
 //	            |                      Attempt -> the caller seals it into this browser's cookie
@@ -13,8 +13,8 @@
 //	         5 userinfo   only for an e-mail or name that is missing   openid.go
 //	         6 identity   clean claims only; Google's own rules        claims.go, google.go
 //
-// Who signed in is (Issuer, Subject) and nothing else. What the upstream says never reaches a
-// client: an Error carries our own words for the outside and the cause for the log.
+// Only (Issuer, Subject) identify the user. No text of the upstream reaches a client: an Error has our own
+// text for the client, and the cause for the log.
 package connect
 
 import (
@@ -31,7 +31,7 @@ const (
 	TypeOIDC   = "oidc"
 )
 
-// The values of Config.EmailVerified: whether an address that the upstream reports is verified.
+// The values of Config.EmailVerified: whether the upstream's addresses count as verified.
 const (
 	EmailByClaim = "claim" // if its email_verified says so
 	EmailAlways  = "always"
@@ -44,32 +44,31 @@ type Config struct {
 	Type string // TypeGoogle or TypeOIDC
 	Name string // shown on the login page; empty: "Google", or the ID
 
-	// Issuer is the upstream's issuer identifier, exactly as its discovery document and ID tokens
-	// spell it. It is https, or http on loopback. Empty for Google: https://accounts.google.com.
+	// Issuer is the upstream's issuer identifier, with the exact spelling of its discovery document and ID
+	// tokens. It is https, or http on loopback. Empty for Google: https://accounts.google.com.
 	Issuer       string
 	ClientID     string
 	ClientSecret string   // TypeOIDC: empty for a public client
 	RedirectURI  string   // ours, as registered upstream
-	Scopes       []string // empty: openid, email, profile; openid is always asked for
+	Scopes       []string // empty: openid, email, profile; openid is always included
 
 	// HostedDomains are the Google Workspace domains whose users may sign in. Empty: everyone.
 	// TypeGoogle only.
 	HostedDomains []string
 
-	// EmailAuthoritative says that the upstream owns the e-mail addresses that it calls verified,
-	// so that a local account may be linked by them. TypeOIDC only: for Google it is known.
+	// EmailAuthoritative says that the upstream owns the e-mail addresses that it calls verified, so that
+	// they may link a local account. TypeOIDC only: for Google it is known.
 	EmailAuthoritative bool
 
 	// EmailVerified is EmailByClaim, EmailAlways or EmailNever. Empty: EmailByClaim.
 	EmailVerified string
 
-	// TrustFreshLogin takes the upstream's word that each sign-in through it is a fresh one, where it
-	// proves nothing: its users are then taken to have signed in when they came back.
+	// TrustFreshLogin takes each sign-in through the upstream as a fresh one if the upstream proves no time:
+	// the user then counts as having signed in when they came back.
 	TrustFreshLogin bool
 
-	// HTTPClient makes the requests to the upstream; NewHTTPClient makes one that trusts a private
-	// CA. New works on a copy that has a time limit and follows no redirect to another host. Nil:
-	// NewHTTPClient(nil).
+	// HTTPClient makes the requests to the upstream. NewHTTPClient makes one that trusts a private CA. New
+	// works on a copy that has a time limit and follows no redirect to another host. nil: NewHTTPClient(nil).
 	HTTPClient *http.Client
 }
 
@@ -80,31 +79,31 @@ type Connector interface {
 	Name() string
 	Issuer() string // Config.Issuer, completed
 
-	// Begin returns the URL to send the browser to, and the Attempt that the caller must keep,
-	// bound to this browser and secret, until Finish. It may wait for discovery, 10 s at most.
+	// Begin returns the URL to send the browser to, and the Attempt. The caller must keep the Attempt, bound
+	// to this browser and secret, until Finish. Begin may wait for discovery, at most 10 s.
 	Begin(ctx context.Context, p BeginParams) (authURL string, a Attempt, err error)
 
-	// Finish checks the parameters of the callback against the Attempt and returns who signed in.
-	// It takes 10 s at most. An Attempt must be finished once only: the caller forgets it, unless
-	// the error's Code is InvalidRequest.
+	// Finish checks the parameters of the callback against the Attempt and returns the Identity. It takes at
+	// most 10 s. Finish an Attempt only once: the caller forgets it, unless the error's Code is
+	// InvalidRequest.
 	Finish(ctx context.Context, callback url.Values, a Attempt) (Identity, error)
 }
 
-// BeginParams shape the upstream's sign-in page. The zero value is a plain sign-in. Hints come from
-// outside: one that is longer than 255 bytes or holds control characters is left out.
+// BeginParams shape the upstream's sign-in page. The zero value is a plain sign-in. Hints come from outside:
+// one that is longer than 255 bytes or has control characters is left out.
 type BeginParams struct {
-	LoginHint     string // login_hint: who is probably signing in
+	LoginHint     string // login_hint: the probable user
 	UILocales     string // ui_locales: space-separated BCP 47 tags
 	SelectAccount bool   // prompt=select_account: the user wants to switch accounts
 
-	// MaxAge is the greatest age of the user's login upstream, in seconds; 0 makes the user sign in
-	// anew; nil: any age. It is proved by auth_time (OpenID Connect Core section 3.1.2.1), and
-	// Finish fails with LoginRequired if the upstream does not prove it, unless Config.TrustFreshLogin.
-	// Google asks nobody to sign in again, but tells when they did.
+	// MaxAge is the greatest age of the user's login upstream, in seconds; 0 makes the user sign in again;
+	// nil: any age. auth_time proves it (OpenID Connect Core section 3.1.2.1). If the upstream does not prove
+	// it, Finish fails with LoginRequired, unless Config.TrustFreshLogin. Google makes nobody sign in again,
+	// but reports when they did.
 	MaxAge *int
 }
 
-// Attempt is what must be remembered between Begin and Finish.
+// Attempt is what the caller keeps between Begin and Finish.
 type Attempt struct {
 	Connector string `json:"c"`
 	State     string `json:"s"`
@@ -116,17 +115,17 @@ type Attempt struct {
 	BegunAt time.Time `json:"t,omitzero"`
 }
 
-// Identity is who signed in. Only Issuer and Subject are certain to be set, and only they identify
-// the user. Every text is valid UTF-8 without control characters; a claim that is not, or that is
-// too long, is left out.
+// Identity is the user who signed in. Only Issuer and Subject are always set, and only they identify the
+// user. Every text is valid UTF-8 without control characters; a claim that is not, or that is too long, is
+// left out.
 type Identity struct {
 	Connector string
-	Issuer    string // Config.Issuer, whatever spelling the token had
+	Issuer    string // Config.Issuer, also if the token has another spelling
 	Subject   string // at most 255 bytes
 
 	Email              string // a bare address
 	EmailVerified      bool   // the upstream says that the user controls Email
-	EmailAuthoritative bool   // and is the one to say so: implies EmailVerified
+	EmailAuthoritative bool   // the upstream also owns the address; implies EmailVerified
 
 	Name              string
 	GivenName         string
@@ -136,27 +135,27 @@ type Identity struct {
 	Locale            string
 	HostedDomain      string // Google Workspace domain, lower case; empty: a consumer account
 
-	AuthTime time.Time // when the user signed in upstream, as it proves or is trusted; zero: not known
+	AuthTime time.Time // when the user signed in upstream, proved or trusted; zero: unknown
 	AMR      []string
 	ACR      string
 }
 
 // The values of Error.Code.
 const (
-	// AccessDenied: the user refused, or is not of a hosted domain.
+	// AccessDenied says that the user refused, or is not in a hosted domain.
 	AccessDenied = "access_denied"
-	// TemporarilyUnavailable: the upstream could not be reached, failed, or answered nonsense.
+	// TemporarilyUnavailable says that the upstream could not be reached, failed, or gave an unusable answer.
 	TemporarilyUnavailable = "temporarily_unavailable"
-	// ServerError: the upstream answered with an ID token that must not be trusted.
+	// ServerError says that the upstream's ID token must not be trusted.
 	ServerError = "server_error"
-	// LoginRequired: the user's login upstream is older than BeginParams.MaxAge, or the upstream says so.
+	// LoginRequired says that the login upstream is older than BeginParams.MaxAge, or the upstream says so.
 	LoginRequired = "login_required"
-	// The upstream answered that it wants something of the user first.
+	// The upstream first needs something from the user.
 	InteractionRequired      = "interaction_required"
 	ConsentRequired          = "consent_required"
 	AccountSelectionRequired = "account_selection_required"
-	// InvalidRequest: the callback does not belong to the Attempt. It may be forged, so the caller
-	// answers with a page of its own: nothing is sent to a client, and the Attempt stays alive.
+	// InvalidRequest says that the callback does not belong to the Attempt. It may be forged, so the caller
+	// shows its own page: nothing is sent to a client, and the Attempt stays alive.
 	InvalidRequest = "invalid_request"
 )
 

@@ -15,21 +15,20 @@ import (
 	"github.com/authzd/authzd/authz/jwks"
 )
 
-// pace keeps us from hammering the upstream, because of an outage or of tokens with unknown keys.
+// pace limits requests to the upstream during an outage, or for tokens with unknown keys.
 var pace = fetch.Pace{Every: 5 * time.Second}
 
-// metadataRules let us do without discovery for a day while the rest of the upstream works.
+// metadataRules keep the metadata for a day if only discovery fails.
 var metadataRules = fetch.Rules{Stale: 24 * time.Hour, Pace: pace, Rest: time.Minute, Timeout: timeLimit}
 
 var metadataFreshness = usually(time.Hour)
 
-// usually is the freshness of answers that do not say for how long they may be used. A max-age that cannot be
-// read says nothing.
+// usually is the freshness of answers without a usable max-age.
 func usually(usual time.Duration) fetch.Freshness {
 	return fetch.Freshness{Usual: usual, Least: time.Minute, Most: 24 * time.Hour, Unreadable: usual}
 }
 
-// metadata is what we need of a discovery document (OpenID Connect Discovery section 3).
+// metadata is the part of a discovery document that is used (OpenID Connect Discovery section 3).
 type metadata struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -54,7 +53,7 @@ func (o *openID) fetchMetadata(ctx context.Context) (*metadata, time.Duration, e
 	return m, metadataFreshness.Of(header), nil
 }
 
-// decodeMetadata refuses a document that is not the issuer's or that we could not sign in with.
+// decodeMetadata refuses a document that is not the issuer's, or with which no sign-in is possible.
 func decodeMetadata(body []byte, issuer string) (*metadata, error) {
 	m := new(metadata)
 	if err := json.Unmarshal(body, m); err != nil {
@@ -78,7 +77,7 @@ func decodeMetadata(body []byte, issuer string) (*metadata, error) {
 		}
 	}
 	if len(m.signingAlgs()) == 0 {
-		return nil, errors.New("no signing algorithm for ID tokens that we accept")
+		return nil, errors.New("no accepted signing algorithm for ID tokens")
 	}
 	return m, nil
 }
@@ -94,8 +93,8 @@ func (m *metadata) signingAlgs() []string {
 	return algs
 }
 
-// authStyle is how we authenticate at the token endpoint: the first method that the upstream lists
-// and we know, else client_secret_basic (OpenID Connect Discovery section 3).
+// authStyle is our authentication method at the token endpoint: the first one that the upstream lists and we
+// know, otherwise client_secret_basic (OpenID Connect Discovery section 3).
 func (m *metadata) authStyle(clientSecret string) (oauth2.AuthStyle, error) {
 	if clientSecret == "" {
 		return oauth2.AuthStyleInParams, nil // a public client: client_id alone

@@ -22,7 +22,7 @@ var _ Connector = (*google)(nil)
 func newGoogle(cfg Config) *google {
 	g := &google{openID: newOpenID(cfg)}
 	// Google's older tokens spell the issuer without the scheme. The identity's issuer is always
-	// that of the Config.
+	// Config.Issuer.
 	g.aliases = []string{strings.TrimPrefix(cfg.Issuer, "https://")}
 	for _, domain := range cfg.HostedDomains {
 		g.hostedDomains = append(g.hostedDomains, strings.ToLower(domain))
@@ -30,12 +30,12 @@ func newGoogle(cfg Config) *google {
 	return g
 }
 
-// freshClaims asks when the user signed in, and how (OpenID Connect Core section 5.5). Google answers for
-// apps with "session age claims" switched on.
+// freshClaims asks when and how the user signed in (OpenID Connect Core section 5.5). Google answers for apps
+// with "session age claims" switched on.
 const freshClaims = `{"id_token":{"auth_time":{"essential":true},"amr":{"essential":true}}}`
 
-// Begin speaks Google's dialect: hd, and hl for ui_locales. Google knows neither max_age nor
-// prompt=login, but tells by claims when the user signed in.
+// Begin uses Google's parameters: hd, and hl for ui_locales. Google knows neither max_age nor prompt=login,
+// but reports by claims when the user signed in.
 func (g *google) Begin(ctx context.Context, p BeginParams) (string, Attempt, error) {
 	params := url.Values{}
 	switch len(g.hostedDomains) {
@@ -57,8 +57,8 @@ func (g *google) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	return g.begin(ctx, params, p.MaxAge)
 }
 
-// Finish adds what the hd claim decides. The hd parameter of Begin was only a hint to Google's
-// page, and the user could change it.
+// Finish checks the hd claim. The hd parameter of Begin was only a hint to Google's page, and the user could
+// change it.
 func (g *google) Finish(ctx context.Context, callback url.Values, a Attempt) (Identity, error) {
 	c, err := g.authenticate(ctx, callback, a)
 	if err != nil {
@@ -76,7 +76,7 @@ func (g *google) Finish(ctx context.Context, callback url.Values, a Attempt) (Id
 	return id, nil
 }
 
-// isGmail reports whether Google itself hosts the mailbox, whoever's account it is.
+// isGmail reports whether Google itself hosts the mailbox.
 func isGmail(email string) bool {
 	_, domain, _ := strings.Cut(strings.ToLower(email), "@")
 	return domain == "gmail.com" || domain == "googlemail.com"

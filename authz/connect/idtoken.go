@@ -13,12 +13,12 @@ import (
 
 const skew = 300 * time.Second // tolerated between the upstream's clock and ours
 
-// verifyIDToken returns the claims of an ID token that is the upstream's, for us, and for this
-// Attempt (OpenID Connect Core section 3.1.3.7).
+// verifyIDToken returns the claims of an ID token if it comes from the upstream, is for us, and belongs to
+// this Attempt (OpenID Connect Core section 3.1.3.7).
 func (o *openID) verifyIDToken(ctx context.Context, m *metadata, raw, accessToken string, a Attempt) (claims, error) {
 	keys := &keySet{keys: o.keys}
-	// The verifier reads claims by names of any letter case and knows no clock skew. So it checks
-	// the algorithm, the signature and at_hash, and the claims are checked below.
+	// The verifier accepts claims with names in any letter case and knows no clock skew. So it checks only
+	// the algorithm, the signature and at_hash; the claims are checked below.
 	token, err := oidc.NewVerifier(o.cfg.Issuer, keys, &oidc.Config{
 		SupportedSigningAlgs: m.signingAlgs(),
 		SkipClientIDCheck:    true,
@@ -88,8 +88,8 @@ func checkTimes(c claims, now time.Time) error {
 	return nil
 }
 
-// checkAge compares auth_time with iat, which are of the same clock: what the user took to come
-// back to us is no age of the login.
+// checkAge compares auth_time with iat, which are of the same clock. The time that the user took to come back
+// does not count.
 func checkAge(c claims, a Attempt, now time.Time) error {
 	if a.MaxAge == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/jwks"
 )
 
-// keyRules have no Stale: a key that was withdrawn must not live on.
+// keyRules have no Stale, because a withdrawn key must not live on.
 var (
 	keyRules     = fetch.Rules{Pace: pace, Timeout: timeLimit}
 	keyFreshness = usually(10 * time.Minute)
@@ -37,15 +37,15 @@ func (o *openID) fetchKeys(ctx context.Context) ([]jose.JSONWebKey, time.Duratio
 // keySet is the upstream's key set, as one verification sees it.
 type keySet struct {
 	keys *fetch.Document[[]jose.JSONWebKey]
-	// unavailable is why the keys could not be had. The verifier flattens our errors, and "no keys"
-	// must not look like "bad signature".
+	// unavailable is why there are no keys. The verifier flattens our errors, and "no keys" must not look
+	// like "bad signature".
 	unavailable error
 }
 
 var _ oidc.KeySet = (*keySet)(nil)
 
-// VerifySignature returns the payload of a compact JWS. If no key fits, the upstream may have
-// rotated its keys, and they are fetched once more (OpenID Connect Core section 10.1.1).
+// VerifySignature returns the payload of a compact JWS. If no key fits, the upstream may have rotated its
+// keys, and they are fetched once more (OpenID Connect Core section 10.1.1).
 func (s *keySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(jwt, jwks.Algorithms)
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 // openID is any OpenID Connect provider.
 type openID struct {
 	cfg      Config
-	aliases  []string // other spellings of the issuer in what the upstream signs and sends
+	aliases  []string // other spellings of the issuer in tokens and answers of the upstream
 	client   *http.Client
 	metadata *fetch.Document[*metadata]
 	keys     *fetch.Document[[]jose.JSONWebKey]
@@ -33,7 +33,7 @@ type openID struct {
 
 var _ Connector = (*openID)(nil)
 
-// newOpenID takes a Config that has been checked and completed.
+// newOpenID takes a checked and completed Config.
 func newOpenID(cfg Config) *openID {
 	o := &openID{cfg: cfg, client: guarded(cfg.HTTPClient)}
 	o.metadata = fetch.New(metadataRules, o.fetchMetadata)
@@ -70,9 +70,8 @@ func (o *openID) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	return o.begin(ctx, params, p.MaxAge)
 }
 
-// begin makes an Attempt, for a login that is not older than maxAge unless that is nil, and its
-// authorization URL. Of params it leaves out those that are empty, too long or not clean: they are hints
-// that came from outside.
+// begin makes an Attempt and its authorization URL. If maxAge is not nil, the login must not be older. It
+// leaves out members of params that are empty, too long or not clean, because they are hints from outside.
 func (o *openID) begin(ctx context.Context, params url.Values, maxAge *int) (string, Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
@@ -107,7 +106,7 @@ func (o *openID) Finish(ctx context.Context, callback url.Values, a Attempt) (Id
 	return id, nil
 }
 
-// authenticate runs the phases of Finish that every upstream shares.
+// authenticate runs the phases of Finish that all upstreams share.
 func (o *openID) authenticate(ctx context.Context, v url.Values, a Attempt) (claims, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
@@ -159,8 +158,8 @@ func (o *openID) oauth2Client(m *metadata) (*oauth2.Config, error) {
 
 var errorCode = regexp.MustCompile(`^[a-z_]{1,64}$`)
 
-// exchange redeems the code (RFC 6749 section 4.1.3). Its error leaves out what the upstream wrote,
-// other than a plain error code: descriptions and bodies are known to repeat codes and tokens.
+// exchange redeems the code (RFC 6749 section 4.1.3). Its error has no text of the upstream but a plain error
+// code: descriptions and bodies sometimes repeat codes and tokens.
 func (o *openID) exchange(ctx context.Context, m *metadata, code, verifier string) (*oauth2.Token, error) {
 	client, err := o.oauth2Client(m)
 	if err != nil {
@@ -180,14 +179,14 @@ func (o *openID) exchange(ctx context.Context, m *metadata, code, verifier strin
 	return token, nil
 }
 
-// lacks reports whether the ID token is without an e-mail address or name that we asked for.
+// lacks reports whether the ID token lacks an e-mail address or name that was asked for.
 func (o *openID) lacks(c claims) bool {
 	return slices.Contains(o.cfg.Scopes, oidc.ScopeEmail) && c.email() == "" ||
 		slices.Contains(o.cfg.Scopes, oidc.ScopeProfile) && c.text("name", maxText) == ""
 }
 
-// addUserinfo fills gaps in the ID token (OpenID Connect Core section 5.3). A failure fails the
-// login: an account must not be made with half of its claims because of an outage.
+// addUserinfo fills gaps in the ID token (OpenID Connect Core section 5.3). A failure fails the login: an
+// outage must not create an account with half of its claims.
 func (o *openID) addUserinfo(ctx context.Context, m *metadata, accessToken string, c claims) error {
 	body, _, err := get(ctx, o.client, m.UserinfoEndpoint, accessToken)
 	if err != nil {

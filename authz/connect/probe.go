@@ -13,9 +13,9 @@ import (
 // ErrClientRefused says that an upstream does not know the client, or that its secret is wrong.
 var ErrClientRefused = errors.New("it refuses the client")
 
-// Probe asks the upstream of cfg what a sign-in asks, in the same way: for its metadata and its keys, and by a
-// code that it never gave, whether it knows the client and its secret. If it does, it refuses the code; if
-// not, it refuses the client (RFC 6749 section 5.2), and the error is ErrClientRefused.
+// Probe asks the upstream of cfg in the same way as a sign-in: for its metadata and its keys, and with a
+// made-up code, whether it knows the client and its secret. If it does, it refuses the code. If not, it
+// refuses the client (RFC 6749 section 5.2), and the error is ErrClientRefused.
 func Probe(ctx context.Context, cfg Config) error {
 	if err := cfg.complete(); err != nil {
 		return err
@@ -36,7 +36,7 @@ func Probe(ctx context.Context, cfg Config) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	switch {
 	case err == nil:
-		return errors.New("token endpoint: it gives tokens for a code that it never gave")
+		return errors.New("token endpoint: it issues tokens for a code that it never issued")
 	case !ok:
 		return fmt.Errorf("token endpoint: %w", err)
 	}
@@ -49,7 +49,7 @@ func Probe(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// codeOf is the error code of a refusal, also of one that is JSON and does not say so.
+// codeOf returns the error code of a refusal. It also reads JSON with another content type.
 func codeOf(refused *oauth2.RetrieveError) string {
 	if refused.ErrorCode != "" {
 		return refused.ErrorCode

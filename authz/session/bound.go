@@ -9,15 +9,15 @@ import (
 )
 
 const (
-	// MaxOfUser is how many sessions a user has, at most: the one that was unused longest ends when another
-	// begins.
+	// MaxOfUser is how many sessions a user can have. When another begins, the one that was unused for the
+	// longest time ends.
 	MaxOfUser = 100
-	// mostAtOnce is how many end when one begins. It is one, but for a user who had more than there may be.
+	// mostAtOnce bounds how many end when one begins. Usually one does; more only if a user had too many.
 	mostAtOnce = 50
 )
 
-// bound ends those sessions of a user that are beyond MaxOfUser, but for kept, as End does. It comes after the
-// session that has begun is stored: of many that begin at once, the last sees all.
+// bound ends the sessions of a user beyond MaxOfUser, except for kept, as End does. Call it after the new
+// session is stored: if many begin at once, the last one sees all.
 func (m *Sessions) bound(ctx context.Context, userID, kept string) error {
 	index, err := storage.UserSessions.Scan(ctx, m.store, userID+"/", "", MaxOfUser+1)
 	if err != nil || len(index) <= MaxOfUser {

@@ -19,7 +19,7 @@ const (
 	secretLength  = 43
 	browserLength = 22
 
-	// maxCookies bounds the lookups of one request that carries many cookies of our name.
+	// maxCookies bounds the lookups of one request with many cookies of our name.
 	maxCookies = 4
 )
 
@@ -28,7 +28,7 @@ type ticket struct{ sid, secret string }
 
 func (t ticket) String() string { return t.sid + "." + t.secret }
 
-// parseTicket reads a cookie's value. There is one spelling of every ticket.
+// parseTicket reads a cookie's value. Every ticket has exactly one spelling.
 func parseTicket(value string) (ticket, bool) {
 	sid, secret, ok := strings.Cut(value, ".")
 	if !ok || !wellFormed(sid, sidLength) || !wellFormed(secret, secretLength) {
@@ -37,7 +37,7 @@ func parseTicket(value string) (ticket, bool) {
 	return ticket{sid, secret}, true
 }
 
-// ticketsOf returns the well-formed tickets of a request, the first few.
+// ticketsOf returns the first few well-formed tickets of a request.
 func ticketsOf(r *http.Request, name string) []ticket {
 	var tickets []ticket
 	for _, c := range r.CookiesNamed(name) {
@@ -48,17 +48,17 @@ func ticketsOf(r *http.Request, name string) []ticket {
 	return tickets
 }
 
-// opens reports whether the ticket's secret is that of the session.
+// opens reports whether the ticket has the session's secret.
 func (t ticket) opens(s *Session) bool {
 	return subtle.ConstantTimeCompare([]byte(hash(t.secret)), []byte(s.SecretHash)) == 1
 }
 
-// Browser returns a name of this browser, known before anybody has signed in, to which a pending
-// authorization is bound. It sets the cookie that carries it if there is none, so it must be called
-// once per request and before the response is written. The name is the hash of the cookie: whoever
-// reads it in a record or a log can't pretend to be the browser.
+// Browser returns the name of this browser, which exists before anybody has signed in. A pending
+// authorization is bound to it. If the browser has no cookie, it sets one, so call it once per request and
+// before the response is written. The name is the hash of the cookie, so a reader of a record or a log can't
+// pretend to be the browser.
 //
-// known is false if the cookie is new: this browser has not been here before, or keeps no cookies.
+// known is false if the cookie is new: this is the browser's first visit, or it keeps no cookies.
 func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string, known bool) {
 	for _, c := range r.CookiesNamed(m.browserCookieName()) {
 		if wellFormed(c.Value, browserLength) {
@@ -73,12 +73,12 @@ func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string,
 func (m *Sessions) cookieName() string        { return m.CookieName("") }
 func (m *Sessions) browserCookieName() string { return m.CookieName("-browser") }
 
-// pathTag is how many characters of the hash of an issuer's path are in the names of its cookies.
+// pathTag is how many characters of the hash of an issuer's path are in its cookies' names.
 const pathTag = 10
 
-// CookieName is the name of a cookie of ours. The prefix makes the browser refuse the cookie from
-// subdomains and from plain http (RFC 6265bis section 4.1.3.2). It demands Path=/, so that the browser
-// sends the cookies of all issuers on a host to each of them: the name tells them apart.
+// CookieName returns the full name of one of our cookies. The prefix makes the browser refuse the cookie from
+// subdomains and from plain http (RFC 6265bis section 4.1.3.2). It demands Path=/, so the browser sends the
+// cookies of all issuers on a host to each of them, and the name tells them apart.
 func (m *Sessions) CookieName(suffix string) string {
 	name := "authzd"
 	if m.config.Path != "" {
@@ -90,7 +90,7 @@ func (m *Sessions) CookieName(suffix string) string {
 	return name + suffix
 }
 
-// SetCookie sets a cookie, by its CookieName, for lifetime: zero is until the browser closes, and -1 s or less
+// SetCookie sets a cookie, by its CookieName, for lifetime: zero means until the browser closes, -1 s or less
 // deletes it. It is SameSite=Lax because an upstream's callback is a cross-site top-level GET.
 func (m *Sessions) SetCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	c := &http.Cookie{

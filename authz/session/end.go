@@ -9,8 +9,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// End ends the session with this sid, whoever's it is, and makes the other writes in the same Apply. It
-// returns the session as it was, or nil, with nothing written, if there was none any more.
+// End ends the session with this sid, of any user, and makes the other writes in the same Apply. It returns
+// the session as it was. If there was none any more, it returns nil and writes nothing.
 func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (*Session, error) {
 	var s *Session
 	err := storage.Retry(func() (err error) {
@@ -29,8 +29,8 @@ func (m *Sessions) End(ctx context.Context, sid string, also ...storage.Write) (
 	return s, nil
 }
 
-// EndWrites are the writes that end a session, what its clients are told among them. They conflict if
-// the session has changed since it was loaded.
+// EndWrites are the writes that end a session, including the messages to its clients. They conflict if the
+// session has changed since it was loaded.
 func (m *Sessions) EndWrites(ctx context.Context, s *Session) ([]storage.Write, error) {
 	writes := m.DropWrites(s)
 	if m.config.Ended == nil {
@@ -40,7 +40,7 @@ func (m *Sessions) EndWrites(ctx context.Context, s *Session) ([]storage.Write, 
 	return append(writes, told...), err
 }
 
-// DropWrites are EndWrites for a caller who tells the clients himself.
+// DropWrites are EndWrites without the messages to clients, which the caller adds.
 func (m *Sessions) DropWrites(s *Session) []storage.Write {
 	return []storage.Write{
 		storage.Sessions.Delete(s.ID, storage.At(s.version)),
@@ -53,8 +53,8 @@ func (m *Sessions) Forget(w http.ResponseWriter) {
 	m.SetCookie(w, m.cookieName(), "", -time.Second)
 }
 
-// OfUser returns the live sessions of a user, in no particular order, those that no longer belong to
-// the user as BelongsTo says among them.
+// OfUser returns the live sessions of a user, in no particular order. It includes those that no longer belong
+// to the user by BelongsTo.
 func (m *Sessions) OfUser(ctx context.Context, userID string) ([]*Session, error) {
 	var sessions []*Session
 	for entry, err := range storage.UserSessions.All(ctx, m.store, userID+"/") {
@@ -72,7 +72,7 @@ func (m *Sessions) OfUser(ctx context.Context, userID string) ([]*Session, error
 	return sessions, nil
 }
 
-// index is the write by which OfUser finds s.
+// index is the write that lets OfUser find s.
 func (m *Sessions) index(s *Session) storage.Write {
 	_, absolute := m.Limits(s)
 	return storage.UserSessions.Put(indexKey(s), &storage.UserSession{}, storage.Any, absolute)

@@ -7,8 +7,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// List looks at up to limit sessions, of one user or, if userID is empty, of all, in the order of their
-// ids, and returns those that live; next is the key to go on after, "" at the end.
+// List reads up to limit sessions, of one user or, if userID is empty, of all, in the order of their ids, and
+// returns the live ones. next is the key to go on after, or "" at the end.
 func (m *Sessions) List(ctx context.Context, userID, after string, limit int) (sessions []*Session, next string, err error) {
 	var sids []string
 	if userID == "" {

@@ -1,4 +1,4 @@
-// Package session keeps the browser's login: who signed in here, when and how, and when that ends.
+// Package session keeps the browser's login: the user, the time and method of the sign-in, and its end.
 //
 //	login   -> Start      new secret, record and cookie in one step        start.go
 //	request -> Load       cookie -> record, secret and limits checked      session.go
@@ -10,17 +10,17 @@
 //	        -> bound      a user has 100 sessions at most                  bound.go
 //	limits  -> Run        finds the sessions that ended by themselves      watch.go
 //
-// However a session ends that a client has joined, Config.Ended has its say in the Apply that ends it:
-// a client is told, or the session lives on. For that, a client joins by a write to the session's own
-// record, and every end names the version of that record.
+// When a session with clients ends, Config.Ended takes part in the Apply that ends it: the clients are told,
+// or the session lives on. So a client joins by a write to the session's record, and every end names the
+// version of that record.
 //
-// The cookie is `sid.secret`. The sid is the key of the record and the sid claim of tokens, so it is
-// no secret; the secret is 256 bits, new at every login, and stored as its SHA-256 only. A cookie
-// that was planted before the login is therefore worth nothing after it, and neither the database
-// nor a token lets anybody forge one.
+// The cookie is `sid.secret`. The sid is the key of the record and the sid claim of tokens, so it is not a
+// secret. The secret is 256 bits, new at every login, and only its SHA-256 is stored. So a cookie that was
+// planted before the login is worthless after it, and neither the database nor a token is enough to forge
+// one.
 //
-// A second cookie, set by Browser, names the browser before anybody has signed in: a pending
-// authorization is bound to it.
+// A second cookie, set by Browser, names the browser before anybody has signed in. A pending authorization is
+// bound to it.
 package session
 
 import (
@@ -32,35 +32,35 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Config says how long a login lasts.
+// Config has the limits of a login.
 type Config struct {
-	// Secure tells that the issuer is https. The cookies then have the __Host- prefix; without it
-	// they serve http on loopback.
+	// Secure says that the issuer is https. The cookies then have the __Host- prefix; without it they work
+	// for http on loopback.
 	Secure bool
 
-	// Path is that of the issuer. Issuers on one host have different paths, and get different cookies.
+	// Path is the issuer's path. Issuers on one host have different paths, and their cookies differ.
 	Path string
 
-	// Idle ends a session without activity, Max ends it whatever the user does. Both are positive.
+	// Idle ends a session without activity, Max ends it in any case. Both are positive.
 	Idle time.Duration
 	Max  time.Duration
 
-	// RememberMe replaces both limits for a user who asked to be remembered: such a session lives
-	// that long from the login, used or not, and survives a restart of the browser. Zero: nobody
-	// is remembered, which is what an operator wants who needs the idle limit for everyone.
+	// RememberMe replaces both limits for a user who asked to be remembered. Such a session lives that long
+	// from the login, used or not, and survives a restart of the browser. Zero: nobody is remembered. Choose
+	// that if the idle limit must hold for everyone.
 	RememberMe time.Duration
 
-	// ActivityBeacon makes only what the user really does count as activity. Otherwise a token
-	// refreshed in the background counts too.
+	// ActivityBeacon counts only the user's own acts as activity. Otherwise a token that is refreshed in the
+	// background counts too.
 	ActivityBeacon bool
-	// Began returns what else is written when a user signs in, in the same Apply; replaced, if not nil, is
-	// the session of another user that ends by it. nil: nothing.
+	// Began returns writes that are made in the same Apply when a user signs in. replaced, if not nil, is
+	// another user's session that ends by it. nil: no writes.
 	Began func(ctx context.Context, began, replaced *Session) []storage.Write
-	// Crowded returns what else is written when a session ends since its user has too many, in the same Apply.
-	// nil: nothing.
+	// Crowded returns writes that are made in the same Apply when a session ends because its user has too
+	// many. nil: no writes.
 	Crowded func(context.Context, *Session) []storage.Write
-	// Ended returns what else is written when a session ends, in the same Apply: what its clients are
-	// to be told. nil: nothing.
+	// Ended returns writes that are made in the same Apply when a session ends: the messages to its clients.
+	// nil: no writes.
 	Ended func(context.Context, *Session) ([]storage.Write, error)
 }
 
@@ -79,18 +79,18 @@ func New(store storage.Store, config Config) *Sessions {
 type Session struct {
 	ID string // sid
 	storage.Session
-	version uint64 // of the record; 0: not read but written by Start
+	version uint64 // of the record; 0: written by Start, not read
 }
 
-// BelongsTo reports whether the user may still use the session: it is theirs, their account is
-// enabled, and nothing has ended all their sessions since (a raised epoch). A nil user may not.
+// BelongsTo reports whether the user may still use the session: it is theirs, their account is enabled, and
+// their epoch was not raised since. The answer for a nil user is false.
 func (s *Session) BelongsTo(user *storage.User) bool {
 	return user != nil && user.ID == s.UserID && !user.Disabled && user.Epoch == s.UserEpoch
 }
 
-// Load returns the live session of the request's cookie, or nil if there is none. Of several cookies
-// of the same name the first that is valid counts, since a stale one must not hide it. The caller
-// must ask BelongsTo before it trusts the session.
+// Load returns the live session of the request's cookie, or nil if there is none. If there are several
+// cookies of the name, the first valid one counts, because a stale one must not hide it. The caller must call
+// BelongsTo before it trusts the session.
 func (m *Sessions) Load(ctx context.Context, r *http.Request) (*Session, error) {
 	for _, t := range ticketsOf(r, m.cookieName()) {
 		s, err := m.LoadByID(ctx, t.sid)
@@ -104,8 +104,8 @@ func (m *Sessions) Load(ctx context.Context, r *http.Request) (*Session, error) 
 	return nil, nil
 }
 
-// LoadByID returns the live session with this sid, or nil. It proves nothing about the browser: it
-// is for refresh tokens that live and die with a session.
+// LoadByID returns the live session with this sid, or nil. It proves nothing about the browser: it is for
+// refresh tokens that end with a session.
 func (m *Sessions) LoadByID(ctx context.Context, sid string) (*Session, error) {
 	s, live, err := m.find(ctx, sid)
 	if !live {
@@ -114,9 +114,8 @@ func (m *Sessions) LoadByID(ctx context.Context, sid string) (*Session, error) {
 	return s, nil
 }
 
-// find returns the session with this sid, nil if there is no record of it, and whether it lives: a
-// record may outlive its session, to tell who its clients were, or because the limits were shortened
-// after it was written.
+// find returns the session with this sid, or nil if there is no record, and whether it lives. A record may
+// outlive its session, to name its clients, or because the limits were shortened after it was written.
 func (m *Sessions) find(ctx context.Context, sid string) (s *Session, live bool, err error) {
 	if !wellFormed(sid, sidLength) {
 		return nil, false, nil
@@ -132,8 +131,8 @@ func (m *Sessions) find(ctx context.Context, sid string) (s *Session, live bool,
 	return s, time.Now().Before(ends), nil
 }
 
-// Limits returns when the session ends if nothing more happens in it, and when it ends whatever
-// happens. The first is never after the second; for a remembered session they are the same.
+// Limits returns when the session ends without further activity, and when it ends in any case. The first is
+// never after the second; for a remembered session they are equal.
 func (m *Sessions) Limits(s *Session) (idle, absolute time.Time) {
 	if s.Remember && m.config.RememberMe > 0 {
 		absolute = s.CreatedAt.Add(m.config.RememberMe)
@@ -146,12 +145,12 @@ func (m *Sessions) Limits(s *Session) (idle, absolute time.Time) {
 	return idle, absolute
 }
 
-// afterlife is how much longer than the session a record is kept that Run must find: as long as no
-// replica may be running.
+// afterlife is how long a record is kept after its session ended, for Run to find it: as long as all replicas
+// may be stopped.
 const afterlife = 7 * 24 * time.Hour
 
-// put is the write that stores s. The record expires with the session, so that the store sweeps it,
-// unless there are clients that must hear of its end.
+// put is the write that stores s. The record expires with the session, so that the store sweeps it, unless
+// there are clients that must be told of its end.
 func (m *Sessions) put(s *Session, cond storage.Condition) storage.Write {
 	expires, _ := m.Limits(s)
 	if len(s.Clients) > 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// SignedIn returns the live session of this browser and its user, nil if nobody is signed in.
+// SignedIn returns the live session of this browser and its user, or nil if nobody is signed in.
 func (s *Sessions) SignedIn(ctx context.Context, r *http.Request) (*Session, *storage.User, error) {
 	signedIn, err := s.Load(ctx, r)
 	if err != nil || signedIn == nil {

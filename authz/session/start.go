@@ -11,7 +11,7 @@ import (
 
 // Login is how the user has just signed in.
 type Login struct {
-	AuthTime  time.Time // zero: now; at a connector: it is not known
+	AuthTime  time.Time // zero: now; at a connector: unknown
 	AMR       []string  // RFC 8176
 	ACR       string
 	Connector string // empty: password
@@ -19,10 +19,9 @@ type Login struct {
 	Also []storage.Write // made in the Apply that begins the session
 }
 
-// Start begins the session of a user who has just signed in, and sets its cookie. If old, the
-// session of this browser, is theirs, it goes on under the same sid, so that the grants that depend
-// on it live on; its secret and its limits are new. If it is another user's, it ends. A nil old is
-// a first login.
+// Start begins the session of a user who has just signed in, and sets its cookie. old is the session of this
+// browser. If it is theirs, it goes on under the same sid, so that the grants that depend on it live on; its
+// secret and its limits are new. If it is another user's, it ends. A nil old is a first login.
 func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Session, user *storage.User, login Login, remember bool) (*Session, error) {
 	var s *Session
 	var secret string
@@ -43,7 +42,7 @@ func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Sessio
 	return s, nil
 }
 
-// begin computes the new session and the writes that make it.
+// begin computes the new session and its writes.
 func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, login Login, remember bool) (s *Session, secret string, writes []storage.Write, err error) {
 	now := time.Now().UTC()
 	unproven := login.Connector != "" && login.AuthTime.IsZero()
@@ -83,8 +82,8 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 	return s, secret, append(append(writes, login.Also...), m.index(s), m.put(s, cond)), nil
 }
 
-// endsBefore reports whether s ends before that time, if nothing more happens: a user who was remembered
-// may have signed in again without that, and Run would come too late.
+// endsBefore reports whether s ends before that time without further activity. A remembered user may have
+// signed in again without "remember me", and Run would come too late.
 func (m *Sessions) endsBefore(s *Session, t time.Time) bool {
 	ends, _ := m.Limits(s)
 	return ends.Before(t)

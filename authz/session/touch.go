@@ -9,18 +9,18 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// maxTouchInterval is the longest time for which activity goes unrecorded.
+// maxTouchInterval bounds how long activity is not recorded.
 const maxTouchInterval = time.Minute
 
-// TouchWrite returns the write that records activity in a session, and whether there is one to make:
-// a touch is written only when the last one is older than a twentieth of the idle limit, at most a
-// minute, so that reading a page does not cost a commit. byUser tells a user's own act (a page of
-// ours, the app's activity beacon) from what runs by itself (a refreshed token, prompt=none), which
-// counts only without Config.ActivityBeacon.
+// TouchWrite returns the write that records activity in a session, and whether there is one to make. A touch
+// is written only if the last one is older than a twentieth of the idle limit, at most a minute, so that
+// reading a page costs no commit. byUser is true for a user's own act (a page of ours, the app's activity
+// beacon) and false for what runs by itself (a refreshed token, prompt=none), which counts only without
+// Config.ActivityBeacon.
 //
-// The write is conditional: it never brings back a session that has ended. Made in the caller's
-// Apply it may therefore lose to another request, as a *storage.ConflictError on the sessions table:
-// the caller then loads the session again and, if it lives, tries again without the touch.
+// The write is conditional: it never revives a session that has ended. So in the caller's Apply it may lose
+// to another request, with a *storage.ConflictError on the sessions table. Then the caller loads the session
+// again and, if it lives, tries again without the touch.
 func (m *Sessions) TouchWrite(s *Session, now time.Time, byUser bool) (storage.Write, bool) {
 	if !m.touchDue(s, now, byUser) {
 		return storage.Write{}, false
@@ -34,18 +34,19 @@ func (m *Sessions) touchDue(s *Session, now time.Time, byUser bool) bool {
 	switch {
 	case !byUser && m.config.ActivityBeacon:
 		return false
-	case s.version == 0: // from Start: as active as can be, and 0 would mean "create it"
+	case s.version == 0: // from Start: it is fully active, and version 0 would mean "create it"
 		return false
 	}
 	return now.Sub(s.LastActive) >= min(m.config.Idle/20, maxTouchInterval)
 }
 
-// maxClients bounds how many clients a session remembers; the one that joined first is forgotten then.
+// maxClients bounds how many clients a session remembers. When there are more, it forgets the one that joined
+// first.
 const maxClients = 100
 
-// JoinWrites is TouchWrite for a client that gets a code in the session and wants to hear of its end.
-// The first time, the session's record is written in any case: a session that ends in this moment
-// ends with the client told, or lets the client's code fail.
+// JoinWrites is TouchWrite for a client that gets a code in the session and must be told of its end. The
+// first time, the session's record is always written: if the session ends at this moment, either the client
+// is told or its code fails.
 func (m *Sessions) JoinWrites(s *Session, clientID string, now time.Time, byUser bool) []storage.Write {
 	if slices.Contains(s.Clients, clientID) {
 		if touch, due := m.TouchWrite(s, now, byUser); due {
@@ -68,8 +69,8 @@ func (m *Sessions) JoinWrites(s *Session, clientID string, now time.Time, byUser
 	return writes
 }
 
-// Touch records that the user is active, by TouchWrite in an Apply of its own. A lost race is no
-// error: whoever won has touched the session too, or ended it.
+// Touch records that the user is active, with a separate Apply. A lost race is no error: the winner has
+// touched the session too, or ended it.
 func (m *Sessions) Touch(ctx context.Context, s *Session) error {
 	now := time.Now()
 	write, due := m.TouchWrite(s, now, true)

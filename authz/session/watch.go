@@ -10,12 +10,12 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// watchEvery is how long it takes until the next look whether a session has ended by itself.
+// watchEvery is how often Run looks for sessions that have ended by themselves.
 const watchEvery = 10 * time.Second
 
-// Run ends what has ended by itself: a session that was idle for too long, or has reached its absolute
-// limit, is found within watchEvery, and its clients are told. It returns ctx's error when ctx ends.
-// Several replicas may run it: each session is ended once. Failures are logged, and tried again.
+// Run ends sessions at their limits: one that was idle for too long, or has reached its absolute limit, is
+// found within watchEvery, and its clients are told. It returns ctx's error when ctx ends. Several replicas
+// may run it: each session is ended once. Failures are logged and tried again.
 func (m *Sessions) Run(ctx context.Context, logger *slog.Logger) error {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -31,7 +31,7 @@ func (m *Sessions) Run(ctx context.Context, logger *slog.Logger) error {
 	}
 }
 
-// watch looks at every session whose time has come.
+// watch looks at every session that is due.
 func (m *Sessions) watch(ctx context.Context) error {
 	now := time.Now()
 	for entry, err := range storage.SessionEnds.All(ctx, m.store, "") {
@@ -49,7 +49,7 @@ func (m *Sessions) watch(ctx context.Context) error {
 	return nil
 }
 
-// look ends a session that is over, and comes back to one that lives when it may be.
+// look ends a session that is over. For one that lives, it sets the next look.
 func (m *Sessions) look(ctx context.Context, entry storage.Entry[storage.SessionEnd]) error {
 	_, sid, _ := strings.Cut(entry.Key, "/")
 	s, live, err := m.find(ctx, sid)
@@ -58,7 +58,7 @@ func (m *Sessions) look(ctx context.Context, entry storage.Entry[storage.Session
 	}
 	writes := []storage.Write{storage.SessionEnds.Delete(entry.Key, storage.At(entry.Version))}
 	switch {
-	case s == nil: // somebody has ended it
+	case s == nil: // another request has ended it
 	case live:
 		writes = append(writes, m.lookAt(s))
 	default:
@@ -74,9 +74,9 @@ func (m *Sessions) look(ctx context.Context, entry storage.Entry[storage.Session
 	return nil
 }
 
-// lookAt is the write that makes Run look at s when its time is over, if nothing more happens.
+// lookAt is the write that makes Run look at s when it would end without further activity.
 func (m *Sessions) lookAt(s *Session) storage.Write {
 	ends, _ := m.Limits(s)
-	due := ends.Add(time.Millisecond) // which is as exact as keys are
+	due := ends.Add(time.Millisecond) // the precision of keys
 	return storage.SessionEnds.Put(storage.DueKey(due, s.ID), &storage.SessionEnd{}, storage.Any, time.Time{})
 }

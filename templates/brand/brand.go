@@ -1,5 +1,5 @@
-// Package brand holds the rules of what an operator may change in the looks of the pages: the variables of the
-// style sheet, which have to be legible together, and the logo.
+// Package brand has the rules for what an operator may change in the look of the pages: the variables of the
+// style sheet, which must be legible together, and the logo.
 //
 //	the configuration -> CSSProblems, ReadLogo -> everything that is wrong, for the operator
 //	templates         -> Stylesheet, ReadLogo  -> what the pages are served with
@@ -17,7 +17,7 @@ import (
 type Problem struct {
 	Variable string // as the operator wrote it: the one to change
 	Value    string // as it was given; empty: the variable does not exist, or cannot be read on another
-	Mode     string // light or dark, if two colours cannot be read on each other; else empty
+	Mode     string // light or dark, if two colours can't be read on each other; otherwise empty
 	Reason   string // lower case, no full stop
 	Hint     string // what to do about it
 }
@@ -32,8 +32,8 @@ func (p *Problem) Error() string {
 	return fmt.Sprintf("branding css %s: %q %s: %s", p.Variable, p.Value, p.Reason, p.Hint)
 }
 
-// Stylesheet declares the variables that the rules of the pages use: ours, with those of the operator in their
-// place. The error joins all problems that there are.
+// Stylesheet declares the variables of the pages' style rules: authzd's values, with the operator's in their
+// place. The error joins all problems.
 func Stylesheet(css map[string]string) (string, error) {
 	t, problems := newTheme(css)
 	errs := make([]error, len(problems))
@@ -43,8 +43,8 @@ func Stylesheet(css map[string]string) (string, error) {
 	return t.String(), errors.Join(errs...)
 }
 
-// CSSProblems returns everything that is wrong with the operator's variables, by their names. Two colours that
-// cannot be read on each other are the problem of a variable that the operator has set.
+// CSSProblems returns everything that is wrong with the operator's variables, sorted by name. If two colours
+// can't be read on each other, the problem names a variable that the operator has set.
 func CSSProblems(css map[string]string) []*Problem {
 	_, problems := newTheme(css)
 	return problems
@@ -76,7 +76,7 @@ func newTheme(css map[string]string) (*theme, []*Problem) {
 	}{{"light", "", t.day}, {"dark", "-dark", t.night}} {
 		for _, pair := range mode.colours.illegible() {
 			if wrong[variable(css, pair.colour, mode.suffix)] || wrong[variable(css, pair.on, mode.suffix)] {
-				continue // another colour will stand there
+				continue // another colour will be there
 			}
 			problems = append(problems, &Problem{
 				Variable: blame(css, mode.suffix, pair), Mode: mode.name, Reason: mode.colours.describe(pair),
@@ -87,7 +87,7 @@ func newTheme(css map[string]string) (*theme, []*Problem) {
 	return t, problems
 }
 
-// override puts the operator's values in place of ours, and refuses what it does not know.
+// override replaces authzd's values by the operator's, and refuses unknown variables.
 func (t *theme) override(css map[string]string) (problems []*Problem) {
 	refuse := func(name, value, reason, hint string) {
 		problems = append(problems, &Problem{Variable: name, Value: value, Reason: reason, Hint: hint})
@@ -117,8 +117,7 @@ func (t *theme) override(css map[string]string) (problems []*Problem) {
 	return problems
 }
 
-// blame returns the variable of the operator's that makes a pair illegible: the colour itself, or else what it
-// stands on.
+// blame returns the operator's variable that makes a pair illegible: the colour itself, or its background.
 func blame(css map[string]string, suffix string, pair pair) string {
 	for _, colour := range []string{pair.colour, pair.on, "accent"} {
 		if name := variable(css, colour, suffix); css[name] != "" {
@@ -128,8 +127,8 @@ func blame(css map[string]string, suffix string, pair pair) string {
 	return pair.colour + suffix
 }
 
-// variable is the name by which an operator sets a colour of one mode. The hovered accent follows from the accent,
-// and the accent of the dark mode from that of the light one.
+// variable returns the name by which an operator sets a colour of one mode. The hovered accent follows from
+// the accent, and the accent of dark mode from that of light mode.
 func variable(css map[string]string, colour, suffix string) string {
 	if colour == "accent-hover" {
 		colour = "accent"

@@ -29,8 +29,8 @@ type Logo struct {
 	Content     []byte
 }
 
-// ReadLogo reads the file of a logo: an image of a format that its name and its content agree on, of at most
-// MaxLogo bytes. The error does not name the file. It is that of the system if the file cannot be read.
+// ReadLogo reads the file of a logo: an image of at most MaxLogo bytes, in one format by its name and by its
+// content. The error does not name the file. If the file can't be read, it is the system's error.
 func ReadLogo(file string) (*Logo, error) {
 	contentType, ok := imageTypes[strings.ToLower(filepath.Ext(file))]
 	if !ok {

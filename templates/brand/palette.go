@@ -76,9 +76,9 @@ var (
 
 const fontFamily = `"[A-Za-z0-9 _-]+"|'[A-Za-z0-9 _-]+'|-?[A-Za-z][A-Za-z0-9_-]*( [A-Za-z][A-Za-z0-9_-]*)*`
 
-// derive chooses the colours that go with the accent. If the operator has set an accent but not
-// what stands on it, that becomes black or white, of which one is always legible; links take the
-// accent where it can be read, else the colour of text.
+// derive chooses the colours that go with the accent. If the operator has set an accent but no on-accent,
+// that becomes black or white, one of which is always legible. Links get the accent if it can be read,
+// otherwise the colour of text.
 func (p palette) derive(css map[string]string, suffix string, accented bool) {
 	if _, set := css["on-accent"+suffix]; accented && !set {
 		p["on-accent"] = "#ffffff"
@@ -110,7 +110,7 @@ func (p palette) illegible() (pairs []pair) {
 	return pairs
 }
 
-// describe says how far a pair is from being legible.
+// describe explains how much contrast a pair lacks.
 func (p palette) describe(pair pair) string {
 	return fmt.Sprintf("%s %s on %s %s has a contrast of %.2f, WCAG AA asks for %g",
 		pair.colour, p[pair.colour], pair.on, p[pair.on], contrast(p[pair.colour], p[pair.on]), pair.min)
