@@ -16,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -42,7 +43,7 @@ type Config struct {
 	Branding   templates.Branding
 
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
-	TrustedIssuers []TrustedIssuer
+	TrustedIssuers []tokenendpoint.TrustedIssuer
 
 	Operator *Operator // nil: there is no admin API
 	// Backup is when the server makes backups by itself; Write and Logger are filled in here. nil: it

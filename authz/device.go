@@ -14,14 +14,6 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// What becomes of a device code.
-const (
-	devicePending  = "pending"
-	deviceApproved = "approved"
-	deviceDenied   = "denied"
-	deviceUsed     = "used"
-)
-
 // deviceInterval is how long a device waits between two polls, until it is told to slow down.
 const deviceInterval = 5 // seconds
 
@@ -111,7 +103,7 @@ func (s *Server) newDevice(a *authorize.Request, deviceCode, userCode string) []
 		Params:        a.Params.Encode(),
 		UserCode:      userCode,
 		GrantID:       oauth.NewID(),
-		Status:        devicePending,
+		Status:        storage.DevicePending,
 		Interval:      deviceInterval,
 		CreatedAt:     a.Now,
 		ExpiresAt:     expires,

@@ -100,9 +100,9 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) er
 	case problem != templates.NoProblem:
 		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, problem)
 		return nil
-	case device.Status != devicePending:
+	case device.Status != storage.DevicePending:
 		s.pages.Render(w, r, http.StatusOK, templates.DeviceDone{
-			UILocales: v.uiLocales(), Client: *v.client(), Allowed: device.Status != deviceDenied,
+			UILocales: v.uiLocales(), Client: *v.client(), Allowed: device.Status != storage.DeviceDenied,
 		})
 		return nil
 	}
@@ -139,9 +139,9 @@ func (s *Server) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode,
 		return nil, templates.NoProblem, err
 	case device == nil:
 		return nil, templates.ExpiredCode, nil
-	case device.Status == devicePending && !storage.Now().Before(device.ExpiresAt):
+	case device.Status == storage.DevicePending && !storage.Now().Before(device.ExpiresAt):
 		return nil, templates.ExpiredCode, nil
-	case device.Status != devicePending && device.UserID != v.user.ID:
+	case device.Status != storage.DevicePending && device.UserID != v.user.ID:
 		return nil, templates.UnknownCode, nil
 	}
 	return device, templates.NoProblem, nil
@@ -186,7 +186,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, s.pageURL("/device", v.sealed), http.StatusSeeOther)
 		return nil
 	}
-	status := map[string]string{"allow": deviceApproved, "deny": deviceDenied}[form.Get("decision")]
+	status := map[string]string{"allow": storage.DeviceApproved, "deny": storage.DeviceDenied}[form.Get("decision")]
 	if status == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 	}
@@ -203,7 +203,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 	ctx := r.Context()
 	device, version, request, err := s.device(ctx, v.flow.Device)
-	if err != nil || device == nil || device.Status != devicePending || !storage.Now().Before(device.ExpiresAt) {
+	if err != nil || device == nil || device.Status != storage.DevicePending || !storage.Now().Before(device.ExpiresAt) {
 		return err
 	}
 	asked := v.user.ID
@@ -218,7 +218,7 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 	decided := *device
 	decided.Status, decided.UserID, decided.DecidedAt = status, v.user.ID, request.Now
 	var writes []storage.Write
-	if status == deviceApproved {
+	if status == storage.DeviceApproved {
 		decided.Authorization = request.GrantedBy(v.user, v.signedIn)
 		consent, err := s.consentWrite(ctx, v.user.ID, request)
 		if err != nil {

@@ -13,20 +13,6 @@ import (
 	"github.com/authzd/authzd/authz/session"
 )
 
-func FuzzCheckVerifier(f *testing.F) {
-	f.Add("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") // RFC 7636 appendix B
-	f.Add("", "")
-	f.Add("abc", "abc") // plain
-	f.Fuzz(func(t *testing.T, challenge, verifier string) {
-		if checkVerifier(challenge, verifier) == nil && (challenge == "") != (verifier == "") {
-			t.Errorf("challenge %q, verifier %q", challenge, verifier)
-		}
-		if challenge == verifier && challenge != "" && checkVerifier(challenge, verifier) == nil {
-			t.Errorf("plain: %q", verifier)
-		}
-	})
-}
-
 // Nothing but what was sealed opens, for the browser that it was sealed for.
 func FuzzOpenFlow(f *testing.F) {
 	secret, err := keys.NewSecret([]byte("a secret of at least 32 bytes for fuzzing"))

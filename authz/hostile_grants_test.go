@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/tokenendpoint"
 )
 
 // TestHostileGrants has requests for exchanged and asserted tokens, details, claims and classes that
@@ -22,8 +23,8 @@ import (
 func TestHostileGrants(t *testing.T) {
 	issuerKey, log := authztest.NewKey(t, jose.ES256), &logbook{}
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s := startExchange(t, authz.Config{Logger: logger, TrustedIssuers: []authz.TrustedIssuer{{
-		Issuer: hrIssuer, JWKS: authztest.JWKS(t, issuerKey), Subject: authz.SubjectUsername, Clients: []string{authztest.API}, Scopes: []string{"archive.read"},
+	s := startExchange(t, authz.Config{Logger: logger, TrustedIssuers: []tokenendpoint.TrustedIssuer{{
+		Issuer: hrIssuer, JWKS: authztest.JWKS(t, issuerKey), Subject: tokenendpoint.SubjectUsername, Clients: []string{authztest.API}, Scopes: []string{"archive.read"},
 	}}}, func(m *client.Metadata) {
 		if m.ID == authztest.API {
 			m.GrantTypes = append(m.GrantTypes, client.GrantJWTBearer)

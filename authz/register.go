@@ -53,7 +53,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	observe.Event(r.Context()).SetClient(id)
-	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.forgottenAt(record)), s.events.ClientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
+	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.clients.Registered.ForgottenAt(record)), s.events.ClientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
 		return err
 	}
 	return oauth.WriteJSON(w, http.StatusCreated, s.information(id, token, record, registration))
@@ -157,15 +157,6 @@ func (s *Server) newClientRecord(id, token string, r *client.Registration, creat
 func (s *Server) clientSecret(token string) string {
 	derived := s.clientSecrets.Derive([]byte(token))[0]
 	return oauth.PrefixClientSecret + base64.RawURLEncoding.EncodeToString(derived[:])
-}
-
-// forgottenAt is when a client expires that gets no token until then.
-func (s *Server) forgottenAt(record *storage.Client) time.Time {
-	last := record.CreatedAt
-	if record.UsedAt.After(last) {
-		last = record.UsedAt
-	}
-	return last.Add(s.config.Registration.UnusedAfter)
 }
 
 // information is the answer of RFC 7591 section 3.2.1 and RFC 7592 section 3.

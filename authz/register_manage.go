@@ -93,7 +93,7 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 		}
 		record.UsedAt = own.record.UsedAt
 		own.record = record
-		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.forgottenAt(record)),
+		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.clients.Registered.ForgottenAt(record)),
 			s.events.ClientChanged(r.Context(), audit.ClientUpdated, own.id))
 	})
 	if err != nil {
@@ -148,27 +148,4 @@ func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request) error {
 	s.census.left()
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// usesPerUnused is how often, within the time after which an unused client is forgotten, its use is
-// recorded at most.
-const usesPerUnused = 30
-
-// clientUsed returns the write that keeps a registered client from being forgotten, nil if none is due.
-func (s *Server) clientUsed(ctx context.Context, x *exchange) (*storage.Write, error) {
-	if x.Client.Source != client.Registered {
-		return nil, nil
-	}
-	record, version, err := storage.Clients.Get(ctx, s.store, x.Client.ID)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, oauth.Refuse(oauth.InvalidClient, "The client is no longer registered.").Because(err)
-	} else if err != nil {
-		return nil, err
-	}
-	if x.Now.Sub(record.UsedAt) < s.config.Registration.UnusedAfter/usesPerUnused {
-		return nil, nil
-	}
-	record.UsedAt = x.Now
-	write := storage.Clients.Put(x.Client.ID, record, storage.At(version), s.forgottenAt(record))
-	return &write, nil
 }

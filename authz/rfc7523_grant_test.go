@@ -20,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
@@ -34,19 +35,19 @@ type vouched struct {
 
 // startVouched runs a server whose client Worker may show assertions. change, if not nil, changes what
 // is believed of the issuer.
-func startVouched(t testing.TB, change func(*authz.TrustedIssuer)) vouched {
+func startVouched(t testing.TB, change func(*tokenendpoint.TrustedIssuer)) vouched {
 	t.Helper()
 	key := authztest.NewKey(t, jose.ES256)
 	key.ID = "hr-1"
-	issuer := authz.TrustedIssuer{
-		Issuer: hrIssuer, JWKS: authztest.JWKS(t, key), Subject: authz.SubjectUsername,
+	issuer := tokenendpoint.TrustedIssuer{
+		Issuer: hrIssuer, JWKS: authztest.JWKS(t, key), Subject: tokenendpoint.SubjectUsername,
 		Clients: []string{authztest.Worker}, Scopes: []string{"openid", "orders.read", "offline_access"},
 	}
 	if change != nil {
 		change(&issuer)
 	}
 	s := authztest.Start(t, authz.Config{
-		TrustedIssuers: []authz.TrustedIssuer{issuer, {Issuer: "https://other.example.com", JWKS: authztest.JWKS(t, key), Subject: authz.SubjectUsername, Clients: []string{authztest.Worker, authztest.Web}}},
+		TrustedIssuers: []tokenendpoint.TrustedIssuer{issuer, {Issuer: "https://other.example.com", JWKS: authztest.JWKS(t, key), Subject: tokenendpoint.SubjectUsername, Clients: []string{authztest.Worker, authztest.Web}}},
 		Outbound:       outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
 		Users: []users.User{
 			{Username: authztest.Username, Password: authztest.Password, Roles: []string{"admin"}}, {Username: "dinah", Disabled: true},
@@ -198,7 +199,7 @@ func TestRFC7523Section3_GrantClaims(t *testing.T) {
 // RFC 7523 section 3.1, RFC 8725 section 3.1: it must be a JWT that the issuer has signed, with an
 // algorithm that it signs with.
 func TestRFC7523Section3_GrantSignature(t *testing.T) {
-	v := startVouched(t, func(i *authz.TrustedIssuer) { i.Algs = []jose.SignatureAlgorithm{jose.ES256} })
+	v := startVouched(t, func(i *tokenendpoint.TrustedIssuer) { i.Algs = []jose.SignatureAlgorithm{jose.ES256} })
 	good := v.key.Sign(t, nil, v.claims(nil))
 	parts := strings.Split(good, ".")
 	stranger := authztest.NewKey(t, jose.ES256)
@@ -314,7 +315,7 @@ func TestRFC7523Section3_GrantReplay(t *testing.T) {
 
 // A sub can name an upstream identity, and then it is a user who has been there.
 func TestRFC7523Section3_SubjectIsALinkedIdentity(t *testing.T) {
-	v := startVouched(t, func(i *authz.TrustedIssuer) { i.Subject = authz.SubjectIdentity })
+	v := startVouched(t, func(i *tokenendpoint.TrustedIssuer) { i.Subject = tokenendpoint.SubjectIdentity })
 	for _, sub := range []string{authztest.Username, "employee 7"} {
 		if got := v.Token(t, authztest.Worker, authztest.Secret, v.form(t, map[string]any{"sub": sub})); got.Error != "invalid_grant" {
 			t.Errorf("%s before the link: %+v", sub, got)
@@ -381,7 +382,7 @@ func TestRFC7523Section3_KeysOfTheIssuer(t *testing.T) {
 		_, _ = w.Write(*body)
 	}))
 	t.Cleanup(published.Close)
-	v := startVouched(t, func(i *authz.TrustedIssuer) { i.JWKS, i.JWKSURI = nil, published.URL })
+	v := startVouched(t, func(i *tokenendpoint.TrustedIssuer) { i.JWKS, i.JWKSURI = nil, published.URL })
 	if got := v.Token(t, authztest.Worker, authztest.Secret, v.form(t, nil)); got.Status != 503 || got.Error != "temporarily_unavailable" {
 		t.Errorf("keys that can't be had: %+v", got)
 	}

@@ -49,7 +49,7 @@ func (s *Server) routeTable() []route {
 		{"discovery", "/.well-known/oauth-authorization-server", methods{get: s.discovery}, public},
 
 		{"par", "/par", methods{post: s.requests.Push}, api},
-		{"token", "/token", methods{post: s.token}, api},
+		{"token", "/token", methods{post: s.tokenEndpoint.Token}, api},
 		{"userinfo", "/userinfo", methods{get: s.userinfo, post: s.userinfo}, api},
 		{"introspect", "/introspect", methods{post: s.introspect}, api},
 		{"revoke", "/revoke", methods{post: s.revoke}, api},
@@ -84,7 +84,7 @@ func (s *Server) routeTable() []route {
 // ifDevices is there as long as a client is that may use the device grant.
 func (s *Server) ifDevices(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if !s.offers(r.Context(), client.GrantDeviceCode) {
+		if !s.tokenEndpoint.Offers(r.Context(), client.GrantDeviceCode) {
 			return s.notFound(w, r)
 		}
 		return h(w, r)

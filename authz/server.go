@@ -29,7 +29,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/ory/fosite"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/authzd/authzd/authz/account"
@@ -55,6 +54,7 @@ import (
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/authz/token"
+	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -85,15 +85,12 @@ type Server struct {
 	audit      *audit.Log
 	events     *events.Recorder
 	clientKeys *client.Keys
-	issuers    map[string]assertionIssuer // by their identifier
 	pages      *pages.Pages
 	ledger     *allowance.Ledger
 	observer   *observe.Observer
 	health     *observe.Health
 	logger     *slog.Logger
 
-	fosite   *fosite.Config
-	provider fosite.OAuth2Provider
 	metadata atomic.Pointer[metadata]
 	handler  http.Handler
 
@@ -105,6 +102,7 @@ type Server struct {
 	tokens        *token.Tokens
 	auth          *clientauth.Authenticator
 	requests      *authorize.Requests
+	tokenEndpoint *tokenendpoint.Endpoint
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -123,7 +121,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.compactor.asked = make(chan struct{}, 1)
 	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == RegistrationToken}
 	s.algs = algsInUse(c)
-	s.grantTypes = offeredGrantTypes(c)
+	s.grantTypes = tokenendpoint.Offered(c.Clients)
 	s.flows = c.Secret.Sealer(purposeFlow)
 	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
@@ -132,15 +130,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	for _, step := range []func(context.Context) error{
-		s.openSealing, s.openAudit, s.openManaged, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openIssuers, s.openPages, s.openObserver,
+		s.openSealing, s.openAudit, s.openManaged, s.openKeys, s.openSubjects, s.openNonces, s.openAccounts, s.openConnectors, s.openOutbound, s.openClients, s.openPages, s.openObserver,
 		s.openOutbox, s.openBackups,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
-	s.fosite = s.fositeConfig()
-	s.provider = fosite.NewOAuth2Provider(clientLookup(s.clients.Get), s.fosite)
 	managed, err := s.managed.All(ctx)
 	if err != nil {
 		return nil, err
@@ -281,7 +277,7 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 	}
 	c := directory.Config{Store: s.store, File: s.config.Clients, Managed: s.managed, Outbound: s.config.Outbound, Ledger: s.ledger}
 	if s.config.Registration.on() {
-		c.Registered = s.offer(client.Registered)
+		c.Registered, c.UnusedAfter = s.offer(client.Registered), s.config.Registration.UnusedAfter
 	}
 	if s.config.Documents {
 		c.Documents = s.offer(client.Document)
@@ -313,6 +309,15 @@ func (s *Server) openPages(context.Context) (err error) {
 		Resources: s.resources, Connectors: s.connectors, Tokens: s.tokens, SigningKeys: s.keys, Pages: s.pages, Events: s.events, Dev: s.config.Dev,
 		PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
 	}
+	if err != nil {
+		return err
+	}
+	s.tokenEndpoint, err = tokenendpoint.New(tokenendpoint.Config{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Auth: s.auth, Keys: s.clientKeys,
+		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Successors: s.successors, Events: s.events,
+		GrantTypes: s.grantTypes, TrustedIssuers: s.config.TrustedIssuers,
+		RefreshLifetime: s.config.Lifetimes.RefreshToken, RefreshIdle: s.config.Lifetimes.RefreshIdle, RefreshGrace: s.config.Lifetimes.RefreshGrace,
+	})
 	return err
 }
 
@@ -436,4 +441,25 @@ func (s *Server) openNonces(context.Context) (err error) {
 	}
 	s.nonces, err = dpop.NewNonces(keys...)
 	return err
+}
+
+// longestGrace is how long the longest grace is in which a rotated refresh token of a client of the configuration
+// may be sent again.
+func (s *Server) longestGrace() time.Duration {
+	longest := s.config.Lifetimes.RefreshGrace
+	s.config.Clients.Each(func(c *client.Client) {
+		if c.RefreshGrace != nil {
+			longest = max(longest, *c.RefreshGrace)
+		}
+	})
+	return longest
+}
+
+// managedGrace is longestGrace for the clients that the operator has made through the admin API.
+func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
+	managed, err := s.managed.All(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return managed.RefreshGrace + oauth.ClockSkew, nil
 }

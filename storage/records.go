@@ -347,13 +347,21 @@ type PushedRequest struct {
 	ExpiresAt time.Time `json:"expires_at"` // the authorization must begin before
 }
 
+// What becomes of a DeviceCode: the values of its Status.
+const (
+	DevicePending  = "pending"
+	DeviceApproved = "approved"
+	DeviceDenied   = "denied"
+	DeviceUsed     = "used"
+)
+
 // DeviceCode is one device authorization (RFC 8628).
 type DeviceCode struct {
 	Authorization           // only the client until somebody has approved
 	Params        string    `json:"params"` // of the device's request, form-encoded, as checked
 	UserCode      string    `json:"user_code"`
 	GrantID       string    `json:"gid"`
-	Status        string    `json:"status"`   // pending, approved, denied, used
+	Status        string    `json:"status"`   // DevicePending, …
 	Interval      int       `json:"interval"` // seconds between two polls
 	PolledAt      time.Time `json:"polled_at,omitzero"`
 	CreatedAt     time.Time `json:"created_at"`

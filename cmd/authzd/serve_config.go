@@ -20,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/templates"
 )
@@ -140,8 +141,8 @@ func newRegistration(r *config.Registration) authz.Registration {
 	return registration
 }
 
-func newTrustedIssuer(t config.TrustedIssuer) authz.TrustedIssuer {
-	issuer := authz.TrustedIssuer{
+func newTrustedIssuer(t config.TrustedIssuer) tokenendpoint.TrustedIssuer {
+	issuer := tokenendpoint.TrustedIssuer{
 		Issuer:      t.Issuer,
 		JWKS:        json.RawMessage(t.JWKS),
 		JWKSURI:     t.JWKSURI,

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"time"
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
@@ -20,13 +21,14 @@ import (
 
 // Config is all that New needs.
 type Config struct {
-	Store      storage.Store
-	File       *client.Registry
-	Managed    *Managed
-	Registered *client.Offer // what clients may have that register themselves; nil: none do
-	Documents  *client.Offer // what clients may have whose id is the URL of their metadata; nil: there are none
-	Outbound   outbound.Config
-	Ledger     *allowance.Ledger
+	Store       storage.Store
+	File        *client.Registry
+	Managed     *Managed
+	Registered  *client.Offer // what clients may have that register themselves; nil: none do
+	UnusedAfter time.Duration // a registered client that got no token for so long is forgotten
+	Documents   *client.Offer // what clients may have whose id is the URL of their metadata; nil: there are none
+	Outbound    outbound.Config
+	Ledger      *allowance.Ledger
 }
 
 // Clients finds clients.
@@ -42,7 +44,7 @@ type Clients struct {
 func New(c Config) (*Clients, error) {
 	d := &Clients{File: c.File, Managed: c.Managed, ledger: c.Ledger}
 	if c.Registered != nil {
-		d.Registered = newRegistered(c.Store, c.Registered)
+		d.Registered = newRegistered(c.Store, c.Registered, c.UnusedAfter)
 	}
 	if c.Documents == nil {
 		return d, nil

@@ -1,22 +1,27 @@
 package directory
 
 import (
+	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
 // Registered are the clients that registered themselves. A record is read every time, so that
 // what is deleted is gone at once, on every replica; what is saved is to check and make the client.
 type Registered struct {
-	store storage.Store
-	Offer *client.Offer
-	made  madeClients
+	store       storage.Store
+	Offer       *client.Offer
+	made        madeClients
+	unusedAfter time.Duration
 }
 
-func newRegistered(store storage.Store, offer *client.Offer) *Registered {
-	return &Registered{store: store, Offer: offer}
+func newRegistered(store storage.Store, offer *client.Offer, unusedAfter time.Duration) *Registered {
+	return &Registered{store: store, Offer: offer, unusedAfter: unusedAfter}
 }
 
 // maxMade bounds the clients that are kept made.
@@ -32,4 +37,33 @@ type madeClients struct {
 type madeClient struct {
 	version uint64
 	client  *client.Client
+}
+
+// usesPerUnused is how often, within the time after which an unused client is forgotten, its use is
+// recorded at most.
+const usesPerUnused = 30
+
+// Used returns the write that keeps a client from being forgotten, nil if none is due.
+func (c *Registered) Used(ctx context.Context, id string, now time.Time) (*storage.Write, error) {
+	record, version, err := storage.Clients.Get(ctx, c.store, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, oauth.Refuse(oauth.InvalidClient, "The client is no longer registered.").Because(err)
+	} else if err != nil {
+		return nil, err
+	}
+	if now.Sub(record.UsedAt) < c.unusedAfter/usesPerUnused {
+		return nil, nil
+	}
+	record.UsedAt = now
+	write := storage.Clients.Put(id, record, storage.At(version), c.ForgottenAt(record))
+	return &write, nil
+}
+
+// ForgottenAt is when a client expires that gets no token until then.
+func (c *Registered) ForgottenAt(record *storage.Client) time.Time {
+	last := record.CreatedAt
+	if record.UsedAt.After(last) {
+		last = record.UsedAt
+	}
+	return last.Add(c.unusedAfter)
 }

@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"cmp"
@@ -23,19 +23,19 @@ var errUnknownRefreshToken = oauth.Refuse(oauth.InvalidGrant, "The refresh token
 //	unused                        -> used; its successor is derived from it and stored by hash
 //	used, successor unused, grace -> a retry: the same successor again, nothing written
 //	used otherwise                -> theft: the whole grant is revoked
-func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.Values) error {
+func (ep *Endpoint) redeemRefreshToken(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("refresh_token")
 	if presented == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter refresh_token is missing.")
 	}
 	key := oauth.HashToken(presented)
-	token, version, err := storage.RefreshTokens.Get(ctx, s.store, key)
+	token, version, err := storage.RefreshTokens.Get(ctx, ep.Store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return errUnknownRefreshToken
 	} else if err != nil {
 		return err
 	}
-	grant, _, err := storage.Grants.Get(ctx, s.store, token.GrantID)
+	grant, _, err := storage.Grants.Get(ctx, ep.Store, token.GrantID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return errUnknownRefreshToken.Because(errors.New("the grant has expired"))
 	} else if err != nil {
@@ -50,24 +50,24 @@ func (s *Server) redeemRefreshToken(ctx context.Context, x *exchange, form url.V
 	if err := x.mustHold(grant.Confirmation, "refresh token"); err != nil {
 		return err
 	}
-	if err := s.useGrant(ctx, x, token.GrantID, grant); err != nil {
+	if err := ep.useGrant(ctx, x, token.GrantID, grant); err != nil {
 		return err
 	}
 	if err := narrowScope(x, form); err != nil {
 		return err
 	}
 	if token.UsedAt == nil {
-		s.rotate(x, key, presented, token, version)
+		ep.rotate(x, key, presented, token, version)
 		return nil
 	}
-	successor, err := s.successorOf(ctx, x, presented, token)
+	successor, err := ep.successorOf(ctx, x, presented, token)
 	if err != nil {
 		return err
 	}
 	if successor == "" {
 		observe.Event(ctx).SetGrant(x.GrantID)
 		observe.Alarm(ctx, observe.RefreshTokenReuse)
-		if err := s.revokeReused(ctx, x, audit.RefreshReused, x.GrantID, &grant.Authorization); err != nil {
+		if err := ep.revokeReused(ctx, x, audit.RefreshReused, x.GrantID, &grant.Authorization); err != nil {
 			return err
 		}
 		return errUnknownRefreshToken.Because(errors.New("refresh token used again"))
@@ -82,36 +82,36 @@ const renewals = 100
 
 // rotate uses up the presented token, unless the client proves itself at every refresh: then
 // rotation would add no safety, and the token only lives on.
-func (s *Server) rotate(x *exchange, key, presented string, token *storage.RefreshToken, version uint64) {
+func (ep *Endpoint) rotate(x *exchange, key, presented string, token *storage.RefreshToken, version uint64) {
 	if !x.Client.RotateRefreshTokens {
 		x.refreshToken = presented
-		if x.Now.Sub(token.RenewedAt) >= s.refreshIdle(x)/renewals {
+		if x.Now.Sub(token.RenewedAt) >= ep.refreshIdle(x)/renewals {
 			renewed := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: x.Now}
-			x.writes = append(x.writes, storage.RefreshTokens.Put(key, &renewed, storage.At(version), s.refreshExpiry(x)))
+			x.writes = append(x.writes, storage.RefreshTokens.Put(key, &renewed, storage.At(version), ep.refreshExpiry(x)))
 		}
 		return
 	}
 	salt := oauth.NewSalt()
-	x.refreshToken = s.deriveSuccessors(presented, salt)[0]
+	x.refreshToken = ep.deriveSuccessors(presented, salt)[0]
 	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.Now, Next: oauth.HashToken(x.refreshToken), Salt: salt}
 	x.writes = append(x.writes,
-		storage.RefreshTokens.Put(key, &used, storage.At(version), s.refreshExpiry(x)),
-		s.newRefreshToken(x, x.refreshToken))
+		storage.RefreshTokens.Put(key, &used, storage.At(version), ep.refreshExpiry(x)),
+		ep.newRefreshToken(x, x.refreshToken))
 }
 
 // successorOf returns the successor of a used token if presenting that token again can be an honest
 // retry, else "". The successor may have been derived under an older server secret.
-func (s *Server) successorOf(ctx context.Context, x *exchange, presented string, token *storage.RefreshToken) (string, error) {
-	if x.Now.Sub(*token.UsedAt) >= s.refreshGrace(x.Client) {
+func (ep *Endpoint) successorOf(ctx context.Context, x *exchange, presented string, token *storage.RefreshToken) (string, error) {
+	if x.Now.Sub(*token.UsedAt) >= ep.refreshGrace(x.Client) {
 		return "", nil
 	}
-	next, _, err := storage.RefreshTokens.Get(ctx, s.store, token.Next)
+	next, _, err := storage.RefreshTokens.Get(ctx, ep.Store, token.Next)
 	if errors.Is(err, storage.ErrNotFound) {
 		return "", nil
 	} else if err != nil || next.UsedAt != nil {
 		return "", err
 	}
-	for _, successor := range s.deriveSuccessors(presented, token.Salt) {
+	for _, successor := range ep.deriveSuccessors(presented, token.Salt) {
 		if oauth.HashToken(successor) == token.Next {
 			return successor, nil
 		}
@@ -122,52 +122,36 @@ func (s *Server) successorOf(ctx context.Context, x *exchange, presented string,
 // deriveSuccessors returns the successor of a token under each server secret, the current one's first.
 // The salt is in the row of the token: a thief of the token and the secret can't derive without the
 // database. It is empty where an authzd without salts has derived, and the row is still alive.
-func (s *Server) deriveSuccessors(presented string, salt []byte) []string {
+func (ep *Endpoint) deriveSuccessors(presented string, salt []byte) []string {
 	var successors []string
-	for _, derived := range s.successors.Derive(append([]byte(presented), salt...)) {
+	for _, derived := range ep.Successors.Derive(append([]byte(presented), salt...)) {
 		successors = append(successors, oauth.PrefixRefresh+base64.RawURLEncoding.EncodeToString(derived[:]))
 	}
 	return successors
 }
 
-func (s *Server) newRefreshToken(x *exchange, refreshToken string) storage.Write {
+func (ep *Endpoint) newRefreshToken(x *exchange, refreshToken string) storage.Write {
 	row := storage.RefreshToken{GrantID: x.GrantID, RenewedAt: x.Now}
-	return storage.RefreshTokens.Put(oauth.HashToken(refreshToken), &row, storage.Absent, s.refreshExpiry(x))
+	return storage.RefreshTokens.Put(oauth.HashToken(refreshToken), &row, storage.Absent, ep.refreshExpiry(x))
 }
 
 // refreshExpiry is the idle limit, never beyond the absolute one of the grant.
-func (s *Server) refreshExpiry(x *exchange) time.Time {
-	idle := x.Now.Add(s.refreshIdle(x))
+func (ep *Endpoint) refreshExpiry(x *exchange) time.Time {
+	idle := x.Now.Add(ep.refreshIdle(x))
 	if idle.After(x.Grant.ExpiresAt) {
 		return x.Grant.ExpiresAt
 	}
 	return idle
 }
 
-func (s *Server) refreshIdle(x *exchange) time.Duration {
-	return cmp.Or(x.Client.RefreshIdleLifetime, s.config.Lifetimes.RefreshIdle)
+func (ep *Endpoint) refreshIdle(x *exchange) time.Duration {
+	return cmp.Or(x.Client.RefreshIdleLifetime, ep.RefreshIdle)
 }
 
 // refreshGrace is how long a rotated refresh token of a client may be sent again.
-func (s *Server) refreshGrace(c *client.Client) time.Duration {
+func (ep *Endpoint) refreshGrace(c *client.Client) time.Duration {
 	if c.RefreshGrace != nil {
 		return *c.RefreshGrace
 	}
-	return s.config.Lifetimes.RefreshGrace
-}
-
-// longestGrace is the longest refreshGrace of the clients that the configuration has.
-func (s *Server) longestGrace() time.Duration {
-	longest := s.config.Lifetimes.RefreshGrace
-	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, s.refreshGrace(c)) })
-	return longest
-}
-
-// managedGrace is the longest refreshGrace of the clients that the operator has made through the admin API.
-func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
-	managed, err := s.clients.Managed.All(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return managed.RefreshGrace + oauth.ClockSkew, nil
+	return ep.RefreshGrace
 }

@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"context"
@@ -21,14 +21,14 @@ const (
 )
 
 // redeemDeviceCode follows RFC 8628 sections 3.4 and 3.5.
-func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Values) error {
+func (ep *Endpoint) redeemDeviceCode(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("device_code")
 	if presented == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter device_code is missing.")
 	}
 	unknown := oauth.Refuse(oauth.InvalidGrant, "The device code is unknown, used, or of another client.")
 	key := oauth.HashToken(presented)
-	device, version, err := storage.DeviceCodes.Get(ctx, s.store, key)
+	device, version, err := storage.DeviceCodes.Get(ctx, ep.Store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return unknown
 	} else if err != nil {
@@ -39,22 +39,22 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 	}
 	observe.Event(ctx).SetGrant(device.GrantID)
 	switch {
-	case device.Status == deviceUsed:
+	case device.Status == storage.DeviceUsed:
 		// No sign of theft, as it would be for an authorization code: a device code never leaves the
 		// device, which may poll twice at once. What the first poll got stays as it is.
 		return unknown.Because(errors.New("device code used again"))
-	case device.Status == deviceDenied:
+	case device.Status == storage.DeviceDenied:
 		return oauth.Refuse(oauth.AccessDenied, "The user denied the request.")
 	case !x.Now.Before(device.ExpiresAt):
 		return oauth.Refuse(oauth.ExpiredToken, "The device code has expired: ask for a new one.")
-	case device.Status == devicePending:
-		return s.polled(x, key, device, version)
+	case device.Status == storage.DevicePending:
+		return ep.polled(x, key, device, version)
 	}
-	if err := s.openGrant(ctx, x, device.GrantID, device.Authorization, device.DecidedAt); err != nil {
+	if err := ep.openGrant(ctx, x, device.GrantID, device.Authorization, device.DecidedAt); err != nil {
 		return err
 	}
 	used := *device
-	used.Status = deviceUsed
+	used.Status = storage.DeviceUsed
 	x.writes = append(x.writes, storage.DeviceCodes.Put(key, &used, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))
 	return nil
 }
@@ -62,7 +62,7 @@ func (s *Server) redeemDeviceCode(ctx context.Context, x *exchange, form url.Val
 // polled tells a device that its user has not decided yet, and stores when it asked. If a device asks too
 // often, its interval is longer from then on, and that is stored too. Nothing is written once the interval
 // leads beyond the code's end, so that a flood of polls stops writing.
-func (s *Server) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
+func (ep *Endpoint) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
 	answer := oauth.Refuse(oauth.AuthorizationPending, "The user has not decided yet: ask again after the interval.")
 	polled, interval := *device, time.Duration(device.Interval)*time.Second
 	if x.Now.Sub(device.PolledAt) < interval-pollTolerance {

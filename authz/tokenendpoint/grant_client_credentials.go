@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // redeemClientCredentials follows RFC 6749 section 4.4. No user is involved, so no scope that is
 // about one can be had; without a scope parameter the client gets all that it is registered for at
 // the resources that it asks for.
-func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
+func (ep *Endpoint) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
 	if form.Has("scope") {
 		x.Scopes = oauth.ScopesOf(form)
 		for _, scope := range x.Scopes {
@@ -21,16 +21,16 @@ func (s *Server) redeemClientCredentials(_ context.Context, x *exchange, form ur
 			}
 		}
 	} else {
-		x.Scopes = s.resources.ScopesFor(slices.DeleteFunc(slices.Clone(x.Client.Scopes), resource.IsUserScope), x.Client.Resources)
+		x.Scopes = ep.Resources.ScopesFor(slices.DeleteFunc(slices.Clone(x.Client.Scopes), resource.IsUserScope), x.Client.Resources)
 		if form.Has("resource") {
-			x.Scopes = s.resources.ScopesFor(x.Scopes, form["resource"])
+			x.Scopes = ep.Resources.ScopesFor(x.Scopes, form["resource"])
 		}
 	}
 	asked := form["resource"]
 	var err error
-	if x.Details, err = s.resources.ParseDetails(form, asked, x.Client.Resources, x.Client.DetailTypes); err != nil {
+	if x.Details, err = ep.Resources.ParseDetails(form, asked, x.Client.Resources, x.Client.DetailTypes); err != nil {
 		return err
 	}
-	x.Resources, err = s.resources.Choose(x.Client.Resources, s.resources.AskedFor(asked, x.Details, x.Client.Resources), x.Scopes)
+	x.Resources, err = ep.Resources.Choose(x.Client.Resources, ep.Resources.AskedFor(asked, x.Details, x.Client.Resources), x.Scopes)
 	return err
 }

@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"testing"
@@ -20,7 +20,7 @@ func FuzzGrantAssertion(f *testing.F) {
 	} {
 		f.Add(seed, "eyJhbGciOiJFUzI1NiJ9."+seed+".AAAA")
 	}
-	s := &Server{config: Config{Issuer: "https://id.example"}}
+	s := &Endpoint{Config: Config{Issuer: oauth.Issuer{ID: "https://id.example"}}}
 	issuer := &assertionIssuer{TrustedIssuer: TrustedIssuer{MaxLifetime: time.Minute}}
 	x := &exchange{Authorization: token.Authorization{Client: &client.Client{Metadata: client.Metadata{ID: "batch"}}}}
 	f.Fuzz(func(t *testing.T, payload, raw string) {
@@ -33,6 +33,20 @@ func FuzzGrantAssertion(f *testing.F) {
 		}
 		if claims.Subject == "" || claims.ID == "" || claims.Expires == nil || claims.Expires.Time().After(now.Add(time.Minute+clientauth.MaxAssertionAhead)) || len(claims.Audience.Values) == 0 {
 			t.Errorf("%q passes", payload)
+		}
+	})
+}
+
+func FuzzCheckVerifier(f *testing.F) {
+	f.Add("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") // RFC 7636 appendix B
+	f.Add("", "")
+	f.Add("abc", "abc") // plain
+	f.Fuzz(func(t *testing.T, challenge, verifier string) {
+		if checkVerifier(challenge, verifier) == nil && (challenge == "") != (verifier == "") {
+			t.Errorf("challenge %q, verifier %q", challenge, verifier)
+		}
+		if challenge == verifier && challenge != "" && checkVerifier(challenge, verifier) == nil {
+			t.Errorf("plain: %q", verifier)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"context"
@@ -19,14 +19,14 @@ import (
 
 // redeemCode follows RFC 6749 section 4.1.3 and RFC 7636 section 4.6. Nothing is written before
 // every check has passed, so a failed exchange leaves the code as it was.
-func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) error {
+func (ep *Endpoint) redeemCode(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("code")
 	if presented == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter code is missing.")
 	}
 	unknown := oauth.Refuse(oauth.InvalidGrant, "The code is unknown, expired, used, or of another client.")
 	key := oauth.HashToken(presented)
-	code, version, err := storage.Codes.Get(ctx, s.store, key)
+	code, version, err := storage.Codes.Get(ctx, ep.Store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return unknown
 	} else if err != nil {
@@ -42,7 +42,7 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 	if code.Used { // RFC 6749 section 4.1.2: revoke what the first use got
 		observe.Event(ctx).SetGrant(code.GrantID)
 		observe.Alarm(ctx, observe.CodeReuse)
-		if err := s.revokeReused(ctx, x, audit.CodeReused, code.GrantID, &code.Authorization); err != nil {
+		if err := ep.revokeReused(ctx, x, audit.CodeReused, code.GrantID, &code.Authorization); err != nil {
 			return err
 		}
 		return unknown.Because(errors.New("code used again"))
@@ -62,13 +62,13 @@ func (s *Server) redeemCode(ctx context.Context, x *exchange, form url.Values) e
 		return err
 	}
 
-	if err := s.openGrant(ctx, x, code.GrantID, code.Authorization, code.CreatedAt); err != nil {
+	if err := ep.openGrant(ctx, x, code.GrantID, code.Authorization, code.CreatedAt); err != nil {
 		return err
 	}
 	// Offline access outlives the session, but does not begin after it: the client would sign in a user
 	// of whose logout it has been told already.
 	if x.Grant.Offline { // of an online grant it is known
-		if _, err := s.grants.LiveSession(ctx, code.SessionID, x.User); err != nil {
+		if _, err := ep.Grants.LiveSession(ctx, code.SessionID, x.User); err != nil {
 			return grant.Refusal(err)
 		}
 	}

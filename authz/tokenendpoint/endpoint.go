@@ -1,4 +1,9 @@
-package authz
+// Package tokenendpoint is the token endpoint, and the one place where fosite is known. Each grant type is a file,
+// grant_….go, and a line of the table grants.
+//
+//	form -> fosite.NewAccessRequest -> clientauth -> redeem… (read, decide)
+//	     -> fosite.NewAccessResponse -> token.Mint, writes -> one Apply -> answer
+package tokenendpoint
 
 import (
 	"context"
@@ -7,41 +12,87 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ory/fosite"
 
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/grant"
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
-// token is the token endpoint (RFC 6749 section 3.2).
-//
-//	form -> fosite.NewAccessRequest -> Authenticate -> redeem… (read, decide)
-//	     -> fosite.NewAccessResponse -> issue (sign, collect writes) -> one Apply -> answer
-func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
-	form, err := s.auth.Form(w, r)
+// Config is all that New needs.
+type Config struct {
+	Issuer     oauth.Issuer
+	Store      storage.Store
+	Clients    *directory.Clients
+	Accounts   *account.Directory
+	Sessions   *session.Sessions
+	Auth       *clientauth.Authenticator
+	Keys       *client.Keys // of clients and of trusted issuers
+	Ledger     *allowance.Ledger
+	Resources  resource.Set
+	Grants     *grant.Grants
+	Tokens     *token.Tokens
+	Successors *keys.Deriver // of refresh tokens
+	Events     *events.Recorder
+
+	GrantTypes     []string        // Offered
+	TrustedIssuers []TrustedIssuer // whose assertions count
+
+	// For clients that have no lifetimes of their own.
+	RefreshLifetime time.Duration // absolute, from the code exchange on
+	RefreshIdle     time.Duration // since the last refresh
+	RefreshGrace    time.Duration // in which a retry of a refresh is answered again
+}
+
+// Endpoint is the token endpoint.
+type Endpoint struct {
+	Config
+	provider fosite.OAuth2Provider
+	issuers  map[string]assertionIssuer // by their identifier
+}
+
+// New prepares the token endpoint.
+func New(c Config) (*Endpoint, error) {
+	ep := &Endpoint{Config: c}
+	if err := ep.openIssuers(); err != nil {
+		return nil, err
+	}
+	ep.provider = fosite.NewOAuth2Provider(clientLookup(c.Clients.Get), ep.fositeConfig())
+	return ep, nil
+}
+
+// Token serves the token endpoint (RFC 6749 section 3.2).
+func (ep *Endpoint) Token(w http.ResponseWriter, r *http.Request) error {
+	form, err := ep.Auth.Form(w, r)
 	if err != nil {
 		return err
 	}
-	s.resources.NameRegistered(form)
+	ep.Resources.NameRegistered(form)
 	grantType := form.Get("grant_type")
 	if grantType == "" {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter grant_type is missing.")
 	}
-	if !s.offers(r.Context(), grantType) { // fosite would say invalid_request
-		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types on offer are "+strings.Join(s.grantTypes, ", ")+".")
+	if !ep.Offers(r.Context(), grantType) { // fosite would say invalid_request
+		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types on offer are "+strings.Join(ep.GrantTypes, ", ")+".")
 	}
 	observe.Event(r.Context()).SetGrantType(grantType)
 	var answer fosite.AccessResponder
 	err = storage.Retry(func() (err error) {
-		answer, err = s.exchange(w.Header(), r, grantType)
+		answer, err = ep.exchange(w.Header(), r, grantType)
 		return err
 	})
 	if err != nil {
@@ -50,56 +101,60 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusOK, answer.ToMap())
 }
 
-// offeredGrantTypes are the grant types that the server speaks of: OAuth's own, and of the others those
-// that a client is registered for.
-func offeredGrantTypes(c Config) []string {
-	offered := []string{client.GrantAuthorizationCode, client.GrantRefreshToken, client.GrantClientCredentials}
-	for _, grantType := range []string{client.GrantDeviceCode, client.GrantTokenExchange, client.GrantJWTBearer} {
-		used := false
-		c.Clients.Each(func(cl *client.Client) { used = used || cl.May(grantType) })
+// Offered returns the grant types that the server speaks of: those that are always offered, and of the others
+// those that a client of the configuration is registered for.
+func Offered(clients *client.Registry) []string {
+	var names []string
+	for _, g := range grants {
+		used := g.always
+		clients.Each(func(c *client.Client) { used = used || c.May(g.name) })
 		if used {
-			offered = append(offered, grantType)
+			names = append(names, g.name)
 		}
 	}
-	return offered
+	return names
 }
 
-// offers tells whether a grant type is one of those, or a managed client has it.
-func (s *Server) offers(ctx context.Context, grantType string) bool {
-	return slices.Contains(s.grantTypes, grantType) || slices.Contains(s.clients.Managed.Known(ctx).GrantTypes, grantType)
+// Offers tells whether a grant type is one of those, or a managed client has it.
+func (ep *Endpoint) Offers(ctx context.Context, grantType string) bool {
+	return slices.Contains(ep.GrantTypes, grantType) || slices.Contains(ep.Clients.Managed.Known(ctx).GrantTypes, grantType)
 }
 
 // exchange is one attempt at one token request, with the one commit at its end.
-func (s *Server) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
+func (ep *Endpoint) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
 	ctx := r.Context()
 	x := &exchange{Authorization: token.Authorization{Now: storage.Now()}, request: r, answer: header, grantType: grantType}
-	request, err := s.provider.NewAccessRequest(ctx, r, x)
+	request, err := ep.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
-		response, err = s.provider.NewAccessResponse(ctx, request)
+		response, err = ep.provider.NewAccessResponse(ctx, request)
 	}
 	if clientauth.AsksForNonce(err) {
 		return nil, err
 	} else if err != nil {
 		if durable := append(x.durable, x.marks...); len(durable) > 0 {
-			if lost := s.store.Apply(ctx, durable...); lost != nil {
+			if lost := ep.Store.Apply(ctx, durable...); lost != nil {
 				return nil, lost
 			}
 		}
 		return nil, ofFosite(err)
 	}
-	if used, err := s.clientUsed(ctx, x); err != nil {
-		return nil, err
-	} else if used != nil {
-		x.writes = append(x.writes, *used)
+	if x.Client.Source == client.Registered {
+		used, err := ep.Clients.Registered.Used(ctx, x.Client.ID, x.Now)
+		if err != nil {
+			return nil, err
+		}
+		if used != nil {
+			x.writes = append(x.writes, *used)
+		}
 	}
 	if writes := append(x.writes, x.marks...); len(writes) > 0 {
-		if err := s.store.Apply(ctx, writes...); err != nil {
+		if err := ep.Store.Apply(ctx, writes...); err != nil {
 			return nil, err
 		}
 	}
 	if x.Grant == nil || x.issuedType != "" {
-		s.events.TokenIssued(ctx, x.issued())
+		ep.Events.TokenIssued(ctx, x.issued())
 	}
 	return response, nil
 }
@@ -122,15 +177,41 @@ type exchange struct {
 	marks        []storage.Write // made in both cases: what may be shown once was shown
 }
 
+// grantType is a way to get tokens (RFC 6749 section 1.3).
+type grantType struct {
+	name   string // grant_type
+	always bool   // it is offered even if no client is registered for it
+	// redeem reads what the client presents, decides, and says in x what the tokens will say and what is to be
+	// written. Checks that all grant types need stand in grantHandler.
+	redeem func(ep *Endpoint, ctx context.Context, x *exchange, form url.Values) error
+}
+
+// grants is every grant type there is. Another one is a file of its own and a line here.
+var grants = []grantType{
+	{client.GrantAuthorizationCode, true, (*Endpoint).redeemCode},
+	{client.GrantRefreshToken, true, (*Endpoint).redeemRefreshToken},
+	{client.GrantClientCredentials, true, (*Endpoint).redeemClientCredentials},
+	{client.GrantDeviceCode, false, (*Endpoint).redeemDeviceCode},
+	{client.GrantTokenExchange, false, (*Endpoint).redeemTokenExchange},
+	{client.GrantJWTBearer, false, (*Endpoint).redeemAssertion},
+}
+
+// grantHandlers are the grant types as fosite calls them.
+func (ep *Endpoint) grantHandlers() (handlers fosite.TokenEndpointHandlers) {
+	for _, g := range grants {
+		handlers = append(handlers, grantHandler{ep, g}) // Append would keep the first of a Go type only
+	}
+	return handlers
+}
+
 // grantHandler is one grant type at the token endpoint: fosite.TokenEndpointHandler.
 type grantHandler struct {
-	server    *Server
-	grantType string
-	redeem    func(ctx context.Context, x *exchange, form url.Values) error
+	server *Endpoint
+	grantType
 }
 
 func (h grantHandler) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne(h.grantType)
+	return r.GetGrantTypes().ExactOne(h.name)
 }
 
 func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
@@ -141,9 +222,9 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	authenticated := r.GetClient().(fositeClient)
 	x.Client = authenticated.Client
 	x.marks = append(x.marks, authenticated.Marks...)
-	if !x.Client.May(h.grantType) {
-		description := "The client is not registered for the grant type " + h.grantType + "."
-		if x.Client.Public() && h.grantType == client.GrantClientCredentials {
+	if !x.Client.May(h.name) {
+		description := "The client is not registered for the grant type " + h.name + "."
+		if x.Client.Public() && h.name == client.GrantClientCredentials {
 			description = "A browser or mobile app cannot prove who it is: let a backend client ask for an app token, or sign the user in with authorization_code."
 		}
 		return oauth.Refuse(oauth.UnauthorizedClient, description)
@@ -154,14 +235,14 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	if err := h.server.bindToKey(x); err != nil {
 		return err
 	}
-	if err := h.redeem(ctx, x, r.GetRequestForm()); err != nil {
+	if err := h.redeem(h.server, ctx, x, r.GetRequestForm()); err != nil {
 		return err
 	}
 	if err := h.server.narrowResource(x, r.GetRequestForm()); err != nil {
 		return err
 	}
 	var err error
-	x.Details, err = h.server.resources.NarrowDetails(r.GetRequestForm(), x.Details, x.Resources, x.Client.DetailTypes)
+	x.Details, err = h.server.Resources.NarrowDetails(r.GetRequestForm(), x.Details, x.Resources, x.Client.DetailTypes)
 	return err
 }
 
@@ -189,7 +270,7 @@ func narrowScope(x *exchange, form url.Values) error {
 }
 
 // narrowResource applies the resource of a token request (RFC 8707 section 2.2) likewise.
-func (s *Server) narrowResource(x *exchange, form url.Values) error {
+func (ep *Endpoint) narrowResource(x *exchange, form url.Values) error {
 	asked := form["resource"]
 	if len(asked) == 0 {
 		return nil
@@ -200,13 +281,13 @@ func (s *Server) narrowResource(x *exchange, form url.Values) error {
 		}
 	}
 	x.Resources = asked
-	x.Scopes = s.resources.ScopesFor(x.Scopes, asked)
+	x.Scopes = ep.Resources.ScopesFor(x.Scopes, asked)
 	return nil
 }
 
 // issue signs the tokens and fills the answer (RFC 6749 section 5.1).
-func (s *Server) issue(ctx context.Context, x *exchange, response fosite.AccessResponder) error {
-	minted, err := s.tokens.Mint(x.Authorization, x.confirmation)
+func (ep *Endpoint) issue(ctx context.Context, x *exchange, response fosite.AccessResponder) error {
+	minted, err := ep.Tokens.Mint(x.Authorization, x.confirmation)
 	if err != nil {
 		return err
 	}
@@ -246,10 +327,10 @@ func (x *exchange) issued() events.Issued {
 
 // revokeReused revokes the grant of a code or a refresh token that came a second time, although the request is
 // refused.
-func (s *Server) revokeReused(ctx context.Context, x *exchange, what audit.Type, gid string, of *storage.Authorization) error {
-	revocation, err := s.grants.Revocation(ctx, gid)
+func (ep *Endpoint) revokeReused(ctx context.Context, x *exchange, what audit.Type, gid string, of *storage.Authorization) error {
+	revocation, err := ep.Grants.Revocation(ctx, gid)
 	if err == nil {
-		x.durable = append(x.durable, s.events.Reused(ctx, what, gid, of, revocation)...)
+		x.durable = append(x.durable, ep.Events.Reused(ctx, what, gid, of, revocation)...)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"context"
@@ -27,11 +27,11 @@ const (
 //
 // The subject token must be an access token. An ID token has no grant that could be revoked, travels
 // in URLs as a hint, and is no credential for an API; a refresh token is of use at this endpoint as it is.
-func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.Values) error {
+func (ep *Endpoint) redeemTokenExchange(ctx context.Context, x *exchange, form url.Values) error {
 	if err := checkExchange(form); err != nil {
 		return err
 	}
-	subject, err := s.exchanged(ctx, x, form, "subject_token")
+	subject, err := ep.exchanged(ctx, x, form, "subject_token")
 	if err != nil {
 		return err
 	}
@@ -41,19 +41,19 @@ func (s *Server) redeemTokenExchange(ctx context.Context, x *exchange, form url.
 	x.GrantID, x.Grant, x.User = subject.GrantID, subject.Grant, subject.User
 	observe.Event(ctx).SetGrant(x.GrantID)
 	x.Until = time.Unix(subject.Expires, 0)
-	if x.Actor, err = s.actorOf(ctx, x, form, subject); err != nil {
+	if x.Actor, err = ep.actorOf(ctx, x, form, subject); err != nil {
 		return err
 	}
-	if x.Resources, err = s.targetsOf(x, form, subject); err != nil {
+	if x.Resources, err = ep.targetsOf(x, form, subject); err != nil {
 		return err
 	}
-	if x.Scopes, err = s.exchangedScopes(x, form, subject); err != nil {
+	if x.Scopes, err = ep.exchangedScopes(x, form, subject); err != nil {
 		return err
 	}
-	if x.Details, err = s.exchangedDetails(x, subject); err != nil {
+	if x.Details, err = ep.exchangedDetails(x, subject); err != nil {
 		return err
 	}
-	return x.issueType(s, form.Get("requested_token_type"))
+	return x.issueType(ep, form.Get("requested_token_type"))
 }
 
 // checkExchange checks the parameters of RFC 8693 section 2.1 that say what kinds of tokens there are.
@@ -79,9 +79,9 @@ func checkExchange(form url.Values) error {
 // as its owner or as the API that it is for. A token that is bound to a key of the client's own needs
 // proof of that key, so that a stolen one is of no more use here than elsewhere. The API that a bound
 // token is for has had that proof when the token was sent to it, and has proved now who it is.
-func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*token.Active, error) {
+func (ep *Endpoint) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*token.Active, error) {
 	refused := oauth.Refuse(oauth.InvalidRequest, "The "+parameter+" is malformed, expired, revoked, or not made for this client.")
-	active, err := s.tokens.Active(ctx, form.Get(parameter))
+	active, err := ep.Tokens.Active(ctx, form.Get(parameter))
 	switch {
 	case errors.Is(err, token.ErrInactive):
 		return nil, refused.Because(err)
@@ -101,22 +101,22 @@ func (s *Server) exchanged(ctx context.Context, x *exchange, form url.Values, pa
 // actorOf decides who acts for the subject (RFC 8693 sections 1.1 and 4.1): whom the actor_token is
 // about, or else the client, unless the token was its own all along. There is no impersonation: whoever
 // gets a token in another's name is in it.
-func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subject *token.Active) (*token.Actor, error) {
+func (ep *Endpoint) actorOf(ctx context.Context, x *exchange, form url.Values, subject *token.Active) (*token.Actor, error) {
 	if subject.Actor.Depth() >= token.MaxActors {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token has been handed on too often.")
 	}
 	now := &token.Actor{Subject: x.Client.ID, ClientID: x.Client.ID, Actor: subject.Actor}
 	if form.Has("actor_token") {
-		acting, err := s.exchanged(ctx, x, form, "actor_token")
+		acting, err := ep.exchanged(ctx, x, form, "actor_token")
 		if err != nil {
 			return nil, err
 		}
 		now.Subject, now.ClientID = acting.Subject, acting.ClientID
 		if acting.User != nil {
-			now.Subject = s.tokens.Subject(x.Client, acting.User.ID)
+			now.Subject = ep.Tokens.Subject(x.Client, acting.User.ID)
 		}
 	}
-	if m := subject.MayAct; m != nil && !m.Allows(s.issuer.ID, now) {
+	if m := subject.MayAct; m != nil && !m.Allows(ep.Issuer.ID, now) {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token names another actor in may_act.")
 	}
 	if subject.ClientID == x.Client.ID && !form.Has("actor_token") {
@@ -127,10 +127,10 @@ func (s *Server) actorOf(ctx context.Context, x *exchange, form url.Values, subj
 
 // targetsOf decides the audience (RFC 8693 section 2.1, RFC 8707 section 2): of the subject token's one,
 // or of the APIs that the operator lets this client's exchanges reach.
-func (s *Server) targetsOf(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
+func (ep *Endpoint) targetsOf(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
 	asked := oauth.Unique(slices.Concat(form["resource"], form["audience"]))
 	for _, uri := range asked {
-		if s.resources.Get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.Client.ExchangeResources, uri)) {
+		if ep.Resources.Get(uri) == nil || (!slices.Contains(subject.Audience, uri) && !slices.Contains(x.Client.ExchangeResources, uri)) {
 			return nil, oauth.Refuse(oauth.InvalidTarget, "The client may not exchange this token for one of the requested resources.")
 		}
 	}
@@ -139,7 +139,7 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *token.Active) 
 		form["resource"] = asked // oauth.Both parameters mean the same here
 		return asked, nil
 	case subject.ClientID == x.Client.ID: // less scope, for the same APIs
-		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return s.resources.Get(uri) == nil }), nil
+		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return ep.Resources.Get(uri) == nil }), nil
 	case len(x.Client.ExchangeResources) == 1:
 		return x.Client.ExchangeResources, nil
 	}
@@ -150,13 +150,13 @@ func (s *Server) targetsOf(x *exchange, form url.Values, subject *token.Active) 
 // others what the client is registered for. Each resource of the new token takes the whole scope for
 // its own, so what one of them may not hear is not in it. A token that goes on to another client is not
 // for userinfo, and none leads to refresh tokens.
-func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
+func (ep *Endpoint) exchangedScopes(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
 	may := func(scope string) bool {
 		if resource.IsUserScope(scope) {
 			return subject.Has(scope) && slices.Contains(x.Client.Scopes, scope) && scope != "offline_access" &&
 				(scope != "openid" || subject.ClientID == x.Client.ID)
 		}
-		at := oauth.Both(s.resources.Owners(scope), x.Resources)
+		at := oauth.Both(ep.Resources.Owners(scope), x.Resources)
 		return len(at) > 0 && !slices.ContainsFunc(at, func(uri string) bool {
 			granted := subject.Has(scope) && slices.Contains(subject.Audience, uri)
 			registered := slices.Contains(x.Client.Scopes, scope) && slices.Contains(x.Client.ExchangeResources, uri)
@@ -177,24 +177,24 @@ func (s *Server) exchangedScopes(x *exchange, form url.Values, subject *token.Ac
 
 // exchangedDetails keeps the authorization_details that were granted at the resources of the new token.
 // One without locations that another of them could take for its own is dropped.
-func (s *Server) exchangedDetails(x *exchange, subject *token.Active) ([]resource.Detail, error) {
+func (ep *Endpoint) exchangedDetails(x *exchange, subject *token.Active) ([]resource.Detail, error) {
 	granted, err := resource.GrantedDetails(subject.AuthorizationDetails)
 	if err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(granted, func(d resource.Detail) bool {
-		at := s.resources.ResourcesOf(d, oauth.Both(x.Resources, subject.Audience))
-		return len(at) == 0 || len(at) < len(s.resources.ResourcesOf(d, x.Resources))
+		at := ep.Resources.ResourcesOf(d, oauth.Both(x.Resources, subject.Audience))
+		return len(at) == 0 || len(at) < len(ep.Resources.ResourcesOf(d, x.Resources))
 	}), nil
 }
 
 // issueType settles issued_token_type (RFC 8693 section 2.2.1).
-func (x *exchange) issueType(s *Server, requested string) error {
+func (x *exchange) issueType(ep *Endpoint, requested string) error {
 	x.issuedType = typeAccessToken
 	if requested != typeJWT {
 		return nil
 	}
-	if format, _ := s.tokens.AccessTokenFormat(x.Client, x.Resources); format == resource.TokenTypeOpaque {
+	if format, _ := ep.Tokens.AccessTokenFormat(x.Client, x.Resources); format == resource.TokenTypeOpaque {
 		return oauth.Refuse(oauth.InvalidRequest, "The tokens of this resource are no JWTs.")
 	}
 	x.issuedType = typeJWT

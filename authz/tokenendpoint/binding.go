@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"github.com/authzd/authzd/authz/oauth"
@@ -19,8 +19,8 @@ func (x *exchange) bindToCertificate(x5t string) error {
 }
 
 // bindToKey binds the tokens of a token request to the key of its proof (section 5).
-func (s *Server) bindToKey(x *exchange) error {
-	p, err := s.auth.Proof(x.answer, x.request, x.Client, "")
+func (ep *Endpoint) bindToKey(x *exchange) error {
+	p, err := ep.Auth.Proof(x.answer, x.request, x.Client, "")
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (s *Server) bindToKey(x *exchange) error {
 		return nil
 	}
 	x.confirmation.JKT = p.Thumbprint
-	p.Spend(s.ledger.Stranger(x.Client), &x.writes, &x.marks)
+	p.Spend(ep.Ledger.Stranger(x.Client), &x.writes, &x.marks)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"cmp"
@@ -15,27 +15,27 @@ import (
 
 // openGrant makes the grant that a code becomes, and its first refresh token. grantedAt is when the
 // user granted it.
-func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted storage.Authorization, grantedAt time.Time) error {
+func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, granted storage.Authorization, grantedAt time.Time) error {
 	opened := &storage.Grant{
 		Authorization: granted,
 		Offline:       slices.Contains(granted.Scopes, "offline_access"),
 		CreatedAt:     grantedAt,
-		ExpiresAt:     x.Now.Add(cmp.Or(x.Client.RefreshTokenLifetime, s.config.Lifetimes.RefreshToken)),
+		ExpiresAt:     x.Now.Add(cmp.Or(x.Client.RefreshTokenLifetime, ep.RefreshLifetime)),
 	}
 	if x.Client.Public() { // others prove who they are at each refresh (RFC 9449 section 5)
 		opened.Confirmation = x.confirmation
 	}
 	if !x.Client.May(client.GrantRefreshToken) {
-		opened.ExpiresAt = x.Now.Add(s.tokens.Lifetime(x.Client) + oauth.ClockSkew)
+		opened.ExpiresAt = x.Now.Add(ep.Tokens.Lifetime(x.Client) + oauth.ClockSkew)
 	}
-	if err := s.useGrant(ctx, x, id, opened); err != nil {
+	if err := ep.useGrant(ctx, x, id, opened); err != nil {
 		return err
 	}
 	x.writes = append(x.writes, grant.Writes(id, opened)...)
-	x.writes = append(x.writes, s.events.GrantIssued(ctx, x.issued()))
+	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued()))
 	if x.Client.May(client.GrantRefreshToken) {
 		x.refreshToken = oauth.NewToken(oauth.PrefixRefresh)
-		x.writes = append(x.writes, s.newRefreshToken(x, x.refreshToken))
+		x.writes = append(x.writes, ep.newRefreshToken(x, x.refreshToken))
 	}
 	return nil
 }
@@ -43,24 +43,24 @@ func (s *Server) openGrant(ctx context.Context, x *exchange, id string, granted 
 // useGrant lets x speak for a grant, if the resource owner still stands behind it, with what was
 // granted as far as the client is still registered for it. An online grant counts as the session's
 // activity where refreshes do (sessions.activity).
-func (s *Server) useGrant(ctx context.Context, x *exchange, id string, used *storage.Grant) error {
+func (ep *Endpoint) useGrant(ctx context.Context, x *exchange, id string, used *storage.Grant) error {
 	x.GrantID, x.Grant, x.SignedIn = id, used, true
-	x.Resources = oauth.Both(s.resources.Registered(used.Resources), x.Client.Resources)
+	x.Resources = oauth.Both(ep.Resources.Registered(used.Resources), x.Client.Resources)
 	x.Scopes = oauth.Both(used.Scopes, x.Client.Scopes)
 	if len(x.Resources) < len(used.Resources) {
-		x.Scopes = s.resources.ScopesFor(x.Scopes, x.Resources)
+		x.Scopes = ep.Resources.ScopesFor(x.Scopes, x.Resources)
 	}
 	var err error
 	if x.Details, err = resource.GrantedDetails(used.AuthorizationDetails); err != nil {
 		return err
 	}
-	user, browser, err := s.grants.Owner(ctx, used)
+	user, browser, err := ep.Grants.Owner(ctx, used)
 	if err != nil {
 		return grant.Refusal(err)
 	}
 	x.User = user
 	if browser != nil {
-		if touch, ok := s.sessions.TouchWrite(browser, x.Now, false); ok {
+		if touch, ok := ep.Sessions.TouchWrite(browser, x.Now, false); ok {
 			x.writes = append(x.writes, touch)
 		}
 	}

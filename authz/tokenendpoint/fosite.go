@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"context"
@@ -19,27 +19,20 @@ import (
 // used, because each of them leaves a hole that the handlers in grant_*.go do not have.
 //
 // Every strategy is set here: fosite's lazy getters write to the shared Config without a lock.
-func (s *Server) fositeConfig() *fosite.Config {
+func (ep *Endpoint) fositeConfig() *fosite.Config {
 	return &fosite.Config{
-		AccessTokenIssuer:        s.issuer.ID,
-		IDTokenIssuer:            s.issuer.ID,
-		TokenURL:                 s.issuer.URL("/token"),
+		AccessTokenIssuer:        ep.Issuer.ID,
+		IDTokenIssuer:            ep.Issuer.ID,
+		TokenURL:                 ep.Issuer.URL("/token"),
 		ScopeStrategy:            fosite.ExactScopeStrategy,
 		AudienceMatchingStrategy: fosite.ExactAudienceMatchingStrategy,
 		ClientSecretsHasher:      noSecrets{},
 		JWKSFetcherStrategy:      noKeys{},
 		ClientAuthenticationStrategy: func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-			c, err := s.auth.Authenticate(ctx, r, form)
+			c, err := ep.Auth.Authenticate(ctx, r, form)
 			return fositeClient{c}, err
 		},
-		TokenEndpointHandlers: fosite.TokenEndpointHandlers{
-			grantHandler{s, client.GrantAuthorizationCode, s.redeemCode},
-			grantHandler{s, client.GrantRefreshToken, s.redeemRefreshToken},
-			grantHandler{s, client.GrantClientCredentials, s.redeemClientCredentials},
-			grantHandler{s, client.GrantDeviceCode, s.redeemDeviceCode},
-			grantHandler{s, client.GrantTokenExchange, s.redeemTokenExchange},
-			grantHandler{s, client.GrantJWTBearer, s.redeemAssertion},
-		},
+		TokenEndpointHandlers: ep.grantHandlers(),
 	}
 }
 

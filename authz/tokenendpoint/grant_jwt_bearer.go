@@ -1,4 +1,4 @@
-package authz
+package tokenendpoint
 
 import (
 	"cmp"
@@ -46,9 +46,9 @@ type assertionIssuer struct {
 	keys *client.Client
 }
 
-func (s *Server) openIssuers(context.Context) error {
-	s.issuers = map[string]assertionIssuer{}
-	for _, t := range s.config.TrustedIssuers {
+func (ep *Endpoint) openIssuers() error {
+	ep.issuers = map[string]assertionIssuer{}
+	for _, t := range ep.TrustedIssuers {
 		keys, err := client.New(client.Metadata{ID: t.Issuer, AuthMethod: client.AuthPrivateKeyJWT, JWKS: t.JWKS, JWKSURI: t.JWKSURI})
 		if err != nil {
 			return fmt.Errorf("trusted issuer: %w", err)
@@ -57,38 +57,38 @@ func (s *Server) openIssuers(context.Context) error {
 			t.Algs = jwks.Algorithms
 		}
 		t.MaxLifetime = cmp.Or(t.MaxLifetime, 5*time.Minute)
-		s.issuers[t.Issuer] = assertionIssuer{t, keys}
+		ep.issuers[t.Issuer] = assertionIssuer{t, keys}
 	}
 	return nil
 }
 
 // redeemAssertion follows RFC 7523 sections 2.1 and 3. An assertion counts once. Its token has a grant,
 // so that it can be revoked, but neither a session nor a refresh token: the issuer vouches again.
-func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Values) error {
+func (ep *Endpoint) redeemAssertion(ctx context.Context, x *exchange, form url.Values) error {
 	if !form.Has("assertion") {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter assertion is missing.")
 	}
-	issuer, claims, err := s.verifyAssertion(ctx, x, form.Get("assertion"))
+	issuer, claims, err := ep.verifyAssertion(ctx, x, form.Get("assertion"))
 	if err != nil {
 		return err
 	}
-	if err := s.checkGrantClaims(issuer, claims, x.Now); err != nil {
+	if err := ep.checkGrantClaims(issuer, claims, x.Now); err != nil {
 		return err
 	}
 	spent := oauth.MarkGrant + oauth.HashToken(claims.Issuer+" "+claims.ID)
-	if used, err := oauth.Marked(ctx, s.store, spent); err != nil {
+	if used, err := oauth.Marked(ctx, ep.Store, spent); err != nil {
 		return err
 	} else if used {
 		return oauth.Refuse(oauth.InvalidGrant, "The assertion has been used before.")
 	}
-	asserted, err := s.assertedUser(ctx, issuer, claims.Subject)
+	asserted, err := ep.assertedUser(ctx, issuer, claims.Subject)
 	if err != nil {
 		return err
 	}
-	if err := s.assertedScopes(x, issuer, form); err != nil {
+	if err := ep.assertedScopes(x, issuer, form); err != nil {
 		return err
 	}
-	consent, _, err := s.grants.Consent(ctx, asserted.ID, x.Client.ID)
+	consent, _, err := ep.Grants.Consent(ctx, asserted.ID, x.Client.ID)
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,9 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 		Issuer:    claims.Issuer,
 		Offline:   true,
 		CreatedAt: x.Now,
-		ExpiresAt: x.Now.Add(s.tokens.Lifetime(x.Client) + oauth.ClockSkew),
+		ExpiresAt: x.Now.Add(ep.Tokens.Lifetime(x.Client) + oauth.ClockSkew),
 	}
-	user, _, err := s.grants.Owner(ctx, x.Grant)
+	user, _, err := ep.Grants.Owner(ctx, x.Grant)
 	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		return oauth.Refuse(oauth.InvalidGrant, unknownAsserted).Because(err)
 	} else if err != nil {
@@ -112,7 +112,7 @@ func (s *Server) redeemAssertion(ctx context.Context, x *exchange, form url.Valu
 	x.User = user
 	x.writes = append(x.writes, oauth.MarkOnce(spent, claims.Expires.Time()))
 	x.writes = append(x.writes, grant.Writes(x.GrantID, x.Grant)...)
-	x.writes = append(x.writes, s.events.GrantIssued(ctx, x.issued()))
+	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued()))
 	return nil
 }
 
@@ -121,7 +121,7 @@ const unknownAsserted = "The assertion is about no user of this server."
 
 // verifyAssertion returns the claims of an assertion that one of the issuers has signed who are trusted
 // for the client.
-func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *clientauth.AssertionClaims, error) {
+func (ep *Endpoint) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *clientauth.AssertionClaims, error) {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	jws, err := jose.ParseSignedCompact(raw, jwks.Algorithms)
 	if err != nil || !clientauth.MayBe(jws.Signatures[0].Header, "authorization-grant+jwt") {
@@ -131,14 +131,14 @@ func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (
 	if err := josejson.Unmarshal(jws.UnsafePayloadWithoutVerification(), claims); err != nil {
 		return nil, nil, refused("The claims of the assertion are malformed.")
 	}
-	issuer, known := s.issuers[claims.Issuer]
+	issuer, known := ep.issuers[claims.Issuer]
 	switch {
 	case !known || !slices.Contains(issuer.Clients, x.Client.ID):
 		return nil, nil, refused("The issuer of the assertion is not trusted for this client.")
 	case !slices.Contains(issuer.Algs, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)):
 		return nil, nil, refused("The issuer may not sign with this algorithm.")
 	}
-	switch _, err := s.clientKeys.Verify(ctx, issuer.keys, jws); {
+	switch _, err := ep.Keys.Verify(ctx, issuer.keys, jws); {
 	case errors.Is(err, client.ErrKeysUnavailable):
 		return nil, nil, oauth.Refuse(oauth.TemporarilyUnavailable, "The keys of the issuer could not be fetched.").Because(err)
 	case err != nil:
@@ -148,13 +148,13 @@ func (s *Server) verifyAssertion(ctx context.Context, x *exchange, raw string) (
 }
 
 // checkGrantClaims follows RFC 7523 section 3.
-func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *clientauth.AssertionClaims, now time.Time) error {
+func (ep *Endpoint) checkGrantClaims(issuer *assertionIssuer, claims *clientauth.AssertionClaims, now time.Time) error {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	switch {
 	case claims.Subject == "" || len(claims.Subject) > clientauth.MaxClientID || !oauth.CleanText(claims.Subject):
 		return refused("The assertion has no sub, or a malformed one.")
-	case len(oauth.Both(claims.Audience.Values, []string{s.issuer.ID, s.issuer.URL("/token")})) == 0:
-		return refused("The aud of the assertion must be the issuer, " + s.issuer.ID + ".")
+	case len(oauth.Both(claims.Audience.Values, []string{ep.Issuer.ID, ep.Issuer.URL("/token")})) == 0:
+		return refused("The aud of the assertion must be the issuer, " + ep.Issuer.ID + ".")
 	}
 	if why := claims.Problem(now, issuer.MaxLifetime); why != "" {
 		return refused("The assertion " + why)
@@ -163,11 +163,11 @@ func (s *Server) checkGrantClaims(issuer *assertionIssuer, claims *clientauth.As
 }
 
 // assertedUser finds whom an assertion is about.
-func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subject string) (user *storage.User, err error) {
+func (ep *Endpoint) assertedUser(ctx context.Context, issuer *assertionIssuer, subject string) (user *storage.User, err error) {
 	if issuer.Subject == SubjectUsername {
-		user, err = s.accounts.ByUsername(ctx, subject)
+		user, err = ep.Accounts.ByUsername(ctx, subject)
 	} else {
-		user, err = s.accounts.ByIdentity(ctx, issuer.Issuer, subject)
+		user, err = ep.Accounts.ByIdentity(ctx, issuer.Issuer, subject)
 	}
 	if err == nil && user == nil {
 		err = oauth.Refuse(oauth.InvalidGrant, unknownAsserted)
@@ -176,10 +176,10 @@ func (s *Server) assertedUser(ctx context.Context, issuer *assertionIssuer, subj
 }
 
 // assertedScopes decides scope and audience as for an app, within what the issuer may give.
-func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
+func (ep *Endpoint) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
 	allowed := slices.DeleteFunc(oauth.Both(x.Client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
 	asked := form["resource"]
-	x.Scopes = s.resources.ScopesFor(allowed, x.Client.Resources)
+	x.Scopes = ep.Resources.ScopesFor(allowed, x.Client.Resources)
 	switch {
 	case form.Has("scope"):
 		x.Scopes = oauth.ScopesOf(form)
@@ -187,9 +187,9 @@ func (s *Server) assertedScopes(x *exchange, issuer *assertionIssuer, form url.V
 			return oauth.Refuse(oauth.InvalidScope, "The client may not have one of the requested scopes by an assertion of this issuer.")
 		}
 	case len(asked) > 0:
-		x.Scopes = s.resources.ScopesFor(x.Scopes, asked)
+		x.Scopes = ep.Resources.ScopesFor(x.Scopes, asked)
 	}
 	var err error
-	x.Resources, err = s.resources.Choose(x.Client.Resources, asked, x.Scopes)
+	x.Resources, err = ep.Resources.Choose(x.Client.Resources, asked, x.Scopes)
 	return err
 }
