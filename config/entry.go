@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"reflect"
 	"time"
+
+	"github.com/authzd/authzd/authz/strictjson"
 )
 
 // What the operator sends to a running server has the words and the rules of the file.
@@ -52,9 +54,7 @@ func (c *Config) entryLoader() *loader {
 // lacks: encoding it again sees to that.
 func (l *loader) decodeEntry(list string, document []byte) {
 	var entry any
-	decoder := json.NewDecoder(bytes.NewReader(document))
-	decoder.UseNumber()
-	if err := decoder.Decode(&entry); err != nil {
+	if err := strictjson.Unmarshal(document, &entry); err != nil {
 		l.syntax(nil, problemf("", "not JSON"))
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/strictjson"
 )
 
 // JWKS is a JWK Set of public keys (RFC 7517 section 5), as JSON.
@@ -85,11 +86,9 @@ func (l *loader) plain(n ast.Node, path string) any {
 
 // parseJWKS reads the JSON of a set. Its scalars become strings, as if it had been YAML.
 func parseJWKS(text string) (JWKS, *member.Flaw) {
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
 	var set any
-	if err := decoder.Decode(&set); err != nil || decoder.More() {
-		return nil, problemf("write it as YAML below the key, or as JSON", "not JSON")
+	if err := strictjson.Unmarshal([]byte(text), &set); err != nil {
+		return nil, problemf("write it as YAML below the key, or as JSON", "%s", err)
 	}
 	keys, err := json.Marshal(stringsOnly(set))
 	if err != nil { // what was JSON always encodes

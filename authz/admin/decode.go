@@ -9,8 +9,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/authzd/authzd/authz/jsonobject"
 	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/strictjson"
 )
 
 // decode reads a JSON object into the struct that v points to. The error is a *Problem, with everything
@@ -27,7 +27,7 @@ func decode(body []byte, v any) error {
 }
 
 func parseObject(body []byte) (map[string]json.RawMessage, error) {
-	members, err := jsonobject.Parse(body)
+	members, err := strictjson.Object(body)
 	if err != nil {
 		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The body is no JSON object that can be used: " + err.Error() + "."}
 	}

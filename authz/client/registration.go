@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/authzd/authzd/authz/jsonobject"
+	"github.com/authzd/authzd/authz/strictjson"
 )
 
 // Codes of a RegistrationError (RFC 7591 section 3.2.2).
@@ -136,7 +136,7 @@ func (r *Registration) Shown() Registration {
 // ParseRegistration reads a registration request, or a stored registration. It checks shapes and
 // sizes; Complete checks what the members say. The error is a *RegistrationError.
 func ParseRegistration(body []byte) (*Information, error) {
-	members, err := jsonobject.Parse(body)
+	members, err := strictjson.Object(body)
 	if err != nil {
 		return nil, invalidMetadata("The metadata is no JSON object that can be used: " + err.Error() + ".")
 	}
@@ -150,7 +150,7 @@ func ParseRegistration(body []byte) (*Information, error) {
 // Override lets the claims of a software statement win over what the client says itself (RFC 7591
 // section 2.3).
 func (r *Registration) Override(claims []byte) error {
-	members, err := jsonobject.Parse(claims)
+	members, err := strictjson.Object(claims)
 	if err != nil {
 		return &RegistrationError{Code: ErrInvalidSoftwareStatement, Description: "The claims of the software_statement are no JSON object.", cause: err}
 	}

@@ -8,11 +8,11 @@
 package kms
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+
+	"github.com/authzd/authzd/authz/strictjson"
 )
 
 // Key encrypts and authenticates a few bytes under a key that it names.
@@ -109,14 +109,9 @@ func parse(text []byte) (*envelope, error) {
 	if len(text) > maxText {
 		return nil, fmt.Errorf("%w: longer than %d bytes", ErrMalformed, maxText)
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
 	e := new(envelope)
-	if err := dec.Decode(e); err != nil {
-		return nil, fmt.Errorf("%w: it is cut, or not JSON with the members that there should be", ErrMalformed)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: something follows it", ErrMalformed)
+	if err := strictjson.Unmarshal(text, e); err != nil {
+		return nil, fmt.Errorf("%w: it is cut, or not JSON with the members that there should be: %w", ErrMalformed, err)
 	}
 	switch {
 	case e.Version > version:

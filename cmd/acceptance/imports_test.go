@@ -58,7 +58,7 @@ func within(importPath, tree string) bool {
 }
 
 // ground is what every package may import. It imports nothing of this module.
-var ground = []string{"authz/fetch", "authz/jwks", "authz/member", "authz/passhash", "authz/weburl", "templates/brand"}
+var ground = []string{"authz/fetch", "authz/jwks", "authz/member", "authz/passhash", "authz/strictjson", "authz/weburl", "templates/brand"}
 
 // descriptions are of what an operator describes: in the configuration, and through the admin API. They are for every
 // package, as the ground floor is, on which they stand.
@@ -66,7 +66,7 @@ var descriptions = []string{"authz/users"}
 
 // leaves import nothing of this module but the ground floor, so that each can be understood, and the middleware
 // imported, alone.
-var leaves = []string{"storage", "config", "templates", "authz/connect", "authz/bearer", "authz/dpop", "authz/observe", "authz/outbound", "authz/kms", "authz/throttle", "authz/jsonobject"}
+var leaves = []string{"storage", "config", "templates", "authz/connect", "authz/bearer", "authz/dpop", "authz/observe", "authz/outbound", "authz/kms", "authz/throttle"}
 
 // The import graph:
 //

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/authzd/authzd/authz/strictjson"
 )
 
 // member is one member of a client or a user that has a flag of its own. All others are said by --set.
@@ -115,10 +116,8 @@ func (d document) into(request any) error {
 	if err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(request); err != nil {
-		return usageError{fmt.Errorf("--set: %s", strings.TrimPrefix(err.Error(), "json: ")), "members have the names and types of the configuration file: see docs/configuration.md"}
+	if err := strictjson.Unmarshal(raw, request); err != nil {
+		return usageError{fmt.Errorf("--set: %w", err), "members have the names and types of the configuration file: see docs/configuration.md"}
 	}
 	return nil
 }
