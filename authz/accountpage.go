@@ -207,7 +207,7 @@ func (s *Server) endOther(ctx context.Context, user *storage.User, sid string) e
 	if err != nil || other == nil || other.UserID != user.ID {
 		return err
 	}
-	_, err = s.endSession(ctx, sid, s.events.SessionEnded(ctx, other))
+	_, err = s.logout.EndSession(ctx, sid, s.events.SessionEnded(ctx, other))
 	return err
 }
 
@@ -217,11 +217,11 @@ func (s *Server) everywhere(w http.ResponseWriter, r *http.Request, user *storag
 	if err != nil {
 		return err
 	}
-	if err := s.signOutEverywhere(r.Context(), user.ID); err != nil {
+	if err := s.logout.Everywhere(r.Context(), user.ID); err != nil {
 		return err
 	}
 	s.sessions.Forget(w)
-	frames, err := s.logoutFrames(r.Context(), here)
+	frames, err := s.logout.Frames(r.Context(), here)
 	if err != nil {
 		return err
 	}

@@ -149,3 +149,11 @@ var (
 	DefaultSessions = Sessions{Idle: 12 * time.Hour, Max: 168 * time.Hour, RememberMe: 720 * time.Hour}
 	DefaultSigning  = Signing{Alg: jose.RS256, RotateEvery: 2160 * time.Hour, Announce: 24 * time.Hour}
 )
+
+// DPoP says how proofs of possession are checked.
+type DPoP struct {
+	// RequireNonce makes clients put a nonce of the server into their proofs (RFC 9449 section 8): they
+	// are told by use_dpop_nonce. A proof can then not be made for later, and the clocks of the clients
+	// do not matter.
+	RequireNonce bool
+}

@@ -251,7 +251,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 // them void if another client gets the id.
 func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 	id := c.Path("client_id")
-	longest, err := s.longestGrant(ctx)
+	longest, err := s.logout.LongestGrant(ctx)
 	if err != nil {
 		return err
 	}

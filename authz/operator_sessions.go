@@ -73,7 +73,7 @@ func (s *Server) revokeSession(ctx context.Context, c *admin.Call) error {
 		return err
 	}
 	if found != nil {
-		found, err = s.endSession(ctx, found.ID, s.did(ctx, c, audit.Event{Type: audit.SessionEnded, SessionID: found.ID, UserID: found.UserID}))
+		found, err = s.logout.EndSession(ctx, found.ID, s.did(ctx, c, audit.Event{Type: audit.SessionEnded, SessionID: found.ID, UserID: found.UserID}))
 	}
 	if err == nil && found == nil {
 		return storage.ErrNotFound

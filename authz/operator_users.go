@@ -141,7 +141,7 @@ func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter 
 			return err
 		}
 		if changed.Epoch != user.Epoch {
-			ended, err := s.endingWrites(ctx, id)
+			ended, err := s.logout.EndingWrites(ctx, id)
 			if err != nil {
 				return err
 			}
@@ -166,7 +166,7 @@ func (s *Server) deleteUser(ctx context.Context, c *admin.Call) error {
 		if err != nil {
 			return err
 		}
-		ended, err := s.endingWrites(ctx, user.ID)
+		ended, err := s.logout.EndingWrites(ctx, user.ID)
 		if err != nil {
 			return err
 		}

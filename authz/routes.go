@@ -65,7 +65,7 @@ func (s *Server) routeTable() []route {
 		{"select_account", "/select-account", methods{get: s.selectAccountPage, post: s.selectAccount}, page},
 		{"consent", "/consent", methods{get: s.consentPage, post: s.consent}, page},
 		{"device", "/device", methods{get: s.ifDevices(s.devicePage), post: s.ifDevices(s.enterDevice)}, page},
-		{"logout", "/logout", methods{get: s.logoutPage, post: s.logout}, entry},
+		{"logout", "/logout", methods{get: s.logout.Page, post: s.logout.Submit}, entry},
 		{"account", "/account", methods{get: s.accountPage, post: s.accountAction}, page},
 		{"home", "/", methods{get: s.home}, page},
 
@@ -85,7 +85,7 @@ func (s *Server) routeTable() []route {
 func (s *Server) ifDevices(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !s.tokenEndpoint.Offers(r.Context(), client.GrantDeviceCode) {
-			return s.notFound(w, r)
+			return notFound(w, r)
 		}
 		return h(w, r)
 	}
@@ -118,7 +118,7 @@ func (s *Server) routes() http.Handler {
 		router.Handle(s.issuer.Path+"/playground", named("playground", s.config.Playground))
 		router.PathPrefix(s.issuer.Path + "/playground/").Handler(named("playground", s.config.Playground))
 	}
-	router.NotFoundHandler = s.guarded(route{"not_found", "", methods{get: s.notFound, post: s.notFound}, page})
+	router.NotFoundHandler = s.guarded(route{"not_found", "", methods{get: notFound, post: notFound}, page})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for strings.Contains(r.URL.Path, "//") {
 			r.URL.Path = strings.ReplaceAll(r.URL.Path, "//", "/")
@@ -156,7 +156,7 @@ func (s *Server) guarded(rt route) http.Handler {
 	if rt.guard == page || rt.guard == entry {
 		report = s.reportPage
 	}
-	sameOrigin := s.sameOrigin()
+	sameOrigin := s.issuer.SameOrigin()
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rt.guard != public {
 			w.Header().Set("Cache-Control", "no-store")
@@ -185,14 +185,6 @@ func (s *Server) guarded(rt route) http.Handler {
 		return named(rt.name, s.cors().Handler(inner))
 	}
 	return named(rt.name, inner)
-}
-
-// sameOrigin refuses requests of another site's page, by Sec-Fetch-Site, or by Origin in browsers that lack
-// the former. The issuer's origin is ours, even if a proxy sends another Host.
-func (s *Server) sameOrigin() *http.CrossOriginProtection {
-	protection := http.NewCrossOriginProtection()
-	_ = protection.AddTrustedOrigin(s.issuer.Origin) // fails for what is no origin only
-	return protection
 }
 
 func (rt route) handler(method string) handler {
@@ -252,9 +244,7 @@ func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 }
 
 // notFound answers every path that there is no route for.
-func (s *Server) notFound(http.ResponseWriter, *http.Request) error {
-	return &oauth.Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}
-}
+func notFound(http.ResponseWriter, *http.Request) error { return oauth.ErrNotFound }
 
 // reportJSON answers with an error at a JSON endpoint, and tells the log of it.
 func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {

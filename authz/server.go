@@ -46,6 +46,7 @@ import (
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/lease"
+	"github.com/authzd/authzd/authz/logout"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
@@ -103,6 +104,7 @@ type Server struct {
 	auth          *clientauth.Authenticator
 	requests      *authorize.Requests
 	tokenEndpoint *tokenendpoint.Endpoint
+	logout        *logout.Logout
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -236,7 +238,9 @@ func (s *Server) openAccounts(ctx context.Context) error {
 		ActivityBeacon: s.config.Sessions.Beacon,
 		Began:          s.events.SessionBegan,
 		Crowded:        s.events.SessionCrowded,
-		Ended:          s.sessionEnded,
+		Ended: func(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
+			return s.logout.SessionEnded(ctx, ended)
+		},
 	})
 	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
 	if len(differ) > 0 {
@@ -343,10 +347,16 @@ func (s *Server) openObserver(context.Context) (err error) {
 // openOutbox has a client of its own: nobody else waits for relying parties that are slow.
 func (s *Server) openOutbox(context.Context) error {
 	caller, err := outbound.New(s.config.Outbound)
+	s.logout = &logout.Logout{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Sessions: s.sessions, Tokens: s.tokens, Keys: s.keys, Ledger: s.ledger,
+		Pages: s.pages, Events: s.events, Dev: s.config.Dev,
+		EndOffline: s.config.Sessions.EndOffline, RefreshLifetime: s.config.Lifetimes.RefreshToken,
+	}
 	s.outbox = backchannel.New(backchannel.Config{
 		Store: s.store, Client: caller, Observer: s.observer, Logger: s.logger,
-		Host: s.logoutHost, Address: s.logoutAddress, Sign: s.logoutToken,
+		Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token,
 	})
+	s.logout.Outbox = s.outbox
 	return err
 }
 

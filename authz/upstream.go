@@ -20,7 +20,7 @@ import (
 func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	connector := s.connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
-		return s.notFound(w, r)
+		return oauth.ErrNotFound
 	}
 	v, params, err := s.visitPage(w, r)
 	if err != nil {
@@ -70,7 +70,7 @@ func upstreamMaxAge(a *authorize.Request) *int {
 func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	connector := s.connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
-		return s.notFound(w, r)
+		return oauth.ErrNotFound
 	}
 	if len(r.URL.RawQuery) > oauth.MaxQuery {
 		return oauth.Refuse(oauth.InvalidRequest, "The query is too long.")

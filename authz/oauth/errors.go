@@ -125,3 +125,6 @@ func AsError(err error) *Error {
 // TokenRequired is a request without credentials: it is challenged, but not told of an error (RFC 6750
 // section 3.1).
 const TokenRequired = "token_required"
+
+// ErrNotFound is a path that there is nothing at.
+var ErrNotFound = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -39,3 +40,11 @@ func ParseIssuer(id string) (Issuer, error) {
 
 // URL returns the URL of a path under the issuer.
 func (i Issuer) URL(path string) string { return i.ID + path }
+
+// SameOrigin refuses requests of another site's page, by Sec-Fetch-Site, or by Origin in browsers that lack
+// the former. The issuer's origin is ours, even if a proxy sends another Host.
+func (i Issuer) SameOrigin() *http.CrossOriginProtection {
+	protection := http.NewCrossOriginProtection()
+	_ = protection.AddTrustedOrigin(i.Origin) // fails for what is no origin only
+	return protection
+}

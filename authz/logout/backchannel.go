@@ -1,4 +1,4 @@
-package authz
+package logout
 
 import (
 	"context"
@@ -20,10 +20,10 @@ const (
 	logoutTokenLifetime = 2 * time.Minute
 )
 
-// logoutToken signs a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4), as the ID
+// Token signs a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4), as the ID
 // tokens of its client are signed. It has no nonce, so that it can't pass for one of those.
-func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string) (string, error) {
-	c, err := s.clients.Get(ctx, l.ClientID)
+func (lo *Logout) Token(ctx context.Context, l *storage.Logout, jti string) (string, error) {
+	c, err := lo.Clients.Get(ctx, l.ClientID)
 	if err != nil {
 		return "", err
 	}
@@ -32,8 +32,8 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 	}
 	now := storage.Now()
 	claims := map[string]any{
-		"iss":    s.issuer.ID,
-		"sub":    s.tokens.Subject(c, l.UserID),
+		"iss":    lo.Issuer.ID,
+		"sub":    lo.Tokens.Subject(c, l.UserID),
 		"aud":    c.ID,
 		"iat":    now.Unix(),
 		"exp":    now.Add(logoutTokenLifetime).Unix(),
@@ -41,14 +41,14 @@ func (s *Server) logoutToken(ctx context.Context, l *storage.Logout, jti string)
 		"events": map[string]any{logoutEvent: struct{}{}},
 	}
 	if l.Session != "" {
-		claims["sid"] = s.tokens.Sid(c, l.Session)
+		claims["sid"] = lo.Tokens.Sid(c, l.Session)
 	}
-	return s.keys.Sign(s.tokens.SigningAlg(c.IDTokenAlg), keys.TypeLogoutToken, claims)
+	return lo.Keys.Sign(lo.Tokens.SigningAlg(c.IDTokenAlg), keys.TypeLogoutToken, claims)
 }
 
-// logoutHost is the host of logoutAddress, or of the document that names it, if that is not at hand.
-func (s *Server) logoutHost(ctx context.Context, clientID string) (string, error) {
-	c, err := s.clients.AtHand(ctx, clientID)
+// Host is the host of Address, or of the document that names it, if that is not at hand.
+func (lo *Logout) Host(ctx context.Context, clientID string) (string, error) {
+	c, err := lo.Clients.AtHand(ctx, clientID)
 	if err != nil {
 		return "", err
 	}
@@ -63,34 +63,34 @@ func (s *Server) logoutHost(ctx context.Context, clientID string) (string, error
 	return strings.ToLower(u.Host), nil
 }
 
-// logoutAddress is where a client wants its logout tokens; "" for nowhere.
-func (s *Server) logoutAddress(ctx context.Context, clientID string) (string, error) {
-	c, err := s.clients.Get(ctx, clientID)
+// Address is where a client wants its logout tokens; "" for nowhere.
+func (lo *Logout) Address(ctx context.Context, clientID string) (string, error) {
+	c, err := lo.Clients.Get(ctx, clientID)
 	if err != nil || c == nil {
 		return "", err
 	}
 	return c.Logout.BackChannelURI, nil
 }
 
-// sessionEnded is what is written when a session ends. If no request ends it, its time was over; who
+// SessionEnded is what is written when a session ends. If no request ends it, its time was over; who
 // ends it by a request tells the audit log why.
-func (s *Server) sessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
-	writes, err := s.logoutWrites(ctx, []*session.Session{ended}, false)
+func (lo *Logout) SessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
+	writes, err := lo.Writes(ctx, []*session.Session{ended}, false)
 	if observe.Event(ctx) == nil {
-		writes = append(writes, s.events.SessionExpired(ctx, ended))
+		writes = append(writes, lo.Events.SessionExpired(ctx, ended))
 	}
 	return writes, err
 }
 
-// logoutWrites are the logout tokens for the clients of sessions, to be delivered at once: one for each
+// Writes are the logout tokens for the clients of sessions, to be delivered at once: one for each
 // session, with its sid, or, if these are all sessions of one user, one without a sid for clients that
 // do not insist on it (backchannel_logout_session_required).
-func (s *Server) logoutWrites(ctx context.Context, ended []*session.Session, all bool) ([]storage.Write, error) {
+func (lo *Logout) Writes(ctx context.Context, ended []*session.Session, all bool) ([]storage.Write, error) {
 	var writes []storage.Write
 	told := map[string]bool{} // without a sid
 	for _, e := range ended {
 		for _, id := range e.Clients {
-			c, err := s.clients.AtHand(ctx, id)
+			c, err := lo.Clients.AtHand(ctx, id)
 			if err != nil {
 				return nil, err
 			}
@@ -101,26 +101,26 @@ func (s *Server) logoutWrites(ctx context.Context, ended []*session.Session, all
 			if all && c != nil && !c.Logout.BackChannelSession {
 				l.Session, told[id] = "", true
 			}
-			writes = append(writes, s.outbox.Write(l))
+			writes = append(writes, lo.Outbox.Write(l))
 		}
 	}
 	return writes, nil
 }
 
-// logoutFrames are the URLs by which the clients of a session that has ended log their user out in
+// Frames are the URLs by which the clients of a session that has ended log their user out in
 // this browser (OpenID Connect Front-Channel Logout 1.0 section 3). ended may be nil.
-func (s *Server) logoutFrames(ctx context.Context, ended *session.Session) ([]string, error) {
+func (lo *Logout) Frames(ctx context.Context, ended *session.Session) ([]string, error) {
 	if ended == nil {
 		return nil, nil
 	}
 	var frames []string
 	for _, id := range ended.Clients {
-		c, err := s.clients.AtHand(ctx, id)
+		c, err := lo.Clients.AtHand(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		if c != nil && c.Logout.FrontChannelURI != "" {
-			params := url.Values{"iss": {s.issuer.ID}, "sid": {s.tokens.Sid(c, ended.ID)}}
+			params := url.Values{"iss": {lo.Issuer.ID}, "sid": {lo.Tokens.Sid(c, ended.ID)}}
 			frames = append(frames, oauth.WithParams(c.Logout.FrontChannelURI, "", params))
 		}
 	}

@@ -1,13 +1,23 @@
-package authz
+// Package logout ends sessions, and tells the clients of it (RP-Initiated, Back-Channel and Front-Channel Logout 1.0).
+//
+//	/logout, /account, the admin API -> EndSession, Everywhere -> session ends, tokens due: one Apply -> Outbox
+//	                                                           -> Frames, in the browser itself
+package logout
 
 import (
 	"context"
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/authorize"
+	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/pages"
@@ -16,6 +26,24 @@ import (
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
+
+// Logout ends sessions.
+type Logout struct {
+	Issuer   oauth.Issuer
+	Store    storage.Store
+	Clients  *directory.Clients
+	Sessions *session.Sessions
+	Tokens   *token.Tokens
+	Keys     *keys.Ring // that sign logout tokens
+	Ledger   *allowance.Ledger
+	Outbox   *backchannel.Outbox
+	Pages    *pages.Pages
+	Events   *events.Recorder
+	Dev      bool
+
+	EndOffline      bool          // the end of a session ends the offline grants too that came from it
+	RefreshLifetime time.Duration // of clients that have none of their own
+}
 
 // errLogoutURIMismatch is what an operator finds in the log when an app is not returned to.
 const errLogoutURIMismatch = "post_logout_redirect_uri_mismatch"
@@ -35,12 +63,12 @@ type logoutRequest struct {
 
 // newLogoutRequest checks a request. What is wrong with it does not fail it: the user is asked, and
 // sent nowhere afterwards (section 4).
-func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logoutRequest, err error) {
+func (lo *Logout) newLogoutRequest(r *http.Request, params url.Values) (l *logoutRequest, err error) {
 	l = &logoutRequest{params: params}
-	if l.signedIn, l.user, err = s.sessions.SignedIn(r.Context(), r); err != nil {
+	if l.signedIn, l.user, err = lo.Sessions.SignedIn(r.Context(), r); err != nil {
 		return nil, err
 	}
-	err = s.checkLogout(r, l)
+	err = lo.checkLogout(r, l)
 	if err != nil && !errors.As(err, &l.problem) {
 		return nil, err
 	}
@@ -51,16 +79,16 @@ func (s *Server) newLogoutRequest(r *http.Request, params url.Values) (l *logout
 	if l.problem != nil {
 		event.SetError(l.problem.Code, l.problem.Description, l.problem.Cause)
 	}
-	l.own = s.ownRequest(l)
+	l.own = lo.ownRequest(l)
 	return l, nil
 }
 
 // checkLogout finds out who asks, by an ID token or else a client_id, and whether that client may be
 // returned to where it says. It believes an ID token of ours, expired or not.
-func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
+func (lo *Logout) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	clientID := l.params.Get("client_id")
 	if token := l.params.Get("id_token_hint"); token != "" {
-		hint, err := s.tokens.ReadHint(token)
+		hint, err := lo.Tokens.ReadHint(token)
 		if err != nil {
 			return oauth.Refuse(oauth.InvalidRequest, "The id_token_hint is not an ID token of this server.").Because(err)
 		}
@@ -70,13 +98,13 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 		l.hint, clientID = hint, hint.Audience
 	}
 	if clientID != "" {
-		if l.client, err = s.clients.Get(r.Context(), clientID); err != nil {
+		if l.client, err = lo.Clients.Get(r.Context(), clientID); err != nil {
 			return err
 		}
 		if l.client == nil {
 			return authorize.ErrUnknownClient
 		}
-		l.vouched = s.ledger.Vouched(l.client)
+		l.vouched = lo.Ledger.Vouched(l.client)
 	}
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {
@@ -90,39 +118,39 @@ func (s *Server) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	return nil
 }
 
-// logout takes POST: the confirmation of our own page, or a client's request (section 2 demands both
+// Submit takes POST: the confirmation of our own page, or a client's request (section 2 demands both
 // methods). The latter becomes the GET that means the same, because a cross-site POST carries no
 // SameSite=Lax cookie, and nobody would be logged out.
-func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
+func (lo *Logout) Submit(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.RequestForm(w, r)
 	if err != nil {
 		return err
 	}
-	if form.Get("confirm") != "yes" || s.sameOrigin().Check(r) != nil {
+	if form.Get("confirm") != "yes" || lo.Issuer.SameOrigin().Check(r) != nil {
 		form.Del("confirm")
-		http.Redirect(w, r, s.issuer.URL("/logout")+"?"+form.Encode(), http.StatusSeeOther)
+		http.Redirect(w, r, lo.Issuer.URL("/logout")+"?"+form.Encode(), http.StatusSeeOther)
 		return nil
 	}
-	l, err := s.newLogoutRequest(r, form)
+	l, err := lo.newLogoutRequest(r, form)
 	if err != nil {
 		return err
 	}
-	return s.logOut(w, r, l)
+	return lo.logOut(w, r, l)
 }
 
-// logoutPage asks before it ends the session, unless the client shows the ID token that it got in this
+// Page asks before it ends the session, unless the client shows the ID token that it got in this
 // very session (section 2).
-func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
+func (lo *Logout) Page(w http.ResponseWriter, r *http.Request) error {
 	params, err := oauth.RequestQuery(r)
 	if err != nil {
 		return err
 	}
-	l, err := s.newLogoutRequest(r, params)
+	l, err := lo.newLogoutRequest(r, params)
 	if err != nil {
 		return err
 	}
 	if l.user == nil || l.own {
-		return s.logOut(w, r, l)
+		return lo.logOut(w, r, l)
 	}
 	hidden := map[string]string{"confirm": "yes"}
 	for _, name := range []string{"id_token_hint", "post_logout_redirect_uri", "client_id", "state", "ui_locales"} {
@@ -131,35 +159,35 @@ func (s *Server) logoutPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	p := templates.LogoutConfirm{
-		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: s.issuer.URL("/logout"), Hidden: hidden,
-		User: pages.User(l.user), CancelURL: s.issuer.URL("/account"),
+		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: lo.Issuer.URL("/logout"), Hidden: hidden,
+		User: pages.User(l.user), CancelURL: lo.Issuer.URL("/account"),
 	}
-	if s.config.Dev {
-		p.Detail = s.explainLogout(l)
+	if lo.Dev {
+		p.Detail = lo.explainLogout(l)
 	}
-	s.pages.Render(w, r, http.StatusOK, p)
+	lo.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
 // ownRequest reports whether a request is about the browser's own session, and so needs no question: nothing
 // is wrong with it, and its ID token is of this user and this session. A client that gets no sid proves the
 // user alone.
-func (s *Server) ownRequest(l *logoutRequest) bool {
+func (lo *Logout) ownRequest(l *logoutRequest) bool {
 	return l.problem == nil && l.hint != nil && l.user != nil &&
-		l.hint.Subject == s.tokens.Subject(l.client, l.user.ID) &&
-		(l.hint.Session == s.tokens.Sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
+		l.hint.Subject == lo.Tokens.Subject(l.client, l.user.ID) &&
+		(l.hint.Session == lo.Tokens.Sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
 }
 
 // logOut ends the browser's session, has other apps end theirs, and goes back to the client.
-func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
-	ended, err := s.endOwnSession(w, r)
+func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
+	ended, err := lo.endOwnSession(w, r)
 	if err == nil && ended == nil {
-		ended, err = s.endHintedSession(r.Context(), l)
+		ended, err = lo.endHintedSession(r.Context(), l)
 	}
 	if err != nil {
 		return err
 	}
-	frames, err := s.logoutFrames(r.Context(), ended)
+	frames, err := lo.Frames(r.Context(), ended)
 	if err != nil {
 		return err
 	}
@@ -168,7 +196,7 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest
 		http.Redirect(w, r, target, http.StatusSeeOther)
 		return nil
 	}
-	s.pages.Render(w, r, http.StatusOK, templates.LoggedOut{
+	lo.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{
 		UILocales: l.params.Get("ui_locales"), Client: l.leavingClient(target), BackURL: target, Frames: frames, Return: mayReturn,
 	})
 	return nil
@@ -178,16 +206,16 @@ func (s *Server) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest
 // server of the app asks for its user, without the cookie. Nothing about the request may be wrong. The
 // pairwise sid of a client does not lead to a session: such a client registers a backchannel_logout_uri, or
 // sends the browser.
-func (s *Server) endHintedSession(ctx context.Context, l *logoutRequest) (*session.Session, error) {
+func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) (*session.Session, error) {
 	if l.problem != nil || l.hint == nil || l.hint.Session == "" {
 		return nil, nil
 	}
-	named, err := s.sessions.LoadByID(ctx, l.hint.Session)
-	if err != nil || named == nil || l.hint.Subject != s.tokens.Subject(l.client, named.UserID) || l.hint.Session != s.tokens.Sid(l.client, named.ID) {
+	named, err := lo.Sessions.LoadByID(ctx, l.hint.Session)
+	if err != nil || named == nil || l.hint.Subject != lo.Tokens.Subject(l.client, named.UserID) || l.hint.Session != lo.Tokens.Sid(l.client, named.ID) {
 		return nil, err
 	}
 	observe.Event(ctx).SetSubject(named.UserID)
-	return s.endSession(ctx, named.ID, s.events.SignedOut(ctx, named.UserID, named.ID))
+	return lo.EndSession(ctx, named.ID, lo.Events.SignedOut(ctx, named.UserID, named.ID))
 }
 
 // target is where a link back leads, "" for nowhere, and whether the browser may be sent there without a
@@ -220,7 +248,7 @@ func (l *logoutRequest) leavingClient(target string) *templates.Client {
 }
 
 // explainLogout is for developers whose users are asked, or are not sent back.
-func (s *Server) explainLogout(l *logoutRequest) *templates.ErrorDetail {
+func (lo *Logout) explainLogout(l *logoutRequest) *templates.ErrorDetail {
 	if l.problem == nil {
 		return nil
 	}
@@ -229,7 +257,7 @@ func (s *Server) explainLogout(l *logoutRequest) *templates.ErrorDetail {
 		detail.Parameter, detail.Received = "post_logout_redirect_uri", back
 		detail.Registered = l.client.PostLogoutRedirectURIs
 		detail.Nearest = client.Nearest(l.client.PostLogoutRedirectURIs, back)
-		detail.Fix = s.pages.FixURI(l.client, "post_logout_redirect_uri", l.client.PostLogoutRedirectURIs, back)
+		detail.Fix = lo.Pages.FixURI(l.client, "post_logout_redirect_uri", l.client.PostLogoutRedirectURIs, back)
 	}
 	return detail
 }

@@ -1,0 +1,101 @@
+package logout
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// Every end of a session tells the clients that want to hear of it:
+//
+//	/logout, /account, another user signs in, a limit -> sessions (Config.Ended) --+
+//	Everywhere ---------------------------------------------------------- outbox, in one Apply
+//	/logout, Everywhere also -> Frames, in the browser itself
+
+// endOwnSession ends the session of this browser, whatever has become of its user, and returns it as it
+// was, nil if there was none.
+func (lo *Logout) endOwnSession(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
+	current, err := lo.Sessions.Load(r.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	if current != nil {
+		observe.Event(r.Context()).SetSubject(current.UserID)
+		if current, err = lo.EndSession(r.Context(), current.ID, lo.Events.SignedOut(r.Context(), current.UserID, current.ID)); err != nil {
+			return nil, err
+		}
+	}
+	lo.Sessions.Forget(w)
+	return current, nil
+}
+
+// EndSession ends a session because its user wants it, and with it every online grant. With
+// sessions.end_offline its offline grants end too: a mark that outlives them says so. Other writes are
+// made in the same Apply.
+func (lo *Logout) EndSession(ctx context.Context, sid string, also ...storage.Write) (*session.Session, error) {
+	if lo.EndOffline {
+		longest, err := lo.LongestGrant(ctx)
+		if err != nil {
+			return nil, err
+		}
+		also = append(also, storage.Marks.Put(oauth.MarkLogout+oauth.HashToken(sid), &storage.Mark{}, storage.Any, storage.Now().Add(longest+oauth.MarkMargin)))
+	}
+	ended, err := lo.Sessions.End(ctx, sid, also...)
+	lo.Outbox.Wake()
+	return ended, err
+}
+
+// LongestGrant is how long a grant may live.
+func (lo *Logout) LongestGrant(ctx context.Context) (time.Duration, error) {
+	managed, err := lo.Clients.Managed.All(ctx)
+	if err != nil {
+		return 0, err
+	}
+	longest := max(lo.RefreshLifetime, managed.RefreshToken)
+	lo.Clients.File.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
+	return longest, nil
+}
+
+// Everywhere ends all that a user has: every session, and every grant, offline ones too, since
+// they are of an earlier epoch then. No clock has a say in that: a request that is under way, here or at
+// a replica, gets a grant of the epoch that it has read. Each client of any of the sessions is told once,
+// without a sid: it is to end all that it has of the user (Back-Channel Logout 1.0 section 2.4).
+func (lo *Logout) Everywhere(ctx context.Context, userID string) error {
+	err := storage.Retry(func() error { return lo.endEverything(ctx, userID) })
+	lo.Outbox.Wake()
+	return err
+}
+
+func (lo *Logout) endEverything(ctx context.Context, userID string) error {
+	user, version, err := storage.Users.Get(ctx, lo.Store, userID)
+	if err != nil {
+		return err
+	}
+	writes, err := lo.EndingWrites(ctx, userID)
+	if err != nil {
+		return err
+	}
+	user.Epoch++
+	writes = append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}), lo.Events.SignedOut(ctx, userID, ""))
+	return lo.Store.Apply(ctx, writes...)
+}
+
+// EndingWrites end every session of a user and tell their clients.
+func (lo *Logout) EndingWrites(ctx context.Context, userID string) ([]storage.Write, error) {
+	sessions, err := lo.Sessions.OfUser(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	var writes []storage.Write
+	for _, ended := range sessions {
+		writes = append(writes, lo.Sessions.DropWrites(ended)...)
+	}
+	told, err := lo.Writes(ctx, sessions, true)
+	return append(writes, told...), err
+}
