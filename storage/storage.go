@@ -7,7 +7,8 @@
 //	Get / Scan  ->  decide, hash, sign (no lock held)  ->  Apply(writes…)  ->  answer the client
 //
 // Compare-and-set is the only tool for concurrency: each write names the version that it was computed from,
-// and one of N racers wins. The engines are storage/bolt (embedded) and storage/postgres (for several
+// and one of N racers wins. Retry runs a request again that has lost such a race; All reads a whole table page
+// by page. The engines are storage/bolt (embedded) and storage/postgres (for several
 // replicas). Both pass the suite storagetest.
 //
 // Every kind of record is declared in records.go.
