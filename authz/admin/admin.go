@@ -1,5 +1,5 @@
-// Package admin is the operator's door: the types of the admin API, a client for it in Go, and the
-// handler that serves it.
+// Package admin is the operator's access: the types of the admin API, a client for it in Go, and the handler
+// that serves it.
 //
 //	Client ──> admin socket (0600), or admin.listen with a bearer token
 //	              │
@@ -7,11 +7,10 @@
 //	              │                                        │
 //	           openapi.json, from the same table           the server (package authz), or another part
 //
-// The API speaks JSON with the words of the configuration file: members of clients have the names of
-// RFC 7591 and OpenID Connect Registration, those of users the names of the standard claims. Errors
-// are problem details (RFC 9457). A record has an etag, which changes with every change (RFC 9110
-// section 8.8.3). The package knows no storage: what an operation does is the business of those who
-// add its route.
+// The API speaks JSON with the words of the configuration file: members of clients have the names of RFC 7591
+// and OpenID Connect Registration, those of users the names of the standard claims. Errors are problem
+// details (RFC 9457). A record has an etag, which changes with every change (RFC 9110 section 8.8.3). The
+// package knows no storage: the routes bring their operations.
 package admin
 
 import (
@@ -30,16 +29,16 @@ import (
 	"time"
 )
 
-// Scope is what an access token needs to administer a server.
+// Scope is the scope that an access token needs to administer a server.
 const Scope = "authzd:admin"
 
-// Client calls the admin API of a running server. Its fields must not be changed once it is in use;
-// its methods are safe for concurrent use. A method's error is a *Problem if the server answered.
+// Client calls the admin API of a running server. Don't change its fields once it is in use. Its methods are
+// safe for concurrent use. A method's error is a *Problem if the server answered.
 type Client struct {
 	// Socket is the path of the server's admin socket. Empty: URL is used.
 	Socket string
 
-	// URL is where admin.listen is reached, such as https://id.example.com:9011.
+	// URL is the URL of admin.listen, such as https://id.example.com:9011.
 	URL string
 	// Token is an access token with the scope authzd:admin, for URL.
 	Token string
@@ -51,7 +50,7 @@ type Client struct {
 	client *http.Client
 }
 
-// maxAnswer bounds what is read of an answer.
+// maxAnswer bounds how much of an answer is read.
 const maxAnswer = 16 << 20 // bytes
 
 // do sends a request and decodes the answer into out, unless that is nil.
@@ -74,9 +73,8 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	return nil
 }
 
-// Do sends a request with a JSON body (none if in is nil) and returns the answer if it is a success;
-// the caller closes its body. It is for operations that have no method of their own, and for those
-// whose answers are streams.
+// Do sends a request with a JSON body (none if in is nil) and returns the answer if it is a success. The
+// caller closes its body. Use it for operations without a method, and for those whose answers are streams.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, header http.Header, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
@@ -125,7 +123,7 @@ func (c *Client) httpClient() *http.Client {
 	c.once.Do(func() {
 		c.client = &http.Client{
 			Transport: c.Transport,
-			// A redirect would carry the token, or the operator's word, to another place.
+			// A redirect would carry the token, or the operator's command, to another place.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the admin API does not redirect") },
 		}
 		if c.Socket != "" {
@@ -138,19 +136,19 @@ func (c *Client) httpClient() *http.Client {
 	return c.client
 }
 
-// readProblem makes the error of an answer that is no success.
+// readProblem returns the error of an answer that is not a success.
 func readProblem(answer *http.Response) error {
 	problem := &Problem{}
 	mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil || mediaType != problemType || json.Unmarshal(body, problem) != nil {
-		problem = &Problem{Title: answer.Status, Code: "unexpected_answer", Detail: "Whoever answered is no admin API."}
+		problem = &Problem{Title: answer.Status, Code: "unexpected_answer", Detail: "The answer is not from an admin API."}
 	}
 	problem.Status = answer.StatusCode
 	return problem
 }
 
-// ifMatch is the header that makes a request count only while the record has this etag.
+// ifMatch is the header that makes a request succeed only while the record has this etag.
 func ifMatch(etag string) http.Header {
 	if etag == "" {
 		return nil
@@ -158,5 +156,5 @@ func ifMatch(etag string) http.Header {
 	return http.Header{"If-Match": {etag}}
 }
 
-// segment is one segment of a path, whatever is in it.
+// segment escapes a value as one segment of a path.
 func segment(s string) string { return "/" + url.PathEscape(s) }

@@ -26,13 +26,13 @@ type AuditEvent struct {
 	Details   map[string]string `json:"details,omitempty"`
 }
 
-// AuditActor is who did it.
+// AuditActor is the author of an event.
 type AuditActor struct {
 	Kind string `json:"kind" enum:"user,client,operator,server,anonymous"`
 	ID   string `json:"id,omitempty"`
 }
 
-// AuditQuery says which events are wanted. Fields that are zero select all.
+// AuditQuery selects events. Zero fields select all.
 type AuditQuery struct {
 	Since, Until time.Time // of the event; Until itself is excluded
 	Type         string    // or what it begins with, such as "user."
@@ -57,24 +57,24 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// AuditReport is what a verification of the audit log has found.
+// AuditReport is the result of a verification of the audit log.
 type AuditReport struct {
 	First    AuditPoint     `json:"first"` // the oldest block that was checked
-	Last     AuditPoint     `json:"last"`  // the newest: its hash vouches for all that were checked
+	Last     AuditPoint     `json:"last"`  // the newest; its hash vouches for all checked ones
 	Blocks   int            `json:"blocks"`
 	Events   int            `json:"events"`
 	Problems []AuditProblem `json:"problems"`       // the first ones; none: nothing is wrong
-	Next     int            `json:"next,omitempty"` // after which block to go on; 0: that was the end of the log
+	Next     int            `json:"next,omitempty"` // the block to go on after; 0: this was the end of the log
 }
 
-// AuditPoint is a block of the log by name.
+// AuditPoint names a block of the log.
 type AuditPoint struct {
 	Number int        `json:"number"` // 0: there is none
 	Hash   string     `json:"hash,omitempty"`
 	Sealed *time.Time `json:"sealed,omitempty"`
 }
 
-// AuditProblem is what is wrong at a block.
+// AuditProblem is a problem at a block.
 type AuditProblem struct {
 	Block  int    `json:"block"`
 	Reason string `json:"reason"`
@@ -85,13 +85,13 @@ func (c *Client) ListAuditEvents(ctx context.Context, which AuditQuery, q PageQu
 	return list[AuditEvent](ctx, c, "/v1/audit/events", which.params(), q)
 }
 
-// AuditEvents are all of them, the newest first.
+// AuditEvents returns all of them, the newest first.
 func (c *Client) AuditEvents(ctx context.Context, which AuditQuery) iter.Seq2[*AuditEvent, error] {
 	return all(func(q PageQuery) (*Page[AuditEvent], error) { return c.ListAuditEvents(ctx, which, q) })
 }
 
-// VerifyAuditLog checks all of the audit log, and calls progress, if that is not nil, now and then with
-// what has been found so far. If pin is not zero, it also checks that its block is still that block.
+// VerifyAuditLog checks all of the audit log. progress, if not nil, is called now and then with the result so
+// far. If pin is not zero, it also checks that its block is still that block.
 func (c *Client) VerifyAuditLog(ctx context.Context, pin AuditPoint, progress func(*AuditReport)) (*AuditReport, error) {
 	sum := &AuditReport{Problems: []AuditProblem{}}
 	for after := 0; ; {
@@ -119,8 +119,8 @@ func (c *Client) VerifyAuditLog(ctx context.Context, pin AuditPoint, progress fu
 	}
 }
 
-// ExportAuditLog writes the audit log as JSON Lines: each block's seal, and then its events. If since is
-// not zero, it begins with the block that has the first event of that time or later.
+// ExportAuditLog writes the audit log as JSON Lines: each block's seal, and then its events. If since is not
+// zero, it begins with the block of the first event at that time or later.
 func (c *Client) ExportAuditLog(ctx context.Context, w io.Writer, since time.Time) error {
 	answer, err := c.Do(ctx, "GET", "/v1/audit/export", params("since", stamp(since)), nil, nil)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Call is one request, authorised.
+// Call is one authorised request.
 type Call struct {
 	Actor Actor
-	Query url.Values // only parameters that the route has, each once
+	Query url.Values // only parameters of the route, each once
 
 	path    map[string]string
 	ifMatch string
@@ -19,24 +19,24 @@ type Call struct {
 	seal    func(plaintext []byte) []byte
 }
 
-// Actor is who asks.
+// Actor is the caller.
 type Actor struct {
-	ID       string // of a token the sub; of a process at the socket "uid:" and its user id
+	ID       string // of a token its sub; of a process at the socket "uid:" and its user id
 	ClientID string // of a token
 	Remote   netip.Addr
 }
 
-// Slice is which part of a list is wanted.
+// Slice is the part of a list that is wanted.
 type Slice struct {
 	Size  int    // 1 to MaxPageSize
-	After string // the key after which to begin; empty: at the beginning
+	After string // the key to begin after; empty: at the beginning
 }
 
-// Path returns what stands in the path in place of a name.
+// Path returns the value of a name in the path.
 func (c *Call) Path(name string) string { return c.path[name] }
 
-// Matches refuses a call that means another version of a record than the present one: its error is a
-// *Problem with CodePreconditionFailed.
+// Matches refuses a call for another version of a record than the present one. Its error is a *Problem with
+// CodePreconditionFailed.
 func (c *Call) Matches(etag string) error {
 	if c.ifMatch == "" || c.ifMatch == "*" {
 		return nil
@@ -47,10 +47,10 @@ func (c *Call) Matches(etag string) error {
 		}
 	}
 	return &Problem{Status: http.StatusPreconditionFailed, Code: CodePreconditionFailed,
-		Detail: "The record is not what If-Match says: somebody has changed it.", Hint: "read it again, and decide anew"}
+		Detail: "The record is not what If-Match says: somebody has changed it.", Hint: "read it again, and decide again"}
 }
 
-// pageToken seals the place where the next page begins.
+// pageToken seals the position where the next page begins.
 func (c *Call) pageToken(next string) string {
 	if next == "" {
 		return ""

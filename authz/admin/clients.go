@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// ClientMetadata is what the operator says of an OAuth client: the members of a client in the
-// configuration file, with their meanings and defaults. Times are strings such as 15m. Its secrets
-// are made by the server.
+// ClientMetadata is the operator's description of an OAuth client: the members of a client in the
+// configuration file, with their meanings and defaults. Times are strings such as 15m. The server makes the
+// secrets.
 type ClientMetadata struct {
 	ClientID        string          `json:"client_id,omitempty"` // empty: the server makes one up
 	ClientName      string          `json:"client_name,omitempty"`
@@ -72,35 +72,34 @@ type ClientMetadata struct {
 	TOSURI               string   `json:"tos_uri,omitempty"`
 }
 
-// Where a client comes from.
+// The sources of a client.
 const (
 	SourceConfiguration = "configuration" // the file: it is changed there
 	SourceManaged       = "managed"       // this API
 	SourceRegistered    = "registered"    // it registered itself (RFC 7591)
 )
 
-// OAuthClient is a client as the server knows it, with all defaults filled in. Beside the metadata,
-// nothing of it can be set.
+// OAuthClient is a client as the server knows it, with all defaults filled in. Only the metadata can be set.
 type OAuthClient struct {
 	ClientMetadata
 	Source    string         `json:"source" enum:"configuration,managed,registered"`
-	Secrets   []ClientSecret `json:"secrets,omitempty"` // that are valid, of a managed client
+	Secrets   []ClientSecret `json:"secrets,omitempty"` // the valid ones of a managed client
 	CreatedAt *time.Time     `json:"created_at,omitempty"`
 	UpdatedAt *time.Time     `json:"updated_at,omitempty"`
 	UsedAt    *time.Time     `json:"used_at,omitempty"` // about when a registered client last got a token
 	ETag      string         `json:"etag,omitempty"`    // empty: it can't be changed here
 }
 
-// ClientSecret is what can be told of a client secret.
+// ClientSecret describes a client secret, without its value.
 type ClientSecret struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil: never
 }
 
-// NewOAuthClient is a client with the secret that it has just got: it is shown this once.
+// NewOAuthClient is a client with the secret that it has just got, which is shown only once.
 type NewOAuthClient struct {
 	OAuthClient
-	ClientSecret string `json:"client_secret,omitempty"` // empty: it proves itself in another way, or not at all
+	ClientSecret string `json:"client_secret,omitempty"` // empty: it authenticates in another way, or not at all
 }
 
 // RotateSecret asks for a new client secret.
@@ -114,12 +113,12 @@ func (c *Client) CreateClient(ctx context.Context, m ClientMetadata) (*NewOAuthC
 	return created, c.do(ctx, "POST", "/v1/clients", nil, nil, m, created)
 }
 
-// ListClients returns a page of all clients: those of the configuration first, then by id.
+// ListClients returns a page of all clients: first those of the configuration, then the others by id.
 func (c *Client) ListClients(ctx context.Context, q PageQuery) (*Page[OAuthClient], error) {
 	return list[OAuthClient](ctx, c, "/v1/clients", params(), q)
 }
 
-// Clients are all of them.
+// Clients returns all of them.
 func (c *Client) Clients(ctx context.Context) iter.Seq2[*OAuthClient, error] {
 	return all(func(q PageQuery) (*Page[OAuthClient], error) { return c.ListClients(ctx, q) })
 }
@@ -130,15 +129,15 @@ func (c *Client) GetClient(ctx context.Context, id string) (*OAuthClient, error)
 	return client, c.do(ctx, "GET", "/v1/clients"+segment(id), nil, nil, nil, client)
 }
 
-// ReplaceClient sets all metadata of a client that has this etag: what m leaves out gets its default. A
-// client that needs a secret from now on gets one.
+// ReplaceClient sets all metadata of a client that has this etag: members that m lacks get their defaults. If
+// the client now needs a secret and has none, it gets one.
 func (c *Client) ReplaceClient(ctx context.Context, id, etag string, m ClientMetadata) (*NewOAuthClient, error) {
 	replaced := new(NewOAuthClient)
 	return replaced, c.do(ctx, "PUT", "/v1/clients"+segment(id), nil, ifMatch(etag), m, replaced)
 }
 
-// UpdateClient changes some metadata of a client, by a JSON merge patch (RFC 7396): a map, or a struct.
-// An empty etag means whatever the client is now. A client that needs a secret from now on gets one.
+// UpdateClient changes some metadata of a client, by a JSON merge patch (RFC 7396): a map or a struct. An
+// empty etag accepts any present version. If the client now needs a secret and has none, it gets one.
 func (c *Client) UpdateClient(ctx context.Context, id, etag string, patch any) (*NewOAuthClient, error) {
 	updated := new(NewOAuthClient)
 	return updated, c.do(ctx, "PATCH", "/v1/clients"+segment(id), nil, mergePatch(etag), patch, updated)
@@ -149,7 +148,7 @@ func (c *Client) DeleteClient(ctx context.Context, id, etag string) error {
 	return c.do(ctx, "DELETE", "/v1/clients"+segment(id), nil, ifMatch(etag), nil, nil)
 }
 
-// RotateClientSecret gives a client a new secret, and lets the present ones live on for the overlap.
+// RotateClientSecret gives a client a new secret. The present ones stay valid for the overlap.
 func (c *Client) RotateClientSecret(ctx context.Context, id string, overlap time.Duration) (*NewOAuthClient, error) {
 	rotated := new(NewOAuthClient)
 	return rotated, c.do(ctx, "POST", "/v1/clients"+segment(id)+"/rotate-secret", nil, nil, RotateSecret{Overlap: overlap.String()}, rotated)

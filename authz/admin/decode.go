@@ -13,8 +13,8 @@ import (
 	"github.com/authzd/authzd/authz/strictjson"
 )
 
-// decode reads a JSON object into the struct that v points to. The error is a *Problem, with everything
-// that is wrong: members that the type lacks are, since who sends one expects it to count.
+// decode reads a JSON object into the struct that v points to. The error is a *Problem with everything that
+// is wrong. Members that the type lacks are wrong too, because a caller that sends one expects an effect.
 func decode(body []byte, v any) error {
 	members, err := parseObject(body)
 	if err != nil {
@@ -29,12 +29,12 @@ func decode(body []byte, v any) error {
 func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	members, err := strictjson.Object(body)
 	if err != nil {
-		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The body is no JSON object that can be used: " + err.Error() + "."}
+		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The body is not a usable JSON object: " + err.Error() + "."}
 	}
 	return members, nil
 }
 
-// maxErrors bounds what a problem lists: a body can have a hundred thousand members that nobody knows.
+// maxErrors bounds the length of a problem: a body can have a hundred thousand unknown members.
 const maxErrors = 100
 
 // Invalid is the problem of a request with these errors, or the first of them.
@@ -43,7 +43,7 @@ func Invalid(errs ...FieldError) *Problem {
 	return &Problem{Status: http.StatusUnprocessableEntity, Code: CodeInvalid, Detail: "The request has members that are wrong.", Errors: errs}
 }
 
-// Wrong is the problem of a description with these members wrong, nil if none is.
+// Wrong returns the problem of a description with these wrong members, or nil if there is none.
 func Wrong(members member.Problems) error {
 	if len(members) == 0 {
 		return nil
@@ -55,7 +55,7 @@ func Wrong(members member.Problems) error {
 	return Invalid(errs...)
 }
 
-// decodeMembers sets the fields of a struct; null is as if absent.
+// decodeMembers sets the fields of a struct. null counts as absent.
 func decodeMembers(members map[string]json.RawMessage, v reflect.Value, at string) []FieldError {
 	fields := fieldsOf(v.Type())
 	var errs []FieldError
@@ -102,7 +102,7 @@ func decodeMember(raw json.RawMessage, field reflect.Value, pointer string) []Fi
 	return errs
 }
 
-// shape is a type in words.
+// shape describes a type in words.
 func shape(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -119,7 +119,7 @@ func shape(t reflect.Type) string {
 	return "JSON of another form"
 }
 
-// fieldsOf are the members of a struct, those of embedded ones among them.
+// fieldsOf returns the members of a struct, including those of embedded ones.
 func fieldsOf(t reflect.Type) []reflect.StructField {
 	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
 		return f.Anonymous || !f.IsExported() || jsonName(f) == "-"
@@ -131,7 +131,7 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// nearest is a hint for a name that is nearly right.
+// nearest returns a hint for a name that is nearly right.
 func nearest(name string, fields []reflect.StructField) string {
 	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
 	for _, f := range fields {
@@ -144,7 +144,7 @@ func nearest(name string, fields []reflect.StructField) string {
 	return ""
 }
 
-// escapePointer is RFC 6901 section 3; what nobody could read is left out.
+// escapePointer follows RFC 6901 section 3, and leaves out unreadable characters.
 func escapePointer(name string) string {
 	const most = 64
 	name = strings.Map(func(r rune) rune {
@@ -161,8 +161,8 @@ func escapePointer(name string) string {
 
 func parsePatch(body []byte) (MergePatch, error) { return parseObject(body) }
 
-// Apply changes v, which points to a struct, as the patch says, and leaves what it does not name. The
-// error is a *Problem.
+// Apply changes the struct that v points to as the patch says, and leaves other members unchanged. The error
+// is a *Problem.
 func (p MergePatch) Apply(v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -184,10 +184,10 @@ func (p MergePatch) Apply(v any) error {
 func merge(target, patch json.RawMessage) (json.RawMessage, error) {
 	var changes map[string]json.RawMessage
 	if json.Unmarshal(patch, &changes) != nil || changes == nil {
-		return patch, nil // no object: it replaces what was there
+		return patch, nil // not an object: it replaces the old value
 	}
 	merged := map[string]json.RawMessage{}
-	_ = json.Unmarshal(target, &merged) // what is no object is as if empty
+	_ = json.Unmarshal(target, &merged) // a value that is not an object counts as empty
 	if merged == nil {
 		merged = map[string]json.RawMessage{}
 	}

@@ -16,30 +16,30 @@ import (
 	"strings"
 )
 
-// Sizes of a request.
+// Limits of a request.
 const (
 	maxBody    = 1 << 20 // bytes
 	maxSegment = 1024    // bytes of one name in the path
 )
 
-// Config is all that Handler needs.
+// Config is the input of NewHandler.
 type Config struct {
 	Routes []Route
 
-	// Authorize tells who asks. Its error is a *Problem, or anything that AsProblem knows; it has set
-	// the challenge then.
+	// Authorize returns the caller. Its error is a *Problem, or anything that AsProblem knows; then it has
+	// set the challenge.
 	Authorize func(w http.ResponseWriter, r *http.Request) (Actor, error)
 
-	// Seal and Open protect page tokens. What was sealed opens only with the same binding.
+	// Seal and Open protect page tokens. A sealed token opens only with the same binding.
 	Seal func(plaintext, binding []byte) []byte
 	Open func(sealed, binding []byte) ([]byte, error)
 
-	// AsProblem makes a problem of an error that is none. It may look at anything but must tell nothing
-	// of what is private.
+	// AsProblem makes a problem of another error. It may read anything in it, but must not reveal private
+	// causes.
 	AsProblem func(error) *Problem
 
-	// Started hears of each request whose route is known; Failed of each that is answered with a
-	// problem, and fills in its request id.
+	// Started is called for each request with a known route. Failed is called for each request that is
+	// answered with a problem, and fills in its request id.
 	Started func(r *http.Request, route string)
 	Failed  func(r *http.Request, p *Problem)
 }
@@ -133,10 +133,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	return write(w, route.Operation, answer)
 }
 
-// match finds the pattern of a path, and what stands in place of its names. A name is one segment,
-// whatever is escaped in it.
+// match finds the pattern of a path, and the values of its names. A name is one segment, which may contain
+// escapes.
 func (h *Handler) match(escaped string) (found *pattern, names map[string]string, err error) {
-	notFound := &Problem{Status: http.StatusNotFound, Code: CodeNotFound, Detail: "There is nothing at this address.", Hint: "/openapi.json lists what there is"}
+	notFound := &Problem{Status: http.StatusNotFound, Code: CodeNotFound, Detail: "There is nothing at this address.", Hint: "/openapi.json lists all addresses"}
 	segments := strings.Split(escaped, "/")[1:]
 	for i := range h.paths {
 		p := &h.paths[i]
@@ -195,7 +195,7 @@ func (h *Handler) newCall(r *http.Request, route *Route, names map[string]string
 	}
 	if len(errs) > 0 {
 		slices.SortFunc(errs, func(a, b FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
-		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The query has parameters that are wrong.", Errors: errs}
+		return nil, &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The query has wrong parameters.", Errors: errs}
 	}
 	query.Del("page_token")
 	query.Del("page_size")
@@ -209,7 +209,7 @@ func (h *Handler) newCall(r *http.Request, route *Route, names map[string]string
 	}
 	if route.Operation.mustMatch && call.ifMatch == "" {
 		return nil, &Problem{Status: http.StatusPreconditionRequired, Code: CodePreconditionRequired,
-			Detail: "Say by If-Match which version of the record you want to replace.", Hint: "its etag is in what GET answers"}
+			Detail: "Name the version of the record that you want to replace in If-Match.", Hint: "its etag is in the answer of GET"}
 	}
 	return call, nil
 }
@@ -227,7 +227,7 @@ func (h *Handler) openPageToken(token string, binding []byte) (string, error) {
 	return string(after), nil
 }
 
-// readBody reads what the operation expects, and refuses a body where it expects none.
+// readBody reads the body that the operation expects, and refuses a body if it expects none.
 func readBody(w http.ResponseWriter, r *http.Request, route *Route) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
@@ -276,7 +276,7 @@ func write(w http.ResponseWriter, o Operation, answer any) error {
 	return nil
 }
 
-// stream answers with what comes. Once it has begun, a failure cuts the connection.
+// stream answers with a stream. Once it has begun, a failure cuts the connection.
 func (h *Handler) stream(w http.ResponseWriter, r *http.Request, route *Route, call *Call) error {
 	w.Header().Set("Content-Type", route.Operation.mediaType)
 	begun := &begun{ResponseWriter: w}
@@ -289,7 +289,7 @@ func (h *Handler) stream(w http.ResponseWriter, r *http.Request, route *Route, c
 	panic(http.ErrAbortHandler)
 }
 
-// begun notices that an answer is under way.
+// begun records that an answer is under way.
 type begun struct {
 	http.ResponseWriter
 	yes bool
@@ -302,7 +302,7 @@ func (b *begun) Write(p []byte) (int, error) {
 
 func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter } // for http.ResponseController
 
-// problemOf is an error as the caller may see it.
+// problemOf returns an error in the form for the caller.
 func (h *Handler) problemOf(err error) *Problem {
 	p := new(Problem)
 	if !errors.As(err, &p) {
@@ -314,7 +314,7 @@ func (h *Handler) problemOf(err error) *Problem {
 
 // fail is the one exit for errors.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	told := *h.problemOf(err) // problems that are made once serve many requests
+	told := *h.problemOf(err) // one problem may serve many requests
 	told.Type, told.Title = problemPrefix+told.Code, cmp.Or(told.Title, http.StatusText(told.Status))
 	h.config.Failed(r, &told)
 	if told.Status == http.StatusServiceUnavailable {

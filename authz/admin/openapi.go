@@ -19,8 +19,8 @@ var (
 	typeRaw  = reflect.TypeFor[json.RawMessage]()
 )
 
-// OpenAPI is the OpenAPI 3.1 document of a table. Its schemas are those of the Go types, so that it
-// cannot say anything else than the handler does.
+// OpenAPI returns the OpenAPI 3.1 document of a table. Its schemas come from the Go types, so it always says
+// what the handler does.
 func OpenAPI(routes []Route) ([]byte, error) {
 	b := &documentBuilder{schemas: object{}, names: map[string]reflect.Type{}}
 	paths := object{"/openapi.json": object{"get": object{
@@ -64,7 +64,7 @@ func OpenAPI(routes []Route) ([]byte, error) {
 
 type documentBuilder struct {
 	schemas object
-	names   map[string]reflect.Type // of schemas that are made
+	names   map[string]reflect.Type // of finished schemas
 }
 
 var pathName = regexp.MustCompile(`\{(\w+)\}`)
@@ -120,7 +120,7 @@ func (b *documentBuilder) responses(o Operation) object {
 
 func reference(name string) object { return object{"$ref": "#/components/schemas/" + name} }
 
-// reference is the schema of a type, by its name.
+// reference returns the schema of a type, by its name.
 func (b *documentBuilder) reference(t reflect.Type) object {
 	name := schemaName(t)
 	if known := b.names[name]; known == nil {
@@ -132,7 +132,7 @@ func (b *documentBuilder) reference(t reflect.Type) object {
 	return reference(name)
 }
 
-// patch is the schema of a merge patch of a type: each member may be null.
+// patch returns the schema of a merge patch of a type: each member may be null.
 func (b *documentBuilder) patch(t reflect.Type) object {
 	name := schemaName(t) + "Patch"
 	if b.names[name] == nil {
@@ -146,12 +146,12 @@ func (b *documentBuilder) patch(t reflect.Type) object {
 	return reference(name)
 }
 
-// schemaNames are those of the types of other packages.
+// schemaNames has names for types of other packages.
 var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[users.User](): "UserData",
 }
 
-// schemaName is the name of a type; that of Page[OAuthClient] is OAuthClientPage.
+// schemaName returns the name of a type; that of Page[OAuthClient] is OAuthClientPage.
 func schemaName(t reflect.Type) string {
 	if name := schemaNames[t]; name != "" {
 		return name
@@ -164,7 +164,7 @@ func schemaName(t reflect.Type) string {
 	return name
 }
 
-// structure is the schema of a struct. Members that may be left out of the JSON are not required.
+// structure returns the schema of a struct. Members that the JSON may leave out are not required.
 func (b *documentBuilder) structure(t reflect.Type, closed bool) object {
 	properties := object{}
 	var required []string

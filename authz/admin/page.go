@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Sizes of a page. A page may have fewer items than were asked for and not be the last.
+// Sizes of a page. A page may have fewer items than requested and still not be the last.
 const (
 	DefaultPageSize = 50
 	MaxPageSize     = 500
@@ -20,10 +20,10 @@ type Page[T any] struct {
 	NextPageToken string `json:"next_page_token,omitempty"`
 }
 
-// PageQuery says which page of a list is wanted. The zero PageQuery is the first, of the default size.
+// PageQuery selects a page of a list. The zero PageQuery is the first page with the default size.
 type PageQuery struct {
 	Size  int    // page_size: up to MaxPageSize; 0: DefaultPageSize
-	Token string // page_token: NextPageToken of the page before; the other parameters must be as they were
+	Token string // page_token: NextPageToken of the last page; the other parameters must be unchanged
 }
 
 // addTo adds the parameters of a page to those of the list.
@@ -37,7 +37,7 @@ func (q PageQuery) addTo(list url.Values) url.Values {
 	return list
 }
 
-// all goes through every page of a list. An error is the last that it yields.
+// all goes through every page of a list. If there is an error, it is the last value.
 func all[T any](list func(PageQuery) (*Page[T], error)) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		for query := (PageQuery{Size: MaxPageSize}); ; {
@@ -64,7 +64,7 @@ func list[T any](ctx context.Context, c *Client, path string, params url.Values,
 	return page, c.do(ctx, "GET", path, q.addTo(params), nil, nil, page)
 }
 
-// params are those that have a value.
+// params returns the parameters that have a value.
 func params(pairs ...string) url.Values {
 	values := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {

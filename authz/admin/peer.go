@@ -7,7 +7,7 @@ import (
 
 type peerKey struct{}
 
-// WithPeer remembers who is at the other end of a connection to the admin socket. It is for
+// WithPeer stores the process at the other end of a connection to the admin socket. It is for
 // http.Server.ConnContext.
 func WithPeer(ctx context.Context, conn net.Conn) context.Context {
 	if unix, ok := conn.(*net.UnixConn); ok {
@@ -18,8 +18,8 @@ func WithPeer(ctx context.Context, conn net.Conn) context.Context {
 	return ctx
 }
 
-// PeerUID is the user id of the process that a request on the admin socket came from, if the system
-// tells.
+// PeerUID returns the user id of the process that sent a request on the admin socket, if the system reports
+// it.
 func PeerUID(ctx context.Context) (uid int, known bool) {
 	uid, known = ctx.Value(peerKey{}).(int)
 	return uid, known

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerUID asks the kernel (SO_PEERCRED, unix(7)): the process cannot lie.
+// peerUID asks the kernel (SO_PEERCRED, unix(7)), so the process can't lie.
 func peerUID(conn *net.UnixConn) (uid int, known bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {

@@ -4,5 +4,5 @@ package admin
 
 import "net"
 
-// peerUID returns false: this system is not asked.
+// peerUID returns false: on this system nobody is asked.
 func peerUID(*net.UnixConn) (uid int, known bool) { return 0, false }

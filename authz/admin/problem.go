@@ -7,10 +7,10 @@ import (
 
 const problemType = "application/problem+json"
 
-// problemPrefix and a code make the type of a problem.
+// problemPrefix and a code form the type of a problem.
 const problemPrefix = "urn:authzd:problem:"
 
-// Codes of a Problem. They stay as they are: scripts depend on them.
+// Codes of a Problem. They never change, because scripts depend on them.
 const (
 	CodeInvalidRequest       = "invalid_request"        // 400: the request cannot be read
 	CodeInvalidPageToken     = "invalid_page_token"     // 400: made up, or of another list
@@ -36,14 +36,14 @@ type Problem struct {
 	Status    int          `json:"status"`           // of HTTP
 	Code      string       `json:"code"`             // for programs
 	Detail    string       `json:"detail,omitempty"` // for people
-	Hint      string       `json:"hint,omitempty"`   // what to do about it
+	Hint      string       `json:"hint,omitempty"`   // what the caller can do
 	RequestID string       `json:"request_id,omitempty"`
 	Errors    []FieldError `json:"errors,omitempty"` // everything that is wrong, with code invalid
 
 	cause error // for the log
 }
 
-// FieldError says what is wrong with one member of the request.
+// FieldError is a mistake in one member of the request.
 type FieldError struct {
 	Pointer string `json:"pointer"` // RFC 6901: which one
 	Detail  string `json:"detail"`

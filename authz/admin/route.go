@@ -7,15 +7,15 @@ import (
 	"reflect"
 )
 
-// Route is one operation of the API. A table of them is all that Handler and OpenAPI need: whoever
-// has an operation adds a line.
+// Route is one operation of the API. Handler and OpenAPI need only a table of them. To add an operation, add
+// a line.
 type Route struct {
 	Name      string // in the log, in metrics, and the operationId of the OpenAPI document
 	Method    string
 	Path      string // with names in braces, such as /v1/clients/{client_id}
 	Summary   string
 	Operation Operation
-	Query     []string // the parameters of the query, beside those of pages
+	Query     []string // the parameters of the query, besides those of pages
 }
 
 // NewRoute makes a line of the table.
@@ -23,21 +23,21 @@ func NewRoute(name, method, path, summary string, o Operation, query ...string) 
 	return Route{Name: name, Method: method, Path: path, Summary: summary, Operation: o, Query: query}
 }
 
-// Operation is what a route does. It is made by one of the functions below, from a function that
-// takes what the request says and returns what is answered.
+// Operation is what a route does. One of the functions below makes it from a function that takes the request
+// and returns the answer.
 type Operation struct {
 	run       func(ctx context.Context, c *Call, body []byte) (any, error)
-	stream    func(ctx context.Context, c *Call, w http.ResponseWriter) error // in place of run
+	stream    func(ctx context.Context, c *Call, w http.ResponseWriter) error // used instead of run
 	in, out   reflect.Type                                                    // nil: no body
 	status    int                                                             // of a success
 	mediaType string                                                          // of the answer; empty: JSON
 	paged     bool
 	patch     bool // the body is a JSON merge patch of in
-	mustMatch bool // If-Match is demanded
+	mustMatch bool // If-Match is required
 }
 
-// List answers with a page. The function returns up to page.Size items, and the key to go on after, ""
-// if there is nothing left.
+// List answers with a page. The function returns up to page.Size items, and the key to go on after, or "" at
+// the end.
 func List[Out any](f func(ctx context.Context, c *Call, page Slice) (items []Out, next string, err error)) Operation {
 	run := func(ctx context.Context, c *Call, _ []byte) (any, error) {
 		items, next, err := f(ctx, c, c.slice)
@@ -65,7 +65,7 @@ func Create[In, Out any](f func(ctx context.Context, c *Call, in *In) (*Out, err
 	return o
 }
 
-// Replace sets all of a record, if it is what the caller believes it to be: If-Match is demanded.
+// Replace sets all of a record, if it is the version that the caller knows: If-Match is required.
 func Replace[In, Out any](f func(ctx context.Context, c *Call, in *In) (*Out, error)) Operation {
 	o := Act(f)
 	o.mustMatch = true
@@ -84,7 +84,7 @@ func Patch[In, Out any](f func(ctx context.Context, c *Call, patch MergePatch) (
 	return Operation{run: run, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), status: http.StatusOK, patch: true}
 }
 
-// Act does something that a body describes, and answers with a document.
+// Act does something that the body describes, and answers with a document.
 func Act[In, Out any](f func(ctx context.Context, c *Call, in *In) (*Out, error)) Operation {
 	run := func(ctx context.Context, c *Call, body []byte) (any, error) {
 		in := new(In)
@@ -96,21 +96,21 @@ func Act[In, Out any](f func(ctx context.Context, c *Call, in *In) (*Out, error)
 	return Operation{run: run, in: reflect.TypeFor[In](), out: reflect.TypeFor[Out](), status: http.StatusOK}
 }
 
-// Order does something that a body describes, and answers with nothing.
+// Order does something that the body describes, and answers with nothing.
 func Order[In any](f func(ctx context.Context, c *Call, in *In) error) Operation {
 	o := Act(func(ctx context.Context, c *Call, in *In) (*struct{}, error) { return nil, f(ctx, c, in) })
 	o.out, o.status = nil, http.StatusNoContent
 	return o
 }
 
-// Do does something that the path names, such as to delete it, and answers with nothing.
+// Do does something that the path names, such as deleting it, and answers with nothing.
 func Do(f func(ctx context.Context, c *Call) error) Operation {
 	run := func(ctx context.Context, c *Call, _ []byte) (any, error) { return nil, f(ctx, c) }
 	return Operation{run: run, status: http.StatusNoContent}
 }
 
-// Stream answers with something else than JSON, as it comes. An error counts as long as nothing has
-// been written; afterwards the connection is cut, so that nobody takes the beginning for the whole.
+// Stream answers with something other than JSON, as it comes. Before the first byte, an error becomes a
+// problem. After it, the connection is cut, so that nobody takes the beginning for the whole.
 func Stream(mediaType string, f func(ctx context.Context, c *Call, w http.ResponseWriter) error) Operation {
 	return Operation{stream: f, status: http.StatusOK, mediaType: mediaType}
 }

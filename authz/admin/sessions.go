@@ -18,11 +18,11 @@ type Session struct {
 	RememberMe   bool      `json:"remember_me,omitempty"`
 	CreatedAt    time.Time `json:"created_at"`
 	LastActiveAt time.Time `json:"last_active_at"`
-	ExpiresAt    time.Time `json:"expires_at"`        // unless something happens in it before
-	Clients      []string  `json:"clients,omitempty"` // that want to hear of its end
+	ExpiresAt    time.Time `json:"expires_at"`        // if there is no activity before
+	Clients      []string  `json:"clients,omitempty"` // to be told of its end
 }
 
-// Grant is what a user has granted a client, with all tokens that came of it.
+// Grant is what a user has granted to a client, with all its tokens.
 type Grant struct {
 	GID       string     `json:"gid"`
 	ClientID  string     `json:"client_id"`
@@ -35,13 +35,13 @@ type Grant struct {
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt time.Time  `json:"expires_at"`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
-	Ended     string     `json:"ended,omitempty"` // why it is void, although nobody has revoked it
+	Ended     string     `json:"ended,omitempty"` // why it is void without a revocation
 }
 
-// GrantQuery says which grants are wanted.
+// GrantQuery selects grants.
 type GrantQuery struct {
 	Sub      string // of this user
-	ClientID string // of this client; without Sub every grant is looked at, so that pages may be empty
+	ClientID string // of this client; without Sub all grants are read, so pages may be empty
 }
 
 // ListSessions returns a page of live sessions: of one user, or of all if sub is empty.
@@ -49,7 +49,7 @@ func (c *Client) ListSessions(ctx context.Context, sub string, q PageQuery) (*Pa
 	return list[Session](ctx, c, "/v1/sessions", params("sub", sub), q)
 }
 
-// Sessions are all of them.
+// Sessions returns all of them.
 func (c *Client) Sessions(ctx context.Context, sub string) iter.Seq2[*Session, error] {
 	return all(func(q PageQuery) (*Page[Session], error) { return c.ListSessions(ctx, sub, q) })
 }
@@ -65,13 +65,13 @@ func (c *Client) RevokeSession(ctx context.Context, sid string) error {
 	return c.do(ctx, "DELETE", "/v1/sessions"+segment(sid), nil, nil, nil, nil)
 }
 
-// ListGrants returns a page of grants, in the order of their ids: those that live, and those that were
-// revoked. Grants that are void since their user was disabled or signed out are left out.
+// ListGrants returns a page of grants in the order of their ids, live and revoked ones. It leaves out grants
+// that are void because their user was disabled or signed out.
 func (c *Client) ListGrants(ctx context.Context, which GrantQuery, q PageQuery) (*Page[Grant], error) {
 	return list[Grant](ctx, c, "/v1/grants", params("sub", which.Sub, "client_id", which.ClientID), q)
 }
 
-// Grants are all of them.
+// Grants returns all of them.
 func (c *Client) Grants(ctx context.Context, which GrantQuery) iter.Seq2[*Grant, error] {
 	return all(func(q PageQuery) (*Page[Grant], error) { return c.ListGrants(ctx, which, q) })
 }
@@ -82,7 +82,7 @@ func (c *Client) GetGrant(ctx context.Context, gid string) (*Grant, error) {
 	return grant, c.do(ctx, "GET", "/v1/grants"+segment(gid), nil, nil, nil, grant)
 }
 
-// RevokeGrant ends a grant, with every token that came of it.
+// RevokeGrant ends a grant, with all its tokens.
 func (c *Client) RevokeGrant(ctx context.Context, gid string) error {
 	return c.do(ctx, "DELETE", "/v1/grants"+segment(gid), nil, nil, nil, nil)
 }

@@ -5,32 +5,32 @@ import (
 	"time"
 )
 
-// Store is the state of what everything is kept in.
+// Store is the state of the database.
 type Store struct {
 	Format     int         `json:"format"`               // of the records
-	FileBytes  int64       `json:"file_bytes,omitempty"` // of the embedded database; absent: it is another one
-	FreeBytes  int64       `json:"free_bytes,omitempty"` // of these, free for new records
+	FileBytes  int64       `json:"file_bytes,omitempty"` // of the embedded database; absent with another engine
+	FreeBytes  int64       `json:"free_bytes,omitempty"` // the free part of it
 	Compacting bool        `json:"compacting,omitempty"` // under way
-	Compaction *Compaction `json:"compaction,omitempty"` // the last that an operator asked of this process
+	Compaction *Compaction `json:"compaction,omitempty"` // the last one that an operator requested from this process
 	Secrets    []Secret    `json:"secrets"`              // the newest first
 }
 
-// Compaction is one that has ended.
+// Compaction is a finished compaction.
 type Compaction struct {
 	EndedAt      time.Time `json:"ended_at"`
 	BeforeBytes  int64     `json:"before_bytes"`
 	AfterBytes   int64     `json:"after_bytes"`
 	WritesWaited string    `json:"writes_waited,omitempty"` // a Go duration
-	Error        string    `json:"error,omitempty"`         // why everything is as it was
+	Error        string    `json:"error,omitempty"`         // why nothing was changed
 }
 
-// Secret is a server secret, by which records are sealed.
+// Secret is a server secret, which seals records.
 type Secret struct {
-	ID        string     `json:"id"`                  // names it and tells nothing else about it
-	Newest    bool       `json:"newest,omitempty"`    // what is sealed anew is sealed under it
+	ID        string     `json:"id"`                  // its name, which reveals nothing else
+	Newest    bool       `json:"newest,omitempty"`    // records are sealed under it
 	Listed    bool       `json:"listed"`              // in secret_file of this process
-	Records   int        `json:"records"`             // that are sealed under it
-	Removable bool       `json:"removable,omitempty"` // from secret_file: nothing needs it any more
+	Records   int        `json:"records"`             // sealed under it
+	Removable bool       `json:"removable,omitempty"` // from secret_file, because nothing needs it any more
 	Since     *time.Time `json:"since,omitempty"`     // when it became the newest
 }
 

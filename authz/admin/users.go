@@ -14,7 +14,7 @@ type NewUser struct {
 	Password string `json:"password,omitempty"` // plain text or a hash; empty: no login by password
 }
 
-// User is a user as the server knows them. Beside the data, nothing of it can be set.
+// User is a user as the server knows them. Only the data can be set.
 type User struct {
 	Sub string `json:"sub"` // the user's id; clients with pairwise subjects get another
 	users.User
@@ -27,16 +27,16 @@ type User struct {
 // SetPassword sets a user's password.
 type SetPassword struct {
 	Password     string `json:"password"`                // plain text or a hash
-	KeepSessions bool   `json:"keep_sessions,omitempty"` // leave the user's sessions and grants as they are; else all end
+	KeepSessions bool   `json:"keep_sessions,omitempty"` // leave the user's sessions and grants; otherwise all end
 }
 
-// Identity is an account of a user at an upstream provider, by which they sign in.
+// Identity is a user's account at an upstream provider, with which they sign in.
 type Identity struct {
-	ID        string    `json:"id"` // names it among those of the user
+	ID        string    `json:"id"` // unique among the user's identities
 	Connector string    `json:"connector"`
 	Issuer    string    `json:"issuer"`
 	Subject   string    `json:"subject"`         // the user's id there
-	Email     string    `json:"email,omitempty"` // that it had there at the last sign-in
+	Email     string    `json:"email,omitempty"` // at the last sign-in
 	LinkedAt  time.Time `json:"linked_at"`
 }
 
@@ -46,17 +46,17 @@ type NewIdentity struct {
 	Subject   string `json:"subject"`   // the sub that the provider gives the user
 }
 
-// TrustedNetwork is a network that a user has signed in from by password within 30 days. Others' wrong
-// passwords do not keep them out there.
+// TrustedNetwork is a network from which a user has signed in by password within 30 days. Wrong passwords of
+// others do not keep them out there.
 type TrustedNetwork struct {
 	ID     string    `json:"id"`      // a hash of the network
 	SeenAt time.Time `json:"seen_at"` // about when the last sign-in was
-	Until  time.Time `json:"until"`   // when it is trusted no longer
+	Until  time.Time `json:"until"`   // when the trust ends
 }
 
-// UserQuery says which users are wanted. At most one of its fields may be set.
+// UserQuery selects users. Set at most one of its fields.
 type UserQuery struct {
-	Username string // the beginning of the username; whose name it is comes first
+	Username string // the beginning of the username; an exact match comes first
 	Email    string // the beginning of the e-mail address
 }
 
@@ -66,12 +66,12 @@ func (c *Client) CreateUser(ctx context.Context, u NewUser) (*User, error) {
 	return created, c.do(ctx, "POST", "/v1/users", nil, nil, u, created)
 }
 
-// ListUsers returns a page of users, in the order of what the query looks for, else of their ids.
+// ListUsers returns a page of users, in the order of the searched member, or of their ids.
 func (c *Client) ListUsers(ctx context.Context, which UserQuery, q PageQuery) (*Page[User], error) {
 	return list[User](ctx, c, "/v1/users", params("username", which.Username, "email", which.Email), q)
 }
 
-// Users are all of them.
+// Users returns all of them.
 func (c *Client) Users(ctx context.Context, which UserQuery) iter.Seq2[*User, error] {
 	return all(func(q PageQuery) (*Page[User], error) { return c.ListUsers(ctx, which, q) })
 }
@@ -82,26 +82,26 @@ func (c *Client) GetUser(ctx context.Context, sub string) (*User, error) {
 	return user, c.do(ctx, "GET", "/v1/users"+segment(sub), nil, nil, nil, user)
 }
 
-// ReplaceUser sets all data of a user who has this etag: what u leaves out is gone. The password stays.
+// ReplaceUser sets all data of a user who has this etag: members that u lacks are removed. The password
+// stays.
 func (c *Client) ReplaceUser(ctx context.Context, sub, etag string, u users.User) (*User, error) {
 	replaced := new(User)
 	return replaced, c.do(ctx, "PUT", "/v1/users"+segment(sub), nil, ifMatch(etag), u, replaced)
 }
 
-// UpdateUser changes some data of a user, by a JSON merge patch (RFC 7396): a map, or a struct. An
-// empty etag means whatever the user is now.
+// UpdateUser changes some data of a user, by a JSON merge patch (RFC 7396): a map or a struct. An empty etag
+// accepts any present version.
 func (c *Client) UpdateUser(ctx context.Context, sub, etag string, patch any) (*User, error) {
 	updated := new(User)
 	return updated, c.do(ctx, "PATCH", "/v1/users"+segment(sub), nil, mergePatch(etag), patch, updated)
 }
 
-// DeleteUser deletes a user. Sessions end, and grants and tokens are void from then on.
+// DeleteUser deletes a user. Their sessions end, and their grants and tokens are void.
 func (c *Client) DeleteUser(ctx context.Context, sub, etag string) error {
 	return c.do(ctx, "DELETE", "/v1/users"+segment(sub), nil, ifMatch(etag), nil, nil)
 }
 
-// SetUserPassword sets a user's password. Unless p says otherwise, every session and every grant of theirs
-// ends.
+// SetUserPassword sets a user's password. Unless p says otherwise, all their sessions and grants end.
 func (c *Client) SetUserPassword(ctx context.Context, sub string, p SetPassword) error {
 	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/set-password", nil, nil, p, nil)
 }
@@ -111,17 +111,17 @@ func (c *Client) UnlockUser(ctx context.Context, sub string) error {
 	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/unlock", nil, nil, nil, nil)
 }
 
-// ListIdentities returns the upstream identities of a user, the oldest first: there are never many.
+// ListIdentities returns the upstream identities of a user, the oldest first. There are never many.
 func (c *Client) ListIdentities(ctx context.Context, sub string) (*Page[Identity], error) {
 	return list[Identity](ctx, c, "/v1/users"+segment(sub)+"/identities", nil, PageQuery{})
 }
 
-// Identities goes through all of them.
+// Identities returns all of them.
 func (c *Client) Identities(ctx context.Context, sub string) iter.Seq2[*Identity, error] {
 	return all(func(PageQuery) (*Page[Identity], error) { return c.ListIdentities(ctx, sub) })
 }
 
-// LinkIdentity links an upstream identity to a user. That it is theirs already is no error.
+// LinkIdentity links an upstream identity to a user. It is no error if it is already linked to them.
 func (c *Client) LinkIdentity(ctx context.Context, sub string, id NewIdentity) (*Identity, error) {
 	linked := new(Identity)
 	return linked, c.do(ctx, "POST", "/v1/users"+segment(sub)+"/identities", nil, nil, id, linked)
@@ -132,22 +132,22 @@ func (c *Client) UnlinkIdentity(ctx context.Context, sub, id string) error {
 	return c.do(ctx, "DELETE", "/v1/users"+segment(sub)+"/identities"+segment(id), nil, nil, nil, nil)
 }
 
-// ListTrustedNetworks returns networks that a user has signed in from lately.
+// ListTrustedNetworks returns networks from which a user has signed in lately.
 func (c *Client) ListTrustedNetworks(ctx context.Context, sub string, q PageQuery) (*Page[TrustedNetwork], error) {
 	return list[TrustedNetwork](ctx, c, "/v1/users"+segment(sub)+"/trusted-networks", params(), q)
 }
 
-// TrustedNetworks goes through all of them.
+// TrustedNetworks returns all of them.
 func (c *Client) TrustedNetworks(ctx context.Context, sub string) iter.Seq2[*TrustedNetwork, error] {
 	return all(func(q PageQuery) (*Page[TrustedNetwork], error) { return c.ListTrustedNetworks(ctx, sub, q) })
 }
 
-// ForgetTrustedNetworks lets no network be trusted any more for a user.
+// ForgetTrustedNetworks ends the trust in all networks of a user.
 func (c *Client) ForgetTrustedNetworks(ctx context.Context, sub string) error {
 	return c.do(ctx, "DELETE", "/v1/users"+segment(sub)+"/trusted-networks", nil, nil, nil, nil)
 }
 
-// EndUserSessions signs a user out everywhere: every session ends, and every grant.
+// EndUserSessions signs a user out everywhere: all sessions and all grants end.
 func (c *Client) EndUserSessions(ctx context.Context, sub string) error {
 	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/end-sessions", nil, nil, nil, nil)
 }

@@ -1,19 +1,18 @@
-// Package audit is the log of who did what: sign-ins, grants, revocations, refusals and every change by
-// an operator. Events are only ever added to it, and whoever edits, drops, adds or reorders one in the
-// store gets found.
+// Package audit is the log of every action and its author: sign-ins, grants, revocations, refusals and every
+// change by an operator. Events are only added. If somebody edits, drops, adds or reorders one in the store,
+// verification finds it.
 //
 //	a request's change --- Put -----> one Apply: the change and its event -----+
 //	a refusal ------------ Note ----> queue --- Run, every second --- Apply ---+--> AuditEvents
 //	                                                                           |
 //	    List, Export, Verify <--- AuditBlocks, AuditHead <--- Seal ------------+
 //
-// An event that tells of a change is written in the Apply of that change, so that neither is ever
-// without the other. A second later it is sealed into a block, which is bound to the block before it by
-// its hash, and to the server by a MAC. The head, under a MAC too, says which blocks there are. Of
-// several replicas that seal, one wins each block.
+// An event is written in the Apply of its change, so that neither exists without the other. A second later it
+// is sealed into a block, which is bound to the block before it by a hash, and to the server by a MAC. The
+// head, also under a MAC, names the first and the last block. If several replicas seal, one wins each block.
 //
-// What it can't see: events that somebody deletes in the second before they are sealed, and a store that
-// is put back as a whole to an earlier state. Whoever wants to see the latter keeps a head elsewhere.
+// Two things can't be noticed: the deletion of an event in the second before it is sealed, and a store that
+// is put back as a whole to an earlier state. To notice the latter, keep a head elsewhere.
 package audit
 
 import (
@@ -30,15 +29,15 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Config is all that New needs.
+// Config is the input of New.
 type Config struct {
 	Store storage.Store
-	// MAC authenticates a message under a key that outlives rotations of the server secret, and that
-	// whoever can merely write the store does not have.
+	// MAC authenticates a message under a key that outlives rotations of the server secret. Access to the
+	// store alone does not reveal the key.
 	MAC func(message []byte) []byte
 	// Keep is how long blocks are kept; 0: for ever.
 	Keep time.Duration
-	// Tampered is told when something was found in the store that the server did not leave there.
+	// Tampered is called if the store has something that the server did not write.
 	Tampered func(ctx context.Context, found string)
 	Logger   *slog.Logger
 }
@@ -48,9 +47,9 @@ type Log struct {
 	config Config
 	queue  queue
 
-	// Of Seal alone.
+	// Used only by Seal.
 	seen    int // the last block that this process has sealed
-	blocked int // a block that could not be made, because one is there
+	blocked int // a block that could not be made, because one exists
 }
 
 // New returns the audit log of a store.
@@ -58,9 +57,8 @@ func New(config Config) *Log {
 	return &Log{config: config, queue: queue{limits: throttle.New()}}
 }
 
-// Put is the write that adds an event to the log, for the Apply of the change that the event tells of.
-// It fills in ID and Time and, from the request that ctx belongs to, Remote and RequestID if they are
-// empty. It never conflicts.
+// Put is the write that adds an event to the log. Make it in the Apply of the event's change. It fills in ID
+// and Time and, from the request of ctx, Remote and RequestID if they are empty. It never conflicts.
 func (l *Log) Put(ctx context.Context, e Event) storage.Write {
 	e.ID, e.Time = uuid.Must(uuid.NewV7()).String(), storage.Now()
 	request := observe.Event(ctx)
@@ -78,18 +76,18 @@ func (l *Log) Put(ctx context.Context, e Event) storage.Write {
 	return storage.AuditEvents.Put(e.ID, record, storage.Absent, time.Time{})
 }
 
-// now is the time, to the precision that records keep.
+// now is the time, with the precision of records.
 
 const (
 	flushEvery = time.Second
 	sealEvery  = time.Second
 	trimEvery  = time.Minute
-	// parting is how long the last events may take to get into the store when the server stops.
+	// parting is how long writing the last events may take when the server stops.
 	parting = 5 * time.Second
 )
 
-// Run writes what was noted, until ctx ends; then it does so for the last time and returns ctx's error.
-// Failures are logged, and tried again.
+// Run writes noted events until ctx ends, then a last time, and returns ctx's error. Failures are logged and
+// tried again.
 func (l *Log) Run(ctx context.Context) error {
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
@@ -106,8 +104,8 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// Seal seals what waits and drops what has been kept for long enough, until ctx ends, and returns ctx's
-// error. One replica is enough to do so; several do no harm. Failures are logged, and tried again.
+// Seal seals waiting events and drops old blocks until ctx ends, and returns ctx's error. One replica is
+// enough; several do no harm. Failures are logged and tried again.
 func (l *Log) Seal(ctx context.Context) error {
 	ticker := time.NewTicker(sealEvery)
 	defer ticker.Stop()

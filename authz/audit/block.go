@@ -19,11 +19,11 @@ import (
 const (
 	maxBlockEvents = 500
 	maxBlockBytes  = 512 << 10 // of lines; at least one event always fits
-	pageBlocks     = 20        // that are in memory at once
+	pageBlocks     = 20        // in memory at once
 )
 
-// hashOf is the hash of a block, in hexadecimal: SHA-256 of this text and the lines of its events, each
-// of them ended by a line feed.
+// hashOf returns the hash of a block, in hexadecimal: SHA-256 of this text and the lines of its events, each
+// ended by a line feed.
 //
 //	authzd audit block
 //	12
@@ -39,7 +39,7 @@ func hashOf(s storage.AuditSeal, lines []byte) string {
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// Each kind of message has a first line of its own, so that a MAC of one is none of another.
+// Each kind of message has a different first line, so that the MAC of one is not valid for another.
 func (l *Log) macOfEvent(id, line string) []byte {
 	return l.config.MAC([]byte("event\n" + id + "\n" + line))
 }
@@ -50,7 +50,7 @@ func (l *Log) macOfHead(h *storage.AuditHead) []byte {
 	return l.config.MAC(fmt.Appendf(nil, "head\n%d\n%d\n%s\n%s", h.First, h.Last, h.Hash, stamp(h.Sealed)))
 }
 
-// newBlock seals lines behind the last block of a head.
+// newBlock seals lines after the last block of a head.
 func (l *Log) newBlock(head *storage.AuditHead, lines []string, now time.Time) *storage.AuditBlock {
 	var text bytes.Buffer
 	for _, line := range lines {
@@ -66,7 +66,7 @@ func (l *Log) newBlock(head *storage.AuditHead, lines []string, now time.Time) *
 	return b
 }
 
-// later keeps the time of the chain from going back when a clock does.
+// later keeps the time of the chain from going back with a clock.
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
@@ -86,7 +86,7 @@ func compress(text []byte) []byte {
 	return b.Bytes()
 }
 
-// linesOf returns the text that a block's hash is made of. It reads no more than a block can have.
+// linesOf returns the text of a block's hash. It reads no more than a block can have.
 func linesOf(b *storage.AuditBlock) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(b.Events)), maxBlockBytes+maxLine+1))
 	if err != nil {
@@ -98,13 +98,13 @@ func linesOf(b *storage.AuditBlock) ([]byte, error) {
 // blockKey sorts blocks by number.
 func blockKey(number int) string { return fmt.Sprintf("%020d", number) }
 
-// numberOf is the way back.
+// numberOf is the inverse.
 func numberOf(key string) (int, error) { return strconv.Atoi(key) }
 
 const headKey = "head"
 
-// head returns the head and its version. Before the first block it is the zero head, and so is one that
-// can't be read, which then is not genuine.
+// head returns the head and its version. Before the first block it is the zero head. It is also zero if the
+// record can't be read, and then not genuine.
 func (l *Log) head(ctx context.Context) (*storage.AuditHead, uint64, error) {
 	rec, err := l.config.Store.Get(ctx, storage.AuditHeads.Table, headKey)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -121,9 +121,8 @@ func (l *Log) head(ctx context.Context) (*storage.AuditHead, uint64, error) {
 	return head.Value, rec.Version, nil
 }
 
-// keptHead returns the copy of the head that is outside of the log's own tables. It returns the zero head if
-// there is no copy, as in a new store or one of an earlier authzd, or if the copy is spoilt: not written by
-// the server.
+// keptHead returns the copy of the head that is outside of the log's tables. It returns the zero head if
+// there is no copy, as in a new store or one of an earlier authzd, or if the server did not write the copy.
 func (l *Log) keptHead(ctx context.Context) (head *storage.AuditHead, spoilt bool, err error) {
 	rec, err := l.config.Store.Get(ctx, storage.KeptHeads.Table, storage.KeptHeadKey)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -138,8 +137,8 @@ func (l *Log) keptHead(ctx context.Context) (head *storage.AuditHead, spoilt boo
 	return kept.Value, false, nil
 }
 
-// heads returns the head with its version, and the copy. The copy is read first: it is then never ahead of the
-// head because another replica has sealed a block meanwhile.
+// heads returns the head with its version, and the copy. It reads the copy first, so that the copy is never
+// ahead of the head because another replica has just sealed a block.
 func (l *Log) heads(ctx context.Context) (head *storage.AuditHead, version uint64, kept *storage.AuditHead, spoilt bool, err error) {
 	if kept, spoilt, err = l.keptHead(ctx); err == nil {
 		head, version, err = l.head(ctx)
@@ -147,5 +146,5 @@ func (l *Log) heads(ctx context.Context) (head *storage.AuditHead, version uint6
 	return head, version, kept, spoilt, err
 }
 
-// genuine reports whether the server has made a head.
+// genuine reports whether the server has written a head.
 func (l *Log) genuine(h *storage.AuditHead) bool { return hmac.Equal(h.MAC, l.macOfHead(h)) }

@@ -9,26 +9,26 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// maxProblems is how many problems a report names. One is enough to know.
+// maxProblems is how many problems a report names. One is enough for an alarm.
 const maxProblems = 20
 
-// Report is what a verification has found.
+// Report is the result of a verification.
 type Report struct {
 	First    Point     `json:"first"` // the oldest block that was checked
-	Last     Point     `json:"last"`  // the newest: its hash vouches for all that were checked
+	Last     Point     `json:"last"`  // the newest; its hash vouches for all checked ones
 	Blocks   int       `json:"blocks"`
 	Events   int       `json:"events"`
 	Problems []Problem `json:"problems"` // the first ones, in the order of blocks; none: nothing is wrong
 }
 
-// Point is a block by name.
+// Point names a block.
 type Point struct {
 	Number int       `json:"number"` // 0: there is none
 	Hash   string    `json:"hash,omitempty"`
 	Sealed time.Time `json:"sealed,omitzero"`
 }
 
-// Problem is what is wrong at a block.
+// Problem is a problem at a block.
 type Problem struct {
 	Block  int    `json:"block"`
 	Reason string `json:"reason"`
@@ -36,17 +36,17 @@ type Problem struct {
 
 // chain checks blocks one after the other.
 type chain struct {
-	mac    func(hash string) []byte // nil: the blocks are judged by their hashes alone
+	mac    func(hash string) []byte // nil: only the hashes are checked
 	report Report
 
-	// What the next block must be like.
+	// The next block must match these.
 	next   int       // its number; 0: any
-	known  bool      // the block before it, of which follow
+	known  bool      // the block before it is known, with
 	hash   string    // its hash
 	sealed time.Time // its time
 
-	judged   bool // there is a problem with the head, which was told
-	headless bool // the head is not the server's, and says nothing
+	judged   bool // a problem with the head was reported
+	headless bool // the head is not the server's, and proves nothing
 }
 
 func (c *chain) problem(block int, format string, args ...any) {
@@ -55,15 +55,15 @@ func (c *chain) problem(block int, format string, args ...any) {
 	}
 }
 
-// begin expects a block of whose predecessor nothing is known.
+// begin expects a block without a known predecessor.
 func (c *chain) begin(number int) { c.next, c.known, c.hash = number, false, "" }
 
-// follow expects the block after one that has been seen.
+// follow expects the successor of a block.
 func (c *chain) follow(number int, s storage.AuditSeal) {
 	c.next, c.known, c.hash, c.sealed = number+1, true, s.Hash, s.Sealed
 }
 
-// add checks the block that was found as the one of a number, and the text of its events.
+// add checks the block that was found under a number, and the text of its events.
 func (c *chain) add(number int, s storage.AuditSeal, text []byte) {
 	c.checkPlace(number, s)
 	lines := bytes.Count(text, []byte("\n"))

@@ -7,8 +7,8 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 )
 
-// Event is one line of the log. It holds no token, secret, password or code, and of a person nothing but
-// ids: names and addresses would have to be forgotten some day, and the log cannot forget.
+// Event is one line of the log. It holds no token, secret, password or code, and only ids of a person: names
+// and addresses would have to be forgotten some day, and the log can't forget.
 type Event struct {
 	ID        string    `json:"id"`   // UUIDv7
 	Time      time.Time `json:"time"` // UTC, whole milliseconds
@@ -22,12 +22,12 @@ type Event struct {
 	Remote    string    `json:"remote,omitempty"`     // address that the request came from
 	RequestID string    `json:"request_id,omitempty"` // under which the server's log has the request
 
-	// Details are what else there is to say. The names are constants of the program.
+	// Details are further values. Their names are constants of the program.
 	Details map[string]string `json:"details,omitempty"`
 }
 
-// Type is what happened. The names are part of the contract with those who read the log: they never
-// change, there may only be more of them.
+// Type says what happened. The names are part of the contract with readers of the log: they never change, and
+// later versions may add some.
 type Type string
 
 // The types of events.
@@ -79,7 +79,7 @@ const (
 	Disclosed Type = "audit.disclosed" // the log was read or exported
 )
 
-// Outcome is how it ended.
+// Outcome is the result.
 type Outcome string
 
 // The outcomes of events.
@@ -90,7 +90,7 @@ const (
 	Alarm   Outcome = "alarm"   // somebody may be attacking
 )
 
-// Actor is who did it.
+// Actor is the author of an event.
 type Actor struct {
 	Kind ActorKind `json:"kind"`
 	ID   string    `json:"id,omitempty"`
@@ -113,11 +113,12 @@ const (
 	maxDetail  = 1024 // bytes
 	maxDetails = 16
 
-	// maxLine is what an event has at most, in bytes: a value that is all escaped gets six times as long.
+	// maxLine is the greatest length of an event, in bytes: a value of which everything is escaped gets six
+	// times as long.
 	maxLine = 6*(maxDetails*(maxID+maxDetail)+7*maxID) + 1024
 )
 
-// clean returns the event with every value fit for a log.
+// clean returns the event with every value cleaned for a log.
 func (e Event) clean() Event {
 	for _, id := range []*string{&e.Actor.ID, &e.ClientID, &e.UserID, &e.GrantID, &e.SessionID, &e.Remote, &e.RequestID} {
 		*id = observe.Clean(*id, maxID)

@@ -14,14 +14,14 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// exportBlocks is how many blocks Export writes at most, so that an answer never takes long.
+// exportBlocks bounds how many blocks Export writes, so that an answer never takes long.
 const exportBlocks = 100
 
-// slack is how much earlier than it says a block may have been sealed that has an event of some time:
-// the clocks of replicas differ.
+// slack is how much earlier than an event's time its block may have been sealed, because the clocks of
+// replicas differ.
 const slack = time.Minute
 
-// blockLine is the line before the events of a block in an export. An event's line begins otherwise.
+// blockLine is the line before the events of a block in an export. An event's line begins differently.
 type blockLine struct {
 	Type string `json:"type"`
 	storage.AuditSeal
@@ -32,9 +32,9 @@ const (
 	blockLineStart = `{"type":"` + blockLineType + `",`
 )
 
-// Export writes the blocks after one as JSON Lines: for each of them a line with its seal, and then its
-// events, byte for byte as they were sealed. It writes some hundred at most and returns the last; 0:
-// there was none.
+// Export writes the blocks after a number as JSON Lines: for each a line with its seal, and then its events,
+// byte for byte as they were sealed. It writes about a hundred at most and returns the last number; 0: there
+// was none.
 func (l *Log) Export(ctx context.Context, w io.Writer, after int) (last int, err error) {
 	page, err := l.config.Store.Scan(ctx, storage.AuditBlocks.Table, "", blockKey(after), 1)
 	for n := 0; err == nil && len(page) > 0 && n < exportBlocks; n++ {
@@ -46,7 +46,7 @@ func (l *Log) Export(ctx context.Context, w io.Writer, after int) (last int, err
 	return last, err
 }
 
-// exportBlock writes whatever can be read of a block: if that is not all, verifying the export shows it.
+// exportBlock writes the readable part of a block. If something is missing, verifying the export shows it.
 func exportBlock(w io.Writer, rec storage.Record) (number int, err error) {
 	number, err = numberOf(rec.Key)
 	if err != nil {
@@ -65,7 +65,7 @@ func exportBlock(w io.Writer, rec storage.Record) (number int, err error) {
 	return number, err
 }
 
-// Seek returns the number after which all blocks come that may have events of a time or later.
+// Seek returns a number: all blocks that may have events of a time or later come after it.
 func (l *Log) Seek(ctx context.Context, since time.Time) (after int, err error) {
 	head, _, err := l.head(ctx)
 	if err != nil {
@@ -84,10 +84,9 @@ func (l *Log) Seek(ctx context.Context, since time.Time) (after int, err error) 
 	return head.First + n - 1, err
 }
 
-// VerifyExport checks what Export has written, by its hashes alone: whoever has the file needs no
-// secret, and can find out that it was changed, but not that all of it was made up. For that, compare
-// the last block's hash with what the server says. each, unless it is nil, is called with the number and
-// the hash of each block. An error is one of reading.
+// VerifyExport checks the output of Export by its hashes. That needs no secret, and finds every later change,
+// but not a log that was made up as a whole. For that, compare the last block's hash with the server's. each,
+// unless nil, is called with the number and the hash of each block. An error is an error of reading.
 func VerifyExport(r io.Reader, each func(number int, hash string)) (Report, error) {
 	c := &chain{}
 	var seal *storage.AuditSeal

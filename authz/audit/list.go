@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Filter selects events. Members that are zero select all.
+// Filter selects events. Zero members select all.
 type Filter struct {
 	Since, Until time.Time // of the event; Until itself is excluded
 	Type         string    // or what it begins with, such as "user."
@@ -37,22 +37,21 @@ func (f *Filter) selects(e *Event) bool {
 		(f.Since.IsZero() || !e.Time.Before(f.Since)) && (f.Until.IsZero() || e.Time.Before(f.Until))
 }
 
-// listBlocks is how many blocks List looks through at most, so that an answer never takes long even if
-// the filter selects nothing.
+// listBlocks bounds how many blocks List reads, so that an answer never takes long even if the filter selects
+// nothing.
 const listBlocks = 2000
 
-// Position is a place in the log, between two events.
+// Position is a position between two events of the log.
 type Position struct {
 	Block int
 	Event int // events of the block that are before it
 }
 
-// whole is the Event of a position behind all events of its block.
+// whole is the Event of a position after all events of its block.
 const whole = maxBlockEvents + 1
 
-// List returns up to limit events that are sealed, the newest first: those before a position, of which
-// the zero one is the end of the log. next is where to go on, even if this page is empty; the zero
-// Position: there are no more.
+// List returns up to limit sealed events, the newest first, from before a position; the zero Position is the
+// end of the log. next is where to go on, even if this page is empty. If it is zero, there are no more.
 func (l *Log) List(ctx context.Context, f Filter, before Position, limit int) (events []Event, next Position, err error) {
 	head, _, err := l.head(ctx)
 	if err != nil {
@@ -73,7 +72,7 @@ func (l *Log) List(ctx context.Context, f Filter, before Position, limit int) (e
 		for _, rec := range slices.Backward(page) {
 			number, block, lines := readBlock(rec)
 			if block == nil || number > before.Block {
-				continue // Verify has more to say
+				continue // Verify says more about it
 			}
 			if block.Sealed.Before(f.Since.Add(-slack)) {
 				return events, Position{}, nil
@@ -94,7 +93,7 @@ func (l *Log) List(ctx context.Context, f Filter, before Position, limit int) (e
 	return events, before, nil
 }
 
-// readBlock returns what can be read of a block; nil: nothing.
+// readBlock returns the readable part of a block, or nil.
 func readBlock(rec storage.Record) (number int, block *storage.AuditBlock, lines [][]byte) {
 	number, err := numberOf(rec.Key)
 	if err != nil {

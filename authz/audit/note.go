@@ -13,37 +13,37 @@ import (
 )
 
 const (
-	// maxQueue bounds the memory for events that are noted, about 2 MB of them.
+	// maxQueue bounds the memory for noted events, to about 2 MB.
 	maxQueue = 2048
 	// maxFlush is how many of them one Apply writes.
 	maxFlush = 256
-	// omitEvery is how often the log says how much was left out of it.
+	// omitEvery is how often the log reports how many events were left out.
 	omitEvery = time.Minute
 )
 
-// noteLimit is how many events of one type are noted: so many at once, and then one each ten seconds, in a
-// flood that does not end. That is some 9,000 events a day, or 5 MB of blocks if each is alone in its own.
+// noteLimit bounds the noted events of one type: 600 at once, and then one every ten seconds in an endless
+// flood. That is about 9,000 events a day, or 5 MB of blocks if each has its own block.
 var noteLimit = throttle.Limit{Burst: 600, Interval: 10 * time.Second}
 
-// noteLimitOfUser is how many events of one type about one user are noted even during a flood of events
-// about others.
+// noteLimitOfUser is how many events of one type about one user are noted even during a flood of events about
+// others.
 var noteLimitOfUser = throttle.Limit{Burst: 20, Interval: 5 * time.Minute}
 
-// queue has the events that change nothing, until they are written.
+// queue has the noted events until they are written.
 type queue struct {
 	limits *throttle.Buckets // by type, and by type and user
 
 	mu      sync.Mutex
 	events  []storage.Write
-	omitted map[Type]int // since told
+	omitted map[Type]int // since the last report
 	told    time.Time
 
-	batch []storage.Write // of flush alone: under way, or of unknown fate
+	batch []storage.Write // only of flush: under way, or of unknown fate
 }
 
-// Note adds an event that tells of no change, such as a refusal. It takes no time: the event is in the
-// store a second later, and lost if the server is killed before. Where there are too many of one type,
-// the log says how many were left out instead; a few about each user are in it all the same.
+// Note adds an event without a change, such as a refusal. It takes no time: the event is in the store a
+// second later, and lost if the server is killed before. If there are too many of one type, the log records
+// how many were left out. A few about each user are recorded in any case.
 func (l *Log) Note(ctx context.Context, e Event) {
 	q := &l.queue
 	if !q.has(e) {
@@ -62,8 +62,8 @@ func (l *Log) Note(ctx context.Context, e Event) {
 	}
 }
 
-// has reports whether there is a place for an event: among all of its type or, if those are taken, among
-// those about its user.
+// has reports whether there is room for an event: among all of its type or, if that is used up, among those
+// about its user.
 func (q *queue) has(e Event) bool {
 	now := time.Now()
 	if q.limits.Take(now, throttle.Charge{Key: q.limits.Key(string(e.Type), "", netip.Prefix{}), Limit: noteLimit}) == 0 {
@@ -81,21 +81,21 @@ func (q *queue) omit(t Type) {
 	q.omitted[t]++
 }
 
-// flush writes what is queued. What could not be written stays queued. last tells that there will be no
-// later flush.
+// flush writes the queued events. Events that could not be written stay queued. last means that there will be
+// no later flush.
 func (l *Log) flush(ctx context.Context, last bool) error {
 	l.tellOmitted(ctx, last)
 	for l.queue.next() {
 		err := l.config.Store.Apply(ctx, l.queue.batch...)
 		if err != nil && !storage.IsConflict(err) {
 			return fmt.Errorf("write audit events: %w", err)
-		} // otherwise they were written by the Apply before, whose fate was unknown
+		} // otherwise an earlier Apply of unknown fate has written them
 		l.queue.batch = nil
 	}
 	return nil
 }
 
-// next takes a batch from the queue unless there is one still, and returns false if there is none.
+// next takes a batch from the queue unless there is one, and returns false if there is none.
 func (q *queue) next() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +109,7 @@ func (q *queue) next() bool {
 	return len(q.batch) > 0
 }
 
-// tellOmitted queues the event that says how much was left out, now and then.
+// tellOmitted queues, now and then, the event that reports how many were left out.
 func (l *Log) tellOmitted(ctx context.Context, now bool) {
 	q := &l.queue
 	q.mu.Lock()

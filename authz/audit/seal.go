@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// sealAll seals until nothing waits any more.
+// sealAll seals until no event waits.
 func (l *Log) sealAll(ctx context.Context) error {
 	for {
 		if more, err := l.seal(ctx); err != nil || !more {
@@ -20,8 +20,8 @@ func (l *Log) sealAll(ctx context.Context) error {
 	}
 }
 
-// seal makes one block of the oldest events that wait, and reports whether there may be more. Of several
-// replicas that do so at once, one is successful; that is no error of the others.
+// seal makes one block of the oldest waiting events, and reports whether there may be more. If several
+// replicas do so at once, one succeeds; for the others that is no error.
 func (l *Log) seal(ctx context.Context) (more bool, err error) {
 	head, version, damage, err := l.trustedHead(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 	}
 	block := l.newBlock(head, lines, storage.Now())
 	head.Last, head.Hash, head.Sealed = block.Number, block.Hash, block.Sealed
-	// The head comes first: it is what other replicas race for.
+	// The head comes first, because other replicas race for it.
 	writes := append(l.putHeads(head, version),
 		storage.AuditBlocks.Put(blockKey(block.Number), block, storage.Absent, time.Time{}))
 	err = l.config.Store.Apply(ctx, append(writes, done...)...)
@@ -67,7 +67,7 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 
 // putHeads are the writes of a head and of its copy, in this order.
 func (l *Log) putHeads(head *storage.AuditHead, version uint64) []storage.Write {
-	put := l.putHead(head, version) // makes the MAC, which the copy has too
+	put := l.putHead(head, version) // computes the MAC, which the copy needs too
 	return []storage.Write{put, keepHead(head)}
 }
 
@@ -81,7 +81,8 @@ func keepHead(head *storage.AuditHead) storage.Write {
 	return storage.KeptHeads.Put(storage.KeptHeadKey, head, storage.Any, time.Time{})
 }
 
-// lineOf is the line of an event that waits: what the server has written, or that somebody else has.
+// lineOf returns the line of a waiting event: the server's line, or one that reports that it is not the
+// server's.
 func (l *Log) lineOf(ctx context.Context, rec storage.Record) string {
 	event, err := storage.AuditEvents.Entry(rec)
 	if err != nil || !hmac.Equal(event.Value.MAC, l.macOfEvent(rec.Key, event.Value.Line)) {
@@ -90,8 +91,7 @@ func (l *Log) lineOf(ctx context.Context, rec storage.Record) string {
 	return event.Value.Line
 }
 
-// tampered is the line that says that somebody has been at the log. Once it is sealed, it can't be
-// taken back.
+// tampered returns the line that reports tampering. Once it is sealed, it can't be removed unnoticed.
 func (l *Log) tampered(ctx context.Context, found string) string {
 	l.config.Tampered(ctx, found)
 	w := l.Put(ctx, Event{Type: Tampered, Outcome: Alarm, Actor: Actor{Kind: ByServer}, Details: map[string]string{"found": found}})
@@ -102,9 +102,8 @@ func (l *Log) tampered(ctx context.Context, found string) string {
 	return event.Line
 }
 
-// trustedHead returns the head and its version and, if it is not what the server left, what was found:
-// then it is the head behind which the chain goes on nevertheless. A log must not end because somebody
-// has been at it.
+// trustedHead returns the head and its version. If the head is not what the server left, it also returns a
+// description, and the head after which the chain goes on: tampering must not end a log.
 func (l *Log) trustedHead(ctx context.Context) (head *storage.AuditHead, version uint64, damage string, err error) {
 	head, version, kept, spoilt, err := l.heads(ctx)
 	switch {
@@ -140,8 +139,8 @@ func wentBack(from, to int) string {
 	return fmt.Sprintf("the log went back from block %d to block %d", from, to)
 }
 
-// findEnd follows the blocks that are there behind a head, and returns the head that they would have.
-// Behind the zero head it begins with the first there is.
+// findEnd follows the existing blocks after a head, and returns the head that they would have. After the zero
+// head it begins with the first block.
 func (l *Log) findEnd(ctx context.Context, head *storage.AuditHead) (*storage.AuditHead, error) {
 	found := *head
 	for {

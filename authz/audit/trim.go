@@ -8,8 +8,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// trim drops the oldest blocks that are older than the log is kept. The head says so, under its MAC: to
-// whoever lacks the secret, the beginning of the log is as closed as its end. The last block stays.
+// trim drops the oldest blocks that are older than the log is kept. The head records that under its MAC, so
+// the beginning of the log can't be forged without the secret. The last block stays.
 func (l *Log) trim(ctx context.Context) error {
 	if l.config.Keep == 0 {
 		return nil
@@ -36,7 +36,7 @@ func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
 	for _, rec := range page {
 		block, err := storage.AuditBlocks.Entry(rec)
 		if err != nil || rec.Key != blockKey(head.First) || head.First == head.Last || !block.Value.Sealed.Before(limit) {
-			break // what is not in order stays, for somebody to look at
+			break // a damaged block stays, so that somebody can look at it
 		}
 		head.First++
 		writes = append(writes, storage.Write{Table: storage.AuditBlocks.Table, Key: rec.Key, If: storage.At(rec.Version)})
@@ -45,7 +45,7 @@ func (l *Log) trimPage(ctx context.Context) (dropped int, err error) {
 		return 0, nil
 	}
 	err = l.config.Store.Apply(ctx, append(writes, l.putHeads(head, version)...)...)
-	if storage.IsConflict(err) { // another replica is at it
+	if storage.IsConflict(err) { // another replica does it
 		return 0, nil
 	} else if err != nil {
 		return 0, fmt.Errorf("drop old audit blocks: %w", err)

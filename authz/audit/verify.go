@@ -11,8 +11,8 @@ import (
 // verifyBlocks is about how many blocks Verify checks at most, so that an answer never takes long.
 const verifyBlocks = 500
 
-// Verify checks the blocks after one that was verified before, or from the oldest on if after is 0: some
-// hundred at most. next is where to go on; 0: that was the end of the log.
+// Verify checks the blocks after one that was verified before, or from the oldest on if after is 0, some
+// hundred at most. next is where to go on; 0: this was the end of the log.
 //
 //	head -> page of blocks, each with the one before it -> head again: are these all?
 //
@@ -47,7 +47,7 @@ func (l *Log) Verify(ctx context.Context, after int) (report Report, next int, e
 	}
 }
 
-// resume makes the chain go on after a block, or begin with the oldest that the head names.
+// resume lets the chain go on after a block, or begin with the oldest block of the head.
 func (l *Log) resume(ctx context.Context, c *chain, after int) error {
 	head, err := l.checkedHead(ctx, c)
 	if err != nil {
@@ -68,8 +68,8 @@ func (l *Log) resume(ctx context.Context, c *chain, after int) error {
 	return nil
 }
 
-// checkedHead returns the head, and says once if it is not the server's, or not the last one. In place of one
-// that was put back it returns the copy.
+// checkedHead returns the head, and reports once if it is not the server's or not the last one. If the head
+// was put back, it returns the copy.
 func (l *Log) checkedHead(ctx context.Context, c *chain) (*storage.AuditHead, error) {
 	head, _, kept, spoilt, err := l.heads(ctx)
 	if err != nil {
@@ -126,8 +126,7 @@ func (l *Log) verifyRecord(ctx context.Context, c *chain, rec storage.Record) er
 	return nil
 }
 
-// verifyEnd compares the last block with the head: as it was before that block was read, and as it is
-// now.
+// verifyEnd compares the last block with the head, as it was before that block was read and as it is now.
 func (l *Log) verifyEnd(ctx context.Context, c *chain, before *storage.AuditHead) error {
 	now, err := l.checkedHead(ctx, c)
 	last := c.next - 1
@@ -144,8 +143,8 @@ func (l *Log) verifyEnd(ctx context.Context, c *chain, before *storage.AuditHead
 	return nil
 }
 
-// CheckPoint reports whether a block is still what it was when somebody noted its hash, which vouches for
-// all before it. The error is storage.ErrNotFound if there is no such block (any more).
+// CheckPoint reports whether a block still has a noted hash, which vouches for all earlier blocks. The error
+// is storage.ErrNotFound if there is no such block (any more).
 func (l *Log) CheckPoint(ctx context.Context, number int, hash string) (same bool, err error) {
 	block, _, err := storage.AuditBlocks.Get(ctx, l.config.Store, blockKey(number))
 	if err != nil {

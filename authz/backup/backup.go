@@ -1,11 +1,11 @@
-// Package backup makes backups of a running server by itself, and forgets old ones:
+// Package backup makes scheduled backups of a running server, and removes old ones:
 //
 //	newest file in the folder ─> wait until the next is due ─> archive.Create(archive.Encrypt(Write))
 //	       ▲                                                        │ done            │ failed
 //	       └───────── forget what neither keep nor keep-for holds ──┘                 └─> log, count, again soon
 //
-// What is in the folder is all that it knows: whichever replica has the work goes on with it. The
-// newest backup is never forgotten, and none before a newer one is whole and on the disk.
+// It knows only the files in the folder, so any replica can go on with the work. It never removes the newest
+// backup, and removes none before a newer one is whole and on the disk.
 package backup
 
 import (
@@ -24,12 +24,12 @@ import (
 	"github.com/authzd/authzd/storage/archive"
 )
 
-// Config is all that a Schedule needs.
+// Config is the input of New.
 type Config struct {
-	Folder     string          // made, with mode 0700, if it is not there
+	Folder     string          // made with mode 0700 if it does not exist
 	Every      time.Duration   // from one backup to the next
-	Keep       int             // so many are kept, at least 1
-	KeepFor    time.Duration   // and all that are younger; zero: none for that
+	Keep       int             // how many are kept, at least 1
+	KeepFor    time.Duration   // and all that are younger; zero: no more
 	Recipients []age.Recipient // none: they are not encrypted
 
 	// Write writes a backup.
@@ -46,7 +46,7 @@ type Schedule struct {
 // New returns a Schedule that makes none yet.
 func New(c Config) *Schedule { return &Schedule{config: c} }
 
-// File names tell the time at which a backup began, to the second, and sort by it.
+// File names have the time at which a backup began, to the second, and sort by it.
 const (
 	namePrefix = "authzd-"
 	nameLayout = "20060102T150405Z"
@@ -56,7 +56,7 @@ const (
 // retry is how soon a backup that failed is tried again.
 const retry = 5 * time.Minute
 
-// Run makes backups until ctx ends. One at a time may run on a folder.
+// Run makes backups until ctx ends. Only one may run on a folder.
 func (s *Schedule) Run(ctx context.Context) error {
 	for {
 		wait := s.untilDue(time.Now())
@@ -73,7 +73,7 @@ func (s *Schedule) Run(ctx context.Context) error {
 	}
 }
 
-// untilDue is how long the next backup has time.
+// untilDue returns the time until the next backup.
 func (s *Schedule) untilDue(now time.Time) time.Duration {
 	files := list(s.config.Folder, now)
 	if len(files) == 0 {
@@ -117,7 +117,7 @@ func (s *Schedule) write(ctx context.Context, path string) (sum archive.Summary,
 	return sum, err
 }
 
-// forget removes the backups that no rule keeps. The newest is kept by any.
+// forget removes the backups that no rule keeps. Every rule keeps the newest.
 func (s *Schedule) forget(now time.Time) {
 	for i, f := range list(s.config.Folder, now) {
 		if i < max(s.config.Keep, 1) || now.Sub(f.time) < s.config.KeepFor {
@@ -129,14 +129,14 @@ func (s *Schedule) forget(now time.Time) {
 	}
 }
 
-// Status is what there is to see of a Schedule.
+// Status is the state of a Schedule.
 type Status struct {
 	Newest   time.Time // of the newest backup in the folder; zero: there is none
-	Bytes    int64     // that it has
+	Bytes    int64     // its size
 	Failures uint64    // of this process
 }
 
-// Status looks into the folder.
+// Status reads the folder.
 func (s *Schedule) Status() Status {
 	st := Status{Failures: s.failures.Load()}
 	if files := list(s.config.Folder, time.Now()); len(files) > 0 {
@@ -153,12 +153,12 @@ type file struct {
 	time time.Time
 }
 
-// list returns the backups in a folder that were made by a Schedule, the newest first. Others are none
-// of its business; nor are those of the future, by a clock that was wrong, which would stop the next.
+// list returns the backups in a folder that were made by a Schedule, the newest first. It ignores other
+// files, and backups from the future, of a wrong clock, which would stop the next one.
 func list(folder string, now time.Time) (files []file) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil // whoever wants to write there will say so
+		return nil // the attempt to write will report it
 	}
 	for _, e := range entries {
 		stamp, isOurs := strings.CutPrefix(e.Name(), namePrefix)

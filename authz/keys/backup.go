@@ -8,20 +8,20 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// ID names the current secret and tells nothing else about it: 16 hexadecimal digits. A backup says
-// with it which secret it needs.
+// ID names the current secret and reveals nothing else about it: 16 hexadecimal digits. A backup names the
+// secret that it needs by it.
 func (s *Secret) ID() string { return s.current() }
 
-// Knows reports whether what was sealed under the secret of an ID can be opened.
+// Knows reports whether this Secret opens what the secret of an ID has sealed.
 func (s *Secret) Knows(id string) bool { return s.knows(id) }
 
-// BackupMACs returns the codes that show that a backup with this digest was made by who holds the
-// secret: one for each secret, the current one's first.
+// BackupMACs returns the codes that prove that a holder of the secret made a backup with this digest: one for
+// each secret, the current one's first.
 func (s *Secret) BackupMACs(digest []byte) [][sha256.Size]byte {
 	return s.Deriver("backup").Derive(digest)
 }
 
-// ShipMACs returns the function that BackupMACs is for backups, for what a server ships all the time.
+// ShipMACs returns the function that does the same for the objects that a server ships.
 func (s *Secret) ShipMACs() func(digest []byte) [][sha256.Size]byte { return s.Deriver("ship").Derive }
 
 // CheckSealed returns an error if the record has a sealed part that the secret does not open.

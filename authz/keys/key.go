@@ -23,9 +23,8 @@ import (
 
 const rsaBits = 2048
 
-// keyName is the store's name of a key: its algorithm and a running number. Because the name
-// of the next key is known beforehand, and a record is created at most once, two replicas can't
-// both create it.
+// keyName is the store's name of a key: its algorithm and a running number. The name of the next key is known
+// beforehand, and a record can be created only once, so two replicas can't both create it.
 type keyName struct {
 	alg        jose.SignatureAlgorithm
 	generation int // from 1
@@ -45,7 +44,7 @@ func parseKeyName(s string) (keyName, error) {
 	return name, nil
 }
 
-// key is one key of the ring, as it stands in the store.
+// key is one key of the ring, as it is stored.
 type key struct {
 	name    keyName
 	record  storage.SigningKey
@@ -54,14 +53,13 @@ type key struct {
 	pair    *pair
 }
 
-// pair is a key's cryptographic part, with all that signing and verifying need made ready.
+// pair is a key's cryptographic part, prepared for signing and verifying.
 type pair struct {
 	public *jose.JSONWebKey
 	forms  []*form
 }
 
-// generate makes a new key pair. PS256 has RSA keys of its own, so that no key is used with two
-// algorithms.
+// generate makes a new key pair. PS256 has separate RSA keys, so that no key is used with two algorithms.
 func generate(alg jose.SignatureAlgorithm) (*jose.JSONWebKey, error) {
 	var private crypto.Signer
 	var err error
@@ -83,7 +81,7 @@ func generate(alg jose.SignatureAlgorithm) (*jose.JSONWebKey, error) {
 	return jwk, err
 }
 
-// thumbprint is the JWK thumbprint (RFC 7638), which is the kid of our keys.
+// thumbprint returns the JWK thumbprint (RFC 7638), which is the kid of our keys.
 func thumbprint(jwk *jose.JSONWebKey) (string, error) {
 	sum, err := jwk.Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -92,8 +90,8 @@ func thumbprint(jwk *jose.JSONWebKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
 
-// seal makes the record of a new key. The private half is bound to the name, so that no record can
-// be passed off as another.
+// seal makes the record of a new key. The private half is bound to the name, so that no record can replace
+// another.
 func seal(sealer *Sealer, name keyName, jwk *jose.JSONWebKey, created, signFrom time.Time) (*storage.SigningKey, error) {
 	private, err := json.Marshal(jwk)
 	if err != nil {
@@ -112,8 +110,8 @@ func seal(sealer *Sealer, name keyName, jwk *jose.JSONWebKey, created, signFrom 
 	}, nil
 }
 
-// unseal makes a record's pair ready. It trusts the sealed half alone: the public one in the
-// record is for people and tools to look at.
+// unseal prepares a record's pair. It uses only the sealed half; the public half in the record is for people
+// and tools.
 func unseal(sealer *Sealer, name keyName, rec *storage.SigningKey) (*pair, error) {
 	plain, err := sealer.Open(rec.Sealed, []byte(name.String()))
 	if err != nil {
@@ -125,7 +123,7 @@ func unseal(sealer *Sealer, name keyName, rec *storage.SigningKey) (*pair, error
 		return nil, fmt.Errorf("decode private key: %w", err)
 	}
 	if private, ok := jwk.Key.(*rsa.PrivateKey); ok {
-		private.Precompute() // a decoded key lacks what makes signing fast
+		private.Precompute() // a decoded key lacks the values that make signing fast
 	}
 	return newPair(name.alg, jwk)
 }
@@ -143,8 +141,8 @@ func newPair(alg jose.SignatureAlgorithm, private *jose.JSONWebKey) (*pair, erro
 	return p, nil
 }
 
-// readKey decodes a stored record. It takes the pair from known, the same key as read earlier (or
-// nil), if that has not changed, and unseals it otherwise.
+// readKey decodes a stored record. known is the same key as read earlier, or nil. If the record has not
+// changed, readKey takes the pair from known; otherwise it unseals it.
 func readKey(sealer *Sealer, name keyName, rec storage.Record, known *key) (*key, error) {
 	k := &key{name: name, version: rec.Version, expires: rec.Expires}
 	if err := json.Unmarshal(rec.Value, &k.record); err != nil {
@@ -157,7 +155,7 @@ func readKey(sealer *Sealer, name keyName, rec storage.Record, known *key) (*key
 	var err error
 	k.pair, err = unseal(sealer, name, &k.record)
 	if known != nil && errors.Is(err, ErrUnknownSecret) {
-		// Sealed anew under a secret that this replica has not been told yet. A key never changes.
+		// Another replica has sealed it under a secret that this one does not know yet. A key never changes.
 		k.pair, err = known.pair, nil
 	}
 	if err != nil {

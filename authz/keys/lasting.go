@@ -11,8 +11,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// LastingDeriver returns a deriver whose values never change, not even when the server secret does:
-// its key is random, made by the first replica that asks, and kept sealed in the store.
+// LastingDeriver returns a deriver whose values never change, not even with the server secret. Its key is
+// random. The first replica that needs it makes it, and the store keeps it sealed.
 func LastingDeriver(ctx context.Context, store storage.Store, secret *Secret, purpose string) (*Deriver, error) {
 	sealer := secret.Sealer(purposeLasting)
 	key, err := lastingKey(ctx, store, sealer, purpose)
@@ -37,8 +37,7 @@ func lastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpos
 	return sealer.Open(record.Sealed, []byte(purpose))
 }
 
-// putLastingKey seals and stores a new key. That another replica was faster is no error: it has stored
-// one.
+// putLastingKey seals and stores a new key. It is no error if another replica was faster and has stored one.
 func putLastingKey(ctx context.Context, store storage.Store, sealer *Sealer, purpose string) error {
 	record := &storage.ServerSecret{Sealed: sealer.Seal(newLastingKey(), []byte(purpose))}
 	err := store.Apply(ctx, storage.ServerSecrets.Put(purpose, record, storage.Absent, time.Time{}))

@@ -8,15 +8,15 @@ import (
 // memoSize bounds each generation of a memo. A full memo takes less than a megabyte.
 const memoSize = 4096
 
-// memo remembers the tokens that a form has verified. The same access token comes again and again
-// until it expires, and an ECDSA verification costs more than all else that is done with it. A token
-// is known by the SHA-256 of all its characters, so nothing is remembered but that this very text
-// carries a good signature; only tokens that do get in, so nobody else can push them out.
+// memo remembers the tokens that a form has verified. The same access token comes again and again until it
+// expires, and an ECDSA verification costs more than everything else that is done with it. The key is the
+// SHA-256 of the whole token, so memo remembers only that this text has a valid signature. It remembers only
+// valid tokens, so nobody can push them out with invalid ones.
 //
 // The zero memo is empty and ready. It is safe for concurrent use.
 type memo struct {
 	mu         sync.Mutex
-	young, old map[digest]struct{} // what is not asked for again while young fills is forgotten
+	young, old map[digest]struct{} // what is not used again while young fills is forgotten
 }
 
 type digest [sha256.Size]byte

@@ -13,7 +13,7 @@ import (
 // orderKey is the only key of storage.SecretOrders.
 const orderKey = "secrets"
 
-// order is which secrets have been the current one, the newest last.
+// order lists the secrets that have been the current one, the newest last.
 type order storage.SecretOrder
 
 func (o order) newest() string { return o.Secrets[len(o.Secrets)-1].ID }
@@ -22,7 +22,7 @@ func (o order) has(id string) bool {
 	return slices.ContainsFunc(o.Secrets, func(s storage.SecretSince) bool { return s.ID == id })
 }
 
-// order reads the order. A store that lacks it has only ever known our current secret.
+// order reads the order. A store without one has only had our current secret.
 func (s *Sealing) order(ctx context.Context) (order, error) {
 	o, _, err := storage.SecretOrders.Get(ctx, s.Store, orderKey)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && len(o.Secrets) == 0 {
@@ -34,9 +34,9 @@ func (s *Sealing) order(ctx context.Context) (order, error) {
 	return order(*o), nil
 }
 
-// promote notes the current secret as the newest, unless it has been that before. A secret that was
-// replaced does not become the newest again: one would not know a replica that was started with an old
-// configuration from the wish to go back.
+// promote records the current secret as the newest, unless it has been the newest before. A replaced secret
+// does not become the newest again, because an old configuration of one replica can't be told from the wish
+// to go back.
 func (s *Sealing) promote(ctx context.Context) (order, error) {
 	var o order
 	err := storage.Retry(func() error {
@@ -71,17 +71,17 @@ func (s *Sealing) promote(ctx context.Context) (order, error) {
 	return o, err
 }
 
-// SecretStatus is what there is to know of one server secret.
+// SecretStatus is the state of one server secret.
 type SecretStatus struct {
-	ID        string // names it and tells nothing about it: 16 hexadecimal digits
-	Newest    bool   // what is sealed from now on should be under it
-	Listed    bool   // this replica can open what is under it
-	Records   int    // of the store that are sealed under it
+	ID        string // its name, which reveals nothing about it: 16 hexadecimal digits
+	Newest    bool   // new records should be sealed under it
+	Listed    bool   // this replica can open its records
+	Records   int    // of the store, sealed under it
 	Removable bool   // nothing needs it any more
 	Since     time.Time
 }
 
-// Status tells of every secret that is listed here or was ever current, the newest first.
+// Status returns the state of every secret that is listed here or was ever current, the newest first.
 func (s *Sealing) Status(ctx context.Context) ([]SecretStatus, error) {
 	o, err := s.order(ctx)
 	if err != nil {
@@ -120,13 +120,13 @@ func (s *Sealing) Status(ctx context.Context) ([]SecretStatus, error) {
 	return all, nil
 }
 
-// name is the id of a secret as people see it.
+// name is the id of a secret in the form for people.
 func (r root) name() string { return hex.EncodeToString(r.id[:]) }
 
 // current is the id of the secret that seals.
 func (s *Secret) current() string { return s.roots[0].name() }
 
-// knows reports whether what was sealed under a secret can be opened.
+// knows reports whether this Secret opens what a secret has sealed.
 func (s *Secret) knows(id string) bool {
 	return slices.ContainsFunc(s.roots, func(r root) bool { return r.name() == id })
 }

@@ -21,8 +21,8 @@ const (
 // supported are the algorithms that a ring can hold keys of, all of them asymmetric.
 var supported = []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA}
 
-// Policy says which keys a ring holds, and for how long. Replicas of one store should have the
-// same; while they differ, as in a rolling update, the keys of either's algorithms are kept.
+// Policy says which keys a ring holds, and for how long. All replicas of a store should have the same. While
+// they differ, as in a rolling update, the keys of both are kept.
 type Policy struct {
 	// Algs are the algorithms in use: of RS256, ES256, PS256 and EdDSA.
 	Algs []jose.SignatureAlgorithm
@@ -34,18 +34,18 @@ type Policy struct {
 	// half of it, at most an hour.
 	Announce time.Duration
 
-	// Retain is how long a key stays published after it last signed: the longest life of a token
-	// and the clock skew that is allowed for.
+	// Retain is how long a key stays published after it last signed: the longest life of a token plus the
+	// allowed clock skew.
 	Retain time.Duration
 
-	// More tells what else is in use by now; Run asks at each turn. nil: nothing ever is.
+	// More returns what else is in use by now. Run calls it at each turn. nil: nothing.
 	More func(context.Context) (Use, error)
 
-	// Announced returns what else is written when a key is announced that nobody asked for, in the same
-	// Apply. nil: nothing.
+	// Announced returns writes that are made in the same Apply when a key is announced that nobody asked for.
+	// nil: no writes.
 	Announced func(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write
 
-	// Logger hears of rotations and their failures; nil: nobody does.
+	// Logger gets rotations and their failures; nil: nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -74,19 +74,19 @@ func (p Policy) validate() error {
 	return errors.Join(errs...)
 }
 
-// reloadEvery and cacheAge are the two delays between a key's creation on one replica and its
-// arrival at a verifier that asks another replica. Announce covers both with a quarter to spare.
+// reloadEvery and cacheAge are the two delays between a key's creation on one replica and its arrival at a
+// verifier that asks another replica. Announce covers both with a quarter to spare.
 func (p Policy) reloadEvery() time.Duration { return min(p.Announce/4, maxReloadEvery) }
 
 func (p Policy) cacheAge() time.Duration { return min(p.Announce/2, maxCacheAge) }
 
-// replaceAt is when the successor of a key that signs from signFrom is announced.
+// replaceAt returns when to announce the successor of a key that signs from signFrom.
 func (p Policy) replaceAt(signFrom time.Time) time.Time {
 	return signFrom.Add(p.RotateEvery - p.Announce)
 }
 
-// retireAt is when a key is forgotten whose successor signs from signFrom, in the store's whole
-// milliseconds.
+// retireAt returns when to forget a key whose successor signs from signFrom, in whole milliseconds, as the
+// store has them.
 func (p Policy) retireAt(signFrom time.Time) time.Time {
 	return signFrom.Add(p.Retain).Truncate(time.Millisecond)
 }

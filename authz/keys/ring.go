@@ -1,5 +1,5 @@
-// Package keys holds the server's secrets: the key ring that signs its tokens, and the server
-// secret that seals what is stored and derives what need not be.
+// Package keys holds the server's secrets: the key ring that signs its tokens, and the server secret that
+// seals stored values and derives others.
 //
 // A ring's keys live in the store, one record each, the private half sealed. Every replica reads
 // them into an immutable snapshot, which signing, verifying and publishing use without a lock:
@@ -14,11 +14,11 @@
 //	   |---- Announce ----|----- RotateEvery -----|------ Retain ---------|
 //	   '------------------------- in the JWKS, verifies ------------------'
 //
-// Replicas are equal and don't talk to one another. They agree because the keys of an algorithm
-// are numbered: record "RS256/7" can be created but once, in the same Apply that gives "RS256/6"
-// its expiry, and each replica signs with the highest number whose time has come. The very first
-// key of an algorithm signs at once, since nothing else can: a verifier that caches the JWKS may
-// not know it yet when an algorithm is added to a running system.
+// Replicas are equal and don't talk to one another. They agree because the keys of an algorithm are numbered.
+// Record "RS256/7" can be created only once, in the same Apply that gives "RS256/6" its expiry, and each
+// replica signs with the highest number whose time has come. The very first key of an algorithm signs at
+// once, because there is no other. So if an algorithm is added to a running system, a verifier that caches
+// the JWKS may not know the key yet.
 package keys
 
 import (
@@ -39,8 +39,8 @@ import (
 )
 
 const (
-	// minReload is the least time between two reloads on behalf of unknown headers, and
-	// reloadTimeout the most that one may take.
+	// minReload is the shortest time between two reloads for unknown headers, and reloadTimeout the longest
+	// time of one.
 	minReload     = time.Second
 	reloadTimeout = 2 * time.Second
 )
@@ -50,27 +50,27 @@ const (
 type Ring struct {
 	store  storage.Store
 	sealer *Sealer
-	inUse  atomic.Pointer[Policy] // with the uses that have come since Open
+	inUse  atomic.Pointer[Policy] // with the uses that were added since Open
 	using  sync.Mutex             // orders changes of inUse
 
-	announcing sync.Mutex // held while a first key of an algorithm becomes known everywhere
+	announcing sync.Mutex // held until a first key of an algorithm is known everywhere
 
 	log *slog.Logger
 	now func() time.Time
 
-	// signers has room for as many signatures as can be made at once. An RSA signature takes a
-	// millisecond; more of them would only fill the scheduler's queues, and everything short would
-	// wait behind them, the goroutine that commits their requests among it.
+	// signers bounds how many signatures are made at once. An RSA signature takes a millisecond. More at once
+	// would only fill the scheduler's queues, and short work would wait behind them, such as the goroutine
+	// that commits their requests.
 	signers chan struct{}
 
 	current atomic.Pointer[snapshot]
-	loading *semaphore.Weighted       // orders loads, so that a snapshot never gives way to an older one
+	loading *semaphore.Weighted       // orders loads, so that no snapshot is replaced by an older one
 	loaded  atomic.Pointer[time.Time] // when the last load ended, even if it failed; nil: none has
 	away    atomic.Bool               // the last load failed, or takes too long
 }
 
-// Open loads the ring, and creates the keys of algorithms that have none. It fails if a stored
-// key was sealed under a secret that is not part of secret.
+// Open loads the ring, and creates missing keys of the algorithms. It fails if a stored key was sealed under
+// a secret that is not part of secret.
 func Open(ctx context.Context, store storage.Store, secret *Secret, p Policy) (*Ring, error) {
 	return open(ctx, store, secret, p, time.Now)
 }
@@ -92,19 +92,19 @@ func open(ctx context.Context, store storage.Store, secret *Secret, p Policy, no
 		if !r.complete() {
 			return nil, err
 		}
-		r.log.Error("key rotation failed", "error", err) // serve with what there is, Run tries again
+		r.log.Error("key rotation failed", "error", err) // serve with the loaded keys; Run tries again
 	}
 	return r, nil
 }
 
-// complete reports whether there is a key of every algorithm in use.
+// complete reports whether every algorithm in use has a key.
 func (r *Ring) complete() bool {
 	s := r.current.Load()
 	return !slices.ContainsFunc(r.policy().Algs, func(alg jose.SignatureAlgorithm) bool { return s.newest(alg) == nil })
 }
 
-// Run reloads the keys and rotates those that are due, until ctx ends, and returns ctx's error.
-// Failures are logged, and what was loaded last stays in use.
+// Run reloads the keys and rotates due ones until ctx ends, and returns ctx's error. Failures are logged, and
+// the last loaded keys stay in use.
 func (r *Ring) Run(ctx context.Context) error {
 	ticker := time.NewTicker(r.policy().reloadEvery())
 	defer ticker.Stop()
@@ -135,17 +135,17 @@ func (r *Ring) step(ctx context.Context) error {
 	return r.rotate(ctx)
 }
 
-// JWKS returns the JSON Web Key Set (RFC 7517 section 5) of all keys that verify or soon will, and
-// how long a verifier may cache it. The caller must not change the body.
+// JWKS returns the JSON Web Key Set (RFC 7517 section 5) of all keys that verify or soon will, and how long a
+// verifier may cache it. The caller must not change body.
 func (r *Ring) JWKS() (body []byte, maxAge time.Duration) {
 	return r.current.Load().jwks, r.policy().cacheAge()
 }
 
-// Refresh makes JWKS at most minReload older than the store. If the store can't be read, JWKS stays as it
-// is. Of concurrent callers one reads, and the others wait for it. While the store is away nobody waits
-// long.
+// Refresh makes JWKS at most minReload older than the store. If the store can't be read, JWKS stays as it is.
+// One of several concurrent callers reads, and the others wait for it. While the store is away, callers wait
+// only briefly.
 func (r *Ring) Refresh(ctx context.Context) {
-	if r.fresh() { // as a rule
+	if r.fresh() { // the usual case
 		return
 	}
 	timeout := refreshTimeout
@@ -173,13 +173,13 @@ func (r *Ring) Refresh(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // the caller has not gone
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) { // the caller is still there
 			r.away.Store(true)
 		}
 	}
 }
 
-// fresh reports whether the last load was so short a time ago that there is no need of another.
+// fresh reports whether the last load is recent enough.
 func (r *Ring) fresh() bool {
 	loaded := r.loaded.Load()
 	return loaded != nil && r.now().Sub(*loaded) < minReload
@@ -212,7 +212,7 @@ func (r *Ring) loadLocked(ctx context.Context) (err error) {
 	return nil
 }
 
-// read returns the live keys of the store, with what the present snapshot knows of them.
+// read returns the live keys of the store. It takes unchanged ones from the present snapshot.
 func (r *Ring) read(ctx context.Context) ([]*key, error) {
 	now, present := r.now(), r.current.Load()
 	if present == nil {
@@ -239,9 +239,9 @@ func (r *Ring) read(ctx context.Context) ([]*key, error) {
 	return keys, nil
 }
 
-// find returns the form of an encoded header, or nil. An unknown one may be of a key that is new
-// on another replica, so it causes a reload, but only once a second for all callers: anyone can
-// make up a header.
+// find returns the form of an encoded header, or nil. An unknown header may name a new key of another
+// replica, so it causes a reload. But it does so only once a second for all callers, because anyone can make
+// up a header.
 func (r *Ring) find(header string) (*form, error) {
 	if f := r.current.Load().forms[header]; f != nil {
 		return f, nil

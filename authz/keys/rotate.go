@@ -12,9 +12,9 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Rotate announces a new key of an algorithm now, whatever the age of the present one. It signs
-// after the policy's Announce. If another replica announces one at the same moment, that is the
-// one. What also returns, if it is not nil, is written in the same Apply as the key.
+// Rotate announces a new key of an algorithm now, even if the present one is young. The new key signs after
+// the policy's Announce. If another replica announces one at the same moment, that key counts. also, if not
+// nil, returns writes that are made in the same Apply as the key.
 func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm, also func(kid string) []storage.Write) error {
 	if !slices.Contains(r.policy().Algs, alg) {
 		return fmt.Errorf("signature algorithm %q is not in use", alg)
@@ -34,11 +34,11 @@ func (r *Ring) Rotate(ctx context.Context, alg jose.SignatureAlgorithm, also fun
 		if r.generation(alg) > before { // by us, or by another replica
 			return nil
 		}
-		return announced // the present key was changed, by sealing it anew for one
+		return announced // the present key's record was changed, by sealing it again for example
 	})
 }
 
-// generation is the number of the newest key of an algorithm that is loaded, 0 if there is none.
+// generation returns the number of the newest loaded key of an algorithm, or 0.
 func (r *Ring) generation(alg jose.SignatureAlgorithm) int {
 	if k := r.current.Load().newest(alg); k != nil {
 		return k.name.generation
@@ -46,7 +46,7 @@ func (r *Ring) generation(alg jose.SignatureAlgorithm) int {
 	return 0
 }
 
-// rotate does what is due by the loaded keys, then loads again if it changed anything.
+// rotate does what is due for the loaded keys. If it changed anything, it loads again.
 func (r *Ring) rotate(ctx context.Context) error {
 	now := r.now()
 	s := r.current.Load()
@@ -74,9 +74,9 @@ func (r *Ring) overdue(k *key, now time.Time) bool {
 	return !now.Before(r.policy().replaceAt(k.record.SignFrom))
 }
 
-// retirement reports whether the expiry of a key must change, and to what. Most keys get theirs when
-// their successor is created; what is left is a key whose algorithm is in use no more, and one
-// that now signs longer-lived tokens than when its expiry was set.
+// retirement reports whether the expiry of a key must change, and to what. Most keys get their expiry when
+// their successor is created. The others are a key whose algorithm is no longer in use, and one whose tokens
+// now live longer than when its expiry was set.
 func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok bool) {
 	if next := s.named(k.name.next()); next != nil {
 		end = r.policy().retireAt(next.record.SignFrom)
@@ -88,7 +88,7 @@ func (r *Ring) retirement(s *snapshot, k *key, now time.Time) (end time.Time, ok
 }
 
 // announce creates the next key of an algorithm and gives the present one its expiry. The error is a
-// *storage.ConflictError if either has been changed by another since they were loaded.
+// *storage.ConflictError if another replica has changed either since they were loaded.
 func (r *Ring) announce(ctx context.Context, alg jose.SignatureAlgorithm, also func(kid string) []storage.Write) error {
 	now := r.now().Truncate(time.Millisecond)
 	name, signFrom := keyName{alg, 1}, now
@@ -128,13 +128,13 @@ func (r *Ring) retire(ctx context.Context, k *key, end time.Time) error {
 	return nil
 }
 
-// expiring is the write that sets a key's expiry, if the key is still what was loaded.
+// expiring is the write that sets a key's expiry, if its record has not changed since it was loaded.
 func (k *key) expiring(end time.Time) storage.Write {
 	return storage.SigningKeys.Put(k.name.String(), &k.record, storage.At(k.version), end)
 }
 
-// unlessConflict forgives that another replica was first: its work is as good as ours, and the
-// load that follows finds it.
+// unlessConflict drops the error if another replica was first: its work is as good as ours, and the next load
+// finds it.
 func unlessConflict(err error) error {
 	if storage.IsConflict(err) {
 		return nil

@@ -17,18 +17,18 @@ import (
 const idSize = 8
 
 var (
-	// ErrUnknownSecret: the message was sealed under a secret that was not given.
+	// ErrUnknownSecret says that the message was sealed under a secret that was not given.
 	ErrUnknownSecret = errors.New("sealed under another secret")
-	// ErrTampered: the message, its additional data or its purpose is not what was sealed.
+	// ErrTampered says that the message, its additional data or its purpose is not what was sealed.
 	ErrTampered = errors.New("sealed message was altered")
 )
 
-// Secret is the server secret, with earlier ones that still open what they sealed. It is the root
-// of a Sealer or Deriver for each purpose; keys of different purposes tell nothing of each other.
+// Secret is the server secret, with earlier ones that still open what they sealed. It is the root of a Sealer
+// or Deriver for each purpose. The key of one purpose reveals nothing about that of another.
 //
-// Each purpose has a 256-bit key by HKDF-SHA-256 (RFC 5869), made once when the Sealer or Deriver
-// is. Sealing is XChaCha20-Poly1305: its 192-bit nonces may be random for any number of messages,
-// where AES-GCM's 96 bits would have to be counted. Deriving is HMAC-SHA-256.
+// Each purpose has a 256-bit key by HKDF-SHA-256 (RFC 5869), made once with the Sealer or Deriver. Sealing is
+// XChaCha20-Poly1305: its 192-bit nonces may be random for any number of messages, while AES-GCM's 96 bits
+// would have to be counted. Deriving is HMAC-SHA-256.
 type Secret struct {
 	roots    []root // current first
 	warnings []string
@@ -37,7 +37,7 @@ type Secret struct {
 // root is one secret after HKDF's extract step.
 type root struct {
 	prk []byte
-	id  [idSize]byte // tells which secret sealed a message, and nothing else about it
+	id  [idSize]byte // names the secret that sealed a message, and reveals nothing else about it
 }
 
 // NewSecret makes a Secret of raw bytes, the current ones first. Each must have 32 bytes or more.
@@ -61,7 +61,7 @@ func NewSecret(raw ...[]byte) (*Secret, error) {
 	return s, nil
 }
 
-// expand is HKDF's second step: the key of one use and purpose.
+// expand is HKDF's second step: it returns the key of one use and purpose.
 func (r root) expand(use, purpose string) []byte {
 	key, err := hkdf.Expand(sha256.New, r.prk, "authzd v1 "+use+" "+purpose, sha256.Size)
 	if err != nil { // only for lengths that SHA-256 can't give
@@ -103,8 +103,8 @@ func (s *Sealer) Seal(plaintext, aad []byte) []byte {
 	return b.aead.Seal(out, nonce, plaintext, aad)
 }
 
-// Open returns the plaintext of a sealed message, under whichever secret sealed it. The error is
-// ErrUnknownSecret or ErrTampered.
+// Open returns the plaintext of a message that any of the secrets has sealed. The error is ErrUnknownSecret
+// or ErrTampered.
 func (s *Sealer) Open(sealed, aad []byte) ([]byte, error) {
 	if len(sealed) < idSize+chacha20poly1305.NonceSizeX+chacha20poly1305.Overhead {
 		return nil, ErrTampered
@@ -124,7 +124,7 @@ func (s *Sealer) Open(sealed, aad []byte) ([]byte, error) {
 	return nil, ErrUnknownSecret
 }
 
-// Deriver computes values that only the holder of the secret can, for one purpose. It is safe for
+// Deriver computes values that only a holder of the secret can compute, for one purpose. It is safe for
 // concurrent use.
 type Deriver struct{ keys [][]byte }
 
@@ -138,8 +138,8 @@ func (s *Secret) Deriver(purpose string) *Deriver {
 	return d
 }
 
-// Derive returns 32 bytes for each secret, of the current one first: always the same for the same
-// input, and as good as random to all who lack the secret.
+// Derive returns 32 bytes for each secret, the current one's first. They are always the same for the same
+// input, and look random without the secret.
 func (d *Deriver) Derive(input []byte) [][sha256.Size]byte {
 	out := make([][sha256.Size]byte, len(d.keys))
 	for i, key := range d.keys {

@@ -8,13 +8,13 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// The purposes of what is sealed in the store.
+// The purposes of sealed parts in the store.
 const (
 	purposeSigningKey = "signing key"
 	purposeLasting    = "lasting secret"
 )
 
-// sealedKinds are all records that have a sealed part, which is bound to the record's key.
+// sealedKinds are all kinds of records with a sealed part, which is bound to the record's key.
 var sealedKinds = []sealedKind{
 	sealedIn(storage.SigningKeys, "signing key", purposeSigningKey, func(k *storage.SigningKey) *[]byte { return &k.Sealed }),
 	sealedIn(storage.ServerSecrets, "server secret", purposeLasting, func(s *storage.ServerSecret) *[]byte { return &s.Sealed }),
@@ -26,12 +26,12 @@ type sealedKind struct {
 	read  func(storage.Record) (*sealedRecord, error)
 }
 
-// sealedRecord is one of them, as it was read.
+// sealedRecord is such a record, as it was read.
 type sealedRecord struct {
 	what, key string
 	purpose   string
 	sealed    *[]byte
-	put       func() storage.Write // of the record with what sealed points to now
+	put       func() storage.Write // of the record with the present value of sealed
 }
 
 func sealedIn[T any](kind storage.Kind[T], what, purpose string, field func(*T) *[]byte) sealedKind {
@@ -48,12 +48,12 @@ func sealedIn[T any](kind storage.Kind[T], what, purpose string, field func(*T) 
 
 func (r *sealedRecord) String() string { return r.what + " " + r.key }
 
-// secretID names the secret that sealed the record.
+// secretID returns the id of the secret that sealed the record.
 func (r *sealedRecord) secretID() string {
 	return hex.EncodeToString((*r.sealed)[:min(idSize, len(*r.sealed))])
 }
 
-// reseal is the write that puts the same under the current secret.
+// reseal is the write that seals the same content under the current secret.
 func (r *sealedRecord) reseal(secret *Secret) (storage.Write, error) {
 	sealer := secret.Sealer(r.purpose)
 	plain, err := sealer.Open(*r.sealed, []byte(r.key))

@@ -16,46 +16,45 @@ import (
 const (
 	resealEvery = time.Minute
 	resealPage  = 20 // records of one Apply
-	resealTries = 3  // of a pass that met changes by others
+	resealTries = 3  // of a pass that met changes by other replicas
 )
 
-// Sealing sees to it that what the store keeps sealed is sealed under the newest server secret, so that
-// earlier ones can be dropped:
+// Sealing seals everything in the store under the newest server secret, so that earlier ones can be dropped:
 //
 //	all replicas list the new secret second ─> all list it first ─> nothing needs the earlier one
 //	          (each can open)              (noted in the store: newest;      (Status says so)
-//	                                      Run seals all records anew)
+//	                                      Run seals all records again)
 //
-// A replica whose current secret is not the newest seals nothing anew, so that two of them with two
-// orders never undo each other's work.
+// A replica whose current secret is not the newest does not seal existing records, so that two replicas with
+// different orders never undo each other's work.
 type Sealing struct {
 	SealingConfig
-	done atomic.Bool // it has been logged that nothing is left to do
+	done atomic.Bool // it was logged that nothing is left to do
 }
 
-// SealingConfig is what OpenSealing needs.
+// SealingConfig is the input of OpenSealing.
 type SealingConfig struct {
 	Store  storage.Store
 	Secret *Secret
 
-	// Outside is how long what is sealed or derived outside the store, in browsers and tokens, is of
-	// use. An earlier secret is needed for that long in any case.
+	// Outside is how long a value that was sealed or derived outside of the store, in browsers and tokens, is
+	// useful. An earlier secret is needed for at least that long.
 	Outside time.Duration
 
-	// OutsideMore returns a time that may be longer, for what changes while the server runs. nil: there is
-	// none.
+	// OutsideMore returns a time that may be longer, for values that change while the server runs. nil: there
+	// is none.
 	OutsideMore func(ctx context.Context) (time.Duration, error)
 
-	// Replaced returns what else is written when the current secret, by its id, takes the place of
-	// another, in the same Apply. nil: nothing.
+	// Replaced returns writes that are made in the same Apply when the current secret, by its id, replaces
+	// another. nil: no writes.
 	Replaced func(ctx context.Context, id string) ([]storage.Write, error)
 
-	Logger  *slog.Logger      // nil: nobody hears
-	Counted func(earlier int) // hears once a minute how many records are under an earlier secret; nil: nobody does
+	Logger  *slog.Logger      // nil: nothing is logged
+	Counted func(earlier int) // called once a minute with the number of records under an earlier secret; may be nil
 }
 
-// OpenSealing looks at every sealed record, and fails with a *LockedOutError if there are some that no
-// secret opens. It notes in the store that the current secret is the newest, if it is a new one.
+// OpenSealing reads every sealed record, and fails with a *LockedOutError if no secret opens some of them. If
+// the current secret is new, it records in the store that it is the newest.
 func OpenSealing(ctx context.Context, c SealingConfig) (*Sealing, error) {
 	s := &Sealing{SealingConfig: c}
 	if s.Logger == nil {
@@ -72,14 +71,14 @@ func OpenSealing(ctx context.Context, c SealingConfig) (*Sealing, error) {
 		return nil, fmt.Errorf("note the secret: %w", err)
 	}
 	if newest := order.newest(); newest != s.Secret.current() {
-		s.Logger.Warn("the first secret listed has been replaced by another replica; it seals nothing anew",
+		s.Logger.Warn("the first secret listed has been replaced by another replica; it does not seal existing records",
 			"first", s.Secret.current(), "newest", newest, "do", "list the newest secret first")
 	}
 	return s, nil
 }
 
-// CheckOpens fails with a *LockedOutError if the store has sealed records that the secret does not open.
-// It writes nothing. A nil secret opens none.
+// CheckOpens fails with a *LockedOutError if the store has sealed records that the secret does not open. It
+// writes nothing. A nil secret opens none.
 func CheckOpens(ctx context.Context, store storage.Store, secret *Secret) error {
 	if secret == nil {
 		secret = &Secret{}
@@ -87,9 +86,9 @@ func CheckOpens(ctx context.Context, store storage.Store, secret *Secret) error 
 	return (&Sealing{SealingConfig: SealingConfig{Store: store, Secret: secret}}).checkOpens(ctx)
 }
 
-// LockedOutError: the store has records that no secret given opens.
+// LockedOutError says that no given secret opens some records of the store.
 type LockedOutError struct {
-	Records []string // what they are, such as "signing key RS256/1"
+	Records []string // their names, such as "signing key RS256/1"
 	Secrets []string // ids of the secrets that sealed them
 }
 
@@ -99,7 +98,7 @@ func (e *LockedOutError) Error() string {
 
 func (e *LockedOutError) Unwrap() error { return ErrUnknownSecret }
 
-// Hint says what to do.
+// Hint says what the operator can do.
 func (e *LockedOutError) Hint() string {
 	return "list the secret that this store was used with, after the current one, until `authzd secret status` says that it may be removed"
 }
@@ -121,15 +120,15 @@ func (s *Sealing) checkOpens(ctx context.Context) error {
 	return err
 }
 
-// Run seals anew what is under an earlier secret, until ctx ends. Failures are logged. Every replica may
-// run it: compare-and-set keeps them apart, while a lease could be with one that has the secrets in the
-// order of before, and seals nothing.
+// Run seals records that are under an earlier secret again, until ctx ends. Failures are logged. Every
+// replica may run it, because compare-and-set keeps them apart. A lease would be worse: a replica with the
+// old order could hold it, and seal nothing.
 func (s *Sealing) Run(ctx context.Context) error {
 	ticker := time.NewTicker(resealEvery)
 	defer ticker.Stop()
 	for {
 		if err := s.Reseal(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.Error("sealing anew failed", "error", err)
+			s.Logger.Error("sealing records again failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -166,7 +165,7 @@ func (s *Sealing) Reseal(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// outside is the longer of Outside and OutsideMore.
+// outside returns the longer of Outside and OutsideMore.
 func (s *Sealing) outside(ctx context.Context) (time.Duration, error) {
 	if s.OutsideMore == nil {
 		return s.Outside, nil
@@ -208,7 +207,7 @@ func (p *pass) visit(ctx context.Context, r *sealedRecord) error {
 		return nil
 	}
 	w, err := r.reseal(p.Secret)
-	if err != nil { // one that is spoilt must not stop the others
+	if err != nil { // a damaged record must not stop the others
 		p.failed = append(p.failed, err)
 		return nil
 	}
@@ -218,7 +217,7 @@ func (p *pass) visit(ctx context.Context, r *sealedRecord) error {
 	return nil
 }
 
-// flush writes what was sealed. Whoever changed one of the records meanwhile was first.
+// flush writes the sealed records. If another replica has changed one meanwhile, that one wins.
 func (p *pass) flush(ctx context.Context) error {
 	writes := p.writes
 	p.writes = nil
@@ -231,7 +230,7 @@ func (p *pass) flush(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("seal anew: %w", err)
+		return fmt.Errorf("seal again: %w", err)
 	}
 	p.sealed += len(writes)
 	p.earlier -= len(writes)

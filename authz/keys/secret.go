@@ -14,27 +14,26 @@ import (
 const (
 	// minSecret is the shortest secret that is accepted, in bytes: 256 bits.
 	minSecret = 32
-	// maxSecretFile bounds what is read of a secret file, in bytes.
+	// maxSecretFile bounds, in bytes, how much of a secret file is read.
 	maxSecretFile = 4096
 )
 
-// Wrapper keeps secrets under a key that is kept elsewhere. What it wraps is JSON text.
+// Wrapper encrypts secrets under a key that is kept elsewhere. The result is JSON text.
 type Wrapper interface {
 	Wrap(secret []byte) (text []byte, err error)
 	Unwrap(text []byte) (secret []byte, err error)
 }
 
-// envSource begins the name of an environment variable that holds a secret, where a file could.
+// envSource begins the name of an environment variable that holds a secret, instead of a file.
 const envSource = "env:"
 
 // OpenSecret reads the server secret from its sources: files, or environment variables if they begin with
-// "env:". The first is the current secret, which seals and derives; the others, earlier or later ones, only
-// open and verify. A source holds at least 256 bits as base64 text, or what w has wrapped; a file may be a
+// "env:". The first is the current secret, which seals and derives. The others, earlier or later ones, only
+// open and verify. A source holds at least 256 bits as base64 text, or what w has wrapped. A file may be a
 // symbolic link. A nil w unwraps nothing.
 //
-// If the first source is a file and absent it is made, with its folder, and wrapped by w. Of several
-// processes that start at once, one makes it and all read the same. Another source that is absent is an
-// error.
+// If the first source is a missing file, OpenSecret makes it with its folder, wrapped by w. If several
+// processes start at once, one makes it and all read the same. Another missing source is an error.
 func OpenSecret(w Wrapper, sources ...string) (*Secret, error) {
 	if len(sources) == 0 {
 		return nil, errors.New("no secret file is named")
@@ -45,7 +44,7 @@ func OpenSecret(w Wrapper, sources ...string) (*Secret, error) {
 	return ReadSecret(w, sources...)
 }
 
-// ReadSecret is OpenSecret, for those who need the secret that is there: all sources must exist.
+// ReadSecret is OpenSecret for existing secrets: all sources must exist.
 func ReadSecret(w Wrapper, sources ...string) (*Secret, error) {
 	var raw [][]byte
 	var warnings []string
@@ -70,11 +69,10 @@ func ReadSecret(w Wrapper, sources ...string) (*Secret, error) {
 	return s, nil
 }
 
-// Warnings tells which of the secret's files and folders are open to more than their owner, a
-// sentence each.
+// Warnings returns a sentence for each of the secret's files and folders that others than its owner can open.
 func (s *Secret) Warnings() []string { return s.warnings }
 
-// readSecret returns the secret of a source, and whether w had wrapped it.
+// readSecret returns the secret of a source, and whether it was wrapped.
 func readSecret(source string, w Wrapper) (secret []byte, wrapped bool, err error) {
 	text, err := readSource(source)
 	if err != nil {
@@ -104,7 +102,7 @@ func readSource(source string) ([]byte, error) {
 		if text, ok := os.LookupEnv(name); ok {
 			return []byte(text), nil
 		}
-		return nil, &SecretError{fmt.Errorf("the environment variable %s is not set", name), "it is to hold the server's secret"}
+		return nil, &SecretError{fmt.Errorf("the environment variable %s is not set", name), "put the server's secret into it"}
 	}
 	f, err := os.Open(source)
 	if err != nil {
@@ -118,7 +116,7 @@ func readSource(source string) ([]byte, error) {
 	return text, nil
 }
 
-// SecretError is a secret that cannot be used.
+// SecretError is an unusable secret.
 type SecretError struct {
 	Err  error
 	Todo string
@@ -127,10 +125,10 @@ type SecretError struct {
 func (e *SecretError) Error() string { return e.Err.Error() }
 func (e *SecretError) Unwrap() error { return e.Err }
 
-// Hint says what to do.
+// Hint says what the operator can do.
 func (e *SecretError) Hint() string { return e.Todo }
 
-// decodeSecret takes either base64 alphabet, padded or not. Its errors never quote the text.
+// decodeSecret accepts both base64 alphabets, padded or not. Its errors never quote the text.
 func decodeSecret(text []byte) ([]byte, error) {
 	if len(text) > maxSecretFile {
 		return nil, fmt.Errorf("longer than %d bytes", maxSecretFile)
@@ -147,7 +145,7 @@ func decodeSecret(text []byte) ([]byte, error) {
 	return b, nil
 }
 
-// ensureSecretFile makes the file of a source if there is none. That another process was faster is no error.
+// ensureSecretFile makes the file of a source if there is none. It is no error if another process was faster.
 func ensureSecretFile(source string, w Wrapper) error {
 	if strings.HasPrefix(source, envSource) {
 		return nil

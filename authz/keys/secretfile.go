@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// NewSecretFile makes a secret file, with its folder, whole or not at all. w wraps the secret; nil: it
-// stands there as base64 text. The error is fs.ErrExist if there is something already.
+// NewSecretFile makes a secret file, with its folder, whole or not at all. w wraps the secret; nil: the file
+// has it as base64 text. The error is fs.ErrExist if the path exists.
 func NewSecretFile(path string, w Wrapper) error {
 	secret := make([]byte, minSecret)
 	rand.Read(secret) // never fails
@@ -24,16 +24,15 @@ func NewSecretFile(path string, w Wrapper) error {
 		return err
 	}
 	defer os.Remove(temp)
-	// The hard link is what decides between processes: unlike a rename, it never replaces the file of
-	// another.
+	// The hard link decides between processes: unlike a rename, it never replaces the file of another.
 	if err := os.Link(temp, path); err != nil {
 		return err
 	}
 	return syncDir(dir)
 }
 
-// WrapSecretFile puts the secret of a file under the present key of w, whether it was wrapped before or
-// not. The file is replaced whole or not at all, and by what w can unwrap; what it held before is still
+// WrapSecretFile puts the secret of a file under the present key of w, whether it was wrapped before or not.
+// The file is replaced whole or not at all, after a check that w can unwrap it. The old content stays
 // readable on the disk until it is overwritten there.
 func WrapSecretFile(path string, w Wrapper) error {
 	path, err := filepath.EvalSymlinks(path)
@@ -49,9 +48,9 @@ func WrapSecretFile(path string, w Wrapper) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp) // nothing, once it has the other name
+	defer os.Remove(temp) // does nothing after the rename
 	if again, _, err := readSecret(temp, w); err != nil || string(again) != string(secret) {
-		return errors.Join(errors.New("what was wrapped cannot be unwrapped; the file is as it was"), err)
+		return errors.Join(errors.New("the wrapped secret cannot be unwrapped; the file is unchanged"), err)
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return err

@@ -10,10 +10,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// snapshot is the ring at one moment. It never changes once it is made.
+// snapshot is the ring at one moment. It never changes.
 type snapshot struct {
-	keys    []*key           // by algorithm, and the newest first
-	forms   map[string]*form // by encoded header: what verifies
+	keys    []*key           // by algorithm, newest first
+	forms   map[string]*form // by encoded header: those that verify
 	signing map[formID][]candidate
 	jwks    []byte
 }
@@ -29,8 +29,8 @@ type candidate struct {
 	form *form
 }
 
-// newSnapshot prepares the live keys of a store. Only those of algs may sign, but every key is
-// published and verifies.
+// newSnapshot prepares the live keys of a store. Only those of algs may sign, but every key is published and
+// verifies.
 func newSnapshot(keys []*key, algs []jose.SignatureAlgorithm) (*snapshot, error) {
 	slices.SortFunc(keys, func(a, b *key) int {
 		return cmp.Or(cmp.Compare(a.name.alg, b.name.alg), cmp.Compare(b.name.generation, a.name.generation))
@@ -54,8 +54,8 @@ func newSnapshot(keys []*key, algs []jose.SignatureAlgorithm) (*snapshot, error)
 	return s, nil
 }
 
-// form returns the newest form whose time to sign has come. If none's has, because another replica
-// with a faster clock made the first key this very second, it is the oldest; nil if there is none.
+// form returns the newest form whose time to sign has come. If there is none, because another replica with a
+// faster clock made the first key at this very second, it returns the oldest, or nil if there is no key.
 func (s *snapshot) form(id formID, now time.Time) *form {
 	candidates := s.signing[id]
 	for i, c := range candidates {

@@ -20,11 +20,11 @@ const (
 	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
 )
 
-// ErrInvalidToken: the token is malformed, or no key of the ring signed it.
+// ErrInvalidToken says that the token is malformed, or that no key of the ring signed it.
 var ErrInvalidToken = errors.New("invalid token")
 
-// Verified is what a token says whose signature is the ring's. Nothing of its claims has been
-// looked at: issuer, audience and expiry are the caller's to check.
+// Verified is the content of a token with a valid signature of the ring. Its claims are not checked: the
+// caller must check issuer, audience and expiry.
 type Verified struct {
 	Type    string // typ header
 	Alg     string
@@ -48,11 +48,10 @@ func (r *Ring) Sign(alg jose.SignatureAlgorithm, typ string, claims any) (string
 	return f.sign(payload)
 }
 
-// Verify checks the signature of a compact JWS against the ring's keys, retired ones included. Its
-// header must be, character for character, one of the few that the ring signs under, which leaves
-// no room for another alg, kid, jwk, x5c, b64 or crit; and its payload and signature must be the
-// only text of their bytes. The error is ErrInvalidToken, unless the store failed while an unknown
-// header was looked for.
+// Verify checks the signature of a compact JWS with the ring's keys, including retired ones. Its header must
+// be, character for character, one of the few that the ring uses, which excludes another alg, kid, jwk, x5c,
+// b64 or crit. Its payload and signature must be in canonical base64url. The error is ErrInvalidToken, unless
+// the store failed during the search for an unknown header.
 func (r *Ring) Verify(token string) (*Verified, error) {
 	header, rest, _ := strings.Cut(token, ".")
 	payloadText, signatureText, _ := strings.Cut(rest, ".")
@@ -80,18 +79,18 @@ func (r *Ring) Verify(token string) (*Verified, error) {
 	return &Verified{Type: f.typ, Alg: f.public.Algorithm, KeyID: f.public.KeyID, Payload: payload}, nil
 }
 
-// form is one key with one typ, and so one JWS header, made ready to sign under and to verify.
+// form is one key with one typ, and so one JWS header, prepared for signing and verifying.
 type form struct {
 	typ      string
 	public   *jose.JSONWebKey
 	signer   jose.Signer
-	header   string         // as it stands in a token
-	parsed   jose.Signature // go-jose's reading of the header, so that Verify need not parse it again
+	header   string         // as it is in a token
+	parsed   jose.Signature // the header as parsed by go-jose, so that Verify need not parse it again
 	verified memo
 }
 
-// newForm signs a sample to learn the header, and verifies it: a key that can't do both is found
-// now, and not by a user.
+// newForm signs a sample to learn the header, and verifies it, so that a key that can't do both is found now
+// and not by a user.
 func newForm(alg jose.SignatureAlgorithm, typ string, private, public *jose.JSONWebKey) (*form, error) {
 	opts := (&jose.SignerOptions{}).WithType(jose.ContentType(typ))
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: private}, opts)
@@ -130,8 +129,8 @@ func (f *form) verify(payload, signature []byte) error {
 	return jws.DetachedVerify(payload, f.public)
 }
 
-// decodeCanonical decodes base64url of which there is no other text: encoding/base64 alone ignores
-// line ends, and, unless it is strict, the unused bits of the last character.
+// decodeCanonical decodes base64url in its only valid spelling. encoding/base64 ignores line ends and, unless
+// it is strict, the unused bits of the last character.
 func decodeCanonical(text string) ([]byte, bool) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	return b, err == nil && base64.RawURLEncoding.EncodedLen(len(b)) == len(text)

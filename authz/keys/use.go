@@ -8,26 +8,26 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Use is what a ring's keys are needed for. Clients come and go while the server runs: what is in use
+// Use is what a ring's keys are needed for. Clients come and go while the server runs, so what is in use only
 // grows until the process ends.
 type Use struct {
 	Algs   []jose.SignatureAlgorithm // of those that a Policy can have
-	Retain time.Duration             // as in Policy; 0: as it is
+	Retain time.Duration             // as in Policy; 0: unchanged
 }
 
 const (
 	// refreshTimeout is how long a Refresh may take.
 	refreshTimeout = 500 * time.Millisecond
-	// retryTimeout is how long it may take after one that has failed: while the store is away, requests for
-	// the JWKS hardly wait.
+	// retryTimeout is the limit after a failed Refresh, so that requests for the JWKS hardly wait while the
+	// store is away.
 	retryTimeout = 50 * time.Millisecond
-	// publishing is how long another replica's JWKS may lack a key that has been made: until it has to
-	// look (Refresh), and has looked.
+	// publishing is how long another replica's JWKS may lack a new key: until that replica must read the
+	// store (Refresh) and has done so.
 	publishing = minReload + refreshTimeout
 )
 
-// Use adds to what is in use. If there is no key of an algorithm yet, it makes one, and returns when the
-// JWKS of every replica has it: so there are no tokens that somebody cannot verify.
+// Use adds to what is in use. If an algorithm has no key yet, it makes one, and returns when the JWKS of
+// every replica has it. So there are no tokens that somebody can't verify.
 func (r *Ring) Use(ctx context.Context, u Use) error {
 	r.announcing.Lock()
 	defer r.announcing.Unlock()
@@ -53,7 +53,7 @@ func (r *Ring) Use(ctx context.Context, u Use) error {
 	}
 }
 
-// add reports whether there was anything to add.
+// add reports whether it added anything.
 func (r *Ring) add(u Use) bool {
 	r.using.Lock()
 	defer r.using.Unlock()
@@ -77,16 +77,16 @@ func (r *Ring) policy() *Policy { return r.inUse.Load() }
 // Algs are the algorithms in use.
 func (r *Ring) Algs() []jose.SignatureAlgorithm { return slices.Clone(r.policy().Algs) }
 
-// Listed is a key as people see it.
+// Listed is a key in the form for people.
 type Listed struct {
 	KID, Alg            string
 	Public              []byte // JWK
 	CreatedAt, SignFrom time.Time
-	Expires             time.Time // zero: it has no successor yet
-	Signs               bool      // it is the one of its algorithm that signs now
+	Expires             time.Time // zero: no successor yet
+	Signs               bool      // the one of its algorithm that signs now
 }
 
-// List returns the keys that are published, as the store has them now.
+// List returns the published keys, read from the store now.
 func (r *Ring) List(ctx context.Context) ([]Listed, error) {
 	if err := r.load(ctx); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-// Package lease lets work that must run once run once, however many replicas there are.
+// Package lease lets one replica do work that only one may do, for any number of replicas.
 //
 //	Run -> look -> free, or its holder is dead? -- no --> look again
 //	                        | yes: compare-and-set
@@ -7,16 +7,15 @@
 //	                        |-- not renewed for long, or taken by another: work's context ends, look again
 //	                        '-- it returns, or the server stops: the lease is released, the next replica has it at once
 //
-// A lease is a record, and the holder writes it again and again. No time is read from it, since the
-// clocks of two machines may differ: whoever waits for a lease watches its version, and takes its holder
-// for dead when that has not changed for ttl by the watcher's own monotonic clock. A holder stops its
-// work when it has not been able to renew the lease for stopAfter, by its own clock, which is well before
-// anybody may think it dead.
+// A lease is a record, which the holder writes again and again. It has no time, because the clocks of two
+// machines may differ. A replica that waits for a lease watches its version, and takes the holder for dead if
+// the version has not changed for ttl, by the watcher's own monotonic clock. A holder stops its work if it
+// could not renew the lease for stopAfter, by its own clock, which is well before others may think it dead.
 //
-// That bounds how long two may work at the same time, and makes it rare, but a process that is stopped
-// between two instructions can't notice that its time is over. So what the work writes must be
-// compare-and-set on records that it has read in this tenure, as everything that is written here is: then
-// the one who comes too late loses, and nothing is done twice that the store can tell.
+// That bounds how long two may work at the same time, and makes it rare. But a process that is stopped
+// between two instructions can't notice that its time is over. So the work must write with compare-and-set on
+// records that it has read in this tenure, as all writes here do. Then the late one loses, and the store
+// never does anything twice.
 package lease
 
 import (
@@ -38,15 +37,15 @@ const (
 	patience   = 5 * time.Second // for the store, in one attempt
 )
 
-// errLost is why the context of the work ended, if the lease was lost.
+// errLost is why the context of the work ended if the lease was lost.
 var errLost = errors.New("lease lost")
 
-// Run waits for the lease of that name, runs work while it holds it, and waits again if it loses it: work
-// may then be run again, by the same Run. The context of work ends with ctx, or because the lease is lost;
-// work must then return soon, within some seconds. Run returns ctx's error when ctx ends, or what work
-// returned when it returned by itself, nil included. Either way the lease is free then.
+// Run waits for the lease of that name, runs work while it holds it, and waits again if it loses it. Then the
+// same Run may call work again. The context of work ends with ctx, or because the lease is lost; then work
+// must return within some seconds. Run returns ctx's error when ctx ends, or the result of work when work
+// returns by itself, nil included. The lease is free then.
 //
-// A store that fails is waited for, and not reported: whatever makes requests will say it better.
+// If the store fails, Run waits and reports nothing, because requests report it better.
 func Run(ctx context.Context, store storage.Store, name string, work func(context.Context) error) error {
 	c := contender{store: store, name: name, record: storage.Lease{Holder: rand.Text()}}
 	for {
@@ -65,14 +64,14 @@ func Run(ctx context.Context, store storage.Store, name string, work func(contex
 	}
 }
 
-// contender is one Run. Nobody else writes records with its holder.
+// contender is one Run. No other writes records with its holder.
 type contender struct {
 	store  storage.Store
 	name   string
 	record storage.Lease
 }
 
-// wait returns when the lease is held, with a time from which nobody else has it.
+// wait returns when it holds the lease, with a time from which no other may hold it.
 func (c *contender) wait(ctx context.Context) (won time.Time, err error) {
 	var seen uint64     // the version
 	var since time.Time // when it was first seen
@@ -94,7 +93,7 @@ func (c *contender) wait(ctx context.Context) (won time.Time, err error) {
 	}
 }
 
-// hold runs work, and renews the lease meanwhile. lost reports whether it ended because the lease was lost.
+// hold runs work, and renews the lease meanwhile. lost is true if work ended because the lease was lost.
 func (c *contender) hold(ctx context.Context, won time.Time, work func(context.Context) error) (lost bool, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	doubt := time.AfterFunc(time.Until(won.Add(stopAfter)), func() { stop(errLost) })
@@ -109,8 +108,8 @@ func (c *contender) hold(ctx context.Context, won time.Time, work func(context.C
 	return errors.Is(context.Cause(ctx), errLost), err
 }
 
-// renew keeps the lease until ctx ends: each success puts off doubt. It is not doubt but certain that the
-// lease is lost when somebody else has it.
+// renew keeps the lease until ctx ends. Each success restarts the time of stopAfter. If another has the
+// lease, it is lost at once.
 func (c *contender) renew(ctx context.Context, doubt *time.Timer, stop context.CancelCauseFunc) {
 	next := renewEvery
 	for pause(ctx, next) == nil {
@@ -128,8 +127,8 @@ func (c *contender) renew(ctx context.Context, doubt *time.Timer, stop context.C
 	}
 }
 
-// release frees the lease if it is still held. It makes a few attempts: a renewal that was given up may
-// have been made after all.
+// release frees the lease if it is still held. It makes a few attempts, because a renewal that was given up
+// may have been made after all.
 func (c *contender) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
@@ -142,13 +141,13 @@ func (c *contender) release(ctx context.Context) {
 			return
 		}
 		if pause(ctx, lookEvery/4) != nil {
-			return // the others will find out
+			return // the others will notice
 		}
 	}
 }
 
-// look returns who holds the lease. version 0: nobody. A record that can't be read has a holder too, who
-// is nobody's.
+// look returns the holder of the lease. version 0: there is none. A record that can't be read has a holder
+// too, who is unknown.
 func (c *contender) look(ctx context.Context) (holder string, version uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -165,20 +164,20 @@ func (c *contender) look(ctx context.Context) (holder string, version uint64, er
 	return entry.Value.Holder, rec.Version, nil
 }
 
-// write takes or renews the lease, if it still has this version (0: if nobody has it).
+// write takes or renews the lease if it still has this version (0: if there is none).
 func (c *contender) write(ctx context.Context, version uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return c.store.Apply(ctx, storage.Leases.Put(c.name, &c.record, storage.At(version), time.Time{}))
 }
 
-// jittered is d or up to half as much again, so that replicas which started together don't all look at the
-// same moment.
+// jittered returns d or up to half as much again, so that replicas which started together don't all look at
+// the same moment.
 func jittered(d time.Duration) time.Duration {
 	return d + mathrand.N(d/2)
 }
 
-// pause waits for d, or until ctx ends, whose error it then returns.
+// pause waits for d. If ctx ends first, it returns ctx's error.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
