@@ -44,6 +44,10 @@ const (
 	API         = "https://api.example.com"
 )
 
+// passwordHash is a hash of Password as the server makes them: to hash it at each start would take longer than
+// the rest of the start.
+const passwordHash = "$argon2id$v=19$m=19456,t=2,p=1$EBI1rqdIkSi8Bv00SImyDQ$gxiMJ3mFnKT2OfGftHC+/mG3jyJBXR9BK4r8uKZOAE0"
+
 // Server is a running authorization server. It stops with its test.
 type Server struct {
 	*authz.Server
@@ -88,6 +92,12 @@ func StartReplicas(t testing.TB, c authz.Config, adjust func(m *client.Metadata)
 			Username: Username, Password: Password, Roles: []string{"admin"}, Groups: []string{"staff"},
 			Name: "Alice Liddell", Email: "alice@example.com", EmailVerified: true,
 		}}
+	}
+	c.Users = slices.Clone(c.Users)
+	for i := range c.Users {
+		if c.Users[i].Password == Password {
+			c.Users[i].Password = passwordHash
+		}
 	}
 	if c.Lifetimes == (authz.Lifetimes{}) {
 		c.Lifetimes = authz.DefaultLifetimes
