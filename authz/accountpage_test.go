@@ -10,6 +10,7 @@ import (
 
 // TestAccountPagesOfSessions: the account page shows twenty sessions, this one first, and leads to the others.
 func TestAccountPagesOfSessions(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	const others = 23
 	for range others {

@@ -62,6 +62,7 @@ func TestAuthorizeIgnoresTheBody(t *testing.T) {
 // A secret that a client posts by mistake must not become part of a URL, which histories and the
 // logs of proxies keep.
 func TestSecretsArePostedNowhere(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	_, challenge := authztest.PKCE()
@@ -83,6 +84,7 @@ func TestSecretsArePostedNowhere(t *testing.T) {
 
 // RFC 8414 section 2: the issuer is https, or a development server on this machine.
 func TestIssuer(t *testing.T) {
+	t.Parallel()
 	for _, issuer := range []string{
 		"", "id.example.com", "http://id.example.com", "http://localhost.evil.example", "https://id.example.com/", "https://id.example.com?x", "https://id.example.com#x",
 		"https://user@id.example.com", "ftp://id.example.com", "https://",
@@ -95,6 +97,7 @@ func TestIssuer(t *testing.T) {
 
 // Once a token tells which client asks, only that client's own origins may read the answer.
 func TestUserinfoOrigin(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.ThirdParty {
 			m.AllowedOrigins = []string{"https://partner.example.com"}
@@ -115,6 +118,7 @@ func TestUserinfoOrigin(t *testing.T) {
 
 // HEAD must change nothing (RFC 9110 section 9.2.1): a link checker that is signed in is no user.
 func TestHeadHasNoEffect(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, tokens := onlineTokens(t, s)
 	_, challenge := authztest.PKCE()
@@ -140,6 +144,7 @@ func TestHeadHasNoEffect(t *testing.T) {
 // An old access token, as it may be found in a log, must not end a grant (RFC 7009 section 5): the
 // id of a public client is no proof of anything.
 func TestRevokeByAnExpiredToken(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.AccessTokenLifetime = 1 })
 	tokens := s.SignIn(t, authztest.SPA, "", nil)
 	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.AccessToken}}); status != 200 {
@@ -152,6 +157,7 @@ func TestRevokeByAnExpiredToken(t *testing.T) {
 
 // What is taken from a client takes effect with its next access token.
 func TestRegistrationNarrowsGrants(t *testing.T) {
+	t.Parallel()
 	const files = "https://files.example.com"
 	resources := []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
@@ -186,6 +192,7 @@ func TestRegistrationNarrowsGrants(t *testing.T) {
 
 // A client that is gone has no tokens.
 func TestTokensOfARemovedClient(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Worker {
 			m.ID = authztest.API
@@ -224,6 +231,7 @@ func sendTo(s http.Handler, path, clientID, secret string, form url.Values) *htt
 
 // Grants of a service with several threads: each may refresh, and none is told to come back later.
 func TestConfidentialRefreshRace(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	var wg sync.WaitGroup
@@ -240,6 +248,7 @@ func TestConfidentialRefreshRace(t *testing.T) {
 // A request of the greatest length that is accepted survives the pages; a longer one is refused at
 // once, and not after the user has signed in.
 func TestLongRequests(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, n := range []int{2000, 5000, 7000, 7800, 9000} {
 		_, challenge := authztest.PKCE()
@@ -256,6 +265,7 @@ func TestLongRequests(t *testing.T) {
 
 // Saying a thing often makes it no larger.
 func TestRepeatedValues(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	twice := []string{authztest.API, authztest.API}
 	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"resource": twice, "scope": {"openid openid offline_access orders.read orders.read"}})

@@ -59,6 +59,7 @@ func signedIn(t *testing.T, s *authztest.Server) *authztest.Browser {
 
 // OpenID Connect Core section 3.1.2.1: prompt.
 func TestPrompt(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	stranger, b := s.NewBrowser(t), signedIn(t, s)
 
@@ -90,6 +91,7 @@ func TestPrompt(t *testing.T) {
 }
 
 func TestSelectAccount(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
@@ -106,6 +108,7 @@ func TestSelectAccount(t *testing.T) {
 
 // OpenID Connect Core section 3.1.2.1: max_age.
 func TestMaxAge(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"10000"}})); got.Get("code") == "" {
@@ -124,6 +127,7 @@ func TestMaxAge(t *testing.T) {
 
 // OpenID Connect Core section 3.1.2.1: id_token_hint.
 func TestIDTokenHint(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	mine := s.SignIn(t, authztest.SPA, "", nil)
@@ -140,6 +144,7 @@ func TestIDTokenHint(t *testing.T) {
 }
 
 func TestConsent(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	b.Deny = true
@@ -165,6 +170,7 @@ func TestConsent(t *testing.T) {
 
 // A withdrawn consent ends what was granted under it, and a new one does not bring it back.
 func TestWithdrawConsent(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.ThirdParty, nil)
@@ -190,6 +196,7 @@ func TestWithdrawConsent(t *testing.T) {
 
 // A cross-site POST carries no Lax cookie, so it must become a GET (OpenID Connect Core 3.1.2.1).
 func TestAuthorizeByPost(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	_, challenge := authztest.PKCE()
@@ -209,6 +216,7 @@ func TestAuthorizeByPost(t *testing.T) {
 // A sign-in belongs to the browser that began it. Elsewhere its request begins again, without what
 // was answered on the way; a browser that keeps no cookies is told so.
 func TestFlowIsBoundToTheBrowser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	attacker, victim := signedIn(t, s), signedIn(t, s)
 	login := get(t, attacker, ask(t, attacker, authztest.SPA, url.Values{"prompt": {"login"}}).Header.Get("Location"))
@@ -232,6 +240,7 @@ func TestFlowIsBoundToTheBrowser(t *testing.T) {
 
 // Wrong passwords tell nothing, and lead nowhere.
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	bodies := map[string]string{}
 	for name, username := range map[string]string{"known": authztest.Username, "unknown": "nobody"} {

@@ -125,6 +125,7 @@ func leave(t *testing.T, b *authztest.Browser) {
 }
 
 func TestBackChannelLogoutSection2_1_Discovery(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	document := getJSON(t, s, "/.well-known/openid-configuration", "")
 	for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported"} {
@@ -139,6 +140,7 @@ func TestBackChannelLogoutSection2_1_Discovery(t *testing.T) {
 
 // Section 2.3: exactly the clients are told that signed the user in during this session.
 func TestBackChannelLogoutSection2_3_LoggedInParties(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b, other := s.NewBrowser(t), s.NewBrowser(t)
@@ -159,6 +161,7 @@ func TestBackChannelLogoutSection2_3_LoggedInParties(t *testing.T) {
 
 // Section 2.4: every claim, by go-oidc and by hand.
 func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
 		l.hear(m)
@@ -215,6 +218,7 @@ func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
 
 // Section 4.1: a logout token is no ID token, no access token and no hint.
 func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b := s.NewBrowser(t)
@@ -248,6 +252,7 @@ func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
 
 // However a session ends, its clients are told.
 func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*authztest.Server, *authztest.Browser, authztest.Tokens){
 		"by the app": func(_ *authztest.Server, b *authztest.Browser, tokens authztest.Tokens) {
 			logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}})
@@ -285,6 +290,7 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 
 // The same user signing in again goes on with the session: nobody is told.
 func TestBackChannelLogoutSection2_5_NotByAnotherLogin(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b := s.NewBrowser(t)
@@ -321,6 +327,7 @@ func TestBackChannelLogoutSection2_5_IdleLimit(t *testing.T) {
 // Section 2.7: refresh tokens that were not granted offline access end, others don't, unless the
 // operator wants it so and the user has really logged out.
 func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
+	t.Parallel()
 	for _, endOffline := range []bool{false, true} {
 		limits := authz.DefaultSessions
 		limits.EndOffline = endOffline
@@ -353,6 +360,7 @@ func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
 
 // Of 64 logouts of one session at once, one tells each client.
 func TestBackChannelLogoutRaces(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b := s.NewBrowser(t)
@@ -408,6 +416,7 @@ func (b brokenOutbox) Apply(ctx context.Context, writes ...storage.Write) error 
 
 // A session whose clients can't be told does not end.
 func TestBackChannelLogoutIsAtomic(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: brokenOutbox{openBolt(t)}}, l.hear)
 	b := s.NewBrowser(t)
@@ -437,6 +446,7 @@ func TestBackChannelLogoutIsAtomic(t *testing.T) {
 
 // What a session's end leaves in the store is found by the next process.
 func TestBackChannelLogoutAfterARestart(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	store := openBolt(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: deadOutbox{store}}, l.hear)
@@ -467,6 +477,7 @@ func (s deadOutbox) Scan(ctx context.Context, table storage.Table, prefix, after
 
 // A portal signs its user in to all its apps at once: none of them is refused, and all are told.
 func TestBackChannelLogoutOfManyAppsAtOnce(t *testing.T) {
+	t.Parallel()
 	const apps = 64
 	l := newListeners(t)
 	var clients []*client.Client

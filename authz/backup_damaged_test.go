@@ -57,6 +57,7 @@ func (m messages) wait(t *testing.T) (err error) {
 // TestScheduledBackupOfDamage: as long as the database is damaged, each scheduled backup fails and no older one is
 // removed; once it is whole again, the next backup is made and takes the place of the old ones.
 func TestScheduledBackupOfDamage(t *testing.T) {
+	t.Parallel()
 	path, folder := filepath.Join(t.TempDir(), "authzd.db"), t.TempDir()
 	old := []string{"authzd-20200101T000000Z.backup", "authzd-20200102T000000Z.backup"}
 	for _, name := range old {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.ThirdParty {
 			m.AllowedOrigins = []string{"https://partner.example.com"}
@@ -83,6 +84,7 @@ func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
 // Tracing libraries and frameworks add headers to each request of an app. Public documents may be asked with
 // any header; the endpoints of clients take those that the operator allows.
 func TestCORSRequestHeaders(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		allowed []string
 		header  string

@@ -100,6 +100,7 @@ func documentParams(id, redirectURI string) (url.Values, string) {
 }
 
 func TestClientIDMetadataDocument_Off(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopbackAllowed()}, nil)
 	params, _ := documentParams(p.publish("/app", nil), p.URL+"/callback")
@@ -110,6 +111,7 @@ func TestClientIDMetadataDocument_Off(t *testing.T) {
 
 // The whole flow of section 5, and what the user is told.
 func TestClientIDMetadataDocumentSection5_Flow(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	if got := callJSON(t, http.MethodGet, s.URL+"/.well-known/oauth-authorization-server", "", nil); got.member["client_id_metadata_document_supported"] != true || got.member["registration_endpoint"] != nil {
@@ -147,6 +149,7 @@ func TestClientIDMetadataDocumentSection5_Flow(t *testing.T) {
 
 // Section 3: which URLs are a client_id.
 func TestClientIDMetadataDocumentSection3_URL(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	base := p.URL
@@ -172,6 +175,7 @@ func TestClientIDMetadataDocumentSection3_URL(t *testing.T) {
 
 // Section 4: what the document must and must not say. Nothing of it gets to anybody.
 func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	raw := func(contentType, body string) func(http.ResponseWriter) {
@@ -235,6 +239,7 @@ func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
 
 // A document is written for every server, so what this one doesn't know is left out.
 func TestClientIDMetadataDocumentSection4_LeftOut(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	id := p.publish("/app", map[string]any{
@@ -261,6 +266,7 @@ func TestClientIDMetadataDocumentSection4_LeftOut(t *testing.T) {
 
 // Section 8.2: a document with keys makes a confidential client.
 func TestClientIDMetadataDocumentSection8_2_PrivateKeyJWT(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	key, set := newKey(t)
@@ -280,6 +286,7 @@ func TestClientIDMetadataDocumentSection8_2_PrivateKeyJWT(t *testing.T) {
 // Section 8.1 and RFC 8252 section 8.6: on the user's device anybody can claim to be the client, so
 // the user is told, and asked every time.
 func TestClientIDMetadataDocumentSection8_1_Loopback(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	id := p.publish("/app", map[string]any{"redirect_uris": []string{"http://localhost/callback", "com.example.app:/callback"}})
@@ -302,6 +309,7 @@ func TestClientIDMetadataDocumentSection8_1_Loopback(t *testing.T) {
 
 // Section 5.2: a document is used as long as its headers say, and what was wrong is not kept.
 func TestClientIDMetadataDocumentSection5_2_Caching(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	id := p.publish("/app", map[string]any{"client_secret": "by mistake"})
@@ -317,6 +325,7 @@ func TestClientIDMetadataDocumentSection5_2_Caching(t *testing.T) {
 
 // Section 8.6: strangers can't have us knock at every door, nor at one door again and again.
 func TestClientIDMetadataDocumentSection8_6_Amplification(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	var wg sync.WaitGroup
@@ -343,6 +352,7 @@ func TestClientIDMetadataDocumentSection8_6_Amplification(t *testing.T) {
 
 // Section 8.6: nobody finds out by our answers which names there are in the inner network.
 func TestClientIDMetadataDocumentSection8_6_Names(t *testing.T) {
+	t.Parallel()
 	c := openRegistration()
 	c.Documents, c.Outbound.AllowPrivateNetworks = true, nil
 	c.Outbound.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -392,6 +402,7 @@ func answerNames(conn net.Conn) {
 
 // Section 8.6: special-use addresses are not called, and a server that can't be reached is no verdict.
 func TestClientIDMetadataDocumentSection8_6_Blocked(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	c := openRegistration()
 	c.Documents, c.Outbound.AllowPrivateNetworks = true, nil

@@ -33,6 +33,7 @@ func sendAs(t *testing.T, s *authztest.Server, path, remote, id, secret string, 
 // TestGuessesOfSecrets: at every door, one network may send so many wrong secrets of one client; then even the
 // right one is not looked at. Other clients there, and the client elsewhere, go on.
 func TestGuessesOfSecrets(t *testing.T) {
+	t.Parallel()
 	const attacker, other = "192.0.2.7", "198.51.100.8"
 	for path, form := range map[string]url.Values{
 		"/token": {"grant_type": {"client_credentials"}}, "/introspect": {"token": {"x"}}, "/revoke": {"token": {"x"}}, "/par": {}, "/device_authorization": {},

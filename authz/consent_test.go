@@ -20,6 +20,7 @@ import (
 // What the account page calls removed is removed, from an app that needs no consent too; and it
 // stays so if the app is declared first-party later.
 func TestWithdrawnGrantsStayDead(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	dead := map[string]string{}
@@ -60,6 +61,7 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 // A replica whose clock is ahead has kept a consent and made a grant of the future: both end when the
 // user withdraws, and the next consent counts at once.
 func TestWithdrawalTrustsNoClock(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	tokens := signInTo(t, b, authztest.ThirdParty, nil)
@@ -96,6 +98,7 @@ func TestWithdrawalTrustsNoClock(t *testing.T) {
 
 // Of two resources with one name for a scope, the page names the one that is asked for.
 func TestConsentNamesTheResource(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
 		{URI: "https://archive.example.com", Name: "Archive", Scopes: []string{"orders.read"}},
@@ -108,6 +111,7 @@ func TestConsentNamesTheResource(t *testing.T) {
 }
 
 func TestWithdrawNothing(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	before := dump(t, s.Store)
@@ -129,6 +133,7 @@ func TestWithdrawNothing(t *testing.T) {
 // Whoever is named on a page is who answers it: if another user has signed in meanwhile, in another
 // tab, they are asked themselves.
 func TestAnswersOfAnotherUser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
 	}}, nil)
@@ -150,6 +155,7 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 // What was allowed at one resource is asked for again at another, though the scope has the same name;
 // and the account page tells both.
 func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
+	t.Parallel()
 	const archive = "https://archive.example.com"
 	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
@@ -185,6 +191,7 @@ func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
 // A consent that counts for one request counts for one code, however often the browser comes back, and
 // however many times at once.
 func TestConsentCountsOnce(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	page := get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"prompt": {"consent"}}).Header.Get("Location"))
@@ -217,6 +224,7 @@ func TestConsentCountsOnce(t *testing.T) {
 // Whoever registers itself chooses its redirect URIs, and others later. The page names the host that
 // the answer goes to: one that it has not named gets nothing without a word.
 func TestConsentIsToTheHost(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	b := signedIn(t, s)
 	created := register(t, s, webClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
@@ -252,6 +260,7 @@ func TestConsentIsToTheHost(t *testing.T) {
 
 // Anybody can register a redirect URI at anybody's host: that is no word for the app.
 func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	b := signedIn(t, s)
 	id := register(t, s, webClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).text("client_id")

@@ -34,6 +34,7 @@ func (h oneHost) RoundTrip(r *http.Request) (*http.Response, error) {
 // Issuers of one host have their own sessions and pending sign-ins: nobody is signed out of one by
 // signing in to another, or out of it.
 func TestIssuersOnOneHost(t *testing.T) {
+	t.Parallel()
 	var host oneHost
 	for _, path := range []string{"", "/one", "/two", "/two/three"} {
 		host = append(host, authztest.Start(t, authz.Config{Issuer: "https://id.example.com" + path}, nil))
@@ -108,6 +109,7 @@ const proxyBuffer = 8 << 10
 // Tabs that sign in at an upstream with a state of 3,000 characters stay within what proxies take, and the
 // one that came last works. Of small requests five tabs and more do.
 func TestUpstreamCookiesFitProxies(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	for name, c := range map[string]struct{ state, tabs, work int }{

@@ -27,6 +27,7 @@ func linkOf(page *authztest.Page, id string) string {
 // A callback that comes again, by a reload or because the browser restored its tabs, goes on with what
 // the first one has led to.
 func TestCallbackAgain(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	for _, change := range []url.Values{nil, {"prompt": {"login"}}, {"max_age": {"0"}}} {
@@ -48,6 +49,7 @@ func TestCallbackAgain(t *testing.T) {
 
 // One that brought a refusal leads to the sign-in page again; one that waits for a link waits on.
 func TestCallbackAgainWithoutSuccess(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), true)
@@ -82,6 +84,7 @@ func TestCallbackAgainWithoutSuccess(t *testing.T) {
 // A sign-in page that is reloaded after another tab has signed in goes on, unless its request demands a
 // fresh sign-in, or the person wants another account.
 func TestSignInPageAfterAnotherTab(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for name, c := range map[string]struct {
 		client string
@@ -117,6 +120,7 @@ func TestSignInPageAfterAnotherTab(t *testing.T) {
 
 // An expired or foreign sign-in leads back: to its own beginning, and to its app if that is the operator's.
 func TestLostSignInLeadsBack(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.ThirdParty {
 			m.ClientURI = "https://partner.example/start"
@@ -148,6 +152,7 @@ func TestLostSignInLeadsBack(t *testing.T) {
 // A callback that comes after the time for it leads back as well: the browser still has what tells which app
 // waits. One that comes again goes on even then.
 func TestLateCallback(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	b, tab := f.NewBrowser(t), f.NewBrowser(t)
@@ -175,6 +180,7 @@ func TestLateCallback(t *testing.T) {
 // A pushed request is answered once. A consent that is posted again, and a page that is reloaded, say so and
 // lead back to the app; of a request that was not pushed each gets its answer.
 func TestConsentTwice(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	consent := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))

@@ -83,6 +83,7 @@ func awaitTrue(t *testing.T, what string, holds func() bool) {
 
 // TestAuditEvents follows a user, and what is told of them.
 func TestAuditEvents(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	created := awaitEvents(t, s.Store, audit.UserCreated, 1)[0]
 	if key := awaitEvents(t, s.Store, audit.KeyRotated, 1)[0]; key.Details["kid"] == "" || key.Actor.Kind != audit.ByServer {
@@ -161,6 +162,7 @@ func mustRequest(t *testing.T, method, target string) *http.Request {
 
 // TestAuditOfFailedSignIns: the log says whose password it was not, and nobody else is told.
 func TestAuditOfFailedSignIns(t *testing.T) {
+	t.Parallel()
 	log := new(logbook)
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	userID := awaitEvents(t, s.Store, audit.UserCreated, 1)[0].UserID
@@ -196,6 +198,7 @@ func TestAuditOfFailedSignIns(t *testing.T) {
 // TestAuditOfSecrets: a new server secret is told of once, and the log that was sealed under the earlier
 // one is still whole under it.
 func TestAuditOfSecrets(t *testing.T) {
+	t.Parallel()
 	first, second := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
 	secret := func(raw ...[]byte) *keys.Secret {
 		s, err := keys.NewSecret(raw...)

@@ -15,6 +15,7 @@ import (
 // "How to fix it" corrects the app first, by what is registered and nearest, and proposes no list that would
 // drop what is registered.
 func TestHowToFixIt(t *testing.T) {
+	t.Parallel()
 	const second, third = "https://app.example.com/second", "https://other.example.com/cb"
 	s := authztest.Start(t, authz.Config{Dev: true}, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {

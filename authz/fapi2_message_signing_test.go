@@ -55,6 +55,7 @@ func requestURIOf(t *testing.T, response authztest.Response) string {
 
 // Section 5.3.1, item 1: a signed request at the PAR endpoint, and no other.
 func TestFAPI2MessageSigningSection5_3_1_SignedRequests(t *testing.T) {
+	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	parRefused(t, "unsigned", pushed(t, app, url.Values{"response_mode": {"jwt"}}, nil), "invalid_request")
 	for name, object := range map[string]string{
@@ -83,6 +84,7 @@ func TestFAPI2MessageSigningSection5_3_1_SignedRequests(t *testing.T) {
 
 // Section 5.3.1, items 2 to 4: aud, nbf and exp.
 func TestFAPI2MessageSigningSection5_3_1_Claims(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	at := func(offset time.Duration) int64 { return time.Now().Add(offset).Unix() }
 	for name, change := range map[string]map[string]any{
@@ -113,6 +115,7 @@ func TestFAPI2MessageSigningSection5_3_1_Claims(t *testing.T) {
 
 // Section 5.3.1: what stands beside the request object counts for nothing, at either endpoint.
 func TestFAPI2MessageSigningSection5_3_1_ParametersOutside(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	outside := url.Values{"state": {"of a thief"}, "nonce": {"of a thief"}, "scope": {"openid orders.write"}, "redirect_uri": {"https://evil.example"}}
 	verifier, challenge := authztest.PKCE()
@@ -139,6 +142,7 @@ func TestFAPI2MessageSigningSection5_3_1_ParametersOutside(t *testing.T) {
 
 // Section 5.4.1: every response is signed, that of an error too.
 func TestFAPI2MessageSigningSection5_4_1_SignedResponses(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	for name, row := range map[string]struct {
 		change map[string]any
@@ -168,6 +172,7 @@ func TestFAPI2MessageSigningSection5_4_1_SignedResponses(t *testing.T) {
 
 // Sections 5.3 and 5.4 stand alone: a client signs its requests and gets plain responses, or the reverse.
 func TestFAPI2MessageSigningSection5_OneOfTwo(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2SignedRequests, authz.Config{}, nil)
 	parRefused(t, "unsigned", pushed(t, app, nil, nil), "invalid_request")
 	sign := func(change map[string]any) string { return app.Key.Sign(t, requestType, signedRequest(app, change)) }
@@ -191,6 +196,7 @@ func TestFAPI2MessageSigningSection5_OneOfTwo(t *testing.T) {
 
 // Section 5.4.1: clients learn of it from the metadata.
 func TestFAPI2MessageSigningSection5_4_1_Metadata(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	metadata := discovered(t, app.Server)
 	for member, wanted := range map[string][]any{
@@ -212,6 +218,7 @@ func TestFAPI2MessageSigningSection5_4_1_Metadata(t *testing.T) {
 
 // Section 5.5.1: introspection is signed (RFC 9701) for a client that asks so.
 func TestFAPI2MessageSigningSection5_5_1_SignedIntrospection(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	verifier, challenge := authztest.PKCE()
 	requestURI := requestURIOf(t, pushSigned(t, app, app.Key.Sign(t, requestType, signedRequest(app, map[string]any{"code_challenge": challenge}))))

@@ -17,6 +17,7 @@ import (
 
 // Item 1.
 func TestFAPI2SecurityProfileSection5_3_2_2_1_ResponseTypeCode(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	for _, responseType := range []string{"token", "id_token", "code id_token", "code token", "none"} {
 		parRefused(t, responseType, pushed(t, app, url.Values{"response_type": {responseType}}, nil), "unsupported_response_type", "invalid_request", "unauthorized_client")
@@ -26,6 +27,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_1_ResponseTypeCode(t *testing.T) {
 // Items 2 and 3: what the browser brings beside the request_uri counts for nothing, and without one
 // there is no request.
 func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := signedIn(t, app.Server)
 	plain := redirect(t, ask(t, b, app.ClientID, nil))
@@ -50,6 +52,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 
 // Item 4, and RFC 9126 sections 2.1 and 2.3.
 func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
+	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	parRefused(t, "without authentication", app.Server.PostForm(t, "/par", request(app.ClientID, nil), nil), "invalid_client")
 	form := other.Authenticate(t, request(app.ClientID, nil))
@@ -73,6 +76,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
 
 // Item 5.
 func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = false }) // the profile knows better
 	for name, change := range map[string]url.Values{
 		"none":           {"code_challenge": nil, "code_challenge_method": nil},
@@ -94,12 +98,14 @@ func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
 
 // Item 6.
 func TestFAPI2SecurityProfileSection5_3_2_2_6_RedirectURIRequired(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	parRefused(t, "none", pushed(t, app, url.Values{"redirect_uri": nil}, nil), "invalid_request")
 }
 
 // Item 7: on errors too.
 func TestFAPI2SecurityProfileSection5_3_2_2_7_IssuerInResponses(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	good := come(t, app, app.Server.NewBrowser(t), app.Push(t, request(app.ClientID, nil)), nil)
 	bad := come(t, app, app.Server.NewBrowser(t), app.Push(t, request(app.ClientID, url.Values{"prompt": {"none"}})), nil)
@@ -115,6 +121,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_7_IssuerInResponses(t *testing.T) {
 
 // Item 9: never a redirect that repeats a POST with the password in it (307).
 func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := app.Server.NewBrowser(t)
 	page := bring(t, b, url.Values{"client_id": {app.ClientID}, "request_uri": {app.Push(t, request(app.ClientID, nil))}})
@@ -140,6 +147,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
 // Items 10 and 11: a request_uri lives for less than 10 minutes and has one answer. Until then its
 // user may reload the page.
 func TestFAPI2SecurityProfileSection5_3_2_2_10_RequestURI(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	var answer struct {
 		RequestURI string `json:"request_uri"`
@@ -167,6 +175,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_10_RequestURI(t *testing.T) {
 
 // Item 12: nonces of 64 characters work. So do requests without nonce or state.
 func TestFAPI2SecurityProfileSection5_3_2_2_12_Nonce(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	for name, change := range map[string]url.Values{
 		"64 characters": {"nonce": {strings.Repeat("n", 64)}}, "no nonce": {"nonce": nil}, "no state": {"state": nil}, "long state": {"state": {strings.Repeat("s", 384)}},
@@ -180,6 +189,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_12_Nonce(t *testing.T) {
 
 // A code has one use, by the client that it was issued to.
 func TestFAPI2SecurityProfileSection5_3_2_2_CodeIsUsedOnce(t *testing.T) {
+	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
 	tokenRefused(t, "by another client", other.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")

@@ -124,6 +124,7 @@ func come(t *testing.T, app *authztest.App, b *authztest.Browser, requestURI str
 
 // Item 1: clients find everything in the metadata.
 func TestFAPI2SecurityProfileSection5_3_2_1_1_Discovery(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	metadata := discovered(t, app.Server)
 	if metadata["pushed_authorization_request_endpoint"] != app.Server.URL+"/par" || metadata["authorization_response_iss_parameter_supported"] != true {
@@ -151,6 +152,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_1_Discovery(t *testing.T) {
 
 // Item 2.
 func TestFAPI2SecurityProfileSection5_3_2_1_2_NoPasswordGrant(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.Token(t, url.Values{"grant_type": {"password"}, "username": {authztest.Username}, "password": {authztest.Password}})
 	tokenRefused(t, "password", tokens, "unsupported_grant_type")
@@ -161,6 +163,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_2_NoPasswordGrant(t *testing.T) {
 
 // Items 3 and 6: confidential clients, by key.
 func TestFAPI2SecurityProfileSection5_3_2_1_6_ClientAuthentication(t *testing.T) {
+	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
 	form := codeFormOf(app, code, verifier)
@@ -211,6 +214,7 @@ func codeFormOf(app *authztest.App, code, verifier string) url.Values {
 
 // Items 4 and 5: no token without a key.
 func TestFAPI2SecurityProfileSection5_3_2_1_4_SenderConstrainedTokens(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
 	tokenRefused(t, "no proof", exchange(t, app, app.Authenticate(t, authztest.CodeForm(code, verifier))), "invalid_request")
@@ -240,6 +244,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_4_SenderConstrainedTokens(t *testing
 
 // Items 5 and 6: mutual TLS in place of both private_key_jwt and DPoP, or of one of them.
 func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil)
 	mine := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"fapi.example.com"} })
 	thief := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"thief.example.com"} })
@@ -296,6 +301,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 
 // Item 7.
 func TestFAPI2SecurityProfileSection5_3_2_1_7_NoOpenRedirector(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := signedIn(t, app.Server)
 	for _, uri := range []string{"https://evil.example", authztest.RedirectURI + "/", authztest.RedirectURI + "#x", "javascript:alert(1)"} {
@@ -306,6 +312,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_7_NoOpenRedirector(t *testing.T) {
 
 // Item 8: the issuer, as a plain string.
 func TestFAPI2SecurityProfileSection5_3_2_1_8_AudienceOfAssertions(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	issuer := app.Server.URL
 	code, verifier := app.Code(t, nil)
@@ -330,6 +337,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_8_AudienceOfAssertions(t *testing.T)
 
 // Item 9: a refresh token stays. It is bound to its client, which may change its DPoP key.
 func TestFAPI2SecurityProfileSection5_3_2_1_9_NoRefreshTokenRotation(t *testing.T) {
+	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	first := app.SignIn(t, nil)
 	form := authztest.RefreshForm(first.RefreshToken)
@@ -353,6 +361,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_9_NoRefreshTokenRotation(t *testing.
 
 // Item 10: nonces, where the operator asks for them.
 func TestFAPI2SecurityProfileSection5_3_2_1_10_ServerNonce(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
 	code, verifier := app.Code(t, nil)
 	form := authztest.CodeForm(code, verifier)
@@ -367,6 +376,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_10_ServerNonce(t *testing.T) {
 
 // Item 11: 60 seconds, whatever the server's default is.
 func TestFAPI2SecurityProfileSection5_3_2_1_11_CodeLifetime(t *testing.T) {
+	t.Parallel()
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.Code = 5 * time.Minute
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{Lifetimes: lifetimes}, nil)
@@ -388,6 +398,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_11_CodeLifetime(t *testing.T) {
 
 // Item 12: a code is for one DPoP key, if the client says so, in one way or the other.
 func TestFAPI2SecurityProfileSection5_3_2_1_12_CodeBoundToDPoPKey(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	thief := *app
 	thief.DPoP = authztest.NewKey(t, jose.ES256)
@@ -420,6 +431,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_12_CodeBoundToDPoPKey(t *testing.T) 
 
 // Item 13: clocks differ by seconds, and not by a minute.
 func TestFAPI2SecurityProfileSection5_3_2_1_13_ClockOffsets(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	for _, claim := range []string{"iat", "nbf"} {
 		for ahead, want := range map[time.Duration]int{8 * time.Second: http.StatusCreated, 10 * time.Second: http.StatusCreated, 65 * time.Second: http.StatusUnauthorized} {

@@ -18,6 +18,7 @@ import (
 
 // Section 5.3.2.3: who signed in is said by OpenID Connect.
 func TestFAPI2SecurityProfileSection5_3_2_3_IDToken(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.SignIn(t, url.Values{"claims": {`{"userinfo":{"name":{"essential":true}}}`}})
 	claims := payload(t, tokens.IDToken)
@@ -33,6 +34,7 @@ func TestFAPI2SecurityProfileSection5_3_2_3_IDToken(t *testing.T) {
 
 // Section 5.3.4, items 1 and 2: tokens come in the header, and never in the query.
 func TestFAPI2SecurityProfileSection5_3_4_TokensInTheQuery(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.SignIn(t, nil)
 	for _, header := range []http.Header{{}, {"Dpop": {app.DPoP.Proof(t, http.MethodGet, app.Server.URL+"/userinfo", tokens.AccessToken, "")}}} {
@@ -49,6 +51,7 @@ func TestFAPI2SecurityProfileSection5_3_4_TokensInTheQuery(t *testing.T) {
 
 // Section 5.3.4, items 3 and 5: what has been revoked is refused.
 func TestFAPI2SecurityProfileSection5_3_4_Revocation(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.SignIn(t, nil)
 	response := app.Server.PostForm(t, "/revoke", app.Authenticate(t, url.Values{"token": {tokens.RefreshToken}}), nil)
@@ -62,6 +65,7 @@ func TestFAPI2SecurityProfileSection5_3_4_Revocation(t *testing.T) {
 
 // Section 5.4.1: PS256, ES256 and EdDSA, and nothing else that is signed.
 func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
+	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	good := app.SignIn(t, nil)
 	for name, token := range map[string]string{"access token": good.AccessToken, "ID token": good.IDToken} {
@@ -90,6 +94,7 @@ func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
 
 // Section 5.4.1: where the server itself signs with RS256, it does not for this client.
 func TestFAPI2SecurityProfileSection5_4_1_BesideRS256(t *testing.T) {
+	t.Parallel()
 	signing := authz.DefaultSigning // RS256
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{Signing: signing}, func(m *client.Metadata) {
 		m.Scopes, m.Resources = []string{"openid"}, nil
@@ -107,6 +112,7 @@ func TestFAPI2SecurityProfileSection5_4_1_BesideRS256(t *testing.T) {
 
 // Section 5.4.1, item 4: credentials that nobody guesses.
 func TestFAPI2SecurityProfileSection5_4_1_Entropy(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
 	tokens := app.Token(t, authztest.CodeForm(code, verifier))
@@ -120,6 +126,7 @@ func TestFAPI2SecurityProfileSection5_4_1_Entropy(t *testing.T) {
 
 // Section 5.4.3: keys of one kid are told apart by their type and algorithm.
 func TestFAPI2SecurityProfileSection5_4_3_DuplicateKeyIDs(t *testing.T) {
+	t.Parallel()
 	rsa, ed := authztest.NewKey(t, jose.PS256), authztest.NewKey(t, jose.EdDSA)
 	rsa.ID, ed.ID = "same", "same"
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) {

@@ -11,6 +11,7 @@ import (
 
 // OAuth 2.0 Multiple Response Types section 2.1 and Form Post Response Mode.
 func TestMultipleResponseTypesSection2_1_Modes(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	fragment := ask(t, b, authztest.SPA, url.Values{"response_mode": {"fragment"}}).Header.Get("Location")

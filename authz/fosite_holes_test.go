@@ -42,6 +42,7 @@ func gone(t *testing.T, what string, got any) {
 
 // fosite deletes the challenge before it compares: a wrong verifier, and then none, gets tokens.
 func TestHolePKCEStripping(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	wrong, _ := authztest.PKCE()
@@ -65,6 +66,7 @@ func TestHolePKCEStripping(t *testing.T) {
 // fosite believes an unsigned request object (RFC 9101) and adds its scopes to the request, unless
 // the request lacks openid: then it ignores the object.
 func TestHoleRequestObjects(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, func(m *memory.MemoryStore) {
 		m.Clients[authztest.SPA] = &fosite.DefaultOpenIDConnectClient{
 			DefaultClient:  plainClient(t, authztest.SPA, "").DefaultClient,
@@ -93,6 +95,7 @@ func TestHoleRequestObjects(t *testing.T) {
 // fosite keeps the secret that a pushed request came with, and the reference to it in clear; and it
 // forgets the request, whoever brings the reference.
 func TestHolePushedRequests(t *testing.T) {
+	t.Parallel()
 	plain, store := plainFosite(t, func(m *memory.MemoryStore) {
 		m.Clients[authztest.Web] = &fosite.DefaultOpenIDConnectClient{
 			DefaultClient: plainClient(t, authztest.Web, authztest.Secret).DefaultClient, TokenEndpointAuthMethod: "client_secret_post",
@@ -152,6 +155,7 @@ func TestHolePushedRequests(t *testing.T) {
 
 // fosite compares neither the scheme nor the userinfo of loopback redirect URIs.
 func TestHoleLoopbackRedirects(t *testing.T) {
+	t.Parallel()
 	const registered, forged = "https://127.0.0.1/cb", "http://evil@127.0.0.1:8080/cb"
 	plain, _ := plainFosite(t, func(m *memory.MemoryStore) {
 		m.Clients[authztest.SPA].(*fosite.DefaultResponseModeClient).RedirectURIs = []string{registered}
@@ -176,6 +180,7 @@ func TestHoleLoopbackRedirects(t *testing.T) {
 // fosite finds a refresh token by its second half and kills the family before it checks the first
 // half or the client.
 func TestHoleForgedHalfKillsFamily(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 
@@ -200,6 +205,7 @@ func TestHoleForgedHalfKillsFamily(t *testing.T) {
 
 // fosite takes an access token with a changed character, where base64 has unused bits.
 func TestHoleMalleableAccessToken(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: resource.TokenTypeOpaque}}}, nil)
 
@@ -224,6 +230,7 @@ func TestHoleMalleableAccessToken(t *testing.T) {
 
 // fosite hands the whole code to the storage of OpenID sessions, as their key.
 func TestHoleRawCodeInStorage(t *testing.T) {
+	t.Parallel()
 	plain, store := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	code, _ := plainCode(t, plain, authztest.SPA, nil)
@@ -249,6 +256,7 @@ func TestHoleRawCodeInStorage(t *testing.T) {
 
 // fosite's bcrypt looks at 72 bytes of a client secret only.
 func TestHoleLongSecrets(t *testing.T) {
+	t.Parallel()
 	secret := strings.Repeat("s", 72)
 	plain, _ := plainFosite(t, func(m *memory.MemoryStore) { m.Clients[authztest.Web] = plainClient(t, authztest.Web, secret) })
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
@@ -288,6 +296,7 @@ func TestHoleClientTiming(t *testing.T) {
 
 // fosite lets anybody introspect who holds any valid access token.
 func TestHoleIntrospectionByToken(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	by := func(h http.Handler, bearer, token string) *httptest.ResponseRecorder {
@@ -319,6 +328,7 @@ func (brokenMemory) RevokeAccessToken(context.Context, string) error  { return e
 
 // fosite answers 200 to a revocation that could not be stored.
 func TestHoleLostRevocation(t *testing.T) {
+	t.Parallel()
 	_, m := plainFosite(t, nil)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -347,6 +357,7 @@ func TestHoleLostRevocation(t *testing.T) {
 
 // fosite says invalid_request for a grant type that it does not know.
 func TestHoleUnknownGrantType(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	form := url.Values{"grant_type": {"urn:example:unknown"}}
@@ -360,6 +371,7 @@ func TestHoleUnknownGrantType(t *testing.T) {
 
 // fosite answers 401 without saying how to authenticate (RFC 6749 section 5.2).
 func TestHoleMissingChallenge(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	form := authztest.CodeForm("x", "")
@@ -373,6 +385,7 @@ func TestHoleMissingChallenge(t *testing.T) {
 
 // fosite takes the first of repeated parameters (RFC 6749 section 3.1 forbids them).
 func TestHoleRepeatedParameters(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	twice := func(code, verifier string) url.Values {
@@ -392,6 +405,7 @@ func TestHoleRepeatedParameters(t *testing.T) {
 
 // fosite's error descriptions quote the request.
 func TestHoleEchoedHints(t *testing.T) {
+	t.Parallel()
 	const evil = "call+555-0100+now"
 	plain, _ := plainFosite(t, nil)
 	b := signedIn(t, authztest.Start(t, authz.Config{}, nil))
@@ -407,6 +421,7 @@ func TestHoleEchoedHints(t *testing.T) {
 
 // fosite ignores the scope of a refresh (RFC 6749 section 6), and puts its nonce into the ID token.
 func TestHoleRefreshParameters(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	with := func(token, scope string) url.Values {
@@ -440,6 +455,7 @@ func TestHoleRefreshParameters(t *testing.T) {
 
 // fosite's refresh tokens live for ever, if they are used in time.
 func TestHoleEndlessRefresh(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		plain, _ := plainFosite(t, nil)
 		code, verifier := plainCode(t, plain, authztest.SPA, nil)
@@ -476,6 +492,7 @@ func TestHoleEndlessRefresh(t *testing.T) {
 
 // fosite ignores max_age=0 and one that is no number.
 func TestHoleMaxAge(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil) // Alice signed in an hour ago
 	b := signedIn(t, authztest.Start(t, authz.Config{}, nil))
 	_, challenge := authztest.PKCE()
@@ -494,6 +511,7 @@ func TestHoleMaxAge(t *testing.T) {
 
 // fosite refuses a short state; it takes a short nonce, and then refuses the code.
 func TestHoleShortStateAndNonce(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	_, challenge := authztest.PKCE()
@@ -513,6 +531,7 @@ func TestHoleShortStateAndNonce(t *testing.T) {
 // fosite's at_hash for EdDSA is by SHA-256; Ed25519 signs with SHA-512 (OpenID Connect Core section
 // 3.1.3.6).
 func TestHoleAtHashOfEdDSA(t *testing.T) {
+	t.Parallel()
 	session := openid.NewDefaultSession()
 	session.Headers.Add("alg", "EdDSA")
 	response := fosite.NewAccessResponse()
@@ -534,6 +553,7 @@ func TestHoleAtHashOfEdDSA(t *testing.T) {
 // fosite's form_post needs an inline script, which no sound content policy lets run, and breaks the
 // address of a native app.
 func TestHoleFormPost(t *testing.T) {
+	t.Parallel()
 	const native = "com.example.app:/callback"
 	plain, _ := plainFosite(t, func(m *memory.MemoryStore) {
 		m.Clients[authztest.SPA].(*fosite.DefaultResponseModeClient).RedirectURIs = []string{native}
@@ -560,6 +580,7 @@ func TestHoleFormPost(t *testing.T) {
 
 // fosite shows a person JSON, if the redirect URI is not registered.
 func TestHoleErrorsForPeople(t *testing.T) {
+	t.Parallel()
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	_, challenge := authztest.PKCE()

@@ -13,6 +13,7 @@ import (
 // TestUnprovenLogin: an upstream that does not say when its user signed in proves no time. The session is
 // good for an app that does not ask, and too old for one that does.
 func TestUnprovenLogin(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	f.signIn(t, b)
@@ -40,6 +41,7 @@ func TestUnprovenLogin(t *testing.T) {
 // TestAuthTimeIsRequired: where the ID token must have auth_time, the upstream is asked to prove it, and a
 // session whose time nothing proves is not enough. GET /session does not make one up.
 func TestAuthTimeIsRequired(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	f.signIn(t, b)
@@ -68,6 +70,7 @@ func TestAuthTimeIsRequired(t *testing.T) {
 
 // TestRequireAuthTime is the same for a client that is registered so.
 func TestRequireAuthTime(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	f.Server = authztest.Start(t, authz.Config{Connectors: f.connectors}, func(m *client.Metadata) { m.RequireAuthTime = m.ID == authztest.SPA })
 	b := f.NewBrowser(t)

@@ -43,6 +43,7 @@ func frame(s *authztest.Server, clientID, sid string) string {
 }
 
 func TestFrontChannelLogoutSection2_1_Discovery(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	document := getJSON(t, s, "/.well-known/openid-configuration", "")
 	for _, name := range []string{"frontchannel_logout_supported", "frontchannel_logout_session_supported"} {
@@ -55,6 +56,7 @@ func TestFrontChannelLogoutSection2_1_Discovery(t *testing.T) {
 // Section 3: the page has a frame for each client of the session, with iss and sid, and goes on to the
 // app that asked. The policy allows these frames and no others.
 func TestFrontChannelLogoutSection3_Frames(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withFrames)
 	b := s.NewBrowser(t)
 	tokens := signInTo(t, b, authztest.SPA, nil)
@@ -91,6 +93,7 @@ func TestFrontChannelLogoutSection3_Frames(t *testing.T) {
 // Section 3: no frames for a request that could come from anybody, before the user has agreed; then
 // frames, and no way on.
 func TestFrontChannelLogoutSection3_Confirmed(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withFrames)
 	b := s.NewBrowser(t)
 	signInTo(t, b, authztest.SPA, nil)
@@ -106,6 +109,7 @@ func TestFrontChannelLogoutSection3_Confirmed(t *testing.T) {
 
 // The sid of a frame is the client's own, as in its ID token.
 func TestFrontChannelLogoutSection3_PairwiseSession(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		withFrames(m)
 		if m.ID == authztest.SPA {

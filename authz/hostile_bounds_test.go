@@ -55,6 +55,7 @@ func encode(form url.Values) string {
 }
 
 func TestBoundsBeforeAuthentication(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, path := range []string{"/token", "/par", "/device_authorization", "/introspect", "/revoke", "/userinfo", "/login", "/consent", "/device", "/logout"} {
 		for name, form := range hugeForms() {
@@ -86,6 +87,7 @@ func TestBoundsBeforeAuthentication(t *testing.T) {
 
 // A query beside a form is bounded too: it is looked through for secrets.
 func TestBoundsOfQueryBesideForm(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, query := range []string{strings.Repeat("&a=", 300), "a=" + strings.Repeat("a", 17<<10)} {
 		if response := s.PostForm(t, "/token?"+query, url.Values{"grant_type": {"client_credentials"}}, nil); refused(t, response) != "invalid_request" {
@@ -96,6 +98,7 @@ func TestBoundsOfQueryBesideForm(t *testing.T) {
 
 // A request within the bounds is judged by its content.
 func TestBoundsLeaveRoom(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	form := func(name string, values ...string) url.Values {
 		return url.Values{"grant_type": {"client_credentials"}, name: values}
@@ -113,6 +116,7 @@ func TestBoundsLeaveRoom(t *testing.T) {
 
 // A request object is bounded as a form is, once its signature has been verified.
 func TestBoundsOfRequestObjects(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	credentials := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(authztest.Web) + ":" + url.QueryEscape(authztest.Secret)))

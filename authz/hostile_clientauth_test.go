@@ -73,6 +73,7 @@ func hostileAssertions(t *testing.T, key *authztest.Key, issuer string) map[stri
 }
 
 func TestHostileClientAuthentication(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	good := key.Assertion(t, authztest.Worker, s.URL)
@@ -121,6 +122,7 @@ func TestHostileClientAuthentication(t *testing.T) {
 
 // The keys of one client, and its certificate, open nothing of another's.
 func TestHostileClientOfTheSameServer(t *testing.T) {
+	t.Parallel()
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		switch m.ID {
@@ -146,6 +148,7 @@ func TestHostileClientOfTheSameServer(t *testing.T) {
 
 // No assertion, and nothing of a certificate, gets into the log.
 func TestHostileAssertionsAreNotLogged(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	log := new(logbook)
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, func(m *client.Metadata) {

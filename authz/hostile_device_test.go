@@ -14,6 +14,7 @@ import (
 // Whatever is wrong with a request of a device or of its user, nothing is stored, and the device goes
 // on waiting.
 func TestHostileDeviceRequests(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	browser, d := signedIn(t, s), s.NewDevice(t, nil)
 	for range 130 { // by now the interval is longer than the code lives: no further poll is written down

@@ -83,6 +83,7 @@ func badProofs(t *testing.T, key, other *authztest.Key, method, target, token st
 }
 
 func TestHostileProofs(t *testing.T) {
+	t.Parallel()
 	var log logbook
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)

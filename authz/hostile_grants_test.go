@@ -21,6 +21,7 @@ import (
 // TestHostileGrants has requests for exchanged and asserted tokens, details, claims and classes that
 // must be refused without a trace.
 func TestHostileGrants(t *testing.T) {
+	t.Parallel()
 	issuerKey, log := authztest.NewKey(t, jose.ES256), &logbook{}
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s := startExchange(t, authz.Config{Logger: logger, TrustedIssuers: []tokenendpoint.TrustedIssuer{{

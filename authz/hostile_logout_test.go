@@ -13,6 +13,7 @@ import (
 
 // Requests that are none, or that come from where they must not, end no session and tell nobody.
 func TestHostileLogouts(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
 		l.hear(m)

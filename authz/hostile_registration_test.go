@@ -14,6 +14,7 @@ import (
 )
 
 func TestHostileRegistrations(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	browser := s.NewBrowser(t)
 	client := register(t, s, webClient(nil))
@@ -92,6 +93,7 @@ func hostileRegistrations(t *testing.T) []hostile {
 
 // A name is text, wherever it is shown.
 func TestHostileRegistrations_Names(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	b := s.NewBrowser(t)
 	b.Code(t, authztest.SPA, nil) // signs in
@@ -115,6 +117,7 @@ func TestHostileRegistrations_Names(t *testing.T) {
 
 // Nothing is called because a client names it, except what its registration depends on.
 func TestHostileRegistrations_Calls(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	inside := newSite(t, nil)
 	register(t, s, webClient(map[string]any{
@@ -127,6 +130,7 @@ func TestHostileRegistrations_Calls(t *testing.T) {
 
 // The log at its most talkative holds nothing that would let anybody act as the client.
 func TestHostileRegistrations_LogHoldsNoCredentials(t *testing.T) {
+	t.Parallel()
 	log := &logbook{}
 	c := openRegistration()
 	c.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))

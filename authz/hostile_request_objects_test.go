@@ -23,6 +23,7 @@ import (
 // Request objects and references to pushed requests that must be refused: by value at the
 // authorization endpoint, and pushed.
 func TestHostileRequestObjects(t *testing.T) {
+	t.Parallel()
 	rs, es, foreign := signer(t, jose.RS256), signer(t, jose.ES256), signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		switch m.ID {

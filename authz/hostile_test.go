@@ -37,6 +37,7 @@ type hostile struct {
 }
 
 func TestHostileRequests(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	browser := s.NewBrowser(t)
 	code, verifier := browser.Code(t, authztest.SPA, nil)

@@ -47,6 +47,7 @@ func signedResponse(t *testing.T, params url.Values) string {
 }
 
 func TestJARMSection2_1_Claims(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	state := `s+/"=& ü<>`
@@ -63,6 +64,7 @@ func TestJARMSection2_1_Claims(t *testing.T) {
 }
 
 func TestJARMSection2_1_Errors(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for code, change := range map[string]url.Values{
@@ -82,6 +84,7 @@ func TestJARMSection2_1_Errors(t *testing.T) {
 }
 
 func TestJARMSection2_3_Modes(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for _, mode := range []string{"jwt", "query.jwt"} {
@@ -116,6 +119,7 @@ func TestJARMSection2_3_Modes(t *testing.T) {
 }
 
 func TestJARMSection3_ClientMetadata(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.AuthorizationAlg, m.RequireJARM = "EdDSA", true
@@ -136,6 +140,7 @@ func TestJARMSection3_ClientMetadata(t *testing.T) {
 
 // A client that registered itself counts on the default of the standard, whatever the operator's is.
 func TestJARMSection3_DefaultAlg(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	client := register(t, s, webClient(nil))
 	_, challenge := authztest.PKCE()
@@ -147,6 +152,7 @@ func TestJARMSection3_DefaultAlg(t *testing.T) {
 }
 
 func TestJARMSection4_ServerMetadata(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.AuthorizationAlg = "EdDSA" })
 	metadata := discovered(t, s)
 	texts := func(name string) (texts []string) {
@@ -168,6 +174,7 @@ func TestJARMSection4_ServerMetadata(t *testing.T) {
 
 // A response says who the client is, but proves nothing about a user: it passes for no other token.
 func TestJARMSection5_NoOtherToken(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	response := signedResponse(t, redirect(t, ask(t, b, authztest.SPA, url.Values{"response_mode": {"jwt"}})))
@@ -184,6 +191,7 @@ func TestJARMSection5_NoOtherToken(t *testing.T) {
 
 // A pushed request asks for it too, and its error is signed as well.
 func TestJARMPushed(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	signed := url.Values{"response_mode": {"jwt"}}
 	silent := maps.Clone(signed)

@@ -37,6 +37,7 @@ func (l *logbook) String() string {
 // Whatever is sent, and wherever, the log at its most talkative holds no credential, and the audit log
 // neither.
 func TestLogHoldsNoCredentials(t *testing.T) {
+	t.Parallel()
 	log := &logbook{}
 	s := authztest.Start(t, authz.Config{
 		Logger:    slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -117,6 +118,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 
 // An operator finds in the log what the error page of production does not say.
 func TestLogExplainsTheErrorPage(t *testing.T) {
+	t.Parallel()
 	log := &logbook{}
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	b := s.NewBrowser(t)

@@ -51,6 +51,7 @@ func (l *lines) leftOut(t *testing.T, route string) []string {
 // OpenID Connect Core section 3.1.2.1 and RFC 6749 section 3.3: a scope that the client is not registered
 // for is left out, at each endpoint. The log names it once, and the token answer says what was granted.
 func TestScopesLeftOut(t *testing.T) {
+	t.Parallel()
 	log := new(lines)
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	const asked, granted, left = "openid unknown orders.read files.write email OPENID", "openid orders.read email", "unknown files.write OPENID"
@@ -88,6 +89,7 @@ func TestScopesLeftOut(t *testing.T) {
 
 // A request that names scopes, and of which nothing is left, is refused by their names.
 func TestScopesNothingLeft(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	const want = "The client is registered for none of the requested scopes: unknown, https://api.example.com/read."
@@ -127,6 +129,7 @@ func TestScopesNothingLeft(t *testing.T) {
 
 // In development the pages say what was left out, and what would let it in.
 func TestScopesLeftOutInDevelopment(t *testing.T) {
+	t.Parallel()
 	for _, dev := range []bool{true, false} {
 		s := authztest.Start(t, authz.Config{Dev: dev}, func(m *client.Metadata) {
 			if m.ID == authztest.ThirdParty {
@@ -150,6 +153,7 @@ func TestScopesLeftOutInDevelopment(t *testing.T) {
 
 // scopes_supported is what a client that comes now can get.
 func TestScopesSupported(t *testing.T) {
+	t.Parallel()
 	open := openRegistration()
 	open.Registration.Scopes = []string{"openid", "orders.read", "authzd:admin"}
 	documented := open

@@ -186,6 +186,7 @@ func histories(t *testing.T, s *authztest.Server, rounds int) (wrong int) {
 }
 
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	quiet := authz.Config{Logger: slog.New(slog.DiscardHandler)}
 	t.Run("bolt", func(t *testing.T) {
 		if wrong := histories(t, authztest.Start(t, quiet, nil), *rounds); wrong > 0 {
@@ -224,6 +225,7 @@ func (c careless) Apply(ctx context.Context, writes ...storage.Write) error {
 
 // On a store without compare-and-set, the same check finds what is wrong.
 func TestLinearizable_FindsACarelessStore(t *testing.T) {
+	t.Parallel()
 	file, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -240,6 +242,7 @@ func TestLinearizable_FindsACarelessStore(t *testing.T) {
 
 // Histories that no correct server can have, and one that it can.
 func TestLinearizable_Model(t *testing.T) {
+	t.Parallel()
 	redeem, refused := asked{}, told{refused: true}
 	for name, tt := range map[string]struct {
 		history []any // requests and their responses, one after the other

@@ -33,6 +33,7 @@ func (f federation) byPassword(t *testing.T, b *authztest.Browser) *authztest.Pa
 // TestLinkIsAsked: nothing is linked before the person has seen both accounts and said so, and each page
 // takes one answer.
 func TestLinkIsAsked(t *testing.T) {
+	t.Parallel()
 	for _, authoritative := range []bool{true, false} {
 		f := federate(t, authoritative)
 		reach := f.byPassword
@@ -82,6 +83,7 @@ func TestLinkIsAsked(t *testing.T) {
 
 // TestLinkPageAfterSignOut: a person who finds the page in a browser's history does not get into an account.
 func TestLinkPageAfterSignOut(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	page := f.linkPage(t, b)
@@ -96,6 +98,7 @@ func TestLinkPageAfterSignOut(t *testing.T) {
 
 // TestRecycledAddressUpstream: a person who gets the former address of another is another user.
 func TestRecycledAddressUpstream(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	first := f.NewBrowser(t)
 	f.signIn(t, first)
@@ -120,6 +123,7 @@ func TestRecycledAddressUpstream(t *testing.T) {
 // TestUnlinkOnAccountPage: people see their identities and unlink them, and never lose the last way in,
 // not even in two tabs at once.
 func TestUnlinkOnAccountPage(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	f.signIn(t, b)

@@ -56,6 +56,7 @@ func staysHere(t *testing.T, what string, page *authztest.Page, code string) *ur
 }
 
 func TestOpenRedirectorErrors(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	id := strangersApp(t, s, nil).text("client_id")
 	for name, b := range map[string]*authztest.Browser{"nobody signed in": s.NewBrowser(t), "somebody signed in": signedIn(t, s)} {
@@ -86,6 +87,7 @@ func TestOpenRedirectorErrors(t *testing.T) {
 }
 
 func TestOpenRedirectorResponseModes(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	id := strangersApp(t, s, map[string]any{"authorization_signed_response_alg": "ES256"}).text("client_id")
 	b := s.NewBrowser(t)
@@ -121,6 +123,7 @@ func TestOpenRedirectorResponseModes(t *testing.T) {
 
 // An answer follows at once where nobody sees a page, and where the person has acted.
 func TestOpenRedirectorExceptions(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	id := strangersApp(t, s, nil).text("client_id")
 	leaves := func(what string, page *authztest.Page, code string) {
@@ -176,6 +179,7 @@ func onlyIDToken(t *testing.T, s *authztest.Server, id string) string {
 
 // A pushed or signed request changes nothing: its client is a stranger's all the same.
 func TestOpenRedirectorPushedAndSigned(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	key, set := newKey(t)
 	id := strangersApp(t, s, map[string]any{"jwks": set, "token_endpoint_auth_method": "private_key_jwt"}).text("client_id")
@@ -203,6 +207,7 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 // The operator vouches for clients by name, by an initial access token, and by the list of issuers of
 // software statements.
 func TestOpenRedirectorVouched(t *testing.T) {
+	t.Parallel()
 	trusted, set := newKey(t)
 	directory := newSite(t, map[string]string{"/jwks": string(set)})
 	c := openRegistration()
@@ -240,6 +245,7 @@ func TestOpenRedirectorVouched(t *testing.T) {
 }
 
 func TestOpenRedirectorMetadataDocument(t *testing.T) {
+	t.Parallel()
 	p := newPublisher(t)
 	s := documents(t, p)
 	params, _ := documentParams(p.publish("/app.json", nil), p.URL+"/callback")
@@ -252,6 +258,7 @@ func TestOpenRedirectorMetadataDocument(t *testing.T) {
 
 // A logout returns at once to a stranger's client only if its ID token is of this browser's session.
 func TestOpenRedirectorLogout(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	id := strangersApp(t, s, nil).text("client_id")
 	foreign := onlyIDToken(t, s, id)

@@ -75,6 +75,7 @@ func secretOf(t *testing.T, raw ...[]byte) *keys.Secret {
 // Section 8: a sub of one sector says nothing to another, and neither does anything else in the
 // tokens.
 func TestOpenIDCoreSection8_PairwiseSubjects(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, pairwiseClients)
 	b := s.NewBrowser(t)
 	claims := map[string]map[string]any{}
@@ -122,6 +123,7 @@ func TestOpenIDCoreSection8_PairwiseSubjects(t *testing.T) {
 
 // Section 8.1: the sub never changes, not even when the server's secret does.
 func TestOpenIDCoreSection8_1_PairwiseSubjectsOutliveTheSecret(t *testing.T) {
+	t.Parallel()
 	first, second := pairwiseSecrets()
 	s := authztest.Start(t, authz.Config{Secret: secretOf(t, first)}, pairwiseClients)
 	want := payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"]
@@ -133,6 +135,7 @@ func TestOpenIDCoreSection8_1_PairwiseSubjectsOutliveTheSecret(t *testing.T) {
 
 // The hint's sub is the one that the client knows.
 func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, pairwiseClients)
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.SPA, nil)
@@ -145,6 +148,7 @@ func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
 
 // Section 5.3.2: signed userinfo has iss and aud, and is no ID token.
 func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {
 			m.UserInfoAlg = "EdDSA"
@@ -179,6 +183,7 @@ func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
 
 // Section 5.5.1: a sub with a value is a demand for that very user (section 3.1.2.2).
 func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
+	t.Parallel()
 	for name, adjust := range map[string]func(*client.Metadata){"public": nil, "pairwise": pairwiseClients} {
 		s := authztest.Start(t, authz.Config{Users: []users.User{
 			{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
@@ -221,6 +226,7 @@ func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 
 // Section 5.5: the parameter must be what it should be; what is not known is ignored.
 func TestOpenIDCoreSection5_5_ClaimsParameter(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for _, claims := range []string{
@@ -252,6 +258,7 @@ func TestOpenIDCoreSection5_5_ClaimsParameter(t *testing.T) {
 
 // Section 3.1.2.1: prompt=login and max_age ask for a sign-in whose time the ID token tells.
 func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	olderLogins(t, s, 5000*time.Second)
@@ -276,6 +283,7 @@ func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
 
 // Section 3.1.2.1: what the server does not know, or need not honour, is no error.
 func TestOpenIDCoreSection3_1_2_1_Tolerated(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for _, change := range []url.Values{
@@ -292,6 +300,7 @@ func TestOpenIDCoreSection3_1_2_1_Tolerated(t *testing.T) {
 // Section 3.1.3.6, 12.2: the ID token of a request without a nonce has none, and a refresh changes
 // nothing about the sign-in.
 func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	olderLogins(t, s, time.Minute)
@@ -313,6 +322,7 @@ func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
 
 // OpenID Connect Front-Channel Logout section 3: sid is for clients that registered for logout in some way.
 func TestOpenIDCoreSection2_SessionID(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		change func(m *client.Metadata)
 		want   bool
@@ -348,6 +358,7 @@ func TestOpenIDCoreSection2_SessionID(t *testing.T) {
 
 // Section 3.1.3.2 and RFC 6749 section 4.1.2: a code that comes again ends what it gave.
 func TestOpenIDCoreSection3_1_3_2_CodeReuse(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
 	form := authztest.CodeForm(code, verifier)
@@ -365,6 +376,7 @@ func TestOpenIDCoreSection3_1_3_2_CodeReuse(t *testing.T) {
 
 // Section 3.1.2.1: a hint of an ID token that has expired, whose user is signed in, is as good as new.
 func TestOpenIDCoreSection3_1_2_1_ExpiredHint(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	ring, err := keys.Open(t.Context(), s.Store, s.Secret, keys.Policy{

@@ -17,6 +17,7 @@ import (
 
 // Section 2: the default algorithm is there, whatever the server signs with otherwise, and it signs.
 func TestOpenIDRegistrationSection2_IDTokenAlg(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	document := callJSON(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil)
 	if algs := fmt.Sprint(document.member["id_token_signing_alg_values_supported"]); algs != "[ES256 RS256]" {
@@ -44,6 +45,7 @@ func TestOpenIDRegistrationSection2_IDTokenAlg(t *testing.T) {
 
 // Section 2: what a native application may redirect to, and how one is told from a web application.
 func TestOpenIDRegistrationSection2_ApplicationType(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	for name, row := range map[string]struct {
 		uris       []string
@@ -74,6 +76,7 @@ func TestOpenIDRegistrationSection2_ApplicationType(t *testing.T) {
 
 // The metadata does what it says.
 func TestOpenIDRegistrationSection2_Metadata(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	client := register(t, s, webClient(map[string]any{
 		"default_max_age": 3600, "require_auth_time": true, "client_uri": "https://app.example.com", "logo_uri": "https://app.example.com/logo.png",
@@ -100,6 +103,7 @@ func TestOpenIDRegistrationSection2_Metadata(t *testing.T) {
 
 // A client may prove itself by a key, in its metadata or at its jwks_uri.
 func TestOpenIDRegistrationSection2_JWKS(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	key, set := newKey(t)
 	published := newSite(t, map[string]string{"/jwks": string(set)})
@@ -127,6 +131,7 @@ func TestOpenIDRegistrationSection2_JWKS(t *testing.T) {
 
 // Section 5: a sector is whoever can put the redirect URIs at its URL.
 func TestOpenIDRegistrationSection5_SectorIdentifier(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	uris := []string{authztest.RedirectURI, "https://other.example.com/cb"}
 	list := func(uris ...string) string { raw, _ := json.Marshal(uris); return string(raw) }

@@ -24,6 +24,7 @@ func atSocket(s *authztest.Server, method, target string) *httptest.ResponseReco
 }
 
 func TestAuditAPIRefusals(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Operator: &authz.Operator{}}, nil)
 	for target, want := range map[string]string{
 		"/v1/audit/events?since=yesterday":                  "400 invalid_request",
@@ -61,6 +62,7 @@ func TestAuditAPIRefusals(t *testing.T) {
 
 // TestAuditAPI pages through the log, and gets it as a file that verifies.
 func TestAuditAPI(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Operator: &authz.Operator{}}, nil)
 	for range 5 {
 		s.SignIn(t, authztest.SPA, "", nil)

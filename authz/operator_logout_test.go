@@ -13,6 +13,7 @@ import (
 // Back-Channel Logout 1.0 section 2.5: whatever an operator does that ends a session, the clients of it are
 // told: of that session, or, where all of the user's are over, of the user.
 func TestBackChannelLogoutByOperator(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		method, target, contentType, body string
 		ofUser                            bool

@@ -14,6 +14,7 @@ import (
 // A form of our own pages counts even if a proxy changes Host and drops Sec-Fetch-Site, which older browsers
 // lack. A form of another site never does.
 func TestFormsOfOurOrigin(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com/sso"}, nil)
 	const own, inside = "https://id.example.com", "10.0.0.5:9010"
 	for name, c := range map[string]struct {
@@ -58,6 +59,7 @@ func TestFormsOfOurOrigin(t *testing.T) {
 
 // The button of the logout page counts too, and a form of another site does not.
 func TestLogoutFormOfOurOrigin(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com"}, nil)
 	for origin, want := range map[string]int{"https://id.example.com": http.StatusOK, "https://evil.example": http.StatusSeeOther, "null": http.StatusSeeOther} {
 		r := httptest.NewRequest(http.MethodPost, "https://id.example.com/logout", strings.NewReader("confirm=yes"))

@@ -11,6 +11,7 @@ import (
 
 // Every page of ours shows the id under which the log has its request.
 func TestPagesShowRequestID(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	shows := func(name, id string, page *authztest.Page) {
@@ -41,6 +42,7 @@ func TestPagesShowRequestID(t *testing.T) {
 
 // OpenID Connect Core section 3.1.2.1: the redirect_uri is required, and the page says that it is missing.
 func TestPageOfMissingRedirectURI(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	page := ask(t, s.NewBrowser(t), authztest.SPA, url.Values{"redirect_uri": {}})
 	if page.Text("error-code") != "400 invalid_request" || !strings.Contains(page.Body, "the redirect_uri is missing") {

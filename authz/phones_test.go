@@ -200,6 +200,7 @@ func (f *field) run(t *testing.T) {
 
 // TestPhonesStaySignedIn: with the grace of native apps nobody in the field is signed out.
 func TestPhonesStaySignedIn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		day := 24 * time.Hour
 		f := newField(t, &day)
@@ -215,6 +216,7 @@ func TestPhonesStaySignedIn(t *testing.T) {
 
 // TestPhonesWithAShortGrace is the control: in the same field the grace of other clients signs phones out.
 func TestPhonesWithAShortGrace(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newField(t, nil)
 		f.run(t)

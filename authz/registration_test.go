@@ -152,6 +152,7 @@ func withAssertion(t testing.TB, form url.Values, key *authztest.Key, id, issuer
 // A desktop application whose scheme has no dot registers if the operator has named the scheme, signs in with
 // it, and is told which URI it is otherwise.
 func TestNativeSchemeSignsIn(t *testing.T) {
+	t.Parallel()
 	const uri = "cursor://anysphere.cursor-mcp/oauth/callback"
 	metadata := webClient(map[string]any{"application_type": "web", "redirect_uris": []string{uri, "https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost:8787/callback"}})
 	c := openRegistration()

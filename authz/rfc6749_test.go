@@ -13,6 +13,7 @@ import (
 )
 
 func TestRFC6749Section4_1_2_ACodeIsRedeemedOnce(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
 	var winner authztest.Tokens
@@ -35,6 +36,7 @@ func TestRFC6749Section4_1_2_ACodeIsRedeemedOnce(t *testing.T) {
 
 // RFC 6749 section 6: less scope is possible, and the grant keeps what it has.
 func TestRFC6749Section6_ScopeIsNarrowedForOneToken(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := s.SignIn(t, authztest.SPA, "", nil)
 	form := authztest.RefreshForm(tokens.RefreshToken)
@@ -50,6 +52,7 @@ func TestRFC6749Section6_ScopeIsNarrowedForOneToken(t *testing.T) {
 
 // A confidential client proves itself at every refresh: its token need not change.
 func TestRFC6749Section10_4_ATokenIsOfOneClient(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	for range 3 {
@@ -65,6 +68,7 @@ func TestRFC6749Section10_4_ATokenIsOfOneClient(t *testing.T) {
 
 // A secret may hold any character: each half of the header is form-encoded first.
 func TestRFC6749Section2_3_1_BasicIsFormEncoded(t *testing.T) {
+	t.Parallel()
 	const id, secret = "a client: with+%20", "p%25 ss:+&=word"
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Worker {
@@ -93,6 +97,7 @@ func TestRFC6749Section2_3_1_BasicIsFormEncoded(t *testing.T) {
 
 // What was sent without a value was not sent, and what is not known is ignored.
 func TestRFC6749Section3_1_EmptyAndUnknownParameters(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	odd := url.Values{"max_age": {""}, "resource": {""}, "claims": {""}, "id_token_hint": {""}, "response_mode": {""}, "unheard_of": {"x"}}
@@ -112,6 +117,7 @@ func TestRFC6749Section3_1_EmptyAndUnknownParameters(t *testing.T) {
 
 // Nothing but a registered redirect URI is ever followed, whatever is wrong beside it.
 func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for _, uri := range []string{
@@ -137,6 +143,7 @@ func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
 // A code is its client's, and goes with the redirect URI that it was asked for with. A mistake does
 // not use it up.
 func TestRFC6749Section4_1_3_TheCodeIsBound(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
 	other := authztest.CodeForm(code, verifier)
@@ -159,6 +166,7 @@ func TestRFC6749Section4_1_3_TheCodeIsBound(t *testing.T) {
 // OAuth 2.1 knows no redirect_uri at the token endpoint: it may be left out where PKCE has protected the
 // code, and nowhere else. One that is sent must be that of the authorization request.
 func TestOAuth21_RedirectURIAtTheTokenEndpoint(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = false })
 	b := s.NewBrowser(t)
 	withPKCE := func(clientID string) url.Values { return authztest.CodeForm(b.Code(t, clientID, nil)) }
@@ -194,6 +202,7 @@ func TestOAuth21_RedirectURIAtTheTokenEndpoint(t *testing.T) {
 // RFC 6749 sections 3.1 and 3.2: unknown parameters are ignored. Neither their value nor their number
 // matters. A query or form that cannot be parsed is refused.
 func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	const odd = "&utm=a&utm=b&x=%0d%0a%00&y=%ff&z=a%7fb"
 	long := odd + "&w=" + strings.Repeat("a", 20_000)
@@ -264,6 +273,7 @@ func follow1(t *testing.T, b *authztest.Browser, r *http.Request) *authztest.Pag
 
 // Libraries that always send an Authorization header send it without a secret for a public client.
 func TestPublicClientByBasicWithoutSecret(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, tc := range []struct {
 		clientID, secret string
@@ -289,6 +299,7 @@ func TestPublicClientByBasicWithoutSecret(t *testing.T) {
 
 // Sections 4.2 and 4.3, which OAuth 2.1 has left out.
 func TestRFC6749Section4_ImplicitAndPasswordAreNotOffered(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for _, responseType := range []string{"token", "id_token", "id_token token", "code token", "code id_token", "code id_token token", "none"} {
@@ -311,6 +322,7 @@ func TestRFC6749Section4_ImplicitAndPasswordAreNotOffered(t *testing.T) {
 
 // Only a client that fails to authenticate gets 401, and no answer may be kept.
 func TestRFC6749Section5_2_Statuses(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, row := range []struct {
 		name, client, secret string
@@ -341,6 +353,7 @@ func TestRFC6749Section5_2_Statuses(t *testing.T) {
 // Who does not want to sign in turns back, and the app is told: plainly, or by a signed response to the
 // request that it had pushed, and only once.
 func TestRFC6749Section4_1_2_1_TheUserTurnsBack(t *testing.T) {
+	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	turnBack := func(b *authztest.Browser, login string) url.Values {
 		return redirect(t, b.Do(t, get(t, b, login).Submit(t, "login-cancel", nil)))

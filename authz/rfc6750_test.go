@@ -12,6 +12,7 @@ import (
 
 // The ways to send a token that there are, and those that there are not any more.
 func TestRFC6750Section2_HeaderOrBody(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	token := s.SignIn(t, authztest.SPA, "", nil).AccessToken
 	body := url.Values{"access_token": {token}}.Encode()
@@ -47,6 +48,7 @@ func TestRFC6750Section2_HeaderOrBody(t *testing.T) {
 
 // A request that carries nothing is asked for a token, and told of no error.
 func TestRFC6750Section3_1_NoErrorWithoutCredentials(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	response := callUserinfo(t, s, "GET", "", "", nil)
 	if got := response.Header.Get("WWW-Authenticate"); response.StatusCode != 401 || !strings.HasPrefix(got, "Bearer ") || strings.Contains(got, "error=") {

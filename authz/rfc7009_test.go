@@ -12,6 +12,7 @@ import (
 
 // RFC 7009: one token revokes the family, and a revocation that could not be stored is no 200.
 func TestRFC7009Section2_1_OneTokenEndsTheGrant(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, which := range []string{"refresh", "access"} {
 		tokens := s.SignIn(t, authztest.SPA, "", nil)
@@ -45,6 +46,7 @@ func TestRFC7009Section2_1_OneTokenEndsTheGrant(t *testing.T) {
 
 // A token that was revoked stays so on a replica whose clock is slow.
 func TestRFC7009Section2_RememberedLongerThanAccepted(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
 	post(t, s, "/revoke", authztest.Worker, url.Values{"token": {app.AccessToken}})
@@ -59,6 +61,7 @@ func TestRFC7009Section2_RememberedLongerThanAccepted(t *testing.T) {
 
 // Another client's request must not do anything to a family, not even by a replay.
 func TestRFC7009Section2_1_OthersCannotRevoke(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	first := s.SignIn(t, authztest.SPA, "", nil)
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))

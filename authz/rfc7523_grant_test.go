@@ -86,6 +86,7 @@ func bearerForm(assertion string) url.Values {
 
 // RFC 7523 section 2.1: an assertion about a user gives a token in that user's name.
 func TestRFC7523Section2_1_Grant(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, nil)
 	form := v.form(t, nil)
 	form.Set("scope", "openid orders.read")
@@ -130,6 +131,7 @@ func TestRFC7523Section2_1_Grant(t *testing.T) {
 
 // RFC 7523 section 3: what an assertion must say.
 func TestRFC7523Section3_GrantClaims(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, nil)
 	now := time.Now().Unix()
 	before := dump(t, v.Store)
@@ -199,6 +201,7 @@ func TestRFC7523Section3_GrantClaims(t *testing.T) {
 // RFC 7523 section 3.1, RFC 8725 section 3.1: it must be a JWT that the issuer has signed, with an
 // algorithm that it signs with.
 func TestRFC7523Section3_GrantSignature(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, func(i *tokenendpoint.TrustedIssuer) { i.Algs = []jose.SignatureAlgorithm{jose.ES256} })
 	good := v.key.Sign(t, nil, v.claims(nil))
 	parts := strings.Split(good, ".")
@@ -258,6 +261,7 @@ func mustJSON(t testing.TB, v any) []byte {
 
 // RFC 7521 section 4.1: who shows an assertion must be known, registered and trusted with it.
 func TestRFC7523Section2_1_Clients(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, nil)
 	if got := v.Token(t, authztest.Web, authztest.Secret, v.form(t, nil)); got.Error != "invalid_grant" {
 		t.Errorf("a client whom the issuer is not trusted for: %+v", got)
@@ -277,6 +281,7 @@ func TestRFC7523Section2_1_Clients(t *testing.T) {
 
 // RFC 7523 section 3: a jti counts once for its issuer, and of many who show it at once one wins.
 func TestRFC7523Section3_GrantReplay(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, nil)
 	form := v.form(t, map[string]any{"jti": "once"})
 	const racers = 64
@@ -315,6 +320,7 @@ func TestRFC7523Section3_GrantReplay(t *testing.T) {
 
 // A sub can name an upstream identity, and then it is a user who has been there.
 func TestRFC7523Section3_SubjectIsALinkedIdentity(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, func(i *tokenendpoint.TrustedIssuer) { i.Subject = tokenendpoint.SubjectIdentity })
 	for _, sub := range []string{authztest.Username, "employee 7"} {
 		if got := v.Token(t, authztest.Worker, authztest.Secret, v.form(t, map[string]any{"sub": sub})); got.Error != "invalid_grant" {
@@ -333,6 +339,7 @@ func TestRFC7523Section3_SubjectIsALinkedIdentity(t *testing.T) {
 
 // What the token stands on can end: by revocation, by the user, by the operator.
 func TestRFC7523Section2_1_GrantEnds(t *testing.T) {
+	t.Parallel()
 	v := startVouched(t, nil)
 	for name, end := range map[string]func(token string){
 		"revoked": func(token string) {
@@ -371,6 +378,7 @@ func changeUser(t *testing.T, s *authztest.Server, change func(*storage.User)) {
 
 // The keys of an issuer are where it says, and may change.
 func TestRFC7523Section3_KeysOfTheIssuer(t *testing.T) {
+	t.Parallel()
 	var set atomic.Pointer[[]byte]
 	published := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		body := set.Load()

@@ -65,6 +65,7 @@ func refused(t *testing.T, response authztest.Response) string {
 }
 
 func TestRFC7523Section2_2_ClientAssertion(t *testing.T) {
+	t.Parallel()
 	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
 		t.Run(string(alg), func(t *testing.T) {
 			key := authztest.NewKey(t, alg)
@@ -86,6 +87,7 @@ func TestRFC7523Section2_2_ClientAssertion(t *testing.T) {
 
 // The other endpoints take the same proof, and spend it too.
 func TestRFC7523Section2_2_AtOtherEndpoints(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	token := s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)
@@ -164,6 +166,7 @@ func assertionRows(s *authztest.Server) []assertionRow {
 
 // RFC 7523 section 3 lists what is checked; the number in a row's name is the point of that list.
 func TestRFC7523Section3_Claims(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	for _, row := range assertionRows(s) {
@@ -183,6 +186,7 @@ func TestRFC7523Section3_Claims(t *testing.T) {
 
 // FAPI 2.0: the issuer alone, as a plain string.
 func TestFAPI2SecurityProfileSection5_3_2_1_Audience(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, func(m *client.Metadata) {
 		withKeys(t, key)(m)
@@ -204,6 +208,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_Audience(t *testing.T) {
 
 // An assertion is good for one request, whether that succeeds or not.
 func TestRFC7523Section3_Replay(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	for name, first := range map[string]url.Values{
@@ -232,6 +237,7 @@ func TestRFC7523Section3_Replay(t *testing.T) {
 // It is remembered for longer than it is good: a replica whose clock is slow takes it when this one no
 // longer does.
 func TestRFC7523Section3_RememberedLongerThanAccepted(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	claims := authztest.AssertionClaims(authztest.Worker, s.URL)
@@ -248,6 +254,7 @@ func TestRFC7523Section3_RememberedLongerThanAccepted(t *testing.T) {
 }
 
 func TestRFC7523Section3_Race(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	fresh := func(change url.Values) url.Values {
@@ -284,6 +291,7 @@ func TestRFC7523Section3_Race(t *testing.T) {
 
 // token_endpoint_auth_signing_alg and the alg of the key are kept to (RFC 7591 section 2).
 func TestRFC7523Section3_Algorithm(t *testing.T) {
+	t.Parallel()
 	rsa := authztest.NewKey(t, jose.PS256)
 	both := startWithKeys(t, func(m *client.Metadata) {
 		public := rsa.Public()
@@ -336,6 +344,7 @@ func (k *keyServer) publish(t *testing.T, keys ...*authztest.Key) {
 // OpenID Connect Core section 10.1.1: a client that signs with a new key is heard at once, and one
 // that makes up keys does not make us fetch without end.
 func TestOpenIDConnectCoreSection10_1_1_RotationOfClientKeys(t *testing.T) {
+	t.Parallel()
 	first, second, unknown := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	first.ID, second.ID, unknown.ID = "1", "2", "3"
 	keys := serveKeys(t, first)
@@ -374,6 +383,7 @@ func TestOpenIDConnectCoreSection10_1_1_RotationOfClientKeys(t *testing.T) {
 
 // A signature that does not verify says nothing about new keys: nothing is fetched for it.
 func TestOpenIDConnectCoreSection10_1_1_ForgedSignature(t *testing.T) {
+	t.Parallel()
 	key, forged := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	key.ID, forged.ID = "1", "1"
 	keys := serveKeys(t, key)
@@ -390,6 +400,7 @@ func TestOpenIDConnectCoreSection10_1_1_ForgedSignature(t *testing.T) {
 
 // What is at a jwks_uri is not taken on trust either.
 func TestRFC7517Section5_BadSets(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	for name, set := range map[string]string{
 		"no JSON": "keys", "no set": `[]`, "no keys": `{"keys":[]}`, "a symmetric key": `{"keys":[{"kty":"oct","k":"AAAA"},` + toJSON(t, key.Public()) + `]}`,
@@ -408,6 +419,7 @@ func TestRFC7517Section5_BadSets(t *testing.T) {
 
 // One key that can't be used does not make the others useless.
 func TestRFC7517Section5_UnusableKeysAreIgnored(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	keys := serveKeys(t)
 	raw := json.RawMessage(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"secp256k1"},{"x":1},` + toJSON(t, key.Public()) + `]}`)
@@ -421,6 +433,7 @@ func TestRFC7517Section5_UnusableKeysAreIgnored(t *testing.T) {
 // A jwks_uri that leads into a private network is not followed, and the client is not told more
 // than that it is not believed.
 func TestRFC7523_JWKSURIOfAPrivateNetwork(t *testing.T) {
+	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	keys := serveKeys(t, key)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
@@ -469,6 +482,7 @@ func TestRFC7523_UnknownClientTiming(t *testing.T) {
 // Several secrets work side by side until they expire (RFC 7591 section 3.2.1:
 // client_secret_expires_at).
 func TestRFC7591Section3_2_1_SeveralSecrets(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Worker {
 			m.Secrets = []client.Secret{{Value: "new"}, {Value: "old", ExpiresAt: time.Now().Add(time.Hour)}, {Value: "expired", ExpiresAt: time.Now().Add(-time.Second)}}

@@ -18,6 +18,7 @@ import (
 
 // Without an operator's word nobody registers, and nothing says that they might.
 func TestRFC7591Section3_Off(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, path := range []string{"/register", "/register/0123456789012345678901"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
@@ -33,6 +34,7 @@ func TestRFC7591Section3_Off(t *testing.T) {
 
 // An initial access token is demanded where the operator handed some out.
 func TestRFC7591Section3_InitialAccessToken(t *testing.T) {
+	t.Parallel()
 	c := openRegistration()
 	c.Registration.Mode = authz.RegistrationToken
 	c.Registration.InitialAccessTokens = []string{"first initial access token", "second-initial-access-token"}
@@ -57,6 +59,7 @@ func TestRFC7591Section3_InitialAccessToken(t *testing.T) {
 }
 
 func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	endpoint := callJSON(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil).text("registration_endpoint")
 	if endpoint != s.URL+"/register" {
@@ -111,6 +114,7 @@ func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 
 // A registered client signs a user in; it is never trusted as the operator's own are.
 func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	for name, method := range map[string]string{"public": "none", "basic": "client_secret_basic"} {
 		t.Run(name, func(t *testing.T) {
@@ -159,6 +163,7 @@ func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 }
 
 func TestRFC7591Section2_MetadataRefused(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	const redirect, metadata = "invalid_redirect_uri", "invalid_client_metadata"
 	for name, row := range map[string]struct {
@@ -227,6 +232,7 @@ func TestRFC7591Section2_MetadataRefused(t *testing.T) {
 
 // Scopes that are not offered are not registered, and nothing else is had later.
 func TestRFC7591Section2_Scope(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	client := register(t, s, webClient(map[string]any{"scope": "openid orders.write admin orders.read"}))
 	if client.text("scope") != "openid orders.read" {
@@ -242,6 +248,7 @@ func TestRFC7591Section2_Scope(t *testing.T) {
 
 // CORS: everybody may register, but a client's tokens are for its own origins.
 func TestRFC7591Section3_FromABrowser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	const origin, foreign = "https://app.example.com", "https://evil.example"
 	for path, method := range map[string]string{"/register": "POST", "/token": "POST", "/register/x": "DELETE", "/userinfo": "GET"} {
@@ -268,6 +275,7 @@ func TestRFC7591Section3_FromABrowser(t *testing.T) {
 
 // So many registrations from one address, and so many clients in all.
 func TestRFC7591Section5_Flood(t *testing.T) {
+	t.Parallel()
 	c := openRegistration()
 	c.Registration.PerAddressPerHour, c.Registration.MaxClients = 5, 100
 	s := authztest.Start(t, c, nil)
@@ -296,6 +304,7 @@ func TestRFC7591Section5_Flood(t *testing.T) {
 }
 
 func TestRFC7591Section5_MaxClients(t *testing.T) {
+	t.Parallel()
 	c := openRegistration()
 	c.Registration.MaxClients = 3
 	s := authztest.Start(t, c, nil)
@@ -315,6 +324,7 @@ func TestRFC7591Section5_MaxClients(t *testing.T) {
 // A client that gets no tokens is forgotten; one that does is not, at the price of one write in a
 // while.
 func TestRFC7591Section5_UnusedClientsAreForgotten(t *testing.T) {
+	t.Parallel()
 	c := openRegistration()
 	c.Signing = authz.DefaultSigning
 	c.Signing.Alg = "ES256"
@@ -367,6 +377,7 @@ func ageClient(t *testing.T, s *authztest.Server, id string, by time.Duration) {
 
 // RFC 7591 section 2.3.
 func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
+	t.Parallel()
 	trusted, set := newKey(t)
 	foreign, _ := newKey(t)
 	directory := newSite(t, map[string]string{"/jwks": string(set)})

@@ -13,6 +13,7 @@ import (
 )
 
 func TestRFC7592Section2_1_Read(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	for _, method := range []string{"none", "client_secret_basic"} {
 		created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": method}))
@@ -25,6 +26,7 @@ func TestRFC7592Section2_1_Read(t *testing.T) {
 
 // Whoever lacks the token learns nothing, not even whether there is such a client, and changes nothing.
 func TestRFC7592Section2_WrongToken(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	mine, other := register(t, s, webClient(nil)), register(t, s, webClient(nil))
 	token := mine.text("registration_access_token")
@@ -70,6 +72,7 @@ func TestRFC7592Section2_WrongToken(t *testing.T) {
 
 // An update replaces everything, and says so; the credentials stay what they were.
 func TestRFC7592Section2_2_Update(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_basic", "client_uri": "https://app.example.com", "scope": "openid"}))
 	id, secret := created.text("client_id"), created.text("client_secret")
@@ -110,6 +113,7 @@ func TestRFC7592Section2_2_Update(t *testing.T) {
 }
 
 func TestRFC7592Section2_2_UpdateRefused(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
 	before := dump(t, s.Store)
@@ -139,6 +143,7 @@ func TestRFC7592Section2_2_UpdateRefused(t *testing.T) {
 
 // With the client goes all that it holds.
 func TestRFC7592Section2_3_Delete(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	created := register(t, s, webClient(nil))
 	id := created.text("client_id")
@@ -174,6 +179,7 @@ func TestRFC7592Section2_3_Delete(t *testing.T) {
 
 // What another client got in exchange for a token of the deleted one goes too.
 func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, openRegistration(), nil)
 	created := register(t, s, webClient(nil))
 	tokens := s.SignIn(t, created.text("client_id"), "", url.Values{"scope": {"openid orders.read"}, "resource": {authztest.API}})
@@ -194,6 +200,7 @@ func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
 
 // Updates that race leave one of them, whole, and a deletion is never undone.
 func TestRFC7592Section2_Races(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	created := register(t, s, webClient(nil))
 	uri, token := created.text("registration_client_uri"), created.text("registration_access_token")

@@ -12,6 +12,7 @@ import (
 
 // OpenID Connect basic profile: a confidential client may do without PKCE and nonce if it is told so.
 func TestRFC7636Section4_4_1_OnlyConfidentialClientsMayDoWithout(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.RequirePKCE = false
@@ -36,6 +37,7 @@ func TestRFC7636Section4_4_1_OnlyConfidentialClientsMayDoWithout(t *testing.T) {
 // A code that was bound to a challenge always needs its verifier, whoever the client is, and a
 // mistake does not use the code up.
 func TestRFC7636Section4_6_TheVerifierMustFit(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for clientID, secret := range map[string]string{authztest.SPA: "", authztest.Web: authztest.Secret} {
 		code, verifier := s.NewBrowser(t).Code(t, clientID, nil)
@@ -55,6 +57,7 @@ func TestRFC7636Section4_6_TheVerifierMustFit(t *testing.T) {
 
 // plain, which is also what the absence of a method means, protects nobody (RFC 9700 section 2.1.1).
 func TestRFC7636Section4_3_OnlyS256(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for name, change := range map[string]url.Values{

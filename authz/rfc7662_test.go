@@ -11,6 +11,7 @@ import (
 
 // RFC 7662: only the owner of a token, and the API that it is for, learn about it.
 func TestRFC7662Section2_2_OwnerAndAudienceOnly(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Worker {
 			m.ID = authztest.API // an API that introspects is a client by the name of its resource

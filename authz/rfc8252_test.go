@@ -13,6 +13,7 @@ import (
 // Section 7: a claimed https URL, a private-use scheme, and loopback on any port; and the token
 // request must repeat the port that was used.
 func TestRFC8252Section7_RedirectURIsOfNativeApps(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {
 			m.RedirectURIs = append(m.RedirectURIs, "com.example.app:/callback", "http://127.0.0.1/callback", "http://[::1]/callback")
@@ -59,6 +60,7 @@ func TestRFC8252Section7_RedirectURIsOfNativeApps(t *testing.T) {
 // RFC 8252 section 8.6: an application on the user's device can't be told from another that uses its
 // client_id, so the user is asked every time; a web application's consent is remembered.
 func TestRFC8252Section8_6_ConsentEveryTime(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	for uri, wants := range map[string]string{"http://127.0.0.1/cb": "consent_required", "com.example.app:/cb": "consent_required", authztest.RedirectURI: ""} {
 		id := register(t, s, webClient(map[string]any{"redirect_uris": []string{uri}})).text("client_id")

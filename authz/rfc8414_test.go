@@ -12,6 +12,7 @@ import (
 
 // Every variant of the well-known paths, with an issuer that has a path of its own.
 func TestRFC8414Section3_EveryVariantOfThePath(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	fetch := func(handler http.Handler, issuer, path string) map[string]any {
 		t.Helper()
@@ -50,6 +51,7 @@ func TestRFC8414Section3_EveryVariantOfThePath(t *testing.T) {
 
 // Section 2: whatever the document names is there, and answers those who may ask.
 func TestRFC8414Section2_EveryEndpointIsThere(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	var document map[string]any
 	if err := json.Unmarshal(serve(s, "/.well-known/oauth-authorization-server").Body.Bytes(), &document); err != nil {

@@ -75,6 +75,7 @@ func expire(t *testing.T, s *authztest.Server) {
 }
 
 func TestRFC8628Section3_1_ClientAuthentication(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.GrantTypes = append(m.GrantTypes, client.GrantDeviceCode)
@@ -98,6 +99,7 @@ func TestRFC8628Section3_1_ClientAuthentication(t *testing.T) {
 }
 
 func TestRFC8628Section3_2_Response(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	answer := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}}, nil)
 	if answer.Status != 200 || answer.Header.Get("Cache-Control") != "no-store" || answer.Header.Get("Content-Type") != "application/json" {
@@ -125,6 +127,7 @@ func TestRFC8628Section3_2_Response(t *testing.T) {
 }
 
 func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
 	page := get(t, b, d.VerificationURI)
@@ -169,6 +172,7 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 
 // What people make of a code that they copy from a screen.
 func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := signedIn(t, s), s.NewDevice(t, nil)
 	letters := strings.ReplaceAll(d.UserCode, "-", "")
@@ -193,6 +197,7 @@ func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
 
 // The code may come in the link, but the person decides, whoever the client is.
 func TestRFC8628Section3_3_1_CompleteURI(t *testing.T) {
+	t.Parallel()
 	for _, firstParty := range []bool{false, true} {
 		s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = firstParty })
 		b, d := signedIn(t, s), s.NewDevice(t, nil)
@@ -214,6 +219,7 @@ func TestRFC8628Section3_3_1_CompleteURI(t *testing.T) {
 }
 
 func TestRFC8628Section3_4_BoundToTheClient(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.ThirdParty {
 			m.GrantTypes = append(m.GrantTypes, client.GrantDeviceCode)
@@ -244,6 +250,7 @@ func TestRFC8628Section3_4_BoundToTheClient(t *testing.T) {
 }
 
 func TestRFC8628Section3_4_OneUse(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
 	approve(t, b, d)
@@ -328,6 +335,7 @@ func TestRFC8628Section3_5_SlowDown(t *testing.T) {
 
 // A flood of polls is not written down for ever, and the polls that are written count on every replica.
 func TestRFC8628Section3_5_Flood(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	d := s.NewDevice(t, nil)
 	for i := range 130 {
@@ -346,6 +354,7 @@ func TestRFC8628Section3_5_Flood(t *testing.T) {
 }
 
 func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
 	b.Deny = true
@@ -363,6 +372,7 @@ func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
 }
 
 func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := signedIn(t, s), s.NewDevice(t, nil)
 	confirm := get(t, b, d.VerificationURIComplete)
@@ -382,6 +392,7 @@ func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
 
 // A code that was approved in time, and is not asked for in time, is gone too.
 func TestRFC8628Section3_5_ApprovedAndExpired(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
 	approve(t, b, d)
@@ -395,6 +406,7 @@ func TestRFC8628Section3_5_ApprovedAndExpired(t *testing.T) {
 }
 
 func TestRFC8628Section4_Metadata(t *testing.T) {
+	t.Parallel()
 	with, without := authztest.Start(t, authz.Config{}, nil), authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.TV {
 			m.GrantTypes, m.RedirectURIs = []string{client.GrantAuthorizationCode}, []string{authztest.RedirectURI}
@@ -428,6 +440,7 @@ func strs(v any) []string {
 
 // Guesses are bounded, whatever is right among them, and those who have not signed in learn nothing.
 func TestRFC8628Section5_1_Guesses(t *testing.T) {
+	t.Parallel()
 	log := &logbook{}
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	d := s.NewDevice(t, nil)
@@ -462,6 +475,7 @@ func TestRFC8628Section5_1_Guesses(t *testing.T) {
 
 // Nobody fills the store with devices that nobody holds.
 func TestRFC8628Section5_2_DevicesAreBounded(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	ask := func() authztest.Response {
 		return s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}}, nil)
@@ -492,6 +506,7 @@ func TestRFC8628Section5_2_DevicesAreBounded(t *testing.T) {
 
 // Somebody else's device: whoever decides first decides, and the other learns nothing.
 func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password, Name: "Alice Liddell"},
 		{Username: "mallory", Password: authztest.Password},
@@ -513,6 +528,7 @@ func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
 
 // Of many decisions at once, one counts, and the page says which.
 func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := signedIn(t, s), s.NewDevice(t, nil)
 	confirm := get(t, b, d.VerificationURIComplete)
@@ -535,6 +551,7 @@ func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
 
 // The decision is made by the user who was asked, in the browser that was, on our own page.
 func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := signedIn(t, s), s.NewDevice(t, nil)
 	confirm := get(t, b, d.VerificationURIComplete)
@@ -569,6 +586,7 @@ func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
 
 // A device's tokens live as those of a code do.
 func TestRFC8628_OnlineAndOffline(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	sign := func(scope string) authztest.Tokens {
@@ -598,6 +616,7 @@ func TestRFC8628_OnlineAndOffline(t *testing.T) {
 }
 
 func TestRFC8628_DisabledUser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
 	approve(t, b, d)
@@ -609,6 +628,7 @@ func TestRFC8628_DisabledUser(t *testing.T) {
 
 // The client's rules for a login hold for that of a device's user.
 func TestRFC8628_FreshLogin(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := signedIn(t, s), s.NewDevice(t, url.Values{"max_age": {"0"}})
 	page := get(t, b, d.VerificationURIComplete)
@@ -630,6 +650,7 @@ func TestRFC8628_FreshLogin(t *testing.T) {
 
 // A second user can take over before the decision: "not you?".
 func TestRFC8628_AnotherAccount(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password},
 		{Username: "bob", Password: authztest.Password, Name: "Bob"},
@@ -654,6 +675,7 @@ func TestRFC8628_AnotherAccount(t *testing.T) {
 
 // A page that was left open until its flow had ended begins again with the same code.
 func TestRFC8628_AnotherBrowser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	d := s.NewDevice(t, nil)
 	login := get(t, s.NewBrowser(t), d.VerificationURIComplete).Header.Get("Location")
@@ -665,6 +687,7 @@ func TestRFC8628_AnotherBrowser(t *testing.T) {
 
 // The store loses the race for a user code that is taken, and the device gets another.
 func TestRFC8628Section6_1_UserCodesAreUnique(t *testing.T) {
+	t.Parallel()
 	plain := authztest.Start(t, authz.Config{}, nil)
 	store := &collidingStore{Store: plain.Store}
 	s := authztest.Start(t, authz.Config{Store: store, Secret: plain.Secret}, nil)
@@ -691,6 +714,7 @@ func (s *collidingStore) Apply(ctx context.Context, writes ...storage.Write) err
 
 // A full disk is no decision, and no answer of the device's either.
 func TestRFC8628_StorageFailure(t *testing.T) {
+	t.Parallel()
 	plain := authztest.Start(t, authz.Config{}, nil)
 	store := &failingStore{Store: plain.Store}
 	s := authztest.Start(t, authz.Config{Store: store, Secret: plain.Secret}, nil)
@@ -716,6 +740,7 @@ func TestRFC8628_StorageFailure(t *testing.T) {
 // A device's tokens are bound to its key as others are (RFC 9449 section 5), and a proof that fails
 // costs the device nothing.
 func TestRFC8628_DPoP(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	d, key := s.NewDevice(t, nil), authztest.NewKey(t, jose.ES256)
 	approve(t, s.NewBrowser(t), d)
@@ -737,6 +762,7 @@ func TestRFC8628_DPoP(t *testing.T) {
 // A device whose client registered itself is called unknown, and no host vouches for it: its tokens go
 // to no redirect URI.
 func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	registered := register(t, s, map[string]any{
 		"client_name": "Orders", "token_endpoint_auth_method": "none", "grant_types": []string{client.GrantDeviceCode}, "redirect_uris": []string{},
@@ -756,6 +782,7 @@ func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
 
 // A client that wants to hear of a session's end hears of the one that its device was allowed in.
 func TestRFC8628_JoinsTheSession(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.TV {
 			m.Logout.BackChannelURI = "https://tv.example.com/logout"

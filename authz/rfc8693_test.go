@@ -75,6 +75,7 @@ func exchangeToken(t *testing.T, s *authztest.Server, clientID, subjectToken str
 // RFC 8693 sections 2.2.1 and 4.1: an API calls another in the user's name, and is named beside the
 // user.
 func TestRFC8693Section2_2_1_OnBehalfOf(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	answer := tokenAnswer(t, s, authztest.API, authztest.Secret, exchangeForm(users.AccessToken, nil))
@@ -118,6 +119,7 @@ func introspectToken(t *testing.T, s *authztest.Server, clientID, token string) 
 
 // RFC 8693 section 2.1: resource, audience and scope ask for less than there is.
 func TestRFC8693Section2_1_Narrowing(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.Resources = []string{authztest.API, archiveAPI}
@@ -168,6 +170,7 @@ func TestRFC8693Section2_1_Narrowing(t *testing.T) {
 
 // RFC 8693 section 2.2.1: issued_token_type.
 func TestRFC8693Section2_2_1_IssuedTokenType(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	const jwtType = "urn:ietf:params:oauth:token-type:jwt"
@@ -182,6 +185,7 @@ func TestRFC8693Section2_2_1_IssuedTokenType(t *testing.T) {
 
 // RFC 8693 section 1.1: an actor_token says who acts for the user.
 func TestRFC8693Section1_1_ActorToken(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{Users: []users.User{
 		{Username: authztest.Username, Password: authztest.Password}, {Username: "support", Password: authztest.Password},
 	}}, nil)
@@ -208,6 +212,7 @@ func TestRFC8693Section1_1_ActorToken(t *testing.T) {
 
 // RFC 8693 section 4.4: may_act names who alone may act.
 func TestRFC8693Section4_4_MayAct(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
 	claims := payload(t, s.SignIn(t, authztest.SPA, "", nil).AccessToken)
 	ring, err := keys.Open(t.Context(), s.Store, s.Secret, keys.Policy{
@@ -240,6 +245,7 @@ func TestRFC8693Section4_4_MayAct(t *testing.T) {
 
 // RFC 8693 section 4.1: the chain of actors has an end.
 func TestRFC8693Section4_1_ChainIsBounded(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
 	token, hops := s.SignIn(t, authztest.SPA, "", nil).AccessToken, 0
 	for ; hops < 20; hops++ { // to itself, with an actor each time
@@ -260,6 +266,7 @@ func TestRFC8693Section4_1_ChainIsBounded(t *testing.T) {
 
 // RFC 8693 section 5: the new token ends with the old one's grant, session, user and time.
 func TestRFC8693Section5_EndsWithTheGrant(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(t *testing.T, s *authztest.Server, users authztest.Tokens){
 		"the grant is revoked": func(t *testing.T, s *authztest.Server, users authztest.Tokens) {
 			if r := s.PostForm(t, "/revoke", url.Values{"client_id": {authztest.SPA}, "token": {users.RefreshToken}}, nil); r.Status != 200 {
@@ -306,6 +313,7 @@ func TestRFC8693Section5_EndsWithTheGrant(t *testing.T) {
 
 // RFC 8693 section 5: a short token gives no long one.
 func TestRFC8693Section5_Lifetime(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {
 			m.AccessTokenLifetime = 40 * time.Second
@@ -328,6 +336,7 @@ func TestRFC8693Section5_Lifetime(t *testing.T) {
 
 // RFC 7009 section 2.1: who acts for the user ends its own token, and not the user's grant.
 func TestRFC7009Section2_1_ExchangedTokenEndsAlone(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	first, second := exchangeToken(t, s, authztest.API, users.AccessToken, nil), exchangeToken(t, s, authztest.API, users.AccessToken, nil)
@@ -359,6 +368,7 @@ func TestRFC7009Section2_1_ExchangedTokenEndsAlone(t *testing.T) {
 
 // OpenID Connect Core section 8: each client of the chain meets the sub that is its own.
 func TestRFC8693_PairwiseSubjects(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) { m.SubjectType = client.SubjectPairwise })
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	got := exchangeToken(t, s, authztest.API, users.AccessToken, nil)
@@ -373,6 +383,7 @@ func TestRFC8693_PairwiseSubjects(t *testing.T) {
 
 // RFC 9396 section 7: details go along where they were granted, if the client is registered for them.
 func TestRFC8693_AuthorizationDetails(t *testing.T) {
+	t.Parallel()
 	file := []resource.DetailType{{Type: "file", Fields: []string{"path"}}}
 	s := startExchange(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read"}, DetailTypes: file}, {URI: archiveAPI, Scopes: []string{"archive.read", "archive.write"}, DetailTypes: file},
@@ -399,6 +410,7 @@ func TestRFC8693_AuthorizationDetails(t *testing.T) {
 // RFC 8693 section 5, RFC 9449 section 5: a stolen token that is bound to a key can't be washed here;
 // the API that it was sent to, with proof, may go on.
 func TestRFC8693Section5_BoundTokens(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.FAPI {
 			m.Profile, m.AuthMethod, m.JWKS, m.Secret = "", client.AuthBasic, nil, authztest.Secret
@@ -451,6 +463,7 @@ func postAs(t *testing.T, s *authztest.Server, path, clientID string, form url.V
 // RFC 8693 section 5: a scope that several APIs know by the same name is had at each of them, or not at
 // all. A token for two would else carry to one what was granted, or is registered, for the other.
 func TestRFC8693Section5_SameScopeElsewhere(t *testing.T) {
+	t.Parallel()
 	s := startExchange(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "delete"}},
 		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read", "orders.write", "delete"}},

@@ -147,6 +147,7 @@ func rootsWith(authorities ...*authority) *x509.CertPool {
 }
 
 func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
+	t.Parallel()
 	root, stranger := newAuthority(t, nil), newAuthority(t, nil)
 	intermediate := newAuthority(t, root)
 	named := func(c *x509.Certificate) { c.DNSNames = []string{"client.example.com"} }
@@ -196,6 +197,7 @@ func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
 }
 
 func TestRFC8705Section2_1_2_SubjectDNOfACertificate(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil)
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
 		m.TLSSubject = client.TLSSubject{DN: "CN=client, O=Wonderland"}
@@ -230,6 +232,7 @@ func keySet(t *testing.T, x5c bool, certificates ...tls.Certificate) json.RawMes
 }
 
 func TestRFC8705Section2_2_SelfSignedMethod(t *testing.T) {
+	t.Parallel()
 	good, other := issue(t, nil, nil), issue(t, nil, nil)
 	again := good // the same key in another certificate
 	again.Certificate = [][]byte{reissue(t, good, time.Hour)}
@@ -268,6 +271,7 @@ func reissue(t *testing.T, c tls.Certificate, life time.Duration) []byte {
 
 // A client changes its certificate by publishing the new one at its jwks_uri.
 func TestRFC8705Section2_2_2_RotationAtTheJWKSURI(t *testing.T) {
+	t.Parallel()
 	first, second := issue(t, nil, nil), issue(t, nil, nil)
 	keys := serveKeys(t)
 	publish := func(c tls.Certificate) { set := keySet(t, true, c); keys.set.Store(&set) }
@@ -309,6 +313,7 @@ func (s *mtlsServer) codeForm(t *testing.T) url.Values {
 
 // An access token is of use only to who holds the certificate that it was issued to.
 func TestRFC8705Section3_BoundAccessTokens(t *testing.T) {
+	t.Parallel()
 	mine, other := issue(t, nil, nil), issue(t, nil, nil)
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, bound)
 	form := s.codeForm(t)
@@ -345,6 +350,7 @@ func TestRFC8705Section3_BoundAccessTokens(t *testing.T) {
 // prove who they are at each refresh, and their next access token is bound to what they show then
 // (section 6.3).
 func TestRFC8705Section4_PublicClients(t *testing.T) {
+	t.Parallel()
 	mine, other := issue(t, nil, nil), issue(t, nil, nil)
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, bound)
 	tokens := s.tokens(t, s.codeForm(t), mine)
@@ -363,6 +369,7 @@ func TestRFC8705Section4_PublicClients(t *testing.T) {
 }
 
 func TestRFC8705Section6_3_ConfidentialClientsChangeCertificates(t *testing.T) {
+	t.Parallel()
 	first, second := issue(t, nil, nil), issue(t, nil, nil)
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, func(m *client.Metadata) {
 		bound(m)
@@ -386,6 +393,7 @@ func TestRFC8705Section6_3_ConfidentialClientsChangeCertificates(t *testing.T) {
 
 // RFC 8705 section 3.2: introspection tells what a token is bound to.
 func TestRFC8705Section3_2_Introspection(t *testing.T) {
+	t.Parallel()
 	mine := issue(t, nil, nil)
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{}}, bound)
 	form := workerForm()
@@ -413,6 +421,7 @@ func TestRFC8705Section3_2_Introspection(t *testing.T) {
 
 // RFC 8705 sections 3.3 and 5, and RFC 8414 section 2.
 func TestRFC8705Section5_Metadata(t *testing.T) {
+	t.Parallel()
 	document := func(m *clientauth.MTLS) map[string]any {
 		s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com/auth", MTLS: m}, nil)
 		var members map[string]any
@@ -453,6 +462,7 @@ func toJSON(t *testing.T, v any) string {
 
 // What could never work is found at start, not at the first login.
 func TestMTLSConfiguration(t *testing.T) {
+	t.Parallel()
 	c, err := client.New(client.Metadata{ID: "a", AuthMethod: client.AuthTLS, TLSSubject: client.TLSSubject{DNS: "a.example"}})
 	if err != nil {
 		t.Fatal(err)
@@ -489,6 +499,7 @@ func forwarded(c tls.Certificate) map[string]string {
 // RFC 9440 section 2: a proxy that ends TLS passes the certificate on, and nobody else may say what
 // the client's certificate is.
 func TestRFC9440Section2_ForwardedCertificate(t *testing.T) {
+	t.Parallel()
 	root := newAuthority(t, nil)
 	intermediate := newAuthority(t, root)
 	good, proxy := issue(t, root, nil), issue(t, root, nil)

@@ -14,6 +14,7 @@ import (
 
 // RFC 8707.
 func TestRFC8707Section2_Resources(t *testing.T) {
+	t.Parallel()
 	const second = "https://files.example.com"
 	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}},
@@ -58,6 +59,7 @@ func TestRFC8707Section2_Resources(t *testing.T) {
 // RFC 3986 section 6.2.3: an empty path and a slash are the same. Some libraries add it, others drop it,
 // and the token has the form that is registered.
 func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
+	t.Parallel()
 	const slashed, queried, deep, detailed = "https://files.example.com/", "https://q.example.com?x=1", "https://deep.example.com/a", "https://pay.example.com/"
 	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}}, {URI: slashed, Scopes: []string{"files.read"}},
@@ -121,6 +123,7 @@ func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
 
 // An API that introspects is known by its identifier, with or without the slash.
 func TestRFC8707_SlashOfAnEmptyPath_Introspection(t *testing.T) {
+	t.Parallel()
 	for _, id := range []string{authztest.API, authztest.API + "/"} {
 		s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 			if m.ID == authztest.Worker {

@@ -33,6 +33,7 @@ func typeOf(t *testing.T, token string) string {
 
 // Section 2.1, and for stacks that refuse at+jwt (Spring, older .NET) the type that they want.
 func TestRFC9068Section2_1_Type(t *testing.T) {
+	t.Parallel()
 	for configured, want := range map[string]string{"": "at+jwt", resource.TokenTypeAT: "at+jwt", resource.TokenTypeJWT: "JWT"} {
 		s := authztest.Start(t, authz.Config{Resources: []resource.Resource{
 			{URI: authztest.API, Scopes: []string{"orders.read"}, TokenType: configured},
@@ -53,6 +54,7 @@ func TestRFC9068Section2_1_Type(t *testing.T) {
 
 // Section 2.2: who the token is about, for an app token and for a user's.
 func TestRFC9068Section2_2_Subject(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := payload(t, s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}}).AccessToken)
 	if app["sub"] != authztest.Worker || app["client_id"] != authztest.Worker || app["auth_time"] != nil || app["sid"] != nil || app["roles"] != nil {
@@ -71,6 +73,7 @@ func TestRFC9068Section2_2_Subject(t *testing.T) {
 
 // Section 2.2.3.1: roles whenever there are any, groups when the user has granted that scope.
 func TestRFC9068Section2_2_3_1_RolesAndGroups(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for scope, want := range map[string]string{"openid orders.read": "<nil>", "openid groups": "[staff]"} {
 		claims := payload(t, s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}}).AccessToken)
@@ -83,6 +86,7 @@ func TestRFC9068Section2_2_3_1_RolesAndGroups(t *testing.T) {
 // Section 6: every client can read its tokens. One that the operator has not named learns no roles, unless
 // an API needs them.
 func TestRFC9068Section6_RolesAreForAPIs(t *testing.T) {
+	t.Parallel()
 	c := openRegistration()
 	for resource, want := range map[string]string{"": "<nil>", authztest.API: "[admin]"} {
 		if c.Registration.Resources = nil; resource != "" {
@@ -99,6 +103,7 @@ func TestRFC9068Section6_RolesAreForAPIs(t *testing.T) {
 
 // Section 3: the audience is what was asked for, and there always is one.
 func TestRFC9068Section3_Audience(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.ThirdParty {
 			m.Resources, m.Scopes = nil, []string{"openid"}

@@ -61,6 +61,7 @@ func byValue(object string) url.Values {
 }
 
 func TestRFC9101Section5_1_ByValue(t *testing.T) {
+	t.Parallel()
 	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
 		key := signer(t, alg)
 		s := authztest.Start(t, authz.Config{}, signing(t, key))
@@ -81,6 +82,7 @@ func TestRFC9101Section5_1_ByValue(t *testing.T) {
 // OpenID Connect Core section 6.1 asks for no exp, no nbf and no iss, and for response_type, scope and
 // redirect_uri in the query too.
 func TestOpenIDCoreSection6_1_RequestObject(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.RS256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	plain := map[string]any{"exp": nil, "nbf": nil, "iat": nil, "jti": nil, "iss": nil}
@@ -93,6 +95,7 @@ func TestOpenIDCoreSection6_1_RequestObject(t *testing.T) {
 
 // A login takes longer than a request object lives, and its client may change its keys meanwhile.
 func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	b := s.NewBrowser(t)
@@ -122,6 +125,7 @@ func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
 
 // Another browser may begin again what was signed, while it may begin at all.
 func TestRFC9101Section5_1_BeginsAgainInAnotherBrowser(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		signing(t, key)(m)
@@ -140,6 +144,7 @@ func TestRFC9101Section5_1_BeginsAgainInAnotherBrowser(t *testing.T) {
 // Nobody can bring what a client has signed again and again, for as long as the server lives: its key
 // may have been stolen, and replaced since.
 func TestRFC9101Section5_1_DoesNotBeginAgainForEver(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	for name, exp := range map[string]any{"no exp": nil, "exp in a year": time.Now().AddDate(1, 0, 0).Unix()} {
@@ -197,6 +202,7 @@ func requestServer(t *testing.T, handle http.HandlerFunc) (baseURL string, confi
 }
 
 func TestRFC9101Section5_2_ByReference(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.RS256)
 	var object atomic.Value
 	var fetched atomic.Int32
@@ -249,6 +255,7 @@ func base(r *http.Request) string { return "https://" + r.Host }
 
 // What the network of the server holds is none of the clients' business, registered or not.
 func TestRFC9101Section10_4_1_ServerSideRequestForgery(t *testing.T) {
+	t.Parallel()
 	private := []string{"https://127.0.0.1/object", "https://[::1]/object", "https://169.254.169.254/latest", "https://10.0.0.1/x", "https://localhost/x"}
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequestURIs = private })
 	b := s.NewBrowser(t)
@@ -261,6 +268,7 @@ func TestRFC9101Section10_4_1_ServerSideRequestForgery(t *testing.T) {
 
 // Section 6.3: only what the object says counts.
 func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	b := signedIn(t, s)
@@ -294,6 +302,7 @@ func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 
 // Section 4: strings are strings, numbers are JSON numbers.
 func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	b := signedIn(t, s)
@@ -346,6 +355,7 @@ func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 
 // Errors go to a client only at an address of its own, be it from the query or from the object.
 func TestRFC9101Section7_WhereErrorsGo(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	b := signedIn(t, s)
@@ -368,6 +378,7 @@ func TestRFC9101Section7_WhereErrorsGo(t *testing.T) {
 }
 
 func TestRFC9101Section10_5_RequiredSignature(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		signing(t, key)(m)
@@ -405,6 +416,7 @@ func pushObject(t *testing.T, s http.Handler, object string) url.Values {
 
 // RFC 9126 section 3.
 func TestRFC9126Section3_PushedRequestObject(t *testing.T) {
+	t.Parallel()
 	key := signer(t, jose.PS256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	b := signedIn(t, s)
@@ -430,6 +442,7 @@ func TestRFC9126Section3_PushedRequestObject(t *testing.T) {
 
 // FAPI 2.0 Message Signing section 5.3.1.
 func TestFAPI2MessageSigningSection5_3_1_RequestObjects(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.FAPI {
 			m.Profile = client.ProfileFAPI2MessageSigning
@@ -467,6 +480,7 @@ func TestFAPI2MessageSigningSection5_3_1_RequestObjects(t *testing.T) {
 }
 
 func TestRFC9101Section10_5_Metadata(t *testing.T) {
+	t.Parallel()
 	metadata := discovered(t, authztest.Start(t, authz.Config{}, nil))
 	algs, _ := metadata["request_object_signing_alg_values_supported"].([]any)
 	for _, name := range []string{"request_parameter_supported", "request_uri_parameter_supported", "require_request_uri_registration"} {
@@ -481,6 +495,7 @@ func TestRFC9101Section10_5_Metadata(t *testing.T) {
 
 // FAPI 2.0 Message Signing sections 5.3 and 5.4: signed there and back.
 func TestFAPI2MessageSigningSection5_4_SignedBothWays(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.FAPI {
 			m.Profile = client.ProfileFAPI2MessageSigning

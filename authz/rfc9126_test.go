@@ -74,6 +74,7 @@ func age(t *testing.T, s *authztest.Server) {
 }
 
 func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	set := func(name, value string) url.Values { return url.Values{name: {value}} }
 	for name, row := range map[string]struct {
@@ -111,6 +112,7 @@ func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 }
 
 func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.ThirdParty { // confidential, by client_secret_post
 			m.AuthMethod, m.Secret = client.AuthPost, authztest.Secret
@@ -148,6 +150,7 @@ func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
 }
 
 func TestRFC9126Section2_2_Response(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil))
 	var answer map[string]any
@@ -175,6 +178,7 @@ func TestRFC9126Section2_2_Response(t *testing.T) {
 }
 
 func TestRFC9126Section2_3_OtherMethods(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodTrace} {
 		recorder := httptest.NewRecorder()
@@ -186,6 +190,7 @@ func TestRFC9126Section2_3_OtherMethods(t *testing.T) {
 }
 
 func TestRFC9126Section2_3_TooLarge(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for name, response := range map[string]*httptest.ResponseRecorder{
 		"for the server":          sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
@@ -203,6 +208,7 @@ func TestRFC9126Section2_3_TooLarge(t *testing.T) {
 
 // Anybody can push in the name of a public client, and can't fill the store by it.
 func TestRFC9126Section2_3_TooMany(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	public, kept := request(authztest.SPA, nil), 0
 	response := sendTo(s, "/par", authztest.SPA, "", public)
@@ -221,6 +227,7 @@ func TestRFC9126Section2_3_TooMany(t *testing.T) {
 }
 
 func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	verifier, challenge := authztest.PKCE()
@@ -248,6 +255,7 @@ func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 }
 
 func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	brought := push(t, s, nil)
@@ -267,6 +275,7 @@ func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
 }
 
 func TestRFC9126Section4_LoginAndReload(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	brought := push(t, s, nil)
 	first, second := s.NewBrowser(t), s.NewBrowser(t)
@@ -291,6 +300,7 @@ func TestRFC9126Section4_LoginAndReload(t *testing.T) {
 }
 
 func TestRFC9126Section4_Expired(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	brought := push(t, s, nil)
@@ -304,6 +314,7 @@ func TestRFC9126Section4_Expired(t *testing.T) {
 
 // The redirect of a browser whose cookies have changed leads back to the pushed request.
 func TestRFC9126Section4_BeginsAgainInAnotherBrowser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, other := s.NewBrowser(t), signedIn(t, s)
 	brought := push(t, s, nil)
@@ -322,6 +333,7 @@ func TestRFC9126Section4_BeginsAgainInAnotherBrowser(t *testing.T) {
 
 // A request that fits in no URL stays in the store while its user signs in.
 func TestRFC9126Section4_LongRequest(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	long := url.Values{"state": {strings.Repeat("s", 12_000)}, "x": {strings.Repeat("x", 16_000)}, "y": {strings.Repeat("y", 16_000)}}
 	brought := push(t, s, long)
@@ -345,6 +357,7 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 }
 
 func TestRFC9126Section5_Metadata(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	metadata := discovered(t, s)
 	if metadata["pushed_authorization_request_endpoint"] != s.URL+"/par" || metadata["require_pushed_authorization_requests"] != false {
@@ -362,6 +375,7 @@ func discovered(t *testing.T, s *authztest.Server) map[string]any {
 }
 
 func TestRFC9126Section6_ClientThatMustPush(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePAR = m.ID == authztest.Web })
 	b := signedIn(t, s)
 	if got := redirect(t, ask(t, b, authztest.Web, nil)); got.Get("error") != "invalid_request" || got.Get("state") != "state of the app" {
@@ -377,6 +391,7 @@ func TestRFC9126Section6_ClientThatMustPush(t *testing.T) {
 
 // Section 7.3: one answer, be it an error.
 func TestRFC9126Section7_3_OneAnswer(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.FirstParty = false
@@ -402,6 +417,7 @@ func TestRFC9126Section7_3_OneAnswer(t *testing.T) {
 
 // Of two pages with the same question only one is answered.
 func TestRFC9126Section7_3_TwoPages(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = m.ID == authztest.SPA })
 	b := signedIn(t, s)
 	page := get(t, b, bring(t, b, push(t, s, nil)).Header.Get("Location"))
@@ -413,6 +429,7 @@ func TestRFC9126Section7_3_TwoPages(t *testing.T) {
 }
 
 func TestRFC9126Section7_3_Race(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for name, change := range map[string]url.Values{"fits a URL": nil, "long": {"x": {strings.Repeat("x", 10_000)}}} {
@@ -449,6 +466,7 @@ func TestRFC9126Section7_3_Race(t *testing.T) {
 
 // A store that can't remember the answer gives none that could be given twice.
 func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
+	t.Parallel()
 	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -475,6 +493,7 @@ func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
 }
 
 func TestRFC9126Section7_4_ClientChangesMeanwhile(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	brought := push(t, s, nil)
 	narrowed := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) {
@@ -490,6 +509,7 @@ func TestRFC9126Section7_4_ClientChangesMeanwhile(t *testing.T) {
 
 // An assertion is spent by the push that it came with, whatever becomes of the request.
 func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := s.NewApp(t)
 	refused := app.Authenticate(t, request(app.ClientID, url.Values{"scope": {"admin"}}))

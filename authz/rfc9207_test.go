@@ -11,6 +11,7 @@ import (
 
 // RFC 6749 section 4.1.2, RFC 9207 section 2.
 func TestRFC9207Section2_IssOnEveryResponse(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	state := strings.Repeat(`s+/"=& ü`, 16)

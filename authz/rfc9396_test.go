@@ -73,6 +73,7 @@ func tokenAnswer(t *testing.T, s *authztest.Server, clientID, secret string, for
 
 // RFC 9396 sections 2 and 5: what is not acceptable, and that the client is told so.
 func TestRFC9396Section5_Errors(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	b := signedInFor(t, s, "openid")
 	before := dump(t, s.Store)
@@ -133,6 +134,7 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 // RFC 9396 section 10: a client may use the types that it is registered for.
 // JSON may be written on several lines, in a request as well.
 func TestRFC9396Section2_LineBreaks(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	b := signedInFor(t, s, "openid")
 	details := "[\r\n\t" + strings.ReplaceAll(payment, ",", ",\n  ") + "\n]"
@@ -150,6 +152,7 @@ func TestRFC9396Section2_LineBreaks(t *testing.T) {
 }
 
 func TestRFC9396Section10_TypesOfTheClient(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {
 			m.DetailTypes = []string{"file"}
@@ -177,6 +180,7 @@ func TestRFC9396Section10_TypesOfTheClient(t *testing.T) {
 // RFC 9396 sections 7 and 9: what was granted is in the answer, the token and the introspection, as
 // exactly as it was asked for, after a refresh too.
 func TestRFC9396Section7_TokenResponse(t *testing.T) {
+	t.Parallel()
 	for _, tokenType := range []string{"", resource.TokenTypeOpaque} {
 		s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{
 			URI: authztest.API, TokenType: tokenType, DetailTypes: []resource.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}},
@@ -208,6 +212,7 @@ func TestRFC9396Section7_TokenResponse(t *testing.T) {
 // RFC 9396 section 2.2 and 9.1: details say which resources they are for, and a token carries those of
 // its own.
 func TestRFC9396Section9_1_DetailsOfTheAudience(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	fileAt := func(locations ...string) string {
 		raw, err := json.Marshal(map[string]any{"type": "file", "path": "/x", "locations": locations})
@@ -249,6 +254,7 @@ func TestRFC9396Section9_1_DetailsOfTheAudience(t *testing.T) {
 // RFC 9396 section 6: the token request may ask for less, and never for more; the grant keeps what it
 // has.
 func TestRFC9396Section6_TokenRequest(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.SPA, detailed(payment+`,{"type":"payment","amount":1,"identifier":"b"}`))
@@ -297,6 +303,7 @@ func TestRFC9396Section6_TokenRequest(t *testing.T) {
 
 // RFC 9396 section 3: a backend asks for itself.
 func TestRFC9396Section3_ClientCredentials(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	app := url.Values{"grant_type": {"client_credentials"}, "scope": {"orders.read"}, "authorization_details": {"[" + payment + "]"}}
 	answer := tokenAnswer(t, s, authztest.Worker, authztest.Secret, app)
@@ -308,6 +315,7 @@ func TestRFC9396Section3_ClientCredentials(t *testing.T) {
 
 // RFC 9396 sections 3 and 12: users see what they allow, and are asked each time.
 func TestRFC9396Section12_Consent(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	b := s.NewBrowser(t)
 	asked := detailed(payment + `,{"type":"file","path":"<b>/etc</b>","locations":["` + archiveAPI + `"],"privileges":["admin"]}`)
@@ -357,6 +365,7 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 
 // What a client is no longer registered for is no longer in its tokens.
 func TestRFC9396Section6_RegistrationHasChanged(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	tokens := s.SignIn(t, authztest.SPA, "", detailed(payment+`,{"type":"file","locations":["`+archiveAPI+`"]}`))
 	less := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, Resources: []resource.Resource{
@@ -371,6 +380,7 @@ func TestRFC9396Section6_RegistrationHasChanged(t *testing.T) {
 
 // RFC 9396 section 3 with RFC 8628: a device asks for details too, and its user sees them.
 func TestRFC9396Section3_Device(t *testing.T) {
+	t.Parallel()
 	s := startDetails(t, nil)
 	device := s.NewDevice(t, detailed(payment))
 	b := signedInFor(t, s, "openid")

@@ -79,6 +79,7 @@ func jktOf(t *testing.T, token string) string {
 }
 
 func TestRFC9449Section5_TokensAreBoundToTheKey(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256} {
 		key := authztest.NewKey(t, alg)
@@ -101,6 +102,7 @@ func TestRFC9449Section5_TokensAreBoundToTheKey(t *testing.T) {
 }
 
 func TestRFC9449Section5_RefreshTokensOfPublicClientsAreBound(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key, thief := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	tokens := boundSignIn(t, s, authztest.SPA, "", key)
@@ -141,6 +143,7 @@ func TestRFC9449Section5_RefreshTokensOfPublicClientsAreBound(t *testing.T) {
 
 // Whoever proves itself at every refresh may change its key, as it may after losing it.
 func TestRFC9449Section5_RefreshTokensOfConfidentialClientsAreNot(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := boundSignIn(t, s, authztest.Web, authztest.Secret, authztest.NewKey(t, jose.ES256))
 	other := authztest.NewKey(t, jose.ES256)
@@ -151,6 +154,7 @@ func TestRFC9449Section5_RefreshTokensOfConfidentialClientsAreNot(t *testing.T) 
 }
 
 func TestRFC9449Section5_2_BoundClientsMustSendAProof(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.DPoPBound = true })
 	key := authztest.NewKey(t, jose.ES256)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
@@ -175,6 +179,7 @@ func TestRFC9449Section5_2_BoundClientsMustSendAProof(t *testing.T) {
 }
 
 func TestRFC9449Section5_1_Discovery(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	var document struct {
 		Algs []string `json:"dpop_signing_alg_values_supported"`
@@ -195,6 +200,7 @@ func newRequest(t *testing.T, target string) *http.Request {
 }
 
 func TestRFC9449Section6_2_Introspection(t *testing.T) {
+	t.Parallel()
 	for _, tokenType := range []string{resource.TokenTypeAT, resource.TokenTypeOpaque} {
 		resources := []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: tokenType}}
 		s := authztest.Start(t, authz.Config{Resources: resources}, nil)
@@ -214,6 +220,7 @@ func TestRFC9449Section6_2_Introspection(t *testing.T) {
 }
 
 func TestRFC9449Section7_1_Userinfo(t *testing.T) {
+	t.Parallel()
 	for _, tokenType := range []string{resource.TokenTypeAT, resource.TokenTypeOpaque} {
 		resources := []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: tokenType}}
 		s := authztest.Start(t, authz.Config{Resources: resources}, nil)
@@ -235,6 +242,7 @@ func TestRFC9449Section7_1_Userinfo(t *testing.T) {
 }
 
 func TestRFC9449Section7_1_Session(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, url.Values{"scope": {online}})
@@ -256,6 +264,7 @@ func TestRFC9449Section7_1_Session(t *testing.T) {
 }
 
 func TestRFC9449Section7_2_Challenges(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
 	token := boundSignIn(t, s, authztest.SPA, "", key).AccessToken
@@ -283,6 +292,7 @@ func TestRFC9449Section7_2_Challenges(t *testing.T) {
 }
 
 func TestRFC9449Section8_TheServersNonces(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
 	replica := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, DPoP: authz.DPoP{RequireNonce: true}}, nil)
 	key := authztest.NewKey(t, jose.ES256)
@@ -336,6 +346,7 @@ func TestRFC9449Section8_TheServersNonces(t *testing.T) {
 // A request that lacks a nonce is sent again with one, and nothing else about it is new: its client
 // assertion is not used up by then, and is by the request that counts.
 func TestRFC9449Section8_TheSameAssertionAgain(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
 	app := s.NewApp(t)
 	_, challenge := authztest.PKCE()
@@ -365,6 +376,7 @@ func TestRFC9449Section8_TheSameAssertionAgain(t *testing.T) {
 
 // Every replica knows every other's nonces: they are made of the server secret and the time.
 func TestRFC9449Section8_AReplicasNonces(t *testing.T) {
+	t.Parallel()
 	config := authz.Config{DPoP: authz.DPoP{RequireNonce: true}}
 	s := authztest.Start(t, config, nil)
 	config.Store, config.Secret = s.Store, s.Secret
@@ -381,6 +393,7 @@ func TestRFC9449Section8_AReplicasNonces(t *testing.T) {
 }
 
 func TestRFC9449Section8_BrowserAppsCanReadTheNonce(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
 	key := authztest.NewKey(t, jose.ES256)
 	got := s.PostForm(t, "/token", url.Values{"client_id": {authztest.SPA}, "grant_type": {"refresh_token"}, "refresh_token": {"x"}},
@@ -392,6 +405,7 @@ func TestRFC9449Section8_BrowserAppsCanReadTheNonce(t *testing.T) {
 
 // A code that was asked for with a key is worth nothing without it, and stays for its owner.
 func TestRFC9449Section10_TheCodeIsBound(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key, thief := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	pushedBy := func(proofs ...string) func(url.Values) (code, verifier string) {
@@ -451,6 +465,7 @@ func TestRFC9449Section10_TheCodeIsBound(t *testing.T) {
 }
 
 func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	params := request(authztest.SPA, url.Values{"dpop_jkt": {other.Thumbprint(t)}})
@@ -470,6 +485,7 @@ func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
 
 // Who shows a certificate goes to another address (RFC 8705 section 5), and proves keys for that one.
 func TestRFC9449Section4_3_TheAddressForCertificates(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{MTLS: &clientauth.MTLS{URL: "https://mtls.example.com"}}, nil)
 	key, app := authztest.NewKey(t, jose.ES256), url.Values{"grant_type": {"client_credentials"}}
 	for htu, status := range map[string]int{s.URL + "/token": 200, "https://mtls.example.com/token": 200, "https://mtls.example.com/par": 400} {
@@ -500,6 +516,7 @@ func provenRace(n int, send func() string) map[string]int {
 }
 
 func TestRFC9449Section11_1_OfManyUsesOfAProofOneCounts(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
 	spa, web := boundSignIn(t, s, authztest.SPA, "", key), boundSignIn(t, s, authztest.Web, authztest.Secret, key)
@@ -537,6 +554,7 @@ func TestRFC9449Section11_1_OfManyUsesOfAProofOneCounts(t *testing.T) {
 
 // Many tabs refresh at once, each with a proof of its own: they agree on one successor.
 func TestRFC9449Section5_RefreshRace(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
 	tokens := boundSignIn(t, s, authztest.SPA, "", key)
@@ -555,6 +573,7 @@ func TestRFC9449Section5_RefreshRace(t *testing.T) {
 // The proof of a confidential client is spent by a request that is refused too; that of a public
 // client, whom everybody can pretend to be, leaves nothing in the store.
 func TestRFC9449Section11_1_RefusedRequests(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
 	marks := func() int { return dumpTable(t, s.Store, storage.Marks.Table) }
@@ -581,6 +600,7 @@ func TestRFC9449Section11_1_RefusedRequests(t *testing.T) {
 
 // FAPI 2.0 Security Profile section 5.4.1 forbids RS256, which others may use.
 func TestFAPI2Section5_4_1_ProofAlgorithms(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := s.NewApp(t)
 	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256} {

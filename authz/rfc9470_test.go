@@ -45,6 +45,7 @@ func answerTokens(t *testing.T, s *authztest.Server, b *authztest.Browser, chang
 // RFC 9470 section 4: acr_values and max_age make a session that lacks what is asked sign in again, in
 // a way that gives it.
 func TestRFC9470Section4_StepUp(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := signedIn(t, f.Server)
 	want := url.Values{"acr_values": {federatedACR}, "max_age": {"3600"}} // else nobody asks the upstream for auth_time
@@ -76,6 +77,7 @@ func TestRFC9470Section4_StepUp(t *testing.T) {
 
 // RFC 9470 section 4: max_age demands a login that is recent enough.
 func TestRFC9470Section4_MaxAge(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	olderLogins(t, s, time.Minute)
@@ -96,6 +98,7 @@ func TestRFC9470Section4_MaxAge(t *testing.T) {
 
 // RFC 9470 section 5: what can't be met fails, instead of giving a token that the API refuses again.
 func TestRFC9470Section5_Unmet(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	login := get(t, b, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location"))
@@ -115,6 +118,7 @@ func TestRFC9470Section5_Unmet(t *testing.T) {
 
 // OpenID Connect Core section 3.1.2.1: values of acr_values that no sign-in here has are wishes.
 func TestOpenIDCoreSection3_1_2_1_ACRValuesAreVoluntary(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for _, wish := range []string{"1 2", "phr", "0", federatedACR, passwordACR, "phr " + passwordACR} { // nobody can be federated here
@@ -127,6 +131,7 @@ func TestOpenIDCoreSection3_1_2_1_ACRValuesAreVoluntary(t *testing.T) {
 
 // OpenID Connect Core section 5.5.1.1: acr as an essential claim.
 func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	stranger, b := s.NewBrowser(t), signedIn(t, s)
 	unmet := `{"id_token":{"acr":{"essential":true,"values":["phr","phrh"]}}}`
@@ -153,6 +158,7 @@ func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
 
 // OpenID Connect Registration section 2: default_acr_values give way to what a request says.
 func TestRegistrationSection2_DefaultACRValues(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	s := authztest.Start(t, authz.Config{Connectors: f.connectors}, func(m *client.Metadata) { m.DefaultACRValues = []string{federatedACR} })
 	b := s.NewBrowser(t)
@@ -172,6 +178,7 @@ func TestRegistrationSection2_DefaultACRValues(t *testing.T) {
 // A password that proves a link to an upstream account is no federated sign-in: the user goes there
 // again, and then the request ends.
 func TestRFC9470Section4_StepUpWithALink(t *testing.T) {
+	t.Parallel()
 	f := federate(t, false)
 	b := f.NewBrowser(t)
 	asked := ask(t, b, authztest.SPA, url.Values{"acr_values": {federatedACR}})

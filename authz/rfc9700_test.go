@@ -18,6 +18,7 @@ import (
 
 // The retry-safe rotation: a retry gets the same successor, a replay kills the family.
 func TestRFC9700Section4_14_2_ReuseEndsTheFamily(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	first := s.SignIn(t, authztest.SPA, "", nil)
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
@@ -41,6 +42,7 @@ func TestRFC9700Section4_14_2_ReuseEndsTheFamily(t *testing.T) {
 }
 
 func TestRFC9700Section4_14_2_ReuseAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.RefreshGrace = 0
 	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, nil)
@@ -56,6 +58,7 @@ func TestRFC9700Section4_14_2_ReuseAfterTheGrace(t *testing.T) {
 
 // A client's own grace is in place of the server's, and a use after the successor's is theft in it too.
 func TestRFC9700Section4_14_2_GraceOfTheClient(t *testing.T) {
+	t.Parallel()
 	none, day := time.Duration(0), 24*time.Hour
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.RefreshGrace = 0
@@ -84,6 +87,7 @@ func TestRFC9700Section4_14_2_GraceOfTheClient(t *testing.T) {
 
 // The presented token and the server secret are not enough to know the successor.
 func TestRefreshSuccessorNeedsTheDatabase(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	first := s.SignIn(t, authztest.SPA, "", nil)
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
@@ -98,6 +102,7 @@ func TestRefreshSuccessorNeedsTheDatabase(t *testing.T) {
 
 // A row that was written when there were no salts is retried as it was then, once, and goes on with them.
 func TestRefreshRowsOfFormat1(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	first := s.SignIn(t, authztest.SPA, "", nil)
 	row, version, err := storage.RefreshTokens.Get(t.Context(), s.Store, hashOf(first.RefreshToken))
@@ -127,6 +132,7 @@ func TestRefreshRowsOfFormat1(t *testing.T) {
 // A retry that can't be answered, because the secret of that time is gone, is no theft: the user signs in
 // again, or the holder of the successor goes on.
 func TestRefreshRetryWithoutTheSecret(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	first := s.SignIn(t, authztest.SPA, "", nil)
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
@@ -159,6 +165,7 @@ func hashOf(token string) string {
 }
 
 func TestRFC9700Section4_14_2_RetriesAgreeOnOneSuccessor(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, scope := range []string{"openid orders.read", "openid offline_access"} { // online: the session is touched too
 		tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}})
@@ -183,6 +190,7 @@ func TestRFC9700Section4_14_2_RetriesAgreeOnOneSuccessor(t *testing.T) {
 // Section 4.12: no redirect after a form makes the browser send the form, with the password in it,
 // to somebody else.
 func TestRFC9700Section4_12_SeeOther(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	login := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))
@@ -199,6 +207,7 @@ func TestRFC9700Section4_12_SeeOther(t *testing.T) {
 
 // Sections 4.2.4 and 4.16: nothing leaks by a Referer, and no page is shown in anybody's frame.
 func TestRFC9700Section4_16_NoFramesAndNoReferer(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	for _, page := range []*authztest.Page{

@@ -27,6 +27,7 @@ func introspectAs(t *testing.T, s *authztest.Server, clientID, token, accept str
 
 // RFC 9701 section 4: the Accept header asks for it, and nothing else does.
 func TestRFC9701Section4_Request(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	for accept, want := range map[string]string{
@@ -53,6 +54,7 @@ func TestRFC9701Section4_Request(t *testing.T) {
 
 // RFC 9701 section 5.
 func TestRFC9701Section5_Response(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	response := introspectAs(t, s, authztest.Web, tokens.AccessToken, introspectionType)
@@ -75,6 +77,7 @@ func TestRFC9701Section5_Response(t *testing.T) {
 
 // RFC 9701 section 5: what is inactive, or not the caller's business, says nothing but that.
 func TestRFC9701Section5_Inactive(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	others := s.SignIn(t, authztest.SPA, "", nil)
 	for name, token := range map[string]string{"garbage": "garbage", "another client's": others.AccessToken} {
@@ -88,6 +91,7 @@ func TestRFC9701Section5_Inactive(t *testing.T) {
 
 // RFC 9701 section 5: errors are those of RFC 7662 section 2.3, in JSON.
 func TestRFC9701Section5_Errors(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, id := range []string{"", "nobody"} {
 		response := introspectAs(t, s, id, "garbage", introspectionType)
@@ -102,6 +106,7 @@ func TestRFC9701Section5_Errors(t *testing.T) {
 
 // RFC 9701 section 6: introspection_signed_response_alg.
 func TestRFC9701Section6_Alg(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.IntrospectionAlg = "EdDSA"
@@ -114,6 +119,7 @@ func TestRFC9701Section6_Alg(t *testing.T) {
 
 // RFC 9701 section 8.1: it is neither an access token nor an ID token.
 func TestRFC9701Section8_1_CrossJWTConfusion(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	response := introspectAs(t, s, authztest.Web, tokens.AccessToken, introspectionType)

@@ -80,6 +80,7 @@ func (d distant) Apply(ctx context.Context, writes ...storage.Write) error {
 // its commit. The user, the consent and the session behind a grant are read at once. That there is an
 // admin API costs none.
 func TestRoundTrips(t *testing.T) {
+	t.Parallel()
 	operator := &authz.Operator{ParseClient: func([]byte) (client.Metadata, []byte, error) {
 		return client.Metadata{}, nil, errors.New("no client was made by an operator")
 	}}

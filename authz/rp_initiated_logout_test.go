@@ -61,6 +61,7 @@ func isSignedIn(t *testing.T, b *authztest.Browser) bool {
 // Section 2: an OP must take GET and POST. A form of another site carries no cookie of ours, and yet
 // its user is logged out.
 func TestRPInitiatedLogoutSection2_Methods(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		b, tokens := onlineTokens(t, s)
@@ -89,6 +90,7 @@ func TestRPInitiatedLogoutSection2_Methods(t *testing.T) {
 
 // Section 2: what depends on the session ends with it.
 func TestRPInitiatedLogoutSection2_EndsOnlineTokens(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, tokens := onlineTokens(t, s)
 	code, verifier := b.Code(t, authztest.SPA, nil)
@@ -113,6 +115,7 @@ func TestRPInitiatedLogoutSection2_EndsOnlineTokens(t *testing.T) {
 
 // A code from before the logout signs nobody in after it, offline access or not.
 func TestRPInitiatedLogoutSection2_EndsCodes(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, scope := range []string{online, "openid offline_access orders.read"} {
 		b := s.NewBrowser(t)
@@ -126,6 +129,7 @@ func TestRPInitiatedLogoutSection2_EndsCodes(t *testing.T) {
 
 // Section 2: the user must be asked unless the ID token is of this very session, and may say no.
 func TestRPInitiatedLogoutSection2_Asks(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: twoUsers}, withBack)
 	b, own := onlineTokens(t, s)
 	_, ofAnotherSession := onlineTokens(t, s)
@@ -178,6 +182,7 @@ func TestRPInitiatedLogoutSection2_Asks(t *testing.T) {
 
 // Section 2: a hint counts after it has expired.
 func TestRPInitiatedLogoutSection2_ExpiredHint(t *testing.T) {
+	t.Parallel()
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.IDToken = time.Millisecond
 	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, withBack)
@@ -191,6 +196,7 @@ func TestRPInitiatedLogoutSection2_ExpiredHint(t *testing.T) {
 
 // Section 2: a hint counts after the key that signed it was rotated.
 func TestRPInitiatedLogoutSection2_HintOfARotatedKey(t *testing.T) {
+	t.Parallel()
 	signing := authz.Signing{Alg: "ES256", RotateEvery: 200 * time.Millisecond, Announce: 100 * time.Millisecond}
 	s := authztest.Start(t, authz.Config{Signing: signing}, withBack)
 	b, tokens := onlineTokens(t, s)
@@ -205,6 +211,7 @@ func TestRPInitiatedLogoutSection2_HintOfARotatedKey(t *testing.T) {
 
 // Section 2: a client_id that belongs to the hint changes nothing, and one alone says who asks.
 func TestRPInitiatedLogoutSection2_ClientID(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		withBack(m)
 		m.Name = "Orders"
@@ -227,6 +234,7 @@ func TestRPInitiatedLogoutSection2_ClientID(t *testing.T) {
 
 // Section 2: ui_locales, on the question and on what follows it.
 func TestRPInitiatedLogoutSection2_UILocales(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	page := logOut(t, b, url.Values{"ui_locales": {"tlh de"}})
@@ -240,6 +248,7 @@ func TestRPInitiatedLogoutSection2_UILocales(t *testing.T) {
 
 // Section 2.1.
 func TestRPInitiatedLogoutSection2_1_Discovery(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	if got := getJSON(t, s, "/.well-known/openid-configuration", "")["end_session_endpoint"]; got != s.URL+"/logout" {
 		t.Errorf("end_session_endpoint is %v", got)
@@ -248,6 +257,7 @@ func TestRPInitiatedLogoutSection2_1_Discovery(t *testing.T) {
 
 // Section 3: the registered URI keeps its query, byte for byte, and the state comes back as it was sent.
 func TestRPInitiatedLogoutSection3_Redirection(t *testing.T) {
+	t.Parallel()
 	const withQuery = "https://app.example.com/bye?a=%2f&b"
 	const ofAnApp = "com.example.app:/bye"
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
@@ -273,6 +283,7 @@ func TestRPInitiatedLogoutSection3_Redirection(t *testing.T) {
 
 // Section 3: an OP must not redirect to anything that is not registered character by character.
 func TestRPInitiatedLogoutSection3_NeverElsewhere(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	b, tokens := onlineTokens(t, s)
 	for _, uri := range []string{
@@ -302,6 +313,7 @@ func TestRPInitiatedLogoutSection3_NeverElsewhere(t *testing.T) {
 
 // Section 3: who is not signed in is returned to the app all the same.
 func TestRPInitiatedLogoutSection3_NobodySignedIn(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	b, tokens := onlineTokens(t, s)
 	for range 2 { // the second finds nobody
@@ -324,6 +336,7 @@ func TestRPInitiatedLogoutSection3_NobodySignedIn(t *testing.T) {
 
 // Section 4: a hint that this server did not sign as an ID token is none.
 func TestRPInitiatedLogoutSection4_HintsThatAreNotOurs(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	other := authztest.Start(t, authz.Config{Store: s.Store, Secret: s.Secret}, withBack) // the same keys, another issuer
 	b, tokens := onlineTokens(t, s)
@@ -364,6 +377,7 @@ func TestRPInitiatedLogoutSection4_HintsThatAreNotOurs(t *testing.T) {
 
 // Section 4: a developer is told what is wrong, a user in production is not.
 func TestRPInitiatedLogoutSection4_Explains(t *testing.T) {
+	t.Parallel()
 	for _, dev := range []bool{true, false} {
 		s := authztest.Start(t, authz.Config{Dev: dev}, withBack)
 		b, tokens := onlineTokens(t, s)
@@ -378,6 +392,7 @@ func TestRPInitiatedLogoutSection4_Explains(t *testing.T) {
 
 // Section 6: no other site logs anybody out without a question.
 func TestRPInitiatedLogoutSection6_OtherSites(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	for name, header := range map[string]http.Header{
@@ -406,6 +421,7 @@ func TestRPInitiatedLogoutSection6_OtherSites(t *testing.T) {
 // A GET with an ID token that names a session ends it, though it comes without the cookie: from the server of
 // an app, or a proxy in front of it.
 func TestLogoutByHintWithoutTheCookie(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	b, tokens := onlineTokens(t, s)
 	other, others := onlineTokens(t, s)
@@ -457,6 +473,7 @@ func TestLogoutByHintWithoutTheCookie(t *testing.T) {
 
 // RFC 8252 section 7.3: an app that listens on a port that is free listens there after a logout, too.
 func TestLogoutToALoopbackPort(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{"http://127.0.0.1/bye"} })
 	for uri, want := range map[string]bool{"http://127.0.0.1:51234/bye": true, "http://127.0.0.1/bye": true, "http://127.0.0.1:51234/other": false, "http://localhost:51234/bye": false} {
 		b, tokens := onlineTokens(t, s)

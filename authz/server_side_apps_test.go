@@ -26,6 +26,7 @@ func asConfigured(m *client.Metadata) {
 
 // RFC 9700 section 2.1.1: a confidential OpenID client may send a nonce in place of a code_challenge.
 func TestRFC9700Section2_1_1_NonceInPlaceOfPKCE(t *testing.T) {
+	t.Parallel()
 	always := func(m *client.Metadata) { asConfigured(m); m.RequirePKCE = true }
 	never := func(m *client.Metadata) { m.RequirePKCE = false }
 	fapi := func(m *client.Metadata) {
@@ -77,6 +78,7 @@ func TestRFC9700Section2_1_1_NonceInPlaceOfPKCE(t *testing.T) {
 // A code that no challenge protects is of no use with a verifier, and one that a challenge protects of none
 // without, whether a nonce came too or not.
 func TestNonceInPlaceOfPKCE_Exchange(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, asConfigured)
 	b := s.NewBrowser(t)
 	form := func(change url.Values) url.Values {
@@ -117,6 +119,7 @@ func present(s http.Handler, path, id, header, body string, form url.Values) *ht
 // A client that is registered for no method sends its secret as its library does, one way at a time, at each
 // endpoint. One that is registered for a method uses that.
 func TestSecretInEitherPlace(t *testing.T) {
+	t.Parallel()
 	secret, wrong := authztest.Secret, "wrong"
 	said := func(method string) func(*client.Metadata) {
 		return func(m *client.Metadata) {
@@ -156,6 +159,7 @@ func TestSecretInEitherPlace(t *testing.T) {
 // A client that registers itself without a method may use either, and is shown the default of RFC 7591
 // section 2. One that names it, then or later, is registered with it.
 func TestRFC7591Section2_NoMethodSaid(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	status := func(r reply, inBody bool) int {
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
@@ -197,6 +201,7 @@ func TestRFC7591Section2_NoMethodSaid(t *testing.T) {
 // When a request is refused for what the operator could allow, the log and the audit log name the line that
 // would, and the client is not told.
 func TestRefusalNamesTheSetting(t *testing.T) {
+	t.Parallel()
 	log := &logbook{}
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, func(m *client.Metadata) {
 		asConfigured(m)

@@ -110,6 +110,7 @@ func TestIdleLimitWithBeacon(t *testing.T) {
 }
 
 func TestSessionStatus(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, tokens := onlineTokens(t, s)
 	status, state := session(t, s, http.MethodGet, "/session", tokens.AccessToken)

@@ -27,6 +27,7 @@ func everywhere(t *testing.T, b *authztest.Browser) *authztest.Page {
 
 // All sessions and all grants of the user end, offline ones too, and nobody else's.
 func TestSignOutEverywhere(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, func(m *client.Metadata) {
 		l.hear(m)
@@ -90,6 +91,7 @@ func TestSignOutEverywhere(t *testing.T) {
 
 // A replica whose clock is ahead has made grants of the future: they end with the others.
 func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	tokens := signInTo(t, b, authztest.SPA, nil)
@@ -116,6 +118,7 @@ func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
 
 // Whoever keeps getting grants while the user signs out everywhere has none that lives on.
 func TestSignOutEverywhereRaces(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := signedIn(t, s)
 	thief := s.NewBrowser(t)
@@ -170,6 +173,7 @@ func TestSignOutEverywhereRaces(t *testing.T) {
 
 // The account page lists the user's own sessions, and ends them one by one.
 func TestAccountSessions(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: twoUsers}, nil)
 	here, there, bob := s.NewBrowser(t), s.NewBrowser(t), s.NewBrowser(t)
 	bob.Username = "bob"
@@ -212,6 +216,7 @@ func TestAccountSessions(t *testing.T) {
 // OpenID Connect Core section 4: an app is opened at its initiate_login_uri, which learns the issuer and
 // nothing about the user.
 func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		m.InitiateLoginURI = "https://app.example.com/start?app=" + m.ID
 		m.Name = "App " + m.ID
@@ -233,6 +238,7 @@ func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
 // Users who were disabled, or all of whose sessions were ended, have none to list, and logging out
 // still works.
 func TestLogoutOfADeadSession(t *testing.T) {
+	t.Parallel()
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: []users.User{twoUsers[0]}}, l.hear)
 	b := s.NewBrowser(t)

@@ -89,6 +89,7 @@ func post(t *testing.T, s *authztest.Server, path, clientID string, form url.Val
 
 // RFC 9068 section 2.2, OpenID Connect Core sections 2 and 12.2.
 func TestTokenClaims(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	if claims := payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken); claims["auth_time"] != nil {
 		t.Errorf("auth_time that nobody asked for: %v", claims)
@@ -179,6 +180,7 @@ func (s *failingStore) Apply(ctx context.Context, writes ...storage.Write) error
 }
 
 func TestStorageFailure(t *testing.T) {
+	t.Parallel()
 	engine, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -231,6 +233,7 @@ func signedInFor(t *testing.T, s *authztest.Server, scope string) *authztest.Bro
 
 // A disabled user is out at once: no refresh, no userinfo, no session.
 func TestDisabledUser(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.SPA, nil)
@@ -266,6 +269,7 @@ func disable(t *testing.T, s *authztest.Server, id string) {
 
 // Everything survives a restart, and a rotated server secret still knows earlier successors.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "authzd.db")
 	open := func() storage.Store {
 		store, err := bolt.Open(path, bolt.Options{})

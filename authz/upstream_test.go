@@ -98,6 +98,7 @@ func (f federation) subject(t *testing.T, b *authztest.Browser) string {
 }
 
 func TestUpstreamSignIn(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), false)
@@ -120,6 +121,7 @@ func TestUpstreamSignIn(t *testing.T) {
 
 // An address alone is no proof: the user signs in to the account that has it, once.
 func TestUpstreamLinkRequired(t *testing.T) {
+	t.Parallel()
 	f := federate(t, false)
 	b := f.NewBrowser(t)
 	page := f.signIn(t, b)
@@ -143,6 +145,7 @@ func TestUpstreamLinkRequired(t *testing.T) {
 }
 
 func TestUpstreamRefusal(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	got := redirect(t, f.back(t, b, f.arrive(t, f.leave(t, b), true)))
@@ -157,6 +160,7 @@ func TestUpstreamRefusal(t *testing.T) {
 // An upstream that is down is said to the person, with the other ways to sign in; the cancel button tells the
 // client. A client that takes no other way hears of it at once.
 func TestUpstreamDown(t *testing.T) {
+	t.Parallel()
 	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
 		ID: "corp", Type: connect.TypeOIDC, Issuer: "http://127.0.0.1:1", ClientID: "x", ClientSecret: "y",
 	}}}, nil)
@@ -189,6 +193,7 @@ func TestUpstreamDown(t *testing.T) {
 
 // A callback counts only in the browser that began, for the attempt that it began.
 func TestUpstreamCallbackForgery(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b, victim := f.NewBrowser(t), f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), false)
@@ -216,6 +221,7 @@ func TestUpstreamCallbackForgery(t *testing.T) {
 
 // Logins that are begun and never ended don't pile up in the browser.
 func TestUpstreamAttemptsAreBounded(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	for range 12 {
@@ -254,6 +260,7 @@ func noise(n int) string {
 
 // A plain sign-in, without an app, ends at the account page.
 func TestUpstreamWithoutClient(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	back := f.back(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
@@ -277,6 +284,7 @@ func dumpTable(t *testing.T, store storage.Store, table storage.Table) int {
 // An upstream identity is linked to the account that has its address, and to no other that happens
 // to sign in on the page that asks for it.
 func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
+	t.Parallel()
 	f := federate(t, false)
 	dinah := users.User{Username: "dinah", Password: authztest.Password}
 	authztest.Start(t, authz.Config{Issuer: f.URL, Store: f.Store, Secret: f.Secret, Users: []users.User{dinah}}, nil)
@@ -293,6 +301,7 @@ func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 
 // An error that an upstream answers in place of a code becomes an error of ours, with any text beside it.
 func TestUpstreamErrors(t *testing.T) {
+	t.Parallel()
 	f := federate(t, true)
 	for code, want := range map[string]string{
 		"access_denied": "access_denied", "user_cancelled_login": "access_denied", "user_cancelled_authorize": "access_denied",

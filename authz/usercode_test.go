@@ -7,6 +7,7 @@ import (
 
 // Codes are drawn evenly, and are read as they are shown.
 func TestUserCode(t *testing.T) {
+	t.Parallel()
 	seen := map[rune]int{}
 	for range 5000 {
 		code := newUserCode()
