@@ -53,21 +53,21 @@ func (s *Server) routeTable() []route {
 		{"userinfo", "/userinfo", methods{get: s.userinfo, post: s.userinfo}, api},
 		{"introspect", "/introspect", methods{post: s.introspect}, api},
 		{"revoke", "/revoke", methods{post: s.revoke}, api},
-		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.deviceAuthorization)}, api},
+		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.interaction.DeviceAuthorization)}, api},
 		{"session", "/session", methods{get: s.sessionStatus}, api},
 		{"session_activity", "/session/activity", methods{post: s.sessionActivity}, api},
 
-		{"authorize", "/authorize", methods{get: s.authorize, post: s.authorize}, entry},
-		{"login", "/login", methods{get: s.loginPage, post: s.login}, page},
-		{"login_upstream", "/login/{connector}", methods{get: s.beginUpstream}, page},
-		{"callback", "/callback/{connector}", methods{get: s.finishUpstream}, entry},
-		{"link", "/link", methods{get: s.linkPage, post: s.confirmLink}, page},
-		{"select_account", "/select-account", methods{get: s.selectAccountPage, post: s.selectAccount}, page},
-		{"consent", "/consent", methods{get: s.consentPage, post: s.consent}, page},
-		{"device", "/device", methods{get: s.ifDevices(s.devicePage), post: s.ifDevices(s.enterDevice)}, page},
+		{"authorize", "/authorize", methods{get: s.interaction.Authorize, post: s.interaction.Authorize}, entry},
+		{"login", "/login", methods{get: s.interaction.LoginPage, post: s.interaction.Login}, page},
+		{"login_upstream", "/login/{connector}", methods{get: s.interaction.BeginUpstream}, page},
+		{"callback", "/callback/{connector}", methods{get: s.interaction.FinishUpstream}, entry},
+		{"link", "/link", methods{get: s.interaction.LinkPage, post: s.interaction.ConfirmLink}, page},
+		{"select_account", "/select-account", methods{get: s.interaction.SelectAccountPage, post: s.interaction.SelectAccount}, page},
+		{"consent", "/consent", methods{get: s.interaction.ConsentPage, post: s.interaction.Consent}, page},
+		{"device", "/device", methods{get: s.ifDevices(s.interaction.DevicePage), post: s.ifDevices(s.interaction.EnterDevice)}, page},
 		{"logout", "/logout", methods{get: s.logout.Page, post: s.logout.Submit}, entry},
-		{"account", "/account", methods{get: s.accountPage, post: s.accountAction}, page},
-		{"home", "/", methods{get: s.home}, page},
+		{"account", "/account", methods{get: s.interaction.AccountPage, post: s.interaction.AccountAction}, page},
+		{"home", "/", methods{get: s.interaction.Home}, page},
 
 		{"livez", "/livez", methods{get: plain(s.health.Live)}, probe},
 		{"readyz", "/readyz", methods{get: plain(s.health.Ready)}, probe},
@@ -154,7 +154,7 @@ func plain(h http.HandlerFunc) handler {
 func (s *Server) guarded(rt route) http.Handler {
 	report := s.reportJSON
 	if rt.guard == page || rt.guard == entry {
-		report = s.reportPage
+		report = s.interaction.ReportPage
 	}
 	sameOrigin := s.issuer.SameOrigin()
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -44,6 +44,7 @@ import (
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/grant"
+	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/lease"
 	"github.com/authzd/authzd/authz/logout"
@@ -71,8 +72,6 @@ type Server struct {
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm
 	grantTypes []string
-	flows      *keys.Sealer
-	upstream   *keys.Sealer
 	successors *keys.Deriver
 	pageTokens *keys.Sealer
 	subjects   *keys.Deriver
@@ -105,6 +104,7 @@ type Server struct {
 	requests      *authorize.Requests
 	tokenEndpoint *tokenendpoint.Endpoint
 	logout        *logout.Logout
+	interaction   *interaction.Interaction
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -124,8 +124,6 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == RegistrationToken}
 	s.algs = algsInUse(c)
 	s.grantTypes = tokenendpoint.Offered(c.Clients)
-	s.flows = c.Secret.Sealer(purposeFlow)
-	s.upstream = c.Secret.Sealer(purposeConnect)
 	s.successors = c.Secret.Deriver(purposeRefresh)
 	s.pageTokens = c.Secret.Sealer(purposePage)
 	if err := c.MTLS.Check(c.Clients, c.TrustedProxies); err != nil {
@@ -357,6 +355,12 @@ func (s *Server) openOutbox(context.Context) error {
 		Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token,
 	})
 	s.logout.Outbox = s.outbox
+	s.interaction = &interaction.Interaction{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Auth: s.auth,
+		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
+		Pages: s.pages, Events: s.events, Flows: s.config.Secret.Sealer(purposeFlow), Upstream: s.config.Secret.Sealer(purposeConnect),
+		DeviceLifetime: s.config.Lifetimes.DeviceCode, RememberMe: s.config.Sessions.RememberMe, Playground: s.config.Playground != nil, Dev: s.config.Dev,
+	}
 	return err
 }
 

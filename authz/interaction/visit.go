@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"errors"
@@ -25,12 +25,12 @@ type visit struct {
 }
 
 // visit opens what a page was called with: its query, or its form.
-func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values) (*visit, error) {
-	f, err := s.openFlow(w, r, params.Get("flow"))
+func (in *Interaction) visit(w http.ResponseWriter, r *http.Request, params url.Values) (*visit, error) {
+	f, err := in.openFlow(w, r, params.Get("flow"))
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.resume(r, f, params.Get("flow"))
+	v, err := in.resume(r, f, params.Get("flow"))
 	if err == nil {
 		v.other = params.Has("other")
 	}
@@ -38,62 +38,62 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request, params url.Values
 }
 
 // resume is visit for a flow that has been opened.
-func (s *Server) resume(r *http.Request, f flow, sealed string) (v *visit, err error) {
+func (in *Interaction) resume(r *http.Request, f flow, sealed string) (v *visit, err error) {
 	v = &visit{flow: f, sealed: sealed}
 	if f.Params != "" {
-		if v.request, err = s.openRequest(r, f); errors.Is(err, authorize.ErrPushedUnknown) {
-			return nil, s.lost(r.Context(), authorize.ErrPushedUnknown, f, "") // only the app can push it again
+		if v.request, err = in.openRequest(r, f); errors.Is(err, authorize.ErrPushedUnknown) {
+			return nil, in.lost(r.Context(), authorize.ErrPushedUnknown, f, "") // only the app can push it again
 		} else if err != nil {
 			return nil, err // the client has changed since the flow began
 		}
 	}
 	if f.Device != "" {
-		if _, _, v.request, err = s.device(r.Context(), f.Device); err != nil {
+		if _, _, v.request, err = in.device(r.Context(), f.Device); err != nil {
 			return nil, err
 		}
 	}
-	v.signedIn, v.user, err = s.sessions.SignedIn(r.Context(), r)
+	v.signedIn, v.user, err = in.Sessions.SignedIn(r.Context(), r)
 	return v, err
 }
 
 // visitPage is visit for GET requests.
-func (s *Server) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
+func (in *Interaction) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
 	params, err := oauth.PageQuery(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := s.visit(w, r, params)
+	v, err := in.visit(w, r, params)
 	return v, params, err
 }
 
 // visitForm is visit for POST requests.
-func (s *Server) visitForm(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
+func (in *Interaction) visitForm(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
 	form, err := oauth.PageForm(w, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := s.visit(w, r, form)
+	v, err := in.visit(w, r, form)
 	return v, form, err
 }
 
 // goOn sends the browser back to its dispatcher, or to the account page after a plain sign-in.
-func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
-	target := s.issuer.URL("/account")
+func (in *Interaction) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
+	target := in.Issuer.URL("/account")
 	switch {
 	case v.flow.UserCode != "":
-		target = s.pageURL("/device", s.seal(v.flow))
+		target = in.pageURL("/device", in.seal(v.flow))
 	case v.request != nil:
-		target = s.pageURL("/authorize", s.seal(v.flow))
+		target = in.pageURL("/authorize", in.seal(v.flow))
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
 // pageURL is the URL of a page with the flow that it belongs to, if any.
-func (s *Server) pageURL(path, sealed string) string {
+func (in *Interaction) pageURL(path, sealed string) string {
 	if sealed == "" {
-		return s.issuer.URL(path)
+		return in.Issuer.URL(path)
 	}
-	return s.issuer.URL(path) + "?flow=" + url.QueryEscape(sealed)
+	return in.Issuer.URL(path) + "?flow=" + url.QueryEscape(sealed)
 }
 
 // hidden are the fields that a form carries along: the flow, and who is asked.

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"errors"
@@ -16,20 +16,20 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// beginUpstream sends the browser to a connector's upstream.
-func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
-	connector := s.connectors.Get(mux.Vars(r)["connector"])
+// BeginUpstream sends the browser to a connector's upstream.
+func (in *Interaction) BeginUpstream(w http.ResponseWriter, r *http.Request) error {
+	connector := in.Connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
 		return oauth.ErrNotFound
 	}
-	v, params, err := s.visitPage(w, r)
+	v, params, err := in.visitPage(w, r)
 	if err != nil {
 		return err
 	}
 	if v.sealed == "" && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
 		// Nobody's link but our own signs a browser in without an app: an upstream that asks nothing
 		// would let any site switch the account.
-		http.Redirect(w, r, s.issuer.URL("/login"), http.StatusSeeOther)
+		http.Redirect(w, r, in.Issuer.URL("/login"), http.StatusSeeOther)
 		return nil
 	}
 	p := connect.BeginParams{UILocales: v.uiLocales(), SelectAccount: params.Has("other")}
@@ -40,9 +40,9 @@ func (s *Server) beginUpstream(w http.ResponseWriter, r *http.Request) error {
 	}
 	url, begun, err := connector.Begin(r.Context(), p)
 	if err != nil {
-		return s.upstreamFailed(w, r, v, connector.ID(), err)
+		return in.upstreamFailed(w, r, v, connector.ID(), err)
 	}
-	s.keepAttempt(w, r, attempt{Attempt: begun, Flow: v.flow, Started: storage.Now()})
+	in.keepAttempt(w, r, attempt{Attempt: begun, Flow: v.flow, Started: storage.Now()})
 	http.Redirect(w, r, url, http.StatusSeeOther)
 	return nil
 }
@@ -66,9 +66,9 @@ func upstreamMaxAge(a *authorize.Request) *int {
 	return nil
 }
 
-// finishUpstream is the callback: one URL per connector serves every client.
-func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
-	connector := s.connectors.Get(mux.Vars(r)["connector"])
+// FinishUpstream is the callback: one URL per connector serves every client.
+func (in *Interaction) FinishUpstream(w http.ResponseWriter, r *http.Request) error {
+	connector := in.Connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
 		return oauth.ErrNotFound
 	}
@@ -79,90 +79,90 @@ func (s *Server) finishUpstream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return oauth.Refuse(oauth.InvalidRequest, "The answer of the upstream is malformed.").Because(err)
 	}
-	browser, _ := s.sessions.Browser(w, r)
-	begun, err := s.findAttempt(r, params.Get("state"))
+	browser, _ := in.Sessions.Browser(w, r)
+	begun, err := in.findAttempt(r, params.Get("state"))
 	if err != nil || begun.Connector != connector.ID() || begun.Flow.Browser != browser {
 		expired := oauth.Refuse("sign_in_expired", "This browser has no such sign-in under way: it has expired, or cookies are blocked. Go back to the app and sign in again.").Because(err)
-		return s.lost(r.Context(), expired, begun.Flow, s.again(begun.Flow, browser))
+		return in.lost(r.Context(), expired, begun.Flow, in.again(begun.Flow, browser))
 	}
 	if begun.Done {
-		return s.afterUpstream(w, r, begun.Flow)
+		return in.afterUpstream(w, r, begun.Flow)
 	}
 	identity, err := connector.Finish(r.Context(), params, begun.Attempt)
 	if failed := new(connect.Error); errors.As(err, &failed) && failed.Code == connect.InvalidRequest {
 		return oauth.Refuse(oauth.InvalidRequest, "The answer of the upstream does not belong to this sign-in.").Because(err)
 	}
-	v, resumeErr := s.resume(r, begun.Flow, s.seal(begun.Flow))
+	v, resumeErr := in.resume(r, begun.Flow, in.seal(begun.Flow))
 	if resumeErr != nil {
-		s.finishAttempt(w, r, begun, begun.Flow)
+		in.finishAttempt(w, r, begun, begun.Flow)
 		return resumeErr
 	}
 	v.begun = &begun
 	if err != nil {
-		return s.upstreamFailed(w, r, v, connector.ID(), err)
+		return in.upstreamFailed(w, r, v, connector.ID(), err)
 	}
-	user, err := s.accounts.SignInWith(r.Context(), identity)
+	user, err := in.Accounts.SignInWith(r.Context(), identity)
 	needsLink := new(account.LinkRequiredError)
 	switch {
 	case errors.As(err, &needsLink):
 		v.flow.Link = &link{ID: oauth.NewID(), UserID: needsLink.UserID, Identity: identity, Proven: needsLink.Proven, Begun: storage.Now()}
-		s.finishAttempt(w, r, begun, v.flow)
-		http.Redirect(w, r, s.pageURL(v.flow.Link.page(), s.seal(v.flow)), http.StatusSeeOther)
+		in.finishAttempt(w, r, begun, v.flow)
+		http.Redirect(w, r, in.pageURL(v.flow.Link.page(), in.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	case errors.Is(err, account.ErrDisabled):
-		return s.upstreamFailed(w, r, v, connector.ID(), disabledError(err))
+		return in.upstreamFailed(w, r, v, connector.ID(), disabledError(err))
 	case err != nil:
 		return err
 	}
-	return s.signInFrom(w, r, v, user, identity)
+	return in.signInFrom(w, r, v, user, identity)
 }
 
 // afterUpstream goes on with a flow whose callback comes again. Its dispatcher decides what is missing. A
 // link is asked for again only while nobody is signed in.
-func (s *Server) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) error {
-	v, err := s.resume(r, f, s.seal(f))
+func (in *Interaction) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) error {
+	v, err := in.resume(r, f, in.seal(f))
 	if err != nil {
 		return err
 	}
 	if v.flow.Link != nil && v.user == nil {
-		http.Redirect(w, r, s.pageURL(v.flow.Link.page(), v.sealed), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL(v.flow.Link.page(), v.sealed), http.StatusSeeOther)
 		return nil
 	}
 	v.flow.Link = nil
-	s.goOn(w, r, v)
+	in.goOn(w, r, v)
 	return nil
 }
 
 // hasOtherWay reports whether the visit can end by another sign-in than that at a connector.
-func (s *Server) hasOtherWay(v *visit, connector string) bool {
+func (in *Interaction) hasOtherWay(v *visit, connector string) bool {
 	if v.takesACR(authorize.AcrPassword) {
 		return true
 	}
-	return v.takesACR(authorize.AcrFederated) && slices.ContainsFunc(s.connectors, func(c connect.Connector) bool { return c.ID() != connector })
+	return v.takesACR(authorize.AcrFederated) && slices.ContainsFunc(in.Connectors, func(c connect.Connector) bool { return c.ID() != connector })
 }
 
 // upstreamFailed tells the client that waits for this login, or the person if none does. A refusal
 // at the upstream is an answer; the client gets it as its own. One that is down is said to the person, as
 // long as there is another way; the page's cancel button tells the client.
-func (s *Server) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit, method string, err error) error {
+func (in *Interaction) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit, method string, err error) error {
 	observe.Event(r.Context()).SetLogin(method, observe.LoginFailure)
 	if v.begun != nil {
-		s.finishAttempt(w, r, *v.begun, v.flow)
+		in.finishAttempt(w, r, *v.begun, v.flow)
 	}
 	failed := new(connect.Error)
 	if !errors.As(err, &failed) {
 		return err
 	}
-	s.events.SignInFailed(r.Context(), method, failed.Code, "")
-	down := failed.Code == connect.TemporarilyUnavailable && s.hasOtherWay(v, method)
+	in.Events.SignInFailed(r.Context(), method, failed.Code, "")
+	down := failed.Code == connect.TemporarilyUnavailable && in.hasOtherWay(v, method)
 	if v.request != nil && v.request.RedirectURI != "" && !down {
-		return s.requests.Refuse(w, r, v.request, oauth.Refuse(failed.Code, failed.Reason).Because(err))
+		return in.Requests.Refuse(w, r, v.request, oauth.Refuse(failed.Code, failed.Reason).Because(err))
 	}
 	observe.Event(r.Context()).SetError(failed.Code, failed.Reason, err)
 	problem := templates.UpstreamFailed
 	if failed.Code == connect.AccessDenied {
 		problem = templates.UpstreamRefused
 	}
-	s.loginFailed(w, r, v, failedLogin{Problem: problem})
+	in.loginFailed(w, r, v, failedLogin{Problem: problem})
 	return nil
 }

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"context"
@@ -24,12 +24,12 @@ var (
 	codesPerBrowser = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
 )
 
-// devicePage is where the user of a device comes to (RFC 8628 section 3.3), with the code or without,
+// DevicePage is where the user of a device comes to (RFC 8628 section 3.3), with the code or without,
 // and the dispatcher of what follows: pages and sign-ins lead back here with their flow.
 //
 //	user code -> sign in -> find the device -> sign in again? -> confirm -> decided
-func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) error {
-	v, params, err := s.visitPage(w, r)
+func (in *Interaction) DevicePage(w http.ResponseWriter, r *http.Request) error {
+	v, params, err := in.visitPage(w, r)
 	if err != nil {
 		return err
 	}
@@ -41,99 +41,99 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) error {
 		if v.flow.Failed != nil {
 			problem = v.flow.Failed.Problem
 		}
-		s.askUserCode(w, r, http.StatusOK, "", problem)
+		in.askUserCode(w, r, http.StatusOK, "", problem)
 		return nil
 	}
 	code, ok := normalUserCode(v.flow.UserCode)
 	if !ok {
-		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
+		in.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
 		return nil
 	}
 	if v.user == nil {
-		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL("/login", in.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	}
 	if v.flow.Device == "" {
-		found, err := s.findDevice(w, r, v, code)
+		found, err := in.findDevice(w, r, v, code)
 		if err != nil || !found {
 			return err
 		}
 	}
-	return s.showDevice(w, r, v)
+	return in.showDevice(w, r, v)
 }
 
 // findDevice looks a user code up, and shows the page again if it is wrong, or one too many.
-func (s *Server) findDevice(w http.ResponseWriter, r *http.Request, v *visit, code string) (found bool, err error) {
+func (in *Interaction) findDevice(w http.ResponseWriter, r *http.Request, v *visit, code string) (found bool, err error) {
 	event := observe.Event(r.Context())
 	network := throttle.NetworkOf(event.Remote())
 	charges := []throttle.Charge{
-		{Key: s.ledger.Networks.Key("user codes of a user", v.user.ID, netip.Prefix{}), Limit: codesPerUser},
-		{Key: s.ledger.Networks.Key("user codes of a browser", v.flow.Browser, network), Limit: codesPerBrowser},
+		{Key: in.Ledger.Networks.Key("user codes of a user", v.user.ID, netip.Prefix{}), Limit: codesPerUser},
+		{Key: in.Ledger.Networks.Key("user codes of a browser", v.flow.Browser, network), Limit: codesPerBrowser},
 	}
-	if wait := s.ledger.Networks.Take(time.Now(), charges...); wait > 0 {
+	if wait := in.Ledger.Networks.Take(time.Now(), charges...); wait > 0 {
 		event.SetSubject(v.user.ID)
 		observe.Alarm(r.Context(), observe.UserCodeThrottled)
 		oauth.SetRetryAfter(w, wait)
-		s.askUserCode(w, r, http.StatusTooManyRequests, v.flow.UserCode, templates.TooManyAttempts)
+		in.askUserCode(w, r, http.StatusTooManyRequests, v.flow.UserCode, templates.TooManyAttempts)
 		return false, nil
 	}
-	known, _, err := storage.UserCodes.Get(r.Context(), s.store, code)
+	known, _, err := storage.UserCodes.Get(r.Context(), in.Store, code)
 	if errors.Is(err, storage.ErrNotFound) {
-		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
+		in.askUserCode(w, r, http.StatusOK, v.flow.UserCode, templates.UnknownCode)
 		return false, nil
 	}
-	s.ledger.Networks.Give(time.Now(), charges...)
+	in.Ledger.Networks.Give(time.Now(), charges...)
 	if err != nil {
 		return false, err
 	}
 	v.flow.Device = known.DeviceCode
-	_, _, v.request, err = s.device(r.Context(), v.flow.Device)
+	_, _, v.request, err = in.device(r.Context(), v.flow.Device)
 	return err == nil, err
 }
 
 // showDevice asks for the decision, or says what it was.
-func (s *Server) showDevice(w http.ResponseWriter, r *http.Request, v *visit) error {
-	device, problem, err := s.openDevice(r.Context(), v)
+func (in *Interaction) showDevice(w http.ResponseWriter, r *http.Request, v *visit) error {
+	device, problem, err := in.openDevice(r.Context(), v)
 	switch {
 	case err != nil:
 		return err
 	case problem != templates.NoProblem:
-		s.askUserCode(w, r, http.StatusOK, v.flow.UserCode, problem)
+		in.askUserCode(w, r, http.StatusOK, v.flow.UserCode, problem)
 		return nil
 	case device.Status != storage.DevicePending:
-		s.pages.Render(w, r, http.StatusOK, templates.DeviceDone{
+		in.Pages.Render(w, r, http.StatusOK, templates.DeviceDone{
 			UILocales: v.uiLocales(), Client: *v.client(), Allowed: device.Status != storage.DeviceDenied,
 		})
 		return nil
 	}
-	login, err := s.deviceLogin(r.Context(), v)
+	login, err := in.deviceLogin(r.Context(), v)
 	if err != nil {
 		return err
 	}
 	if login != "" {
-		http.Redirect(w, r, s.pageURL(login, s.seal(v.flow)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL(login, in.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	}
-	v.sealed = s.seal(v.flow)
-	s.pages.Render(w, r, http.StatusOK, templates.DeviceConfirm{
+	v.sealed = in.seal(v.flow)
+	in.Pages.Render(w, r, http.StatusOK, templates.DeviceConfirm{
 		UILocales:       v.uiLocales(),
 		Client:          *v.client(),
-		Action:          s.issuer.URL("/device"),
+		Action:          in.Issuer.URL("/device"),
 		Hidden:          v.hidden(),
 		User:            pages.User(v.user),
-		OtherAccountURL: s.otherAccountURL(v.sealed),
+		OtherAccountURL: in.otherAccountURL(v.sealed),
 		UserCode:        device.UserCode,
-		Scopes:          s.resources.ShownScopes(s.permissions(v.request)),
-		Details:         s.resources.ShownDetails(v.request.Details, v.request.Resources),
-		Detail:          s.requests.ExplainLeftOut(v.request),
+		Scopes:          in.Resources.ShownScopes(in.permissions(v.request)),
+		Details:         in.Resources.ShownDetails(v.request.Details, v.request.Resources),
+		Detail:          in.Requests.ExplainLeftOut(v.request),
 	})
 	return nil
 }
 
 // openDevice reads the device of a flow. One that another user has decided about is unknown to this
 // one.
-func (s *Server) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode, templates.Problem, error) {
-	device, _, _, err := s.device(ctx, v.flow.Device)
+func (in *Interaction) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode, templates.Problem, error) {
+	device, _, _, err := in.device(ctx, v.flow.Device)
 	switch {
 	case err != nil:
 		return nil, templates.NoProblem, err
@@ -149,8 +149,8 @@ func (s *Server) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode,
 
 // deviceLogin returns the page that stands between a signed-in user and the decision, "" if none does:
 // the client may want a fresher or a stronger login. What would be a consent is the confirmation.
-func (s *Server) deviceLogin(ctx context.Context, v *visit) (string, error) {
-	step, err := s.missing(ctx, v.request, v.flow, v.signedIn, v.user)
+func (in *Interaction) deviceLogin(ctx context.Context, v *visit) (string, error) {
+	step, err := in.missing(ctx, v.request, v.flow, v.signedIn, v.user)
 	if step.page == "/consent" {
 		step.page = ""
 	}
@@ -158,16 +158,16 @@ func (s *Server) deviceLogin(ctx context.Context, v *visit) (string, error) {
 }
 
 // askUserCode draws the page for the user code.
-func (s *Server) askUserCode(w http.ResponseWriter, r *http.Request, status int, typed string, problem templates.Problem) {
+func (in *Interaction) askUserCode(w http.ResponseWriter, r *http.Request, status int, typed string, problem templates.Problem) {
 	if len(typed) > maxUserCode {
 		typed = ""
 	}
-	s.pages.Render(w, r, status, templates.DeviceCode{Action: s.issuer.URL("/device"), UserCode: typed, Problem: problem})
+	in.Pages.Render(w, r, status, templates.DeviceCode{Action: in.Issuer.URL("/device"), UserCode: typed, Problem: problem})
 }
 
-// enterDevice takes the forms of both pages: the code and the decision.
-func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
-	v, form, err := s.visitForm(w, r)
+// EnterDevice takes the forms of both pages: the code and the decision.
+func (in *Interaction) EnterDevice(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := in.visitForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -179,11 +179,11 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 		case len(next.UserCode) > maxUserCode: // not into a URL
 			next.UserCode, next.Failed = "", &failedLogin{Problem: templates.UnknownCode}
 		}
-		http.Redirect(w, r, s.pageURL("/device", s.seal(next)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL("/device", in.seal(next)), http.StatusSeeOther)
 		return nil
 	}
 	if v.flow.Device == "" || v.request == nil || !v.asked(form) {
-		http.Redirect(w, r, s.pageURL("/device", v.sealed), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL("/device", v.sealed), http.StatusSeeOther)
 		return nil
 	}
 	status := map[string]string{"allow": storage.DeviceApproved, "deny": storage.DeviceDenied}[form.Get("decision")]
@@ -191,27 +191,27 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 		return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 	}
 	observe.Event(r.Context()).SetSubject(v.user.ID)
-	if err := storage.Retry(func() error { return s.decideDevice(r, v, status) }); err != nil {
+	if err := storage.Retry(func() error { return in.decideDevice(r, v, status) }); err != nil {
 		return err
 	}
-	http.Redirect(w, r, s.pageURL("/device", v.sealed), http.StatusSeeOther) // which shows what came of it
+	http.Redirect(w, r, in.pageURL("/device", v.sealed), http.StatusSeeOther) // which shows what came of it
 	return nil
 }
 
 // decideDevice approves or denies, once: of several decisions the first counts. If there is nothing to
 // decide any more, or a login is missing, nothing happens.
-func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
+func (in *Interaction) decideDevice(r *http.Request, v *visit, status string) error {
 	ctx := r.Context()
-	device, version, request, err := s.device(ctx, v.flow.Device)
+	device, version, request, err := in.device(ctx, v.flow.Device)
 	if err != nil || device == nil || device.Status != storage.DevicePending || !storage.Now().Before(device.ExpiresAt) {
 		return err
 	}
 	asked := v.user.ID
 	v.request = request
-	if v.signedIn, v.user, err = s.sessions.SignedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
+	if v.signedIn, v.user, err = in.Sessions.SignedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
 		return err
 	}
-	if login, err := s.deviceLogin(ctx, v); err != nil || login != "" {
+	if login, err := in.deviceLogin(ctx, v); err != nil || login != "" {
 		return err
 	}
 	observe.Event(ctx).SetGrant(device.GrantID)
@@ -220,11 +220,11 @@ func (s *Server) decideDevice(r *http.Request, v *visit, status string) error {
 	var writes []storage.Write
 	if status == storage.DeviceApproved {
 		decided.Authorization = request.GrantedBy(v.user, v.signedIn)
-		consent, err := s.consentWrite(ctx, v.user.ID, request)
+		consent, err := in.consentWrite(ctx, v.user.ID, request)
 		if err != nil {
 			return err
 		}
-		writes = append(s.useSession(v.signedIn, request), consent, s.events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.Client.ID, s.permissions(request)))
+		writes = append(in.useSession(v.signedIn, request), consent, in.Events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.Client.ID, in.permissions(request)))
 	}
-	return s.store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))...)
+	return in.Store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))...)
 }

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"cmp"
@@ -54,36 +54,36 @@ func (c *attemptCookies) part(n int) string { return c.name + "." + strconv.Itoa
 
 // keepAttempt puts an attempt into as many cookies as it needs. The oldest of the others go if they are
 // too many together: a proxy would refuse the header.
-func (s *Server) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) {
+func (in *Interaction) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) {
 	packed, _ := pack(a) // plain data always encodes
-	sealed := base64.RawURLEncoding.EncodeToString(s.upstream.Seal(packed, nil))
-	own := attemptCookies{name: s.attemptName(a.State, a.Started), started: a.Started.UnixMilli()}
+	sealed := base64.RawURLEncoding.EncodeToString(in.Upstream.Seal(packed, nil))
+	own := attemptCookies{name: in.attemptName(a.State, a.Started), started: a.Started.UnixMilli()}
 	for chunk := range slices.Chunk([]byte(sealed), cookiePart) {
 		own.values = append(own.values, string(chunk))
 	}
 	room, full := maxAttemptCookies-own.size(), false
-	for _, other := range s.attemptCookies(r) { // the newest first
+	for _, other := range in.attemptCookies(r) { // the newest first
 		if other.name == own.name { // it was longer: what is left of it would spoil it
 			for part := len(own.values); part < len(other.values); part++ {
-				s.sessions.SetCookie(w, own.part(part), "", -time.Second)
+				in.Sessions.SetCookie(w, own.part(part), "", -time.Second)
 			}
 			continue
 		}
 		room -= other.size()
 		if full = full || room < 0; full {
-			s.dropCookies(w, other)
+			in.dropCookies(w, other)
 		}
 	}
 	lifetime := max(a.Started.Add(authorize.CarriedLifetime).Sub(storage.Now()), time.Second) // a late callback still says which app waits
 	for part, value := range own.values {
-		s.sessions.SetCookie(w, own.part(part), value, lifetime)
+		in.Sessions.SetCookie(w, own.part(part), value, lifetime)
 	}
 }
 
 // findAttempt is the way back. The attempt is returned with an error too, as far as it can be read.
-func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
+func (in *Interaction) findAttempt(r *http.Request, state string) (attempt, error) {
 	var a attempt
-	for _, c := range s.attemptCookies(r) {
+	for _, c := range in.attemptCookies(r) {
 		if !strings.HasSuffix(c.name, "-"+stateTag(state)) {
 			continue
 		}
@@ -91,7 +91,7 @@ func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
 		if err != nil {
 			return a, err
 		}
-		packed, err := s.upstream.Open(raw, nil)
+		packed, err := in.Upstream.Open(raw, nil)
 		if err != nil {
 			return a, err
 		}
@@ -108,17 +108,17 @@ func (s *Server) findAttempt(r *http.Request, state string) (attempt, error) {
 
 // finishAttempt remembers that the upstream has answered, and where the flow is now: the browser may
 // ask again, by a reload or because it has restored its tabs.
-func (s *Server) finishAttempt(w http.ResponseWriter, r *http.Request, a attempt, f flow) {
+func (in *Interaction) finishAttempt(w http.ResponseWriter, r *http.Request, a attempt, f flow) {
 	f.Failed = nil
-	s.keepAttempt(w, r, attempt{Attempt: connect.Attempt{Connector: a.Connector, State: a.State}, Flow: f, Started: a.Started, Done: true})
+	in.keepAttempt(w, r, attempt{Attempt: connect.Attempt{Connector: a.Connector, State: a.State}, Flow: f, Started: a.Started, Done: true})
 }
 
 // attemptCookies are the attempts of a browser, the newest first.
-func (s *Server) attemptCookies(r *http.Request) []attemptCookies {
+func (in *Interaction) attemptCookies(r *http.Request) []attemptCookies {
 	parts := map[string]map[int]string{}
 	for _, c := range r.Cookies() {
 		dot := strings.LastIndexByte(c.Name, '.')
-		if dot < 0 || !strings.HasPrefix(c.Name, s.sessions.CookieName(upstreamCookie)) {
+		if dot < 0 || !strings.HasPrefix(c.Name, in.Sessions.CookieName(upstreamCookie)) {
 			continue
 		}
 		if n, err := strconv.Atoi(c.Name[dot+1:]); err == nil {
@@ -131,7 +131,7 @@ func (s *Server) attemptCookies(r *http.Request) []attemptCookies {
 	var all []attemptCookies
 	for name, values := range parts {
 		c := attemptCookies{name: name}
-		started, _, _ := strings.Cut(strings.TrimPrefix(name, s.sessions.CookieName(upstreamCookie)), "-")
+		started, _, _ := strings.Cut(strings.TrimPrefix(name, in.Sessions.CookieName(upstreamCookie)), "-")
 		c.started, _ = strconv.ParseInt(started, 36, 64) // one that is not ours is very old
 		for n := range len(values) {
 			c.values = append(c.values, values[n])
@@ -144,14 +144,14 @@ func (s *Server) attemptCookies(r *http.Request) []attemptCookies {
 	return all
 }
 
-func (s *Server) dropCookies(w http.ResponseWriter, c attemptCookies) {
+func (in *Interaction) dropCookies(w http.ResponseWriter, c attemptCookies) {
 	for part := range c.values {
-		s.sessions.SetCookie(w, c.part(part), "", -time.Second)
+		in.Sessions.SetCookie(w, c.part(part), "", -time.Second)
 	}
 }
 
-func (s *Server) attemptName(state string, started time.Time) string {
-	return s.sessions.CookieName(upstreamCookie) + strconv.FormatInt(started.UnixMilli(), 36) + "-" + stateTag(state)
+func (in *Interaction) attemptName(state string, started time.Time) string {
+	return in.Sessions.CookieName(upstreamCookie) + strconv.FormatInt(started.UnixMilli(), 36) + "-" + stateTag(state)
 }
 
 // stateTag finds the cookies of a state.

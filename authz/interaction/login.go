@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"context"
@@ -17,14 +17,14 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// loginPage asks who is there.
-func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
-	v, _, err := s.visitPage(w, r)
+// LoginPage asks who is there.
+func (in *Interaction) LoginPage(w http.ResponseWriter, r *http.Request) error {
+	v, _, err := in.visitPage(w, r)
 	if err != nil {
 		return err
 	}
-	if s.needless(r, v) {
-		s.goOn(w, r, v)
+	if in.needless(r, v) {
+		in.goOn(w, r, v)
 		return nil
 	}
 	p := templates.SignIn{}
@@ -37,27 +37,27 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 	if f := v.flow.Failed; f != nil {
 		p.Problem, p.Username, p.Remember = f.Problem, f.Username, f.Remember
 	}
-	s.showLogin(w, r, v, http.StatusOK, p)
+	in.showLogin(w, r, v, http.StatusOK, p)
 	return nil
 }
 
 // needless reports whether no sign-in is needed any more: the user has signed in in another tab, and this
 // one was reloaded, or restored.
-func (s *Server) needless(r *http.Request, v *visit) bool {
+func (in *Interaction) needless(r *http.Request, v *visit) bool {
 	if v.user == nil || v.other || v.flow.Link != nil {
 		return false
 	}
 	if v.request == nil {
 		return v.flow.Failed == nil // else the page says why
 	}
-	step, err := s.missing(r.Context(), v.request, v.flow, v.signedIn, v.user)
+	step, err := in.missing(r.Context(), v.request, v.flow, v.signedIn, v.user)
 	return err == nil && step.page != "/login"
 }
 
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
-func (s *Server) reauthenticated(v *visit) *templates.User {
+func (in *Interaction) reauthenticated(v *visit) *templates.User {
 	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
-		!v.request.Means(s.tokens.Subject(v.request.Client, v.user.ID)) {
+		!v.request.Means(in.Tokens.Subject(v.request.Client, v.user.ID)) {
 		return nil
 	}
 	u := pages.User(v.user)
@@ -65,25 +65,25 @@ func (s *Server) reauthenticated(v *visit) *templates.User {
 }
 
 // showLogin draws the sign-in page; p has what differs between its occasions.
-func (s *Server) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
+func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
-	p.Action, p.Hidden = s.issuer.URL("/login"), v.hidden()
-	p.Password, p.RememberMe = v.takesACR(authorize.AcrPassword), s.config.Sessions.RememberMe > 0
-	p.Reason, p.Detail = v.reason(), s.requests.ExplainLeftOut(v.request)
-	for _, c := range s.connectors {
+	p.Action, p.Hidden = in.Issuer.URL("/login"), v.hidden()
+	p.Password, p.RememberMe = v.takesACR(authorize.AcrPassword), in.RememberMe > 0
+	p.Reason, p.Detail = v.reason(), in.Requests.ExplainLeftOut(v.request)
+	for _, c := range in.Connectors {
 		if !v.takesACR(authorize.AcrFederated) {
 			break
 		}
-		url := s.pageURL("/login/"+c.ID(), v.sealed)
+		url := in.pageURL("/login/"+c.ID(), v.sealed)
 		if v.other {
 			url += "&other=1"
 		}
 		p.Connectors = append(p.Connectors, templates.Connector{ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: url})
 	}
-	if p.User = s.reauthenticated(v); p.User != nil {
-		p.OtherAccountURL = s.otherAccountURL(v.sealed)
+	if p.User = in.reauthenticated(v); p.User != nil {
+		p.OtherAccountURL = in.otherAccountURL(v.sealed)
 	}
-	s.pages.Render(w, r, status, p)
+	in.Pages.Render(w, r, status, p)
 }
 
 // TakesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
@@ -106,55 +106,55 @@ func (v *visit) reason() templates.Reason {
 }
 
 // otherAccountURL leads to the sign-in page for another user than the one who is signed in.
-func (s *Server) otherAccountURL(sealed string) string {
-	return s.pageURL("/login", sealed) + "&other=1"
+func (in *Interaction) otherAccountURL(sealed string) string {
+	return in.pageURL("/login", sealed) + "&other=1"
 }
 
-// login checks a password, or takes a user who turns back to the client. If the password is wrong, a redirect
+// Login checks a password, or takes a user who turns back to the client. If the password is wrong, a redirect
 // leads back to the page, so that the browser's history has no form in it.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
-	v, form, err := s.visitForm(w, r)
+func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := in.visitForm(w, r)
 	if err != nil {
 		return err
 	}
 	if form.Get("decision") == "cancel" && v.request != nil && v.request.RedirectURI != "" {
 		v.request.Acted = true // the button says where it leads
 		if f := v.flow.Failed; f != nil && f.Problem == templates.UpstreamFailed {
-			return s.requests.Refuse(w, r, v.request, oauth.Refuse(oauth.TemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
+			return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.TemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
 		}
-		return s.requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not sign in."))
+		return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not sign in."))
 	}
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")
 	if username == "" || password == "" {
-		s.loginFailed(w, r, v, failedLogin{templates.MissingField, username, remember})
+		in.loginFailed(w, r, v, failedLogin{templates.MissingField, username, remember})
 		return nil
 	}
 	event := observe.Event(r.Context())
-	user, err := s.accounts.Authenticate(r.Context(), username, password, event.Remote())
+	user, err := in.Accounts.Authenticate(r.Context(), username, password, event.Remote())
 	throttled, wrong := new(account.ThrottledError), new(account.CredentialsError)
 	switch {
 	case errors.As(err, &throttled):
-		s.signInFailed(r.Context(), account.Throttled, throttled.UserID)
+		in.signInFailed(r.Context(), account.Throttled, throttled.UserID)
 		oauth.SetRetryAfter(w, throttled.RetryAfter)
-		s.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
+		in.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
 			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
 		})
 		return nil
 	case errors.As(err, &wrong):
-		s.signInFailed(r.Context(), wrong.Reason, wrong.UserID)
-		s.loginFailed(w, r, v, failedLogin{templates.BadCredentials, username, remember})
+		in.signInFailed(r.Context(), wrong.Reason, wrong.UserID)
+		in.loginFailed(w, r, v, failedLogin{templates.BadCredentials, username, remember})
 		return nil
 	case err != nil:
 		return err
 	}
-	return s.signIn(w, r, v, user, events.MethodPassword, session.Login{
-		AMR: []string{"pwd"}, ACR: authorize.AcrPassword, Also: s.accounts.TrustWrites(user, event.Remote()),
+	return in.signIn(w, r, v, user, events.MethodPassword, session.Login{
+		AMR: []string{"pwd"}, ACR: authorize.AcrPassword, Also: in.Accounts.TrustWrites(user, event.Remote()),
 	}, remember)
 }
 
 // signInFailed tells the operator why a password was not taken. It never tells what was typed.
-func (s *Server) signInFailed(ctx context.Context, why account.Reason, userID string) {
+func (in *Interaction) signInFailed(ctx context.Context, why account.Reason, userID string) {
 	event := observe.Event(ctx)
 	event.SetLogin(events.MethodPassword, observe.LoginFailure)
 	event.SetLoginReason(string(why))
@@ -162,32 +162,32 @@ func (s *Server) signInFailed(ctx context.Context, why account.Reason, userID st
 	if why == account.Throttled {
 		observe.Alarm(ctx, observe.LoginThrottled)
 	}
-	s.events.SignInFailed(ctx, events.MethodPassword, string(why), userID)
+	in.Events.SignInFailed(ctx, events.MethodPassword, string(why), userID)
 }
 
 // loginFailed leads back to the sign-in page.
-func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failedLogin) {
+func (in *Interaction) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failedLogin) {
 	v.flow.Failed = &f
-	target := s.pageURL("/login", s.seal(v.flow))
+	target := in.pageURL("/login", in.seal(v.flow))
 	if v.other {
-		target = s.otherAccountURL(s.seal(v.flow))
+		target = in.otherAccountURL(in.seal(v.flow))
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
 // signIn is the end of every login, by any method. It makes a new session secret and goes on with the flow,
 // or first with the link that waited for the login.
-func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
+func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
 	l := v.flow.Link
 	if l != nil && l.UserID != user.ID {
 		l = nil
 	}
 	v.flow.Link, v.flow.Failed = l, nil
-	started, err := s.sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
+	started, err := in.Sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
 	if err != nil {
 		return err
 	}
-	s.outbox.Wake() // another user's session may have ended
+	in.Outbox.Wake() // another user's session may have ended
 	event := observe.Event(r.Context())
 	event.SetSubject(user.ID)
 	event.SetLogin(method, observe.LoginSuccess)
@@ -198,45 +198,45 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *
 		l.SignedIn = started.ID
 	}
 	if v.begun != nil {
-		s.finishAttempt(w, r, *v.begun, v.flow)
+		in.finishAttempt(w, r, *v.begun, v.flow)
 	}
 	if l != nil {
-		http.Redirect(w, r, s.pageURL("/link", s.seal(v.flow)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL("/link", in.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	}
-	s.goOn(w, r, v)
+	in.goOn(w, r, v)
 	return nil
 }
 
-// selectAccountPage asks which account to go on with (prompt=select_account).
-func (s *Server) selectAccountPage(w http.ResponseWriter, r *http.Request) error {
-	v, _, err := s.visitPage(w, r)
+// SelectAccountPage asks which account to go on with (prompt=select_account).
+func (in *Interaction) SelectAccountPage(w http.ResponseWriter, r *http.Request) error {
+	v, _, err := in.visitPage(w, r)
 	if err != nil {
 		return err
 	}
 	if v.user == nil || v.request == nil {
-		s.goOn(w, r, v)
+		in.goOn(w, r, v)
 		return nil
 	}
-	s.pages.Render(w, r, http.StatusOK, templates.SelectAccount{
-		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/select-account"), Hidden: v.hidden(), User: pages.User(v.user),
+	in.Pages.Render(w, r, http.StatusOK, templates.SelectAccount{
+		UILocales: v.uiLocales(), Client: v.client(), Action: in.Issuer.URL("/select-account"), Hidden: v.hidden(), User: pages.User(v.user),
 	})
 	return nil
 }
 
-func (s *Server) selectAccount(w http.ResponseWriter, r *http.Request) error {
-	v, form, err := s.visitForm(w, r)
+func (in *Interaction) SelectAccount(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := in.visitForm(w, r)
 	if err != nil {
 		return err
 	}
 	if form.Get("account") == "other" && v.sealed != "" {
-		http.Redirect(w, r, s.otherAccountURL(v.sealed), http.StatusSeeOther)
+		http.Redirect(w, r, in.otherAccountURL(v.sealed), http.StatusSeeOther)
 		return nil
 	}
 	if v.asked(form) && form.Get("account") == "continue" {
 		v.flow.Selected = v.user.ID
 	}
-	s.goOn(w, r, v)
+	in.goOn(w, r, v)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"context"
@@ -31,27 +31,27 @@ type deviceAnswer struct {
 	Interval                int    `json:"interval"`   // seconds
 }
 
-// deviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1):
+// DeviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1):
 //
 //	device:  form -> Authenticate -> checkDevice -> one Apply -> device code and user code
 //	person:  /device -> user code -> sign in -> confirm                     devicepage.go
 //	device:  /token, again and again -> pending … -> tokens                 grant_device.go
-func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) error {
-	form, err := s.auth.Form(w, r)
+func (in *Interaction) DeviceAuthorization(w http.ResponseWriter, r *http.Request) error {
+	form, err := in.Auth.Form(w, r)
 	if err != nil {
 		return err
 	}
 	answer := deviceAnswer{
-		VerificationURI: s.issuer.URL("/device"), ExpiresIn: int(s.config.Lifetimes.DeviceCode.Seconds()), Interval: deviceInterval,
+		VerificationURI: in.Issuer.URL("/device"), ExpiresIn: int(in.DeviceLifetime.Seconds()), Interval: deviceInterval,
 	}
-	err = s.auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
-		a, err := s.checkDevice(r, c.Client, form)
+	err = in.Auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
+		a, err := in.checkDevice(r, c.Client, form)
 		if err != nil {
 			return nil, err
 		}
 		answer.DeviceCode, answer.UserCode = oauth.NewToken(oauth.PrefixDevice), newUserCode() // drawn again if one is taken
 		answer.VerificationURIComplete = answer.VerificationURI + "?user_code=" + answer.UserCode
-		return s.newDevice(a, answer.DeviceCode, answer.UserCode), nil
+		return in.newDevice(a, answer.DeviceCode, answer.UserCode), nil
 	})
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 }
 
 // checkDevice holds what can be wrong with a device authorization request.
-func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorize.Request, error) {
+func (in *Interaction) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorize.Request, error) {
 	if !c.May(client.GrantDeviceCode) {
 		return nil, oauth.Refuse(oauth.UnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
 	}
@@ -73,22 +73,22 @@ func (s *Server) checkDevice(r *http.Request, c *client.Client, form url.Values)
 	if !authorize.FitsURL(params.Encode()) {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The device authorization request is too long.")
 	}
-	a, err := s.newDeviceRequest(c, params)
+	a, err := in.newDeviceRequest(c, params)
 	if err != nil {
 		return nil, err
 	}
 	a.NoteLeftOut(r.Context())
-	return a, s.ledger.Take(r.Context(), allowance.Devices, c, len(params.Encode()))
+	return a, in.Ledger.Take(r.Context(), allowance.Devices, c, len(params.Encode()))
 }
 
 // newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not
 // asked, because it demands a redirect URI. There is no prompt: a device is always confirmed.
-func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authorize.Request, error) {
+func (in *Interaction) newDeviceRequest(c *client.Client, params url.Values) (*authorize.Request, error) {
 	a := &authorize.Request{Params: params, Client: c, Now: storage.Now()}
 	if err := a.TakeScopes(); err != nil {
 		return nil, err
 	}
-	if err := s.requests.CheckRequest(a); err != nil {
+	if err := in.Requests.CheckRequest(a); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -96,8 +96,8 @@ func (s *Server) newDeviceRequest(c *client.Client, params url.Values) (*authori
 
 // newDevice returns the writes that keep a device until its user has come. They outlive the codes, so
 // that late comers are told what is wrong.
-func (s *Server) newDevice(a *authorize.Request, deviceCode, userCode string) []storage.Write {
-	key, expires := oauth.HashToken(deviceCode), a.Now.Add(s.config.Lifetimes.DeviceCode)
+func (in *Interaction) newDevice(a *authorize.Request, deviceCode, userCode string) []storage.Write {
+	key, expires := oauth.HashToken(deviceCode), a.Now.Add(in.DeviceLifetime)
 	device := &storage.DeviceCode{
 		Authorization: storage.Authorization{ClientID: a.Client.ID},
 		Params:        a.Params.Encode(),
@@ -116,14 +116,14 @@ func (s *Server) newDevice(a *authorize.Request, deviceCode, userCode string) []
 }
 
 // device finds a device and what it asks for. All is nil if it is gone.
-func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, uint64, *authorize.Request, error) {
-	device, version, err := storage.DeviceCodes.Get(ctx, s.store, key)
+func (in *Interaction) device(ctx context.Context, key string) (*storage.DeviceCode, uint64, *authorize.Request, error) {
+	device, version, err := storage.DeviceCodes.Get(ctx, in.Store, key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, 0, nil, nil
 	} else if err != nil {
 		return nil, 0, nil, err
 	}
-	c, err := s.clients.Get(ctx, device.ClientID)
+	c, err := in.Clients.Get(ctx, device.ClientID)
 	if err != nil {
 		return nil, 0, nil, err
 	}
@@ -134,6 +134,6 @@ func (s *Server) device(ctx context.Context, key string) (*storage.DeviceCode, u
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	a, err := s.newDeviceRequest(c, params) // the client may have changed since
+	a, err := in.newDeviceRequest(c, params) // the client may have changed since
 	return device, version, a, err
 }

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"bytes"
@@ -61,9 +61,9 @@ type staleFlow struct{ url string }
 func (*staleFlow) Error() string { return "the sign-in has expired or belongs to another browser" }
 
 // seal returns the flow as a URL-safe string.
-func (s *Server) seal(f flow) string {
+func (in *Interaction) seal(f flow) string {
 	packed, _ := pack(f) // plain data always encodes
-	return base64.RawURLEncoding.EncodeToString(s.flows.Seal(packed, nil))
+	return base64.RawURLEncoding.EncodeToString(in.Flows.Seal(packed, nil))
 }
 
 // pack makes what a browser keeps for us short.
@@ -86,8 +86,8 @@ func unpack(packed []byte, v any) error {
 
 // openFlow is the way back, for the browser that r comes from. Without a sealed flow it is a plain
 // sign-in, which ends at the account page.
-func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string) (flow, error) {
-	browser, known := s.sessions.Browser(w, r)
+func (in *Interaction) openFlow(w http.ResponseWriter, r *http.Request, sealed string) (flow, error) {
+	browser, known := in.Sessions.Browser(w, r)
 	if sealed == "" {
 		return flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}}, nil
 	}
@@ -96,7 +96,7 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 	if err != nil {
 		return flow{}, expired.Because(err)
 	}
-	packed, err := s.flows.Open(raw, nil)
+	packed, err := in.Flows.Open(raw, nil)
 	if err != nil {
 		return flow{}, expired.Because(err)
 	}
@@ -108,9 +108,9 @@ func (s *Server) openFlow(w http.ResponseWriter, r *http.Request, sealed string)
 		return f, nil
 	}
 	if !known || f.plain() || f.Outlived() { // without cookies it would begin again for ever
-		return flow{}, s.lost(r.Context(), expired, f, s.again(f, browser))
+		return flow{}, in.lost(r.Context(), expired, f, in.again(f, browser))
 	}
-	return flow{}, &staleFlow{s.beginAgain(f, browser)}
+	return flow{}, &staleFlow{in.beginAgain(f, browser)}
 }
 
 // lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.
@@ -125,10 +125,10 @@ func (e *lostSignIn) Unwrap() error { return e.refused }
 
 // lost is the end of a flow that was readable, and so says which app waits. A person may begin again at the
 // URL again; it is empty if only the app can.
-func (s *Server) lost(ctx context.Context, e *oauth.Error, f flow, again string) error {
+func (in *Interaction) lost(ctx context.Context, e *oauth.Error, f flow, again string) error {
 	l := &lostSignIn{refused: e, again: again}
 	if params, err := url.ParseQuery(f.Params); err == nil && f.Params != "" {
-		if l.client, err = s.clients.Get(ctx, params.Get("client_id")); err != nil {
+		if l.client, err = in.Clients.Get(ctx, params.Get("client_id")); err != nil {
 			return err
 		}
 	}
@@ -136,14 +136,14 @@ func (s *Server) lost(ctx context.Context, e *oauth.Error, f flow, again string)
 }
 
 // again is the URL at which a person may begin the sign-in of a flow again; empty: only in the app.
-func (s *Server) again(f flow, browser string) string {
+func (in *Interaction) again(f flow, browser string) string {
 	switch {
 	case f.plain():
-		return s.issuer.URL("/login")
+		return in.Issuer.URL("/login")
 	case f.Outlived():
 		return ""
 	}
-	return s.beginAgain(f, browser)
+	return in.beginAgain(f, browser)
 }
 
 // plain tells a sign-in for which nothing waits.
@@ -152,22 +152,22 @@ func (f *flow) plain() bool { return f.Params == "" && f.UserCode == "" }
 // beginAgain is where the request of a flow begins anew, on the terms that it began under: a pushed
 // one from the store, if it is still there, and a signed one in a new flow, since nobody else could
 // say again what the client has signed.
-func (s *Server) beginAgain(f flow, browser string) string {
+func (in *Interaction) beginAgain(f flow, browser string) string {
 	switch {
 	case f.UserCode != "":
-		return s.issuer.URL("/device") + "?user_code=" + url.QueryEscape(f.UserCode)
+		return in.Issuer.URL("/device") + "?user_code=" + url.QueryEscape(f.UserCode)
 	case f.Pushed != "":
 		params, _ := url.ParseQuery(f.Params) // our own encoding
 		f.Params = url.Values{"client_id": params["client_id"], "request_uri": {f.Pushed}}.Encode()
 	case f.Signed:
-		return s.pageURL("/authorize", s.seal(flow{Browser: browser, Carried: authorize.Carried{Params: f.Params, Signed: true, Until: f.Until, Started: storage.Now()}}))
+		return in.pageURL("/authorize", in.seal(flow{Browser: browser, Carried: authorize.Carried{Params: f.Params, Signed: true, Until: f.Until, Started: storage.Now()}}))
 	}
-	return s.issuer.URL("/authorize") + "?" + f.Params
+	return in.Issuer.URL("/authorize") + "?" + f.Params
 }
 
 // openRequest checks the authorization request of a flow.
-func (s *Server) openRequest(r *http.Request, f flow) (*authorize.Request, error) {
-	a, err := s.requests.Open(r, f.Carried)
+func (in *Interaction) openRequest(r *http.Request, f flow) (*authorize.Request, error) {
+	a, err := in.Requests.Open(r, f.Carried)
 	a.Acted = f.SignedIn != "" || f.Selected != "" || f.Consented != ""
 	return a, err
 }

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"context"
@@ -18,65 +18,65 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// consentPage asks whether the client may have what it asks for.
-func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
-	v, _, err := s.visitPage(w, r)
+// ConsentPage asks whether the client may have what it asks for.
+func (in *Interaction) ConsentPage(w http.ResponseWriter, r *http.Request) error {
+	v, _, err := in.visitPage(w, r)
 	if err != nil {
 		return err
 	}
 	if v.user == nil || v.request == nil || v.flow.Device != "" {
-		s.goOn(w, r, v)
+		in.goOn(w, r, v)
 		return nil
 	}
-	s.pages.Render(w, r, http.StatusOK, templates.Consent{
+	in.Pages.Render(w, r, http.StatusOK, templates.Consent{
 		UILocales:       v.uiLocales(),
 		Client:          *v.client(),
-		Action:          s.issuer.URL("/consent"),
+		Action:          in.Issuer.URL("/consent"),
 		Hidden:          v.hidden(),
 		User:            pages.User(v.user),
-		OtherAccountURL: s.otherAccountURL(v.sealed),
-		Scopes:          s.resources.ShownScopes(s.permissions(v.request)),
-		Details:         s.resources.ShownDetails(v.request.Details, v.request.Resources),
-		Detail:          s.requests.ExplainLeftOut(v.request),
+		OtherAccountURL: in.otherAccountURL(v.sealed),
+		Scopes:          in.Resources.ShownScopes(in.permissions(v.request)),
+		Details:         in.Resources.ShownDetails(v.request.Details, v.request.Resources),
+		Detail:          in.Requests.ExplainLeftOut(v.request),
 	})
 	return nil
 }
 
-// consent remembers an Allow, and takes a Deny back to the client.
-func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
-	v, form, err := s.visitForm(w, r)
+// Consent remembers an Allow, and takes a Deny back to the client.
+func (in *Interaction) Consent(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := in.visitForm(w, r)
 	if err != nil {
 		return err
 	}
 	if !v.asked(form) || v.request == nil || v.flow.Device != "" {
-		s.goOn(w, r, v)
+		in.goOn(w, r, v)
 		return nil
 	}
 	switch form.Get("decision") {
 	case "allow":
-		if err := s.rememberConsent(r, v.user.ID, v.request); err != nil {
+		if err := in.rememberConsent(r, v.user.ID, v.request); err != nil {
 			return err
 		}
 		v.flow.Consented, v.flow.Allowed = v.user.ID, oauth.NewID()
-		s.goOn(w, r, v)
+		in.goOn(w, r, v)
 		return nil
 	case "deny":
 		v.request.Acted = true
-		return s.requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user denied the request."))
+		return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user denied the request."))
 	}
 	return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 }
 
 // permissions are what the user is asked for: the scopes that are requested, and those that stand for
 // the single claims that are, each at the resources that it is requested for.
-func (s *Server) permissions(a *authorize.Request) []storage.Permission {
+func (in *Interaction) permissions(a *authorize.Request) []storage.Permission {
 	scopes := slices.Clone(a.Scopes)
 	for _, claim := range slices.Concat(a.Claims.IdToken, a.Claims.UserInfo) {
 		scopes = append(scopes, token.ScopeOf(claim))
 	}
 	var asked []storage.Permission
 	for _, scope := range oauth.Unique(scopes) {
-		at := oauth.Both(s.resources.Owners(scope), a.Resources)
+		at := oauth.Both(in.Resources.Owners(scope), a.Resources)
 		if len(at) == 0 {
 			at = []string{""}
 		}
@@ -88,26 +88,26 @@ func (s *Server) permissions(a *authorize.Request) []storage.Permission {
 }
 
 // rememberConsent adds to what the user has allowed this client before.
-func (s *Server) rememberConsent(r *http.Request, userID string, a *authorize.Request) error {
+func (in *Interaction) rememberConsent(r *http.Request, userID string, a *authorize.Request) error {
 	return storage.Retry(func() error {
-		write, err := s.consentWrite(r.Context(), userID, a)
+		write, err := in.consentWrite(r.Context(), userID, a)
 		if err != nil {
 			return err
 		}
-		return s.store.Apply(r.Context(), write, s.events.Consented(r.Context(), audit.ConsentGiven, userID, a.Client.ID, s.permissions(a)))
+		return in.Store.Apply(r.Context(), write, in.Events.Consented(r.Context(), audit.ConsentGiven, userID, a.Client.ID, in.permissions(a)))
 	})
 }
 
 // consentWrite is the write that does so.
-func (s *Server) consentWrite(ctx context.Context, userID string, a *authorize.Request) (storage.Write, error) {
-	consent, version, err := s.grants.Consent(ctx, userID, a.Client.ID)
+func (in *Interaction) consentWrite(ctx context.Context, userID string, a *authorize.Request) (storage.Write, error) {
+	consent, version, err := in.Grants.Consent(ctx, userID, a.Client.ID)
 	if err != nil {
 		return storage.Write{}, err
 	}
 	if !grant.InForce(consent) {
 		consent.GrantedAt = storage.Now()
 	}
-	for _, asked := range s.permissions(a) {
+	for _, asked := range in.permissions(a) {
 		if !slices.Contains(consent.Permissions, asked) {
 			consent.Permissions = append(consent.Permissions, asked)
 		}

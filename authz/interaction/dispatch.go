@@ -1,4 +1,12 @@
-package authz
+// Package interaction asks a person what an authorization request or a device still needs. The dispatcher decides
+// what is missing; each step is a file, asks for one thing on one page, and returns to the dispatcher.
+//
+//	/authorize -> Begin -> missing? --- page ---> /login /login/{connector} /select-account /consent /link
+//	                 ^        |                             |
+//	                 +-- ?flow=… (flow.go) -----------------+
+//	                          +--- nothing missing -> code -> redirect
+//	/device_authorization -> codes;  their user: /device -> missing? … -> allow
+package interaction
 
 import (
 	"context"
@@ -7,53 +15,93 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/authorize"
+	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/grant"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/logout"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
 
-// authorize is the authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)
+// Interaction has the pages on which people sign in and decide.
+type Interaction struct {
+	Issuer     oauth.Issuer
+	Store      storage.Store
+	Clients    *directory.Clients
+	Accounts   *account.Directory
+	Sessions   *session.Sessions
+	Connectors connect.Set
+	Auth       *clientauth.Authenticator
+	Ledger     *allowance.Ledger
+	Resources  resource.Set
+	Grants     *grant.Grants
+	Tokens     *token.Tokens
+	Requests   *authorize.Requests
+	Logout     *logout.Logout
+	Outbox     *backchannel.Outbox
+	Pages      *pages.Pages
+	Events     *events.Recorder
+	Flows      *keys.Sealer // of flows, in the URLs of pages
+	Upstream   *keys.Sealer // of upstream logins, in cookies
+
+	DeviceLifetime time.Duration // in which the user of a device must decide
+	RememberMe     time.Duration // 0: nobody is asked
+	Playground     bool          // there is one
+	Dev            bool
+}
+
+// Authorize is the authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)
 // and the dispatcher of every sign-in: pages and upstream logins come back here with their flow, and
 // it decides again what is still missing.
-func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
+func (in *Interaction) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
-		return s.authorizeByPost(w, r)
+		return in.authorizeByPost(w, r)
 	}
 	params, err := oauth.RequestQuery(r)
-	f, flowErr := s.openFlow(w, r, params.Get("flow"))
+	f, flowErr := in.openFlow(w, r, params.Get("flow"))
 	if flowErr != nil {
 		return flowErr
 	}
 	if !params.Has("flow") {
 		if err == nil {
-			err = s.requests.Begin(r.Context(), &f.Carried, params)
+			err = in.Requests.Begin(r.Context(), &f.Carried, params)
 		}
 		if err != nil {
-			return s.requests.Refuse(w, r, s.requests.Unassembled(r, params), err)
+			return in.Requests.Refuse(w, r, in.Requests.Unassembled(r, params), err)
 		}
 	}
 	var a *authorize.Request
 	err = storage.Retry(func() (err error) {
-		a, err = s.openRequest(r, f)
+		a, err = in.openRequest(r, f)
 		switch {
 		case errors.Is(err, authorize.ErrPushedUnknown) && params.Has("flow"):
-			return s.lost(r.Context(), authorize.ErrPushedUnknown, f, "")
+			return in.lost(r.Context(), authorize.ErrPushedUnknown, f, "")
 		case err != nil:
 			return err
 		case !params.Has("flow"):
 			a.NoteLeftOut(r.Context())
 		}
-		return s.proceed(w, r, a, f)
+		return in.proceed(w, r, a, f)
 	})
 	if lost := new(lostSignIn); errors.As(err, &lost) {
 		return err
 	} else if err != nil {
-		return s.requests.Refuse(w, r, a, err)
+		return in.Requests.Refuse(w, r, a, err)
 	}
 	return nil
 }
@@ -61,7 +109,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 // authorizeByPost turns the request into the GET that means the same (OpenID Connect Core section
 // 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does. What is
 // refused anyhow, such as a client_secret, does not get into a URL.
-func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
+func (in *Interaction) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.RequestForm(w, r)
 	if err != nil && form == nil {
 		return err
@@ -75,20 +123,20 @@ func (s *Server) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 		err = authorize.ErrRequestTooLong
 	}
 	if err != nil {
-		return s.requests.Refuse(w, r, s.requests.Unassembled(r, form), err)
+		return in.Requests.Refuse(w, r, in.Requests.Unassembled(r, form), err)
 	}
-	http.Redirect(w, r, s.issuer.URL("/authorize")+"?"+query, http.StatusSeeOther)
+	http.Redirect(w, r, in.Issuer.URL("/authorize")+"?"+query, http.StatusSeeOther)
 	return nil
 }
 
 // proceed asks for the next thing that is missing, or answers the client.
-func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request, f flow) error {
+func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request, f flow) error {
 	ctx := r.Context()
-	signedIn, user, err := s.sessions.SignedIn(ctx, r)
+	signedIn, user, err := in.Sessions.SignedIn(ctx, r)
 	if err != nil {
 		return err
 	}
-	step, err := s.missing(ctx, a, f, signedIn, user)
+	step, err := in.missing(ctx, a, f, signedIn, user)
 	if err != nil {
 		return err
 	}
@@ -96,26 +144,26 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Re
 		return oauth.Refuse(step.code, step.why)
 	}
 	if step.page != "" {
-		http.Redirect(w, r, s.pageURL(step.page, s.seal(f)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL(step.page, in.seal(f)), http.StatusSeeOther)
 		return nil
 	}
 	observe.Event(ctx).SetSubject(user.ID)
-	code, stored := s.requests.NewCode(a, a.GrantedBy(user, signedIn))
-	writes := slices.Concat(a.Writes, s.useSession(signedIn, a), []storage.Write{stored}, s.requests.Spend(a))
-	if err := s.store.Apply(ctx, writes...); err != nil {
+	code, stored := in.Requests.NewCode(a, a.GrantedBy(user, signedIn))
+	writes := slices.Concat(a.Writes, in.useSession(signedIn, a), []storage.Write{stored}, in.Requests.Spend(a))
+	if err := in.Store.Apply(ctx, writes...); err != nil {
 		return err
 	}
-	return s.requests.Respond(w, r, a, url.Values{"code": {code}})
+	return in.Requests.Respond(w, r, a, url.Values{"code": {code}})
 }
 
 // useSession are the writes that record the user's activity, and a client that wants to hear of the
 // session's end.
-func (s *Server) useSession(signedIn *session.Session, a *authorize.Request) []storage.Write {
+func (in *Interaction) useSession(signedIn *session.Session, a *authorize.Request) []storage.Write {
 	byUser := !a.Prompts("none")
 	if a.Client.Logout.Wanted() {
-		return s.sessions.JoinWrites(signedIn, a.Client.ID, a.Now, byUser)
+		return in.Sessions.JoinWrites(signedIn, a.Client.ID, a.Now, byUser)
 	}
-	if touch, ok := s.sessions.TouchWrite(signedIn, a.Now, byUser); ok {
+	if touch, ok := in.Sessions.TouchWrite(signedIn, a.Now, byUser); ok {
 		return []storage.Write{touch}
 	}
 	return nil
@@ -130,7 +178,7 @@ type step struct {
 
 // missing decides in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is
 // the login fresh enough, is it the right account, has the user agreed?
-func (s *Server) missing(ctx context.Context, a *authorize.Request, f flow, signedIn *session.Session, user *storage.User) (step, error) {
+func (in *Interaction) missing(ctx context.Context, a *authorize.Request, f flow, signedIn *session.Session, user *storage.User) (step, error) {
 	login := step{"/login", oauth.LoginRequired, "The user must sign in."}
 	if user == nil {
 		return login, nil
@@ -143,16 +191,16 @@ func (s *Server) missing(ctx context.Context, a *authorize.Request, f flow, sign
 		return login, nil
 	case a.MaxAge != nil && !freshLogin && a.Now.Sub(signedIn.AuthTime) >= *a.MaxAge:
 		return login, nil
-	case !a.Means(s.tokens.Subject(a.Client, user.ID)) && freshLogin:
+	case !a.Means(in.Tokens.Subject(a.Client, user.ID)) && freshLogin:
 		return step{}, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
 	case !a.TakesACR(signedIn.ACR) && freshLogin:
 		return step{}, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
-	case !a.Means(s.tokens.Subject(a.Client, user.ID)), !a.TakesACR(signedIn.ACR):
+	case !a.Means(in.Tokens.Subject(a.Client, user.ID)), !a.TakesACR(signedIn.ACR):
 		return login, nil
 	case a.Prompts("select_account") && f.Selected != user.ID && !freshLogin:
 		return step{"/select-account", oauth.AccountSelection, "The user must choose an account."}, nil
 	}
-	agreed, err := s.agreed(ctx, a, f, user)
+	agreed, err := in.agreed(ctx, a, f, user)
 	if err != nil || agreed {
 		return step{}, err
 	}
@@ -160,25 +208,25 @@ func (s *Server) missing(ctx context.Context, a *authorize.Request, f flow, sign
 }
 
 // agreed tells whether the consent page can be left out.
-func (s *Server) agreed(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
-	consent, _, err := s.grants.Consent(ctx, user.ID, a.Client.ID)
+func (in *Interaction) agreed(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
+	consent, _, err := in.Grants.Consent(ctx, user.ID, a.Client.ID)
 	if err != nil {
 		return false, err
 	}
 	a.Withdrawals = consent.Withdrawals
 	switch {
 	case a.Prompts("consent"):
-		return s.agreedNow(ctx, a, f, user)
+		return in.agreedNow(ctx, a, f, user)
 	case a.Client.FirstParty:
 		return true, nil
 	case len(a.Details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
-		return s.agreedNow(ctx, a, f, user)
+		return in.agreedNow(ctx, a, f, user)
 	case a.Client.Source != client.Configured && !strings.HasPrefix(a.RedirectURI, "https:"):
-		return s.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
+		return in.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
 	case !grant.InForce(consent), !knowsHost(consent, a):
 		return false, nil
 	}
-	for _, asked := range s.permissions(a) {
+	for _, asked := range in.permissions(a) {
 		if !slices.Contains(consent.Permissions, asked) {
 			return false, nil
 		}
@@ -188,12 +236,12 @@ func (s *Server) agreed(ctx context.Context, a *authorize.Request, f flow, user 
 
 // agreedNow tells whether the user has allowed this very request, and lets that count for one code: a
 // browser that comes back to the same address is asked again.
-func (s *Server) agreedNow(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
+func (in *Interaction) agreedNow(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
 	if f.Consented != user.ID {
 		return false, nil
 	}
 	key := oauth.MarkConsent + f.Allowed
-	if used, err := oauth.Marked(ctx, s.store, key); err != nil || used {
+	if used, err := oauth.Marked(ctx, in.Store, key); err != nil || used {
 		return false, err
 	}
 	a.Writes = append(a.Writes, oauth.MarkOnce(key, f.Started.Add(authorize.CarriedLifetime)))

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"errors"
@@ -32,32 +32,32 @@ func (l *link) page() string {
 	return "/login"
 }
 
-// linkPage asks whether an upstream identity and an account are one person's.
-func (s *Server) linkPage(w http.ResponseWriter, r *http.Request) error {
-	v, _, err := s.visitPage(w, r)
+// LinkPage asks whether an upstream identity and an account are one person's.
+func (in *Interaction) LinkPage(w http.ResponseWriter, r *http.Request) error {
+	v, _, err := in.visitPage(w, r)
 	if err != nil {
 		return err
 	}
-	user, err := s.linkedTo(r, v)
+	user, err := in.linkedTo(r, v)
 	if err != nil {
 		return err
 	}
 	if user == nil {
-		s.startOver(w, r, v)
+		in.startOver(w, r, v)
 		return nil
 	}
 	id := v.flow.Link.Identity
 	p := templates.Link{
-		UILocales: v.uiLocales(), Client: v.client(), Action: s.issuer.URL("/link"), Hidden: map[string]string{"flow": v.sealed},
-		User: pages.User(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: s.connectors.Name(id.Connector)},
+		UILocales: v.uiLocales(), Client: v.client(), Action: in.Issuer.URL("/link"), Hidden: map[string]string{"flow": v.sealed},
+		User: pages.User(user), Identity: templates.Identity{Name: id.Name, Username: id.PreferredUsername, Email: id.Email, Connector: in.Connectors.Name(id.Connector)},
 	}
-	s.pages.Render(w, r, http.StatusOK, p)
+	in.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
 // linkedTo returns the user of a flow's link. It returns nil if the link can't be made any more, or not by
 // the user who is signed in here.
-func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
+func (in *Interaction) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
 	l := v.flow.Link
 	if l == nil || storage.Now().Sub(l.Begun) > linkLifetime {
 		return nil, nil
@@ -65,10 +65,10 @@ func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
 	if !l.Proven && (v.signedIn == nil || v.signedIn.ID != l.SignedIn || v.user.ID != l.UserID) {
 		return nil, nil
 	}
-	if decided, err := oauth.Marked(r.Context(), s.store, oauth.MarkLink+l.ID); decided || err != nil {
+	if decided, err := oauth.Marked(r.Context(), in.Store, oauth.MarkLink+l.ID); decided || err != nil {
 		return nil, err
 	}
-	user, err := s.accounts.Get(r.Context(), l.UserID)
+	user, err := in.Accounts.Get(r.Context(), l.UserID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	}
@@ -76,27 +76,27 @@ func (s *Server) linkedTo(r *http.Request, v *visit) (*storage.User, error) {
 }
 
 // startOver goes on without the link.
-func (s *Server) startOver(w http.ResponseWriter, r *http.Request, v *visit) {
+func (in *Interaction) startOver(w http.ResponseWriter, r *http.Request, v *visit) {
 	v.flow.Link = nil
 	if v.flow.plain() && v.user == nil {
-		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL("/login", in.seal(v.flow)), http.StatusSeeOther)
 		return
 	}
-	s.goOn(w, r, v)
+	in.goOn(w, r, v)
 }
 
-// confirmLink takes the answer, once: a later visitor of the page, in this browser, may be somebody else.
-func (s *Server) confirmLink(w http.ResponseWriter, r *http.Request) error {
-	v, form, err := s.visitForm(w, r)
+// ConfirmLink takes the answer, once: a later visitor of the page, in this browser, may be somebody else.
+func (in *Interaction) ConfirmLink(w http.ResponseWriter, r *http.Request) error {
+	v, form, err := in.visitForm(w, r)
 	if err != nil {
 		return err
 	}
-	user, err := s.linkedTo(r, v)
+	user, err := in.linkedTo(r, v)
 	if err != nil {
 		return err
 	}
 	if user == nil {
-		s.startOver(w, r, v)
+		in.startOver(w, r, v)
 		return nil
 	}
 	decision := form.Get("decision")
@@ -104,45 +104,45 @@ func (s *Server) confirmLink(w http.ResponseWriter, r *http.Request) error {
 		return oauth.Refuse(oauth.InvalidRequest, "The decision is neither confirm nor cancel.")
 	}
 	l := v.flow.Link
-	err = s.store.Apply(r.Context(), oauth.MarkOnce(oauth.MarkLink+l.ID, l.Begun.Add(linkLifetime)))
+	err = in.Store.Apply(r.Context(), oauth.MarkOnce(oauth.MarkLink+l.ID, l.Begun.Add(linkLifetime)))
 	if storage.IsConflict(err) || err == nil && decision == "cancel" {
-		s.startOver(w, r, v)
+		in.startOver(w, r, v)
 		return nil
 	} else if err != nil {
 		return err
 	}
 	if !l.Proven {
-		if err := s.accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
+		if err := in.Accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
 			return linkError(err)
 		}
 		v.flow.Link = nil
-		s.goOn(w, r, v)
+		in.goOn(w, r, v)
 		return nil
 	}
-	user, err = s.accounts.LinkProven(r.Context(), l.UserID, l.Identity)
+	user, err = in.Accounts.LinkProven(r.Context(), l.UserID, l.Identity)
 	if err != nil {
-		return s.linkFailed(w, r, v, err)
+		return in.linkFailed(w, r, v, err)
 	}
 	v.flow.Link = nil
-	return s.signInFrom(w, r, v, user, l.Identity)
+	return in.signInFrom(w, r, v, user, l.Identity)
 }
 
 // linkFailed is for a link that was proven, and is not any more.
-func (s *Server) linkFailed(w http.ResponseWriter, r *http.Request, v *visit, err error) error {
+func (in *Interaction) linkFailed(w http.ResponseWriter, r *http.Request, v *visit, err error) error {
 	if errors.Is(err, account.ErrDisabled) {
-		return s.upstreamFailed(w, r, v, v.flow.Link.Identity.Connector, disabledError(err))
+		return in.upstreamFailed(w, r, v, v.flow.Link.Identity.Connector, disabledError(err))
 	}
 	if required := new(account.LinkRequiredError); errors.As(err, &required) {
 		v.flow.Link.ID, v.flow.Link.Proven = oauth.NewID(), false
-		http.Redirect(w, r, s.pageURL("/login", s.seal(v.flow)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL("/login", in.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	}
 	return linkError(err)
 }
 
 // signInFrom signs in a user who came from an upstream.
-func (s *Server) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
-	return s.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
+func (in *Interaction) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
+	return in.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
 }
 
 func disabledError(err error) *connect.Error {
@@ -163,9 +163,9 @@ func linkError(err error) error {
 }
 
 // withdrawIdentity unlinks one of the user's own identities.
-func (s *Server) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
-	err := s.accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, s.connectors.Has, func(l *account.LinkedIdentity) storage.Write {
-		return s.events.IdentityUnlinked(r.Context(), l.UserID, l.Connector)
+func (in *Interaction) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
+	err := in.Accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, in.Connectors.Has, func(l *account.LinkedIdentity) storage.Write {
+		return in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector)
 	})
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // by another tab

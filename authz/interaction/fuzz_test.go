@@ -1,6 +1,7 @@
-package authz
+package interaction
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +22,7 @@ func FuzzAttemptCookies(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := &Server{upstream: secret.Sealer(purposeConnect), sessions: session.New(nil, session.Config{}), issuer: oauth.Issuer{}}
+	s := &Interaction{Upstream: secret.Sealer("upstream login"), Sessions: session.New(nil, session.Config{}), Issuer: oauth.Issuer{}}
 	begun := attempt{Attempt: connect.Attempt{Connector: "corp", State: "state"}, Flow: flow{Carried: authorize.Carried{Params: "client_id=spa"}}, Started: time.Now()}
 	keep := func(cookies string, a attempt) []*http.Cookie {
 		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
@@ -60,6 +61,39 @@ func FuzzAttemptCookies(f *testing.F) {
 		}
 		if size > maxAttemptCookies {
 			t.Errorf("%q: %d bytes are kept", cookies, size)
+		}
+	})
+}
+
+// Nothing but what was sealed opens, for the browser that it was sealed for.
+func FuzzOpenFlow(f *testing.F) {
+	secret, err := keys.NewSecret([]byte("a secret of at least 32 bytes for fuzzing"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &Interaction{Flows: secret.Sealer("pending authorization"), Sessions: session.New(nil, session.Config{})}
+	cookie := &http.Cookie{Name: "authzd-browser", Value: "AAAAAAAAAAAAAAAAAAAAAA"}
+	request := httptest.NewRequest(http.MethodGet, "/login", nil)
+	request.AddCookie(cookie)
+	browser, known := s.Sessions.Browser(httptest.NewRecorder(), request)
+	if !known {
+		f.Fatal("the cookie is not the browser's")
+	}
+	sealed := s.seal(flow{Browser: browser, Carried: authorize.Carried{Params: "client_id=spa", Started: time.Now()}})
+	for _, seed := range []string{sealed, sealed[:len(sealed)-1], sealed + "A", "AAAA", "", strings.ToUpper(sealed)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, presented string) {
+		if strings.ContainsAny(presented, "\r\n") {
+			return // base64 ignores line ends; oauth.ParseParams has refused them before
+		}
+		opened, err := s.openFlow(httptest.NewRecorder(), request, presented)
+		if err != nil || presented == "" {
+			return
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(presented)
+		if err != nil || base64.RawURLEncoding.EncodeToString(raw) != presented || opened.Browser != browser || opened.Params != "client_id=spa" {
+			t.Errorf("%q opened as %+v", presented, opened)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package authz
+package interaction
 
 import (
 	"context"
@@ -21,65 +21,65 @@ import (
 
 const maxApps = 100 // on the account page
 
-// home is the page of the issuer itself.
-func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
-	_, user, err := s.sessions.SignedIn(r.Context(), r)
+// Home is the page of the issuer itself.
+func (in *Interaction) Home(w http.ResponseWriter, r *http.Request) error {
+	_, user, err := in.Sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
-	p := templates.Home{Issuer: s.issuer.ID, SignInURL: s.issuer.URL("/login"), AccountURL: s.issuer.URL("/account")}
+	p := templates.Home{Issuer: in.Issuer.ID, SignInURL: in.Issuer.URL("/login"), AccountURL: in.Issuer.URL("/account")}
 	if user != nil {
 		u := pages.User(user)
 		p.User = &u
 	}
-	if s.config.Playground != nil {
-		p.PlaygroundURL = s.issuer.URL("/playground")
+	if in.Playground {
+		p.PlaygroundURL = in.Issuer.URL("/playground")
 	}
-	if s.config.Dev {
-		p.DiscoveryURL = s.issuer.URL("/.well-known/openid-configuration")
+	if in.Dev {
+		p.DiscoveryURL = in.Issuer.URL("/.well-known/openid-configuration")
 	}
-	s.pages.Render(w, r, http.StatusOK, p)
+	in.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
-// accountPage shows users what is known about them and which apps have access.
-func (s *Server) accountPage(w http.ResponseWriter, r *http.Request) error {
-	signedIn, user, err := s.sessions.SignedIn(r.Context(), r)
+// AccountPage shows users what is known about them and which apps have access.
+func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error {
+	signedIn, user, err := in.Sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
 	if user == nil {
-		http.Redirect(w, r, s.issuer.URL("/login"), http.StatusSeeOther)
+		http.Redirect(w, r, in.Issuer.URL("/login"), http.StatusSeeOther)
 		return nil
 	}
-	if err := s.sessions.Touch(r.Context(), signedIn); err != nil {
+	if err := in.Sessions.Touch(r.Context(), signedIn); err != nil {
 		return err
 	}
 	p := templates.Account{
 		User: pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
-		Action: s.issuer.URL("/account"), LogoutAction: s.issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
+		Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
-	if c := s.connectors.Get(signedIn.Connector); c != nil {
+	if c := in.Connectors.Get(signedIn.Connector); c != nil {
 		p.Connector = c.Name()
 	}
-	if p.Sessions, err = s.shownSessions(r.Context(), signedIn, user); err != nil {
+	if p.Sessions, err = in.shownSessions(r.Context(), signedIn, user); err != nil {
 		return err
 	}
-	p.Sessions, p.MoreSessionsURL = s.pageOfSessions(p.Sessions, r.URL.Query().Get("sessions"))
-	if err := s.showIdentities(r.Context(), &p, user); err != nil {
+	p.Sessions, p.MoreSessionsURL = in.pageOfSessions(p.Sessions, r.URL.Query().Get("sessions"))
+	if err := in.showIdentities(r.Context(), &p, user); err != nil {
 		return err
 	}
-	if p.Apps, err = s.shownApps(r.Context(), user); err != nil {
+	if p.Apps, err = in.shownApps(r.Context(), user); err != nil {
 		return err
 	}
-	s.pages.Render(w, r, http.StatusOK, p)
+	in.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
 // shownSessions are the browsers that the user is signed in with: this one, then the others as they
 // were last used.
-func (s *Server) shownSessions(ctx context.Context, current *session.Session, user *storage.User) ([]templates.Session, error) {
-	sessions, _, err := s.sessions.List(ctx, user.ID, "", 2*session.MaxOfUser) // there were times without a bound
+func (in *Interaction) shownSessions(ctx context.Context, current *session.Session, user *storage.User) ([]templates.Session, error) {
+	sessions, _, err := in.Sessions.List(ctx, user.ID, "", 2*session.MaxOfUser) // there were times without a bound
 	if err != nil {
 		return nil, err
 	}
@@ -97,34 +97,34 @@ func (s *Server) shownSessions(ctx context.Context, current *session.Session, us
 const sessionsPerPage = 20
 
 // pageOfSessions are the sessions from a number on, or the first, and where the next are.
-func (s *Server) pageOfSessions(all []templates.Session, from string) (page []templates.Session, more string) {
+func (in *Interaction) pageOfSessions(all []templates.Session, from string) (page []templates.Session, more string) {
 	first, err := strconv.Atoi(from)
 	if err != nil || first < 0 || first >= len(all) {
 		first = 0
 	}
 	last := min(first+sessionsPerPage, len(all))
 	if last < len(all) {
-		more = s.issuer.URL("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
+		more = in.Issuer.URL("/account") + "?sessions=" + strconv.Itoa(last) + "#sessions-heading"
 	}
 	return all[first:last], more
 }
 
 // showIdentities puts the user's upstream identities on the page, and what has happened to them. One that is
 // the last way in can't be unlinked.
-func (s *Server) showIdentities(ctx context.Context, p *templates.Account, user *storage.User) error {
-	identities, err := s.accounts.Identities(ctx, user.ID)
+func (in *Interaction) showIdentities(ctx context.Context, p *templates.Account, user *storage.User) error {
+	identities, err := in.Accounts.Identities(ctx, user.ID)
 	if err != nil {
 		return err
 	}
 	for _, l := range identities {
 		p.Identities = append(p.Identities, templates.LinkedIdentity{
-			ID: l.ID, Connector: s.connectors.Name(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
-			LastWayIn: account.IsLastWayIn(user, identities, &l, s.connectors.Has),
+			ID: l.ID, Connector: in.Connectors.Name(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
+			LastWayIn: account.IsLastWayIn(user, identities, &l, in.Connectors.Has),
 		})
 	}
 	for _, change := range slices.Backward(user.IdentityChanges) {
 		p.IdentityChanges = append(p.IdentityChanges, templates.IdentityChange{
-			Connector: s.connectors.Name(change.Connector), At: change.At, Linked: change.Linked, ByOperator: change.ByOperator,
+			Connector: in.Connectors.Name(change.Connector), At: change.At, Linked: change.Linked, ByOperator: change.ByOperator,
 		})
 	}
 	return nil
@@ -132,8 +132,8 @@ func (s *Server) showIdentities(ctx context.Context, p *templates.Account, user 
 
 // shownApps are the apps that the user has allowed something, and those of the operator's own that
 // can be opened from here.
-func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates.App, error) {
-	consents, err := storage.Consents.Scan(ctx, s.store, user.ID+"/", "", maxApps)
+func (in *Interaction) shownApps(ctx context.Context, user *storage.User) ([]templates.App, error) {
+	consents, err := storage.Consents.Scan(ctx, in.Store, user.ID+"/", "", maxApps)
 	if err != nil {
 		return nil, err
 	}
@@ -145,87 +145,87 @@ func (s *Server) shownApps(ctx context.Context, user *storage.User) ([]templates
 		}
 		id := entry.Key[len(user.ID)+1:]
 		app := templates.App{ClientID: id, Name: id, GrantedAt: entry.Value.GrantedAt}
-		c, err := s.clients.AtHand(ctx, id)
+		c, err := in.Clients.AtHand(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		if c != nil {
-			app.Name, app.OpenURL = c.Name, s.pages.OpenURL(c)
+			app.Name, app.OpenURL = c.Name, in.Pages.OpenURL(c)
 		}
-		app.Scopes = s.resources.ShownScopes(entry.Value.Permissions)
+		app.Scopes = in.Resources.ShownScopes(entry.Value.Permissions)
 		apps, listed[id] = append(apps, app), true
 	}
-	s.config.Clients.Each(func(c *client.Client) {
+	in.Clients.File.Each(func(c *client.Client) {
 		if c.OnAccountPage() && !listed[c.ID] {
-			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: s.pages.OpenURL(c)})
+			apps = append(apps, templates.App{ClientID: c.ID, Name: c.Name, OpenURL: in.Pages.OpenURL(c)})
 		}
 	})
-	managed, err := s.clients.Managed.All(ctx)
+	managed, err := in.Clients.Managed.All(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range managed.OnAccountPage[:min(len(managed.OnAccountPage), maxApps)] {
-		if c, err := s.clients.Get(ctx, id); err == nil && c != nil && c.OnAccountPage() && !listed[id] {
-			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: s.pages.OpenURL(c)})
+		if c, err := in.Clients.Get(ctx, id); err == nil && c != nil && c.OnAccountPage() && !listed[id] {
+			apps = append(apps, templates.App{ClientID: id, Name: c.Name, OpenURL: in.Pages.OpenURL(c)})
 		}
 	}
 	slices.SortStableFunc(apps, func(a, b templates.App) int { return strings.Compare(a.Name, b.Name) })
 	return apps, nil
 }
 
-// accountAction takes an app's access back, or ends sessions.
-func (s *Server) accountAction(w http.ResponseWriter, r *http.Request) error {
+// AccountAction takes an app's access back, or ends sessions.
+func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.PageForm(w, r)
 	if err != nil {
 		return err
 	}
-	_, user, err := s.sessions.SignedIn(r.Context(), r)
+	_, user, err := in.Sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
 	switch {
 	case user == nil:
 	case form.Get("sign-out-everywhere") == "yes":
-		return s.everywhere(w, r, user)
+		return in.everywhere(w, r, user)
 	case form.Has("unlink"):
-		err = s.withdrawIdentity(r, user, form)
+		err = in.withdrawIdentity(r, user, form)
 	case form.Has("end"):
-		err = s.endOther(r.Context(), user, form.Get("end"))
+		err = in.endOther(r.Context(), user, form.Get("end"))
 	case form.Has("revoke"):
-		err = s.grants.Withdraw(r.Context(), user.ID, form.Get("revoke"))
+		err = in.Grants.Withdraw(r.Context(), user.ID, form.Get("revoke"))
 	}
 	if err != nil {
 		return err
 	}
-	http.Redirect(w, r, s.issuer.URL("/account"), http.StatusSeeOther)
+	http.Redirect(w, r, in.Issuer.URL("/account"), http.StatusSeeOther)
 	return nil
 }
 
 // endOther ends one of the user's own sessions.
-func (s *Server) endOther(ctx context.Context, user *storage.User, sid string) error {
-	other, err := s.sessions.LoadByID(ctx, sid)
+func (in *Interaction) endOther(ctx context.Context, user *storage.User, sid string) error {
+	other, err := in.Sessions.LoadByID(ctx, sid)
 	if err != nil || other == nil || other.UserID != user.ID {
 		return err
 	}
-	_, err = s.logout.EndSession(ctx, sid, s.events.SessionEnded(ctx, other))
+	_, err = in.Logout.EndSession(ctx, sid, in.Events.SessionEnded(ctx, other))
 	return err
 }
 
 // everywhere signs the user out of this browser and all others.
-func (s *Server) everywhere(w http.ResponseWriter, r *http.Request, user *storage.User) error {
-	here, err := s.sessions.Load(r.Context(), r)
+func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *storage.User) error {
+	here, err := in.Sessions.Load(r.Context(), r)
 	if err != nil {
 		return err
 	}
-	if err := s.logout.Everywhere(r.Context(), user.ID); err != nil {
+	if err := in.Logout.Everywhere(r.Context(), user.ID); err != nil {
 		return err
 	}
-	s.sessions.Forget(w)
-	frames, err := s.logout.Frames(r.Context(), here)
+	in.Sessions.Forget(w)
+	frames, err := in.Logout.Frames(r.Context(), here)
 	if err != nil {
 		return err
 	}
-	s.pages.Render(w, r, http.StatusOK, templates.LoggedOut{Frames: frames})
+	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Frames: frames})
 	return nil
 }
 
