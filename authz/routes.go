@@ -50,12 +50,12 @@ func (s *Server) routeTable() []route {
 
 		{"par", "/par", methods{post: s.requests.Push}, api},
 		{"token", "/token", methods{post: s.tokenEndpoint.Token}, api},
-		{"userinfo", "/userinfo", methods{get: s.userinfo, post: s.userinfo}, api},
-		{"introspect", "/introspect", methods{post: s.introspect}, api},
-		{"revoke", "/revoke", methods{post: s.revoke}, api},
+		{"userinfo", "/userinfo", methods{get: s.tokenInfo.Userinfo, post: s.tokenInfo.Userinfo}, api},
+		{"introspect", "/introspect", methods{post: s.tokenInfo.Introspect}, api},
+		{"revoke", "/revoke", methods{post: s.tokenInfo.Revoke}, api},
 		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.interaction.DeviceAuthorization)}, api},
-		{"session", "/session", methods{get: s.sessionStatus}, api},
-		{"session_activity", "/session/activity", methods{post: s.sessionActivity}, api},
+		{"session", "/session", methods{get: s.tokenInfo.SessionStatus}, api},
+		{"session_activity", "/session/activity", methods{post: s.tokenInfo.SessionActivity}, api},
 
 		{"authorize", "/authorize", methods{get: s.interaction.Authorize, post: s.interaction.Authorize}, entry},
 		{"login", "/login", methods{get: s.interaction.LoginPage, post: s.interaction.Login}, page},

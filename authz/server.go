@@ -57,6 +57,7 @@ import (
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/authz/tokenendpoint"
+	"github.com/authzd/authzd/authz/tokeninfo"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -105,6 +106,7 @@ type Server struct {
 	tokenEndpoint *tokenendpoint.Endpoint
 	logout        *logout.Logout
 	interaction   *interaction.Interaction
+	tokenInfo     *tokeninfo.Endpoints
 	census        census
 	clientSecrets *keys.Deriver
 }
@@ -355,6 +357,10 @@ func (s *Server) openOutbox(context.Context) error {
 		Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token,
 	})
 	s.logout.Outbox = s.outbox
+	s.tokenInfo = &tokeninfo.Endpoints{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Sessions: s.sessions, Auth: s.auth, Grants: s.grants, Tokens: s.tokens,
+		Keys: s.keys, Events: s.events,
+	}
 	s.interaction = &interaction.Interaction{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Auth: s.auth,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,

@@ -1,4 +1,4 @@
-package authz
+package tokeninfo
 
 import (
 	"context"
@@ -14,35 +14,35 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// revoke is RFC 7009. Revoking one token of a family revokes its grant. A token that is unknown,
+// Revoke is RFC 7009. Revoking one token of a family revokes its grant. A token that is unknown,
 // expired or of another client is answered like one that was revoked, and nothing happens; a
 // Revocation that could not be stored is a 503.
-func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
-	c, presented, err := s.clientAndToken(w, r)
+func (ti *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) error {
+	c, presented, err := ti.clientAndToken(w, r)
 	if err != nil {
 		return err
 	}
 	return storage.Retry(func() error {
-		writes, err := s.revocationOf(r.Context(), c, presented)
+		writes, err := ti.revocationOf(r.Context(), c, presented)
 		if err != nil || writes == nil {
 			return err // nil: 200, although there was nothing to revoke
 		}
-		return s.store.Apply(r.Context(), writes...)
+		return ti.Store.Apply(r.Context(), writes...)
 	})
 }
 
 // revocationOf returns the writes that end a token, nil if there is nothing to end.
-func (s *Server) revocationOf(ctx context.Context, c *client.Client, presented string) ([]storage.Write, error) {
+func (ti *Endpoints) revocationOf(ctx context.Context, c *client.Client, presented string) ([]storage.Write, error) {
 	if strings.HasPrefix(presented, oauth.PrefixRefresh) {
-		row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(presented))
+		row, _, err := storage.RefreshTokens.Get(ctx, ti.Store, oauth.HashToken(presented))
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil, nil
 		} else if err != nil {
 			return nil, err
 		}
-		return s.familyRevocation(ctx, c, row.GrantID, nil)
+		return ti.familyRevocation(ctx, c, row.GrantID, nil)
 	}
-	claims, err := s.tokens.Parse(ctx, presented)
+	claims, err := ti.Tokens.Parse(ctx, presented)
 	if errors.Is(err, token.ErrInactive) || (err == nil && claims.ClientID != c.ID) {
 		return nil, nil
 	} else if err != nil {
@@ -50,27 +50,27 @@ func (s *Server) revocationOf(ctx context.Context, c *client.Client, presented s
 	}
 	alone := []storage.Write{
 		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(oauth.MarkMargin)),
-		s.events.RevokedBy(ctx, c.ID, "", ""),
+		ti.Events.RevokedBy(ctx, c.ID, "", ""),
 	}
 	if claims.GrantID == "" {
 		return alone, nil
 	}
-	return s.familyRevocation(ctx, c, claims.GrantID, alone)
+	return ti.familyRevocation(ctx, c, claims.GrantID, alone)
 }
 
 // familyRevocation revokes a grant of the client's. A token that the client has of another's grant, by
 // exchange, ends alone: the grant is not its to end.
-func (s *Server) familyRevocation(ctx context.Context, c *client.Client, grantID string, alone []storage.Write) ([]storage.Write, error) {
-	grant, _, err := storage.Grants.Get(ctx, s.store, grantID)
+func (ti *Endpoints) familyRevocation(ctx context.Context, c *client.Client, grantID string, alone []storage.Write) ([]storage.Write, error) {
+	grant, _, err := storage.Grants.Get(ctx, ti.Store, grantID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, nil
 	} else if err != nil || grant.ClientID != c.ID {
 		return alone, err
 	}
 	observe.Event(ctx).SetGrant(grantID)
-	write, err := s.grants.Revocation(ctx, grantID)
+	write, err := ti.Grants.Revocation(ctx, grantID)
 	if err != nil || write == nil {
 		return nil, err
 	}
-	return []storage.Write{*write, s.events.RevokedBy(ctx, c.ID, grant.UserID, grantID)}, nil
+	return []storage.Write{*write, ti.Events.RevokedBy(ctx, c.ID, grant.UserID, grantID)}, nil
 }

@@ -1,4 +1,4 @@
-package authz
+package tokeninfo
 
 import (
 	"errors"
@@ -14,47 +14,47 @@ import (
 	"github.com/authzd/authzd/authz/token"
 )
 
-// userinfo is OpenID Connect Core section 5.3.
-func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
-	presented, err := s.auth.AccessToken(w, r)
+// Userinfo is OpenID Connect Core section 5.3.
+func (ti *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) error {
+	presented, err := ti.Auth.AccessToken(w, r)
 	if err != nil {
 		return err
 	}
-	active, err := s.tokens.Active(r.Context(), presented)
+	active, err := ti.Tokens.Active(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) {
-		return s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired or revoked."))
+		return ti.Auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired or revoked."))
 	} else if err != nil {
 		return err
 	}
-	s.auth.OnlyOrigins(w, r, active.ClientID)
+	ti.Auth.OnlyOrigins(w, r, active.ClientID)
 	event := observe.Event(r.Context())
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)
 	event.SetGrant(active.GrantID)
-	if err := s.auth.CheckSender(w, r, presented, &active.Claims); err != nil {
+	if err := ti.Auth.CheckSender(w, r, presented, &active.Claims); err != nil {
 		return err
 	}
 	if active.User == nil || !active.Has("openid") {
-		return s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The access token lacks the scope openid."))
+		return ti.Auth.AccessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The access token lacks the scope openid."))
 	}
 	claims := token.ScopeClaims(active.User, strings.Fields(active.Scope))
 	maps.Copy(claims, token.NamedClaims(active.User, active.Grant.UserInfo))
 	claims["sub"] = active.Subject
-	return s.writeUserInfo(w, r, active.ClientID, claims)
+	return ti.writeUserInfo(w, r, active.ClientID, claims)
 }
 
 // writeUserInfo answers with JSON, or with a signed JWT if the client is registered for one (OpenID
 // Connect Core section 5.3.2).
-func (s *Server) writeUserInfo(w http.ResponseWriter, r *http.Request, clientID string, claims map[string]any) error {
-	c, err := s.clients.Get(r.Context(), clientID)
+func (ti *Endpoints) writeUserInfo(w http.ResponseWriter, r *http.Request, clientID string, claims map[string]any) error {
+	c, err := ti.Clients.Get(r.Context(), clientID)
 	if err != nil {
 		return err
 	}
 	if c == nil || c.UserInfoAlg == "" {
 		return oauth.WriteJSON(w, http.StatusOK, claims)
 	}
-	claims["iss"], claims["aud"] = s.issuer.ID, clientID
-	signed, err := s.keys.Sign(jose.SignatureAlgorithm(c.UserInfoAlg), keys.TypeJWT, claims)
+	claims["iss"], claims["aud"] = ti.Issuer.ID, clientID
+	signed, err := ti.Keys.Sign(jose.SignatureAlgorithm(c.UserInfoAlg), keys.TypeJWT, claims)
 	if err != nil {
 		return err
 	}

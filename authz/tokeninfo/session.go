@@ -1,4 +1,4 @@
-package authz
+package tokeninfo
 
 import (
 	"errors"
@@ -29,42 +29,42 @@ type askedSession struct {
 	subject, sid     string // pairwise for some clients
 }
 
-// sessionStatus answers an app with the user's access token, or our own pages by the cookie. It
+// SessionStatus answers an app with the user's access token, or our own pages by the cookie. It
 // does not count as activity.
-func (s *Server) sessionStatus(w http.ResponseWriter, r *http.Request) error {
-	asked, err := s.sessionOf(w, r)
+func (ti *Endpoints) SessionStatus(w http.ResponseWriter, r *http.Request) error {
+	asked, err := ti.sessionOf(w, r)
 	if err != nil {
 		return err
 	}
-	return oauth.WriteJSON(w, http.StatusOK, s.state(asked))
+	return oauth.WriteJSON(w, http.StatusOK, ti.state(asked))
 }
 
-// sessionActivity is the app saying that its user types or clicks.
-func (s *Server) sessionActivity(w http.ResponseWriter, r *http.Request) error {
-	asked, err := s.sessionOf(w, r)
+// SessionActivity is the app saying that its user types or clicks.
+func (ti *Endpoints) SessionActivity(w http.ResponseWriter, r *http.Request) error {
+	asked, err := ti.sessionOf(w, r)
 	if err != nil {
 		return err
 	}
 	if asked.Session == nil {
-		return s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The session has ended: the user must sign in."))
+		return ti.Auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The session has ended: the user must sign in."))
 	}
-	if touch, ok := s.sessions.TouchWrite(asked.Session, storage.Now(), true); ok {
-		err := s.store.Apply(r.Context(), touch)
+	if touch, ok := ti.Sessions.TouchWrite(asked.Session, storage.Now(), true); ok {
+		err := ti.Store.Apply(r.Context(), touch)
 		if err != nil && !storage.IsConflict(err) {
 			return err
 		}
-		if asked.Session, err = s.sessions.LoadByID(r.Context(), asked.ID); err != nil {
+		if asked.Session, err = ti.Sessions.LoadByID(r.Context(), asked.ID); err != nil {
 			return err
 		}
 	}
-	return oauth.WriteJSON(w, http.StatusOK, s.state(asked))
+	return oauth.WriteJSON(w, http.StatusOK, ti.state(asked))
 }
 
-func (s *Server) state(asked askedSession) sessionState {
+func (ti *Endpoints) state(asked askedSession) sessionState {
 	if asked.Session == nil {
 		return sessionState{}
 	}
-	idle, absolute := s.sessions.Limits(asked.Session)
+	idle, absolute := ti.Sessions.Limits(asked.Session)
 	state := sessionState{Active: true, Subject: asked.subject, Session: asked.sid, IdleExpiresAt: &idle, ExpiresAt: &absolute}
 	if proved := authorize.AuthTimeOf(asked.Session); !proved.IsZero() {
 		state.AuthTime = proved.Unix()
@@ -74,29 +74,29 @@ func (s *Server) state(asked askedSession) sessionState {
 
 // sessionOf finds the session by access token if one is sent, and otherwise by the cookie of a
 // same-origin request. The cookie alone never answers another site.
-func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession, error) {
+func (ti *Endpoints) sessionOf(w http.ResponseWriter, r *http.Request) (askedSession, error) {
 	if len(r.Header.Values("Authorization")) > 0 {
-		return s.sessionOfToken(w, r)
+		return ti.sessionOfToken(w, r)
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); (site != "" && site != "same-origin" && site != "none") ||
-		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != s.issuer.Origin) {
-		return askedSession{}, s.auth.AccessChallenge(w, r, &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.TokenRequired, Description: "Another origin must send an access token."})
+		(r.Header.Get("Origin") != "" && r.Header.Get("Origin") != ti.Issuer.Origin) {
+		return askedSession{}, ti.Auth.AccessChallenge(w, r, &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.TokenRequired, Description: "Another origin must send an access token."})
 	}
-	current, _, err := s.sessions.SignedIn(r.Context(), r)
+	current, _, err := ti.Sessions.SignedIn(r.Context(), r)
 	if err != nil || current == nil {
 		return askedSession{}, err
 	}
 	return askedSession{current, current.UserID, current.ID}, nil
 }
 
-func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSession, error) {
-	presented, err := s.auth.AccessToken(w, r)
+func (ti *Endpoints) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSession, error) {
+	presented, err := ti.Auth.AccessToken(w, r)
 	if err != nil {
 		return askedSession{}, err
 	}
-	claims, err := s.tokens.Parse(r.Context(), presented)
+	claims, err := ti.Tokens.Parse(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) {
-		return askedSession{}, s.auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed or expired."))
+		return askedSession{}, ti.Auth.AccessChallenge(w, r, oauth.Refuse(oauth.InvalidToken, "The access token is malformed or expired."))
 	} else if err != nil {
 		return askedSession{}, err
 	}
@@ -104,16 +104,16 @@ func (s *Server) sessionOfToken(w http.ResponseWriter, r *http.Request) (askedSe
 	event.SetClient(claims.ClientID)
 	event.SetSubject(claims.Subject)
 	event.SetGrant(claims.GrantID)
-	if err := s.auth.CheckSender(w, r, presented, claims); err != nil {
+	if err := ti.Auth.CheckSender(w, r, presented, claims); err != nil {
 		return askedSession{}, err
 	}
-	active, err := s.tokens.Active(r.Context(), presented)
+	active, err := ti.Tokens.Active(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) || (err == nil && active.Session == "") {
 		return askedSession{}, nil // what the token stood for has ended, or there never was a session
 	} else if err != nil {
 		return askedSession{}, err
 	}
-	current, err := s.sessions.LoadByID(r.Context(), active.Grant.SessionID)
+	current, err := ti.Sessions.LoadByID(r.Context(), active.Grant.SessionID)
 	if err != nil || current == nil || !current.BelongsTo(active.User) {
 		return askedSession{}, err
 	}

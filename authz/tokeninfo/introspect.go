@@ -1,4 +1,9 @@
-package authz
+// Package tokeninfo answers what a token is worth: introspection (RFC 7662), revocation (RFC 7009), userinfo (OpenID
+// Connect Core section 5.3), and the session behind a browser or a token.
+//
+//	/introspect /revoke              client -> clientauth -> token.Active -> answer
+//	/userinfo /session               token  -> token.Active -> grant, user, session still alive? -> answer
+package tokeninfo
 
 import (
 	"cmp"
@@ -10,13 +15,30 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/storage"
 )
+
+// Endpoints tell of tokens.
+type Endpoints struct {
+	Issuer   oauth.Issuer
+	Store    storage.Store
+	Clients  *directory.Clients
+	Sessions *session.Sessions
+	Auth     *clientauth.Authenticator
+	Grants   *grant.Grants
+	Tokens   *token.Tokens
+	Keys     *keys.Ring // that sign introspection and userinfo
+	Events   *events.Recorder
+}
 
 // introspection is RFC 7662 section 2.2. An inactive token says nothing else about itself.
 type introspection struct {
@@ -26,10 +48,10 @@ type introspection struct {
 	*token.Claims
 }
 
-// introspect tells a confidential client about a token that it owns or that is meant for it: one
+// Introspect tells a confidential client about a token that it owns or that is meant for it: one
 // whose audience has the client's id. To everybody else every token is inactive.
-func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
-	c, presented, err := s.clientAndToken(w, r)
+func (ti *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) error {
+	c, presented, err := ti.clientAndToken(w, r)
 	if err != nil {
 		return err
 	}
@@ -37,7 +59,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return oauth.Refuse(oauth.InvalidClient, "Introspection needs a client that can prove who it is.")
 	}
 	answer := introspection{}
-	active, err := s.lookUp(r.Context(), c, presented)
+	active, err := ti.lookUp(r.Context(), c, presented)
 	switch {
 	case err == nil && (active.Concerns(c.ID)):
 		answer = introspection{Active: true, TokenType: active.TokenType, Claims: &active.Claims}
@@ -50,7 +72,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 	if !wantsIntrospectionJWT(r) {
 		return oauth.WriteJSON(w, http.StatusOK, answer)
 	}
-	return s.writeIntrospectionJWT(w, c, answer)
+	return ti.writeIntrospectionJWT(w, c, answer)
 }
 
 // introspectionJWT is RFC 9701 section 5. It has no sub and no exp, so that nothing takes it for an
@@ -62,8 +84,8 @@ type introspectionJWT struct {
 	Introspection introspection `json:"token_introspection"`
 }
 
-func (s *Server) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, answer introspection) error {
-	signed, err := s.keys.Sign(s.tokens.SigningAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{s.issuer.ID, c.ID, storage.Now().Unix(), answer})
+func (ti *Endpoints) writeIntrospectionJWT(w http.ResponseWriter, c *client.Client, answer introspection) error {
+	signed, err := ti.Keys.Sign(ti.Tokens.SigningAlg(c.IntrospectionAlg), keys.TypeIntrospection, introspectionJWT{ti.Issuer.ID, c.ID, storage.Now().Unix(), answer})
 	if err != nil {
 		return err
 	}
@@ -96,13 +118,13 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 
 // clientAndToken is what introspection and revocation have in common: an authenticated client and
 // the parameter token.
-func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
-	form, err := s.auth.Form(w, r)
+func (ti *Endpoints) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
+	form, err := ti.Auth.Form(w, r)
 	if err != nil {
 		return nil, "", err
 	}
 	var proven *client.Client
-	err = s.auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
+	err = ti.Auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
 		proven = c.Client
 		return nil, nil
 	})
@@ -113,31 +135,31 @@ func (s *Server) clientAndToken(w http.ResponseWriter, r *http.Request) (*client
 }
 
 // lookUp finds out about a token of any kind that c asks about.
-func (s *Server) lookUp(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
+func (ti *Endpoints) lookUp(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
 	if strings.HasPrefix(presented, oauth.PrefixRefresh) {
-		return s.activeRefreshToken(ctx, c, presented)
+		return ti.activeRefreshToken(ctx, c, presented)
 	}
-	return s.tokens.Active(ctx, presented)
+	return ti.Tokens.Active(ctx, presented)
 }
 
 // activeRefreshToken describes a refresh token that a refresh by its client would still take.
-func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
-	row, _, err := storage.RefreshTokens.Get(ctx, s.store, oauth.HashToken(presented))
+func (ti *Endpoints) activeRefreshToken(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
+	row, _, err := storage.RefreshTokens.Get(ctx, ti.Store, oauth.HashToken(presented))
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && row.UsedAt != nil) {
 		return nil, token.ErrInactive
 	} else if err != nil {
 		return nil, err
 	}
 	active := &token.Active{TokenType: "refresh_token"}
-	if err := s.tokens.LoadGrant(ctx, row.GrantID, active); err != nil {
+	if err := ti.Tokens.LoadGrant(ctx, row.GrantID, active); err != nil {
 		return nil, err
 	}
 	if active.Grant.ClientID != c.ID {
 		return nil, token.ErrInactive
 	}
 	active.Claims = token.Claims{
-		Issuer:   s.issuer.ID,
-		Subject:  s.tokens.Subject(c, active.User.ID),
+		Issuer:   ti.Issuer.ID,
+		Subject:  ti.Tokens.Subject(c, active.User.ID),
 		ClientID: c.ID,
 		Scope:    strings.Join(active.Grant.Scopes, " "),
 		Expires:  active.Grant.ExpiresAt.Unix(),
@@ -145,7 +167,7 @@ func (s *Server) activeRefreshToken(ctx context.Context, c *client.Client, prese
 		GrantID:  row.GrantID,
 
 		Confirmation: active.Grant.Confirmation,
-		Session:      s.tokens.Sid(c, active.Grant.SessionID),
+		Session:      ti.Tokens.Sid(c, active.Grant.SessionID),
 	}
 	observe.Event(ctx).SetGrant(row.GrantID)
 	return active, nil
