@@ -21,6 +21,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/register"
 )
 
 // publisher serves client ID metadata documents over https.
@@ -86,7 +87,7 @@ func (p *publisher) fetched(path string) int {
 // documents is a server that takes the publisher's documents.
 func documents(t testing.TB, p *publisher) *authztest.Server {
 	c := openRegistration()
-	c.Registration.Mode, c.Documents = authz.RegistrationOff, true
+	c.Registration.Mode, c.Documents = register.Off, true
 	c.Outbound.RootCAs = x509.NewCertPool()
 	c.Outbound.RootCAs.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw}))
 	return authztest.Start(t, c, nil)

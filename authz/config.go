@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/authz/users"
@@ -50,7 +51,7 @@ type Config struct {
 	// makes none.
 	Backup *backup.Config
 
-	Registration Registration
+	Registration register.Policy
 	// Documents: a client_id may be the URL of the client's metadata (draft-ietf-oauth-client-id-metadata-
 	// document).
 	Documents bool
@@ -71,40 +72,6 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger         // nil: slog.Default()
 	Metrics        *prometheus.Registry // nil: a new one
-}
-
-// Who may register clients: nobody, whoever holds an initial access token, or everybody.
-const (
-	RegistrationOff   = "off"
-	RegistrationToken = "token"
-	RegistrationOpen  = "open"
-)
-
-// Registration says who may register clients (RFC 7591), and what such clients may have. Scopes and
-// Resources hold for clients with metadata documents too.
-type Registration struct {
-	Mode                string   // empty: RegistrationOff
-	InitialAccessTokens []string // RFC 7591 section 3
-	Scopes              []string
-	Resources           []string
-	NativeSchemes       []string      // without a dot, and yet allowed in redirect URIs of native applications
-	UnusedAfter         time.Duration // a client that got no token for so long is forgotten
-	PerAddressPerHour   int           // registrations, of 2 KiB of metadata
-	MaxClients          int           // stored at a time, likewise
-
-	// SoftwareStatementIssuers has, for each issuer whose software statements count (RFC 7591 section
-	// 2.3), the URL of its keys.
-	SoftwareStatementIssuers map[string]string
-}
-
-// on tells whether clients that registered themselves are known.
-func (r *Registration) on() bool { return r.Mode == RegistrationToken || r.Mode == RegistrationOpen }
-
-// DefaultRegistration is for callers without a configuration file; nobody may register until they
-// set the mode.
-var DefaultRegistration = Registration{
-	Scopes:      []string{"openid", "profile", "email", "address", "phone", "offline_access"},
-	UnusedAfter: 720 * time.Hour, PerAddressPerHour: 30, MaxClients: 10_000,
 }
 
 // Lifetimes are the server's defaults; a client may have its own.

@@ -227,7 +227,7 @@ func TestConsentIsToTheHost(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	b := signedIn(t, s)
-	created := register(t, s, webClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
+	created := postClient(t, s, webClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
 	id := created.text("client_id")
 	elsewhere := func() *authztest.Page { return ask(t, b, id, url.Values{"redirect_uri": {"https://evil.example/cb"}}) }
 	if page := ask(t, b, id, nil); ledTo(t, page) != "/consent" {
@@ -263,7 +263,7 @@ func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	b := signedIn(t, s)
-	id := register(t, s, webClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).text("client_id")
+	id := postClient(t, s, webClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).text("client_id")
 	page := get(t, b, ask(t, b, id, nil).Header.Get("Location"))
 	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, "app.example.com") {
 		t.Errorf("%d %s", page.Status, page.Body)

@@ -158,7 +158,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 	if slices.Contains(grantTypes, client.GrantDeviceCode) {
 		document["device_authorization_endpoint"] = s.issuer.URL("/device_authorization")
 	}
-	if s.config.Registration.on() {
+	if s.config.Registration.On() {
 		document["registration_endpoint"] = s.issuer.URL("/register")
 	}
 	if s.config.Documents {

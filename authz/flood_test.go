@@ -19,6 +19,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -176,7 +177,7 @@ func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
 	s, _ := flooded(t, openRegistration(), time.Minute)
 	kept := 0
 	for i := range 8 {
-		created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+		created := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
 		params := request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}})
 		from := func(n int) string { return manyAddresses(1000*i + n) }
 		kept += flood(t, s, 600, "/par", from, form(params))[http.StatusCreated]
@@ -194,7 +195,7 @@ func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
 // for all its users.
 func TestFlood_PushedRequests_InvitedClient(t *testing.T) {
 	c := openRegistration()
-	c.Registration.Mode, c.Registration.InitialAccessTokens = authz.RegistrationToken, []string{"0123456789abcdef0123456789abcdef"}
+	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"0123456789abcdef0123456789abcdef"}
 	s, _ := flooded(t, c, time.Minute)
 	created := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
 	params := request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}, "login_hint": {strings.Repeat("a", 10_000)}})
@@ -240,7 +241,7 @@ func TestFlood_RequestObjects(t *testing.T) {
 	c := openRegistration()
 	c.Outbound = guard
 	s, _ := flooded(t, c, time.Minute)
-	id := register(t, s, webClient(map[string]any{"request_uris": []string{base + "/object"}})).text("client_id")
+	id := postClient(t, s, webClient(map[string]any{"request_uris": []string{base + "/object"}})).text("client_id")
 	statuses := map[int]int{}
 	for i := range 200 {
 		request := httptest.NewRequest(http.MethodGet, "/authorize?"+url.Values{"client_id": {id}, "request_uri": {base + "/object"}}.Encode(), nil)
@@ -264,7 +265,7 @@ func TestFlood_Keys(t *testing.T) {
 	key := authztest.NewKey(t, jose.ES256)
 	statuses := map[int]int{}
 	for i := range 60 {
-		id := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": fmt.Sprintf("%s/%d", base, i)})).text("client_id")
+		id := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": fmt.Sprintf("%s/%d", base, i)})).text("client_id")
 		got := flood(t, s, 1, "/token", oneAddress, form(withAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL)))
 		for status := range got {
 			statuses[status]++
@@ -279,7 +280,7 @@ func TestFlood_Keys(t *testing.T) {
 func TestFlood_Assertions(t *testing.T) {
 	s, engine := flooded(t, openRegistration(), time.Minute)
 	key := authztest.NewKey(t, jose.ES256)
-	id := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": authztest.JWKS(t, key)})).text("client_id")
+	id := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": authztest.JWKS(t, key)})).text("client_id")
 	statuses := flood(t, s, 800, "/token", oneAddress, func(int) (string, string) {
 		return form(withAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL))(0)
 	})
@@ -316,7 +317,7 @@ func TestFlood_Registrations(t *testing.T) {
 			t.Errorf("%v", statuses)
 		}
 		grown := float64(engine.Stats().FileBytes - size)
-		worst := grown * float64(authz.DefaultRegistration.MaxClients) / float64(row.most)
+		worst := grown * float64(register.DefaultPolicy.MaxClients) / float64(row.most)
 		t.Logf("metadata of %d bytes: %.0f bytes each: never more than %.1f MB", row.length, grown/float64(row.kept), worst/1e6)
 		if worst > mostGrowth {
 			t.Errorf("the file grows by %.1f MB", worst/1e6)
@@ -331,7 +332,7 @@ func TestFlood_Updates(t *testing.T) {
 	s := authztest.Start(t, c, nil)
 	var all []reply
 	for range 10 {
-		all = append(all, register(t, s, webClient(nil)))
+		all = append(all, postClient(t, s, webClient(nil)))
 	}
 	update := func(client reply, length int) reply {
 		_, body := registration(0, length)
@@ -364,14 +365,14 @@ func TestFlood_Registrations_MakeRoom(t *testing.T) {
 	c := openRegistration()
 	c.Registration.MaxClients = 10
 	s := authztest.Start(t, c, nil)
-	used := register(t, s, webClient(nil)).text("client_id")
+	used := postClient(t, s, webClient(nil)).text("client_id")
 	s.SignIn(t, used, "", nil)
-	old := register(t, s, webClient(nil)).text("client_id")
+	old := postClient(t, s, webClient(nil)).text("client_id")
 	var flood []string
 	for range 7 {
-		flood = append(flood, register(t, s, webClient(nil)).text("client_id"))
+		flood = append(flood, postClient(t, s, webClient(nil)).text("client_id"))
 	}
-	young := register(t, s, webClient(nil)).text("client_id")
+	young := postClient(t, s, webClient(nil)).text("client_id")
 	ageClient(t, s, used, 3*time.Hour)
 	ageClient(t, s, old, 3*time.Hour)
 	for _, id := range flood {
@@ -379,7 +380,7 @@ func TestFlood_Registrations_MakeRoom(t *testing.T) {
 	}
 	for range 2 { // a census is due, and the first of another server on the same store counts at once
 		s = authztest.Start(t, authz.Config{Registration: c.Registration, Outbound: c.Outbound, Store: s.Store, Secret: s.Secret}, nil)
-		register(t, s, webClient(nil))
+		postClient(t, s, webClient(nil))
 	}
 	for id, want := range map[string]bool{used: true, young: true, flood[0]: false, flood[6]: false} {
 		_, _, err := storage.Clients.Get(t.Context(), s.Store, id)
@@ -394,9 +395,9 @@ func TestFlood_DeletedAtOnce(t *testing.T) {
 	c := openRegistration()
 	c.Registration.MaxClients = 3
 	s := authztest.Start(t, c, nil)
-	register(t, s, webClient(nil))
-	register(t, s, webClient(nil))
-	gone := register(t, s, webClient(nil))
+	postClient(t, s, webClient(nil))
+	postClient(t, s, webClient(nil))
+	gone := postClient(t, s, webClient(nil))
 	statuses := map[int]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -412,7 +413,7 @@ func TestFlood_DeletedAtOnce(t *testing.T) {
 	if statuses[http.StatusNoContent] < 1 || statuses[http.StatusNoContent]+statuses[http.StatusUnauthorized] != 64 {
 		t.Errorf("%v", statuses)
 	}
-	register(t, s, webClient(nil))
+	postClient(t, s, webClient(nil))
 	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(nil)); got.status != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", got.status, got.body)
 	}

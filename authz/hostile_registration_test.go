@@ -9,15 +9,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/register"
 )
 
 func TestHostileRegistrations(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	browser := s.NewBrowser(t)
-	client := register(t, s, webClient(nil))
+	client := postClient(t, s, webClient(nil))
 	rows := hostileRegistrations(t)
 	for _, row := range rows { // whatever can't be registered can't be put in place of a registration either
 		if row.path == "/register" && row.method == "" && row.header.Get("Content-Type") == "application/json" && strings.HasPrefix(row.body, `{"`) {
@@ -98,7 +98,7 @@ func TestHostileRegistrations_Names(t *testing.T) {
 	b := s.NewBrowser(t)
 	b.Code(t, authztest.SPA, nil) // signs in
 	const name = `<script>alert(1)</script><img src=x onerror=alert(2)>"'&{{.}}`
-	id := register(t, s, webClient(map[string]any{"client_name": name, "logo_uri": `https://evil.example/"><script>alert(3)</script>`, "policy_uri": "https://evil.example/?a=b&c=d;%22"})).text("client_id")
+	id := postClient(t, s, webClient(map[string]any{"client_name": name, "logo_uri": `https://evil.example/"><script>alert(3)</script>`, "policy_uri": "https://evil.example/?a=b&c=d;%22"})).text("client_id")
 	consent := get(t, b, ask(t, b, id, nil).Header.Get("Location"))
 	b.Code(t, id, nil)
 	account := get(t, b, s.URL+"/account")
@@ -120,7 +120,7 @@ func TestHostileRegistrations_Calls(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	inside := newSite(t, nil)
-	register(t, s, webClient(map[string]any{
+	postClient(t, s, webClient(map[string]any{
 		"client_uri": "https://evil.example", "jwks_uri": inside.URL + "/jwks", "backchannel_logout_uri": inside.URL + "/logout", "request_uris": []string{inside.URL + "/request"},
 	}))
 	if n := inside.fetches.Load(); n != 0 {
@@ -134,7 +134,7 @@ func TestHostileRegistrations_LogHoldsNoCredentials(t *testing.T) {
 	log := &logbook{}
 	c := openRegistration()
 	c.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c.Registration.Mode, c.Registration.InitialAccessTokens = authz.RegistrationToken, []string{"an-initial-access-token-of-the-operator"}
+	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"an-initial-access-token-of-the-operator"}
 	s := authztest.Start(t, c, nil)
 	client := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
 	uri, token, secret := client.text("registration_client_uri"), client.text("registration_access_token"), client.text("client_secret")

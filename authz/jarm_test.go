@@ -142,7 +142,7 @@ func TestJARMSection3_ClientMetadata(t *testing.T) {
 func TestJARMSection3_DefaultAlg(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	client := register(t, s, webClient(nil))
+	client := postClient(t, s, webClient(nil))
 	_, challenge := authztest.PKCE()
 	params := authztest.AuthorizationParams(client.text("client_id"), challenge)
 	params.Set("response_mode", "jwt")

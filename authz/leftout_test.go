@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 )
 
@@ -157,9 +158,9 @@ func TestScopesSupported(t *testing.T) {
 	open := openRegistration()
 	open.Registration.Scopes = []string{"openid", "orders.read", "authzd:admin"}
 	documented := open
-	documented.Registration.Mode, documented.Documents = authz.RegistrationOff, true
+	documented.Registration.Mode, documented.Documents = register.Off, true
 	off := openRegistration()
-	off.Registration.Mode = authz.RegistrationOff
+	off.Registration.Mode = register.Off
 	for name, row := range map[string]struct {
 		c    authz.Config
 		want string

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/register"
 )
 
 // offer is what such clients may have. Those of a source that proves nothing can't act on their own
@@ -26,7 +27,7 @@ func (s *Server) offer(source client.Source) *client.Offer {
 	}
 	if source == client.Registered {
 		o.AuthMethods = append(s.config.MTLS.Methods(), client.AuthNone)
-		if s.config.Registration.Mode == RegistrationToken {
+		if s.config.Registration.Mode == register.Token {
 			o.GrantTypes = append(o.GrantTypes, client.GrantClientCredentials)
 		}
 	}

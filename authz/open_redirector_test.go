@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/register"
 )
 
 // RFC 9700 section 4.11.2: those who may register a client could have this server lead people to any site, by
@@ -23,7 +23,7 @@ func strangersApp(t *testing.T, s *authztest.Server, change map[string]any) repl
 	for name, value := range change {
 		metadata[name] = value
 	}
-	return register(t, s, webClient(metadata))
+	return postClient(t, s, webClient(metadata))
 }
 
 // fromStranger opens the authorization endpoint for such a client.
@@ -235,7 +235,7 @@ func TestOpenRedirectorVouched(t *testing.T) {
 	staysHere(t, "without it", fromStranger(t, b, registered.text("client_id"), wrong), "invalid_request")
 
 	c = openRegistration()
-	c.Registration.Mode, c.Registration.InitialAccessTokens = authz.RegistrationToken, []string{"an-initial-access-token"}
+	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"an-initial-access-token"}
 	s = authztest.Start(t, c, nil)
 	invited := callJSON(t, http.MethodPost, s.URL+"/register", "an-initial-access-token", webClient(map[string]any{"redirect_uris": []string{stranger}}))
 	if invited.status != http.StatusCreated {

@@ -24,14 +24,14 @@ func TestOpenIDRegistrationSection2_IDTokenAlg(t *testing.T) {
 		t.Errorf("on offer are %s", algs)
 	}
 	for alg, change := range map[string]map[string]any{"RS256": {}, "ES256": {"id_token_signed_response_alg": "ES256"}} {
-		client := register(t, s, webClient(change))
+		client := postClient(t, s, webClient(change))
 		tokens := s.SignIn(t, client.text("client_id"), "", nil)
 		parsed, err := jwt.ParseSigned(tokens.IDToken, []jose.SignatureAlgorithm{jose.RS256, jose.ES256})
 		if err != nil || parsed.Headers[0].Algorithm != alg || client.text("id_token_signed_response_alg") != alg {
 			t.Errorf("%s: %v, %v", alg, parsed.Headers, err)
 		}
 	}
-	if got := register(t, s, webClient(map[string]any{"request_object_signing_alg": "none"})); got.member["request_object_signing_alg"] != nil {
+	if got := postClient(t, s, webClient(map[string]any{"request_object_signing_alg": "none"})); got.member["request_object_signing_alg"] != nil {
 		t.Errorf("unsigned request objects are registered: %s", got.body)
 	}
 	for _, member := range []string{"id_token_signed_response_alg", "userinfo_signed_response_alg"} {
@@ -59,13 +59,13 @@ func TestOpenIDRegistrationSection2_ApplicationType(t *testing.T) {
 		"claimed https":    {[]string{"https://app.example.com/cb"}, "native", "native"},
 		"native, loopback": {[]string{"http://[::1]/cb"}, "native", "native"},
 	} {
-		client := register(t, s, webClient(map[string]any{"redirect_uris": row.uris, "application_type": row.said}))
+		client := postClient(t, s, webClient(map[string]any{"redirect_uris": row.uris, "application_type": row.said}))
 		if client.text("application_type") != row.want {
 			t.Errorf("%s: %s", name, client.body)
 		}
 	}
 	// RFC 8252 section 7.3: the port is the application's to choose when it starts.
-	client := register(t, s, webClient(map[string]any{"redirect_uris": []string{"http://localhost/cb", "http://127.0.0.1/cb"}}))
+	client := postClient(t, s, webClient(map[string]any{"redirect_uris": []string{"http://localhost/cb", "http://127.0.0.1/cb"}}))
 	for _, uri := range []string{"http://localhost:40123/cb", "http://127.0.0.1:40123/cb"} {
 		b := s.NewBrowser(t)
 		if code, _ := b.Code(t, client.text("client_id"), url.Values{"redirect_uri": {uri}}); code == "" {
@@ -78,7 +78,7 @@ func TestOpenIDRegistrationSection2_ApplicationType(t *testing.T) {
 func TestOpenIDRegistrationSection2_Metadata(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	client := register(t, s, webClient(map[string]any{
+	client := postClient(t, s, webClient(map[string]any{
 		"default_max_age": 3600, "require_auth_time": true, "client_uri": "https://app.example.com", "logo_uri": "https://app.example.com/logo.png",
 		"policy_uri": "https://app.example.com/policy", "tos_uri": "https://app.example.com/tos", "contacts": []string{"ops@app.example.com"},
 		"post_logout_redirect_uris": []string{"https://app.example.com/"}, "initiate_login_uri": "https://app.example.com/login",
@@ -110,7 +110,7 @@ func TestOpenIDRegistrationSection2_JWKS(t *testing.T) {
 	for name, change := range map[string]map[string]any{"jwks": {"jwks": set}, "jwks_uri": {"jwks_uri": published.URL + "/jwks"}} {
 		t.Run(name, func(t *testing.T) {
 			change["token_endpoint_auth_method"] = "private_key_jwt"
-			client := register(t, s, webClient(change))
+			client := postClient(t, s, webClient(change))
 			id := client.text("client_id")
 			if client.member["client_secret"] != nil {
 				t.Error("there is a secret nobody needs")
@@ -142,7 +142,7 @@ func TestOpenIDRegistrationSection5_SectorIdentifier(t *testing.T) {
 	pairwise := func(path string) map[string]any {
 		return webClient(map[string]any{"redirect_uris": uris, "subject_type": "pairwise", "sector_identifier_uri": sector.URL + path})
 	}
-	client := register(t, s, pairwise("/good"))
+	client := postClient(t, s, pairwise("/good"))
 	for _, path := range []string{"/bad", "/empty", "/object", "/text", "/numbers", "/large", "/none"} {
 		if got := callJSON(t, http.MethodPost, s.URL+"/register", "", pairwise(path)); got.status != http.StatusBadRequest || got.text("error") != "invalid_client_metadata" {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
@@ -160,8 +160,8 @@ func TestOpenIDRegistrationSection5_SectorIdentifier(t *testing.T) {
 	}
 	// Two clients of one sector know a user by the same name, and others by another.
 	sub := func(id string) any { return payload(t, s.SignIn(t, id, "", nil).IDToken)["sub"] }
-	public := register(t, s, webClient(nil)).text("client_id")
-	first, second := sub(client.text("client_id")), sub(register(t, s, pairwise("/good")).text("client_id"))
+	public := postClient(t, s, webClient(nil)).text("client_id")
+	first, second := sub(client.text("client_id")), sub(postClient(t, s, pairwise("/good")).text("client_id"))
 	if first != second || first == sub(public) {
 		t.Errorf("%v, %v, %v", first, second, sub(public))
 	}

@@ -264,7 +264,7 @@ func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
 			if err != nil {
 				return err
 			}
-			s.census.left()
+			s.register.ClientLeft()
 			return s.store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), mark, event)
 		} else if err != nil {
 			return err

@@ -18,14 +18,15 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/register"
 )
 
 // What the tests of registration have in common.
 
 // openRegistration lets everybody register, as often as they like.
 func openRegistration() authz.Config {
-	registration := authz.DefaultRegistration
-	registration.Mode, registration.PerAddressPerHour = authz.RegistrationOpen, 100_000
+	registration := register.DefaultPolicy
+	registration.Mode, registration.PerAddressPerHour = register.Open, 100_000
 	registration.Scopes = append([]string{"orders.read"}, registration.Scopes...)
 	registration.Resources = []string{authztest.API}
 	return authz.Config{Registration: registration, Outbound: loopbackAllowed()}
@@ -101,7 +102,7 @@ func send(t testing.TB, request *http.Request) reply {
 }
 
 // register registers a client, which must succeed.
-func register(t testing.TB, s *authztest.Server, metadata map[string]any) reply {
+func postClient(t testing.TB, s *authztest.Server, metadata map[string]any) reply {
 	t.Helper()
 	answer := callJSON(t, http.MethodPost, s.URL+"/register", "", metadata)
 	if answer.status != http.StatusCreated {
@@ -163,7 +164,7 @@ func TestNativeSchemeSignsIn(t *testing.T) {
 	c = openRegistration()
 	c.Registration.NativeSchemes = []string{"cursor"}
 	s = authztest.Start(t, c, nil)
-	got := register(t, s, metadata)
+	got := postClient(t, s, metadata)
 	if got.text("application_type") != "native" {
 		t.Errorf("%s", got.body)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -36,7 +37,7 @@ func TestRFC7591Section3_Off(t *testing.T) {
 func TestRFC7591Section3_InitialAccessToken(t *testing.T) {
 	t.Parallel()
 	c := openRegistration()
-	c.Registration.Mode = authz.RegistrationToken
+	c.Registration.Mode = register.Token
 	c.Registration.InitialAccessTokens = []string{"first initial access token", "second-initial-access-token"}
 	s := authztest.Start(t, c, nil)
 	for name, token := range map[string]string{"none": "", "wrong": "third", "prefix": "second-initial-access-toke", "longer": "second-initial-access-tokens"} {
@@ -92,7 +93,7 @@ func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, member, want)
 		}
 	}
-	public := register(t, s, webClient(nil))
+	public := postClient(t, s, webClient(nil))
 	for _, name := range []string{"client_secret", "client_secret_expires_at"} {
 		if public.member[name] != nil {
 			t.Errorf("a public client got a %s", name)
@@ -118,7 +119,7 @@ func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 	s := authztest.Start(t, openRegistration(), nil)
 	for name, method := range map[string]string{"public": "none", "basic": "client_secret_basic"} {
 		t.Run(name, func(t *testing.T) {
-			client := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": method, "first_party": true}))
+			client := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": method, "first_party": true}))
 			id, secret := client.text("client_id"), client.text("client_secret")
 			b := s.NewBrowser(t)
 			b.Deny = true
@@ -152,7 +153,7 @@ func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 		{map[string]any{"token_endpoint_auth_method": "client_secret_basic", "require_pkce": true}, "invalid_request"},
 		{map[string]any{"token_endpoint_auth_method": "client_secret_post"}, ""},
 	} {
-		client := register(t, s, webClient(row.change))
+		client := postClient(t, s, webClient(row.change))
 		params := authztest.AuthorizationParams(client.text("client_id"), "")
 		params.Del("code_challenge")
 		params.Del("code_challenge_method")
@@ -234,7 +235,7 @@ func TestRFC7591Section2_MetadataRefused(t *testing.T) {
 func TestRFC7591Section2_Scope(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	client := register(t, s, webClient(map[string]any{"scope": "openid orders.write admin orders.read"}))
+	client := postClient(t, s, webClient(map[string]any{"scope": "openid orders.write admin orders.read"}))
 	if client.text("scope") != "openid orders.read" {
 		t.Errorf("registered %q", client.text("scope"))
 	}
@@ -267,7 +268,7 @@ func TestRFC7591Section3_FromABrowser(t *testing.T) {
 		request.Header.Set("Origin", origin)
 		return send(t, request).header.Get("Access-Control-Allow-Origin")
 	}
-	id := register(t, s, webClient(nil)).text("client_id")
+	id := postClient(t, s, webClient(nil)).text("client_id")
 	if from(origin, id) != origin || from(foreign, id) != "" || from(foreign, authztest.SPA) != "" {
 		t.Error("the token endpoint answers other origins than the client's")
 	}
@@ -310,7 +311,7 @@ func TestRFC7591Section5_MaxClients(t *testing.T) {
 	s := authztest.Start(t, c, nil)
 	var last reply
 	for range 3 {
-		last = register(t, s, webClient(nil))
+		last = postClient(t, s, webClient(nil))
 	}
 	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(nil)); got.status != http.StatusServiceUnavailable || got.text("error") != "temporarily_unavailable" {
 		t.Errorf("%d %s", got.status, got.body)
@@ -318,7 +319,7 @@ func TestRFC7591Section5_MaxClients(t *testing.T) {
 	if got := callJSON(t, http.MethodDelete, last.text("registration_client_uri"), last.text("registration_access_token"), nil); got.status != http.StatusNoContent {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	register(t, s, webClient(nil))
+	postClient(t, s, webClient(nil))
 }
 
 // A client that gets no tokens is forgotten; one that does is not, at the price of one write in a
@@ -330,7 +331,7 @@ func TestRFC7591Section5_UnusedClientsAreForgotten(t *testing.T) {
 	c.Signing.Alg = "ES256"
 	c.Signing.RotateEvery = 10_000 * time.Hour
 	s := authztest.Start(t, c, nil)
-	used, unused := register(t, s, webClient(nil)).text("client_id"), register(t, s, webClient(nil)).text("client_id")
+	used, unused := postClient(t, s, webClient(nil)).text("client_id"), postClient(t, s, webClient(nil)).text("client_id")
 	expires := func(id string) time.Time {
 		record, err := s.Store.Get(t.Context(), storage.Clients.Table, id)
 		if err != nil {
@@ -395,7 +396,7 @@ func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 		return claims
 	}
 	statement := trusted.Sign(t, nil, claims(nil))
-	client := register(t, s, webClient(map[string]any{
+	client := postClient(t, s, webClient(map[string]any{
 		"software_statement": statement, "client_name": "Something else", "redirect_uris": []string{"https://evil.example/"}, "scope": "openid orders.read", "contacts": []string{"me"},
 	}))
 	if client.text("client_name") != "Orders, as approved" || client.text("scope") != "openid" || client.text("software_id") != "orders-app" || client.text("client_id") == "mine" ||

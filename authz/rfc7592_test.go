@@ -16,7 +16,7 @@ func TestRFC7592Section2_1_Read(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	for _, method := range []string{"none", "client_secret_basic"} {
-		created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": method}))
+		created := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": method}))
 		got := callJSON(t, http.MethodGet, created.text("registration_client_uri"), created.text("registration_access_token"), nil)
 		if got.status != http.StatusOK || got.body != created.body || got.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%d %s\nwant %s", got.status, got.body, created.body)
@@ -28,7 +28,7 @@ func TestRFC7592Section2_1_Read(t *testing.T) {
 func TestRFC7592Section2_WrongToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	mine, other := register(t, s, webClient(nil)), register(t, s, webClient(nil))
+	mine, other := postClient(t, s, webClient(nil)), postClient(t, s, webClient(nil))
 	token := mine.text("registration_access_token")
 	user := s.SignIn(t, mine.text("client_id"), "", nil)
 	before := dump(t, s.Store)
@@ -74,7 +74,7 @@ func TestRFC7592Section2_WrongToken(t *testing.T) {
 func TestRFC7592Section2_2_Update(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_basic", "client_uri": "https://app.example.com", "scope": "openid"}))
+	created := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_basic", "client_uri": "https://app.example.com", "scope": "openid"}))
 	id, secret := created.text("client_id"), created.text("client_secret")
 	uri, token := created.text("registration_client_uri"), created.text("registration_access_token")
 	update := map[string]any{"client_id": id, "client_secret": secret, "redirect_uris": []string{"https://new.example/cb"}, "client_name": nil}
@@ -115,7 +115,7 @@ func TestRFC7592Section2_2_Update(t *testing.T) {
 func TestRFC7592Section2_2_UpdateRefused(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	created := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+	created := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
 	before := dump(t, s.Store)
 	for name, change := range map[string]map[string]any{
 		"client_id missing":            {"client_id": nil},
@@ -145,7 +145,7 @@ func TestRFC7592Section2_2_UpdateRefused(t *testing.T) {
 func TestRFC7592Section2_3_Delete(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	created := register(t, s, webClient(nil))
+	created := postClient(t, s, webClient(nil))
 	id := created.text("client_id")
 	b := s.NewBrowser(t)
 	tokens := s.SignIn(t, id, "", nil)
@@ -181,7 +181,7 @@ func TestRFC7592Section2_3_Delete(t *testing.T) {
 func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, openRegistration(), nil)
-	created := register(t, s, webClient(nil))
+	created := postClient(t, s, webClient(nil))
 	tokens := s.SignIn(t, created.text("client_id"), "", url.Values{"scope": {"openid orders.read"}, "resource": {authztest.API}})
 	exchanged := exchangeToken(t, s, authztest.API, tokens.AccessToken, nil)
 	active := func() string {
@@ -202,7 +202,7 @@ func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
 func TestRFC7592Section2_Races(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	created := register(t, s, webClient(nil))
+	created := postClient(t, s, webClient(nil))
 	uri, token := created.text("registration_client_uri"), created.text("registration_access_token")
 	var wg sync.WaitGroup
 	for i := range 64 {

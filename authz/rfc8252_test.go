@@ -63,7 +63,7 @@ func TestRFC8252Section8_6_ConsentEveryTime(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	for uri, wants := range map[string]string{"http://127.0.0.1/cb": "consent_required", "com.example.app:/cb": "consent_required", authztest.RedirectURI: ""} {
-		id := register(t, s, webClient(map[string]any{"redirect_uris": []string{uri}})).text("client_id")
+		id := postClient(t, s, webClient(map[string]any{"redirect_uris": []string{uri}})).text("client_id")
 		b := s.NewBrowser(t)
 		_, challenge := authztest.PKCE()
 		params := authztest.AuthorizationParams(id, challenge)

@@ -764,7 +764,7 @@ func TestRFC8628_DPoP(t *testing.T) {
 func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	registered := register(t, s, map[string]any{
+	registered := postClient(t, s, map[string]any{
 		"client_name": "Orders", "token_endpoint_auth_method": "none", "grant_types": []string{client.GrantDeviceCode}, "redirect_uris": []string{},
 	})
 	d := s.NewDevice(t, url.Values{"client_id": {registered.text("client_id")}, "scope": {"openid"}})

@@ -93,7 +93,7 @@ func TestRFC9068Section6_RolesAreForAPIs(t *testing.T) {
 			c.Registration.Resources = []string{resource}
 		}
 		s := authztest.Start(t, c, nil)
-		id := register(t, s, webClient(nil)).text("client_id")
+		id := postClient(t, s, webClient(nil)).text("client_id")
 		claims := payload(t, s.SignIn(t, id, "", url.Values{"scope": {"openid"}}).AccessToken)
 		if got := fmt.Sprint(claims["roles"]); got != want {
 			t.Errorf("for %v: roles %s", claims["aud"], got)

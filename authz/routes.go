@@ -73,10 +73,10 @@ func (s *Server) routeTable() []route {
 		{"readyz", "/readyz", methods{get: plain(s.health.Ready)}, probe},
 		{"readyz", "/healthz", methods{get: plain(s.health.Ready)}, probe},
 	}
-	if s.config.Registration.on() {
+	if s.config.Registration.On() {
 		routes = append(routes,
-			route{"register", "/register", methods{post: s.register}, api},
-			route{"client", "/register/{client}", methods{get: s.readClient, put: s.updateClient, delete: s.deleteClient}, api})
+			route{"register", "/register", methods{post: s.register.Create}, api},
+			route{"client", "/register/{client}", methods{get: s.register.Read, put: s.register.Update, delete: s.register.Delete}, api})
 	}
 	return routes
 }

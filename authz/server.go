@@ -52,6 +52,7 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
@@ -107,7 +108,7 @@ type Server struct {
 	logout        *logout.Logout
 	interaction   *interaction.Interaction
 	tokenInfo     *tokeninfo.Endpoints
-	census        census
+	register      *register.Endpoint
 	clientSecrets *keys.Deriver
 }
 
@@ -123,7 +124,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		s.logger = slog.Default()
 	}
 	s.compactor.asked = make(chan struct{}, 1)
-	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == RegistrationToken}
+	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == register.Token}
 	s.algs = algsInUse(c)
 	s.grantTypes = tokenendpoint.Offered(c.Clients)
 	s.successors = c.Secret.Deriver(purposeRefresh)
@@ -276,11 +277,11 @@ func (s *Server) openOutbound(context.Context) (err error) {
 
 // openClients prepares for clients that the operator has not named.
 func (s *Server) openClients(ctx context.Context) (err error) {
-	if r := s.config.Registration; r.on() && (r.UnusedAfter <= 0 || r.PerAddressPerHour <= 0 || r.MaxClients <= 0) {
+	if r := s.config.Registration; r.On() && (r.UnusedAfter <= 0 || r.PerAddressPerHour <= 0 || r.MaxClients <= 0) {
 		return errors.New("registration: UnusedAfter, PerAddressPerHour and MaxClients must be positive")
 	}
 	c := directory.Config{Store: s.store, File: s.config.Clients, Managed: s.managed, Outbound: s.config.Outbound, Ledger: s.ledger}
-	if s.config.Registration.on() {
+	if s.config.Registration.On() {
 		c.Registered, c.UnusedAfter = s.offer(client.Registered), s.config.Registration.UnusedAfter
 	}
 	if s.config.Documents {
@@ -361,6 +362,10 @@ func (s *Server) openOutbox(context.Context) error {
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Sessions: s.sessions, Auth: s.auth, Grants: s.grants, Tokens: s.tokens,
 		Keys: s.keys, Events: s.events,
 	}
+	s.register = &register.Endpoint{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
+		Events: s.events, Secrets: s.clientSecrets, Policy: s.config.Registration,
+	}
 	s.interaction = &interaction.Interaction{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Auth: s.auth,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
@@ -427,7 +432,7 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 		add(r.Alg)
 	}
 	if c.admitsStrangers() {
-		add(jose.RS256) // OpenID Connect Registration section 2: what a client can count on
+		add(jose.RS256) // OpenID Connect register.Policy section 2: what a client can count on
 	}
 	c.Clients.Each(func(cl *client.Client) {
 		for _, alg := range cl.Algs() {
@@ -448,7 +453,7 @@ func (s *Server) longestUse() time.Duration {
 }
 
 // admitsStrangers tells whether clients may turn up that the operator has not named.
-func (c *Config) admitsStrangers() bool { return c.Registration.on() || c.Documents }
+func (c *Config) admitsStrangers() bool { return c.Registration.On() || c.Documents }
 
 // openNonces makes the nonces of proofs, the same in every replica.
 func (s *Server) openNonces(context.Context) (err error) {

@@ -168,7 +168,7 @@ func TestRFC7591Section2_NoMethodSaid(t *testing.T) {
 		}
 		return present(s, "/token", r.text("client_id"), r.text("client_secret"), "", form).Code
 	}
-	unsaid := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": nil}))
+	unsaid := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": nil}))
 	if status(unsaid, false) != 400 || status(unsaid, true) != 400 { // it is known, its refresh token is not
 		t.Errorf("without a method: %d and %d", status(unsaid, false), status(unsaid, true))
 	}
@@ -178,7 +178,7 @@ func TestRFC7591Section2_NoMethodSaid(t *testing.T) {
 			t.Errorf("shown as %s", r.body)
 		}
 	}
-	said := register(t, s, webClient(map[string]any{"token_endpoint_auth_method": client.AuthBasic}))
+	said := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": client.AuthBasic}))
 	if status(said, false) != 400 || status(said, true) != 401 {
 		t.Errorf("with a method: %d and %d", status(said, false), status(said, true))
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
+	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/config"
@@ -121,8 +122,8 @@ func newBackups(b *config.Backup) (*backup.Config, error) {
 	return &backup.Config{Folder: b.Dir, Every: b.Every, Keep: *b.Keep, KeepFor: b.KeepFor, Recipients: recipients}, err
 }
 
-func newRegistration(r *config.Registration) authz.Registration {
-	registration := authz.Registration{
+func newRegistration(r *config.Registration) register.Policy {
+	registration := register.Policy{
 		Mode:                     r.Mode,
 		Scopes:                   r.Scope,
 		Resources:                r.Resources,

@@ -1,4 +1,4 @@
-package authz
+package register
 
 import (
 	"context"
@@ -26,14 +26,14 @@ type ownRegistration struct {
 
 // ownRegistration finds the client that a request is about. An unknown client and a wrong token are
 // answered alike (section 2.1).
-func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRegistration, error) {
-	token, err := s.auth.BearerToken(w, r)
+func (ep *Endpoint) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRegistration, error) {
+	token, err := ep.Auth.BearerToken(w, r)
 	if err != nil {
 		return nil, err
 	}
 	own := &ownRegistration{id: mux.Vars(r)["client"], token: token, record: &storage.Client{}}
 	if len(own.id) == oauth.IDLength {
-		own.record, own.version, err = storage.Clients.Get(r.Context(), s.store, own.id)
+		own.record, own.version, err = storage.Clients.Get(r.Context(), ep.Store, own.id)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
 		own.record = &storage.Client{}
@@ -41,7 +41,7 @@ func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRe
 		return nil, err
 	}
 	if subtle.ConstantTimeCompare([]byte(oauth.HashToken(token)), []byte(own.record.TokenHash)) != 1 {
-		return nil, s.auth.Challenge(w, oauth.Refuse(oauth.InvalidToken, "There is no client that has this registration access token."))
+		return nil, ep.Auth.Challenge(w, oauth.Refuse(oauth.InvalidToken, "There is no client that has this registration access token."))
 	}
 	observe.Event(r.Context()).SetClient(own.id)
 	info, err := client.ParseRegistration(own.record.Metadata)
@@ -52,19 +52,19 @@ func (s *Server) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRe
 	return own, nil
 }
 
-// readClient answers with what is registered (RFC 7592 section 2.1).
-func (s *Server) readClient(w http.ResponseWriter, r *http.Request) error {
-	own, err := s.ownRegistration(w, r)
+// Read answers with what is registered (RFC 7592 section 2.1).
+func (ep *Endpoint) Read(w http.ResponseWriter, r *http.Request) error {
+	own, err := ep.ownRegistration(w, r)
 	if err != nil {
 		return err
 	}
-	return oauth.WriteJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, own.current))
+	return oauth.WriteJSON(w, http.StatusOK, ep.information(own.id, own.token, own.record, own.current))
 }
 
-// updateClient replaces all metadata (RFC 7592 section 2.2). Neither the token nor the secret changes,
+// Update replaces all metadata (RFC 7592 section 2.2). Neither the token nor the secret changes,
 // so that an answer which got lost can be asked for again.
-func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
-	own, err := s.ownRegistration(w, r)
+func (ep *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
+	own, err := ep.ownRegistration(w, r)
 	if err != nil {
 		return err
 	}
@@ -72,56 +72,56 @@ func (s *Server) updateClient(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.checkUpdate(own, info); err != nil {
+	if err := ep.checkUpdate(own, info); err != nil {
 		return err
 	}
 	registration := &info.Registration
-	if err := s.completeRegistration(r.Context(), registration); err != nil {
+	if err := ep.completeRegistration(r.Context(), registration); err != nil {
 		return err
 	}
-	record, err := s.newClientRecord(own.id, own.token, registration, own.record.CreatedAt)
+	record, err := ep.newClientRecord(own.id, own.token, registration, own.record.CreatedAt)
 	if err != nil {
 		return err
 	}
 	more := places(record) - places(own.record)
-	if err := s.admitUpdate(r.Context(), registration, record, more); err != nil {
+	if err := ep.admitUpdate(r.Context(), registration, record, more); err != nil {
 		return err
 	}
 	err = storage.Retry(func() error {
-		if own, err = s.ownRegistration(w, r); err != nil {
+		if own, err = ep.ownRegistration(w, r); err != nil {
 			return err
 		}
 		record.UsedAt = own.record.UsedAt
 		own.record = record
-		return s.store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), s.clients.Registered.ForgottenAt(record)),
-			s.events.ClientChanged(r.Context(), audit.ClientUpdated, own.id))
+		return ep.Store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), ep.Clients.Registered.ForgottenAt(record)),
+			ep.Events.ClientChanged(r.Context(), audit.ClientUpdated, own.id))
 	})
 	if err != nil {
 		return err
 	}
 	if more < 0 {
-		s.census.left()
+		ep.census.left()
 	}
-	return oauth.WriteJSON(w, http.StatusOK, s.information(own.id, own.token, own.record, registration))
+	return oauth.WriteJSON(w, http.StatusOK, ep.information(own.id, own.token, own.record, registration))
 }
 
 // admitUpdate holds what can still be said against an update that is as it should be: what it costs, and
 // what others say.
-func (s *Server) admitUpdate(ctx context.Context, registration *client.Registration, record *storage.Client, morePlaces int) error {
-	if err := s.limitRegistrations(ctx, "updates of clients", record); err != nil {
+func (ep *Endpoint) admitUpdate(ctx context.Context, registration *client.Registration, record *storage.Client, morePlaces int) error {
+	if err := ep.limitRegistrations(ctx, "updates of clients", record); err != nil {
 		return err
 	}
-	if err := s.checkSector(ctx, registration); err != nil {
+	if err := ep.checkSector(ctx, registration); err != nil {
 		return err
 	}
 	if morePlaces <= 0 {
 		return nil
 	}
-	return s.makeRoom(ctx, morePlaces)
+	return ep.makeRoom(ctx, morePlaces)
 }
 
 // checkUpdate demands what RFC 7592 section 2.2 does of the members that are the server's to decide.
-func (s *Server) checkUpdate(own *ownRegistration, info *client.Information) error {
+func (ep *Endpoint) checkUpdate(own *ownRegistration, info *client.Information) error {
 	switch {
 	case info.ClientID == "":
 		return oauth.Refuse(client.ErrInvalidMetadata, "The client_id is missing.")
@@ -135,17 +135,17 @@ func (s *Server) checkUpdate(own *ownRegistration, info *client.Information) err
 	return nil
 }
 
-// deleteClient deregisters a client (RFC 7592 section 2.3). Whatever it holds is void from here on:
+// Delete deregisters a client (RFC 7592 section 2.3). Whatever it holds is void from here on:
 // codes, grants and tokens count only while their client is registered.
-func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request) error {
-	own, err := s.ownRegistration(w, r)
+func (ep *Endpoint) Delete(w http.ResponseWriter, r *http.Request) error {
+	own, err := ep.ownRegistration(w, r)
 	if err != nil {
 		return err
 	}
-	if err := s.store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any), s.events.ClientChanged(r.Context(), audit.ClientDeleted, own.id)); err != nil {
+	if err := ep.Store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any), ep.Events.ClientChanged(r.Context(), audit.ClientDeleted, own.id)); err != nil {
 		return err
 	}
-	s.census.left()
+	ep.census.left()
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -1,4 +1,4 @@
-package authz
+package register
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // applySoftwareStatement lets a statement that somebody whom the operator trusts has signed win over
 // what the client says itself (RFC 7591 section 2.3). Others are refused, not ignored: the client
 // would take its software for approved.
-func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registration) error {
+func (ep *Endpoint) applySoftwareStatement(ctx context.Context, r *client.Registration) error {
 	if r.SoftwareStatement == "" {
 		return nil
 	}
@@ -35,12 +35,12 @@ func (s *Server) applySoftwareStatement(ctx context.Context, r *client.Registrat
 	if err := josejson.Unmarshal(statement.UnsafePayloadWithoutVerification(), &claims); err != nil {
 		return invalid("The claims of the software_statement are malformed.")
 	}
-	keys, trusted := s.config.Registration.SoftwareStatementIssuers[claims.Issuer]
+	keys, trusted := ep.Policy.SoftwareStatementIssuers[claims.Issuer]
 	if !trusted {
 		return oauth.Refuse(client.ErrUnapprovedSoftwareStatement, "The issuer of the software_statement is not approved here.")
 	}
 	issuer := &client.Client{Metadata: client.Metadata{ID: claims.Issuer, JWKSURI: keys}} // whose keys are found as a client's are
-	payload, err := s.clientKeys.Verify(ctx, issuer, statement)
+	payload, err := ep.Keys.Verify(ctx, issuer, statement)
 	now := time.Now()
 	switch {
 	case errors.Is(err, client.ErrKeysUnavailable):

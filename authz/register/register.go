@@ -1,4 +1,8 @@
-package authz
+// Package register lets clients register themselves (RFC 7591, RFC 7592, OpenID Connect Registration 1.0). Strangers
+// may call it: whatever that costs is bounded.
+//
+//	body -> software statement -> Complete -> so many from one address -> sector -> room (census.go) -> one Apply
+package register
 
 import (
 	"context"
@@ -13,8 +17,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
@@ -22,12 +31,26 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// register is the client registration endpoint (RFC 7591 section 3, OpenID Connect Registration
+// Endpoint is the client registration endpoint.
+type Endpoint struct {
+	Issuer   oauth.Issuer
+	Store    storage.Store
+	Clients  *directory.Clients
+	Auth     *clientauth.Authenticator
+	Keys     *client.Keys     // of the issuers of software statements
+	Outbound *outbound.Client // for sector_identifier_uri
+	Ledger   *allowance.Ledger
+	Events   *events.Recorder
+	Secrets  *keys.Deriver // of client secrets
+	Policy   Policy
+
+	census census
+}
+
+// Create is the client registration endpoint (RFC 7591 section 3, OpenID Connect Policy
 // section 3). Strangers may call it: whatever it costs is bounded.
-//
-//	body -> software statement -> Complete -> so many from one address -> sector -> room -> one Apply
-func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
-	if err := s.mayRegister(w, r); err != nil {
+func (ep *Endpoint) Create(w http.ResponseWriter, r *http.Request) error {
+	if err := ep.mayRegister(w, r); err != nil {
 		return err
 	}
 	info, err := registrationBody(w, r)
@@ -35,55 +58,55 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	registration := &info.Registration
-	if err := s.completeRegistration(r.Context(), registration); err != nil {
+	if err := ep.completeRegistration(r.Context(), registration); err != nil {
 		return err
 	}
 	id, token := oauth.NewID(), oauth.NewToken(oauth.PrefixRegistration)
-	record, err := s.newClientRecord(id, token, registration, storage.Now())
+	record, err := ep.newClientRecord(id, token, registration, storage.Now())
 	if err != nil {
 		return err
 	}
-	if err := s.limitRegistrations(r.Context(), "registrations", record); err != nil {
+	if err := ep.limitRegistrations(r.Context(), "registrations", record); err != nil {
 		return err
 	}
-	if err := s.checkSector(r.Context(), registration); err != nil {
+	if err := ep.checkSector(r.Context(), registration); err != nil {
 		return err
 	}
-	if err := s.makeRoom(r.Context(), places(record)); err != nil {
+	if err := ep.makeRoom(r.Context(), places(record)); err != nil {
 		return err
 	}
 	observe.Event(r.Context()).SetClient(id)
-	if err := s.store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, s.clients.Registered.ForgottenAt(record)), s.events.ClientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
+	if err := ep.Store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, ep.Clients.Registered.ForgottenAt(record)), ep.Events.ClientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
 		return err
 	}
-	return oauth.WriteJSON(w, http.StatusCreated, s.information(id, token, record, registration))
+	return oauth.WriteJSON(w, http.StatusCreated, ep.information(id, token, record, registration))
 }
 
 // completeRegistration settles what is registered: what a software statement says wins over what the
 // client says itself.
-func (s *Server) completeRegistration(ctx context.Context, r *client.Registration) error {
-	if err := s.applySoftwareStatement(ctx, r); err != nil {
+func (ep *Endpoint) completeRegistration(ctx context.Context, r *client.Registration) error {
+	if err := ep.applySoftwareStatement(ctx, r); err != nil {
 		return err
 	}
-	return r.Complete(s.clients.Registered.Offer)
+	return r.Complete(ep.Clients.Registered.Offer)
 }
 
 // mayRegister demands an initial access token where the operator does (RFC 7591 section 3).
-func (s *Server) mayRegister(w http.ResponseWriter, r *http.Request) error {
-	if s.config.Registration.Mode != RegistrationToken {
+func (ep *Endpoint) mayRegister(w http.ResponseWriter, r *http.Request) error {
+	if ep.Policy.Mode != Token {
 		return nil
 	}
-	token, err := s.auth.BearerToken(w, r)
+	token, err := ep.Auth.BearerToken(w, r)
 	if err != nil {
 		return err
 	}
 	hash, known := sha256.Sum256([]byte(token)), 0
-	for _, initial := range s.config.Registration.InitialAccessTokens {
+	for _, initial := range ep.Policy.InitialAccessTokens {
 		want := sha256.Sum256([]byte(initial))
 		known |= subtle.ConstantTimeCompare(hash[:], want[:])
 	}
 	if known != 1 {
-		return s.auth.Challenge(w, oauth.Refuse(oauth.InvalidToken, "The initial access token is unknown."))
+		return ep.Auth.Challenge(w, oauth.Refuse(oauth.InvalidToken, "The initial access token is unknown."))
 	}
 	return nil
 }
@@ -103,19 +126,19 @@ func registrationBody(w http.ResponseWriter, r *http.Request) (*client.Informati
 }
 
 // limitRegistrations counts what is about to cost something: a call of a stranger's URL, a record.
-func (s *Server) limitRegistrations(ctx context.Context, kind string, record *storage.Client) error {
-	hourly := s.config.Registration.PerAddressPerHour
+func (ep *Endpoint) limitRegistrations(ctx context.Context, kind string, record *storage.Client) error {
+	hourly := ep.Policy.PerAddressPerHour
 	perNetwork := throttle.Limit{Burst: hourly, Interval: time.Hour / time.Duration(hourly)}
-	return s.ledger.TakeNetwork(ctx, kind, "Too many clients were registered from this address lately.", perNetwork, places(record))
+	return ep.Ledger.TakeNetwork(ctx, kind, "Too many clients were registered from this address lately.", perNetwork, places(record))
 }
 
-// checkSector applies OpenID Connect Registration section 5: whoever has the URL says which redirect
+// checkSector applies OpenID Connect Policy section 5: whoever has the URL says which redirect
 // URIs belong to it.
-func (s *Server) checkSector(ctx context.Context, r *client.Registration) error {
+func (ep *Endpoint) checkSector(ctx context.Context, r *client.Registration) error {
 	if r.SectorIdentifierURI == "" {
 		return nil
 	}
-	document, err := s.outbound.Get(ctx, r.SectorIdentifierURI, outbound.Want{})
+	document, err := ep.Outbound.Get(ctx, r.SectorIdentifierURI, outbound.Want{})
 	if err != nil {
 		return oauth.Refuse(client.ErrInvalidMetadata, "The sector_identifier_uri could not be fetched.").Because(err)
 	}
@@ -136,7 +159,7 @@ const maxMetadata = 32 << 10 // bytes
 
 // newClientRecord is what is kept of a client: the hashes of its secrets, and its metadata if a client
 // can be made of it.
-func (s *Server) newClientRecord(id, token string, r *client.Registration, createdAt time.Time) (*storage.Client, error) {
+func (ep *Endpoint) newClientRecord(id, token string, r *client.Registration, createdAt time.Time) (*storage.Client, error) {
 	metadata, err := r.Kept()
 	if err != nil {
 		return nil, err
@@ -146,32 +169,32 @@ func (s *Server) newClientRecord(id, token string, r *client.Registration, creat
 	}
 	record := &storage.Client{Metadata: metadata, TokenHash: oauth.HashToken(token), CreatedAt: createdAt}
 	if client.UsesSecret(r.TokenEndpointAuthMethod) {
-		record.SecretHash = oauth.HashToken(s.clientSecret(token))
+		record.SecretHash = oauth.HashToken(ep.clientSecret(token))
 	}
-	_, err = s.clients.Registered.Make(id, record)
+	_, err = ep.Clients.Registered.Make(id, record)
 	return record, err
 }
 
 // clientSecret is derived from the registration access token, so that it can be told again to
 // whoever holds that (RFC 7592 section 3) although only hashes are stored.
-func (s *Server) clientSecret(token string) string {
-	derived := s.clientSecrets.Derive([]byte(token))[0]
+func (ep *Endpoint) clientSecret(token string) string {
+	derived := ep.Secrets.Derive([]byte(token))[0]
 	return oauth.PrefixClientSecret + base64.RawURLEncoding.EncodeToString(derived[:])
 }
 
 // information is the answer of RFC 7591 section 3.2.1 and RFC 7592 section 3.
-func (s *Server) information(id, token string, record *storage.Client, r *client.Registration) *client.Information {
+func (ep *Endpoint) information(id, token string, record *storage.Client, r *client.Registration) *client.Information {
 	issuedAt := record.CreatedAt.Unix()
 	info := &client.Information{
 		ClientID:                id,
 		ClientIDIssuedAt:        &issuedAt,
 		RegistrationAccessToken: token,
-		RegistrationClientURI:   s.issuer.URL("/register/" + id),
+		RegistrationClientURI:   ep.Issuer.URL("/register/" + id),
 		Registration:            r.Shown(),
 	}
 	if record.SecretHash != "" {
 		never := int64(0)
-		info.ClientSecret, info.ClientSecretExpiresAt = s.clientSecret(token), &never
+		info.ClientSecret, info.ClientSecretExpiresAt = ep.clientSecret(token), &never
 	}
 	return info
 }

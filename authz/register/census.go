@@ -1,4 +1,4 @@
-package authz
+package register
 
 import (
 	"context"
@@ -15,7 +15,7 @@ const (
 	censusFull  = time.Minute      // likewise, while there is no room
 	censusPage  = 500              // records of one Apply
 
-	// placeBytes is how much metadata fits into one of the places of Registration.MaxClients. A client
+	// placeBytes is how much metadata fits into one of the places of register.Policy.MaxClients. A client
 	// that has more takes several.
 	placeBytes = 2 << 10
 	// probation is how long a client that has not got a token yet keeps its place when there are no
@@ -35,13 +35,13 @@ type census struct {
 func places(record *storage.Client) int { return 1 + len(record.Metadata)/placeBytes }
 
 // makeRoom reserves places, or refuses a registration if there are not so many.
-func (s *Server) makeRoom(ctx context.Context, wanted int) error {
-	c, most := &s.census, s.config.Registration.MaxClients
+func (ep *Endpoint) makeRoom(ctx context.Context, wanted int) error {
+	c, most := &ep.census, ep.Policy.MaxClients
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	age, full := storage.Now().Sub(c.takenAt), c.places+wanted > most
 	if age > censusEvery || full && (age > censusFull || c.outdated) {
-		taken, err := s.takeCensus(ctx, most-wanted)
+		taken, err := ep.takeCensus(ctx, most-wanted)
 		if err != nil {
 			return err
 		}
@@ -64,9 +64,9 @@ func (c *census) left() {
 
 // takeCensus counts the places that are taken. If that is more than most, clients that never got a token
 // are forgotten.
-func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error) {
+func (ep *Endpoint) takeCensus(ctx context.Context, most int) (taken int, err error) {
 	var unused []unusedClient
-	for e, err := range storage.Clients.All(ctx, s.store, "") {
+	for e, err := range storage.Clients.All(ctx, ep.Store, "") {
 		if err != nil {
 			return 0, err
 		}
@@ -78,7 +78,7 @@ func (s *Server) takeCensus(ctx context.Context, most int) (taken int, err error
 	if taken <= most {
 		return taken, nil
 	}
-	freed, err := s.forget(ctx, unused)
+	freed, err := ep.forget(ctx, unused)
 	return taken - freed, err
 }
 
@@ -91,7 +91,7 @@ type unusedClient struct {
 
 // forget removes unused clients, the youngest first: those that were there before a flood stay. One
 // that gets its first token in this moment saves the others.
-func (s *Server) forget(ctx context.Context, unused []unusedClient) (freed int, err error) {
+func (ep *Endpoint) forget(ctx context.Context, unused []unusedClient) (freed int, err error) {
 	slices.SortFunc(unused, func(a, b unusedClient) int { return b.createdAt.Compare(a.createdAt) })
 	var deletes []storage.Write
 	for _, u := range unused[:min(len(unused), censusPage)] {
@@ -101,9 +101,12 @@ func (s *Server) forget(ctx context.Context, unused []unusedClient) (freed int, 
 	if len(deletes) == 0 {
 		return 0, nil
 	}
-	err = s.store.Apply(ctx, deletes...)
+	err = ep.Store.Apply(ctx, deletes...)
 	if storage.IsConflict(err) {
 		return 0, nil
 	}
 	return freed, err
 }
+
+// ClientLeft tells that an operator has deleted a registered client: there may be room again.
+func (ep *Endpoint) ClientLeft() { ep.census.left() }
