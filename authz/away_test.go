@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -61,7 +62,7 @@ func (s *leavingStore) Apply(ctx context.Context, writes ...storage.Write) error
 // find out that it is away, which takes them half a second.
 func TestStoreAway(t *testing.T) {
 	store := &leavingStore{Store: openBolt(t)}
-	operator := &authz.Operator{ParseClient: func([]byte) (client.Metadata, []byte, error) {
+	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, []byte, error) {
 		return client.Metadata{}, nil, errors.New("no client was made by an operator")
 	}}
 	s := authztest.Start(t, authz.Config{Store: store, Operator: operator}, nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
@@ -31,8 +32,8 @@ type Config struct {
 	// serves the playground. Never in production.
 	Dev bool
 
-	Store     storage.Store // the caller closes it, after Run has returned
-	File      StoreFile     // of the store; nil: it is not one file
+	Store     storage.Store      // the caller closes it, after Run has returned
+	File      operator.StoreFile // of the store; nil: it is not one file
 	Secret    *keys.Secret
 	Clients   *client.Registry
 	Resources []resource.Resource
@@ -46,7 +47,7 @@ type Config struct {
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
 	TrustedIssuers []tokenendpoint.TrustedIssuer
 
-	Operator *Operator // nil: there is no admin API
+	Operator *operator.Config // nil: there is no admin API
 	// Backup is when the server makes backups by itself; Write and Logger are filled in here. nil: it
 	// makes none.
 	Backup *backup.Config

@@ -20,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -214,7 +215,7 @@ func TestAuditOfSecrets(t *testing.T) {
 	t.Cleanup(func() { store.Close() })
 	for i, current := range []*keys.Secret{secret(first), secret(second, first), secret(second, first), secret(second)} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			s := authztest.Start(t, authz.Config{Store: store, Secret: current, Operator: &authz.Operator{}}, nil)
+			s := authztest.Start(t, authz.Config{Store: store, Secret: current, Operator: &operator.Config{}}, nil)
 			s.SignIn(t, authztest.SPA, "", nil)
 			awaitSealed(t, store)
 			var report admin.AuditReport

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -25,7 +26,7 @@ func atSocket(s *authztest.Server, method, target string) *httptest.ResponseReco
 
 func TestAuditAPIRefusals(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, authz.Config{Operator: &authz.Operator{}}, nil)
+	s := authztest.Start(t, authz.Config{Operator: &operator.Config{}}, nil)
 	for target, want := range map[string]string{
 		"/v1/audit/events?since=yesterday":                  "400 invalid_request",
 		"/v1/audit/events?until=2026-13-01T00:00:00Z":       "400 invalid_request",
@@ -63,7 +64,7 @@ func TestAuditAPIRefusals(t *testing.T) {
 // TestAuditAPI pages through the log, and gets it as a file that verifies.
 func TestAuditAPI(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, authz.Config{Operator: &authz.Operator{}}, nil)
+	s := authztest.Start(t, authz.Config{Operator: &operator.Config{}}, nil)
 	for range 5 {
 		s.SignIn(t, authztest.SPA, "", nil)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/operator"
 )
 
 // Back-Channel Logout 1.0 section 2.5: whatever an operator does that ends a session, the clients of it are
@@ -26,7 +27,7 @@ func TestBackChannelLogoutByOperator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newListeners(t)
-			s := authztest.Start(t, authz.Config{Outbound: loopback, Operator: &authz.Operator{}}, l.hear)
+			s := authztest.Start(t, authz.Config{Outbound: loopback, Operator: &operator.Config{}}, l.hear)
 			b := s.NewBrowser(t)
 			id := payload(t, signInTo(t, b, authztest.SPA, nil).IDToken)
 			signInTo(t, b, authztest.Web, nil)

@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -81,7 +82,7 @@ func (d distant) Apply(ctx context.Context, writes ...storage.Write) error {
 // admin API costs none.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	operator := &authz.Operator{ParseClient: func([]byte) (client.Metadata, []byte, error) {
+	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, []byte, error) {
 		return client.Metadata{}, nil, errors.New("no client was made by an operator")
 	}}
 	s := authztest.Start(t, authz.Config{Store: newDistant(t), Operator: operator}, nil)

@@ -50,6 +50,7 @@ import (
 	"github.com/authzd/authzd/authz/logout"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/register"
@@ -70,12 +71,10 @@ type Server struct {
 	store      storage.Store
 	resources  resource.Set
 	sealing    *keys.Sealing
-	compactor  compactor
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm
 	grantTypes []string
 	successors *keys.Deriver
-	pageTokens *keys.Sealer
 	subjects   *keys.Deriver
 	nonces     *dpop.Nonces // nil: proofs need none
 	accounts   *account.Directory
@@ -109,6 +108,7 @@ type Server struct {
 	interaction   *interaction.Interaction
 	tokenInfo     *tokeninfo.Endpoints
 	register      *register.Endpoint
+	operator      *operator.API
 	clientSecrets *keys.Deriver
 }
 
@@ -123,12 +123,11 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
-	s.compactor.asked = make(chan struct{}, 1)
+	s.compactor.Asked = make(chan struct{}, 1)
 	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == register.Token}
 	s.algs = algsInUse(c)
 	s.grantTypes = tokenendpoint.Offered(c.Clients)
 	s.successors = c.Secret.Deriver(purposeRefresh)
-	s.pageTokens = c.Secret.Sealer(purposePage)
 	if err := c.MTLS.Check(c.Clients, c.TrustedProxies); err != nil {
 		return nil, err
 	}
@@ -336,7 +335,7 @@ func (s *Server) openObserver(context.Context) (err error) {
 		Logger:         s.logger,
 		Registry:       s.config.Metrics,
 		TrustedProxies: s.config.TrustedProxies,
-		Routes:         append(routeNames(s.routeTable()), operatorRouteNames(s.operatorRoutes())...),
+		Routes:         append(routeNames(s.routeTable()), operator.RouteNames()...),
 		LoginMethods:   methods,
 		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.reportJSON(w, r, errors.New("the handler panicked"))
@@ -366,6 +365,12 @@ func (s *Server) openOutbox(context.Context) error {
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
 		Events: s.events, Secrets: s.clientSecrets, Policy: s.config.Registration,
 	}
+	s.operator = operator.New(operator.API{
+		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, File: s.config.File, Secret: s.config.Secret, Sealing: s.sealing, Keys: s.keys,
+		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Sessions: s.sessions,
+		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Audit: s.audit,
+		Events: s.events, Observer: s.observer,
+	})
 	s.interaction = &interaction.Interaction{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Auth: s.auth,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
@@ -381,7 +386,7 @@ func (s *Server) openOutbox(context.Context) error {
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sealing.Run(ctx) })
-	group.Go(func() error { return s.runCompactions(ctx) })
+	group.Go(func() error { return s.operator.Compact(ctx) })
 	group.Go(func() error { return s.watchFile(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
@@ -487,4 +492,39 @@ func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return managed.RefreshGrace + oauth.ClockSkew, nil
+}
+
+// AdminSocket serves health, metrics and the admin API, to whoever may connect.
+func (s *Server) AdminSocket() http.Handler {
+	return s.operations(s.operator.Handler(s.operator.AtSocket))
+}
+
+// AdminListener serves health and metrics to everybody, and the admin API to whoever has an access token
+// for it.
+func (s *Server) AdminListener() http.Handler {
+	return s.operations(s.operator.Handler(s.operator.AtListener))
+}
+
+func (s *Server) openBackups(context.Context) error {
+	if s.config.Backup == nil {
+		return nil
+	}
+	c := *s.config.Backup
+	c.Write, c.Logger = s.operator.ScheduledBackup, s.logger
+	s.backups = backup.New(c)
+	return s.observer.ShowBackups(func() (time.Time, int64, uint64) {
+		status := s.backups.Status()
+		return status.Newest, status.Bytes, status.Failures
+	})
+}
+
+// watchFile raises an alarm when the file of the store is gone.
+func (s *Server) watchFile(ctx context.Context) error {
+	if s.config.File == nil {
+		return nil
+	}
+	if lost := s.config.File.Lost(ctx); lost != nil {
+		s.observer.Alarm(ctx, observe.DatabaseLost, slog.String("found", lost.Error()))
+	}
+	return nil
 }

@@ -6,15 +6,15 @@ import (
 	"net"
 	"strings"
 
-	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/config"
 )
 
 // newOperator lets the admin API take what the configuration file takes.
-func newOperator(cfg *config.Config) (*authz.Operator, error) {
-	o := &authz.Operator{
+func newOperator(cfg *config.Config) (*operator.Config, error) {
+	o := &operator.Config{
 		ParseClient: func(document []byte) (client.Metadata, []byte, error) {
 			entry, err := cfg.ParseClient(document)
 			if err != nil {

@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // auditParams select events.
 var auditParams = []string{"since", "until", "type", "outcome", "actor", "client_id", "sub", "gid", "sid", "request_id"}
 
-func (s *Server) listAuditEvents(ctx context.Context, c *admin.Call, page admin.Slice) (events []admin.AuditEvent, next string, err error) {
+func (api *API) listAuditEvents(ctx context.Context, c *admin.Call, page admin.Slice) (events []admin.AuditEvent, next string, err error) {
 	filter, err := auditFilter(c.Query)
 	if err != nil {
 		return nil, "", err
@@ -29,9 +29,9 @@ func (s *Server) listAuditEvents(ctx context.Context, c *admin.Call, page admin.
 			return nil, "", &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidPageToken, Detail: "The page token is of another list."}
 		}
 	} else {
-		s.disclosed(ctx, c, "list")
+		api.disclosed(ctx, c, "list")
 	}
-	found, at, err := s.audit.List(ctx, filter, before, page.Size)
+	found, at, err := api.Audit.List(ctx, filter, before, page.Size)
 	for _, e := range found {
 		events = append(events, admin.AuditEvent{
 			ID: e.ID, Time: e.Time, Type: string(e.Type), Outcome: string(e.Outcome), Actor: admin.AuditActor{Kind: string(e.Actor.Kind), ID: e.Actor.ID},
@@ -73,8 +73,8 @@ func badParam(name, why string) error {
 }
 
 // disclosed tells the audit log that somebody has read it.
-func (s *Server) disclosed(ctx context.Context, c *admin.Call, how string) {
-	s.audit.Note(ctx, audit.Event{
+func (api *API) disclosed(ctx context.Context, c *admin.Call, how string) {
+	api.Audit.Note(ctx, audit.Event{
 		Type: audit.Disclosed, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByOperator, ID: c.Actor.ID},
 		Details: map[string]string{"how": how},
 	})
@@ -82,16 +82,16 @@ func (s *Server) disclosed(ctx context.Context, c *admin.Call, how string) {
 
 // verifyAuditLog checks the blocks after one, some hundred at most, and once whether a block is what
 // somebody has kept of it.
-func (s *Server) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.AuditReport, error) {
+func (api *API) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.AuditReport, error) {
 	after, err := strconv.Atoi(c.Query.Get("after"))
 	if c.Query.Has("after") && (err != nil || after < 0) {
 		return nil, badParam("after", "is no number of a block")
 	}
-	pinned, err := s.checkPin(ctx, c.Query)
+	pinned, err := api.checkPin(ctx, c.Query)
 	if err != nil {
 		return nil, err
 	}
-	report, next, err := s.audit.Verify(ctx, after)
+	report, next, err := api.Audit.Verify(ctx, after)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (s *Server) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.Audi
 	return shown, nil
 }
 
-func (s *Server) checkPin(ctx context.Context, query url.Values) ([]admin.AuditProblem, error) {
+func (api *API) checkPin(ctx context.Context, query url.Values) ([]admin.AuditProblem, error) {
 	none := []admin.AuditProblem{}
 	if !query.Has("pin") {
 		return none, nil
@@ -115,7 +115,7 @@ func (s *Server) checkPin(ctx context.Context, query url.Values) ([]admin.AuditP
 	if err != nil || block < 1 || hash == "" {
 		return nil, badParam("pin", "is no number and hash of a block")
 	}
-	same, err := s.audit.CheckPoint(ctx, block, hash)
+	same, err := api.Audit.CheckPoint(ctx, block, hash)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return append(none, admin.AuditProblem{Block: block, Reason: "the block whose hash was kept is not there: it was removed, or is older than the log is kept"}), nil
@@ -132,15 +132,15 @@ func shownPoint(p audit.Point) admin.AuditPoint {
 }
 
 // exportAuditLog writes all blocks from a time on. Those that are sealed meanwhile are among them.
-func (s *Server) exportAuditLog(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
+func (api *API) exportAuditLog(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
 	since, err := timeParam(c.Query, "since")
 	if err != nil {
 		return err
 	}
-	s.disclosed(ctx, c, "export")
+	api.disclosed(ctx, c, "export")
 	after := 0
 	if !since.IsZero() {
-		if after, err = s.audit.Seek(ctx, since); err != nil {
+		if after, err = api.Audit.Seek(ctx, since); err != nil {
 			return err
 		}
 	}
@@ -153,7 +153,7 @@ func (s *Server) exportAuditLog(ctx context.Context, c *admin.Call, w http.Respo
 		if err := deadline.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
-		last, err := s.audit.Export(ctx, w, after)
+		last, err := api.Audit.Export(ctx, w, after)
 		if err != nil || last == 0 {
 			return err
 		}

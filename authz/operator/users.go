@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"context"
@@ -15,18 +15,18 @@ import (
 // Every change of a user is one Apply: the user with their names, the sessions that it ends, the logout
 // tokens of their clients, and the event in the audit log.
 
-func (s *Server) listUsers(ctx context.Context, c *admin.Call, page admin.Slice) (users []admin.User, next string, err error) {
+func (api *API) listUsers(ctx context.Context, c *admin.Call, page admin.Slice) (users []admin.User, next string, err error) {
 	username, email := c.Query.Get("username"), c.Query.Get("email")
 	var found []account.Found
 	switch {
 	case username != "" && email != "":
 		return nil, "", &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidRequest, Detail: "Look for a username or an e-mail address, not for both."}
 	case username != "":
-		found, next, err = s.accounts.ByUsernamePrefix(ctx, username, page.After, page.Size)
+		found, next, err = api.Accounts.ByUsernamePrefix(ctx, username, page.After, page.Size)
 	case email != "":
-		found, next, err = s.accounts.ByEmailPrefix(ctx, email, page.After, page.Size)
+		found, next, err = api.Accounts.ByEmailPrefix(ctx, email, page.After, page.Size)
 	default:
-		found, next, err = s.accounts.All(ctx, page.After, page.Size)
+		found, next, err = api.Accounts.All(ctx, page.After, page.Size)
 	}
 	for _, f := range found {
 		users = append(users, userOf(f.User, f.Version))
@@ -41,35 +41,35 @@ func userOf(u *storage.User, version uint64) admin.User {
 	}
 }
 
-func (s *Server) createUser(ctx context.Context, c *admin.Call, in *admin.NewUser) (*admin.User, error) {
+func (api *API) createUser(ctx context.Context, c *admin.Call, in *admin.NewUser) (*admin.User, error) {
 	described := in.User
 	described.Password = member.Secret(in.Password)
 	if err := admin.Wrong(described.Problems(false)); err != nil {
 		return nil, err
 	}
-	user, err := s.accounts.New(ctx, described)
+	user, err := api.Accounts.New(ctx, described)
 	if err != nil {
 		return nil, err
 	}
 	err = storage.Retry(func() error {
-		writes, err := s.accounts.CreateWrites(ctx, user)
+		writes, err := api.Accounts.CreateWrites(ctx, user)
 		if err != nil {
 			return err
 		}
-		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.UserCreated, UserID: user.ID}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserCreated, UserID: user.ID}))...)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.showUser(ctx, user.ID)
+	return api.showUser(ctx, user.ID)
 }
 
-func (s *Server) readUser(ctx context.Context, c *admin.Call) (*admin.User, error) {
-	return s.showUser(ctx, c.Path("sub"))
+func (api *API) readUser(ctx context.Context, c *admin.Call) (*admin.User, error) {
+	return api.showUser(ctx, c.Path("sub"))
 }
 
-func (s *Server) showUser(ctx context.Context, id string) (*admin.User, error) {
-	user, version, err := storage.Users.Get(ctx, s.store, id)
+func (api *API) showUser(ctx context.Context, id string) (*admin.User, error) {
+	user, version, err := storage.Users.Get(ctx, api.Store, id)
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +77,14 @@ func (s *Server) showUser(ctx context.Context, id string) (*admin.User, error) {
 	return &shown, nil
 }
 
-func (s *Server) replaceUser(ctx context.Context, c *admin.Call, in *users.User) (*admin.User, error) {
-	return s.changeUser(ctx, c, false, func(*storage.User) (*users.User, error) { return in, nil })
+func (api *API) replaceUser(ctx context.Context, c *admin.Call, in *users.User) (*admin.User, error) {
+	return api.changeUser(ctx, c, false, func(*storage.User) (*users.User, error) { return in, nil })
 }
 
-func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.User, error) {
+func (api *API) patchUser(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.User, error) {
 	_, email := patch["email"]
 	_, verified := patch["email_verified"]
-	return s.changeUser(ctx, c, email || verified, func(user *storage.User) (*users.User, error) {
+	return api.changeUser(ctx, c, email || verified, func(user *storage.User) (*users.User, error) {
 		data := account.Describe(user)
 		err := patch.Apply(&data)
 		return &data, err
@@ -93,9 +93,9 @@ func (s *Server) patchUser(ctx context.Context, c *admin.Call, patch admin.Merge
 
 // changeUser sets the data of a user to what next says. email reports that the operator has set the address:
 // even if it is the same one, only the operator changes it from then on.
-func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*users.User, error)) (*admin.User, error) {
+func (api *API) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*users.User, error)) (*admin.User, error) {
 	id := c.Path("sub")
-	err := s.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
+	err := api.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
 		described, err := next(user)
 		if err == nil {
 			err = admin.Wrong(described.Problems(false))
@@ -119,13 +119,13 @@ func (s *Server) changeUser(ctx context.Context, c *admin.Call, email bool, next
 	if err != nil {
 		return nil, err
 	}
-	return s.showUser(ctx, id)
+	return api.showUser(ctx, id)
 }
 
 // alterUser turns a user into what alter makes of them. A raised epoch ends all that they have.
-func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter func(*storage.User) (*storage.User, audit.Type, error)) error {
+func (api *API) alterUser(ctx context.Context, c *admin.Call, id string, alter func(*storage.User) (*storage.User, audit.Type, error)) error {
 	err := storage.Retry(func() error {
-		user, version, err := storage.Users.Get(ctx, s.store, id)
+		user, version, err := storage.Users.Get(ctx, api.Store, id)
 		if err != nil {
 			return err
 		}
@@ -136,50 +136,50 @@ func (s *Server) alterUser(ctx context.Context, c *admin.Call, id string, alter 
 		if err != nil {
 			return err
 		}
-		writes, err := s.accounts.ChangeWrites(ctx, user, version, changed)
+		writes, err := api.Accounts.ChangeWrites(ctx, user, version, changed)
 		if err != nil {
 			return err
 		}
 		if changed.Epoch != user.Epoch {
-			ended, err := s.logout.EndingWrites(ctx, id)
+			ended, err := api.Logout.EndingWrites(ctx, id)
 			if err != nil {
 				return err
 			}
 			writes = append(writes, ended...)
 		}
-		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: what, UserID: id, Details: changes(account.Describe(user), account.Describe(changed))}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: what, UserID: id, Details: changes(account.Describe(user), account.Describe(changed))}))...)
 	})
-	s.outbox.Wake()
+	api.Outbox.Wake()
 	return err
 }
 
-func (s *Server) deleteUser(ctx context.Context, c *admin.Call) error {
+func (api *API) deleteUser(ctx context.Context, c *admin.Call) error {
 	err := storage.Retry(func() error {
-		user, version, err := storage.Users.Get(ctx, s.store, c.Path("sub"))
+		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))
 		if err != nil {
 			return err
 		}
 		if err := c.Matches(etag(version)); err != nil {
 			return err
 		}
-		writes, err := s.accounts.DeleteWrites(ctx, user, version)
+		writes, err := api.Accounts.DeleteWrites(ctx, user, version)
 		if err != nil {
 			return err
 		}
-		ended, err := s.logout.EndingWrites(ctx, user.ID)
+		ended, err := api.Logout.EndingWrites(ctx, user.ID)
 		if err != nil {
 			return err
 		}
 		writes = append(writes, ended...)
-		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.UserDeleted, UserID: user.ID}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserDeleted, UserID: user.ID}))...)
 	})
-	s.outbox.Wake()
+	api.Outbox.Wake()
 	return err
 }
 
 // setPassword hashes first: a change that loses a race is computed again, and a hash takes long.
-func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPassword) error {
-	user, err := s.accounts.Get(ctx, c.Path("sub"))
+func (api *API) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPassword) error {
+	user, err := api.Accounts.Get(ctx, c.Path("sub"))
 	if err != nil {
 		return err
 	}
@@ -190,11 +190,11 @@ func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPa
 	if err := admin.Wrong(described.Problems(false)); err != nil {
 		return err
 	}
-	hash, err := s.accounts.Hash(ctx, in.Password)
+	hash, err := api.Accounts.Hash(ctx, in.Password)
 	if err != nil {
 		return err
 	}
-	return s.alterUser(ctx, c, user.ID, func(user *storage.User) (*storage.User, audit.Type, error) {
+	return api.alterUser(ctx, c, user.ID, func(user *storage.User) (*storage.User, audit.Type, error) {
 		changed := *user
 		account.SetHash(&changed, hash)
 		changed.UpdatedAt = storage.Now()
@@ -206,20 +206,20 @@ func (s *Server) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPa
 }
 
 // unlockUser lets a user sign in again whose name was tried with wrong passwords too often.
-func (s *Server) unlockUser(ctx context.Context, c *admin.Call) error {
-	user, err := s.accounts.Get(ctx, c.Path("sub"))
+func (api *API) unlockUser(ctx context.Context, c *admin.Call) error {
+	user, err := api.Accounts.Get(ctx, c.Path("sub"))
 	if err != nil {
 		return err
 	}
-	return s.store.Apply(ctx, append(s.accounts.UnlockWrites(user), s.did(ctx, c, audit.Event{Type: audit.UserUnlocked, UserID: user.ID}))...)
+	return api.Store.Apply(ctx, append(api.Accounts.UnlockWrites(user), api.did(ctx, c, audit.Event{Type: audit.UserUnlocked, UserID: user.ID}))...)
 }
 
-func (s *Server) listNetworks(ctx context.Context, c *admin.Call, page admin.Slice) (shown []admin.TrustedNetwork, next string, err error) {
+func (api *API) listNetworks(ctx context.Context, c *admin.Call, page admin.Slice) (shown []admin.TrustedNetwork, next string, err error) {
 	sub := c.Path("sub")
-	if _, err := s.accounts.Get(ctx, sub); err != nil {
+	if _, err := api.Accounts.Get(ctx, sub); err != nil {
 		return nil, "", err
 	}
-	found, next, err := s.accounts.TrustedNetworks(ctx, sub, page.After, page.Size)
+	found, next, err := api.Accounts.TrustedNetworks(ctx, sub, page.After, page.Size)
 	for _, n := range found {
 		shown = append(shown, admin.TrustedNetwork{ID: n.ID, SeenAt: n.SeenAt, Until: n.Until})
 	}
@@ -227,22 +227,22 @@ func (s *Server) listNetworks(ctx context.Context, c *admin.Call, page admin.Sli
 }
 
 // forgetNetworks is for a password that somebody else has used: their network is trusted then, too.
-func (s *Server) forgetNetworks(ctx context.Context, c *admin.Call) error {
-	user, err := s.accounts.Get(ctx, c.Path("sub"))
+func (api *API) forgetNetworks(ctx context.Context, c *admin.Call) error {
+	user, err := api.Accounts.Get(ctx, c.Path("sub"))
 	if err != nil {
 		return err
 	}
-	writes, err := s.accounts.DistrustWrites(ctx, user.ID)
+	writes, err := api.Accounts.DistrustWrites(ctx, user.ID)
 	if err != nil {
 		return err
 	}
-	err = s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.NetworksForgotten, UserID: user.ID}))...)
-	s.accounts.Distrusted()
+	err = api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.NetworksForgotten, UserID: user.ID}))...)
+	api.Accounts.Distrusted()
 	return err
 }
 
-func (s *Server) endUserSessions(ctx context.Context, c *admin.Call) error {
-	return s.alterUser(ctx, c, c.Path("sub"), func(user *storage.User) (*storage.User, audit.Type, error) {
+func (api *API) endUserSessions(ctx context.Context, c *admin.Call) error {
+	return api.alterUser(ctx, c, c.Path("sub"), func(user *storage.User) (*storage.User, audit.Type, error) {
 		changed := *user
 		changed.Epoch++
 		return &changed, audit.SignedOut, nil

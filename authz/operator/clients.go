@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"cmp"
@@ -37,39 +37,39 @@ var (
 	errorsOfNoDuration = admin.FieldError{Pointer: "/overlap", Detail: "not a duration of up to a year", Hint: "write hours, minutes and seconds, such as 24h"}
 )
 
-func (s *Server) createClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
+func (api *API) createClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
 	if in.ClientID == "" {
 		in.ClientID = oauth.NewID()
 		for !directory.ManagedID.MatchString(in.ClientID) {
 			in.ClientID = oauth.NewID()
 		}
 	}
-	if err := s.mustBeFree(ctx, in.ClientID); err != nil {
+	if err := api.mustBeFree(ctx, in.ClientID); err != nil {
 		return nil, err
 	}
 	now := storage.Now()
 	record := &storage.ManagedClient{CreatedAt: now, UpdatedAt: now}
-	secret, err := s.describe(ctx, record, in)
+	secret, err := api.describe(ctx, record, in)
 	if err != nil {
 		return nil, err
 	}
-	err = storage.Retry(func() error { return s.addClient(ctx, c, in.ClientID, record) })
+	err = storage.Retry(func() error { return api.addClient(ctx, c, in.ClientID, record) })
 	if err != nil {
 		return nil, err
 	}
-	return s.clientWithSecret(record, secret)
+	return api.clientWithSecret(record, secret)
 }
 
 // addClient stores a new client. If another had its id, the grants of that one are none of this.
-func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record *storage.ManagedClient) error {
-	if _, _, err := storage.ManagedClients.Get(ctx, s.store, id); !errors.Is(err, storage.ErrNotFound) {
+func (api *API) addClient(ctx context.Context, c *admin.Call, id string, record *storage.ManagedClient) error {
+	if _, _, err := storage.ManagedClients.Get(ctx, api.Store, id); !errors.Is(err, storage.ErrNotFound) {
 		if err == nil {
 			err = errClientExists
 		}
 		return err
 	}
 	mark := oauth.MarkDeletedClient + oauth.HashToken(id)
-	reused, err := oauth.Marked(ctx, s.store, mark)
+	reused, err := oauth.Marked(ctx, api.Store, mark)
 	if err != nil {
 		return err
 	}
@@ -79,16 +79,16 @@ func (s *Server) addClient(ctx context.Context, c *admin.Call, id string, record
 	} else {
 		writes = append(writes, storage.Marks.Delete(mark, storage.Absent)) // nobody deletes one in this moment
 	}
-	return s.store.Apply(ctx, append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), s.clients.Managed.Changed(),
-		s.did(ctx, c, audit.Event{Type: audit.ClientCreated, ClientID: id}))...)
+	return api.Store.Apply(ctx, append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), api.Clients.Managed.Changed(),
+		api.did(ctx, c, audit.Event{Type: audit.ClientCreated, ClientID: id}))...)
 }
 
 // mustBeFree refuses an id that another kind of client has.
-func (s *Server) mustBeFree(ctx context.Context, id string) error {
-	if s.clients.File.Get(id) != nil {
+func (api *API) mustBeFree(ctx context.Context, id string) error {
+	if api.Clients.File.Get(id) != nil {
 		return errClientExists
 	}
-	_, _, err := storage.Clients.Get(ctx, s.store, id)
+	_, _, err := storage.Clients.Get(ctx, api.Store, id)
 	if errors.Is(err, storage.ErrNotFound) || len(id) > storage.MaxKey {
 		return nil
 	} else if err != nil {
@@ -99,11 +99,11 @@ func (s *Server) mustBeFree(ctx context.Context, id string) error {
 
 // describe sets what the record says of its client, if that is as it should be, and gives a client that
 // needs a secret and has none its first one.
-func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in *admin.ClientMetadata) (secret string, err error) {
+func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in *admin.ClientMetadata) (secret string, err error) {
 	if record.Metadata, err = json.Marshal(in); err != nil {
 		return "", fmt.Errorf("encode client: %w", err)
 	}
-	m, _, err := s.config.Operator.ParseClient(record.Metadata)
+	m, _, err := api.Config.ParseClient(record.Metadata)
 	invalid := new(admin.Problem)
 	if !directory.ManagedID.MatchString(in.ClientID) {
 		_ = errors.As(err, &invalid)
@@ -120,7 +120,7 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 		secret = oauth.NewToken(oauth.PrefixClientSecret)
 		record.Secrets = []storage.ClientSecret{{Hash: oauth.HashToken(secret), CreatedAt: storage.Now()}}
 	}
-	made, _, err := s.clients.Managed.Make(record)
+	made, _, err := api.Clients.Managed.Make(record)
 	if err != nil {
 		invalid := admin.FieldError{Detail: err.Error()}
 		if member := new(client.MemberError); errors.As(err, &member) {
@@ -129,15 +129,15 @@ func (s *Server) describe(ctx context.Context, record *storage.ManagedClient, in
 		return "", admin.Invalid(invalid)
 	}
 	record.Needs = directory.NeedsOf(made)
-	return secret, s.keys.Use(ctx, directory.UseOf(&record.Needs))
+	return secret, api.Keys.Use(ctx, directory.UseOf(&record.Needs))
 }
 
 // changeClient turns the record of a managed client into another state of it, and returns that.
-func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) (record *storage.ManagedClient, err error) {
+func (api *API) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) (record *storage.ManagedClient, err error) {
 	id := c.Path("client_id")
 	err = storage.Retry(func() error {
 		var version uint64
-		if record, version, err = s.managedRecord(ctx, id); err != nil {
+		if record, version, err = api.managedRecord(ctx, id); err != nil {
 			return err
 		}
 		if err := c.Matches(clientETag(record)); err != nil {
@@ -150,8 +150,8 @@ func (s *Server) changeClient(ctx context.Context, c *admin.Call, what audit.Typ
 		if record.UpdatedAt = storage.Now(); !record.UpdatedAt.After(changedBefore) { // it is the etag
 			record.UpdatedAt = changedBefore.Add(time.Millisecond)
 		}
-		return s.store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), s.clients.Managed.Changed(),
-			s.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)}))
+		return api.Store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), api.Clients.Managed.Changed(),
+			api.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)}))
 	})
 	return record, err
 }
@@ -163,32 +163,32 @@ func clientETag(record *storage.ManagedClient) string {
 }
 
 // managedRecord is the record of a managed client. Others cannot be changed.
-func (s *Server) managedRecord(ctx context.Context, id string) (*storage.ManagedClient, uint64, error) {
-	if s.clients.File.Get(id) != nil {
+func (api *API) managedRecord(ctx context.Context, id string) (*storage.ManagedClient, uint64, error) {
+	if api.Clients.File.Get(id) != nil {
 		return nil, 0, errClientOfFile
 	}
-	record, version, err := storage.ManagedClients.Get(ctx, s.store, id)
+	record, version, err := storage.ManagedClients.Get(ctx, api.Store, id)
 	if errors.Is(err, storage.ErrNotFound) {
-		if _, _, err := storage.Clients.Get(ctx, s.store, id); err == nil {
+		if _, _, err := storage.Clients.Get(ctx, api.Store, id); err == nil {
 			return nil, 0, errClientOfItsOwn
 		}
 	}
 	return record, version, err
 }
 
-func (s *Server) replaceClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
-	return s.describeAnew(ctx, c, func(*admin.ClientMetadata) (*admin.ClientMetadata, error) { return in, nil })
+func (api *API) replaceClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
+	return api.describeAnew(ctx, c, func(*admin.ClientMetadata) (*admin.ClientMetadata, error) { return in, nil })
 }
 
-func (s *Server) patchClient(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.NewOAuthClient, error) {
-	return s.describeAnew(ctx, c, func(present *admin.ClientMetadata) (*admin.ClientMetadata, error) {
+func (api *API) patchClient(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.NewOAuthClient, error) {
+	return api.describeAnew(ctx, c, func(present *admin.ClientMetadata) (*admin.ClientMetadata, error) {
 		return present, patch.Apply(present)
 	})
 }
 
-func (s *Server) describeAnew(ctx context.Context, c *admin.Call, next func(present *admin.ClientMetadata) (*admin.ClientMetadata, error)) (*admin.NewOAuthClient, error) {
+func (api *API) describeAnew(ctx context.Context, c *admin.Call, next func(present *admin.ClientMetadata) (*admin.ClientMetadata, error)) (*admin.NewOAuthClient, error) {
 	id, secret := c.Path("client_id"), ""
-	changed, err := s.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
+	changed, err := api.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
 		present := new(admin.ClientMetadata)
 		if err := json.Unmarshal(record.Metadata, present); err != nil {
 			return fmt.Errorf("decode client %s: %w", id, err)
@@ -201,16 +201,16 @@ func (s *Server) describeAnew(ctx context.Context, c *admin.Call, next func(pres
 			return admin.Invalid(errorsOfRenamed)
 		}
 		metadata.ClientID = id
-		secret, err = s.describe(ctx, record, metadata)
+		secret, err = api.describe(ctx, record, metadata)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.clientWithSecret(changed, secret)
+	return api.clientWithSecret(changed, secret)
 }
 
-func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.RotateSecret) (*admin.NewOAuthClient, error) {
+func (api *API) rotateSecret(ctx context.Context, c *admin.Call, in *admin.RotateSecret) (*admin.NewOAuthClient, error) {
 	const longest = 365 * 24 * time.Hour
 	var overlap time.Duration
 	if in.Overlap != "" {
@@ -220,7 +220,7 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 		}
 	}
 	secret := oauth.NewToken(oauth.PrefixClientSecret)
-	changed, err := s.changeClient(ctx, c, audit.ClientSecretRotated, func(record *storage.ManagedClient) error {
+	changed, err := api.changeClient(ctx, c, audit.ClientSecretRotated, func(record *storage.ManagedClient) error {
 		if len(record.Secrets) == 0 {
 			return errUsesNoSecret
 		}
@@ -243,64 +243,64 @@ func (s *Server) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rota
 	if err != nil {
 		return nil, err
 	}
-	return s.clientWithSecret(changed, secret)
+	return api.clientWithSecret(changed, secret)
 }
 
 // removeClient deletes a client that the operator has made, or one that registered itself. Whatever it holds
 // is void from here on: codes, grants and tokens count only while their client is there. The mark keeps
 // them void if another client gets the id.
-func (s *Server) removeClient(ctx context.Context, c *admin.Call) error {
+func (api *API) removeClient(ctx context.Context, c *admin.Call) error {
 	id := c.Path("client_id")
-	longest, err := s.logout.LongestGrant(ctx)
+	longest, err := api.Logout.LongestGrant(ctx)
 	if err != nil {
 		return err
 	}
 	return storage.Retry(func() error {
-		event := s.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
+		event := api.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
 		mark := storage.Marks.Put(oauth.MarkDeletedClient+oauth.HashToken(id), &storage.Mark{}, storage.Any, storage.Now().Add(longest+oauth.MarkMargin))
-		record, version, err := s.managedRecord(ctx, id)
+		record, version, err := api.managedRecord(ctx, id)
 		if errors.Is(err, errClientOfItsOwn) {
-			_, version, err := storage.Clients.Get(ctx, s.store, id)
+			_, version, err := storage.Clients.Get(ctx, api.Store, id)
 			if err != nil {
 				return err
 			}
-			s.register.ClientLeft()
-			return s.store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), mark, event)
+			api.Register.ClientLeft()
+			return api.Store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), mark, event)
 		} else if err != nil {
 			return err
 		}
 		if err := c.Matches(clientETag(record)); err != nil {
 			return err
 		}
-		return s.store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), s.clients.Managed.Changed(), mark, event)
+		return api.Store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), api.Clients.Managed.Changed(), mark, event)
 	})
 }
 
-func (s *Server) readOAuthClient(ctx context.Context, c *admin.Call) (*admin.OAuthClient, error) {
-	return s.showClient(ctx, c.Path("client_id"))
+func (api *API) readOAuthClient(ctx context.Context, c *admin.Call) (*admin.OAuthClient, error) {
+	return api.showClient(ctx, c.Path("client_id"))
 }
 
 // clientWithSecret shows a managed client as it was written, with the secret that it has just got: nobody can
 // be told that again, so nothing may fail in between.
-func (s *Server) clientWithSecret(record *storage.ManagedClient, secret string) (*admin.NewOAuthClient, error) {
-	shown, err := s.clientOfOperator(record)
+func (api *API) clientWithSecret(record *storage.ManagedClient, secret string) (*admin.NewOAuthClient, error) {
+	shown, err := api.clientOfOperator(record)
 	if err != nil {
 		return nil, err
 	}
 	return &admin.NewOAuthClient{OAuthClient: *shown, ClientSecret: secret}, nil
 }
 
-func (s *Server) showClient(ctx context.Context, id string) (*admin.OAuthClient, error) {
-	if document := s.config.Operator.Clients[id]; document != nil {
+func (api *API) showClient(ctx context.Context, id string) (*admin.OAuthClient, error) {
+	if document := api.Config.Clients[id]; document != nil {
 		return clientOfFile(document)
 	}
-	record, _, err := storage.ManagedClients.Get(ctx, s.store, id)
+	record, _, err := storage.ManagedClients.Get(ctx, api.Store, id)
 	if err == nil {
-		return s.clientOfOperator(record)
+		return api.clientOfOperator(record)
 	} else if !errors.Is(err, storage.ErrNotFound) {
 		return nil, err
 	}
-	registered, _, err := storage.Clients.Get(ctx, s.store, id)
+	registered, _, err := storage.Clients.Get(ctx, api.Store, id)
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +312,7 @@ func clientOfFile(document []byte) (*admin.OAuthClient, error) {
 	return shown, decodeMetadata(document, shown)
 }
 
-func (s *Server) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthClient, error) {
+func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthClient, error) {
 	shown := &admin.OAuthClient{
 		Source: admin.SourceManaged, CreatedAt: &record.CreatedAt, UpdatedAt: &record.UpdatedAt, ETag: clientETag(record),
 	}
@@ -321,7 +321,7 @@ func (s *Server) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCl
 			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
 		}
 	}
-	_, complete, err := s.config.Operator.ParseClient(record.Metadata)
+	_, complete, err := api.Config.ParseClient(record.Metadata)
 	if err != nil { // the configuration has changed: what the operator gave is all there is to show
 		complete = record.Metadata
 	}
@@ -349,7 +349,7 @@ const (
 	listedOfItsOwn   = "3/"
 )
 
-func (s *Server) listClients(ctx context.Context, _ *admin.Call, page admin.Slice) (clients []admin.OAuthClient, next string, err error) {
+func (api *API) listClients(ctx context.Context, _ *admin.Call, page admin.Slice) (clients []admin.OAuthClient, next string, err error) {
 	add := func(key string, shown *admin.OAuthClient, err error) error {
 		if err != nil {
 			return err
@@ -357,28 +357,28 @@ func (s *Server) listClients(ctx context.Context, _ *admin.Call, page admin.Slic
 		clients, next = append(clients, *shown), key
 		return nil
 	}
-	for _, id := range s.clients.File.IDs() {
+	for _, id := range api.Clients.File.IDs() {
 		if key := listedOfFile + id; key > page.After && len(clients) < page.Size {
-			shown, err := clientOfFile(s.config.Operator.Clients[id])
+			shown, err := clientOfFile(api.Config.Clients[id])
 			if err := add(key, shown, err); err != nil {
 				return nil, "", err
 			}
 		}
 	}
 	if left := page.Size - len(clients); left > 0 && page.After < listedOfItsOwn {
-		entries, err := storage.ManagedClients.Scan(ctx, s.store, "", after(page.After, listedOfOperator), left)
+		entries, err := storage.ManagedClients.Scan(ctx, api.Store, "", after(page.After, listedOfOperator), left)
 		if err != nil {
 			return nil, "", err
 		}
 		for _, e := range entries {
-			shown, err := s.clientOfOperator(e.Value)
+			shown, err := api.clientOfOperator(e.Value)
 			if err := add(listedOfOperator+e.Key, shown, err); err != nil {
 				return nil, "", err
 			}
 		}
 	}
 	if left := page.Size - len(clients); left > 0 {
-		entries, err := storage.Clients.Scan(ctx, s.store, "", after(page.After, listedOfItsOwn), left)
+		entries, err := storage.Clients.Scan(ctx, api.Store, "", after(page.After, listedOfItsOwn), left)
 		if err != nil {
 			return nil, "", err
 		}

@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"bytes"

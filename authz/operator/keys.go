@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 )
 
 // listKeys answers with one page: there are few keys.
-func (s *Server) listKeys(ctx context.Context, _ *admin.Call, _ admin.Slice) ([]admin.SigningKey, string, error) {
-	keys, err := s.signingKeys(ctx)
+func (api *API) listKeys(ctx context.Context, _ *admin.Call, _ admin.Slice) ([]admin.SigningKey, string, error) {
+	keys, err := api.signingKeys(ctx)
 	return keys, "", err
 }
 
-func (s *Server) signingKeys(ctx context.Context) ([]admin.SigningKey, error) {
-	list, err := s.keys.List(ctx)
+func (api *API) signingKeys(ctx context.Context) ([]admin.SigningKey, error) {
+	list, err := api.Keys.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,8 +38,8 @@ func (s *Server) signingKeys(ctx context.Context) ([]admin.SigningKey, error) {
 	return keys, nil
 }
 
-func (s *Server) rotateKeys(ctx context.Context, c *admin.Call, in *admin.RotateKeys) (*admin.Page[admin.SigningKey], error) {
-	algs := s.keys.Algs()
+func (api *API) rotateKeys(ctx context.Context, c *admin.Call, in *admin.RotateKeys) (*admin.Page[admin.SigningKey], error) {
+	algs := api.Keys.Algs()
 	if in.Alg != "" {
 		alg := jose.SignatureAlgorithm(in.Alg)
 		if !slices.Contains(algs, alg) {
@@ -48,14 +48,14 @@ func (s *Server) rotateKeys(ctx context.Context, c *admin.Call, in *admin.Rotate
 		algs = []jose.SignatureAlgorithm{alg}
 	}
 	for _, alg := range algs {
-		err := s.keys.Rotate(ctx, alg, func(kid string) []storage.Write {
+		err := api.Keys.Rotate(ctx, alg, func(kid string) []storage.Write {
 			event := audit.Event{Type: audit.KeyRotated, Details: map[string]string{"alg": string(alg), "kid": kid}}
-			return []storage.Write{s.did(ctx, c, event)}
+			return []storage.Write{api.did(ctx, c, event)}
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	keys, err := s.signingKeys(ctx)
+	keys, err := api.signingKeys(ctx)
 	return &admin.Page[admin.SigningKey]{Items: keys}, err
 }

@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"context"
@@ -12,12 +12,12 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-func (s *Server) listIdentities(ctx context.Context, c *admin.Call, _ admin.Slice) ([]admin.Identity, string, error) {
+func (api *API) listIdentities(ctx context.Context, c *admin.Call, _ admin.Slice) ([]admin.Identity, string, error) {
 	sub := c.Path("sub")
-	if _, err := s.accounts.Get(ctx, sub); err != nil {
+	if _, err := api.Accounts.Get(ctx, sub); err != nil {
 		return nil, "", err
 	}
-	found, err := s.accounts.Identities(ctx, sub)
+	found, err := api.Accounts.Identities(ctx, sub)
 	var shown []admin.Identity
 	for _, l := range found {
 		shown = append(shown, identityOf(&l))
@@ -29,8 +29,8 @@ func identityOf(l *account.LinkedIdentity) admin.Identity {
 	return admin.Identity{ID: l.ID, Connector: l.Connector, Issuer: l.Issuer, Subject: l.Subject, Email: l.Email, LinkedAt: l.LinkedAt}
 }
 
-func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewIdentity) (*admin.Identity, error) {
-	connector := s.connectors.Get(in.Connector)
+func (api *API) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewIdentity) (*admin.Identity, error) {
+	connector := api.Connectors.Get(in.Connector)
 	var errs []admin.FieldError
 	if connector == nil {
 		errs = append(errs, admin.FieldError{Pointer: "/connector", Detail: "is none of the configuration"})
@@ -43,16 +43,16 @@ func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewI
 	}
 	sub, id := c.Path("sub"), connect.Identity{Connector: connector.ID(), Issuer: connector.Issuer(), Subject: in.Subject}
 	err := storage.Retry(func() error {
-		writes, err := s.accounts.LinkWrites(ctx, sub, id)
+		writes, err := api.Accounts.LinkWrites(ctx, sub, id)
 		if err != nil || len(writes) == 0 {
 			return err
 		}
-		return s.store.Apply(ctx, append(writes, s.did(ctx, c, audit.Event{Type: audit.IdentityLinked, UserID: sub, Details: map[string]string{"connector": id.Connector}}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.IdentityLinked, UserID: sub, Details: map[string]string{"connector": id.Connector}}))...)
 	})
 	if err != nil {
 		return nil, identityProblem(err)
 	}
-	found, err := s.accounts.Identities(ctx, sub)
+	found, err := api.Accounts.Identities(ctx, sub)
 	for _, l := range found {
 		if l.Issuer == id.Issuer && l.Subject == id.Subject {
 			shown := identityOf(&l)
@@ -62,10 +62,10 @@ func (s *Server) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewI
 	return nil, errors.Join(err, storage.ErrNotFound)
 }
 
-func (s *Server) unlinkIdentity(ctx context.Context, c *admin.Call) error {
+func (api *API) unlinkIdentity(ctx context.Context, c *admin.Call) error {
 	sub := c.Path("sub")
-	return identityProblem(s.accounts.Unlink(ctx, sub, c.Path("identity"), true, s.connectors.Has, func(l *account.LinkedIdentity) storage.Write {
-		return s.did(ctx, c, audit.Event{Type: audit.IdentityUnlinked, UserID: sub, Details: map[string]string{"connector": l.Connector}})
+	return identityProblem(api.Accounts.Unlink(ctx, sub, c.Path("identity"), true, api.Connectors.Has, func(l *account.LinkedIdentity) storage.Write {
+		return api.did(ctx, c, audit.Event{Type: audit.IdentityUnlinked, UserID: sub, Details: map[string]string{"connector": l.Connector}})
 	}))
 }
 

@@ -1,4 +1,4 @@
-package authz
+package operator
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-func (s *Server) listSessions(ctx context.Context, c *admin.Call, page admin.Slice) (sessions []admin.Session, next string, err error) {
-	found, next, err := s.sessions.List(ctx, c.Query.Get("sub"), page.After, page.Size)
+func (api *API) listSessions(ctx context.Context, c *admin.Call, page admin.Slice) (sessions []admin.Session, next string, err error) {
+	found, next, err := api.Sessions.List(ctx, c.Query.Get("sub"), page.After, page.Size)
 	if err != nil {
 		return nil, "", err
 	}
-	names := s.usernames()
+	names := api.usernames()
 	for _, f := range found {
-		shown := s.shownSession(f)
+		shown := api.shownSession(f)
 		if shown.Username, err = names(ctx, f.UserID); err != nil {
 			return nil, "", err
 		}
@@ -29,13 +29,13 @@ func (s *Server) listSessions(ctx context.Context, c *admin.Call, page admin.Sli
 }
 
 // usernames returns a function that finds the name of a user, once for each; "" if they are deleted.
-func (s *Server) usernames() func(ctx context.Context, id string) (string, error) {
+func (api *API) usernames() func(ctx context.Context, id string) (string, error) {
 	known := map[string]string{}
 	return func(ctx context.Context, id string) (string, error) {
 		if name, ok := known[id]; ok || id == "" {
 			return name, nil
 		}
-		user, err := s.accounts.Get(ctx, id)
+		user, err := api.Accounts.Get(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {
 			user, err = &storage.User{}, nil
 		}
@@ -47,33 +47,33 @@ func (s *Server) usernames() func(ctx context.Context, id string) (string, error
 	}
 }
 
-func (s *Server) shownSession(f *session.Session) admin.Session {
-	expires, _ := s.sessions.Limits(f)
+func (api *API) shownSession(f *session.Session) admin.Session {
+	expires, _ := api.Sessions.Limits(f)
 	return admin.Session{
 		SID: f.ID, Sub: f.UserID, AuthTime: f.AuthTime, AMR: f.AMR, ACR: f.ACR, Connector: f.Connector, RememberMe: f.Remember,
 		CreatedAt: f.CreatedAt, LastActiveAt: f.LastActive, ExpiresAt: expires, Clients: f.Clients,
 	}
 }
 
-func (s *Server) readSession(ctx context.Context, c *admin.Call) (*admin.Session, error) {
-	found, err := s.sessions.LoadByID(ctx, c.Path("sid"))
+func (api *API) readSession(ctx context.Context, c *admin.Call) (*admin.Session, error) {
+	found, err := api.Sessions.LoadByID(ctx, c.Path("sid"))
 	if err != nil {
 		return nil, err
 	} else if found == nil {
 		return nil, storage.ErrNotFound
 	}
-	shown := s.shownSession(found)
-	shown.Username, err = s.usernames()(ctx, found.UserID)
+	shown := api.shownSession(found)
+	shown.Username, err = api.usernames()(ctx, found.UserID)
 	return &shown, err
 }
 
-func (s *Server) revokeSession(ctx context.Context, c *admin.Call) error {
-	found, err := s.sessions.LoadByID(ctx, c.Path("sid"))
+func (api *API) revokeSession(ctx context.Context, c *admin.Call) error {
+	found, err := api.Sessions.LoadByID(ctx, c.Path("sid"))
 	if err != nil {
 		return err
 	}
 	if found != nil {
-		found, err = s.logout.EndSession(ctx, found.ID, s.did(ctx, c, audit.Event{Type: audit.SessionEnded, SessionID: found.ID, UserID: found.UserID}))
+		found, err = api.Logout.EndSession(ctx, found.ID, api.did(ctx, c, audit.Event{Type: audit.SessionEnded, SessionID: found.ID, UserID: found.UserID}))
 	}
 	if err == nil && found == nil {
 		return storage.ErrNotFound
@@ -85,17 +85,17 @@ func (s *Server) revokeSession(ctx context.Context, c *admin.Call) error {
 // nobody shall wait for millions to be read.
 const looksPerPage = 5 * admin.MaxPageSize
 
-func (s *Server) listGrants(ctx context.Context, c *admin.Call, page admin.Slice) ([]admin.Grant, string, error) {
+func (api *API) listGrants(ctx context.Context, c *admin.Call, page admin.Slice) ([]admin.Grant, string, error) {
 	sub, clientID := c.Query.Get("sub"), c.Query.Get("client_id")
 	if sub != "" {
-		return s.grantsOfUser(ctx, sub, clientID, page)
+		return api.grantsOfUser(ctx, sub, clientID, page)
 	}
 	var grants []admin.Grant
-	names := s.usernames()
+	names := api.usernames()
 	after := page.After
 	for looked := 0; looked < looksPerPage; {
 		wanted := page.Size - len(grants)
-		found, err := storage.Grants.Scan(ctx, s.store, "", after, wanted)
+		found, err := storage.Grants.Scan(ctx, api.Store, "", after, wanted)
 		if err != nil {
 			return nil, "", err
 		}
@@ -103,7 +103,7 @@ func (s *Server) listGrants(ctx context.Context, c *admin.Call, page admin.Slice
 			if clientID != "" && entry.Value.ClientID != clientID {
 				continue
 			}
-			shown, err := s.shownGrant(ctx, names, entry.Key, entry.Value)
+			shown, err := api.shownGrant(ctx, names, entry.Key, entry.Value)
 			if err != nil {
 				return nil, "", err
 			}
@@ -122,21 +122,21 @@ func (s *Server) listGrants(ctx context.Context, c *admin.Call, page admin.Slice
 	return grants, after, nil
 }
 
-func (s *Server) grantsOfUser(ctx context.Context, sub, clientID string, page admin.Slice) ([]admin.Grant, string, error) {
-	found, err := storage.UserGrants.Scan(ctx, s.store, sub+"/", page.After, page.Size)
+func (api *API) grantsOfUser(ctx context.Context, sub, clientID string, page admin.Slice) ([]admin.Grant, string, error) {
+	found, err := storage.UserGrants.Scan(ctx, api.Store, sub+"/", page.After, page.Size)
 	if err != nil {
 		return nil, "", err
 	}
 	var grants []admin.Grant
-	names := s.usernames()
+	names := api.usernames()
 	next := ""
 	for _, entry := range found {
 		gid := strings.TrimPrefix(entry.Key, sub+"/")
-		grant, _, err := storage.Grants.Get(ctx, s.store, gid)
+		grant, _, err := storage.Grants.Get(ctx, api.Store, gid)
 		if gone := errors.Is(err, storage.ErrNotFound); err != nil && !gone {
 			return nil, "", err
 		} else if !gone && (clientID == "" || grant.ClientID == clientID) {
-			shown, err := s.shownGrant(ctx, names, gid, grant)
+			shown, err := api.shownGrant(ctx, names, gid, grant)
 			if err != nil {
 				return nil, "", err
 			}
@@ -153,13 +153,13 @@ func (s *Server) grantsOfUser(ctx context.Context, sub, clientID string, page ad
 }
 
 // shownGrant is a grant with the name of its user and, unless it was revoked, whether it lives.
-func (s *Server) shownGrant(ctx context.Context, names func(context.Context, string) (string, error), gid string, g *storage.Grant) (*admin.Grant, error) {
+func (api *API) shownGrant(ctx context.Context, names func(context.Context, string) (string, error), gid string, g *storage.Grant) (*admin.Grant, error) {
 	shown := grantOf(gid, g)
 	var err error
 	if shown.Username, err = names(ctx, g.UserID); err != nil || g.RevokedAt != nil {
 		return &shown, err
 	}
-	_, _, err = s.grants.Owner(ctx, g)
+	_, _, err = api.Grants.Owner(ctx, g)
 	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		shown.Ended, err = gone.Reason, nil
 	}
@@ -173,27 +173,27 @@ func grantOf(gid string, g *storage.Grant) admin.Grant {
 	}
 }
 
-func (s *Server) readGrant(ctx context.Context, c *admin.Call) (*admin.Grant, error) {
-	grant, _, err := storage.Grants.Get(ctx, s.store, c.Path("gid"))
+func (api *API) readGrant(ctx context.Context, c *admin.Call) (*admin.Grant, error) {
+	grant, _, err := storage.Grants.Get(ctx, api.Store, c.Path("gid"))
 	if err != nil {
 		return nil, err
 	}
-	return s.shownGrant(ctx, s.usernames(), c.Path("gid"), grant)
+	return api.shownGrant(ctx, api.usernames(), c.Path("gid"), grant)
 }
 
 // revokeGrantOf is done if the grant is revoked already.
-func (s *Server) revokeGrantOf(ctx context.Context, c *admin.Call) error {
+func (api *API) revokeGrantOf(ctx context.Context, c *admin.Call) error {
 	gid := c.Path("gid")
 	return storage.Retry(func() error {
-		grant, _, err := storage.Grants.Get(ctx, s.store, gid)
+		grant, _, err := storage.Grants.Get(ctx, api.Store, gid)
 		if err != nil {
 			return err
 		}
-		write, err := s.grants.Revocation(ctx, gid)
+		write, err := api.Grants.Revocation(ctx, gid)
 		if err != nil || write == nil {
 			return err
 		}
 		event := audit.Event{Type: audit.GrantRevoked, GrantID: gid, ClientID: grant.ClientID, UserID: grant.UserID}
-		return s.store.Apply(ctx, *write, s.did(ctx, c, event))
+		return api.Store.Apply(ctx, *write, api.did(ctx, c, event))
 	})
 }

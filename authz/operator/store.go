@@ -1,15 +1,13 @@
-package authz
+package operator
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
-	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -23,17 +21,6 @@ type StoreFile interface {
 	Lost(ctx context.Context) error
 }
 
-// watchFile raises an alarm when the file of the store is gone.
-func (s *Server) watchFile(ctx context.Context) error {
-	if s.config.File == nil {
-		return nil
-	}
-	if lost := s.config.File.Lost(ctx); lost != nil {
-		s.observer.Alarm(ctx, observe.DatabaseLost, slog.String("found", lost.Error()))
-	}
-	return nil
-}
-
 // compactor runs the compactions that operators ask for: longer than a request may take.
 type compactor struct {
 	mu      sync.Mutex
@@ -42,8 +29,8 @@ type compactor struct {
 	asked   chan struct{}     // buffered: one may wait for Run
 }
 
-func (s *Server) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, error) {
-	status, err := s.sealing.Status(ctx)
+func (api *API) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, error) {
+	status, err := api.Sealing.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,27 +41,27 @@ func (s *Server) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, er
 			Removable: secret.Removable && secret.Listed, Since: orNil(secret.Since),
 		})
 	}
-	if s.config.File != nil {
-		out.FileBytes, out.FreeBytes = s.config.File.Size()
+	if api.File != nil {
+		out.FileBytes, out.FreeBytes = api.File.Size()
 	}
-	s.compactor.mu.Lock()
-	defer s.compactor.mu.Unlock()
-	out.Compacting, out.Compaction = s.compactor.running, s.compactor.last
+	api.compactor.mu.Lock()
+	defer api.compactor.mu.Unlock()
+	out.Compacting, out.Compaction = api.compactor.running, api.compactor.last
 	return out, nil
 }
 
 // compactStore has a compaction begin. It is in the audit log first: afterwards nobody would be there to
 // write it.
-func (s *Server) compactStore(ctx context.Context, call *admin.Call) error {
-	if s.config.File == nil {
+func (api *API) compactStore(ctx context.Context, call *admin.Call) error {
+	if api.File == nil {
 		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "The store is no file of this server.",
 			Hint: "PostgreSQL has autovacuum"}
 	}
-	c := &s.compactor
+	c := &api.compactor
 	if !c.begin() {
 		return conflict("A compaction is under way.", "")
 	}
-	if err := s.store.Apply(ctx, s.did(ctx, call, audit.Event{Type: audit.StoreCompact})); err != nil {
+	if err := api.Store.Apply(ctx, api.did(ctx, call, audit.Event{Type: audit.StoreCompact})); err != nil {
 		c.end(nil)
 		return err
 	}
@@ -100,22 +87,22 @@ func (c *compactor) end(done *admin.Compaction) {
 	}
 }
 
-// runCompactions does what was asked for, until ctx ends.
-func (s *Server) runCompactions(ctx context.Context) error {
+// Compact does what was asked for, until ctx ends.
+func (api *API) Compact(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-s.compactor.asked:
+		case <-api.compactor.asked:
 		}
 		done := &admin.Compaction{}
-		done.BeforeBytes, _ = s.config.File.Size()
-		waited, err := s.config.File.Compact(ctx)
-		done.AfterBytes, _ = s.config.File.Size()
+		done.BeforeBytes, _ = api.File.Size()
+		waited, err := api.File.Compact(ctx)
+		done.AfterBytes, _ = api.File.Size()
 		done.EndedAt, done.WritesWaited = storage.Now(), waited.String()
 		if err != nil {
 			done.WritesWaited, done.Error = "", err.Error()
 		}
-		s.compactor.end(done)
+		api.compactor.end(done)
 	}
 }

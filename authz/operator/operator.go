@@ -1,0 +1,287 @@
+// Package operator is the admin API: what operators see and change, each operation a function of the table routes.
+//
+//	socket, listener -> who calls? -> admin.Handler -> operation -> one Apply, with the event of it
+package operator
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/backchannel"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/grant"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/logout"
+	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/register"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/token"
+	"github.com/authzd/authzd/authz/users"
+	"github.com/authzd/authzd/storage"
+)
+
+// Config is what the admin API needs of the configuration, whose words, defaults and rules are its own.
+// The errors of its functions are *admin.Problem, with everything that is wrong.
+type Config struct {
+	// ParseClient reads the metadata of a client, and returns it too with all defaults filled in. If the
+	// client has a secret, any stands for it.
+	ParseClient func(document []byte) (m client.Metadata, complete []byte, err error)
+	// Clients are those of the configuration, with all defaults filled in, by their ids.
+	Clients map[string][]byte
+
+	// Resource is the audience that an access token needs at the operator's listener; empty: the admin
+	// API is at the socket only. A user whose token it is needs the role authzd:admin.
+	Resource string
+	// Hosts are the names, beside localhost, that the listener is called by.
+	Hosts []string
+}
+
+// API is the admin API.
+type API struct {
+	Config     *Config
+	Issuer     oauth.Issuer
+	Store      storage.Store
+	File       StoreFile // of the store; nil: it is not one file
+	Secret     *keys.Secret
+	Sealing    *keys.Sealing
+	Keys       *keys.Ring
+	PageTokens *keys.Sealer // of the places where a list goes on
+	Clients    *directory.Clients
+	Register   *register.Endpoint
+	Accounts   *account.Directory
+	Sessions   *session.Sessions
+	Connectors connect.Set
+	Grants     *grant.Grants
+	Tokens     *token.Tokens
+	Auth       *clientauth.Authenticator
+	Logout     *logout.Logout
+	Outbox     *backchannel.Outbox
+	Audit      *audit.Log
+	Events     *events.Recorder
+	Observer   *observe.Observer
+
+	compactor compactor
+}
+
+// New completes an API whose fields are set.
+func New(api API) *API {
+	api.compactor.asked = make(chan struct{}, 1)
+	return &api
+}
+
+// routes is every operation of the admin API.
+func (api *API) routes() []admin.Route {
+	route := admin.NewRoute
+	return []admin.Route{
+		route("client_list", "GET", "/v1/clients", "All clients: of the file, of the operator, and those that registered themselves.", admin.List(api.listClients)),
+		route("client_create", "POST", "/v1/clients", "Creates a client, and shows its secret this once.", admin.Create(api.createClient)),
+		route("client_read", "GET", "/v1/clients/{client_id}", "One client.", admin.Read(api.readOAuthClient)),
+		route("client_replace", "PUT", "/v1/clients/{client_id}", "Sets all metadata of a client.", admin.Replace(api.replaceClient)),
+		route("client_update", "PATCH", "/v1/clients/{client_id}", "Changes some metadata of a client.", admin.Patch[admin.ClientMetadata](api.patchClient)),
+		route("client_delete", "DELETE", "/v1/clients/{client_id}", "Deletes a client; its grants and tokens are void.", admin.Do(api.removeClient)),
+		route("client_rotate_secret", "POST", "/v1/clients/{client_id}/rotate-secret", "Gives a client a new secret, and shows it this once.", admin.Act(api.rotateSecret)),
+
+		route("user_list", "GET", "/v1/users", "Users, those found by a prefix of their name or all.", admin.List(api.listUsers), "username", "email"),
+		route("user_create", "POST", "/v1/users", "Creates a user.", admin.Create(api.createUser)),
+		route("user_read", "GET", "/v1/users/{sub}", "One user.", admin.Read(api.readUser)),
+		route("user_replace", "PUT", "/v1/users/{sub}", "Sets all data of a user.", admin.Replace(api.replaceUser)),
+		route("user_update", "PATCH", "/v1/users/{sub}", "Changes some data of a user.", admin.Patch[users.User](api.patchUser)),
+		route("user_delete", "DELETE", "/v1/users/{sub}", "Deletes a user, with sessions and grants.", admin.Do(api.deleteUser)),
+		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password, and ends their sessions and grants.", admin.Order(api.setPassword)),
+		route("user_unlock", "POST", "/v1/users/{sub}/unlock", "Forgives a user's wrong passwords.", admin.Do(api.unlockUser)),
+		route("user_end_sessions", "POST", "/v1/users/{sub}/end-sessions", "Signs a user out everywhere.", admin.Do(api.endUserSessions)),
+		route("identity_list", "GET", "/v1/users/{sub}/identities", "The upstream identities that a user signs in with.", admin.List(api.listIdentities)),
+		route("identity_link", "POST", "/v1/users/{sub}/identities", "Links an upstream identity to a user.", admin.Create(api.linkIdentity)),
+		route("identity_unlink", "DELETE", "/v1/users/{sub}/identities/{identity}", "Unlinks an upstream identity, unless it is the user's last way in.", admin.Do(api.unlinkIdentity)),
+		route("network_list", "GET", "/v1/users/{sub}/trusted-networks", "Networks that a user has signed in from lately.", admin.List(api.listNetworks)),
+		route("network_forget", "DELETE", "/v1/users/{sub}/trusted-networks", "Lets no network be trusted any more for a user.", admin.Do(api.forgetNetworks)),
+
+		route("session_list", "GET", "/v1/sessions", "Live sessions, of one user or all.", admin.List(api.listSessions), "sub"),
+		route("session_read", "GET", "/v1/sessions/{sid}", "One live session.", admin.Read(api.readSession)),
+		route("session_revoke", "DELETE", "/v1/sessions/{sid}", "Ends a session.", admin.Do(api.revokeSession)),
+
+		route("grant_list", "GET", "/v1/grants", "Grants, of one user, of one client or all.", admin.List(api.listGrants), "sub", "client_id"),
+		route("grant_read", "GET", "/v1/grants/{gid}", "One grant.", admin.Read(api.readGrant)),
+		route("grant_revoke", "DELETE", "/v1/grants/{gid}", "Ends a grant, with all its tokens.", admin.Do(api.revokeGrantOf)),
+
+		route("backup", "GET", "/v1/backup", "A backup of everything that is stored, as it is now.", admin.Stream("application/octet-stream", api.takeBackup)),
+
+		route("store_read", "GET", "/v1/store", "The store: its format, size, and the secrets that it needs.", admin.Read(api.readStore)),
+		route("store_compact", "POST", "/v1/store/compact", "Begins to compact the embedded database.", admin.Do(api.compactStore)),
+
+		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(api.listKeys)),
+		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(api.rotateKeys)),
+
+		route("audit_list", "GET", "/v1/audit/events", "Events of the audit log, the newest first.", admin.List(api.listAuditEvents), auditParams...),
+		route("audit_verify", "GET", "/v1/audit/verify", "Checks some hundred blocks of the audit log.", admin.Read(api.verifyAuditLog), "after", "pin"),
+		route("audit_export", "GET", "/v1/audit/export", "The audit log, with all that is needed to verify it.", admin.Stream("application/jsonl", api.exportAuditLog), "since"),
+	}
+}
+
+// RouteNames are the names of the operations, in the log and in metrics.
+func RouteNames() []string {
+	var names []string
+	for _, r := range (*API)(nil).routes() {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// Handler is the admin API for those whom authorize lets in; nil if there is none.
+func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admin.Actor, error)) http.Handler {
+	if api.Config == nil {
+		return nil
+	}
+	handler, err := admin.NewHandler(admin.Config{
+		Routes:    api.routes(),
+		Authorize: authorize,
+		Seal:      api.PageTokens.Seal,
+		Open:      api.PageTokens.Open,
+		AsProblem: asProblem,
+		Started:   func(r *http.Request, route string) { observe.Event(r.Context()).SetRoute(route) },
+		Failed: func(r *http.Request, p *admin.Problem) {
+			event := observe.Event(r.Context())
+			event.SetError(p.Code, p.Detail, errors.Unwrap(p))
+			p.RequestID = event.RequestID()
+			switch p.Status {
+			case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest:
+				api.Events.Refused(r, &oauth.Error{Status: p.Status, Code: p.Code})
+			}
+		},
+	})
+	if err != nil {
+		panic(err) // only a mistake in routes can get here
+	}
+	return api.Observer.Handler(handler)
+}
+
+// AtSocket knows callers by their process: the socket's mode has let them in.
+func (api *API) AtSocket(_ http.ResponseWriter, r *http.Request) (admin.Actor, error) {
+	actor := admin.Actor{ID: "socket"}
+	if uid, known := admin.PeerUID(r.Context()); known {
+		actor.ID = "uid:" + strconv.Itoa(uid)
+	}
+	return actor, nil
+}
+
+// errNoAdminToken is told of every token that does not count, whatever the reason.
+var errNoAdminToken = oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired, revoked or not meant for the admin API.")
+
+// AtListener demands an access token of ours with the admin API as its audience and the scope
+// authzd:admin, and looks at what stands behind it now. A user is an operator only by a role: the scope
+// says no more than that a client may ask.
+func (api *API) AtListener(w http.ResponseWriter, r *http.Request) (admin.Actor, error) {
+	if api.Config.Resource == "" {
+		return admin.Actor{}, oauth.Refuse(oauth.AccessDenied, "The admin API is at the socket only.")
+	}
+	if !api.ownHost(r.Host) {
+		return admin.Actor{}, &admin.Problem{Status: http.StatusMisdirectedRequest, Code: admin.CodeMisdirected,
+			Detail: "The Host of the request is none of this listener's.", Hint: "call it by an address, by localhost, by the host of the issuer or by that of admin.listen"}
+	}
+	r = r.WithContext(clientauth.CalledByHost(r.Context()))
+	presented, err := api.Auth.AccessToken(w, r)
+	if err != nil {
+		return admin.Actor{}, err
+	}
+	active, err := api.Tokens.Active(r.Context(), presented)
+	if errors.Is(err, token.ErrInactive) || err == nil && !active.IsFor(api.Config.Resource) {
+		return admin.Actor{}, api.Auth.AccessChallenge(w, r, errNoAdminToken)
+	} else if err != nil {
+		return admin.Actor{}, err
+	}
+	event := observe.Event(r.Context())
+	event.SetClient(active.ClientID)
+	event.SetSubject(active.Subject)
+	if err := api.Auth.CheckSender(w, r, presented, &active.Claims); err != nil {
+		return admin.Actor{}, err
+	}
+	if !active.Has(admin.Scope) || active.User != nil && !hasRole(active.User, admin.Scope) {
+		return admin.Actor{}, api.Auth.AccessChallenge(w, r, oauth.Refuse(oauth.InsufficientScope, "The admin API needs the scope authzd:admin, and of a user the role of that name too."))
+	}
+	actor := admin.Actor{ID: active.ClientID, ClientID: active.ClientID, Remote: event.Remote()}
+	if active.User != nil {
+		actor.ID = active.User.ID
+	}
+	return actor, nil
+}
+
+func hasRole(user *storage.User, role string) bool {
+	for _, r := range user.Roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
+
+// ownHost tells whether a Host header names this listener, and not a site that has its own name lead to
+// this machine (DNS rebinding). An address cannot be made to lead elsewhere.
+func (api *API) ownHost(host string) bool {
+	name := strings.ToLower(host)
+	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
+		name = name[:i]
+	}
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || name == "localhost" || name == api.Issuer.Host {
+		return true
+	}
+	for _, own := range api.Config.Hosts {
+		if name == strings.ToLower(own) {
+			return true
+		}
+	}
+	return false
+}
+
+// asProblem is oauth.AsError in the form of the admin API.
+func asProblem(err error) *admin.Problem {
+	if taken := new(account.TakenError); errors.As(err, &taken) {
+		pointer := "/username"
+		if taken.What != "username" {
+			pointer = "/email"
+		}
+		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "The " + taken.What + " belongs to another user.",
+			Errors: []admin.FieldError{{Pointer: pointer, Detail: "belongs to another user"}}}
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return &admin.Problem{Status: http.StatusNotFound, Code: admin.CodeNotFound, Detail: "There is no such record."}
+	}
+	e := oauth.AsError(err)
+	codes := map[int]string{
+		http.StatusUnauthorized: admin.CodeUnauthorized, http.StatusForbidden: admin.CodeForbidden,
+		http.StatusServiceUnavailable: admin.CodeUnavailable, http.StatusInternalServerError: admin.CodeServerError,
+	}
+	p := &admin.Problem{Status: e.Status, Code: codes[e.Status], Detail: e.Description}
+	if p.Code == "" {
+		p.Code = admin.CodeInvalidRequest
+	}
+	return p
+}
+
+// did is the event of what the caller of the admin API has done.
+func (api *API) did(ctx context.Context, c *admin.Call, e audit.Event) storage.Write {
+	return api.Events.ByOperator(ctx, c.Actor, e)
+}
+
+// etag is what changes whenever a record does.
+func etag(version uint64) string { return `"` + strconv.FormatUint(version, 36) + `"` }
+
+// orNil is a time that may be unset.
+func orNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
