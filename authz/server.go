@@ -123,7 +123,6 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}
-	s.compactor.Asked = make(chan struct{}, 1)
 	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == register.Token}
 	s.algs = algsInUse(c)
 	s.grantTypes = tokenendpoint.Offered(c.Clients)
@@ -365,7 +364,7 @@ func (s *Server) openOutbox(context.Context) error {
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
 		Events: s.events, Secrets: s.clientSecrets, Policy: s.config.Registration,
 	}
-	s.operator = operator.New(operator.API{
+	s.operator = operator.New(&operator.API{
 		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, File: s.config.File, Secret: s.config.Secret, Sealing: s.sealing, Keys: s.keys,
 		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Sessions: s.sessions,
 		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Audit: s.audit,

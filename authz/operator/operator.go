@@ -76,10 +76,10 @@ type API struct {
 	compactor compactor
 }
 
-// New completes an API whose fields are set.
-func New(api API) *API {
+// New completes an API whose fields are set, and returns it.
+func New(api *API) *API {
 	api.compactor.asked = make(chan struct{}, 1)
-	return &api
+	return api
 }
 
 // routes is every operation of the admin API.
