@@ -62,8 +62,8 @@ func (s *leavingStore) Apply(ctx context.Context, writes ...storage.Write) error
 // find out that it is away, which takes them half a second.
 func TestStoreAway(t *testing.T) {
 	store := &leavingStore{Store: openBolt(t)}
-	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, []byte, error) {
-		return client.Metadata{}, nil, errors.New("no client was made by an operator")
+	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, error) {
+		return client.Metadata{}, errors.New("no client was made by an operator")
 	}}
 	s := authztest.Start(t, authz.Config{Store: store, Operator: operator}, nil)
 	_, challenge := authztest.PKCE()

@@ -60,7 +60,7 @@ func (l *listeners) uri(clientID string) string { return l.URL + "/" + clientID 
 func (l *listeners) hear(m *client.Metadata) {
 	withBack(m)
 	if len(m.RedirectURIs) > 0 {
-		m.Logout.BackChannelURI = l.uri(m.ID)
+		m.BackChannelURI = l.uri(m.ID)
 	}
 }
 
@@ -485,7 +485,7 @@ func TestBackChannelLogoutOfManyAppsAtOnce(t *testing.T) {
 		c, err := client.New(client.Metadata{
 			ID: fmt.Sprintf("app-%02d", i), AuthMethod: client.AuthNone, GrantTypes: []string{client.GrantAuthorizationCode},
 			RedirectURIs: []string{authztest.RedirectURI}, Scopes: []string{"openid"}, FirstParty: true,
-			Logout: client.Logout{BackChannelURI: l.uri(fmt.Sprintf("app-%02d", i))},
+			BackChannelURI: l.uri(fmt.Sprintf("app-%02d", i)),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
 // Item 5.
 func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = false }) // the profile knows better
+	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = new(false) }) // the profile knows better
 	for name, change := range map[string]url.Values{
 		"none":           {"code_challenge": nil, "code_challenge_method": nil},
 		"plain":          {"code_challenge_method": {"plain"}},

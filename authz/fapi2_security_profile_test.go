@@ -250,7 +250,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 	thief := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"thief.example.com"} })
 	for name, change := range map[string]func(m *client.Metadata){
 		"tls_client_auth": func(m *client.Metadata) {
-			m.AuthMethod, m.JWKS, m.TLSSubject = client.AuthTLS, nil, client.TLSSubject{DNS: "fapi.example.com"}
+			m.AuthMethod, m.JWKS, m.TLSSubjectDNS = client.AuthTLS, nil, "fapi.example.com"
 		},
 		"private_key_jwt": func(*client.Metadata) {},
 	} {

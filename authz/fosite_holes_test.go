@@ -26,6 +26,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
@@ -261,7 +262,7 @@ func TestHoleLongSecrets(t *testing.T) {
 	plain, _ := plainFosite(t, func(m *memory.MemoryStore) { m.Clients[authztest.Web] = plainClient(t, authztest.Web, secret) })
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
-			m.Secret = secret
+			m.Secret = member.Secret(secret)
 		}
 	})
 	form := authztest.CodeForm("unknown", "")

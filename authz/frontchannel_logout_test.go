@@ -21,7 +21,7 @@ const frameURI = "https://app.example.com/frame?app="
 func withFrames(m *client.Metadata) {
 	withBack(m)
 	if m.ID == authztest.SPA || m.ID == authztest.ThirdParty {
-		m.Logout.FrontChannelURI = frameURI + m.ID
+		m.FrontChannelURI = frameURI + m.ID
 	}
 }
 

@@ -18,7 +18,7 @@ func TestHostileLogouts(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
 		l.hear(m)
 		if m.ID == authztest.SPA {
-			m.Logout.FrontChannelURI = frameURI
+			m.FrontChannelURI = frameURI
 		}
 	})
 	b := s.NewBrowser(t)

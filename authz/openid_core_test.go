@@ -329,8 +329,8 @@ func TestOpenIDCoreSection2_SessionID(t *testing.T) {
 	}{
 		"nothing":       {func(*client.Metadata) {}, false},
 		"a way back":    {func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{authztest.LoggedOut} }, true},
-		"back channel":  {func(m *client.Metadata) { m.Logout.BackChannelURI = "https://app.example.com/logout" }, true},
-		"front channel": {func(m *client.Metadata) { m.Logout.FrontChannelURI = "https://app.example.com/logout" }, true},
+		"back channel":  {func(m *client.Metadata) { m.BackChannelURI = "https://app.example.com/logout" }, true},
+		"front channel": {func(m *client.Metadata) { m.FrontChannelURI = "https://app.example.com/logout" }, true},
 	} {
 		s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 			m.PostLogoutRedirectURIs = nil

@@ -20,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage/bolt"
 )
@@ -46,7 +47,7 @@ type field struct {
 	late      atomic.Int64 // retries, answered, that came after the 60 s of other clients
 }
 
-func newField(t *testing.T, grace *time.Duration) *field {
+func newField(t *testing.T, grace *member.Duration) *field {
 	t.Helper()
 	store, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{SweepEvery: time.Hour})
 	if err != nil {
@@ -202,7 +203,7 @@ func (f *field) run(t *testing.T) {
 func TestPhonesStaySignedIn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		day := 24 * time.Hour
+		day := member.Duration(24 * time.Hour)
 		f := newField(t, &day)
 		f.run(t)
 		if out := f.signedOut.Load(); out != 0 {

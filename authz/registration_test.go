@@ -17,6 +17,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/register"
 )
@@ -135,7 +136,7 @@ func newSite(t testing.TB, pages map[string]string) *site {
 }
 
 // newKey returns a key pair of a client, and the JWK Set that it publishes.
-func newKey(t testing.TB) (*authztest.Key, json.RawMessage) {
+func newKey(t testing.TB) (*authztest.Key, client.JWKS) {
 	t.Helper()
 	key := authztest.NewKey(t, jose.ES256)
 	key.ID = "k"

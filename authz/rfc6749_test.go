@@ -167,7 +167,7 @@ func TestRFC6749Section4_1_3_TheCodeIsBound(t *testing.T) {
 // code, and nowhere else. One that is sent must be that of the authorization request.
 func TestOAuth21_RedirectURIAtTheTokenEndpoint(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = false })
+	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = new(false) })
 	b := s.NewBrowser(t)
 	withPKCE := func(clientID string) url.Values { return authztest.CodeForm(b.Code(t, clientID, nil)) }
 	withoutPKCE := func() url.Values {

@@ -316,7 +316,7 @@ func TestRFC7523Section3_Algorithm(t *testing.T) {
 // keyServer is a client's jwks_uri.
 type keyServer struct {
 	*httptest.Server
-	set     atomic.Pointer[json.RawMessage]
+	set     atomic.Pointer[client.JWKS]
 	fetches atomic.Int32
 }
 
@@ -408,7 +408,7 @@ func TestRFC7517Section5_BadSets(t *testing.T) {
 		"far too many":  `{"keys":[` + strings.Repeat(`{"kty":"EC"},`, 200) + `{}]}`, "too long": `{"keys":[],"x":"` + strings.Repeat("x", 70_000) + `"}`,
 	} {
 		keys := serveKeys(t)
-		raw := json.RawMessage(set)
+		raw := client.JWKS(set)
 		keys.set.Store(&raw)
 		s := startWithKeys(t, func(m *client.Metadata) { m.JWKSURI = keys.URL })
 		if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
@@ -422,7 +422,7 @@ func TestRFC7517Section5_UnusableKeysAreIgnored(t *testing.T) {
 	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
 	keys := serveKeys(t)
-	raw := json.RawMessage(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"secp256k1"},{"x":1},` + toJSON(t, key.Public()) + `]}`)
+	raw := client.JWKS(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"secp256k1"},{"x":1},` + toJSON(t, key.Public()) + `]}`)
 	keys.set.Store(&raw)
 	s := startWithKeys(t, func(m *client.Metadata) { m.JWKSURI = keys.URL })
 	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)); code != "" {
@@ -485,7 +485,7 @@ func TestRFC7591Section3_2_1_SeveralSecrets(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Worker {
-			m.Secrets = []client.Secret{{Value: "new"}, {Value: "old", ExpiresAt: time.Now().Add(time.Hour)}, {Value: "expired", ExpiresAt: time.Now().Add(-time.Second)}}
+			m.Secrets = []client.Secret{{Value: "new"}, {Value: "old", ExpiresAt: new(time.Now().Add(time.Hour))}, {Value: "expired", ExpiresAt: new(time.Now().Add(-time.Second))}}
 		}
 	})
 	for secret, want := range map[string]int{authztest.Secret: 200, "new": 200, "old": 200, "expired": 401, "": 401, "other": 401} {

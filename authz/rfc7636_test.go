@@ -15,7 +15,7 @@ func TestRFC7636Section4_4_1_OnlyConfidentialClientsMayDoWithout(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
-			m.RequirePKCE = false
+			m.RequirePKCE = new(false)
 		}
 	})
 	b := signedIn(t, s)

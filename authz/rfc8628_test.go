@@ -785,7 +785,7 @@ func TestRFC8628_JoinsTheSession(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.TV {
-			m.Logout.BackChannelURI = "https://tv.example.com/logout"
+			m.BackChannelURI = "https://tv.example.com/logout"
 		}
 	})
 	b := signedIn(t, s)

@@ -18,6 +18,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
@@ -316,7 +317,7 @@ func TestRFC8693Section5_Lifetime(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.SPA {
-			m.AccessTokenLifetime = 40 * time.Second
+			m.AccessTokenLifetime = member.Duration(40 * time.Second)
 		}
 	})
 	users := s.SignIn(t, authztest.SPA, "", nil)
@@ -326,7 +327,7 @@ func TestRFC8693Section5_Lifetime(t *testing.T) {
 	}
 	s = startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.API {
-			m.AccessTokenLifetime = 30 * time.Second
+			m.AccessTokenLifetime = member.Duration(30 * time.Second)
 		}
 	})
 	if got := exchangeToken(t, s, authztest.API, s.SignIn(t, authztest.SPA, "", nil).AccessToken, nil); got.ExpiresIn != 30 {

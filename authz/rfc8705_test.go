@@ -158,7 +158,7 @@ func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
 		return issue(t, root, func(c *x509.Certificate) { named(c); change(c) })
 	}
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
-		m.TLSSubject = client.TLSSubject{DNS: "client.example.com"}
+		m.TLSSubjectDNS = "client.example.com"
 	}))
 	for name, row := range map[string]struct {
 		shown []tls.Certificate
@@ -200,7 +200,7 @@ func TestRFC8705Section2_1_2_SubjectDNOfACertificate(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, nil)
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
-		m.TLSSubject = client.TLSSubject{DN: "CN=client, O=Wonderland"}
+		m.TLSSubjectDN = "CN=client, O=Wonderland"
 	}))
 	if code := refused(t, s.post(t, "/token", workerForm(), issue(t, root, nil))); code != "" {
 		t.Errorf("its subject: %s", code)
@@ -214,7 +214,7 @@ func TestRFC8705Section2_1_2_SubjectDNOfACertificate(t *testing.T) {
 }
 
 // keySet holds the keys of certificates, with them as x5c or without.
-func keySet(t *testing.T, x5c bool, certificates ...tls.Certificate) json.RawMessage {
+func keySet(t *testing.T, x5c bool, certificates ...tls.Certificate) client.JWKS {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	for _, c := range certificates {
@@ -463,7 +463,7 @@ func toJSON(t *testing.T, v any) string {
 // What could never work is found at start, not at the first login.
 func TestMTLSConfiguration(t *testing.T) {
 	t.Parallel()
-	c, err := client.New(client.Metadata{ID: "a", AuthMethod: client.AuthTLS, TLSSubject: client.TLSSubject{DNS: "a.example"}})
+	c, err := client.New(client.Metadata{ID: "a", AuthMethod: client.AuthTLS, TLSSubjectDNS: "a.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -504,7 +504,7 @@ func TestRFC9440Section2_ForwardedCertificate(t *testing.T) {
 	intermediate := newAuthority(t, root)
 	good, proxy := issue(t, root, nil), issue(t, root, nil)
 	deep := issue(t, intermediate, nil)
-	adjust := worker(client.AuthTLS, func(m *client.Metadata) { m.TLSSubject = client.TLSSubject{DN: "CN=client,O=Wonderland"} })
+	adjust := worker(client.AuthTLS, func(m *client.Metadata) { m.TLSSubjectDN = "CN=client,O=Wonderland" })
 	config := authz.Config{
 		MTLS:           &clientauth.MTLS{Roots: rootsWith(root), Header: "Client-Cert"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},

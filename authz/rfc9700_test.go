@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -59,11 +60,11 @@ func TestRFC9700Section4_14_2_ReuseAfterTheGrace(t *testing.T) {
 // A client's own grace is in place of the server's, and a use after the successor's is theft in it too.
 func TestRFC9700Section4_14_2_GraceOfTheClient(t *testing.T) {
 	t.Parallel()
-	none, day := time.Duration(0), 24*time.Hour
+	none, day := member.Duration(0), member.Duration(24*time.Hour)
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.RefreshGrace = 0
 	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, func(m *client.Metadata) {
-		m.RefreshGrace = map[string]*time.Duration{authztest.SPA: &day, authztest.ThirdParty: &none}[m.ID]
+		m.RefreshGrace = map[string]*member.Duration{authztest.SPA: &day, authztest.ThirdParty: &none}[m.ID]
 	})
 	first := s.SignIn(t, authztest.SPA, "", nil)
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))

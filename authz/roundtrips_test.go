@@ -82,8 +82,8 @@ func (d distant) Apply(ctx context.Context, writes ...storage.Write) error {
 // admin API costs none.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, []byte, error) {
-		return client.Metadata{}, nil, errors.New("no client was made by an operator")
+	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, error) {
+		return client.Metadata{}, errors.New("no client was made by an operator")
 	}}
 	s := authztest.Start(t, authz.Config{Store: newDistant(t), Operator: operator}, nil)
 	code := func(scope string) url.Values {

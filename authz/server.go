@@ -166,7 +166,7 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 }
 
 func (s *Server) openManaged(context.Context) error {
-	var parse func([]byte) (client.Metadata, []byte, error)
+	var parse func([]byte) (client.Metadata, error)
 	if s.config.Operator != nil {
 		parse = s.config.Operator.ParseClient
 	}
@@ -451,7 +451,7 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 func (s *Server) longestUse() time.Duration {
 	longest := max(authorize.JarmLifetime, s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
 	s.config.Clients.Each(func(c *client.Client) {
-		longest = max(longest, c.AccessTokenLifetime, c.IDTokenLifetime)
+		longest = max(longest, time.Duration(c.AccessTokenLifetime), time.Duration(c.IDTokenLifetime))
 	})
 	return longest
 }
@@ -478,7 +478,7 @@ func (s *Server) longestGrace() time.Duration {
 	longest := s.config.Lifetimes.RefreshGrace
 	s.config.Clients.Each(func(c *client.Client) {
 		if c.RefreshGrace != nil {
-			longest = max(longest, *c.RefreshGrace)
+			longest = max(longest, time.Duration(*c.RefreshGrace))
 		}
 	})
 	return longest

@@ -20,19 +20,19 @@ import (
 // asConfigured is a client of the file that says nothing of PKCE and of how it sends its secret.
 func asConfigured(m *client.Metadata) {
 	if m.ID == authztest.Web || m.ID == authztest.Worker {
-		m.RequirePKCE, m.PKCEOrNonce, m.AnySecretMethod = false, true, true
+		m.RequirePKCE, m.AnySecretMethod = nil, true
 	}
 }
 
 // RFC 9700 section 2.1.1: a confidential OpenID client may send a nonce in place of a code_challenge.
 func TestRFC9700Section2_1_1_NonceInPlaceOfPKCE(t *testing.T) {
 	t.Parallel()
-	always := func(m *client.Metadata) { asConfigured(m); m.RequirePKCE = true }
-	never := func(m *client.Metadata) { m.RequirePKCE = false }
+	always := func(m *client.Metadata) { asConfigured(m); m.RequirePKCE = new(true) }
+	never := func(m *client.Metadata) { m.RequirePKCE = new(false) }
 	fapi := func(m *client.Metadata) {
 		asConfigured(m)
 		if m.ID == authztest.FAPI {
-			m.PKCEOrNonce, m.RequirePAR = true, false
+			m.RequirePKCE, m.RequirePAR = nil, false
 		}
 	}
 	bare := url.Values{"code_challenge": {""}, "code_challenge_method": {""}}

@@ -31,7 +31,7 @@ func TestSignOutEverywhere(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, func(m *client.Metadata) {
 		l.hear(m)
-		m.Logout.BackChannelSession = m.ID == authztest.ThirdParty
+		m.BackChannelSession = m.ID == authztest.ThirdParty
 	})
 	here, there, bob := s.NewBrowser(t), s.NewBrowser(t), s.NewBrowser(t)
 	bob.Username = "bob"

@@ -2,77 +2,14 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"net/http"
 	"time"
+
+	"github.com/authzd/authzd/authz/client"
 )
 
-// ClientMetadata is the operator's description of an OAuth client: the members of a client in the
-// configuration file, with their meanings and defaults. Times are strings such as 15m. The server makes the
-// secrets.
-type ClientMetadata struct {
-	ClientID        string          `json:"client_id,omitempty"` // empty: the server makes one up
-	ClientName      string          `json:"client_name,omitempty"`
-	Preset          string          `json:"preset,omitempty" enum:"spa,native,web,service"`
-	SecurityProfile string          `json:"security_profile,omitempty" enum:"fapi2,fapi2-signed-requests,fapi2-signed-responses,fapi2-message-signing"`
-	RedirectURIs    []string        `json:"redirect_uris,omitempty"`
-	PostLogoutURIs  []string        `json:"post_logout_redirect_uris,omitempty"`
-	RedirectSchemes []string        `json:"redirect_schemes,omitempty"`
-	Scope           string          `json:"scope,omitempty"`
-	Resources       []string        `json:"resources,omitempty"`
-	AllowedOrigins  []string        `json:"allowed_origins,omitempty"`
-	FirstParty      bool            `json:"first_party,omitempty"`
-	GrantTypes      []string        `json:"grant_types,omitempty"`
-	ResponseTypes   []string        `json:"response_types,omitempty"`
-	AuthMethod      string          `json:"token_endpoint_auth_method,omitempty"`
-	AuthAlg         string          `json:"token_endpoint_auth_signing_alg,omitempty"`
-	JWKS            json.RawMessage `json:"jwks,omitempty"`
-	JWKSURI         string          `json:"jwks_uri,omitempty"`
-	TLSSubjectDN    string          `json:"tls_client_auth_subject_dn,omitempty"`
-	TLSSubjectDNS   string          `json:"tls_client_auth_san_dns,omitempty"`
-	TLSSubjectURI   string          `json:"tls_client_auth_san_uri,omitempty"`
-	TLSSubjectIP    string          `json:"tls_client_auth_san_ip,omitempty"`
-	TLSSubjectEmail string          `json:"tls_client_auth_san_email,omitempty"`
-	TLSBound        bool            `json:"tls_client_certificate_bound_access_tokens,omitempty"`
-	DPoPBound       bool            `json:"dpop_bound_access_tokens,omitempty"`
-
-	RequirePAR           bool     `json:"require_pushed_authorization_requests,omitempty"`
-	RequireSigned        bool     `json:"require_signed_request_object,omitempty"`
-	RequestObjectAlg     string   `json:"request_object_signing_alg,omitempty"`
-	RequestURIs          []string `json:"request_uris,omitempty"`
-	AuthorizationAlg     string   `json:"authorization_signed_response_alg,omitempty"`
-	RequirePKCE          *bool    `json:"require_pkce,omitempty"`
-	AllowLocalhostPorts  bool     `json:"allow_localhost_ports,omitempty"`
-	IDTokenAlg           string   `json:"id_token_signed_response_alg,omitempty"`
-	UserInfoAlg          string   `json:"userinfo_signed_response_alg,omitempty"`
-	IntrospectionAlg     string   `json:"introspection_signed_response_alg,omitempty"`
-	IDTokenClaims        bool     `json:"id_token_claims,omitempty"`
-	AccessTokenLifetime  string   `json:"access_token_lifetime,omitempty"`
-	IDTokenLifetime      string   `json:"id_token_lifetime,omitempty"`
-	RefreshTokenLifetime string   `json:"refresh_token_lifetime,omitempty"`
-	RefreshIdleLifetime  string   `json:"refresh_idle_lifetime,omitempty"`
-	RefreshGrace         string   `json:"refresh_grace,omitempty"`
-	RefreshTokenRotation *bool    `json:"refresh_token_rotation,omitempty"`
-	RequireAuthTime      bool     `json:"require_auth_time,omitempty"`
-	DefaultMaxAge        *int     `json:"default_max_age,omitempty"` // seconds
-	DefaultACRValues     []string `json:"default_acr_values,omitempty"`
-	SubjectType          string   `json:"subject_type,omitempty"`
-	SectorIdentifierURI  string   `json:"sector_identifier_uri,omitempty"`
-	DetailTypes          []string `json:"authorization_details_types,omitempty"`
-	ExchangeResources    []string `json:"token_exchange_resources,omitempty"`
-	InitiateLoginURI     string   `json:"initiate_login_uri,omitempty"`
-	BackChannelURI       string   `json:"backchannel_logout_uri,omitempty"`
-	BackChannelSession   bool     `json:"backchannel_logout_session_required,omitempty"`
-	FrontChannelURI      string   `json:"frontchannel_logout_uri,omitempty"`
-	FrontChannelSession  bool     `json:"frontchannel_logout_session_required,omitempty"`
-	ClientURI            string   `json:"client_uri,omitempty"`
-	LogoURI              string   `json:"logo_uri,omitempty"`
-	PolicyURI            string   `json:"policy_uri,omitempty"`
-	TOSURI               string   `json:"tos_uri,omitempty"`
-}
-
-// The sources of a client.
+// Where a client comes from.
 const (
 	SourceConfiguration = "configuration" // the file: it is changed there
 	SourceManaged       = "managed"       // this API
@@ -81,7 +18,7 @@ const (
 
 // OAuthClient is a client as the server knows it, with all defaults filled in. Only the metadata can be set.
 type OAuthClient struct {
-	ClientMetadata
+	client.Metadata
 	Source    string         `json:"source" enum:"configuration,managed,registered"`
 	Secrets   []ClientSecret `json:"secrets,omitempty"` // the valid ones of a managed client
 	CreatedAt *time.Time     `json:"created_at,omitempty"`
@@ -107,8 +44,8 @@ type RotateSecret struct {
 	Overlap string `json:"overlap,omitempty"` // how long the present secrets stay valid, such as 24h; empty: not at all
 }
 
-// CreateClient creates a client.
-func (c *Client) CreateClient(ctx context.Context, m ClientMetadata) (*NewOAuthClient, error) {
+// CreateClient creates a client. If m has no client_id, the server makes one up; it makes the secret, too.
+func (c *Client) CreateClient(ctx context.Context, m client.Metadata) (*NewOAuthClient, error) {
 	created := new(NewOAuthClient)
 	return created, c.do(ctx, "POST", "/v1/clients", nil, nil, m, created)
 }
@@ -125,13 +62,13 @@ func (c *Client) Clients(ctx context.Context) iter.Seq2[*OAuthClient, error] {
 
 // GetClient returns a client.
 func (c *Client) GetClient(ctx context.Context, id string) (*OAuthClient, error) {
-	client := new(OAuthClient)
-	return client, c.do(ctx, "GET", "/v1/clients"+segment(id), nil, nil, nil, client)
+	found := new(OAuthClient)
+	return found, c.do(ctx, "GET", "/v1/clients"+segment(id), nil, nil, nil, found)
 }
 
-// ReplaceClient sets all metadata of a client that has this etag: members that m lacks get their defaults. If
-// the client now needs a secret and has none, it gets one.
-func (c *Client) ReplaceClient(ctx context.Context, id, etag string, m ClientMetadata) (*NewOAuthClient, error) {
+// ReplaceClient sets all metadata of a client that has this etag: what m leaves out gets its default. A
+// client that needs a secret from now on gets one.
+func (c *Client) ReplaceClient(ctx context.Context, id, etag string, m client.Metadata) (*NewOAuthClient, error) {
 	replaced := new(NewOAuthClient)
 	return replaced, c.do(ctx, "PUT", "/v1/clients"+segment(id), nil, ifMatch(etag), m, replaced)
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -83,6 +84,9 @@ func decodeMember(raw json.RawMessage, field reflect.Value, pointer string) []Fi
 		return decodeMembers(members, field, pointer)
 	}
 	if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
+		if flaw := new(member.Flaw); errors.As(err, &flaw) {
+			return []FieldError{{Pointer: pointer, Detail: flaw.Reason, Hint: flaw.Hint}}
+		}
 		return []FieldError{{Pointer: pointer, Detail: "must be " + shape(t)}}
 	}
 	var errs []FieldError
@@ -94,6 +98,10 @@ func decodeMember(raw json.RawMessage, field reflect.Value, pointer string) []Fi
 	switch value := field.Interface().(type) {
 	case string:
 		check(value, pointer)
+	case member.Duration:
+		if value == 0 {
+			errs = append(errs, FieldError{Pointer: pointer, Detail: "must be at least 1s", Hint: "remove it, and the server's default holds"})
+		}
 	case []string:
 		for i, s := range value {
 			check(s, fmt.Sprintf("%s/%d", pointer, i))
@@ -104,6 +112,12 @@ func decodeMember(raw json.RawMessage, field reflect.Value, pointer string) []Fi
 
 // shape describes a type in words.
 func shape(t reflect.Type) string {
+	switch {
+	case t == typeScopes, t == typeDuration:
+		return "a string"
+	case t == typeJWKS:
+		return "JSON of another form"
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return shape(t.Elem())

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/quick"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/users"
 )
 
@@ -27,7 +28,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, v := range []any{new(NewUser), new(ClientMetadata), new(RotateSecret), new(SetPassword)} {
+		for _, v := range []any{new(NewUser), new(client.Metadata), new(RotateSecret), new(SetPassword)} {
 			err := decode(body, v)
 			if problem := new(Problem); err != nil {
 				if !errors.As(err, &problem) || problem.Status < 400 || problem.Status >= 500 {

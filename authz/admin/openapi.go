@@ -9,14 +9,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
 )
 
 type object = map[string]any
 
 var (
-	typeTime = reflect.TypeFor[time.Time]()
-	typeRaw  = reflect.TypeFor[json.RawMessage]()
+	typeTime     = reflect.TypeFor[time.Time]()
+	typeRaw      = reflect.TypeFor[json.RawMessage]()
+	typeJWKS     = reflect.TypeFor[client.JWKS]()
+	typeScopes   = reflect.TypeFor[member.Scopes]()
+	typeDuration = reflect.TypeFor[member.Duration]()
 )
 
 // OpenAPI returns the OpenAPI 3.1 document of a table. Its schemas come from the Go types, so it always says
@@ -148,7 +153,8 @@ func (b *documentBuilder) patch(t reflect.Type) object {
 
 // schemaNames has names for types of other packages.
 var schemaNames = map[reflect.Type]string{
-	reflect.TypeFor[users.User](): "UserData",
+	reflect.TypeFor[client.Metadata](): "ClientMetadata",
+	reflect.TypeFor[users.User]():      "UserData",
 }
 
 // schemaName returns the name of a type; that of Page[OAuthClient] is OAuthClientPage.
@@ -192,9 +198,9 @@ func (b *documentBuilder) value(t reflect.Type, f reflect.StructField) object {
 		return b.value(t.Elem(), f)
 	case t == typeTime:
 		schema["type"], schema["format"] = "string", "date-time"
-	case t == typeRaw:
+	case t == typeRaw, t == typeJWKS:
 		schema["type"] = "object"
-	case t.Kind() == reflect.String:
+	case t.Kind() == reflect.String, t == typeScopes, t == typeDuration:
 		schema["type"] = "string"
 	case t.Kind() == reflect.Bool:
 		schema["type"] = "boolean"

@@ -201,7 +201,7 @@ func checkPKCE(a *Request) error {
 		if !a.Client.Public() {
 			refused.AllowedBy = a.Client.Setting("require_pkce: false")
 		}
-		if a.Client.PKCEOrNonce {
+		if a.Client.MayUseNonce() {
 			refused.Description = "The code_challenge is missing: this client must use PKCE with S256, or the scope openid with a nonce."
 		}
 		return refused
@@ -216,10 +216,10 @@ func checkPKCE(a *Request) error {
 // mayGoWithoutPKCE reports whether the client need not use PKCE, or protects its code by the nonce of an
 // ID token instead.
 func (a *Request) mayGoWithoutPKCE() bool {
-	if a.Client.PKCEOrNonce {
+	if a.Client.MayUseNonce() {
 		return a.Params.Get("nonce") != "" && slices.Contains(a.Scopes, "openid")
 	}
-	return !a.Client.RequirePKCE
+	return !a.Client.MustUsePKCE()
 }
 
 // checkOpenID checks the parameters of OpenID Connect Core section 3.1.2.1. Unknown prompt values
@@ -232,7 +232,9 @@ func checkOpenID(a *Request) error {
 	if len(a.Params.Get("nonce")) > maxNonce {
 		return oauth.Refuse(oauth.InvalidRequest, "The nonce is too long.")
 	}
-	a.MaxAge = a.Client.DefaultMaxAge
+	if seconds := a.Client.DefaultMaxAge; seconds != nil {
+		a.MaxAge = new(time.Duration(*seconds) * time.Second)
+	}
 	if raw := a.Params.Get("max_age"); raw != "" {
 		seconds, err := strconv.ParseUint(raw, 10, 31)
 		if err != nil {

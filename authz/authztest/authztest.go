@@ -163,14 +163,14 @@ func newClients(t testing.TB, adjust func(m *client.Metadata)) *client.Registry 
 	code := []string{client.GrantAuthorizationCode, client.GrantRefreshToken}
 	public := client.Metadata{
 		AuthMethod: client.AuthNone, GrantTypes: code, Scopes: scopes, Resources: []string{API},
-		RedirectURIs: []string{RedirectURI}, PostLogoutRedirectURIs: []string{LoggedOut}, RotateRefreshTokens: true,
+		RedirectURIs: []string{RedirectURI}, PostLogoutRedirectURIs: []string{LoggedOut}, RotateRefreshTokens: new(true),
 	}
 	spa, partner := public, public
 	spa.ID, spa.FirstParty = SPA, true
 	partner.ID, partner.Name = ThirdParty, "Partner App"
 	web := client.Metadata{
 		ID: Web, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: code, Scopes: scopes,
-		Resources: []string{API}, RedirectURIs: []string{RedirectURI}, PostLogoutRedirectURIs: []string{LoggedOut}, FirstParty: true, RequirePKCE: true,
+		Resources: []string{API}, RedirectURIs: []string{RedirectURI}, PostLogoutRedirectURIs: []string{LoggedOut}, FirstParty: true, RequirePKCE: new(true),
 	}
 	worker := client.Metadata{
 		ID: Worker, Secret: Secret, AuthMethod: client.AuthBasic, GrantTypes: []string{client.GrantClientCredentials},

@@ -34,7 +34,7 @@ func FAPIKey(t testing.TB) *Key {
 // fapiClient is confidential, by private_key_jwt, and bound to PAR and DPoP.
 func fapiClient(t testing.TB, base client.Metadata) client.Metadata {
 	t.Helper()
-	base.ID, base.FirstParty, base.RotateRefreshTokens = FAPI, true, false
+	base.ID, base.FirstParty, base.RotateRefreshTokens = FAPI, true, new(false)
 	base.Profile = client.ProfileFAPI2
 	base.AuthMethod, base.JWKS = client.AuthPrivateKeyJWT, JWKS(t, FAPIKey(t))
 	base.IDTokenAlg = string(jose.ES256)

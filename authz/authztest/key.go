@@ -17,6 +17,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+
+	"github.com/authzd/authzd/authz/client"
 )
 
 // Key is a key pair of a client's, with the algorithm that it signs with.
@@ -55,7 +57,7 @@ func (k *Key) Public() jose.JSONWebKey {
 }
 
 // JWKS is a set of public keys (RFC 7517 section 5), as metadata holds one.
-func JWKS(t testing.TB, keys ...*Key) json.RawMessage {
+func JWKS(t testing.TB, keys ...*Key) client.JWKS {
 	t.Helper()
 	var set jose.JSONWebKeySet
 	for _, k := range keys {

@@ -62,13 +62,13 @@ func (m *Metadata) checkAuthentication() error {
 			return wrong("token_endpoint_auth_method", "", m.AuthMethod+" needs jwks or jwks_uri")
 		}
 	case AuthTLS:
-		if m.TLSSubject.members() != 1 { // RFC 8705 section 2.1.2
+		if m.tlsNames() != 1 { // RFC 8705 section 2.1.2
 			return wrong("token_endpoint_auth_method", "", m.AuthMethod+" needs exactly one of tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip and tls_client_auth_san_email")
 		}
 	default:
 		return wrong("token_endpoint_auth_method", m.AuthMethod, "is not known")
 	}
-	if hasSecret && !m.usesSecret() {
+	if hasSecret && !m.UsesSecret() {
 		return wrong("client_secret", "", "is of no use with "+m.AuthMethod)
 	}
 	for _, s := range m.Secrets {
@@ -79,7 +79,17 @@ func (m *Metadata) checkAuthentication() error {
 			return wrong("client_secrets", "", "a client secret is empty")
 		}
 	}
-	return m.TLSSubject.check()
+	return m.checkTLSSubject()
+}
+
+// tlsNames counts the names of a certificate that are given.
+func (m *Metadata) tlsNames() (n int) {
+	for _, name := range m.tlsSubject() {
+		if name.value != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *Metadata) checkKeys() error {
@@ -160,12 +170,12 @@ func (m *Metadata) checkOtherURIs() error {
 }
 
 func (m *Metadata) checkLogout() error {
-	if u := m.Logout.BackChannelURI; u != "" { // Back-Channel Logout section 2.2
+	if u := m.BackChannelURI; u != "" { // Back-Channel Logout section 2.2
 		if err := checkWebURI("backchannel_logout_uri", u); err != nil {
 			return err
 		}
 	}
-	if u := m.Logout.FrontChannelURI; u != "" { // Front-Channel Logout section 2
+	if u := m.FrontChannelURI; u != "" { // Front-Channel Logout section 2
 		if err := checkWebURI("frontchannel_logout_uri", u); err != nil {
 			return err
 		}

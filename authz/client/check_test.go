@@ -12,7 +12,7 @@ import (
 )
 
 // keySet is a JWK Set of one key, which may be private.
-func keySet(t testing.TB, key any, use string) json.RawMessage {
+func keySet(t testing.TB, key any, use string) JWKS {
 	t.Helper()
 	raw, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key, KeyID: "1", Use: use}}})
 	if err != nil {
@@ -46,8 +46,8 @@ func TestNewRefusesMetadata(t *testing.T) {
 		"secrets beside keys":             func(m *Metadata) { m.Secrets = []Secret{{Value: "x"}} },
 		"an empty secret of several":      func(m *Metadata) { m.AuthMethod, m.Secret, m.Secrets = AuthBasic, "x", []Secret{{}} },
 		"tls_client_auth without a name":  func(m *Metadata) { m.AuthMethod = AuthTLS },
-		"tls_client_auth with two names":  func(m *Metadata) { m.AuthMethod, m.TLSSubject = AuthTLS, TLSSubject{DN: "CN=a", DNS: "a.example"} },
-		"tls_client_auth by a bad IP":     func(m *Metadata) { m.AuthMethod, m.TLSSubject = AuthTLS, TLSSubject{IP: "1.2.3"} },
+		"tls_client_auth with two names":  func(m *Metadata) { m.AuthMethod, m.TLSSubjectDN, m.TLSSubjectDNS = AuthTLS, "CN=a", "a.example" },
+		"tls_client_auth by a bad IP":     func(m *Metadata) { m.AuthMethod, m.TLSSubjectIP = AuthTLS, "1.2.3" },
 		"self-signed without keys":        func(m *Metadata) { m.AuthMethod, m.JWKS = AuthSelfSignedTLS, nil },
 		"public with token exchange":      func(m *Metadata) { m.AuthMethod, m.GrantTypes = AuthNone, []string{GrantTokenExchange} },
 		"public with jwt-bearer":          func(m *Metadata) { m.AuthMethod, m.GrantTypes = AuthNone, []string{GrantJWTBearer} },
@@ -67,9 +67,9 @@ func TestNewRefusesMetadata(t *testing.T) {
 		"request_uris of a scheme":        func(m *Metadata) { m.RequestURIs = []string{"com.example.app:/r"} },
 		"login over http":                 func(m *Metadata) { m.InitiateLoginURI = "http://a.example/login" },
 		"a registered login on loopback":  func(m *Metadata) { m.Source, m.InitiateLoginURI = Registered, "http://localhost/login" },
-		"back channel with fragment":      func(m *Metadata) { m.Logout.BackChannelURI = "https://a.example/#x" },
-		"back channel with credentials":   func(m *Metadata) { m.Logout.BackChannelURI = "https://u@a.example/" },
-		"front channel on another origin": func(m *Metadata) { m.Logout.FrontChannelURI = "https://a.example:8443/logout" },
+		"back channel with fragment":      func(m *Metadata) { m.BackChannelURI = "https://a.example/#x" },
+		"back channel with credentials":   func(m *Metadata) { m.BackChannelURI = "https://u@a.example/" },
+		"front channel on another origin": func(m *Metadata) { m.FrontChannelURI = "https://a.example:8443/logout" },
 		"an unknown profile":              func(m *Metadata) { m.Profile = "fapi3" },
 		"FAPI with a secret":              func(m *Metadata) { m.Profile, m.AuthMethod, m.JWKS, m.Secret = ProfileFAPI2, AuthBasic, nil, "x" },
 		"FAPI without a method":           func(m *Metadata) { m.Profile, m.AuthMethod = ProfileFAPI2, AuthNone },
@@ -97,13 +97,13 @@ func TestNewRefusesMetadata(t *testing.T) {
 func TestProfile(t *testing.T) {
 	m := Metadata{
 		ID: "a", AuthMethod: AuthPrivateKeyJWT, JWKS: keySet(t, ecKey(t).Public(), ""), IDTokenAlg: "PS256",
-		Profile: ProfileFAPI2, RotateRefreshTokens: true,
+		Profile: ProfileFAPI2, RotateRefreshTokens: new(true),
 	}
 	c, err := New(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.RequirePAR || !c.RequirePKCE || !c.StrictAudience || !c.DPoPBound || c.RotateRefreshTokens || c.RequireSigned || c.RequireJARM {
+	if !c.RequirePAR || !c.MustUsePKCE() || !c.StrictAudience || !c.DPoPBound || c.RotatesRefreshTokens() || c.RequireSigned || c.RequireJARM {
 		t.Errorf("%+v", c.Metadata)
 	}
 	for profile, signed := range map[string][2]bool{ // requests, responses

@@ -7,11 +7,9 @@
 package client
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -55,77 +53,8 @@ const (
 	Document                 // its client_id is the URL of its metadata
 )
 
-// Metadata describes a client. A zero duration means the server's default.
-type Metadata struct {
-	ID                     string
-	Name                   string
-	Secret                 string   // empty for public clients
-	Secrets                []Secret // others that are valid too, for a rotation without downtime
-	RedirectURIs           []string
-	PostLogoutRedirectURIs []string
-	RedirectSchemes        []string // without a dot, and yet allowed in these two (RFC 8252 section 7.1)
-	GrantTypes             []string
-	AuthMethod             string
-	AnySecretMethod        bool // with AuthBasic: AuthPost will do too, since the client has not said which
-	Scopes                 []string
-	Resources              []string // RFC 8707: the resources that it may ask for
-	AllowedOrigins         []string // empty: the origins of RedirectURIs
-	FirstParty             bool     // no consent page
-	RequirePKCE            bool     // always true for public clients
-	PKCEOrNonce            bool     // if not RequirePKCE: PKCE, or openid and a nonce (RFC 9700 section 2.1.1)
-	AllowLocalhostPorts    bool     // http://localhost matches on any port, as loopback addresses do
-	IDTokenAlg             string   // id_token_signed_response_alg; empty: the server's default
-	IDTokenClaims          bool     // scope claims in the ID token, not only from userinfo
-	RotateRefreshTokens    bool     // always true for public clients
-	RequireAuthTime        bool     // auth_time in every ID token
-	DefaultMaxAge          *time.Duration
-	AccessTokenLifetime    time.Duration
-	IDTokenLifetime        time.Duration
-	RefreshTokenLifetime   time.Duration
-	RefreshIdleLifetime    time.Duration
-	RefreshGrace           *time.Duration // in which a retry of a refresh is answered again; nil: the server's default
-	ClientURI              string
-	LogoURI                string
-	PolicyURI              string
-	TOSURI                 string
-
-	Source            Source
-	Vouched           bool            // of a Registered client: it has a software statement of a trusted issuer
-	Since             time.Time       // grants from before are another's, who had this ID; zero: nobody had
-	JWKS              json.RawMessage // its public keys (RFC 7517 section 5), or:
-	JWKSURI           string          // where they are
-	AuthAlg           string          // token_endpoint_auth_signing_alg; empty: any of ours
-	StrictAudience    bool            // its assertions name the issuer and nothing else (FAPI 2.0 section 5.3.3.1)
-	TLSSubject        TLSSubject      // for AuthTLS
-	TLSBound          bool            // tls_client_certificate_bound_access_tokens (RFC 8705 section 3.4)
-	DPoPBound         bool            // dpop_bound_access_tokens (RFC 9449 section 5.2)
-	RequirePAR        bool            // require_pushed_authorization_requests (RFC 9126 section 6)
-	RequireSigned     bool            // require_signed_request_object (RFC 9101 section 10.5)
-	RequestAlg        string          // request_object_signing_alg; empty: any of ours
-	RequestURIs       []string        // request_uris (OpenID Connect Registration section 2)
-	AuthorizationAlg  string          // authorization_signed_response_alg (JARM section 3); empty: the server's default
-	UserInfoAlg       string          // userinfo_signed_response_alg; empty: JSON
-	IntrospectionAlg  string          // introspection_signed_response_alg (RFC 9701 section 6); empty: the server's default
-	SubjectType       string          // empty: SubjectPublic
-	SectorURI         string          // sector_identifier_uri (OpenID Connect Core section 8.1)
-	DefaultACRValues  []string        // default_acr_values
-	DetailTypes       []string        // authorization_details_types (RFC 9396 section 10)
-	ExchangeResources []string        // what its token exchanges may ask for beyond the token's own audience (RFC 8693)
-	InitiateLoginURI  string          // initiate_login_uri (OpenID Connect Core section 4)
-	Logout            Logout
-	RequireJARM       bool   // its authorization responses are signed: a response_mode without jwt is refused
-	Profile           string // security_profile: one of the constants, or empty
-}
-
-// Logout is how a client hears that a user has signed out.
-type Logout struct {
-	BackChannelURI     string // backchannel_logout_uri
-	BackChannelSession bool   // backchannel_logout_session_required
-	FrontChannelURI    string // frontchannel_logout_uri; it gets iss and sid, asked for or not
-}
-
-// Wanted tells whether the client wants to hear of it at all.
-func (l Logout) Wanted() bool { return l.BackChannelURI != "" || l.FrontChannelURI != "" }
+// HearsLogout reports whether the client wants to hear that a user has signed out.
+func (m *Metadata) HearsLogout() bool { return m.BackChannelURI != "" || m.FrontChannelURI != "" }
 
 // Client is a checked client. It is never changed once made.
 type Client struct {
@@ -143,11 +72,11 @@ func New(m Metadata) (*Client, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("client %s: %w", m.ID, err)
 	}
-	public := m.AuthMethod == AuthNone
-	m.RequirePKCE = m.RequirePKCE || public // RFC 9700 section 2.1.1
-	m.PKCEOrNonce = m.PKCEOrNonce && !m.RequirePKCE
+	if m.Public() {
+		m.RequirePKCE = new(true)         // RFC 9700 section 2.1.1
+		m.RotateRefreshTokens = new(true) // RFC 9700 section 2.2.2
+	}
 	m.AnySecretMethod = m.AnySecretMethod && m.AuthMethod == AuthBasic
-	m.RotateRefreshTokens = m.RotateRefreshTokens || public // RFC 9700 section 2.2.2
 	if m.Name == "" {
 		m.Name = m.ID
 	}
@@ -167,19 +96,31 @@ func New(m Metadata) (*Client, error) {
 // NamesSessions reports whether the client has a use for the sid of an ID token: it registered for logout
 // in one of the ways that there are.
 func (c *Client) NamesSessions() bool {
-	return c.Logout.Wanted() || len(c.PostLogoutRedirectURIs) > 0
+	return c.HearsLogout() || len(c.PostLogoutRedirectURIs) > 0
 }
 
-// Public tells whether the client cannot hold a secret (RFC 6749 section 2.1).
-func (c *Client) Public() bool { return c.AuthMethod == AuthNone }
+// Public reports whether the client cannot hold a secret (RFC 6749 section 2.1).
+func (m *Metadata) Public() bool { return m.AuthMethod == AuthNone }
+
+// MustUsePKCE reports whether each of its authorization requests needs PKCE. If not, and MayUseNonce says so, they
+// need PKCE, or openid and a nonce (RFC 9700 section 2.1.1).
+func (c *Client) MustUsePKCE() bool { return c.RequirePKCE != nil && *c.RequirePKCE }
+
+// MayUseNonce reports whether openid and a nonce do in place of PKCE.
+func (c *Client) MayUseNonce() bool { return c.RequirePKCE == nil }
+
+// RotatesRefreshTokens reports whether each use of a refresh token gives it a new one.
+func (c *Client) RotatesRefreshTokens() bool {
+	return c.RotateRefreshTokens != nil && *c.RotateRefreshTokens
+}
 
 // Takes reports whether the client may prove itself by a method.
 func (c *Client) Takes(method string) bool {
 	return method == c.AuthMethod || c.AnySecretMethod && method == AuthPost
 }
 
-// May tells whether the client is registered for a grant type.
-func (c *Client) May(grantType string) bool { return slices.Contains(c.GrantTypes, grantType) }
+// May reports whether the client is registered for a grant type.
+func (m *Metadata) May(grantType string) bool { return slices.Contains(m.GrantTypes, grantType) }
 
 // HasOrigin tells whether the client calls from this web origin.
 func (c *Client) HasOrigin(origin string) bool { return slices.Contains(c.AllowedOrigins, origin) }
@@ -201,5 +142,5 @@ func (c *Client) Setting(line string) string {
 	return line + " in the client " + c.ID
 }
 
-// UsesSecret reports whether a client authentication method sends a client_secret.
-func UsesSecret(method string) bool { return method == AuthBasic || method == AuthPost }
+// IsSecret reports whether a client authentication method sends a client_secret.
+func IsSecret(method string) bool { return method == AuthBasic || method == AuthPost }

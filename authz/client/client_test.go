@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 func TestNewRefuses(t *testing.T) {
@@ -31,8 +33,8 @@ func TestPublicClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.RequirePKCE || !c.RotateRefreshTokens {
-		t.Errorf("PKCE %v, rotation %v", c.RequirePKCE, c.RotateRefreshTokens)
+	if !c.MustUsePKCE() || !c.RotatesRefreshTokens() {
+		t.Errorf("PKCE %v, rotation %v", c.MustUsePKCE(), c.RotatesRefreshTokens())
 	}
 	if c.CheckSecret("", time.Now()) {
 		t.Error("the empty secret proves something")
@@ -41,7 +43,7 @@ func TestPublicClient(t *testing.T) {
 
 func TestCheckSecret(t *testing.T) {
 	secret := strings.Repeat("s", 100)
-	c, err := New(Metadata{ID: "a", AuthMethod: AuthBasic, Secret: secret})
+	c, err := New(Metadata{ID: "a", AuthMethod: AuthBasic, Secret: member.Secret(secret)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func TestOriginsOfRedirectURIs(t *testing.T) {
 func TestSeveralSecrets(t *testing.T) {
 	now := time.Now()
 	c, err := New(Metadata{ID: "a", AuthMethod: AuthBasic, Secrets: []Secret{
-		{Value: "old", ExpiresAt: now}, {Value: "current", ExpiresAt: now.Add(time.Second)}, {Value: "new"}, {Value: "new"},
+		{Value: "old", ExpiresAt: &now}, {Value: "current", ExpiresAt: new(now.Add(time.Second))}, {Value: "new"}, {Value: "new"},
 	}})
 	if err != nil {
 		t.Fatal(err)

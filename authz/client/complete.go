@@ -81,14 +81,14 @@ func (r *Registration) completeGrants(o *Offer) error {
 }
 
 func (r *Registration) completeAuthentication(o *Offer) error {
-	if r.TokenEndpointAuthMethod == "" {
+	if r.AuthMethod == "" {
 		r.methodUnsaid = true
-		r.TokenEndpointAuthMethod = AuthBasic // RFC 7591 section 2
+		r.AuthMethod = AuthBasic // RFC 7591 section 2
 		if o.Source == Document {
-			r.TokenEndpointAuthMethod = AuthNone
+			r.AuthMethod = AuthNone
 		}
 	}
-	if !slices.Contains(o.AuthMethods, r.TokenEndpointAuthMethod) {
+	if !slices.Contains(o.AuthMethods, r.AuthMethod) {
 		return invalidMetadata("The token_endpoint_auth_method must be one of " + strings.Join(o.AuthMethods, ", ") + ".")
 	}
 	if r.JWKS != nil && r.JWKSURI != "" {
@@ -203,7 +203,7 @@ func plainName(name string) bool {
 
 // checkShown is for what people read on our pages, and may follow from there.
 func (r *Registration) checkShown(o *Offer) error {
-	if !plainName(r.ClientName) {
+	if !plainName(r.Name) {
 		return invalidMetadata("The client_name is too long, says nothing, or has characters that turn the direction of the text, break its line or cover what is around it.")
 	}
 	for _, shown := range []struct{ name, uri string }{
@@ -224,7 +224,7 @@ func (r *Registration) checkShown(o *Offer) error {
 // completeScope registers what is both asked for and offered; who asks for nothing may have it all.
 func (r *Registration) completeScope(o *Offer) error {
 	scopes := o.Scopes
-	if asked := strings.Fields(r.Scope); len(asked) > maxScopes {
+	if asked := r.Scopes; len(asked) > maxScopes {
 		return invalidMetadata("The scope has too many values.")
 	} else if len(asked) > 0 {
 		scopes = slices.DeleteFunc(unique(asked), func(s string) bool { return !slices.Contains(o.Scopes, s) })
@@ -232,7 +232,7 @@ func (r *Registration) completeScope(o *Offer) error {
 			return invalidMetadata("The scope has none of the scopes that are offered to clients that register themselves.")
 		}
 	}
-	r.Scope = strings.Join(scopes, " ")
+	r.Scopes = slices.Clone(scopes)
 	for _, t := range r.DetailTypes {
 		if !slices.Contains(o.DetailTypes, t) {
 			return invalidMetadata("One of the authorization_details_types is not offered.")
@@ -255,11 +255,14 @@ func (r *Registration) completeOpenID(o *Offer) error {
 			return invalidMetadata("The " + a.name + " must be one of " + strings.Join(o.Algs, ", ") + ".")
 		}
 	}
-	if r.RequestObjectAlg == "none" {
-		r.RequestObjectAlg = "" // some say so by rote; an unsigned request object is refused all the same
+	if r.RequestAlg == "none" {
+		r.RequestAlg = "" // some say so by rote; an unsigned request object is refused all the same
 	}
 	if r.SubjectType == "" {
 		r.SubjectType = SubjectPublic
+	}
+	if r.RequirePKCE != nil && !*r.RequirePKCE {
+		r.RequirePKCE = nil // that is what a registration without it means
 	}
 	return nil
 }
@@ -267,7 +270,7 @@ func (r *Registration) completeOpenID(o *Offer) error {
 // checkCalledURIs is for what the server itself will call.
 func (r *Registration) checkCalledURIs(o *Offer) error {
 	called := map[string][]string{
-		"jwks_uri": {r.JWKSURI}, "sector_identifier_uri": {r.SectorIdentifierURI}, "backchannel_logout_uri": {r.BackChannelURI},
+		"jwks_uri": {r.JWKSURI}, "sector_identifier_uri": {r.SectorURI}, "backchannel_logout_uri": {r.BackChannelURI},
 	}
 	for _, uri := range r.RequestURIs { // the fragment may be a hash of the content (OpenID Connect Core section 6.2)
 		base, _, _ := strings.Cut(uri, "#")

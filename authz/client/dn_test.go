@@ -54,17 +54,17 @@ func TestRFC8705Section2_1_2_SubjectDN(t *testing.T) {
 		`CN=alice\20+UID=42,O=Wonderland\, \"Ltd\" \+ Sons,C=GB,C=GB`:                                  false,
 		`CN=alice`: false,
 	} {
-		if got := (TLSSubject{DN: text}).Names(certificate); got != want {
+		if got := (&Metadata{TLSSubjectDN: text}).IsNamedBy(certificate); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
 	}
-	if (TLSSubject{DN: "CN=alice"}).Names(certificateOf(t, nil)) || (TLSSubject{}).Names(certificate) {
+	if (&Metadata{TLSSubjectDN: "CN=alice"}).IsNamedBy(certificateOf(t, nil)) || (&Metadata{}).IsNamedBy(certificate) {
 		t.Error("nothing names something")
 	}
-	if !(TLSSubject{DN: "emailAddress=a@b.example"}).Names(certificateOf(t, pkix.RDNSequence{{attribute(oidEmail, "a@b.example")}})) {
+	if !(&Metadata{TLSSubjectDN: "emailAddress=a@b.example"}).IsNamedBy(certificateOf(t, pkix.RDNSequence{{attribute(oidEmail, "a@b.example")}})) {
 		t.Error("an e-mail address in the subject is not found")
 	}
-	if (TLSSubject{DN: "CN=1"}).Names(certificateOf(t, pkix.RDNSequence{{attribute(oidCN, 1)}})) {
+	if (&Metadata{TLSSubjectDN: "CN=1"}).IsNamedBy(certificateOf(t, pkix.RDNSequence{{attribute(oidCN, 1)}})) {
 		t.Error("a number is a string")
 	}
 }
@@ -90,15 +90,17 @@ func TestRFC8705Section2_1_2_AlternativeNames(t *testing.T) {
 		DNSNames: []string{"other.example.com", "client.example.com"}, URIs: []*url.URL{u},
 		IPAddresses: []net.IP{net.ParseIP("192.0.2.1"), net.ParseIP("2001:db8::1")}, EmailAddresses: []string{"client@example.com"},
 	}
-	for subject, want := range map[TLSSubject]bool{
+	type subject struct{ DN, DNS, URI, IP, Email string }
+	for of, want := range map[subject]bool{
 		{DNS: "client.example.com"}: true, {DNS: "CLIENT.example.com"}: true, {DNS: "example.com"}: false, {DNS: "*.example.com"}: false,
 		{DNS: "client.example.com."}: false, {DNS: "client@example.com"}: false,
 		{URI: "https://client.example.com/a"}: true, {URI: "https://client.example.com/"}: false, {URI: "client.example.com"}: false,
 		{IP: "192.0.2.1"}: true, {IP: "::ffff:192.0.2.1"}: true, {IP: "2001:DB8:0::1"}: true, {IP: "192.0.2.2"}: false, {IP: "192.0.2.01"}: false,
 		{Email: "client@example.com"}: true, {Email: "example.com"}: false, {Email: "client.example.com"}: false,
 	} {
-		if got := subject.Names(certificate); got != want {
-			t.Errorf("%+v: %v", subject, got)
+		m := &Metadata{TLSSubjectDN: of.DN, TLSSubjectDNS: of.DNS, TLSSubjectURI: of.URI, TLSSubjectIP: of.IP, TLSSubjectEmail: of.Email}
+		if got := m.IsNamedBy(certificate); got != want {
+			t.Errorf("%+v: %v", of, got)
 		}
 	}
 }

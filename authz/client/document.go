@@ -53,7 +53,7 @@ func ParseDocument(id string, body []byte, o *Offer) (*Client, error) {
 	r.GrantTypes = slices.DeleteFunc(r.GrantTypes, beyond(o.GrantTypes))
 	r.ResponseTypes = slices.DeleteFunc(r.ResponseTypes, beyond([]string{"code"}))
 	r.DetailTypes = slices.DeleteFunc(r.DetailTypes, beyond(o.DetailTypes))
-	r.SectorIdentifierURI = "" // would have to be fetched too, before it could be believed
+	r.SectorURI = "" // would have to be fetched too, before it could be believed
 	if err := r.Complete(o); err != nil {
 		return nil, err
 	}

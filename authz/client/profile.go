@@ -29,9 +29,9 @@ func (m *Metadata) fillProfile() {
 		return
 	}
 	m.RequirePAR = true                                           // FAPI 2.0 Security Profile section 5.3.2.2
-	m.RequirePKCE = true                                          // likewise
+	m.RequirePKCE = new(true)                                     // as above
 	m.StrictAudience = true                                       // section 5.3.2.1
-	m.RotateRefreshTokens = false                                 // section 5.3.2.1: the refresh tokens are bound to the client
+	m.RotateRefreshTokens = new(false)                            // section 5.3.2.1: the refresh tokens are bound to the client
 	m.DPoPBound = m.DPoPBound || !m.TLSBound                      // section 5.3.2.1: sender-constrained access tokens
 	m.AuthorizationAlg = cmp.Or(m.AuthorizationAlg, m.IDTokenAlg) // the server's default may be RS256
 	m.IntrospectionAlg = cmp.Or(m.IntrospectionAlg, m.IDTokenAlg)

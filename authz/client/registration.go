@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/strictjson"
 )
 
@@ -47,60 +48,18 @@ func invalidMetadata(description string) *RegistrationError {
 }
 
 // Registration is what a client says of itself (RFC 7591 section 2, OpenID Connect Registration
-// section 2 and the specifications that added to them). Other members, among them names in other
-// languages (RFC 7591 section 2.2), are not registered.
+// section 2 and the specifications that added to them): the members of Metadata that are tagged register, and
+// these. Other members, among them names in other languages (RFC 7591 section 2.2), are not registered.
 type Registration struct {
-	RedirectURIs            []string        `json:"redirect_uris,omitempty"`
-	ApplicationType         string          `json:"application_type,omitempty"`
-	ResponseTypes           []string        `json:"response_types,omitempty"`
-	GrantTypes              []string        `json:"grant_types,omitempty"`
-	TokenEndpointAuthMethod string          `json:"token_endpoint_auth_method,omitempty"`
-	TokenEndpointAuthAlg    string          `json:"token_endpoint_auth_signing_alg,omitempty"`
-	ClientName              string          `json:"client_name,omitempty"`
-	ClientURI               string          `json:"client_uri,omitempty"`
-	LogoURI                 string          `json:"logo_uri,omitempty"`
-	PolicyURI               string          `json:"policy_uri,omitempty"`
-	TOSURI                  string          `json:"tos_uri,omitempty"`
-	Contacts                []string        `json:"contacts,omitempty"`
-	Scope                   string          `json:"scope,omitempty"`
-	JWKS                    json.RawMessage `json:"jwks,omitempty"`
-	JWKSURI                 string          `json:"jwks_uri,omitempty"`
-	SoftwareID              string          `json:"software_id,omitempty"`
-	SoftwareVersion         string          `json:"software_version,omitempty"`
-	SoftwareStatement       string          `json:"software_statement,omitempty"`
+	Metadata
 
-	// OpenID Connect Registration section 2.
-	SubjectType            string   `json:"subject_type,omitempty"`
-	SectorIdentifierURI    string   `json:"sector_identifier_uri,omitempty"`
-	IDTokenAlg             string   `json:"id_token_signed_response_alg,omitempty"`
-	UserInfoAlg            string   `json:"userinfo_signed_response_alg,omitempty"`
-	RequestObjectAlg       string   `json:"request_object_signing_alg,omitempty"`
-	DefaultMaxAge          *int64   `json:"default_max_age,omitempty"` // seconds
-	RequireAuthTime        bool     `json:"require_auth_time,omitempty"`
-	DefaultACRValues       []string `json:"default_acr_values,omitempty"`
-	InitiateLoginURI       string   `json:"initiate_login_uri,omitempty"`
-	RequestURIs            []string `json:"request_uris,omitempty"`
-	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
-	BackChannelURI         string   `json:"backchannel_logout_uri,omitempty"`
-	BackChannelSession     bool     `json:"backchannel_logout_session_required,omitempty"`
-	FrontChannelURI        string   `json:"frontchannel_logout_uri,omitempty"`
-	FrontChannelSession    bool     `json:"frontchannel_logout_session_required,omitempty"`
+	ApplicationType   string   `json:"application_type,omitempty"`
+	Contacts          []string `json:"contacts,omitempty"`
+	SoftwareID        string   `json:"software_id,omitempty"`
+	SoftwareVersion   string   `json:"software_version,omitempty"`
+	SoftwareStatement string   `json:"software_statement,omitempty"`
 
-	AuthorizationAlg string   `json:"authorization_signed_response_alg,omitempty"`          // JARM section 5
-	IntrospectionAlg string   `json:"introspection_signed_response_alg,omitempty"`          // RFC 9701 section 6
-	RequirePAR       bool     `json:"require_pushed_authorization_requests,omitempty"`      // RFC 9126 section 6
-	RequireSigned    bool     `json:"require_signed_request_object,omitempty"`              // RFC 9101 section 10.5
-	DPoPBound        bool     `json:"dpop_bound_access_tokens,omitempty"`                   // RFC 9449 section 5.2
-	TLSBound         bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"` // RFC 8705 section 3.4
-	TLSSubjectDN     string   `json:"tls_client_auth_subject_dn,omitempty"`                 // RFC 8705 section 2.1.2
-	TLSSubjectDNS    string   `json:"tls_client_auth_san_dns,omitempty"`
-	TLSSubjectURI    string   `json:"tls_client_auth_san_uri,omitempty"`
-	TLSSubjectIP     string   `json:"tls_client_auth_san_ip,omitempty"`
-	TLSSubjectEmail  string   `json:"tls_client_auth_san_email,omitempty"`
-	DetailTypes      []string `json:"authorization_details_types,omitempty"` // RFC 9396 section 10
-	RequirePKCE      bool     `json:"require_pkce,omitempty"`                // ours: confidential clients may do without
-
-	methodUnsaid bool // TokenEndpointAuthMethod is the default of RFC 7591 section 2
+	methodUnsaid bool // AuthMethod is the default of RFC 7591 section 2
 }
 
 // Information is a Registration with what the server adds to it (RFC 7591 section 3.2.1, RFC 7592
@@ -120,7 +79,7 @@ type Information struct {
 func (r *Registration) Kept() ([]byte, error) {
 	kept := *r
 	if r.methodUnsaid {
-		kept.TokenEndpointAuthMethod = ""
+		kept.AuthMethod = ""
 	}
 	return json.Marshal(&kept)
 }
@@ -129,7 +88,7 @@ func (r *Registration) Kept() ([]byte, error) {
 // section 3.2.1).
 func (r *Registration) Shown() Registration {
 	shown := *r
-	shown.TokenEndpointAuthMethod = cmp.Or(r.TokenEndpointAuthMethod, AuthBasic)
+	shown.AuthMethod = cmp.Or(r.AuthMethod, AuthBasic)
 	return shown
 }
 
@@ -168,7 +127,7 @@ var encryption = []string{
 }
 
 // decodeMembers sets the fields of a struct from the members of their names; null is as if absent
-// (RFC 7592 section 2.2).
+// (RFC 7592 section 2.2). Of Metadata, it sets those that a client may say of itself.
 func decodeMembers(members map[string]json.RawMessage, into any) error {
 	for _, name := range encryption {
 		if raw, ok := members[name]; ok && string(raw) != "null" {
@@ -179,27 +138,52 @@ func decodeMembers(members map[string]json.RawMessage, into any) error {
 	for _, f := range reflect.VisibleFields(v.Type()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		raw, ok := members[name]
-		if f.Anonymous || !f.IsExported() || !ok || string(raw) == "null" {
+		if f.Anonymous || !f.IsExported() || !ok || string(raw) == "null" || !isTheirs(v.Type(), f) {
 			continue
 		}
 		field := v.FieldByIndex(f.Index)
 		field.SetZero() // a list is replaced, not appended to
-		if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
-			return invalidMetadata("The member " + name + " is not " + shapes[f.Type] + ".")
-		}
-		if err := checkSize(name, field.Interface()); err != nil {
+		if err := decodeMember(name, raw, field); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// isTheirs reports whether a client may say this of itself.
+func isTheirs(t reflect.Type, f reflect.StructField) bool {
+	owner := t
+	if above := f.Index[:len(f.Index)-1]; len(above) > 0 {
+		owner = t.FieldByIndex(above).Type
+	}
+	return owner != reflect.TypeFor[Metadata]() || f.Tag.Get("register") != ""
+}
+
+func decodeMember(name string, raw json.RawMessage, field reflect.Value) error {
+	into := field.Addr().Interface()
+	text := new(string)
+	if field.Type() == reflect.TypeFor[member.Scopes]() {
+		into = text // whose size and characters count as they were sent
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return invalidMetadata("The member " + name + " is not " + shapes[field.Type()] + ".")
+	}
+	if into == text {
+		field.Set(reflect.ValueOf(member.Scopes(strings.Fields(*text))))
+		return checkText(name, *text, maxRegistrationValue)
+	}
+	return checkSize(name, field.Interface())
+}
+
 var shapes = map[reflect.Type]string{
-	reflect.TypeFor[string]():          "a string",
-	reflect.TypeFor[bool]():            "true or false",
-	reflect.TypeFor[[]string]():        "a list of strings",
-	reflect.TypeFor[*int64]():          "a whole number",
-	reflect.TypeFor[json.RawMessage](): "JSON",
+	reflect.TypeFor[string]():        "a string",
+	reflect.TypeFor[member.Scopes](): "a string",
+	reflect.TypeFor[bool]():          "true or false",
+	reflect.TypeFor[*bool]():         "true or false",
+	reflect.TypeFor[[]string]():      "a list of strings",
+	reflect.TypeFor[*int]():          "a whole number",
+	reflect.TypeFor[*int64]():        "a whole number",
+	reflect.TypeFor[JWKS]():          "JSON",
 }
 
 func checkSize(name string, value any) error {
@@ -219,10 +203,17 @@ func checkSize(name string, value any) error {
 				return err
 			}
 		}
+	case *int:
+		return checkSeconds(name, int64(*value))
 	case *int64:
-		if *value < 0 || *value > maxSeconds {
-			return invalidMetadata("The member " + name + " is too small or too large.")
-		}
+		return checkSeconds(name, *value)
+	}
+	return nil
+}
+
+func checkSeconds(name string, value int64) error {
+	if value < 0 || value > maxSeconds {
+		return invalidMetadata("The member " + name + " is too small or too large.")
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func FuzzParseRegistration(f *testing.F) {
 			return
 		}
 		var hash []byte
-		if info.TokenEndpointAuthMethod == AuthBasic {
+		if info.AuthMethod == AuthBasic {
 			hash = make([]byte, 32)
 		}
 		c, err := info.Client("id", hash, offer)
@@ -129,7 +129,7 @@ func checkStranger(t *testing.T, c *Client, offer *Offer) {
 			t.Errorf("%q is shown", shown)
 		}
 	}
-	if c.FirstParty || c.Source == Configured || (c.Public() && (!c.RequirePKCE || !c.RotateRefreshTokens)) || !reflect.DeepEqual(c.Resources, offer.Resources) {
+	if c.FirstParty || c.Source == Configured || (c.Public() && (!c.MustUsePKCE() || !c.RotatesRefreshTokens())) || !reflect.DeepEqual(c.Resources, offer.Resources) {
 		t.Errorf("%+v", c.Metadata)
 	}
 	for _, grantType := range c.GrantTypes {

@@ -176,7 +176,7 @@ func TestRegistrationNamesTheMember(t *testing.T) {
 		}
 		if err == nil {
 			secret := []byte(nil)
-			if usesSecret(info.TokenEndpointAuthMethod) {
+			if usesSecret(info.AuthMethod) {
 				secret = make([]byte, 32)
 			}
 			_, err = info.Client("id", secret, o)

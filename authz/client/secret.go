@@ -6,17 +6,10 @@ import (
 	"time"
 )
 
-// Secret is one of several client secrets.
-type Secret struct {
-	Value     string
-	Hash      []byte    // SHA-256 of a secret that is stored by nothing else, in place of Value
-	ExpiresAt time.Time // zero: never
-}
-
 // secret is one client secret, by the hash that is all that has to be kept of it.
 type secret struct {
 	hash      [sha256.Size]byte
-	expiresAt time.Time // zero: never
+	expiresAt *time.Time // nil: never
 }
 
 func (m *Metadata) hashSecrets() []secret {
@@ -34,9 +27,6 @@ func (m *Metadata) hashSecrets() []secret {
 	return secrets
 }
 
-// usesSecret tells whether the client proves itself by a secret.
-func (m *Metadata) usesSecret() bool { return m.AuthMethod == AuthBasic || m.AuthMethod == AuthPost }
-
 // CheckSecret tells whether this is one of the client's secrets that has not expired at now. It
 // compares with all of them in constant time, and for a nil client too, so that an unknown client
 // costs what a known one does.
@@ -49,7 +39,7 @@ func (c *Client) CheckSecret(presented string, now time.Time) bool {
 	matches := 0
 	for _, s := range c.secrets {
 		match := subtle.ConstantTimeCompare(got[:], s.hash[:])
-		if s.expiresAt.IsZero() || now.Before(s.expiresAt) {
+		if s.expiresAt == nil || now.Before(*s.expiresAt) {
 			matches |= match
 		}
 	}

@@ -39,7 +39,7 @@ func (c *Client) Sector() string {
 
 // hearsElsewhere tells whether logout tokens, which have a sub, go to a host that no redirect URI is on.
 func (c *Client) hearsElsewhere() bool {
-	u := c.Logout.BackChannelURI
+	u := c.BackChannelURI
 	return u != "" && !slices.Contains(hostsOf(c.RedirectURIs), hostOf(u))
 }
 

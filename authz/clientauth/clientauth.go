@@ -78,7 +78,7 @@ func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, fo
 		}
 	case !c.Takes(presented.method):
 		refused := oauth.Refuse(oauth.InvalidClient, "The client must authenticate by "+c.AuthMethod+", the method it is registered for.")
-		if client.UsesSecret(c.AuthMethod) && client.UsesSecret(presented.method) {
+		if c.UsesSecret() && client.IsSecret(presented.method) {
 			refused.AllowedBy = c.Setting("token_endpoint_auth_method: " + presented.method)
 		}
 		return Sender{}, refused

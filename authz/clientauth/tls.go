@@ -146,7 +146,7 @@ func (auth *Authenticator) checkCertificate(ctx context.Context, c *client.Clien
 	if err := auth.verifyChain(shown); err != nil {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate is not one that counts here: it has expired, is not for clients, or is of an unknown authority.").Because(err)
 	}
-	if !c.TLSSubject.Names(shown[0]) {
+	if !c.IsNamedBy(shown[0]) {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate has another name than the registered one.")
 	}
 	return nil

@@ -160,7 +160,7 @@ func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *author
 // session's end.
 func (in *Interaction) useSession(signedIn *session.Session, a *authorize.Request) []storage.Write {
 	byUser := !a.Prompts("none")
-	if a.Client.Logout.Wanted() {
+	if a.Client.HearsLogout() {
 		return in.Sessions.JoinWrites(signedIn, a.Client.ID, a.Now, byUser)
 	}
 	if touch, ok := in.Sessions.TouchWrite(signedIn, a.Now, byUser); ok {

@@ -54,7 +54,7 @@ func (lo *Logout) Host(ctx context.Context, clientID string) (string, error) {
 	}
 	address := clientID
 	if c != nil {
-		address = c.Logout.BackChannelURI
+		address = c.BackChannelURI
 	}
 	u, err := url.Parse(address)
 	if err != nil {
@@ -69,7 +69,7 @@ func (lo *Logout) Address(ctx context.Context, clientID string) (string, error) 
 	if err != nil || c == nil {
 		return "", err
 	}
-	return c.Logout.BackChannelURI, nil
+	return c.BackChannelURI, nil
 }
 
 // SessionEnded is what is written when a session ends. If no request ends it, its time was over; who
@@ -94,11 +94,11 @@ func (lo *Logout) Writes(ctx context.Context, ended []*session.Session, all bool
 			if err != nil {
 				return nil, err
 			}
-			if told[id] || (c != nil && c.Logout.BackChannelURI == "") {
+			if told[id] || (c != nil && c.BackChannelURI == "") {
 				continue // one that is not at hand will be asked when its token is sent
 			}
 			l := storage.Logout{ClientID: id, UserID: e.UserID, Session: e.ID, EndedAt: storage.Now()}
-			if all && c != nil && !c.Logout.BackChannelSession {
+			if all && c != nil && !c.BackChannelSession {
 				l.Session, told[id] = "", true
 			}
 			writes = append(writes, lo.Outbox.Write(l))
@@ -119,9 +119,9 @@ func (lo *Logout) Frames(ctx context.Context, ended *session.Session) ([]string,
 		if err != nil {
 			return nil, err
 		}
-		if c != nil && c.Logout.FrontChannelURI != "" {
+		if c != nil && c.FrontChannelURI != "" {
 			params := url.Values{"iss": {lo.Issuer.ID}, "sid": {lo.Tokens.Sid(c, ended.ID)}}
-			frames = append(frames, oauth.WithParams(c.Logout.FrontChannelURI, "", params))
+			frames = append(frames, oauth.WithParams(c.FrontChannelURI, "", params))
 		}
 	}
 	return frames, nil

@@ -58,7 +58,7 @@ func (lo *Logout) LongestGrant(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	longest := max(lo.RefreshLifetime, managed.RefreshToken)
-	lo.Clients.File.Each(func(c *client.Client) { longest = max(longest, c.RefreshTokenLifetime) })
+	lo.Clients.File.Each(func(c *client.Client) { longest = max(longest, time.Duration(c.RefreshTokenLifetime)) })
 	return longest, nil
 }
 

@@ -19,6 +19,9 @@ func (d Duration) Or(other time.Duration) time.Duration {
 	return time.Duration(d)
 }
 
+// Seconds returns the whole seconds of the duration.
+func (d Duration) Seconds() int { return int(time.Duration(d) / time.Second) }
+
 // String writes it as people do: 15m, not 15m0s.
 func (d Duration) String() string {
 	s := time.Duration(d).String()

@@ -18,8 +18,8 @@ func Name(f reflect.StructField) string {
 }
 
 // Forms returns what is wrong with the forms of single values of a description, which is a pointer to a struct. It
-// knows what the tags of the fields demand: enum lists the values that a field or its elements may have, and
-// multiline allows line breaks.
+// knows what the tags of the fields demand: enum lists the values that a field or its elements may have, known those
+// of a standard's registry that this server knows, and multiline allows line breaks.
 func Forms(description any) Problems {
 	var found Problems
 	found.forms(reflect.ValueOf(description).Elem(), "")
@@ -79,8 +79,10 @@ func ControlFlaw(value string, multiline bool) *Flaw {
 
 // Enum returns the only values that a field may have; nil: any.
 func Enum(f reflect.StructField) []string {
-	if enum := f.Tag.Get("enum"); enum != "" {
-		return strings.Split(enum, ",")
+	for _, tag := range []string{"enum", "known"} {
+		if values := f.Tag.Get(tag); values != "" {
+			return strings.Split(values, ",")
+		}
 	}
 	return nil
 }

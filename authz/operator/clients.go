@@ -37,14 +37,14 @@ var (
 	errorsOfNoDuration = admin.FieldError{Pointer: "/overlap", Detail: "not a duration of up to a year", Hint: "write hours, minutes and seconds, such as 24h"}
 )
 
-func (api *API) createClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
-	if in.ClientID == "" {
-		in.ClientID = oauth.NewID()
-		for !directory.ManagedID.MatchString(in.ClientID) {
-			in.ClientID = oauth.NewID()
+func (api *API) createClient(ctx context.Context, c *admin.Call, in *client.Metadata) (*admin.NewOAuthClient, error) {
+	if in.ID == "" {
+		in.ID = oauth.NewID()
+		for !directory.ManagedID.MatchString(in.ID) {
+			in.ID = oauth.NewID()
 		}
 	}
-	if err := api.mustBeFree(ctx, in.ClientID); err != nil {
+	if err := api.mustBeFree(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	now := storage.Now()
@@ -53,7 +53,7 @@ func (api *API) createClient(ctx context.Context, c *admin.Call, in *admin.Clien
 	if err != nil {
 		return nil, err
 	}
-	err = storage.Retry(func() error { return api.addClient(ctx, c, in.ClientID, record) })
+	err = storage.Retry(func() error { return api.addClient(ctx, c, in.ID, record) })
 	if err != nil {
 		return nil, err
 	}
@@ -99,13 +99,13 @@ func (api *API) mustBeFree(ctx context.Context, id string) error {
 
 // describe sets what the record says of its client, if that is as it should be, and gives a client that
 // needs a secret and has none its first one.
-func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in *admin.ClientMetadata) (secret string, err error) {
+func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in *client.Metadata) (secret string, err error) {
 	if record.Metadata, err = json.Marshal(in); err != nil {
 		return "", fmt.Errorf("encode client: %w", err)
 	}
-	m, _, err := api.Config.ParseClient(record.Metadata)
+	m, err := api.Config.ParseClient(record.Metadata)
 	invalid := new(admin.Problem)
-	if !directory.ManagedID.MatchString(in.ClientID) {
+	if !directory.ManagedID.MatchString(in.ID) {
 		_ = errors.As(err, &invalid)
 		others := slices.DeleteFunc(slices.Clone(invalid.Errors), func(e admin.FieldError) bool { return e.Pointer == errorsOfManagedID.Pointer })
 		return "", admin.Invalid(append(others, errorsOfManagedID)...)
@@ -114,13 +114,13 @@ func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in 
 		return "", err
 	}
 	switch {
-	case !client.UsesSecret(m.AuthMethod):
+	case !m.UsesSecret():
 		record.Secrets = nil
 	case len(record.Secrets) == 0:
 		secret = oauth.NewToken(oauth.PrefixClientSecret)
 		record.Secrets = []storage.ClientSecret{{Hash: oauth.HashToken(secret), CreatedAt: storage.Now()}}
 	}
-	made, _, err := api.Clients.Managed.Make(record)
+	made, err := api.Clients.Managed.Make(record)
 	if err != nil {
 		invalid := admin.FieldError{Detail: err.Error()}
 		if member := new(client.MemberError); errors.As(err, &member) {
@@ -176,20 +176,20 @@ func (api *API) managedRecord(ctx context.Context, id string) (*storage.ManagedC
 	return record, version, err
 }
 
-func (api *API) replaceClient(ctx context.Context, c *admin.Call, in *admin.ClientMetadata) (*admin.NewOAuthClient, error) {
-	return api.describeAnew(ctx, c, func(*admin.ClientMetadata) (*admin.ClientMetadata, error) { return in, nil })
+func (api *API) replaceClient(ctx context.Context, c *admin.Call, in *client.Metadata) (*admin.NewOAuthClient, error) {
+	return api.describeAnew(ctx, c, func(*client.Metadata) (*client.Metadata, error) { return in, nil })
 }
 
 func (api *API) patchClient(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.NewOAuthClient, error) {
-	return api.describeAnew(ctx, c, func(present *admin.ClientMetadata) (*admin.ClientMetadata, error) {
+	return api.describeAnew(ctx, c, func(present *client.Metadata) (*client.Metadata, error) {
 		return present, patch.Apply(present)
 	})
 }
 
-func (api *API) describeAnew(ctx context.Context, c *admin.Call, next func(present *admin.ClientMetadata) (*admin.ClientMetadata, error)) (*admin.NewOAuthClient, error) {
+func (api *API) describeAnew(ctx context.Context, c *admin.Call, next func(present *client.Metadata) (*client.Metadata, error)) (*admin.NewOAuthClient, error) {
 	id, secret := c.Path("client_id"), ""
 	changed, err := api.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
-		present := new(admin.ClientMetadata)
+		present := new(client.Metadata)
 		if err := json.Unmarshal(record.Metadata, present); err != nil {
 			return fmt.Errorf("decode client %s: %w", id, err)
 		}
@@ -197,10 +197,10 @@ func (api *API) describeAnew(ctx context.Context, c *admin.Call, next func(prese
 		if err != nil {
 			return err
 		}
-		if metadata.ClientID != "" && metadata.ClientID != id {
+		if metadata.ID != "" && metadata.ID != id {
 			return admin.Invalid(errorsOfRenamed)
 		}
-		metadata.ClientID = id
+		metadata.ID = id
 		secret, err = api.describe(ctx, record, metadata)
 		return err
 	})
@@ -291,8 +291,8 @@ func (api *API) clientWithSecret(record *storage.ManagedClient, secret string) (
 }
 
 func (api *API) showClient(ctx context.Context, id string) (*admin.OAuthClient, error) {
-	if document := api.Config.Clients[id]; document != nil {
-		return clientOfFile(document)
+	if metadata, ok := api.Config.Clients[id]; ok {
+		return clientOfFile(metadata), nil
 	}
 	record, _, err := storage.ManagedClients.Get(ctx, api.Store, id)
 	if err == nil {
@@ -307,9 +307,8 @@ func (api *API) showClient(ctx context.Context, id string) (*admin.OAuthClient, 
 	return clientOfItsOwn(id, registered)
 }
 
-func clientOfFile(document []byte) (*admin.OAuthClient, error) {
-	shown := &admin.OAuthClient{Source: admin.SourceConfiguration}
-	return shown, decodeMetadata(document, shown)
+func clientOfFile(m client.Metadata) *admin.OAuthClient {
+	return &admin.OAuthClient{Metadata: m, Source: admin.SourceConfiguration}
 }
 
 func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthClient, error) {
@@ -321,22 +320,23 @@ func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCli
 			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
 		}
 	}
-	_, complete, err := api.Config.ParseClient(record.Metadata)
+	complete, err := api.Config.ParseClient(record.Metadata)
 	if err != nil { // the configuration has changed: what the operator gave is all there is to show
-		complete = record.Metadata
+		return shown, decodeMetadata(record.Metadata, shown)
 	}
-	return shown, decodeMetadata(complete, shown)
+	shown.Metadata = complete
+	return shown, nil
 }
 
 func clientOfItsOwn(id string, record *storage.Client) (*admin.OAuthClient, error) {
 	shown := &admin.OAuthClient{Source: admin.SourceRegistered, CreatedAt: &record.CreatedAt, UsedAt: orNil(record.UsedAt)}
 	err := decodeMetadata(record.Metadata, shown)
-	shown.ClientID, shown.AuthMethod = id, cmp.Or(shown.AuthMethod, client.AuthBasic) // the default of RFC 7591 section 2
+	shown.ID, shown.AuthMethod = id, cmp.Or(shown.AuthMethod, client.AuthBasic) // the default of RFC 7591 section 2
 	return shown, err
 }
 
 func decodeMetadata(document []byte, into *admin.OAuthClient) error {
-	if err := json.Unmarshal(document, &into.ClientMetadata); err != nil {
+	if err := json.Unmarshal(document, &into.Metadata); err != nil {
 		return fmt.Errorf("decode client metadata: %w", err)
 	}
 	return nil
@@ -359,8 +359,7 @@ func (api *API) listClients(ctx context.Context, _ *admin.Call, page admin.Slice
 	}
 	for _, id := range api.Clients.File.IDs() {
 		if key := listedOfFile + id; key > page.After && len(clients) < page.Size {
-			shown, err := clientOfFile(api.Config.Clients[id])
-			if err := add(key, shown, err); err != nil {
+			if err := add(key, clientOfFile(api.Config.Clients[id]), nil); err != nil {
 				return nil, "", err
 			}
 		}

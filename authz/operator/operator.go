@@ -36,11 +36,11 @@ import (
 // Config is what the admin API needs of the configuration, whose words, defaults and rules are its own.
 // The errors of its functions are *admin.Problem, with everything that is wrong.
 type Config struct {
-	// ParseClient reads the metadata of a client, and returns it too with all defaults filled in. If the
-	// client has a secret, any stands for it.
-	ParseClient func(document []byte) (m client.Metadata, complete []byte, err error)
+	// ParseClient reads the metadata of a client, and fills in all defaults. If the client has a secret, any
+	// stands for it.
+	ParseClient func(document []byte) (client.Metadata, error)
 	// Clients are those of the configuration, with all defaults filled in, by their ids.
-	Clients map[string][]byte
+	Clients map[string]client.Metadata
 
 	// Resource is the audience that an access token needs at the operator's listener; empty: the admin
 	// API is at the socket only. A user whose token it is needs the role authzd:admin.
@@ -90,7 +90,7 @@ func (api *API) routes() []admin.Route {
 		route("client_create", "POST", "/v1/clients", "Creates a client, and shows its secret this once.", admin.Create(api.createClient)),
 		route("client_read", "GET", "/v1/clients/{client_id}", "One client.", admin.Read(api.readOAuthClient)),
 		route("client_replace", "PUT", "/v1/clients/{client_id}", "Sets all metadata of a client.", admin.Replace(api.replaceClient)),
-		route("client_update", "PATCH", "/v1/clients/{client_id}", "Changes some metadata of a client.", admin.Patch[admin.ClientMetadata](api.patchClient)),
+		route("client_update", "PATCH", "/v1/clients/{client_id}", "Changes some metadata of a client.", admin.Patch[client.Metadata](api.patchClient)),
 		route("client_delete", "DELETE", "/v1/clients/{client_id}", "Deletes a client; its grants and tokens are void.", admin.Do(api.removeClient)),
 		route("client_rotate_secret", "POST", "/v1/clients/{client_id}/rotate-secret", "Gives a client a new secret, and shows it this once.", admin.Act(api.rotateSecret)),
 

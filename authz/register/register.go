@@ -135,10 +135,10 @@ func (ep *Endpoint) limitRegistrations(ctx context.Context, kind string, record 
 // checkSector applies OpenID Connect Policy section 5: whoever has the URL says which redirect
 // URIs belong to it.
 func (ep *Endpoint) checkSector(ctx context.Context, r *client.Registration) error {
-	if r.SectorIdentifierURI == "" {
+	if r.SectorURI == "" {
 		return nil
 	}
-	document, err := ep.Outbound.Get(ctx, r.SectorIdentifierURI, outbound.Want{})
+	document, err := ep.Outbound.Get(ctx, r.SectorURI, outbound.Want{})
 	if err != nil {
 		return oauth.Refuse(client.ErrInvalidMetadata, "The sector_identifier_uri could not be fetched.").Because(err)
 	}
@@ -168,7 +168,7 @@ func (ep *Endpoint) newClientRecord(id, token string, r *client.Registration, cr
 		return nil, oauth.Refuse(client.ErrInvalidMetadata, "There is more metadata than is kept.")
 	}
 	record := &storage.Client{Metadata: metadata, TokenHash: oauth.HashToken(token), CreatedAt: createdAt}
-	if client.UsesSecret(r.TokenEndpointAuthMethod) {
+	if r.UsesSecret() {
 		record.SecretHash = oauth.HashToken(ep.clientSecret(token))
 	}
 	_, err = ep.Clients.Registered.Make(id, record)

@@ -177,7 +177,7 @@ func (t *Tokens) mintAccessToken(m *Minted, a *Authorization, binding storage.Co
 }
 
 func (t *Tokens) Lifetime(c *client.Client) time.Duration {
-	return cmp.Or(c.AccessTokenLifetime, t.AccessLifetime)
+	return c.AccessTokenLifetime.Or(t.AccessLifetime)
 }
 
 // AccessTokenFormat is what the resources ask for; if one of several wants opaque tokens, they all

@@ -27,7 +27,7 @@ func (t *Tokens) newIDToken(a *Authorization, accessToken string) (string, error
 		"iss":     t.Issuer.ID,
 		"sub":     t.Subject(a.Client, a.User.ID),
 		"aud":     a.Client.ID,
-		"exp":     a.Now.Add(cmp.Or(a.Client.IDTokenLifetime, t.IDLifetime)).Unix(),
+		"exp":     a.Now.Add(a.Client.IDTokenLifetime.Or(t.IDLifetime)).Unix(),
 		"iat":     a.Now.Unix(),
 		"at_hash": atHash(alg, accessToken),
 		"acr":     a.Grant.ACR,

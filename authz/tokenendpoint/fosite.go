@@ -81,7 +81,7 @@ func (c fositeClient) GetHashedSecret() []byte            { return nil }
 func (c fositeClient) GetRedirectURIs() []string          { return c.RedirectURIs }
 func (c fositeClient) GetGrantTypes() fosite.Arguments    { return c.GrantTypes }
 func (c fositeClient) GetResponseTypes() fosite.Arguments { return fosite.Arguments{"code"} }
-func (c fositeClient) GetScopes() fosite.Arguments        { return c.Scopes }
+func (c fositeClient) GetScopes() fosite.Arguments        { return fosite.Arguments(c.Scopes) }
 func (c fositeClient) IsPublic() bool                     { return c.Public() }
 func (c fositeClient) GetAudience() fosite.Arguments      { return c.Resources }
 

@@ -1,7 +1,6 @@
 package tokenendpoint
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -20,7 +19,7 @@ func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, grant
 		Authorization: granted,
 		Offline:       slices.Contains(granted.Scopes, "offline_access"),
 		CreatedAt:     grantedAt,
-		ExpiresAt:     x.Now.Add(cmp.Or(x.Client.RefreshTokenLifetime, ep.RefreshLifetime)),
+		ExpiresAt:     x.Now.Add(x.Client.RefreshTokenLifetime.Or(ep.RefreshLifetime)),
 	}
 	if x.Client.Public() { // others prove who they are at each refresh (RFC 9449 section 5)
 		opened.Confirmation = x.confirmation

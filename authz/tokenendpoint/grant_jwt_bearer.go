@@ -3,7 +3,6 @@ package tokenendpoint
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -31,7 +30,7 @@ const (
 // names (RFC 7523 section 2.1). The operator's trust stands in for the user's consent.
 type TrustedIssuer struct {
 	Issuer      string
-	JWKS        json.RawMessage           // its public keys (RFC 7517 section 5), or:
+	JWKS        client.JWKS               // its public keys (RFC 7517 section 5), or:
 	JWKSURI     string                    // where they are
 	Algs        []jose.SignatureAlgorithm // that it signs with; empty: any of jwks.Algorithms
 	Subject     string                    // SubjectUsername or SubjectIdentity

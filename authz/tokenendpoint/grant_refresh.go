@@ -1,7 +1,6 @@
 package tokenendpoint
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -83,7 +82,7 @@ const renewals = 100
 // rotate uses up the presented token, unless the client proves itself at every refresh: then
 // rotation would add no safety, and the token only lives on.
 func (ep *Endpoint) rotate(x *exchange, key, presented string, token *storage.RefreshToken, version uint64) {
-	if !x.Client.RotateRefreshTokens {
+	if !x.Client.RotatesRefreshTokens() {
 		x.refreshToken = presented
 		if x.Now.Sub(token.RenewedAt) >= ep.refreshIdle(x)/renewals {
 			renewed := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: x.Now}
@@ -145,13 +144,13 @@ func (ep *Endpoint) refreshExpiry(x *exchange) time.Time {
 }
 
 func (ep *Endpoint) refreshIdle(x *exchange) time.Duration {
-	return cmp.Or(x.Client.RefreshIdleLifetime, ep.RefreshIdle)
+	return x.Client.RefreshIdleLifetime.Or(ep.RefreshIdle)
 }
 
 // refreshGrace is how long a rotated refresh token of a client may be sent again.
 func (ep *Endpoint) refreshGrace(c *client.Client) time.Duration {
 	if c.RefreshGrace != nil {
-		return *c.RefreshGrace
+		return time.Duration(*c.RefreshGrace)
 	}
 	return ep.RefreshGrace
 }

@@ -17,7 +17,7 @@ func newTarget(t *testing.T) *target {
 	server := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
 			m.GrantTypes = append(slices.Clone(m.GrantTypes), client.GrantClientCredentials)
-			m.RotateRefreshTokens = true
+			m.RotateRefreshTokens = new(true)
 		}
 	})
 	return &target{url: server.URL, addr: strings.TrimPrefix(server.URL, "http://"), account: account{

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/client"
 )
 
 func newClientCommand() *cobra.Command {
@@ -31,7 +32,7 @@ var clientMembers = members{
 }
 
 // clientPreset is a member that can only be said of a new client.
-var clientPreset = member{flag: "preset", text: "`kind`, which fills in the rest: spa, native, web or service"}
+var clientPreset = memberFlag{flag: "preset", text: "`kind`, which fills in the rest: spa, native, web or service"}
 
 func newClientCreateCommand(r *remote) *cobra.Command {
 	flags := append(members{clientPreset}, clientMembers...).flags()
@@ -51,12 +52,12 @@ by the server and shown this once. Members that have no flag are said by --set, 
 		if err != nil {
 			return err
 		}
-		var m admin.ClientMetadata
+		var m client.Metadata
 		if err := said.into(&m); err != nil {
 			return err
 		}
 		if len(args) == 1 {
-			m.ClientID = args[0]
+			m.ID = args[0]
 		}
 		created, err := c.CreateClient(ctx, m)
 		if err != nil {
@@ -76,7 +77,7 @@ func newClientListCommand(r *remote) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
 			return printAll(p, c.Clients(ctx), []string{"CLIENT_ID", "NAME", "SOURCE", "AUTH", "GRANT TYPES"}, func(o *admin.OAuthClient) []string {
-				return []string{o.ClientID, o.ClientName, o.Source, o.AuthMethod, strings.Join(o.GrantTypes, " ")}
+				return []string{o.ID, o.Name, o.Source, o.AuthMethod, strings.Join(o.GrantTypes, " ")}
 			})
 		}),
 	}
@@ -152,7 +153,7 @@ func newClientRotateSecretCommand(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.value(rotated, [][2]string{{"client_id", rotated.ClientID}, {"client_secret", rotated.ClientSecret}})
+			return p.value(rotated, [][2]string{{"client_id", rotated.ID}, {"client_secret", rotated.ClientSecret}})
 		}),
 	}
 	cmd.Flags().DurationVar(&overlap, "overlap", 24*time.Hour, "how long the present secrets stay valid; 0 ends them now")
@@ -165,7 +166,7 @@ func (r *remote) completeClients() func(*cobra.Command, []string, string) ([]str
 			if err != nil {
 				return ids, err
 			}
-			ids = append(ids, o.ClientID+"\t"+o.ClientName)
+			ids = append(ids, o.ID+"\t"+o.Name)
 		}
 		return ids, nil
 	})
@@ -178,9 +179,9 @@ func newClientRows(o *admin.NewOAuthClient) [][2]string {
 
 func clientRows(o *admin.OAuthClient) [][2]string {
 	return [][2]string{
-		{"client_id", o.ClientID}, {"client_name", o.ClientName}, {"source", o.Source},
-		{"redirect_uris", strings.Join(o.RedirectURIs, " ")}, {"post_logout_redirect_uris", strings.Join(o.PostLogoutURIs, " ")},
-		{"scope", o.Scope}, {"resources", strings.Join(o.Resources, " ")}, {"allowed_origins", strings.Join(o.AllowedOrigins, " ")},
+		{"client_id", o.ID}, {"client_name", o.Name}, {"source", o.Source},
+		{"redirect_uris", strings.Join(o.RedirectURIs, " ")}, {"post_logout_redirect_uris", strings.Join(o.PostLogoutRedirectURIs, " ")},
+		{"scope", o.Scopes.String()}, {"resources", strings.Join(o.Resources, " ")}, {"allowed_origins", strings.Join(o.AllowedOrigins, " ")},
 		{"grant_types", strings.Join(o.GrantTypes, " ")}, {"token_endpoint_auth_method", o.AuthMethod}, {"first_party", yes(o.FirstParty)},
 		{"created", whenOrEmpty(o.CreatedAt)}, {"updated", whenOrEmpty(o.UpdatedAt)}, {"last used", whenOrEmpty(o.UsedAt)},
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/outbound"
 )
@@ -67,7 +67,7 @@ type finding struct {
 // examination is of one server, from the outside. Each check adds what it finds.
 type examination struct {
 	issuer     string
-	clients    []admin.ClientMetadata
+	clients    []client.Metadata
 	connectors []connect.Config
 	http       *http.Client
 	p          *printer
@@ -130,7 +130,7 @@ func (r *remote) examination(ctx context.Context, issuer string) (*examination, 
 		if err != nil {
 			return nil, err
 		}
-		var c admin.ClientMetadata
+		var c client.Metadata
 		if err := json.Unmarshal(document, &c); err != nil {
 			return nil, fmt.Errorf("client %s: %w", cfg.Clients[i].ClientID, err)
 		}
@@ -151,7 +151,7 @@ func (r *remote) runningClients(ctx context.Context, e *examination) error {
 		if err != nil {
 			return r.explain(err)
 		}
-		e.clients = append(e.clients, each.ClientMetadata)
+		e.clients = append(e.clients, each.Metadata)
 	}
 	return nil
 }

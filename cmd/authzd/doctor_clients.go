@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/client"
 )
 
 // strangeOrigin is one that no client has (RFC 2606 section 2).
@@ -27,7 +27,7 @@ func (e *examination) checkCORS(ctx context.Context) {
 			}
 			origins = append(origins, origin)
 			if err := e.mayCall(ctx, origin); err != nil {
-				e.add(check, "failed", fmt.Sprintf("%s, of client %s: %v", origin, c.ClientID, err), "let the proxy pass OPTIONS and the headers of CORS on, and add none of its own")
+				e.add(check, "failed", fmt.Sprintf("%s, of client %s: %v", origin, c.ID, err), "let the proxy pass OPTIONS and the headers of CORS on, and add none of its own")
 			}
 		}
 	}
@@ -97,7 +97,7 @@ func (e *examination) checkRedirectURIs(ctx context.Context) {
 			continue
 		}
 		if c.RequirePAR || c.RequireSigned {
-			e.add(check, "skipped", "client "+c.ClientID+" pushes or signs its requests", "")
+			e.add(check, "skipped", "client "+c.ID+" pushes or signs its requests", "")
 			before++
 			continue
 		}
@@ -107,7 +107,7 @@ func (e *examination) checkRedirectURIs(ctx context.Context) {
 				return
 			}
 			if err := e.leadsTo(ctx, &c, uri); err != nil {
-				e.add(check, "failed", fmt.Sprintf("%s, of client %s: %v", uri, c.ClientID, err), "was the server restarted since the configuration was changed, and does the proxy pass the query on as it is?")
+				e.add(check, "failed", fmt.Sprintf("%s, of client %s: %v", uri, c.ID, err), "was the server restarted since the configuration was changed, and does the proxy pass the query on as it is?")
 			}
 		}
 	}
@@ -120,9 +120,9 @@ func (e *examination) checkRedirectURIs(ctx context.Context) {
 var errorCode = regexp.MustCompile(`id="error-code">(\d{3}) ([a-z_]+)<`)
 
 // leadsTo returns why an authorization request with prompt=none does not end at its redirect URI.
-func (e *examination) leadsTo(ctx context.Context, c *admin.ClientMetadata, uri string) error {
+func (e *examination) leadsTo(ctx context.Context, c *client.Metadata, uri string) error {
 	query := url.Values{
-		"response_type": {"code"}, "client_id": {c.ClientID}, "redirect_uri": {uri}, "scope": {"openid"}, "prompt": {"none"}, "state": {"doctor"},
+		"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {uri}, "scope": {"openid"}, "prompt": {"none"}, "state": {"doctor"},
 		"code_challenge_method": {"S256"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, // RFC 7636 appendix B
 	}
 	response, body, err := e.ask(ctx, http.MethodGet, e.server.AuthorizationEndpoint+"?"+query.Encode())

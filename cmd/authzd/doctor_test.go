@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/client"
 )
 
 // proxied is a server behind a proxy that does this to its answers.
@@ -33,8 +34,8 @@ func rewrite(r *http.Response, old, new string) {
 // it spoils and at no other.
 func TestDoctorFindsProxies(t *testing.T) {
 	o := operate(t, nil)
-	clients := []admin.ClientMetadata{{
-		ClientID: "web", ResponseTypes: []string{"code"}, RedirectURIs: []string{"https://app.example.com/callback"}, AllowedOrigins: []string{"https://app.example.com"},
+	clients := []client.Metadata{{
+		ID: "web", ResponseTypes: []string{"code"}, RedirectURIs: []string{"https://app.example.com/callback"}, AllowedOrigins: []string{"https://app.example.com"},
 	}}
 	for name, test := range map[string]struct {
 		proxy proxied

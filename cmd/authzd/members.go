@@ -15,8 +15,8 @@ import (
 	"github.com/authzd/authzd/authz/strictjson"
 )
 
-// member is one member of a client or a user that has a flag of its own. All others are said by --set.
-type member struct {
+// memberFlag is one member of a client or a user that has a flag of its own. All others are said by --set.
+type memberFlag struct {
 	flag   string
 	member string // name in the API; empty: that of the flag, with underscores
 	text   string
@@ -31,7 +31,7 @@ const (
 	asList
 )
 
-type members []member
+type members []memberFlag
 
 // memberFlags are the flags of members, and what was said.
 type memberFlags struct {

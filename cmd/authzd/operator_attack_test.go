@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
@@ -227,7 +228,7 @@ func TestDisabledUserIsOut(t *testing.T) {
 // TestOneOfManyWins: of 64 operators who have read the same record, one changes it.
 func TestOneOfManyWins(t *testing.T) {
 	o := operate(t, nil)
-	made, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "contested", Preset: "service"})
+	made, err := o.admin.CreateClient(t.Context(), client.Metadata{ID: "contested", Preset: "service"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +258,7 @@ func TestOneOfManyWins(t *testing.T) {
 	created := make(chan error, 64)
 	for range 64 {
 		wait.Go(func() {
-			_, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "wanted", Preset: "service"})
+			_, err := o.admin.CreateClient(t.Context(), client.Metadata{ID: "wanted", Preset: "service"})
 			created <- err
 		})
 	}
@@ -281,8 +282,8 @@ func TestOneOfManyWins(t *testing.T) {
 // the first is good for the second.
 func TestClientDeletedUnderWay(t *testing.T) {
 	o := operate(t, nil)
-	made, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{
-		ClientID: "short-lived", Preset: "web", RedirectURIs: []string{authztest.RedirectURI}, FirstParty: true, Scope: "openid offline_access",
+	made, err := o.admin.CreateClient(t.Context(), client.Metadata{
+		ID: "short-lived", Preset: "web", RedirectURIs: []string{authztest.RedirectURI}, FirstParty: true, Scopes: []string{"openid", "offline_access"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -312,7 +313,7 @@ func TestClientDeletedUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait.Wait()
-	again, err := o.admin.CreateClient(t.Context(), made.ClientMetadata)
+	again, err := o.admin.CreateClient(t.Context(), made.Metadata)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +327,7 @@ func TestClientDeletedUnderWay(t *testing.T) {
 // TestSecretsStayOut: no secret or password of the API gets into the log, the store or the audit log.
 func TestSecretsStayOut(t *testing.T) {
 	o := operate(t, nil)
-	made, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "quiet", Preset: "service"})
+	made, err := o.admin.CreateClient(t.Context(), client.Metadata{ID: "quiet", Preset: "service"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -20,12 +21,12 @@ func TestManagedClientWorksAtOnce(t *testing.T) {
 	if _, a := o.token(t, "batch", "x"); a.status != http.StatusUnauthorized {
 		t.Fatalf("before: %d %s", a.status, a.body)
 	}
-	made, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "batch", Preset: "service", Scope: "read", Resources: []string{"https://api.example.com"}})
+	made, err := o.admin.CreateClient(t.Context(), client.Metadata{ID: "batch", Preset: "service", Scopes: []string{"read"}, Resources: []string{"https://api.example.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if made.Source != admin.SourceManaged || made.ETag == "" || len(made.Secrets) != 1 || !strings.HasPrefix(made.ClientSecret, "azs_") ||
-		made.AuthMethod != "client_secret_basic" || made.AccessTokenLifetime != "15m" || made.CreatedAt == nil {
+		made.AuthMethod != "client_secret_basic" || made.AccessTokenLifetime.String() != "15m" || made.CreatedAt == nil {
 		t.Errorf("made %+v", made)
 	}
 	token, a := o.token(t, "batch", made.ClientSecret)
@@ -89,8 +90,8 @@ func TestManagedClientWithAnAlgorithmOfItsOwn(t *testing.T) {
 	if jwks := get(t, other.public+"/jwks.json"); strings.Contains(jwks, "EdDSA") {
 		t.Fatal("there is an EdDSA key already")
 	}
-	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{
-		ClientID: "spa", Preset: "spa", RedirectURIs: []string{"https://spa.example.com/cb"}, IDTokenAlg: "EdDSA",
+	if _, err := o.admin.CreateClient(t.Context(), client.Metadata{
+		ID: "spa", Preset: "spa", RedirectURIs: []string{"https://spa.example.com/cb"}, IDTokenAlg: "EdDSA",
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func TestManagedClientWithAnAlgorithmOfItsOwn(t *testing.T) {
 		}
 	}
 
-	made, err := other.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "batch", Preset: "service"})
+	made, err := other.admin.CreateClient(t.Context(), client.Metadata{ID: "batch", Preset: "service"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +134,8 @@ func TestManagedDeviceClient(t *testing.T) {
 	if a := ask(); a.status != http.StatusNotFound {
 		t.Fatalf("before: %d %s", a.status, a.body)
 	}
-	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{
-		ClientID: "tv", AuthMethod: "none", GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code"},
+	if _, err := o.admin.CreateClient(t.Context(), client.Metadata{
+		ID: "tv", AuthMethod: "none", GrantTypes: []string{"urn:ietf:params:oauth:grant-type:device_code"},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +150,7 @@ func TestManagedDeviceClient(t *testing.T) {
 // TestClientsRefused: what breaks a rule is refused with all that is wrong, and changes nothing.
 func TestClientsRefused(t *testing.T) {
 	o := operate(t, nil)
-	if _, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "mine", Preset: "service"}); err != nil {
+	if _, err := o.admin.CreateClient(t.Context(), client.Metadata{ID: "mine", Preset: "service"}); err != nil {
 		t.Fatal(err)
 	}
 	before := o.everything(t)
@@ -210,21 +211,21 @@ func TestClientRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := client.ClientMetadata
-		again.ClientID += "-again"
+		again := client.Metadata
+		again.ID += "-again"
 		made, err := o.admin.CreateClient(t.Context(), again)
 		if err != nil {
-			t.Errorf("%s: %v", client.ClientID, err)
+			t.Errorf("%s: %v", client.ID, err)
 			continue
 		}
 		want, _ := json.Marshal(again)
-		got, _ := json.Marshal(made.ClientMetadata)
+		got, _ := json.Marshal(made.Metadata)
 		if string(want) != string(got) {
 			t.Errorf("sent\n%s\ngot\n%s", want, got)
 		}
-		replaced, err := o.admin.ReplaceClient(t.Context(), made.ClientID, made.ETag, made.ClientMetadata)
+		replaced, err := o.admin.ReplaceClient(t.Context(), made.ID, made.ETag, made.Metadata)
 		if err != nil || replaced.ClientSecret != "" {
-			t.Errorf("%s: replaced by itself: %v, %v", made.ClientID, replaced, err)
+			t.Errorf("%s: replaced by itself: %v, %v", made.ID, replaced, err)
 		}
 	}
 }
@@ -267,7 +268,7 @@ func TestNewSecretIsShown(t *testing.T) {
 			t.Errorf("%s: the etag is %s, and then %s, %v", what, etag, shown.ETag, err)
 		}
 	}
-	told, err := o.admin.CreateClient(t.Context(), admin.ClientMetadata{ClientID: "batch", Preset: "service"})
+	told, err := o.admin.CreateClient(t.Context(), client.Metadata{ID: "batch", Preset: "service"})
 	tell("created", told, err)
 	told, err = o.admin.RotateClientSecret(t.Context(), "batch", time.Hour)
 	tell("rotated", told, err)

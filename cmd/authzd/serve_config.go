@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -96,9 +95,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	for _, t := range cfg.TrustedIssuers {
 		c.TrustedIssuers = append(c.TrustedIssuers, newTrustedIssuer(t))
 	}
-	if c.Operator, err = newOperator(cfg); err != nil {
-		return authz.Config{}, err
-	}
+	c.Operator = newOperator(cfg)
 	if dev {
 		c.Outbound.AllowPrivateNetworks = append(slices.Clone(c.Outbound.AllowPrivateNetworks), loopback...)
 		if c.Playground, err = playground.New(playground.Config{
@@ -145,7 +142,7 @@ func newRegistration(r *config.Registration) register.Policy {
 func newTrustedIssuer(t config.TrustedIssuer) tokenendpoint.TrustedIssuer {
 	issuer := tokenendpoint.TrustedIssuer{
 		Issuer:      t.Issuer,
-		JWKS:        json.RawMessage(t.JWKS),
+		JWKS:        client.JWKS(t.JWKS),
 		JWKSURI:     t.JWKSURI,
 		Subject:     t.Subject,
 		Clients:     t.Clients,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 
@@ -13,24 +12,19 @@ import (
 )
 
 // newOperator lets the admin API take what the configuration file takes.
-func newOperator(cfg *config.Config) (*operator.Config, error) {
+func newOperator(cfg *config.Config) *operator.Config {
 	o := &operator.Config{
-		ParseClient: func(document []byte) (client.Metadata, []byte, error) {
+		ParseClient: func(document []byte) (client.Metadata, error) {
 			entry, err := cfg.ParseClient(document)
 			if err != nil {
-				return client.Metadata{}, nil, asInvalid(err)
+				return client.Metadata{}, asInvalid(err)
 			}
-			complete, err := entry.Document()
-			return newMetadata(*entry), complete, err
+			return newMetadata(*entry), nil
 		},
-		Clients: map[string][]byte{},
+		Clients: map[string]client.Metadata{},
 	}
 	for _, entry := range cfg.Clients {
-		document, err := entry.Document()
-		if err != nil {
-			return nil, fmt.Errorf("client %s: %w", entry.ClientID, err)
-		}
-		o.Clients[entry.ClientID] = document
+		o.Clients[entry.ClientID] = newMetadata(entry)
 	}
 	if cfg.Admin.Listen != "" {
 		o.Resource = cfg.AdminResource()
@@ -38,7 +32,7 @@ func newOperator(cfg *config.Config) (*operator.Config, error) {
 			o.Hosts = []string{host}
 		}
 	}
-	return o, nil
+	return o
 }
 
 // asInvalid is what is wrong with an entry of the configuration, as the API says it.

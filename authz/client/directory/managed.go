@@ -24,7 +24,7 @@ import (
 // the file, and found in the store, so that a change counts at once, on every replica.
 type Managed struct {
 	store storage.Store
-	parse func(document []byte) (client.Metadata, []byte, error) // nil: there are none
+	parse func(document []byte) (client.Metadata, error) // nil: there are none
 	use   func(context.Context, keys.Use) error
 	made  madeClients
 
@@ -63,7 +63,7 @@ func (m *Managed) get(ctx context.Context, id string) (*client.Client, error) {
 		return nil, err
 	}
 	return m.made.get(id, version, func() (*client.Client, error) {
-		made, _, err := m.Make(record)
+		made, err := m.Make(record)
 		if err != nil {
 			return nil, oauth.Refuse(oauth.InvalidClient, "The client breaks a rule of the present configuration: its operator must mend it.").Because(err)
 		}
@@ -71,33 +71,36 @@ func (m *Managed) get(ctx context.Context, id string) (*client.Client, error) {
 	})
 }
 
-// Make returns the client of a record, and its metadata with all defaults filled in.
-func (m *Managed) Make(record *storage.ManagedClient) (*client.Client, []byte, error) {
-	metadata, complete, err := m.parse(record.Metadata)
+// Make returns the client of a record.
+func (m *Managed) Make(record *storage.ManagedClient) (*client.Client, error) {
+	metadata, err := m.parse(record.Metadata)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	metadata.Secret, metadata.Since = "", record.Since
 	for _, s := range record.Secrets {
 		hash, err := base64.RawURLEncoding.DecodeString(s.Hash)
 		if err != nil {
-			return nil, nil, fmt.Errorf("secret of client %s: %w", metadata.ID, err)
+			return nil, fmt.Errorf("secret of client %s: %w", metadata.ID, err)
 		}
-		metadata.Secrets = append(metadata.Secrets, client.Secret{Hash: hash, ExpiresAt: s.ExpiresAt})
+		secret := client.Secret{Hash: hash}
+		if !s.ExpiresAt.IsZero() {
+			secret.ExpiresAt = &s.ExpiresAt
+		}
+		metadata.Secrets = append(metadata.Secrets, secret)
 	}
-	made, err := client.New(metadata)
-	return made, complete, err
+	return client.New(metadata)
 }
 
 // NeedsOf is what a client needs of the server.
 func NeedsOf(c *client.Client) storage.ClientNeeds {
 	n := storage.ClientNeeds{
 		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: c.OnAccountPage(),
-		Token:        int(max(c.AccessTokenLifetime, c.IDTokenLifetime) / time.Second),
-		RefreshToken: int(c.RefreshTokenLifetime / time.Second),
+		Token:        max(c.AccessTokenLifetime, c.IDTokenLifetime).Seconds(),
+		RefreshToken: c.RefreshTokenLifetime.Seconds(),
 	}
 	if c.RefreshGrace != nil {
-		n.RefreshGrace = int(*c.RefreshGrace / time.Second)
+		n.RefreshGrace = c.RefreshGrace.Seconds()
 	}
 	for _, alg := range c.Algs() {
 		if alg != "" && !slices.Contains(n.Algs, alg) {
@@ -229,6 +232,6 @@ func (m *Managed) Changed() storage.Write {
 
 // NewManaged prepares for the clients of the admin API. parse reads their metadata; nil: there are none. use
 // makes sure that there are the signing keys which a client needs.
-func NewManaged(store storage.Store, parse func([]byte) (client.Metadata, []byte, error), use func(context.Context, keys.Use) error) *Managed {
+func NewManaged(store storage.Store, parse func([]byte) (client.Metadata, error), use func(context.Context, keys.Use) error) *Managed {
 	return &Managed{store: store, parse: parse, use: use, reading: semaphore.NewWeighted(1)}
 }
