@@ -1,5 +1,5 @@
-// Package backchannel delivers logout tokens (OpenID Connect Back-Channel Logout 1.0 section 2.5): it is
-// the outbox between the end of a session and the clients that must hear of it.
+// Package backchannel delivers logout tokens (OpenID Connect Back-Channel Logout 1.0 section 2.5). It is the
+// outbox between the end of a session and the clients that must be told.
 //
 //	a session ends -> Write, one for each client, in the Apply that ends it -> Wake
 //
@@ -8,10 +8,9 @@
 //	the time of the next attempt, should this one come to nothing <+          |
 //	                     delivered, or refused for good: the record is deleted <+
 //
-// The claim is a compare-and-set that moves the record to the time of the next attempt, before this
-// one is made. So of many replicas one makes the attempt, and a process that is killed in the middle
-// of it has left the record where it will be found again. A client may therefore get a token twice,
-// with the same jti, and none is lost.
+// The claim is a compare-and-set that moves the record to the time of the next attempt, before this attempt
+// is made. So one of many replicas makes the attempt, and if a process is killed in the middle of it, the
+// record is found again. A client may therefore get a token twice, with the same jti, and no token is lost.
 package backchannel
 
 import (
@@ -27,29 +26,29 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Config is what New needs.
+// Config is the input of New.
 type Config struct {
 	Store    storage.Store
-	Client   *outbound.Client // of its own, so that no slow relying party is in anybody else's way
+	Client   *outbound.Client // used only here, so that a slow relying party delays nothing else
 	Observer *observe.Observer
 	Logger   *slog.Logger
 
-	// Host returns where a client will probably be called, so that no host takes all there is; "" if
-	// nothing is known of it. It waits for nothing but the store.
+	// Host returns the host where a client will probably be called, so that no host uses up everything; "" if
+	// it is unknown. It waits only for the store.
 	Host func(ctx context.Context, clientID string) (string, error)
-	// Address returns the backchannel_logout_uri of a client, "" if it has none (any more).
+	// Address returns the backchannel_logout_uri of a client, or "" if it has none (any more).
 	Address func(ctx context.Context, clientID string) (string, error)
-	// Sign returns the logout token, with the jti given (section 2.4).
+	// Sign returns the logout token with the given jti (section 2.4).
 	Sign func(ctx context.Context, l *storage.Logout, jti string) (string, error)
 
-	// FirstRetry is how long after the first attempt the second is made; each further one takes twice
-	// as long, up to an hour. It must be longer than Client takes for one call. 0: 15 seconds.
+	// FirstRetry is the time between the first attempt and the second. Each further pause is twice as long,
+	// up to an hour. It must be longer than Client takes for one call. 0: 15 seconds.
 	FirstRetry time.Duration
-	// GiveUpAfter is how long after the end of the session the last attempt is made. 0: 24 hours.
+	// GiveUpAfter is the time from the end of the session to the last attempt. 0: 24 hours.
 	GiveUpAfter time.Duration
 }
 
-// Outbox is the deliveries that are still to be made. It is safe for concurrent use.
+// Outbox has the deliveries that must still be made. It is safe for concurrent use.
 type Outbox struct {
 	config  Config
 	wake    chan struct{}
@@ -68,7 +67,7 @@ func New(c Config) *Outbox {
 	return &Outbox{config: c, wake: make(chan struct{}, 1), queue: newQueue(c.FirstRetry)}
 }
 
-// Write is the write that makes l due at once. Call Wake when it is made.
+// Write is the write that makes l due at once. Call Wake after it.
 func (*Outbox) Write(l storage.Logout) storage.Write {
 	var jti [16]byte
 	rand.Read(jti[:]) // never fails
@@ -76,10 +75,10 @@ func (*Outbox) Write(l storage.Logout) storage.Write {
 	return storage.Logouts.Put(key, &l, storage.Absent, time.Time{})
 }
 
-// Wake makes Run look for what is due, without waiting.
+// Wake makes Run look for due deliveries. It does not wait.
 func (o *Outbox) Wake() {
 	select {
 	case o.wake <- struct{}{}:
-	default: // it will look anyhow
+	default: // Run will look anyway
 	}
 }

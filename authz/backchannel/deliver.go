@@ -18,14 +18,14 @@ import (
 
 const maxRetry = time.Hour
 
-// deliver makes one attempt, and deletes the record if there is to be no other.
+// deliver makes one attempt, and deletes the record if there will be no other.
 func (o *Outbox) deliver(ctx context.Context, e entry) answer {
 	key, err := o.claim(ctx, e)
 	if storage.IsConflict(err) { // to another replica
 		return nothing
 	} else if err != nil {
 		o.config.Logger.Error("logout token cannot be claimed", "error", err)
-		return failed // not the host, but trying again at once would be of no use
+		return failed // not the host's fault, but to try again at once would not help
 	}
 	said, outcome, cause := o.call(ctx, e)
 	if outcome == observe.LogoutFailed && o.tooLate(e) {
@@ -46,8 +46,8 @@ func (o *Outbox) tooLate(e entry) bool {
 	return time.Since(e.Value.EndedAt) >= o.config.GiveUpAfter
 }
 
-// giveUp ends deliveries that would be the last attempts at a host that fails: it is called so seldom
-// then that its tokens would pile up for ever.
+// giveUp ends deliveries that would be the last attempts at a failing host: it is called so rarely that its
+// tokens would pile up for ever.
 func (o *Outbox) giveUp(ctx context.Context, hopeless []entry) error {
 	var writes []storage.Write
 	for _, e := range hopeless {
@@ -68,8 +68,7 @@ func (o *Outbox) giveUp(ctx context.Context, hopeless []entry) error {
 	return nil
 }
 
-// remove removes a record that is spoilt: nobody could be told anything by it, and it would be in the
-// way of the others.
+// remove removes a damaged record: it can tell nobody anything, and would be in the way of the others.
 func (o *Outbox) remove(ctx context.Context, rec storage.Record, cause error) {
 	o.config.Logger.Error("a record of the outbox of logout tokens cannot be read, and is removed", "error", cause)
 	err := o.config.Store.Apply(ctx, storage.Write{Table: storage.Logouts.Table, Key: rec.Key, If: storage.At(rec.Version)})
@@ -88,16 +87,16 @@ func (o *Outbox) claim(ctx context.Context, e entry) (key string, err error) {
 		storage.Logouts.Put(key, &claimed, storage.Absent, time.Time{}))
 }
 
-// backOff doubles with every attempt, and takes up to half as long again, so that what failed together
-// is not tried again together. It is never shorter than first.
+// backOff doubles with every attempt, plus up to half as much, so that deliveries that failed together are
+// not tried again together. It is never shorter than first.
 func backOff(first time.Duration, attempts int) time.Duration {
 	wait := min(first<<min(attempts, 20), max(first, maxRetry))
 	return wait + rand.N(wait/2)
 }
 
-// call signs and sends the token (Back-Channel Logout 1.0 section 2.5), and reads the answer (section
-// 2.8): 200, for which some frameworks send 204, or 400, by which the client says that it will do
-// nothing. Other answers may be from whoever stands before it, and to have changed the next time.
+// call signs and sends the token (Back-Channel Logout 1.0 section 2.5), and reads the answer (section 2.8):
+// 200, for which some frameworks send 204, or 400, which means that the client will do nothing. Other answers
+// may come from a proxy in front of it, and may change the next time.
 func (o *Outbox) call(ctx context.Context, e entry) (answer, string, error) {
 	address, err := o.config.Address(ctx, e.Value.ClientID)
 	switch {
@@ -124,7 +123,7 @@ func (o *Outbox) call(ctx context.Context, e entry) (answer, string, error) {
 	return failed, observe.LogoutFailed, fmt.Errorf("status %d", status)
 }
 
-// report tells the log and the metrics; what will never be delivered is an alarm.
+// report logs and counts the result. A token that will never be delivered is an alarm.
 func (o *Outbox) report(ctx context.Context, l *storage.Logout, outcome string, cause error) {
 	o.config.Observer.CountLogout(outcome)
 	attrs := []slog.Attr{slog.String("client_id", l.ClientID), slog.String("sub", l.UserID), slog.Int("attempt", l.Attempts+1)}

@@ -10,15 +10,15 @@ import (
 
 const (
 	maxCalls     = 32 // at a time
-	maxHostCalls = 4  // of these to one host
+	maxHostCalls = 4  // of them to one host
 	maxQueued    = 1000
 
-	forgetAfter = 24 * time.Hour // a host that failed and was not called again
+	forgetAfter = 24 * time.Hour // after a failure without another call
 )
 
 type entry = storage.Entry[storage.Logout]
 
-// answer is what a call says about its host.
+// answer is what a call shows about its host.
 type answer int
 
 const (
@@ -27,17 +27,16 @@ const (
 	failed
 )
 
-// queue holds what is due, as far as it has been read, by the hosts that it is for, and bounds the calls
-// under way, so that neither one slow host nor many can take all there is. A host that is down costs
-// little, however much waits for it: when it fails it is called once at a time, after a pause that
-// doubles with every failure.
+// queue holds the due deliveries that were read, by host, and bounds the calls under way, so that neither one
+// slow host nor many can use up everything. A host that is down costs little, even if much waits for it:
+// after a failure it gets one call at a time, after a pause that doubles with every failure.
 type queue struct {
 	firstPause, maxPause time.Duration
 
 	mu      sync.Mutex
 	running int              // guarded by mu
-	known   map[string]bool  // guarded by mu; jtis of what waits or is under way
-	hosts   map[string]*host // guarded by mu; those that have something, or have failed
+	known   map[string]bool  // guarded by mu; jtis that wait or are under way
+	hosts   map[string]*host // guarded by mu; those with deliveries, or with failures
 }
 
 type host struct {
@@ -47,14 +46,13 @@ type host struct {
 	until    time.Time // of the pause
 }
 
-// newQueue has pauses that are short beside the time after which the first token is tried again, and
-// long beside the time after which many are.
+// newQueue has pauses that are short compared with the time until the first token is tried again, and long
+// compared with the time until many are.
 func newQueue(firstRetry time.Duration) *queue {
 	return &queue{firstPause: firstRetry / 16, maxPause: 4 * firstRetry, known: map[string]bool{}, hosts: map[string]*host{}}
 }
 
-// add lets e wait for its host, unless that is known already. It returns false if the host has too
-// much waiting.
+// add lets e wait for its host, unless it is known. It returns false if too much waits for the host.
 func (q *queue) add(e entry, name string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,7 +73,7 @@ func (q *queue) add(e entry, name string) bool {
 	return true
 }
 
-// next returns something to call now, of whichever host can be called.
+// next returns a delivery to make now, for any host that can be called.
 func (q *queue) next(now time.Time) (e entry, name string, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -101,7 +99,7 @@ func (h *host) free(now time.Time) bool {
 	return h.running < maxHostCalls
 }
 
-// fails reports whether a host did not answer when it was last called.
+// fails reports whether a host did not answer the last call.
 func (q *queue) fails(name string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -109,7 +107,7 @@ func (q *queue) fails(name string) bool {
 	return h != nil && h.failures > 0
 }
 
-// done ends a call. It reports whether the host has nothing more waiting.
+// done ends a call. It reports whether nothing more waits for the host.
 func (q *queue) done(e entry, name string, a answer) (empty bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -130,7 +128,7 @@ func (q *queue) done(e entry, name string, a answer) (empty bool) {
 	return len(h.waiting) == 0
 }
 
-// pause is how long until a host that failed may be called again for what waits; at most limit.
+// pause returns how long until a failed host with waiting deliveries may be called again; at most limit.
 func (q *queue) pause(now time.Time, limit time.Duration) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -20,8 +20,8 @@ const (
 	maxCounted = 10_000
 )
 
-// Run delivers until ctx ends, waits for the calls under way, some seconds at most, and returns ctx's
-// error. Several replicas may run it.
+// Run delivers until ctx ends, waits some seconds at most for the calls under way, and returns ctx's error.
+// Several replicas may run it.
 func (o *Outbox) Run(ctx context.Context) error {
 	defer o.running.Wait()
 	var counted time.Time
@@ -53,12 +53,11 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 	return true
 }
 
-// read queues what is due. It returns how long to wait for more, and how many records that are due had
-// to be left.
+// read queues due deliveries. It returns how long to wait for more, and how many due records it had to leave.
 func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err error) {
 	now := time.Now()
 	next = pollEvery
-	hosts := map[string]string{} // of clients, each asked once
+	hosts := map[string]string{} // of clients, each looked up once
 	var hopeless []entry
 	for rec, err := range storage.All(ctx, o.config.Store, storage.Logouts.Table, "") {
 		if err != nil {
@@ -97,8 +96,8 @@ func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err er
 	return next, left, o.giveUp(ctx, hopeless)
 }
 
-// start delivers in the background whatever is queued and has a place. Each delivery that ends starts
-// the next.
+// start delivers queued tokens that have a place, in the background. Each delivery starts the next when it
+// ends.
 func (o *Outbox) start(ctx context.Context) {
 	for ctx.Err() == nil {
 		e, host, ok := o.queue.next(time.Now())
@@ -106,7 +105,7 @@ func (o *Outbox) start(ctx context.Context) {
 			return
 		}
 		o.running.Go(func() {
-			// What has begun ends, even if the server stops: the token may be on its way.
+			// A delivery that has begun ends, even if the server stops: the token may be on its way.
 			said := o.deliver(context.WithoutCancel(ctx), e)
 			if empty := o.queue.done(e, host, said); empty || said == failed {
 				o.Wake() // to read more, or to wait for the end of a pause
@@ -116,7 +115,7 @@ func (o *Outbox) start(ctx context.Context) {
 	}
 }
 
-// count tells the metrics how many tokens wait.
+// count sets the metric of waiting tokens.
 func (o *Outbox) count(ctx context.Context) error {
 	n := 0
 	for _, err := range storage.All(ctx, o.config.Store, storage.Logouts.Table, "") {

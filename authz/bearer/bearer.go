@@ -1,5 +1,5 @@
-// Package bearer protects the APIs of a resource server with the JWT access tokens of authzd, or
-// of any other issuer that follows RFC 9068. It asks the issuer for nothing but its public keys.
+// Package bearer protects the APIs of a resource server with the JWT access tokens of authzd, or of any other
+// issuer that follows RFC 9068. It asks the issuer only for its public keys.
 //
 //	request -> Protect: one Authorization header, scheme Bearer or DPoP
 //	              |  token: form -> header (alg, typ, kid) -> key -> signature -> claims
@@ -13,13 +13,12 @@
 //	              v
 //	          handler: FromContext(ctx) is the caller
 //
-// Refusals are those of RFC 6750 section 3: 401 without an error code for a request without
-// credentials, 400 invalid_request, 401 invalid_token, 403 insufficient_scope; of RFC 9449: 401
-// invalid_dpop_proof and use_dpop_nonce; of RFC 9470: 401 insufficient_user_authentication; and 503
-// while no key could be had, since a good token must not be thrown away for that. Answers carry a
-// JSON body with error and error_description.
+// Refusals are those of RFC 6750 section 3: 401 without an error code for a request without credentials, 400
+// invalid_request, 401 invalid_token, 403 insufficient_scope; of RFC 9449: 401 invalid_dpop_proof and
+// use_dpop_nonce; of RFC 9470: 401 insufficient_user_authentication. While no key is available the answer is
+// 503, so that the client keeps a good token. Answers have a JSON body with error and error_description.
 //
-// A browser's preflight carries no token: CORS belongs outside of Protect.
+// A browser's preflight has no token: put CORS outside of Protect.
 package bearer
 
 import (
@@ -39,23 +38,23 @@ import (
 	"github.com/authzd/authzd/authz/weburl"
 )
 
-// Config says whose tokens are accepted, and for what.
+// Config says which tokens are accepted.
 type Config struct {
-	// Issuer is the issuer identifier, compared with the iss claim character by character. https,
-	// or http on a loopback host. Required.
+	// Issuer is the issuer identifier. The iss claim must be equal, character by character. https, or http on
+	// a loopback host. Required.
 	Issuer string
 
 	// Audience is this API's identifier; a token's aud must contain it. Required, unless
 	// InsecureAnyAudience is set.
 	Audience string
 
-	// InsecureAnyAudience accepts tokens that were issued for other APIs: whoever holds one of
-	// those, another API's operator for one, can then use it here.
+	// InsecureAnyAudience accepts tokens that were issued for other APIs. Then anybody who has one, such as
+	// another API's operator, can use it here.
 	InsecureAnyAudience bool
 
-	// Types are the accepted typ headers. Default: at+jwt, which includes application/at+jwt
-	// (RFC 9068 section 4). An issuer that types its access tokens like any JWT needs "JWT" here;
-	// an ID token is then told apart by its claims, which is a weaker test.
+	// Types are the accepted typ headers. Default: at+jwt, which includes application/at+jwt (RFC 9068
+	// section 4). If the issuer types its access tokens like any JWT, it needs "JWT" here. Then only the
+	// claims distinguish an ID token, which is a weaker test.
 	Types []string
 
 	// Algorithms are the accepted signature algorithms. Default: RS256, PS256, ES256, EdDSA.
@@ -64,30 +63,30 @@ type Config struct {
 	// Client fetches metadata and keys. Redirects are not followed. nil: http.DefaultTransport.
 	Client *http.Client
 
-	// Leeway is the clock difference that is forgiven. Zero means 30 seconds; negative means none.
+	// Leeway is the tolerated clock difference. Zero means 30 seconds; negative means none.
 	Leeway time.Duration
 
-	// Realm is named in challenges. Default: Audience, else Issuer.
+	// Realm is named in challenges. Default: Audience, or Issuer if that is empty.
 	Realm string
 
-	// RefreshInterval is the shortest time between two fetches of the keys, however many tokens
-	// with unknown keys arrive. Default: 30 seconds.
+	// RefreshInterval is the shortest time between two fetches of the keys, even if many tokens with unknown
+	// keys arrive. Default: 30 seconds.
 	RefreshInterval time.Duration
 
-	// DPoP says how proofs of possession are checked (RFC 9449). Its zero value accepts tokens that
-	// are bound to a key beside those that are not.
+	// DPoP configures the proofs of possession (RFC 9449). Its zero value accepts tokens that are bound to a
+	// key, and others.
 	DPoP DPoP
 
-	// Certificate returns the certificate that the client of a request has shown, or nil, for tokens
-	// that are bound to one (RFC 8705 section 3). nil: the one of the TLS connection, which is enough
-	// where no proxy ends it. Behind a proxy that does, read what it passes on, and see to it that
-	// nobody else can send that header.
+	// Certificate returns the certificate of the request's client, or nil, for tokens that are bound to one
+	// (RFC 8705 section 3). nil: the certificate of the TLS connection, which is right if no proxy ends it.
+	// Behind such a proxy, read the certificate that it passes on, and make sure that nobody else can send
+	// that header.
 	Certificate func(*http.Request) *x509.Certificate
 
-	// Metadata is what the API publishes of itself (RFC 9728); see Verifier.Metadata. nil: nothing.
+	// Metadata is what the API publishes about itself (RFC 9728); see Verifier.Metadata. nil: nothing.
 	Metadata *Metadata
 
-	// Logger hears of failed fetches. nil: slog.Default().
+	// Logger gets failed fetches. nil: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -96,8 +95,7 @@ const (
 	defaultRefreshInterval = 30 * time.Second
 )
 
-// Verifier verifies tokens. It is safe for concurrent use; make one and keep it, as it holds the
-// keys.
+// Verifier verifies tokens. It is safe for concurrent use. Make one and keep it, because it holds the keys.
 type Verifier struct {
 	issuer     string
 	audience   string // empty: any
@@ -108,14 +106,13 @@ type Verifier struct {
 	keys       *keySet
 	logger     *slog.Logger
 
-	proofs      *proofs // nil: none can be checked
+	proofs      *proofs // nil: no proof can be checked
 	certificate func(*http.Request) *x509.Certificate
-	metadata    *publication // nil: none
+	metadata    *publication // nil: nothing is published
 }
 
-// New checks the configuration, reporting everything that is wrong with it, and returns a Verifier.
-// It does not talk to the issuer: that happens when the first token arrives, so that an API can
-// start before its issuer.
+// New checks the configuration and reports everything that is wrong with it, or returns a Verifier. It does
+// not contact the issuer before the first token arrives, so an API can start before its issuer.
 func New(cfg Config) (*Verifier, error) {
 	if cfg.Leeway == 0 {
 		cfg.Leeway = defaultLeeway
@@ -174,7 +171,7 @@ func New(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
-// check returns every mistake in a Config whose defaults have been filled in.
+// check returns every mistake in a Config with defaults filled in.
 func (cfg *Config) check() error {
 	var errs []error
 	if cfg.Issuer == "" {

@@ -18,14 +18,14 @@ type refusal struct {
 	code        string
 	description string
 	scope       string
-	acrValues   string        // RFC 9470: one of these is needed
-	maxAge      time.Duration // RFC 9470; zero: none is asked for
+	acrValues   string        // RFC 9470: one of these is required
+	maxAge      time.Duration // RFC 9470; zero: no limit
 	retryAfter  time.Duration // 503 only
 	bare        bool          // the challenge names no error
 }
 
-// noCredentials has an error in the body for people to read, but none in the challenge: section
-// 3.1 asks for that where the request did not try to authenticate.
+// noCredentials has an error in the body, for people, but none in the challenge: section 3.1 demands that if
+// the request did not try to authenticate.
 var noCredentials = &refusal{
 	status: http.StatusUnauthorized, code: "unauthorized", bare: true,
 	description: "an access token is needed: send it in the Authorization header",
@@ -36,7 +36,7 @@ var otherScheme = &refusal{
 	description: "an access token is needed, and the Authorization header has a scheme that is not known here",
 }
 
-// notProtected is a mistake of the program, and must not look like one of the client's.
+// notProtected is a mistake of the program, and must not look like one of the client.
 var notProtected = &refusal{
 	status: http.StatusInternalServerError, code: "server_error",
 	description: "this route checks permissions outside of Protect",
@@ -48,7 +48,7 @@ func badToken(description string) *refusal {
 
 // badProof returns the answer for an error of package dpop.
 func badProof(err error) *refusal {
-	f := &refusal{status: http.StatusUnauthorized, code: "invalid_dpop_proof", description: "the proof does not count"}
+	f := &refusal{status: http.StatusUnauthorized, code: "invalid_dpop_proof", description: "the proof is not accepted"}
 	if invalid := (*dpop.Error)(nil); errors.As(err, &invalid) {
 		f.description = invalid.Reason
 	}
@@ -85,13 +85,13 @@ func (f *refusal) answer(w http.ResponseWriter, challenges []string) {
 		h.Set("Retry-After", seconds(f.retryAfter))
 	}
 	w.WriteHeader(f.status)
-	_ = json.NewEncoder(w).Encode(map[string]string{ // a client that is gone needs no answer
+	_ = json.NewEncoder(w).Encode(map[string]string{ // the client may have gone
 		"error": f.code, "error_description": f.description,
 	})
 }
 
-// challenges names the error in the scheme that the caller has used, and offers the other one where
-// another token may help (RFC 9449 section 7.2).
+// challenges names the error in the scheme that the caller has used. It offers the other scheme if another
+// token may help (RFC 9449 section 7.2).
 func (c *caller) challenges(f *refusal) []string {
 	v, offer := c.verifier, &refusal{bare: true}
 	switch {
@@ -129,7 +129,7 @@ func (v *Verifier) challenge(scheme string, f *refusal) string {
 	return b.String()
 }
 
-// seconds rounds up to whole ones.
+// seconds rounds up to whole seconds.
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 
 // quote makes a quoted-string (RFC 9110 section 5.6.4). Characters outside printable ASCII, with

@@ -16,7 +16,7 @@ import (
 
 const maxDocument = 1 << 20 // bytes of metadata or a JWK set
 
-// source is where an issuer's keys come from. Its fetches are made one at a time.
+// source is where an issuer's keys come from. It fetches one at a time.
 type source struct {
 	issuer  string
 	client  *http.Client
@@ -25,13 +25,13 @@ type source struct {
 
 func newSource(issuer string, client *http.Client) *source {
 	c := *client
-	// A redirect could lead anywhere, to plain http for one. Metadata has no need of it.
+	// A redirect could lead anywhere, even to plain http. Metadata does not need one.
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &source{issuer: issuer, client: &c}
 }
 
-// fetch returns the issuer's keys, and the header that they came with. If the keys are not where they
-// were, the next fetch looks for them again.
+// fetch returns the issuer's keys, and the header of their answer. If the keys are no longer at their URL,
+// the next fetch looks for it again.
 func (s *source) fetch(ctx context.Context) (keys, http.Header, error) {
 	if s.jwksURI == "" {
 		if err := s.discover(ctx); err != nil {
@@ -50,8 +50,8 @@ func (s *source) fetch(ctx context.Context) (keys, http.Header, error) {
 	return nil, nil, err
 }
 
-// discover finds jwks_uri in the issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery
-// section 4). Only metadata that names this very issuer counts.
+// discover finds jwks_uri in the issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery section 4).
+// The metadata must name exactly this issuer.
 func (s *source) discover(ctx context.Context) error {
 	var errs []error
 	for _, address := range metadataURLs(s.issuer) {
@@ -90,8 +90,8 @@ func (s *source) metadata(ctx context.Context, address string) (jwksURI string, 
 	return doc.JWKSURI, nil
 }
 
-// metadataURLs lists where an issuer's metadata may be. RFC 8414 puts the well-known part before
-// the issuer's path, OpenID Connect after it.
+// metadataURLs lists where an issuer's metadata may be. RFC 8414 puts the well-known part before the issuer's
+// path, OpenID Connect after it.
 func metadataURLs(issuer string) []string {
 	u, err := url.Parse(issuer)
 	if err != nil { // New has parsed it
@@ -118,7 +118,7 @@ func (s *source) get(ctx context.Context, address string) ([]byte, http.Header, 
 	return fetch.Body(s.client, req, maxDocument)
 }
 
-// parseKeys reads the keys of an issuer. Those without a kid are left out, since no token can name them.
+// parseKeys reads the keys of an issuer. It leaves out keys without a kid, because no token can name them.
 func parseKeys(body []byte) (keys, error) {
 	found, err := jwks.ParseIssuer(body)
 	if err != nil {

@@ -15,15 +15,15 @@ import (
 const (
 	refreshTimeout = 10 * time.Second // of one fetch of metadata and keys
 	firstRetry     = time.Second      // after a failed fetch, doubled up to the interval
-	maxStale       = 24 * time.Hour   // keys are used for so long while the issuer is away
-	usualLifetime  = 15 * time.Minute // of keys, if the issuer does not say
-	maxLifetime    = 24 * time.Hour   // whatever the issuer's max-age says
+	maxStale       = 24 * time.Hour   // how long keys are used while the issuer is away
+	usualLifetime  = 15 * time.Minute // of keys, if the issuer names none
+	maxLifetime    = 24 * time.Hour   // even if the issuer's max-age is longer
 )
 
 // keys are those of the issuer by their kid. They never change.
 type keys map[string][]jose.JSONWebKey
 
-// find returns the key of this id that the algorithm takes, or nil.
+// find returns the key with this id that suits the algorithm, or nil.
 func (k keys) find(kid, alg string) any {
 	for i := range k[kid] {
 		if key := &k[kid][i]; jwks.Suits(key, kid, alg) {
@@ -33,12 +33,12 @@ func (k keys) find(kid, alg string) any {
 	return nil
 }
 
-// keySet keeps the issuer's keys fresh. While it is away, they are used for maxStale, and then no more.
+// keySet keeps the issuer's keys fresh. While the issuer is away, they are used for maxStale and no longer.
 type keySet struct {
 	document *fetch.Document[keys]
 }
 
-// newKeySet fetches no more often than once in an interval.
+// newKeySet fetches at most once in an interval.
 func newKeySet(src *source, interval time.Duration, logger *slog.Logger) *keySet {
 	rules := fetch.Rules{Stale: maxStale, Pace: fetch.Pace{Every: interval, Retry: firstRetry}, Ahead: true, Timeout: refreshTimeout}
 	freshness := fetch.Freshness{Usual: usualLifetime, Least: interval, Most: maxLifetime, Unreadable: usualLifetime}
@@ -55,8 +55,8 @@ func newKeySet(src *source, interval time.Duration, logger *slog.Logger) *keySet
 	})}
 }
 
-// find returns the key that verifies a token with these headers. The error is a *TokenError if the
-// issuer has no such key, and wraps ErrUnavailable if that can't be known now.
+// find returns the key that verifies a token with these headers. The error is a *TokenError if the issuer has
+// no such key, and wraps ErrUnavailable if that is unknown now.
 func (s *keySet) find(ctx context.Context, kid, alg string) (any, error) {
 	for _, load := range []func(context.Context) (keys, error){s.document.Get, s.document.Renew} {
 		found, err := load(ctx)

@@ -12,12 +12,12 @@ import (
 	"github.com/authzd/authzd/authz/weburl"
 )
 
-// Metadata is what an API publishes of itself, so that a client which knows nothing but the API's
-// URL finds out where to get a token and for what (RFC 9728 section 2).
+// Metadata is what an API publishes about itself, so that a client that knows only the API's URL finds out
+// where to get a token and for what (RFC 9728 section 2).
 type Metadata struct {
 	Resource             string   // resource: the API's identifier, an https URL. Default: Config.Audience
 	AuthorizationServers []string // authorization_servers. Default: Config.Issuer
-	Scopes               []string // scopes_supported: those that a client may ask for
+	Scopes               []string // scopes_supported: those that a client may request
 	DetailTypes          []string // authorization_details_types_supported (RFC 9396)
 	Name                 string   // resource_name: for people
 	DocumentationURI     string   // resource_documentation
@@ -28,7 +28,7 @@ type Metadata struct {
 
 const wellKnown = "/.well-known/oauth-protected-resource"
 
-// publication is a metadata document, and where it is.
+// publication is a metadata document and its location.
 type publication struct {
 	url, path string
 	document  []byte
@@ -81,12 +81,12 @@ func (m *Metadata) document(dpopRequired bool) any {
 	}
 }
 
-// Metadata returns the pattern and the handler of the API's metadata (RFC 9728 section 3), which
-// every challenge then points to:
+// Metadata returns the pattern and the handler of the API's metadata (RFC 9728 section 3). Every challenge
+// then points there:
 //
 //	mux.Handle(v.Metadata())
 //
-// Anybody may read it, from pages of any origin too. It panics if Config.Metadata is nil.
+// Anybody may read it, also from pages of any origin. It panics if Config.Metadata is nil.
 func (v *Verifier) Metadata() (pattern string, handler http.Handler) {
 	if v.metadata == nil {
 		panic("bearer: there is no Metadata in the Config")
@@ -101,7 +101,7 @@ func (m *publication) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet, http.MethodHead:
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=3600")
-		_, _ = w.Write(m.document) // a client that is gone needs no answer
+		_, _ = w.Write(m.document) // the client may have gone
 	case http.MethodOptions: // a preflight, because of headers like MCP-Protocol-Version
 		h.Set("Access-Control-Allow-Methods", "GET")
 		h.Set("Access-Control-Allow-Headers", "*")

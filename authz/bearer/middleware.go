@@ -10,15 +10,15 @@ import (
 
 type callerKey struct{}
 
-// caller is what Protect leaves in the request's context.
+// caller is what Protect puts into the request's context.
 type caller struct {
 	verifier  *Verifier
 	principal *Principal
-	scheme    string // that the caller used; empty: another credential than a token
+	scheme    string // the scheme that the caller used; empty: another credential than a token
 }
 
-// FromContext returns who the request speaks for. It is false if the request did not come through
-// Protect or Either.
+// FromContext returns the principal of the request. ok is false if the request did not come through Protect
+// or Either.
 func FromContext(ctx context.Context) (*Principal, bool) {
 	c, ok := ctx.Value(callerKey{}).(*caller)
 	if !ok {
@@ -27,23 +27,23 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 	return c.principal, true
 }
 
-// Protect lets only requests with a valid access token through to next, and if the token is bound
-// to a key, only with a proof of that key: sent as Authorization: DPoP, with a header DPoP.
+// Protect passes only requests with a valid access token on to next. If the token is bound to a key, it also
+// demands a proof of that key: Authorization: DPoP with a header DPoP.
 //
-// The token is taken from the Authorization header and from nowhere else: one in the query string
-// is an error, and the body is never read.
+// The token is taken only from the Authorization header. A token in the query string is an error, and the
+// body is never read.
 func (v *Verifier) Protect(next http.Handler) http.Handler {
 	return v.Either(func(*http.Request) (*Principal, bool) { return nil, false }, next)
 }
 
-// Either is Protect for the time of a migration: a request without a token is let through too if
-// legacy, which looks for the application's old session cookie, knows its user. The Principal that
-// legacy returns decides about RequireScope and RequireRole. Wrap route by route, and replace
-// Either by Protect as each route's callers have moved.
+// Either is Protect for the time of a migration. It also accepts a request without a token if legacy, which
+// looks for the application's old session cookie, knows its user. RequireScope and RequireRole check the
+// Principal that legacy returns. Wrap route by route, and replace Either by Protect when a route's callers
+// have moved.
 //
-// A request that has an Authorization header never falls back to the cookie, whatever the header
-// holds. A browser sends a cookie along with requests that other sites forge, as it never does a
-// token: legacy must refuse those, for instance with http.CrossOriginProtection.Check.
+// A request with an Authorization header never falls back to the cookie, even if the header is unusable. A
+// browser sends a cookie, but never a token, with requests that other sites forge: legacy must refuse those,
+// for instance with http.CrossOriginProtection.Check.
 func (v *Verifier) Either(legacy func(*http.Request) (*Principal, bool), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		presented, refused := v.credentials(r)
@@ -71,8 +71,7 @@ func (v *Verifier) Either(legacy func(*http.Request) (*Principal, bool), next ht
 	})
 }
 
-// RequireScope lets only requests through whose token has all of the scopes. It goes inside
-// Protect:
+// RequireScope passes on only requests whose token has all of the scopes. Put it inside Protect:
 //
 //	v.Protect(bearer.RequireScope("orders.read")(handler))
 func RequireScope(scopes ...string) func(http.Handler) http.Handler {
@@ -86,9 +85,9 @@ func RequireScope(scopes ...string) func(http.Handler) http.Handler {
 	})
 }
 
-// RequireRole lets only requests through whose user has one of the roles. It goes inside Protect.
-// The refusal is insufficient_scope as well, RFC 6750 section 3.1 having no nearer code, but names
-// no scope: asking for more of them would not help.
+// RequireRole passes on only requests whose user has one of the roles. Put it inside Protect. The refusal is
+// insufficient_scope too, because RFC 6750 section 3.1 has no better code, but it names no scope: asking for
+// more scopes would not help.
 func RequireRole(roles ...string) func(http.Handler) http.Handler {
 	lacking := &refusal{
 		status: http.StatusForbidden, code: "insufficient_scope",
@@ -118,7 +117,7 @@ const (
 	schemeDPoP   = "DPoP"
 )
 
-// credentials are what a request has to say who sent it. Without a token it is empty.
+// credentials are the scheme and token of a request. Without a token they are empty.
 type credentials struct{ scheme, token string }
 
 // credentials reads the one Authorization header (RFC 6750 section 2).
@@ -140,9 +139,9 @@ func (v *Verifier) credentials(r *http.Request) (credentials, *refusal) {
 	return credentials{}, badRequest("more than one Authorization header")
 }
 
-// parseAuthorization reads credentials = ("Bearer" / "DPoP") 1*SP token (RFC 6750 section 2.1, RFC
-// 9449 section 7.1). Another scheme is no attempt to use a token, but it is refused here all the
-// same, as Protect is what stands before the API.
+// parseAuthorization reads credentials = ("Bearer" / "DPoP") 1*SP token (RFC 6750 section 2.1, RFC 9449
+// section 7.1). Another scheme is not an attempt to use a token, but it is refused too, because the API
+// accepts only tokens.
 func parseAuthorization(header string) (credentials, *refusal) {
 	scheme, rest, _ := strings.Cut(header, " ")
 	switch {
@@ -176,8 +175,8 @@ func isB64Token(s string) bool {
 	return s != ""
 }
 
-// hasQueryToken looks for access_token (RFC 6750 section 2.3), however it is escaped. What can't
-// be parsed has no token that anybody downstream could find either.
+// hasQueryToken looks for access_token (RFC 6750 section 2.3), also if it is escaped. If a part can't be
+// parsed, nobody downstream can find a token in it either.
 func hasQueryToken(query string) bool {
 	if !strings.Contains(query, "access_token") && !strings.Contains(query, "%") {
 		return false

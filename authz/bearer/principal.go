@@ -13,8 +13,8 @@ import (
 	"github.com/authzd/authzd/authz/dpop"
 )
 
-// Principal is whoever a request speaks for: the user (or, for a client that acts for itself, the
-// client) and the client that sends it.
+// Principal is the party that a request acts for, the user (or the client, if it acts for itself), and the
+// client that sends the request.
 type Principal struct {
 	Issuer    string
 	Subject   string   // sub; unique together with Issuer
@@ -28,16 +28,16 @@ type Principal struct {
 	ID        string   // jti
 	Expires   time.Time
 	IssuedAt  time.Time
-	AuthTime  time.Time // zero: not told
+	AuthTime  time.Time // zero: unknown
 	ACR       string
 
 	KeyThumbprint         string // cnf.jkt: the DPoP key that the token is bound to (RFC 9449 section 6.1)
 	CertificateThumbprint string // cnf.x5t#S256: the certificate that it is bound to (RFC 8705 section 3.1)
 
-	Actor                *Actor                // act: who acts for Subject (RFC 8693 section 4.1); nil: nobody else
+	Actor                *Actor                // act: the party that acts for Subject (RFC 8693 section 4.1); nil: none
 	AuthorizationDetails []AuthorizationDetail // authorization_details (RFC 9396 section 9.1)
 
-	payload []byte // of the token; nil if there was none
+	payload []byte // of the token; nil: there was none
 }
 
 // Actor is a party that acts for the subject of a token.
@@ -45,11 +45,11 @@ type Actor struct {
 	Issuer   string `json:"iss"` // empty: that of the token
 	Subject  string `json:"sub"`
 	ClientID string `json:"client_id"`
-	Actor    *Actor `json:"act"` // who acted before it; for the record, not for decisions
+	Actor    *Actor `json:"act"` // the earlier actor; for the record, not for decisions
 }
 
-// AuthorizationDetail is one thing that the token allows, in more detail than a scope can say
-// (RFC 9396 section 2). The members are those that all types share.
+// AuthorizationDetail is one thing that the token allows, in more detail than a scope (RFC 9396 section 2).
+// The fields are the members that all types share.
 type AuthorizationDetail struct {
 	Type       string   `json:"type"`
 	Locations  []string `json:"locations"`
@@ -77,8 +77,8 @@ func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scope
 // HasRole reports whether the user has the role.
 func (p *Principal) HasRole(role string) bool { return slices.Contains(p.Roles, role) }
 
-// Decode unmarshals all claims of the token into v, as encoding/json does. It fails for a
-// Principal that did not come from a token.
+// Decode unmarshals all claims of the token into v, as encoding/json does. It fails if the Principal did not
+// come from a token.
 func (p *Principal) Decode(v any) error {
 	if p.payload == nil {
 		return errors.New("bearer: the principal has no token")
@@ -89,8 +89,8 @@ func (p *Principal) Decode(v any) error {
 	return nil
 }
 
-// claims are those of RFC 9068 section 2.2, authzd's own gid, and those that give away what is not
-// an access token.
+// claims are those of RFC 9068 section 2.2, authzd's gid, and those that show that a JWT is not an access
+// token.
 type claims struct {
 	Issuer    string           `json:"iss"`
 	Subject   string           `json:"sub"`
@@ -123,13 +123,12 @@ type confirmation struct {
 	X5T string `json:"x5t#S256"`
 }
 
-// notAccess tells other JWTs of the same issuer apart, for issuers that type them all "JWT".
+// notAccess recognises other JWTs of an issuer that types all of them "JWT".
 func (c *claims) notAccess() bool {
 	return c.Nonce != nil || c.AccessHash != nil || c.CodeHash != nil || c.Events != nil
 }
 
-// parseClaims uses go-jose's decoder, which refuses a member that is there twice and doesn't take
-// "ISS" for "iss".
+// parseClaims uses go-jose's decoder, which refuses a repeated member and doesn't take "ISS" for "iss".
 func parseClaims(payload []byte) (*claims, error) {
 	c := new(claims)
 	if err := josejson.Unmarshal(payload, c); err != nil {
@@ -181,8 +180,8 @@ func (a *audience) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*[]string)(a))
 }
 
-// values are roles or groups: strings, or as in SCIM, where RFC 9068 takes them from, objects with
-// a value (RFC 7643 section 4.1.2).
+// values are roles or groups: strings, or objects with a value, as in SCIM (RFC 7643 section 4.1.2), from
+// where RFC 9068 takes them.
 type values []string
 
 func (vs *values) UnmarshalJSON(b []byte) error {

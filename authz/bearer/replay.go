@@ -13,11 +13,11 @@ const (
 	replayStep       = time.Minute
 )
 
-// ErrTooManyProofs: MemoryReplay is full of proofs that are still to be remembered.
+// ErrTooManyProofs says that MemoryReplay is full of proofs that it must still remember.
 var ErrTooManyProofs = errors.New("too many DPoP proofs to remember")
 
-// MemoryReplay is a Replay in the memory of this process. When it is full, it forgets nothing early
-// but refuses: a proof whose second use could not be noticed does not count.
+// MemoryReplay is a Replay in the memory of this process. When it is full, it refuses new proofs instead of
+// forgetting old ones too early: a proof whose second use would not be noticed must not count.
 type MemoryReplay struct {
 	max int
 
@@ -26,8 +26,8 @@ type MemoryReplay struct {
 	until map[int64]map[[16]byte]struct{} // by the minute after which the keys are forgotten
 }
 
-// NewMemoryReplay remembers at most max proofs at once, of which each takes about 40 bytes. Zero
-// means 1,048,576: enough for 3,000 requests a second.
+// NewMemoryReplay remembers at most max proofs at once, about 40 bytes each. Zero means 1,048,576: enough for
+// 3,000 requests a second.
 func NewMemoryReplay(max int) *MemoryReplay {
 	if max <= 0 {
 		max = defaultMaxProofs

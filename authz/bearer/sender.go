@@ -15,35 +15,34 @@ import (
 	"github.com/authzd/authzd/authz/dpop"
 )
 
-// DPoP says how proofs of possession are checked (RFC 9449). A token that is bound to a DPoP key is
-// worthless to whoever copied it, as each request needs a proof that only the key's holder can make.
+// DPoP configures the proofs of possession (RFC 9449). A copy of a token that is bound to a DPoP key is
+// worthless, because each request needs a proof that only the key's holder can make.
 type DPoP struct {
-	// Required refuses tokens that are not bound to a DPoP key. Otherwise it is the client that
-	// decides, when it asks for its tokens; a token that is bound is never accepted without proof.
+	// Required refuses tokens that are not bound to a DPoP key. Otherwise the client decides, when it asks
+	// for its tokens. A bound token is never accepted without proof.
 	Required bool
 
-	// URL is what stands before the path of a request for clients: https://api.example.com, or
-	// https://example.com/api if a proxy takes /api off. Proofs are made for one URL, and the Host
-	// header, which comes from the sender, can't say whether it is this one. Default: scheme and host
-	// of the Audience; if that is no http or https URL, and URL is empty, tokens that are bound to a
-	// DPoP key are refused.
+	// URL is what clients see before the path of a request: https://api.example.com, or
+	// https://example.com/api if a proxy removes /api. A proof is made for one URL. The Host header can't
+	// confirm it, because the sender writes it. Default: scheme and host of the Audience. If that is not an
+	// http or https URL, and URL is empty, tokens that are bound to a DPoP key are refused.
 	URL string
 
-	// NonceKeys make the API ask for nonces of its own in proofs (section 9), so that none can be
-	// made for later: 32 random bytes or more, the same for all replicas; the first makes nonces,
-	// and those of the others are taken. Empty: no nonces. A nonce is good for 2 to 4 minutes.
+	// NonceKeys make the API demand nonces in proofs (section 9), so that no proof can be made for later.
+	// Each has 32 random bytes or more. All replicas have the same ones: the first makes nonces, and those of
+	// the others are accepted too. Empty: no nonces. A nonce is valid for 2 to 4 minutes.
 	NonceKeys [][]byte
 
-	// Replay remembers which proofs have been used. nil: NewMemoryReplay(0), which knows of this
-	// process alone; what several replicas share is better kept where all of them can see it.
+	// Replay remembers used proofs. nil: NewMemoryReplay(0), which knows only this process. If the API has
+	// several replicas, give it one that they share.
 	Replay Replay
 }
 
-// Replay remembers which proofs have been used. It must be safe for concurrent use.
+// Replay remembers used proofs. It must be safe for concurrent use.
 type Replay interface {
-	// Use reports whether key is used for the first time, and remembers it until then, about five
-	// minutes from now. Of several calls with one key, one is the first. After an error the request
-	// is refused with 503. The key is 43 characters of base64url.
+	// Use reports whether key is used for the first time, and remembers it until then, about five minutes
+	// from now. Of several calls with one key, exactly one is the first. After an error the request is
+	// refused with 503. The key is 43 characters of base64url.
 	Use(ctx context.Context, key string, until time.Time) (first bool, err error)
 }
 
@@ -51,11 +50,11 @@ type Replay interface {
 type proofs struct {
 	url      string // without a slash at the end
 	required bool
-	nonces   *dpop.Nonces // nil: none are asked for
+	nonces   *dpop.Nonces // nil: no nonces
 	replay   Replay
 }
 
-// newProofs returns nil if the configuration does not tell the API's URL.
+// newProofs returns nil if the configuration does not contain the API's URL.
 func newProofs(cfg DPoP, audience string) (*proofs, error) {
 	p := &proofs{url: strings.TrimSuffix(cfg.URL, "/"), required: cfg.Required, replay: cfg.Replay}
 	if cfg.URL == "" {
@@ -66,7 +65,7 @@ func newProofs(cfg DPoP, audience string) (*proofs, error) {
 		return nil, fmt.Errorf("the DPoP URL %q must be an http or https URL without userinfo, query and fragment", cfg.URL)
 	}
 	if p.url == "" && (cfg.Required || len(cfg.NonceKeys) > 0) {
-		return nil, errors.New("the DPoP URL is required: the Audience does not tell where the API is")
+		return nil, errors.New("the DPoP URL is required, because the Audience is not the API's URL")
 	} else if p.url == "" {
 		return nil, nil
 	}
@@ -84,8 +83,8 @@ func newProofs(cfg DPoP, audience string) (*proofs, error) {
 
 func isHTTP(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" }
 
-// authenticate returns who the token speaks for, if the request comes from whoever may use it, and
-// a nonce for the answer, if the client needs a new one.
+// authenticate returns the principal of the token, if the sender may use it, and a nonce for the answer, if
+// the client needs a new one.
 func (v *Verifier) authenticate(r *http.Request, presented credentials) (p *Principal, nonce string, refused *refusal) {
 	p, err := v.verify(r.Context(), presented.token)
 	if err != nil {
@@ -146,7 +145,7 @@ func (v *Verifier) checkProof(r *http.Request, p *Principal, token string) (nonc
 	return nonce, nil
 }
 
-// requestPath is the path that the client asked for, whatever http.StripPrefix has made of it.
+// requestPath returns the path that the client requested, before http.StripPrefix.
 func requestPath(r *http.Request) string {
 	if path, _, _ := strings.Cut(r.RequestURI, "?"); strings.HasPrefix(path, "/") {
 		return path
@@ -168,8 +167,8 @@ func checkCertificate(c *x509.Certificate, thumbprint string) *refusal {
 	return nil
 }
 
-// connectionCertificate is the default of Config.Certificate. Whether anybody vouches for the
-// certificate does not matter: the handshake has proved that the client holds its key.
+// connectionCertificate is the default of Config.Certificate. The certificate's issuer does not matter: the
+// handshake has proved that the client holds the key.
 func connectionCertificate(r *http.Request) *x509.Certificate {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil

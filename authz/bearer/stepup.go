@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// RequireACR lets only requests through whose user has signed in in one of these ways: the token's
-// acr is one of the values, which are listed in order of preference. It goes inside Protect:
+// RequireACR passes on only requests whose user has signed in in one of these ways: the token's acr is one of
+// the values, in order of preference. Put it inside Protect:
 //
 //	v.Protect(bearer.RequireACR("urn:authzd:acr:mfa")(handler))
 //
-// The refusal is that of RFC 9470 section 3: 401 insufficient_user_authentication with acr_values,
-// which the client takes along to the authorization endpoint. Directly around a RequireAuthAge, or
-// inside one, both are asked for in one challenge. There must be a value.
+// The refusal is that of RFC 9470 section 3: 401 insufficient_user_authentication with acr_values, which the
+// client passes on to the authorization endpoint. Directly around a RequireAuthAge, or directly inside one,
+// both demands are in one challenge. There must be a value.
 func RequireACR(values ...string) func(http.Handler) http.Handler {
 	if len(values) == 0 {
 		panic("bearer: RequireACR needs a value")
@@ -22,9 +22,9 @@ func RequireACR(values ...string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return (&stepUp{acr: values, next: next}).merge() }
 }
 
-// RequireAuthAge lets only requests through whose user has signed in within that time: the token's
-// auth_time is not older, give or take Config.Leeway. It goes inside Protect. The refusal is that of
-// RequireACR, with max_age. maxAge must be at least a second.
+// RequireAuthAge passes on only requests whose user has signed in within that time: the token's auth_time is
+// not older, with a tolerance of Config.Leeway. Put it inside Protect. The refusal is that of RequireACR,
+// with max_age. maxAge must be at least a second.
 func RequireAuthAge(maxAge time.Duration) func(http.Handler) http.Handler {
 	if maxAge < time.Second {
 		panic("bearer: RequireAuthAge needs a second or more: no login is fresher than that")
@@ -39,8 +39,7 @@ type stepUp struct {
 	next   http.Handler
 }
 
-// merge makes one demand of two that concern different things, so that the client can meet both with
-// one login.
+// merge joins two demands for different things, so that the client can meet both with one login.
 func (s *stepUp) merge() http.Handler {
 	inner, ok := s.next.(*stepUp)
 	switch {

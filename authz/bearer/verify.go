@@ -10,22 +10,22 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// maxToken is the longest token that is looked at, in bytes. net/http's own limit is higher.
+// maxToken is the longest accepted token, in bytes. net/http's own limit is higher.
 const maxToken = 16 << 10
 
-// ErrUnavailable: the issuer's keys could not be fetched, and none are kept that would do. The
-// token may be good; the caller should try again later.
+// ErrUnavailable says that the issuer's keys could not be fetched, and no stored key fits. The token may be
+// good; the caller should try again later.
 var ErrUnavailable = errors.New("the issuer's keys are not available")
 
-// TokenError says why a token is refused. The text may be shown to whoever sent the token: it
-// holds nothing of the token itself.
+// TokenError is the reason why a token is refused. The text may be shown to the sender: it contains nothing
+// of the token.
 type TokenError struct{ Reason string }
 
 func (e *TokenError) Error() string { return "invalid token: " + e.Reason }
 
-// Verify checks a JWT access token (RFC 9068 section 4) and returns who it speaks for. A token that
-// is bound to a key is refused, since the token alone does not show who sent it: Protect takes
-// those. The error is a *TokenError, or wraps ErrUnavailable.
+// Verify checks a JWT access token (RFC 9068 section 4) and returns its principal. It refuses a token that is
+// bound to a key, because the token alone does not prove its sender; Protect accepts those. The error is a
+// *TokenError, or wraps ErrUnavailable.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
 	p, err := v.verify(ctx, token)
 	if err == nil && p.bound() {
@@ -34,7 +34,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 	return p, err
 }
 
-// verify is Verify, but leaves it to the caller to check who sent a token that is bound to a key.
+// verify is Verify, but leaves the check of the sender to the caller.
 func (v *Verifier) verify(ctx context.Context, token string) (*Principal, error) {
 	if err := checkForm(token); err != nil {
 		return nil, err
@@ -69,9 +69,9 @@ func (v *Verifier) verify(ctx context.Context, token string) (*Principal, error)
 	return c.principal(payload)
 }
 
-// checkForm accepts three parts of canonical base64url. Decoders ignore the spare bits of the last
-// character, and with them a token could be changed without its signature breaking: then it would
-// have many spellings, of which a list of revoked tokens knows one.
+// checkForm accepts three parts of canonical base64url. Decoders ignore the spare bits of the last character.
+// With them a token could be changed without breaking its signature: it would have many spellings, and a list
+// of revoked tokens only one of them.
 func checkForm(token string) error {
 	if len(token) > maxToken {
 		return &TokenError{"the token is too long"}
@@ -117,8 +117,8 @@ func canonicalBase64URL(s string) bool {
 	return len(s) > 0
 }
 
-// checkHeader looks at what is left after the algorithm. Keys that the token brings along (jwk,
-// jku, x5c, x5u) are not looked at: it would vouch for itself.
+// checkHeader checks the rest of the header after the algorithm. It ignores keys that the token brings (jwk,
+// jku, x5c, x5u): a token can't vouch for itself.
 func (v *Verifier) checkHeader(h jose.Header) error {
 	if _, ok := h.ExtraHeaders["crit"]; ok { // RFC 7515 section 4.1.11: we understand no extension
 		return &TokenError{"the token has critical headers"}
@@ -135,8 +135,8 @@ func (v *Verifier) checkHeader(h jose.Header) error {
 	return nil
 }
 
-// mediaType returns the typ header in the form that is compared: lower case, and without the
-// "application/" that RFC 7515 section 4.1.9 lets an issuer leave out.
+// mediaType returns the typ header in the compared form: lower case, and without "application/", which RFC
+// 7515 section 4.1.9 lets an issuer leave out.
 func mediaType(typ string) string {
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }

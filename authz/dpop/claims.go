@@ -58,8 +58,8 @@ func (c *claims) checkRequest(want Request) (uri string, err error) {
 	return "", &Error{"the proof's htu is not this request's URL"}
 }
 
-// checkTime does checks 10 and 11 of section 4.3, of which one is enough, and returns until when the
-// proof will pass.
+// checkTime does checks 10 and 11 of section 4.3, of which one is enough, and returns until when the proof is
+// valid.
 func (c *claims) checkTime(nonces *Nonces, now time.Time) (until time.Time, err error) {
 	switch {
 	case nonces != nil && nonces.Valid(c.Nonce):
@@ -78,8 +78,8 @@ func (c *claims) checkTime(nonces *Nonces, now time.Time) (until time.Time, err 
 	return c.IssuedAt.Add(MaxAge), nil
 }
 
-// checkToken does the first half of check 12 of section 4.3. The other half is the caller's, who
-// knows which key the token is bound to.
+// checkToken does the first half of check 12 of section 4.3. The caller does the other half, because it knows
+// which key the token is bound to.
 func (c *claims) checkToken(accessToken string) error {
 	switch {
 	case accessToken == "":
@@ -98,16 +98,16 @@ func tokenHash(token string) string {
 	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
-// NumericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section
-// 2). Zero: the claim is absent or null.
+// NumericDate is a JSON number of seconds since 1970, which may have a fraction (RFC 7519 section 2). Zero:
+// the claim is absent or null.
 type NumericDate struct{ time.Time }
 
-// UnmarshalJSON takes no number that is negative or beyond any clock.
+// UnmarshalJSON refuses a number that is negative or beyond any clock.
 func (d *NumericDate) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
 	}
-	seconds, err := strconv.ParseFloat(string(b), 64) // the decoder has seen to it that b is JSON
+	seconds, err := strconv.ParseFloat(string(b), 64) // the decoder has checked that b is JSON
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
-// Package dpop checks the proofs with which a client shows that it holds the key that its tokens
-// are bound to (RFC 9449): at the authorization server, and at every API.
+// Package dpop checks the proofs by which a client shows that it holds the key that its tokens are bound to
+// (RFC 9449): at the authorization server, and at every API.
 //
 //	request -> FromHeader: one DPoP header, or none
 //	              |  Verify: form -> header (typ, alg, jwk) -> signature by that jwk
@@ -8,8 +8,8 @@
 //	            Proof: Thumbprint  what a token must be bound to, or becomes bound to
 //	                   ReplayKey   to be remembered until ReplayUntil: a proof counts once
 //
-// What is left to the caller is what needs its state: whether the proof was used before, and which
-// key the token is bound to.
+// The caller does the rest, which needs its state: whether the proof was used before, and which key the token
+// is bound to.
 package dpop
 
 import (
@@ -21,8 +21,8 @@ import (
 )
 
 const (
-	// MaxAge is how old a proof may be. A client makes one for each request, so what this forgives
-	// is a clock that is slow, by as much as Kerberos forgives. A proof counts once all the same.
+	// MaxAge is how old a proof may be. A client makes one for each request, so this tolerates a slow clock,
+	// by as much as Kerberos does. A proof still counts only once.
 	MaxAge = 5 * time.Minute
 
 	// MaxAhead is how far in the future a proof may have been made: by FAPI 2.0 Security Profile
@@ -30,9 +30,9 @@ const (
 	MaxAhead = time.Minute
 )
 
-// replayMargin is how much longer a proof is remembered than it passes. A request takes its time
-// from the check to the look at what was used before, and the clocks of replicas differ: one may
-// have forgotten what another still takes.
+// replayMargin is how much longer a proof is remembered than it is valid. Some time passes between the check
+// and the look-up of used proofs, and the clocks of replicas differ: one may have forgotten a proof that
+// another still accepts.
 const replayMargin = 10 * time.Second
 
 const (
@@ -41,33 +41,33 @@ const (
 	maxURI   = 4 << 10 // bytes
 )
 
-// Error says why a proof is refused. The text may be shown to whoever sent it: it holds nothing of
-// the proof itself.
+// Error is the reason why a proof is refused. The text may be shown to the sender: it contains nothing of the
+// proof.
 type Error struct{ Reason string }
 
 func (e *Error) Error() string { return "invalid DPoP proof: " + e.Reason }
 
-// ErrNonce: the proof has no nonce of the server's that counts now. The client may try again with
-// Nonces.Current (use_dpop_nonce, section 8).
+// ErrNonce says that the proof has no valid nonce of the server. The client may try again with Nonces.Current
+// (use_dpop_nonce, section 8).
 var ErrNonce = errors.New("the DPoP proof needs a nonce of the server")
 
 // Request is what a proof must have been made for.
 type Request struct {
 	Method string // compared exactly, as methods are
-	URL    string // absolute http or https URL, as clients see it; its query and fragment don't count
+	URL    string // absolute http or https URL, as clients see it; its query and fragment are ignored
 	Alias  string // another URL of the same endpoint (RFC 8705 section 5); empty: there is none
 
-	// AccessToken is the token that comes with the proof, at a resource. Empty: there is none, and
-	// no ath is asked for, as at the token endpoint.
+	// AccessToken is the token that comes with the proof, at a resource. Empty: there is none, and no ath is
+	// required, as at the token endpoint.
 	AccessToken string
 
-	// Nonces are those of the server, of which the proof must have one; nil: none is asked for. The
-	// nonce tells when the proof was made, so the client's clock no longer matters (section 11.1):
-	// iat, exp and nbf may be hours off.
+	// Nonces are those of the server; the proof must have one. nil: no nonce is required. A nonce shows when
+	// the proof was made, so the client's clock no longer matters (section 11.1): iat, exp and nbf may be
+	// hours off.
 	Nonces *Nonces
 }
 
-// Proof is a proof that was made for the request, with a key that Thumbprint names.
+// Proof is a valid proof for the request, by the key that Thumbprint names.
 type Proof struct {
 	Thumbprint string    // jkt: RFC 7638 SHA-256 thumbprint of the key, base64url
 	ID         string    // jti
@@ -76,12 +76,11 @@ type Proof struct {
 	Algorithm  string    // alg
 
 	uri   string    // htu, normalised
-	until time.Time // it passes no longer
+	until time.Time // the end of its validity
 }
 
-// ReplayKey identifies the proof among all others: by its key, so that nobody can use up the jti of
-// somebody else, and its target (section 11.1). It is 43 characters of base64url, whatever the
-// proof holds.
+// ReplayKey identifies the proof among all others: by its key, so that nobody can use up another's jti, and
+// its target (section 11.1). It is always 43 characters of base64url.
 func (p *Proof) ReplayKey() string {
 	h := sha256.New()
 	for _, s := range []string{p.Thumbprint, p.uri, p.ID} { // the first two can hold no NUL
@@ -91,12 +90,12 @@ func (p *Proof) ReplayKey() string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// ReplayUntil is until when the proof's ReplayKey must be remembered, about five minutes from now: a
-// little longer than the proof passes.
+// ReplayUntil returns until when the proof's ReplayKey must be remembered, about five minutes from now: a
+// little longer than the proof is valid.
 func (p *Proof) ReplayUntil() time.Time { return p.until.Add(replayMargin) }
 
-// FromHeader returns the proof that a request carries, not verified, or "" if it carries none. The
-// error, for more than one header, is an *Error.
+// FromHeader returns the unverified proof of a request, or "" if there is none. If there is more than one
+// header, the error is an *Error.
 func FromHeader(h http.Header) (string, error) {
 	switch values := h["Dpop"]; {
 	case len(values) == 0:
@@ -110,8 +109,8 @@ func FromHeader(h http.Header) (string, error) {
 	}
 }
 
-// Verify checks a proof against the request that it came with, as section 4.3 has it. Without a
-// proof it fails. The error is ErrNonce or an *Error.
+// Verify checks a proof against its request, by section 4.3. It fails without a proof. The error is ErrNonce
+// or an *Error.
 func Verify(proof string, want Request) (*Proof, error) {
 	switch {
 	case proof == "":

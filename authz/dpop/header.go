@@ -22,8 +22,8 @@ const (
 
 var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA, jose.PS256, jose.RS256}
 
-// Algorithms returns the signature algorithms of proofs, for dpop_signing_alg_values_supported and
-// for challenges.
+// Algorithms returns the signature algorithms of proofs, for dpop_signing_alg_values_supported and for
+// challenges.
 func Algorithms() []string {
 	names := make([]string, len(algorithms))
 	for i, alg := range algorithms {
@@ -32,8 +32,8 @@ func Algorithms() []string {
 	return names
 }
 
-// parts decodes the three parts of a compact JWS. Strict, and with the length compared, since
-// encoding/base64 ignores line ends and spare bits: each proof has one spelling.
+// parts decodes the three parts of a compact JWS. The decoding is strict and compares the length, because
+// encoding/base64 ignores line ends and spare bits: each proof has only one spelling.
 func parts(proof string) (decoded [3][]byte, ok bool) {
 	if strings.Count(proof, ".") != 2 {
 		return decoded, false
@@ -50,7 +50,7 @@ func parts(proof string) (decoded [3][]byte, ok bool) {
 	return decoded, true
 }
 
-// header is the JOSE header of a proof. Its kid, and certificates in it, mean nothing here.
+// header is the JOSE header of a proof. Its kid and its certificates are ignored.
 type header struct {
 	Type      string                  `json:"typ"`
 	Algorithm jose.SignatureAlgorithm `json:"alg"`
@@ -61,8 +61,8 @@ type header struct {
 	key jose.JSONWebKey // JWK, parsed
 }
 
-// private are the members of a JWK that its owner alone may know (RFC 7518 section 6). go-jose
-// overlooks those that stand there without a "d".
+// private are the members of a JWK that only its owner may know (RFC 7518 section 6). go-jose overlooks them
+// if there is no "d".
 type private struct {
 	D   josejson.RawMessage `json:"d"`
 	P   josejson.RawMessage `json:"p"`
@@ -79,8 +79,8 @@ func (p *private) any() bool {
 		func(member josejson.RawMessage) bool { return member != nil })
 }
 
-// parseHeader does checks 4, 5 and 7 of section 4.3. It uses go-jose's decoder, which refuses a
-// member that is there twice and doesn't take "ALG" for "alg".
+// parseHeader does checks 4, 5 and 7 of section 4.3. It uses go-jose's decoder, which refuses a repeated
+// member and doesn't take "ALG" for "alg".
 func parseHeader(b []byte) (*header, error) {
 	h := new(header)
 	if err := josejson.Unmarshal(b, h); err != nil {
@@ -91,7 +91,7 @@ func parseHeader(b []byte) (*header, error) {
 		return nil, &Error{"the proof's typ is not dpop+jwt"}
 	case !slices.Contains(algorithms, h.Algorithm):
 		return nil, &Error{"the proof's signature algorithm is not accepted"}
-	case h.Critical != nil: // RFC 7515 section 4.1.11: we understand no extension
+	case h.Critical != nil: // RFC 7515 section 4.1.11: no extension is supported
 		return nil, &Error{"the proof has critical headers"}
 	case h.Unencoded != nil: // RFC 7797, which is only valid with crit
 		return nil, &Error{"the proof has an unencoded payload"}
@@ -114,7 +114,7 @@ func parseHeader(b []byte) (*header, error) {
 	return h, nil
 }
 
-// fits reports whether the algorithm takes such a public key.
+// fits reports whether the algorithm accepts such a public key.
 func fits(alg jose.SignatureAlgorithm, key any) bool {
 	switch key := key.(type) {
 	case *ecdsa.PublicKey:

@@ -11,28 +11,28 @@ import (
 )
 
 const (
-	nonceSlot = 2 * time.Minute           // a nonce is new for so long, and good for as long again
+	nonceSlot = 2 * time.Minute           // how long a nonce is new, and then valid again
 	nonceSkew = 5 * time.Second           // by which the clocks of a server's replicas may differ
-	nonceLife = 2*nonceSlot + 2*nonceSkew // at most: a replica that is fast announces it early
+	nonceLife = 2*nonceSlot + 2*nonceSkew // at most: a fast replica announces it early
 	nonceTag  = 16                        // bytes of the MAC that a nonce carries
 	nonceSize = 8 + nonceTag              // bytes: the slot's number and the MAC
 	minKey    = 32                        // bytes
 )
 
-// Nonces makes and checks the nonces with which a server keeps proofs from being made long before
-// they are sent (sections 8 and 9). They are MACs of a slot of time: nothing is stored, and every
-// replica with the same key takes the others' nonces.
+// Nonces makes and checks the nonces that keep proofs from being made long before they are sent (sections 8
+// and 9). They are MACs of a slot of time: nothing is stored, and every replica with the same keys accepts
+// the others' nonces.
 //
 //	slot        |--- n ---|-- n+1 --|-- n+2 --|
 //	announced   |    n    |   n+1   |   n+2   |
 //	nonce n     |<----- is valid -->|
 //
-// A server that announces Current in its answers gives the next one to its clients while theirs
-// still counts.
+// A server that announces Current in its answers gives its clients the next nonce while the present one is
+// still valid.
 type Nonces struct{ keys [][]byte }
 
-// NewNonces makes nonces under the first key and takes those of any. A key has 32 random bytes or
-// more, and is used for nothing else.
+// NewNonces makes nonces under the first key and accepts those of any key. A key has 32 random bytes or more,
+// and no other use.
 func NewNonces(keys ...[]byte) (*Nonces, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("dpop: no key for nonces")
@@ -45,10 +45,10 @@ func NewNonces(keys ...[]byte) (*Nonces, error) {
 	return &Nonces{keys: keys}, nil
 }
 
-// Current returns the nonce to announce: 32 characters of base64url, good for 2 to 4 minutes.
+// Current returns the nonce to announce: 32 characters of base64url, valid for 2 to 4 minutes.
 func (n *Nonces) Current() string { return nonceOf(n.keys[0], slotOf(time.Now())) }
 
-// Next returns the nonce to announce to a client that has sent one, "" if it has the newest.
+// Next returns the nonce to announce to a client that has sent one, or "" if it has the newest.
 func (n *Nonces) Next(sent string) string {
 	if current := n.Current(); current != sent {
 		return current
@@ -56,7 +56,7 @@ func (n *Nonces) Next(sent string) string {
 	return ""
 }
 
-// Valid reports whether the nonce is one that counts now.
+// Valid reports whether the nonce is valid now.
 func (n *Nonces) Valid(nonce string) bool {
 	if len(nonce) != base64.RawURLEncoding.EncodedLen(nonceSize) {
 		return false

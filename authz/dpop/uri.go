@@ -8,9 +8,9 @@ import (
 
 var errURI = errors.New("not an absolute http or https URL")
 
-// normalURI returns the form in which an htu is compared: syntax-based and scheme-based
-// normalisation (RFC 3986 sections 6.2.2 and 6.2.3), without query and fragment (RFC 9449 section
-// 4.3, check 9). Nothing looser: a slash more at the end is another URI.
+// normalURI returns the form in which an htu is compared: syntax-based and scheme-based normalisation (RFC
+// 3986 sections 6.2.2 and 6.2.3), without query and fragment (RFC 9449 section 4.3, check 9). Nothing looser:
+// with one more slash at the end it is another URI.
 func normalURI(uri string) (string, error) {
 	if len(uri) > maxURI {
 		return "", errURI
@@ -32,7 +32,7 @@ func normalURI(uri string) (string, error) {
 	}
 	path := u.RawPath // as it was written
 	if path == "" {
-		path = u.EscapedPath() // as well: there is no RawPath because this is the same
+		path = u.EscapedPath() // there is no RawPath because it would be the same
 	}
 	path = removeDotSegments(normalEscapes(path))
 	if path == "" {
@@ -41,14 +41,14 @@ func normalURI(uri string) (string, error) {
 	return u.Scheme + "://" + host + path, nil
 }
 
-// notInHost finds what neither a name (in the DNS's form of it) nor an address has.
+// notInHost reports whether a character is in neither a DNS name nor an address.
 func notInHost(r rune) bool {
 	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-._[]:", r)
 }
 
-// normalEscapes writes percent-encodings in upper case and decodes those of unreserved characters
-// (RFC 3986 sections 6.2.2.1 and 6.2.2.2). What may not stand in a path as it is becomes encoded, as
-// browsers do before they send it. A "%" in the path is followed by two hexadecimal digits.
+// normalEscapes writes percent-encodings in upper case and decodes those of unreserved characters (RFC 3986
+// sections 6.2.2.1 and 6.2.2.2). It encodes characters that a path may not contain, as browsers do. A "%" in
+// the path must be followed by two hexadecimal digits.
 func normalEscapes(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
@@ -84,8 +84,8 @@ func unreserved(c byte) bool {
 		c == '-' || c == '.' || c == '_' || c == '~'
 }
 
-// removeDotSegments is RFC 3986 section 5.2.4, for a path that is empty or begins with a slash.
-// Empty segments stay, as they tell paths apart.
+// removeDotSegments is RFC 3986 section 5.2.4, for a path that is empty or begins with a slash. It keeps
+// empty segments, because they distinguish paths.
 func removeDotSegments(path string) string {
 	if !strings.Contains(path, "/.") {
 		return path

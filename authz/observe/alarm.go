@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Alarms that authzd raises. Other names are logged as they are and counted as "other".
+// Alarms of authzd. Other names are logged unchanged and counted as "other".
 const (
 	CodeReuse         = "code_reuse"          // a used authorization code came again: its grant is revoked
 	RefreshTokenReuse = "refresh_token_reuse" // a rotated refresh token came again: its family is revoked
@@ -20,10 +20,10 @@ const (
 
 var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered, DatabaseLost}
 
-// Alarm reports at once, at level WARN, that somebody may be attacking: an event "alarm" with what
-// the request's event knows by now, and authzd_alarms_total. The name is a constant; values of attrs
-// that are not numbers or times are made strings and cleaned as those of an event are. Outside Handler
-// it is logged to slog.Default() and not counted: see Observer.Alarm.
+// Alarm reports at once, at level WARN, that there may be an attack: an event "alarm" with the present
+// content of the request's event, and authzd_alarms_total. The name is a constant. Values of attrs that are
+// not numbers or times become strings, cleaned like those of an event. Outside of Handler it is logged to
+// slog.Default() and not counted: see Observer.Alarm.
 func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 	e := Event(ctx)
 	if e == nil {
@@ -33,7 +33,7 @@ func Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 	e.observer.Alarm(ctx, name, append(e.identity(), attrs...)...)
 }
 
-// Alarm is Alarm for what no request is the cause of.
+// Alarm is Alarm without a request.
 func (o *Observer) Alarm(ctx context.Context, name string, attrs ...slog.Attr) {
 	o.metrics.alarm(name)
 	writeAlarm(ctx, o.logger, name, attrs)
@@ -56,7 +56,7 @@ func writeAlarm(ctx context.Context, handler slog.Handler, name string, attrs []
 	_ = handler.Handle(ctx, record) // as in emit
 }
 
-// identity says whose request it is.
+// identity returns the client, user and grant of the request.
 func (e *Entry) identity() []slog.Attr {
 	e.mu.Lock()
 	defer e.mu.Unlock()

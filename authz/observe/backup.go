@@ -6,8 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// ShowBackups shows the newest backup that the server has made by itself, zero if there is none, its size
-// in bytes, and how many attempts have failed. An error means that they are shown already.
+// ShowBackups exports the time of the newest scheduled backup (zero if there is none), its size in bytes, and
+// the number of failed attempts. An error means that they are exported already.
 func (o *Observer) ShowBackups(status func() (newest time.Time, bytes int64, failures uint64)) error {
 	newest := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "authzd_backup_newest_timestamp_seconds", Help: "Unix time of the newest scheduled backup in the folder; 0: there is none.",

@@ -11,9 +11,9 @@ const (
 	bufferSize  = 64 << 10              // bytes that are passed on without delay
 )
 
-// Buffer passes on what is written to it a little later and with fewer writes: of a busy server's
-// request, the system call that logs it is a twentieth. What was written in the last moment before a
-// crash is lost, so whoever ends a process calls Flush. It is safe for concurrent use.
+// Buffer passes written lines on a little later and with fewer writes: the system call that logs a request is
+// a twentieth of the cost of the request on a busy server. The last moment before a crash is lost, so call
+// Flush before the process ends. It is safe for concurrent use.
 type Buffer struct {
 	out io.Writer
 
@@ -25,7 +25,7 @@ type Buffer struct {
 // NewBuffer returns a Buffer that writes to out.
 func NewBuffer(out io.Writer) *Buffer { return &Buffer{out: out} }
 
-// Write never fails unless it has to pass on what is there: nobody could do anything about it.
+// Write fails only when it has to pass lines on.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,7 +40,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush passes on all that was written.
+// Flush passes on everything that was written.
 func (b *Buffer) Flush() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -9,25 +9,25 @@ import (
 	"unicode/utf8"
 )
 
-// secretPrefixes begin credentials that can be told by their look: authzd's own refresh tokens,
-// codes, device codes, opaque access tokens, registration access tokens and client secrets, any JWT,
-// Google's access tokens and client secrets.
+// secretPrefixes begin credentials that can be recognised: authzd's refresh tokens, codes, device codes,
+// opaque access tokens, registration access tokens and client secrets, any JWT, Google's access tokens and
+// client secrets.
 var secretPrefixes = []string{"azr_", "azc_", "azd_", "azt_", "azg_", "azs_", "eyJ", "ya29.", "GOCSPX-"}
 
-// credentials finds what must not be in a log even when an error quotes it: the above, parameters
-// that carry a credential (of a form, a URL or JSON), and Authorization headers.
+// credentials finds what must not be in a log even if an error quotes it: the above, parameters with a
+// credential (of a form, a URL or JSON), and Authorization headers.
 var credentials = regexp.MustCompile(`(?:az[rcdtgs]_|eyJ|ya29\.|GOCSPX-)[A-Za-z0-9._~+/=-]*` +
 	`|(?i:\b(?:code|code_verifier|device_code|client_secret|secret|password|token|access_token|refresh_token|id_token|id_token_hint|` +
 	`assertion|client_assertion|subject_token|actor_token|state|nonce)(?:=|%3d|"\s*:\s*")[^\s&"']*)` +
 	`|\b(?:[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc])\s+[A-Za-z0-9._~+/=-]{8,}`)
 
-// markers are what a string in lower case must have one of for credentials to find anything.
+// markers: credentials finds something only if the string in lower case contains one of these.
 var markers = []string{"azr_", "azc_", "azd_", "azt_", "azg_", "azs_", "eyj", "ya29.", "gocspx-", "=", "%3d", `"`, "bearer", "basic"}
 
 const redacted = "[redacted]"
 
-// Clean makes a value fit for a log: at most limit bytes, without credentials and without
-// characters that a terminal or a reader may take for something else.
+// Clean prepares a value for a log: at most limit bytes, without credentials and without characters that can
+// mislead a terminal or a reader.
 func Clean(s string, limit int) string {
 	if len(s) <= limit && plain(s) {
 		return s
@@ -42,8 +42,7 @@ func Clean(s string, limit int) string {
 	return cut(escape(s), limit)
 }
 
-// plain recognises identifiers cheaply: printable ASCII in which neither escape nor credentials
-// would find anything.
+// plain recognises identifiers cheaply: printable ASCII in which escape and credentials would find nothing.
 func plain(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -83,6 +82,6 @@ func escape(s string) string {
 	return b.String()
 }
 
-// hidden is true for controls, bidirectional overrides, invisible spaces and the like, and for
-// bytes that are no UTF-8.
+// hidden reports whether a rune is a control, a bidirectional override, an invisible space or the like, or a
+// byte that is not UTF-8.
 func hidden(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

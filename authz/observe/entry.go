@@ -20,9 +20,9 @@ const (
 
 type entryKey struct{}
 
-// Entry is the event of one request, as far as it is known. Handlers fill it in; Handler emits it
-// once, when the answer is done, and what is set afterwards is dropped. All methods are safe for
-// concurrent use, and do nothing on a nil Entry.
+// Entry is the event of one request, as far as it is known. Handlers fill it in. Handler emits it once, when
+// the answer is done, and drops later changes. All methods are safe for concurrent use, and do nothing on a
+// nil Entry.
 type Entry struct {
 	observer  *Observer
 	requestID string
@@ -42,8 +42,7 @@ type Entry struct {
 	added                      []slog.Attr
 }
 
-// Event returns the event of the request that ctx belongs to, or nil (which is usable) outside
-// Handler.
+// Event returns the event of the request that ctx belongs to. Outside of Handler it is nil, which is usable.
 func Event(ctx context.Context) *Entry {
 	e, _ := ctx.Value(entryKey{}).(*Entry)
 	return e
@@ -58,8 +57,8 @@ func (e *Entry) RequestID() string {
 	return e.requestID
 }
 
-// Remote returns the client's address as far as the trusted proxies vouch for it. It is the zero
-// Addr if the server has none, as on a Unix socket.
+// Remote returns the client's address, as far as trusted proxies report it. It is the zero Addr if there is
+// none, as on a Unix socket.
 func (e *Entry) Remote() netip.Addr {
 	if e == nil {
 		return netip.Addr{}
@@ -67,7 +66,7 @@ func (e *Entry) Remote() netip.Addr {
 	return e.remote
 }
 
-// Known returns what has been told by now: the route, the client_id, the user (sub) and the grant (gid).
+// Known returns what is known by now: the route, the client_id, the user (sub) and the grant (gid).
 func (e *Entry) Known() (route, clientID, subject, grantID string) {
 	if e == nil {
 		return "", "", "", ""
@@ -80,17 +79,17 @@ func (e *Entry) Known() (route, clientID, subject, grantID string) {
 // SetRoute names the route that matched, such as "token". Never pass a path.
 func (e *Entry) SetRoute(name string) { e.set(func() { e.route = name }) }
 
-// SetClient tells the client's client_id.
+// SetClient sets the client's client_id.
 func (e *Entry) SetClient(id string) { e.set(func() { e.clientID = Clean(id, maxName) }) }
 
-// SetSubject tells the user (sub).
+// SetSubject sets the user (sub).
 func (e *Entry) SetSubject(sub string) { e.set(func() { e.subject = Clean(sub, maxName) }) }
 
-// SetGrant tells the grant (gid).
+// SetGrant sets the grant (gid).
 func (e *Entry) SetGrant(gid string) { e.set(func() { e.grantID = Clean(gid, maxName) }) }
 
-// SetGrantType tells the grant_type of a token request. If the request ends with status 200, it
-// counts as a token issued.
+// SetGrantType sets the grant_type of a token request. If the request ends with status 200, it counts as an
+// issued token.
 func (e *Entry) SetGrantType(grantType string) {
 	e.set(func() { e.grantType = Clean(grantType, maxName) })
 }
@@ -101,26 +100,25 @@ const (
 	LoginFailure = "failure"
 )
 
-// SetLoginReason tells why a login failed.
+// SetLoginReason sets the reason why a login failed.
 func (e *Entry) SetLoginReason(reason string) {
 	e.set(func() { e.loginReason = Clean(reason, maxName) })
 }
 
-// SetLogin tells that this request finished a login attempt, by what method ("password" or the id
-// of a connector), and whether with LoginSuccess or LoginFailure. It counts the login.
+// SetLogin says that this request finished a login attempt: its method ("password" or the id of a connector),
+// and LoginSuccess or LoginFailure. It counts the login.
 func (e *Entry) SetLogin(method, outcome string) {
 	e.set(func() { e.loginMethod, e.loginOutcome = Clean(method, maxName), Clean(outcome, maxName) })
 }
 
-// SetOutcome says in a word how the request ended, where the status alone would mislead. Without
-// it the outcome is "ok", "refused" (status 4xx, or an error was set) or "failed" (5xx).
+// SetOutcome names the result in a word, if the status alone would mislead. Without it the outcome is "ok",
+// "refused" (status 4xx, or an error was set) or "failed" (5xx).
 func (e *Entry) SetOutcome(outcome string) {
 	e.set(func() { e.outcome = Clean(outcome, maxName) })
 }
 
-// SetError tells the error code that the client is given (such as invalid_grant), the words that go
-// with it, which the pages of production do not show, and the private cause, which may be nil and
-// never reaches the client.
+// SetError sets the error code that the client gets (such as invalid_grant), its description, which the pages
+// of production do not show, and the private cause, which may be nil and never reaches the client.
 func (e *Entry) SetError(code, description string, cause error) {
 	e.set(func() {
 		e.code, e.description, e.cause = Clean(code, maxName), Clean(description, maxText), ""
@@ -130,8 +128,8 @@ func (e *Entry) SetError(code, description string, cause error) {
 	})
 }
 
-// Add puts one more value into the event. The key is a constant of the caller's, not one of the
-// event's own keys. An event takes eight; more are dropped.
+// Add adds one value to the event. The key is a constant of the caller, and not one of the event's own keys.
+// An event holds eight; further ones are dropped.
 func (e *Entry) Add(key, value string) {
 	e.set(func() {
 		if len(e.added) < maxAdded {
@@ -140,7 +138,7 @@ func (e *Entry) Add(key, value string) {
 	})
 }
 
-// setQuiet lowers the event to debug, unless an error is set: for probes.
+// setQuiet lowers the event to debug, unless an error is set. It is for probes.
 func (e *Entry) setQuiet() { e.set(func() { e.quiet = true }) }
 
 func (e *Entry) setPanic(v any) {
@@ -151,11 +149,11 @@ func (e *Entry) setPanic(v any) {
 		}
 		e.outcome, e.code = "panic", "server_error"
 		e.cause = Clean(fmt.Sprint(v), maxText)
-		e.stack = cut(string(debug.Stack()), maxStack) // names and numbers of ours, nothing of a client's
+		e.stack = cut(string(debug.Stack()), maxStack) // our names and numbers, nothing of a client
 	})
 }
 
-// set changes the entry, unless there is none or it has been emitted.
+// set changes the entry, unless it is nil or was emitted.
 func (e *Entry) set(change func()) {
 	if e == nil {
 		return
@@ -189,9 +187,8 @@ func (e *Entry) result(status int) string {
 	return "ok"
 }
 
-// emit writes the event "request". It talks to the slog.Handler directly, because slog.Logger
-// walks the stack for a source line that says nothing here. The entry is done: nobody
-// changes it.
+// emit writes the event "request". It uses the slog.Handler directly, because slog.Logger walks the stack for
+// a source line, which is useless here. The entry no longer changes.
 func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 	e, ctx := &x.entry, x.request.Context()
 	level := e.level(status)
@@ -226,11 +223,11 @@ func (o *Observer) emit(x *exchange, status int, elapsed time.Duration) {
 
 	record := slog.NewRecord(x.start.Add(elapsed), level, "request", 0)
 	record.AddAttrs(attrs...)
-	// A log that cannot be written is not the client's trouble, and there is nobody else to tell.
+	// If the log can't be written, the client is not at fault, and there is nobody else to tell.
 	_ = o.logger.Handle(ctx, record)
 }
 
-// appendKnown leaves out the strings that nobody has told.
+// appendKnown adds only the strings that are set.
 func appendKnown(attrs []slog.Attr, more ...slog.Attr) []slog.Attr {
 	for _, a := range more {
 		if a.Value.String() != "" {

@@ -10,15 +10,14 @@ import (
 	"time"
 )
 
-// checkTimeout bounds all the checks of one probe together, below the second or two that most
-// orchestrators wait.
+// checkTimeout bounds all checks of one probe together, below the second or two that most orchestrators wait.
 const checkTimeout = time.Second
 
-// Check reports whether one thing that the server needs is there. Ready returns nil or why not; it
-// is cheap, and returns when its context ends. An error with a method TakenOverBy() string names the host
-// to which this server has lost its work.
+// Check checks one thing that the server needs. Ready returns nil, or why it is missing; it is cheap, and
+// returns when its context ends. If an error has a method TakenOverBy() string, that is the host that has
+// taken over this server's work.
 type Check struct {
-	Name  string // shown to whoever probes: a word such as "storage"
+	Name  string // shown to probes: a word such as "storage"
 	Ready func(context.Context) error
 }
 
@@ -28,22 +27,21 @@ type Health struct {
 	draining atomic.Bool
 }
 
-// NewHealth returns probes that are ready while all checks are.
+// NewHealth returns probes that are ready while all checks succeed.
 func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
 
-// SetDraining makes the server unready for good, so that no new traffic is sent while it finishes
-// what it has.
+// SetDraining makes the server unready for good, so that it gets no new traffic while it finishes.
 func (h *Health) SetDraining() { h.draining.Store(true) }
 
-// health is the answer of a probe. It names what failed and keeps the reason for the event.
+// health is the answer of a probe. It names the failed checks; the reasons are only for the event.
 type health struct {
 	Status  string   `json:"status"`
 	Failing []string `json:"failing,omitempty"`
 	Primary string   `json:"primary,omitempty"` // the host that has taken over
 }
 
-// Live serves /livez: 200 for as long as the process can answer at all. A server that waits for
-// its database must not be killed for it.
+// Live serves /livez: 200 as long as the process can answer. A server that waits for its database must not be
+// killed.
 func (h *Health) Live(w http.ResponseWriter, r *http.Request) {
 	writeHealth(w, r, http.StatusOK, health{Status: "ok"})
 }

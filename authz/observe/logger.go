@@ -34,8 +34,8 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	return slog.New(h), nil
 }
 
-// promptHandler lets no warning wait in a Buffer: an alarm is in the log before the request that
-// raised it is answered.
+// promptHandler keeps warnings from waiting in a Buffer: an alarm is in the log before its request is
+// answered.
 type promptHandler struct {
 	slog.Handler
 	buffer *Buffer

@@ -16,7 +16,7 @@ const (
 
 var logoutOutcomes = []string{LogoutDelivered, LogoutUnwanted, LogoutFailed, LogoutRefused, LogoutBlocked, LogoutGivenUp}
 
-// logoutMetrics watch the outbox of logout tokens.
+// logoutMetrics are those of the outbox of logout tokens.
 type logoutMetrics struct {
 	outcomes map[string]prometheus.Counter
 	backlog  prometheus.Gauge
@@ -41,5 +41,5 @@ func newLogoutMetrics(registry *prometheus.Registry) (m logoutMetrics, err error
 // CountLogout counts an attempt to deliver a logout token by one of the outcomes.
 func (o *Observer) CountLogout(outcome string) { count(o.metrics.logouts.outcomes, outcome) }
 
-// SetLogoutBacklog tells how many logout tokens wait.
+// SetLogoutBacklog sets how many logout tokens wait.
 func (o *Observer) SetLogoutBacklog(n int) { o.metrics.logouts.backlog.Set(float64(n)) }

@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// other is the label value of everything that was not named beforehand: what a client sends can
-// never add a time series.
+// other is the label value of everything that was not named beforehand, so that a client can't add a time
+// series.
 const other = "other"
 
 var (
@@ -27,11 +27,11 @@ var (
 		"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer",
 	}
 	loginOutcomes = []string{LoginSuccess, LoginFailure}
-	// From a memory lookup to a client that gives up; a password hash lies in the middle.
+	// From a memory lookup to a client that gives up, with a password hash in the middle.
 	buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 )
 
-// label holds the values that a label may take.
+// label is the set of values that a label may have.
 type label map[string]bool
 
 func newLabel(values []string) label {
@@ -49,8 +49,8 @@ func (l label) bound(v string) string {
 	return other
 }
 
-// metrics are the counters of one Observer. Children of the label vectors are found once and kept,
-// since looking them up by label costs as much as the rest of a request's bookkeeping.
+// metrics are the counters of one Observer. Children of the label vectors are looked up once and kept,
+// because the look-up by label costs as much as the rest of a request's bookkeeping.
 type metrics struct {
 	routes, methods, logins, outcomes label
 
@@ -64,8 +64,8 @@ type metrics struct {
 	sealed    prometheus.Gauge // records under an earlier secret
 }
 
-// liveHeap adds the metric go_gc_heap_live_bytes: what the last garbage collection found in use. It shows a leak
-// where the memory of the process shows how busy it was.
+// liveHeap adds the metric go_gc_heap_live_bytes: the memory in use at the last garbage collection. It shows
+// a leak, while the memory of the process shows how busy it was.
 var liveHeap = collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{
 	Matcher: regexp.MustCompile(`^/gc/heap/live:bytes$`),
 })
@@ -127,8 +127,8 @@ func newMetrics(cfg Config) (*metrics, error) {
 	return m, nil
 }
 
-// counters makes the children of a vector with one label, so that all of them are exported from
-// the start: an alert on an increase needs the zero before it.
+// counters makes all children of a vector with one label, so that they are exported from the start: an alert
+// on an increase needs the zero before it.
 func counters(vec *prometheus.CounterVec, values []string) map[string]prometheus.Counter {
 	m := map[string]prometheus.Counter{other: vec.WithLabelValues(other)}
 	for _, v := range values {
@@ -137,7 +137,7 @@ func counters(vec *prometheus.CounterVec, values []string) map[string]prometheus
 	return m
 }
 
-// request counts a request that has ended. e is done.
+// request counts a finished request. e no longer changes.
 func (m *metrics) request(e *Entry, method string, status int, elapsed time.Duration) {
 	route := m.routes.bound(e.route)
 	m.requests.get(requestKey{route, m.methods.bound(method), status}).Inc()
@@ -169,8 +169,7 @@ type requestKey struct {
 	status        int
 }
 
-// requestCounters keeps the counters that have been used in a map that is replaced, never changed:
-// readers take no lock.
+// requestCounters keeps used counters in a map that is replaced, never changed, so that readers take no lock.
 type requestCounters struct {
 	vec  *prometheus.CounterVec
 	mu   sync.Mutex // serialises replacing
@@ -195,8 +194,8 @@ func (c *requestCounters) get(k requestKey) prometheus.Counter {
 	return seen[k]
 }
 
-// MetricsHandler serves the registry in the Prometheus formats. It belongs on a listener that the
-// public does not reach.
+// MetricsHandler serves the registry in the Prometheus formats. Use it on a listener that the public can't
+// reach.
 func (o *Observer) MetricsHandler() http.Handler {
 	h := promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -205,5 +204,5 @@ func (o *Observer) MetricsHandler() http.Handler {
 	})
 }
 
-// SetEarlierSecretRecords tells how many records are not sealed under the newest server secret.
+// SetEarlierSecretRecords sets how many records are not sealed under the newest server secret.
 func (o *Observer) SetEarlierSecretRecords(n int) { o.metrics.sealed.Set(float64(n)) }

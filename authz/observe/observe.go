@@ -1,5 +1,5 @@
-// Package observe is what an operator sees of authzd: one structured event for each request,
-// metrics, security alarms and health.
+// Package observe makes authzd visible to an operator: one structured event for each request, metrics,
+// security alarms and health.
 //
 //	request -> Handler --- request id, client address --> next handler
 //	              |                                          |  Event(ctx).SetRoute, SetClient, …
@@ -8,10 +8,10 @@
 //	              +--> one event "request" in the log
 //	              +--> authzd_http_requests_total, authzd_http_request_duration_seconds, …
 //
-// Handlers enrich the event; they do not log a request's fate themselves. What the event says is
-// chosen by name, so that nothing gets in by accident: no path, no query, no header, no body. Free
-// text (causes, panics, added values) is shortened, stripped of control characters, and cleared of
-// whatever looks like a credential.
+// Handlers enrich the event; they do not log the result of a request themselves. Each value in an event has a
+// fixed name, so that nothing gets in by accident: no path, no query, no header, no body. Free text (causes,
+// panics, added values) is shortened, and control characters and everything that looks like a credential are
+// removed.
 //
 // NewHealth serves liveness and readiness, NewLogger builds the logger.
 package observe
@@ -26,26 +26,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Config is what New needs. The zero value is usable.
+// Config is the input of New. The zero value is usable.
 type Config struct {
 	// Logger receives the events. nil: slog.Default().
 	Logger *slog.Logger
 
-	// Registry receives the metrics, those of the Go runtime and the process too. It must not hold
-	// them already. nil: a new one.
+	// Registry receives the metrics, including those of the Go runtime and the process, which it must not
+	// have yet. nil: a new one.
 	Registry *prometheus.Registry
 
-	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For, Forwarded and
-	// X-Request-Id headers are believed. Empty: nobody's.
+	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For, Forwarded and X-Request-Id
+	// headers are trusted. Empty: none.
 	TrustedProxies []netip.Prefix
 
-	// Routes and LoginMethods are the values that the labels route and method (of a login) may
-	// take. Any other value is counted as "other"; the event still tells it.
+	// Routes and LoginMethods are the values that the labels route and method (of a login) may have. Any
+	// other value is counted as "other"; the event still has it.
 	Routes       []string
 	LoginMethods []string
 
-	// Panicked writes the answer to a request whose handler panicked before it answered. nil: 500
-	// with the request id in plain text.
+	// Panicked writes the answer if a handler panicked before it answered. nil: 500 with the request id in
+	// plain text.
 	Panicked http.Handler
 }
 
@@ -83,9 +83,8 @@ func New(cfg Config) (*Observer, error) {
 	}, nil
 }
 
-// exchange is one request under watch: what its handlers tell, and what is seen of its answer. It
-// is not pooled, because a handler's goroutine may outlive the request and must not write into
-// another's event.
+// exchange is one watched request: what its handlers set, and what is seen of its answer. It is not pooled,
+// because a handler's goroutine may outlive the request and must not write to another's event.
 type exchange struct {
 	entry    Entry
 	response response
@@ -93,8 +92,8 @@ type exchange struct {
 	start    time.Time
 }
 
-// Handler watches next: it gives the request an id (sent back as X-Request-Id), finds the client's
-// address, turns a panic into a 500, and emits one event and the metrics when the answer is done.
+// Handler watches next: it gives the request an id (sent back as X-Request-Id), finds the client's address,
+// turns a panic into a 500, and emits one event and the metrics when the answer is done.
 func (o *Observer) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{start: time.Now()}
@@ -109,10 +108,10 @@ func (o *Observer) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// unfinished are headers that a handler may have set for the answer that it did not get to write.
+// unfinished are headers that a handler may have set for an answer that it could not write.
 var unfinished = []string{"Content-Encoding", "Content-Length", "Content-Type", "Etag", "Last-Modified", "Location", "Set-Cookie"}
 
-// serve runs the handler and answers for it if it panics.
+// serve runs the handler, and answers if it panics.
 func (x *exchange) serve(next http.Handler) {
 	defer func() {
 		v := recover()
@@ -121,8 +120,8 @@ func (x *exchange) serve(next http.Handler) {
 		}
 		x.entry.setPanic(v)
 		if v == http.ErrAbortHandler || x.response.status != 0 {
-			// The handler wants the connection cut, or the client holds the beginning of an answer
-			// that must not pass for a whole one.
+			// The handler wants to cut the connection, or the client has the beginning of an answer and must
+			// not take it for the whole.
 			panic(http.ErrAbortHandler)
 		}
 		for _, name := range unfinished {
@@ -139,7 +138,7 @@ func (x *exchange) finish() {
 	x.entry.done = true
 	x.entry.mu.Unlock()
 	status := x.response.status
-	if status == 0 { // net/http answers 200 for a handler that wrote nothing
+	if status == 0 { // net/http answers 200 if a handler wrote nothing
 		status = http.StatusOK
 	}
 	o.metrics.request(&x.entry, x.request.Method, status, elapsed)

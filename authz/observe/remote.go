@@ -11,10 +11,10 @@ import (
 const (
 	requestIDHeader = "X-Request-Id"
 	maxRequestID    = 128 // bytes
-	maxHops         = 32  // proxies that are followed back
+	maxHops         = 32  // proxies that are followed
 )
 
-// proxies are the networks whose word about their clients is taken.
+// proxies are the networks whose headers about their clients are trusted.
 type proxies []netip.Prefix
 
 func (p proxies) trusts(addr netip.Addr) bool {
@@ -58,9 +58,9 @@ func saneRequestID(id string) bool {
 	return true
 }
 
-// client follows the chain of proxies back from a trusted peer. Most proxies write one of
-// X-Forwarded-For and Forwarded (RFC 7239) and pass the other on as the client sent it, so where
-// both are there and disagree, neither is believed.
+// client follows the chain of proxies back from a trusted peer. Most proxies write one of X-Forwarded-For and
+// Forwarded (RFC 7239) and pass the other on as the client sent it. So if both are there and disagree,
+// neither is trusted.
 func (p proxies) client(peer netip.Addr, h http.Header) netip.Addr {
 	xff, forwarded := h["X-Forwarded-For"], h["Forwarded"]
 	switch {
@@ -76,9 +76,9 @@ func (p proxies) client(peer netip.Addr, h http.Header) netip.Addr {
 	return a
 }
 
-// walk goes through the hops from the nearest to the farthest, up to the first that is not a
-// trusted proxy: that is the client, since whatever lies beyond is only its claim. A hop that is
-// no address ends the walk at the proxy that reported it.
+// walk goes through the hops from the nearest to the farthest, up to the first that is not a trusted proxy.
+// That is the client, because everything beyond is only its claim. If a hop is not an address, the walk ends
+// at the proxy that reported it.
 func (p proxies) walk(peer netip.Addr, hops []string) netip.Addr {
 	client := peer
 	for i := len(hops) - 1; i >= 0 && len(hops)-i <= maxHops; i-- {
@@ -102,8 +102,7 @@ func forwardedForHops(lines []string) []string {
 	return hops
 }
 
-// hostAddr reads "1.2.3.4", "1.2.3.4:80", "::1" and "[::1]:80" (the port is dropped), or returns
-// the zero Addr.
+// hostAddr reads "1.2.3.4", "1.2.3.4:80", "::1" and "[::1]:80" (without the port), or returns the zero Addr.
 func hostAddr(s string) netip.Addr {
 	s = strings.TrimSpace(s)
 	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
@@ -117,8 +116,8 @@ func hostAddr(s string) netip.Addr {
 	return addr.Unmap().WithZone("")
 }
 
-// forwardedHops returns the for parameter of each element of a Forwarded header (RFC 7239 section
-// 4), or nothing if the header is malformed: quotes that don't close could hide a hop.
+// forwardedHops returns the for parameter of each element of a Forwarded header (RFC 7239 section 4). It
+// returns nothing if the header is malformed, because unclosed quotes could hide a hop.
 func forwardedHops(lines []string) []string {
 	var hops []string
 	for _, line := range lines {
@@ -137,8 +136,7 @@ func forwardedHops(lines []string) []string {
 	return hops
 }
 
-// forwardedElement reads one element, up to its comma or the end of the line. more tells that
-// there was a comma.
+// forwardedElement reads one element, up to its comma or the end of the line. more is true after a comma.
 func forwardedElement(line string) (hop, rest string, more, ok bool) {
 	for {
 		name, after, found := strings.Cut(line, "=")

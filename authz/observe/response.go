@@ -2,8 +2,8 @@ package observe
 
 import "net/http"
 
-// response counts what is written through it. It offers Flush, and through Unwrap whatever else
-// http.ResponseController finds below.
+// response counts what is written through it. It has Flush, and Unwrap, so that http.ResponseController finds
+// everything below.
 type response struct {
 	http.ResponseWriter
 	status int // 0: nothing sent yet
@@ -27,11 +27,11 @@ func (w *response) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Flush implements http.Flusher for callers that don't use http.ResponseController. Like that
-// interface it has no way to say that the writer below cannot flush.
+// Flush implements http.Flusher for callers that don't use http.ResponseController. Like that interface it
+// can't report that the writer below has no flush.
 func (w *response) Flush() { _ = w.FlushError() }
 
-// FlushError is what http.ResponseController.Flush calls.
+// FlushError is called by http.ResponseController.Flush.
 func (w *response) FlushError() error {
 	if w.status == 0 { // flushing sends the header
 		w.status = http.StatusOK

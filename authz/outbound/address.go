@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// Not every address of the IPv4 space, and of the IPv6 space that is in use, is somebody's on the
-// Internet (IANA special-purpose address registries, RFC 6890).
+// Some addresses of the IPv4 space, and of the used IPv6 space, are not public (IANA special-purpose address
+// registries, RFC 6890).
 var (
 	special4 = prefixes(
 		"0.0.0.0/8",       // this network
@@ -34,8 +34,8 @@ var (
 		"2002::/16",     // 6to4, which embeds IPv4 addresses
 		"3fff::/20",     // documentation
 	)
-	// nat64 reaches the IPv4 address in its last four bytes (RFC 6052 section 2.1). A machine that
-	// has IPv6 alone finds every IPv4 host there.
+	// nat64 reaches the IPv4 address in its last four bytes (RFC 6052 section 2.1). On a machine with only
+	// IPv6, every IPv4 host is there.
 	nat64 = netip.MustParsePrefix("64:ff9b::/96")
 )
 
@@ -47,7 +47,7 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// isPublic reports whether an address is on the Internet, for all that can be seen from it.
+// isPublic reports whether an address is on the Internet, as far as the address shows.
 func isPublic(addr netip.Addr) bool {
 	addr = addr.WithZone("").Unmap()
 	switch {
@@ -72,7 +72,7 @@ func (c *Client) mayDial(addr netip.Addr) error {
 	return c.mayDialPlain(addr)
 }
 
-// mayDialPlain is for http: what goes unprotected stays in the networks that the operator named.
+// mayDialPlain is for http: unprotected calls stay in the networks that the operator named.
 func (c *Client) mayDialPlain(addr netip.Addr) error {
 	if within(addr.WithZone("").Unmap(), c.allowed) {
 		return nil
@@ -80,7 +80,7 @@ func (c *Client) mayDialPlain(addr netip.Addr) error {
 	return fmt.Errorf("%w %s", ErrBlocked, addr)
 }
 
-// control is a net.Dialer.Control: it sees the address that the socket is about to connect to.
+// control is a net.Dialer.Control: it gets the address that the socket is about to connect to.
 func control(mayDial func(netip.Addr) error) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		addrPort, err := netip.ParseAddrPort(address)

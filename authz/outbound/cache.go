@@ -13,11 +13,11 @@ import (
 // maxEntries is how many documents a cache keeps.
 const maxEntries = 512
 
-// pace is how often one URL is fetched: neither failures nor callers who want it renewed make more.
+// pace limits how often one URL is fetched, also after failures and for callers who want it renewed.
 var pace = fetch.Pace{Burst: 3, Every: 10 * time.Second}
 
-// Cache keeps documents by their URLs, decoded, each as a fetch.Document. When it is full, the one that has not
-// been asked for longest goes.
+// Cache keeps decoded documents by their URLs, each as a fetch.Document. When it is full, the one that was
+// unused for the longest time goes.
 type Cache[T any] struct {
 	fetch func(ctx context.Context, url string) (T, time.Duration, error)
 	rules fetch.Rules
@@ -32,8 +32,8 @@ type entry[T any] struct {
 	document *fetch.Document[T]
 }
 
-// NewCache returns a cache of what client gets and decode accepts. A document that is no longer
-// fresh goes on serving for the time stale while it can't be fetched again.
+// NewCache returns a cache of documents that client gets and decode accepts. If a document can't be fetched
+// again, it is used for the time stale after it is no longer fresh.
 func NewCache[T any](client *Client, want Want, stale time.Duration, decode func(*Document) (T, error)) *Cache[T] {
 	return newCache(stale, func(ctx context.Context, url string) (T, time.Duration, error) {
 		doc, err := client.Get(ctx, url, want)
@@ -49,7 +49,7 @@ func newCache[T any](stale time.Duration, get func(context.Context, string) (T, 
 	return &Cache[T]{fetch: get, rules: fetch.Rules{Stale: stale, Pace: pace}, entries: map[string]*list.Element{}, recent: list.New()}
 }
 
-// Get returns the document of a URL, fetching it if there is no fresh one.
+// Get returns the document of a URL. It fetches it if there is no fresh one.
 func (c *Cache[T]) Get(ctx context.Context, url string) (T, error) {
 	value, err := c.of(url).Get(ctx)
 	return value, asBusy(err)
@@ -63,9 +63,9 @@ func (c *Cache[T]) Ready(url string) bool {
 	return element != nil && element.Value.(*entry[T]).document.Ready()
 }
 
-// Renew is for a caller to whom the document of Get was of no use, because it lacks a key for
-// instance: it is fetched even if it is fresh, unless that has been done too often lately. If
-// fetching fails, the document stays what it was.
+// Renew is for a caller whose document of Get was of no use, for instance because a key is missing. It
+// fetches the document even if it is fresh, unless that has happened too often lately. If the fetch fails,
+// the document stays.
 func (c *Cache[T]) Renew(ctx context.Context, url string) (T, error) {
 	document := c.of(url)
 	if _, err := document.Renew(ctx); err != nil && ctx.Err() != nil {
@@ -82,7 +82,7 @@ func asBusy(err error) error {
 	return err
 }
 
-// of returns the document of a URL, as the one that was asked for last.
+// of returns the document of a URL, and marks it as the last used.
 func (c *Cache[T]) of(url string) *fetch.Document[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

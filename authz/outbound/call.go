@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// call makes one request within the limits and lets read have the answer.
+// call makes one request within the limits and gives the answer to read.
 func (c *Client) call(ctx context.Context, method, rawURL string, form url.Values, want Want, read func(*http.Response) error) error {
 	u, err := c.parse(rawURL)
 	if err != nil {
@@ -65,7 +65,7 @@ func newRequest(ctx context.Context, method string, u *url.URL, form url.Values,
 	return req, nil
 }
 
-// withoutURL takes off the wrapping that quotes the whole URL: its query may be a secret.
+// withoutURL removes the wrapping that quotes the whole URL, because its query may be a secret.
 func withoutURL(err error) error {
 	if wrapped := new(url.Error); errors.As(err, &wrapped) {
 		return wrapped.Err
@@ -73,8 +73,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// readDocument reads no more than is wanted, and nothing compressed: none was asked for, and a small
-// answer could become a large one.
+// readDocument reads no more than is wanted, and nothing compressed: no compression was requested, and a
+// small answer could become a large one.
 func readDocument(resp *http.Response, want Want) (*Document, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%w %d", ErrStatus, resp.StatusCode)

@@ -7,18 +7,18 @@ import (
 
 const (
 	maxRunning     = 64  // calls at a time
-	maxSiteRunning = 8   // of these to one site
+	maxSiteRunning = 8   // of them to one site
 	maxCalls       = 512 // running and waiting
-	maxSiteCalls   = 64  // of these to one site
+	maxSiteCalls   = 64  // of them to one site
 )
 
-// limiter bounds the calls under way, so that neither one slow site nor many can take all there is.
-// Some more may wait for a place, as long as their time lasts; what comes beyond is turned away.
+// limiter bounds the calls under way, so that neither one slow site nor many can use up everything. Some more
+// may wait for a place, as long as their time lasts; further ones are refused.
 type limiter struct {
 	running chan struct{}
 	mu      sync.Mutex
 	calls   int              // guarded by mu
-	sites   map[string]*site // guarded by mu; those that have calls
+	sites   map[string]*site // guarded by mu; those with calls
 }
 
 type site struct {

@@ -1,15 +1,14 @@
-// Package outbound fetches what strangers point us at: the jwks_uri, request_uri and
-// sector_identifier_uri of a client, its metadata document, its back-channel logout URI. Whoever may
-// name a URL could otherwise make this server knock at the doors of its own network (server-side
-// request forgery), or keep it waiting and reading for ever.
+// Package outbound fetches URLs that strangers name: the jwks_uri, request_uri and sector_identifier_uri of a
+// client, its metadata document, its back-channel logout URI. Without a guard, a named URL could make this
+// server call its own network (server-side request forgery), or wait and read for ever.
 //
 //	Cache.Get -> fetch.Document: one fetch for all who wait -> Client.Get
 //	    Client.Get / PostForm: CheckURL -> a free place (limiter) -> resolve -> each address checked
 //	    as it is dialled -> TLS -> status, type, size -> Document
 //
-// The address is judged at the socket, after the name has been resolved, so a name that changes its
-// mind in between gains nothing. No redirect is followed, no proxy used, and no cookie or credential
-// sent. Upstream identity providers are the operator's choice and have their own client, in connect.
+// The address is checked at the socket, after the name was resolved, so it does not help if the name changes
+// in between. No redirect is followed, no proxy is used, and no cookie or credential is sent. Upstream
+// identity providers are the operator's choice and have another client, in connect.
 package outbound
 
 import (
@@ -38,10 +37,10 @@ const (
 // freshness is how long a document may be used.
 var freshness = fetch.Freshness{Usual: 10 * time.Minute, Least: time.Minute, Most: 24 * time.Hour}
 
-// Why a URL was not fetched, for errors.Is. The text of an error is for the log: it names the host
-// and address, never the path or query of the URL, and nothing of the answer.
+// The reasons why a URL was not fetched, for errors.Is. The text of an error is for the log: it names the
+// host and address, never the path or query of the URL, and nothing of the answer.
 var (
-	ErrURL      = errors.New("not a URL that is called")
+	ErrURL      = errors.New("not a URL that may be called")
 	ErrBlocked  = errors.New("blocked address")
 	ErrHost     = errors.New("no such host")
 	ErrBusy     = errors.New("too many calls under way")
@@ -50,21 +49,21 @@ var (
 	ErrType     = errors.New("unexpected content type")
 )
 
-// Config is what New needs. Its zero value reaches public addresses only, over https.
+// Config is the input of New. Its zero value reaches only public addresses, over https.
 type Config struct {
-	// AllowPrivateNetworks may be reached although they are not public, and over plain http too.
+	// AllowPrivateNetworks may be reached although they are not public, also over plain http.
 	AllowPrivateNetworks []netip.Prefix
-	// RootCAs are trusted to vouch for servers; nil: those of the system.
+	// RootCAs are the trusted certificate authorities; nil: those of the system.
 	RootCAs *x509.CertPool
 	// Timeout is for one call, from the wait for a free place to the last byte; 0: 5 seconds.
 	Timeout time.Duration
-	// Resolver finds the addresses of hosts; nil: that of the system, without cgo, whose lookups
-	// could not be cancelled.
+	// Resolver finds the addresses of hosts; nil: that of the system, without cgo, whose look-ups could not
+	// be cancelled.
 	Resolver *net.Resolver
 }
 
-// Client makes guarded calls. Its limits on concurrency are its own: callers who must not be able to
-// starve one another get a Client each.
+// Client makes guarded calls. It has separate limits on concurrency: give each caller that must not starve
+// another its own Client.
 type Client struct {
 	allowed []netip.Prefix
 	timeout time.Duration
@@ -93,8 +92,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Roots returns the certificate authorities of the system and those in a PEM file, for
-// Config.RootCAs. Without a file it is nil: the system's.
+// Roots returns the certificate authorities of the system and those in a PEM file, for Config.RootCAs.
+// Without a file it returns nil: the system's.
 func Roots(caFile string) (*x509.CertPool, error) {
 	if caFile == "" {
 		return nil, nil
@@ -113,8 +112,8 @@ func Roots(caFile string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// newHTTPClient keeps no connection after its call: strangers' servers don't get to hold any open,
-// and every call is dialled, and therefore checked, anew.
+// newHTTPClient keeps no connection after its call: strangers' servers can't hold any open, and every call is
+// dialled, and so checked, again.
 func newHTTPClient(resolver *net.Resolver, roots *x509.CertPool, mayDial func(netip.Addr) error) *http.Client {
 	dialer := &net.Dialer{Resolver: resolver, Control: control(mayDial)}
 	return &http.Client{
@@ -129,21 +128,21 @@ func newHTTPClient(resolver *net.Resolver, roots *x509.CertPool, mayDial func(ne
 	}
 }
 
-// Want says what document a caller expects.
+// Want describes the document that a caller expects.
 type Want struct {
 	Types    []string // media types; empty: any
 	MaxBytes int64    // of the body; 0: 64 KiB
 }
 
-// Document is what a URL had to say.
+// Document is the answer of a URL.
 type Document struct {
 	URL         string
 	Body        []byte
 	ContentType string        // the media type, in lower case, without parameters
-	Fresh       time.Duration // may be used for so long, 1 minute to 24 hours
+	Fresh       time.Duration // how long it may be used, 1 minute to 24 hours
 }
 
-// Get fetches a document: an answer of status 200 that is as wanted.
+// Get fetches a document: an answer with status 200 that matches want.
 func (c *Client) Get(ctx context.Context, rawURL string, want Want) (*Document, error) {
 	var doc *Document
 	err := c.call(ctx, http.MethodGet, rawURL, nil, want, func(resp *http.Response) (err error) {
@@ -156,8 +155,8 @@ func (c *Client) Get(ctx context.Context, rawURL string, want Want) (*Document, 
 	return doc, err
 }
 
-// PostForm sends a form and returns the status of the answer. A redirect is not followed: its status
-// is an error.
+// PostForm sends a form and returns the status of the answer. It follows no redirect: that status is an
+// error.
 func (c *Client) PostForm(ctx context.Context, rawURL string, form url.Values) (status int, err error) {
 	err = c.call(ctx, http.MethodPost, rawURL, form, Want{}, func(resp *http.Response) error {
 		status = resp.StatusCode

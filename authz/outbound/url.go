@@ -12,15 +12,15 @@ import (
 
 const maxURL = 2048 // bytes
 
-// CheckURL returns ErrURL or ErrBlocked if Get and PostForm would refuse a URL whatever its host
-// resolves to: for the moment when a client registers it.
+// CheckURL returns ErrURL or ErrBlocked if Get and PostForm would refuse a URL for any address of its host.
+// Use it when a client registers the URL.
 func (c *Client) CheckURL(rawURL string) error {
 	_, err := c.parse(rawURL)
 	return err
 }
 
-// parse accepts absolute https URLs, and http ones that may lead to an allowed network. A URL that
-// two parsers could read differently is none.
+// parse accepts absolute https URLs, and http ones that may lead to an allowed network. It refuses a URL that
+// two parsers could read differently.
 func (c *Client) parse(rawURL string) (*url.URL, error) {
 	refused := func(why string) (*url.URL, error) { return nil, fmt.Errorf("%w: %s", ErrURL, why) }
 	if len(rawURL) > maxURL {
@@ -43,19 +43,19 @@ func (c *Client) parse(rawURL string) (*url.URL, error) {
 	case strings.Contains(rawURL, "#"):
 		return refused("it has a fragment")
 	case !isPort(u.Port()) || strings.HasSuffix(u.Host, ":"):
-		return refused("its port is no port")
+		return refused("its port is invalid")
 	}
 	return u, c.checkHost(u)
 }
 
-// checkHost judges a host that is an address already, and refuses the spellings of an address that
-// some resolvers know and netip doesn't: 127.1, 0x7f000001, 017700000001.
+// checkHost checks a host that is an address, and refuses spellings of an address that some resolvers know
+// and netip doesn't: 127.1, 0x7f000001, 017700000001.
 func (c *Client) checkHost(u *url.URL) error {
 	host := u.Hostname()
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
 		if strings.Trim(strings.ToLower(host), hostCharacters) != "" || endsInNumber(host) {
-			return fmt.Errorf("%w: its host is neither a name nor an address", ErrURL)
+			return fmt.Errorf("%w: its host is not a name or an address", ErrURL)
 		}
 		return nil
 	}
@@ -76,8 +76,8 @@ func isPort(port string) bool {
 	return port == "" || err == nil && n > 0
 }
 
-// endsInNumber is the test by which browsers tell an IPv4 address from a name (WHATWG URL section
-// 3.5): no top-level domain is a number.
+// endsInNumber is the test by which browsers recognise an IPv4 address (WHATWG URL section 3.5): no top-level
+// domain is a number.
 func endsInNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
@@ -88,8 +88,8 @@ func endsInNumber(host string) bool {
 	return strings.Trim(last, "0123456789") == ""
 }
 
-// siteOf is what shares a limit: one registrable domain, with all its subdomains, since whoever has
-// one of those has them all; or one address, or one IPv6 network of the size that a customer gets.
+// siteOf returns what shares a limit: one registrable domain with all its subdomains, because they have one
+// owner; or one address, or one IPv6 network of the size that a customer gets.
 func siteOf(host string) string {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		addr = addr.Unmap()

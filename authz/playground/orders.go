@@ -9,18 +9,18 @@ import (
 	"github.com/authzd/authzd/authz/bearer"
 )
 
-// maxOrders is how many orders of one subject are kept, the newest.
+// maxOrders is how many of the newest orders of one subject are kept.
 const maxOrders = 20
 
-// shelf is what there is to order, one after the other.
+// shelf is what can be ordered, one after the other.
 var shelf = []string{"Treacle", "Looking-glass", "Pocket watch", "Croquet set", "Teacup"}
 
-// orders is the API that the app calls: everybody sees their own orders and nobody else's. It has
-// no more to do with the authorization server than any other backend.
+// orders is the API that the app calls. Everybody sees only their own orders. It knows no more of the
+// authorization server than any other backend.
 type orders struct {
 	mu     sync.Mutex
-	placed int                // by all together
-	bySub  map[string][]order // the newest last
+	placed int                // by all subjects together
+	bySub  map[string][]order // newest last
 }
 
 type order struct {
@@ -28,7 +28,7 @@ type order struct {
 	Item string `json:"item"`
 }
 
-// handler returns GET and POST of base/orders. Reading and writing want a scope each.
+// handler returns GET and POST of base/orders. Reading and writing need one scope each.
 func (o *orders) handler(base string, v *bearer.Verifier) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+base+"/orders", v.Protect(bearer.RequireScope("orders.read")(http.HandlerFunc(o.list))))
@@ -37,7 +37,7 @@ func (o *orders) handler(base string, v *bearer.Verifier) http.Handler {
 }
 
 func (o *orders) list(w http.ResponseWriter, r *http.Request) {
-	p, _ := bearer.FromContext(r.Context()) // Protect has put it there
+	p, _ := bearer.FromContext(r.Context()) // Protect has set it
 	o.mu.Lock()
 	own := append([]order{}, o.bySub[p.Subject]...)
 	o.mu.Unlock()

@@ -1,6 +1,5 @@
-// Package playground is a small single-page app and the API that it calls, for people who want to
-// see what happens: each request of the authorization code flow, the tokens decoded, the time that
-// is left. serve --dev offers it.
+// Package playground is a small single-page app and its API, for people who want to see each step: each
+// request of the authorization code flow, the tokens decoded, the time that is left. serve --dev offers it.
 //
 //	/playground           the app: code + PKCE by WebCrypto, tokens in memory only
 //	  app.js              what the buttons do
@@ -32,9 +31,9 @@ var assets embed.FS
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; " +
 	"frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
 
-// Config says whose playground it is.
+// Config is the input of New.
 type Config struct {
-	Issuer   string // where the app signs in; it is served below this
+	Issuer   string // where the app signs in; the app is served below this
 	ClientID string // a public client whose redirect URI is Issuer + "/playground"
 	Resource string // the identifier of the Orders API; it is served at Issuer + "/playground/api"
 }
@@ -91,7 +90,7 @@ func page(c Config, base string) (http.Handler, error) {
 	}), nil
 }
 
-// file serves one of the app's files, which a browser asks for again at every silent renewal.
+// file serves one of the app's files. Browsers ask for it again at every silent renewal.
 func file(name string, content []byte) http.Handler {
 	etag := fmt.Sprintf(`"%x"`, sha256.Sum256(content))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,8 +1,8 @@
-// Package strictjson reads JSON that comes from outside as two readers must who have to understand it alike: one
-// value, in UTF-8, in which no name stands twice, and which nothing follows.
+// Package strictjson reads JSON from outside so strictly that two readers always understand it in the same way:
+// one value, in UTF-8, without a repeated name, and with nothing after it.
 //
 //	Object      an object whose members the caller reads one by one
-//	Unmarshal   a value of a Go type, which has all members that may stand there
+//	Unmarshal   a value of a Go type, which has all members that are allowed
 //
 // The claims of tokens are read with go-jose's JSON, which refuses the same. This package imports nothing of this
 // module.
@@ -18,11 +18,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep a document may be nested: the deepest honest one has keys with lists in a set.
+// maxDepth is how deep a document may be nested: the deepest valid one has keys with lists in a set.
 const maxDepth = 8
 
-// Object returns the members of an object. Names are told apart by every letter, unlike by encoding/json when it
-// fills a struct. No error quotes the text.
+// Object returns the members of an object. Unlike encoding/json, which fills a struct, it distinguishes names by
+// letter case. No error quotes the text.
 func Object(text []byte) (map[string]json.RawMessage, error) {
 	if err := check(text, func(name string) string { return name }); err != nil {
 		return nil, err
@@ -34,9 +34,9 @@ func Object(text []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// Unmarshal reads a value into what v points to. Members that a struct lacks are an error, which names them, and so
-// are two whose names differ only in upper and lower case, since encoding/json would take both for one. Numbers in an
-// any become a json.Number.
+// Unmarshal reads a value into v, a pointer. A member that the struct lacks is an error, which names it. So are two
+// names that differ only in upper and lower case, because encoding/json would take both for one. Numbers in an any
+// become a json.Number.
 func Unmarshal(text []byte, v any) error {
 	if err := check(text, fold); err != nil {
 		return err
@@ -53,7 +53,7 @@ func Unmarshal(text []byte, v any) error {
 	return nil
 }
 
-// fold returns what encoding/json compares, when it looks for the field of a name.
+// fold returns the form in which encoding/json compares names of fields.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		for {
@@ -66,7 +66,7 @@ func fold(name string) string {
 	}, name)
 }
 
-// check refuses what two readers could understand in two ways. Two names are the same if key makes them equal.
+// check refuses what two readers could understand differently. Two names are the same if key makes them equal.
 func check(text []byte, key func(string) string) error {
 	if !utf8.Valid(text) {
 		return errors.New("not UTF-8")
@@ -98,7 +98,7 @@ func scan(d *json.Decoder, key func(string) string) error {
 		case inside.expectsName():
 			name := key(token.(string)) // the decoder takes nothing else here
 			if inside.names[name] {
-				return errors.New("a name stands twice in one object")
+				return errors.New("a name is repeated in one object")
 			}
 			inside.names[name], inside.named = true, true
 			continue
@@ -116,7 +116,7 @@ func scan(d *json.Decoder, key func(string) string) error {
 // level is an object or a list that has begun and not ended.
 type level struct {
 	names map[string]bool // nil: a list
-	named bool            // a name has come, and its value has not
+	named bool            // a name has come, but not its value
 }
 
 func newLevel(delim json.Delim) level {

@@ -10,30 +10,30 @@ import (
 const (
 	// patience is how long an attempt waits for the outcome of others.
 	patience = 5 * time.Second
-	// waitersPerPlace bounds how many wait for the places of one bucket.
+	// waitersPerPlace bounds how many attempts wait for the places of one bucket.
 	waitersPerPlace = 8
 )
 
-// ErrCrowded: attempts that are under way fill a limit, and their outcome has not come in time.
+// ErrCrowded says that attempts under way fill a limit, and their outcome has not come in time.
 var ErrCrowded = errors.New("too many attempts are under way")
 
-// Attempt is something under way that may turn out to be a failure. It has a place in its buckets until
-// it is over, so that many at once can't slip through, but only failures are charged.
+// Attempt is something under way that may fail. It has a place in its buckets until it is over, so that many
+// at once can't slip through. Only failures are charged.
 type Attempt struct {
 	buckets *Buckets
 	charges []Charge
 	over    bool
 }
 
-// waiter is an attempt that has no place yet.
+// waiter is an attempt without a place.
 type waiter struct {
 	charges []Charge
-	result  chan time.Duration // 0: it has its place; else how long until there may be one
+	result  chan time.Duration // 0: it has its place; otherwise how long until there may be one
 }
 
-// Begin reserves a place for each charge. If failures fill a limit, it returns at once how long it takes
-// until there is room. If attempts that are under way fill it, it waits for their outcome; the error is then
-// ErrCrowded after 5 s, or that of ctx.
+// Begin reserves a place for each charge. If failures fill a limit, it returns at once the time until there
+// is room. If attempts under way fill it, Begin waits for their outcome; the error is ErrCrowded after 5 s,
+// or that of ctx.
 func (b *Buckets) Begin(ctx context.Context, charges ...Charge) (a *Attempt, wait time.Duration, err error) {
 	b.mu.Lock()
 	wait, fits := b.room(time.Now(), charges)
@@ -68,14 +68,14 @@ func (b *Buckets) Begin(ctx context.Context, charges ...Charge) (a *Attempt, wai
 	defer b.mu.Unlock()
 	if i := slices.Index(b.waiting, w); i >= 0 {
 		b.waiting = slices.Delete(b.waiting, i, i+1)
-	} else if <-w.result == 0 { // just now: give the place back
+	} else if <-w.result == 0 { // it came at this moment: give the place back
 		b.reserve(charges, -1)
 		b.admit(time.Now())
 	}
 	return nil, 0, err
 }
 
-// attempt is nil for one that was refused.
+// attempt returns nil for one that was refused.
 func (b *Buckets) attempt(charges []Charge, wait time.Duration) *Attempt {
 	if wait > 0 {
 		return nil
@@ -83,10 +83,10 @@ func (b *Buckets) attempt(charges []Charge, wait time.Duration) *Attempt {
 	return &Attempt{buckets: b, charges: charges}
 }
 
-// Failed ends an attempt as a failure. An attempt that has ended stays as it is.
+// Failed ends an attempt as a failure. An attempt that has ended does not change.
 func (a *Attempt) Failed() { a.end(true) }
 
-// Over ends an attempt that was no failure. An attempt that has ended stays as it is.
+// Over ends an attempt without a failure. An attempt that has ended does not change.
 func (a *Attempt) Over() { a.end(false) }
 
 func (a *Attempt) end(failed bool) {
@@ -110,8 +110,8 @@ func (a *Attempt) end(failed bool) {
 	b.admit(now)
 }
 
-// room returns how long failures alone keep an attempt out and, if they don't, whether it has a place
-// beside those that are under way.
+// room returns how long failures alone keep an attempt out. If they don't, it reports whether the attempt has
+// a place beside those under way.
 func (b *Buckets) room(now time.Time, charges []Charge) (wait time.Duration, fits bool) {
 	fits = true
 	for _, c := range charges {
@@ -132,7 +132,7 @@ func (b *Buckets) reserve(charges []Charge, sign time.Duration) {
 	}
 }
 
-// admit tells those that wait, in their order, what has become of them.
+// admit gives the waiting attempts their results, in order.
 func (b *Buckets) admit(now time.Time) {
 	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
 		wait, fits := b.room(now, w.charges)
@@ -147,7 +147,7 @@ func (b *Buckets) admit(now time.Time) {
 	})
 }
 
-// waiters counts those that wait for a place in one bucket.
+// waiters counts the attempts that wait for a place in one bucket.
 func (b *Buckets) waiters(key Key) (n int) {
 	for _, w := range b.waiting {
 		if slices.ContainsFunc(w.charges, func(c Charge) bool { return c.Key == key }) {

@@ -1,12 +1,12 @@
-// Package throttle counts what may happen only so often: failed logins, guesses of codes, records
-// that strangers have us keep.
+// Package throttle limits how often something may happen: failed logins, guesses of codes, records that
+// strangers make us keep.
 //
 //	Key (what, by whom, from where) + Limit = Charge     Take all charges, or wait
 //	                                                      |
 //	                                   it was no failure: Give them back, or Forget a key
 //	Charges -> Begin an Attempt, which has a place until it is Over, or has Failed and is charged
 //
-// The counts are in the memory of one process, bounded, and say nothing about who was counted.
+// The counts are in the memory of one process, bounded, and don't reveal who was counted.
 package throttle
 
 import (
@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// maxTracked bounds the memory of Buckets: some 2 MB.
+	// maxTracked bounds the memory of Buckets to about 2 MB.
 	maxTracked = 1 << 16
-	// evictionSample is how many entries compete for not being forgotten when a map is full.
+	// evictionSample is how many entries are compared to choose the one that a full map forgets.
 	evictionSample = 8
 )
 
-// Limit is so many at once, and one more each interval.
+// Limit is a number at once, and then one more each interval.
 type Limit struct {
 	Burst    int
 	Interval time.Duration
@@ -36,10 +36,10 @@ type Key uint64
 type Charge struct {
 	Key    Key
 	Limit  Limit
-	Weight int // as many events as it counts for; 0: one; more than the burst count as the burst
+	Weight int // how many events it counts for; 0: one; at most the burst counts
 }
 
-// debt is how long a bucket takes to drain what is charged.
+// debt is how long a bucket takes to drain the charge.
 func (c Charge) debt() time.Duration {
 	return time.Duration(max(1, min(c.Weight, c.Limit.Burst))) * c.Limit.Interval
 }
@@ -49,10 +49,10 @@ type Buckets struct {
 	seed maphash.Seed
 
 	mu sync.Mutex
-	// debts has for each key when its bucket will have drained. A drained bucket is forgotten, as good
-	// as one that never was.
+	// debts has for each key the time when its bucket will have drained. A drained bucket is forgotten, as it
+	// equals an unused one.
 	debts Times
-	// reserved has the debts that attempts under way may come to.
+	// reserved has the debts of attempts under way, if they fail.
 	reserved map[Key]time.Duration
 	waiting  []*waiter
 }
@@ -62,8 +62,8 @@ func New() *Buckets {
 	return &Buckets{seed: maphash.MakeSeed(), debts: Times{}, reserved: map[Key]time.Duration{}}
 }
 
-// Key returns the key of what happens, of a kind that is told apart from others, to or by a name, from
-// one network. An empty name or the zero Prefix stands for all of them.
+// Key returns the key of one kind of event, by or to a name, from one network. An empty name or the zero
+// Prefix stands for all of them.
 func (b *Buckets) Key(kind, name string, network netip.Prefix) Key {
 	return Key(maphash.Comparable(b.seed, struct {
 		kind, name string
@@ -71,11 +71,11 @@ func (b *Buckets) Key(kind, name string, network netip.Prefix) Key {
 	}{kind, name, network}))
 }
 
-// siteShare is how many times as much may come from an IPv6 /48 as from one /64 in it.
+// siteShare is how much higher the limits of an IPv6 /48 are than those of one /64 in it.
 const siteShare = 4
 
-// From returns the charges for what comes from an address: to the network of one person and, since who
-// has one IPv6 /64 may have thousands, to the /48 around it.
+// From returns the charges for an event from an address: to the network of one person and, because the owner
+// of one IPv6 /64 may have thousands, to the /48 around it.
 func (b *Buckets) From(kind string, from netip.Addr, l Limit, weight int) []Charge {
 	charges := []Charge{{b.Key(kind, "", NetworkOf(from)), l, weight}}
 	if !from.Unmap().Is6() {
@@ -85,8 +85,8 @@ func (b *Buckets) From(kind string, from netip.Addr, l Limit, weight int) []Char
 	return append(charges, Charge{b.Key(kind, "", SiteOf(from)), l, weight})
 }
 
-// Take makes all charges and returns 0, or makes none and returns how long it takes until there is
-// room for them. Many at once can't slip through: what is under way counts until it is given back.
+// Take makes all charges and returns 0, or makes none and returns how long it takes until there is room for
+// them. Many at once can't slip through: a charge counts until it is given back.
 func (b *Buckets) Take(now time.Time, charges ...Charge) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,14 +102,14 @@ func (b *Buckets) Take(now time.Time, charges ...Charge) (wait time.Duration) {
 	return 0
 }
 
-// Wait returns how long it takes until there is room for a charge, and 0 if there is.
+// Wait returns how long it takes until there is room for a charge, or 0 if there is.
 func (b *Buckets) Wait(now time.Time, c Charge) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.wait(now, c)
 }
 
-// Give takes charges back: what was charged has not happened.
+// Give takes charges back: the charged event did not happen.
 func (b *Buckets) Give(now time.Time, charges ...Charge) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -149,8 +149,8 @@ func (b *Buckets) add(now time.Time, key Key, debt time.Duration) {
 // Times are moments by key, a bounded number of them.
 type Times map[Key]time.Time
 
-// Set sets an entry and, when the map is full, forgets the earliest of a few random ones: a flood of
-// single events doesn't wash out a long series.
+// Set sets an entry. If the map is full, it forgets the earliest of a few random entries, so that a flood of
+// single events doesn't remove a long series.
 func (m Times) Set(key Key, at time.Time) {
 	if _, known := m[key]; !known && len(m) >= maxTracked {
 		var victim Key
@@ -169,15 +169,15 @@ func (m Times) Set(key Key, at time.Time) {
 	m[key] = at
 }
 
-// SiteOf returns what one customer of a provider can be assumed to have: an IPv4 address, an IPv6 /48. The
+// SiteOf returns the network that one customer of a provider may have: an IPv4 address or an IPv6 /48. The
 // zero Addr is a site like any other.
 func SiteOf(from netip.Addr) netip.Prefix { return prefixOf(from, 48) }
 
-// NetworkOf returns what one person can be assumed to have: an IPv4 address, an IPv6 /64. The zero
-// Addr is a network like any other.
+// NetworkOf returns the network that one person may have: an IPv4 address or an IPv6 /64. The zero Addr is a
+// network like any other.
 func NetworkOf(from netip.Addr) netip.Prefix { return prefixOf(from, 64) }
 
-// prefixOf returns an IPv4 address, or so many bits of an IPv6 address.
+// prefixOf returns an IPv4 address, or the first bits of an IPv6 address.
 func prefixOf(from netip.Addr, bits int) netip.Prefix {
 	from = from.Unmap().WithZone("")
 	if !from.Is6() {

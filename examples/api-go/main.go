@@ -1,5 +1,5 @@
-// Command api-go is an API whose callers are signed in by authzd. It knows the server's public keys
-// and nothing else: no shared secret, no session, no call to the server for a request.
+// Command api-go is an API whose callers are signed in by authzd. It needs only the server's public keys: no
+// shared secret, no session, no call to the server for a request.
 //
 //	request -> CORS -> Protect (token: 401) -> RequireScope, RequireRole (403) -> handler
 //
@@ -39,8 +39,8 @@ func main() {
 	log.Fatal(server.Serve(listener))
 }
 
-// newHandler is the API. CORS stands outside of Protect, because a browser sends its preflight
-// without a token, and because a 401 without CORS headers can't be read by the app.
+// newHandler returns the API. CORS is outside of Protect, because a browser sends its preflight without a
+// token, and an app can't read a 401 without CORS headers.
 func newHandler(v *bearer.Verifier, origins []string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", v.Protect(bearer.RequireScope("orders.read")(http.HandlerFunc(listOrders))))
@@ -60,7 +60,7 @@ type order struct {
 	For  string `json:"for"`
 }
 
-// listOrders answers for whoever the token speaks for: never for a user that the request names.
+// listOrders answers for the subject of the token, never for a user that the request names.
 func listOrders(w http.ResponseWriter, r *http.Request) {
 	caller, _ := bearer.FromContext(r.Context())
 	answer(w, http.StatusOK, []order{{"1001", "Treacle", caller.Subject}})
