@@ -148,21 +148,21 @@ func TestPageTokensAreBound(t *testing.T) {
 		}
 		r := httptest.NewRequest("GET", "/a/x", nil)
 		r.URL.RawQuery = "q=" + base64.RawURLEncoding.EncodeToString([]byte(query))
-		call, err := h.newCall(r, h.paths[0].routes["GET"], nil)
+		call, err := h.newCall(r, h.routes["/a/{id}"]["GET"], nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		token := call.pageToken(after)
 		r.URL.RawQuery += "&page_token=" + token
-		again, err := h.newCall(r, h.paths[0].routes["GET"], nil)
+		again, err := h.newCall(r, h.routes["/a/{id}"]["GET"], nil)
 		if err != nil || again.slice.After != after {
 			t.Errorf("%q: %v", after, err)
 		}
-		if _, err := h.newCall(r, h.paths[1].routes["GET"], nil); err == nil {
+		if _, err := h.newCall(r, h.routes["/b/{id}"]["GET"], nil); err == nil {
 			t.Errorf("another list takes the token of %q", after)
 		}
 		r.URL.RawQuery = "q=other&page_token=" + token
-		_, err = h.newCall(r, h.paths[0].routes["GET"], nil)
+		_, err = h.newCall(r, h.routes["/a/{id}"]["GET"], nil)
 		return err != nil
 	}
 	if err := quick.Check(check, nil); err != nil {

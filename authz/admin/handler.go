@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gorilla/mux"
 )
 
 // Limits of a request.
@@ -47,35 +50,31 @@ type Config struct {
 // Handler serves the routes, and the document that describes them at /openapi.json.
 type Handler struct {
 	config   Config
-	paths    []pattern
+	router   *mux.Router
+	routes   map[string]methods // by path
 	document []byte
 }
 
-// pattern is a path with all its methods.
-type pattern struct {
-	segments []string
-	routes   map[string]*Route // by method
-}
+// methods are the routes of a path by their method.
+type methods map[string]*Route
 
 // NewHandler returns the handler of a table.
 func NewHandler(c Config) (*Handler, error) {
-	h := &Handler{config: c}
+	h := &Handler{config: c, router: mux.NewRouter().UseEncodedPath().SkipClean(true), routes: map[string]methods{}}
 	var err error
 	if h.document, err = OpenAPI(c.Routes); err != nil {
 		return nil, err
 	}
 	for i := range c.Routes {
 		route := &c.Routes[i]
-		segments := strings.Split(route.Path, "/")[1:]
-		at := slices.IndexFunc(h.paths, func(p pattern) bool { return slices.Equal(p.segments, segments) })
-		if at < 0 {
-			at = len(h.paths)
-			h.paths = append(h.paths, pattern{segments, map[string]*Route{}})
+		if h.routes[route.Path] == nil {
+			h.routes[route.Path] = methods{}
+			h.router.Path(route.Path).Name(route.Path)
 		}
-		if h.paths[at].routes[route.Method] != nil {
+		if h.routes[route.Path][route.Method] != nil {
 			return nil, fmt.Errorf("two routes for %s %s", route.Method, route.Path)
 		}
-		h.paths[at].routes[route.Method] = route
+		h.routes[route.Path][route.Method] = route
 	}
 	return h, nil
 }
@@ -101,11 +100,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		_, _ = w.Write(h.document)
 		return nil
 	}
-	found, names, err := h.match(r.URL.EscapedPath())
+	found, names, err := h.match(r)
 	if err != nil {
 		return err
 	}
-	route := found.routes[r.Method]
+	route := found[r.Method]
 	if route == nil {
 		return methodNotAllowed(w, found)
 	}
@@ -133,45 +132,29 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 	return write(w, route.Operation, answer)
 }
 
-// match finds the pattern of a path, and the values of its names. A name is one segment, which may contain
+// match finds the routes of a path, and the values of its names. A name is one segment, which may contain
 // escapes.
-func (h *Handler) match(escaped string) (found *pattern, names map[string]string, err error) {
+func (h *Handler) match(r *http.Request) (methods, map[string]string, error) {
 	notFound := &Problem{Status: http.StatusNotFound, Code: CodeNotFound, Detail: "There is nothing at this address.", Hint: "/openapi.json lists all addresses"}
-	segments := strings.Split(escaped, "/")[1:]
-	for i := range h.paths {
-		p := &h.paths[i]
-		if len(p.segments) != len(segments) {
-			continue
-		}
-		names = map[string]string{}
-		same := true
-		for j, want := range p.segments {
-			name, isName := strings.CutPrefix(want, "{")
-			if !isName {
-				same = same && want == segments[j]
-				continue
-			}
-			value, err := url.PathUnescape(segments[j])
-			if err != nil || value == "" || len(value) > maxSegment {
-				return nil, nil, notFound
-			}
-			names[strings.TrimSuffix(name, "}")] = value
-		}
-		if same {
-			return p, names, nil
-		}
+	var found mux.RouteMatch
+	if !h.router.Match(r, &found) {
+		return nil, nil, notFound
 	}
-	return nil, nil, notFound
+	names := map[string]string{}
+	for name, escaped := range found.Vars {
+		value, err := url.PathUnescape(escaped)
+		if err != nil || value == "" || len(value) > maxSegment {
+			return nil, nil, notFound
+		}
+		names[name] = value
+	}
+	return h.routes[found.Route.GetName()], names, nil
 }
 
-func methodNotAllowed(w http.ResponseWriter, p *pattern) error {
-	var methods []string
-	for method := range p.routes {
-		methods = append(methods, method)
-	}
-	slices.Sort(methods)
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	return &Problem{Status: http.StatusMethodNotAllowed, Code: CodeMethodNotAllowed, Detail: "This address takes " + strings.Join(methods, ", ") + "."}
+func methodNotAllowed(w http.ResponseWriter, found methods) error {
+	allowed := strings.Join(slices.Sorted(maps.Keys(found)), ", ")
+	w.Header().Set("Allow", allowed)
+	return &Problem{Status: http.StatusMethodNotAllowed, Code: CodeMethodNotAllowed, Detail: "This address takes " + allowed + "."}
 }
 
 func (h *Handler) newCall(r *http.Request, route *Route, names map[string]string) (*Call, error) {

@@ -306,7 +306,7 @@ func (reqs *Requests) checkDetails(a *Request) (err error) {
 	return err
 }
 
-// pages.About is what a page is told of the request; a may be nil.
+// about is what a page is told of the request; a may be nil.
 func (a *Request) about() *pages.About {
 	if a == nil {
 		return nil

@@ -15,7 +15,7 @@ const (
 	censusFull  = time.Minute      // likewise, while there is no room
 	censusPage  = 500              // records of one Apply
 
-	// placeBytes is how much metadata fits into one of the places of register.Policy.MaxClients. A client
+	// placeBytes is how much metadata fits into one of the places of Policy.MaxClients. A client
 	// that has more takes several.
 	placeBytes = 2 << 10
 	// probation is how long a client that has not got a token yet keeps its place when there are no

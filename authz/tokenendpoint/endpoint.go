@@ -316,7 +316,7 @@ func (ep *Endpoint) issue(ctx context.Context, x *exchange, response fosite.Acce
 	return nil
 }
 
-// events.Issued is what the client gets, for the events.
+// issued is what the client gets, for the events.
 func (x *exchange) issued() events.Issued {
 	i := events.Issued{ClientID: x.Client.ID, GrantID: x.GrantID, GrantType: x.grantType, Scopes: x.Scopes, Resources: x.Resources}
 	if x.Grant != nil {

@@ -1,0 +1,317 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/authorize"
+	"github.com/authzd/authzd/authz/backchannel"
+	"github.com/authzd/authzd/authz/backup"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/dpop"
+	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/grant"
+	"github.com/authzd/authzd/authz/interaction"
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/logout"
+	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/operator"
+	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/register"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/authz/token"
+	"github.com/authzd/authzd/authz/tokenendpoint"
+	"github.com/authzd/authzd/authz/tokeninfo"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/templates"
+)
+
+// The parts of the server are opened in this order; each needs only what stands above it. What a part does at the
+// end of another is given to it as a function.
+var steps = []func(*Server, context.Context) error{
+	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
+	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
+	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openEndpoints, (*Server).openBackups,
+}
+
+func (s *Server) openSealing(ctx context.Context) (err error) {
+	s.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
+		Store:       s.store,
+		Secret:      s.config.Secret,
+		Outside:     max(authorize.CarriedLifetime, s.longestGrace()) + oauth.ClockSkew,
+		OutsideMore: s.managedGrace,
+		Logger:      s.logger,
+		Replaced: func(ctx context.Context, id string) ([]storage.Write, error) { // before anything else of the server is open
+			if err := s.openAudit(ctx); err != nil {
+				return nil, err
+			}
+			return s.events.SecretReplaced(ctx, id), nil
+		},
+		Counted: func(earlier int) { s.observer.SetEarlierSecretRecords(earlier) },
+	})
+	return err
+}
+
+func (s *Server) openAudit(ctx context.Context) error {
+	deriver, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeAudit)
+	s.audit = audit.New(audit.Config{
+		Store: s.store,
+		MAC: func(message []byte) []byte {
+			mac := deriver.Derive(message)[0]
+			return mac[:]
+		},
+		Keep: s.config.Audit.Keep,
+		Tampered: func(ctx context.Context, found string) {
+			s.observer.Alarm(ctx, observe.AuditTampered, slog.String("found", found))
+		},
+		Logger: s.logger,
+	})
+	s.events = &events.Recorder{Audit: s.audit, IsClient: func(ctx context.Context, id string) bool { return s.clients.IsClient(ctx, id) }}
+	return err
+}
+
+func (s *Server) openManaged(context.Context) error {
+	var parse func([]byte) (client.Metadata, error)
+	if s.config.Operator != nil {
+		parse = s.config.Operator.ParseClient
+	}
+	s.managed = directory.NewManaged(s.store, parse, func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) })
+	return nil
+}
+
+func (s *Server) openKeys(ctx context.Context) error {
+	managed, err := s.managed.All(ctx)
+	if err != nil {
+		return err
+	}
+	for _, alg := range managed.Algs {
+		if !slices.Contains(s.algs, alg) {
+			s.algs = append(s.algs, alg)
+		}
+	}
+	s.keys, err = keys.Open(ctx, s.store, s.config.Secret, keys.Policy{
+		Algs:        s.algs,
+		RotateEvery: s.config.Signing.RotateEvery,
+		Announce:    s.config.Signing.Announce,
+		Retain:      max(s.longestUse(), managed.Token) + oauth.ClockSkew,
+		More: func(ctx context.Context) (keys.Use, error) {
+			managed, err := s.managed.All(ctx)
+			if err != nil {
+				return keys.Use{}, err
+			}
+			return keys.Use{Algs: managed.Algs, Retain: managed.Token + oauth.ClockSkew}, nil
+		},
+		Announced: s.events.KeyAnnounced,
+		Logger:    s.logger,
+	})
+	return err
+}
+
+func (s *Server) openAccounts(ctx context.Context) error {
+	s.accounts = account.New(s.store, account.NewPasswords())
+	s.accounts.Changed = s.events.UserChanged
+	s.sessions = session.New(s.store, session.Config{
+		Secure:         s.issuer.Secure,
+		Path:           s.issuer.Path,
+		Idle:           s.config.Sessions.Idle,
+		Max:            s.config.Sessions.Max,
+		RememberMe:     s.config.Sessions.RememberMe,
+		ActivityBeacon: s.config.Sessions.Beacon,
+		Began:          s.events.SessionBegan,
+		Crowded:        s.events.SessionCrowded,
+		Ended: func(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
+			return s.logout.SessionEnded(ctx, ended)
+		},
+	})
+	differ, err := s.accounts.EnsureUsers(ctx, s.config.Users)
+	if len(differ) > 0 {
+		s.logger.Warn("the configuration states something else than these users have; it only creates users, so theirs counts",
+			"users", differ, "do", "authzd user update, disable and set-password change users that exist")
+	}
+	return err
+}
+
+func (s *Server) openConnectors(context.Context) error {
+	for _, c := range s.config.Connectors {
+		c.RedirectURI = s.issuer.URL("/callback/" + c.ID)
+		connector, err := connect.New(c)
+		if err != nil {
+			return fmt.Errorf("connector %s: %w", c.ID, err)
+		}
+		s.connectors = append(s.connectors, connector)
+	}
+	return nil
+}
+
+// openOutbound makes two clients: whatever strangers have us fetch, it does not hold up the keys of the
+// operator's clients.
+func (s *Server) openOutbound(context.Context) (err error) {
+	if s.outbound, err = outbound.New(s.config.Outbound); err != nil {
+		return err
+	}
+	forConfigured, err := outbound.New(s.config.Outbound)
+	s.clientKeys = client.NewKeys(forConfigured, s.outbound)
+	s.ledger.Keys = s.clientKeys
+	return err
+}
+
+// openClients prepares for clients that the operator has not named.
+func (s *Server) openClients(ctx context.Context) (err error) {
+	if r := s.config.Registration; r.On() && (r.UnusedAfter <= 0 || r.PerAddressPerHour <= 0 || r.MaxClients <= 0) {
+		return errors.New("registration: UnusedAfter, PerAddressPerHour and MaxClients must be positive")
+	}
+	c := directory.Config{Store: s.store, File: s.config.Clients, Managed: s.managed, Outbound: s.config.Outbound, Ledger: s.ledger}
+	if s.config.Registration.On() {
+		c.Registered, c.UnusedAfter = s.offer(client.Registered), s.config.Registration.UnusedAfter
+	}
+	if s.config.Documents {
+		c.Documents = s.offer(client.Document)
+	}
+	if s.clients, err = directory.New(c); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) openObserver(context.Context) (err error) {
+	methods := []string{events.MethodPassword}
+	for _, c := range s.connectors {
+		methods = append(methods, c.ID())
+	}
+	s.health = observe.NewHealth(observe.Check{Name: "storage", Ready: s.store.Ready})
+	s.observer, err = observe.New(observe.Config{
+		Logger:         s.logger,
+		Registry:       s.config.Metrics,
+		TrustedProxies: s.config.TrustedProxies,
+		Routes:         append(routeNames(s.routeTable()), operator.RouteNames()...),
+		LoginMethods:   methods,
+		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.reportJSON(w, r, errors.New("the handler panicked"))
+		}),
+	})
+	return err
+}
+
+// openTokens opens what all endpoints share: grants, tokens, and who sends a request.
+func (s *Server) openTokens(ctx context.Context) error {
+	subjects, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeSubject)
+	if err != nil {
+		return err
+	}
+	nonces, err := s.newNonces()
+	if err != nil {
+		return err
+	}
+	s.grants = &grant.Grants{
+		Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Events: s.events, Logger: s.logger,
+		EndOffline: s.config.Sessions.EndOffline,
+	}
+	s.tokens = &token.Tokens{
+		Issuer: s.issuer, Store: s.store, Keys: s.keys, Subjects: subjects, Clients: s.clients, Grants: s.grants, Resources: s.resources,
+		Alg: s.config.Signing.Alg, AccessLifetime: s.config.Lifetimes.AccessToken, IDLifetime: s.config.Lifetimes.IDToken,
+	}
+	s.auth = &clientauth.Authenticator{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Keys: s.clientKeys, Ledger: s.ledger, Guesses: throttle.New(), Nonces: nonces,
+		MTLS: s.config.MTLS, TrustedProxies: s.config.TrustedProxies, Dev: s.config.Dev,
+	}
+	return nil
+}
+
+// newNonces makes the nonces of proofs, the same in every replica.
+func (s *Server) newNonces() (*dpop.Nonces, error) {
+	if !s.config.DPoP.RequireNonce {
+		return nil, nil
+	}
+	var keys [][]byte
+	for _, key := range s.config.Secret.Deriver(purposeNonce).Derive(nil) {
+		keys = append(keys, key[:])
+	}
+	return dpop.NewNonces(keys...)
+}
+
+func (s *Server) openPages(context.Context) error {
+	renderer, err := templates.New(s.issuer.Path, s.config.Branding)
+	s.pages = &pages.Pages{Renderer: renderer, Issuer: s.issuer, Clients: s.clients, Events: s.events, Dev: s.config.Dev}
+	return err
+}
+
+// openLogout makes an outbox with an outbound client of its own: nobody else waits for relying parties that are slow.
+func (s *Server) openLogout(context.Context) error {
+	caller, err := outbound.New(s.config.Outbound)
+	s.logout = &logout.Logout{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Sessions: s.sessions, Tokens: s.tokens, Keys: s.keys, Ledger: s.ledger,
+		Pages: s.pages, Events: s.events, Dev: s.config.Dev,
+		EndOffline: s.config.Sessions.EndOffline, RefreshLifetime: s.config.Lifetimes.RefreshToken,
+	}
+	s.outbox = backchannel.New(backchannel.Config{
+		Store: s.store, Client: caller, Observer: s.observer, Logger: s.logger,
+		Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token,
+	})
+	s.logout.Outbox = s.outbox
+	return err
+}
+
+func (s *Server) openEndpoints(ctx context.Context) error {
+	clientSecrets, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
+	if err != nil {
+		return err
+	}
+	s.requests = &authorize.Requests{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
+		Resources: s.resources, Connectors: s.connectors, Tokens: s.tokens, SigningKeys: s.keys, Pages: s.pages, Events: s.events, Dev: s.config.Dev,
+		PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
+	}
+	s.interaction = &interaction.Interaction{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Auth: s.auth,
+		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
+		Pages: s.pages, Events: s.events, Flows: s.config.Secret.Sealer(purposeFlow), Upstream: s.config.Secret.Sealer(purposeConnect),
+		DeviceLifetime: s.config.Lifetimes.DeviceCode, RememberMe: s.config.Sessions.RememberMe, Playground: s.config.Playground != nil, Dev: s.config.Dev,
+	}
+	s.tokenInfo = &tokeninfo.Endpoints{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Sessions: s.sessions, Auth: s.auth, Grants: s.grants, Tokens: s.tokens,
+		Keys: s.keys, Events: s.events,
+	}
+	s.register = &register.Endpoint{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
+		Events: s.events, Secrets: clientSecrets, Policy: s.config.Registration,
+	}
+	s.operator = operator.New(&operator.API{
+		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, File: s.config.File, Secret: s.config.Secret, Sealing: s.sealing, Keys: s.keys,
+		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Sessions: s.sessions,
+		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Audit: s.audit,
+		Events: s.events, Observer: s.observer,
+	})
+	s.tokenEndpoint, err = tokenendpoint.New(tokenendpoint.Config{
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Auth: s.auth, Keys: s.clientKeys,
+		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Successors: s.config.Secret.Deriver(purposeRefresh), Events: s.events,
+		GrantTypes: s.grantTypes, TrustedIssuers: s.config.TrustedIssuers,
+		RefreshLifetime: s.config.Lifetimes.RefreshToken, RefreshIdle: s.config.Lifetimes.RefreshIdle, RefreshGrace: s.config.Lifetimes.RefreshGrace,
+	})
+	return err
+}
+
+func (s *Server) openBackups(context.Context) error {
+	if s.config.Backup == nil {
+		return nil
+	}
+	c := *s.config.Backup
+	c.Write, c.Logger = s.operator.ScheduledBackup, s.logger
+	s.backups = backup.New(c)
+	return s.observer.ShowBackups(func() (time.Time, int64, uint64) {
+		status := s.backups.Status()
+		return status.Newest, status.Bytes, status.Failures
+	})
+}
