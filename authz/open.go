@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
@@ -163,7 +164,7 @@ func (s *Server) openOutbound(context.Context) (err error) {
 		return err
 	}
 	forConfigured, err := outbound.New(s.config.Outbound)
-	s.clientKeys = client.NewKeys(forConfigured, s.outbound)
+	s.clientKeys = clientkeys.New(forConfigured, s.outbound)
 	s.ledger.Keys = s.clientKeys
 	return err
 }

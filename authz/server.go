@@ -33,7 +33,7 @@ import (
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/backup"
-	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
@@ -81,7 +81,7 @@ type Server struct {
 	resources  resource.Set
 	managed    *directory.Managed
 	clients    *directory.Clients
-	clientKeys *client.Keys
+	clientKeys *clientkeys.Keys
 	outbound   *outbound.Client
 	ledger     *allowance.Ledger
 	grantTypes []string // on offer

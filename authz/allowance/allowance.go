@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/throttle"
@@ -59,7 +60,7 @@ type Allowance struct {
 type Ledger struct {
 	Networks     *throttle.Buckets // what anybody may do, by who it is and from where
 	Clients      *throttle.Buckets // what is done in the name of a client; no flood of names washes them out
-	Keys         *client.Keys
+	Keys         *clientkeys.Keys
 	TokensInvite bool // only clients that have got an initial access token can register: they are invited
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
@@ -41,7 +42,7 @@ type Requests struct {
 	Store       storage.Store
 	Clients     *directory.Clients
 	Auth        *clientauth.Authenticator
-	Keys        *client.Keys // of clients, for request objects
+	Keys        *clientkeys.Keys // of clients, for request objects
 	Outbound    *outbound.Client
 	Ledger      *allowance.Ledger
 	Resources   resource.Set

@@ -93,6 +93,9 @@ func New(m Metadata) (*Client, error) {
 	return c, err
 }
 
+// Keys returns the public keys of its jwks.
+func (c *Client) Keys() []jose.JSONWebKey { return c.keys }
+
 // NamesSessions reports whether the client has a use for the sid of an ID token: it registered for logout
 // in one of the ways that there are.
 func (c *Client) NamesSessions() bool {

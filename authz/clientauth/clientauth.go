@@ -15,6 +15,7 @@ import (
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/oauth"
@@ -28,7 +29,7 @@ type Authenticator struct {
 	Issuer         oauth.Issuer
 	Store          storage.Store
 	Clients        *directory.Clients
-	Keys           *client.Keys
+	Keys           *clientkeys.Keys
 	Ledger         *allowance.Ledger
 	Guesses        *throttle.Buckets // of wrong secrets, by client and network
 	Nonces         *dpop.Nonces      // nil: proofs need none

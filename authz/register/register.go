@@ -20,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/events"
@@ -37,7 +38,7 @@ type Endpoint struct {
 	Store    storage.Store
 	Clients  *directory.Clients
 	Auth     *clientauth.Authenticator
-	Keys     *client.Keys     // of the issuers of software statements
+	Keys     *clientkeys.Keys // of the issuers of software statements
 	Outbound *outbound.Client // for sector_identifier_uri
 	Ledger   *allowance.Ledger
 	Events   *events.Recorder

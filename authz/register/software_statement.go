@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/oauth"
@@ -43,7 +44,7 @@ func (ep *Endpoint) applySoftwareStatement(ctx context.Context, r *client.Regist
 	payload, err := ep.Keys.Verify(ctx, issuer, statement)
 	now := time.Now()
 	switch {
-	case errors.Is(err, client.ErrKeysUnavailable):
+	case errors.Is(err, clientkeys.ErrKeysUnavailable):
 		return oauth.Refuse(oauth.TemporarilyUnavailable, "The keys of the issuer of the software_statement could not be fetched.").Because(err)
 	case err != nil:
 		return invalid("The software_statement was not signed by its issuer.").Because(err)

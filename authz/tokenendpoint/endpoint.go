@@ -20,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/events"
@@ -41,7 +42,7 @@ type Config struct {
 	Accounts   *account.Directory
 	Sessions   *session.Sessions
 	Auth       *clientauth.Authenticator
-	Keys       *client.Keys // of clients and of trusted issuers
+	Keys       *clientkeys.Keys // of clients and of trusted issuers
 	Ledger     *allowance.Ledger
 	Resources  resource.Set
 	Grants     *grant.Grants

@@ -13,6 +13,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/jwks"
@@ -138,7 +139,7 @@ func (ep *Endpoint) verifyAssertion(ctx context.Context, x *exchange, raw string
 		return nil, nil, refused("The issuer may not sign with this algorithm.")
 	}
 	switch _, err := ep.Keys.Verify(ctx, issuer.keys, jws); {
-	case errors.Is(err, client.ErrKeysUnavailable):
+	case errors.Is(err, clientkeys.ErrKeysUnavailable):
 		return nil, nil, oauth.Refuse(oauth.TemporarilyUnavailable, "The keys of the issuer could not be fetched.").Because(err)
 	case err != nil:
 		return nil, nil, oauth.Refuse(oauth.InvalidGrant, "The assertion was not signed by its issuer.").Because(err)

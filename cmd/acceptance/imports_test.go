@@ -62,7 +62,7 @@ var ground = []string{"authz/fetch", "authz/jwks", "authz/member", "authz/passha
 
 // descriptions are of what an operator describes: in the configuration, and through the admin API. They are for every
 // package, as the ground floor is, on which they stand.
-var descriptions = []string{"authz/users"}
+var descriptions = []string{"authz/client", "authz/users"}
 
 // leaves import nothing of this module but the ground floor, so that each can be understood, and the middleware
 // imported, alone.

@@ -1,4 +1,10 @@
-package client
+// Package clientkeys finds the public keys of clients, and verifies by them what clients have signed and which
+// certificates are theirs:
+//
+//	jwks of the metadata ──┐
+//	                       ├─> Keys -> Verify, HasCertificate
+//	jwks_uri ─> outbound ──┘
+package clientkeys
 
 import (
 	"context"
@@ -17,6 +23,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/outbound"
 )
@@ -42,9 +49,9 @@ type Keys struct {
 	decoys                 []jose.JSONWebKey
 }
 
-// NewKeys returns Keys that are fetched, where need be, by these outbound clients: those of configured
+// New returns Keys that are fetched, where need be, by these outbound clients: those of configured
 // clients apart, so that whoever registers itself, with a slow jwks_uri, holds up none of them.
-func NewKeys(configured, others *outbound.Client) *Keys {
+func New(configured, others *outbound.Client) *Keys {
 	cache := func(c *outbound.Client) *outbound.Cache[[]jose.JSONWebKey] {
 		return outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
 			return jwks.ParsePublished(doc.Body)
@@ -54,10 +61,10 @@ func NewKeys(configured, others *outbound.Client) *Keys {
 }
 
 // Ready tells whether the keys of a client are at hand, fetched or in its metadata.
-func (k *Keys) Ready(c *Client) bool { return c.JWKSURI == "" || k.cacheFor(c).Ready(c.JWKSURI) }
+func (k *Keys) Ready(c *client.Client) bool { return c.JWKSURI == "" || k.cacheFor(c).Ready(c.JWKSURI) }
 
-func (k *Keys) cacheFor(c *Client) *outbound.Cache[[]jose.JSONWebKey] {
-	if c.Source == Configured {
+func (k *Keys) cacheFor(c *client.Client) *outbound.Cache[[]jose.JSONWebKey] {
+	if c.Source == client.Configured {
 		return k.ofConfigured
 	}
 	return k.ofOthers
@@ -67,7 +74,7 @@ func (k *Keys) cacheFor(c *Client) *outbound.Cache[[]jose.JSONWebKey] {
 // client may have changed its keys, and they are fetched again (OpenID Connect Core section
 // 10.1.1), as often as the cache allows. A nil client has no keys, but to find out takes as long.
 // The error is ErrSignature or ErrKeysUnavailable.
-func (k *Keys) Verify(ctx context.Context, c *Client, jws *jose.JSONWebSignature) ([]byte, error) {
+func (k *Keys) Verify(ctx context.Context, c *client.Client, jws *jose.JSONWebSignature) ([]byte, error) {
 	if c == nil {
 		k.verifyInVain(jws)
 		return nil, ErrSignature
@@ -95,7 +102,7 @@ func (k *Keys) Verify(ctx context.Context, c *Client, jws *jose.JSONWebSignature
 
 // HasCertificate tells whether a self-signed certificate is one of the client's keys (RFC 8705
 // section 2.2): its x5c if it has one, else the bare key.
-func (k *Keys) HasCertificate(ctx context.Context, c *Client, certificate *x509.Certificate) (bool, error) {
+func (k *Keys) HasCertificate(ctx context.Context, c *client.Client, certificate *x509.Certificate) (bool, error) {
 	return k.find(ctx, c, func(keys []jose.JSONWebKey) (found, again bool) {
 		for _, key := range keys {
 			if len(key.Certificates) > 0 {
@@ -110,9 +117,9 @@ func (k *Keys) HasCertificate(ctx context.Context, c *Client, certificate *x509.
 
 // find looks for something among the keys of a client, and once more among newer ones if look says
 // that these may have it.
-func (k *Keys) find(ctx context.Context, c *Client, look func([]jose.JSONWebKey) (found, again bool)) (bool, error) {
+func (k *Keys) find(ctx context.Context, c *client.Client, look func([]jose.JSONWebKey) (found, again bool)) (bool, error) {
 	if c.JWKSURI == "" {
-		found, _ := look(c.keys)
+		found, _ := look(c.Keys())
 		return found, nil
 	}
 	fetched := k.cacheFor(c)

@@ -1,4 +1,4 @@
-package client
+package clientkeys
 
 import (
 	"context"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/jwks"
 	"github.com/authzd/authzd/authz/outbound"
 )
@@ -31,7 +32,7 @@ func newKeys(t *testing.T) *Keys {
 		}
 		clients = append(clients, c)
 	}
-	return NewKeys(clients[0], clients[1])
+	return New(clients[0], clients[1])
 }
 
 // signed is a JWS with an ES256 key, and the set that the key is in.
@@ -88,7 +89,7 @@ func TestRFC7517Section4_Selection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := New(Metadata{ID: "a", AuthMethod: AuthNone, JWKS: raw})
+		c, err := client.New(client.Metadata{ID: "a", AuthMethod: client.AuthNone, JWKS: raw})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,13 +124,13 @@ func TestSlowKeysOfStrangers(t *testing.T) {
 	keys := newKeys(t)
 	var strangers sync.WaitGroup
 	for i := range 64 { // as many as may wait for one site
-		stranger := &Client{Metadata: Metadata{ID: "stranger", Source: Document, JWKSURI: origin.URL + "/" + strconv.Itoa(i)}}
+		stranger := &client.Client{Metadata: client.Metadata{ID: "stranger", Source: client.Document, JWKSURI: origin.URL + "/" + strconv.Itoa(i)}}
 		strangers.Go(func() { keys.Verify(ctx, stranger, jws) })
 	}
 	for range 8 { // as many as run at once
 		<-slow
 	}
-	configured := &Client{Metadata: Metadata{ID: "a", JWKSURI: origin.URL + "/keys"}}
+	configured := &client.Client{Metadata: client.Metadata{ID: "a", JWKSURI: origin.URL + "/keys"}}
 	if payload, err := keys.Verify(t.Context(), configured, jws); err != nil || string(payload) != "payload" {
 		t.Errorf("%q, %v", payload, err)
 	}
