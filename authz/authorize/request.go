@@ -321,20 +321,12 @@ func (a *Request) WantsTime() bool {
 	return a.Prompts("login") || a.MaxAge != nil || a.Client.RequireAuthTime || a.Claims.authTimeEssential
 }
 
-// AuthTimeOf is when the user of a session has signed in, zero if nothing proves that.
-func AuthTimeOf(s *session.Session) time.Time {
-	if s.Unproven {
-		return time.Time{}
-	}
-	return s.AuthTime
-}
-
 // GrantedBy is what the user grants by going on.
 func (a *Request) GrantedBy(user *storage.User, signedIn *session.Session) storage.Authorization {
 	return storage.Authorization{
 		ClientID: a.Client.ID, UserID: user.ID, UserEpoch: user.Epoch, Withdrawals: a.Withdrawals, SessionID: signedIn.ID,
 		Scopes: a.Scopes, Resources: a.Resources, AuthorizationDetails: resource.EncodeDetails(a.Details),
-		AuthTime: AuthTimeOf(signedIn), ACR: signedIn.ACR, AMR: signedIn.AMR,
+		AuthTime: signedIn.ProvenAuthTime(), ACR: signedIn.ACR, AMR: signedIn.AMR,
 		IDTokenClaims: a.Claims.IdToken, UserInfo: a.Claims.UserInfo,
 		AuthTimeAsked: a.MaxAge != nil || a.Claims.authTime,
 	}

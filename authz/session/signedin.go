@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/authzd/authzd/storage"
 )
@@ -24,4 +25,12 @@ func (s *Sessions) SignedIn(ctx context.Context, r *http.Request) (*Session, *st
 		return nil, nil, nil
 	}
 	return signedIn, user, nil
+}
+
+// ProvenAuthTime is when the user of the session has signed in, zero if nothing proves that.
+func (s *Session) ProvenAuthTime() time.Time {
+	if s.Unproven {
+		return time.Time{}
+	}
+	return s.AuthTime
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
@@ -66,7 +65,7 @@ func (ti *Endpoints) state(asked askedSession) sessionState {
 	}
 	idle, absolute := ti.Sessions.Limits(asked.Session)
 	state := sessionState{Active: true, Subject: asked.subject, Session: asked.sid, IdleExpiresAt: &idle, ExpiresAt: &absolute}
-	if proved := authorize.AuthTimeOf(asked.Session); !proved.IsZero() {
+	if proved := asked.ProvenAuthTime(); !proved.IsZero() {
 		state.AuthTime = proved.Unix()
 	}
 	return state

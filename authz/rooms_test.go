@@ -1,0 +1,225 @@
+package authz_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/semver"
+)
+
+const module = "github.com/authzd/authzd/"
+
+// listed is a package of this module, by go list.
+type listed struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Deps         []string // everything that Imports lead to
+}
+
+// name is the path within the module.
+func (p listed) name() string { return strings.TrimPrefix(p.ImportPath, module) }
+
+// all is what the package and its tests import.
+func (p listed) all() []string { return slices.Concat(p.Imports, p.TestImports, p.XTestImports) }
+
+func listPackages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		errors.As(err, &exit)
+		t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+	}
+	var packages []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// within reports whether an import path is the package tree or below it.
+func within(importPath, tree string) bool {
+	return importPath == tree || strings.HasPrefix(importPath, tree+"/")
+}
+
+// groundFloor is what every package may import. Its packages import one another only.
+var groundFloor = strings.Fields("authz/fetch authz/jwks authz/member authz/passhash authz/strictjson authz/weburl templates/brand version")
+
+// rooms says who may import whom. A package may import what its row names, what the rows of those name, and so on;
+// and the ground floor. It reads from the ground up: nothing that is named stands further down.
+var rooms = []struct{ name, mayImport string }{
+	// Leaves: each can be understood, and the middleware imported, alone.
+	{"storage", ""},
+	{"templates", ""},
+	{"authz/observe", ""},
+	{"authz/throttle", ""},
+	{"authz/outbound", ""},
+	{"authz/connect", ""},
+	{"authz/dpop", ""},
+	{"authz/kms", ""},
+	{"authz/bearer", "authz/dpop"},
+	{"authz/playground", "authz/bearer"},
+
+	// What an operator describes.
+	{"authz/users", ""},
+	{"authz/client", "authz/outbound"},
+	{"config", "authz/users authz/client"},
+	{"authz/admin", "authz/users authz/client"},
+
+	// Copies of a store. Only commands choose an engine.
+	{"storage/archive", "storage"},
+	{"storage/bolt", "storage"},
+	{"storage/postgres", "storage"},
+	{"storage/postgres/pgtest", ""},
+	{"storage/storagetest", "storage"},
+	{"storage/ship", "storage/archive storage/bolt"},
+	{"storage/transfer", "storage/archive"},
+
+	// Parts that know the store, and no endpoint.
+	{"authz/keys", "storage"},
+	{"authz/lease", "storage"},
+	{"authz/session", "storage"},
+	{"authz/account", "storage authz/connect authz/throttle authz/users"},
+	{"authz/audit", "storage authz/observe authz/throttle"},
+	{"authz/backup", "storage/archive"},
+	{"authz/backchannel", "storage authz/observe authz/outbound"},
+
+	// The rooms of the server.
+	{"authz/oauth", "storage"},
+	{"authz/resource", "authz/oauth templates"},
+	{"authz/allowance", "authz/oauth authz/client authz/observe authz/throttle"},
+	{"authz/client/directory", "authz/allowance authz/keys"},
+	{"authz/events", "authz/oauth authz/audit authz/account authz/admin authz/session"},
+	{"authz/grant", "authz/client/directory authz/events"},
+	{"authz/token", "authz/grant authz/resource"},
+	{"authz/clientauth", "authz/token authz/dpop"},
+	{"authz/pages", "authz/client/directory authz/events templates"},
+	{"authz/authorize", "authz/clientauth authz/pages authz/connect"},
+	{"authz/tokenendpoint", "authz/authorize"},
+	{"authz/logout", "authz/authorize authz/backchannel"},
+	{"authz/interaction", "authz/logout"},
+	{"authz/tokeninfo", "authz/clientauth"},
+	{"authz/register", "authz/clientauth"},
+	{"authz/operator", "authz/logout authz/register storage/archive"},
+
+	// The server, which puts them together.
+	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator authz/backup authz/lease"},
+	{"authz/authztest", "authz storage/bolt"},
+}
+
+// TestImports holds every package to the table.
+func TestImports(t *testing.T) {
+	may := map[string][]string{} // what a package may import, all of it
+	for _, floor := range groundFloor {
+		may[floor] = groundFloor
+	}
+	for _, room := range rooms {
+		all := slices.Clone(groundFloor)
+		for _, name := range strings.Fields(room.mayImport) {
+			if may[name] == nil {
+				t.Fatalf("the row of %s names %s, which stands further down", room.name, name)
+			}
+			all = append(all, name)
+			all = append(all, may[name]...)
+		}
+		may[room.name] = all
+	}
+	for _, p := range listPackages(t) {
+		if within(p.name(), "cmd") || within(p.name(), "examples") || p.name() == "docs" {
+			continue // programs may import anything but one another: see TestImportsOfOthers
+		}
+		allowed, known := may[p.name()]
+		if !known {
+			t.Errorf("%s stands in no row of rooms: say there what it may import", p.name())
+			continue
+		}
+		delete(may, p.name())
+		for _, imported := range p.Imports {
+			if own, isOwn := strings.CutPrefix(imported, module); isOwn && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %s, which its row of rooms does not let it: move what both need into a package below both, or pass it as a value or a function", p.name(), own)
+			}
+		}
+	}
+	for name := range may {
+		t.Errorf("rooms names %s, and there is no such package", name)
+	}
+}
+
+// TestImportsOfOthers keeps libraries and commands where they belong.
+func TestImportsOfOthers(t *testing.T) {
+	for _, p := range listPackages(t) {
+		for _, imported := range p.all() {
+			own, isOwn := strings.CutPrefix(imported, module)
+			switch {
+			case within(imported, "github.com/go-jose/go-jose/v3"):
+				t.Errorf("%s imports go-jose v3; use v4", p.name())
+			case within(imported, "github.com/ory/fosite") && p.name() != "authz/tokenendpoint" && slices.Contains(p.Imports, imported):
+				t.Errorf("%s imports fosite; only authz/tokenendpoint may, and tests that compare with it", p.name())
+			case isOwn && within(own, "cmd"):
+				t.Errorf("%s imports %s; nothing may import a command", p.name(), own)
+			case isOwn && own == "config" && p.name() != own && !within(p.name(), "cmd"):
+				t.Errorf("%s imports config; only commands may", p.name())
+			}
+		}
+	}
+}
+
+// Backend services import the bearer middleware: it may bring only what verifies a token.
+func TestImportsOfBearer(t *testing.T) {
+	for _, p := range listPackages(t) {
+		if p.name() != "authz/bearer" {
+			continue
+		}
+		for _, dep := range p.Deps {
+			domain, _, _ := strings.Cut(dep, "/")
+			light := !strings.Contains(domain, ".") || // the standard library
+				within(dep, "github.com/go-jose/go-jose/v4") || within(dep, "golang.org/x") ||
+				slices.Contains([]string{"authz/dpop", "authz/fetch", "authz/jwks", "authz/weburl"}, strings.TrimPrefix(dep, module))
+			if !light && dep != p.ImportPath {
+				t.Errorf("authz/bearer depends on %s", dep)
+			}
+		}
+		return
+	}
+	t.Error("there is no package authz/bearer")
+}
+
+// Below these versions, a known vulnerability can be reached through fosite or the key ring.
+func TestImportsHaveNoKnownHoles(t *testing.T) {
+	floors := map[string]string{
+		"github.com/go-jose/go-jose/v3":                                   "v3.0.5",
+		"github.com/go-jose/go-jose/v4":                                   "v4.1.4",
+		"google.golang.org/grpc":                                          "v1.85.0",
+		"go.opentelemetry.io/otel/sdk":                                    "v1.47.0",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace":               "v1.45.0",
+		"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp": "v1.45.0",
+		"go.opentelemetry.io/otel/exporters/zipkin":                       "v1.45.0",
+	}
+	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if floor := floors[name]; floor != "" && semver.Compare(version, floor) < 0 {
+			t.Errorf("%s is %s, and has to be %s or newer", name, version, floor)
+			delete(floors, name) // once is enough
+		}
+	}
+}
