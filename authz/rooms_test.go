@@ -76,7 +76,7 @@ var rooms = []struct{ name, mayImport string }{
 
 	// What an operator describes.
 	{"authz/users", ""},
-	{"authz/client", "authz/outbound"},
+	{"authz/client", ""},
 	{"config", "authz/users authz/client"},
 	{"authz/admin", "authz/users authz/client"},
 
@@ -101,7 +101,8 @@ var rooms = []struct{ name, mayImport string }{
 	// The rooms of the server.
 	{"authz/oauth", "storage"},
 	{"authz/resource", "authz/oauth templates"},
-	{"authz/allowance", "authz/oauth authz/client authz/observe authz/throttle"},
+	{"authz/client/clientkeys", "authz/client authz/outbound"},
+	{"authz/allowance", "authz/oauth authz/client/clientkeys authz/observe authz/throttle"},
 	{"authz/client/directory", "authz/allowance authz/keys"},
 	{"authz/events", "authz/oauth authz/audit authz/account authz/admin authz/session"},
 	{"authz/grant", "authz/client/directory authz/events"},
