@@ -26,7 +26,7 @@ func TestAuthorizeIgnoresTheBody(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
 	form.WriteField("scope", "orders.write")
@@ -77,7 +77,7 @@ func TestSecretsArePostedNowhere(t *testing.T) {
 	if location := page.Header.Get("Location"); strings.Contains(location, "hunter2") {
 		t.Errorf("redirected to %s", location)
 	}
-	if got := redirect(t, page); got.Get("error") != "invalid_request" {
+	if got := page.Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("got %v", got)
 	}
 }

@@ -10,75 +10,28 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 )
 
-// ask sends an authorization request with some parameters changed, and does nothing on pages.
-func ask(t *testing.T, b *authztest.Browser, clientID string, change url.Values) *authztest.Page {
-	t.Helper()
-	_, challenge := authztest.PKCE()
-	params := authztest.AuthorizationParams(clientID, challenge)
-	for name, values := range change {
-		params[name] = values
-	}
-	return get(t, b, b.Server.URL+"/authorize?"+params.Encode())
-}
-
-func get(t *testing.T, b *authztest.Browser, target string) *authztest.Page {
-	t.Helper()
-	request, err := http.NewRequest(http.MethodGet, target, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.Do(t, request)
-}
-
-// redirect returns the parameters sent to the client, or fails.
-func redirect(t *testing.T, page *authztest.Page) url.Values {
-	t.Helper()
-	u, err := url.Parse(page.Header.Get("Location"))
-	if err != nil || !strings.HasPrefix(u.String(), authztest.RedirectURI) {
-		t.Fatalf("no redirect to the client: %d %q\n%.300s", page.Status, u, page.Body)
-	}
-	return u.Query()
-}
-
-// ledTo tells which of our pages the browser was sent to.
-func ledTo(t *testing.T, page *authztest.Page) string {
-	t.Helper()
-	u, err := url.Parse(page.Header.Get("Location"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Path
-}
-
-func signedIn(t *testing.T, s *authztest.Server) *authztest.Browser {
-	t.Helper()
-	b := s.NewBrowser(t)
-	b.Code(t, authztest.SPA, nil)
-	return b
-}
-
 // OpenID Connect Core section 3.1.2.1: prompt.
 func TestPrompt(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	stranger, b := s.NewBrowser(t), signedIn(t, s)
+	stranger, b := s.NewBrowser(t), s.SignedIn(t, nil)
 
 	none := url.Values{"prompt": {"none"}}
-	if got := redirect(t, ask(t, stranger, authztest.SPA, none)); got.Get("error") != "login_required" {
+	if got := stranger.Ask(t, authztest.SPA, none).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("none without a session: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, none)); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.SPA, none).Redirect(t); got.Get("code") == "" {
 		t.Errorf("none with a session: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, none)); got.Get("error") != "consent_required" {
+	if got := b.Ask(t, authztest.ThirdParty, none).Redirect(t); got.Get("error") != "consent_required" {
 		t.Errorf("none without consent: %v", got)
 	}
 	for prompt, page := range map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select-account", "login consent": "/login"} {
-		if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"prompt": {prompt}})); got != page {
+		if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {prompt}}).LedTo(t); got != page {
 			t.Errorf("prompt=%s led to %s", prompt, got)
 		}
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"unheard_of"}, "display": {"touch"}, "x": {"y"}})); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"unheard_of"}, "display": {"touch"}, "x": {"y"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("unknown values are no errors: %v", got)
 	}
 	// A second login in the same browser ends the request that demanded it.
@@ -93,14 +46,14 @@ func TestPrompt(t *testing.T) {
 func TestSelectAccount(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
+	b := s.SignedIn(t, nil)
+	page := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
 	on := b.Do(t, page.Submit(t, "account-continue", nil))
-	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+	if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("continue: %v", got)
 	}
 	other := b.Do(t, page.Submit(t, "account-other", nil))
-	login := get(t, b, other.Header.Get("Location"))
+	login := b.Get(t, other.Header.Get("Location"))
 	if !login.Has("username") {
 		t.Fatalf("another account: %.300s", login.Body)
 	}
@@ -110,14 +63,14 @@ func TestSelectAccount(t *testing.T) {
 func TestMaxAge(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"10000"}})); got.Get("code") == "" {
+	b := s.SignedIn(t, nil)
+	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"10000"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("max_age=10000: %v", got)
 	}
-	if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"0"}})); got != "/login" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"0"}}).LedTo(t); got != "/login" {
 		t.Errorf("max_age=0 led to %s", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"0"}, "prompt": {"none"}})); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"0"}, "prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("max_age=0 and prompt=none: %v", got)
 	}
 	if code, _ := b.Code(t, authztest.SPA, url.Values{"max_age": {"0"}}); code == "" {
@@ -129,16 +82,16 @@ func TestMaxAge(t *testing.T) {
 func TestIDTokenHint(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	mine := s.SignIn(t, authztest.SPA, "", nil)
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {mine.IDToken}, "prompt": {"none"}})); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {mine.IDToken}, "prompt": {"none"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("hint of the same user: %v", got)
 	}
 	web := s.SignIn(t, authztest.Web, authztest.Secret, nil)
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {web.IDToken}})); got.Get("error") != "invalid_request" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {web.IDToken}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("hint of another client: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {mine.AccessToken}})); got.Get("error") != "invalid_request" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {mine.AccessToken}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("access token as hint: %v", got)
 	}
 }
@@ -155,15 +108,15 @@ func TestConsent(t *testing.T) {
 	}
 	b.Deny = false
 	b.Code(t, authztest.ThirdParty, nil)
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, nil)); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.ThirdParty, nil).Redirect(t); got.Get("code") == "" {
 		t.Errorf("consent is not remembered: %v", got)
 	}
 	more := url.Values{"scope": {"openid orders.read orders.write"}}
-	if got := ledTo(t, ask(t, b, authztest.ThirdParty, more)); got != "/consent" {
+	if got := b.Ask(t, authztest.ThirdParty, more).LedTo(t); got != "/consent" {
 		t.Errorf("a new scope led to %s", got)
 	}
 	claims := url.Values{"scope": {"openid"}, "claims": {`{"userinfo":{"email":{"essential":true}}}`}}
-	if got := ledTo(t, ask(t, b, authztest.ThirdParty, claims)); got != "/consent" {
+	if got := b.Ask(t, authztest.ThirdParty, claims).LedTo(t); got != "/consent" {
 		t.Errorf("a single claim led to %s", got)
 	}
 }
@@ -175,7 +128,7 @@ func TestWithdrawConsent(t *testing.T) {
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.ThirdParty, nil)
 	tokens := s.Token(t, authztest.ThirdParty, "", authztest.CodeForm(code, verifier))
-	page := get(t, b, s.URL+"/account")
+	page := b.Get(t, s.URL+"/account")
 	if !page.Has("revoke-" + authztest.ThirdParty) {
 		t.Fatalf("account page: %.500s", page.Body)
 	}
@@ -198,7 +151,7 @@ func TestWithdrawConsent(t *testing.T) {
 func TestAuthorizeByPost(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	_, challenge := authztest.PKCE()
 	form := authztest.AuthorizationParams(authztest.SPA, challenge)
 	request, err := http.NewRequest(http.MethodPost, s.URL+"/authorize", strings.NewReader(form.Encode()))
@@ -208,7 +161,7 @@ func TestAuthorizeByPost(t *testing.T) {
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Origin", "https://app.example.com")
 	page := b.Do(t, request)
-	if got := redirect(t, get(t, b, page.Header.Get("Location"))); page.Status != 303 || got.Get("code") == "" {
+	if got := b.Get(t, page.Header.Get("Location")).Redirect(t); page.Status != 303 || got.Get("code") == "" {
 		t.Errorf("%d %v", page.Status, got)
 	}
 }
@@ -218,22 +171,22 @@ func TestAuthorizeByPost(t *testing.T) {
 func TestFlowIsBoundToTheBrowser(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	attacker, victim := signedIn(t, s), signedIn(t, s)
-	login := get(t, attacker, ask(t, attacker, authztest.SPA, url.Values{"prompt": {"login"}}).Header.Get("Location"))
+	attacker, victim := s.SignedIn(t, nil), s.SignedIn(t, nil)
+	login := attacker.Get(t, attacker.Ask(t, authztest.SPA, url.Values{"prompt": {"login"}}).Header.Get("Location"))
 	answered := attacker.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
 	flow := answered.Header.Get("Location")
 
-	again := get(t, victim, flow).Header.Get("Location")
+	again := victim.Get(t, flow).Header.Get("Location")
 	if !strings.HasPrefix(again, s.URL+"/authorize?") || strings.Contains(again, "flow=") {
 		t.Fatalf("another browser: %s", again)
 	}
-	if got := ledTo(t, get(t, victim, again)); got != "/login" {
+	if got := victim.Get(t, again).LedTo(t); got != "/login" {
 		t.Errorf("the login of another browser counts: %s", got)
 	}
-	if page := get(t, s.NewBrowser(t), flow); page.Status != 400 || !strings.Contains(page.Body, "sign_in_expired") {
+	if page := s.NewBrowser(t).Get(t, flow); page.Status != 400 || !strings.Contains(page.Body, "sign_in_expired") {
 		t.Errorf("a browser without cookies: %d %.300s", page.Status, page.Body)
 	}
-	if got := redirect(t, get(t, attacker, flow)); got.Get("code") == "" {
+	if got := attacker.Get(t, flow).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the browser itself: %v", got)
 	}
 }
@@ -246,9 +199,9 @@ func TestWrongPassword(t *testing.T) {
 	for name, username := range map[string]string{"known": authztest.Username, "unknown": "nobody"} {
 		b := s.NewBrowser(t)
 		b.Username, b.Password = username, "wrong"
-		login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+		login := b.Get(t, b.Ask(t, authztest.SPA, nil).Header.Get("Location"))
 		page := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {username}, "password": {"wrong"}}))
-		if got := ledTo(t, page); page.Status != 303 || got != "/login" { // history has no form to send again
+		if got := page.LedTo(t); page.Status != 303 || got != "/login" { // history has no form to send again
 			t.Errorf("%s user: %d to %s", name, page.Status, got)
 		}
 		for _, c := range page.Header.Values("Set-Cookie") {
@@ -256,7 +209,7 @@ func TestWrongPassword(t *testing.T) {
 				t.Errorf("%s user got a session cookie: %s", name, c)
 			}
 		}
-		again := get(t, b, page.Header.Get("Location"))
+		again := b.Get(t, page.Header.Get("Location"))
 		if !again.Has("problem") {
 			t.Errorf("%s user: %.300s", name, again.Body)
 		}

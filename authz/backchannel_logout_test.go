@@ -103,21 +103,6 @@ func verified(t *testing.T, s *authztest.Server, clientID, token string) *oidc.L
 	return logout
 }
 
-// signInTo gets the tokens of a client in a browser.
-func signInTo(t *testing.T, b *authztest.Browser, clientID string, extra url.Values) authztest.Tokens {
-	t.Helper()
-	secret := ""
-	if clientID == authztest.Web {
-		secret = authztest.Secret
-	}
-	code, verifier := b.Code(t, clientID, extra)
-	tokens := b.Server.Token(t, clientID, secret, authztest.CodeForm(code, verifier))
-	if tokens.Status != http.StatusOK {
-		t.Fatalf("%+v", tokens)
-	}
-	return tokens
-}
-
 // leave logs out by the button.
 func leave(t *testing.T, b *authztest.Browser) {
 	t.Helper()
@@ -144,10 +129,10 @@ func TestBackChannelLogoutSection2_3_LoggedInParties(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b, other := s.NewBrowser(t), s.NewBrowser(t)
-	signInTo(t, b, authztest.SPA, nil)
-	signInTo(t, b, authztest.SPA, url.Values{"scope": {online}}) // twice is once
-	signInTo(t, b, authztest.ThirdParty, nil)
-	signInTo(t, other, authztest.Web, nil)
+	b.SignIn(t, authztest.SPA, nil)
+	b.SignIn(t, authztest.SPA, url.Values{"scope": {online}}) // twice is once
+	b.SignIn(t, authztest.ThirdParty, nil)
+	other.SignIn(t, authztest.Web, nil)
 	leave(t, b)
 	l.wait(authztest.SPA)
 	l.wait(authztest.ThirdParty)
@@ -175,7 +160,7 @@ func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
 	b := s.NewBrowser(t)
 	signedIn := map[string]authztest.Tokens{}
 	for _, id := range []string{authztest.SPA, authztest.ThirdParty, authztest.Web} {
-		signedIn[id] = signInTo(t, b, id, nil)
+		signedIn[id] = b.SignIn(t, id, nil)
 	}
 	leave(t, b)
 	jtis := map[string]bool{}
@@ -222,10 +207,10 @@ func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b := s.NewBrowser(t)
-	signInTo(t, b, authztest.SPA, nil)
+	b.SignIn(t, authztest.SPA, nil)
 	leave(t, b)
 	token := l.wait(authztest.SPA)
-	signInTo(t, b, authztest.SPA, nil)
+	b.SignIn(t, authztest.SPA, nil)
 
 	if status := userinfo(t, s, token); status != http.StatusUnauthorized {
 		t.Errorf("userinfo: %d", status)
@@ -233,7 +218,7 @@ func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
 	if page := logOut(t, b, url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {back}}); !page.Has("logout-confirm") {
 		t.Errorf("as a hint at the logout: %d %s", page.Status, page.Header.Get("Location"))
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {token}, "prompt": {"none"}})); got.Get("error") != "invalid_request" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {token}, "prompt": {"none"}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("as a hint at the authorization endpoint: %v", got)
 	}
 	_, answer := post(t, s, "/introspect", authztest.Web, url.Values{"token": {token}})
@@ -259,15 +244,15 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 		},
 		"by the user": func(_ *authztest.Server, b *authztest.Browser, _ authztest.Tokens) { leave(t, b) },
 		"by another browser": func(s *authztest.Server, _ *authztest.Browser, tokens authztest.Tokens) {
-			elsewhere := signedIn(t, s)
-			page := get(t, elsewhere, s.URL+"/account")
+			elsewhere := s.SignedIn(t, nil)
+			page := elsewhere.Get(t, s.URL+"/account")
 			elsewhere.Do(t, page.Submit(t, "end-"+payload(t, tokens.IDToken)["sid"].(string), nil))
 		},
 		"by another user": func(s *authztest.Server, b *authztest.Browser, _ authztest.Tokens) {
 			b.Username = "bob"
-			page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
+			page := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location"))
 			other := b.Do(t, page.Submit(t, "account-other", nil))
-			login := get(t, b, other.Header.Get("Location"))
+			login := b.Get(t, other.Header.Get("Location"))
 			b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
 		},
 	} {
@@ -275,7 +260,7 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 			l := newListeners(t)
 			s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, l.hear)
 			b := s.NewBrowser(t)
-			tokens := signInTo(t, b, authztest.SPA, nil)
+			tokens := b.SignIn(t, authztest.SPA, nil)
 			l.nothingLeft(s)
 			if got := l.of(authztest.SPA); len(got) != 0 {
 				t.Fatalf("told before the end: %v", got)
@@ -294,8 +279,8 @@ func TestBackChannelLogoutSection2_5_NotByAnotherLogin(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b := s.NewBrowser(t)
-	before := signInTo(t, b, authztest.SPA, nil)
-	after := signInTo(t, b, authztest.SPA, url.Values{"prompt": {"login"}})
+	before := b.SignIn(t, authztest.SPA, nil)
+	after := b.SignIn(t, authztest.SPA, url.Values{"prompt": {"login"}})
 	if payload(t, before.IDToken)["sid"] != payload(t, after.IDToken)["sid"] {
 		t.Error("another session")
 	}
@@ -314,7 +299,7 @@ func TestBackChannelLogoutSection2_5_IdleLimit(t *testing.T) {
 	limits := authz.Sessions{Idle: time.Second, Max: time.Hour}
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Sessions: limits}, l.hear)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
+	tokens := b.SignIn(t, authztest.SPA, nil)
 	deadline := time.Now().Add(40 * time.Second) // it is looked for every ten seconds
 	for len(l.of(authztest.SPA)) == 0 && time.Now().Before(deadline) {
 		<-time.After(50 * time.Millisecond)
@@ -333,9 +318,9 @@ func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
 		limits.EndOffline = endOffline
 		s := authztest.Start(t, authz.Config{Sessions: limits, Users: twoUsers}, withBack)
 		b := s.NewBrowser(t)
-		withSession := signInTo(t, b, authztest.SPA, url.Values{"scope": {online}})
-		offline := signInTo(t, b, authztest.SPA, nil)
-		elsewhere := signInTo(t, s.NewBrowser(t), authztest.SPA, nil)
+		withSession := b.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
+		offline := b.SignIn(t, authztest.SPA, nil)
+		elsewhere := s.NewBrowser(t).SignIn(t, authztest.SPA, nil)
 		leave(t, b)
 
 		want := map[bool]string{false: "", true: "invalid_grant"}[endOffline]
@@ -351,7 +336,7 @@ func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
 		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(elsewhere.RefreshToken)); got.Status != 200 {
 			t.Errorf("end_offline=%v: refresh of another session: %+v", endOffline, got)
 		}
-		again := signInTo(t, b, authztest.SPA, nil)
+		again := b.SignIn(t, authztest.SPA, nil)
 		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(again.RefreshToken)); got.Status != 200 {
 			t.Errorf("end_offline=%v: refresh after the next sign-in: %+v", endOffline, got)
 		}
@@ -364,8 +349,8 @@ func TestBackChannelLogoutRaces(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
-	signInTo(t, b, authztest.Web, nil)
+	tokens := b.SignIn(t, authztest.SPA, nil)
+	b.SignIn(t, authztest.Web, nil)
 	target := s.URL + "/logout?" + url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}}.Encode()
 	var racers sync.WaitGroup
 	start := make(chan struct{})
@@ -420,7 +405,7 @@ func TestBackChannelLogoutIsAtomic(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: brokenOutbox{openBolt(t)}}, l.hear)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, url.Values{"scope": {online}})
+	tokens := b.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
 	for name, params := range map[string]url.Values{
 		"logout":     {"confirm": {"yes"}},
 		"everywhere": {"sign-out-everywhere": {"yes"}},
@@ -451,7 +436,7 @@ func TestBackChannelLogoutAfterARestart(t *testing.T) {
 	store := openBolt(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: deadOutbox{store}}, l.hear)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
+	tokens := b.SignIn(t, authztest.SPA, nil)
 	leave(t, b)
 	left, err := storage.Logouts.Scan(t.Context(), store, "", "", 10)
 	if err != nil || len(left) != 1 || left[0].Value.Attempts != 0 {

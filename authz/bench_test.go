@@ -209,7 +209,7 @@ func (c *caller) code() func() {
 
 // par pushes the request of a confidential client.
 func (c *caller) par() func() {
-	form := request(authztest.Web, nil)
+	form := authztest.Request(authztest.Web, nil)
 	return func() {
 		request := c.post("/par", form)
 		request.SetBasicAuth(authztest.Web, url.QueryEscape(authztest.Secret))

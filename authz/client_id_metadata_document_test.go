@@ -122,7 +122,7 @@ func TestClientIDMetadataDocumentSection5_Flow(t *testing.T) {
 	b := s.NewBrowser(t)
 	params, verifier := documentParams(id, p.URL+"/callback")
 	b.Code(t, authztest.SPA, nil) // signs in
-	page := get(t, b, ask(t, b, id, url.Values{"redirect_uri": {p.URL + "/callback"}}).Header.Get("Location"))
+	page := b.Get(t, b.Ask(t, id, url.Values{"redirect_uri": {p.URL + "/callback"}}).Header.Get("Location"))
 	if host := strings.TrimPrefix(p.URL, "https://"); !page.Has("unknown-client") || !strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, host) || !strings.Contains(page.Body, "Inspector") {
 		t.Errorf("the consent page does not say who asks: %s", page.Body)
 	}
@@ -301,7 +301,7 @@ func TestClientIDMetadataDocumentSection8_1_Loopback(t *testing.T) {
 		if got := b.Authorize(t, params); got.Params.Get("error") != "consent_required" {
 			t.Errorf("%s: %s", uri, got)
 		}
-		page := get(t, b, ask(t, b, id, url.Values{"redirect_uri": {uri}}).Header.Get("Location"))
+		page := b.Get(t, b.Ask(t, id, url.Values{"redirect_uri": {uri}}).Header.Get("Location"))
 		if !strings.Contains(page.Body, "It runs on this device") {
 			t.Errorf("%s: nothing is said of the device", uri)
 		}

@@ -27,12 +27,12 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 	for _, id := range []string{authztest.SPA, authztest.ThirdParty} {
 		code, verifier := b.Code(t, id, url.Values{"prompt": {"consent"}})
 		tokens := s.Token(t, id, "", authztest.CodeForm(code, verifier))
-		page := get(t, b, s.URL+"/account")
+		page := b.Get(t, s.URL+"/account")
 		if !page.Has("revoke-" + id) {
 			t.Fatalf("%s is not on the account page: %.500s", id, page.Body)
 		}
 		b.Do(t, page.Submit(t, "revoke-"+id, nil))
-		if page := get(t, b, s.URL+"/account"); page.Has("revoke-" + id) {
+		if page := b.Get(t, s.URL+"/account"); page.Has("revoke-" + id) {
 			t.Errorf("%s is still on the account page", id)
 		}
 		if got := s.Token(t, id, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
@@ -46,7 +46,7 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 			t.Errorf("refresh by %s as a first-party app: %+v", id, got)
 		}
 	}
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"prompt": {"none"}})); got.Get("error") != "consent_required" {
+	if got := b.Ask(t, authztest.ThirdParty, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "consent_required" {
 		t.Errorf("silent sign-in after the withdrawal: %v", got)
 	}
 	for _, id := range []string{authztest.SPA, authztest.ThirdParty} {
@@ -64,7 +64,7 @@ func TestWithdrawalTrustsNoClock(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.ThirdParty, nil)
+	tokens := b.SignIn(t, authztest.ThirdParty, nil)
 	ahead := time.Now().Add(time.Minute)
 	grants, err := storage.Grants.Scan(t.Context(), s.Store, "", "", 10)
 	if err != nil || len(grants) != 1 {
@@ -80,14 +80,14 @@ func TestWithdrawalTrustsNoClock(t *testing.T) {
 		storage.Consents.Put(consents[0].Key, consent, storage.Any, time.Time{})); err != nil {
 		t.Fatal(err)
 	}
-	b.Do(t, get(t, b, s.URL+"/account").Submit(t, "revoke-"+authztest.ThirdParty, nil))
+	b.Do(t, b.Get(t, s.URL+"/account").Submit(t, "revoke-"+authztest.ThirdParty, nil))
 	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("refresh: %+v", got)
 	}
-	if page := get(t, b, s.URL+"/account"); page.Has("revoke-" + authztest.ThirdParty) {
+	if page := b.Get(t, s.URL+"/account"); page.Has("revoke-" + authztest.ThirdParty) {
 		t.Error("the app still has access")
 	}
-	again := signInTo(t, b, authztest.ThirdParty, nil)
+	again := b.SignIn(t, authztest.ThirdParty, nil)
 	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(again.RefreshToken)); got.Status != http.StatusOK {
 		t.Errorf("refresh after the next consent: %+v", got)
 	}
@@ -103,8 +103,8 @@ func TestConsentNamesTheResource(t *testing.T) {
 		{URI: authztest.API, Name: "Orders", Scopes: []string{"orders.read", "orders.write"}},
 		{URI: "https://archive.example.com", Name: "Archive", Scopes: []string{"orders.read"}},
 	}}, func(m *client.Metadata) { m.Resources = append(m.Resources, "https://archive.example.com") })
-	b := signedInFor(t, s, "openid")
-	page := get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"resource": {authztest.API}}).Header.Get("Location"))
+	b := s.SignedIn(t, url.Values{"scope": {"openid"}})
+	page := b.Get(t, b.Ask(t, authztest.ThirdParty, url.Values{"resource": {authztest.API}}).Header.Get("Location"))
 	if !page.Has("consent-allow") || !strings.Contains(page.Body, "Orders") || strings.Contains(page.Body, "Archive") {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
@@ -113,7 +113,7 @@ func TestConsentNamesTheResource(t *testing.T) {
 func TestWithdrawNothing(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	before := dump(t, s.Store)
 	for _, id := range []string{"nobody", authztest.SPA, strings.Repeat("a", 5000)} {
 		request, err := http.NewRequest(http.MethodPost, s.URL+"/account", strings.NewReader(url.Values{"revoke": {id}}.Encode()))
@@ -138,12 +138,12 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 		{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
 	}}, nil)
 	for prompt, button := range map[string]string{"consent": "consent-allow", "select_account": "account-continue"} {
-		b := signedIn(t, s)
-		page := get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {prompt}}).Header.Get("Location"))
-		login := get(t, b, s.URL+"/login?other=1")
+		b := s.SignedIn(t, nil)
+		page := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"prompt": {prompt}}).Header.Get("Location"))
+		login := b.Get(t, s.URL+"/login?other=1")
 		b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))
 		on := b.Do(t, page.Submit(t, button, nil))
-		if got := ledTo(t, get(t, b, on.Header.Get("Location"))); got != page.URL.Path {
+		if got := b.Get(t, on.Header.Get("Location")).LedTo(t); got != page.URL.Path {
 			t.Errorf("%s: led to %s, want to be asked again", prompt, got)
 		}
 	}
@@ -166,24 +166,24 @@ func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
 		return url.Values{"resource": resources, "scope": {"openid orders.read"}}
 	}
 	b.Code(t, authztest.ThirdParty, at(authztest.API))
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, at(authztest.API))); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.ThirdParty, at(authztest.API)).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the same again: %v", got)
 	}
 	for _, change := range []url.Values{at(archive), at(authztest.API, archive)} {
-		if got := ledTo(t, ask(t, b, authztest.ThirdParty, change)); got != "/consent" {
+		if got := b.Ask(t, authztest.ThirdParty, change).LedTo(t); got != "/consent" {
 			t.Errorf("%v led to %s", change, got)
 		}
 	}
-	if page := get(t, b, s.URL+"/account"); !strings.Contains(page.Body, "Orders") || strings.Contains(page.Body, "Archive") {
+	if page := b.Get(t, s.URL+"/account"); !strings.Contains(page.Body, "Orders") || strings.Contains(page.Body, "Archive") {
 		t.Errorf("the account page before: %s", page.Body)
 	}
 	b.Code(t, authztest.ThirdParty, at(archive))
 	for _, change := range []url.Values{at(archive), at(authztest.API), at(authztest.API, archive)} {
-		if got := redirect(t, ask(t, b, authztest.ThirdParty, change)); got.Get("code") == "" {
+		if got := b.Ask(t, authztest.ThirdParty, change).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%v: %v", change, got)
 		}
 	}
-	if page := get(t, b, s.URL+"/account"); !strings.Contains(page.Body, "Orders, Archive") {
+	if page := b.Get(t, s.URL+"/account"); !strings.Contains(page.Body, "Orders, Archive") {
 		t.Errorf("the account page afterwards: %s", page.Body)
 	}
 }
@@ -193,15 +193,15 @@ func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
 func TestConsentCountsOnce(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	page := get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"prompt": {"consent"}}).Header.Get("Location"))
+	b := s.SignedIn(t, nil)
+	page := b.Get(t, b.Ask(t, authztest.ThirdParty, url.Values{"prompt": {"consent"}}).Header.Get("Location"))
 	flow := b.Do(t, page.Submit(t, "consent-allow", nil)).Header.Get("Location")
 	const racers = 64
 	var codes, asked atomic.Int32
 	var wg sync.WaitGroup
 	for range racers {
 		wg.Go(func() {
-			switch location := get(t, b, flow).Header.Get("Location"); {
+			switch location := b.Get(t, flow).Header.Get("Location"); {
 			case strings.Contains(location, "code=azc_"):
 				codes.Add(1)
 			case strings.HasPrefix(location, s.URL+"/consent?"):
@@ -215,8 +215,8 @@ func TestConsentCountsOnce(t *testing.T) {
 	if codes.Load() != 1 || asked.Load() != racers-1 {
 		t.Errorf("%d codes, asked again %d times", codes.Load(), asked.Load())
 	}
-	again := b.Do(t, get(t, b, get(t, b, flow).Header.Get("Location")).Submit(t, "consent-allow", nil))
-	if got := redirect(t, get(t, b, again.Header.Get("Location"))); got.Get("code") == "" {
+	again := b.Do(t, b.Get(t, b.Get(t, flow).Header.Get("Location")).Submit(t, "consent-allow", nil))
+	if got := b.Get(t, again.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("allowed again: %v", got)
 	}
 }
@@ -226,25 +226,25 @@ func TestConsentCountsOnce(t *testing.T) {
 func TestConsentIsToTheHost(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	created := postClient(t, s, webClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
 	id := created.text("client_id")
-	elsewhere := func() *authztest.Page { return ask(t, b, id, url.Values{"redirect_uri": {"https://evil.example/cb"}}) }
-	if page := ask(t, b, id, nil); ledTo(t, page) != "/consent" {
+	elsewhere := func() *authztest.Page { return b.Ask(t, id, url.Values{"redirect_uri": {"https://evil.example/cb"}}) }
+	if page := b.Ask(t, id, nil); page.LedTo(t) != "/consent" {
 		t.Fatalf("%d %v", page.Status, page.Header)
 	}
 	b.Code(t, id, nil)
-	if page := ask(t, b, id, nil); redirect(t, page).Get("code") == "" {
+	if page := b.Ask(t, id, nil); page.Redirect(t).Get("code") == "" {
 		t.Error("what was allowed is asked for again")
 	}
 	page := elsewhere()
-	if ledTo(t, page) != "/consent" {
+	if page.LedTo(t) != "/consent" {
 		t.Fatalf("another host gets an answer: %d %v", page.Status, page.Header)
 	}
-	if page := get(t, b, page.Header.Get("Location")); !strings.Contains(page.Body, "evil.example") {
+	if page := b.Get(t, page.Header.Get("Location")); !strings.Contains(page.Body, "evil.example") {
 		t.Error("the page does not name the host")
 	}
-	if answer := ask(t, b, id, url.Values{"redirect_uri": {"https://evil.example/cb"}, "prompt": {"none"}}).Header.Get("Location"); !strings.Contains(answer, "error=consent_required") {
+	if answer := b.Ask(t, id, url.Values{"redirect_uri": {"https://evil.example/cb"}, "prompt": {"none"}}).Header.Get("Location"); !strings.Contains(answer, "error=consent_required") {
 		t.Errorf("silently: %s", answer)
 	}
 	// As little if the host comes later.
@@ -253,7 +253,7 @@ func TestConsentIsToTheHost(t *testing.T) {
 	if moved.status != http.StatusOK {
 		t.Fatalf("%d %s", moved.status, moved.body)
 	}
-	if ledTo(t, elsewhere()) != "/consent" {
+	if elsewhere().LedTo(t) != "/consent" {
 		t.Error("another host gets an answer after an update")
 	}
 }
@@ -262,13 +262,13 @@ func TestConsentIsToTheHost(t *testing.T) {
 func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	id := postClient(t, s, webClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).text("client_id")
-	page := get(t, b, ask(t, b, id, nil).Header.Get("Location"))
+	page := b.Get(t, b.Ask(t, id, nil).Header.Get("Location"))
 	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, "app.example.com") {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
-	if page := ask(t, b, id, url.Values{"redirect_uri": {"https://other.example/"}}); page.Status != http.StatusBadRequest || strings.Contains(page.Body, "evil.example") {
+	if page := b.Ask(t, id, url.Values{"redirect_uri": {"https://other.example/"}}); page.Status != http.StatusBadRequest || strings.Contains(page.Body, "evil.example") {
 		t.Errorf("the error page leads to whom nobody knows: %d %s", page.Status, page.Body)
 	}
 }

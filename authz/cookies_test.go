@@ -51,17 +51,17 @@ func TestIssuersOnOneHost(t *testing.T) {
 	}
 	pending := map[*authztest.Server]*authztest.Page{}
 	for _, s := range host {
-		pending[s] = get(t, browserOf(s), ask(t, browserOf(s), authztest.SPA, nil).Header.Get("Location"))
+		pending[s] = browserOf(s).Get(t, browserOf(s).Ask(t, authztest.SPA, nil).Header.Get("Location"))
 	}
 	for _, s := range host {
 		b := browserOf(s)
 		on := b.Do(t, pending[s].Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
-		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%s: the sign-in that was pending: %v", s.URL, got)
 		}
 	}
 	for _, s := range host {
-		if got := redirect(t, ask(t, browserOf(s), authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("code") == "" {
+		if got := browserOf(s).Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%s: signed out by its neighbours: %v", s.URL, got)
 		}
 	}
@@ -74,10 +74,10 @@ func TestIssuersOnOneHost(t *testing.T) {
 	}
 
 	b := browserOf(host[0])
-	out := get(t, b, host[0].URL+"/logout")
+	out := b.Get(t, host[0].URL+"/logout")
 	b.Do(t, out.Submit(t, "logout-confirm", nil))
 	for i, s := range host {
-		got := redirect(t, ask(t, browserOf(s), authztest.SPA, url.Values{"prompt": {"none"}}))
+		got := browserOf(s).Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t)
 		if signedOut := got.Get("error") == "login_required"; signedOut != (i == 0) {
 			t.Errorf("%s after a logout at %s: %v", s.URL, host[0].URL, got)
 		}
@@ -123,12 +123,12 @@ func TestUpstreamCookiesFitProxies(t *testing.T) {
 			var left, states []string
 			for i := range c.tabs {
 				states = append(states, fmt.Sprint(i)+noise(c.state))
-				asked := ask(t, b, authztest.SPA, url.Values{"state": {states[i]}})
+				asked := b.Ask(t, authztest.SPA, url.Values{"state": {states[i]}})
 				left = append(left, f.leaveFrom(t, b, asked))
 			}
 			for i := c.tabs - c.work; i < c.tabs; i++ {
-				back := get(t, b, f.arrive(t, left[i], false))
-				if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" || got.Get("state") != states[i] {
+				back := b.Get(t, f.arrive(t, left[i], false))
+				if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" || got.Get("state") != states[i] {
 					t.Errorf("tab %d: %.300v", i, got)
 				}
 			}
@@ -140,9 +140,9 @@ func TestUpstreamCookiesFitProxies(t *testing.T) {
 	}
 	// The tab that was pushed out is told so.
 	b := f.NewBrowser(t)
-	first := f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(3000)}})), false)
-	f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(3000)}}))
-	if page := get(t, b, first); page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
+	first := f.arrive(t, f.leaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"state": {noise(3000)}})), false)
+	f.leaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"state": {noise(3000)}}))
+	if page := b.Get(t, first); page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
 		t.Errorf("the oldest: %d %.300s", page.Status, page.Body)
 	}
 }

@@ -32,16 +32,16 @@ func TestCallbackAgain(t *testing.T) {
 	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	for _, change := range []url.Values{nil, {"prompt": {"login"}}, {"max_age": {"0"}}} {
 		b := f.NewBrowser(t)
-		callback := f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, change)), false)
+		callback := f.arrive(t, f.leaveFrom(t, b, b.Ask(t, authztest.SPA, change)), false)
 		var codes []string
 		for range 3 {
-			got := redirect(t, get(t, b, get(t, b, callback).Header.Get("Location")))
+			got := b.Get(t, b.Get(t, callback).Header.Get("Location")).Redirect(t)
 			codes = append(codes, got.Get("code"))
 		}
 		if codes[0] == "" || codes[1] == "" || codes[2] == "" || codes[0] == codes[1] {
 			t.Errorf("%v: codes %v", change, codes)
 		}
-		if page := get(t, f.NewBrowser(t), callback); page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" {
+		if page := f.NewBrowser(t).Get(t, callback); page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" {
 			t.Errorf("%v: in another browser: %d", change, page.Status)
 		}
 	}
@@ -53,29 +53,29 @@ func TestCallbackAgainWithoutSuccess(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), true)
-	if got := redirect(t, get(t, b, callback)); got.Get("error") != "access_denied" {
+	if got := b.Get(t, callback).Redirect(t); got.Get("error") != "access_denied" {
 		t.Fatalf("%v", got)
 	}
-	if login := get(t, b, get(t, b, get(t, b, callback).Header.Get("Location")).Header.Get("Location")); !login.Has("login-submit") {
+	if login := b.Get(t, b.Get(t, b.Get(t, callback).Header.Get("Location")).Header.Get("Location")); !login.Has("login-submit") {
 		t.Errorf("after a refusal: %d %.300s", login.Status, login.Body)
 	}
 
 	linking := federate(t, false)
 	b = linking.NewBrowser(t)
 	callback = linking.arrive(t, linking.leave(t, b), false)
-	first, second := get(t, b, callback), get(t, b, callback)
-	if ledTo(t, first) != ledTo(t, second) || ledTo(t, first) == "/authorize" {
-		t.Errorf("what waits for a link: led to %s, then to %s", ledTo(t, first), ledTo(t, second))
+	first, second := b.Get(t, callback), b.Get(t, callback)
+	if first.LedTo(t) != second.LedTo(t) || first.LedTo(t) == "/authorize" {
+		t.Errorf("what waits for a link: led to %s, then to %s", first.LedTo(t), second.LedTo(t))
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("a callback that came twice signs in without the link: %v", got)
 	}
 
 	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	b = f.NewBrowser(t)          // without an app
-	callback = f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false)
+	callback = f.arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false)
 	for range 2 {
-		if got := ledTo(t, get(t, b, callback)); got != "/account" {
+		if got := b.Get(t, callback).LedTo(t); got != "/account" {
 			t.Errorf("without an app: led to %s", got)
 		}
 	}
@@ -98,22 +98,22 @@ func TestSignInPageAfterAnotherTab(t *testing.T) {
 		"max_age":                 {authztest.SPA, url.Values{"max_age": {"0"}}, ""},
 	} {
 		b := s.NewBrowser(t)
-		login := ask(t, b, c.client, c.change).Header.Get("Location")
-		failed := get(t, b, login)
+		login := b.Ask(t, c.client, c.change).Header.Get("Location")
+		failed := b.Get(t, login)
 		failed = b.Do(t, failed.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {"wrong"}}))
 		b.Code(t, authztest.SPA, nil) // in another tab
 		for _, tab := range []string{login, failed.Header.Get("Location")} {
-			page := get(t, b, tab)
-			if got := ledTo(t, page); got != c.led || (c.led == "" && !page.Has("login-submit")) {
+			page := b.Get(t, tab)
+			if got := page.LedTo(t); got != c.led || (c.led == "" && !page.Has("login-submit")) {
 				t.Errorf("%s: %d, led to %q", name, page.Status, got)
 			}
 		}
-		if page := get(t, b, login+"&other=1"); !page.Has("login-submit") {
+		if page := b.Get(t, login+"&other=1"); !page.Has("login-submit") {
 			t.Errorf("%s: another account: %d", name, page.Status)
 		}
 	}
-	b := signedIn(t, s)
-	if got := ledTo(t, get(t, b, s.URL+"/login")); got != "/account" {
+	b := s.SignedIn(t, nil)
+	if got := b.Get(t, s.URL+"/login").LedTo(t); got != "/account" {
 		t.Errorf("a plain sign-in: led to %q", got)
 	}
 }
@@ -127,9 +127,9 @@ func TestLostSignInLeadsBack(t *testing.T) {
 		}
 	})
 	for id, home := range map[string]string{authztest.SPA: "https://app.example.com/", authztest.ThirdParty: "https://partner.example/start"} {
-		flow := ask(t, s.NewBrowser(t), id, url.Values{"state": {"a & b"}}).Header.Get("Location")
+		flow := s.NewBrowser(t).Ask(t, id, url.Values{"state": {"a & b"}}).Header.Get("Location")
 		elsewhere := s.NewBrowser(t)
-		page := get(t, elsewhere, flow)
+		page := elsewhere.Get(t, flow)
 		if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
 			t.Fatalf("%s: %d %.300s", id, page.Status, page.Body)
 		}
@@ -144,7 +144,7 @@ func TestLostSignInLeadsBack(t *testing.T) {
 			t.Errorf("%s: the sign-in that begins again: %v", id, got)
 		}
 	}
-	if page := get(t, s.NewBrowser(t), s.URL+"/login?flow=AAAA"); linkOf(page, "again") != "" || linkOf(page, "back") != "" {
+	if page := s.NewBrowser(t).Get(t, s.URL+"/login?flow=AAAA"); linkOf(page, "again") != "" || linkOf(page, "back") != "" {
 		t.Errorf("a forged flow leads somewhere: %.300s", page.Body)
 	}
 }
@@ -157,16 +157,16 @@ func TestLateCallback(t *testing.T) {
 	f.signIn(t, f.NewBrowser(t)) // is linked from then on
 	b, tab := f.NewBrowser(t), f.NewBrowser(t)
 	callback, restored := f.arrive(t, f.leave(t, b), false), f.arrive(t, f.leave(t, tab), false)
-	get(t, tab, get(t, tab, restored).Header.Get("Location"))
+	tab.Get(t, tab.Get(t, restored).Header.Get("Location"))
 	late := time.Now().Add(15 * time.Minute)
 	b.HTTP.Transport, tab.HTTP.Transport = oneHost{f.Server}, oneHost{f.Server}
 	var page, last *authztest.Page
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(late)) // the browsers drop cookies by this clock
-		page = get(t, b, callback)
-		last = get(t, tab, restored)
+		page = b.Get(t, callback)
+		last = tab.Get(t, restored)
 	})
-	if got := ledTo(t, last); got != "/authorize" {
+	if got := last.LedTo(t); got != "/authorize" {
 		t.Errorf("a tab that was restored: led to %q", got)
 	}
 	if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
@@ -182,11 +182,11 @@ func TestLateCallback(t *testing.T) {
 func TestConsentTwice(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	consent := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))
+	b := s.SignedIn(t, nil)
+	consent := b.Get(t, b.Ask(t, authztest.ThirdParty, nil).Header.Get("Location"))
 	for range 2 {
 		on := b.Do(t, consent.Submit(t, "consent-allow", nil))
-		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%v", got)
 		}
 	}
@@ -195,19 +195,19 @@ func TestConsentTwice(t *testing.T) {
 	params := authztest.AuthorizationParams(authztest.ThirdParty, challenge)
 	params.Set("prompt", "consent")
 	pushed := requestURIOf(t, s.PostForm(t, "/par", params, nil))
-	page := ask(t, b, authztest.ThirdParty, nil) // agreed already: not a page
-	begun := get(t, b, s.URL+"/authorize?"+url.Values{"client_id": {authztest.ThirdParty}, "request_uri": {pushed}}.Encode()).Header.Get("Location")
-	consent = get(t, b, begun)
+	page := b.Ask(t, authztest.ThirdParty, nil) // agreed already: not a page
+	begun := b.Get(t, s.URL+"/authorize?"+url.Values{"client_id": {authztest.ThirdParty}, "request_uri": {pushed}}.Encode()).Header.Get("Location")
+	consent = b.Get(t, begun)
 	on := b.Do(t, consent.Submit(t, "consent-allow", nil)).Header.Get("Location")
-	if got := redirect(t, get(t, b, on)); got.Get("code") == "" || redirect(t, page).Get("code") == "" {
+	if got := b.Get(t, on).Redirect(t); got.Get("code") == "" || page.Redirect(t).Get("code") == "" {
 		t.Fatalf("%v", got)
 	}
 	for name, page := range map[string]*authztest.Page{
 		"the form again":          b.Do(t, consent.Submit(t, "consent-allow", nil)),
-		"the page again":          get(t, b, begun),
-		"what came after it":      get(t, b, on),
-		"the sign-in page":        get(t, b, strings.Replace(begun, "/consent", "/login", 1)),
-		"where the request began": get(t, b, strings.Replace(begun, "/consent", "/authorize", 1)),
+		"the page again":          b.Get(t, begun),
+		"what came after it":      b.Get(t, on),
+		"the sign-in page":        b.Get(t, strings.Replace(begun, "/consent", "/login", 1)),
+		"where the request began": b.Get(t, strings.Replace(begun, "/consent", "/authorize", 1)),
 	} {
 		if page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "invalid_request_uri") ||
 			linkOf(page, "back") != "https://app.example.com/" || linkOf(page, "again") != "" {

@@ -45,17 +45,17 @@ func TestHowToFixIt(t *testing.T) {
 			at += i + len(part)
 		}
 	}
-	inOrder("redirect_uri", fixOf(ask(t, b, authztest.SPA, url.Values{"redirect_uri": {second + "/"}})),
+	inOrder("redirect_uri", fixOf(b.Ask(t, authztest.SPA, url.Values{"redirect_uri": {second + "/"}})),
 		"# in the app\nredirect_uri="+second+"\n", "# or", "client_id: \"spa\"", authztest.RedirectURI, second, third, second+"/")
-	if fix := fixOf(ask(t, b, authztest.SPA, url.Values{"redirect_uri": {"http://evil.example/"}})); strings.Contains(fix, "evil.example") {
+	if fix := fixOf(b.Ask(t, authztest.SPA, url.Values{"redirect_uri": {"http://evil.example/"}})); strings.Contains(fix, "evil.example") {
 		t.Errorf("what can't be registered is proposed:\n%s", fix)
 	}
-	inOrder("no redirect_uri", fixOf(ask(t, b, authztest.SPA, url.Values{"redirect_uri": {""}})), "# in the app\nredirect_uri=")
-	inOrder("client_id", fixOf(ask(t, b, authztest.SPA, url.Values{"client_id": {"spaa"}})),
+	inOrder("no redirect_uri", fixOf(b.Ask(t, authztest.SPA, url.Values{"redirect_uri": {""}})), "# in the app\nredirect_uri=")
+	inOrder("client_id", fixOf(b.Ask(t, authztest.SPA, url.Values{"client_id": {"spaa"}})),
 		"# in the app\nclient_id=spa\n", "# or in authzd.yaml, below the clients that are there\n", "- client_id: \"spaa\"")
 	signedInTo := s.SignIn(t, authztest.SPA, "", nil)
 	b.Code(t, authztest.SPA, nil)
-	page := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {signedInTo.IDToken}, "post_logout_redirect_uri": {"https://app.example.com/by"}}.Encode())
+	page := b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {signedInTo.IDToken}, "post_logout_redirect_uri": {"https://app.example.com/by"}}.Encode())
 	if page.Status != http.StatusOK {
 		t.Fatalf("%d", page.Status)
 	}

@@ -25,7 +25,7 @@ func signedRequest(app *authztest.App, change map[string]any) map[string]any {
 	claims := map[string]any{
 		"iss": app.ClientID, "aud": app.Server.URL, "nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "response_mode": "jwt",
 	}
-	for name, values := range request(app.ClientID, nil) {
+	for name, values := range authztest.Request(app.ClientID, nil) {
 		claims[name] = values[0]
 	}
 	maps.Copy(claims, change)
@@ -133,8 +133,8 @@ func TestFAPI2MessageSigningSection5_3_1_ParametersOutside(t *testing.T) {
 	if tokens.Status != http.StatusOK || tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
 		t.Errorf("%d %s, scope %q", tokens.Status, tokens.Description, tokens.Scope)
 	}
-	b := signedIn(t, app.Server)
-	page := bring(t, b, url.Values{"client_id": {app.ClientID}, "request": {object}})
+	b := app.Server.SignedIn(t, nil)
+	page := b.Open(t, url.Values{"client_id": {app.ClientID}, "request": {object}})
 	if page.Status == http.StatusSeeOther && strings.Contains(page.Header.Get("Location"), "code=") {
 		t.Errorf("a request object that was not pushed: %s", page.Header.Get("Location"))
 	}

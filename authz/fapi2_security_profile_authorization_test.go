@@ -29,13 +29,13 @@ func TestFAPI2SecurityProfileSection5_3_2_2_1_ResponseTypeCode(t *testing.T) {
 func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	b := signedIn(t, app.Server)
-	plain := redirect(t, ask(t, b, app.ClientID, nil))
+	b := app.Server.SignedIn(t, nil)
+	plain := b.Ask(t, app.ClientID, nil).Redirect(t)
 	if plain.Get("error") != "invalid_request" || plain.Get("state") != "state of the app" || plain.Get("iss") != app.Server.URL || plain.Has("code") {
 		t.Errorf("without PAR: %v", plain)
 	}
 	verifier, challenge := authztest.PKCE()
-	requestURI := app.Push(t, request(app.ClientID, url.Values{"code_challenge": {challenge}, "scope": {"openid"}}))
+	requestURI := app.Push(t, authztest.Request(app.ClientID, url.Values{"code_challenge": {challenge}, "scope": {"openid"}}))
 	_, thief := authztest.PKCE()
 	answer := come(t, app, b, requestURI, url.Values{
 		"state": {"of a thief"}, "redirect_uri": {"https://evil.example"}, "scope": {"openid orders.write"}, "code_challenge": {thief},
@@ -54,16 +54,16 @@ func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
 	t.Parallel()
 	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	parRefused(t, "without authentication", app.Server.PostForm(t, "/par", request(app.ClientID, nil), nil), "invalid_client")
-	form := other.Authenticate(t, request(app.ClientID, nil))
+	parRefused(t, "without authentication", app.Server.PostForm(t, "/par", authztest.Request(app.ClientID, nil), nil), "invalid_client")
+	form := other.Authenticate(t, authztest.Request(app.ClientID, nil))
 	form.Set("client_id", app.ClientID)
 	parRefused(t, "by another client", app.Server.PostForm(t, "/par", form, nil), "invalid_client", "invalid_request")
-	requestURI := app.Push(t, request(app.ClientID, nil))
+	requestURI := app.Push(t, authztest.Request(app.ClientID, nil))
 	parRefused(t, "a request_uri", pushed(t, app, url.Values{"request_uri": {requestURI}}, nil), "invalid_request")
-	b := signedIn(t, app.Server)
-	refusedPage(t, "the request_uri of another client", bring(t, b, url.Values{"client_id": {other.ClientID}, "request_uri": {requestURI}}), "invalid_request_uri")
+	b := app.Server.SignedIn(t, nil)
+	refusedPage(t, "the request_uri of another client", b.Open(t, url.Values{"client_id": {other.ClientID}, "request_uri": {requestURI}}), "invalid_request_uri")
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		r, err := http.NewRequest(method, app.Server.URL+"/par", strings.NewReader(app.Authenticate(t, request(app.ClientID, nil)).Encode()))
+		r, err := http.NewRequest(method, app.Server.URL+"/par", strings.NewReader(app.Authenticate(t, authztest.Request(app.ClientID, nil)).Encode()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,8 +107,8 @@ func TestFAPI2SecurityProfileSection5_3_2_2_6_RedirectURIRequired(t *testing.T) 
 func TestFAPI2SecurityProfileSection5_3_2_2_7_IssuerInResponses(t *testing.T) {
 	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	good := come(t, app, app.Server.NewBrowser(t), app.Push(t, request(app.ClientID, nil)), nil)
-	bad := come(t, app, app.Server.NewBrowser(t), app.Push(t, request(app.ClientID, url.Values{"prompt": {"none"}})), nil)
+	good := come(t, app, app.Server.NewBrowser(t), app.Push(t, authztest.Request(app.ClientID, nil)), nil)
+	bad := come(t, app, app.Server.NewBrowser(t), app.Push(t, authztest.Request(app.ClientID, url.Values{"prompt": {"none"}})), nil)
 	if good.Params.Get("iss") != app.Server.URL || good.Params.Get("code") == "" {
 		t.Errorf("%s", good)
 	}
@@ -124,7 +124,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
 	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := app.Server.NewBrowser(t)
-	page := bring(t, b, url.Values{"client_id": {app.ClientID}, "request_uri": {app.Push(t, request(app.ClientID, nil))}})
+	page := b.Open(t, url.Values{"client_id": {app.ClientID}, "request_uri": {app.Push(t, authztest.Request(app.ClientID, nil))}})
 	for range 10 {
 		location := page.Header.Get("Location")
 		if page.Status != http.StatusSeeOther || location == "" {
@@ -137,7 +137,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if page = get(t, b, next.String()); page.Has("login-submit") {
+		if page = b.Get(t, next.String()); page.Has("login-submit") {
 			page = b.Do(t, page.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
 		}
 	}
@@ -160,17 +160,17 @@ func TestFAPI2SecurityProfileSection5_3_2_2_10_RequestURI(t *testing.T) {
 	b := app.Server.NewBrowser(t)
 	brought := url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}
 	for range 2 {
-		if page := bring(t, b, brought); page.Header.Get("Location") == "" || page.Status != http.StatusSeeOther {
+		if page := b.Open(t, brought); page.Header.Get("Location") == "" || page.Status != http.StatusSeeOther {
 			t.Fatalf("before the login: %d", page.Status)
 		}
 	}
 	if first := come(t, app, b, answer.RequestURI, nil); first.Params.Get("code") == "" {
 		t.Fatalf("%s", first)
 	}
-	refusedPage(t, "used", bring(t, b, brought), "invalid_request_uri")
+	refusedPage(t, "used", b.Open(t, brought), "invalid_request_uri")
 	pushed(t, app, nil, nil).JSON(t, &answer)
 	age(t, app.Server)
-	refusedPage(t, "expired", bring(t, b, url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}), "invalid_request_uri")
+	refusedPage(t, "expired", b.Open(t, url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}), "invalid_request_uri")
 }
 
 // Item 12: nonces of 64 characters work. So do requests without nonce or state.

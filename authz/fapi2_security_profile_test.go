@@ -50,7 +50,7 @@ func startFAPI(t *testing.T, profile string, c authz.Config, change func(m *clie
 // pushed posts an authorization request to the PAR endpoint.
 func pushed(t *testing.T, app *authztest.App, change url.Values, header http.Header) authztest.Response {
 	t.Helper()
-	return app.Server.PostForm(t, "/par", app.Authenticate(t, request(app.ClientID, change)), header)
+	return app.Server.PostForm(t, "/par", app.Authenticate(t, authztest.Request(app.ClientID, change)), header)
 }
 
 // parRefused wants an error of the PAR endpoint, with one of the codes.
@@ -269,7 +269,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 				return form
 			}
 			verifier, challenge := authztest.PKCE()
-			requestURI := requestURIOf(t, s.post(t, "/par", proven(request(app.ClientID, url.Values{"code_challenge": {challenge}})), mine))
+			requestURI := requestURIOf(t, s.post(t, "/par", proven(authztest.Request(app.ClientID, url.Values{"code_challenge": {challenge}})), mine))
 			code := come(t, app, s.NewBrowser(t), requestURI, nil).Params.Get("code")
 			form := authztest.CodeForm(code, verifier)
 			tokenRefused(t, "without a certificate", s.tokens(t, proven(form)), "invalid_client", "invalid_request")
@@ -303,10 +303,10 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 func TestFAPI2SecurityProfileSection5_3_2_1_7_NoOpenRedirector(t *testing.T) {
 	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	b := signedIn(t, app.Server)
+	b := app.Server.SignedIn(t, nil)
 	for _, uri := range []string{"https://evil.example", authztest.RedirectURI + "/", authztest.RedirectURI + "#x", "javascript:alert(1)"} {
 		parRefused(t, uri, pushed(t, app, url.Values{"redirect_uri": {uri}}, nil), "invalid_request")
-		refusedPage(t, uri, ask(t, b, app.ClientID, url.Values{"redirect_uri": {uri}}), "invalid_request")
+		refusedPage(t, uri, b.Ask(t, app.ClientID, url.Values{"redirect_uri": {uri}}), "invalid_request")
 	}
 }
 
@@ -319,7 +319,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_8_AudienceOfAssertions(t *testing.T)
 	for _, aud := range []any{
 		[]string{issuer}, []string{issuer, "https://other.example.com"}, issuer + "/token", issuer + "/par", issuer + "/", strings.ToUpper(issuer), "", []string{}, nil, 1,
 	} {
-		for path, form := range map[string]url.Values{"/token": codeFormOf(app, code, verifier), "/par": request(app.ClientID, nil)} {
+		for path, form := range map[string]url.Values{"/token": codeFormOf(app, code, verifier), "/par": authztest.Request(app.ClientID, nil)} {
 			claims := authztest.AssertionClaims(app.ClientID, issuer)
 			claims["aud"] = aud
 			form.Set("client_assertion_type", authztest.AssertionType)
@@ -438,7 +438,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_13_ClockOffsets(t *testing.T) {
 			claims := authztest.AssertionClaims(app.ClientID, app.Server.URL)
 			claims[claim] = time.Now().Add(ahead).Unix()
 			claims["exp"] = time.Now().Add(2 * time.Minute).Unix()
-			form := request(app.ClientID, nil)
+			form := authztest.Request(app.ClientID, nil)
 			form.Set("client_assertion_type", authztest.AssertionType)
 			form.Set("client_assertion", app.Key.Sign(t, nil, claims))
 			if response := app.Server.PostForm(t, "/par", form, nil); response.Status != want {

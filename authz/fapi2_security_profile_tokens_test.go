@@ -76,7 +76,7 @@ func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
 	}
 	// The key of the other client is RSA: PS256 and RS256 differ in nothing else.
 	weak := &authztest.Key{ID: other.Key.ID, Alg: jose.RS256, Private: other.Key.Private}
-	form := request(other.ClientID, nil)
+	form := authztest.Request(other.ClientID, nil)
 	form.Set("client_assertion_type", authztest.AssertionType)
 	form.Set("client_assertion", weak.Assertion(t, other.ClientID, other.Server.URL))
 	parRefused(t, "an assertion by RS256", other.Server.PostForm(t, "/par", form, nil), "invalid_client")
@@ -117,7 +117,7 @@ func TestFAPI2SecurityProfileSection5_4_1_Entropy(t *testing.T) {
 	code, verifier := app.Code(t, nil)
 	tokens := app.Token(t, authztest.CodeForm(code, verifier))
 	const least = 128 / 6 // characters of base64url
-	for _, secret := range []string{code, tokens.RefreshToken, app.Push(t, request(app.ClientID, nil))} {
+	for _, secret := range []string{code, tokens.RefreshToken, app.Push(t, authztest.Request(app.ClientID, nil))} {
 		if random := secret[strings.LastIndexAny(secret, "_:")+1:]; len(random) < least && len(secret) < 40 {
 			t.Errorf("%q is short", secret)
 		}

@@ -109,7 +109,7 @@ func TestFlood_PushedRequests(t *testing.T) {
 			lifetimes.PAR = time.Second
 			s, engine := flooded(t, authz.Config{Lifetimes: lifetimes}, 10*time.Millisecond)
 			body := func(clientID string) func(int) (string, string) {
-				return form(request(clientID, url.Values{"login_hint": {strings.Repeat("a", row.padding)}}))
+				return form(authztest.Request(clientID, url.Values{"login_hint": {strings.Repeat("a", row.padding)}}))
 			}
 			_, first := body(authztest.SPA)(0)
 			weight := 1 + len(first)/512
@@ -144,7 +144,7 @@ func TestFlood_PushedRequests(t *testing.T) {
 // One address, and one site, leave room for others.
 func TestFlood_PushedRequests_Networks(t *testing.T) {
 	s, _ := flooded(t, authz.Config{}, time.Minute)
-	body := form(request(authztest.SPA, nil))
+	body := form(authztest.Request(authztest.SPA, nil))
 	for name, row := range map[string]struct {
 		from        func(int) string
 		least, most int
@@ -160,12 +160,12 @@ func TestFlood_PushedRequests_Networks(t *testing.T) {
 	if got := flood(t, s, 100, "/par", other, body); got[http.StatusCreated] != 100 {
 		t.Errorf("others are shut out: %v", got)
 	}
-	proven := request(authztest.Web, url.Values{"client_secret": {authztest.Secret}})
+	proven := authztest.Request(authztest.Web, url.Values{"client_secret": {authztest.Secret}})
 	if got := flood(t, s, 1, "/par", oneAddress, form(proven)); got[http.StatusUnauthorized] != 1 { // by client_secret_basic alone
 		t.Errorf("%v", got)
 	}
 	for range 700 {
-		if got := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); got.Code != http.StatusCreated {
+		if got := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != http.StatusCreated {
 			t.Fatalf("a client that proves who it is: %d %s", got.Code, got.Body)
 		}
 	}
@@ -178,7 +178,7 @@ func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
 	kept := 0
 	for i := range 8 {
 		created := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
-		params := request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}})
+		params := authztest.Request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}})
 		from := func(n int) string { return manyAddresses(1000*i + n) }
 		kept += flood(t, s, 600, "/par", from, form(params))[http.StatusCreated]
 		params.Set("login_hint", strings.Repeat("a", 10_000))
@@ -198,7 +198,7 @@ func TestFlood_PushedRequests_InvitedClient(t *testing.T) {
 	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"0123456789abcdef0123456789abcdef"}
 	s, _ := flooded(t, c, time.Minute)
 	created := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
-	params := request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}, "login_hint": {strings.Repeat("a", 10_000)}})
+	params := authztest.Request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}, "login_hint": {strings.Repeat("a", 10_000)}})
 	if got := flood(t, s, 700, "/par", oneAddress, form(params)); got[http.StatusCreated] != 700 {
 		t.Errorf("%v", got)
 	}

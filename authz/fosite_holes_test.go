@@ -74,7 +74,7 @@ func TestHoleRequestObjects(t *testing.T) {
 			JSONWebKeysURI: "https://app.example.com/jwks.json",
 		}
 	})
-	b := signedIn(t, authztest.Start(t, authz.Config{}, nil))
+	b := authztest.Start(t, authz.Config{}, nil).SignedIn(t, nil)
 	_, challenge := authztest.PKCE()
 	encode := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	object := url.Values{"request": {encode(`{"alg":"none"}`) + "." + encode(`{"scope":"orders.write"}`) + "."}, "scope": {"openid"}}
@@ -86,7 +86,7 @@ func TestHoleRequestObjects(t *testing.T) {
 	} {
 		for _, scope := range []string{"openid", "orders.read"} {
 			change.Set("scope", scope)
-			if got := redirect(t, ask(t, b, authztest.SPA, change)); got.Get("error") != name {
+			if got := b.Ask(t, authztest.SPA, change).Redirect(t); got.Get("error") != name {
 				t.Errorf("%v: %v", change, got)
 			}
 		}
@@ -108,7 +108,7 @@ func TestHolePushedRequests(t *testing.T) {
 		}
 	}
 	s := authztest.Start(t, authz.Config{}, posting)
-	form := request(authztest.Web, url.Values{"client_secret": {authztest.Secret}})
+	form := authztest.Request(authztest.Web, url.Values{"client_secret": {authztest.Secret}})
 	pushTo := func(h http.Handler) string {
 		t.Helper()
 		var pushed struct {
@@ -172,7 +172,7 @@ func TestHoleLoopbackRedirects(t *testing.T) {
 		gone(t, "redirect to "+forged, got)
 	}
 	for _, uri := range []string{forged, "https://127.0.0.1:8080/cb", "http://[::1]/cb"} {
-		if page := ask(t, s.NewBrowser(t), authztest.SPA, url.Values{"redirect_uri": {uri}}); page.Status != 400 || page.Header.Get("Location") != "" {
+		if page := s.NewBrowser(t).Ask(t, authztest.SPA, url.Values{"redirect_uri": {uri}}); page.Status != 400 || page.Header.Get("Location") != "" {
 			t.Errorf("%s: %d %s", uri, page.Status, page.Header.Get("Location"))
 		}
 	}
@@ -409,13 +409,13 @@ func TestHoleEchoedHints(t *testing.T) {
 	t.Parallel()
 	const evil = "call+555-0100+now"
 	plain, _ := plainFosite(t, nil)
-	b := signedIn(t, authztest.Start(t, authz.Config{}, nil))
+	b := authztest.Start(t, authz.Config{}, nil).SignedIn(t, nil)
 	_, challenge := authztest.PKCE()
 	change := url.Values{"scope": {evil}}
 	if got := open(plain, authztest.SPA, challenge, change).Header().Get("Location"); !strings.Contains(got, "555-0100") {
 		gone(t, "the description quotes the scope", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, change)); got.Get("error") != "invalid_scope" || strings.Contains(got.Get("error_description"), "555") {
+	if got := b.Ask(t, authztest.SPA, change).Redirect(t); got.Get("error") != "invalid_scope" || strings.Contains(got.Get("error_description"), "555") {
 		t.Errorf("%v", got)
 	}
 }
@@ -495,17 +495,17 @@ func TestHoleEndlessRefresh(t *testing.T) {
 func TestHoleMaxAge(t *testing.T) {
 	t.Parallel()
 	plain, _ := plainFosite(t, nil) // Alice signed in an hour ago
-	b := signedIn(t, authztest.Start(t, authz.Config{}, nil))
+	b := authztest.Start(t, authz.Config{}, nil).SignedIn(t, nil)
 	_, challenge := authztest.PKCE()
 	for _, age := range []string{"0", "soon"} {
 		if got := open(plain, authztest.SPA, challenge, url.Values{"max_age": {age}}).Header().Get("Location"); !strings.Contains(got, "code=") {
 			gone(t, "max_age="+age, got)
 		}
 	}
-	if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"0"}})); got != "/login" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"0"}}).LedTo(t); got != "/login" {
 		t.Errorf("max_age=0 led to %s", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"soon"}})); got.Get("error") != "invalid_request" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"soon"}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("max_age=soon: %v", got)
 	}
 }
@@ -569,7 +569,7 @@ func TestHoleFormPost(t *testing.T) {
 	if got := open(plain, authztest.SPA, challenge, change).Body.String(); !strings.Contains(got, "onload=") || strings.Contains(got, native) {
 		gone(t, "inline script, no address", got)
 	}
-	page := ask(t, signedIn(t, s), authztest.SPA, change)
+	page := s.SignedIn(t, nil).Ask(t, authztest.SPA, change)
 	if page.Status != 200 || !strings.Contains(page.Body, `action="`+native+`"`) || !strings.Contains(page.Body, "azc_") {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
@@ -589,7 +589,7 @@ func TestHoleErrorsForPeople(t *testing.T) {
 	if got := open(plain, authztest.SPA, challenge, change); !strings.HasPrefix(got.Header().Get("Content-Type"), "application/json") {
 		gone(t, "JSON in the browser", got.Header())
 	}
-	page := ask(t, s.NewBrowser(t), authztest.SPA, change)
+	page := s.NewBrowser(t).Ask(t, authztest.SPA, change)
 	if page.Status != 400 || !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") || !strings.Contains(page.Body, "redirect_uri_mismatch") {
 		t.Errorf("%d %v", page.Status, page.Header)
 	}

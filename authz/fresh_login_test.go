@@ -24,16 +24,16 @@ func TestUnprovenLogin(t *testing.T) {
 	}
 	for _, age := range []string{"0", "60", "3600"} {
 		asked := url.Values{"prompt": {"none"}, "max_age": {age}}
-		if got := redirect(t, ask(t, b, authztest.SPA, asked)); got.Get("error") != "login_required" {
+		if got := b.Ask(t, authztest.SPA, asked).Redirect(t); got.Get("error") != "login_required" {
 			t.Errorf("max_age=%s: %v", age, got)
 		}
 	}
 	// Asked for, it proves it.
-	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"max_age": {"3600"}})), false))
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"max_age": {"3600"}})), false))
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Fatalf("proved: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}, "max_age": {"3600"}})); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}, "max_age": {"3600"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("once proved: %v", got)
 	}
 }
@@ -45,25 +45,25 @@ func TestAuthTimeIsRequired(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	f.signIn(t, b)
-	session := get(t, b, f.URL+"/session")
+	session := b.Get(t, f.URL+"/session")
 	if strings.Contains(session.Body, "auth_time") || !strings.Contains(session.Body, `"active":true`) {
 		t.Errorf("the session says %s", session.Body)
 	}
 	essential := url.Values{"prompt": {"none"}, "claims": {`{"id_token":{"auth_time":{"essential":true}}}`}}
-	if got := redirect(t, ask(t, b, authztest.SPA, essential)); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, essential).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("essential: %v", got)
 	}
 	voluntary := url.Values{"prompt": {"none"}, "claims": {`{"id_token":{"auth_time":null}}`}}
-	if got := redirect(t, ask(t, b, authztest.SPA, voluntary)); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.SPA, voluntary).Redirect(t); got.Get("code") == "" {
 		t.Errorf("voluntary: %v", got)
 	}
-	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, ask(t, b, authztest.SPA, url.Values{"claims": essential["claims"]})), false))
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"claims": essential["claims"]})), false))
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Fatalf("proved: %v", got)
 	}
 	code, verifier := b.Code(t, authztest.SPA, essential)
 	tokens := f.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	if payload(t, tokens.IDToken)["auth_time"] == nil || !strings.Contains(get(t, b, f.URL+"/session").Body, `"auth_time":`) {
+	if payload(t, tokens.IDToken)["auth_time"] == nil || !strings.Contains(b.Get(t, f.URL+"/session").Body, `"auth_time":`) {
 		t.Error("once proved, there is no auth_time")
 	}
 }
@@ -74,8 +74,8 @@ func TestRequireAuthTime(t *testing.T) {
 	f := federate(t, true)
 	f.Server = authztest.Start(t, authz.Config{Connectors: f.connectors}, func(m *client.Metadata) { m.RequireAuthTime = m.ID == authztest.SPA })
 	b := f.NewBrowser(t)
-	f.back(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+	f.back(t, b, f.arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false))
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("nothing proves the time: %v", got)
 	}
 	f.signIn(t, b)

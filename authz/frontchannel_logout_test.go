@@ -59,9 +59,9 @@ func TestFrontChannelLogoutSection3_Frames(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withFrames)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
-	signInTo(t, b, authztest.ThirdParty, nil)
-	signInTo(t, b, authztest.Web, nil) // wants nothing
+	tokens := b.SignIn(t, authztest.SPA, nil)
+	b.SignIn(t, authztest.ThirdParty, nil)
+	b.SignIn(t, authztest.Web, nil) // wants nothing
 	sid := payload(t, tokens.IDToken)["sid"].(string)
 
 	page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"s&t"}})
@@ -96,7 +96,7 @@ func TestFrontChannelLogoutSection3_Confirmed(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withFrames)
 	b := s.NewBrowser(t)
-	signInTo(t, b, authztest.SPA, nil)
+	b.SignIn(t, authztest.SPA, nil)
 	page := logOut(t, b, url.Values{"client_id": {authztest.SPA}, "post_logout_redirect_uri": {back}})
 	if frames := framesOf(page); len(frames) != 0 {
 		t.Errorf("frames before the question is answered: %v", frames)
@@ -117,7 +117,7 @@ func TestFrontChannelLogoutSection3_PairwiseSession(t *testing.T) {
 		}
 	})
 	b := s.NewBrowser(t)
-	ofSPA, ofPartner := signInTo(t, b, authztest.SPA, nil), signInTo(t, b, authztest.ThirdParty, nil)
+	ofSPA, ofPartner := b.SignIn(t, authztest.SPA, nil), b.SignIn(t, authztest.ThirdParty, nil)
 	page := logOut(t, b, url.Values{"id_token_hint": {ofSPA.IDToken}})
 	want := []string{
 		frame(s, authztest.ThirdParty, payload(t, ofPartner.IDToken)["sid"].(string)),

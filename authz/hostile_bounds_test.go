@@ -78,7 +78,7 @@ func TestBoundsBeforeAuthentication(t *testing.T) {
 		if len(encode(form)) > 16<<10 {
 			continue // the query as a whole is too long
 		}
-		page := get(t, b, s.URL+"/authorize?"+encode(form))
+		page := b.Get(t, s.URL+"/authorize?"+encode(form))
 		if location := page.Header.Get("Location"); page.Status != http.StatusBadRequest && !strings.Contains(location, "error=invalid_request") {
 			t.Errorf("/authorize with too much %s: %d %s", name, page.Status, location)
 		}

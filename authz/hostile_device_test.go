@@ -16,7 +16,7 @@ import (
 func TestHostileDeviceRequests(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	browser, d := signedIn(t, s), s.NewDevice(t, nil)
+	browser, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 	for range 130 { // by now the interval is longer than the code lives: no further poll is written down
 		poll(t, s, d)
 	}

@@ -113,7 +113,7 @@ func TestHostileProofs(t *testing.T) {
 			hostile{name: "refresh/" + name, path: "/token", body: form(authztest.RefreshForm(tokens.RefreshToken)), header: header(proofs), status: 400, code: "invalid_dpop_proof"})
 	}
 	for name, proofs := range badProofs(t, key, other, "POST", s.URL+"/par", "") {
-		rows = append(rows, hostile{name: "par/" + name, path: "/par", body: request(authztest.SPA, nil).Encode(), header: header(proofs), status: 400, code: "invalid_dpop_proof"})
+		rows = append(rows, hostile{name: "par/" + name, path: "/par", body: authztest.Request(authztest.SPA, nil).Encode(), header: header(proofs), status: 400, code: "invalid_dpop_proof"})
 	}
 	for _, path := range []string{"/userinfo", "/session"} {
 		bad := badProofs(t, key, other, "GET", s.URL+path, token)
@@ -145,7 +145,7 @@ func TestHostileProofs(t *testing.T) {
 		hostile{name: "userinfo/two credentials", path: "/userinfo", header: http.Header{"Authorization": {"DPoP " + token, "Bearer " + token}, "Dpop": good(key, token)}, status: 400, code: "invalid_request"},
 		hostile{name: "userinfo/two tokens", path: "/userinfo", header: http.Header{"Authorization": {"DPoP " + token + " " + token}, "Dpop": good(key, token)}, status: 400, code: "invalid_request"})
 	for name, jkt := range map[string]string{"short": "abc", "padded": key.Thumbprint(t) + "=", "no base64url": strings.Repeat("+", 43)} {
-		rows = append(rows, hostile{name: "authorize/dpop_jkt " + name, path: "/authorize", query: request(authztest.SPA, url.Values{"dpop_jkt": {jkt}}).Encode(), status: 303, code: "invalid_request"})
+		rows = append(rows, hostile{name: "authorize/dpop_jkt " + name, path: "/authorize", query: authztest.Request(authztest.SPA, url.Values{"dpop_jkt": {jkt}}).Encode(), status: 303, code: "invalid_request"})
 	}
 	attack(t, s, browser, rows)
 	for _, row := range rows {

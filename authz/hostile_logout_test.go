@@ -22,7 +22,7 @@ func TestHostileLogouts(t *testing.T) {
 		}
 	})
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
+	tokens := b.SignIn(t, authztest.SPA, nil)
 	attack(t, s, b, hostileLogouts(tokens), "<iframe", "You’re signed out", tokens.IDToken)
 	if !isSignedIn(t, b) || len(l.of(authztest.SPA)) != 0 {
 		t.Error("a session was ended")

@@ -99,9 +99,9 @@ func TestHostileRegistrations_Names(t *testing.T) {
 	b.Code(t, authztest.SPA, nil) // signs in
 	const name = `<script>alert(1)</script><img src=x onerror=alert(2)>"'&{{.}}`
 	id := postClient(t, s, webClient(map[string]any{"client_name": name, "logo_uri": `https://evil.example/"><script>alert(3)</script>`, "policy_uri": "https://evil.example/?a=b&c=d;%22"})).text("client_id")
-	consent := get(t, b, ask(t, b, id, nil).Header.Get("Location"))
+	consent := b.Get(t, b.Ask(t, id, nil).Header.Get("Location"))
 	b.Code(t, id, nil)
-	account := get(t, b, s.URL+"/account")
+	account := b.Get(t, s.URL+"/account")
 	for where, page := range map[string]*authztest.Page{"consent": consent, "account": account} {
 		if strings.Contains(page.Body, "<script>alert") || strings.Contains(page.Body, "<img src=x") || !strings.Contains(page.Body, "&lt;script&gt;alert(1)") {
 			t.Errorf("%s: %s", where, page.Body)

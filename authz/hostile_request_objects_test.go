@@ -34,9 +34,9 @@ func TestHostileRequestObjects(t *testing.T) {
 			m.JWKS, m.RequestAlg = authztest.JWKS(t, rs), "PS256"
 		}
 	})
-	browser := signedIn(t, s)
+	browser := s.SignedIn(t, nil)
 	pushed, used := push(t, s, nil), push(t, s, nil)
-	redirect(t, bring(t, browser, used))
+	browser.Open(t, used).Redirect(t)
 
 	rows := hostileReferences(pushed, used)
 	for name, object := range hostileObjects(t, s, rs, es, foreign) {
@@ -53,10 +53,10 @@ func TestHostileRequestObjects(t *testing.T) {
 		}
 	}
 	attack(t, s, browser, rows)
-	if got := redirect(t, bring(t, browser, pushed)); got.Get("code") == "" { // what was attacked still works
+	if got := browser.Open(t, pushed).Redirect(t); got.Get("code") == "" { // what was attacked still works
 		t.Errorf("the pushed request no longer works: %v", got)
 	}
-	if got := redirect(t, bring(t, browser, byValue(es.Sign(t, nil, objectClaims(s.URL, nil))))); got.Get("code") == "" {
+	if got := browser.Open(t, byValue(es.Sign(t, nil, objectClaims(s.URL, nil)))).Redirect(t); got.Get("code") == "" {
 		t.Errorf("an honest request object is refused: %v", got)
 	}
 }
@@ -205,7 +205,7 @@ func hostileReferences(pushed, used url.Values) []hostile {
 	form := func(name string, status int, code string, header http.Header, form url.Values) hostile {
 		return hostile{name: "par/" + name, path: "/par", body: form.Encode(), header: header, status: status, code: code}
 	}
-	plain := request(authztest.Web, nil)
+	plain := authztest.Request(authztest.Web, nil)
 	multipart := basicHeader(authztest.Web)
 	multipart.Set("Content-Type", "multipart/form-data; boundary=x")
 	secretInURL := form("a secret in the URL", 400, "invalid_request", basicHeader(authztest.Web), plain)
@@ -216,7 +216,7 @@ func hostileReferences(pushed, used url.Values) []hostile {
 		form("nobody", 401, "invalid_client", formHeader(), url.Values{}),
 		form("no parameters", 400, "invalid_request", basicHeader(authztest.Web), url.Values{"x": {"y"}}),
 		form("another content type", 400, "invalid_request", multipart, plain),
-		form("a client that signs nobody in", 400, "invalid_request", basicHeader(authztest.Worker), request(authztest.Worker, nil)),
+		form("a client that signs nobody in", 400, "invalid_request", basicHeader(authztest.Worker), authztest.Request(authztest.Worker, nil)),
 		form("a code", 401, "invalid_client", formHeader(), url.Values{"code": {"azc_x"}}),
 		hostile{name: "par/GET", method: http.MethodGet, path: "/par", query: plain.Encode(), status: 405, code: "method_not_allowed"},
 	)

@@ -49,9 +49,9 @@ func signedResponse(t *testing.T, params url.Values) string {
 func TestJARMSection2_1_Claims(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	state := `s+/"=& ü<>`
-	claims, alg := opened(t, s, signedResponse(t, redirect(t, ask(t, b, authztest.SPA, url.Values{"response_mode": {"jwt"}, "state": {state}}))))
+	claims, alg := opened(t, s, signedResponse(t, b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}, "state": {state}}).Redirect(t)))
 	exp, _ := claims["exp"].(float64)
 	left := time.Until(time.Unix(int64(exp), 0))
 	code, _ := claims["code"].(string)
@@ -66,18 +66,18 @@ func TestJARMSection2_1_Claims(t *testing.T) {
 func TestJARMSection2_1_Errors(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for code, change := range map[string]url.Values{
 		"invalid_scope": {"scope": {"admin"}}, "login_required": {"prompt": {"none"}, "max_age": {"0"}},
 		"invalid_request": {"code_challenge": nil}, "unsupported_response_type": {"response_type": {"none"}},
 	} {
 		change.Set("response_mode", "query.jwt")
-		claims, _ := opened(t, s, signedResponse(t, redirect(t, ask(t, b, authztest.SPA, change))))
+		claims, _ := opened(t, s, signedResponse(t, b.Ask(t, authztest.SPA, change).Redirect(t)))
 		if claims["error"] != code || claims["state"] != "state of the app" || claims["iss"] != s.URL || claims["aud"] != authztest.SPA || claims["code"] != nil {
 			t.Errorf("%s: %v", code, claims)
 		}
 	}
-	page := ask(t, b, authztest.SPA, url.Values{"response_mode": {"jwt"}, "redirect_uri": {"https://evil.example"}})
+	page := b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}, "redirect_uri": {"https://evil.example"}})
 	if page.Status != 400 || page.Header.Get("Location") != "" {
 		t.Errorf("another redirect URI: %d %s", page.Status, page.Header.Get("Location"))
 	}
@@ -86,18 +86,18 @@ func TestJARMSection2_1_Errors(t *testing.T) {
 func TestJARMSection2_3_Modes(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for _, mode := range []string{"jwt", "query.jwt"} {
-		page := ask(t, b, authztest.SPA, url.Values{"response_mode": {mode}})
+		page := b.Ask(t, authztest.SPA, url.Values{"response_mode": {mode}})
 		if location := page.Header.Get("Location"); !strings.HasPrefix(location, authztest.RedirectURI+"?response=ey") {
 			t.Errorf("%s: %s", mode, location)
 		}
 	}
-	page := ask(t, b, authztest.SPA, url.Values{"response_mode": {"fragment.jwt"}})
+	page := b.Ask(t, authztest.SPA, url.Values{"response_mode": {"fragment.jwt"}})
 	if location := page.Header.Get("Location"); !strings.HasPrefix(location, authztest.RedirectURI+"#response=ey") {
 		t.Errorf("fragment.jwt: %s", location)
 	}
-	page = ask(t, b, authztest.SPA, url.Values{"response_mode": {"form_post.jwt"}})
+	page = b.Ask(t, authztest.SPA, url.Values{"response_mode": {"form_post.jwt"}})
 	_, after, found := strings.Cut(page.Body, `name="response" value="`)
 	response, _, _ := strings.Cut(after, `"`)
 	if !found || strings.Contains(page.Body, "azc_") || strings.Contains(page.Body, `name="state"`) || page.Status != 200 {
@@ -107,12 +107,12 @@ func TestJARMSection2_3_Modes(t *testing.T) {
 		t.Errorf("form_post.jwt: %v", claims)
 	}
 	for _, mode := range []string{"web_message", ".jwt", "query.", "web_message.jwt", "JWT", "jwt.jwt", "query.jwt.jwt"} {
-		if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"response_mode": {mode}})); got.Get("error") != "unsupported_response_mode" {
+		if got := b.Ask(t, authztest.SPA, url.Values{"response_mode": {mode}}).Redirect(t); got.Get("error") != "unsupported_response_mode" {
 			t.Errorf("%s: %v", mode, got)
 		}
 	}
 	// Errors of response types that are not on offer go where their clients look for them.
-	page = ask(t, b, authztest.SPA, url.Values{"response_mode": {"jwt"}, "response_type": {"token"}})
+	page = b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}, "response_type": {"token"}})
 	if location := page.Header.Get("Location"); !strings.HasPrefix(location, authztest.RedirectURI+"#response=ey") {
 		t.Errorf("an implicit request: %s", location)
 	}
@@ -125,13 +125,13 @@ func TestJARMSection3_ClientMetadata(t *testing.T) {
 			m.AuthorizationAlg, m.RequireJARM = "EdDSA", true
 		}
 	})
-	b := signedIn(t, s)
-	claims, alg := opened(t, s, signedResponse(t, redirect(t, ask(t, b, authztest.Web, url.Values{"response_mode": {"jwt"}}))))
+	b := s.SignedIn(t, nil)
+	claims, alg := opened(t, s, signedResponse(t, b.Ask(t, authztest.Web, url.Values{"response_mode": {"jwt"}}).Redirect(t)))
 	if alg != "EdDSA" || claims["code"] == nil {
 		t.Errorf("%s %v", alg, claims)
 	}
 	for _, mode := range []string{"", "query", "form_pos"} {
-		claims, _ := opened(t, s, signedResponse(t, redirect(t, ask(t, b, authztest.Web, url.Values{"response_mode": {mode}}))))
+		claims, _ := opened(t, s, signedResponse(t, b.Ask(t, authztest.Web, url.Values{"response_mode": {mode}}).Redirect(t)))
 		if claims["error"] != "invalid_request" && claims["error"] != "unsupported_response_mode" {
 			t.Errorf("response_mode %q: %v", mode, claims)
 		}
@@ -176,15 +176,15 @@ func TestJARMSection4_ServerMetadata(t *testing.T) {
 func TestJARMSection5_NoOtherToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
-	response := signedResponse(t, redirect(t, ask(t, b, authztest.SPA, url.Values{"response_mode": {"jwt"}})))
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {response}})); got.Get("error") != "invalid_request" {
+	b := s.SignedIn(t, nil)
+	response := signedResponse(t, b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}}).Redirect(t))
+	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {response}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("as a hint: %v", got)
 	}
 	if status := userinfo(t, s, response); status != http.StatusUnauthorized {
 		t.Errorf("as an access token: %d", status)
 	}
-	if page := get(t, b, s.URL+"/logout?id_token_hint="+response); !page.Has("logout-confirm") {
+	if page := b.Get(t, s.URL+"/logout?id_token_hint="+response); !page.Has("logout-confirm") {
 		t.Errorf("as a hint at logout: %d", page.Status)
 	}
 }
@@ -196,11 +196,11 @@ func TestJARMPushed(t *testing.T) {
 	signed := url.Values{"response_mode": {"jwt"}}
 	silent := maps.Clone(signed)
 	silent.Set("prompt", "none")
-	claims, _ := opened(t, s, signedResponse(t, redirect(t, bring(t, s.NewBrowser(t), push(t, s, silent)))))
+	claims, _ := opened(t, s, signedResponse(t, s.NewBrowser(t).Open(t, push(t, s, silent)).Redirect(t)))
 	if claims["error"] != "login_required" {
 		t.Errorf("silent: %v", claims)
 	}
-	claims, _ = opened(t, s, signedResponse(t, redirect(t, bring(t, signedIn(t, s), push(t, s, signed)))))
+	claims, _ = opened(t, s, signedResponse(t, s.SignedIn(t, nil).Open(t, push(t, s, signed)).Redirect(t)))
 	if claims["code"] == nil {
 		t.Errorf("signed in: %v", claims)
 	}

@@ -44,7 +44,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 		Resources: []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: resource.TokenTypeOpaque}},
 	}, nil)
 	b := s.NewBrowser(t)
-	login := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location"))
+	login := b.Get(t, b.Ask(t, authztest.SPA, nil).Header.Get("Location"))
 	flow := login.URL.Query().Get("flow")
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
@@ -128,8 +128,8 @@ func TestLogExplainsTheErrorPage(t *testing.T) {
 		"com.example.evil:/cb":                       "received com.example.evil:/cb",
 		"P4ss":                                       "received no absolute URI",
 	} {
-		page := ask(t, b, authztest.SPA, url.Values{"redirect_uri": {uri}})
-		get(t, b, s.URL+"/logout?client_id=spa&post_logout_redirect_uri="+url.QueryEscape(uri))
+		page := b.Ask(t, authztest.SPA, url.Values{"redirect_uri": {uri}})
+		b.Get(t, s.URL+"/logout?client_id=spa&post_logout_redirect_uri="+url.QueryEscape(uri))
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 		last := lines[len(lines)-2:]
 		for _, line := range last {

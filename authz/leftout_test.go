@@ -95,7 +95,7 @@ func TestScopesNothingLeft(t *testing.T) {
 	b := s.NewBrowser(t)
 	const want = "The client is registered for none of the requested scopes: unknown, https://api.example.com/read."
 	scope := url.Values{"scope": {"unknown https://api.example.com/read"}}
-	if got := redirect(t, ask(t, b, authztest.SPA, scope)); got.Get("error") != "invalid_scope" || got.Get("error_description") != want {
+	if got := b.Ask(t, authztest.SPA, scope).Redirect(t); got.Get("error") != "invalid_scope" || got.Get("error_description") != want {
 		t.Errorf("authorization endpoint: %v", got)
 	}
 	_, challenge := authztest.PKCE()
@@ -112,7 +112,7 @@ func TestScopesNothingLeft(t *testing.T) {
 	for scope, want := range map[string]string{
 		"call+555-0100 unknown": "scopes: unknown and others.", "call+555-0100": "scopes: others.", strings.Repeat("a", 300) + " b": "scopes: b and others.",
 	} {
-		if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"scope": {scope}})).Get("error_description"); !strings.HasSuffix(got, want) {
+		if got := b.Ask(t, authztest.SPA, url.Values{"scope": {scope}}).Redirect(t).Get("error_description"); !strings.HasSuffix(got, want) {
 			t.Errorf("%.30s: %q", scope, got)
 		}
 	}
@@ -138,14 +138,14 @@ func TestScopesLeftOutInDevelopment(t *testing.T) {
 			}
 		})
 		b := s.NewBrowser(t)
-		login := get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"scope": {"openid order.read groups"}}).Header.Get("Location"))
+		login := b.Get(t, b.Ask(t, authztest.ThirdParty, url.Values{"scope": {"openid order.read groups"}}).Header.Get("Location"))
 		if login.Has("received") != dev || !login.Has("login-submit") {
 			t.Errorf("dev %v: the sign-in page: %s", dev, login.Body)
 		}
 		if dev && (login.Text("received") != "order.read groups" || login.Has("fix")) { // nobody knows order.read: it may be a mistake
 			t.Errorf("%q %q", login.Text("received"), login.Text("fix"))
 		}
-		login = get(t, b, ask(t, b, authztest.ThirdParty, url.Values{"scope": {"openid groups"}}).Header.Get("Location"))
+		login = b.Get(t, b.Ask(t, authztest.ThirdParty, url.Values{"scope": {"openid groups"}}).Header.Get("Location"))
 		if dev && login.Text("fix") != `clients: - client_id: "partner" scope: "openid orders.read groups"` {
 			t.Errorf("%q", login.Text("fix"))
 		}

@@ -15,19 +15,19 @@ import (
 // linkPage goes to the upstream and back, up to the page that asks.
 func (f federation) linkPage(t *testing.T, b *authztest.Browser) *authztest.Page {
 	t.Helper()
-	page := get(t, b, f.arrive(t, f.leave(t, b), false))
+	page := b.Get(t, f.arrive(t, f.leave(t, b), false))
 	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
 		t.Fatalf("led to %q", page.Header.Get("Location"))
 	}
-	return get(t, b, page.Header.Get("Location"))
+	return b.Get(t, page.Header.Get("Location"))
 }
 
 // byPassword is linkPage where the address proves nothing.
 func (f federation) byPassword(t *testing.T, b *authztest.Browser) *authztest.Page {
 	t.Helper()
-	login := get(t, b, f.signIn(t, b).Header.Get("Location"))
+	login := b.Get(t, f.signIn(t, b).Header.Get("Location"))
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
-	return get(t, b, on.Header.Get("Location"))
+	return b.Get(t, on.Header.Get("Location"))
 }
 
 // TestLinkIsAsked: nothing is linked before the person has seen both accounts and said so, and each page
@@ -54,8 +54,8 @@ func TestLinkIsAsked(t *testing.T) {
 		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked against the person's will", authoritative)
 		}
-		next := get(t, b, on.Header.Get("Location"))
-		if authoritative != (next.Header.Get("Location") != "" && ledTo(t, next) == "/login") {
+		next := b.Get(t, on.Header.Get("Location"))
+		if authoritative != (next.Header.Get("Location") != "" && next.LedTo(t) == "/login") {
 			t.Errorf("authoritative %v: cancelled, and led to %q", authoritative, next.Header.Get("Location"))
 		}
 		// A later visit to the page can't change that.
@@ -71,7 +71,7 @@ func TestLinkIsAsked(t *testing.T) {
 		}
 		b = f.NewBrowser(t)
 		on = b.Do(t, reach(t, b).Submit(t, "link-confirm", nil))
-		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 			t.Errorf("authoritative %v: confirmed: %v", authoritative, got)
 		}
 		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
@@ -88,10 +88,10 @@ func TestLinkPageAfterSignOut(t *testing.T) {
 	b := f.NewBrowser(t)
 	page := f.linkPage(t, b)
 	b.Do(t, page.Submit(t, "link-confirm", nil))
-	account := get(t, b, f.URL+"/account")
+	account := b.Get(t, f.URL+"/account")
 	b.Do(t, account.Submit(t, "sign-out-everywhere", nil))
 	b.Do(t, page.Submit(t, "link-confirm", nil))
-	if again := get(t, b, f.URL+"/account"); ledTo(t, again) != "/login" {
+	if again := b.Get(t, f.URL+"/account"); again.LedTo(t) != "/login" {
 		t.Errorf("signed in again by an old page: %d", again.Status)
 	}
 }
@@ -127,7 +127,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	f := federate(t, true)
 	b := f.NewBrowser(t)
 	f.signIn(t, b)
-	page := get(t, b, f.URL+"/account")
+	page := b.Get(t, f.URL+"/account")
 	linked, err := storage.UserIdentities.Scan(t.Context(), f.Store, "", "", 2)
 	if err != nil || len(linked) != 1 {
 		t.Fatal(len(linked), err)
@@ -137,7 +137,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 		t.Fatalf("the page does not show the identity: %s", page.Body)
 	}
 	b.Do(t, page.Submit(t, "unlink-"+id, nil))
-	page = get(t, b, f.URL+"/account")
+	page = b.Get(t, f.URL+"/account")
 	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 || !strings.Contains(page.Body, "was removed") {
 		t.Errorf("%d identities are left; the page: %s", n, page.Body)
 	}
@@ -158,7 +158,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	if err := f.Store.Apply(t.Context(), writes...); err != nil {
 		t.Fatal(err)
 	}
-	page = get(t, b, f.URL+"/account")
+	page = b.Get(t, f.URL+"/account")
 	var tabs sync.WaitGroup
 	statuses := make([]int, 2)
 	for i, subject := range []string{"1", "2"} {
@@ -173,7 +173,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
 		t.Errorf("%d identities are left", n)
 	}
-	if page = get(t, b, f.URL+"/account"); strings.Contains(page.Body, `id="unlink-`) {
+	if page = b.Get(t, f.URL+"/account"); strings.Contains(page.Body, `id="unlink-`) {
 		t.Error("the last way in has a button")
 	}
 }

@@ -33,7 +33,7 @@ func fromStranger(t *testing.T, b *authztest.Browser, id string, change url.Valu
 		change = url.Values{}
 	}
 	change.Set("redirect_uri", stranger)
-	return ask(t, b, id, change)
+	return b.Ask(t, id, change)
 }
 
 // staysHere wants a page that leads away by a click only, and returns where to.
@@ -59,7 +59,7 @@ func TestOpenRedirectorErrors(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, openRegistration(), nil)
 	id := strangersApp(t, s, nil).text("client_id")
-	for name, b := range map[string]*authztest.Browser{"nobody signed in": s.NewBrowser(t), "somebody signed in": signedIn(t, s)} {
+	for name, b := range map[string]*authztest.Browser{"nobody signed in": s.NewBrowser(t), "somebody signed in": s.SignedIn(t, nil)} {
 		for change, code := range map[string]string{
 			"response_type=token": "unsupported_response_type", "response_type=": "invalid_request", "scope=nothing": "invalid_scope", "max_age=x": "invalid_request",
 			"code_challenge=": "invalid_request", "id_token_hint=x": "invalid_request", "request=x": "invalid_request_object", "registration=x": "registration_not_supported",
@@ -78,7 +78,7 @@ func TestOpenRedirectorErrors(t *testing.T) {
 		}
 		repeated := authztest.AuthorizationParams(id, "")
 		repeated.Set("redirect_uri", stranger)
-		staysHere(t, "a repeated parameter", get(t, b, s.URL+"/authorize?"+repeated.Encode()+"&nonce=a&nonce=b"), "invalid_request")
+		staysHere(t, "a repeated parameter", b.Get(t, s.URL+"/authorize?"+repeated.Encode()+"&nonce=a&nonce=b"), "invalid_request")
 		posted := s.PostForm(t, "/authorize", url.Values{"client_id": {id}, "redirect_uri": {stranger}, "client_secret": {"x"}}, nil)
 		if posted.Header.Get("Location") != "" || posted.Status != http.StatusBadRequest {
 			t.Errorf("POST: %d %s", posted.Status, posted.Header.Get("Location"))
@@ -137,7 +137,7 @@ func TestOpenRedirectorExceptions(t *testing.T) {
 	leaves("prompt=none", fromStranger(t, b, id, url.Values{"prompt": {"none"}}), "login_required")
 	leaves("prompt=none with a mistake", fromStranger(t, b, id, url.Values{"prompt": {"none"}, "max_age": {"x"}}), "invalid_request")
 
-	page := get(t, b, fromStranger(t, b, id, nil).Header.Get("Location"))
+	page := b.Get(t, fromStranger(t, b, id, nil).Header.Get("Location"))
 	if !page.Has("unknown-client") || !strings.Contains(page.Body, "stranger.example") {
 		t.Errorf("the sign-in page does not say who asks: %s", page.Body)
 	}
@@ -187,7 +187,7 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 	object := key.Sign(t, nil, map[string]any{
 		"iss": id, "aud": s.URL, "client_id": id, "redirect_uri": stranger, "response_type": "code", "max_age": "x", "state": "s", "exp": time.Now().Add(time.Minute).Unix(),
 	})
-	staysHere(t, "signed", get(t, b, s.URL+"/authorize?"+url.Values{"client_id": {id}, "request": {object}}.Encode()), "invalid_request")
+	staysHere(t, "signed", b.Get(t, s.URL+"/authorize?"+url.Values{"client_id": {id}, "request": {object}}.Encode()), "invalid_request")
 
 	public := strangersApp(t, s, nil)
 	id = public.text("client_id")
@@ -198,10 +198,10 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 		t.Fatalf("%d %s", answer.status, answer.body)
 	}
 	pushed := s.URL + "/authorize?" + url.Values{"client_id": {id}, "request_uri": {requestURI}}.Encode()
-	if link := staysHere(t, "pushed", get(t, b, pushed), "invalid_scope"); link.Query().Get("error") != "invalid_scope" {
+	if link := staysHere(t, "pushed", b.Get(t, pushed), "invalid_scope"); link.Query().Get("error") != "invalid_scope" {
 		t.Errorf("pushed: %s", link)
 	}
-	refusedPage(t, "pushed, and answered", get(t, b, pushed), "invalid_request_uri")
+	refusedPage(t, "pushed, and answered", b.Get(t, pushed), "invalid_request_uri")
 }
 
 // The operator vouches for clients by name, by an initial access token, and by the list of issuers of
@@ -224,7 +224,7 @@ func TestOpenRedirectorVouched(t *testing.T) {
 		}
 	}
 	atOnce("with a software statement", fromStranger(t, b, registered.text("client_id"), wrong))
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"max_age": {"x"}})); got.Get("error") != "invalid_request" {
+	if got := b.Ask(t, authztest.ThirdParty, url.Values{"max_age": {"x"}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("named by the operator: %v", got)
 	}
 	// A registration that is changed without the statement is the client's own word again.
@@ -250,7 +250,7 @@ func TestOpenRedirectorMetadataDocument(t *testing.T) {
 	s := documents(t, p)
 	params, _ := documentParams(p.publish("/app.json", nil), p.URL+"/callback")
 	params.Set("max_age", "x")
-	page := get(t, s.NewBrowser(t), s.URL+"/authorize?"+params.Encode())
+	page := s.NewBrowser(t).Get(t, s.URL+"/authorize?"+params.Encode())
 	if page.Header.Get("Location") != "" || page.Text("error-code") != "400 invalid_request" || !strings.HasPrefix(page.Link("back"), p.URL+"/callback?") {
 		t.Errorf("%d %s %s", page.Status, page.Header.Get("Location"), page.Link("back"))
 	}
@@ -263,7 +263,7 @@ func TestOpenRedirectorLogout(t *testing.T) {
 	id := strangersApp(t, s, nil).text("client_id")
 	foreign := onlyIDToken(t, s, id)
 	logout := func(b *authztest.Browser, hint string) *authztest.Page {
-		return get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {stranger}, "state": {"s"}}.Encode())
+		return b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {stranger}, "state": {"s"}}.Encode())
 	}
 	stays := func(what string, page *authztest.Page) {
 		t.Helper()
@@ -272,7 +272,7 @@ func TestOpenRedirectorLogout(t *testing.T) {
 		}
 	}
 	stays("nobody signed in", logout(s.NewBrowser(t), foreign))
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	page := logout(b, foreign)
 	if !page.Has("unknown-client") {
 		t.Errorf("the question does not say who asks: %s", page.Body)
@@ -289,7 +289,7 @@ func TestOpenRedirectorLogout(t *testing.T) {
 	}
 
 	// Without a URI to go to, the page leads nowhere: a client_uri is what the client says of itself.
-	if page := get(t, s.NewBrowser(t), s.URL+"/logout?client_id="+id); !isLoggedOutPage(page) || page.Has("back") {
+	if page := s.NewBrowser(t).Get(t, s.URL+"/logout?client_id="+id); !isLoggedOutPage(page) || page.Has("back") {
 		t.Errorf("a client_uri of a stranger: %s", page.Link("back"))
 	}
 }

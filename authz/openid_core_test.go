@@ -104,7 +104,7 @@ func TestOpenIDCoreSection8_PairwiseSubjects(t *testing.T) {
 			}
 		}
 		hint := url.Values{"id_token_hint": {tokens.IDToken}, "prompt": {"none"}}
-		if got := redirect(t, ask(t, b, id, hint)); got.Get("code") == "" {
+		if got := b.Ask(t, id, hint).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%s: id_token_hint of the same user: %v", id, got)
 		}
 	}
@@ -140,8 +140,8 @@ func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}}.Encode())
-	if got := ledTo(t, ask(t, b, authztest.SPA, nil)); got != "/login" {
+	b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}}.Encode())
+	if got := b.Ask(t, authztest.SPA, nil).LedTo(t); got != "/login" {
 		t.Errorf("still signed in: led to %s", got)
 	}
 }
@@ -169,7 +169,7 @@ func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
 		claims["sub"] != payload(t, tokens.IDToken)["sub"] {
 		t.Errorf("claims %v", claims)
 	}
-	if got := redirect(t, ask(t, signedIn(t, s), authztest.SPA, url.Values{"id_token_hint": {response.Body}})); got.Get("error") != "invalid_request" {
+	if got := s.SignedIn(t, nil).Ask(t, authztest.SPA, url.Values{"id_token_hint": {response.Body}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("signed userinfo as an id_token_hint: %v", got)
 	}
 	if status := userinfo(t, s, response.Body); status != 401 {
@@ -192,20 +192,20 @@ func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 		want := func(claims string) url.Values { return url.Values{"claims": {fmt.Sprintf(claims, sub)}} }
 		demands := []string{`{"id_token":{"sub":{"value":%q}}}`, `{"id_token":{"sub":{"values":["x",%q]}}}`, `{"userinfo":{"sub":{"value":%q}}}`}
 
-		b, other, stranger := signedIn(t, s), s.NewBrowser(t), s.NewBrowser(t)
+		b, other, stranger := s.SignedIn(t, nil), s.NewBrowser(t), s.NewBrowser(t)
 		other.Username = "dinah"
 		other.Code(t, authztest.SPA, nil)
 		for _, demand := range demands {
-			if got := redirect(t, ask(t, b, authztest.SPA, want(demand))); got.Get("code") == "" {
+			if got := b.Ask(t, authztest.SPA, want(demand)).Redirect(t); got.Get("code") == "" {
 				t.Errorf("%s, %s: the user herself: %v", name, demand, got)
 			}
 			for who, browser := range map[string]*authztest.Browser{"another": other, "nobody": stranger} {
 				silent := want(demand)
 				silent.Set("prompt", "none")
-				if got := redirect(t, ask(t, browser, authztest.SPA, silent)); got.Get("error") != "login_required" {
+				if got := browser.Ask(t, authztest.SPA, silent).Redirect(t); got.Get("error") != "login_required" {
 					t.Errorf("%s, %s, %s: %v", name, demand, who, got)
 				}
-				if got := ledTo(t, ask(t, browser, authztest.SPA, want(demand))); got != "/login" {
+				if got := browser.Ask(t, authztest.SPA, want(demand)).LedTo(t); got != "/login" {
 					t.Errorf("%s, %s, %s: led to %s", name, demand, who, got)
 				}
 			}
@@ -228,13 +228,13 @@ func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 func TestOpenIDCoreSection5_5_ClaimsParameter(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for _, claims := range []string{
 		`{`, `[]`, `"x"`, `{"id_token":[]}`, `{"id_token":{"email":true}}`, `{"id_token":{"email":[]}}`, `{"id_token":{"email":{"essential":"yes"}}}`,
 		`{"id_token":{"sub":{"value":1}}}`, `{"id_token":{"sub":{"values":"x"}}}`, `{"id_token":{"acr":{"values":[1]}}}`, `{"id_token":{"acr":"x"}}`,
 		`{"id_token":{"email":null},"id_token":{}}`, `{"id_token":{"acr":null,"acr":{"essential":true}}}`,
 	} {
-		if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"claims": {claims}})); got.Get("error") != "invalid_request" {
+		if got := b.Ask(t, authztest.SPA, url.Values{"claims": {claims}}).Redirect(t); got.Get("error") != "invalid_request" {
 			t.Errorf("%s: %v", claims, got)
 		}
 	}
@@ -242,12 +242,12 @@ func TestOpenIDCoreSection5_5_ClaimsParameter(t *testing.T) {
 		`null`, `{}`, `{"id_token":null}`, `{"x":1,"userinfo":{"x":{"essential":true},"name#fr":null,"sub":null}}`,
 		`{"id_token":{"email":{"essential":true,"value":"x","other":[]}}}`, `{"ID_TOKEN":{"email":1}}`,
 	} {
-		if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"claims": {claims}})); got.Get("code") == "" {
+		if got := b.Ask(t, authztest.SPA, url.Values{"claims": {claims}}).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%s: %v", claims, got)
 		}
 	}
 	asked := url.Values{"scope": {"openid"}, "claims": {`{"id_token":{"email":{"essential":true},"auth_time":null,"phone_number":{"essential":true}},"userinfo":{"name":{"essential":true}}}`}}
-	tokens := answerTokens(t, s, b, asked)
+	tokens := b.SignIn(t, authztest.SPA, asked)
 	if id := payload(t, tokens.IDToken); id["email"] != "alice@example.com" || id["auth_time"] == nil || id["name"] != nil || id["phone_number"] != nil {
 		t.Errorf("ID token %v", id)
 	}
@@ -260,10 +260,10 @@ func TestOpenIDCoreSection5_5_ClaimsParameter(t *testing.T) {
 func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	olderLogins(t, s, 5000*time.Second)
 	authTime := func(change url.Values) float64 {
-		at, _ := payload(t, answerTokens(t, s, b, change).IDToken)["auth_time"].(float64)
+		at, _ := payload(t, b.SignIn(t, authztest.SPA, change).IDToken)["auth_time"].(float64)
 		return at
 	}
 	old := authTime(url.Values{"max_age": {"10000"}})
@@ -271,7 +271,7 @@ func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
 		t.Errorf("auth_time %v, then %v in the same session", old, again)
 	}
 	for _, change := range []url.Values{{"max_age": {"1"}}, {"prompt": {"login"}, "max_age": {"10000"}}, {"max_age": {"0"}}} {
-		if got := ledTo(t, ask(t, b, authztest.SPA, change)); got != "/login" {
+		if got := b.Ask(t, authztest.SPA, change).LedTo(t); got != "/login" {
 			t.Errorf("%v led to %s", change, got)
 		}
 		if fresh := authTime(change); fresh-old < 4999 {
@@ -285,13 +285,13 @@ func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
 func TestOpenIDCoreSection3_1_2_1_Tolerated(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for _, change := range []url.Values{
 		{"display": {"page"}}, {"display": {"popup"}}, {"display": {"nonsense"}}, {"ui_locales": {"fr-CA fr en"}}, {"ui_locales": {"!!"}},
 		{"claims_locales": {"se"}}, {"acr_values": {"1 2"}}, {"login_hint": {"nobody@example.com"}}, {"extra": {"foobar"}},
 		{"nonce": {}}, {"state": {}}, {"state": {strings.Repeat("s", 128)}}, {"nonce": {strings.Repeat("n", 384)}},
 	} {
-		if got := redirect(t, ask(t, b, authztest.SPA, change)); got.Get("code") == "" {
+		if got := b.Ask(t, authztest.SPA, change).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%v: %v", change, got)
 		}
 	}
@@ -302,9 +302,9 @@ func TestOpenIDCoreSection3_1_2_1_Tolerated(t *testing.T) {
 func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	olderLogins(t, s, time.Minute)
-	first := answerTokens(t, s, b, url.Values{"max_age": {"1000"}})
+	first := b.SignIn(t, authztest.SPA, url.Values{"max_age": {"1000"}})
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
 	before, after := payload(t, first.IDToken), payload(t, second.IDToken)
 	for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "sid"} {
@@ -315,7 +315,7 @@ func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
 	if before["nonce"] == nil || after["nonce"] != nil {
 		t.Errorf("nonce %v, after the refresh %v", before["nonce"], after["nonce"])
 	}
-	if id := payload(t, answerTokens(t, s, b, url.Values{"nonce": {}}).IDToken); id["nonce"] != nil {
+	if id := payload(t, b.SignIn(t, authztest.SPA, url.Values{"nonce": {}}).IDToken); id["nonce"] != nil {
 		t.Errorf("nonce %v that nobody sent", id["nonce"])
 	}
 }
@@ -338,8 +338,8 @@ func TestOpenIDCoreSection2_SessionID(t *testing.T) {
 				row.change(m)
 			}
 		})
-		b := signedIn(t, s)
-		first := answerTokens(t, s, b, nil)
+		b := s.SignedIn(t, nil)
+		first := b.SignIn(t, authztest.SPA, nil)
 		refreshed := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
 		for when, token := range map[string]string{"first": first.IDToken, "refreshed": refreshed.IDToken} {
 			if _, found := payload(t, token)["sid"]; found != row.want {
@@ -349,7 +349,7 @@ func TestOpenIDCoreSection2_SessionID(t *testing.T) {
 		if payload(t, first.AccessToken)["sid"] == nil {
 			t.Errorf("%s: no sid in the access token", name)
 		}
-		logout := get(t, b, s.URL+"/logout?"+url.Values{"id_token_hint": {first.IDToken}}.Encode())
+		logout := b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {first.IDToken}}.Encode())
 		if logout.Has("logout-confirm") {
 			t.Errorf("%s: the user is asked although the app shows the user's ID token", name)
 		}
@@ -378,7 +378,7 @@ func TestOpenIDCoreSection3_1_3_2_CodeReuse(t *testing.T) {
 func TestOpenIDCoreSection3_1_2_1_ExpiredHint(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	ring, err := keys.Open(t.Context(), s.Store, s.Secret, keys.Policy{
 		Algs: []jose.SignatureAlgorithm{jose.ES256}, RotateEvery: time.Hour, Announce: time.Minute, Retain: time.Hour,
 	})
@@ -409,7 +409,7 @@ func TestOpenIDCoreSection3_1_2_1_ExpiredHint(t *testing.T) {
 		"for no audience":    {map[string]any{"aud": ""}, "invalid_request"},
 		"a subject of lists": {map[string]any{"sub": []string{"x"}}, "invalid_request"},
 	} {
-		got := redirect(t, ask(t, b, authztest.SPA, url.Values{"id_token_hint": {hint(row.change)}, "prompt": {"none"}}))
+		got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {hint(row.change)}, "prompt": {"none"}}).Redirect(t)
 		if got.Get("error") != row.error || got.Has("code") != (row.error == "") {
 			t.Errorf("%s: %v, want %q", name, got, row.error)
 		}

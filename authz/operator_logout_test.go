@@ -29,8 +29,8 @@ func TestBackChannelLogoutByOperator(t *testing.T) {
 			l := newListeners(t)
 			s := authztest.Start(t, authz.Config{Outbound: loopback, Operator: &operator.Config{}}, l.hear)
 			b := s.NewBrowser(t)
-			id := payload(t, signInTo(t, b, authztest.SPA, nil).IDToken)
-			signInTo(t, b, authztest.Web, nil)
+			id := payload(t, b.SignIn(t, authztest.SPA, nil).IDToken)
+			b.SignIn(t, authztest.Web, nil)
 			sid, sub := id["sid"].(string), id["sub"].(string)
 
 			target := strings.NewReplacer("SID", sid, "SUB", sub).Replace(test.target)

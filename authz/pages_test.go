@@ -20,35 +20,35 @@ func TestPagesShowRequestID(t *testing.T) {
 			t.Errorf("%s: %d, the page shows %q, its request is %q", name, page.Status, page.Text("request-id"), want)
 		}
 	}
-	login := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))
+	login := b.Get(t, b.Ask(t, authztest.ThirdParty, nil).Header.Get("Location"))
 	shows("sign-in", "login-submit", login)
 	submitted := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
-	consent := get(t, b, get(t, b, submitted.Header.Get("Location")).Header.Get("Location"))
+	consent := b.Get(t, b.Get(t, submitted.Header.Get("Location")).Header.Get("Location"))
 	shows("consent", "consent-allow", consent)
-	shows("account chooser", "account-continue", get(t, b, ask(t, b, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location")))
-	shows("form_post", "continue", ask(t, b, authztest.SPA, url.Values{"response_mode": {"form_post"}}))
-	shows("device", "device-submit", get(t, b, s.URL+"/device"))
+	shows("account chooser", "account-continue", b.Get(t, b.Ask(t, authztest.SPA, url.Values{"prompt": {"select_account"}}).Header.Get("Location")))
+	shows("form_post", "continue", b.Ask(t, authztest.SPA, url.Values{"response_mode": {"form_post"}}))
+	shows("device", "device-submit", b.Get(t, s.URL+"/device"))
 	d := s.NewDevice(t, nil)
-	confirm := get(t, b, d.VerificationURIComplete)
+	confirm := b.Get(t, d.VerificationURIComplete)
 	shows("device confirmation", "consent-allow", confirm)
-	shows("device allowed", "", follow(t, b, confirm.Submit(t, "consent-allow", nil)))
-	shows("account", "logout", get(t, b, s.URL+"/account"))
-	shows("home", "home-account", get(t, b, s.URL+"/"))
-	question := get(t, b, s.URL+"/logout")
+	shows("device allowed", "", b.Follow(t, confirm.Submit(t, "consent-allow", nil)))
+	shows("account", "logout", b.Get(t, s.URL+"/account"))
+	shows("home", "home-account", b.Get(t, s.URL+"/"))
+	question := b.Get(t, s.URL+"/logout")
 	shows("logout", "logout-confirm", question)
 	shows("signed out", "", b.Do(t, question.Submit(t, "logout-confirm", nil)))
-	shows("error", "error-code", get(t, b, s.URL+"/nothing"))
+	shows("error", "error-code", b.Get(t, s.URL+"/nothing"))
 }
 
 // OpenID Connect Core section 3.1.2.1: the redirect_uri is required, and the page says that it is missing.
 func TestPageOfMissingRedirectURI(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	page := ask(t, s.NewBrowser(t), authztest.SPA, url.Values{"redirect_uri": {}})
+	page := s.NewBrowser(t).Ask(t, authztest.SPA, url.Values{"redirect_uri": {}})
 	if page.Text("error-code") != "400 invalid_request" || !strings.Contains(page.Body, "the redirect_uri is missing") {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
-	german := ask(t, s.NewBrowser(t), authztest.SPA, url.Values{"redirect_uri": {}, "ui_locales": {"de"}})
+	german := s.NewBrowser(t).Ask(t, authztest.SPA, url.Values{"redirect_uri": {}, "ui_locales": {"de"}})
 	if !strings.Contains(german.Body, "Die redirect_uri fehlt") {
 		t.Errorf("%s", german.Body)
 	}

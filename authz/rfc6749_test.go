@@ -99,9 +99,9 @@ func TestRFC6749Section2_3_1_BasicIsFormEncoded(t *testing.T) {
 func TestRFC6749Section3_1_EmptyAndUnknownParameters(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	odd := url.Values{"max_age": {""}, "resource": {""}, "claims": {""}, "id_token_hint": {""}, "response_mode": {""}, "unheard_of": {"x"}}
-	code := redirect(t, ask(t, b, authztest.SPA, odd)).Get("code")
+	code := b.Ask(t, authztest.SPA, odd).Redirect(t).Get("code")
 	if code == "" {
 		t.Error("an authorization request with parameters without a value is refused")
 	}
@@ -119,7 +119,7 @@ func TestRFC6749Section3_1_EmptyAndUnknownParameters(t *testing.T) {
 func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for _, uri := range []string{
 		"https://evil.example/callback", "https://app.example.com/callback/", "https://app.example.com/callback?x=y", "https://app.example.com:444/callback",
 		"https://app.example.com.evil.example/callback", "https://app.example.com@evil.example/callback", "http://app.example.com/callback",
@@ -132,7 +132,7 @@ func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
 			"by form_post":         {"redirect_uri": {uri}, "response_mode": {"form_post"}},
 			"twice, one that fits": {"redirect_uri": {authztest.RedirectURI, uri}},
 		} {
-			page := ask(t, b, authztest.SPA, values)
+			page := b.Ask(t, authztest.SPA, values)
 			if page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" || strings.Contains(page.Body, "action=") {
 				t.Errorf("%s, %s: %d to %q", uri, name, page.Status, page.Header.Get("Location"))
 			}
@@ -206,10 +206,10 @@ func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	const odd = "&utm=a&utm=b&x=%0d%0a%00&y=%ff&z=a%7fb"
 	long := odd + "&w=" + strings.Repeat("a", 20_000)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	_, challenge := authztest.PKCE()
 	query := authztest.AuthorizationParams(authztest.SPA, challenge).Encode()
-	if got := redirect(t, get(t, b, s.URL+"/authorize?"+query+odd)); got.Get("code") == "" {
+	if got := b.Get(t, s.URL+"/authorize?"+query+odd).Redirect(t); got.Get("code") == "" {
 		t.Errorf("authorize: %v", got)
 	}
 	posted, err := http.NewRequest(http.MethodPost, s.URL+"/authorize", strings.NewReader(query+odd))
@@ -217,7 +217,7 @@ func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	posted.Header = formHeader()
-	if got := redirect(t, follow1(t, b, posted)); got.Get("code") == "" {
+	if got := follow1(t, b, posted).Redirect(t); got.Get("code") == "" {
 		t.Errorf("authorize by POST: %v", got)
 	}
 	send := func(path, clientID, secret string, form url.Values, more string) (int, string) {
@@ -268,7 +268,7 @@ func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
 // follow1 sends a request and goes where the answer leads, once.
 func follow1(t *testing.T, b *authztest.Browser, r *http.Request) *authztest.Page {
 	t.Helper()
-	return get(t, b, b.Do(t, r).Header.Get("Location"))
+	return b.Get(t, b.Do(t, r).Header.Get("Location"))
 }
 
 // Libraries that always send an Authorization header send it without a secret for a public client.
@@ -301,9 +301,9 @@ func TestPublicClientByBasicWithoutSecret(t *testing.T) {
 func TestRFC6749Section4_ImplicitAndPasswordAreNotOffered(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for _, responseType := range []string{"token", "id_token", "id_token token", "code token", "code id_token", "code id_token token", "none"} {
-		location := ask(t, b, authztest.SPA, url.Values{"response_type": {responseType}}).Header.Get("Location")
+		location := b.Ask(t, authztest.SPA, url.Values{"response_type": {responseType}}).Header.Get("Location")
 		if !strings.HasPrefix(location, authztest.RedirectURI) || !strings.Contains(location, "error=unsupported_response_type") || strings.Contains(location, "azc_") {
 			t.Errorf("%s led to %s", responseType, location)
 		}
@@ -356,24 +356,24 @@ func TestRFC6749Section4_1_2_1_TheUserTurnsBack(t *testing.T) {
 	t.Parallel()
 	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	turnBack := func(b *authztest.Browser, login string) url.Values {
-		return redirect(t, b.Do(t, get(t, b, login).Submit(t, "login-cancel", nil)))
+		return b.Do(t, b.Get(t, login).Submit(t, "login-cancel", nil)).Redirect(t)
 	}
 	b, state := app.Server.NewBrowser(t), strings.Repeat("s", 128)
-	login := ask(t, b, authztest.SPA, url.Values{"state": {state}}).Header.Get("Location")
+	login := b.Ask(t, authztest.SPA, url.Values{"state": {state}}).Header.Get("Location")
 	if got := turnBack(b, login); got.Get("error") != "access_denied" || got.Get("state") != state || got.Get("iss") != app.Server.URL || len(got) != 4 {
 		t.Errorf("%v", got)
 	}
 	object := app.Key.Sign(t, requestType, signedRequest(app, map[string]any{"state": state}))
 	brought := url.Values{"client_id": {app.ClientID}, "request_uri": {requestURIOf(t, pushSigned(t, app, object))}}
-	login = bring(t, b, brought).Header.Get("Location")
+	login = b.Open(t, brought).Header.Get("Location")
 	if got, _ := opened(t, app.Server, signedResponse(t, turnBack(b, login))); got["error"] != "access_denied" || got["state"] != state || got["code"] != nil {
 		t.Errorf("signed: %v", got)
 	}
-	refusedPage(t, "again", bring(t, b, brought), "invalid_request_uri")
-	if page := get(t, b, app.Server.URL+"/login"); page.Has("login-cancel") || !page.Has("login-submit") {
+	refusedPage(t, "again", b.Open(t, brought), "invalid_request_uri")
+	if page := b.Get(t, app.Server.URL+"/login"); page.Has("login-cancel") || !page.Has("login-submit") {
 		t.Errorf("a sign-in for no app: %.500s", page.Body)
 	}
-	forged := get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location")).Submit(t, "login-cancel", nil)
+	forged := b.Get(t, b.Ask(t, authztest.SPA, nil).Header.Get("Location")).Submit(t, "login-cancel", nil)
 	forged.Header.Set("Origin", "https://evil.example")
 	if page := b.Do(t, forged); page.Status != http.StatusForbidden || page.Header.Get("Location") != "" {
 		t.Errorf("from another site: %d %s", page.Status, page.Header.Get("Location"))

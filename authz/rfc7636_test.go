@@ -18,18 +18,18 @@ func TestRFC7636Section4_4_1_OnlyConfidentialClientsMayDoWithout(t *testing.T) {
 			m.RequirePKCE = new(false)
 		}
 	})
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	bare := url.Values{"code_challenge": {}, "code_challenge_method": {}, "nonce": {}}
-	code := redirect(t, ask(t, b, authztest.Web, bare)).Get("code")
+	code := b.Ask(t, authztest.Web, bare).Redirect(t).Get("code")
 	if got := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, "")); got.Status != 200 {
 		t.Errorf("neither PKCE nor nonce: %+v", got)
 	}
-	code = redirect(t, ask(t, b, authztest.Web, bare)).Get("code")
+	code = b.Ask(t, authztest.Web, bare).Redirect(t).Get("code")
 	verifier, _ := authztest.PKCE()
 	if got := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)); got.Error != "invalid_grant" {
 		t.Errorf("a verifier without a challenge (RFC 9700 section 2.1.1): %+v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, bare)); got.Get("error") != "invalid_request" {
+	if got := b.Ask(t, authztest.SPA, bare).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("a public client must use PKCE: %v", got)
 	}
 }
@@ -59,7 +59,7 @@ func TestRFC7636Section4_6_TheVerifierMustFit(t *testing.T) {
 func TestRFC7636Section4_3_OnlyS256(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for name, change := range map[string]url.Values{
 		"plain":         {"code_challenge_method": {"plain"}},
 		"no method":     {"code_challenge_method": {}},
@@ -68,7 +68,7 @@ func TestRFC7636Section4_3_OnlyS256(t *testing.T) {
 		"with padding":  {"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM="}},
 		"method, alone": {"code_challenge": {}},
 	} {
-		if got := redirect(t, ask(t, b, authztest.SPA, change)); got.Get("error") != "invalid_request" || got.Get("code") != "" {
+		if got := b.Ask(t, authztest.SPA, change).Redirect(t); got.Get("error") != "invalid_request" || got.Get("code") != "" {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -19,7 +19,7 @@ func TestRFC8252Section7_RedirectURIsOfNativeApps(t *testing.T) {
 			m.RedirectURIs = append(m.RedirectURIs, "com.example.app:/callback", "http://127.0.0.1/callback", "http://[::1]/callback")
 		}
 	})
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for uri, fits := range map[string]bool{
 		"com.example.app:/callback":        true,
 		"http://127.0.0.1:51004/callback":  true,
@@ -33,7 +33,7 @@ func TestRFC8252Section7_RedirectURIsOfNativeApps(t *testing.T) {
 		"http://127.0.0.1:51004/other":     false,
 	} {
 		verifier, challenge := authztest.PKCE()
-		page := ask(t, b, authztest.SPA, url.Values{"redirect_uri": {uri}, "code_challenge": {challenge}})
+		page := b.Ask(t, authztest.SPA, url.Values{"redirect_uri": {uri}, "code_challenge": {challenge}})
 		target, err := url.Parse(page.Header.Get("Location"))
 		if err != nil {
 			t.Fatal(err)

@@ -45,16 +45,6 @@ func heading(page *authztest.Page) string {
 	return text
 }
 
-// follow opens a page of ours and what it redirects to.
-func follow(t *testing.T, b *authztest.Browser, request *http.Request) *authztest.Page {
-	t.Helper()
-	page := b.Do(t, request)
-	for page.Header.Get("Location") != "" {
-		page = get(t, b, page.Header.Get("Location"))
-	}
-	return page
-}
-
 // change rewrites the only device in the store.
 func change(t *testing.T, s *authztest.Server, edit func(*storage.DeviceCode)) {
 	t.Helper()
@@ -130,15 +120,15 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
-	page := get(t, b, d.VerificationURI)
+	page := b.Get(t, d.VerificationURI)
 	if heading(page) != "Connect a device" || !page.Has("user_code") {
 		t.Fatalf("%.500s", page.Body)
 	}
-	page = follow(t, b, page.Submit(t, "device-submit", url.Values{"user_code": {d.UserCode}}))
+	page = b.Follow(t, page.Submit(t, "device-submit", url.Values{"user_code": {d.UserCode}}))
 	if !page.Has("login-submit") || strings.Contains(page.Body, "TV App") {
 		t.Fatalf("before the sign-in: %.500s", page.Body)
 	}
-	page = follow(t, b, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
+	page = b.Follow(t, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
 	for _, want := range []string{"TV App", d.UserCode, "Alice Liddell", "Orders API", "device that you hold"} {
 		if !strings.Contains(page.Body, want) {
 			t.Errorf("the confirmation does not name %q", want)
@@ -148,7 +138,7 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 		t.Errorf("before the decision: %+v", got)
 	}
 	allow := page.Submit(t, "consent-allow", nil)
-	if page = follow(t, b, allow); heading(page) != "Your device is connected" {
+	if page = b.Follow(t, allow); heading(page) != "Your device is connected" {
 		t.Fatalf("%.500s", page.Body)
 	}
 	tokens := poll(t, s, d)
@@ -162,10 +152,10 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
 		t.Errorf("refresh: %+v", got)
 	}
-	if page := get(t, b, s.URL+"/account"); !page.Has("revoke-" + authztest.TV) {
+	if page := b.Get(t, s.URL+"/account"); !page.Has("revoke-" + authztest.TV) {
 		t.Error("the app is not on the account page")
 	}
-	if page := get(t, b, d.VerificationURIComplete); heading(page) != "Your device is connected" {
+	if page := b.Get(t, d.VerificationURIComplete); heading(page) != "Your device is connected" {
 		t.Errorf("the code again: %q", heading(page))
 	}
 }
@@ -174,11 +164,11 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, nil)
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 	letters := strings.ReplaceAll(d.UserCode, "-", "")
 	for _, typed := range []string{d.UserCode, letters, strings.ToLower(d.UserCode), " " + d.UserCode + "\t", letters[:2] + " " + letters[2:], letters[:4] + "–" + letters[4:], strings.Join(strings.Split(letters, ""), "-") + "."} {
-		page := get(t, b, d.VerificationURI)
-		if page = follow(t, b, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("consent-allow") {
+		page := b.Get(t, d.VerificationURI)
+		if page = b.Follow(t, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("consent-allow") {
 			if typed != " "+d.UserCode+"\t" || page.Status != 400 { // a tab is a control character, which no form may hold
 				t.Errorf("%q is not understood: %d %q", typed, page.Status, heading(page))
 			}
@@ -188,8 +178,8 @@ func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
 		"": "Enter the code that your device shows.", "BBBB-BBBB": "That code isn’t right.", letters[1:]: "That code isn’t right.",
 		letters + letters[:1]: "That code isn’t right.", "AEIO-UYAE": "That code isn’t right.", strings.Repeat("B", 15_000): "That code isn’t right.", `"><b>`: "That code isn’t right.",
 	} {
-		page := get(t, b, d.VerificationURI)
-		if page = follow(t, b, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("problem") || !strings.Contains(page.Body, want) {
+		page := b.Get(t, d.VerificationURI)
+		if page = b.Follow(t, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("problem") || !strings.Contains(page.Body, want) {
 			t.Errorf("%q: %d %.300s", typed, page.Status, page.Body)
 		}
 	}
@@ -200,9 +190,9 @@ func TestRFC8628Section3_3_1_CompleteURI(t *testing.T) {
 	t.Parallel()
 	for _, firstParty := range []bool{false, true} {
 		s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = firstParty })
-		b, d := signedIn(t, s), s.NewDevice(t, nil)
+		b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 		for range 2 { // looking changes nothing
-			page := get(t, b, d.VerificationURIComplete)
+			page := b.Get(t, d.VerificationURIComplete)
 			if !page.Has("consent-allow") || !page.Has("consent-deny") || !strings.Contains(page.Body, "TV App") || !strings.Contains(page.Body, d.UserCode) {
 				t.Fatalf("first party %v: %.500s", firstParty, page.Body)
 			}
@@ -212,7 +202,7 @@ func TestRFC8628Section3_3_1_CompleteURI(t *testing.T) {
 		}
 		approve(t, b, d)
 		again := s.NewDevice(t, nil) // what was allowed once is confirmed again
-		if page := get(t, b, again.VerificationURIComplete); !page.Has("consent-allow") {
+		if page := b.Get(t, again.VerificationURIComplete); !page.Has("consent-allow") {
 			t.Errorf("first party %v: a second device: %.500s", firstParty, page.Body)
 		}
 	}
@@ -366,7 +356,7 @@ func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	if page := get(t, b, s.URL+"/account"); page.Has("revoke-" + authztest.TV) {
+	if page := b.Get(t, s.URL+"/account"); page.Has("revoke-" + authztest.TV) {
 		t.Error("what was denied is on the account page")
 	}
 }
@@ -374,13 +364,13 @@ func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
 func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, nil)
-	confirm := get(t, b, d.VerificationURIComplete)
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
+	confirm := b.Get(t, d.VerificationURIComplete)
 	expire(t, s)
 	if got := poll(t, s, d); got.Status != 400 || got.Error != "expired_token" {
 		t.Errorf("%+v", got)
 	}
-	for _, page := range []*authztest.Page{get(t, b, d.VerificationURIComplete), follow(t, b, confirm.Submit(t, "consent-allow", nil))} {
+	for _, page := range []*authztest.Page{b.Get(t, d.VerificationURIComplete), b.Follow(t, confirm.Submit(t, "consent-allow", nil))} {
 		if !strings.Contains(page.Body, "That code has expired.") || page.Has("consent-allow") {
 			t.Errorf("%d %.500s", page.Status, page.Body)
 		}
@@ -445,13 +435,13 @@ func TestRFC8628Section5_1_Guesses(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	d := s.NewDevice(t, nil)
 	stranger := s.NewBrowser(t)
-	known, unknown := get(t, stranger, d.VerificationURIComplete), get(t, stranger, d.VerificationURI+"?user_code=BBBB-BBBB")
-	if ledTo(t, known) != "/login" || ledTo(t, unknown) != "/login" {
+	known, unknown := stranger.Get(t, d.VerificationURIComplete), stranger.Get(t, d.VerificationURI+"?user_code=BBBB-BBBB")
+	if known.LedTo(t) != "/login" || unknown.LedTo(t) != "/login" {
 		t.Errorf("a stranger is told a code from a guess: %d, %d", known.Status, unknown.Status)
 	}
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	guess := func(b *authztest.Browser, code string) *authztest.Page {
-		return get(t, b, d.VerificationURI+"?user_code="+code)
+		return b.Get(t, d.VerificationURI+"?user_code="+code)
 	}
 	for i := range 10 {
 		if page := guess(b, "BBBB-BBB"+string("BCDFGHJKLM"[i])); page.Status != 200 || !page.Has("problem") {
@@ -468,7 +458,7 @@ func TestRFC8628Section5_1_Guesses(t *testing.T) {
 	if !strings.Contains(log.String(), `"alarm":"user_code_throttled"`) || strings.Contains(log.String(), d.UserCode) {
 		t.Errorf("the log has no alarm, or a code: %.2000s", log)
 	}
-	if page := guess(signedIn(t, s), d.UserCode); page.Status != 429 { // fresh cookies, same user
+	if page := guess(s.SignedIn(t, nil), d.UserCode); page.Status != 429 { // fresh cookies, same user
 		t.Errorf("with other cookies: %d", page.Status)
 	}
 }
@@ -514,9 +504,9 @@ func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
 	alice, mallory, d := s.NewBrowser(t), s.NewBrowser(t), s.NewDevice(t, url.Values{"scope": {"openid profile"}})
 	mallory.Username = "mallory"
 	mallory.Code(t, authztest.SPA, nil)
-	late := get(t, mallory, d.VerificationURIComplete)
+	late := mallory.Get(t, d.VerificationURIComplete)
 	approve(t, alice, d)
-	for _, page := range []*authztest.Page{follow(t, mallory, late.Submit(t, "consent-allow", nil)), get(t, mallory, d.VerificationURIComplete)} {
+	for _, page := range []*authztest.Page{mallory.Follow(t, late.Submit(t, "consent-allow", nil)), mallory.Get(t, d.VerificationURIComplete)} {
 		if !strings.Contains(page.Body, "That code isn’t right.") || strings.Contains(page.Body, "TV App") {
 			t.Errorf("%.500s", page.Body)
 		}
@@ -530,14 +520,14 @@ func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
 func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, nil)
-	confirm := get(t, b, d.VerificationURIComplete)
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
+	confirm := b.Get(t, d.VerificationURIComplete)
 	headings := make([]string, 64)
 	var all sync.WaitGroup
 	for i := range headings {
 		all.Go(func() {
 			button := []string{"consent-allow", "consent-deny"}[i%2]
-			headings[i] = heading(follow(t, b, confirm.Submit(t, button, nil)))
+			headings[i] = heading(b.Follow(t, confirm.Submit(t, button, nil)))
 		})
 	}
 	all.Wait()
@@ -553,8 +543,8 @@ func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
 func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, nil)
-	confirm := get(t, b, d.VerificationURIComplete)
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
+	confirm := b.Get(t, d.VerificationURIComplete)
 	send := func(name string, b *authztest.Browser, edit func(*http.Request, url.Values)) {
 		t.Helper()
 		request := confirm.Submit(t, "consent-allow", nil)
@@ -579,7 +569,7 @@ func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
 	send("without the flow", b, func(_ *http.Request, f url.Values) { f.Del("flow") })
 	send("forged flow", b, func(_ *http.Request, f url.Values) { f.Set("flow", changeLast(f.Get("flow"))) })
 	send("no such decision", b, func(_ *http.Request, f url.Values) { f.Set("decision", "yes") })
-	send("another browser", signedIn(t, s), func(*http.Request, url.Values) {})
+	send("another browser", s.SignedIn(t, nil), func(*http.Request, url.Values) {})
 	send("nobody is signed in", s.NewBrowser(t), func(*http.Request, url.Values) {})
 	approve(t, b, d)
 }
@@ -597,7 +587,7 @@ func TestRFC8628_OnlineAndOffline(t *testing.T) {
 	online, offline := sign("openid orders.read"), sign("openid offline_access")
 	pending := s.NewDevice(t, nil)
 	approve(t, b, pending)
-	b.Do(t, get(t, b, s.URL+"/logout").Submit(t, "logout-confirm", nil))
+	b.Do(t, b.Get(t, s.URL+"/logout").Submit(t, "logout-confirm", nil))
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(online.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("online, after the logout: %+v", got)
 	}
@@ -606,7 +596,7 @@ func TestRFC8628_OnlineAndOffline(t *testing.T) {
 		t.Errorf("offline, after the logout: %+v", refreshed)
 	}
 	b.Code(t, authztest.SPA, nil)
-	b.Do(t, get(t, b, s.URL+"/account").Submit(t, "revoke-"+authztest.TV, nil))
+	b.Do(t, b.Get(t, s.URL+"/account").Submit(t, "revoke-"+authztest.TV, nil))
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(refreshed.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("after the app was removed: %+v", got)
 	}
@@ -630,17 +620,17 @@ func TestRFC8628_DisabledUser(t *testing.T) {
 func TestRFC8628_FreshLogin(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, url.Values{"max_age": {"0"}})
-	page := get(t, b, d.VerificationURIComplete)
-	if ledTo(t, page) != "/login" {
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, url.Values{"max_age": {"0"}})
+	page := b.Get(t, d.VerificationURIComplete)
+	if page.LedTo(t) != "/login" {
 		t.Fatalf("%d %.300s", page.Status, page.Body)
 	}
-	page = get(t, b, page.Header.Get("Location"))
+	page = b.Get(t, page.Header.Get("Location"))
 	if !strings.Contains(page.Body, "TV App") || !page.Has("other-account") {
 		t.Errorf("%.500s", page.Body)
 	}
-	page = follow(t, b, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
-	if page = follow(t, b, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
+	page = b.Follow(t, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
+	if page = b.Follow(t, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
 		t.Fatalf("%.500s", page.Body)
 	}
 	if claims := payload(t, poll(t, s, d).IDToken); claims["auth_time"] == nil {
@@ -655,20 +645,20 @@ func TestRFC8628_AnotherAccount(t *testing.T) {
 		{Username: authztest.Username, Password: authztest.Password},
 		{Username: "bob", Password: authztest.Password, Name: "Bob"},
 	}}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, nil)
-	confirm := get(t, b, d.VerificationURIComplete)
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
+	confirm := b.Get(t, d.VerificationURIComplete)
 	_, link, _ := strings.Cut(confirm.Body, `class="who"`)
 	_, link, _ = strings.Cut(link, `<a href="`)
 	link, _, _ = strings.Cut(link, `"`)
-	login := get(t, b, strings.ReplaceAll(link, "&amp;", "&"))
-	page := follow(t, b, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
+	login := b.Get(t, strings.ReplaceAll(link, "&amp;", "&"))
+	page := b.Follow(t, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
 	if !strings.Contains(page.Body, "Bob") || !page.Has("consent-allow") {
 		t.Fatalf("%.500s", page.Body)
 	}
-	if stale := follow(t, b, confirm.Submit(t, "consent-allow", nil)); !stale.Has("consent-allow") {
+	if stale := b.Follow(t, confirm.Submit(t, "consent-allow", nil)); !stale.Has("consent-allow") {
 		t.Errorf("alice's page decides for bob: %.300s", stale.Body)
 	}
-	if page = follow(t, b, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
+	if page = b.Follow(t, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
 		t.Errorf("%.300s", page.Body)
 	}
 }
@@ -678,9 +668,9 @@ func TestRFC8628_AnotherBrowser(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	d := s.NewDevice(t, nil)
-	login := get(t, s.NewBrowser(t), d.VerificationURIComplete).Header.Get("Location")
-	other := signedIn(t, s)
-	if page := get(t, other, strings.Replace(login, "/login", "/device", 1)); page.Header.Get("Location") != d.VerificationURIComplete {
+	login := s.NewBrowser(t).Get(t, d.VerificationURIComplete).Header.Get("Location")
+	other := s.SignedIn(t, nil)
+	if page := other.Get(t, strings.Replace(login, "/login", "/device", 1)); page.Header.Get("Location") != d.VerificationURIComplete {
 		t.Errorf("%d %v", page.Status, page.Header)
 	}
 }
@@ -718,10 +708,10 @@ func TestRFC8628_StorageFailure(t *testing.T) {
 	plain := authztest.Start(t, authz.Config{}, nil)
 	store := &failingStore{Store: plain.Store}
 	s := authztest.Start(t, authz.Config{Store: store, Secret: plain.Secret}, nil)
-	b, d := signedIn(t, s), s.NewDevice(t, nil)
-	confirm := get(t, b, d.VerificationURIComplete)
+	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
+	confirm := b.Get(t, d.VerificationURIComplete)
 	store.broken.Store(true)
-	if page := follow(t, b, confirm.Submit(t, "consent-allow", nil)); page.Status != 503 {
+	if page := b.Follow(t, confirm.Submit(t, "consent-allow", nil)); page.Status != 503 {
 		t.Errorf("approve: %d", page.Status)
 	}
 	if got := poll(t, s, d); got.Status != 503 {
@@ -768,8 +758,8 @@ func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
 		"client_name": "Orders", "token_endpoint_auth_method": "none", "grant_types": []string{client.GrantDeviceCode}, "redirect_uris": []string{},
 	})
 	d := s.NewDevice(t, url.Values{"client_id": {registered.text("client_id")}, "scope": {"openid"}})
-	b := signedIn(t, s)
-	page := get(t, b, d.VerificationURIComplete)
+	b := s.SignedIn(t, nil)
+	page := b.Get(t, d.VerificationURIComplete)
 	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || !page.Has("consent-allow") {
 		t.Errorf("%.1000s", page.Body)
 	}
@@ -788,7 +778,7 @@ func TestRFC8628_JoinsTheSession(t *testing.T) {
 			m.BackChannelURI = "https://tv.example.com/logout"
 		}
 	})
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	joined := func() []string {
 		sessions, err := storage.Sessions.Scan(t.Context(), s.Store, "", "", 2)
 		if err != nil || len(sessions) != 1 {
@@ -797,7 +787,7 @@ func TestRFC8628_JoinsTheSession(t *testing.T) {
 		return sessions[0].Value.Clients
 	}
 	d := s.NewDevice(t, nil)
-	follow(t, b, get(t, b, d.VerificationURIComplete).Submit(t, "consent-deny", nil))
+	b.Follow(t, b.Get(t, d.VerificationURIComplete).Submit(t, "consent-deny", nil))
 	if got := joined(); len(got) != 0 {
 		t.Errorf("denied, and joined: %v", got)
 	}

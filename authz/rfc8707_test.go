@@ -25,8 +25,8 @@ func TestRFC8707Section2_Resources(t *testing.T) {
 			m.Scopes = append(m.Scopes, "files.read")
 		}
 	})
-	b := signedInFor(t, s, "openid")
-	if got := redirect(t, ask(t, b, authztest.SPA, nil)); got.Get("error") != "invalid_target" {
+	b := s.SignedIn(t, url.Values{"scope": {"openid"}})
+	if got := b.Ask(t, authztest.SPA, nil).Redirect(t); got.Get("error") != "invalid_target" {
 		t.Errorf("several resources and none asked for: %v", got)
 	}
 	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}})
@@ -51,7 +51,7 @@ func TestRFC8707Section2_Resources(t *testing.T) {
 	if claims := payload(t, one.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
 		t.Errorf("one resource of two: %v", claims)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"scope": {"openid files.read"}, "resource": {authztest.API}})); got.Get("error") != "invalid_scope" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"scope": {"openid files.read"}, "resource": {authztest.API}}).Redirect(t); got.Get("error") != "invalid_scope" {
 		t.Errorf("a scope of a resource that was not asked for: %v", got)
 	}
 }
@@ -81,7 +81,7 @@ func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
 		params := url.Values{"scope": {"openid offline_access"}, "resource": {asked}}
 		worker := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "resource": {asked}})
 		if want == "" {
-			if got := redirect(t, ask(t, signedInFor(t, s, "openid"), authztest.SPA, params)); got.Get("error") != "invalid_target" {
+			if got := s.SignedIn(t, url.Values{"scope": {"openid"}}).Ask(t, authztest.SPA, params).Redirect(t); got.Get("error") != "invalid_target" {
 				t.Errorf("%s: %v", asked, got)
 			}
 			if worker.Error != "invalid_target" {

@@ -47,7 +47,7 @@ func signing(t testing.TB, keys ...*authztest.Key) func(*client.Metadata) {
 func objectClaims(issuer string, change map[string]any) map[string]any {
 	now := time.Now().Unix()
 	claims := map[string]any{"iss": authztest.Web, "aud": issuer, "nbf": now, "iat": now, "exp": now + 300, "jti": "once"}
-	for name, values := range request(authztest.Web, nil) {
+	for name, values := range authztest.Request(authztest.Web, nil) {
 		claims[name] = values[0]
 	}
 	maps.Copy(claims, change)
@@ -65,10 +65,10 @@ func TestRFC9101Section5_1_ByValue(t *testing.T) {
 	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
 		key := signer(t, alg)
 		s := authztest.Start(t, authz.Config{}, signing(t, key))
-		b := signedIn(t, s)
+		b := s.SignedIn(t, nil)
 		verifier, challenge := authztest.PKCE()
 		claims := objectClaims(s.URL, map[string]any{"code_challenge": challenge, "scope": "openid", "state": "signed"})
-		answer := redirect(t, bring(t, b, byValue(key.Sign(t, map[string]any{"typ": "oauth-authz-req+jwt"}, claims))))
+		answer := b.Open(t, byValue(key.Sign(t, map[string]any{"typ": "oauth-authz-req+jwt"}, claims))).Redirect(t)
 		if answer.Get("state") != "signed" || answer.Get("iss") != s.URL {
 			t.Fatalf("%s: %v", alg, answer)
 		}
@@ -99,12 +99,12 @@ func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	b := s.NewBrowser(t)
-	login := bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix()}))))
-	if ledTo(t, login) != "/login" || len(login.Header.Get("Location")) > 1000 {
+	login := b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix()}))))
+	if login.LedTo(t) != "/login" || len(login.Header.Get("Location")) > 1000 {
 		t.Fatalf("led to %s", login.Header.Get("Location"))
 	}
 	rotated := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, signing(t, signer(t, jose.EdDSA)))
-	get(t, b, login.Header.Get("Location"))
+	b.Get(t, login.Header.Get("Location"))
 	request := httptest.NewRequest(http.MethodGet, strings.TrimPrefix(login.Header.Get("Location"), s.URL), nil)
 	u, err := url.Parse(s.URL)
 	if err != nil {
@@ -131,14 +131,14 @@ func TestRFC9101Section5_1_BeginsAgainInAnotherBrowser(t *testing.T) {
 		signing(t, key)(m)
 		m.RequireSigned = m.ID == authztest.Web
 	})
-	b, other := s.NewBrowser(t), signedIn(t, s)
-	login := bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, nil))))
-	again := get(t, other, login.Header.Get("Location"))
-	if got := redirect(t, get(t, other, again.Header.Get("Location"))); got.Get("code") == "" {
+	b, other := s.NewBrowser(t), s.SignedIn(t, nil)
+	login := b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, nil))))
+	again := other.Get(t, login.Header.Get("Location"))
+	if got := other.Get(t, again.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("answer %v", got)
 	}
-	login = bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix() - 1}))))
-	refusedPage(t, "an expired one", get(t, other, login.Header.Get("Location")), "sign_in_expired")
+	login = b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix() - 1}))))
+	refusedPage(t, "an expired one", other.Get(t, login.Header.Get("Location")), "sign_in_expired")
 }
 
 // Nobody can bring what a client has signed again and again, for as long as the server lives: its key
@@ -149,9 +149,9 @@ func TestRFC9101Section5_1_DoesNotBeginAgainForEver(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
 	for name, exp := range map[string]any{"no exp": nil, "exp in a year": time.Now().AddDate(1, 0, 0).Unix()} {
 		b := s.NewBrowser(t)
-		login := bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": exp}))))
+		login := b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": exp}))))
 		aged := ageFlow(t, s, login.Header.Get("Location"), 61*time.Minute)
-		refusedPage(t, name, get(t, b, aged), "sign_in_expired")
+		refusedPage(t, name, b.Get(t, aged), "sign_in_expired")
 	}
 }
 
@@ -236,7 +236,7 @@ func TestRFC9101Section5_2_ByReference(t *testing.T) {
 		t.Errorf("fetched %d times", n)
 	}
 	for _, fragment := range []string{"#" + strings.Repeat("A", 43), "#v2", "#"} { // the client's own matter
-		if got := redirect(t, bring(t, b, from(base+"/object"+fragment))); got.Get("code") == "" {
+		if got := b.Open(t, from(base+"/object"+fragment)).Redirect(t); got.Get("code") == "" {
 			t.Errorf("with %s: %v", fragment, got)
 		}
 	}
@@ -244,7 +244,7 @@ func TestRFC9101Section5_2_ByReference(t *testing.T) {
 		base + "/large", base + "/redirect", base + "/nothing", "https://127.0.0.1:1/closed",
 		base + "/object?x", base + "/object/", base + "/Object", base + "/other", strings.Replace(base, "https", "http", 1) + "/object", "urn:example:x", "file:///etc/passwd", "x",
 	} {
-		if got := redirect(t, bring(t, b, from(uri))); got.Get("error") != "invalid_request_uri" || got.Get("state") != "front" {
+		if got := b.Open(t, from(uri)).Redirect(t); got.Get("error") != "invalid_request_uri" || got.Get("state") != "front" {
 			t.Errorf("%s: %v", uri, got)
 		}
 	}
@@ -260,7 +260,7 @@ func TestRFC9101Section10_4_1_ServerSideRequestForgery(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequestURIs = private })
 	b := s.NewBrowser(t)
 	for _, uri := range private {
-		if got := redirect(t, ask(t, b, authztest.Web, url.Values{"request_uri": {uri}})); got.Get("error") != "invalid_request_uri" || strings.Contains(got.Get("error_description"), "127") {
+		if got := b.Ask(t, authztest.Web, url.Values{"request_uri": {uri}}).Redirect(t); got.Get("error") != "invalid_request_uri" || strings.Contains(got.Get("error_description"), "127") {
 			t.Errorf("%s: %v", uri, got)
 		}
 	}
@@ -271,7 +271,7 @@ func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	claims := objectClaims(s.URL, map[string]any{"state": nil, "scope": "openid", "prompt": nil})
 	brought := byValue(key.Sign(t, nil, claims))
 	for name, value := range map[string]string{
@@ -279,7 +279,7 @@ func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 	} {
 		brought.Set(name, value)
 	}
-	answer := redirect(t, bring(t, b, brought))
+	answer := b.Open(t, brought).Redirect(t)
 	if answer.Has("state") || answer.Get("code") == "" {
 		t.Errorf("answer %v", answer)
 	}
@@ -291,10 +291,10 @@ func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 		params := byValue(key.Sign(t, nil, claims))
 		params.Set("redirect_uri", authztest.RedirectURI)
 		maps.Copy(params, change)
-		page := bring(t, b, params)
+		page := b.Open(t, params)
 		if name == "and a pushed one" {
 			refusedPage(t, name, page, "invalid_request")
-		} else if got := redirect(t, page); got.Get("error") != "invalid_request" {
+		} else if got := page.Redirect(t); got.Get("error") != "invalid_request" {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -305,14 +305,14 @@ func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	send := func(change map[string]any) *authztest.Page {
 		t.Helper()
-		return bring(t, b, byValue(key.Sign(t, nil, objectClaims(s.URL, change))))
+		return b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, change))))
 	}
 	code := func(what string, change map[string]any) {
 		t.Helper()
-		if got := redirect(t, send(change)); got.Get("code") == "" {
+		if got := send(change).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%s: %v", what, got)
 		}
 	}
@@ -320,7 +320,7 @@ func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 		t.Helper()
 		page := send(change)
 		if page.Status == http.StatusSeeOther {
-			if got := redirect(t, page); got.Get("error") != code {
+			if got := page.Redirect(t); got.Get("error") != code {
 				t.Errorf("%s: %v", what, got)
 			}
 			return
@@ -328,7 +328,7 @@ func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 		refusedPage(t, what, page, code)
 	}
 	code("max_age", map[string]any{"max_age": 10000})
-	if got := ledTo(t, send(map[string]any{"max_age": 0})); got != "/login" {
+	if got := send(map[string]any{"max_age": 0}).LedTo(t); got != "/login" {
 		t.Errorf("max_age 0 led to %s", got)
 	}
 	code("claims", map[string]any{"claims": map[string]any{"id_token": map[string]any{"email": map[string]any{"essential": true}}}})
@@ -358,23 +358,23 @@ func TestRFC9101Section7_WhereErrorsGo(t *testing.T) {
 	t.Parallel()
 	key := signer(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	broken := byValue("e30.e30.e30")
-	refusedPage(t, "no redirect_uri in the query", bring(t, b, broken), "invalid_request_object")
+	refusedPage(t, "no redirect_uri in the query", b.Open(t, broken), "invalid_request_object")
 	broken.Set("redirect_uri", "https://evil.example")
-	refusedPage(t, "a foreign one", bring(t, b, broken), "invalid_request_object")
+	refusedPage(t, "a foreign one", b.Open(t, broken), "invalid_request_object")
 	broken.Set("redirect_uri", authztest.RedirectURI)
 	broken.Set("state", "front")
-	if got := redirect(t, bring(t, b, broken)); got.Get("error") != "invalid_request_object" || got.Get("state") != "front" {
+	if got := b.Open(t, broken).Redirect(t); got.Get("error") != "invalid_request_object" || got.Get("state") != "front" {
 		t.Errorf("its own: %v", got)
 	}
 	valid := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"scope": "admin", "state": "signed"})))
 	valid.Set("state", "front")
-	if got := redirect(t, bring(t, b, valid)); got.Get("error") != "invalid_scope" || got.Get("state") != "signed" {
+	if got := b.Open(t, valid).Redirect(t); got.Get("error") != "invalid_scope" || got.Get("state") != "signed" {
 		t.Errorf("what was signed is wrong: %v", got)
 	}
 	inside := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"redirect_uri": "https://evil.example"})))
-	refusedPage(t, "a foreign one was signed", bring(t, b, inside), "redirect_uri_mismatch")
+	refusedPage(t, "a foreign one was signed", b.Open(t, inside), "redirect_uri_mismatch")
 }
 
 func TestRFC9101Section10_5_RequiredSignature(t *testing.T) {
@@ -384,18 +384,18 @@ func TestRFC9101Section10_5_RequiredSignature(t *testing.T) {
 		signing(t, key)(m)
 		m.RequireSigned = m.ID == authztest.Web
 	})
-	b := signedIn(t, s)
-	if got := redirect(t, ask(t, b, authztest.Web, nil)); got.Get("error") != "invalid_request" {
+	b := s.SignedIn(t, nil)
+	if got := b.Ask(t, authztest.Web, nil).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("in the query: %v", got)
 	}
-	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); got.Code != 400 || !strings.Contains(got.Body.String(), `"invalid_request"`) {
+	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != 400 || !strings.Contains(got.Body.String(), `"invalid_request"`) {
 		t.Errorf("pushed unsigned: %d %s", got.Code, got.Body)
 	}
 	object := key.Sign(t, nil, objectClaims(s.URL, nil))
-	if got := redirect(t, bring(t, b, byValue(object))); got.Get("code") == "" {
+	if got := b.Open(t, byValue(object)).Redirect(t); got.Get("code") == "" {
 		t.Errorf("signed: %v", got)
 	}
-	if got := redirect(t, bring(t, b, pushObject(t, s, object))); got.Get("code") == "" {
+	if got := b.Open(t, pushObject(t, s, object)).Redirect(t); got.Get("code") == "" {
 		t.Errorf("signed and pushed: %v", got)
 	}
 }
@@ -419,10 +419,10 @@ func TestRFC9126Section3_PushedRequestObject(t *testing.T) {
 	t.Parallel()
 	key := signer(t, jose.PS256)
 	s := authztest.Start(t, authz.Config{}, signing(t, key))
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	state := strings.Repeat("s", 12_000) // with its signature and base64 more than one value may have elsewhere
 	brought := pushObject(t, s, key.Sign(t, nil, objectClaims(s.URL, map[string]any{"state": state})))
-	if got := redirect(t, bring(t, b, brought)); got.Get("code") == "" || got.Get("state") != state {
+	if got := b.Open(t, brought).Redirect(t); got.Get("code") == "" || got.Get("state") != state {
 		t.Errorf("answer %.200v", got)
 	}
 	for name, object := range map[string]string{
@@ -452,7 +452,7 @@ func TestFAPI2MessageSigningSection5_3_1_RequestObjects(t *testing.T) {
 	push := func(header, change map[string]any) authztest.Response {
 		t.Helper()
 		claims := map[string]any{"iss": app.ClientID, "aud": s.URL, "nbf": now, "exp": now + 300, "response_mode": "jwt"}
-		for name, values := range request(app.ClientID, nil) {
+		for name, values := range authztest.Request(app.ClientID, nil) {
 			claims[name] = values[0]
 		}
 		maps.Copy(claims, change)
@@ -474,7 +474,7 @@ func TestFAPI2MessageSigningSection5_3_1_RequestObjects(t *testing.T) {
 			t.Errorf("%s: %d %s", name, got.Status, got.Body)
 		}
 	}
-	if got := s.PostForm(t, "/par", app.Authenticate(t, request(app.ClientID, url.Values{"response_mode": {"jwt"}})), nil); got.Status != 400 || !strings.Contains(got.Body, `"invalid_request"`) {
+	if got := s.PostForm(t, "/par", app.Authenticate(t, authztest.Request(app.ClientID, url.Values{"response_mode": {"jwt"}})), nil); got.Status != 400 || !strings.Contains(got.Body, `"invalid_request"`) {
 		t.Errorf("unsigned: %d %s", got.Status, got.Body)
 	}
 }
@@ -503,7 +503,7 @@ func TestFAPI2MessageSigningSection5_4_SignedBothWays(t *testing.T) {
 	})
 	app, now := s.NewApp(t), time.Now().Unix()
 	claims := map[string]any{"iss": app.ClientID, "aud": s.URL, "nbf": now, "exp": now + 300, "response_mode": "jwt"}
-	for name, values := range request(app.ClientID, nil) {
+	for name, values := range authztest.Request(app.ClientID, nil) {
 		claims[name] = values[0]
 	}
 	uri := app.Push(t, url.Values{"request": {app.Key.Sign(t, nil, claims)}})
@@ -512,7 +512,7 @@ func TestFAPI2MessageSigningSection5_4_SignedBothWays(t *testing.T) {
 	if code, _ := response["code"].(string); !strings.HasPrefix(code, "azc_") || response["state"] != "state of the app" || alg != "ES256" {
 		t.Errorf("%s %v", alg, response)
 	}
-	if got := redirect(t, bring(t, s.NewBrowser(t), request(app.ClientID, nil))); len(got) != 1 || got.Get("response") == "" {
+	if got := s.NewBrowser(t).Open(t, authztest.Request(app.ClientID, nil)).Redirect(t); len(got) != 1 || got.Get("response") == "" {
 		t.Errorf("neither pushed nor signed: %v", got)
 	}
 }

@@ -22,19 +22,10 @@ import (
 
 const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
 
-// request are the parameters of an authorization request with PKCE. Those of change replace others;
-// without a value they are left out.
-func request(clientID string, change url.Values) url.Values {
-	_, challenge := authztest.PKCE()
-	params := authztest.AuthorizationParams(clientID, challenge)
-	maps.Copy(params, change)
-	return params
-}
-
 // push pushes a request of the confidential web client and returns what its browser is sent with.
 func push(t *testing.T, s http.Handler, change url.Values) url.Values {
 	t.Helper()
-	response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, change))
+	response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, change))
 	var pushed struct {
 		RequestURI string `json:"request_uri"`
 	}
@@ -42,12 +33,6 @@ func push(t *testing.T, s http.Handler, change url.Values) url.Values {
 		t.Fatalf("push: %d %s", response.Code, response.Body)
 	}
 	return url.Values{"client_id": {authztest.Web}, "request_uri": {pushed.RequestURI}}
-}
-
-// bring opens the authorization endpoint with exactly these parameters.
-func bring(t *testing.T, b *authztest.Browser, params url.Values) *authztest.Page {
-	t.Helper()
-	return get(t, b, b.Server.URL+"/authorize?"+params.Encode())
 }
 
 // refusedPage wants an error page, and no redirect.
@@ -100,7 +85,7 @@ func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 		"another client_id":         {"invalid_request", set("client_id", authztest.SPA)},
 		"value too long":            {"invalid_request", set("state", strings.Repeat("a", 17_000))},
 	} {
-		response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, row.change))
+		response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, row.change))
 		var answer struct{ Error string }
 		if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Code != 400 || answer.Error != row.code {
 			t.Errorf("%s: %d %s", name, response.Code, response.Body)
@@ -123,15 +108,15 @@ func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
 		form       url.Values
 		status     int
 	}{
-		"public":            {authztest.SPA, "", request(authztest.SPA, nil), 201},
-		"basic":             {authztest.Web, authztest.Secret, request(authztest.Web, nil), 201},
-		"basic, no id":      {authztest.Web, authztest.Secret, request(authztest.Web, url.Values{"client_id": nil}), 201},
-		"post":              {authztest.ThirdParty, "", request(authztest.ThirdParty, url.Values{"client_secret": {authztest.Secret}}), 201},
-		"wrong secret":      {authztest.Web, "wrong", request(authztest.Web, nil), 401},
-		"no secret":         {authztest.Web, "", request(authztest.Web, nil), 401},
-		"unknown client":    {"nobody", "", request("nobody", nil), 401},
-		"other method":      {authztest.Web, "", request(authztest.Web, url.Values{"client_secret": {authztest.Secret}}), 401},
-		"public and secret": {authztest.SPA, "", request(authztest.SPA, url.Values{"client_secret": {"x"}}), 401},
+		"public":            {authztest.SPA, "", authztest.Request(authztest.SPA, nil), 201},
+		"basic":             {authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil), 201},
+		"basic, no id":      {authztest.Web, authztest.Secret, authztest.Request(authztest.Web, url.Values{"client_id": nil}), 201},
+		"post":              {authztest.ThirdParty, "", authztest.Request(authztest.ThirdParty, url.Values{"client_secret": {authztest.Secret}}), 201},
+		"wrong secret":      {authztest.Web, "wrong", authztest.Request(authztest.Web, nil), 401},
+		"no secret":         {authztest.Web, "", authztest.Request(authztest.Web, nil), 401},
+		"unknown client":    {"nobody", "", authztest.Request("nobody", nil), 401},
+		"other method":      {authztest.Web, "", authztest.Request(authztest.Web, url.Values{"client_secret": {authztest.Secret}}), 401},
+		"public and secret": {authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"client_secret": {"x"}}), 401},
 	} {
 		response := sendTo(s, "/par", row.id, row.secret, row.form)
 		if response.Code != row.status || (row.status == 401) != strings.Contains(response.Body.String(), "invalid_client") {
@@ -152,7 +137,7 @@ func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
 func TestRFC9126Section2_2_Response(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil))
+	response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil))
 	var answer map[string]any
 	if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Code != 201 || len(answer) != 2 || answer["expires_in"] != 90.0 {
 		t.Errorf("%d %s", response.Code, response.Body)
@@ -193,9 +178,9 @@ func TestRFC9126Section2_3_TooLarge(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for name, response := range map[string]*httptest.ResponseRecorder{
-		"for the server":          sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
-		"for a public client":     sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"login_hint": {strings.Repeat("a", 9_000)}})),
-		"for a public client too": sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 70_000)}})),
+		"for the server":          sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
+		"for a public client":     sendTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"login_hint": {strings.Repeat("a", 9_000)}})),
+		"for a public client too": sendTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 70_000)}})),
 	} {
 		if response.Code != http.StatusRequestEntityTooLarge || !strings.Contains(response.Body.String(), `"error":"invalid_request"`) {
 			t.Errorf("%s: %d %s", name, response.Code, response.Body)
@@ -210,7 +195,7 @@ func TestRFC9126Section2_3_TooLarge(t *testing.T) {
 func TestRFC9126Section2_3_TooMany(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	public, kept := request(authztest.SPA, nil), 0
+	public, kept := authztest.Request(authztest.SPA, nil), 0
 	response := sendTo(s, "/par", authztest.SPA, "", public)
 	for ; response.Code == http.StatusCreated && kept < 1000; kept++ {
 		response = sendTo(s, "/par", authztest.SPA, "", public)
@@ -221,7 +206,7 @@ func TestRFC9126Section2_3_TooMany(t *testing.T) {
 	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != kept {
 		t.Errorf("%d requests are stored, %d were answered", n, kept)
 	}
-	if response := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); response.Code != http.StatusCreated {
+	if response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); response.Code != http.StatusCreated {
 		t.Errorf("a client that proves who it is: %d %s", response.Code, response.Body)
 	}
 }
@@ -229,7 +214,7 @@ func TestRFC9126Section2_3_TooMany(t *testing.T) {
 func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	verifier, challenge := authztest.PKCE()
 	brought := push(t, s, url.Values{"scope": {"openid"}, "state": {"pushed"}, "code_challenge": {challenge}})
 	for name, value := range map[string]string{
@@ -238,7 +223,7 @@ func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 	} {
 		brought.Set(name, value)
 	}
-	answer := redirect(t, bring(t, b, brought))
+	answer := b.Open(t, brought).Redirect(t)
 	if answer.Get("state") != "pushed" || answer.Get("iss") != s.URL {
 		t.Fatalf("answer %v", answer)
 	}
@@ -249,7 +234,7 @@ func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 
 	without := push(t, s, url.Values{"state": nil})
 	without.Set("state", "front")
-	if answer := redirect(t, bring(t, b, without)); answer.Has("state") || answer.Get("code") == "" {
+	if answer := b.Open(t, without).Redirect(t); answer.Has("state") || answer.Get("code") == "" {
 		t.Errorf("a state that was not pushed: %v", answer)
 	}
 }
@@ -257,7 +242,7 @@ func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	brought := push(t, s, nil)
 	for _, id := range []string{authztest.SPA, "", "nobody"} {
 		forged := maps.Clone(brought)
@@ -267,9 +252,9 @@ func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
 		if id != authztest.SPA {
 			code = "invalid_client"
 		}
-		refusedPage(t, "client "+id, bring(t, b, forged), code)
+		refusedPage(t, "client "+id, b.Open(t, forged), code)
 	}
-	if answer := redirect(t, bring(t, b, brought)); answer.Get("code") == "" {
+	if answer := b.Open(t, brought).Redirect(t); answer.Get("code") == "" {
 		t.Errorf("its own client: %v", answer)
 	}
 }
@@ -279,36 +264,36 @@ func TestRFC9126Section4_LoginAndReload(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	brought := push(t, s, nil)
 	first, second := s.NewBrowser(t), s.NewBrowser(t)
-	login := bring(t, first, brought)
+	login := first.Open(t, brought)
 	for range 3 { // people reload
-		if page := bring(t, first, brought); ledTo(t, page) != "/login" {
+		if page := first.Open(t, brought); page.LedTo(t) != "/login" {
 			t.Fatalf("reloaded: %s", page.Header.Get("Location"))
 		}
-		get(t, first, login.Header.Get("Location"))
+		first.Get(t, login.Header.Get("Location"))
 	}
-	bring(t, second, brought) // another browser may be shown the page too
-	age(t, s)                 // who has begun in time can take their time
+	second.Open(t, brought) // another browser may be shown the page too
+	age(t, s)               // who has begun in time can take their time
 	if answer := first.Walk(t, login.Header.Get("Location")); answer.Params.Get("code") == "" {
 		t.Fatalf("after the login: %s", answer)
 	}
-	back := get(t, first, login.Header.Get("Location"))
+	back := first.Get(t, login.Header.Get("Location"))
 	refusedPage(t, "the login page of the answered request", back, "invalid_request_uri")
 	if !strings.Contains(back.Body, "Go back to the app") {
 		t.Errorf("the page does not say what to do: %s", back.Body)
 	}
-	refusedPage(t, "again from the start", bring(t, first, brought), "invalid_request_uri")
+	refusedPage(t, "again from the start", first.Open(t, brought), "invalid_request_uri")
 }
 
 func TestRFC9126Section4_Expired(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	brought := push(t, s, nil)
 	age(t, s)
 	brought.Set("redirect_uri", authztest.RedirectURI)
-	refusedPage(t, "expired", bring(t, b, brought), "invalid_request_uri")
+	refusedPage(t, "expired", b.Open(t, brought), "invalid_request_uri")
 	for _, guessed := range []string{pushedPrefix, pushedPrefix + "x", pushedPrefix + strings.Repeat("A", 43), changeLast(brought.Get("request_uri")), brought.Get("request_uri") + "A"} {
-		refusedPage(t, guessed, bring(t, b, url.Values{"client_id": {authztest.Web}, "request_uri": {guessed}}), "invalid_request_uri")
+		refusedPage(t, guessed, b.Open(t, url.Values{"client_id": {authztest.Web}, "request_uri": {guessed}}), "invalid_request_uri")
 	}
 }
 
@@ -316,17 +301,17 @@ func TestRFC9126Section4_Expired(t *testing.T) {
 func TestRFC9126Section4_BeginsAgainInAnotherBrowser(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, other := s.NewBrowser(t), signedIn(t, s)
+	b, other := s.NewBrowser(t), s.SignedIn(t, nil)
 	brought := push(t, s, nil)
-	login := bring(t, b, brought).Header.Get("Location")
-	again := get(t, other, login).Header.Get("Location")
+	login := b.Open(t, brought).Header.Get("Location")
+	again := other.Get(t, login).Header.Get("Location")
 	if again != s.URL+"/authorize?"+brought.Encode() {
 		t.Fatalf("led to %s", again)
 	}
-	if answer := redirect(t, get(t, other, again)); answer.Get("code") == "" {
+	if answer := other.Get(t, again).Redirect(t); answer.Get("code") == "" {
 		t.Errorf("answer %v", answer)
 	}
-	if page := get(t, b, login); page.Status != 400 {
+	if page := b.Get(t, login); page.Status != 400 {
 		t.Errorf("the first browser goes on: %d", page.Status)
 	}
 }
@@ -338,7 +323,7 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 	long := url.Values{"state": {strings.Repeat("s", 12_000)}, "x": {strings.Repeat("x", 16_000)}, "y": {strings.Repeat("y", 16_000)}}
 	brought := push(t, s, long)
 	b := s.NewBrowser(t)
-	login := bring(t, b, brought)
+	login := b.Open(t, brought)
 	age(t, s)
 	if n := len(login.Header.Get("Location")); n > 1000 {
 		t.Errorf("the flow has %d bytes", n)
@@ -347,11 +332,11 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 	if answer.Params.Get("code") == "" || answer.Params.Get("state") != long.Get("state") {
 		t.Errorf("answer %.200s", answer)
 	}
-	refusedPage(t, "again", bring(t, b, brought), "invalid_request_uri")
+	refusedPage(t, "again", b.Open(t, brought), "invalid_request_uri")
 	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are left", n)
 	}
-	if got := sendTo(s, "/par", authztest.SPA, "", request(authztest.SPA, long)); got.Code != http.StatusRequestEntityTooLarge {
+	if got := sendTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, long)); got.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a public client pushes as much: %d", got.Code)
 	}
 }
@@ -377,14 +362,14 @@ func discovered(t *testing.T, s *authztest.Server) map[string]any {
 func TestRFC9126Section6_ClientThatMustPush(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.RequirePAR = m.ID == authztest.Web })
-	b := signedIn(t, s)
-	if got := redirect(t, ask(t, b, authztest.Web, nil)); got.Get("error") != "invalid_request" || got.Get("state") != "state of the app" {
+	b := s.SignedIn(t, nil)
+	if got := b.Ask(t, authztest.Web, nil).Redirect(t); got.Get("error") != "invalid_request" || got.Get("state") != "state of the app" {
 		t.Errorf("without a push: %v", got)
 	}
-	if got := redirect(t, bring(t, b, push(t, s, nil))); got.Get("code") == "" {
+	if got := b.Open(t, push(t, s, nil)).Redirect(t); got.Get("code") == "" {
 		t.Errorf("pushed: %v", got)
 	}
-	if page := ask(t, b, authztest.Web, url.Values{"redirect_uri": {"https://evil.example"}}); page.Header.Get("Location") != "" {
+	if page := b.Ask(t, authztest.Web, url.Values{"redirect_uri": {"https://evil.example"}}); page.Header.Get("Location") != "" {
 		t.Errorf("an error went to %s", page.Header.Get("Location"))
 	}
 }
@@ -399,17 +384,17 @@ func TestRFC9126Section7_3_OneAnswer(t *testing.T) {
 	})
 	b := s.NewBrowser(t)
 	silent := push(t, s, url.Values{"prompt": {"none"}})
-	if got := redirect(t, bring(t, b, silent)); got.Get("error") != "login_required" || got.Get("state") == "" {
+	if got := b.Open(t, silent).Redirect(t); got.Get("error") != "login_required" || got.Get("state") == "" {
 		t.Errorf("silent: %v", got)
 	}
-	refusedPage(t, "silent again", bring(t, b, silent), "invalid_request_uri")
+	refusedPage(t, "silent again", b.Open(t, silent), "invalid_request_uri")
 
 	b.Deny = true
 	denied := push(t, s, nil)
 	if got := b.Walk(t, s.URL+"/authorize?"+denied.Encode()); got.Params.Get("error") != "access_denied" {
 		t.Errorf("denied: %s", got)
 	}
-	refusedPage(t, "denied again", bring(t, b, denied), "invalid_request_uri")
+	refusedPage(t, "denied again", b.Open(t, denied), "invalid_request_uri")
 	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are left", n)
 	}
@@ -419,10 +404,10 @@ func TestRFC9126Section7_3_OneAnswer(t *testing.T) {
 func TestRFC9126Section7_3_TwoPages(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = m.ID == authztest.SPA })
-	b := signedIn(t, s)
-	page := get(t, b, bring(t, b, push(t, s, nil)).Header.Get("Location"))
+	b := s.SignedIn(t, nil)
+	page := b.Get(t, b.Open(t, push(t, s, nil)).Header.Get("Location"))
 	deny, allow := page.Submit(t, "consent-deny", nil), page.Submit(t, "consent-allow", nil)
-	if got := redirect(t, b.Do(t, deny)); got.Get("error") != "access_denied" {
+	if got := b.Do(t, deny).Redirect(t); got.Get("error") != "access_denied" {
 		t.Fatalf("denied: %v", got)
 	}
 	refusedPage(t, "allowed in the other tab", b.Do(t, allow), "invalid_request_uri")
@@ -431,7 +416,7 @@ func TestRFC9126Section7_3_TwoPages(t *testing.T) {
 func TestRFC9126Section7_3_Race(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for name, change := range map[string]url.Values{"fits a URL": nil, "long": {"x": {strings.Repeat("x", 10_000)}}} {
 		target := s.URL + "/authorize?" + push(t, s, change).Encode()
 		codes, pages := 0, 0
@@ -474,20 +459,20 @@ func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
 	t.Cleanup(func() { engine.Close() })
 	store := &failingStore{Store: engine}
 	s := authztest.Start(t, authz.Config{Store: store}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	brought, silent := push(t, s, nil), push(t, s, url.Values{"prompt": {"none"}})
 	store.broken.Store(true)
-	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil)); got.Code != 503 {
+	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != 503 {
 		t.Errorf("push: %d %s", got.Code, got.Body)
 	}
-	if got := redirect(t, bring(t, b, brought)); got.Get("error") != "temporarily_unavailable" {
+	if got := b.Open(t, brought).Redirect(t); got.Get("error") != "temporarily_unavailable" {
 		t.Errorf("with a session: %v", got)
 	}
-	if got := redirect(t, bring(t, s.NewBrowser(t), silent)); got.Get("error") != "temporarily_unavailable" {
+	if got := s.NewBrowser(t).Open(t, silent).Redirect(t); got.Get("error") != "temporarily_unavailable" {
 		t.Errorf("silent: %v", got)
 	}
 	store.broken.Store(false)
-	if got := redirect(t, bring(t, b, brought)); got.Get("code") == "" {
+	if got := b.Open(t, brought).Redirect(t); got.Get("code") == "" {
 		t.Errorf("afterwards: %v", got)
 	}
 }
@@ -512,7 +497,7 @@ func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := s.NewApp(t)
-	refused := app.Authenticate(t, request(app.ClientID, url.Values{"scope": {"admin"}}))
+	refused := app.Authenticate(t, authztest.Request(app.ClientID, url.Values{"scope": {"admin"}}))
 	if got := s.PostForm(t, "/par", refused, nil); !strings.Contains(got.Body, "invalid_scope") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
@@ -520,7 +505,7 @@ func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
 	if got := s.PostForm(t, "/par", refused, nil); got.Status != http.StatusUnauthorized {
 		t.Errorf("the assertion of a refused push works again: %d %s", got.Status, got.Body)
 	}
-	form := app.Authenticate(t, request(app.ClientID, nil))
+	form := app.Authenticate(t, authztest.Request(app.ClientID, nil))
 	var created, unauthorized atomic.Int32
 	var racers sync.WaitGroup
 	for range 64 {

@@ -13,18 +13,18 @@ import (
 func TestRFC9207Section2_IssOnEveryResponse(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	state := strings.Repeat(`s+/"=& ü`, 16)
-	got := redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {state}}))
+	got := b.Ask(t, authztest.SPA, url.Values{"state": {state}}).Redirect(t)
 	if got.Get("state") != state || got.Get("iss") != s.URL || !strings.HasPrefix(got.Get("code"), "azc_") || len(got) != 3 {
 		t.Errorf("got %v", got)
 	}
 	for _, short := range []url.Values{{"state": {"x"}, "nonce": {"y"}}, {"state": {}, "nonce": {}}} { // fosite wants eight characters
-		if got := redirect(t, ask(t, b, authztest.SPA, short)); got.Get("code") == "" || got.Get("state") != short.Get("state") {
+		if got := b.Ask(t, authztest.SPA, short).Redirect(t); got.Get("code") == "" || got.Get("state") != short.Get("state") {
 			t.Errorf("with %v: %v", short, got)
 		}
 	}
-	got = redirect(t, ask(t, b, authztest.SPA, url.Values{"state": {}, "scope": {"nope"}}))
+	got = b.Ask(t, authztest.SPA, url.Values{"state": {}, "scope": {"nope"}}).Redirect(t)
 	if got.Has("state") || got.Get("iss") != s.URL || got.Get("error") != "invalid_scope" || len(got) != 3 {
 		t.Errorf("error response %v", got)
 	}

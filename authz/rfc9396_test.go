@@ -75,7 +75,7 @@ func tokenAnswer(t *testing.T, s *authztest.Server, clientID, secret string, for
 func TestRFC9396Section5_Errors(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
-	b := signedInFor(t, s, "openid")
+	b := s.SignedIn(t, url.Values{"scope": {"openid"}})
 	before := dump(t, s.Store)
 	for name, details := range map[string]string{
 		"not JSON":                 `[{`,
@@ -117,7 +117,7 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 		"invalid UTF-8 in escapes": `[{"type":"payment","amount":1,"x\ud800":1}]`,
 	} {
 		for _, id := range []string{authztest.SPA, authztest.ThirdParty} {
-			got := redirect(t, ask(t, b, id, url.Values{"scope": {"openid"}, "authorization_details": {details}}))
+			got := b.Ask(t, id, url.Values{"scope": {"openid"}, "authorization_details": {details}}).Redirect(t)
 			if got.Get("error") != "invalid_authorization_details" || got.Has("code") {
 				t.Errorf("%s: %v", name, got)
 			}
@@ -136,16 +136,16 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 func TestRFC9396Section2_LineBreaks(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
-	b := signedInFor(t, s, "openid")
+	b := s.SignedIn(t, url.Values{"scope": {"openid"}})
 	details := "[\r\n\t" + strings.ReplaceAll(payment, ",", ",\n  ") + "\n]"
-	answer := redirect(t, ask(t, b, authztest.SPA, url.Values{"scope": {"openid"}, "authorization_details": {details}, "claims": {"{\n\t\"id_token\": {\"email\": null}\n}"}}))
+	answer := b.Ask(t, authztest.SPA, url.Values{"scope": {"openid"}, "authorization_details": {details}, "claims": {"{\n\t\"id_token\": {\"email\": null}\n}"}}).Redirect(t)
 	if !answer.Has("code") {
 		t.Errorf("with line breaks: %v", answer)
 	}
 	got := tokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}})
 	sameDetails(t, "on several lines", got["authorization_details"], "["+payment+"]")
 	for _, name := range []string{"scope", "state", "login_hint"} {
-		if got := redirect(t, ask(t, b, authztest.SPA, url.Values{name: {"openid\n"}})); got.Get("error") != "invalid_request" {
+		if got := b.Ask(t, authztest.SPA, url.Values{name: {"openid\n"}}).Redirect(t); got.Get("error") != "invalid_request" {
 			t.Errorf("a line break in %s: %v", name, got)
 		}
 	}
@@ -158,7 +158,7 @@ func TestRFC9396Section10_TypesOfTheClient(t *testing.T) {
 			m.DetailTypes = []string{"file"}
 		}
 	})
-	if got := redirect(t, ask(t, signedInFor(t, s, "openid"), authztest.SPA, detailed(payment))); got.Get("error") != "invalid_authorization_details" {
+	if got := s.SignedIn(t, url.Values{"scope": {"openid"}}).Ask(t, authztest.SPA, detailed(payment)).Redirect(t); got.Get("error") != "invalid_authorization_details" {
 		t.Errorf("%v", got)
 	}
 	for start, want := range map[*authztest.Server]string{s: "[payment file]", authztest.Start(t, authz.Config{}, nil): "<nil>"} {
@@ -246,7 +246,7 @@ func TestRFC9396Section9_1_DetailsOfTheAudience(t *testing.T) {
 	}
 	asked = detailed(payment)
 	asked.Set("resource", archiveAPI)
-	if got := redirect(t, ask(t, signedInFor(t, s, "openid"), authztest.SPA, asked)); got.Get("error") != "invalid_authorization_details" {
+	if got := s.SignedIn(t, url.Values{"scope": {"openid"}}).Ask(t, authztest.SPA, asked).Redirect(t); got.Get("error") != "invalid_authorization_details" {
 		t.Errorf("a payment at the archive: %v", got)
 	}
 }
@@ -321,7 +321,7 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 	asked := detailed(payment + `,{"type":"file","path":"<b>/etc</b>","locations":["` + archiveAPI + `"],"privileges":["admin"]}`)
 	b.Code(t, authztest.ThirdParty, asked)
 	for range 2 { // it is not remembered
-		page := get(t, b, ask(t, b, authztest.ThirdParty, asked).Header.Get("Location"))
+		page := b.Get(t, b.Ask(t, authztest.ThirdParty, asked).Header.Get("Location"))
 		if !page.Has("consent-allow") {
 			t.Fatalf("no question: %d %.300s", page.Status, page.Body)
 		}
@@ -331,25 +331,25 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 			}
 		}
 		on := b.Do(t, page.Submit(t, "consent-allow", nil))
-		if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+		if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 			t.Errorf("allowed: %v", got)
 		}
 	}
 	silent := detailed(payment)
 	silent.Set("prompt", "none")
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, silent)); got.Get("error") != "consent_required" {
+	if got := b.Ask(t, authztest.ThirdParty, silent).Redirect(t); got.Get("error") != "consent_required" {
 		t.Errorf("prompt=none: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, silent)); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.SPA, silent).Redirect(t); got.Get("code") == "" {
 		t.Errorf("a first-party client: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.ThirdParty, url.Values{"scope": {"openid offline_access"}, "prompt": {"none"}})); got.Get("code") == "" {
+	if got := b.Ask(t, authztest.ThirdParty, url.Values{"scope": {"openid offline_access"}, "prompt": {"none"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the scopes are remembered: %v", got)
 	}
 	// What one request was allowed counts for no other.
-	page := get(t, b, ask(t, b, authztest.ThirdParty, asked).Header.Get("Location"))
+	page := b.Get(t, b.Ask(t, authztest.ThirdParty, asked).Header.Get("Location"))
 	b.Do(t, page.Submit(t, "consent-allow", nil))
-	if got := ledTo(t, ask(t, b, authztest.ThirdParty, detailed(payment))); got != "/consent" {
+	if got := b.Ask(t, authztest.ThirdParty, detailed(payment)).LedTo(t); got != "/consent" {
 		t.Errorf("another request led to %s", got)
 	}
 	b.Deny = true
@@ -383,12 +383,12 @@ func TestRFC9396Section3_Device(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
 	device := s.NewDevice(t, detailed(payment))
-	b := signedInFor(t, s, "openid")
+	b := s.SignedIn(t, url.Values{"scope": {"openid"}})
 	request, err := http.NewRequest(http.MethodGet, device.VerificationURIComplete, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := follow(t, b, request); !strings.Contains(page.Body, "A payment") || !strings.Contains(page.Body, "123.50") {
+	if page := b.Follow(t, request); !strings.Contains(page.Body, "A payment") || !strings.Contains(page.Body, "123.50") {
 		t.Errorf("the page doesn't show the payment: %d %s", page.Status, page.Body)
 	}
 	approve(t, b, device)

@@ -309,7 +309,7 @@ func TestRFC9449Section8_TheServersNonces(t *testing.T) {
 	if made.Status != http.StatusBadRequest || made.Error != "use_dpop_nonce" || made.Header.Get("DPoP-Nonce") != nonce {
 		t.Errorf("a nonce of the client's: %+v", made)
 	}
-	if pushed := provenPost(t, s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil), key.Proof(t, "POST", s.URL+"/par", "", "")); pushed.Status != http.StatusBadRequest || !strings.Contains(pushed.Body, "use_dpop_nonce") || pushed.Header.Get("DPoP-Nonce") != nonce {
+	if pushed := provenPost(t, s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil), key.Proof(t, "POST", s.URL+"/par", "", "")); pushed.Status != http.StatusBadRequest || !strings.Contains(pushed.Body, "use_dpop_nonce") || pushed.Header.Get("DPoP-Nonce") != nonce {
 		t.Errorf("pushed: %d %s", pushed.Status, pushed.Body)
 	}
 	if dump(t, s.Store) != before {
@@ -468,13 +468,13 @@ func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
-	params := request(authztest.SPA, url.Values{"dpop_jkt": {other.Thumbprint(t)}})
+	params := authztest.Request(authztest.SPA, url.Values{"dpop_jkt": {other.Thumbprint(t)}})
 	before := dump(t, s.Store)
 	got := provenPost(t, s, "/par", authztest.SPA, "", params, key.Proof(t, "POST", s.URL+"/par", "", ""))
 	if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, "invalid_request") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	got = provenPost(t, s, "/par", authztest.SPA, "", request(authztest.SPA, nil), tokenProof(t, s, key))
+	got = provenPost(t, s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, nil), tokenProof(t, s, key))
 	if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, "invalid_dpop_proof") {
 		t.Errorf("a proof for the token endpoint: %d %s", got.Status, got.Body)
 	}
@@ -539,7 +539,7 @@ func TestRFC9449Section11_1_OfManyUsesOfAProofOneCounts(t *testing.T) {
 			return errorOf(useToken(t, s, "GET", "/userinfo", "DPoP", spa.AccessToken, atUserinfo).Body)
 		},
 		"par": func() string {
-			return errorOf(provenPost(t, s, "/par", authztest.Web, authztest.Secret, request(authztest.Web, nil), atPAR).Body)
+			return errorOf(provenPost(t, s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil), atPAR).Body)
 		},
 	} {
 		if got := provenRace(64, send); got[""] != 1 || got["invalid_dpop_proof"] != 63 {

@@ -31,37 +31,26 @@ func olderLogins(t *testing.T, s *authztest.Server, by time.Duration) {
 	}
 }
 
-// answerTokens signs in to the SPA and returns its tokens.
-func answerTokens(t *testing.T, s *authztest.Server, b *authztest.Browser, change url.Values) authztest.Tokens {
-	t.Helper()
-	code, verifier := b.Code(t, authztest.SPA, change)
-	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	if tokens.Status != 200 {
-		t.Fatalf("%+v", tokens)
-	}
-	return tokens
-}
-
 // RFC 9470 section 4: acr_values and max_age make a session that lacks what is asked sign in again, in
 // a way that gives it.
 func TestRFC9470Section4_StepUp(t *testing.T) {
 	t.Parallel()
 	f := federate(t, true)
-	b := signedIn(t, f.Server)
+	b := f.Server.SignedIn(t, nil)
 	want := url.Values{"acr_values": {federatedACR}, "max_age": {"3600"}} // else nobody asks the upstream for auth_time
-	asked := ask(t, b, authztest.SPA, want)
-	if got := ledTo(t, asked); got != "/login" {
+	asked := b.Ask(t, authztest.SPA, want)
+	if got := asked.LedTo(t); got != "/login" {
 		t.Fatalf("led to %s", got)
 	}
-	login := get(t, b, asked.Header.Get("Location"))
+	login := b.Get(t, asked.Header.Get("Location"))
 	if login.Has("password") || !login.Has("connector-corp") || !login.Has("reason") {
 		t.Fatalf("the page offers what is of no use: %.1000s", login.Body)
 	}
 	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false))
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Fatalf("after the step-up: %v", got)
 	}
-	tokens := answerTokens(t, f.Server, b, want) // section 6: the access token tells
+	tokens := b.SignIn(t, authztest.SPA, want) // section 6: the access token tells
 	for name, token := range map[string]string{"access token": tokens.AccessToken, "ID token": tokens.IDToken} {
 		if got := payload(t, token); got["acr"] != federatedACR {
 			t.Errorf("%s: acr %v", name, got["acr"])
@@ -70,7 +59,7 @@ func TestRFC9470Section4_StepUp(t *testing.T) {
 	if payload(t, tokens.AccessToken)["auth_time"] == nil {
 		t.Error("access token without auth_time")
 	}
-	if login := get(t, b, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location")); !login.Has("password") || login.Has("connector-corp") {
+	if login := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location")); !login.Has("password") || login.Has("connector-corp") {
 		t.Errorf("password asked for: %.1000s", login.Body)
 	}
 }
@@ -79,13 +68,13 @@ func TestRFC9470Section4_StepUp(t *testing.T) {
 func TestRFC9470Section4_MaxAge(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	olderLogins(t, s, time.Minute)
-	old := answerTokens(t, s, b, url.Values{"max_age": {"120"}})
-	if got := ledTo(t, ask(t, b, authztest.SPA, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}})); got != "/login" {
+	old := b.SignIn(t, authztest.SPA, url.Values{"max_age": {"120"}})
+	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}}).LedTo(t); got != "/login" {
 		t.Errorf("a login of 60 s ago led to %s", got)
 	}
-	fresh := answerTokens(t, s, b, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}})
+	fresh := b.SignIn(t, authztest.SPA, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}})
 	before, after := payload(t, old.AccessToken)["auth_time"].(float64), payload(t, fresh.AccessToken)["auth_time"].(float64)
 	if after-before < 59 {
 		t.Errorf("auth_time %v, before the step-up %v", after, before)
@@ -101,14 +90,14 @@ func TestRFC9470Section5_Unmet(t *testing.T) {
 	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
-	login := get(t, b, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location"))
+	login := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location"))
 	// The connector is not offered, but its address is known.
 	leave := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
-	back := f.back(t, b, f.arrive(t, get(t, b, leave).Header.Get("Location"), false))
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("error") != "unmet_authentication_requirements" || got.Has("code") {
+	back := f.back(t, b, f.arrive(t, b.Get(t, leave).Header.Get("Location"), false))
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("error") != "unmet_authentication_requirements" || got.Has("code") {
 		t.Errorf("signed in by another method: %v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"acr_values": {passwordACR}, "prompt": {"none"}})); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"acr_values": {passwordACR}, "prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("prompt=none, where a sign-in would meet it: %v", got)
 	}
 	if n := dumpTable(t, f.Store, storage.Codes.Table); n != 0 {
@@ -120,9 +109,9 @@ func TestRFC9470Section5_Unmet(t *testing.T) {
 func TestOpenIDCoreSection3_1_2_1_ACRValuesAreVoluntary(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for _, wish := range []string{"1 2", "phr", "0", federatedACR, passwordACR, "phr " + passwordACR} { // nobody can be federated here
-		tokens := answerTokens(t, s, b, url.Values{"acr_values": {wish}, "prompt": {"none"}})
+		tokens := b.SignIn(t, authztest.SPA, url.Values{"acr_values": {wish}, "prompt": {"none"}})
 		if got := payload(t, tokens.IDToken)["acr"]; got != passwordACR {
 			t.Errorf("acr_values=%q: acr %v", wish, got)
 		}
@@ -133,11 +122,11 @@ func TestOpenIDCoreSection3_1_2_1_ACRValuesAreVoluntary(t *testing.T) {
 func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	stranger, b := s.NewBrowser(t), signedIn(t, s)
+	stranger, b := s.NewBrowser(t), s.SignedIn(t, nil)
 	unmet := `{"id_token":{"acr":{"essential":true,"values":["phr","phrh"]}}}`
 	for name, browser := range map[string]*authztest.Browser{"nobody": stranger, "signed in": b} {
 		for _, prompt := range []string{"", "none", "login"} {
-			if got := redirect(t, ask(t, browser, authztest.SPA, url.Values{"claims": {unmet}, "prompt": {prompt}})); got.Get("error") != "unmet_authentication_requirements" {
+			if got := browser.Ask(t, authztest.SPA, url.Values{"claims": {unmet}, "prompt": {prompt}}).Redirect(t); got.Get("error") != "unmet_authentication_requirements" {
 				t.Errorf("%s, prompt=%q: %v", name, prompt, got)
 			}
 		}
@@ -150,7 +139,7 @@ func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
 		`{"id_token":{"acr":{"values":["phr"]}}}`,
 		`{"userinfo":{"acr":{"essential":true,"values":["phr"]}}}`, // there is no acr there
 	} {
-		if got := payload(t, answerTokens(t, s, b, url.Values{"claims": {met}, "prompt": {"none"}}).IDToken); got["acr"] != passwordACR {
+		if got := payload(t, b.SignIn(t, authztest.SPA, url.Values{"claims": {met}, "prompt": {"none"}}).IDToken); got["acr"] != passwordACR {
 			t.Errorf("%s: acr %v", met, got["acr"])
 		}
 	}
@@ -165,11 +154,11 @@ func TestRegistrationSection2_DefaultACRValues(t *testing.T) {
 	if code, _ := b.Code(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}); code == "" {
 		t.Error("no code")
 	}
-	if got := ledTo(t, ask(t, b, authztest.SPA, nil)); got != "/login" {
+	if got := b.Ask(t, authztest.SPA, nil).LedTo(t); got != "/login" {
 		t.Errorf("the default led to %s", got)
 	}
 	for _, change := range []url.Values{{"acr_values": {passwordACR}}, {"claims": {`{"id_token":{"acr":{"value":"` + passwordACR + `"}}}`}}} {
-		if got := redirect(t, ask(t, b, authztest.SPA, change)); got.Get("code") == "" {
+		if got := b.Ask(t, authztest.SPA, change).Redirect(t); got.Get("code") == "" {
 			t.Errorf("%v: %v", change, got)
 		}
 	}
@@ -181,19 +170,19 @@ func TestRFC9470Section4_StepUpWithALink(t *testing.T) {
 	t.Parallel()
 	f := federate(t, false)
 	b := f.NewBrowser(t)
-	asked := ask(t, b, authztest.SPA, url.Values{"acr_values": {federatedACR}})
-	login := get(t, b, f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false)).Header.Get("Location"))
+	asked := b.Ask(t, authztest.SPA, url.Values{"acr_values": {federatedACR}})
+	login := b.Get(t, f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false)).Header.Get("Location"))
 	if !login.Has("password") {
 		t.Fatalf("no password to confirm the link: %.500s", login.Body)
 	}
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
-	on = b.Do(t, get(t, b, on.Header.Get("Location")).Submit(t, "link-confirm", nil))
-	again := get(t, b, on.Header.Get("Location"))
-	if got := ledTo(t, again); got != "/login" {
+	on = b.Do(t, b.Get(t, on.Header.Get("Location")).Submit(t, "link-confirm", nil))
+	again := b.Get(t, on.Header.Get("Location"))
+	if got := again.LedTo(t); got != "/login" {
 		t.Fatalf("led to %s", got)
 	}
 	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, again), false))
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("%v", got)
 	}
 }

@@ -194,14 +194,14 @@ func TestRFC9700Section4_12_SeeOther(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
-	login := get(t, b, ask(t, b, authztest.ThirdParty, nil).Header.Get("Location"))
+	login := b.Get(t, b.Ask(t, authztest.ThirdParty, nil).Header.Get("Location"))
 	answer := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
 	if answer.Status != http.StatusSeeOther {
 		t.Errorf("after the password: %d", answer.Status)
 	}
-	consent := get(t, b, get(t, b, answer.Header.Get("Location")).Header.Get("Location"))
+	consent := b.Get(t, b.Get(t, answer.Header.Get("Location")).Header.Get("Location"))
 	answer = b.Do(t, consent.Submit(t, "consent-allow", nil))
-	if last := get(t, b, answer.Header.Get("Location")); answer.Status != http.StatusSeeOther || last.Status != http.StatusSeeOther {
+	if last := b.Get(t, answer.Header.Get("Location")); answer.Status != http.StatusSeeOther || last.Status != http.StatusSeeOther {
 		t.Errorf("after the consent: %d, %d", answer.Status, last.Status)
 	}
 }
@@ -212,10 +212,10 @@ func TestRFC9700Section4_16_NoFramesAndNoReferer(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
 	for _, page := range []*authztest.Page{
-		get(t, b, ask(t, b, authztest.SPA, nil).Header.Get("Location")), // sign-in
-		get(t, signedIn(t, s), s.URL+"/account"),
-		ask(t, b, "nobody", nil), // an error
-		get(t, b, s.URL+"/logout"),
+		b.Get(t, b.Ask(t, authztest.SPA, nil).Header.Get("Location")), // sign-in
+		s.SignedIn(t, nil).Get(t, s.URL+"/account"),
+		b.Ask(t, "nobody", nil), // an error
+		b.Get(t, s.URL+"/logout"),
 	} {
 		h := page.Header
 		if !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("Referrer-Policy") != "same-origin" ||
@@ -223,7 +223,7 @@ func TestRFC9700Section4_16_NoFramesAndNoReferer(t *testing.T) {
 			t.Errorf("%s: %v", page.URL, h)
 		}
 	}
-	if h := ask(t, signedIn(t, s), authztest.SPA, nil).Header; h.Get("Referrer-Policy") != "no-referrer" || h.Get("Cache-Control") != "no-store" {
+	if h := s.SignedIn(t, nil).Ask(t, authztest.SPA, nil).Header; h.Get("Referrer-Policy") != "no-referrer" || h.Get("Cache-Control") != "no-store" {
 		t.Errorf("the redirect to the app: %v", h)
 	}
 }

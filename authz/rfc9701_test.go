@@ -126,7 +126,7 @@ func TestRFC9701Section8_1_CrossJWTConfusion(t *testing.T) {
 	if status := userinfo(t, s, response.Body); status != 401 {
 		t.Errorf("as an access token: %d", status)
 	}
-	if got := redirect(t, ask(t, signedIn(t, s), authztest.Web, url.Values{"id_token_hint": {response.Body}})); got.Get("error") != "invalid_request" {
+	if got := s.SignedIn(t, nil).Ask(t, authztest.Web, url.Values{"id_token_hint": {response.Body}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("as an id_token_hint: %v", got)
 	}
 }

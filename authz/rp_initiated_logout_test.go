@@ -30,7 +30,7 @@ func withBack(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{back} }
 // logOut opens the logout endpoint.
 func logOut(t *testing.T, b *authztest.Browser, params url.Values) *authztest.Page {
 	t.Helper()
-	return get(t, b, b.Server.URL+"/logout?"+params.Encode())
+	return b.Get(t, b.Server.URL+"/logout?"+params.Encode())
 }
 
 // confirm answers the question whether to log out.
@@ -51,7 +51,7 @@ func isLoggedOutPage(page *authztest.Page) bool {
 // isSignedIn asks as an app does: by prompt=none.
 func isSignedIn(t *testing.T, b *authztest.Browser) bool {
 	t.Helper()
-	answer := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}}))
+	answer := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t)
 	if answer.Get("code") == "" && answer.Get("error") != "login_required" {
 		t.Fatalf("neither signed in nor out: %v", answer)
 	}
@@ -77,7 +77,7 @@ func TestRPInitiatedLogoutSection2_Methods(t *testing.T) {
 			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			request.Header.Set("Origin", "https://app.example.com")
 			stranger := s.NewBrowser(t).Do(t, request) // without the cookies
-			page = get(t, b, stranger.Header.Get("Location"))
+			page = b.Get(t, stranger.Header.Get("Location"))
 		}
 		if page.Status != http.StatusSeeOther || page.Header.Get("Location") != back+"?state=s%26t" {
 			t.Errorf("%s: %d %s", method, page.Status, page.Header.Get("Location"))
@@ -96,7 +96,7 @@ func TestRPInitiatedLogoutSection2_EndsOnlineTokens(t *testing.T) {
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	offline := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
 
-	if page := confirm(t, b, get(t, b, s.URL+"/logout")); !isLoggedOutPage(page) {
+	if page := confirm(t, b, b.Get(t, s.URL+"/logout")); !isLoggedOutPage(page) {
 		t.Fatalf("%d %.300s", page.Status, page.Body)
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
@@ -120,7 +120,7 @@ func TestRPInitiatedLogoutSection2_EndsCodes(t *testing.T) {
 	for _, scope := range []string{online, "openid offline_access orders.read"} {
 		b := s.NewBrowser(t)
 		code, verifier := b.Code(t, authztest.SPA, url.Values{"scope": {scope}})
-		confirm(t, b, get(t, b, s.URL+"/logout"))
+		confirm(t, b, b.Get(t, s.URL+"/logout"))
 		if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Error != "invalid_grant" {
 			t.Errorf("code for %s: %+v", scope, got)
 		}
@@ -236,7 +236,7 @@ func TestRPInitiatedLogoutSection2_ClientID(t *testing.T) {
 func TestRPInitiatedLogoutSection2_UILocales(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	page := logOut(t, b, url.Values{"ui_locales": {"tlh de"}})
 	if page.Header.Get("Content-Language") != "de" {
 		t.Errorf("the question is in %s", page.Header.Get("Content-Language"))
@@ -394,7 +394,7 @@ func TestRPInitiatedLogoutSection4_Explains(t *testing.T) {
 func TestRPInitiatedLogoutSection6_OtherSites(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	for name, header := range map[string]http.Header{
 		"Origin":         {"Origin": {"https://evil.example"}},
 		"Sec-Fetch-Site": {"Sec-Fetch-Site": {"cross-site"}},
@@ -406,7 +406,7 @@ func TestRPInitiatedLogoutSection6_OtherSites(t *testing.T) {
 		}
 		request.Header = header
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		if page := get(t, b, b.Do(t, request).Header.Get("Location")); !page.Has("logout-confirm") {
+		if page := b.Get(t, b.Do(t, request).Header.Get("Location")); !page.Has("logout-confirm") {
 			t.Errorf("%s: %d %.300s", name, page.Status, page.Body)
 		}
 	}

@@ -67,7 +67,7 @@ func TestRFC9700Section2_1_1_NonceInPlaceOfPKCE(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := authztest.Start(t, authz.Config{}, tc.adjust)
-			got := redirect(t, ask(t, signedIn(t, s), tc.client, tc.change))
+			got := s.SignedIn(t, nil).Ask(t, tc.client, tc.change).Redirect(t)
 			if got.Get("error") != tc.want || (got.Get("code") == "") != (tc.want != "") {
 				t.Errorf("%v", got)
 			}
@@ -213,11 +213,11 @@ func TestRefusalNamesTheSetting(t *testing.T) {
 		}
 	})
 	none := url.Values{"code_challenge": {""}, "code_challenge_method": {""}, "nonce": {""}}
-	b := signedIn(t, s)
-	told := redirect(t, ask(t, b, authztest.Web, none)).Encode()
+	b := s.SignedIn(t, nil)
+	told := b.Ask(t, authztest.Web, none).Redirect(t).Encode()
 	told += present(s, "/token", authztest.Worker, "", authztest.Secret, url.Values{"grant_type": {"client_credentials"}}).Body.String()
-	told += redirect(t, ask(t, b, authztest.ThirdParty, nil)).Encode()
-	redirect(t, ask(t, b, authztest.SPA, none)) // nothing would allow it
+	told += b.Ask(t, authztest.ThirdParty, nil).Redirect(t).Encode()
+	b.Ask(t, authztest.SPA, none).Redirect(t) // nothing would allow it
 	want := []string{
 		"require_pkce: false in the client web",
 		"token_endpoint_auth_method: client_secret_post in the client worker",

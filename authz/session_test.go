@@ -73,13 +73,13 @@ func TestIdleLimitWithRefreshActivity(t *testing.T) {
 		return time.Since(began) > 4*time.Second
 	})
 	until(t, "the session ends", func() bool {
-		return redirect(t, ask(t, s.NewBrowser(t), authztest.SPA, url.Values{"prompt": {"none"}})).Get("error") != "" &&
+		return s.NewBrowser(t).Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t).Get("error") != "" &&
 			userinfo(t, s, tokens.AccessToken) == 401
 	})
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("refresh after the idle limit: %+v", got)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("silent sign-in after the idle limit: %v", got)
 	}
 }

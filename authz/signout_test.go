@@ -18,7 +18,7 @@ import (
 // everywhere signs out of everything by the button on the account page.
 func everywhere(t *testing.T, b *authztest.Browser) *authztest.Page {
 	t.Helper()
-	page := get(t, b, b.Server.URL+"/account")
+	page := b.Get(t, b.Server.URL+"/account")
 	if !page.Has("sign-out-everywhere") {
 		t.Fatalf("not offered: %d %.500s", page.Status, page.Body)
 	}
@@ -37,10 +37,10 @@ func TestSignOutEverywhere(t *testing.T) {
 	bob.Username = "bob"
 	var ended []authztest.Tokens
 	for _, b := range []*authztest.Browser{here, there} {
-		ended = append(ended, signInTo(t, b, authztest.SPA, nil), signInTo(t, b, authztest.SPA, url.Values{"scope": {online}}))
-		signInTo(t, b, authztest.ThirdParty, nil)
+		ended = append(ended, b.SignIn(t, authztest.SPA, nil), b.SignIn(t, authztest.SPA, url.Values{"scope": {online}}))
+		b.SignIn(t, authztest.ThirdParty, nil)
 	}
-	ofBob := signInTo(t, bob, authztest.SPA, nil)
+	ofBob := bob.SignIn(t, authztest.SPA, nil)
 	pending, verifier := here.Code(t, authztest.SPA, nil)
 
 	page := everywhere(t, here)
@@ -83,7 +83,7 @@ func TestSignOutEverywhere(t *testing.T) {
 	}
 
 	// The next sign-in is a new beginning.
-	tokens := signInTo(t, here, authztest.SPA, nil)
+	tokens := here.SignIn(t, authztest.SPA, nil)
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
 		t.Errorf("refresh after the next sign-in: %+v", got)
 	}
@@ -94,7 +94,7 @@ func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
+	tokens := b.SignIn(t, authztest.SPA, nil)
 	grants, err := storage.Grants.Scan(t.Context(), s.Store, "", "", 10)
 	if err != nil || len(grants) != 1 {
 		t.Fatal(len(grants), err)
@@ -110,7 +110,7 @@ func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
 	if status := userinfo(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
 		t.Errorf("userinfo: %d", status)
 	}
-	again := signInTo(t, b, authztest.SPA, nil) // at once: no second has passed
+	again := b.SignIn(t, authztest.SPA, nil) // at once: no second has passed
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(again.RefreshToken)); got.Status != http.StatusOK {
 		t.Errorf("refresh of the next sign-in: %+v", got)
 	}
@@ -120,7 +120,7 @@ func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
 func TestSignOutEverywhereRaces(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b := signedIn(t, s)
+	b := s.SignedIn(t, nil)
 	thief := s.NewBrowser(t)
 	thief.HTTP.Jar = b.HTTP.Jar
 	var mu sync.Mutex
@@ -177,12 +177,12 @@ func TestAccountSessions(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Users: twoUsers}, nil)
 	here, there, bob := s.NewBrowser(t), s.NewBrowser(t), s.NewBrowser(t)
 	bob.Username = "bob"
-	signInTo(t, here, authztest.SPA, nil)
-	elsewhere := signInTo(t, there, authztest.SPA, url.Values{"scope": {online}})
-	ofBob := signInTo(t, bob, authztest.SPA, url.Values{"scope": {online}})
+	here.SignIn(t, authztest.SPA, nil)
+	elsewhere := there.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
+	ofBob := bob.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
 	sid := func(tokens authztest.Tokens) string { return payload(t, tokens.IDToken)["sid"].(string) }
 
-	page := get(t, here, s.URL+"/account")
+	page := here.Get(t, s.URL+"/account")
 	if !page.Has("end-"+sid(elsewhere)) || page.Has("end-"+sid(ofBob)) {
 		t.Fatalf("%.2000s", page.Body)
 	}
@@ -199,7 +199,7 @@ func TestAccountSessions(t *testing.T) {
 	if !isSignedIn(t, there) {
 		t.Error("ended too early")
 	}
-	if done := here.Do(t, page.Submit(t, "end-"+sid(elsewhere), nil)); done.Status != http.StatusSeeOther || ledTo(t, done) != "/account" {
+	if done := here.Do(t, page.Submit(t, "end-"+sid(elsewhere), nil)); done.Status != http.StatusSeeOther || done.LedTo(t) != "/account" {
 		t.Errorf("%d %s", done.Status, done.Header.Get("Location"))
 	}
 	if isSignedIn(t, there) || !isSignedIn(t, here) {
@@ -208,7 +208,7 @@ func TestAccountSessions(t *testing.T) {
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(elsewhere.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("its online grant: %+v", got)
 	}
-	if page = get(t, here, s.URL+"/account"); page.Has("end-" + sid(elsewhere)) {
+	if page = here.Get(t, s.URL+"/account"); page.Has("end-" + sid(elsewhere)) {
 		t.Error("it is still listed")
 	}
 }
@@ -222,8 +222,8 @@ func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
 		m.Name = "App " + m.ID
 	})
 	b := s.NewBrowser(t)
-	signInTo(t, b, authztest.ThirdParty, nil)
-	page := get(t, b, s.URL+"/account")
+	b.SignIn(t, authztest.ThirdParty, nil)
+	page := b.Get(t, s.URL+"/account")
 	for id, listed := range map[string]bool{authztest.ThirdParty: true, authztest.SPA: true, authztest.Web: true, authztest.Worker: false} {
 		want := `href="https://app.example.com/start?app=` + id + `&amp;iss=` + url.QueryEscape(s.URL) + `"`
 		if page.Has("open-"+id) != listed || strings.Contains(page.Body, want) != listed {
@@ -242,7 +242,7 @@ func TestLogoutOfADeadSession(t *testing.T) {
 	l := newListeners(t)
 	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: []users.User{twoUsers[0]}}, l.hear)
 	b := s.NewBrowser(t)
-	tokens := signInTo(t, b, authztest.SPA, nil)
+	tokens := b.SignIn(t, authztest.SPA, nil)
 	user, version, err := storage.Users.Get(t.Context(), s.Store, userID(t, s))
 	if err != nil {
 		t.Fatal(err)
@@ -251,7 +251,7 @@ func TestLogoutOfADeadSession(t *testing.T) {
 	if err := s.Store.Apply(t.Context(), storage.Users.Put(user.ID, user, storage.At(version), time.Time{})); err != nil {
 		t.Fatal(err)
 	}
-	if page := get(t, b, s.URL+"/account"); ledTo(t, page) != "/login" {
+	if page := b.Get(t, s.URL+"/account"); page.LedTo(t) != "/login" {
 		t.Errorf("%d", page.Status)
 	}
 	if page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}}); page.Header.Get("Location") != back {

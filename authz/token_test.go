@@ -211,7 +211,7 @@ func TestStorageFailure(t *testing.T) {
 	if status, _ := post(t, s, "/introspect", authztest.Worker, url.Values{"token": {app.AccessToken}}); status != 200 {
 		t.Errorf("reading goes on: %d", status)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, nil)); got.Get("error") != "temporarily_unavailable" {
+	if got := b.Ask(t, authztest.SPA, nil).Redirect(t); got.Get("error") != "temporarily_unavailable" {
 		t.Errorf("authorize: %v", got)
 	}
 
@@ -222,13 +222,6 @@ func TestStorageFailure(t *testing.T) {
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
 		t.Errorf("refresh afterwards: %+v", got)
 	}
-}
-
-func signedInFor(t *testing.T, s *authztest.Server, scope string) *authztest.Browser {
-	t.Helper()
-	b := s.NewBrowser(t)
-	b.Code(t, authztest.SPA, url.Values{"scope": {scope}})
-	return b
 }
 
 // A disabled user is out at once: no refresh, no userinfo, no session.
@@ -250,7 +243,7 @@ func TestDisabledUser(t *testing.T) {
 	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
 		t.Errorf("userinfo: %d", status)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("silent sign-in: %v", got)
 	}
 }

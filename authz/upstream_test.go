@@ -45,18 +45,18 @@ func federate(t *testing.T, authoritative bool) federation {
 // leave begins a sign-in to the SPA and follows the connector's link to the upstream.
 func (f federation) leave(t *testing.T, b *authztest.Browser) (authorizationURL string) {
 	t.Helper()
-	return f.leaveFrom(t, b, ask(t, b, authztest.SPA, nil))
+	return f.leaveFrom(t, b, b.Ask(t, authztest.SPA, nil))
 }
 
 // leaveFrom does so on the sign-in page that an authorization request has led to.
 func (f federation) leaveFrom(t *testing.T, b *authztest.Browser, asked *authztest.Page) (authorizationURL string) {
 	t.Helper()
-	login := get(t, b, asked.Header.Get("Location"))
+	login := b.Get(t, asked.Header.Get("Location"))
 	if !login.Has("connector-corp") {
 		t.Fatalf("no connector: %.300s", login.Body)
 	}
 	target := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
-	return get(t, b, target).Header.Get("Location")
+	return b.Get(t, target).Header.Get("Location")
 }
 
 // arrive signs in at the upstream and returns the callback URL.
@@ -77,11 +77,11 @@ func (f federation) arrive(t *testing.T, authorizationURL string, deny bool) str
 // back calls the callback, and confirms the link that it may lead to.
 func (f federation) back(t *testing.T, b *authztest.Browser, callback string) *authztest.Page {
 	t.Helper()
-	page := get(t, b, callback)
+	page := b.Get(t, callback)
 	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
 		return page
 	}
-	return b.Do(t, get(t, b, page.Header.Get("Location")).Submit(t, "link-confirm", nil))
+	return b.Do(t, b.Get(t, page.Header.Get("Location")).Submit(t, "link-confirm", nil))
 }
 
 // signIn goes all the way and returns the last redirect's page.
@@ -103,7 +103,7 @@ func TestUpstreamSignIn(t *testing.T) {
 	b := f.NewBrowser(t)
 	callback := f.arrive(t, f.leave(t, b), false)
 	back := f.back(t, b, callback)
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" || got.Get("state") == "" {
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" || got.Get("state") == "" {
 		t.Fatalf("%v", got)
 	}
 	// The upstream is authoritative for the verified address that local Alice has: it is her.
@@ -125,16 +125,16 @@ func TestUpstreamLinkRequired(t *testing.T) {
 	f := federate(t, false)
 	b := f.NewBrowser(t)
 	page := f.signIn(t, b)
-	login := get(t, b, page.Header.Get("Location"))
+	login := b.Get(t, page.Header.Get("Location"))
 	if !login.Has("problem") || !login.Has("password") {
 		t.Fatalf("no request to sign in to the existing account: %.500s", login.Body)
 	}
-	if got := redirect(t, ask(t, b, authztest.SPA, url.Values{"prompt": {"none"}})); got.Get("error") != "login_required" {
+	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Fatalf("signed in before the link: %v", got)
 	}
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
-	on = b.Do(t, get(t, b, on.Header.Get("Location")).Submit(t, "link-confirm", nil))
-	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+	on = b.Do(t, b.Get(t, on.Header.Get("Location")).Submit(t, "link-confirm", nil))
+	if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Fatalf("%v", got)
 	}
 	again := f.NewBrowser(t)
@@ -148,7 +148,7 @@ func TestUpstreamRefusal(t *testing.T) {
 	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
-	got := redirect(t, f.back(t, b, f.arrive(t, f.leave(t, b), true)))
+	got := f.back(t, b, f.arrive(t, f.leave(t, b), true)).Redirect(t)
 	if got.Get("error") != "access_denied" || got.Get("state") == "" || got.Get("iss") != f.URL {
 		t.Errorf("%v", got)
 	}
@@ -167,25 +167,25 @@ func TestUpstreamDown(t *testing.T) {
 	f := federation{Server: s}
 	b := s.NewBrowser(t)
 	begin := func(more url.Values) *authztest.Page {
-		login := get(t, b, ask(t, b, authztest.SPA, more).Header.Get("Location"))
-		return get(t, b, f.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow")))
+		login := b.Get(t, b.Ask(t, authztest.SPA, more).Header.Get("Location"))
+		return b.Get(t, f.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow")))
 	}
-	page := get(t, b, begin(nil).Header.Get("Location"))
+	page := b.Get(t, begin(nil).Header.Get("Location"))
 	if !page.Has("problem") || !page.Has("login-submit") {
 		t.Fatalf("%d %.300s", page.Status, page.Body)
 	}
-	if got := redirect(t, b.Do(t, page.Submit(t, "login-cancel", nil))); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
+	if got := b.Do(t, page.Submit(t, "login-cancel", nil)).Redirect(t); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
 		t.Errorf("cancelled: %v", got)
 	}
-	if got := redirect(t, begin(url.Values{"acr_values": {federatedACR}})); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
+	if got := begin(url.Values{"acr_values": {federatedACR}}).Redirect(t); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
 		t.Errorf("no other way: %v", got)
 	}
 	on := b.Do(t, page.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
-	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+	if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("by the password: %v", got)
 	}
 	b = s.NewBrowser(t)
-	if page := get(t, b, get(t, b, s.URL+"/login/corp").Header.Get("Location")); !page.Has("problem") || !page.Has("username") {
+	if page := b.Get(t, b.Get(t, s.URL+"/login/corp").Header.Get("Location")); !page.Has("problem") || !page.Has("username") {
 		t.Errorf("without a client: %d %.300s", page.Status, page.Body)
 	}
 	b.Code(t, authztest.SPA, nil) // a password still does
@@ -207,14 +207,14 @@ func TestUpstreamCallbackForgery(t *testing.T) {
 		"another state":             {b, strings.Replace(callback, "state=", "state=x", 1)},
 		"no state":                  {b, f.URL + "/callback/corp?code=x"},
 	} {
-		page := get(t, attack.browser, attack.url)
+		page := attack.browser.Get(t, attack.url)
 		if page.Status != 400 || page.Header.Get("Location") != "" {
 			t.Errorf("%s: %d %s", name, page.Status, page.Header.Get("Location"))
 		}
 	}
 	// None of it has used up the honest attempt.
 	back := f.back(t, b, callback)
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("code") == "" {
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the honest callback: %v", got)
 	}
 }
@@ -239,10 +239,10 @@ func TestUpstreamAttemptsAreBounded(t *testing.T) {
 		t.Errorf("%d bytes of cookies", size)
 	}
 	// A request that is too big for one cookie still works.
-	long := get(t, b, ask(t, b, authztest.SPA, url.Values{"state": {noise(5000)}}).Header.Get("Location"))
+	long := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"state": {noise(5000)}}).Header.Get("Location"))
 	target := f.URL + "/login/corp?flow=" + url.QueryEscape(long.URL.Query().Get("flow"))
-	back := f.back(t, b, f.arrive(t, get(t, b, target).Header.Get("Location"), false))
-	if got := redirect(t, get(t, b, back.Header.Get("Location"))); got.Get("state") != noise(5000) {
+	back := f.back(t, b, f.arrive(t, b.Get(t, target).Header.Get("Location"), false))
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("state") != noise(5000) {
 		t.Errorf("state of 5000 characters: %d came back", len(got.Get("state")))
 	}
 }
@@ -263,11 +263,11 @@ func TestUpstreamWithoutClient(t *testing.T) {
 	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
-	back := f.back(t, b, f.arrive(t, get(t, b, f.URL+"/login/corp").Header.Get("Location"), false))
-	if got := ledTo(t, back); got != "/account" {
+	back := f.back(t, b, f.arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false))
+	if got := back.LedTo(t); got != "/account" {
 		t.Fatalf("led to %s", got)
 	}
-	if page := get(t, b, f.URL+"/account"); page.Status != http.StatusOK || !strings.Contains(page.Body, "Corp") {
+	if page := b.Get(t, f.URL+"/account"); page.Status != http.StatusOK || !strings.Contains(page.Body, "Corp") {
 		t.Errorf("account page: %d", page.Status)
 	}
 }
@@ -289,9 +289,9 @@ func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 	dinah := users.User{Username: "dinah", Password: authztest.Password}
 	authztest.Start(t, authz.Config{Issuer: f.URL, Store: f.Store, Secret: f.Secret, Users: []users.User{dinah}}, nil)
 	b := f.NewBrowser(t)
-	login := get(t, b, f.signIn(t, b).Header.Get("Location"))
+	login := b.Get(t, f.signIn(t, b).Header.Get("Location"))
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))
-	if got := redirect(t, get(t, b, on.Header.Get("Location"))); got.Get("code") == "" {
+	if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the login itself: %v", got)
 	}
 	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
@@ -320,7 +320,7 @@ func TestUpstreamErrors(t *testing.T) {
 				text = description
 			}
 			answer := f.URL + "/callback/corp?error=" + code + "&state=" + u.Query().Get("state") + "&session_state=%00&error_description=" + text
-			got := redirect(t, get(t, b, answer))
+			got := b.Get(t, answer).Redirect(t)
 			if got.Get("error") != want || got.Get("state") == "" || strings.Contains(got.Get("error_description"), "AADSTS") {
 				t.Errorf("%s, %q: %v", code, description, got)
 			}

@@ -119,6 +119,38 @@ func (b *Browser) fill(t testing.TB, page *Page) *http.Request {
 	return nil
 }
 
+// Get opens a URL of the server.
+func (b *Browser) Get(t testing.TB, target string) *Page {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Do(t, request)
+}
+
+// Open opens the authorization endpoint, and does nothing on the page that comes back.
+func (b *Browser) Open(t testing.TB, params url.Values) *Page {
+	t.Helper()
+	return b.Get(t, b.Server.URL+"/authorize?"+params.Encode())
+}
+
+// Ask opens the authorization endpoint with the parameters of Request, and does nothing on the page that comes back.
+func (b *Browser) Ask(t testing.TB, clientID string, change url.Values) *Page {
+	t.Helper()
+	return b.Open(t, Request(clientID, change))
+}
+
+// Follow sends a request, follows the redirects, and reads the last page.
+func (b *Browser) Follow(t testing.TB, request *http.Request) *Page {
+	t.Helper()
+	page := b.Do(t, request)
+	for page.Header.Get("Location") != "" {
+		page = b.Get(t, page.Header.Get("Location"))
+	}
+	return page
+}
+
 // Do sends a request and reads the page that comes back.
 func (b *Browser) Do(t testing.TB, request *http.Request) *Page {
 	t.Helper()
@@ -136,105 +168,6 @@ func (b *Browser) Do(t testing.TB, request *http.Request) *Page {
 		page.index(root)
 	}
 	return page
-}
-
-// Page is an HTML page, or any other answer.
-type Page struct {
-	URL    *url.URL
-	Status int
-	Header http.Header
-	Body   string
-
-	ids map[string]*html.Node
-}
-
-func (p *Page) index(n *html.Node) {
-	if id := attribute(n, "id"); id != "" {
-		p.ids[id] = n
-	}
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		p.index(c)
-	}
-}
-
-// Has tells whether the page has an element with this id.
-func (p *Page) Has(id string) bool { return p.ids[id] != nil }
-
-// Link is where the link with this id leads, "" if there is none.
-func (p *Page) Link(id string) string {
-	if p.ids[id] == nil {
-		return ""
-	}
-	return attribute(p.ids[id], "href")
-}
-
-// Text is what the element with this id says, "" if there is none.
-func (p *Page) Text(id string) string {
-	if p.ids[id] == nil {
-		return ""
-	}
-	return strings.Join(strings.Fields(text(p.ids[id])), " ")
-}
-
-func text(n *html.Node) string {
-	if n.Type == html.TextNode {
-		return n.Data
-	}
-	said := ""
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		said += text(c)
-	}
-	return said
-}
-
-// Submit returns the request that a click on a button makes: the hidden fields of its form, the
-// button's own value, and the given fields.
-func (p *Page) Submit(t testing.TB, buttonID string, fields url.Values) *http.Request {
-	t.Helper()
-	button := p.ids[buttonID]
-	form := button
-	for form != nil && form.Data != "form" {
-		form = form.Parent
-	}
-	if form == nil {
-		t.Fatalf("no button %s in a form on %s", buttonID, p.URL.Path)
-	}
-	action, err := p.URL.Parse(attribute(form, "action"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	values := url.Values{}
-	hidden(form, values)
-	if name := attribute(button, "name"); name != "" {
-		values.Set(name, attribute(button, "value"))
-	}
-	maps.Copy(values, fields)
-	request, err := http.NewRequest(http.MethodPost, action.String(), strings.NewReader(values.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Origin", action.Scheme+"://"+action.Host)
-	return request
-}
-
-// hidden collects the hidden fields below a node.
-func hidden(n *html.Node, values url.Values) {
-	if n.Type == html.ElementNode && n.Data == "input" && attribute(n, "type") == "hidden" {
-		values.Set(attribute(n, "name"), attribute(n, "value"))
-	}
-	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		hidden(c, values)
-	}
-}
-
-func attribute(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
 }
 
 // PKCE returns a verifier and its S256 challenge (RFC 7636 section 4).
@@ -300,14 +233,36 @@ func (s *Server) SignIn(t testing.TB, clientID, secret string, extra url.Values)
 	return tokens
 }
 
+// SignedIn returns a browser in which Alice is signed in. extra replaces parameters of the authorization request.
+func (s *Server) SignedIn(t testing.TB, extra url.Values) *Browser {
+	t.Helper()
+	b := s.NewBrowser(t)
+	b.Code(t, SPA, extra)
+	return b
+}
+
+// SignIn signs in to a client in this browser and returns its tokens. extra replaces parameters of the
+// authorization request.
+func (b *Browser) SignIn(t testing.TB, clientID string, extra url.Values) Tokens {
+	t.Helper()
+	secret := ""
+	if clientID == Web {
+		secret = Secret
+	}
+	code, verifier := b.Code(t, clientID, extra)
+	tokens := b.Server.Token(t, clientID, secret, CodeForm(code, verifier))
+	if tokens.Status != http.StatusOK {
+		t.Fatalf("code exchange: %d %s: %s", tokens.Status, tokens.Error, tokens.Description)
+	}
+	return tokens
+}
+
 // Code gets an authorization code and the verifier that belongs to it.
 func (b *Browser) Code(t testing.TB, clientID string, extra url.Values) (code, verifier string) {
 	t.Helper()
 	verifier, challenge := PKCE()
 	params := AuthorizationParams(clientID, challenge)
-	for name, values := range extra {
-		params[name] = values
-	}
+	maps.Copy(params, extra)
 	answer := b.Authorize(t, params)
 	if code = answer.Params.Get("code"); code == "" {
 		t.Fatalf("no code: %s", answer)
@@ -322,6 +277,14 @@ func AuthorizationParams(clientID, challenge string) url.Values {
 		"scope": {"openid offline_access orders.read"}, "state": {"state of the app"}, "nonce": {"nonce of the app"},
 		"code_challenge": {challenge}, "code_challenge_method": {"S256"},
 	}
+}
+
+// Request returns the parameters of an authorization request with PKCE. change replaces some of them.
+func Request(clientID string, change url.Values) url.Values {
+	_, challenge := PKCE()
+	params := AuthorizationParams(clientID, challenge)
+	maps.Copy(params, change)
+	return params
 }
 
 // CodeForm is the token request for a code.
