@@ -221,7 +221,7 @@ func (s *Server) openTokens(ctx context.Context) error {
 		EndOffline: s.config.Sessions.EndOffline,
 	}
 	s.tokens = &token.Tokens{
-		Issuer: s.issuer, Store: s.store, Keys: s.keys, Subjects: subjects, Clients: s.clients, Grants: s.grants, Resources: s.resources,
+		Issuer: s.issuer, Store: s.store, Keys: s.keys, Subjects: subjects, RefreshKeys: s.config.Secret.Deriver(purposeRefresh), Clients: s.clients, Grants: s.grants, Resources: s.resources,
 		Alg: s.config.Signing.Alg, AccessLifetime: s.config.Lifetimes.AccessToken, IDLifetime: s.config.Lifetimes.IDToken,
 	}
 	s.auth = &clientauth.Authenticator{
@@ -297,7 +297,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 	})
 	s.tokenEndpoint, err = tokenendpoint.New(tokenendpoint.Config{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Auth: s.auth, Keys: s.clientKeys,
-		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Successors: s.config.Secret.Deriver(purposeRefresh), Events: s.events,
+		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Events: s.events,
 		GrantTypes: s.grantTypes, TrustedIssuers: s.config.TrustedIssuers,
 		RefreshLifetime: s.config.Lifetimes.RefreshToken, RefreshIdle: s.config.Lifetimes.RefreshIdle, RefreshGrace: s.config.Lifetimes.RefreshGrace,
 	})

@@ -29,13 +29,14 @@ import (
 
 // Tokens mints and reads the tokens of one issuer.
 type Tokens struct {
-	Issuer    oauth.Issuer
-	Store     storage.Store
-	Keys      *keys.Ring
-	Subjects  *keys.Deriver // of pairwise subjects
-	Clients   *directory.Clients
-	Grants    *grant.Grants
-	Resources resource.Set
+	Issuer      oauth.Issuer
+	Store       storage.Store
+	Keys        *keys.Ring
+	Subjects    *keys.Deriver // of pairwise subjects
+	RefreshKeys *keys.Deriver // of the successors of refresh tokens
+	Clients     *directory.Clients
+	Grants      *grant.Grants
+	Resources   resource.Set
 
 	// Alg and the lifetimes are for clients and resources that ask for nothing else.
 	Alg                        jose.SignatureAlgorithm

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/oauth2"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/allowance"
@@ -25,7 +26,6 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/grant"
-	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/resource"
@@ -36,19 +36,18 @@ import (
 
 // Config is all that New needs.
 type Config struct {
-	Issuer     oauth.Issuer
-	Store      storage.Store
-	Clients    *directory.Clients
-	Accounts   *account.Directory
-	Sessions   *session.Sessions
-	Auth       *clientauth.Authenticator
-	Keys       *clientkeys.Keys // of clients and of trusted issuers
-	Ledger     *allowance.Ledger
-	Resources  resource.Set
-	Grants     *grant.Grants
-	Tokens     *token.Tokens
-	Successors *keys.Deriver // of refresh tokens
-	Events     *events.Recorder
+	Issuer    oauth.Issuer
+	Store     storage.Store
+	Clients   *directory.Clients
+	Accounts  *account.Directory
+	Sessions  *session.Sessions
+	Auth      *clientauth.Authenticator
+	Keys      *clientkeys.Keys // of clients and of trusted issuers
+	Ledger    *allowance.Ledger
+	Resources resource.Set
+	Grants    *grant.Grants
+	Tokens    *token.Tokens
+	Events    *events.Recorder
 
 	GrantTypes     []string        // Offered
 	TrustedIssuers []TrustedIssuer // whose assertions count
@@ -62,13 +61,14 @@ type Config struct {
 // Endpoint is the token endpoint.
 type Endpoint struct {
 	Config
+	strategy strategy
 	provider fosite.OAuth2Provider
 	issuers  map[string]assertionIssuer // by their identifier
 }
 
 // New prepares the token endpoint.
 func New(c Config) (*Endpoint, error) {
-	ep := &Endpoint{Config: c}
+	ep := &Endpoint{Config: c, strategy: strategy{c.Tokens}}
 	if err := ep.openIssuers(); err != nil {
 		return nil, err
 	}
@@ -170,6 +170,11 @@ type exchange struct {
 	request   *http.Request
 	answer    http.Header // of the answer
 	grantType string      // as asked for
+	requester fosite.AccessRequester
+
+	minted  token.Minted
+	rotated string // the refresh token that is used up by this request; empty: none
+	salt    []byte // of its successor
 
 	issuedType   string          // issued_token_type (RFC 8693 section 2.2.1); empty: no exchange
 	refreshToken string          // to answer with; empty: none
@@ -185,30 +190,39 @@ type grantType struct {
 	// redeem reads what the client presents, decides, and says in x what the tokens will say and what is to be
 	// written. Checks that all grant types need stand in grantHandler.
 	redeem func(ep *Endpoint, ctx context.Context, x *exchange, form url.Values) error
+	// stock is fosite's handler, which runs after redeem; nil: there is none that has no known hole.
+	stock func(*oauth2.HandleHelper) fosite.TokenEndpointHandler
 }
 
 // grants is every grant type there is. Another one is a file of its own and a line here.
 var grants = []grantType{
-	{client.GrantAuthorizationCode, true, (*Endpoint).redeemCode},
-	{client.GrantRefreshToken, true, (*Endpoint).redeemRefreshToken},
-	{client.GrantClientCredentials, true, (*Endpoint).redeemClientCredentials},
-	{client.GrantDeviceCode, false, (*Endpoint).redeemDeviceCode},
-	{client.GrantTokenExchange, false, (*Endpoint).redeemTokenExchange},
-	{client.GrantJWTBearer, false, (*Endpoint).redeemAssertion},
+	{client.GrantAuthorizationCode, true, (*Endpoint).redeemCode, nil},
+	{client.GrantRefreshToken, true, (*Endpoint).redeemRefreshToken, nil},
+	{client.GrantClientCredentials, true, (*Endpoint).redeemClientCredentials, stockClientCredentials},
+	{client.GrantDeviceCode, false, (*Endpoint).redeemDeviceCode, nil},
+	{client.GrantTokenExchange, false, (*Endpoint).redeemTokenExchange, nil},
+	{client.GrantJWTBearer, false, (*Endpoint).redeemAssertion, nil},
 }
 
 // grantHandlers are the grant types as fosite calls them.
-func (ep *Endpoint) grantHandlers() (handlers fosite.TokenEndpointHandlers) {
+func (ep *Endpoint) grantHandlers(config *fosite.Config) (handlers fosite.TokenEndpointHandlers) {
+	issuer := &oauth2.HandleHelper{AccessTokenStrategy: ep.strategy, AccessTokenStorage: accessTokens{}, Config: config}
 	for _, g := range grants {
-		handlers = append(handlers, grantHandler{ep, g}) // Append would keep the first of a Go type only
+		h := grantHandler{endpoint: ep, grantType: g, issuer: issuer}
+		if g.stock != nil {
+			h.handler = g.stock(issuer)
+		}
+		handlers = append(handlers, h) // Append would keep the first of a Go type only
 	}
 	return handlers
 }
 
 // grantHandler is one grant type at the token endpoint: fosite.TokenEndpointHandler.
 type grantHandler struct {
-	server *Endpoint
+	endpoint *Endpoint
 	grantType
+	issuer  *oauth2.HandleHelper
+	handler fosite.TokenEndpointHandler // stock, made; nil: none
 }
 
 func (h grantHandler) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
@@ -221,7 +235,7 @@ func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) b
 func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
 	x := r.GetSession().(*exchange)
 	authenticated := r.GetClient().(fositeClient)
-	x.Client = authenticated.Client
+	x.Client, x.requester = authenticated.Client, r
 	x.marks = append(x.marks, authenticated.Marks...)
 	if !x.Client.May(h.name) {
 		description := "The client is not registered for the grant type " + h.name + "."
@@ -233,25 +247,45 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	if err := x.bindToCertificate(authenticated.X5t); err != nil {
 		return err
 	}
-	if err := h.server.bindToKey(x); err != nil {
+	if err := h.endpoint.bindToKey(x); err != nil {
 		return err
 	}
-	if err := h.redeem(h.server, ctx, x, r.GetRequestForm()); err != nil {
+	if err := h.redeem(h.endpoint, ctx, x, r.GetRequestForm()); err != nil {
 		return err
 	}
-	if err := h.server.narrowResource(x, r.GetRequestForm()); err != nil {
+	if err := h.endpoint.narrowResource(x, r.GetRequestForm()); err != nil {
 		return err
 	}
 	var err error
-	x.Details, err = h.server.Resources.NarrowDetails(r.GetRequestForm(), x.Details, x.Resources, x.Client.DetailTypes)
-	return err
+	if x.Details, err = h.endpoint.Resources.NarrowDetails(r.GetRequestForm(), x.Details, x.Resources, x.Client.DetailTypes); err != nil {
+		return err
+	}
+	for _, scope := range x.Scopes {
+		r.GrantScope(scope)
+	}
+	for _, uri := range x.Resources {
+		r.GrantAudience(uri)
+	}
+	if h.handler != nil {
+		return h.handler.HandleTokenEndpointRequest(ctx, r)
+	}
+	return nil
 }
 
-func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) error {
-	if !h.CanHandleTokenEndpointRequest(ctx, r) {
+// PopulateTokenEndpointResponse has fosite issue the access token, and completes the answer (RFC 6749 section 5.1).
+func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) (err error) {
+	switch {
+	case !h.CanHandleTokenEndpointRequest(ctx, r):
 		return fosite.ErrUnknownRequest
+	case h.handler != nil:
+		err = h.handler.PopulateTokenEndpointResponse(ctx, r, response)
+	default:
+		_, err = h.issuer.IssueAccessToken(ctx, 0, r, response)
 	}
-	return h.server.issue(ctx, r.GetSession().(*exchange), response)
+	if err == nil {
+		complete(ctx, r.GetSession().(*exchange), response)
+	}
+	return err
 }
 
 // narrowScope applies the scope of a refresh request (RFC 6749 section 6): less is possible, more is
@@ -286,17 +320,10 @@ func (ep *Endpoint) narrowResource(x *exchange, form url.Values) error {
 	return nil
 }
 
-// issue signs the tokens and fills the answer (RFC 6749 section 5.1).
-func (ep *Endpoint) issue(ctx context.Context, x *exchange, response fosite.AccessResponder) error {
-	minted, err := ep.Tokens.Mint(x.Authorization, x.confirmation)
-	if err != nil {
-		return err
-	}
-	x.writes = append(x.writes, minted.Writes...)
-	response.SetAccessToken(minted.AccessToken)
-	response.SetTokenType(minted.TokenType)
-	response.SetExpiresIn(minted.Lifetime)
-	response.SetScopes(x.Scopes)
+// complete adds to an answer what fosite does not know of.
+func complete(ctx context.Context, x *exchange, response fosite.AccessResponder) {
+	response.SetTokenType(x.minted.TokenType)
+	response.SetExpiresIn(x.minted.Lifetime)
 	if x.refreshToken != "" {
 		response.SetExtra("refresh_token", x.refreshToken)
 	}
@@ -306,15 +333,14 @@ func (ep *Endpoint) issue(ctx context.Context, x *exchange, response fosite.Acce
 	if x.issuedType != "" {
 		response.SetExtra("issued_token_type", x.issuedType)
 	}
-	if minted.IDToken != "" {
-		response.SetExtra("id_token", minted.IDToken)
+	if x.minted.IDToken != "" {
+		response.SetExtra("id_token", x.minted.IDToken)
 	}
 	event := observe.Event(ctx)
 	event.SetGrant(x.GrantID)
 	if x.User != nil {
 		event.SetSubject(x.User.ID)
 	}
-	return nil
 }
 
 // issued is what the client gets, for the events.

@@ -8,32 +8,35 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/oauth2"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/token"
+	"github.com/authzd/authzd/storage"
 )
 
-// fositeConfig wires fosite. It parses and validates requests, authenticates clients through our
-// strategy and dispatches to our handlers; its stock handlers and their storage contract are not
-// used, because each of them leaves a hole that the handlers in grant_*.go do not have.
+// fositeConfig wires fosite. fosite parses and dispatches token requests, has its stock handler do what no known
+// hole stands against, and issues access tokens through strategy. docs/decisions/fosite.md says what it may not do.
 //
 // Every strategy is set here: fosite's lazy getters write to the shared Config without a lock.
 func (ep *Endpoint) fositeConfig() *fosite.Config {
-	return &fosite.Config{
+	config := &fosite.Config{
 		AccessTokenIssuer:        ep.Issuer.ID,
 		IDTokenIssuer:            ep.Issuer.ID,
 		TokenURL:                 ep.Issuer.URL("/token"),
 		ScopeStrategy:            fosite.ExactScopeStrategy,
-		AudienceMatchingStrategy: fosite.ExactAudienceMatchingStrategy,
+		AudienceMatchingStrategy: func([]string, []string) error { return nil }, // resource.Set decides (RFC 8707)
 		ClientSecretsHasher:      noSecrets{},
 		JWKSFetcherStrategy:      noKeys{},
 		ClientAuthenticationStrategy: func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
 			c, err := ep.Auth.Authenticate(ctx, r, form)
 			return fositeClient{c}, err
 		},
-		TokenEndpointHandlers: ep.grantHandlers(),
 	}
+	config.TokenEndpointHandlers = ep.grantHandlers(config)
+	return config
 }
 
 var (
@@ -42,7 +45,72 @@ var (
 	_ fosite.Hasher               = noSecrets{}
 	_ fosite.TokenEndpointHandler = grantHandler{}
 	_ fosite.Session              = (*exchange)(nil)
+	_ oauth2.AccessTokenStrategy  = strategy{}
+	_ oauth2.RefreshTokenStrategy = strategy{}
+	_ oauth2.AccessTokenStorage   = accessTokens{}
 )
+
+// strategy mints tokens for fosite, by authz/token.
+type strategy struct{ *token.Tokens }
+
+func (strategy) AccessTokenSignature(_ context.Context, presented string) string {
+	return oauth.HashToken(presented)
+}
+
+// GenerateAccessToken mints what the requester was granted, and the ID token that belongs to it.
+func (s strategy) GenerateAccessToken(_ context.Context, r fosite.Requester) (accessToken, signature string, err error) {
+	x := r.GetSession().(*exchange)
+	granted := x.Authorization
+	granted.Scopes, granted.Resources = r.GetGrantedScopes(), r.GetGrantedAudience()
+	if x.minted, err = s.Mint(granted, x.confirmation); err != nil {
+		return "", "", err
+	}
+	return x.minted.AccessToken, oauth.HashToken(x.minted.AccessToken), nil
+}
+
+func (s strategy) ValidateAccessToken(ctx context.Context, _ fosite.Requester, presented string) error {
+	_, err := s.Active(ctx, presented)
+	return err
+}
+
+func (strategy) RefreshTokenSignature(_ context.Context, presented string) string {
+	return oauth.HashToken(presented)
+}
+
+// GenerateRefreshToken makes the first refresh token of a grant, or the successor of the one that was presented.
+func (s strategy) GenerateRefreshToken(_ context.Context, r fosite.Requester) (refreshToken, signature string, err error) {
+	x := r.GetSession().(*exchange)
+	if x.rotated == "" {
+		refreshToken = s.NewRefreshToken()
+	} else {
+		refreshToken = s.Successors(x.rotated, x.salt)[0]
+	}
+	return refreshToken, oauth.HashToken(refreshToken), nil
+}
+
+// ValidateRefreshToken reports whether a refresh token is stored. redeemRefreshToken decides whether it counts.
+func (s strategy) ValidateRefreshToken(ctx context.Context, _ fosite.Requester, presented string) error {
+	_, _, err := storage.RefreshTokens.Get(ctx, s.Store, oauth.HashToken(presented))
+	return err
+}
+
+// accessTokens is where fosite stores the access tokens that strategy has minted: in the one Apply at the end of
+// the request. Only opaque tokens have writes.
+type accessTokens struct{}
+
+func (accessTokens) CreateAccessTokenSession(_ context.Context, _ string, r fosite.Requester) error {
+	x := r.GetSession().(*exchange)
+	x.writes = append(x.writes, x.minted.Writes...)
+	return nil
+}
+
+// Nothing asks for these two: authz/token reads access tokens.
+func (accessTokens) GetAccessTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
+	return nil, fosite.ErrNotFound
+}
+func (accessTokens) DeleteAccessTokenSession(context.Context, string) error {
+	return fosite.ErrNotFound
+}
 
 // clientLookup is all that fosite reads from storage in this server.
 type clientLookup func(ctx context.Context, id string) (*client.Client, error)

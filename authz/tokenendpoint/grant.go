@@ -33,8 +33,11 @@ func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, grant
 	x.writes = append(x.writes, grant.Writes(id, opened)...)
 	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued()))
 	if x.Client.May(client.GrantRefreshToken) {
-		x.refreshToken = oauth.NewToken(oauth.PrefixRefresh)
-		x.writes = append(x.writes, ep.newRefreshToken(x, x.refreshToken))
+		first, err := ep.newRefreshToken(ctx, x)
+		if err != nil {
+			return err
+		}
+		x.writes = append(x.writes, first)
 	}
 	return nil
 }

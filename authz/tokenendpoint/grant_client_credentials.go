@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/ory/fosite"
+	"github.com/ory/fosite/handler/oauth2"
+
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
 )
@@ -33,4 +36,9 @@ func (ep *Endpoint) redeemClientCredentials(_ context.Context, x *exchange, form
 	}
 	x.Resources, err = ep.Resources.Choose(x.Client.Resources, ep.Resources.AskedFor(asked, x.Details, x.Client.Resources), x.Scopes)
 	return err
+}
+
+// stockClientCredentials is fosite's handler. It grants no scopes, so redeemClientCredentials does that before it runs.
+func stockClientCredentials(issuer *oauth2.HandleHelper) fosite.TokenEndpointHandler {
+	return &oauth2.ClientCredentialsGrantHandler{HandleHelper: issuer, Config: issuer.Config.(*fosite.Config)}
 }

@@ -2,7 +2,6 @@ package tokenendpoint
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/url"
 	"time"
@@ -56,8 +55,7 @@ func (ep *Endpoint) redeemRefreshToken(ctx context.Context, x *exchange, form ur
 		return err
 	}
 	if token.UsedAt == nil {
-		ep.rotate(x, key, presented, token, version)
-		return nil
+		return ep.rotate(ctx, x, key, presented, token, version)
 	}
 	successor, err := ep.successorOf(ctx, x, presented, token)
 	if err != nil {
@@ -81,21 +79,23 @@ const renewals = 100
 
 // rotate uses up the presented token, unless the client proves itself at every refresh: then
 // rotation would add no safety, and the token only lives on.
-func (ep *Endpoint) rotate(x *exchange, key, presented string, token *storage.RefreshToken, version uint64) {
+func (ep *Endpoint) rotate(ctx context.Context, x *exchange, key, presented string, token *storage.RefreshToken, version uint64) error {
 	if !x.Client.RotatesRefreshTokens() {
 		x.refreshToken = presented
 		if x.Now.Sub(token.RenewedAt) >= ep.refreshIdle(x)/renewals {
 			renewed := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: x.Now}
 			x.writes = append(x.writes, storage.RefreshTokens.Put(key, &renewed, storage.At(version), ep.refreshExpiry(x)))
 		}
-		return
+		return nil
 	}
-	salt := oauth.NewSalt()
-	x.refreshToken = ep.deriveSuccessors(presented, salt)[0]
-	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.Now, Next: oauth.HashToken(x.refreshToken), Salt: salt}
-	x.writes = append(x.writes,
-		storage.RefreshTokens.Put(key, &used, storage.At(version), ep.refreshExpiry(x)),
-		ep.newRefreshToken(x, x.refreshToken))
+	x.rotated, x.salt = presented, oauth.NewSalt()
+	successor, err := ep.newRefreshToken(ctx, x)
+	if err != nil {
+		return err
+	}
+	used := storage.RefreshToken{GrantID: token.GrantID, RenewedAt: token.RenewedAt, UsedAt: &x.Now, Next: successor.Key, Salt: x.salt}
+	x.writes = append(x.writes, storage.RefreshTokens.Put(key, &used, storage.At(version), ep.refreshExpiry(x)), successor)
+	return nil
 }
 
 // successorOf returns the successor of a used token if presenting that token again can be an honest
@@ -110,7 +110,7 @@ func (ep *Endpoint) successorOf(ctx context.Context, x *exchange, presented stri
 	} else if err != nil || next.UsedAt != nil {
 		return "", err
 	}
-	for _, successor := range ep.deriveSuccessors(presented, token.Salt) {
+	for _, successor := range ep.Tokens.Successors(presented, token.Salt) {
 		if oauth.HashToken(successor) == token.Next {
 			return successor, nil
 		}
@@ -118,20 +118,13 @@ func (ep *Endpoint) successorOf(ctx context.Context, x *exchange, presented stri
 	return "", errUnknownRefreshToken.Because(errors.New("the secret that derived its successor is no longer configured"))
 }
 
-// deriveSuccessors returns the successor of a token under each server secret, the current one's first.
-// The salt is in the row of the token: a thief of the token and the secret can't derive without the
-// database. It is empty where an authzd without salts has derived, and the row is still alive.
-func (ep *Endpoint) deriveSuccessors(presented string, salt []byte) []string {
-	var successors []string
-	for _, derived := range ep.Successors.Derive(append([]byte(presented), salt...)) {
-		successors = append(successors, oauth.PrefixRefresh+base64.RawURLEncoding.EncodeToString(derived[:]))
-	}
-	return successors
-}
-
-func (ep *Endpoint) newRefreshToken(x *exchange, refreshToken string) storage.Write {
+// newRefreshToken has fosite's strategy make the refresh token to answer with, and returns the write that stores it
+// by its hash.
+func (ep *Endpoint) newRefreshToken(ctx context.Context, x *exchange) (storage.Write, error) {
+	refreshToken, signature, err := ep.strategy.GenerateRefreshToken(ctx, x.requester)
+	x.refreshToken = refreshToken
 	row := storage.RefreshToken{GrantID: x.GrantID, RenewedAt: x.Now}
-	return storage.RefreshTokens.Put(oauth.HashToken(refreshToken), &row, storage.Absent, ep.refreshExpiry(x))
+	return storage.RefreshTokens.Put(signature, &row, storage.Absent, ep.refreshExpiry(x)), err
 }
 
 // refreshExpiry is the idle limit, never beyond the absolute one of the grant.
