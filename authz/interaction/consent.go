@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/audit"
@@ -135,4 +136,45 @@ func shownHost(a *authorize.Request) string {
 // knowsHost tells whether the page that the user agreed on named the host that the answer goes to.
 func knowsHost(consent *storage.Consent, a *authorize.Request) bool {
 	return a.Client.Source == client.Configured || slices.Contains(consent.Hosts, shownHost(a))
+}
+
+// agreed tells whether the consent page can be left out.
+func (in *Interaction) agreed(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
+	consent, _, err := in.Grants.Consent(ctx, user.ID, a.Client.ID)
+	if err != nil {
+		return false, err
+	}
+	a.Withdrawals = consent.Withdrawals
+	switch {
+	case a.Prompts("consent"):
+		return in.agreedNow(ctx, a, f, user)
+	case a.Client.FirstParty:
+		return true, nil
+	case len(a.Details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
+		return in.agreedNow(ctx, a, f, user)
+	case a.Client.Source != client.Configured && !strings.HasPrefix(a.RedirectURI, "https:"):
+		return in.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
+	case !grant.InForce(consent), !knowsHost(consent, a):
+		return false, nil
+	}
+	for _, asked := range in.permissions(a) {
+		if !slices.Contains(consent.Permissions, asked) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// agreedNow tells whether the user has allowed this very request, and lets that count for one code: a
+// browser that comes back to the same address is asked again.
+func (in *Interaction) agreedNow(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
+	if f.Consented != user.ID {
+		return false, nil
+	}
+	key := oauth.MarkConsent + f.Allowed
+	if used, err := oauth.Marked(ctx, in.Store, key); err != nil || used {
+		return false, err
+	}
+	a.Writes = append(a.Writes, oauth.MarkOnce(key, f.Started.Add(authorize.CarriedLifetime)))
+	return true, nil
 }

@@ -24,10 +24,10 @@ var (
 	codesPerBrowser = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
 )
 
-// DevicePage is where the user of a device comes to (RFC 8628 section 3.3), with the code or without,
-// and the dispatcher of what follows: pages and sign-ins lead back here with their flow.
+// DevicePage is where the user of a device comes to (RFC 8628 section 3.3), with the code or without. Pages and
+// sign-ins lead back here with their flow; what is missing, the dispatcher decides as for a browser.
 //
-//	user code -> sign in -> find the device -> sign in again? -> confirm -> decided
+//	user code -> next: sign in -> find the device -> next: sign in again? -> confirm -> decided
 func (in *Interaction) DevicePage(w http.ResponseWriter, r *http.Request) error {
 	v, params, err := in.visitPage(w, r)
 	if err != nil {
@@ -50,8 +50,8 @@ func (in *Interaction) DevicePage(w http.ResponseWriter, r *http.Request) error 
 		return nil
 	}
 	if v.user == nil {
-		http.Redirect(w, r, in.pageURL("/login", in.seal(v.flow)), http.StatusSeeOther)
-		return nil
+		_, err := in.askUser(w, r, v)
+		return err
 	}
 	if v.flow.Device == "" {
 		found, err := in.findDevice(w, r, v, code)
@@ -60,6 +60,17 @@ func (in *Interaction) DevicePage(w http.ResponseWriter, r *http.Request) error 
 		}
 	}
 	return in.showDevice(w, r, v)
+}
+
+// askUser sends the user of a device to the page of a step that is missing, if one is. What would be a consent is the
+// confirmation.
+func (in *Interaction) askUser(w http.ResponseWriter, r *http.Request, v *visit) (asked bool, err error) {
+	missing, err := in.next(r.Context(), v.pending())
+	if err != nil || missing == nil || missing.page == consentPage {
+		return false, err
+	}
+	http.Redirect(w, r, in.pageURL(missing.page, in.seal(v.flow)), http.StatusSeeOther)
+	return true, nil
 }
 
 // findDevice looks a user code up, and shows the page again if it is wrong, or one too many.
@@ -106,13 +117,8 @@ func (in *Interaction) showDevice(w http.ResponseWriter, r *http.Request, v *vis
 		})
 		return nil
 	}
-	login, err := in.deviceLogin(r.Context(), v)
-	if err != nil {
+	if asked, err := in.askUser(w, r, v); err != nil || asked {
 		return err
-	}
-	if login != "" {
-		http.Redirect(w, r, in.pageURL(login, in.seal(v.flow)), http.StatusSeeOther)
-		return nil
 	}
 	v.sealed = in.seal(v.flow)
 	in.Pages.Render(w, r, http.StatusOK, templates.DeviceConfirm{
@@ -145,16 +151,6 @@ func (in *Interaction) openDevice(ctx context.Context, v *visit) (*storage.Devic
 		return nil, templates.UnknownCode, nil
 	}
 	return device, templates.NoProblem, nil
-}
-
-// deviceLogin returns the page that stands between a signed-in user and the decision, "" if none does:
-// the client may want a fresher or a stronger login. What would be a consent is the confirmation.
-func (in *Interaction) deviceLogin(ctx context.Context, v *visit) (string, error) {
-	step, err := in.missing(ctx, v.request, v.flow, v.signedIn, v.user)
-	if step.page == "/consent" {
-		step.page = ""
-	}
-	return step.page, err
 }
 
 // askUserCode draws the page for the user code.
@@ -211,7 +207,7 @@ func (in *Interaction) decideDevice(r *http.Request, v *visit, status string) er
 	if v.signedIn, v.user, err = in.Sessions.SignedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
 		return err
 	}
-	if login, err := in.deviceLogin(ctx, v); err != nil || login != "" {
+	if missing, err := in.next(ctx, v.pending()); err != nil || missing != nil && missing.page != consentPage {
 		return err
 	}
 	observe.Event(ctx).SetGrant(device.GrantID)

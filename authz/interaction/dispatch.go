@@ -9,19 +9,16 @@
 package interaction
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/backchannel"
-	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
@@ -136,15 +133,14 @@ func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *author
 	if err != nil {
 		return err
 	}
-	step, err := in.missing(ctx, a, f, signedIn, user)
-	if err != nil {
+	missing, err := in.next(ctx, &pending{a, f, signedIn, user})
+	switch {
+	case err != nil:
 		return err
-	}
-	if step.page != "" && a.Prompts("none") {
-		return oauth.Refuse(step.code, step.why)
-	}
-	if step.page != "" {
-		http.Redirect(w, r, in.pageURL(step.page, in.seal(f)), http.StatusSeeOther)
+	case missing != nil && a.Prompts("none"):
+		return oauth.Refuse(missing.code, missing.why)
+	case missing != nil:
+		http.Redirect(w, r, in.pageURL(missing.page, in.seal(f)), http.StatusSeeOther)
 		return nil
 	}
 	observe.Event(ctx).SetSubject(user.ID)
@@ -167,83 +163,4 @@ func (in *Interaction) useSession(signedIn *session.Session, a *authorize.Reques
 		return []storage.Write{touch}
 	}
 	return nil
-}
-
-// step is what stands between a request and its code; a zero step is nothing.
-type step struct {
-	page string // that asks for it
-	code string // for prompt=none (OpenID Connect Core section 3.1.2.6)
-	why  string
-}
-
-// missing decides in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is
-// the login fresh enough, is it the right account, has the user agreed?
-func (in *Interaction) missing(ctx context.Context, a *authorize.Request, f flow, signedIn *session.Session, user *storage.User) (step, error) {
-	login := step{"/login", oauth.LoginRequired, "The user must sign in."}
-	if user == nil {
-		return login, nil
-	}
-	freshLogin := f.SignedIn == signedIn.ID
-	switch {
-	case a.Prompts("login") && !freshLogin:
-		return login, nil
-	case a.WantsTime() && signedIn.Unproven: // the upstream was not asked, as before a device was known
-		return login, nil
-	case a.MaxAge != nil && !freshLogin && a.Now.Sub(signedIn.AuthTime) >= *a.MaxAge:
-		return login, nil
-	case !a.Means(in.Tokens.Subject(a.Client, user.ID)) && freshLogin:
-		return step{}, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
-	case !a.TakesACR(signedIn.ACR) && freshLogin:
-		return step{}, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
-	case !a.Means(in.Tokens.Subject(a.Client, user.ID)), !a.TakesACR(signedIn.ACR):
-		return login, nil
-	case a.Prompts("select_account") && f.Selected != user.ID && !freshLogin:
-		return step{"/select-account", oauth.AccountSelection, "The user must choose an account."}, nil
-	}
-	agreed, err := in.agreed(ctx, a, f, user)
-	if err != nil || agreed {
-		return step{}, err
-	}
-	return step{"/consent", oauth.ConsentRequired, "The user must consent."}, nil
-}
-
-// agreed tells whether the consent page can be left out.
-func (in *Interaction) agreed(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
-	consent, _, err := in.Grants.Consent(ctx, user.ID, a.Client.ID)
-	if err != nil {
-		return false, err
-	}
-	a.Withdrawals = consent.Withdrawals
-	switch {
-	case a.Prompts("consent"):
-		return in.agreedNow(ctx, a, f, user)
-	case a.Client.FirstParty:
-		return true, nil
-	case len(a.Details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
-		return in.agreedNow(ctx, a, f, user)
-	case a.Client.Source != client.Configured && !strings.HasPrefix(a.RedirectURI, "https:"):
-		return in.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
-	case !grant.InForce(consent), !knowsHost(consent, a):
-		return false, nil
-	}
-	for _, asked := range in.permissions(a) {
-		if !slices.Contains(consent.Permissions, asked) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// agreedNow tells whether the user has allowed this very request, and lets that count for one code: a
-// browser that comes back to the same address is asked again.
-func (in *Interaction) agreedNow(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
-	if f.Consented != user.ID {
-		return false, nil
-	}
-	key := oauth.MarkConsent + f.Allowed
-	if used, err := oauth.Marked(ctx, in.Store, key); err != nil || used {
-		return false, err
-	}
-	a.Writes = append(a.Writes, oauth.MarkOnce(key, f.Started.Add(authorize.CarriedLifetime)))
-	return true, nil
 }

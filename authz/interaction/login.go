@@ -50,8 +50,8 @@ func (in *Interaction) needless(r *http.Request, v *visit) bool {
 	if v.request == nil {
 		return v.flow.Failed == nil // else the page says why
 	}
-	step, err := in.missing(r.Context(), v.request, v.flow, v.signedIn, v.user)
-	return err == nil && step.page != "/login"
+	missing, err := in.needsLogin(r.Context(), v.pending())
+	return err == nil && !missing
 }
 
 // reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.

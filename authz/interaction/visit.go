@@ -56,6 +56,9 @@ func (in *Interaction) resume(r *http.Request, f flow, sealed string) (v *visit,
 	return v, err
 }
 
+// pending is what the dispatcher has to decide about.
+func (v *visit) pending() *pending { return &pending{v.request, v.flow, v.signedIn, v.user} }
+
 // visitPage is visit for GET requests.
 func (in *Interaction) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {
 	params, err := oauth.PageQuery(r)

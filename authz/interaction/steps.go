@@ -1,0 +1,92 @@
+package interaction
+
+import (
+	"context"
+
+	"github.com/authzd/authzd/authz/authorize"
+	"github.com/authzd/authzd/authz/oauth"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// step is one thing that a person may be asked for before a client or a device gets what it asks for.
+type step struct {
+	page string // that asks for it, and leads back to the dispatcher
+	code string // for prompt=none (OpenID Connect Core section 3.1.2.6)
+	why  string
+	// missing reports whether the person must still be asked. Its error refuses the request.
+	missing func(in *Interaction, ctx context.Context, p *pending) (bool, error)
+}
+
+// consentPage asks for the consent. The user of a device is asked on the device page instead.
+const consentPage = "/consent"
+
+// steps are all steps, in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is the login
+// fresh enough, is it the right account, has the user agreed? Another step, such as a second factor, is a file with
+// its page, a line here, and a line of authz/routes.go.
+var steps = []step{
+	{"/login", oauth.LoginRequired, "The user must sign in.", (*Interaction).needsLogin},
+	{"/select-account", oauth.AccountSelection, "The user must choose an account.", (*Interaction).needsAccount},
+	{consentPage, oauth.ConsentRequired, "The user must consent.", (*Interaction).needsConsent},
+}
+
+// pending is what waits for a person: an authorization request, or a device.
+type pending struct {
+	request  *authorize.Request // nil: a device that is not known yet
+	flow     flow
+	signedIn *session.Session
+	user     *storage.User // nil: nobody is signed in
+}
+
+// next returns the first step that is missing, nil if none is.
+func (in *Interaction) next(ctx context.Context, p *pending) (*step, error) {
+	for i := range steps {
+		missing, err := steps[i].missing(in, ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if missing {
+			return &steps[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// needsLogin reports whether nobody is signed in, or not as the request wants it.
+func (in *Interaction) needsLogin(_ context.Context, p *pending) (bool, error) {
+	if p.user == nil || p.request == nil {
+		return p.user == nil, nil
+	}
+	a, freshLogin := p.request, p.flow.SignedIn == p.signedIn.ID
+	means, takes := a.Means(in.Tokens.Subject(a.Client, p.user.ID)), a.TakesACR(p.signedIn.ACR)
+	switch {
+	case a.Prompts("login") && !freshLogin:
+		return true, nil
+	case a.WantsTime() && p.signedIn.Unproven: // the upstream was not asked, as before a device was known
+		return true, nil
+	case a.MaxAge != nil && !freshLogin && a.Now.Sub(p.signedIn.AuthTime) >= *a.MaxAge:
+		return true, nil
+	case !means && freshLogin:
+		return false, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
+	case !takes && freshLogin:
+		return false, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
+	}
+	return !means || !takes, nil
+}
+
+// needsAccount reports whether the request wants the user to choose an account.
+func (in *Interaction) needsAccount(_ context.Context, p *pending) (bool, error) {
+	if p.request == nil {
+		return false, nil
+	}
+	return p.request.Prompts("select_account") && p.flow.Selected != p.user.ID && p.flow.SignedIn != p.signedIn.ID, nil
+}
+
+// needsConsent reports whether the user has not agreed yet to what the client asks for.
+func (in *Interaction) needsConsent(ctx context.Context, p *pending) (bool, error) {
+	if p.request == nil {
+		return false, nil
+	}
+	agreed, err := in.agreed(ctx, p.request, p.flow, p.user)
+	return !agreed, err
+}
