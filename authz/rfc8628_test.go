@@ -287,6 +287,7 @@ func inBubble(t *testing.T, s *authztest.Server, test func(poll func(device stri
 // RFC 8628 section 3.5: a client that keeps to its interval is never told to slow down, however long the
 // network takes, and each slow_down makes the interval five seconds longer.
 func TestRFC8628Section3_5_SlowDown(t *testing.T) {
+	t.Parallel()
 	const pending, slow = "authorization_pending", "slow_down"
 	type step struct {
 		after time.Duration
