@@ -26,7 +26,11 @@ import (
 	"github.com/authzd/authzd/storage/postgres/pgtest"
 )
 
+// endAtOnce is for GORACE: under the race detector each process would sleep for a second before it ends.
+const endAtOnce = "atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
+	_ = os.Setenv("GORACE", endAtOnce) // for the commands that tests run
 	testscript.Main(tests{m}, map[string]func(){"authzd": main})
 }
 
@@ -88,6 +92,7 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLE", example)
+	env.Setenv("GORACE", endAtOnce)
 	env.Setenv("ADDR", address)
 	env.Setenv("LOCAL", strings.Replace(address, "127.0.0.1", "localhost", 1))
 	env.Setenv("ADMIN", admin)
