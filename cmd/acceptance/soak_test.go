@@ -37,7 +37,7 @@ func TestSoak(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newCast(s, 8)
-	c.pause, c.life = 20*time.Millisecond, 20*time.Second
+	c.pause, c.life = 40*time.Millisecond, 20*time.Second // some hundred requests a second: see TestGaugesTellLeaks
 	ctx, stop := context.WithTimeout(t.Context(), length)
 	defer stop()
 	var playing sync.WaitGroup
