@@ -48,7 +48,7 @@ var (
 	SecretOrders = Kind[SecretOrder]{"secret_orders"} // "secrets"
 	Formats      = Kind[Format]{"formats"}            // FormatKey; see format.go
 	Transfers    = Kind[Transfer]{"transfers"}        // TransferKey
-	KeptHeads    = Kind[AuditHead]{Formats.Table}     // KeptHeadKey
+	KeptHeads    = Kind[AuditHead](Formats)           // KeptHeadKey
 )
 
 // Tables lists all of them, for engines that must create them beforehand.
