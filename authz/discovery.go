@@ -139,7 +139,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"dpop_signing_alg_values_supported":              dpop.Algorithms(),
 		"code_challenge_methods_supported":               []string{"S256"},
 		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
-		"acr_values_supported":                           s.requests.AcrValues(),
+		"acr_values_supported":                           s.requests.ACRValues(),
 		"ui_locales_supported":                           templates.Languages(),
 		"claims_parameter_supported":                     true,
 		"request_parameter_supported":                    true,

@@ -38,7 +38,7 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 // longestUse is how long a signed token may be shown to somebody: an access token until it expires,
 // and an ID token, as a hint, for as long as the session that it speaks of.
 func (s *Server) longestUse() time.Duration {
-	longest := max(authorize.JarmLifetime, s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
+	longest := max(authorize.JARMLifetime, s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
 	s.config.Clients.Each(func(c *client.Client) {
 		longest = max(longest, time.Duration(c.AccessTokenLifetime), time.Duration(c.IDTokenLifetime))
 	})

@@ -10,16 +10,16 @@ import (
 // Authentication context classes (OpenID Connect Core section 2): how the user signed in here.
 // Neither is the better one: who wants one must name it.
 const (
-	AcrPassword  = "urn:authzd:acr:password"
-	AcrFederated = "urn:authzd:acr:federated"
+	ACRPassword  = "urn:authzd:acr:password"
+	ACRFederated = "urn:authzd:acr:federated"
 )
 
-// AcrValues are the classes that a sign-in here can have.
-func (reqs *Requests) AcrValues() []string {
+// ACRValues are the classes that a sign-in here can have.
+func (reqs *Requests) ACRValues() []string {
 	if len(reqs.Connectors) == 0 {
-		return []string{AcrPassword}
+		return []string{ACRPassword}
 	}
-	return []string{AcrPassword, AcrFederated}
+	return []string{ACRPassword, ACRFederated}
 }
 
 // checkACR settles which classes will do: of an acr claim (OpenID Connect Core section 5.5.1.1), else
@@ -36,7 +36,7 @@ func (reqs *Requests) checkACR(a *Request) error {
 	if len(wanted) == 0 && !a.Claims.acrEssential {
 		wanted = a.Client.DefaultACRValues
 	}
-	a.acr = oauth.Both(wanted, reqs.AcrValues())
+	a.acr = oauth.Both(wanted, reqs.ACRValues())
 	if a.Claims.acrEssential && len(a.Claims.acr) > 0 && len(a.acr) == 0 {
 		return oauth.Refuse(oauth.UnmetAuthentication, "No sign-in here has an authentication context class that was asked for.")
 	}

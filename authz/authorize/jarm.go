@@ -9,13 +9,13 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// JarmLifetime is how long a signed authorization response is good for (JARM section 2.1).
-const JarmLifetime = 10 * time.Minute
+// JARMLifetime is how long a signed authorization response is good for (JARM section 2.1).
+const JARMLifetime = 10 * time.Minute
 
 // signResponse makes an authorization response a JWT (JARM section 2.1): its parameters, the issuer
 // among them, for this client and for a short time.
 func (reqs *Requests) signResponse(a *Request, params url.Values) (string, error) {
-	claims := map[string]any{"aud": a.Client.ID, "exp": storage.Now().Add(JarmLifetime).Unix()}
+	claims := map[string]any{"aud": a.Client.ID, "exp": storage.Now().Add(JARMLifetime).Unix()}
 	for name := range params {
 		claims[name] = params.Get(name)
 	}

@@ -83,7 +83,7 @@ func (reqs *Requests) ExplainLeftOut(a *Request) *templates.ErrorDetail {
 	switch all := strings.Join(slices.Concat(a.Client.Scopes, a.leftOut), " "); {
 	case slices.ContainsFunc(a.leftOut, unknown): // then the client cannot have it
 	case reqs.Clients.File.Get(a.Client.ID) != nil:
-		detail.Fix = "clients:\n  - client_id: " + pages.YamlString(a.Client.ID) + "\n    scope: " + pages.YamlString(all)
+		detail.Fix = "clients:\n  - client_id: " + pages.YAMLString(a.Client.ID) + "\n    scope: " + pages.YAMLString(all)
 	case a.Client.Source == client.Configured:
 		detail.Fix = "authzd client update " + pages.ShellWord(a.Client.ID) + " --scope " + pages.ShellWord(all)
 	}

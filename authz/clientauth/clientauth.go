@@ -67,7 +67,7 @@ func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, fo
 		return Sender{}, oauth.Refuse(oauth.InvalidClient, "The client's certificate is malformed.").Because(err)
 	}
 	authenticated := Sender{Client: c}
-	authenticated.X5t = certificateThumbprint(shown)
+	authenticated.X5T = certificateThumbprint(shown)
 	switch {
 	case c.Public() && presented.method == client.AuthBasic && presented.secret == "":
 		// Some libraries send the header whether they have a secret or not: the client is known by its id.
@@ -170,7 +170,7 @@ func (auth *Authenticator) AsClient(r *http.Request, form url.Values, decide fun
 type Sender struct {
 	*client.Client
 	Marks []storage.Write // that the proof is spent; made whether the request succeeds or not
-	X5t   string          // SHA-256 of the client's TLS certificate; empty: it showed none
+	X5T   string          // SHA-256 of the client's TLS certificate; empty: it showed none
 }
 
 // credentials are what a request has to say who sent it.

@@ -68,10 +68,10 @@ func (in *Interaction) reauthenticated(v *visit) *templates.User {
 func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = in.Issuer.URL("/login"), v.hidden()
-	p.Password, p.RememberMe = v.takesACR(authorize.AcrPassword), in.RememberMe > 0
+	p.Password, p.RememberMe = v.takesACR(authorize.ACRPassword), in.RememberMe > 0
 	p.Reason, p.Detail = v.reason(), in.Requests.ExplainLeftOut(v.request)
 	for _, c := range in.Connectors {
-		if !v.takesACR(authorize.AcrFederated) {
+		if !v.takesACR(authorize.ACRFederated) {
 			break
 		}
 		url := in.pageURL("/login/"+c.ID(), v.sealed)
@@ -89,7 +89,7 @@ func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visi
 // TakesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
 // link that waits for its user's password.
 func (v *visit) takesACR(acr string) bool {
-	return v.request == nil || v.request.TakesACR(acr) || (v.flow.Link != nil && acr == authorize.AcrPassword)
+	return v.request == nil || v.request.TakesACR(acr) || (v.flow.Link != nil && acr == authorize.ACRPassword)
 }
 
 // reason is why a user who is signed in must sign in again.
@@ -149,7 +149,7 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return in.signIn(w, r, v, user, events.MethodPassword, session.Login{
-		AMR: []string{"pwd"}, ACR: authorize.AcrPassword, Also: in.Accounts.TrustWrites(user, event.Remote()),
+		AMR: []string{"pwd"}, ACR: authorize.ACRPassword, Also: in.Accounts.TrustWrites(user, event.Remote()),
 	}, remember)
 }
 
@@ -246,5 +246,5 @@ func upstreamLogin(connector string, authTime time.Time, amr []string) session.L
 	if now := time.Now(); authTime.After(now) {
 		authTime = now
 	}
-	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: authorize.AcrFederated}
+	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: authorize.ACRFederated}
 }

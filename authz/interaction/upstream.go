@@ -135,10 +135,10 @@ func (in *Interaction) afterUpstream(w http.ResponseWriter, r *http.Request, f f
 
 // hasOtherWay reports whether the visit can end by another sign-in than that at a connector.
 func (in *Interaction) hasOtherWay(v *visit, connector string) bool {
-	if v.takesACR(authorize.AcrPassword) {
+	if v.takesACR(authorize.ACRPassword) {
 		return true
 	}
-	return v.takesACR(authorize.AcrFederated) && slices.ContainsFunc(in.Connectors, func(c connect.Connector) bool { return c.ID() != connector })
+	return v.takesACR(authorize.ACRFederated) && slices.ContainsFunc(in.Connectors, func(c connect.Connector) bool { return c.ID() != connector })
 }
 
 // upstreamFailed tells the client that waits for this login, or the person if none does. A refusal

@@ -75,17 +75,17 @@ func (lo *Logout) Address(ctx context.Context, clientID string) (string, error) 
 // SessionEnded is what is written when a session ends. If no request ends it, its time was over; who
 // ends it by a request tells the audit log why.
 func (lo *Logout) SessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
-	writes, err := lo.Writes(ctx, []*session.Session{ended}, false)
+	writes, err := lo.logoutWrites(ctx, []*session.Session{ended}, false)
 	if observe.Event(ctx) == nil {
 		writes = append(writes, lo.Events.SessionExpired(ctx, ended))
 	}
 	return writes, err
 }
 
-// Writes are the logout tokens for the clients of sessions, to be delivered at once: one for each
+// logoutWrites are the logout tokens for the clients of sessions, to be delivered at once: one for each
 // session, with its sid, or, if these are all sessions of one user, one without a sid for clients that
 // do not insist on it (backchannel_logout_session_required).
-func (lo *Logout) Writes(ctx context.Context, ended []*session.Session, all bool) ([]storage.Write, error) {
+func (lo *Logout) logoutWrites(ctx context.Context, ended []*session.Session, all bool) ([]storage.Write, error) {
 	var writes []storage.Write
 	told := map[string]bool{} // without a sid
 	for _, e := range ended {

@@ -96,6 +96,6 @@ func (lo *Logout) EndingWrites(ctx context.Context, userID string) ([]storage.Wr
 	for _, ended := range sessions {
 		writes = append(writes, lo.Sessions.DropWrites(ended)...)
 	}
-	told, err := lo.Writes(ctx, sessions, true)
+	told, err := lo.logoutWrites(ctx, sessions, true)
 	return append(writes, told...), err
 }

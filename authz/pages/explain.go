@@ -27,11 +27,11 @@ func (pg *Pages) explain(e *oauth.Error, a *About) *templates.ErrorDetail {
 		detail.Parameter, detail.Received = "client_id", a.Params.Get("client_id")
 		detail.Registered = pg.Clients.File.IDs()
 		detail.Nearest = client.Nearest(detail.Registered, detail.Received)
-		detail.Fix = InTheApp("client_id", detail.Nearest)
+		detail.Fix = inTheApp("client_id", detail.Nearest)
 		if detail.Received != "" {
 			uri := cmp.Or(a.Params.Get("redirect_uri"), "http://localhost:4200/callback")
-			detail.Fix += "# or in authzd.yaml, below the clients that are there\n  - client_id: " + YamlString(detail.Received) +
-				"\n    preset: spa\n    redirect_uris: [" + YamlString(uri) + "]"
+			detail.Fix += "# or in authzd.yaml, below the clients that are there\n  - client_id: " + YAMLString(detail.Received) +
+				"\n    preset: spa\n    redirect_uris: [" + YAMLString(uri) + "]"
 		}
 	case a.RedirectURI == "" && !a.Params.Has("request") && !a.Params.Has("request_uri"):
 		detail.Parameter, detail.Received = "redirect_uri", a.Params.Get("redirect_uri")
@@ -42,8 +42,8 @@ func (pg *Pages) explain(e *oauth.Error, a *About) *templates.ErrorDetail {
 	return detail
 }
 
-// InTheApp is a parameter as the app should send it, "" if there is none to send.
-func InTheApp(parameter, value string) string {
+// inTheApp is a parameter as the app should send it, "" if there is none to send.
+func inTheApp(parameter, value string) string {
 	if value == "" {
 		return ""
 	}
@@ -53,7 +53,7 @@ func InTheApp(parameter, value string) string {
 // FixURI mends a parameter whose URI is not registered: in the app or, if the URI may be registered, by
 // registering it beside the others.
 func (pg *Pages) FixURI(c *client.Client, parameter string, registered []string, received string) string {
-	fix := InTheApp(parameter, client.Nearest(registered, received))
+	fix := inTheApp(parameter, client.Nearest(registered, received))
 	if received == "" || client.CheckRedirectURI(received, c.RedirectSchemes...) != nil {
 		return fix
 	}
@@ -61,9 +61,9 @@ func (pg *Pages) FixURI(c *client.Client, parameter string, registered []string,
 	case pg.Clients.File.Get(c.ID) != nil:
 		var quoted []string
 		for _, uri := range all {
-			quoted = append(quoted, YamlString(uri))
+			quoted = append(quoted, YAMLString(uri))
 		}
-		fix += "# or in authzd.yaml\nclients:\n  - client_id: " + YamlString(c.ID) + "\n    " + parameter + "s: [" + strings.Join(quoted, ", ") + "]"
+		fix += "# or in authzd.yaml\nclients:\n  - client_id: " + YAMLString(c.ID) + "\n    " + parameter + "s: [" + strings.Join(quoted, ", ") + "]"
 	case c.Source == client.Configured:
 		fix += "# or\nauthzd client update " + ShellWord(c.ID)
 		for _, uri := range all {
@@ -75,8 +75,8 @@ func (pg *Pages) FixURI(c *client.Client, parameter string, registered []string,
 	return fix
 }
 
-// YamlString quotes what came from outside; JSON strings are YAML strings.
-func YamlString(s string) string {
+// YAMLString quotes what came from outside; JSON strings are YAML strings.
+func YAMLString(s string) string {
 	quoted, _ := json.Marshal(s) // a string always encodes
 	return string(quoted)
 }

@@ -110,7 +110,7 @@ type Minted struct {
 // Mint makes an access token that is bound to a key or certificate, if binding names one, and the ID token that
 // belongs to it. Nobody may see them before their writes are made.
 func (t *Tokens) Mint(a Authorization, binding storage.Confirmation) (Minted, error) {
-	m := Minted{TokenType: Type(binding)}
+	m := Minted{TokenType: typeOf(binding)}
 	if err := t.mintAccessToken(&m, &a, binding); err != nil {
 		return Minted{}, err
 	}
@@ -200,8 +200,8 @@ func (t *Tokens) AccessTokenFormat(c *client.Client, resources []string) (typ st
 	return cmp.Or(typ, resource.TokenTypeAT), cmp.Or(alg, t.Alg)
 }
 
-// Type is the scheme that a token is used with (RFC 6749 section 7.1, RFC 9449 section 5).
-func Type(bound storage.Confirmation) string {
+// typeOf is the scheme that a token is used with (RFC 6749 section 7.1, RFC 9449 section 5).
+func typeOf(bound storage.Confirmation) string {
 	if bound.JKT != "" {
 		return oauth.SchemeDPoP
 	}
@@ -228,7 +228,7 @@ func (t *Tokens) Active(ctx context.Context, token string) (*Active, error) {
 	if err != nil {
 		return nil, err
 	}
-	active := &Active{Claims: *claims, TokenType: Type(claims.Confirmation)}
+	active := &Active{Claims: *claims, TokenType: typeOf(claims.Confirmation)}
 	if claims.GrantID != "" { // a token that was exchanged by another client can be revoked alone too
 		if err := t.LoadGrant(ctx, claims.GrantID, active); err != nil || active.Grant.ClientID == claims.ClientID {
 			return active, err

@@ -244,7 +244,7 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 		}
 		return oauth.Refuse(oauth.UnauthorizedClient, description)
 	}
-	if err := x.bindToCertificate(authenticated.X5t); err != nil {
+	if err := x.bindToCertificate(authenticated.X5T); err != nil {
 		return err
 	}
 	if err := h.endpoint.bindToKey(x); err != nil {

@@ -37,8 +37,8 @@ const (
 
 // Errors of Keys, for errors.Is.
 var (
-	// ErrSignature: no key of the client verifies the signature.
-	ErrSignature = errors.New("no key of the client verifies the signature")
+	// errSignature: no key of the client verifies the signature.
+	errSignature = errors.New("no key of the client verifies the signature")
 	// ErrKeysUnavailable: the keys at the client's jwks_uri could not be fetched, or are none.
 	ErrKeysUnavailable = errors.New("the keys at the client's jwks_uri could not be had")
 )
@@ -73,11 +73,11 @@ func (k *Keys) cacheFor(c *client.Client) *outbound.Cache[[]jose.JSONWebKey] {
 // Verify returns the payload of a JWS that was signed with a key of the client. If none fits, the
 // client may have changed its keys, and they are fetched again (OpenID Connect Core section
 // 10.1.1), as often as the cache allows. A nil client has no keys, but to find out takes as long.
-// The error is ErrSignature or ErrKeysUnavailable.
+// The error is errSignature or ErrKeysUnavailable.
 func (k *Keys) Verify(ctx context.Context, c *client.Client, jws *jose.JSONWebSignature) ([]byte, error) {
 	if c == nil {
 		k.verifyInVain(jws)
-		return nil, ErrSignature
+		return nil, errSignature
 	}
 	var payload []byte
 	found, err := k.find(ctx, c, func(keys []jose.JSONWebKey) (found, again bool) {
@@ -95,7 +95,7 @@ func (k *Keys) Verify(ctx context.Context, c *client.Client, jws *jose.JSONWebSi
 		return false, tries == 0 || kid == ""
 	})
 	if err == nil && !found {
-		err = ErrSignature
+		err = errSignature
 	}
 	return payload, err
 }

@@ -94,11 +94,11 @@ func TestRFC7517Section4_Selection(t *testing.T) {
 			t.Fatal(err)
 		}
 		payload, err := keys.Verify(t.Context(), c, jws)
-		if row.ok && (err != nil || string(payload) != "payload") || !row.ok && !errors.Is(err, ErrSignature) {
+		if row.ok && (err != nil || string(payload) != "payload") || !row.ok && !errors.Is(err, errSignature) {
 			t.Errorf("%s: %q, %v", name, payload, err)
 		}
 	}
-	if _, err := keys.Verify(t.Context(), nil, jws); !errors.Is(err, ErrSignature) {
+	if _, err := keys.Verify(t.Context(), nil, jws); !errors.Is(err, errSignature) {
 		t.Errorf("nobody's key: %v", err)
 	}
 }
