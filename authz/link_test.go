@@ -13,7 +13,7 @@ import (
 )
 
 // linkPage goes to the upstream and back, up to the page that asks.
-func (f federation) linkPage(t *testing.T, b *authztest.Browser) *authztest.Page {
+func linkPage(t *testing.T, f federation, b *authztest.Browser) *authztest.Page {
 	t.Helper()
 	page := b.Get(t, f.arrive(t, f.leave(t, b), false))
 	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
@@ -23,7 +23,7 @@ func (f federation) linkPage(t *testing.T, b *authztest.Browser) *authztest.Page
 }
 
 // byPassword is linkPage where the address proves nothing.
-func (f federation) byPassword(t *testing.T, b *authztest.Browser) *authztest.Page {
+func byPassword(t *testing.T, f federation, b *authztest.Browser) *authztest.Page {
 	t.Helper()
 	login := b.Get(t, f.signIn(t, b).Header.Get("Location"))
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
@@ -36,12 +36,12 @@ func TestLinkIsAsked(t *testing.T) {
 	t.Parallel()
 	for _, authoritative := range []bool{true, false} {
 		f := federate(t, authoritative)
-		reach := f.byPassword
+		reach := byPassword
 		if authoritative {
-			reach = f.linkPage
+			reach = linkPage
 		}
 		b := f.NewBrowser(t)
-		page := reach(t, b)
+		page := reach(t, f, b)
 		for _, want := range []string{"Corp", "Alice Upstream", "alice@example.com", "Alice Liddell", authztest.Username} {
 			if !strings.Contains(page.Body, want) {
 				t.Errorf("authoritative %v: the page does not name %q", authoritative, want)
@@ -63,21 +63,21 @@ func TestLinkIsAsked(t *testing.T) {
 		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked by a page that was answered", authoritative)
 		}
-		page = reach(t, f.NewBrowser(t))
+		page = reach(t, f, f.NewBrowser(t))
 		stranger := f.NewBrowser(t)
 		stranger.Do(t, page.Submit(t, "link-confirm", nil))
 		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked by another browser", authoritative)
 		}
 		b = f.NewBrowser(t)
-		on = b.Do(t, reach(t, b).Submit(t, "link-confirm", nil))
+		on = b.Do(t, reach(t, f, b).Submit(t, "link-confirm", nil))
 		if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 			t.Errorf("authoritative %v: confirmed: %v", authoritative, got)
 		}
 		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
 			t.Errorf("authoritative %v: %d identities", authoritative, n)
 		}
-		f.wantEvent(t, "user.identity_linked")
+		wantEvent(t, f, "user.identity_linked")
 	}
 }
 
@@ -86,7 +86,7 @@ func TestLinkPageAfterSignOut(t *testing.T) {
 	t.Parallel()
 	f := federate(t, true)
 	b := f.NewBrowser(t)
-	page := f.linkPage(t, b)
+	page := linkPage(t, f, b)
 	b.Do(t, page.Submit(t, "link-confirm", nil))
 	account := b.Get(t, f.URL+"/account")
 	b.Do(t, account.Submit(t, "sign-out-everywhere", nil))
@@ -141,7 +141,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 || !strings.Contains(page.Body, "was removed") {
 		t.Errorf("%d identities are left; the page: %s", n, page.Body)
 	}
-	f.wantEvent(t, "user.identity_unlinked")
+	wantEvent(t, f, "user.identity_unlinked")
 
 	// Two identities, and no password.
 	user, version, err := storage.Users.Get(t.Context(), f.Store, userID)
@@ -179,7 +179,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 }
 
 // wantEvent fails unless the store has an event of a type that waits to be sealed, or is.
-func (f federation) wantEvent(t *testing.T, what string) {
+func wantEvent(t *testing.T, f federation, what string) {
 	t.Helper()
 	waiting, err := storage.AuditEvents.Scan(t.Context(), f.Store, "", "", 1000)
 	if err != nil {
