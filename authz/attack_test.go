@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 )
 
@@ -72,7 +72,7 @@ func TestSecretsArePostedNowhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header = formHeader()
+	request.Header = blackbox.FormHeader()
 	page := b.Do(t, request)
 	if location := page.Header.Get("Location"); strings.Contains(location, "hunter2") {
 		t.Errorf("redirected to %s", location)
@@ -120,9 +120,9 @@ func TestUserinfoOrigin(t *testing.T) {
 func TestHeadHasNoEffect(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	_, challenge := authztest.PKCE()
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	for _, target := range []string{
 		"/authorize?" + authztest.AuthorizationParams(authztest.SPA, challenge).Encode(),
 		"/logout?" + url.Values{"id_token_hint": {tokens.IDToken}}.Encode(),
@@ -136,7 +136,7 @@ func TestHeadHasNoEffect(t *testing.T) {
 			t.Errorf("HEAD %.20s: %d, Allow: %s", target, page.Status, page.Header.Get("Allow"))
 		}
 	}
-	if after := dump(t, s.Store); after != before {
+	if after := blackbox.Dump(t, s.Store); after != before {
 		t.Errorf("the store has changed from\n%s to\n%s", before, after)
 	}
 }
@@ -147,7 +147,7 @@ func TestRevokeByAnExpiredToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.AccessTokenLifetime = 1 })
 	tokens := s.SignIn(t, authztest.SPA, "", nil)
-	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.AccessToken}}); status != 200 {
+	if status, _ := blackbox.PostAs(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.AccessToken}}); status != 200 {
 		t.Errorf("revoke: %d", status)
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
@@ -178,13 +178,13 @@ func TestRegistrationNarrowsGrants(t *testing.T) {
 		}
 	})
 	for name, got := range map[string]authztest.Tokens{
-		"refresh": redeem(t, again, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)),
-		"code":    redeem(t, again, authztest.SPA, "", authztest.CodeForm(code, verifier)),
+		"refresh": blackbox.Redeem(t, again, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)),
+		"code":    blackbox.Redeem(t, again, authztest.SPA, "", authztest.CodeForm(code, verifier)),
 	} {
 		if got.Status != 200 {
 			t.Fatalf("%s: %+v", name, got)
 		}
-		if claims := payload(t, got.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
+		if claims := blackbox.Claims(t, got.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
 			t.Errorf("%s: %v", name, claims)
 		}
 	}
@@ -208,25 +208,9 @@ func TestTokensOfARemovedClient(t *testing.T) {
 		}
 	})
 	request := url.Values{"token": {tokens.AccessToken}}
-	if got := sendTo(again, "/introspect", authztest.API, authztest.Secret, request); got.Body.String() != `{"active":false}` {
+	if got := blackbox.PostTo(again, "/introspect", authztest.API, authztest.Secret, request); got.Body.String() != `{"active":false}` {
 		t.Errorf("introspection: %d %s", got.Code, got.Body)
 	}
-}
-
-// sendTo posts a form to a server; a secret makes it authenticate by client_secret_basic.
-func sendTo(s http.Handler, path, clientID, secret string, form url.Values) *httptest.ResponseRecorder {
-	form = maps.Clone(form)
-	if secret == "" && clientID != "" {
-		form.Set("client_id", clientID)
-	}
-	request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
-	request.Header = formHeader()
-	if secret != "" {
-		request.SetBasicAuth(url.QueryEscape(clientID), url.QueryEscape(secret))
-	}
-	recorder := httptest.NewRecorder()
-	s.ServeHTTP(recorder, request)
-	return recorder
 }
 
 // Grants of a service with several threads: each may refresh, and none is told to come back later.
@@ -253,7 +237,7 @@ func TestLongRequests(t *testing.T) {
 	for _, n := range []int{2000, 5000, 7000, 7800, 9000} {
 		_, challenge := authztest.PKCE()
 		params := authztest.AuthorizationParams(authztest.SPA, challenge)
-		params.Set("state", noise(n))
+		params.Set("state", blackbox.Noise(n))
 		answer := s.NewBrowser(t).Authorize(t, params)
 		if code := answer.Params.Get("code"); n < 8000 && code == "" {
 			t.Errorf("a state of %d bytes: %s", n, answer)
@@ -273,7 +257,7 @@ func TestRepeatedValues(t *testing.T) {
 	form["resource"], form["scope"] = twice, []string{"orders.read orders.read"}
 	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "resource": twice, "scope": {"orders.read orders.read"}})
 	for name, got := range map[string]authztest.Tokens{"code": tokens, "refresh": s.Token(t, authztest.SPA, "", form), "app": app} {
-		claims := payload(t, got.AccessToken)
+		claims := blackbox.Claims(t, got.AccessToken)
 		if fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || strings.Count(fmt.Sprint(claims["scope"]), "orders.read") != 1 {
 			t.Errorf("%s: %v for %v", name, claims["aud"], claims["scope"])
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // OpenID Connect Core section 3.1.2.1: prompt.
@@ -138,7 +139,7 @@ func TestWithdrawConsent(t *testing.T) {
 		if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 			t.Errorf("refresh %s: %+v", when, got)
 		}
-		if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+		if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 401 {
 			t.Errorf("userinfo %s: %d", when, status)
 		}
 	}

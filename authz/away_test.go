@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/storage"
 )
@@ -61,7 +62,7 @@ func (s *leavingStore) Apply(ctx context.Context, writes ...storage.Write) error
 // TestStoreAway: while the store is away, what can be said without it is said at once. The first requests
 // find out that it is away, which takes them half a second.
 func TestStoreAway(t *testing.T) {
-	store := &leavingStore{Store: openBolt(t)}
+	store := &leavingStore{Store: blackbox.OpenBolt(t)}
 	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, error) {
 		return client.Metadata{}, errors.New("no client was made by an operator")
 	}}

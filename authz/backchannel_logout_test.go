@@ -7,9 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,13 +20,9 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
-	"github.com/authzd/authzd/storage/bolt"
 )
-
-// loopback lets the server call the relying parties of these tests.
-var loopback = outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 
 // listeners are relying parties by client id: the path tells whose logout token it is.
 type listeners struct {
@@ -73,7 +67,7 @@ func (l *listeners) of(clientID string) []string {
 // wait returns the one logout token that a client has got.
 func (l *listeners) wait(clientID string) string {
 	l.t.Helper()
-	until(l.t, clientID+" is told", func() bool { return len(l.of(clientID)) > 0 })
+	blackbox.Until(l.t, clientID+" is told", func() bool { return len(l.of(clientID)) > 0 })
 	if got := l.of(clientID); len(got) != 1 {
 		l.t.Fatalf("%s got %d logout tokens", clientID, len(got))
 	}
@@ -83,7 +77,7 @@ func (l *listeners) wait(clientID string) string {
 // nothingLeft waits until the outbox is empty, so that whoever was not told will not be.
 func (l *listeners) nothingLeft(s *authztest.Server) {
 	l.t.Helper()
-	until(l.t, "the outbox is empty", func() bool {
+	blackbox.Until(l.t, "the outbox is empty", func() bool {
 		left, err := s.Store.Scan(context.Background(), storage.Logouts.Table, "", "", 10)
 		return err == nil && len(left) == 0
 	})
@@ -112,7 +106,7 @@ func leave(t *testing.T, b *authztest.Browser) {
 func TestBackChannelLogoutSection2_1_Discovery(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	document := getJSON(t, s, "/.well-known/openid-configuration", "")
+	document := blackbox.GetJSON(t, s, "/.well-known/openid-configuration", "")
 	for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported"} {
 		if document[name] != true {
 			t.Errorf("%s is %v", name, document[name])
@@ -127,10 +121,10 @@ func TestBackChannelLogoutSection2_1_Discovery(t *testing.T) {
 func TestBackChannelLogoutSection2_3_LoggedInParties(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, l.hear)
 	b, other := s.NewBrowser(t), s.NewBrowser(t)
 	b.SignIn(t, authztest.SPA, nil)
-	b.SignIn(t, authztest.SPA, url.Values{"scope": {online}}) // twice is once
+	b.SignIn(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}}) // twice is once
 	b.SignIn(t, authztest.ThirdParty, nil)
 	other.SignIn(t, authztest.Web, nil)
 	leave(t, b)
@@ -148,7 +142,7 @@ func TestBackChannelLogoutSection2_3_LoggedInParties(t *testing.T) {
 func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, func(m *client.Metadata) {
 		l.hear(m)
 		switch m.ID {
 		case authztest.Web:
@@ -167,7 +161,7 @@ func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
 	for id, tokens := range signedIn {
 		token := l.wait(id)
 		logout := verified(t, s, id, token)
-		idToken, accessToken, claims := payload(t, tokens.IDToken), payload(t, tokens.AccessToken), payload(t, token)
+		idToken, accessToken, claims := blackbox.Claims(t, tokens.IDToken), blackbox.Claims(t, tokens.AccessToken), blackbox.Claims(t, token)
 
 		if got := slices.Sorted(maps.Keys(claims)); !slices.Equal(got, []string{"aud", "events", "exp", "iat", "iss", "jti", "sid", "sub"}) {
 			t.Errorf("%s: claims %v", id, got)
@@ -205,14 +199,14 @@ func TestBackChannelLogoutSection2_4_LogoutToken(t *testing.T) {
 func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, l.hear)
 	b := s.NewBrowser(t)
 	b.SignIn(t, authztest.SPA, nil)
 	leave(t, b)
 	token := l.wait(authztest.SPA)
 	b.SignIn(t, authztest.SPA, nil)
 
-	if status := userinfo(t, s, token); status != http.StatusUnauthorized {
+	if status := blackbox.UserinfoStatus(t, s, token); status != http.StatusUnauthorized {
 		t.Errorf("userinfo: %d", status)
 	}
 	if page := logOut(t, b, url.Values{"id_token_hint": {token}, "post_logout_redirect_uri": {back}}); !page.Has("logout-confirm") {
@@ -221,7 +215,7 @@ func TestBackChannelLogoutSection4_1_CrossJWTConfusion(t *testing.T) {
 	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {token}, "prompt": {"none"}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("as a hint at the authorization endpoint: %v", got)
 	}
-	_, answer := post(t, s, "/introspect", authztest.Web, url.Values{"token": {token}})
+	_, answer := blackbox.PostAs(t, s, "/introspect", authztest.Web, url.Values{"token": {token}})
 	if answer["active"] != false {
 		t.Errorf("introspection: %v", answer)
 	}
@@ -246,7 +240,7 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 		"by another browser": func(s *authztest.Server, _ *authztest.Browser, tokens authztest.Tokens) {
 			elsewhere := s.SignedIn(t, nil)
 			page := elsewhere.Get(t, s.URL+"/account")
-			elsewhere.Do(t, page.Submit(t, "end-"+payload(t, tokens.IDToken)["sid"].(string), nil))
+			elsewhere.Do(t, page.Submit(t, "end-"+blackbox.Claims(t, tokens.IDToken)["sid"].(string), nil))
 		},
 		"by another user": func(s *authztest.Server, b *authztest.Browser, _ authztest.Tokens) {
 			b.Username = "bob"
@@ -258,7 +252,7 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newListeners(t)
-			s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, l.hear)
+			s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Users: twoUsers}, l.hear)
 			b := s.NewBrowser(t)
 			tokens := b.SignIn(t, authztest.SPA, nil)
 			l.nothingLeft(s)
@@ -266,7 +260,7 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 				t.Fatalf("told before the end: %v", got)
 			}
 			end(s, b, tokens)
-			if got, want := verified(t, s, authztest.SPA, l.wait(authztest.SPA)).SessionID, payload(t, tokens.IDToken)["sid"]; got != want {
+			if got, want := verified(t, s, authztest.SPA, l.wait(authztest.SPA)).SessionID, blackbox.Claims(t, tokens.IDToken)["sid"]; got != want {
 				t.Errorf("sid %s, want %s", got, want)
 			}
 		})
@@ -277,11 +271,11 @@ func TestBackChannelLogoutSection2_5_EveryEnd(t *testing.T) {
 func TestBackChannelLogoutSection2_5_NotByAnotherLogin(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, l.hear)
 	b := s.NewBrowser(t)
 	before := b.SignIn(t, authztest.SPA, nil)
 	after := b.SignIn(t, authztest.SPA, url.Values{"prompt": {"login"}})
-	if payload(t, before.IDToken)["sid"] != payload(t, after.IDToken)["sid"] {
+	if blackbox.Claims(t, before.IDToken)["sid"] != blackbox.Claims(t, after.IDToken)["sid"] {
 		t.Error("another session")
 	}
 	l.nothingLeft(s)
@@ -297,14 +291,14 @@ func TestBackChannelLogoutSection2_5_IdleLimit(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
 	limits := authz.Sessions{Idle: time.Second, Max: time.Hour}
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Sessions: limits}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Sessions: limits}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
 	deadline := time.Now().Add(40 * time.Second) // it is looked for every ten seconds
 	for len(l.of(authztest.SPA)) == 0 && time.Now().Before(deadline) {
 		<-time.After(50 * time.Millisecond)
 	}
-	if got, want := verified(t, s, authztest.SPA, l.wait(authztest.SPA)).SessionID, payload(t, tokens.IDToken)["sid"]; got != want {
+	if got, want := verified(t, s, authztest.SPA, l.wait(authztest.SPA)).SessionID, blackbox.Claims(t, tokens.IDToken)["sid"]; got != want {
 		t.Errorf("sid %s, want %s", got, want)
 	}
 }
@@ -318,7 +312,7 @@ func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
 		limits.EndOffline = endOffline
 		s := authztest.Start(t, authz.Config{Sessions: limits, Users: twoUsers}, withBack)
 		b := s.NewBrowser(t)
-		withSession := b.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
+		withSession := b.SignIn(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}})
 		offline := b.SignIn(t, authztest.SPA, nil)
 		elsewhere := s.NewBrowser(t).SignIn(t, authztest.SPA, nil)
 		leave(t, b)
@@ -327,7 +321,7 @@ func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
 		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(offline.RefreshToken)); got.Error != want {
 			t.Errorf("end_offline=%v: offline refresh: %+v", endOffline, got)
 		}
-		if status := userinfo(t, s, offline.AccessToken); (status == 401) != endOffline {
+		if status := blackbox.UserinfoStatus(t, s, offline.AccessToken); (status == 401) != endOffline {
 			t.Errorf("end_offline=%v: userinfo offline: %d", endOffline, status)
 		}
 		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(withSession.RefreshToken)); got.Error != "invalid_grant" {
@@ -347,7 +341,7 @@ func TestBackChannelLogoutSection2_7_RefreshTokens(t *testing.T) {
 func TestBackChannelLogoutRaces(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
 	b.SignIn(t, authztest.Web, nil)
@@ -377,16 +371,6 @@ func TestBackChannelLogoutRaces(t *testing.T) {
 	l.wait(authztest.Web)
 }
 
-func openBolt(t *testing.T) storage.Store {
-	t.Helper()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "authzd.db"), bolt.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	return store
-}
-
 // brokenOutbox is a store that can't take logout tokens.
 type brokenOutbox struct{ storage.Store }
 
@@ -403,9 +387,9 @@ func (b brokenOutbox) Apply(ctx context.Context, writes ...storage.Write) error 
 func TestBackChannelLogoutIsAtomic(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: brokenOutbox{openBolt(t)}}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Store: brokenOutbox{blackbox.OpenBolt(t)}}, l.hear)
 	b := s.NewBrowser(t)
-	tokens := b.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
+	tokens := b.SignIn(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}})
 	for name, params := range map[string]url.Values{
 		"logout":     {"confirm": {"yes"}},
 		"everywhere": {"sign-out-everywhere": {"yes"}},
@@ -433,8 +417,8 @@ func TestBackChannelLogoutIsAtomic(t *testing.T) {
 func TestBackChannelLogoutAfterARestart(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	store := openBolt(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Store: deadOutbox{store}}, l.hear)
+	store := blackbox.OpenBolt(t)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Store: deadOutbox{store}}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
 	leave(t, b)
@@ -442,11 +426,11 @@ func TestBackChannelLogoutAfterARestart(t *testing.T) {
 	if err != nil || len(left) != 1 || left[0].Value.Attempts != 0 {
 		t.Fatalf("in the outbox: %+v, %v", left, err)
 	}
-	next := authztest.Start(t, authz.Config{Issuer: s.URL, Outbound: loopback, Store: store, Secret: s.Secret}, l.hear)
+	next := authztest.Start(t, authz.Config{Issuer: s.URL, Outbound: blackbox.Loopback(), Store: store, Secret: s.Secret}, l.hear)
 	token := l.wait(authztest.SPA)
 	l.nothingLeft(next)
-	if payload(t, token)["sid"] != payload(t, tokens.IDToken)["sid"] || payload(t, token)["iss"] != s.URL {
-		t.Errorf("%v", payload(t, token))
+	if blackbox.Claims(t, token)["sid"] != blackbox.Claims(t, tokens.IDToken)["sid"] || blackbox.Claims(t, token)["iss"] != s.URL {
+		t.Errorf("%v", blackbox.Claims(t, token))
 	}
 }
 
@@ -481,7 +465,7 @@ func TestBackChannelLogoutOfManyAppsAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Clients: registry}, nil)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Clients: registry}, nil)
 	b := s.NewBrowser(t)
 	b.Code(t, "app-00", url.Values{"scope": {"openid"}})
 	var racers sync.WaitGroup

@@ -2,15 +2,11 @@ package authz_test
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -21,91 +17,15 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/authz/register"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
-
-// publisher serves client ID metadata documents over https.
-type publisher struct {
-	*httptest.Server
-	mu        sync.Mutex
-	documents map[string]any // by path: what is encoded, or a function that answers
-	fetches   map[string]int
-}
-
-func newPublisher(t testing.TB) *publisher {
-	t.Helper()
-	p := &publisher{documents: map[string]any{}, fetches: map[string]int{}}
-	p.Server = httptest.NewTLSServer(p)
-	t.Cleanup(p.Close)
-	return p
-}
-
-func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	document, ok := p.documents[r.URL.Path]
-	p.fetches[r.URL.Path]++
-	p.mu.Unlock()
-	switch answer := document.(type) {
-	case func(http.ResponseWriter):
-		answer(w)
-	default:
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "max-age=600")
-		json.NewEncoder(w).Encode(document)
-	}
-}
-
-// publish puts a document at a path, and returns its client_id. change replaces members, nil removes
-// them.
-func (p *publisher) publish(path string, change map[string]any) string {
-	document := map[string]any{
-		"client_id": p.URL + path, "client_name": "Inspector", "redirect_uris": []string{p.URL + "/callback", "http://127.0.0.1/callback"},
-		"grant_types": []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"}, "token_endpoint_auth_method": "none",
-	}
-	maps.Copy(document, change)
-	maps.DeleteFunc(document, func(_ string, v any) bool { return v == nil })
-	p.put(path, document)
-	return p.URL + path
-}
-
-func (p *publisher) put(path string, answer any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.documents[path] = answer
-}
-
-func (p *publisher) fetched(path string) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.fetches[path]
-}
-
-// documents is a server that takes the publisher's documents.
-func documents(t testing.TB, p *publisher) *authztest.Server {
-	c := openRegistration()
-	c.Registration.Mode, c.Documents = register.Off, true
-	c.Outbound.RootCAs = x509.NewCertPool()
-	c.Outbound.RootCAs.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.Certificate().Raw}))
-	return authztest.Start(t, c, nil)
-}
-
-func documentParams(id, redirectURI string) (url.Values, string) {
-	verifier, challenge := authztest.PKCE()
-	params := authztest.AuthorizationParams(id, challenge)
-	params.Set("redirect_uri", redirectURI)
-	return params, verifier
-}
 
 func TestClientIDMetadataDocument_Off(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopbackAllowed()}, nil)
-	params, _ := documentParams(p.publish("/app", nil), p.URL+"/callback")
-	if got := s.NewBrowser(t).Authorize(t, params); got.Page == nil || got.Page.Status != http.StatusBadRequest || p.fetched("/app") > 0 {
+	p := blackbox.NewPublisher(t)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, nil)
+	params, _ := blackbox.DocumentRequest(p.Publish("/app", nil), p.URL+"/callback")
+	if got := s.NewBrowser(t).Authorize(t, params); got.Page == nil || got.Page.Status != http.StatusBadRequest || p.Fetched("/app") > 0 {
 		t.Errorf("%s", got)
 	}
 }
@@ -113,14 +33,14 @@ func TestClientIDMetadataDocument_Off(t *testing.T) {
 // The whole flow of section 5, and what the user is told.
 func TestClientIDMetadataDocumentSection5_Flow(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
-	if got := callJSON(t, http.MethodGet, s.URL+"/.well-known/oauth-authorization-server", "", nil); got.member["client_id_metadata_document_supported"] != true || got.member["registration_endpoint"] != nil {
-		t.Errorf("%s", got.body)
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
+	if got := blackbox.CallJSON(t, http.MethodGet, s.URL+"/.well-known/oauth-authorization-server", "", nil); got.Member["client_id_metadata_document_supported"] != true || got.Member["registration_endpoint"] != nil {
+		t.Errorf("%s", got.Body)
 	}
-	id := p.publish("/app.json", nil)
+	id := p.Publish("/app.json", nil)
 	b := s.NewBrowser(t)
-	params, verifier := documentParams(id, p.URL+"/callback")
+	params, verifier := blackbox.DocumentRequest(id, p.URL+"/callback")
 	b.Code(t, authztest.SPA, nil) // signs in
 	page := b.Get(t, b.Ask(t, id, url.Values{"redirect_uri": {p.URL + "/callback"}}).Header.Get("Location"))
 	if host := strings.TrimPrefix(p.URL, "https://"); !page.Has("unknown-client") || !strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, host) || !strings.Contains(page.Body, "Inspector") {
@@ -130,17 +50,17 @@ func TestClientIDMetadataDocumentSection5_Flow(t *testing.T) {
 	form := authztest.CodeForm(code, verifier)
 	form.Set("redirect_uri", p.URL+"/callback")
 	tokens := s.Token(t, id, "", form)
-	if tokens.Status != http.StatusOK || payload(t, tokens.AccessToken)["client_id"] != id {
+	if tokens.Status != http.StatusOK || blackbox.Claims(t, tokens.AccessToken)["client_id"] != id {
 		t.Fatalf("%+v", tokens)
 	}
 	next := s.Token(t, id, "", authztest.RefreshForm(tokens.RefreshToken))
 	if next.Status != http.StatusOK || next.RefreshToken == tokens.RefreshToken {
 		t.Errorf("refresh: %+v", next)
 	}
-	if status := userinfo(t, s, next.AccessToken); status != http.StatusOK {
+	if status := blackbox.UserinfoStatus(t, s, next.AccessToken); status != http.StatusOK {
 		t.Errorf("userinfo: %d", status)
 	}
-	if n := p.fetched("/app.json"); n != 1 {
+	if n := p.Fetched("/app.json"); n != 1 {
 		t.Errorf("the document was fetched %d times, although it may be kept", n)
 	}
 	if page := b.Walk(t, s.URL+"/account").Page; page == nil || !strings.Contains(page.Body, "Inspector") {
@@ -151,8 +71,8 @@ func TestClientIDMetadataDocumentSection5_Flow(t *testing.T) {
 // Section 3: which URLs are a client_id.
 func TestClientIDMetadataDocumentSection3_URL(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
 	base := p.URL
 	for name, id := range map[string]string{
 		"fragment": base + "/app#x", "empty fragment": base + "/app#", "query": base + "/app?x=y", "empty query": base + "/app?",
@@ -161,31 +81,29 @@ func TestClientIDMetadataDocumentSection3_URL(t *testing.T) {
 		"upper case": strings.Replace(base, "https", "HTTPS", 1) + "/app", "http elsewhere": "http://app.example.com/app", "no host": "https:///app", "bad port": "https://127.0.0.1:99999/app",
 		"backslash": base + `\app`, "space": base + "/a pp", "not ASCII": base + "/äpp", "too long": base + "/" + strings.Repeat("a", 1000), "file": "file:///etc/passwd", "other scheme": "ftp://127.0.0.1/app",
 	} {
-		params, _ := documentParams(id, base+"/callback")
+		params, _ := blackbox.DocumentRequest(id, base+"/callback")
 		got := s.NewBrowser(t).Authorize(t, params)
 		if got.Page == nil || got.Page.Status != http.StatusBadRequest || !strings.Contains(got.Page.Body, "invalid_client") {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.fetches) > 0 {
-		t.Errorf("fetched %v", p.fetches)
+	if fetches := p.Fetches(); len(fetches) > 0 {
+		t.Errorf("fetched %v", fetches)
 	}
 }
 
 // Section 4: what the document must and must not say. Nothing of it gets to anybody.
 func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
 	raw := func(contentType, body string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
 			w.Header().Set("Content-Type", contentType)
 			w.Write([]byte(body))
 		}
 	}
-	_, set := newKey(t)
+	_, set := blackbox.NewClientKey(t)
 	for name, change := range map[string]map[string]any{
 		"client_id missing": {"client_id": nil}, "client_id of another": {"client_id": p.URL + "/other"}, "client_id with a port more": {"client_id": p.URL + "/client-id-with-a-port-more/"},
 		"client_secret": {"client_secret": "x"}, "client_secret_expires_at": {"client_secret_expires_at": 0},
@@ -196,35 +114,29 @@ func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
 		"jwks and jwks_uri": {"jwks": set, "jwks_uri": p.URL + "/jwks"}, "keys in another network": {"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://10.0.0.1/jwks"},
 		"logo a script": {"logo_uri": "javascript:alert(1)"}, "only grants that are not offered": {"grant_types": []string{"client_credentials"}},
 	} {
-		p.publish("/"+strings.ReplaceAll(name, " ", "-"), change)
+		p.Publish("/"+strings.ReplaceAll(name, " ", "-"), change)
 	}
-	p.put("/text", raw("text/html", "<h1>hello</h1>"))
-	p.put("/html-type", raw("text/html", fmt.Sprintf(`{"client_id":%q,"redirect_uris":[%q]}`, p.URL+"/html-type", p.URL+"/callback")))
-	p.put("/list", raw("application/json", "[]"))
-	p.put("/null", raw("application/json", "null"))
-	p.put("/broken", raw("application/json", `{"client_id":`))
-	p.put("/twice", raw("application/json", fmt.Sprintf(`{"client_id":%q,"redirect_uris":[%q],"client_id":%[1]q}`, p.URL+"/twice", p.URL+"/callback")))
-	p.put("/deep", raw("application/json", `{"x":`+strings.Repeat("[", 2000)+strings.Repeat("]", 2000)+`}`))
-	p.put("/large", raw("application/json", fmt.Sprintf(`{"client_id":%q,"redirect_uris":[%q],"x":%q}`, p.URL+"/large", p.URL+"/callback", strings.Repeat("a", 20_000))))
-	p.put("/redirect", func(w http.ResponseWriter) {
+	p.Put("/text", raw("text/html", "<h1>hello</h1>"))
+	p.Put("/html-type", raw("text/html", fmt.Sprintf(`{"client_id":%q,"redirect_uris":[%q]}`, p.URL+"/html-type", p.URL+"/callback")))
+	p.Put("/list", raw("application/json", "[]"))
+	p.Put("/null", raw("application/json", "null"))
+	p.Put("/broken", raw("application/json", `{"client_id":`))
+	p.Put("/twice", raw("application/json", fmt.Sprintf(`{"client_id":%q,"redirect_uris":[%q],"client_id":%[1]q}`, p.URL+"/twice", p.URL+"/callback")))
+	p.Put("/deep", raw("application/json", `{"x":`+strings.Repeat("[", 2000)+strings.Repeat("]", 2000)+`}`))
+	p.Put("/large", raw("application/json", fmt.Sprintf(`{"client_id":%q,"redirect_uris":[%q],"x":%q}`, p.URL+"/large", p.URL+"/callback", strings.Repeat("a", 20_000))))
+	p.Put("/redirect", func(w http.ResponseWriter) {
 		w.Header().Set("Location", p.URL+"/client_id-missing")
 		w.WriteHeader(302)
 	})
-	p.put("/created", func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json"); w.WriteHeader(201) })
-	p.put("/gone", func(w http.ResponseWriter) { w.WriteHeader(410) })
-	before := dump(t, s.Store)
-	p.mu.Lock()
-	var paths []string
-	for path := range p.documents {
-		paths = append(paths, path)
-	}
-	p.mu.Unlock()
-	for i, path := range append(paths, "/nothing") {
+	p.Put("/created", func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json"); w.WriteHeader(201) })
+	p.Put("/gone", func(w http.ResponseWriter) { w.WriteHeader(410) })
+	before := blackbox.Dump(t, s.Store)
+	for i, path := range append(p.Paths(), "/nothing") {
 		if i%10 == 9 {
-			s = documents(t, p) // one address can't have us fetch more at a time
-			before = dump(t, s.Store)
+			s = blackbox.StartWithDocuments(t, p) // one address can't have us fetch more at a time
+			before = blackbox.Dump(t, s.Store)
 		}
-		params, _ := documentParams(p.URL+path, p.URL+"/callback")
+		params, _ := blackbox.DocumentRequest(p.URL+path, p.URL+"/callback")
 		got := s.NewBrowser(t).Authorize(t, params)
 		if got.Page == nil || got.Page.Status != http.StatusBadRequest || !strings.Contains(got.Page.Body, "invalid_client") {
 			t.Errorf("%s: %s", path, got)
@@ -232,7 +144,7 @@ func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
 		if got := s.Token(t, p.URL+path, "", authztest.RefreshForm("azr_x")); got.Status != http.StatusUnauthorized || got.Error != "invalid_client" || strings.ContainsAny(got.Description, `"\<`) {
 			t.Errorf("%s: %+v", path, got)
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%s: the store has changed", path)
 		}
 	}
@@ -241,13 +153,13 @@ func TestClientIDMetadataDocumentSection4_Refused(t *testing.T) {
 // A document is written for every server, so what this one doesn't know is left out.
 func TestClientIDMetadataDocumentSection4_LeftOut(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
-	id := p.publish("/app", map[string]any{
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
+	id := p.Publish("/app", map[string]any{
 		"grant_types": []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials"}, "response_types": []string{"code", "token"},
 		"scope": "openid orders.read everything", "token_endpoint_auth_method": nil, "sector_identifier_uri": "https://other.example.com/", "first_party": true, "authorization_details_types": []string{"payment"},
 	})
-	params, verifier := documentParams(id, p.URL+"/callback")
+	params, verifier := blackbox.DocumentRequest(id, p.URL+"/callback")
 	params.Set("scope", "openid orders.read")
 	b := s.NewBrowser(t)
 	code := b.Authorize(t, params).Params.Get("code")
@@ -268,18 +180,18 @@ func TestClientIDMetadataDocumentSection4_LeftOut(t *testing.T) {
 // Section 8.2: a document with keys makes a confidential client.
 func TestClientIDMetadataDocumentSection8_2_PrivateKeyJWT(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
-	key, set := newKey(t)
-	id := p.publish("/app", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": p.URL + "/jwks"})
-	p.put("/jwks", json.RawMessage(set))
-	params, verifier := documentParams(id, p.URL+"/callback")
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
+	key, set := blackbox.NewClientKey(t)
+	id := p.Publish("/app", map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": p.URL + "/jwks"})
+	p.Put("/jwks", json.RawMessage(set))
+	params, verifier := blackbox.DocumentRequest(id, p.URL+"/callback")
 	form := authztest.CodeForm(s.NewBrowser(t).Authorize(t, params).Params.Get("code"), verifier)
 	form.Set("redirect_uri", p.URL+"/callback")
 	if got := s.Token(t, id, "", form); got.Error != "invalid_client" {
 		t.Errorf("without an assertion: %+v", got)
 	}
-	if got := s.Token(t, id, "", withAssertion(t, form, key, id, s.URL)); got.Status != http.StatusOK {
+	if got := s.Token(t, id, "", blackbox.WithAssertion(t, form, key, id, s.URL)); got.Status != http.StatusOK {
 		t.Errorf("%+v", got)
 	}
 }
@@ -288,12 +200,12 @@ func TestClientIDMetadataDocumentSection8_2_PrivateKeyJWT(t *testing.T) {
 // the user is told, and asked every time.
 func TestClientIDMetadataDocumentSection8_1_Loopback(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
-	id := p.publish("/app", map[string]any{"redirect_uris": []string{"http://localhost/callback", "com.example.app:/callback"}})
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
+	id := p.Publish("/app", map[string]any{"redirect_uris": []string{"http://localhost/callback", "com.example.app:/callback"}})
 	b := s.NewBrowser(t)
 	for _, uri := range []string{"http://localhost:41234/callback", "com.example.app:/callback"} {
-		params, _ := documentParams(id, uri)
+		params, _ := blackbox.DocumentRequest(id, uri)
 		if got := b.Authorize(t, params); !got.Params.Has("code") {
 			t.Fatalf("%s", got)
 		}
@@ -311,14 +223,14 @@ func TestClientIDMetadataDocumentSection8_1_Loopback(t *testing.T) {
 // Section 5.2: a document is used as long as its headers say, and what was wrong is not kept.
 func TestClientIDMetadataDocumentSection5_2_Caching(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
-	id := p.publish("/app", map[string]any{"client_secret": "by mistake"})
-	params, _ := documentParams(id, p.URL+"/callback")
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
+	id := p.Publish("/app", map[string]any{"client_secret": "by mistake"})
+	params, _ := blackbox.DocumentRequest(id, p.URL+"/callback")
 	if got := s.NewBrowser(t).Authorize(t, params); got.Page == nil || got.Page.Status != http.StatusBadRequest {
 		t.Fatalf("%s", got)
 	}
-	p.publish("/app", nil)
+	p.Publish("/app", nil)
 	if got := s.NewBrowser(t).Authorize(t, params); !got.Params.Has("code") {
 		t.Errorf("a document that was mended: %s", got)
 	}
@@ -327,8 +239,8 @@ func TestClientIDMetadataDocumentSection5_2_Caching(t *testing.T) {
 // Section 8.6: strangers can't have us knock at every door, nor at one door again and again.
 func TestClientIDMetadataDocumentSection8_6_Amplification(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
 	var wg sync.WaitGroup
 	for i := range 200 {
 		wg.Go(func() {
@@ -337,16 +249,14 @@ func TestClientIDMetadataDocumentSection8_6_Amplification(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	p.mu.Lock()
 	total := 0
-	for _, n := range p.fetches {
+	for _, n := range p.Fetches() {
 		total += n
 	}
-	p.mu.Unlock()
-	if total > 40 || p.fetched("/same") > 4 {
-		t.Errorf("%d fetches, %d of one document", total, p.fetched("/same"))
+	if total > 40 || p.Fetched("/same") > 4 {
+		t.Errorf("%d fetches, %d of one document", total, p.Fetched("/same"))
 	}
-	if got := s.Token(t, p.URL+"/none/new", "", authztest.RefreshForm("azr_x")); got.Status != http.StatusTooManyRequests || !waits(got.Header, 10) || got.Error != "temporarily_unavailable" {
+	if got := s.Token(t, p.URL+"/none/new", "", authztest.RefreshForm("azr_x")); got.Status != http.StatusTooManyRequests || !blackbox.SaysWhen(got.Header, 10) || got.Error != "temporarily_unavailable" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -354,7 +264,7 @@ func TestClientIDMetadataDocumentSection8_6_Amplification(t *testing.T) {
 // Section 8.6: nobody finds out by our answers which names there are in the inner network.
 func TestClientIDMetadataDocumentSection8_6_Names(t *testing.T) {
 	t.Parallel()
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Documents, c.Outbound.AllowPrivateNetworks = true, nil
 	c.Outbound.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		here, there := net.Pipe()
@@ -404,27 +314,27 @@ func answerNames(conn net.Conn) {
 // Section 8.6: special-use addresses are not called, and a server that can't be reached is no verdict.
 func TestClientIDMetadataDocumentSection8_6_Blocked(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	c := openRegistration()
+	p := blackbox.NewPublisher(t)
+	c := blackbox.OpenRegistration()
 	c.Documents, c.Outbound.AllowPrivateNetworks = true, nil
 	s := authztest.Start(t, c, nil)
-	for _, id := range []string{p.publish("/app", nil), "https://169.254.169.254/latest/meta-data", "https://[::1]/app", "https://10.0.0.1/app", "https://[::ffff:127.0.0.1]/app", "https://localhost/app", "http://127.0.0.1/app"} {
+	for _, id := range []string{p.Publish("/app", nil), "https://169.254.169.254/latest/meta-data", "https://[::1]/app", "https://10.0.0.1/app", "https://[::ffff:127.0.0.1]/app", "https://localhost/app", "http://127.0.0.1/app"} {
 		start := time.Now()
 		if got := s.Token(t, id, "", authztest.RefreshForm("azr_x")); got.Status != http.StatusUnauthorized || got.Error != "invalid_client" || time.Since(start) > 3*time.Second {
 			t.Errorf("%s: %+v", id, got)
 		}
 	}
-	if p.fetched("/app") > 0 {
+	if p.Fetched("/app") > 0 {
 		t.Error("a loopback address was called")
 	}
-	down := newPublisher(t)
-	reaching := documents(t, down)
-	id := down.publish("/app", nil)
+	down := blackbox.NewPublisher(t)
+	reaching := blackbox.StartWithDocuments(t, down)
+	id := down.Publish("/app", nil)
 	down.Close()
 	if got := reaching.Token(t, id, "", authztest.RefreshForm("azr_x")); got.Status != http.StatusServiceUnavailable || got.Error != "temporarily_unavailable" {
 		t.Errorf("%+v", got)
 	}
-	params, _ := documentParams(id, down.URL+"/callback")
+	params, _ := blackbox.DocumentRequest(id, down.URL+"/callback")
 	if got := reaching.NewBrowser(t).Authorize(t, params); got.Page == nil || got.Page.Text("error-code") != "503 temporarily_unavailable" {
 		t.Errorf("%s", got)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
@@ -42,7 +43,7 @@ func TestWithdrawnGrantsStayDead(t *testing.T) {
 	}
 	trusting := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) { m.FirstParty = true })
 	for id, token := range dead {
-		if got := redeem(t, trusting, id, "", authztest.RefreshForm(token)); got.Error != "invalid_grant" {
+		if got := blackbox.Redeem(t, trusting, id, "", authztest.RefreshForm(token)); got.Error != "invalid_grant" {
 			t.Errorf("refresh by %s as a first-party app: %+v", id, got)
 		}
 	}
@@ -114,18 +115,18 @@ func TestWithdrawNothing(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	for _, id := range []string{"nobody", authztest.SPA, strings.Repeat("a", 5000)} {
 		request, err := http.NewRequest(http.MethodPost, s.URL+"/account", strings.NewReader(url.Values{"revoke": {id}}.Encode()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header = formHeader()
+		request.Header = blackbox.FormHeader()
 		if page := b.Do(t, request); page.Status != http.StatusSeeOther {
 			t.Errorf("%.20s: %d", id, page.Status)
 		}
 	}
-	if after := dump(t, s.Store); after != before {
+	if after := blackbox.Dump(t, s.Store); after != before {
 		t.Errorf("the store has changed from\n%s to\n%s", before, after)
 	}
 }
@@ -147,7 +148,7 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 			t.Errorf("%s: led to %s, want to be asked again", prompt, got)
 		}
 	}
-	if n := dumpTable(t, s.Store, storage.Consents.Table); n != 0 {
+	if n := blackbox.Count(t, s.Store, storage.Consents.Table); n != 0 {
 		t.Errorf("%d consents", n)
 	}
 }
@@ -225,10 +226,10 @@ func TestConsentCountsOnce(t *testing.T) {
 // the answer goes to: one that it has not named gets nothing without a word.
 func TestConsentIsToTheHost(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	b := s.SignedIn(t, nil)
-	created := postClient(t, s, webClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
-	id := created.text("client_id")
+	created := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"redirect_uris": []string{authztest.RedirectURI, "https://evil.example/cb"}}))
+	id := created.Text("client_id")
 	elsewhere := func() *authztest.Page { return b.Ask(t, id, url.Values{"redirect_uri": {"https://evil.example/cb"}}) }
 	if page := b.Ask(t, id, nil); page.LedTo(t) != "/consent" {
 		t.Fatalf("%d %v", page.Status, page.Header)
@@ -248,10 +249,10 @@ func TestConsentIsToTheHost(t *testing.T) {
 		t.Errorf("silently: %s", answer)
 	}
 	// As little if the host comes later.
-	moved := callJSON(t, http.MethodPut, created.text("registration_client_uri"), created.text("registration_access_token"),
-		webClient(map[string]any{"client_id": id, "redirect_uris": []string{"https://evil.example/cb"}}))
-	if moved.status != http.StatusOK {
-		t.Fatalf("%d %s", moved.status, moved.body)
+	moved := blackbox.CallJSON(t, http.MethodPut, created.Text("registration_client_uri"), created.Text("registration_access_token"),
+		blackbox.WebClient(map[string]any{"client_id": id, "redirect_uris": []string{"https://evil.example/cb"}}))
+	if moved.Status != http.StatusOK {
+		t.Fatalf("%d %s", moved.Status, moved.Body)
 	}
 	if elsewhere().LedTo(t) != "/consent" {
 		t.Error("another host gets an answer after an update")
@@ -261,9 +262,9 @@ func TestConsentIsToTheHost(t *testing.T) {
 // Anybody can register a redirect URI at anybody's host: that is no word for the app.
 func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	b := s.SignedIn(t, nil)
-	id := postClient(t, s, webClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).text("client_id")
+	id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).Text("client_id")
 	page := b.Get(t, b.Ask(t, id, nil).Header.Get("Location"))
 	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, "app.example.com") {
 		t.Errorf("%d %s", page.Status, page.Body)

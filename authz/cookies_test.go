@@ -11,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // oneHost serves several issuers of one host, without a network.
@@ -110,8 +111,8 @@ const proxyBuffer = 8 << 10
 // one that came last works. Of small requests five tabs and more do.
 func TestUpstreamCookiesFitProxies(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
-	f.signIn(t, f.NewBrowser(t)) // is linked from then on
+	f := blackbox.Federate(t, true)
+	f.SignInUpstream(t, f.NewBrowser(t)) // is linked from then on
 	for name, c := range map[string]struct{ state, tabs, work int }{
 		"long states":  {3000, 5, 1},
 		"small states": {40, 6, 6},
@@ -122,12 +123,12 @@ func TestUpstreamCookiesFitProxies(t *testing.T) {
 			b.HTTP.Transport = measured
 			var left, states []string
 			for i := range c.tabs {
-				states = append(states, fmt.Sprint(i)+noise(c.state))
+				states = append(states, fmt.Sprint(i)+blackbox.Noise(c.state))
 				asked := b.Ask(t, authztest.SPA, url.Values{"state": {states[i]}})
-				left = append(left, f.leaveFrom(t, b, asked))
+				left = append(left, f.LeaveFrom(t, b, asked))
 			}
 			for i := c.tabs - c.work; i < c.tabs; i++ {
-				back := b.Get(t, f.arrive(t, left[i], false))
+				back := b.Get(t, f.Arrive(t, left[i], false))
 				if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" || got.Get("state") != states[i] {
 					t.Errorf("tab %d: %.300v", i, got)
 				}
@@ -140,8 +141,8 @@ func TestUpstreamCookiesFitProxies(t *testing.T) {
 	}
 	// The tab that was pushed out is told so.
 	b := f.NewBrowser(t)
-	first := f.arrive(t, f.leaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"state": {noise(3000)}})), false)
-	f.leaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"state": {noise(3000)}}))
+	first := f.Arrive(t, f.LeaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"state": {blackbox.Noise(3000)}})), false)
+	f.LeaveFrom(t, b, b.Ask(t, authztest.SPA, url.Values{"state": {blackbox.Noise(3000)}}))
 	if page := b.Get(t, first); page.Status != http.StatusBadRequest || !strings.Contains(page.Body, "sign_in_expired") {
 		t.Errorf("the oldest: %d %.300s", page.Status, page.Body)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // linkOf is where a link on a page leads.
@@ -28,11 +29,11 @@ func linkOf(page *authztest.Page, id string) string {
 // the first one has led to.
 func TestCallbackAgain(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
-	f.signIn(t, f.NewBrowser(t)) // is linked from then on
+	f := blackbox.Federate(t, true)
+	f.SignInUpstream(t, f.NewBrowser(t)) // is linked from then on
 	for _, change := range []url.Values{nil, {"prompt": {"login"}}, {"max_age": {"0"}}} {
 		b := f.NewBrowser(t)
-		callback := f.arrive(t, f.leaveFrom(t, b, b.Ask(t, authztest.SPA, change)), false)
+		callback := f.Arrive(t, f.LeaveFrom(t, b, b.Ask(t, authztest.SPA, change)), false)
 		var codes []string
 		for range 3 {
 			got := b.Get(t, b.Get(t, callback).Header.Get("Location")).Redirect(t)
@@ -50,9 +51,9 @@ func TestCallbackAgain(t *testing.T) {
 // One that brought a refusal leads to the sign-in page again; one that waits for a link waits on.
 func TestCallbackAgainWithoutSuccess(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
-	callback := f.arrive(t, f.leave(t, b), true)
+	callback := f.Arrive(t, f.Leave(t, b), true)
 	if got := b.Get(t, callback).Redirect(t); got.Get("error") != "access_denied" {
 		t.Fatalf("%v", got)
 	}
@@ -60,9 +61,9 @@ func TestCallbackAgainWithoutSuccess(t *testing.T) {
 		t.Errorf("after a refusal: %d %.300s", login.Status, login.Body)
 	}
 
-	linking := federate(t, false)
+	linking := blackbox.Federate(t, false)
 	b = linking.NewBrowser(t)
-	callback = linking.arrive(t, linking.leave(t, b), false)
+	callback = linking.Arrive(t, linking.Leave(t, b), false)
 	first, second := b.Get(t, callback), b.Get(t, callback)
 	if first.LedTo(t) != second.LedTo(t) || first.LedTo(t) == "/authorize" {
 		t.Errorf("what waits for a link: led to %s, then to %s", first.LedTo(t), second.LedTo(t))
@@ -71,9 +72,9 @@ func TestCallbackAgainWithoutSuccess(t *testing.T) {
 		t.Errorf("a callback that came twice signs in without the link: %v", got)
 	}
 
-	f.signIn(t, f.NewBrowser(t)) // is linked from then on
-	b = f.NewBrowser(t)          // without an app
-	callback = f.arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false)
+	f.SignInUpstream(t, f.NewBrowser(t)) // is linked from then on
+	b = f.NewBrowser(t)                  // without an app
+	callback = f.Arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false)
 	for range 2 {
 		if got := b.Get(t, callback).LedTo(t); got != "/account" {
 			t.Errorf("without an app: led to %s", got)
@@ -153,10 +154,10 @@ func TestLostSignInLeadsBack(t *testing.T) {
 // waits. One that comes again goes on even then.
 func TestLateCallback(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
-	f.signIn(t, f.NewBrowser(t)) // is linked from then on
+	f := blackbox.Federate(t, true)
+	f.SignInUpstream(t, f.NewBrowser(t)) // is linked from then on
 	b, tab := f.NewBrowser(t), f.NewBrowser(t)
-	callback, restored := f.arrive(t, f.leave(t, b), false), f.arrive(t, f.leave(t, tab), false)
+	callback, restored := f.Arrive(t, f.Leave(t, b), false), f.Arrive(t, f.Leave(t, tab), false)
 	tab.Get(t, tab.Get(t, restored).Header.Get("Location"))
 	late := time.Now().Add(15 * time.Minute)
 	b.HTTP.Transport, tab.HTTP.Transport = oneHost{f.Server}, oneHost{f.Server}
@@ -194,7 +195,7 @@ func TestConsentTwice(t *testing.T) {
 	_, challenge := authztest.PKCE()
 	params := authztest.AuthorizationParams(authztest.ThirdParty, challenge)
 	params.Set("prompt", "consent")
-	pushed := requestURIOf(t, s.PostForm(t, "/par", params, nil))
+	pushed := blackbox.RequestURI(t, s.PostForm(t, "/par", params, nil))
 	page := b.Ask(t, authztest.ThirdParty, nil) // agreed already: not a page
 	begun := b.Get(t, s.URL+"/authorize?"+url.Values{"client_id": {authztest.ThirdParty}, "request_uri": {pushed}}.Encode()).Header.Get("Location")
 	consent = b.Get(t, begun)

@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/storage"
@@ -164,7 +165,7 @@ func mustRequest(t *testing.T, method, target string) *http.Request {
 // TestAuditOfFailedSignIns: the log says whose password it was not, and nobody else is told.
 func TestAuditOfFailedSignIns(t *testing.T) {
 	t.Parallel()
-	log := new(logbook)
+	log := new(blackbox.Logbook)
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	userID := awaitEvents(t, s.Store, audit.UserCreated, 1)[0].UserID
 	b := s.NewBrowser(t)

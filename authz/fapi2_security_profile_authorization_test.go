@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // FAPI 2.0 Security Profile section 5.3.2.2: flows that use the authorization endpoint.
@@ -18,7 +19,7 @@ import (
 // Item 1.
 func TestFAPI2SecurityProfileSection5_3_2_2_1_ResponseTypeCode(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	for _, responseType := range []string{"token", "id_token", "code id_token", "code token", "none"} {
 		parRefused(t, responseType, pushed(t, app, url.Values{"response_type": {responseType}}, nil), "unsupported_response_type", "invalid_request", "unauthorized_client")
 	}
@@ -28,7 +29,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_1_ResponseTypeCode(t *testing.T) {
 // there is no request.
 func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := app.Server.SignedIn(t, nil)
 	plain := b.Ask(t, app.ClientID, nil).Redirect(t)
 	if plain.Get("error") != "invalid_request" || plain.Get("state") != "state of the app" || plain.Get("iss") != app.Server.URL || plain.Has("code") {
@@ -37,7 +38,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 	verifier, challenge := authztest.PKCE()
 	requestURI := app.Push(t, authztest.Request(app.ClientID, url.Values{"code_challenge": {challenge}, "scope": {"openid"}}))
 	_, thief := authztest.PKCE()
-	answer := come(t, app, b, requestURI, url.Values{
+	answer := blackbox.OpenPushed(t, app, b, requestURI, url.Values{
 		"state": {"of a thief"}, "redirect_uri": {"https://evil.example"}, "scope": {"openid orders.write"}, "code_challenge": {thief},
 		"nonce": {"of a thief"}, "response_mode": {"fragment"}, "prompt": {"none"}, "dpop_jkt": {authztest.NewKey(t, jose.ES256).Thumbprint(t)},
 	})
@@ -45,7 +46,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 		t.Fatalf("%s", answer)
 	}
 	tokens := app.Token(t, authztest.CodeForm(answer.Params.Get("code"), verifier))
-	if tokens.Status != http.StatusOK || tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
+	if tokens.Status != http.StatusOK || tokens.Scope != "openid" || blackbox.Claims(t, tokens.IDToken)["nonce"] != "nonce of the app" {
 		t.Errorf("%d %s, scope %q", tokens.Status, tokens.Description, tokens.Scope)
 	}
 }
@@ -53,7 +54,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_3_PushedRequestsOnly(t *testing.T) {
 // Item 4, and RFC 9126 sections 2.1 and 2.3.
 func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
 	t.Parallel()
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, other := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	parRefused(t, "without authentication", app.Server.PostForm(t, "/par", authztest.Request(app.ClientID, nil), nil), "invalid_client")
 	form := other.Authenticate(t, authztest.Request(app.ClientID, nil))
 	form.Set("client_id", app.ClientID)
@@ -61,7 +62,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
 	requestURI := app.Push(t, authztest.Request(app.ClientID, nil))
 	parRefused(t, "a request_uri", pushed(t, app, url.Values{"request_uri": {requestURI}}, nil), "invalid_request")
 	b := app.Server.SignedIn(t, nil)
-	refusedPage(t, "the request_uri of another client", b.Open(t, url.Values{"client_id": {other.ClientID}, "request_uri": {requestURI}}), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "the request_uri of another client", b.Open(t, url.Values{"client_id": {other.ClientID}, "request_uri": {requestURI}}), "invalid_request_uri")
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		r, err := http.NewRequest(method, app.Server.URL+"/par", strings.NewReader(app.Authenticate(t, authztest.Request(app.ClientID, nil)).Encode()))
 		if err != nil {
@@ -77,7 +78,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_4_PushedByTheClient(t *testing.T) {
 // Item 5.
 func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = new(false) }) // the profile knows better
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) { m.RequirePKCE = new(false) }) // the profile knows better
 	for name, change := range map[string]url.Values{
 		"none":           {"code_challenge": nil, "code_challenge_method": nil},
 		"plain":          {"code_challenge_method": {"plain"}},
@@ -87,10 +88,10 @@ func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
 	}
 	code, verifier := app.Code(t, nil)
 	wrong, _ := authztest.PKCE()
-	tokenRefused(t, "a wrong verifier", app.Token(t, authztest.CodeForm(code, wrong)), "invalid_grant")
+	blackbox.WantTokenError(t, "a wrong verifier", app.Token(t, authztest.CodeForm(code, wrong)), "invalid_grant")
 	without := authztest.CodeForm(code, "")
 	without.Del("code_verifier")
-	tokenRefused(t, "no verifier", app.Token(t, without), "invalid_grant", "invalid_request")
+	blackbox.WantTokenError(t, "no verifier", app.Token(t, without), "invalid_grant", "invalid_request")
 	if tokens := app.Token(t, authztest.CodeForm(code, verifier)); tokens.Status != http.StatusOK {
 		t.Errorf("%d %s", tokens.Status, tokens.Description)
 	}
@@ -99,16 +100,16 @@ func TestFAPI2SecurityProfileSection5_3_2_2_5_PKCE(t *testing.T) {
 // Item 6.
 func TestFAPI2SecurityProfileSection5_3_2_2_6_RedirectURIRequired(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	parRefused(t, "none", pushed(t, app, url.Values{"redirect_uri": nil}, nil), "invalid_request")
 }
 
 // Item 7: on errors too.
 func TestFAPI2SecurityProfileSection5_3_2_2_7_IssuerInResponses(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	good := come(t, app, app.Server.NewBrowser(t), app.Push(t, authztest.Request(app.ClientID, nil)), nil)
-	bad := come(t, app, app.Server.NewBrowser(t), app.Push(t, authztest.Request(app.ClientID, url.Values{"prompt": {"none"}})), nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	good := blackbox.OpenPushed(t, app, app.Server.NewBrowser(t), app.Push(t, authztest.Request(app.ClientID, nil)), nil)
+	bad := blackbox.OpenPushed(t, app, app.Server.NewBrowser(t), app.Push(t, authztest.Request(app.ClientID, url.Values{"prompt": {"none"}})), nil)
 	if good.Params.Get("iss") != app.Server.URL || good.Params.Get("code") == "" {
 		t.Errorf("%s", good)
 	}
@@ -122,7 +123,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_7_IssuerInResponses(t *testing.T) {
 // Item 9: never a redirect that repeats a POST with the password in it (307).
 func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := app.Server.NewBrowser(t)
 	page := b.Open(t, url.Values{"client_id": {app.ClientID}, "request_uri": {app.Push(t, authztest.Request(app.ClientID, nil))}})
 	for range 10 {
@@ -148,7 +149,7 @@ func TestFAPI2SecurityProfileSection5_3_2_2_9_SeeOther(t *testing.T) {
 // user may reload the page.
 func TestFAPI2SecurityProfileSection5_3_2_2_10_RequestURI(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	var answer struct {
 		RequestURI string `json:"request_uri"`
 		ExpiresIn  int    `json:"expires_in"`
@@ -164,25 +165,25 @@ func TestFAPI2SecurityProfileSection5_3_2_2_10_RequestURI(t *testing.T) {
 			t.Fatalf("before the login: %d", page.Status)
 		}
 	}
-	if first := come(t, app, b, answer.RequestURI, nil); first.Params.Get("code") == "" {
+	if first := blackbox.OpenPushed(t, app, b, answer.RequestURI, nil); first.Params.Get("code") == "" {
 		t.Fatalf("%s", first)
 	}
-	refusedPage(t, "used", b.Open(t, brought), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "used", b.Open(t, brought), "invalid_request_uri")
 	pushed(t, app, nil, nil).JSON(t, &answer)
-	age(t, app.Server)
-	refusedPage(t, "expired", b.Open(t, url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}), "invalid_request_uri")
+	blackbox.ExpirePushed(t, app.Server)
+	blackbox.WantErrorPage(t, "expired", b.Open(t, url.Values{"client_id": {app.ClientID}, "request_uri": {answer.RequestURI}}), "invalid_request_uri")
 }
 
 // Item 12: nonces of 64 characters work. So do requests without nonce or state.
 func TestFAPI2SecurityProfileSection5_3_2_2_12_Nonce(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	for name, change := range map[string]url.Values{
 		"64 characters": {"nonce": {strings.Repeat("n", 64)}}, "no nonce": {"nonce": nil}, "no state": {"state": nil}, "long state": {"state": {strings.Repeat("s", 384)}},
 	} {
 		tokens := app.SignIn(t, change)
-		if nonce, sent := change["nonce"]; sent && len(nonce) > 0 && payload(t, tokens.IDToken)["nonce"] != nonce[0] {
-			t.Errorf("%s: %v", name, payload(t, tokens.IDToken)["nonce"])
+		if nonce, sent := change["nonce"]; sent && len(nonce) > 0 && blackbox.Claims(t, tokens.IDToken)["nonce"] != nonce[0] {
+			t.Errorf("%s: %v", name, blackbox.Claims(t, tokens.IDToken)["nonce"])
 		}
 	}
 }
@@ -190,14 +191,14 @@ func TestFAPI2SecurityProfileSection5_3_2_2_12_Nonce(t *testing.T) {
 // A code has one use, by the client that it was issued to.
 func TestFAPI2SecurityProfileSection5_3_2_2_CodeIsUsedOnce(t *testing.T) {
 	t.Parallel()
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, other := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
-	tokenRefused(t, "by another client", other.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
+	blackbox.WantTokenError(t, "by another client", other.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
 	tokens := app.Token(t, authztest.CodeForm(code, verifier))
 	if tokens.Status != http.StatusOK {
 		t.Fatalf("%d %s", tokens.Status, tokens.Description)
 	}
-	tokenRefused(t, "again", app.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
+	blackbox.WantTokenError(t, "again", app.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
 	if response := callAs(t, app, "DPoP", tokens.AccessToken, app.DPoP); response.Status != http.StatusUnauthorized {
 		t.Errorf("the tokens of the first use live on: %d", response.Status)
 	}

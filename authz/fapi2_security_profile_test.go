@@ -17,35 +17,13 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
 )
 
 // FAPI 2.0 Security Profile (Final): section 5.3.2.1 here, the others in the files beside. Section
 // 5.2, TLS, is cmd/authzd/rfc9325_test.go; what DPoP, PAR and client assertions demand by themselves is
 // in the files of their own standards.
-
-// startFAPI runs a server with two applications that keep to a profile; change may make them others.
-func startFAPI(t *testing.T, profile string, c authz.Config, change func(m *client.Metadata)) (app, other *authztest.App) {
-	t.Helper()
-	key := authztest.NewKey(t, jose.PS256)
-	key.ID = "other-1"
-	s := authztest.Start(t, c, func(m *client.Metadata) {
-		switch m.ID {
-		case authztest.Web:
-			m.Secret, m.AuthMethod, m.JWKS = "", client.AuthPrivateKeyJWT, authztest.JWKS(t, key)
-			m.IDTokenAlg = "ES256"
-		case authztest.FAPI:
-		default:
-			return
-		}
-		m.Profile = profile
-		if change != nil {
-			change(m)
-		}
-	})
-	app = s.NewApp(t)
-	return app, &authztest.App{Server: s, ClientID: authztest.Web, Key: key, DPoP: authztest.NewKey(t, jose.EdDSA)}
-}
 
 // pushed posts an authorization request to the PAR endpoint.
 func pushed(t *testing.T, app *authztest.App, change url.Values, header http.Header) authztest.Response {
@@ -58,20 +36,8 @@ func parRefused(t *testing.T, what string, response authztest.Response, codes ..
 	t.Helper()
 	if response.Status == http.StatusCreated {
 		t.Errorf("%s: %s", what, response.Body)
-	} else if code := refused(t, response); !slices.Contains(codes, code) {
+	} else if code := blackbox.ErrorOf(t, response); !slices.Contains(codes, code) {
 		t.Errorf("%s: %s, want one of %v", what, response.Body, codes)
-	}
-}
-
-// tokenRefused wants an error of the token endpoint, with one of the codes.
-func tokenRefused(t *testing.T, what string, tokens authztest.Tokens, codes ...string) {
-	t.Helper()
-	want := http.StatusBadRequest
-	if tokens.Error == "invalid_client" {
-		want = http.StatusUnauthorized
-	}
-	if tokens.Status != want || !slices.Contains(codes, tokens.Error) || tokens.AccessToken != "" {
-		t.Errorf("%s: %d %s %s, want one of %v", what, tokens.Status, tokens.Error, tokens.Description, codes)
 	}
 }
 
@@ -114,19 +80,11 @@ func forged(token string) string {
 	return token[:dot] + first + token[dot+1:]
 }
 
-// come opens the authorization endpoint as the app's browser does, and more of the query.
-func come(t *testing.T, app *authztest.App, b *authztest.Browser, requestURI string, more url.Values) authztest.Answer {
-	t.Helper()
-	query := url.Values{"client_id": {app.ClientID}, "request_uri": {requestURI}}
-	maps.Copy(query, more)
-	return b.Authorize(t, query)
-}
-
 // Item 1: clients find everything in the metadata.
 func TestFAPI2SecurityProfileSection5_3_2_1_1_Discovery(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
-	metadata := discovered(t, app.Server)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	metadata := blackbox.Discovery(t, app.Server)
 	if metadata["pushed_authorization_request_endpoint"] != app.Server.URL+"/par" || metadata["authorization_response_iss_parameter_supported"] != true {
 		t.Errorf("PAR %v, iss %v", metadata["pushed_authorization_request_endpoint"], metadata["authorization_response_iss_parameter_supported"])
 	}
@@ -153,10 +111,10 @@ func TestFAPI2SecurityProfileSection5_3_2_1_1_Discovery(t *testing.T) {
 // Item 2.
 func TestFAPI2SecurityProfileSection5_3_2_1_2_NoPasswordGrant(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.Token(t, url.Values{"grant_type": {"password"}, "username": {authztest.Username}, "password": {authztest.Password}})
-	tokenRefused(t, "password", tokens, "unsupported_grant_type")
-	if grants, _ := discovered(t, app.Server)["grant_types_supported"].([]any); slices.Contains(grants, any("password")) {
+	blackbox.WantTokenError(t, "password", tokens, "unsupported_grant_type")
+	if grants, _ := blackbox.Discovery(t, app.Server)["grant_types_supported"].([]any); slices.Contains(grants, any("password")) {
 		t.Errorf("grant types %v", grants)
 	}
 }
@@ -164,7 +122,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_2_NoPasswordGrant(t *testing.T) {
 // Items 3 and 6: confidential clients, by key.
 func TestFAPI2SecurityProfileSection5_3_2_1_6_ClientAuthentication(t *testing.T) {
 	t.Parallel()
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, other := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
 	form := codeFormOf(app, code, verifier)
 	by := func(assertion string) url.Values {
@@ -192,12 +150,12 @@ func TestFAPI2SecurityProfileSection5_3_2_1_6_ClientAuthentication(t *testing.T)
 		"another client's":        by(other.Key.Assertion(t, other.ClientID, app.Server.URL)),
 		"a signature of nobody's": by(forged(app.Key.Assertion(t, app.ClientID, app.Server.URL))),
 	} {
-		tokenRefused(t, name, exchange(t, app, form, proofForToken(t, app)), "invalid_client")
+		blackbox.WantTokenError(t, name, exchange(t, app, form, proofForToken(t, app)), "invalid_client")
 	}
 
 	inQuery := "/token?" + url.Values{"client_assertion_type": {authztest.AssertionType}, "client_assertion": {app.Key.Assertion(t, app.ClientID, app.Server.URL)}}.Encode()
 	response := app.Server.PostForm(t, inQuery, form, http.Header{"Dpop": {proofForToken(t, app)}})
-	if code := refused(t, response); code != "invalid_client" && code != "invalid_request" {
+	if code := blackbox.ErrorOf(t, response); code != "invalid_client" && code != "invalid_request" {
 		t.Errorf("an assertion in the query: %s", response.Body)
 	}
 	if tokens := app.Token(t, form); tokens.Status != http.StatusOK {
@@ -215,14 +173,14 @@ func codeFormOf(app *authztest.App, code, verifier string) url.Values {
 // Items 4 and 5: no token without a key.
 func TestFAPI2SecurityProfileSection5_3_2_1_4_SenderConstrainedTokens(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
-	tokenRefused(t, "no proof", exchange(t, app, app.Authenticate(t, authztest.CodeForm(code, verifier))), "invalid_request")
+	blackbox.WantTokenError(t, "no proof", exchange(t, app, app.Authenticate(t, authztest.CodeForm(code, verifier))), "invalid_request")
 	tokens := app.Token(t, authztest.CodeForm(code, verifier))
 	if tokens.Status != http.StatusOK || tokens.TokenType != "DPoP" {
 		t.Fatalf("%d %s %s", tokens.Status, tokens.TokenType, tokens.Description)
 	}
-	if cnf, _ := payload(t, tokens.AccessToken)["cnf"].(map[string]any); cnf["jkt"] != app.DPoP.Thumbprint(t) {
+	if cnf, _ := blackbox.Claims(t, tokens.AccessToken)["cnf"].(map[string]any); cnf["jkt"] != app.DPoP.Thumbprint(t) {
 		t.Errorf("cnf %v", cnf)
 	}
 	for name, response := range map[string]authztest.Response{
@@ -269,12 +227,12 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 				return form
 			}
 			verifier, challenge := authztest.PKCE()
-			requestURI := requestURIOf(t, s.post(t, "/par", proven(authztest.Request(app.ClientID, url.Values{"code_challenge": {challenge}})), mine))
-			code := come(t, app, s.NewBrowser(t), requestURI, nil).Params.Get("code")
+			requestURI := blackbox.RequestURI(t, s.post(t, "/par", proven(authztest.Request(app.ClientID, url.Values{"code_challenge": {challenge}})), mine))
+			code := blackbox.OpenPushed(t, app, s.NewBrowser(t), requestURI, nil).Params.Get("code")
 			form := authztest.CodeForm(code, verifier)
-			tokenRefused(t, "without a certificate", s.tokens(t, proven(form)), "invalid_client", "invalid_request")
+			blackbox.WantTokenError(t, "without a certificate", s.tokens(t, proven(form)), "invalid_client", "invalid_request")
 			tokens := s.tokens(t, proven(form), mine)
-			if cnf, _ := payload(t, tokens.AccessToken)["cnf"].(map[string]any); tokens.Status != http.StatusOK || len(cnf) != 1 || cnf["x5t#S256"] != thumbprint(mine) {
+			if cnf, _ := blackbox.Claims(t, tokens.AccessToken)["cnf"].(map[string]any); tokens.Status != http.StatusOK || len(cnf) != 1 || cnf["x5t#S256"] != thumbprint(mine) {
 				t.Fatalf("%d %s, cnf %v", tokens.Status, tokens.Description, cnf)
 			}
 			for _, row := range []struct {
@@ -291,7 +249,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 				}
 			}
 			refresh := proven(authztest.RefreshForm(tokens.RefreshToken))
-			tokenRefused(t, "a refresh without a certificate", s.tokens(t, refresh), "invalid_client", "invalid_request")
+			blackbox.WantTokenError(t, "a refresh without a certificate", s.tokens(t, refresh), "invalid_client", "invalid_request")
 			if again := s.tokens(t, proven(authztest.RefreshForm(tokens.RefreshToken)), mine); again.Status != http.StatusOK || again.RefreshToken != "" && again.RefreshToken != tokens.RefreshToken {
 				t.Errorf("refresh: %d %s", again.Status, again.Description)
 			}
@@ -302,18 +260,18 @@ func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
 // Item 7.
 func TestFAPI2SecurityProfileSection5_3_2_1_7_NoOpenRedirector(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	b := app.Server.SignedIn(t, nil)
 	for _, uri := range []string{"https://evil.example", authztest.RedirectURI + "/", authztest.RedirectURI + "#x", "javascript:alert(1)"} {
 		parRefused(t, uri, pushed(t, app, url.Values{"redirect_uri": {uri}}, nil), "invalid_request")
-		refusedPage(t, uri, b.Ask(t, app.ClientID, url.Values{"redirect_uri": {uri}}), "invalid_request")
+		blackbox.WantErrorPage(t, uri, b.Ask(t, app.ClientID, url.Values{"redirect_uri": {uri}}), "invalid_request")
 	}
 }
 
 // Item 8: the issuer, as a plain string.
 func TestFAPI2SecurityProfileSection5_3_2_1_8_AudienceOfAssertions(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	issuer := app.Server.URL
 	code, verifier := app.Code(t, nil)
 	for _, aud := range []any{
@@ -325,7 +283,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_8_AudienceOfAssertions(t *testing.T)
 			form.Set("client_assertion_type", authztest.AssertionType)
 			form.Set("client_assertion", app.Key.Sign(t, nil, claims))
 			response := app.Server.PostForm(t, path, form, http.Header{"Dpop": {app.DPoP.Proof(t, http.MethodPost, issuer+path, "", "")}})
-			if response.Status != http.StatusUnauthorized || refused(t, response) != "invalid_client" {
+			if response.Status != http.StatusUnauthorized || blackbox.ErrorOf(t, response) != "invalid_client" {
 				t.Errorf("aud %v at %s: %d %s", aud, path, response.Status, response.Body)
 			}
 		}
@@ -338,7 +296,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_8_AudienceOfAssertions(t *testing.T)
 // Item 9: a refresh token stays. It is bound to its client, which may change its DPoP key.
 func TestFAPI2SecurityProfileSection5_3_2_1_9_NoRefreshTokenRotation(t *testing.T) {
 	t.Parallel()
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, other := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	first := app.SignIn(t, nil)
 	form := authztest.RefreshForm(first.RefreshToken)
 	for range 3 {
@@ -347,8 +305,8 @@ func TestFAPI2SecurityProfileSection5_3_2_1_9_NoRefreshTokenRotation(t *testing.
 			t.Fatalf("%d %s, rotated: %v", again.Status, again.Description, again.RefreshToken != first.RefreshToken)
 		}
 	}
-	tokenRefused(t, "by another client", other.Token(t, form), "invalid_grant")
-	tokenRefused(t, "without a proof", exchange(t, app, app.Authenticate(t, form)), "invalid_request")
+	blackbox.WantTokenError(t, "by another client", other.Token(t, form), "invalid_grant")
+	blackbox.WantTokenError(t, "without a proof", exchange(t, app, app.Authenticate(t, form)), "invalid_request")
 	app.DPoP = authztest.NewKey(t, jose.PS256)
 	renewed := app.Token(t, form)
 	if renewed.Status != http.StatusOK {
@@ -362,11 +320,11 @@ func TestFAPI2SecurityProfileSection5_3_2_1_9_NoRefreshTokenRotation(t *testing.
 // Item 10: nonces, where the operator asks for them.
 func TestFAPI2SecurityProfileSection5_3_2_1_10_ServerNonce(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{DPoP: authz.DPoP{RequireNonce: true}}, nil)
 	code, verifier := app.Code(t, nil)
 	form := authztest.CodeForm(code, verifier)
 	first := exchange(t, app, app.Authenticate(t, form), proofForToken(t, app))
-	tokenRefused(t, "without a nonce", first, "use_dpop_nonce")
+	blackbox.WantTokenError(t, "without a nonce", first, "use_dpop_nonce")
 	nonce := first.Header.Get("DPoP-Nonce")
 	second := exchange(t, app, app.Authenticate(t, form), app.DPoP.Proof(t, http.MethodPost, app.Server.URL+"/token", "", nonce))
 	if second.Status != http.StatusOK || nonce == "" {
@@ -379,7 +337,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_11_CodeLifetime(t *testing.T) {
 	t.Parallel()
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.Code = 5 * time.Minute
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{Lifetimes: lifetimes}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{Lifetimes: lifetimes}, nil)
 	code, verifier := app.Code(t, nil)
 	codes, err := storage.Codes.Scan(t.Context(), app.Server.Store, "", "", 10)
 	if err != nil || len(codes) != 1 {
@@ -393,13 +351,13 @@ func TestFAPI2SecurityProfileSection5_3_2_1_11_CodeLifetime(t *testing.T) {
 	if err := app.Server.Store.Apply(t.Context(), storage.Codes.Put(codes[0].Key, record, storage.Any, time.Now().Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
-	tokenRefused(t, "an expired code", app.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
+	blackbox.WantTokenError(t, "an expired code", app.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant")
 }
 
 // Item 12: a code is for one DPoP key, if the client says so, in one way or the other.
 func TestFAPI2SecurityProfileSection5_3_2_1_12_CodeBoundToDPoPKey(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	thief := *app
 	thief.DPoP = authztest.NewKey(t, jose.ES256)
 	parProof := func(key *authztest.Key) http.Header {
@@ -420,8 +378,8 @@ func TestFAPI2SecurityProfileSection5_3_2_1_12_CodeBoundToDPoPKey(t *testing.T) 
 			RequestURI string `json:"request_uri"`
 		}
 		pushed(t, app, way.change, way.header).JSON(t, &answer)
-		code := come(t, app, app.Server.NewBrowser(t), answer.RequestURI, nil).Params.Get("code")
-		tokenRefused(t, name+", another key", thief.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant", "invalid_dpop_proof")
+		code := blackbox.OpenPushed(t, app, app.Server.NewBrowser(t), answer.RequestURI, nil).Params.Get("code")
+		blackbox.WantTokenError(t, name+", another key", thief.Token(t, authztest.CodeForm(code, verifier)), "invalid_grant", "invalid_dpop_proof")
 		if tokens := app.Token(t, authztest.CodeForm(code, verifier)); tokens.Status != http.StatusOK {
 			t.Errorf("%s, its key: %d %s", name, tokens.Status, tokens.Description)
 		}
@@ -432,7 +390,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_12_CodeBoundToDPoPKey(t *testing.T) 
 // Item 13: clocks differ by seconds, and not by a minute.
 func TestFAPI2SecurityProfileSection5_3_2_1_13_ClockOffsets(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	for _, claim := range []string{"iat", "nbf"} {
 		for ahead, want := range map[time.Duration]int{8 * time.Second: http.StatusCreated, 10 * time.Second: http.StatusCreated, 65 * time.Second: http.StatusUnauthorized} {
 			claims := authztest.AssertionClaims(app.ClientID, app.Server.URL)

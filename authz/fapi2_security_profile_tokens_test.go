@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // FAPI 2.0 Security Profile sections 5.3.2.3, 5.3.4 and 5.4: what tokens say, how they are used, and
@@ -19,9 +20,9 @@ import (
 // Section 5.3.2.3: who signed in is said by OpenID Connect.
 func TestFAPI2SecurityProfileSection5_3_2_3_IDToken(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.SignIn(t, url.Values{"claims": {`{"userinfo":{"name":{"essential":true}}}`}})
-	claims := payload(t, tokens.IDToken)
+	claims := blackbox.Claims(t, tokens.IDToken)
 	if claims["iss"] != app.Server.URL || claims["aud"] != app.ClientID || claims["sub"] == "" || claims["nonce"] != "nonce of the app" {
 		t.Errorf("%v", claims)
 	}
@@ -35,7 +36,7 @@ func TestFAPI2SecurityProfileSection5_3_2_3_IDToken(t *testing.T) {
 // Section 5.3.4, items 1 and 2: tokens come in the header, and never in the query.
 func TestFAPI2SecurityProfileSection5_3_4_TokensInTheQuery(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.SignIn(t, nil)
 	for _, header := range []http.Header{{}, {"Dpop": {app.DPoP.Proof(t, http.MethodGet, app.Server.URL+"/userinfo", tokens.AccessToken, "")}}} {
 		r, err := http.NewRequest(http.MethodGet, app.Server.URL+"/userinfo?access_token="+url.QueryEscape(tokens.AccessToken), nil)
@@ -52,7 +53,7 @@ func TestFAPI2SecurityProfileSection5_3_4_TokensInTheQuery(t *testing.T) {
 // Section 5.3.4, items 3 and 5: what has been revoked is refused.
 func TestFAPI2SecurityProfileSection5_3_4_Revocation(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	tokens := app.SignIn(t, nil)
 	response := app.Server.PostForm(t, "/revoke", app.Authenticate(t, url.Values{"token": {tokens.RefreshToken}}), nil)
 	if response.Status != http.StatusOK {
@@ -66,7 +67,7 @@ func TestFAPI2SecurityProfileSection5_3_4_Revocation(t *testing.T) {
 // Section 5.4.1: PS256, ES256 and EdDSA, and nothing else that is signed.
 func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
 	t.Parallel()
-	app, other := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, other := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	good := app.SignIn(t, nil)
 	for name, token := range map[string]string{"access token": good.AccessToken, "ID token": good.IDToken} {
 		signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA})
@@ -96,7 +97,7 @@ func TestFAPI2SecurityProfileSection5_4_1_Algorithms(t *testing.T) {
 func TestFAPI2SecurityProfileSection5_4_1_BesideRS256(t *testing.T) {
 	t.Parallel()
 	signing := authz.DefaultSigning // RS256
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{Signing: signing}, func(m *client.Metadata) {
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{Signing: signing}, func(m *client.Metadata) {
 		m.Scopes, m.Resources = []string{"openid"}, nil
 	})
 	tokens := app.SignIn(t, url.Values{"scope": {"openid"}})
@@ -113,7 +114,7 @@ func TestFAPI2SecurityProfileSection5_4_1_BesideRS256(t *testing.T) {
 // Section 5.4.1, item 4: credentials that nobody guesses.
 func TestFAPI2SecurityProfileSection5_4_1_Entropy(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, nil)
 	code, verifier := app.Code(t, nil)
 	tokens := app.Token(t, authztest.CodeForm(code, verifier))
 	const least = 128 / 6 // characters of base64url
@@ -129,7 +130,7 @@ func TestFAPI2SecurityProfileSection5_4_3_DuplicateKeyIDs(t *testing.T) {
 	t.Parallel()
 	rsa, ed := authztest.NewKey(t, jose.PS256), authztest.NewKey(t, jose.EdDSA)
 	rsa.ID, ed.ID = "same", "same"
-	app, _ := startFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) {
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.FAPI {
 			m.JWKS = authztest.JWKS(t, rsa, ed)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
@@ -128,7 +129,7 @@ func TestFlood_PushedRequests(t *testing.T) {
 			if worst > mostGrowth {
 				t.Errorf("the file grows by %.1f MB", worst/1e6)
 			}
-			until(t, "the pushed requests are swept", func() bool {
+			blackbox.Until(t, "the pushed requests are swept", func() bool {
 				return engine.Stats().Swept >= uint64(kept) && count(t, engine, storage.PushedRequests.Table) == 0
 			})
 			if again := flood(t, s, burst, "/par", manyAddresses, body(authztest.ThirdParty)); again[http.StatusCreated] < burst*9/10 { // another client's
@@ -165,7 +166,7 @@ func TestFlood_PushedRequests_Networks(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 	for range 700 {
-		if got := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != http.StatusCreated {
+		if got := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != http.StatusCreated {
 			t.Fatalf("a client that proves who it is: %d %s", got.Code, got.Body)
 		}
 	}
@@ -174,11 +175,11 @@ func TestFlood_PushedRequests_Networks(t *testing.T) {
 // There is no end of clients that register themselves, so all together have what one has; and their
 // requests must be short.
 func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
-	s, _ := flooded(t, openRegistration(), time.Minute)
+	s, _ := flooded(t, blackbox.OpenRegistration(), time.Minute)
 	kept := 0
 	for i := range 8 {
-		created := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
-		params := authztest.Request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}})
+		created := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+		params := authztest.Request(created.Text("client_id"), url.Values{"client_secret": {created.Text("client_secret")}})
 		from := func(n int) string { return manyAddresses(1000*i + n) }
 		kept += flood(t, s, 600, "/par", from, form(params))[http.StatusCreated]
 		params.Set("login_hint", strings.Repeat("a", 10_000))
@@ -194,11 +195,11 @@ func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
 // Who registered with an initial access token, and proves who it is, is no stranger: one backend pushes
 // for all its users.
 func TestFlood_PushedRequests_InvitedClient(t *testing.T) {
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"0123456789abcdef0123456789abcdef"}
 	s, _ := flooded(t, c, time.Minute)
-	created := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
-	params := authztest.Request(created.text("client_id"), url.Values{"client_secret": {created.text("client_secret")}, "login_hint": {strings.Repeat("a", 10_000)}})
+	created := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], blackbox.WebClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+	params := authztest.Request(created.Text("client_id"), url.Values{"client_secret": {created.Text("client_secret")}, "login_hint": {strings.Repeat("a", 10_000)}})
 	if got := flood(t, s, 700, "/par", oneAddress, form(params)); got[http.StatusCreated] != 700 {
 		t.Errorf("%v", got)
 	}
@@ -237,11 +238,11 @@ func TestFlood_Devices(t *testing.T) {
 // they ask for, the operator's clients have their own.
 func TestFlood_RequestObjects(t *testing.T) {
 	var fetches atomic.Int64
-	base, guard := requestServer(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })
-	c := openRegistration()
+	base, guard := blackbox.ServeTLS(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })
+	c := blackbox.OpenRegistration()
 	c.Outbound = guard
 	s, _ := flooded(t, c, time.Minute)
-	id := postClient(t, s, webClient(map[string]any{"request_uris": []string{base + "/object"}})).text("client_id")
+	id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"request_uris": []string{base + "/object"}})).Text("client_id")
 	statuses := map[int]int{}
 	for i := range 200 {
 		request := httptest.NewRequest(http.MethodGet, "/authorize?"+url.Values{"client_id": {id}, "request_uri": {base + "/object"}}.Encode(), nil)
@@ -258,15 +259,15 @@ func TestFlood_RequestObjects(t *testing.T) {
 // A client that changes its jwks_uri all the time has as much fetched as one that does not.
 func TestFlood_Keys(t *testing.T) {
 	var fetches atomic.Int64
-	base, guard := requestServer(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })
-	c := openRegistration()
+	base, guard := blackbox.ServeTLS(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })
+	c := blackbox.OpenRegistration()
 	c.Outbound = guard
 	s, _ := flooded(t, c, time.Minute)
 	key := authztest.NewKey(t, jose.ES256)
 	statuses := map[int]int{}
 	for i := range 60 {
-		id := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": fmt.Sprintf("%s/%d", base, i)})).text("client_id")
-		got := flood(t, s, 1, "/token", oneAddress, form(withAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL)))
+		id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": fmt.Sprintf("%s/%d", base, i)})).Text("client_id")
+		got := flood(t, s, 1, "/token", oneAddress, form(blackbox.WithAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL)))
 		for status := range got {
 			statuses[status]++
 		}
@@ -278,11 +279,11 @@ func TestFlood_Keys(t *testing.T) {
 
 // A mark is kept of each assertion for up to an hour.
 func TestFlood_Assertions(t *testing.T) {
-	s, engine := flooded(t, openRegistration(), time.Minute)
+	s, engine := flooded(t, blackbox.OpenRegistration(), time.Minute)
 	key := authztest.NewKey(t, jose.ES256)
-	id := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": authztest.JWKS(t, key)})).text("client_id")
+	id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"token_endpoint_auth_method": "private_key_jwt", "jwks": authztest.JWKS(t, key)})).Text("client_id")
 	statuses := flood(t, s, 800, "/token", oneAddress, func(int) (string, string) {
-		return form(withAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL))(0)
+		return form(blackbox.WithAssertion(t, authztest.RefreshForm("azr_x"), key, id, s.URL))(0)
 	})
 	if n := count(t, engine, storage.Marks.Table); n < 600 || n > 700 || statuses[http.StatusTooManyRequests] != 800-n {
 		t.Errorf("%d marks, %v", n, statuses)
@@ -291,7 +292,7 @@ func TestFlood_Assertions(t *testing.T) {
 
 // registration is the body of a registration whose metadata is about so long.
 func registration(i, length int) (contentType, body string) {
-	metadata := webClient(map[string]any{"client_name": fmt.Sprint("Client ", i)})
+	metadata := blackbox.WebClient(map[string]any{"client_name": fmt.Sprint("Client ", i)})
 	if length > 0 {
 		var contacts []string
 		for ; length > 0; length -= 2000 {
@@ -308,7 +309,7 @@ func TestFlood_Registrations(t *testing.T) {
 	for _, row := range []struct{ length, most, registrations, kept int }{
 		{0, 500, 600, 500}, {1800, 500, 300, 250}, {30_000, 1600, 120, 106},
 	} {
-		c := openRegistration()
+		c := blackbox.OpenRegistration()
 		c.Registration.MaxClients = row.most
 		s, engine := flooded(t, c, time.Minute)
 		size := engine.Stats().FileBytes
@@ -327,32 +328,32 @@ func TestFlood_Registrations(t *testing.T) {
 
 // An update is a registration as far as its size and its number go.
 func TestFlood_Updates(t *testing.T) {
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.MaxClients, c.Registration.PerAddressPerHour = 20, 60
 	s := authztest.Start(t, c, nil)
-	var all []reply
+	var all []blackbox.Reply
 	for range 10 {
-		all = append(all, postClient(t, s, webClient(nil)))
+		all = append(all, blackbox.Register(t, s, blackbox.WebClient(nil)))
 	}
-	update := func(client reply, length int) reply {
+	update := func(client blackbox.Reply, length int) blackbox.Reply {
 		_, body := registration(0, length)
-		body = strings.Replace(body, "{", fmt.Sprintf(`{"client_id": %q,`, client.text("client_id")), 1)
-		return callJSON(t, http.MethodPut, client.text("registration_client_uri"), client.text("registration_access_token"), body)
+		body = strings.Replace(body, "{", fmt.Sprintf(`{"client_id": %q,`, client.Text("client_id")), 1)
+		return blackbox.CallJSON(t, http.MethodPut, client.Text("registration_client_uri"), client.Text("registration_access_token"), body)
 	}
-	if got := update(all[0], 18_000); got.status != http.StatusOK {
-		t.Fatalf("%d %s", got.status, got.body)
+	if got := update(all[0], 18_000); got.Status != http.StatusOK {
+		t.Fatalf("%d %s", got.Status, got.Body)
 	}
-	if got := update(all[1], 18_000); got.status != http.StatusServiceUnavailable || got.text("error") != "temporarily_unavailable" {
-		t.Errorf("there is no room for it: %d %s", got.status, got.body)
+	if got := update(all[1], 18_000); got.Status != http.StatusServiceUnavailable || got.Text("error") != "temporarily_unavailable" {
+		t.Errorf("there is no room for it: %d %s", got.Status, got.Body)
 	}
 	for i, length := range []int{0, 18_000} { // which the first one makes
-		if got := update(all[i], length); got.status != http.StatusOK {
-			t.Errorf("there is room for it: %d %s", got.status, got.body)
+		if got := update(all[i], length); got.Status != http.StatusOK {
+			t.Errorf("there is room for it: %d %s", got.Status, got.Body)
 		}
 	}
 	statuses := map[int]int{}
 	for range 60 {
-		statuses[update(all[2], 0).status]++
+		statuses[update(all[2], 0).Status]++
 	}
 	if statuses[http.StatusTooManyRequests] < 20 || statuses[http.StatusOK]+statuses[http.StatusTooManyRequests] != 60 {
 		t.Errorf("%v", statuses)
@@ -362,25 +363,25 @@ func TestFlood_Updates(t *testing.T) {
 // Clients that nobody uses do not keep others out for a month: they make room, the youngest first,
 // once they have had an hour.
 func TestFlood_Registrations_MakeRoom(t *testing.T) {
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.MaxClients = 10
 	s := authztest.Start(t, c, nil)
-	used := postClient(t, s, webClient(nil)).text("client_id")
+	used := blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id")
 	s.SignIn(t, used, "", nil)
-	old := postClient(t, s, webClient(nil)).text("client_id")
+	old := blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id")
 	var flood []string
 	for range 7 {
-		flood = append(flood, postClient(t, s, webClient(nil)).text("client_id"))
+		flood = append(flood, blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id"))
 	}
-	young := postClient(t, s, webClient(nil)).text("client_id")
-	ageClient(t, s, used, 3*time.Hour)
-	ageClient(t, s, old, 3*time.Hour)
+	young := blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id")
+	blackbox.AgeClient(t, s, used, 3*time.Hour)
+	blackbox.AgeClient(t, s, old, 3*time.Hour)
 	for _, id := range flood {
-		ageClient(t, s, id, 2*time.Hour)
+		blackbox.AgeClient(t, s, id, 2*time.Hour)
 	}
 	for range 2 { // a census is due, and the first of another server on the same store counts at once
 		s = authztest.Start(t, authz.Config{Registration: c.Registration, Outbound: c.Outbound, Store: s.Store, Secret: s.Secret}, nil)
-		postClient(t, s, webClient(nil))
+		blackbox.Register(t, s, blackbox.WebClient(nil))
 	}
 	for id, want := range map[string]bool{used: true, young: true, flood[0]: false, flood[6]: false} {
 		_, _, err := storage.Clients.Get(t.Context(), s.Store, id)
@@ -392,29 +393,29 @@ func TestFlood_Registrations_MakeRoom(t *testing.T) {
 
 // Two deletions of one client leave one place, not two.
 func TestFlood_DeletedAtOnce(t *testing.T) {
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.MaxClients = 3
 	s := authztest.Start(t, c, nil)
-	postClient(t, s, webClient(nil))
-	postClient(t, s, webClient(nil))
-	gone := postClient(t, s, webClient(nil))
+	blackbox.Register(t, s, blackbox.WebClient(nil))
+	blackbox.Register(t, s, blackbox.WebClient(nil))
+	gone := blackbox.Register(t, s, blackbox.WebClient(nil))
 	statuses := map[int]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for range 64 {
 		all.Go(func() {
-			got := callJSON(t, http.MethodDelete, gone.text("registration_client_uri"), gone.text("registration_access_token"), nil)
+			got := blackbox.CallJSON(t, http.MethodDelete, gone.Text("registration_client_uri"), gone.Text("registration_access_token"), nil)
 			mu.Lock()
 			defer mu.Unlock()
-			statuses[got.status]++
+			statuses[got.Status]++
 		})
 	}
 	all.Wait()
 	if statuses[http.StatusNoContent] < 1 || statuses[http.StatusNoContent]+statuses[http.StatusUnauthorized] != 64 {
 		t.Errorf("%v", statuses)
 	}
-	postClient(t, s, webClient(nil))
-	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(nil)); got.status != http.StatusServiceUnavailable {
-		t.Errorf("%d %s", got.status, got.body)
+	blackbox.Register(t, s, blackbox.WebClient(nil))
+	if got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", blackbox.WebClient(nil)); got.Status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
@@ -49,17 +50,17 @@ func TestHolePKCEStripping(t *testing.T) {
 	wrong, _ := authztest.PKCE()
 
 	code, _ := plainCode(t, plain, authztest.Web, nil)
-	redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, wrong))
-	if got := redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, "")); got.Status != 200 {
+	blackbox.Redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, wrong))
+	if got := blackbox.Redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, "")); got.Status != 200 {
 		gone(t, "tokens without a verifier", got)
 	}
 	code, verifier := s.NewBrowser(t).Code(t, authztest.Web, nil)
 	for _, v := range []string{wrong, ""} {
-		if got := redeem(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, v)); got.Error != "invalid_grant" {
+		if got := blackbox.Redeem(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, v)); got.Error != "invalid_grant" {
 			t.Errorf("verifier %q: %+v", v, got)
 		}
 	}
-	if got := redeem(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)); got.Status != 200 {
+	if got := blackbox.Redeem(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)); got.Status != 200 {
 		t.Errorf("the failures have burned the code: %+v", got)
 	}
 }
@@ -114,7 +115,7 @@ func TestHolePushedRequests(t *testing.T) {
 		var pushed struct {
 			RequestURI string `json:"request_uri"`
 		}
-		response := sendTo(h, "/par", authztest.Web, "", form)
+		response := blackbox.PostTo(h, "/par", authztest.Web, "", form)
 		if err := json.Unmarshal(response.Body.Bytes(), &pushed); err != nil || response.Code != http.StatusCreated {
 			t.Fatalf("%d %s", response.Code, response.Body)
 		}
@@ -141,7 +142,7 @@ func TestHolePushedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range records {
-			if all := r.Key + string(r.Value); strings.Contains(all, url.QueryEscape(authztest.Secret)) || strings.Contains(all, uri[len(pushedPrefix):]) {
+			if all := r.Key + string(r.Value); strings.Contains(all, url.QueryEscape(authztest.Secret)) || strings.Contains(all, uri[len(blackbox.PushedPrefix):]) {
 				t.Errorf("table %s holds a secret", table)
 			}
 		}
@@ -186,20 +187,20 @@ func TestHoleForgedHalfKillsFamily(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 
 	code, verifier := plainCode(t, plain, authztest.SPA, nil)
-	first := redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	second := redeem(t, plain, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	first := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	second := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
 	_, half, _ := strings.Cut(first.RefreshToken, ".")
-	redeem(t, plain, authztest.ThirdParty, "", authztest.RefreshForm("forged."+half))
-	if got := redeem(t, plain, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); got.Error != "invalid_grant" {
+	blackbox.Redeem(t, plain, authztest.ThirdParty, "", authztest.RefreshForm("forged."+half))
+	if got := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken)); got.Error != "invalid_grant" {
 		gone(t, "the family of another client is dead", got)
 	}
 
 	first = s.SignIn(t, authztest.SPA, "", nil)
-	second = redeem(t, s, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
-	third := redeem(t, s, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
-	redeem(t, s, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken))
-	redeem(t, s, authztest.SPA, "", authztest.RefreshForm("azr_forged"+first.RefreshToken[10:]))
-	if got := redeem(t, s, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); got.Status != 200 {
+	second = blackbox.Redeem(t, s, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
+	third := blackbox.Redeem(t, s, authztest.SPA, "", authztest.RefreshForm(second.RefreshToken))
+	blackbox.Redeem(t, s, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken))
+	blackbox.Redeem(t, s, authztest.SPA, "", authztest.RefreshForm("azr_forged"+first.RefreshToken[10:]))
+	if got := blackbox.Redeem(t, s, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); got.Status != 200 {
 		t.Errorf("the family is dead: %+v", got)
 	}
 }
@@ -211,19 +212,19 @@ func TestHoleMalleableAccessToken(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: resource.TokenTypeOpaque}}}, nil)
 
 	code, verifier := plainCode(t, plain, authztest.Web, nil)
-	token := redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)).AccessToken
+	token := blackbox.Redeem(t, plain, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier)).AccessToken
 	half, rest, _ := strings.Cut(token, ".")
-	changed := changeLast(half) + "." + rest
-	if got := sendTo(plain, "/introspect", authztest.Web, authztest.Secret, url.Values{"token": {changed}}); !strings.Contains(got.Body.String(), `"active":true`) {
+	changed := blackbox.ChangeLast(half) + "." + rest
+	if got := blackbox.PostTo(plain, "/introspect", authztest.Web, authztest.Secret, url.Values{"token": {changed}}); !strings.Contains(got.Body.String(), `"active":true`) {
 		gone(t, "a changed token is active", got.Body)
 	}
 	tokens := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	for i := range tokens.AccessToken {
-		changed := tokens.AccessToken[:i] + changeLast(tokens.AccessToken[i:i+1]) + tokens.AccessToken[i+1:]
+		changed := tokens.AccessToken[:i] + blackbox.ChangeLast(tokens.AccessToken[i:i+1]) + tokens.AccessToken[i+1:]
 		if tokens.AccessToken[i] == '_' || changed == tokens.AccessToken {
 			continue
 		}
-		if got := sendTo(s, "/introspect", authztest.Web, authztest.Secret, url.Values{"token": {changed}}); got.Body.String() != `{"active":false}` {
+		if got := blackbox.PostTo(s, "/introspect", authztest.Web, authztest.Secret, url.Values{"token": {changed}}); got.Body.String() != `{"active":false}` {
 			t.Fatalf("changed at %d: %s", i, got.Body)
 		}
 	}
@@ -239,7 +240,7 @@ func TestHoleRawCodeInStorage(t *testing.T) {
 		gone(t, "the raw code is a key", store.IDSessions)
 	}
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
-	tokens := redeem(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	tokens := blackbox.Redeem(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier))
 	for _, table := range storage.Tables {
 		records, err := s.Store.Scan(t.Context(), table, "", "", 1000)
 		if err != nil {
@@ -266,10 +267,10 @@ func TestHoleLongSecrets(t *testing.T) {
 		}
 	})
 	form := authztest.CodeForm("unknown", "")
-	if got := redeem(t, plain, authztest.Web, secret+"anything", form); got.Error == "invalid_client" {
+	if got := blackbox.Redeem(t, plain, authztest.Web, secret+"anything", form); got.Error == "invalid_client" {
 		gone(t, "what follows 72 bytes is ignored", got)
 	}
-	if got := redeem(t, s, authztest.Web, secret+"anything", form); got.Error != "invalid_client" {
+	if got := blackbox.Redeem(t, s, authztest.Web, secret+"anything", form); got.Error != "invalid_client" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -282,7 +283,7 @@ func TestHoleClientTiming(t *testing.T) {
 		best := time.Hour
 		for range 30 {
 			began := time.Now()
-			sendTo(h, "/token", id, "wrong", authztest.CodeForm("x", ""))
+			blackbox.PostTo(h, "/token", id, "wrong", authztest.CodeForm("x", ""))
 			best = min(best, time.Since(began))
 		}
 		return best
@@ -302,7 +303,7 @@ func TestHoleIntrospectionByToken(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	by := func(h http.Handler, bearer, token string) *httptest.ResponseRecorder {
 		request := httptest.NewRequest(http.MethodPost, "/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))
-		request.Header = formHeader()
+		request.Header = blackbox.FormHeader()
 		request.Header.Set("Authorization", "Bearer "+bearer)
 		recorder := httptest.NewRecorder()
 		h.ServeHTTP(recorder, request)
@@ -310,7 +311,7 @@ func TestHoleIntrospectionByToken(t *testing.T) {
 	}
 	signIn := func(id, secret string) string {
 		code, verifier := plainCode(t, plain, id, nil)
-		return redeem(t, plain, id, secret, authztest.CodeForm(code, verifier)).AccessToken
+		return blackbox.Redeem(t, plain, id, secret, authztest.CodeForm(code, verifier)).AccessToken
 	}
 	if got := by(plain, signIn(authztest.SPA, ""), signIn(authztest.Web, authztest.Secret)); !strings.Contains(got.Body.String(), "alice") {
 		gone(t, "one app reads the token of another", got.Body)
@@ -337,8 +338,8 @@ func TestHoleLostRevocation(t *testing.T) {
 	}
 	plain := plainHandler(brokenMemory{m}, key)
 	code, verifier := plainCode(t, plain, authztest.SPA, nil)
-	tokens := redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	if got := sendTo(plain, "/revoke", authztest.SPA, "", url.Values{"token": {tokens.RefreshToken}}); got.Code != 200 {
+	tokens := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	if got := blackbox.PostTo(plain, "/revoke", authztest.SPA, "", url.Values{"token": {tokens.RefreshToken}}); got.Code != 200 {
 		gone(t, "a lost revocation is a success", got.Code)
 	}
 
@@ -347,11 +348,11 @@ func TestHoleLostRevocation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { engine.Close() })
-	store := &failingStore{Store: engine}
+	store := &blackbox.FailingStore{Store: engine}
 	s := authztest.Start(t, authz.Config{Store: store}, nil)
 	tokens = s.SignIn(t, authztest.SPA, "", nil)
-	store.broken.Store(true)
-	if got := sendTo(s, "/revoke", authztest.SPA, "", url.Values{"token": {tokens.RefreshToken}}); got.Code != 503 {
+	store.Broken.Store(true)
+	if got := blackbox.PostTo(s, "/revoke", authztest.SPA, "", url.Values{"token": {tokens.RefreshToken}}); got.Code != 503 {
 		t.Errorf("%d %s", got.Code, got.Body)
 	}
 }
@@ -362,10 +363,10 @@ func TestHoleUnknownGrantType(t *testing.T) {
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	form := url.Values{"grant_type": {"urn:example:unknown"}}
-	if got := redeem(t, plain, authztest.SPA, "", form); got.Error != "invalid_request" {
+	if got := blackbox.Redeem(t, plain, authztest.SPA, "", form); got.Error != "invalid_request" {
 		gone(t, "invalid_request", got)
 	}
-	if got := redeem(t, s, authztest.SPA, "", form); got.Error != "unsupported_grant_type" || got.Status != 400 {
+	if got := blackbox.Redeem(t, s, authztest.SPA, "", form); got.Error != "unsupported_grant_type" || got.Status != 400 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -376,10 +377,10 @@ func TestHoleMissingChallenge(t *testing.T) {
 	plain, _ := plainFosite(t, nil)
 	s := authztest.Start(t, authz.Config{}, nil)
 	form := authztest.CodeForm("x", "")
-	if got := redeem(t, plain, authztest.Web, "wrong", form); got.Status != 401 || got.Header.Get("WWW-Authenticate") != "" {
+	if got := blackbox.Redeem(t, plain, authztest.Web, "wrong", form); got.Status != 401 || got.Header.Get("WWW-Authenticate") != "" {
 		gone(t, "401 without a challenge", got)
 	}
-	if got := redeem(t, s, authztest.Web, "wrong", form); got.Status != 401 || !strings.HasPrefix(got.Header.Get("WWW-Authenticate"), "Basic ") {
+	if got := blackbox.Redeem(t, s, authztest.Web, "wrong", form); got.Status != 401 || !strings.HasPrefix(got.Header.Get("WWW-Authenticate"), "Basic ") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -395,11 +396,11 @@ func TestHoleRepeatedParameters(t *testing.T) {
 		return form
 	}
 	code, verifier := plainCode(t, plain, authztest.SPA, nil)
-	if got := redeem(t, plain, authztest.SPA, "", twice(code, verifier)); got.Status != 200 {
+	if got := blackbox.Redeem(t, plain, authztest.SPA, "", twice(code, verifier)); got.Status != 200 {
 		gone(t, "two codes", got)
 	}
 	code, verifier = s.NewBrowser(t).Code(t, authztest.SPA, nil)
-	if got := redeem(t, s, authztest.SPA, "", twice(code, verifier)); got.Error != "invalid_request" {
+	if got := blackbox.Redeem(t, s, authztest.SPA, "", twice(code, verifier)); got.Error != "invalid_request" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -432,24 +433,24 @@ func TestHoleRefreshParameters(t *testing.T) {
 		return form
 	}
 	code, verifier := plainCode(t, plain, authztest.SPA, nil)
-	tokens := redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	got := redeem(t, plain, authztest.SPA, "", with(tokens.RefreshToken, "openid"))
+	tokens := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	got := blackbox.Redeem(t, plain, authztest.SPA, "", with(tokens.RefreshToken, "openid"))
 	if got.Scope != tokens.Scope {
 		gone(t, "the scope stays wide", got)
 	}
-	if payload(t, got.IDToken)["nonce"] != "injected nonce" {
-		gone(t, "the nonce is reflected", payload(t, got.IDToken))
+	if blackbox.Claims(t, got.IDToken)["nonce"] != "injected nonce" {
+		gone(t, "the nonce is reflected", blackbox.Claims(t, got.IDToken))
 	}
-	if got := redeem(t, plain, authztest.SPA, "", with(got.RefreshToken, "openid orders.write")); got.Status != 200 {
+	if got := blackbox.Redeem(t, plain, authztest.SPA, "", with(got.RefreshToken, "openid orders.write")); got.Status != 200 {
 		gone(t, "a scope that was not granted is no error", got)
 	}
 
 	tokens = s.SignIn(t, authztest.SPA, "", nil)
-	got = redeem(t, s, authztest.SPA, "", with(tokens.RefreshToken, "openid"))
-	if got.Scope != "openid" || payload(t, got.AccessToken)["scope"] != "openid" || payload(t, got.IDToken)["nonce"] != nil {
+	got = blackbox.Redeem(t, s, authztest.SPA, "", with(tokens.RefreshToken, "openid"))
+	if got.Scope != "openid" || blackbox.Claims(t, got.AccessToken)["scope"] != "openid" || blackbox.Claims(t, got.IDToken)["nonce"] != nil {
 		t.Errorf("%+v", got)
 	}
-	if got := redeem(t, s, authztest.SPA, "", with(got.RefreshToken, "openid orders.write")); got.Error != "invalid_scope" {
+	if got := blackbox.Redeem(t, s, authztest.SPA, "", with(got.RefreshToken, "openid orders.write")); got.Error != "invalid_scope" {
 		t.Errorf("a wider scope: %+v", got)
 	}
 }
@@ -460,10 +461,10 @@ func TestHoleEndlessRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		plain, _ := plainFosite(t, nil)
 		code, verifier := plainCode(t, plain, authztest.SPA, nil)
-		tokens := redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
+		tokens := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier))
 		for range 50 {
 			time.Sleep(20 * 24 * time.Hour) // of the bubble
-			if tokens = redeem(t, plain, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); tokens.Status != 200 {
+			if tokens = blackbox.Redeem(t, plain, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); tokens.Status != 200 {
 				gone(t, "refresh after years", tokens)
 				return
 			}
@@ -478,7 +479,7 @@ func TestHoleEndlessRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		tokens = redeem(t, s, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+		tokens = blackbox.Redeem(t, s, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
 	}
 	rows, err := s.Store.Scan(t.Context(), storage.RefreshTokens.Table, "", "", 10)
 	if err != nil || len(rows) != 4 || tokens.Status != 200 {
@@ -520,12 +521,12 @@ func TestHoleShortStateAndNonce(t *testing.T) {
 		gone(t, "a short state", got)
 	}
 	code, verifier := plainCode(t, plain, authztest.SPA, url.Values{"nonce": {"x"}})
-	if got := redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status == 200 {
+	if got := blackbox.Redeem(t, plain, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status == 200 {
 		gone(t, "a short nonce", got)
 	}
 	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"state": {"x"}, "nonce": {"x"}})
-	if payload(t, tokens.IDToken)["nonce"] != "x" {
-		t.Errorf("%v", payload(t, tokens.IDToken))
+	if blackbox.Claims(t, tokens.IDToken)["nonce"] != "x" {
+		t.Errorf("%v", blackbox.Claims(t, tokens.IDToken))
 	}
 }
 
@@ -546,7 +547,7 @@ func TestHoleAtHashOfEdDSA(t *testing.T) {
 	signing.Alg = "EdDSA"
 	tokens := authztest.Start(t, authz.Config{Signing: signing}, nil).SignIn(t, authztest.SPA, "", nil)
 	by512 = sha512.Sum512([]byte(tokens.AccessToken))
-	if got := payload(t, tokens.IDToken)["at_hash"]; got != base64.RawURLEncoding.EncodeToString(by512[:32]) {
+	if got := blackbox.Claims(t, tokens.IDToken)["at_hash"]; got != base64.RawURLEncoding.EncodeToString(by512[:32]) {
 		t.Errorf("at_hash %v", got)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -145,15 +144,4 @@ func plainCode(t *testing.T, h http.Handler, clientID string, change url.Values)
 		t.Fatalf("no code: %d %s %s", response.Code, location, response.Body)
 	}
 	return code, verifier
-}
-
-// redeem posts to the token endpoint of either server.
-func redeem(t *testing.T, h http.Handler, clientID, secret string, form url.Values) (tokens authztest.Tokens) {
-	t.Helper()
-	response := sendTo(h, "/token", clientID, secret, form)
-	if err := json.Unmarshal(response.Body.Bytes(), &tokens); err != nil {
-		t.Fatalf("%d %s", response.Code, response.Body)
-	}
-	tokens.Status, tokens.Header = response.Code, response.Header()
-	return tokens
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // frameURI is the frontchannel_logout_uri of the clients in these tests, on the origin of their
@@ -45,7 +46,7 @@ func frame(s *authztest.Server, clientID, sid string) string {
 func TestFrontChannelLogoutSection2_1_Discovery(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	document := getJSON(t, s, "/.well-known/openid-configuration", "")
+	document := blackbox.GetJSON(t, s, "/.well-known/openid-configuration", "")
 	for _, name := range []string{"frontchannel_logout_supported", "frontchannel_logout_session_supported"} {
 		if document[name] != true {
 			t.Errorf("%s is %v", name, document[name])
@@ -62,7 +63,7 @@ func TestFrontChannelLogoutSection3_Frames(t *testing.T) {
 	tokens := b.SignIn(t, authztest.SPA, nil)
 	b.SignIn(t, authztest.ThirdParty, nil)
 	b.SignIn(t, authztest.Web, nil) // wants nothing
-	sid := payload(t, tokens.IDToken)["sid"].(string)
+	sid := blackbox.Claims(t, tokens.IDToken)["sid"].(string)
 
 	page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"s&t"}})
 	if page.Status != http.StatusOK || page.Header.Get("Location") != "" || !strings.Contains(page.Body, "You’re signed out") {
@@ -102,7 +103,7 @@ func TestFrontChannelLogoutSection3_Confirmed(t *testing.T) {
 		t.Errorf("frames before the question is answered: %v", frames)
 	}
 	page = confirm(t, b, page)
-	if frames := framesOf(page); len(frames) != 1 || !isLoggedOutPage(page) || strings.Contains(page.Body, "<script") {
+	if frames := framesOf(page); len(frames) != 1 || !blackbox.IsLoggedOut(page) || strings.Contains(page.Body, "<script") {
 		t.Errorf("frames %v: %.900s", frames, page.Body)
 	}
 }
@@ -120,10 +121,10 @@ func TestFrontChannelLogoutSection3_PairwiseSession(t *testing.T) {
 	ofSPA, ofPartner := b.SignIn(t, authztest.SPA, nil), b.SignIn(t, authztest.ThirdParty, nil)
 	page := logOut(t, b, url.Values{"id_token_hint": {ofSPA.IDToken}})
 	want := []string{
-		frame(s, authztest.ThirdParty, payload(t, ofPartner.IDToken)["sid"].(string)),
-		frame(s, authztest.SPA, payload(t, ofSPA.IDToken)["sid"].(string)),
+		frame(s, authztest.ThirdParty, blackbox.Claims(t, ofPartner.IDToken)["sid"].(string)),
+		frame(s, authztest.SPA, blackbox.Claims(t, ofSPA.IDToken)["sid"].(string)),
 	}
-	if got := framesOf(page); !slices.Equal(got, want) || payload(t, ofSPA.IDToken)["sid"] == payload(t, ofPartner.IDToken)["sid"] {
+	if got := framesOf(page); !slices.Equal(got, want) || blackbox.Claims(t, ofSPA.IDToken)["sid"] == blackbox.Claims(t, ofPartner.IDToken)["sid"] {
 		t.Errorf("frames %v, want %v", got, want)
 	}
 }

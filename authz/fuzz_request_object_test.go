@@ -14,14 +14,15 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Whatever a client signs, it is refused or leads to the sign-in page, and nothing is stored. Only what
 // names the client and this server gets so far.
 func FuzzRequestObject(f *testing.F) {
-	key := signer(f, jose.EdDSA)
-	s := authztest.Start(f, authz.Config{Issuer: "https://id.example.com"}, signing(f, key)) // the seeds hold in every worker
-	plain, err := json.Marshal(objectClaims(s.URL, map[string]any{"exp": nil, "nbf": nil}))
+	key := blackbox.NewSigningKey(f, jose.EdDSA)
+	s := authztest.Start(f, authz.Config{Issuer: "https://id.example.com"}, blackbox.WithKeys(f, key)) // the seeds hold in every worker
+	plain, err := json.Marshal(blackbox.RequestObject(s.URL, map[string]any{"exp": nil, "nbf": nil}))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -29,9 +30,9 @@ func FuzzRequestObject(f *testing.F) {
 		f.Add(payload, "JWT")
 		f.Add(payload, "at+jwt")
 	}
-	before := dump(f, s.Store)
+	before := blackbox.Dump(f, s.Store)
 	f.Fuzz(func(t *testing.T, payload, typ string) {
-		object := signWith(t, jose.SigningKey{Algorithm: key.Alg, Key: key.Private}, map[jose.HeaderKey]any{"kid": key.ID, "typ": typ}, payload)
+		object := blackbox.SignWith(t, jose.SigningKey{Algorithm: key.Alg, Key: key.Private}, map[jose.HeaderKey]any{"kid": key.ID, "typ": typ}, payload)
 		request := httptest.NewRequest(http.MethodGet, "/authorize?"+byValue(object).Encode(), nil)
 		response := httptest.NewRecorder()
 		s.ServeHTTP(response, request)
@@ -49,7 +50,7 @@ func FuzzRequestObject(f *testing.F) {
 		case response.Code == http.StatusSeeOther && !strings.HasPrefix(location, s.URL+"/login?flow=") && !strings.HasPrefix(location, authztest.RedirectURI):
 			t.Errorf("%q led to %s", payload, location)
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%q changed the store", payload)
 		}
 	})
@@ -59,11 +60,11 @@ func FuzzRequestObject(f *testing.F) {
 func FuzzRequestURI(f *testing.F) {
 	s := authztest.Start(f, authz.Config{}, func(m *client.Metadata) { m.RequestURIs = []string{"https://127.0.0.1:1/object"} })
 	for _, uri := range []string{
-		"https://127.0.0.1:1/object", "https://127.0.0.1:1/object#x", pushedPrefix, pushedPrefix + "x", strings.ToUpper(pushedPrefix), "http://169.254.169.254/", "file:///etc/passwd", "#", "%zz", "\x00",
+		"https://127.0.0.1:1/object", "https://127.0.0.1:1/object#x", blackbox.PushedPrefix, blackbox.PushedPrefix + "x", strings.ToUpper(blackbox.PushedPrefix), "http://169.254.169.254/", "file:///etc/passwd", "#", "%zz", "\x00",
 	} {
 		f.Add(uri)
 	}
-	before := dump(f, s.Store)
+	before := blackbox.Dump(f, s.Store)
 	f.Fuzz(func(t *testing.T, uri string) {
 		if uri == "" { // as if omitted
 			return
@@ -77,7 +78,7 @@ func FuzzRequestURI(f *testing.F) {
 		if !refused || strings.Contains(location, s.URL+"/login") {
 			t.Errorf("%q got %d %s", uri, response.Code, location)
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%q changed the store", uri)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Whatever the query is, a browser that is not signed in is shown an error, sent to a page of ours
@@ -24,7 +25,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	before := dump(f, s.Store)
+	before := blackbox.Dump(f, s.Store)
 	f.Fuzz(func(t *testing.T, query string) {
 		request := httptest.NewRequest(http.MethodGet, "/authorize", nil)
 		request.URL.RawQuery = query
@@ -40,7 +41,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		case location != "", response.Code >= 500, response.Code == http.StatusOK && !strings.Contains(query, "form_post"):
 			t.Errorf("%q got %d %s", query, response.Code, location)
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%q changed the store", query)
 		}
 	})
@@ -57,10 +58,10 @@ func FuzzTokenRequest(f *testing.F) {
 		f.Add("client_id=spa&"+form.Encode(), "")
 		f.Add(form.Encode(), "Basic d2ViOnNlY3JldA==")
 	}
-	before := dump(f, s.Store)
+	before := blackbox.Dump(f, s.Store)
 	f.Fuzz(func(t *testing.T, body, authorization string) {
 		request := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(body))
-		request.Header = formHeader()
+		request.Header = blackbox.FormHeader()
 		if authorization != "" {
 			request.Header.Set("Authorization", authorization)
 		}
@@ -73,7 +74,7 @@ func FuzzTokenRequest(f *testing.F) {
 		if wrong := answer.Error == "" || (response.Code == http.StatusUnauthorized) != (answer.Error == "invalid_client"); wrong || response.Code >= 500 {
 			t.Errorf("%q got %d %s", body, response.Code, response.Body)
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%q changed the store", body)
 		}
 	})
@@ -90,7 +91,7 @@ func FuzzDeviceAuthorizationRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		request := httptest.NewRequest(http.MethodPost, "/device_authorization", strings.NewReader(body))
-		request.Header = formHeader()
+		request.Header = blackbox.FormHeader()
 		response := httptest.NewRecorder()
 		s.ServeHTTP(response, request)
 		var answer struct {
@@ -125,7 +126,7 @@ func FuzzLogoutRequest(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	before := dump(f, s.Store)
+	before := blackbox.Dump(f, s.Store)
 	f.Fuzz(func(t *testing.T, query string) {
 		request := httptest.NewRequest(http.MethodGet, "/logout", nil)
 		request.URL.RawQuery = query
@@ -138,7 +139,7 @@ func FuzzLogoutRequest(f *testing.F) {
 		if (!asked && response.Code != http.StatusBadRequest) || response.Header().Get("Location") != "" || response.Header().Get("Set-Cookie") != "" {
 			t.Errorf("%q got %d %v", query, response.Code, response.Header())
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%q changed the store", query)
 		}
 	})

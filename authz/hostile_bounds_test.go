@@ -12,6 +12,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // many are so many different values, as short as they can be.
@@ -90,7 +91,7 @@ func TestBoundsOfQueryBesideForm(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, query := range []string{strings.Repeat("&a=", 300), "a=" + strings.Repeat("a", 17<<10)} {
-		if response := s.PostForm(t, "/token?"+query, url.Values{"grant_type": {"client_credentials"}}, nil); refused(t, response) != "invalid_request" {
+		if response := s.PostForm(t, "/token?"+query, url.Values{"grant_type": {"client_credentials"}}, nil); blackbox.ErrorOf(t, response) != "invalid_request" {
 			t.Errorf("%s", response.Body)
 		}
 	}
@@ -117,16 +118,16 @@ func TestBoundsLeaveRoom(t *testing.T) {
 // A request object is bounded as a form is, once its signature has been verified.
 func TestBoundsOfRequestObjects(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	credentials := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(authztest.Web) + ":" + url.QueryEscape(authztest.Secret)))
 	header := http.Header{"Authorization": {"Basic " + credentials}}
 	for name, claim := range map[string]map[string]any{
 		"resource": {"resource": many(65)}, "scope": {"scope": strings.Join(many(257), " ")}, "audience": {"login_hint": strings.Repeat("a", 16<<10+1)},
 	} {
-		object := key.Sign(t, nil, objectClaims(s.URL, claim))
+		object := key.Sign(t, nil, blackbox.RequestObject(s.URL, claim))
 		form := url.Values{"request": {object}}
-		if response := s.PostForm(t, "/par", form, header); refused(t, response) != "invalid_request_object" {
+		if response := s.PostForm(t, "/par", form, header); blackbox.ErrorOf(t, response) != "invalid_request_object" {
 			t.Errorf("%s: %s", name, response.Body)
 		}
 	}

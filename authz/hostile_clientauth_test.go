@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // hostileAssertions are what may come as a client assertion and proves nothing.
@@ -27,9 +28,9 @@ func hostileAssertions(t *testing.T, key *authztest.Key, issuer string) map[stri
 	stranger.ID = key.ID
 	own := stranger.Public()
 	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-	payload := func(text string) string { return signPayload(t, key, text) }
+	payload := func(text string) string { return blackbox.SignPayload(t, key, text) }
 	publicJSON := toJSON(t, key.Public())
-	confused := signWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: []byte(publicJSON)}, nil, toJSON(t, claims))
+	confused := blackbox.SignWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: []byte(publicJSON)}, nil, toJSON(t, claims))
 	return map[string]string{
 		"none":                          encode(`{"alg":"none"}`) + "." + parts[1] + ".",
 		"None":                          encode(`{"alg":"None"}`) + "." + parts[1] + "." + parts[2],
@@ -77,8 +78,8 @@ func TestHostileClientAuthentication(t *testing.T) {
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	good := key.Assertion(t, authztest.Worker, s.URL)
-	row := func(name string, status int, code string, form url.Values) hostile {
-		return hostile{name: name, path: "/token", body: form.Encode(), header: formHeader(), status: status, code: code}
+	row := func(name string, status int, code string, form url.Values) blackbox.Hostile {
+		return blackbox.Hostile{Name: name, Path: "/token", Body: form.Encode(), Header: blackbox.FormHeader(), Status: status, Code: code}
 	}
 	with := func(pairs ...string) url.Values {
 		form := assertionForm(good)
@@ -87,7 +88,7 @@ func TestHostileClientAuthentication(t *testing.T) {
 		}
 		return form
 	}
-	rows := []hostile{
+	rows := []blackbox.Hostile{
 		row("no assertion", 401, "invalid_client", with("client_assertion", "")),
 		row("no type", 401, "invalid_client", with("client_assertion_type", "")),
 		row("another type", 401, "invalid_client", with("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer")),
@@ -104,18 +105,18 @@ func TestHostileClientAuthentication(t *testing.T) {
 		row("an assertion of no name", 401, "invalid_client", assertionForm(key.Assertion(t, "", s.URL))),
 	}
 	basic := row("Basic too", 400, "invalid_request", with())
-	basic.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(authztest.Worker+":"+authztest.Secret)))
+	basic.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(authztest.Worker+":"+authztest.Secret)))
 	repeated := row("two assertions", 400, "invalid_request", with())
-	repeated.body += "&client_assertion=" + good
+	repeated.Body += "&client_assertion=" + good
 	query := row("an assertion in the URL", 400, "invalid_request", url.Values{"grant_type": {"client_credentials"}})
-	query.query = "client_assertion=" + good
+	query.Query = "client_assertion=" + good
 	rows = append(rows, basic, repeated, query)
 	for name, assertion := range hostileAssertions(t, key, s.URL) {
 		rows = append(rows, row("assertion: "+name, 401, "invalid_client", assertionForm(assertion)))
 	}
 	browser := s.NewBrowser(t)
-	attack(t, s, browser, rows, good)
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(good), nil)); code != "" {
+	blackbox.Attack(t, s, browser, rows, good)
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(good), nil)); code != "" {
 		t.Errorf("what was attacked no longer works: %s", code)
 	}
 }
@@ -132,16 +133,16 @@ func TestHostileClientOfTheSameServer(t *testing.T) {
 			m.AuthMethod, m.Secret, m.JWKS = client.AuthPrivateKeyJWT, "", authztest.JWKS(t, other)
 		}
 	})
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(other.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(other.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
 		t.Errorf("another client's key: %q", code)
 	}
 	// The same jti in the name of two clients is two different assertions.
 	claims := authztest.AssertionClaims(authztest.Web, s.URL)
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(other.Sign(t, nil, claims)), nil)); code != "unauthorized_client" {
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(other.Sign(t, nil, claims)), nil)); code != "unauthorized_client" {
 		t.Errorf("client_credentials of a client that has none: %q", code)
 	}
 	claims["iss"], claims["sub"] = authztest.Worker, authztest.Worker
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "" {
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "" {
 		t.Errorf("the jti of another client: %q", code)
 	}
 }
@@ -150,7 +151,7 @@ func TestHostileClientOfTheSameServer(t *testing.T) {
 func TestHostileAssertionsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)
-	log := new(logbook)
+	log := new(blackbox.Logbook)
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}, func(m *client.Metadata) {
 		if m.ID == authztest.Worker {
 			m.AuthMethod, m.Secret, m.JWKS = client.AuthPrivateKeyJWT, "", authztest.JWKS(t, key)
@@ -163,7 +164,7 @@ func TestHostileAssertionsAreNotLogged(t *testing.T) {
 	sent = append(sent, key.Assertion(t, authztest.Worker, s.URL), key.Assertion(t, authztest.Worker, "https://other.example"))
 	for _, assertion := range sent {
 		request := httptest.NewRequest(http.MethodPost, s.URL+"/token", strings.NewReader(assertionForm(assertion).Encode()))
-		request.Header = formHeader()
+		request.Header = blackbox.FormHeader()
 		s.ServeHTTP(httptest.NewRecorder(), request)
 	}
 	lines := log.String()

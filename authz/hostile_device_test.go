@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Whatever is wrong with a request of a device or of its user, nothing is stored, and the device goes
@@ -18,33 +19,35 @@ func TestHostileDeviceRequests(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	browser, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 	for range 130 { // by now the interval is longer than the code lives: no further poll is written down
-		poll(t, s, d)
+		blackbox.PollDevice(t, s, d)
 	}
-	var rows []hostile
+	var rows []blackbox.Hostile
 	rows = append(rows, hostileDeviceAuthorizations()...)
 	rows = append(rows, hostileDevicePolls(d)...)
 	rows = append(rows, hostileDevicePages(d)...)
-	attack(t, s, browser, rows, d.Code)
-	approve(t, browser, d)
-	if got := poll(t, s, d); got.Status != http.StatusOK {
+	blackbox.Attack(t, s, browser, rows, d.Code)
+	blackbox.ApproveDevice(t, browser, d)
+	if got := blackbox.PollDevice(t, s, d); got.Status != http.StatusOK {
 		t.Errorf("the device no longer works: %+v", got)
 	}
 }
 
-func hostileDeviceAuthorizations() []hostile {
-	row := func(name string, status int, code string, change func(url.Values, *hostile)) hostile {
+func hostileDeviceAuthorizations() []blackbox.Hostile {
+	row := func(name string, status int, code string, change func(url.Values, *blackbox.Hostile)) blackbox.Hostile {
 		form := url.Values{"client_id": {authztest.TV}, "scope": {"openid"}}
-		h := hostile{name: "device_authorization/" + name, path: "/device_authorization", header: formHeader(), status: status, code: code}
+		h := blackbox.Hostile{Name: "device_authorization/" + name, Path: "/device_authorization", Header: blackbox.FormHeader(), Status: status, Code: code}
 		change(form, &h)
-		h.body = form.Encode() + h.body
+		h.Body = form.Encode() + h.Body
 		return h
 	}
-	set := func(name, value string) func(url.Values, *hostile) {
-		return func(form url.Values, _ *hostile) { form.Set(name, value) }
+	set := func(name, value string) func(url.Values, *blackbox.Hostile) {
+		return func(form url.Values, _ *blackbox.Hostile) { form.Set(name, value) }
 	}
-	more := func(raw string) func(url.Values, *hostile) { return func(_ url.Values, h *hostile) { h.body = raw } }
-	return []hostile{
-		row("no client", 401, "invalid_client", func(form url.Values, _ *hostile) { form.Del("client_id") }),
+	more := func(raw string) func(url.Values, *blackbox.Hostile) {
+		return func(_ url.Values, h *blackbox.Hostile) { h.Body = raw }
+	}
+	return []blackbox.Hostile{
+		row("no client", 401, "invalid_client", func(form url.Values, _ *blackbox.Hostile) { form.Del("client_id") }),
 		row("unknown client", 401, "invalid_client", set("client_id", "nobody")),
 		row("public client with a secret", 401, "invalid_client", set("client_secret", "x")),
 		row("confidential client without", 401, "invalid_client", set("client_id", authztest.Web)),
@@ -61,26 +64,26 @@ func hostileDeviceAuthorizations() []hostile {
 		row("bad escape", 400, "invalid_request", more("&x=%zz")),
 		row("too long", 400, "invalid_request", set("login_hint", strings.Repeat("a", 9000))),
 		row("far too long", 400, "invalid_request", set("x", strings.Repeat("a", 70_000))),
-		row("JSON", 400, "invalid_request", func(_ url.Values, h *hostile) { h.header.Set("Content-Type", "application/json") }),
-		row("secret in the query", 400, "invalid_request", func(_ url.Values, h *hostile) { h.query = "client_secret=x" }),
-		row("device code in the query", 400, "invalid_request", func(_ url.Values, h *hostile) { h.query = "device_code=x" }),
-		{name: "device_authorization/GET", path: "/device_authorization", query: "client_id=tv", status: 405, code: "method_not_allowed"},
+		row("JSON", 400, "invalid_request", func(_ url.Values, h *blackbox.Hostile) { h.Header.Set("Content-Type", "application/json") }),
+		row("secret in the query", 400, "invalid_request", func(_ url.Values, h *blackbox.Hostile) { h.Query = "client_secret=x" }),
+		row("device code in the query", 400, "invalid_request", func(_ url.Values, h *blackbox.Hostile) { h.Query = "device_code=x" }),
+		{Name: "device_authorization/GET", Path: "/device_authorization", Query: "client_id=tv", Status: 405, Code: "method_not_allowed"},
 	}
 }
 
-func hostileDevicePolls(d authztest.Device) []hostile {
-	row := func(name string, status int, code string, pairs ...string) hostile {
+func hostileDevicePolls(d authztest.Device) []blackbox.Hostile {
+	row := func(name string, status int, code string, pairs ...string) blackbox.Hostile {
 		form := authztest.DeviceForm(d.Code)
 		form.Set("client_id", authztest.TV)
 		for i := 0; i < len(pairs); i += 2 {
 			form.Set(pairs[i], pairs[i+1])
 		}
-		return hostile{name: "token/" + name, path: "/token", body: form.Encode(), header: formHeader(), status: status, code: code}
+		return blackbox.Hostile{Name: "token/" + name, Path: "/token", Body: form.Encode(), Header: blackbox.FormHeader(), Status: status, Code: code}
 	}
-	return []hostile{
+	return []blackbox.Hostile{
 		row("no device code", 400, "invalid_request", "device_code", ""),
 		row("unknown device code", 400, "invalid_grant", "device_code", "azd_nothing"),
-		row("another last character", 400, "invalid_grant", "device_code", changeLast(d.Code)),
+		row("another last character", 400, "invalid_grant", "device_code", blackbox.ChangeLast(d.Code)),
 		row("one more character", 400, "invalid_grant", "device_code", d.Code+"A"),
 		row("user code for device code", 400, "invalid_grant", "device_code", d.UserCode),
 		row("device code for code", 400, "unauthorized_client", "grant_type", "authorization_code", "code", d.Code),
@@ -92,18 +95,18 @@ func hostileDevicePolls(d authztest.Device) []hostile {
 	}
 }
 
-func hostileDevicePages(d authztest.Device) []hostile {
+func hostileDevicePages(d authztest.Device) []blackbox.Hostile {
 	evil := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://evil.example"}}
 	decide := url.Values{"user_code": {d.UserCode}, "decision": {"allow"}}
-	return []hostile{
-		{name: "device/from another site", path: "/device", body: decide.Encode(), header: evil, status: 403, code: "cross_site_request"},
-		{name: "device/code from another site", path: "/device", body: "user_code=" + d.UserCode, header: evil, status: 403, code: "cross_site_request"},
-		{name: "device/forged flow", path: "/device", query: "flow=AAAA", status: 400, code: "sign_in_expired"},
-		{name: "device/decided in the query", path: "/device", query: decide.Encode(), status: 200},
-		{name: "device/NUL", path: "/device", query: "user_code=%00", status: 400, code: "invalid_request"},
-		{name: "device/repeated", path: "/device", query: "user_code=A&user_code=B", status: 400, code: "invalid_request"},
-		{name: "device/too long", path: "/device", query: "user_code=" + strings.Repeat("B", 17_000), status: 400, code: "invalid_request"},
-		{name: "device/long", path: "/device", query: "user_code=" + strings.Repeat("B", 9_000), status: 200},
-		{name: "device/PUT", method: http.MethodPut, path: "/device", status: 405, code: "method_not_allowed"},
+	return []blackbox.Hostile{
+		{Name: "device/from another site", Path: "/device", Body: decide.Encode(), Header: evil, Status: 403, Code: "cross_site_request"},
+		{Name: "device/code from another site", Path: "/device", Body: "user_code=" + d.UserCode, Header: evil, Status: 403, Code: "cross_site_request"},
+		{Name: "device/forged flow", Path: "/device", Query: "flow=AAAA", Status: 400, Code: "sign_in_expired"},
+		{Name: "device/decided in the query", Path: "/device", Query: decide.Encode(), Status: 200},
+		{Name: "device/NUL", Path: "/device", Query: "user_code=%00", Status: 400, Code: "invalid_request"},
+		{Name: "device/repeated", Path: "/device", Query: "user_code=A&user_code=B", Status: 400, Code: "invalid_request"},
+		{Name: "device/too long", Path: "/device", Query: "user_code=" + strings.Repeat("B", 17_000), Status: 400, Code: "invalid_request"},
+		{Name: "device/long", Path: "/device", Query: "user_code=" + strings.Repeat("B", 9_000), Status: 200},
+		{Name: "device/PUT", Method: http.MethodPut, Path: "/device", Status: 405, Code: "method_not_allowed"},
 	}
 }

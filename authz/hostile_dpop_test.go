@@ -13,6 +13,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // badProofs are proofs for a request that must be refused everywhere; made with the key that a good
@@ -84,7 +85,7 @@ func badProofs(t *testing.T, key, other *authztest.Key, method, target, token st
 
 func TestHostileProofs(t *testing.T) {
 	t.Parallel()
-	var log logbook
+	var log blackbox.Logbook
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, nil)
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	browser := s.NewBrowser(t)
@@ -97,23 +98,23 @@ func TestHostileProofs(t *testing.T) {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 
-	var rows []hostile
+	var rows []blackbox.Hostile
 	form := func(v url.Values) string {
 		v.Set("client_id", authztest.SPA)
 		return v.Encode()
 	}
 	header := func(proofs []string) http.Header {
-		h := formHeader()
+		h := blackbox.FormHeader()
 		h["Dpop"] = proofs
 		return h
 	}
 	for name, proofs := range badProofs(t, key, other, "POST", s.URL+"/token", "") {
 		rows = append(rows,
-			hostile{name: "code/" + name, path: "/token", body: form(authztest.CodeForm(code, verifier)), header: header(proofs), status: 400, code: "invalid_dpop_proof"},
-			hostile{name: "refresh/" + name, path: "/token", body: form(authztest.RefreshForm(tokens.RefreshToken)), header: header(proofs), status: 400, code: "invalid_dpop_proof"})
+			blackbox.Hostile{Name: "code/" + name, Path: "/token", Body: form(authztest.CodeForm(code, verifier)), Header: header(proofs), Status: 400, Code: "invalid_dpop_proof"},
+			blackbox.Hostile{Name: "refresh/" + name, Path: "/token", Body: form(authztest.RefreshForm(tokens.RefreshToken)), Header: header(proofs), Status: 400, Code: "invalid_dpop_proof"})
 	}
 	for name, proofs := range badProofs(t, key, other, "POST", s.URL+"/par", "") {
-		rows = append(rows, hostile{name: "par/" + name, path: "/par", body: authztest.Request(authztest.SPA, nil).Encode(), header: header(proofs), status: 400, code: "invalid_dpop_proof"})
+		rows = append(rows, blackbox.Hostile{Name: "par/" + name, Path: "/par", Body: authztest.Request(authztest.SPA, nil).Encode(), Header: header(proofs), Status: 400, Code: "invalid_dpop_proof"})
 	}
 	for _, path := range []string{"/userinfo", "/session"} {
 		bad := badProofs(t, key, other, "GET", s.URL+path, token)
@@ -124,14 +125,14 @@ func TestHostileProofs(t *testing.T) {
 		bad["used before"] = []string{used} // at /session it is for another URL besides
 		for name, proofs := range bad {
 			h := http.Header{"Authorization": {"DPoP " + token}, "Dpop": proofs}
-			rows = append(rows, hostile{name: path[1:] + "/" + name, path: path, header: h, status: 401, code: "invalid_dpop_proof"})
+			rows = append(rows, blackbox.Hostile{Name: path[1:] + "/" + name, Path: path, Header: h, Status: 401, Code: "invalid_dpop_proof"})
 		}
 	}
 	good := func(k *authztest.Key, token string) []string {
 		return []string{k.Proof(t, "GET", s.URL+"/userinfo", token, "")}
 	}
 	userinfo := func(name, scheme, token string, proofs []string) {
-		rows = append(rows, hostile{name: "userinfo/" + name, path: "/userinfo", header: http.Header{"Authorization": {scheme + " " + token}, "Dpop": proofs}, status: 401, code: "invalid_token"})
+		rows = append(rows, blackbox.Hostile{Name: "userinfo/" + name, Path: "/userinfo", Header: http.Header{"Authorization": {scheme + " " + token}, "Dpop": proofs}, Status: 401, Code: "invalid_token"})
 	}
 	userinfo("downgrade", "Bearer", token, nil)
 	userinfo("downgrade with a proof", "Bearer", token, good(key, token))
@@ -141,17 +142,17 @@ func TestHostileProofs(t *testing.T) {
 	userinfo("a refresh token", "DPoP", tokens.RefreshToken, good(key, tokens.RefreshToken))
 	userinfo("an ID token", "DPoP", tokens.IDToken, good(key, tokens.IDToken))
 	rows = append(rows,
-		hostile{name: "userinfo/downgrade in a form", path: "/userinfo", method: "POST", body: url.Values{"access_token": {token}}.Encode(), header: formHeader(), status: 401, code: "invalid_token"},
-		hostile{name: "userinfo/two credentials", path: "/userinfo", header: http.Header{"Authorization": {"DPoP " + token, "Bearer " + token}, "Dpop": good(key, token)}, status: 400, code: "invalid_request"},
-		hostile{name: "userinfo/two tokens", path: "/userinfo", header: http.Header{"Authorization": {"DPoP " + token + " " + token}, "Dpop": good(key, token)}, status: 400, code: "invalid_request"})
+		blackbox.Hostile{Name: "userinfo/downgrade in a form", Path: "/userinfo", Method: "POST", Body: url.Values{"access_token": {token}}.Encode(), Header: blackbox.FormHeader(), Status: 401, Code: "invalid_token"},
+		blackbox.Hostile{Name: "userinfo/two credentials", Path: "/userinfo", Header: http.Header{"Authorization": {"DPoP " + token, "Bearer " + token}, "Dpop": good(key, token)}, Status: 400, Code: "invalid_request"},
+		blackbox.Hostile{Name: "userinfo/two tokens", Path: "/userinfo", Header: http.Header{"Authorization": {"DPoP " + token + " " + token}, "Dpop": good(key, token)}, Status: 400, Code: "invalid_request"})
 	for name, jkt := range map[string]string{"short": "abc", "padded": key.Thumbprint(t) + "=", "no base64url": strings.Repeat("+", 43)} {
-		rows = append(rows, hostile{name: "authorize/dpop_jkt " + name, path: "/authorize", query: authztest.Request(authztest.SPA, url.Values{"dpop_jkt": {jkt}}).Encode(), status: 303, code: "invalid_request"})
+		rows = append(rows, blackbox.Hostile{Name: "authorize/dpop_jkt " + name, Path: "/authorize", Query: authztest.Request(authztest.SPA, url.Values{"dpop_jkt": {jkt}}).Encode(), Status: 303, Code: "invalid_request"})
 	}
-	attack(t, s, browser, rows)
+	blackbox.Attack(t, s, browser, rows)
 	for _, row := range rows {
-		for _, proof := range row.header["Dpop"] {
+		for _, proof := range row.Header["Dpop"] {
 			if len(proof) > 100 && strings.Contains(log.String(), proof[len(proof)-40:]) {
-				t.Errorf("%s: the log holds the proof", row.name)
+				t.Errorf("%s: the log holds the proof", row.Name)
 			}
 		}
 	}

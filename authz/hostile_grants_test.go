@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 )
@@ -22,7 +23,7 @@ import (
 // must be refused without a trace.
 func TestHostileGrants(t *testing.T) {
 	t.Parallel()
-	issuerKey, log := authztest.NewKey(t, jose.ES256), &logbook{}
+	issuerKey, log := authztest.NewKey(t, jose.ES256), &blackbox.Logbook{}
 	logger := slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s := startExchange(t, authz.Config{Logger: logger, TrustedIssuers: []tokenendpoint.TrustedIssuer{{
 		Issuer: hrIssuer, JWKS: authztest.JWKS(t, issuerKey), Subject: tokenendpoint.SubjectUsername, Clients: []string{authztest.API}, Scopes: []string{"archive.read"},
@@ -36,18 +37,18 @@ func TestHostileGrants(t *testing.T) {
 	users := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
 	web := s.SignIn(t, authztest.Web, authztest.Secret, nil)
 	archive := exchangeToken(t, s, authztest.API, users.AccessToken, nil)
-	app := s.Token(t, archiveAPI, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
+	app := s.Token(t, blackbox.ArchiveAPI, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
 	secrets := []string{users.AccessToken, users.IDToken, users.RefreshToken, web.AccessToken, archive.AccessToken, app.AccessToken}
 
 	rows := hostileExchanges(t, s, users, archive, app)
 	rows = append(rows, hostileVouchers(t, s, issuerKey, users)...)
 	rows = append(rows, hostileWishes()...)
-	attack(t, s, b, rows, append(secrets, "jose")...)
+	blackbox.Attack(t, s, b, rows, append(secrets, "jose")...)
 	for _, row := range rows {
-		form, _ := url.ParseQuery(row.body)
+		form, _ := url.ParseQuery(row.Body)
 		for _, name := range []string{"subject_token", "actor_token", "assertion"} {
 			if secret := form.Get(name); len(secret) > 24 && strings.Contains(log.String(), secret[len(secret)-20:]) {
-				t.Errorf("%s: the log holds the %s", row.name, name)
+				t.Errorf("%s: the log holds the %s", row.Name, name)
 			}
 		}
 	}
@@ -56,25 +57,25 @@ func TestHostileGrants(t *testing.T) {
 	}
 }
 
-func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app authztest.Tokens) []hostile {
-	row := func(name string, status int, code string, change url.Values) hostile {
+func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app authztest.Tokens) []blackbox.Hostile {
+	row := func(name string, status int, code string, change url.Values) blackbox.Hostile {
 		form := exchangeForm(users.AccessToken, change)
 		for parameter, values := range form {
 			if len(values) == 0 {
 				form.Del(parameter)
 			}
 		}
-		header := formHeader()
-		header.Set("Authorization", basicAs(authztest.API))
-		return hostile{name: "exchange/" + name, path: "/token", header: header, body: form.Encode(), status: status, code: code}
+		header := blackbox.FormHeader()
+		header.Set("Authorization", blackbox.Basic(authztest.API))
+		return blackbox.Hostile{Name: "exchange/" + name, Path: "/token", Header: header, Body: form.Encode(), Status: status, Code: code}
 	}
-	by := func(h hostile, clientID, secret string) hostile {
-		h.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(secret))))
+	by := func(h blackbox.Hostile, clientID, secret string) blackbox.Hostile {
+		h.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(secret))))
 		return h
 	}
-	inQuery := func(name, query string) hostile {
+	inQuery := func(name, query string) blackbox.Hostile {
 		h := row(name, 400, "invalid_request", nil)
-		h.query = query
+		h.Query = query
 		return h
 	}
 	set := func(pairs ...string) url.Values {
@@ -89,12 +90,12 @@ func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app aut
 	parts := strings.Split(users.AccessToken, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt"}`)) + "." + parts[1] + "."
 	twice := row("two subject tokens", 400, "invalid_request", nil)
-	twice.body += "&subject_token=x"
+	twice.Body += "&subject_token=x"
 	public := row("a public client", 400, "unauthorized_client", set("client_id", authztest.SPA))
-	public.header.Del("Authorization")
+	public.Header.Del("Authorization")
 	nobody := row("nobody", 401, "invalid_client", nil)
-	nobody.header.Del("Authorization")
-	return []hostile{
+	nobody.Header.Del("Authorization")
+	return []blackbox.Hostile{
 		row("no subject token", 400, "invalid_request", url.Values{"subject_token": nil}),
 		row("no subject token type", 400, "invalid_request", url.Values{"subject_token_type": nil}),
 		row("type unknown", 400, "invalid_request", set("subject_token_type", other+"x")),
@@ -104,7 +105,7 @@ func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app aut
 		row("garbage", 400, "invalid_request", set("subject_token", "garbage")),
 		row("ID token as an access token", 400, "invalid_request", set("subject_token", users.IDToken)),
 		row("refresh token as an access token", 400, "invalid_request", set("subject_token", users.RefreshToken)),
-		row("altered", 400, "invalid_request", set("subject_token", changeLast(users.AccessToken))),
+		row("altered", 400, "invalid_request", set("subject_token", blackbox.ChangeLast(users.AccessToken))),
 		row("alg none", 400, "invalid_request", set("subject_token", none)),
 		row("expired", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "exp", time.Now().Unix()-1))),
 		row("of another issuer", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "iss", "https://other.example"))),
@@ -114,7 +115,7 @@ func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app aut
 		row("for a look-alike API", 400, "invalid_request", set("subject_token", ringToken(t, s, users.AccessToken, "aud", []string{authztest.API + "/x"}))),
 		row("about an app", 400, "invalid_request", set("subject_token", ringToken(t, s, app.AccessToken, "aud", []string{authztest.API}))),
 		by(row("handed on to another", 400, "invalid_request", set("subject_token", archive.AccessToken)), authztest.Web, authztest.Secret),
-		by(row("for another's API", 400, "invalid_request", nil), archiveAPI, authztest.Secret),
+		by(row("for another's API", 400, "invalid_request", nil), blackbox.ArchiveAPI, authztest.Secret),
 		row("actor without type", 400, "invalid_request", set("actor_token", users.AccessToken)),
 		row("actor type without token", 400, "invalid_request", set("actor_token_type", accessTokenType)),
 		row("actor an ID token", 400, "invalid_request", set("actor_token", users.IDToken, "actor_token_type", other+"id_token")),
@@ -126,8 +127,8 @@ func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app aut
 		row("relative target", 400, "invalid_target", set("resource", "/orders")),
 		row("target not allowed", 400, "invalid_target", set("resource", vaultAPI)),
 		row("audience not allowed", 400, "invalid_target", set("audience", vaultAPI)),
-		row("one of two not allowed", 400, "invalid_target", set("resource", archiveAPI, "resource", vaultAPI)),
-		row("resource allowed, audience not", 400, "invalid_target", set("resource", archiveAPI, "audience", vaultAPI)),
+		row("one of two not allowed", 400, "invalid_target", set("resource", blackbox.ArchiveAPI, "resource", vaultAPI)),
+		row("resource allowed, audience not", 400, "invalid_target", set("resource", blackbox.ArchiveAPI, "audience", vaultAPI)),
 		row("userinfo as a target", 400, "invalid_target", set("resource", s.URL+"/userinfo")),
 		row("scope that it lacks", 400, "invalid_scope", set("scope", "archive.write")),
 		row("scope of the user at another API", 400, "invalid_scope", set("scope", "orders.read")),
@@ -139,7 +140,7 @@ func hostileExchanges(t *testing.T, s *authztest.Server, users, archive, app aut
 		by(row("wrong secret", 401, "invalid_client", nil), authztest.API, "wrong"),
 		public, nobody, twice,
 		inQuery("subject token in the query", "subject_token=x"), inQuery("actor token in the query", "actor_token=x"), inQuery("assertion in the query", "assertion=x"),
-		{name: "exchange/GET", path: "/token", query: "grant_type=" + url.QueryEscape(client.GrantTokenExchange), status: 405, code: "method_not_allowed"},
+		{Name: "exchange/GET", Path: "/token", Query: "grant_type=" + url.QueryEscape(client.GrantTokenExchange), Status: 405, Code: "method_not_allowed"},
 	}
 }
 
@@ -152,7 +153,7 @@ func ringToken(t *testing.T, s *authztest.Server, token, name string, value any)
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims := payload(t, token)
+	claims := blackbox.Claims(t, token)
 	claims[name] = value
 	signed, err := ring.Sign(jose.ES256, keys.TypeAccessToken, claims)
 	if err != nil {
@@ -161,18 +162,18 @@ func ringToken(t *testing.T, s *authztest.Server, token, name string, value any)
 	return signed
 }
 
-func hostileVouchers(t *testing.T, s *authztest.Server, key *authztest.Key, users authztest.Tokens) []hostile {
+func hostileVouchers(t *testing.T, s *authztest.Server, key *authztest.Key, users authztest.Tokens) []blackbox.Hostile {
 	v := vouched{s, key}
-	row := func(name string, status int, code string, form url.Values) hostile {
-		header := formHeader()
-		header.Set("Authorization", basicAs(authztest.API))
-		return hostile{name: "assertion/" + name, path: "/token", header: header, body: form.Encode(), status: status, code: code}
+	row := func(name string, status int, code string, form url.Values) blackbox.Hostile {
+		header := blackbox.FormHeader()
+		header.Set("Authorization", blackbox.Basic(authztest.API))
+		return blackbox.Hostile{Name: "assertion/" + name, Path: "/token", Header: header, Body: form.Encode(), Status: status, Code: code}
 	}
 	with := func(form url.Values, name, value string) url.Values {
 		form.Set(name, value)
 		return form
 	}
-	return []hostile{
+	return []blackbox.Hostile{
 		row("missing", 400, "invalid_request", url.Values{"grant_type": {client.GrantJWTBearer}}),
 		row("garbage", 400, "invalid_grant", bearerForm("garbage")),
 		row("the user's token", 400, "invalid_grant", bearerForm(users.AccessToken)),
@@ -187,14 +188,14 @@ func hostileVouchers(t *testing.T, s *authztest.Server, key *authztest.Key, user
 }
 
 // hostileWishes are authorization requests of a browser that is signed in.
-func hostileWishes() []hostile {
+func hostileWishes() []blackbox.Hostile {
 	_, challenge := authztest.PKCE()
-	row := func(name, code, parameter, value string) hostile {
+	row := func(name, code, parameter, value string) blackbox.Hostile {
 		params := authztest.AuthorizationParams(authztest.SPA, challenge)
 		params.Set(parameter, value)
-		return hostile{name: "authorize/" + name, method: http.MethodGet, path: "/authorize", query: params.Encode(), status: 303, code: code}
+		return blackbox.Hostile{Name: "authorize/" + name, Method: http.MethodGet, Path: "/authorize", Query: params.Encode(), Status: 303, Code: code}
 	}
-	return []hostile{
+	return []blackbox.Hostile{
 		row("claim given twice", "invalid_request", "claims", `{"id_token":{"acr":null,"acr":{"essential":true}}}`),
 		row("claim of a string", "invalid_request", "claims", `{"userinfo":{"email":"x"}}`),
 		row("claims nested too deep", "invalid_request", "claims", `{"userinfo":{"email":`+strings.Repeat("[", 1000)+`}}`),

@@ -9,13 +9,14 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Requests that are none, or that come from where they must not, end no session and tell nobody.
 func TestHostileLogouts(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback}, func(m *client.Metadata) {
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback()}, func(m *client.Metadata) {
 		l.hear(m)
 		if m.ID == authztest.SPA {
 			m.FrontChannelURI = frameURI
@@ -23,30 +24,30 @@ func TestHostileLogouts(t *testing.T) {
 	})
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
-	attack(t, s, b, hostileLogouts(tokens), "<iframe", "You’re signed out", tokens.IDToken)
+	blackbox.Attack(t, s, b, hostileLogouts(tokens), "<iframe", "You’re signed out", tokens.IDToken)
 	if !isSignedIn(t, b) || len(l.of(authztest.SPA)) != 0 {
 		t.Error("a session was ended")
 	}
 }
 
-func hostileLogouts(tokens authztest.Tokens) []hostile {
+func hostileLogouts(tokens authztest.Tokens) []blackbox.Hostile {
 	good := url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"x"}}.Encode()
 	sid := tokens.IDToken[:22]
-	page := func(name, suffix string) hostile {
-		return hostile{name: "logout/" + name, path: "/logout", query: good + suffix, status: 400, code: "invalid_request"}
+	page := func(name, suffix string) blackbox.Hostile {
+		return blackbox.Hostile{Name: "logout/" + name, Path: "/logout", Query: good + suffix, Status: 400, Code: "invalid_request"}
 	}
-	form := func(name, body, contentType string) hostile {
-		return hostile{name: "logout/" + name, path: "/logout", body: body, header: http.Header{"Content-Type": {contentType}}, status: 400, code: "invalid_request"}
+	form := func(name, body, contentType string) blackbox.Hostile {
+		return blackbox.Hostile{Name: "logout/" + name, Path: "/logout", Body: body, Header: http.Header{"Content-Type": {contentType}}, Status: 400, Code: "invalid_request"}
 	}
-	method := func(method, code string) hostile {
-		return hostile{name: "logout/" + method, method: method, path: "/logout", query: good, status: 405, code: code}
+	method := func(method, code string) blackbox.Hostile {
+		return blackbox.Hostile{Name: "logout/" + method, Method: method, Path: "/logout", Query: good, Status: 405, Code: code}
 	}
-	foreign := func(name, body, header, value string) hostile {
-		return hostile{name: "account/" + name, path: "/account", body: body, status: 403, code: "cross_site_request",
-			header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, header: {value}}}
+	foreign := func(name, body, header, value string) blackbox.Hostile {
+		return blackbox.Hostile{Name: "account/" + name, Path: "/account", Body: body, Status: 403, Code: "cross_site_request",
+			Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, header: {value}}}
 	}
 	const urlencoded = "application/x-www-form-urlencoded"
-	rows := []hostile{
+	rows := []blackbox.Hostile{
 		page("repeated hint", "&id_token_hint="+tokens.IDToken),
 		page("repeated URI", "&post_logout_redirect_uri=https%3A%2F%2Fevil.example"),
 		page("repeated client", "&client_id=spa&client_id=web"),

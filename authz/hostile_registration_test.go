@@ -10,47 +10,48 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/register"
 )
 
 func TestHostileRegistrations(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	browser := s.NewBrowser(t)
-	client := postClient(t, s, webClient(nil))
+	client := blackbox.Register(t, s, blackbox.WebClient(nil))
 	rows := hostileRegistrations(t)
 	for _, row := range rows { // whatever can't be registered can't be put in place of a registration either
-		if row.path == "/register" && row.method == "" && row.header.Get("Content-Type") == "application/json" && strings.HasPrefix(row.body, `{"`) {
-			row.name, row.method, row.path = "update/"+row.name, http.MethodPut, strings.TrimPrefix(client.text("registration_client_uri"), s.URL)
-			row.header = row.header.Clone()
-			row.header.Set("Authorization", "Bearer "+client.text("registration_access_token"))
-			row.body = fmt.Sprintf(`{"client_id": %q, `, client.text("client_id")) + row.body[1:]
+		if row.Path == "/register" && row.Method == "" && row.Header.Get("Content-Type") == "application/json" && strings.HasPrefix(row.Body, `{"`) {
+			row.Name, row.Method, row.Path = "update/"+row.Name, http.MethodPut, strings.TrimPrefix(client.Text("registration_client_uri"), s.URL)
+			row.Header = row.Header.Clone()
+			row.Header.Set("Authorization", "Bearer "+client.Text("registration_access_token"))
+			row.Body = fmt.Sprintf(`{"client_id": %q, `, client.Text("client_id")) + row.Body[1:]
 			rows = append(rows, row)
 		}
 	}
-	attack(t, s, browser, rows, "azg_", "json:", "a:b", "<script") // where a redirect URI leads is repeated, and what it carries is not
+	blackbox.Attack(t, s, browser, rows, "azg_", "json:", "a:b", "<script") // where a redirect URI leads is repeated, and what it carries is not
 }
 
-func hostileRegistrations(t *testing.T) []hostile {
+func hostileRegistrations(t *testing.T) []blackbox.Hostile {
 	const redirect, metadata = "invalid_redirect_uri", "invalid_client_metadata"
 	asJSON := http.Header{"Content-Type": {"application/json"}}
-	row := func(name, code, body string) hostile {
-		return hostile{name: "register/" + name, path: "/register", header: asJSON, body: body, status: 400, code: code}
+	row := func(name, code, body string) blackbox.Hostile {
+		return blackbox.Hostile{Name: "register/" + name, Path: "/register", Header: asJSON, Body: body, Status: 400, Code: code}
 	}
-	with := func(name, code string, change map[string]any) hostile {
-		body, err := json.Marshal(webClient(change))
+	with := func(name, code string, change map[string]any) blackbox.Hostile {
+		body, err := json.Marshal(blackbox.WebClient(change))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return row(name, code, string(body))
 	}
-	typed := func(contentType string) hostile {
+	typed := func(contentType string) blackbox.Hostile {
 		h := with("as "+contentType, metadata, nil)
-		h.header = http.Header{"Content-Type": {contentType}}
+		h.Header = http.Header{"Content-Type": {contentType}}
 		return h
 	}
 	const uris = `"redirect_uris": ["https://evil.example/cb"]`
-	rows := []hostile{
+	rows := []blackbox.Hostile{
 		row("nothing", metadata, " "), row("no JSON", metadata, "redirect_uris=https%3A%2F%2Fevil.example"), row("a list", metadata, "[]"), row("a string", metadata, `"x"`),
 		row("null", metadata, "null"), row("a number", metadata, "1e999"), row("half", metadata, "{"+uris), row("two objects", metadata, "{"+uris+"} {}"), row("a comma more", metadata, "{"+uris+",}"),
 		row("a comment", metadata, "{"+uris+"/**/}"), row("not UTF-8", metadata, "{"+uris+`, "client_name": "`+"\xff"+`"}`), row("byte order mark", metadata, "\ufeff{"+uris+"}"),
@@ -94,11 +95,11 @@ func hostileRegistrations(t *testing.T) []hostile {
 // A name is text, wherever it is shown.
 func TestHostileRegistrations_Names(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	b := s.NewBrowser(t)
 	b.Code(t, authztest.SPA, nil) // signs in
 	const name = `<script>alert(1)</script><img src=x onerror=alert(2)>"'&{{.}}`
-	id := postClient(t, s, webClient(map[string]any{"client_name": name, "logo_uri": `https://evil.example/"><script>alert(3)</script>`, "policy_uri": "https://evil.example/?a=b&c=d;%22"})).text("client_id")
+	id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"client_name": name, "logo_uri": `https://evil.example/"><script>alert(3)</script>`, "policy_uri": "https://evil.example/?a=b&c=d;%22"})).Text("client_id")
 	consent := b.Get(t, b.Ask(t, id, nil).Header.Get("Location"))
 	b.Code(t, id, nil)
 	account := b.Get(t, s.URL+"/account")
@@ -118,12 +119,12 @@ func TestHostileRegistrations_Names(t *testing.T) {
 // Nothing is called because a client names it, except what its registration depends on.
 func TestHostileRegistrations_Calls(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	inside := newSite(t, nil)
-	postClient(t, s, webClient(map[string]any{
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	inside := blackbox.NewSite(t, nil)
+	blackbox.Register(t, s, blackbox.WebClient(map[string]any{
 		"client_uri": "https://evil.example", "jwks_uri": inside.URL + "/jwks", "backchannel_logout_uri": inside.URL + "/logout", "request_uris": []string{inside.URL + "/request"},
 	}))
-	if n := inside.fetches.Load(); n != 0 {
+	if n := inside.Fetches.Load(); n != 0 {
 		t.Errorf("%d calls", n)
 	}
 }
@@ -131,19 +132,19 @@ func TestHostileRegistrations_Calls(t *testing.T) {
 // The log at its most talkative holds nothing that would let anybody act as the client.
 func TestHostileRegistrations_LogHoldsNoCredentials(t *testing.T) {
 	t.Parallel()
-	log := &logbook{}
-	c := openRegistration()
+	log := &blackbox.Logbook{}
+	c := blackbox.OpenRegistration()
 	c.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"an-initial-access-token-of-the-operator"}
 	s := authztest.Start(t, c, nil)
-	client := callJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], webClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
-	uri, token, secret := client.text("registration_client_uri"), client.text("registration_access_token"), client.text("client_secret")
-	for _, body := range []any{nil, "{", webClient(map[string]any{"client_id": client.text("client_id"), "client_secret": secret, "client_name": token, "software_statement": secret})} {
+	client := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", c.Registration.InitialAccessTokens[0], blackbox.WebClient(map[string]any{"token_endpoint_auth_method": "client_secret_post"}))
+	uri, token, secret := client.Text("registration_client_uri"), client.Text("registration_access_token"), client.Text("client_secret")
+	for _, body := range []any{nil, "{", blackbox.WebClient(map[string]any{"client_id": client.Text("client_id"), "client_secret": secret, "client_name": token, "software_statement": secret})} {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost} {
 			for _, shown := range []string{token, secret, "x" + token, c.Registration.InitialAccessTokens[0]} {
-				callJSON(t, method, uri, shown, body)
-				callJSON(t, method, s.URL+"/register", shown, body)
-				callJSON(t, method, s.URL+"/register/"+shown+"?access_token="+shown, "", body)
+				blackbox.CallJSON(t, method, uri, shown, body)
+				blackbox.CallJSON(t, method, s.URL+"/register", shown, body)
+				blackbox.CallJSON(t, method, s.URL+"/register/"+shown+"?access_token="+shown, "", body)
 			}
 		}
 	}

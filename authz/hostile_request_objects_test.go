@@ -18,13 +18,14 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Request objects and references to pushed requests that must be refused: by value at the
 // authorization endpoint, and pushed.
 func TestHostileRequestObjects(t *testing.T) {
 	t.Parallel()
-	rs, es, foreign := signer(t, jose.RS256), signer(t, jose.ES256), signer(t, jose.ES256)
+	rs, es, foreign := blackbox.NewSigningKey(t, jose.RS256), blackbox.NewSigningKey(t, jose.ES256), blackbox.NewSigningKey(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
 		switch m.ID {
 		case authztest.Web:
@@ -35,34 +36,34 @@ func TestHostileRequestObjects(t *testing.T) {
 		}
 	})
 	browser := s.SignedIn(t, nil)
-	pushed, used := push(t, s, nil), push(t, s, nil)
+	pushed, used := blackbox.Push(t, s, nil), blackbox.Push(t, s, nil)
 	browser.Open(t, used).Redirect(t)
 
 	rows := hostileReferences(pushed, used)
 	for name, object := range hostileObjects(t, s, rs, es, foreign) {
 		rows = append(rows,
-			hostile{name: "request/" + name, path: "/authorize", query: byValue(object).Encode(), status: 400, code: "invalid_request_object"},
-			hostile{name: "par/" + name, path: "/par", body: url.Values{"request": {object}}.Encode(), header: basicHeader(authztest.Web), status: 400, code: "invalid_request_object"})
+			blackbox.Hostile{Name: "request/" + name, Path: "/authorize", Query: byValue(object).Encode(), Status: 400, Code: "invalid_request_object"},
+			blackbox.Hostile{Name: "par/" + name, Path: "/par", Body: url.Values{"request": {object}}.Encode(), Header: basicHeader(authztest.Web), Status: 400, Code: "invalid_request_object"})
 	}
 	for i, row := range rows { // refused before it is looked at
 		switch {
-		case len(row.query) > 16<<10:
-			rows[i].code = "invalid_request"
-		case len(row.body) > 64<<10:
-			rows[i].status, rows[i].code = 413, "invalid_request"
+		case len(row.Query) > 16<<10:
+			rows[i].Code = "invalid_request"
+		case len(row.Body) > 64<<10:
+			rows[i].Status, rows[i].Code = 413, "invalid_request"
 		}
 	}
-	attack(t, s, browser, rows)
+	blackbox.Attack(t, s, browser, rows)
 	if got := browser.Open(t, pushed).Redirect(t); got.Get("code") == "" { // what was attacked still works
 		t.Errorf("the pushed request no longer works: %v", got)
 	}
-	if got := browser.Open(t, byValue(es.Sign(t, nil, objectClaims(s.URL, nil)))).Redirect(t); got.Get("code") == "" {
+	if got := browser.Open(t, byValue(es.Sign(t, nil, blackbox.RequestObject(s.URL, nil)))).Redirect(t); got.Get("code") == "" {
 		t.Errorf("an honest request object is refused: %v", got)
 	}
 }
 
 func basicHeader(id string) http.Header {
-	header := formHeader()
+	header := blackbox.FormHeader()
 	header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+url.QueryEscape(authztest.Secret))))
 	return header
 }
@@ -70,12 +71,12 @@ func basicHeader(id string) http.Header {
 // hostileObjects are request objects for the web client, by what is wrong with them.
 func hostileObjects(t *testing.T, s *authztest.Server, rs, es, foreign *authztest.Key) map[string]string {
 	now := time.Now().Unix()
-	with := func(change map[string]any) string { return es.Sign(t, nil, objectClaims(s.URL, change)) }
-	headed := func(header map[string]any) string { return es.Sign(t, header, objectClaims(s.URL, nil)) }
+	with := func(change map[string]any) string { return es.Sign(t, nil, blackbox.RequestObject(s.URL, change)) }
+	headed := func(header map[string]any) string { return es.Sign(t, header, blackbox.RequestObject(s.URL, nil)) }
 	honest := with(nil)
 	parts := strings.Split(honest, ".")
 	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
-	raw := func(payload string) string { return signPayload(t, es, payload) }
+	raw := func(payload string) string { return blackbox.SignPayload(t, es, payload) }
 	text := func(claims map[string]any) string {
 		b, err := json.Marshal(claims)
 		if err != nil {
@@ -83,7 +84,7 @@ func hostileObjects(t *testing.T, s *authztest.Server, rs, es, foreign *authztes
 		}
 		return string(b)
 	}
-	plain := text(objectClaims(s.URL, nil))
+	plain := text(blackbox.RequestObject(s.URL, nil))
 	imposter := *foreign
 	imposter.ID = es.ID
 	public, err := json.Marshal(rs.Public())
@@ -103,14 +104,14 @@ func hostileObjects(t *testing.T, s *authztest.Server, rs, es, foreign *authztes
 		"alg missing":                      encode(`{}`) + "." + parts[1] + "." + parts[2],
 		"HS256 with the public key":        signSymmetric(t, public, plain),
 		"HS256 with the client secret":     signSymmetric(t, []byte(authztest.Secret), plain),
-		"a foreign key":                    foreign.Sign(t, nil, objectClaims(s.URL, nil)),
-		"a foreign key under a known kid":  imposter.Sign(t, nil, objectClaims(s.URL, nil)),
+		"a foreign key":                    foreign.Sign(t, nil, blackbox.RequestObject(s.URL, nil)),
+		"a foreign key under a known kid":  imposter.Sign(t, nil, blackbox.RequestObject(s.URL, nil)),
 		"an unknown kid":                   headed(map[string]any{"kid": "nobody's"}),
 		"a kid that is a path":             headed(map[string]any{"kid": "../../../dev/null"}),
 		"the kid of a key for another alg": headed(map[string]any{"kid": rs.ID}),
-		"its own jwk":                      foreign.Sign(t, map[string]any{"jwk": foreign.Public(), "kid": "x"}, objectClaims(s.URL, nil)),
-		"its own jku":                      foreign.Sign(t, map[string]any{"jku": "https://evil.example/jwks.json", "kid": "x"}, objectClaims(s.URL, nil)),
-		"its own x5u":                      foreign.Sign(t, map[string]any{"x5u": "https://evil.example/cert.pem", "kid": "x"}, objectClaims(s.URL, nil)),
+		"its own jwk":                      foreign.Sign(t, map[string]any{"jwk": foreign.Public(), "kid": "x"}, blackbox.RequestObject(s.URL, nil)),
+		"its own jku":                      foreign.Sign(t, map[string]any{"jku": "https://evil.example/jwks.json", "kid": "x"}, blackbox.RequestObject(s.URL, nil)),
+		"its own x5u":                      foreign.Sign(t, map[string]any{"x5u": "https://evil.example/cert.pem", "kid": "x"}, blackbox.RequestObject(s.URL, nil)),
 		"crit":                             headed(map[string]any{"crit": []string{"exp"}, "exp": now + 60}),
 		"crit b64":                         headed(map[string]any{"crit": []string{"b64"}, "b64": true}),
 		"b64 false":                        encode(`{"alg":"ES256","kid":"`+es.ID+`","b64":false,"crit":["b64"]}`) + "." + parts[1] + "." + parts[2],
@@ -145,7 +146,7 @@ func hostileObjects(t *testing.T, s *authztest.Server, rs, es, foreign *authztes
 		"nbf at the end of time":           with(map[string]any{"nbf": json.RawMessage("9223372036854775807")}),
 		"a request inside":                 with(map[string]any{"request": honest}),
 		"a request_uri inside":             with(map[string]any{"request_uri": "https://app.example.com/object"}),
-		"a pushed request inside":          with(map[string]any{"request_uri": pushedPrefix + "x"}),
+		"a pushed request inside":          with(map[string]any{"request_uri": blackbox.PushedPrefix + "x"}),
 		"scope in a list":                  with(map[string]any{"scope": []string{"openid"}}),
 		"redirect_uri an object":           with(map[string]any{"redirect_uri": map[string]any{}}),
 		"CRLF in the state":                with(map[string]any{"state": "a\r\nSet-Cookie: x=y"}),
@@ -172,28 +173,28 @@ func hostileObjects(t *testing.T, s *authztest.Server, rs, es, foreign *authztes
 }
 
 // hostileReferences are request URIs, and combinations of parameters.
-func hostileReferences(pushed, used url.Values) []hostile {
-	row := func(name string, status int, code string, params url.Values, change ...string) hostile {
+func hostileReferences(pushed, used url.Values) []blackbox.Hostile {
+	row := func(name string, status int, code string, params url.Values, change ...string) blackbox.Hostile {
 		params = maps.Clone(params)
 		for i := 0; i < len(change); i += 2 {
 			params.Set(change[i], change[i+1])
 		}
-		return hostile{name: "request_uri/" + name, path: "/authorize", query: params.Encode(), status: status, code: code}
+		return blackbox.Hostile{Name: "request_uri/" + name, Path: "/authorize", Query: params.Encode(), Status: status, Code: code}
 	}
 	web := url.Values{"client_id": {authztest.Web}, "redirect_uri": {authztest.RedirectURI}}
 	twice := row("twice", 400, "invalid_request", pushed)
-	twice.query += "&request_uri=" + url.QueryEscape(pushed.Get("request_uri"))
-	rows := []hostile{
+	twice.Query += "&request_uri=" + url.QueryEscape(pushed.Get("request_uri"))
+	rows := []blackbox.Hostile{
 		twice,
 		row("used", 400, "invalid_request_uri", used),
 		row("of another client", 400, "invalid_request_uri", pushed, "client_id", authztest.SPA),
 		row("of nobody", 400, "invalid_client", pushed, "client_id", "nobody"),
 		row("and a request", 400, "invalid_request", pushed, "request", "e30.e30.e30"),
 		row("and a client_secret", 400, "invalid_request", pushed, "client_secret", "hunter2"),
-		row("guessed, with a redirect_uri", 400, "invalid_request_uri", web, "request_uri", pushedPrefix+strings.Repeat("A", 43)),
+		row("guessed, with a redirect_uri", 400, "invalid_request_uri", web, "request_uri", blackbox.PushedPrefix+strings.Repeat("A", 43)),
 		row("in capitals", 303, "invalid_request_uri", web, "request_uri", strings.ToUpper(pushed.Get("request_uri"))),
 		row("with a space", 303, "invalid_request_uri", web, "request_uri", " "+pushed.Get("request_uri")),
-		row("too long", 400, "invalid_request_uri", web, "request_uri", pushedPrefix+strings.Repeat("A", 10_000)),
+		row("too long", 400, "invalid_request_uri", web, "request_uri", blackbox.PushedPrefix+strings.Repeat("A", 10_000)),
 		row("with NUL", 400, "invalid_request", web, "request_uri", pushed.Get("request_uri")+"\x00"),
 	}
 	for _, uri := range []string{
@@ -202,35 +203,29 @@ func hostileReferences(pushed, used url.Values) []hostile {
 	} {
 		rows = append(rows, row(uri, 303, "invalid_request_uri", web, "request_uri", uri))
 	}
-	form := func(name string, status int, code string, header http.Header, form url.Values) hostile {
-		return hostile{name: "par/" + name, path: "/par", body: form.Encode(), header: header, status: status, code: code}
+	form := func(name string, status int, code string, header http.Header, form url.Values) blackbox.Hostile {
+		return blackbox.Hostile{Name: "par/" + name, Path: "/par", Body: form.Encode(), Header: header, Status: status, Code: code}
 	}
 	plain := authztest.Request(authztest.Web, nil)
 	multipart := basicHeader(authztest.Web)
 	multipart.Set("Content-Type", "multipart/form-data; boundary=x")
 	secretInURL := form("a secret in the URL", 400, "invalid_request", basicHeader(authztest.Web), plain)
-	secretInURL.query = "client_secret=x"
+	secretInURL.Query = "client_secret=x"
 	repeated := form("a parameter twice", 400, "invalid_request", basicHeader(authztest.Web), plain)
-	repeated.body += "&scope=openid"
+	repeated.Body += "&scope=openid"
 	return append(rows, secretInURL, repeated,
-		form("nobody", 401, "invalid_client", formHeader(), url.Values{}),
+		form("nobody", 401, "invalid_client", blackbox.FormHeader(), url.Values{}),
 		form("no parameters", 400, "invalid_request", basicHeader(authztest.Web), url.Values{"x": {"y"}}),
 		form("another content type", 400, "invalid_request", multipart, plain),
 		form("a client that signs nobody in", 400, "invalid_request", basicHeader(authztest.Worker), authztest.Request(authztest.Worker, nil)),
-		form("a code", 401, "invalid_client", formHeader(), url.Values{"code": {"azc_x"}}),
-		hostile{name: "par/GET", method: http.MethodGet, path: "/par", query: plain.Encode(), status: 405, code: "method_not_allowed"},
+		form("a code", 401, "invalid_client", blackbox.FormHeader(), url.Values{"code": {"azc_x"}}),
+		blackbox.Hostile{Name: "par/GET", Method: http.MethodGet, Path: "/par", Query: plain.Encode(), Status: 405, Code: "method_not_allowed"},
 	)
-}
-
-// signPayload signs what may be no JSON.
-func signPayload(t testing.TB, key *authztest.Key, payload string) string {
-	t.Helper()
-	return signWith(t, jose.SigningKey{Algorithm: key.Alg, Key: key.Private}, map[jose.HeaderKey]any{"kid": key.ID}, payload)
 }
 
 func signSymmetric(t testing.TB, secret []byte, payload string) string {
 	t.Helper()
-	return signWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: secret}, map[jose.HeaderKey]any{"kid": "signs-RS256"}, payload)
+	return blackbox.SignWith(t, jose.SigningKey{Algorithm: jose.HS256, Key: secret}, map[jose.HeaderKey]any{"kid": "signs-RS256"}, payload)
 }
 
 // encrypted is a request object for a key that the client made up.

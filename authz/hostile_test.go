@@ -1,40 +1,19 @@
 package authz_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
-
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
-
-// hostile is a request that must be refused: with this status and error code, in the form of its
-// endpoint, and without a trace in the store.
-type hostile struct {
-	name   string
-	method string // POST if there is a body, else GET
-	path   string
-	query  string
-	header http.Header
-	body   string
-	status int
-	code   string // in JSON, in the redirect to the client, or on the error page
-}
 
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
@@ -45,13 +24,13 @@ func TestHostileRequests(t *testing.T) {
 	tokens := s.SignIn(t, authztest.SPA, "", nil)
 	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
 
-	var rows []hostile
+	var rows []blackbox.Hostile
 	rows = append(rows, hostileAuthorizations()...)
 	rows = append(rows, hostileTokenRequests(code, verifier, other, tokens)...)
 	rows = append(rows, hostileBearers(t, s, tokens, app)...)
 	rows = append(rows, hostileRevocations(tokens)...)
 	rows = append(rows, hostilePages()...)
-	attack(t, s, browser, rows, tokens.RefreshToken)
+	blackbox.Attack(t, s, browser, rows, tokens.RefreshToken)
 	// What was attacked still works.
 	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != http.StatusOK {
 		t.Errorf("the code no longer works: %+v", got)
@@ -61,53 +40,25 @@ func TestHostileRequests(t *testing.T) {
 	}
 }
 
-// oddPunctuation is the end of a sentence that ended before, or of one that is empty.
-var oddPunctuation = regexp.MustCompile(`"error_description":"[^"]*([?!.,:;]\.|:"|[^.?]")`)
-
-// attack sends hostile requests: each has the answer that it must have, which shows none of the leaks
-// nor anything of our code, and nothing in the store changes.
-func attack(t *testing.T, s *authztest.Server, b *authztest.Browser, rows []hostile, leaks ...string) {
-	t.Helper()
-	t.Logf("%d hostile requests", len(rows))
-	before := dump(t, s.Store)
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			status, code, answer := row.send(t, b)
-			if status != row.status || code != row.code {
-				t.Errorf("got %d %q, want %d %q\n%.400s", status, code, row.status, row.code, answer)
-			}
-			if odd := oddPunctuation.FindString(answer); odd != "" {
-				t.Errorf("the answer has %q: %.400s", odd, answer)
-			}
-			for _, leak := range append(leaks, "goroutine ", ".go:", "fosite", "go-jose") {
-				if strings.Contains(answer, leak) {
-					t.Errorf("the answer shows %.20q", leak)
-				}
-			}
-		})
-	}
-	if after := dump(t, s.Store); after != before {
-		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
-	}
-}
-
 // hostileAuthorizations are requests to /authorize by a browser that is signed in.
-func hostileAuthorizations() []hostile {
+func hostileAuthorizations() []blackbox.Hostile {
 	_, challenge := authztest.PKCE()
-	page := func(name string, status int, code string, change func(url.Values)) hostile {
+	page := func(name string, status int, code string, change func(url.Values)) blackbox.Hostile {
 		params := authztest.AuthorizationParams(authztest.SPA, challenge)
 		change(params)
-		return hostile{name: "authorize/" + name, path: "/authorize", query: params.Encode(), status: status, code: code}
+		return blackbox.Hostile{Name: "authorize/" + name, Path: "/authorize", Query: params.Encode(), Status: status, Code: code}
 	}
-	sent := func(name, code string, change func(url.Values)) hostile { return page(name, 303, code, change) }
+	sent := func(name, code string, change func(url.Values)) blackbox.Hostile {
+		return page(name, 303, code, change)
+	}
 	set := func(name, value string) func(url.Values) { return func(v url.Values) { v.Set(name, value) } }
 	del := func(name string) func(url.Values) { return func(v url.Values) { v.Del(name) } }
-	raw := func(name string, status int, code, suffix string) hostile {
+	raw := func(name string, status int, code, suffix string) blackbox.Hostile {
 		h := page(name, status, code, func(url.Values) {})
-		h.query += suffix
+		h.Query += suffix
 		return h
 	}
-	rows := []hostile{
+	rows := []blackbox.Hostile{
 		page("no parameters", 400, "invalid_client", func(v url.Values) { clear(v) }),
 		page("unknown client", 400, "invalid_client", set("client_id", "nobody")),
 		page("client id with NUL", 400, "invalid_request", set("client_id", "spa\x00")),
@@ -168,9 +119,9 @@ func hostileAuthorizations() []hostile {
 	return rows
 }
 
-func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens) []hostile {
-	row := func(name string, status int, code string, form url.Values, change func(*hostile)) hostile {
-		h := hostile{name: "token/" + name, path: "/token", body: form.Encode(), status: status, code: code, header: formHeader()}
+func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens) []blackbox.Hostile {
+	row := func(name string, status int, code string, form url.Values, change func(*blackbox.Hostile)) blackbox.Hostile {
+		h := blackbox.Hostile{Name: "token/" + name, Path: "/token", Body: form.Encode(), Status: status, Code: code, Header: blackbox.FormHeader()}
 		if change != nil {
 			change(&h)
 		}
@@ -191,24 +142,24 @@ func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens)
 	}
 	codeForm := authztest.CodeForm(code, verifier)
 	refresh := authztest.RefreshForm(tokens.RefreshToken)
-	basic := func(id, secret string) func(*hostile) {
-		return func(h *hostile) {
-			h.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
+	basic := func(id, secret string) func(*blackbox.Hostile) {
+		return func(h *blackbox.Hostile) {
+			h.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
 		}
 	}
 	otherVerifier, _ := authztest.PKCE()
-	return []hostile{
+	return []blackbox.Hostile{
 		row("no body", 400, "invalid_request", url.Values{}, nil),
-		row("JSON body", 400, "invalid_request", codeForm, func(h *hostile) { h.header.Set("Content-Type", "application/json") }),
-		row("multipart", 400, "invalid_request", codeForm, func(h *hostile) { h.header.Set("Content-Type", "multipart/form-data; boundary=x") }),
-		row("no content type", 400, "invalid_request", codeForm, func(h *hostile) { h.header.Del("Content-Type") }),
+		row("JSON body", 400, "invalid_request", codeForm, func(h *blackbox.Hostile) { h.Header.Set("Content-Type", "application/json") }),
+		row("multipart", 400, "invalid_request", codeForm, func(h *blackbox.Hostile) { h.Header.Set("Content-Type", "multipart/form-data; boundary=x") }),
+		row("no content type", 400, "invalid_request", codeForm, func(h *blackbox.Hostile) { h.Header.Del("Content-Type") }),
 		row("body too large", 400, "invalid_request", with(codeForm, "x", strings.Repeat("a", 70_000)), nil),
 		row("value too long", 400, "invalid_request", with(codeForm, "client_assertion", strings.Repeat("a", 20_000)), nil),
-		row("repeated parameter", 400, "invalid_request", with(codeForm), func(h *hostile) { h.body += "&code=again" }),
-		row("bad escape", 400, "invalid_request", with(codeForm), func(h *hostile) { h.body += "&x=%zz" }),
-		row("NUL", 400, "invalid_request", with(codeForm), func(h *hostile) { h.body += "&resource=%00" }),
-		row("secret in the query", 400, "invalid_request", with(codeForm), func(h *hostile) { h.query = "client_secret=x" }),
-		row("code in the query", 400, "invalid_request", with(codeForm), func(h *hostile) { h.query = "code=x" }),
+		row("repeated parameter", 400, "invalid_request", with(codeForm), func(h *blackbox.Hostile) { h.Body += "&code=again" }),
+		row("bad escape", 400, "invalid_request", with(codeForm), func(h *blackbox.Hostile) { h.Body += "&x=%zz" }),
+		row("NUL", 400, "invalid_request", with(codeForm), func(h *blackbox.Hostile) { h.Body += "&resource=%00" }),
+		row("secret in the query", 400, "invalid_request", with(codeForm), func(h *blackbox.Hostile) { h.Query = "client_secret=x" }),
+		row("code in the query", 400, "invalid_request", with(codeForm), func(h *blackbox.Hostile) { h.Query = "code=x" }),
 		row("grant type missing", 400, "invalid_request", with(codeForm, "grant_type", ""), nil),
 		row("grant type unknown", 400, "unsupported_grant_type", with(codeForm, "grant_type", "urn:x"), nil),
 		row("password grant", 400, "unsupported_grant_type", with(codeForm, "grant_type", "password"), nil),
@@ -222,12 +173,12 @@ func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens)
 		row("method not registered", 401, "invalid_client", with(codeForm, "client_id", authztest.Web, "client_secret", authztest.Secret), nil),
 		row("two methods at once", 400, "invalid_request", with(codeForm, "client_secret", "x"), basic(authztest.Web, "x")),
 		row("two client ids", 400, "invalid_request", with(codeForm), basic(authztest.Web, "x")),
-		row("Basic is garbage", 401, "invalid_client", with(codeForm), func(h *hostile) { h.header.Set("Authorization", "Basic !!!") }),
+		row("Basic is garbage", 401, "invalid_client", with(codeForm), func(h *blackbox.Hostile) { h.Header.Set("Authorization", "Basic !!!") }),
 		row("Basic with a bad escape", 401, "invalid_client", with(codeForm, "client_id", ""), basic("web%zz", "x")),
 		row("assertion", 401, "invalid_client", with(codeForm, "client_assertion", "e30.e30.x", "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), nil),
 		row("code missing", 400, "invalid_request", with(codeForm, "code", ""), nil),
 		row("code unknown", 400, "invalid_grant", with(codeForm, "code", "azc_nothing"), nil),
-		row("code with another last character", 400, "invalid_grant", with(codeForm, "code", changeLast(code)), nil),
+		row("code with another last character", 400, "invalid_grant", with(codeForm, "code", blackbox.ChangeLast(code)), nil),
 		row("code with one more character", 400, "invalid_grant", with(codeForm, "code", code+"A"), nil),
 		row("code of another client", 400, "invalid_grant", with(codeForm, "code", other), nil),
 		row("verifier missing", 400, "invalid_grant", with(codeForm, "code_verifier", ""), nil),
@@ -238,7 +189,7 @@ func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens)
 		row("resource not granted", 400, "invalid_target", with(codeForm, "resource", "https://other.example.com"), nil),
 		row("refresh token missing", 400, "invalid_request", with(refresh, "refresh_token", ""), nil),
 		row("refresh token unknown", 400, "invalid_grant", with(refresh, "refresh_token", "azr_nothing"), nil),
-		row("refresh token with another last character", 400, "invalid_grant", with(refresh, "refresh_token", changeLast(tokens.RefreshToken)), nil),
+		row("refresh token with another last character", 400, "invalid_grant", with(refresh, "refresh_token", blackbox.ChangeLast(tokens.RefreshToken)), nil),
 		row("refresh token of another client", 400, "invalid_grant", with(refresh, "client_id", authztest.ThirdParty), nil),
 		row("code as refresh token", 400, "invalid_grant", with(refresh, "refresh_token", code), nil),
 		row("wider scope", 400, "invalid_scope", with(refresh, "scope", "openid orders.write"), nil),
@@ -246,15 +197,15 @@ func hostileTokenRequests(code, verifier, other string, tokens authztest.Tokens)
 		row("app token by a public client", 400, "unauthorized_client", with(url.Values{"grant_type": {"client_credentials"}}), nil),
 		row("app token with a user's scope", 400, "invalid_scope", url.Values{"grant_type": {"client_credentials"}, "scope": {"openid"}}, basic(authztest.Worker, url.QueryEscape(authztest.Secret))),
 		row("code by a service", 400, "unauthorized_client", codeForm, basic(authztest.Worker, url.QueryEscape(authztest.Secret))),
-		row("GET", 405, "method_not_allowed", nil, func(h *hostile) { h.method = http.MethodGet; h.body = "" }),
-		row("TRACE", 405, "method_not_allowed", nil, func(h *hostile) { h.method = http.MethodTrace; h.body = "" }),
+		row("GET", 405, "method_not_allowed", nil, func(h *blackbox.Hostile) { h.Method = http.MethodGet; h.Body = "" }),
+		row("TRACE", 405, "method_not_allowed", nil, func(h *blackbox.Hostile) { h.Method = http.MethodTrace; h.Body = "" }),
 	}
 }
 
 // hostileBearers are tokens that userinfo must not take.
-func hostileBearers(t *testing.T, s *authztest.Server, tokens, app authztest.Tokens) []hostile {
-	bearer := func(name, token string, status int, code string) hostile {
-		return hostile{name: "userinfo/" + name, path: "/userinfo", header: http.Header{"Authorization": {"Bearer " + token}}, status: status, code: code}
+func hostileBearers(t *testing.T, s *authztest.Server, tokens, app authztest.Tokens) []blackbox.Hostile {
+	bearer := func(name, token string, status int, code string) blackbox.Hostile {
+		return blackbox.Hostile{Name: "userinfo/" + name, Path: "/userinfo", Header: http.Header{"Authorization": {"Bearer " + token}}, Status: status, Code: code}
 	}
 	parts := strings.Split(tokens.AccessToken, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"at+jwt"}`)) + "." + parts[1] + "."
@@ -262,21 +213,21 @@ func hostileBearers(t *testing.T, s *authztest.Server, tokens, app authztest.Tok
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []hostile{
-		{name: "userinfo/no token", path: "/userinfo", status: 401, code: "token_required"},
-		{name: "userinfo/Basic", path: "/userinfo", header: http.Header{"Authorization": {"Basic eDp5"}}, status: 401, code: "token_required"},
-		{name: "userinfo/in the query", path: "/userinfo", query: "access_token=" + tokens.AccessToken, status: 400, code: "invalid_request"},
-		{name: "userinfo/two headers", path: "/userinfo", header: http.Header{"Authorization": {"Bearer a", "Bearer b"}}, status: 400, code: "invalid_request"},
-		{name: "userinfo/header and body", path: "/userinfo", body: "access_token=" + tokens.AccessToken, header: http.Header{"Authorization": {"Bearer " + tokens.AccessToken}, "Content-Type": {"application/x-www-form-urlencoded"}}, status: 400, code: "invalid_request"},
+	return []blackbox.Hostile{
+		{Name: "userinfo/no token", Path: "/userinfo", Status: 401, Code: "token_required"},
+		{Name: "userinfo/Basic", Path: "/userinfo", Header: http.Header{"Authorization": {"Basic eDp5"}}, Status: 401, Code: "token_required"},
+		{Name: "userinfo/in the query", Path: "/userinfo", Query: "access_token=" + tokens.AccessToken, Status: 400, Code: "invalid_request"},
+		{Name: "userinfo/two headers", Path: "/userinfo", Header: http.Header{"Authorization": {"Bearer a", "Bearer b"}}, Status: 400, Code: "invalid_request"},
+		{Name: "userinfo/header and body", Path: "/userinfo", Body: "access_token=" + tokens.AccessToken, Header: http.Header{"Authorization": {"Bearer " + tokens.AccessToken}, "Content-Type": {"application/x-www-form-urlencoded"}}, Status: 400, Code: "invalid_request"},
 		bearer("empty", "", 400, "invalid_request"),
 		bearer("garbage", "garbage", 401, "invalid_token"),
 		bearer("alg none", none, 401, "invalid_token"),
-		bearer("HS256 with the public key", signHS256(t, s, parts[1]), 401, "invalid_token"),
-		bearer("foreign key under our kid", signES256(t, foreign, kidOf(t, tokens.AccessToken), parts[1]), 401, "invalid_token"),
-		bearer("foreign kid", signES256(t, foreign, "mine", parts[1]), 401, "invalid_token"),
+		bearer("HS256 with the public key", blackbox.SignHS256(t, s, parts[1]), 401, "invalid_token"),
+		bearer("foreign key under our kid", blackbox.SignES256(t, foreign, blackbox.KeyID(t, tokens.AccessToken), parts[1]), 401, "invalid_token"),
+		bearer("foreign kid", blackbox.SignES256(t, foreign, "mine", parts[1]), 401, "invalid_token"),
 		bearer("ID token", tokens.IDToken, 401, "invalid_token"),
 		bearer("refresh token", tokens.RefreshToken, 401, "invalid_token"),
-		bearer("another last character", changeLast(tokens.AccessToken), 401, "invalid_token"),
+		bearer("another last character", blackbox.ChangeLast(tokens.AccessToken), 401, "invalid_token"),
 		bearer("one more character", tokens.AccessToken+"A", 401, "invalid_token"),
 		bearer("padded", tokens.AccessToken+"=", 401, "invalid_token"),
 		bearer("another header", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256"}`))+"."+parts[1]+"."+parts[2], 401, "invalid_token"),
@@ -285,13 +236,13 @@ func hostileBearers(t *testing.T, s *authztest.Server, tokens, app authztest.Tok
 	}
 }
 
-func hostileRevocations(tokens authztest.Tokens) []hostile {
-	row := func(path, name string, status int, code string, form url.Values) hostile {
-		return hostile{name: path[1:] + "/" + name, path: path, body: form.Encode(), header: formHeader(), status: status, code: code}
+func hostileRevocations(tokens authztest.Tokens) []blackbox.Hostile {
+	row := func(path, name string, status int, code string, form url.Values) blackbox.Hostile {
+		return blackbox.Hostile{Name: path[1:] + "/" + name, Path: path, Body: form.Encode(), Header: blackbox.FormHeader(), Status: status, Code: code}
 	}
 	token := url.Values{"token": {tokens.AccessToken}}
 	by := func(client string) url.Values { return url.Values{"token": token["token"], "client_id": {client}} }
-	return []hostile{
+	return []blackbox.Hostile{
 		row("/revoke", "nobody", 401, "invalid_client", token),
 		row("/revoke", "unknown client", 401, "invalid_client", by("nobody")),
 		row("/revoke", "no token", 400, "invalid_request", url.Values{"client_id": {authztest.SPA}}),
@@ -304,165 +255,18 @@ func hostileRevocations(tokens authztest.Tokens) []hostile {
 	}
 }
 
-func hostilePages() []hostile {
+func hostilePages() []blackbox.Hostile {
 	evil := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Origin": {"https://evil.example"}}
-	return []hostile{
-		{name: "login/from another site", path: "/login", body: "username=alice&password=x", header: evil, status: 403, code: "cross_site_request"},
-		{name: "consent/from another site", path: "/consent", body: "decision=allow", header: evil, status: 403, code: "cross_site_request"},
-		{name: "account/from another site", path: "/account", body: "revoke=spa", header: evil, status: 403, code: "cross_site_request"},
-		{name: "login/password in the query", path: "/login", query: "password=x", body: "username=alice", header: formHeader(), status: 400, code: "invalid_request"},
-		{name: "login/forged flow", path: "/login", query: "flow=AAAA", status: 400, code: "sign_in_expired"},
-		{name: "login/PUT", method: http.MethodPut, path: "/login", status: 405, code: "method_not_allowed"},
-		{name: "callback/unknown connector", path: "/callback/nothing", query: "code=x&state=y", status: 404, code: "not_found"},
-		{name: "nowhere", path: "/../../etc/passwd", status: 404, code: "not_found"},
-		{name: "session/from another origin", path: "/session", header: http.Header{"Origin": {"https://evil.example"}}, status: 401, code: "token_required"},
-		{name: "session/activity from another origin", path: "/session/activity", body: "x", header: evil, status: 401, code: "token_required"},
+	return []blackbox.Hostile{
+		{Name: "login/from another site", Path: "/login", Body: "username=alice&password=x", Header: evil, Status: 403, Code: "cross_site_request"},
+		{Name: "consent/from another site", Path: "/consent", Body: "decision=allow", Header: evil, Status: 403, Code: "cross_site_request"},
+		{Name: "account/from another site", Path: "/account", Body: "revoke=spa", Header: evil, Status: 403, Code: "cross_site_request"},
+		{Name: "login/password in the query", Path: "/login", Query: "password=x", Body: "username=alice", Header: blackbox.FormHeader(), Status: 400, Code: "invalid_request"},
+		{Name: "login/forged flow", Path: "/login", Query: "flow=AAAA", Status: 400, Code: "sign_in_expired"},
+		{Name: "login/PUT", Method: http.MethodPut, Path: "/login", Status: 405, Code: "method_not_allowed"},
+		{Name: "callback/unknown connector", Path: "/callback/nothing", Query: "code=x&state=y", Status: 404, Code: "not_found"},
+		{Name: "nowhere", Path: "/../../etc/passwd", Status: 404, Code: "not_found"},
+		{Name: "session/from another origin", Path: "/session", Header: http.Header{"Origin": {"https://evil.example"}}, Status: 401, Code: "token_required"},
+		{Name: "session/activity from another origin", Path: "/session/activity", Body: "x", Header: evil, Status: 401, Code: "token_required"},
 	}
-}
-
-func formHeader() http.Header {
-	return http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-}
-
-// send returns the status and the error code of the answer, wherever it stands.
-func (h hostile) send(t *testing.T, b *authztest.Browser) (status int, code, answer string) {
-	t.Helper()
-	method := h.method
-	if method == "" {
-		method = http.MethodGet
-		if h.body != "" || (h.header.Get("Content-Type") != "" && h.path != "/userinfo") {
-			method = http.MethodPost
-		}
-	}
-	request, err := http.NewRequest(method, b.Server.URL, strings.NewReader(h.body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.URL.Path, request.URL.RawQuery = h.path, h.query
-	for name, values := range h.header {
-		request.Header[name] = values
-	}
-	response, err := b.HTTP.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer = string(body)
-	if location := response.Header.Get("Location"); location != "" {
-		u, err := url.Parse(location)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if fragment, _ := url.ParseQuery(u.Fragment); fragment.Has("error") {
-			return response.StatusCode, fragment.Get("error"), location
-		}
-		if !strings.HasPrefix(location, authztest.RedirectURI) {
-			t.Errorf("redirected to %s", location)
-		}
-		return response.StatusCode, u.Query().Get("error"), location
-	}
-	var document struct {
-		Error string `json:"error"`
-	}
-	if json.Unmarshal(body, &document) == nil {
-		if strings.HasPrefix(h.path, "/token") && response.Header.Get("Cache-Control") != "no-store" {
-			t.Error("the answer may be cached")
-		}
-		return response.StatusCode, document.Error, answer
-	}
-	if _, after, ok := strings.Cut(answer, fmt.Sprintf(`id="error-code">%d `, response.StatusCode)); ok {
-		code, _, _ = strings.Cut(after, "<")
-	}
-	return response.StatusCode, code, answer
-}
-
-// dump is every record of the store by key and version, but for those that the server writes by itself: the
-// leases of its work, and the audit log.
-func dump(t testing.TB, store storage.Store) string {
-	t.Helper()
-	var b strings.Builder
-	for _, table := range storage.Tables {
-		if table == storage.Leases.Table || strings.HasPrefix(string(table), "audit_") {
-			continue
-		}
-		records, err := store.Scan(context.Background(), table, "", "", 10_000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range records {
-			if r.Key == storage.KeptHeadKey { // of the audit log
-				continue
-			}
-			fmt.Fprintf(&b, "%s/%s@%d ", table, r.Key, r.Version)
-		}
-	}
-	return b.String()
-}
-
-// changeLast changes the last character to one that base64 may decode to the same bytes.
-func changeLast(token string) string {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	last := strings.IndexByte(alphabet, token[len(token)-1])
-	return token[:len(token)-1] + string(alphabet[last^1])
-}
-
-func kidOf(t *testing.T, token string) string {
-	t.Helper()
-	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed.Headers[0].KeyID
-}
-
-func signES256(t *testing.T, key *ecdsa.PrivateKey, kid, payload string) string {
-	t.Helper()
-	return sign(t, jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, payload)
-}
-
-// signHS256 signs with the server's public key, as its JWKS shows it, for a secret.
-func signHS256(t *testing.T, s *authztest.Server, payload string) string {
-	t.Helper()
-	response, err := http.Get(s.URL + "/jwks.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	var set struct{ Keys []json.RawMessage }
-	if err := json.NewDecoder(response.Body).Decode(&set); err != nil {
-		t.Fatal(err)
-	}
-	return sign(t, jose.SigningKey{Algorithm: jose.HS256, Key: []byte(set.Keys[0])}, payload)
-}
-
-// sign makes an access token of a payload in base64url.
-func sign(t *testing.T, key jose.SigningKey, payload string) string {
-	t.Helper()
-	raw, err := base64.RawURLEncoding.DecodeString(payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signWith(t, key, map[jose.HeaderKey]any{"typ": "at+jwt"}, string(raw))
-}
-
-// signWith signs a payload as it stands.
-func signWith(t testing.TB, key jose.SigningKey, header map[jose.HeaderKey]any, payload string) string {
-	t.Helper()
-	signer, err := jose.NewSigner(key, &jose.SignerOptions{ExtraHeaders: header})
-	if err != nil {
-		t.Fatal(err)
-	}
-	jws, err := signer.Sign([]byte(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := jws.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }

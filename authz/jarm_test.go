@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"encoding/json"
 	"html"
 	"maps"
 	"net/http"
@@ -12,46 +11,19 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
-
-// opened verifies a signed response as a client does (JARM section 2.4) and returns its claims and alg.
-func opened(t *testing.T, s http.Handler, response string) (claims map[string]any, alg string) {
-	t.Helper()
-	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(serve(s, "/jwks.json").Body.Bytes(), &set); err != nil {
-		t.Fatal(err)
-	}
-	token, err := jwt.ParseSigned(response, []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA})
-	if err != nil {
-		t.Fatalf("%q: %v", response, err)
-	}
-	header := token.Headers[0]
-	if err := token.Claims(set.Key(header.KeyID)[0], &claims); err != nil {
-		t.Fatal(err)
-	}
-	return claims, header.Algorithm
-}
-
-// signedResponse is the only parameter of an answer.
-func signedResponse(t *testing.T, params url.Values) string {
-	t.Helper()
-	if len(params) != 1 || params.Get("response") == "" {
-		t.Fatalf("the response has the parameters %v", params)
-	}
-	return params.Get("response")
-}
 
 func TestJARMSection2_1_Claims(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
 	state := `s+/"=& ü<>`
-	claims, alg := opened(t, s, signedResponse(t, b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}, "state": {state}}).Redirect(t)))
+	claims, alg := blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}, "state": {state}}).Redirect(t)))
 	exp, _ := claims["exp"].(float64)
 	left := time.Until(time.Unix(int64(exp), 0))
 	code, _ := claims["code"].(string)
@@ -72,7 +44,7 @@ func TestJARMSection2_1_Errors(t *testing.T) {
 		"invalid_request": {"code_challenge": nil}, "unsupported_response_type": {"response_type": {"none"}},
 	} {
 		change.Set("response_mode", "query.jwt")
-		claims, _ := opened(t, s, signedResponse(t, b.Ask(t, authztest.SPA, change).Redirect(t)))
+		claims, _ := blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, b.Ask(t, authztest.SPA, change).Redirect(t)))
 		if claims["error"] != code || claims["state"] != "state of the app" || claims["iss"] != s.URL || claims["aud"] != authztest.SPA || claims["code"] != nil {
 			t.Errorf("%s: %v", code, claims)
 		}
@@ -103,7 +75,7 @@ func TestJARMSection2_3_Modes(t *testing.T) {
 	if !found || strings.Contains(page.Body, "azc_") || strings.Contains(page.Body, `name="state"`) || page.Status != 200 {
 		t.Fatalf("form_post.jwt: %d %.500s", page.Status, page.Body)
 	}
-	if claims, _ := opened(t, s, html.UnescapeString(response)); claims["code"] == nil {
+	if claims, _ := blackbox.OpenResponse(t, s, html.UnescapeString(response)); claims["code"] == nil {
 		t.Errorf("form_post.jwt: %v", claims)
 	}
 	for _, mode := range []string{"web_message", ".jwt", "query.", "web_message.jwt", "JWT", "jwt.jwt", "query.jwt.jwt"} {
@@ -126,12 +98,12 @@ func TestJARMSection3_ClientMetadata(t *testing.T) {
 		}
 	})
 	b := s.SignedIn(t, nil)
-	claims, alg := opened(t, s, signedResponse(t, b.Ask(t, authztest.Web, url.Values{"response_mode": {"jwt"}}).Redirect(t)))
+	claims, alg := blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, b.Ask(t, authztest.Web, url.Values{"response_mode": {"jwt"}}).Redirect(t)))
 	if alg != "EdDSA" || claims["code"] == nil {
 		t.Errorf("%s %v", alg, claims)
 	}
 	for _, mode := range []string{"", "query", "form_pos"} {
-		claims, _ := opened(t, s, signedResponse(t, b.Ask(t, authztest.Web, url.Values{"response_mode": {mode}}).Redirect(t)))
+		claims, _ := blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, b.Ask(t, authztest.Web, url.Values{"response_mode": {mode}}).Redirect(t)))
 		if claims["error"] != "invalid_request" && claims["error"] != "unsupported_response_mode" {
 			t.Errorf("response_mode %q: %v", mode, claims)
 		}
@@ -141,12 +113,12 @@ func TestJARMSection3_ClientMetadata(t *testing.T) {
 // A client that registered itself counts on the default of the standard, whatever the operator's is.
 func TestJARMSection3_DefaultAlg(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	client := postClient(t, s, webClient(nil))
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	client := blackbox.Register(t, s, blackbox.WebClient(nil))
 	_, challenge := authztest.PKCE()
-	params := authztest.AuthorizationParams(client.text("client_id"), challenge)
+	params := authztest.AuthorizationParams(client.Text("client_id"), challenge)
 	params.Set("response_mode", "jwt")
-	if _, claims := s.Verify(t, signedResponse(t, s.NewBrowser(t).Authorize(t, params).Params), jose.RS256); claims["code"] == nil {
+	if _, claims := s.Verify(t, blackbox.SignedResponse(t, s.NewBrowser(t).Authorize(t, params).Params), jose.RS256); claims["code"] == nil {
 		t.Errorf("%v", claims)
 	}
 }
@@ -154,7 +126,7 @@ func TestJARMSection3_DefaultAlg(t *testing.T) {
 func TestJARMSection4_ServerMetadata(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.AuthorizationAlg = "EdDSA" })
-	metadata := discovered(t, s)
+	metadata := blackbox.Discovery(t, s)
 	texts := func(name string) (texts []string) {
 		values, _ := metadata[name].([]any)
 		for _, v := range values {
@@ -177,11 +149,11 @@ func TestJARMSection5_NoOtherToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	response := signedResponse(t, b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}}).Redirect(t))
+	response := blackbox.SignedResponse(t, b.Ask(t, authztest.SPA, url.Values{"response_mode": {"jwt"}}).Redirect(t))
 	if got := b.Ask(t, authztest.SPA, url.Values{"id_token_hint": {response}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("as a hint: %v", got)
 	}
-	if status := userinfo(t, s, response); status != http.StatusUnauthorized {
+	if status := blackbox.UserinfoStatus(t, s, response); status != http.StatusUnauthorized {
 		t.Errorf("as an access token: %d", status)
 	}
 	if page := b.Get(t, s.URL+"/logout?id_token_hint="+response); !page.Has("logout-confirm") {
@@ -196,11 +168,11 @@ func TestJARMPushed(t *testing.T) {
 	signed := url.Values{"response_mode": {"jwt"}}
 	silent := maps.Clone(signed)
 	silent.Set("prompt", "none")
-	claims, _ := opened(t, s, signedResponse(t, s.NewBrowser(t).Open(t, push(t, s, silent)).Redirect(t)))
+	claims, _ := blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, s.NewBrowser(t).Open(t, blackbox.Push(t, s, silent)).Redirect(t)))
 	if claims["error"] != "login_required" {
 		t.Errorf("silent: %v", claims)
 	}
-	claims, _ = opened(t, s, signedResponse(t, s.SignedIn(t, nil).Open(t, push(t, s, signed)).Redirect(t)))
+	claims, _ = blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, s.SignedIn(t, nil).Open(t, blackbox.Push(t, s, signed)).Redirect(t)))
 	if claims["code"] == nil {
 		t.Errorf("signed in: %v", claims)
 	}

@@ -1,44 +1,25 @@
 package authz_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 )
-
-// logbook collects the log of a server.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // Whatever is sent, and wherever, the log at its most talkative holds no credential, and the audit log
 // neither.
 func TestLogHoldsNoCredentials(t *testing.T) {
 	t.Parallel()
-	log := &logbook{}
+	log := &blackbox.Logbook{}
 	s := authztest.Start(t, authz.Config{
 		Logger:    slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Resources: []resource.Resource{{URI: authztest.API, Scopes: []string{"orders.read", "orders.write"}, TokenType: resource.TokenTypeOpaque}},
@@ -53,7 +34,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 		"id_token_hint": tokens.IDToken, "client_secret": "S3cret.of-a~client", "password": "P4ssword!of.alice", "flow": flow,
 		"client_assertion": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJ4In0.", "token": tokens.RefreshToken, "device_code": s.NewDevice(t, nil).Code, "state": "st4te_of_the_app",
 		"subject_token": tokens.AccessToken, "actor_token": tokens.RefreshToken, "assertion": "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ4In0.AAAA",
-		"request_uri": push(t, s, nil).Get("request_uri"), "request": signer(t, "ES256").Sign(t, nil, objectClaims(s.URL, nil)),
+		"request_uri": blackbox.Push(t, s, nil).Get("request_uri"), "request": blackbox.NewSigningKey(t, "ES256").Sign(t, nil, blackbox.RequestObject(s.URL, nil)),
 	}
 	for _, c := range b.HTTP.Jar.Cookies(login.URL) {
 		secrets["cookie "+c.Name] = c.Value
@@ -86,9 +67,9 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 				"error=" + escaped + "&error_description=" + escaped + "&state=" + escaped,
 			} {
 				send(http.MethodGet, path, params, "", http.Header{})
-				send(http.MethodPost, path, "", params, formHeader())
+				send(http.MethodPost, path, "", params, blackbox.FormHeader())
 			}
-			send(http.MethodPost, path, "", fmt.Sprintf(`{%q: %q}`, name, secret), formHeader())
+			send(http.MethodPost, path, "", fmt.Sprintf(`{%q: %q}`, name, secret), blackbox.FormHeader())
 			send(http.MethodPost, path+"/"+strings.ReplaceAll(secret, ".", "/"), "", "", http.Header{})
 			for _, scheme := range []string{"Bearer ", "Basic ", "DPoP ", ""} {
 				send(http.MethodGet, path, "", "", http.Header{"Authorization": {scheme + secret}})
@@ -119,7 +100,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 // An operator finds in the log what the error page of production does not say.
 func TestLogExplainsTheErrorPage(t *testing.T) {
 	t.Parallel()
-	log := &logbook{}
+	log := &blackbox.Logbook{}
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	b := s.NewBrowser(t)
 	for uri, want := range map[string]string{

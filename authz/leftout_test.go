@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 )
@@ -69,7 +70,7 @@ func TestScopesLeftOut(t *testing.T) {
 	verifier, challenge := authztest.PKCE()
 	params := authztest.AuthorizationParams(authztest.SPA, challenge)
 	params.Set("scope", asked)
-	requestURI := requestURIOf(t, s.PostForm(t, "/par", params, nil))
+	requestURI := blackbox.RequestURI(t, s.PostForm(t, "/par", params, nil))
 	answer := b.Authorize(t, url.Values{"client_id": {authztest.SPA}, "request_uri": {requestURI}})
 	if tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(answer.Params.Get("code"), verifier)); tokens.Scope != granted {
 		t.Errorf("pushed: %d, scope %q", tokens.Status, tokens.Scope)
@@ -79,8 +80,8 @@ func TestScopesLeftOut(t *testing.T) {
 	}
 
 	d := s.NewDevice(t, url.Values{"scope": {asked}})
-	approve(t, b, d)
-	if tokens := poll(t, s, d); tokens.Scope != granted {
+	blackbox.ApproveDevice(t, b, d)
+	if tokens := blackbox.PollDevice(t, s, d); tokens.Scope != granted {
 		t.Errorf("by a device: %d, scope %q", tokens.Status, tokens.Scope)
 	}
 	if got := log.leftOut(t, "device_authorization"); !slices.Equal(got, []string{left}) {
@@ -155,18 +156,18 @@ func TestScopesLeftOutInDevelopment(t *testing.T) {
 // scopes_supported is what a client that comes now can get.
 func TestScopesSupported(t *testing.T) {
 	t.Parallel()
-	open := openRegistration()
+	open := blackbox.OpenRegistration()
 	open.Registration.Scopes = []string{"openid", "orders.read", "authzd:admin"}
 	documented := open
 	documented.Registration.Mode, documented.Documents = register.Off, true
-	off := openRegistration()
+	off := blackbox.OpenRegistration()
 	off.Registration.Mode = register.Off
 	for name, row := range map[string]struct {
 		c    authz.Config
 		want string
 	}{"open": {open, "[openid orders.read]"}, "documents": {documented, "[openid orders.read]"}, "off": {off, "[openid profile email address phone offline_access groups orders.read orders.write]"}} {
 		row.c.Resources = []resource.Resource{{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "authzd:admin"}}}
-		if got := fmt.Sprint(discovered(t, authztest.Start(t, row.c, nil))["scopes_supported"]); got != row.want {
+		if got := fmt.Sprint(blackbox.Discovery(t, authztest.Start(t, row.c, nil))["scopes_supported"]); got != row.want {
 			t.Errorf("%s: %s", name, got)
 		}
 	}

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
 )
 
 // linkPage goes to the upstream and back, up to the page that asks.
-func linkPage(t *testing.T, f federation, b *authztest.Browser) *authztest.Page {
+func linkPage(t *testing.T, f blackbox.Federation, b *authztest.Browser) *authztest.Page {
 	t.Helper()
-	page := b.Get(t, f.arrive(t, f.leave(t, b), false))
+	page := b.Get(t, f.Arrive(t, f.Leave(t, b), false))
 	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
 		t.Fatalf("led to %q", page.Header.Get("Location"))
 	}
@@ -23,9 +24,9 @@ func linkPage(t *testing.T, f federation, b *authztest.Browser) *authztest.Page 
 }
 
 // byPassword is linkPage where the address proves nothing.
-func byPassword(t *testing.T, f federation, b *authztest.Browser) *authztest.Page {
+func byPassword(t *testing.T, f blackbox.Federation, b *authztest.Browser) *authztest.Page {
 	t.Helper()
-	login := b.Get(t, f.signIn(t, b).Header.Get("Location"))
+	login := b.Get(t, f.SignInUpstream(t, b).Header.Get("Location"))
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
 	return b.Get(t, on.Header.Get("Location"))
 }
@@ -35,7 +36,7 @@ func byPassword(t *testing.T, f federation, b *authztest.Browser) *authztest.Pag
 func TestLinkIsAsked(t *testing.T) {
 	t.Parallel()
 	for _, authoritative := range []bool{true, false} {
-		f := federate(t, authoritative)
+		f := blackbox.Federate(t, authoritative)
 		reach := byPassword
 		if authoritative {
 			reach = linkPage
@@ -47,11 +48,11 @@ func TestLinkIsAsked(t *testing.T) {
 				t.Errorf("authoritative %v: the page does not name %q", authoritative, want)
 			}
 		}
-		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+		if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked unseen", authoritative)
 		}
 		on := b.Do(t, page.Submit(t, "link-cancel", nil))
-		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+		if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked against the person's will", authoritative)
 		}
 		next := b.Get(t, on.Header.Get("Location"))
@@ -60,13 +61,13 @@ func TestLinkIsAsked(t *testing.T) {
 		}
 		// A later visit to the page can't change that.
 		b.Do(t, page.Submit(t, "link-confirm", nil))
-		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+		if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked by a page that was answered", authoritative)
 		}
 		page = reach(t, f, f.NewBrowser(t))
 		stranger := f.NewBrowser(t)
 		stranger.Do(t, page.Submit(t, "link-confirm", nil))
-		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+		if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 0 {
 			t.Fatalf("authoritative %v: linked by another browser", authoritative)
 		}
 		b = f.NewBrowser(t)
@@ -74,7 +75,7 @@ func TestLinkIsAsked(t *testing.T) {
 		if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 			t.Errorf("authoritative %v: confirmed: %v", authoritative, got)
 		}
-		if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
+		if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 1 {
 			t.Errorf("authoritative %v: %d identities", authoritative, n)
 		}
 		wantEvent(t, f, "user.identity_linked")
@@ -84,7 +85,7 @@ func TestLinkIsAsked(t *testing.T) {
 // TestLinkPageAfterSignOut: a person who finds the page in a browser's history does not get into an account.
 func TestLinkPageAfterSignOut(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
 	page := linkPage(t, f, b)
 	b.Do(t, page.Submit(t, "link-confirm", nil))
@@ -99,9 +100,9 @@ func TestLinkPageAfterSignOut(t *testing.T) {
 // TestRecycledAddressUpstream: a person who gets the former address of another is another user.
 func TestRecycledAddressUpstream(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	first := f.NewBrowser(t)
-	f.signIn(t, first)
+	f.SignInUpstream(t, first)
 	linked, err := storage.Identities.Scan(t.Context(), f.Store, "", "", 2)
 	if err != nil || len(linked) != 1 {
 		t.Fatal(len(linked), err)
@@ -114,8 +115,8 @@ func TestRecycledAddressUpstream(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := f.NewBrowser(t)
-	f.signIn(t, second)
-	if f.subject(t, second) == f.subject(t, first) {
+	f.SignInUpstream(t, second)
+	if f.Subject(t, second) == f.Subject(t, first) {
 		t.Error("the second one is signed in as the first")
 	}
 }
@@ -124,9 +125,9 @@ func TestRecycledAddressUpstream(t *testing.T) {
 // not even in two tabs at once.
 func TestUnlinkOnAccountPage(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
-	f.signIn(t, b)
+	f.SignInUpstream(t, b)
 	page := b.Get(t, f.URL+"/account")
 	linked, err := storage.UserIdentities.Scan(t.Context(), f.Store, "", "", 2)
 	if err != nil || len(linked) != 1 {
@@ -138,7 +139,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	}
 	b.Do(t, page.Submit(t, "unlink-"+id, nil))
 	page = b.Get(t, f.URL+"/account")
-	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 || !strings.Contains(page.Body, "was removed") {
+	if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 0 || !strings.Contains(page.Body, "was removed") {
 		t.Errorf("%d identities are left; the page: %s", n, page.Body)
 	}
 	wantEvent(t, f, "user.identity_unlinked")
@@ -151,7 +152,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	user.PasswordHash = ""
 	writes := []storage.Write{storage.Users.Put(userID, user, storage.At(version), time.Time{})}
 	for _, subject := range []string{"1", "2"} {
-		key := f.upstream.URL + " " + subject
+		key := f.Upstream.URL + " " + subject
 		writes = append(writes, storage.Identities.Put(key, &storage.Identity{UserID: userID, Connector: "corp"}, storage.Absent, time.Time{}),
 			storage.UserIdentityPut(userID, key, storage.Absent))
 	}
@@ -162,7 +163,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	var tabs sync.WaitGroup
 	statuses := make([]int, 2)
 	for i, subject := range []string{"1", "2"} {
-		button := "unlink-" + strings.TrimPrefix(storage.UserIdentityKey(userID, f.upstream.URL+" "+subject), userID+"/")
+		button := "unlink-" + strings.TrimPrefix(storage.UserIdentityKey(userID, f.Upstream.URL+" "+subject), userID+"/")
 		request := page.Submit(t, button, nil)
 		tabs.Go(func() { statuses[i] = b.Do(t, request).Status })
 	}
@@ -170,7 +171,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	if statuses[0]+statuses[1] != http.StatusSeeOther+http.StatusConflict {
 		t.Errorf("at once: %v", statuses)
 	}
-	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 1 {
+	if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 1 {
 		t.Errorf("%d identities are left", n)
 	}
 	if page = b.Get(t, f.URL+"/account"); strings.Contains(page.Body, `id="unlink-`) {
@@ -179,7 +180,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 }
 
 // wantEvent fails unless the store has an event of a type that waits to be sealed, or is.
-func wantEvent(t *testing.T, f federation, what string) {
+func wantEvent(t *testing.T, f blackbox.Federation, what string) {
 	t.Helper()
 	waiting, err := storage.AuditEvents.Scan(t.Context(), f.Store, "", "", 1000)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/register"
 )
 
@@ -17,13 +18,13 @@ import (
 const stranger = "https://stranger.example/callback"
 
 // strangersApp registers a client that nobody vouches for.
-func strangersApp(t *testing.T, s *authztest.Server, change map[string]any) reply {
+func strangersApp(t *testing.T, s *authztest.Server, change map[string]any) blackbox.Reply {
 	t.Helper()
 	metadata := map[string]any{"client_name": "Orders", "redirect_uris": []string{stranger}, "post_logout_redirect_uris": []string{stranger}, "client_uri": "https://stranger.example/"}
 	for name, value := range change {
 		metadata[name] = value
 	}
-	return postClient(t, s, webClient(metadata))
+	return blackbox.Register(t, s, blackbox.WebClient(metadata))
 }
 
 // fromStranger opens the authorization endpoint for such a client.
@@ -57,8 +58,8 @@ func staysHere(t *testing.T, what string, page *authztest.Page, code string) *ur
 
 func TestOpenRedirectorErrors(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	id := strangersApp(t, s, nil).text("client_id")
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	id := strangersApp(t, s, nil).Text("client_id")
 	for name, b := range map[string]*authztest.Browser{"nobody signed in": s.NewBrowser(t), "somebody signed in": s.SignedIn(t, nil)} {
 		for change, code := range map[string]string{
 			"response_type=token": "unsupported_response_type", "response_type=": "invalid_request", "scope=nothing": "invalid_scope", "max_age=x": "invalid_request",
@@ -88,8 +89,8 @@ func TestOpenRedirectorErrors(t *testing.T) {
 
 func TestOpenRedirectorResponseModes(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	id := strangersApp(t, s, map[string]any{"authorization_signed_response_alg": "ES256"}).text("client_id")
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	id := strangersApp(t, s, map[string]any{"authorization_signed_response_alg": "ES256"}).Text("client_id")
 	b := s.NewBrowser(t)
 	bad := func(mode string) *authztest.Page {
 		return fromStranger(t, b, id, url.Values{"response_mode": {mode}, "max_age": {"x"}, "state": {"s"}})
@@ -101,7 +102,7 @@ func TestOpenRedirectorResponseModes(t *testing.T) {
 			params, _ = url.ParseQuery(link.Fragment)
 		}
 		if strings.HasSuffix(mode, "jwt") {
-			claims, _ := opened(t, s, params.Get("response"))
+			claims, _ := blackbox.OpenResponse(t, s, params.Get("response"))
 			params = url.Values{"error": {claims["error"].(string)}, "state": {claims["state"].(string)}}
 		}
 		if params.Get("error") != "invalid_request" || params.Get("state") != "s" {
@@ -124,8 +125,8 @@ func TestOpenRedirectorResponseModes(t *testing.T) {
 // An answer follows at once where nobody sees a page, and where the person has acted.
 func TestOpenRedirectorExceptions(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	id := strangersApp(t, s, nil).text("client_id")
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	id := strangersApp(t, s, nil).Text("client_id")
 	leaves := func(what string, page *authztest.Page, code string) {
 		t.Helper()
 		location := page.Header.Get("Location")
@@ -180,9 +181,9 @@ func onlyIDToken(t *testing.T, s *authztest.Server, id string) string {
 // A pushed or signed request changes nothing: its client is a stranger's all the same.
 func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	key, set := newKey(t)
-	id := strangersApp(t, s, map[string]any{"jwks": set, "token_endpoint_auth_method": "private_key_jwt"}).text("client_id")
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	key, set := blackbox.NewClientKey(t)
+	id := strangersApp(t, s, map[string]any{"jwks": set, "token_endpoint_auth_method": "private_key_jwt"}).Text("client_id")
 	b := s.NewBrowser(t)
 	object := key.Sign(t, nil, map[string]any{
 		"iss": id, "aud": s.URL, "client_id": id, "redirect_uri": stranger, "response_type": "code", "max_age": "x", "state": "s", "exp": time.Now().Add(time.Minute).Unix(),
@@ -190,27 +191,27 @@ func TestOpenRedirectorPushedAndSigned(t *testing.T) {
 	staysHere(t, "signed", b.Get(t, s.URL+"/authorize?"+url.Values{"client_id": {id}, "request": {object}}.Encode()), "invalid_request")
 
 	public := strangersApp(t, s, nil)
-	id = public.text("client_id")
-	requestURI := requestURIOf(t, s.PostForm(t, "/par", paramsOfStranger(id, url.Values{"scope": {"orders.read"}}), nil))
+	id = public.Text("client_id")
+	requestURI := blackbox.RequestURI(t, s.PostForm(t, "/par", paramsOfStranger(id, url.Values{"scope": {"orders.read"}}), nil))
 	// The scope was registered when the request was pushed, and is not any more.
-	metadata := webClient(map[string]any{"client_id": id, "redirect_uris": []string{stranger}, "scope": "openid"})
-	if answer := callJSON(t, http.MethodPut, public.text("registration_client_uri"), public.text("registration_access_token"), metadata); answer.status != http.StatusOK {
-		t.Fatalf("%d %s", answer.status, answer.body)
+	metadata := blackbox.WebClient(map[string]any{"client_id": id, "redirect_uris": []string{stranger}, "scope": "openid"})
+	if answer := blackbox.CallJSON(t, http.MethodPut, public.Text("registration_client_uri"), public.Text("registration_access_token"), metadata); answer.Status != http.StatusOK {
+		t.Fatalf("%d %s", answer.Status, answer.Body)
 	}
 	pushed := s.URL + "/authorize?" + url.Values{"client_id": {id}, "request_uri": {requestURI}}.Encode()
 	if link := staysHere(t, "pushed", b.Get(t, pushed), "invalid_scope"); link.Query().Get("error") != "invalid_scope" {
 		t.Errorf("pushed: %s", link)
 	}
-	refusedPage(t, "pushed, and answered", b.Get(t, pushed), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "pushed, and answered", b.Get(t, pushed), "invalid_request_uri")
 }
 
 // The operator vouches for clients by name, by an initial access token, and by the list of issuers of
 // software statements.
 func TestOpenRedirectorVouched(t *testing.T) {
 	t.Parallel()
-	trusted, set := newKey(t)
-	directory := newSite(t, map[string]string{"/jwks": string(set)})
-	c := openRegistration()
+	trusted, set := blackbox.NewClientKey(t)
+	directory := blackbox.NewSite(t, map[string]string{"/jwks": string(set)})
+	c := blackbox.OpenRegistration()
 	c.Registration.SoftwareStatementIssuers = map[string]string{"https://directory.example": directory.URL + "/jwks"}
 	s := authztest.Start(t, c, nil)
 	statement := trusted.Sign(t, nil, map[string]any{"iss": "https://directory.example", "redirect_uris": []string{stranger}})
@@ -223,32 +224,32 @@ func TestOpenRedirectorVouched(t *testing.T) {
 			t.Errorf("%s: %d %s", what, page.Status, page.Header.Get("Location"))
 		}
 	}
-	atOnce("with a software statement", fromStranger(t, b, registered.text("client_id"), wrong))
+	atOnce("with a software statement", fromStranger(t, b, registered.Text("client_id"), wrong))
 	if got := b.Ask(t, authztest.ThirdParty, url.Values{"max_age": {"x"}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("named by the operator: %v", got)
 	}
 	// A registration that is changed without the statement is the client's own word again.
-	metadata := webClient(map[string]any{"redirect_uris": []string{stranger}, "client_id": registered.text("client_id")})
-	if answer := callJSON(t, http.MethodPut, registered.text("registration_client_uri"), registered.text("registration_access_token"), metadata); answer.status != http.StatusOK {
-		t.Fatalf("%d %s", answer.status, answer.body)
+	metadata := blackbox.WebClient(map[string]any{"redirect_uris": []string{stranger}, "client_id": registered.Text("client_id")})
+	if answer := blackbox.CallJSON(t, http.MethodPut, registered.Text("registration_client_uri"), registered.Text("registration_access_token"), metadata); answer.Status != http.StatusOK {
+		t.Fatalf("%d %s", answer.Status, answer.Body)
 	}
-	staysHere(t, "without it", fromStranger(t, b, registered.text("client_id"), wrong), "invalid_request")
+	staysHere(t, "without it", fromStranger(t, b, registered.Text("client_id"), wrong), "invalid_request")
 
-	c = openRegistration()
+	c = blackbox.OpenRegistration()
 	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"an-initial-access-token"}
 	s = authztest.Start(t, c, nil)
-	invited := callJSON(t, http.MethodPost, s.URL+"/register", "an-initial-access-token", webClient(map[string]any{"redirect_uris": []string{stranger}}))
-	if invited.status != http.StatusCreated {
-		t.Fatalf("%d %s", invited.status, invited.body)
+	invited := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "an-initial-access-token", blackbox.WebClient(map[string]any{"redirect_uris": []string{stranger}}))
+	if invited.Status != http.StatusCreated {
+		t.Fatalf("%d %s", invited.Status, invited.Body)
 	}
-	atOnce("by an initial access token", fromStranger(t, s.NewBrowser(t), invited.text("client_id"), wrong))
+	atOnce("by an initial access token", fromStranger(t, s.NewBrowser(t), invited.Text("client_id"), wrong))
 }
 
 func TestOpenRedirectorMetadataDocument(t *testing.T) {
 	t.Parallel()
-	p := newPublisher(t)
-	s := documents(t, p)
-	params, _ := documentParams(p.publish("/app.json", nil), p.URL+"/callback")
+	p := blackbox.NewPublisher(t)
+	s := blackbox.StartWithDocuments(t, p)
+	params, _ := blackbox.DocumentRequest(p.Publish("/app.json", nil), p.URL+"/callback")
 	params.Set("max_age", "x")
 	page := s.NewBrowser(t).Get(t, s.URL+"/authorize?"+params.Encode())
 	if page.Header.Get("Location") != "" || page.Text("error-code") != "400 invalid_request" || !strings.HasPrefix(page.Link("back"), p.URL+"/callback?") {
@@ -259,15 +260,15 @@ func TestOpenRedirectorMetadataDocument(t *testing.T) {
 // A logout returns at once to a stranger's client only if its ID token is of this browser's session.
 func TestOpenRedirectorLogout(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	id := strangersApp(t, s, nil).text("client_id")
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	id := strangersApp(t, s, nil).Text("client_id")
 	foreign := onlyIDToken(t, s, id)
 	logout := func(b *authztest.Browser, hint string) *authztest.Page {
 		return b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {stranger}, "state": {"s"}}.Encode())
 	}
 	stays := func(what string, page *authztest.Page) {
 		t.Helper()
-		if page.Header.Get("Location") != "" || !isLoggedOutPage(page) || page.Link("back") != stranger+"?state=s" || page.Text("back") != "Go on to stranger.example" || !page.Has("unknown-client") {
+		if page.Header.Get("Location") != "" || !blackbox.IsLoggedOut(page) || page.Link("back") != stranger+"?state=s" || page.Text("back") != "Go on to stranger.example" || !page.Has("unknown-client") {
 			t.Errorf("%s: %d %s %s", what, page.Status, page.Header.Get("Location"), page.Body)
 		}
 	}
@@ -289,7 +290,7 @@ func TestOpenRedirectorLogout(t *testing.T) {
 	}
 
 	// Without a URI to go to, the page leads nowhere: a client_uri is what the client says of itself.
-	if page := s.NewBrowser(t).Get(t, s.URL+"/logout?client_id="+id); !isLoggedOutPage(page) || page.Has("back") {
+	if page := s.NewBrowser(t).Get(t, s.URL+"/logout?client_id="+id); !blackbox.IsLoggedOut(page) || page.Has("back") {
 		t.Errorf("a client_uri of a stranger: %s", page.Link("back"))
 	}
 }

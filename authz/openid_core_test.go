@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -15,48 +14,10 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/users"
-	"github.com/authzd/authzd/storage"
 )
-
-// getJSON calls an endpoint with a bearer token and decodes the answer.
-func getJSON(t *testing.T, s *authztest.Server, path, token string) map[string]any {
-	t.Helper()
-	request, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answer := map[string]any{}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %d, %v", path, response.StatusCode, err)
-	}
-	return answer
-}
-
-// userID is Alice's own.
-func userID(t *testing.T, s *authztest.Server) string {
-	t.Helper()
-	ref, _, err := storage.Usernames.Get(t.Context(), s.Store, authztest.Username)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ref.UserID
-}
-
-// pairwiseClients makes spa and partner clients of one sector, and web of another.
-func pairwiseClients(m *client.Metadata) {
-	m.SubjectType = client.SubjectPairwise
-	if m.ID == authztest.Web {
-		m.SectorURI = "https://sector.example/uris.json"
-	}
-}
 
 // pairwiseSecrets are two server secrets.
 func pairwiseSecrets() (first, second []byte) {
@@ -76,27 +37,27 @@ func secretOf(t *testing.T, raw ...[]byte) *keys.Secret {
 // tokens.
 func TestOpenIDCoreSection8_PairwiseSubjects(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, authz.Config{}, pairwiseClients)
+	s := authztest.Start(t, authz.Config{}, blackbox.Pairwise)
 	b := s.NewBrowser(t)
 	claims := map[string]map[string]any{}
 	for id, secret := range map[string]string{authztest.SPA: "", authztest.ThirdParty: "", authztest.Web: authztest.Secret} {
 		code, verifier := b.Code(t, id, nil)
 		tokens := s.Token(t, id, secret, authztest.CodeForm(code, verifier))
-		claims[id] = payload(t, tokens.IDToken)
+		claims[id] = blackbox.Claims(t, tokens.IDToken)
 		sub, sid := fmt.Sprint(claims[id]["sub"]), fmt.Sprint(claims[id]["sid"])
 		if len(sub) != 43 || len(sid) != 43 || sub == sid { // section 2: at most 255 ASCII characters
 			t.Errorf("%s: sub %q, sid %q", id, sub, sid)
 		}
 		refreshed := s.Token(t, id, secret, authztest.RefreshForm(tokens.RefreshToken))
 		known := map[string]map[string]any{
-			"access token":           payload(t, tokens.AccessToken),
-			"userinfo":               getJSON(t, s, "/userinfo", tokens.AccessToken),
-			"session":                getJSON(t, s, "/session", tokens.AccessToken),
-			"ID token after refresh": payload(t, refreshed.IDToken),
+			"access token":           blackbox.Claims(t, tokens.AccessToken),
+			"userinfo":               blackbox.GetJSON(t, s, "/userinfo", tokens.AccessToken),
+			"session":                blackbox.GetJSON(t, s, "/session", tokens.AccessToken),
+			"ID token after refresh": blackbox.Claims(t, refreshed.IDToken),
 		}
 		if secret != "" {
-			_, known["introspection"] = post(t, s, "/introspect", id, url.Values{"token": {tokens.AccessToken}})
-			_, known["introspected refresh token"] = post(t, s, "/introspect", id, url.Values{"token": {tokens.RefreshToken}})
+			_, known["introspection"] = blackbox.PostAs(t, s, "/introspect", id, url.Values{"token": {tokens.AccessToken}})
+			_, known["introspected refresh token"] = blackbox.PostAs(t, s, "/introspect", id, url.Values{"token": {tokens.RefreshToken}})
 		}
 		for where, got := range known {
 			if got["sub"] != sub || (where != "userinfo" && got["sid"] != sid) || got["username"] != nil {
@@ -116,7 +77,7 @@ func TestOpenIDCoreSection8_PairwiseSubjects(t *testing.T) {
 			t.Errorf("clients of different sectors have the same %s", name)
 		}
 	}
-	if user := userID(t, s); claims[authztest.SPA]["sub"] == user || claims[authztest.Web]["sub"] == user {
+	if user := blackbox.AliceID(t, s); claims[authztest.SPA]["sub"] == user || claims[authztest.Web]["sub"] == user {
 		t.Error("a pairwise sub is the user's id")
 	}
 }
@@ -125,10 +86,10 @@ func TestOpenIDCoreSection8_PairwiseSubjects(t *testing.T) {
 func TestOpenIDCoreSection8_1_PairwiseSubjectsOutliveTheSecret(t *testing.T) {
 	t.Parallel()
 	first, second := pairwiseSecrets()
-	s := authztest.Start(t, authz.Config{Secret: secretOf(t, first)}, pairwiseClients)
-	want := payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"]
-	rotated := authztest.Start(t, authz.Config{Store: s.Store, Secret: secretOf(t, second, first)}, pairwiseClients)
-	if got := payload(t, rotated.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"]; got != want {
+	s := authztest.Start(t, authz.Config{Secret: secretOf(t, first)}, blackbox.Pairwise)
+	want := blackbox.Claims(t, s.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"]
+	rotated := authztest.Start(t, authz.Config{Store: s.Store, Secret: secretOf(t, second, first)}, blackbox.Pairwise)
+	if got := blackbox.Claims(t, rotated.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"]; got != want {
 		t.Errorf("the sub has changed from %v to %v", want, got)
 	}
 }
@@ -136,7 +97,7 @@ func TestOpenIDCoreSection8_1_PairwiseSubjectsOutliveTheSecret(t *testing.T) {
 // The hint's sub is the one that the client knows.
 func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, authz.Config{}, pairwiseClients)
+	s := authztest.Start(t, authz.Config{}, blackbox.Pairwise)
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
@@ -166,13 +127,13 @@ func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
 	}
 	_, claims := s.Verify(t, response.Body, jose.EdDSA)
 	if claims["iss"] != s.URL || claims["aud"] != authztest.SPA || claims["email"] != "alice@example.com" ||
-		claims["sub"] != payload(t, tokens.IDToken)["sub"] {
+		claims["sub"] != blackbox.Claims(t, tokens.IDToken)["sub"] {
 		t.Errorf("claims %v", claims)
 	}
 	if got := s.SignedIn(t, nil).Ask(t, authztest.SPA, url.Values{"id_token_hint": {response.Body}}).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("signed userinfo as an id_token_hint: %v", got)
 	}
-	if status := userinfo(t, s, response.Body); status != 401 {
+	if status := blackbox.UserinfoStatus(t, s, response.Body); status != 401 {
 		t.Errorf("signed userinfo as an access token: %d", status)
 	}
 	request.Header.Set("Authorization", "Bearer garbage") // section 5.3.3: errors are not signed
@@ -184,11 +145,11 @@ func TestOpenIDCoreSection5_3_2_SignedUserInfo(t *testing.T) {
 // Section 5.5.1: a sub with a value is a demand for that very user (section 3.1.2.2).
 func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 	t.Parallel()
-	for name, adjust := range map[string]func(*client.Metadata){"public": nil, "pairwise": pairwiseClients} {
+	for name, adjust := range map[string]func(*client.Metadata){"public": nil, "pairwise": blackbox.Pairwise} {
 		s := authztest.Start(t, authz.Config{Users: []users.User{
 			{Username: authztest.Username, Password: authztest.Password}, {Username: "dinah", Password: authztest.Password},
 		}}, adjust)
-		sub := fmt.Sprint(payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"])
+		sub := fmt.Sprint(blackbox.Claims(t, s.SignIn(t, authztest.SPA, "", nil).IDToken)["sub"])
 		want := func(claims string) url.Values { return url.Values{"claims": {fmt.Sprintf(claims, sub)}} }
 		demands := []string{`{"id_token":{"sub":{"value":%q}}}`, `{"id_token":{"sub":{"values":["x",%q]}}}`, `{"userinfo":{"sub":{"value":%q}}}`}
 
@@ -248,10 +209,10 @@ func TestOpenIDCoreSection5_5_ClaimsParameter(t *testing.T) {
 	}
 	asked := url.Values{"scope": {"openid"}, "claims": {`{"id_token":{"email":{"essential":true},"auth_time":null,"phone_number":{"essential":true}},"userinfo":{"name":{"essential":true}}}`}}
 	tokens := b.SignIn(t, authztest.SPA, asked)
-	if id := payload(t, tokens.IDToken); id["email"] != "alice@example.com" || id["auth_time"] == nil || id["name"] != nil || id["phone_number"] != nil {
+	if id := blackbox.Claims(t, tokens.IDToken); id["email"] != "alice@example.com" || id["auth_time"] == nil || id["name"] != nil || id["phone_number"] != nil {
 		t.Errorf("ID token %v", id)
 	}
-	if info := getJSON(t, s, "/userinfo", tokens.AccessToken); info["name"] != "Alice Liddell" || info["email"] != nil {
+	if info := blackbox.GetJSON(t, s, "/userinfo", tokens.AccessToken); info["name"] != "Alice Liddell" || info["email"] != nil {
 		t.Errorf("userinfo %v", info)
 	}
 }
@@ -261,9 +222,9 @@ func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	olderLogins(t, s, 5000*time.Second)
+	blackbox.AgeLogins(t, s, 5000*time.Second)
 	authTime := func(change url.Values) float64 {
-		at, _ := payload(t, b.SignIn(t, authztest.SPA, change).IDToken)["auth_time"].(float64)
+		at, _ := blackbox.Claims(t, b.SignIn(t, authztest.SPA, change).IDToken)["auth_time"].(float64)
 		return at
 	}
 	old := authTime(url.Values{"max_age": {"10000"}})
@@ -277,7 +238,7 @@ func TestOpenIDCoreSection3_1_2_1_FreshLogin(t *testing.T) {
 		if fresh := authTime(change); fresh-old < 4999 {
 			t.Errorf("%v: auth_time %v, before %v", change, fresh, old)
 		}
-		olderLogins(t, s, 5000*time.Second)
+		blackbox.AgeLogins(t, s, 5000*time.Second)
 	}
 }
 
@@ -303,10 +264,10 @@ func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	olderLogins(t, s, time.Minute)
+	blackbox.AgeLogins(t, s, time.Minute)
 	first := b.SignIn(t, authztest.SPA, url.Values{"max_age": {"1000"}})
 	second := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
-	before, after := payload(t, first.IDToken), payload(t, second.IDToken)
+	before, after := blackbox.Claims(t, first.IDToken), blackbox.Claims(t, second.IDToken)
 	for _, name := range []string{"iss", "sub", "aud", "auth_time", "acr", "sid"} {
 		if before[name] == nil || fmt.Sprint(before[name]) != fmt.Sprint(after[name]) {
 			t.Errorf("%s changed from %v to %v", name, before[name], after[name])
@@ -315,7 +276,7 @@ func TestOpenIDCoreSection12_2_RefreshedIDToken(t *testing.T) {
 	if before["nonce"] == nil || after["nonce"] != nil {
 		t.Errorf("nonce %v, after the refresh %v", before["nonce"], after["nonce"])
 	}
-	if id := payload(t, b.SignIn(t, authztest.SPA, url.Values{"nonce": {}}).IDToken); id["nonce"] != nil {
+	if id := blackbox.Claims(t, b.SignIn(t, authztest.SPA, url.Values{"nonce": {}}).IDToken); id["nonce"] != nil {
 		t.Errorf("nonce %v that nobody sent", id["nonce"])
 	}
 }
@@ -342,11 +303,11 @@ func TestOpenIDCoreSection2_SessionID(t *testing.T) {
 		first := b.SignIn(t, authztest.SPA, nil)
 		refreshed := s.Token(t, authztest.SPA, "", authztest.RefreshForm(first.RefreshToken))
 		for when, token := range map[string]string{"first": first.IDToken, "refreshed": refreshed.IDToken} {
-			if _, found := payload(t, token)["sid"]; found != row.want {
+			if _, found := blackbox.Claims(t, token)["sid"]; found != row.want {
 				t.Errorf("%s: sid in the %s ID token: %v", name, when, found)
 			}
 		}
-		if payload(t, first.AccessToken)["sid"] == nil {
+		if blackbox.Claims(t, first.AccessToken)["sid"] == nil {
 			t.Errorf("%s: no sid in the access token", name)
 		}
 		logout := b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {first.IDToken}}.Encode())
@@ -363,13 +324,13 @@ func TestOpenIDCoreSection3_1_3_2_CodeReuse(t *testing.T) {
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
 	form := authztest.CodeForm(code, verifier)
 	tokens := s.Token(t, authztest.SPA, "", form)
-	if status := userinfo(t, s, tokens.AccessToken); status != 200 {
+	if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 200 {
 		t.Fatalf("userinfo: %d", status)
 	}
 	if again := s.Token(t, authztest.SPA, "", form); again.Status != 400 || again.Error != "invalid_grant" {
 		t.Errorf("the code again: %+v", again)
 	}
-	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+	if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 401 {
 		t.Errorf("userinfo afterwards: %d", status)
 	}
 }
@@ -386,7 +347,7 @@ func TestOpenIDCoreSection3_1_2_1_ExpiredHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	hint := func(change map[string]any) string {
-		claims := map[string]any{"iss": s.URL, "aud": authztest.SPA, "sub": userID(t, s), "exp": 1000, "iat": 1000}
+		claims := map[string]any{"iss": s.URL, "aud": authztest.SPA, "sub": blackbox.AliceID(t, s), "exp": 1000, "iat": 1000}
 		maps.Copy(claims, change)
 		token, err := ring.Sign(jose.ES256, keys.TypeJWT, claims)
 		if err != nil {

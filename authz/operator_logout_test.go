@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/operator"
 )
 
@@ -27,9 +28,9 @@ func TestBackChannelLogoutByOperator(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newListeners(t)
-			s := authztest.Start(t, authz.Config{Outbound: loopback, Operator: &operator.Config{}}, l.hear)
+			s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Operator: &operator.Config{}}, l.hear)
 			b := s.NewBrowser(t)
-			id := payload(t, b.SignIn(t, authztest.SPA, nil).IDToken)
+			id := blackbox.Claims(t, b.SignIn(t, authztest.SPA, nil).IDToken)
 			b.SignIn(t, authztest.Web, nil)
 			sid, sub := id["sid"].(string), id["sub"].(string)
 

@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 func TestRFC6749Section4_1_2_ACodeIsRedeemedOnce(t *testing.T) {
@@ -42,7 +43,7 @@ func TestRFC6749Section6_ScopeIsNarrowedForOneToken(t *testing.T) {
 	form := authztest.RefreshForm(tokens.RefreshToken)
 	form.Set("scope", "orders.read")
 	narrow := s.Token(t, authztest.SPA, "", form)
-	if narrow.Scope != "orders.read" || narrow.IDToken != "" || payload(t, narrow.AccessToken)["scope"] != "orders.read" {
+	if narrow.Scope != "orders.read" || narrow.IDToken != "" || blackbox.Claims(t, narrow.AccessToken)["scope"] != "orders.read" {
 		t.Errorf("narrowed: %+v", narrow)
 	}
 	if full := s.Token(t, authztest.SPA, "", authztest.RefreshForm(narrow.RefreshToken)); full.Scope != tokens.Scope {
@@ -216,7 +217,7 @@ func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	posted.Header = formHeader()
+	posted.Header = blackbox.FormHeader()
 	if got := follow1(t, b, posted).Redirect(t); got.Get("code") == "" {
 		t.Errorf("authorize by POST: %v", got)
 	}
@@ -228,7 +229,7 @@ func TestRFC6749Section3_UnknownParametersAreIgnored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header = formHeader()
+		r.Header = blackbox.FormHeader()
 		if secret != "" {
 			r.SetBasicAuth(clientID, secret)
 		}
@@ -284,7 +285,7 @@ func TestPublicClientByBasicWithoutSecret(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Header = formHeader()
+		r.Header = blackbox.FormHeader()
 		r.SetBasicAuth(tc.clientID, tc.secret)
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
@@ -354,7 +355,7 @@ func TestRFC6749Section5_2_Statuses(t *testing.T) {
 // request that it had pushed, and only once.
 func TestRFC6749Section4_1_2_1_TheUserTurnsBack(t *testing.T) {
 	t.Parallel()
-	app, _ := startFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
+	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)
 	turnBack := func(b *authztest.Browser, login string) url.Values {
 		return b.Do(t, b.Get(t, login).Submit(t, "login-cancel", nil)).Redirect(t)
 	}
@@ -363,13 +364,13 @@ func TestRFC6749Section4_1_2_1_TheUserTurnsBack(t *testing.T) {
 	if got := turnBack(b, login); got.Get("error") != "access_denied" || got.Get("state") != state || got.Get("iss") != app.Server.URL || len(got) != 4 {
 		t.Errorf("%v", got)
 	}
-	object := app.Key.Sign(t, requestType, signedRequest(app, map[string]any{"state": state}))
-	brought := url.Values{"client_id": {app.ClientID}, "request_uri": {requestURIOf(t, pushSigned(t, app, object))}}
+	object := app.Key.Sign(t, blackbox.RequestObjectType, blackbox.SignedRequest(app, map[string]any{"state": state}))
+	brought := url.Values{"client_id": {app.ClientID}, "request_uri": {blackbox.RequestURI(t, blackbox.PushSigned(t, app, object))}}
 	login = b.Open(t, brought).Header.Get("Location")
-	if got, _ := opened(t, app.Server, signedResponse(t, turnBack(b, login))); got["error"] != "access_denied" || got["state"] != state || got["code"] != nil {
+	if got, _ := blackbox.OpenResponse(t, app.Server, blackbox.SignedResponse(t, turnBack(b, login))); got["error"] != "access_denied" || got["state"] != state || got["code"] != nil {
 		t.Errorf("signed: %v", got)
 	}
-	refusedPage(t, "again", b.Open(t, brought), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "again", b.Open(t, brought), "invalid_request_uri")
 	if page := b.Get(t, app.Server.URL+"/login"); page.Has("login-cancel") || !page.Has("login-submit") {
 		t.Errorf("a sign-in for no app: %.500s", page.Body)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -22,24 +23,24 @@ func TestRFC7009Section2_1_OneTokenEndsTheGrant(t *testing.T) {
 		}
 		form := url.Values{"client_id": {authztest.SPA}, "token": {token}, "token_type_hint": {"nonsense"}}
 		for range 2 { // again is as good
-			if status, body := post(t, s, "/revoke", "", form); status != 200 {
+			if status, body := blackbox.PostAs(t, s, "/revoke", "", form); status != 200 {
 				t.Fatalf("revoke %s: %d %v", which, status, body)
 			}
 		}
 		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 			t.Errorf("refresh after revoking the %s token: %+v", which, got)
 		}
-		if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+		if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 401 {
 			t.Errorf("userinfo after revoking the %s token: %d", which, status)
 		}
 	}
 	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
 	introspect := url.Values{"token": {app.AccessToken}}
-	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != true {
+	if _, got := blackbox.PostAs(t, s, "/introspect", authztest.Worker, introspect); got["active"] != true {
 		t.Errorf("app token: %v", got)
 	}
-	post(t, s, "/revoke", authztest.Worker, introspect)
-	if _, got := post(t, s, "/introspect", authztest.Worker, introspect); got["active"] != false || len(got) != 1 {
+	blackbox.PostAs(t, s, "/revoke", authztest.Worker, introspect)
+	if _, got := blackbox.PostAs(t, s, "/introspect", authztest.Worker, introspect); got["active"] != false || len(got) != 1 {
 		t.Errorf("revoked app token: %v", got)
 	}
 }
@@ -49,12 +50,12 @@ func TestRFC7009Section2_RememberedLongerThanAccepted(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
-	post(t, s, "/revoke", authztest.Worker, url.Values{"token": {app.AccessToken}})
+	blackbox.PostAs(t, s, "/revoke", authztest.Worker, url.Values{"token": {app.AccessToken}})
 	revoked, err := s.Store.Scan(t.Context(), storage.RevokedTokens.Table, "", "", 10)
 	if err != nil || len(revoked) != 1 {
 		t.Fatalf("%d revocations, %v", len(revoked), err)
 	}
-	if exp := int64(payload(t, app.AccessToken)["exp"].(float64)); revoked[0].Expires.Unix()-exp < 10 {
+	if exp := int64(blackbox.Claims(t, app.AccessToken)["exp"].(float64)); revoked[0].Expires.Unix()-exp < 10 {
 		t.Errorf("revoked until %v, valid until %v", revoked[0].Expires, time.Unix(exp, 0))
 	}
 }
@@ -69,7 +70,7 @@ func TestRFC7009Section2_1_OthersCannotRevoke(t *testing.T) {
 	if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(first.RefreshToken)); got.Error != "invalid_grant" {
 		t.Fatalf("%+v", got)
 	}
-	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.ThirdParty}, "token": {third.RefreshToken}}); status != 200 {
+	if status, _ := blackbox.PostAs(t, s, "/revoke", "", url.Values{"client_id": {authztest.ThirdParty}, "token": {third.RefreshToken}}); status != 200 {
 		t.Errorf("revoke by another client: %d", status)
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); got.Status != 200 {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -19,7 +18,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
@@ -48,7 +47,7 @@ func startVouched(t testing.TB, change func(*tokenendpoint.TrustedIssuer)) vouch
 	}
 	s := authztest.Start(t, authz.Config{
 		TrustedIssuers: []tokenendpoint.TrustedIssuer{issuer, {Issuer: "https://other.example.com", JWKS: authztest.JWKS(t, key), Subject: tokenendpoint.SubjectUsername, Clients: []string{authztest.Worker, authztest.Web}}},
-		Outbound:       outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Outbound:       blackbox.Loopback(),
 		Users: []users.User{
 			{Username: authztest.Username, Password: authztest.Password, Roles: []string{"admin"}}, {Username: "dinah", Disabled: true},
 		},
@@ -94,8 +93,8 @@ func TestRFC7523Section2_1_Grant(t *testing.T) {
 	if tokens.Status != 200 || tokens.Scope != "openid orders.read" || tokens.RefreshToken != "" || tokens.IDToken != "" {
 		t.Fatalf("%+v", tokens)
 	}
-	claims := payload(t, tokens.AccessToken)
-	if claims["sub"] != userID(t, v.Server) || claims["client_id"] != authztest.Worker || claims["gid"] == nil {
+	claims := blackbox.Claims(t, tokens.AccessToken)
+	if claims["sub"] != blackbox.AliceID(t, v.Server) || claims["client_id"] != authztest.Worker || claims["gid"] == nil {
 		t.Errorf("%v", claims)
 	}
 	for _, name := range []string{"sid", "auth_time", "acr", "amr", "act"} {
@@ -106,7 +105,7 @@ func TestRFC7523Section2_1_Grant(t *testing.T) {
 	if roles := claims["roles"]; roles == nil {
 		t.Error("no roles")
 	}
-	if status := userinfo(t, v.Server, tokens.AccessToken); status != 200 {
+	if status := blackbox.UserinfoStatus(t, v.Server, tokens.AccessToken); status != 200 {
 		t.Errorf("userinfo: %d", status)
 	}
 	if _, about := introspectToken(t, v.Server, authztest.Worker, tokens.AccessToken); about["active"] != true || about["username"] != authztest.Username {
@@ -134,7 +133,7 @@ func TestRFC7523Section3_GrantClaims(t *testing.T) {
 	t.Parallel()
 	v := startVouched(t, nil)
 	now := time.Now().Unix()
-	before := dump(t, v.Store)
+	before := blackbox.Dump(t, v.Store)
 	for name, change := range map[string]map[string]any{
 		"no iss":                 {"iss": nil},
 		"iss of nobody":          {"iss": "https://evil.example"},
@@ -152,7 +151,7 @@ func TestRFC7523Section3_GrantClaims(t *testing.T) {
 		"sub too long":           {"sub": strings.Repeat("a", 5000)},
 		"unknown sub":            {"sub": "nobody"},
 		"sub of a disabled user": {"sub": "dinah"},
-		"sub is a user id":       {"sub": userID(t, v.Server)},
+		"sub is a user id":       {"sub": blackbox.AliceID(t, v.Server)},
 		"no aud":                 {"aud": nil},
 		"aud another":            {"aud": "https://other.example"},
 		"aud an empty list":      {"aud": []string{}},
@@ -176,7 +175,7 @@ func TestRFC7523Section3_GrantClaims(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if after := dump(t, v.Store); after != before {
+	if after := blackbox.Dump(t, v.Store); after != before {
 		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
 	}
 	for name, change := range map[string]map[string]any{
@@ -211,7 +210,7 @@ func TestRFC7523Section3_GrantSignature(t *testing.T) {
 	encode := func(header string) string { return base64.RawURLEncoding.EncodeToString([]byte(header)) }
 	tokens := v.SignIn(t, authztest.SPA, "", nil)
 	twice := strings.Replace(string(mustJSON(t, v.claims(nil))), `{`, `{"sub":"nobody",`, 1)
-	before := dump(t, v.Store)
+	before := blackbox.Dump(t, v.Store)
 	for name, assertion := range map[string]string{
 		"garbage":                 "garbage",
 		"two parts":               parts[0] + "." + parts[1],
@@ -231,7 +230,7 @@ func TestRFC7523Section3_GrantSignature(t *testing.T) {
 		"claims in capitals":      v.key.Sign(t, nil, map[string]any{"ISS": hrIssuer, "SUB": "alice", "AUD": v.URL, "EXP": time.Now().Unix() + 60, "JTI": "x"}),
 		"no claims":               v.key.Sign(t, nil, map[string]any{}),
 		"ID token of this server": tokens.IDToken, "access token of this server": tokens.AccessToken,
-		"sub twice": signWith(t, jose.SigningKey{Algorithm: v.key.Alg, Key: v.key.Private}, nil, twice),
+		"sub twice": blackbox.SignWith(t, jose.SigningKey{Algorithm: v.key.Alg, Key: v.key.Private}, nil, twice),
 	} {
 		if got := v.Token(t, authztest.Worker, authztest.Secret, bearerForm(assertion)); got.Status != 400 || got.Error != "invalid_grant" {
 			t.Errorf("%s: %+v", name, got)
@@ -240,7 +239,7 @@ func TestRFC7523Section3_GrantSignature(t *testing.T) {
 	if got := v.Token(t, authztest.Worker, authztest.Secret, bearerForm("")); got.Error != "invalid_request" {
 		t.Errorf("no assertion: %+v", got)
 	}
-	if after := dump(t, v.Store); after != before {
+	if after := blackbox.Dump(t, v.Store); after != before {
 		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
 	}
 	for _, typ := range []string{"JWT", "jwt", "authorization-grant+jwt"} {
@@ -303,7 +302,7 @@ func TestRFC7523Section3_GrantReplay(t *testing.T) {
 	if won.Load() != 1 || lost.Load() != racers-1 {
 		t.Errorf("%d won and %d lost", won.Load(), lost.Load())
 	}
-	if grants := dumpTable(t, v.Store, storage.Grants.Table); grants != 1 {
+	if grants := blackbox.Count(t, v.Store, storage.Grants.Table); grants != 1 {
 		t.Errorf("%d grants", grants)
 	}
 	marks, err := v.Store.Scan(t.Context(), storage.Marks.Table, "", "", 10)
@@ -327,12 +326,12 @@ func TestRFC7523Section3_SubjectIsALinkedIdentity(t *testing.T) {
 			t.Errorf("%s before the link: %+v", sub, got)
 		}
 	}
-	identity := &storage.Identity{UserID: userID(t, v.Server), Connector: "hr", LinkedAt: time.Now()}
+	identity := &storage.Identity{UserID: blackbox.AliceID(t, v.Server), Connector: "hr", LinkedAt: time.Now()}
 	if err := v.Store.Apply(t.Context(), storage.Identities.Put(hrIssuer+" employee 7", identity, storage.Absent, time.Time{})); err != nil {
 		t.Fatal(err)
 	}
 	got := v.Token(t, authztest.Worker, authztest.Secret, v.form(t, map[string]any{"sub": "employee 7"}))
-	if got.Status != 200 || payload(t, got.AccessToken)["sub"] != userID(t, v.Server) {
+	if got.Status != 200 || blackbox.Claims(t, got.AccessToken)["sub"] != blackbox.AliceID(t, v.Server) {
 		t.Errorf("after it: %+v", got)
 	}
 }
@@ -354,11 +353,11 @@ func TestRFC7523Section2_1_GrantEnds(t *testing.T) {
 	} {
 		changeUser(t, v.Server, func(u *storage.User) { u.Disabled = false })
 		token := v.Token(t, authztest.Worker, authztest.Secret, v.form(t, nil)).AccessToken
-		if status := userinfo(t, v.Server, token); status != 200 {
+		if status := blackbox.UserinfoStatus(t, v.Server, token); status != 200 {
 			t.Fatalf("%s: before: %d", name, status)
 		}
 		end(token)
-		if status := userinfo(t, v.Server, token); status != 401 {
+		if status := blackbox.UserinfoStatus(t, v.Server, token); status != 401 {
 			t.Errorf("%s: %d", name, status)
 		}
 	}
@@ -366,7 +365,7 @@ func TestRFC7523Section2_1_GrantEnds(t *testing.T) {
 
 func changeUser(t *testing.T, s *authztest.Server, change func(*storage.User)) {
 	t.Helper()
-	user, version, err := storage.Users.Get(t.Context(), s.Store, userID(t, s))
+	user, version, err := storage.Users.Get(t.Context(), s.Store, blackbox.AliceID(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}

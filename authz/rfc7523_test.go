@@ -18,6 +18,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/storage"
 )
@@ -44,26 +45,6 @@ func assertionForm(assertion string) url.Values {
 	return url.Values{"grant_type": {"client_credentials"}, "client_assertion_type": {authztest.AssertionType}, "client_assertion": {assertion}}
 }
 
-// refused returns the error code of an answer, "" for a success, and complains about one that has
-// the wrong status for its code.
-func refused(t *testing.T, response authztest.Response) string {
-	t.Helper()
-	var body struct {
-		Error string `json:"error"`
-	}
-	if response.Body != "" {
-		response.JSON(t, &body)
-	}
-	want := map[string]int{"": http.StatusOK, "invalid_client": http.StatusUnauthorized}[body.Error]
-	if want == 0 {
-		want = http.StatusBadRequest
-	}
-	if response.Status != want {
-		t.Errorf("status %d with error %q: %s", response.Status, body.Error, response.Body)
-	}
-	return body.Error
-}
-
 func TestRFC7523Section2_2_ClientAssertion(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
@@ -77,7 +58,7 @@ func TestRFC7523Section2_2_ClientAssertion(t *testing.T) {
 			} {
 				form := assertionForm(key.Assertion(t, authztest.Worker, s.URL))
 				maps.Copy(form, change)
-				if code := refused(t, s.PostForm(t, "/token", form, nil)); code != "" {
+				if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", form, nil)); code != "" {
 					t.Errorf("%s: %s", name, code)
 				}
 			}
@@ -100,10 +81,10 @@ func TestRFC7523Section2_2_AtOtherEndpoints(t *testing.T) {
 		if response.Status != http.StatusOK || endpoint == "/introspect" && !strings.Contains(response.Body, `"active":true`) {
 			t.Errorf("%s: %d %s", endpoint, response.Status, response.Body)
 		}
-		if code := refused(t, s.PostForm(t, endpoint, form, nil)); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.PostForm(t, endpoint, form, nil)); code != "invalid_client" {
 			t.Errorf("%s again: %q", endpoint, code)
 		}
-		if code := refused(t, s.PostForm(t, "/token", form, nil)); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", form, nil)); code != "invalid_client" {
 			t.Errorf("%s, then /token: %q", endpoint, code)
 		}
 	}
@@ -177,7 +158,7 @@ func TestRFC7523Section3_Claims(t *testing.T) {
 				delete(claims, name)
 			}
 		}
-		code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil))
+		code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil))
 		if row.ok != (code == "") || !row.ok && code != "invalid_client" {
 			t.Errorf("%s: %q", row.name, code)
 		}
@@ -200,7 +181,7 @@ func TestFAPI2SecurityProfileSection5_3_2_1_Audience(t *testing.T) {
 	} {
 		claims := authztest.AssertionClaims(authztest.Worker, s.URL)
 		claims["aud"] = row.audience
-		if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); (code == "") != row.ok {
+		if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); (code == "") != row.ok {
 			t.Errorf("aud %v: %q", row.audience, code)
 		}
 	}
@@ -220,16 +201,16 @@ func TestRFC7523Section3_Replay(t *testing.T) {
 		form := assertionForm(key.Assertion(t, authztest.Worker, s.URL))
 		changed := maps.Clone(form)
 		maps.Copy(changed, first)
-		refused(t, s.PostForm(t, "/token", changed, nil))
-		if code := refused(t, s.PostForm(t, "/token", form, nil)); code != "invalid_client" {
+		blackbox.ErrorOf(t, s.PostForm(t, "/token", changed, nil))
+		if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", form, nil)); code != "invalid_client" {
 			t.Errorf("%s: %q", name, code)
 		}
 	}
 	// The jti of one client says nothing about that of another, and not its other claims about it.
 	claims := authztest.AssertionClaims(authztest.Worker, s.URL)
-	refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil))
+	blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil))
 	claims["exp"], claims["aud"] = time.Now().Add(10*time.Minute).Unix(), s.URL+"/token"
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "invalid_client" {
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "invalid_client" {
 		t.Errorf("the same jti in another assertion: %q", code)
 	}
 }
@@ -241,7 +222,7 @@ func TestRFC7523Section3_RememberedLongerThanAccepted(t *testing.T) {
 	key := authztest.NewKey(t, jose.ES256)
 	s := startWithKeys(t, withKeys(t, key))
 	claims := authztest.AssertionClaims(authztest.Worker, s.URL)
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "" {
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Sign(t, nil, claims)), nil)); code != "" {
 		t.Fatal(code)
 	}
 	marks, err := s.Store.Scan(t.Context(), storage.Marks.Table, "", "", 10)
@@ -272,7 +253,7 @@ func TestRFC7523Section3_Race(t *testing.T) {
 		var all sync.WaitGroup
 		for range 64 {
 			all.Go(func() {
-				switch code := refused(t, s.PostForm(t, path, form, nil)); code {
+				switch code := blackbox.ErrorOf(t, s.PostForm(t, path, form, nil)); code {
 				case "", "invalid_scope":
 					winners.Add(1)
 				case "invalid_client":
@@ -299,16 +280,16 @@ func TestRFC7523Section3_Algorithm(t *testing.T) {
 		m.JWKS, _ = json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
 		m.AuthAlg = "PS256"
 	})
-	if code := refused(t, both.PostForm(t, "/token", assertionForm(rsa.Assertion(t, authztest.Worker, both.URL)), nil)); code != "" {
+	if code := blackbox.ErrorOf(t, both.PostForm(t, "/token", assertionForm(rsa.Assertion(t, authztest.Worker, both.URL)), nil)); code != "" {
 		t.Errorf("as registered: %s", code)
 	}
 	pkcs := *rsa
 	pkcs.Alg = jose.RS256
-	if code := refused(t, both.PostForm(t, "/token", assertionForm(pkcs.Assertion(t, authztest.Worker, both.URL)), nil)); code != "invalid_client" {
+	if code := blackbox.ErrorOf(t, both.PostForm(t, "/token", assertionForm(pkcs.Assertion(t, authztest.Worker, both.URL)), nil)); code != "invalid_client" {
 		t.Errorf("another algorithm than the client's: %q", code)
 	}
 	one := startWithKeys(t, withKeys(t, rsa))
-	if code := refused(t, one.PostForm(t, "/token", assertionForm(pkcs.Assertion(t, authztest.Worker, one.URL)), nil)); code != "invalid_client" {
+	if code := blackbox.ErrorOf(t, one.PostForm(t, "/token", assertionForm(pkcs.Assertion(t, authztest.Worker, one.URL)), nil)); code != "invalid_client" {
 		t.Errorf("another algorithm than the key's: %q", code)
 	}
 }
@@ -350,7 +331,7 @@ func TestOpenIDConnectCoreSection10_1_1_RotationOfClientKeys(t *testing.T) {
 	keys := serveKeys(t, first)
 	s := startWithKeys(t, func(m *client.Metadata) { m.JWKSURI = keys.URL })
 	ask := func(key *authztest.Key) string {
-		return refused(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil))
+		return blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil))
 	}
 	for range 3 {
 		if code := ask(first); code != "" {
@@ -389,7 +370,7 @@ func TestOpenIDConnectCoreSection10_1_1_ForgedSignature(t *testing.T) {
 	keys := serveKeys(t, key)
 	s := startWithKeys(t, func(m *client.Metadata) { m.JWKSURI = keys.URL })
 	for range 10 {
-		if code := refused(t, s.PostForm(t, "/token", assertionForm(forged.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(forged.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
 			t.Errorf("forged: %q", code)
 		}
 	}
@@ -411,7 +392,7 @@ func TestRFC7517Section5_BadSets(t *testing.T) {
 		raw := client.JWKS(set)
 		keys.set.Store(&raw)
 		s := startWithKeys(t, func(m *client.Metadata) { m.JWKSURI = keys.URL })
-		if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)); code != "invalid_client" {
 			t.Errorf("%s: %q", name, code)
 		}
 	}
@@ -425,7 +406,7 @@ func TestRFC7517Section5_UnusableKeysAreIgnored(t *testing.T) {
 	raw := client.JWKS(`{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"secp256k1"},{"x":1},` + toJSON(t, key.Public()) + `]}`)
 	keys.set.Store(&raw)
 	s := startWithKeys(t, func(m *client.Metadata) { m.JWKSURI = keys.URL })
-	if code := refused(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)); code != "" {
+	if code := blackbox.ErrorOf(t, s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)); code != "" {
 		t.Errorf("a good key among bad ones: %s", code)
 	}
 }
@@ -442,7 +423,7 @@ func TestRFC7523_JWKSURIOfAPrivateNetwork(t *testing.T) {
 		}
 	})
 	response := s.PostForm(t, "/token", assertionForm(key.Assertion(t, authztest.Worker, s.URL)), nil)
-	if code := refused(t, response); code != "invalid_client" || keys.fetches.Load() != 0 {
+	if code := blackbox.ErrorOf(t, response); code != "invalid_client" || keys.fetches.Load() != 0 {
 		t.Errorf("%q after %d fetches", code, keys.fetches.Load())
 	}
 	if strings.Contains(response.Body, "127.0.0.1") || strings.Contains(response.Body, "blocked") {
@@ -458,7 +439,7 @@ func TestRFC7523_UnknownClientTiming(t *testing.T) {
 		s := startWithKeys(t, withKeys(t, key))
 		once := func(form url.Values) time.Duration {
 			request := httptest.NewRequest(http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
-			request.Header = formHeader()
+			request.Header = blackbox.FormHeader()
 			recorder := httptest.NewRecorder()
 			begin := time.Now()
 			s.ServeHTTP(recorder, request)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/storage"
 )
@@ -23,12 +24,12 @@ func TestRFC7591Section3_Off(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	for _, path := range []string{"/register", "/register/0123456789012345678901"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
-			if got := callJSON(t, method, s.URL+path, "", webClient(nil)); got.status != http.StatusNotFound && got.status != http.StatusMethodNotAllowed && got.status != http.StatusForbidden {
-				t.Errorf("%s %s: %d", method, path, got.status)
+			if got := blackbox.CallJSON(t, method, s.URL+path, "", blackbox.WebClient(nil)); got.Status != http.StatusNotFound && got.Status != http.StatusMethodNotAllowed && got.Status != http.StatusForbidden {
+				t.Errorf("%s %s: %d", method, path, got.Status)
 			}
 		}
 	}
-	if got := callJSON(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil); got.member["registration_endpoint"] != nil {
+	if got := blackbox.CallJSON(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil); got.Member["registration_endpoint"] != nil {
 		t.Error("a registration_endpoint is advertised")
 	}
 }
@@ -36,51 +37,51 @@ func TestRFC7591Section3_Off(t *testing.T) {
 // An initial access token is demanded where the operator handed some out.
 func TestRFC7591Section3_InitialAccessToken(t *testing.T) {
 	t.Parallel()
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.Mode = register.Token
 	c.Registration.InitialAccessTokens = []string{"first initial access token", "second-initial-access-token"}
 	s := authztest.Start(t, c, nil)
 	for name, token := range map[string]string{"none": "", "wrong": "third", "prefix": "second-initial-access-toke", "longer": "second-initial-access-tokens"} {
-		got := callJSON(t, http.MethodPost, s.URL+"/register", token, webClient(nil))
-		if got.status != http.StatusUnauthorized || !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Bearer ") {
-			t.Errorf("%s: %d %v %s", name, got.status, got.header, got.body)
+		got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", token, blackbox.WebClient(nil))
+		if got.Status != http.StatusUnauthorized || !strings.HasPrefix(got.Header.Get("WWW-Authenticate"), "Bearer ") {
+			t.Errorf("%s: %d %v %s", name, got.Status, got.Header, got.Body)
 		}
 	}
-	got := callJSON(t, http.MethodPost, s.URL+"/register", "second-initial-access-token", webClient(nil))
-	if got.status != http.StatusCreated {
-		t.Errorf("%d %s", got.status, got.body)
+	got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "second-initial-access-token", blackbox.WebClient(nil))
+	if got.Status != http.StatusCreated {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	// Whom the operator vouches for may act on its own behalf.
 	service := map[string]any{"grant_types": []string{"client_credentials"}, "scope": "orders.read"}
-	got = callJSON(t, http.MethodPost, s.URL+"/register", "second-initial-access-token", service)
-	tokens := s.Token(t, got.text("client_id"), got.text("client_secret"), url.Values{"grant_type": {"client_credentials"}})
+	got = blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "second-initial-access-token", service)
+	tokens := s.Token(t, got.Text("client_id"), got.Text("client_secret"), url.Values{"grant_type": {"client_credentials"}})
 	if tokens.Status != http.StatusOK || tokens.Scope != "orders.read" {
-		t.Errorf("%s\n%+v", got.body, tokens)
+		t.Errorf("%s\n%+v", got.Body, tokens)
 	}
 }
 
 func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	endpoint := callJSON(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil).text("registration_endpoint")
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	endpoint := blackbox.CallJSON(t, http.MethodGet, s.URL+"/.well-known/openid-configuration", "", nil).Text("registration_endpoint")
 	if endpoint != s.URL+"/register" {
 		t.Fatalf("registration_endpoint %q", endpoint)
 	}
 	before := time.Now().Unix()
-	got := callJSON(t, http.MethodPost, endpoint, "", `{"redirect_uris": ["`+authztest.RedirectURI+`"], "client_name#de": "Bestellungen", "unheard_of": {"x": [1e999]}, "contacts": null}`)
-	if got.status != http.StatusCreated || got.header.Get("Cache-Control") != "no-store" || got.header.Get("Content-Type") != "application/json" {
-		t.Fatalf("%d %v %s", got.status, got.header, got.body)
+	got := blackbox.CallJSON(t, http.MethodPost, endpoint, "", `{"redirect_uris": ["`+authztest.RedirectURI+`"], "client_name#de": "Bestellungen", "unheard_of": {"x": [1e999]}, "contacts": null}`)
+	if got.Status != http.StatusCreated || got.Header.Get("Cache-Control") != "no-store" || got.Header.Get("Content-Type") != "application/json" {
+		t.Fatalf("%d %v %s", got.Status, got.Header, got.Body)
 	}
-	issued, _ := got.member["client_id_issued_at"].(float64)
+	issued, _ := got.Member["client_id_issued_at"].(float64)
 	if int64(issued) < before || int64(issued) > time.Now().Unix() {
-		t.Errorf("client_id_issued_at %v", got.member["client_id_issued_at"])
+		t.Errorf("client_id_issued_at %v", got.Member["client_id_issued_at"])
 	}
-	if expires, ok := got.member["client_secret_expires_at"].(float64); !ok || expires != 0 {
-		t.Errorf("client_secret_expires_at %v", got.member["client_secret_expires_at"])
+	if expires, ok := got.Member["client_secret_expires_at"].(float64); !ok || expires != 0 {
+		t.Errorf("client_secret_expires_at %v", got.Member["client_secret_expires_at"])
 	}
-	if len(got.text("client_secret")) < 43 || !strings.HasPrefix(got.text("registration_access_token"), "azg_") ||
-		got.text("registration_client_uri") != s.URL+"/register/"+got.text("client_id") {
-		t.Errorf("%s", got.body)
+	if len(got.Text("client_secret")) < 43 || !strings.HasPrefix(got.Text("registration_access_token"), "azg_") ||
+		got.Text("registration_client_uri") != s.URL+"/register/"+got.Text("client_id") {
+		t.Errorf("%s", got.Body)
 	}
 	// The defaults of section 2, and of OpenID Connect Registration section 2, are told.
 	for name, want := range map[string]string{
@@ -89,13 +90,13 @@ func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 		"scope": `"orders.read openid profile email address phone offline_access"`, "redirect_uris": `["` + authztest.RedirectURI + `"]`,
 		"contacts": "null", "client_name": "null", "unheard_of": "null", "client_name#de": "null",
 	} {
-		if member, _ := json.Marshal(got.member[name]); string(member) != want {
+		if member, _ := json.Marshal(got.Member[name]); string(member) != want {
 			t.Errorf("%s is %s, want %s", name, member, want)
 		}
 	}
-	public := postClient(t, s, webClient(nil))
+	public := blackbox.Register(t, s, blackbox.WebClient(nil))
 	for _, name := range []string{"client_secret", "client_secret_expires_at"} {
-		if public.member[name] != nil {
+		if public.Member[name] != nil {
 			t.Errorf("a public client got a %s", name)
 		}
 	}
@@ -105,7 +106,7 @@ func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 		t.Fatal(records, err)
 	}
 	for _, record := range records {
-		for _, secret := range []string{got.text("client_secret"), got.text("registration_access_token"), public.text("registration_access_token")} {
+		for _, secret := range []string{got.Text("client_secret"), got.Text("registration_access_token"), public.Text("registration_access_token")} {
 			if strings.Contains(string(record.Value), secret) {
 				t.Error("a secret is stored")
 			}
@@ -116,11 +117,11 @@ func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 // A registered client signs a user in; it is never trusted as the operator's own are.
 func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	for name, method := range map[string]string{"public": "none", "basic": "client_secret_basic"} {
 		t.Run(name, func(t *testing.T) {
-			client := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": method, "first_party": true}))
-			id, secret := client.text("client_id"), client.text("client_secret")
+			client := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"token_endpoint_auth_method": method, "first_party": true}))
+			id, secret := client.Text("client_id"), client.Text("client_secret")
 			b := s.NewBrowser(t)
 			b.Deny = true
 			_, challenge := authztest.PKCE()
@@ -128,13 +129,13 @@ func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 				t.Fatalf("no consent was asked for: %s", got)
 			}
 			tokens := s.SignIn(t, id, secret, nil)
-			if claims := payload(t, tokens.AccessToken); claims["client_id"] != id {
+			if claims := blackbox.Claims(t, tokens.AccessToken); claims["client_id"] != id {
 				t.Errorf("%v", claims)
 			}
 			if got := s.Token(t, id, secret, authztest.RefreshForm(tokens.RefreshToken)); got.Status != http.StatusOK {
 				t.Errorf("refresh: %+v", got)
 			}
-			if status := userinfo(t, s, tokens.AccessToken); status != http.StatusOK {
+			if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != http.StatusOK {
 				t.Errorf("userinfo: %d", status)
 			}
 			if method != "none" {
@@ -153,8 +154,8 @@ func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 		{map[string]any{"token_endpoint_auth_method": "client_secret_basic", "require_pkce": true}, "invalid_request"},
 		{map[string]any{"token_endpoint_auth_method": "client_secret_post"}, ""},
 	} {
-		client := postClient(t, s, webClient(row.change))
-		params := authztest.AuthorizationParams(client.text("client_id"), "")
+		client := blackbox.Register(t, s, blackbox.WebClient(row.change))
+		params := authztest.AuthorizationParams(client.Text("client_id"), "")
 		params.Del("code_challenge")
 		params.Del("code_challenge_method")
 		if got := s.NewBrowser(t).Authorize(t, params); got.Params == nil || got.Params.Get("error") != row.error {
@@ -165,7 +166,7 @@ func TestRFC7591Section1_2_ProtocolFlow(t *testing.T) {
 
 func TestRFC7591Section2_MetadataRefused(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	const redirect, metadata = "invalid_redirect_uri", "invalid_client_metadata"
 	for name, row := range map[string]struct {
 		change map[string]any
@@ -217,12 +218,12 @@ func TestRFC7591Section2_MetadataRefused(t *testing.T) {
 		"encryption":                    {map[string]any{"id_token_encrypted_response_alg": "RSA-OAEP"}, metadata},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(row.change))
-			if got.status != http.StatusBadRequest || got.text("error") != row.code || got.text("error_description") == "" {
-				t.Errorf("%d %s, want %s", got.status, got.body, row.code)
+			got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", blackbox.WebClient(row.change))
+			if got.Status != http.StatusBadRequest || got.Text("error") != row.code || got.Text("error_description") == "" {
+				t.Errorf("%d %s, want %s", got.Status, got.Body, row.code)
 			}
-			if strings.ContainsAny(got.text("error_description"), `"\`) || got.header.Get("Cache-Control") != "no-store" {
-				t.Errorf("%v %s", got.header, got.body)
+			if strings.ContainsAny(got.Text("error_description"), `"\`) || got.Header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%v %s", got.Header, got.Body)
 			}
 		})
 	}
@@ -234,13 +235,13 @@ func TestRFC7591Section2_MetadataRefused(t *testing.T) {
 // Scopes that are not offered are not registered, and nothing else is had later.
 func TestRFC7591Section2_Scope(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	client := postClient(t, s, webClient(map[string]any{"scope": "openid orders.write admin orders.read"}))
-	if client.text("scope") != "openid orders.read" {
-		t.Errorf("registered %q", client.text("scope"))
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	client := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"scope": "openid orders.write admin orders.read"}))
+	if client.Text("scope") != "openid orders.read" {
+		t.Errorf("registered %q", client.Text("scope"))
 	}
 	_, challenge := authztest.PKCE()
-	params := authztest.AuthorizationParams(client.text("client_id"), challenge)
+	params := authztest.AuthorizationParams(client.Text("client_id"), challenge)
 	params.Set("scope", "orders.write")
 	if got := s.NewBrowser(t).Authorize(t, params); got.Params.Get("error") != "invalid_scope" {
 		t.Errorf("%s", got)
@@ -250,15 +251,15 @@ func TestRFC7591Section2_Scope(t *testing.T) {
 // CORS: everybody may register, but a client's tokens are for its own origins.
 func TestRFC7591Section3_FromABrowser(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	const origin, foreign = "https://app.example.com", "https://evil.example"
 	for path, method := range map[string]string{"/register": "POST", "/token": "POST", "/register/x": "DELETE", "/userinfo": "GET"} {
 		request, _ := http.NewRequest(http.MethodOptions, s.URL+path, nil)
 		request.Header.Set("Origin", "https://new.example")
 		request.Header.Set("Access-Control-Request-Method", method)
 		request.Header.Set("Access-Control-Request-Headers", "authorization,content-type,mcp-protocol-version")
-		if got := send(t, request); got.header.Get("Access-Control-Allow-Origin") != "https://new.example" || got.header.Get("Access-Control-Allow-Methods") != method {
-			t.Errorf("preflight of %s: %v", path, got.header)
+		if got := blackbox.Send(t, request); got.Header.Get("Access-Control-Allow-Origin") != "https://new.example" || got.Header.Get("Access-Control-Allow-Methods") != method {
+			t.Errorf("preflight of %s: %v", path, got.Header)
 		}
 	}
 	from := func(origin, id string) string {
@@ -266,9 +267,9 @@ func TestRFC7591Section3_FromABrowser(t *testing.T) {
 		request, _ := http.NewRequest(http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		request.Header.Set("Origin", origin)
-		return send(t, request).header.Get("Access-Control-Allow-Origin")
+		return blackbox.Send(t, request).Header.Get("Access-Control-Allow-Origin")
 	}
-	id := postClient(t, s, webClient(nil)).text("client_id")
+	id := blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id")
 	if from(origin, id) != origin || from(foreign, id) != "" || from(foreign, authztest.SPA) != "" {
 		t.Error("the token endpoint answers other origins than the client's")
 	}
@@ -277,7 +278,7 @@ func TestRFC7591Section3_FromABrowser(t *testing.T) {
 // So many registrations from one address, and so many clients in all.
 func TestRFC7591Section5_Flood(t *testing.T) {
 	t.Parallel()
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.PerAddressPerHour, c.Registration.MaxClients = 5, 100
 	s := authztest.Start(t, c, nil)
 	var wg sync.WaitGroup
@@ -285,12 +286,12 @@ func TestRFC7591Section5_Flood(t *testing.T) {
 	statuses := map[int]int{}
 	for range 64 {
 		wg.Go(func() {
-			got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(nil))
+			got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", blackbox.WebClient(nil))
 			mu.Lock()
 			defer mu.Unlock()
-			statuses[got.status]++
-			if got.status == http.StatusTooManyRequests && (got.header.Get("Retry-After") == "" || got.text("error") != "temporarily_unavailable") {
-				t.Errorf("%v %s", got.header, got.body)
+			statuses[got.Status]++
+			if got.Status == http.StatusTooManyRequests && (got.Header.Get("Retry-After") == "" || got.Text("error") != "temporarily_unavailable") {
+				t.Errorf("%v %s", got.Header, got.Body)
 			}
 		})
 	}
@@ -299,39 +300,39 @@ func TestRFC7591Section5_Flood(t *testing.T) {
 		t.Errorf("%v", statuses)
 	}
 	// What can't be registered costs nothing, and is answered as ever.
-	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", "{"); got.status != http.StatusBadRequest {
-		t.Errorf("%d %s", got.status, got.body)
+	if got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", "{"); got.Status != http.StatusBadRequest {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }
 
 func TestRFC7591Section5_MaxClients(t *testing.T) {
 	t.Parallel()
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Registration.MaxClients = 3
 	s := authztest.Start(t, c, nil)
-	var last reply
+	var last blackbox.Reply
 	for range 3 {
-		last = postClient(t, s, webClient(nil))
+		last = blackbox.Register(t, s, blackbox.WebClient(nil))
 	}
-	if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(nil)); got.status != http.StatusServiceUnavailable || got.text("error") != "temporarily_unavailable" {
-		t.Errorf("%d %s", got.status, got.body)
+	if got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", blackbox.WebClient(nil)); got.Status != http.StatusServiceUnavailable || got.Text("error") != "temporarily_unavailable" {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
-	if got := callJSON(t, http.MethodDelete, last.text("registration_client_uri"), last.text("registration_access_token"), nil); got.status != http.StatusNoContent {
-		t.Fatalf("%d %s", got.status, got.body)
+	if got := blackbox.CallJSON(t, http.MethodDelete, last.Text("registration_client_uri"), last.Text("registration_access_token"), nil); got.Status != http.StatusNoContent {
+		t.Fatalf("%d %s", got.Status, got.Body)
 	}
-	postClient(t, s, webClient(nil))
+	blackbox.Register(t, s, blackbox.WebClient(nil))
 }
 
 // A client that gets no tokens is forgotten; one that does is not, at the price of one write in a
 // while.
 func TestRFC7591Section5_UnusedClientsAreForgotten(t *testing.T) {
 	t.Parallel()
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	c.Signing = authz.DefaultSigning
 	c.Signing.Alg = "ES256"
 	c.Signing.RotateEvery = 10_000 * time.Hour
 	s := authztest.Start(t, c, nil)
-	used, unused := postClient(t, s, webClient(nil)).text("client_id"), postClient(t, s, webClient(nil)).text("client_id")
+	used, unused := blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id"), blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id")
 	expires := func(id string) time.Time {
 		record, err := s.Store.Get(t.Context(), storage.Clients.Table, id)
 		if err != nil {
@@ -349,7 +350,7 @@ func TestRFC7591Section5_UnusedClientsAreForgotten(t *testing.T) {
 	if left := time.Until(expires(unused)); left < 719*time.Hour || left > 720*time.Hour {
 		t.Errorf("forgotten in %s", left)
 	}
-	ageClient(t, s, used, 25*time.Hour)
+	blackbox.AgeClient(t, s, used, 25*time.Hour)
 	before := expires(used)
 	tokens := s.SignIn(t, used, "", nil)
 	if !expires(used).After(before.Add(24 * time.Hour)) {
@@ -362,27 +363,13 @@ func TestRFC7591Section5_UnusedClientsAreForgotten(t *testing.T) {
 	}
 }
 
-// ageClient makes a client as if it had been registered that much earlier.
-func ageClient(t *testing.T, s *authztest.Server, id string, by time.Duration) {
-	t.Helper()
-	record, version, err := storage.Clients.Get(t.Context(), s.Store, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record.CreatedAt = record.CreatedAt.Add(-by)
-	expires := record.CreatedAt.Add(720 * time.Hour)
-	if err := s.Store.Apply(t.Context(), storage.Clients.Put(id, record, storage.At(version), expires)); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // RFC 7591 section 2.3.
 func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 	t.Parallel()
-	trusted, set := newKey(t)
-	foreign, _ := newKey(t)
-	directory := newSite(t, map[string]string{"/jwks": string(set)})
-	c := openRegistration()
+	trusted, set := blackbox.NewClientKey(t)
+	foreign, _ := blackbox.NewClientKey(t)
+	directory := blackbox.NewSite(t, map[string]string{"/jwks": string(set)})
+	c := blackbox.OpenRegistration()
 	c.Registration.SoftwareStatementIssuers = map[string]string{"https://directory.example": directory.URL + "/jwks", "https://down.example": directory.URL + "/none"}
 	s := authztest.Start(t, c, nil)
 	claims := func(change map[string]any) map[string]any {
@@ -396,12 +383,12 @@ func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 		return claims
 	}
 	statement := trusted.Sign(t, nil, claims(nil))
-	client := postClient(t, s, webClient(map[string]any{
+	client := blackbox.Register(t, s, blackbox.WebClient(map[string]any{
 		"software_statement": statement, "client_name": "Something else", "redirect_uris": []string{"https://evil.example/"}, "scope": "openid orders.read", "contacts": []string{"me"},
 	}))
-	if client.text("client_name") != "Orders, as approved" || client.text("scope") != "openid" || client.text("software_id") != "orders-app" || client.text("client_id") == "mine" ||
-		client.text("software_statement") != statement || fmt.Sprint(client.member["redirect_uris"]) != "["+authztest.RedirectURI+"]" || fmt.Sprint(client.member["contacts"]) != "[me]" {
-		t.Errorf("the statement does not win: %s", client.body)
+	if client.Text("client_name") != "Orders, as approved" || client.Text("scope") != "openid" || client.Text("software_id") != "orders-app" || client.Text("client_id") == "mine" ||
+		client.Text("software_statement") != statement || fmt.Sprint(client.Member["redirect_uris"]) != "["+authztest.RedirectURI+"]" || fmt.Sprint(client.Member["contacts"]) != "[me]" {
+		t.Errorf("the statement does not win: %s", client.Body)
 	}
 	for name, row := range map[string]struct{ statement, code string }{
 		"foreign key":       {foreign.Sign(t, nil, claims(nil)), "invalid_software_statement"},
@@ -417,8 +404,8 @@ func TestRFC7591Section2_3_SoftwareStatement(t *testing.T) {
 		"claims unsafe":     {trusted.Sign(t, nil, claims(map[string]any{"redirect_uris": []string{"javascript:alert(1)"}})), "invalid_redirect_uri"},
 		"keys not there":    {trusted.Sign(t, nil, claims(map[string]any{"iss": "https://down.example"})), "temporarily_unavailable"},
 	} {
-		if got := callJSON(t, http.MethodPost, s.URL+"/register", "", webClient(map[string]any{"software_statement": row.statement})); got.text("error") != row.code {
-			t.Errorf("%s: %d %s", name, got.status, got.body)
+		if got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", blackbox.WebClient(map[string]any{"software_statement": row.statement})); got.Text("error") != row.code {
+			t.Errorf("%s: %d %s", name, got.Status, got.Body)
 		}
 	}
 }

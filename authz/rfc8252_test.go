@@ -8,6 +8,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Section 7: a claimed https URL, a private-use scheme, and loopback on any port; and the token
@@ -61,9 +62,9 @@ func TestRFC8252Section7_RedirectURIsOfNativeApps(t *testing.T) {
 // client_id, so the user is asked every time; a web application's consent is remembered.
 func TestRFC8252Section8_6_ConsentEveryTime(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
 	for uri, wants := range map[string]string{"http://127.0.0.1/cb": "consent_required", "com.example.app:/cb": "consent_required", authztest.RedirectURI: ""} {
-		id := postClient(t, s, webClient(map[string]any{"redirect_uris": []string{uri}})).text("client_id")
+		id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"redirect_uris": []string{uri}})).Text("client_id")
 		b := s.NewBrowser(t)
 		_, challenge := authztest.PKCE()
 		params := authztest.AuthorizationParams(id, challenge)

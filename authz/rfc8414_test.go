@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Every variant of the well-known paths, with an issuer that has a path of its own.
@@ -16,7 +17,7 @@ func TestRFC8414Section3_EveryVariantOfThePath(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	fetch := func(handler http.Handler, issuer, path string) map[string]any {
 		t.Helper()
-		response := serve(handler, path)
+		response := blackbox.GetFrom(handler, path)
 		var document map[string]any
 		if err := json.Unmarshal(response.Body.Bytes(), &document); err != nil || response.Code != 200 {
 			t.Fatalf("%s: %d %.200s", path, response.Code, response.Body)
@@ -44,7 +45,7 @@ func TestRFC8414Section3_EveryVariantOfThePath(t *testing.T) {
 			t.Errorf("%s: %v", path, document["token_endpoint"])
 		}
 	}
-	if response := serve(deep, "/auth/jwks.json"); response.Code != 200 || response.Header().Get("Strict-Transport-Security") == "" {
+	if response := blackbox.GetFrom(deep, "/auth/jwks.json"); response.Code != 200 || response.Header().Get("Strict-Transport-Security") == "" {
 		t.Errorf("jwks: %d %v", response.Code, response.Header())
 	}
 }
@@ -54,7 +55,7 @@ func TestRFC8414Section2_EveryEndpointIsThere(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	var document map[string]any
-	if err := json.Unmarshal(serve(s, "/.well-known/oauth-authorization-server").Body.Bytes(), &document); err != nil {
+	if err := json.Unmarshal(blackbox.GetFrom(s, "/.well-known/oauth-authorization-server").Body.Bytes(), &document); err != nil {
 		t.Fatal(err)
 	}
 	found := 0

@@ -20,23 +20,10 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
-
-// poll asks for the tokens of a device as the client TV.
-func poll(t *testing.T, s *authztest.Server, d authztest.Device) authztest.Tokens {
-	t.Helper()
-	return s.Token(t, authztest.TV, "", authztest.DeviceForm(d.Code))
-}
-
-// approve lets Alice sign in and allow, and fails if she can't.
-func approve(t *testing.T, b *authztest.Browser, d authztest.Device) {
-	t.Helper()
-	if page := b.Walk(t, d.VerificationURIComplete).Page; page == nil || !strings.Contains(page.Body, "Your device is connected") {
-		t.Fatalf("not approved: %v", page)
-	}
-}
 
 // heading is what a page is about.
 func heading(page *authztest.Page) string {
@@ -74,11 +61,11 @@ func TestRFC8628Section3_1_ClientAuthentication(t *testing.T) {
 	if answer := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.Web}}, nil); answer.Status != 401 {
 		t.Errorf("a confidential client without its secret: %d %s", answer.Status, answer.Body)
 	}
-	status, answer := post(t, s, "/device_authorization", authztest.Web, url.Values{"scope": {"openid orders.read"}})
+	status, answer := blackbox.PostAs(t, s, "/device_authorization", authztest.Web, url.Values{"scope": {"openid orders.read"}})
 	if status != 200 || answer["device_code"] == nil {
 		t.Fatalf("%d %v", status, answer)
 	}
-	approve(t, s.NewBrowser(t), authztest.Device{VerificationURIComplete: answer["verification_uri_complete"].(string)})
+	blackbox.ApproveDevice(t, s.NewBrowser(t), authztest.Device{VerificationURIComplete: answer["verification_uri_complete"].(string)})
 	form := authztest.DeviceForm(answer["device_code"].(string))
 	if got := s.Token(t, authztest.Web, "", form); got.Status != 401 {
 		t.Errorf("polled without the secret: %+v", got)
@@ -134,19 +121,19 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 			t.Errorf("the confirmation does not name %q", want)
 		}
 	}
-	if got := poll(t, s, d); got.Error != "authorization_pending" {
+	if got := blackbox.PollDevice(t, s, d); got.Error != "authorization_pending" {
 		t.Errorf("before the decision: %+v", got)
 	}
 	allow := page.Submit(t, "consent-allow", nil)
 	if page = b.Follow(t, allow); heading(page) != "Your device is connected" {
 		t.Fatalf("%.500s", page.Body)
 	}
-	tokens := poll(t, s, d)
-	claims := payload(t, tokens.IDToken)
+	tokens := blackbox.PollDevice(t, s, d)
+	claims := blackbox.Claims(t, tokens.IDToken)
 	if tokens.Status != 200 || tokens.RefreshToken == "" || tokens.Scope != "openid offline_access orders.read" || claims["aud"] != authztest.TV || claims["acr"] == "" || claims["nonce"] != nil {
 		t.Errorf("%+v, ID token %v", tokens, claims)
 	}
-	if access := payload(t, tokens.AccessToken); access["sub"] != claims["sub"] || access["client_id"] != authztest.TV || access["aud"] == nil {
+	if access := blackbox.Claims(t, tokens.AccessToken); access["sub"] != claims["sub"] || access["client_id"] != authztest.TV || access["aud"] == nil {
 		t.Errorf("access token %v", access)
 	}
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
@@ -196,11 +183,11 @@ func TestRFC8628Section3_3_1_CompleteURI(t *testing.T) {
 			if !page.Has("consent-allow") || !page.Has("consent-deny") || !strings.Contains(page.Body, "TV App") || !strings.Contains(page.Body, d.UserCode) {
 				t.Fatalf("first party %v: %.500s", firstParty, page.Body)
 			}
-			if got := poll(t, s, d); got.Error != "authorization_pending" && got.Error != "slow_down" {
+			if got := blackbox.PollDevice(t, s, d); got.Error != "authorization_pending" && got.Error != "slow_down" {
 				t.Fatalf("first party %v: %+v", firstParty, got)
 			}
 		}
-		approve(t, b, d)
+		blackbox.ApproveDevice(t, b, d)
 		again := s.NewDevice(t, nil) // what was allowed once is confirmed again
 		if page := b.Get(t, again.VerificationURIComplete); !page.Has("consent-allow") {
 			t.Errorf("first party %v: a second device: %.500s", firstParty, page.Body)
@@ -216,22 +203,22 @@ func TestRFC8628Section3_4_BoundToTheClient(t *testing.T) {
 		}
 	})
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	if got := s.Token(t, authztest.ThirdParty, "", authztest.DeviceForm(d.Code)); got.Status != 400 || got.Error != "invalid_grant" {
 		t.Errorf("pending, by another client: %+v", got)
 	}
-	if dump(t, s.Store) != before {
+	if blackbox.Dump(t, s.Store) != before {
 		t.Error("another client has touched the device")
 	}
-	approve(t, b, d)
+	blackbox.ApproveDevice(t, b, d)
 	if got := s.Token(t, authztest.ThirdParty, "", authztest.DeviceForm(d.Code)); got.Error != "invalid_grant" {
 		t.Errorf("approved, by another client: %+v", got)
 	}
-	tokens := poll(t, s, d)
+	tokens := blackbox.PollDevice(t, s, d)
 	if tokens.Status != 200 {
 		t.Fatalf("another client has burnt the code: %+v", tokens)
 	}
-	if got := poll(t, s, d); got.Error != "invalid_grant" {
+	if got := blackbox.PollDevice(t, s, d); got.Error != "invalid_grant" {
 		t.Errorf("a second time: %+v", got)
 	}
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 200 {
@@ -243,10 +230,10 @@ func TestRFC8628Section3_4_OneUse(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
-	approve(t, b, d)
+	blackbox.ApproveDevice(t, b, d)
 	var winner authztest.Tokens
 	wins := 0
-	for _, a := range raceOf(t, s, authztest.TV, 64, authztest.DeviceForm(d.Code)) {
+	for _, a := range blackbox.RaceOf(t, s, authztest.TV, 64, authztest.DeviceForm(d.Code)) {
 		switch {
 		case a.Status == 200:
 			wins, winner = wins+1, a
@@ -271,8 +258,8 @@ func inBubble(t *testing.T, s *authztest.Server, test func(poll func(device stri
 		test(func(device string) string {
 			form := authztest.DeviceForm(device)
 			form.Set("client_id", authztest.TV)
-			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), nearby{}, true), http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
-			r.Header = formHeader()
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), blackbox.Nearby{}, true), http.MethodPost, s.URL+"/token", strings.NewReader(form.Encode()))
+			r.Header = blackbox.FormHeader()
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
 			var answer struct{ Error string }
@@ -306,7 +293,7 @@ func TestRFC8628Section3_5_SlowDown(t *testing.T) {
 		"obeys for ever":  slices.Concat([]step{{0, pending}, {time.Second, slow}}, slices.Repeat([]step{{10 * time.Second, pending}}, 50)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := authztest.Start(t, authz.Config{Store: newDistant(t)}, nil)
+			s := authztest.Start(t, authz.Config{Store: blackbox.NewDistant(t)}, nil)
 			d := s.NewDevice(t, nil)
 			inBubble(t, s, func(poll func(string) string) {
 				for i, step := range steps {
@@ -316,8 +303,8 @@ func TestRFC8628Section3_5_SlowDown(t *testing.T) {
 					}
 				}
 			})
-			approve(t, s.NewBrowser(t), d)
-			if got := poll(t, s, d); got.Status != 200 { // there is nothing to wait for any more
+			blackbox.ApproveDevice(t, s.NewBrowser(t), d)
+			if got := blackbox.PollDevice(t, s, d); got.Status != 200 { // there is nothing to wait for any more
 				t.Errorf("approved: %+v", got)
 			}
 		})
@@ -330,16 +317,16 @@ func TestRFC8628Section3_5_Flood(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	d := s.NewDevice(t, nil)
 	for i := range 130 {
-		if got := poll(t, s, d); got.Status != 400 || (got.Error == "slow_down") != (i > 0) {
+		if got := blackbox.PollDevice(t, s, d); got.Status != 400 || (got.Error == "slow_down") != (i > 0) {
 			t.Fatalf("poll %d: %+v", i, got)
 		}
 	}
-	before := dump(t, s.Store)
-	if got := poll(t, s, d); got.Error != "slow_down" || dump(t, s.Store) != before {
+	before := blackbox.Dump(t, s.Store)
+	if got := blackbox.PollDevice(t, s, d); got.Error != "slow_down" || blackbox.Dump(t, s.Store) != before {
 		t.Errorf("the flood goes on in the store: %+v", got)
 	}
-	approve(t, s.NewBrowser(t), d)
-	if got := poll(t, s, d); got.Status != 200 {
+	blackbox.ApproveDevice(t, s.NewBrowser(t), d)
+	if got := blackbox.PollDevice(t, s, d); got.Status != 200 {
 		t.Errorf("approved: %+v", got)
 	}
 }
@@ -353,7 +340,7 @@ func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
 		t.Errorf("%.500s", page.Body)
 	}
 	for range 2 {
-		if got := poll(t, s, d); got.Status != 400 || got.Error != "access_denied" {
+		if got := blackbox.PollDevice(t, s, d); got.Status != 400 || got.Error != "access_denied" {
 			t.Errorf("%+v", got)
 		}
 	}
@@ -368,7 +355,7 @@ func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
 	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 	confirm := b.Get(t, d.VerificationURIComplete)
 	expire(t, s)
-	if got := poll(t, s, d); got.Status != 400 || got.Error != "expired_token" {
+	if got := blackbox.PollDevice(t, s, d); got.Status != 400 || got.Error != "expired_token" {
 		t.Errorf("%+v", got)
 	}
 	for _, page := range []*authztest.Page{b.Get(t, d.VerificationURIComplete), b.Follow(t, confirm.Submit(t, "consent-allow", nil))} {
@@ -376,7 +363,7 @@ func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
 			t.Errorf("%d %.500s", page.Status, page.Body)
 		}
 	}
-	if got := poll(t, s, d); got.Error != "expired_token" {
+	if got := blackbox.PollDevice(t, s, d); got.Error != "expired_token" {
 		t.Errorf("approved too late: %+v", got)
 	}
 }
@@ -386,12 +373,12 @@ func TestRFC8628Section3_5_ApprovedAndExpired(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
-	approve(t, b, d)
+	blackbox.ApproveDevice(t, b, d)
 	expire(t, s)
-	if got := poll(t, s, d); got.Error != "expired_token" {
+	if got := blackbox.PollDevice(t, s, d); got.Error != "expired_token" {
 		t.Errorf("%+v", got)
 	}
-	if n := dumpTable(t, s.Store, storage.Grants.Table); n != 0 {
+	if n := blackbox.Count(t, s.Store, storage.Grants.Table); n != 0 {
 		t.Errorf("%d grants", n)
 	}
 }
@@ -403,11 +390,11 @@ func TestRFC8628Section4_Metadata(t *testing.T) {
 			m.GrantTypes, m.RedirectURIs = []string{client.GrantAuthorizationCode}, []string{authztest.RedirectURI}
 		}
 	})
-	document := getJSON(t, with, "/.well-known/oauth-authorization-server", "")
+	document := blackbox.GetJSON(t, with, "/.well-known/oauth-authorization-server", "")
 	if document["device_authorization_endpoint"] != with.URL+"/device_authorization" || !strings.Contains(strings.Join(strs(document["grant_types_supported"]), " "), client.GrantDeviceCode) {
 		t.Errorf("%v", document)
 	}
-	document = getJSON(t, without, "/.well-known/oauth-authorization-server", "")
+	document = blackbox.GetJSON(t, without, "/.well-known/oauth-authorization-server", "")
 	if document["device_authorization_endpoint"] != nil || strings.Contains(strings.Join(strs(document["grant_types_supported"]), " "), client.GrantDeviceCode) {
 		t.Errorf("no client may use it: %v", document)
 	}
@@ -432,7 +419,7 @@ func strs(v any) []string {
 // Guesses are bounded, whatever is right among them, and those who have not signed in learn nothing.
 func TestRFC8628Section5_1_Guesses(t *testing.T) {
 	t.Parallel()
-	log := &logbook{}
+	log := &blackbox.Logbook{}
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}, nil)
 	d := s.NewDevice(t, nil)
 	stranger := s.NewBrowser(t)
@@ -476,12 +463,12 @@ func TestRFC8628Section5_2_DevicesAreBounded(t *testing.T) {
 			t.Fatal("there is no end of devices")
 		}
 	}
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	answer := ask()
-	if answer.Status != 429 || !strings.Contains(answer.Body, "temporarily_unavailable") || !waits(answer.Header, 10) {
+	if answer.Status != 429 || !strings.Contains(answer.Body, "temporarily_unavailable") || !blackbox.SaysWhen(answer.Header, 10) {
 		t.Errorf("%d %v %s", answer.Status, answer.Header, answer.Body)
 	}
-	if dump(t, s.Store) != before {
+	if blackbox.Dump(t, s.Store) != before {
 		t.Error("it was stored")
 	}
 	rows, err := s.Store.Scan(t.Context(), storage.DeviceCodes.Table, "", "", 100)
@@ -506,13 +493,13 @@ func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
 	mallory.Username = "mallory"
 	mallory.Code(t, authztest.SPA, nil)
 	late := mallory.Get(t, d.VerificationURIComplete)
-	approve(t, alice, d)
+	blackbox.ApproveDevice(t, alice, d)
 	for _, page := range []*authztest.Page{mallory.Follow(t, late.Submit(t, "consent-allow", nil)), mallory.Get(t, d.VerificationURIComplete)} {
 		if !strings.Contains(page.Body, "That code isn’t right.") || strings.Contains(page.Body, "TV App") {
 			t.Errorf("%.500s", page.Body)
 		}
 	}
-	if user := getJSON(t, s, "/userinfo", poll(t, s, d).AccessToken); user["name"] != "Alice Liddell" {
+	if user := blackbox.GetJSON(t, s, "/userinfo", blackbox.PollDevice(t, s, d).AccessToken); user["name"] != "Alice Liddell" {
 		t.Errorf("the device got the tokens of another user than of who decided first: %v", user)
 	}
 }
@@ -532,7 +519,7 @@ func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
 		})
 	}
 	all.Wait()
-	want := map[bool]string{true: "Your device is connected", false: "Access denied"}[poll(t, s, d).Status == 200]
+	want := map[bool]string{true: "Your device is connected", false: "Access denied"}[blackbox.PollDevice(t, s, d).Status == 200]
 	for i, got := range headings {
 		if got != want {
 			t.Errorf("decision %d: %q, want %q", i, got, want)
@@ -560,7 +547,7 @@ func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
 		}
 		forged.Header = request.Header
 		b.Do(t, forged)
-		if got := poll(t, s, d); got.Error != "authorization_pending" && got.Error != "slow_down" {
+		if got := blackbox.PollDevice(t, s, d); got.Error != "authorization_pending" && got.Error != "slow_down" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -568,11 +555,11 @@ func TestRFC8628Section5_4_ForgedDecisions(t *testing.T) {
 	send("another user was asked", b, func(_ *http.Request, f url.Values) { f.Set("user", "somebody") })
 	send("nobody was asked", b, func(_ *http.Request, f url.Values) { f.Del("user") })
 	send("without the flow", b, func(_ *http.Request, f url.Values) { f.Del("flow") })
-	send("forged flow", b, func(_ *http.Request, f url.Values) { f.Set("flow", changeLast(f.Get("flow"))) })
+	send("forged flow", b, func(_ *http.Request, f url.Values) { f.Set("flow", blackbox.ChangeLast(f.Get("flow"))) })
 	send("no such decision", b, func(_ *http.Request, f url.Values) { f.Set("decision", "yes") })
 	send("another browser", s.SignedIn(t, nil), func(*http.Request, url.Values) {})
 	send("nobody is signed in", s.NewBrowser(t), func(*http.Request, url.Values) {})
-	approve(t, b, d)
+	blackbox.ApproveDevice(t, b, d)
 }
 
 // A device's tokens live as those of a code do.
@@ -582,12 +569,12 @@ func TestRFC8628_OnlineAndOffline(t *testing.T) {
 	b := s.NewBrowser(t)
 	sign := func(scope string) authztest.Tokens {
 		d := s.NewDevice(t, url.Values{"scope": {scope}})
-		approve(t, b, d)
-		return poll(t, s, d)
+		blackbox.ApproveDevice(t, b, d)
+		return blackbox.PollDevice(t, s, d)
 	}
 	online, offline := sign("openid orders.read"), sign("openid offline_access")
 	pending := s.NewDevice(t, nil)
-	approve(t, b, pending)
+	blackbox.ApproveDevice(t, b, pending)
 	b.Do(t, b.Get(t, s.URL+"/logout").Submit(t, "logout-confirm", nil))
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(online.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("online, after the logout: %+v", got)
@@ -601,7 +588,7 @@ func TestRFC8628_OnlineAndOffline(t *testing.T) {
 	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(refreshed.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("after the app was removed: %+v", got)
 	}
-	if got := poll(t, s, pending); got.Error != "invalid_grant" {
+	if got := blackbox.PollDevice(t, s, pending); got.Error != "invalid_grant" {
 		t.Errorf("approved before the app was removed: %+v", got)
 	}
 }
@@ -610,9 +597,9 @@ func TestRFC8628_DisabledUser(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
-	approve(t, b, d)
-	disable(t, s, userID(t, s))
-	if got := poll(t, s, d); got.Error != "invalid_grant" {
+	blackbox.ApproveDevice(t, b, d)
+	blackbox.DisableUser(t, s, blackbox.AliceID(t, s))
+	if got := blackbox.PollDevice(t, s, d); got.Error != "invalid_grant" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -634,7 +621,7 @@ func TestRFC8628_FreshLogin(t *testing.T) {
 	if page = b.Follow(t, page.Submit(t, "consent-allow", nil)); heading(page) != "Your device is connected" {
 		t.Fatalf("%.500s", page.Body)
 	}
-	if claims := payload(t, poll(t, s, d).IDToken); claims["auth_time"] == nil {
+	if claims := blackbox.Claims(t, blackbox.PollDevice(t, s, d).IDToken); claims["auth_time"] == nil {
 		t.Errorf("%v", claims)
 	}
 }
@@ -707,23 +694,23 @@ func (s *collidingStore) Apply(ctx context.Context, writes ...storage.Write) err
 func TestRFC8628_StorageFailure(t *testing.T) {
 	t.Parallel()
 	plain := authztest.Start(t, authz.Config{}, nil)
-	store := &failingStore{Store: plain.Store}
+	store := &blackbox.FailingStore{Store: plain.Store}
 	s := authztest.Start(t, authz.Config{Store: store, Secret: plain.Secret}, nil)
 	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 	confirm := b.Get(t, d.VerificationURIComplete)
-	store.broken.Store(true)
+	store.Broken.Store(true)
 	if page := b.Follow(t, confirm.Submit(t, "consent-allow", nil)); page.Status != 503 {
 		t.Errorf("approve: %d", page.Status)
 	}
-	if got := poll(t, s, d); got.Status != 503 {
+	if got := blackbox.PollDevice(t, s, d); got.Status != 503 {
 		t.Errorf("poll: %+v", got)
 	}
 	if got := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}}, nil); got.Status != 503 {
 		t.Errorf("begin: %d", got.Status)
 	}
-	store.broken.Store(false)
-	approve(t, b, d)
-	if got := poll(t, s, d); got.Status != 200 {
+	store.Broken.Store(false)
+	blackbox.ApproveDevice(t, b, d)
+	if got := blackbox.PollDevice(t, s, d); got.Status != 200 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -734,7 +721,7 @@ func TestRFC8628_DPoP(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	d, key := s.NewDevice(t, nil), authztest.NewKey(t, jose.ES256)
-	approve(t, s.NewBrowser(t), d)
+	blackbox.ApproveDevice(t, s.NewBrowser(t), d)
 	if got := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), "garbage"); got.Error != "invalid_dpop_proof" {
 		t.Errorf("garbage for a proof: %+v", got)
 	}
@@ -754,19 +741,19 @@ func TestRFC8628_DPoP(t *testing.T) {
 // to no redirect URI.
 func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	registered := postClient(t, s, map[string]any{
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	registered := blackbox.Register(t, s, map[string]any{
 		"client_name": "Orders", "token_endpoint_auth_method": "none", "grant_types": []string{client.GrantDeviceCode}, "redirect_uris": []string{},
 	})
-	d := s.NewDevice(t, url.Values{"client_id": {registered.text("client_id")}, "scope": {"openid"}})
+	d := s.NewDevice(t, url.Values{"client_id": {registered.Text("client_id")}, "scope": {"openid"}})
 	b := s.SignedIn(t, nil)
 	page := b.Get(t, d.VerificationURIComplete)
 	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || !page.Has("consent-allow") {
 		t.Errorf("%.1000s", page.Body)
 	}
-	approve(t, b, d)
+	blackbox.ApproveDevice(t, b, d)
 	form := authztest.DeviceForm(d.Code)
-	if got := s.Token(t, registered.text("client_id"), "", form); got.Status != 200 || got.IDToken == "" {
+	if got := s.Token(t, registered.Text("client_id"), "", form); got.Status != 200 || got.IDToken == "" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -792,7 +779,7 @@ func TestRFC8628_JoinsTheSession(t *testing.T) {
 	if got := joined(); len(got) != 0 {
 		t.Errorf("denied, and joined: %v", got)
 	}
-	approve(t, b, s.NewDevice(t, nil))
+	blackbox.ApproveDevice(t, b, s.NewDevice(t, nil))
 	if got := joined(); !slices.Equal(got, []string{authztest.TV}) {
 		t.Errorf("joined: %v", got)
 	}

@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/resource"
@@ -37,7 +37,7 @@ func startExchange(t testing.TB, c authz.Config, adjust func(*client.Metadata)) 
 	if c.Resources == nil {
 		c.Resources = []resource.Resource{
 			{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}},
-			{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read", "archive.write"}},
+			{URI: blackbox.ArchiveAPI, Name: "Archive", Scopes: []string{"archive.read", "archive.write"}},
 			{URI: vaultAPI, Name: "Vault", Scopes: []string{"vault.open"}, TokenType: resource.TokenTypeOpaque},
 		}
 	}
@@ -49,9 +49,9 @@ func startExchange(t testing.TB, c authz.Config, adjust func(*client.Metadata)) 
 		}
 		switch m.ID {
 		case authztest.Worker:
-			calls(authztest.API, archiveAPI, "archive.read", "groups")
+			calls(authztest.API, blackbox.ArchiveAPI, "archive.read", "groups")
 		case authztest.TV:
-			calls(archiveAPI, vaultAPI, "vault.open")
+			calls(blackbox.ArchiveAPI, vaultAPI, "vault.open")
 		case authztest.Web:
 			m.GrantTypes = append(m.GrantTypes, client.GrantTokenExchange)
 		}
@@ -79,16 +79,16 @@ func TestRFC8693Section2_2_1_OnBehalfOf(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
 	users := s.SignIn(t, authztest.SPA, "", nil)
-	answer := tokenAnswer(t, s, authztest.API, authztest.Secret, exchangeForm(users.AccessToken, nil))
+	answer := blackbox.TokenAnswer(t, s, authztest.API, authztest.Secret, exchangeForm(users.AccessToken, nil))
 	if answer["issued_token_type"] != accessTokenType || answer["token_type"] != "Bearer" || answer["scope"] != "archive.read" ||
 		answer["refresh_token"] != nil || answer["id_token"] != nil || answer["expires_in"] == nil {
 		t.Fatalf("answer %v", answer)
 	}
 	token := fmt.Sprint(answer["access_token"])
-	old, claims := payload(t, users.AccessToken), payload(t, token)
+	old, claims := blackbox.Claims(t, users.AccessToken), blackbox.Claims(t, token)
 	for name, want := range map[string]any{
 		"sub": old["sub"], "client_id": authztest.API, "gid": old["gid"], "scope": "archive.read", "roles": old["roles"], "auth_time": old["auth_time"], "acr": old["acr"],
-		"aud": []any{archiveAPI}, "act": map[string]any{"sub": authztest.API, "client_id": authztest.API}, "sid": nil, "may_act": nil,
+		"aud": []any{blackbox.ArchiveAPI}, "act": map[string]any{"sub": authztest.API, "client_id": authztest.API}, "sid": nil, "may_act": nil,
 	} {
 		if !reflect.DeepEqual(claims[name], want) {
 			t.Errorf("%s = %v, want %v", name, claims[name], want)
@@ -97,14 +97,14 @@ func TestRFC8693Section2_2_1_OnBehalfOf(t *testing.T) {
 	if claims["jti"] == old["jti"] {
 		t.Error("the jti is the old one")
 	}
-	if status := userinfo(t, s, token); status != http.StatusForbidden {
+	if status := blackbox.UserinfoStatus(t, s, token); status != http.StatusForbidden {
 		t.Errorf("userinfo with it: %d", status)
 	}
 
 	// The next API goes on: the chain has both, the last first, and an opaque token knows it too.
-	next := exchangeToken(t, s, archiveAPI, token, nil)
-	_, about := introspectToken(t, s, archiveAPI, next.AccessToken)
-	want := map[string]any{"sub": archiveAPI, "client_id": archiveAPI, "act": claims["act"]}
+	next := exchangeToken(t, s, blackbox.ArchiveAPI, token, nil)
+	_, about := introspectToken(t, s, blackbox.ArchiveAPI, next.AccessToken)
+	want := map[string]any{"sub": blackbox.ArchiveAPI, "client_id": blackbox.ArchiveAPI, "act": claims["act"]}
 	if !reflect.DeepEqual(about["act"], want) || about["sub"] != old["sub"] || about["scope"] != "vault.open" {
 		t.Errorf("two hops: %v", about)
 	}
@@ -112,7 +112,7 @@ func TestRFC8693Section2_2_1_OnBehalfOf(t *testing.T) {
 
 func introspectToken(t *testing.T, s *authztest.Server, clientID, token string) (int, map[string]any) {
 	t.Helper()
-	response := introspectAs(t, s, clientID, token, "application/json")
+	response := blackbox.Introspect(t, s, clientID, token, "application/json")
 	answer := map[string]any{}
 	response.JSON(t, &answer)
 	return response.Status, answer
@@ -123,12 +123,12 @@ func TestRFC8693Section2_1_Narrowing(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.Web {
-			m.Resources = []string{authztest.API, archiveAPI}
+			m.Resources = []string{authztest.API, blackbox.ArchiveAPI}
 			m.Scopes = append(m.Scopes, "archive.read")
 		}
 	})
 	mine := s.SignIn(t, authztest.Web, authztest.Secret, url.Values{
-		"scope": {"openid offline_access groups orders.read orders.write archive.read"}, "resource": {authztest.API, archiveAPI},
+		"scope": {"openid offline_access groups orders.read orders.write archive.read"}, "resource": {authztest.API, blackbox.ArchiveAPI},
 	})
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	for name, row := range map[string]struct {
@@ -137,15 +137,15 @@ func TestRFC8693Section2_1_Narrowing(t *testing.T) {
 		scope  string
 		aud    []any
 	}{
-		"own, everything":              {authztest.Web, nil, "openid groups orders.read orders.write archive.read", []any{authztest.API, archiveAPI}},
-		"own, one scope":               {authztest.Web, url.Values{"scope": {"orders.read"}}, "orders.read", []any{authztest.API, archiveAPI}},
-		"own, one resource":            {authztest.Web, url.Values{"resource": {archiveAPI}}, "openid groups archive.read", []any{archiveAPI}},
-		"own, audience":                {authztest.Web, url.Values{"audience": {archiveAPI}, "scope": {"archive.read"}}, "archive.read", []any{archiveAPI}},
-		"own, resource and audience":   {authztest.Web, url.Values{"resource": {authztest.API}, "audience": {archiveAPI}, "scope": {"orders.read"}}, "orders.read", []any{authztest.API, archiveAPI}},
-		"API, default":                 {authztest.API, nil, "archive.read", []any{archiveAPI}},
+		"own, everything":              {authztest.Web, nil, "openid groups orders.read orders.write archive.read", []any{authztest.API, blackbox.ArchiveAPI}},
+		"own, one scope":               {authztest.Web, url.Values{"scope": {"orders.read"}}, "orders.read", []any{authztest.API, blackbox.ArchiveAPI}},
+		"own, one resource":            {authztest.Web, url.Values{"resource": {blackbox.ArchiveAPI}}, "openid groups archive.read", []any{blackbox.ArchiveAPI}},
+		"own, audience":                {authztest.Web, url.Values{"audience": {blackbox.ArchiveAPI}, "scope": {"archive.read"}}, "archive.read", []any{blackbox.ArchiveAPI}},
+		"own, resource and audience":   {authztest.Web, url.Values{"resource": {authztest.API}, "audience": {blackbox.ArchiveAPI}, "scope": {"orders.read"}}, "orders.read", []any{authztest.API, blackbox.ArchiveAPI}},
+		"API, default":                 {authztest.API, nil, "archive.read", []any{blackbox.ArchiveAPI}},
 		"API, for itself":              {authztest.API, url.Values{"resource": {authztest.API}}, "orders.read", []any{authztest.API}},
-		"API, for both":                {authztest.API, url.Values{"resource": {authztest.API, archiveAPI}}, "orders.read archive.read", []any{authztest.API, archiveAPI}},
-		"API, for both, less of scope": {authztest.API, url.Values{"resource": {authztest.API, archiveAPI}, "scope": {"archive.read"}}, "archive.read", []any{authztest.API, archiveAPI}},
+		"API, for both":                {authztest.API, url.Values{"resource": {authztest.API, blackbox.ArchiveAPI}}, "orders.read archive.read", []any{authztest.API, blackbox.ArchiveAPI}},
+		"API, for both, less of scope": {authztest.API, url.Values{"resource": {authztest.API, blackbox.ArchiveAPI}, "scope": {"archive.read"}}, "archive.read", []any{authztest.API, blackbox.ArchiveAPI}},
 	} {
 		subject := users.AccessToken
 		if row.client == authztest.Web {
@@ -156,7 +156,7 @@ func TestRFC8693Section2_1_Narrowing(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 			continue
 		}
-		claims := payload(t, got.AccessToken)
+		claims := blackbox.Claims(t, got.AccessToken)
 		if !reflect.DeepEqual(claims["aud"], row.aud) {
 			t.Errorf("%s: aud %v", name, claims["aud"])
 		}
@@ -164,7 +164,7 @@ func TestRFC8693Section2_1_Narrowing(t *testing.T) {
 			t.Errorf("%s: act %v", name, claims["act"])
 		}
 	}
-	if got := payload(t, exchangeToken(t, s, authztest.Web, mine.AccessToken, nil).AccessToken); got["sid"] == nil || got["groups"] == nil {
+	if got := blackbox.Claims(t, exchangeToken(t, s, authztest.Web, mine.AccessToken, nil).AccessToken); got["sid"] == nil || got["groups"] == nil {
 		t.Errorf("own token: %v", got)
 	}
 }
@@ -175,11 +175,11 @@ func TestRFC8693Section2_2_1_IssuedTokenType(t *testing.T) {
 	s := startExchange(t, authz.Config{}, nil)
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	const jwtType = "urn:ietf:params:oauth:token-type:jwt"
-	if got := tokenAnswer(t, s, authztest.API, authztest.Secret, exchangeForm(users.AccessToken, url.Values{"requested_token_type": {jwtType}})); got["issued_token_type"] != jwtType {
+	if got := blackbox.TokenAnswer(t, s, authztest.API, authztest.Secret, exchangeForm(users.AccessToken, url.Values{"requested_token_type": {jwtType}})); got["issued_token_type"] != jwtType {
 		t.Errorf("a JWT: %v", got)
 	}
 	archive := exchangeToken(t, s, authztest.API, users.AccessToken, nil)
-	if got := exchangeToken(t, s, archiveAPI, archive.AccessToken, url.Values{"requested_token_type": {jwtType}}); got.Error != "invalid_request" {
+	if got := exchangeToken(t, s, blackbox.ArchiveAPI, archive.AccessToken, url.Values{"requested_token_type": {jwtType}}); got.Error != "invalid_request" {
 		t.Errorf("a JWT, where tokens are opaque: %+v", got)
 	}
 }
@@ -201,11 +201,11 @@ func TestRFC8693Section1_1_ActorToken(t *testing.T) {
 		want  map[string]any
 	}{
 		"the client itself": {app.AccessToken, map[string]any{"sub": authztest.API, "client_id": authztest.API}},
-		"another user":      {staff.AccessToken, map[string]any{"sub": payload(t, staff.AccessToken)["sub"], "client_id": authztest.SPA}},
+		"another user":      {staff.AccessToken, map[string]any{"sub": blackbox.Claims(t, staff.AccessToken)["sub"], "client_id": authztest.SPA}},
 	} {
 		got := exchangeToken(t, s, authztest.API, users.AccessToken, url.Values{"actor_token": {row.actor}, "actor_token_type": {accessTokenType}})
-		claims := payload(t, got.AccessToken)
-		if !reflect.DeepEqual(claims["act"], row.want) || claims["sub"] != payload(t, users.AccessToken)["sub"] {
+		claims := blackbox.Claims(t, got.AccessToken)
+		if !reflect.DeepEqual(claims["act"], row.want) || claims["sub"] != blackbox.Claims(t, users.AccessToken)["sub"] {
 			t.Errorf("%s: %v", name, claims)
 		}
 	}
@@ -215,7 +215,7 @@ func TestRFC8693Section1_1_ActorToken(t *testing.T) {
 func TestRFC8693Section4_4_MayAct(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, authz.Config{}, nil)
-	claims := payload(t, s.SignIn(t, authztest.SPA, "", nil).AccessToken)
+	claims := blackbox.Claims(t, s.SignIn(t, authztest.SPA, "", nil).AccessToken)
 	ring, err := keys.Open(t.Context(), s.Store, s.Secret, keys.Policy{
 		Algs: []jose.SignatureAlgorithm{jose.ES256}, RotateEvery: time.Hour, Announce: time.Minute, Retain: time.Hour,
 	})
@@ -228,9 +228,9 @@ func TestRFC8693Section4_4_MayAct(t *testing.T) {
 	}{
 		{map[string]any{"sub": authztest.API}, 200},
 		{map[string]any{"sub": authztest.API, "iss": s.URL, "client_id": authztest.API}, 200},
-		{map[string]any{"sub": archiveAPI}, 400},
+		{map[string]any{"sub": blackbox.ArchiveAPI}, 400},
 		{map[string]any{"sub": authztest.API, "iss": "https://other.example"}, 400},
-		{map[string]any{"sub": authztest.API, "client_id": archiveAPI}, 400},
+		{map[string]any{"sub": authztest.API, "client_id": blackbox.ArchiveAPI}, 400},
 		{map[string]any{}, 400},
 	} {
 		claims["may_act"] = row.mayAct
@@ -275,7 +275,7 @@ func TestRFC8693Section5_EndsWithTheGrant(t *testing.T) {
 			}
 		},
 		"the user is disabled": func(t *testing.T, s *authztest.Server, _ authztest.Tokens) {
-			user, version, err := storage.Users.Get(t.Context(), s.Store, userID(t, s))
+			user, version, err := storage.Users.Get(t.Context(), s.Store, blackbox.AliceID(t, s))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -322,8 +322,8 @@ func TestRFC8693Section5_Lifetime(t *testing.T) {
 	})
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	got := exchangeToken(t, s, authztest.API, users.AccessToken, nil)
-	if exp := payload(t, got.AccessToken)["exp"]; exp != payload(t, users.AccessToken)["exp"] || got.ExpiresIn > 40 || got.ExpiresIn < 1 {
-		t.Errorf("exp %v, expires_in %d, of a token that ends at %v", exp, got.ExpiresIn, payload(t, users.AccessToken)["exp"])
+	if exp := blackbox.Claims(t, got.AccessToken)["exp"]; exp != blackbox.Claims(t, users.AccessToken)["exp"] || got.ExpiresIn > 40 || got.ExpiresIn < 1 {
+		t.Errorf("exp %v, expires_in %d, of a token that ends at %v", exp, got.ExpiresIn, blackbox.Claims(t, users.AccessToken)["exp"])
 	}
 	s = startExchange(t, authz.Config{}, func(m *client.Metadata) {
 		if m.ID == authztest.API {
@@ -362,7 +362,7 @@ func TestRFC7009Section2_1_ExchangedTokenEndsAlone(t *testing.T) {
 		t.Errorf("the user's grant: %+v", got)
 	}
 	// The archive was handed the revoked token: it can't go on with it.
-	if got := exchangeToken(t, s, archiveAPI, first.AccessToken, nil); got.Error != "invalid_request" {
+	if got := exchangeToken(t, s, blackbox.ArchiveAPI, first.AccessToken, nil); got.Error != "invalid_request" {
 		t.Errorf("a revoked token was exchanged: %+v", got)
 	}
 }
@@ -373,11 +373,11 @@ func TestRFC8693_PairwiseSubjects(t *testing.T) {
 	s := startExchange(t, authz.Config{}, func(m *client.Metadata) { m.SubjectType = client.SubjectPairwise })
 	users := s.SignIn(t, authztest.SPA, "", nil)
 	got := exchangeToken(t, s, authztest.API, users.AccessToken, nil)
-	before, after := payload(t, users.AccessToken), payload(t, got.AccessToken)
-	if before["sub"] == after["sub"] || after["sub"] == userID(t, s) {
+	before, after := blackbox.Claims(t, users.AccessToken), blackbox.Claims(t, got.AccessToken)
+	if before["sub"] == after["sub"] || after["sub"] == blackbox.AliceID(t, s) {
 		t.Errorf("sub %v, then %v", before["sub"], after["sub"])
 	}
-	if again := payload(t, exchangeToken(t, s, authztest.API, users.AccessToken, nil).AccessToken); again["sub"] != after["sub"] {
+	if again := blackbox.Claims(t, exchangeToken(t, s, authztest.API, users.AccessToken, nil).AccessToken); again["sub"] != after["sub"] {
 		t.Errorf("sub %v, then %v", after["sub"], again["sub"])
 	}
 }
@@ -387,7 +387,7 @@ func TestRFC8693_AuthorizationDetails(t *testing.T) {
 	t.Parallel()
 	file := []resource.DetailType{{Type: "file", Fields: []string{"path"}}}
 	s := startExchange(t, authz.Config{Resources: []resource.Resource{
-		{URI: authztest.API, Scopes: []string{"orders.read"}, DetailTypes: file}, {URI: archiveAPI, Scopes: []string{"archive.read", "archive.write"}, DetailTypes: file},
+		{URI: authztest.API, Scopes: []string{"orders.read"}, DetailTypes: file}, {URI: blackbox.ArchiveAPI, Scopes: []string{"archive.read", "archive.write"}, DetailTypes: file},
 		{URI: vaultAPI, Scopes: []string{"vault.open", "orders.write"}},
 	}}, func(m *client.Metadata) { m.DetailTypes = []string{"file"} })
 	users := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid orders.read"}, "authorization_details": {`[{"type":"file","path":"/a"},{"type":"file","path":"/b"}]`}})
@@ -397,11 +397,11 @@ func TestRFC8693_AuthorizationDetails(t *testing.T) {
 	}{
 		"granted at the API":     {url.Values{"resource": {authztest.API}}, `[{"type":"file","path":"/a"},{"type":"file","path":"/b"}]`},
 		"one of them":            {url.Values{"resource": {authztest.API}, "authorization_details": {`[{"type":"file","path":"/b"}]`}}, `[{"type":"file","path":"/b"}]`},
-		"not granted at archive": {url.Values{"resource": {archiveAPI}}, `null`},
-		"archive could be meant": {url.Values{"resource": {authztest.API, archiveAPI}}, `null`},
+		"not granted at archive": {url.Values{"resource": {blackbox.ArchiveAPI}}, `null`},
+		"archive could be meant": {url.Values{"resource": {authztest.API, blackbox.ArchiveAPI}}, `null`},
 	} {
 		got := exchangeToken(t, s, authztest.API, users.AccessToken, row.more)
-		sameDetails(t, name, payload(t, got.AccessToken)["authorization_details"], row.want)
+		blackbox.WantDetails(t, name, blackbox.Claims(t, got.AccessToken)["authorization_details"], row.want)
 	}
 	if got := exchangeToken(t, s, authztest.API, users.AccessToken, url.Values{"resource": {authztest.API}, "authorization_details": {`[{"type":"file","path":"/c"}]`}}); got.Error != "invalid_authorization_details" {
 		t.Errorf("more than there was: %+v", got)
@@ -421,7 +421,7 @@ func TestRFC8693Section5_BoundTokens(t *testing.T) {
 	})
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	send := func(clientID string, with *authztest.Key, form url.Values) map[string]any {
-		header := http.Header{"Authorization": {basicAs(clientID)}}
+		header := http.Header{"Authorization": {blackbox.Basic(clientID)}}
 		if with != nil {
 			header.Set("DPoP", with.Proof(t, http.MethodPost, s.URL+"/token", "", ""))
 		}
@@ -431,7 +431,7 @@ func TestRFC8693Section5_BoundTokens(t *testing.T) {
 	}
 	code, verifier := s.NewBrowser(t).Code(t, authztest.FAPI, nil)
 	token := fmt.Sprint(send(authztest.FAPI, key, authztest.CodeForm(code, verifier))["access_token"])
-	if payload(t, token)["cnf"] == nil {
+	if blackbox.Claims(t, token)["cnf"] == nil {
 		t.Fatal("the token is not bound")
 	}
 	for name, with := range map[string]*authztest.Key{"no proof": nil, "another key": other} {
@@ -439,7 +439,7 @@ func TestRFC8693Section5_BoundTokens(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if got := send(authztest.FAPI, key, exchangeForm(token, nil)); got["token_type"] != "DPoP" || !reflect.DeepEqual(payload(t, fmt.Sprint(got["access_token"]))["cnf"], payload(t, token)["cnf"]) {
+	if got := send(authztest.FAPI, key, exchangeForm(token, nil)); got["token_type"] != "DPoP" || !reflect.DeepEqual(blackbox.Claims(t, fmt.Sprint(got["access_token"]))["cnf"], blackbox.Claims(t, token)["cnf"]) {
 		t.Errorf("with its key: %v", got)
 	}
 	if got := send(authztest.API, nil, exchangeForm(token, nil)); got["token_type"] != "Bearer" {
@@ -450,15 +450,10 @@ func TestRFC8693Section5_BoundTokens(t *testing.T) {
 	}
 }
 
-// basicAs is what a confidential client authenticates with.
-func basicAs(clientID string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(authztest.Secret)))
-}
-
 // postAs sends a form as a confidential client.
 func postAs(t *testing.T, s *authztest.Server, path, clientID string, form url.Values) authztest.Response {
 	t.Helper()
-	return s.PostForm(t, path, form, http.Header{"Authorization": {basicAs(clientID)}})
+	return s.PostForm(t, path, form, http.Header{"Authorization": {blackbox.Basic(clientID)}})
 }
 
 // RFC 8693 section 5: a scope that several APIs know by the same name is had at each of them, or not at
@@ -467,16 +462,16 @@ func TestRFC8693Section5_SameScopeElsewhere(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, authz.Config{Resources: []resource.Resource{
 		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write", "delete"}},
-		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read", "orders.write", "delete"}},
+		{URI: blackbox.ArchiveAPI, Name: "Archive", Scopes: []string{"archive.read", "orders.write", "delete"}},
 	}}, func(m *client.Metadata) {
 		switch m.ID {
 		case authztest.Web:
-			m.ExchangeResources, m.Scopes = []string{archiveAPI}, append(m.Scopes, "delete", "archive.read")
+			m.ExchangeResources, m.Scopes = []string{blackbox.ArchiveAPI}, append(m.Scopes, "delete", "archive.read")
 		case authztest.Worker: // the orders API itself
 			m.Scopes = []string{"archive.read"}
 		}
 	})
-	both := []string{authztest.API, archiveAPI}
+	both := []string{authztest.API, blackbox.ArchiveAPI}
 	read := s.SignIn(t, authztest.Web, authztest.Secret, url.Values{"scope": {"openid orders.read"}})
 	write := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid orders.write"}})
 	for name, row := range map[string]struct{ client, token, scope string }{
@@ -492,7 +487,7 @@ func TestRFC8693Section5_SameScopeElsewhere(t *testing.T) {
 		}
 	}
 	for name, row := range map[string]struct{ client, token, resource, scope string }{
-		"where it is registered": {authztest.Web, read.AccessToken, archiveAPI, "delete"},
+		"where it is registered": {authztest.Web, read.AccessToken, blackbox.ArchiveAPI, "delete"},
 		"where it was granted":   {authztest.API, write.AccessToken, authztest.API, "orders.write"},
 	} {
 		if got := exchangeToken(t, s, row.client, row.token, url.Values{"resource": {row.resource}, "scope": {row.scope}}); got.Scope != row.scope {

@@ -29,8 +29,8 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/keys"
-	"github.com/authzd/authzd/authz/outbound"
 )
 
 // authority issues certificates.
@@ -120,7 +120,7 @@ func (s *mtlsServer) post(t *testing.T, path string, form url.Values, shown ...t
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header = formHeader()
+	request.Header = blackbox.FormHeader()
 	return s.send(t, request, shown...)
 }
 
@@ -177,7 +177,7 @@ func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
 		"one that is not valid yet":            {[]tls.Certificate{also(func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) })}, false},
 		"one for servers":                      {[]tls.Certificate{also(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })}, false},
 	} {
-		if code := refused(t, s.post(t, "/token", workerForm(), row.shown...)); row.ok != (code == "") || !row.ok && code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), row.shown...)); row.ok != (code == "") || !row.ok && code != "invalid_client" {
 			t.Errorf("%s: %q", name, code)
 		}
 	}
@@ -190,7 +190,7 @@ func TestRFC8705Section2_1_PKIMethod(t *testing.T) {
 	} {
 		form := workerForm()
 		maps.Copy(form, change)
-		if code := refused(t, s.post(t, "/token", form, good)); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.post(t, "/token", form, good)); code != "invalid_client" {
 			t.Errorf("with %s: %q", name, code)
 		}
 	}
@@ -202,12 +202,12 @@ func TestRFC8705Section2_1_2_SubjectDNOfACertificate(t *testing.T) {
 	s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, worker(client.AuthTLS, func(m *client.Metadata) {
 		m.TLSSubjectDN = "CN=client, O=Wonderland"
 	}))
-	if code := refused(t, s.post(t, "/token", workerForm(), issue(t, root, nil))); code != "" {
+	if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), issue(t, root, nil))); code != "" {
 		t.Errorf("its subject: %s", code)
 	}
 	for _, name := range []pkix.Name{{CommonName: "client"}, {CommonName: "client", Organization: []string{"Looking-Glass"}}, {CommonName: "client", Organization: []string{"Wonderland"}, Country: []string{"GB"}}} {
 		other := issue(t, root, func(c *x509.Certificate) { c.Subject = name })
-		if code := refused(t, s.post(t, "/token", workerForm(), other)); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), other)); code != "invalid_client" {
 			t.Errorf("%s: %q", name, code)
 		}
 	}
@@ -248,11 +248,11 @@ func TestRFC8705Section2_2_SelfSignedMethod(t *testing.T) {
 			certificate tls.Certificate
 			ok          bool
 		}{"registered": {good, true}, "another": {other, false}, "the same key": {again, row.again}, "expired": {expired, false}} {
-			if code := refused(t, s.post(t, "/token", workerForm(), shown.certificate)); shown.ok != (code == "") || !shown.ok && code != "invalid_client" {
+			if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), shown.certificate)); shown.ok != (code == "") || !shown.ok && code != "invalid_client" {
 				t.Errorf("%s, %s: %q", name, what, code)
 			}
 		}
-		if code := refused(t, s.post(t, "/token", workerForm())); code != "invalid_client" {
+		if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm())); code != "invalid_client" {
 			t.Errorf("%s, none: %q", name, code)
 		}
 	}
@@ -276,16 +276,16 @@ func TestRFC8705Section2_2_2_RotationAtTheJWKSURI(t *testing.T) {
 	keys := serveKeys(t)
 	publish := func(c tls.Certificate) { set := keySet(t, true, c); keys.set.Store(&set) }
 	publish(first)
-	config := authz.Config{MTLS: &clientauth.MTLS{}, Outbound: outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}}
+	config := authz.Config{MTLS: &clientauth.MTLS{}, Outbound: blackbox.Loopback()}
 	s := startMTLS(t, config, worker(client.AuthSelfSignedTLS, func(m *client.Metadata) { m.JWKSURI = keys.URL }))
-	if code := refused(t, s.post(t, "/token", workerForm(), first)); code != "" {
+	if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), first)); code != "" {
 		t.Errorf("the first: %s", code)
 	}
 	publish(second)
-	if code := refused(t, s.post(t, "/token", workerForm(), second)); code != "" {
+	if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), second)); code != "" {
 		t.Errorf("the second: %s", code)
 	}
-	if code := refused(t, s.post(t, "/token", workerForm(), first)); code != "invalid_client" {
+	if code := blackbox.ErrorOf(t, s.post(t, "/token", workerForm(), first)); code != "invalid_client" {
 		t.Errorf("the first, withdrawn: %q", code)
 	}
 }
@@ -324,7 +324,7 @@ func TestRFC8705Section3_BoundAccessTokens(t *testing.T) {
 	if tokens.Status != http.StatusOK || tokens.TokenType != "Bearer" {
 		t.Fatalf("%+v", tokens)
 	}
-	cnf, _ := payload(t, tokens.AccessToken)["cnf"].(map[string]any)
+	cnf, _ := blackbox.Claims(t, tokens.AccessToken)["cnf"].(map[string]any)
 	if len(cnf) != 1 || cnf["x5t#S256"] != thumbprint(mine) {
 		t.Errorf("cnf %v, want the thumbprint %s", cnf, thumbprint(mine))
 	}
@@ -363,7 +363,7 @@ func TestRFC8705Section4_PublicClients(t *testing.T) {
 		t.Errorf("without a certificate: %d %s", got.Status, got.Error)
 	}
 	got := s.tokens(t, refresh, mine)
-	if cnf, _ := payload(t, got.AccessToken)["cnf"].(map[string]any); got.Status != http.StatusOK || cnf["x5t#S256"] != thumbprint(mine) {
+	if cnf, _ := blackbox.Claims(t, got.AccessToken)["cnf"].(map[string]any); got.Status != http.StatusOK || cnf["x5t#S256"] != thumbprint(mine) {
 		t.Errorf("with its certificate: %d %s, cnf %v", got.Status, got.Error, cnf)
 	}
 }
@@ -386,7 +386,7 @@ func TestRFC8705Section6_3_ConfidentialClientsChangeCertificates(t *testing.T) {
 	refresh.Set("client_id", authztest.Web)
 	refresh.Set("client_secret", authztest.Secret)
 	got := s.tokens(t, refresh, second)
-	if cnf, _ := payload(t, got.AccessToken)["cnf"].(map[string]any); got.Status != http.StatusOK || cnf["x5t#S256"] != thumbprint(second) {
+	if cnf, _ := blackbox.Claims(t, got.AccessToken)["cnf"].(map[string]any); got.Status != http.StatusOK || cnf["x5t#S256"] != thumbprint(second) {
 		t.Errorf("%d %s, cnf %v", got.Status, got.Error, cnf)
 	}
 }
@@ -404,7 +404,7 @@ func TestRFC8705Section3_2_Introspection(t *testing.T) {
 			m.AuthMethod = client.AuthPost
 		}
 	})
-	if code := refused(t, s.post(t, "/token", form, mine)); code != "invalid_client" {
+	if code := blackbox.ErrorOf(t, s.post(t, "/token", form, mine)); code != "invalid_client" {
 		t.Errorf("another method than the registered one: %q", code)
 	}
 	tokens := s2.tokens(t, form, mine)
@@ -425,7 +425,7 @@ func TestRFC8705Section5_Metadata(t *testing.T) {
 	document := func(m *clientauth.MTLS) map[string]any {
 		s := authztest.Start(t, authz.Config{Issuer: "https://id.example.com/auth", MTLS: m}, nil)
 		var members map[string]any
-		if err := json.Unmarshal(serve(s, "/auth/.well-known/openid-configuration").Body.Bytes(), &members); err != nil {
+		if err := json.Unmarshal(blackbox.GetFrom(s, "/auth/.well-known/openid-configuration").Body.Bytes(), &members); err != nil {
 			t.Fatal(err)
 		}
 		return members
@@ -517,9 +517,9 @@ func TestRFC9440Section2_ForwardedCertificate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		request.Header = formHeader()
+		request.Header = blackbox.FormHeader()
 		maps.Copy(request.Header, header)
-		return refused(t, s.send(t, request, shown...))
+		return blackbox.ErrorOf(t, s.send(t, request, shown...))
 	}
 	for form, text := range forwarded(good) {
 		if code := ask(behind, http.Header{"Client-Cert": {text}}); code != "" {

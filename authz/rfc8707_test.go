@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 )
 
@@ -30,10 +31,10 @@ func TestRFC8707Section2_Resources(t *testing.T) {
 		t.Errorf("several resources and none asked for: %v", got)
 	}
 	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}})
-	if aud := fmt.Sprint(payload(t, tokens.AccessToken)["aud"]); aud != "["+s.URL+"/userinfo]" {
+	if aud := fmt.Sprint(blackbox.Claims(t, tokens.AccessToken)["aud"]); aud != "["+s.URL+"/userinfo]" {
 		t.Errorf("a token for userinfo only has the audience %s", aud)
 	}
-	if status := userinfo(t, s, tokens.AccessToken); status != 200 {
+	if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 200 {
 		t.Errorf("userinfo: %d", status)
 	}
 	both := s.SignIn(t, authztest.SPA, "", url.Values{
@@ -42,13 +43,13 @@ func TestRFC8707Section2_Resources(t *testing.T) {
 	if !strings.HasPrefix(both.AccessToken, "azt_") {
 		t.Errorf("one of the resources wants opaque tokens: %s", both.AccessToken)
 	}
-	if status := userinfo(t, s, both.AccessToken); status != 200 {
+	if status := blackbox.UserinfoStatus(t, s, both.AccessToken); status != 200 {
 		t.Errorf("userinfo with an opaque token: %d", status)
 	}
 	form := authztest.RefreshForm(both.RefreshToken)
 	form.Set("resource", authztest.API)
 	one := s.Token(t, authztest.SPA, "", form)
-	if claims := payload(t, one.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
+	if claims := blackbox.Claims(t, one.AccessToken); fmt.Sprint(claims["aud"]) != "["+authztest.API+"]" || claims["scope"] != "openid offline_access orders.read" {
 		t.Errorf("one resource of two: %v", claims)
 	}
 	if got := b.Ask(t, authztest.SPA, url.Values{"scope": {"openid files.read"}, "resource": {authztest.API}}).Redirect(t); got.Get("error") != "invalid_scope" {
@@ -91,7 +92,7 @@ func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
 		}
 		audience := func(what, token string) {
 			t.Helper()
-			if aud := fmt.Sprint(payload(t, token)["aud"]); aud != "["+want+"]" {
+			if aud := fmt.Sprint(blackbox.Claims(t, token)["aud"]); aud != "["+want+"]" {
 				t.Errorf("%s, %s: the audience is %s", asked, what, aud)
 			}
 		}
@@ -102,8 +103,8 @@ func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
 		form.Set("resource", asked)
 		audience("refresh", s.Token(t, authztest.SPA, "", form).AccessToken)
 		d := s.NewDevice(t, params)
-		approve(t, s.NewBrowser(t), d)
-		audience("device", poll(t, s, d).AccessToken)
+		blackbox.ApproveDevice(t, s.NewBrowser(t), d)
+		audience("device", blackbox.PollDevice(t, s, d).AccessToken)
 	}
 	web := s.SignIn(t, authztest.Web, authztest.Secret, url.Values{"scope": {"openid"}, "resource": {authztest.API + "/"}})
 	for _, name := range []string{"resource", "audience"} {
@@ -111,12 +112,12 @@ func TestRFC8707_SlashOfAnEmptyPath(t *testing.T) {
 			"grant_type": {client.GrantTokenExchange}, "subject_token": {web.AccessToken},
 			"subject_token_type": {"urn:ietf:params:oauth:token-type:access_token"}, name: {strings.TrimSuffix(slashed, "/")},
 		})
-		if aud := fmt.Sprint(payload(t, got.AccessToken)["aud"]); aud != "["+slashed+"]" {
+		if aud := fmt.Sprint(blackbox.Claims(t, got.AccessToken)["aud"]); aud != "["+slashed+"]" {
 			t.Errorf("exchange by %s: %s", name, aud)
 		}
 	}
 	paid := s.SignIn(t, authztest.Web, authztest.Secret, url.Values{"scope": {"openid"}, "authorization_details": {`[{"type":"payment","locations":["https://pay.example.com"]}]`}})
-	if claims := payload(t, paid.AccessToken); fmt.Sprint(claims["aud"]) != "["+detailed+"]" || !strings.Contains(fmt.Sprint(claims["authorization_details"]), detailed) {
+	if claims := blackbox.Claims(t, paid.AccessToken); fmt.Sprint(claims["aud"]) != "["+detailed+"]" || !strings.Contains(fmt.Sprint(claims["authorization_details"]), detailed) {
 		t.Errorf("authorization_details: %v", claims)
 	}
 }
@@ -131,7 +132,7 @@ func TestRFC8707_SlashOfAnEmptyPath_Introspection(t *testing.T) {
 			}
 		})
 		tokens := s.SignIn(t, authztest.SPA, "", nil)
-		if got := sendTo(s, "/introspect", id, authztest.Secret, url.Values{"token": {tokens.AccessToken}}); !strings.Contains(got.Body.String(), `"active":true`) {
+		if got := blackbox.PostTo(s, "/introspect", id, authztest.Secret, url.Values{"token": {tokens.AccessToken}}); !strings.Contains(got.Body.String(), `"active":true`) {
 			t.Errorf("%s: %d %s", id, got.Code, got.Body)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 )
 
@@ -46,7 +47,7 @@ func TestRFC9068Section2_1_Type(t *testing.T) {
 			t.Errorf("ID token: typ %q", got)
 		}
 		// Whatever its type, an ID token is no access token (section 4).
-		if status := userinfo(t, s, tokens.IDToken); status != http.StatusUnauthorized {
+		if status := blackbox.UserinfoStatus(t, s, tokens.IDToken); status != http.StatusUnauthorized {
 			t.Errorf("token_type %q: userinfo by an ID token: %d", configured, status)
 		}
 	}
@@ -56,7 +57,7 @@ func TestRFC9068Section2_1_Type(t *testing.T) {
 func TestRFC9068Section2_2_Subject(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	app := payload(t, s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}}).AccessToken)
+	app := blackbox.Claims(t, s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}}).AccessToken)
 	if app["sub"] != authztest.Worker || app["client_id"] != authztest.Worker || app["auth_time"] != nil || app["sid"] != nil || app["roles"] != nil {
 		t.Errorf("app token: %v", app)
 	}
@@ -66,7 +67,7 @@ func TestRFC9068Section2_2_Subject(t *testing.T) {
 		}
 	}
 	first, second := s.SignIn(t, authztest.SPA, "", nil), s.SignIn(t, authztest.SPA, "", nil)
-	if a, b := payload(t, first.AccessToken), payload(t, second.AccessToken); a["sub"] != b["sub"] || a["jti"] == b["jti"] {
+	if a, b := blackbox.Claims(t, first.AccessToken), blackbox.Claims(t, second.AccessToken); a["sub"] != b["sub"] || a["jti"] == b["jti"] {
 		t.Errorf("two tokens of one user: %v, %v", a, b)
 	}
 }
@@ -76,7 +77,7 @@ func TestRFC9068Section2_2_3_1_RolesAndGroups(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for scope, want := range map[string]string{"openid orders.read": "<nil>", "openid groups": "[staff]"} {
-		claims := payload(t, s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}}).AccessToken)
+		claims := blackbox.Claims(t, s.SignIn(t, authztest.SPA, "", url.Values{"scope": {scope}}).AccessToken)
 		if fmt.Sprint(claims["roles"]) != "[admin]" || fmt.Sprint(claims["groups"]) != want {
 			t.Errorf("%s: roles %v, groups %v", scope, claims["roles"], claims["groups"])
 		}
@@ -87,14 +88,14 @@ func TestRFC9068Section2_2_3_1_RolesAndGroups(t *testing.T) {
 // an API needs them.
 func TestRFC9068Section6_RolesAreForAPIs(t *testing.T) {
 	t.Parallel()
-	c := openRegistration()
+	c := blackbox.OpenRegistration()
 	for resource, want := range map[string]string{"": "<nil>", authztest.API: "[admin]"} {
 		if c.Registration.Resources = nil; resource != "" {
 			c.Registration.Resources = []string{resource}
 		}
 		s := authztest.Start(t, c, nil)
-		id := postClient(t, s, webClient(nil)).text("client_id")
-		claims := payload(t, s.SignIn(t, id, "", url.Values{"scope": {"openid"}}).AccessToken)
+		id := blackbox.Register(t, s, blackbox.WebClient(nil)).Text("client_id")
+		claims := blackbox.Claims(t, s.SignIn(t, id, "", url.Values{"scope": {"openid"}}).AccessToken)
 		if got := fmt.Sprint(claims["roles"]); got != want {
 			t.Errorf("for %v: roles %s", claims["aud"], got)
 		}
@@ -110,7 +111,7 @@ func TestRFC9068Section3_Audience(t *testing.T) {
 		}
 	})
 	for clientID, want := range map[string]string{authztest.SPA: authztest.API, authztest.ThirdParty: s.URL + "/userinfo"} {
-		claims := payload(t, s.SignIn(t, clientID, "", url.Values{"scope": {"openid"}}).AccessToken)
+		claims := blackbox.Claims(t, s.SignIn(t, clientID, "", url.Values{"scope": {"openid"}}).AccessToken)
 		if got := fmt.Sprint(claims["aud"]); got != "["+want+"]" {
 			t.Errorf("%s: aud %s, want %s", clientID, got, want)
 		}

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,38 +21,8 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
-
-// signer is a key of a client's, by whose name its kid is known.
-func signer(t testing.TB, alg jose.SignatureAlgorithm) *authztest.Key {
-	t.Helper()
-	key := authztest.NewKey(t, alg)
-	key.ID = "signs-" + string(alg)
-	return key
-}
-
-// signing gives the web client keys to sign its requests with.
-func signing(t testing.TB, keys ...*authztest.Key) func(*client.Metadata) {
-	return func(m *client.Metadata) {
-		if m.ID == authztest.Web {
-			m.JWKS = authztest.JWKS(t, keys...)
-		}
-	}
-}
-
-// objectClaims are a request object of the web client; those of change replace others, and nil ones
-// are left out.
-func objectClaims(issuer string, change map[string]any) map[string]any {
-	now := time.Now().Unix()
-	claims := map[string]any{"iss": authztest.Web, "aud": issuer, "nbf": now, "iat": now, "exp": now + 300, "jti": "once"}
-	for name, values := range authztest.Request(authztest.Web, nil) {
-		claims[name] = values[0]
-	}
-	maps.Copy(claims, change)
-	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
-	return claims
-}
 
 // byValue is what a browser is sent with (RFC 9101 section 5.1), and no more than it must.
 func byValue(object string) url.Values {
@@ -63,17 +32,17 @@ func byValue(object string) url.Values {
 func TestRFC9101Section5_1_ByValue(t *testing.T) {
 	t.Parallel()
 	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.PS256, jose.ES256, jose.EdDSA} {
-		key := signer(t, alg)
-		s := authztest.Start(t, authz.Config{}, signing(t, key))
+		key := blackbox.NewSigningKey(t, alg)
+		s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 		b := s.SignedIn(t, nil)
 		verifier, challenge := authztest.PKCE()
-		claims := objectClaims(s.URL, map[string]any{"code_challenge": challenge, "scope": "openid", "state": "signed"})
+		claims := blackbox.RequestObject(s.URL, map[string]any{"code_challenge": challenge, "scope": "openid", "state": "signed"})
 		answer := b.Open(t, byValue(key.Sign(t, map[string]any{"typ": "oauth-authz-req+jwt"}, claims))).Redirect(t)
 		if answer.Get("state") != "signed" || answer.Get("iss") != s.URL {
 			t.Fatalf("%s: %v", alg, answer)
 		}
 		tokens := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(answer.Get("code"), verifier))
-		if tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
+		if tokens.Scope != "openid" || blackbox.Claims(t, tokens.IDToken)["nonce"] != "nonce of the app" {
 			t.Errorf("%s: %+v", alg, tokens)
 		}
 	}
@@ -83,10 +52,10 @@ func TestRFC9101Section5_1_ByValue(t *testing.T) {
 // redirect_uri in the query too.
 func TestOpenIDCoreSection6_1_RequestObject(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.RS256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.RS256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	plain := map[string]any{"exp": nil, "nbf": nil, "iat": nil, "jti": nil, "iss": nil}
-	brought := byValue(key.Sign(t, nil, objectClaims(s.URL, plain)))
+	brought := byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, plain)))
 	maps.Copy(brought, url.Values{"response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {authztest.RedirectURI}})
 	if answer := s.NewBrowser(t).Authorize(t, brought); answer.Params.Get("code") == "" || answer.Params.Get("state") == "" {
 		t.Errorf("answer %s", answer)
@@ -96,14 +65,14 @@ func TestOpenIDCoreSection6_1_RequestObject(t *testing.T) {
 // A login takes longer than a request object lives, and its client may change its keys meanwhile.
 func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	b := s.NewBrowser(t)
-	login := b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix()}))))
+	login := b.Open(t, byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"exp": time.Now().Unix()}))))
 	if login.LedTo(t) != "/login" || len(login.Header.Get("Location")) > 1000 {
 		t.Fatalf("led to %s", login.Header.Get("Location"))
 	}
-	rotated := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, signing(t, signer(t, jose.EdDSA)))
+	rotated := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, blackbox.WithKeys(t, blackbox.NewSigningKey(t, jose.EdDSA)))
 	b.Get(t, login.Header.Get("Location"))
 	request := httptest.NewRequest(http.MethodGet, strings.TrimPrefix(login.Header.Get("Location"), s.URL), nil)
 	u, err := url.Parse(s.URL)
@@ -126,32 +95,32 @@ func TestRFC9101Section5_1_LoginAfterwards(t *testing.T) {
 // Another browser may begin again what was signed, while it may begin at all.
 func TestRFC9101Section5_1_BeginsAgainInAnotherBrowser(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
+	key := blackbox.NewSigningKey(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
-		signing(t, key)(m)
+		blackbox.WithKeys(t, key)(m)
 		m.RequireSigned = m.ID == authztest.Web
 	})
 	b, other := s.NewBrowser(t), s.SignedIn(t, nil)
-	login := b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, nil))))
+	login := b.Open(t, byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, nil))))
 	again := other.Get(t, login.Header.Get("Location"))
 	if got := other.Get(t, again.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("answer %v", got)
 	}
-	login = b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": time.Now().Unix() - 1}))))
-	refusedPage(t, "an expired one", other.Get(t, login.Header.Get("Location")), "sign_in_expired")
+	login = b.Open(t, byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"exp": time.Now().Unix() - 1}))))
+	blackbox.WantErrorPage(t, "an expired one", other.Get(t, login.Header.Get("Location")), "sign_in_expired")
 }
 
 // Nobody can bring what a client has signed again and again, for as long as the server lives: its key
 // may have been stolen, and replaced since.
 func TestRFC9101Section5_1_DoesNotBeginAgainForEver(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	for name, exp := range map[string]any{"no exp": nil, "exp in a year": time.Now().AddDate(1, 0, 0).Unix()} {
 		b := s.NewBrowser(t)
-		login := b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"exp": exp}))))
+		login := b.Open(t, byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"exp": exp}))))
 		aged := ageFlow(t, s, login.Header.Get("Location"), 61*time.Minute)
-		refusedPage(t, name, b.Get(t, aged), "sign_in_expired")
+		blackbox.WantErrorPage(t, name, b.Get(t, aged), "sign_in_expired")
 	}
 }
 
@@ -192,21 +161,12 @@ func ageFlow(t *testing.T, s *authztest.Server, page string, by time.Duration) s
 	return u.String()
 }
 
-// requestServer serves request objects over TLS, from loopback.
-func requestServer(t *testing.T, handle http.HandlerFunc) (baseURL string, config outbound.Config) {
-	t.Helper()
-	server := httptest.NewTLSServer(handle)
-	t.Cleanup(server.Close)
-	roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	return server.URL, outbound.Config{AllowPrivateNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, RootCAs: roots}
-}
-
 func TestRFC9101Section5_2_ByReference(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.RS256)
+	key := blackbox.NewSigningKey(t, jose.RS256)
 	var object atomic.Value
 	var fetched atomic.Int32
-	base, config := requestServer(t, func(w http.ResponseWriter, r *http.Request) {
+	base, config := blackbox.ServeTLS(t, func(w http.ResponseWriter, r *http.Request) {
 		fetched.Add(1)
 		switch r.URL.Path {
 		case "/object":
@@ -221,10 +181,10 @@ func TestRFC9101Section5_2_ByReference(t *testing.T) {
 		}
 	})
 	s := authztest.Start(t, authz.Config{Outbound: config}, func(m *client.Metadata) {
-		signing(t, key)(m)
+		blackbox.WithKeys(t, key)(m)
 		m.RequestURIs = []string{base + "/object", base + "/large", base + "/redirect", base + "/nothing", "https://127.0.0.1:1/closed"}
 	})
-	object.Store(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"state": "signed"})))
+	object.Store(key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"state": "signed"})))
 	b := s.NewBrowser(t)
 	from := func(uri string) url.Values {
 		return url.Values{"client_id": {authztest.Web}, "request_uri": {uri}, "response_type": {"code"}, "scope": {"openid"}, "redirect_uri": {authztest.RedirectURI}, "state": {"front"}}
@@ -269,10 +229,10 @@ func TestRFC9101Section10_4_1_ServerSideRequestForgery(t *testing.T) {
 // Section 6.3: only what the object says counts.
 func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	b := s.SignedIn(t, nil)
-	claims := objectClaims(s.URL, map[string]any{"state": nil, "scope": "openid", "prompt": nil})
+	claims := blackbox.RequestObject(s.URL, map[string]any{"state": nil, "scope": "openid", "prompt": nil})
 	brought := byValue(key.Sign(t, nil, claims))
 	for name, value := range map[string]string{
 		"state": "front", "scope": "openid orders.write", "redirect_uri": "https://evil.example", "prompt": "login", "response_mode": "fragment", "max_age": "0",
@@ -286,14 +246,14 @@ func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 	for name, change := range map[string]url.Values{
 		"another response type": {"response_type": {"none"}},
 		"both":                  {"request_uri": {"https://app.example.com/object"}},
-		"and a pushed one":      {"request_uri": {pushedPrefix + "x"}},
+		"and a pushed one":      {"request_uri": {blackbox.PushedPrefix + "x"}},
 	} {
 		params := byValue(key.Sign(t, nil, claims))
 		params.Set("redirect_uri", authztest.RedirectURI)
 		maps.Copy(params, change)
 		page := b.Open(t, params)
 		if name == "and a pushed one" {
-			refusedPage(t, name, page, "invalid_request")
+			blackbox.WantErrorPage(t, name, page, "invalid_request")
 		} else if got := page.Redirect(t); got.Get("error") != "invalid_request" {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -303,12 +263,12 @@ func TestRFC9101Section6_3_NothingElseCounts(t *testing.T) {
 // Section 4: strings are strings, numbers are JSON numbers.
 func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	b := s.SignedIn(t, nil)
 	send := func(change map[string]any) *authztest.Page {
 		t.Helper()
-		return b.Open(t, byValue(key.Sign(t, nil, objectClaims(s.URL, change))))
+		return b.Open(t, byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, change))))
 	}
 	code := func(what string, change map[string]any) {
 		t.Helper()
@@ -325,7 +285,7 @@ func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 			}
 			return
 		}
-		refusedPage(t, what, page, code)
+		blackbox.WantErrorPage(t, what, page, code)
 	}
 	code("max_age", map[string]any{"max_age": 10000})
 	if got := send(map[string]any{"max_age": 0}).LedTo(t); got != "/login" {
@@ -356,42 +316,42 @@ func TestRFC9101Section4_ValuesThatAreNoStrings(t *testing.T) {
 // Errors go to a client only at an address of its own, be it from the query or from the object.
 func TestRFC9101Section7_WhereErrorsGo(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.ES256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	b := s.SignedIn(t, nil)
 	broken := byValue("e30.e30.e30")
-	refusedPage(t, "no redirect_uri in the query", b.Open(t, broken), "invalid_request_object")
+	blackbox.WantErrorPage(t, "no redirect_uri in the query", b.Open(t, broken), "invalid_request_object")
 	broken.Set("redirect_uri", "https://evil.example")
-	refusedPage(t, "a foreign one", b.Open(t, broken), "invalid_request_object")
+	blackbox.WantErrorPage(t, "a foreign one", b.Open(t, broken), "invalid_request_object")
 	broken.Set("redirect_uri", authztest.RedirectURI)
 	broken.Set("state", "front")
 	if got := b.Open(t, broken).Redirect(t); got.Get("error") != "invalid_request_object" || got.Get("state") != "front" {
 		t.Errorf("its own: %v", got)
 	}
-	valid := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"scope": "admin", "state": "signed"})))
+	valid := byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"scope": "admin", "state": "signed"})))
 	valid.Set("state", "front")
 	if got := b.Open(t, valid).Redirect(t); got.Get("error") != "invalid_scope" || got.Get("state") != "signed" {
 		t.Errorf("what was signed is wrong: %v", got)
 	}
-	inside := byValue(key.Sign(t, nil, objectClaims(s.URL, map[string]any{"redirect_uri": "https://evil.example"})))
-	refusedPage(t, "a foreign one was signed", b.Open(t, inside), "redirect_uri_mismatch")
+	inside := byValue(key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"redirect_uri": "https://evil.example"})))
+	blackbox.WantErrorPage(t, "a foreign one was signed", b.Open(t, inside), "redirect_uri_mismatch")
 }
 
 func TestRFC9101Section10_5_RequiredSignature(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.ES256)
+	key := blackbox.NewSigningKey(t, jose.ES256)
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
-		signing(t, key)(m)
+		blackbox.WithKeys(t, key)(m)
 		m.RequireSigned = m.ID == authztest.Web
 	})
 	b := s.SignedIn(t, nil)
 	if got := b.Ask(t, authztest.Web, nil).Redirect(t); got.Get("error") != "invalid_request" {
 		t.Errorf("in the query: %v", got)
 	}
-	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != 400 || !strings.Contains(got.Body.String(), `"invalid_request"`) {
+	if got := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != 400 || !strings.Contains(got.Body.String(), `"invalid_request"`) {
 		t.Errorf("pushed unsigned: %d %s", got.Code, got.Body)
 	}
-	object := key.Sign(t, nil, objectClaims(s.URL, nil))
+	object := key.Sign(t, nil, blackbox.RequestObject(s.URL, nil))
 	if got := b.Open(t, byValue(object)).Redirect(t); got.Get("code") == "" {
 		t.Errorf("signed: %v", got)
 	}
@@ -404,7 +364,7 @@ func TestRFC9101Section10_5_RequiredSignature(t *testing.T) {
 func pushObject(t *testing.T, s http.Handler, object string) url.Values {
 	t.Helper()
 	form := url.Values{"request": {object}, "state": {"beside"}, "scope": {"openid orders.write"}, "redirect_uri": {"https://evil.example"}}
-	response := sendTo(s, "/par", authztest.Web, authztest.Secret, form)
+	response := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, form)
 	var pushed struct {
 		RequestURI string `json:"request_uri"`
 	}
@@ -417,25 +377,25 @@ func pushObject(t *testing.T, s http.Handler, object string) url.Values {
 // RFC 9126 section 3.
 func TestRFC9126Section3_PushedRequestObject(t *testing.T) {
 	t.Parallel()
-	key := signer(t, jose.PS256)
-	s := authztest.Start(t, authz.Config{}, signing(t, key))
+	key := blackbox.NewSigningKey(t, jose.PS256)
+	s := authztest.Start(t, authz.Config{}, blackbox.WithKeys(t, key))
 	b := s.SignedIn(t, nil)
 	state := strings.Repeat("s", 12_000) // with its signature and base64 more than one value may have elsewhere
-	brought := pushObject(t, s, key.Sign(t, nil, objectClaims(s.URL, map[string]any{"state": state})))
+	brought := pushObject(t, s, key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"state": state})))
 	if got := b.Open(t, brought).Redirect(t); got.Get("code") == "" || got.Get("state") != state {
 		t.Errorf("answer %.200v", got)
 	}
 	for name, object := range map[string]string{
-		"a request_uri inside": key.Sign(t, nil, objectClaims(s.URL, map[string]any{"request_uri": "https://app.example.com/object"})),
-		"of another key":       signer(t, jose.PS256).Sign(t, nil, objectClaims(s.URL, nil)),
+		"a request_uri inside": key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"request_uri": "https://app.example.com/object"})),
+		"of another key":       blackbox.NewSigningKey(t, jose.PS256).Sign(t, nil, blackbox.RequestObject(s.URL, nil)),
 	} {
-		got := sendTo(s, "/par", authztest.Web, authztest.Secret, url.Values{"request": {object}})
+		got := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, url.Values{"request": {object}})
 		if got.Code != 400 || !strings.Contains(got.Body.String(), "invalid_request_object") {
 			t.Errorf("%s: %d %s", name, got.Code, got.Body)
 		}
 	}
-	without := key.Sign(t, nil, objectClaims(s.URL, map[string]any{"redirect_uri": nil}))
-	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, url.Values{"request": {without}, "redirect_uri": {authztest.RedirectURI}}); got.Code != 400 {
+	without := key.Sign(t, nil, blackbox.RequestObject(s.URL, map[string]any{"redirect_uri": nil}))
+	if got := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, url.Values{"request": {without}, "redirect_uri": {authztest.RedirectURI}}); got.Code != 400 {
 		t.Errorf("redirect_uri beside the object: %d %s", got.Code, got.Body)
 	}
 }
@@ -481,7 +441,7 @@ func TestFAPI2MessageSigningSection5_3_1_RequestObjects(t *testing.T) {
 
 func TestRFC9101Section10_5_Metadata(t *testing.T) {
 	t.Parallel()
-	metadata := discovered(t, authztest.Start(t, authz.Config{}, nil))
+	metadata := blackbox.Discovery(t, authztest.Start(t, authz.Config{}, nil))
 	algs, _ := metadata["request_object_signing_alg_values_supported"].([]any)
 	for _, name := range []string{"request_parameter_supported", "request_uri_parameter_supported", "require_request_uri_registration"} {
 		if metadata[name] != true {
@@ -508,7 +468,7 @@ func TestFAPI2MessageSigningSection5_4_SignedBothWays(t *testing.T) {
 	}
 	uri := app.Push(t, url.Values{"request": {app.Key.Sign(t, nil, claims)}})
 	answer := s.NewBrowser(t).Authorize(t, url.Values{"client_id": {app.ClientID}, "request_uri": {uri}})
-	response, alg := opened(t, s, signedResponse(t, answer.Params))
+	response, alg := blackbox.OpenResponse(t, s, blackbox.SignedResponse(t, answer.Params))
 	if code, _ := response["code"].(string); !strings.HasPrefix(code, "azc_") || response["state"] != "state of the app" || alg != "ES256" {
 		t.Errorf("%s %v", alg, response)
 	}

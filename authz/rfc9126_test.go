@@ -11,52 +11,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
-
-const pushedPrefix = "urn:ietf:params:oauth:request_uri:"
-
-// push pushes a request of the confidential web client and returns what its browser is sent with.
-func push(t *testing.T, s http.Handler, change url.Values) url.Values {
-	t.Helper()
-	response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, change))
-	var pushed struct {
-		RequestURI string `json:"request_uri"`
-	}
-	if err := json.Unmarshal(response.Body.Bytes(), &pushed); err != nil || response.Code != http.StatusCreated {
-		t.Fatalf("push: %d %s", response.Code, response.Body)
-	}
-	return url.Values{"client_id": {authztest.Web}, "request_uri": {pushed.RequestURI}}
-}
-
-// refusedPage wants an error page, and no redirect.
-func refusedPage(t *testing.T, what string, page *authztest.Page, code string) {
-	t.Helper()
-	if page.Status != http.StatusBadRequest || page.Header.Get("Location") != "" || page.Text("error-code") != "400 "+code {
-		t.Errorf("%s: %d %s\n%.300s", what, page.Status, page.Header.Get("Location"), page.Body)
-	}
-}
-
-// age moves the expiry of every pushed request into the past; the records stay.
-func age(t *testing.T, s *authztest.Server) {
-	t.Helper()
-	entries, err := storage.PushedRequests.Scan(t.Context(), s.Store, "", "", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		e.Value.ExpiresAt = time.Now().Add(-time.Millisecond)
-		if err := s.Store.Apply(t.Context(), storage.PushedRequests.Put(e.Key, e.Value, storage.At(e.Version), time.Now().Add(time.Hour))); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 	t.Parallel()
@@ -67,7 +29,7 @@ func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 		change url.Values
 	}{
 		"request_uri":               {"invalid_request", set("request_uri", "https://app.example.com/request.jwt")},
-		"a pushed request_uri":      {"invalid_request", set("request_uri", pushedPrefix+"x")},
+		"a pushed request_uri":      {"invalid_request", set("request_uri", blackbox.PushedPrefix+"x")},
 		"no redirect_uri":           {"invalid_request", url.Values{"redirect_uri": nil}},
 		"no redirect_uri or openid": {"invalid_request", url.Values{"redirect_uri": nil, "scope": {"orders.read"}}},
 		"foreign redirect_uri":      {"invalid_request", set("redirect_uri", "https://evil.example")},
@@ -85,13 +47,13 @@ func TestRFC9126Section2_1_WhatIsRefusedIsNotStored(t *testing.T) {
 		"another client_id":         {"invalid_request", set("client_id", authztest.SPA)},
 		"value too long":            {"invalid_request", set("state", strings.Repeat("a", 17_000))},
 	} {
-		response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, row.change))
+		response := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, row.change))
 		var answer struct{ Error string }
 		if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Code != 400 || answer.Error != row.code {
 			t.Errorf("%s: %d %s", name, response.Code, response.Body)
 		}
 	}
-	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+	if n := blackbox.Count(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are stored", n)
 	}
 }
@@ -118,7 +80,7 @@ func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
 		"other method":      {authztest.Web, "", authztest.Request(authztest.Web, url.Values{"client_secret": {authztest.Secret}}), 401},
 		"public and secret": {authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"client_secret": {"x"}}), 401},
 	} {
-		response := sendTo(s, "/par", row.id, row.secret, row.form)
+		response := blackbox.PostTo(s, "/par", row.id, row.secret, row.form)
 		if response.Code != row.status || (row.status == 401) != strings.Contains(response.Body.String(), "invalid_client") {
 			t.Errorf("%s: %d %s", name, response.Code, response.Body)
 		}
@@ -137,13 +99,13 @@ func TestRFC9126Section2_1_ClientAuthentication(t *testing.T) {
 func TestRFC9126Section2_2_Response(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil))
+	response := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil))
 	var answer map[string]any
 	if err := json.Unmarshal(response.Body.Bytes(), &answer); err != nil || response.Code != 201 || len(answer) != 2 || answer["expires_in"] != 90.0 {
 		t.Errorf("%d %s", response.Code, response.Body)
 	}
 	uri, _ := answer["request_uri"].(string)
-	if reference, ok := strings.CutPrefix(uri, pushedPrefix); !ok || len(reference) != 43 { // 256 bits
+	if reference, ok := strings.CutPrefix(uri, blackbox.PushedPrefix); !ok || len(reference) != 43 { // 256 bits
 		t.Errorf("request_uri %q", uri)
 	}
 	if h := response.Header(); h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/json" {
@@ -155,7 +117,7 @@ func TestRFC9126Section2_2_Response(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range records {
-			if strings.Contains(r.Key+string(r.Value), uri[len(pushedPrefix):]) {
+			if strings.Contains(r.Key+string(r.Value), uri[len(blackbox.PushedPrefix):]) {
 				t.Errorf("table %s holds the request_uri", table)
 			}
 		}
@@ -178,15 +140,15 @@ func TestRFC9126Section2_3_TooLarge(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	for name, response := range map[string]*httptest.ResponseRecorder{
-		"for the server":          sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
-		"for a public client":     sendTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"login_hint": {strings.Repeat("a", 9_000)}})),
-		"for a public client too": sendTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 70_000)}})),
+		"for the server":          blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, url.Values{"x": {strings.Repeat("a", 70_000)}})),
+		"for a public client":     blackbox.PostTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"login_hint": {strings.Repeat("a", 9_000)}})),
+		"for a public client too": blackbox.PostTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, url.Values{"x": {strings.Repeat("a", 70_000)}})),
 	} {
 		if response.Code != http.StatusRequestEntityTooLarge || !strings.Contains(response.Body.String(), `"error":"invalid_request"`) {
 			t.Errorf("%s: %d %s", name, response.Code, response.Body)
 		}
 	}
-	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+	if n := blackbox.Count(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are stored", n)
 	}
 }
@@ -196,17 +158,17 @@ func TestRFC9126Section2_3_TooMany(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	public, kept := authztest.Request(authztest.SPA, nil), 0
-	response := sendTo(s, "/par", authztest.SPA, "", public)
+	response := blackbox.PostTo(s, "/par", authztest.SPA, "", public)
 	for ; response.Code == http.StatusCreated && kept < 1000; kept++ {
-		response = sendTo(s, "/par", authztest.SPA, "", public)
+		response = blackbox.PostTo(s, "/par", authztest.SPA, "", public)
 	}
-	if response.Code != http.StatusTooManyRequests || !waits(response.Header(), 10) || !strings.Contains(response.Body.String(), "temporarily_unavailable") {
+	if response.Code != http.StatusTooManyRequests || !blackbox.SaysWhen(response.Header(), 10) || !strings.Contains(response.Body.String(), "temporarily_unavailable") {
 		t.Errorf("after %d: %d %s", kept, response.Code, response.Body)
 	}
-	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != kept {
+	if n := blackbox.Count(t, s.Store, storage.PushedRequests.Table); n != kept {
 		t.Errorf("%d requests are stored, %d were answered", n, kept)
 	}
-	if response := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); response.Code != http.StatusCreated {
+	if response := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); response.Code != http.StatusCreated {
 		t.Errorf("a client that proves who it is: %d %s", response.Code, response.Body)
 	}
 }
@@ -216,7 +178,7 @@ func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
 	verifier, challenge := authztest.PKCE()
-	brought := push(t, s, url.Values{"scope": {"openid"}, "state": {"pushed"}, "code_challenge": {challenge}})
+	brought := blackbox.Push(t, s, url.Values{"scope": {"openid"}, "state": {"pushed"}, "code_challenge": {challenge}})
 	for name, value := range map[string]string{
 		"state": "front", "scope": "openid orders.write", "redirect_uri": "https://evil.example", "response_mode": "fragment",
 		"prompt": "none", "nonce": "front", "code_challenge": "x", "resource": "https://other.example.com", "claims": "{",
@@ -228,11 +190,11 @@ func TestRFC9126Section4_NothingElseCounts(t *testing.T) {
 		t.Fatalf("answer %v", answer)
 	}
 	tokens := s.Token(t, authztest.Web, authztest.Secret, authztest.CodeForm(answer.Get("code"), verifier))
-	if tokens.Scope != "openid" || payload(t, tokens.IDToken)["nonce"] != "nonce of the app" {
+	if tokens.Scope != "openid" || blackbox.Claims(t, tokens.IDToken)["nonce"] != "nonce of the app" {
 		t.Errorf("tokens %+v", tokens)
 	}
 
-	without := push(t, s, url.Values{"state": nil})
+	without := blackbox.Push(t, s, url.Values{"state": nil})
 	without.Set("state", "front")
 	if answer := b.Open(t, without).Redirect(t); answer.Has("state") || answer.Get("code") == "" {
 		t.Errorf("a state that was not pushed: %v", answer)
@@ -243,7 +205,7 @@ func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	brought := push(t, s, nil)
+	brought := blackbox.Push(t, s, nil)
 	for _, id := range []string{authztest.SPA, "", "nobody"} {
 		forged := maps.Clone(brought)
 		forged.Set("client_id", id)
@@ -252,7 +214,7 @@ func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
 		if id != authztest.SPA {
 			code = "invalid_client"
 		}
-		refusedPage(t, "client "+id, b.Open(t, forged), code)
+		blackbox.WantErrorPage(t, "client "+id, b.Open(t, forged), code)
 	}
 	if answer := b.Open(t, brought).Redirect(t); answer.Get("code") == "" {
 		t.Errorf("its own client: %v", answer)
@@ -262,7 +224,7 @@ func TestRFC9126Section4_SharesNoSecretWithOtherClients(t *testing.T) {
 func TestRFC9126Section4_LoginAndReload(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	brought := push(t, s, nil)
+	brought := blackbox.Push(t, s, nil)
 	first, second := s.NewBrowser(t), s.NewBrowser(t)
 	login := first.Open(t, brought)
 	for range 3 { // people reload
@@ -271,29 +233,29 @@ func TestRFC9126Section4_LoginAndReload(t *testing.T) {
 		}
 		first.Get(t, login.Header.Get("Location"))
 	}
-	second.Open(t, brought) // another browser may be shown the page too
-	age(t, s)               // who has begun in time can take their time
+	second.Open(t, brought)     // another browser may be shown the page too
+	blackbox.ExpirePushed(t, s) // who has begun in time can take their time
 	if answer := first.Walk(t, login.Header.Get("Location")); answer.Params.Get("code") == "" {
 		t.Fatalf("after the login: %s", answer)
 	}
 	back := first.Get(t, login.Header.Get("Location"))
-	refusedPage(t, "the login page of the answered request", back, "invalid_request_uri")
+	blackbox.WantErrorPage(t, "the login page of the answered request", back, "invalid_request_uri")
 	if !strings.Contains(back.Body, "Go back to the app") {
 		t.Errorf("the page does not say what to do: %s", back.Body)
 	}
-	refusedPage(t, "again from the start", first.Open(t, brought), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "again from the start", first.Open(t, brought), "invalid_request_uri")
 }
 
 func TestRFC9126Section4_Expired(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	brought := push(t, s, nil)
-	age(t, s)
+	brought := blackbox.Push(t, s, nil)
+	blackbox.ExpirePushed(t, s)
 	brought.Set("redirect_uri", authztest.RedirectURI)
-	refusedPage(t, "expired", b.Open(t, brought), "invalid_request_uri")
-	for _, guessed := range []string{pushedPrefix, pushedPrefix + "x", pushedPrefix + strings.Repeat("A", 43), changeLast(brought.Get("request_uri")), brought.Get("request_uri") + "A"} {
-		refusedPage(t, guessed, b.Open(t, url.Values{"client_id": {authztest.Web}, "request_uri": {guessed}}), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "expired", b.Open(t, brought), "invalid_request_uri")
+	for _, guessed := range []string{blackbox.PushedPrefix, blackbox.PushedPrefix + "x", blackbox.PushedPrefix + strings.Repeat("A", 43), blackbox.ChangeLast(brought.Get("request_uri")), brought.Get("request_uri") + "A"} {
+		blackbox.WantErrorPage(t, guessed, b.Open(t, url.Values{"client_id": {authztest.Web}, "request_uri": {guessed}}), "invalid_request_uri")
 	}
 }
 
@@ -302,7 +264,7 @@ func TestRFC9126Section4_BeginsAgainInAnotherBrowser(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, other := s.NewBrowser(t), s.SignedIn(t, nil)
-	brought := push(t, s, nil)
+	brought := blackbox.Push(t, s, nil)
 	login := b.Open(t, brought).Header.Get("Location")
 	again := other.Get(t, login).Header.Get("Location")
 	if again != s.URL+"/authorize?"+brought.Encode() {
@@ -321,10 +283,10 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	long := url.Values{"state": {strings.Repeat("s", 12_000)}, "x": {strings.Repeat("x", 16_000)}, "y": {strings.Repeat("y", 16_000)}}
-	brought := push(t, s, long)
+	brought := blackbox.Push(t, s, long)
 	b := s.NewBrowser(t)
 	login := b.Open(t, brought)
-	age(t, s)
+	blackbox.ExpirePushed(t, s)
 	if n := len(login.Header.Get("Location")); n > 1000 {
 		t.Errorf("the flow has %d bytes", n)
 	}
@@ -332,11 +294,11 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 	if answer.Params.Get("code") == "" || answer.Params.Get("state") != long.Get("state") {
 		t.Errorf("answer %.200s", answer)
 	}
-	refusedPage(t, "again", b.Open(t, brought), "invalid_request_uri")
-	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+	blackbox.WantErrorPage(t, "again", b.Open(t, brought), "invalid_request_uri")
+	if n := blackbox.Count(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are left", n)
 	}
-	if got := sendTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, long)); got.Code != http.StatusRequestEntityTooLarge {
+	if got := blackbox.PostTo(s, "/par", authztest.SPA, "", authztest.Request(authztest.SPA, long)); got.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a public client pushes as much: %d", got.Code)
 	}
 }
@@ -344,19 +306,10 @@ func TestRFC9126Section4_LongRequest(t *testing.T) {
 func TestRFC9126Section5_Metadata(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	metadata := discovered(t, s)
+	metadata := blackbox.Discovery(t, s)
 	if metadata["pushed_authorization_request_endpoint"] != s.URL+"/par" || metadata["require_pushed_authorization_requests"] != false {
 		t.Errorf("%v, %v", metadata["pushed_authorization_request_endpoint"], metadata["require_pushed_authorization_requests"])
 	}
-}
-
-func discovered(t *testing.T, s *authztest.Server) map[string]any {
-	t.Helper()
-	var metadata map[string]any
-	if err := json.Unmarshal(serve(s, "/.well-known/openid-configuration").Body.Bytes(), &metadata); err != nil {
-		t.Fatal(err)
-	}
-	return metadata
 }
 
 func TestRFC9126Section6_ClientThatMustPush(t *testing.T) {
@@ -366,7 +319,7 @@ func TestRFC9126Section6_ClientThatMustPush(t *testing.T) {
 	if got := b.Ask(t, authztest.Web, nil).Redirect(t); got.Get("error") != "invalid_request" || got.Get("state") != "state of the app" {
 		t.Errorf("without a push: %v", got)
 	}
-	if got := b.Open(t, push(t, s, nil)).Redirect(t); got.Get("code") == "" {
+	if got := b.Open(t, blackbox.Push(t, s, nil)).Redirect(t); got.Get("code") == "" {
 		t.Errorf("pushed: %v", got)
 	}
 	if page := b.Ask(t, authztest.Web, url.Values{"redirect_uri": {"https://evil.example"}}); page.Header.Get("Location") != "" {
@@ -383,19 +336,19 @@ func TestRFC9126Section7_3_OneAnswer(t *testing.T) {
 		}
 	})
 	b := s.NewBrowser(t)
-	silent := push(t, s, url.Values{"prompt": {"none"}})
+	silent := blackbox.Push(t, s, url.Values{"prompt": {"none"}})
 	if got := b.Open(t, silent).Redirect(t); got.Get("error") != "login_required" || got.Get("state") == "" {
 		t.Errorf("silent: %v", got)
 	}
-	refusedPage(t, "silent again", b.Open(t, silent), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "silent again", b.Open(t, silent), "invalid_request_uri")
 
 	b.Deny = true
-	denied := push(t, s, nil)
+	denied := blackbox.Push(t, s, nil)
 	if got := b.Walk(t, s.URL+"/authorize?"+denied.Encode()); got.Params.Get("error") != "access_denied" {
 		t.Errorf("denied: %s", got)
 	}
-	refusedPage(t, "denied again", b.Open(t, denied), "invalid_request_uri")
-	if n := dumpTable(t, s.Store, storage.PushedRequests.Table); n != 0 {
+	blackbox.WantErrorPage(t, "denied again", b.Open(t, denied), "invalid_request_uri")
+	if n := blackbox.Count(t, s.Store, storage.PushedRequests.Table); n != 0 {
 		t.Errorf("%d requests are left", n)
 	}
 }
@@ -405,12 +358,12 @@ func TestRFC9126Section7_3_TwoPages(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.FirstParty = m.ID == authztest.SPA })
 	b := s.SignedIn(t, nil)
-	page := b.Get(t, b.Open(t, push(t, s, nil)).Header.Get("Location"))
+	page := b.Get(t, b.Open(t, blackbox.Push(t, s, nil)).Header.Get("Location"))
 	deny, allow := page.Submit(t, "consent-deny", nil), page.Submit(t, "consent-allow", nil)
 	if got := b.Do(t, deny).Redirect(t); got.Get("error") != "access_denied" {
 		t.Fatalf("denied: %v", got)
 	}
-	refusedPage(t, "allowed in the other tab", b.Do(t, allow), "invalid_request_uri")
+	blackbox.WantErrorPage(t, "allowed in the other tab", b.Do(t, allow), "invalid_request_uri")
 }
 
 func TestRFC9126Section7_3_Race(t *testing.T) {
@@ -418,7 +371,7 @@ func TestRFC9126Section7_3_Race(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
 	for name, change := range map[string]url.Values{"fits a URL": nil, "long": {"x": {strings.Repeat("x", 10_000)}}} {
-		target := s.URL + "/authorize?" + push(t, s, change).Encode()
+		target := s.URL + "/authorize?" + blackbox.Push(t, s, change).Encode()
 		codes, pages := 0, 0
 		var mu sync.Mutex
 		var racers sync.WaitGroup
@@ -457,12 +410,12 @@ func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { engine.Close() })
-	store := &failingStore{Store: engine}
+	store := &blackbox.FailingStore{Store: engine}
 	s := authztest.Start(t, authz.Config{Store: store}, nil)
 	b := s.SignedIn(t, nil)
-	brought, silent := push(t, s, nil), push(t, s, url.Values{"prompt": {"none"}})
-	store.broken.Store(true)
-	if got := sendTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != 503 {
+	brought, silent := blackbox.Push(t, s, nil), blackbox.Push(t, s, url.Values{"prompt": {"none"}})
+	store.Broken.Store(true)
+	if got := blackbox.PostTo(s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil)); got.Code != 503 {
 		t.Errorf("push: %d %s", got.Code, got.Body)
 	}
 	if got := b.Open(t, brought).Redirect(t); got.Get("error") != "temporarily_unavailable" {
@@ -471,7 +424,7 @@ func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
 	if got := s.NewBrowser(t).Open(t, silent).Redirect(t); got.Get("error") != "temporarily_unavailable" {
 		t.Errorf("silent: %v", got)
 	}
-	store.broken.Store(false)
+	store.Broken.Store(false)
 	if got := b.Open(t, brought).Redirect(t); got.Get("code") == "" {
 		t.Errorf("afterwards: %v", got)
 	}
@@ -480,7 +433,7 @@ func TestRFC9126Section7_3_StorageFailure(t *testing.T) {
 func TestRFC9126Section7_4_ClientChangesMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	brought := push(t, s, nil)
+	brought := blackbox.Push(t, s, nil)
 	narrowed := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret}, func(m *client.Metadata) {
 		m.RedirectURIs = []string{"https://new.example.com/callback"}
 	})
@@ -510,7 +463,7 @@ func TestRFC9126Section2_1_AssertionsAreSpent(t *testing.T) {
 	var racers sync.WaitGroup
 	for range 64 {
 		racers.Go(func() {
-			switch got := sendTo(s, "/par", "", "", form); got.Code {
+			switch got := blackbox.PostTo(s, "/par", "", "", form); got.Code {
 			case http.StatusCreated:
 				created.Add(1)
 			case http.StatusUnauthorized:

@@ -5,20 +5,19 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
 
 const (
-	archiveAPI = "https://archive.example.com"
-	payment    = `{"type":"payment","amount":{"currency":"EUR","value":"123.50"},"to":"Merchant A","actions":["initiate","status"]}`
+	payment = `{"type":"payment","amount":{"currency":"EUR","value":"123.50"},"to":"Merchant A","actions":["initiate","status"]}`
 )
 
 // startDetails runs a server with two APIs that understand authorization_details: both know the type
@@ -30,10 +29,10 @@ func startDetails(t testing.TB, adjust func(*client.Metadata)) *authztest.Server
 		{URI: authztest.API, Name: "Orders API", Scopes: []string{"orders.read", "orders.write"}, DetailTypes: []resource.DetailType{
 			{Type: "payment", Name: "A payment", Fields: []string{"amount", "to", "note"}, Required: []string{"amount"}}, file,
 		}},
-		{URI: archiveAPI, Name: "Archive", Scopes: []string{"archive.read"}, DetailTypes: []resource.DetailType{file}},
+		{URI: blackbox.ArchiveAPI, Name: "Archive", Scopes: []string{"archive.read"}, DetailTypes: []resource.DetailType{file}},
 	}}, func(m *client.Metadata) {
 		m.DetailTypes = []string{"payment", "file"}
-		m.Resources = []string{authztest.API, archiveAPI}
+		m.Resources = []string{authztest.API, blackbox.ArchiveAPI}
 		if adjust != nil {
 			adjust(m)
 		}
@@ -45,38 +44,12 @@ func detailed(details string) url.Values {
 	return url.Values{"scope": {"openid offline_access"}, "authorization_details": {"[" + details + "]"}}
 }
 
-// sameDetails compares details with what is wanted, as JSON.
-func sameDetails(t *testing.T, what string, got any, want string) {
-	t.Helper()
-	var wanted any
-	if err := json.Unmarshal([]byte(want), &wanted); err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, wanted) {
-		t.Errorf("%s: %v, want %v", what, got, wanted)
-	}
-}
-
-// tokenAnswer is the answer of the token endpoint as a whole.
-func tokenAnswer(t *testing.T, s *authztest.Server, clientID, secret string, form url.Values) map[string]any {
-	t.Helper()
-	header := http.Header{}
-	if secret == "" {
-		form.Set("client_id", clientID)
-	} else {
-		header.Set("Authorization", basicAs(clientID))
-	}
-	answer := map[string]any{}
-	s.PostForm(t, "/token", form, header).JSON(t, &answer)
-	return answer
-}
-
 // RFC 9396 sections 2 and 5: what is not acceptable, and that the client is told so.
 func TestRFC9396Section5_Errors(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
 	b := s.SignedIn(t, url.Values{"scope": {"openid"}})
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	for name, details := range map[string]string{
 		"not JSON":                 `[{`,
 		"an object":                payment,
@@ -104,7 +77,7 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 		"identifier a list":        `[{"type":"payment","amount":1,"identifier":["x"]}]`,
 		"unknown location":         `[{"type":"payment","amount":1,"locations":["https://evil.example"]}]`,
 		"one location unknown":     `[{"type":"payment","amount":1,"locations":["` + authztest.API + `","https://evil.example"]}]`,
-		"location without type":    `[{"type":"payment","amount":1,"locations":["` + archiveAPI + `"]}]`,
+		"location without type":    `[{"type":"payment","amount":1,"locations":["` + blackbox.ArchiveAPI + `"]}]`,
 		"locations null":           `[{"type":"payment","amount":1,"locations":null}]`,
 		"two resources could be":   `[{"type":"file"}]`,
 		"control character":        `[{"type":"payment","amount":"1\u0000"}]`,
@@ -122,11 +95,11 @@ func TestRFC9396Section5_Errors(t *testing.T) {
 				t.Errorf("%s: %v", name, got)
 			}
 		}
-		if got := tokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}, "resource": {authztest.API}}); got["error"] != "invalid_authorization_details" && name != "two resources could be" {
+		if got := blackbox.TokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}, "resource": {authztest.API}}); got["error"] != "invalid_authorization_details" && name != "two resources could be" {
 			t.Errorf("%s, as an app: %v", name, got)
 		}
 	}
-	if after := dump(t, s.Store); after != before {
+	if after := blackbox.Dump(t, s.Store); after != before {
 		t.Errorf("the store has changed:\nbefore %s\nafter  %s", before, after)
 	}
 }
@@ -142,8 +115,8 @@ func TestRFC9396Section2_LineBreaks(t *testing.T) {
 	if !answer.Has("code") {
 		t.Errorf("with line breaks: %v", answer)
 	}
-	got := tokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}})
-	sameDetails(t, "on several lines", got["authorization_details"], "["+payment+"]")
+	got := blackbox.TokenAnswer(t, s, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}, "authorization_details": {details}})
+	blackbox.WantDetails(t, "on several lines", got["authorization_details"], "["+payment+"]")
 	for _, name := range []string{"scope", "state", "login_hint"} {
 		if got := b.Ask(t, authztest.SPA, url.Values{name: {"openid\n"}}).Redirect(t); got.Get("error") != "invalid_request" {
 			t.Errorf("a line break in %s: %v", name, got)
@@ -189,14 +162,14 @@ func TestRFC9396Section7_TokenResponse(t *testing.T) {
 		})
 		exact := `{"amount":{"currency":"EUR","limit":12345678901234567890,"rate":1.10},"to":"<A & B>","type":"payment"}`
 		code, verifier := s.NewBrowser(t).Code(t, authztest.Web, detailed(exact))
-		first := tokenAnswer(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier))
-		refreshed := tokenAnswer(t, s, authztest.Web, authztest.Secret, authztest.RefreshForm(fmt.Sprint(first["refresh_token"])))
+		first := blackbox.TokenAnswer(t, s, authztest.Web, authztest.Secret, authztest.CodeForm(code, verifier))
+		refreshed := blackbox.TokenAnswer(t, s, authztest.Web, authztest.Secret, authztest.RefreshForm(fmt.Sprint(first["refresh_token"])))
 		for when, answer := range map[string]map[string]any{"code": first, "refresh": refreshed} {
-			sameDetails(t, when+": answer", answer["authorization_details"], "["+exact+"]")
-			_, about := post(t, s, "/introspect", authztest.Web, url.Values{"token": {fmt.Sprint(answer["access_token"])}})
-			sameDetails(t, when+": introspection", about["authorization_details"], "["+exact+"]")
+			blackbox.WantDetails(t, when+": answer", answer["authorization_details"], "["+exact+"]")
+			_, about := blackbox.PostAs(t, s, "/introspect", authztest.Web, url.Values{"token": {fmt.Sprint(answer["access_token"])}})
+			blackbox.WantDetails(t, when+": introspection", about["authorization_details"], "["+exact+"]")
 			if tokenType == "" {
-				sameDetails(t, when+": token", payload(t, fmt.Sprint(answer["access_token"]))["authorization_details"], "["+exact+"]")
+				blackbox.WantDetails(t, when+": token", blackbox.Claims(t, fmt.Sprint(answer["access_token"]))["authorization_details"], "["+exact+"]")
 			}
 		}
 		grants, err := storage.Grants.Scan(t.Context(), s.Store, "", "", 10)
@@ -221,31 +194,31 @@ func TestRFC9396Section9_1_DetailsOfTheAudience(t *testing.T) {
 		}
 		return string(raw)
 	}
-	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, detailed(payment+","+fileAt(authztest.API, archiveAPI)))
-	tokens := tokenAnswer(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	access := payload(t, fmt.Sprint(tokens["access_token"]))
-	if got := fmt.Sprint(access["aud"]); got != fmt.Sprint([]string{authztest.API, archiveAPI}) {
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, detailed(payment+","+fileAt(authztest.API, blackbox.ArchiveAPI)))
+	tokens := blackbox.TokenAnswer(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	access := blackbox.Claims(t, fmt.Sprint(tokens["access_token"]))
+	if got := fmt.Sprint(access["aud"]); got != fmt.Sprint([]string{authztest.API, blackbox.ArchiveAPI}) {
 		t.Errorf("aud %s: the details name both resources", got)
 	}
-	sameDetails(t, "for both", access["authorization_details"], "["+payment+","+fileAt(authztest.API, archiveAPI)+"]")
+	blackbox.WantDetails(t, "for both", access["authorization_details"], "["+payment+","+fileAt(authztest.API, blackbox.ArchiveAPI)+"]")
 	for resource, want := range map[string]string{
-		authztest.API: "[" + payment + "," + fileAt(authztest.API) + "]",
-		archiveAPI:    "[" + fileAt(archiveAPI) + "]",
+		authztest.API:       "[" + payment + "," + fileAt(authztest.API) + "]",
+		blackbox.ArchiveAPI: "[" + fileAt(blackbox.ArchiveAPI) + "]",
 	} {
 		form := authztest.RefreshForm(fmt.Sprint(tokens["refresh_token"]))
 		form.Set("resource", resource)
-		tokens = tokenAnswer(t, s, authztest.SPA, "", form)
-		sameDetails(t, resource, payload(t, fmt.Sprint(tokens["access_token"]))["authorization_details"], want)
-		sameDetails(t, resource+": answer", tokens["authorization_details"], want)
+		tokens = blackbox.TokenAnswer(t, s, authztest.SPA, "", form)
+		blackbox.WantDetails(t, resource, blackbox.Claims(t, fmt.Sprint(tokens["access_token"]))["authorization_details"], want)
+		blackbox.WantDetails(t, resource+": answer", tokens["authorization_details"], want)
 	}
 	// The resource parameter settles what could be meant, and excludes what is not.
 	asked := detailed(`{"type":"file"}`)
-	asked.Set("resource", archiveAPI)
-	if access := payload(t, s.SignIn(t, authztest.SPA, "", asked).AccessToken); fmt.Sprint(access["aud"]) != "["+archiveAPI+"]" {
+	asked.Set("resource", blackbox.ArchiveAPI)
+	if access := blackbox.Claims(t, s.SignIn(t, authztest.SPA, "", asked).AccessToken); fmt.Sprint(access["aud"]) != "["+blackbox.ArchiveAPI+"]" {
 		t.Errorf("aud %v", access["aud"])
 	}
 	asked = detailed(payment)
-	asked.Set("resource", archiveAPI)
+	asked.Set("resource", blackbox.ArchiveAPI)
 	if got := s.SignedIn(t, url.Values{"scope": {"openid"}}).Ask(t, authztest.SPA, asked).Redirect(t); got.Get("error") != "invalid_authorization_details" {
 		t.Errorf("a payment at the archive: %v", got)
 	}
@@ -275,28 +248,28 @@ func TestRFC9396Section6_TokenRequest(t *testing.T) {
 		"actions as a string": strings.Replace("["+payment+"]", `["initiate","status"]`, `"status"`, 1),
 	} {
 		form.Set("authorization_details", details)
-		if got := tokenAnswer(t, s, authztest.SPA, "", form); got["error"] != "invalid_authorization_details" {
+		if got := blackbox.TokenAnswer(t, s, authztest.SPA, "", form); got["error"] != "invalid_authorization_details" {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 	status := strings.Replace(payment, `"initiate",`, "", 1)
 	form.Set("authorization_details", "["+status+"]")
-	less := tokenAnswer(t, s, authztest.SPA, "", form)
-	sameDetails(t, "less", less["authorization_details"], "["+status+"]")
-	all := tokenAnswer(t, s, authztest.SPA, "", authztest.RefreshForm(fmt.Sprint(less["refresh_token"])))
-	sameDetails(t, "everything again", all["authorization_details"], `[`+payment+`,{"type":"payment","amount":1,"identifier":"b"}]`)
+	less := blackbox.TokenAnswer(t, s, authztest.SPA, "", form)
+	blackbox.WantDetails(t, "less", less["authorization_details"], "["+status+"]")
+	all := blackbox.TokenAnswer(t, s, authztest.SPA, "", authztest.RefreshForm(fmt.Sprint(less["refresh_token"])))
+	blackbox.WantDetails(t, "everything again", all["authorization_details"], `[`+payment+`,{"type":"payment","amount":1,"identifier":"b"}]`)
 
 	// Of two that overlap, each gets the one that it needs, in whatever order they are asked for.
 	pair := `{"type":"payment","amount":1,"actions":["a","b"]},{"type":"payment","amount":1,"actions":["a"]}`
 	overlap := authztest.RefreshForm(s.SignIn(t, authztest.SPA, "", detailed(pair)).RefreshToken)
 	overlap.Set("authorization_details", `[{"type":"payment","amount":1,"actions":["a"]},{"type":"payment","amount":1,"actions":["b","a"]}]`)
-	if got := tokenAnswer(t, s, authztest.SPA, "", overlap); got["error"] != nil {
+	if got := blackbox.TokenAnswer(t, s, authztest.SPA, "", overlap); got["error"] != nil {
 		t.Errorf("two that overlap: %v", got)
 	}
 
 	plain := authztest.RefreshForm(s.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid"}}).RefreshToken)
 	plain.Set("authorization_details", "["+payment+"]")
-	if got := tokenAnswer(t, s, authztest.SPA, "", plain); got["error"] != "invalid_authorization_details" {
+	if got := blackbox.TokenAnswer(t, s, authztest.SPA, "", plain); got["error"] != "invalid_authorization_details" {
 		t.Errorf("a grant without details: %v", got)
 	}
 }
@@ -306,9 +279,9 @@ func TestRFC9396Section3_ClientCredentials(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
 	app := url.Values{"grant_type": {"client_credentials"}, "scope": {"orders.read"}, "authorization_details": {"[" + payment + "]"}}
-	answer := tokenAnswer(t, s, authztest.Worker, authztest.Secret, app)
-	sameDetails(t, "answer", answer["authorization_details"], "["+payment+"]")
-	if access := payload(t, fmt.Sprint(answer["access_token"])); fmt.Sprint(access["aud"]) != "["+authztest.API+"]" {
+	answer := blackbox.TokenAnswer(t, s, authztest.Worker, authztest.Secret, app)
+	blackbox.WantDetails(t, "answer", answer["authorization_details"], "["+payment+"]")
+	if access := blackbox.Claims(t, fmt.Sprint(answer["access_token"])); fmt.Sprint(access["aud"]) != "["+authztest.API+"]" {
 		t.Errorf("%v", access)
 	}
 }
@@ -318,7 +291,7 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
 	b := s.NewBrowser(t)
-	asked := detailed(payment + `,{"type":"file","path":"<b>/etc</b>","locations":["` + archiveAPI + `"],"privileges":["admin"]}`)
+	asked := detailed(payment + `,{"type":"file","path":"<b>/etc</b>","locations":["` + blackbox.ArchiveAPI + `"],"privileges":["admin"]}`)
 	b.Code(t, authztest.ThirdParty, asked)
 	for range 2 { // it is not remembered
 		page := b.Get(t, b.Ask(t, authztest.ThirdParty, asked).Header.Get("Location"))
@@ -367,15 +340,15 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 func TestRFC9396Section6_RegistrationHasChanged(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)
-	tokens := s.SignIn(t, authztest.SPA, "", detailed(payment+`,{"type":"file","locations":["`+archiveAPI+`"]}`))
+	tokens := s.SignIn(t, authztest.SPA, "", detailed(payment+`,{"type":"file","locations":["`+blackbox.ArchiveAPI+`"]}`))
 	less := authztest.Start(t, authz.Config{Issuer: s.URL, Store: s.Store, Secret: s.Secret, Resources: []resource.Resource{
-		{URI: authztest.API, DetailTypes: []resource.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}}}, {URI: archiveAPI},
+		{URI: authztest.API, DetailTypes: []resource.DetailType{{Type: "payment", Fields: []string{"amount", "to"}}}}, {URI: blackbox.ArchiveAPI},
 	}}, func(m *client.Metadata) {
 		m.DetailTypes = []string{"payment", "file"}
-		m.Resources = []string{authztest.API, archiveAPI}
+		m.Resources = []string{authztest.API, blackbox.ArchiveAPI}
 	})
-	got := redeem(t, less, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
-	sameDetails(t, "token", payload(t, got.AccessToken)["authorization_details"], "["+payment+"]")
+	got := blackbox.Redeem(t, less, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
+	blackbox.WantDetails(t, "token", blackbox.Claims(t, got.AccessToken)["authorization_details"], "["+payment+"]")
 }
 
 // RFC 9396 section 3 with RFC 8628: a device asks for details too, and its user sees them.
@@ -391,9 +364,9 @@ func TestRFC9396Section3_Device(t *testing.T) {
 	if page := b.Follow(t, request); !strings.Contains(page.Body, "A payment") || !strings.Contains(page.Body, "123.50") {
 		t.Errorf("the page doesn't show the payment: %d %s", page.Status, page.Body)
 	}
-	approve(t, b, device)
-	answer := tokenAnswer(t, s, authztest.TV, "", authztest.DeviceForm(device.Code))
-	sameDetails(t, "answer", answer["authorization_details"], "["+payment+"]")
+	blackbox.ApproveDevice(t, b, device)
+	answer := blackbox.TokenAnswer(t, s, authztest.TV, "", authztest.DeviceForm(device.Code))
+	blackbox.WantDetails(t, "answer", answer["authorization_details"], "["+payment+"]")
 	other := s.PostForm(t, "/device_authorization", url.Values{"client_id": {authztest.TV}, "authorization_details": {"[{}]"}}, nil)
 	if other.Status != http.StatusBadRequest || !strings.Contains(other.Body, "invalid_authorization_details") {
 		t.Errorf("%d %s", other.Status, other.Body)

@@ -17,6 +17,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/storage"
 )
@@ -73,7 +74,7 @@ func useToken(t testing.TB, s *authztest.Server, method, path, scheme, token str
 // jktOf is cnf.jkt of a token, empty if there is none.
 func jktOf(t *testing.T, token string) string {
 	t.Helper()
-	cnf, _ := payload(t, token)["cnf"].(map[string]any)
+	cnf, _ := blackbox.Claims(t, token)["cnf"].(map[string]any)
 	jkt, _ := cnf["jkt"].(string)
 	return jkt
 }
@@ -87,7 +88,7 @@ func TestRFC9449Section5_TokensAreBoundToTheKey(t *testing.T) {
 		if got := jktOf(t, tokens.AccessToken); got != key.Thumbprint(t) {
 			t.Errorf("%s: cnf.jkt is %q", alg, got)
 		}
-		if payload(t, tokens.IDToken)["cnf"] != nil {
+		if blackbox.Claims(t, tokens.IDToken)["cnf"] != nil {
 			t.Errorf("%s: the ID token has a cnf", alg)
 		}
 	}
@@ -96,7 +97,7 @@ func TestRFC9449Section5_TokensAreBoundToTheKey(t *testing.T) {
 	if app.TokenType != "DPoP" || jktOf(t, app.AccessToken) != key.Thumbprint(t) {
 		t.Errorf("app token: %+v", app)
 	}
-	if plain := s.SignIn(t, authztest.SPA, "", nil); plain.TokenType != "Bearer" || payload(t, plain.AccessToken)["cnf"] != nil {
+	if plain := s.SignIn(t, authztest.SPA, "", nil); plain.TokenType != "Bearer" || blackbox.Claims(t, plain.AccessToken)["cnf"] != nil {
 		t.Errorf("without a proof: %+v", plain)
 	}
 }
@@ -112,7 +113,7 @@ func TestRFC9449Section5_RefreshTokensOfPublicClientsAreBound(t *testing.T) {
 	}
 	stolen := func(what, refreshToken string) {
 		t.Helper()
-		before := dump(t, s.Store)
+		before := blackbox.Dump(t, s.Store)
 		for name, got := range map[string]authztest.Tokens{
 			"without a proof": refresh(refreshToken), "with another key": refresh(refreshToken, tokenProof(t, s, thief)),
 		} {
@@ -120,7 +121,7 @@ func TestRFC9449Section5_RefreshTokensOfPublicClientsAreBound(t *testing.T) {
 				t.Errorf("%s, %s: %+v", what, name, got)
 			}
 		}
-		if after := dump(t, s.Store); after != before {
+		if after := blackbox.Dump(t, s.Store); after != before {
 			t.Errorf("%s: a thief has changed the store", what)
 		}
 	}
@@ -158,7 +159,7 @@ func TestRFC9449Section5_2_BoundClientsMustSendAProof(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.DPoPBound = true })
 	key := authztest.NewKey(t, jose.ES256)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	// Not invalid_dpop_proof: conformance suites of FAPI 2.0 want this one.
 	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != 400 || got.Error != "invalid_request" {
 		t.Errorf("code: %+v", got)
@@ -166,7 +167,7 @@ func TestRFC9449Section5_2_BoundClientsMustSendAProof(t *testing.T) {
 	if got := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}}); got.Status != 400 || got.Error != "invalid_request" {
 		t.Errorf("client credentials: %+v", got)
 	}
-	if dump(t, s.Store) != before {
+	if blackbox.Dump(t, s.Store) != before {
 		t.Error("the store has changed")
 	}
 	tokens := provenToken(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier), tokenProof(t, s, key))
@@ -206,13 +207,13 @@ func TestRFC9449Section6_2_Introspection(t *testing.T) {
 		s := authztest.Start(t, authz.Config{Resources: resources}, nil)
 		key := authztest.NewKey(t, jose.ES256)
 		tokens := boundSignIn(t, s, authztest.Web, authztest.Secret, key)
-		_, got := post(t, s, "/introspect", authztest.Web, url.Values{"token": {tokens.AccessToken}})
+		_, got := blackbox.PostAs(t, s, "/introspect", authztest.Web, url.Values{"token": {tokens.AccessToken}})
 		cnf, _ := got["cnf"].(map[string]any)
 		if got["active"] != true || got["token_type"] != "DPoP" || cnf["jkt"] != key.Thumbprint(t) {
 			t.Errorf("%s: %v", tokenType, got)
 		}
 		plain := s.SignIn(t, authztest.Web, authztest.Secret, nil)
-		_, got = post(t, s, "/introspect", authztest.Web, url.Values{"token": {plain.AccessToken}})
+		_, got = blackbox.PostAs(t, s, "/introspect", authztest.Web, url.Values{"token": {plain.AccessToken}})
 		if got["active"] != true || got["token_type"] != "Bearer" || got["cnf"] != nil {
 			t.Errorf("%s, not bound: %v", tokenType, got)
 		}
@@ -245,7 +246,7 @@ func TestRFC9449Section7_1_Session(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
-	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, url.Values{"scope": {online}})
+	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}})
 	token := provenToken(t, s, authztest.SPA, "", authztest.CodeForm(code, verifier), tokenProof(t, s, key)).AccessToken
 	for path, method := range map[string]string{"/session": "GET", "/session/activity": "POST"} {
 		got := useToken(t, s, method, path, "DPoP", token, key.Proof(t, method, s.URL+path, token, ""))
@@ -298,7 +299,7 @@ func TestRFC9449Section8_TheServersNonces(t *testing.T) {
 	key := authztest.NewKey(t, jose.ES256)
 	code, verifier := s.NewBrowser(t).Code(t, authztest.SPA, nil)
 	form := authztest.CodeForm(code, verifier)
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 
 	refused := provenToken(t, s, authztest.SPA, "", form, tokenProof(t, s, key))
 	nonce := refused.Header.Get("DPoP-Nonce")
@@ -312,12 +313,12 @@ func TestRFC9449Section8_TheServersNonces(t *testing.T) {
 	if pushed := provenPost(t, s, "/par", authztest.Web, authztest.Secret, authztest.Request(authztest.Web, nil), key.Proof(t, "POST", s.URL+"/par", "", "")); pushed.Status != http.StatusBadRequest || !strings.Contains(pushed.Body, "use_dpop_nonce") || pushed.Header.Get("DPoP-Nonce") != nonce {
 		t.Errorf("pushed: %d %s", pushed.Status, pushed.Body)
 	}
-	if dump(t, s.Store) != before {
+	if blackbox.Dump(t, s.Store) != before {
 		t.Error("the store has changed")
 	}
 
 	proof := key.Proof(t, "POST", s.URL+"/token", "", nonce)
-	response := sendTo(replica, "/token", authztest.SPA, "", form) // without a proof: one is not demanded
+	response := blackbox.PostTo(replica, "/token", authztest.SPA, "", form) // without a proof: one is not demanded
 	if response.Code != http.StatusOK {
 		t.Errorf("no proof at all: %d %s", response.Code, response.Body)
 	}
@@ -359,16 +360,16 @@ func TestRFC9449Section8_TheSameAssertionAgain(t *testing.T) {
 		send := func(nonce string) authztest.Response {
 			return s.PostForm(t, path, form, http.Header{"Dpop": {app.DPoP.Proof(t, http.MethodPost, s.URL+path, "", nonce)}})
 		}
-		before := dump(t, s.Store)
+		before := blackbox.Dump(t, s.Store)
 		first := send("")
-		if refused(t, first) != "use_dpop_nonce" || dump(t, s.Store) != before {
+		if blackbox.ErrorOf(t, first) != "use_dpop_nonce" || blackbox.Dump(t, s.Store) != before {
 			t.Fatalf("%s without a nonce: %d %s", path, first.Status, first.Body)
 		}
 		nonce := first.Header.Get("DPoP-Nonce")
 		if again := send(nonce); again.Status >= 300 {
 			t.Errorf("%s with it: %d %s", path, again.Status, again.Body)
 		}
-		if third := send(nonce); refused(t, third) != "invalid_client" {
+		if third := send(nonce); blackbox.ErrorOf(t, third) != "invalid_client" {
 			t.Errorf("%s once more: %d %s", path, third.Status, third.Body)
 		}
 	}
@@ -469,7 +470,7 @@ func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	key, other := authztest.NewKey(t, jose.ES256), authztest.NewKey(t, jose.ES256)
 	params := authztest.Request(authztest.SPA, url.Values{"dpop_jkt": {other.Thumbprint(t)}})
-	before := dump(t, s.Store)
+	before := blackbox.Dump(t, s.Store)
 	got := provenPost(t, s, "/par", authztest.SPA, "", params, key.Proof(t, "POST", s.URL+"/par", "", ""))
 	if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, "invalid_request") {
 		t.Errorf("%d %s", got.Status, got.Body)
@@ -478,7 +479,7 @@ func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
 	if got.Status != http.StatusBadRequest || !strings.Contains(got.Body, "invalid_dpop_proof") {
 		t.Errorf("a proof for the token endpoint: %d %s", got.Status, got.Body)
 	}
-	if dump(t, s.Store) != before {
+	if blackbox.Dump(t, s.Store) != before {
 		t.Error("the store has changed")
 	}
 }
@@ -576,7 +577,7 @@ func TestRFC9449Section11_1_RefusedRequests(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	key := authztest.NewKey(t, jose.ES256)
-	marks := func() int { return dumpTable(t, s.Store, storage.Marks.Table) }
+	marks := func() int { return blackbox.Count(t, s.Store, storage.Marks.Table) }
 	unknown := authztest.RefreshForm("azr_unknown")
 
 	proof := tokenProof(t, s, key)

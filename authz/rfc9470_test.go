@@ -8,36 +8,21 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
 )
 
 const (
-	passwordACR  = "urn:authzd:acr:password"
-	federatedACR = "urn:authzd:acr:federated"
+	passwordACR = "urn:authzd:acr:password"
 )
-
-// olderLogins makes every login of a server older.
-func olderLogins(t *testing.T, s *authztest.Server, by time.Duration) {
-	t.Helper()
-	sessions, err := storage.Sessions.Scan(t.Context(), s.Store, "", "", 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range sessions {
-		entry.Value.AuthTime = entry.Value.AuthTime.Add(-by)
-		if err := s.Store.Apply(t.Context(), storage.Sessions.Put(entry.Key, entry.Value, storage.At(entry.Version), time.Now().Add(time.Hour))); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 // RFC 9470 section 4: acr_values and max_age make a session that lacks what is asked sign in again, in
 // a way that gives it.
 func TestRFC9470Section4_StepUp(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.Server.SignedIn(t, nil)
-	want := url.Values{"acr_values": {federatedACR}, "max_age": {"3600"}} // else nobody asks the upstream for auth_time
+	want := url.Values{"acr_values": {blackbox.FederatedACR}, "max_age": {"3600"}} // else nobody asks the upstream for auth_time
 	asked := b.Ask(t, authztest.SPA, want)
 	if got := asked.LedTo(t); got != "/login" {
 		t.Fatalf("led to %s", got)
@@ -46,17 +31,17 @@ func TestRFC9470Section4_StepUp(t *testing.T) {
 	if login.Has("password") || !login.Has("connector-corp") || !login.Has("reason") {
 		t.Fatalf("the page offers what is of no use: %.1000s", login.Body)
 	}
-	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false))
+	back := f.Back(t, b, f.Arrive(t, f.LeaveFrom(t, b, asked), false))
 	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Fatalf("after the step-up: %v", got)
 	}
 	tokens := b.SignIn(t, authztest.SPA, want) // section 6: the access token tells
 	for name, token := range map[string]string{"access token": tokens.AccessToken, "ID token": tokens.IDToken} {
-		if got := payload(t, token); got["acr"] != federatedACR {
+		if got := blackbox.Claims(t, token); got["acr"] != blackbox.FederatedACR {
 			t.Errorf("%s: acr %v", name, got["acr"])
 		}
 	}
-	if payload(t, tokens.AccessToken)["auth_time"] == nil {
+	if blackbox.Claims(t, tokens.AccessToken)["auth_time"] == nil {
 		t.Error("access token without auth_time")
 	}
 	if login := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location")); !login.Has("password") || login.Has("connector-corp") {
@@ -69,18 +54,18 @@ func TestRFC9470Section4_MaxAge(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	olderLogins(t, s, time.Minute)
+	blackbox.AgeLogins(t, s, time.Minute)
 	old := b.SignIn(t, authztest.SPA, url.Values{"max_age": {"120"}})
 	if got := b.Ask(t, authztest.SPA, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}}).LedTo(t); got != "/login" {
 		t.Errorf("a login of 60 s ago led to %s", got)
 	}
 	fresh := b.SignIn(t, authztest.SPA, url.Values{"max_age": {"60"}, "acr_values": {passwordACR}})
-	before, after := payload(t, old.AccessToken)["auth_time"].(float64), payload(t, fresh.AccessToken)["auth_time"].(float64)
+	before, after := blackbox.Claims(t, old.AccessToken)["auth_time"].(float64), blackbox.Claims(t, fresh.AccessToken)["auth_time"].(float64)
 	if after-before < 59 {
 		t.Errorf("auth_time %v, before the step-up %v", after, before)
 	}
 	refreshed := s.Token(t, authztest.SPA, "", authztest.RefreshForm(fresh.RefreshToken)) // section 6.2
-	if got := payload(t, refreshed.AccessToken); got["auth_time"] != after || got["acr"] != passwordACR {
+	if got := blackbox.Claims(t, refreshed.AccessToken); got["auth_time"] != after || got["acr"] != passwordACR {
 		t.Errorf("after a refresh: %v", got)
 	}
 }
@@ -88,19 +73,19 @@ func TestRFC9470Section4_MaxAge(t *testing.T) {
 // RFC 9470 section 5: what can't be met fails, instead of giving a token that the API refuses again.
 func TestRFC9470Section5_Unmet(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
 	login := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}).Header.Get("Location"))
 	// The connector is not offered, but its address is known.
 	leave := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
-	back := f.back(t, b, f.arrive(t, b.Get(t, leave).Header.Get("Location"), false))
+	back := f.Back(t, b, f.Arrive(t, b.Get(t, leave).Header.Get("Location"), false))
 	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("error") != "unmet_authentication_requirements" || got.Has("code") {
 		t.Errorf("signed in by another method: %v", got)
 	}
 	if got := b.Ask(t, authztest.SPA, url.Values{"acr_values": {passwordACR}, "prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("prompt=none, where a sign-in would meet it: %v", got)
 	}
-	if n := dumpTable(t, f.Store, storage.Codes.Table); n != 0 {
+	if n := blackbox.Count(t, f.Store, storage.Codes.Table); n != 0 {
 		t.Errorf("%d codes", n)
 	}
 }
@@ -110,9 +95,9 @@ func TestOpenIDCoreSection3_1_2_1_ACRValuesAreVoluntary(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
 	b := s.SignedIn(t, nil)
-	for _, wish := range []string{"1 2", "phr", "0", federatedACR, passwordACR, "phr " + passwordACR} { // nobody can be federated here
+	for _, wish := range []string{"1 2", "phr", "0", blackbox.FederatedACR, passwordACR, "phr " + passwordACR} { // nobody can be federated here
 		tokens := b.SignIn(t, authztest.SPA, url.Values{"acr_values": {wish}, "prompt": {"none"}})
-		if got := payload(t, tokens.IDToken)["acr"]; got != passwordACR {
+		if got := blackbox.Claims(t, tokens.IDToken)["acr"]; got != passwordACR {
 			t.Errorf("acr_values=%q: acr %v", wish, got)
 		}
 	}
@@ -139,7 +124,7 @@ func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
 		`{"id_token":{"acr":{"values":["phr"]}}}`,
 		`{"userinfo":{"acr":{"essential":true,"values":["phr"]}}}`, // there is no acr there
 	} {
-		if got := payload(t, b.SignIn(t, authztest.SPA, url.Values{"claims": {met}, "prompt": {"none"}}).IDToken); got["acr"] != passwordACR {
+		if got := blackbox.Claims(t, b.SignIn(t, authztest.SPA, url.Values{"claims": {met}, "prompt": {"none"}}).IDToken); got["acr"] != passwordACR {
 			t.Errorf("%s: acr %v", met, got["acr"])
 		}
 	}
@@ -148,8 +133,8 @@ func TestOpenIDCoreSection5_5_1_1_EssentialACR(t *testing.T) {
 // OpenID Connect Registration section 2: default_acr_values give way to what a request says.
 func TestRegistrationSection2_DefaultACRValues(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
-	s := authztest.Start(t, authz.Config{Connectors: f.connectors}, func(m *client.Metadata) { m.DefaultACRValues = []string{federatedACR} })
+	f := blackbox.Federate(t, true)
+	s := authztest.Start(t, authz.Config{Connectors: f.Connectors}, func(m *client.Metadata) { m.DefaultACRValues = []string{blackbox.FederatedACR} })
 	b := s.NewBrowser(t)
 	if code, _ := b.Code(t, authztest.SPA, url.Values{"acr_values": {passwordACR}}); code == "" {
 		t.Error("no code")
@@ -168,10 +153,10 @@ func TestRegistrationSection2_DefaultACRValues(t *testing.T) {
 // again, and then the request ends.
 func TestRFC9470Section4_StepUpWithALink(t *testing.T) {
 	t.Parallel()
-	f := federate(t, false)
+	f := blackbox.Federate(t, false)
 	b := f.NewBrowser(t)
-	asked := b.Ask(t, authztest.SPA, url.Values{"acr_values": {federatedACR}})
-	login := b.Get(t, f.back(t, b, f.arrive(t, f.leaveFrom(t, b, asked), false)).Header.Get("Location"))
+	asked := b.Ask(t, authztest.SPA, url.Values{"acr_values": {blackbox.FederatedACR}})
+	login := b.Get(t, f.Back(t, b, f.Arrive(t, f.LeaveFrom(t, b, asked), false)).Header.Get("Location"))
 	if !login.Has("password") {
 		t.Fatalf("no password to confirm the link: %.500s", login.Body)
 	}
@@ -181,7 +166,7 @@ func TestRFC9470Section4_StepUpWithALink(t *testing.T) {
 	if got := again.LedTo(t); got != "/login" {
 		t.Fatalf("led to %s", got)
 	}
-	back := f.back(t, b, f.arrive(t, f.leaveFrom(t, b, again), false))
+	back := f.Back(t, b, f.Arrive(t, f.LeaveFrom(t, b, again), false))
 	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("%v", got)
 	}

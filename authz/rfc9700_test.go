@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/storage"
 )
@@ -37,7 +38,7 @@ func TestRFC9700Section4_14_2_ReuseEndsTheFamily(t *testing.T) {
 	if dead := s.Token(t, authztest.SPA, "", authztest.RefreshForm(third.RefreshToken)); dead.Error != "invalid_grant" {
 		t.Errorf("the family lives on: %+v", dead)
 	}
-	if status := userinfo(t, s, third.AccessToken); status != 401 {
+	if status := blackbox.UserinfoStatus(t, s, third.AccessToken); status != 401 {
 		t.Errorf("userinfo with a token of a dead family: %d", status)
 	}
 }

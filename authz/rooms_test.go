@@ -120,6 +120,7 @@ var rooms = []struct{ name, mayImport string }{
 	// The server, which puts them together.
 	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator authz/backup authz/lease"},
 	{"authz/authztest", "authz storage/bolt"},
+	{"authz/internal/blackbox", "authz/authztest"},
 }
 
 // TestImports holds every package to the table.

@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/users"
 )
 
@@ -42,12 +43,6 @@ func confirm(t *testing.T, b *authztest.Browser, page *authztest.Page) *authztes
 	return b.Do(t, page.Submit(t, "logout-confirm", nil))
 }
 
-// isLoggedOutPage tells whether a page says so, and leads nowhere by itself.
-func isLoggedOutPage(page *authztest.Page) bool {
-	return page.Status == http.StatusOK && page.Header.Get("Location") == "" && strings.Contains(page.Body, "You’re signed out") &&
-		!strings.Contains(page.Body, "http-equiv")
-}
-
 // isSignedIn asks as an app does: by prompt=none.
 func isSignedIn(t *testing.T, b *authztest.Browser) bool {
 	t.Helper()
@@ -64,7 +59,7 @@ func TestRPInitiatedLogoutSection2_Methods(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		b, tokens := onlineTokens(t, s)
+		b, tokens := blackbox.SignInOnline(t, s)
 		params := url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"s&t"}}
 		var page *authztest.Page
 		if method == http.MethodGet {
@@ -92,17 +87,17 @@ func TestRPInitiatedLogoutSection2_Methods(t *testing.T) {
 func TestRPInitiatedLogoutSection2_EndsOnlineTokens(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	offline := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
 
-	if page := confirm(t, b, b.Get(t, s.URL+"/logout")); !isLoggedOutPage(page) {
+	if page := confirm(t, b, b.Get(t, s.URL+"/logout")); !blackbox.IsLoggedOut(page) {
 		t.Fatalf("%d %.300s", page.Status, page.Body)
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("online refresh after logout: %+v", got)
 	}
-	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+	if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 401 {
 		t.Errorf("userinfo with an online token after logout: %d", status)
 	}
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(offline.RefreshToken)); got.Status != 200 {
@@ -117,7 +112,7 @@ func TestRPInitiatedLogoutSection2_EndsOnlineTokens(t *testing.T) {
 func TestRPInitiatedLogoutSection2_EndsCodes(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	for _, scope := range []string{online, "openid offline_access orders.read"} {
+	for _, scope := range []string{blackbox.OnlineScope, "openid offline_access orders.read"} {
 		b := s.NewBrowser(t)
 		code, verifier := b.Code(t, authztest.SPA, url.Values{"scope": {scope}})
 		confirm(t, b, b.Get(t, s.URL+"/logout"))
@@ -131,11 +126,11 @@ func TestRPInitiatedLogoutSection2_EndsCodes(t *testing.T) {
 func TestRPInitiatedLogoutSection2_Asks(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: twoUsers}, withBack)
-	b, own := onlineTokens(t, s)
-	_, ofAnotherSession := onlineTokens(t, s)
+	b, own := blackbox.SignInOnline(t, s)
+	_, ofAnotherSession := blackbox.SignInOnline(t, s)
 	bob := s.NewBrowser(t)
 	bob.Username = "bob"
-	code, verifier := bob.Code(t, authztest.SPA, url.Values{"scope": {online}})
+	code, verifier := bob.Code(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}})
 	ofAnotherUser := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
 
 	hint := func(token string) url.Values {
@@ -171,7 +166,7 @@ func TestRPInitiatedLogoutSection2_Asks(t *testing.T) {
 		leaving := s.NewBrowser(t)
 		leaving.Code(t, authztest.SPA, nil)
 		after := confirm(t, leaving, logOut(t, leaving, row.params))
-		if row.after == "" && !isLoggedOutPage(after) || row.after != after.Header.Get("Location") {
+		if row.after == "" && !blackbox.IsLoggedOut(after) || row.after != after.Header.Get("Location") {
 			t.Errorf("%s, confirmed: %d %s", name, after.Status, after.Header.Get("Location"))
 		}
 		if isSignedIn(t, leaving) {
@@ -186,8 +181,8 @@ func TestRPInitiatedLogoutSection2_ExpiredHint(t *testing.T) {
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.IDToken = time.Millisecond
 	s := authztest.Start(t, authz.Config{Lifetimes: lifetimes}, withBack)
-	b, tokens := onlineTokens(t, s)
-	until(t, "the ID token expires", func() bool { return float64(time.Now().Unix()) > payload(t, tokens.IDToken)["exp"].(float64) })
+	b, tokens := blackbox.SignInOnline(t, s)
+	blackbox.Until(t, "the ID token expires", func() bool { return float64(time.Now().Unix()) > blackbox.Claims(t, tokens.IDToken)["exp"].(float64) })
 	page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}})
 	if page.Header.Get("Location") != back || isSignedIn(t, b) {
 		t.Errorf("%d %s", page.Status, page.Header.Get("Location"))
@@ -199,9 +194,9 @@ func TestRPInitiatedLogoutSection2_HintOfARotatedKey(t *testing.T) {
 	t.Parallel()
 	signing := authz.Signing{Alg: "ES256", RotateEvery: 200 * time.Millisecond, Announce: 100 * time.Millisecond}
 	s := authztest.Start(t, authz.Config{Signing: signing}, withBack)
-	b, tokens := onlineTokens(t, s)
-	until(t, "another key signs", func() bool {
-		return kidOf(t, s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)).IDToken) != kidOf(t, tokens.IDToken)
+	b, tokens := blackbox.SignInOnline(t, s)
+	blackbox.Until(t, "another key signs", func() bool {
+		return blackbox.KeyID(t, s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)).IDToken) != blackbox.KeyID(t, tokens.IDToken)
 	})
 	page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}})
 	if page.Header.Get("Location") != back || isSignedIn(t, b) {
@@ -216,16 +211,16 @@ func TestRPInitiatedLogoutSection2_ClientID(t *testing.T) {
 		withBack(m)
 		m.Name = "Orders"
 	})
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	page := logOut(t, b, url.Values{"client_id": {authztest.SPA}, "post_logout_redirect_uri": {back}, "state": {"x"}})
 	if !strings.Contains(page.Body, "Orders") {
 		t.Errorf("the page does not say who asks: %.500s", page.Body)
 	}
 	page = confirm(t, b, page)
-	if !isLoggedOutPage(page) || !strings.Contains(page.Body, `href="`+back+`?state=x"`) {
+	if !blackbox.IsLoggedOut(page) || !strings.Contains(page.Body, `href="`+back+`?state=x"`) {
 		t.Errorf("no link back: %d %s %.900s", page.Status, page.Header.Get("Location"), page.Body)
 	}
-	b, tokens = onlineTokens(t, s)
+	b, tokens = blackbox.SignInOnline(t, s)
 	page = logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "client_id": {authztest.SPA}, "post_logout_redirect_uri": {back}})
 	if page.Header.Get("Location") != back || isSignedIn(t, b) {
 		t.Errorf("%d %s", page.Status, page.Header.Get("Location"))
@@ -250,7 +245,7 @@ func TestRPInitiatedLogoutSection2_UILocales(t *testing.T) {
 func TestRPInitiatedLogoutSection2_1_Discovery(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	if got := getJSON(t, s, "/.well-known/openid-configuration", "")["end_session_endpoint"]; got != s.URL+"/logout" {
+	if got := blackbox.GetJSON(t, s, "/.well-known/openid-configuration", "")["end_session_endpoint"]; got != s.URL+"/logout" {
 		t.Errorf("end_session_endpoint is %v", got)
 	}
 }
@@ -270,7 +265,7 @@ func TestRPInitiatedLogoutSection3_Redirection(t *testing.T) {
 		{withQuery, "x", withQuery + "&state=x"},
 		{ofAnApp, "x", ofAnApp + "?state=x"},
 	} {
-		b, tokens := onlineTokens(t, s)
+		b, tokens := blackbox.SignInOnline(t, s)
 		page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {row.uri}, "state": {row.state}})
 		if page.Status != http.StatusSeeOther || page.Header.Get("Location") != row.want {
 			t.Errorf("to %s: %d %s", row.uri, page.Status, page.Header.Get("Location"))
@@ -285,7 +280,7 @@ func TestRPInitiatedLogoutSection3_Redirection(t *testing.T) {
 func TestRPInitiatedLogoutSection3_NeverElsewhere(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	for _, uri := range []string{
 		back + "/", back + "?x=y", back + "?", back + "#", back + "#x", back + "%2f..", strings.ToUpper(back),
 		"https://APP.example.com/bye", "https://app.example.com:443/bye", "https://app.example.com./bye", "http://app.example.com/bye",
@@ -300,9 +295,9 @@ func TestRPInitiatedLogoutSection3_NeverElsewhere(t *testing.T) {
 		if !strings.Contains(uri, "evil") && !strings.Contains(uri, "alert") {
 			continue
 		}
-		leaving, hint := onlineTokens(t, s)
+		leaving, hint := blackbox.SignInOnline(t, s)
 		page = confirm(t, leaving, logOut(t, leaving, url.Values{"id_token_hint": {hint.IDToken}, "post_logout_redirect_uri": {uri}, "state": {"x"}}))
-		if !isLoggedOutPage(page) || strings.Contains(page.Body, "evil") || strings.Contains(page.Body, "alert(1)") {
+		if !blackbox.IsLoggedOut(page) || strings.Contains(page.Body, "evil") || strings.Contains(page.Body, "alert(1)") {
 			t.Errorf("to %s, confirmed: %d %s %.600s", uri, page.Status, page.Header.Get("Location"), page.Body)
 		}
 	}
@@ -315,7 +310,7 @@ func TestRPInitiatedLogoutSection3_NeverElsewhere(t *testing.T) {
 func TestRPInitiatedLogoutSection3_NobodySignedIn(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	for range 2 { // the second finds nobody
 		page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back}, "state": {"x"}})
 		if page.Status != http.StatusSeeOther || page.Header.Get("Location") != back+"?state=x" {
@@ -326,9 +321,9 @@ func TestRPInitiatedLogoutSection3_NobodySignedIn(t *testing.T) {
 		"nothing":       {},
 		"no hint":       {"post_logout_redirect_uri": {back}, "client_id": {authztest.SPA}},
 		"a wrong URI":   {"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {"https://evil.example/"}},
-		"a forged hint": {"id_token_hint": {changeLast(tokens.IDToken)}, "post_logout_redirect_uri": {back}},
+		"a forged hint": {"id_token_hint": {blackbox.ChangeLast(tokens.IDToken)}, "post_logout_redirect_uri": {back}},
 	} {
-		if page := logOut(t, s.NewBrowser(t), params); !isLoggedOutPage(page) {
+		if page := logOut(t, s.NewBrowser(t), params); !blackbox.IsLoggedOut(page) {
 			t.Errorf("%s: %d %s", name, page.Status, page.Header.Get("Location"))
 		}
 	}
@@ -339,8 +334,8 @@ func TestRPInitiatedLogoutSection4_HintsThatAreNotOurs(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
 	other := authztest.Start(t, authz.Config{Store: s.Store, Secret: s.Secret}, withBack) // the same keys, another issuer
-	b, tokens := onlineTokens(t, s)
-	_, foreign := onlineTokens(t, other)
+	b, tokens := blackbox.SignInOnline(t, s)
+	_, foreign := blackbox.SignInOnline(t, other)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -350,10 +345,10 @@ func TestRPInitiatedLogoutSection4_HintsThatAreNotOurs(t *testing.T) {
 	for name, hint := range map[string]string{
 		"unsigned":                    parts[0] + "." + parts[1] + ".",
 		"alg none":                    "eyJhbGciOiJub25lIn0." + parts[1] + ".",
-		"signed by another key":       signES256(t, key, kidOf(t, tokens.IDToken), parts[1]),
-		"HS256 with the public key":   signHS256(t, s, parts[1]),
+		"signed by another key":       blackbox.SignES256(t, key, blackbox.KeyID(t, tokens.IDToken), parts[1]),
+		"HS256 with the public key":   blackbox.SignHS256(t, s, parts[1]),
 		"altered payload":             parts[0] + "." + altered + "." + parts[2],
-		"another last character":      changeLast(tokens.IDToken),
+		"another last character":      blackbox.ChangeLast(tokens.IDToken),
 		"one character more":          tokens.IDToken + "A",
 		"of another issuer":           foreign.IDToken,
 		"an access token":             tokens.AccessToken,
@@ -366,7 +361,7 @@ func TestRPInitiatedLogoutSection4_HintsThatAreNotOurs(t *testing.T) {
 		if page.Status != http.StatusOK || page.Header.Get("Location") != "" || !page.Has("logout-confirm") {
 			t.Errorf("%s: %d %s", name, page.Status, page.Header.Get("Location"))
 		}
-		if page := logOut(t, s.NewBrowser(t), url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {back}}); !isLoggedOutPage(page) {
+		if page := logOut(t, s.NewBrowser(t), url.Values{"id_token_hint": {hint}, "post_logout_redirect_uri": {back}}); !blackbox.IsLoggedOut(page) {
 			t.Errorf("%s, nobody signed in: %d %s", name, page.Status, page.Header.Get("Location"))
 		}
 	}
@@ -380,7 +375,7 @@ func TestRPInitiatedLogoutSection4_Explains(t *testing.T) {
 	t.Parallel()
 	for _, dev := range []bool{true, false} {
 		s := authztest.Start(t, authz.Config{Dev: dev}, withBack)
-		b, tokens := onlineTokens(t, s)
+		b, tokens := blackbox.SignInOnline(t, s)
 		page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {back + "e"}})
 		explained := strings.Contains(page.Body, "not registered for this client") && strings.Contains(page.Body, "post_logout_redirect_uris: [") &&
 			page.Has("nearest")
@@ -423,8 +418,8 @@ func TestRPInitiatedLogoutSection6_OtherSites(t *testing.T) {
 func TestLogoutByHintWithoutTheCookie(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, withBack)
-	b, tokens := onlineTokens(t, s)
-	other, others := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
+	other, others := blackbox.SignInOnline(t, s)
 	alive := func(tokens *authztest.Tokens) bool {
 		got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
 		if got.Status == http.StatusOK {
@@ -433,7 +428,7 @@ func TestLogoutByHintWithoutTheCookie(t *testing.T) {
 		return got.Status == http.StatusOK
 	}
 	for name, params := range map[string]url.Values{
-		"a forged hint":       {"id_token_hint": {changeLast(tokens.IDToken)}},
+		"a forged hint":       {"id_token_hint": {blackbox.ChangeLast(tokens.IDToken)}},
 		"an access token":     {"id_token_hint": {tokens.AccessToken}},
 		"another client's id": {"id_token_hint": {tokens.IDToken}, "client_id": {authztest.Web}},
 		"a wrong URI":         {"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {"https://evil.example/"}},
@@ -476,7 +471,7 @@ func TestLogoutToALoopbackPort(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{"http://127.0.0.1/bye"} })
 	for uri, want := range map[string]bool{"http://127.0.0.1:51234/bye": true, "http://127.0.0.1/bye": true, "http://127.0.0.1:51234/other": false, "http://localhost:51234/bye": false} {
-		b, tokens := onlineTokens(t, s)
+		b, tokens := blackbox.SignInOnline(t, s)
 		page := logOut(t, b, url.Values{"id_token_hint": {tokens.IDToken}, "post_logout_redirect_uri": {uri}})
 		if got := page.Header.Get("Location") == uri; got != want {
 			t.Errorf("%s: %d %s", uri, page.Status, page.Header.Get("Location"))

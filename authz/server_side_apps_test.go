@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
 // Libraries for apps on a server, and their defaults. Most know PKCE, or a nonce, and some neither; most
@@ -90,7 +91,7 @@ func TestNonceInPlaceOfPKCE_Exchange(t *testing.T) {
 	}
 	without.Del("code_verifier")
 	got := s.Token(t, authztest.Web, authztest.Secret, without)
-	if got.Status != http.StatusOK || payload(t, got.IDToken)["nonce"] != "nonce of the app" {
+	if got.Status != http.StatusOK || blackbox.Claims(t, got.IDToken)["nonce"] != "nonce of the app" {
 		t.Errorf("a nonce in place of PKCE: %+v", got)
 	}
 	stripped := form(nil)
@@ -107,7 +108,7 @@ func present(s http.Handler, path, id, header, body string, form url.Values) *ht
 		form.Set("client_id", id)
 	}
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
-	r.Header = formHeader()
+	r.Header = blackbox.FormHeader()
 	if header != "" {
 		r.SetBasicAuth(id, header)
 	}
@@ -160,38 +161,38 @@ func TestSecretInEitherPlace(t *testing.T) {
 // section 2. One that names it, then or later, is registered with it.
 func TestRFC7591Section2_NoMethodSaid(t *testing.T) {
 	t.Parallel()
-	s := authztest.Start(t, openRegistration(), nil)
-	status := func(r reply, inBody bool) int {
+	s := authztest.Start(t, blackbox.OpenRegistration(), nil)
+	status := func(r blackbox.Reply, inBody bool) int {
 		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"unknown"}}
 		if inBody {
-			return present(s, "/token", r.text("client_id"), "", r.text("client_secret"), form).Code
+			return present(s, "/token", r.Text("client_id"), "", r.Text("client_secret"), form).Code
 		}
-		return present(s, "/token", r.text("client_id"), r.text("client_secret"), "", form).Code
+		return present(s, "/token", r.Text("client_id"), r.Text("client_secret"), "", form).Code
 	}
-	unsaid := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": nil}))
+	unsaid := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"token_endpoint_auth_method": nil}))
 	if status(unsaid, false) != 400 || status(unsaid, true) != 400 { // it is known, its refresh token is not
 		t.Errorf("without a method: %d and %d", status(unsaid, false), status(unsaid, true))
 	}
-	read := callJSON(t, http.MethodGet, unsaid.text("registration_client_uri"), unsaid.text("registration_access_token"), nil)
-	for _, r := range []reply{unsaid, read} {
-		if r.text("token_endpoint_auth_method") != client.AuthBasic {
-			t.Errorf("shown as %s", r.body)
+	read := blackbox.CallJSON(t, http.MethodGet, unsaid.Text("registration_client_uri"), unsaid.Text("registration_access_token"), nil)
+	for _, r := range []blackbox.Reply{unsaid, read} {
+		if r.Text("token_endpoint_auth_method") != client.AuthBasic {
+			t.Errorf("shown as %s", r.Body)
 		}
 	}
-	said := postClient(t, s, webClient(map[string]any{"token_endpoint_auth_method": client.AuthBasic}))
+	said := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"token_endpoint_auth_method": client.AuthBasic}))
 	if status(said, false) != 400 || status(said, true) != 401 {
 		t.Errorf("with a method: %d and %d", status(said, false), status(said, true))
 	}
-	update := webClient(map[string]any{"token_endpoint_auth_method": client.AuthBasic, "client_id": unsaid.text("client_id")})
-	if got := callJSON(t, http.MethodPut, unsaid.text("registration_client_uri"), unsaid.text("registration_access_token"), update); got.status != 200 {
-		t.Fatalf("%d %s", got.status, got.body)
+	update := blackbox.WebClient(map[string]any{"token_endpoint_auth_method": client.AuthBasic, "client_id": unsaid.Text("client_id")})
+	if got := blackbox.CallJSON(t, http.MethodPut, unsaid.Text("registration_client_uri"), unsaid.Text("registration_access_token"), update); got.Status != 200 {
+		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	if status(unsaid, false) != 400 || status(unsaid, true) != 401 {
 		t.Errorf("a method was said later: %d and %d", status(unsaid, false), status(unsaid, true))
 	}
 	update["token_endpoint_auth_method"] = nil
-	if got := callJSON(t, http.MethodPut, unsaid.text("registration_client_uri"), unsaid.text("registration_access_token"), update); got.text("token_endpoint_auth_method") != client.AuthBasic {
-		t.Fatalf("%d %s", got.status, got.body)
+	if got := blackbox.CallJSON(t, http.MethodPut, unsaid.Text("registration_client_uri"), unsaid.Text("registration_access_token"), update); got.Text("token_endpoint_auth_method") != client.AuthBasic {
+		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	if status(unsaid, false) != 400 || status(unsaid, true) != 400 {
 		t.Errorf("the method was taken back: %d and %d", status(unsaid, false), status(unsaid, true))
@@ -202,7 +203,7 @@ func TestRFC7591Section2_NoMethodSaid(t *testing.T) {
 // would, and the client is not told.
 func TestRefusalNamesTheSetting(t *testing.T) {
 	t.Parallel()
-	log := &logbook{}
+	log := &blackbox.Logbook{}
 	s := authztest.Start(t, authz.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, func(m *client.Metadata) {
 		asConfigured(m)
 		switch m.ID {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,33 +11,8 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 )
-
-const online = "openid orders.read" // no offline_access: tokens live and die with the session
-
-// until waits for a condition; the test fails if it takes unreasonably long.
-func until(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: it never happened", what)
-		}
-		<-time.After(10 * time.Millisecond)
-	}
-}
-
-// onlineTokens signs in and returns tokens that depend on the browser's session.
-func onlineTokens(t *testing.T, s *authztest.Server) (*authztest.Browser, authztest.Tokens) {
-	t.Helper()
-	b := s.NewBrowser(t)
-	code, verifier := b.Code(t, authztest.SPA, url.Values{"scope": {online}})
-	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	if tokens.Status != 200 {
-		t.Fatalf("%+v", tokens)
-	}
-	return b, tokens
-}
 
 // session asks GET or POST /session… with an access token.
 func session(t *testing.T, s *authztest.Server, method, path, token string) (status int, state map[string]any) {
@@ -63,18 +37,18 @@ func session(t *testing.T, s *authztest.Server, method, path, token string) (sta
 func TestIdleLimitWithRefreshActivity(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{Sessions: authz.Sessions{Idle: 2 * time.Second, Max: time.Hour, RememberMe: time.Hour}}, nil)
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	began := time.Now()
-	until(t, "twice the idle limit has passed", func() bool {
+	blackbox.Until(t, "twice the idle limit has passed", func() bool {
 		tokens = s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
 		if tokens.Status != 200 {
 			t.Fatalf("after %v: %+v", time.Since(began), tokens)
 		}
 		return time.Since(began) > 4*time.Second
 	})
-	until(t, "the session ends", func() bool {
+	blackbox.Until(t, "the session ends", func() bool {
 		return s.NewBrowser(t).Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t).Get("error") != "" &&
-			userinfo(t, s, tokens.AccessToken) == 401
+			blackbox.UserinfoStatus(t, s, tokens.AccessToken) == 401
 	})
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("refresh after the idle limit: %+v", got)
@@ -88,15 +62,15 @@ func TestIdleLimitWithRefreshActivity(t *testing.T) {
 func TestIdleLimitWithBeacon(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{Sessions: authz.Sessions{Idle: 2 * time.Second, Max: time.Hour, RememberMe: time.Hour, Beacon: true}}, nil)
-	_, tokens := onlineTokens(t, s)
+	_, tokens := blackbox.SignInOnline(t, s)
 	began := time.Now()
-	until(t, "twice the idle limit has passed", func() bool {
+	blackbox.Until(t, "twice the idle limit has passed", func() bool {
 		if status, state := session(t, s, http.MethodPost, "/session/activity", tokens.AccessToken); status != 200 || state["active"] != true {
 			t.Fatalf("beacon after %v: %d %v", time.Since(began), status, state)
 		}
 		return time.Since(began) > 4*time.Second
 	})
-	until(t, "the session ends although the app polls", func() bool {
+	blackbox.Until(t, "the session ends although the app polls", func() bool {
 		status, state := session(t, s, http.MethodGet, "/session", tokens.AccessToken)
 		next := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken))
 		if next.Status == 200 {
@@ -112,7 +86,7 @@ func TestIdleLimitWithBeacon(t *testing.T) {
 func TestSessionStatus(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	b, tokens := onlineTokens(t, s)
+	b, tokens := blackbox.SignInOnline(t, s)
 	status, state := session(t, s, http.MethodGet, "/session", tokens.AccessToken)
 	for _, name := range []string{"idle_expires_at", "expires_at", "auth_time", "sid", "sub"} {
 		if state[name] == nil {
@@ -144,10 +118,4 @@ func TestSessionStatus(t *testing.T) {
 			t.Errorf("%v: %d %s", header, status, body)
 		}
 	}
-}
-
-func serve(handler http.Handler, path string) *httptest.ResponseRecorder {
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "http://example.com"+path, nil))
-	return recorder
 }

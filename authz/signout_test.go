@@ -11,6 +11,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
@@ -29,7 +30,7 @@ func everywhere(t *testing.T, b *authztest.Browser) *authztest.Page {
 func TestSignOutEverywhere(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: twoUsers}, func(m *client.Metadata) {
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Users: twoUsers}, func(m *client.Metadata) {
 		l.hear(m)
 		m.BackChannelSession = m.ID == authztest.ThirdParty
 	})
@@ -37,21 +38,21 @@ func TestSignOutEverywhere(t *testing.T) {
 	bob.Username = "bob"
 	var ended []authztest.Tokens
 	for _, b := range []*authztest.Browser{here, there} {
-		ended = append(ended, b.SignIn(t, authztest.SPA, nil), b.SignIn(t, authztest.SPA, url.Values{"scope": {online}}))
+		ended = append(ended, b.SignIn(t, authztest.SPA, nil), b.SignIn(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}}))
 		b.SignIn(t, authztest.ThirdParty, nil)
 	}
 	ofBob := bob.SignIn(t, authztest.SPA, nil)
 	pending, verifier := here.Code(t, authztest.SPA, nil)
 
 	page := everywhere(t, here)
-	if !isLoggedOutPage(page) {
+	if !blackbox.IsLoggedOut(page) {
 		t.Errorf("%d %.500s", page.Status, page.Body)
 	}
 	for i, tokens := range ended {
 		if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 			t.Errorf("refresh %d: %+v", i, got)
 		}
-		if status := userinfo(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
+		if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
 			t.Errorf("userinfo %d: %d", i, status)
 		}
 	}
@@ -70,13 +71,13 @@ func TestSignOutEverywhere(t *testing.T) {
 	// Each client is told once of the user, or, if it insists on the sid, once of each session.
 	l.nothingLeft(s)
 	token := l.wait(authztest.SPA)
-	claims := payload(t, token)
-	if verified(t, s, authztest.SPA, token).SessionID != "" || claims["sid"] != nil || claims["sub"] != payload(t, ended[0].IDToken)["sub"] {
+	claims := blackbox.Claims(t, token)
+	if verified(t, s, authztest.SPA, token).SessionID != "" || claims["sid"] != nil || claims["sub"] != blackbox.Claims(t, ended[0].IDToken)["sub"] {
 		t.Errorf("%v", claims)
 	}
 	sids := map[any]bool{}
 	for _, token := range l.of(authztest.ThirdParty) {
-		sids[payload(t, token)["sid"]] = true
+		sids[blackbox.Claims(t, token)["sid"]] = true
 	}
 	if len(l.of(authztest.ThirdParty)) != 2 || len(sids) != 2 || sids[nil] {
 		t.Errorf("the client that insists on sids got %v", sids)
@@ -107,7 +108,7 @@ func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
 	if got := s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
 		t.Errorf("refresh: %+v", got)
 	}
-	if status := userinfo(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
+	if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != http.StatusUnauthorized {
 		t.Errorf("userinfo: %d", status)
 	}
 	again := b.SignIn(t, authztest.SPA, nil) // at once: no second has passed
@@ -155,7 +156,7 @@ func TestSignOutEverywhereRaces(t *testing.T) {
 			}
 		})
 	}
-	until(t, "the thief is at work", func() bool {
+	blackbox.Until(t, "the thief is at work", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(stolen) > 20
@@ -178,9 +179,9 @@ func TestAccountSessions(t *testing.T) {
 	here, there, bob := s.NewBrowser(t), s.NewBrowser(t), s.NewBrowser(t)
 	bob.Username = "bob"
 	here.SignIn(t, authztest.SPA, nil)
-	elsewhere := there.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
-	ofBob := bob.SignIn(t, authztest.SPA, url.Values{"scope": {online}})
-	sid := func(tokens authztest.Tokens) string { return payload(t, tokens.IDToken)["sid"].(string) }
+	elsewhere := there.SignIn(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}})
+	ofBob := bob.SignIn(t, authztest.SPA, url.Values{"scope": {blackbox.OnlineScope}})
+	sid := func(tokens authztest.Tokens) string { return blackbox.Claims(t, tokens.IDToken)["sid"].(string) }
 
 	page := here.Get(t, s.URL+"/account")
 	if !page.Has("end-"+sid(elsewhere)) || page.Has("end-"+sid(ofBob)) {
@@ -240,10 +241,10 @@ func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
 func TestLogoutOfADeadSession(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)
-	s := authztest.Start(t, authz.Config{Outbound: loopback, Users: []users.User{twoUsers[0]}}, l.hear)
+	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Users: []users.User{twoUsers[0]}}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
-	user, version, err := storage.Users.Get(t.Context(), s.Store, userID(t, s))
+	user, version, err := storage.Users.Get(t.Context(), s.Store, blackbox.AliceID(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}

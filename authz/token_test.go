@@ -1,97 +1,27 @@
 package authz_test
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
-
-// payload reads a JWT without verifying it: other tests do.
-func payload(t *testing.T, token string) map[string]any {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		t.Fatalf("not a JWT: %q", token)
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var claims map[string]any
-	if err := json.Unmarshal(raw, &claims); err != nil {
-		t.Fatal(err)
-	}
-	return claims
-}
-
-func userinfo(t *testing.T, s *authztest.Server, token string) (status int) {
-	t.Helper()
-	request, err := http.NewRequest(http.MethodGet, s.URL+"/userinfo", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	return response.StatusCode
-}
-
-// waits tells whether an answer says in how many seconds to come back, at most so many.
-func waits(header http.Header, most int) bool {
-	seconds, err := strconv.Atoi(header.Get("Retry-After"))
-	return err == nil && 1 <= seconds && seconds <= most
-}
-
-// post sends a form to an endpoint as a confidential client and decodes the answer.
-func post(t *testing.T, s *authztest.Server, path, clientID string, form url.Values) (int, map[string]any) {
-	t.Helper()
-	request, err := http.NewRequest(http.MethodPost, s.URL+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if clientID != "" {
-		request.SetBasicAuth(clientID, url.QueryEscape(authztest.Secret))
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answer := map[string]any{}
-	if response.ContentLength != 0 {
-		if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return response.StatusCode, answer
-}
 
 // RFC 9068 section 2.2, OpenID Connect Core sections 2 and 12.2.
 func TestTokenClaims(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
-	if claims := payload(t, s.SignIn(t, authztest.SPA, "", nil).IDToken); claims["auth_time"] != nil {
+	if claims := blackbox.Claims(t, s.SignIn(t, authztest.SPA, "", nil).IDToken); claims["auth_time"] != nil {
 		t.Errorf("auth_time that nobody asked for: %v", claims)
 	}
 	tokens := s.SignIn(t, authztest.SPA, "", url.Values{"max_age": {"1000"}})
@@ -99,7 +29,7 @@ func TestTokenClaims(t *testing.T) {
 		tokens.Scope != "openid offline_access orders.read" {
 		t.Errorf("answer %+v", tokens)
 	}
-	access, id := payload(t, tokens.AccessToken), payload(t, tokens.IDToken)
+	access, id := blackbox.Claims(t, tokens.AccessToken), blackbox.Claims(t, tokens.IDToken)
 	for name, want := range map[string]string{
 		"iss": s.URL, "aud": "[" + authztest.API + "]", "client_id": "spa", "scope": tokens.Scope, "roles": "[admin]",
 	} {
@@ -133,7 +63,7 @@ func TestTokenClaims(t *testing.T) {
 	next := s.Token(t, authztest.SPA, "", url.Values{
 		"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}, "nonce": {"injected"}, "max_age": {"0"},
 	})
-	renewed := payload(t, next.IDToken)
+	renewed := blackbox.Claims(t, next.IDToken)
 	if renewed["nonce"] != nil {
 		t.Errorf("nonce after a refresh: %v", renewed["nonce"])
 	}
@@ -147,36 +77,7 @@ func TestTokenClaims(t *testing.T) {
 // race sends one token request of the client SPA many times at once.
 func race(t *testing.T, s *authztest.Server, n int, form url.Values) []authztest.Tokens {
 	t.Helper()
-	return raceOf(t, s, authztest.SPA, n, form)
-}
-
-func raceOf(t *testing.T, s *authztest.Server, clientID string, n int, form url.Values) []authztest.Tokens {
-	t.Helper()
-	answers := make([]authztest.Tokens, n)
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() {
-			<-start
-			answers[i] = s.Token(t, clientID, "", form)
-		})
-	}
-	close(start)
-	wg.Wait()
-	return answers
-}
-
-// failingStore is a store whose writes fail when told to.
-type failingStore struct {
-	storage.Store
-	broken atomic.Bool
-}
-
-func (s *failingStore) Apply(ctx context.Context, writes ...storage.Write) error {
-	if s.broken.Load() {
-		return fmt.Errorf("%w: disk on fire", storage.ErrUnavailable)
-	}
-	return s.Store.Apply(ctx, writes...)
+	return blackbox.RaceOf(t, s, authztest.SPA, n, form)
 }
 
 func TestStorageFailure(t *testing.T) {
@@ -186,14 +87,14 @@ func TestStorageFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { engine.Close() })
-	store := &failingStore{Store: engine}
+	store := &blackbox.FailingStore{Store: engine}
 	s := authztest.Start(t, authz.Config{Store: store}, nil)
 	b := s.NewBrowser(t)
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	tokens := s.SignIn(t, authztest.SPA, "", nil)
 	app := s.Token(t, authztest.Worker, authztest.Secret, url.Values{"grant_type": {"client_credentials"}})
 
-	store.broken.Store(true)
+	store.Broken.Store(true)
 	for name, got := range map[string]authztest.Tokens{
 		"code":    s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)),
 		"refresh": s.Token(t, authztest.SPA, "", authztest.RefreshForm(tokens.RefreshToken)),
@@ -205,17 +106,17 @@ func TestStorageFailure(t *testing.T) {
 			t.Errorf("%s tells the cause: %s", name, got.Description)
 		}
 	}
-	if status, _ := post(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.RefreshToken}}); status != 503 {
+	if status, _ := blackbox.PostAs(t, s, "/revoke", "", url.Values{"client_id": {authztest.SPA}, "token": {tokens.RefreshToken}}); status != 503 {
 		t.Errorf("revoke: %d", status)
 	}
-	if status, _ := post(t, s, "/introspect", authztest.Worker, url.Values{"token": {app.AccessToken}}); status != 200 {
+	if status, _ := blackbox.PostAs(t, s, "/introspect", authztest.Worker, url.Values{"token": {app.AccessToken}}); status != 200 {
 		t.Errorf("reading goes on: %d", status)
 	}
 	if got := b.Ask(t, authztest.SPA, nil).Redirect(t); got.Get("error") != "temporarily_unavailable" {
 		t.Errorf("authorize: %v", got)
 	}
 
-	store.broken.Store(false)
+	store.Broken.Store(false)
 	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != 200 {
 		t.Errorf("code afterwards: %+v", got)
 	}
@@ -232,7 +133,7 @@ func TestDisabledUser(t *testing.T) {
 	code, verifier := b.Code(t, authztest.SPA, nil)
 	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
 	pending, pendingVerifier := b.Code(t, authztest.SPA, nil)
-	disable(t, s, fmt.Sprint(payload(t, tokens.IDToken)["sub"]))
+	blackbox.DisableUser(t, s, fmt.Sprint(blackbox.Claims(t, tokens.IDToken)["sub"]))
 	for name, form := range map[string]url.Values{
 		"refresh": authztest.RefreshForm(tokens.RefreshToken), "code": authztest.CodeForm(pending, pendingVerifier),
 	} {
@@ -240,23 +141,11 @@ func TestDisabledUser(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
-	if status := userinfo(t, s, tokens.AccessToken); status != 401 {
+	if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 401 {
 		t.Errorf("userinfo: %d", status)
 	}
 	if got := b.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}}).Redirect(t); got.Get("error") != "login_required" {
 		t.Errorf("silent sign-in: %v", got)
-	}
-}
-
-func disable(t *testing.T, s *authztest.Server, id string) {
-	t.Helper()
-	user, version, err := storage.Users.Get(t.Context(), s.Store, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	user.Disabled = true
-	if err := s.Store.Apply(t.Context(), storage.Users.Put(id, user, storage.At(version), time.Time{})); err != nil {
-		t.Fatal(err)
 	}
 }
 

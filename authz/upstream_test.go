@@ -1,7 +1,6 @@
 package authz_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,112 +8,30 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
 
-// federation is a server with a connector to another one, which has its own user.
-type federation struct {
-	*authztest.Server
-	upstream   *authztest.Server
-	connectors []connect.Config // to it
-}
-
-func federate(t *testing.T, authoritative bool) federation {
-	t.Helper()
-	upstream := authztest.Start(t, authz.Config{
-		Users: []users.User{{
-			Username: "alice.upstream", Password: authztest.Password,
-			Name: "Alice Upstream", Email: "alice@example.com", EmailVerified: true,
-		}},
-	}, func(m *client.Metadata) {
-		if m.ID == authztest.Web {
-			m.RedirectURIs = []string{"http://127.0.0.1/callback/corp"} // on any port
-			m.FirstParty, m.IDTokenClaims = false, true
-		}
-	})
-	connectors := []connect.Config{{
-		ID: "corp", Type: connect.TypeOIDC, Name: "Corp", Issuer: upstream.URL,
-		ClientID: authztest.Web, ClientSecret: authztest.Secret, EmailAuthoritative: authoritative,
-	}}
-	return federation{authztest.Start(t, authz.Config{Connectors: connectors}, nil), upstream, connectors}
-}
-
-// leave begins a sign-in to the SPA and follows the connector's link to the upstream.
-func (f federation) leave(t *testing.T, b *authztest.Browser) (authorizationURL string) {
-	t.Helper()
-	return f.leaveFrom(t, b, b.Ask(t, authztest.SPA, nil))
-}
-
-// leaveFrom does so on the sign-in page that an authorization request has led to.
-func (f federation) leaveFrom(t *testing.T, b *authztest.Browser, asked *authztest.Page) (authorizationURL string) {
-	t.Helper()
-	login := b.Get(t, asked.Header.Get("Location"))
-	if !login.Has("connector-corp") {
-		t.Fatalf("no connector: %.300s", login.Body)
-	}
-	target := f.URL + "/login/corp?flow=" + url.QueryEscape(login.URL.Query().Get("flow"))
-	return b.Get(t, target).Header.Get("Location")
-}
-
-// arrive signs in at the upstream and returns the callback URL.
-func (f federation) arrive(t *testing.T, authorizationURL string, deny bool) string {
-	t.Helper()
-	if !strings.HasPrefix(authorizationURL, f.upstream.URL+"/authorize?") {
-		t.Fatalf("sent to %q", authorizationURL)
-	}
-	person := f.upstream.NewBrowser(t)
-	person.Username, person.Deny = "alice.upstream", deny
-	answer := person.Walk(t, authorizationURL)
-	if answer.Params == nil {
-		t.Fatal(answer)
-	}
-	return f.URL + "/callback/corp?" + answer.Params.Encode()
-}
-
-// back calls the callback, and confirms the link that it may lead to.
-func (f federation) back(t *testing.T, b *authztest.Browser, callback string) *authztest.Page {
-	t.Helper()
-	page := b.Get(t, callback)
-	if !strings.HasPrefix(page.Header.Get("Location"), f.URL+"/link?") {
-		return page
-	}
-	return b.Do(t, b.Get(t, page.Header.Get("Location")).Submit(t, "link-confirm", nil))
-}
-
-// signIn goes all the way and returns the last redirect's page.
-func (f federation) signIn(t *testing.T, b *authztest.Browser) *authztest.Page {
-	t.Helper()
-	return f.back(t, b, f.arrive(t, f.leave(t, b), false))
-}
-
-func (f federation) subject(t *testing.T, b *authztest.Browser) string {
-	t.Helper()
-	code, verifier := b.Code(t, authztest.SPA, url.Values{"prompt": {"none"}})
-	tokens := f.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	return fmt.Sprint(payload(t, tokens.IDToken)["sub"])
-}
-
 func TestUpstreamSignIn(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
-	callback := f.arrive(t, f.leave(t, b), false)
-	back := f.back(t, b, callback)
+	callback := f.Arrive(t, f.Leave(t, b), false)
+	back := f.Back(t, b, callback)
 	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" || got.Get("state") == "" {
 		t.Fatalf("%v", got)
 	}
 	// The upstream is authoritative for the verified address that local Alice has: it is her.
 	local := f.SignIn(t, authztest.SPA, "", nil)
-	first := f.subject(t, b)
-	if first != payload(t, local.IDToken)["sub"] {
+	first := f.Subject(t, b)
+	if first != blackbox.Claims(t, local.IDToken)["sub"] {
 		t.Error("the upstream login is not linked to the local account")
 	}
 	again := f.NewBrowser(t)
-	f.signIn(t, again)
-	if second := f.subject(t, again); second != first {
+	f.SignInUpstream(t, again)
+	if second := f.Subject(t, again); second != first {
 		t.Errorf("another login is another user: %s, %s", first, second)
 	}
 }
@@ -122,9 +39,9 @@ func TestUpstreamSignIn(t *testing.T) {
 // An address alone is no proof: the user signs in to the account that has it, once.
 func TestUpstreamLinkRequired(t *testing.T) {
 	t.Parallel()
-	f := federate(t, false)
+	f := blackbox.Federate(t, false)
 	b := f.NewBrowser(t)
-	page := f.signIn(t, b)
+	page := f.SignInUpstream(t, b)
 	login := b.Get(t, page.Header.Get("Location"))
 	if !login.Has("problem") || !login.Has("password") {
 		t.Fatalf("no request to sign in to the existing account: %.500s", login.Body)
@@ -138,21 +55,21 @@ func TestUpstreamLinkRequired(t *testing.T) {
 		t.Fatalf("%v", got)
 	}
 	again := f.NewBrowser(t)
-	f.signIn(t, again)
-	if f.subject(t, again) != f.subject(t, b) {
+	f.SignInUpstream(t, again)
+	if f.Subject(t, again) != f.Subject(t, b) {
 		t.Error("the identity was not linked")
 	}
 }
 
 func TestUpstreamRefusal(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
-	got := f.back(t, b, f.arrive(t, f.leave(t, b), true)).Redirect(t)
+	got := f.Back(t, b, f.Arrive(t, f.Leave(t, b), true)).Redirect(t)
 	if got.Get("error") != "access_denied" || got.Get("state") == "" || got.Get("iss") != f.URL {
 		t.Errorf("%v", got)
 	}
-	if users := dumpTable(t, f.Store, storage.Identities.Table); users != 0 {
+	if users := blackbox.Count(t, f.Store, storage.Identities.Table); users != 0 {
 		t.Errorf("%d identities were stored", users)
 	}
 }
@@ -164,7 +81,7 @@ func TestUpstreamDown(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
 		ID: "corp", Type: connect.TypeOIDC, Issuer: "http://127.0.0.1:1", ClientID: "x", ClientSecret: "y",
 	}}}, nil)
-	f := federation{Server: s}
+	f := blackbox.Federation{Server: s}
 	b := s.NewBrowser(t)
 	begin := func(more url.Values) *authztest.Page {
 		login := b.Get(t, b.Ask(t, authztest.SPA, more).Header.Get("Location"))
@@ -177,7 +94,7 @@ func TestUpstreamDown(t *testing.T) {
 	if got := b.Do(t, page.Submit(t, "login-cancel", nil)).Redirect(t); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
 		t.Errorf("cancelled: %v", got)
 	}
-	if got := begin(url.Values{"acr_values": {federatedACR}}).Redirect(t); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
+	if got := begin(url.Values{"acr_values": {blackbox.FederatedACR}}).Redirect(t); got.Get("error") != "temporarily_unavailable" || got.Get("state") == "" {
 		t.Errorf("no other way: %v", got)
 	}
 	on := b.Do(t, page.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
@@ -194,10 +111,10 @@ func TestUpstreamDown(t *testing.T) {
 // A callback counts only in the browser that began, for the attempt that it began.
 func TestUpstreamCallbackForgery(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b, victim := f.NewBrowser(t), f.NewBrowser(t)
-	callback := f.arrive(t, f.leave(t, b), false)
-	f.leave(t, victim)
+	callback := f.Arrive(t, f.Leave(t, b), false)
+	f.Leave(t, victim)
 	for name, attack := range map[string]struct {
 		browser *authztest.Browser
 		url     string
@@ -213,7 +130,7 @@ func TestUpstreamCallbackForgery(t *testing.T) {
 		}
 	}
 	// None of it has used up the honest attempt.
-	back := f.back(t, b, callback)
+	back := f.Back(t, b, callback)
 	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the honest callback: %v", got)
 	}
@@ -222,10 +139,10 @@ func TestUpstreamCallbackForgery(t *testing.T) {
 // Logins that are begun and never ended don't pile up in the browser.
 func TestUpstreamAttemptsAreBounded(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
 	for range 12 {
-		f.leave(t, b)
+		f.Leave(t, b)
 	}
 	u, err := url.Parse(f.URL)
 	if err != nil {
@@ -239,31 +156,20 @@ func TestUpstreamAttemptsAreBounded(t *testing.T) {
 		t.Errorf("%d bytes of cookies", size)
 	}
 	// A request that is too big for one cookie still works.
-	long := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"state": {noise(5000)}}).Header.Get("Location"))
+	long := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"state": {blackbox.Noise(5000)}}).Header.Get("Location"))
 	target := f.URL + "/login/corp?flow=" + url.QueryEscape(long.URL.Query().Get("flow"))
-	back := f.back(t, b, f.arrive(t, b.Get(t, target).Header.Get("Location"), false))
-	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("state") != noise(5000) {
+	back := f.Back(t, b, f.Arrive(t, b.Get(t, target).Header.Get("Location"), false))
+	if got := b.Get(t, back.Header.Get("Location")).Redirect(t); got.Get("state") != blackbox.Noise(5000) {
 		t.Errorf("state of 5000 characters: %d came back", len(got.Get("state")))
 	}
-}
-
-// noise is text that does not compress.
-func noise(n int) string {
-	var b strings.Builder
-	x := uint32(1)
-	for b.Len() < n {
-		x = x*1664525 + 1013904223
-		b.WriteByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[x>>26])
-	}
-	return b.String()
 }
 
 // A plain sign-in, without an app, ends at the account page.
 func TestUpstreamWithoutClient(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	b := f.NewBrowser(t)
-	back := f.back(t, b, f.arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false))
+	back := f.Back(t, b, f.Arrive(t, b.Get(t, f.URL+"/login/corp").Header.Get("Location"), false))
 	if got := back.LedTo(t); got != "/account" {
 		t.Fatalf("led to %s", got)
 	}
@@ -272,29 +178,20 @@ func TestUpstreamWithoutClient(t *testing.T) {
 	}
 }
 
-func dumpTable(t *testing.T, store storage.Store, table storage.Table) int {
-	t.Helper()
-	records, err := store.Scan(t.Context(), table, "", "", 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(records)
-}
-
 // An upstream identity is linked to the account that has its address, and to no other that happens
 // to sign in on the page that asks for it.
 func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 	t.Parallel()
-	f := federate(t, false)
+	f := blackbox.Federate(t, false)
 	dinah := users.User{Username: "dinah", Password: authztest.Password}
 	authztest.Start(t, authz.Config{Issuer: f.URL, Store: f.Store, Secret: f.Secret, Users: []users.User{dinah}}, nil)
 	b := f.NewBrowser(t)
-	login := b.Get(t, f.signIn(t, b).Header.Get("Location"))
+	login := b.Get(t, f.SignInUpstream(t, b).Header.Get("Location"))
 	on := b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"dinah"}, "password": {authztest.Password}}))
 	if got := b.Get(t, on.Header.Get("Location")).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the login itself: %v", got)
 	}
-	if n := dumpTable(t, f.Store, storage.Identities.Table); n != 0 {
+	if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 0 {
 		t.Errorf("%d identities were linked", n)
 	}
 }
@@ -302,7 +199,7 @@ func TestUpstreamLinkOfAnotherAccount(t *testing.T) {
 // An error that an upstream answers in place of a code becomes an error of ours, with any text beside it.
 func TestUpstreamErrors(t *testing.T) {
 	t.Parallel()
-	f := federate(t, true)
+	f := blackbox.Federate(t, true)
 	for code, want := range map[string]string{
 		"access_denied": "access_denied", "user_cancelled_login": "access_denied", "user_cancelled_authorize": "access_denied",
 		"user_canceled": "access_denied", "USER_CANCELLED": "access_denied", "authorization_declined": "access_denied", "cancelled": "access_denied",
@@ -311,7 +208,7 @@ func TestUpstreamErrors(t *testing.T) {
 	} {
 		for _, description := range []string{"a line\r\nand another\tone", "\x00\x1b\u202e", "%zz", "&x=%", "AADSTS65004: User declined; \"consent\""} {
 			b := f.NewBrowser(t)
-			u, err := url.Parse(f.leave(t, b))
+			u, err := url.Parse(f.Leave(t, b))
 			if err != nil {
 				t.Fatal(err)
 			}
