@@ -1,7 +1,7 @@
-// Package allowance bounds what strangers have this server keep and fetch: by the network that they come from,
-// and by the client that they act as.
+// Package allowance limits what strangers can make this server store and fetch, for each network that requests
+// come from and for each client.
 //
-//	handler -> Take(Devices, Pushes, …) -> a place in the buckets, or 429 with Retry-After
+//	handler -> Ledger.Take(Devices, Pushes, …) -> nil, or 429 with Retry-After
 package allowance
 
 import (
@@ -18,68 +18,71 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// What strangers may have this server keep and fetch. Whatever they do, the records of one row in this
-// table are 50 MB at most, counting the time until they are swept; and to use up what a client may
-// have takes many networks, so that one attacker does not shut out everybody else.
+// The limits. The records of one row take 50 MB at most, counting the time until they are swept. It takes many
+// networks to use up the limit of a client, so one attacker cannot shut out everybody else.
 var (
-	Devices = Allowance{ // for lifetimes.device_code
+	// Devices limits device authorizations, which are kept for lifetimes.device_code.
+	Devices = Allowance{
 		kind:      "devices",
 		ofNetwork: throttle.Limit{Burst: 60, Interval: 10 * time.Second},
 		ofClient:  throttle.Limit{Burst: 1000, Interval: time.Second / 10},
 		refusal:   "Too many devices wait for their users. Try again later.",
 	}
-	Pushes = Allowance{ // for lifetimes.par
+	// Pushes limits pushed authorization requests, which are kept for lifetimes.par.
+	Pushes = Allowance{
 		kind:      "pushed requests",
-		ofNetwork: throttle.Limit{Burst: 600, Interval: time.Second / 2}, // many people may share it, and each sign-in needs one
+		ofNetwork: throttle.Limit{Burst: 600, Interval: time.Second / 2}, // many people may share a network, and each sign-in needs one
 		ofClient:  throttle.Limit{Burst: 4000, Interval: time.Second / 40},
 		refusal:   "Too many authorization requests were pushed lately. Try again later.",
 	}
-	fetchesForStrangers = Allowance{ // of keys and request objects; documents have their own client
+	// fetchesForStrangers limits the fetches of keys and request objects for clients that came uninvited.
+	fetchesForStrangers = Allowance{
 		kind:      "fetches",
 		ofNetwork: throttle.Limit{Burst: 30, Interval: 10 * time.Second},
 		ofClient:  throttle.Limit{Burst: 50, Interval: time.Second / 10},
 		refusal:   "Too much had to be fetched for clients that registered themselves. Try again later.",
 	}
-	// fetchesForNetwork is for request objects of other clients.
+	// fetchesForNetwork limits the fetches of request objects of invited clients.
 	fetchesForNetwork = throttle.Limit{Burst: 120, Interval: time.Second}
-	// AssertionsOfNetwork is for clients that came uninvited: a mark is kept of each assertion.
+	// AssertionsOfNetwork limits the client assertions of clients that came uninvited: a mark is kept of each.
 	AssertionsOfNetwork = throttle.Limit{Burst: 600, Interval: time.Second / 5}
 )
 
-// weightBytes is how much of what is kept counts as one event. Few honest requests are longer.
+// weightBytes is how many bytes of a record count as one event. Few honest requests are longer.
 const weightBytes = 512
 
-// Allowance is so much of a kind for one network, and for one client.
+// Allowance limits one kind of request, for one network and for one client.
 type Allowance struct {
 	kind                string
 	ofNetwork, ofClient throttle.Limit
-	refusal             string
+	refusal             string // the error description of the 429
 }
 
-// Ledger knows what has been taken.
+// Ledger keeps the counts, and decides who is limited.
 type Ledger struct {
-	Networks     *throttle.Buckets // what anybody may do, by who it is and from where
-	Clients      *throttle.Buckets // what is done in the name of a client; no flood of names washes them out
+	Networks     *throttle.Buckets // by network
+	Clients      *throttle.Buckets // by client; apart from Networks, so that a flood of networks does not evict them
 	Keys         *clientkeys.Keys
-	TokensInvite bool // only clients that have got an initial access token can register: they are invited
+	TokensInvite bool // registration needs an initial access token, so registered clients are invited
 }
 
-// Invited tells whether a client is here because the operator wants it: by name, or by one of the initial
-// access tokens.
+// Invited reports whether the operator has let this client in: by its entry in the configuration or the admin
+// API, or by an initial access token.
 func (l *Ledger) Invited(c *client.Client) bool {
 	return c.Source == client.Configured || c.Source == client.Registered && l.TokensInvite
 }
 
-// Vouched reports whether somebody whom the operator trusts speaks for a client: the operator, or the issuer
-// of its software statement. A browser is not sent to the URIs of other clients unless the person has seen
-// where they lead (RFC 9700 section 4.11.2).
+// Vouched reports whether the operator, or the issuer of its software statement, vouches for a client. A
+// browser is sent to the URIs of other clients only after the person has seen where they lead (RFC 9700
+// section 4.11.2).
 func (l *Ledger) Vouched(c *client.Client) bool { return l.Invited(c) || c.Vouched }
 
-// Stranger tells whether anybody may act as a client, or be it.
+// Stranger reports whether anybody can send requests as this client: it is public, or it came uninvited.
 func (l *Ledger) Stranger(c *client.Client) bool { return c.Public() || !l.Invited(c) }
 
-// Take charges an allowance with what a client asks for. Clients that came uninvited count as one: there
-// is no end of them.
+// Take counts one request of a client, and what it makes the server store, in bytes. All uninvited clients
+// count as one, since anybody can make any number of them. The error of a request that is too many is an
+// *oauth.Error with status 429 and RetryAfter.
 func (l *Ledger) Take(ctx context.Context, a Allowance, c *client.Client, bytes int) error {
 	name, weight := c.ID, 1+bytes/weightBytes
 	if !l.Invited(c) {
@@ -96,11 +99,13 @@ func (l *Ledger) Take(ctx context.Context, a Allowance, c *client.Client, bytes 
 	return err
 }
 
-// TakeNetwork charges the network that a request comes from.
+// TakeNetwork counts an event of this kind and weight for the network that the request comes from. refusal is
+// the error description of the 429.
 func (l *Ledger) TakeNetwork(ctx context.Context, kind, refusal string, limit throttle.Limit, weight int) error {
 	return Charge(l.Networks, storage.Now(), refusal, l.Networks.From(kind, observe.Event(ctx).Remote(), limit, weight)...)
 }
 
+// Charge takes all charges from the buckets, or none, and returns TooMany if they do not fit.
 func Charge(from *throttle.Buckets, now time.Time, refusal string, charges ...throttle.Charge) error {
 	wait := from.Take(now, charges...)
 	if wait == 0 {
@@ -109,12 +114,13 @@ func Charge(from *throttle.Buckets, now time.Time, refusal string, charges ...th
 	return TooMany(refusal, wait)
 }
 
-// TooMany is the answer to what may be tried again after a wait.
+// TooMany returns the answer to a request that may be tried again after wait: status 429 with Retry-After.
 func TooMany(refusal string, wait time.Duration) error {
 	return &oauth.Error{Status: http.StatusTooManyRequests, Code: oauth.TemporarilyUnavailable, Description: refusal, RetryAfter: wait}
 }
 
-// TakeRequestFetch is for a request object that is somewhere else: nobody has proved anything yet.
+// TakeRequestFetch counts the fetch of a request object by its request_uri. The sender is not authenticated
+// yet, so every client is limited.
 func (l *Ledger) TakeRequestFetch(ctx context.Context, c *client.Client) error {
 	if l.Invited(c) {
 		return l.TakeNetwork(ctx, "request objects", "Too many request objects were asked for from this address lately.", fetchesForNetwork, 1)
@@ -122,7 +128,8 @@ func (l *Ledger) TakeRequestFetch(ctx context.Context, c *client.Client) error {
 	return l.Take(ctx, fetchesForStrangers, c, 0)
 }
 
-// TakeKeyFetch is for a client whose keys may have to be fetched to verify what it has signed.
+// TakeKeyFetch counts the fetch of a client's keys, if they must be fetched to verify a signature of the
+// client. Invited clients are not limited; c may be nil.
 func (l *Ledger) TakeKeyFetch(ctx context.Context, c *client.Client) error {
 	if c == nil || l.Invited(c) || l.Keys.Ready(c) {
 		return nil

@@ -1,10 +1,11 @@
-// Package events tells those who have to know what happens here: users sign in and out, clients get grants,
-// operators change things. Each kind of event has one method, and every method ends in one of two:
+// Package events records what happens: users sign in and out, clients get grants, operators change things. Each
+// kind of event has one method, and every method ends in put or note:
 //
-//	handler -> SignedOut, Consented, GrantIssued, … -> put: a write of the same Apply as the change
-//	handler -> SignInFailed, Refused, …             -> note: nothing else is written
+//	handler -> SignedOut, Consented, GrantIssued, … -> put:  a write of the same Apply as the change
+//	handler -> SignInFailed, Refused, …             -> note: without a change
 //
-// Today both tell the audit log. Another listener, such as a webhook, belongs there.
+// Both write to the audit log. Another listener, such as a webhook, is called there. The methods that return
+// writes record nothing until the caller applies them.
 package events
 
 import (
@@ -23,25 +24,26 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Recorder tells of events.
+// Recorder records events in the audit log.
 type Recorder struct {
 	Audit    *audit.Log
 	IsClient func(ctx context.Context, id string) bool // reports whether a client has this id
 }
 
-// put returns the write by which an event happens together with its change.
+// put returns the write that records an event; the caller applies it together with the change.
 func (rec *Recorder) put(ctx context.Context, e audit.Event) storage.Write {
 	return rec.Audit.Put(ctx, e)
 }
 
-// note tells of an event that comes without a change.
+// note records an event that comes without a change.
 func (rec *Recorder) note(ctx context.Context, e audit.Event) { rec.Audit.Note(ctx, e) }
 
 func byUser(id string) audit.Actor { return audit.Actor{Kind: audit.ByUser, ID: id} }
 
 func byClient(id string) audit.Actor { return audit.Actor{Kind: audit.ByClient, ID: id} }
 
-// SessionBegan tells of a sign-in, and of the end of another user's session, in whose place it is.
+// SessionBegan records a sign-in, and the end of the session of another user that it replaced in the browser;
+// replaced is nil if there was none.
 func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.Session) []storage.Write {
 	method := began.Connector
 	if method == "" {
@@ -57,7 +59,7 @@ func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.
 	return writes
 }
 
-// SessionCrowded tells of the end of a session whose user has too many.
+// SessionCrowded records that a session was ended because its user has too many.
 func (rec *Recorder) SessionCrowded(ctx context.Context, ended *session.Session) []storage.Write {
 	return []storage.Write{rec.put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "the user has too many sessions, and this one was unused longest"))}
 }
@@ -69,13 +71,13 @@ func endOf(ended *session.Session, by audit.Actor, reason string) audit.Event {
 	}
 }
 
-// SignedOut tells that a user has ended a session of theirs, "" for all of them.
+// SignedOut records that a user has ended one of their sessions; sid is "" if they ended all.
 func (rec *Recorder) SignedOut(ctx context.Context, userID, sid string) storage.Write {
 	return rec.put(ctx, audit.Event{Type: audit.SignedOut, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, SessionID: sid})
 }
 
-// SignInFailed tells of a sign-in that was not accepted; userID is whose it was to be, "" if that is not
-// known.
+// SignInFailed records a sign-in that was not accepted. method is MethodPassword or the id of a connector;
+// userID is "" if the user is not known.
 func (rec *Recorder) SignInFailed(ctx context.Context, method, reason, userID string) {
 	rec.note(ctx, audit.Event{
 		Type: audit.SignInFailed, Outcome: audit.Failure, Actor: audit.Actor{Kind: audit.Anonymous},
@@ -83,7 +85,7 @@ func (rec *Recorder) SignInFailed(ctx context.Context, method, reason, userID st
 	})
 }
 
-// Consented tells what a user has allowed a client, or that they have taken it back.
+// Consented records what a user has allowed a client, or that they took their consent back: what says which.
 func (rec *Recorder) Consented(ctx context.Context, what audit.Type, userID, clientID string, given []storage.Permission) storage.Write {
 	event := audit.Event{Type: what, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, ClientID: clientID}
 	var scopes []string
@@ -96,14 +98,14 @@ func (rec *Recorder) Consented(ctx context.Context, what audit.Type, userID, cli
 	return rec.put(ctx, event)
 }
 
-// Issued is what a client got at the token endpoint.
+// Issued describes what a client got at the token endpoint.
 type Issued struct {
 	ClientID, UserID, GrantID, SessionID string // empty: there is none
 	GrantType                            string
 	Scopes, Resources                    []string
 }
 
-// GrantIssued tells that a grant has begun.
+// GrantIssued records a new grant.
 func (rec *Recorder) GrantIssued(ctx context.Context, i Issued) storage.Write {
 	return rec.put(ctx, audit.Event{
 		Type: audit.GrantIssued, Outcome: audit.Success, Actor: byClient(i.ClientID),
@@ -112,7 +114,7 @@ func (rec *Recorder) GrantIssued(ctx context.Context, i Issued) storage.Write {
 	})
 }
 
-// TokenIssued notes an access token behind which no new grant stands.
+// TokenIssued records an access token for which no new grant was made.
 func (rec *Recorder) TokenIssued(ctx context.Context, i Issued) {
 	rec.note(ctx, audit.Event{
 		Type: audit.TokenIssued, Outcome: audit.Success, Actor: byClient(i.ClientID),
@@ -121,8 +123,9 @@ func (rec *Recorder) TokenIssued(ctx context.Context, i Issued) {
 	})
 }
 
-// Reused tells that a code or a refresh token of a grant came a second time. With the write that revokes the
-// grant therefore it returns the writes of both; nil is a grant that was revoked before, and the event is noted.
+// Reused records that a code or a refresh token of a grant came a second time. revocation is the write that
+// revokes the grant: Reused returns it together with the event's. If revocation is nil, the grant was revoked
+// before; Reused then records the event at once and returns nil.
 func (rec *Recorder) Reused(ctx context.Context, what audit.Type, gid string, of *storage.Authorization, revocation *storage.Write) []storage.Write {
 	event := audit.Event{
 		Type: what, Outcome: audit.Alarm, Actor: byClient(of.ClientID),
@@ -135,7 +138,7 @@ func (rec *Recorder) Reused(ctx context.Context, what audit.Type, gid string, of
 	return []storage.Write{*revocation, rec.put(ctx, event)}
 }
 
-// RevokedBy tells that a client has revoked a grant or a token.
+// RevokedBy records that a client has revoked a grant or, if gid is "", a single token.
 func (rec *Recorder) RevokedBy(ctx context.Context, clientID, userID, gid string) storage.Write {
 	event := audit.Event{
 		Type: audit.TokenRevoked, Outcome: audit.Success, Actor: byClient(clientID), ClientID: clientID, UserID: userID, GrantID: gid,
@@ -146,7 +149,7 @@ func (rec *Recorder) RevokedBy(ctx context.Context, clientID, userID, gid string
 	return rec.put(ctx, event)
 }
 
-// ClientChanged tells what a client has done to its own registration (RFC 7592).
+// ClientChanged records that a client has created, changed or deleted its registration (RFC 7591, RFC 7592).
 func (rec *Recorder) ClientChanged(ctx context.Context, what audit.Type, id string) storage.Write {
 	return rec.put(ctx, audit.Event{Type: what, Outcome: audit.Success, Actor: byClient(id), ClientID: id})
 }
@@ -156,7 +159,7 @@ var changeTypes = map[account.Change]audit.Type{
 	account.EmailReplaced: audit.EmailReplaced, account.EmailRemoved: audit.EmailRemoved, account.EmailDiffers: audit.EmailDiffers,
 }
 
-// UserChanged tells of a user that the configuration or an upstream has brought or changed.
+// UserChanged records that the configuration (connector is "") or an upstream has created or changed a user.
 func (rec *Recorder) UserChanged(ctx context.Context, what account.Change, userID, connector string) []storage.Write {
 	event := audit.Event{Type: changeTypes[what], Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, UserID: userID}
 	if connector != "" {
@@ -165,7 +168,7 @@ func (rec *Recorder) UserChanged(ctx context.Context, what account.Change, userI
 	return []storage.Write{rec.put(ctx, event)}
 }
 
-// KeyAnnounced tells of a new signing key.
+// KeyAnnounced records a new signing key, and when it begins to sign.
 func (rec *Recorder) KeyAnnounced(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write {
 	return []storage.Write{rec.put(ctx, audit.Event{
 		Type: audit.KeyRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer},
@@ -173,23 +176,23 @@ func (rec *Recorder) KeyAnnounced(ctx context.Context, alg, kid string, signFrom
 	})}
 }
 
-// SecretReplaced tells of a new server secret.
+// SecretReplaced records a new server secret.
 func (rec *Recorder) SecretReplaced(ctx context.Context, id string) []storage.Write {
 	return []storage.Write{rec.put(ctx, audit.Event{
 		Type: audit.SecretRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, Details: map[string]string{"secret": id},
 	})}
 }
 
-// ordinary are errors that are part of how things go: no audit log needs them.
+// ordinary are error codes that occur in normal use: the audit log leaves them out.
 var ordinary = []string{
 	oauth.AuthorizationPending, oauth.SlowDown, oauth.UseDPoPNonce, oauth.LoginRequired, oauth.ConsentRequired, oauth.AccountSelection,
 	oauth.ServerError, oauth.TemporarilyUnavailable, oauth.MethodNotAllowed, "not_found",
 }
 
-// readers are routes whose callers show tokens that expire all the time.
+// readers are routes that are called with expired tokens in normal use: the audit log leaves their refusals out.
 var readers = []string{"userinfo", "session", "session_activity", "not_found"}
 
-// Refused tells that an endpoint has refused a request.
+// Refused records that an endpoint has refused a request, unless that is ordinary.
 func (rec *Recorder) Refused(r *http.Request, e *oauth.Error) {
 	request := observe.Event(r.Context())
 	if e.AllowedBy != "" {
@@ -199,7 +202,7 @@ func (rec *Recorder) Refused(r *http.Request, e *oauth.Error) {
 	if e.Status >= http.StatusInternalServerError || slices.Contains(ordinary, e.Code) || slices.Contains(readers, route) {
 		return
 	}
-	// What no client is called may be anything, a secret in the wrong place too.
+	// An id that no client has may be anything, even a secret in the wrong place.
 	if !rec.IsClient(r.Context(), clientID) {
 		clientID = ""
 	}
@@ -216,17 +219,17 @@ func (rec *Recorder) Refused(r *http.Request, e *oauth.Error) {
 	rec.note(r.Context(), event)
 }
 
-// SessionEnded tells that a user has ended a session of theirs from another browser.
+// SessionEnded records that a user has ended one of their sessions from another browser.
 func (rec *Recorder) SessionEnded(ctx context.Context, ended *session.Session) storage.Write {
 	return rec.put(ctx, endOf(ended, byUser(ended.UserID), "by its user, from another browser"))
 }
 
-// SessionExpired tells of a session whose time is over.
+// SessionExpired records the end of a session whose time was over.
 func (rec *Recorder) SessionExpired(ctx context.Context, ended *session.Session) storage.Write {
 	return rec.put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "its time was over"))
 }
 
-// IdentityUnlinked tells of an upstream identity that a user has unlinked from their account.
+// IdentityUnlinked records that a user has unlinked an upstream identity from their account.
 func (rec *Recorder) IdentityUnlinked(ctx context.Context, userID, connector string) storage.Write {
 	return rec.put(ctx, audit.Event{
 		Type: audit.IdentityUnlinked, Outcome: audit.Success, Actor: byUser(userID), UserID: userID,
@@ -234,7 +237,7 @@ func (rec *Recorder) IdentityUnlinked(ctx context.Context, userID, connector str
 	})
 }
 
-// ByOperator tells what an operator has done, by itself or through a client.
+// ByOperator records what an operator has done. If they used a client, the event names it.
 func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e audit.Event) storage.Write {
 	e.Outcome, e.Actor = audit.Success, audit.Actor{Kind: audit.ByOperator, ID: operator.ID}
 	if operator.ClientID != "" && operator.ClientID != operator.ID {
@@ -246,7 +249,7 @@ func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e aud
 	return rec.put(ctx, e)
 }
 
-// BackupTaken tells of a backup that the server makes by itself.
+// BackupTaken records a backup that the server makes on schedule.
 func (rec *Recorder) BackupTaken(ctx context.Context) storage.Write {
 	return rec.put(ctx, audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}})
 }

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// WriteJSON answers with a JSON document. The type has no charset parameter (RFC 8259 section 11).
+// WriteJSON answers with v as JSON. The media type has no charset parameter (RFC 8259 section 11). It returns
+// an error, and writes nothing, if v cannot be encoded.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -20,17 +21,18 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // the client may have gone; nobody is left to be told
+	_, _ = w.Write(body) // fails only if the client has gone
 	return nil
 }
 
-// WriteJWT answers with a signed document.
+// WriteJWT answers with a signed JWT of the given media type.
 func WriteJWT(w http.ResponseWriter, mediaType, token string) {
 	w.Header().Set("Content-Type", mediaType)
-	_, _ = io.WriteString(w, token) // the client may have gone
+	_, _ = io.WriteString(w, token) // fails only if the client has gone
 }
 
-// WriteError is the one exit for errors of JSON endpoints (RFC 6749 section 5.2, RFC 6750 section 3).
+// WriteError is the one exit for errors of JSON endpoints (RFC 6749 section 5.2, RFC 6750 section 3). realm is
+// the realm of the Basic challenge that a 401 gets if the endpoint has set no challenge.
 func WriteError(w http.ResponseWriter, realm string, e *Error) {
 	h := w.Header()
 	if e.RetryAfter > 0 {
@@ -47,12 +49,13 @@ func WriteError(w http.ResponseWriter, realm string, e *Error) {
 	_ = WriteJSON(w, e.Status, map[string]string{"error": e.Code, "error_description": e.Description})
 }
 
-// SetRetryAfter says when it is worth trying again, in whole seconds (RFC 9110 section 10.2.3).
+// SetRetryAfter sets the header Retry-After, in whole seconds and at least one (RFC 9110 section 10.2.3).
 func SetRetryAfter(w http.ResponseWriter, wait time.Duration) {
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(wait.Seconds())))))
 }
 
-// Received is what the log has of a URI that is not registered: where it leads, and not what it carries.
+// Received returns an error for the log that describes a URI which is not registered: its scheme, host and
+// path, without user, query and fragment, which may be secret.
 func Received(uri string) error {
 	u, err := url.Parse(uri)
 	if err != nil || !u.IsAbs() {

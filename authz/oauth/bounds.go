@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// A request must cost little until somebody has proved who sends it. Libraries compare the values of a
-// parameter with one another, so their number is bounded before anything looks at them. No honest request
-// comes near.
+// A request must cost little until its sender is authenticated. Libraries compare the values of a parameter
+// with one another, so their number is bounded first. Honest requests stay far below these bounds.
 const (
 	maxPairs  = 256      // names with values in a query or form
 	maxRepeat = 64       // values of a parameter that may be repeated
@@ -21,7 +20,7 @@ var holdLists = setOf("scope", "response_type", "prompt", "acr_values", "ui_loca
 
 var errTooManyParameters = Refuse(InvalidRequest, "There are too many parameters, or they are too long.")
 
-// tooManyPairs reports whether encoded text has more parameters than anything here reads.
+// tooManyPairs reports whether encoded text has more than maxPairs parameters.
 func tooManyPairs(raw string) bool { return strings.Count(raw, "&") >= maxPairs }
 
 // checkBounds refuses a parameter with too many values or bytes.
@@ -37,14 +36,14 @@ func checkBounds(values url.Values) error {
 				return Refuse(InvalidRequest, "A parameter has too many values.")
 			}
 		}
-		if bytes > maxValue && name != "request" { // a request object has a limit of its own
+		if bytes > maxValue && name != "request" { // a request object has another limit
 			return Refuse(InvalidRequest, "A parameter is too long.")
 		}
 	}
 	return nil
 }
 
-// tooManyWords counts no more words than it must.
+// tooManyWords reports whether a list has more than maxWords words. It stops counting there.
 func tooManyWords(list string) bool {
 	words := 0
 	for range strings.FieldsSeq(list) {

@@ -1,11 +1,11 @@
-// Package oauth has what every endpoint of OAuth 2.0 and OpenID Connect speaks: parameters, error codes,
-// tokens, and the issuer.
+// Package oauth has what all endpoints of OAuth 2.0 and OpenID Connect share: parameters, error codes,
+// random tokens, and the issuer.
 //
 //	request -> RequestForm, RequestQuery -> parameters, checked and bounded
 //	error   -> AsError -> WriteError: a code, our words, nothing else
 //	answer  -> WriteJSON, WriteJWT
 //	secret  -> NewToken -> the client;  HashToken -> the store
-//	once    -> Marked? MarkOnce: what may happen one time only
+//	once    -> Marked? -> MarkOnce: a code, an assertion or a proof counts one time only
 package oauth
 
 import (
@@ -18,8 +18,8 @@ import (
 
 // Error codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 8628 section 3.5, RFC 8707
 // section 2, RFC 9101 section 7, RFC 9396 section 5, OpenID Connect Core section 3.1.2.6 and its Unmet
-// Authentication Requirements section 2. RedirectURIMismatch is ours, for people: it never gets to
-// a client.
+// Authentication Requirements section 2. RedirectURIMismatch is ours: the error page shows it, and no client
+// gets it.
 const (
 	AccessDenied            = "access_denied"
 	AuthorizationPending    = "authorization_pending"
@@ -52,17 +52,18 @@ const (
 	UseDPoPNonce            = "use_dpop_nonce"
 )
 
-// Error is what a client is told: a code, our own words, and nothing else. The cause goes to the log.
+// Error is an error as a client sees it: a code and our own words. The cause goes to the log only.
 type Error struct {
-	Status      int
-	Code        string
-	Description string // ASCII without quotes and backslashes (RFC 6749 section 5.2)
-	Page        string // what the error page says, where the code says too little
-	Cause       error
-	RetryAfter  time.Duration // when it is worth trying again; 0: nobody knows
-	AllowedBy   string        // what the operator may write to allow it, for the log; empty: nothing would
+	Status      int           // of the HTTP answer
+	Code        string        // one of the codes above
+	Description string        // ASCII without quotes and backslashes (RFC 6749 section 5.2)
+	Page        string        // the text of the error page, where the code says too little; empty: the code's text
+	Cause       error         // for the log; may be nil
+	RetryAfter  time.Duration // how long to wait before another try; 0: unknown
+	AllowedBy   string        // the setting by which the operator can allow it, for the log; empty: there is none
 }
 
+// Error returns the text for the log, with the cause.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return e.Code + ": " + e.Description + ": " + e.Cause.Error()
@@ -70,14 +71,15 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Description
 }
 
+// Unwrap returns the private cause, which may be nil.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Refuse makes an Error with the status that its code has at a JSON endpoint.
+// Refuse returns an Error with the HTTP status that its code has at a JSON endpoint.
 func Refuse(code, description string) *Error {
 	return &Error{Status: statusOf(code), Code: code, Description: description}
 }
 
-// Because keeps the private cause for the log.
+// Because returns a copy of e with a private cause, for the log.
 func (e *Error) Because(cause error) *Error {
 	with := *e
 	with.Cause = cause
@@ -98,14 +100,14 @@ func statusOf(code string) int {
 	return http.StatusBadRequest
 }
 
-// answerer is an error of another package that knows what a client is told of it: a code and a description as
-// those of Error.
+// answerer is an error of another package that brings its code and description, in the form of Error's.
 type answerer interface {
 	error
 	Answer() (code, description string)
 }
 
-// AsError is the one place where errors of other packages become answers.
+// AsError returns the answer to an error. It is the one place where errors of other packages become answers:
+// what it does not know is a ServerError without details.
 func AsError(err error) *Error {
 	var own *Error
 	var known answerer
@@ -122,9 +124,9 @@ func AsError(err error) *Error {
 	return Refuse(ServerError, "Something went wrong on the server. The request id finds it in the log.").Because(err)
 }
 
-// TokenRequired is a request without credentials: it is challenged, but not told of an error (RFC 6750
+// TokenRequired is the code of a request without credentials. Its challenge names no error (RFC 6750
 // section 3.1).
 const TokenRequired = "token_required"
 
-// ErrNotFound is a path that there is nothing at.
+// ErrNotFound is the answer to a path that no route has.
 var ErrNotFound = &Error{Status: http.StatusNotFound, Code: "not_found", Description: "There is nothing at this address."}

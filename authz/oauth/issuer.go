@@ -10,7 +10,7 @@ import (
 	"github.com/authzd/authzd/authz/weburl"
 )
 
-// Issuer is the issuer identifier of this server (RFC 8414 section 2), with what follows from it.
+// Issuer is the issuer identifier of this server (RFC 8414 section 2), and its parts. Make it by ParseIssuer.
 type Issuer struct {
 	ID     string // the identifier itself: the iss of tokens
 	Origin string // as browsers write it (RFC 6454 section 6.2)
@@ -19,8 +19,8 @@ type Issuer struct {
 	Secure bool   // https
 }
 
-// ParseIssuer takes an issuer identifier apart. It must be an https URL, or http on loopback, without query,
-// fragment and trailing slash.
+// ParseIssuer checks an issuer identifier and takes it apart. It must be an https URL, or http on loopback,
+// without user, query, fragment and trailing slash.
 func ParseIssuer(id string) (Issuer, error) {
 	u, err := url.Parse(id)
 	if err != nil {
@@ -38,13 +38,13 @@ func ParseIssuer(id string) (Issuer, error) {
 	}, nil
 }
 
-// URL returns the URL of a path under the issuer.
+// URL returns the URL of a path under the issuer. The path begins with a slash.
 func (i Issuer) URL(path string) string { return i.ID + path }
 
-// SameOrigin refuses requests of another site's page, by Sec-Fetch-Site, or by Origin in browsers that lack
-// the former. The issuer's origin is ours, even if a proxy sends another Host.
+// SameOrigin returns a check that refuses requests of another site's page, by Sec-Fetch-Site, or by Origin in
+// browsers that lack the former. The issuer's origin passes even if a proxy sends another Host.
 func (i Issuer) SameOrigin() *http.CrossOriginProtection {
 	protection := http.NewCrossOriginProtection()
-	_ = protection.AddTrustedOrigin(i.Origin) // fails for what is no origin only
+	_ = protection.AddTrustedOrigin(i.Origin) // ParseIssuer has made it: it is an origin
 	return protection
 }

@@ -12,9 +12,10 @@ import (
 	"unicode/utf8"
 )
 
+// Bounds of a request.
 const (
 	MaxForm    = 64 << 10 // bytes of a form body
-	MaxQuery   = 16 << 10 // bytes of a query: enough for a sealed flow with a request of oauth.MaxRequest
+	MaxQuery   = 16 << 10 // bytes of a query: enough for a sealed flow with a request of MaxRequest
 	MaxRequest = 8 << 10  // bytes of an authorization request
 )
 
@@ -35,11 +36,11 @@ var secretParameters = []string{
 	"subject_token", "actor_token", "assertion",
 }
 
-// PageQuery parses the query of a page. The values are returned with an error too, as far as they
-// go, so that an authorization error can find its way back to the client.
+// PageQuery parses the query of one of our pages. Beside an error it returns the values that it could read, so
+// that an authorization error can be sent back to the client.
 func PageQuery(r *http.Request) (url.Values, error) { return queryBy(r, ParseParams) }
 
-// RequestQuery is PageQuery for what clients send; see parseRequest.
+// RequestQuery parses the query of a protocol request, as PageQuery does, and leaves out unknown parameters.
 func RequestQuery(r *http.Request) (url.Values, error) { return queryBy(r, parseRequest) }
 
 func queryBy(r *http.Request, parse func(string) (url.Values, error)) (url.Values, error) {
@@ -49,15 +50,16 @@ func queryBy(r *http.Request, parse func(string) (url.Values, error)) (url.Value
 	return parse(r.URL.RawQuery)
 }
 
+// ErrBodyTooLarge is the answer to a form of more than MaxForm bytes.
 var ErrBodyTooLarge = Refuse(InvalidRequest, "The body is too large.")
 
-// PageForm parses the form of a page and sets r.Form and r.PostForm, so that nothing else parses
-// them in another way.
+// PageForm parses the form that one of our pages sent, of at most MaxForm bytes. It sets r.Form and r.PostForm
+// too, so that nothing else parses them in another way.
 func PageForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return formBy(w, r, ParseParams)
 }
 
-// RequestForm is PageForm for what clients send; see parseRequest.
+// RequestForm parses the form of a protocol request, as PageForm does, and leaves out unknown parameters.
 func RequestForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return formBy(w, r, parseRequest)
 }
@@ -88,14 +90,15 @@ func formBy(w http.ResponseWriter, r *http.Request, parse func(string) (url.Valu
 	return form, err
 }
 
+// IsForm reports whether the body of a request is application/x-www-form-urlencoded.
 func IsForm(r *http.Request) bool {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && mediaType == "application/x-www-form-urlencoded"
 }
 
-// ParseParams parses application/x-www-form-urlencoded text and refuses what no honest client
-// sends: bad escapes, repeated parameters (RFC 6749 section 3.1), control characters. The error
-// quotes nothing for the log: what looks like a name may be the second half of a password.
+// ParseParams parses application/x-www-form-urlencoded text. It refuses bad escapes, repeated parameters
+// (RFC 6749 section 3.1) and control characters. It leaves out empty parameters, and repeated values of
+// those that MayRepeat. The error quotes nothing: a piece of the text may be the second half of a password.
 func ParseParams(raw string) (url.Values, error) {
 	values, err := parseEncoded(raw)
 	if err != nil {
@@ -104,8 +107,8 @@ func ParseParams(raw string) (url.Values, error) {
 	return checkParams(values)
 }
 
-// parseRequest is ParseParams for what clients send: parameters that are in no specification are left
-// out first (RFC 6749 sections 3.1 and 3.2), so that their values and repetitions do not matter.
+// parseRequest is ParseParams for protocol requests. It leaves out unknown parameters first (RFC 6749 sections
+// 3.1 and 3.2), so that their values and repetitions do not matter.
 func parseRequest(raw string) (url.Values, error) {
 	values, err := parseEncoded(raw)
 	if err != nil {
@@ -125,8 +128,8 @@ func parseEncoded(raw string) (url.Values, error) {
 	return values, nil
 }
 
-// KnownParameters are the parameters of protocol requests. Each parameter that a handler of one reads must
-// be among them.
+// KnownParameters are the parameters of protocol requests. If a handler of such requests reads a parameter,
+// it must be among them.
 var KnownParameters = setOf(
 	"response_type", "client_id", "redirect_uri", "scope", "state", "response_mode", // RFC 6749
 	"grant_type", "code", "refresh_token", "client_secret", "username", "password",
@@ -190,10 +193,10 @@ func checkParams(values url.Values) (url.Values, error) {
 	return values, nil
 }
 
-// ScopesOf returns the scopes of a request (RFC 6749 section 3.3), each once.
+// ScopesOf returns the scopes of a request (RFC 6749 section 3.3), each once, in their order.
 func ScopesOf(params url.Values) []string { return Unique(strings.Fields(params.Get("scope"))) }
 
-// Unique keeps the different values, in their order.
+// Unique removes repeated values, and keeps the order. It changes the slice that it gets.
 func Unique(values []string) []string {
 	seen := make(map[string]bool, len(values))
 	return slices.DeleteFunc(values, func(v string) bool {
@@ -203,11 +206,12 @@ func Unique(values []string) []string {
 	})
 }
 
+// CleanText reports whether s is UTF-8 without control characters.
 func CleanText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// Both returns the members of a that are in b too.
+// Both returns the members of a that are in b too, in the order of a.
 func Both(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
 }

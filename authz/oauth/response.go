@@ -13,7 +13,8 @@ const (
 	ModeFormPost = "form_post"
 )
 
-// WithParams appends parameters to a URI whose own query stays byte for byte as it is registered.
+// WithParams appends parameters to a URI: as its fragment if mode is ModeFragment, and otherwise to its query,
+// which stays byte for byte as it is registered.
 func WithParams(uri string, mode string, params url.Values) string {
 	switch {
 	case mode == ModeFragment:

@@ -6,29 +6,30 @@ import (
 	"encoding/base64"
 )
 
-// Secrets that we hand out say what they are, so that secret scanners and people know them.
+// Prefixes of the secrets that we hand out, by which secret scanners and people know them.
 const (
-	PrefixCode    = "azc_"
-	PrefixDevice  = "azd_"
-	PrefixRefresh = "azr_"
+	PrefixCode    = "azc_" // authorization codes
+	PrefixDevice  = "azd_" // device codes
+	PrefixRefresh = "azr_" // refresh tokens
 	PrefixAccess  = "azt_" // opaque access tokens
 
 	PrefixRegistration = "azg_" // registration access tokens
 	PrefixClientSecret = "azs_" // client secrets
 
-	PrefixPushed = "urn:ietf:params:oauth:request_uri:" // RFC 9126 section 2.2
+	PrefixPushed = "urn:ietf:params:oauth:request_uri:" // request URIs (RFC 9126 section 2.2)
 )
 
-// NewToken returns a prefix and 256 random bits.
+// NewToken returns a prefix and 256 random bits, in base64url.
 func NewToken(prefix string) string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
 	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-const IDLength = 22 // characters
+// IDLength is the length of what NewID returns, in characters.
+const IDLength = 22
 
-// NewID returns 128 random bits, for names that are no secret.
+// NewID returns 128 random bits in base64url, for identifiers that are no secret.
 func NewID() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -42,7 +43,8 @@ func NewSalt() []byte {
 	return salt
 }
 
-// HashToken is how tokens are stored and found: by the hash of every character of them.
+// HashToken returns the SHA-256 of a token, prefix included, in base64url. The store keeps and finds tokens by
+// it only.
 func HashToken(token string) string {
 	h := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(h[:])

@@ -11,10 +11,10 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// Advice for developers. The app is corrected first. A proposal for the registration keeps all that is
-// there.
+// This file advises developers. It proposes to correct the app first, and then to change the registration. A
+// proposal for the registration keeps the values that it has.
 
-// explain is for a request to the authorization endpoint; a is nil for any other.
+// explain returns the details of the error page. a is the authorization request, nil if it was no such request.
 func (pg *Pages) explain(e *oauth.Error, a *About) *templates.ErrorDetail {
 	detail := &templates.ErrorDetail{Explanation: e.Description}
 	if a == nil {
@@ -42,7 +42,7 @@ func (pg *Pages) explain(e *oauth.Error, a *About) *templates.ErrorDetail {
 	return detail
 }
 
-// inTheApp is a parameter as the app should send it, "" if there is none to send.
+// inTheApp returns a parameter as the app should send it, "" if the value is empty.
 func inTheApp(parameter, value string) string {
 	if value == "" {
 		return ""
@@ -50,8 +50,8 @@ func inTheApp(parameter, value string) string {
 	return "# in the app\n" + parameter + "=" + value + "\n"
 }
 
-// FixURI mends a parameter whose URI is not registered: in the app or, if the URI may be registered, by
-// registering it beside the others.
+// FixURI returns advice for a URI that is not registered: how to correct the parameter in the app and, if the
+// received URI may be registered, how to register it beside the others.
 func (pg *Pages) FixURI(c *client.Client, parameter string, registered []string, received string) string {
 	fix := inTheApp(parameter, client.Nearest(registered, received))
 	if received == "" || client.CheckRedirectURI(received, c.RedirectSchemes...) != nil {
@@ -75,11 +75,11 @@ func (pg *Pages) FixURI(c *client.Client, parameter string, registered []string,
 	return fix
 }
 
-// YAMLString quotes what came from outside; JSON strings are YAML strings.
+// YAMLString quotes s for YAML, as a JSON string.
 func YAMLString(s string) string {
 	quoted, _ := json.Marshal(s) // a string always encodes
 	return string(quoted)
 }
 
-// ShellWord quotes what came from outside for a POSIX shell.
+// ShellWord quotes s for a POSIX shell.
 func ShellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -1,8 +1,8 @@
-// Package pages draws the pages of the server, and above all the error page: what is wrong, how it is mended, and
-// the ways out.
+// Package pages draws the pages of the server, and makes the error page: it says what is wrong, how to mend it,
+// and where to go.
 //
 //	handler -> Render(templates.…)
-//	error   -> ShowError -> Explain (in development) -> Render, and the events of the refusal
+//	error   -> ShowError -> explain (in development) -> Render, and an event
 package pages
 
 import (
@@ -28,7 +28,8 @@ type Pages struct {
 	Dev      bool // error pages explain in full
 }
 
-// WayBack is where an app of the operator's begins, as far as is registered; "" for others (see HomeOf).
+// WayBack returns the URL where an app of the operator's begins, as far as it is registered: its client_uri,
+// its initiate_login_uri, or the origin of a redirect URI. It returns "" for other clients (see HomeOf).
 func (pg *Pages) WayBack(c *client.Client) string {
 	if c.Source != client.Configured {
 		return ""
@@ -44,14 +45,15 @@ func (pg *Pages) WayBack(c *client.Client) string {
 	return ""
 }
 
-// About is what is known of the authorization request that a page is about.
+// About describes the authorization request that a page is about, as far as it is known.
 type About struct {
-	Client      *client.Client // nil: it is not known
-	RedirectURI string         // where the answer goes; empty until it is known to be the client's
+	Client      *client.Client // nil: not known
+	RedirectURI string         // of the answer; empty until it is known to be the client's
 	Params      url.Values
 }
 
-// ShowError draws the error page; a is nil if no authorization request was refused.
+// ShowError draws the error page. a is the authorization request that was refused, nil if it was no such
+// request.
 func (pg *Pages) ShowError(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *About) {
 	p := templates.Error{}
 	if a != nil && a.Client != nil {
@@ -61,8 +63,8 @@ func (pg *Pages) ShowError(w http.ResponseWriter, r *http.Request, e *oauth.Erro
 	pg.ShowErrorPage(w, r, e, a, p)
 }
 
-// HomeOf is where a page leads that has no other link to the app: the client_uri of the operator's clients,
-// "" for others, since anybody can register a client under any name and have our pages shown for it.
+// HomeOf returns the link to an app for a page that has no other: the client_uri of the operator's clients. It
+// returns "" for other clients: anybody can register a client with any name, and our pages would link to it.
 func HomeOf(c *client.Client) string {
 	if c.Source == client.Configured {
 		return c.ClientURI
@@ -70,7 +72,7 @@ func HomeOf(c *client.Client) string {
 	return ""
 }
 
-// ShowErrorPage draws an error page that has its links already.
+// ShowErrorPage draws the error page p, whose links are set, with the code and texts of e.
 func (pg *Pages) ShowErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *About, p templates.Error) {
 	event := observe.Event(r.Context())
 	event.SetError(e.Code, e.Description, e.Cause)
@@ -88,7 +90,7 @@ func (pg *Pages) ShowErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.
 	pg.Render(w, r, e.Status, p)
 }
 
-// Render draws a page. If that fails there is a mistake in the page, not in the request.
+// Render draws a page. If that fails, it answers 500: the template is wrong, not the request.
 func (pg *Pages) Render(w http.ResponseWriter, r *http.Request, status int, p templates.Page) {
 	if err := pg.Renderer.Render(w, r, status, p); err != nil {
 		observe.Event(r.Context()).SetError(oauth.ServerError, "", err)
@@ -96,8 +98,8 @@ func (pg *Pages) Render(w http.ResponseWriter, r *http.Request, status int, p te
 	}
 }
 
-// OpenURL starts a login at a client (OpenID Connect Core section 4), "" if that is not offered. It
-// names the issuer and not the user: the client asks who that is, as it always does.
+// OpenURL returns the URL that starts a login at a client (OpenID Connect Core section 4), "" if the client has
+// no initiate_login_uri. The URL names the issuer and not the user: the client starts a normal login.
 func (pg *Pages) OpenURL(c *client.Client) string {
 	if c.InitiateLoginURI == "" {
 		return ""
@@ -105,7 +107,7 @@ func (pg *Pages) OpenURL(c *client.Client) string {
 	return oauth.WithParams(c.InitiateLoginURI, "", url.Values{"iss": {pg.Issuer.ID}})
 }
 
-// Client is a client on a page that leads to one of its URIs.
+// Client returns a client as it is shown on a page that leads to uri.
 func Client(c *client.Client, uri string) *templates.Client {
 	shown := &templates.Client{Name: c.Name, RedirectURI: uri, LogoURI: c.LogoURI, PolicyURI: c.PolicyURI, TosURI: c.TOSURI}
 	if c.Source != client.Configured {
@@ -114,8 +116,8 @@ func Client(c *client.Client, uri string) *templates.Client {
 	return shown
 }
 
-// publisher is the host that vouches for a client which the operator doesn't know: that of its
-// document. It is "" if nobody does: a redirect URI can be registered by people who don't own its host.
+// publisher returns the host of a client's metadata document. It is "" for other clients: people can register
+// a redirect URI without owning its host.
 func publisher(c *client.Client) string {
 	if c.Source != client.Document {
 		return ""
@@ -127,6 +129,7 @@ func publisher(c *client.Client) string {
 	return u.Host
 }
 
+// User returns a user as pages show them: with the username or, if there is none, the e-mail address.
 func User(u *storage.User) templates.User {
 	return templates.User{Name: u.Profile.Name, Username: cmp.Or(u.Username, u.Profile.Email)}
 }

@@ -23,20 +23,21 @@ type DetailType struct {
 	Required []string // the members that it must have
 }
 
-// What authorization_details may be. Each value is shown to the user who is asked, so none may be
-// longer than the page shows.
+// Bounds of authorization_details. The consent page shows every value, so a value must not be longer than the
+// page has room for: templates.MaxDetailValue.
 const (
 	maxDetails     = 8 << 10 // bytes of the parameter
 	maxDetailCount = 20      // objects
 	maxDetailDepth = 8       // of objects and lists in one another
 )
 
-// Detail is one object of authorization_details.
+// Detail is one object of authorization_details, decoded and checked (RFC 9396 section 2).
 type Detail map[string]any
 
-// ParseDetails checks the parameter authorization_details (RFC 9396 sections 2 and 5) of a client that is
-// registered for some resources and types. asked are the resources that the same request names, if it does:
-// others are not meant.
+// ParseDetails reads the parameter authorization_details (RFC 9396 sections 2 and 5). registered and types are
+// the resources and types that the client is registered for. asked are the resources that the same request
+// names: if there are any, the details may be for these only. It returns nil if the parameter is absent; the
+// errors are InvalidDetails.
 func (rs Set) ParseDetails(params url.Values, asked, registered, types []string) ([]Detail, error) {
 	if !params.Has("authorization_details") {
 		return nil, nil
@@ -65,8 +66,8 @@ func refuseDetails(why string) *oauth.Error {
 	return oauth.Refuse(oauth.InvalidDetails, "The authorization_details are not acceptable: "+why)
 }
 
-// decodeDetails reads the parameter, whatever its types: JSON of bounded size in which nothing can
-// be read in two ways.
+// decodeDetails reads the parameter without a look at the types that are configured. It accepts JSON of bounded
+// size that cannot be read in two ways.
 func decodeDetails(raw string) ([]Detail, error) {
 	if len(raw) > maxDetails {
 		return nil, refuseDetails("They are too long.")
@@ -111,8 +112,8 @@ func decodeJSONDetails(raw []byte) (details []Detail, err error) {
 	return details, nil
 }
 
-// plainValue bounds the depth, and refuses characters that would make a page or a log show something
-// else than there is.
+// plainValue reports whether a value has at most this depth and no characters that could falsify what a page or
+// a log shows: control characters and those that change the direction of text.
 func plainValue(value any, depth int) bool {
 	if depth == 0 {
 		return false
@@ -132,8 +133,8 @@ func plainValue(value any, depth int) bool {
 	return true
 }
 
-// sharedFields are the members that all types share (RFC 9396 section 2.2), beside type and identifier:
-// lists of strings of which a part means less.
+// sharedFields are the members that all types share (RFC 9396 section 2.2), beside type and identifier. They
+// are lists of strings; a shorter list allows less.
 var sharedFields = []string{"locations", "actions", "datatypes", "privileges"}
 
 func sharedFieldOK(name string, value any) bool {
@@ -144,7 +145,7 @@ func sharedFieldOK(name string, value any) bool {
 	return !slices.Contains(sharedFields, name) || len(textsOf(value)) > 0
 }
 
-// textsOf returns a list of strings, nil if it is anything else.
+// textsOf returns value if it is a list of strings, and nil otherwise.
 func textsOf(value any) []string {
 	list, _ := value.([]any)
 	var texts []string
@@ -163,15 +164,15 @@ func (d Detail) typ() string {
 	return typ
 }
 
-// locateRegistered puts the registered form into the locations.
+// locateRegistered replaces the locations of a detail by their registered form.
 func (rs Set) locateRegistered(d Detail) {
 	if d["locations"] != nil {
 		d["locations"] = anyOf(rs.Registered(textsOf(d["locations"])))
 	}
 }
 
-// ResourcesOf are those of the given resources that a detail is for: its locations, or else whoever
-// understands its type.
+// ResourcesOf returns those of the given resources that a detail is for: its locations or, if it has none, all
+// that understand its type.
 func (rs Set) ResourcesOf(d Detail, among []string) []string {
 	var uris []string
 	for _, uri := range among {
@@ -192,7 +193,8 @@ func (rs Set) detailType(uri, typ string) *DetailType {
 	return nil
 }
 
-// AskedFor are the resources that a request names: by the resource parameter, or else by its details.
+// AskedFor returns the resources that a request names: those of its resource parameter or, if it has none,
+// those of its details.
 func (rs Set) AskedFor(named []string, details []Detail, among []string) []string {
 	if len(named) > 0 {
 		return named
@@ -204,7 +206,7 @@ func (rs Set) AskedFor(named []string, details []Detail, among []string) []strin
 	return oauth.Unique(uris)
 }
 
-// checkDetail holds a detail against the types that its resources declare.
+// checkDetail checks a detail against the types that its resources declare.
 func (rs Set) checkDetail(d Detail, among []string) error {
 	uris := rs.ResourcesOf(d, among)
 	switch {
@@ -229,7 +231,7 @@ func (rs Set) checkDetail(d Detail, among []string) error {
 	return nil
 }
 
-// DetailTypes are the types that some resources understand.
+// DetailTypes returns the types that the given resources understand, each once.
 func (rs Set) DetailTypes(uris []string) []string {
 	var types []string
 	for _, uri := range uris {

@@ -13,8 +13,7 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// EncodeDetails is the JSON of details as they are stored and as tokens carry them; nil if there are
-// none.
+// EncodeDetails returns details as JSON, as the store and tokens have them; nil if there are none.
 func EncodeDetails(details []Detail) []byte {
 	if len(details) == 0 {
 		return nil
@@ -26,7 +25,7 @@ func EncodeDetails(details []Detail) []byte {
 	return raw
 }
 
-// GrantedDetails reads what EncodeDetails has written.
+// GrantedDetails decodes what EncodeDetails returned.
 func GrantedDetails(raw []byte) ([]Detail, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -34,9 +33,9 @@ func GrantedDetails(raw []byte) ([]Detail, error) {
 	return decodeJSONDetails(raw)
 }
 
-// NarrowDetails settles the authorization_details of an access token for some resources: of those granted the
-// ones for these resources and of the client's types (RFC 9396 section 7), and of them what the token request
-// asks for (section 6).
+// NarrowDetails returns the authorization_details of an access token for some resources. They are the granted
+// ones that are for these resources and of the types that the client is registered for (RFC 9396 section 7), or
+// what the token request asks for within them (section 6).
 func (rs Set) NarrowDetails(form url.Values, granted []Detail, resources, types []string) ([]Detail, error) {
 	var kept []Detail
 	for _, d := range granted {
@@ -66,10 +65,10 @@ func (rs Set) NarrowDetails(form url.Values, granted []Detail, resources, types 
 	return asked, nil
 }
 
-// eachWithin tells whether each detail that is asked for is within a granted one of its own: what allows
-// one payment allows no second. It is a bipartite matching, by augmenting paths.
+// eachWithin reports whether every detail in asked is within another one of granted: a detail that allows one
+// payment does not allow a second. It is a bipartite matching, by augmenting paths.
 func eachWithin(asked, granted []Detail) bool {
-	taken := make([]int, len(granted)) // by which of asked, from 1
+	taken := make([]int, len(granted)) // the number of the detail in asked that takes it, from 1; 0: free
 	var claim func(i int, tried []bool) bool
 	claim = func(i int, tried []bool) bool {
 		for g := range granted {
@@ -92,8 +91,8 @@ func eachWithin(asked, granted []Detail) bool {
 	return true
 }
 
-// within tells whether a detail allows nothing that the granted one does not: it has the same members,
-// and no more in the lists that all types share. A list that is left out could mean everything.
+// within reports whether a detail allows no more than the granted one: it has the same members, and the lists
+// that all types share have no further values. A list must not be left out, since that could mean everything.
 func (d Detail) within(granted Detail) bool {
 	if len(d) != len(granted) {
 		return false
@@ -120,7 +119,7 @@ func anyOf(texts []string) []any {
 	return list
 }
 
-// ShownDetails explains details on the consent page: nothing that is asked for is left out.
+// ShownDetails returns details for the consent page, with all their members.
 func (rs Set) ShownDetails(details []Detail, resources []string) []templates.AuthorizationDetail {
 	var shown []templates.AuthorizationDetail
 	for _, d := range details {
@@ -143,8 +142,8 @@ func (rs Set) ShownDetails(details []Detail, resources []string) []templates.Aut
 	return shown
 }
 
-// shownValue writes a value for people: text as it is, lists of texts with commas, an object as a
-// line for each member, and all else as JSON. No text has a line break of its own.
+// shownValue returns a value for people: a text as it is, a list of texts with commas, an object with a line
+// for each member, and anything else as JSON. Texts have no line breaks: plainValue refuses them.
 func shownValue(value any) string {
 	if text, ok := value.(string); ok {
 		return text
@@ -162,7 +161,8 @@ func shownValue(value any) string {
 	return string(raw)
 }
 
-// shownMembers are the members of an object, those of its objects by a path: "amount.currency: EUR".
+// shownMembers returns a line for each member of an object. The members of an inner object have a path:
+// "amount.currency: EUR".
 func shownMembers(path string, object map[string]any) (lines []string) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if inner, ok := object[name].(map[string]any); ok && len(inner) > 0 {

@@ -1,8 +1,8 @@
-// Package resource knows the APIs that tokens are made for: their scopes, resource indicators (RFC 8707) and
-// authorization details (RFC 9396).
+// Package resource describes the APIs that tokens are made for: their scopes, resource indicators (RFC 8707)
+// and authorization details (RFC 9396).
 //
-//	resource, authorization_details -> Registered, ParseDetails -> AskedFor -> Choose   what a grant is for
-//	what was granted -> ScopesFor, NarrowDetails                                      what a token is for
+//	a grant: resource, authorization_details -> Registered, ParseDetails -> AskedFor -> Choose
+//	a token: what was granted                -> ScopesFor, NarrowDetails
 package resource
 
 import (
@@ -36,9 +36,10 @@ type Resource struct {
 	DetailTypes []DetailType // the types of authorization_details that it understands
 }
 
-// Set is every resource that the server knows.
+// Set is all resources of the configuration.
 type Set []Resource
 
+// Get returns the resource with this URI, nil if there is none.
 func (rs Set) Get(uri string) *Resource {
 	for i := range rs {
 		if rs[i].URI == uri {
@@ -48,8 +49,8 @@ func (rs Set) Get(uri string) *Resource {
 	return nil
 }
 
-// Registered returns the Registered form of the URIs of resources: some libraries add the slash of an empty
-// path, which means the same (RFC 3986 section 6.2.3), and others drop it. An unknown URI stays as it is.
+// Registered returns the URIs of resources in the form that is registered: some libraries add the slash of an
+// empty path, which means the same (RFC 3986 section 6.2.3), and others drop it. An unknown URI stays as it is.
 func (rs Set) Registered(uris []string) []string {
 	if !slices.ContainsFunc(uris, func(uri string) bool { return rs.Get(uri) == nil }) {
 		return uris
@@ -66,8 +67,8 @@ func (rs Set) Registered(uris []string) []string {
 	return oauth.Unique(forms)
 }
 
-// NameRegistered puts the registered form into the parameters that name resources (RFC 8707 section 2,
-// RFC 8693 section 2.1).
+// NameRegistered replaces the URIs in the parameters that name resources by their registered form (RFC 8707
+// section 2, RFC 8693 section 2.1).
 func (rs Set) NameRegistered(params url.Values) {
 	for name := range oauth.MayRepeat {
 		if uris, given := params[name]; given {
@@ -76,7 +77,7 @@ func (rs Set) NameRegistered(params url.Values) {
 	}
 }
 
-// Owners returns the resources that declare a scope; OpenID scopes have none.
+// Owners returns the URIs of the resources that declare a scope. The scopes of OpenID Connect have none.
 func (rs Set) Owners(scope string) []string {
 	var uris []string
 	for _, r := range rs {
@@ -87,8 +88,8 @@ func (rs Set) Owners(scope string) []string {
 	return uris
 }
 
-// ScopesFor keeps the scopes that mean something to the given resources, and those of the server
-// itself.
+// ScopesFor returns the scopes that one of the given resources declares, and those that no resource declares:
+// they are the server's.
 func (rs Set) ScopesFor(scopes, resources []string) []string {
 	var kept []string
 	for _, scope := range scopes {
@@ -100,8 +101,9 @@ func (rs Set) ScopesFor(scopes, resources []string) []string {
 	return kept
 }
 
-// Choose decides the resources of a grant (RFC 8707 section 2) from those a client is registered
-// for, those it asks for, and the scopes.
+// Choose returns the resources of a grant (RFC 8707 section 2). It takes the resources that the client is
+// registered for, those it asks for, and the scopes it asks for. nil is a grant for userinfo only. The errors
+// are InvalidTarget and InvalidScope.
 func (rs Set) Choose(registered, asked, scopes []string) ([]string, error) {
 	for _, uri := range asked {
 		if !slices.Contains(registered, uri) {
@@ -127,9 +129,10 @@ func (rs Set) Choose(registered, asked, scopes []string) ([]string, error) {
 // UserScopes are the scopes of OpenID Connect Core sections 3.1.2.1, 5.4 and 11, and groups.
 var UserScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access", "groups"}
 
+// IsUserScope reports whether a scope is one of UserScopes.
 func IsUserScope(scope string) bool { return slices.Contains(UserScopes, scope) }
 
-// ShownScopes explains permissions: each scope once, with the names of its resources.
+// ShownScopes returns permissions for a page: each scope once, with the names of its resources.
 func (rs Set) ShownScopes(permissions []storage.Permission) []templates.Scope {
 	var shown []templates.Scope
 	for _, p := range permissions {

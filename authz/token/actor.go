@@ -1,23 +1,25 @@
 package token
 
-// MaxActors bounds the chain of those who act for one another.
+// MaxActors bounds the chain of act claims in a token.
 const MaxActors = 8
 
-// Actor is the act claim (RFC 8693 section 4.1): who acts for the subject, and who did before.
+// Actor is the act claim (RFC 8693 section 4.1): the party that acts for the subject, and those that acted
+// before it.
 type Actor struct {
 	Subject  string `json:"sub"`
-	ClientID string `json:"client_id"` // the client that the actor acts through, or is
+	ClientID string `json:"client_id"` // the client that the actor uses, or is
 	Actor    *Actor `json:"act,omitempty"`
 }
 
-// mayAct is the may_act claim (section 4.4): who alone may become the actor. This server puts none
-// into its tokens, but one that is there counts.
+// mayAct is the may_act claim (RFC 8693 section 4.4): the only party that may become the actor. This server puts
+// none into its tokens, but honours one that a token has.
 type mayAct struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`
 	ClientID string `json:"client_id"`
 }
 
+// Depth returns the length of the chain of actors, 0 for nil.
 func (a *Actor) Depth() (n int) {
 	for ; a != nil; a = a.Actor {
 		n++
@@ -25,7 +27,8 @@ func (a *Actor) Depth() (n int) {
 	return n
 }
 
-// Allows compares the members that are there; they say it together (RFC 8693 section 4.4).
+// Allows reports whether an actor of an issuer may act: every member that the claim has must match (RFC 8693
+// section 4.4).
 func (m *mayAct) Allows(issuer string, a *Actor) bool {
 	return (m.Issuer == "" || m.Issuer == issuer) && (m.Subject == a.Subject) && (m.ClientID == "" || m.ClientID == a.ClientID)
 }

@@ -20,7 +20,7 @@ var claimsOf = map[string][]string{
 	"groups":  {"groups"},
 }
 
-// SupportedClaims lists every claim there is, for the discovery document.
+// SupportedClaims returns the claims_supported of the discovery document, sorted.
 func SupportedClaims() []string {
 	claims := []string{"acr", "amr", "aud", "auth_time", "exp", "iat", "iss", "nonce", "roles", "sid", "sub"}
 	for _, names := range claimsOf {
@@ -30,7 +30,8 @@ func SupportedClaims() []string {
 	return claims
 }
 
-// ScopeClaims returns the claims about a user that the scopes allow. What is not known is left out.
+// ScopeClaims returns the claims about a user that the scopes allow (OpenID Connect Core section 5.4), and with
+// the scope profile the roles. Claims without a value are left out.
 func ScopeClaims(user *storage.User, scopes []string) map[string]any {
 	var names []string
 	for _, scope := range scopes {
@@ -43,7 +44,7 @@ func ScopeClaims(user *storage.User, scopes []string) map[string]any {
 	return claims
 }
 
-// NamedClaims returns the named ones of a user's claims, as far as they are known.
+// NamedClaims returns the claims about a user that names lists. Claims without a value are left out.
 func NamedClaims(user *storage.User, names []string) map[string]any {
 	if len(names) == 0 {
 		return map[string]any{}
@@ -53,6 +54,8 @@ func NamedClaims(user *storage.User, names []string) map[string]any {
 	return claims
 }
 
+// UserClaims returns all claims about a user that have a value (OpenID Connect Core section 5.1), without sub
+// and roles.
 func UserClaims(user *storage.User) map[string]any {
 	p := user.Profile
 	claims := map[string]any{"updated_at": user.UpdatedAt.Unix()}
@@ -82,7 +85,7 @@ func UserClaims(user *storage.User) map[string]any {
 	return claims
 }
 
-// ScopeOf returns the scope that stands for a claim, "" if none does.
+// ScopeOf returns the scope that a claim belongs to, "" if it belongs to none.
 func ScopeOf(claim string) string {
 	for scope, names := range claimsOf {
 		if slices.Contains(names, claim) {

@@ -14,8 +14,8 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 )
 
-// newIDToken signs an ID token (OpenID Connect Core sections 2 and 12.2). After a refresh it says
-// the same of the same login, without the nonce.
+// newIDToken signs an ID token (OpenID Connect Core section 2). The one of a refresh describes the same login,
+// without the nonce (section 12.2).
 func (t *Tokens) newIDToken(a *Authorization, accessToken string) (string, error) {
 	alg := t.SigningAlg(a.Client.IDTokenAlg)
 	claims := map[string]any{}
@@ -47,14 +47,14 @@ func (t *Tokens) newIDToken(a *Authorization, accessToken string) (string, error
 	return t.Keys.Sign(alg, keys.TypeJWT, claims)
 }
 
-// SigningAlg is what the server signs with for a client that is registered for an algorithm, or for
-// none.
+// SigningAlg returns the algorithm that the server signs with for a client: the registered one or, if that is
+// empty, the default.
 func (t *Tokens) SigningAlg(registered string) jose.SignatureAlgorithm {
 	return cmp.Or(jose.SignatureAlgorithm(registered), t.Alg)
 }
 
-// atHash is the left half of the hash that the algorithm signs with (OpenID Connect Core section
-// 3.1.3.6); Ed25519 uses SHA-512.
+// atHash returns the claim at_hash: the left half of the hash that belongs to the algorithm (OpenID Connect
+// Core section 3.1.3.6). Ed25519 uses SHA-512.
 func atHash(alg jose.SignatureAlgorithm, accessToken string) string {
 	var sum []byte
 	if alg == jose.EdDSA {
@@ -67,7 +67,7 @@ func atHash(alg jose.SignatureAlgorithm, accessToken string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 
-// Hint is what an ID token says that comes back as an id_token_hint.
+// Hint is the content of an id_token_hint.
 type Hint struct {
 	Issuer   string `json:"iss"`
 	Subject  string `json:"sub"`
@@ -77,8 +77,8 @@ type Hint struct {
 	ClientID string `json:"client_id"` // only access tokens have one
 }
 
-// ReadHint reads an id_token_hint (OpenID Connect Core section 3.1.2.1). The token may have expired and
-// its key may have been rotated, but it must be an ID token of ours.
+// ReadHint reads an id_token_hint (OpenID Connect Core section 3.1.2.1). The token may have expired, and its
+// key may be a former one, but it must be an ID token of this server.
 func (t *Tokens) ReadHint(token string) (*Hint, error) {
 	verified, err := t.Keys.Verify(token)
 	if err != nil {

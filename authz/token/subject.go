@@ -7,19 +7,18 @@ import (
 	"github.com/authzd/authzd/authz/client"
 )
 
-// Subject is what a client calls a user (OpenID Connect Core section 8): the sub claim wherever the
-// client, or an API that it calls, meets it. Clients with pairwise subjects whose sectors differ
-// cannot tell from it whether they know the same person.
+// Subject returns the sub of a user for a client, and for the APIs that it calls (OpenID Connect Core section
+// 8). Two clients with pairwise subjects and different sectors cannot find out from it whether they know the
+// same person.
 func (t *Tokens) Subject(c *client.Client, userID string) string { return t.pairwise("sub", c, userID) }
 
-// Sid is what a client calls a browser session: the sid claim. It must tell two sectors as little as
-// the sub claim does.
+// Sid returns the sid of a browser session for a client. It is pairwise where the sub is.
 func (t *Tokens) Sid(c *client.Client, sessionID string) string {
 	return t.pairwise("sid", c, sessionID)
 }
 
-// pairwise returns the id itself for clients with public subjects, and else a value that nobody can
-// make or take apart who lacks the server's secret (section 8.1). That secret is never rotated.
+// pairwise returns the id itself for clients with public subjects. For others it returns a value that nobody
+// can make or reverse without the server's secret for subjects (section 8.1). That secret is never rotated.
 func (t *Tokens) pairwise(kind string, c *client.Client, id string) string {
 	if c.SubjectType != client.SubjectPairwise || id == "" {
 		return id
