@@ -1,4 +1,4 @@
-package authz_test
+package tokeninfo_test
 
 import (
 	"net/url"
