@@ -18,19 +18,6 @@ import (
 	"github.com/authzd/authzd/authz/users"
 )
 
-// The hint's sub is the one that the client knows.
-func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
-	t.Parallel()
-	s := authztest.Start(t, authz.Config{}, blackbox.Pairwise)
-	b := s.NewBrowser(t)
-	code, verifier := b.Code(t, authztest.SPA, nil)
-	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
-	b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}}.Encode())
-	if got := b.Ask(t, authztest.SPA, nil).LedTo(t); got != "/login" {
-		t.Errorf("still signed in: led to %s", got)
-	}
-}
-
 // Section 5.5.1: a sub with a value is a demand for that very user (section 3.1.2.2).
 func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 	t.Parallel()

@@ -1,4 +1,4 @@
-package authz_test
+package logout_test
 
 import (
 	"crypto/ecdsa"
@@ -476,5 +476,18 @@ func TestLogoutToALoopbackPort(t *testing.T) {
 		if got := page.Header.Get("Location") == uri; got != want {
 			t.Errorf("%s: %d %s", uri, page.Status, page.Header.Get("Location"))
 		}
+	}
+}
+
+// The hint's sub is the one that the client knows.
+func TestOpenIDCoreSection8_PairwiseLogoutHint(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{}, blackbox.Pairwise)
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.SPA, nil)
+	tokens := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier))
+	b.Get(t, s.URL+"/logout?"+url.Values{"id_token_hint": {tokens.IDToken}}.Encode())
+	if got := b.Ask(t, authztest.SPA, nil).LedTo(t); got != "/login" {
+		t.Errorf("still signed in: led to %s", got)
 	}
 }

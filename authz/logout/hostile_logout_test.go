@@ -1,4 +1,4 @@
-package authz_test
+package logout_test
 
 import (
 	"net/http"

@@ -1,4 +1,4 @@
-package authz_test
+package logout_test
 
 import (
 	"net/http"
@@ -211,28 +211,6 @@ func TestAccountSessions(t *testing.T) {
 	}
 	if page = here.Get(t, s.URL+"/account"); page.Has("end-" + sid(elsewhere)) {
 		t.Error("it is still listed")
-	}
-}
-
-// OpenID Connect Core section 4: an app is opened at its initiate_login_uri, which learns the issuer and
-// nothing about the user.
-func TestOpenIDCoreSection4_ThirdPartyInitiatedLogin(t *testing.T) {
-	t.Parallel()
-	s := authztest.Start(t, authz.Config{}, func(m *client.Metadata) {
-		m.InitiateLoginURI = "https://app.example.com/start?app=" + m.ID
-		m.Name = "App " + m.ID
-	})
-	b := s.NewBrowser(t)
-	b.SignIn(t, authztest.ThirdParty, nil)
-	page := b.Get(t, s.URL+"/account")
-	for id, listed := range map[string]bool{authztest.ThirdParty: true, authztest.SPA: true, authztest.Web: true, authztest.Worker: false} {
-		want := `href="https://app.example.com/start?app=` + id + `&amp;iss=` + url.QueryEscape(s.URL) + `"`
-		if page.Has("open-"+id) != listed || strings.Contains(page.Body, want) != listed {
-			t.Errorf("%s: listed %v, want %v\n%.3000s", id, page.Has("open-"+id), listed, page.Body)
-		}
-		if page.Has("revoke-"+id) != (id == authztest.ThirdParty) {
-			t.Errorf("%s: revoke %v", id, page.Has("revoke-"+id))
-		}
 	}
 }
 
