@@ -199,6 +199,7 @@ func (s *Server) openObserver(context.Context) (err error) {
 		TrustedProxies: s.config.TrustedProxies,
 		Routes:         append(routeNames(s.routeTable()), operator.RouteNames()...),
 		LoginMethods:   methods,
+		GrantTypes:     tokenendpoint.Names(),
 		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.reportJSON(w, r, errors.New("the handler panicked"))
 		}),

@@ -13,7 +13,7 @@
 //	assertion -> ByUsername, ByIdentity
 //
 // A user is one record. Index records, written in the same Apply, make usernames and e-mail addresses unique
-// (names.go, index.go). Failed logins are counted in the memory of each process, and those of a login and of
+// (package users, index.go). Failed logins are counted in the memory of each process, and those of a login and of
 // a user also in the store, for all processes together.
 package account
 

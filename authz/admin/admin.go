@@ -5,7 +5,7 @@
 //	              │
 //	           Handler: route ─> who is it? ─> decode ─> Call ─> encode         handler.go, decode.go
 //	              │                                        │
-//	           openapi.json, from the same table           the server (package authz), or another part
+//	           openapi.json, from the same table           package operator
 //
 // The API speaks JSON with the words of the configuration file: members of clients have the names of RFC 7591
 // and OpenID Connect Registration, those of users the names of the standard claims. Errors are problem

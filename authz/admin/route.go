@@ -7,8 +7,8 @@ import (
 	"reflect"
 )
 
-// Route is one operation of the API. Handler and OpenAPI need only a table of them. To add an operation, add
-// a line.
+// Route is one operation of the API. Handler and OpenAPI need only a table of them: that of
+// package operator.
 type Route struct {
 	Name      string // in the log, in metrics, and the operationId of the OpenAPI document
 	Method    string

@@ -16,9 +16,9 @@ import (
 // alone, and keeps them in the flow (RFC 9101 section 6.3, Request Parameter Assembly):
 //
 //	?client_id&…                       all of the query
-//	?client_id&request=JWT             what the client has signed           RFC 9101   requestobject.go
-//	?client_id&request_uri=https://…   likewise, fetched from there         RFC 9101   requestobject.go
-//	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   par.go
+//	?client_id&request=JWT             what the client has signed           RFC 9101   request_object.go
+//	?client_id&request_uri=https://…   likewise, fetched from there         RFC 9101   request_object.go
+//	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   push.go
 var (
 	ErrUnknownClient      = oauth.Refuse(oauth.InvalidClient, "The client is unknown.")
 	ErrSecretInBrowser    = oauth.Refuse(oauth.InvalidRequest, "A client_secret must never be sent through the browser. Change it now.")

@@ -48,8 +48,10 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if user == nil {
-		http.Redirect(w, r, in.Issuer.URL("/login"), http.StatusSeeOther)
+	if missing, err := in.next(r.Context(), &pending{signedIn: signedIn, user: user}); err != nil {
+		return err
+	} else if missing != nil {
+		http.Redirect(w, r, in.Issuer.URL(missing.page), http.StatusSeeOther)
 		return nil
 	}
 	if err := in.Sessions.Touch(r.Context(), signedIn); err != nil {
@@ -179,12 +181,16 @@ func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	_, user, err := in.Sessions.SignedIn(r.Context(), r)
+	signedIn, user, err := in.Sessions.SignedIn(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	missing, err := in.next(r.Context(), &pending{signedIn: signedIn, user: user})
 	if err != nil {
 		return err
 	}
 	switch {
-	case user == nil:
+	case missing != nil: // the page leads there
 	case form.Get("sign-out-everywhere") == "yes":
 		return in.everywhere(w, r, user)
 	case form.Has("unlink"):

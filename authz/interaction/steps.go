@@ -22,8 +22,11 @@ type step struct {
 const consentPage = "/consent"
 
 // steps are all steps, in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is the login
-// fresh enough, is it the right account, has the user agreed? Another step, such as a second factor, is a file with
-// its page, a line here, and a line of authz/routes.go.
+// fresh enough, is it the right account, has the user agreed? Each is a file with its page.
+//
+// Another step, such as a second factor, is a file, a line here before the consent, and a line of authz/routes.go. It
+// is missing until something in the session or the flow proves that it was taken: a session begins after the first
+// factor. The account page goes through the steps too, with neither request nor flow.
 var steps = []step{
 	{"/login", oauth.LoginRequired, "The user must sign in.", (*Interaction).needsLogin},
 	{"/select-account", oauth.AccountSelection, "The user must choose an account.", (*Interaction).needsAccount},

@@ -22,10 +22,6 @@ const other = "other"
 var (
 	httpMethods = []string{http.MethodGet, http.MethodPost, http.MethodOptions, http.MethodHead,
 		http.MethodPut, http.MethodPatch, http.MethodDelete}
-	grantTypes = []string{
-		"authorization_code", "refresh_token", "client_credentials", "urn:ietf:params:oauth:grant-type:device_code",
-		"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer",
-	}
 	loginOutcomes = []string{LoginSuccess, LoginFailure}
 	// From a memory lookup to a client that gives up, with a password hash in the middle.
 	buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
@@ -114,7 +110,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		outcomes:  newLabel(loginOutcomes),
 		requests:  newRequestCounters(requests),
 		durations: make(map[string]prometheus.Observer),
-		tokens:    counters(tokens, grantTypes),
+		tokens:    counters(tokens, cfg.GrantTypes),
 		alarms:    counters(alarms, alarmNames),
 		loginVec:  logins,
 		panics:    panics,

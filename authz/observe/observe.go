@@ -39,10 +39,12 @@ type Config struct {
 	// headers are trusted. Empty: none.
 	TrustedProxies []netip.Prefix
 
-	// Routes and LoginMethods are the values that the labels route and method (of a login) may have. Any
+	// Routes, LoginMethods and GrantTypes are the values that the labels route, method (of a login) and grant_type may
+	// have. Any
 	// other value is counted as "other"; the event still has it.
 	Routes       []string
 	LoginMethods []string
+	GrantTypes   []string
 
 	// Panicked writes the answer if a handler panicked before it answered. nil: 500 with the request id in
 	// plain text.

@@ -41,7 +41,7 @@ func newWatch(t testing.TB, change ...func(*Config)) *watch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Logger: logger, Routes: []string{"token", "login"}, LoginMethods: []string{"password", "google"}}
+	cfg := Config{Logger: logger, Routes: []string{"token", "login"}, LoginMethods: []string{"password", "google"}, GrantTypes: []string{"authorization_code", "refresh_token"}}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -102,6 +102,15 @@ func (ep *Endpoint) Token(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusOK, answer.ToMap())
 }
 
+// Names are the names of all grant types.
+func Names() []string {
+	var names []string
+	for _, g := range grants {
+		names = append(names, g.name)
+	}
+	return names
+}
+
 // Offered returns the grant types that the server speaks of: those that are always offered, and of the others
 // those that a client of the configuration is registered for.
 func Offered(clients *client.Registry) []string {

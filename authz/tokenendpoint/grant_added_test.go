@@ -15,7 +15,7 @@ import (
 )
 
 // A grant type is one line of the table: from there, the endpoint, discovery and the rules that no grant may forget know
-// it. No other part of the server is told.
+// it. No other part of the server is told; the configuration lists the names that an operator may write.
 func TestGrantIsOneLine(t *testing.T) { // not parallel: the table is shared
 	const voucher = "urn:example:grant-type:voucher"
 	tokenendpoint.AddGrant(t, voucher, func(form url.Values) ([]string, error) {
