@@ -1,4 +1,4 @@
-package authz_test
+package register_test
 
 import (
 	"encoding/json"

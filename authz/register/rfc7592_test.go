@@ -1,4 +1,4 @@
-package authz_test
+package register_test
 
 import (
 	"maps"
@@ -175,27 +175,6 @@ func TestRFC7592Section2_3_Delete(t *testing.T) {
 	}
 	if page := b.Walk(t, s.URL+"/account").Page; page == nil || page.Status != http.StatusOK {
 		t.Error("the account page fails")
-	}
-}
-
-// What another client got in exchange for a token of the deleted one goes too.
-func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
-	t.Parallel()
-	s := startExchange(t, blackbox.OpenRegistration(), nil)
-	created := blackbox.Register(t, s, blackbox.WebClient(nil))
-	tokens := s.SignIn(t, created.Text("client_id"), "", url.Values{"scope": {"openid orders.read"}, "resource": {authztest.API}})
-	exchanged := exchangeToken(t, s, authztest.API, tokens.AccessToken, nil)
-	active := func() string {
-		return blackbox.PostTo(s, "/introspect", blackbox.ArchiveAPI, authztest.Secret, url.Values{"token": {exchanged.AccessToken}}).Body.String()
-	}
-	if !strings.Contains(active(), `"active":true`) {
-		t.Fatalf("%+v: %s", exchanged, active())
-	}
-	if got := blackbox.CallJSON(t, http.MethodDelete, created.Text("registration_client_uri"), created.Text("registration_access_token"), nil); got.Status != http.StatusNoContent {
-		t.Fatalf("%d %s", got.Status, got.Body)
-	}
-	if got := active(); got != `{"active":false}` {
-		t.Error(got)
 	}
 }
 
