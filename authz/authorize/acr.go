@@ -7,14 +7,14 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 )
 
-// Authentication context classes (OpenID Connect Core section 2): how the user signed in here.
-// Neither is the better one: who wants one must name it.
+// Authentication context classes (OpenID Connect Core section 2): how the user signed in here. Neither is
+// better than the other, so a client that wants one must name it.
 const (
 	ACRPassword  = "urn:authzd:acr:password"
 	ACRFederated = "urn:authzd:acr:federated"
 )
 
-// ACRValues are the classes that a sign-in here can have.
+// ACRValues returns the classes that a sign-in here can have.
 func (reqs *Requests) ACRValues() []string {
 	if len(reqs.Connectors) == 0 {
 		return []string{ACRPassword}
@@ -22,12 +22,11 @@ func (reqs *Requests) ACRValues() []string {
 	return []string{ACRPassword, ACRFederated}
 }
 
-// checkACR settles which classes will do: of an acr claim (OpenID Connect Core section 5.5.1.1), else
-// of acr_values, else of the client's default_acr_values. Values that no sign-in here can have are
-// left out, since they are wishes; but if an essential claim has no others, the request fails
-// (OpenID Connect Core Unmet Authentication Requirements section 2). What is left is a demand, be it
-// called voluntary: an API that sent its client for it would only refuse the token again (RFC 9470
-// section 5).
+// checkACR finds the classes that the request accepts: those of an acr claim (OpenID Connect Core section
+// 5.5.1.1), else of acr_values, else of the client's default_acr_values. It leaves out values that no sign-in
+// here can have, but if an essential claim has no others, the request fails (OpenID Connect Core Unmet
+// Authentication Requirements section 2). The sign-in must have one of the values that are left, even if they
+// are voluntary: an API that demands a class would refuse another token again (RFC 9470 section 5).
 func (reqs *Requests) checkACR(a *Request) error {
 	wanted := a.Claims.acr
 	if len(wanted) == 0 {
@@ -43,7 +42,7 @@ func (reqs *Requests) checkACR(a *Request) error {
 	return nil
 }
 
-// TakesACR tells whether a sign-in of this class will do.
+// TakesACR reports whether the request accepts a sign-in of this class.
 func (a *Request) TakesACR(acr string) bool {
 	return len(a.acr) == 0 || slices.Contains(a.acr, acr)
 }

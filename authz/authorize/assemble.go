@@ -12,13 +12,15 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// An authorization request comes in one of these ways. begin finds the parameters that count, those
-// alone, and keeps them in the flow (RFC 9101 section 6.3, Request Parameter Assembly):
+// An authorization request comes in one of these ways. Begin finds the parameters that count, and keeps only
+// those in the flow (RFC 9101 section 6.3, Request Parameter Assembly):
 //
 //	?client_id&…                       all of the query
-//	?client_id&request=JWT             what the client has signed           RFC 9101   request_object.go
-//	?client_id&request_uri=https://…   likewise, fetched from there         RFC 9101   request_object.go
-//	?client_id&request_uri=urn:…       what the client has pushed           RFC 9126   push.go
+//	?client_id&request=JWT             those of the signed request object   RFC 9101   request_object.go
+//	?client_id&request_uri=https://…   the same, fetched from there         RFC 9101   request_object.go
+//	?client_id&request_uri=urn:…       those that the client has pushed     RFC 9126   push.go
+
+// Errors of a request that cannot begin.
 var (
 	ErrUnknownClient      = oauth.Refuse(oauth.InvalidClient, "The client is unknown.")
 	ErrSecretInBrowser    = oauth.Refuse(oauth.InvalidRequest, "A client_secret must never be sent through the browser. Change it now.")
@@ -27,14 +29,14 @@ var (
 	ErrRequestTooLong     = oauth.Refuse(oauth.InvalidRequest, "The authorization request is too long. Push it: RFC 9126 has room for more.")
 )
 
-// CarriedLifetime is how long a request may wait for its user to sign in and consent.
+// CarriedLifetime is how long a user has to sign in and consent.
 const CarriedLifetime = time.Hour
 
 // Carried is an authorization request as the flow of a browser carries it.
 type Carried struct {
 	Params  string    `json:"p,omitempty"` // empty: there is none
 	Pushed  string    `json:"r,omitempty"` // the request_uri, if the request was pushed (RFC 9126)
-	Signed  bool      `json:"o,omitempty"` // the request was signed (RFC 9101): Params are what its object said
+	Signed  bool      `json:"o,omitempty"` // the request was signed (RFC 9101): Params are those of its object
 	Until   int64     `json:"e,omitempty"` // a signed request may begin again until then: seconds since 1970
 	Started time.Time `json:"t"`
 }
@@ -42,7 +44,7 @@ type Carried struct {
 // Outlived reports whether the request was signed and has expired, so that it can't begin again.
 func (f *Carried) Outlived() bool { return f.Signed && storage.Now().Unix() >= f.Until }
 
-// Begin puts the authorization request that a browser has brought into its flow.
+// Begin finds the parameters that count in the request of a browser, and keeps them in f.
 func (reqs *Requests) Begin(ctx context.Context, f *Carried, params url.Values) error {
 	c, err := reqs.Clients.Get(ctx, params.Get("client_id"))
 	requestURI := params.Get("request_uri")
@@ -69,9 +71,9 @@ func (reqs *Requests) Begin(ctx context.Context, f *Carried, params url.Values) 
 	return f.carry(params)
 }
 
-// beginSigned verifies a request object once: its keys may be gone while the user signs in. Whatever it
-// says of itself, the flow is evidence of a signature for an hour and no longer: then the client, if it
-// still has that key, must say it again.
+// beginSigned verifies a request object once: the client's keys may change while the user signs in. The flow
+// counts as signed for an hour at most, even if the object is valid for longer: after that the client must sign
+// a request again.
 func (reqs *Requests) beginSigned(ctx context.Context, f *Carried, c *client.Client, params url.Values) error {
 	text, err := params.Get("request"), error(nil)
 	if params.Has("request_uri") {
@@ -102,10 +104,10 @@ func (f *Carried) carry(params url.Values) error {
 	return nil
 }
 
-// FitsURL tells whether a sealed flow with these parameters can be part of a URL.
+// FitsURL reports whether a sealed flow with these encoded parameters can be part of a URL.
 func FitsURL(params string) bool { return len(params) <= oauth.MaxRequest }
 
-// paramsOf is the way back: the parameters that count in a flow.
+// paramsOf returns the parameters that Begin kept in a flow.
 func (reqs *Requests) paramsOf(ctx context.Context, f Carried) (url.Values, error) {
 	if f.Pushed != "" {
 		return reqs.pushedParams(ctx, f)
@@ -113,13 +115,13 @@ func (reqs *Requests) paramsOf(ctx context.Context, f Carried) (url.Values, erro
 	return oauth.ParseParams(f.Params)
 }
 
-// Unassembled is what is known of a request that can't begin: where the error may go. Parameters of
-// the query that would not have counted decide that only if they are complete: the redirect URI of a
-// request object that can't be read is not the one that the client left out of the query.
+// Unassembled returns what is known of a request that can't begin, for Refuse to find out where the error may
+// go. If the request object could not be read, the query must name the redirect URI: a client with only one
+// may have another in its request object.
 func (reqs *Requests) Unassembled(r *http.Request, params url.Values) *Request {
 	a := &Request{Params: params, Now: storage.Now(), mode: responseModeOf(params)}
 	if err := reqs.findClient(r, a); err != nil {
-		return a // as far as it got
+		return a // it has what was found
 	}
 	pushed := strings.HasPrefix(params.Get("request_uri"), oauth.PrefixPushed)
 	if pushed || !params.Has("redirect_uri") && (params.Has("request") || params.Has("request_uri")) {

@@ -10,34 +10,34 @@ import (
 	"github.com/authzd/authzd/authz/token"
 )
 
-// requestedClaims is the claims parameter (OpenID Connect Core section 5.5), reduced to what this
-// server can honour. That a claim of the user is essential changes nothing: it is sent if it is known
+// requestedClaims is the part of the claims parameter (OpenID Connect Core section 5.5) that this server can
+// honour. It does not matter whether a claim about the user is essential: the claim is sent if it is known
 // (section 5.5.1).
 type requestedClaims struct {
-	IdToken  []string // claims of the user that the ID token shall carry
-	UserInfo []string // likewise userinfo
-	authTime bool     // the ID token shall have auth_time
+	IDToken  []string // claims about the user for the ID token
+	UserInfo []string // claims about the user for userinfo
+	authTime bool     // the ID token is to have auth_time
 
 	authTimeEssential bool // it must (OpenID Connect Core section 2)
 
-	acr          []string   // one of these, of the ID token
-	acrEssential bool       // or the request fails (section 5.5.1.1)
+	acr          []string   // the ID token is to have one of these
+	acrEssential bool       // if it can't, the request fails (section 5.5.1.1)
 	subjects     [][]string // the user must be one of each (section 5.5.1)
 }
 
-// claimRequest is what is said about a claim; null is a request for it without more.
+// claimRequest is the request for one claim. null requests it without conditions.
 type claimRequest struct {
 	claimShape
 	Value  *string  `json:"value"`
 	Values []string `json:"values"`
 }
 
-// claimShape is what all claims have in common, of whatever type their values are.
+// claimShape is the part of a claimRequest that does not depend on the type of the claim.
 type claimShape struct {
 	Essential bool `json:"essential"`
 }
 
-// parseClaims refuses what is not JSON of the right shape and ignores claims that it does not know.
+// parseClaims reads the claims parameter. It refuses JSON of the wrong shape, and ignores unknown claims.
 func parseClaims(raw string) (requestedClaims, error) {
 	var r requestedClaims
 	var parsed struct {
@@ -70,7 +70,7 @@ func parseClaims(raw string) (requestedClaims, error) {
 		return r, malformed.Because(err)
 	}
 	r.acr, r.acrEssential = acr.values(), acr.Essential
-	r.IdToken, r.UserInfo = userClaimNames(parsed.IDToken), userClaimNames(parsed.UserInfo)
+	r.IDToken, r.UserInfo = userClaimNames(parsed.IDToken), userClaimNames(parsed.UserInfo)
 	authTime, asked := parsed.IDToken["auth_time"]
 	if r.authTime = asked; asked {
 		var shape claimShape
@@ -82,7 +82,7 @@ func parseClaims(raw string) (requestedClaims, error) {
 	return r, nil
 }
 
-// parseClaimRequest is for the claims whose value matters, acr and sub: they are strings.
+// parseClaimRequest reads the request for acr or sub. These claims are strings, and their values count.
 func parseClaimRequest(raw json.RawMessage) (claimRequest, error) {
 	var c claimRequest
 	if raw == nil {
@@ -98,7 +98,7 @@ func (c claimRequest) values() []string {
 	return c.Values
 }
 
-// userClaimNames keeps the claims that are about the user.
+// userClaimNames returns the claims about the user, sorted.
 func userClaimNames(members map[string]json.RawMessage) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(members)), func(name string) bool { return token.ScopeOf(name) == "" })
 }

@@ -11,7 +11,7 @@ import (
 // CodeMemory is how long a code is remembered after it expired, to notice that it is used again.
 const CodeMemory = 10 * time.Minute
 
-// NewCode makes the authorization code (RFC 6749 section 4.1.2) and the write that stores what it stands for.
+// NewCode returns a new authorization code (RFC 6749 section 4.1.2), and the write that stores its record.
 func (reqs *Requests) NewCode(a *Request, granted storage.Authorization) (string, storage.Write) {
 	code, expires := oauth.NewToken(oauth.PrefixCode), a.Now.Add(reqs.codeLifetime(a.Client))
 	return code, storage.Codes.Put(oauth.HashToken(code), &storage.Code{
@@ -26,8 +26,8 @@ func (reqs *Requests) NewCode(a *Request, granted storage.Authorization) (string
 	}, storage.Absent, expires.Add(CodeMemory))
 }
 
-// codeLifetime is the server's, and 60 seconds at most where the client has a security profile (FAPI
-// 2.0 Security Profile section 5.3.2.1).
+// codeLifetime returns the server's lifetime of codes, 60 seconds at most for a client with a security profile
+// (FAPI 2.0 Security Profile section 5.3.2.1).
 func (reqs *Requests) codeLifetime(c *client.Client) time.Duration {
 	if c.Profile != "" {
 		return min(reqs.CodeLifetime, time.Minute)

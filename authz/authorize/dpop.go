@@ -7,7 +7,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 )
 
-// checkDPoPKey checks the syntax of dpop_jkt (section 10): a SHA-256 hash in base64url.
+// checkDPoPKey checks the syntax of dpop_jkt (RFC 9449 section 10): a SHA-256 hash in base64url.
 func checkDPoPKey(a *Request) error {
 	if jkt := a.Params.Get("dpop_jkt"); jkt != "" && !challengeSyntax.MatchString(jkt) {
 		return oauth.Refuse(oauth.InvalidRequest, "The dpop_jkt is not the base64url form of a SHA-256 hash.")
@@ -15,7 +15,7 @@ func checkDPoPKey(a *Request) error {
 	return nil
 }
 
-// bindRequest binds a pushed request to the key of its proof, as dpop_jkt does (section 10.1).
+// bindRequest binds a pushed request to the key of its proof, as dpop_jkt does (RFC 9449 section 10.1).
 func bindRequest(params url.Values, p *clientauth.Proof) error {
 	if p == nil {
 		return nil

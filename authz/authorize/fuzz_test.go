@@ -29,7 +29,7 @@ func FuzzParseClaims(f *testing.F) {
 			}
 			return
 		}
-		for _, claim := range slices.Concat(claims.IdToken, claims.UserInfo) {
+		for _, claim := range slices.Concat(claims.IDToken, claims.UserInfo) {
 			if token.ScopeOf(claim) == "" {
 				t.Errorf("%q asks for %q", raw, claim)
 			}

@@ -9,11 +9,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// JARMLifetime is how long a signed authorization response is good for (JARM section 2.1).
+// JARMLifetime is how long a signed authorization response is valid (JARM section 2.1).
 const JARMLifetime = 10 * time.Minute
 
-// signResponse makes an authorization response a JWT (JARM section 2.1): its parameters, the issuer
-// among them, for this client and for a short time.
+// signResponse returns an authorization response as a JWT (JARM section 2.1): its parameters, among them the
+// issuer, and the claims aud and exp.
 func (reqs *Requests) signResponse(a *Request, params url.Values) (string, error) {
 	claims := map[string]any{"aud": a.Client.ID, "exp": storage.Now().Add(JARMLifetime).Unix()}
 	for name := range params {
@@ -22,8 +22,8 @@ func (reqs *Requests) signResponse(a *Request, params url.Values) (string, error
 	return reqs.SigningKeys.Sign(reqs.Tokens.SigningAlg(a.Client.AuthorizationAlg), keys.TypeJWT, claims)
 }
 
-// checkJARM holds a client to signed responses that is registered for nothing else. It is told so by
-// one.
+// checkJARM refuses other response modes for a client that is registered for signed responses only. This error,
+// too, is sent in a signed response.
 func checkJARM(a *Request) error {
 	if a.Client.RequireJARM && !a.mode.signed {
 		return oauth.Refuse(oauth.InvalidRequest, "The responses to this client are signed: the response_mode must be jwt, query.jwt, fragment.jwt or form_post.jwt.")

@@ -14,16 +14,18 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// Scopes that a client asks for but is not registered for are left out: many apps ask for all that they know
-// of (RFC 6749 section 3.3, OpenID Connect Core section 3.1.2.1). The token answer says what was granted. Only
-// a request with nothing left of its scopes is refused.
+// Scopes that a client asks for but is not registered for are left out: many apps ask for all scopes that they
+// know (RFC 6749 section 3.3, OpenID Connect Core section 3.1.2.1). The token response names the scopes that
+// were granted. A request is refused only if none of its scopes is left.
 
 // maxNamed is how much of a list of scopes an error repeats.
 const maxNamed = 200 // bytes
 
+// usualScope matches scopes that an error may repeat.
 var usualScope = regexp.MustCompile(`^[A-Za-z0-9_.:/-]+$`)
 
-// TakeScopes sets the scopes of a request, and those that it asks for in vain.
+// TakeScopes sets the scopes of a request: those that it asks for and its client is registered for. It
+// remembers the others for NoteLeftOut and ExplainLeftOut. The error is InvalidScope.
 func (a *Request) TakeScopes() error {
 	asked := oauth.ScopesOf(a.Params)
 	for _, scope := range asked {
@@ -39,8 +41,7 @@ func (a *Request) TakeScopes() error {
 	return nil
 }
 
-// listed names scopes, as many as there is room for. Clients show this text to people, so unusual names are
-// not repeated.
+// listed names scopes, up to maxNamed bytes. Clients show this text to people, so unusual names are left out.
 func listed(scopes []string) string {
 	list, others := "", ""
 	for _, scope := range scopes {
@@ -56,16 +57,16 @@ func listed(scopes []string) string {
 	return strings.TrimPrefix(list+others, " and ")
 }
 
-// NoteLeftOut names in the log what a request asked for in vain. A request passes many pages: it is noted at
-// its beginning only.
+// NoteLeftOut adds the scopes that were left out to the log. Call it when a request begins, and not again on
+// each page.
 func (a *Request) NoteLeftOut(ctx context.Context) {
 	if len(a.leftOut) > 0 {
 		observe.Event(ctx).Add("scopes_left_out", strings.Join(a.leftOut, " "))
 	}
 }
 
-// ExplainLeftOut says on the pages of development what was left out, and what would let it in; nil if there
-// is nothing to say.
+// ExplainLeftOut returns an explanation of the scopes that were left out, and of how to register them, for the
+// pages of development. It returns nil if no scope was left out, or this is not development.
 func (reqs *Requests) ExplainLeftOut(a *Request) *templates.ErrorDetail {
 	if !reqs.Dev || a == nil || len(a.leftOut) == 0 {
 		return nil

@@ -22,11 +22,11 @@ type pushedAnswer struct {
 
 // Push is the pushed authorization request endpoint (RFC 9126 section 2):
 //
-//	form -> Authenticate -> check -> one Apply -> request_uri
-//	/authorize?client_id&request_uri -> begin -> … pages … -> code and spend, in one Apply
+//	form -> AsClient -> check -> one Apply -> request_uri
+//	/authorize?client_id&request_uri -> Begin -> … pages … -> code and Spend, in one Apply
 //
-// The request_uri is good for one answer, whichever it is. Until then the browser may come with it
-// again: people reload pages.
+// The request_uri is good for one answer: a code or an error. Until then the browser may send it again: people
+// reload pages.
 func (reqs *Requests) Push(w http.ResponseWriter, r *http.Request) error {
 	form, err := reqs.Auth.Form(w, r)
 	if errors.Is(err, oauth.ErrBodyTooLarge) {
@@ -44,8 +44,8 @@ func (reqs *Requests) Push(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusCreated, answer)
 }
 
-// newPushedRequest checks a request as the authorization endpoint would (RFC 9126 section 2.1), and
-// more: it can't be repaired by the browser.
+// newPushedRequest checks a request as the authorization endpoint does (RFC 9126 section 2.1), and demands a
+// redirect_uri. It returns the writes that store the request.
 func (reqs *Requests) newPushedRequest(header http.Header, r *http.Request, c *clientauth.Sender, form url.Values, requestURI string) ([]storage.Write, error) {
 	proof, err := reqs.Auth.Proof(header, r, c.Client, "")
 	if err != nil {
@@ -71,7 +71,7 @@ func (reqs *Requests) newPushedRequest(header http.Header, r *http.Request, c *c
 		if reqs.Ledger.Stranger(c.Client) {
 			return nil, pushTooLarge("The authorization request is too long for a client that anybody may be.")
 		}
-		kept = kept.Add(CarriedLifetime) // its flows need it to the end
+		kept = kept.Add(CarriedLifetime) // its flows read it until they end
 	}
 	if reqs.Ledger.Stranger(c.Client) {
 		if err := reqs.Ledger.Take(r.Context(), allowance.Pushes, c.Client, len(record.Params)); err != nil {
@@ -81,17 +81,16 @@ func (reqs *Requests) newPushedRequest(header http.Header, r *http.Request, c *c
 	return append(writes, storage.PushedRequests.Put(oauth.HashToken(requestURI), record, storage.Absent, kept)), nil
 }
 
-// pushTooLarge is an answer of RFC 9126 section 2.3.
+// pushTooLarge returns an error with status 413 (RFC 9126 section 2.3).
 func pushTooLarge(description string) error {
 	return &oauth.Error{Status: http.StatusRequestEntityTooLarge, Code: oauth.InvalidRequest, Description: description}
 }
 
-// paramsToPush are the parameters of a push that count: those of the form, or of the request object
-// in it.
+// paramsToPush returns the parameters of a push that count: those of the form, or of the request object in it.
 func (reqs *Requests) paramsToPush(ctx context.Context, c *client.Client, form url.Values) (url.Values, error) {
 	params := maps.Clone(form)
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
-		params.Del(name) // the client's own affair, and a secret
+		params.Del(name) // they authenticate the client, and are secret
 	}
 	params.Set("client_id", c.ID)
 	switch {
@@ -112,8 +111,8 @@ func (reqs *Requests) paramsToPush(ctx context.Context, c *client.Client, form u
 	return params, nil
 }
 
-// forClient is an error of the authorization endpoint in words of RFC 9126 section 2.3: those that
-// only a person would be shown there have no code of a standard.
+// forClient turns an error of the authorization endpoint into one of RFC 9126 section 2.3: there, only a person
+// sees RedirectURIMismatch, which is no code of a standard.
 func forClient(err error) error {
 	if e := oauth.AsError(err); e.Code == oauth.RedirectURIMismatch {
 		return oauth.Refuse(oauth.InvalidRequest, e.Description).Because(e.Cause)
@@ -121,11 +120,12 @@ func forClient(err error) error {
 	return err
 }
 
-// ErrPushedUnknown does not tell which of them it is: a request_uri is a secret of its client.
+// ErrPushedUnknown is the answer to a request_uri that can't be used. It does not say why: the request_uri is a
+// secret of its client.
 var ErrPushedUnknown = oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is unknown, expired, used, or of another client.")
 
-// beginPushed begins the request that a request_uri stands for. Nothing else that the browser brought
-// counts (RFC 9126 section 4).
+// beginPushed begins the pushed request of a request_uri. Other parameters of the browser do not count (RFC
+// 9126 section 4).
 func (reqs *Requests) beginPushed(ctx context.Context, f *Carried, c *client.Client, requestURI string) error {
 	record, err := reqs.pushedRequest(ctx, requestURI)
 	switch {
@@ -141,8 +141,8 @@ func (reqs *Requests) beginPushed(ctx context.Context, f *Carried, c *client.Cli
 	return nil
 }
 
-// pushedParams are the parameters of a flow that began with a pushed request, if that has had no
-// answer yet.
+// pushedParams returns the parameters of a flow that began with a pushed request. The error is ErrPushedUnknown
+// if the request was answered.
 func (reqs *Requests) pushedParams(ctx context.Context, f Carried) (url.Values, error) {
 	if answered, err := oauth.Marked(ctx, reqs.Store, pushedMark(f.Pushed)); err != nil {
 		return nil, err
@@ -168,8 +168,8 @@ func (reqs *Requests) pushedRequest(ctx context.Context, requestURI string) (*st
 	return record, err
 }
 
-// Spend are the writes that end a pushed request, nil if a was not pushed: its client gets an answer
-// now, and there is no second one (RFC 9126 section 7.3). The mark outlives every flow that has begun.
+// Spend returns the writes that end a pushed request, nil if a was not pushed. Apply them with the answer: there
+// is no second one (RFC 9126 section 7.3). The mark outlives every flow that has begun.
 func (reqs *Requests) Spend(a *Request) []storage.Write {
 	if a.pushed == "" {
 		return nil

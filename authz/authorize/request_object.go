@@ -23,8 +23,8 @@ import (
 
 const (
 	maxRequestObject = 64 << 10 // bytes
-	// maxRequestLife and requestSkew are those of FAPI 2.0 Message Signing section 5.3.1. Clocks of
-	// clients differ: 10 seconds must be forgiven, 60 must not.
+	// maxRequestLife and requestSkew are those of FAPI 2.0 Message Signing section 5.3.1. A server must accept
+	// a client's clock that is 10 seconds off, and must not accept 60.
 	maxRequestLife = time.Hour
 	requestSkew    = 10 * time.Second
 )
@@ -49,9 +49,8 @@ func badRequestObject(why string) *oauth.Error {
 	return oauth.Refuse(oauth.InvalidRequestObject, "The request object "+why)
 }
 
-// openRequestObject verifies a request object of the client (RFC 9101 sections 6.2 and 6.3). An
-// encrypted one has five parts and is not even decoded: there is no key that it could be for, and a
-// small one could become a large one.
+// openRequestObject verifies a request object of the client (RFC 9101 sections 6.2 and 6.3). Encrypted objects
+// are refused without being decoded: this server has no key for them.
 func (reqs *Requests) openRequestObject(ctx context.Context, c *client.Client, text string) (*requestObject, error) {
 	if len(text) > maxRequestObject {
 		return nil, badRequestObject("is too long.")
@@ -78,7 +77,7 @@ func (reqs *Requests) openRequestObject(ctx context.Context, c *client.Client, t
 	}
 	var claims requestClaims
 	members := map[string]josejson.RawMessage{}
-	for _, target := range []any{&claims, &members} { // the decoder of go-jose takes no member twice
+	for _, target := range []any{&claims, &members} { // the decoder of go-jose refuses repeated members
 		if err := josejson.Unmarshal(payload, target); err != nil {
 			return nil, badRequestObject("is not the JSON that RFC 9101 section 4 describes.").Because(err)
 		}
@@ -94,9 +93,9 @@ func (reqs *Requests) openRequestObject(ctx context.Context, c *client.Client, t
 	return o, err
 }
 
-// checkRequestClaims follows RFC 9101 section 4, and FAPI 2.0 Message Signing section 5.3.1 for its
-// clients. Without an exp the request may begin at any time, as OpenID Connect Core section 6.1 has
-// it: its nonce and code_challenge are what bind it to a session of the client's.
+// checkRequestClaims checks the claims of a request object by RFC 9101 section 4 and, for clients with that
+// profile, FAPI 2.0 Message Signing section 5.3.1. Without an exp the request may begin at any time (OpenID
+// Connect Core section 6.1): its nonce and code_challenge bind it to a session of the client.
 func (reqs *Requests) checkRequestClaims(c *client.Client, claims *requestClaims) error {
 	now, strict := storage.Now(), c.SignsRequests()
 	switch {
@@ -124,15 +123,16 @@ func (reqs *Requests) checkRequestClaims(c *client.Client, claims *requestClaims
 	return nil
 }
 
-// ownClaims are about the request object itself, and no parameters.
+// ownClaims are the claims about the request object itself: they are no parameters.
 var ownClaims = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}
 
-// jsonParameters have JSON for a value; it may be an object or an array in a request object.
+// jsonParameters are the parameters that have JSON as a value. In a request object this is an object or an
+// array, or a string that holds it.
 var jsonParameters = []string{"claims", "authorization_details", "registration"}
 
-// requestParams are the parameters in a request object, under the rules for those in a query: only known
-// ones count. Strings are taken as they are, resource one by one (RFC 8707 section 2), and all others as
-// their JSON text, digit by digit.
+// requestParams returns the parameters of a request object, under the rules for those of a query: unknown ones
+// are left out. A string becomes its value, an array at resource several values (RFC 8707 section 2), and
+// anything else its JSON text.
 func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
 	params := url.Values{}
 	for name, raw := range members {
@@ -157,7 +157,7 @@ func requestParams(members map[string]josejson.RawMessage) (url.Values, error) {
 	return params, nil
 }
 
-// parameterValues reads the JSON of one parameter; false: it can't be one.
+// parameterValues returns the values of one parameter from its JSON, and false if it can't have this JSON.
 func parameterValues(name string, raw []byte) ([]string, bool) {
 	var text string
 	var list []string
@@ -177,9 +177,9 @@ func parameterValues(name string, raw []byte) ([]string, bool) {
 	return []string{string(raw)}, true // a number, true or false
 }
 
-// fetchRequestObject gets the request object that a registered request_uri leads to (RFC 9101 section
-// 5.2, OpenID Connect Core section 6.2). A fragment is the client's own matter: it may be a hash of the
-// content, so that a cache notices a change, and nothing is cached here.
+// fetchRequestObject gets the request object at a registered request_uri (RFC 9101 section 5.2, OpenID Connect
+// Core section 6.2). It ignores the fragment, which may be a hash of the content for caches: nothing is cached
+// here.
 func (reqs *Requests) fetchRequestObject(ctx context.Context, c *client.Client, requestURI string) (string, error) {
 	if !c.MatchRequestURI(requestURI) {
 		return "", oauth.Refuse(oauth.InvalidRequestURI, "The request_uri is not registered for this client.")

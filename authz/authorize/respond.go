@@ -13,22 +13,22 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// Refuse tells the client what is wrong, if it is known where to, and else the person
-// before the browser (RFC 6749 section 4.1.2.1).
+// Refuse sends an error to the client if the redirect URI is known, and shows it to the person otherwise (RFC
+// 6749 section 4.1.2.1). It returns an error only if the answer could not be made.
 func (reqs *Requests) Refuse(w http.ResponseWriter, r *http.Request, a *Request, err error) error {
 	e := oauth.AsError(err)
 	if a.RedirectURI == "" {
 		shown := *e
 		shown.Status = max(e.Status, http.StatusBadRequest)
 		if e.Status == http.StatusUnauthorized {
-			shown.Status = http.StatusBadRequest // there is no authentication that would help
+			shown.Status = http.StatusBadRequest // a browser can't authenticate the client
 		}
 		reqs.Pages.ShowError(w, r, &shown, a.about())
 		return nil
 	}
 	if a.pushed != "" {
 		lost := reqs.Store.Apply(r.Context(), reqs.Spend(a)...)
-		if storage.IsConflict(lost) { // of two tabs the other one
+		if storage.IsConflict(lost) { // another tab was faster
 			reqs.Pages.ShowError(w, r, ErrPushedUnknown, a.about())
 			return nil
 		} else if lost != nil {
@@ -44,15 +44,15 @@ func (reqs *Requests) Refuse(w http.ResponseWriter, r *http.Request, a *Request,
 	return reqs.Respond(w, r, a, response)
 }
 
-// silent reports whether nobody is there to see a page: the request runs in a hidden frame (OpenID Connect
-// Core section 3.1.2.1). It may have been refused before it was read.
+// silent reports whether prompt is none: the request may run in a hidden frame, where nobody sees a page (OpenID
+// Connect Core section 3.1.2.1). It reads the parameter itself, since the request may have been refused before
+// checkOpenID.
 func (a *Request) silent() bool {
 	return slices.Contains(strings.Fields(a.Params.Get("prompt")), "none")
 }
 
-// showAnswer has the person decide whether a client that nobody vouches for gets its error (RFC 9700 section
-// 4.11.2): anybody can register one, choose where its answers go, and send people there by links to this
-// server.
+// showAnswer asks the person whether a client that nobody vouches for may get its error (RFC 9700 section
+// 4.11.2). Anybody can register a client with any redirect URI, and a link to this server would lead there.
 func (reqs *Requests) showAnswer(w http.ResponseWriter, r *http.Request, e *oauth.Error, a *Request, response url.Values) error {
 	params, err := reqs.completeResponse(a, response)
 	if err != nil {
@@ -72,11 +72,12 @@ type responseMode struct {
 	signed bool   // as a JWT: JARM section 2.3
 }
 
-// ResponseModes are all that are offered; jwt is what suits the response type.
+// ResponseModes are all response modes. jwt means the signed default mode of the response type (JARM section
+// 2.3.4).
 var ResponseModes = []string{"query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"}
 
-// responseModeOf is where the answer goes; errors of implicit requests, and of unknown modes, go where
-// such clients look for them.
+// responseModeOf returns the response mode of a request. The errors of implicit requests, which are not offered,
+// go to the fragment, where such clients look for them.
 func responseModeOf(params url.Values) responseMode {
 	mode := responseMode{way: oauth.ModeQuery}
 	for _, t := range strings.Fields(params.Get("response_type")) {
@@ -120,8 +121,8 @@ func (reqs *Requests) Respond(w http.ResponseWriter, r *http.Request, a *Request
 	return nil
 }
 
-// completeResponse adds to a response what each has: iss (RFC 9207) and the state exactly as it came. It is
-// signed if the client asks for that, or must.
+// completeResponse returns a response with iss (RFC 9207) and the state exactly as it came. It signs the
+// response if the request or the registration of the client wants that.
 func (reqs *Requests) completeResponse(a *Request, response url.Values) (url.Values, error) {
 	params := maps.Clone(response)
 	params.Set("iss", reqs.Issuer.ID)
@@ -135,7 +136,7 @@ func (reqs *Requests) completeResponse(a *Request, response url.Values) (url.Val
 	return url.Values{"response": {signed}}, err
 }
 
-// fieldsOf are the fields of a form with these parameters.
+// fieldsOf returns the fields of a form with these parameters.
 func fieldsOf(params url.Values) map[string]string {
 	fields := map[string]string{}
 	for name := range params {

@@ -72,7 +72,7 @@ func (in *Interaction) Consent(w http.ResponseWriter, r *http.Request) error {
 // the single claims that are, each at the resources that it is requested for.
 func (in *Interaction) permissions(a *authorize.Request) []storage.Permission {
 	scopes := slices.Clone(a.Scopes)
-	for _, claim := range slices.Concat(a.Claims.IdToken, a.Claims.UserInfo) {
+	for _, claim := range slices.Concat(a.Claims.IDToken, a.Claims.UserInfo) {
 		scopes = append(scopes, token.ScopeOf(claim))
 	}
 	var asked []storage.Permission

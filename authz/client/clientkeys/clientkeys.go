@@ -1,5 +1,5 @@
-// Package clientkeys finds the public keys of clients, and verifies by them what clients have signed and which
-// certificates are theirs:
+// Package clientkeys finds the public keys of clients. With them it verifies signatures of clients, and their
+// self-signed certificates:
 //
 //	jwks of the metadata ──┐
 //	                       ├─> Keys -> Verify, HasCertificate
@@ -29,28 +29,28 @@ import (
 )
 
 const (
-	// keysStale is how long keys serve beyond their freshness while the jwks_uri can't be fetched.
+	// keysStale is how long keys are used after they were due for a fetch, while the jwks_uri can't be fetched.
 	keysStale = time.Hour
-	// maxTries is how many keys one signature is tried with, where its kid doesn't tell which.
+	// maxTries is how many keys are tried for one signature, if its kid doesn't name one.
 	maxTries = 8
 )
 
 // Errors of Keys, for errors.Is.
 var (
-	// errSignature: no key of the client verifies the signature.
+	// errSignature says that no key of the client verifies a signature.
 	errSignature = errors.New("no key of the client verifies the signature")
-	// ErrKeysUnavailable: the keys at the client's jwks_uri could not be fetched, or are none.
+	// ErrKeysUnavailable says that the keys at the client's jwks_uri could not be fetched or read.
 	ErrKeysUnavailable = errors.New("the keys at the client's jwks_uri could not be had")
 )
 
-// Keys finds the public keys of clients: those in their metadata, or at their jwks_uri.
+// Keys finds the public keys of clients: those in their metadata, or at their jwks_uri. Make it by New.
 type Keys struct {
 	ofConfigured, ofOthers *outbound.Cache[[]jose.JSONWebKey]
 	decoys                 []jose.JSONWebKey
 }
 
-// New returns Keys that are fetched, where need be, by these outbound clients: those of configured
-// clients apart, so that whoever registers itself, with a slow jwks_uri, holds up none of them.
+// New returns Keys. It fetches the keys of configured clients by one outbound client and those of all others by
+// another, so that the slow jwks_uri of a client that registered itself cannot delay configured clients.
 func New(configured, others *outbound.Client) *Keys {
 	cache := func(c *outbound.Client) *outbound.Cache[[]jose.JSONWebKey] {
 		return outbound.NewCache(c, outbound.Want{}, keysStale, func(doc *outbound.Document) ([]jose.JSONWebKey, error) {
@@ -60,7 +60,7 @@ func New(configured, others *outbound.Client) *Keys {
 	return &Keys{ofConfigured: cache(configured), ofOthers: cache(others), decoys: newDecoys()}
 }
 
-// Ready tells whether the keys of a client are at hand, fetched or in its metadata.
+// Ready reports whether the keys of a client are known without a fetch: they are in its metadata or the cache.
 func (k *Keys) Ready(c *client.Client) bool { return c.JWKSURI == "" || k.cacheFor(c).Ready(c.JWKSURI) }
 
 func (k *Keys) cacheFor(c *client.Client) *outbound.Cache[[]jose.JSONWebKey] {
@@ -70,10 +70,10 @@ func (k *Keys) cacheFor(c *client.Client) *outbound.Cache[[]jose.JSONWebKey] {
 	return k.ofOthers
 }
 
-// Verify returns the payload of a JWS that was signed with a key of the client. If none fits, the
-// client may have changed its keys, and they are fetched again (OpenID Connect Core section
-// 10.1.1), as often as the cache allows. A nil client has no keys, but to find out takes as long.
-// The error is errSignature or ErrKeysUnavailable.
+// Verify returns the payload of a JWS that was signed with a key of the client. If no key fits, the client may
+// have changed its keys: they are fetched again (OpenID Connect Core section 10.1.1), as often as the cache
+// allows. c may be nil for an unknown client; the error then takes as long as that of a known one. If the keys
+// can't be fetched, the error is ErrKeysUnavailable.
 func (k *Keys) Verify(ctx context.Context, c *client.Client, jws *jose.JSONWebSignature) ([]byte, error) {
 	if c == nil {
 		k.verifyInVain(jws)
@@ -100,8 +100,9 @@ func (k *Keys) Verify(ctx context.Context, c *client.Client, jws *jose.JSONWebSi
 	return payload, err
 }
 
-// HasCertificate tells whether a self-signed certificate is one of the client's keys (RFC 8705
-// section 2.2): its x5c if it has one, else the bare key.
+// HasCertificate reports whether a self-signed certificate is one of the client's keys (RFC 8705 section 2.2).
+// It compares the certificate with the x5c of a key or, if that has none, the public keys. The error is
+// ErrKeysUnavailable.
 func (k *Keys) HasCertificate(ctx context.Context, c *client.Client, certificate *x509.Certificate) (bool, error) {
 	return k.find(ctx, c, func(keys []jose.JSONWebKey) (found, again bool) {
 		for _, key := range keys {
@@ -115,8 +116,8 @@ func (k *Keys) HasCertificate(ctx context.Context, c *client.Client, certificate
 	})
 }
 
-// find looks for something among the keys of a client, and once more among newer ones if look says
-// that these may have it.
+// find calls look with the keys of a client. If look returns again, find fetches the keys once more and calls
+// look with these.
 func (k *Keys) find(ctx context.Context, c *client.Client, look func([]jose.JSONWebKey) (found, again bool)) (bool, error) {
 	if c.JWKSURI == "" {
 		found, _ := look(c.Keys())
@@ -135,7 +136,7 @@ func (k *Keys) find(ctx context.Context, c *client.Client, look func([]jose.JSON
 	return false, nil
 }
 
-// verifyInVain does the work of one signature.
+// verifyInVain takes as long as the verification of one signature.
 func (k *Keys) verifyInVain(jws *jose.JSONWebSignature) {
 	for _, decoy := range k.decoys {
 		if jwks.Fits(decoy.Key, jose.SignatureAlgorithm(jws.Signatures[0].Header.Algorithm)) {
@@ -144,8 +145,8 @@ func (k *Keys) verifyInVain(jws *jose.JSONWebSignature) {
 	}
 }
 
-// newDecoys returns a key for each algorithm whose private half nobody knows. The RSA modulus is
-// no product of two primes that anybody knows of: to verify with it takes as long.
+// newDecoys returns a public key for each algorithm, whose private key nobody has. The RSA modulus is a random
+// number, which takes as long to verify with.
 func newDecoys() []jose.JSONWebKey {
 	modulus := make([]byte, jwks.MinRSABits/8)
 	rand.Read(modulus) // never fails
