@@ -74,7 +74,7 @@ type Request struct {
 	Claims    requestedClaims
 
 	Now         time.Time
-	Withdrawals int             // how often the user had withdrawn a consent of this client when it was read
+	Withdrawals int             // of the consent when it was read: how often the user has withdrawn it
 	Writes      []storage.Write // to be applied with the answer
 }
 
