@@ -15,8 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
@@ -712,28 +710,6 @@ func TestRFC8628_StorageFailure(t *testing.T) {
 	blackbox.ApproveDevice(t, b, d)
 	if got := blackbox.PollDevice(t, s, d); got.Status != 200 {
 		t.Errorf("%+v", got)
-	}
-}
-
-// A device's tokens are bound to its key as others are (RFC 9449 section 5), and a proof that fails
-// costs the device nothing.
-func TestRFC8628_DPoP(t *testing.T) {
-	t.Parallel()
-	s := authztest.Start(t, authz.Config{}, nil)
-	d, key := s.NewDevice(t, nil), authztest.NewKey(t, jose.ES256)
-	blackbox.ApproveDevice(t, s.NewBrowser(t), d)
-	if got := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), "garbage"); got.Error != "invalid_dpop_proof" {
-		t.Errorf("garbage for a proof: %+v", got)
-	}
-	tokens := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), tokenProof(t, s, key))
-	if tokens.Status != 200 || tokens.TokenType != "DPoP" || jktOf(t, tokens.AccessToken) == "" {
-		t.Fatalf("%+v", tokens)
-	}
-	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 400 {
-		t.Errorf("refresh without the key: %+v", got)
-	}
-	if got := provenToken(t, s, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken), tokenProof(t, s, key)); got.Status != 200 {
-		t.Errorf("refresh with the key: %+v", got)
 	}
 }
 

@@ -1,4 +1,4 @@
-package authz_test
+package clientauth_test
 
 import (
 	"crypto/ecdsa"
@@ -552,5 +552,62 @@ func TestRFC9440Section2_ForwardedCertificate(t *testing.T) {
 	}
 	if code := ask(direct, nil, good); code != "" {
 		t.Errorf("past the proxy: %s", code)
+	}
+}
+
+// Items 5 and 6: mutual TLS in place of both private_key_jwt and DPoP, or of one of them.
+func TestFAPI2SecurityProfileSection5_3_2_1_5_MutualTLS(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, nil)
+	mine := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"fapi.example.com"} })
+	thief := issue(t, root, func(c *x509.Certificate) { c.DNSNames = []string{"thief.example.com"} })
+	for name, change := range map[string]func(m *client.Metadata){
+		"tls_client_auth": func(m *client.Metadata) {
+			m.AuthMethod, m.JWKS, m.TLSSubjectDNS = client.AuthTLS, nil, "fapi.example.com"
+		},
+		"private_key_jwt": func(*client.Metadata) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startMTLS(t, authz.Config{MTLS: &clientauth.MTLS{Roots: rootsWith(root)}}, func(m *client.Metadata) {
+				if m.ID == authztest.FAPI {
+					change(m)
+					m.TLSBound = true
+				}
+			})
+			app := s.NewApp(t)
+			proven := func(form url.Values) url.Values {
+				if form.Set("client_id", app.ClientID); name == "private_key_jwt" {
+					return app.Authenticate(t, form)
+				}
+				return form
+			}
+			verifier, challenge := authztest.PKCE()
+			requestURI := blackbox.RequestURI(t, s.post(t, "/par", proven(authztest.Request(app.ClientID, url.Values{"code_challenge": {challenge}})), mine))
+			code := blackbox.OpenPushed(t, app, s.NewBrowser(t), requestURI, nil).Params.Get("code")
+			form := authztest.CodeForm(code, verifier)
+			blackbox.WantTokenError(t, "without a certificate", s.tokens(t, proven(form)), "invalid_client", "invalid_request")
+			tokens := s.tokens(t, proven(form), mine)
+			if cnf, _ := blackbox.Claims(t, tokens.AccessToken)["cnf"].(map[string]any); tokens.Status != http.StatusOK || len(cnf) != 1 || cnf["x5t#S256"] != thumbprint(mine) {
+				t.Fatalf("%d %s, cnf %v", tokens.Status, tokens.Description, cnf)
+			}
+			for _, row := range []struct {
+				shown  []tls.Certificate
+				status int
+			}{{[]tls.Certificate{mine}, http.StatusOK}, {[]tls.Certificate{thief}, http.StatusUnauthorized}, {nil, http.StatusUnauthorized}} {
+				r, err := http.NewRequest(http.MethodGet, s.https.URL+"/userinfo", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+				if response := s.send(t, r, row.shown...); response.Status != row.status {
+					t.Errorf("userinfo with %d certificates: %d, want %d", len(row.shown), response.Status, row.status)
+				}
+			}
+			refresh := proven(authztest.RefreshForm(tokens.RefreshToken))
+			blackbox.WantTokenError(t, "a refresh without a certificate", s.tokens(t, refresh), "invalid_client", "invalid_request")
+			if again := s.tokens(t, proven(authztest.RefreshForm(tokens.RefreshToken)), mine); again.Status != http.StatusOK || again.RefreshToken != "" && again.RefreshToken != tokens.RefreshToken {
+				t.Errorf("refresh: %d %s", again.Status, again.Description)
+			}
+		})
 	}
 }

@@ -1,4 +1,4 @@
-package authz_test
+package clientauth_test
 
 import (
 	"encoding/json"
@@ -621,5 +621,27 @@ func TestFAPI2Section5_4_1_ProofAlgorithms(t *testing.T) {
 	}
 	if got := useToken(t, s, "GET", "/userinfo", "DPoP", token, rsa.Proof(t, "GET", s.URL+"/userinfo", token, "")); got.Status != http.StatusOK {
 		t.Errorf("PS256 at userinfo: %d %s", got.Status, got.Body)
+	}
+}
+
+// A device's tokens are bound to its key as others are (RFC 9449 section 5), and a proof that fails
+// costs the device nothing.
+func TestRFC8628_DPoP(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{}, nil)
+	d, key := s.NewDevice(t, nil), authztest.NewKey(t, jose.ES256)
+	blackbox.ApproveDevice(t, s.NewBrowser(t), d)
+	if got := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), "garbage"); got.Error != "invalid_dpop_proof" {
+		t.Errorf("garbage for a proof: %+v", got)
+	}
+	tokens := provenToken(t, s, authztest.TV, "", authztest.DeviceForm(d.Code), tokenProof(t, s, key))
+	if tokens.Status != 200 || tokens.TokenType != "DPoP" || jktOf(t, tokens.AccessToken) == "" {
+		t.Fatalf("%+v", tokens)
+	}
+	if got := s.Token(t, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken)); got.Status != 400 {
+		t.Errorf("refresh without the key: %+v", got)
+	}
+	if got := provenToken(t, s, authztest.TV, "", authztest.RefreshForm(tokens.RefreshToken), tokenProof(t, s, key)); got.Status != 200 {
+		t.Errorf("refresh with the key: %+v", got)
 	}
 }

@@ -1,4 +1,4 @@
-package authz_test
+package clientauth_test
 
 import (
 	"encoding/json"
