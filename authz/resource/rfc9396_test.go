@@ -1,4 +1,4 @@
-package authz_test
+package resource_test
 
 import (
 	"encoding/json"
