@@ -1,4 +1,4 @@
-package authz_test
+package tokenendpoint_test
 
 import (
 	"crypto/sha256"
