@@ -1,4 +1,4 @@
-package authz_test
+package interaction_test
 
 import (
 	"net/http"
@@ -272,4 +272,55 @@ func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
 	if page := b.Ask(t, id, url.Values{"redirect_uri": {"https://other.example/"}}); page.Status != http.StatusBadRequest || strings.Contains(page.Body, "evil.example") {
 		t.Errorf("the error page leads to whom nobody knows: %d %s", page.Status, page.Body)
 	}
+}
+
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	b.Deny = true
+	_, challenge := authztest.PKCE()
+	params := authztest.AuthorizationParams(authztest.ThirdParty, challenge)
+	if got := b.Authorize(t, params); got.Params.Get("error") != "access_denied" || got.Params.Get("state") == "" {
+		t.Errorf("denied: %s", got)
+	}
+	b.Deny = false
+	b.Code(t, authztest.ThirdParty, nil)
+	if got := b.Ask(t, authztest.ThirdParty, nil).Redirect(t); got.Get("code") == "" {
+		t.Errorf("consent is not remembered: %v", got)
+	}
+	more := url.Values{"scope": {"openid orders.read orders.write"}}
+	if got := b.Ask(t, authztest.ThirdParty, more).LedTo(t); got != "/consent" {
+		t.Errorf("a new scope led to %s", got)
+	}
+	claims := url.Values{"scope": {"openid"}, "claims": {`{"userinfo":{"email":{"essential":true}}}`}}
+	if got := b.Ask(t, authztest.ThirdParty, claims).LedTo(t); got != "/consent" {
+		t.Errorf("a single claim led to %s", got)
+	}
+}
+
+// A withdrawn consent ends what was granted under it, and a new one does not bring it back.
+func TestWithdrawConsent(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{}, nil)
+	b := s.NewBrowser(t)
+	code, verifier := b.Code(t, authztest.ThirdParty, nil)
+	tokens := s.Token(t, authztest.ThirdParty, "", authztest.CodeForm(code, verifier))
+	page := b.Get(t, s.URL+"/account")
+	if !page.Has("revoke-" + authztest.ThirdParty) {
+		t.Fatalf("account page: %.500s", page.Body)
+	}
+	b.Do(t, page.Submit(t, "revoke-"+authztest.ThirdParty, nil))
+	check := func(when string) {
+		t.Helper()
+		if got := s.Token(t, authztest.ThirdParty, "", authztest.RefreshForm(tokens.RefreshToken)); got.Error != "invalid_grant" {
+			t.Errorf("refresh %s: %+v", when, got)
+		}
+		if status := blackbox.UserinfoStatus(t, s, tokens.AccessToken); status != 401 {
+			t.Errorf("userinfo %s: %d", when, status)
+		}
+	}
+	check("after the withdrawal")
+	b.Code(t, authztest.ThirdParty, nil)
+	check("after a new consent")
 }

@@ -1,4 +1,4 @@
-package authz_test
+package authorize_test
 
 import (
 	"net/url"
