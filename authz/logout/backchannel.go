@@ -16,12 +16,12 @@ import (
 
 const (
 	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
-	// logoutTokenLifetime is for the call that brings it: each attempt signs anew.
+	// logoutTokenLifetime is short: each attempt to deliver signs a new token.
 	logoutTokenLifetime = 2 * time.Minute
 )
 
-// Token signs a logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4), as the ID
-// tokens of its client are signed. It has no nonce, so that it can't pass for one of those.
+// Token returns a signed logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4). It is signed with
+// the algorithm of the client's ID tokens; it has no nonce, so that nobody can use it as an ID token.
 func (lo *Logout) Token(ctx context.Context, l *storage.Logout, jti string) (string, error) {
 	c, err := lo.Clients.Get(ctx, l.ClientID)
 	if err != nil {
@@ -46,7 +46,8 @@ func (lo *Logout) Token(ctx context.Context, l *storage.Logout, jti string) (str
 	return lo.Keys.Sign(lo.Tokens.SigningAlg(c.IDTokenAlg), keys.TypeLogoutToken, claims)
 }
 
-// Host is the host of Address, or of the document that names it, if that is not at hand.
+// Host returns the host of Address. If the client's metadata document is not cached, it returns the host of
+// that document. The outbox groups deliveries by it.
 func (lo *Logout) Host(ctx context.Context, clientID string) (string, error) {
 	c, err := lo.Clients.AtHand(ctx, clientID)
 	if err != nil {
@@ -63,7 +64,7 @@ func (lo *Logout) Host(ctx context.Context, clientID string) (string, error) {
 	return strings.ToLower(u.Host), nil
 }
 
-// Address is where a client wants its logout tokens; "" for nowhere.
+// Address returns the backchannel_logout_uri of a client, "" if it has none or is gone.
 func (lo *Logout) Address(ctx context.Context, clientID string) (string, error) {
 	c, err := lo.Clients.Get(ctx, clientID)
 	if err != nil || c == nil {
@@ -72,8 +73,9 @@ func (lo *Logout) Address(ctx context.Context, clientID string) (string, error) 
 	return c.BackChannelURI, nil
 }
 
-// SessionEnded is what is written when a session ends. If no request ends it, its time was over; who
-// ends it by a request tells the audit log why.
+// SessionEnded returns the writes that belong to the end of a session: the logout tokens that are due. If no
+// request ends it, its time was over, and there is an event of that; a request that ends a session records the
+// event itself.
 func (lo *Logout) SessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
 	writes, err := lo.logoutWrites(ctx, []*session.Session{ended}, false)
 	if observe.Event(ctx) == nil {
@@ -82,12 +84,12 @@ func (lo *Logout) SessionEnded(ctx context.Context, ended *session.Session) ([]s
 	return writes, err
 }
 
-// logoutWrites are the logout tokens for the clients of sessions, to be delivered at once: one for each
-// session, with its sid, or, if these are all sessions of one user, one without a sid for clients that
-// do not insist on it (backchannel_logout_session_required).
+// logoutWrites returns the writes that put logout tokens for the clients of sessions into the outbox. Each
+// session has a token with its sid. If all is true, these are all sessions of a user: then a client gets one
+// token without a sid, unless it insists on a sid (backchannel_logout_session_required).
 func (lo *Logout) logoutWrites(ctx context.Context, ended []*session.Session, all bool) ([]storage.Write, error) {
 	var writes []storage.Write
-	told := map[string]bool{} // without a sid
+	told := map[string]bool{} // clients that get a token without a sid
 	for _, e := range ended {
 		for _, id := range e.Clients {
 			c, err := lo.Clients.AtHand(ctx, id)
@@ -95,7 +97,7 @@ func (lo *Logout) logoutWrites(ctx context.Context, ended []*session.Session, al
 				return nil, err
 			}
 			if told[id] || (c != nil && c.BackChannelURI == "") {
-				continue // one that is not at hand will be asked when its token is sent
+				continue // a client whose document is not cached is looked up when its token is sent
 			}
 			l := storage.Logout{ClientID: id, UserID: e.UserID, Session: e.ID, EndedAt: storage.Now()}
 			if all && c != nil && !c.BackChannelSession {
@@ -107,8 +109,8 @@ func (lo *Logout) logoutWrites(ctx context.Context, ended []*session.Session, al
 	return writes, nil
 }
 
-// Frames are the URLs by which the clients of a session that has ended log their user out in
-// this browser (OpenID Connect Front-Channel Logout 1.0 section 3). ended may be nil.
+// Frames returns the URLs by which the clients of a session that has ended log their user out in this browser
+// (OpenID Connect Front-Channel Logout 1.0 section 3). ended may be nil.
 func (lo *Logout) Frames(ctx context.Context, ended *session.Session) ([]string, error) {
 	if ended == nil {
 		return nil, nil

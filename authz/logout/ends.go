@@ -18,8 +18,8 @@ import (
 //	Everywhere ---------------------------------------------------------- outbox, in one Apply
 //	/logout, Everywhere also -> Frames, in the browser itself
 
-// endOwnSession ends the session of this browser, whatever has become of its user, and returns it as it
-// was, nil if there was none.
+// endOwnSession ends the session of this browser, even if its user was deleted, and returns it as it was. It
+// returns nil if there was none.
 func (lo *Logout) endOwnSession(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
 	current, err := lo.Sessions.Load(r.Context(), r)
 	if err != nil {
@@ -35,9 +35,9 @@ func (lo *Logout) endOwnSession(w http.ResponseWriter, r *http.Request) (*sessio
 	return current, nil
 }
 
-// EndSession ends a session because its user wants it, and with it every online grant. With
-// sessions.end_offline its offline grants end too: a mark that outlives them says so. Other writes are
-// made in the same Apply.
+// EndSession ends a session that its user or an operator wants to end, and with it every online grant. With
+// sessions.end_offline its offline grants end too, by a mark that outlives them. The writes in also are made in
+// the same Apply. It returns the session as it was, nil if there was none.
 func (lo *Logout) EndSession(ctx context.Context, sid string, also ...storage.Write) (*session.Session, error) {
 	if lo.EndOffline {
 		longest, err := lo.LongestGrant(ctx)
@@ -51,7 +51,7 @@ func (lo *Logout) EndSession(ctx context.Context, sid string, also ...storage.Wr
 	return ended, err
 }
 
-// LongestGrant is how long a grant may live.
+// LongestGrant returns how long a grant of any client may live.
 func (lo *Logout) LongestGrant(ctx context.Context) (time.Duration, error) {
 	managed, err := lo.Clients.Managed.All(ctx)
 	if err != nil {
@@ -62,10 +62,10 @@ func (lo *Logout) LongestGrant(ctx context.Context) (time.Duration, error) {
 	return longest, nil
 }
 
-// Everywhere ends all that a user has: every session, and every grant, offline ones too, since
-// they are of an earlier epoch then. No clock has a say in that: a request that is under way, here or at
-// a replica, gets a grant of the epoch that it has read. Each client of any of the sessions is told once,
-// without a sid: it is to end all that it has of the user (Back-Channel Logout 1.0 section 2.4).
+// Everywhere ends every session and every grant of a user, offline ones too. It raises the epoch of the user:
+// grants of an earlier epoch are void. This does not depend on clocks, since a request that is under way, here or
+// at a replica, makes a grant of the epoch that it has read. Each client of the sessions gets one logout token
+// without a sid, which means all sessions (Back-Channel Logout 1.0 section 2.4).
 func (lo *Logout) Everywhere(ctx context.Context, userID string) error {
 	err := storage.Retry(func() error { return lo.endEverything(ctx, userID) })
 	lo.Outbox.Wake()
@@ -86,7 +86,8 @@ func (lo *Logout) endEverything(ctx context.Context, userID string) error {
 	return lo.Store.Apply(ctx, writes...)
 }
 
-// EndingWrites end every session of a user and tell their clients.
+// EndingWrites returns the writes that end every session of a user and put logout tokens for their clients into
+// the outbox. Wake the outbox after the Apply.
 func (lo *Logout) EndingWrites(ctx context.Context, userID string) ([]storage.Write, error) {
 	sessions, err := lo.Sessions.OfUser(ctx, userID)
 	if err != nil {

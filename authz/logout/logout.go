@@ -1,4 +1,5 @@
-// Package logout ends sessions, and tells the clients of it (RP-Initiated, Back-Channel and Front-Channel Logout 1.0).
+// Package logout ends sessions, and notifies their clients (RP-Initiated, Back-Channel and Front-Channel Logout
+// 1.0).
 //
 //	/logout, /account, the admin API -> EndSession, Everywhere -> session ends, tokens due: one Apply -> Outbox
 //	                                                           -> Frames, in the browser itself
@@ -34,35 +35,35 @@ type Logout struct {
 	Clients  *directory.Clients
 	Sessions *session.Sessions
 	Tokens   *token.Tokens
-	Keys     *keys.Ring // that sign logout tokens
+	Keys     *keys.Ring // signs logout tokens
 	Ledger   *allowance.Ledger
 	Outbox   *backchannel.Outbox
 	Pages    *pages.Pages
 	Events   *events.Recorder
 	Dev      bool
 
-	EndOffline      bool          // the end of a session ends the offline grants too that came from it
-	RefreshLifetime time.Duration // of clients that have none of their own
+	EndOffline      bool          // the end of a session also ends its offline grants
+	RefreshLifetime time.Duration // of clients that set none
 }
 
-// errLogoutURIMismatch is what an operator finds in the log when an app is not returned to.
+// errLogoutURIMismatch is the code in the log if a post_logout_redirect_uri is not registered.
 const errLogoutURIMismatch = "post_logout_redirect_uri_mismatch"
 
-// logoutRequest is RP-Initiated Logout 1.0 section 2, as far as it can be believed. logout_hint is not
-// looked at: a browser has one session here, so there is nothing to choose.
+// logoutRequest is a request of RP-Initiated Logout 1.0 section 2, with what is proved of it. logout_hint is
+// ignored: a browser has one session here, so there is nothing to choose.
 type logoutRequest struct {
 	params   url.Values
-	client   *client.Client // who asks; nil: unknown
-	hint     *token.Hint    // nil: none, or none that is valid
+	client   *client.Client // that sent the browser; nil: unknown
+	hint     *token.Hint    // nil: none, or an invalid one
 	problem  *oauth.Error   // what is wrong with the request; nil: nothing
-	vouched  bool           // somebody whom the operator trusts speaks for the client
+	vouched  bool           // the operator, or a party that the operator trusts, vouches for the client
 	signedIn *session.Session
 	user     *storage.User // nil: nobody is signed in
 	own      bool          // the ID token proves that the request is about this session
 }
 
-// newLogoutRequest checks a request. What is wrong with it does not fail it: the user is asked, and
-// sent nowhere afterwards (section 4).
+// newLogoutRequest checks a request. A wrong request does not fail: the user is asked, and is not sent back to
+// an app afterwards (RP-Initiated Logout 1.0 section 4).
 func (lo *Logout) newLogoutRequest(r *http.Request, params url.Values) (l *logoutRequest, err error) {
 	l = &logoutRequest{params: params}
 	if l.signedIn, l.user, err = lo.Sessions.SignedIn(r.Context(), r); err != nil {
@@ -83,8 +84,8 @@ func (lo *Logout) newLogoutRequest(r *http.Request, params url.Values) (l *logou
 	return l, nil
 }
 
-// checkLogout finds out who asks, by an ID token or else a client_id, and whether that client may be
-// returned to where it says. It believes an ID token of ours, expired or not.
+// checkLogout finds the client, by the ID token or else the client_id, and checks its post_logout_redirect_uri.
+// It accepts an ID token of this server even if it has expired.
 func (lo *Logout) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	clientID := l.params.Get("client_id")
 	if token := l.params.Get("id_token_hint"); token != "" {
@@ -118,9 +119,9 @@ func (lo *Logout) checkLogout(r *http.Request, l *logoutRequest) (err error) {
 	return nil
 }
 
-// Submit takes POST: the confirmation of our own page, or a client's request (section 2 demands both
-// methods). The latter becomes the GET that means the same, because a cross-site POST carries no
-// SameSite=Lax cookie, and nobody would be logged out.
+// Submit takes POST: the confirmation of our own page, or a client's request (RP-Initiated Logout 1.0 section 2
+// demands both methods). The latter is redirected to the same request by GET: a cross-site POST carries no
+// SameSite=Lax cookie, so it would log nobody out.
 func (lo *Logout) Submit(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.RequestForm(w, r)
 	if err != nil {
@@ -138,8 +139,8 @@ func (lo *Logout) Submit(w http.ResponseWriter, r *http.Request) error {
 	return lo.logOut(w, r, l)
 }
 
-// Page asks before it ends the session, unless the client shows the ID token that it got in this
-// very session (section 2).
+// Page asks before it ends the session, unless the client sends an ID token of this session (RP-Initiated
+// Logout 1.0 section 2).
 func (lo *Logout) Page(w http.ResponseWriter, r *http.Request) error {
 	params, err := oauth.RequestQuery(r)
 	if err != nil {
@@ -169,16 +170,16 @@ func (lo *Logout) Page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ownRequest reports whether a request is about the browser's own session, and so needs no question: nothing
-// is wrong with it, and its ID token is of this user and this session. A client that gets no sid proves the
-// user alone.
+// ownRequest reports whether a request is about the browser's own session, so that the user need not be asked:
+// nothing is wrong with it, and its ID token is of this user and this session. For a client that gets no sid,
+// the user is enough.
 func (lo *Logout) ownRequest(l *logoutRequest) bool {
 	return l.problem == nil && l.hint != nil && l.user != nil &&
 		l.hint.Subject == lo.Tokens.Subject(l.client, l.user.ID) &&
 		(l.hint.Session == lo.Tokens.Sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
 }
 
-// logOut ends the browser's session, has other apps end theirs, and goes back to the client.
+// logOut ends the browser's session, makes other apps end theirs, and goes back to the client.
 func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
 	ended, err := lo.endOwnSession(w, r)
 	if err == nil && ended == nil {
@@ -202,10 +203,9 @@ func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutReques
 	return nil
 }
 
-// endHintedSession ends the session that a valid ID token names, for a browser that has none: a proxy or a
-// server of the app asks for its user, without the cookie. Nothing about the request may be wrong. The
-// pairwise sid of a client does not lead to a session: such a client registers a backchannel_logout_uri, or
-// sends the browser.
+// endHintedSession ends the session that a valid ID token names, if the request has no session cookie: a proxy
+// or a server of the app may ask for its user. Nothing about the request may be wrong. A pairwise sid does not
+// lead to a session: such a client registers a backchannel_logout_uri, or sends the browser.
 func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) (*session.Session, error) {
 	if l.problem != nil || l.hint == nil || l.hint.Session == "" {
 		return nil, nil
@@ -218,10 +218,10 @@ func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) (*sess
 	return lo.EndSession(ctx, named.ID, lo.Events.SignedOut(ctx, named.UserID, named.ID))
 }
 
-// target is where a link back leads, "" for nowhere, and whether the browser may be sent there without a
-// click. That needs a registered URI and an ID token (section 3): anybody can send a client_id. A client that
-// nobody vouches for needs an ID token of the browser's own session, since its maker has ID tokens of other
-// sessions. The state comes back as it was sent.
+// target returns the URI of the link back to the app, "" if there is none, and whether the browser may be sent
+// there without a click. This needs a registered URI and an ID token (RP-Initiated Logout 1.0 section 3):
+// anybody can send a client_id. A client that nobody vouches for needs an ID token of the browser's own
+// session, since its maker has ID tokens of other sessions. The URI has the state as it was sent.
 func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	back := l.params.Get("post_logout_redirect_uri")
 	switch {
@@ -235,7 +235,7 @@ func (l *logoutRequest) target() (uri string, mayReturn bool) {
 	return back, l.hint != nil && (l.vouched || l.own)
 }
 
-// leavingClient is the client on a page that leads to target, if that is not empty. If nobody vouches for
+// leavingClient returns the client for a page with a link to target; target may be empty. If nobody vouches for
 // the client, the page says so.
 func (l *logoutRequest) leavingClient(target string) *templates.Client {
 	switch {
@@ -247,7 +247,8 @@ func (l *logoutRequest) leavingClient(target string) *templates.Client {
 	return pages.Client(l.client, target)
 }
 
-// explainLogout is for developers whose users are asked, or are not sent back.
+// explainLogout tells developers why users are asked, or are not sent back. It returns nil if nothing is wrong
+// with the request.
 func (lo *Logout) explainLogout(l *logoutRequest) *templates.ErrorDetail {
 	if l.problem == nil {
 		return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// auditParams select events.
+// auditParams are the query parameters that select events.
 var auditParams = []string{"since", "until", "type", "outcome", "actor", "client_id", "sub", "gid", "sid", "request_id"}
 
 func (api *API) listAuditEvents(ctx context.Context, c *admin.Call, page admin.Slice) (events []admin.AuditEvent, next string, err error) {
@@ -72,7 +72,7 @@ func badParam(name, why string) error {
 	return &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidRequest, Detail: "The parameter " + name + " " + why + "."}
 }
 
-// disclosed tells the audit log that somebody has read it.
+// disclosed records that an operator has read the audit log.
 func (api *API) disclosed(ctx context.Context, c *admin.Call, how string) {
 	api.Audit.Note(ctx, audit.Event{
 		Type: audit.Disclosed, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByOperator, ID: c.Actor.ID},
@@ -80,8 +80,8 @@ func (api *API) disclosed(ctx context.Context, c *admin.Call, how string) {
 	})
 }
 
-// verifyAuditLog checks the blocks after one, some hundred at most, and once whether a block is what
-// somebody has kept of it.
+// verifyAuditLog checks some hundred blocks after the one that the parameter after names. If there is a
+// parameter pin, it also checks that a block has the hash that the operator has kept.
 func (api *API) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.AuditReport, error) {
 	after, err := strconv.Atoi(c.Query.Get("after"))
 	if c.Query.Has("after") && (err != nil || after < 0) {
@@ -131,7 +131,7 @@ func shownPoint(p audit.Point) admin.AuditPoint {
 	return admin.AuditPoint{Number: p.Number, Hash: p.Hash, Sealed: orNil(p.Sealed)}
 }
 
-// exportAuditLog writes all blocks from a time on. Those that are sealed meanwhile are among them.
+// exportAuditLog writes all blocks since a time, also those that are sealed meanwhile.
 func (api *API) exportAuditLog(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
 	since, err := timeParam(c.Query, "since")
 	if err != nil {
@@ -149,7 +149,7 @@ func (api *API) exportAuditLog(ctx context.Context, c *admin.Call, w http.Respon
 		return err
 	}
 	for {
-		// As long as the caller reads, it may take as long as it takes.
+		// An export may take any time, as long as the caller reads.
 		if err := deadline.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}

@@ -13,11 +13,11 @@ import (
 	"github.com/authzd/authzd/storage/archive"
 )
 
-// backupStall is how long whoever gets a backup may take for a piece of it. As long as a backup is under
-// way, the store keeps what is replaced.
+// backupStall is how long the caller may take to read a piece of a backup. While a backup is under way, the
+// store must keep records that are replaced.
 const backupStall = 30 * time.Second
 
-// takeBackup answers with a backup. It is in the audit log first: what has left cannot be called back.
+// takeBackup answers with a backup. It records the event first: data that has left cannot be called back.
 func (api *API) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
 	if err := api.Store.Apply(ctx, api.did(ctx, c, audit.Event{Type: audit.BackupTaken})); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (api *API) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWr
 	return b.Flush()
 }
 
-// stalling gives each write its own time.
+// stalling sets a deadline of backupStall for each write.
 type stalling struct {
 	w       io.Writer
 	control *http.ResponseController
@@ -47,7 +47,7 @@ func (s stalling) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// ScheduledBackup is a backup that nobody asked for.
+// ScheduledBackup writes a backup that the server makes by itself, and records the event.
 func (api *API) ScheduledBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
 	if err := api.Store.Apply(ctx, api.Events.BackupTaken(ctx)); err != nil {
 		return archive.Summary{}, err

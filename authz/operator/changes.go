@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// changes are the details of an audit event: the names of the members in which two states of an object
-// differ. Their values may be personal, and stay out of the log. nil: there are none.
+// changes returns the details of an audit event: the names of the members in which two states of an object
+// differ. It leaves the values out, since they may be personal. It returns nil if there are none.
 func changes(before, after any) map[string]string {
 	old, now := membersOf(before), membersOf(after)
 	names := make(map[string]bool)

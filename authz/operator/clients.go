@@ -1,14 +1,12 @@
 package operator
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
@@ -60,7 +58,7 @@ func (api *API) createClient(ctx context.Context, c *admin.Call, in *client.Meta
 	return api.clientWithSecret(record, secret)
 }
 
-// addClient stores a new client. If another had its id, the grants of that one are none of this.
+// addClient stores a new client. If a deleted client had its id, the grants of that one stay void.
 func (api *API) addClient(ctx context.Context, c *admin.Call, id string, record *storage.ManagedClient) error {
 	if _, _, err := storage.ManagedClients.Get(ctx, api.Store, id); !errors.Is(err, storage.ErrNotFound) {
 		if err == nil {
@@ -97,8 +95,8 @@ func (api *API) mustBeFree(ctx context.Context, id string) error {
 	return errClientExists
 }
 
-// describe sets what the record says of its client, if that is as it should be, and gives a client that
-// needs a secret and has none its first one.
+// describe checks the metadata of a client, and puts it into the record. A client that needs a secret and has
+// none gets its first one, which describe returns.
 func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in *client.Metadata) (secret string, err error) {
 	if record.Metadata, err = json.Marshal(in); err != nil {
 		return "", fmt.Errorf("encode client: %w", err)
@@ -132,7 +130,7 @@ func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in 
 	return secret, api.Keys.Use(ctx, directory.UseOf(&record.Needs))
 }
 
-// changeClient turns the record of a managed client into another state of it, and returns that.
+// changeClient changes the record of a managed client, and returns it as it was written.
 func (api *API) changeClient(ctx context.Context, c *admin.Call, what audit.Type, change func(*storage.ManagedClient) error) (record *storage.ManagedClient, err error) {
 	id := c.Path("client_id")
 	err = storage.Retry(func() error {
@@ -156,13 +154,14 @@ func (api *API) changeClient(ctx context.Context, c *admin.Call, what audit.Type
 	return record, err
 }
 
-// clientETag is the etag of a managed client. It is known before the record is written, so that a new
-// secret can be shown without a read that may fail.
+// clientETag returns the ETag of a managed client. It is known before the record is written, so that a new secret
+// can be shown without a read that may fail.
 func clientETag(record *storage.ManagedClient) string {
 	return etag(uint64(record.UpdatedAt.UnixMilli()))
 }
 
-// managedRecord is the record of a managed client. Others cannot be changed.
+// managedRecord returns the record of a managed client. For other clients, which can't be changed here, it
+// returns a conflict.
 func (api *API) managedRecord(ctx context.Context, id string) (*storage.ManagedClient, uint64, error) {
 	if api.Clients.File.Get(id) != nil {
 		return nil, 0, errClientOfFile
@@ -177,16 +176,17 @@ func (api *API) managedRecord(ctx context.Context, id string) (*storage.ManagedC
 }
 
 func (api *API) replaceClient(ctx context.Context, c *admin.Call, in *client.Metadata) (*admin.NewOAuthClient, error) {
-	return api.describeAnew(ctx, c, func(*client.Metadata) (*client.Metadata, error) { return in, nil })
+	return api.redescribe(ctx, c, func(*client.Metadata) (*client.Metadata, error) { return in, nil })
 }
 
 func (api *API) patchClient(ctx context.Context, c *admin.Call, patch admin.MergePatch) (*admin.NewOAuthClient, error) {
-	return api.describeAnew(ctx, c, func(present *client.Metadata) (*client.Metadata, error) {
+	return api.redescribe(ctx, c, func(present *client.Metadata) (*client.Metadata, error) {
 		return present, patch.Apply(present)
 	})
 }
 
-func (api *API) describeAnew(ctx context.Context, c *admin.Call, next func(present *client.Metadata) (*client.Metadata, error)) (*admin.NewOAuthClient, error) {
+// redescribe sets the metadata of a managed client to the result of next.
+func (api *API) redescribe(ctx context.Context, c *admin.Call, next func(present *client.Metadata) (*client.Metadata, error)) (*admin.NewOAuthClient, error) {
 	id, secret := c.Path("client_id"), ""
 	changed, err := api.changeClient(ctx, c, audit.ClientUpdated, func(record *storage.ManagedClient) error {
 		present := new(client.Metadata)
@@ -246,9 +246,9 @@ func (api *API) rotateSecret(ctx context.Context, c *admin.Call, in *admin.Rotat
 	return api.clientWithSecret(changed, secret)
 }
 
-// removeClient deletes a client that the operator has made, or one that registered itself. Whatever it holds
-// is void from here on: codes, grants and tokens count only while their client is there. The mark keeps
-// them void if another client gets the id.
+// removeClient deletes a managed client, or one that registered itself. Its codes, grants and tokens are void
+// from now on: they count only while their client is there. The mark keeps them void if another client gets the
+// id.
 func (api *API) removeClient(ctx context.Context, c *admin.Call) error {
 	id := c.Path("client_id")
 	longest, err := api.Logout.LongestGrant(ctx)
@@ -274,131 +274,4 @@ func (api *API) removeClient(ctx context.Context, c *admin.Call) error {
 		}
 		return api.Store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), api.Clients.Managed.Changed(), mark, event)
 	})
-}
-
-func (api *API) readOAuthClient(ctx context.Context, c *admin.Call) (*admin.OAuthClient, error) {
-	return api.showClient(ctx, c.Path("client_id"))
-}
-
-// clientWithSecret shows a managed client as it was written, with the secret that it has just got: nobody can
-// be told that again, so nothing may fail in between.
-func (api *API) clientWithSecret(record *storage.ManagedClient, secret string) (*admin.NewOAuthClient, error) {
-	shown, err := api.clientOfOperator(record)
-	if err != nil {
-		return nil, err
-	}
-	return &admin.NewOAuthClient{OAuthClient: *shown, ClientSecret: secret}, nil
-}
-
-func (api *API) showClient(ctx context.Context, id string) (*admin.OAuthClient, error) {
-	if metadata, ok := api.Config.Clients[id]; ok {
-		return clientOfFile(metadata), nil
-	}
-	record, _, err := storage.ManagedClients.Get(ctx, api.Store, id)
-	if err == nil {
-		return api.clientOfOperator(record)
-	} else if !errors.Is(err, storage.ErrNotFound) {
-		return nil, err
-	}
-	registered, _, err := storage.Clients.Get(ctx, api.Store, id)
-	if err != nil {
-		return nil, err
-	}
-	return clientOfItsOwn(id, registered)
-}
-
-func clientOfFile(m client.Metadata) *admin.OAuthClient {
-	return &admin.OAuthClient{Metadata: m, Source: admin.SourceConfiguration}
-}
-
-func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthClient, error) {
-	shown := &admin.OAuthClient{
-		Source: admin.SourceManaged, CreatedAt: &record.CreatedAt, UpdatedAt: &record.UpdatedAt, ETag: clientETag(record),
-	}
-	for _, secret := range record.Secrets {
-		if secret.ExpiresAt.IsZero() || secret.ExpiresAt.After(storage.Now()) {
-			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
-		}
-	}
-	complete, err := api.Config.ParseClient(record.Metadata)
-	if err != nil { // the configuration has changed: what the operator gave is all there is to show
-		return shown, decodeMetadata(record.Metadata, shown)
-	}
-	shown.Metadata = complete
-	return shown, nil
-}
-
-func clientOfItsOwn(id string, record *storage.Client) (*admin.OAuthClient, error) {
-	shown := &admin.OAuthClient{Source: admin.SourceRegistered, CreatedAt: &record.CreatedAt, UsedAt: orNil(record.UsedAt)}
-	err := decodeMetadata(record.Metadata, shown)
-	shown.ID, shown.AuthMethod = id, cmp.Or(shown.AuthMethod, client.AuthBasic) // the default of RFC 7591 section 2
-	return shown, err
-}
-
-func decodeMetadata(document []byte, into *admin.OAuthClient) error {
-	if err := json.Unmarshal(document, &into.Metadata); err != nil {
-		return fmt.Errorf("decode client metadata: %w", err)
-	}
-	return nil
-}
-
-// Clients are listed by where they come from, and then by id: these begin the keys of the list.
-const (
-	listedOfFile     = "1/"
-	listedOfOperator = "2/"
-	listedOfItsOwn   = "3/"
-)
-
-func (api *API) listClients(ctx context.Context, _ *admin.Call, page admin.Slice) (clients []admin.OAuthClient, next string, err error) {
-	add := func(key string, shown *admin.OAuthClient, err error) error {
-		if err != nil {
-			return err
-		}
-		clients, next = append(clients, *shown), key
-		return nil
-	}
-	for _, id := range api.Clients.File.IDs() {
-		if key := listedOfFile + id; key > page.After && len(clients) < page.Size {
-			if err := add(key, clientOfFile(api.Config.Clients[id]), nil); err != nil {
-				return nil, "", err
-			}
-		}
-	}
-	if left := page.Size - len(clients); left > 0 && page.After < listedOfItsOwn {
-		entries, err := storage.ManagedClients.Scan(ctx, api.Store, "", after(page.After, listedOfOperator), left)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, e := range entries {
-			shown, err := api.clientOfOperator(e.Value)
-			if err := add(listedOfOperator+e.Key, shown, err); err != nil {
-				return nil, "", err
-			}
-		}
-	}
-	if left := page.Size - len(clients); left > 0 {
-		entries, err := storage.Clients.Scan(ctx, api.Store, "", after(page.After, listedOfItsOwn), left)
-		if err != nil {
-			return nil, "", err
-		}
-		for _, e := range entries {
-			shown, err := clientOfItsOwn(e.Key, e.Value)
-			if err := add(listedOfItsOwn+e.Key, shown, err); err != nil {
-				return nil, "", err
-			}
-		}
-	}
-	if len(clients) < page.Size {
-		next = ""
-	}
-	return clients, next, nil
-}
-
-// after is the id to go on after in one kind of clients, "" to begin with it.
-func after(key, kind string) string {
-	id, found := strings.CutPrefix(key, kind)
-	if !found {
-		return ""
-	}
-	return id
 }

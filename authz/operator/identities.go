@@ -69,7 +69,7 @@ func (api *API) unlinkIdentity(ctx context.Context, c *admin.Call) error {
 	}))
 }
 
-// identityProblem says why an identity can't be linked or unlinked.
+// identityProblem returns a conflict that says why an identity can't be linked or unlinked.
 func identityProblem(err error) error {
 	for known, detail := range map[error]string{
 		account.ErrIdentityTaken:     "The identity is linked to another user.",

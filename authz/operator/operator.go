@@ -1,6 +1,7 @@
-// Package operator is the admin API: what operators see and change, each operation a function of the table routes.
+// Package operator is the admin API: what operators see and change. Each operation is a line of the table routes,
+// and a function.
 //
-//	socket, listener -> who calls? -> admin.Handler -> operation -> one Apply, with the event of it
+//	socket, listener -> AtSocket, AtListener: who calls? -> admin.Handler -> operation -> one Apply, with its event
 package operator
 
 import (
@@ -33,23 +34,22 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Config is what the admin API needs of the configuration, whose words, defaults and rules are its own.
-// The errors of its functions are *admin.Problem, with everything that is wrong.
+// Config is what the admin API needs of the configuration.
 type Config struct {
-	// ParseClient reads the metadata of a client, and fills in all defaults. If the client has a secret, any
-	// stands for it.
+	// ParseClient reads the metadata of a client, and fills in all defaults. If the client has a secret, the
+	// result has some text in its place. The error is an *admin.Problem with everything that is wrong.
 	ParseClient func(document []byte) (client.Metadata, error)
 	// Clients are those of the configuration, with all defaults filled in, by their ids.
 	Clients map[string]client.Metadata
 
-	// Resource is the audience that an access token needs at the operator's listener; empty: the admin
-	// API is at the socket only. A user whose token it is needs the role authzd:admin.
+	// Resource is the audience that an access token needs at the operator's listener. If it is empty, the admin
+	// API is at the socket only. If the token is a user's, the user needs the role authzd:admin.
 	Resource string
-	// Hosts are the names, beside localhost, that the listener is called by.
+	// Hosts are the host names of the listener, beside localhost and the issuer's.
 	Hosts []string
 }
 
-// API is the admin API.
+// API is the admin API. Make it by New.
 type API struct {
 	Config     *Config
 	Issuer     oauth.Issuer
@@ -58,7 +58,7 @@ type API struct {
 	Secret     *keys.Secret
 	Sealing    *keys.Sealing
 	Keys       *keys.Ring
-	PageTokens *keys.Sealer // of the places where a list goes on
+	PageTokens *keys.Sealer // seals page tokens: where a list goes on
 	Clients    *directory.Clients
 	Register   *register.Endpoint
 	Accounts   *account.Directory
@@ -82,7 +82,7 @@ func New(api *API) *API {
 	return api
 }
 
-// routes is every operation of the admin API.
+// routes returns every operation of the admin API.
 func (api *API) routes() []admin.Route {
 	route := admin.NewRoute
 	return []admin.Route{
@@ -131,7 +131,7 @@ func (api *API) routes() []admin.Route {
 	}
 }
 
-// RouteNames are the names of the operations, in the log and in metrics.
+// RouteNames returns the names of the operations, as the log and the metrics have them.
 func RouteNames() []string {
 	var names []string
 	for _, r := range (*API)(nil).routes() {
@@ -140,7 +140,8 @@ func RouteNames() []string {
 	return names
 }
 
-// Handler is the admin API for those whom authorize lets in; nil if there is none.
+// Handler returns the admin API for callers that authorize accepts: AtSocket or AtListener. It returns nil if
+// the configuration has no admin API.
 func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admin.Actor, error)) http.Handler {
 	if api.Config == nil {
 		return nil
@@ -168,7 +169,8 @@ func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admi
 	return api.Observer.Handler(handler)
 }
 
-// AtSocket knows callers by their process: the socket's mode has let them in.
+// AtSocket identifies callers at the socket by the user id of their process. It refuses nobody: the mode of the
+// socket's file has let them in.
 func (api *API) AtSocket(_ http.ResponseWriter, r *http.Request) (admin.Actor, error) {
 	actor := admin.Actor{ID: "socket"}
 	if uid, known := admin.PeerUID(r.Context()); known {
@@ -177,12 +179,11 @@ func (api *API) AtSocket(_ http.ResponseWriter, r *http.Request) (admin.Actor, e
 	return actor, nil
 }
 
-// errNoAdminToken is told of every token that does not count, whatever the reason.
+// errNoAdminToken is the answer to every token that does not count.
 var errNoAdminToken = oauth.Refuse(oauth.InvalidToken, "The access token is malformed, expired, revoked or not meant for the admin API.")
 
-// AtListener demands an access token of ours with the admin API as its audience and the scope
-// authzd:admin, and looks at what stands behind it now. A user is an operator only by a role: the scope
-// says no more than that a client may ask.
+// AtListener demands an active access token of this server with the admin API as its audience and the scope
+// authzd:admin. A user needs the role authzd:admin as well: the scope only says that the client may ask.
 func (api *API) AtListener(w http.ResponseWriter, r *http.Request) (admin.Actor, error) {
 	if api.Config.Resource == "" {
 		return admin.Actor{}, oauth.Refuse(oauth.AccessDenied, "The admin API is at the socket only.")
@@ -227,8 +228,8 @@ func hasRole(user *storage.User, role string) bool {
 	return false
 }
 
-// ownHost tells whether a Host header names this listener, and not a site that has its own name lead to
-// this machine (DNS rebinding). An address cannot be made to lead elsewhere.
+// ownHost reports whether a Host header names this listener, and not a site whose name leads to this machine
+// (DNS rebinding). IP addresses are safe.
 func (api *API) ownHost(host string) bool {
 	name := strings.ToLower(host)
 	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
@@ -245,7 +246,7 @@ func (api *API) ownHost(host string) bool {
 	return false
 }
 
-// asProblem is oauth.AsError in the form of the admin API.
+// asProblem returns the problem document for an error. It is oauth.AsError in the form of the admin API.
 func asProblem(err error) *admin.Problem {
 	if taken := new(account.TakenError); errors.As(err, &taken) {
 		pointer := "/username"
@@ -270,15 +271,15 @@ func asProblem(err error) *admin.Problem {
 	return p
 }
 
-// did is the event of what the caller of the admin API has done.
+// did returns the write that records what the caller of the admin API has done.
 func (api *API) did(ctx context.Context, c *admin.Call, e audit.Event) storage.Write {
 	return api.Events.ByOperator(ctx, c.Actor, e)
 }
 
-// etag is what changes whenever a record does.
+// etag returns the ETag of a version of a record.
 func etag(version uint64) string { return `"` + strconv.FormatUint(version, 36) + `"` }
 
-// orNil is a time that may be unset.
+// orNil returns nil for the zero time.
 func orNil(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

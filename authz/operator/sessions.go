@@ -81,8 +81,8 @@ func (api *API) revokeSession(ctx context.Context, c *admin.Call) error {
 	return err
 }
 
-// looksPerPage is how many grants a page of those of a client looks at, at most: there is no index, and
-// nobody shall wait for millions to be read.
+// looksPerPage is how many grants one page reads at most, to find those of a client: there is no index, and a
+// request must not read millions.
 const looksPerPage = 5 * admin.MaxPageSize
 
 func (api *API) listGrants(ctx context.Context, c *admin.Call, page admin.Slice) ([]admin.Grant, string, error) {
@@ -152,7 +152,7 @@ func (api *API) grantsOfUser(ctx context.Context, sub, clientID string, page adm
 	return grants, next, nil
 }
 
-// shownGrant is a grant with the name of its user and, unless it was revoked, whether it lives.
+// shownGrant returns a grant with the name of its user and, unless it was revoked, the reason why it has ended.
 func (api *API) shownGrant(ctx context.Context, names func(context.Context, string) (string, error), gid string, g *storage.Grant) (*admin.Grant, error) {
 	shown := grantOf(gid, g)
 	var err error
@@ -181,7 +181,7 @@ func (api *API) readGrant(ctx context.Context, c *admin.Call) (*admin.Grant, err
 	return api.shownGrant(ctx, api.usernames(), c.Path("gid"), grant)
 }
 
-// revokeGrantOf is done if the grant is revoked already.
+// revokeGrantOf revokes a grant. It does nothing if the grant is revoked already.
 func (api *API) revokeGrantOf(ctx context.Context, c *admin.Call) error {
 	gid := c.Path("gid")
 	return storage.Retry(func() error {

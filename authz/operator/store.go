@@ -11,22 +11,22 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// StoreFile is the file of an engine that keeps everything in one.
+// StoreFile is the file of a storage engine that keeps all records in one file.
 type StoreFile interface {
-	// Size returns how large it is, and how much of that is free for new records, in bytes.
+	// Size returns the size of the file, and how much of it is free for new records, in bytes.
 	Size() (bytes, free int64)
-	// Compact makes it as small as its records are, while it is in use, and tells how long writes waited.
+	// Compact removes the free space while the file is in use, and returns how long writes waited.
 	Compact(ctx context.Context) (waited time.Duration, err error)
-	// Lost waits until the file is gone, which ends all writing, and returns why; nil: ctx has ended.
+	// Lost waits until the file is gone, which ends all writing, and returns why. It returns nil when ctx ends.
 	Lost(ctx context.Context) error
 }
 
-// compactor runs the compactions that operators ask for: longer than a request may take.
+// compactor holds the state of compactions. They may take longer than a request, so API.Compact runs them.
 type compactor struct {
 	mu      sync.Mutex
 	running bool              // guarded by mu
 	last    *admin.Compaction // guarded by mu
-	asked   chan struct{}     // buffered: one may wait for Run
+	asked   chan struct{}     // buffered: one may wait for API.Compact
 }
 
 func (api *API) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, error) {
@@ -50,8 +50,8 @@ func (api *API) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, err
 	return out, nil
 }
 
-// compactStore has a compaction begin. It is in the audit log first: afterwards nobody would be there to
-// write it.
+// compactStore asks for a compaction. It records the event first: when the compaction ends, no request is left
+// that could record it.
 func (api *API) compactStore(ctx context.Context, call *admin.Call) error {
 	if api.File == nil {
 		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "The store is no file of this server.",
@@ -69,7 +69,7 @@ func (api *API) compactStore(ctx context.Context, call *admin.Call) error {
 	return nil
 }
 
-// Begin returns false if a compaction is under way.
+// begin returns false if a compaction is under way.
 func (c *compactor) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *compactor) begin() bool {
 	return !was
 }
 
-// end is the end of what begin began; nil: it came to nothing.
+// end notes the result of the compaction that begin began; nil if there is none.
 func (c *compactor) end(done *admin.Compaction) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,7 +87,7 @@ func (c *compactor) end(done *admin.Compaction) {
 	}
 }
 
-// Compact does what was asked for, until ctx ends.
+// Compact runs the compactions that operators ask for, until ctx ends.
 func (api *API) Compact(ctx context.Context) error {
 	for {
 		select {

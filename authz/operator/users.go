@@ -91,8 +91,8 @@ func (api *API) patchUser(ctx context.Context, c *admin.Call, patch admin.MergeP
 	})
 }
 
-// changeUser sets the data of a user to what next says. email reports that the operator has set the address:
-// even if it is the same one, only the operator changes it from then on.
+// changeUser sets the data of a user to the result of next. email reports whether the operator has set the
+// address: from then on only the operator changes it, even if it stays the same now.
 func (api *API) changeUser(ctx context.Context, c *admin.Call, email bool, next func(*storage.User) (*users.User, error)) (*admin.User, error) {
 	id := c.Path("sub")
 	err := api.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
@@ -122,7 +122,7 @@ func (api *API) changeUser(ctx context.Context, c *admin.Call, email bool, next 
 	return api.showUser(ctx, id)
 }
 
-// alterUser turns a user into what alter makes of them. A raised epoch ends all that they have.
+// alterUser changes a user by alter. If alter raises the epoch, all their sessions and grants end.
 func (api *API) alterUser(ctx context.Context, c *admin.Call, id string, alter func(*storage.User) (*storage.User, audit.Type, error)) error {
 	err := storage.Retry(func() error {
 		user, version, err := storage.Users.Get(ctx, api.Store, id)
@@ -226,7 +226,8 @@ func (api *API) listNetworks(ctx context.Context, c *admin.Call, page admin.Slic
 	return shown, next, err
 }
 
-// forgetNetworks is for a password that somebody else has used: their network is trusted then, too.
+// forgetNetworks forgets the trusted networks of a user. Operators need it after another person has used the
+// password, because that person's network is trusted too.
 func (api *API) forgetNetworks(ctx context.Context, c *admin.Call) error {
 	user, err := api.Accounts.Get(ctx, c.Path("sub"))
 	if err != nil {

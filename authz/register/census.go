@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	censusEvery = 10 * time.Minute // since other replicas register clients too, and unused ones expire
-	censusFull  = time.Minute      // likewise, while there is no room
-	censusPage  = 500              // records of one Apply
+	censusEvery = 10 * time.Minute // how often to count: other replicas register clients too, and unused ones expire
+	censusFull  = time.Minute      // how often to count while there is no room
+	censusPage  = 500              // records that one Apply forgets at most
 
-	// placeBytes is how much metadata fits into one of the places of Policy.MaxClients. A client
-	// that has more takes several.
+	// placeBytes is how many bytes of metadata one place of Policy.MaxClients holds. A client with more takes
+	// several places.
 	placeBytes = 2 << 10
-	// probation is how long a client that has not got a token yet keeps its place when there are no
-	// others left. Without it, a flood would keep everybody out until its clients are forgotten.
+	// probation is how long a client without a token keeps its place while no other place is free. Without
+	// it, a flood of registrations would keep everybody out until its clients are forgotten.
 	probation = time.Hour
 )
 
-// census knows about how many places registered clients take.
+// census estimates how many places registered clients take.
 type census struct {
 	mu       sync.Mutex
 	places   int       // guarded by mu
 	takenAt  time.Time // guarded by mu
-	outdated bool      // guarded by mu; places have become free since then
+	outdated bool      // guarded by mu; places have become free since takenAt
 }
 
-// places is how many places a client takes.
+// places returns how many places a client takes.
 func places(record *storage.Client) int { return 1 + len(record.Metadata)/placeBytes }
 
-// makeRoom reserves places, or refuses a registration if there are not so many.
+// makeRoom reserves places. If there are not enough, the error is TemporarilyUnavailable.
 func (ep *Endpoint) makeRoom(ctx context.Context, wanted int) error {
 	c, most := &ep.census, ep.Policy.MaxClients
 	c.mu.Lock()
@@ -54,16 +54,16 @@ func (ep *Endpoint) makeRoom(ctx context.Context, wanted int) error {
 	return nil
 }
 
-// left tells that a client has gone, or has become smaller. It is not counted: of two deletions at once,
-// one deletes nothing.
+// left notes that a client has gone, or has become smaller. The next makeRoom that finds no place counts again:
+// left does not subtract, because of two deletions at once one deletes nothing.
 func (c *census) left() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outdated = true
 }
 
-// takeCensus counts the places that are taken. If that is more than most, clients that never got a token
-// are forgotten.
+// takeCensus counts the places that are taken. If they are more than most, it forgets clients that never got a
+// token.
 func (ep *Endpoint) takeCensus(ctx context.Context, most int) (taken int, err error) {
 	var unused []unusedClient
 	for e, err := range storage.Clients.All(ctx, ep.Store, "") {
@@ -82,15 +82,15 @@ func (ep *Endpoint) takeCensus(ctx context.Context, most int) (taken int, err er
 	return taken - freed, err
 }
 
-// unusedClient is one that may have to make room.
+// unusedClient is a client that never got a token.
 type unusedClient struct {
 	createdAt time.Time
 	places    int
 	delete    storage.Write
 }
 
-// forget removes unused clients, the youngest first: those that were there before a flood stay. One
-// that gets its first token in this moment saves the others.
+// forget removes unused clients, the youngest first, so that those from before a flood stay. If one of them gets
+// its first token in this moment, none is removed this time.
 func (ep *Endpoint) forget(ctx context.Context, unused []unusedClient) (freed int, err error) {
 	slices.SortFunc(unused, func(a, b unusedClient) int { return b.createdAt.Compare(a.createdAt) })
 	var deletes []storage.Write
@@ -108,5 +108,5 @@ func (ep *Endpoint) forget(ctx context.Context, unused []unusedClient) (freed in
 	return freed, err
 }
 
-// ClientLeft tells that an operator has deleted a registered client: there may be room again.
+// ClientLeft notes that an operator has deleted a registered client, so that there may be room.
 func (ep *Endpoint) ClientLeft() { ep.census.left() }

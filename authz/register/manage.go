@@ -15,8 +15,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// ownRegistration is a registered client that has shown its registration access token (RFC 7592
-// section 2).
+// ownRegistration is a registered client that has sent its registration access token (RFC 7592 section 2).
 type ownRegistration struct {
 	id, token string
 	record    *storage.Client
@@ -24,8 +23,8 @@ type ownRegistration struct {
 	current   *client.Registration
 }
 
-// ownRegistration finds the client that a request is about. An unknown client and a wrong token are
-// answered alike (section 2.1).
+// ownRegistration finds the client of a request, and checks its token. An unknown client and a wrong token have
+// the same answer (RFC 7592 section 2.1).
 func (ep *Endpoint) ownRegistration(w http.ResponseWriter, r *http.Request) (*ownRegistration, error) {
 	token, err := ep.Auth.BearerToken(w, r)
 	if err != nil {
@@ -52,7 +51,7 @@ func (ep *Endpoint) ownRegistration(w http.ResponseWriter, r *http.Request) (*ow
 	return own, nil
 }
 
-// Read answers with what is registered (RFC 7592 section 2.1).
+// Read answers with the registration of a client (RFC 7592 section 2.1).
 func (ep *Endpoint) Read(w http.ResponseWriter, r *http.Request) error {
 	own, err := ep.ownRegistration(w, r)
 	if err != nil {
@@ -61,8 +60,8 @@ func (ep *Endpoint) Read(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusOK, ep.information(own.id, own.token, own.record, own.current))
 }
 
-// Update replaces all metadata (RFC 7592 section 2.2). Neither the token nor the secret changes,
-// so that an answer which got lost can be asked for again.
+// Update replaces all metadata of a client (RFC 7592 section 2.2). The token and the secret stay the same, so
+// that a client which lost the answer can ask again.
 func (ep *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 	own, err := ep.ownRegistration(w, r)
 	if err != nil {
@@ -105,8 +104,8 @@ func (ep *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusOK, ep.information(own.id, own.token, own.record, registration))
 }
 
-// admitUpdate holds what can still be said against an update that is as it should be: what it costs, and
-// what others say.
+// admitUpdate checks an update that is well formed against limits, the sector_identifier_uri and the room that
+// is left.
 func (ep *Endpoint) admitUpdate(ctx context.Context, registration *client.Registration, record *storage.Client, morePlaces int) error {
 	if err := ep.limitRegistrations(ctx, "updates of clients", record); err != nil {
 		return err
@@ -120,7 +119,7 @@ func (ep *Endpoint) admitUpdate(ctx context.Context, registration *client.Regist
 	return ep.makeRoom(ctx, morePlaces)
 }
 
-// checkUpdate demands what RFC 7592 section 2.2 does of the members that are the server's to decide.
+// checkUpdate checks the members that the server decides, as RFC 7592 section 2.2 demands.
 func (ep *Endpoint) checkUpdate(own *ownRegistration, info *client.Information) error {
 	switch {
 	case info.ClientID == "":
@@ -135,8 +134,8 @@ func (ep *Endpoint) checkUpdate(own *ownRegistration, info *client.Information) 
 	return nil
 }
 
-// Delete deregisters a client (RFC 7592 section 2.3). Whatever it holds is void from here on:
-// codes, grants and tokens count only while their client is registered.
+// Delete deregisters a client (RFC 7592 section 2.3). Its codes, grants and tokens are void from now on: they
+// count only while their client is registered.
 func (ep *Endpoint) Delete(w http.ResponseWriter, r *http.Request) error {
 	own, err := ep.ownRegistration(w, r)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package register lets clients register themselves (RFC 7591, RFC 7592, OpenID Connect Registration 1.0). Strangers
-// may call it: whatever that costs is bounded.
+// Package register lets clients register themselves (RFC 7591, RFC 7592, OpenID Connect Dynamic Client
+// Registration 1.0). Strangers may call it, so all that it costs is limited.
 //
-//	body -> software statement -> Complete -> so many from one address -> sector -> room (census.go) -> one Apply
+//	body -> software statement -> Complete -> limit of the network -> sector -> room (census.go) -> one Apply
 package register
 
 import (
@@ -38,18 +38,18 @@ type Endpoint struct {
 	Store    storage.Store
 	Clients  *directory.Clients
 	Auth     *clientauth.Authenticator
-	Keys     *clientkeys.Keys // of the issuers of software statements
-	Outbound *outbound.Client // for sector_identifier_uri
+	Keys     *clientkeys.Keys // finds the keys of the issuers of software statements
+	Outbound *outbound.Client // fetches sector_identifier_uri
 	Ledger   *allowance.Ledger
 	Events   *events.Recorder
-	Secrets  *keys.Deriver // of client secrets
+	Secrets  *keys.Deriver // derives client secrets
 	Policy   Policy
 
 	census census
 }
 
-// Create is the client registration endpoint (RFC 7591 section 3, OpenID Connect Policy
-// section 3). Strangers may call it: whatever it costs is bounded.
+// Create is the client registration endpoint (RFC 7591 section 3, OpenID Connect Dynamic Client Registration
+// section 3).
 func (ep *Endpoint) Create(w http.ResponseWriter, r *http.Request) error {
 	if err := ep.mayRegister(w, r); err != nil {
 		return err
@@ -83,8 +83,8 @@ func (ep *Endpoint) Create(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusCreated, ep.information(id, token, record, registration))
 }
 
-// completeRegistration settles what is registered: what a software statement says wins over what the
-// client says itself.
+// completeRegistration checks a registration and fills in its defaults. The software statement of a client
+// overrides what the client says itself.
 func (ep *Endpoint) completeRegistration(ctx context.Context, r *client.Registration) error {
 	if err := ep.applySoftwareStatement(ctx, r); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (ep *Endpoint) completeRegistration(ctx context.Context, r *client.Registra
 	return r.Complete(ep.Clients.Registered.Offer)
 }
 
-// mayRegister demands an initial access token where the operator does (RFC 7591 section 3).
+// mayRegister demands an initial access token if the policy does (RFC 7591 section 3).
 func (ep *Endpoint) mayRegister(w http.ResponseWriter, r *http.Request) error {
 	if ep.Policy.Mode != Token {
 		return nil
@@ -126,15 +126,16 @@ func registrationBody(w http.ResponseWriter, r *http.Request) (*client.Informati
 	return client.ParseRegistration(body)
 }
 
-// limitRegistrations counts what is about to cost something: a call of a stranger's URL, a record.
+// limitRegistrations counts a registration for its network. Call it before anything that costs: a call of a
+// stranger's URL, a record.
 func (ep *Endpoint) limitRegistrations(ctx context.Context, kind string, record *storage.Client) error {
 	hourly := ep.Policy.PerAddressPerHour
 	perNetwork := throttle.Limit{Burst: hourly, Interval: time.Hour / time.Duration(hourly)}
 	return ep.Ledger.TakeNetwork(ctx, kind, "Too many clients were registered from this address lately.", perNetwork, places(record))
 }
 
-// checkSector applies OpenID Connect Policy section 5: whoever has the URL says which redirect
-// URIs belong to it.
+// checkSector checks the redirect URIs against the document at the sector_identifier_uri (OpenID Connect
+// Dynamic Client Registration section 5).
 func (ep *Endpoint) checkSector(ctx context.Context, r *client.Registration) error {
 	if r.SectorURI == "" {
 		return nil
@@ -155,11 +156,11 @@ func (ep *Endpoint) checkSector(ctx context.Context, r *client.Registration) err
 	return nil
 }
 
-// maxMetadata bounds what one registration takes up; census.go all of them.
+// maxMetadata limits the metadata of one registration; census.go limits all of them.
 const maxMetadata = 32 << 10 // bytes
 
-// newClientRecord is what is kept of a client: the hashes of its secrets, and its metadata if a client
-// can be made of it.
+// newClientRecord returns the record of a client: its metadata, and the hashes of its secrets. It fails if no
+// client can be made of the metadata.
 func (ep *Endpoint) newClientRecord(id, token string, r *client.Registration, createdAt time.Time) (*storage.Client, error) {
 	metadata, err := r.Kept()
 	if err != nil {
@@ -176,14 +177,14 @@ func (ep *Endpoint) newClientRecord(id, token string, r *client.Registration, cr
 	return record, err
 }
 
-// clientSecret is derived from the registration access token, so that it can be told again to
-// whoever holds that (RFC 7592 section 3) although only hashes are stored.
+// clientSecret returns the secret of a client. It is derived from the registration access token: only hashes are
+// stored, and yet every answer to this token can show the secret again (RFC 7592 section 3).
 func (ep *Endpoint) clientSecret(token string) string {
 	derived := ep.Secrets.Derive([]byte(token))[0]
 	return oauth.PrefixClientSecret + base64.RawURLEncoding.EncodeToString(derived[:])
 }
 
-// information is the answer of RFC 7591 section 3.2.1 and RFC 7592 section 3.
+// information returns the answer of RFC 7591 section 3.2.1 and RFC 7592 section 3.
 func (ep *Endpoint) information(id, token string, record *storage.Client, r *client.Registration) *client.Information {
 	issuedAt := record.CreatedAt.Unix()
 	info := &client.Information{

@@ -16,9 +16,9 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 )
 
-// applySoftwareStatement lets a statement that somebody whom the operator trusts has signed win over
-// what the client says itself (RFC 7591 section 2.3). Others are refused, not ignored: the client
-// would take its software for approved.
+// applySoftwareStatement overrides what the client says itself by its software statement (RFC 7591 section 2.3).
+// It refuses statements of issuers that the operator does not trust: if they were ignored, the client would
+// believe that its software was approved.
 func (ep *Endpoint) applySoftwareStatement(ctx context.Context, r *client.Registration) error {
 	if r.SoftwareStatement == "" {
 		return nil
@@ -40,7 +40,7 @@ func (ep *Endpoint) applySoftwareStatement(ctx context.Context, r *client.Regist
 	if !trusted {
 		return oauth.Refuse(client.ErrUnapprovedSoftwareStatement, "The issuer of the software_statement is not approved here.")
 	}
-	issuer := &client.Client{Metadata: client.Metadata{ID: claims.Issuer, JWKSURI: keys}} // whose keys are found as a client's are
+	issuer := &client.Client{Metadata: client.Metadata{ID: claims.Issuer, JWKSURI: keys}} // its keys are found as those of a client
 	payload, err := ep.Keys.Verify(ctx, issuer, statement)
 	now := time.Now()
 	switch {

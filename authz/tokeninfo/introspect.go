@@ -1,5 +1,5 @@
-// Package tokeninfo answers what a token is worth: introspection (RFC 7662), revocation (RFC 7009), userinfo (OpenID
-// Connect Core section 5.3), and the session behind a browser or a token.
+// Package tokeninfo has the endpoints that look at a token: introspection (RFC 7662), revocation (RFC 7009),
+// userinfo (OpenID Connect Core section 5.3), and the session of a browser or a token.
 //
 //	/introspect /revoke              client -> clientauth -> token.Active -> answer
 //	/userinfo /session               token  -> token.Active -> grant, user, session still alive? -> answer
@@ -27,7 +27,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Endpoints tell of tokens.
+// Endpoints has a handler for each endpoint.
 type Endpoints struct {
 	Issuer   oauth.Issuer
 	Store    storage.Store
@@ -36,11 +36,11 @@ type Endpoints struct {
 	Auth     *clientauth.Authenticator
 	Grants   *grant.Grants
 	Tokens   *token.Tokens
-	Keys     *keys.Ring // that sign introspection and userinfo
+	Keys     *keys.Ring // signs introspection and userinfo
 	Events   *events.Recorder
 }
 
-// introspection is RFC 7662 section 2.2. An inactive token says nothing else about itself.
+// introspection is the answer of RFC 7662 section 2.2. For an inactive token it has no other members.
 type introspection struct {
 	Active    bool   `json:"active"`
 	TokenType string `json:"token_type,omitempty"`
@@ -48,8 +48,8 @@ type introspection struct {
 	*token.Claims
 }
 
-// Introspect tells a confidential client about a token that it owns or that is meant for it: one
-// whose audience has the client's id. To everybody else every token is inactive.
+// Introspect is the introspection endpoint (RFC 7662). A confidential client gets the claims of a token that was
+// issued to it, or has its id in the audience. Every other token is inactive.
 func (ti *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) error {
 	c, presented, err := ti.clientAndToken(w, r)
 	if err != nil {
@@ -61,9 +61,9 @@ func (ti *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) error {
 	answer := introspection{}
 	active, err := ti.lookUp(r.Context(), c, presented)
 	switch {
-	case err == nil && (active.Concerns(c.ID)):
+	case err == nil && active.Concerns(c.ID):
 		answer = introspection{Active: true, TokenType: active.TokenType, Claims: &active.Claims}
-		if active.User != nil && active.Subject == active.User.ID { // it would tell more than a pairwise subject
+		if active.User != nil && active.Subject == active.User.ID { // not beside a pairwise subject: the username would undo it
 			answer.Username = active.User.Username
 		}
 	case err != nil && !errors.Is(err, token.ErrInactive):
@@ -75,11 +75,11 @@ func (ti *Endpoints) Introspect(w http.ResponseWriter, r *http.Request) error {
 	return ti.writeIntrospectionJWT(w, c, answer)
 }
 
-// introspectionJWT is RFC 9701 section 5. It has no sub and no exp, so that nothing takes it for an
-// access token.
+// introspectionJWT is the payload of RFC 9701 section 5. It has no sub and no exp, so that nobody can use it as
+// an access token.
 type introspectionJWT struct {
 	Issuer        string        `json:"iss"`
-	Audience      string        `json:"aud"` // who asked
+	Audience      string        `json:"aud"` // the client that asked
 	IssuedAt      int64         `json:"iat"` // seconds since 1970
 	Introspection introspection `json:"token_introspection"`
 }
@@ -93,8 +93,8 @@ func (ti *Endpoints) writeIntrospectionJWT(w http.ResponseWriter, c *client.Clie
 	return nil
 }
 
-// wantsIntrospectionJWT tells whether the Accept header asks for a signed answer (RFC 9701 section 4)
-// rather than for plain JSON.
+// wantsIntrospectionJWT reports whether the Accept header prefers a signed answer (RFC 9701 section 4) to plain
+// JSON.
 func wantsIntrospectionJWT(r *http.Request) bool {
 	const signed = "application/" + keys.TypeIntrospection
 	accept := strings.Join(r.Header.Values("Accept"), ",")
@@ -116,8 +116,8 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 	return q > 0 && q >= quality["application/json"]
 }
 
-// clientAndToken is what introspection and revocation have in common: an authenticated client and
-// the parameter token.
+// clientAndToken authenticates the client of an introspection or revocation, and returns it with the parameter
+// token.
 func (ti *Endpoints) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
 	form, err := ti.Auth.Form(w, r)
 	if err != nil {
@@ -134,7 +134,8 @@ func (ti *Endpoints) clientAndToken(w http.ResponseWriter, r *http.Request) (*cl
 	return proven, form.Get("token"), err
 }
 
-// lookUp finds out about a token of any kind that c asks about.
+// lookUp reads an access token or a refresh token that c asks about. The error is token.ErrInactive if it does
+// not count.
 func (ti *Endpoints) lookUp(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
 	if strings.HasPrefix(presented, oauth.PrefixRefresh) {
 		return ti.activeRefreshToken(ctx, c, presented)
@@ -142,7 +143,7 @@ func (ti *Endpoints) lookUp(ctx context.Context, c *client.Client, presented str
 	return ti.Tokens.Active(ctx, presented)
 }
 
-// activeRefreshToken describes a refresh token that a refresh by its client would still take.
+// activeRefreshToken reads a refresh token. It is active if a refresh by c would accept it.
 func (ti *Endpoints) activeRefreshToken(ctx context.Context, c *client.Client, presented string) (*token.Active, error) {
 	row, _, err := storage.RefreshTokens.Get(ctx, ti.Store, oauth.HashToken(presented))
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && row.UsedAt != nil) {

@@ -14,9 +14,9 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Revoke is RFC 7009. Revoking one token of a family revokes its grant. A token that is unknown,
-// expired or of another client is answered like one that was revoked, and nothing happens; a
-// Revocation that could not be stored is a 503.
+// Revoke is the revocation endpoint (RFC 7009). It revokes the grant of a token, and so all tokens of the grant.
+// If a token is unknown, expired or of another client, nothing happens, and the answer is the same. If the
+// revocation can't be stored, the answer is 503.
 func (ti *Endpoints) Revoke(w http.ResponseWriter, r *http.Request) error {
 	c, presented, err := ti.clientAndToken(w, r)
 	if err != nil {
@@ -58,8 +58,8 @@ func (ti *Endpoints) revocationOf(ctx context.Context, c *client.Client, present
 	return ti.familyRevocation(ctx, c, claims.GrantID, alone)
 }
 
-// familyRevocation revokes a grant of the client's. A token that the client has of another's grant, by
-// exchange, ends alone: the grant is not its to end.
+// familyRevocation returns the writes that revoke a grant of the client. If the grant is another client's, it
+// returns alone: a client that got a token by exchange may revoke this token only.
 func (ti *Endpoints) familyRevocation(ctx context.Context, c *client.Client, grantID string, alone []storage.Write) ([]storage.Write, error) {
 	grant, _, err := storage.Grants.Get(ctx, ti.Store, grantID)
 	if errors.Is(err, storage.ErrNotFound) {

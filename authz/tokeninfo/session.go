@@ -12,24 +12,24 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// sessionState tells an app when its user's session will end, so that it can warn before.
+// sessionState is the answer to an app: when its user's session will end, so that the app can warn in time.
 type sessionState struct {
 	Active        bool       `json:"active"`
 	Subject       string     `json:"sub,omitempty"`
 	Session       string     `json:"sid,omitempty"`
-	AuthTime      int64      `json:"auth_time,omitempty"`       // seconds since 1970; 0: nothing proves it
-	IdleExpiresAt *time.Time `json:"idle_expires_at,omitempty"` // if nothing more happens
-	ExpiresAt     *time.Time `json:"expires_at,omitempty"`      // whatever happens
+	AuthTime      int64      `json:"auth_time,omitempty"`       // seconds since 1970; 0: not proved
+	IdleExpiresAt *time.Time `json:"idle_expires_at,omitempty"` // without further activity
+	ExpiresAt     *time.Time `json:"expires_at,omitempty"`      // at the latest
 }
 
-// askedSession is the session that a request asks about, and how the asker knows it.
+// askedSession is the session that a request asks about, and the sub and sid by which the caller knows it.
 type askedSession struct {
 	*session.Session        // nil: it has ended
 	subject, sid     string // pairwise for some clients
 }
 
-// SessionStatus answers an app with the user's access token, or our own pages by the cookie. It
-// does not count as activity.
+// SessionStatus answers an app that sends the user's access token, or our own pages that send the cookie. The
+// request does not count as activity.
 func (ti *Endpoints) SessionStatus(w http.ResponseWriter, r *http.Request) error {
 	asked, err := ti.sessionOf(w, r)
 	if err != nil {
@@ -38,7 +38,7 @@ func (ti *Endpoints) SessionStatus(w http.ResponseWriter, r *http.Request) error
 	return oauth.WriteJSON(w, http.StatusOK, ti.state(asked))
 }
 
-// SessionActivity is the app saying that its user types or clicks.
+// SessionActivity records that the user of an app is active. An app calls it when its user types or clicks.
 func (ti *Endpoints) SessionActivity(w http.ResponseWriter, r *http.Request) error {
 	asked, err := ti.sessionOf(w, r)
 	if err != nil {
@@ -108,7 +108,7 @@ func (ti *Endpoints) sessionOfToken(w http.ResponseWriter, r *http.Request) (ask
 	}
 	active, err := ti.Tokens.Active(r.Context(), presented)
 	if errors.Is(err, token.ErrInactive) || (err == nil && active.Session == "") {
-		return askedSession{}, nil // what the token stood for has ended, or there never was a session
+		return askedSession{}, nil // the grant of the token has ended, or there never was a session
 	} else if err != nil {
 		return askedSession{}, err
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/token"
 )
 
-// Userinfo is OpenID Connect Core section 5.3.
+// Userinfo is the userinfo endpoint (OpenID Connect Core section 5.3). The token needs the scope openid.
 func (ti *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	presented, err := ti.Auth.AccessToken(w, r)
 	if err != nil {
