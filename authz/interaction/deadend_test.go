@@ -1,4 +1,4 @@
-package authz_test
+package interaction_test
 
 import (
 	"html"
