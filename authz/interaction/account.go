@@ -21,7 +21,7 @@ import (
 
 const maxApps = 100 // on the account page
 
-// Home is the page of the issuer itself.
+// Home draws the page at the issuer's URL.
 func (in *Interaction) Home(w http.ResponseWriter, r *http.Request) error {
 	_, user, err := in.Sessions.SignedIn(r.Context(), r)
 	if err != nil {
@@ -78,10 +78,9 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	return nil
 }
 
-// shownSessions are the browsers that the user is signed in with: this one, then the others as they
-// were last used.
+// shownSessions returns the sessions of the user: this browser's first, then the others by their last use.
 func (in *Interaction) shownSessions(ctx context.Context, current *session.Session, user *storage.User) ([]templates.Session, error) {
-	sessions, _, err := in.Sessions.List(ctx, user.ID, "", 2*session.MaxOfUser) // there were times without a bound
+	sessions, _, err := in.Sessions.List(ctx, user.ID, "", 2*session.MaxOfUser) // earlier versions had no limit
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,8 @@ func (in *Interaction) shownSessions(ctx context.Context, current *session.Sessi
 // sessionsPerPage is how many sessions the account page shows at once.
 const sessionsPerPage = 20
 
-// pageOfSessions are the sessions from a number on, or the first, and where the next are.
+// pageOfSessions returns one page of the sessions, and the URL of the next page, "" if there is none. from is
+// the number of the first session, as text; if it is invalid, the page is the first one.
 func (in *Interaction) pageOfSessions(all []templates.Session, from string) (page []templates.Session, more string) {
 	first, err := strconv.Atoi(from)
 	if err != nil || first < 0 || first >= len(all) {
@@ -111,7 +111,7 @@ func (in *Interaction) pageOfSessions(all []templates.Session, from string) (pag
 	return all[first:last], more
 }
 
-// showIdentities puts the user's upstream identities on the page, and what has happened to them. One that is
+// showIdentities puts the user's upstream identities on the page, and the changes to them. An identity that is
 // the last way in can't be unlinked.
 func (in *Interaction) showIdentities(ctx context.Context, p *templates.Account, user *storage.User) error {
 	identities, err := in.Accounts.Identities(ctx, user.ID)
@@ -132,8 +132,8 @@ func (in *Interaction) showIdentities(ctx context.Context, p *templates.Account,
 	return nil
 }
 
-// shownApps are the apps that the user has allowed something, and those of the operator's own that
-// can be opened from here.
+// shownApps returns the apps that the user has allowed something, and those of the operator that can be opened
+// from here.
 func (in *Interaction) shownApps(ctx context.Context, user *storage.User) ([]templates.App, error) {
 	consents, err := storage.Consents.Scan(ctx, in.Store, user.ID+"/", "", maxApps)
 	if err != nil {
@@ -175,7 +175,8 @@ func (in *Interaction) shownApps(ctx context.Context, user *storage.User) ([]tem
 	return apps, nil
 }
 
-// AccountAction takes an app's access back, or ends sessions.
+// AccountAction takes the forms of the account page: it withdraws a consent, unlinks an identity, or ends
+// sessions.
 func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.PageForm(w, r)
 	if err != nil {
@@ -207,7 +208,7 @@ func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) err
 	return nil
 }
 
-// endOther ends one of the user's own sessions.
+// endOther ends one session of the user. It does nothing if the session is another user's.
 func (in *Interaction) endOther(ctx context.Context, user *storage.User, sid string) error {
 	other, err := in.Sessions.LoadByID(ctx, sid)
 	if err != nil || other == nil || other.UserID != user.ID {
@@ -235,7 +236,7 @@ func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *
 	return nil
 }
 
-// shownClaims is what is known about a user, as text.
+// shownClaims returns the claims about a user, as text.
 func shownClaims(user *storage.User) []templates.Claim {
 	known := token.UserClaims(user)
 	verified := map[string]bool{"email": user.Profile.EmailVerified, "phone_number": user.Profile.PhoneNumberVerified}

@@ -21,13 +21,13 @@ const (
 	upstreamCookie   = "-upstream-"
 	cookiePart       = 3800 // bytes; browsers drop a cookie over 4096
 
-	// maxAttemptCookies bounds what all attempts of a browser take in a request, in bytes. With the
-	// session's they fit into the 8 KiB that a proxy gives one header.
+	// maxAttemptCookies limits the cookies of all attempts of a browser, in bytes. Together with the session's
+	// they fit into 8 KiB, the limit that proxies have for a header.
 	maxAttemptCookies = 6000
 )
 
-// attempt is a login under way at an upstream. It waits in a cookie of this browser, sealed, under a
-// name that the callback's state gives. A long request needs several cookies.
+// attempt is a login under way at an upstream. It is kept, sealed, in a cookie of this browser. The name of the
+// cookie has a hash of the callback's state. A long request needs several cookies.
 type attempt struct {
 	connect.Attempt
 	Flow    flow      `json:"flow"` // names of one letter are the connector's
@@ -35,14 +35,14 @@ type attempt struct {
 	Done    bool      `json:"done,omitempty"` // the upstream has answered; a repeated callback goes on with the flow
 }
 
-// attemptCookies are those of one attempt, as a browser sends them.
+// attemptCookies holds the cookies of one attempt, as a browser sends them.
 type attemptCookies struct {
 	name    string // without the number of the part
 	started int64  // milliseconds since 1970, from the name
 	values  []string
 }
 
-// size is how many bytes of a Cookie header they take.
+// size returns how many bytes of a Cookie header they take.
 func (c *attemptCookies) size() (n int) {
 	for part, value := range c.values {
 		n += len(c.part(part)) + len("=; ") + len(value)
@@ -50,10 +50,11 @@ func (c *attemptCookies) size() (n int) {
 	return n
 }
 
+// part returns the name of the cookie with part n.
 func (c *attemptCookies) part(n int) string { return c.name + "." + strconv.Itoa(n) }
 
-// keepAttempt puts an attempt into as many cookies as it needs. The oldest of the others go if they are
-// too many together: a proxy would refuse the header.
+// keepAttempt puts an attempt into as many cookies as it needs. If all cookies together are too long, it deletes
+// those of the oldest attempts, because a proxy would refuse the header.
 func (in *Interaction) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) {
 	packed, _ := pack(a) // plain data always encodes
 	sealed := base64.RawURLEncoding.EncodeToString(in.Upstream.Seal(packed, nil))
@@ -63,7 +64,7 @@ func (in *Interaction) keepAttempt(w http.ResponseWriter, r *http.Request, a att
 	}
 	room, full := maxAttemptCookies-own.size(), false
 	for _, other := range in.attemptCookies(r) { // the newest first
-		if other.name == own.name { // it was longer: what is left of it would spoil it
+		if other.name == own.name { // delete the parts that the attempt no longer has
 			for part := len(own.values); part < len(other.values); part++ {
 				in.Sessions.SetCookie(w, own.part(part), "", -time.Second)
 			}
@@ -74,13 +75,14 @@ func (in *Interaction) keepAttempt(w http.ResponseWriter, r *http.Request, a att
 			in.dropCookies(w, other)
 		}
 	}
-	lifetime := max(a.Started.Add(authorize.CarriedLifetime).Sub(storage.Now()), time.Second) // a late callback still says which app waits
+	lifetime := max(a.Started.Add(authorize.CarriedLifetime).Sub(storage.Now()), time.Second) // after a late callback the error page names the app
 	for part, value := range own.values {
 		in.Sessions.SetCookie(w, own.part(part), value, lifetime)
 	}
 }
 
-// findAttempt is the way back. The attempt is returned with an error too, as far as it can be read.
+// findAttempt reads the attempt of a state from the cookies. Beside an error it returns the attempt too, as far
+// as it can be read.
 func (in *Interaction) findAttempt(r *http.Request, state string) (attempt, error) {
 	var a attempt
 	for _, c := range in.attemptCookies(r) {
@@ -106,14 +108,14 @@ func (in *Interaction) findAttempt(r *http.Request, state string) (attempt, erro
 	return a, errors.New("no cookie of this sign-in")
 }
 
-// finishAttempt remembers that the upstream has answered, and where the flow is now: the browser may
-// ask again, by a reload or because it has restored its tabs.
+// finishAttempt notes in the cookies that the upstream has answered, and the state of the flow: the browser may
+// send the callback again, by a reload or because it restores its tabs.
 func (in *Interaction) finishAttempt(w http.ResponseWriter, r *http.Request, a attempt, f flow) {
 	f.Failed = nil
 	in.keepAttempt(w, r, attempt{Attempt: connect.Attempt{Connector: a.Connector, State: a.State}, Flow: f, Started: a.Started, Done: true})
 }
 
-// attemptCookies are the attempts of a browser, the newest first.
+// attemptCookies returns the attempts of a browser, the newest first.
 func (in *Interaction) attemptCookies(r *http.Request) []attemptCookies {
 	parts := map[string]map[int]string{}
 	for _, c := range r.Cookies() {
@@ -132,7 +134,7 @@ func (in *Interaction) attemptCookies(r *http.Request) []attemptCookies {
 	for name, values := range parts {
 		c := attemptCookies{name: name}
 		started, _, _ := strings.Cut(strings.TrimPrefix(name, in.Sessions.CookieName(upstreamCookie)), "-")
-		c.started, _ = strconv.ParseInt(started, 36, 64) // one that is not ours is very old
+		c.started, _ = strconv.ParseInt(started, 36, 64) // 0 for a name that is not ours: the oldest
 		for n := range len(values) {
 			c.values = append(c.values, values[n])
 		}
@@ -154,5 +156,5 @@ func (in *Interaction) attemptName(state string, started time.Time) string {
 	return in.Sessions.CookieName(upstreamCookie) + strconv.FormatInt(started.UnixMilli(), 36) + "-" + stateTag(state)
 }
 
-// stateTag finds the cookies of a state.
+// stateTag returns the part of a cookie's name that belongs to a state.
 func stateTag(state string) string { return oauth.HashToken(state)[:12] }

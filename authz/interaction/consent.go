@@ -43,7 +43,7 @@ func (in *Interaction) ConsentPage(w http.ResponseWriter, r *http.Request) error
 	return nil
 }
 
-// Consent remembers an Allow, and takes a Deny back to the client.
+// Consent takes the form of the consent page: it stores an Allow, and tells the client of a Deny.
 func (in *Interaction) Consent(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := in.visitForm(w, r)
 	if err != nil {
@@ -68,8 +68,8 @@ func (in *Interaction) Consent(w http.ResponseWriter, r *http.Request) error {
 	return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
 }
 
-// permissions are what the user is asked for: the scopes that are requested, and those that stand for
-// the single claims that are, each at the resources that it is requested for.
+// permissions returns what the user is asked for: the requested scopes, and the scopes of the single claims that
+// are requested, each with the resources that it is requested for.
 func (in *Interaction) permissions(a *authorize.Request) []storage.Permission {
 	scopes := slices.Clone(a.Scopes)
 	for _, claim := range slices.Concat(a.Claims.IDToken, a.Claims.UserInfo) {
@@ -88,7 +88,7 @@ func (in *Interaction) permissions(a *authorize.Request) []storage.Permission {
 	return asked
 }
 
-// rememberConsent adds to what the user has allowed this client before.
+// rememberConsent adds the request to the consent of a user to a client, and records the event.
 func (in *Interaction) rememberConsent(r *http.Request, userID string, a *authorize.Request) error {
 	return storage.Retry(func() error {
 		write, err := in.consentWrite(r.Context(), userID, a)
@@ -99,7 +99,7 @@ func (in *Interaction) rememberConsent(r *http.Request, userID string, a *author
 	})
 }
 
-// consentWrite is the write that does so.
+// consentWrite returns the write that adds the request to the consent.
 func (in *Interaction) consentWrite(ctx context.Context, userID string, a *authorize.Request) (storage.Write, error) {
 	consent, version, err := in.Grants.Consent(ctx, userID, a.Client.ID)
 	if err != nil {
@@ -119,9 +119,9 @@ func (in *Interaction) consentWrite(ctx context.Context, userID string, a *autho
 	return storage.Consents.Put(grant.ConsentKey(userID, a.Client.ID), consent, storage.At(version), time.Time{}), nil
 }
 
-// shownHost is where the answer goes to a client that chose its redirect URIs itself, "" for one of the
-// operator's. It may have several, and others tomorrow: whoever agrees to one host has not agreed to the
-// next.
+// shownHost returns the host that the answer goes to, for a client that chose its redirect URIs itself, and "" for
+// one of the operator's. Such a client may have several hosts, and others later: a consent is for the hosts that
+// the user has seen.
 func shownHost(a *authorize.Request) string {
 	if a.Client.Source == client.Configured {
 		return ""
@@ -133,12 +133,12 @@ func shownHost(a *authorize.Request) string {
 	return u.Host
 }
 
-// knowsHost tells whether the page that the user agreed on named the host that the answer goes to.
+// knowsHost reports whether the user has agreed on a page that named the host of the answer.
 func knowsHost(consent *storage.Consent, a *authorize.Request) bool {
 	return a.Client.Source == client.Configured || slices.Contains(consent.Hosts, shownHost(a))
 }
 
-// agreed tells whether the consent page can be left out.
+// agreed reports whether the user need not be asked for consent.
 func (in *Interaction) agreed(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
 	consent, _, err := in.Grants.Consent(ctx, user.ID, a.Client.ID)
 	if err != nil {
@@ -150,7 +150,7 @@ func (in *Interaction) agreed(ctx context.Context, a *authorize.Request, f flow,
 		return in.agreedNow(ctx, a, f, user)
 	case a.Client.FirstParty:
 		return true, nil
-	case len(a.Details) > 0: // what was allowed once is not to be allowed again (RFC 9396 section 12)
+	case len(a.Details) > 0: // details are allowed once only (RFC 9396 section 12)
 		return in.agreedNow(ctx, a, f, user)
 	case a.Client.Source != client.Configured && !strings.HasPrefix(a.RedirectURI, "https:"):
 		return in.agreedNow(ctx, a, f, user) // RFC 8252 section 8.6: any app on the device could be asking
@@ -165,8 +165,8 @@ func (in *Interaction) agreed(ctx context.Context, a *authorize.Request, f flow,
 	return true, nil
 }
 
-// agreedNow tells whether the user has allowed this very request, and lets that count for one code: a
-// browser that comes back to the same address is asked again.
+// agreedNow reports whether the user has allowed this request in its flow. That counts for one code: if the
+// browser comes back to the same URL, the user is asked again.
 func (in *Interaction) agreedNow(ctx context.Context, a *authorize.Request, f flow, user *storage.User) (bool, error) {
 	if f.Consented != user.ID {
 		return false, nil

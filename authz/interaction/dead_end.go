@@ -9,8 +9,9 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// ReportPage is the one exit for errors of pages: in full in development, otherwise the code and
-// the request id, under which the log has the rest. A sign-in that can't go on begins again.
+// ReportPage is the one exit for errors of pages. The error page explains the error in development; otherwise it
+// shows the code and the request id, by which the log can be searched. A sign-in that has become stale begins
+// again.
 func (in *Interaction) ReportPage(w http.ResponseWriter, r *http.Request, err error) {
 	if stale := new(staleFlow); errors.As(err, &stale) {
 		observe.Event(r.Context()).SetError("sign_in_expired", "", err)
@@ -24,7 +25,7 @@ func (in *Interaction) ReportPage(w http.ResponseWriter, r *http.Request, err er
 	in.Pages.ShowError(w, r, oauth.AsError(err), nil)
 }
 
-// showDeadEnd draws the error page of a sign-in that can't go on, with the ways out of it.
+// showDeadEnd draws the error page of a sign-in that can't go on, with links out of it.
 func (in *Interaction) showDeadEnd(w http.ResponseWriter, r *http.Request, lost *lostSignIn) {
 	p := templates.Error{AgainURL: lost.again}
 	if lost.client != nil {

@@ -17,15 +17,15 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// The limits of wrong user codes (RFC 8628 section 5.1). Only who has signed in learns whether a code
-// exists, so a guesser needs accounts; many cookies or addresses do not help.
+// Limits of wrong user codes (RFC 8628 section 5.1). Only signed-in users learn whether a code exists, so
+// guessing needs many accounts, and not only many cookies or addresses.
 var (
 	codesPerUser    = throttle.Limit{Burst: 10, Interval: time.Minute}
 	codesPerBrowser = throttle.Limit{Burst: 10, Interval: 30 * time.Second}
 )
 
-// DevicePage is where the user of a device comes to (RFC 8628 section 3.3), with the code or without. Pages and
-// sign-ins lead back here with their flow; what is missing, the dispatcher decides as for a browser.
+// DevicePage is the verification URI for the user of a device (RFC 8628 section 3.3), with or without the code.
+// Pages and sign-ins lead back here with their flow. The dispatcher decides what is missing, as for a browser.
 //
 //	user code -> next: sign in -> find the device -> next: sign in again? -> confirm -> decided
 func (in *Interaction) DevicePage(w http.ResponseWriter, r *http.Request) error {
@@ -62,8 +62,8 @@ func (in *Interaction) DevicePage(w http.ResponseWriter, r *http.Request) error 
 	return in.showDevice(w, r, v)
 }
 
-// askUser sends the user of a device to the page of a step that is missing, if one is. What would be a consent is the
-// confirmation.
+// askUser sends the user of a device to the page of the first missing step, and reports whether there is one. The
+// consent does not count: the confirmation of the device takes its place.
 func (in *Interaction) askUser(w http.ResponseWriter, r *http.Request, v *visit) (asked bool, err error) {
 	missing, err := in.next(r.Context(), v.pending())
 	if err != nil || missing == nil || missing.page == consentPage {
@@ -73,7 +73,8 @@ func (in *Interaction) askUser(w http.ResponseWriter, r *http.Request, v *visit)
 	return true, nil
 }
 
-// findDevice looks a user code up, and shows the page again if it is wrong, or one too many.
+// findDevice looks up a user code. If the code is wrong, or there were too many wrong ones, it draws the page for
+// the code again.
 func (in *Interaction) findDevice(w http.ResponseWriter, r *http.Request, v *visit, code string) (found bool, err error) {
 	event := observe.Event(r.Context())
 	network := throttle.NetworkOf(event.Remote())
@@ -102,7 +103,7 @@ func (in *Interaction) findDevice(w http.ResponseWriter, r *http.Request, v *vis
 	return err == nil, err
 }
 
-// showDevice asks for the decision, or says what it was.
+// showDevice asks for the decision or, if there is one, shows it.
 func (in *Interaction) showDevice(w http.ResponseWriter, r *http.Request, v *visit) error {
 	device, problem, err := in.openDevice(r.Context(), v)
 	switch {
@@ -136,8 +137,7 @@ func (in *Interaction) showDevice(w http.ResponseWriter, r *http.Request, v *vis
 	return nil
 }
 
-// openDevice reads the device of a flow. One that another user has decided about is unknown to this
-// one.
+// openDevice reads the device of a flow. If another user has decided about it, it counts as unknown.
 func (in *Interaction) openDevice(ctx context.Context, v *visit) (*storage.DeviceCode, templates.Problem, error) {
 	device, _, _, err := in.device(ctx, v.flow.Device)
 	switch {
@@ -161,7 +161,7 @@ func (in *Interaction) askUserCode(w http.ResponseWriter, r *http.Request, statu
 	in.Pages.Render(w, r, status, templates.DeviceCode{Action: in.Issuer.URL("/device"), UserCode: typed, Problem: problem})
 }
 
-// EnterDevice takes the forms of both pages: the code and the decision.
+// EnterDevice takes the forms of both pages: the user code, or the decision.
 func (in *Interaction) EnterDevice(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := in.visitForm(w, r)
 	if err != nil {
@@ -190,12 +190,12 @@ func (in *Interaction) EnterDevice(w http.ResponseWriter, r *http.Request) error
 	if err := storage.Retry(func() error { return in.decideDevice(r, v, status) }); err != nil {
 		return err
 	}
-	http.Redirect(w, r, in.pageURL("/device", v.sealed), http.StatusSeeOther) // which shows what came of it
+	http.Redirect(w, r, in.pageURL("/device", v.sealed), http.StatusSeeOther) // it shows the result
 	return nil
 }
 
-// decideDevice approves or denies, once: of several decisions the first counts. If there is nothing to
-// decide any more, or a login is missing, nothing happens.
+// decideDevice approves or denies a device. Of several decisions the first counts. If there is nothing left to
+// decide, or a step is missing, it does nothing.
 func (in *Interaction) decideDevice(r *http.Request, v *visit, status string) error {
 	ctx := r.Context()
 	device, version, request, err := in.device(ctx, v.flow.Device)

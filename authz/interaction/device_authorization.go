@@ -17,11 +17,11 @@ import (
 // deviceInterval is how long a device waits between two polls, until it is told to slow down.
 const deviceInterval = 5 // seconds
 
-// deviceParams are what a device may ask for: what an authorization request has, as far as it means
-// something without a redirect. Others are ignored (RFC 6749 section 3.1).
+// deviceParams are the parameters of a device: those of an authorization request that make sense without a
+// redirect. Others are ignored (RFC 6749 section 3.1).
 var deviceParams = []string{"scope", "resource", "authorization_details", "acr_values", "max_age", "claims", "login_hint", "ui_locales"}
 
-// deviceAnswer is RFC 8628 section 3.2.
+// deviceAnswer is the answer of RFC 8628 section 3.2.
 type deviceAnswer struct {
 	DeviceCode              string `json:"device_code"`
 	UserCode                string `json:"user_code"`
@@ -33,9 +33,9 @@ type deviceAnswer struct {
 
 // DeviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1):
 //
-//	device:  form -> Authenticate -> checkDevice -> one Apply -> device code and user code
-//	person:  /device -> user code -> sign in -> confirm                     devicepage.go
-//	device:  /token, again and again -> pending … -> tokens                 grant_device.go
+//	device:  form -> AsClient -> checkDevice -> one Apply -> device code and user code
+//	person:  /device -> user code -> sign in -> confirm        device.go
+//	device:  /token, again and again -> pending … -> tokens    tokenendpoint/grant_device.go
 func (in *Interaction) DeviceAuthorization(w http.ResponseWriter, r *http.Request) error {
 	form, err := in.Auth.Form(w, r)
 	if err != nil {
@@ -49,7 +49,7 @@ func (in *Interaction) DeviceAuthorization(w http.ResponseWriter, r *http.Reques
 		if err != nil {
 			return nil, err
 		}
-		answer.DeviceCode, answer.UserCode = oauth.NewToken(oauth.PrefixDevice), newUserCode() // drawn again if one is taken
+		answer.DeviceCode, answer.UserCode = oauth.NewToken(oauth.PrefixDevice), newUserCode() // new ones if AsClient retries, because one is taken
 		answer.VerificationURIComplete = answer.VerificationURI + "?user_code=" + answer.UserCode
 		return in.newDevice(a, answer.DeviceCode, answer.UserCode), nil
 	})
@@ -59,7 +59,7 @@ func (in *Interaction) DeviceAuthorization(w http.ResponseWriter, r *http.Reques
 	return oauth.WriteJSON(w, http.StatusOK, answer)
 }
 
-// checkDevice holds what can be wrong with a device authorization request.
+// checkDevice checks a device authorization request.
 func (in *Interaction) checkDevice(r *http.Request, c *client.Client, form url.Values) (*authorize.Request, error) {
 	if !c.May(client.GrantDeviceCode) {
 		return nil, oauth.Refuse(oauth.UnauthorizedClient, "The client is not registered for the grant type "+client.GrantDeviceCode+".")
@@ -81,8 +81,8 @@ func (in *Interaction) checkDevice(r *http.Request, c *client.Client, form url.V
 	return a, in.Ledger.Take(r.Context(), allowance.Devices, c, len(params.Encode()))
 }
 
-// newDeviceRequest checks what a device asks for as an authorization request is checked; fosite is not
-// asked, because it demands a redirect URI. There is no prompt: a device is always confirmed.
+// newDeviceRequest checks the parameters of a device as those of an authorization request are checked. There is
+// no prompt: a device is always confirmed.
 func (in *Interaction) newDeviceRequest(c *client.Client, params url.Values) (*authorize.Request, error) {
 	a := &authorize.Request{Params: params, Client: c, Now: storage.Now()}
 	if err := a.TakeScopes(); err != nil {
@@ -94,8 +94,8 @@ func (in *Interaction) newDeviceRequest(c *client.Client, params url.Values) (*a
 	return a, nil
 }
 
-// newDevice returns the writes that keep a device until its user has come. They outlive the codes, so
-// that late comers are told what is wrong.
+// newDevice returns the writes that store a device and its user code. The records outlive the codes, so that
+// users who come late see what is wrong.
 func (in *Interaction) newDevice(a *authorize.Request, deviceCode, userCode string) []storage.Write {
 	key, expires := oauth.HashToken(deviceCode), a.Now.Add(in.DeviceLifetime)
 	device := &storage.DeviceCode{
@@ -115,7 +115,7 @@ func (in *Interaction) newDevice(a *authorize.Request, deviceCode, userCode stri
 	}
 }
 
-// device finds a device and what it asks for. All is nil if it is gone.
+// device returns the record of a device, its version, and its request. They are nil if the device is gone.
 func (in *Interaction) device(ctx context.Context, key string) (*storage.DeviceCode, uint64, *authorize.Request, error) {
 	device, version, err := storage.DeviceCodes.Get(ctx, in.Store, key)
 	if errors.Is(err, storage.ErrNotFound) {

@@ -1,5 +1,6 @@
-// Package interaction asks a person what an authorization request or a device still needs. The dispatcher decides
-// what is missing; each step is a file, asks for one thing on one page, and returns to the dispatcher.
+// Package interaction has the pages on which people sign in and decide. The dispatcher finds out which step an
+// authorization request or a device still needs; each step is a file, asks for one thing on one page, and returns
+// to the dispatcher.
 //
 //	/authorize -> Begin -> missing? --- page ---> /login /login/{connector} /select-account /consent /link
 //	                 ^        |                             |
@@ -53,18 +54,18 @@ type Interaction struct {
 	Outbox     *backchannel.Outbox
 	Pages      *pages.Pages
 	Events     *events.Recorder
-	Flows      *keys.Sealer // of flows, in the URLs of pages
-	Upstream   *keys.Sealer // of upstream logins, in cookies
+	Flows      *keys.Sealer // seals flows, in the URLs of pages
+	Upstream   *keys.Sealer // seals upstream logins, in cookies
 
-	DeviceLifetime time.Duration // in which the user of a device must decide
-	RememberMe     time.Duration // 0: nobody is asked
-	Playground     bool          // there is one
+	DeviceLifetime time.Duration // how long the user of a device has to decide
+	RememberMe     time.Duration // lifetime of a remembered session; 0: the sign-in page does not offer it
+	Playground     bool          // the home page links to the playground
 	Dev            bool
 }
 
 // Authorize is the authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)
-// and the dispatcher of every sign-in: pages and upstream logins come back here with their flow, and
-// it decides again what is still missing.
+// and the dispatcher of every sign-in: pages and upstream logins come back here with their flow, and it decides
+// again which step is missing.
 func (in *Interaction) Authorize(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return in.authorizeByPost(w, r)
@@ -103,9 +104,9 @@ func (in *Interaction) Authorize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// authorizeByPost turns the request into the GET that means the same (OpenID Connect Core section
-// 3.1.2.1). A cross-site POST carries no SameSite=Lax cookie; the GET that follows it does. What is
-// refused anyhow, such as a client_secret, does not get into a URL.
+// authorizeByPost redirects to the same request by GET (OpenID Connect Core section 3.1.2.1): a cross-site POST
+// carries no SameSite=Lax cookie, and the GET does. A request that is refused in any case, such as one with a
+// client_secret, does not get into a URL.
 func (in *Interaction) authorizeByPost(w http.ResponseWriter, r *http.Request) error {
 	form, err := oauth.RequestForm(w, r)
 	if err != nil && form == nil {
@@ -126,7 +127,8 @@ func (in *Interaction) authorizeByPost(w http.ResponseWriter, r *http.Request) e
 	return nil
 }
 
-// proceed asks for the next thing that is missing, or answers the client.
+// proceed sends the browser to the page of the first missing step. If none is missing, it answers the client
+// with a code.
 func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request, f flow) error {
 	ctx := r.Context()
 	signedIn, user, err := in.Sessions.SignedIn(ctx, r)
@@ -152,8 +154,8 @@ func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *author
 	return in.Requests.Respond(w, r, a, url.Values{"code": {code}})
 }
 
-// useSession are the writes that record the user's activity, and a client that wants to hear of the
-// session's end.
+// useSession returns the writes that record the user's activity and, if the client wants a logout token when the
+// session ends, that client.
 func (in *Interaction) useSession(signedIn *session.Session, a *authorize.Request) []storage.Write {
 	byUser := !a.Prompts("none")
 	if a.Client.HearsLogout() {

@@ -19,17 +19,16 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// flow is a pending authorization: the request or the device that waits for it, and what its user has
-// answered on our pages so far. It is kept nowhere but in the URLs of those pages, sealed and bound to
-// the browser, so any replica can go on with it and nobody can fill the store with logins that never
-// end.
+// flow is a sign-in under way: the request or the device that waits for it, and what the user has answered on our
+// pages so far. It is kept only in the URLs of those pages, sealed and bound to the browser. So any replica can go
+// on with it, and nobody can fill the store with sign-ins that never end.
 type flow struct {
-	Browser string `json:"b"` // whose it is
+	Browser string `json:"b"` // the browser that it belongs to
 	authorize.Carried
-	SignedIn  string       `json:"i,omitempty"` // Sid of the session that logged in for this flow
-	Selected  string       `json:"s,omitempty"` // user id chosen under prompt=select_account
-	Consented string       `json:"c,omitempty"` // user id that has allowed this very request
-	Allowed   string       `json:"k,omitempty"` // names that consent, which counts once
+	SignedIn  string       `json:"i,omitempty"` // sid of the session that logged in for this flow
+	Selected  string       `json:"s,omitempty"` // id of the user chosen under prompt=select_account
+	Consented string       `json:"c,omitempty"` // id of the user that has allowed this request
+	Allowed   string       `json:"k,omitempty"` // id of that consent, which counts once
 	Link      *link        `json:"l,omitempty"` // to be made if its user confirms it
 	UserCode  string       `json:"u,omitempty"` // of a device, as typed (RFC 8628)
 	Device    string       `json:"d,omitempty"` // the key of that device, once found
@@ -43,19 +42,18 @@ type failedLogin struct {
 	Remember bool              `json:"r,omitempty"`
 }
 
-// link is an upstream identity that waits for its user to say that it is theirs.
+// link is an upstream identity whose user has not confirmed yet that it is theirs.
 type link struct {
-	ID       string           `json:"n"` // it is decided once
+	ID       string           `json:"n"` // for the mark that the link was decided
 	UserID   string           `json:"u"`
 	Identity connect.Identity `json:"i"`
-	Proven   bool             `json:"p,omitempty"` // to be the user's, by the address: no password is needed
-	SignedIn string           `json:"s,omitempty"` // Sid of the session in which the user signed in for it
+	Proven   bool             `json:"p,omitempty"` // the e-mail address proves that it is the user's: no password is needed
+	SignedIn string           `json:"s,omitempty"` // sid of the session in which the user signed in for it
 	Begun    time.Time        `json:"t"`
 }
 
-// staleFlow is a flow of ours that can't go on: it is too old, or another browser's (or this one's
-// before two of its tabs got a cookie at once). Its request may begin again, at the URL; what was
-// answered on the way is dropped.
+// staleFlow is a valid flow that can't go on: it is too old, or another browser's (or this one's, before two of
+// its tabs got a cookie at once). Its request may begin again at the URL, without the user's answers so far.
 type staleFlow struct{ url string }
 
 func (*staleFlow) Error() string { return "the sign-in has expired or belongs to another browser" }
@@ -66,7 +64,7 @@ func (in *Interaction) seal(f flow) string {
 	return base64.RawURLEncoding.EncodeToString(in.Flows.Seal(packed, nil))
 }
 
-// pack makes what a browser keeps for us short.
+// pack returns a compressed encoding of what a browser keeps for us.
 func pack(v any) ([]byte, error) {
 	plain, err := json.Marshal(v)
 	var packed bytes.Buffer
@@ -76,6 +74,7 @@ func pack(v any) ([]byte, error) {
 	return packed.Bytes(), err
 }
 
+// unpack decodes what pack returned.
 func unpack(packed []byte, v any) error {
 	plain, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), oauth.MaxForm))
 	if err != nil {
@@ -84,8 +83,8 @@ func unpack(packed []byte, v any) error {
 	return json.Unmarshal(plain, v)
 }
 
-// openFlow is the way back, for the browser that r comes from. Without a sealed flow it is a plain
-// sign-in, which ends at the account page.
+// openFlow opens a sealed flow, for the browser that r comes from. If sealed is empty, it returns the flow of a
+// plain sign-in, which ends at the account page.
 func (in *Interaction) openFlow(w http.ResponseWriter, r *http.Request, sealed string) (flow, error) {
 	browser, known := in.Sessions.Browser(w, r)
 	if sealed == "" {
@@ -107,24 +106,24 @@ func (in *Interaction) openFlow(w http.ResponseWriter, r *http.Request, sealed s
 	if f.Browser == browser && storage.Now().Sub(f.Started) <= authorize.CarriedLifetime {
 		return f, nil
 	}
-	if !known || f.plain() || f.Outlived() { // without cookies it would begin again for ever
+	if !known || f.plain() || f.Outlived() { // a browser without cookies would begin again for ever
 		return flow{}, in.lost(r.Context(), expired, f, in.again(f, browser))
 	}
 	return flow{}, &staleFlow{in.beginAgain(f, browser)}
 }
 
-// lostSignIn is a sign-in that can't go on in this browser by itself. The page has links out of it.
+// lostSignIn is a sign-in that can't go on in this browser. The error page has links out of it.
 type lostSignIn struct {
 	refused *oauth.Error
-	client  *client.Client // nil: nobody knows
-	again   string         // URL at which a person may begin again; empty: only in the app
+	client  *client.Client // nil: unknown
+	again   string         // URL at which a person may begin again; empty: only the app can begin again
 }
 
 func (e *lostSignIn) Error() string { return e.refused.Error() }
 func (e *lostSignIn) Unwrap() error { return e.refused }
 
-// lost is the end of a flow that was readable, and so says which app waits. A person may begin again at the
-// URL again; it is empty if only the app can.
+// lost returns the error that ends a flow which could be read: it names the app that waits. A person may begin
+// again at the URL again; it is empty if only the app can begin again.
 func (in *Interaction) lost(ctx context.Context, e *oauth.Error, f flow, again string) error {
 	l := &lostSignIn{refused: e, again: again}
 	if params, err := url.ParseQuery(f.Params); err == nil && f.Params != "" {
@@ -135,7 +134,7 @@ func (in *Interaction) lost(ctx context.Context, e *oauth.Error, f flow, again s
 	return l
 }
 
-// again is the URL at which a person may begin the sign-in of a flow again; empty: only in the app.
+// again returns the URL at which a person may begin the sign-in of a flow again, "" if only the app can.
 func (in *Interaction) again(f flow, browser string) string {
 	switch {
 	case f.plain():
@@ -146,12 +145,11 @@ func (in *Interaction) again(f flow, browser string) string {
 	return in.beginAgain(f, browser)
 }
 
-// plain tells a sign-in for which nothing waits.
+// plain reports whether neither a request nor a device waits for the sign-in.
 func (f *flow) plain() bool { return f.Params == "" && f.UserCode == "" }
 
-// beginAgain is where the request of a flow begins anew, on the terms that it began under: a pushed
-// one from the store, if it is still there, and a signed one in a new flow, since nobody else could
-// say again what the client has signed.
+// beginAgain returns the URL at which the request of a flow begins again: a pushed request from the store, if it
+// is still there, and a signed one in a new flow, since only the client could sign it again.
 func (in *Interaction) beginAgain(f flow, browser string) string {
 	switch {
 	case f.UserCode != "":

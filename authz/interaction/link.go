@@ -14,17 +14,17 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// An upstream identity becomes an account's only on the page that names both: somebody else may have sent
-// this browser through the sign-in at the upstream.
+// An upstream identity is linked to an account only on a page that names both: somebody else may have sent this
+// browser through the sign-in at the upstream.
 //
 //	callback ─> address proven on both sides ──────────────────> /link ─> confirm ─> linked and signed in
 //	    └─────> otherwise ─> /login: the account's password ───> /link ─> confirm ─> linked
 //	                                                               └────> cancel ──> as it was
 
-// linkLifetime is how long a link waits for its user.
+// linkLifetime is how long a user has to confirm a link.
 const linkLifetime = 10 * time.Minute
 
-// page is where the user proves a link or, once it is proved, confirms it.
+// page returns the page on which the user proves a link or, once it is proved, confirms it.
 func (l *link) page() string {
 	if l.Proven {
 		return "/link"
@@ -32,7 +32,7 @@ func (l *link) page() string {
 	return "/login"
 }
 
-// LinkPage asks whether an upstream identity and an account are one person's.
+// LinkPage asks whether an upstream identity and an account belong to the same person.
 func (in *Interaction) LinkPage(w http.ResponseWriter, r *http.Request) error {
 	v, _, err := in.visitPage(w, r)
 	if err != nil {
@@ -75,7 +75,7 @@ func (in *Interaction) linkedTo(r *http.Request, v *visit) (*storage.User, error
 	return user, err
 }
 
-// startOver goes on without the link.
+// startOver drops the link, and goes on with the flow.
 func (in *Interaction) startOver(w http.ResponseWriter, r *http.Request, v *visit) {
 	v.flow.Link = nil
 	if v.flow.plain() && v.user == nil {
@@ -85,7 +85,8 @@ func (in *Interaction) startOver(w http.ResponseWriter, r *http.Request, v *visi
 	in.goOn(w, r, v)
 }
 
-// ConfirmLink takes the answer, once: a later visitor of the page, in this browser, may be somebody else.
+// ConfirmLink takes the form of the link page. A link is decided once: the next person at this browser may be
+// somebody else.
 func (in *Interaction) ConfirmLink(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := in.visitForm(w, r)
 	if err != nil {
@@ -127,7 +128,7 @@ func (in *Interaction) ConfirmLink(w http.ResponseWriter, r *http.Request) error
 	return in.signInFrom(w, r, v, user, l.Identity)
 }
 
-// linkFailed is for a link that was proven, and is not any more.
+// linkFailed handles the error of a link that was proven when the page was drawn.
 func (in *Interaction) linkFailed(w http.ResponseWriter, r *http.Request, v *visit, err error) error {
 	if errors.Is(err, account.ErrDisabled) {
 		return in.upstreamFailed(w, r, v, v.flow.Link.Identity.Connector, disabledError(err))
@@ -145,11 +146,12 @@ func (in *Interaction) signInFrom(w http.ResponseWriter, r *http.Request, v *vis
 	return in.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
 }
 
+// disabledError returns the error of a sign-in to an account that is disabled.
 func disabledError(err error) *connect.Error {
 	return &connect.Error{Code: connect.AccessDenied, Reason: "The account is disabled.", Err: err}
 }
 
-// linkError is what a person is told about a link that can't be made.
+// linkError returns the error page's error for a link that can't be made.
 func linkError(err error) error {
 	switch {
 	case errors.Is(err, account.ErrIdentityTaken):
@@ -162,13 +164,13 @@ func linkError(err error) error {
 	return err
 }
 
-// withdrawIdentity unlinks one of the user's own identities.
+// withdrawIdentity unlinks an identity of the user, for the account page.
 func (in *Interaction) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
 	err := in.Accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, in.Connectors.Has, func(l *account.LinkedIdentity) storage.Write {
 		return in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector)
 	})
 	switch {
-	case errors.Is(err, storage.ErrNotFound): // by another tab
+	case errors.Is(err, storage.ErrNotFound): // another tab was faster
 		return nil
 	case errors.Is(err, account.ErrLastWayIn):
 		return (&oauth.Error{Status: http.StatusConflict, Code: "last_way_in", Description: "Without this sign-in, nobody could get into the account any more."}).Because(err)

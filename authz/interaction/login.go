@@ -17,7 +17,7 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// LoginPage asks who is there.
+// LoginPage draws the sign-in page.
 func (in *Interaction) LoginPage(w http.ResponseWriter, r *http.Request) error {
 	v, _, err := in.visitPage(w, r)
 	if err != nil {
@@ -41,20 +41,21 @@ func (in *Interaction) LoginPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// needless reports whether no sign-in is needed any more: the user has signed in in another tab, and this
-// one was reloaded, or restored.
+// needless reports whether the sign-in is no longer needed: the user has signed in in another tab, and this one
+// was reloaded or restored.
 func (in *Interaction) needless(r *http.Request, v *visit) bool {
 	if v.user == nil || v.other || v.flow.Link != nil {
 		return false
 	}
 	if v.request == nil {
-		return v.flow.Failed == nil // else the page says why
+		return v.flow.Failed == nil // if a login failed, the page says why
 	}
 	missing, err := in.needsLogin(r.Context(), v.pending())
 	return err == nil && !missing
 }
 
-// reauthenticated is who must sign in again, nil if anybody may: "not you?" leads there.
+// reauthenticated returns the user who must sign in again, nil if anybody may sign in. The page has a link for
+// other users.
 func (in *Interaction) reauthenticated(v *visit) *templates.User {
 	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
 		!v.request.Means(in.Tokens.Subject(v.request.Client, v.user.ID)) {
@@ -64,7 +65,7 @@ func (in *Interaction) reauthenticated(v *visit) *templates.User {
 	return &u
 }
 
-// showLogin draws the sign-in page; p has what differs between its occasions.
+// showLogin draws the sign-in page. p has the problem and what the user has typed; showLogin fills in the rest.
 func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = in.Issuer.URL("/login"), v.hidden()
@@ -86,13 +87,13 @@ func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visi
 	in.Pages.Render(w, r, status, p)
 }
 
-// TakesACR tells whether a sign-in of this class is of use to the visit: to its request, or to the
-// link that waits for its user's password.
+// takesACR reports whether a sign-in of this class is of use: for the request, or for a link that needs the
+// user's password.
 func (v *visit) takesACR(acr string) bool {
 	return v.request == nil || v.request.TakesACR(acr) || (v.flow.Link != nil && acr == authorize.ACRPassword)
 }
 
-// reason is why a user who is signed in must sign in again.
+// reason returns why a user who is signed in must sign in again.
 func (v *visit) reason() templates.Reason {
 	switch {
 	case v.request == nil || v.user == nil:
@@ -105,20 +106,20 @@ func (v *visit) reason() templates.Reason {
 	return templates.NoReason
 }
 
-// otherAccountURL leads to the sign-in page for another user than the one who is signed in.
+// otherAccountURL returns the URL of the sign-in page for another user than the one who is signed in.
 func (in *Interaction) otherAccountURL(sealed string) string {
 	return in.pageURL("/login", sealed) + "&other=1"
 }
 
-// Login checks a password, or takes a user who turns back to the client. If the password is wrong, a redirect
-// leads back to the page, so that the browser's history has no form in it.
+// Login takes the form of the sign-in page: a password, or the cancel button. If the password is wrong, it
+// redirects to the page, so that the browser's history has no form in it.
 func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := in.visitForm(w, r)
 	if err != nil {
 		return err
 	}
 	if form.Get("decision") == "cancel" && v.request != nil && v.request.RedirectURI != "" {
-		v.request.Acted = true // the button says where it leads
+		v.request.Acted = true // the page has shown where the button leads
 		if f := v.flow.Failed; f != nil && f.Problem == templates.UpstreamFailed {
 			return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.TemporarilyUnavailable, "The sign-in service cannot be used at the moment."))
 		}
@@ -153,7 +154,7 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 	}, remember)
 }
 
-// signInFailed tells the operator why a password was not taken. It never tells what was typed.
+// signInFailed records why a password was not accepted, and never what was typed.
 func (in *Interaction) signInFailed(ctx context.Context, why account.Reason, userID string) {
 	event := observe.Event(ctx)
 	event.SetLogin(events.MethodPassword, observe.LoginFailure)
@@ -165,7 +166,7 @@ func (in *Interaction) signInFailed(ctx context.Context, why account.Reason, use
 	in.Events.SignInFailed(ctx, events.MethodPassword, string(why), userID)
 }
 
-// loginFailed leads back to the sign-in page.
+// loginFailed redirects to the sign-in page, which shows the problem.
 func (in *Interaction) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failedLogin) {
 	v.flow.Failed = &f
 	target := in.pageURL("/login", in.seal(v.flow))
@@ -175,8 +176,8 @@ func (in *Interaction) loginFailed(w http.ResponseWriter, r *http.Request, v *vi
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// signIn is the end of every login, by any method. It makes a new session secret and goes on with the flow,
-// or first with the link that waited for the login.
+// signIn is the end of every login, by any method. It starts a session with a new secret, and goes on with the
+// flow or, if a link waited for the login, with the link.
 func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
 	l := v.flow.Link
 	if l != nil && l.UserID != user.ID {
@@ -224,6 +225,7 @@ func (in *Interaction) SelectAccountPage(w http.ResponseWriter, r *http.Request)
 	return nil
 }
 
+// SelectAccount takes the form of the page: go on with this account, or sign in with another.
 func (in *Interaction) SelectAccount(w http.ResponseWriter, r *http.Request) error {
 	v, form, err := in.visitForm(w, r)
 	if err != nil {
@@ -240,8 +242,8 @@ func (in *Interaction) SelectAccount(w http.ResponseWriter, r *http.Request) err
 	return nil
 }
 
-// upstreamLogin is how a session says that it began at a connector. A clock upstream that is ahead
-// of ours makes no login of the future.
+// upstreamLogin describes a login at a connector. If the upstream's clock is ahead of ours, the login counts as
+// one of now.
 func upstreamLogin(connector string, authTime time.Time, amr []string) session.Login {
 	if now := time.Now(); authTime.After(now) {
 		authTime = now

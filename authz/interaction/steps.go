@@ -11,9 +11,9 @@ import (
 
 // step is one thing that a person may be asked for before a client or a device gets what it asks for.
 type step struct {
-	page string // that asks for it, and leads back to the dispatcher
-	code string // for prompt=none (OpenID Connect Core section 3.1.2.6)
-	why  string
+	page string // the page that asks for it, and leads back to the dispatcher
+	code string // the error under prompt=none (OpenID Connect Core section 3.1.2.6)
+	why  string // its description
 	// missing reports whether the person must still be asked. Its error refuses the request.
 	missing func(in *Interaction, ctx context.Context, p *pending) (bool, error)
 }
@@ -55,7 +55,7 @@ func (in *Interaction) next(ctx context.Context, p *pending) (*step, error) {
 	return nil, nil
 }
 
-// needsLogin reports whether nobody is signed in, or not as the request wants it.
+// needsLogin reports whether the user must sign in: nobody is signed in, or not in the way that the request wants.
 func (in *Interaction) needsLogin(_ context.Context, p *pending) (bool, error) {
 	if p.user == nil || p.request == nil {
 		return p.user == nil, nil
@@ -65,7 +65,7 @@ func (in *Interaction) needsLogin(_ context.Context, p *pending) (bool, error) {
 	switch {
 	case a.Prompts("login") && !freshLogin:
 		return true, nil
-	case a.WantsTime() && p.signedIn.Unproven: // the upstream was not asked, as before a device was known
+	case a.WantsTime() && p.signedIn.Unproven: // the upstream was not asked for the time, since the device was not known then
 		return true, nil
 	case a.MaxAge != nil && !freshLogin && a.Now.Sub(p.signedIn.AuthTime) >= *a.MaxAge:
 		return true, nil
@@ -85,7 +85,7 @@ func (in *Interaction) needsAccount(_ context.Context, p *pending) (bool, error)
 	return p.request.Prompts("select_account") && p.flow.Selected != p.user.ID && p.flow.SignedIn != p.signedIn.ID, nil
 }
 
-// needsConsent reports whether the user has not agreed yet to what the client asks for.
+// needsConsent reports whether the user must still agree to the request.
 func (in *Interaction) needsConsent(ctx context.Context, p *pending) (bool, error) {
 	if p.request == nil {
 		return false, nil

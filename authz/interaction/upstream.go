@@ -27,8 +27,8 @@ func (in *Interaction) BeginUpstream(w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	if v.sealed == "" && r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		// Nobody's link but our own signs a browser in without an app: an upstream that asks nothing
-		// would let any site switch the account.
+		// Only our own links sign a browser in without an app. Otherwise any site could switch the account,
+		// if the upstream asks the user nothing.
 		http.Redirect(w, r, in.Issuer.URL("/login"), http.StatusSeeOther)
 		return nil
 	}
@@ -47,10 +47,11 @@ func (in *Interaction) BeginUpstream(w http.ResponseWriter, r *http.Request) err
 	return nil
 }
 
-// anyAge is ten years, in seconds: an upstream that is asked for it must tell when its user signed in.
+// anyAge is a max_age of ten years, in seconds. It accepts any login, and makes the upstream name its time.
 const anyAge = 10 * 365 * 24 * 60 * 60
 
-// upstreamMaxAge asks the upstream for a fresh login, or for its time, where the client asks us.
+// upstreamMaxAge returns the max_age for the upstream: it passes on that the client wants a fresh login, or the
+// time of the login. nil: the client wants neither.
 func upstreamMaxAge(a *authorize.Request) *int {
 	seconds := 0
 	switch {
@@ -66,7 +67,7 @@ func upstreamMaxAge(a *authorize.Request) *int {
 	return nil
 }
 
-// FinishUpstream is the callback: one URL per connector serves every client.
+// FinishUpstream is the callback of a connector: the redirect URI of its upstream logins.
 func (in *Interaction) FinishUpstream(w http.ResponseWriter, r *http.Request) error {
 	connector := in.Connectors.Get(mux.Vars(r)["connector"])
 	if connector == nil {
@@ -117,8 +118,8 @@ func (in *Interaction) FinishUpstream(w http.ResponseWriter, r *http.Request) er
 	return in.signInFrom(w, r, v, user, identity)
 }
 
-// afterUpstream goes on with a flow whose callback comes again. Its dispatcher decides what is missing. A
-// link is asked for again only while nobody is signed in.
+// afterUpstream goes on with a flow whose callback comes again. The dispatcher decides which step is missing. The
+// user is asked about a link again only while nobody is signed in.
 func (in *Interaction) afterUpstream(w http.ResponseWriter, r *http.Request, f flow) error {
 	v, err := in.resume(r, f, in.seal(f))
 	if err != nil {
@@ -133,7 +134,7 @@ func (in *Interaction) afterUpstream(w http.ResponseWriter, r *http.Request, f f
 	return nil
 }
 
-// hasOtherWay reports whether the visit can end by another sign-in than that at a connector.
+// hasOtherWay reports whether the user can sign in by another method than this connector.
 func (in *Interaction) hasOtherWay(v *visit, connector string) bool {
 	if v.takesACR(authorize.ACRPassword) {
 		return true
@@ -141,9 +142,9 @@ func (in *Interaction) hasOtherWay(v *visit, connector string) bool {
 	return v.takesACR(authorize.ACRFederated) && slices.ContainsFunc(in.Connectors, func(c connect.Connector) bool { return c.ID() != connector })
 }
 
-// upstreamFailed tells the client that waits for this login, or the person if none does. A refusal
-// at the upstream is an answer; the client gets it as its own. One that is down is said to the person, as
-// long as there is another way; the page's cancel button tells the client.
+// upstreamFailed ends a login that failed at the upstream. The client that waits for it gets the error; if none
+// waits, the person sees it. If the upstream is down and there is another way to sign in, the person sees that
+// first, and can cancel to tell the client.
 func (in *Interaction) upstreamFailed(w http.ResponseWriter, r *http.Request, v *visit, method string, err error) error {
 	observe.Event(r.Context()).SetLogin(method, observe.LoginFailure)
 	if v.begun != nil {

@@ -6,8 +6,7 @@ import (
 	"unicode"
 )
 
-// userCodeLetters make no words and are not mistaken for one another (RFC 8628 section 6.1): eight of
-// them are 34 bits.
+// userCodeLetters form no words and do not look alike (RFC 8628 section 6.1). Eight of them have 34 bits.
 const userCodeLetters = "BCDFGHJKLMNPQRSTVWXZ"
 
 const (
@@ -27,7 +26,8 @@ func newUserCode() string {
 	return string(code)
 }
 
-// randomLetter draws until a byte falls below a multiple of the letters, so that all are as likely.
+// randomLetter returns a random letter. It drops bytes above a multiple of the number of letters, so that all
+// letters are equally likely.
 func randomLetter() byte {
 	const fair = 256 - 256%len(userCodeLetters)
 	var b [1]byte
@@ -39,8 +39,8 @@ func randomLetter() byte {
 	}
 }
 
-// normalUserCode is a code as it is stored, from whatever a person has typed for it: case, blanks and
-// punctuation make no difference. ok is false for what can't be a code.
+// normalUserCode returns a code as it is stored, from the text that a person has typed: it ignores case, blanks
+// and punctuation. ok is false if the text can't be a code.
 func normalUserCode(typed string) (code string, ok bool) {
 	if len(typed) > maxUserCode {
 		return "", false

@@ -12,19 +12,18 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// visit is a call of one of the pages on the way to an authorization: the flow that it belongs to,
-// and who is signed in.
+// visit is one request for a page of a sign-in: its flow, and the user who is signed in.
 type visit struct {
 	flow     flow
 	sealed   string             // the flow as this browser holds it; empty: a plain sign-in
-	other    bool               // another user than the one who is signed in wants to sign in
+	other    bool               // another user than the signed-in one wants to sign in
 	request  *authorize.Request // nil: a plain sign-in, or a device that is not known yet
 	signedIn *session.Session
 	user     *storage.User
 	begun    *attempt // the upstream login that ends with this request; nil: none
 }
 
-// visit opens what a page was called with: its query, or its form.
+// visit opens the flow of a request from its query or form.
 func (in *Interaction) visit(w http.ResponseWriter, r *http.Request, params url.Values) (*visit, error) {
 	f, err := in.openFlow(w, r, params.Get("flow"))
 	if err != nil {
@@ -56,7 +55,7 @@ func (in *Interaction) resume(r *http.Request, f flow, sealed string) (v *visit,
 	return v, err
 }
 
-// pending is what the dispatcher has to decide about.
+// pending returns the visit in the form that the dispatcher needs.
 func (v *visit) pending() *pending { return &pending{v.request, v.flow, v.signedIn, v.user} }
 
 // visitPage is visit for GET requests.
@@ -91,7 +90,7 @@ func (in *Interaction) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// pageURL is the URL of a page with the flow that it belongs to, if any.
+// pageURL returns the URL of a page, with a sealed flow if it is not empty.
 func (in *Interaction) pageURL(path, sealed string) string {
 	if sealed == "" {
 		return in.Issuer.URL(path)
@@ -99,7 +98,7 @@ func (in *Interaction) pageURL(path, sealed string) string {
 	return in.Issuer.URL(path) + "?flow=" + url.QueryEscape(sealed)
 }
 
-// hidden are the fields that a form carries along: the flow, and who is asked.
+// hidden returns the hidden fields of a form: the flow, and the user who is asked.
 func (v *visit) hidden() map[string]string {
 	fields := map[string]string{}
 	if v.sealed != "" {
@@ -114,10 +113,11 @@ func (v *visit) hidden() map[string]string {
 	return fields
 }
 
-// asked tells whether a form was shown to the user who is signed in now: another tab may have signed
-// in somebody else.
+// asked reports whether a form was shown to the user who is signed in now: another tab may have signed in
+// somebody else.
 func (v *visit) asked(form url.Values) bool { return v.user != nil && form.Get("user") == v.user.ID }
 
+// uiLocales returns the languages that the client prefers for pages (OpenID Connect Core section 3.1.2.1).
 func (v *visit) uiLocales() string {
 	if v.request == nil {
 		return ""
@@ -125,7 +125,7 @@ func (v *visit) uiLocales() string {
 	return v.request.Params.Get("ui_locales")
 }
 
-// Get is the application that a page speaks about, nil for a plain sign-in.
+// client returns the app that waits for the sign-in, nil for a plain sign-in.
 func (v *visit) client() *templates.Client {
 	if v.request == nil {
 		return nil
