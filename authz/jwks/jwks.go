@@ -32,33 +32,25 @@ var ErrPrivate = errors.New("holds a private key: publish the public half only, 
 // private, symmetric, weak or malformed one is an error, and so is a set that has no key. No error quotes the
 // set.
 func Parse(set []byte) ([]jose.JSONWebKey, error) {
-	return parse(set, parseKey, func(err error) bool { return errors.Is(err, jose.ErrUnsupportedKeyType) })
+	return parse(set, func(err error) bool { return errors.Is(err, jose.ErrUnsupportedKeyType) })
 }
 
 // ParsePublished is Parse for a set that is not the server's to mend: what cannot be used is left out (RFC 7517
 // section 5), except that a private key discredits them all.
 func ParsePublished(set []byte) ([]jose.JSONWebKey, error) {
-	return parse(set, parseKey, func(err error) bool { return !errors.Is(err, ErrPrivate) })
+	return parse(set, func(err error) bool { return !errors.Is(err, ErrPrivate) })
 }
 
-// ParseIssuer reads the keys of an issuer that sign: what cannot be used is left out, keys for encryption and
-// private ones too. Their certificates are not read, so that a broken one does no harm.
-func ParseIssuer(set []byte) ([]jose.JSONWebKey, error) {
-	return parse(set, parseSigningKey, func(error) bool { return true })
-}
-
-func parse(set []byte, parseKey func(json.RawMessage) (jose.JSONWebKey, error), leaveOut func(error) bool) ([]jose.JSONWebKey, error) {
-	var members struct {
-		Keys []json.RawMessage `json:"keys"`
+func parse(set []byte, leaveOut func(error) bool) ([]jose.JSONWebKey, error) {
+	members, err := split(set)
+	if err != nil {
+		return nil, errors.New("not a JWK Set: a JSON object with the list \"keys\"") // the cause would quote the set
 	}
-	if err := json.Unmarshal(set, &members); err != nil {
-		return nil, errors.New("not a JWK Set: a JSON object with the list \"keys\"")
-	}
-	if len(members.Keys) > MaxKeys {
-		return nil, fmt.Errorf("more than %d keys", MaxKeys)
+	if len(members) > MaxKeys {
+		return nil, errTooMany
 	}
 	var keys []jose.JSONWebKey
-	for i, raw := range members.Keys {
+	for i, raw := range members {
 		key, err := parseKey(raw)
 		switch {
 		case err == nil:
@@ -71,6 +63,38 @@ func parse(set []byte, parseKey func(json.RawMessage) (jose.JSONWebKey, error), 
 		return nil, errors.New("has no key that can be used")
 	}
 	return keys, nil
+}
+
+// ParseIssuer reads the keys of an issuer that sign: what cannot be used is left out, keys for encryption and
+// private ones too. Their certificates are not read, so that a broken one does no harm.
+func ParseIssuer(set []byte) ([]jose.JSONWebKey, error) {
+	members, err := split(set)
+	if err != nil {
+		return nil, err
+	}
+	if len(members) > MaxKeys {
+		return nil, errTooMany
+	}
+	var keys []jose.JSONWebKey
+	for _, raw := range members {
+		if key, err := parseKey(withoutCertificates(raw)); err == nil && (key.Use == "" || key.Use == "sig") {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("no usable signing key in the set")
+	}
+	return keys, nil
+}
+
+var errTooMany = fmt.Errorf("more than %d keys", MaxKeys)
+
+func split(set []byte) ([]json.RawMessage, error) {
+	var members struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	err := json.Unmarshal(set, &members)
+	return members.Keys, err
 }
 
 // PrivateMembers are those members of a JWK that only a private or symmetric key has (RFC 7518 sections 6.2.2, 6.3.2
@@ -104,21 +128,17 @@ func parseKey(raw json.RawMessage) (key jose.JSONWebKey, err error) {
 	return key, nil
 }
 
-// parseSigningKey is parseKey without the certificates, and refuses keys for encryption.
-func parseSigningKey(raw json.RawMessage) (key jose.JSONWebKey, err error) {
+// withoutCertificates returns a key as it is without its certificates, or as it is if it is no object.
+func withoutCertificates(raw json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return key, errors.New("not a JSON object")
+	if json.Unmarshal(raw, &members) != nil {
+		return raw
 	}
 	for _, name := range []string{"x5c", "x5t", "x5t#S256", "x5u"} {
 		delete(members, name)
 	}
-	plain, err := json.Marshal(members)
-	if err == nil {
-		key, err = parseKey(plain)
+	if plain, err := json.Marshal(members); err == nil {
+		return plain
 	}
-	if err == nil && key.Use != "" && key.Use != "sig" {
-		err = errors.New("not for signatures")
-	}
-	return key, err
+	return raw
 }
