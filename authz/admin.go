@@ -6,18 +6,18 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// AdminSocket serves health, metrics and the admin API, to whoever may connect.
+// AdminSocket serves health, metrics and the admin API, to everybody that can connect: serve it at a socket
+// whose mode keeps others out.
 func (s *Server) AdminSocket() http.Handler {
 	return s.operations(s.operator.Handler(s.operator.AtSocket))
 }
 
-// AdminListener serves health and metrics to everybody, and the admin API to whoever has an access token
-// for it.
+// AdminListener serves health and metrics to everybody, and the admin API to callers with an access token for it.
 func (s *Server) AdminListener() http.Handler {
 	return s.operations(s.operator.Handler(s.operator.AtListener))
 }
 
-// operations serves health and metrics, and everything else by rest; nil: nothing else.
+// operations serves health and metrics, and all other paths by rest, if it is not nil.
 func (s *Server) operations(rest http.Handler) http.Handler {
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for path, h := range map[string]http.Handler{

@@ -24,12 +24,12 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// Config is all that New needs. Nothing in it may be changed afterwards.
+// Config is the configuration of a Server. Do not change anything in it after New.
 type Config struct {
 	// Issuer is the issuer identifier, without a trailing slash (RFC 8414 section 2).
 	Issuer string
-	// Dev explains errors in full on the error pages, lets loopback origins call from a browser and
-	// serves the playground. Never in production.
+	// Dev explains errors in full on the error pages, and lets loopback origins call from a browser. Do not
+	// set it in production.
 	Dev bool
 
 	Store     storage.Store      // the caller closes it, after Run has returned
@@ -39,22 +39,21 @@ type Config struct {
 	Resources []resource.Resource
 	Users     []users.User // created if absent, never overwritten
 
-	Connectors []connect.Config // RedirectURI is filled in here
+	Connectors []connect.Config // New fills in RedirectURI
 	Outbound   outbound.Config  // for the URLs that clients name
-	MTLS       *clientauth.MTLS // nil: certificates of clients are not looked at
+	MTLS       *clientauth.MTLS // nil: certificates of clients are ignored
 	Branding   templates.Branding
 
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
 	TrustedIssuers []tokenendpoint.TrustedIssuer
 
 	Operator *operator.Config // nil: there is no admin API
-	// Backup is when the server makes backups by itself; Write and Logger are filled in here. nil: it
-	// makes none.
+	// Backup says when the server makes backups by itself; New fills in Write and Logger. nil: it makes none.
 	Backup *backup.Config
 
 	Registration register.Policy
-	// Documents: a client_id may be the URL of the client's metadata (draft-ietf-oauth-client-id-metadata-
-	// document).
+	// Documents allows a client_id that is the URL of the client's metadata
+	// (draft-ietf-oauth-client-id-metadata-document).
 	Documents bool
 
 	Lifetimes Lifetimes
@@ -67,32 +66,32 @@ type Config struct {
 	// need. nil: traceparent and tracestate.
 	CORSHeaders []string
 
-	// Playground answers /playground and what is below it; nil: nothing does.
+	// Playground serves /playground and the paths below it; nil: there is none.
 	Playground http.Handler
 
-	TrustedProxies []netip.Prefix
+	TrustedProxies []netip.Prefix       // proxies whose headers about the caller count
 	Logger         *slog.Logger         // nil: slog.Default()
 	Metrics        *prometheus.Registry // nil: a new one
 }
 
-// Lifetimes are the server's defaults; a client may have its own.
+// Lifetimes are the server's defaults. A client may have other ones.
 type Lifetimes struct {
 	AccessToken, IDToken, Code time.Duration
-	PAR                        time.Duration // in which a pushed request must begin (RFC 9126 section 2.2)
-	DeviceCode                 time.Duration // for the user to come and decide
-	RefreshToken               time.Duration // absolute, from the code exchange on
-	RefreshIdle                time.Duration // since the last refresh
-	RefreshGrace               time.Duration // in which a retry of a refresh is answered again
+	PAR                        time.Duration // how long a request_uri can begin a sign-in (RFC 9126 section 2.2)
+	DeviceCode                 time.Duration // how long the user of a device has to decide (RFC 8628 section 3.2)
+	RefreshToken               time.Duration // how long a grant can be refreshed, from the exchange of the code
+	RefreshIdle                time.Duration // how long a grant can be refreshed, from the last refresh
+	RefreshGrace               time.Duration // how long after a refresh the same refresh token is answered again
 }
 
-// Sessions limits browser logins.
+// Sessions limits browser sessions.
 type Sessions struct {
-	Idle, Max  time.Duration
-	RememberMe time.Duration // both, for a user who asked to be remembered; 0: nobody is asked
-	// Beacon: only what the user does counts as activity, that is our pages and
-	// POST /session/activity. Otherwise a token refresh counts too.
+	Idle, Max  time.Duration // a session ends after Idle without activity, and after Max in any case
+	RememberMe time.Duration // Idle and Max of a user who wants to be remembered; 0: the page does not offer it
+	// Beacon says that only our pages and POST /session/activity count as activity. Otherwise a token refresh
+	// counts too.
 	Beacon bool
-	// EndOffline: logging out ends the offline grants too that came from the session.
+	// EndOffline says that a logout also ends the offline grants of the session.
 	EndOffline bool
 }
 
@@ -101,11 +100,11 @@ type Audit struct {
 	Keep time.Duration // 0: for ever
 }
 
-// Signing says how tokens are signed unless a resource or client asks for something else.
+// Signing says how tokens are signed, and when signing keys are rotated.
 type Signing struct {
-	Alg         jose.SignatureAlgorithm
+	Alg         jose.SignatureAlgorithm // where the resource or the client sets no other
 	RotateEvery time.Duration
-	Announce    time.Duration
+	Announce    time.Duration // how long a key is published before it signs
 }
 
 // DefaultLifetimes, DefaultSessions and DefaultSigning are for callers without a configuration file.
@@ -120,8 +119,7 @@ var (
 
 // DPoP says how proofs of possession are checked.
 type DPoP struct {
-	// RequireNonce makes clients put a nonce of the server into their proofs (RFC 9449 section 8): they
-	// are told by use_dpop_nonce. A proof can then not be made for later, and the clocks of the clients
-	// do not matter.
+	// RequireNonce demands a nonce of the server in proofs (RFC 9449 section 8). A proof without one is answered
+	// with use_dpop_nonce. Then proofs can't be made in advance, and the clocks of clients do not matter.
 	RequireNonce bool
 }

@@ -22,8 +22,8 @@ import (
 // metadataMaxAge is how long clients may cache the discovery document.
 const metadataMaxAge = 5 * time.Minute
 
-// discovery serves OpenID Connect Discovery 1.0 section 4 and RFC 8414 section 3: one document, the
-// same until managed clients change.
+// discovery serves the metadata of OpenID Connect Discovery 1.0 section 4 and RFC 8414 section 3. It is one
+// document, which changes only with the managed clients.
 func (s *Server) discovery(w http.ResponseWriter, r *http.Request) error {
 	m := s.metadata.Load()
 	if managed := s.clients.Managed.Known(r.Context()); m.managed != managed {
@@ -40,7 +40,7 @@ type metadata struct {
 	document []byte
 }
 
-// jwks serves RFC 7517 section 5.
+// jwks serves the public signing keys (RFC 7517 section 5).
 func (s *Server) jwks(w http.ResponseWriter, r *http.Request) error {
 	s.keys.Refresh(r.Context())
 	body, maxAge := s.keys.JWKS()
@@ -48,8 +48,8 @@ func (s *Server) jwks(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// writeDocument answers with JSON that may be cached. The length is told, because net/http would
-// otherwise send what is longer than its buffer in chunks.
+// writeDocument answers with JSON that may be cached. It sets Content-Length, because net/http would otherwise
+// send a long document in chunks.
 func writeDocument(w http.ResponseWriter, body []byte, maxAge time.Duration) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
@@ -58,7 +58,7 @@ func writeDocument(w http.ResponseWriter, body []byte, maxAge time.Duration) {
 	_, _ = w.Write(body) // the client may have gone
 }
 
-// mtlsMembers are what the discovery document says of certificates (RFC 8705 sections 3.3 and 5).
+// mtlsMembers adds the members about certificates to the discovery document (RFC 8705 sections 3.3 and 5).
 func (s *Server) mtlsMembers(document map[string]any) {
 	if s.config.MTLS == nil {
 		return
@@ -79,8 +79,8 @@ func (s *Server) mtlsMembers(document map[string]any) {
 	document["mtls_endpoint_aliases"] = aliases
 }
 
-// scopesSupported are the scopes that a new client can get: if clients may register themselves, those that
-// they may have, else all. The scopes of the server's own API are not among them.
+// scopesSupported returns the scopes that a new client can get: those of the registration policy if clients may
+// register themselves, and all others. It leaves out the scopes of the admin API.
 func (s *Server) scopesSupported() []string {
 	scopes := slices.Clone(s.config.Registration.Scopes)
 	if !s.config.admitsStrangers() {
@@ -92,7 +92,7 @@ func (s *Server) scopesSupported() []string {
 	return slices.DeleteFunc(oauth.Unique(scopes), func(scope string) bool { return strings.HasPrefix(scope, "authzd:") })
 }
 
-// discoveryDocument states what is on, and nothing else.
+// discoveryDocument returns the discovery document. It names only what the configuration has switched on.
 func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 	var algs []string
 	for _, alg := range slices.Concat(s.algs, managed.Algs) {
@@ -118,7 +118,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"userinfo_endpoint":                              s.issuer.URL("/userinfo"),
 		"jwks_uri":                                       s.issuer.URL("/jwks.json"),
 		"pushed_authorization_request_endpoint":          s.issuer.URL("/par"),
-		"require_pushed_authorization_requests":          false, // a client may have to: RFC 9126 section 6
+		"require_pushed_authorization_requests":          false, // some clients must (RFC 9126 section 6)
 		"introspection_endpoint":                         s.issuer.URL("/introspect"),
 		"revocation_endpoint":                            s.issuer.URL("/revoke"),
 		"end_session_endpoint":                           s.issuer.URL("/logout"),

@@ -11,9 +11,9 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// What the server must have because of the configuration and the managed clients.
+// This file finds what the configuration and the managed clients need: algorithms, and how long keys are kept.
 
-// algsInUse are the algorithms that the server, a resource or a client signs with, in that order.
+// algsInUse returns the algorithms of tokens for the server, its resources and its clients, in that order.
 func algsInUse(c Config) []jose.SignatureAlgorithm {
 	algs := []jose.SignatureAlgorithm{c.Signing.Alg}
 	add := func(alg jose.SignatureAlgorithm) {
@@ -25,7 +25,7 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 		add(r.Alg)
 	}
 	if c.admitsStrangers() {
-		add(jose.RS256) // OpenID Connect Registration section 2: what a client can count on
+		add(jose.RS256) // OpenID Connect Dynamic Client Registration section 2: the default of a client
 	}
 	c.Clients.Each(func(cl *client.Client) {
 		for _, alg := range cl.Algs() {
@@ -35,8 +35,8 @@ func algsInUse(c Config) []jose.SignatureAlgorithm {
 	return algs
 }
 
-// longestUse is how long a signed token may be shown to somebody: an access token until it expires,
-// and an ID token, as a hint, for as long as the session that it speaks of.
+// longestUse returns how long a signed token may be in use: an access token until it expires, and an ID token, as
+// a hint, as long as its session.
 func (s *Server) longestUse() time.Duration {
 	longest := max(authorize.JARMLifetime, s.config.Lifetimes.AccessToken, s.config.Lifetimes.IDToken, s.config.Sessions.Max, s.config.Sessions.RememberMe)
 	s.config.Clients.Each(func(c *client.Client) {
@@ -45,8 +45,8 @@ func (s *Server) longestUse() time.Duration {
 	return longest
 }
 
-// longestGrace is how long the longest grace is in which a rotated refresh token of a client of the configuration
-// may be sent again.
+// longestGrace returns the longest time in which a rotated refresh token of a client of the configuration may be
+// sent again.
 func (s *Server) longestGrace() time.Duration {
 	longest := s.config.Lifetimes.RefreshGrace
 	s.config.Clients.Each(func(c *client.Client) {
@@ -57,7 +57,7 @@ func (s *Server) longestGrace() time.Duration {
 	return longest
 }
 
-// managedGrace is longestGrace for the clients that the operator has made through the admin API.
+// managedGrace returns the same for the clients of the admin API, with the clock skew.
 func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
 	managed, err := s.managed.All(ctx)
 	if err != nil {
@@ -66,5 +66,5 @@ func (s *Server) managedGrace(ctx context.Context) (time.Duration, error) {
 	return managed.RefreshGrace + oauth.ClockSkew, nil
 }
 
-// admitsStrangers reports whether clients may turn up that the operator has not named.
+// admitsStrangers reports whether there may be clients that the operator has not made.
 func (c *Config) admitsStrangers() bool { return c.Registration.On() || c.Documents }

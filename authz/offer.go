@@ -7,13 +7,13 @@ import (
 	"github.com/authzd/authzd/authz/register"
 )
 
-// offer is what such clients may have. Those of a source that proves nothing can't act on their own
-// behalf, or on behalf of a user who is not there.
+// offer returns what clients of a source may have: those that register themselves, or that have a metadata
+// document. Only clients with an initial access token can get tokens of their own (client_credentials).
 func (s *Server) offer(source client.Source) *client.Offer {
 	o := &client.Offer{
 		Source:      source,
 		GrantTypes:  []string{client.GrantAuthorizationCode, client.GrantRefreshToken},
-		AuthMethods: []string{client.AuthNone, client.AuthPrivateKeyJWT}, // there is no way to agree on a secret
+		AuthMethods: []string{client.AuthNone, client.AuthPrivateKeyJWT}, // a document can't hold a secret
 		Scopes:      s.config.Registration.Scopes,
 		Resources:   s.config.Registration.Resources,
 		DetailTypes: s.resources.DetailTypes(s.config.Registration.Resources),

@@ -40,8 +40,8 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// The parts of the server are opened in this order; each needs only what stands above it. What a part does at the
-// end of another is given to it as a function.
+// steps open the parts of the server, in this order: each part needs only those above it. If it must call a later
+// part, it gets a function that does so.
 var steps = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
 	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
@@ -55,7 +55,7 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 		Outside:     max(authorize.CarriedLifetime, s.longestGrace()) + oauth.ClockSkew,
 		OutsideMore: s.managedGrace,
 		Logger:      s.logger,
-		Replaced: func(ctx context.Context, id string) ([]storage.Write, error) { // before anything else of the server is open
+		Replaced: func(ctx context.Context, id string) ([]storage.Write, error) { // it is called before the other parts are open
 			if err := s.openAudit(ctx); err != nil {
 				return nil, err
 			}
@@ -157,7 +157,7 @@ func (s *Server) openConnectors(context.Context) error {
 	return nil
 }
 
-// openOutbound makes two clients: whatever strangers have us fetch, it does not hold up the keys of the
+// openOutbound makes two outbound clients, so that fetches for strangers do not delay those of the keys of the
 // operator's clients.
 func (s *Server) openOutbound(context.Context) (err error) {
 	if s.outbound, err = outbound.New(s.config.Outbound); err != nil {
@@ -169,7 +169,7 @@ func (s *Server) openOutbound(context.Context) (err error) {
 	return err
 }
 
-// openClients prepares for clients that the operator has not named.
+// openClients opens the directory of clients, with the rules for those that the operator has not made.
 func (s *Server) openClients(ctx context.Context) (err error) {
 	if r := s.config.Registration; r.On() && (r.UnusedAfter <= 0 || r.PerAddressPerHour <= 0 || r.MaxClients <= 0) {
 		return errors.New("registration: UnusedAfter, PerAddressPerHour and MaxClients must be positive")
@@ -207,7 +207,7 @@ func (s *Server) openObserver(context.Context) (err error) {
 	return err
 }
 
-// openTokens opens what all endpoints share: grants, tokens, and who sends a request.
+// openTokens opens what all endpoints share: grants, tokens, and the authentication of clients.
 func (s *Server) openTokens(ctx context.Context) error {
 	subjects, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeSubject)
 	if err != nil {
@@ -232,7 +232,7 @@ func (s *Server) openTokens(ctx context.Context) error {
 	return nil
 }
 
-// newNonces makes the nonces of proofs, the same in every replica.
+// newNonces returns the nonces of DPoP proofs, the same in every replica; nil if none are required.
 func (s *Server) newNonces() (*dpop.Nonces, error) {
 	if !s.config.DPoP.RequireNonce {
 		return nil, nil
@@ -250,7 +250,7 @@ func (s *Server) openPages(context.Context) error {
 	return err
 }
 
-// openLogout makes an outbox with an outbound client of its own: nobody else waits for relying parties that are slow.
+// openLogout gives the outbox another outbound client, so that slow relying parties delay nothing else.
 func (s *Server) openLogout(context.Context) error {
 	caller, err := outbound.New(s.config.Outbound)
 	s.logout = &logout.Logout{

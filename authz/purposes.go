@@ -1,6 +1,6 @@
 package authz
 
-// Purposes keep keys that are derived from the server secret apart.
+// Purposes of keys that are derived from the server secret. Each gives another key.
 const (
 	purposeRefresh      = "refresh token successor"
 	purposePage         = "page token of the admin API"
@@ -8,11 +8,11 @@ const (
 	purposeConnect      = "upstream login"
 	purposeNonce        = "nonce of DPoP proofs"
 	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
-	purposeClientSecret = "client secret"    // likewise
-	purposeAudit        = "audit log"        // likewise
+	purposeClientSecret = "client secret"    // names another
+	purposeAudit        = "audit log"        // names another
 )
 
-// What one replica does for all is under a lease of this name.
+// Names of leases. The replica that holds a lease does the work for all replicas.
 const (
 	leaseAudit  = "audit log" // sealing it
 	leaseBackup = "backup"    // making backups

@@ -13,7 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 )
 
-// handler answers a request or returns why it could not; its route says in which form.
+// handler answers a request, or returns an error. The guard of its route answers with the error.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 // route is one endpoint. A method without a handler is answered with 405.
@@ -27,21 +27,21 @@ type route struct {
 // methods are the handlers of a route. A HEAD is answered as a GET without its body.
 type methods struct{ get, post, put, delete handler }
 
-// routeMethods are all that a route can have handlers for.
+// routeMethods are all methods that a route can have handlers for.
 var routeMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete}
 
-// guard is what stands before a route's handlers and gives their errors a form.
+// guard is the set of rules for a kind of route: CORS, caching, cross-site forms, and the form of errors.
 type guard int
 
 const (
-	public guard = iota // JSON for everybody, any origin, any request header, cacheable
-	api                 // JSON, the clients' own origins, never cached
-	page                // HTML, same-origin posts only, never cached
-	entry               // HTML, where apps and upstreams send the browser: posts from anywhere, and a GET acts
-	probe               // health: neither CORS nor pages
+	public guard = iota // JSON, for any origin with any request header; handlers set how long it is cached
+	api                 // JSON, for the origins of clients; never cached
+	page                // HTML; forms of the same origin only; never cached
+	entry               // HTML, where apps and upstreams send the browser: forms of any site; a GET has effects
+	probe               // health, without CORS
 )
 
-// routeTable is every route there is.
+// routeTable returns every route, but for assets and the playground.
 func (s *Server) routeTable() []route {
 	routes := []route{
 		{"jwks", "/jwks.json", methods{get: s.jwks}, public},
@@ -81,7 +81,7 @@ func (s *Server) routeTable() []route {
 	return routes
 }
 
-// ifDevices is there as long as a client is that may use the device grant.
+// ifDevices returns a handler that answers 404 as long as no client may use the device grant.
 func (s *Server) ifDevices(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !s.tokenEndpoint.Offers(r.Context(), client.GrantDeviceCode) {
@@ -91,6 +91,7 @@ func (s *Server) ifDevices(h handler) handler {
 	}
 }
 
+// routeNames returns the names of routes, as the log and the metrics have them.
 func routeNames(routes []route) []string {
 	names := []string{"assets", "playground", "not_found"}
 	for _, r := range routes {
@@ -99,9 +100,9 @@ func routeNames(routes []route) []string {
 	return names
 }
 
-// routes builds the router. gorilla/mux matches paths only: methods are left to guarded, so that
-// preflights reach CORS and a 405 names what is allowed. Paths are cleaned before it, because mux
-// would answer an unclean one with a redirect.
+// routes builds the router. gorilla/mux matches paths only: guarded looks at the method, so that preflights reach
+// CORS, and a 405 names what is allowed. Paths are cleaned first, because mux would answer an unclean one with a
+// redirect.
 func (s *Server) routes() http.Handler {
 	router := mux.NewRouter().SkipClean(true)
 	for _, rt := range s.routeTable() {
@@ -128,14 +129,15 @@ func (s *Server) routes() http.Handler {
 		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		var match mux.RouteMatch
-		router.Match(r, &match)  // always does: there is a NotFoundHandler
-		if len(match.Vars) > 0 { // router.ServeHTTP would copy each request twice, to tell what nobody asks for
+		router.Match(r, &match)  // always matches: there is a NotFoundHandler
+		if len(match.Vars) > 0 { // router.ServeHTTP would copy each request twice, for a route that nobody reads
 			r = mux.SetURLVars(r, match.Vars)
 		}
 		match.Handler.ServeHTTP(w, r)
 	})
 }
 
+// named sets the route's name in the request's event.
 func named(name string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		observe.Event(r.Context()).SetRoute(name)
@@ -143,6 +145,7 @@ func named(name string, h http.Handler) http.Handler {
 	})
 }
 
+// plain returns a handler that never returns an error.
 func plain(h http.HandlerFunc) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h(w, r)
@@ -150,7 +153,7 @@ func plain(h http.HandlerFunc) handler {
 	}
 }
 
-// guarded is a route with all that its guard demands.
+// guarded returns the http.Handler of a route, with the rules of its guard.
 func (s *Server) guarded(rt route) http.Handler {
 	report := s.reportJSON
 	if rt.guard == page || rt.guard == entry {
@@ -187,6 +190,7 @@ func (s *Server) guarded(rt route) http.Handler {
 	return named(rt.name, inner)
 }
 
+// handler returns the handler of a method, nil if there is none.
 func (rt route) handler(method string) handler {
 	switch {
 	case method == http.MethodGet, method == http.MethodHead && rt.guard != entry:
@@ -201,7 +205,7 @@ func (rt route) handler(method string) handler {
 	return nil
 }
 
-// allowed lists the methods that have a handler.
+// allowed returns the methods that have a handler.
 func (rt route) allowed() []string {
 	var allowed []string
 	for _, method := range routeMethods {
@@ -212,12 +216,11 @@ func (rt route) allowed() []string {
 	return allowed
 }
 
-// corsHeaders may be sent by a browser app.
+// corsHeaders are the request headers that a browser app may send.
 var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
 
-// cors lets the origins of clients call. A preflight doesn't say which client asks, so any
-// registered origin passes it, and any at all where clients may come with their own; OnlyOrigins is
-// stricter once the client is known.
+// cors lets the origins of clients call. A preflight does not name the client, so any registered origin passes it,
+// and every origin if clients may register themselves. Once the client is known, OnlyOrigins is stricter.
 func (s *Server) cors() *cors.Cors {
 	headers := s.config.CORSHeaders
 	if headers == nil {
@@ -234,8 +237,8 @@ func (s *Server) cors() *cors.Cors {
 	})
 }
 
-// managedOrigin reports whether a managed client calls from an origin, as far as is known.
-// It is not asked about requests that come from no page: their answers would wait for it.
+// managedOrigin reports whether a managed client has registered an origin, as far as is known. It does not read
+// the store for a request without an Origin, so that such requests do not wait.
 func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 	if origin == "" {
 		return false
@@ -243,10 +246,10 @@ func (s *Server) managedOrigin(r *http.Request, origin string) bool {
 	return s.clients.Managed.Known(r.Context()).Origins[origin]
 }
 
-// notFound answers every path that there is no route for.
+// notFound answers a path that has no route.
 func notFound(http.ResponseWriter, *http.Request) error { return oauth.ErrNotFound }
 
-// reportJSON answers with an error at a JSON endpoint, and tells the log of it.
+// reportJSON answers with an error at a JSON endpoint, and records it.
 func (s *Server) reportJSON(w http.ResponseWriter, r *http.Request, err error) {
 	e := oauth.AsError(err)
 	observe.Event(r.Context()).SetError(e.Code, e.Description, e.Cause)

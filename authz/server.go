@@ -1,11 +1,11 @@
 // Package authz is the authorization server: the HTTP endpoints of OAuth 2.1 and OpenID Connect, and the pages on
-// which people sign in. It puts the rooms together and says which path leads to which of them:
+// which people sign in. It wires the packages below together, and maps paths to them:
 //
-//	server.go     Server, New, Run        open.go       how each part is opened, from the ground up
-//	routes.go     every path, its guard   discovery.go  what is on, for clients and verifiers
-//	config.go     Config, all of it       admin.go      health, metrics and the admin API
+//	server.go     Server, New, Run        open.go       opens each part, from the ground up
+//	routes.go     every path, its guard   discovery.go  metadata and keys, for clients and verifiers
+//	config.go     Config                  admin.go      health, metrics and the admin API
 //
-// The rooms, each a package; arrows between them go one way, and a test holds them to it:
+// Imports between the packages go one way, and a test checks that:
 //
 //	/authorize /login /consent /device …  interaction -> authorize -> clientauth -> token -> grant -> client, resource -> oauth
 //	/par                                                 authorize
@@ -15,7 +15,7 @@
 //	/register                             register
 //	admin API                             operator
 //
-// Records are read first, decided upon and signed, and written by one storage.Store.Apply at the end of a request.
+// A request reads its records first, decides and signs, and writes all by one storage.Store.Apply at its end.
 package authz
 
 import (
@@ -58,7 +58,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Server is a running authorization server. It is an http.Handler.
+// Server is an authorization server. It is an http.Handler for the public listener. Make it by New.
 type Server struct {
 	config   Config
 	issuer   oauth.Issuer
@@ -69,7 +69,7 @@ type Server struct {
 	handler  http.Handler
 	metadata atomic.Pointer[metadata]
 
-	// The ground: keys, the audit log, and who is known.
+	// The ground: keys, the audit log, users, clients and sessions.
 	sealing    *keys.Sealing
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm // in use
@@ -86,9 +86,9 @@ type Server struct {
 	ledger     *allowance.Ledger
 	grantTypes []string // on offer
 	outbox     *backchannel.Outbox
-	backups    *backup.Schedule // nil: none are made
+	backups    *backup.Schedule // nil: the server makes no backups
 
-	// The rooms, from the ground up.
+	// The packages with endpoints, and those below them, from the ground up.
 	grants        *grant.Grants
 	tokens        *token.Tokens
 	auth          *clientauth.Authenticator
@@ -102,8 +102,8 @@ type Server struct {
 	operator      *operator.API
 }
 
-// New prepares a server. It reads the store, creates signing keys and configured users where they
-// are missing, and speaks to no other machine.
+// New returns a server. It reads the store, and creates signing keys and configured users that are missing. It
+// calls no other machine than the store's. Errors name what is wrong with the configuration or the store.
 func New(ctx context.Context, c Config) (*Server, error) {
 	issuer, err := oauth.ParseIssuer(c.Issuer)
 	if err != nil {
@@ -133,9 +133,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
-// Run does what no request does, until ctx ends: it rotates signing keys, seals anew what is under an
-// earlier secret, ends the sessions that are over, tells clients of it, and seals the audit log. A server
-// answers without it.
+// Run does the work in the background until ctx ends: it rotates signing keys, seals records of an earlier secret
+// again, ends the sessions whose time is over, delivers logout tokens, seals the audit log, and makes backups. A
+// server answers requests without it. It returns the first error, or that of ctx.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.sealing.Run(ctx) })
@@ -153,12 +153,13 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Drain makes the readiness probe fail, so that no new traffic is sent.
+// Drain makes the readiness probe fail, so that a load balancer sends no new requests. Requests are still answered.
 func (s *Server) Drain() { s.health.SetDraining() }
 
+// ServeHTTP answers a request to the public listener.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// watchFile raises an alarm when the file of the store is gone.
+// watchFile raises an alarm if the file of the store disappears.
 func (s *Server) watchFile(ctx context.Context) error {
 	if s.config.File == nil {
 		return nil
