@@ -2,7 +2,6 @@ package authz_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/cookiejar"
 	"strings"
@@ -63,9 +62,7 @@ func (s *leavingStore) Apply(ctx context.Context, writes ...storage.Write) error
 // find out that it is away, which takes them half a second.
 func TestStoreAway(t *testing.T) {
 	store := &leavingStore{Store: blackbox.OpenBolt(t)}
-	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, error) {
-		return client.Metadata{}, errors.New("no client was made by an operator")
-	}}
+	operator := &operator.Config{Server: &client.Server{}}
 	s := authztest.Start(t, authz.Config{Store: store, Operator: operator}, nil)
 	_, challenge := authztest.PKCE()
 	const form = "application/x-www-form-urlencoded"

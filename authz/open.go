@@ -85,11 +85,11 @@ func (s *Server) openAudit(ctx context.Context) error {
 }
 
 func (s *Server) openManaged(context.Context) error {
-	var parse func([]byte) (client.Metadata, error)
+	var described *client.Server
 	if s.config.Operator != nil {
-		parse = s.config.Operator.ParseClient
+		described = s.config.Operator.Server
 	}
-	s.managed = directory.NewManaged(s.store, parse, func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) })
+	s.managed = directory.NewManaged(s.store, described, func(ctx context.Context, u keys.Use) error { return s.keys.Use(ctx, u) })
 	return nil
 }
 

@@ -2,7 +2,6 @@ package authz_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,9 +22,7 @@ import (
 // admin API costs none.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	operator := &operator.Config{ParseClient: func([]byte) (client.Metadata, error) {
-		return client.Metadata{}, errors.New("no client was made by an operator")
-	}}
+	operator := &operator.Config{Server: &client.Server{}}
 	s := authztest.Start(t, authz.Config{Store: blackbox.NewDistant(t), Operator: operator}, nil)
 	code := func(scope string) url.Values {
 		return authztest.CodeForm(s.NewBrowser(t).Code(t, authztest.SPA, url.Values{"scope": {scope}}))

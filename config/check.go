@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/weburl"
 	"github.com/authzd/authzd/templates/brand"
@@ -25,7 +26,6 @@ func (l *loader) check() {
 	l.checkPlaces()
 	l.checkBranding()
 	l.checkRequired(reflect.ValueOf(l.cfg.Resources), "resources")
-	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
 	l.checkRequired(reflect.ValueOf(l.cfg.Users), "users")
 	l.checkRequired(reflect.ValueOf(l.cfg.Connectors), "connectors")
 	l.checkRequired(reflect.ValueOf(l.cfg.TrustedIssuers), "trusted_issuers")
@@ -34,9 +34,7 @@ func (l *loader) check() {
 		l.checkSameResource(i)
 		l.checkResourceEntry(&l.cfg.Resources[i], element("resources", i))
 	}
-	for i := range l.cfg.Clients {
-		l.checkClient(&l.cfg.Clients[i], element("clients", i))
-	}
+	l.checkClients()
 	l.checkRegistration()
 	l.checkUsers()
 	for i := range l.cfg.Connectors {
@@ -130,7 +128,7 @@ func checkNotFolder(name string) *member.Flaw {
 }
 
 func (l *loader) checkTimes() {
-	const years = 10 * 365 * 24 * time.Hour
+	const years = member.Years
 	t, s, k := l.cfg.Lifetimes, l.cfg.Sessions, l.cfg.Signing
 	l.checkTime("lifetimes.access_token", t.AccessToken, time.Second, years)
 	l.checkTime("lifetimes.id_token", t.IDToken, time.Second, years)
@@ -158,21 +156,12 @@ func (l *loader) checkTimes() {
 }
 
 func (l *loader) checkTime(path string, d, least, most time.Duration) {
-	switch {
-	case d < least:
-		l.report(path, short(d), problemf("", "must be at least %s", short(least)))
-	case d > most:
-		l.report(path, short(d), problemf("", "must be at most %s", short(most)))
-	case d%time.Second != 0:
-		l.report(path, short(d), problemf("", "must be whole seconds"))
-	}
+	l.report(path, short(d), member.TimeFlaw(d, least, most))
 }
 
 // checkOrder demands that an idle limit does not exceed the absolute one.
 func (l *loader) checkOrder(path string, idle time.Duration, maxPath string, limit time.Duration) {
-	if idle > limit {
-		l.report(path, short(idle), problemf("lower it, or raise the other", "must not exceed %s (%s)", maxPath, short(limit)))
-	}
+	l.report(path, short(idle), member.OrderFlaw(idle, limit, maxPath))
 }
 
 // short writes a duration as people do: 15m, not 15m0s.
@@ -243,13 +232,8 @@ func checkCSS(value string) *member.Flaw {
 
 // checkLabel is for names that people see. One that was not given is no mistake.
 func (l *loader) checkLabel(path, s string) {
-	const most = 100 // characters
-	switch {
-	case !l.given(path):
-	case strings.TrimSpace(s) == "":
-		l.report(path, s, problemf("give it a name", "is blank"))
-	case len([]rune(s)) > most:
-		l.report(path, s, problemf("", "longer than %d characters", most))
+	if l.given(path) {
+		l.report(path, s, member.LabelFlaw(s))
 	}
 }
 
@@ -328,7 +312,7 @@ func (l *loader) checkResourceEntry(r *Resource, path string) {
 	}
 	l.checkLabel(path+".name", r.Name)
 	l.checkEach(path+".scopes", r.Scopes, func(s string) *member.Flaw {
-		if slices.Contains(userScopes, s) {
+		if slices.Contains(client.UserScopes, s) {
 			return problemf(fmt.Sprintf("name it after the API, such as orders.%s", s), "means something else already (OpenID Connect)")
 		}
 		return checkScope(s)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -15,9 +16,9 @@ func (l *loader) checkTrustedIssuer(t *TrustedIssuer, path string) {
 	case len(t.JWKS) > 0 && t.JWKSURI != "":
 		l.report(path+".jwks_uri", t.JWKSURI, problemf("remove one of the two", "jwks is given too"))
 	case t.JWKSURI != "":
-		l.report(path+".jwks_uri", t.JWKSURI, checkWebURL(t.JWKSURI))
+		l.report(path+".jwks_uri", t.JWKSURI, member.WebURLFlaw(t.JWKSURI))
 	default:
-		l.checkJWKS(t.JWKS, path+".jwks")
+		l.reportAll(path+".jwks", client.JWKSProblems(t.JWKS))
 	}
 	ofIssuer := func(c Connector) bool { return c.Issuer == t.Issuer }
 	if t.Subject == "identity" && t.Issuer != "" && !slices.ContainsFunc(l.cfg.Connectors, ofIssuer) {
@@ -29,14 +30,14 @@ func (l *loader) checkTrustedIssuer(t *TrustedIssuer, path string) {
 	}
 	var scopes []string
 	l.checkEach(path+".clients", t.Clients, func(id string) *member.Flaw {
-		i := slices.IndexFunc(l.cfg.Clients, func(c Client) bool { return c.ClientID == id })
+		i := slices.IndexFunc(l.cfg.Clients, func(c client.Metadata) bool { return c.ID == id })
 		switch {
 		case i < 0:
 			return problemf("declare it under clients", "no such client")
-		case !l.cfg.Clients[i].has(grantJWTBearer):
-			return problemf("add "+grantJWTBearer+" to its grant_types", "may not use this grant type")
+		case !l.cfg.Clients[i].May(client.GrantJWTBearer):
+			return problemf("add "+client.GrantJWTBearer+" to its grant_types", "may not use this grant type")
 		}
-		scopes = append(scopes, l.cfg.Clients[i].Scope...)
+		scopes = append(scopes, l.cfg.Clients[i].Scopes...)
 		return nil
 	})
 	for i, scope := range t.Scope {

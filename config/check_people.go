@@ -22,9 +22,7 @@ func (l *loader) checkUsers() {
 	}
 	for i := range l.cfg.Users {
 		u, path := &l.cfg.Users[i], element("users", i)
-		for _, p := range u.Problems(l.dev) {
-			l.report(child(path, p.Path), p.Value, p.Flaw)
-		}
+		l.reportAll(path, u.Problems(l.dev))
 		if name, err := users.NormalizeUsername(u.Username); err == nil {
 			claim(name, i, path+".username", u.Username, "choose another: upper and lower case are the same, and so are a user name and a verified address")
 		}
@@ -76,8 +74,12 @@ func (l *loader) checkConnector(c *Connector, path string) {
 
 // checkUpstreamIssuer is more patient than checkIssuer: others' issuers may end with a slash.
 func checkUpstreamIssuer(s string) *member.Flaw {
-	if strings.ContainsAny(s, "?#") {
+	const most = 2048 // bytes
+	switch {
+	case strings.ContainsAny(s, "?#"):
 		return problemf("remove the ? or # and what follows", "an issuer has neither query nor fragment")
+	case len(s) > most:
+		return problemf("write the issuer as the provider's discovery document has it", "longer than %d bytes", most)
 	}
-	return checkWebURL(s)
+	return member.WebURLFlaw(s)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -32,10 +33,10 @@ func (l *loader) checkRegistration() {
 	}
 	for i, issuer := range r.SoftwareStatementIssuers {
 		if issuer.JWKSURI != "" {
-			l.report(child(element(at+".software_statement_issuers", i), "jwks_uri"), issuer.JWKSURI, checkWebURL(issuer.JWKSURI))
+			l.report(child(element(at+".software_statement_issuers", i), "jwks_uri"), issuer.JWKSURI, member.WebURLFlaw(issuer.JWKSURI))
 		}
 	}
-	l.checkEach(at+".native_schemes", r.NativeSchemes, checkOwnScheme)
+	l.checkEach(at+".native_schemes", r.NativeSchemes, client.CheckScheme)
 	l.checkRegistrationScope(r, at)
 	l.checkTime(at+".unused_after", r.UnusedAfter, time.Hour, 10*365*24*time.Hour)
 	l.checkNumber(at+".per_address_per_hour", r.PerAddressPerHour)
@@ -47,17 +48,16 @@ func (l *loader) checkRegistration() {
 }
 
 func (l *loader) checkRegistrationScope(r *Registration, at string) {
+	server := l.clientServer()
 	var ofResources []string
-	l.checkEach(at+".resources", r.Resources, func(id string) *member.Flaw {
-		i := slices.IndexFunc(l.cfg.Resources, func(r Resource) bool { return r.Resource == id })
-		switch {
-		case i < 0:
-			return l.unknownResource(id)
-		case id == l.cfg.AdminResource():
+	l.checkEach(at+".resources", r.Resources, func(uri string) *member.Flaw {
+		if uri == l.cfg.AdminResource() {
 			return problemf("remove it; give a client of your own the scope "+AdminScope, "is the admin API, which no client that registers itself may call")
 		}
-		ofResources = append(ofResources, l.cfg.Resources[i].Scopes...)
-		return nil
+		if resource := server.Resource(uri); resource != nil {
+			ofResources = append(ofResources, resource.Scopes...)
+		}
+		return server.ResourceFlaw(uri)
 	})
 	for i, scope := range r.Scope {
 		switch path := element(at+".scope", i); {
@@ -65,8 +65,8 @@ func (l *loader) checkRegistrationScope(r *Registration, at string) {
 			l.report(path, scope, problemf("remove one of the two", "given twice"))
 		case isOurs(scope):
 			l.report(path, scope, problemf("remove it; give a client of your own the scope", "administers the server: no client that registers itself may have it"))
-		case !slices.Contains(userScopes, scope) && !slices.Contains(ofResources, scope):
-			l.report(path, scope, l.unknownScope(scope, ofResources, at+".resources"))
+		default:
+			l.report(path, scope, server.ScopeFlaw(scope, ofResources, at+".resources"))
 		}
 	}
 }

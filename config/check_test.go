@@ -394,7 +394,7 @@ clients:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(c.Clients[0].Resources, c.Clients[0].TokenExchangeResources, c.Registration.Resources, c.Registration.Scope); got !=
+	if got := fmt.Sprint(c.Clients[0].Resources, c.Clients[0].ExchangeResources, c.Registration.Resources, c.Registration.Scope); got !=
 		"[https://a.example https://b.example/] [https://b.example/] [https://a.example] openid profile email address phone offline_access a" {
 		t.Error(got)
 	}

@@ -85,7 +85,7 @@ func TestRefusesClientKeys(t *testing.T) {
 		"FAPI on loopback":     {"security_profile: fapi2, preset: web, redirect_uris: [http://127.0.0.1/cb], " + keys, []string{`redirect_uris[0] "http://127.0.0.1/cb": fapi2 allows nothing else than https`}},
 		"FAPI but not all":     {"security_profile: fapi2-message-signing, preset: web, require_pushed_authorization_requests: false, require_pkce: false, refresh_token_rotation: true, dpop_bound_access_tokens: false, require_signed_request_object: false, " + redirect + ", " + keys, []string{`dpop_bound_access_tokens: fapi2-message-signing demands tokens that are bound to a key: this, or tls_client_certificate_bound_access_tokens`, `refresh_token_rotation: fapi2-message-signing forbids it: the tokens are bound to the client`, `require_pkce: fapi2-message-signing demands PKCE`, `require_pushed_authorization_requests: fapi2-message-signing demands pushed requests`, `require_signed_request_object: fapi2-message-signing demands signed requests`}},
 		"FAPI with RS256":      {"security_profile: fapi2, preset: web, id_token_signed_response_alg: RS256, token_endpoint_auth_signing_alg: ES384, resources: ['urn:a'], " + redirect + ", " + keys, []string{`id_token_signed_response_alg "RS256": fapi2 doesn't allow it`, `resources[0] "urn:a": signs its access tokens with RS256, which fapi2 doesn't allow`, `token_endpoint_auth_signing_alg "ES384": fapi2 doesn't allow it`}},
-		"unknown profile only": {"security_profile: fapi1, preset: web", []string{`security_profile "fapi1": not a value of this key`}},
+		"unknown profile only": {"security_profile: fapi1, preset: web", []string{`redirect_uris: is required with authorization_code`, `security_profile "fapi1": not a value of this key`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc := "resources: [{resource: 'urn:a'}]\nclients: [{client_id: a, " + tc.doc + "}]\nissuer: https://id.example.com" + certificates
@@ -116,26 +116,26 @@ func certificatesOfClients(t *testing.T) string {
 func TestSecurityProfile(t *testing.T) {
 	const client = "\nclients: [{client_id: a, preset: web, redirect_uris: [https://a.example/cb], "
 	c := mustParse(t, "issuer: https://id.example.com"+client+"security_profile: fapi2-message-signing, jwks: "+publicJWKS+"}]").Clients[0]
-	equal(t, "token_endpoint_auth_method", c.TokenEndpointAuthMethod, "private_key_jwt")
-	equal(t, "require_pushed_authorization_requests", c.RequirePushedAuthorizationRequests, true)
-	equal(t, "require_signed_request_object", c.RequireSignedRequestObject, true)
-	equal(t, "dpop_bound_access_tokens", c.DPoPBoundAccessTokens, true)
-	equal(t, "refresh_token_rotation", c.RefreshTokenRotation, false)
-	equal(t, "id_token_signed_response_alg", c.IDTokenSignedResponseAlg, "ES256")
-	equal(t, "authorization_signed_response_alg", c.AuthorizationSignedResponseAlg, "ES256")
-	equal(t, "introspection_signed_response_alg", c.IntrospectionSignedResponseAlg, "ES256")
+	equal(t, "token_endpoint_auth_method", c.AuthMethod, "private_key_jwt")
+	equal(t, "require_pushed_authorization_requests", c.RequirePAR, true)
+	equal(t, "require_signed_request_object", c.RequireSigned, true)
+	equal(t, "dpop_bound_access_tokens", c.DPoPBound, true)
+	equal(t, "refresh_token_rotation", *c.RotateRefreshTokens, false)
+	equal(t, "id_token_signed_response_alg", c.IDTokenAlg, "ES256")
+	equal(t, "authorization_signed_response_alg", c.AuthorizationAlg, "ES256")
+	equal(t, "introspection_signed_response_alg", c.IntrospectionAlg, "ES256")
 	for profile, signed := range map[string]bool{"fapi2": false, "fapi2-signed-requests": true, "fapi2-signed-responses": false} {
 		c := mustParse(t, "issuer: https://id.example.com"+client+"security_profile: "+profile+", jwks: "+publicJWKS+"}]").Clients[0]
-		equal(t, profile, c.RequireSignedRequestObject, signed)
-		equal(t, profile, c.RequirePushedAuthorizationRequests, true)
+		equal(t, profile, c.RequireSigned, signed)
+		equal(t, profile, c.RequirePAR, true)
 	}
 
 	c = mustParse(t, "issuer: https://id.example.com\nsigning: {alg: PS256}"+client+
 		"security_profile: fapi2, tls_client_auth_san_dns: a.example, tls_client_certificate_bound_access_tokens: true}]"+certificatesOfClients(t)).Clients[0]
-	equal(t, "token_endpoint_auth_method", c.TokenEndpointAuthMethod, "tls_client_auth")
-	equal(t, "require_signed_request_object", c.RequireSignedRequestObject, false)
-	equal(t, "dpop_bound_access_tokens", c.DPoPBoundAccessTokens, false)
-	equal(t, "id_token_signed_response_alg", c.IDTokenSignedResponseAlg, "PS256")
+	equal(t, "token_endpoint_auth_method", c.AuthMethod, "tls_client_auth")
+	equal(t, "require_signed_request_object", c.RequireSigned, false)
+	equal(t, "dpop_bound_access_tokens", c.DPoPBound, false)
+	equal(t, "id_token_signed_response_alg", c.IDTokenAlg, "PS256")
 
 	got := errorsOf(t, "issuer: https://id.example.com\nlifetimes: {code: 5m}"+client+"security_profile: fapi2, jwks: "+publicJWKS+"}]")
 	compare(t, got, []string{`f:3:96: clients[0].security_profile "fapi2": demands codes that live for 60s at most, and lifetimes.code is 5m`})
@@ -159,20 +159,20 @@ clients:
       - secret: a new secret that nobody sees
 `
 	c := mustParse(t, doc, "AUTHZD_CLIENTS_A_CLIENT_SECRETS_1_SECRET_FILE="+name, "AUTHZD_CLIENTS_A_CLIENT_SECRETS_1_EXPIRES_AT=2031-01-31T00:00:00Z").Clients[0]
-	equal(t, "first", string(c.ClientSecrets[0].Secret), "an old secret that still works")
-	equal(t, "first expires", c.ClientSecrets[0].ExpiresAt.UTC(), time.Date(2030, 1, 30, 23, 0, 0, 0, time.UTC))
-	equal(t, "second", string(c.ClientSecrets[1].Secret), "a secret that is from a file")
-	equal(t, "second expires", c.ClientSecrets[1].ExpiresAt.Year(), 2031)
+	equal(t, "first", string(c.Secrets[0].Value), "an old secret that still works")
+	equal(t, "first expires", c.Secrets[0].ExpiresAt.UTC(), time.Date(2030, 1, 30, 23, 0, 0, 0, time.UTC))
+	equal(t, "second", string(c.Secrets[1].Value), "a secret that is from a file")
+	equal(t, "second expires", c.Secrets[1].ExpiresAt.Year(), 2031)
 }
 
 // TestJWKS proves that keys may be written as YAML or as JSON, in the file or in a variable.
 func TestJWKS(t *testing.T) {
 	const (
 		doc  = "issuer: https://id.example.com\nclients: [{client_id: a, preset: service, token_endpoint_auth_method: private_key_jwt, jwks: "
-		want = `{"keys":[{"crv":"Ed25519","kid":"7","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","x5c":["MIIB","1e5"]}]}`
+		want = `{"keys":[{"crv":"Ed25519","key_ops":["verify","1e5"],"kid":"7","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 	)
 	for name, set := range map[string]string{
-		"YAML":             `{keys: [{kty: OKP, kid: 7, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo, x5c: [MIIB, 1e5]}]}`,
+		"YAML":             `{keys: [{kty: OKP, kid: 7, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo, key_ops: [verify, 1e5]}]}`,
 		"JSON":             want,
 		"JSON in a string": "'" + want + "'",
 	} {

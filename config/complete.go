@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/member"
-	"github.com/authzd/authzd/authz/weburl"
 )
 
 // complete gives every key that was not given its default. All defaults stand here.
@@ -75,8 +74,9 @@ func (l *loader) complete() {
 	for i := range c.Resources {
 		l.completeResource(&c.Resources[i], element("resources", i))
 	}
+	server := l.clientServer()
 	for i := range c.Clients {
-		l.completeClient(&c.Clients[i], element("clients", i))
+		l.description(i).Complete(server)
 	}
 	for i := range c.TrustedIssuers {
 		at := element("trusted_issuers", i)
@@ -97,7 +97,7 @@ func fill[T any](l *loader, path string, v *T, value T) {
 
 func (l *loader) completeRegistration(r *Registration) {
 	fill(l, "registration.mode", &r.Mode, "off")
-	r.Resources = l.nameRegistered(r.Resources)
+	r.Resources = l.clientServer().NameResources(r.Resources)
 	scope := member.Scopes{"openid", "profile", "email", "address", "phone", "offline_access"}
 	for _, resource := range l.cfg.Resources {
 		if slices.Contains(r.Resources, resource.Resource) {
@@ -121,23 +121,6 @@ func (l *loader) completeResource(r *Resource, path string) {
 	}
 }
 
-// nameRegistered returns URIs of resources, each once, in the form that is declared under resources: one may
-// differ from it by the slash of an empty path.
-func (l *loader) nameRegistered(uris []string) []string {
-	var named []string
-	for _, uri := range uris {
-		for _, r := range l.cfg.Resources {
-			if weburl.SameResource(r.Resource, uri) {
-				uri = r.Resource
-			}
-		}
-		if !slices.Contains(named, uri) {
-			named = append(named, uri)
-		}
-	}
-	return named
-}
-
 // addAdminResource declares the API that clients need to administer the server at admin.listen.
 func (l *loader) addAdminResource() {
 	c := &l.cfg
@@ -147,65 +130,6 @@ func (l *loader) addAdminResource() {
 	}
 	l.origins[element("resources", len(c.Resources))+".resource"] = origin{}
 	c.Resources = append(c.Resources, Resource{Resource: c.AdminResource(), Name: "authzd: administration", Scopes: []string{AdminScope}})
-}
-
-// preset is what Client.Preset fills in.
-type preset struct {
-	authMethod string
-	grantTypes []string
-}
-
-var presets = map[string]preset{
-	"":        {"client_secret_basic", []string{"authorization_code"}}, // RFC 7591 section 2
-	"spa":     {"none", []string{"authorization_code", "refresh_token"}},
-	"native":  {"none", []string{"authorization_code", "refresh_token"}},
-	"web":     {"client_secret_basic", []string{"authorization_code", "refresh_token"}},
-	"service": {"client_secret_basic", []string{"client_credentials"}},
-}
-
-func (l *loader) completeClient(c *Client, path string) {
-	p := presets[c.Preset]
-	c.Resources, c.TokenExchangeResources = l.nameRegistered(c.Resources), l.nameRegistered(c.TokenExchangeResources)
-	fill(l, path+".client_name", &c.ClientName, c.ClientID)
-	fill(l, path+".token_endpoint_auth_method", &c.TokenEndpointAuthMethod, c.defaultAuthMethod(p))
-	c.anySecretMethod = c.usesSecret() && !l.given(path+".token_endpoint_auth_method")
-	fill(l, path+".grant_types", &c.GrantTypes, slices.Clone(p.grantTypes))
-	if c.has("authorization_code") {
-		fill(l, path+".response_types", &c.ResponseTypes, []string{"code"})
-	}
-	if c.signsIn() {
-		fill(l, path+".scope", &c.Scope, member.Scopes{"openid"})
-	}
-	fill(l, path+".allowed_origins", &c.AllowedOrigins, weburl.Origins(c.RedirectURIs))
-	if always := true; c.public() || c.SecurityProfile != "" {
-		fill(l, path+".require_pkce", &c.RequirePKCE, &always)
-	}
-	fill(l, path+".refresh_token_rotation", &c.RefreshTokenRotation, c.public())
-	fill(l, path+".subject_type", &c.SubjectType, "public")
-	l.completeProfile(c, path)
-	alg := c.defaultAlg(l.cfg.Signing.Alg)
-	fill(l, path+".id_token_signed_response_alg", &c.IDTokenSignedResponseAlg, alg)
-	fill(l, path+".authorization_signed_response_alg", &c.AuthorizationSignedResponseAlg, alg)
-	fill(l, path+".introspection_signed_response_alg", &c.IntrospectionSignedResponseAlg, alg)
-
-	t := l.cfg.Lifetimes
-	fill(l, path+".access_token_lifetime", &c.AccessTokenLifetime, t.AccessToken)
-	fill(l, path+".id_token_lifetime", &c.IDTokenLifetime, t.IDToken)
-	fill(l, path+".refresh_token_lifetime", &c.RefreshTokenLifetime, t.RefreshToken)
-	fill(l, path+".refresh_idle_lifetime", &c.RefreshIdleLifetime, min(t.RefreshIdle, c.RefreshTokenLifetime))
-	fill(l, path+".refresh_grace", &c.RefreshGrace, min(c.defaultGrace(t.RefreshGrace), c.RefreshIdleLifetime))
-}
-
-// nativeGrace is how long an app on a phone may need to come back for an answer that it lost.
-const nativeGrace = 24 * time.Hour
-
-// defaultGrace is the server's, or the longer one of native apps. An operator who wants no retries at
-// all gets none.
-func (c *Client) defaultGrace(server time.Duration) time.Duration {
-	if c.Preset == "native" && server > 0 {
-		return nativeGrace
-	}
-	return server
 }
 
 const googleIssuer = "https://accounts.google.com"

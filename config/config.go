@@ -31,6 +31,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
 )
@@ -122,7 +123,7 @@ type Config struct {
 	Resources []Resource `yaml:"resources"`
 
 	// Clients are the applications (RFC 7591 names).
-	Clients []Client `yaml:"clients"`
+	Clients []client.Metadata `yaml:"clients"`
 
 	// Users are local accounts, created at start if absent and never overwritten.
 	Users []users.User `yaml:"users"`

@@ -94,7 +94,7 @@ func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
 			continue
 		}
 		isKey := func(f field) bool { return f.key == key }
-		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key && !l.remote }
+		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key }
 		if i := slices.IndexFunc(fields, isKey); i >= 0 {
 			l.decode(m.Value, v.Field(i), fields[i], child(path, key))
 		} else if i := slices.IndexFunc(fields, isFile); i >= 0 {
@@ -123,7 +123,7 @@ func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string
 	var known []string
 	for _, f := range fields {
 		known = append(known, f.key)
-		if f.typ == typeSecret && !l.remote {
+		if f.typ == typeSecret {
 			known = append(known, f.fileKey())
 		}
 	}

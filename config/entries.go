@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -113,7 +114,7 @@ type TrustedIssuer struct {
 	Issuer string `yaml:"issuer" required:"true"`
 
 	// JWKS are its public keys, a JWK Set (RFC 7517 section 5) as YAML or JSON.
-	JWKS JWKS `yaml:"jwks" multiline:"true"`
+	JWKS client.JWKS `yaml:"jwks" multiline:"true"`
 
 	// JWKSURI is where its public keys are, in place of jwks.
 	JWKSURI string `yaml:"jwks_uri"`

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
 )
@@ -49,8 +50,8 @@ users: [{username: alice@example.com}]
 	equal(t, "secret_file", c.SecretFile, PathList{"/new", "/old"})
 	equal(t, "redirect_uris", c.Clients[0].RedirectURIs, []string{"https://env.example/cb"})
 	equal(t, "first_party", c.Clients[0].FirstParty, true)
-	equal(t, "scope", c.Clients[0].Scope, member.Scopes{"openid", "email"})
-	equal(t, "client_secret", string(c.Clients[1].ClientSecret), "in the environment, and long")
+	equal(t, "scope", c.Clients[0].Scopes, member.Scopes{"openid", "email"})
+	equal(t, "client_secret", string(c.Clients[1].Secret), "in the environment, and long")
 	equal(t, "connector secret", string(c.Connectors[0].ClientSecret), "from file")
 	equal(t, "password", string(c.Users[0].Password), "pässword")
 	equal(t, "branding.css", c.Branding.CSS, map[string]string{"on-accent": "#fff"})
@@ -80,7 +81,7 @@ users: [{username: a.b}, {username: a-b}]
 
 func TestEnvironmentNames(t *testing.T) {
 	l := &loader{cfg: Config{
-		Resources: []Resource{{Resource: "r"}}, Clients: []Client{{ClientID: "c"}},
+		Resources: []Resource{{Resource: "r"}}, Clients: []client.Metadata{{ID: "c"}},
 		Users: []users.User{{Username: "u"}}, Connectors: []Connector{{ID: "g"}},
 	}}
 	targets := map[string][]target{}

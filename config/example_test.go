@@ -75,7 +75,7 @@ func TestExampleLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, secrets := range map[string][2]string{
-		"from a file":          {string(c.Clients[2].ClientSecret), "portal secret, made by chance"},
+		"from a file":          {string(c.Clients[2].Secret), "portal secret, made by chance"},
 		"with CRLF at the end": {string(c.Users[0].Password), "alice's password"},
 		"without a newline":    {string(c.Connectors[0].ClientSecret), "google secret"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -44,6 +45,8 @@ func fieldsOf(t reflect.Type) []field {
 
 var (
 	typeDuration = reflect.TypeFor[time.Duration]()
+	typeLifetime = reflect.TypeFor[member.Duration]()
+	typeGrace    = reflect.TypeFor[*member.Duration]()
 	typePrefix   = reflect.TypeFor[netip.Prefix]()
 	typeScopes   = reflect.TypeFor[member.Scopes]()
 	typePaths    = reflect.TypeFor[PathList]()
@@ -51,13 +54,13 @@ var (
 	typeNumber   = reflect.TypeFor[*int]()
 	typeSwitch   = reflect.TypeFor[*bool]()
 	typeTime     = reflect.TypeFor[*time.Time]()
-	typeJWKS     = reflect.TypeFor[JWKS]()
+	typeJWKS     = reflect.TypeFor[client.JWKS]()
 )
 
 // isScalar tells whether a value of this type is written as one word or string.
 func isScalar(t reflect.Type) bool {
 	switch t {
-	case typeDuration, typePrefix, typeScopes, typeNumber, typeSwitch, typeTime, typeJWKS:
+	case typeDuration, typeLifetime, typeGrace, typePrefix, typeScopes, typeNumber, typeSwitch, typeTime, typeJWKS:
 		return true
 	}
 	return t.Kind() == reflect.String || t.Kind() == reflect.Bool
@@ -84,9 +87,13 @@ func (f field) fileKey() string { return f.key + "_file" }
 // setScalar parses text, from the file or a variable, into v.
 func setScalar(v reflect.Value, text string, f field) *member.Flaw {
 	switch v.Type() {
-	case typeDuration:
+	case typeDuration, typeLifetime:
 		d, p := member.ParseDuration(text)
 		v.SetInt(int64(d))
+		return p
+	case typeGrace:
+		d, p := member.ParseDuration(text)
+		v.Set(reflect.ValueOf(new(member.Duration(d))))
 		return p
 	case typePrefix:
 		prefix, p := parsePrefix(text)
@@ -112,7 +119,7 @@ func setScalar(v reflect.Value, text string, f field) *member.Flaw {
 		v.Set(reflect.ValueOf(&t))
 		return nil
 	case typeJWKS:
-		keys, p := parseJWKS(text)
+		keys, p := client.ParseJWKS(text)
 		v.SetBytes(keys)
 		return p
 	case typeScopes:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -28,10 +29,17 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(doc, "AUTHZD_CLIENTS_A_SCOPE=openid")
 	}
-	const client = "issuer: http://localhost\nclients: [{client_id: a, preset: service, "
-	f.Add(client+"token_endpoint_auth_method: private_key_jwt, jwks: {keys: [{kty: OKP, crv: Ed25519, x: eA, kid: 1}]}}]", "AUTHZD_LISTEN=:1")
-	f.Add(client+`token_endpoint_auth_method: private_key_jwt, jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"eA","kid":[null,1.0,true]}]}'}]`, "")
-	f.Add(client+"client_secrets: [{secret: a, expires_at: 2030-01-31T00:00:00.5+01:00}]}]", "AUTHZD_CLIENTS_A_CLIENT_SECRETS_0_SECRET=x")
+	const aClient = "issuer: http://localhost\nclients: [{client_id: a, preset: service, "
+	f.Add(aClient+"token_endpoint_auth_method: private_key_jwt, jwks: {keys: [{kty: OKP, crv: Ed25519, x: eA, kid: 1}]}}]", "AUTHZD_LISTEN=:1")
+	f.Add(aClient+`token_endpoint_auth_method: private_key_jwt, jwks: '{"keys":[{"kty":"OKP","crv":"Ed25519","x":"eA","kid":[null,1.0,true]}]}'}]`, "")
+	f.Add(aClient+"client_secrets: [{secret: a, expires_at: 2030-01-31T00:00:00.5+01:00}]}]", "AUTHZD_CLIENTS_A_CLIENT_SECRETS_0_SECRET=x")
+	for _, members := range []string{
+		"preset: native, redirect_uris: ['com.example.app://a/cb']", "preset: spa, redirect_uris: ['http://localhost:80/', 'https://[::1]:1/a?b']",
+		"preset: web, client_secret: a, redirect_uris: ['https://a.example/'], subject_type: pairwise, frontchannel_logout_uri: 'https://a.example/x', jwks_uri: 'https://a/'",
+		"grant_types: ['urn:ietf:params:oauth:grant-type:device_code'], token_endpoint_auth_method: none",
+	} {
+		f.Add("issuer: http://localhost\nclients: [{client_id: a, "+members+"}]", "AUTHZD_CLIENTS_A_REDIRECT_URIS=http://127.0.0.1/")
+	}
 	f.Add("secret_file: [a, b]", "AUTHZD_SECRET_FILE=a,,a")
 	f.Fuzz(func(t *testing.T, doc, variable string) {
 		if strings.Contains(doc, "_file") || strings.Contains(variable, "_FILE") {
@@ -55,6 +63,11 @@ func FuzzParse(f *testing.F) {
 		c, err = Parse("f", []byte(doc), []string{variable})
 		if err != nil {
 			return
+		}
+		for _, m := range c.Clients {
+			if _, err := client.New(m); err != nil {
+				t.Errorf("the server refuses what was accepted: %v", err)
+			}
 		}
 		text, err := c.YAML()
 		if err != nil {
@@ -84,9 +97,9 @@ func restore(text string) string {
 // hide makes what printing changes equal.
 func (c *Config) hide() {
 	for i := range c.Clients {
-		c.Clients[i].ClientSecret = ""
-		for j := range c.Clients[i].ClientSecrets {
-			c.Clients[i].ClientSecrets[j].Secret = ""
+		c.Clients[i].Secret = ""
+		for j := range c.Clients[i].Secrets {
+			c.Clients[i].Secrets[j].Value = ""
 		}
 	}
 	for i := range c.Users {

@@ -51,7 +51,6 @@ type loader struct {
 	file         string // that is being decoded
 	folder       string // that names of files in it are relative to
 	dev          bool   // for serve --dev: secrets and passwords may be short
-	remote       bool   // an operator sends it: it names no files of this machine
 	cfg          Config
 	origins      map[string]origin // by key; also tells what was given at all
 	secretFiles  map[string]string // by key: files that hold a secret

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -77,7 +78,7 @@ connectors: [{id: google, type: google, client_id: x, client_secret: y, scopes: 
 	equal(t, "admin.socket", c.Admin.Socket, "./authzd-data/admin.sock")
 	equal(t, "secret_file", c.SecretFile, PathList{"./authzd-data/secret"})
 	equal(t, "lifetimes.access_token", c.Lifetimes.AccessToken, 15*time.Minute)
-	equal(t, "scope", c.Clients[0].Scope, member.Scopes{"openid"})
+	equal(t, "scope", c.Clients[0].Scopes, member.Scopes{"openid"})
 	equal(t, "grant_types", c.Clients[0].GrantTypes, []string{"authorization_code", "refresh_token"})
 	equal(t, "allowed_origins", c.Clients[0].AllowedOrigins, []string{"https://a.example"})
 	equal(t, "scopes", c.Connectors[0].Scopes, []string{"openid", "profile", "email"})
@@ -86,31 +87,31 @@ connectors: [{id: google, type: google, client_id: x, client_secret: y, scopes: 
 func TestPresets(t *testing.T) {
 	const redirect = "redirect_uris: [https://a.example/cb]"
 	code, refresh, credentials := "authorization_code", "refresh_token", "client_credentials"
-	for doc, want := range map[string]Client{
-		"preset: spa, " + redirect:    {TokenEndpointAuthMethod: "none", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
-		"preset: native, " + redirect: {TokenEndpointAuthMethod: "none", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
-		"preset: web, client_secret: a-secret-of-24-characters, " + redirect: {TokenEndpointAuthMethod: "client_secret_basic",
-			GrantTypes: []string{code, refresh}},
-		"preset: service, client_secret: a-secret-of-24-characters": {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{credentials}},
-		"client_secret: a-secret-of-24-characters, " + redirect:     {TokenEndpointAuthMethod: "client_secret_basic", GrantTypes: []string{code}},
+	for doc, want := range map[string]client.Metadata{
+		"preset: spa, " + redirect:    {AuthMethod: "none", GrantTypes: []string{code, refresh}, RotateRefreshTokens: new(true)},
+		"preset: native, " + redirect: {AuthMethod: "none", GrantTypes: []string{code, refresh}, RotateRefreshTokens: new(true)},
+		"preset: web, client_secret: a-secret-of-24-characters, " + redirect: {AuthMethod: "client_secret_basic",
+			GrantTypes: []string{code, refresh}, RotateRefreshTokens: new(false)},
+		"preset: service, client_secret: a-secret-of-24-characters": {AuthMethod: "client_secret_basic", GrantTypes: []string{credentials}, RotateRefreshTokens: new(false)},
+		"client_secret: a-secret-of-24-characters, " + redirect:     {AuthMethod: "client_secret_basic", GrantTypes: []string{code}, RotateRefreshTokens: new(false)},
 		"preset: web, client_secret: a-secret-of-24-characters, refresh_token_rotation: true, token_endpoint_auth_method: client_secret_post, " + redirect: {
-			TokenEndpointAuthMethod: "client_secret_post", GrantTypes: []string{code, refresh}, RefreshTokenRotation: true},
+			AuthMethod: "client_secret_post", GrantTypes: []string{code, refresh}, RotateRefreshTokens: new(true)},
 		"preset: spa, refresh_token_rotation: false, grant_types: [authorization_code], " + redirect: {
-			TokenEndpointAuthMethod: "none", GrantTypes: []string{code}},
+			AuthMethod: "none", GrantTypes: []string{code}, RotateRefreshTokens: new(false)},
 	} {
 		c := mustParse(t, "issuer: https://id.example.com\nclients: [{client_id: a, "+doc+"}]").Clients[0]
-		got := Client{TokenEndpointAuthMethod: c.TokenEndpointAuthMethod, GrantTypes: c.GrantTypes, RefreshTokenRotation: c.RefreshTokenRotation}
+		got := client.Metadata{AuthMethod: c.AuthMethod, GrantTypes: c.GrantTypes, RotateRefreshTokens: c.RotateRefreshTokens}
 		equal(t, doc, got, want)
-		if pkce := c.RequirePKCE; (pkce != nil && *pkce) != c.public() {
+		if pkce := c.RequirePKCE; (pkce != nil && *pkce) != c.Public() {
 			t.Errorf("%s: require_pkce: %v", doc, pkce)
 		}
-		equal(t, doc+": any secret method", c.AnySecretMethod(), c.usesSecret() && !strings.Contains(doc, "token_endpoint_auth_method"))
-		equal(t, doc+": client_name", c.ClientName, "a")
-		equal(t, doc+": access_token_lifetime", c.AccessTokenLifetime, 15*time.Minute)
-		if c.has(code) {
+		equal(t, doc+": any secret method", c.AnySecretMethod, c.UsesSecret() && !strings.Contains(doc, "token_endpoint_auth_method"))
+		equal(t, doc+": client_name", c.Name, "a")
+		equal(t, doc+": access_token_lifetime", time.Duration(c.AccessTokenLifetime), 15*time.Minute)
+		if c.May(code) {
 			equal(t, doc+": response_types", c.ResponseTypes, []string{"code"})
 			equal(t, doc+": allowed_origins", c.AllowedOrigins, []string{"https://a.example"})
-		} else if c.ResponseTypes != nil || c.Scope != nil || c.AllowedOrigins != nil {
+		} else if c.ResponseTypes != nil || c.Scopes != nil || c.AllowedOrigins != nil {
 			t.Errorf("%s: %+v", doc, c)
 		}
 	}
@@ -133,7 +134,7 @@ func TestRefreshGrace(t *testing.T) {
 		"clients: [{preset: native, refresh_token_lifetime: 1h}]\nlifetimes: {access_token: 5m}": time.Hour,
 	} {
 		doc = strings.Replace(doc, "preset", "client_id: a, redirect_uris: [https://a.example/cb], preset", 1)
-		equal(t, doc, mustParse(t, "issuer: https://id.example.com\n"+doc).Clients[0].RefreshGrace, want)
+		equal(t, doc, mustParse(t, "issuer: https://id.example.com\n"+doc).Clients[0].RefreshGrace, new(member.Duration(want)))
 	}
 }
 
@@ -156,8 +157,8 @@ connectors: [{id: corp, type: oidc, issuer: https://idp.example/, client_id: x, 
 	equal(t, "signing.announce", c.Signing.Announce, 30*time.Minute)
 	equal(t, "resource alg", c.Resources[0].Alg, "ES256")
 	equal(t, "resource name", c.Resources[0].Name, "urn:a")
-	equal(t, "client alg", c.Clients[0].IDTokenSignedResponseAlg, "ES256")
-	equal(t, "client idle", c.Clients[0].RefreshIdleLifetime, 30*time.Minute)
+	equal(t, "client alg", c.Clients[0].IDTokenAlg, "ES256")
+	equal(t, "client idle", c.Clients[0].RefreshIdleLifetime, member.Duration(30*time.Minute))
 	equal(t, "connector name", c.Connectors[0].Name, "corp")
 	equal(t, "connector scopes", c.Connectors[0].Scopes, []string{"openid", "email"})
 }
@@ -187,7 +188,7 @@ func TestDev(t *testing.T) {
 	equal(t, "listen", c.Listen, "localhost:9010")
 	equal(t, "path", c.Storage.Bolt.Path, "/data/authzd.db")
 	equal(t, "secret_file", c.SecretFile, PathList{"/data/secret"})
-	equal(t, "client", c.Clients[0].ClientID, DevClientID)
+	equal(t, "client", c.Clients[0].ID, DevClientID)
 	equal(t, "redirect URI", c.Clients[0].RedirectURIs, []string{"http://localhost:9010/playground"})
 	equal(t, "consent can be seen", c.Clients[0].FirstParty, false)
 	equal(t, "user", c.Users[0].Username, DevUsername)
@@ -220,9 +221,9 @@ users:
 	}
 	equal(t, "listen", c.Listen, "localhost:9020")
 	equal(t, "path", c.Storage.Bolt.Path, "/mine/db")
-	ids := []string{c.Clients[0].ClientID, c.Clients[1].ClientID}
+	ids := []string{c.Clients[0].ID, c.Clients[1].ID}
 	equal(t, "clients", ids, []string{"spa", "playground"})
-	equal(t, "rotation of the demo client", c.Clients[1].RefreshTokenRotation, true)
+	equal(t, "rotation of the demo client", *c.Clients[1].RotateRefreshTokens, true)
 	equal(t, "users", len(c.Users), 1)
 	equal(t, "password", string(c.Users[0].Password), "mine")
 	equal(t, "format", c.Log.Format, "text")

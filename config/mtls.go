@@ -75,16 +75,3 @@ func checkCertificates(name string) *member.Flaw {
 	}
 	return p
 }
-
-// checkClientMTLS refuses a client that needs what the server does not do.
-func (l *loader) checkClientMTLS(c *Client, path string) {
-	m := l.cfg.MTLS
-	switch method := c.TokenEndpointAuthMethod; {
-	case method == "tls_client_auth" && m.CAFile == "" && !l.given("mtls.ca_file"):
-		l.report(path+".token_endpoint_auth_method", method, problemf("set mtls.ca_file", "no authority for certificates of clients is configured"))
-	case method == "self_signed_tls_client_auth" && !m.On():
-		l.report(path+".token_endpoint_auth_method", method, problemf("set mtls", "certificates of clients are not looked at"))
-	case c.TLSClientCertificateBoundAccessTokens && !m.On():
-		l.report(path+".tls_client_certificate_bound_access_tokens", true, problemf("set mtls", "certificates of clients are not looked at"))
-	}
-}

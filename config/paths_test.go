@@ -35,7 +35,7 @@ func TestPathsAreRelativeToTheFile(t *testing.T) {
 	equal(t, "branding.logo_file", c.Branding.LogoFile, in("logo.svg"))
 	equal(t, "backup.dir", c.Backup.Dir, in("backups"))
 	equal(t, "admin.socket", c.Admin.Socket, "./here.sock")
-	equal(t, "a secret in a file", string(c.Clients[2].ClientSecret), "portal secret, made by chance")
+	equal(t, "a secret in a file", string(c.Clients[2].Secret), "portal secret, made by chance")
 }
 
 // TestEveryPathIsMarked finds keys that sound like files and are not resolved.
@@ -95,15 +95,4 @@ func TestCertificatesOfTheDatabaseURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "from a variable", string(c.Storage.Postgres.URL), address)
-}
-
-// TestOperatorsNameNoFiles: a file that an operator names is on the operator's machine, so the server must
-// not read a file of that name on its own.
-func TestOperatorsNameNoFiles(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "password")
-	writeFile(t, name, "a long enough password")
-	_, err := mustParse(t, "issuer: https://id.example.com").ParseClient([]byte(`{"client_id": "bob", "client_secret_file": "` + name + `"}`))
-	if err == nil || !strings.Contains(err.Error(), "unknown key") {
-		t.Errorf("client_secret_file: %v", err)
-	}
 }

@@ -15,8 +15,8 @@ func (c *Config) YAML() ([]byte, error) {
 	shown := *c
 	shown.Clients = slices.Clone(c.Clients)
 	for i := range shown.Clients {
-		if client := &shown.Clients[i]; client.AnySecretMethod() { // to name one would rule out the other
-			client.TokenEndpointAuthMethod = ""
+		if entry := &shown.Clients[i]; entry.AnySecretMethod { // to name one would rule out the other
+			entry.AuthMethod = ""
 		}
 	}
 	return yaml.MarshalWithOptions(&shown,

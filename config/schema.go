@@ -11,12 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/users"
 )
 
-// manual is the source of the types, whose comments the schema quotes. That of users is with their type.
+// manual is the source of the types, whose comments the schema quotes. Those of clients and users are with their types.
 //
-//go:embed config.go client.go entries.go mtls.go kms.go
+//go:embed config.go entries.go mtls.go kms.go
 var manual embed.FS
 
 // Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect
@@ -77,10 +78,11 @@ func (b *schemaBuilder) value(v reflect.Value, f field) object {
 	switch {
 	case isEntries(f.typ):
 		entry := f.typ.Elem()
-		if _, done := b.defs[entry.Name()]; !done {
-			b.defs[entry.Name()] = b.mapping(reflect.Zero(entry))
+		name := defName(entry)
+		if _, done := b.defs[name]; !done {
+			b.defs[name] = b.mapping(reflect.Zero(entry))
 		}
-		return object{"type": "array", "items": object{"$ref": "#/$defs/" + entry.Name()}}
+		return object{"type": "array", "items": object{"$ref": "#/$defs/" + name}}
 	case isScalar(f.typ):
 		return scalarSchema(v, f)
 	case f.typ.Kind() == reflect.Struct:
@@ -95,10 +97,21 @@ func (b *schemaBuilder) value(v reflect.Value, f field) object {
 	return list
 }
 
+// defName is what the schema calls the type of an entry.
+func defName(t reflect.Type) string {
+	switch t {
+	case reflect.TypeFor[client.Metadata]():
+		return "Client"
+	case reflect.TypeFor[client.Secret]():
+		return "ClientSecret"
+	}
+	return t.Name()
+}
+
 func scalarSchema(v reflect.Value, f field) object {
 	schema := object{"type": "string"}
 	switch {
-	case v.Type() == typeDuration:
+	case v.Type() == typeDuration, v.Type() == typeLifetime, v.Type() == typeGrace:
 		schema["pattern"] = `^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|ns))+$`
 	case v.Type() == typeTime:
 		schema["pattern"] = `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$`
@@ -137,6 +150,7 @@ func describe(doc string, f field) string {
 // readManual collects the comments of all fields.
 func readManual() (map[string]string, error) {
 	docs := map[string]string{}
+	readComments(docs, client.MetadataSource)
 	readComments(docs, users.Source)
 	files, err := manual.ReadDir(".")
 	if err != nil {

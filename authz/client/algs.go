@@ -1,9 +1,6 @@
 package client
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/jwks"
@@ -21,33 +18,4 @@ func (c *Client) SigningAlgs() []jose.SignatureAlgorithm {
 		return fapiAlgs
 	}
 	return jwks.Algorithms
-}
-
-// checkAlgs refuses "none", symmetric algorithms and unknown ones. Empty means that any will do, or
-// the server's default.
-func (m *Metadata) checkAlgs() error {
-	ofClient, ofServer := jwks.Algorithms, responseAlgs
-	if m.Profile != "" {
-		ofClient, ofServer = fapiAlgs, fapiAlgs
-	}
-	for _, a := range []struct {
-		name, alg string
-		allowed   []jose.SignatureAlgorithm
-	}{
-		{"token_endpoint_auth_signing_alg", m.AuthAlg, ofClient},
-		{"request_object_signing_alg", m.RequestAlg, ofClient},
-		{"id_token_signed_response_alg", m.IDTokenAlg, ofServer},
-		{"authorization_signed_response_alg", m.AuthorizationAlg, ofServer},
-		{"userinfo_signed_response_alg", m.UserInfoAlg, ofServer},
-		{"introspection_signed_response_alg", m.IntrospectionAlg, ofServer},
-	} {
-		if a.alg != "" && !slices.Contains(a.allowed, jose.SignatureAlgorithm(a.alg)) {
-			var names []string
-			for _, alg := range a.allowed {
-				names = append(names, string(alg))
-			}
-			return wrong(a.name, a.alg, "must be one of "+strings.Join(names, ", "))
-		}
-	}
-	return nil
 }

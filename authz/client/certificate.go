@@ -32,18 +32,3 @@ func (m *Metadata) IsNamedBy(certificate *x509.Certificate) bool {
 	}
 	return false
 }
-
-// checkTLSSubject refuses names that no certificate could match.
-func (m *Metadata) checkTLSSubject() error {
-	if m.TLSSubjectDN != "" {
-		if _, err := parseDN(m.TLSSubjectDN); err != nil {
-			return &MemberError{Member: "tls_client_auth_subject_dn", Value: m.TLSSubjectDN, Reason: "is not a distinguished name (RFC 4514)", cause: err}
-		}
-	}
-	if m.TLSSubjectIP != "" {
-		if addr, err := netip.ParseAddr(m.TLSSubjectIP); err != nil || addr.Zone() != "" {
-			return wrong("tls_client_auth_san_ip", m.TLSSubjectIP, "is not an address")
-		}
-	}
-	return nil
-}

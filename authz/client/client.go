@@ -69,7 +69,7 @@ func New(m Metadata) (*Client, error) {
 		return nil, errors.New("client without client_id")
 	}
 	m.fillProfile()
-	if err := m.check(); err != nil {
+	if err := m.unsafeProblems().Err(); err != nil {
 		return nil, fmt.Errorf("client %s: %w", m.ID, err)
 	}
 	if m.Public() {

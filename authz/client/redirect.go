@@ -1,11 +1,11 @@
 package client
 
 import (
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/weburl"
 )
 
@@ -13,38 +13,48 @@ import (
 // 3.1.2), credentials, plain http to other machines, and schemes that a browser would run or open
 // itself. A private-use scheme must contain a dot (RFC 8252 section 7.1), or be one of schemes, which the
 // operator has allowed, letter by letter.
-func CheckRedirectURI(raw string, schemes ...string) error {
+func CheckRedirectURI(raw string, schemes ...string) *member.Flaw {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' }): // RFC 3986 section 2
-		return errors.New("not a URI")
+		return member.Flawf("write it as https://host/path", "not a URI")
 	case u.Scheme == "":
-		return errors.New("not absolute")
+		return member.Flawf("begin it with a scheme, such as https://", "not absolute")
 	case strings.Contains(raw, "#"):
-		return errors.New("has a fragment")
+		return member.Flawf("remove the # and what follows", "has a fragment")
 	case u.User != nil:
-		return errors.New("has credentials")
+		return member.Flawf("remove what stands before the @", "has credentials")
 	case strings.Trim(u.Host, hostCharacters) != "":
-		return errors.New("its host has a character that is in no name, or belongs in Punycode")
+		return member.Flawf("write a host of letters, digits, hyphens and dots; other letters in Punycode", "its host has a character that is in no name, or belongs in Punycode")
 	case u.Scheme == "https":
 		if u.Hostname() == "" {
-			return errors.New("has no host")
+			return member.Flawf("write https://host/path", "has no host")
 		}
 		return nil
 	case u.Scheme == "http":
 		if !weburl.IsLoopback(u.Hostname()) {
-			return errors.New("plain http is for loopback addresses only")
+			return member.Flawf("use https", "plain http is for loopback addresses only")
 		}
 		return nil
 	}
 	scheme := raw[:len(u.Scheme)] // as it was written
 	if weburl.IsForeign(u.Scheme) {
-		return errors.New("the scheme means something to every browser, and is never allowed")
+		return member.Flawf("choose a scheme of the app's own", "the scheme means something to every browser, and is never allowed")
 	}
 	if !strings.Contains(scheme, ".") && !slices.Contains(schemes, scheme) {
-		return errors.New("a private-use scheme needs a dot, such as com.example.app, or the word of the operator")
+		return member.Flawf("choose one with a dot", "a private-use scheme needs a dot, such as com.example.app, or the word of the operator")
 	}
 	return nil
+}
+
+// calledFlaw demands https, or http on loopback, without credentials and fragment: the server calls what is there, or
+// leads people there.
+func calledFlaw(raw string) *member.Flaw {
+	flaw := CheckRedirectURI(raw)
+	if u, err := url.Parse(raw); flaw == nil && err == nil && u.Scheme != "https" && u.Scheme != "http" {
+		flaw = member.Flawf("use https", "not https")
+	}
+	return flaw
 }
 
 // hostCharacters are those of names (RFC 1123 section 2.1, and the underscore that some have), of
@@ -103,4 +113,20 @@ func distance(a, b string) int {
 		suffix++
 	}
 	return max(len(a), len(b)) - prefix - suffix
+}
+
+// maxShownURI is how much of a URI an answer repeats.
+const maxShownURI = 200 // bytes
+
+// shownURI is a URI as an answer and the log may repeat it: where it leads, and not what it carries. It is
+// empty if the URI has characters that no URI has.
+func shownURI(uri string) string {
+	if strings.ContainsFunc(uri, weburl.IsOdd) || strings.Contains(uri, "@") {
+		return ""
+	}
+	place, _, _ := strings.Cut(uri, "#")
+	if i := strings.IndexByte(place, '?'); i >= 0 {
+		place = place[:i+1]
+	}
+	return place[:min(len(place), maxShownURI)]
 }

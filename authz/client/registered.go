@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/authzd/authzd/authz/jwks"
+	"github.com/authzd/authzd/authz/member"
 )
 
 // Client makes the client of a completed registration, as far as what it asks for is still offered.
@@ -26,19 +27,19 @@ func (r *Registration) Client(id string, secretHash []byte, o *Offer) (*Client, 
 	return c, nil
 }
 
-// unusable is for what New refuses. It names the member; the words that quote its value are for the log.
+// unusable is for what New refuses. It says the first thing that is wrong; the rest is for the log.
 func unusable(cause error) *RegistrationError {
-	registration := &RegistrationError{Code: ErrInvalidMetadata, Description: "The metadata cannot be used.", cause: cause}
-	switch wrong := new(MemberError); {
+	refused := &RegistrationError{Code: ErrInvalidMetadata, Description: "The metadata cannot be used.", cause: cause}
+	switch problem := new(member.Problem); {
 	case errors.Is(cause, jwks.ErrPrivate):
-		registration.Description = "The jwks holds a private key: publish the public half only, and replace this key."
-	case errors.As(cause, &wrong):
-		registration.Description = "The member " + wrong.Member + ": " + wrong.Reason + "."
-		if wrong.Member == "redirect_uris" {
-			registration.Code = ErrInvalidRedirectURI
+		refused.Description = "The jwks holds a private key: publish the public half only, and replace this key."
+	case errors.As(cause, &problem):
+		refused.Description = "The member " + cmp.Or(problem.Told, problem.Member()+": "+problem.Reason) + "."
+		if problem.Member() == "redirect_uris" {
+			refused.Code = ErrInvalidRedirectURI
 		}
 	}
-	return registration
+	return refused
 }
 
 // metadata is a completed registration as the server uses it.

@@ -64,3 +64,28 @@ func ParseDuration(text string) (time.Duration, *Flaw) {
 	}
 	return 0, Flawf(hint, "not a duration")
 }
+
+// Years is a bound for times that have no other: ten years.
+const Years = 10 * 365 * 24 * time.Hour
+
+// TimeFlaw demands whole seconds between two bounds.
+func TimeFlaw(d, least, most time.Duration) *Flaw {
+	hint := fmt.Sprintf("write a time from %s to %s", Duration(least), Duration(most))
+	switch {
+	case d < least:
+		return Flawf(hint, "must be at least %s", Duration(least))
+	case d > most:
+		return Flawf(hint, "must be at most %s", Duration(most))
+	case d%time.Second != 0:
+		return Flawf("write no part of a second", "must be whole seconds")
+	}
+	return nil
+}
+
+// OrderFlaw demands that a time does not exceed another, which has this name.
+func OrderFlaw(d, limit time.Duration, name string) *Flaw {
+	if d <= limit {
+		return nil
+	}
+	return Flawf("lower it, or raise the other", "must not exceed %s (%s)", name, Duration(limit))
+}

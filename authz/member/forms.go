@@ -106,3 +106,15 @@ func EnumFlaw(value string, allowed []string) *Flaw {
 	}
 	return Flawf(hint, "not a value of this key")
 }
+
+// LabelFlaw is for names that people see.
+func LabelFlaw(s string) *Flaw {
+	const most = 100 // characters
+	switch {
+	case strings.TrimSpace(s) == "":
+		return Flawf("give it a name", "is blank")
+	case len([]rune(s)) > most:
+		return Flawf("shorten it", "longer than %d characters", most)
+	}
+	return nil
+}

@@ -19,6 +19,10 @@ type Flaw struct {
 	Reason string // lower case, no full stop
 	Hint   string // what to do about it
 	Err    error  // the cause, if the system refused something; may be nil
+
+	// Told is the flaw in the words for a client that registers itself, which knows nothing of a configuration. It
+	// begins with the name of the member. Empty: the member and Reason do.
+	Told string
 }
 
 // Flawf returns a Flaw with a hint, and a reason in the manner of fmt.Sprintf.
@@ -27,6 +31,12 @@ func Flawf(hint, format string, args ...any) *Flaw {
 }
 
 func (f *Flaw) Error() string { return f.Reason }
+
+// Telling returns the flaw with other words for a client that registers itself.
+func (f *Flaw) Telling(told string) *Flaw {
+	f.Told = told
+	return f
+}
 
 func (f *Flaw) Unwrap() error { return f.Err }
 
@@ -53,8 +63,8 @@ func (p *Problem) Pointer() string {
 
 // Child returns the path of a member of what is at a path.
 func Child(path, name string) string {
-	if path == "" {
-		return name
+	if path == "" || name == "" {
+		return path + name
 	}
 	return path + "." + name
 }
@@ -82,6 +92,11 @@ func (ps *Problems) Add(path string, value any, f *Flaw) {
 // Have reports whether there is a problem with a path, or with what contains it.
 func (ps Problems) Have(path string) bool {
 	return slices.ContainsFunc(ps, func(p *Problem) bool { return Within(path, p.Path) })
+}
+
+// Touch reports whether there is a problem with a path, with what contains it, or with what it contains.
+func (ps Problems) Touch(path string) bool {
+	return ps.Have(path) || slices.ContainsFunc(ps, func(p *Problem) bool { return Within(p.Path, path) })
 }
 
 // Err returns all of them as one error, nil if there are none.

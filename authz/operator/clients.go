@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
@@ -30,7 +31,7 @@ var (
 	errClientExists    = conflict("There is a client of this id.", "choose another client_id, or change that client")
 	errTooManySecrets  = conflict("The client has as many secrets as it can have.", "wait until one has expired, or rotate without overlap")
 	errUsesNoSecret    = conflict("The client proves itself by no secret.", "set its token_endpoint_auth_method first")
-	errorsOfManagedID  = admin.FieldError{Pointer: "/client_id", Detail: "has a character that is not allowed", Hint: "use up to 200 letters, digits and . _ ~ : @ -, a letter or digit first"}
+	flawOfManagedID    = member.Flawf("use up to 200 letters, digits and . _ ~ : @ -, a letter or digit first", "has a character that is not allowed")
 	errorsOfRenamed    = admin.FieldError{Pointer: "/client_id", Detail: "can't be changed"}
 	errorsOfNoDuration = admin.FieldError{Pointer: "/overlap", Detail: "not a duration of up to a year", Hint: "write hours, minutes and seconds, such as 24h"}
 )
@@ -101,14 +102,13 @@ func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in 
 	if record.Metadata, err = json.Marshal(in); err != nil {
 		return "", fmt.Errorf("encode client: %w", err)
 	}
-	m, err := api.Config.ParseClient(record.Metadata)
-	invalid := new(admin.Problem)
+	m := *in
+	problems := m.Manage(api.Config.Server)
 	if !directory.ManagedID.MatchString(in.ID) {
-		_ = errors.As(err, &invalid)
-		others := slices.DeleteFunc(slices.Clone(invalid.Errors), func(e admin.FieldError) bool { return e.Pointer == errorsOfManagedID.Pointer })
-		return "", admin.Invalid(append(others, errorsOfManagedID)...)
+		problems = slices.DeleteFunc(problems, func(p *member.Problem) bool { return p.Member() == "client_id" })
+		problems.Add("client_id", in.ID, flawOfManagedID)
 	}
-	if err != nil {
+	if err := admin.Wrong(problems); err != nil {
 		return "", err
 	}
 	switch {
@@ -120,11 +120,7 @@ func (api *API) describe(ctx context.Context, record *storage.ManagedClient, in 
 	}
 	made, err := api.Clients.Managed.Make(record)
 	if err != nil {
-		invalid := admin.FieldError{Detail: err.Error()}
-		if member := new(client.MemberError); errors.As(err, &member) {
-			invalid = admin.FieldError{Pointer: "/" + member.Member, Detail: member.Reason}
-		}
-		return "", admin.Invalid(invalid)
+		return "", err
 	}
 	record.Needs = directory.NeedsOf(made)
 	return secret, api.Keys.Use(ctx, directory.UseOf(&record.Needs))

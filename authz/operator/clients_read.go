@@ -57,7 +57,7 @@ func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCli
 			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
 		}
 	}
-	complete, err := api.Config.ParseClient(record.Metadata)
+	complete, err := api.Clients.Managed.Complete(record)
 	if err != nil { // the configuration has changed since: show what the operator gave
 		return shown, decodeMetadata(record.Metadata, shown)
 	}

@@ -36,9 +36,8 @@ import (
 
 // Config is what the admin API needs of the configuration.
 type Config struct {
-	// ParseClient reads the metadata of a client, and fills in all defaults. If the client has a secret, the
-	// result has some text in its place. The error is an *admin.Problem with everything that is wrong.
-	ParseClient func(document []byte) (client.Metadata, error)
+	// Server is what the clients of the admin API are described for; nil: it makes none.
+	Server *client.Server
 	// Clients are those of the configuration, with all defaults filled in, by their ids.
 	Clients map[string]client.Metadata
 

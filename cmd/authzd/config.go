@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/config"
 )
 
@@ -88,9 +87,6 @@ what is allowed and dangerous: they change nothing in the exit code.`,
 			if err != nil {
 				return err
 			}
-			if errs := refused(name, c); errs != nil {
-				return errs
-			}
 			for _, w := range c.Warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), w.Warning())
 				printHint(cmd.ErrOrStderr(), w.Hint)
@@ -104,39 +100,6 @@ what is allowed and dangerous: they change nothing in the exit code.`,
 	}
 	addConfigFlag(cmd, &file)
 	return cmd
-}
-
-// refused asks the parts of the server whether they take a configuration that is right in itself:
-// they know which hashes can be verified and which colours can be read. None of them starts.
-func refused(name string, c *config.Config) (errs config.Errors) {
-	add := func(key string, err error) {
-		for _, err := range split(err) {
-			errs = append(errs, &config.Error{File: name, Key: key, Reason: err.Error(), Err: err})
-		}
-	}
-	server, err := authzConfig(c, false)
-	add("", err)
-	for i, connector := range server.Connectors {
-		connector.RedirectURI = c.Issuer + "/callback/" + connector.ID
-		_, err := connect.New(connector)
-		add(fmt.Sprintf("connectors[%d]", i), err)
-	}
-	return errs
-}
-
-// split is the errors that were joined, one by one.
-func split(err error) (errs []error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	switch {
-	case err == nil:
-		return nil
-	case !ok:
-		return []error{err}
-	}
-	for _, err := range joined.Unwrap() {
-		errs = append(errs, split(err)...)
-	}
-	return errs
 }
 
 func newConfigPrintCommand() *cobra.Command {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -124,18 +123,7 @@ func (r *remote) examination(ctx context.Context, issuer string) (*examination, 
 	if r.runningClients(ctx, e) == nil {
 		return e, nil
 	}
-	e.clients = nil
-	for i := range cfg.Clients {
-		document, err := cfg.Clients[i].Document()
-		if err != nil {
-			return nil, err
-		}
-		var c client.Metadata
-		if err := json.Unmarshal(document, &c); err != nil {
-			return nil, fmt.Errorf("client %s: %w", cfg.Clients[i].ClientID, err)
-		}
-		e.clients = append(e.clients, c)
-	}
+	e.clients = cfg.Clients
 	e.add("clients", "warning", "the server cannot be asked: these are the clients of the configuration",
 		"run it where the server runs, as the user that it runs as, or name it by --admin and --token-file")
 	return e, nil

@@ -23,7 +23,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage/postgres/pgtest"
+	"github.com/authzd/authzd/templates"
 )
 
 // endAtOnce is for GORACE: under the race detector each process would sleep for a second before it ends.
@@ -73,6 +76,7 @@ func runScripts(t *testing.T, folder string, setUp func(*testscript.Env) error) 
 			"change":      change,
 			"token":       token,
 			"sql":         execSQL,
+			"parts":       takenByParts,
 		},
 	})
 }
@@ -112,6 +116,24 @@ func freeAddress() (string, error) {
 		return "", err
 	}
 	return l.Addr().String(), l.Close()
+}
+
+// parts FILE demands that every part of the server takes a configuration. None of them starts.
+func takenByParts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: parts FILE")
+	}
+	cfg, err := config.Load(ts.MkAbs(args[0]), nil)
+	ts.Check(err)
+	server, err := authzConfig(cfg, false)
+	ts.Check(err)
+	for _, c := range server.Connectors {
+		c.RedirectURI = cfg.Issuer + "/callback/" + c.ID
+		_, err := connect.New(c)
+		ts.Check(err)
+	}
+	_, err = templates.New("", server.Branding)
+	ts.Check(err)
 }
 
 // certificate CERT KEY writes a self-signed certificate for localhost.

@@ -31,7 +31,11 @@ func TestRedirectURIsAgree(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, apiErr := empty.ParseClient(document)
+				var managed client.Metadata
+				if err := json.Unmarshal(document, &managed); err != nil {
+					t.Fatal(err)
+				}
+				apiErr := managed.Manage(empty.ClientServer()).Err()
 				info, err := client.ParseRegistration([]byte(fmt.Sprintf(`{"application_type":"native","token_endpoint_auth_method":"none","redirect_uris":[%q]}`, uri)))
 				if err != nil {
 					t.Fatal(err)
@@ -44,7 +48,7 @@ func TestRedirectURIsAgree(t *testing.T) {
 					t.Errorf("%s, schemes %q: file %v, admin API %v, registration %v", uri, schemes, fileErr, apiErr, registrationErr)
 				}
 				if fileErr == nil {
-					if _, err := client.New(newMetadata(cfg.Clients[0])); err != nil {
+					if _, err := client.New(cfg.Clients[0]); err != nil {
 						t.Errorf("%s: %v", uri, err)
 					}
 				} else if invalid := (config.Errors)(nil); !errors.As(fileErr, &invalid) {

@@ -4,9 +4,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -142,7 +144,7 @@ func newRegistration(r *config.Registration) register.Policy {
 func newTrustedIssuer(t config.TrustedIssuer) tokenendpoint.TrustedIssuer {
 	issuer := tokenendpoint.TrustedIssuer{
 		Issuer:      t.Issuer,
-		JWKS:        client.JWKS(t.JWKS),
+		JWKS:        t.JWKS,
 		JWKSURI:     t.JWKSURI,
 		Subject:     t.Subject,
 		Clients:     t.Clients,
@@ -155,17 +157,28 @@ func newTrustedIssuer(t config.TrustedIssuer) tokenendpoint.TrustedIssuer {
 	return issuer
 }
 
-func newClients(entries []config.Client) (*client.Registry, error) {
+func newClients(entries []client.Metadata) (*client.Registry, error) {
 	var clients []*client.Client
 	var errs []error
 	for _, e := range entries {
-		c, err := client.New(newMetadata(e))
+		c, err := client.New(e)
 		clients, errs = append(clients, c), append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return client.NewRegistry(clients...)
+}
+
+// warnOfExpired tells of client secrets that don't work any more.
+func warnOfExpired(logger *slog.Logger, clients []client.Metadata) {
+	for _, c := range clients {
+		for i, s := range c.Secrets {
+			if s.ExpiresAt != nil && time.Now().After(*s.ExpiresAt) {
+				logger.Warn("a client secret has expired: remove it from the configuration", "client", c.ID, "client_secrets", i, "expires_at", *s.ExpiresAt)
+			}
+		}
+	}
 }
 
 // newMTLS is nil if certificates of clients are not looked at. Their authorities are those of the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -23,10 +24,10 @@ import (
 // Managed are the clients that the operator has made through the admin API: trusted like those of
 // the file, and found in the store, so that a change counts at once, on every replica.
 type Managed struct {
-	store storage.Store
-	parse func(document []byte) (client.Metadata, error) // nil: there are none
-	use   func(context.Context, keys.Use) error
-	made  madeClients
+	store  storage.Store
+	server *client.Server // that they are described for; nil: there are none
+	use    func(context.Context, keys.Use) error
+	made   madeClients
 
 	reading *semaphore.Weighted   // orders readings of needs
 	needs   atomic.Pointer[Needs] // nil: not read yet
@@ -53,7 +54,7 @@ var ManagedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$`)
 
 // Get returns nil if there is no such client.
 func (m *Managed) get(ctx context.Context, id string) (*client.Client, error) {
-	if m.parse == nil || !ManagedID.MatchString(id) {
+	if m.server == nil || !ManagedID.MatchString(id) {
 		return nil, nil
 	}
 	record, version, err := storage.ManagedClients.Get(ctx, m.store, id)
@@ -71,13 +72,23 @@ func (m *Managed) get(ctx context.Context, id string) (*client.Client, error) {
 	})
 }
 
+// Complete returns the metadata of a record with all defaults filled in. The error says everything that is wrong with
+// them: the configuration may have changed.
+func (m *Managed) Complete(record *storage.ManagedClient) (client.Metadata, error) {
+	var metadata client.Metadata
+	if err := json.Unmarshal(record.Metadata, &metadata); err != nil {
+		return metadata, fmt.Errorf("decode client metadata: %w", err)
+	}
+	return metadata, metadata.Manage(m.server).Err()
+}
+
 // Make returns the client of a record.
 func (m *Managed) Make(record *storage.ManagedClient) (*client.Client, error) {
-	metadata, err := m.parse(record.Metadata)
+	metadata, err := m.Complete(record)
 	if err != nil {
 		return nil, err
 	}
-	metadata.Secret, metadata.Since = "", record.Since
+	metadata.Since = record.Since
 	for _, s := range record.Secrets {
 		hash, err := base64.RawURLEncoding.DecodeString(s.Hash)
 		if err != nil {
@@ -121,7 +132,7 @@ func UseOf(n *storage.ClientNeeds) keys.Use {
 
 // All is what All of them need, now: they are read again if any has changed.
 func (m *Managed) All(ctx context.Context) (*Needs, error) {
-	if m.parse == nil {
+	if m.server == nil {
 		return noNeeds, nil
 	}
 	_, version, err := storage.ClientChanges.Get(ctx, m.store, changeOfManaged)
@@ -156,7 +167,7 @@ const (
 // Known is like all, for answers that may be a little old: if the store is away, it returns what was last
 // known. Only the first callers wait for the store.
 func (m *Managed) Known(ctx context.Context) *Needs {
-	if m.parse == nil {
+	if m.server == nil {
 		return noNeeds
 	}
 	last := m.needs.Load()
@@ -230,8 +241,8 @@ func (m *Managed) Changed() storage.Write {
 	return storage.ClientChanges.Put(changeOfManaged, &storage.ClientChange{}, storage.Any, time.Time{})
 }
 
-// NewManaged prepares for the clients of the admin API. parse reads their metadata; nil: there are none. use
+// NewManaged prepares for the clients of the admin API, which are described for this server; nil: there are none. use
 // makes sure that there are the signing keys which a client needs.
-func NewManaged(store storage.Store, parse func([]byte) (client.Metadata, error), use func(context.Context, keys.Use) error) *Managed {
-	return &Managed{store: store, parse: parse, use: use, reading: semaphore.NewWeighted(1)}
+func NewManaged(store storage.Store, server *client.Server, use func(context.Context, keys.Use) error) *Managed {
+	return &Managed{store: store, server: server, use: use, reading: semaphore.NewWeighted(1)}
 }

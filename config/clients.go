@@ -1,0 +1,79 @@
+package config
+
+import (
+	"reflect"
+
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/member"
+)
+
+// What a client is, and what can be wrong with it, is said by authz/client. Here is where it stands in the file.
+
+// description is a client of the file, as its rules look at it.
+func (l *loader) description(i int) *client.Description {
+	path := element("clients", i)
+	return &client.Description{
+		Metadata: &l.cfg.Clients[i],
+		Given:    func(name string) bool { return l.given(child(path, name)) },
+		Broken:   func(of string) bool { return l.broken(child(path, of)) },
+	}
+}
+
+// broken reports whether there is an error with a path, with what contains it or with what it contains, or with the
+// file that it is read from.
+func (l *loader) broken(path string) bool {
+	for _, e := range l.errs {
+		if e.Key != "" && (member.Within(path, e.Key) || member.Within(e.Key, path) || e.Key == path+"_file") {
+			return true
+		}
+	}
+	return false
+}
+
+// clientServer is what the configuration says that clients depend on.
+func (l *loader) clientServer() *client.Server {
+	s := l.cfg.ClientServer()
+	s.Authorities = s.Authorities || l.given("mtls.ca_file")
+	s.ShortSecrets = l.dev
+	return s
+}
+
+// ClientServer is what the configuration says that clients depend on: their defaults, and what they may refer to.
+func (c *Config) ClientServer() *client.Server {
+	t := c.Lifetimes
+	s := &client.Server{
+		SigningAlg: c.Signing.Alg, Certificates: c.MTLS.On(), Authorities: c.MTLS.CAFile != "",
+		Lifetimes: client.Lifetimes{
+			AccessToken: t.AccessToken, IDToken: t.IDToken, Code: t.Code, PAR: t.PAR,
+			RefreshToken: t.RefreshToken, RefreshIdle: t.RefreshIdle, RefreshGrace: t.RefreshGrace,
+		},
+	}
+	for _, r := range c.Resources {
+		resource := client.Resource{URI: r.Resource, Scopes: r.Scopes, Alg: r.Alg}
+		if r.TokenType == "opaque" {
+			resource.Alg = ""
+		}
+		for _, d := range r.AuthorizationDetailsTypes {
+			resource.DetailTypes = append(resource.DetailTypes, d.Type)
+		}
+		s.Resources = append(s.Resources, resource)
+	}
+	return s
+}
+
+func (l *loader) checkClients() {
+	l.checkRequired(reflect.ValueOf(l.cfg.Clients), "clients")
+	server := l.clientServer()
+	for i := range l.cfg.Clients {
+		path := element("clients", i)
+		l.checkRequired(reflect.ValueOf(l.cfg.Clients[i].Secrets), path+".client_secrets")
+		l.reportAll(path, l.description(i).Problems(server))
+	}
+}
+
+// reportAll reports what is wrong with what stands at a path.
+func (l *loader) reportAll(path string, problems member.Problems) {
+	for _, p := range problems {
+		l.report(child(path, p.Path), p.Value, p.Flaw)
+	}
+}
