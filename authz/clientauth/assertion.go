@@ -21,22 +21,24 @@ import (
 const (
 	// assertionType is the client_assertion_type of a JWT (RFC 7523 section 2.2).
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-	// maxAssertionLife bounds exp: so long an assertion is remembered, and it is good to a thief.
+	// maxAssertionLife limits how long an assertion is valid: a thief could use it, and its mark is kept, for
+	// so long.
 	maxAssertionLife = time.Hour
-	// clientauth.MaxAssertionAhead is how far ahead of ours a client's clock may be. FAPI 2.0 Security Profile
-	// section 5.3.2.1 wants 10 seconds accepted and 60 refused.
+	// MaxAssertionAhead is how far ahead of ours the clock of a client or an issuer may be. FAPI 2.0 Security
+	// Profile section 5.3.2.1 demands that 10 seconds are accepted and 60 refused.
 	MaxAssertionAhead = 30 * time.Second
 	maxJTI            = 1024 // bytes
-	MaxClientID       = 2048 // bytes: it may be a URL
+	// MaxClientID is how long the sub of an assertion may be, in bytes: a client_id may be a URL.
+	MaxClientID = 2048
 )
 
-// assertion is a client_assertion (RFC 7523 section 2.2) as it came, verified by nothing yet.
+// assertion is a client_assertion (RFC 7523 section 2.2) that is parsed and not verified.
 type assertion struct {
 	jws    *jose.JSONWebSignature
 	claims AssertionClaims
 }
 
-// AssertionClaims are those of RFC 7523 section 3.
+// AssertionClaims are the claims of an assertion (RFC 7523 section 3).
 type AssertionClaims struct {
 	Issuer    string           `json:"iss"`
 	Subject   string           `json:"sub"`
@@ -47,8 +49,8 @@ type AssertionClaims struct {
 	ID        string           `json:"jti"`
 }
 
-// parseAssertion reads the parameters client_assertion and client_assertion_type. nil: there are
-// none. The decoder of go-jose takes no member twice and no "ISS" for "iss".
+// parseAssertion reads the parameters client_assertion and client_assertion_type. It returns nil if there are
+// none. The decoder of go-jose refuses repeated members, and does not take "ISS" for "iss".
 func parseAssertion(form url.Values) (*assertion, error) {
 	if !form.Has("client_assertion") && !form.Has("client_assertion_type") {
 		return nil, nil
@@ -69,9 +71,9 @@ func parseAssertion(form url.Values) (*assertion, error) {
 	return a, nil
 }
 
-// checkAssertion is the proof of private_key_jwt (RFC 7523 section 3, OpenID Connect Core section
-// 9). c is nil if nobody who could have made it is known: then it fails, and takes as long. The mark
-// that it returns must be made, whatever becomes of the request.
+// checkAssertion checks the proof of private_key_jwt (RFC 7523 section 3, OpenID Connect Core section 9). c is nil
+// for an unknown client: then it fails, after the same time. The caller must make the mark that it returns, even
+// if the request is refused.
 func (auth *Authenticator) checkAssertion(ctx context.Context, r *http.Request, c *client.Client, a *assertion) (mark storage.Write, err error) {
 	if err := auth.Ledger.TakeKeyFetch(ctx, c); err != nil {
 		return mark, err
@@ -102,7 +104,7 @@ func (auth *Authenticator) checkAssertion(ctx context.Context, r *http.Request, 
 	return oauth.MarkOnce(key, a.claims.Expires.Time()), nil
 }
 
-// checkAssertionClaims follows RFC 7523 section 3.
+// checkAssertionClaims checks the claims of a client's assertion (RFC 7523 section 3).
 func (auth *Authenticator) checkAssertionClaims(r *http.Request, c *client.Client, claims *AssertionClaims, now time.Time) error {
 	switch {
 	case claims.Issuer != c.ID, claims.Subject != c.ID:
@@ -116,8 +118,8 @@ func (auth *Authenticator) checkAssertionClaims(r *http.Request, c *client.Clien
 	return nil
 }
 
-// Problem is what an assertion lacks to count now, and once (RFC 7523 section 3, points 4 to 7); "" for
-// nothing.
+// Problem returns what is wrong with the time or the jti of an assertion (RFC 7523 section 3, points 4 to 7), as
+// the end of a sentence, and "" if they are right. longest is how long an assertion may be valid.
 func (claims *AssertionClaims) Problem(now time.Time, longest time.Duration) string {
 	switch {
 	case claims.Expires == nil:
@@ -136,9 +138,9 @@ func (claims *AssertionClaims) Problem(now time.Time, longest time.Duration) str
 	return ""
 }
 
-// isAudience accepts the issuer, the token endpoint and the endpoint that is called; of clients with
-// strict audience the issuer alone, as a plain string, since a list could be shown to others of its
-// members (FAPI 2.0 Security Profile section 5.3.2.1).
+// isAudience reports whether an aud is accepted: the issuer, the token endpoint or the endpoint that is called. A
+// client with StrictAudience must send the issuer alone, as a string: an assertion with a list could be used at
+// another member of the list (FAPI 2.0 Security Profile section 5.3.2.1).
 func (auth *Authenticator) isAudience(r *http.Request, c *client.Client, aud Audience) bool {
 	if c.StrictAudience {
 		return aud.single && aud.Values[0] == auth.Issuer.ID

@@ -7,11 +7,11 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 )
 
-// What client assertions, request objects and their like have in common: JWTs that others have signed.
+// This file has what all JWTs of others have in common: client assertions, request objects and so on.
 
-// MayBe tells whether a header may be that of a JWT of this type, so that nothing else that the client
-// signs passes for one (RFC 8725 section 3.11, RFC 9101 section 10.8), nor a JWT around another, nor
-// one that demands what is not understood here. Many clients type all of theirs JWT, or none.
+// MayBe reports whether a header may belong to a JWT of this type (RFC 8725 section 3.11, RFC 9101 section 10.8).
+// It refuses another type, a JWT in a JWT, and headers that must be understood and are not. It accepts the type
+// JWT and no type, since many clients send these.
 func MayBe(header jose.Header, typ string) bool {
 	for _, name := range []jose.HeaderKey{"crit", "b64", jose.HeaderContentType} {
 		if _, ok := header.ExtraHeaders[name]; ok {
@@ -24,12 +24,13 @@ func MayBe(header jose.Header, typ string) bool {
 	return !ok || text == "jwt" || text == typ
 }
 
-// Audience is a string or an array of strings (RFC 7519 section 4.1.3).
+// Audience is an aud: a string or an array of strings (RFC 7519 section 4.1.3).
 type Audience struct {
 	Values []string
 	single bool // it is a plain string
 }
 
+// UnmarshalJSON reads both forms.
 func (a *Audience) UnmarshalJSON(b []byte) error {
 	var one string
 	if err := josejson.Unmarshal(b, &one); err == nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Proof is a proof that was made for the request.
+// Proof is a valid DPoP proof of a request (RFC 9449).
 type Proof struct {
 	*dpop.Proof
-	spent storage.Write // marks it as used (section 11.1)
+	spent storage.Write // marks it as used (RFC 9449 section 11.1)
 }
 
-// Proof checks the proof in the header of a request (section 4.3), and that it was not used
-// before; nil if there is none. AccessToken is what it came with, empty at other endpoints than
-// resources. answer gets a nonce if the client needs one.
+// Proof checks the DPoP proof of a request (RFC 9449 section 4.3), and that it was not used before. It returns nil
+// if there is none. accessToken is the token that came with the proof, empty if it is not a request to a resource.
+// Proof puts a nonce into the header of the answer if the client needs one. Errors of the proof are *oauth.Error.
 func (auth *Authenticator) Proof(answer http.Header, r *http.Request, c *client.Client, accessToken string) (*Proof, error) {
 	text, err := dpop.FromHeader(r.Header)
 	if text == "" && err == nil {
@@ -37,7 +37,7 @@ func (auth *Authenticator) Proof(answer http.Header, r *http.Request, c *client.
 		return nil, auth.refusedProof(answer, err)
 	}
 	if auth.Nonces != nil {
-		if next := auth.Nonces.Next(p.Nonce); next != "" { // section 8.2
+		if next := auth.Nonces.Next(p.Nonce); next != "" { // RFC 9449 section 8.2
 			answer.Set("DPoP-Nonce", next)
 		}
 	}
@@ -53,15 +53,15 @@ func (auth *Authenticator) Proof(answer http.Header, r *http.Request, c *client.
 	return &Proof{p, oauth.MarkOnce(key, p.ReplayUntil())}, nil
 }
 
-// CalledByHost marks a request to a listener that knows no more of its URL than the host that it was called by,
-// and has checked that. Before it may be a proxy with TLS.
+// CalledByHost marks a request to a listener whose URL is not configured, and whose Host was checked. Proof then
+// accepts the host with http and with https, since there may be a proxy with TLS.
 func CalledByHost(ctx context.Context) context.Context {
 	return context.WithValue(ctx, calledByHostKey{}, true)
 }
 
 type calledByHostKey struct{}
 
-// ownURLs are those that a request may have been sent to.
+// ownURLs returns the two URLs that a request may have been sent to. alias is "" if there is only one.
 func (auth *Authenticator) ownURLs(r *http.Request) (own, alias string) {
 	path := r.URL.EscapedPath()
 	if r.Context().Value(calledByHostKey{}) != nil {
@@ -72,7 +72,8 @@ func (auth *Authenticator) ownURLs(r *http.Request) (own, alias string) {
 
 var errProofUsed = oauth.Refuse(oauth.InvalidDPoPProof, "The DPoP proof is refused: it was used before.")
 
-// refusedProof is an error of package dpop in ours. Its reasons have no full stop; some end with a question.
+// refusedProof turns an error of package dpop into an *oauth.Error. Reasons of dpop have no full stop, and some
+// end with a question mark.
 func (auth *Authenticator) refusedProof(answer http.Header, err error) error {
 	if errors.Is(err, dpop.ErrNonce) {
 		answer.Set("DPoP-Nonce", auth.Nonces.Current())
@@ -89,15 +90,16 @@ func (auth *Authenticator) refusedProof(answer http.Header, err error) error {
 	return oauth.Refuse(oauth.InvalidDPoPProof, description)
 }
 
-// AsksForNonce tells whether a request is refused only to be sent again with a nonce (section 8). Nothing
-// has been looked at, and nothing is used up: many clients send the same assertion with a new proof.
+// AsksForNonce reports whether a request is only refused because its proof needs a nonce (RFC 9449 section 8).
+// Then do not mark the client's assertion as used: many clients send the same one again, with a new proof.
 func AsksForNonce(err error) bool {
 	e := new(oauth.Error)
 	return errors.As(err, &e) && e.Code == oauth.UseDPoPNonce
 }
 
-// Spend adds the write that uses a proof up. It is made if the request is refused too, except for
-// strangers: they could fill the store with them, and what was refused is worth nothing.
+// Spend adds the write that marks a proof as used to always, the writes that are made even if the request is
+// refused. For a stranger it adds the write to success instead: otherwise refused requests of strangers could fill
+// the store. p may be nil.
 func (p *Proof) Spend(byStranger bool, success, always *[]storage.Write) {
 	if p == nil {
 		return

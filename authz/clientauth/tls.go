@@ -20,22 +20,22 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// MTLS lets clients prove who they are by a certificate, and binds tokens to it (RFC 8705). The TLS
-// server in front of the handler asks for certificates and verifies none (tls.RequestClientCert):
-// what they are worth is found out here.
+// MTLS lets clients authenticate by a certificate, and binds tokens to it (RFC 8705). The TLS server must ask for
+// certificates without verifying them (tls.RequestClientCert): Authenticator does that.
 type MTLS struct {
-	// Roots are the authorities behind the certificates of tls_client_auth; nil: only self-signed
-	// certificates prove anything.
+	// Roots are the authorities of the certificates of tls_client_auth; nil: clients can only use self-signed
+	// certificates.
 	Roots *x509.CertPool
-	// Header is where a trusted proxy that ends TLS passes the certificate on: as RFC 9440 says, or in
-	// PEM, percent-encoded. From anybody else the header means nothing. Empty: there is no such proxy.
+	// Header is the header in which a trusted proxy that ends TLS passes on the certificate: in the form of RFC
+	// 9440, or in PEM, percent-encoded. From other senders the header is ignored. Empty: there is no such proxy.
 	Header string
-	// URL, such as https://mtls.example.com, is where clients find the endpoints that ask for their
-	// certificates (RFC 8705 section 5); empty: where all others do.
+	// URL, such as https://mtls.example.com, is the origin of the endpoints that ask for certificates (RFC 8705
+	// section 5). Empty: it is that of the other endpoints.
 	URL string
 }
 
-// Check refuses a configuration by which nobody could show a certificate. A nil MTLS is off.
+// Check returns an error if the configuration is wrong, or does not suit the clients and proxies. A nil MTLS is
+// off.
 func (m *MTLS) Check(clients *client.Registry, trustedProxies []netip.Prefix) error {
 	if m != nil {
 		if u, err := url.Parse(m.URL); err != nil || m.URL != "" && (u.Scheme != "https" || u.Host == "" || m.URL != "https://"+u.Host) {
@@ -55,8 +55,8 @@ func (m *MTLS) Check(clients *client.Registry, trustedProxies []netip.Prefix) er
 	return errors.Join(errs...)
 }
 
-// Alias is the URL of a path where the server asks for certificates (RFC 8705 section 5), "" if that
-// is none of its own.
+// Alias returns the URL of a path at the origin that asks for certificates (RFC 8705 section 5), "" if there is no
+// such origin.
 func (auth *Authenticator) Alias(path string) string {
 	if auth.MTLS == nil || auth.MTLS.URL == "" {
 		return ""
@@ -64,8 +64,8 @@ func (auth *Authenticator) Alias(path string) string {
 	return auth.MTLS.URL + path
 }
 
-// shownCertificates are the certificate of the client's TLS connection and what else it sent of its
-// chain; nil: it showed none. Behind a trusted proxy, the proxy's own certificate is not the client's.
+// shownCertificates returns the certificate of the client's TLS connection, and the chain that it sent; nil if it
+// sent none. Behind a trusted proxy they are those in the header, and not the proxy's own.
 func (auth *Authenticator) shownCertificates(r *http.Request) ([]*x509.Certificate, error) {
 	switch {
 	case auth.MTLS == nil:
@@ -93,7 +93,7 @@ func forwardedCertificates(header http.Header, name string) ([]*x509.Certificate
 	if len(lines) == 0 || len(lines) == 1 && lines[0] == "" {
 		return nil, nil
 	}
-	if len(lines) > 1 { // whoever wrote the first may not be the proxy
+	if len(lines) > 1 { // the first may not be the proxy's
 		return nil, malformed
 	}
 	encoded := lines
@@ -115,8 +115,8 @@ func forwardedCertificates(header http.Header, name string) ([]*x509.Certificate
 	return certificates, nil
 }
 
-// decodeCertificate reads a byte sequence (RFC 8941 section 3.3.5), or PEM, percent-encoded, as
-// nginx's $ssl_client_escaped_cert.
+// decodeCertificate reads a byte sequence (RFC 8941 section 3.3.5), or percent-encoded PEM, such as
+// $ssl_client_escaped_cert of nginx.
 func decodeCertificate(text string) (der []byte, ok bool) {
 	if len(text) > 2 && text[0] == ':' && text[len(text)-1] == ':' {
 		der, err := base64.StdEncoding.DecodeString(text[1 : len(text)-1])
@@ -133,9 +133,8 @@ func decodeCertificate(text string) (der []byte, ok bool) {
 	return block.Bytes, true
 }
 
-// checkCertificate is the proof of tls_client_auth (RFC 8705 section 2.1) and of
-// self_signed_tls_client_auth (section 2.2). The TLS handshake has shown that the client holds the
-// key of the first certificate.
+// checkCertificate checks the proof of tls_client_auth (RFC 8705 section 2.1) and of self_signed_tls_client_auth
+// (section 2.2). The TLS handshake has proved that the client has the key of the first certificate.
 func (auth *Authenticator) checkCertificate(ctx context.Context, c *client.Client, shown []*x509.Certificate) error {
 	if len(shown) == 0 {
 		return oauth.Refuse(oauth.InvalidClient, "The client must authenticate by "+c.AuthMethod+", and no certificate was shown.")
@@ -152,6 +151,7 @@ func (auth *Authenticator) checkCertificate(ctx context.Context, c *client.Clien
 	return nil
 }
 
+// checkSelfSigned checks the time of a self-signed certificate, and that it is one of the client's keys.
 func (auth *Authenticator) checkSelfSigned(ctx context.Context, c *client.Client, certificate *x509.Certificate) error {
 	if now := storage.Now(); now.Before(certificate.NotBefore) || now.After(certificate.NotAfter) {
 		return oauth.Refuse(oauth.InvalidClient, "The client's certificate has expired, or is not valid yet.")
@@ -183,8 +183,8 @@ func (auth *Authenticator) verifyChain(shown []*x509.Certificate) error {
 	return err
 }
 
-// holdsCertificate tells whether a request comes with the certificate that a token is bound to, if
-// it is bound to one (RFC 8705 section 3).
+// holdsCertificate reports whether a request comes with the certificate that a token is bound to (RFC 8705 section
+// 3). It returns true for a token without a certificate.
 func (auth *Authenticator) holdsCertificate(r *http.Request, bound storage.Confirmation) bool {
 	if bound.X5T == "" {
 		return true
@@ -193,7 +193,7 @@ func (auth *Authenticator) holdsCertificate(r *http.Request, bound storage.Confi
 	return err == nil && subtle.ConstantTimeCompare([]byte(certificateThumbprint(shown)), []byte(bound.X5T)) == 1
 }
 
-// certificateThumbprint is the x5t#S256 of a certificate (RFC 8705 section 3.1).
+// certificateThumbprint returns the x5t#S256 of the first certificate (RFC 8705 section 3.1), "" if there is none.
 func certificateThumbprint(shown []*x509.Certificate) string {
 	if len(shown) == 0 {
 		return ""
@@ -202,7 +202,8 @@ func certificateThumbprint(shown []*x509.Certificate) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Methods are those by which a client can prove who it is; a caller may append to them. A nil MTLS is off.
+// Methods returns the methods by which confidential clients can authenticate. The caller may append to the slice. A
+// nil MTLS is off.
 func (m *MTLS) Methods() []string {
 	methods := []string{client.AuthBasic, client.AuthPost, client.AuthPrivateKeyJWT}
 	if m != nil {

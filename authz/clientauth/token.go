@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// schemeOf is the one of the two schemes that a request uses, Bearer if it uses neither.
+// schemeOf returns DPoP or Bearer, the scheme that a request uses; Bearer if it uses neither.
 func schemeOf(r *http.Request) string {
 	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, oauth.SchemeDPoP) {
 		return oauth.SchemeDPoP
@@ -20,14 +20,14 @@ func schemeOf(r *http.Request) string {
 	return oauth.SchemeBearer
 }
 
-// AccessToken finds the one access token of a request (RFC 6750 section 2, RFC 9449 section 7.1): in
-// the header or in a form, never in the URL, never in both.
+// AccessToken returns the access token of a request (RFC 6750 section 2, RFC 9449 section 7.1). It must be in the
+// header or in a form, not in both, and not in the URL. Before it returns an *oauth.Error, it sets the challenge.
 func (auth *Authenticator) AccessToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	token, err := auth.presentedToken(w, r, oauth.SchemeBearer, oauth.SchemeDPoP)
 	return token, auth.accessChallenged(w, r, err)
 }
 
-// BearerToken finds a token that is sent in the same ways, but can't be bound to a key.
+// BearerToken is AccessToken for a token that can't be bound to a key.
 func (auth *Authenticator) BearerToken(w http.ResponseWriter, r *http.Request) (string, error) {
 	token, err := auth.presentedToken(w, r, oauth.SchemeBearer)
 	if refused := new(oauth.Error); errors.As(err, &refused) {
@@ -60,9 +60,9 @@ func (auth *Authenticator) presentedToken(w http.ResponseWriter, r *http.Request
 	return "", &oauth.Error{Status: http.StatusUnauthorized, Code: oauth.TokenRequired, Description: "An access token is required."}
 }
 
-// CheckSender lets a token that is bound to a certificate or a key be used by its holder alone (RFC
-// 8705 section 3, RFC 9449 sections 7.1 and 7.2). The proof is used up whatever becomes of the
-// request.
+// CheckSender checks that the sender of a request holds the certificate or the key that its token is bound to
+// (RFC 8705 section 3, RFC 9449 sections 7.1 and 7.2). It marks the proof as used. Before it returns an
+// *oauth.Error, it sets the challenge.
 func (auth *Authenticator) CheckSender(w http.ResponseWriter, r *http.Request, token string, claims *token.Claims) error {
 	bound, shown := claims.Confirmation.JKT != "", schemeOf(r) == oauth.SchemeDPoP
 	switch {
@@ -97,7 +97,7 @@ func (auth *Authenticator) CheckSender(w http.ResponseWriter, r *http.Request, t
 	return auth.accessChallenged(w, r, err)
 }
 
-// accessChallenged adds the challenge to an error that is the client's.
+// accessChallenged sets the challenge if an error is the client's.
 func (auth *Authenticator) accessChallenged(w http.ResponseWriter, r *http.Request, err error) error {
 	if refused := new(oauth.Error); errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
 		return auth.AccessChallenge(w, r, refused)
@@ -105,8 +105,8 @@ func (auth *Authenticator) accessChallenged(w http.ResponseWriter, r *http.Reque
 	return err
 }
 
-// AccessChallenge challenges in the scheme that the request uses (RFC 9449 section 7.1) and returns
-// the error; where that was Bearer, DPoP is offered beside it.
+// AccessChallenge sets the challenge for an access token, and returns the error. The challenge is of the scheme
+// that the request uses (RFC 9449 section 7.1); if that is Bearer, a 401 offers DPoP too.
 func (auth *Authenticator) AccessChallenge(w http.ResponseWriter, r *http.Request, e *oauth.Error) error {
 	if e.Code == oauth.InvalidDPoPProof || e.Code == oauth.UseDPoPNonce { // 400 at other endpoints
 		e = &oauth.Error{Status: http.StatusUnauthorized, Code: e.Code, Description: e.Description, Cause: e.Cause}
@@ -122,13 +122,13 @@ func (auth *Authenticator) AccessChallenge(w http.ResponseWriter, r *http.Reques
 	return e
 }
 
-// Challenge challenges for a Bearer token and returns the error.
+// Challenge sets the challenge for a Bearer token, and returns the error.
 func (auth *Authenticator) Challenge(w http.ResponseWriter, e *oauth.Error) error {
 	w.Header().Set("WWW-Authenticate", oauth.SchemeBearer+auth.challengeParams(e))
 	return e
 }
 
-// challengeParams are those of RFC 6750 section 3. A request without credentials gets no error code.
+// challengeParams returns the parameters of RFC 6750 section 3. A request without credentials gets no error code.
 func (auth *Authenticator) challengeParams(e *oauth.Error) string {
 	params := ` realm="` + auth.Issuer.ID + `"`
 	if e.Code != oauth.TokenRequired {

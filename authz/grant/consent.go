@@ -9,8 +9,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Withdraw takes back all that a user has allowed a client: its grants are dead from here on (see
-// owner).
+// Withdraw withdraws the consent of a user to a client. The grants of the client are void from now on (see Owner).
 func (g *Grants) Withdraw(ctx context.Context, userID, clientID string) error {
 	return storage.Retry(func() error {
 		consent, version, err := g.Consent(ctx, userID, clientID)
@@ -24,7 +23,8 @@ func (g *Grants) Withdraw(ctx context.Context, userID, clientID string) error {
 	})
 }
 
-// Consent returns what a user has allowed a client, with its version; the zero Consent is nothing.
+// Consent returns what a user has allowed a client, and the version of the record. If the user has allowed
+// nothing, it is the zero Consent with version 0.
 func (g *Grants) Consent(ctx context.Context, userID, clientID string) (*storage.Consent, uint64, error) {
 	consent, version, err := storage.Consents.Get(ctx, g.Store, ConsentKey(userID, clientID))
 	if errors.Is(err, storage.ErrNotFound) {
@@ -33,7 +33,8 @@ func (g *Grants) Consent(ctx context.Context, userID, clientID string) (*storage
 	return consent, version, err
 }
 
+// ConsentKey returns the key of the record of a consent.
 func ConsentKey(userID, clientID string) string { return userID + "/" + clientID }
 
-// InForce tells whether a consent was given and not withdrawn since.
+// InForce reports whether a consent was given and not withdrawn since.
 func InForce(c *storage.Consent) bool { return !c.GrantedAt.IsZero() }

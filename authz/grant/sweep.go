@@ -12,13 +12,12 @@ import (
 
 const (
 	forgetConsentsEvery = 24 * time.Hour
-	forgetConsentsPage  = 500 // records between two rests
-	forgetConsentsRest  = 9   // times as long as it works
+	forgetConsentsPage  = 500 // records between two pauses
+	forgetConsentsRest  = 9   // a pause is this many times as long as the work before it
 )
 
-// Sweep removes what users have allowed clients that registered themselves and are forgotten,
-// at the start and once a day until ctx ends. Their ids were random, and never come back. Every replica may
-// do it: they remove the same.
+// Sweep removes consents to clients that registered themselves and are forgotten, at the start and once a day,
+// until ctx ends. The ids of such clients were random, and never come back. All replicas may sweep at once.
 func (g *Grants) Sweep(ctx context.Context) error {
 	for {
 		forgotten, err := g.sweepOnce(ctx)
@@ -54,8 +53,8 @@ func (g *Grants) sweepOnce(ctx context.Context) (forgotten int, err error) {
 				return forgotten, err
 			}
 		}
-		// Only a consent with hosts is surely one to a stranger. One that was withdrawn has none, and
-		// stays: it voids older grants.
+		// Only a consent with hosts is certainly to a client that registered itself. A withdrawn consent has no
+		// hosts, and stays: it voids older grants.
 		if !gone[clientID] || len(e.Value.Hosts) == 0 {
 			continue
 		}
@@ -70,7 +69,7 @@ func (g *Grants) sweepOnce(ctx context.Context) (forgotten int, err error) {
 	return forgotten, nil
 }
 
-// strangerGone tells whether a client of that id can only have registered itself, and is forgotten.
+// strangerGone reports whether a client with this id can only have registered itself, and is forgotten.
 func (g *Grants) strangerGone(ctx context.Context, id string) (bool, error) {
 	if len(id) != oauth.IDLength || g.Clients.File.Get(id) != nil {
 		return false, nil

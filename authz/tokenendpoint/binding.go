@@ -5,8 +5,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// bindToCertificate binds the tokens of a token request to the certificate of the client, if it is
-// registered so (RFC 8705 section 3.4).
+// bindToCertificate binds the tokens of a request to the client's certificate, if the client is registered for
+// that (RFC 8705 section 3.4).
 func (x *exchange) bindToCertificate(x5t string) error {
 	if !x.Client.TLSBound {
 		return nil
@@ -18,14 +18,14 @@ func (x *exchange) bindToCertificate(x5t string) error {
 	return nil
 }
 
-// bindToKey binds the tokens of a token request to the key of its proof (section 5).
+// bindToKey binds the tokens of a request to the key of its DPoP proof, if there is one (RFC 9449 section 5).
 func (ep *Endpoint) bindToKey(x *exchange) error {
 	p, err := ep.Auth.Proof(x.answer, x.request, x.Client, "")
 	if err != nil {
 		return err
 	}
 	if p == nil {
-		if x.Client.DPoPBound { // section 5.2
+		if x.Client.DPoPBound { // RFC 9449 section 5.2
 			return oauth.Refuse(oauth.InvalidRequest, "The DPoP header is missing: the tokens of this client are bound to a key.")
 		}
 		return nil
@@ -35,8 +35,8 @@ func (ep *Endpoint) bindToKey(x *exchange) error {
 	return nil
 }
 
-// mustHold refuses an exchange whose client has not shown that it holds what a code or a refresh
-// token is bound to. Nothing happens to either then: a thief can't even use them up.
+// mustHold returns an error if the client has not proved that it holds the key or certificate that a code or a
+// token is bound to. Call it before anything that uses the code up: a thief must not be able to do that.
 func (x *exchange) mustHold(bound storage.Confirmation, what string) error {
 	switch shown := x.confirmation; {
 	case bound.JKT != "" && shown.JKT == "":

@@ -12,9 +12,9 @@ import (
 	"github.com/authzd/authzd/authz/resource"
 )
 
-// redeemClientCredentials follows RFC 6749 section 4.4. No user is involved, so no scope that is
-// about one can be had; without a scope parameter the client gets all that it is registered for at
-// the resources that it asks for.
+// redeemClientCredentials follows RFC 6749 section 4.4. There is no user, so the scopes about users are refused.
+// Without the parameter scope, the client gets all scopes that it is registered for at the resources of the
+// request.
 func (ep *Endpoint) redeemClientCredentials(_ context.Context, x *exchange, form url.Values) error {
 	if form.Has("scope") {
 		x.Scopes = oauth.ScopesOf(form)
@@ -38,7 +38,8 @@ func (ep *Endpoint) redeemClientCredentials(_ context.Context, x *exchange, form
 	return err
 }
 
-// stockClientCredentials is fosite's handler. It grants no scopes, so redeemClientCredentials does that before it runs.
+// stockClientCredentials returns fosite's handler. It does not grant scopes: redeemClientCredentials runs first and
+// does so.
 func stockClientCredentials(issuer *oauth2.HandleHelper) fosite.TokenEndpointHandler {
 	return &oauth2.ClientCredentialsGrantHandler{HandleHelper: issuer, Config: issuer.Config.(*fosite.Config)}
 }

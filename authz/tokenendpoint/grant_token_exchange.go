@@ -14,19 +14,18 @@ import (
 	"github.com/authzd/authzd/authz/token"
 )
 
-// Token type identifiers (RFC 8693 section 3), as far as they are known here.
+// Token type identifiers (RFC 8693 section 3) that are supported.
 const (
 	typeAccessToken = "urn:ietf:params:oauth:token-type:access_token"
 	typeJWT         = "urn:ietf:params:oauth:token-type:jwt"
 )
 
-// redeemTokenExchange follows RFC 8693 section 2: a client that holds the access token of a user, its
-// own or one that was sent to it as an API, gets another one for less, or for an API that the operator
-// lets it call in the user's name. The new token lives and dies with the grant of the old one, and
-// ends no later than that does.
+// redeemTokenExchange follows RFC 8693 section 2. A client has the access token of a user: its own, or one that was
+// sent to it as an API. It gets another token with less scope, or for an API that the operator lets it call in the
+// user's name. The new token has the same grant as the old one, and ends no later.
 //
-// The subject token must be an access token. An ID token has no grant that could be revoked, travels
-// in URLs as a hint, and is no credential for an API; a refresh token is of use at this endpoint as it is.
+// The subject token must be an access token. An ID token has no grant that could be revoked, travels in URLs as a
+// hint, and is no credential for an API. A refresh token is used at this endpoint by its own grant type.
 func (ep *Endpoint) redeemTokenExchange(ctx context.Context, x *exchange, form url.Values) error {
 	if err := checkExchange(form); err != nil {
 		return err
@@ -56,7 +55,7 @@ func (ep *Endpoint) redeemTokenExchange(ctx context.Context, x *exchange, form u
 	return x.issueType(ep, form.Get("requested_token_type"))
 }
 
-// checkExchange checks the parameters of RFC 8693 section 2.1 that say what kinds of tokens there are.
+// checkExchange checks the parameters of RFC 8693 section 2.1 that name the types of tokens.
 func checkExchange(form url.Values) error {
 	switch {
 	case !form.Has("subject_token"):
@@ -75,10 +74,10 @@ func checkExchange(form url.Values) error {
 	return oauth.Refuse(oauth.InvalidRequest, "The requested_token_type must be "+typeAccessToken+".")
 }
 
-// exchanged returns a token that the client may exchange: one that counts, and that was made for it,
-// as its owner or as the API that it is for. A token that is bound to a key of the client's own needs
-// proof of that key, so that a stolen one is of no more use here than elsewhere. The API that a bound
-// token is for has had that proof when the token was sent to it, and has proved now who it is.
+// exchanged returns the token of a parameter, if the client may exchange it: the token is active, and was issued to
+// the client or has it in its audience. If it was issued to the client and is bound to a key, the request must
+// prove that key, so that a stolen token is useless here. If the client is the API that the token was sent to, it
+// has seen the proof then, and is authenticated now.
 func (ep *Endpoint) exchanged(ctx context.Context, x *exchange, form url.Values, parameter string) (*token.Active, error) {
 	refused := oauth.Refuse(oauth.InvalidRequest, "The "+parameter+" is malformed, expired, revoked, or not made for this client.")
 	active, err := ep.Tokens.Active(ctx, form.Get(parameter))
@@ -98,9 +97,9 @@ func (ep *Endpoint) exchanged(ctx context.Context, x *exchange, form url.Values,
 	return active, nil
 }
 
-// actorOf decides who acts for the subject (RFC 8693 sections 1.1 and 4.1): whom the actor_token is
-// about, or else the client, unless the token was its own all along. There is no impersonation: whoever
-// gets a token in another's name is in it.
+// actorOf returns the actor of the new token (RFC 8693 sections 1.1 and 4.1): the subject of the actor_token or, if
+// there is none, the client. If the subject token was issued to the client itself, its actor stays. There is no
+// impersonation: a token in another's name always names the actor.
 func (ep *Endpoint) actorOf(ctx context.Context, x *exchange, form url.Values, subject *token.Active) (*token.Actor, error) {
 	if subject.Actor.Depth() >= token.MaxActors {
 		return nil, oauth.Refuse(oauth.InvalidRequest, "The subject_token has been handed on too often.")
@@ -125,8 +124,8 @@ func (ep *Endpoint) actorOf(ctx context.Context, x *exchange, form url.Values, s
 	return now, nil
 }
 
-// targetsOf decides the audience (RFC 8693 section 2.1, RFC 8707 section 2): of the subject token's one,
-// or of the APIs that the operator lets this client's exchanges reach.
+// targetsOf returns the audience of the new token (RFC 8693 section 2.1, RFC 8707 section 2). It can have members of
+// the subject token's audience, and APIs that the operator lets the client reach by exchange.
 func (ep *Endpoint) targetsOf(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
 	asked := oauth.Unique(slices.Concat(form["resource"], form["audience"]))
 	for _, uri := range asked {
@@ -136,9 +135,9 @@ func (ep *Endpoint) targetsOf(x *exchange, form url.Values, subject *token.Activ
 	}
 	switch {
 	case len(asked) > 0:
-		form["resource"] = asked // oauth.Both parameters mean the same here
+		form["resource"] = asked // both parameters mean the same here
 		return asked, nil
-	case subject.ClientID == x.Client.ID: // less scope, for the same APIs
+	case subject.ClientID == x.Client.ID: // a token for the same APIs, perhaps with less scope
 		return slices.DeleteFunc(slices.Clone(subject.Audience), func(uri string) bool { return ep.Resources.Get(uri) == nil }), nil
 	case len(x.Client.ExchangeResources) == 1:
 		return x.Client.ExchangeResources, nil
@@ -146,10 +145,10 @@ func (ep *Endpoint) targetsOf(x *exchange, form url.Values, subject *token.Activ
 	return nil, oauth.Refuse(oauth.InvalidTarget, "Name the API that the token shall be for by the resource parameter.")
 }
 
-// exchangedScopes decides the scope: no more than the subject token has at its own audience, and at the
-// others what the client is registered for. Each resource of the new token takes the whole scope for
-// its own, so what one of them may not hear is not in it. A token that goes on to another client is not
-// for userinfo, and none leads to refresh tokens.
+// exchangedScopes returns the scopes of the new token. At a resource of the subject token's audience they are those
+// of the subject token, and at the others those that the client is registered for. Each resource of the new token
+// reads all its scopes, so a scope is in it only if it is allowed at every resource that declares it. A token for
+// another client does not get openid, and no token gets offline_access.
 func (ep *Endpoint) exchangedScopes(x *exchange, form url.Values, subject *token.Active) ([]string, error) {
 	may := func(scope string) bool {
 		if resource.IsUserScope(scope) {
@@ -175,8 +174,8 @@ func (ep *Endpoint) exchangedScopes(x *exchange, form url.Values, subject *token
 	return asked, nil
 }
 
-// exchangedDetails keeps the authorization_details that were granted at the resources of the new token.
-// One without locations that another of them could take for its own is dropped.
+// exchangedDetails returns the authorization_details that were granted at the resources of the new token. It drops
+// a detail without locations if a further resource of the new token could take it as its own.
 func (ep *Endpoint) exchangedDetails(x *exchange, subject *token.Active) ([]resource.Detail, error) {
 	granted, err := resource.GrantedDetails(subject.AuthorizationDetails)
 	if err != nil {
@@ -188,7 +187,7 @@ func (ep *Endpoint) exchangedDetails(x *exchange, subject *token.Active) ([]reso
 	}), nil
 }
 
-// issueType settles issued_token_type (RFC 8693 section 2.2.1).
+// issueType sets issued_token_type (RFC 8693 section 2.2.1).
 func (x *exchange) issueType(ep *Endpoint, requested string) error {
 	x.issuedType = typeAccessToken
 	if requested != typeJWT {

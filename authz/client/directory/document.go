@@ -13,17 +13,18 @@ import (
 )
 
 const (
-	// maxDocument is beyond the 5 kilobytes that draft-ietf-oauth-client-id-metadata-document section
-	// 8.7 recommends, for documents that hold keys.
+	// maxDocument is more than the 5 kilobytes that draft-ietf-oauth-client-id-metadata-document section 8.7
+	// recommends, because a document may hold keys.
 	maxDocument = 16 << 10 // bytes
-	// documentStale is how long a client goes on working whose document can't be fetched any more.
+	// documentStale is how long a client stays usable while its document can't be fetched.
 	documentStale = time.Hour
 )
 
-// documentsOfNetwork bounds what strangers can have us fetch (section 8.6).
+// documentsOfNetwork limits the fetches of documents for one network (section 8.6 of the draft).
 var documentsOfNetwork = throttle.Limit{Burst: 30, Interval: 10 * time.Second}
 
-// newDocuments has an outbound client of its own: slow documents must hold up nothing else.
+// newDocuments returns a cache of clients by the URL of their document. It makes another outbound client, so that
+// slow documents delay nothing else.
 func newDocuments(through outbound.Config, offer *client.Offer) (*outbound.Cache[*client.Client], error) {
 	fetcher, err := outbound.New(through)
 	if err != nil {
@@ -37,7 +38,7 @@ func newDocuments(through outbound.Config, offer *client.Offer) (*outbound.Cache
 	}), nil
 }
 
-// documentClient is the client whose id is the URL of its metadata (section 5).
+// documentClient returns the client whose id is the URL of its metadata (section 5 of the draft).
 func (d *Clients) documentClient(ctx context.Context, id string) (*client.Client, error) {
 	if !d.documents.Ready(id) {
 		if err := d.ledger.TakeNetwork(ctx, "client documents", "Too many client metadata documents were asked for from this address lately.", documentsOfNetwork, 1); err != nil {
