@@ -68,6 +68,7 @@ func (l *loader) checkServer() {
 	}
 
 	l.checkStorage()
+	l.checkKMS()
 	for i, name := range c.SecretFile {
 		if !strings.HasPrefix(name, envSource) {
 			l.report(element("secret_file", i), name, checkNotFolder(name))
@@ -245,7 +246,7 @@ func (l *loader) checkRequired(entries reflect.Value, path string) {
 		entry, at := entries.Index(i), element(path, i)
 		for _, f := range fieldsOf(entry.Type()) {
 			if f.required && !l.given(child(at, f.key)) {
-				l.report(child(at, f.key), nil, problemf("", "is required"))
+				l.report(child(at, f.key), nil, problemf("set it", "is required"))
 			}
 		}
 		id := fieldsOf(entry.Type())[0]

@@ -10,15 +10,17 @@ import (
 )
 
 func (l *loader) checkTrustedIssuer(t *TrustedIssuer, path string) {
-	switch {
-	case len(t.JWKS) == 0 && t.JWKSURI == "":
-		l.report(path, nil, problemf("set jwks_uri, or jwks", "its public keys are missing"))
-	case len(t.JWKS) > 0 && t.JWKSURI != "":
-		l.report(path+".jwks_uri", t.JWKSURI, problemf("remove one of the two", "jwks is given too"))
-	case t.JWKSURI != "":
-		l.report(path+".jwks_uri", t.JWKSURI, member.WebURLFlaw(t.JWKSURI))
-	default:
+	if len(t.JWKS) > 0 && !l.broken(path+".jwks") {
 		l.reportAll(path+".jwks", client.JWKSProblems(t.JWKS))
+	}
+	if t.JWKSURI != "" {
+		l.report(path+".jwks_uri", t.JWKSURI, member.WebURLFlaw(t.JWKSURI))
+	}
+	switch {
+	case l.given(path+".jwks") && l.given(path+".jwks_uri"):
+		l.report(path+".jwks_uri", t.JWKSURI, problemf("remove one of the two", "jwks is given too"))
+	case !l.given(path+".jwks") && !l.given(path+".jwks_uri"):
+		l.report(path, nil, problemf("set jwks_uri, or jwks", "its public keys are missing"))
 	}
 	ofIssuer := func(c Connector) bool { return c.Issuer == t.Issuer }
 	if t.Subject == "identity" && t.Issuer != "" && !slices.ContainsFunc(l.cfg.Connectors, ofIssuer) {

@@ -42,26 +42,14 @@ func (l *loader) checkConnector(c *Connector, path string) {
 		l.report(path+".id", c.ID, problemf("use lower-case letters, digits, _ and -: it is part of a URL", "not an id"))
 	}
 	l.checkLabel(path+".name", c.Name)
-	if l.faulty(path + ".type") {
-		return // what follows depends on it
-	}
-	if c.Issuer == "" {
-		l.report(path+".issuer", nil, problemf("set it to the provider's issuer, as in its discovery document", "is required with type oidc"))
-	} else {
+	if c.Issuer != "" {
 		l.report(path+".issuer", c.Issuer, checkUpstreamIssuer(c.Issuer))
 	}
 	if c.EmailAuthoritative && c.EmailVerified == "never" {
 		l.report(path+".email_verified", "never", problemf("remove one of them", "contradicts email_authoritative, which is about verified addresses"))
 	}
-	if c.Type == "google" {
-		if !l.given(path + ".client_secret") {
-			l.report(path+".client_secret", nil, problemf("set client_secret or client_secret_file", "is required with type google"))
-		}
-		if c.EmailAuthoritative {
-			l.report(path+".email_authoritative", true, problemf("remove it", "Google tells by itself which addresses are its own"))
-		}
-	} else if len(c.HostedDomains) > 0 {
-		l.report(path+".hosted_domains", nil, problemf("remove it", "only Google has hosted domains"))
+	if !l.faulty(path + ".type") {
+		l.checkTypeOfConnector(c, path)
 	}
 	l.checkEach(path+".hosted_domains", c.HostedDomains, func(s string) *member.Flaw {
 		if !domain.MatchString(s) {
@@ -69,7 +57,29 @@ func (l *loader) checkConnector(c *Connector, path string) {
 		}
 		return nil
 	})
-	l.checkEach(path+".scopes", c.Scopes, checkScope)
+	scopes := c.Scopes
+	if last := len(scopes) - 1; last > 0 && !l.given(element(path+".scopes", last)) {
+		scopes = scopes[1:] // openid was put before those that were given
+	}
+	l.checkEach(path+".scopes", scopes, checkScope)
+}
+
+func (l *loader) checkTypeOfConnector(c *Connector, path string) {
+	if c.Issuer == "" {
+		l.report(path+".issuer", nil, problemf("set it to the provider's issuer, as in its discovery document", "is required with type oidc"))
+	}
+	if c.Type != "google" {
+		if len(c.HostedDomains) > 0 {
+			l.report(path+".hosted_domains", nil, problemf("remove it", "only Google has hosted domains"))
+		}
+		return
+	}
+	if !l.given(path + ".client_secret") {
+		l.report(path+".client_secret", nil, problemf("set client_secret or client_secret_file", "is required with type google"))
+	}
+	if c.EmailAuthoritative {
+		l.report(path+".email_authoritative", true, problemf("remove it", "Google tells by itself which addresses are its own"))
+	}
 }
 
 // checkUpstreamIssuer is more patient than checkIssuer: others' issuers may end with a slash.

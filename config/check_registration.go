@@ -77,6 +77,6 @@ func isOurs(scope string) bool { return strings.HasPrefix(scope, "authzd:") }
 // checkNumber is for numbers of clients.
 func (l *loader) checkNumber(path string, n *int) {
 	if n != nil && (*n < 1 || *n > maxRegistered) {
-		l.report(path, *n, problemf("", "must be from 1 to %d", maxRegistered))
+		l.report(path, *n, problemf("remove it for the default", "must be from 1 to %d", maxRegistered))
 	}
 }

@@ -24,6 +24,7 @@ func (l *loader) checkShip() {
 		l.report(at+".spool_mib", strconv.Itoa(n), problemf("1024 holds some hours of a busy server", "not between 16 and 1048576"))
 	}
 	l.checkEach(at+".recipients", s.Recipients, checkRecipient)
+	l.report(at+".s3.endpoint", s.S3.Endpoint, checkS3Endpoint(s.S3.Endpoint))
 	location, isBucket := strings.CutPrefix(s.To, "s3://")
 	if !isBucket {
 		l.report(at+".to", s.To, checkShipFolder(s.To))
@@ -32,7 +33,6 @@ func (l *loader) checkShip() {
 	if !bucketName.MatchString(location) {
 		l.report(at+".to", s.To, problemf("write s3://bucket/prefix", "not the name of a bucket, and of folders in it"))
 	}
-	l.report(at+".s3.endpoint", s.S3.Endpoint, checkS3Endpoint(s.S3.Endpoint))
 	if s.S3.AccessKeyID == "" || s.S3.SecretAccessKey == "" {
 		l.report(at+".s3", nil, problemf("set access_key_id, and secret_access_key or secret_access_key_file", "a bucket without a key"))
 	}

@@ -35,6 +35,9 @@ func (l *loader) clientServer() *client.Server {
 	s := l.cfg.ClientServer()
 	s.Authorities = s.Authorities || l.given("mtls.ca_file")
 	s.ShortSecrets = l.dev
+	if l.faulty("signing.alg") {
+		s.SigningAlg = "RS256" // the mistake is one of the server's, and not of all its clients
+	}
 	return s
 }
 

@@ -102,7 +102,7 @@ func setScalar(v reflect.Value, text string, f field) *member.Flaw {
 	case typeNumber:
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return problemf("", "not a whole number")
+			return problemf("write digits alone", "not a whole number")
 		}
 		v.Set(reflect.ValueOf(&n))
 		return nil

@@ -1,6 +1,11 @@
 package config
 
-import "github.com/authzd/authzd/authz/member"
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/authzd/authzd/authz/member"
+)
 
 // KMS keeps the server's secrets under a key that is kept elsewhere: what stands in secret_file is of no
 // use without it. The key is asked for once, at the start.
@@ -14,4 +19,13 @@ type KMSLocal struct {
 	// Key is 32 random bytes as base64 text, as "openssl rand -base64 32" makes it. Keep it where
 	// neither the database nor secret_file is.
 	Key member.Secret `yaml:"key"`
+}
+
+func (l *loader) checkKMS() {
+	const bytes = 32
+	text := string(l.cfg.KMS.Local.Key)
+	plain := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(strings.TrimSpace(text), "="))
+	if key, err := base64.RawURLEncoding.DecodeString(plain); text != "" && (err != nil || len(key) != bytes) {
+		l.report("kms.local.key", l.cfg.KMS.Local.Key, problemf("make one with: openssl rand -base64 32", "not %d bytes of base64 text", bytes))
+	}
 }

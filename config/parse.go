@@ -28,7 +28,7 @@ const (
 // of the source text gets into an error: it may be a secret.
 func (l *loader) parse(data []byte) ast.Node {
 	if len(data) > maxFile {
-		l.syntax(nil, problemf("", "larger than %d bytes", maxFile))
+		l.syntax(nil, problemf("let clients and users that come and go be made by the admin API", "larger than %d bytes", maxFile))
 		return nil
 	}
 	if !utf8.Valid(data) {
@@ -91,7 +91,7 @@ func (l *loader) bounded(tokens token.Tokens) bool {
 			l.syntax(t, unsupported(t))
 		}
 		if members > maxMembers || brackets > maxDepth || items > maxDepth {
-			l.syntax(t, problemf("", "too many keys, or too deep"))
+			l.syntax(t, problemf("let clients and users that come and go be made by the admin API", "too many keys, or too deep"))
 			return false
 		}
 	}

@@ -65,7 +65,7 @@ func readSecret(name string) (member.Secret, *member.Flaw) {
 	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	switch {
 	case len(data) > most:
-		return "", problemf("", "larger than %d bytes", most)
+		return "", problemf("name a file that holds the secret and nothing else", "larger than %d bytes", most)
 	case secret == "":
 		return "", problemf("write the secret into it", "the file is empty")
 	case strings.ContainsAny(secret, "\x00\r\n"):

@@ -25,6 +25,7 @@ func (c *check) authentication() {
 		c.publicClient()
 	}
 	c.secretValues()
+	c.namesOfCertificate()
 	if c.DPoPBound && c.TLSBound {
 		c.wrong("dpop_bound_access_tokens", true, member.Flawf("remove one of the two", "tls_client_certificate_bound_access_tokens is set too, and one binding is enough"))
 	}
@@ -132,6 +133,10 @@ func (c *check) certificate() {
 	if c.AuthMethod == AuthTLS && first == "" {
 		c.unsafe("tls_client_auth_subject_dn", nil, member.Flawf("set this, or tls_client_auth_san_dns, _uri, _ip or _email", "tls_client_auth needs a name of the client's certificate").Telling(oneName))
 	}
+}
+
+// namesOfCertificate refuses names that no certificate could have.
+func (c *check) namesOfCertificate() {
 	if dn := c.TLSSubjectDN; dn != "" {
 		if _, err := parseDN(dn); err != nil {
 			c.unsafe("tls_client_auth_subject_dn", dn, member.Flawf("write it like CN=client,O=Example", "is not a distinguished name (RFC 4514)"))

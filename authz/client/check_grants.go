@@ -93,7 +93,7 @@ func (c *check) scopes() {
 			if c.knowsGrants() && !c.hasUsers() {
 				c.wrong(at, scope, member.Flawf("remove it", "is about a user, and this client never has one"))
 			}
-		case known:
+		case known || !c.server.declares(scope):
 			c.wrong(at, scope, c.server.ScopeFlaw(scope, ofResources, "the client's resources"))
 		}
 	}

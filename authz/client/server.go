@@ -47,6 +47,11 @@ func (s *Server) Resource(uri string) *Resource {
 	return &s.Resources[i]
 }
 
+// declares reports whether a resource has the scope.
+func (s *Server) declares(scope string) bool {
+	return slices.ContainsFunc(s.Resources, func(r Resource) bool { return slices.Contains(r.Scopes, scope) })
+}
+
 // NameResources returns URIs of resources, each once, in the form that the server declares: one may differ from it by
 // the slash of an empty path.
 func (s *Server) NameResources(uris []string) []string {
