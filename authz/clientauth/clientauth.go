@@ -1,4 +1,4 @@
-// Package clientauth finds out who sends a request, and what key they hold.
+// Package clientauth authenticates the sender of a request, and finds the key or certificate that they hold.
 //
 //	form    -> Authenticate, AsClient -> Sender   secret, signed JWT, TLS certificate (RFC 6749, 7523, 8705)
 //	DPoP    -> Proof                              a key that tokens are bound to (RFC 9449)
@@ -24,7 +24,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Authenticator checks what clients send to prove who they are.
+// Authenticator checks the credentials and proofs of clients.
 type Authenticator struct {
 	Issuer         oauth.Issuer
 	Store          storage.Store
@@ -32,14 +32,14 @@ type Authenticator struct {
 	Keys           *clientkeys.Keys
 	Ledger         *allowance.Ledger
 	Guesses        *throttle.Buckets // of wrong secrets, by client and network
-	Nonces         *dpop.Nonces      // nil: proofs need none
-	MTLS           *MTLS             // nil: certificates of clients are not looked at
-	TrustedProxies []netip.Prefix
-	Dev            bool // origins on this machine may call
+	Nonces         *dpop.Nonces      // nil: proofs need no nonce
+	MTLS           *MTLS             // nil: certificates of clients are ignored
+	TrustedProxies []netip.Prefix    // proxies whose header about the certificate counts
+	Dev            bool              // loopback origins may call
 }
 
-// unknownClient is said of all that does not prove who sent it, so that it tells nobody which
-// clients there are.
+// unknownClient is the description of all failed authentications, so that nobody can find out which clients there
+// are.
 const unknownClient = "The client is unknown or its credentials are wrong."
 
 // Authenticate is the only client authentication there is (RFC 6749 section 2.3, OpenID
@@ -70,7 +70,7 @@ func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, fo
 	authenticated.X5T = certificateThumbprint(shown)
 	switch {
 	case c.Public() && presented.method == client.AuthBasic && presented.secret == "":
-		// Some libraries send the header whether they have a secret or not: the client is known by its id.
+		// Some libraries send the header without a secret: the client_id in it is enough.
 	case c.Public() && presented.method != client.AuthNone:
 		return Sender{}, oauth.Refuse(oauth.InvalidClient, "A public client cannot hold a secret: send client_id alone, and register a confidential client for a backend.")
 	case c.UsesCertificate() && presented.method == client.AuthNone:
@@ -95,7 +95,7 @@ func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, fo
 	return authenticated, nil
 }
 
-// refuseUnknown does for an unknown client what is done for one that is known.
+// refuseUnknown does the same work for an unknown client as Authenticate does for a known one.
 func (auth *Authenticator) refuseUnknown(ctx context.Context, r *http.Request, presented credentials) error {
 	if presented.assertion != nil {
 		_, err := auth.checkAssertion(ctx, r, nil, presented.assertion)
@@ -105,14 +105,15 @@ func (auth *Authenticator) refuseUnknown(ctx context.Context, r *http.Request, p
 	return auth.wrongSecret(ctx, presented)
 }
 
-// guesses is how many wrong secrets of one client one network may send. From other networks the client goes
-// on working.
+// guesses limits the wrong secrets of one client from one network. From other networks the client can still
+// authenticate.
 var guesses = throttle.Limit{Burst: 20, Interval: 3 * time.Second}
 
+// tooManyGuesses is the description of the answer beyond that limit.
 const tooManyGuesses = "Too many wrong secrets of this client came from this address lately."
 
-// mayGuess refuses a secret after too many wrong ones, without a look at it: if the right one got another
-// answer, guessing could go on.
+// mayGuess refuses any secret after too many wrong ones. It does not look at the secret: if the right one got
+// another answer, guessing could go on.
 func (auth *Authenticator) mayGuess(ctx context.Context, presented credentials) error {
 	if presented.secret == "" {
 		return nil
@@ -125,8 +126,8 @@ func (auth *Authenticator) mayGuess(ctx context.Context, presented credentials) 
 	return allowance.TooMany(tooManyGuesses, wait)
 }
 
-// wrongSecret counts a wrong secret, and returns the answer to it. Of many at once, those beyond the limit are
-// answered as by mayGuess.
+// wrongSecret counts a wrong secret, and returns the answer to it. If many come at once, those beyond the limit get
+// the answer of mayGuess.
 func (auth *Authenticator) wrongSecret(ctx context.Context, presented credentials) error {
 	if presented.secret != "" {
 		if err := allowance.Charge(auth.Guesses, storage.Now(), tooManyGuesses, auth.guess(ctx, presented)); err != nil {
@@ -137,7 +138,7 @@ func (auth *Authenticator) wrongSecret(ctx context.Context, presented credential
 	return oauth.Refuse(oauth.InvalidClient, unknownClient)
 }
 
-// guess is the charge for a wrong secret.
+// guess returns the charge for a wrong secret.
 func (auth *Authenticator) guess(ctx context.Context, presented credentials) throttle.Charge {
 	network := throttle.NetworkOf(observe.Event(ctx).Remote())
 	return throttle.Charge{Key: auth.Guesses.Key("secrets", presented.id, network), Limit: guesses}
@@ -166,22 +167,22 @@ func (auth *Authenticator) AsClient(r *http.Request, form url.Values, decide fun
 	})
 }
 
-// Sender is the client that sent a request, with what came with its proof of who it is.
+// Sender is the authenticated client that sent a request.
 type Sender struct {
 	*client.Client
-	Marks []storage.Write // that the proof is spent; made whether the request succeeds or not
-	X5T   string          // SHA-256 of the client's TLS certificate; empty: it showed none
+	Marks []storage.Write // mark its proof as used; to be made even if the request is refused
+	X5T   string          // SHA-256 of the client's TLS certificate; empty: it sent none
 }
 
-// credentials are what a request has to say who sent it.
+// credentials are the credentials in a request.
 type credentials struct {
 	method, id string
 	secret     string
 	assertion  *assertion
 }
 
-// presentedCredentials finds what the client has sent, and refuses two methods at once. A TLS
-// certificate is none of them: other clients may show one to bind their tokens to it.
+// presentedCredentials returns the credentials of a request, and refuses two methods at once. A TLS certificate does
+// not count as a method: a client may send one to bind its tokens to it.
 func presentedCredentials(r *http.Request, form url.Values) (credentials, error) {
 	malformed := oauth.Refuse(oauth.InvalidClient, "The client credentials are malformed.")
 	signed, err := parseAssertion(form)

@@ -8,7 +8,7 @@ import (
 	"github.com/authzd/authzd/authz/weburl"
 )
 
-// DevOrigin tells whether an origin is on this machine and the server in development mode.
+// DevOrigin reports whether an origin is on this machine, and the server is in development mode.
 func (auth *Authenticator) DevOrigin(origin string) bool {
 	if !auth.Dev {
 		return false

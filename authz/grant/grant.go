@@ -1,8 +1,7 @@
-// Package grant knows what stands behind a token: what a user, or the issuer of an assertion, has granted a
-// client.
+// Package grant keeps grants: what a user, or the issuer of an assertion, allows a client. Most tokens have one.
 //
 //	code, assertion -> Writes      a grant begins
-//	token           -> Owner       the account, the consent, the client and the session still stand behind it
+//	token           -> Owner       the account, the consent, the client and the session of a grant still count
 //	user, operator  -> Withdraw    a consent ends, and with it its grants
 //	theft, /revoke  -> Revocation  one grant ends
 package grant
@@ -22,7 +21,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Grants finds grants and who stands behind them.
+// Grants checks grants, and ends them.
 type Grants struct {
 	Store      storage.Store
 	Clients    *directory.Clients
@@ -30,10 +29,10 @@ type Grants struct {
 	Sessions   *session.Sessions
 	Events     *events.Recorder
 	Logger     *slog.Logger
-	EndOffline bool // logging out of a session ends the offline grants too that came from it
+	EndOffline bool // a logout also ends the offline grants of its session
 }
 
-// Writes are the writes that store a grant where it is found by its id and by its user.
+// Writes returns the writes that store a new grant, with the index by its user.
 func Writes(id string, grant *storage.Grant) []storage.Write {
 	return []storage.Write{
 		storage.Grants.Put(id, grant, storage.Absent, grant.ExpiresAt),
@@ -89,7 +88,7 @@ func (g *Grants) Owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	return user, browser, lives(browser, user)
 }
 
-// LiveSession returns a browser session of the user's. The error is *OwnerGone if it has ended.
+// LiveSession returns a browser session of a user. The error is *OwnerGone if it has ended.
 func (g *Grants) LiveSession(ctx context.Context, sid string, user *storage.User) (*session.Session, error) {
 	browser, err := g.Sessions.LoadByID(ctx, sid)
 	if err != nil {
@@ -98,7 +97,7 @@ func (g *Grants) LiveSession(ctx context.Context, sid string, user *storage.User
 	return browser, lives(browser, user)
 }
 
-// lives returns *OwnerGone if there is no such session of the user's any more.
+// lives returns *OwnerGone if the session of the user has ended.
 func lives(browser *session.Session, user *storage.User) error {
 	if browser == nil || !browser.BelongsTo(user) {
 		return &OwnerGone{"the browser session has ended"}
@@ -106,12 +105,13 @@ func lives(browser *session.Session, user *storage.User) error {
 	return nil
 }
 
-// OwnerGone tells why a grant is no longer backed.
+// OwnerGone is the error of a grant that no longer counts, with the reason for the log and the admin API.
 type OwnerGone struct{ Reason string }
 
+// Error returns the reason.
 func (e *OwnerGone) Error() string { return e.Reason }
 
-// Refusal is the answer to a client whose grant is no longer backed; other errors stay what they are.
+// Refusal returns the answer to a client if err is *OwnerGone, and err itself otherwise.
 func Refusal(err error) error {
 	if gone := new(OwnerGone); errors.As(err, &gone) {
 		return oauth.Refuse(oauth.InvalidGrant, "The user's consent, session or account has ended.").Because(err)
@@ -119,7 +119,7 @@ func Refusal(err error) error {
 	return err
 }
 
-// Revocation returns the write that revokes a grant, nil if there is nothing left to revoke.
+// Revocation returns the write that revokes a grant, nil if the grant is gone or revoked already.
 func (g *Grants) Revocation(ctx context.Context, id string) (*storage.Write, error) {
 	grant, version, err := storage.Grants.Get(ctx, g.Store, id)
 	if errors.Is(err, storage.ErrNotFound) || (err == nil && grant.RevokedAt != nil) {

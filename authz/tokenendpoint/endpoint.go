@@ -49,16 +49,16 @@ type Config struct {
 	Tokens    *token.Tokens
 	Events    *events.Recorder
 
-	GrantTypes     []string        // Offered
-	TrustedIssuers []TrustedIssuer // whose assertions count
+	GrantTypes     []string        // the result of Offered
+	TrustedIssuers []TrustedIssuer // of assertions for the JWT bearer grant
 
-	// For clients that have no lifetimes of their own.
-	RefreshLifetime time.Duration // absolute, from the code exchange on
-	RefreshIdle     time.Duration // since the last refresh
-	RefreshGrace    time.Duration // in which a retry of a refresh is answered again
+	// The lifetimes of clients that set none.
+	RefreshLifetime time.Duration // how long a grant can be refreshed, from the exchange of the code
+	RefreshIdle     time.Duration // how long a grant can be refreshed, from the last refresh
+	RefreshGrace    time.Duration // how long after a refresh the same refresh token is answered again
 }
 
-// Endpoint is the token endpoint.
+// Endpoint is the token endpoint. Make it by New.
 type Endpoint struct {
 	Config
 	strategy strategy
@@ -66,7 +66,7 @@ type Endpoint struct {
 	issuers  map[string]assertionIssuer // by their identifier
 }
 
-// New prepares the token endpoint.
+// New returns the token endpoint. The error names a trusted issuer that is configured wrongly.
 func New(c Config) (*Endpoint, error) {
 	ep := &Endpoint{Config: c, strategy: strategy{c.Tokens}}
 	if err := ep.openIssuers(); err != nil {
@@ -102,7 +102,7 @@ func (ep *Endpoint) Token(w http.ResponseWriter, r *http.Request) error {
 	return oauth.WriteJSON(w, http.StatusOK, answer.ToMap())
 }
 
-// Names are the names of all grant types.
+// Names returns the names of all grant types.
 func Names() []string {
 	var names []string
 	for _, g := range grants {
@@ -125,7 +125,7 @@ func Offered(clients *client.Registry) []string {
 	return names
 }
 
-// Offers tells whether a grant type is one of those, or a managed client has it.
+// Offers reports whether a grant type is one of those, or a managed client is registered for it.
 func (ep *Endpoint) Offers(ctx context.Context, grantType string) bool {
 	return slices.Contains(ep.GrantTypes, grantType) || slices.Contains(ep.Clients.Managed.Known(ctx).GrantTypes, grantType)
 }
@@ -213,7 +213,7 @@ var grants = []grantType{
 	{client.GrantJWTBearer, false, (*Endpoint).redeemAssertion, nil},
 }
 
-// grantHandlers are the grant types as fosite calls them.
+// grantHandlers returns the grant types in the form in which fosite calls them.
 func (ep *Endpoint) grantHandlers(config *fosite.Config) (handlers fosite.TokenEndpointHandlers) {
 	issuer := &oauth2.HandleHelper{AccessTokenStrategy: ep.strategy, AccessTokenStorage: accessTokens{}, Config: config}
 	for _, g := range grants {
@@ -231,16 +231,18 @@ type grantHandler struct {
 	endpoint *Endpoint
 	grantType
 	issuer  *oauth2.HandleHelper
-	handler fosite.TokenEndpointHandler // stock, made; nil: none
+	handler fosite.TokenEndpointHandler // made by stock; nil: none
 }
 
+// CanHandleTokenEndpointRequest reports whether a request is for this grant type.
 func (h grantHandler) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
 	return r.GetGrantTypes().ExactOne(h.name)
 }
 
+// CanSkipClientAuth returns false: clients always authenticate, even if only by their client_id.
 func (grantHandler) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
 
-// HandleTokenEndpointRequest holds the checks that no grant type may forget.
+// HandleTokenEndpointRequest makes the checks that no grant type may forget, and calls redeem.
 func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
 	x := r.GetSession().(*exchange)
 	authenticated := r.GetClient().(fositeClient)
@@ -281,7 +283,7 @@ func (h grantHandler) HandleTokenEndpointRequest(ctx context.Context, r fosite.A
 	return nil
 }
 
-// PopulateTokenEndpointResponse has fosite issue the access token, and completes the answer (RFC 6749 section 5.1).
+// PopulateTokenEndpointResponse lets fosite issue the access token, and completes the answer (RFC 6749 section 5.1).
 func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, response fosite.AccessResponder) (err error) {
 	switch {
 	case !h.CanHandleTokenEndpointRequest(ctx, r):
@@ -297,8 +299,8 @@ func (h grantHandler) PopulateTokenEndpointResponse(ctx context.Context, r fosit
 	return err
 }
 
-// narrowScope applies the scope of a refresh request (RFC 6749 section 6): less is possible, more is
-// not, and the grant keeps what it has.
+// narrowScope applies the scope of a refresh request (RFC 6749 section 6). A client can ask for less and not for
+// more; the grant keeps its scopes.
 func narrowScope(x *exchange, form url.Values) error {
 	if !form.Has("scope") {
 		return nil
@@ -313,7 +315,8 @@ func narrowScope(x *exchange, form url.Values) error {
 	return nil
 }
 
-// narrowResource applies the resource of a token request (RFC 8707 section 2.2) likewise.
+// narrowResource applies the resource of a token request (RFC 8707 section 2.2). A client can ask for less and not
+// for more.
 func (ep *Endpoint) narrowResource(x *exchange, form url.Values) error {
 	asked := form["resource"]
 	if len(asked) == 0 {
@@ -329,7 +332,7 @@ func (ep *Endpoint) narrowResource(x *exchange, form url.Values) error {
 	return nil
 }
 
-// complete adds to an answer what fosite does not know of.
+// complete adds to an answer the members that fosite does not set.
 func complete(ctx context.Context, x *exchange, response fosite.AccessResponder) {
 	response.SetTokenType(x.minted.TokenType)
 	response.SetExpiresIn(x.minted.Lifetime)
@@ -352,7 +355,7 @@ func complete(ctx context.Context, x *exchange, response fosite.AccessResponder)
 	}
 }
 
-// issued is what the client gets, for the events.
+// issued describes what the client gets, for the events.
 func (x *exchange) issued() events.Issued {
 	i := events.Issued{ClientID: x.Client.ID, GrantID: x.GrantID, GrantType: x.grantType, Scopes: x.Scopes, Resources: x.Resources}
 	if x.Grant != nil {
@@ -361,8 +364,8 @@ func (x *exchange) issued() events.Issued {
 	return i
 }
 
-// revokeReused revokes the grant of a code or a refresh token that came a second time, although the request is
-// refused.
+// revokeReused revokes the grant of a code or a refresh token that came a second time. The revocation is written
+// although the request is refused.
 func (ep *Endpoint) revokeReused(ctx context.Context, x *exchange, what audit.Type, gid string, of *storage.Authorization) error {
 	revocation, err := ep.Grants.Revocation(ctx, gid)
 	if err == nil {

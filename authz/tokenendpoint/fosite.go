@@ -17,8 +17,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// fositeConfig wires fosite. fosite parses and dispatches token requests, has its stock handler do what no known
-// hole stands against, and issues access tokens through strategy. docs/decisions/fosite.md says what it may not do.
+// fositeConfig wires fosite. fosite parses and dispatches token requests, runs its stock handlers where they have no
+// known hole, and issues access tokens through strategy. docs/decisions/fosite.md says what it may not do.
 //
 // Every strategy is set here: fosite's lazy getters write to the shared Config without a lock.
 func (ep *Endpoint) fositeConfig() *fosite.Config {
@@ -57,7 +57,7 @@ func (strategy) AccessTokenSignature(_ context.Context, presented string) string
 	return oauth.HashToken(presented)
 }
 
-// GenerateAccessToken mints what the requester was granted, and the ID token that belongs to it.
+// GenerateAccessToken mints an access token for what the requester was granted, and the ID token that belongs to it.
 func (s strategy) GenerateAccessToken(_ context.Context, r fosite.Requester) (accessToken, signature string, err error) {
 	x := r.GetSession().(*exchange)
 	granted := x.Authorization
@@ -94,8 +94,8 @@ func (s strategy) ValidateRefreshToken(ctx context.Context, _ fosite.Requester, 
 	return err
 }
 
-// accessTokens is where fosite stores the access tokens that strategy has minted: in the one Apply at the end of
-// the request. Only opaque tokens have writes.
+// accessTokens is fosite's storage of access tokens. It adds the writes of opaque tokens to those of the request, for
+// the one Apply at its end.
 type accessTokens struct{}
 
 func (accessTokens) CreateAccessTokenSession(_ context.Context, _ string, r fosite.Requester) error {
@@ -104,7 +104,7 @@ func (accessTokens) CreateAccessTokenSession(_ context.Context, _ string, r fosi
 	return nil
 }
 
-// Nothing asks for these two: authz/token reads access tokens.
+// GetAccessTokenSession and DeleteAccessTokenSession are never called: authz/token reads access tokens.
 func (accessTokens) GetAccessTokenSession(context.Context, string, fosite.Session) (fosite.Requester, error) {
 	return nil, fosite.ErrNotFound
 }
@@ -123,7 +123,7 @@ func (find clientLookup) GetClient(ctx context.Context, id string) (fosite.Clien
 	return fositeClient{clientauth.Sender{Client: c}}, err
 }
 
-// Authenticate marks assertions: nothing asks for these two.
+// ClientAssertionJWTValid and SetClientAssertionJWT are never called: Authenticate marks assertions.
 func (clientLookup) ClientAssertionJWTValid(context.Context, string) error { return fosite.ErrJTIKnown }
 func (clientLookup) SetClientAssertionJWT(context.Context, string, time.Time) error {
 	return fosite.ErrJTIKnown
@@ -135,11 +135,11 @@ type noSecrets struct{}
 func (noSecrets) Compare(context.Context, []byte, []byte) error { return fosite.ErrInvalidClient }
 func (noSecrets) Hash(context.Context, []byte) ([]byte, error)  { return nil, fosite.ErrServerError }
 
-// noKeys fetches no keys of clients, and has no method to do it: Authenticate and the request
-// objects use a guarded fetcher. fosite's own keeps a cache with two goroutines that never end.
+// noKeys fetches no keys of clients, and has no method to do so: Authenticate and request objects use a guarded
+// fetcher. The default of fosite keeps a cache with two goroutines that never end.
 type noKeys struct{ fosite.JWKSFetcherStrategy }
 
-// fositeClient shows a client to fosite, and carries what Authenticate has found out past it.
+// fositeClient is a client in the form that fosite needs. It also carries the result of Authenticate.
 type fositeClient struct {
 	clientauth.Sender
 }
@@ -153,7 +153,8 @@ func (c fositeClient) GetScopes() fosite.Arguments        { return fosite.Argume
 func (c fositeClient) IsPublic() bool                     { return c.Public() }
 func (c fositeClient) GetAudience() fosite.Arguments      { return c.Resources }
 
-// ofFosite turns an error of fosite into ours: its hints quote the request. Other errors stay what they are.
+// ofFosite turns an error of fosite into an *oauth.Error without fosite's hints, which quote the request. Other
+// errors stay as they are.
 func ofFosite(err error) error {
 	var own *oauth.Error
 	var refused *fosite.RFC6749Error
@@ -166,7 +167,7 @@ func ofFosite(err error) error {
 	return err
 }
 
-// fositeWords are our words for what fosite refuses.
+// fositeWords are the descriptions of the errors of fosite.
 var fositeWords = map[string]string{
 	oauth.InvalidRequest: "The request is missing a parameter, repeats one, or is otherwise malformed.",
 	oauth.InvalidScope:   "The client is not registered for one of the requested scopes.",

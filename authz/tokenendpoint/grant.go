@@ -12,8 +12,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// openGrant makes the grant that a code becomes, and its first refresh token. grantedAt is when the
-// user granted it.
+// openGrant makes the grant of a code or device code, and its first refresh token. grantedAt is when the user
+// granted it.
 func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, granted storage.Authorization, grantedAt time.Time) error {
 	opened := &storage.Grant{
 		Authorization: granted,
@@ -21,7 +21,7 @@ func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, grant
 		CreatedAt:     grantedAt,
 		ExpiresAt:     x.Now.Add(x.Client.RefreshTokenLifetime.Or(ep.RefreshLifetime)),
 	}
-	if x.Client.Public() { // others prove who they are at each refresh (RFC 9449 section 5)
+	if x.Client.Public() { // confidential clients authenticate at each refresh (RFC 9449 section 5)
 		opened.Confirmation = x.confirmation
 	}
 	if !x.Client.May(client.GrantRefreshToken) {

@@ -17,8 +17,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// redeemCode follows RFC 6749 section 4.1.3 and RFC 7636 section 4.6. Nothing is written before
-// every check has passed, so a failed exchange leaves the code as it was.
+// redeemCode follows RFC 6749 section 4.1.3 and RFC 7636 section 4.6. It writes nothing before every check has
+// passed, so a failed exchange leaves the code as it was.
 func (ep *Endpoint) redeemCode(ctx context.Context, x *exchange, form url.Values) error {
 	presented := form.Get("code")
 	if presented == "" {
@@ -50,7 +50,7 @@ func (ep *Endpoint) redeemCode(ctx context.Context, x *exchange, form url.Values
 	if !x.Now.Before(code.ExpiresAt) {
 		return unknown.Because(errors.New("code expired"))
 	}
-	withPKCE := code.CodeChallenge != "" // then it may be left out, as OAuth 2.1 has it
+	withPKCE := code.CodeChallenge != "" // then the redirect_uri may be left out (OAuth 2.1)
 	switch sent := form.Get("redirect_uri"); {
 	case sent == code.RedirectURI, sent == "" && withPKCE:
 	case sent == "":
@@ -65,9 +65,9 @@ func (ep *Endpoint) redeemCode(ctx context.Context, x *exchange, form url.Values
 	if err := ep.openGrant(ctx, x, code.GrantID, code.Authorization, code.CreatedAt); err != nil {
 		return err
 	}
-	// Offline access outlives the session, but does not begin after it: the client would sign in a user
-	// of whose logout it has been told already.
-	if x.Grant.Offline { // of an online grant it is known
+	// Offline access outlives the session, but does not begin after it: the client would sign in a user after it
+	// got the logout token.
+	if x.Grant.Offline { // Owner has checked the session of an online grant
 		if _, err := ep.Grants.LiveSession(ctx, code.SessionID, x.User); err != nil {
 			return grant.Refusal(err)
 		}
@@ -81,8 +81,8 @@ func (ep *Endpoint) redeemCode(ctx context.Context, x *exchange, form url.Values
 
 var verifierSyntax = regexp.MustCompile(`^[A-Za-z0-9\-._~]{43,128}$`) // RFC 7636 section 4.1
 
-// checkVerifier knows S256 only. A code that was bound to a challenge always needs its verifier,
-// and one that was not refuses any, so that PKCE cannot be stripped (RFC 9700 section 2.1.1).
+// checkVerifier checks a code_verifier, by S256 only. A code with a challenge always needs its verifier, and a code
+// without one refuses every verifier, so that PKCE cannot be stripped (RFC 9700 section 2.1.1).
 func checkVerifier(challenge, verifier string) error {
 	switch {
 	case challenge == "" && verifier == "":

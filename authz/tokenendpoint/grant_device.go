@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// slowDown is what a device that polls too fast must wait longer (RFC 8628 section 3.5).
+	// slowDown is added to the interval of a device that polls too fast (RFC 8628 section 3.5).
 	slowDown = 5 // seconds
-	// pollTolerance is how much earlier than its interval a poll may come: a poll that was sent in time
-	// comes early if the one before took longer on its way.
+	// pollTolerance is how much earlier than its interval a poll may come: a poll that was sent in time comes
+	// early if the one before it took longer on its way.
 	pollTolerance = time.Second
 )
 
@@ -40,8 +40,8 @@ func (ep *Endpoint) redeemDeviceCode(ctx context.Context, x *exchange, form url.
 	observe.Event(ctx).SetGrant(device.GrantID)
 	switch {
 	case device.Status == storage.DeviceUsed:
-		// No sign of theft, as it would be for an authorization code: a device code never leaves the
-		// device, which may poll twice at once. What the first poll got stays as it is.
+		// This is no sign of theft, unlike with an authorization code: a device code never leaves the device,
+		// which may poll twice at once. The grant of the first poll stays.
 		return unknown.Because(errors.New("device code used again"))
 	case device.Status == storage.DeviceDenied:
 		return oauth.Refuse(oauth.AccessDenied, "The user denied the request.")
@@ -59,9 +59,9 @@ func (ep *Endpoint) redeemDeviceCode(ctx context.Context, x *exchange, form url.
 	return nil
 }
 
-// polled tells a device that its user has not decided yet, and stores when it asked. If a device asks too
-// often, its interval is longer from then on, and that is stored too. Nothing is written once the interval
-// leads beyond the code's end, so that a flood of polls stops writing.
+// polled answers a device whose user has not decided yet, and stores the time of the poll. If a device polls too
+// often, its interval grows, which is stored too. Once the interval leads beyond the end of the code, polled writes
+// nothing more, so that a flood of polls stops writing.
 func (ep *Endpoint) polled(x *exchange, key string, device *storage.DeviceCode, version uint64) error {
 	answer := oauth.Refuse(oauth.AuthorizationPending, "The user has not decided yet: ask again after the interval.")
 	polled, interval := *device, time.Duration(device.Interval)*time.Second

@@ -21,31 +21,32 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// How the sub of an assertion names a user.
+// Values of TrustedIssuer.Subject: how the sub of an assertion names a user.
 const (
-	SubjectUsername = "username" // of the account here
-	SubjectIdentity = "identity" // of the issuer, linked to the account by a sign-in
+	SubjectUsername = "username" // by the username of the account here
+	SubjectIdentity = "identity" // by an upstream identity of the issuer that is linked to the account
 )
 
-// TrustedIssuer vouches for users: whoever shows one of its assertions speaks for the user that it
-// names (RFC 7523 section 2.1). The operator's trust stands in for the user's consent.
+// TrustedIssuer is an issuer of assertions about users. A client with such an assertion gets a token for the user
+// that it names (RFC 7523 section 2.1). The trust of the operator replaces the consent of the user.
 type TrustedIssuer struct {
-	Issuer      string
+	Issuer      string                    // the iss of its assertions
 	JWKS        client.JWKS               // its public keys (RFC 7517 section 5), or:
-	JWKSURI     string                    // where they are
-	Algs        []jose.SignatureAlgorithm // that it signs with; empty: any of jwks.Algorithms
+	JWKSURI     string                    // the URL of its public keys
+	Algs        []jose.SignatureAlgorithm // that it may sign with; empty: any of jwks.Algorithms
 	Subject     string                    // SubjectUsername or SubjectIdentity
-	Clients     []string                  // that may show its assertions
-	Scopes      []string                  // that they may get by them, as far as they are registered for them
-	MaxLifetime time.Duration             // of an assertion, from when it is shown; 0: 5 minutes
+	Clients     []string                  // ids of the clients that may send its assertions
+	Scopes      []string                  // that such clients may get, if they are registered for them
+	MaxLifetime time.Duration             // an assertion must expire within this time from now; 0: 5 minutes
 }
 
-// assertionIssuer is a TrustedIssuer whose keys are found as those of a client are.
+// assertionIssuer is a TrustedIssuer with its keys, which are found as those of a client.
 type assertionIssuer struct {
 	TrustedIssuer
 	keys *client.Client
 }
 
+// openIssuers fills in ep.issuers.
 func (ep *Endpoint) openIssuers() error {
 	ep.issuers = map[string]assertionIssuer{}
 	for _, t := range ep.TrustedIssuers {
@@ -62,8 +63,8 @@ func (ep *Endpoint) openIssuers() error {
 	return nil
 }
 
-// redeemAssertion follows RFC 7523 sections 2.1 and 3. An assertion counts once. Its token has a grant,
-// so that it can be revoked, but neither a session nor a refresh token: the issuer vouches again.
+// redeemAssertion follows RFC 7523 sections 2.1 and 3. An assertion counts once. Its token has a grant, so that it
+// can be revoked. There is no session and no refresh token: the client sends another assertion instead.
 func (ep *Endpoint) redeemAssertion(ctx context.Context, x *exchange, form url.Values) error {
 	if !form.Has("assertion") {
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter assertion is missing.")
@@ -116,11 +117,11 @@ func (ep *Endpoint) redeemAssertion(ctx context.Context, x *exchange, form url.V
 	return nil
 }
 
-// unknownAsserted is said of users who don't exist and of those who may not sign in.
+// unknownAsserted is the answer for users who do not exist, and for those who may not sign in.
 const unknownAsserted = "The assertion is about no user of this server."
 
-// verifyAssertion returns the claims of an assertion that one of the issuers has signed who are trusted
-// for the client.
+// verifyAssertion returns the claims of an assertion, and its issuer. It checks the signature, and that the issuer
+// is trusted for the client.
 func (ep *Endpoint) verifyAssertion(ctx context.Context, x *exchange, raw string) (*assertionIssuer, *clientauth.AssertionClaims, error) {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	jws, err := jose.ParseSignedCompact(raw, jwks.Algorithms)
@@ -147,7 +148,7 @@ func (ep *Endpoint) verifyAssertion(ctx context.Context, x *exchange, raw string
 	return &issuer, claims, nil
 }
 
-// checkGrantClaims follows RFC 7523 section 3.
+// checkGrantClaims checks the claims of an assertion (RFC 7523 section 3).
 func (ep *Endpoint) checkGrantClaims(issuer *assertionIssuer, claims *clientauth.AssertionClaims, now time.Time) error {
 	refused := func(why string) error { return oauth.Refuse(oauth.InvalidGrant, why) }
 	switch {
@@ -162,7 +163,7 @@ func (ep *Endpoint) checkGrantClaims(issuer *assertionIssuer, claims *clientauth
 	return nil
 }
 
-// assertedUser finds whom an assertion is about.
+// assertedUser returns the user that an assertion names.
 func (ep *Endpoint) assertedUser(ctx context.Context, issuer *assertionIssuer, subject string) (user *storage.User, err error) {
 	if issuer.Subject == SubjectUsername {
 		user, err = ep.Accounts.ByUsername(ctx, subject)
@@ -175,7 +176,7 @@ func (ep *Endpoint) assertedUser(ctx context.Context, issuer *assertionIssuer, s
 	return user, err
 }
 
-// assertedScopes decides scope and audience as for an app, within what the issuer may give.
+// assertedScopes sets the scopes and resources, within those of the client and the issuer.
 func (ep *Endpoint) assertedScopes(x *exchange, issuer *assertionIssuer, form url.Values) error {
 	allowed := slices.DeleteFunc(oauth.Both(x.Client.Scopes, issuer.Scopes), func(scope string) bool { return scope == "offline_access" })
 	asked := form["resource"]

@@ -13,10 +13,11 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+// errUnknownRefreshToken is the answer to a refresh token that does not count. The cause goes to the log.
 var errUnknownRefreshToken = oauth.Refuse(oauth.InvalidGrant, "The refresh token is unknown, expired, revoked, or of another client.")
 
-// redeemRefreshToken follows RFC 6749 section 6 and RFC 9700 section 4.14, with a rotation that a
-// flaky network cannot turn into a logout:
+// redeemRefreshToken follows RFC 6749 section 6 and RFC 9700 section 4.14. Its rotation survives lost answers, so a
+// bad network does not end the grant:
 //
 //	unused                        -> used; its successor is derived from it and stored by hash
 //	used, successor unused, grace -> a retry: the same successor again, nothing written
@@ -73,12 +74,12 @@ func (ep *Endpoint) redeemRefreshToken(ctx context.Context, x *exchange, form ur
 	return nil
 }
 
-// renewals is how often an idle limit is moved on while a token that is not rotated is used all the
-// time: often enough for the limit to mean something, and not with every refresh.
+// renewals is how often, within its idle limit, the last use of a token that is not rotated is recorded at most.
+// Otherwise every refresh would write.
 const renewals = 100
 
-// rotate uses up the presented token, unless the client proves itself at every refresh: then
-// rotation would add no safety, and the token only lives on.
+// rotate replaces the presented token by its successor. If the client authenticates at every refresh, rotation
+// would add no safety: then the token stays, and its idle limit starts again.
 func (ep *Endpoint) rotate(ctx context.Context, x *exchange, key, presented string, token *storage.RefreshToken, version uint64) error {
 	if !x.Client.RotatesRefreshTokens() {
 		x.refreshToken = presented
@@ -98,8 +99,8 @@ func (ep *Endpoint) rotate(ctx context.Context, x *exchange, key, presented stri
 	return nil
 }
 
-// successorOf returns the successor of a used token if presenting that token again can be an honest
-// retry, else "". The successor may have been derived under an older server secret.
+// successorOf returns the successor of a used token if this request can be an honest retry, and "" otherwise. The
+// successor may have been derived under an earlier server secret.
 func (ep *Endpoint) successorOf(ctx context.Context, x *exchange, presented string, token *storage.RefreshToken) (string, error) {
 	if x.Now.Sub(*token.UsedAt) >= ep.refreshGrace(x.Client) {
 		return "", nil
@@ -118,8 +119,8 @@ func (ep *Endpoint) successorOf(ctx context.Context, x *exchange, presented stri
 	return "", errUnknownRefreshToken.Because(errors.New("the secret that derived its successor is no longer configured"))
 }
 
-// newRefreshToken has fosite's strategy make the refresh token to answer with, and returns the write that stores it
-// by its hash.
+// newRefreshToken makes the refresh token of the answer by fosite's strategy, and returns the write that stores it by
+// its hash.
 func (ep *Endpoint) newRefreshToken(ctx context.Context, x *exchange) (storage.Write, error) {
 	refreshToken, signature, err := ep.strategy.GenerateRefreshToken(ctx, x.requester)
 	x.refreshToken = refreshToken
@@ -127,7 +128,7 @@ func (ep *Endpoint) newRefreshToken(ctx context.Context, x *exchange) (storage.W
 	return storage.RefreshTokens.Put(signature, &row, storage.Absent, ep.refreshExpiry(x)), err
 }
 
-// refreshExpiry is the idle limit, never beyond the absolute one of the grant.
+// refreshExpiry returns when a refresh token expires: by its idle limit, or with the grant if that is earlier.
 func (ep *Endpoint) refreshExpiry(x *exchange) time.Time {
 	idle := x.Now.Add(ep.refreshIdle(x))
 	if idle.After(x.Grant.ExpiresAt) {
@@ -140,7 +141,7 @@ func (ep *Endpoint) refreshIdle(x *exchange) time.Duration {
 	return x.Client.RefreshIdleLifetime.Or(ep.RefreshIdle)
 }
 
-// refreshGrace is how long a rotated refresh token of a client may be sent again.
+// refreshGrace returns how long a rotated refresh token of a client may be sent again.
 func (ep *Endpoint) refreshGrace(c *client.Client) time.Duration {
 	if c.RefreshGrace != nil {
 		return time.Duration(*c.RefreshGrace)

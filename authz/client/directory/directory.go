@@ -1,9 +1,9 @@
-// Package directory finds the client of an id, wherever it is described:
+// Package directory finds the client of an id. A client is described in one of four places:
 //
-//	authzd.yaml         File        costs nothing
+//	the configuration   File        no reads
 //	the admin API       Managed     managed.go: a record, and what all of them together need of the server
 //	registration        Registered  registered.go: a record
-//	its own document    document.go: fetched, and kept while it is fresh
+//	a document          document.go: fetched, and cached while it is fresh
 package directory
 
 import (
@@ -24,14 +24,14 @@ type Config struct {
 	Store       storage.Store
 	File        *client.Registry
 	Managed     *Managed
-	Registered  *client.Offer // what clients may have that register themselves; nil: none do
-	UnusedAfter time.Duration // a registered client that got no token for so long is forgotten
+	Registered  *client.Offer // what clients may have that register themselves; nil: there are none
+	UnusedAfter time.Duration // a registered client that got no token for this long is forgotten
 	Documents   *client.Offer // what clients may have whose id is the URL of their metadata; nil: there are none
 	Outbound    outbound.Config
 	Ledger      *allowance.Ledger
 }
 
-// Clients finds clients.
+// Clients finds clients. Make it by New.
 type Clients struct {
 	File       *client.Registry
 	Managed    *Managed
@@ -40,7 +40,7 @@ type Clients struct {
 	ledger     *allowance.Ledger
 }
 
-// New prepares for finding clients.
+// New returns Clients. It reads nothing yet.
 func New(c Config) (*Clients, error) {
 	d := &Clients{File: c.File, Managed: c.Managed, ledger: c.Ledger}
 	if c.Registered != nil {
@@ -73,13 +73,14 @@ func (d *Clients) Get(ctx context.Context, id string) (*client.Client, error) {
 	return nil, nil
 }
 
-// Gone reports whether no usable client was found.
+// Gone reports whether no usable client was found, by the results of Get.
 func Gone(c *client.Client, err error) bool {
 	refused := new(oauth.Error)
 	return err == nil && c == nil || errors.As(err, &refused) && refused.Code == oauth.InvalidClient
 }
 
-// AtHand finds a client for a page that waits for nobody's document, nil if that is not possible.
+// AtHand finds a client without a fetch of its document. It returns nil if there is none, if its document is not
+// cached, or if it is not usable.
 func (d *Clients) AtHand(ctx context.Context, id string) (*client.Client, error) {
 	if d.File.Get(id) == nil && d.documents != nil && client.IsDocumentURL(id) && !d.documents.Ready(id) {
 		return nil, nil
@@ -106,6 +107,7 @@ func (c *Registered) get(ctx context.Context, id string) (*client.Client, error)
 	return made, nil
 }
 
+// Make returns the client of a record. The error says what is wrong under the present rules.
 func (c *Registered) Make(id string, record *storage.Client) (*client.Client, error) {
 	info, err := client.ParseRegistration(record.Metadata)
 	if err != nil {
@@ -120,7 +122,7 @@ func (c *Registered) Make(id string, record *storage.Client) (*client.Client, er
 	return info.Registration.Client(id, secretHash, c.Offer)
 }
 
-// Get returns the client of this version of a record, and makes it if it is not there.
+// get returns the client of this version of a record. It calls make if it does not have it.
 func (c *madeClients) get(id string, version uint64, make func() (*client.Client, error)) (*client.Client, error) {
 	c.mu.Lock()
 	kept := c.made[id]
@@ -141,7 +143,7 @@ func (c *madeClients) get(id string, version uint64, make func() (*client.Client
 	return made, nil
 }
 
-// IsClient reports whether a client has this id, without waiting for anybody's document.
+// IsClient reports whether a client has this id, without a fetch of a document.
 func (d *Clients) IsClient(ctx context.Context, id string) bool {
 	c, err := d.AtHand(ctx, id)
 	return c != nil && err == nil

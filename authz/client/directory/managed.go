@@ -21,38 +21,39 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Managed are the clients that the operator has made through the admin API: trusted like those of
-// the file, and found in the store, so that a change counts at once, on every replica.
+// Managed finds the clients that the operator has made through the admin API. They are trusted like those of the
+// configuration. Their records are read from the store each time, so that a change counts at once, on every
+// replica.
 type Managed struct {
 	store  storage.Store
-	server *client.Server // that they are described for; nil: there are none
+	server *client.Server // the rules for their metadata; nil: there are no managed clients
 	use    func(context.Context, keys.Use) error
 	made   madeClients
 
-	reading *semaphore.Weighted   // orders readings of needs
+	reading *semaphore.Weighted   // one reading of needs at a time
 	needs   atomic.Pointer[Needs] // nil: not read yet
-	silent  atomic.Int64          // Unix time in ms until which known does not ask the store; 0: it answers
+	silent  atomic.Int64          // Unix time in ms until which Known does not ask the store; 0: it answers
 }
 
-// Needs is what the server must have because of all of them together. It is never changed once
-// made.
+// Needs is what all managed clients together need of the server. It is never changed.
 type Needs struct {
-	version       uint64 // of the record that is written with each change; 0: there was never any
-	Algs          []jose.SignatureAlgorithm
+	version       uint64                    // of the record that is written with each change; 0: there was no change yet
+	Algs          []jose.SignatureAlgorithm // of their tokens
 	GrantTypes    []string
-	Origins       map[string]bool
-	Token         time.Duration
-	RefreshToken  time.Duration
-	RefreshGrace  time.Duration
-	OnAccountPage []string
+	Origins       map[string]bool // that may call by CORS
+	Token         time.Duration   // the longest lifetime of an access token or ID token
+	RefreshToken  time.Duration   // the longest lifetime of a grant
+	RefreshGrace  time.Duration   // the longest time in which a rotated refresh token may be sent again
+	OnAccountPage []string        // ids of the clients that the account page lists
 }
 
+// noNeeds is the Needs of no clients.
 var noNeeds = &Needs{}
 
-// ManagedID are the ids that such a client can have: they are safe in a path, and no URL.
+// ManagedID matches the ids that a managed client can have: they are safe in a path, and are no URLs.
 var ManagedID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,199}$`)
 
-// Get returns nil if there is no such client.
+// get returns the managed client of an id, nil if there is none.
 func (m *Managed) get(ctx context.Context, id string) (*client.Client, error) {
 	if m.server == nil || !ManagedID.MatchString(id) {
 		return nil, nil
@@ -82,7 +83,7 @@ func (m *Managed) Complete(record *storage.ManagedClient) (client.Metadata, erro
 	return metadata, metadata.Manage(m.server).Err()
 }
 
-// Make returns the client of a record.
+// Make returns the client of a record. The error says what is wrong under the present configuration.
 func (m *Managed) Make(record *storage.ManagedClient) (*client.Client, error) {
 	metadata, err := m.Complete(record)
 	if err != nil {
@@ -103,7 +104,7 @@ func (m *Managed) Make(record *storage.ManagedClient) (*client.Client, error) {
 	return client.New(metadata)
 }
 
-// NeedsOf is what a client needs of the server.
+// NeedsOf returns what a client needs of the server.
 func NeedsOf(c *client.Client) storage.ClientNeeds {
 	n := storage.ClientNeeds{
 		GrantTypes: c.GrantTypes, Origins: c.AllowedOrigins, OnAccountPage: c.OnAccountPage(),
@@ -121,7 +122,7 @@ func NeedsOf(c *client.Client) storage.ClientNeeds {
 	return n
 }
 
-// UseOf is what signing keys a client needs.
+// UseOf returns what a client needs of the signing keys.
 func UseOf(n *storage.ClientNeeds) keys.Use {
 	u := keys.Use{Retain: time.Duration(n.Token)*time.Second + oauth.ClockSkew}
 	for _, alg := range n.Algs {
@@ -130,7 +131,7 @@ func UseOf(n *storage.ClientNeeds) keys.Use {
 	return u
 }
 
-// All is what All of them need, now: they are read again if any has changed.
+// All returns what all managed clients need. It reads their records again if one has changed.
 func (m *Managed) All(ctx context.Context) (*Needs, error) {
 	if m.server == nil {
 		return noNeeds, nil
@@ -158,14 +159,14 @@ func (m *Managed) All(ctx context.Context) (*Needs, error) {
 }
 
 const (
-	// firstPatience is how long known waits for the store, and nextPatience how long after a wait in vain.
+	// firstPatience is how long Known waits for the store, and nextPatience how long once it has waited in vain.
 	firstPatience, nextPatience = 500 * time.Millisecond, 50 * time.Millisecond
-	// silence is how long known does not ask the store after a wait in vain.
+	// silence is how long Known does not ask the store once it has waited in vain.
 	silence = time.Second
 )
 
-// Known is like all, for answers that may be a little old: if the store is away, it returns what was last
-// known. Only the first callers wait for the store.
+// Known is All for answers that may be a little old: if the store does not answer, it returns the result of the
+// last reading. Only the first callers wait for the store.
 func (m *Managed) Known(ctx context.Context) *Needs {
 	if m.server == nil {
 		return noNeeds
@@ -229,20 +230,20 @@ func (n *Needs) add(id string, of *storage.ClientNeeds) {
 	}
 }
 
-// untoldGrace is assumed if a record has no refresh_grace, or 0: the default of a native app, which is the
-// longest one.
+// untoldGrace is assumed if the refresh_grace of a record is absent or 0. It is the longest default, that of a
+// native app.
 const untoldGrace = 24 * time.Hour
 
-// changeOfManaged names the record that every change of a managed client writes.
+// changeOfManaged is the key of the record that every change of a managed client writes.
 const changeOfManaged = "managed"
 
-// Changed is that write.
+// Changed returns that write. Make it in the Apply of each change.
 func (m *Managed) Changed() storage.Write {
 	return storage.ClientChanges.Put(changeOfManaged, &storage.ClientChange{}, storage.Any, time.Time{})
 }
 
-// NewManaged prepares for the clients of the admin API, which are described for this server; nil: there are none. use
-// makes sure that there are the signing keys which a client needs.
+// NewManaged returns a Managed. server has the rules for its clients; nil: there are no managed clients. use makes sure
+// that the signing keys which a client needs exist.
 func NewManaged(store storage.Store, server *client.Server, use func(context.Context, keys.Use) error) *Managed {
 	return &Managed{store: store, server: server, use: use, reading: semaphore.NewWeighted(1)}
 }

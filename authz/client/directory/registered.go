@@ -11,8 +11,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// Registered are the clients that registered themselves. A record is read every time, so that
-// what is deleted is gone at once, on every replica; what is saved is to check and make the client.
+// Registered finds the clients that registered themselves. Their records are read from the store each time, so that
+// a deleted client is gone at once, on every replica. The checked client is cached by the version of its record.
 type Registered struct {
 	store       storage.Store
 	Offer       *client.Offer
@@ -24,10 +24,10 @@ func newRegistered(store storage.Store, offer *client.Offer, unusedAfter time.Du
 	return &Registered{store: store, Offer: offer, unusedAfter: unusedAfter}
 }
 
-// maxMade bounds the clients that are kept made.
+// maxMade is how many clients madeClients keeps at most.
 const maxMade = 1024
 
-// madeClients keeps clients that were made of records. The zero value is empty and ready.
+// madeClients caches clients that were made of records. The zero value is empty and ready.
 type madeClients struct {
 	mu   sync.Mutex
 	made map[string]madeClient // guarded by mu; by id
@@ -59,7 +59,7 @@ func (c *Registered) Used(ctx context.Context, id string, now time.Time) (*stora
 	return &write, nil
 }
 
-// ForgottenAt is when a client expires that gets no token until then.
+// ForgottenAt returns when a client expires if it gets no token until then.
 func (c *Registered) ForgottenAt(record *storage.Client) time.Time {
 	last := record.CreatedAt
 	if record.UsedAt.After(last) {
