@@ -14,6 +14,7 @@ const leavers = 12
 // Users log out while their app is down, and the server is killed, again and again: when both are back,
 // the app hears of every session that has ended, and of no other. What it hears twice has the same jti.
 func TestCrashWithLogoutsToDeliver(t *testing.T) {
+	t.Parallel()
 	app := newWebApp(t, "app")
 	app.setDown(true)
 	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")
@@ -65,6 +66,7 @@ func TestCrashWithLogoutsToDeliver(t *testing.T) {
 // Users log out all at once, and the server is killed in the middle of it: a session has ended and its
 // app hears of that, or it lives and the app does not.
 func TestCrashUnderLogouts(t *testing.T) {
+	t.Parallel()
 	app := newWebApp(t, "app")
 	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")
 	app.use(s)

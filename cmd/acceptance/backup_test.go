@@ -41,6 +41,7 @@ func (c *chain) extend(t *testing.T, ctx context.Context, s *server) {
 // at a token that works, which it had at that moment; those before it are spent, and those after it were
 // never given out. Two that are made at once are both good.
 func TestBackupUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "lifetimes: {refresh_grace: 0s}")
 	var chains []*chain
 	for range 6 {

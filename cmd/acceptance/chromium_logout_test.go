@@ -24,6 +24,7 @@ func (b *tab) appShows(a *webApp, text string) {
 // One logout ends the sessions of all apps: by frames that a real browser loads with the apps' cookies,
 // and by the back channel. Then it goes on to the app that asked.
 func TestLogoutOfAllApps(t *testing.T) {
+	t.Parallel()
 	needTool(t, "chromium")
 	first, framed, called := newWebApp(t, "first"), newWebApp(t, "framed"), newWebApp(t, "called")
 	s := startServerWith(t, first.registration(first.frontChannel())+framed.registration(framed.frontChannel())+called.registration(called.backChannel()),
@@ -79,6 +80,7 @@ func TestLogoutWithAnAppThatHangs(t *testing.T) {
 
 // The list of sessions on the account page ends another browser's, and the button everything.
 func TestAccountEndsSessions(t *testing.T) {
+	t.Parallel()
 	needTool(t, "chromium")
 	app := newWebApp(t, "app")
 	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")

@@ -64,6 +64,7 @@ func oidcClient(id, origin string) string {
 // userinfo, silent renewal in a hidden frame (prompt=none), and sign-out, after which the silent
 // renewal is told login_required. The same again with every token bound to a DPoP key.
 func TestOIDCClientTS(t *testing.T) {
+	t.Parallel()
 	app := startOIDCClientApp(t)
 	s := startDev(t, fmt.Sprintf("signing: {alg: ES256}\nclients: [%s, %s]\n", oidcClient("ts", app), oidcClient("ts-dpop", app)))
 	for _, as := range []struct{ client, dpop, tokenType string }{{"ts", "", "Bearer"}, {"ts-dpop", "1", "DPoP"}} {

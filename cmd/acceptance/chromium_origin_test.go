@@ -31,6 +31,7 @@ func startOtherApp(t *testing.T) *otherApp {
 // An app on another origin calls every endpoint that is meant for it, reads the errors too, and
 // can't reach the one that is not. Its authorization response may come as a form.
 func TestAppOnAnotherOrigin(t *testing.T) {
+	t.Parallel()
 	app := startOtherApp(t)
 	s, p := openPlayground(t, "signing: {alg: ES256}\nclients:\n  - {client_id: other, preset: spa, scope: openid, redirect_uris: ["+app.URL+"/callback]}\n")
 	p.open(app.URL)

@@ -15,6 +15,7 @@ import (
 // Every page that Alice meets on her way, on a narrow screen, by day and by night: nothing sticks
 // out at the side, and axe finds nothing against it.
 func TestPagesOnNarrowScreens(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: ES256}\nregistration: {mode: open}\nconnectors: [{id: google, type: google, issuer: http://localhost:1, client_id: x, client_secret: x}]")
 	axe := readAxe(t)
 	p.do(chromedp.EmulateViewport(320, 640))
@@ -69,6 +70,7 @@ func registerStranger(t *testing.T, issuer string) string {
 
 // With scripts turned off, Alice gets from an app's link through sign-in and consent to the code.
 func TestSignInWithoutScripts(t *testing.T) {
+	t.Parallel()
 	s, p := openPlayground(t, "signing: {alg: ES256}")
 	p.do(emulation.SetScriptExecutionDisabled(true))
 	verifier := oauth2.GenerateVerifier()
@@ -95,6 +97,7 @@ func TestSignInWithoutScripts(t *testing.T) {
 
 // The tests of this package would notice a violation of a policy, and a script that fails.
 func TestConsoleIsHeard(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: ES256}")
 	eval[any](p.tab, `document.head.append(Object.assign(document.createElement('script'), {textContent: 'void 0'}));
 		console.error('a complaint');

@@ -113,6 +113,7 @@ func (p playground) refreshToken() string {
 
 // From a wrong password to an order placed: everything that a new user of an app goes through.
 func TestPlaygroundSignIn(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: RS256}")
 	p.wantStatus("Signed out")
 	p.wantNotice("")
@@ -212,6 +213,7 @@ func (p playground) wantNothingStored() {
 
 // Tokens that are bound to a key: whoever copies them has nothing.
 func TestPlaygroundBindsTokens(t *testing.T) {
+	t.Parallel()
 	for name, more := range map[string]string{"": "", "with nonces": "dpop: {require_nonce: true}"} {
 		t.Run(name, func(t *testing.T) {
 			_, p := openPlayground(t, more)
@@ -263,6 +265,7 @@ func TestPlaygroundBindsTokens(t *testing.T) {
 
 // The life of tokens: refresh, a 401 at several calls at once, a network that fails, revocation.
 func TestPlaygroundTokens(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: EdDSA}")
 	p.signIn()
 	first := p.refreshToken()

@@ -38,6 +38,7 @@ func (b *tab) back() {
 
 // Nothing but a keyboard takes Alice from the app through sign-in and consent, and out again.
 func TestPlaygroundByKeyboard(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: PS256}")
 	p.tabTo("sign-in")
 	p.press(kb.Enter)
@@ -66,6 +67,7 @@ func TestPlaygroundByKeyboard(t *testing.T) {
 // The session at the server outlives the page's memory: a reload or a new tab needs no form, until
 // somebody logs out in any tab.
 func TestPlaygroundSession(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: ES256}")
 	p.signIn()
 	p.do(chromedp.Reload())
@@ -109,6 +111,7 @@ func TestPlaygroundSession(t *testing.T) {
 
 // People reload and go back at every step.
 func TestSignInInterrupted(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: ES256}")
 	p.click("sign-in")
 	p.shows("login-submit")
@@ -132,6 +135,7 @@ func TestSignInInterrupted(t *testing.T) {
 
 // An app may ask for more than a session: a fresh login, another account, a new consent.
 func TestPlaygroundPrompts(t *testing.T) {
+	t.Parallel()
 	_, p := openPlayground(t, "signing: {alg: ES256}")
 	p.signIn()
 	for _, test := range []struct {

@@ -31,6 +31,7 @@ registration: {mode: open, per_address_per_hour: 1000000}
 // client got is good, what was ended stays ended, a client that got no answer may ask again, nothing is
 // given out twice, and the audit log is whole and has every change of an operator. Some of the kills find it starting or draining.
 func TestCrashUnderLoad(t *testing.T) {
+	t.Parallel()
 	restartUnderLoad(t, many(10, 100), func(s *server, round int) error {
 		switch round % 5 {
 		case 2: // while it drains
@@ -68,6 +69,7 @@ func startTakes() time.Duration {
 
 // The same holds, and the exit status is 0, for a server that is asked to stop.
 func TestStopUnderLoad(t *testing.T) {
+	t.Parallel()
 	restartUnderLoad(t, 3, func(s *server, _ int) error { return s.stop() })
 }
 
@@ -104,6 +106,7 @@ func restartUnderLoad(t *testing.T, times int, end func(s *server, round int) er
 // A server that is killed while it makes its data folder, its secret, its keys and its first user can be
 // started as if nothing had happened.
 func TestCrashAtFirstStart(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, forActors)
 	for range many(3, 30) {
 		if err := s.stop(); err != nil {
@@ -142,6 +145,7 @@ func (s *server) forget(t *testing.T) {
 // The answer to a refresh got lost, and when the client asks again another process answers: with the
 // same successor. Once that has been used, the old token is a thief's, and that too outlives a crash.
 func TestCrashBetweenRotationAndReplay(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	restart := func() {
 		t.Helper()

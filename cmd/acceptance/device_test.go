@@ -22,6 +22,7 @@ const tv = `
 const deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 
 func TestDeviceByOpenIDClient(t *testing.T) {
+	t.Parallel()
 	s := startServerWith(t, tv, "")
 	party{"device.mjs", url.Values{"CLIENT_ID": {"tv"}}}.run(t, s, newBrowser(t, s))
 }
@@ -50,6 +51,7 @@ func (s *server) device(t *testing.T) deviceCodes {
 
 // Alice types the code of her TV into her phone, by day and by night.
 func TestDeviceInChromium(t *testing.T) {
+	t.Parallel()
 	s, b := startServerWith(t, tv, ""), openChromium(t)
 	axe := readAxe(t)
 	first := s.device(t)
@@ -90,6 +92,7 @@ func TestDeviceInChromium(t *testing.T) {
 
 // With scripts turned off, and a link for a code.
 func TestDeviceWithoutScripts(t *testing.T) {
+	t.Parallel()
 	s, b := startServerWith(t, tv, ""), openChromium(t)
 	codes := s.device(t)
 	b.do(emulation.SetScriptExecutionDisabled(true))

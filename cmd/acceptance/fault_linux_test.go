@@ -69,6 +69,7 @@ func wantNoWrites(t *testing.T, c *cast) {
 // A disk that fails to store what was written is never covered up: who waited for it gets 503, the
 // server says that it is not ready, and what it said before that is there after a restart.
 func TestFailingDisk(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]string{
 		"sync":                   "fdatasync,fsync:error=EIO",
 		"sync, later":            "fdatasync,fsync:error=EIO:when=21+",

@@ -46,6 +46,7 @@ func lowerQuartile(values []float64) float64 {
 
 // Each gauge lets noise pass, and catches a leak that a soak of two minutes would show.
 func TestGaugesTellLeaks(t *testing.T) {
+	t.Parallel()
 	const seconds = 60 // that are looked at
 	// What is lost at a load of some hundred requests a second, each second.
 	leaks := map[string]float64{

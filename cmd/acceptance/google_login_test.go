@@ -21,6 +21,7 @@ func (g *google) chooseUser(p playground, email string) {
 // Somebody without an account here signs in with Google, consents, and is known to the app; the
 // next time Google says the same person again.
 func TestSignInWithGoogle(t *testing.T) {
+	t.Parallel()
 	g := newGoogle(t)
 	s, p := openPlayground(t, g.connector())
 	g.start(t, s)
@@ -62,6 +63,7 @@ func (p playground) subject() string {
 // An address that Google does not own proves nothing: Alice has to sign in to her account once, and
 // from then on Google is a way into it.
 func TestLinkGoogle(t *testing.T) {
+	t.Parallel()
 	g := newGoogle(t)
 	s, p := openPlayground(t, g.connector())
 	g.start(t, s)
@@ -94,6 +96,7 @@ func TestLinkGoogle(t *testing.T) {
 
 // Whatever goes wrong at Google, the app gets an answer that it can explain, and authzd goes on.
 func TestSignInWithGoogleFails(t *testing.T) {
+	t.Parallel()
 	g := newGoogle(t)
 	s, p := openPlayground(t, g.connector()+"  - {id: gone, type: google, issuer: 'http://localhost:1', client_id: x, client_secret: x}\n")
 	g.start(t, s)

@@ -101,6 +101,7 @@ func (i *image) command(env []string, args ...string) *exec.Cmd {
 // TestImageRun: in a container, with its user, on an empty base, init writes files that the next container
 // finds. Without a file and a volume a container runs on variables. It knows the version that it was built as.
 func TestImageRun(t *testing.T) {
+	t.Parallel()
 	i := buildImage(t)
 	if out, err := i.command(nil, "version").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "authzd v9.8.7\n") {
 		t.Errorf("version: %v\n%s", err, out)

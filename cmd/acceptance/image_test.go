@@ -38,6 +38,7 @@ func read(t *testing.T, name string) string {
 
 // The last stage is an empty base with an unprivileged user, a health check and a volume.
 func TestDockerfile(t *testing.T) {
+	t.Parallel()
 	lines := instructions(t)
 	last := 0
 	for i, line := range lines {
@@ -74,6 +75,7 @@ func TestDockerfile(t *testing.T) {
 // What .dockerignore lets through is enough for the Dockerfile's own build line, and the binary
 // needs no dynamic linker, which an empty base does not have.
 func TestImageBuild(t *testing.T) {
+	t.Parallel()
 	build := regexp.MustCompile(`^RUN (CGO_ENABLED=0 go build .*) -o (\S+) (\S+)$`)
 	for _, line := range instructions(t) {
 		m := build.FindStringSubmatch(line)

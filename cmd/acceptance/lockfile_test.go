@@ -63,6 +63,7 @@ func (l lockFile) faults() []string {
 }
 
 func TestLockFiles(t *testing.T) {
+	t.Parallel()
 	var folders []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		switch name := entry.Name(); {
@@ -104,6 +105,7 @@ func TestLockFiles(t *testing.T) {
 
 // Each of these would let another package in, and is refused.
 func TestLockFileFaults(t *testing.T) {
+	t.Parallel()
 	sha512 := "sha512-" + base64.StdEncoding.EncodeToString(make([]byte, 64))
 	for name, c := range map[string]struct{ lock, want string }{
 		"good":             {`"node_modules/a": {"version": "1.0.0", "integrity": "` + sha512 + `"}`, ""},

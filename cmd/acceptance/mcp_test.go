@@ -78,6 +78,7 @@ func serveMCP(w http.ResponseWriter, r *http.Request) {
 // The MCP SDK finds its way from the URL of an MCP server to a tool (MCP authorization, 2025-11-25):
 // the server's metadata, ours, a client_id, a sign-in, a token for this server alone.
 func TestMCP(t *testing.T) {
+	t.Parallel()
 	const registration = `
 registration: {mode: open, resources: [%s]}
 `

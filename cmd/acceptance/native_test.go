@@ -12,6 +12,7 @@ import (
 // A phone may ask for a lost answer again when a browser app no longer may. Both are thieves who bring a
 // token after the next one was used.
 func TestNativeAppMayRetryForLonger(t *testing.T) {
+	t.Parallel()
 	const callback = "com.example.phone:/callback"
 	s := startServerWith(t, "  - {client_id: phone, preset: native, first_party: true, scope: offline_access, redirect_uris: ["+callback+"]}",
 		"lifetimes: {refresh_grace: 1s}\nsigning: {alg: ES256}")

@@ -50,6 +50,7 @@ func fapiClients(jwks string) (clients string) {
 
 // FAPI 2.0, as openid-client and oauth4webapi check it.
 func TestFAPI(t *testing.T) {
+	t.Parallel()
 	private, public := newClientKey(t)
 	env := func(id, signed string) url.Values {
 		return url.Values{"CLIENT_ID": {id}, "REDIRECT_URI": {"https://fapi.example.com/callback"}, "PRIVATE_JWK": {private}, "SIGNED": {signed}}
@@ -68,6 +69,7 @@ func TestFAPI(t *testing.T) {
 
 // A backend that was called with a user's token calls the next API on the user's behalf.
 func TestTokenExchangeByOpenIDClient(t *testing.T) {
+	t.Parallel()
 	s := startServerWith(t, `
   - client_id: `+apiResource+`
     preset: service

@@ -100,6 +100,7 @@ func (p party) answer(s *server, b *browser, asked string) (string, error) {
 }
 
 func TestOpenIDClient(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	for id, callback := range map[string]string{"spa": spaCallback, "web": webCallback, "web-post": webPostCallback} {
 		t.Run(id, func(t *testing.T) {
@@ -119,6 +120,7 @@ func TestOpenIDClient(t *testing.T) {
 // passport-oauth2, as it comes and as the recipe recommends it, against a client that says nothing of how it
 // sends its secret.
 func TestPassport(t *testing.T) {
+	t.Parallel()
 	const callback = "https://portal.example.com/callback"
 	client := func(id, more string) string {
 		return `
@@ -133,6 +135,7 @@ func TestPassport(t *testing.T) {
 }
 
 func TestJoseAPI(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	tokens := mustSignIn(t, s)
 	p := party{"api.mjs", url.Values{"ACCESS_TOKEN": {tokens.AccessToken}, "ID_TOKEN": {tokens.IDToken}}}
@@ -141,6 +144,7 @@ func TestJoseAPI(t *testing.T) {
 
 // APIs whose libraries take no at+jwt get the type that they want, by configuration.
 func TestValidatorsBeforeRFC9068(t *testing.T) {
+	t.Parallel()
 	s := startServerWith(t, `
   - client_id: reports
     preset: web
@@ -165,6 +169,7 @@ func TestValidatorsBeforeRFC9068(t *testing.T) {
 }
 
 func TestLogoutByOpenIDClient(t *testing.T) {
+	t.Parallel()
 	const back = "https://spa.example.com/"
 	s := startServerWith(t, `
   - client_id: leaver
@@ -178,6 +183,7 @@ func TestLogoutByOpenIDClient(t *testing.T) {
 }
 
 func TestLogoutTokenByJose(t *testing.T) {
+	t.Parallel()
 	app := newWebApp(t, "app")
 	s := startServerWith(t, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}\nsigning: {alg: PS256}")
 	app.use(s)
@@ -190,6 +196,7 @@ func TestLogoutTokenByJose(t *testing.T) {
 }
 
 func TestRegistrationByOpenIDClient(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "registration: {mode: open}")
 	party{"register.mjs", url.Values{"REDIRECT_URI": {"https://newcomer.example.com/callback"}}}.run(t, s, newBrowser(t, s))
 }

@@ -44,6 +44,7 @@ type noted struct {
 // TestOldStore opens what an older authzd has left, by each of the ways that lead to a store of today, and
 // uses it: people sign in, apps refresh, the operator sees everything.
 func TestOldStore(t *testing.T) {
+	t.Parallel()
 	t.Run("bolt", func(t *testing.T) { useOldStore(t, copyOldStore(t)) })
 	t.Run("bolt, from a backup", func(t *testing.T) {
 		s := copyOldStore(t)

@@ -41,6 +41,7 @@ func race(t *testing.T, n int, f func() (answer, error)) []answer {
 // A code is redeemed once, however many try; and since somebody else tried, what came of it is
 // revoked (RFC 6749 section 4.1.2).
 func TestRaceForOneCode(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	b := newBrowser(t, s)
 	// Among many, some come when the winner has long been answered. Of two, the loser is often
@@ -64,6 +65,7 @@ func TestRaceForOneCode(t *testing.T) {
 // Many tabs that refresh with the same token agree on its successor. Once the successor has been
 // used, the old token can only come from a thief: the family dies, and the log says so.
 func TestRaceForOneRefresh(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	first := mustSignIn(t, s)
 
@@ -90,6 +92,7 @@ func TestRaceForOneRefresh(t *testing.T) {
 // The refresh token of a confidential client stays the same, and the many threads of a backend may
 // all use it at once.
 func TestRaceForOneConfidentialRefresh(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	c := newGoClient(t, s, "web-post")
 	l := c.signIn(t, newBrowser(t, s))
@@ -114,6 +117,7 @@ func TestRaceForOneConfidentialRefresh(t *testing.T) {
 
 // Without a grace every second use is theft, and costs the thief and the owner their tokens.
 func TestReplayKillsBothSides(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "lifetimes: {refresh_grace: 0s}")
 	first := mustSignIn(t, s)
 	owner := must(t)(s.refresh(first.RefreshToken))

@@ -87,6 +87,7 @@ func (c *goClient) verify(t *testing.T, token *oauth2.Token) *oidc.IDToken {
 }
 
 func TestGoRelyingParty(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	for _, id := range []string{"spa", "web", "web-post"} {
 		t.Run(id, func(t *testing.T) {
@@ -126,6 +127,7 @@ func TestGoRelyingParty(t *testing.T) {
 }
 
 func TestGoRelyingPartyIsRefused(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	b := newBrowser(t, s)
 	stranger := newGoClient(t, s, "web-post")
@@ -177,6 +179,7 @@ func TestGoRelyingPartyIsRefused(t *testing.T) {
 }
 
 func TestExpiredCode(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "lifetimes: {code: 1s}")
 	c := newGoClient(t, s, "spa")
 	l := c.signIn(t, newBrowser(t, s))

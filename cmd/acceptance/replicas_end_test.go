@@ -49,6 +49,7 @@ func (r *replicas) press(t *testing.T, node *server, b *browser, button string) 
 // Whoever is signed out at one replica, by whatever way, is signed out at the others at once, and the app
 // that wants to know is told once.
 func TestReplicasSignOut(t *testing.T) {
+	t.Parallel()
 	app := newWebApp(t, "app")
 	r := startReplicas(t, 3, app.registration(app.backChannel())+partner, "outbound: {allow_private_networks: [127.0.0.0/8]}")
 	app.use(&r.server)

@@ -104,6 +104,7 @@ func (r *replicas) withCookies(cookies map[string]string) *browser {
 // A sign-in with Google that begins on one replica goes on at another, and its callback comes to a
 // third. Each callback signs in one browser, its own, and once, whichever replica is asked.
 func TestReplicasSignInWithGoogle(t *testing.T) {
+	t.Parallel()
 	g := newGoogle(t)
 	r := startReplicas(t, 3, "", g.connector())
 	g.start(t, &r.server)

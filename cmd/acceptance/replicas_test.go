@@ -193,6 +193,7 @@ func (r *replicas) wantAllUsed(t *testing.T) {
 
 // A published client goes through the whole flow, though hardly two of its requests meet the same process.
 func TestReplicasOpenIDClient(t *testing.T) {
+	t.Parallel()
 	needNode(t)
 	private, public := newClientKey(t)
 	r := startReplicas(t, 3, tv+fapiClients(public), "signing: {alg: ES256}\nregistration: {mode: open}\ndpop: {require_nonce: true}")
@@ -212,6 +213,7 @@ func TestReplicasOpenIDClient(t *testing.T) {
 // Replicas that start at once on an empty database agree on everything: what one signs another's keys
 // verify, and the configured user is there once.
 func TestReplicasStartTogether(t *testing.T) {
+	t.Parallel()
 	database, b := pgtest.Database(t), newBalancer(t)
 	r := &replicas{balancer: b, server: server{addr: b.addr, issuer: "http://" + b.addr}}
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -249,6 +251,7 @@ func TestReplicasStartTogether(t *testing.T) {
 
 // What ends on one replica has ended on all of them, at once.
 func TestReplicasEndTogether(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, 2, "", "")
 	a, b := r.nodes[0], r.nodes[1]
 	tokens := mustSignIn(t, &r.server)
@@ -278,6 +281,7 @@ func TestReplicasEndTogether(t *testing.T) {
 
 // Codes and refresh tokens are redeemed once, whichever replicas the racers meet.
 func TestReplicasRace(t *testing.T) {
+	t.Parallel()
 	r := startReplicas(t, 2, "", "")
 	browser := newBrowser(t, &r.server)
 	for range 5 {
@@ -304,6 +308,7 @@ func TestReplicasRace(t *testing.T) {
 
 // One logout, several replicas that could tell the app: it hears of it once.
 func TestReplicasLogout(t *testing.T) {
+	t.Parallel()
 	app := newWebApp(t, "app")
 	r := startReplicas(t, 3, app.registration(app.backChannel()), "outbound: {allow_private_networks: [127.0.0.0/8]}")
 	app.use(&r.server)

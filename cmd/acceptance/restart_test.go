@@ -11,6 +11,7 @@ import (
 
 // A restart is not noticed: keys, sessions, codes and refresh tokens are where they were.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	b := newBrowser(t, s)
 	signedIn := must(t)(mustCode(t, s, b).redeem())
@@ -44,6 +45,7 @@ func TestRestart(t *testing.T) {
 
 // The health check of the container image asks the configuration where the server is.
 func TestHealthcheck(t *testing.T) {
+	t.Parallel()
 	s := startServer(t, "")
 	path, err := binary()
 	if err != nil {

@@ -53,6 +53,7 @@ func (c *timedChain) newestBefore(at time.Time) (token string) {
 // folder, and every token that was acknowledged before the moment that the restore names works there. That
 // moment is about a second before the kill. The killed server itself has lost nothing.
 func TestKilledWhileShipping(t *testing.T) {
+	t.Parallel()
 	dir := shortDir(t)
 	shipped := filepath.Join(dir, "shipped")
 	s := startServerOn(t, "bolt: {path: "+dir+"/authzd.db, ship: {to: "+shipped+"}}", dir, "", "", forActors)

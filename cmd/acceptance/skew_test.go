@@ -78,6 +78,7 @@ var skew = func() (seconds int64) {
 // Replicas whose clocks are five seconds apart serve every flow, keep every promise, and none of their
 // tokens is too new for another.
 func TestReplicasClockSkew(t *testing.T) {
+	t.Parallel()
 	private, public := newClientKey(t)
 	r := startReplicas(t, 2, fapiClients(public), "registration: {mode: open, per_address_per_hour: 1000000}\nlifetimes: {code: 60s, refresh_grace: 10m}\nsigning: {alg: ES256}\ndpop: {require_nonce: true}")
 	ahead := r.nodes[1]

@@ -14,6 +14,7 @@ import (
 // The release of Go in go.mod's toolchain line builds everything, even if another one is installed or
 // GOTOOLCHAIN names one. Older releases have known vulnerabilities in packages that authzd serves with.
 func TestToolchain(t *testing.T) {
+	t.Parallel()
 	m := regexp.MustCompile(`(?m)^toolchain (go1\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
 	if m == nil {
 		t.Fatal("go.mod has no toolchain line with a patch release")

@@ -11,6 +11,7 @@ import (
 // A known vulnerability lets the checks pass only while the list of accepted ones names it, with a reason
 // and a last day; and the list names nothing else. The report is a real one, of govulncheck.
 func TestAcceptedVulnerabilities(t *testing.T) {
+	t.Parallel()
 	const (
 		x509  = "GO-2026-6809 2026-12-31 no certificate of such an authority is trusted here\n"
 		trace = "GO-2026-6505 2026-12-31 no exporter is ever configured"
