@@ -107,28 +107,27 @@ func (m *Sessions) Load(ctx context.Context, r *http.Request) (*Session, error) 
 // LoadByID returns the live session with this sid, or nil. It proves nothing about the browser: it is for
 // refresh tokens that end with a session.
 func (m *Sessions) LoadByID(ctx context.Context, sid string) (*Session, error) {
-	s, live, err := m.find(ctx, sid)
-	if !live {
+	if !wellFormed(sid, sidLength) {
+		return nil, nil
+	}
+	record, version, err := storage.Sessions.Get(ctx, m.store, sid)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
+	}
+	s := &Session{ID: sid, Session: *record, version: version}
+	if !m.lives(s) {
+		return nil, nil
 	}
 	return s, nil
 }
 
-// find returns the session with this sid, or nil if there is no record, and whether it lives. A record may
-// outlive its session, to name its clients, or because the limits were shortened after it was written.
-func (m *Sessions) find(ctx context.Context, sid string) (s *Session, live bool, err error) {
-	if !wellFormed(sid, sidLength) {
-		return nil, false, nil
-	}
-	record, version, err := storage.Sessions.Get(ctx, m.store, sid)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, false, nil
-	} else if err != nil {
-		return nil, false, err
-	}
-	s = &Session{ID: sid, Session: *record, version: version}
+// lives reports whether a session that was read lives. A record may outlive its session, to name its clients, or
+// because the limits were shortened after it was written.
+func (m *Sessions) lives(s *Session) bool {
 	ends, _ := m.Limits(s)
-	return s, time.Now().Before(ends), nil
+	return time.Now().Before(ends)
 }
 
 // Limits returns when the session ends without further activity, and when it ends in any case. The first is

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -52,21 +53,23 @@ func (m *Sessions) watch(ctx context.Context) error {
 // look ends a session that is over. For one that lives, it sets the next look.
 func (m *Sessions) look(ctx context.Context, entry storage.Entry[storage.SessionEnd]) error {
 	_, sid, _ := strings.Cut(entry.Key, "/")
-	s, live, err := m.find(ctx, sid)
-	if err != nil {
+	record, version, err := storage.Sessions.Get(ctx, m.store, sid)
+	gone := errors.Is(err, storage.ErrNotFound) // another request has ended it
+	if err != nil && !gone {
 		return err
 	}
 	writes := []storage.Write{storage.SessionEnds.Delete(entry.Key, storage.At(entry.Version))}
-	switch {
-	case s == nil: // another request has ended it
-	case live:
-		writes = append(writes, m.lookAt(s))
-	default:
-		ended, err := m.EndWrites(ctx, s)
-		if err != nil {
-			return err
+	if !gone {
+		s := &Session{ID: sid, Session: *record, version: version}
+		if m.lives(s) {
+			writes = append(writes, m.lookAt(s))
+		} else {
+			ended, err := m.EndWrites(ctx, s)
+			if err != nil {
+				return err
+			}
+			writes = append(writes, ended...)
 		}
-		writes = append(writes, ended...)
 	}
 	if err := m.store.Apply(ctx, writes...); err != nil {
 		return fmt.Errorf("end session: %w", err)
