@@ -28,14 +28,14 @@ type pushedAnswer struct {
 // The request_uri is good for one answer: a code or an error. Until then the browser may send it again: people
 // reload pages.
 func (reqs *Requests) Push(w http.ResponseWriter, r *http.Request) error {
-	form, err := reqs.Auth.Form(w, r)
+	form, claim, err := reqs.Auth.Form(w, r)
 	if errors.Is(err, oauth.ErrBodyTooLarge) {
 		return pushTooLarge(oauth.ErrBodyTooLarge.Description)
 	} else if err != nil {
 		return err
 	}
 	answer := pushedAnswer{oauth.NewToken(oauth.PrefixPushed), int(reqs.PushLifetime.Seconds())}
-	err = reqs.Auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
+	err = reqs.Auth.AsClient(r, claim, func(c *clientauth.Sender) ([]storage.Write, error) {
 		return reqs.newPushedRequest(w.Header(), r, c, form, answer.RequestURI)
 	})
 	if err != nil {

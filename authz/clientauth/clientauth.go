@@ -1,9 +1,9 @@
 // Package clientauth authenticates the sender of a request, and finds the key or certificate that they hold.
 //
-//	form    -> Authenticate, AsClient -> Sender   secret, signed JWT, TLS certificate (RFC 6749, 7523, 8705)
+//	form    -> Form -> Claim                      who a request says it comes from; CORS for the origins of that client
+//	        -> Authenticate, AsClient -> Sender   secret, signed JWT, TLS certificate (RFC 6749, 7523, 8705)
 //	DPoP    -> Proof                              a key that tokens are bound to (RFC 9449)
 //	API     -> AccessToken -> CheckSender         the token of a request, and that its sender may use it
-//	browser -> Form -> OnlyOrigins                CORS for the origins of this client alone
 package clientauth
 
 import (
@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/authzd/authzd/authz/allowance"
@@ -46,16 +47,17 @@ const unknownClient = "The client is unknown or its credentials are wrong."
 // Connect Core section 9). A client uses the one method that it is registered for; one with a
 // secret that has registered none may choose how to send it. The proof is spent once the marks of
 // the sender are made.
-func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, form url.Values) (Sender, error) {
-	presented, err := presentedCredentials(r, form)
-	if err != nil {
-		return Sender{}, err
+func (auth *Authenticator) Authenticate(ctx context.Context, r *http.Request, claim *Claim) (Sender, error) {
+	presented := claim.presented
+	if claim.Malformed != nil {
+		return Sender{}, claim.Malformed
 	}
 	observe.Event(ctx).SetClient(presented.id)
-	c, err := auth.Clients.Get(ctx, presented.id)
+	found, err := claim.Find()
 	if err != nil {
 		return Sender{}, err
 	}
+	c := found.Client
 	if err := auth.mayGuess(ctx, presented); err != nil {
 		return Sender{}, err
 	}
@@ -148,23 +150,54 @@ func (auth *Authenticator) guess(ctx context.Context, presented credentials) thr
 // out who that is, lets decide read and decide, and makes the writes that decide returns, in one Apply.
 // The proof of the client is spent, whatever becomes of the request, and so is what decide adds to the
 // marks of c.
-func (auth *Authenticator) AsClient(r *http.Request, form url.Values, decide func(c *Sender) ([]storage.Write, error)) error {
+func (auth *Authenticator) AsClient(r *http.Request, claim *Claim, decide func(c *Sender) ([]storage.Write, error)) error {
 	return storage.Retry(func() error {
-		c, err := auth.Authenticate(r.Context(), r, form)
-		if err != nil {
+		err := auth.asClient(r, claim, decide)
+		if storage.IsConflict(err) { // another attempt reads the client again
+			claim = auth.Claim(r)
+		}
+		return err
+	})
+}
+
+// asClient is one attempt of AsClient.
+func (auth *Authenticator) asClient(r *http.Request, claim *Claim, decide func(c *Sender) ([]storage.Write, error)) error {
+	c, err := auth.Authenticate(r.Context(), r, claim)
+	if err != nil {
+		return err
+	}
+	writes, refused := decide(&c)
+	if AsksForNonce(refused) {
+		return refused
+	}
+	if writes = append(writes, c.Marks...); len(writes) > 0 {
+		if err := auth.Store.Apply(r.Context(), writes...); err != nil {
 			return err
 		}
-		writes, refused := decide(&c)
-		if AsksForNonce(refused) {
-			return refused
-		}
-		if writes = append(writes, c.Marks...); len(writes) > 0 {
-			if err := auth.Store.Apply(r.Context(), writes...); err != nil {
-				return err
-			}
-		}
-		return refused
-	})
+	}
+	return refused
+}
+
+// Claim is who a request says it comes from, before any proof. It lives for one attempt at the request: another attempt
+// makes another one.
+type Claim struct {
+	ID   string                          // of the client; empty: the request names none
+	Find func() (directory.Found, error) // reads the client when it is first called, and returns the same from then on
+
+	Malformed error // why the credentials can prove nothing; nil: they may
+	presented credentials
+}
+
+// Claim reads the credentials of a request whose form is parsed. It does not read the client yet.
+func (auth *Authenticator) Claim(r *http.Request) *Claim {
+	claim := new(Claim)
+	claim.presented, claim.Malformed = presentedCredentials(r, r.PostForm)
+	claim.ID = claim.presented.id
+	if claim.Malformed != nil {
+		claim.ID = claimedClient(r)
+	}
+	claim.Find = sync.OnceValues(func() (directory.Found, error) { return auth.Clients.Find(r.Context(), claim.ID) })
+	return claim
 }
 
 // Sender is the authenticated client that sent a request.
@@ -234,7 +267,7 @@ func basicCredentials(r *http.Request) (id, secret string, ok bool) {
 	return id, secret, err1 == nil && err2 == nil && id != "" && oauth.CleanText(id) && oauth.CleanText(secret)
 }
 
-// claimedClient is who a request says it comes from, before any proof: for CORS only.
+// claimedClient is the client that a request names whose credentials are malformed: for CORS only.
 func claimedClient(r *http.Request) string {
 	if id, _, ok := basicCredentials(r); ok {
 		return id

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/weburl"
 )
@@ -18,19 +19,21 @@ func (auth *Authenticator) DevOrigin(origin string) bool {
 }
 
 // Form parses a form that a client sends; only that client's own origins may read the answer.
-func (auth *Authenticator) Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func (auth *Authenticator) Form(w http.ResponseWriter, r *http.Request) (url.Values, *Claim, error) {
 	form, err := oauth.RequestForm(w, r)
-	auth.OnlyOrigins(w, r, claimedClient(r))
-	return form, err
+	claim := auth.Claim(r)
+	auth.OnlyOrigins(w, r, claim.Find)
+	return form, claim, err
 }
 
-// OnlyOrigins takes the CORS permission back if the origin is not one of this client's own.
-func (auth *Authenticator) OnlyOrigins(w http.ResponseWriter, r *http.Request, clientID string) {
+// OnlyOrigins takes the CORS permission back if the origin is not one of the client's own. find is called if the
+// request comes from a page.
+func (auth *Authenticator) OnlyOrigins(w http.ResponseWriter, r *http.Request, find func() (directory.Found, error)) {
 	origin := r.Header.Get("Origin")
 	if origin == "" || auth.DevOrigin(origin) {
 		return
 	}
-	if c, err := auth.Clients.Get(r.Context(), clientID); err != nil || (c != nil && !c.HasOrigin(origin)) {
+	if c, err := find(); err != nil || (c.Client != nil && !c.HasOrigin(origin)) {
 		w.Header().Del("Access-Control-Allow-Origin")
 	}
 }

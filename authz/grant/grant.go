@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
@@ -41,21 +42,30 @@ func Writes(id string, grant *storage.Grant) []storage.Write {
 }
 
 // Owner returns the user behind a grant and, for an online grant, the browser session that it lives
-// and dies with. The error is *OwnerGone if any of them has ended since. What it reads it reads at once:
-// from a database on another machine that takes one round trip.
-func (g *Grants) Owner(ctx context.Context, grant *storage.Grant) (*storage.User, *session.Session, error) {
+// and dies with. The error is *OwnerGone if any of them has ended since. asking is the client of the request, which is
+// not read again; nil: none is known. What it reads it reads at once: from a database on another machine that takes
+// one round trip.
+func (g *Grants) Owner(ctx context.Context, grant *storage.Grant, asking *client.Client) (*storage.User, *session.Session, error) {
 	var user *storage.User
 	var consent *storage.Consent
 	var browser *session.Session
-	var userErr, consentErr, browserErr error
+	var loggedOut bool
+	var userErr, consentErr, browserErr, clientErr error
 	var reads sync.WaitGroup
 	reads.Go(func() { consent, _, consentErr = g.Consent(ctx, grant.UserID, grant.ClientID) })
-	if grant.Offline {
-		browserErr = g.loggedOut(ctx, grant)
-	} else {
+	reads.Go(func() { user, userErr = g.Accounts.Get(ctx, grant.UserID) })
+	switch {
+	case !grant.Offline:
 		reads.Go(func() { browser, browserErr = g.Sessions.LoadByID(ctx, grant.SessionID) })
+	case g.EndOffline:
+		reads.Go(func() {
+			loggedOut, browserErr = oauth.Marked(ctx, g.Store, oauth.MarkLogout+oauth.HashToken(grant.SessionID))
+		})
 	}
-	user, userErr = g.Accounts.Get(ctx, grant.UserID)
+	c := asking
+	if asking == nil || asking.ID != grant.ClientID { // a token that was exchanged for another client goes with the grant's
+		c, clientErr = g.Clients.Get(ctx, grant.ClientID)
+	}
 	reads.Wait()
 
 	if errors.Is(userErr, storage.ErrNotFound) {
@@ -69,11 +79,10 @@ func (g *Grants) Owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	case grant.UserEpoch != user.Epoch:
 		return nil, nil, &OwnerGone{"the user has signed out everywhere"}
 	}
-	c, err := g.Clients.Get(ctx, grant.ClientID)
-	if directory.Gone(c, err) { // a token that was exchanged for another client goes with it
+	if directory.Gone(c, clientErr) {
 		return nil, nil, &OwnerGone{"the client is gone"}
-	} else if err != nil {
-		return nil, nil, err
+	} else if clientErr != nil {
+		return nil, nil, clientErr
 	}
 	if grant.CreatedAt.Before(c.Since) {
 		return nil, nil, &OwnerGone{"the client is another one, with the id of one that was deleted"}
@@ -82,8 +91,13 @@ func (g *Grants) Owner(ctx context.Context, grant *storage.Grant) (*storage.User
 	if (needed && !InForce(consent)) || grant.Withdrawals != consent.Withdrawals {
 		return nil, nil, &OwnerGone{"the consent was withdrawn"}
 	}
-	if browserErr != nil || grant.Offline {
+	switch {
+	case browserErr != nil:
 		return user, nil, browserErr
+	case loggedOut:
+		return user, nil, &OwnerGone{"the user has logged out"}
+	case grant.Offline:
+		return user, nil, nil
 	}
 	return user, browser, lives(browser, user)
 }
@@ -131,17 +145,4 @@ func (g *Grants) Revocation(ctx context.Context, id string) (*storage.Write, err
 	grant.RevokedAt = &now
 	write := storage.Grants.Put(id, grant, storage.At(version), grant.ExpiresAt)
 	return &write, nil
-}
-
-// loggedOut returns the error *OwnerGone if a user has logged out of the session that an offline grant
-// came from, and the operator wants that to end it.
-func (g *Grants) loggedOut(ctx context.Context, grant *storage.Grant) error {
-	if !g.EndOffline {
-		return nil
-	}
-	ended, err := oauth.Marked(ctx, g.Store, oauth.MarkLogout+oauth.HashToken(grant.SessionID))
-	if err == nil && ended {
-		err = &OwnerGone{"the user has logged out"}
-	}
-	return err
 }

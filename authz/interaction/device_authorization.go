@@ -37,14 +37,14 @@ type deviceAnswer struct {
 //	person:  /device -> user code -> sign in -> confirm        device.go
 //	device:  /token, again and again -> pending … -> tokens    tokenendpoint/grant_device.go
 func (in *Interaction) DeviceAuthorization(w http.ResponseWriter, r *http.Request) error {
-	form, err := in.Auth.Form(w, r)
+	form, claim, err := in.Auth.Form(w, r)
 	if err != nil {
 		return err
 	}
 	answer := deviceAnswer{
 		VerificationURI: in.Issuer.URL("/device"), ExpiresIn: int(in.DeviceLifetime.Seconds()), Interval: deviceInterval,
 	}
-	err = in.Auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
+	err = in.Auth.AsClient(r, claim, func(c *clientauth.Sender) ([]storage.Write, error) {
 		a, err := in.checkDevice(r, c.Client, form)
 		if err != nil {
 			return nil, err

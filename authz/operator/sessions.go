@@ -159,7 +159,7 @@ func (api *API) shownGrant(ctx context.Context, names func(context.Context, stri
 	if shown.Username, err = names(ctx, g.UserID); err != nil || g.RevokedAt != nil {
 		return &shown, err
 	}
-	_, _, err = api.Grants.Owner(ctx, g)
+	_, _, err = api.Grants.Owner(ctx, g, nil)
 	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		shown.Ended, err = gone.Reason, nil
 	}

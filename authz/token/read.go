@@ -57,7 +57,7 @@ func (t *Tokens) LoadGrant(ctx context.Context, id string, active *Active) error
 	} else if err != nil {
 		return err
 	}
-	user, _, err := t.Grants.Owner(ctx, found)
+	user, _, err := t.Grants.Owner(ctx, found, nil)
 	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		return ErrInactive
 	}

@@ -1,7 +1,8 @@
 // Package tokenendpoint is the token endpoint, and the one place where fosite is known. Each grant type is a file,
 // grant_….go, and a line of the table grants.
 //
-//	form -> fosite.NewAccessRequest -> clientauth -> redeem… (read, decide)
+//	form -> the client and what it presents are read at once
+//	     -> fosite.NewAccessRequest -> clientauth -> redeem… (read, decide)
 //	     -> fosite.NewAccessResponse -> token.Mint, writes -> one Apply -> answer
 package tokenendpoint
 
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ory/fosite"
@@ -78,24 +80,23 @@ func New(c Config) (*Endpoint, error) {
 
 // Token serves the token endpoint (RFC 6749 section 3.2).
 func (ep *Endpoint) Token(w http.ResponseWriter, r *http.Request) error {
-	form, err := ep.Auth.Form(w, r)
-	if err != nil {
-		return err
+	form, err := oauth.RequestForm(w, r)
+	if err == nil {
+		err = ep.checkGrantType(r.Context(), form)
 	}
-	ep.Resources.NameRegistered(form)
-	grantType := form.Get("grant_type")
-	if grantType == "" {
-		return oauth.Refuse(oauth.InvalidRequest, "The parameter grant_type is missing.")
-	}
-	if !ep.Offers(r.Context(), grantType) { // fosite would say invalid_request
-		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types on offer are "+strings.Join(ep.GrantTypes, ", ")+".")
-	}
-	observe.Event(r.Context()).SetGrantType(grantType)
+	claim := ep.Auth.Claim(r)
 	var answer fosite.AccessResponder
-	err = storage.Retry(func() (err error) {
-		answer, err = ep.exchange(w.Header(), r, grantType)
-		return err
-	})
+	if err == nil {
+		ep.Resources.NameRegistered(form)
+		err = storage.Retry(func() (err error) {
+			answer, err = ep.exchange(w.Header(), r, claim)
+			if storage.IsConflict(err) { // another attempt reads the client again
+				claim = ep.Auth.Claim(r)
+			}
+			return err
+		})
+	}
+	ep.Auth.OnlyOrigins(w, r, claim.Find) // now: the client was read with what it presents
 	if err != nil {
 		return err
 	}
@@ -109,6 +110,19 @@ func Names() []string {
 		names = append(names, g.name)
 	}
 	return names
+}
+
+// checkGrantType refuses a form whose grant type is not on offer: fosite would say invalid_request.
+func (ep *Endpoint) checkGrantType(ctx context.Context, form url.Values) error {
+	grantType := form.Get("grant_type")
+	switch {
+	case grantType == "":
+		return oauth.Refuse(oauth.InvalidRequest, "The parameter grant_type is missing.")
+	case !ep.Offers(ctx, grantType):
+		return oauth.Refuse(oauth.UnsupportedGrantType, "The grant types on offer are "+strings.Join(ep.GrantTypes, ", ")+".")
+	}
+	observe.Event(ctx).SetGrantType(grantType)
+	return nil
 }
 
 // Offered returns the grant types that the server speaks of: those that are always offered, and of the others
@@ -131,9 +145,10 @@ func (ep *Endpoint) Offers(ctx context.Context, grantType string) bool {
 }
 
 // exchange is one attempt at one token request, with the one commit at its end.
-func (ep *Endpoint) exchange(header http.Header, r *http.Request, grantType string) (fosite.AccessResponder, error) {
-	ctx := r.Context()
-	x := &exchange{Authorization: token.Authorization{Now: storage.Now()}, request: r, answer: header, grantType: grantType}
+func (ep *Endpoint) exchange(header http.Header, r *http.Request, claim *clientauth.Claim) (fosite.AccessResponder, error) {
+	x := &exchange{Authorization: token.Authorization{Now: storage.Now()}, request: r, answer: header, grantType: r.PostForm.Get("grant_type"), claim: claim}
+	ctx := context.WithValue(r.Context(), exchangeKey{}, x)
+	ep.read(ctx, x, r.PostForm)
 	request, err := ep.provider.NewAccessRequest(ctx, r, x)
 	var response fosite.AccessResponder
 	if err == nil {
@@ -149,15 +164,11 @@ func (ep *Endpoint) exchange(header http.Header, r *http.Request, grantType stri
 		}
 		return nil, ofFosite(err)
 	}
-	if x.Client.Source == client.Registered {
-		used, err := ep.Clients.Registered.Used(ctx, x.Client.ID, x.Now)
-		if err != nil {
-			return nil, err
-		}
-		if used != nil {
-			x.writes = append(x.writes, *used)
-		}
+	found, err := claim.Find() // as it was authenticated
+	if err != nil {
+		return nil, err
 	}
+	x.writes = append(x.writes, ep.Clients.Used(found, x.Now)...)
 	if writes := append(x.writes, x.marks...); len(writes) > 0 {
 		if err := ep.Store.Apply(ctx, writes...); err != nil {
 			return nil, err
@@ -167,6 +178,34 @@ func (ep *Endpoint) exchange(header http.Header, r *http.Request, grantType stri
 		ep.Events.TokenIssued(ctx, x.issued())
 	}
 	return response, nil
+}
+
+// read prepares to read the record of what the client presents. If the client must be read too, both are read at once,
+// before the client has proved who it is: from a database on another machine that takes one round trip.
+func (ep *Endpoint) read(ctx context.Context, x *exchange, form url.Values) {
+	i := slices.IndexFunc(grants, func(g grantType) bool { return g.name == x.grantType && g.parameter != "" })
+	if i < 0 || form.Get(grants[i].parameter) == "" {
+		return
+	}
+	x.record = sync.OnceValues(func() (storage.Record, error) {
+		return ep.Store.Get(ctx, grants[i].table, oauth.HashToken(form.Get(grants[i].parameter)))
+	})
+	if x.claim.Malformed == nil && ep.Clients.File.Get(x.claim.ID) == nil {
+		var reads sync.WaitGroup
+		reads.Go(func() { x.record() })
+		x.claim.Find()
+		reads.Wait()
+	}
+}
+
+// recordOf returns the record of what the client presents, with its version, or storage.ErrNotFound.
+func recordOf[T any](x *exchange, kind storage.Kind[T]) (*T, uint64, error) {
+	record, err := x.record()
+	if err != nil {
+		return nil, 0, err
+	}
+	entry, err := kind.Entry(record)
+	return entry.Value, entry.Version, err
 }
 
 // exchange carries one token request through fosite, as its session: what a grant handler has
@@ -179,6 +218,8 @@ type exchange struct {
 	request   *http.Request
 	answer    http.Header // of the answer
 	grantType string      // as asked for
+	claim     *clientauth.Claim
+	record    func() (storage.Record, error) // of what the client presents: read when it is first called
 	requester fosite.AccessRequester
 
 	minted  token.Minted
@@ -196,6 +237,10 @@ type exchange struct {
 type grantType struct {
 	name   string // grant_type
 	always bool   // it is offered even if no client is registered for it
+	// parameter is what the client presents. The hash of its value is the key of a record in table. Empty: there is no
+	// such record.
+	parameter string
+	table     storage.Table
 	// redeem reads what the client presents, decides, and says in x what the tokens will say and what is to be
 	// written. Checks that all grant types need stand in grantHandler.
 	redeem func(ep *Endpoint, ctx context.Context, x *exchange, form url.Values) error
@@ -205,12 +250,12 @@ type grantType struct {
 
 // grants is every grant type there is. Another one is a file of its own and a line here.
 var grants = []grantType{
-	{client.GrantAuthorizationCode, true, (*Endpoint).redeemCode, nil},
-	{client.GrantRefreshToken, true, (*Endpoint).redeemRefreshToken, nil},
-	{client.GrantClientCredentials, true, (*Endpoint).redeemClientCredentials, stockClientCredentials},
-	{client.GrantDeviceCode, false, (*Endpoint).redeemDeviceCode, nil},
-	{client.GrantTokenExchange, false, (*Endpoint).redeemTokenExchange, nil},
-	{client.GrantJWTBearer, false, (*Endpoint).redeemAssertion, nil},
+	{client.GrantAuthorizationCode, true, "code", storage.Codes.Table, (*Endpoint).redeemCode, nil},
+	{client.GrantRefreshToken, true, "refresh_token", storage.RefreshTokens.Table, (*Endpoint).redeemRefreshToken, nil},
+	{client.GrantClientCredentials, true, "", "", (*Endpoint).redeemClientCredentials, stockClientCredentials},
+	{client.GrantDeviceCode, false, "device_code", storage.DeviceCodes.Table, (*Endpoint).redeemDeviceCode, nil},
+	{client.GrantTokenExchange, false, "", "", (*Endpoint).redeemTokenExchange, nil},
+	{client.GrantJWTBearer, false, "", "", (*Endpoint).redeemAssertion, nil},
 }
 
 // grantHandlers returns the grant types in the form in which fosite calls them.

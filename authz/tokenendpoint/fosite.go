@@ -30,8 +30,8 @@ func (ep *Endpoint) fositeConfig() *fosite.Config {
 		AudienceMatchingStrategy: func([]string, []string) error { return nil }, // resource.Set decides (RFC 8707)
 		ClientSecretsHasher:      noSecrets{},
 		JWKSFetcherStrategy:      noKeys{},
-		ClientAuthenticationStrategy: func(ctx context.Context, r *http.Request, form url.Values) (fosite.Client, error) {
-			c, err := ep.Auth.Authenticate(ctx, r, form)
+		ClientAuthenticationStrategy: func(ctx context.Context, r *http.Request, _ url.Values) (fosite.Client, error) {
+			c, err := ep.Auth.Authenticate(ctx, r, ctx.Value(exchangeKey{}).(*exchange).claim)
 			return fositeClient{c}, err
 		},
 	}
@@ -49,6 +49,9 @@ var (
 	_ oauth2.RefreshTokenStrategy = strategy{}
 	_ oauth2.AccessTokenStorage   = accessTokens{}
 )
+
+// exchangeKey is where the context that fosite gets has the exchange: it hands its session on to grant types only.
+type exchangeKey struct{}
 
 // strategy mints tokens for fosite, by authz/token.
 type strategy struct{ *token.Tokens }

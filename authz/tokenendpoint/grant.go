@@ -9,6 +9,7 @@ import (
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -27,7 +28,11 @@ func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, grant
 	if !x.Client.May(client.GrantRefreshToken) {
 		opened.ExpiresAt = x.Now.Add(ep.Tokens.Lifetime(x.Client) + oauth.ClockSkew)
 	}
-	if err := ep.useGrant(ctx, x, id, opened); err != nil {
+	user, browser, err := ep.Grants.Owner(ctx, opened, x.Client)
+	if err != nil {
+		return grant.Refusal(err)
+	}
+	if err := ep.useGrant(x, id, opened, user, browser); err != nil {
 		return err
 	}
 	x.writes = append(x.writes, grant.Writes(id, opened)...)
@@ -42,29 +47,21 @@ func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, grant
 	return nil
 }
 
-// useGrant lets x speak for a grant, if the resource owner still stands behind it, with what was
-// granted as far as the client is still registered for it. An online grant counts as the session's
-// activity where refreshes do (sessions.activity).
-func (ep *Endpoint) useGrant(ctx context.Context, x *exchange, id string, used *storage.Grant) error {
-	x.GrantID, x.Grant, x.SignedIn = id, used, true
+// useGrant lets x speak for a grant, whose owner is known, with what was granted as far as the client is still
+// registered for it. An online grant counts as the session's activity where refreshes do (sessions.activity).
+func (ep *Endpoint) useGrant(x *exchange, id string, used *storage.Grant, user *storage.User, browser *session.Session) error {
+	x.GrantID, x.Grant, x.User, x.SignedIn = id, used, user, true
 	x.Resources = oauth.Both(ep.Resources.Registered(used.Resources), x.Client.Resources)
 	x.Scopes = oauth.Both(used.Scopes, x.Client.Scopes)
 	if len(x.Resources) < len(used.Resources) {
 		x.Scopes = ep.Resources.ScopesFor(x.Scopes, x.Resources)
 	}
-	var err error
-	if x.Details, err = resource.GrantedDetails(used.AuthorizationDetails); err != nil {
-		return err
-	}
-	user, browser, err := ep.Grants.Owner(ctx, used)
-	if err != nil {
-		return grant.Refusal(err)
-	}
-	x.User = user
 	if browser != nil {
 		if touch, ok := ep.Sessions.TouchWrite(browser, x.Now, false); ok {
 			x.writes = append(x.writes, touch)
 		}
 	}
-	return nil
+	var err error
+	x.Details, err = resource.GrantedDetails(used.AuthorizationDetails)
+	return err
 }

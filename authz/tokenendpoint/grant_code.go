@@ -26,7 +26,7 @@ func (ep *Endpoint) redeemCode(ctx context.Context, x *exchange, form url.Values
 	}
 	unknown := oauth.Refuse(oauth.InvalidGrant, "The code is unknown, expired, used, or of another client.")
 	key := oauth.HashToken(presented)
-	code, version, err := storage.Codes.Get(ctx, ep.Store, key)
+	code, version, err := recordOf(x, storage.Codes)
 	if errors.Is(err, storage.ErrNotFound) {
 		return unknown
 	} else if err != nil {

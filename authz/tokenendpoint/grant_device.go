@@ -28,7 +28,7 @@ func (ep *Endpoint) redeemDeviceCode(ctx context.Context, x *exchange, form url.
 	}
 	unknown := oauth.Refuse(oauth.InvalidGrant, "The device code is unknown, used, or of another client.")
 	key := oauth.HashToken(presented)
-	device, version, err := storage.DeviceCodes.Get(ctx, ep.Store, key)
+	device, version, err := recordOf(x, storage.DeviceCodes)
 	if errors.Is(err, storage.ErrNotFound) {
 		return unknown
 	} else if err != nil {

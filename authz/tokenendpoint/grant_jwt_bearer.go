@@ -104,7 +104,7 @@ func (ep *Endpoint) redeemAssertion(ctx context.Context, x *exchange, form url.V
 		CreatedAt: x.Now,
 		ExpiresAt: x.Now.Add(ep.Tokens.Lifetime(x.Client) + oauth.ClockSkew),
 	}
-	user, _, err := ep.Grants.Owner(ctx, x.Grant)
+	user, _, err := ep.Grants.Owner(ctx, x.Grant, x.Client)
 	if gone := new(grant.OwnerGone); errors.As(err, &gone) {
 		return oauth.Refuse(oauth.InvalidGrant, unknownAsserted).Because(err)
 	} else if err != nil {

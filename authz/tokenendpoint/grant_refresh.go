@@ -8,6 +8,7 @@ import (
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
@@ -28,28 +29,32 @@ func (ep *Endpoint) redeemRefreshToken(ctx context.Context, x *exchange, form ur
 		return oauth.Refuse(oauth.InvalidRequest, "The parameter refresh_token is missing.")
 	}
 	key := oauth.HashToken(presented)
-	token, version, err := storage.RefreshTokens.Get(ctx, ep.Store, key)
+	token, version, err := recordOf(x, storage.RefreshTokens)
 	if errors.Is(err, storage.ErrNotFound) {
 		return errUnknownRefreshToken
 	} else if err != nil {
 		return err
 	}
-	grant, _, err := storage.Grants.Get(ctx, ep.Store, token.GrantID)
+	granted, _, err := storage.Grants.Get(ctx, ep.Store, token.GrantID)
 	if errors.Is(err, storage.ErrNotFound) {
 		return errUnknownRefreshToken.Because(errors.New("the grant has expired"))
 	} else if err != nil {
 		return err
 	}
 	switch {
-	case grant.ClientID != x.Client.ID: // before anything can happen to the grant
+	case granted.ClientID != x.Client.ID: // before anything can happen to the grant
 		return errUnknownRefreshToken.Because(errors.New("refresh token of another client"))
-	case grant.RevokedAt != nil:
+	case granted.RevokedAt != nil:
 		return errUnknownRefreshToken.Because(errors.New("the grant is revoked"))
 	}
-	if err := x.mustHold(grant.Confirmation, "refresh token"); err != nil {
+	if err := x.mustHold(granted.Confirmation, "refresh token"); err != nil {
 		return err
 	}
-	if err := ep.useGrant(ctx, x, token.GrantID, grant); err != nil {
+	user, browser, err := ep.Grants.Owner(ctx, granted, x.Client)
+	if err != nil {
+		return grant.Refusal(err)
+	}
+	if err := ep.useGrant(x, token.GrantID, granted, user, browser); err != nil {
 		return err
 	}
 	if err := narrowScope(x, form); err != nil {
@@ -65,7 +70,7 @@ func (ep *Endpoint) redeemRefreshToken(ctx context.Context, x *exchange, form ur
 	if successor == "" {
 		observe.Event(ctx).SetGrant(x.GrantID)
 		observe.Alarm(ctx, observe.RefreshTokenReuse)
-		if err := ep.revokeReused(ctx, x, audit.RefreshReused, x.GrantID, &grant.Authorization); err != nil {
+		if err := ep.revokeReused(ctx, x, audit.RefreshReused, x.GrantID, &granted.Authorization); err != nil {
 			return err
 		}
 		return errUnknownRefreshToken.Because(errors.New("refresh token used again"))

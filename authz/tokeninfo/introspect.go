@@ -119,12 +119,12 @@ func wantsIntrospectionJWT(r *http.Request) bool {
 // clientAndToken authenticates the client of an introspection or revocation, and returns it with the parameter
 // token.
 func (ti *Endpoints) clientAndToken(w http.ResponseWriter, r *http.Request) (*client.Client, string, error) {
-	form, err := ti.Auth.Form(w, r)
+	form, claim, err := ti.Auth.Form(w, r)
 	if err != nil {
 		return nil, "", err
 	}
 	var proven *client.Client
-	err = ti.Auth.AsClient(r, form, func(c *clientauth.Sender) ([]storage.Write, error) {
+	err = ti.Auth.AsClient(r, claim, func(c *clientauth.Sender) ([]storage.Write, error) {
 		proven = c.Client
 		return nil, nil
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -26,7 +27,7 @@ func (ti *Endpoints) Userinfo(w http.ResponseWriter, r *http.Request) error {
 	} else if err != nil {
 		return err
 	}
-	ti.Auth.OnlyOrigins(w, r, active.ClientID)
+	ti.Auth.OnlyOrigins(w, r, func() (directory.Found, error) { return ti.Clients.Find(r.Context(), active.ClientID) })
 	event := observe.Event(r.Context())
 	event.SetClient(active.ClientID)
 	event.SetSubject(active.Subject)

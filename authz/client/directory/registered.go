@@ -1,13 +1,10 @@
 package directory
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
-	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -43,20 +40,15 @@ type madeClient struct {
 // recorded at most.
 const usesPerUnused = 30
 
-// Used returns the write that keeps a client from being forgotten, nil if none is due.
-func (c *Registered) Used(ctx context.Context, id string, now time.Time) (*storage.Write, error) {
-	record, version, err := storage.Clients.Get(ctx, c.store, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, oauth.Refuse(oauth.InvalidClient, "The client is no longer registered.").Because(err)
-	} else if err != nil {
-		return nil, err
+// Used returns the write that keeps a client which registered itself from being forgotten, nil if none is due. It
+// fails with a conflict if the client has been changed or deleted since it was found.
+func (d *Clients) Used(found Found, now time.Time) []storage.Write {
+	if found.record == nil || now.Sub(found.record.UsedAt) < d.Registered.unusedAfter/usesPerUnused {
+		return nil
 	}
-	if now.Sub(record.UsedAt) < c.unusedAfter/usesPerUnused {
-		return nil, nil
-	}
-	record.UsedAt = now
-	write := storage.Clients.Put(id, record, storage.At(version), c.ForgottenAt(record))
-	return &write, nil
+	used := *found.record
+	used.UsedAt = now
+	return []storage.Write{storage.Clients.Put(found.ID, &used, storage.At(found.version), d.Registered.ForgottenAt(&used))}
 }
 
 // ForgottenAt returns when a client expires if it gets no token until then.
