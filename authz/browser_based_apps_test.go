@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/operator"
 )
 
 func TestBrowserBasedAppsSection6_3_CrossOriginCalls(t *testing.T) {
@@ -120,6 +121,61 @@ func TestCORSRequestHeaders(t *testing.T) {
 		for path, method := range map[string]string{"/token": "POST", "/par": "POST", "/userinfo": "GET", "/revoke": "POST", "/introspect": "POST", "/device_authorization": "POST", "/session": "GET"} {
 			if allows(path, method) != tc.token {
 				t.Errorf("%s: %s allows it: %v", name, path, !tc.token)
+			}
+		}
+	}
+}
+
+// The origins of a client that an operator has made end with it, at once. Whatever a form from such an origin
+// leads to, the server does not go by what it knew before.
+func TestOriginsEndWithTheirClient(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{Operator: &operator.Config{Server: &client.Server{}}}, func(m *client.Metadata) {
+		if m.ID == authztest.TV {
+			m.GrantTypes = []string{client.GrantAuthorizationCode} // nobody but the managed client has the device grant
+			m.RedirectURIs = []string{authztest.RedirectURI}
+		}
+	})
+	const origin = "https://managed.example.com"
+	send := func(method, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, s.URL+path, strings.NewReader(body))
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w
+	}
+	for name, request := range map[string]struct{ method, path, body string }{
+		"a code":             {"POST", "/token", "grant_type=authorization_code&client_id=managed&code=x"},
+		"a refresh":          {"POST", "/token", "grant_type=refresh_token&client_id=managed&refresh_token=x"},
+		"no client":          {"POST", "/token", "grant_type=refresh_token&refresh_token=x"},
+		"no grant type":      {"POST", "/token", "client_id=managed"},
+		"another grant type": {"POST", "/token", "grant_type=nonsense&client_id=managed"},
+		"no form":            {"POST", "/token", "%zz"},
+		"another method":     {"GET", "/token", ""},
+		"a request":          {"POST", "/par", "client_id=managed"},
+		"a revocation":       {"POST", "/revoke", "client_id=managed&token=x"},
+		"an introspection":   {"POST", "/introspect", "client_id=managed&token=x"},
+		"a device":           {"POST", "/device_authorization", "client_id=managed"},
+		"userinfo":           {"GET", "/userinfo", ""},
+		"a session":          {"GET", "/session", ""},
+	} {
+		managed := map[string]any{
+			"client_id": "managed", "redirect_uris": []string{origin + "/callback"}, "token_endpoint_auth_method": "none",
+			"grant_types": []string{"authorization_code", "refresh_token", client.GrantDeviceCode}, "scope": "openid",
+		}
+		if got := callAdmin(t, s, http.MethodPost, "/v1/clients", managed); got.Code != http.StatusCreated {
+			t.Fatalf("%d %s", got.Code, got.Body)
+		}
+		if got := send(request.method, request.path, request.body); got.Header().Get("Access-Control-Allow-Origin") != origin {
+			t.Errorf("%s, before: %d %v", name, got.Code, got.Header())
+		}
+		if got := atSocket(s, http.MethodDelete, "/v1/clients/managed"); got.Code != http.StatusNoContent {
+			t.Fatalf("%d %s", got.Code, got.Body)
+		}
+		for range 2 {
+			if got := send(request.method, request.path, request.body); got.Header().Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s, afterwards: %d %v", name, got.Code, got.Header())
 			}
 		}
 	}

@@ -36,6 +36,7 @@ type guard int
 const (
 	public guard = iota // JSON, for any origin with any request header; handlers set how long it is cached
 	api                 // JSON, for the origins of clients; never cached
+	form                // api, and a success is only for the origins of the client that sent the form
 	page                // HTML; forms of the same origin only; never cached
 	entry               // HTML, where apps and upstreams send the browser: forms of any site; a GET has effects
 	probe               // health, without CORS
@@ -48,12 +49,12 @@ func (s *Server) routeTable() []route {
 		{"discovery", "/.well-known/openid-configuration", methods{get: s.discovery}, public},
 		{"discovery", "/.well-known/oauth-authorization-server", methods{get: s.discovery}, public},
 
-		{"par", "/par", methods{post: s.requests.Push}, api},
-		{"token", "/token", methods{post: s.tokenEndpoint.Token}, api},
+		{"par", "/par", methods{post: s.requests.Push}, form},
+		{"token", "/token", methods{post: s.tokenEndpoint.Token}, form},
 		{"userinfo", "/userinfo", methods{get: s.tokenInfo.Userinfo, post: s.tokenInfo.Userinfo}, api},
-		{"introspect", "/introspect", methods{post: s.tokenInfo.Introspect}, api},
-		{"revoke", "/revoke", methods{post: s.tokenInfo.Revoke}, api},
-		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.interaction.DeviceAuthorization)}, api},
+		{"introspect", "/introspect", methods{post: s.tokenInfo.Introspect}, form},
+		{"revoke", "/revoke", methods{post: s.tokenInfo.Revoke}, form},
+		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.interaction.DeviceAuthorization)}, form},
 		{"session", "/session", methods{get: s.tokenInfo.SessionStatus}, api},
 		{"session_activity", "/session/activity", methods{post: s.tokenInfo.SessionActivity}, api},
 
@@ -177,6 +178,9 @@ func (s *Server) guarded(rt route) http.Handler {
 			err = handle(w, r)
 		}
 		if err != nil {
+			if rt.guard == form && w.Header().Get(allowOrigin) != "" && !s.knownOrigin(r, r.Header.Get("Origin")) {
+				w.Header().Del(allowOrigin)
+			}
 			report(w, r, err)
 		}
 	})
@@ -185,7 +189,9 @@ func (s *Server) guarded(rt route) http.Handler {
 		everybody := cors.New(cors.Options{AllowedOrigins: []string{"*"}, AllowedMethods: []string{http.MethodGet, http.MethodHead}, AllowedHeaders: []string{"*"}})
 		return named(rt.name, everybody.Handler(inner))
 	case api:
-		return named(rt.name, s.cors().Handler(inner))
+		return named(rt.name, s.cors(s.knownOrigin).Handler(inner))
+	case form:
+		return named(rt.name, s.cors(s.formOrigin).Handler(inner))
 	}
 	return named(rt.name, inner)
 }
@@ -216,19 +222,21 @@ func (rt route) allowed() []string {
 	return allowed
 }
 
+const allowOrigin = "Access-Control-Allow-Origin"
+
 // corsHeaders are the request headers that a browser app may send.
 var corsHeaders = []string{"Authorization", "Content-Type", "DPoP", "MCP-Protocol-Version"}
 
 // cors lets the origins of clients call. A preflight does not name the client, so any registered origin passes it,
 // and every origin if clients may register themselves. Once the client is known, OnlyOrigins is stricter.
-func (s *Server) cors() *cors.Cors {
+func (s *Server) cors(allowed func(r *http.Request, origin string) bool) *cors.Cors {
 	headers := s.config.CORSHeaders
 	if headers == nil {
 		headers = []string{"traceparent", "tracestate"} // of Trace Context (W3C), which tracing libraries add to every request
 	}
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-			return s.clients.File.HasOrigin(origin) || s.config.admitsStrangers() || s.auth.DevOrigin(origin) || s.managedOrigin(r, origin), nil
+			return allowed(r, origin), nil
 		},
 		AllowedMethods: routeMethods, // all: a browser may read a 405 too
 		AllowedHeaders: slices.Concat(corsHeaders, headers),
@@ -237,13 +245,17 @@ func (s *Server) cors() *cors.Cors {
 	})
 }
 
-// managedOrigin reports whether a managed client has registered an origin, as far as is known. It does not read
-// the store for a request without an Origin, so that such requests do not wait.
-func (s *Server) managedOrigin(r *http.Request, origin string) bool {
-	if origin == "" {
-		return false
-	}
-	return s.clients.Managed.Known(r.Context()).Origins[origin]
+// knownOrigin reports whether a client may call from an origin, as far as is known. It does not read the store for a
+// request without an Origin, so that such requests do not wait.
+func (s *Server) knownOrigin(r *http.Request, origin string) bool {
+	return s.clients.File.HasOrigin(origin) || s.config.admitsStrangers() || s.auth.DevOrigin(origin) ||
+		origin != "" && s.clients.Managed.Known(r.Context()).Origins[origin]
+}
+
+// formOrigin is knownOrigin for a request with a form. It does not wait for the store if the origin was known before:
+// OnlyOrigins checks a success against its client, and guarded checks an error by knownOrigin.
+func (s *Server) formOrigin(r *http.Request, origin string) bool {
+	return r.Method != http.MethodOptions && s.clients.Managed.Last().Origins[origin] || s.knownOrigin(r, origin)
 }
 
 // notFound answers a path that has no route.

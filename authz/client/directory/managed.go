@@ -171,10 +171,7 @@ func (m *Managed) Known(ctx context.Context) *Needs {
 	if m.server == nil {
 		return noNeeds
 	}
-	last := m.needs.Load()
-	if last == nil {
-		last = noNeeds
-	}
+	last := m.Last()
 	patience, until := firstPatience, m.silent.Load()
 	switch now := time.Now().UnixMilli(); {
 	case until > now:
@@ -195,6 +192,14 @@ func (m *Managed) Known(ctx context.Context) *Needs {
 		m.silent.Store(time.Now().Add(silence).UnixMilli())
 	}
 	return last
+}
+
+// Last is what they needed when that was read last. It costs nothing.
+func (m *Managed) Last() *Needs {
+	if last := m.needs.Load(); last != nil {
+		return last
+	}
+	return noNeeds
 }
 
 func (m *Managed) read(ctx context.Context, version uint64) (*Needs, error) {

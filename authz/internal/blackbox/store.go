@@ -47,7 +47,10 @@ func Dump(t testing.TB, store storage.Store) string {
 	return b.String()
 }
 
-// Distant is a store that is one second away from requests whose context has FromAfar. They are in a bubble, and
+// Distance is how long a request waits for a Distant store: not so long that anybody takes it to be away.
+const Distance = 100 * time.Millisecond
+
+// Distant is a store that is at a Distance from requests whose context has FromAfar. They are in a bubble, and
 // the store is not, so their writes go through channels from outside.
 type Distant struct {
 	storage.Store
@@ -74,7 +77,7 @@ func NewDistant(t *testing.T) Distant {
 	return d
 }
 
-// FromAfar is the key of a context: the store is one second away.
+// FromAfar is the key of a context: the store is at a Distance.
 type FromAfar struct{}
 
 // Nearby is the key of a context: the request is in a bubble, and the store is at once there.
@@ -83,7 +86,7 @@ type Nearby struct{}
 func travel(ctx context.Context) (bubble bool) {
 	far := ctx.Value(FromAfar{}) != nil
 	if far {
-		time.Sleep(time.Second)
+		time.Sleep(Distance)
 	}
 	return far || ctx.Value(Nearby{}) != nil
 }
