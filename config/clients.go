@@ -7,7 +7,7 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-// What a client is, and what can be wrong with it, is said by authz/client. Here is where it stands in the file.
+// authz/client says what a client is and what can be wrong with it. This file says where it stands in authzd.yaml.
 
 // description is a client of the file, as its rules look at it.
 func (l *loader) description(i int) *client.Description {

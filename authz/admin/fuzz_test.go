@@ -23,7 +23,8 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"username":"alice"}`, `{"username":1,"x":2}`, `{"address":{"locality":"Paris","x":1}}`, `{"address":[]}`, `{"roles":["a",null]}`,
 		`{"username":"a","username":"b"}`, `{"USERNAME":"a"}`, `{"default_max_age":1e999}`, `{"require_pkce":null}`, `[`, `null`, "{\"a\xff\":1}",
-		`{"sub":"x"}`, `{"":1}`, `{"/~":1}`,
+		`{"sub":"x"}`, `{"":1}`, `{"/~":1}`, `{"scope":"a  b","jwks":{"keys":[]},"refresh_grace":"0s","id_token_lifetime":"60s"}`,
+		`{"access_token_lifetime":"0s"}`, `{"scope":["a"]}`, `{"id_token_lifetime":60}`,
 	} {
 		f.Add([]byte(seed))
 	}

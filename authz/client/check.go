@@ -9,15 +9,15 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-// check applies the rules to one description. There are two kinds of rules: what is unsafe no client may be, whatever
-// the source of its metadata; what is wrong is of no use, or not what an operator can have meant.
+// check applies the rules to one description. There are two kinds of rules. Unsafe metadata is refused from every
+// source. Wrong metadata is of no use, or cannot be what an operator meant.
 type check struct {
 	*Description
 	server *Server // nil: only what is unsafe counts
 	found  member.Problems
 }
 
-// Problems returns everything that is wrong with a complete description of an operator's.
+// Problems returns everything that is wrong with a description, once it is complete.
 func (d *Description) Problems(s *Server) member.Problems {
 	c := &check{Description: d, server: s}
 	for _, p := range member.Forms(d.Metadata) {
@@ -29,7 +29,7 @@ func (d *Description) Problems(s *Server) member.Problems {
 	return c.found
 }
 
-// unsafeProblems returns what no client may be.
+// unsafeProblems returns what makes the metadata unsafe, from any source.
 func (m *Metadata) unsafeProblems() member.Problems {
 	c := &check{Description: Describe(m)}
 	c.rules()
@@ -48,7 +48,7 @@ func (c *check) rules() {
 	c.profile()
 }
 
-// unsafe reports what no client may be.
+// unsafe reports what is refused from every source.
 func (c *check) unsafe(path string, value any, flaw *member.Flaw) {
 	if !c.Broken(path) {
 		c.found.Add(path, value, flaw)

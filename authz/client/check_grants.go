@@ -8,7 +8,7 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-// What a client may ask for.
+// The rules of grant types, scopes and resources.
 
 // provedGrants rest on knowing which client it is (RFC 6749 section 4.4, RFC 8693 section 5, RFC 7523 section 2.1). A
 // device can keep no secret, and signs its user in (RFC 8628).

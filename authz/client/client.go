@@ -1,9 +1,17 @@
-// Package client holds the metadata of OAuth clients and the rules that follow from it: which
-// redirect URIs match, which origins may call from a browser, and what proves a client's identity.
+// Package client owns the description of OAuth clients, its rules, and what follows from them: which redirect URIs
+// match, which origins may call from a browser, and what proves a client's identity.
 //
-//	config / registration / metadata document  ->  Metadata  --New-->  *Client (checked, immutable)  ->  Registry
+//	authzd.yaml, admin API ─> Metadata ─> Complete ─> Problems ─┐
+//	                                                            ├─> New ─> *Client (checked, immutable) ─> Registry
+//	registration, document ─> Registration ─> Complete ─────────┘
 //
-// Member names are those of RFC 7591 section 2 and OpenID Connect Registration section 2.
+//	metadata.go      the members, with the names of RFC 7591 section 2 and OpenID Connect Registration section 2
+//	description.go   presets and defaults of a client that an operator describes; profile.go those of a security profile
+//	check*.go        the rules: what no client may be, and what an operator cannot have meant
+//	registration.go, complete.go, document.go   what clients say of themselves, within what the operator offers
+//
+// A problem has the path of a member, a reason and a hint. The configuration maps the path to a line, the admin API to
+// a JSON pointer, registration to an error of RFC 7591.
 package client
 
 import (

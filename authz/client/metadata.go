@@ -16,7 +16,7 @@ var MetadataSource []byte
 
 // Metadata describes a client: in the configuration file, through the admin API, in the store, by a registration or
 // a document of the client's own. Names and meanings are those of RFC 7591 section 2 and OpenID Connect Registration
-// section 2 where these have one. What is zero was not given. The members tagged register are those that a client
+// section 2 where these have one. A zero field was not given. The members tagged register are those that a client
 // may say of itself.
 type Metadata struct {
 	// ID is what the application calls itself.

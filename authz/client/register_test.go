@@ -9,8 +9,8 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-// TestRegisteredMembers: a client may say these of itself and nothing else. Whoever tags another member register
-// has to add it here, too.
+// TestRegisteredMembers: a client may say these of itself and nothing else. A member that gets the tag register has to
+// be added here, too.
 func TestRegisteredMembers(t *testing.T) {
 	want := strings.Fields(`client_name redirect_uris post_logout_redirect_uris scope grant_types response_types token_endpoint_auth_method
 		token_endpoint_auth_signing_alg jwks jwks_uri tls_client_auth_subject_dn tls_client_auth_san_dns tls_client_auth_san_uri

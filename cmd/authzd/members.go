@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -112,12 +114,14 @@ func nonEmpty(all []string) []string {
 
 // into makes a request of what was said. A member that it doesn't have is a mistake of the caller.
 func (d document) into(request any) error {
-	raw, err := json.Marshal(d)
-	if err != nil {
-		return err
-	}
-	if err := strictjson.Unmarshal(raw, request); err != nil {
-		return usageError{fmt.Errorf("--set: %w", err), "members have the names and types of the configuration file: see docs/configuration.md"}
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		raw, err := json.Marshal(document{name: d[name]})
+		if err != nil {
+			return err
+		}
+		if err := strictjson.Unmarshal(raw, request); err != nil {
+			return usageError{fmt.Errorf("--set %s: %w", name, err), "members have the names and types of the configuration file: see docs/configuration.md"}
+		}
 	}
 	return nil
 }
