@@ -82,7 +82,7 @@ func TestSPA(t *testing.T) {
 	}
 }
 
-// Whatever a link to /login carries as its returnUrl, the user stays in the app.
+// With any returnUrl in a link to /login, the user stays in the app.
 func TestReturnURL(t *testing.T) {
 	app := startSPA(t)
 	tab := app.open(t, "/")

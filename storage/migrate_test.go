@@ -290,7 +290,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// FuzzJudge: whatever stands in the record, there is no panic, and what is served is of our format.
+// FuzzJudge: no record causes a panic, and only a store of our format is served.
 func FuzzJudge(f *testing.F) {
 	f.Add([]byte(`{"format":4,"table":"users","after":"AA=="}`))
 	f.Add([]byte(`{"format":1e3}`))

@@ -159,8 +159,8 @@ func TestConsentDestination(t *testing.T) {
 	}
 }
 
-// TestUnknownClient: who registered themselves are told apart from the apps that the operator knows,
-// whatever name and logo they bring.
+// TestUnknownClient: apps that registered themselves look different from the apps that the operator knows,
+// with any name and logo.
 func TestUnknownClient(t *testing.T) {
 	r, pages := newRenderer(t, Branding{Name: "Acme"}), everyPage()
 	for _, name := range []string{"consent, unknown client", "device, unknown client"} {

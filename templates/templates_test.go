@@ -240,7 +240,7 @@ func poison(v reflect.Value, attack string) reflect.Value {
 	return out
 }
 
-// TestFormPost: what a client is sent arrives as it is, whatever is in it.
+// TestFormPost: the client gets every value unchanged.
 func TestFormPost(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	params := map[string]string{"code": "azc_1", "state": `"><&' +%00é`, "submit": "x"}

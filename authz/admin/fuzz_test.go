@@ -17,8 +17,8 @@ import (
 	"github.com/authzd/authzd/authz/users"
 )
 
-// Whatever is sent, the answer is a problem that names the members that are wrong, or what was decoded means
-// what was sent: encoded again, it is decoded alike.
+// The answer to any body is a problem that names the wrong members, or the decoded value means what was sent: encoded
+// and decoded again, it is equal.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"username":"alice"}`, `{"username":1,"x":2}`, `{"address":{"locality":"Paris","x":1}}`, `{"address":[]}`, `{"roles":["a",null]}`,

@@ -26,8 +26,8 @@ func written(t *testing.T, w storage.Write) (line string, e Event) {
 	return record.Line, e
 }
 
-// TestPutLeaksNothing: whatever is put into an event, no credential comes out, no line break, nothing
-// that a terminal obeys, and never more than a block has room for.
+// TestPutLeaksNothing: no event contains a credential, a line break or a terminal escape, or exceeds a block,
+// with any input.
 func TestPutLeaksNothing(t *testing.T) {
 	log := New(Config{MAC: macUnder("k")})
 	huge := strings.Repeat("\x00\u202e<\"", 16<<10) // 64 KiB and more, each character of it escaped

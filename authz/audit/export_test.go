@@ -48,7 +48,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// TestVerifyExportTampered: whatever is changed in a file shows.
+// TestVerifyExportTampered: every change in a file is found.
 func TestVerifyExportTampered(t *testing.T) {
 	l := newLog(t, newStore(t))
 	fillBlocks(t, l, 5, 2)
@@ -110,8 +110,8 @@ func TestHashBySHA256Sum(t *testing.T) {
 	}
 }
 
-// FuzzVerifyExport: whatever is in the file, verifying it ends, and what passes has the events that it
-// says, in lines that hash to what it says.
+// FuzzVerifyExport: verifying any file ends, and a file that passes has the events that it claims, in lines with
+// the claimed hashes.
 func FuzzVerifyExport(f *testing.F) {
 	l := New(Config{MAC: macUnder("k")})
 	head := &storage.AuditHead{}

@@ -37,7 +37,7 @@ func macUnder(key string) func([]byte) []byte {
 	}
 }
 
-// newLog is a log on a store of its own, of a server with its own secret.
+// newLog is a log on a new store, of a server with a new secret.
 func newLog(t *testing.T, store storage.Store) *Log {
 	t.Helper()
 	return New(Config{

@@ -82,8 +82,8 @@ func (x intruder) head(first, last int) {
 	x.apply(x.log.putHead(&storage.AuditHead{First: first, Last: last, Hash: b.Hash, Sealed: b.Sealed}, uint64(storage.Any)))
 }
 
-// TestTampering: whatever an intruder does to the log, its verification says so, at the first block that
-// it concerns, and the log goes on behind it without covering it up.
+// TestTampering: verification reports everything that an intruder does to the log, at the first block
+// concerned, and the log goes on after it without hiding it.
 func TestTampering(t *testing.T) {
 	const blocks, events = 9, 3
 	edit := func(lines []string) []string {

@@ -209,8 +209,8 @@ func ExampleVerifier_Verify() {
 	// refused: the token is not a signed JWT
 }
 
-// A token that is bound to a key is worthless to whoever copied it: each request needs a proof that
-// only the key's holder can make, for this request alone.
+// A copy of a token that is bound to a key is worthless: each request needs a proof that only the key's holder can
+// make, for this request alone.
 func Example_senderConstrained() {
 	issuer := newExampleIssuer()
 	defer issuer.Close()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whoever imports this package into an API must not get an authorization server with it.
+// An API that imports this package must not get an authorization server with it.
 func TestDependencies(t *testing.T) {
 	const (
 		self        = "github.com/authzd/authzd"

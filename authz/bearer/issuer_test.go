@@ -172,7 +172,7 @@ func goodClaims() object {
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// es256 signs whatever header and payload are, with the standard library alone.
+// es256 signs any header and payload, with the standard library alone.
 func es256(key *ecdsa.PrivateKey, header, payload string) string {
 	input := b64(header) + "." + b64(payload)
 	digest := sha256.Sum256([]byte(input))

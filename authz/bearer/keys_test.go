@@ -282,7 +282,7 @@ func TestJWKSMoves(t *testing.T) {
 	})
 }
 
-// Whatever the issuer says, keys live at least an interval and at most a day.
+// Keys live at least an interval and at most a day, with any answer of the issuer.
 func TestLifetimeIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for cache, want := range map[string]time.Duration{"no-store": defaultRefreshInterval, "max-age=2000000000": maxLifetime} {

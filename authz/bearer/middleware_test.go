@@ -268,7 +268,7 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
-// Whatever the header holds, what comes out is one b64token of the header, or a refusal.
+// The result for any header is one b64token of the header, or a refusal.
 func FuzzAuthorization(f *testing.F) {
 	for _, s := range []string{"", "Bearer", "Bearer x", "bearer  a.b.c==", "Bearer a, Bearer b", "Basic YTpi", "Bearer\tx", "dpop x", "DPoP x, y"} {
 		f.Add(s)

@@ -17,8 +17,8 @@ import (
 	"github.com/hashicorp/cap/oidc"
 )
 
-// Whatever an endpoint answers, the login fails as unavailable, and what it wrote stays out of the
-// error: some upstreams repeat the code or the secret.
+// After every bad answer of an endpoint the login fails as unavailable, and the answer stays out of the error, because
+// some upstreams repeat the code or the secret.
 func TestBrokenEndpoints(t *testing.T) {
 	const marker = "MARKER-of-the-upstream"
 	write := func(status int, contentType, body string) http.HandlerFunc {

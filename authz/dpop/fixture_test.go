@@ -86,7 +86,7 @@ func goodClaims() object {
 	}
 }
 
-// es256 signs whatever header and payload are, with the standard library alone.
+// es256 signs any header and payload, with the standard library alone.
 func es256(key *ecdsa.PrivateKey, header, payload string) string {
 	input := b64(header) + "." + b64(payload)
 	digest := sha256.Sum256([]byte(input))

@@ -123,7 +123,7 @@ func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
 	}
 }
 
-// touching writes a record anew, as sealing under a newer secret does, before each of the next writes of keys.
+// touching writes a record again, as sealing under a newer secret does, before each of the next writes of keys.
 type touching struct {
 	storage.Store
 	left int
@@ -143,8 +143,8 @@ func (s *touching) Apply(ctx context.Context, writes ...storage.Write) error {
 	return s.Store.Apply(ctx, writes...)
 }
 
-// An operator is told that keys were rotated only if there is a new one, whoever else writes to the present
-// one at that moment.
+// An operator is told that keys were rotated only if there is a new one, even if another write to the present
+// one comes at that moment.
 func TestOperatorRotatesWhileKeysAreSealedAnew(t *testing.T) {
 	store, c := &touching{Store: newStore(t)}, newClock()
 	r := openRing(t, store, testPolicy(), c.now)

@@ -120,8 +120,8 @@ func TestRotationOfTheSecret(t *testing.T) {
 	both(0)
 }
 
-// TestSecretOfYesterday: a replica that is started with the order of before seals nothing anew, and what
-// it seals is found by the others.
+// TestSecretOfYesterday: a replica that is started with the old order does not seal existing records, and the
+// others find the records that it seals.
 func TestSecretOfYesterday(t *testing.T) {
 	s := newStore(t)
 	mustStart(t, s, 1)
@@ -285,7 +285,7 @@ func (s *dyingStore) Apply(ctx context.Context, writes ...storage.Write) error {
 	return s.Store.Apply(ctx, writes...)
 }
 
-// TestResealTogether: replicas that seal anew while keys are rotated lose nothing, and expiries stay.
+// TestResealTogether: replicas that seal records again while keys are rotated lose nothing, and expiries stay.
 func TestResealTogether(t *testing.T) {
 	s := newStore(t)
 	a := mustStart(t, s, 1)

@@ -135,8 +135,8 @@ func TestSecretFromEnvironment(t *testing.T) {
 	}
 }
 
-// FuzzSecretText: whatever stands in a secret file, there is no panic, the error does not quote it, and
-// what is accepted has 256 bits.
+// FuzzSecretText: no content of a secret file causes a panic, no error quotes it, and an accepted secret has
+// 256 bits.
 func FuzzSecretText(f *testing.F) {
 	f.Add([]byte(base64.StdEncoding.EncodeToString(counting(0))))
 	f.Add([]byte("hunter2-hunter2-hunter2"))

@@ -75,7 +75,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// Whatever clients send, the number of series stays.
+// Clients can't change the number of series.
 func TestMetricsAreBounded(t *testing.T) {
 	w := newWatch(t)
 	flood := func(from int) {

@@ -255,7 +255,7 @@ func TestEventAfterTheAnswer(t *testing.T) {
 	if event["client_id"] != nil || kept.clientID != "" || kept.RequestID() != event["request_id"] {
 		t.Errorf("event %v, entry %+v", event, kept)
 	}
-	// The next request has an entry of its own.
+	// The next request has another entry.
 	event, _ = w.event(t, post(), func(w http.ResponseWriter, r *http.Request) { kept.SetClient("late") })
 	if event["client_id"] != nil {
 		t.Errorf("another request's client: %v", event)

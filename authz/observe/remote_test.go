@@ -113,7 +113,7 @@ func TestRequestIDsDiffer(t *testing.T) {
 	}
 }
 
-// Whatever a client sends ahead of it, what the proxy appends is what counts.
+// Only the address that the proxy appends counts, with anything before it.
 func FuzzRemote(f *testing.F) {
 	for _, s := range []string{"", "1.1.1.1", `for="`, `for=1.1.1.1;host="a,b"`, "10.0.0.2,", `\`, "for=10.0.0.2, for=10.0.0.2"} {
 		f.Add(s)

@@ -32,7 +32,7 @@ var spellings = []string{
 	"https://[2001:db8::1]/", "https://[3fff::1]/", "https://[ff02::1]/", "https://[100::1]/", "https://[5f00::1]/", "https://[2001:2::1]/",
 }
 
-// notURLs are refused whatever their host.
+// notURLs are refused with any host.
 var notURLs = []string{
 	"", "/", "//example.com/", "example.com", "http://example.com/", "ftp://example.com/", "file:///etc/passwd", "gopher://example.com/",
 	"data:text/plain,x", "javascript:alert(1)", "https:", "https:example.com", "https:///path", "https://:443/", "https://?q",
@@ -132,8 +132,7 @@ func checkParsed(t *testing.T, raw string, u *url.URL) {
 	}
 }
 
-// Whatever is let through is an https URL that every parser reads as this one does, to a name or to
-// a public address.
+// Every accepted URL is an https URL that all parsers read in the same way, to a name or to a public address.
 func FuzzCheckURL(f *testing.F) {
 	for _, raw := range append(spellings, notURLs...) {
 		f.Add(raw)

@@ -118,7 +118,7 @@ func TestUnknownNames(t *testing.T) {
 }
 
 // A name that looks public when it is checked and is loopback when it is dialled (DNS rebinding): a
-// check of its own before the dial would be passed.
+// separate check before the dial would pass it.
 func TestNameThatChangesItsMind(t *testing.T) {
 	var reached bool
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))

@@ -130,7 +130,7 @@ func TestJoinRacesWithEnd(t *testing.T) {
 	}
 }
 
-// Whoever ends a session, its clients are told in the same Apply, once.
+// Every way to end a session tells its clients in the same Apply, once.
 func TestEveryEndTells(t *testing.T) {
 	raised := *alice
 	raised.Epoch++

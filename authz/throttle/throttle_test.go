@@ -66,7 +66,7 @@ func TestChargesAreOne(t *testing.T) {
 	}
 }
 
-// What is heavy counts for more, and passes in the end whatever it weighs.
+// A heavy charge counts for more, and passes in the end with any weight.
 func TestWeight(t *testing.T) {
 	b := New()
 	charge := func(weight int) Charge { return Charge{b.Key("kept", "", every), some, weight} }
@@ -132,7 +132,7 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// A flood does not take more memory, nor does it wash out what counts.
+// A flood does not take more memory, and does not remove important entries.
 func TestFlood(t *testing.T) {
 	b := New()
 	alice := Charge{Key: b.Key("guess", "alice", every), Limit: some}

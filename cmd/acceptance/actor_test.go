@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// An actor is a client that remembers what it was told. Its exported fields are its memory: whatever
-// happens to the server between two steps, who has them can tell whether a promise was broken.
+// An actor is a client that remembers every answer in its exported fields. They show whether the server has broken a
+// promise between two steps.
 type actor interface {
 	// step asks the server for one thing, and calls remember after each change of its memory: before
 	// it asks for what must not be asked for twice, and as soon as it has an answer. An error that is

@@ -35,7 +35,7 @@ const ends = {'/silent': () => manager.signinSilentCallback(), '/callback': () =
 const signedIn = ends?.().then((user) => user && Object.assign({}, user, {name: user.profile.name}), String)
 </script>`
 
-// startOIDCClientApp serves the page on an origin of its own, of the issuer's site: otherwise no
+// startOIDCClientApp serves the page on a separate origin of the issuer's site: otherwise no
 // browser would send the session's cookie from the frame. It returns the origin.
 func startOIDCClientApp(t *testing.T) string {
 	t.Helper()

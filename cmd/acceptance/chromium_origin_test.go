@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// otherApp is an app on an origin of its own. Its only page is empty; a form that is posted to
+// otherApp is an app on a separate origin. Its only page is empty; a form that is posted to
 // /callback arrives in posts.
 type otherApp struct {
 	*httptest.Server

@@ -211,7 +211,7 @@ func (p playground) wantNothingStored() {
 	}
 }
 
-// Tokens that are bound to a key: whoever copies them has nothing.
+// Tokens that are bound to a key: a copy is worthless.
 func TestPlaygroundBindsTokens(t *testing.T) {
 	t.Parallel()
 	for name, more := range map[string]string{"": "", "with nonces": "dpop: {require_nonce: true}"} {

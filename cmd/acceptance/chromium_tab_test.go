@@ -92,7 +92,7 @@ func (b *tab) do(actions ...chromedp.Action) {
 	}
 }
 
-// open goes to a URL and waits until the document has loaded, whatever its status is.
+// open goes to a URL and waits until the document has loaded, with any status.
 func (b *tab) open(target string) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(target))

@@ -97,7 +97,7 @@ func TestFailingDisk(t *testing.T) {
 			playing.Wait()
 			wantReadOnly(t, s, token)
 			wantNoWrites(t, c)
-			undo() // a disk that has lost something is not trusted again, whatever it says now
+			undo() // a disk that has lost something is not trusted again, even if it seems well now
 			if !strings.Contains(fault, "ENOSPC") || strings.Contains(fault, "sync") {
 				wantReadOnly(t, s, token)
 				wantNoWrites(t, c)

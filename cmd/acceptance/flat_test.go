@@ -11,8 +11,8 @@ import (
 type gauge struct {
 	name   string
 	metric string
-	// most is by how much it may be larger at the end of a test than at its beginning, whatever the
-	// test's length: caches fill up, and the collector of garbage comes and goes.
+	// most is by how much it may be larger at the end of a test of any length than at its beginning:
+	// caches fill up, and the garbage collector comes and goes.
 	most float64
 }
 

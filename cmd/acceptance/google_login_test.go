@@ -94,7 +94,7 @@ func TestLinkGoogle(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong at Google, the app gets an answer that it can explain, and authzd goes on.
+// After every failure at Google, the app gets an answer that it can explain, and authzd goes on.
 func TestSignInWithGoogleFails(t *testing.T) {
 	t.Parallel()
 	g := newGoogle(t)

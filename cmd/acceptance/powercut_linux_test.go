@@ -198,7 +198,7 @@ func (p *powerOn) demand(event string) {
 }
 
 // The power fails at any moment: of the first start, of a later one, and under load. When it is back,
-// all promises are kept, whatever the clock does.
+// all promises are kept, even if the clock jumps.
 func TestPowerCuts(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, "")

@@ -46,8 +46,8 @@ func (r *replicas) press(t *testing.T, node *server, b *browser, button string) 
 	}
 }
 
-// Whoever is signed out at one replica, by whatever way, is signed out at the others at once, and the app
-// that wants to know is told once.
+// A user who is signed out at one replica, in any way, is signed out at the others at once, and an app with a
+// logout URI is told once.
 func TestReplicasSignOut(t *testing.T) {
 	t.Parallel()
 	app := newWebApp(t, "app")

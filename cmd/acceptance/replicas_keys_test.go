@@ -33,7 +33,7 @@ func kidOf(t *testing.T, token string) string {
 	return header.KeyID
 }
 
-// lazyVerifier is an API that keeps the JWKS of one replica as long as it may, whatever it meets.
+// lazyVerifier is an API that keeps the JWKS of one replica as long as it may, even if it sees an unknown key.
 type lazyVerifier struct {
 	node  *server
 	set   jose.JSONWebKeySet

@@ -9,7 +9,7 @@ import (
 )
 
 // Three replicas are restarted one after the other while clients refresh, redeem, register, revoke and
-// sign out; and then one after the other is killed. Whoever got no answer asks again and all is well:
+// sign out; and then one after the other is killed. A client without an answer asks again and succeeds:
 // nothing that was promised is lost, nobody has to sign in again, and it is as fast as before.
 func TestReplicasRollingRestart(t *testing.T) {
 	r := startReplicas(t, 3, "", forActors)

@@ -47,7 +47,7 @@ func startReplicas(t *testing.T, n int, clients, more string) *replicas {
 	return r
 }
 
-// newNode prepares a replica with a folder and an address of its own.
+// newNode prepares a replica with its own folder and address.
 func (r *replicas) newNode(t *testing.T, database, secret, clients, more string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "authzd-") // not t.TempDir, whose path may be too long for the admin socket
@@ -65,8 +65,8 @@ func (r *replicas) newNode(t *testing.T, database, secret, clients, more string)
 	return node
 }
 
-// balancer is a reverse proxy without memory: each request goes to the next replica, whoever sent it, and
-// one that can't be sent there goes to the one after. A request that got lost on its way is not sent
+// balancer is a reverse proxy without memory: each request of any client goes to the next replica. If it
+// can't be sent there, it goes to the one after. A request that got lost on its way is not sent
 // again, as it may have been served.
 type balancer struct {
 	addr string

@@ -20,8 +20,8 @@ import (
 // skewEnv says by how many seconds the clock of binaryWithSkew is wrong.
 const skewEnv = "ACCEPTANCE_CLOCK_SKEW"
 
-// binaryWithSkew is authzd with another time.Now, so that a process can have a clock of its own: nothing
-// else of a machine's clock can be changed for one process, since Go asks the kernel's page for the time.
+// binaryWithSkew is authzd with another time.Now, so that a process can have another clock. There is
+// no other way for a single process, because Go reads the time from the kernel's page.
 var binaryWithSkew = sync.OnceValues(func() (string, error) {
 	env, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE").Output()
 	if err != nil {

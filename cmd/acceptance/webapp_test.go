@@ -14,8 +14,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// webApp is a web application of golang.org/x/oauth2 and coreos/go-oidc that keeps sessions of its own,
-// by cookie, and ends them when it hears that the user has logged out.
+// webApp is a web application of golang.org/x/oauth2 and coreos/go-oidc with its own sessions,
+// by cookie. It ends them when it is told that the user has logged out.
 type webApp struct {
 	*httptest.Server
 	t    *testing.T

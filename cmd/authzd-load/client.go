@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// conn is one keep-alive connection and as much of HTTP/1.1 (RFC 9112) as authzd's answers need.
-// net/http's client costs more than the handlers that are to be measured, on the same processors.
+// conn is one keep-alive connection with as much of HTTP/1.1 (RFC 9112) as authzd's answers need. net/http's
+// client costs more than the measured handlers, on the same processors.
 type conn struct {
 	addr string
-	net  net.Conn // nil: to be dialled
+	net  net.Conn // nil: not dialled yet
 	in   *bufio.Reader
 	body []byte
 }
@@ -38,7 +38,7 @@ const (
 	maxBody = 1 << 20          // bytes
 )
 
-// do sends a request as it stands and reads the answer. After an error the next call dials anew.
+// do sends a request unchanged and reads the answer. After an error the next call dials again.
 func (c *conn) do(request []byte) (response, error) {
 	if c.net == nil {
 		dialled, err := net.Dial("tcp", c.addr)
@@ -55,8 +55,8 @@ func (c *conn) do(request []byte) (response, error) {
 	return r, err
 }
 
-// extend gives the connection time for what comes next. A deadline for each request would cost more
-// than it tells.
+// extend gives the connection time for the next answers. A deadline for each request would cost more than it
+// is worth.
 func (c *conn) extend() {
 	if c.net != nil {
 		c.net.SetDeadline(time.Now().Add(wait))
@@ -93,7 +93,7 @@ func (c *conn) roundTrip(request []byte) (response, error) {
 		if line[0] == '\r' {
 			break
 		}
-		if line[0] != 'C' && line[0] != 'T' && line[0] != 'L' { // most of them
+		if line[0] != 'C' && line[0] != 'T' && line[0] != 'L' { // most headers
 			continue
 		}
 		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))

@@ -19,10 +19,10 @@ import (
 	"github.com/authzd/authzd/storage/postgres"
 )
 
-// fill puts grants into an empty store, and returns refresh tokens of some of them. Each grant has a user
-// and a refresh token; every second one is offline, the others have a session. What comes in a batch is
-// in the order of its keys, since millions of random inserts would take days; keys are spread as random
-// ones are. One in a hundred refresh tokens more has expired, for the sweeper.
+// fill puts grants into an empty store, and returns refresh tokens of some of them. Each grant has a user and
+// a refresh token; every second one is offline, the others have a session. The records of a batch are in the
+// order of their keys, because millions of random inserts would take days; the keys are spread like random
+// ones. One refresh token more for each hundred has expired, for the sweeper.
 type fill struct {
 	grants  int
 	account account
@@ -35,7 +35,7 @@ const (
 	expiredOf  = 100    // grants to one expired refresh token
 )
 
-// openStore opens the store that a server has, as long as that one does not run.
+// openStore opens the store of a server that does not run.
 func openStore(ctx context.Context, path, url string) (storage.Store, error) {
 	if url != "" {
 		return postgres.Open(ctx, url, postgres.Options{SweepEvery: time.Hour})
@@ -51,7 +51,7 @@ func (f fill) into(ctx context.Context, store storage.Store) (tokens []string, e
 		group.Go(func() error {
 			for writes := range batches {
 				err := store.Apply(ctx, writes...)
-				for errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil { // a checkpoint may take its time
+				for errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil { // a checkpoint may take some time
 					err = store.Apply(ctx, writes...)
 				}
 				if err != nil {
@@ -88,7 +88,7 @@ func (f fill) into(ctx context.Context, store storage.Store) (tokens []string, e
 	return tokens, group.Wait()
 }
 
-// grant is the records of one grant, as authz writes them, and its refresh token if it is of the sample.
+// grant returns the records of one grant, as authz writes them, and its refresh token if it is in the sample.
 func (f fill) grant(i int) (token string, writes []storage.Write) {
 	userID := fmt.Sprintf("0190%04x-%04x-7abc-9def-%012x", i>>16, i&0xffff, i)
 	username := fmt.Sprintf("user-%08d", i)
@@ -137,7 +137,7 @@ func (f fill) grant(i int) (token string, writes []storage.Write) {
 // ordered is base64url with its characters in the order of their bytes.
 var ordered = base64.NewEncoding("-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz").WithPadding(base64.NoPadding)
 
-// spread is a random key of so many bytes, greater than those of smaller i.
+// spread returns a random key of so many bytes, greater than those of smaller i.
 func (f fill) spread(i, bytes int) string {
 	const bits = 48 // eight characters
 	step := uint64(1<<bits) / uint64(f.grants)
@@ -151,8 +151,8 @@ func random(n int) []byte {
 	return b
 }
 
-// old is people whose grants were made long ago: each refresh is of the one that was not refreshed for
-// the longest time.
+// old is people whose grants were made long ago: each refresh takes the one that was not refreshed for the
+// longest time.
 type old struct{ tokens chan string }
 
 func newOld(tokens []string) old {
@@ -163,7 +163,7 @@ func newOld(tokens []string) old {
 	return o
 }
 
-// refresh presents a token of the sample, and puts its successor behind all others.
+// refresh presents a token of the sample, and puts its successor at the end.
 func (o old) refresh(u *user) (operation, error) {
 	return func() error {
 		token := <-o.tokens

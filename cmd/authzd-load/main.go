@@ -1,18 +1,17 @@
-// Command authzd-load measures how fast authzd is, as a share of a net/http handler that does
-// nothing.
+// Command authzd-load measures how fast authzd is, as a share of a net/http handler that does nothing.
 //
 //	authzd-load ──starts──> itself, as the bare handler: 200 bytes for every request
-//	     │      ──starts──> authzd serve, on a configuration and a database of its own
+//	     │      ──starts──> authzd serve, with its own configuration and database
 //	     │                  (or drives the server that --url names)          processes.go
 //	     ├─ sign in, through the pages                                       signin.go
 //	     ├─ each scenario with each number of connections                    scenarios.go, client.go
 //	     │     a second of the bare handler, a second of the scenario, …     measure.go
-//	     └─ what was reached, and what should have been                      report.go
+//	     └─ the results, and the goals                                     report.go
 //
-// With --grants it is the store that is measured, filled and hardly so:      scale.go, fill.go
+// With --grants it measures a filled store and one that is nearly empty:    scale.go, fill.go
 //
-// The generator, the bare handler and the server share the processors of one machine, so only the
-// ratios of one run mean something. It talks to loopback and nothing else.
+// The generator, the bare handler and the server share the processors of one machine, so only the ratios of
+// one run mean something. It uses only loopback.
 package main
 
 import (
@@ -91,8 +90,8 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&names, "scenarios", "", "scenarios to run, separated by commas (default: all)")
 	f.StringVar(&connections, "connections", "1,16,64", "numbers of keep-alive connections")
 	f.DurationVar(&o.duration, "duration", 2*time.Second, "for each measurement, in slices of a second")
-	f.IntVar(&o.refreshes, "refreshes", 1_000_000, "after how many refreshes to look at the memory; 0: don't")
-	f.IntVar(&o.grants, "grants", 0, "fill a store with so many grants, and measure that instead of the scenarios")
+	f.IntVar(&o.refreshes, "refreshes", 1_000_000, "after how many refreshes to read the memory; 0: don't")
+	f.IntVar(&o.grants, "grants", 0, "fill a store with this many grants, and measure it instead of the scenarios")
 	f.StringVar(&o.postgres, "postgres", "", "with --grants: `URL` of a database of a PostgreSQL server on which databases may be made; default: bolt")
 	f.StringVar(&output, "o", "table", "output: table or json")
 	f.BoolVar(&o.check, "check", false, "exit with 1 if a goal is missed")

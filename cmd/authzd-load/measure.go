@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// sample is what was seen of one load, in one slice of time or several.
+// sample is the result of one load, in one or more slices of time.
 type sample struct {
 	elapsed   time.Duration
 	latencies []time.Duration // of the operations that succeeded
@@ -23,7 +23,7 @@ type sample struct {
 	generator time.Duration // processor time of this process
 }
 
-// load is operations that run side by side, each on its own connection.
+// load is operations that run in parallel, each on its own connection.
 type load struct {
 	conns      []*conn
 	operations []operation
@@ -87,7 +87,7 @@ func (s *sample) each(d time.Duration) time.Duration {
 	return d / time.Duration(max(1, len(s.latencies)))
 }
 
-// percentiles returns the latencies that the given parts of the operations stayed below.
+// percentiles returns the latencies below which the given parts of the operations stayed.
 func (s *sample) percentiles(parts ...float64) []time.Duration {
 	slices.Sort(s.latencies)
 	found := make([]time.Duration, len(parts))
@@ -99,7 +99,7 @@ func (s *sample) percentiles(parts ...float64) []time.Duration {
 	return found
 }
 
-// bareLoad asks the bare handler.
+// bareLoad sends requests to the bare handler.
 func bareLoad(p *process, connections int) *load {
 	l := &load{server: p}
 	for range connections {
@@ -124,8 +124,7 @@ func scenarioLoad(s scenario, server *process, users []*user) (*load, error) {
 	return l, nil
 }
 
-// rsaLoad does nothing but RS256 signatures, on every processor: the ceiling of any server that
-// signs.
+// rsaLoad only makes RS256 signatures, on every processor: the upper limit of any server that signs.
 func rsaLoad() (*load, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -18,8 +18,7 @@ import (
 	"time"
 )
 
-// The server that is measured without --url, and what the people and apps of the scenarios are
-// called there.
+// The measured server without --url, and the names of the people and apps in the scenarios.
 const configuration = `issuer: http://%[1]s
 listen: %[1]s
 admin: {socket: %[2]s/admin.sock}
@@ -68,13 +67,13 @@ func (p *process) start() error {
 		return err
 	}
 	go func() {
-		_ = p.cmd.Wait() // how it ended is of interest only if it was not asked to
+		_ = p.cmd.Wait() // its error matters only if it ended by itself
 		close(p.exited)
 	}()
 	return nil
 }
 
-// stop ends the process as a service manager does, and waits for it.
+// stop ends the process like a service manager, and waits for it.
 func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
@@ -88,11 +87,11 @@ func (p *process) kill() {
 	if p == nil {
 		return
 	}
-	_ = p.cmd.Process.Kill() // fails if there is none any more
+	_ = p.cmd.Process.Kill() // fails if the process has ended
 	<-p.exited
 }
 
-// site is a folder with all that a server needs.
+// site is a folder with everything that a server needs.
 type site struct {
 	binary, dir, alg string
 	postgres         string // URL of the database; empty: bolt
@@ -101,8 +100,8 @@ type site struct {
 func (s site) config() string { return filepath.Join(s.dir, "authzd.yaml") }
 func (s site) bolt() string   { return filepath.Join(s.dir, "authzd.db") }
 
-// start starts the binary and waits for the first answer 200, which took startup. The log goes to a file
-// in the folder, as a service manager would have it.
+// start starts the binary and waits for the first answer 200, after startup. The log goes to a file in the
+// folder.
 func (s site) start(ctx context.Context) (p *process, startup time.Duration, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -148,7 +147,7 @@ func (s site) start(ctx context.Context) (p *process, startup time.Duration, err
 // bareCommand makes this program the bare handler.
 const bareCommand = "bare"
 
-// startBare starts this program once more, as the bare handler.
+// startBare starts this program again, as the bare handler.
 func startBare(ctx context.Context) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -171,7 +170,7 @@ func startBare(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-// serveBare answers every request with 200 bytes: what net/http alone can do on this machine.
+// serveBare answers every request with 200 bytes: the limit of net/http on this machine.
 func serveBare(stdout io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -184,7 +183,7 @@ func serveBare(stdout io.Writer) error {
 	}))
 }
 
-// cpu is the processor time that the process has used, to the 10 ms of /proc; 0 where there is none.
+// cpu returns the processor time of the process, with the 10 ms precision of /proc; 0 if there is no /proc.
 func (p *process) cpu() time.Duration {
 	stat, err := p.proc("stat")
 	if err != nil {
@@ -196,7 +195,7 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// resident is the memory of the process in bytes, its mapped files included; 0 where /proc is not.
+// resident returns the memory of the process in bytes, including mapped files; 0 if there is no /proc.
 func (p *process) resident() int64 {
 	status, err := p.proc("status")
 	if err != nil {

@@ -13,10 +13,10 @@ type row struct {
 	Scenario    string  `json:"scenario"`
 	Connections int     `json:"connections"`
 	Rate        float64 `json:"per_second"`
-	Bare        float64 `json:"bare_per_second"`             // the bare handler, in turns with it
+	Bare        float64 `json:"bare_per_second"`             // the bare handler, in turns with the scenario
 	Share       float64 `json:"share_of_bare"`               // Rate / Bare
-	CPUShare    float64 `json:"cpu_share_of_bare,omitempty"` // the same by processor time per request, which no neighbour disturbs
-	OfRSA       float64 `json:"share_of_rsa,omitempty"`      // of what RS256 signatures alone would allow
+	CPUShare    float64 `json:"cpu_share_of_bare,omitempty"` // the same by processor time per request, which other programs don't disturb
+	OfRSA       float64 `json:"share_of_rsa,omitempty"`      // of the rate of RS256 signatures alone
 	P50         float64 `json:"p50_ms"`
 	P99         float64 `json:"p99_ms"`
 	P999        float64 `json:"p99_9_ms"`
@@ -27,17 +27,17 @@ type row struct {
 	FirstError  string  `json:"first_error,omitempty"`
 }
 
-// goal is a figure that is to be reached.
+// goal is a figure to reach.
 type goal struct {
 	Name  string  `json:"name"`
 	Got   float64 `json:"got"`
 	Want  float64 `json:"want"`
 	Unit  string  `json:"unit"`
-	Limit bool    `json:"at_most"` // Want is the most, not the least
+	Limit bool    `json:"at_most"` // Want is a maximum, not a minimum
 	Met   bool    `json:"met"`
 }
 
-// report is everything that was measured.
+// report is all results.
 type report struct {
 	Rows  []row  `json:"rows"`
 	Goals []goal `json:"goals"`
@@ -72,7 +72,7 @@ func (r *report) atMost(name string, got, want float64, unit string) {
 	r.Goals = append(r.Goals, goal{name, got, want, unit, true, got <= want})
 }
 
-// judge adds the goals that a row is measured by.
+// judge adds the goals of a row.
 func (r *report) judge(x row, s scenario) {
 	name := fmt.Sprintf("%s, %s, %d connections", x.Scenario, x.Alg, x.Connections)
 	if x.Errors > 0 {
@@ -94,7 +94,7 @@ func (r *report) judge(x row, s scenario) {
 	}
 }
 
-// missed reports whether a goal was not reached.
+// missed reports whether a goal was missed.
 func (r *report) missed() bool {
 	for _, g := range r.Goals {
 		if !g.Met {

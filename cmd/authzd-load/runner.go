@@ -13,10 +13,10 @@ import (
 	"golang.org/x/term"
 )
 
-// slice is how long one load runs before the other has its turn.
+// slice is how long one load runs before the next.
 const slice = time.Second
 
-// runner goes through the measurements of one run.
+// runner makes the measurements of one run.
 type runner struct {
 	options
 	dir   string
@@ -94,8 +94,8 @@ func (r *runner) measureAll(ctx context.Context, alg string, server *process, t 
 	return nil
 }
 
-// measure runs a scenario and what it is compared with in turns, so that what else happens on the
-// machine happens to all of them.
+// measure runs a scenario in turns with the loads that it is compared with, so that other programs disturb
+// all of them equally.
 func (r *runner) measure(ctx context.Context, alg string, s scenario, server *process, users []*user) (row, error) {
 	bare := bareLoad(r.bare, len(users))
 	defer bare.close()
@@ -128,7 +128,7 @@ func (r *runner) measure(ctx context.Context, alg string, s scenario, server *pr
 	return x, nil
 }
 
-// manyRefreshes looks at the server's memory after a million refreshes, or as many as were asked for.
+// manyRefreshes reads the server's memory after a million refreshes, or the requested number.
 func (r *runner) manyRefreshes(ctx context.Context, server *process, t *target) error {
 	users := newUsers(t, slices.Max(r.connections))
 	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == "refresh" })
@@ -159,7 +159,7 @@ func (r *runner) manyRefreshes(ctx context.Context, server *process, t *target) 
 	return nil
 }
 
-// newUsers returns somebody for each connection.
+// newUsers returns a user for each connection.
 func newUsers(t *target, n int) []*user {
 	users := make([]*user, n)
 	for i := range users {

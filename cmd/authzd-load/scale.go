@@ -19,10 +19,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// baseline is how many grants a store has that counts as empty. Each connection needs some to refresh.
+// baseline is the number of grants in a nearly empty store. Each connection needs some to refresh.
 const baseline = 2000
 
-// scale measures a store with many grants, and one with hardly any, in one run.
+// scale measures a store with many grants and a nearly empty one, in one run.
 func (r *runner) scale(ctx context.Context) error {
 	for _, grants := range []int{baseline, r.grants} {
 		if err := r.filled(ctx, grants); err != nil {
@@ -32,7 +32,7 @@ func (r *runner) scale(ctx context.Context) error {
 	return nil
 }
 
-// filled measures a server whose store has so many grants.
+// filled measures a server whose store has this many grants.
 func (r *runner) filled(ctx context.Context, grants int) (err error) {
 	dir := filepath.Join(r.dir, fmt.Sprint(grants))
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -96,7 +96,7 @@ func (r *runner) filled(ctx context.Context, grants int) (err error) {
 	return r.sweep(ctx, grants, s, began)
 }
 
-// oldRefreshes refreshes what was refreshed long ago.
+// oldRefreshes refreshes grants that were refreshed long ago.
 func (r *runner) oldRefreshes(grants int, server *process, tokens []string) error {
 	users := newUsers(&target{url: "http://" + server.addr, addr: server.addr, account: defaultAccount}, slices.Max(r.connections))
 	people := newOld(tokens)
@@ -117,7 +117,7 @@ func (r *runner) oldRefreshes(grants int, server *process, tokens []string) erro
 	return nil
 }
 
-// backup asks the running server for one.
+// backup asks the running server for a backup.
 func (r *runner) backup(ctx context.Context, grants int, s site) error {
 	file := filepath.Join(s.dir, "backup")
 	cmd := exec.CommandContext(ctx, s.binary, "backup", "--config", s.config(), file)
@@ -134,7 +134,7 @@ func (r *runner) backup(ctx context.Context, grants int, s site) error {
 	return os.Remove(file)
 }
 
-// sweep waits until all that had expired is swept. The first round begins a minute after the start.
+// sweep waits until all expired records are swept. The first round begins a minute after the start.
 func (r *runner) sweep(ctx context.Context, grants int, s site, began time.Time) error {
 	for goal := float64(grants / expiredOf); ; {
 		swept, err := s.swept()
@@ -153,7 +153,7 @@ func (r *runner) sweep(ctx context.Context, grants int, s site, began time.Time)
 	}
 }
 
-// figure prints what was measured.
+// figure prints one result.
 func (r *runner) figure(grants int, what string, value float64, unit string) {
 	fmt.Fprintf(r.table, "%9d grants  %-28s %12.2f %s\n", grants, what, value, unit)
 }
@@ -194,7 +194,7 @@ func (r *runner) database(ctx context.Context, grants int) (address string, drop
 	return own.String(), dropped, nil
 }
 
-// settle has PostgreSQL do at once what it owes after so many inserts, and would do in the next minutes.
+// settle makes PostgreSQL do the work at once that it would do in the minutes after so many inserts.
 func (s site) settle(ctx context.Context) error {
 	if s.postgres == "" {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"strconv"
 )
 
-// scenario is something that clients do all day.
+// scenario is something that clients do often.
 type scenario struct {
 	name       string
 	share      float64                          // of the bare handler's rate, to be reached with 64 connections
@@ -51,7 +51,7 @@ func (u *user) discovery() (operation, error) {
 	return u.static(u.get("/.well-known/openid-configuration", "")), nil
 }
 
-// userinfo asks with the same token again and again, as an app does until the token expires.
+// userinfo sends the same token again and again, as an app does until the token expires.
 func (u *user) userinfo() (operation, error) {
 	tokens, err := u.exchange(u.scope)
 	return u.static(u.get("/userinfo", "Authorization: Bearer "+tokens.access+"\r\n")), err
@@ -67,7 +67,7 @@ func (u *user) clientCredentials() (operation, error) {
 	return u.static(u.post("/token", "grant_type=client_credentials")), nil
 }
 
-// refresh presents the refresh token that the last answer brought.
+// refresh sends the refresh token of the last answer.
 func (u *user) refresh() (operation, error) {
 	tokens, err := u.exchange(u.refreshScope)
 	token := tokens.refresh

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// account is who signs in, and the client that asks them to.
+// account is the user who signs in, and the client.
 type account struct {
 	username, password string
 	client, secret     string // confidential, first party, with every grant type and rotation
@@ -29,8 +29,8 @@ var (
 // maxPages bounds a walk through pages.
 const maxPages = 8
 
-// signIn goes through the pages as a person with a browser does, up to the redirect to the client,
-// and returns the cookies that the browser then has.
+// signIn goes through the pages like a browser, up to the redirect to the client, and returns the cookies of the
+// browser.
 func (t *target) signIn() (cookies string, err error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {

@@ -61,8 +61,8 @@ func newAuditListCommand(r *remote) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&since, "since", "", "only from this `time` on: 2026-01-31, 2026-01-31T12:00:00Z, or an age such as 24h")
-	f.StringVar(&until, "until", "", "only before this `time`, likewise")
-	f.StringVar(&query.Type, "type", "", "only of this `type`, or what it begins with, such as user.")
+	f.StringVar(&until, "until", "", "only before this `time`, in the same forms")
+	f.StringVar(&query.Type, "type", "", "only of this `type`, or with this beginning, such as user.")
 	f.StringVar(&query.Outcome, "outcome", "", "only with this `outcome`: success, failure, denied or alarm")
 	f.StringVar(&query.Actor, "actor", "", "only done by this `id`")
 	f.StringVar(&query.ClientID, "client", "", "only about this client `id`")
@@ -70,13 +70,13 @@ func newAuditListCommand(r *remote) *cobra.Command {
 	f.StringVar(&query.GID, "grant", "", "only about this grant `id`")
 	f.StringVar(&query.SID, "session", "", "only about this session `id`")
 	f.StringVar(&query.RequestID, "request", "", "only of this request `id`")
-	f.IntVarP(&limit, "limit", "n", 100, "the newest so many of them")
+	f.IntVarP(&limit, "limit", "n", 100, "only the newest `n` of them")
 	_ = cmd.RegisterFlagCompletionFunc("user", r.completeUsers())
 	_ = cmd.RegisterFlagCompletionFunc("client", r.completeClients())
 	return cmd
 }
 
-// subIfKnown is subOf for users who may have been deleted: their id still says who it was.
+// subIfKnown is subOf for users who may have been deleted: their id still names them.
 func subIfKnown(ctx context.Context, c *admin.Client, name string) (string, error) {
 	sub, err := subOf(ctx, c, name)
 	if gone := new(admin.Problem); errors.As(err, &gone) && gone.Code == admin.CodeNotFound {
@@ -100,7 +100,7 @@ func auditRow(e *admin.AuditEvent) []string {
 		strings.Join(about, " "), e.Remote, strings.Join(details, " ")}
 }
 
-// moment reads a time, or an age.
+// moment reads a time or an age.
 func moment(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -113,7 +113,7 @@ func moment(s string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usageError{fmt.Errorf("%q is no time", s), "write it like 2026-01-31, 2026-01-31T12:00:00Z, or as an age like 24h"}
+	return time.Time{}, usageError{fmt.Errorf("%q is not a time", s), "write it like 2026-01-31, 2026-01-31T12:00:00Z, or as an age like 24h"}
 }
 
 func newAuditExportCommand(r *remote) *cobra.Command {
@@ -135,7 +135,7 @@ seal of each block, and one for each of its events. With --since, whole blocks f
 		}
 		file, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, os.ErrExist) {
-			return hinted{fmt.Errorf("%s is there already", args[0]), "name another file, or move it away"}
+			return hinted{fmt.Errorf("%s exists already", args[0]), "name another file, or move it away"}
 		} else if err != nil {
 			return err
 		}
@@ -152,7 +152,7 @@ func newAuditVerifyCommand(r *remote) *cobra.Command {
 	var head string
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
-		Short: "check that nobody has changed the log, or a file that was exported",
+		Short: "check that nobody has changed the log, or an exported file",
 		Long: `Check that nobody has changed the log: that no event was edited, dropped, added or moved since the
 server sealed it. It prints the head, a number and a hash that vouch for all that was checked. Kept
 elsewhere and given back by --head, they show later that the log was not put back.
@@ -200,7 +200,7 @@ func parseHead(s string) (pin admin.AuditPoint, err error) {
 	}
 	number, hash, _ := strings.Cut(s, ":")
 	if pin.Number, err = strconv.Atoi(number); err != nil || pin.Number < 1 || hash == "" {
-		return pin, usageError{fmt.Errorf("--head %q is no head", s), "write it as it was printed: 1234:5f0c…"}
+		return pin, usageError{fmt.Errorf("--head %q is not a head", s), "write it as it was printed: 1234:5f0c…"}
 	}
 	pin.Hash = hash
 	return pin, nil
@@ -228,9 +228,9 @@ func verifyFile(name string, pin admin.AuditPoint) (*admin.AuditReport, error) {
 	switch {
 	case pin.Number == 0 || pinned == pin.Hash:
 	case pinned == "":
-		report.Problems = append(report.Problems, admin.AuditProblem{Block: pin.Number, Reason: "the block whose hash was kept is not in the file"})
+		report.Problems = append(report.Problems, admin.AuditProblem{Block: pin.Number, Reason: "the block with the given hash is not in the file"})
 	default:
-		report.Problems = append(report.Problems, admin.AuditProblem{Block: pin.Number, Reason: "it is not the block whose hash was kept"})
+		report.Problems = append(report.Problems, admin.AuditProblem{Block: pin.Number, Reason: "it does not have the given hash"})
 	}
 	for _, p := range found.Problems {
 		report.Problems = append(report.Problems, admin.AuditProblem(p))
@@ -265,5 +265,5 @@ func (p *printer) verified(report *admin.AuditReport) error {
 	for _, problem := range report.Problems {
 		text += fmt.Sprintf("\n  block %d: %s", problem.Block, problem.Reason)
 	}
-	return hinted{errors.New(text), "keep the database as it is, for somebody to look at; what came before the first of these blocks is whole"}
+	return hinted{errors.New(text), "keep the database unchanged for an investigation; the blocks before the first of these are whole"}
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// backupJob is what the command line says about a backup to be made.
+// backupJob has the arguments of a backup.
 type backupJob struct {
 	configFile string
 	encryption encryptionFlags
@@ -80,7 +80,7 @@ func (job *backupJob) run(cmd *cobra.Command, path string) error {
 	return nil
 }
 
-// writeBackup has the running server write a backup, or writes it if none runs.
+// writeBackup lets the running server write a backup, or writes it itself if none runs.
 func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progress) (archive.Summary, error) {
 	if cfg.Admin.Socket != "" {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", cfg.Admin.Socket)
@@ -95,7 +95,7 @@ func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progre
 	}
 	store, err := openOffline(ctx, &cfg.Storage)
 	if errors.Is(err, bolt.ErrInUse) {
-		err = hinted{err, "a server that runs is asked over admin.socket, but there nobody answers: is it set, and the same as the server's?"}
+		err = hinted{err, "a running server is asked over admin.socket, which does not answer: is it set, and the same as the server's?"}
 	} else if err == nil {
 		err = checkWhole(ctx, store, &cfg.Storage)
 	}
@@ -107,8 +107,8 @@ func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progre
 	return sum, errors.Join(err, store.Close())
 }
 
-// fetchBackup copies the backup that a server makes, and reads it on the way: what comes is whole, or
-// it is an error.
+// fetchBackup copies the backup that a server makes, and reads it on the way: the result is whole, or an
+// error.
 func fetchBackup(ctx context.Context, server *admin.Client, w io.Writer, p *progress) (archive.Summary, error) {
 	answer, err := server.Do(ctx, http.MethodGet, "/v1/backup", nil, nil, nil)
 	if problem := new(admin.Problem); errors.As(err, &problem) {
@@ -128,7 +128,7 @@ func fetchBackup(ctx context.Context, server *admin.Client, w io.Writer, p *prog
 	return sum, nil
 }
 
-// counted is a store that tells how far its export has come.
+// counted is a store that reports the progress of its export.
 type counted struct {
 	archive.Exporter
 	progress *progress
@@ -149,13 +149,13 @@ func explainBackup(err error) error {
 	switch {
 	case errors.As(err, new(hinted)):
 	case errors.As(err, new(*storage.RecordError)), errors.Is(err, storage.ErrUnavailable):
-		return hinted{fmt.Errorf("the database can't be backed up: %w", err), `keep the backups that there are; "authzd check" says what is damaged, and "authzd restore --replace" brings the newest good backup back`}
+		return hinted{fmt.Errorf("the database can't be backed up: %w", err), `keep the existing backups; "authzd check" says what is damaged, and "authzd restore --replace" brings the newest good backup back`}
 	case errors.Is(err, archive.ErrExists):
 		return hinted{err, "give another name, or --force to replace it"}
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return hinted{fmt.Errorf("write the backup: %w", err), "free some space, or name a file on another disk; nothing was left behind"}
 	case errors.Is(err, os.ErrNotExist):
-		return hinted{err, "make the folder first: who may look into it is your choice"}
+		return hinted{err, "make the folder first, with the access rights that you want"}
 	}
 	return err
 }
@@ -165,7 +165,7 @@ func newBackupVerifyCommand() *cobra.Command {
 	var decryption decryptionFlags
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
-		Short: "read a backup from its beginning to its end, and tell what it is",
+		Short: "read a backup from its beginning to its end, and describe it",
 		Long: `Read a backup from its beginning to its end: every byte of it is checked. If there is a configuration
 whose secret the backup needs, it is also checked that it was made with that secret.`,
 		Args: cobra.ExactArgs(1),
@@ -178,7 +178,7 @@ whose secret the backup needs, it is also checked that it was made with that sec
 			defer p.end()
 			b := backupFile{path: args[0], identities: identities, everyRecord: storage.NewChecker().Check}
 			if cfg, err := loadConfig(file); err == nil {
-				b.secret, _ = readSecret(cfg) // without it, less can be told
+				b.secret, _ = readSecret(cfg) // optional: without it, less can be checked
 			} else if file != "" {
 				return err
 			}

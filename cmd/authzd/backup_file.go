@@ -15,15 +15,15 @@ import (
 	"github.com/authzd/authzd/storage/archive"
 )
 
-// backupFile is a backup that was made some time ago.
+// backupFile is an existing backup.
 type backupFile struct {
 	path       string
 	identities []age.Identity
-	secret     *keys.Secret // nil: whose backup it is, is not looked at
-	// everyRecord looks into each record; nil: a restore takes what a whole backup has.
+	secret     *keys.Secret // nil: the origin of the backup is not checked
+	// everyRecord checks each record; nil: a restore trusts the records of a whole backup.
 	everyRecord func(storage.Table, storage.Record) error
 
-	// What check has found.
+	// The results of check.
 	header  archive.Header
 	summary archive.Summary
 	own     bool // it was made with the secret
@@ -31,7 +31,7 @@ type backupFile struct {
 
 var errOtherSecret = errors.New("the backup was made with another secret")
 
-// check reads the whole file. Whatever is wrong with it is found here, before anything is done with it.
+// check reads the whole file, and finds everything that is wrong with it before anything is done with it.
 func (b *backupFile) check(p *progress) error {
 	sum, header, err := b.read(p.counting("check", 0), func(h archive.Header) error {
 		if b.secret != nil && !b.secret.Knows(h.Secret) {
@@ -45,7 +45,7 @@ func (b *backupFile) check(p *progress) error {
 	b.header, b.summary = header, sum
 	if b.secret != nil {
 		if b.own = sum.Authentic(b.secret.BackupMACs(sum.Digest[:])); !b.own {
-			return explainBackupFile(b.path, fmt.Errorf("%w: it claims this one's, but was not made by who has it", errOtherSecret))
+			return explainBackupFile(b.path, fmt.Errorf("%w: it names this one, but does not prove it", errOtherSecret))
 		}
 	}
 	return nil
@@ -78,7 +78,7 @@ func (b *backupFile) read(fn func(storage.Table, storage.Record) error, begin fu
 	return sum, r.Header(), err
 }
 
-// checkRecord looks at the records that decide whether a server can work with the others.
+// checkRecord checks the records that decide whether a server can use the others.
 func (b *backupFile) checkRecord(table storage.Table, rec storage.Record) error {
 	if table == storage.Formats.Table && rec.Key == storage.FormatKey {
 		if _, err := storage.Current.Judge(rec.Value); err != nil {
@@ -96,7 +96,7 @@ func (b *backupFile) checkRecord(table storage.Table, rec storage.Record) error 
 	return nil
 }
 
-// source is the file as transfer reads it: again, and not to be another than was checked.
+// source is the file for transfer, which reads it again. It must not have changed since the check.
 func (b *backupFile) source(ctx context.Context, fn func(storage.Table, storage.Record) error) error {
 	sum, _, err := b.read(func(table storage.Table, rec storage.Record) error {
 		if err := ctx.Err(); err != nil {
@@ -130,15 +130,15 @@ func (b *backupFile) describe(w io.Writer) error {
 	return err
 }
 
-// explainBackupFile says what to do about a file that is no good.
+// explainBackupFile says what to do about an unusable file.
 func explainBackupFile(path string, err error) error {
 	hint := ""
 	format := new(storage.FormatError)
 	switch {
 	case errors.As(err, new(*storage.RecordError)):
-		hint = "take another backup: of this one, that record was damaged before it was made"
+		hint = "take another backup: in this one, the record was damaged before the backup was made"
 	case errors.Is(err, archive.ErrDamaged):
-		hint = "take another backup: of this one nothing can be trusted"
+		hint = "take another backup: nothing in this one can be trusted"
 	case errors.Is(err, archive.ErrNoArchive):
 		hint = `name a file that "authzd backup" has written`
 	case errors.Is(err, archive.ErrNewer), errors.As(err, &format):

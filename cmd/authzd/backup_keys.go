@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// encryptionFlags say for whom a backup is encrypted.
+// encryptionFlags choose the encryption of a backup.
 type encryptionFlags struct {
 	keys       []string
 	passphrase passphraseFlags
@@ -37,7 +37,7 @@ func (f *encryptionFlags) recipients(cmd *cobra.Command) ([]age.Recipient, error
 	return parseRecipients(f.keys)
 }
 
-// parseRecipients takes age public keys.
+// parseRecipients reads age public keys.
 func parseRecipients(keys []string) (all []age.Recipient, err error) {
 	for _, key := range keys {
 		parsed, err := age.ParseRecipients(strings.NewReader(key))
@@ -49,7 +49,7 @@ func parseRecipients(keys []string) (all []age.Recipient, err error) {
 	return all, nil
 }
 
-// decryptionFlags say what a backup is decrypted with.
+// decryptionFlags choose the keys that decrypt a backup.
 type decryptionFlags struct {
 	files      []string
 	passphrase passphraseFlags
@@ -69,7 +69,7 @@ func (f *decryptionFlags) identities(cmd *cobra.Command) (all []age.Identity, er
 		}
 		parsed, err := age.ParseIdentities(file)
 		file.Close()
-		if err != nil { // not quoted: it may show what is in the file
+		if err != nil { // not quoted: it may show the content of the file
 			return nil, usageError{fmt.Errorf("%s does not hold age private keys", name), `"age-keygen -o FILE" makes one`}
 		}
 		all = append(all, parsed...)
@@ -82,7 +82,7 @@ func (f *decryptionFlags) identities(cmd *cobra.Command) (all []age.Identity, er
 	return append(all, identity), err
 }
 
-// passphraseFlags say where a passphrase comes from.
+// passphraseFlags choose the source of a passphrase.
 type passphraseFlags struct {
 	ask  bool
 	file string
@@ -95,7 +95,7 @@ func (f *passphraseFlags) add(cmd *cobra.Command, ask, file string) {
 	cmd.MarkFlagsMutuallyExclusive("passphrase", "passphrase-file")
 }
 
-// read returns "" if there is to be none. A new one is asked for twice.
+// read returns the passphrase, or "" if there is none. A new one is asked for twice.
 func (f *passphraseFlags) read(cmd *cobra.Command, isNew bool) (string, error) {
 	if f.file != "" {
 		b, err := os.ReadFile(f.file)
@@ -121,12 +121,12 @@ func (f *passphraseFlags) read(cmd *cobra.Command, isNew bool) (string, error) {
 	}
 	again, err := p.secretLine("the same again")
 	if err == nil && again != passphrase {
-		err = usageError{errors.New("the two are not the same"), "nothing was written; try again"}
+		err = usageError{errors.New("the two differ"), "nothing was written; try again"}
 	}
 	return passphrase, err
 }
 
-// secretLine asks for one line that nobody sees.
+// secretLine asks for one line that is not shown.
 func (p *prompt) secretLine(what string) (string, error) {
 	fmt.Fprintf(p.out, "%s: ", what)
 	line, err := p.line(true)

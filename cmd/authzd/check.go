@@ -18,7 +18,7 @@ import (
 	"github.com/authzd/authzd/storage/ship"
 )
 
-// checkJob is what the command line says about what is to be checked.
+// checkJob has the arguments of a check.
 type checkJob struct {
 	configFile string
 	decryption decryptionFlags
@@ -28,10 +28,10 @@ type checkJob struct {
 	progress *progress
 
 	report checkReport
-	judged bool // the report is whole
+	judged bool // the report is complete
 }
 
-// checkReport is what a check has found.
+// checkReport is the result of a check.
 type checkReport struct {
 	Checked     string              `json:"checked"`
 	Sound       bool                `json:"sound"`
@@ -40,7 +40,7 @@ type checkReport struct {
 	Problems    []string            `json:"problems"`
 }
 
-// checkedGeneration is one that could be restored.
+// checkedGeneration is a generation that could be restored.
 type checkedGeneration struct {
 	Generation uint64    `json:"generation"`
 	Segments   int       `json:"segments"`
@@ -53,7 +53,7 @@ func newCheckCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "check [FILE or DESTINATION]",
-		Short: "read a database, a backup or a shipping destination through, and say whether all of it is sound",
+		Short: "read all of a database, a backup or a shipping destination, and report whether it is sound",
 		Long: `Read a database file, a backup, or what storage.bolt.ship has kept in a directory or bucket, from its
 beginning to its end, and say whether all of it is sound; without an argument, the store of the
 configuration. Nothing is changed. Each problem is told.
@@ -89,14 +89,14 @@ generation by generation, below $TMPDIR.`,
 	return cmd
 }
 
-// problem tells of one.
+// problem reports one.
 func (job *checkJob) problem(err error) {
 	job.report.Problems = append(job.report.Problems, err.Error())
 	job.progress.end()
 	fmt.Fprintf(job.problems, "authzd: %v\n", err)
 }
 
-// verdict is the end: what was looked at is sound, or not.
+// verdict ends a check: everything is sound, or not.
 func (job *checkJob) verdict(what, hint string, records int64) error {
 	job.progress.end()
 	job.judged, job.report.Records = true, records
@@ -123,7 +123,7 @@ func (job *checkJob) told(err error) error {
 	return errors.Join(err, job.p.encode(job.report))
 }
 
-// checkNamed finds out what has the name, and checks it.
+// checkNamed finds out what the name means, and checks it.
 func (job *checkJob) checkNamed(cmd *cobra.Command, name string) error {
 	job.report.Checked = name
 	if strings.Contains(name, "://") {
@@ -146,8 +146,8 @@ func (job *checkJob) checkNamed(cmd *cobra.Command, name string) error {
 	return job.checkDatabase(cmd.Context(), name)
 }
 
-// startsAsBackup reports whether a file begins as a backup, encrypted or not. If it begins neither as a
-// backup nor as a database, its reader says so later.
+// startsAsBackup reports whether a file begins like a backup, encrypted or not. If it begins neither like a
+// backup nor like a database, its reader reports it later.
 func startsAsBackup(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -162,7 +162,7 @@ func startsAsBackup(path string) (bool, error) {
 	return archive.Recognise(head[:n]), nil
 }
 
-// counting looks at all records of one state of a store, and counts them.
+// counting checks all records of one state of a store, and counts them.
 func (job *checkJob) counting(records *int64) func(storage.Table, storage.Record) error {
 	checker, show := storage.NewChecker(), job.progress.counting("check", 0)
 	return func(table storage.Table, rec storage.Record) error {
@@ -180,7 +180,7 @@ func (job *checkJob) checkDatabase(ctx context.Context, path string) error {
 	var records int64
 	err := bolt.Check(ctx, path, job.problem, job.counting(&records))
 	if errors.Is(err, bolt.ErrInUse) {
-		return hinted{err, `a server runs on it: "authzd check" without a name asks that one; or check a backup of it`}
+		return hinted{err, `a server runs on it: use "authzd check" without a name, which asks the server, or check a backup of it`}
 	}
 	if err != nil {
 		return err
@@ -196,7 +196,7 @@ func (job *checkJob) checkBackup(cmd *cobra.Command, path string) error {
 		return err
 	}
 	if cfg, err := loadConfig(job.configFile); err == nil {
-		b.secret, _ = readSecret(cfg) // without it, less can be told
+		b.secret, _ = readSecret(cfg) // optional: without it, less can be checked
 	} else if job.configFile != "" {
 		return err
 	}
@@ -206,7 +206,7 @@ func (job *checkJob) checkBackup(cmd *cobra.Command, path string) error {
 	return job.verdict(path, "take another backup", records)
 }
 
-// everyRecord is counting that tells of each damaged record, and goes on.
+// everyRecord is counting that reports each damaged record and goes on.
 func (job *checkJob) everyRecord(records *int64) func(storage.Table, storage.Record) error {
 	check := job.counting(records)
 	return func(table storage.Table, rec storage.Record) error {
@@ -255,11 +255,10 @@ func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
 		job.report.Generations = append(job.report.Generations, checkedGeneration{g.Generation, g.Segments, g.From.UTC(), g.Until.UTC()})
 		job.p.done("generation %d: %d segments, from %s until %s", g.Generation, g.Segments, stamp(g.From), stamp(g.Until))
 	}
-	return job.verdict(name, `bring what is damaged back from another copy; "authzd restore --from" says up to when it can be restored`, records)
+	return job.verdict(name, `put the damaged objects back from another copy; "authzd restore --from" says which moments can be restored`, records)
 }
 
-// checkStore checks the store of the configuration. If a server has it open, that server is asked to read
-// it.
+// checkStore checks the store of the configuration. If a server has it open, that server reads it.
 func (job *checkJob) checkStore(cmd *cobra.Command) error {
 	cfg, err := loadConfig(job.configFile)
 	if err != nil {
@@ -289,7 +288,7 @@ func (job *checkJob) checkStore(cmd *cobra.Command) error {
 	return job.verdict(storeName(&cfg.Storage), "restore the newest good backup into a new database", records)
 }
 
-// checkRunning has the running server read all of its records, as for a backup.
+// checkRunning lets the running server read all of its records, as for a backup.
 func (job *checkJob) checkRunning(ctx context.Context, cfg *config.Config) error {
 	var records int64
 	r, w := io.Pipe()
@@ -303,7 +302,7 @@ func (job *checkJob) checkRunning(ctx context.Context, cfg *config.Config) error
 		_, err = backup.Records(job.everyRecord(&records))
 	}
 	if err != nil {
-		return hinted{fmt.Errorf("%s is not sound, or can't be read: %w", storeName(&cfg.Storage), err), "see the server's log; stop it and check the file to hear of each problem"}
+		return hinted{fmt.Errorf("%s is not sound, or can't be read: %w", storeName(&cfg.Storage), err), "see the server's log; to see each problem, stop the server and check the file"}
 	}
 	return job.verdict(storeName(&cfg.Storage), damagedDatabase, records)
 }

@@ -18,27 +18,27 @@ func newClientCommand() *cobra.Command {
 		newClientDeleteCommand(r), newClientRotateSecretCommand(r))
 }
 
-// clientMembers are the members of a client that have flags of their own.
+// clientMembers are the members of a client that have a flag.
 var clientMembers = members{
 	{flag: "name", member: "client_name", text: "`name` that users see"},
-	{flag: "redirect-uri", member: "redirect_uris", text: "`URI` that takes the code; may be repeated", kind: asList},
+	{flag: "redirect-uri", member: "redirect_uris", text: "`URI` that receives the code; may be repeated", kind: asList},
 	{flag: "post-logout-redirect-uri", member: "post_logout_redirect_uris", text: "`URI` to return to after a logout; may be repeated", kind: asList},
 	{flag: "scope", text: "`scopes`, separated by spaces"},
 	{flag: "resource", member: "resources", text: "`URI` of an API that its tokens may be for; may be repeated", kind: asList},
 	{flag: "allowed-origin", member: "allowed_origins", text: "`origin` that may call from a browser; may be repeated", kind: asList},
 	{flag: "first-party", text: "no consent page", kind: asBool},
 	{flag: "grant-type", member: "grant_types", text: "`grant type`; may be repeated", kind: asList},
-	{flag: "auth-method", member: "token_endpoint_auth_method", text: "how it proves who it is: none, client_secret_basic, private_key_jwt, …"},
+	{flag: "auth-method", member: "token_endpoint_auth_method", text: "how it authenticates: none, client_secret_basic, private_key_jwt, …"},
 }
 
-// clientPreset is a member that can only be said of a new client.
+// clientPreset is a member that can be set only for a new client.
 var clientPreset = memberFlag{flag: "preset", text: "`kind`, which fills in the rest: spa, native, web or service"}
 
 func newClientCreateCommand(r *remote) *cobra.Command {
 	flags := append(members{clientPreset}, clientMembers...).flags()
 	cmd := &cobra.Command{
 		Use:   "create [CLIENT_ID]",
-		Short: "create a client; its secret is shown this once",
+		Short: "create a client; its secret is shown only once",
 		Long: `Create a client. Without a CLIENT_ID the server makes one up. If the client has a secret, it is made
 by the server and shown this once. Members that have no flag are said by --set, as in
 --set access_token_lifetime=5m or --set 'jwks={"keys":[…]}'.`,
@@ -103,7 +103,7 @@ func newClientUpdateCommand(r *remote) *cobra.Command {
 	flags := clientMembers.flags()
 	cmd := &cobra.Command{
 		Use:               "update CLIENT_ID",
-		Short:             "change what the flags say of a client, and nothing else",
+		Short:             "change the members of a client that the flags name",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeClients(),
 	}
@@ -145,7 +145,7 @@ func newClientRotateSecretCommand(r *remote) *cobra.Command {
 	var overlap time.Duration
 	cmd := &cobra.Command{
 		Use:               "rotate-secret CLIENT_ID",
-		Short:             "give a client a new secret, which is shown this once",
+		Short:             "give a client a new secret, which is shown only once",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeClients(),
 		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
@@ -172,7 +172,7 @@ func (r *remote) completeClients() func(*cobra.Command, []string, string) ([]str
 	})
 }
 
-// newClientRows shows the secret too, if there is a new one.
+// newClientRows also shows the secret, if it is new.
 func newClientRows(o *admin.NewOAuthClient) [][2]string {
 	return append(clientRows(&o.OAuthClient), [2]string{"client_secret", o.ClientSecret})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// compactPoll is how often it is asked whether a compaction has ended.
+// compactPoll is how often the command asks whether a compaction has ended.
 const compactPoll = 200 * time.Millisecond
 
 // boltFile is the file of a bolt store, as the admin API knows it.

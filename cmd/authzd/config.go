@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/config"
 )
 
-// configFiles are looked for, in this order, where no --config is given.
+// configFiles are the default files, in the order of the search.
 var configFiles = []string{"./authzd.yaml", "/etc/authzd/authzd.yaml"}
 
 func addConfigFlag(cmd *cobra.Command, file *string) {
@@ -19,7 +19,7 @@ func addConfigFlag(cmd *cobra.Command, file *string) {
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 }
 
-// loadConfig loads the named file, or the first default file that exists, or else the environment alone.
+// loadConfig loads the named file, or the first default file that exists, or the environment alone.
 func loadConfig(file string) (*config.Config, error) {
 	file, err := configPath(file)
 	if err != nil {
@@ -28,7 +28,7 @@ func loadConfig(file string) (*config.Config, error) {
 	return config.Load(file, os.Environ())
 }
 
-// configPath is empty if there is no file, and the environment says enough.
+// configPath returns the file, or "" if there is none and the environment is enough.
 func configPath(file string) (string, error) {
 	if file != "" {
 		return file, nil
@@ -43,7 +43,7 @@ func configPath(file string) (string, error) {
 	}
 	return "", usageError{
 		fmt.Errorf("no configuration: neither %s exists", strings.Join(configFiles, " nor ")),
-		`write one with "authzd init", name one with --config, set AUTHZD_ISSUER and what else is no default, or try "authzd serve --dev"`,
+		`write one with "authzd init", name one with --config, set AUTHZD_ISSUER and the other variables that you need, or try "authzd serve --dev"`,
 	}
 }
 
@@ -58,7 +58,7 @@ func newConfigCommand() *cobra.Command {
 	return group
 }
 
-// needSubcommand is what a group of commands does by itself.
+// needSubcommand is the action of a group of commands.
 func needSubcommand(cmd *cobra.Command, _ []string) error {
 	var names []string
 	for _, c := range cmd.Commands() {

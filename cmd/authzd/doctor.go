@@ -36,7 +36,7 @@ Nothing is changed. The exit code is 1 if a check has failed.`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	r.addTo(cmd)
-	cmd.Flags().StringVar(&issuer, "issuer", "", "check the server of this `URL`, from anywhere: without --admin, its clients are not looked at")
+	cmd.Flags().StringVar(&issuer, "issuer", "", "check the server at this `URL`, from anywhere; without --admin, its clients are not checked")
 	explain := r.run(explainLogin)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
@@ -55,15 +55,15 @@ Nothing is changed. The exit code is 1 if a check has failed.`,
 	return cmd
 }
 
-// finding is what one check has found.
+// finding is the result of one check.
 type finding struct {
 	Check  string `json:"check"`
 	Result string `json:"result"` // ok, warning, failed or skipped
 	Detail string `json:"detail"`
-	Hint   string `json:"hint,omitempty"` // what to do about it
+	Hint   string `json:"hint,omitempty"` // what the operator can do
 }
 
-// examination is of one server, from the outside. Each check adds what it finds.
+// examination checks one server from the outside. Each check adds its findings.
 type examination struct {
 	issuer     string
 	clients    []client.Metadata
@@ -74,10 +74,10 @@ type examination struct {
 
 	server   serverMetadata // known after checkIssuer
 	answered *http.Response // the first answer, its body closed
-	latest   time.Time      // when it came
+	latest   time.Time      // when that answer came
 }
 
-// serverMetadata is as much of the discovery document as the checks need.
+// serverMetadata is the part of the discovery document that the checks need.
 type serverMetadata struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
@@ -91,7 +91,7 @@ type serverMetadata struct {
 // examinationTime is how long one request may take.
 const examinationTime = 10 * time.Second
 
-// examination finds out what there is to check.
+// examination prepares the checks.
 func (r *remote) examination(ctx context.Context, issuer string) (*examination, error) {
 	e := &examination{issuer: issuer, http: &http.Client{
 		Timeout:       examinationTime,
@@ -100,7 +100,7 @@ func (r *remote) examination(ctx context.Context, issuer string) (*examination, 
 	}}
 	if issuer != "" {
 		if u, err := url.Parse(issuer); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return nil, usageError{fmt.Errorf("--issuer %q is no http or https URL", issuer), "write it like https://id.example.com, as tokens have it"}
+			return nil, usageError{fmt.Errorf("--issuer %q is not an http or https URL", issuer), "write it like https://id.example.com, as tokens have it"}
 		}
 		if r.url == "" {
 			e.add("clients", "skipped", "the redirect URIs and origins of clients are not known", "give --config, or --admin")
@@ -148,7 +148,7 @@ func (e *examination) add(check, result, detail, hint string) {
 	e.findings = append(e.findings, finding{check, result, detail, hint})
 }
 
-// run does every check. What follows from the failure of an earlier one is not tried.
+// run does every check, except those that must fail because an earlier one did.
 func (e *examination) run(ctx context.Context) error {
 	if e.checkIssuer(ctx) {
 		e.checkTLS()

@@ -12,11 +12,11 @@ import (
 	"github.com/authzd/authzd/authz/client"
 )
 
-// strangeOrigin is one that no client has (RFC 2606 section 2).
+// strangeOrigin is an origin that no client has (RFC 2606 section 2).
 const strangeOrigin = "https://doctor.invalid"
 
-// checkCORS asks as the browsers of each client's apps do (Fetch standard, CORS protocol), and once as that of
-// an app that nobody knows.
+// checkCORS sends requests like the browsers of each client's apps (Fetch standard, CORS protocol), and one
+// like an unknown app.
 func (e *examination) checkCORS(ctx context.Context) {
 	const check = "cors"
 	before, origins := len(e.findings), []string{}
@@ -43,7 +43,7 @@ func (e *examination) checkCORS(ctx context.Context) {
 	}
 }
 
-// mayCall returns why a browser would not let an app of an origin get tokens, nil if it would.
+// mayCall returns the reason why a browser would keep an app of an origin from getting tokens, or nil.
 func (e *examination) mayCall(ctx context.Context, origin string) error {
 	preflight, _, err := e.ask(ctx, http.MethodOptions, e.server.TokenEndpoint, "Origin", origin,
 		"Access-Control-Request-Method", http.MethodPost, "Access-Control-Request-Headers", "content-type,dpop")
@@ -77,7 +77,7 @@ func allows(response *http.Response, origin string) error {
 	case response.StatusCode >= http.StatusMultipleChoices:
 		return fmt.Errorf("answers %s", response.Status)
 	case len(values) > 1:
-		return fmt.Errorf("has Access-Control-Allow-Origin %d times, and browsers take none of them", len(values))
+		return fmt.Errorf("has Access-Control-Allow-Origin %d times, and browsers accept none of them", len(values))
 	case len(values) == 0 || values[0] != origin && values[0] != "*":
 		return fmt.Errorf("does not allow the origin")
 	}
@@ -87,8 +87,8 @@ func allows(response *http.Response, origin string) error {
 // maxRedirectURIs bounds how many are tried.
 const maxRedirectURIs = 200
 
-// checkRedirectURIs begins a sign-in with each redirect URI, one that ends at once since nobody is signed in. The
-// answer goes there if the server knows it, and is an error page otherwise.
+// checkRedirectURIs begins a sign-in with each redirect URI, which ends at once because nobody is signed in.
+// If the server knows the URI, the answer goes there; otherwise it is an error page.
 func (e *examination) checkRedirectURIs(ctx context.Context) {
 	const check = "redirect URIs"
 	before, tried := len(e.findings), 0
@@ -116,10 +116,10 @@ func (e *examination) checkRedirectURIs(ctx context.Context) {
 	}
 }
 
-// errorCode is what an error page has in small print.
+// errorCode is the small print of an error page.
 var errorCode = regexp.MustCompile(`id="error-code">(\d{3}) ([a-z_]+)<`)
 
-// leadsTo returns why an authorization request with prompt=none does not end at its redirect URI.
+// leadsTo returns the reason why an authorization request with prompt=none does not end at its redirect URI.
 func (e *examination) leadsTo(ctx context.Context, c *client.Metadata, uri string) error {
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {c.ID}, "redirect_uri": {uri}, "scope": {"openid"}, "prompt": {"none"}, "state": {"doctor"},

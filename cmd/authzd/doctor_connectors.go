@@ -8,8 +8,8 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 )
 
-// checkConnectors asks each provider that users may sign in with, as the server does, whether it is there and
-// knows the client and its secret.
+// checkConnectors asks each provider that users may sign in with, in the way of the server, whether it is
+// there and knows the client and its secret.
 func (e *examination) checkConnectors(ctx context.Context) {
 	const check = "connector"
 	for _, c := range e.connectors {

@@ -8,14 +8,14 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 )
 
-// explained is an event with what it means.
+// explained is an event with its meaning.
 type explained struct {
 	*admin.AuditEvent
 	Meaning string `json:"meaning,omitempty"`
 	Hint    string `json:"hint,omitempty"`
 }
 
-// explainLogin tells what happened in one request, by its id.
+// explainLogin explains what happened in one request, by its id.
 func explainLogin(ctx context.Context, c *admin.Client, p *printer, args []string) error {
 	found := []explained{}
 	for e, err := range c.AuditEvents(ctx, admin.AuditQuery{RequestID: args[0]}) {
@@ -24,10 +24,10 @@ func explainLogin(ctx context.Context, c *admin.Client, p *printer, args []strin
 		}
 		found = append(found, explain(e))
 	}
-	slices.Reverse(found) // they come newest first
+	slices.Reverse(found) // the newest came first
 	if len(found) == 0 {
-		return hinted{fmt.Errorf("the audit log has nothing of the request %q", args[0]),
-			"an event gets there a second after it happened; what is no refusal is only in the log of requests, on the server's standard error, under request_id"}
+		return hinted{fmt.Errorf("the audit log has no event of the request %q", args[0]),
+			"an event is there after a second; requests that were not refused are only in the log of requests, on the server's standard error, under request_id"}
 	}
 	if p.json {
 		return p.encode(found)
@@ -65,11 +65,11 @@ func explain(e *admin.AuditEvent) explained {
 	return x
 }
 
-// meanings are, of the codes of refusals, the reasons of failed sign-ins and the types of events, what happened
-// and what to do about it.
+// meanings has, for codes of refusals, reasons of failed sign-ins and types of events, what happened and what
+// to do.
 var meanings = map[string][2]string{
-	"redirect_uri_mismatch":             {"the app sent a redirect_uri that its client has not registered, letter by letter", `"authzd client show CLIENT" has those that are registered, and the server's log has the one that came; add it, or correct the app`},
-	"invalid_client":                    {"the client is not known, or could not prove who it is", `compare client_id and token_endpoint_auth_method with "authzd client show CLIENT"; a lost secret is replaced by "authzd client rotate-secret CLIENT"`},
+	"redirect_uri_mismatch":             {"the app sent a redirect_uri that is not registered for its client, letter by letter", `"authzd client show CLIENT" has those that are registered, and the server's log has the one that came; add it, or correct the app`},
+	"invalid_client":                    {"the client is unknown, or could not authenticate", `compare client_id and token_endpoint_auth_method with "authzd client show CLIENT"; a lost secret is replaced by "authzd client rotate-secret CLIENT"`},
 	"unauthorized_client":               {"the client may not use this grant type or response type", `add it to its grant_types, or let another client do it`},
 	"invalid_request":                   {"a parameter is missing, given twice or malformed", "the server's log says which, under this request_id"},
 	"invalid_scope":                     {"the app asked for scopes of which its client has none, or for more than it was granted", `add it to the client's scope: "authzd client update CLIENT --scope …"`},
@@ -79,19 +79,19 @@ var meanings = map[string][2]string{
 	"insufficient_scope":                {"the access token lacks a scope, or its user a role", ""},
 	"invalid_dpop_proof":                {"the DPoP proof is not one of this request", "the server's log says what is wrong with it; is the client's clock right?"},
 	"access_denied":                     {"the user, or a rule of the server, has refused", ""},
-	"invalid_request_object":            {"the signed request cannot be used", "the server's log says why; are the client's jwks those that it signs with?"},
+	"invalid_request_object":            {"the signed request cannot be used", "the server's log says why; does the client sign with a key of its jwks?"},
 	"invalid_request_uri":               {"the request_uri has expired, was used, or is not registered", "push the request again"},
 	"unsupported_grant_type":            {"the server does not know this grant type", ""},
 	"unsupported_response_type":         {"the client asked for another response type than code", "use the authorization code flow with PKCE"},
 	"unmet_authentication_requirements": {"the user cannot sign in as strongly as the app demands", "see acr_values_supported"},
-	"cross_site_request":                {"the form was sent from another site", "nothing: it was refused"},
+	"cross_site_request":                {"the form was sent from another site", "nothing: the server refused it"},
 	"no_such_user":                      {"no user has this username, and none this verified e-mail address", `"authzd user list" shows all; an address counts once it is verified`},
 	"wrong_password":                    {"the user exists, and the password was wrong", `"authzd user set-password USER" sets a new one`},
 	"no_password":                       {"the user has no password: they sign in by an upstream provider", `"authzd user set-password USER" sets one`},
 	"disabled":                          {"the user is disabled", `"authzd user update USER --disabled=false" lets them in again`},
-	"throttled":                         {"there were too many wrong passwords of this login, of this user or from this address", `wait: one more is let through now and then; "authzd user unlock USER" forgives those of a user`},
+	"throttled":                         {"there were too many wrong passwords of this login, of this user or from this address", `wait: one attempt more is allowed now and then; "authzd user unlock USER" forgives those of a user`},
 	"code.reused":                       {"a code was redeemed twice: the grant is revoked", "if no thief has it, the app sends its callback twice"},
-	"refresh_token.reused":              {"an old refresh token was shown after its successor was used: the grant is revoked", "if no thief has it, two copies of the app share one refresh token"},
+	"refresh_token.reused":              {"an old refresh token was used after its successor was used: the grant is revoked", "if no thief has it, two copies of the app share one refresh token"},
 	"user.sign_in_failed":               {"nobody was signed in", "the reason is in the event, and more in the server's log under this request_id"},
 	"user.signed_in":                    {"the user was signed in", ""},
 	"grant.issued":                      {"the client has got its tokens", ""},

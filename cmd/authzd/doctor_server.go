@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// maxExamined bounds what is read of an answer.
+// maxExamined bounds how much of an answer is read.
 const maxExamined = 1 << 20 // bytes
 
 // ask sends a request with these headers, each a name and a value, and reads the answer.
@@ -38,8 +38,8 @@ func (e *examination) ask(ctx context.Context, method, target string, header ...
 	return response, body, err
 }
 
-// checkIssuer reads the discovery document as clients do (OpenID Connect Discovery section 4): directly, and
-// with exactly this issuer in it. It returns false if nothing else can be checked.
+// checkIssuer reads the discovery document like a client (OpenID Connect Discovery section 4): without a
+// redirect, and with exactly this issuer in it. It returns false if nothing else can be checked.
 func (e *examination) checkIssuer(ctx context.Context) bool {
 	const check = "issuer"
 	response, body, err := e.ask(ctx, http.MethodGet, e.issuer+"/.well-known/openid-configuration")
@@ -57,16 +57,16 @@ func (e *examination) checkIssuer(ctx context.Context) bool {
 	case mediaType != "application/json" || json.Unmarshal(body, &e.server) != nil:
 		e.add(check, "failed", "something else answers in place of the discovery document", "does the proxy lead to authzd?")
 	case e.server.Issuer != e.issuer:
-		e.add(check, "failed", fmt.Sprintf("whoever answers calls itself %q", e.server.Issuer), "issuer must be the same everywhere, without a slash at its end: correct it, and restart the server")
+		e.add(check, "failed", fmt.Sprintf("the server that answers calls itself %q", e.server.Issuer), "issuer must be the same everywhere, without a slash at its end: correct it, and restart the server")
 	default:
-		e.add(check, "ok", e.issuer+" answers, and as itself", "")
+		e.add(check, "ok", e.issuer+" answers, and names itself so", "")
 		e.checkPaths(ctx)
 		return true
 	}
 	return false
 }
 
-// unreachable says why nobody answered.
+// unreachable explains why nobody answered.
 func (e *examination) unreachable(err error) {
 	var certificate *tls.CertificateVerificationError
 	var name *net.DNSError
@@ -79,15 +79,16 @@ func (e *examination) unreachable(err error) {
 	case errors.As(err, &name):
 		e.add("issuer", "failed", name.Error(), "give the name an address in the DNS, or correct issuer")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		e.add("issuer", "failed", "nobody listens there: "+err.Error(), "is the server running, and does the proxy, or listen, have this port?")
+		e.add("issuer", "failed", "nothing listens there: "+err.Error(), "is the server running, and does the proxy, or listen, have this port?")
 	case errors.As(err, &timeout) && timeout.Timeout():
-		e.add("issuer", "failed", "no answer in "+examinationTime.String(), "does a firewall stand between?")
+		e.add("issuer", "failed", "no answer in "+examinationTime.String(), "is there a firewall in between?")
 	default:
 		e.add("issuer", "failed", err.Error(), "")
 	}
 }
 
-// checkPaths looks for the document where RFC 8414 section 3.1 has it, which is outside of the issuer's path.
+// checkPaths looks for the document at the place of RFC 8414 section 3.1, which is outside of the issuer's
+// path.
 func (e *examination) checkPaths(ctx context.Context) {
 	u, err := url.Parse(e.issuer)
 	if err != nil || u.Path == "" {
@@ -105,20 +106,20 @@ const certificateWarning = 14 * 24 * time.Hour
 func (e *examination) checkTLS() {
 	const check = "tls"
 	state := e.answered.TLS
-	if state == nil { // only for loopback: the server refuses any other issuer without it
+	if state == nil { // only on loopback: the server refuses any other issuer without it
 		e.add(check, "skipped", "plain http, on this machine", "")
 		return
 	}
 	left := time.Until(state.PeerCertificates[0].NotAfter)
-	detail := fmt.Sprintf("%s, the certificate is good until %s", tls.VersionName(state.Version), when(state.PeerCertificates[0].NotAfter))
+	detail := fmt.Sprintf("%s, the certificate is valid until %s", tls.VersionName(state.Version), when(state.PeerCertificates[0].NotAfter))
 	if left < certificateWarning {
-		e.add(check, "warning", detail, "renew it: the server reads the new files by itself")
+		e.add(check, "warning", detail, "renew it: the server reads the new files without a restart")
 		return
 	}
 	e.add(check, "ok", detail, "")
 }
 
-// How far the clocks may be apart: what the server forgives, and what some clients do.
+// How much the clocks may differ: what the server tolerates, and what some clients do.
 const (
 	clockWell = 5 * time.Second
 	clockBad  = time.Minute
@@ -146,7 +147,7 @@ func (e *examination) checkClock() {
 // privateMembers are of private and symmetric keys (RFC 7518 section 6).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// checkKeys reads the JWK Set as APIs do.
+// checkKeys reads the JWK Set like an API.
 func (e *examination) checkKeys(ctx context.Context) {
 	const check = "jwks"
 	response, body, err := e.ask(ctx, http.MethodGet, e.server.JWKSURI)
@@ -159,13 +160,13 @@ func (e *examination) checkKeys(ctx context.Context) {
 	}
 	var set struct{ Keys []map[string]any }
 	if json.Unmarshal(body, &set) != nil || len(set.Keys) == 0 {
-		e.add(check, "failed", "there are no keys", "does the proxy pass it on as it is?")
+		e.add(check, "failed", "there are no keys", "does the proxy pass it on unchanged?")
 		return
 	}
 	var algs []string
 	for _, key := range set.Keys {
 		if slices.ContainsFunc(privateMembers, func(name string) bool { return key[name] != nil }) {
-			e.add(check, "failed", "a private key is published", "take the server off the network: somebody else answers, or has replaced it")
+			e.add(check, "failed", "a private key is published", "take the server off the network: another program answers, or has replaced it")
 			return
 		}
 		alg, _ := key["alg"].(string)

@@ -18,7 +18,7 @@ func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 func (e usageError) Hint() string  { return e.hint }
 
-// hinted is a failure that the caller can do something about: exit code 1.
+// hinted is a failure with advice for the caller: exit code 1.
 type hinted struct {
 	err  error
 	hint string
@@ -38,8 +38,8 @@ func exitCode(err error) int {
 	return 1
 }
 
-// printError writes each error on a line of its own, followed by its hint. Lines about a file begin
-// with its name and position, so that editors can jump there.
+// printError writes each error on a separate line, followed by its hint. Lines about a file begin with its
+// name and position, so that editors can jump there.
 func printError(w io.Writer, err error) {
 	if errs := (config.Errors)(nil); errors.As(err, &errs) {
 		for _, e := range errs {

@@ -14,10 +14,10 @@ import (
 	"github.com/authzd/authzd/storage/transfer"
 )
 
-// filling is what an empty store is to be filled with, by restore or migrate.
+// filling is the content for an empty store, of restore or migrate.
 type filling struct {
 	source   transfer.Source
-	at       time.Time // when the source was as it is
+	at       time.Time // the moment of the source's state
 	recheck  bool      // others could write to the source
 	progress *progress
 }
@@ -28,7 +28,8 @@ func (f filling) into(ctx context.Context, target storage.Store) error {
 	return err
 }
 
-// intoPostgres fills a database. If it is interrupted, no server takes it before the rest is there too.
+// intoPostgres fills a database. If it is interrupted, no server starts on the database before the rest is
+// there too.
 func (f filling) intoPostgres(ctx context.Context, url string) error {
 	store, err := openPostgresOffline(ctx, url)
 	if err != nil {
@@ -36,22 +37,22 @@ func (f filling) intoPostgres(ctx context.Context, url string) error {
 	}
 	err = f.into(ctx, store)
 	switch {
-	case err == nil: // what an older authzd has written comes in its format
+	case err == nil: // records of an older authzd come in its format
 		err = storage.Current.Run(ctx, store, nil)
 	case errors.Is(err, transfer.ErrNotEmpty):
 		err = hinted{err, "give it an empty database: no server may have run on it"}
 	case errors.Is(err, transfer.ErrOther), errors.Is(err, transfer.ErrDiffers):
-		err = hinted{err, "drop the database, make it anew, and see that no server runs on either; then begin again"}
+		err = hinted{err, "drop the database, make an empty one, and make sure that no server runs on either; then start again"}
 	}
 	return errors.Join(err, store.Close())
 }
 
-// intoBolt makes a database beside the one that is there, and puts it in its place once it is whole.
-// kept is the name that the old one got, unless it was empty.
+// intoBolt makes a database beside the existing one, and puts it in its place when it is complete. kept is
+// the new name of the old one, unless it was empty.
 func (f filling) intoBolt(ctx context.Context, path string, replace bool) (kept string, err error) {
 	path = bolt.Resolve(path)
 	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".filling")
-	if sameFile(part, path) { // one that was killed when the database already had its name
+	if sameFile(part, path) { // left by a process that was killed when the database already had its name
 		if err := os.Remove(part); err != nil {
 			return "", err
 		}
@@ -67,11 +68,11 @@ func (f filling) intoBolt(ctx context.Context, path string, replace bool) (kept 
 	return old.replaceBy(part, path)
 }
 
-// replaceBy gives a database that is whole the name of the one that is replaced.
+// replaceBy gives a complete database the name of the one that it replaces.
 func (r *replaced) replaceBy(part, path string) (kept string, err error) {
 	switch {
 	case !r.exists:
-		if err := os.Link(part, path); err != nil { // unlike a rename, never replaces another
+		if err := os.Link(part, path); err != nil { // unlike a rename, it never replaces another
 			return "", err
 		}
 		err = os.Remove(part)
@@ -86,7 +87,7 @@ func (r *replaced) replaceBy(part, path string) (kept string, err error) {
 	return kept, errors.Join(err, syncFolder(filepath.Dir(path)))
 }
 
-// keepBeside gives a database another name that nothing has, with the time in it.
+// keepBeside gives a database another name, with the time in it, that no file has.
 func keepBeside(path string) (kept string, err error) {
 	stamp := path + time.Now().UTC().Format(".before-20060102T150405Z")
 	kept = stamp
@@ -98,8 +99,8 @@ func keepBeside(path string) (kept string, err error) {
 	}
 }
 
-// intoPart fills a database that has no server yet. What an earlier attempt left there, it goes on
-// with; something else it removes.
+// intoPart fills a database that has no server yet. It goes on with what an earlier attempt left there, and
+// removes anything else.
 func (f filling) intoPart(ctx context.Context, part string) error {
 	for {
 		store, err := bolt.Open(part, bolt.Options{SweepEvery: unswept})
@@ -118,7 +119,7 @@ func (f filling) intoPart(ctx context.Context, part string) error {
 	}
 }
 
-// replaced is the database that is to be replaced.
+// replaced is the database that will be replaced.
 type replaced struct {
 	exists, empty bool
 	store         storage.Store // nil: there is none, or it can't be opened
@@ -126,12 +127,12 @@ type replaced struct {
 
 func (r *replaced) close() {
 	if r.store != nil {
-		_ = r.store.Close() // it was only looked at
+		_ = r.store.Close() // it was only read
 	}
 }
 
-// openReplaced refuses a database that is in use, and one that is not empty unless it may be replaced.
-// One that is damaged may be replaced too: it is what backups are for.
+// openReplaced refuses a database that is in use, and one that is not empty unless it may be replaced. A
+// damaged one may be replaced too: that is what backups are for.
 func openReplaced(ctx context.Context, path string, replace bool) (*replaced, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return &replaced{}, nil
@@ -141,7 +142,7 @@ func openReplaced(ctx context.Context, path string, replace bool) (*replaced, er
 	case errors.Is(err, bolt.ErrInUse):
 		return nil, hinted{err, "stop the server, restore, and start it again"}
 	case err != nil && !replace:
-		return nil, hinted{err, `to have a backup take its place, use "authzd restore --replace": it is kept beside it`}
+		return nil, hinted{err, `to put a backup in its place, use "authzd restore --replace", which keeps the old one`}
 	case err != nil:
 		return &replaced{exists: true}, nil
 	}
@@ -149,7 +150,7 @@ func openReplaced(ctx context.Context, path string, replace bool) (*replaced, er
 	switch err := transfer.CheckEmpty(ctx, store); {
 	case errors.Is(err, transfer.ErrNotEmpty) && !replace:
 		r.close()
-		return nil, hinted{fmt.Errorf("%s: %w", path, err), `name another file; or to have a backup take its place, use "authzd restore --replace", which keeps it`}
+		return nil, hinted{fmt.Errorf("%s: %w", path, err), `name another file; or to put a backup in its place, use "authzd restore --replace", which keeps it`}
 	case errors.Is(err, transfer.ErrNotEmpty), err != nil && replace: // it is kept, even if it is damaged
 		r.empty = false
 	case err != nil:
@@ -159,7 +160,7 @@ func openReplaced(ctx context.Context, path string, replace bool) (*replaced, er
 	return r, nil
 }
 
-// sameFile reports whether both are there, and one file.
+// sameFile reports whether both exist and are one file.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)

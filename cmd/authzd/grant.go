@@ -31,7 +31,7 @@ func newGrantListCommand(r *remote) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&user, "user", "", "only of this `user`, by username or sub")
-	cmd.Flags().StringVar(&client, "client", "", "only to the client with this `id`; without --user every grant is looked at")
+	cmd.Flags().StringVar(&client, "client", "", "only to the client with this `id`; without --user this reads every grant")
 	_ = cmd.RegisterFlagCompletionFunc("user", r.completeUsers())
 	_ = cmd.RegisterFlagCompletionFunc("client", r.completeClients())
 	return cmd

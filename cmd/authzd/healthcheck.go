@@ -31,12 +31,11 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 				return checkHealth(cmd.Context(), address, &tls.Config{})
 			}
 			configs, err := loadForHealth(file)
-			if err != nil { // not wrapped: to a container engine, the code 2 of a bad configuration has no meaning
+			if err != nil { // not wrapped: for a container engine, the code 2 of a bad configuration has no meaning
 				return fmt.Errorf("not healthy: %v", err)
 			}
 			for _, c := range configs {
-				// The certificate bears the public name, not this machine's, and the request carries
-				// nothing that is secret.
+				// The certificate has the public name, not this machine's, and the request carries no secret.
 				if err = checkHealth(cmd.Context(), readyURL(c), &tls.Config{InsecureSkipVerify: true}); err == nil {
 					return nil
 				}
@@ -49,8 +48,8 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 	return cmd
 }
 
-// loadForHealth loads what the server may have been started with: without a file, the environment alone, or
-// else the demo, each of which has its own address by default.
+// loadForHealth loads the configuration that the server may have been started with: a file; the environment
+// alone; or the demo. The last two have different default addresses.
 func loadForHealth(file string) (configs []*config.Config, err error) {
 	name, err := configPath(file)
 	if err == nil {
@@ -64,7 +63,7 @@ func loadForHealth(file string) (configs []*config.Config, err error) {
 	return append(configs, demo), err
 }
 
-// readyURL is where the public listener answers for readiness.
+// readyURL is the URL for readiness on the public listener.
 func readyURL(c *config.Config) string {
 	host, port, _ := net.SplitHostPort(c.Listen) // config has checked it
 	switch host {

@@ -24,7 +24,7 @@ var initYAML string
 
 var initTemplate = template.Must(template.New("init.yaml").Parse(initYAML))
 
-// answers are what the new configuration is made of.
+// answers are the input of the new configuration.
 type answers struct {
 	Issuer, Listen        string
 	Data                  string // folder of the database and the secret
@@ -55,13 +55,13 @@ func (a *answers) render() []byte {
 	return []byte(b.String())
 }
 
-// question is one answer that is needed, by a flag or at the terminal.
+// question is one required answer, given by a flag or at the terminal.
 type question struct {
 	flag     string // without the hyphens; empty: only asked at the terminal
 	text     string
 	answer   *string
 	fallback string // offered at the terminal
-	key      string // of the configuration, where mistakes in the answer show
+	key      string // of the configuration, where mistakes in the answer are found
 	hidden   bool   // not shown while it is typed
 	optional bool   // may stay empty
 	rule     func(answer string) (reason, hint string)
@@ -85,10 +85,10 @@ func questions(a *answers) []question {
 	}
 }
 
-// noURL refuses a URL where a name was asked for.
+// noURL refuses a URL in place of a name.
 func noURL(answer string) (reason, hint string) {
 	if strings.Contains(answer, "://") {
-		return "is a URL, and no name", "choose a short word, such as spa; the app sends it as its client_id"
+		return "is a URL, not a name", "choose a short word, such as spa; the app sends it as its client_id"
 	}
 	return "", ""
 }
@@ -146,10 +146,10 @@ says is asked on the terminal; where there is none, --domain is enough. A file t
 	return cmd
 }
 
-// setDomain makes the issuer of a host's name.
+// setDomain makes the issuer from a host's name.
 func (a *answers) setDomain(domain string) error {
 	if strings.ContainsAny(domain, ":/?#@ ") {
-		return usageError{fmt.Errorf("--domain %q is no name of a host", domain), "write it like id.example.com; --issuer takes a whole URL"}
+		return usageError{fmt.Errorf("--domain %q is not the name of a host", domain), "write it like id.example.com; --issuer takes a whole URL"}
 	}
 	if domain != "" {
 		a.Issuer = "https://" + domain
@@ -157,7 +157,7 @@ func (a *answers) setDomain(domain string) error {
 	return nil
 }
 
-// report says what has been written, and what comes next.
+// report prints what was written and the next steps.
 func (a *answers) report(out io.Writer, file string) {
 	fmt.Fprintf(out, "wrote %s\n", file)
 	if a.Username != "" {
@@ -198,7 +198,7 @@ func (a *answers) makePassword() {
 	}
 }
 
-// breaksRules says which flag's value is no answer.
+// breaksRules returns the error of a flag with an invalid value.
 func breaksRules(a *answers) error {
 	for _, q := range questions(a) {
 		if q.rule == nil || *q.answer == "" {
@@ -211,8 +211,8 @@ func breaksRules(a *answers) error {
 	return nil
 }
 
-// gather asks on the terminal what no flag has said; where there is no terminal, all of it must
-// have been said or have a fallback.
+// gather asks on the terminal for everything that no flag has set. Without a terminal, a flag or a fallback
+// must have set it.
 func gather(cmd *cobra.Command, a *answers) error {
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 		return (&prompt{ctx: cmd.Context(), in: os.Stdin, out: cmd.ErrOrStderr()}).askAll(cmd, a)
@@ -237,12 +237,12 @@ func gather(cmd *cobra.Command, a *answers) error {
 		if a.Issuer == "" {
 			hint = "give --domain" + strings.TrimPrefix(hint, "give --issuer") + ", such as --domain id.example.com"
 		}
-		return usageError{errors.New("no terminal to ask on, and not all has been said"), hint}
+		return usageError{errors.New("there is no terminal to ask on, and some answers are missing"), hint}
 	}
 	return nil
 }
 
-// mistakes are what the configuration says about the answer to one question.
+// mistakes returns what the configuration finds wrong with the answer to one question.
 func mistakes(a *answers, q question) config.Errors {
 	_, err := config.Parse("", a.render(), nil)
 	var errs, found config.Errors
@@ -260,7 +260,7 @@ func mistakes(a *answers, q question) config.Errors {
 	return found
 }
 
-// blameFlags names the flag instead of a line of a file that was not written.
+// blameFlags names the flag instead of the line of a file that was not written.
 func blameFlags(err error, qs []question) error {
 	var errs config.Errors
 	if !errors.As(err, &errs) {
@@ -277,10 +277,10 @@ func blameFlags(err error, qs []question) error {
 }
 
 func alreadyThere(file string) error {
-	return usageError{fmt.Errorf("%s is there already", file), "name another with --config, or move it away"}
+	return usageError{fmt.Errorf("%s exists already", file), "name another with --config, or move it away"}
 }
 
-// writeNew writes a file that is not there yet, for its owner only: it may hold a secret.
+// writeNew writes a new file, for its owner only, because it may hold a secret.
 func writeNew(name string, text []byte) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {

@@ -1,11 +1,17 @@
 // Command authzd is a standalone OAuth 2.1 / OpenID Connect server.
 //
-// Each file holds one group of commands. A command returns an error, and main is the only place
-// that prints one and chooses the exit code:
+// Each file holds one group of commands. A command returns an error, and only main prints it and chooses the
+// exit code:
 //
-//	main ─> root ─> serve | init | config … | migrate … | healthcheck | version
-//	  ▲                                 │
-//	  └────────────── error ────────────┘
+//	main ─> root ─┬─> serve | init | config …                   serve*.go, init.go, config.go
+//	  ▲           ├─> client … | user … | session … | grant …   a running server, over its admin API: remote.go
+//	  │           │     key … | audit … | compact
+//	  │           ├─> backup … | restore | check | migrate …    the store, with a running server or without
+//	  │           ├─> standby | promote                         a second machine: standby.go, promote.go
+//	  │           ├─> secret …                                  the server's secrets
+//	  │           ├─> doctor | healthcheck                      a server, from the outside
+//	  │           └─> version
+//	  └── error ──────┘
 //
 // Exit codes are 0 for done, 1 for failed, 2 for wrong usage or configuration.
 package main

@@ -47,7 +47,7 @@ func (t tests) Run() int {
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script", setUp) }
 
-// TestPostgresScripts gives each script a database of its own, in the environment of authzd, and another
+// TestPostgresScripts gives each script a separate database, in the environment of authzd, and another
 // empty one.
 func TestPostgresScripts(t *testing.T) {
 	pgtest.Database(t) // skips where there is no PostgreSQL

@@ -17,7 +17,7 @@ import (
 	"github.com/authzd/authzd/authz/strictjson"
 )
 
-// memberFlag is one member of a client or a user that has a flag of its own. All others are said by --set.
+// memberFlag is one member of a client or a user that has a flag. --set sets all others.
 type memberFlag struct {
 	flag   string
 	member string // name in the API; empty: that of the flag, with underscores
@@ -35,7 +35,7 @@ const (
 
 type members []memberFlag
 
-// memberFlags are the flags of members, and what was said.
+// memberFlags are the flags of members, and their values.
 type memberFlags struct {
 	members members
 	texts   map[string]*string
@@ -62,7 +62,7 @@ func (f *memberFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "`member=value` of the configuration's entry; the value is JSON, or else text; null removes it; may be repeated")
 }
 
-// document is what was said, by the names of the API.
+// document has the given members, by the names of the API.
 type document map[string]any
 
 func (f *memberFlags) said(cmd *cobra.Command) (document, error) {
@@ -81,7 +81,7 @@ func (f *memberFlags) said(cmd *cobra.Command) (document, error) {
 		case asBool:
 			said[name] = *f.bools[m.flag]
 		case asList:
-			// One that is empty says that there are to be none.
+			// An empty value means that there are to be none.
 			said[name] = nonEmpty(*f.lists[m.flag])
 		}
 	}
@@ -112,7 +112,7 @@ func nonEmpty(all []string) []string {
 	return some
 }
 
-// into makes a request of what was said. A member that it doesn't have is a mistake of the caller.
+// into makes a request from the members. An unknown member is a mistake of the caller.
 func (d document) into(request any) error {
 	for _, name := range slices.Sorted(maps.Keys(d)) {
 		raw, err := json.Marshal(document{name: d[name]})
@@ -126,8 +126,8 @@ func (d document) into(request any) error {
 	return nil
 }
 
-// piped reports whether somebody has sent something to standard input. A pipe that stays open and empty for a
-// second is taken for one that happens to be there.
+// piped reports whether something was sent to standard input. It ignores a pipe that stays open and empty for
+// a second.
 func piped() bool {
 	info, err := os.Stdin.Stat()
 	if err != nil || !info.Mode().IsRegular() && info.Mode()&os.ModeNamedPipe == 0 {
@@ -146,7 +146,7 @@ func piped() bool {
 	}
 }
 
-// newPassword asks for a password twice, or reads it from standard input where that is no terminal.
+// newPassword asks for a password twice, or reads it from standard input if that is not a terminal.
 func newPassword(cmd *cobra.Command) (string, error) {
 	p := &prompt{ctx: cmd.Context(), in: os.Stdin, out: cmd.ErrOrStderr()}
 	if onTerminal(p.in) {
@@ -156,7 +156,7 @@ func newPassword(cmd *cobra.Command) (string, error) {
 		}
 		again, err := p.secretLine("the same again")
 		if err == nil && again != password {
-			err = usageError{errors.New("the two are not the same"), "nothing was changed; try again"}
+			err = usageError{errors.New("the two differ"), "nothing was changed; try again"}
 		}
 		return password, err
 	}

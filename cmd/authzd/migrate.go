@@ -42,7 +42,7 @@ func newMigrateUpCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "make what the store lacks for this version: tables, and records in its format",
+		Short: "bring the store up to date for this version: its tables, and the format of its records",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(file)
@@ -67,7 +67,7 @@ func newMigrateUpCommand() *cobra.Command {
 	return cmd
 }
 
-// migrateBolt opens the database, which is all that it takes.
+// migrateBolt opens the database, which migrates it.
 func migrateBolt(path string) error {
 	store, err := bolt.Open(path, bolt.Options{})
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// migrateTo copies the store that the configuration names to another, which is empty, whole or not yet to
-// be used.
+// migrateTo copies the store that the configuration names to another. That one must be empty, and is not used
+// before it is complete.
 func migrateTo(cmd *cobra.Command, cfg *config.Config, to string) error {
 	ctx := cmd.Context()
 	path, isBolt := strings.CutPrefix(to, "bolt:")
 	isPostgres := strings.HasPrefix(to, "postgres://") || strings.HasPrefix(to, "postgresql://")
 	if isBolt == isPostgres || isBolt && path == "" {
-		return usageError{errors.New("--to names neither a database nor a file"), "write it like postgres://authzd@db.example.com/authzd?sslmode=verify-full, or bolt:PATH"}
+		return usageError{errors.New("--to does not name a database or a file"), "write it like postgres://authzd@db.example.com/authzd?sslmode=verify-full, or bolt:PATH"}
 	}
 	source, err := openOffline(ctx, &cfg.Storage)
 	if errors.Is(err, bolt.ErrInUse) {
@@ -53,19 +53,18 @@ func migrateTo(cmd *cobra.Command, cfg *config.Config, to string) error {
 		next = "storage.bolt.path"
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "migrated: each table has the same count and digest on both sides\n")
-	fmt.Fprintf(cmd.OutOrStdout(), "next, let %s name it, with the same secret_file and issuer; what was migrated is as it was\n", next)
+	fmt.Fprintf(cmd.OutOrStdout(), "next, let %s name it, with the same secret_file and issuer; the source is unchanged\n", next)
 	return nil
 }
 
 const (
-	// leaseWatch is how long a lease may go without being renewed while a replica holds it.
+	// leaseWatch is longer than the time between two renewals of a lease that a replica holds.
 	leaseWatch = 7 * time.Second
 	leaseLook  = 100 * time.Millisecond
 )
 
-// checkUnserved refuses a store on which a replica runs. It then renews some lease every few seconds. One
-// that was killed has left leases that nobody renews, so they are watched for a while; one that was
-// stopped has left none.
+// checkUnserved refuses a store on which a replica runs, which renews some lease every few seconds. A killed
+// replica has left leases that nobody renews, so they are watched for a while. A stopped one has left none.
 func checkUnserved(ctx context.Context, store storage.Store) error {
 	before, err := leases(ctx, store)
 	if err != nil || before == "" {
@@ -90,7 +89,7 @@ func checkUnserved(ctx context.Context, store storage.Store) error {
 	}
 }
 
-// leases returns something that is another whenever a lease is taken, renewed or left.
+// leases returns a value that changes whenever a lease is taken, renewed or left.
 func leases(ctx context.Context, store storage.Store) (string, error) {
 	var b strings.Builder
 	for rec, err := range storage.All(ctx, store, storage.Leases.Table, "") {

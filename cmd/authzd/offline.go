@@ -15,11 +15,11 @@ import (
 	"github.com/authzd/authzd/storage/transfer"
 )
 
-// unswept keeps a store from removing what expires while it is copied and compared.
+// unswept keeps a store from removing expired records while it is copied and compared.
 const unswept = 10 * 365 * 24 * time.Hour
 
-// openOffline opens the store that the configuration names, which must be there, for a command in
-// place of a server.
+// openOffline opens the existing store that the configuration names, for a command that works without a
+// server.
 func openOffline(ctx context.Context, cfg *config.Storage) (storage.Store, error) {
 	if cfg.Postgres.URL != "" {
 		return openPostgresOffline(ctx, string(cfg.Postgres.URL))
@@ -27,7 +27,7 @@ func openOffline(ctx context.Context, cfg *config.Storage) (storage.Store, error
 	return openBoltOffline(cfg.Bolt.Path)
 }
 
-// openBoltOffline opens a database that exists and that nobody else has open.
+// openBoltOffline opens an existing database that no other process has open.
 func openBoltOffline(path string) (storage.Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, hinted{fmt.Errorf("there is no database %s", path), "name the configuration of the server by --config, and run this where it runs"}
@@ -35,12 +35,12 @@ func openBoltOffline(path string) (storage.Store, error) {
 	return bolt.Open(path, bolt.Options{SweepEvery: unswept})
 }
 
-// openPostgresOffline opens a database and makes its tables where they are missing.
+// openPostgresOffline opens a database and makes missing tables.
 func openPostgresOffline(ctx context.Context, url string) (storage.Store, error) {
 	return postgres.Open(ctx, url, postgres.Options{SweepEvery: unswept})
 }
 
-// storeName is how messages call a store. The URL of a database may have a password in it.
+// storeName names a store in messages. The URL of a database may have a password in it.
 func storeName(cfg *config.Storage) string {
 	if cfg.Postgres.URL != "" {
 		return "the PostgreSQL database"
@@ -48,7 +48,7 @@ func storeName(cfg *config.Storage) string {
 	return cfg.Bolt.Path
 }
 
-// checkWhole refuses a store that a restore or a migration has not filled to the end.
+// checkWhole refuses a store that a restore or a migration has not filled completely.
 func checkWhole(ctx context.Context, store storage.Store, cfg *config.Storage) error {
 	err := transfer.Unfinished(ctx, store)
 	if errors.Is(err, transfer.ErrUnfinished) {

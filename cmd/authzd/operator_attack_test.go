@@ -17,8 +17,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// TestOperatorsToken: nothing but a live token for this API, of the scope, and of a user with the role,
-// opens the listener; whoever is refused has changed nothing.
+// TestOperatorsToken: only a live token for this API, with the scope, and of a user with the role, opens the
+// listener; a refused request has changed nothing.
 func TestOperatorsToken(t *testing.T) {
 	o := operate(t, nil)
 	good, a := o.token(t, "operator", "the-operators-very-own-secret")

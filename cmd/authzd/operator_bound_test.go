@@ -20,7 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/keys"
 )
 
-// forge signs a token anew with the server's own key, after a change of its claims.
+// forge changes the claims of a token and signs it with the server's key.
 func (o *operated) forge(t *testing.T, token string, change map[string]any) string {
 	t.Helper()
 	ring, err := keys.Open(t.Context(), o.store, o.secret, keys.Policy{

@@ -12,20 +12,20 @@ import (
 	"unicode"
 )
 
-// printer writes what a command has found: a table for people, or JSON as the admin API has it.
+// printer writes the result of a command: a table for people, or JSON in the form of the admin API.
 type printer struct {
 	w    io.Writer
 	json bool
 }
 
-// done tells that something was done, in words or, for programs, not at all.
+// done reports an action in words, and nothing for programs.
 func (p *printer) done(format string, args ...any) {
 	if !p.json {
 		fmt.Fprintf(p.w, format+"\n", args...)
 	}
 }
 
-// value writes one thing: as JSON, or its rows, each a name and a value; rows without one are left out.
+// value writes one thing: as JSON, or its rows, each a name and a value; it leaves out rows without a value.
 func (p *printer) value(v any, rows [][2]string) error {
 	if p.json {
 		return p.encode(v)
@@ -46,7 +46,7 @@ func (p *printer) encode(v any) error {
 	return e.Encode(v)
 }
 
-// printAll writes all of a list, as it comes: as a JSON array, or as a table with these columns.
+// printAll writes a list as it comes: as a JSON array, or as a table with these columns.
 func printAll[T any](p *printer, all iter.Seq2[*T, error], columns []string, row func(*T) []string) error {
 	if !p.json {
 		t := newTable(p.w)
@@ -79,7 +79,7 @@ func printAll[T any](p *printer, all iter.Seq2[*T, error], columns []string, row
 	return err
 }
 
-// first is at most n of a list.
+// first returns at most n of a list.
 func first[T any](n int, all iter.Seq2[*T, error]) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		left := n
@@ -92,8 +92,7 @@ func first[T any](n int, all iter.Seq2[*T, error]) iter.Seq2[*T, error] {
 	}
 }
 
-// tableRows is after how many rows the widths of columns are settled, so that a long list need not be
-// waited for.
+// tableRows is after how many rows the widths of columns are fixed, so that a long list begins early.
 const tableRows = 200
 
 type table struct {
@@ -115,7 +114,7 @@ func (t *table) row(cells ...string) {
 
 func (t *table) flush() error { return t.w.Flush() }
 
-// visible writes what a terminal would obey as an escape: names come from strangers.
+// visible replaces characters that a terminal would interpret, because names come from strangers.
 func visible(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
 		return s
@@ -124,7 +123,7 @@ func visible(s string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// when is a time for people, in their zone.
+// when formats a time for people, in their zone.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -12,9 +12,9 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// progress is one line on a terminal that shows how far long work has come; elsewhere it is nothing.
+// progress is one line on a terminal that shows how far long work has come. Elsewhere it does nothing.
 type progress struct {
-	w io.Writer // nil: nobody looks
+	w io.Writer // nil: no terminal
 
 	mu    sync.Mutex
 	shown time.Time
@@ -49,7 +49,7 @@ func (p *progress) show(step string, done, total int64) {
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 }
 
-// end makes room for what is printed next.
+// end makes room for the next output.
 func (p *progress) end() {
 	if p.w == nil {
 		return

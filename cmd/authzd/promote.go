@@ -59,7 +59,7 @@ one that may be served and shipped.`,
 	return cmd
 }
 
-// promote asks the standby that runs, or takes over for a database that nobody has open.
+// promote asks the running standby, or takes over for a database that no process has open.
 func promote(ctx context.Context, cfg *config.Config) (p ship.Promotion, running bool, err error) {
 	if cfg.Admin.Socket != "" {
 		if conn, err := net.Dial("unix", cfg.Admin.Socket); err == nil {
@@ -79,7 +79,7 @@ func promote(ctx context.Context, cfg *config.Config) (p ship.Promotion, running
 	}
 	p, err = ship.TakeOver(ctx, to, shipFolder(cfg))
 	if errors.As(err, new(*ship.FencedError)) {
-		err = hinted{fmt.Errorf("this machine was not promoted: %w", err), "see that the other one serves"}
+		err = hinted{fmt.Errorf("this machine was not promoted: %w", err), "make sure that the other one serves"}
 	}
 	if errors.Is(err, ship.ErrStandby) {
 		err = hinted{err, `start it with "authzd standby", then promote it`}
@@ -117,16 +117,16 @@ func askToPromote(ctx context.Context, socket string) (p ship.Promotion, err err
 	case http.StatusServiceUnavailable:
 		var failed promotionFailed
 		if json.Unmarshal(body, &failed) == nil && failed.Lost {
-			return p, hinted{fmt.Errorf("this machine was not promoted: %s", failed.Error), "see that the other one serves; if it is gone too, try again in a minute"}
+			return p, hinted{fmt.Errorf("this machine was not promoted: %s", failed.Error), "make sure that the other one serves; if it is gone too, try again in a minute"}
 		}
 		if failed.Error != "" {
-			return p, hinted{errors.New(failed.Error), `nothing is served yet; mend it and try again, or restore with "authzd restore --from" to the last moment that is whole`}
+			return p, hinted{errors.New(failed.Error), `nothing is served yet; correct it and try again, or restore with "authzd restore --from" to the last possible moment`}
 		}
 	}
-	return p, hinted{fmt.Errorf("the authzd on %s is no standby", socket), `start it with "authzd standby"`}
+	return p, hinted{fmt.Errorf("the authzd on %s is not a standby", socket), `start it with "authzd standby"`}
 }
 
-// waitServing waits until what was a standby serves, or another one has taken over from it.
+// waitServing waits until the former standby serves, or another one has taken over from it.
 func waitServing(ctx context.Context, cfg *config.Config, p ship.Promotion) error {
 	to, err := openDestination(cfg, cfg.Storage.Bolt.Ship.To)
 	if err != nil {
@@ -149,7 +149,7 @@ func waitServing(ctx context.Context, cfg *config.Config, p ship.Promotion) erro
 			}
 		}
 		if err := ship.CheckPromoted(ctx, to, p); errors.As(err, new(*ship.FencedError)) {
-			return hinted{fmt.Errorf("this machine was promoted, and has lost that again: %w", err), "see that the other one serves"}
+			return hinted{fmt.Errorf("this machine was promoted, and has lost that again: %w", err), "make sure that the other one serves"}
 		}
 		select {
 		case <-tick.C:

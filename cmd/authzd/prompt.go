@@ -21,7 +21,7 @@ type prompt struct {
 	read *bufio.Reader
 }
 
-// askAll asks what no flag has said, each until the answer is right.
+// askAll asks for everything that no flag has set, each until the answer is valid.
 func (p *prompt) askAll(cmd *cobra.Command, a *answers) error {
 	p.read = bufio.NewReader(p.in)
 	for _, q := range questions(a) {
@@ -66,12 +66,12 @@ func (p *prompt) ask(a *answers, q question) error {
 	}
 }
 
-// line reads one line. An interrupt ends the wait and leaves the terminal as it was.
+// line reads one line. An interrupt ends it and leaves the terminal as it was.
 func (p *prompt) line(hidden bool) (string, error) {
 	fd := int(p.in.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
-		return "", fmt.Errorf("look at the terminal: %w", err)
+		return "", fmt.Errorf("read the terminal: %w", err)
 	}
 	type result struct {
 		text string
@@ -91,7 +91,7 @@ func (p *prompt) line(hidden bool) (string, error) {
 	select {
 	case r := <-got:
 		if r.err != nil {
-			return "", usageError{fmt.Errorf("no answer: %w", r.err), "say all by flags: --help lists them"}
+			return "", usageError{fmt.Errorf("no answer: %w", r.err), "give all answers by flags: --help lists them"}
 		}
 		return strings.TrimSpace(r.text), nil
 	case <-p.ctx.Done():

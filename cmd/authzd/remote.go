@@ -26,7 +26,7 @@ type remote struct {
 	output                      string
 }
 
-// addTo gives a command, and all commands below it, the flags.
+// addTo adds the flags to a command and all commands below it.
 func (r *remote) addTo(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&r.file, "config", "", "configuration `file` that names the admin socket (default "+strings.Join(configFiles, ", else ")+")")
@@ -40,14 +40,14 @@ func (r *remote) addTo(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// newGroup is a command that only has others below it, which speak to a server.
+// newGroup is a command that has only subcommands, which talk to a server.
 func newGroup(use, short string, r *remote, commands ...*cobra.Command) *cobra.Command {
 	group := newSubgroup(use, short, commands...)
 	r.addTo(group)
 	return group
 }
 
-// newSubgroup is a group within a group, whose flags it has.
+// newSubgroup is a group within a group, and has the group's flags.
 func newSubgroup(use, short string, commands ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		return usageError{errors.New("which of its commands?"), `see "` + cmd.CommandPath() + ` --help"`}
@@ -63,7 +63,7 @@ func (r *remote) checkOutput() error {
 	return nil
 }
 
-// run makes a command's work of a function that speaks to the server.
+// run makes the action of a command from a function that talks to the server.
 func (r *remote) run(do func(ctx context.Context, c *admin.Client, p *printer, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := r.checkOutput(); err != nil {
@@ -77,11 +77,11 @@ func (r *remote) run(do func(ctx context.Context, c *admin.Client, p *printer, a
 	}
 }
 
-// client speaks to the server, once it is called.
+// client returns a client for the server.
 func (r *remote) client() (*admin.Client, error) {
 	if r.url == "" {
 		if r.token != "" || r.tokenFile != "" {
-			return nil, usageError{errors.New("a token, and no --admin"), "the admin socket needs no token; name the URL of another server by --admin"}
+			return nil, usageError{errors.New("a token without --admin"), "the admin socket needs no token; name the URL of another server by --admin"}
 		}
 		socket, err := r.socket()
 		return &admin.Client{Socket: socket}, err
@@ -106,11 +106,11 @@ func (r *remote) client() (*admin.Client, error) {
 	return &admin.Client{URL: r.url, Token: token}, nil
 }
 
-// safeURL refuses to send a token where others could read it.
+// safeURL refuses to send a token over a connection that others could read.
 func safeURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
-		return usageError{fmt.Errorf("--admin %q is no http or https URL", raw), "write it like https://id.example.com:9011"}
+		return usageError{fmt.Errorf("--admin %q is not an http or https URL", raw), "write it like https://id.example.com:9011"}
 	}
 	if weburl.IsSecure(u) {
 		return nil
@@ -118,7 +118,7 @@ func safeURL(raw string) error {
 	return usageError{errors.New("--admin with plain http would show the token to the network"), "use https, or a tunnel to 127.0.0.1"}
 }
 
-// socket is what the configuration names, or where the server has it by default.
+// socket returns the socket of the configuration, or the server's default.
 func (r *remote) socket() (string, error) {
 	file, err := configPath(r.file)
 	if err != nil {
@@ -131,14 +131,14 @@ func (r *remote) socket() (string, error) {
 	return cfg.Admin.Socket, nil
 }
 
-// explain adds to an error what can be done about it.
+// explain adds a hint to an error.
 func (r *remote) explain(err error) error {
 	var problem *admin.Problem
 	var op *net.OpError
 	switch {
 	case errors.As(err, &problem):
 		return explainProblem(problem)
-	case !errors.As(err, &op): // of this machine, such as a file that cannot be written
+	case !errors.As(err, &op): // of this machine, such as a file that can't be written
 		return err
 	case errors.Is(err, fs.ErrPermission):
 		return hinted{err, "the admin socket is for the user that the server runs as: try sudo -u with that user"}
@@ -148,7 +148,7 @@ func (r *remote) explain(err error) error {
 	return hinted{err, "is the server running, and is --admin the address of its admin.listen?"}
 }
 
-// explainProblem writes what the server has against a request, a line for each member.
+// explainProblem writes the server's problems with a request, one line for each member.
 func explainProblem(p *admin.Problem) error {
 	text := p.Detail
 	if text == "" {
@@ -171,25 +171,25 @@ func explainProblem(p *admin.Problem) error {
 	switch {
 	case hint != "":
 	case p.Code == admin.CodeUnauthorized:
-		hint = "the token must be one of this server, with the scope " + admin.Scope + ", and not expired"
+		hint = "the token must be from this server, with the scope " + admin.Scope + ", and not expired"
 	case p.Code == admin.CodeForbidden:
 		hint = "get the token with scope=" + admin.Scope + " and the admin API as its resource; if it is a user's, give the user the role " + admin.Scope
 	case p.Code == admin.CodePreconditionFailed:
 		hint = "somebody else has changed it meanwhile: look again, then try again"
 	case p.Code == admin.CodeUnavailable:
-		hint = "/readyz of the server says what fails, and its log why"
+		hint = "see the server's /readyz for the failing part, and its log for the reason"
 	}
 	return hinted{fmt.Errorf("%s: %s", p.Code, text), hint}
 }
 
 const (
-	// completionTime is how long somebody waits who has pressed the tab key.
+	// completionTime bounds the wait after a press of the tab key.
 	completionTime = 2 * time.Second
-	// completionMax is how much is looked through for them.
+	// completionMax bounds how many records are read for it.
 	completionMax = 200
 )
 
-// complete makes the completion of an argument of a function that lists what the server has, each
+// complete makes the completion of an argument from a function that lists the server's records, each as
 // "id\tdescription".
 func (r *remote) complete(list func(ctx context.Context, c *admin.Client, begun string) ([]string, error)) func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {

@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/config"
 )
 
-// restoreJob is what the command line says about a backup to be restored.
+// restoreJob has the arguments of a restore.
 type restoreJob struct {
 	configFile string
 	decryption decryptionFlags
@@ -24,7 +24,7 @@ func newRestoreCommand() *cobra.Command {
 	var job restoreJob
 	cmd := &cobra.Command{
 		Use:   "restore FILE | restore --from DIR|s3://BUCKET/PREFIX [--at TIME]",
-		Short: "fill the store with what a backup holds, or with what was shipped",
+		Short: "fill the store from a backup, or from what was shipped",
 		Long: `Fill the store that the configuration names with what a backup holds. The whole backup is checked
 before anything is touched; the store must be empty, and no server may run on it. If it is interrupted,
 run it again.
@@ -57,7 +57,7 @@ The secret file must be that of the server that made the backup.`,
 	job.decryption.add(cmd)
 	cmd.Flags().StringVar(&job.from, "from", "", "restore what was shipped to this `place`")
 	cmd.Flags().TimeVar(&job.at, "at", time.Time{}, []string{time.RFC3339Nano}, "with --from: as it was at this `time`, such as 2026-02-03T04:05:06Z")
-	cmd.Flags().BoolVar(&job.replace, "replace", false, "bolt: put it in the place of the database that is there, which is kept beside it")
+	cmd.Flags().BoolVar(&job.replace, "replace", false, "bolt: replace the existing database, which is kept beside the new one")
 	return cmd
 }
 
@@ -87,7 +87,7 @@ func (job *restoreJob) run(cmd *cobra.Command, path string) error {
 	}
 	p.end()
 	if kept != "" {
-		fmt.Fprintf(cmd.OutOrStdout(), "the database that was there is now %s\n", kept)
+		fmt.Fprintf(cmd.OutOrStdout(), "the old database is now %s\n", kept)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "restored %d records of %s\n", b.summary.Records(), b.header.Created.Local().Format("2006-01-02 15:04:05"))
 	return nil

@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// newRootCommand declares the whole command line. started is set once cobra has accepted it.
+// newRootCommand declares the whole command line. started is set when cobra has accepted a command.
 func newRootCommand(started *bool) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "authzd",

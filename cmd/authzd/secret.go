@@ -14,8 +14,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// openSecret reads the server's secrets before anything is written anywhere: they must open what the store
-// has sealed. A store that has sealed nothing gets its first secret made if there is none.
+// openSecret reads the server's secrets before anything is written: they must open what the store has sealed.
+// If the store has sealed nothing and there is no secret, it makes one.
 func openSecret(ctx context.Context, cfg *config.Config, store storage.Store) (*keys.Secret, error) {
 	w, err := newWrapper(&cfg.KMS)
 	if err != nil {
@@ -37,7 +37,7 @@ func openSecret(ctx context.Context, cfg *config.Config, store storage.Store) (*
 	return secret, keys.CheckOpens(ctx, store, secret)
 }
 
-// readSecret reads the server's secrets, which must be there.
+// readSecret reads the server's secrets, which must exist.
 func readSecret(cfg *config.Config) (*keys.Secret, error) {
 	w, err := newWrapper(&cfg.KMS)
 	if err != nil {
@@ -46,7 +46,7 @@ func readSecret(cfg *config.Config) (*keys.Secret, error) {
 	return keys.ReadSecret(w, cfg.SecretFile...)
 }
 
-// newWrapper is nil if no kms is configured.
+// newWrapper returns nil if no kms is configured.
 func newWrapper(k *config.KMS) (keys.Wrapper, error) {
 	if k.Local.Key == "" {
 		return nil, nil
@@ -66,7 +66,7 @@ func newSecretCommand() *cobra.Command {
 	return group
 }
 
-// secretCommand is a command that needs the configuration and what wraps secrets, if anything does.
+// secretCommand is a command that needs the configuration and the wrapper of secrets, if there is one.
 func secretCommand(use, short, long string, args cobra.PositionalArgs, run func(cmd *cobra.Command, cfg *config.Config, w keys.Wrapper, args []string) error) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
@@ -96,7 +96,7 @@ func newSecretNewCommand() *cobra.Command {
 		cobra.ExactArgs(1), func(cmd *cobra.Command, _ *config.Config, w keys.Wrapper, args []string) error {
 			err := keys.NewSecretFile(args[0], w)
 			if errors.Is(err, fs.ErrExist) {
-				return hinted{fmt.Errorf("%s is there already", args[0]), "name another file: what a secret has sealed is lost without it"}
+				return hinted{fmt.Errorf("%s exists already", args[0]), "name another file: what a secret has sealed is lost without it"}
 			}
 			return err
 		})

@@ -50,22 +50,22 @@ func newServeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (default ./authzd.yaml, else /etc/authzd/authzd.yaml)")
 	cmd.Flags().BoolVar(&dev, "dev", false, "a demo set-up on this machine: no file needed")
 	cmd.Flags().StringVar(&data, "data", "", "with --dev: keep the data in this folder")
-	cmd.Flags().BoolVar(&o.allowNewDatabase, "new", false, "begin with an empty database where there is none, although there was one")
+	cmd.Flags().BoolVar(&o.allowNewDatabase, "new", false, "start with an empty database although an earlier one is missing")
 	cmd.Flags().BoolVar(&o.allowEmptyDestination, "ship-anew", false, "begin again in a storage.bolt.ship.to that has lost what was shipped there")
 	return cmd
 }
 
-// serveOptions are what a configuration doesn't say.
+// serveOptions are options that are not in a configuration.
 type serveOptions struct {
 	log   io.Writer
 	dev   bool
-	ready func() // called once when the server listens; nil: nobody waits
+	ready func() // called once when the server listens; nil: no call
 
-	allowNewDatabase      bool // one may be made where there is the secret of an earlier one
-	allowEmptyDestination bool // shipping may begin again in one that has lost what was shipped there
+	allowNewDatabase      bool // one may be made although the secret of an earlier one exists
+	allowEmptyDestination bool // shipping may start over in a destination that has lost its objects
 }
 
-// serve runs until ctx ends, then drains. It is the only place where the parts are put together.
+// serve runs until ctx ends, then drains. Only here are the parts put together.
 func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) {
 	tune()
 	logger, endLog, err := openLog(o.log, &cfg.Log)
@@ -111,7 +111,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		serverConfig.File = boltFile{file}
 	}
 	registerStoreMetrics(serverConfig.Metrics, store)
-	stopShipping, err := startShipping(ctx, cfg, store, secret, o.allowEmptyDestination, serverConfig.Metrics, logger) // before anybody writes
+	stopShipping, err := startShipping(ctx, cfg, store, secret, o.allowEmptyDestination, serverConfig.Metrics, logger) // before anything writes
 	if err != nil {
 		return err
 	}
@@ -128,16 +128,16 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if o.ready != nil {
 		o.ready()
 	}
-	debug.FreeOSMemory() // what the start alone needed: a first one hashes the users' passwords
+	debug.FreeOSMemory() // memory of the start: a first one hashes the users' passwords
 	err = runUntilDone(ctx, server, doors, cfg.ShutdownDelay, logger)
 	logger.Info("stopped")
 	return err
 }
 
-// runUntilDone serves at every door. When asked ends, it is no longer ready, and serves on for the delay, so
-// that load balancers send nothing new. Then, or if a door fails, it stops accepting, waits for the requests
-// under way, drainTimeout at most, and returns. The server's own work ends last: it writes what those
-// requests have left to the audit log.
+// runUntilDone serves on every door. When asked ends, it turns unready, and serves for the delay, so that
+// load balancers send nothing new. Then, or if a door fails, it stops accepting, waits for running requests
+// for drainTimeout at most, and returns. The server's own work ends last: it writes the last events of those
+// requests to the audit log.
 func runUntilDone(asked context.Context, server *authz.Server, doors []door, delay time.Duration, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(asked)
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
@@ -187,7 +187,7 @@ func serveDev(ctx context.Context, file, data string, out, log io.Writer) error 
 	return serve(ctx, cfg, serveOptions{log: log, dev: true, ready: func() { welcome(out, cfg) }})
 }
 
-// welcome prints all that is needed to try the server.
+// welcome prints everything that is needed to try the server.
 func welcome(out io.Writer, cfg *config.Config) {
 	fmt.Fprintf(out, "issuer        %s\n", cfg.Issuer)
 	fmt.Fprintf(out, "playground    %s/playground\n", cfg.Issuer)

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// certificate is read again when one of its files has changed, so that a renewal needs no restart.
+// certificate is read again when one of its files changes, so a renewal needs no restart.
 type certificate struct {
 	certFile, keyFile string
 	watch             *watch
 
 	mu      sync.Mutex
 	loaded  *tls.Certificate
-	changed [2]time.Time // modification times of what is loaded
+	changed [2]time.Time // modification times of the loaded files
 	checked time.Time
 }
 
@@ -42,13 +42,13 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.loaded, c.changed = &pair, changed
 	case c.loaded == nil:
 		return nil, fmt.Errorf("tls certificate: %w", err)
-	default: // perhaps a renewal that is half written
+	default: // perhaps a half-written renewal
 		c.watch.certificateKept(c.certFile, err)
 	}
 	return c.loaded, nil
 }
 
-// modified are the modification times of the files.
+// modified returns the modification times of the files.
 func modified(certFile, keyFile string) (times [2]time.Time, err error) {
 	for i, name := range []string{certFile, keyFile} {
 		info, err := os.Stat(name)

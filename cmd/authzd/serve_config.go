@@ -112,7 +112,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 // loopback may be reached in development, where the clients are on this machine too.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-// newBackups returns nil if none are to be made.
+// newBackups returns nil if no backups are scheduled.
 func newBackups(b *config.Backup) (*backup.Config, error) {
 	if b.Dir == "" {
 		return nil, nil

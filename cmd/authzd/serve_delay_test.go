@@ -11,8 +11,8 @@ import (
 	"github.com/authzd/authzd/config"
 )
 
-// TestShutdownDelay: a server that is asked to stop is unready first, and for the delay it answers whoever has
-// not noticed yet, on new connections too.
+// TestShutdownDelay: a server that is asked to stop is unready first. During the delay it still answers
+// clients that have not noticed, also on new connections.
 func TestShutdownDelay(t *testing.T) {
 	address, err := freeAddress()
 	if err != nil {

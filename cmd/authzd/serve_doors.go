@@ -28,8 +28,8 @@ func (d door) serve() error {
 	return d.server.Serve(d.listener)
 }
 
-// openDoors listens wherever the configuration says: the public endpoints, and the operator's socket
-// and address. If one can't be opened, none stays open.
+// openDoors opens every listener of the configuration: the public endpoints, and the operator's socket and
+// address. If one fails, none stays open.
 func openDoors(cfg *config.Config, server *authz.Server, watch *watch) (doors []door, err error) {
 	defer func() {
 		if err != nil {
@@ -84,8 +84,8 @@ func openDoors(cfg *config.Config, server *authz.Server, watch *watch) (doors []
 	return doors, nil
 }
 
-// newTLSConfig admits TLS 1.3, and of TLS 1.2 only the cipher suites that are recommended (RFC 9325
-// section 4.2, FAPI 2.0 Security Profile section 5.2.2).
+// newTLSConfig accepts TLS 1.3, and TLS 1.2 with the recommended cipher suites (RFC 9325 section 4.2, FAPI
+// 2.0 Security Profile section 5.2.2).
 func newTLSConfig(cert *certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -97,8 +97,8 @@ func newTLSConfig(cert *certificate) *tls.Config {
 	}
 }
 
-// askForCertificates lets clients show certificates. Which of them count is for authz to say: to
-// demand one here, or one of an authority, would shut the others out.
+// askForCertificates lets clients send certificates. authz decides which of them count. To demand a
+// certificate here, or a certain authority, would shut the other clients out.
 func askForCertificates(server *http.Server) { server.TLSConfig.ClientAuth = tls.RequestClientCert }
 
 func newHTTPServer(h http.Handler, watch *watch) *http.Server {
@@ -113,7 +113,7 @@ func newHTTPServer(h http.Handler, watch *watch) *http.Server {
 	}
 }
 
-// listen opens a TCP address; "localhost" means both loopback addresses, as far as there are both.
+// listen opens a TCP address. "localhost" means both loopback addresses, if there are both.
 func listen(address string) ([]net.Listener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -144,7 +144,7 @@ func listen(address string) ([]net.Listener, error) {
 func explainListen(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return hinted{err, "another program, perhaps another authzd, has this address: stop it, or set listen to a free port"}
+		return hinted{err, "another program, perhaps another authzd, uses this address: stop it, or set listen to a free port"}
 	case errors.Is(err, syscall.EACCES):
 		return hinted{err, "ports below 1024 are for root: set listen to a higher one behind a proxy, or allow it, as by AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit of systemd or setcap cap_net_bind_service=+ep on the binary"}
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// drain stops accepting at every door and waits for the requests under way. After the limit it ends their
-// connections: one client that is slow does not make an orderly stop a failure.
+// drain stops accepting on every door and waits for running requests. After the limit it ends their
+// connections: one slow client does not make an orderly stop a failure.
 func drain(doors []door, limit time.Duration, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -22,7 +22,7 @@ func drain(doors []door, limit time.Duration, logger *slog.Logger) error {
 			if !errors.Is(errs[i], context.DeadlineExceeded) {
 				return
 			}
-			logger.Warn("requests were still under way at the end of the time for draining: their connections were ended",
+			logger.Warn("requests did not end within the time for draining: their connections were closed",
 				"listener", d.listener.Addr().String(), "after", limit.String())
 			if errs[i] = d.server.Close(); errs[i] != nil {
 				errs[i] = fmt.Errorf("listener %s: %w", d.listener.Addr(), errs[i])

@@ -7,15 +7,15 @@ import (
 	"syscall"
 )
 
-// holdHangups keeps SIGHUP from ending the process until it is released. Many tools send it to have a program
-// read its configuration again, which this one cannot.
+// holdHangups keeps SIGHUP from ending the process until it is released. Many tools send it to make a program
+// read its configuration again, which authzd can't.
 func holdHangups() (release func()) {
 	held := make(chan os.Signal, 1)
 	signal.Notify(held, syscall.SIGHUP)
 	return func() { signal.Stop(held) }
 }
 
-// logHangups says that a SIGHUP does nothing, until it is stopped.
+// logHangups logs that a SIGHUP does nothing, until it is stopped.
 func logHangups(logger *slog.Logger) (stop func()) {
 	hangups, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -23,7 +23,7 @@ func logHangups(logger *slog.Logger) (stop func()) {
 		for {
 			select {
 			case <-hangups:
-				logger.Warn("SIGHUP is ignored", "do", "restart authzd to have it read its configuration; a renewed certificate is read by itself")
+				logger.Warn("SIGHUP is ignored", "do", "restart authzd to read its configuration; a renewed certificate is read without a restart")
 			case <-done:
 				return
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/authzd/authzd/config"
 )
 
-// openLog opens the log of a server, which also says that SIGHUP does nothing. end writes what is left of it.
+// openLog opens the log of a server, which also reports that SIGHUP does nothing. end writes the rest of it.
 func openLog(w io.Writer, cfg *config.Log) (logger *slog.Logger, end func() error, err error) {
 	buffer := observe.NewBuffer(w)
 	if logger, err = observe.NewLogger(buffer, cfg.Level, cfg.Format); err != nil {

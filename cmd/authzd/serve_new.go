@@ -11,11 +11,11 @@ import (
 	"github.com/authzd/authzd/config"
 )
 
-// newFile is a file that a start makes, because it is not there.
+// newFile is a missing file that a start makes.
 type newFile struct{ what, path string }
 
-// missingFiles are those that a start with this configuration may make. A secret in a variable is among them,
-// and never becomes a file.
+// missingFiles are the files that a start with this configuration may make. A secret in a variable is among
+// them, but never becomes a file.
 func missingFiles(cfg *config.Config) (files []newFile) {
 	if cfg.Storage.Postgres.URL == "" && missing(cfg.Storage.Bolt.Path) {
 		files = append(files, newFile{"database", cfg.Storage.Bolt.Path})
@@ -26,8 +26,8 @@ func missingFiles(cfg *config.Config) (files []newFile) {
 	return files
 }
 
-// announce says which of the files have been made: where somebody expected the old ones, this is the
-// only sign that a server begins with nothing. For a demo, that is no warning. It returns the others.
+// announce logs which of the files were made: if somebody expected the old ones, it is the only sign that the
+// server starts with nothing. For a demo it is not a warning. It returns the other files.
 func announce(logger *slog.Logger, files []newFile, dev bool) (rest []newFile) {
 	level := slog.LevelWarn
 	if dev {
@@ -38,12 +38,12 @@ func announce(logger *slog.Logger, files []newFile, dev bool) (rest []newFile) {
 			rest = append(rest, f)
 			continue
 		}
-		logger.Log(context.Background(), level, "made a new "+f.what+", since there was none", "path", absolute(f.path))
+		logger.Log(context.Background(), level, "made a new "+f.what+", because there was none", "path", absolute(f.path))
 	}
 	return rest
 }
 
-// warnOfConfig logs what "authzd config check" warns about.
+// warnOfConfig logs the warnings of "authzd config check".
 func warnOfConfig(logger *slog.Logger, cfg *config.Config) {
 	for _, w := range cfg.Warnings {
 		message := w.Reason
@@ -60,7 +60,7 @@ func missing(name string) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// absolute is a path as it is found from any folder.
+// absolute returns a path that works in any folder.
 func absolute(name string) string {
 	if path, err := filepath.Abs(name); err == nil {
 		return path

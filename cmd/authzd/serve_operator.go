@@ -8,7 +8,7 @@ import (
 	"github.com/authzd/authzd/config"
 )
 
-// newOperator lets the admin API take what the configuration file takes.
+// newOperator lets the admin API accept what the configuration file accepts.
 func newOperator(cfg *config.Config) *operator.Config {
 	o := &operator.Config{Server: cfg.ClientServer(), Clients: map[string]client.Metadata{}}
 	for _, c := range cfg.Clients {

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// listenSocket opens a Unix socket that only its owner may use. One that was left behind by a process that
-// was killed is replaced; one that answers is not, and what is no socket is never touched.
+// listenSocket opens a Unix socket that only its owner may use. It replaces a socket that a killed process
+// has left, but not one that answers, and nothing that is not a socket.
 func listenSocket(path string) (net.Listener, error) {
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()
@@ -23,7 +23,7 @@ func listenSocket(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	old := syscall.Umask(0o177) // so that there is no moment in which others may connect
+	old := syscall.Umask(0o177) // so that others can't connect at any moment
 	l, err := net.Listen("unix", path)
 	syscall.Umask(old)
 	if err != nil {
@@ -38,7 +38,7 @@ func listenSocket(path string) (net.Listener, error) {
 	return &socketListener{Listener: l, path: path, made: made}, nil
 }
 
-// removeSocket removes the socket at a path, if there is anything.
+// removeSocket removes the socket at a path, if there is one.
 func removeSocket(path string) error {
 	switch info, err := os.Lstat(path); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -46,7 +46,7 @@ func removeSocket(path string) error {
 	case err != nil:
 		return fmt.Errorf("admin socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return hinted{fmt.Errorf("admin socket: %s is there already, and no socket", path), "set admin.socket to a path where there is nothing, or move away what is there"}
+		return hinted{fmt.Errorf("admin socket: %s exists and is not a socket", path), "set admin.socket to a path where there is nothing, or move away what is there"}
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("admin socket: %w", err)
@@ -54,7 +54,7 @@ func removeSocket(path string) error {
 	return nil
 }
 
-// socketListener removes its socket when it is closed, as long as that is still its own.
+// socketListener removes its socket when it is closed, if it is still its own.
 type socketListener struct {
 	net.Listener
 	path string

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// watch counts and logs what goes wrong before there is a request: nobody else sees it.
+// watch counts and logs failures from before there is a request, which nothing else records.
 type watch struct {
 	logger     *slog.Logger
 	accepts    *prometheus.CounterVec // by reason
@@ -26,16 +26,16 @@ type watch struct {
 	said map[string]*said // by message and reason
 }
 
-// said is one kind of message, which is logged once a watchEvery.
+// said is one kind of message, which is logged once in watchEvery.
 type said struct {
 	last     time.Time
-	unlogged int // since then
+	unlogged int // since the last one
 }
 
 // watchEvery is how often the same message is logged.
 const watchEvery = time.Minute
 
-// Reasons for which a connection was not accepted, or its TLS handshake failed.
+// Reasons why a connection was not accepted, or its TLS handshake failed.
 const (
 	tooManyFiles = "too_many_open_files"
 	notTLS       = "not_tls"      // plain http, or no protocol that we know
@@ -55,10 +55,10 @@ func newWatch(registry prometheus.Registerer, logger *slog.Logger) *watch {
 			Name: "authzd_tls_handshake_errors_total", Help: "TLS handshakes that failed.",
 		}, []string{"reason"}),
 		reloads: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "authzd_certificate_reload_errors_total", Help: "Attempts to read a renewed certificate that failed: the one before is served on.",
+			Name: "authzd_certificate_reload_errors_total", Help: "Failed attempts to read a renewed certificate: the one before stays in use.",
 		}),
 		notAfter: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "authzd_certificate_not_after_seconds", Help: "Unix time at which the certificate that is served ends; 0: none is.",
+			Name: "authzd_certificate_not_after_seconds", Help: "Unix time at which the served certificate ends; 0: there is none.",
 		}),
 		said: map[string]*said{},
 	}
@@ -72,7 +72,7 @@ func newWatch(registry prometheus.Registerer, logger *slog.Logger) *watch {
 	return w
 }
 
-// say logs a message, unless it has been logged a moment ago. The next one says how many there were.
+// say logs a message, unless it was logged a moment ago. The next one says how many were left out.
 func (w *watch) say(level slog.Level, message, reason string, attrs ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,7 +97,7 @@ func (w *watch) say(level slog.Level, message, reason string, attrs ...any) {
 	w.logger.Log(context.Background(), level, message, attrs...)
 }
 
-// listener is a listener whose errors are seen. net/http tries again by itself.
+// listener reports the errors of a listener. net/http tries again.
 func (w *watch) listener(l net.Listener) net.Listener { return watchedListener{l, w} }
 
 type watchedListener struct {
@@ -111,7 +111,7 @@ func (l watchedListener) Accept() (net.Conn, error) {
 		reason, attrs := otherReason, []any{"listener", l.Addr().String(), "error", err}
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			reason = tooManyFiles
-			attrs = append(attrs, "do", "raise the limit of open files of this process (LimitNOFILE in the unit of systemd, ulimit -n), or look who holds so many connections open")
+			attrs = append(attrs, "do", "raise the limit of open files of this process (LimitNOFILE in the unit of systemd, ulimit -n), or find out which peers hold so many connections open")
 		}
 		l.watch.accepts.WithLabelValues(reason).Inc()
 		l.watch.say(slog.LevelWarn, "connections can't be accepted", reason, attrs...)
@@ -119,7 +119,7 @@ func (l watchedListener) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// serverLog is what net/http writes its own messages to.
+// serverLog is the log for net/http's messages.
 func (w *watch) serverLog() *log.Logger { return log.New(serverLog{w}, "", 0) }
 
 type serverLog struct{ watch *watch }
@@ -165,14 +165,14 @@ func handshakeReason(cause string) string {
 	return otherReason
 }
 
-// certificateKept says that a renewed certificate can't be used.
+// certificateKept logs that a renewed certificate can't be used.
 func (w *watch) certificateKept(name string, err error) {
 	w.reloads.Inc()
-	w.say(slog.LevelWarn, "the certificate can't be read again: the one before is served on", "", "file", name, "error", err,
-		"do", "write the whole chain and its key, readable to authzd; both are tried again by themselves")
+	w.say(slog.LevelWarn, "the renewed certificate can't be read: the one before stays in use", "", "file", name, "error", err,
+		"do", "write the whole chain and its key, readable to authzd; authzd tries both again")
 }
 
-// certificateServed notes until when the certificate that is served is good.
+// certificateServed records until when the served certificate is valid.
 func (w *watch) certificateServed(name string, notAfter time.Time, renewed bool) {
 	w.notAfter.Set(float64(notAfter.Unix()))
 	if renewed {

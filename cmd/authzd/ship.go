@@ -23,10 +23,10 @@ import (
 	"github.com/authzd/authzd/storage/ship"
 )
 
-// shipFolder is where the spool of a database is, and who its node is.
+// shipFolder has the spool of a database and the id of its node.
 func shipFolder(cfg *config.Config) string { return cfg.Storage.Bolt.Path + ".ship" }
 
-// openDestination opens a destination; its bucket is reached as the configuration says.
+// openDestination opens a destination. It reaches a bucket as the configuration says.
 func openDestination(cfg *config.Config, to string) (ship.Destination, error) {
 	s3 := &cfg.Storage.Bolt.Ship.S3
 	roots, err := outbound.Roots(cfg.Outbound.CAFile)
@@ -43,12 +43,12 @@ func openDestination(cfg *config.Config, to string) (ship.Destination, error) {
 	})
 }
 
-// shipSecret signs what is shipped, and knows what was.
+// shipSecret signs and verifies shipped objects.
 func shipSecret(secret *keys.Secret) ship.Secret {
 	return ship.Secret{ID: secret.ID(), Knows: secret.Knows, MACs: secret.ShipMACs()}
 }
 
-// readShipSecret reads the secret that what is in a destination was shipped with, or will be.
+// readShipSecret reads the secret for the objects in a destination.
 func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
 	secret, err := readSecret(cfg)
 	if err != nil {
@@ -57,8 +57,8 @@ func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
 	return secret, nil
 }
 
-// startShipping ships what is committed from now on, if the configuration wants that. stop ships what is
-// left. allowEmptyDestination is ship.Config's.
+// startShipping ships later commits, if the configuration says so. stop ships the rest. allowEmptyDestination
+// is ship.Config's.
 func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, allowEmptyDestination bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	s := &cfg.Storage.Bolt.Ship
 	engine, isBolt := store.(*bolt.Store)
@@ -66,7 +66,7 @@ func startShipping(ctx context.Context, cfg *config.Config, store storage.Store,
 		return func() error { return nil }, nil
 	}
 	if err := ship.CheckNoStandby(shipFolder(cfg)); err != nil {
-		return nil, hinted{err, `run "authzd promote", which makes it a primary's; if what it follows is lost for good, remove that file`}
+		return nil, hinted{err, `run "authzd promote", which makes it a primary; if its primary and destination are lost for good, remove that file`}
 	}
 	if s.To == "" {
 		return func() error { return nil }, nil
@@ -100,7 +100,7 @@ func startShipping(ctx context.Context, cfg *config.Config, store storage.Store,
 		return nil, err
 	}
 	registerShipMetrics(metrics, shipper)
-	// It goes on while the server drains: who stops it knows that nobody writes any more.
+	// It goes on while the server drains. Call stop when nothing writes any more.
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
 	go func() { ended <- shipper.Run(running) }()
@@ -135,8 +135,8 @@ func oneIf(is bool) float64 {
 	return 0
 }
 
-// restoreShipped makes a database of what was shipped, as it was at a moment (zero: the last), and puts
-// it in the place of the one that is there.
+// restoreShipped makes a database from what was shipped, as of a moment (zero: the last), and puts it in the
+// place of the existing one.
 func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, identities []age.Identity) (r ship.Restored, kept string, err error) {
 	if cfg.Storage.Postgres.URL != "" {
 		return r, "", usageError{errors.New("what was shipped is a bolt database"), `restore it under a configuration with storage.bolt, then use "authzd migrate --to"`}
@@ -156,7 +156,7 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 	}
 	defer old.close() // as long as it is open, no server starts on it
 	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".restored")
-	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a process that was killed
 		return r, "", err
 	}
 	r, err = ship.Restore(ctx, ship.RestoreConfig{From: from, Secret: shipSecret(secret), Identities: identities, At: job.at, Path: part})
@@ -173,9 +173,9 @@ func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, i
 	return r, kept, err
 }
 
-// checkOpens removes a database that was restored and can't be used with a secret.
+// checkOpens removes a restored database if the secret does not open it.
 func checkOpens(ctx context.Context, path string, secret *keys.Secret) error {
-	store, err := bolt.Open(path, bolt.Options{Follow: true}) // it is only looked at
+	store, err := bolt.Open(path, bolt.Options{Follow: true}) // it is only read
 	if err != nil {
 		return err
 	}
@@ -196,9 +196,9 @@ func explainRestore(err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, ship.ErrOtherSecret), errors.Is(err, keys.ErrUnknownSecret):
-		hint = "name the secret of the server that shipped it by secret_file, after the current one if it was replaced since; if it is named, somebody else wrote there"
+		hint = "name the secret of the server that shipped it by secret_file, after the current one if it was replaced since; if it is listed, somebody else wrote there"
 	case errors.Is(err, ship.ErrDamaged), errors.Is(err, ship.ErrLost):
-		hint = "bring that object back (an older version of it in the bucket, another copy of the directory), or restore an earlier moment by --at"
+		hint = "put that object back (an older version of it in the bucket, another copy of the directory), or restore an earlier moment by --at"
 	case errors.Is(err, archive.ErrEncrypted), errors.Is(err, archive.ErrWrongKey):
 		hint = "give the private key of one of storage.bolt.ship.recipients by --identity"
 	}
@@ -219,7 +219,7 @@ func (job *restoreJob) runFrom(cmd *cobra.Command) error {
 		return err
 	}
 	if kept != "" {
-		fmt.Fprintf(cmd.OutOrStdout(), "the database that was there is now %s\n", kept)
+		fmt.Fprintf(cmd.OutOrStdout(), "the old database is now %s\n", kept)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "restored the state of %s: group %d, %d bytes\n", r.Until.Local().Format("2006-01-02 15:04:05.000"), r.Position.Sequence, r.Bytes)
 	return nil

@@ -62,7 +62,7 @@ differs from the primary's in nothing but where this machine keeps its files, an
 	return cmd
 }
 
-// loadShipConfig loads a configuration that says where changes are shipped.
+// loadShipConfig loads a configuration with a destination for changes.
 func loadShipConfig(file string) (*config.Config, error) {
 	cfg, err := loadConfig(file)
 	if err == nil && (cfg.Storage.Bolt.Ship.To == "" || cfg.Storage.Postgres.URL != "") {
@@ -133,7 +133,7 @@ func (s *standby) openDoors(cfg *config.Config, watch *watch) (doors []door, err
 	return append(doors, door{watch.listener(l), server, false}), nil
 }
 
-// routes are those that anybody who reaches the operator's door may use.
+// routes are those that the operator's listeners offer to everybody.
 func (s *standby) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -144,26 +144,26 @@ func (s *standby) routes() *http.ServeMux {
 	return mux
 }
 
-// refuseToAdminister answers in the place of the admin API, in its way: what is to change, changes at the primary.
+// refuseToAdminister answers in place of the admin API, in its form: changes are made at the primary.
 func refuseToAdminister(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusServiceUnavailable)
-	_ = json.NewEncoder(w).Encode(admin.Problem{ // who asked has gone
+	_ = json.NewEncoder(w).Encode(admin.Problem{ // the caller may have gone
 		Type:   "urn:authzd:problem:" + admin.CodeUnavailable,
 		Title:  http.StatusText(http.StatusServiceUnavailable),
 		Status: http.StatusServiceUnavailable,
 		Code:   admin.CodeUnavailable,
 		Detail: "This machine is a standby.",
-		Hint:   `ask the primary; if that one is gone, "authzd promote" has this one take over`,
+		Hint:   `ask the primary; if it is gone, use "authzd promote" to let this machine take over`,
 	})
 }
 
-// standbyStatus is what a standby says of itself.
+// standbyStatus describes a standby.
 type standbyStatus struct {
 	Status     string     `json:"status"`
-	LagSeconds float64    `json:"lag_seconds,omitempty"` // none: it has nothing yet
-	Until      *time.Time `json:"until,omitempty"`       // it has what was committed by then
+	LagSeconds float64    `json:"lag_seconds,omitempty"` // missing: it has nothing yet
+	Until      *time.Time `json:"until,omitempty"`       // it has everything committed by then
 	Sequence   uint64     `json:"sequence"`
 	Error      string     `json:"error,omitempty"`
 }
@@ -184,20 +184,20 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // who asked has gone
+	_ = json.NewEncoder(w).Encode(v) // the caller may have gone
 }
 
-// promoteTimeout is how long a take-over may take: it reads what is left, and that may be a snapshot.
+// promoteTimeout is how long a take-over may take: it reads the rest, which may be a snapshot.
 const promoteTimeout = 10 * time.Minute
 
-// promotionFailed is the answer to a promotion that could not be made.
+// promotionFailed is the answer to a failed promotion.
 type promotionFailed struct {
 	Error string `json:"error"`
 	Lost  bool   `json:"lost,omitempty"` // another one was promoted
 }
 
 func (s *standby) promote(w http.ResponseWriter, r *http.Request) {
-	// Who asked may go away; the take-over must not stop half-way because of that.
+	// The caller may go away, but the take-over must not stop half-way because of that.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), promoteTimeout)
 	defer cancel()
 	p, err := s.follower.Promote(ctx)
@@ -217,7 +217,7 @@ func (s *standby) registerMetrics() {
 	}
 	gauge("lag_seconds", "How far the standby is behind the primary.", func(f ship.FollowStatus) float64 { return f.Lag(time.Now()).Seconds() })
 	gauge("sequence", "Number of the newest group of changes that the standby has.", func(f ship.FollowStatus) float64 { return float64(f.Sequence) })
-	gauge("failing", "1 if the standby comes no further.", func(f ship.FollowStatus) float64 { return oneIf(f.Failing != nil) })
+	gauge("failing", "1 if the standby makes no progress.", func(f ship.FollowStatus) float64 { return oneIf(f.Failing != nil) })
 }
 
 // run follows and answers until ctx ends or the standby is promoted.

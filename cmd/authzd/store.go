@@ -23,8 +23,8 @@ func openStore(ctx context.Context, cfg *config.Storage, logger *slog.Logger) (s
 	return bolt.Open(cfg.Bolt.Path, bolt.Options{Logger: logger, KeepSize: cfg.Bolt.KeepSize})
 }
 
-// checkThere refuses to make a database where an earlier start has left its secret: what that sealed and
-// knew is gone then, and an empty database would hide it.
+// checkThere refuses to make a database if an earlier start has left its secret: the sealed records would be
+// gone, and an empty database would hide that.
 func checkThere(cfg *config.Config) error {
 	path := cfg.Storage.Bolt.Path
 	if cfg.Storage.Postgres.URL != "" || !missing(path) {
@@ -33,13 +33,13 @@ func checkThere(cfg *config.Config) error {
 	for _, secret := range cfg.SecretFile {
 		if _, err := os.Stat(secret); err == nil && sameFile(filepath.Dir(secret), filepath.Dir(path)) {
 			return hinted{fmt.Errorf("there is no database %s, but the secret of an earlier start: %s", path, secret),
-				`put the database back, or restore a backup ("authzd restore"); to begin with an empty one: "authzd serve --new"`}
+				`put the database back, or restore a backup ("authzd restore"); to start with an empty one: "authzd serve --new"`}
 		}
 	}
 	return nil
 }
 
-// registerStoreMetrics shows the size and the work of the store.
+// registerStoreMetrics exports the size and the work of the store.
 func registerStoreMetrics(registry *prometheus.Registry, store storage.Store) {
 	switch store := store.(type) {
 	case *bolt.Store:
@@ -54,7 +54,7 @@ func registerBoltMetrics(registry *prometheus.Registry, store *bolt.Store) {
 	r.gauge("file_bytes", "Size of the database file.", func(s bolt.Stats) float64 { return float64(s.FileBytes) })
 	r.gauge("free_bytes", "Bytes of the database file that are free for new records.", func(s bolt.Stats) float64 { return float64(s.FreeBytes) })
 	r.counter("groups_total", "Group commits: each is one durable write.", func(s bolt.Stats) float64 { return float64(s.Groups) })
-	r.counter("commits_total", "Commits of requests, of which a group makes many durable at once.", func(s bolt.Stats) float64 { return float64(s.Commits) })
+	r.counter("commits_total", "Commits of requests; one group makes many of them durable.", func(s bolt.Stats) float64 { return float64(s.Commits) })
 	r.counter("swept_total", "Expired records that were removed.", func(s bolt.Stats) float64 { return float64(s.Swept) })
 }
 
@@ -67,12 +67,12 @@ func registerPostgresMetrics(registry *prometheus.Registry, store *postgres.Stor
 	r.counter("connection_wait_seconds_total", "Time that calls have waited for a connection.", func(s postgres.Stats) float64 { return s.Waited.Seconds() })
 	r.counter("groups_total", "Transactions that commits of requests have shared.", func(s postgres.Stats) float64 { return float64(s.Groups) })
 	r.counter("commits_total", "Commits of requests.", func(s postgres.Stats) float64 { return float64(s.Commits) })
-	r.counter("conflicts_total", "Commits that another request was faster than.", func(s postgres.Stats) float64 { return float64(s.Conflicts) })
+	r.counter("conflicts_total", "Commits that lost a race.", func(s postgres.Stats) float64 { return float64(s.Conflicts) })
 	r.counter("retries_total", "Round trips that had to be repeated.", func(s postgres.Stats) float64 { return float64(s.Retries) })
 	r.counter("swept_total", "Expired records that this process has removed.", func(s postgres.Stats) float64 { return float64(s.Swept) })
 }
 
-// storeMetrics shows the counters of a store.
+// storeMetrics exports the counters of a store.
 type storeMetrics[Stats any] struct {
 	registry *prometheus.Registry
 	stats    func() Stats

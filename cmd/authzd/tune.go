@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// gcPercent is how much may be allocated between two garbage collections, in percent of what
-	// lives. About 5 MiB do, and a collection each time that as much was allocated again, as is Go's
-	// default, would take a sixth of the time of a busy server.
+	// gcPercent is how much may be allocated between two garbage collections, in percent of the live memory.
+	// About 5 MiB are live. With Go's default, a collection after as many allocated bytes would take a sixth
+	// of the time of a busy server.
 	gcPercent = 400
 
-	// A password hash takes 19 MiB, and there may be one for each thread. That is not to be multiplied
-	// likewise: from here on, memory is worth more than time.
+	// A password hash takes 19 MiB, and there may be one for each thread. gcPercent must not multiply that:
+	// from here on, memory is worth more than time.
 	memoryLimit        = 32 << 20
 	memoryLimitPerHash = 20 << 20
 )
 
-// tune sets up the Go runtime, except for what the operator has set by environment (GOGC, GOMEMLIMIT,
-// GOMAXPROCS). A standby that is promoted comes here again, and must not get one more thread.
+// tune sets up the Go runtime, except for what the operator has set in the environment (GOGC, GOMEMLIMIT,
+// GOMAXPROCS). A promoted standby comes here again, and must not get another thread.
 var tune = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
-		// The store waits for the disk most of the time, and for as long as a system call is short,
-		// up to 10 ms, the scheduler leaves a thread to it that could do something else.
+		// The store waits for the disk most of the time. While a system call is short, up to 10 ms, the
+		// scheduler leaves a thread to it that could do something else.
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // by default the container's share of processors
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -20,11 +20,11 @@ func newUserCommand() *cobra.Command {
 		newUserIdentityCommand(r), newUserNetworkCommand(r))
 }
 
-// userMembers are the members of a user that have flags of their own.
+// userMembers are the members of a user that have a flag.
 var userMembers = members{
 	{flag: "name", text: "full `name`"},
 	{flag: "email", text: "e-mail `address`"},
-	{flag: "email-verified", text: "the address is known to be theirs", kind: asBool},
+	{flag: "email-verified", text: "the address is proved to be theirs", kind: asBool},
 	{flag: "role", member: "roles", text: "`role` in access tokens; may be repeated", kind: asList},
 	{flag: "group", member: "groups", text: "`group`; may be repeated", kind: asList},
 	{flag: "disabled", text: "may not sign in, and is signed out everywhere", kind: asBool},
@@ -53,7 +53,7 @@ input has something, --no-password has to say that none was meant.`,
 		}
 		u.Username = args[0]
 		if !password && !none && piped() {
-			return usageError{errors.New("something is piped in, and nothing says that it is a password"), "--password reads it; --no-password makes a user without one"}
+			return usageError{errors.New("something is piped in, but --password is not given"), "--password reads it; --no-password makes a user without one"}
 		}
 		if password {
 			if u.Password, err = newPassword(cmd); err != nil {
@@ -110,7 +110,7 @@ func newUserUpdateCommand(r *remote) *cobra.Command {
 	flags := userMembers.flags()
 	cmd := &cobra.Command{
 		Use:               "update USER",
-		Short:             "change what the flags say of a user, and nothing else",
+		Short:             "change the members of a user that the flags name",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
 	}
@@ -138,8 +138,8 @@ func newUserUpdateCommand(r *remote) *cobra.Command {
 func newUserDisableCommand(r *remote) *cobra.Command {
 	return &cobra.Command{
 		Use:               "disable USER",
-		Short:             "sign a user out everywhere, and let them sign in no more",
-		Long:              "Sign a user out everywhere, and let them sign in no more. The way back is user update --disabled=false.",
+		Short:             "sign a user out everywhere, and refuse further sign-ins",
+		Long:              "Sign a user out everywhere, and refuse further sign-ins. To undo it, use user update --disabled=false.",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
 		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
@@ -199,7 +199,7 @@ is taken as it is.`,
 		}
 		return nil
 	})
-	cmd.Flags().BoolVar(&keep, "keep-sessions", false, "leave the user's sessions and grants as they are")
+	cmd.Flags().BoolVar(&keep, "keep-sessions", false, "don't end the user's sessions and grants")
 	return cmd
 }
 
@@ -221,7 +221,7 @@ again at once. The limit of an address that guessed at many users stays used up.
 	}
 }
 
-// onUser is run for a function of a user, whom the first argument names; it gets the other arguments.
+// onUser runs a function with the user whom the first argument names. It also gets the other arguments.
 func (r *remote) onUser(do func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, args []string) error) func(*cobra.Command, []string) error {
 	return r.run(func(ctx context.Context, c *admin.Client, p *printer, args []string) error {
 		u, err := findUser(ctx, c, args[0])
@@ -232,8 +232,8 @@ func (r *remote) onUser(do func(ctx context.Context, c *admin.Client, p *printer
 	})
 }
 
-// findUser returns a user by sub or, if nobody has that, by username. Who has another's sub as their username
-// is named by their own: nobody can choose that, so that what a script says never means somebody else.
+// findUser returns a user by sub or, if no user has that sub, by username. If somebody's username is another
+// user's sub, the sub wins. Nobody can choose a sub, so the name in a script never means somebody else.
 func findUser(ctx context.Context, c *admin.Client, name string) (*admin.User, error) {
 	if uuid.Validate(name) == nil {
 		none := new(admin.Problem)
@@ -249,7 +249,7 @@ func findUser(ctx context.Context, c *admin.Client, name string) (*admin.User, e
 	return nil, hinted{fmt.Errorf("no user has the sub or the username %q", name), `"authzd user list" shows all`}
 }
 
-// subOf is findUser where a user need not be named.
+// subOf is findUser for an optional user.
 func subOf(ctx context.Context, c *admin.Client, name string) (string, error) {
 	if name == "" {
 		return "", nil
@@ -286,10 +286,10 @@ func userRows(u *admin.User) [][2]string {
 }
 
 func nothingSaid(cmd *cobra.Command) error {
-	return usageError{errors.New("nothing to change"), `say what by flags: see "` + cmd.CommandPath() + ` --help"`}
+	return usageError{errors.New("nothing to change"), `name the changes by flags: see "` + cmd.CommandPath() + ` --help"`}
 }
 
-// userName is a user by name, or by sub where they have none any more.
+// userName names a user by name, or by sub if they no longer exist.
 func userName(name, sub string) string {
 	if name == "" {
 		return sub

@@ -32,8 +32,8 @@ not keep the user out there. The ID is a hash of the network: authzd does not ke
 func newNetworkForgetCommand(r *remote) *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget USER",
-		Short: "trust no network any more for a user, until they sign in there again",
-		Long: `Trust no network any more for a user, until they sign in there again. Do so, and set a new password, when
+		Short: "end the trust in all networks of a user, until they sign in there again",
+		Long: `End the trust in all networks of a user, until they sign in there again. Do so, and set a new password, when
 somebody else has signed in with the old one. Other replicas follow within ten minutes.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),

@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/version"
 )
 
-// build is what "authzd version" prints.
+// build is the output of "authzd version".
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`

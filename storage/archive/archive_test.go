@@ -142,8 +142,8 @@ func TestBolt(t *testing.T) {
 	}
 }
 
-// TestDamage: whichever byte of a file is another, wherever it ends too early, and whatever follows
-// it, it is refused; encrypted or not.
+// TestDamage: a file with any changed byte, cut at any place, or with anything after its end is refused,
+// encrypted or not.
 func TestDamage(t *testing.T) {
 	file, _ := write(t, sample())
 	id, err := age.GenerateX25519Identity()
@@ -293,7 +293,7 @@ func (b brokenStore) Export(context.Context, func(storage.Table, storage.Record)
 	return b.err
 }
 
-// FuzzRead: whatever the file, reading it ends with an error or with what Write would have written,
+// FuzzRead: reading any file ends with an error or with what Write would have written,
 // and takes little more memory than the file has bytes.
 func FuzzRead(f *testing.F) {
 	file, _ := write(f, sample())

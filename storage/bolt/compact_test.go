@@ -279,8 +279,8 @@ func TestCompactRefused(t *testing.T) {
 	}
 }
 
-// TestCompactFails: whatever fails before the copy has the database's name, the store goes on with what
-// it had, and the copy is gone.
+// TestCompactFails: after any failure before the copy has the database's name, the store goes on with its
+// file, and the copy is gone.
 func TestCompactFails(t *testing.T) {
 	for _, stage := range []string{stageCompactCopied, stageCompactCaught} {
 		t.Run(stage, func(t *testing.T) {

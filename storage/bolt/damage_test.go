@@ -22,8 +22,8 @@ func wantNotReady(t *testing.T, s *bolt.Store) {
 	}
 }
 
-// TestAnyPageDamaged damages each page in turn, in several ways. Whatever happens then, it is an
-// answer or an error: no crash, no hang, no file that cannot be let go of.
+// TestAnyPageDamaged damages each page in turn, in several ways. The result is always an answer
+// or an error: no crash, no hang, and the file can be closed.
 func TestAnyPageDamaged(t *testing.T) {
 	path := newFile(t)
 	good, err := os.ReadFile(path)

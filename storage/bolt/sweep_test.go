@@ -104,7 +104,7 @@ func TestWrongExpiry(t *testing.T) {
 }
 
 // TestSweepSparesWhatCameBack: a record that was written again between the sweeper's look and its
-// delete stays, whatever the write was.
+// delete stays, after every kind of write.
 func TestSweepSparesWhatCameBack(t *testing.T) {
 	s := newStore(t, Options{SweepEvery: time.Hour})
 	for _, key := range []string{"revived", "expired again", "swept", "swept by another"} {

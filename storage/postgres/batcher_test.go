@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestBatcher: nobody waits alone, whoever waits has company, and no more batches are under way than may be.
+// TestBatcher: a call that comes alone does not wait, waiting calls share a batch, and the number of batches is bounded.
 func TestBatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const takes = time.Second

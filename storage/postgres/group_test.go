@@ -46,8 +46,8 @@ func write(key string, cond storage.Condition) storage.Write {
 	return storage.Write{Table: storage.Codes.Table, Key: key, Value: []byte("v"), If: cond}
 }
 
-// blocked starts an Apply that waits for a row, and returns when it does. Whatever is applied before
-// release waits for it, and then is a group.
+// blocked starts an Apply that waits for a row, and returns when it does. Everything that is applied before
+// release waits for it, and then forms a group.
 func blocked(t *testing.T, s *Store, trips *atomic.Int64) (release func()) {
 	t.Helper()
 	if err := s.Apply(t.Context(), write("blocked", storage.Any)); err != nil {
@@ -141,8 +141,8 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestGroupConflict: a member whose condition does not hold hears of its own record, has changed nothing,
-// and takes nobody with it, however many there are of its kind.
+// TestGroupConflict: a member whose condition does not hold is told its record and has changed
+// nothing. Others are not affected, even if many members lose.
 func TestGroupConflict(t *testing.T) {
 	for losers := range maxLosers + 3 {
 		t.Run(fmt.Sprint(losers), func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"github.com/authzd/authzd/storage/postgres/pgtest"
 )
 
-// TestRoundTrips: each call asks the server once, whatever it has to say, as soon as its connection
+// TestRoundTrips: each call needs one round trip, even with much to send, as soon as its connection
 // knows the statements. Only a lost condition costs another, to end the transaction.
 func TestRoundTrips(t *testing.T) {
 	config, err := parse(pgtest.Database(t), Options{MaxConnections: 1})

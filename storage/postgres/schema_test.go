@@ -7,7 +7,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// TestEveryKindHasItsTable needs no server, so that whoever adds a kind of record hears of it.
+// TestEveryKindHasItsTable needs no server, so that it also fails on a machine without PostgreSQL.
 func TestEveryKindHasItsTable(t *testing.T) {
 	files, err := migrations.ReadDir("migrations")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // TestStandbyAway: a commit that the synchronous standby does not have is never acknowledged, though
-// the primary has it and shows it to whoever reads.
+// the primary has it and every reader there sees it.
 func TestStandbyAway(t *testing.T) {
 	primary := pgtest.New(t, pgtest.Options{})
 	standby := primary.Standby(t)

@@ -17,7 +17,7 @@ import (
 // else holds, for whom it does not wait.
 func TestSweep(t *testing.T) {
 	url := pgtest.Database(t)
-	s, err := open(t.Context(), url, Options{Logger: slog.New(slog.DiscardHandler)}) // without a sweeper of its own
+	s, err := open(t.Context(), url, Options{Logger: slog.New(slog.DiscardHandler)}) // without a sweeper
 	if err != nil {
 		t.Fatal(err)
 	}

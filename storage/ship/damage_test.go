@@ -38,8 +38,8 @@ func shipped(t *testing.T) (to directory, segments []string) {
 	return to, segments
 }
 
-// TestDamage: whatever has happened to what was shipped, a restore says so and makes nothing; and where
-// the error names the last possible moment, that moment is possible.
+// TestDamage: a restore reports every kind of damage to what was shipped, and makes nothing. If the error
+// names the last possible moment, that moment can be restored.
 func TestDamage(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(to directory, segments []string) error

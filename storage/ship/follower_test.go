@@ -166,8 +166,8 @@ func TestStandbyOfARestoredPrimary(t *testing.T) {
 	}
 }
 
-// TestPromote: the standby takes over while the old primary still ships. Whatever the old one says to
-// have shipped is there; it is told, and writes no more; and the new one ships on.
+// TestPromote: the standby takes over while the old primary still ships. Everything that the old one
+// reports as shipped is there. It learns of the take-over and writes no more, and the new one ships on.
 func TestPromote(t *testing.T) {
 	to := directory(t.TempDir())
 	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
@@ -313,7 +313,7 @@ func TestPromoteRefuses(t *testing.T) {
 	waitFor(t, "the gap to be told", func() bool { return s.Status().Failing != nil })
 }
 
-// TestStandbyWantsItsOwn: a database that is none of its own is not overwritten.
+// TestStandbyWantsItsOwn: a database that is not a standby's is not overwritten.
 func TestStandbyWantsItsOwn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	store, err := bolt.Open(path, bolt.Options{})

@@ -22,8 +22,8 @@ type Promotion struct {
 //
 //  1. take in all that is there
 //  2. take the epoch after that of the primary: of two standbys, one gets it, and the old primary will see it
-//  3. take in what came meanwhile, and put a segment of its own as the next one of the generation:
-//     from then on the old primary can ship nothing, since it can't have that number any more
+//  3. take in what came meanwhile, and put a segment as the next one of the generation: from then on the
+//     old primary can ship nothing, because the next number is taken
 //
 // What the old primary committed but did not ship is lost. After a success, Promote has closed the database
 // and Run ends. After an error the standby goes on as before.
