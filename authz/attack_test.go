@@ -155,7 +155,7 @@ func TestRevokeByAnExpiredToken(t *testing.T) {
 	}
 }
 
-// What is taken from a client takes effect with its next access token.
+// If a client loses a right, that takes effect with its next access token.
 func TestRegistrationNarrowsGrants(t *testing.T) {
 	t.Parallel()
 	const files = "https://files.example.com"

@@ -18,7 +18,7 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// FAPI 2.0 Message Signing (Final). What it builds on is fapi2_security_profile_test.go.
+// FAPI 2.0 Message Signing (Final). It builds on fapi2_security_profile_test.go.
 
 // Section 5.3.1, item 1: a signed request at the PAR endpoint, and no other.
 func TestFAPI2MessageSigningSection5_3_1_SignedRequests(t *testing.T) {

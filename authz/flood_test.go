@@ -25,8 +25,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// What strangers can have us keep, whoever they say they are and from how many addresses they come: 50
-// MB of one kind, and not for long.
+// Strangers can make us keep at most 50 MB of one kind, and not for long, with any number of names and addresses.
 
 const mostGrowth = 50 << 20 // bytes
 
@@ -192,8 +191,8 @@ func TestFlood_PushedRequests_RegisteredClients(t *testing.T) {
 	}
 }
 
-// Who registered with an initial access token, and proves who it is, is no stranger: one backend pushes
-// for all its users.
+// A client that registered with an initial access token, and authenticates, is not a stranger: one backend pushes for
+// all its users.
 func TestFlood_PushedRequests_InvitedClient(t *testing.T) {
 	c := blackbox.OpenRegistration()
 	c.Registration.Mode, c.Registration.InitialAccessTokens = register.Token, []string{"0123456789abcdef0123456789abcdef"}
@@ -234,8 +233,7 @@ func TestFlood_Devices(t *testing.T) {
 	}
 }
 
-// What has to be fetched for strangers is not fetched without end, from wherever they ask; whatever
-// they ask for, the operator's clients have their own.
+// Fetches for strangers are bounded, from any number of addresses. The operator's clients have a separate share.
 func TestFlood_RequestObjects(t *testing.T) {
 	var fetches atomic.Int64
 	base, guard := blackbox.ServeTLS(t, func(w http.ResponseWriter, _ *http.Request) { fetches.Add(1) })

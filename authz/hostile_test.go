@@ -31,7 +31,7 @@ func TestHostileRequests(t *testing.T) {
 	rows = append(rows, hostileRevocations(tokens)...)
 	rows = append(rows, hostilePages()...)
 	blackbox.Attack(t, s, browser, rows, tokens.RefreshToken)
-	// What was attacked still works.
+	// The attacked parts still work.
 	if got := s.Token(t, authztest.SPA, "", authztest.CodeForm(code, verifier)); got.Status != http.StatusOK {
 		t.Errorf("the code no longer works: %+v", got)
 	}

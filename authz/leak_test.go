@@ -15,8 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/resource"
 )
 
-// Whatever is sent, and wherever, the log at its most talkative holds no credential, and the audit log
-// neither.
+// With any request to any endpoint, neither the most verbose log nor the audit log has a credential.
 func TestLogHoldsNoCredentials(t *testing.T) {
 	t.Parallel()
 	log := &blackbox.Logbook{}

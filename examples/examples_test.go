@@ -4,8 +4,7 @@
 //	authztest.Start ─> issuer ─┬─> api-go, api-node: the same requests, the same answers
 //	                           └─> spa in Chromium: sign-in, deep link, one refresh for all, sign-out
 //
-// What needs Node.js or Chromium is skipped, and says so, where that is missing; with CI=true it
-// fails.
+// If Node.js or Chromium is missing, the tests that need it are skipped with a message; with CI=true they fail.
 package examples
 
 import (

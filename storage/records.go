@@ -347,7 +347,7 @@ type PushedRequest struct {
 	ExpiresAt time.Time `json:"expires_at"` // the authorization must begin before
 }
 
-// What becomes of a DeviceCode: the values of its Status.
+// The values of DeviceCode.Status.
 const (
 	DevicePending  = "pending"
 	DeviceApproved = "approved"

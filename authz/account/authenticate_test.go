@@ -205,7 +205,7 @@ func TestOfficeGetsIn(t *testing.T) {
 	})
 }
 
-// What was never checked is no failure of the user's.
+// A password that was never checked is not a failure of the user.
 func TestBusyIsNoFailure(t *testing.T) {
 	d := newDirectory(t, users.User{Username: "alice", Password: cheap})
 	line := d.passwords.line

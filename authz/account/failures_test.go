@@ -245,7 +245,7 @@ func TestSuccessDoesNotForgiveOthers(t *testing.T) {
 	})
 }
 
-// Who comes from an address that is not known has a limit like any other.
+// A request from an unknown address has a limit like any other.
 func TestUnknownAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if n, _ := fail(t, newFailures(), "alice", netip.Addr{}); n != 10 {

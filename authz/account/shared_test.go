@@ -28,8 +28,8 @@ func signInFrom(t *testing.T, d *Directory, login, password string, from netip.A
 	}
 }
 
-// However many replicas there are, and however many addresses the guesses come from: a login may fail so
-// often, and no more. Who is not there is told the same as who is.
+// With any number of replicas and addresses, a login may fail the same number of times. A missing user gets the same
+// answers as an existing one.
 func TestFailuresAreSharedByReplicas(t *testing.T) {
 	for _, login := range []string{"alice", "nobody"} {
 		t.Run(login, func(t *testing.T) {

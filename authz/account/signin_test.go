@@ -213,7 +213,7 @@ func with(id connect.Identity, preferredUsername string) connect.Identity {
 	return id
 }
 
-// Upstreams send names on some logins only. What the user has here stays.
+// Upstreams send names only on some logins. The values that the user has here stay.
 func TestProfile(t *testing.T) {
 	d := newDirectory(t)
 	id := google("1", "alice@gmail.com")

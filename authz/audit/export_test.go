@@ -69,7 +69,7 @@ func TestVerifyExportTampered(t *testing.T) {
 			}
 		}
 	}
-	// What ends early is whole as far as it goes; its last block tells how far that is.
+	// A file that ends early is whole up to its last block.
 	if report, err := VerifyExport(strings.NewReader(strings.Join(lines[:9], "")), nil); err != nil || report.Last.Number != 3 {
 		t.Errorf("%+v, %v", report, err)
 	}

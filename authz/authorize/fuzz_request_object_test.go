@@ -17,8 +17,8 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Whatever a client signs, it is refused or leads to the sign-in page, and nothing is stored. Only what
-// names the client and this server gets so far.
+// A signed request is refused or leads to the sign-in page, and nothing is stored. Only a request that names the
+// client and this server gets so far.
 func FuzzRequestObject(f *testing.F) {
 	key := blackbox.NewSigningKey(f, jose.EdDSA)
 	s := authztest.Start(f, authz.Config{Issuer: "https://id.example.com"}, blackbox.WithKeys(f, key)) // the seeds hold in every worker

@@ -12,8 +12,8 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Whatever the query is, a browser that is not signed in is shown an error, sent to a page of ours
-// or to the registered address, and nothing is stored.
+// With any query, a browser that is not signed in is shown an error, sent to a page of ours or to the registered
+// address, and nothing is stored.
 func FuzzAuthorizationRequest(f *testing.F) {
 	s := authztest.Start(f, authz.Config{}, nil)
 	_, challenge := authztest.PKCE()

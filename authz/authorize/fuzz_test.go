@@ -42,8 +42,7 @@ func FuzzParseClaims(f *testing.F) {
 	})
 }
 
-// Whatever the parameters are, the answer goes to the address that is registered, and its own query
-// stays what it is.
+// With any parameters, the answer goes to the registered address, and the query of that address is unchanged.
 func FuzzWithParams(f *testing.F) {
 	for _, uri := range []string{"https://app.example.com/cb", "https://app.example.com/cb?x=%2f&y", "com.example.app:/cb", "https://app.example.com?"} {
 		f.Add(uri, "response_mode=fragment&response_type=code", "state", "a&code=x#\r\nSet-Cookie: x")
@@ -79,8 +78,8 @@ func FuzzWithParams(f *testing.F) {
 	})
 }
 
-// What a request object says are parameters as they might have come in a query, and none of those that
-// may not be in one.
+// The claims of a request object become parameters that could have come in a query, and none of those that may not be
+// in one.
 func FuzzRequestParams(f *testing.F) {
 	for _, seed := range []string{
 		`{"client_id":"spa","max_age":0,"resource":["x","y","x"],"claims":{ "a" : [1] },"login_hint":null,"iss":"spa","state":""}`, `{"scope":["openid"]}`,

@@ -47,7 +47,7 @@ func TestOpenIDCoreSection5_5_1_SubjectWithValue(t *testing.T) {
 				}
 			}
 		}
-		// Whoever signs in now must be her.
+		// Only she may sign in now.
 		_, challenge := authztest.PKCE()
 		params := authztest.AuthorizationParams(authztest.SPA, challenge)
 		params.Set("claims", want(demands[0]).Get("claims"))

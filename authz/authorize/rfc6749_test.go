@@ -37,8 +37,8 @@ func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
 	}
 }
 
-// Who does not want to sign in turns back, and the app is told: plainly, or by a signed response to the
-// request that it had pushed, and only once.
+// A user who does not want to sign in can go back, and the app is told only once: plainly, or by a signed response to
+// the request that it had pushed.
 func TestRFC6749Section4_1_2_1_TheUserTurnsBack(t *testing.T) {
 	t.Parallel()
 	app, _ := blackbox.StartFAPI(t, client.ProfileFAPI2MessageSigning, authz.Config{}, nil)

@@ -213,7 +213,7 @@ func TestRFC9101Section5_2_ByReference(t *testing.T) {
 // base is where a request came to.
 func base(r *http.Request) string { return "https://" + r.Host }
 
-// What the network of the server holds is none of the clients' business, registered or not.
+// Clients, registered or not, can't reach the server's network.
 func TestRFC9101Section10_4_1_ServerSideRequestForgery(t *testing.T) {
 	t.Parallel()
 	private := []string{"https://127.0.0.1/object", "https://[::1]/object", "https://169.254.169.254/latest", "https://10.0.0.1/x", "https://localhost/x"}

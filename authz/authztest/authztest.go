@@ -28,7 +28,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// What every server has, unless its Config says otherwise.
+// The defaults of every server; its Config can change them.
 const (
 	Username    = "alice"
 	Password    = "correct horse battery staple"

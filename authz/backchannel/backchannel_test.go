@@ -241,7 +241,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// What can't be delivered is tried again until it is too late, and then given up with an alarm.
+// A failed delivery is tried again until it is too late, and then given up with an alarm.
 func TestGivesUp(t *testing.T) {
 	f := newFixture(t, func(c *Config) { c.GiveUpAfter = 2 * time.Second })
 	dead := httptest.NewServer(nil)
@@ -469,8 +469,7 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
-// What waits for a host that is down does not pile up: when it is too late, it is given up without
-// a call for each.
+// Deliveries to a host that is down don't pile up: when it is too late, they are given up without a call for each.
 func TestGivesUpWhatWaitsForADeadHost(t *testing.T) {
 	const waiting = 300
 	f := newFixture(t, func(c *Config) { c.FirstRetry, c.GiveUpAfter = time.Minute, 300*time.Millisecond })

@@ -244,8 +244,8 @@ func TestRFC9449Section11_1_ProofsCountOnce(t *testing.T) {
 	wantDPoP(t, "again", serve(h, proved("/", "DPoP", bound, one)), 401, "invalid_dpop_proof", "the proof was used before")
 }
 
-// What is refused does not use up a jti: nobody could check their own mistake otherwise, and nothing
-// that a stranger sends is remembered.
+// A refused proof does not use up its jti. So clients can find their own mistakes, and nothing of a stranger is
+// remembered.
 func TestRFC9449Section11_1_RefusedProofsAreNotRemembered(t *testing.T) {
 	replay := NewMemoryReplay(1)
 	h := newIssuer().verifier(t, func(c *Config) { c.DPoP.Replay = replay }).Protect(hello)

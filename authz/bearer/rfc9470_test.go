@@ -60,7 +60,7 @@ func TestRFC9470Section3_Challenges(t *testing.T) {
 	want(t, "outside of Protect", serve(mfa(hello), get("/", "Bearer "+goodToken())), 500, "", "server_error")
 }
 
-// Who sent a proof is challenged in the scheme of proofs.
+// A client that sent a proof is challenged in the scheme of proofs.
 func TestRFC9470Section3_WithDPoP(t *testing.T) {
 	bound := boundToken()
 	h := newIssuer().verifier(t).Protect(RequireACR("mfa")(hello))

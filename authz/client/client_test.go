@@ -26,8 +26,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// What a public client must do, it does whatever its registration says (RFC 9700 sections 2.1.1 and
-// 2.2.2).
+// A public client is held to its duties with any registration (RFC 9700 sections 2.1.1 and 2.2.2).
 func TestPublicClient(t *testing.T) {
 	c, err := New(Metadata{ID: "a", AuthMethod: AuthNone})
 	if err != nil {

@@ -34,7 +34,7 @@ var registrations = []string{
 	`{"client_id":"x","client_secret":null,"request_uris":["https://a.example/#h"],"contacts":["\u0000"]}`,
 }
 
-// Whatever comes in, a client that is made of it keeps the rules, and is the same when it is read back.
+// A client that is made from any input keeps the rules, and is the same when it is read back.
 func FuzzParseRegistration(f *testing.F) {
 	for _, r := range registrations {
 		f.Add([]byte(r))
@@ -171,7 +171,7 @@ func TestIsDocumentURL(t *testing.T) {
 	}
 }
 
-// What the operator takes back, clients that registered before lose.
+// If the operator withdraws something, clients that registered before lose it.
 func TestClientOfNarrowerOffer(t *testing.T) {
 	info, err := ParseRegistration([]byte(`{"redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"none","scope":"openid orders.read"}`))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// What is taken for an assertion is a JWS by an algorithm that we verify, of a name that may be logged.
+// An accepted assertion is a JWS with an algorithm that we verify, and with a name that may be logged.
 func FuzzParseAssertion(f *testing.F) {
 	for _, seed := range []string{
 		"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJhIiwic3ViIjoiYSJ9.AAAA", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.",

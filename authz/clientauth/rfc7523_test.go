@@ -245,7 +245,7 @@ func TestRFC7523Section3_Race(t *testing.T) {
 	}
 	for path, form := range map[string]url.Values{
 		"/token": fresh(nil),
-		// What is refused uses the assertion too: one racer hears why, and the others of the replay.
+		// A refusal uses the assertion too: one racer learns the reason, and the others that it was used.
 		"/token?refused": fresh(url.Values{"scope": {"admin"}}),
 		"/introspect":    fresh(url.Values{"token": {"x"}}),
 	} {
@@ -379,7 +379,7 @@ func TestOpenIDConnectCoreSection10_1_1_ForgedSignature(t *testing.T) {
 	}
 }
 
-// What is at a jwks_uri is not taken on trust either.
+// The answer of a jwks_uri is not trusted either.
 func TestRFC7517Section5_BadSets(t *testing.T) {
 	t.Parallel()
 	key := authztest.NewKey(t, jose.ES256)

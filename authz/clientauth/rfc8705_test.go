@@ -460,7 +460,7 @@ func toJSON(t *testing.T, v any) string {
 	return string(raw)
 }
 
-// What could never work is found at start, not at the first login.
+// A setting that could never work is found at the start, not at the first login.
 func TestMTLSConfiguration(t *testing.T) {
 	t.Parallel()
 	c, err := client.New(client.Metadata{ID: "a", AuthMethod: client.AuthTLS, TLSSubjectDNS: "a.example"})

@@ -142,7 +142,7 @@ func TestRFC9449Section5_RefreshTokensOfPublicClientsAreBound(t *testing.T) {
 	}
 }
 
-// Whoever proves itself at every refresh may change its key, as it may after losing it.
+// A client that authenticates at every refresh may change its key, for example after losing it.
 func TestRFC9449Section5_RefreshTokensOfConfidentialClientsAreNot(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
@@ -484,7 +484,7 @@ func TestRFC9449Section10_1_TheKeysMustAgree(t *testing.T) {
 	}
 }
 
-// Who shows a certificate goes to another address (RFC 8705 section 5), and proves keys for that one.
+// A client with a certificate uses another address (RFC 8705 section 5), and its proofs are for that one.
 func TestRFC9449Section4_3_TheAddressForCertificates(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{MTLS: &clientauth.MTLS{URL: "https://mtls.example.com"}}, nil)
@@ -547,7 +547,7 @@ func TestRFC9449Section11_1_OfManyUsesOfAProofOneCounts(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	// What was raced for still works.
+	// The contested token still works.
 	if got := provenToken(t, s, authztest.SPA, "", authztest.RefreshForm(spa.RefreshToken), tokenProof(t, s, key)); got.Status != http.StatusOK {
 		t.Errorf("%+v", got)
 	}

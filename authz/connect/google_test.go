@@ -52,7 +52,7 @@ func TestHostedDomains(t *testing.T) {
 	}
 }
 
-// What userinfo says is not signed: it can't make somebody a member of a domain.
+// Userinfo is not signed, so it can't make somebody a member of a domain.
 func TestHostedDomainOfUserinfo(t *testing.T) {
 	u := newUpstream(t)
 	u.setUser(map[string]any{"email": nil}, map[string]any{"email": "alice@example.com", "hd": "example.com"})

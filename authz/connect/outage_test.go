@@ -334,8 +334,8 @@ func TestKeysAreRotated(t *testing.T) {
 			t.Errorf("after a rotation: %v", err)
 		}
 
-		// Unknown key while the keys can't be had: not the token's fault, so far as we know.
-		// Who has a known one may still sign in.
+		// Unknown key while the keys can't be had: not the token's fault, so far as we know. A token with a known key
+		// still counts.
 		time.Sleep(5 * time.Second)
 		key, public, alg, kid := u.SigningKeys()
 		rotate("third")

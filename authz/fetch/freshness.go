@@ -31,8 +31,8 @@ func (f Freshness) Of(header http.Header) time.Duration {
 	return max(min(fresh, f.Most), f.Least)
 }
 
-// maxAge reads Cache-Control (RFC 9111 section 5.2.2). What must not be stored, or only be used after asking
-// again, is fresh for no time.
+// maxAge reads Cache-Control (RFC 9111 section 5.2.2). An answer that must not be stored, or must be revalidated, is
+// never fresh.
 func (f Freshness) maxAge(header http.Header) (fresh time.Duration, explicit bool) {
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")

@@ -18,8 +18,8 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// What the account page calls removed is removed, from an app that needs no consent too; and it
-// stays so if the app is declared first-party later.
+// A removal on the account page is final, also for an app that needs no consent, and if the app is declared
+// first-party later.
 func TestWithdrawnGrantsStayDead(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)
@@ -131,8 +131,8 @@ func TestWithdrawNothing(t *testing.T) {
 	}
 }
 
-// Whoever is named on a page is who answers it: if another user has signed in meanwhile, in another
-// tab, they are asked themselves.
+// Only the user whom a page names can answer it. If another user has signed in meanwhile, in another tab, that user
+// is asked.
 func TestAnswersOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{Users: []users.User{
@@ -153,8 +153,8 @@ func TestAnswersOfAnotherUser(t *testing.T) {
 	}
 }
 
-// What was allowed at one resource is asked for again at another, though the scope has the same name;
-// and the account page tells both.
+// A consent for one resource does not count for another, even if the scope has the same name. The account page shows
+// both.
 func TestConsentIsForTheResourceThatWasShown(t *testing.T) {
 	t.Parallel()
 	const archive = "https://archive.example.com"
@@ -222,8 +222,8 @@ func TestConsentCountsOnce(t *testing.T) {
 	}
 }
 
-// Whoever registers itself chooses its redirect URIs, and others later. The page names the host that
-// the answer goes to: one that it has not named gets nothing without a word.
+// A client that registers itself chooses its redirect URIs, and can change them later. The page names the host that
+// the answer goes to. Another host gets no answer without a question.
 func TestConsentIsToTheHost(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, blackbox.OpenRegistration(), nil)

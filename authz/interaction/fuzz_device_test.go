@@ -13,7 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Whatever a device asks for, it gets codes or an error, never a failure of ours.
+// Every request of a device gets codes or an error, never a server error.
 func FuzzDeviceAuthorizationRequest(f *testing.F) {
 	s := authztest.Start(f, authz.Config{}, nil)
 	for _, seed := range []string{

@@ -12,8 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Whatever is wrong with a request of a device or of its user, nothing is stored, and the device goes
-// on waiting.
+// After every wrong request of a device or its user nothing is stored, and the device goes on waiting.
 func TestHostileDeviceRequests(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)

@@ -145,7 +145,7 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 	}
 }
 
-// What people make of a code that they copy from a screen.
+// The ways in which people type a code that they copy from a screen.
 func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)

@@ -18,7 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// What a set of keys may hold. RSA keys of more than 4096 bits are an unknown type to go-jose, which bounds by its
+// The limits of a set of keys. RSA keys of more than 4096 bits are an unknown type to go-jose, which bounds by its
 // MaxRSAModulusBits how long a signature takes to verify.
 const (
 	MaxKeys    = 100

@@ -99,7 +99,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// What a set holds beside one good key, and whether the three ways of reading take the set.
+// The content of a set besides one good key, and whether the three ways of reading accept the set.
 func TestWaysOfReading(t *testing.T) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

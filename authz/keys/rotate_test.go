@@ -107,7 +107,7 @@ func TestReplicasThatRotateAtOnceMakeOneKey(t *testing.T) {
 	rings := []*Ring{openRing(t, store, testPolicy(), c.now), openRing(t, store, testPolicy(), c.now)}
 	var wg sync.WaitGroup
 	for _, r := range rings {
-		// What Rotate does after both have loaded.
+		// The work of Rotate after both have loaded.
 		wg.Go(func() {
 			if err := unlessConflict(r.announce(t.Context(), jose.ES256, nil)); err != nil {
 				t.Error(err)

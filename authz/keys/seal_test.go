@@ -90,8 +90,8 @@ func TestSealNeverRepeats(t *testing.T) {
 	}
 }
 
-// What was sealed or derived by an earlier release must keep its meaning. The hex was computed
-// with Python's hmac by RFC 5869, from the secret 000102…1f.
+// Values that an earlier release has sealed or derived must keep their meaning. The hex was computed with Python's
+// hmac by RFC 5869, from the secret 000102…1f.
 func TestKeyScheduleIsStable(t *testing.T) {
 	secret := newSecret(t, counting(0))
 	derived := secret.Deriver("refresh token").Derive([]byte("azr_example"))

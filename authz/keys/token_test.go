@@ -188,7 +188,7 @@ func TestSignAndVerify(t *testing.T) {
 			if v.Type != typ || v.Alg != string(alg) || string(v.Payload) != `{"n":1,"sub":"alice"}` {
 				t.Errorf("verified %+v with payload %s", v, v.Payload)
 			}
-			// What stands in the header is part of the contract with verifiers.
+			// The header is part of the contract with verifiers.
 			want := fmt.Sprintf(`{"alg":%q,"kid":%q,"typ":%q}`, alg, v.KeyID, typ)
 			if got := decode(t, headerOf(token)); got != want {
 				t.Errorf("header %s, want %s", got, want)

@@ -1,6 +1,6 @@
-// Package kms keeps the server's secrets under a key that is kept elsewhere. A secret is wrapped: what
-// stands in its file is of no use without the key. Local keeps the key in a file of its own. What a key in a
-// cloud service would need is in docs/decisions/key-wrapping.md.
+// Package kms encrypts the server's secrets under a key that is kept elsewhere. The file of a wrapped secret is
+// useless without the key. Local keeps the key in a separate file. docs/decisions/key-wrapping.md says what a key in
+// a cloud service would need.
 //
 //	secret ─> Wrap ─> text in the secret's file ─> Unwrap ─> secret
 //	           │                                     │

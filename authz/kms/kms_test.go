@@ -49,7 +49,7 @@ func testKey(t *testing.T, key kms.Key) {
 		t.Errorf("wrapped by %q, %v; want %q", name, err, key.Name())
 	}
 
-	// Whatever is changed in it is noticed.
+	// Every change in it is noticed.
 	var members map[string]any
 	if err := json.Unmarshal(text, &members); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// What callers may count on, as the package comment has it.
+// The promises of the package comment.
 const (
 	stopsWithin = 12 * time.Second
 	takenAfter  = 20 * time.Second
@@ -335,7 +335,7 @@ func TestLostAnswers(t *testing.T) {
 	})
 }
 
-// Who finds somebody else's record, or none, has lost the lease, and stops at the next renewal.
+// A holder that finds another's record, or none, has lost the lease, and stops at the next renewal.
 func TestLeaseTakenAway(t *testing.T) {
 	thief := storage.Leases.Put("work", &storage.Lease{Holder: "thief"}, storage.Any, time.Time{})
 	spoilt := thief
@@ -369,8 +369,8 @@ func TestLeaseTakenAway(t *testing.T) {
 	}
 }
 
-// A process that is stopped in the middle of its work goes on in the tenure of another. What it then
-// writes is computed from records that the other has changed: it loses.
+// A process that is stopped in the middle of its work goes on in the tenure of another. Its writes are computed from
+// records that the other has changed, so they lose.
 func TestHolderThatWakesUpTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := openStore(t)

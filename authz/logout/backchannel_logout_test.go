@@ -413,7 +413,7 @@ func TestBackChannelLogoutIsAtomic(t *testing.T) {
 	}
 }
 
-// What a session's end leaves in the store is found by the next process.
+// The next process finds the records that a session's end leaves in the store.
 func TestBackChannelLogoutAfterARestart(t *testing.T) {
 	t.Parallel()
 	l := newListeners(t)

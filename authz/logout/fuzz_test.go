@@ -12,8 +12,8 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Whatever the query is, a user who is signed in is asked or shown an error, is sent nowhere, and stays
-// signed in: the one ID token among the seeds is of another session.
+// With any query, a signed-in user is asked or shown an error, is sent nowhere, and stays signed in: the one ID token
+// among the seeds is of another session.
 func FuzzLogoutRequest(f *testing.F) {
 	s := authztest.Start(f, authz.Config{}, withBack)
 	token := s.SignIn(f, authztest.SPA, "", nil).IDToken

@@ -117,7 +117,7 @@ func TestSignOutEverywhereTrustsNoClock(t *testing.T) {
 	}
 }
 
-// Whoever keeps getting grants while the user signs out everywhere has none that lives on.
+// A client that keeps getting grants while the user signs out everywhere has none that lives on.
 func TestSignOutEverywhereRaces(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)

@@ -59,7 +59,7 @@ type takenOver struct{}
 func (takenOver) Error() string       { return "another one serves" }
 func (takenOver) TakenOverBy() string { return "id2" }
 
-// What the prober is not told is in the log.
+// The log has the reason that the prober does not get.
 func TestHealthCauseIsLogged(t *testing.T) {
 	h := NewHealth(Check{"storage", func(context.Context) error { return errors.New("disk full") }})
 	event, _ := newWatch(t).event(t, httptest.NewRequest("GET", "/readyz", nil), http.HandlerFunc(h.Ready))

@@ -117,7 +117,7 @@ func TestMetricsTwiceInOneRegistry(t *testing.T) {
 	}
 }
 
-// What is counted where no request is: in the background.
+// Metrics that are counted in the background, without a request.
 func TestBackgroundMetrics(t *testing.T) {
 	w := newWatch(t)
 	w.CountLogout(LogoutDelivered)

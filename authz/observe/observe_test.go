@@ -317,7 +317,7 @@ func TestQuietEventsAreDebug(t *testing.T) {
 	}
 }
 
-// What http.ResponseController can do with a server's ResponseWriter, it can do with ours.
+// http.ResponseController can do with our ResponseWriter what it can do with a server's.
 func TestResponseController(t *testing.T) {
 	w := newWatch(t)
 	flushed := make(chan struct{})

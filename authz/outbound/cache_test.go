@@ -177,7 +177,7 @@ func TestCacheIsBounded(t *testing.T) {
 	o.wantFetches(t, "each once", 1+2*maxEntries)
 }
 
-// What decode refuses is a failure like any other, and kept as one.
+// A document that decode refuses is a failure like any other, and kept as one.
 func TestCacheDecodes(t *testing.T) {
 	var fetches atomic.Int32
 	server, client := serve(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -61,7 +61,7 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
-// Who waits in vain leaves nothing behind, neither at the site nor for all.
+// A caller that waits in vain leaves nothing behind, in the counts of the site or of all.
 func TestLimiterTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter()

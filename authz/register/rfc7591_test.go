@@ -100,7 +100,7 @@ func TestRFC7591Section3_2_1_ClientInformationResponse(t *testing.T) {
 			t.Errorf("a public client got a %s", name)
 		}
 	}
-	// What is stored lets nobody sign in.
+	// The stored records let nobody sign in.
 	records, err := s.Store.Scan(t.Context(), storage.Clients.Table, "", "", 10)
 	if err != nil || len(records) != 2 {
 		t.Fatal(records, err)
@@ -299,7 +299,7 @@ func TestRFC7591Section5_Flood(t *testing.T) {
 	if statuses[201] != 5 || statuses[429] != 59 {
 		t.Errorf("%v", statuses)
 	}
-	// What can't be registered costs nothing, and is answered as ever.
+	// A refused registration costs nothing, and is answered as before.
 	if got := blackbox.CallJSON(t, http.MethodPost, s.URL+"/register", "", "{"); got.Status != http.StatusBadRequest {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}

@@ -25,7 +25,7 @@ func TestRFC7592Section2_1_Read(t *testing.T) {
 	}
 }
 
-// Whoever lacks the token learns nothing, not even whether there is such a client, and changes nothing.
+// Without the token nobody learns anything, not even whether there is such a client, or changes anything.
 func TestRFC7592Section2_WrongToken(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, blackbox.OpenRegistration(), nil)

@@ -319,7 +319,7 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 	if got := b.Ask(t, authztest.ThirdParty, url.Values{"scope": {"openid offline_access"}, "prompt": {"none"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("the scopes are remembered: %v", got)
 	}
-	// What one request was allowed counts for no other.
+	// A consent for one request does not count for another.
 	page := b.Get(t, b.Ask(t, authztest.ThirdParty, asked).Header.Get("Location"))
 	b.Do(t, page.Submit(t, "consent-allow", nil))
 	if got := b.Ask(t, authztest.ThirdParty, detailed(payment)).LedTo(t); got != "/consent" {
@@ -336,7 +336,7 @@ func TestRFC9396Section12_Consent(t *testing.T) {
 	}
 }
 
-// What a client is no longer registered for is no longer in its tokens.
+// A type that a client is no longer registered for is no longer in its tokens.
 func TestRFC9396Section6_RegistrationHasChanged(t *testing.T) {
 	t.Parallel()
 	s := startDetails(t, nil)

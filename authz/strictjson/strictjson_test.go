@@ -122,7 +122,7 @@ func addSeeds(f *testing.F) {
 	f.Add([]byte("{\"\u017fub\":\"a\"}"))
 }
 
-// What Object takes, another strict reader takes too, and finds the same members in it.
+// Another strict reader accepts everything that Object accepts, and finds the same members in it.
 func FuzzObject(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -145,7 +145,7 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// What Unmarshal takes is the same after it was written and read again.
+// A value that Unmarshal accepts is the same after it was written and read again.
 func FuzzUnmarshal(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, text []byte) {

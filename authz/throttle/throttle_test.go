@@ -87,7 +87,7 @@ func TestWeight(t *testing.T) {
 	}
 }
 
-// Who has a whole IPv6 site does not have thousands of times as much as others.
+// The owner of a whole IPv6 site does not get thousands of times as much as others.
 func TestFrom(t *testing.T) {
 	b := New()
 	take := func(addr string) bool {

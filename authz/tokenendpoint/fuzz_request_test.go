@@ -13,7 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Whatever the body is, it gets JSON that may not be cached, and without a code nothing is stored.
+// Every body gets JSON that may not be cached, and without a code nothing is stored.
 func FuzzTokenRequest(f *testing.F) {
 	s := authztest.Start(f, authz.Config{}, nil)
 	code, _ := s.NewBrowser(f).Code(f, authztest.SPA, nil)

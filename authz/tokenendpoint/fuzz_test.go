@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/token"
 )
 
-// Whatever an assertion says, nobody is vouched for without an end, a name and a jti.
+// No assertion counts without an end, a name and a jti.
 func FuzzGrantAssertion(f *testing.F) {
 	for _, seed := range []string{
 		`{"iss":"https://hr.example","sub":"alice","aud":"https://id.example","exp":2000000000,"jti":"x"}`, `{"aud":["https://id.example","x"],"exp":1e9}`,

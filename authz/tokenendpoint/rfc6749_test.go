@@ -96,7 +96,7 @@ func TestRFC6749Section2_3_1_BasicIsFormEncoded(t *testing.T) {
 	}
 }
 
-// What was sent without a value was not sent, and what is not known is ignored.
+// A parameter without a value counts as not sent, and an unknown one is ignored.
 func TestRFC6749Section3_1_EmptyAndUnknownParameters(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)

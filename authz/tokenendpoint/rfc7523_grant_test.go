@@ -336,7 +336,7 @@ func TestRFC7523Section3_SubjectIsALinkedIdentity(t *testing.T) {
 	}
 }
 
-// What the token stands on can end: by revocation, by the user, by the operator.
+// The grant behind the token can end: by revocation, by the user, by the operator.
 func TestRFC7523Section2_1_GrantEnds(t *testing.T) {
 	t.Parallel()
 	v := startVouched(t, nil)

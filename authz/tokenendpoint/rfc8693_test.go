@@ -496,7 +496,7 @@ func TestRFC8693Section5_SameScopeElsewhere(t *testing.T) {
 	}
 }
 
-// What another client got in exchange for a token of the deleted one goes too.
+// A token that another client got in exchange for one of the deleted client ends too.
 func TestRFC7592Section2_3_DeleteAfterExchange(t *testing.T) {
 	t.Parallel()
 	s := startExchange(t, blackbox.OpenRegistration(), nil)

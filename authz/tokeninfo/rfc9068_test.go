@@ -46,7 +46,7 @@ func TestRFC9068Section2_1_Type(t *testing.T) {
 		if got := typeOf(t, tokens.IDToken); got != "JWT" {
 			t.Errorf("ID token: typ %q", got)
 		}
-		// Whatever its type, an ID token is no access token (section 4).
+		// An ID token of any type is not an access token (section 4).
 		if status := blackbox.UserinfoStatus(t, s, tokens.IDToken); status != http.StatusUnauthorized {
 			t.Errorf("token_type %q: userinfo by an ID token: %d", configured, status)
 		}

@@ -41,7 +41,7 @@ func TestMatchesRedirect(t *testing.T) {
 	}
 }
 
-// What matches is equal but for the port of a loopback host, and leads nowhere else.
+// A matching URI is equal except for the port of a loopback host, and leads nowhere else.
 func FuzzMatchesRedirect(f *testing.F) {
 	f.Add("http://127.0.0.1/cb", "http://127.0.0.1:8080/cb")
 	f.Add("http://[::1]:1", "http://[::1]:2")

@@ -11,8 +11,8 @@ import (
 
 const leavers = 12
 
-// Users log out while their app is down, and the server is killed, again and again: when both are back,
-// the app hears of every session that has ended, and of no other. What it hears twice has the same jti.
+// Users log out while their app is down, and the server is killed, again and again: when both are back, the app is
+// told of every ended session, and of no other. If it is told twice, the jti is the same.
 func TestCrashWithLogoutsToDeliver(t *testing.T) {
 	t.Parallel()
 	app := newWebApp(t, "app")

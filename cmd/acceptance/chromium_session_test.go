@@ -30,7 +30,7 @@ func (b *tab) tabTo(id string) {
 	b.t.Fatalf("the Tab key does not lead to %s", id)
 }
 
-// back goes back in the history. What the tab shows then is for the caller to wait for.
+// back goes back in the history. The caller must wait for the page that it expects.
 func (b *tab) back() {
 	b.t.Helper()
 	eval[any](b, "history.back()")

@@ -9,12 +9,10 @@
 //	                                                             ▼
 //	  a browser without scripts fills the sign-in and consent forms ─> callback ─> /token, /userinfo …
 //
-// Around the same flow stand the things that only a whole process shows: crashes under load, power
-// cuts, disks that fail, restarts, and races over HTTP; and the things that only a real browser shows, in Chromium: the
-// pages, the playground, and sign-in through an upstream provider. The import graph and the
-// container image's build line are read off the tree.
+// Further tests need a whole process: crashes under load, power cuts, failing disks, restarts, and races over HTTP.
+// Others need a real browser, Chromium: the pages, the playground, and sign-in through an upstream provider.
 //
-// What needs Node.js, Chromium, user-mode Linux or strace is skipped, and says so, where that is
-// missing; with CI=true it fails. With TEST_FULL=1 what goes on for as long as one likes goes on
-// for long: a hundred kills, fifty power cuts, half an hour of load.
+// If Node.js, Chromium, user-mode Linux or strace is missing, the tests that need it are skipped with a message; with
+// CI=true they fail. With TEST_FULL=1 the repeated tests run long: a hundred kills, fifty power cuts, half an hour of
+// load.
 package acceptance

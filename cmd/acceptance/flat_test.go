@@ -48,7 +48,7 @@ func lowerQuartile(values []float64) float64 {
 func TestGaugesTellLeaks(t *testing.T) {
 	t.Parallel()
 	const seconds = 60 // that are looked at
-	// What is lost at a load of some hundred requests a second, each second.
+	// The loss in each second at a load of some hundred requests a second.
 	leaks := map[string]float64{
 		"memory":           100 * 10 << 10, // 10 KiB of every second request
 		"live objects":     100 * 4 << 10,

@@ -18,8 +18,8 @@ lifetimes: {par: 5s, device_code: 30s, refresh_token: 60s, refresh_idle: 30s}
 registration: {mode: open}
 `
 
-// What strangers ask for, from as many addresses as they like, makes the database grow by so much at
-// most; and when it has expired, its room is free again.
+// Requests of strangers, from any number of addresses, make the database grow by a bounded amount. When the records
+// have expired, the room is free again.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	const allowed = 50 << 20 // bytes

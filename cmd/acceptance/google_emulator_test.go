@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What the stand-in for Google knows.
+// The data of the stand-in for Google.
 const (
 	googleClientID     = "authzd.apps.googleusercontent.com"
 	googleClientSecret = "GOCSPX-not-a-secret"

@@ -51,7 +51,7 @@ func guest(folder string) {
 	select {}
 }
 
-// guestReport is the serial line to the host. What was written to it is out of reach of a power cut.
+// guestReport is the serial line to the host. A power cut can't reach its text.
 type guestReport struct {
 	mu   sync.Mutex
 	line io.Writer

@@ -72,8 +72,8 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// What .dockerignore lets through is enough for the Dockerfile's own build line, and the binary
-// needs no dynamic linker, which an empty base does not have.
+// The files that .dockerignore lets through are enough for the Dockerfile's build line. The binary needs no dynamic
+// linker, because an empty base has none.
 func TestImageBuild(t *testing.T) {
 	t.Parallel()
 	build := regexp.MustCompile(`^RUN (CGO_ENABLED=0 go build .*) -o (\S+) (\S+)$`)

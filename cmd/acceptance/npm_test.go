@@ -80,7 +80,7 @@ func needNode(t *testing.T) string {
 	return node
 }
 
-// answer opens a URL. What an app asks for leads back to it, and a device's URL nowhere.
+// answer opens a URL. An app's request leads back to the app, and a device's URL nowhere.
 func (p party) answer(s *server, b *browser, asked string) (string, error) {
 	if !strings.HasPrefix(asked, s.issuer+"/device") {
 		callback, err := b.authorize(asked)

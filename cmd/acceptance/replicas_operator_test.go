@@ -112,7 +112,7 @@ func (o *operated) leadsTo(t *testing.T, node *server, redirectURI string) bool 
 	return refusal == "login_required"
 }
 
-// What the operator changes at the door of one replica works at all of them with the next request.
+// A change by the operator at one replica takes effect at all of them with the next request.
 func TestReplicasOperator(t *testing.T) {
 	t.Parallel()
 	o := &operated{replicas: startReplicas(t, 3, "", "signing: {alg: ES256, rotate_every: 1h, announce: 6s}")}

@@ -249,7 +249,7 @@ func TestReplicasStartTogether(t *testing.T) {
 	}
 }
 
-// What ends on one replica has ended on all of them, at once.
+// If something ends on one replica, it has ended on all of them, at once.
 func TestReplicasEndTogether(t *testing.T) {
 	t.Parallel()
 	r := startReplicas(t, 2, "", "")

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// What the configuration of every test server holds.
+// The common part of the configuration of all test servers.
 const (
 	apiResource    = "https://api.example.com"
 	nextResource   = "https://stock.example.com"   // an API that the first one calls

@@ -50,7 +50,7 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// What goes wrong is told, not measured.
+// A failing scenario is reported, not measured.
 func TestScenariosThatFail(t *testing.T) {
 	target := newTarget(t)
 	for name, spoil := range map[string]func(*account){

@@ -75,7 +75,7 @@ func TestOperatorsToken(t *testing.T) {
 		}
 	}
 
-	// What stands behind a token counts, not only its signature.
+	// The grant behind a token counts, not only its signature.
 	shown, err := o.admin.ListUsers(t.Context(), admin.UserQuery{Username: "alice"}, admin.PageQuery{})
 	if err != nil {
 		t.Fatal(err)

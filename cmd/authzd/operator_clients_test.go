@@ -58,7 +58,7 @@ func TestManagedClientWorksAtOnce(t *testing.T) {
 		t.Error("a secret works that was replaced without overlap")
 	}
 
-	// What is changed holds for the next request.
+	// A change takes effect with the next request.
 	if _, err := o.admin.UpdateClient(t.Context(), "batch", "", map[string]any{"access_token_lifetime": "5m"}); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestManagedClientWorksAtOnce(t *testing.T) {
 		t.Errorf("changed: %s", a.body)
 	}
 
-	// What it holds is void when it is gone, and stays so when another gets the id.
+	// Its grants and tokens are void when it is deleted, and stay so when another client gets the id.
 	introspect := func() string {
 		return string(send(t, http.DefaultClient, "POST", o.issuer+"/introspect", "application/x-www-form-urlencoded",
 			"token="+token, "Authorization", basic("batch", rotated.ClientSecret)).body)

@@ -13,8 +13,8 @@ import (
 	"github.com/authzd/authzd/storage/storagetest"
 )
 
-// TestKilledWhileCompacting kills a process under traffic at each stage of a compaction, again and again
-// on the same file. What it said to have been written is there.
+// TestKilledWhileCompacting kills a process under traffic at each stage of a compaction, again and again on the same
+// file. All writes that it reported are there.
 func TestKilledWhileCompacting(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	run := 0

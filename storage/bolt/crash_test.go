@@ -18,8 +18,8 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// TestKilledUnderTraffic kills a process in the middle of its writes, again and again on the same
-// file. What it said to have been written must be there, and each unit whole or absent.
+// TestKilledUnderTraffic kills a process in the middle of its writes, again and again on the same file. All writes
+// that it reported must be there, and each unit whole or absent.
 func TestKilledUnderTraffic(t *testing.T) {
 	const kills = 50
 	path := filepath.Join(t.TempDir(), "store.db")

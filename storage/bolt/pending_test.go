@@ -82,8 +82,7 @@ func TestReadWaitsForTheDisk(t *testing.T) {
 	wantValue(t, s, "changed", "after")
 }
 
-// What was written but not stored, because the disk failed, is nobody's to rely on: neither what is
-// there nor what is gone. The rest can be read.
+// If the disk failed after a write, nobody may rely on its records, present or deleted. Other records can be read.
 func TestNothingRestsOnAFailedCommit(t *testing.T) {
 	s, writes := prepared(t)
 	f := breakable(s)
@@ -99,7 +98,7 @@ func TestNothingRestsOnAFailedCommit(t *testing.T) {
 	}
 }
 
-// What was undone is as if it had never been.
+// An undone write leaves no trace.
 func TestReadAfterAnUndoneCommit(t *testing.T) {
 	s, writes := prepared(t)
 	f := breakable(s)

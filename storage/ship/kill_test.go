@@ -119,9 +119,9 @@ func TestKilledBetweenGenerations(t *testing.T) {
 	}
 }
 
-// TestKilled kills the primary under load, again and again. What the destination has is always a
-// prefix of what was acknowledged, without a hole, and misses nothing that was acknowledged before the
-// last object was sealed; and the next start goes on from there.
+// TestKilled kills the primary under load, again and again. The destination always has a prefix of the acknowledged
+// writes, without a hole. It has everything that was acknowledged before the last object was sealed. The next start
+// goes on from there.
 func TestKilled(t *testing.T) {
 	path, to := filepath.Join(t.TempDir(), "store.db"), t.TempDir()
 	var worst time.Duration

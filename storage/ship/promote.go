@@ -25,8 +25,8 @@ type Promotion struct {
 //  3. take in what came meanwhile, and put a segment as the next one of the generation: from then on the
 //     old primary can ship nothing, because the next number is taken
 //
-// What the old primary committed but did not ship is lost. After a success, Promote has closed the database
-// and Run ends. After an error the standby goes on as before.
+// Commits of the old primary that it did not ship are lost. After a success, Promote has closed the database and Run
+// ends. After an error the standby goes on as before.
 func (f *Follower) Promote(ctx context.Context) (p Promotion, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

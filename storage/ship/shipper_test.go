@@ -175,8 +175,8 @@ func size(t *testing.T, folder string) (n int64) {
 	return n
 }
 
-// TestPowerCut: the spool is not synced, so a power cut may leave anything of it. What doesn't fit the
-// database begins a new generation, and what is restored is the database.
+// TestPowerCut: the spool is not synced, so a power cut may leave anything of it. If the spool doesn't fit the
+// database, a new generation begins, and a restore gives the database.
 func TestPowerCut(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, folder string){
 		"empty files": func(t *testing.T, folder string) { each(t, folder, func(string, []byte) []byte { return nil }) },

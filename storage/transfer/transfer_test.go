@@ -252,7 +252,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: the target has changed", name)
 		}
 	}
-	// What has expired is nothing.
+	// Expired records don't count.
 	to := open(t)
 	put(t, to, storage.Write{Table: storage.Codes.Table, Key: "dead", Value: []byte("v"), Expires: time.Now().Add(-time.Second)})
 	if _, err := run(t, to, from.Export, time.Now(), quiet); err != nil {

@@ -8,5 +8,5 @@
 //	hostile                  requests that must be refused without a trace
 //	people, store, log       what the server keeps about them, stores that fail or are far away, its log
 //
-// What an application needs to test its own sign-in is in authztest.
+// Package authztest has the helpers for the tests of applications.
 package blackbox
