@@ -118,11 +118,11 @@ func (api *API) checkPin(ctx context.Context, query url.Values) ([]admin.AuditPr
 	same, err := api.Audit.CheckPoint(ctx, block, hash)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return append(none, admin.AuditProblem{Block: block, Reason: "the block whose hash was kept is not there: it was removed, or is older than the log is kept"}), nil
+		return append(none, admin.AuditProblem{Block: block, Reason: "the block with the given hash is not there: it was removed, or is older than the log is kept"}), nil
 	case err != nil:
 		return nil, err
 	case !same:
-		return append(none, admin.AuditProblem{Block: block, Reason: "it is not the block whose hash was kept: the log was put back, and went on"}), nil
+		return append(none, admin.AuditProblem{Block: block, Reason: "it does not have the given hash: the log was put back, and went on"}), nil
 	}
 	return none, nil
 }
