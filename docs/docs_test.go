@@ -145,8 +145,8 @@ var (
 	hasIssuer = regexp.MustCompile(`(?m)^issuer:`)
 
 	// elsewhere is what a piece of a configuration may lack: the files that it names, and resources
-	// that stand in another piece.
-	elsewhere = regexp.MustCompile(`no such file or directory|no such resource|^hint: |errors? in the configuration$`)
+	// with their scopes that stand in another piece.
+	elsewhere = regexp.MustCompile(`no such file or directory|no such (resource|scope)|^hint: |errors? in the configuration$`)
 )
 
 func TestConfiguration(t *testing.T) {

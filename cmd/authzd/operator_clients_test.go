@@ -161,7 +161,7 @@ func TestClientsRefused(t *testing.T) {
 	}{
 		"everything wrong": {"POST", "/v1/clients", "application/json",
 			`{"client_id":"a","preset":"spa","redirect_uris":["http://x.example/cb","https://ok.example/cb"],"scope":"openid wrong","resources":["https://none.example"]}`,
-			422, []string{"/redirect_uris/0", "/resources/0"}},
+			422, []string{"/redirect_uris/0", "/resources/0", "/scope/1"}},
 		"mass assignment": {"POST", "/v1/clients", "application/json",
 			`{"client_id":"a","preset":"service","source":"configuration","created_at":"2026-01-01T00:00:00Z","etag":"\"1\"","secrets":[],"client_secret":"x","needs":{},"registration_access_token":"x"}`,
 			422, []string{"/client_secret", "/created_at", "/etag", "/needs", "/registration_access_token", "/secrets", "/source"}},

@@ -224,7 +224,7 @@ func TestCertificateReload(t *testing.T) {
 			if measured(t, registry, "authzd_certificate_reload_errors_total", "") != before+1 {
 				t.Errorf("%s: not counted", name)
 			}
-			if !strings.Contains(log.String(), "the certificate can't be read again") {
+			if !strings.Contains(log.String(), "the renewed certificate can't be read") {
 				t.Errorf("%s: not logged: %s", name, log)
 			}
 		}
