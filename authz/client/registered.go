@@ -62,7 +62,7 @@ func (r *Registration) metadata(o *Offer) Metadata {
 	m.AuthorizationAlg = offered(cmp.Or(m.AuthorizationAlg, "RS256")) // the default of JARM section 3
 	m.IntrospectionAlg = offered(cmp.Or(m.IntrospectionAlg, "RS256")) // the default of RFC 9701 section 6
 
-	// A native application listens on whatever port is free (RFC 8252 section 7.3), and many call
+	// A native application listens on any port that is free (RFC 8252 section 7.3), and many call
 	// the loopback interface localhost.
 	m.AllowLocalhostPorts = r.ApplicationType == applicationNative
 	return m

@@ -8,7 +8,6 @@ package directory
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"sync"
 	"time"
@@ -118,51 +117,6 @@ func (d *Clients) AtHand(ctx context.Context, id string) (*client.Client, error)
 		return nil, nil
 	}
 	return c, err
-}
-
-// get returns the client of a record.
-func (c *Registered) get(id string, record *storage.Client, version uint64) (*client.Client, error) {
-	made, err := c.made.get(id, version, func() (*client.Client, error) { return c.Make(id, record) })
-	if err != nil {
-		return nil, oauth.Refuse(oauth.InvalidClient, "The client was registered under other rules: it must register again.").Because(err)
-	}
-	return made, nil
-}
-
-// Make returns the client of a record. The error says what is wrong under the present rules.
-func (c *Registered) Make(id string, record *storage.Client) (*client.Client, error) {
-	info, err := client.ParseRegistration(record.Metadata)
-	if err != nil {
-		return nil, err
-	}
-	var secretHash []byte
-	if record.SecretHash != "" {
-		if secretHash, err = base64.RawURLEncoding.DecodeString(record.SecretHash); err != nil {
-			return nil, err
-		}
-	}
-	return info.Registration.Client(id, secretHash, c.Offer)
-}
-
-// get returns the client of this version of a record. It calls make if it does not have it.
-func (c *madeClients) get(id string, version uint64, make func() (*client.Client, error)) (*client.Client, error) {
-	c.mu.Lock()
-	kept := c.made[id]
-	c.mu.Unlock()
-	if kept.version == version {
-		return kept.client, nil
-	}
-	made, err := make()
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.made) >= maxMade || c.made == nil {
-		c.made = map[string]madeClient{}
-	}
-	c.made[id] = madeClient{version, made}
-	return made, nil
 }
 
 // IsClient reports whether a client has this id, without a fetch of a document.
