@@ -97,6 +97,13 @@ func (s strategy) ValidateRefreshToken(ctx context.Context, _ fosite.Requester, 
 	return err
 }
 
+// issuing is a request for which fosite issues a token. fosite copies a request with its form to store it, and
+// accessTokens stores nothing of the request: so the copy is left out.
+type issuing struct{ fosite.AccessRequester }
+
+// Sanitize returns the request itself.
+func (r issuing) Sanitize([]string) fosite.Requester { return r }
+
 // accessTokens is fosite's storage of access tokens. It adds the writes of opaque tokens to those of the request, for
 // the one Apply at its end.
 type accessTokens struct{}
