@@ -126,8 +126,8 @@ func TestCORSRequestHeaders(t *testing.T) {
 	}
 }
 
-// The origins of a client that an operator has made end with it, at once. Whatever a form from such an origin
-// leads to, the server does not go by what it knew before.
+// The origins of a client that an operator has made end with it, at once. A form from such an origin is answered by the
+// present list of origins, not by the one that the server knew before.
 func TestOriginsEndWithTheirClient(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{Operator: &operator.Config{Server: &client.Server{}}}, func(m *client.Metadata) {

@@ -40,9 +40,9 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
-// steps open the parts of the server, in this order: each part needs only those above it. If it must call a later
+// parts opens the parts of the server, in this order: each part needs only those above it. If it must call a later
 // part, it gets a function that does so.
-var steps = []func(*Server, context.Context) error{
+var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
 	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
 	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openEndpoints, (*Server).openBackups,

@@ -106,7 +106,7 @@ func tripsOf(t *testing.T, s *authztest.Server, form url.Values, origin string) 
 	return trips
 }
 
-// callAdmin sends JSON to the admin API as whoever may open its socket.
+// callAdmin sends JSON to the admin API through its socket.
 func callAdmin(t *testing.T, s *authztest.Server, method, target string, body any) *httptest.ResponseRecorder {
 	raw, err := json.Marshal(body)
 	if err != nil {

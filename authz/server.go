@@ -119,7 +119,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := c.MTLS.Check(c.Clients, c.TrustedProxies); err != nil {
 		return nil, err
 	}
-	for _, open := range steps {
+	for _, open := range parts {
 		if err := open(s, ctx); err != nil {
 			return nil, err
 		}

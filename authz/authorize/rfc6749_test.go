@@ -12,7 +12,7 @@ import (
 	"github.com/authzd/authzd/authz/internal/blackbox"
 )
 
-// Nothing but a registered redirect URI is ever followed, whatever is wrong beside it.
+// The browser is sent to a registered redirect URI only, also if something else in the request is wrong.
 func TestRFC6749Section3_1_2_4_InvalidRedirectURI(t *testing.T) {
 	t.Parallel()
 	s := authztest.Start(t, authz.Config{}, nil)

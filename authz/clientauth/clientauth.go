@@ -146,10 +146,9 @@ func (auth *Authenticator) guess(ctx context.Context, presented credentials) thr
 	return throttle.Charge{Key: auth.Guesses.Key("secrets", presented.id, network), Limit: guesses}
 }
 
-// AsClient answers a form that a client sends to an endpoint of ours which fosite does not know: it finds
-// out who that is, lets decide read and decide, and makes the writes that decide returns, in one Apply.
-// The proof of the client is spent, whatever becomes of the request, and so is what decide adds to the
-// marks of c.
+// AsClient answers a form that a client sends to an endpoint that fosite does not know. It authenticates the client,
+// calls decide, and makes the writes that decide returns in one Apply. The proof of the client is spent even if the
+// request is refused, and so is what decide adds to the marks of c.
 func (auth *Authenticator) AsClient(r *http.Request, claim *Claim, decide func(c *Sender) ([]storage.Write, error)) error {
 	return storage.Retry(func() error {
 		err := auth.asClient(r, claim, decide)

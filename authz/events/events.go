@@ -4,8 +4,9 @@
 //	handler -> SignedOut, Consented, GrantIssued, … -> put:  a write of the same Apply as the change
 //	handler -> SignInFailed, Refused, …             -> note: without a change
 //
-// Both write to the audit log. Another listener, such as a webhook, is called there. The methods that return
-// writes record nothing until the caller applies them.
+// Both write to the audit log. The methods that return writes record nothing until the caller applies them, and run
+// again if a request loses a race. So another listener, such as a webhook, gets a record there that is written with the
+// event, and is called when that is committed.
 package events
 
 import (

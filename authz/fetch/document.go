@@ -23,7 +23,7 @@ var ErrTooSoon = errors.New("it was fetched a moment ago")
 type Rules struct {
 	// Stale is how long a value serves beyond its freshness while it cannot be fetched.
 	Stale time.Duration
-	// Pace bounds the fetches, whatever came of them and whoever asks.
+	// Pace bounds the fetches of all callers together, failed ones included.
 	Pace Pace
 	// Rest is how long Get leaves the source alone after a failure, as long as there is a stale value.
 	Rest time.Duration

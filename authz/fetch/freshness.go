@@ -11,7 +11,7 @@ import (
 // Freshness says how long answers of one kind may be used.
 type Freshness struct {
 	Usual       time.Duration // if the answer does not say
-	Least, Most time.Duration // whatever the answer says; of two that contradict each other, Least counts
+	Least, Most time.Duration // bounds on what the answer says; if they contradict each other, Least counts
 	// Unreadable is what a max-age counts as that is no number of seconds. RFC 9111 section 4.2.1 encourages 0.
 	Unreadable time.Duration
 }

@@ -23,8 +23,8 @@ func Nearest(word string, candidates []string) string {
 	return ""
 }
 
-// Distance counts the bytes to insert, delete or replace to get from one word to the other, whatever the style
-// that they are written in.
+// Distance counts the bytes to insert, delete or replace to get from one word to the other. Styles of writing do not
+// count.
 func Distance(a, b string) int { return distance(plain(a), plain(b)) }
 
 // plain forgets what separates the styles of writing: redirectUris, redirect-uris, REDIRECT_URIS.
