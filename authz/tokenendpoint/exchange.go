@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/clientauth"
@@ -40,6 +41,9 @@ type exchange struct {
 	durable      []storage.Write // made if it is refused: revocations
 	marks        []storage.Write // made in both cases: what may be shown once was shown
 }
+
+// SetExpiresAt does nothing: fosite's handlers set a lifetime of theirs, and complete answers with that of the token.
+func (*exchange) SetExpiresAt(fosite.TokenType, time.Time) {}
 
 // read prepares to read the record of what the client presents. If the client must be read too, both are read at once,
 // before the client has proved who it is: from a database on another machine that takes one round trip.
