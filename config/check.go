@@ -1,11 +1,9 @@
 package config
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -53,19 +51,10 @@ func (l *loader) checkServer() {
 	l.report("issuer", c.Issuer, checkIssuer(c.Issuer))
 	l.report("listen", c.Listen, checkListen(c.Listen))
 	l.checkTime("shutdown_delay", c.ShutdownDelay, 0, 5*time.Minute)
-	l.checkTLS()
+	l.checkTLS(c.TLS, "issuer", c.Issuer)
 	l.checkMTLS()
-
-	const socketPath = 103 // bytes, the least of what the systems allow
-	if len(c.Admin.Socket) > socketPath {
-		l.report("admin.socket", c.Admin.Socket, problemf("name a shorter path, or \"\" for none", "longer than the %d bytes that a socket's path can have", socketPath))
-	}
-	if c.Admin.Listen != "" {
-		l.report("admin.listen", c.Admin.Listen, checkListen(c.Admin.Listen))
-		if c.Admin.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
-			l.report("admin.listen", c.Admin.Listen, problemf("use another port", "the same address as listen"))
-		}
-	}
+	l.checkSocketLength(c.Admin.Socket)
+	l.checkAdminListen(c.Admin.Listen, c.Listen)
 
 	l.checkStorage()
 	l.checkKMS()
@@ -78,54 +67,6 @@ func (l *loader) checkServer() {
 	if name := c.Outbound.CAFile; name != "" {
 		l.report("outbound.ca_file", name, checkCertificates(name))
 	}
-}
-
-func (l *loader) checkTLS() {
-	t := l.cfg.TLS
-	switch {
-	case t.CertFile == "" && t.KeyFile == "":
-		return
-	case t.KeyFile == "":
-		l.report("tls", nil, problemf("set key_file too, or neither", "cert_file without key_file"))
-		return
-	case t.CertFile == "":
-		l.report("tls", nil, problemf("set cert_file too, or neither", "key_file without cert_file"))
-		return
-	}
-	if strings.HasPrefix(l.cfg.Issuer, "http:") {
-		l.report("issuer", l.cfg.Issuer, problemf("begin it with https, or remove tls", "is http, but tls is configured"))
-	}
-	cert, certProblem := readable(t.CertFile)
-	key, keyProblem := readable(t.KeyFile)
-	l.report("tls.cert_file", t.CertFile, certProblem)
-	l.report("tls.key_file", t.KeyFile, keyProblem)
-	if certProblem != nil || keyProblem != nil {
-		return
-	}
-	if _, err := tls.X509KeyPair(cert, key); err != nil {
-		l.report("tls", nil, &member.Flaw{Reason: strings.TrimPrefix(err.Error(), "tls: "), Err: err,
-			Hint: "the files must be PEM, and the key must be the certificate's"})
-	}
-}
-
-// readable reads a file that the server will need.
-func readable(name string) ([]byte, *member.Flaw) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	return data, nil
-}
-
-// checkNotFolder refuses what can't be a file, without demanding that it exists.
-func checkNotFolder(name string) *member.Flaw {
-	if name == "" {
-		return problemf("name a file", "is empty")
-	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return problemf("name a file in it", "is a folder")
-	}
-	return nil
 }
 
 func (l *loader) checkTimes() {
@@ -155,18 +96,6 @@ func (l *loader) checkTimes() {
 			"must be shorter than signing.rotate_every (%s)", short(k.RotateEvery)))
 	}
 }
-
-func (l *loader) checkTime(path string, d, least, most time.Duration) {
-	l.report(path, short(d), member.TimeFlaw(d, least, most))
-}
-
-// checkOrder demands that an idle limit does not exceed the absolute one.
-func (l *loader) checkOrder(path string, idle time.Duration, maxPath string, limit time.Duration) {
-	l.report(path, short(idle), member.OrderFlaw(idle, limit, maxPath))
-}
-
-// short writes a duration as people do: 15m, not 15m0s.
-func short(d time.Duration) string { return member.Duration(d).String() }
 
 func (l *loader) checkBranding() {
 	b := l.cfg.Branding
@@ -229,42 +158,6 @@ func checkCSS(value string) *member.Flaw {
 		return problemf("close what was opened", "quotes don't match")
 	}
 	return nil
-}
-
-// checkLabel is for names that people see. One that was not given is no mistake.
-func (l *loader) checkLabel(path, s string) {
-	if l.given(path) {
-		l.report(path, s, member.LabelFlaw(s))
-	}
-}
-
-// checkRequired reports, in each entry, the keys that it can't do without, and entries whose
-// identifier an earlier one has.
-func (l *loader) checkRequired(entries reflect.Value, path string) {
-	first := map[string]int{} // identifier -> index
-	for i := range entries.Len() {
-		entry, at := entries.Index(i), element(path, i)
-		for _, f := range fieldsOf(entry.Type()) {
-			if f.required && !l.given(child(at, f.key)) {
-				l.report(child(at, f.key), nil, problemf("set it", "is required"))
-			}
-		}
-		id := fieldsOf(entry.Type())[0]
-		value := entry.Field(0).String()
-		if j, dup := first[value]; dup && value != "" {
-			earlier := l.originOf(child(element(path, j), id.key))
-			l.report(child(at, id.key), entry.Field(0).Interface(), problemf("give each its own", "given twice, first on line %d", earlier.line))
-			continue
-		}
-		first[value] = i
-	}
-}
-
-// checkEach applies a rule to each element of a list.
-func (l *loader) checkEach(path string, list []string, rule func(string) *member.Flaw) {
-	for i, item := range list {
-		l.report(element(path, i), item, rule(item))
-	}
 }
 
 func checkNotEmpty(s string) *member.Flaw {

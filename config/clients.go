@@ -21,8 +21,8 @@ func (l *loader) description(i int) *client.Description {
 
 // broken reports whether there is an error with a path, with what contains it or with what it contains, or with the
 // file that it is read from.
-func (l *loader) broken(path string) bool {
-	for _, e := range l.errs {
+func (d *document) broken(path string) bool {
+	for _, e := range d.errs {
 		if e.Key != "" && (member.Within(path, e.Key) || member.Within(e.Key, path) || e.Key == path+"_file") {
 			return true
 		}
@@ -75,8 +75,8 @@ func (l *loader) checkClients() {
 }
 
 // reportAll reports what is wrong with what stands at a path.
-func (l *loader) reportAll(path string, problems member.Problems) {
+func (d *document) reportAll(path string, problems member.Problems) {
 	for _, p := range problems {
-		l.report(child(path, p.Path), p.Value, p.Flaw)
+		d.report(child(path, p.Path), p.Value, p.Flaw)
 	}
 }

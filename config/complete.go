@@ -88,9 +88,12 @@ func (l *loader) complete() {
 	}
 }
 
+// given knows which keys a file or a variable has set.
+type given interface{ given(path string) bool }
+
 // fill sets *v unless its key was given.
-func fill[T any](l *loader, path string, v *T, value T) {
-	if !l.given(path) {
+func fill[T any](d given, path string, v *T, value T) {
+	if !d.given(path) {
 		*v = value
 	}
 }

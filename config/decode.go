@@ -13,104 +13,104 @@ import (
 
 // decode sets v from a node of the tree. What has been set before stays: files are decoded from
 // the one that wins to the one that only fills gaps.
-func (l *loader) decode(n ast.Node, v reflect.Value, f field, path string) {
+func (d *document) decode(n ast.Node, v reflect.Value, f field, path string) {
 	if isEmpty(n) {
 		return
 	}
 	t := v.Type()
 	switch {
 	case isEntries(t):
-		l.decodeEntries(n, v, path)
+		d.decodeEntries(n, v, path)
 	case t.Kind() == reflect.Struct && !isScalar(t):
-		l.locate(n, path)
-		l.decodeMapping(n, v, path)
-	case l.given(path):
-		l.secretTwice(n, path, path)
+		d.locate(n, path)
+		d.decodeMapping(n, v, path)
+	case d.given(path):
+		d.secretTwice(n, path, path)
 	case t == typeJWKS:
-		l.locate(n, path)
-		l.decodeJWKS(n, v, f, path)
+		d.locate(n, path)
+		d.decodeJWKS(n, v, f, path)
 	case isScalar(t):
-		l.locate(n, path)
-		l.decodeScalar(n, v, f, path)
+		d.locate(n, path)
+		d.decodeScalar(n, v, f, path)
 	case t.Kind() == reflect.Map:
-		l.locate(n, path)
-		l.decodeMap(n, v, path)
+		d.locate(n, path)
+		d.decodeMap(n, v, path)
 	default:
-		l.locate(n, path)
-		l.decodeList(n, v, f, path)
+		d.locate(n, path)
+		d.decodeList(n, v, f, path)
 	}
 }
 
-func (l *loader) locate(n ast.Node, path string) {
+func (d *document) locate(n ast.Node, path string) {
 	if pos := position(n); path != "" {
-		l.origins[path] = origin{file: l.file, line: pos.Line, column: pos.Column}
+		d.origins[path] = origin{file: d.file, line: pos.Line, column: pos.Column}
 	}
 }
 
-func (l *loader) decodeScalar(n ast.Node, v reflect.Value, f field, path string) {
+func (d *document) decodeScalar(n ast.Node, v reflect.Value, f field, path string) {
 	s, ok := text(n)
 	if !ok {
 		hint := "write a single value"
 		if v.Type() == typeScopes {
 			hint = "write the scopes in one string, separated by spaces"
 		}
-		l.report(path, nil, problemf(hint, "expected a single value, found %s", kind(n)))
+		d.report(path, nil, problemf(hint, "expected a single value, found %s", kind(n)))
 		return
 	}
 	if f.path == "true" {
-		s = l.inFolder(s)
+		s = d.inFolder(s)
 	}
-	l.set(v, s, f, path)
+	d.set(v, s, f, path)
 }
 
 // set parses a scalar from the file or a variable, and reports what is wrong with it.
-func (l *loader) set(v reflect.Value, s string, f field, path string) {
+func (d *document) set(v reflect.Value, s string, f field, path string) {
 	var shown any = s
 	switch v.Type() {
 	case typeSecret:
 		shown = member.Secret(s)
-		l.holdsSecrets = l.holdsSecrets || l.originOf(path).variable == "" && l.file == l.name
+		d.holdsSecrets = d.holdsSecrets || d.originOf(path).variable == "" && d.file == d.name
 	case typeJWKS:
 		shown = nil // somebody may have put a private key into it
 	}
 	if flaw := member.ControlFlaw(s, f.multiline); flaw != nil {
-		l.report(path, shown, flaw)
+		d.report(path, shown, flaw)
 		return
 	}
-	l.report(path, shown, setScalar(v, s, f))
+	d.report(path, shown, setScalar(v, s, f))
 }
 
-func (l *loader) decodeMapping(n ast.Node, v reflect.Value, path string) {
+func (d *document) decodeMapping(n ast.Node, v reflect.Value, path string) {
 	members, ok := pairs(n)
 	if !ok {
-		l.report(path, nil, problemf("write its keys below it, indented", "expected a mapping, found %s", kind(n)))
+		d.report(path, nil, problemf("write its keys below it, indented", "expected a mapping, found %s", kind(n)))
 		return
 	}
 	fields := fieldsOf(v.Type())
 	seen := map[string]int{} // key -> line
 	for _, m := range members {
 		key := keyOf(m)
-		if !l.unique(m, key, child(path, key), seen) {
+		if !d.unique(m, key, child(path, key), seen) {
 			continue
 		}
 		isKey := func(f field) bool { return f.key == key }
 		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key }
 		if i := slices.IndexFunc(fields, isKey); i >= 0 {
-			l.decode(m.Value, v.Field(i), fields[i], child(path, key))
+			d.decode(m.Value, v.Field(i), fields[i], child(path, key))
 		} else if i := slices.IndexFunc(fields, isFile); i >= 0 {
-			l.decodeSecretFile(m.Value, v.Field(i), child(path, fields[i].key))
+			d.decodeSecretFile(m.Value, v.Field(i), child(path, fields[i].key))
 		} else {
-			l.unknownKey(m, fields, path)
+			d.unknownKey(m, fields, path)
 		}
 	}
 }
 
 // unique reports a key that stands twice in one mapping.
-func (l *loader) unique(m *ast.MappingValueNode, key, path string, seen map[string]int) bool {
+func (d *document) unique(m *ast.MappingValueNode, key, path string, seen map[string]int) bool {
 	at := m.Key.GetToken().Position
 	if line, dup := seen[key]; dup {
-		l.add(&Error{
-			File: l.file, Line: at.Line, Column: at.Column, Key: path,
+		d.add(&Error{
+			File: d.file, Line: at.Line, Column: at.Column, Key: path,
 			Reason: fmt.Sprintf("given twice, first on line %d", line), Hint: "remove one of the two",
 		})
 		return false
@@ -119,7 +119,7 @@ func (l *loader) unique(m *ast.MappingValueNode, key, path string, seen map[stri
 	return true
 }
 
-func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string) {
+func (d *document) unknownKey(m *ast.MappingValueNode, fields []field, path string) {
 	var known []string
 	for _, f := range fields {
 		known = append(known, f.key)
@@ -131,17 +131,17 @@ func (l *loader) unknownKey(m *ast.MappingValueNode, fields []field, path string
 	hint := "the keys here are " + strings.Join(known, ", ")
 	if near := member.Nearest(key, known); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
-	} else if elsewhere := findKey(key); elsewhere != "" {
+	} else if elsewhere := findKey(d.root.Type(), key); elsewhere != "" {
 		hint = fmt.Sprintf("did you mean %s?", elsewhere)
 	}
 	at := m.Key.GetToken().Position
-	l.add(&Error{
-		File: l.file, Line: at.Line, Column: at.Column, Key: child(path, key), Reason: "unknown key", Hint: hint,
+	d.add(&Error{
+		File: d.file, Line: at.Line, Column: at.Column, Key: child(path, key), Reason: "unknown key", Hint: hint,
 	})
 }
 
-// findKey is the path of a key of this name anywhere in the configuration.
-func findKey(key string) string {
+// findKey is the path of a key of this name anywhere in a configuration.
+func findKey(root reflect.Type, key string) string {
 	var walk func(t reflect.Type, path string) string
 	walk = func(t reflect.Type, path string) string {
 		for _, f := range fieldsOf(t) {
@@ -161,16 +161,16 @@ func findKey(key string) string {
 		}
 		return ""
 	}
-	return walk(reflect.TypeFor[Config](), "")
+	return walk(root, "")
 }
 
 // decodeEntries appends the entries of a list, except those whose identifier is there already
 // from a file that wins over this one.
-func (l *loader) decodeEntries(n ast.Node, v reflect.Value, path string) {
+func (d *document) decodeEntries(n ast.Node, v reflect.Value, path string) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		l.locate(n, path)
-		l.report(path, nil, problemf("begin each entry with \"- \"", "expected a list, found %s", kind(n)))
+		d.locate(n, path)
+		d.report(path, nil, problemf("begin each entry with \"- \"", "expected a list, found %s", kind(n)))
 		return
 	}
 	t := v.Type().Elem()
@@ -178,15 +178,15 @@ func (l *loader) decodeEntries(n ast.Node, v reflect.Value, path string) {
 	for _, item := range seq.Values {
 		i := v.Len()
 		at := element(path, i)
-		l.locate(item, at)
+		d.locate(item, at)
 		if isEmpty(item) {
-			l.report(at, nil, problemf("remove the dash", "empty entry"))
+			d.report(at, nil, problemf("remove the dash", "empty entry"))
 		}
 		if id := entryID(item, fieldsOf(t)[0].key); id != "" && slices.Contains(taken, id) {
 			continue
 		}
 		v.Set(reflect.Append(v, reflect.Zero(t)))
-		l.decode(item, v.Index(i), field{}, at)
+		d.decode(item, v.Index(i), field{}, at)
 	}
 }
 
@@ -214,45 +214,45 @@ func entryID(n ast.Node, key string) string {
 }
 
 // decodeList sets a list of scalars. A PathList may be a single one.
-func (l *loader) decodeList(n ast.Node, v reflect.Value, f field, path string) {
+func (d *document) decodeList(n ast.Node, v reflect.Value, f field, path string) {
 	items := []ast.Node{n}
 	if seq, ok := n.(*ast.SequenceNode); ok {
 		items = seq.Values
 	} else if v.Type() != typePaths {
-		l.report(path, nil, problemf("write it in brackets, or as lines that begin with \"- \"",
+		d.report(path, nil, problemf("write it in brackets, or as lines that begin with \"- \"",
 			"expected a list, found %s", kind(n)))
 		return
 	}
 	list := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
 		at := element(path, i)
-		l.locate(item, at)
+		d.locate(item, at)
 		if isEmpty(item) {
-			l.report(at, nil, problemf("quote a value that begins with #, or remove the entry", "empty entry"))
+			d.report(at, nil, problemf("quote a value that begins with #, or remove the entry", "empty entry"))
 			continue
 		}
-		l.decodeScalar(item, list.Index(i), f, at)
+		d.decodeScalar(item, list.Index(i), f, at)
 	}
-	l.setList(v, list, path)
+	d.setList(v, list, path)
 }
 
 // setList sets a list and reports what stands in it twice.
-func (l *loader) setList(v, list reflect.Value, path string) {
+func (d *document) setList(v, list reflect.Value, path string) {
 	seen := map[any]bool{}
 	for i := range list.Len() {
 		item := list.Index(i).Interface()
 		if seen[item] {
-			l.report(element(path, i), item, problemf("remove one of the two", "given twice"))
+			d.report(element(path, i), item, problemf("remove one of the two", "given twice"))
 		}
 		seen[item] = true
 	}
 	v.Set(list)
 }
 
-func (l *loader) decodeMap(n ast.Node, v reflect.Value, path string) {
+func (d *document) decodeMap(n ast.Node, v reflect.Value, path string) {
 	members, ok := pairs(n)
 	if !ok {
-		l.report(path, nil, problemf("write names and values below it, indented", "expected a mapping, found %s", kind(n)))
+		d.report(path, nil, problemf("write names and values below it, indented", "expected a mapping, found %s", kind(n)))
 		return
 	}
 	m := reflect.MakeMap(v.Type())
@@ -260,16 +260,16 @@ func (l *loader) decodeMap(n ast.Node, v reflect.Value, path string) {
 	for _, member := range members {
 		key := keyOf(member)
 		at := child(path, key)
-		if !l.unique(member, key, at, seen) {
+		if !d.unique(member, key, at, seen) {
 			continue
 		}
-		l.locate(member.Value, at)
+		d.locate(member.Value, at)
 		if isEmpty(member.Value) {
-			l.report(at, nil, problemf("quote a value that begins with #, or remove the key", "no value"))
+			d.report(at, nil, problemf("quote a value that begins with #, or remove the key", "no value"))
 			continue
 		}
 		value := reflect.New(v.Type().Elem()).Elem()
-		l.decodeScalar(member.Value, value, field{}, at)
+		d.decodeScalar(member.Value, value, field{}, at)
 		m.SetMapIndex(reflect.ValueOf(key), value)
 	}
 	v.Set(m)

@@ -12,15 +12,20 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-const envPrefix = "AUTHZD_"
+// The variables of authzd.yaml and of bff.yaml begin so. Those of a BFF mean nothing to a server beside it.
+const (
+	envPrefix    = "AUTHZD_"
+	bffEnvPrefix = envPrefix + "BFF_"
+)
 
-// variables are the AUTHZD_ variables of environ by name. Those that Kubernetes sets for a service
+// variables are those of environ that begin with the prefix, by name. Those that Kubernetes sets for a service
 // called authzd are not meant for us, and an empty one counts as not set.
-func variables(environ []string) map[string]string {
+func variables(environ []string, prefix string) map[string]string {
 	vars := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, envPrefix) && value != "" && !serviceLink(name, value) {
+		foreign := prefix != bffEnvPrefix && strings.HasPrefix(name, bffEnvPrefix)
+		if strings.HasPrefix(name, prefix) && !foreign && value != "" && !serviceLink(name, value) {
 			vars[name] = value
 		}
 	}
@@ -46,31 +51,31 @@ type target struct {
 	key    string
 }
 
-// applyEnv sets what the variables say and removes them from l.vars. Members of entries can be set
+// applyEnv sets what the variables say and removes them from d.vars. Members of entries can be set
 // only once the entries are there, so it is called again when entries have been added.
-func (l *loader) applyEnv() {
+func (d *document) applyEnv() {
 	targets := map[string][]target{}
-	l.eachTarget(reflect.ValueOf(&l.cfg).Elem(), "", strings.TrimSuffix(envPrefix, "_"), targets)
-	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
+	d.eachTarget(d.root, "", strings.TrimSuffix(d.prefix, "_"), targets)
+	for _, name := range slices.Sorted(maps.Keys(d.vars)) {
 		switch found := targets[name]; len(found) {
 		case 0:
 			continue // unknown, or yet to come
 		case 1:
-			l.setFromEnv(name, found[0])
+			d.setFromEnv(name, found[0])
 		default:
-			l.add(&Error{
+			d.add(&Error{
 				Variable: name, Reason: fmt.Sprintf("could mean %s or %s", found[0].path, found[1].path),
 				Hint: "set it in the file, or by another identifier",
 			})
 		}
-		l.settled[name] = l.vars[name]
-		delete(l.vars, name)
+		d.settled[name] = d.vars[name]
+		delete(d.vars, name)
 	}
-	l.known = slices.Sorted(maps.Keys(targets))
+	d.known = slices.Sorted(maps.Keys(targets))
 }
 
 // eachTarget collects what can be set below v, by the name of the variable.
-func (l *loader) eachTarget(v reflect.Value, path, name string, targets map[string][]target) {
+func (d *document) eachTarget(v reflect.Value, path, name string, targets map[string][]target) {
 	for _, f := range fieldsOf(v.Type()) {
 		fv := v.Field(f.index)
 		fpath, fname := child(path, f.key), name+"_"+envName(f.key)
@@ -78,12 +83,12 @@ func (l *loader) eachTarget(v reflect.Value, path, name string, targets map[stri
 		case isEntries(f.typ):
 			for i := range fv.Len() {
 				entry := fv.Index(i)
-				l.eachTarget(entry, element(fpath, i), fname+"_"+envName(entryName(entry, i)), targets)
+				d.eachTarget(entry, element(fpath, i), fname+"_"+envName(entryName(entry, i)), targets)
 			}
 		case f.typ.Kind() == reflect.Struct && !isScalar(f.typ):
-			l.eachTarget(fv, fpath, fname, targets)
+			d.eachTarget(fv, fpath, fname, targets)
 		case f.typ.Kind() == reflect.Map:
-			l.eachMember(fv, fpath, fname, targets)
+			d.eachMember(fv, fpath, fname, targets)
 		default:
 			targets[fname] = append(targets[fname], target{path: fpath, value: fv, field: f})
 			if f.typ == typeSecret {
@@ -94,8 +99,8 @@ func (l *loader) eachTarget(v reflect.Value, path, name string, targets map[stri
 }
 
 // eachMember collects the members of a map that variables name, whatever they are called.
-func (l *loader) eachMember(m reflect.Value, path, name string, targets map[string][]target) {
-	for variable := range l.vars {
+func (d *document) eachMember(m reflect.Value, path, name string, targets map[string][]target) {
+	for variable := range d.vars {
 		if key, ok := strings.CutPrefix(variable, name+"_"); ok {
 			key = strings.ReplaceAll(strings.ToLower(key), "_", "-")
 			value := reflect.New(m.Type().Elem()).Elem()
@@ -114,27 +119,27 @@ func envName(s string) string {
 	}, s)
 }
 
-func (l *loader) setFromEnv(name string, t target) {
-	value := l.vars[name]
-	l.forget(t.path)
-	l.origins[t.path] = origin{variable: name}
+func (d *document) setFromEnv(name string, t target) {
+	value := d.vars[name]
+	d.forget(t.path)
+	d.origins[t.path] = origin{variable: name}
 	other := name + "_FILE"
 	if t.isFile {
 		other = strings.TrimSuffix(name, "_FILE")
-		l.origins[t.path+"_file"] = origin{variable: name}
+		d.origins[t.path+"_file"] = origin{variable: name}
 	}
-	_, waiting := l.vars[other]
-	_, done := l.settled[other]
+	_, waiting := d.vars[other]
+	_, done := d.settled[other]
 	switch {
 	case t.value.Type() == typeSecret && (waiting || done):
-		l.report(t.path, nil, problemf("unset one of the two", "%s is set too", other))
+		d.report(t.path, nil, problemf("unset one of the two", "%s is set too", other))
 	case t.isFile:
-		l.setFromFile(t.value, value, t.path+"_file")
+		d.setFromFile(t.value, value, t.path+"_file")
 	case isScalar(t.value.Type()):
-		l.set(t.value, value, t.field, t.path)
+		d.set(t.value, value, t.field, t.path)
 		t.intoMap()
 	default:
-		l.setListFromEnv(t, value)
+		d.setListFromEnv(t, value)
 	}
 }
 
@@ -150,36 +155,36 @@ func (t target) intoMap() {
 }
 
 // setListFromEnv sets a list from values separated by commas.
-func (l *loader) setListFromEnv(t target, value string) {
+func (d *document) setListFromEnv(t target, value string) {
 	items := strings.Split(value, ",")
 	list := reflect.MakeSlice(t.field.typ, len(items), len(items))
 	for i, item := range items {
 		at := element(t.path, i)
 		if item = strings.TrimSpace(item); item == "" {
-			l.report(at, nil, problemf("separate the values by single commas", "empty entry"))
+			d.report(at, nil, problemf("separate the values by single commas", "empty entry"))
 			continue
 		}
-		l.set(list.Index(i), item, t.field, at)
+		d.set(list.Index(i), item, t.field, at)
 	}
-	l.setList(t.value, list, t.path)
+	d.setList(t.value, list, t.path)
 }
 
 // forget drops what is known about the value that a variable replaces, its errors included.
-func (l *loader) forget(path string) {
-	maps.DeleteFunc(l.secretFiles, func(p, _ string) bool { return p == path+"_file" })
-	maps.DeleteFunc(l.origins, func(p string, _ origin) bool { return member.Within(p, path) || p == path+"_file" })
-	l.errs = slices.DeleteFunc(l.errs, func(e *Error) bool {
+func (d *document) forget(path string) {
+	maps.DeleteFunc(d.secretFiles, func(p, _ string) bool { return p == path+"_file" })
+	maps.DeleteFunc(d.origins, func(p string, _ origin) bool { return member.Within(p, path) || p == path+"_file" })
+	d.errs = slices.DeleteFunc(d.errs, func(e *Error) bool {
 		return e.Key != "" && (member.Within(e.Key, path) || e.Key == path+"_file")
 	})
 }
 
 // rejectUnknownVars reports the variables that set nothing.
-func (l *loader) rejectUnknownVars() {
-	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
-		hint := "unset it; names are keys of the file in capitals, such as AUTHZD_STORAGE_BOLT_PATH"
-		if near := member.Nearest(name, l.known); near != "" {
+func (d *document) rejectUnknownVars() {
+	for _, name := range slices.Sorted(maps.Keys(d.vars)) {
+		hint := "unset it; names are keys of the file in capitals, such as " + d.prefix + "STORAGE_BOLT_PATH"
+		if near := member.Nearest(name, d.known); near != "" {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
-		l.add(&Error{Variable: name, Reason: "unknown variable", Hint: hint})
+		d.add(&Error{Variable: name, Reason: "unknown variable", Hint: hint})
 	}
 }

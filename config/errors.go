@@ -102,45 +102,45 @@ type origin struct {
 // report adds the problem of the value at a key, unless there is one with the key, or with what
 // contains it, already: the first error is the cause, what follows from it is noise. A nil problem
 // is none.
-func (l *loader) report(path string, value any, p *member.Flaw) {
-	if p == nil || l.faulty(path) {
+func (d *document) report(path string, value any, p *member.Flaw) {
+	if p == nil || d.faulty(path) {
 		return
 	}
-	at := l.originOf(path)
-	l.add(&Error{
+	at := d.originOf(path)
+	d.add(&Error{
 		File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
 		Key: path, Value: quote(value), Reason: p.Reason, Hint: p.Hint, Err: p.Err,
 	})
 }
 
 // add keeps an error, unless there are so many that the file is something else altogether.
-func (l *loader) add(err *Error) {
+func (d *document) add(err *Error) {
 	const most = 1000
-	if len(l.errs) < most {
-		l.errs = append(l.errs, err)
+	if len(d.errs) < most {
+		d.errs = append(d.errs, err)
 	}
 }
 
-func (l *loader) faulty(path string) bool {
-	return slices.ContainsFunc(l.errs, func(e *Error) bool {
+func (d *document) faulty(path string) bool {
+	return slices.ContainsFunc(d.errs, func(e *Error) bool {
 		return e.Key != "" && member.Within(path, e.Key)
 	})
 }
 
 // originOf is where the value at path was set, or else what contains it.
-func (l *loader) originOf(path string) origin {
+func (d *document) originOf(path string) origin {
 	for p := path; p != ""; {
-		if at, ok := l.origins[p]; ok {
+		if at, ok := d.origins[p]; ok {
 			return at
 		}
 		p = p[:max(strings.LastIndexAny(p, ".["), 0)]
 	}
-	return origin{file: l.file}
+	return origin{file: d.file}
 }
 
 // given tells whether the key was set by a file or a variable.
-func (l *loader) given(path string) bool {
-	_, ok := l.origins[path]
+func (d *document) given(path string) bool {
+	_, ok := d.origins[path]
 	return ok
 }
 

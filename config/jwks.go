@@ -17,12 +17,12 @@ func jwksSchema() object {
 }
 
 // decodeJWKS takes a mapping, or its JSON in a string.
-func (l *loader) decodeJWKS(n ast.Node, v reflect.Value, f field, path string) {
+func (d *document) decodeJWKS(n ast.Node, v reflect.Value, f field, path string) {
 	if s, ok := text(n); ok {
-		l.set(v, s, f, path)
+		d.set(v, s, f, path)
 		return
 	}
-	set, err := json.Marshal(l.plain(n, path))
+	set, err := json.Marshal(d.plain(n, path))
 	if err != nil { // strings, lists and objects always encode
 		panic(fmt.Sprintf("encode %s: %v", path, err))
 	}
@@ -30,17 +30,17 @@ func (l *loader) decodeJWKS(n ast.Node, v reflect.Value, f field, path string) {
 }
 
 // plain is a node as JSON has it. All scalars are strings, as those of a JWK are.
-func (l *loader) plain(n ast.Node, path string) any {
+func (d *document) plain(n ast.Node, path string) any {
 	if path != "" && n != nil {
-		l.locate(n, path)
+		d.locate(n, path)
 	}
 	if members, ok := pairs(n); ok {
 		m := object{}
 		seen := map[string]int{} // key -> line
 		for _, member := range members {
 			key := keyOf(member)
-			if at := child(path, key); l.unique(member, key, at, seen) {
-				m[key] = l.plain(member.Value, at)
+			if at := child(path, key); d.unique(member, key, at, seen) {
+				m[key] = d.plain(member.Value, at)
 			}
 		}
 		return m
@@ -48,7 +48,7 @@ func (l *loader) plain(n ast.Node, path string) any {
 	if seq, ok := n.(*ast.SequenceNode); ok {
 		list := []any{}
 		for i, item := range seq.Values {
-			list = append(list, l.plain(item, element(path, i)))
+			list = append(list, d.plain(item, element(path, i)))
 		}
 		return list
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"reflect"
 	"strings"
 	"syscall"
 	"text/template"
@@ -45,40 +44,19 @@ func Parse(name string, data []byte, environ []string) (*Config, error) {
 	return parseAll(name, data, environ, nil)
 }
 
-// loader gathers a configuration and what is wrong with it.
+// loader gathers a configuration of the server and what is wrong with it.
 type loader struct {
-	name         string // of the configuration file
-	file         string // that is being decoded
-	folder       string // that names of files in it are relative to
-	dev          bool   // for serve --dev: secrets and passwords may be short
-	cfg          Config
-	origins      map[string]origin // by key; also tells what was given at all
-	secretFiles  map[string]string // by key: files that hold a secret
-	holdsSecrets bool              // the configuration file itself does
-	errs         Errors
-	vars         map[string]string // variables that have set nothing yet
-	settled      map[string]string // variables that have
-	known        []string          // names that a variable could have
+	document
+	dev bool // for serve --dev: secrets and passwords may be short
+	cfg Config
 }
 
 func parseAll(name string, data []byte, environ []string, d *demo) (*Config, error) {
-	l := &loader{
-		name:        name,
-		file:        name,
-		secretFiles: map[string]string{},
-		folder:      folderOf(name),
-		origins:     map[string]origin{},
-		vars:        variables(environ),
-		settled:     map[string]string{},
-		dev:         d != nil,
-	}
-	root := l.parse(data)
-	if len(l.errs) > 0 {
+	l := &loader{dev: d != nil}
+	l.document = newDocument(name, &l.cfg, variables(environ, envPrefix), envPrefix)
+	if !l.fillFrom(data) {
 		return nil, l.errs
 	}
-	config := reflect.ValueOf(&l.cfg).Elem()
-	l.decode(root, config, field{}, "")
-	l.applyEnv()
 	if d != nil {
 		l.addDemo(d)
 		l.applyEnv()
@@ -86,7 +64,7 @@ func parseAll(name string, data []byte, environ []string, d *demo) (*Config, err
 	l.file = name
 	l.rejectUnknownVars()
 	l.complete()
-	l.placeCertificates()
+	l.placeCertificates(&l.cfg.Storage.Postgres.URL)
 	l.check()
 	if len(l.errs) > 0 {
 		return nil, l.errs.sorted()
@@ -175,5 +153,5 @@ func (l *loader) addDemo(d *demo) {
 		panic(err) // only a mistake in dev.yaml can get here
 	}
 	l.file = "dev.yaml"
-	l.decode(l.parse([]byte(b.String())), reflect.ValueOf(&l.cfg).Elem(), field{}, "")
+	l.decode(l.parse([]byte(b.String())), l.root, field{}, "")
 }

@@ -26,18 +26,18 @@ const (
 
 // parse reads a YAML document into its tree, a mapping; nil if it is empty. Positions are kept, but nothing
 // of the source text gets into an error: it may be a secret.
-func (l *loader) parse(data []byte) ast.Node {
+func (d *document) parse(data []byte) ast.Node {
 	if len(data) > maxFile {
-		l.syntax(nil, problemf("let clients and users that come and go be made by the admin API", "larger than %d bytes", maxFile))
+		d.syntax(nil, problemf("let clients and users that come and go be made by the admin API", "larger than %d bytes", maxFile))
 		return nil
 	}
 	if !utf8.Valid(data) {
-		l.syntax(nil, problemf("save the file as UTF-8", "not UTF-8 text"))
+		d.syntax(nil, problemf("save the file as UTF-8", "not UTF-8 text"))
 		return nil
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	tokens := lexer.Tokenize(string(data))
-	if !l.bounded(tokens) {
+	if !d.bounded(tokens) {
 		return nil
 	}
 	// Duplicate keys are found in decode, all of them.
@@ -49,30 +49,30 @@ func (l *loader) parse(data []byte) ast.Node {
 		if errors.As(err, &yamlErr) { // its Error method would quote the source
 			at, reason = yamlErr.GetToken(), "not YAML: "+yamlErr.GetMessage()
 		}
-		l.syntax(at, problemf("look at the indentation, brackets and quotes here and just above", "%s", reason))
+		d.syntax(at, problemf("look at the indentation, brackets and quotes here and just above", "%s", reason))
 		return nil
 	}
 	var root ast.Node
 	for i, doc := range file.Docs {
 		if i > 0 {
-			l.syntax(doc.Start, problemf("remove what follows the line ---", "a second document"))
+			d.syntax(doc.Start, problemf("remove what follows the line ---", "a second document"))
 			break
 		}
 		root = doc.Body
 	}
 	if _, ok := pairs(root); root != nil && !ok {
-		l.syntax(root.GetToken(), problemf("begin it with keys, such as issuer", "expected a mapping, found %s", kind(root)))
+		d.syntax(root.GetToken(), problemf("begin it with keys, such as issuer", "expected a mapping, found %s", kind(root)))
 	}
 	return root
 }
 
 // bounded refuses what a configuration has no use for: aliases (and with them the bombs), tags,
 // directives, and depth.
-func (l *loader) bounded(tokens token.Tokens) bool {
+func (d *document) bounded(tokens token.Tokens) bool {
 	var (
 		members, brackets, items int
 		line                     int // on which items counts
-		before                   = len(l.errs)
+		before                   = len(d.errs)
 	)
 	for _, t := range tokens {
 		if t.Position.Line != line {
@@ -88,14 +88,14 @@ func (l *loader) bounded(tokens token.Tokens) bool {
 		case token.SequenceEndType, token.MappingEndType:
 			brackets--
 		default:
-			l.syntax(t, unsupported(t))
+			d.syntax(t, unsupported(t))
 		}
 		if members > maxMembers || brackets > maxDepth || items > maxDepth {
-			l.syntax(t, problemf("let clients and users that come and go be made by the admin API", "too many keys, or too deep"))
+			d.syntax(t, problemf("let clients and users that come and go be made by the admin API", "too many keys, or too deep"))
 			return false
 		}
 	}
-	return len(l.errs) == before
+	return len(d.errs) == before
 }
 
 func unsupported(t *token.Token) *member.Flaw {
@@ -116,16 +116,16 @@ func unsupported(t *token.Token) *member.Flaw {
 }
 
 // syntax reports what is wrong with the text, as opposed to a key.
-func (l *loader) syntax(at *token.Token, p *member.Flaw) {
+func (d *document) syntax(at *token.Token, p *member.Flaw) {
 	const most = 20 // beyond these the file is no configuration
-	if p == nil || len(l.errs) >= most {
+	if p == nil || len(d.errs) >= most {
 		return
 	}
-	err := &Error{File: l.file, Reason: p.Reason, Hint: p.Hint}
+	err := &Error{File: d.file, Reason: p.Reason, Hint: p.Hint}
 	if at != nil {
 		err.Line, err.Column = at.Position.Line, at.Position.Column
 	}
-	l.add(err)
+	d.add(err)
 }
 
 // text is the value of a scalar as it was written: numbers and booleans are not interpreted.

@@ -21,12 +21,12 @@ func folderOf(name string) string {
 
 // inFolder is a path of the file, as this process has to open it. A value that is no path of the file system,
 // such as s3://bucket or env:NAME, stays as it is.
-func (l *loader) inFolder(name string) string {
-	if l.folder == "" || l.folder == "." || name == "" || filepath.IsAbs(name) ||
+func (d *document) inFolder(name string) string {
+	if d.folder == "" || d.folder == "." || name == "" || filepath.IsAbs(name) ||
 		strings.Contains(name, "://") || strings.HasPrefix(name, envSource) {
 		return name
 	}
-	return filepath.Join(l.folder, name)
+	return filepath.Join(d.folder, name)
 }
 
 // envSource begins the name of a variable in place of that of a file.
@@ -37,11 +37,11 @@ var urlFiles = []string{"sslrootcert", "sslcert", "sslkey", "passfile", "service
 
 // placeCertificates makes the files that the URL of the database names relative to the configuration,
 // if that is where the URL, or the name of the file with it, comes from.
-func (l *loader) placeCertificates() {
+func (d *document) placeCertificates(database *member.Secret) {
 	const key = "storage.postgres.url"
-	address := string(l.cfg.Storage.Postgres.URL)
+	address := string(*database)
 	start := strings.LastIndex(address, "?") + 1
-	if start == 0 || l.originOf(key).variable != "" {
+	if start == 0 || d.originOf(key).variable != "" {
 		return
 	}
 	values, err := url.ParseQuery(address[start:])
@@ -54,12 +54,12 @@ func (l *loader) placeCertificates() {
 		if file == "" || name == "sslrootcert" && file == "system" { // the system's authorities
 			continue
 		}
-		if placed := l.inFolder(file); placed != file {
+		if placed := d.inFolder(file); placed != file {
 			values.Set(name, placed)
 			changed = true
 		}
 	}
 	if changed {
-		l.cfg.Storage.Postgres.URL = member.Secret(address[:start] + values.Encode())
+		*database = member.Secret(address[:start] + values.Encode())
 	}
 }

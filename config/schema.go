@@ -27,7 +27,7 @@ func Schema() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defaults := &loader{origins: map[string]origin{}}
+	defaults := &loader{}
 	defaults.complete()
 	b := &schemaBuilder{docs: docs, defs: object{}}
 	root := b.mapping(reflect.ValueOf(defaults.cfg))

@@ -12,42 +12,42 @@ import (
 )
 
 // decodeSecretFile reads the secret at path from the file that <key>_file names.
-func (l *loader) decodeSecretFile(n ast.Node, v reflect.Value, path string) {
+func (d *document) decodeSecretFile(n ast.Node, v reflect.Value, path string) {
 	if isEmpty(n) {
 		return
 	}
 	filePath := path + "_file"
-	if l.given(path) {
-		l.secretTwice(n, path, filePath)
+	if d.given(path) {
+		d.secretTwice(n, path, filePath)
 		return
 	}
-	l.locate(n, filePath)
-	l.locate(n, path)
+	d.locate(n, filePath)
+	d.locate(n, path)
 	name, ok := text(n)
 	if !ok {
-		l.report(filePath, nil, problemf("write the name of a file", "expected a single value, found %s", kind(n)))
+		d.report(filePath, nil, problemf("write the name of a file", "expected a single value, found %s", kind(n)))
 		return
 	}
-	l.setFromFile(v, l.inFolder(name), filePath)
+	d.setFromFile(v, d.inFolder(name), filePath)
 }
 
 // secretTwice reports, at the key that came second, a secret that this file gives both in itself
 // and by the name of a file.
-func (l *loader) secretTwice(n ast.Node, path, second string) {
-	_, byFile := l.origins[path+"_file"]
-	if l.origins[path].file != l.file || byFile == (second != path) {
+func (d *document) secretTwice(n ast.Node, path, second string) {
+	_, byFile := d.origins[path+"_file"]
+	if d.origins[path].file != d.file || byFile == (second != path) {
 		return
 	}
-	l.locate(n, second)
-	l.report(second, nil, problemf("remove one of the two", "given both here and in a file"))
+	d.locate(n, second)
+	d.report(second, nil, problemf("remove one of the two", "given both here and in a file"))
 }
 
 // setFromFile sets a secret to what the file holds.
-func (l *loader) setFromFile(v reflect.Value, name, filePath string) {
+func (d *document) setFromFile(v reflect.Value, name, filePath string) {
 	secret, p := readSecret(name)
 	v.SetString(string(secret))
-	l.secretFiles[filePath] = name
-	l.report(filePath, name, p)
+	d.secretFiles[filePath] = name
+	d.report(filePath, name, p)
 }
 
 // readSecret reads a file that holds one secret, without the newline that editors add.

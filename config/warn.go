@@ -105,9 +105,9 @@ func worldReadable(name string) *member.Flaw {
 
 // movedFrom is for a configuration of an earlier release, which took paths as relative to the working
 // directory: what it had made there is not found any more.
-func (l *loader) movedFrom(key, name string) *member.Flaw {
-	rest, relative := strings.CutPrefix(name, l.folder+"/")
-	if !relative || l.folder == "." || !l.given(key) || filepath.IsAbs(rest) || exists(name) || !exists(rest) {
+func (d *document) movedFrom(key, name string) *member.Flaw {
+	rest, relative := strings.CutPrefix(name, d.folder+"/")
+	if !relative || d.folder == "." || !d.given(key) || filepath.IsAbs(rest) || exists(name) || !exists(rest) {
 		return nil
 	}
 	earlier, err := filepath.Abs(rest)
