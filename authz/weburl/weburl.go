@@ -5,6 +5,7 @@
 //	Origin, OriginOf, Origins           the origin as browsers write it
 //	MatchesRedirect                     is it the redirect URI that was registered
 //	SameResource                        is it the same API
+//	ReadPath                            what the path of a request is, if all programs read it alike
 //	IsForeign, IsScheme, IsOdd          what a URI may consist of
 //
 // It imports nothing of this module.
