@@ -134,11 +134,17 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	return err
 }
 
+// service is what a process serves: an authorization server, or a BFF.
+type service interface {
+	Run(context.Context) error // its own work, until the context ends
+	Drain()                    // makes the readiness probe fail
+}
+
 // runUntilDone serves on every door. When asked ends, it turns unready, and serves for the delay, so that
 // load balancers send nothing new. Then, or if a door fails, it stops accepting, waits for running requests
 // for drainTimeout at most, and returns. The server's own work ends last: it writes the last events of those
 // requests to the audit log.
-func runUntilDone(asked context.Context, server *authz.Server, doors []door, delay time.Duration, logger *slog.Logger) error {
+func runUntilDone(asked context.Context, server service, doors []door, delay time.Duration, logger *slog.Logger) error {
 	group, ctx := errgroup.WithContext(asked)
 	running, stopRunning := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error {

@@ -30,58 +30,90 @@ func (d door) serve() error {
 
 // openDoors opens every listener of the configuration: the public endpoints, and the operator's socket and
 // address. If one fails, none stays open.
-func openDoors(cfg *config.Config, server *authz.Server, watch *watch) (doors []door, err error) {
-	defer func() {
-		if err != nil {
-			for _, d := range doors {
-				d.listener.Close()
-			}
-		}
-	}()
-	open := func(address string, server *http.Server) error {
-		listeners, err := listen(address)
-		for _, l := range listeners {
-			doors = append(doors, door{watch.listener(l), server, server.TLSConfig != nil})
-		}
-		return err
-	}
+func openDoors(cfg *config.Config, server *authz.Server, watch *watch) ([]door, error) {
 	public := newHTTPServer(server, watch)
-	if cfg.TLS.CertFile != "" {
-		cert := &certificate{certFile: cfg.TLS.CertFile, keyFile: cfg.TLS.KeyFile, watch: watch}
-		if _, err := cert.get(nil); err != nil {
-			return nil, err
-		}
-		public.TLSConfig = newTLSConfig(cert)
-		if cfg.MTLS.On() && cfg.MTLS.Listen == "" && cfg.MTLS.Header == "" {
-			askForCertificates(public)
-		}
-		if cfg.MTLS.Listen != "" {
-			asking := newHTTPServer(server, watch)
-			asking.TLSConfig = newTLSConfig(cert)
-			askForCertificates(asking)
-			if err := open(cfg.MTLS.Listen, asking); err != nil {
-				return doors, err
-			}
-		}
+	cert, err := serveTLS(public, cfg.TLS, watch)
+	if err != nil {
+		return nil, err
 	}
-	if err := open(cfg.Listen, public); err != nil {
-		return doors, err
+	o := opening{watch: watch}
+	if cert != nil && cfg.MTLS.On() && cfg.MTLS.Listen == "" && cfg.MTLS.Header == "" {
+		askForCertificates(public)
 	}
+	if cert != nil && cfg.MTLS.Listen != "" {
+		asking := newHTTPServer(server, watch)
+		asking.TLSConfig = newTLSConfig(cert)
+		askForCertificates(asking)
+		o.tcp(cfg.MTLS.Listen, asking)
+	}
+	o.tcp(cfg.Listen, public)
 	if cfg.Admin.Listen != "" {
-		if err := open(cfg.Admin.Listen, newHTTPServer(server.AdminListener(), watch)); err != nil {
-			return doors, err
-		}
+		o.tcp(cfg.Admin.Listen, newHTTPServer(server.AdminListener(), watch))
 	}
 	if cfg.Admin.Socket != "" {
-		l, err := listenSocket(cfg.Admin.Socket)
-		if err != nil {
-			return doors, err
-		}
 		local := newHTTPServer(server.AdminSocket(), watch)
 		local.ConnContext = admin.WithPeer
-		doors = append(doors, door{watch.listener(l), local, false})
+		o.unix(cfg.Admin.Socket, local)
 	}
-	return doors, nil
+	return o.all()
+}
+
+// opening opens the doors of a process, one after the other, until one fails.
+type opening struct {
+	watch *watch
+	doors []door
+	err   error // the first
+}
+
+// tcp opens an address.
+func (o *opening) tcp(address string, server *http.Server) {
+	if o.err != nil {
+		return
+	}
+	listeners, err := listen(address)
+	for _, l := range listeners {
+		o.add(l, server)
+	}
+	o.err = err
+}
+
+// unix opens a socket for the local operator.
+func (o *opening) unix(path string, server *http.Server) {
+	if o.err != nil {
+		return
+	}
+	l, err := listenSocket(path)
+	if o.err = err; err == nil {
+		o.add(l, server)
+	}
+}
+
+func (o *opening) add(l net.Listener, server *http.Server) {
+	o.doors = append(o.doors, door{o.watch.listener(l), server, server.TLSConfig != nil})
+}
+
+// all returns the doors if every one is open. Otherwise it closes those that are.
+func (o *opening) all() ([]door, error) {
+	if o.err == nil {
+		return o.doors, nil
+	}
+	for _, d := range o.doors {
+		d.listener.Close()
+	}
+	return nil, o.err
+}
+
+// serveTLS lets a server serve https with the configured certificate. It returns nil if there is none.
+func serveTLS(server *http.Server, t config.TLS, watch *watch) (*certificate, error) {
+	if t.CertFile == "" {
+		return nil, nil
+	}
+	cert := &certificate{certFile: t.CertFile, keyFile: t.KeyFile, watch: watch}
+	if _, err := cert.get(nil); err != nil {
+		return nil, err
+	}
+	server.TLSConfig = newTLSConfig(cert)
+	return cert, nil
 }
 
 // newTLSConfig accepts TLS 1.3, and TLS 1.2 with the recommended cipher suites (RFC 9325 section 4.2, FAPI

@@ -106,31 +106,19 @@ type standby struct {
 	promoted chan struct{} // closed when it is
 }
 
-func (s *standby) openDoors(cfg *config.Config, watch *watch) (doors []door, err error) {
+func (s *standby) openDoors(cfg *config.Config, watch *watch) ([]door, error) {
+	o := opening{watch: watch}
 	if cfg.Admin.Listen != "" {
-		listeners, err := listen(cfg.Admin.Listen)
-		for _, l := range listeners {
-			doors = append(doors, door{watch.listener(l), newHTTPServer(s.routes(), watch), false})
-		}
-		if err != nil {
-			return nil, err
-		}
+		o.tcp(cfg.Admin.Listen, newHTTPServer(s.routes(), watch))
 	}
-	if cfg.Admin.Socket == "" {
-		return doors, nil
+	if cfg.Admin.Socket != "" {
+		local := s.routes()
+		local.HandleFunc("POST /promote", s.promote)
+		server := newHTTPServer(local, watch)
+		server.WriteTimeout = promoteTimeout
+		o.unix(cfg.Admin.Socket, server)
 	}
-	l, err := listenSocket(cfg.Admin.Socket)
-	if err != nil {
-		for _, d := range doors {
-			d.listener.Close()
-		}
-		return nil, err
-	}
-	local := s.routes()
-	local.HandleFunc("POST /promote", s.promote)
-	server := newHTTPServer(local, watch)
-	server.WriteTimeout = promoteTimeout
-	return append(doors, door{watch.listener(l), server, false}), nil
+	return o.all()
 }
 
 // routes are those that the operator's listeners offer to everybody.
