@@ -53,7 +53,6 @@ func (g *Grants) Owner(ctx context.Context, grant *storage.Grant, asking *client
 	var userErr, consentErr, browserErr, clientErr error
 	var reads sync.WaitGroup
 	reads.Go(func() { consent, _, consentErr = g.Consent(ctx, grant.UserID, grant.ClientID) })
-	reads.Go(func() { user, userErr = g.Accounts.Get(ctx, grant.UserID) })
 	switch {
 	case !grant.Offline:
 		reads.Go(func() { browser, browserErr = g.Sessions.LoadByID(ctx, grant.SessionID) })
@@ -64,8 +63,10 @@ func (g *Grants) Owner(ctx context.Context, grant *storage.Grant, asking *client
 	}
 	c := asking
 	if asking == nil || asking.ID != grant.ClientID { // a token that was exchanged for another client goes with the grant's
-		c, clientErr = g.Clients.Get(ctx, grant.ClientID)
+		reads.Go(func() { c, clientErr = g.Clients.Get(ctx, grant.ClientID) })
 	}
+	// The longest record is decoded here: the stack of a new goroutine would have to grow for it.
+	user, userErr = g.Accounts.Get(ctx, grant.UserID)
 	reads.Wait()
 
 	if errors.Is(userErr, storage.ErrNotFound) {
