@@ -27,15 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
-
-	"github.com/authzd/authzd/authz/jwks"
-	"github.com/authzd/authzd/authz/weburl"
 )
 
 // Config says which tokens are accepted.
@@ -48,6 +40,10 @@ type Config struct {
 	// InsecureAnyAudience is set.
 	Audience string
 
+	// Audiences are further identifiers of this API, such as its old one. A token's aud must contain Audience or
+	// one of them.
+	Audiences []string
+
 	// InsecureAnyAudience accepts tokens that were issued for other APIs. Then anybody who has one, such as
 	// another API's operator, can use it here.
 	InsecureAnyAudience bool
@@ -59,6 +55,12 @@ type Config struct {
 
 	// Algorithms are the accepted signature algorithms. Default: RS256, PS256, ES256, EdDSA.
 	Algorithms []string
+
+	// Issuers are further issuers whose tokens are accepted.
+	Issuers []Issuer
+
+	// Introspection asks Issuer about opaque tokens. nil: opaque tokens are refused.
+	Introspection *Introspection
 
 	// Client fetches metadata and keys. Redirects are not followed. nil: http.DefaultTransport.
 	Client *http.Client
@@ -97,14 +99,10 @@ const (
 
 // Verifier verifies tokens. It is safe for concurrent use. Make one and keep it, because it holds the keys.
 type Verifier struct {
-	issuer     string
-	audience   string // empty: any
-	types      map[string]bool
-	algorithms []jose.SignatureAlgorithm
-	leeway     time.Duration
-	realm      string
-	keys       *keySet
-	logger     *slog.Logger
+	authorities []*authority
+	leeway      time.Duration
+	realm       string
+	logger      *slog.Logger
 
 	proofs      *proofs // nil: no proof can be checked
 	certificate func(*http.Request) *x509.Certificate
@@ -146,13 +144,9 @@ func New(cfg Config) (*Verifier, error) {
 	}
 
 	v := &Verifier{
-		issuer:   cfg.Issuer,
-		audience: cfg.Audience,
-		types:    make(map[string]bool),
-		leeway:   max(cfg.Leeway, 0),
-		realm:    cfg.Realm,
-		keys:     newKeySet(newSource(cfg.Issuer, cfg.Client), cfg.RefreshInterval, cfg.Logger),
-		logger:   cfg.Logger,
+		leeway: max(cfg.Leeway, 0),
+		realm:  cfg.Realm,
+		logger: cfg.Logger,
 
 		certificate: cfg.Certificate,
 	}
@@ -162,40 +156,23 @@ func New(cfg Config) (*Verifier, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("bearer: %w", err)
 	}
-	for _, typ := range cfg.Types {
-		v.types[mediaType(typ)] = true
-	}
-	for _, alg := range cfg.Algorithms {
-		v.algorithms = append(v.algorithms, jose.SignatureAlgorithm(alg))
+	for _, is := range cfg.issuers() {
+		v.authorities = append(v.authorities, newAuthority(&cfg, &is))
 	}
 	return v, nil
 }
 
 // check returns every mistake in a Config with defaults filled in.
 func (cfg *Config) check() error {
-	var errs []error
-	if cfg.Issuer == "" {
-		errs = append(errs, errors.New("an Issuer is required"))
-	} else if u, err := url.Parse(cfg.Issuer); err != nil {
-		errs = append(errs, fmt.Errorf("parse the Issuer: %w", err))
-	} else if !weburl.IsSecure(u) || u.User != nil || strings.ContainsAny(cfg.Issuer, "?#") {
-		errs = append(errs, fmt.Errorf("the Issuer %q must be an https URL (or http on a loopback host) without userinfo, query and fragment", cfg.Issuer))
-	}
+	errs := []error{checkIssuers(cfg.issuers())}
 	if cfg.Audience == "" && !cfg.InsecureAnyAudience {
 		errs = append(errs, errors.New("an Audience is required: the identifier of this API"))
 	}
 	if cfg.Audience != "" && cfg.InsecureAnyAudience {
 		errs = append(errs, errors.New("the Audience and InsecureAnyAudience exclude each other"))
 	}
-	for _, alg := range cfg.Algorithms {
-		if !slices.Contains(jwks.Algorithms, jose.SignatureAlgorithm(alg)) {
-			errs = append(errs, fmt.Errorf("algorithm %q is not an asymmetric signature algorithm", alg))
-		}
-	}
-	for _, typ := range cfg.Types {
-		if typ == "" {
-			errs = append(errs, errors.New("an empty type in Types"))
-		}
+	if cfg.Audience == "" && len(cfg.Audiences) > 0 {
+		errs = append(errs, errors.New("Audiences without an Audience"))
 	}
 	if cfg.RefreshInterval < 0 {
 		errs = append(errs, errors.New("the RefreshInterval must not be negative"))

@@ -59,17 +59,20 @@ func badRequest(description string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "invalid_request", description: description}
 }
 
-// refusal returns the answer for an error of Verify.
-func (v *Verifier) refusal(err error) *refusal {
-	var invalid *TokenError
-	if errors.As(err, &invalid) {
+// refusalOf returns the answer for an error of Verify.
+func refusalOf(err error) *refusal {
+	if invalid := (*TokenError)(nil); errors.As(err, &invalid) {
 		return badToken(invalid.Reason)
 	}
-	return &refusal{
+	f := &refusal{
 		status: http.StatusServiceUnavailable, code: "temporarily_unavailable",
 		description: "the token can't be verified now, try again later",
-		retryAfter:  v.keys.retryAfter(),
+		retryAfter:  time.Second,
 	}
+	if later := (*unavailable)(nil); errors.As(err, &later) {
+		f.retryAfter = later.after
+	}
+	return f
 }
 
 func (c *caller) refuse(w http.ResponseWriter, f *refusal) { f.answer(w, c.challenges(f)) }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/authzd/authzd/authz/fetch"
 	"github.com/authzd/authzd/authz/jwks"
@@ -16,7 +17,7 @@ import (
 
 const maxDocument = 1 << 20 // bytes of metadata or a JWK set
 
-// source is where an issuer's keys come from. It fetches one at a time.
+// source is where an issuer's metadata and keys come from. It fetches one at a time.
 type source struct {
 	issuer  string
 	client  *http.Client
@@ -24,17 +25,23 @@ type source struct {
 }
 
 func newSource(issuer string, client *http.Client) *source {
+	return &source{issuer: issuer, client: withoutRedirects(client)}
+}
+
+// withoutRedirects returns a client that follows no redirect: one could lead anywhere, even to plain http. What is
+// fetched here does not need one.
+func withoutRedirects(client *http.Client) *http.Client {
 	c := *client
-	// A redirect could lead anywhere, even to plain http. Metadata does not need one.
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &source{issuer: issuer, client: &c}
+	return &c
 }
 
 // fetch returns the issuer's keys, and the header of their answer. If the keys are no longer at their URL,
 // the next fetch looks for it again.
 func (s *source) fetch(ctx context.Context) (keys, http.Header, error) {
 	if s.jwksURI == "" {
-		if err := s.discover(ctx); err != nil {
+		var err error
+		if s.jwksURI, err = s.discover(ctx, "jwks_uri"); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -50,44 +57,56 @@ func (s *source) fetch(ctx context.Context) (keys, http.Header, error) {
 	return nil, nil, err
 }
 
-// discover finds jwks_uri in the issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery section 4).
-// The metadata must name exactly this issuer.
-func (s *source) discover(ctx context.Context) error {
+// newEndpoint returns a document that holds the URL that is this member of the issuer's metadata. The source serves
+// nothing else.
+func newEndpoint(s *source, member string, interval time.Duration) *fetch.Document[string] {
+	rules := fetch.Rules{Stale: maxStale, Pace: fetch.Pace{Every: interval, Retry: firstRetry}, Ahead: true, Timeout: refreshTimeout}
+	return fetch.New(rules, func(ctx context.Context) (string, time.Duration, error) {
+		address, err := s.discover(ctx, member)
+		return address, usualLifetime, err
+	})
+}
+
+// discover finds a URL in the issuer's metadata (RFC 8414 section 3, OpenID Connect Discovery section 4). The
+// metadata must name exactly this issuer.
+func (s *source) discover(ctx context.Context, member string) (string, error) {
 	var errs []error
 	for _, address := range metadataURLs(s.issuer) {
-		jwksURI, err := s.metadata(ctx, address)
+		found, err := s.metadata(ctx, address, member)
 		if err == nil {
-			s.jwksURI = jwksURI
-			return nil
+			return found, nil
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return "", errors.Join(errs...)
 }
 
-func (s *source) metadata(ctx context.Context, address string) (jwksURI string, err error) {
+// metadata returns a URL in the metadata at an address.
+func (s *source) metadata(ctx context.Context, address, member string) (string, error) {
 	body, _, err := s.get(ctx, address)
 	if err != nil {
 		return "", err
 	}
-	var doc struct {
-		Issuer  string `json:"issuer"`
-		JWKSURI string `json:"jwks_uri"`
-	}
+	var doc map[string]json.RawMessage
 	if err := json.Unmarshal(body, &doc); err != nil {
 		return "", fmt.Errorf("%s: %w", address, err)
 	}
-	if doc.Issuer != s.issuer {
-		return "", fmt.Errorf("%s: metadata of issuer %q, not of %q", address, doc.Issuer, s.issuer)
+	text := func(member string) (value string) {
+		_ = json.Unmarshal(doc[member], &value) // absent, or not a string: ""
+		return value
 	}
-	u, err := url.Parse(doc.JWKSURI)
+	if issuer := text("issuer"); issuer != s.issuer {
+		return "", fmt.Errorf("%s: metadata of issuer %q, not of %q", address, issuer, s.issuer)
+	}
+	found := text(member)
+	u, err := url.Parse(found)
 	if err != nil {
-		return "", fmt.Errorf("%s: jwks_uri: %w", address, err)
+		return "", fmt.Errorf("%s: %s: %w", address, member, err)
 	}
 	if !weburl.IsSecure(u) || u.Scheme == "http" && strings.HasPrefix(s.issuer, "https:") {
-		return "", fmt.Errorf("%s: jwks_uri %q is not an https URL", address, doc.JWKSURI)
+		return "", fmt.Errorf("%s: %s %q is not an https URL", address, member, found)
 	}
-	return doc.JWKSURI, nil
+	return found, nil
 }
 
 // metadataURLs lists where an issuer's metadata may be. RFC 8414 puts the well-known part before the issuer's

@@ -61,7 +61,7 @@ func (s *keySet) find(ctx context.Context, kid, alg string) (any, error) {
 	for _, load := range []func(context.Context) (keys, error){s.document.Get, s.document.Renew} {
 		found, err := load(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return nil, &unavailable{fmt.Errorf("fetch signing keys: %w", err), s.retryAfter()}
 		}
 		if key := found.find(kid, alg); key != nil {
 			return key, nil

@@ -239,11 +239,11 @@ func TestNoKeysAtAll(t *testing.T) {
 		if attempts != 6 { // after 0, 1, 3, 7, 15 and 31 seconds
 			t.Errorf("%d attempts in a minute:\n%s", attempts, log.String())
 		}
-		if after := v.keys.retryAfter(); after < time.Second || after > defaultRefreshInterval {
+		if after := v.authorities[0].keys.retryAfter(); after < time.Second || after > defaultRefreshInterval {
 			t.Errorf("retry after %v", after)
 		}
 		is.set(func(is *issuer) { is.down = false })
-		time.Sleep(v.keys.retryAfter())
+		time.Sleep(v.authorities[0].keys.retryAfter())
 		if err := verifies(v, goodToken()); err != nil {
 			t.Errorf("no recovery: %v", err)
 		}

@@ -16,7 +16,7 @@ import (
 // where to get a token and for what (RFC 9728 section 2).
 type Metadata struct {
 	Resource             string   // resource: the API's identifier, an https URL. Default: Config.Audience
-	AuthorizationServers []string // authorization_servers. Default: Config.Issuer
+	AuthorizationServers []string // authorization_servers. Default: Config.Issuer and Config.Issuers
 	Scopes               []string // scopes_supported: those that a client may request
 	DetailTypes          []string // authorization_details_types_supported (RFC 9396)
 	Name                 string   // resource_name: for people
@@ -44,7 +44,9 @@ func newPublication(cfg *Config) (*publication, error) {
 		m.Resource = cfg.Audience
 	}
 	if len(m.AuthorizationServers) == 0 {
-		m.AuthorizationServers = []string{cfg.Issuer}
+		for _, is := range cfg.issuers() {
+			m.AuthorizationServers = append(m.AuthorizationServers, is.Issuer)
+		}
 	}
 	u, err := url.Parse(m.Resource) // section 1.2
 	if err != nil || !weburl.IsSecure(u) || u.User != nil || strings.ContainsAny(m.Resource, "?#") {

@@ -128,6 +128,11 @@ func (c *claims) notAccess() bool {
 	return c.Nonce != nil || c.AccessHash != nil || c.CodeHash != nil || c.Events != nil
 }
 
+// unknownBinding recognises a token that is bound to a key in another way than those of RFC 8705 and RFC 9449.
+func (c *claims) unknownBinding() bool {
+	return c.Confirmation != nil && c.Confirmation.JKT == "" && c.Confirmation.X5T == ""
+}
+
 // parseClaims uses go-jose's decoder, which refuses a repeated member and doesn't take "ISS" for "iss".
 func parseClaims(payload []byte) (*claims, error) {
 	c := new(claims)

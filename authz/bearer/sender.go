@@ -88,7 +88,7 @@ func isHTTP(u *url.URL) bool { return (u.Scheme == "http" || u.Scheme == "https"
 func (v *Verifier) authenticate(r *http.Request, presented credentials) (p *Principal, nonce string, refused *refusal) {
 	p, err := v.verify(r.Context(), presented.token)
 	if err != nil {
-		return nil, "", v.refusal(err)
+		return nil, "", refusalOf(err)
 	}
 	switch {
 	case presented.scheme == schemeDPoP && p.KeyThumbprint == "":

@@ -3,19 +3,26 @@ package bearer
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // maxToken is the longest accepted token, in bytes. net/http's own limit is higher.
 const maxToken = 16 << 10
 
-// ErrUnavailable says that the issuer's keys could not be fetched, and no stored key fits. The token may be
-// good; the caller should try again later.
-var ErrUnavailable = errors.New("the issuer's keys are not available")
+// ErrUnavailable says that a token can't be checked now: the issuer's keys could not be fetched, and no stored
+// key fits, or the issuer does not answer an introspection. The token may be good; the caller should try again
+// later.
+var ErrUnavailable = errors.New("the issuer is not available")
+
+// unavailable is an ErrUnavailable that says when to try again.
+type unavailable struct {
+	cause error
+	after time.Duration
+}
+
+func (e *unavailable) Error() string   { return ErrUnavailable.Error() + ": " + e.cause.Error() }
+func (e *unavailable) Unwrap() []error { return []error{ErrUnavailable, e.cause} }
 
 // TokenError is the reason why a token is refused. The text may be shown to the sender: it contains nothing
 // of the token.
@@ -23,7 +30,8 @@ type TokenError struct{ Reason string }
 
 func (e *TokenError) Error() string { return "invalid token: " + e.Reason }
 
-// Verify checks a JWT access token (RFC 9068 section 4) and returns its principal. It refuses a token that is
+// Verify checks a JWT access token (RFC 9068 section 4), or an opaque one with Introspection, and returns its
+// principal. It refuses a token that is
 // bound to a key, because the token alone does not prove its sender; Protect accepts those. The error is a
 // *TokenError, or wraps ErrUnavailable.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error) {
@@ -36,37 +44,17 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Principal, error)
 
 // verify is Verify, but leaves the check of the sender to the caller.
 func (v *Verifier) verify(ctx context.Context, token string) (*Principal, error) {
+	if a := v.introspecting(token); a != nil {
+		return a.asks.principal(ctx, token)
+	}
 	if err := checkForm(token); err != nil {
 		return nil, err
 	}
-	jws, err := jose.ParseSignedCompact(token, v.algorithms)
-	if alg := (*jose.ErrUnexpectedSignatureAlgorithm)(nil); errors.As(err, &alg) {
-		return nil, &TokenError{"the token's signature algorithm is not accepted"}
-	} else if err != nil {
-		return nil, &TokenError{"the token is not a signed JWT"}
-	}
-	header := jws.Signatures[0].Protected
-	if err := v.checkHeader(header); err != nil {
-		return nil, err
-	}
-
-	key, err := v.keys.find(ctx, header.KeyID, header.Algorithm)
+	a, err := v.authorityOf(token)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := jws.Verify(key)
-	if err != nil {
-		return nil, &TokenError{"the token's signature is wrong"}
-	}
-
-	c, err := parseClaims(payload)
-	if err != nil {
-		return nil, err
-	}
-	if err := v.checkClaims(c, time.Now()); err != nil {
-		return nil, err
-	}
-	return c.principal(payload)
+	return a.verify(ctx, token)
 }
 
 // checkForm accepts three parts of canonical base64url. Decoders ignore the spare bits of the last character.
@@ -115,61 +103,4 @@ func canonicalBase64URL(s string) bool {
 		return base64Value[s[len(s)-1]]&0x03 == 0
 	}
 	return len(s) > 0
-}
-
-// checkHeader checks the rest of the header after the algorithm. It ignores keys that the token brings (jwk,
-// jku, x5c, x5u): a token can't vouch for itself.
-func (v *Verifier) checkHeader(h jose.Header) error {
-	if _, ok := h.ExtraHeaders["crit"]; ok { // RFC 7515 section 4.1.11: we understand no extension
-		return &TokenError{"the token has critical headers"}
-	}
-	if _, ok := h.ExtraHeaders["b64"]; ok { // RFC 7797, which is only valid with crit
-		return &TokenError{"the token has an unencoded payload"}
-	}
-	if typ, _ := h.ExtraHeaders[jose.HeaderType].(string); !v.types[mediaType(typ)] {
-		return &TokenError{"the token is not an access token of an accepted type"}
-	}
-	if h.KeyID == "" {
-		return &TokenError{"the token names no key"}
-	}
-	return nil
-}
-
-// mediaType returns the typ header in the compared form: lower case, and without "application/", which RFC
-// 7515 section 4.1.9 lets an issuer leave out.
-func mediaType(typ string) string {
-	return strings.TrimPrefix(strings.ToLower(typ), "application/")
-}
-
-// checkClaims follows RFC 9068 sections 2.2 and 4.
-func (v *Verifier) checkClaims(c *claims, now time.Time) error {
-	switch {
-	case c.Issuer != v.issuer:
-		return &TokenError{"the token is from another issuer"}
-	case len(c.Audience) == 0:
-		return &TokenError{"the token has no audience"}
-	case v.audience != "" && !slices.Contains(c.Audience, v.audience):
-		return &TokenError{"the token is for another audience"}
-	case c.Expires.IsZero():
-		return &TokenError{"the token has no expiry time"}
-	case !now.Before(c.Expires.Add(v.leeway)):
-		return &TokenError{"the token has expired"}
-	case c.IssuedAt.IsZero():
-		return &TokenError{"the token has no time of issue"}
-	case now.Add(v.leeway).Before(c.IssuedAt.Time):
-		return &TokenError{"the token is from the future"}
-	case now.Add(v.leeway).Before(c.NotBefore.Time):
-		return &TokenError{"the token is not valid yet"}
-	case c.Subject == "":
-		return &TokenError{"the token has no subject"}
-	case c.ClientID == "":
-		return &TokenError{"the token has no client_id"}
-	case c.ID == "":
-		return &TokenError{"the token has no jti"}
-	case c.notAccess():
-		return &TokenError{"the token is not an access token"}
-	case c.Confirmation != nil && c.Confirmation.JKT == "" && c.Confirmation.X5T == "":
-		return &TokenError{"the token is bound to a key in a way that is not known here"}
-	}
-	return nil
 }
