@@ -57,12 +57,8 @@ func (l *loader) checkServer() {
 	l.checkAdminListen(c.Admin.Listen, c.Listen)
 
 	l.checkStorage()
-	l.checkKMS()
-	for i, name := range c.SecretFile {
-		if !strings.HasPrefix(name, envSource) {
-			l.report(element("secret_file", i), name, checkNotFolder(name))
-		}
-	}
+	l.checkKMS(c.KMS)
+	l.checkSecretFiles(c.SecretFile)
 
 	if name := c.Outbound.CAFile; name != "" {
 		l.report("outbound.ca_file", name, checkCertificates(name))

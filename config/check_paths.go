@@ -21,57 +21,78 @@ type place struct {
 	real      string
 }
 
-// places are all paths of the configuration. Of two that meet, the later one is blamed.
-func (l *loader) places() (places []place) {
-	c := &l.cfg
-	add := func(p place) {
-		if p.path != "" {
-			p.real = realPath(p.path)
-			places = append(places, p)
-		}
+// placeList is the paths of a configuration. Of two that meet, the later one is blamed.
+type placeList []place
+
+func (l *placeList) add(p place) {
+	if p.path != "" {
+		p.real = realPath(p.path)
+		*l = append(*l, p)
 	}
-	if info, err := os.Stat(l.name); err == nil && info.Mode().IsRegular() {
-		add(place{path: l.name})
+}
+
+// addFile adds the configuration file itself, if it is a file.
+func (l *placeList) addFile(name string) {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		l.add(place{path: name})
 	}
-	if c.Storage.Postgres.URL == "" {
-		add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path, written: true})
-		add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path + ".ship", folder: true, written: true, implied: true})
-	}
-	for i, name := range c.SecretFile {
+}
+
+// addSecrets adds the files of the secret.
+func (l *placeList) addSecrets(names PathList) {
+	for i, name := range names {
 		if !strings.HasPrefix(name, envSource) {
-			add(place{key: element("secret_file", i), path: name, written: true})
+			l.add(place{key: element("secret_file", i), path: name, written: true})
 		}
 	}
-	for key, name := range map[string]string{
+}
+
+// addRead adds files that are only read, by their keys.
+func (l *placeList) addRead(files map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(files)) {
+		l.add(place{key: key, path: files[key]})
+	}
+}
+
+// places are all paths of the configuration.
+func (l *loader) places() []place {
+	c := &l.cfg
+	var list placeList
+	list.addFile(l.name)
+	if c.Storage.Postgres.URL == "" {
+		list.add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path, written: true})
+		list.add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path + ".ship", folder: true, written: true, implied: true})
+	}
+	list.addSecrets(c.SecretFile)
+	list.addRead(map[string]string{
 		"tls.cert_file": c.TLS.CertFile, "tls.key_file": c.TLS.KeyFile, "mtls.ca_file": c.MTLS.CAFile,
 		"outbound.ca_file": c.Outbound.CAFile, "branding.logo_file": c.Branding.LogoFile,
-	} {
-		add(place{key: key, path: name})
-	}
-	for _, key := range slices.Sorted(maps.Keys(l.secretFiles)) {
-		add(place{key: key, path: l.secretFiles[key]})
-	}
-	add(place{key: "backup.dir", path: c.Backup.Dir, folder: true, written: true})
+	})
+	list.addRead(l.secretFiles)
+	list.add(place{key: "backup.dir", path: c.Backup.Dir, folder: true, written: true})
 	if !strings.Contains(c.Storage.Bolt.Ship.To, "://") {
-		add(place{key: "storage.bolt.ship.to", path: c.Storage.Bolt.Ship.To, folder: true, written: true})
+		list.add(place{key: "storage.bolt.ship.to", path: c.Storage.Bolt.Ship.To, folder: true, written: true})
 	}
-	add(place{key: "admin.socket", path: c.Admin.Socket, written: true})
-	return places
+	list.add(place{key: "admin.socket", path: c.Admin.Socket, written: true})
+	return list
 }
 
 // checkPlaces refuses paths that meet: one would overwrite, remove or give away the other.
 func (l *loader) checkPlaces() {
-	places := l.places()
-	for i, later := range places {
-		for _, earlier := range places[:i] {
-			if l.faulty(earlier.key) { // it is no path that could meet another
-				continue
-			}
-			l.report(later.key, later.path, earlier.meets(later))
-		}
-	}
+	l.checkMeeting(l.places())
 	if socket := l.cfg.Admin.Socket; socket != "" {
 		l.report("admin.socket", socket, checkSocket(socket))
+	}
+}
+
+func (d *document) checkMeeting(places []place) {
+	for i, later := range places {
+		for _, earlier := range places[:i] {
+			if d.faulty(earlier.key) { // it is no path that could meet another
+				continue
+			}
+			d.report(later.key, later.path, earlier.meets(later))
+		}
 	}
 }
 

@@ -27,15 +27,8 @@ func (l *loader) complete() {
 	fill(l, "storage.bolt.ship.keep", &c.Storage.Bolt.Ship.Keep, 168*time.Hour)
 	fill(l, "storage.bolt.ship.spool_mib", &c.Storage.Bolt.Ship.SpoolMiB, &spool)
 	fill(l, "storage.bolt.ship.s3.region", &c.Storage.Bolt.Ship.S3.Region, "us-east-1")
-	beside := func(name string) string {
-		path := filepath.Join(folder, name)
-		if filepath.IsAbs(path) {
-			return path
-		}
-		return "./" + path
-	}
-	fill(l, "secret_file", &c.SecretFile, PathList{beside("secret")})
-	fill(l, "admin.socket", &c.Admin.Socket, beside("admin.sock"))
+	fill(l, "secret_file", &c.SecretFile, PathList{beside(folder, "secret")})
+	fill(l, "admin.socket", &c.Admin.Socket, beside(folder, "admin.sock"))
 
 	fill(l, "log.level", &c.Log.Level, "info")
 	fill(l, "log.format", &c.Log.Format, "json")
@@ -86,6 +79,15 @@ func (l *loader) complete() {
 	for i := range c.Connectors {
 		l.completeConnector(&c.Connectors[i], element("connectors", i))
 	}
+}
+
+// beside is a file in the folder of the database.
+func beside(folder, name string) string {
+	path := filepath.Join(folder, name)
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return "./" + path
 }
 
 // given knows which keys a file or a variable has set.

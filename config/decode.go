@@ -96,9 +96,9 @@ func (d *document) decodeMapping(n ast.Node, v reflect.Value, path string) {
 		isKey := func(f field) bool { return f.key == key }
 		isFile := func(f field) bool { return f.typ == typeSecret && f.fileKey() == key }
 		if i := slices.IndexFunc(fields, isKey); i >= 0 {
-			d.decode(m.Value, v.Field(i), fields[i], child(path, key))
+			d.decode(m.Value, v.Field(fields[i].index), fields[i], child(path, key))
 		} else if i := slices.IndexFunc(fields, isFile); i >= 0 {
-			d.decodeSecretFile(m.Value, v.Field(i), child(path, fields[i].key))
+			d.decodeSecretFile(m.Value, v.Field(fields[i].index), child(path, fields[i].key))
 		} else {
 			d.unknownKey(m, fields, path)
 		}

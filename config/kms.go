@@ -21,11 +21,11 @@ type KMSLocal struct {
 	Key member.Secret `yaml:"key"`
 }
 
-func (l *loader) checkKMS() {
+func (d *document) checkKMS(k KMS) {
 	const bytes = 32
-	text := string(l.cfg.KMS.Local.Key)
+	text := string(k.Local.Key)
 	plain := strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(strings.TrimSpace(text), "="))
 	if key, err := base64.RawURLEncoding.DecodeString(plain); text != "" && (err != nil || len(key) != bytes) {
-		l.report("kms.local.key", l.cfg.KMS.Local.Key, problemf("make one with: openssl rand -base64 32", "not %d bytes of base64 text", bytes))
+		d.report("kms.local.key", k.Local.Key, problemf("make one with: openssl rand -base64 32", "not %d bytes of base64 text", bytes))
 	}
 }

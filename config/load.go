@@ -32,7 +32,7 @@ func load(path string, environ []string, d *demo) (*Config, error) {
 	var data []byte
 	if path != "" {
 		var err *Error
-		if data, err = read(path); err != nil {
+		if data, err = read(path, "\"authzd init\" writes a configuration"); err != nil {
 			return nil, Errors{err}
 		}
 	}
@@ -73,7 +73,8 @@ func parseAll(name string, data []byte, environ []string, d *demo) (*Config, err
 	return &l.cfg, nil
 }
 
-func read(path string) ([]byte, *Error) {
+// read reads a configuration file. hint is for the case that there is none.
+func read(path, hint string) ([]byte, *Error) {
 	file, err := os.Open(path)
 	if err == nil {
 		defer file.Close()
@@ -85,7 +86,7 @@ func read(path string) ([]byte, *Error) {
 	}
 	p := unreadable(err)
 	if errors.Is(err, fs.ErrNotExist) {
-		p.Hint = "\"authzd init\" writes a configuration"
+		p.Hint = hint
 	}
 	return nil, &Error{File: path, Reason: p.Reason, Hint: p.Hint, Err: err}
 }

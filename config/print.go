@@ -19,7 +19,12 @@ func (c *Config) YAML() ([]byte, error) {
 			entry.AuthMethod = ""
 		}
 	}
-	return yaml.MarshalWithOptions(&shown,
+	return marshal(&shown)
+}
+
+// marshal writes a configuration as people write it.
+func marshal(configuration any) ([]byte, error) {
+	return yaml.MarshalWithOptions(configuration,
 		yaml.IndentSequence(true),
 		yaml.UseLiteralStyleIfMultiline(true),
 		yaml.CustomMarshaler(func(d time.Duration) ([]byte, error) { return []byte(short(d)), nil }),

@@ -95,16 +95,30 @@ func (d *document) checkTLS(t TLS, key, url string) {
 	if strings.HasPrefix(url, "http:") {
 		d.report(key, url, problemf("begin it with https, or remove tls", "is http, but tls is configured"))
 	}
-	cert, certProblem := readable(t.CertFile)
-	private, keyProblem := readable(t.KeyFile)
-	d.report("tls.cert_file", t.CertFile, certProblem)
-	d.report("tls.key_file", t.KeyFile, keyProblem)
+	d.checkKeyPair("tls", t.CertFile, t.KeyFile)
+}
+
+// checkKeyPair demands a certificate and its key in the files that cert_file and key_file below a key name.
+func (d *document) checkKeyPair(path, certFile, keyFile string) {
+	cert, certProblem := readable(certFile)
+	private, keyProblem := readable(keyFile)
+	d.report(path+".cert_file", certFile, certProblem)
+	d.report(path+".key_file", keyFile, keyProblem)
 	if certProblem != nil || keyProblem != nil {
 		return
 	}
 	if _, err := tls.X509KeyPair(cert, private); err != nil {
-		d.report("tls", nil, &member.Flaw{Reason: strings.TrimPrefix(err.Error(), "tls: "), Err: err,
+		d.report(path, nil, &member.Flaw{Reason: strings.TrimPrefix(err.Error(), "tls: "), Err: err,
 			Hint: "the files must be PEM, and the key must be the certificate's"})
+	}
+}
+
+// checkSecretFiles is for the files of the secret, which may be made yet.
+func (d *document) checkSecretFiles(names PathList) {
+	for i, name := range names {
+		if !strings.HasPrefix(name, envSource) {
+			d.report(element("secret_file", i), name, checkNotFolder(name))
+		}
 	}
 }
 

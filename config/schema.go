@@ -23,17 +23,22 @@ var manual embed.FS
 // Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect
 // several keys are Load's.
 func Schema() ([]byte, error) {
+	defaults := &loader{}
+	defaults.complete()
+	return schemaOf(&defaults.cfg, "authzd.yaml")
+}
+
+// schemaOf is the schema of a file that fills what defaults points to.
+func schemaOf(defaults any, title string) ([]byte, error) {
 	docs, err := readManual()
 	if err != nil {
 		return nil, err
 	}
-	defaults := &loader{}
-	defaults.complete()
 	b := &schemaBuilder{docs: docs, defs: object{}}
-	root := b.mapping(reflect.ValueOf(defaults.cfg))
+	root := b.mapping(reflect.ValueOf(defaults).Elem())
 	maps.Copy(root, object{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
-		"title":   "authzd.yaml",
+		"title":   title,
 		"$defs":   b.defs,
 	})
 	text, err := json.MarshalIndent(root, "", "  ")

@@ -18,26 +18,9 @@ import (
 // configuration that is right.
 func (l *loader) warn() {
 	c := &l.cfg
-	note := func(path string, value any, p *member.Flaw) {
-		if p == nil {
-			return
-		}
-		at := l.originOf(path)
-		c.Warnings = append(c.Warnings, &Error{
-			File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
-			Key: path, Value: quote(value), Reason: p.Reason, Hint: p.Hint,
-		})
-	}
-	if c.Admin.Listen != "" && !listensLocally(c.Admin.Listen) {
-		note("admin.listen", c.Admin.Listen, problemf("listen on 127.0.0.1, and let a proxy with TLS, or a tunnel, lead there",
-			"others on the network reach it, without TLS: they can read the operators' access tokens on the way"))
-	}
-	for i, p := range c.TrustedProxies {
-		if isWide(p) {
-			note(element("trusted_proxies", i), p, problemf("list the networks of the proxies alone",
-				"takes in all addresses, or most: everybody can pretend to have any address, and escape every limit that goes by it"))
-		}
-	}
+	note := func(path string, value any, p *member.Flaw) { l.note(&c.Warnings, path, value, p) }
+	l.warnOfListener(&c.Warnings, c.Admin.Listen)
+	l.warnOfProxies(&c.Warnings, "trusted_proxies", c.TrustedProxies)
 	for i, p := range c.Outbound.AllowPrivateNetworks {
 		if isWide(p) {
 			note(element("outbound.allow_private_networks", i), p, problemf("list the networks that clients' URLs may lead to",
@@ -48,7 +31,7 @@ func (l *loader) warn() {
 		note("signing.alg", c.Signing.Alg, problemf("leave it RS256, and set id_token_signed_response_alg per client and alg per resource",
 			"clients may assume that ID tokens are signed with RS256 (OpenID Connect Discovery section 3), and fail"))
 	}
-	for _, p := range l.secretPlaces() {
+	for _, p := range l.secretPlaces(c.TLS, c.SecretFile) {
 		note(p.key, p.path, worldReadable(p.path))
 	}
 	note("storage.bolt.path", c.Storage.Bolt.Path, l.movedFrom("storage.bolt.path", c.Storage.Bolt.Path))
@@ -56,6 +39,36 @@ func (l *loader) warn() {
 		note(element("secret_file", i), name, l.movedFrom("secret_file", name))
 	}
 	c.Warnings = c.Warnings.sorted()
+}
+
+// note adds a warning about the value at a key. A nil flaw is none.
+func (d *document) note(warnings *Errors, path string, value any, p *member.Flaw) {
+	if p == nil {
+		return
+	}
+	at := d.originOf(path)
+	*warnings = append(*warnings, &Error{
+		File: at.file, Line: at.line, Column: at.column, Variable: at.variable,
+		Key: path, Value: quote(value), Reason: p.Reason, Hint: p.Hint,
+	})
+}
+
+// warnOfListener is for an operator's address that others can reach.
+func (d *document) warnOfListener(warnings *Errors, address string) {
+	if address != "" && !listensLocally(address) {
+		d.note(warnings, "admin.listen", address, problemf("listen on 127.0.0.1, and let a proxy with TLS, or a tunnel, lead there",
+			"others on the network reach it, without TLS: they can read the operators' access tokens on the way"))
+	}
+}
+
+// warnOfProxies is for trust in everybody.
+func (d *document) warnOfProxies(warnings *Errors, path string, proxies []netip.Prefix) {
+	for i, p := range proxies {
+		if isWide(p) {
+			d.note(warnings, element(path, i), p, problemf("list the networks of the proxies alone",
+				"takes in all addresses, or most: everybody can pretend to have any address, and escape every limit that goes by it"))
+		}
+	}
 }
 
 // listensLocally reports whether an address is reached from this machine alone.
@@ -77,16 +90,16 @@ func isWide(p netip.Prefix) bool {
 }
 
 // secretPlaces are the files that hold secrets.
-func (l *loader) secretPlaces() (places []place) {
-	if l.holdsSecrets {
-		places = append(places, place{path: l.name})
+func (d *document) secretPlaces(t TLS, secrets PathList) (places []place) {
+	if d.holdsSecrets {
+		places = append(places, place{path: d.name})
 	}
-	places = append(places, place{key: "tls.key_file", path: l.cfg.TLS.KeyFile})
-	for i, name := range l.cfg.SecretFile {
+	places = append(places, place{key: "tls.key_file", path: t.KeyFile})
+	for i, name := range secrets {
 		places = append(places, place{key: element("secret_file", i), path: name})
 	}
-	for _, key := range slices.Sorted(maps.Keys(l.secretFiles)) {
-		places = append(places, place{key: key, path: l.secretFiles[key]})
+	for _, key := range slices.Sorted(maps.Keys(d.secretFiles)) {
+		places = append(places, place{key: key, path: d.secretFiles[key]})
 	}
 	return places
 }
