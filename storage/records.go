@@ -49,6 +49,12 @@ var (
 	Formats      = Kind[Format]{"formats"}            // FormatKey; see format.go
 	Transfers    = Kind[Transfer]{"transfers"}        // TransferKey
 	KeptHeads    = Kind[AuditHead](Formats)           // KeptHeadKey
+
+	// Of cookie mode and the gates, whose store is separate from the server's.
+	BFFSessions  = Kind[BFFSession]{"bff_sessions"}   // hash of the value of the session cookie
+	BFFRefs      = Kind[BFFRef]{"bff_refs"}           // BFFRefKey: lets the sessions of a user or of a sid be found
+	BFFTickets   = Kind[BFFTicket]{"bff_tickets"}     // hash of the WebSocket ticket
+	BFFHandovers = Kind[BFFHandover]{"bff_handovers"} // hash of the code that hands a session over to another host
 )
 
 // Tables lists all of them, for engines that must create them beforehand.
@@ -62,6 +68,7 @@ var Tables = []Table{
 	UserIdentities.Table, TrustedNetworks.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
+	BFFSessions.Table, BFFRefs.Table, BFFTickets.Table, BFFHandovers.Table,
 }
 
 const dueLayout = "2006-01-02T15:04:05.000Z"

@@ -66,6 +66,10 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.SecretOrders),
 		roundTrip(t, s, storage.Formats),
 		roundTrip(t, s, storage.Transfers),
+		roundTrip(t, s, storage.BFFSessions),
+		roundTrip(t, s, storage.BFFRefs),
+		roundTrip(t, s, storage.BFFTickets),
+		roundTrip(t, s, storage.BFFHandovers),
 	}
 	if !reflect.DeepEqual(tested, storage.Tables) {
 		t.Errorf("tested %v, tables are %v", tested, storage.Tables)

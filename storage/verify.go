@@ -68,6 +68,10 @@ var recordChecks = map[Table]func(Record) error{
 	SecretOrders.Table:    decodes(SecretOrders),
 	Formats.Table:         checkFormats,
 	Transfers.Table:       decodes(Transfers),
+	BFFSessions.Table:     decodes(BFFSessions),
+	BFFRefs.Table:         decodes(BFFRefs),
+	BFFTickets.Table:      decodes(BFFTickets),
+	BFFHandovers.Table:    decodes(BFFHandovers),
 }
 
 // decodes checks that a value is one of a kind.
