@@ -98,6 +98,11 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/backup", "storage/archive"},
 	{"authz/backchannel", "storage authz/observe authz/outbound"},
 
+	// Cookie mode and the gates: they are clients of a server, and reach none of its rooms.
+	{"authz/bff/guard", ""},
+	{"authz/bff/websession", "storage authz/keys authz/observe"},
+	{"authz/bff", "authz/bff/guard authz/bff/websession"},
+
 	// The rooms of the server.
 	{"authz/oauth", "storage"},
 	{"authz/resource", "authz/oauth templates"},

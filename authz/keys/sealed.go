@@ -12,11 +12,14 @@ import (
 const (
 	purposeSigningKey = "signing key"
 	purposeLasting    = "lasting secret"
+	// PurposeBFFSession seals the tokens of a session of cookie mode.
+	PurposeBFFSession = "bff session"
 )
 
 // sealedKinds are all kinds of records with a sealed part, which is bound to the record's key.
 var sealedKinds = []sealedKind{
 	sealedIn(storage.SigningKeys, "signing key", purposeSigningKey, func(k *storage.SigningKey) *[]byte { return &k.Sealed }),
+	sealedIn(storage.BFFSessions, "session of an app", PurposeBFFSession, func(s *storage.BFFSession) *[]byte { return &s.Sealed }),
 	sealedIn(storage.ServerSecrets, "server secret", purposeLasting, func(s *storage.ServerSecret) *[]byte { return &s.Sealed }),
 }
 

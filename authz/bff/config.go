@@ -1,0 +1,115 @@
+package bff
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// Config describes cookie mode: one provider, and any number of frontends.
+type Config struct {
+	// Issuer is the provider, as its discovery document names it. http is for loopback only.
+	Issuer string `yaml:"issuer"`
+
+	// ClientID is the client of every frontend that names none. It must be a confidential client.
+	ClientID string `yaml:"client_id"`
+	// Authentication is how the client proves itself to the provider.
+	Authentication Authentication `yaml:"client_authentication"`
+
+	// Sessions says how long sessions live.
+	Sessions SessionLimits `yaml:"sessions"`
+
+	// Frontends are the apps, each with an origin, or a path of an origin.
+	Frontends []Frontend `yaml:"frontends"`
+
+	// Store keeps the sessions.
+	Store storage.Store `yaml:"-"`
+	// Secret seals the tokens in the store, and what a sign-in leaves in the browser.
+	Secret *keys.Secret `yaml:"-"`
+	// HTTPClient calls the provider. It must not follow redirects to other hosts. nil: a client with the
+	// certificate authorities of the system.
+	HTTPClient *http.Client `yaml:"-"`
+	// Observer counts alarms. Wrap the handler of New in its Handler. nil: alarms are logged only.
+	Observer *observe.Observer `yaml:"-"`
+	// Logger receives warnings. nil: slog.Default().
+	Logger *slog.Logger `yaml:"-"`
+}
+
+// Methods of Authentication (RFC 7591 section 2).
+const (
+	AuthPrivateKeyJWT = "private_key_jwt"
+	AuthTLS           = "tls_client_auth"
+	AuthSelfSignedTLS = "self_signed_tls_client_auth"
+	AuthBasic         = "client_secret_basic"
+	AuthPost          = "client_secret_post"
+	authNone          = "none" // of public clients, which cookie mode refuses
+)
+
+var authMethods = []string{AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS, AuthBasic, AuthPost}
+
+// Authentication is how a client proves itself at the token endpoint. One of Key, Certificate and Secret belongs to
+// each method.
+type Authentication struct {
+	// Method is private_key_jwt (the default), tls_client_auth, self_signed_tls_client_auth, client_secret_basic
+	// or client_secret_post.
+	Method string `yaml:"method"`
+	// ClientSecret is for the methods with a secret.
+	ClientSecret member.Secret `yaml:"client_secret"`
+
+	// Key signs the assertions of private_key_jwt; see OpenKey. Its public half is served at /bff/jwks.json.
+	Key *Key `yaml:"-"`
+	// Certificate is for the methods with TLS.
+	Certificate *tls.Certificate `yaml:"-"`
+}
+
+// UsesSecret, UsesKey and UsesCertificate report what the method needs.
+func (a *Authentication) UsesSecret() bool { return a.Method == AuthBasic || a.Method == AuthPost }
+
+// UsesKey reports whether the method needs a Key.
+func (a *Authentication) UsesKey() bool { return a.Method == "" || a.Method == AuthPrivateKeyJWT }
+
+// UsesCertificate reports whether the method needs a Certificate.
+func (a *Authentication) UsesCertificate() bool {
+	return a.Method == AuthTLS || a.Method == AuthSelfSignedTLS
+}
+
+// SessionLimits say how long sessions live.
+type SessionLimits struct {
+	// Idle is the time without activity after which a session ends; 0: 12h. Only a sign-in and POST
+	// /bff/activity count as activity.
+	Idle member.Duration `yaml:"idle"`
+	// Max is the time after which it ends in any case; 0: 168h.
+	Max member.Duration `yaml:"max"`
+}
+
+// The limits if none are given, as authzd's.
+const (
+	defaultIdle = 12 * time.Hour
+	defaultMax  = 168 * time.Hour
+)
+
+// Frontend is one app in the browser.
+type Frontend struct {
+	// Name is a short name of lower-case letters, digits and "-". The session cookie is called __Host-Http-NAME.
+	Name string `yaml:"name"`
+	// URL is the origin of the app, such as https://orders.example.com, or an origin with a path. Two apps of
+	// one origin can call each other: see Warnings.
+	URL string `yaml:"url"`
+	// ClientID is another client than Config's; empty: that one.
+	ClientID string `yaml:"client_id"`
+	// Scope is what a sign-in asks for, with spaces between; empty: openid profile. openid is always asked for.
+	Scope string `yaml:"scope"`
+	// Resources are the APIs that the app calls (RFC 8707). Each gets a token of its own.
+	Resources []string `yaml:"resources"`
+	// AppNeedsSession says that the app's own pages are behind the session too. After a sign-in, the browser then
+	// gets a small page that goes on, because it would not send a Strict cookie on a redirect from another site.
+	AppNeedsSession bool `yaml:"-"`
+	// Lax gives the session cookie SameSite=Lax. It is for the host of a gate.
+	Lax bool `yaml:"-"`
+}

@@ -1,0 +1,159 @@
+package websession
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/authzd/authzd/storage"
+)
+
+// End ends a session and those that were handed over from it, and revokes its tokens at the provider. A session that
+// has ended is no error.
+func (s *Sessions) End(ctx context.Context, id string) error {
+	var refresh string
+	err := storage.Retry(func() error {
+		refresh = ""
+		record, version, err := storage.BFFSessions.Get(ctx, s.Store, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		session := s.session(id, record, version)
+		if t, err := s.open(session); err == nil { // tokens that nobody can open cannot be revoked either
+			refresh = t.Refresh
+		}
+		return s.Store.Apply(ctx, s.deletes(session)...)
+	})
+	if err != nil {
+		return fmt.Errorf("end the session: %w", err)
+	}
+	s.watched.end(id)
+	if refresh != "" {
+		s.revoke(ctx, refresh)
+	}
+	return s.endAll(ctx, storage.BFFRefKey(storage.BFFByParent, s.ClientID, id, ""))
+}
+
+// deletes are the writes that end a session which has just been read.
+func (s *Sessions) deletes(session *Session) []storage.Write {
+	writes := []storage.Write{storage.BFFSessions.Delete(session.ID, storage.At(session.version))}
+	for by, value := range session.refKeys() {
+		writes = append(writes, storage.BFFRefs.Delete(storage.BFFRefKey(by, session.ClientID, value, session.ID), storage.Any))
+	}
+	return writes
+}
+
+const revokeTimeout = 3 * time.Second
+
+// revoke tells the provider. If it cannot be told, the token dies at its own time; nobody has it any more.
+func (s *Sessions) revoke(ctx context.Context, refreshToken string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
+	defer cancel()
+	if err := s.Revoke(ctx, refreshToken); err != nil {
+		s.Logger.WarnContext(ctx, "a refresh token was not revoked at the provider", "frontend", s.Frontend, "cause", err.Error())
+	}
+}
+
+// EndBySID ends the sessions of a session of the provider.
+func (s *Sessions) EndBySID(ctx context.Context, sid string) error {
+	return s.endAll(ctx, storage.BFFRefKey(storage.BFFBySID, s.ClientID, sid, ""))
+}
+
+// EndBySubject ends all sessions of a user.
+func (s *Sessions) EndBySubject(ctx context.Context, subject string) error {
+	return s.endAll(ctx, storage.BFFRefKey(storage.BFFBySubject, s.ClientID, subject, ""))
+}
+
+// endAll ends the sessions whose references begin with a prefix. It goes on after an error.
+func (s *Sessions) endAll(ctx context.Context, prefix string) error {
+	var errs []error
+	for ref, err := range storage.BFFRefs.All(ctx, s.Store, prefix) {
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		errs = append(errs, s.End(ctx, ref.Key[len(prefix):]))
+	}
+	return errors.Join(errs...)
+}
+
+// watched are the sessions that somebody waits for the end of.
+type watched struct {
+	mu       sync.Mutex
+	sessions map[string]*watch // by ID
+}
+
+type watch struct {
+	ended         chan struct{}
+	roles, groups []string // that the session had
+	waiting       int
+}
+
+// Ended returns a channel that is closed within two seconds after the session has ended, here or at another replica,
+// or has new roles. Call stop when the end is of no more interest. Run must be running.
+func (s *Sessions) Ended(session *Session) (ended <-chan struct{}, stop func()) {
+	s.watched.mu.Lock()
+	defer s.watched.mu.Unlock()
+	w := s.watched.sessions[session.ID]
+	if w == nil {
+		w = &watch{ended: make(chan struct{}), roles: session.Roles, groups: session.Groups}
+		s.watched.sessions[session.ID] = w
+	}
+	w.waiting++
+	return w.ended, sync.OnceFunc(func() { s.watched.leave(session.ID, w) })
+}
+
+func (w *watched) leave(id string, left *watch) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if left.waiting--; left.waiting == 0 && w.sessions[id] == left {
+		delete(w.sessions, id)
+	}
+}
+
+func (w *watched) end(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if one := w.sessions[id]; one != nil {
+		close(one.ended)
+		delete(w.sessions, id)
+	}
+}
+
+func (w *watched) all() map[string]*watch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.sessions)
+}
+
+// same reports whether the session is worth what it was when somebody began to wait for its end.
+func (s *Sessions) same(session *Session, w *watch) bool {
+	return s.Judge(session) == Valid && slices.Equal(session.Roles, w.roles) && slices.Equal(session.Groups, w.groups)
+}
+
+// lookEvery is how often Run asks whether watched sessions have ended elsewhere.
+const lookEvery = time.Second
+
+// Run closes the channels of Ended until ctx ends.
+func (s *Sessions) Run(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for id, w := range s.watched.all() {
+			session, err := s.load(ctx, id)
+			if errors.Is(err, ErrNone) || err == nil && !s.same(session, w) {
+				s.watched.end(id)
+			}
+		}
+	}
+}

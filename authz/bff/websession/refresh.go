@@ -1,0 +1,140 @@
+package websession
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/storage"
+)
+
+// refresh gets new tokens for a session, unless another replica has done so meanwhile. It returns the session as it
+// is then.
+//
+// The lease keeps other replicas from asking at the same time. Its version is the fence: the new tokens are stored in
+// the same Apply that ends the lease, so a holder that was thought dead stores nothing.
+func (s *Sessions) refresh(ctx context.Context, id, resource string, want func(*tokens) bool) (*Session, error) {
+	l := newLease(s.Store, id)
+	var session *Session
+	var held *tokens
+	done := false
+	err := l.acquire(ctx, func() (bool, error) {
+		var err error
+		if session, err = s.load(ctx, id); err != nil {
+			return false, err
+		}
+		if held, err = s.open(session); err != nil {
+			return false, err
+		}
+		done = want(held)
+		return done, nil
+	})
+	switch {
+	case errors.Is(err, ErrNone):
+		return nil, ErrEnded
+	case err != nil || done:
+		return session, err
+	}
+	if held.Refresh == "" { // the token that is due was the last one
+		return nil, s.over(ctx, session, l)
+	}
+	asked, stop := l.keep(ctx)
+	g, err := s.ask(asked, held.Refresh, resource)
+	stop()
+	if err != nil {
+		if err = s.classify(ctx, err); errors.Is(err, ErrEnded) {
+			return nil, s.over(ctx, session, l)
+		}
+		l.release(ctx)
+		return nil, err
+	}
+	return s.store(ctx, id, g, l)
+}
+
+func (s *Sessions) ask(ctx context.Context, refreshToken, resource string) (*Grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	defer cancel()
+	return s.Refresh(ctx, refreshToken, resource)
+}
+
+// store writes the new tokens, unless the lease was lost.
+func (s *Sessions) store(ctx context.Context, id string, g *Grant, l *lease) (session *Session, err error) {
+	err = storage.Retry(func() error {
+		session, err = s.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		t, err := s.open(session)
+		if err != nil {
+			return err
+		}
+		t.add(g)
+		setUser(session.record, g.User)
+		if g.IssuedAt.After(session.record.TokensAt) {
+			session.record.TokensAt = g.IssuedAt
+		}
+		s.seal(session.record, id, t)
+		session = s.session(id, session.record, session.version)
+		return l.judge(s.Store.Apply(ctx, s.put(session, storage.At(session.version)), l.end()))
+	})
+	switch {
+	case errors.Is(err, ErrNone): // it ended meanwhile, and its end could not know the new token
+		if g.RefreshToken != "" {
+			s.revoke(ctx, g.RefreshToken)
+		}
+		l.release(ctx)
+		return nil, ErrEnded
+	case errors.Is(err, errFenced):
+		return nil, &UnavailableError{RetryAfter: retryAfter, Err: err}
+	case err != nil:
+		return nil, err
+	}
+	return s.reload(ctx, session)
+}
+
+// reload reads a session that was just written, because the write gave it another version.
+func (s *Sessions) reload(ctx context.Context, session *Session) (*Session, error) {
+	now, err := s.load(ctx, session.ID)
+	if errors.Is(err, ErrNone) {
+		return nil, ErrEnded
+	}
+	return now, err
+}
+
+// over ends a session whose refresh token is dead, unless the lease was lost: then the token may be dead because
+// another replica has used it. It returns ErrEnded in the first case.
+func (s *Sessions) over(ctx context.Context, session *Session, l *lease) error {
+	err := storage.Retry(func() error {
+		now, err := s.load(ctx, session.ID)
+		if err != nil {
+			return err
+		}
+		return l.judge(s.Store.Apply(ctx, append(s.deletes(now), l.end())...))
+	})
+	switch {
+	case errors.Is(err, errFenced):
+		return &UnavailableError{RetryAfter: retryAfter, Err: err}
+	case err != nil && !errors.Is(err, ErrNone):
+		return err
+	}
+	s.watched.end(session.ID)
+	if err := s.endAll(ctx, storage.BFFRefKey(storage.BFFByParent, s.ClientID, session.ID, "")); err != nil {
+		return err
+	}
+	return ErrEnded
+}
+
+// alarm reports a refusal that no state of a session explains: the client's registration, key or clock is wrong.
+func (s *Sessions) alarm(ctx context.Context, refusal *Refusal) {
+	attrs := []slog.Attr{slog.String("frontend", s.Frontend), slog.Int("status", refusal.Status), slog.String("error", refusal.Code)}
+	if s.Observer != nil {
+		s.Observer.Alarm(ctx, observe.RefreshRefused, attrs...)
+		return
+	}
+	observe.Alarm(context.WithoutCancel(ctx), observe.RefreshRefused, attrs...)
+}
+
+// leaseTTL is how long a lease counts that nobody renews.
+const leaseTTL = 15 * time.Second
