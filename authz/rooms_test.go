@@ -77,7 +77,6 @@ var rooms = []struct{ name, mayImport string }{
 	// What an operator describes.
 	{"authz/users", ""},
 	{"authz/client", ""},
-	{"config", "authz/users authz/client"},
 	{"authz/admin", "authz/users authz/client"},
 
 	// Copies of a store. Only commands choose an engine.
@@ -102,6 +101,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/guard", ""},
 	{"authz/bff/websession", "storage authz/keys authz/observe"},
 	{"authz/bff", "authz/bff/guard authz/bff/websession"},
+	{"config", "authz/users authz/client authz/bff"},
 
 	// The rooms of the server.
 	{"authz/oauth", "storage"},

@@ -58,9 +58,11 @@ func newCertificate(t *testing.T) (cert, key string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-func exampleYAML(t *testing.T) []byte {
+func exampleYAML(t *testing.T) []byte { return fileYAML(t, "example.yaml") }
+
+func fileYAML(t *testing.T, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile("example.yaml")
+	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +89,14 @@ func TestExampleLoads(t *testing.T) {
 
 // TestExampleIsComplete proves that each key that a file may have is shown in example.yaml.
 func TestExampleIsComplete(t *testing.T) {
+	isComplete(t, "example.yaml", reflect.TypeFor[Config]())
+	isComplete(t, "bff.example.yaml", reflect.TypeFor[BFF]())
+}
+
+func isComplete(t *testing.T, name string, of reflect.Type) {
+	t.Helper()
 	var doc any
-	if err := yaml.Unmarshal(exampleYAML(t), &doc); err != nil {
+	if err := yaml.Unmarshal(fileYAML(t, name), &doc); err != nil {
 		t.Fatal(err)
 	}
 	var missing func(docs []any, typ reflect.Type, path string)
@@ -101,7 +109,7 @@ func TestExampleIsComplete(t *testing.T) {
 			for _, key := range keys {
 				values := membersOf(docs, key)
 				if len(values) == 0 {
-					t.Errorf("example.yaml does not show %s", child(path, key))
+					t.Errorf("%s does not show %s", name, child(path, key))
 				}
 				switch {
 				case isEntries(f.typ):
@@ -112,7 +120,7 @@ func TestExampleIsComplete(t *testing.T) {
 			}
 		}
 	}
-	missing([]any{doc}, reflect.TypeFor[Config](), "")
+	missing([]any{doc}, of, "")
 }
 
 // membersOf collects the values of a key in all the mappings, lists opened.

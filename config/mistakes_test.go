@@ -10,9 +10,9 @@ import (
 )
 
 // keysOfSchema are the paths of all keys that hold a value, such as clients[].redirect_uris.
-func keysOfSchema(t *testing.T) (keys []string) {
+func keysOfSchema(t *testing.T, of func() ([]byte, error)) (keys []string) {
 	t.Helper()
-	root, defs := schema(t)
+	root, defs := schema(t, of)
 	var walk func(s object, path string)
 	walk = func(s object, path string) {
 		properties, _ := s["properties"].(object)
@@ -39,16 +39,23 @@ var index = regexp.MustCompile(`\[[0-9]+\]`)
 // TestEveryMistakeAtOnce: a file with a mistake in every key is told all of them in one run, each with its line, its
 // key and what to do. The keys are those of the schema: one that is added needs a mistake in mistakes.yaml.
 func TestEveryMistakeAtOnce(t *testing.T) {
-	const name = "testdata/mistakes.yaml"
+	_, err := Load("testdata/mistakes.yaml", nil)
+	everyMistake(t, "testdata/mistakes.yaml", err, Schema)
+	_, err = LoadBFF("testdata/bff_mistakes.yaml", nil)
+	everyMistake(t, "testdata/bff_mistakes.yaml", err, BFFSchema)
+}
+
+// everyMistake looks for each key of the schema among the errors of a file.
+func everyMistake(t *testing.T, name string, of error, schema func() ([]byte, error)) {
+	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(text), "\n")
-	_, err = Load(name, nil)
 	var errs Errors
-	if !errors.As(err, &errs) {
-		t.Fatalf("%v", err)
+	if !errors.As(of, &errs) {
+		t.Fatalf("%v", of)
 	}
 	said := map[string]bool{}
 	for _, e := range errs {
@@ -66,7 +73,7 @@ func TestEveryMistakeAtOnce(t *testing.T) {
 			t.Errorf("%v: this is not the line of the key", e)
 		}
 	}
-	keys := keysOfSchema(t)
+	keys := keysOfSchema(t, schema)
 	for _, key := range keys {
 		if !said[key] {
 			t.Errorf("no error has the key %s and its line", key)

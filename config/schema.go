@@ -11,13 +11,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/users"
 )
 
-// manual is the source of the types, whose comments the schema quotes. Those of clients and users are with their types.
+// manual is the source of the types, whose comments the schema quotes. Those of clients, users and
+// frontends are with their types.
 //
-//go:embed config.go entries.go mtls.go kms.go
+//go:embed config.go entries.go mtls.go kms.go bff.go
 var manual embed.FS
 
 // Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect
@@ -157,6 +159,7 @@ func readManual() (map[string]string, error) {
 	docs := map[string]string{}
 	readComments(docs, client.MetadataSource)
 	readComments(docs, users.Source)
+	readComments(docs, bff.ConfigSource)
 	files, err := manual.ReadDir(".")
 	if err != nil {
 		return nil, err

@@ -12,9 +12,9 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-func schema(t *testing.T) (root object, defs object) {
+func schema(t *testing.T, of func() ([]byte, error)) (root object, defs object) {
 	t.Helper()
-	text, err := Schema()
+	text, err := of()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,13 @@ func schema(t *testing.T) (root object, defs object) {
 
 // TestSchemaDescribesEveryKey proves that no comment is missing from the manual.
 func TestSchemaDescribesEveryKey(t *testing.T) {
-	root, defs := schema(t)
+	describesEveryKey(t, Schema)
+	describesEveryKey(t, BFFSchema)
+}
+
+func describesEveryKey(t *testing.T, of func() ([]byte, error)) {
+	t.Helper()
+	root, defs := schema(t, of)
 	var walk func(s object, path string)
 	walk = func(s object, path string) {
 		properties, _ := s["properties"].(object)
@@ -47,7 +53,7 @@ func TestSchemaDescribesEveryKey(t *testing.T) {
 
 // TestSchemaFitsExample proves that an editor does not underline what Load accepts.
 func TestSchemaFitsExample(t *testing.T) {
-	root, defs := schema(t)
+	root, defs := schema(t, Schema)
 	var doc any
 	if err := yaml.Unmarshal(exampleYAML(t), &doc); err != nil {
 		t.Fatal(err)

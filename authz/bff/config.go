@@ -2,6 +2,7 @@ package bff
 
 import (
 	"crypto/tls"
+	_ "embed"
 	"log/slog"
 	"net/http"
 	"time"
@@ -11,6 +12,11 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
+
+// ConfigSource is the source of this file, whose comments are the manual of the keys.
+//
+//go:embed config.go
+var ConfigSource []byte
 
 // Config describes cookie mode: one provider, and any number of frontends.
 type Config struct {

@@ -1,7 +1,6 @@
 package bff
 
 import (
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -158,20 +157,23 @@ func (f *Frontend) base() string {
 	return weburl.OriginOf(u) + strings.TrimSuffix(u.Path, "/")
 }
 
-// Warnings returns a sentence for each thing that works, and that the operator should know.
-func (c *Config) Warnings() []string {
-	var warnings []string
+// Warnings returns what works, and what the operator should know about it.
+func (c *Config) Warnings() member.Problems {
+	var warnings member.Problems
 	origins := map[string]string{} // to the first frontend
 	for i := range c.Frontends {
 		f := &c.Frontends[i]
+		at := member.Child(member.Element("frontends", i), "url")
 		origin := weburl.Origin(f.URL)
 		if first, ok := origins[origin]; ok && origin != "" {
-			warnings = append(warnings, fmt.Sprintf("the frontends %s and %s share the origin %s: a script of one can call the other's APIs with its user's session", first, f.Name, origin))
+			warnings.Add(at, f.URL, member.Flawf("give each app its own host, unless they trust each other",
+				"shares its origin with the frontend %s: a script of one can call the other's APIs with its user's session", first))
 		} else {
 			origins[origin] = f.Name
 		}
 		if strings.HasPrefix(origin, "http://") {
-			warnings = append(warnings, fmt.Sprintf("the frontend %s is served by plain http: its cookie lacks Secure and the prefix __Host-Http-; never do this outside of a developer's machine", f.Name))
+			warnings.Add(at, f.URL, member.Flawf("use https everywhere but on a developer's machine",
+				"is plain http: its cookie lacks Secure and the prefix __Host-Http-"))
 		}
 	}
 	return warnings
