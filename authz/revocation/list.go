@@ -12,6 +12,7 @@ type List struct {
 	cursor    Cursor
 	issuedAt  int64 // of the newest document
 	allBefore int64
+	allAdded  time.Time // when allBefore came or was raised
 	kinds     map[Kind]map[ID]known
 	sweepAt   time.Time
 }
@@ -20,6 +21,7 @@ type List struct {
 type known struct {
 	before int64     // as in Entry
 	until  time.Time // when the entry may be forgotten, by the follower's clock
+	added  time.Time // when the entry came, or became stricter
 }
 
 // NewList returns an empty list for the tokens of an issuer.
@@ -44,9 +46,11 @@ var (
 // issuer that was restored from a backup has forgotten entries, and the list has not.
 func (l *List) Merge(d *Document, now time.Time) error {
 	for _, e := range d.Entries {
-		l.add(e, now.Add(d.Window))
+		l.add(e, now, now.Add(d.Window))
 	}
-	l.allBefore = max(l.allBefore, d.AllBefore)
+	if d.AllBefore > l.allBefore {
+		l.allBefore, l.allAdded = d.AllBefore, now
+	}
 	l.sweep(now)
 	same := d.Epoch == l.cursor.Epoch
 	switch {
@@ -60,8 +64,8 @@ func (l *List) Merge(d *Document, now time.Time) error {
 }
 
 // add keeps the stricter of two entries with one id.
-func (l *List) add(e Entry, until time.Time) {
-	ids := l.kinds[e.Kind]
+func (l *List) add(e Entry, now, until time.Time) {
+	ids, added := l.kinds[e.Kind], now
 	if old, found := ids[e.ID]; found {
 		if old.before == 0 || e.Before == 0 {
 			e.Before = 0
@@ -71,8 +75,11 @@ func (l *List) add(e Entry, until time.Time) {
 		if old.until.After(until) {
 			until = old.until
 		}
+		if e.Before == old.before {
+			added = old.added
+		}
 	}
-	ids[e.ID] = known{e.Before, until}
+	ids[e.ID] = known{e.Before, until, added}
 }
 
 // sweepEvery is how often a List looks for entries to forget.
@@ -111,8 +118,17 @@ type Claims struct {
 
 // Ended reports whether a token of the issuer has ended, and by which kind of id. The kind is 0 if AllBefore ended
 // it.
-func (l *List) Ended(c *Claims) (kind Kind, ended bool) {
-	if l.allBefore != 0 && c.IssuedAt <= l.allBefore {
+func (l *List) Ended(c *Claims) (kind Kind, ended bool) { return l.ended(c, time.Time{}) }
+
+// EndedSince is Ended by those entries alone that came after a moment of the follower's clock. A follower that has
+// asked the issuer about a token at that moment must ask again.
+func (l *List) EndedSince(c *Claims, moment time.Time) bool {
+	_, ended := l.ended(c, moment)
+	return ended
+}
+
+func (l *List) ended(c *Claims, since time.Time) (kind Kind, ended bool) {
+	if l.allBefore != 0 && c.IssuedAt <= l.allBefore && l.allAdded.After(since) {
 		return 0, true
 	}
 	for _, id := range [...]struct {
@@ -124,7 +140,7 @@ func (l *List) Ended(c *Claims) (kind Kind, ended bool) {
 			continue
 		}
 		k, found := ids[Hash(id.kind, l.issuer, id.text)]
-		if found && (k.before == 0 || c.IssuedAt <= k.before) {
+		if found && (k.before == 0 || c.IssuedAt <= k.before) && k.added.After(since) {
 			return id.kind, true
 		}
 	}
