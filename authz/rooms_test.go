@@ -195,7 +195,7 @@ func TestImportsOfBearer(t *testing.T) {
 			domain, _, _ := strings.Cut(dep, "/")
 			light := !strings.Contains(domain, ".") || // the standard library
 				within(dep, "github.com/go-jose/go-jose/v4") || within(dep, "golang.org/x") ||
-				slices.Contains([]string{"authz/dpop", "authz/fetch", "authz/jwks", "authz/weburl"}, strings.TrimPrefix(dep, module))
+				slices.Contains([]string{"authz/dpop", "authz/fetch", "authz/jwks", "authz/revocation", "authz/weburl"}, strings.TrimPrefix(dep, module))
 			if !light && dep != p.ImportPath {
 				t.Errorf("authz/bearer depends on %s", dep)
 			}

@@ -32,8 +32,9 @@ type Issuer struct {
 	Types      []string
 	Algorithms []string
 
-	// Introspection is as in Config, for the opaque tokens of this issuer.
+	// Introspection and Revocations are as in Config, for the tokens of this issuer.
 	Introspection *Introspection
+	Revocations   *Follower
 }
 
 // authority is an issuer that is trusted, with its keys and the rules for its tokens. A token is checked by one
@@ -46,6 +47,7 @@ type authority struct {
 	leeway     time.Duration
 	keys       *keySet
 	asks       *introspector // nil: it has no opaque tokens
+	follower   *Follower     // nil: its feed is not followed
 }
 
 // issuers returns the issuers of a Config with defaults filled in, the first one first.
@@ -54,7 +56,7 @@ func (cfg *Config) issuers() []Issuer {
 	if cfg.Audience != "" {
 		audiences = append([]string{cfg.Audience}, cfg.Audiences...)
 	}
-	all := append([]Issuer{{Issuer: cfg.Issuer, Introspection: cfg.Introspection}}, cfg.Issuers...)
+	all := append([]Issuer{{Issuer: cfg.Issuer, Introspection: cfg.Introspection, Revocations: cfg.Revocations}}, cfg.Issuers...)
 	for i := range all {
 		if len(all[i].Audiences) == 0 {
 			all[i].Audiences = audiences
@@ -115,6 +117,9 @@ func (is *Issuer) check() error {
 	if is.Introspection != nil {
 		errs = append(errs, is.Introspection.check(is))
 	}
+	if is.Revocations != nil && is.Revocations.issuer != is.Issuer {
+		errs = append(errs, fmt.Errorf("the Revocations of %q follow another issuer: %q", is.Issuer, is.Revocations.issuer))
+	}
 	return errors.Join(errs...)
 }
 
@@ -127,6 +132,7 @@ func newAuthority(cfg *Config, is *Issuer) *authority {
 		types:     make(map[string]bool),
 		leeway:    max(cfg.Leeway, 0),
 		keys:      newKeySet(src, cfg.RefreshInterval, cfg.Logger),
+		follower:  is.Revocations,
 	}
 	for _, typ := range is.Types {
 		a.types[mediaType(typ)] = true
@@ -165,6 +171,18 @@ func (v *Verifier) authorityOf(token string) (*authority, error) {
 
 // verify checks a JWT of the right form, except for its sender.
 func (a *authority) verify(ctx context.Context, token string) (*Principal, error) {
+	p, err := a.read(ctx, token)
+	if err != nil || a.follower == nil {
+		return p, err
+	}
+	if err := a.follower.honours(p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// read checks signature and claims.
+func (a *authority) read(ctx context.Context, token string) (*Principal, error) {
 	jws, err := jose.ParseSignedCompact(token, a.algorithms)
 	if alg := (*jose.ErrUnexpectedSignatureAlgorithm)(nil); errors.As(err, &alg) {
 		return nil, &TokenError{"the token's signature algorithm is not accepted"}

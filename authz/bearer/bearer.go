@@ -62,6 +62,10 @@ type Config struct {
 	// Introspection asks Issuer about opaque tokens. nil: opaque tokens are refused.
 	Introspection *Introspection
 
+	// Revocations follow Issuer's revocation feed: tokens that have ended are refused. nil: a JWT counts until it
+	// expires.
+	Revocations *Follower
+
 	// Client fetches metadata and keys. Redirects are not followed. nil: http.DefaultTransport.
 	Client *http.Client
 

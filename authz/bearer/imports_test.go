@@ -21,7 +21,7 @@ func TestDependencies(t *testing.T) {
 	var packages []string
 	for line := range strings.Lines(string(out)) {
 		module, pkg, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if slices.Contains([]string{"bearer", "dpop", "fetch", "jwks", "weburl"}, strings.TrimPrefix(pkg, self+"/authz/")) {
+		if slices.Contains([]string{"bearer", "dpop", "fetch", "jwks", "revocation", "weburl"}, strings.TrimPrefix(pkg, self+"/authz/")) {
 			continue
 		}
 		if !slices.Contains([]string{jose}, module) && !strings.HasPrefix(module, "golang.org/x/") {

@@ -2,6 +2,7 @@ package bearer_test
 
 import (
 	"errors"
+	"log/slog"
 	"net/url"
 	"testing"
 
@@ -26,6 +27,7 @@ func TestIntrospectionByAuthzd(t *testing.T) {
 		v, err := bearer.New(bearer.Config{
 			Issuer: s.URL, Audience: authztest.API,
 			Introspection: &bearer.Introspection{ClientSecret: secret, Prefix: "azt_"},
+			Logger:        slog.New(slog.NewTextHandler(t.Output(), nil)),
 		})
 		if err != nil {
 			t.Fatal(err)
