@@ -92,6 +92,14 @@ func (s *Server) scopesSupported() []string {
 	return slices.DeleteFunc(oauth.Unique(scopes), func(scope string) bool { return strings.HasPrefix(scope, "authzd:") })
 }
 
+// sessionActivity says what keeps a session alive: see session.Config.ActivityBeacon.
+func (s *Server) sessionActivity() string {
+	if s.config.Sessions.Beacon {
+		return "beacon"
+	}
+	return "refresh"
+}
+
 // discoveryDocument returns the discovery document. It names only what the configuration has switched on.
 func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 	var algs []string
@@ -126,6 +134,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"backchannel_logout_session_supported":           true,
 		"frontchannel_logout_supported":                  true,
 		"frontchannel_logout_session_supported":          true,
+		"authzd_session_activity":                        s.sessionActivity(), // no standard; for clients with an idle limit of their own
 		"scopes_supported":                               s.scopesSupported(),
 		"claims_supported":                               token.SupportedClaims(),
 		"response_types_supported":                       []string{"code"},

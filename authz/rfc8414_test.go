@@ -92,3 +92,18 @@ func TestRFC8414Section2_EveryEndpointIsThere(t *testing.T) {
 		}
 	}
 }
+
+// Section 2 lets a server add metadata: a client with an idle limit learns whether its refreshes count as activity.
+func TestRFC8414Section2_SessionActivity(t *testing.T) {
+	t.Parallel()
+	for want, beacon := range map[string]bool{"refresh": false, "beacon": true} {
+		s := authztest.Start(t, authz.Config{Sessions: authz.Sessions{Beacon: beacon}}, nil)
+		var document map[string]any
+		if err := json.Unmarshal(blackbox.GetFrom(s, "/.well-known/openid-configuration").Body.Bytes(), &document); err != nil {
+			t.Fatal(err)
+		}
+		if got := document["authzd_session_activity"]; got != want {
+			t.Errorf("authzd_session_activity is %v, want %s", got, want)
+		}
+	}
+}
