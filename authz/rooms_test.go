@@ -101,7 +101,8 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/guard", ""},
 	{"authz/bff/websession", "storage authz/keys authz/observe"},
 	{"authz/bff/relay", "authz/bff/guard authz/bff/websession"},
-	{"authz/bff", "authz/bff/guard authz/bff/websession"},
+	{"authz/bff/gate", "authz/bff/websession"},
+	{"authz/bff", "authz/bff/guard authz/bff/websession authz/bff/gate"},
 	{"config", "authz/users authz/client authz/bff"},
 
 	// The rooms of the server.

@@ -14,6 +14,8 @@ const (
 	purposeLasting    = "lasting secret"
 	// PurposeBFFSession seals the tokens of a session of cookie mode.
 	PurposeBFFSession = "bff session"
+	// PurposeGateTransaction seals the cookie of a sign-in at a gate. It lives for minutes, in browsers only.
+	PurposeGateTransaction = "gate transaction"
 )
 
 // sealedKinds are all kinds of records with a sealed part, which is bound to the record's key.

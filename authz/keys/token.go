@@ -17,6 +17,8 @@ const (
 	TypeAccessToken = "at+jwt"     // RFC 9068 section 2.1
 	TypeLogoutToken = "logout+jwt" // OpenID Connect Back-Channel Logout 1.0 section 2.4
 
+	TypeGate = "gate+jwt" // what a gate tells a site about its user; ours
+
 	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
 )
 

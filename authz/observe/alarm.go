@@ -16,10 +16,11 @@ const (
 	UserCodeThrottled = "user_code_throttled" // too many wrong codes of devices by one user or browser
 	AuditTampered     = "audit_tampered"      // something was found in the audit log that the server did not leave there
 	DatabaseLost      = "database_lost"       // the database file has been removed, replaced or cut: nothing is written any more
+	GateStranger      = "gate_stranger"       // an address that is no trusted proxy asked a gate: the site's network or the gate's configuration is wrong
 	RefreshRefused    = "refresh_refused"     // a provider refuses the refreshes of cookie mode, and no session explains it: the client is set up wrongly
 )
 
-var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered, DatabaseLost, RefreshRefused}
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered, DatabaseLost, GateStranger, RefreshRefused}
 
 // Alarm reports at once, at level WARN, that there may be an attack: an event "alarm" with the present
 // content of the request's event, and authzd_alarms_total. The name is a constant. Values of attrs that are

@@ -46,10 +46,17 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *Grant) (
 
 // Find returns the session of a request. The error is ErrNone, ErrCookies, an *UnavailableError, or one of the store.
 // It does not count as activity.
-func (s *Sessions) Find(r *http.Request) (*Session, error) { return s.FindAt(r, r.Host) }
+func (s *Sessions) Find(r *http.Request) (*Session, error) {
+	return s.find(r, func(record *storage.BFFSession) bool { return record.Parent == "" || record.Host == r.Host })
+}
 
-// FindAt is Find for a request that a proxy describes: host is that of the request which the proxy has.
+// FindAt is Find for a request that a proxy describes: host is that of the request which the proxy has. It finds only
+// what was lent to that host.
 func (s *Sessions) FindAt(r *http.Request, host string) (*Session, error) {
+	return s.find(r, func(record *storage.BFFSession) bool { return record.Parent != "" && record.Host == host })
+}
+
+func (s *Sessions) find(r *http.Request, isFor func(*storage.BFFSession) bool) (*Session, error) {
 	values, err := s.values(r)
 	if err != nil {
 		return nil, err
@@ -58,7 +65,7 @@ func (s *Sessions) FindAt(r *http.Request, host string) (*Session, error) {
 		if !isValue(value) {
 			continue
 		}
-		session, err := s.loadFor(r.Context(), Hash(value), host)
+		session, err := s.loadFor(r.Context(), Hash(value), isFor)
 		if errors.Is(err, ErrNone) {
 			continue
 		} else if err != nil {
@@ -86,15 +93,26 @@ func (s *Sessions) judged(ctx context.Context, session *Session) (*Session, erro
 }
 
 // loadFor is load for the value of a cookie. A session that was handed over is that of the host where it began.
-func (s *Sessions) loadFor(ctx context.Context, id, host string) (*Session, error) {
+func (s *Sessions) loadFor(ctx context.Context, id string, isFor func(*storage.BFFSession) bool) (*Session, error) {
 	session, err := s.load(ctx, id)
-	if err != nil || session.record.Parent == "" {
-		return session, err
-	}
-	if session.record.Host != host {
+	switch {
+	case err != nil:
+		return nil, err
+	case !isFor(session.record):
 		return nil, ErrNone
+	case session.record.Parent == "":
+		return session, nil
 	}
 	return s.load(ctx, session.record.Parent)
+}
+
+// ByID returns the session with an ID, or ErrNone. It is for a session on its way to another host.
+func (s *Sessions) ByID(ctx context.Context, id string) (*Session, error) {
+	session, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.judged(ctx, session)
 }
 
 // Lend gives the browser the session at another host, which this answer comes from. Find returns the same session
