@@ -99,10 +99,11 @@ var rooms = []struct{ name, mayImport string }{
 
 	// Cookie mode and the gates: they are clients of a server, and reach none of its rooms.
 	{"authz/bff/guard", ""},
-	{"authz/bff/websession", "storage authz/keys authz/observe"},
+	{"authz/bff/provider", ""},
+	{"authz/bff/websession", "storage authz/keys authz/observe authz/bff/provider"},
 	{"authz/bff/relay", "authz/bff/guard authz/bff/websession"},
 	{"authz/bff/gate", "authz/bff/websession"},
-	{"authz/bff", "authz/bff/guard authz/bff/websession authz/bff/gate"},
+	{"authz/bff", "authz/bff/relay authz/bff/gate"},
 	{"config", "authz/users authz/client authz/bff"},
 
 	// The rooms of the server.

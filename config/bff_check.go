@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff"
+	"github.com/authzd/authzd/authz/bff/provider"
 )
 
 // check applies the rules that go beyond the form of one value. authz/bff and the packages below it say what a
@@ -33,7 +34,7 @@ func (c *BFF) CookieMode() *bff.Config {
 	return &bff.Config{
 		Issuer:         c.Issuer,
 		ClientID:       c.ClientID,
-		Authentication: bff.Authentication{Method: c.ClientAuthentication.Method, ClientSecret: c.ClientAuthentication.ClientSecret},
+		Authentication: provider.Authentication{Method: c.ClientAuthentication.Method, ClientSecret: c.ClientAuthentication.ClientSecret},
 		Sessions:       c.Sessions,
 		Frontends:      c.Frontends,
 	}

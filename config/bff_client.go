@@ -1,7 +1,7 @@
 package config
 
 import (
-	"github.com/authzd/authzd/authz/bff"
+	"github.com/authzd/authzd/authz/bff/provider"
 )
 
 // checkClient demands that the client has what its way of proving itself needs, and nothing else: a client that can't
@@ -14,7 +14,7 @@ func (l *bffLoader) checkClient() {
 	if l.broken(path) {
 		return
 	}
-	method := bff.Authentication{Method: a.Method}
+	method := provider.Authentication{Method: a.Method}
 	switch {
 	case method.UsesSecret() && a.ClientSecret == "":
 		l.report(path, nil, problemf("set client_secret_file, or use private_key_jwt, which needs no secret", "%s without client_secret: %s", a.Method, public))

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/authzd/authzd/authz/bff"
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -48,7 +48,7 @@ type bffLoader struct {
 func (l *bffLoader) complete() {
 	c := &l.cfg
 	fill(l, "listen", &c.Listen, ":9020")
-	fill(l, "client_authentication.method", &c.ClientAuthentication.Method, bff.AuthPrivateKeyJWT)
+	fill(l, "client_authentication.method", &c.ClientAuthentication.Method, provider.AuthPrivateKeyJWT)
 
 	folder := "./bff-data"
 	if c.Storage.Postgres.URL == "" {
@@ -59,7 +59,7 @@ func (l *bffLoader) complete() {
 	fill(l, "storage.postgres.max_connections", &c.Storage.Postgres.MaxConnections, &connections)
 	fill(l, "storage.postgres.start_timeout", &c.Storage.Postgres.StartTimeout, 30*time.Second)
 	fill(l, "secret_file", &c.SecretFile, PathList{beside(folder, "secret")})
-	if c.ClientAuthentication.Method == bff.AuthPrivateKeyJWT {
+	if c.ClientAuthentication.Method == provider.AuthPrivateKeyJWT {
 		fill(l, "key_file", &c.KeyFile, beside(folder, "client.key"))
 	}
 

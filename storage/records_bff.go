@@ -61,8 +61,7 @@ type BFFTicket struct {
 
 // BFFHandover is a session on its way from the gate's host to another host. It is deleted when it is used.
 type BFFHandover struct {
-	Session string `json:"session"`          // key of the session that is handed over
-	Host    string `json:"host"`             // that it is for
-	Browser string `json:"browser"`          // hash of the transaction cookie that the host has set before
-	Return  string `json:"return,omitempty"` // URL on the host that the browser goes to
+	Session string `json:"session"` // key of the session that is handed over
+	Host    string `json:"host"`    // that it is for
+	Browser string `json:"browser"` // hash of the transaction cookie that the host has set before
 }

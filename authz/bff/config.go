@@ -1,12 +1,12 @@
 package bff
 
 import (
-	"crypto/tls"
 	_ "embed"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/observe"
@@ -26,7 +26,7 @@ type Config struct {
 	// ClientID is the client of every frontend that names none. It must be a confidential client.
 	ClientID string `yaml:"client_id"`
 	// Authentication is how the client proves itself to the provider.
-	Authentication Authentication `yaml:"client_authentication"`
+	Authentication provider.Authentication `yaml:"client_authentication"`
 
 	// Sessions says how long sessions live.
 	Sessions SessionLimits `yaml:"sessions"`
@@ -45,44 +45,6 @@ type Config struct {
 	Observer *observe.Observer `yaml:"-"`
 	// Logger receives warnings. nil: slog.Default().
 	Logger *slog.Logger `yaml:"-"`
-}
-
-// Methods of Authentication (RFC 7591 section 2).
-const (
-	AuthPrivateKeyJWT = "private_key_jwt"
-	AuthTLS           = "tls_client_auth"
-	AuthSelfSignedTLS = "self_signed_tls_client_auth"
-	AuthBasic         = "client_secret_basic"
-	AuthPost          = "client_secret_post"
-	authNone          = "none" // of public clients, which cookie mode refuses
-)
-
-var authMethods = []string{AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS, AuthBasic, AuthPost}
-
-// Authentication is how a client proves itself at the token endpoint. One of Key, Certificate and Secret belongs to
-// each method.
-type Authentication struct {
-	// Method is private_key_jwt (the default), tls_client_auth, self_signed_tls_client_auth, client_secret_basic
-	// or client_secret_post.
-	Method string `yaml:"method"`
-	// ClientSecret is for the methods with a secret.
-	ClientSecret member.Secret `yaml:"client_secret"`
-
-	// Key signs the assertions of private_key_jwt; see OpenKey. Its public half is served at /bff/jwks.json.
-	Key *Key `yaml:"-"`
-	// Certificate is for the methods with TLS.
-	Certificate *tls.Certificate `yaml:"-"`
-}
-
-// UsesSecret, UsesKey and UsesCertificate report what the method needs.
-func (a *Authentication) UsesSecret() bool { return a.Method == AuthBasic || a.Method == AuthPost }
-
-// UsesKey reports whether the method needs a Key.
-func (a *Authentication) UsesKey() bool { return a.Method == "" || a.Method == AuthPrivateKeyJWT }
-
-// UsesCertificate reports whether the method needs a Certificate.
-func (a *Authentication) UsesCertificate() bool {
-	return a.Method == AuthTLS || a.Method == AuthSelfSignedTLS
 }
 
 // SessionLimits say how long sessions live.

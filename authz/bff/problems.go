@@ -17,8 +17,9 @@ func (c *Config) Problems() member.Problems {
 	found := member.Forms(c)
 	found.Add("issuer", c.Issuer, issuerFlaw(c.Issuer))
 	found.Add("client_id", c.ClientID, c.clientFlaw())
-	found.Add("client_authentication.method", c.Authentication.Method, c.Authentication.methodFlaw())
-	found.Add("client_authentication.client_secret", nil, c.Authentication.secretFlaw())
+	for _, p := range c.Authentication.Problems() {
+		found.Add(member.Child("client_authentication", p.Path), p.Value, p.Flaw)
+	}
 	c.Sessions.problems(&found)
 	if len(c.Frontends) == 0 {
 		found.Add("frontends", nil, member.Flawf("list the app with its name and url", "is required"))
@@ -51,23 +52,6 @@ func (c *Config) clientFlaw() *member.Flaw {
 	need := slices.ContainsFunc(c.Frontends, func(f Frontend) bool { return f.ClientID == "" })
 	if c.ClientID == "" && need {
 		return required("write the client_id that the provider knows the app by")
-	}
-	return nil
-}
-
-func (a *Authentication) methodFlaw() *member.Flaw {
-	if a.Method == authNone {
-		return member.Flawf("remove the line, and register the client with private_key_jwt", "cookie mode needs a confidential client (RFC 10017 section 6.1.3.1)")
-	}
-	return member.EnumFlaw(a.Method, authMethods)
-}
-
-func (a *Authentication) secretFlaw() *member.Flaw {
-	switch {
-	case a.UsesSecret() && a.ClientSecret == "":
-		return required("write the client's secret, or use private_key_jwt: then there is none")
-	case !a.UsesSecret() && a.ClientSecret != "" && a.methodFlaw() == nil:
-		return member.Flawf("remove it, or write method: client_secret_basic", "is of no use without a method that sends it")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff/gate"
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
@@ -82,7 +83,7 @@ func newFixture(t testing.TB, change ...func(*gate.Config)) *fixture {
 	f.sessions = websession.New(websession.Config{
 		Frontend: "gate", ClientID: "gate", SameSite: http.SameSiteLaxMode, Insecure: strings.HasPrefix(cfg.URL, "http:"),
 		Idle: time.Hour, Max: 10 * time.Hour, Store: cfg.Store, Secret: cfg.Secret,
-		Refresh: func(context.Context, string, string) (*websession.Grant, error) {
+		Refresh: func(context.Context, string, string) (*provider.Grant, error) {
 			return nil, errors.New("no provider")
 		},
 		Revoke: func(context.Context, string) error { return nil },
@@ -99,20 +100,20 @@ func newFixture(t testing.TB, change ...func(*gate.Config)) *fixture {
 	return f
 }
 
-func alice() *websession.User {
-	return &websession.User{
+func alice() *provider.User {
+	return &provider.User{
 		Subject: "alice", SID: "sid-1", Roles: []string{"admin", "dev, ops"}, Groups: []string{"staff"},
 		Claims: []byte(`{"email":"alice@example.com","name":"Alice Lidd\u00e9ll"}`),
 	}
 }
 
-func bob() *websession.User { return &websession.User{Subject: "bob", SID: "sid-2"} }
+func bob() *provider.User { return &provider.User{Subject: "bob", SID: "sid-2"} }
 
 // signIn returns the cookie of a user at a site, and the session.
-func (f *fixture) signIn(t testing.TB, u *websession.User, host string) (*http.Cookie, *websession.Session) {
+func (f *fixture) signIn(t testing.TB, u *provider.User, host string) (*http.Cookie, *websession.Session) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	session, err := f.sessions.Start(t.Context(), w, &websession.Grant{User: u, RefreshToken: "refresh", IssuedAt: time.Now()})
+	session, err := f.sessions.Start(t.Context(), w, &provider.Grant{User: u, RefreshToken: "refresh", IssuedAt: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,10 +213,10 @@ func unixTransport(path string) *http.Transport {
 }
 
 // ownCookie signs a user in at the gate's own host.
-func (f *fixture) ownCookie(t testing.TB, u *websession.User) (*http.Cookie, *websession.Session) {
+func (f *fixture) ownCookie(t testing.TB, u *provider.User) (*http.Cookie, *websession.Session) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	session, err := f.sessions.Start(t.Context(), w, &websession.Grant{User: u, RefreshToken: "refresh", IssuedAt: time.Now()})
+	session, err := f.sessions.Start(t.Context(), w, &provider.Grant{User: u, RefreshToken: "refresh", IssuedAt: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

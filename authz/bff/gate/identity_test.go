@@ -13,7 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/authzd/authzd/authz/bff/gate"
-	"github.com/authzd/authzd/authz/bff/websession"
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/keys"
 )
 
@@ -55,7 +55,7 @@ func TestIdentityIsEscaped(t *testing.T) {
 	f := newFixture(t, func(c *gate.Config) {
 		c.Headers = map[string]string{"X-Auth-User": "sub", "X-Auth-Roles": "roles", "X-Auth-Name": "name", "X-Auth-Odd": "odd", "X-Auth-List": "list"}
 	})
-	u := &websession.User{
+	u := &provider.User{
 		Subject: "a\r\nX-Auth-Roles: root\x00\x7f%é", Roles: []string{"a,b", " c ", "d\n"},
 		Claims: json.RawMessage(`{"name":"Zoë Ω","odd":{"a":1},"list":["x,y","z"]}`),
 	}
@@ -113,7 +113,7 @@ func TestAliasesAreRefused(t *testing.T) {
 }
 
 // assertion returns the token for a user at a site.
-func (f *fixture) assertion(t testing.TB, u *websession.User, rawURL string) string {
+func (f *fixture) assertion(t testing.TB, u *provider.User, rawURL string) string {
 	t.Helper()
 	_, host, _ := split(rawURL)
 	cookie, _ := f.signIn(t, u, host)

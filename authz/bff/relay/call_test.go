@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/storage"
@@ -130,10 +131,10 @@ func TestRefreshFails(t *testing.T) {
 		status int
 		code   string
 	}{
-		"ended": {&websession.Refusal{Status: 400, Code: "invalid_grant"}, http.StatusUnauthorized, "login_required"},
-		"503":   {&websession.Refusal{Status: 503}, http.StatusServiceUnavailable, "temporarily_unavailable"},
+		"ended": {&provider.Refusal{Status: 400, Code: "invalid_grant"}, http.StatusUnauthorized, "login_required"},
+		"503":   {&provider.Refusal{Status: 503}, http.StatusServiceUnavailable, "temporarily_unavailable"},
 		"away":  {errors.New("connection refused"), http.StatusServiceUnavailable, "temporarily_unavailable"},
-		"4xx":   {&websession.Refusal{Status: 401, Code: "invalid_client"}, http.StatusServiceUnavailable, "temporarily_unavailable"},
+		"4xx":   {&provider.Refusal{Status: 401, Code: "invalid_client"}, http.StatusServiceUnavailable, "temporarily_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

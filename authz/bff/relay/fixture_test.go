@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/authz/keys"
@@ -33,15 +34,15 @@ func many(short, full int) int {
 	return short
 }
 
-// provider plays the token endpoint.
-type provider struct {
+// issuer plays the token endpoint.
+type issuer struct {
 	mu        sync.Mutex
 	refreshes int
 	clients   int   // requests for tokens of the client
 	fail      error // of a refresh
 }
 
-func (p *provider) refresh(_ context.Context, refreshToken, resource string) (*websession.Grant, error) {
+func (p *issuer) refresh(_ context.Context, refreshToken, resource string) (*provider.Grant, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refreshes++
@@ -51,27 +52,27 @@ func (p *provider) refresh(_ context.Context, refreshToken, resource string) (*w
 	return p.grant(resource), nil
 }
 
-func (p *provider) grant(resource string) *websession.Grant {
-	return &websession.Grant{
+func (p *issuer) grant(resource string) *provider.Grant {
+	return &provider.Grant{
 		RefreshToken: "the refresh token", Resource: resource, AccessToken: fmt.Sprintf("user-token-%d", p.refreshes),
 		ExpiresAt: time.Now().Add(time.Hour), IssuedAt: time.Now(),
 	}
 }
 
-func (p *provider) clientToken(_ context.Context, resource string) (string, time.Duration, error) {
+func (p *issuer) clientToken(_ context.Context, resource string) (string, time.Duration, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clients++
 	return fmt.Sprintf("client-token-%d", p.clients), time.Hour, nil
 }
 
-func (p *provider) failWith(err error) {
+func (p *issuer) failWith(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fail = err
 }
 
-func (p *provider) asked() (refreshes, clients int) {
+func (p *issuer) asked() (refreshes, clients int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refreshes, p.clients
@@ -127,7 +128,7 @@ type site struct {
 	sessions *websession.Sessions
 	session  *websession.Session
 	cookie   *http.Cookie
-	provider *provider
+	provider *issuer
 	store    storage.Store
 	client   *http.Client
 }
@@ -150,7 +151,7 @@ func newSiteOn(t testing.TB, store storage.Store, of *site, edit func(*relay.Con
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{provider: &provider{}, store: store}
+	s := &site{provider: &issuer{}, store: store}
 	s.sessions = websession.New(websession.Config{
 		Frontend: "orders", ClientID: "orders-bff", Insecure: true, Idle: 20 * time.Minute, Max: 12 * time.Hour,
 		Store: store, Secret: secret, Refresh: s.provider.refresh, Revoke: func(context.Context, string) error { return nil },
@@ -198,7 +199,7 @@ func (s *site) signIn(t testing.TB) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	g := s.provider.grant("")
-	g.User = &websession.User{Subject: "alice", SID: "sid", Roles: []string{"editor"}}
+	g.User = &provider.User{Subject: "alice", SID: "sid", Roles: []string{"editor"}}
 	var err error
 	if s.session, err = s.sessions.Start(context.Background(), w, g); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/storage"
@@ -353,7 +354,7 @@ func TestSocketEndsWithItsSession(t *testing.T) {
 			}
 		},
 		"refresh token dead": func(t *testing.T, s *site) {
-			s.provider.failWith(&websession.Refusal{Status: 400, Code: "invalid_grant"})
+			s.provider.failWith(&provider.Refusal{Status: 400, Code: "invalid_grant"})
 			if _, err := s.sessions.AccessToken(t.Context(), s.session, "https://another.example", ""); !errors.Is(err, websession.ErrEnded) {
 				t.Error(err)
 			}

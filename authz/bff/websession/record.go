@@ -1,6 +1,7 @@
 package websession
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -25,7 +27,7 @@ type access struct {
 }
 
 // Start makes a session of a sign-in, and gives it to the browser.
-func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *Grant) (*Session, error) {
+func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *provider.Grant) (*Session, error) {
 	value, id := newValue()
 	now := storage.Now()
 	record := &storage.BFFSession{
@@ -76,6 +78,15 @@ func (s *Sessions) find(r *http.Request, isFor func(*storage.BFFSession) bool) (
 	return nil, ErrNone
 }
 
+// ByID returns the live session of an ID, or ErrNone. It is for IDs that were kept on the server: an ID is no proof.
+func (s *Sessions) ByID(ctx context.Context, id string) (*Session, error) {
+	session, err := s.load(ctx, id)
+	if err != nil || session.record.Parent != "" {
+		return nil, cmp.Or(err, ErrNone)
+	}
+	return s.judged(ctx, session)
+}
+
 // judged returns the session if the feed has nothing against it. A session whose tokens count no longer gets new ones
 // first, so that it has the user's present roles.
 func (s *Sessions) judged(ctx context.Context, session *Session) (*Session, error) {
@@ -104,15 +115,6 @@ func (s *Sessions) loadFor(ctx context.Context, id string, isFor func(*storage.B
 		return session, nil
 	}
 	return s.load(ctx, session.record.Parent)
-}
-
-// ByID returns the session with an ID, or ErrNone. It is for a session on its way to another host.
-func (s *Sessions) ByID(ctx context.Context, id string) (*Session, error) {
-	session, err := s.load(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return s.judged(ctx, session)
 }
 
 // Lend gives the browser the session at another host, which this answer comes from. Find returns the same session
@@ -151,7 +153,7 @@ func (s *Sessions) load(ctx context.Context, id string) (*Session, error) {
 func (s *Sessions) session(id string, r *storage.BFFSession, version uint64) *Session {
 	return &Session{
 		ID: id, Frontend: r.Frontend, ClientID: r.ClientID,
-		User: User{
+		User: provider.User{
 			Subject: r.Subject, SID: r.SID, ACR: r.ACR, AMR: r.AMR,
 			Roles: r.Roles, Groups: r.Groups, Claims: r.Claims, AuthTime: r.AuthTime,
 		},
@@ -161,7 +163,7 @@ func (s *Sessions) session(id string, r *storage.BFFSession, version uint64) *Se
 	}
 }
 
-func setUser(r *storage.BFFSession, u *User) {
+func setUser(r *storage.BFFSession, u *provider.User) {
 	if u == nil {
 		return
 	}
@@ -218,7 +220,7 @@ func (s *Sessions) open(session *Session) (*tokens, error) {
 }
 
 // add takes what a grant brought.
-func (t *tokens) add(g *Grant) {
+func (t *tokens) add(g *provider.Grant) {
 	if g.RefreshToken != "" {
 		t.Refresh = g.RefreshToken
 	}

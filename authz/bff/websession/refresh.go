@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
 )
@@ -53,14 +54,16 @@ func (s *Sessions) refresh(ctx context.Context, id, resource string, want func(*
 	return s.store(ctx, id, g, l)
 }
 
-func (s *Sessions) ask(ctx context.Context, refreshToken, resource string) (*Grant, error) {
+func (s *Sessions) ask(ctx context.Context, refreshToken, resource string) (*provider.Grant, error) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	return s.Refresh(ctx, refreshToken, resource)
 }
 
+var errOther = errors.New("the new tokens are another user's")
+
 // store writes the new tokens, unless the lease was lost.
-func (s *Sessions) store(ctx context.Context, id string, g *Grant, l *lease) (session *Session, err error) {
+func (s *Sessions) store(ctx context.Context, id string, g *provider.Grant, l *lease) (session *Session, err error) {
 	err = storage.Retry(func() error {
 		session, err = s.load(ctx, id)
 		if err != nil {
@@ -69,6 +72,9 @@ func (s *Sessions) store(ctx context.Context, id string, g *Grant, l *lease) (se
 		t, err := s.open(session)
 		if err != nil {
 			return err
+		}
+		if g.User != nil && g.User.Subject != session.Subject { // OpenID Connect Core section 12.2
+			return errOther
 		}
 		t.add(g)
 		setUser(session.record, g.User)
@@ -88,6 +94,9 @@ func (s *Sessions) store(ctx context.Context, id string, g *Grant, l *lease) (se
 		return nil, ErrEnded
 	case errors.Is(err, errFenced):
 		return nil, &UnavailableError{RetryAfter: retryAfter, Err: err}
+	case errors.Is(err, errOther):
+		s.alarm(ctx, &provider.Refusal{Code: "another_user"})
+		return nil, s.over(ctx, session, l)
 	case err != nil:
 		return nil, err
 	}
@@ -127,7 +136,7 @@ func (s *Sessions) over(ctx context.Context, session *Session, l *lease) error {
 }
 
 // alarm reports a refusal that no state of a session explains: the client's registration, key or clock is wrong.
-func (s *Sessions) alarm(ctx context.Context, refusal *Refusal) {
+func (s *Sessions) alarm(ctx context.Context, refusal *provider.Refusal) {
 	attrs := []slog.Attr{slog.String("frontend", s.Frontend), slog.Int("status", refusal.Status), slog.String("error", refusal.Code)}
 	if s.Observer != nil {
 		s.Observer.Alarm(ctx, observe.RefreshRefused, attrs...)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/authzd/authzd/authz/bff/provider"
 )
 
 const (
@@ -139,7 +141,7 @@ func (s *Sessions) fly(ctx context.Context, session *Session, f *flight, want fu
 
 // classify says what an error of Config.Refresh means for the session (RFC 6749 section 5.2).
 func (s *Sessions) classify(ctx context.Context, err error) error {
-	refusal := new(Refusal)
+	refusal := new(provider.Refusal)
 	switch {
 	case !errors.As(err, &refusal), refusal.Status >= 500, refusal.Status == http.StatusTooManyRequests:
 		// down, slow or busy: it is not the session's fault

@@ -15,13 +15,13 @@ package websession
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/storage"
@@ -72,9 +72,10 @@ type Config struct {
 	Store  storage.Store
 	Secret *keys.Secret
 
-	// Refresh asks the provider for new tokens. An error answer of the token endpoint is a *Refusal; any other
+	// Refresh asks the provider for new tokens. An error answer of the token endpoint is a
+	// *provider.Refusal; any other
 	// error says that the provider cannot be asked.
-	Refresh func(ctx context.Context, refreshToken, resource string) (*Grant, error)
+	Refresh func(ctx context.Context, refreshToken, resource string) (*provider.Grant, error)
 	// Revoke tells the provider that a refresh token is of no more use.
 	Revoke func(ctx context.Context, refreshToken string) error
 	// Judge asks the revocation feed about a session. nil: there is none.
@@ -84,46 +85,13 @@ type Config struct {
 	Logger   *slog.Logger      // nil: slog.Default()
 }
 
-// Refusal is an error answer of the token endpoint (RFC 6749 section 5.2).
-type Refusal struct {
-	Status int
-	Code   string // such as invalid_grant; empty: the answer had none
-}
-
-func (e *Refusal) Error() string {
-	return "the token endpoint answered " + http.StatusText(e.Status) + " " + e.Code
-}
-
-// Grant is what a sign-in or a refresh brings.
-type Grant struct {
-	User         *User // nil after a refresh that says nothing new about the user
-	RefreshToken string
-	IDToken      string
-	Resource     string // that the access token is for
-	AccessToken  string
-	ExpiresAt    time.Time // of the access token, by this machine's clock; zero: unknown
-	IssuedAt     time.Time // by the provider's clock
-}
-
-// User is what a provider says about the user of a session.
-type User struct {
-	Subject  string
-	SID      string // of the provider's session; empty: unknown
-	ACR      string
-	AMR      []string
-	Roles    []string
-	Groups   []string
-	Claims   json.RawMessage // others, such as name and email; nil: none
-	AuthTime time.Time       // zero: unknown
-}
-
 // Session is a live session, as it was at one moment. It has no tokens in it.
 type Session struct {
 	// ID names the session in the store. It is a hash of the cookie's value, and no credential.
 	ID       string
 	Frontend string
 	ClientID string
-	User
+	provider.User
 
 	CreatedAt, ActiveAt      time.Time
 	TokensAt                 time.Time // see storage.BFFSession

@@ -13,14 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// provider plays the token endpoint. Its refresh tokens rotate if rotate is set; a used one is then invalid_grant.
-type provider struct {
+// tokenEndpoint plays the token endpoint. Its refresh tokens rotate if rotate is set; a used one is then invalid_grant.
+type tokenEndpoint struct {
 	rotate   bool
 	takes    time.Duration // of one request
 	lifetime time.Duration // of an access token; 0: an hour
@@ -34,11 +35,11 @@ type provider struct {
 	most     atomic.Int64
 }
 
-func (p *provider) signIn(subject string) *websession.Grant {
+func (p *tokenEndpoint) signIn(subject string) *provider.Grant {
 	return p.grant("first", subject)
 }
 
-func (p *provider) grant(resource, subject string) *websession.Grant {
+func (p *tokenEndpoint) grant(resource, subject string) *provider.Grant {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.valid == nil {
@@ -54,18 +55,18 @@ func (p *provider) grant(resource, subject string) *websession.Grant {
 	if lifetime == 0 {
 		lifetime = time.Hour
 	}
-	g := &websession.Grant{
+	g := &provider.Grant{
 		RefreshToken: refresh, Resource: resource, AccessToken: fmt.Sprintf("access token %d for %s", n, resource),
 		ExpiresAt: time.Now().Add(lifetime), IssuedAt: time.Now(),
 	}
 	if subject != "" {
-		g.User = &websession.User{Subject: subject, SID: "sid of " + subject, Roles: []string{"editor"}}
+		g.User = &provider.User{Subject: subject, SID: "sid of " + subject, Roles: []string{"editor"}}
 		g.IDToken = "the ID token"
 	}
 	return g
 }
 
-func (p *provider) refresh(ctx context.Context, refreshToken, resource string) (*websession.Grant, error) {
+func (p *tokenEndpoint) refresh(ctx context.Context, refreshToken, resource string) (*provider.Grant, error) {
 	p.requests.Add(1)
 	for now := p.at.Add(1); ; {
 		most := p.most.Load()
@@ -89,12 +90,12 @@ func (p *provider) refresh(ctx context.Context, refreshToken, resource string) (
 	}
 	p.mu.Unlock()
 	if !valid {
-		return nil, &websession.Refusal{Status: http.StatusBadRequest, Code: "invalid_grant"}
+		return nil, &provider.Refusal{Status: http.StatusBadRequest, Code: "invalid_grant"}
 	}
 	return p.grant(resource, ""), nil
 }
 
-func (p *provider) revoke(_ context.Context, refreshToken string) error {
+func (p *tokenEndpoint) revoke(_ context.Context, refreshToken string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.revoked = append(p.revoked, refreshToken)
@@ -120,7 +121,7 @@ func testStore(t testing.TB) storage.Store {
 	return store
 }
 
-func testConfig(t testing.TB, p *provider, store storage.Store) websession.Config {
+func testConfig(t testing.TB, p *tokenEndpoint, store storage.Store) websession.Config {
 	return websession.Config{
 		Frontend: "orders", ClientID: "orders-bff", Idle: 20 * time.Minute, Max: 12 * time.Hour,
 		Store: store, Secret: testSecret(t), Refresh: p.refresh, Revoke: p.revoke,
@@ -128,7 +129,7 @@ func testConfig(t testing.TB, p *provider, store storage.Store) websession.Confi
 }
 
 // start makes a session and returns it with a request that has its cookie.
-func start(t testing.TB, s *websession.Sessions, g *websession.Grant) (*websession.Session, *http.Request) {
+func start(t testing.TB, s *websession.Sessions, g *provider.Grant) (*websession.Session, *http.Request) {
 	t.Helper()
 	w := httptest.NewRecorder()
 	session, err := s.Start(context.Background(), w, g)
@@ -154,7 +155,7 @@ func wantNone(t testing.TB, s *websession.Sessions, r *http.Request, why string)
 }
 
 func TestCookie(t *testing.T) {
-	p, store := &provider{}, testStore(t)
+	p, store := &tokenEndpoint{}, testStore(t)
 	s := websession.New(testConfig(t, p, store))
 	w := httptest.NewRecorder()
 	if _, err := s.Start(t.Context(), w, p.signIn("alice")); err != nil {
@@ -183,7 +184,7 @@ func TestCookie(t *testing.T) {
 
 // Cookies that are no session's are none, and no crowd of them costs many look-ups.
 func TestForeignCookies(t *testing.T) {
-	p, store := &provider{}, &counted{Store: testStore(t)}
+	p, store := &tokenEndpoint{}, &counted{Store: testStore(t)}
 	s := websession.New(testConfig(t, p, store))
 	_, r := start(t, s, p.signIn("alice"))
 	own := r.Cookies()[0]
@@ -233,7 +234,7 @@ func (c *counted) Get(ctx context.Context, table storage.Table, key string) (sto
 }
 
 func TestEnd(t *testing.T) {
-	p, store := &provider{rotate: true}, testStore(t)
+	p, store := &tokenEndpoint{rotate: true}, testStore(t)
 	s := websession.New(testConfig(t, p, store))
 	other := websession.New(testConfig(t, p, store)) // a replica
 	alice, aliceBrowser := start(t, s, p.signIn("alice"))
@@ -276,9 +277,9 @@ func TestEnd(t *testing.T) {
 
 // A session that was lent to another host is the same session, at that host only.
 func TestLend(t *testing.T) {
-	p, store := &provider{}, testStore(t)
+	p, store := &tokenEndpoint{}, testStore(t)
 	s := websession.New(testConfig(t, p, store))
-	session, _ := start(t, s, p.signIn("alice"))
+	session, own := start(t, s, p.signIn("alice"))
 	w := httptest.NewRecorder()
 	if err := s.Lend(t.Context(), w, session, "b.example.com"); err != nil {
 		t.Fatal(err)
@@ -287,7 +288,12 @@ func TestLend(t *testing.T) {
 	if lent, err := s.FindAt(r, "b.example.com"); err != nil || lent.ID != session.ID || lent.Subject != "alice" {
 		t.Errorf("%v, %v", lent, err)
 	}
-	wantNone(t, s, r, "at another host")
+	wantNone(t, s, r, "at the host where it began")
+	for host, r := range map[string]*http.Request{"c.example.com": r, "b.example.com": own} {
+		if _, err := s.FindAt(r, host); !errors.Is(err, websession.ErrNone) {
+			t.Errorf("the cookie of another host at %s: %v", host, err)
+		}
+	}
 	if err := s.End(t.Context(), session.ID); err != nil {
 		t.Fatal(err)
 	}
