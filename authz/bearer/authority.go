@@ -169,20 +169,16 @@ func (v *Verifier) authorityOf(token string) (*authority, error) {
 	return nil, &TokenError{"the token is from another issuer"}
 }
 
-// verify checks a JWT of the right form, except for its sender.
-func (a *authority) verify(ctx context.Context, token string) (*Principal, error) {
-	p, err := a.read(ctx, token)
-	if err != nil || a.follower == nil {
-		return p, err
+// honours returns nil if the issuer's feed lets the principal's token count, or is not followed.
+func (a *authority) honours(p *Principal) error {
+	if a.follower == nil {
+		return nil
 	}
-	if err := a.follower.honours(p); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return a.follower.honours(p)
 }
 
-// read checks signature and claims.
-func (a *authority) read(ctx context.Context, token string) (*Principal, error) {
+// verify checks a JWT of the right form, except for its sender and the feed.
+func (a *authority) verify(ctx context.Context, token string) (*verified, error) {
 	jws, err := jose.ParseSignedCompact(token, a.algorithms)
 	if alg := (*jose.ErrUnexpectedSignatureAlgorithm)(nil); errors.As(err, &alg) {
 		return nil, &TokenError{"the token's signature algorithm is not accepted"}
@@ -194,7 +190,7 @@ func (a *authority) read(ctx context.Context, token string) (*Principal, error) 
 		return nil, err
 	}
 
-	key, err := a.keys.find(ctx, header.KeyID, header.Algorithm)
+	key, set, err := a.keys.findIn(ctx, header.KeyID, header.Algorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +206,11 @@ func (a *authority) read(ctx context.Context, token string) (*Principal, error) 
 	if err := a.checkClaims(c, time.Now()); err != nil {
 		return nil, err
 	}
-	return c.principal(payload)
+	p, err := c.principal(payload)
+	if err != nil {
+		return nil, err
+	}
+	return &verified{authority: a, principal: p, keys: set, until: p.Expires.Add(a.leeway)}, nil
 }
 
 // checkHeader checks the rest of the header after the algorithm. It ignores keys that the token brings (jwk,

@@ -75,6 +75,11 @@ type Config struct {
 	// Realm is named in challenges. Default: Audience, or Issuer if that is empty.
 	Realm string
 
+	// CacheTokens is how many verified JWTs are kept, a few kilobytes each, so that the next request with the same
+	// token costs no check of a signature. Time, keys, Revocations and the sender are checked each time. Default:
+	// none.
+	CacheTokens int
+
 	// RefreshInterval is the shortest time between two fetches of the keys, even if many tokens with unknown
 	// keys arrive. Default: 30 seconds.
 	RefreshInterval time.Duration
@@ -104,6 +109,7 @@ const (
 // Verifier verifies tokens. It is safe for concurrent use. Make one and keep it, because it holds the keys.
 type Verifier struct {
 	authorities []*authority
+	cache       *cache // nil: nothing is kept
 	leeway      time.Duration
 	realm       string
 	logger      *slog.Logger
@@ -148,6 +154,7 @@ func New(cfg Config) (*Verifier, error) {
 	}
 
 	v := &Verifier{
+		cache:  newCache(cfg.CacheTokens),
 		leeway: max(cfg.Leeway, 0),
 		realm:  cfg.Realm,
 		logger: cfg.Logger,
@@ -180,6 +187,9 @@ func (cfg *Config) check() error {
 	}
 	if cfg.RefreshInterval < 0 {
 		errs = append(errs, errors.New("the RefreshInterval must not be negative"))
+	}
+	if cfg.CacheTokens < 0 {
+		errs = append(errs, errors.New("the CacheTokens must not be negative"))
 	}
 	return errors.Join(errs...)
 }

@@ -2,8 +2,12 @@ package bearer
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/authzd/authzd/authz/revocation"
 )
@@ -69,4 +73,29 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		})
 	})
+}
+
+// BenchmarkRequest is a validated request, from its header to the handler: with and without the feed and a cache of
+// verified tokens.
+func BenchmarkRequest(b *testing.B) {
+	is, f := newIssuer(), busy(b, 10_000)
+	r := get("/", "Bearer "+joseToken(b, jose.RS256, rsaKey(), "rsa", realistic()))
+	for _, way := range []struct {
+		name   string
+		feed   *Follower
+		tokens int
+	}{{"plain", nil, 0}, {"feed", f, 0}, {"cache", nil, 1000}, {"cache and feed", f, 1000}} {
+		h := is.verifier(b, func(c *Config) { c.Revocations, c.CacheTokens = way.feed, way.tokens }).Protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		b.Run(way.name, func(b *testing.B) {
+			w := httptest.NewRecorder()
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(w, r)
+			}
+			if w.Code != http.StatusOK || w.Body.Len() > 0 {
+				b.Fatal(w.Code, w.Body)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+		})
+	}
 }

@@ -35,7 +35,7 @@ func (k keys) find(kid, alg string) any {
 
 // keySet keeps the issuer's keys fresh. While the issuer is away, they are used for maxStale and no longer.
 type keySet struct {
-	document *fetch.Document[keys]
+	document *fetch.Document[*keys] // a new pointer after each fetch
 }
 
 // newKeySet fetches at most once in an interval.
@@ -43,7 +43,7 @@ func newKeySet(src *source, interval time.Duration, logger *slog.Logger) *keySet
 	rules := fetch.Rules{Stale: maxStale, Pace: fetch.Pace{Every: interval, Retry: firstRetry}, Ahead: true, Timeout: refreshTimeout}
 	freshness := fetch.Freshness{Usual: usualLifetime, Least: interval, Most: maxLifetime, Unreadable: usualLifetime}
 	failures := 0 // since the last good fetch
-	return &keySet{fetch.New(rules, func(ctx context.Context) (keys, time.Duration, error) {
+	return &keySet{fetch.New(rules, func(ctx context.Context) (*keys, time.Duration, error) {
 		found, header, err := src.fetch(ctx)
 		if err != nil {
 			failures++
@@ -51,23 +51,29 @@ func newKeySet(src *source, interval time.Duration, logger *slog.Logger) *keySet
 			return nil, 0, err
 		}
 		failures = 0
-		return found, freshness.Of(header), nil
+		return &found, freshness.Of(header), nil
 	})}
 }
 
 // find returns the key that verifies a token with these headers. The error is a *TokenError if the issuer has
 // no such key, and wraps ErrUnavailable if that is unknown now.
 func (s *keySet) find(ctx context.Context, kid, alg string) (any, error) {
-	for _, load := range []func(context.Context) (keys, error){s.document.Get, s.document.Renew} {
+	key, _, err := s.findIn(ctx, kid, alg)
+	return key, err
+}
+
+// findIn is find, and returns the set that the key is of too.
+func (s *keySet) findIn(ctx context.Context, kid, alg string) (any, *keys, error) {
+	for _, load := range []func(context.Context) (*keys, error){s.document.Get, s.document.Renew} {
 		found, err := load(ctx)
 		if err != nil {
-			return nil, &unavailable{fmt.Errorf("fetch signing keys: %w", err), s.retryAfter()}
+			return nil, nil, &unavailable{fmt.Errorf("fetch signing keys: %w", err), s.retryAfter()}
 		}
 		if key := found.find(kid, alg); key != nil {
-			return key, nil
+			return key, found, nil
 		}
 	}
-	return nil, &TokenError{"the token is signed with a key that the issuer does not have"}
+	return nil, nil, &TokenError{"the token is signed with a key that the issuer does not have"}
 }
 
 // retryAfter returns how long it takes until the next fetch may bring keys, at least a second.
