@@ -97,6 +97,10 @@ type Config struct {
 	// Metadata is what the API publishes about itself (RFC 9728); see Verifier.Metadata. nil: nothing.
 	Metadata *Metadata
 
+	// Ways counts requests by route, and by whether they came with a token or the old session. nil: nothing is
+	// counted.
+	Ways *Ways
+
 	// Logger gets failed fetches. nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -113,6 +117,7 @@ type Verifier struct {
 	leeway      time.Duration
 	realm       string
 	logger      *slog.Logger
+	ways        *Ways // nil: nothing is counted
 
 	proofs      *proofs // nil: no proof can be checked
 	certificate func(*http.Request) *x509.Certificate
@@ -158,6 +163,7 @@ func New(cfg Config) (*Verifier, error) {
 		leeway: max(cfg.Leeway, 0),
 		realm:  cfg.Realm,
 		logger: cfg.Logger,
+		ways:   cfg.Ways,
 
 		certificate: cfg.Certificate,
 	}

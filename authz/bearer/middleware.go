@@ -46,29 +46,40 @@ func (v *Verifier) Protect(next http.Handler) http.Handler {
 // for instance with http.CrossOriginProtection.Check.
 func (v *Verifier) Either(legacy func(*http.Request) (*Principal, bool), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		presented, refused := v.credentials(r)
-		c := &caller{verifier: v, scheme: presented.scheme}
+		c, way, refused := v.admit(w, r, legacy)
+		inner := r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+		defer v.ways.count(r, inner, way)()
 		if refused != nil {
 			c.refuse(w, refused)
 			return
 		}
-		if presented.token != "" {
-			var nonce string
-			c.principal, nonce, refused = v.authenticate(r, presented)
-			if nonce != "" {
-				w.Header().Set("DPoP-Nonce", nonce)
-			}
-		} else if p, ok := legacy(r); ok && p != nil {
-			c.principal = p
-		} else {
-			refused = noCredentials
-		}
-		if refused != nil {
-			c.refuse(w, refused)
-			return
-		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+		next.ServeHTTP(w, inner)
 	})
+}
+
+// admit finds out who sends a request, and in which way it comes.
+func (v *Verifier) admit(w http.ResponseWriter, r *http.Request, legacy func(*http.Request) (*Principal, bool)) (c *caller, way string, refused *refusal) {
+	presented, refused := v.credentials(r)
+	c = &caller{verifier: v, scheme: presented.scheme}
+	if refused != nil {
+		return c, WayRefused, refused
+	}
+	if presented.token == "" {
+		if p, ok := legacy(r); ok && p != nil {
+			c.principal = p
+			return c, WaySession, nil
+		}
+		return c, WayNone, noCredentials
+	}
+	p, nonce, refused := v.authenticate(r, presented)
+	if nonce != "" {
+		w.Header().Set("DPoP-Nonce", nonce)
+	}
+	if refused != nil {
+		return c, WayRefused, refused
+	}
+	c.principal = p
+	return c, WayToken, nil
 }
 
 // RequireScope passes on only requests whose token has all of the scopes. Put it inside Protect:
