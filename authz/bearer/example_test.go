@@ -14,6 +14,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -324,4 +325,49 @@ func ExampleVerifier_Metadata() {
 	//
 	// Bearer realm="https://api.example.com", resource_metadata="https://api.example.com/.well-known/oauth-protected-resource"
 	// 200 {"resource":"https://api.example.com","authorization_servers":["https://id.example.com"],"scopes_supported":["orders.read","orders.write"],"bearer_methods_supported":["header"],"resource_name":"Orders","dpop_signing_alg_values_supported":["ES256","EdDSA","PS256","RS256"]}
+}
+
+// A page fetches a ticket with its token, and opens a WebSocket with it.
+func ExampleTickets() {
+	issuer := newExampleIssuer()
+	defer issuer.Close()
+
+	v := issuer.verifier()
+	tickets, err := bearer.NewTickets(bearer.TicketsConfig{Verifier: v})
+	if err != nil {
+		log.Fatal(err)
+	}
+	socket := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := bearer.FromContext(r.Context())
+		watched, stop := v.Watch(r.Context(), caller) // close the socket with 4401 when it ends
+		defer stop()
+		fmt.Println(caller.Subject, "is let in:", watched.Err() == nil, r.Header["Sec-Websocket-Protocol"])
+		// upgrade the connection here, with the library of your choice
+	})
+	api := http.NewServeMux()
+	api.Handle("POST /ticket", v.Protect(tickets.Issue()))
+	api.Handle("GET /socket", tickets.Redeem(socket))
+
+	r := httptest.NewRequest("POST", "/ticket", strings.NewReader(`{"url": "/socket?room=1"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+issuer.token(nil))
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	var answer struct{ Protocol string }
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		log.Fatal(err)
+	}
+	for range 2 {
+		handshake := httptest.NewRequest("GET", "/socket?room=1", nil)
+		handshake.Header.Set("Connection", "Upgrade")
+		handshake.Header.Set("Upgrade", "websocket")
+		handshake.Header.Set("Sec-WebSocket-Protocol", "authzd.ticket, "+answer.Protocol)
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, handshake)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// alice is let in: true [authzd.ticket]
+	// 200
+	// 401
 }
