@@ -19,6 +19,15 @@ import (
 	"github.com/authzd/authzd/templates"
 )
 
+// needsConsent reports whether the user must still agree to the request.
+func (in *Interaction) needsConsent(ctx context.Context, p *pending) (bool, error) {
+	if p.request == nil {
+		return false, nil
+	}
+	agreed, err := in.agreed(ctx, p.request, p.flow, p.user)
+	return !agreed, err
+}
+
 // ConsentPage asks whether the client may have what it asks for.
 func (in *Interaction) ConsentPage(w http.ResponseWriter, r *http.Request) error {
 	v, _, err := in.visitPage(w, r)

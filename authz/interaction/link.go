@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
-	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/storage"
@@ -139,16 +138,6 @@ func (in *Interaction) linkFailed(w http.ResponseWriter, r *http.Request, v *vis
 		return nil
 	}
 	return linkError(err)
-}
-
-// signInFrom signs in a user who came from an upstream.
-func (in *Interaction) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
-	return in.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
-}
-
-// disabledError returns the error of a sign-in to an account that is disabled.
-func disabledError(err error) *connect.Error {
-	return &connect.Error{Code: connect.AccessDenied, Reason: "The account is disabled.", Err: err}
 }
 
 // linkError returns the error page's error for a link that can't be made.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/authorize"
@@ -13,9 +12,30 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
-	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
+
+// needsLogin reports whether the user must sign in: nobody is signed in, or not in the way that the request wants.
+func (in *Interaction) needsLogin(_ context.Context, p *pending) (bool, error) {
+	if p.user == nil || p.request == nil {
+		return p.user == nil, nil
+	}
+	a, freshLogin := p.request, p.flow.SignedIn == p.signedIn.ID
+	means, takes := a.Means(in.Tokens.Subject(a.Client, p.user.ID)), a.TakesACR(p.signedIn.ACR)
+	switch {
+	case a.Prompts("login") && !freshLogin:
+		return true, nil
+	case a.WantsTime() && p.signedIn.Unproven: // the upstream was not asked for the time, since the device was not known then
+		return true, nil
+	case a.MaxAge != nil && !freshLogin && a.Now.Sub(p.signedIn.AuthTime) >= *a.MaxAge:
+		return true, nil
+	case !means && freshLogin:
+		return false, oauth.Refuse(oauth.LoginRequired, "Another user signed in than the one whom the request names.")
+	case !takes && freshLogin:
+		return false, oauth.Refuse(oauth.UnmetAuthentication, "The user signed in by another method than the one that was asked for.")
+	}
+	return !means || !takes, nil
+}
 
 // LoginPage draws the sign-in page.
 func (in *Interaction) LoginPage(w http.ResponseWriter, r *http.Request) error {
@@ -174,79 +194,4 @@ func (in *Interaction) loginFailed(w http.ResponseWriter, r *http.Request, v *vi
 		target = in.otherAccountURL(in.seal(v.flow))
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)
-}
-
-// signIn is the end of every login, by any method. It starts a session with a new secret, and goes on with the
-// flow or, if a link waited for the login, with the link.
-func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
-	l := v.flow.Link
-	if l != nil && l.UserID != user.ID {
-		l = nil
-	}
-	v.flow.Link, v.flow.Failed = l, nil
-	started, err := in.Sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
-	if err != nil {
-		return err
-	}
-	in.Outbox.Wake() // another user's session may have ended
-	event := observe.Event(r.Context())
-	event.SetSubject(user.ID)
-	event.SetLogin(method, observe.LoginSuccess)
-	if l == nil || v.request == nil || v.request.TakesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
-		v.flow.SignedIn = started.ID
-	}
-	if l != nil {
-		l.SignedIn = started.ID
-	}
-	if v.begun != nil {
-		in.finishAttempt(w, r, *v.begun, v.flow)
-	}
-	if l != nil {
-		http.Redirect(w, r, in.pageURL("/link", in.seal(v.flow)), http.StatusSeeOther)
-		return nil
-	}
-	in.goOn(w, r, v)
-	return nil
-}
-
-// SelectAccountPage asks which account to go on with (prompt=select_account).
-func (in *Interaction) SelectAccountPage(w http.ResponseWriter, r *http.Request) error {
-	v, _, err := in.visitPage(w, r)
-	if err != nil {
-		return err
-	}
-	if v.user == nil || v.request == nil {
-		in.goOn(w, r, v)
-		return nil
-	}
-	in.Pages.Render(w, r, http.StatusOK, templates.SelectAccount{
-		UILocales: v.uiLocales(), Client: v.client(), Action: in.Issuer.URL("/select-account"), Hidden: v.hidden(), User: pages.User(v.user),
-	})
-	return nil
-}
-
-// SelectAccount takes the form of the page: go on with this account, or sign in with another.
-func (in *Interaction) SelectAccount(w http.ResponseWriter, r *http.Request) error {
-	v, form, err := in.visitForm(w, r)
-	if err != nil {
-		return err
-	}
-	if form.Get("account") == "other" && v.sealed != "" {
-		http.Redirect(w, r, in.otherAccountURL(v.sealed), http.StatusSeeOther)
-		return nil
-	}
-	if v.asked(form) && form.Get("account") == "continue" {
-		v.flow.Selected = v.user.ID
-	}
-	in.goOn(w, r, v)
-	return nil
-}
-
-// upstreamLogin describes a login at a connector. If the upstream's clock is ahead of ours, the login counts as
-// one of now.
-func upstreamLogin(connector string, authTime time.Time, amr []string) session.Login {
-	if now := time.Now(); authTime.After(now) {
-		authTime = now
-	}
-	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: authorize.ACRFederated}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -166,4 +168,23 @@ func (in *Interaction) upstreamFailed(w http.ResponseWriter, r *http.Request, v 
 	}
 	in.loginFailed(w, r, v, failedLogin{Problem: problem})
 	return nil
+}
+
+// signInFrom signs in a user who came from an upstream.
+func (in *Interaction) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
+	return in.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
+}
+
+// disabledError returns the error of a sign-in to an account that is disabled.
+func disabledError(err error) *connect.Error {
+	return &connect.Error{Code: connect.AccessDenied, Reason: "The account is disabled.", Err: err}
+}
+
+// upstreamLogin describes a login at a connector. If the upstream's clock is ahead of ours, the login counts as
+// one of now.
+func upstreamLogin(connector string, authTime time.Time, amr []string) session.Login {
+	if now := time.Now(); authTime.After(now) {
+		authTime = now
+	}
+	return session.Login{Connector: connector, AuthTime: authTime, AMR: amr, ACR: authorize.ACRFederated}
 }
