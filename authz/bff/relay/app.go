@@ -1,6 +1,7 @@
 package relay
 
 import (
+	_ "embed" // AppSource
 	"fmt"
 	"net/http"
 	"net/url"
@@ -12,11 +13,16 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 )
 
+// AppSource is the source of this file, whose comments are the manual of the keys.
+//
+//go:embed app.go
+var AppSource []byte
+
 // App says where the app's own files are: in a folder, or behind a URL. At most one of them is set.
 type App struct {
 	// Folder has index.html and the files that it names. Files and folders that begin with a dot are not served, but
 	// for .well-known; nor are links that lead out of it.
-	Folder string `yaml:"folder" json:"folder,omitempty"`
+	Folder string `yaml:"folder" json:"folder,omitempty" path:"true"`
 	// URL is that of a development server such as http://127.0.0.1:4200, which gets no cookie and no token. Only GET,
 	// HEAD, and WebSockets of its own pages pass.
 	URL string `yaml:"url" json:"url,omitempty"`

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	_ "embed" // RouteSource
 	"net/url"
 	"slices"
 	"strings"
@@ -8,6 +9,11 @@ import (
 
 	"github.com/authzd/authzd/authz/member"
 )
+
+// RouteSource is the source of this file, whose comments are the manual of the keys.
+//
+//go:embed route.go
+var RouteSource []byte
 
 // Token says which token a request gets on its way to an API.
 type Token string
@@ -27,7 +33,7 @@ type Route struct {
 	Path string `yaml:"path" json:"path"`
 	// URL is what replaces Path. Both end in a slash, or neither does.
 	URL string `yaml:"url" json:"url"`
-	// Methods that may pass. Empty: GET, and HEAD with it.
+	// Methods are those that may pass. Empty: GET, and HEAD with it.
 	Methods []string `yaml:"methods" json:"methods,omitempty"`
 
 	// Token is the kind of token. Empty: user.
@@ -49,10 +55,11 @@ type Route struct {
 	// Cookies are the names of cookies that the API may set, and gets. Empty: none. Ours can't be among them.
 	Cookies []string `yaml:"cookies" json:"cookies,omitempty"`
 
-	// ConnectTimeout is for the connection to the API; 0: 5 seconds. AnswerTimeout is from the end of the request to
-	// the first line of the answer; 0: 60 seconds. The body of an answer may take any time.
+	// ConnectTimeout is for the connection to the API; 0: 5s.
 	ConnectTimeout member.Duration `yaml:"connect_timeout" json:"connect_timeout,omitempty"`
-	AnswerTimeout  member.Duration `yaml:"answer_timeout" json:"answer_timeout,omitempty"`
+	// AnswerTimeout is from the end of the request to the first line of the answer; 0: 60s. The body of an answer may
+	// take any time.
+	AnswerTimeout member.Duration `yaml:"answer_timeout" json:"answer_timeout,omitempty"`
 }
 
 const (
