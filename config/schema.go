@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff"
+	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/users"
 )
@@ -160,6 +161,8 @@ func readManual() (map[string]string, error) {
 	readComments(docs, client.MetadataSource)
 	readComments(docs, users.Source)
 	readComments(docs, bff.ConfigSource)
+	readComments(docs, relay.RouteSource)
+	readComments(docs, relay.AppSource)
 	files, err := manual.ReadDir(".")
 	if err != nil {
 		return nil, err
@@ -187,7 +190,9 @@ func readComments(docs map[string]string, source []byte) {
 		}
 		if s, ok := spec.Type.(*ast.StructType); ok {
 			for _, f := range s.Fields.List {
-				docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+				if len(f.Names) > 0 { // an embedded one is of another type
+					docs[spec.Name.Name+"."+f.Names[0].Name] = f.Doc.Text()
+				}
 			}
 		}
 		return false

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff/provider"
+	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/observe"
@@ -41,6 +42,9 @@ type Config struct {
 	// HTTPClient calls the provider. It must not follow redirects to other hosts. nil: a client with the
 	// certificate authorities of the system.
 	HTTPClient *http.Client `yaml:"-"`
+	// Diagnostics serves /bff/diagnostics, which shows a developer the state of a session, without tokens. It is for
+	// development.
+	Diagnostics bool `yaml:"-"`
 	// Observer counts alarms. Wrap the handler of New in its Handler. nil: alarms are logged only.
 	Observer *observe.Observer `yaml:"-"`
 	// Logger receives warnings. nil: slog.Default().
@@ -73,8 +77,10 @@ type Frontend struct {
 	ClientID string `yaml:"client_id"`
 	// Scope is what a sign-in asks for, with spaces between; empty: openid profile. openid is always asked for.
 	Scope string `yaml:"scope"`
-	// Resources are the APIs that the app calls (RFC 8707). Each gets a token of its own.
-	Resources []string `yaml:"resources"`
+	// Routes lead to the APIs that the app calls. Each resource among them gets its own token.
+	Routes []relay.Route `yaml:"routes"`
+	// App is where the app's own files are. Without it, every path that is no route is 404.
+	App relay.App `yaml:"app"`
 	// AppNeedsSession says that the app's own pages are behind the session too. After a sign-in, the browser then
 	// gets a small page that goes on, because it would not send a Strict cookie on a redirect from another site.
 	AppNeedsSession bool `yaml:"-"`

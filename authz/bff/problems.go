@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/weburl"
 )
@@ -76,15 +77,26 @@ func (f *Frontend) problems(found *member.Problems, at string) {
 	}
 	_, flaw := parseFrontendURL(f.URL)
 	found.Add(member.Child(at, "url"), f.URL, flaw)
-	for i, resource := range f.Resources {
-		path := member.Element(member.Child(at, "resources"), i)
-		u, flaw := member.ParseURI(resource)
-		if flaw == nil && u.Fragment != "" {
-			flaw = member.Flawf("remove what stands after the #", "a resource has no fragment (RFC 8707 section 2)")
-		}
-		found.Add(path, resource, flaw)
+	for i := range f.Routes {
+		f.routeProblems(found, member.Element(member.Child(at, "routes"), i), i)
+	}
+	for _, p := range f.App.Problems() {
+		found.Add(member.Child(member.Child(at, "app"), p.Path), p.Value, p.Flaw)
 	}
 	found.Add(member.Child(at, "scope"), f.Scope, scopeFlaw(f.Scope))
+}
+
+func (f *Frontend) routeProblems(found *member.Problems, at string, i int) {
+	for _, p := range f.Routes[i].Problems() {
+		found.Add(member.Child(at, p.Path), p.Value, p.Flaw)
+	}
+	path := f.Routes[i].Path
+	if slices.ContainsFunc(f.Routes[:i], func(other relay.Route) bool { return other.Path == path }) && path != "" {
+		found.Add(member.Child(at, "path"), path, member.Flawf("join the two, or give one another path", "another route has the path %s", path))
+	}
+	if strings.HasPrefix(path, "/bff/") || path == "/bff" {
+		found.Add(member.Child(at, "path"), path, member.Flawf("choose another path", "the paths below /bff/ are cookie mode's"))
+	}
 }
 
 func parseFrontendURL(raw string) (*url.URL, *member.Flaw) {

@@ -48,12 +48,8 @@ func isValue(value string) bool {
 // values returns the values of the cookies that have our name. Two happen by themselves: another path or a parent
 // domain can have set one where a browser does not know our prefix.
 func (s *Sessions) values(r *http.Request) ([]string, error) {
-	size := 0
-	for _, line := range r.Header["Cookie"] {
-		size += len(line)
-	}
-	if size > maxCookies {
-		return nil, ErrCookies
+	if err := CheckCookies(r); err != nil {
+		return nil, err
 	}
 	var values []string
 	for _, c := range r.CookiesNamed(s.cookie) {
@@ -62,6 +58,18 @@ func (s *Sessions) values(r *http.Request) ([]string, error) {
 		}
 	}
 	return values, nil
+}
+
+// CheckCookies returns ErrCookies if a request has more cookies than any browser collects by itself.
+func CheckCookies(r *http.Request) error {
+	size := 0
+	for _, line := range r.Header["Cookie"] {
+		size += len(line)
+	}
+	if size > maxCookies {
+		return ErrCookies
+	}
+	return nil
 }
 
 // HasCookie reports whether the request has a cookie of our name, whatever it stands for.
