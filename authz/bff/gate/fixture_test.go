@@ -3,6 +3,7 @@ package gate_test
 import (
 	"context"
 	"errors"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -234,4 +235,17 @@ func changeRoles(t *testing.T, f *fixture, id string, roles []string) {
 	if err := f.store.Apply(t.Context(), storage.BFFSessions.Put(id, record, storage.At(version), time.Now().Add(time.Hour))); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func newRandom(seed uint64) *mathrand.Rand { return mathrand.New(mathrand.NewPCG(seed, seed)) }
+
+// mutate changes some bytes of a path, and leaves out what ends a line.
+func mutate(random *mathrand.Rand, path string) string {
+	text := []byte(path)
+	for range random.IntN(4) {
+		i := random.IntN(len(text) + 1)
+		piece := []string{"%", "/", "..", "%2e", "%2f", ";", "?", "#", ",", "\\", "%00", "\xff", "A", " ", "//", ":", "@", "%25"}[random.IntN(18)]
+		text = append(text[:i:i], append([]byte(piece), text[i:]...)...)
+	}
+	return string(text)
 }

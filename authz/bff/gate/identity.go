@@ -110,20 +110,32 @@ func escape(text, also string) string {
 	return out.String()
 }
 
-// alias returns the name of a header with an underscore that could be taken for an identity header, "" if there is none.
-// The proxy overwrites the identity headers themselves.
+// alias returns the name of a client's header that could be taken for an identity header, "" if there is none. Identity
+// headers themselves are overwritten by the proxy.
 func (g *Gate) alias(h http.Header) string {
 	for name := range h {
-		if strings.Contains(name, "_") && g.impersonates(name) {
+		if strings.ContainsFunc(name, isJoint) && g.impersonates(name) {
 			return name
 		}
 	}
 	return ""
 }
 
-// impersonates reports whether a client's header could be taken for an identity header. Programs behind CGI and its
-// relatives know no difference between a hyphen and an underscore.
+// impersonates reports whether a header is an identity header, or could be taken for one. Programs behind CGI and its
+// relatives know no difference between a hyphen and other characters.
 func (g *Gate) impersonates(name string) bool {
-	name = strings.ReplaceAll(name, "_", "-")
+	if strings.ContainsFunc(name, isJoint) {
+		name = strings.Map(func(r rune) rune {
+			if isJoint(r) {
+				return '-'
+			}
+			return r
+		}, name)
+	}
 	return slices.ContainsFunc(g.headers, func(h header) bool { return strings.EqualFold(h.name, name) })
+}
+
+// isJoint reports whether a character may become a hyphen, or the underscore that stands for one.
+func isJoint(r rune) bool {
+	return r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }

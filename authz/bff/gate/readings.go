@@ -25,7 +25,7 @@ func readings(path string) (all []string, ok bool) {
 	if hidesSegments(path, simple) {
 		return nil, false
 	}
-	return []string{path, cutAny(path, "?#"), simple, norm.NFC.String(path), norm.NFD.String(path),
+	return []string{path, strings.ToLower(path), strings.ToUpper(path), cutAny(path, "?#"), simple, norm.NFC.String(path), norm.NFD.String(path),
 		bare(path, ";"), bare(path, ":"), bare(cutAny(simple, "?#"), ";:")}, true
 }
 

@@ -34,8 +34,8 @@ func TestNoSpellingIsLetThrough(t *testing.T) {
 	f := newFixture(t, func(c *gate.Config) {
 		c.Hosts = []gate.Host{{URL: appURL, Rules: []gate.Rule{{Path: "/admin", Roles: []string{"admin"}}, {Path: "/", Allow: gate.Anonymous}}}}
 	})
-	otherFiles := "/adm%c4%b1n /adm%C4%B0n /%C3%A0dmin /a%CC%80dmin /admin%E2%80%8B /admin%CC%B6 /%EF%BB%BFadmin /admin+ /admin~ /admin%2c/ " +
-		"/public/?/../admin /adm%EF%BD%89n"
+	otherFiles := "/%C3%A0dmin /a%CC%80dmin /admin%E2%80%8B /admin%CC%B6 /%EF%BB%BFadmin /admin+ /admin~ /admin%2c/ " +
+		"/public/?/../admin"
 	cookie, _ := f.signIn(t, bob(), "app.example.com")
 	for _, spelling := range spellings(t) {
 		other := strings.Contains(" "+otherFiles+" ", " "+spelling+" ")
