@@ -72,6 +72,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/dpop", ""},
 	{"authz/kms", ""},
 	{"authz/bearer", "authz/dpop"},
+	{"authz/bearer/bearergrpc", "authz/bearer"},
 	{"authz/playground", "authz/bearer"},
 
 	// What an operator describes.
@@ -188,24 +189,33 @@ func TestImportsOfOthers(t *testing.T) {
 	}
 }
 
-// Backend services import the bearer middleware: it may bring only what verifies a token.
+// Backend services import the bearer middleware: it may bring only what verifies a token. gRPC is for those who import
+// bearergrpc.
 func TestImportsOfBearer(t *testing.T) {
+	brings := map[string][]string{
+		"authz/bearer":            nil,
+		"authz/bearer/bearergrpc": {"google.golang.org/grpc", "google.golang.org/protobuf", "google.golang.org/genproto/googleapis/rpc"},
+	}
 	for _, p := range listPackages(t) {
-		if p.name() != "authz/bearer" {
+		more, ok := brings[p.name()]
+		if !ok {
 			continue
 		}
+		delete(brings, p.name())
 		for _, dep := range p.Deps {
 			domain, _, _ := strings.Cut(dep, "/")
 			light := !strings.Contains(domain, ".") || // the standard library
 				within(dep, "github.com/go-jose/go-jose/v4") || within(dep, "golang.org/x") ||
-				slices.Contains([]string{"authz/dpop", "authz/fetch", "authz/jwks", "authz/revocation", "authz/weburl"}, strings.TrimPrefix(dep, module))
+				slices.ContainsFunc(more, func(tree string) bool { return within(dep, tree) }) ||
+				slices.Contains([]string{"authz/bearer", "authz/dpop", "authz/fetch", "authz/jwks", "authz/revocation", "authz/weburl"}, strings.TrimPrefix(dep, module))
 			if !light && dep != p.ImportPath {
-				t.Errorf("authz/bearer depends on %s", dep)
+				t.Errorf("%s depends on %s", p.name(), dep)
 			}
 		}
-		return
 	}
-	t.Error("there is no package authz/bearer")
+	for name := range brings {
+		t.Errorf("there is no package %s", name)
+	}
 }
 
 // Below these versions, a known vulnerability can be reached through fosite or the key ring.

@@ -27,6 +27,12 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 	return c.principal, true
 }
 
+// NewContext returns a context in which FromContext finds the principal. It is for callers of VerifyFrom and for tests
+// of handlers; Protect does it by itself.
+func (v *Verifier) NewContext(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, callerKey{}, &caller{verifier: v, principal: p, scheme: schemeBearer})
+}
+
 // Protect passes only requests with a valid access token on to next. If the token is bound to a key, it also
 // demands a proof of that key: Authorization: DPoP with a header DPoP.
 //

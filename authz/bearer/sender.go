@@ -109,6 +109,27 @@ func (v *Verifier) authenticate(r *http.Request, presented credentials) (p *Prin
 	return p, nonce, nil
 }
 
+// VerifyFrom is Verify for a sender who has shown a certificate, such as the client of a gRPC call, and accepts tokens
+// that are bound to it (RFC 8705 section 3). nil: the sender has shown none. Tokens that are bound to a DPoP key are
+// refused, and with DPoP.Required all others too: a proof is made for an HTTP request.
+func (v *Verifier) VerifyFrom(ctx context.Context, token string, certificate *x509.Certificate) (*Principal, error) {
+	p, err := v.verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.KeyThumbprint != "":
+		return nil, &TokenError{"the token is bound to a DPoP key"}
+	case v.proofs != nil && v.proofs.required:
+		return nil, &TokenError{"the token is not bound to a DPoP key, which is required here"}
+	case p.CertificateThumbprint != "":
+		if refused := checkCertificate(certificate, p.CertificateThumbprint); refused != nil {
+			return nil, &TokenError{refused.description}
+		}
+	}
+	return p, nil
+}
+
 // checkProof follows RFC 9449 sections 4.3 and 7.1.
 func (v *Verifier) checkProof(r *http.Request, p *Principal, token string) (nonce string, refused *refusal) {
 	text, err := dpop.FromHeader(r.Header)
