@@ -100,6 +100,7 @@ var rooms = []struct{ name, mayImport string }{
 
 	// Cookie mode and the gates: they are clients of a server, and reach none of its rooms.
 	{"authz/bff/guard", ""},
+	{"authz/bff/wire", ""},
 	{"authz/bff/provider", ""},
 	{"authz/bff/websession", "storage authz/keys authz/observe authz/bff/provider"},
 	{"authz/bff/relay", "authz/bff/guard authz/bff/websession"},

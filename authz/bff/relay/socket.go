@@ -102,6 +102,9 @@ func (w *socketWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if watched, ok := conn.(interface{ Hijacked() }); ok { // by package wire
+		watched.Hijacked()
+	}
 	w.socket.user = newSide(conn)
 	return &userConn{Conn: conn, socket: w.socket, early: rw.Reader}, rw, nil
 }
