@@ -17,7 +17,7 @@ const maxForm = 64 << 10 // bytes
 // logout ends the session here, revokes its tokens, and says where the provider's session ends: POST with the header
 // gets {"location": …}, the form of logoutPage a redirect. It is never a GET, which an image could make.
 func (f *frontend) logout(w http.ResponseWriter, r *http.Request) error {
-	isForm := r.Header.Get(guard.Header) == ""
+	isForm := r.Header.Get(guard.Header) == "" && isFormBody(r)
 	kind := guard.API
 	if isForm {
 		kind = guard.Form
@@ -101,9 +101,14 @@ func (f *frontend) logoutPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+func isFormBody(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && media == "application/x-www-form-urlencoded"
+}
+
 // readForm reads the body of a form and nothing of the URL.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+	if !isFormBody(r) {
 		return nil, refuse(http.StatusUnsupportedMediaType, "invalid_request", "send a form (application/x-www-form-urlencoded)")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
