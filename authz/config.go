@@ -62,6 +62,8 @@ type Config struct {
 	DPoP      DPoP
 	Audit     Audit
 
+	Revocations Revocations
+
 	// CORSHeaders are request headers that apps in a browser may send, beside those that the standards
 	// need. nil: traceparent and tracestate.
 	CORSHeaders []string
@@ -98,6 +100,11 @@ type Sessions struct {
 // Audit says how long the audit log is kept.
 type Audit struct {
 	Keep time.Duration // 0: for ever
+}
+
+// Revocations says who may read the revocation feed.
+type Revocations struct {
+	ClientsOnly bool // confidential clients, which authenticate; otherwise anybody
 }
 
 // Signing says how tokens are signed, and when signing keys are rotated.

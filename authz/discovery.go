@@ -129,6 +129,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"require_pushed_authorization_requests":          false, // some clients must (RFC 9126 section 6)
 		"introspection_endpoint":                         s.issuer.URL("/introspect"),
 		"revocation_endpoint":                            s.issuer.URL("/revoke"),
+		"authzd_revocations_endpoint":                    s.issuer.URL("/revocations"),
 		"end_session_endpoint":                           s.issuer.URL("/logout"),
 		"backchannel_logout_supported":                   true,
 		"backchannel_logout_session_supported":           true,

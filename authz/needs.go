@@ -45,6 +45,17 @@ func (s *Server) longestUse() time.Duration {
 	return longest
 }
 
+// longestAccess returns the longest lifetime of the access tokens that are issued now.
+func (s *Server) longestAccess(ctx context.Context) (time.Duration, error) {
+	managed, err := s.managed.All(ctx)
+	if err != nil {
+		return 0, err
+	}
+	longest := max(s.config.Lifetimes.AccessToken, managed.Token)
+	s.config.Clients.Each(func(c *client.Client) { longest = max(longest, time.Duration(c.AccessTokenLifetime)) })
+	return longest, nil
+}
+
 // longestGrace returns the longest time in which a rotated refresh token of a client of the configuration may be
 // sent again.
 func (s *Server) longestGrace() time.Duration {

@@ -45,7 +45,7 @@ import (
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
 	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
-	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openEndpoints, (*Server).openBackups,
+	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openEndpoints, (*Server).openFeed, (*Server).openBackups,
 }
 
 func (s *Server) openSealing(ctx context.Context) (err error) {
@@ -80,7 +80,7 @@ func (s *Server) openAudit(ctx context.Context) error {
 		},
 		Logger: s.logger,
 	})
-	s.events = &events.Recorder{Audit: s.audit, IsClient: func(ctx context.Context, id string) bool { return s.clients.IsClient(ctx, id) }}
+	s.events = &events.Recorder{Audit: s.audit, Feed: s.feed, IsClient: func(ctx context.Context, id string) bool { return s.clients.IsClient(ctx, id) }}
 	return err
 }
 

@@ -110,11 +110,12 @@ var rooms = []struct{ name, mayImport string }{
 
 	// The rooms of the server.
 	{"authz/oauth", "storage"},
+	{"authz/feed", "authz/oauth authz/observe"},
 	{"authz/resource", "authz/oauth templates"},
 	{"authz/client/clientkeys", "authz/client authz/outbound"},
 	{"authz/allowance", "authz/oauth authz/client/clientkeys authz/observe authz/throttle"},
 	{"authz/client/directory", "authz/allowance authz/keys"},
-	{"authz/events", "authz/oauth authz/audit authz/account authz/admin authz/session"},
+	{"authz/events", "authz/feed authz/audit authz/account authz/admin authz/session"},
 	{"authz/grant", "authz/client/directory authz/events"},
 	{"authz/token", "authz/grant authz/resource"},
 	{"authz/clientauth", "authz/token authz/dpop"},

@@ -55,6 +55,7 @@ func (s *Server) routeTable() []route {
 		{"introspect", "/introspect", methods{post: s.tokenInfo.Introspect}, form},
 		{"revoke", "/revoke", methods{post: s.tokenInfo.Revoke}, form},
 		{"device_authorization", "/device_authorization", methods{post: s.ifDevices(s.interaction.DeviceAuthorization)}, form},
+		s.revocations(),
 		{"session", "/session", methods{get: s.tokenInfo.SessionStatus}, api},
 		{"session_activity", "/session/activity", methods{post: s.tokenInfo.SessionActivity}, api},
 
@@ -80,6 +81,14 @@ func (s *Server) routeTable() []route {
 			route{"client", "/register/{client}", methods{get: s.register.Read, put: s.register.Update, delete: s.register.Delete}, api})
 	}
 	return routes
+}
+
+// revocations returns the route of the revocation feed, as the configuration says who may read it.
+func (s *Server) revocations() route {
+	if s.config.Revocations.ClientsOnly {
+		return route{"revocations", "/revocations", methods{get: s.feed.Serve, post: s.feed.Serve}, form}
+	}
+	return route{"revocations", "/revocations", methods{get: s.feed.Serve}, public}
 }
 
 // ifDevices returns a handler that answers 404 as long as no client may use the device grant.

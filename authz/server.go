@@ -4,6 +4,7 @@
 //	server.go     Server, New, Run        open.go       opens each part, from the ground up
 //	routes.go     every path, its guard   discovery.go  metadata and keys, for clients and verifiers
 //	config.go     Config                  admin.go      health, metrics and the admin API
+//	needs.go      what clients need       revocations.go   the revocation feed, and who may read it
 //
 // Imports between the packages go one way, and a test checks that:
 //
@@ -38,6 +39,7 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/keys"
@@ -74,6 +76,7 @@ type Server struct {
 	keys       *keys.Ring
 	algs       []jose.SignatureAlgorithm // in use
 	audit      *audit.Log
+	feed       *feed.Feed
 	events     *events.Recorder
 	accounts   *account.Directory
 	sessions   *session.Sessions
@@ -119,6 +122,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := c.MTLS.Check(c.Clients, c.TrustedProxies); err != nil {
 		return nil, err
 	}
+	s.feed = s.newFeed()
 	for _, open := range parts {
 		if err := open(s, ctx); err != nil {
 			return nil, err
@@ -153,8 +157,12 @@ func (s *Server) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// Drain makes the readiness probe fail, so that a load balancer sends no new requests. Requests are still answered.
-func (s *Server) Drain() { s.health.SetDraining() }
+// Drain makes the readiness probe fail, so that a load balancer sends no new requests. Requests are still answered,
+// and those that wait for revocations are answered at once.
+func (s *Server) Drain() {
+	s.health.SetDraining()
+	s.feed.Drain()
+}
 
 // ServeHTTP answers a request to the public listener.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

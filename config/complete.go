@@ -49,6 +49,8 @@ func (l *loader) complete() {
 	fill(l, "sessions.remember_me", &s.RememberMe, 720*time.Hour)
 	fill(l, "sessions.activity", &s.Activity, "refresh")
 
+	fill(l, "revocations.access", &c.Revocations.Access, "public")
+
 	fill(l, "signing.alg", &c.Signing.Alg, "RS256")
 	fill(l, "signing.rotate_every", &c.Signing.RotateEvery, 2160*time.Hour)
 	fill(l, "signing.announce", &c.Signing.Announce, min(24*time.Hour, c.Signing.RotateEvery/2))

@@ -110,6 +110,9 @@ type Config struct {
 	// by registration.scope and registration.resources.
 	ClientIDMetadataDocuments bool `yaml:"client_id_metadata_documents"`
 
+	// Revocations is the feed of tokens that ended before their time, for APIs that check tokens offline.
+	Revocations Revocations `yaml:"revocations"`
+
 	// CORS is for apps in a browser, beyond what their clients say.
 	CORS CORS `yaml:"cors"`
 
@@ -318,6 +321,13 @@ type Sessions struct {
 	// EndOffline makes a logout end the refresh tokens with offline_access too that came from the
 	// session. A session that reaches a limit leaves them alone in any case.
 	EndOffline bool `yaml:"end_offline"`
+}
+
+// Revocations is the revocation feed.
+type Revocations struct {
+	// Access says who may read it: public (anybody; it has hashes only) or clients (confidential clients that
+	// authenticate as for introspection).
+	Access string `yaml:"access" enum:"public,clients"`
 }
 
 // Signing is the ring of keys that sign tokens.

@@ -34,6 +34,7 @@ type Conversion struct {
 // Current are the migrations of this authzd.
 var Current = Migrations{
 	toFormat2,
+	toFormat3,
 }
 
 // migratePage is how many records one Apply converts.

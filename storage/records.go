@@ -42,6 +42,9 @@ var (
 	UserIdentities  = Kind[UserIdentity]{"user_identities"}    // user id + "/" + hash of the key of the identity
 	TrustedNetworks = Kind[TrustedNetwork]{"trusted_networks"} // user id + "/" + hash of the network
 
+	Revocations = Kind[Revocation]{"revocations"} // DueKey of a random value: they sort by the time of their end
+	FeedStates  = Kind[FeedState]{"feed_states"}  // FeedEpochKey, FeedWindowKey
+
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
 	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"; there is one
@@ -65,7 +68,7 @@ var Tables = []Table{
 	UserSessions.Table, SessionEnds.Table, Logouts.Table, Marks.Table, ServerSecrets.Table, Leases.Table,
 	LoginFailures.Table,
 	UserGrants.Table, ManagedClients.Table, ClientChanges.Table,
-	UserIdentities.Table, TrustedNetworks.Table,
+	UserIdentities.Table, TrustedNetworks.Table, Revocations.Table, FeedStates.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
 	BFFSessions.Table, BFFRefs.Table, BFFTickets.Table, BFFHandovers.Table,
@@ -92,7 +95,9 @@ type User struct {
 	PastHashes []string `json:"past_hashes,omitempty"`
 	Disabled   bool     `json:"disabled,omitempty"`
 	Epoch      int      `json:"epoch,omitempty"` // raised to end every session and every grant at once
-	Profile    Profile  `json:"profile"`
+	// NotBefore is the last second, since 1970, in which their tokens were ended. A token that counts has a later iat.
+	NotBefore int64   `json:"not_before,omitempty"`
+	Profile   Profile `json:"profile"`
 	// EmailFrom is the source of the address: the key of an identity, or EmailByOperator. Empty: there is no
 	// address, or its source is unknown.
 	EmailFrom string   `json:"email_from,omitempty"`
@@ -292,6 +297,40 @@ type AccessToken struct {
 // RevokedToken marks an access token that was revoked alone, until it expires. Such a token has no grant
 // (client credentials), or the grant of another client (token exchange).
 type RevokedToken struct{}
+
+// Revocation says that tokens end before they expire. It is written in the Apply that ends them, and stays as long as
+// any of them may live.
+type Revocation struct {
+	Cause  string `json:"cause"`             // the type of the audit event of this end
+	Kind   string `json:"kind"`              // one of RevokedGrant, …
+	ID     string `json:"id,omitempty"`      // of what has ended
+	UserID string `json:"user_id,omitempty"` // whose tokens end; empty: unknown, or of many users
+	// Before limits the end to tokens whose iat, in seconds since 1970, is not later. 0: all tokens end.
+	Before int64 `json:"before,omitempty"`
+}
+
+// The values of Revocation.Kind, and what ID is then.
+const (
+	RevokedGrant   = "grant"   // gid
+	RevokedSession = "session" // sid
+	RevokedUser    = "user"    // user id: all tokens of the user
+	RevokedJTI     = "token"   // jti
+	RevokedClient  = "client"  // client id: all tokens of the client
+	RevokedConsent = "consent" // client id: all grants of the user and the client
+	RevokedAll     = "all"     // empty: all tokens of the server
+)
+
+// The keys of FeedStates.
+const (
+	FeedEpochKey  = "epoch"
+	FeedWindowKey = "window"
+)
+
+// FeedState is what the replicas share about the revocation feed.
+type FeedState struct {
+	Epoch  string `json:"epoch,omitempty"`  // a random value; another one once records may have been forgotten, so copies of a store lack it
+	Window int    `json:"window,omitempty"` // seconds that an entry stays: the longest that was ever needed
+}
 
 // UserGrant lets the grants of a user be found. It may outlive its grant.
 type UserGrant struct{}

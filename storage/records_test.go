@@ -60,6 +60,8 @@ func TestKinds(t *testing.T) {
 		roundTrip(t, s, storage.ClientChanges),
 		roundTrip(t, s, storage.UserIdentities),
 		roundTrip(t, s, storage.TrustedNetworks),
+		roundTrip(t, s, storage.Revocations),
+		roundTrip(t, s, storage.FeedStates),
 		roundTrip(t, s, storage.AuditEvents),
 		roundTrip(t, s, storage.AuditBlocks),
 		roundTrip(t, s, storage.AuditHeads),
@@ -158,7 +160,7 @@ func fill(t *testing.T, v reflect.Value) {
 		v.SetString("text \"<é>\" of " + v.Type().Name())
 	case reflect.Bool:
 		v.SetBool(true)
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		v.SetInt(1 << 40)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

@@ -62,6 +62,9 @@ const (
 	MaxValue = 1 << 20 // bytes
 )
 
+// MaxApply is how long after the call of Apply its writes may become visible, unless the disk hangs.
+const MaxApply = 8 * time.Second
+
 // Store is the contract of an engine. All methods are safe for concurrent use. An error that is not named
 // here means that the engine failed, not the caller.
 type Store interface {

@@ -62,6 +62,8 @@ var recordChecks = map[Table]func(Record) error{
 	ClientChanges.Table:   decodes(ClientChanges),
 	UserIdentities.Table:  decodes(UserIdentities),
 	TrustedNetworks.Table: decodes(TrustedNetworks),
+	Revocations.Table:     decodes(Revocations),
+	FeedStates.Table:      decodes(FeedStates),
 	AuditEvents.Table:     decodes(AuditEvents),
 	AuditBlocks.Table:     decodes(AuditBlocks),
 	AuditHeads.Table:      decodes(AuditHeads),

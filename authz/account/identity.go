@@ -124,13 +124,13 @@ func IsLastWayIn(user *storage.User, identities []LinkedIdentity, one *LinkedIde
 }
 
 // Unlink makes UnlinkWrites. In the same Apply it writes the event that tell returns.
-func (d *Directory) Unlink(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool, tell func(*LinkedIdentity) storage.Write) error {
+func (d *Directory) Unlink(ctx context.Context, userID, identity string, byOperator bool, works func(issuer string) bool, tell func(*LinkedIdentity) []storage.Write) error {
 	return storage.Retry(func() error {
 		unlinked, writes, err := d.UnlinkWrites(ctx, userID, identity, byOperator, works)
 		if err != nil {
 			return err
 		}
-		return d.store.Apply(ctx, append(writes, tell(unlinked))...)
+		return d.store.Apply(ctx, append(writes, tell(unlinked)...)...)
 	})
 }
 

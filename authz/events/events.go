@@ -4,7 +4,8 @@
 //	handler -> SignedOut, Consented, GrantIssued, … -> put:  a write of the same Apply as the change
 //	handler -> SignInFailed, Refused, …             -> note: without a change
 //
-// Both write to the audit log. The methods that return writes record nothing until the caller applies them, and run
+// Both write to the audit log. If the event ends tokens before their time, put also writes that to the revocation feed:
+// a new cause is one more call with a feed.End. The methods that return writes record nothing until the caller applies them, and run
 // again if a request loses a race. So another listener, such as a webhook, gets a record there that is written with the
 // event, and is called when that is committed.
 package events
@@ -19,21 +20,27 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 )
 
-// Recorder records events in the audit log.
+// Recorder records events in the audit log, and ends in the revocation feed.
 type Recorder struct {
 	Audit    *audit.Log
+	Feed     *feed.Feed
 	IsClient func(ctx context.Context, id string) bool // reports whether a client has this id
 }
 
-// put returns the write that records an event; the caller applies it together with the change.
-func (rec *Recorder) put(ctx context.Context, e audit.Event) storage.Write {
-	return rec.Audit.Put(ctx, e)
+// put returns the writes that record an event, and what it ends; the caller applies them together with the change.
+func (rec *Recorder) put(ctx context.Context, e audit.Event, ends ...feed.End) []storage.Write {
+	writes := []storage.Write{rec.Audit.Put(ctx, e)}
+	for _, end := range ends {
+		writes = append(writes, rec.Feed.Put(string(e.Type), end))
+	}
+	return writes
 }
 
 // note records an event that comes without a change.
@@ -50,31 +57,41 @@ func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.
 	if method == "" {
 		method = MethodPassword
 	}
-	writes := []storage.Write{rec.put(ctx, audit.Event{
+	writes := rec.put(ctx, audit.Event{
 		Type: audit.SignedIn, Outcome: audit.Success, Actor: byUser(began.UserID),
 		UserID: began.UserID, SessionID: began.ID, Details: map[string]string{"method": method},
-	})}
+	})
 	if replaced != nil {
-		writes = append(writes, rec.put(ctx, endOf(replaced, byUser(began.UserID), "another user signed in")))
+		writes = append(writes, rec.ended(ctx, replaced, byUser(began.UserID), "another user signed in")...)
 	}
 	return writes
 }
 
 // SessionCrowded records that a session was ended because its user has too many.
 func (rec *Recorder) SessionCrowded(ctx context.Context, ended *session.Session) []storage.Write {
-	return []storage.Write{rec.put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "the user has too many sessions, and this one was unused longest"))}
+	return rec.ended(ctx, ended, audit.Actor{Kind: audit.ByServer}, "the user has too many sessions, and this one was unused longest")
 }
 
-func endOf(ended *session.Session, by audit.Actor, reason string) audit.Event {
-	return audit.Event{
+// ended records the end of a session.
+func (rec *Recorder) ended(ctx context.Context, ended *session.Session, by audit.Actor, reason string) []storage.Write {
+	return rec.put(ctx, audit.Event{
 		Type: audit.SessionEnded, Outcome: audit.Success, Actor: by,
 		UserID: ended.UserID, SessionID: ended.ID, Details: map[string]string{"reason": reason},
-	}
+	}, feed.Session(ended.ID, ended.UserID))
 }
 
-// SignedOut records that a user has ended one of their sessions; sid is "" if they ended all.
-func (rec *Recorder) SignedOut(ctx context.Context, userID, sid string) storage.Write {
-	return rec.put(ctx, audit.Event{Type: audit.SignedOut, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, SessionID: sid})
+// SignedOut records that a user has ended one of their sessions.
+func (rec *Recorder) SignedOut(ctx context.Context, userID, sid string) []storage.Write {
+	return rec.signedOut(ctx, userID, sid, feed.Session(sid, userID))
+}
+
+// SignedOutEverywhere records that a user has ended all their sessions. end is feed.User.
+func (rec *Recorder) SignedOutEverywhere(ctx context.Context, userID string, end feed.End) []storage.Write {
+	return rec.signedOut(ctx, userID, "", end)
+}
+
+func (rec *Recorder) signedOut(ctx context.Context, userID, sid string, end feed.End) []storage.Write {
+	return rec.put(ctx, audit.Event{Type: audit.SignedOut, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, SessionID: sid}, end)
 }
 
 // SignInFailed records a sign-in that was not accepted. method is MethodPassword or the id of a connector;
@@ -87,7 +104,7 @@ func (rec *Recorder) SignInFailed(ctx context.Context, method, reason, userID st
 }
 
 // Consented records what a user has allowed a client, or that they took their consent back: what says which.
-func (rec *Recorder) Consented(ctx context.Context, what audit.Type, userID, clientID string, given []storage.Permission) storage.Write {
+func (rec *Recorder) Consented(ctx context.Context, what audit.Type, userID, clientID string, given []storage.Permission) []storage.Write {
 	event := audit.Event{Type: what, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, ClientID: clientID}
 	var scopes []string
 	for _, p := range given {
@@ -95,6 +112,9 @@ func (rec *Recorder) Consented(ctx context.Context, what audit.Type, userID, cli
 	}
 	if scopes != nil {
 		event.Details = map[string]string{"scope": strings.Join(oauth.Unique(scopes), " ")}
+	}
+	if what == audit.ConsentWithdrawn {
+		return rec.put(ctx, event, feed.Consent(userID, clientID))
 	}
 	return rec.put(ctx, event)
 }
@@ -107,7 +127,7 @@ type Issued struct {
 }
 
 // GrantIssued records a new grant.
-func (rec *Recorder) GrantIssued(ctx context.Context, i Issued) storage.Write {
+func (rec *Recorder) GrantIssued(ctx context.Context, i Issued) []storage.Write {
 	return rec.put(ctx, audit.Event{
 		Type: audit.GrantIssued, Outcome: audit.Success, Actor: byClient(i.ClientID),
 		ClientID: i.ClientID, UserID: i.UserID, GrantID: i.GrantID, SessionID: i.SessionID,
@@ -136,23 +156,30 @@ func (rec *Recorder) Reused(ctx context.Context, what audit.Type, gid string, of
 		rec.note(ctx, event)
 		return nil
 	}
-	return []storage.Write{*revocation, rec.put(ctx, event)}
+	return append(rec.put(ctx, event, feed.Grant(gid, of.UserID)), *revocation)
 }
 
-// RevokedBy records that a client has revoked a grant or, if gid is "", a single token.
-func (rec *Recorder) RevokedBy(ctx context.Context, clientID, userID, gid string) storage.Write {
-	event := audit.Event{
-		Type: audit.TokenRevoked, Outcome: audit.Success, Actor: byClient(clientID), ClientID: clientID, UserID: userID, GrantID: gid,
-	}
-	if gid != "" {
-		event.Type = audit.GrantRevoked
-	}
-	return rec.put(ctx, event)
+// GrantRevokedBy records that a client has revoked a grant.
+func (rec *Recorder) GrantRevokedBy(ctx context.Context, clientID, userID, gid string) []storage.Write {
+	return rec.put(ctx, audit.Event{
+		Type: audit.GrantRevoked, Outcome: audit.Success, Actor: byClient(clientID), ClientID: clientID, UserID: userID, GrantID: gid,
+	}, feed.Grant(gid, userID))
+}
+
+// TokenRevokedBy records that a client has revoked a single token.
+func (rec *Recorder) TokenRevokedBy(ctx context.Context, clientID, jti string) []storage.Write {
+	return rec.put(ctx, audit.Event{
+		Type: audit.TokenRevoked, Outcome: audit.Success, Actor: byClient(clientID), ClientID: clientID,
+	}, feed.Token(jti))
 }
 
 // ClientChanged records that a client has created, changed or deleted its registration (RFC 7591, RFC 7592).
-func (rec *Recorder) ClientChanged(ctx context.Context, what audit.Type, id string) storage.Write {
-	return rec.put(ctx, audit.Event{Type: what, Outcome: audit.Success, Actor: byClient(id), ClientID: id})
+func (rec *Recorder) ClientChanged(ctx context.Context, what audit.Type, id string) []storage.Write {
+	event := audit.Event{Type: what, Outcome: audit.Success, Actor: byClient(id), ClientID: id}
+	if what == audit.ClientDeleted {
+		return rec.put(ctx, event, feed.Client(id))
+	}
+	return rec.put(ctx, event)
 }
 
 var changeTypes = map[account.Change]audit.Type{
@@ -166,22 +193,22 @@ func (rec *Recorder) UserChanged(ctx context.Context, what account.Change, userI
 	if connector != "" {
 		event.Actor, event.Details = byUser(userID), map[string]string{"connector": connector}
 	}
-	return []storage.Write{rec.put(ctx, event)}
+	return rec.put(ctx, event)
 }
 
 // KeyAnnounced records a new signing key, and when it begins to sign.
 func (rec *Recorder) KeyAnnounced(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write {
-	return []storage.Write{rec.put(ctx, audit.Event{
+	return rec.put(ctx, audit.Event{
 		Type: audit.KeyRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer},
 		Details: map[string]string{"alg": alg, "kid": kid, "sign_from": signFrom.Format(time.RFC3339)},
-	})}
+	})
 }
 
 // SecretReplaced records a new server secret.
 func (rec *Recorder) SecretReplaced(ctx context.Context, id string) []storage.Write {
-	return []storage.Write{rec.put(ctx, audit.Event{
+	return rec.put(ctx, audit.Event{
 		Type: audit.SecretRotated, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, Details: map[string]string{"secret": id},
-	})}
+	})
 }
 
 // ordinary are error codes that occur in normal use: the audit log leaves them out.
@@ -221,25 +248,25 @@ func (rec *Recorder) Refused(r *http.Request, e *oauth.Error) {
 }
 
 // SessionEnded records that a user has ended one of their sessions from another browser.
-func (rec *Recorder) SessionEnded(ctx context.Context, ended *session.Session) storage.Write {
-	return rec.put(ctx, endOf(ended, byUser(ended.UserID), "by its user, from another browser"))
+func (rec *Recorder) SessionEnded(ctx context.Context, ended *session.Session) []storage.Write {
+	return rec.ended(ctx, ended, byUser(ended.UserID), "by its user, from another browser")
 }
 
 // SessionExpired records the end of a session whose time was over.
-func (rec *Recorder) SessionExpired(ctx context.Context, ended *session.Session) storage.Write {
-	return rec.put(ctx, endOf(ended, audit.Actor{Kind: audit.ByServer}, "its time was over"))
+func (rec *Recorder) SessionExpired(ctx context.Context, ended *session.Session) []storage.Write {
+	return rec.ended(ctx, ended, audit.Actor{Kind: audit.ByServer}, "its time was over")
 }
 
 // IdentityUnlinked records that a user has unlinked an upstream identity from their account.
-func (rec *Recorder) IdentityUnlinked(ctx context.Context, userID, connector string) storage.Write {
+func (rec *Recorder) IdentityUnlinked(ctx context.Context, userID, connector string) []storage.Write {
 	return rec.put(ctx, audit.Event{
 		Type: audit.IdentityUnlinked, Outcome: audit.Success, Actor: byUser(userID), UserID: userID,
 		Details: map[string]string{"connector": connector},
 	})
 }
 
-// ByOperator records what an operator has done. If they used a client, the event names it.
-func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e audit.Event) storage.Write {
+// ByOperator records what an operator has done, and what ended by it. If they used a client, the event names it.
+func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e audit.Event, ends ...feed.End) []storage.Write {
 	e.Outcome, e.Actor = audit.Success, audit.Actor{Kind: audit.ByOperator, ID: operator.ID}
 	if operator.ClientID != "" && operator.ClientID != operator.ID {
 		if e.Details == nil {
@@ -247,11 +274,11 @@ func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e aud
 		}
 		e.Details["by_client"] = operator.ClientID
 	}
-	return rec.put(ctx, e)
+	return rec.put(ctx, e, ends...)
 }
 
 // BackupTaken records a backup that the server makes on schedule.
-func (rec *Recorder) BackupTaken(ctx context.Context) storage.Write {
+func (rec *Recorder) BackupTaken(ctx context.Context) []storage.Write {
 	return rec.put(ctx, audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}})
 }
 

@@ -18,8 +18,8 @@ func (g *Grants) Withdraw(ctx context.Context, userID, clientID string) error {
 		}
 		consent.Permissions, consent.Hosts, consent.GrantedAt = nil, nil, time.Time{}
 		consent.Withdrawals++
-		return g.Store.Apply(ctx, storage.Consents.Put(ConsentKey(userID, clientID), consent, storage.At(version), time.Time{}),
-			g.Events.Consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil))
+		write := storage.Consents.Put(ConsentKey(userID, clientID), consent, storage.At(version), time.Time{})
+		return g.Store.Apply(ctx, append(g.Events.Consented(ctx, audit.ConsentWithdrawn, userID, clientID, nil), write)...)
 	})
 }
 

@@ -214,7 +214,7 @@ func (in *Interaction) endOther(ctx context.Context, user *storage.User, sid str
 	if err != nil || other == nil || other.UserID != user.ID {
 		return err
 	}
-	_, err = in.Logout.EndSession(ctx, sid, in.Events.SessionEnded(ctx, other))
+	_, err = in.Logout.EndSession(ctx, sid, in.Events.SessionEnded(ctx, other)...)
 	return err
 }
 

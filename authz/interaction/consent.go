@@ -104,7 +104,7 @@ func (in *Interaction) rememberConsent(r *http.Request, userID string, a *author
 		if err != nil {
 			return err
 		}
-		return in.Store.Apply(r.Context(), write, in.Events.Consented(r.Context(), audit.ConsentGiven, userID, a.Client.ID, in.permissions(a)))
+		return in.Store.Apply(r.Context(), append(in.Events.Consented(r.Context(), audit.ConsentGiven, userID, a.Client.ID, in.permissions(a)), write)...)
 	})
 }
 

@@ -220,7 +220,8 @@ func (in *Interaction) decideDevice(r *http.Request, v *visit, status string) er
 		if err != nil {
 			return err
 		}
-		writes = append(in.useSession(v.signedIn, request), consent, in.Events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.Client.ID, in.permissions(request)))
+		writes = append(in.useSession(v.signedIn, request), consent)
+		writes = append(writes, in.Events.Consented(ctx, audit.ConsentGiven, v.user.ID, request.Client.ID, in.permissions(request))...)
 	}
 	return in.Store.Apply(ctx, append(writes, storage.DeviceCodes.Put(v.flow.Device, &decided, storage.At(version), device.ExpiresAt.Add(authorize.CodeMemory)))...)
 }

@@ -155,7 +155,7 @@ func linkError(err error) error {
 
 // withdrawIdentity unlinks an identity of the user, for the account page.
 func (in *Interaction) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
-	err := in.Accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, in.Connectors.Has, func(l *account.LinkedIdentity) storage.Write {
+	err := in.Accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, in.Connectors.Has, func(l *account.LinkedIdentity) []storage.Write {
 		return in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector)
 	})
 	switch {

@@ -131,7 +131,7 @@ func unseal(sealer *Sealer, name keyName, rec *storage.SigningKey) (*pair, error
 func newPair(alg jose.SignatureAlgorithm, private *jose.JSONWebKey) (*pair, error) {
 	public := private.Public()
 	p := &pair{public: &public}
-	for _, typ := range []string{TypeJWT, TypeAccessToken, TypeLogoutToken, TypeIntrospection, TypeGate} {
+	for _, typ := range []string{TypeJWT, TypeAccessToken, TypeLogoutToken, TypeIntrospection, TypeGate, TypeRevocations} {
 		f, err := newForm(alg, typ, private, p.public)
 		if err != nil {
 			return nil, err

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/authzd/authzd/authz/revocation"
 )
 
 // The typ header of the tokens that a ring signs.
@@ -20,6 +22,7 @@ const (
 	TypeGate = "gate+jwt" // what a gate tells a site about its user; ours
 
 	TypeIntrospection = "token-introspection+jwt" // RFC 9701 section 5
+	TypeRevocations   = revocation.Type           // the documents of the revocation feed
 )
 
 // ErrInvalidToken says that the token is malformed, or that no key of the ring signed it.

@@ -79,7 +79,7 @@ func (lo *Logout) Address(ctx context.Context, clientID string) (string, error) 
 func (lo *Logout) SessionEnded(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
 	writes, err := lo.logoutWrites(ctx, []*session.Session{ended}, false)
 	if observe.Event(ctx) == nil {
-		writes = append(writes, lo.Events.SessionExpired(ctx, ended))
+		writes = append(writes, lo.Events.SessionExpired(ctx, ended)...)
 	}
 	return writes, err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
@@ -27,7 +28,7 @@ func (lo *Logout) endOwnSession(w http.ResponseWriter, r *http.Request) (*sessio
 	}
 	if current != nil {
 		observe.Event(r.Context()).SetSubject(current.UserID)
-		if current, err = lo.EndSession(r.Context(), current.ID, lo.Events.SignedOut(r.Context(), current.UserID, current.ID)); err != nil {
+		if current, err = lo.EndSession(r.Context(), current.ID, lo.Events.SignedOut(r.Context(), current.UserID, current.ID)...); err != nil {
 			return nil, err
 		}
 	}
@@ -81,9 +82,11 @@ func (lo *Logout) endEverything(ctx context.Context, userID string) error {
 	if err != nil {
 		return err
 	}
+	end := feed.User(userID)
 	user.Epoch++
-	writes = append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}), lo.Events.SignedOut(ctx, userID, ""))
-	return lo.Store.Apply(ctx, writes...)
+	user.NotBefore = max(user.NotBefore, end.Before())
+	writes = append(writes, storage.Users.Put(userID, user, storage.At(version), time.Time{}))
+	return lo.Store.Apply(ctx, append(writes, lo.Events.SignedOutEverywhere(ctx, userID, end)...)...)
 }
 
 // EndingWrites returns the writes that end every session of a user and put logout tokens for their clients into

@@ -215,7 +215,7 @@ func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) (*sess
 		return nil, err
 	}
 	observe.Event(ctx).SetSubject(named.UserID)
-	return lo.EndSession(ctx, named.ID, lo.Events.SignedOut(ctx, named.UserID, named.ID))
+	return lo.EndSession(ctx, named.ID, lo.Events.SignedOut(ctx, named.UserID, named.ID)...)
 }
 
 // target returns the URI of the link back to the app, "" if there is none, and whether the browser may be sent

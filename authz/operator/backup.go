@@ -19,7 +19,7 @@ const backupStall = 30 * time.Second
 
 // takeBackup answers with a backup. It records the event first: data that has left cannot be called back.
 func (api *API) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
-	if err := api.Store.Apply(ctx, api.did(ctx, c, audit.Event{Type: audit.BackupTaken})); err != nil {
+	if err := api.Store.Apply(ctx, api.did(ctx, c, audit.Event{Type: audit.BackupTaken})...); err != nil {
 		return err
 	}
 	control := http.NewResponseController(w)
@@ -49,7 +49,7 @@ func (s stalling) Write(p []byte) (int, error) {
 
 // ScheduledBackup writes a backup that the server makes by itself, and records the event.
 func (api *API) ScheduledBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
-	if err := api.Store.Apply(ctx, api.Events.BackupTaken(ctx)); err != nil {
+	if err := api.Store.Apply(ctx, api.Events.BackupTaken(ctx)...); err != nil {
 		return archive.Summary{}, err
 	}
 	return api.writeBackup(ctx, w)

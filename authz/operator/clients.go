@@ -13,6 +13,7 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/storage"
@@ -78,8 +79,8 @@ func (api *API) addClient(ctx context.Context, c *admin.Call, id string, record 
 	} else {
 		writes = append(writes, storage.Marks.Delete(mark, storage.Absent)) // nobody deletes one in this moment
 	}
-	return api.Store.Apply(ctx, append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), api.Clients.Managed.Changed(),
-		api.did(ctx, c, audit.Event{Type: audit.ClientCreated, ClientID: id}))...)
+	writes = append(writes, storage.ManagedClients.Put(id, record, storage.Absent, time.Time{}), api.Clients.Managed.Changed())
+	return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.ClientCreated, ClientID: id})...)...)
 }
 
 // mustBeFree refuses an id that another kind of client has.
@@ -144,8 +145,8 @@ func (api *API) changeClient(ctx context.Context, c *admin.Call, what audit.Type
 		if record.UpdatedAt = storage.Now(); !record.UpdatedAt.After(changedBefore) { // it is the etag
 			record.UpdatedAt = changedBefore.Add(time.Millisecond)
 		}
-		return api.Store.Apply(ctx, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), api.Clients.Managed.Changed(),
-			api.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)}))
+		did := api.did(ctx, c, audit.Event{Type: what, ClientID: id, Details: changes(before, record.Metadata)})
+		return api.Store.Apply(ctx, append(did, storage.ManagedClients.Put(id, record, storage.At(version), time.Time{}), api.Clients.Managed.Changed())...)
 	})
 	return record, err
 }
@@ -252,7 +253,7 @@ func (api *API) removeClient(ctx context.Context, c *admin.Call) error {
 		return err
 	}
 	return storage.Retry(func() error {
-		event := api.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id})
+		writes := api.did(ctx, c, audit.Event{Type: audit.ClientDeleted, ClientID: id}, feed.Client(id))
 		mark := storage.Marks.Put(oauth.MarkDeletedClient+oauth.HashToken(id), &storage.Mark{}, storage.Any, storage.Now().Add(longest+oauth.MarkMargin))
 		record, version, err := api.managedRecord(ctx, id)
 		if errors.Is(err, errClientOfItsOwn) {
@@ -261,13 +262,13 @@ func (api *API) removeClient(ctx context.Context, c *admin.Call) error {
 				return err
 			}
 			api.Register.ClientLeft()
-			return api.Store.Apply(ctx, storage.Clients.Delete(id, storage.At(version)), mark, event)
+			return api.Store.Apply(ctx, append(writes, mark, storage.Clients.Delete(id, storage.At(version)))...)
 		} else if err != nil {
 			return err
 		}
 		if err := c.Matches(clientETag(record)); err != nil {
 			return err
 		}
-		return api.Store.Apply(ctx, storage.ManagedClients.Delete(id, storage.At(version)), api.Clients.Managed.Changed(), mark, event)
+		return api.Store.Apply(ctx, append(writes, mark, storage.ManagedClients.Delete(id, storage.At(version)), api.Clients.Managed.Changed())...)
 	})
 }

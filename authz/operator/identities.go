@@ -47,7 +47,7 @@ func (api *API) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewId
 		if err != nil || len(writes) == 0 {
 			return err
 		}
-		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.IdentityLinked, UserID: sub, Details: map[string]string{"connector": id.Connector}}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.IdentityLinked, UserID: sub, Details: map[string]string{"connector": id.Connector}})...)...)
 	})
 	if err != nil {
 		return nil, identityProblem(err)
@@ -64,7 +64,7 @@ func (api *API) linkIdentity(ctx context.Context, c *admin.Call, in *admin.NewId
 
 func (api *API) unlinkIdentity(ctx context.Context, c *admin.Call) error {
 	sub := c.Path("sub")
-	return identityProblem(api.Accounts.Unlink(ctx, sub, c.Path("identity"), true, api.Connectors.Has, func(l *account.LinkedIdentity) storage.Write {
+	return identityProblem(api.Accounts.Unlink(ctx, sub, c.Path("identity"), true, api.Connectors.Has, func(l *account.LinkedIdentity) []storage.Write {
 		return api.did(ctx, c, audit.Event{Type: audit.IdentityUnlinked, UserID: sub, Details: map[string]string{"connector": l.Connector}})
 	}))
 }

@@ -50,7 +50,7 @@ func (api *API) rotateKeys(ctx context.Context, c *admin.Call, in *admin.RotateK
 	for _, alg := range algs {
 		err := api.Keys.Rotate(ctx, alg, func(kid string) []storage.Write {
 			event := audit.Event{Type: audit.KeyRotated, Details: map[string]string{"alg": string(alg), "kid": kid}}
-			return []storage.Write{api.did(ctx, c, event)}
+			return api.did(ctx, c, event)
 		})
 		if err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/logout"
@@ -270,9 +271,9 @@ func asProblem(err error) *admin.Problem {
 	return p
 }
 
-// did returns the write that records what the caller of the admin API has done.
-func (api *API) did(ctx context.Context, c *admin.Call, e audit.Event) storage.Write {
-	return api.Events.ByOperator(ctx, c.Actor, e)
+// did returns the writes that record what the caller of the admin API has done, and what ended by it.
+func (api *API) did(ctx context.Context, c *admin.Call, e audit.Event, ends ...feed.End) []storage.Write {
+	return api.Events.ByOperator(ctx, c.Actor, e, ends...)
 }
 
 // etag returns the ETag of a version of a record.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
@@ -73,7 +74,8 @@ func (api *API) revokeSession(ctx context.Context, c *admin.Call) error {
 		return err
 	}
 	if found != nil {
-		found, err = api.Logout.EndSession(ctx, found.ID, api.did(ctx, c, audit.Event{Type: audit.SessionEnded, SessionID: found.ID, UserID: found.UserID}))
+		found, err = api.Logout.EndSession(ctx, found.ID,
+			api.did(ctx, c, audit.Event{Type: audit.SessionEnded, SessionID: found.ID, UserID: found.UserID}, feed.Session(found.ID, found.UserID))...)
 	}
 	if err == nil && found == nil {
 		return storage.ErrNotFound
@@ -194,6 +196,6 @@ func (api *API) revokeGrantOf(ctx context.Context, c *admin.Call) error {
 			return err
 		}
 		event := audit.Event{Type: audit.GrantRevoked, GrantID: gid, ClientID: grant.ClientID, UserID: grant.UserID}
-		return api.Store.Apply(ctx, *write, api.did(ctx, c, event))
+		return api.Store.Apply(ctx, append(api.did(ctx, c, event, feed.Grant(gid, grant.UserID)), *write)...)
 	})
 }

@@ -61,7 +61,7 @@ func (api *API) compactStore(ctx context.Context, call *admin.Call) error {
 	if !c.begin() {
 		return conflict("A compaction is under way.", "")
 	}
-	if err := api.Store.Apply(ctx, api.did(ctx, call, audit.Event{Type: audit.StoreCompact})); err != nil {
+	if err := api.Store.Apply(ctx, api.did(ctx, call, audit.Event{Type: audit.StoreCompact})...); err != nil {
 		c.end(nil)
 		return err
 	}

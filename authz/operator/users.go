@@ -3,10 +3,12 @@ package operator
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
@@ -56,7 +58,7 @@ func (api *API) createUser(ctx context.Context, c *admin.Call, in *admin.NewUser
 		if err != nil {
 			return err
 		}
-		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserCreated, UserID: user.ID}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserCreated, UserID: user.ID})...)...)
 	})
 	if err != nil {
 		return nil, err
@@ -136,6 +138,7 @@ func (api *API) alterUser(ctx context.Context, c *admin.Call, id string, alter f
 		if err != nil {
 			return err
 		}
+		ends := endsOf(user, changed)
 		writes, err := api.Accounts.ChangeWrites(ctx, user, version, changed)
 		if err != nil {
 			return err
@@ -147,10 +150,22 @@ func (api *API) alterUser(ctx context.Context, c *admin.Call, id string, alter f
 			}
 			writes = append(writes, ended...)
 		}
-		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: what, UserID: id, Details: changes(account.Describe(user), account.Describe(changed))}))...)
+		event := audit.Event{Type: what, UserID: id, Details: changes(account.Describe(user), account.Describe(changed))}
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, event, ends...)...)...)
 	})
 	api.Outbox.Wake()
 	return err
+}
+
+// endsOf returns what a change of a user ends: their tokens, if all grants of the user are void or if the tokens name
+// roles and groups of before. The next token of the user counts, because it is of a later second.
+func endsOf(before, changed *storage.User) []feed.End {
+	if changed.Epoch == before.Epoch && slices.Equal(changed.Roles, before.Roles) && slices.Equal(changed.Groups, before.Groups) {
+		return nil
+	}
+	end := feed.User(changed.ID)
+	changed.NotBefore = max(changed.NotBefore, end.Before())
+	return []feed.End{end}
 }
 
 func (api *API) deleteUser(ctx context.Context, c *admin.Call) error {
@@ -171,7 +186,7 @@ func (api *API) deleteUser(ctx context.Context, c *admin.Call) error {
 			return err
 		}
 		writes = append(writes, ended...)
-		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserDeleted, UserID: user.ID}))...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserDeleted, UserID: user.ID}, feed.User(user.ID))...)...)
 	})
 	api.Outbox.Wake()
 	return err
@@ -211,7 +226,7 @@ func (api *API) unlockUser(ctx context.Context, c *admin.Call) error {
 	if err != nil {
 		return err
 	}
-	return api.Store.Apply(ctx, append(api.Accounts.UnlockWrites(user), api.did(ctx, c, audit.Event{Type: audit.UserUnlocked, UserID: user.ID}))...)
+	return api.Store.Apply(ctx, append(api.Accounts.UnlockWrites(user), api.did(ctx, c, audit.Event{Type: audit.UserUnlocked, UserID: user.ID})...)...)
 }
 
 func (api *API) listNetworks(ctx context.Context, c *admin.Call, page admin.Slice) (shown []admin.TrustedNetwork, next string, err error) {
@@ -237,7 +252,7 @@ func (api *API) forgetNetworks(ctx context.Context, c *admin.Call) error {
 	if err != nil {
 		return err
 	}
-	err = api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.NetworksForgotten, UserID: user.ID}))...)
+	err = api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.NetworksForgotten, UserID: user.ID})...)...)
 	api.Accounts.Distrusted()
 	return err
 }

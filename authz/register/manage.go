@@ -92,8 +92,8 @@ func (ep *Endpoint) Update(w http.ResponseWriter, r *http.Request) error {
 		}
 		record.UsedAt = own.record.UsedAt
 		own.record = record
-		return ep.Store.Apply(r.Context(), storage.Clients.Put(own.id, record, storage.At(own.version), ep.Clients.Registered.ForgottenAt(record)),
-			ep.Events.ClientChanged(r.Context(), audit.ClientUpdated, own.id))
+		write := storage.Clients.Put(own.id, record, storage.At(own.version), ep.Clients.Registered.ForgottenAt(record))
+		return ep.Store.Apply(r.Context(), append(ep.Events.ClientChanged(r.Context(), audit.ClientUpdated, own.id), write)...)
 	})
 	if err != nil {
 		return err
@@ -141,7 +141,8 @@ func (ep *Endpoint) Delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := ep.Store.Apply(r.Context(), storage.Clients.Delete(own.id, storage.Any), ep.Events.ClientChanged(r.Context(), audit.ClientDeleted, own.id)); err != nil {
+	writes := append(ep.Events.ClientChanged(r.Context(), audit.ClientDeleted, own.id), storage.Clients.Delete(own.id, storage.Any))
+	if err := ep.Store.Apply(r.Context(), writes...); err != nil {
 		return err
 	}
 	ep.census.left()

@@ -77,7 +77,8 @@ func (ep *Endpoint) Create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	observe.Event(r.Context()).SetClient(id)
-	if err := ep.Store.Apply(r.Context(), storage.Clients.Put(id, record, storage.Absent, ep.Clients.Registered.ForgottenAt(record)), ep.Events.ClientChanged(r.Context(), audit.ClientCreated, id)); err != nil {
+	write := storage.Clients.Put(id, record, storage.Absent, ep.Clients.Registered.ForgottenAt(record))
+	if err := ep.Store.Apply(r.Context(), append(ep.Events.ClientChanged(r.Context(), audit.ClientCreated, id), write)...); err != nil {
 		return err
 	}
 	return oauth.WriteJSON(w, http.StatusCreated, ep.information(id, token, record, registration))

@@ -40,9 +40,15 @@ var (
 	ErrOld = errors.New("the document is older than the list")
 )
 
+// tolerance is how much older than the newest document another may be, in seconds of iat: it may come from a replica
+// whose clock is behind.
+const tolerance = 5
+
 // Merge adds the entries of a document that Open has returned at a time by the follower's clock. If it returns nil,
 // the list is complete and as fresh as the document. ErrGap and ErrOld say why it is not; the entries count all the
-// same, because the issuer has signed them. A document of another epoch replaces the cursor, and nothing else: an
+// same, because the issuer has signed them.
+//
+// A complete document sets the cursor, also to another epoch or to an earlier place. It replaces nothing else: an
 // issuer that was restored from a backup has forgotten entries, and the list has not.
 func (l *List) Merge(d *Document, now time.Time) error {
 	for _, e := range d.Entries {
@@ -52,14 +58,17 @@ func (l *List) Merge(d *Document, now time.Time) error {
 		l.allBefore, l.allAdded = d.AllBefore, now
 	}
 	l.sweep(now)
-	same := d.Epoch == l.cursor.Epoch
 	switch {
-	case d.IssuedAt < l.issuedAt, same && d.Seq < l.cursor.Seq:
+	case d.IssuedAt < l.issuedAt-tolerance:
 		return ErrOld
-	case d.Delta && (!same || d.From > l.cursor.Seq):
+	case !d.Delta:
+		l.cursor = d.Cursor()
+	case d.Epoch != l.cursor.Epoch, d.From > l.cursor.Seq:
 		return ErrGap
+	default:
+		l.cursor.Seq = max(l.cursor.Seq, d.Seq)
 	}
-	l.cursor, l.issuedAt = d.Cursor(), d.IssuedAt
+	l.issuedAt = max(l.issuedAt, d.IssuedAt)
 	return nil
 }
 

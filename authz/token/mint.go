@@ -32,6 +32,19 @@ type Authorization struct {
 	Until     time.Time // the latest expiry of the access token; zero: no limit
 }
 
+// NotBefore returns the last second, since 1970, in which the tokens of the user or of an earlier client of this id were
+// ended. A token that counts has a later iat. 0: there is none.
+func (a *Authorization) NotBefore() int64 {
+	second := int64(0)
+	if !a.Client.Since.IsZero() {
+		second = a.Client.Since.Unix()
+	}
+	if a.User != nil {
+		second = max(second, a.User.NotBefore)
+	}
+	return second
+}
+
 // Minted holds new tokens. The caller must apply Writes before it shows them to anybody.
 type Minted struct {
 	AccessToken string
@@ -71,7 +84,7 @@ func (t *Tokens) mintAccessToken(m *Minted, a *Authorization, binding storage.Co
 		ClientID: a.Client.ID,
 		Scope:    strings.Join(a.Scopes, " "),
 		Expires:  expires.Unix(),
-		IssuedAt: a.Now.Unix(),
+		IssuedAt: max(a.Now.Unix(), a.NotBefore()+1),
 		ID:       oauth.NewID(),
 		GrantID:  a.GrantID,
 

@@ -5,12 +5,14 @@
 //	ID token               -> ReadHint -> Hint                                id.go
 //	user                   -> Subject, ScopeClaims                            subject.go, claims.go
 //	refresh token          -> Successors                                      refresh.go
+//	storage.Revocation     -> Ended    -> entries of the revocation feed      ended.go
 package token
 
 import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -38,6 +40,9 @@ type Tokens struct {
 	// Alg and the lifetimes are the defaults, where the client and the resource set nothing else.
 	Alg                        jose.SignatureAlgorithm
 	AccessLifetime, IDLifetime time.Duration
+
+	once     sync.Once
+	indirect bool // see nameIndirectly: a client of the configuration is of that kind
 }
 
 // Claims is the payload of an access token (RFC 9068 section 2.2). The claim gid is ours: the id of the grant.

@@ -150,6 +150,9 @@ func (ep *Endpoint) exchange(header http.Header, r *http.Request, claim *clienta
 	if err == nil {
 		response, err = ep.provider.NewAccessResponse(ctx, request)
 	}
+	if x.again != nil {
+		return nil, x.again
+	}
 	if clientauth.AsksForNonce(err) {
 		return nil, err
 	} else if err != nil {

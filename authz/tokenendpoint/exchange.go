@@ -31,6 +31,7 @@ type exchange struct {
 	record    func() (storage.Record, error) // of what the client presents: read when it is first called
 	requester fosite.AccessRequester
 
+	again   error // not nil: the request must be decided again
 	minted  token.Minted
 	rotated string // the refresh token that is used up by this request; empty: none
 	salt    []byte // of its successor
@@ -71,6 +72,29 @@ func recordOf[T any](x *exchange, kind storage.Kind[T]) (*T, uint64, error) {
 	}
 	entry, err := kind.Entry(record)
 	return entry.Value, entry.Version, err
+}
+
+// maxLater is how long a request waits for a later second. The clock of the replica that ended the user's tokens may
+// be ahead; if it is ahead by more, the token gets an iat of the future.
+const maxLater = 2 * time.Second
+
+// laterSecond makes sure that the token counts at APIs that follow the revocation feed: there a change of the user's
+// roles ends all tokens up to that second. If it is still the same second, laterSecond waits for the next, and the
+// request is decided again, because the user may have changed meanwhile. The error is then x.again.
+func (x *exchange) laterSecond(ctx context.Context) error {
+	wait := time.Unix(x.NotBefore()+1, 0).Sub(x.Now)
+	if wait <= 0 || wait > maxLater {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		x.again = &storage.ConflictError{Table: storage.Users.Table, Key: x.GrantID}
+		return x.again
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // narrowScope applies the scope of a refresh request (RFC 6749 section 6). A client can ask for less and not for

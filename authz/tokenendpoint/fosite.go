@@ -61,8 +61,11 @@ func (strategy) AccessTokenSignature(_ context.Context, presented string) string
 }
 
 // GenerateAccessToken mints an access token for what the requester was granted, and the ID token that belongs to it.
-func (s strategy) GenerateAccessToken(_ context.Context, r fosite.Requester) (accessToken, signature string, err error) {
+func (s strategy) GenerateAccessToken(ctx context.Context, r fosite.Requester) (accessToken, signature string, err error) {
 	x := r.GetSession().(*exchange)
+	if err := x.laterSecond(ctx); err != nil {
+		return "", "", err
+	}
 	granted := x.Authorization
 	granted.Scopes, granted.Resources = r.GetGrantedScopes(), r.GetGrantedAudience()
 	if x.minted, err = s.Mint(granted, x.confirmation); err != nil {

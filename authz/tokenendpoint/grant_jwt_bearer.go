@@ -113,7 +113,7 @@ func (ep *Endpoint) redeemAssertion(ctx context.Context, x *exchange, form url.V
 	x.User = user
 	x.writes = append(x.writes, oauth.MarkOnce(spent, claims.Expires.Time()))
 	x.writes = append(x.writes, grant.Writes(x.GrantID, x.Grant)...)
-	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued()))
+	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued())...)
 	return nil
 }
 

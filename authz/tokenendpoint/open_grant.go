@@ -36,7 +36,7 @@ func (ep *Endpoint) openGrant(ctx context.Context, x *exchange, id string, grant
 		return err
 	}
 	x.writes = append(x.writes, grant.Writes(id, opened)...)
-	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued()))
+	x.writes = append(x.writes, ep.Events.GrantIssued(ctx, x.issued())...)
 	if x.Client.May(client.GrantRefreshToken) {
 		first, err := ep.newRefreshToken(ctx, x)
 		if err != nil {

@@ -48,10 +48,8 @@ func (ti *Endpoints) revocationOf(ctx context.Context, c *client.Client, present
 	} else if err != nil {
 		return nil, err
 	}
-	alone := []storage.Write{
-		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(oauth.MarkMargin)),
-		ti.Events.RevokedBy(ctx, c.ID, "", ""),
-	}
+	alone := append(ti.Events.TokenRevokedBy(ctx, c.ID, claims.ID),
+		storage.RevokedTokens.Put(claims.ID, &storage.RevokedToken{}, storage.Any, time.Unix(claims.Expires, 0).Add(oauth.MarkMargin)))
 	if claims.GrantID == "" {
 		return alone, nil
 	}
@@ -72,5 +70,5 @@ func (ti *Endpoints) familyRevocation(ctx context.Context, c *client.Client, gra
 	if err != nil || write == nil {
 		return nil, err
 	}
-	return []storage.Write{*write, ti.Events.RevokedBy(ctx, c.ID, grant.UserID, grantID)}, nil
+	return append(ti.Events.GrantRevokedBy(ctx, c.ID, grant.UserID, grantID), *write), nil
 }

@@ -80,6 +80,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Backup:         backups,
 		Registration:   newRegistration(&cfg.Registration),
 		Documents:      cfg.ClientIDMetadataDocuments,
+		Revocations:    authz.Revocations{ClientsOnly: cfg.Revocations.Access == "clients"},
 		CORSHeaders:    cfg.CORS.AllowedHeaders,
 		TrustedProxies: cfg.TrustedProxies,
 		Users:          cfg.Users,

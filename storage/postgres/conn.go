@@ -26,6 +26,9 @@ const (
 	firstPause, lastPause = 10 * time.Millisecond, 250 * time.Millisecond
 )
 
+// An Apply keeps to the contract: this constant can't be negative.
+const _ = uint64(storage.MaxApply - attempt - patience)
+
 // acquire takes a connection from the pool. If there is none, it tries again for as long as patience lasts.
 // Its errors are those of the contract.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {

@@ -153,9 +153,13 @@ func (j Job) count(ctx context.Context, source Source, step string, total int64)
 	return tally.Tables(), err
 }
 
-// counts reports whether a record must be transferred. Leases of the source mean nothing at the target.
+// counts reports whether a record must be transferred. Leases of the source mean nothing at the target. The epoch of
+// the revocation feed must not be there: the target may lack what the source has revoked since.
 func counts(table storage.Table, rec storage.Record, at time.Time) bool {
-	return table != storage.Transfers.Table && table != storage.Leases.Table && (rec.Expires.IsZero() || rec.Expires.After(at))
+	if table == storage.Transfers.Table || table == storage.Leases.Table || table == storage.FeedStates.Table && rec.Key == storage.FeedEpochKey {
+		return false
+	}
+	return rec.Expires.IsZero() || rec.Expires.After(at)
 }
 
 // Unfinished returns ErrUnfinished if a transfer into the store has begun and not ended.

@@ -100,6 +100,11 @@ func (d *Clients) Find(ctx context.Context, id string) (Found, error) {
 	return registered, err
 }
 
+// Unlisted reports whether there may be clients that the operator's file does not have.
+func (d *Clients) Unlisted() bool {
+	return d.Registered != nil || d.documents != nil || len(d.Managed.Last().GrantTypes) > 0
+}
+
 // Gone reports whether no usable client was found, by the results of Get.
 func Gone(c *client.Client, err error) bool {
 	refused := new(oauth.Error)
