@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff"
+	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/member"
 )
 
@@ -67,6 +68,9 @@ type BFF struct {
 
 	// Frontends are the apps that people sign in to.
 	Frontends []bff.Frontend `yaml:"frontends"`
+
+	// Gate lets people into sites that know nothing of signing in. Leave it out, and there is none.
+	Gate gate.Settings `yaml:"gate"`
 
 	// Warnings are what this configuration may have, and hardly should.
 	Warnings Errors `yaml:"-" json:"-"`

@@ -37,6 +37,7 @@ func (c *BFF) CookieMode() *bff.Config {
 		Authentication: provider.Authentication{Method: c.ClientAuthentication.Method, ClientSecret: c.ClientAuthentication.ClientSecret},
 		Sessions:       c.Sessions,
 		Frontends:      c.Frontends,
+		Gate:           c.Gate,
 	}
 }
 

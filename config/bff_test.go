@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/authzd/authzd/authz/bff/gate"
 )
 
 // bffErrors are the errors of a file of a BFF, each with a hint.
@@ -169,6 +171,7 @@ func TestBFFExample(t *testing.T) {
 	}
 	for _, c := range []*BFF{example, defaults} {
 		c.ClientID, c.TLS, c.TrustedProxies, c.Admin, c.Outbound, c.Frontends, c.Warnings = "", TLS{}, nil, BFFAdmin{}, BFFOutbound{}, nil, nil
+		c.Gate = gate.Settings{}
 		normalize(reflect.ValueOf(c).Elem())
 	}
 	if !reflect.DeepEqual(example, defaults) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff"
+	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/users"
@@ -161,6 +162,7 @@ func readManual() (map[string]string, error) {
 	readComments(docs, client.MetadataSource)
 	readComments(docs, users.Source)
 	readComments(docs, bff.ConfigSource)
+	readComments(docs, gate.ConfigSource)
 	readComments(docs, relay.RouteSource)
 	readComments(docs, relay.AppSource)
 	files, err := manual.ReadDir(".")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/bff/websession"
@@ -20,6 +21,7 @@ import (
 type BFF struct {
 	Config
 	frontends []*frontend
+	gate      *gate.Gate                    // nil: there is none
 	clients   map[string]*provider.Provider // by client_id
 }
 
@@ -64,6 +66,9 @@ func New(cfg Config) (*BFF, error) {
 			return nil, fmt.Errorf("bff: frontend %s: %w", f.Name, err)
 		}
 		b.frontends = append(b.frontends, one)
+	}
+	if err := b.openGate(); err != nil {
+		return nil, fmt.Errorf("bff: gate: %w", err)
 	}
 	return b, nil
 }
@@ -126,6 +131,9 @@ func (b *BFF) Run(ctx context.Context) {
 	for _, f := range b.frontends {
 		all.Go(func() { f.sessions.Run(ctx) })
 	}
+	if b.gate != nil {
+		all.Go(func() { _ = b.gate.Run(ctx) }) // it ends with ctx only
+	}
 	all.Wait()
 }
 
@@ -137,8 +145,13 @@ func (b *BFF) Close() {
 	}
 }
 
-// ServeHTTP finds the frontend by host and path. One of two that both fit has the longer path.
+// ServeHTTP finds the frontend by host and path. One of two that both fit has the longer path. Everything below /gate/ is
+// the gate's at every host, because proxies ask under the host of their site.
 func (b *BFF) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if b.gate != nil && strings.HasPrefix(r.RequestURI, "/gate/") {
+		b.gate.ServeHTTP(w, r)
+		return
+	}
 	var found *frontend
 	for _, f := range b.frontends {
 		if f.serves(r) && (found == nil || len(f.path) > len(found.path)) {

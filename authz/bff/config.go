@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/keys"
@@ -34,6 +35,10 @@ type Config struct {
 
 	// Frontends are the apps, each with an origin, or a path of an origin.
 	Frontends []Frontend `yaml:"frontends"`
+
+	// Gate lets people into sites that know nothing of signing in. It signs people in at its own URL, as if that were
+	// a frontend of the name gate. A zero Gate is none.
+	Gate gate.Settings `yaml:"gate"`
 
 	// Store keeps the sessions.
 	Store storage.Store `yaml:"-"`

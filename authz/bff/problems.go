@@ -22,7 +22,8 @@ func (c *Config) Problems() member.Problems {
 		found.Add(member.Child("client_authentication", p.Path), p.Value, p.Flaw)
 	}
 	c.Sessions.problems(&found)
-	if len(c.Frontends) == 0 {
+	c.gateProblems(&found)
+	if len(c.Frontends) == 0 && !c.Gate.Given() {
 		found.Add("frontends", nil, member.Flawf("list the app with its name and url", "is required"))
 	}
 	for i := range c.Frontends {
@@ -50,7 +51,7 @@ func issuerFlaw(issuer string) *member.Flaw {
 }
 
 func (c *Config) clientFlaw() *member.Flaw {
-	need := slices.ContainsFunc(c.Frontends, func(f Frontend) bool { return f.ClientID == "" })
+	need := slices.ContainsFunc(c.Frontends, func(f Frontend) bool { return f.ClientID == "" }) || c.Gate.Given() && c.Gate.ClientID == ""
 	if c.ClientID == "" && need {
 		return required("write the client_id that the provider knows the app by")
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/guard"
 	"github.com/authzd/authzd/authz/observe"
 )
@@ -51,7 +52,7 @@ func Routes() []string {
 	for _, one := range (&frontend{bff: &BFF{Config: Config{Diagnostics: true}}}).table() {
 		names = append(names, one.name)
 	}
-	return names
+	return append(names, gate.Routes()...)
 }
 
 // ServeHTTP leads a request to its route. Paths are compared as they were sent, so that none has two readings.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/observe"
 )
 
 // Assertion is what a site is told about the user in a signed form, so that it need not trust its network. It is a JWT
@@ -52,6 +53,7 @@ func (g *Gate) assert(s *site, session *websession.Session) (string, error) {
 }
 
 func (g *Gate) serveJWKS(w http.ResponseWriter, r *http.Request) {
+	observe.Event(r.Context()).SetRoute("gate_jwks")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)

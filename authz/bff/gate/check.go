@@ -12,13 +12,23 @@ import (
 	"github.com/authzd/authzd/authz/weburl"
 )
 
-// Problems returns everything that is wrong with what an operator configures. Paths are those of the configuration file.
-func (c *Config) Problems() member.Problems {
+// Problems returns everything that is wrong with the settings. Paths are those of the configuration file.
+func (s *Settings) Problems() member.Problems {
+	found := s.problems()
+	if len(s.TrustedProxies) == 0 && !s.TrustUnixSocket {
+		found.Add("trusted_proxies", nil, member.Flawf("name the addresses of your proxy, such as 127.0.0.1/32: others could ask for any request",
+			"is missing"))
+	}
+	return found
+}
+
+// problems are those that Middleware has too.
+func (s *Settings) problems() member.Problems {
 	var found member.Problems
-	found.Add("url", c.URL, checkOrigin(c.URL))
-	c.checkProxies(&found)
-	c.checkHosts(&found)
-	c.checkHeaders(&found)
+	found.Add("url", s.URL, checkOrigin(s.URL))
+	s.checkProxies(&found)
+	s.checkHosts(&found)
+	s.checkHeaders(&found)
 	return found
 }
 
@@ -41,12 +51,8 @@ func checkOrigin(raw string) *member.Flaw {
 	return nil
 }
 
-func (c *Config) checkProxies(found *member.Problems) {
-	if len(c.TrustedProxies) == 0 && !c.TrustUnixSocket && !c.Embedded {
-		found.Add("trusted_proxies", nil, member.Flawf("name the addresses of your proxy, such as 127.0.0.1/32: others could ask for any request",
-			"is missing"))
-	}
-	for i, network := range c.TrustedProxies {
+func (s *Settings) checkProxies(found *member.Problems) {
+	for i, network := range s.TrustedProxies {
 		if network.Bits() == 0 || network == (netip.Prefix{}) {
 			found.Add(member.Element("trusted_proxies", i), network.String(),
 				member.Flawf("name the addresses of your proxy only", "trusts everybody"))
@@ -54,12 +60,12 @@ func (c *Config) checkProxies(found *member.Problems) {
 	}
 }
 
-func (c *Config) checkHosts(found *member.Problems) {
-	if len(c.Hosts) == 0 {
+func (s *Settings) checkHosts(found *member.Problems) {
+	if len(s.Hosts) == 0 {
 		found.Add("hosts", nil, member.Flawf("name each site that the gate guards, with its rules", "is missing"))
 	}
-	seen := map[string]bool{newSite(Host{URL: c.URL}).host: true}
-	for i, h := range c.Hosts {
+	seen := map[string]bool{newSite(Host{URL: s.URL}).host: true}
+	for i, h := range s.Hosts {
 		at := member.Element("hosts", i)
 		flaw := checkOrigin(h.URL)
 		if host := newSite(h).host; flaw == nil && seen[host] {
@@ -94,11 +100,11 @@ func (h *Host) checkRule(i int, at string, found *member.Problems) {
 	case rule.Allow == "" && people == 0:
 		found.Add(member.Child(at, "allow"), nil, member.Flawf("write allow: anonymous, signed_in or nobody, or name roles or groups",
 			"is missing"))
-	case rule.Allow != "" && !slices.Contains([]Allow{Anonymous, SignedIn, Nobody}, rule.Allow):
-		found.Add(member.Child(at, "allow"), string(rule.Allow), member.Flawf("use anonymous, signed_in or nobody; leave it out to name roles or groups",
+	case rule.Allow != "" && !slices.Contains([]string{Anonymous, SignedIn, Nobody}, rule.Allow):
+		found.Add(member.Child(at, "allow"), rule.Allow, member.Flawf("use anonymous, signed_in or nobody; leave it out to name roles or groups",
 			"is unknown"))
 	case rule.Allow != "" && people > 0:
-		found.Add(member.Child(at, "allow"), string(rule.Allow), member.Flawf("leave out allow, or roles and groups",
+		found.Add(member.Child(at, "allow"), rule.Allow, member.Flawf("leave out allow, or roles and groups",
 			"contradicts the roles or groups beside it"))
 	}
 	for j, name := range rule.Roles {
@@ -153,9 +159,9 @@ var (
 	}
 )
 
-func (c *Config) checkHeaders(found *member.Problems) {
+func (s *Settings) checkHeaders(found *member.Problems) {
 	seen := map[string]string{}
-	for _, h := range headersOf(c.Headers) {
+	for _, h := range headersOf(s.Headers) {
 		at := member.Child("headers", h.name)
 		switch {
 		case !headerName.MatchString(h.name):

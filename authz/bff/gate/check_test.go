@@ -75,10 +75,11 @@ func TestProblems(t *testing.T) {
 		t.Errorf("%v", found.Err())
 	}
 	good.TrustedProxies, good.Embedded = nil, true
-	if found := good.Problems(); found != nil {
-		t.Errorf("as middleware: %v", found.Err())
+	good.Sessions = newFixture(t).sessions
+	if _, err := gate.New(t.Context(), good); err != nil {
+		t.Errorf("as middleware: %v", err)
 	}
-	good.Embedded, good.TrustUnixSocket = false, true
+	good.TrustUnixSocket = true
 	if found := good.Problems(); found != nil {
 		t.Errorf("on a Unix socket: %v", found.Err())
 	}

@@ -14,11 +14,17 @@ import (
 //go:embed config.go
 var ConfigSource []byte
 
-// Config is the input of New. What an operator writes has yaml tags.
-type Config struct {
+// Settings are what an operator writes.
+type Settings struct {
 	// URL is the origin where people sign in, such as https://gate.example.com. It is also the issuer of what the gate
 	// signs. Plain http is for loopback only.
-	URL string `yaml:"url" required:"true"`
+	URL string `yaml:"url"`
+
+	// ClientID is the client of the gate's host, where people sign in. Default: that of the BFF.
+	ClientID string `yaml:"client_id"`
+
+	// Scope is what a sign-in asks for, with spaces between. Default: openid profile.
+	Scope string `yaml:"scope"`
 
 	// TrustedProxies are the networks (CIDR) of the proxies that may ask. There is no default: all others get 403, because
 	// they could say that any request is theirs.
@@ -28,28 +34,33 @@ type Config struct {
 	TrustUnixSocket bool `yaml:"trust_unix_socket"`
 
 	// Hosts are the sites that the gate guards. A request for another host is refused.
-	Hosts []Host `yaml:"hosts" required:"true"`
+	Hosts []Host `yaml:"hosts"`
 
 	// Headers are what a site is told about the user: the name of a header, and its source. That is sub, sid, roles,
 	// groups, assertion (a signed token), or the name of a claim, such as email. Every one of them is in every answer that
 	// allows, empty if there is nothing to say, so that what a client sent never survives.
 	Headers map[string]string `yaml:"headers"`
+}
+
+// Config is the input of New.
+type Config struct {
+	Settings
 
 	// Embedded says that the gate is used as Middleware only, and so needs no proxy.
-	Embedded bool `yaml:"-"`
+	Embedded bool
 
 	// Sessions are those of the gate's own host. Their cookie must be Lax.
-	Sessions Sessions `yaml:"-"`
+	Sessions Sessions
 	// Login returns the URL where a person signs in on the gate's host, and comes back to a path of it.
-	Login func(returnTo string) string `yaml:"-"`
+	Login func(returnTo string) string
 
 	// Store and Secret are where hand-over codes and the gate's own signing keys lie, and what seals them. The store must
 	// not be the server's: the gate would take the server's keys for its own.
-	Store  storage.Store `yaml:"-"`
-	Secret *keys.Secret  `yaml:"-"`
+	Store  storage.Store
+	Secret *keys.Secret
 
 	// Logger gets rotations of keys; nil: nothing is logged.
-	Logger *slog.Logger `yaml:"-"`
+	Logger *slog.Logger
 }
 
 // Host is a site that a gate guards.
@@ -58,7 +69,7 @@ type Host struct {
 	URL string `yaml:"url" required:"true"`
 
 	// Rules say who may do what. The first one that a request matches counts. A request that matches none is refused.
-	Rules []Rule `yaml:"rules" required:"true"`
+	Rules []Rule `yaml:"rules"`
 }
 
 // Rule lets some people do something. Its path is compared with the decoded path of a request. Query and fragment never
@@ -75,7 +86,7 @@ type Rule struct {
 	Methods []string `yaml:"methods"`
 
 	// Allow is anonymous (everybody), signed_in (every user of the issuer) or nobody. Leave it out to name roles or groups.
-	Allow Allow `yaml:"allow" enum:"anonymous,signed_in,nobody"`
+	Allow string `yaml:"allow" enum:"anonymous,signed_in,nobody"`
 
 	// Roles are let through: one of them, or of groups, is enough.
 	Roles []string `yaml:"roles"`
@@ -84,12 +95,14 @@ type Rule struct {
 	Groups []string `yaml:"groups"`
 }
 
-// Allow is who a rule lets through, apart from roles and groups.
-type Allow string
-
-// The values of Allow.
+// The values of Rule.Allow.
 const (
-	Anonymous Allow = "anonymous"
-	SignedIn  Allow = "signed_in"
-	Nobody    Allow = "nobody"
+	Anonymous = "anonymous"
+	SignedIn  = "signed_in"
+	Nobody    = "nobody"
 )
+
+// Given reports whether there is a gate at all.
+func (s *Settings) Given() bool {
+	return s.URL != "" || s.ClientID != "" || s.Scope != "" || len(s.TrustedProxies) > 0 || s.TrustUnixSocket || len(s.Hosts) > 0 || len(s.Headers) > 0
+}

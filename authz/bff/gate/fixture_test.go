@@ -61,13 +61,13 @@ func config(t testing.TB) gate.Config {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return gate.Config{
+	return gate.Config{Settings: gate.Settings{
 		URL:            gateURL,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")},
 		Hosts:          []gate.Host{{URL: appURL, Rules: rules()}, {URL: otherURL, Rules: []gate.Rule{{Path: "/", Allow: gate.SignedIn}}}},
 		Headers: map[string]string{
 			"X-Auth-User": "sub", "X-Auth-Roles": "roles", "X-Auth-Groups": "groups", "X-Auth-Email": "email", "X-Auth-Token": "assertion",
-		},
+		}},
 		Login:  func(returnTo string) string { return "/bff/login?" + url.Values{"return_to": {returnTo}}.Encode() },
 		Store:  store,
 		Secret: secret,

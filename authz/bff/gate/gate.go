@@ -62,7 +62,11 @@ type Gate struct {
 
 // New returns a gate. The error is member.Problems if the configuration is wrong. Call Run too.
 func New(ctx context.Context, cfg Config) (*Gate, error) {
-	if err := cfg.Problems().Err(); err != nil {
+	found := cfg.Problems()
+	if cfg.Embedded {
+		found = cfg.problems()
+	}
+	if err := found.Err(); err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
@@ -81,6 +85,15 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	var err error
 	g.ring, err = keys.Open(ctx, cfg.Store, cfg.Secret, keyPolicy(cfg.Logger))
 	return g, err
+}
+
+// Routes returns the names of all routes, for the metrics.
+func Routes() []string {
+	names := []string{"gate_jwks", "gate_start", "gate_enter"}
+	for _, c := range contracts {
+		names = append(names, "gate_"+c.name)
+	}
+	return names
 }
 
 // Run rotates the gate's keys until ctx ends.
