@@ -2,10 +2,12 @@ package bff
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/guard"
+	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/observe"
 )
 
@@ -48,7 +50,7 @@ func (f *frontend) table() []route {
 
 // Routes returns the names of all routes, for the metrics.
 func Routes() []string {
-	var names []string
+	names := slices.Clone(relay.RouteNames)
 	for _, one := range (&frontend{bff: &BFF{Config: Config{Diagnostics: true}}}).table() {
 		names = append(names, one.name)
 	}

@@ -38,6 +38,10 @@ type exchangeKey struct{}
 
 func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
 
+// RouteNames are the names that the events and metrics of requests have: for those that go to an API, and for those to
+// the app's files.
+var RouteNames = []string{"api", "app"}
+
 // name gives the event of a request its route. The path in it is the operator's, not the client's.
 func name(r *http.Request, rt *route) {
 	e := observe.Event(r.Context())
@@ -78,10 +82,15 @@ func (p *Relay) sessionOf(r *http.Request, rt *route) (*websession.Session, erro
 	case err != nil:
 		return nil, err
 	}
+	known(r, session)
+	return session, nil
+}
+
+// known gives the event of a request its user.
+func known(r *http.Request, session *websession.Session) {
 	e := observe.Event(r.Context())
 	e.SetSubject(session.Subject)
 	e.SetClient(session.ClientID)
-	return session, nil
 }
 
 func (p *Relay) newExchange(r *http.Request, rt *route, session *websession.Session, raw, query string) (*exchange, error) {

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,6 +132,7 @@ type site struct {
 	provider *issuer
 	store    storage.Store
 	client   *http.Client
+	handler  atomic.Value // an http.Handler: what is in front of the relay
 }
 
 // newSite starts a frontend. Its routes lead below the API's URL, which they have as a prefix.
@@ -173,8 +175,9 @@ func newSiteOn(t testing.TB, store storage.Store, of *site, edit func(*relay.Con
 			s.Ticket(w, r)
 			return
 		}
-		s.ServeHTTP(w, r)
+		s.handler.Load().(http.Handler).ServeHTTP(w, r)
 	})
+	s.handler.Store(http.Handler(http.HandlerFunc(s.ServeHTTP)))
 	server.Start()
 	s.client = server.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

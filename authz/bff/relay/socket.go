@@ -45,6 +45,7 @@ func (p *Relay) open(w http.ResponseWriter, r *http.Request, rt *route, raw stri
 	if err != nil {
 		return err
 	}
+	known(r, session)
 	shown, err := readTicket(r, rt)
 	if err != nil {
 		return err
