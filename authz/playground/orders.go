@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/authzd/authzd/authz/bearer"
 )
@@ -18,9 +19,10 @@ var shelf = []string{"Treacle", "Looking-glass", "Pocket watch", "Croquet set", 
 // orders is the API that the app calls. Everybody sees only their own orders. It knows no more of the
 // authorization server than any other backend.
 type orders struct {
-	mu     sync.Mutex
-	placed int                // by all subjects together
-	bySub  map[string][]order // newest last
+	mu        sync.Mutex
+	placed    int                            // by all subjects together
+	bySub     map[string][]order             // newest last
+	followers map[string]map[chan order]bool // of the sockets, by subject
 }
 
 type order struct {
@@ -28,11 +30,17 @@ type order struct {
 	Item string `json:"item"`
 }
 
-// handler returns GET and POST of base/orders. Reading and writing need one scope each.
+// recent is how fresh a sign-in has to be for what cannot be undone.
+const recent = time.Minute
+
+// handler returns GET, POST and DELETE of base/orders. Reading and writing need one scope each, deleting a recent
+// sign-in too.
 func (o *orders) handler(base string, v *bearer.Verifier) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+base+"/orders", v.Protect(bearer.RequireScope("orders.read")(http.HandlerFunc(o.list))))
 	mux.Handle("POST "+base+"/orders", v.Protect(bearer.RequireScope("orders.write")(http.HandlerFunc(o.place))))
+	mux.Handle("DELETE "+base+"/orders", v.Protect(bearer.RequireScope("orders.write")(bearer.RequireAuthAge(recent)(http.HandlerFunc(o.clear)))))
+	mux.Handle("GET "+base+"/events", v.Protect(bearer.RequireScope("orders.read")(http.HandlerFunc(o.follow))))
 	return mux
 }
 
@@ -51,8 +59,17 @@ func (o *orders) place(w http.ResponseWriter, r *http.Request) {
 	o.placed++
 	own := append(o.bySub[p.Subject], placed)
 	o.bySub[p.Subject] = own[max(0, len(own)-maxOrders):]
+	o.tell(p.Subject, placed)
 	o.mu.Unlock()
 	answer(w, http.StatusCreated, placed)
+}
+
+func (o *orders) clear(w http.ResponseWriter, r *http.Request) {
+	p, _ := bearer.FromContext(r.Context())
+	o.mu.Lock()
+	delete(o.bySub, p.Subject)
+	o.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

@@ -8,7 +8,14 @@
 //	    view.js           what is shown
 //	/playground/api/...   the Orders API, guarded by authz/bearer as any backend would be
 //
-// Nothing here is privileged: the app is a public client like any other, and asks for consent.
+// A second app does the same in cookie mode, without a token. "authzd bff" serves it, as it serves any app in a folder:
+//
+//	cookiemode/           WriteCookieMode copies it there
+//	  app.js              what the buttons do
+//	    session.js        the protocol: a header, a cookie that no script sees, a ticket for a WebSocket
+//	    view.js           what is shown
+//
+// Nothing here is privileged: both apps are clients like any other, and the first asks for consent.
 package playground
 
 import (
@@ -62,7 +69,7 @@ func New(c Config) (http.Handler, error) {
 		}
 		mux.Handle("GET "+base+"/"+name, file(name, content))
 	}
-	api := &orders{bySub: map[string][]order{}}
+	api := &orders{bySub: map[string][]order{}, followers: map[string]map[chan order]bool{}}
 	mux.Handle(base+"/api/", api.handler(base+"/api", verifier))
 	return mux, nil
 }

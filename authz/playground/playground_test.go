@@ -101,18 +101,20 @@ func TestFiles(t *testing.T) {
 // careless server away from running it.
 func TestScriptsPutInTextOnly(t *testing.T) {
 	bad := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|localStorage|\son[a-z]+=`)
-	err := fs.WalkDir(os.DirFS("assets"), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	for _, folder := range []string{"assets", "cookiemode"} {
+		err := fs.WalkDir(os.DirFS(folder), ".", func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(folder + "/" + name)
+			for _, found := range bad.FindAll(content, -1) {
+				t.Errorf("%s/%s has %s", folder, name, found)
+			}
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		content, err := os.ReadFile("assets/" + name)
-		for _, found := range bad.FindAll(content, -1) {
-			t.Errorf("%s has %s", name, found)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -123,7 +125,7 @@ func TestUnknown(t *testing.T) {
 		want         int
 	}{
 		{"POST", "/auth/playground", http.StatusMethodNotAllowed},
-		{"DELETE", "/auth/playground/api/orders", http.StatusMethodNotAllowed},
+		{"PUT", "/auth/playground/api/orders", http.StatusMethodNotAllowed},
 		{"GET", "/playground", http.StatusNotFound},
 		{"GET", "/auth/playground/index.html", http.StatusNotFound},
 		{"GET", "/auth/playground/assets/app.js", http.StatusNotFound},
