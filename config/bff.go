@@ -122,3 +122,8 @@ type BFFOutbound struct {
 	// CAFile is a PEM bundle of authorities that are trusted in addition to the system's.
 	CAFile string `yaml:"ca_file" path:"true"`
 }
+
+// Engine is the storage as a server has it.
+func (s *BFFStorage) Engine() Storage {
+	return Storage{Bolt: Bolt{Path: s.Bolt.Path}, Postgres: s.Postgres}
+}

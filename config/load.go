@@ -28,6 +28,11 @@ func LoadDev(path, dataDir string, environ []string) (*Config, error) {
 	return load(path, environ, &demo{DataDir: dataDir})
 }
 
+// LoadDevWithBFF is LoadDev with a client for the playground in cookie mode, which a BFF serves at an address.
+func LoadDevWithBFF(path, dataDir, address string, environ []string) (*Config, error) {
+	return load(path, environ, &demo{DataDir: dataDir, BFF: "http://" + address})
+}
+
 func load(path string, environ []string, d *demo) (*Config, error) {
 	var data []byte
 	if path != "" {
@@ -123,6 +128,7 @@ type demo struct {
 	Issuer   string
 	Listen   string
 	DataDir  string // empty: the data is in another database
+	BFF      string // the origin of the playground in cookie mode; empty: there is none
 	ClientID string
 	Username string // empty: no demo user
 	Password string

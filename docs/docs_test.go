@@ -186,10 +186,17 @@ func check(t *testing.T, authzd, folder, text string) []string {
 		text = "issuer: https://id.example.com\n" + text
 	}
 	file := filepath.Join(folder, "authzd.yaml")
+	args := []string{"config", "check", "--config", file}
+	if strings.Contains(text, "# bff.yaml\n") {
+		args = append([]string{"bff"}, args...)
+		if !strings.Contains(text, "\nclient_id:") {
+			text += "client_id: orders-bff\n"
+		}
+	}
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(authzd, "config", "check", "--config", file)
+	cmd := exec.Command(authzd, args...)
 	cmd.Dir = folder
 	out, err := cmd.CombinedOutput()
 	if err == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 )
 
-// loginMethod names cookie mode's sign-ins in events and metrics.
-const loginMethod = "bff"
+// LoginMethod names cookie mode's sign-ins in events and metrics.
+const LoginMethod = "bff"
 
 // callback ends a sign-in:
 //
@@ -46,7 +46,7 @@ func (f *frontend) callback(w http.ResponseWriter, r *http.Request) error {
 	if err := f.arrive(w, r, tx, g); err != nil {
 		return err
 	}
-	event.SetLogin(loginMethod, observe.LoginSuccess)
+	event.SetLogin(LoginMethod, observe.LoginSuccess)
 	f.leave(w, tx.ReturnTo)
 	return nil
 }
@@ -108,7 +108,7 @@ func (f *frontend) failed(w http.ResponseWriter, r *http.Request, tx transaction
 		e = refuse(http.StatusBadGateway, "sign_in_failed", "the sign-in service refuses this app: its operator must look at the log").because(err)
 		observe.Alarm(r.Context(), observe.RefreshRefused)
 	}
-	event.SetLogin(loginMethod, observe.LoginFailure)
+	event.SetLogin(LoginMethod, observe.LoginFailure)
 	e.again = f.again(tx.ReturnTo)
 	return e
 }

@@ -72,22 +72,36 @@ func needSubcommand(cmd *cobra.Command, _ []string) error {
 
 func newConfigCheckCommand() *cobra.Command {
 	var file string
-	cmd := &cobra.Command{
+	cmd := checkCommand(func(*cobra.Command) (string, config.Errors, error) {
+		name, err := configPath(file)
+		if err != nil {
+			return "", nil, err
+		}
+		c, err := config.Load(name, os.Environ())
+		if err != nil {
+			return "", nil, err
+		}
+		return name, c.Warnings, nil
+	})
+	addConfigFlag(cmd, &file)
+	return cmd
+}
+
+// checkCommand is "config check" of a configuration: load returns the name of its file, "" if there is none, and its
+// warnings.
+func checkCommand(load func(*cobra.Command) (name string, warnings config.Errors, err error)) *cobra.Command {
+	return &cobra.Command{
 		Use:   "check",
 		Short: "report everything that is wrong with the configuration",
 		Long: `Report everything that is wrong with the configuration, and exit with 2 if something is. Warnings are about
 what is allowed and dangerous: they change nothing in the exit code.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			name, err := configPath(file)
+			name, warnings, err := load(cmd)
 			if err != nil {
 				return err
 			}
-			c, err := config.Load(name, os.Environ())
-			if err != nil {
-				return err
-			}
-			for _, w := range c.Warnings {
+			for _, w := range warnings {
 				fmt.Fprintln(cmd.ErrOrStderr(), w.Warning())
 				printHint(cmd.ErrOrStderr(), w.Hint)
 			}
@@ -98,51 +112,57 @@ what is allowed and dangerous: they change nothing in the exit code.`,
 			return nil
 		},
 	}
-	addConfigFlag(cmd, &file)
-	return cmd
 }
 
 func newConfigPrintCommand() *cobra.Command {
 	var file string
-	cmd := &cobra.Command{
-		Use:   "print",
-		Short: "show the effective configuration, secrets masked",
-		Long: `Show the effective configuration: the file, the AUTHZD_ variables and the defaults together.
-Secrets are masked.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(file)
-			if err != nil {
-				return err
-			}
-			text, err := c.YAML()
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
-		},
-	}
+	cmd := printCommand("AUTHZD_", func() ([]byte, error) {
+		c, err := loadConfig(file)
+		if err != nil {
+			return nil, err
+		}
+		return c.YAML()
+	})
 	addConfigFlag(cmd, &file)
 	return cmd
 }
 
-func newConfigSchemaCommand() *cobra.Command {
+// printCommand is "config print" of a configuration whose variables begin with a prefix.
+func printCommand(prefix string, text func() ([]byte, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:   "print",
+		Short: "show the effective configuration, secrets masked",
+		Long: `Show the effective configuration: the file, the ` + prefix + ` variables and the defaults together.
+Secrets are masked.`,
+		Args: cobra.NoArgs,
+		RunE: writes(text),
+	}
+}
+
+func newConfigSchemaCommand() *cobra.Command { return schemaCommand("authzd", config.Schema) }
+
+// schemaCommand is "config schema" of a file of this name.
+func schemaCommand(name string, schema func() ([]byte, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "print a JSON Schema of the configuration file",
 		Long: `Print a JSON Schema (2020-12) of the configuration file, for editors. With the YAML language
-server, this as the first line of authzd.yaml turns on completion and documentation:
+server, this as the first line of ` + name + `.yaml turns on completion and documentation:
 
-  # yaml-language-server: $schema=authzd.schema.json`,
+  # yaml-language-server: $schema=` + name + `.schema.json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := config.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = cmd.OutOrStdout().Write(text)
+		RunE: writes(schema),
+	}
+}
+
+// writes is the action of a command that prints a text.
+func writes(text func() ([]byte, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		all, err := text()
+		if err != nil {
 			return err
-		},
+		}
+		_, err = cmd.OutOrStdout().Write(all)
+		return err
 	}
 }

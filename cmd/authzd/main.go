@@ -4,7 +4,8 @@
 // exit code:
 //
 //	main ─> root ─┬─> serve | init | config …                   serve*.go, init.go, config.go
-//	  ▲           ├─> client … | user … | session … | grant …   a running server, over its admin API: remote.go
+//	  ▲           ├─> bff …                                      cookie mode in front of apps: bff*.go
+//	  │           ├─> client … | user … | session … | grant …   a running server, over its admin API: remote.go
 //	  │           │     key … | audit … | compact
 //	  │           ├─> backup … | restore | check | migrate …    the store, with a running server or without
 //	  │           ├─> standby | promote                         a second machine: standby.go, promote.go

@@ -18,6 +18,7 @@ To set it up:                                        authzd init`,
 	}
 	root.AddCommand(
 		newServeCommand(),
+		newBFFCommand(),
 		newInitCommand(),
 		newConfigCommand(),
 		newClientCommand(),

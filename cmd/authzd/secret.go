@@ -16,18 +16,18 @@ import (
 
 // openSecret reads the server's secrets before anything is written: they must open what the store has sealed.
 // If the store has sealed nothing and there is no secret, it makes one.
-func openSecret(ctx context.Context, cfg *config.Config, store storage.Store) (*keys.Secret, error) {
-	w, err := newWrapper(&cfg.KMS)
+func openSecret(ctx context.Context, files config.PathList, kms *config.KMS, store storage.Store) (*keys.Secret, error) {
+	w, err := newWrapper(kms)
 	if err != nil {
 		return nil, err
 	}
 	open, used := keys.OpenSecret, new(keys.LockedOutError)
-	if err := keys.CheckOpens(ctx, store, nil); errors.As(err, &used) && len(cfg.SecretFile) == 1 {
+	if err := keys.CheckOpens(ctx, store, nil); errors.As(err, &used) && len(files) == 1 {
 		open = keys.ReadSecret // a new one would open nothing
 	} else if err != nil && !errors.As(err, &used) {
 		return nil, err
 	}
-	secret, err := open(w, cfg.SecretFile...)
+	secret, err := open(w, files...)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, hinted{err, "bring back the secret that this store was used with: without it nothing that it has sealed can be opened"}

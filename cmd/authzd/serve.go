@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"time"
 
@@ -24,7 +22,7 @@ import (
 const drainTimeout = 20 * time.Second
 
 func newServeCommand() *cobra.Command {
-	var file, data string
+	var file, data, bffAddress string
 	var dev bool
 	var o serveOptions
 	cmd := &cobra.Command{
@@ -34,7 +32,11 @@ func newServeCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer holdHangups()()
 			if dev {
-				return serveDev(cmd.Context(), file, data, cmd.OutOrStdout(), cmd.ErrOrStderr())
+				d := development{file: file, data: data, bff: bffAddress, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr()}
+				return d.serve(cmd.Context())
+			}
+			if bffAddress != "" {
+				return usageError{errors.New("--bff is for --dev"), `"authzd bff" runs cookie mode in front of apps`}
 			}
 			if data != "" {
 				return usageError{errors.New("--data is for --dev"), "set storage.bolt.path in the configuration file"}
@@ -50,6 +52,8 @@ func newServeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (default ./authzd.yaml, else /etc/authzd/authzd.yaml)")
 	cmd.Flags().BoolVar(&dev, "dev", false, "a demo set-up on this machine: no file needed")
 	cmd.Flags().StringVar(&data, "data", "", "with --dev: keep the data in this folder")
+	cmd.Flags().StringVar(&bffAddress, "bff", "", "with --dev: run a BFF too, with a playground in cookie mode at this `address`; default 127.0.0.1:9020")
+	cmd.Flags().Lookup("bff").NoOptDefVal = devBFFAddress
 	cmd.Flags().BoolVar(&o.allowNewDatabase, "new", false, "start with an empty database although an earlier one is missing")
 	cmd.Flags().BoolVar(&o.allowEmptyDestination, "ship-anew", false, "begin again in a storage.bolt.ship.to that has lost what was shipped there")
 	return cmd
@@ -73,8 +77,8 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, endLog()) }()
-	warnOfConfig(logger, cfg)
-	files := missingFiles(cfg)
+	warnOfConfig(logger, cfg.Warnings)
+	files := missingFiles(&cfg.Storage, cfg.SecretFile)
 	if !o.dev && !o.allowNewDatabase {
 		if err := checkThere(cfg); err != nil {
 			return err
@@ -93,7 +97,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	if err := checkWhole(ctx, store, &cfg.Storage); err != nil {
 		return err
 	}
-	secret, err := openSecret(ctx, cfg, store)
+	secret, err := openSecret(ctx, cfg.SecretFile, &cfg.KMS, store)
 	if err != nil {
 		return err
 	}
@@ -171,37 +175,4 @@ func runUntilDone(asked context.Context, server service, doors []door, delay tim
 		return drain(doors, drainTimeout, logger)
 	})
 	return group.Wait()
-}
-
-// serveDev is serve with the demo set-up, in a temporary folder unless one is given.
-func serveDev(ctx context.Context, file, data string, out, log io.Writer) error {
-	if data == "" {
-		var err error
-		if data, err = os.MkdirTemp("", "authzd-dev-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(data)
-	}
-	data, err := filepath.Abs(data)
-	if err != nil {
-		return err
-	}
-	cfg, err := config.LoadDev(file, data, os.Environ())
-	if err != nil {
-		return err
-	}
-	return serve(ctx, cfg, serveOptions{log: log, dev: true, ready: func() { welcome(out, cfg) }})
-}
-
-// welcome prints everything that is needed to try the server.
-func welcome(out io.Writer, cfg *config.Config) {
-	fmt.Fprintf(out, "issuer        %s\n", cfg.Issuer)
-	fmt.Fprintf(out, "playground    %s/playground\n", cfg.Issuer)
-	for _, u := range cfg.Users {
-		if u.Username == config.DevUsername && string(u.Password) == config.DevPassword {
-			fmt.Fprintf(out, "user          %s, password %s\n", config.DevUsername, config.DevPassword)
-		}
-	}
-	fmt.Fprintf(out, "admin socket  %s\n", cfg.Admin.Socket)
-	fmt.Fprintf(out, "try           curl -s --unix-socket %s http://localhost/v1/users\n", cfg.Admin.Socket)
 }

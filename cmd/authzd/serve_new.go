@@ -16,12 +16,12 @@ type newFile struct{ what, path string }
 
 // missingFiles are the files that a start with this configuration may make. A secret in a variable is among
 // them, but never becomes a file.
-func missingFiles(cfg *config.Config) (files []newFile) {
-	if cfg.Storage.Postgres.URL == "" && missing(cfg.Storage.Bolt.Path) {
-		files = append(files, newFile{"database", cfg.Storage.Bolt.Path})
+func missingFiles(store *config.Storage, secrets config.PathList) (files []newFile) {
+	if store.Postgres.URL == "" && missing(store.Bolt.Path) {
+		files = append(files, newFile{"database", store.Bolt.Path})
 	}
-	if len(cfg.SecretFile) > 0 && missing(cfg.SecretFile[0]) {
-		files = append(files, newFile{"secret", cfg.SecretFile[0]})
+	if len(secrets) > 0 && missing(secrets[0]) {
+		files = append(files, newFile{"secret", secrets[0]})
 	}
 	return files
 }
@@ -44,8 +44,8 @@ func announce(logger *slog.Logger, files []newFile, dev bool) (rest []newFile) {
 }
 
 // warnOfConfig logs the warnings of "authzd config check".
-func warnOfConfig(logger *slog.Logger, cfg *config.Config) {
-	for _, w := range cfg.Warnings {
+func warnOfConfig(logger *slog.Logger, warnings config.Errors) {
+	for _, w := range warnings {
 		message := w.Reason
 		if w.Key != "" {
 			message = w.Key + ": " + message

@@ -69,7 +69,7 @@ func (p *Relay) newApp(a App) (*app, error) {
 
 // serve answers a request for a file. path is decoded, and below the frontend's path.
 func (a *app) serve(w http.ResponseWriter, r *http.Request, path string) error {
-	observe.Event(r.Context()).SetRoute("app")
+	observe.Event(r.Context()).SetRoute(RouteApp)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		return refuse(http.StatusMethodNotAllowed, "invalid_request", "the app's files are for GET and HEAD")

@@ -45,7 +45,7 @@ var RouteNames = []string{"api", "app"}
 // name gives the event of a request its route. The path in it is the operator's, not the client's.
 func name(r *http.Request, rt *route) {
 	e := observe.Event(r.Context())
-	e.SetRoute("api")
+	e.SetRoute(RouteAPI)
 	e.Add("api", rt.prefix)
 }
 

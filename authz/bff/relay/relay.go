@@ -33,6 +33,12 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+// The names of what a relay serves, in events and metrics.
+const (
+	RouteAPI = "api"
+	RouteApp = "app"
+)
+
 // Config is the input of New.
 type Config struct {
 	// URL is the frontend's: an origin, or an origin with a path that does not end in a slash.
