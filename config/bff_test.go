@@ -63,7 +63,7 @@ func TestBFFRefuses(t *testing.T) {
 			`f:4:61: client_authentication.cert_file "/nowhere/c": no such file or directory`, `f:4:83: client_authentication.key_file "/nowhere/k": no such file or directory`}},
 
 		"two stores":            {"storage: {bolt: {path: a}, postgres: {url: postgres:///a}}", nil, []string{"f:4:38: storage.postgres: given beside storage.bolt.path"}},
-		"one file for two":      {"key_file: /tmp/x\nsecret_file: /tmp/x", nil, []string{`f:4:11: key_file "/tmp/x": the same as secret_file[0]`}},
+		"one file for two":      {"key_file: /nowhere/x\nsecret_file: /nowhere/x", nil, []string{`f:4:11: key_file "/nowhere/x": the same as secret_file[0]`}},
 		"idle beyond absolute":  {"sessions: {idle: 2h, max: 1h}", nil, []string{`f:4:18: sessions.idle "2h": must not exceed sessions.max (1h)`}},
 		"admin where public is": {"listen: :1\nadmin: {listen: :1}", nil, []string{`f:5:17: admin.listen ":1": the same address as listen`}},
 

@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
+	"github.com/authzd/authzd/authz/bff/wire"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/config"
@@ -149,7 +150,7 @@ func (p *bffProcess) openDoors(cfg *config.BFF, watch *watch) ([]door, error) {
 	if _, err := serveTLS(public, cfg.TLS, watch); err != nil {
 		return nil, err
 	}
-	o := opening{watch: watch}
+	o := opening{watch: watch, plain: wire.Listener}
 	o.tcp(cfg.Listen, public)
 	if cfg.Admin.Listen != "" {
 		o.tcp(cfg.Admin.Listen, newHTTPServer(p.operations(), watch))

@@ -61,6 +61,7 @@ func openDoors(cfg *config.Config, server *authz.Server, watch *watch) ([]door, 
 // opening opens the doors of a process, one after the other, until one fails.
 type opening struct {
 	watch *watch
+	plain func(net.Listener) net.Listener // put around listeners without TLS; nil: nothing is
 	doors []door
 	err   error // the first
 }
@@ -89,6 +90,9 @@ func (o *opening) unix(path string, server *http.Server) {
 }
 
 func (o *opening) add(l net.Listener, server *http.Server) {
+	if o.plain != nil && server.TLSConfig == nil {
+		l = o.plain(l)
+	}
 	o.doors = append(o.doors, door{o.watch.listener(l), server, server.TLSConfig != nil})
 }
 
