@@ -45,11 +45,18 @@ func keyPolicy(log *slog.Logger) keys.Policy {
 }
 
 func (g *Gate) assert(s *site, session *websession.Session) (string, error) {
+	if token := g.memo.get(session, s.host); token != "" {
+		return token, nil
+	}
 	now := time.Now()
-	return g.ring.Sign(assertionAlg, keys.TypeGate, &Assertion{
+	token, err := g.ring.Sign(assertionAlg, keys.TypeGate, &Assertion{
 		Issuer: g.URL, Audience: s.host, IssuedAt: now.Unix(), Expires: now.Add(assertionLife).Unix(),
 		Subject: session.Subject, SID: session.SID, Roles: session.Roles,
 	})
+	if err == nil {
+		g.memo.add(session, s.host, token, now)
+	}
+	return token, err
 }
 
 func (g *Gate) serveJWKS(w http.ResponseWriter, r *http.Request) {

@@ -55,6 +55,7 @@ type Gate struct {
 	headers  []header
 	sealer   *keys.Sealer
 	ring     *keys.Ring
+	memo     memo
 	insecure bool          // http on loopback
 	asking   chan struct{} // as many as wait for the store
 	alarmed  atomic.Int64  // when there was the last alarm, Unix time in nanoseconds

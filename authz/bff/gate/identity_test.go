@@ -166,6 +166,44 @@ func TestAssertion(t *testing.T) {
 	})
 }
 
+// An assertion is used again for a while, and never says what is true no longer.
+func TestAssertionIsFresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		cookie, session := f.signIn(t, alice(), "app.example.com")
+		get := func() (string, *gate.Assertion) {
+			t.Helper()
+			token := f.ask(contracts["nginx"]("GET", appURL+"/users", nil), cookie).Header.Get("X-Auth-Token")
+			a, err := f.check(token, "app.example.com")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return token, a
+		}
+		first, _ := get()
+		time.Sleep(14 * time.Second)
+		if again, _ := get(); again != first {
+			t.Error("another one after 14 s")
+		}
+		changeRoles(t, f, session.ID, []string{"reader"})
+		changed, a := get()
+		if changed == first || strings.Join(a.Roles, " ") != "reader" {
+			t.Errorf("after a change of roles: %+v", a)
+		}
+		for range 10 {
+			time.Sleep(10 * time.Second)
+			if _, a := get(); a.Expires-time.Now().Unix() < 45 {
+				t.Errorf("%d s are left", a.Expires-time.Now().Unix())
+			}
+		}
+		other, _ := f.signIn(t, alice(), "other.example.com:8443")
+		token := f.ask(contracts["nginx"]("GET", otherURL+"/", nil), other).Header.Get("X-Auth-Token")
+		if _, err := f.check(token, "other.example.com:8443"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // An access token is no assertion, even if it is signed by a key of the gate and says the same.
 func TestOtherTokensAreNoAssertion(t *testing.T) {
 	cfg := config(t)

@@ -2,7 +2,7 @@ package gate
 
 import (
 	"net/http"
-	"net/url"
+	"net/netip"
 	"strings"
 
 	"github.com/authzd/authzd/authz/weburl"
@@ -109,29 +109,44 @@ func isMethod(s string) bool {
 // normalHost returns a host in lower case, without the dot at its end and the default port of the scheme.
 func normalHost(host, scheme string) (string, bool) {
 	host = strings.ToLower(host)
-	if host == "" || len(host) > 255 || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") != "" {
-		return "", false
-	}
-	u, err := url.Parse(scheme + "://" + host)
-	if err != nil || u.Host != host || strings.HasSuffix(host, ":") {
-		return "", false
-	}
-	name, port := u.Hostname(), u.Port()
-	if port != "" && (port[0] == '0' || len(port) > 5) {
-		return "", false
-	}
-	if !strings.HasPrefix(host, "[") {
-		name = strings.TrimSuffix(name, ".")
-		if name == "" || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.ContainsAny(name, ":[]") {
+	name, port := host, ""
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		name, port = host[:i], host[i+1:]
+		if !isPort(port) {
 			return "", false
 		}
-	} else {
-		name = "[" + name + "]"
 	}
-	if port == "" || weburl.HasDefaultPort(u) {
+	if !isIPv6(name) {
+		if name = strings.TrimSuffix(name, "."); !isName(name) {
+			return "", false
+		}
+	}
+	if port == "" || scheme == "https" && port == "443" || scheme == "http" && port == "80" {
 		return name, true
 	}
 	return name + ":" + port, true
+}
+
+func isPort(s string) bool {
+	return s != "" && len(s) <= 5 && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+// isIPv6 reports whether a host is an IPv6 address in brackets, in its usual spelling.
+func isIPv6(host string) bool {
+	inner, ok := strings.CutPrefix(host, "[")
+	inner, ok2 := strings.CutSuffix(inner, "]")
+	if !ok || !ok2 {
+		return false
+	}
+	addr, err := netip.ParseAddr(inner)
+	return err == nil && addr.Zone() == "" && addr.Is6() && addr.String() == inner
+}
+
+// isName reports whether a host is a name or an IPv4 address, in lower case.
+func isName(host string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+	return host != "" && len(host) <= 253 && strings.Trim(host, letters) == "" &&
+		host[0] != '.' && host[len(host)-1] != '.' && !strings.Contains(host, "..")
 }
 
 // isNavigation reports whether a browser asks for a page that a person will see: it says so by Sec-Fetch-Mode and
