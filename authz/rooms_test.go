@@ -105,7 +105,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/websession", "storage authz/keys authz/observe authz/bff/provider"},
 	{"authz/bff/relay", "authz/bff/guard authz/bff/websession"},
 	{"authz/bff/gate", "authz/bff/websession"},
-	{"authz/bff", "authz/bff/relay authz/bff/gate"},
+	{"authz/bff", "authz/bff/relay authz/bff/gate authz/bearer"},
 	{"config", "authz/users authz/client authz/bff"},
 
 	// The rooms of the server.

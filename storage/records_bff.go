@@ -16,6 +16,7 @@ type BFFSession struct {
 	ClientID string          `json:"client_id"`
 	Subject  string          `json:"sub"`
 	SID      string          `json:"sid,omitempty"` // of the provider's session
+	GrantID  string          `json:"gid,omitempty"` // of the provider's grant
 	ACR      string          `json:"acr,omitempty"`
 	AMR      []string        `json:"amr,omitempty"`
 	Roles    []string        `json:"roles,omitempty"`

@@ -23,6 +23,7 @@ type BFF struct {
 	frontends []*frontend
 	gate      *gate.Gate                    // nil: there is none
 	clients   map[string]*provider.Provider // by client_id
+	feed      feed
 }
 
 // frontend is one app.
@@ -57,6 +58,9 @@ func New(cfg Config) (*BFF, error) {
 		cfg.Logger = slog.Default()
 	}
 	b := &BFF{Config: cfg, clients: map[string]*provider.Provider{}}
+	if err := b.openFeed(); err != nil {
+		return nil, err
+	}
 	for _, warning := range cfg.Warnings() {
 		b.Logger.Warn(warning.Path + " " + warning.Reason + "; " + warning.Hint)
 	}
@@ -94,7 +98,7 @@ func (b *BFF) newFrontend(described Frontend) (*frontend, error) {
 		Frontend: f.Name, ClientID: f.ClientID, Insecure: f.insecure, SameSite: sameSite,
 		Idle: b.Sessions.Idle.Or(defaultIdle), Max: b.Sessions.Max.Or(defaultMax),
 		Store: b.Store, Secret: b.Secret, Refresh: f.client.Refresh, Revoke: f.client.Revoke,
-		Observer: b.Observer, Logger: b.Logger,
+		Judge: b.feed.judge, Changed: b.feed.changed, Observer: b.Observer, Logger: b.Logger,
 	})
 	f.logins = newTransactions(b.Secret, f)
 	f.logouts = &pageTokens{b.Secret.Sealer("bff logout")}
@@ -125,12 +129,14 @@ func (b *BFF) SessionsOf(frontend string) *websession.Sessions {
 	return nil
 }
 
-// Run does what cookie mode does by itself until ctx ends: it notices sessions that end at other replicas.
+// Run does what cookie mode does by itself until ctx ends: it follows the revocation feed, and notices sessions that end
+// at other replicas.
 func (b *BFF) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, f := range b.frontends {
 		all.Go(func() { f.sessions.Run(ctx) })
 	}
+	all.Go(func() { b.feed.run(ctx) })
 	if b.gate != nil {
 		all.Go(func() { _ = b.gate.Run(ctx) }) // it ends with ctx only
 	}

@@ -33,6 +33,9 @@ type Config struct {
 	// Sessions says how long sessions live.
 	Sessions SessionLimits `yaml:"sessions"`
 
+	// Revocations says how the provider's revocation feed is followed.
+	Revocations Revocations `yaml:"revocations"`
+
 	// Frontends are the apps, each with an origin, or a path of an origin.
 	Frontends []Frontend `yaml:"frontends"`
 

@@ -88,7 +88,7 @@ func newFixture(t testing.TB, change ...func(*gate.Config)) *fixture {
 			return nil, errors.New("no provider")
 		},
 		Revoke: func(context.Context, string) error { return nil },
-		Judge:  func(s *websession.Session) websession.Verdict { return f.verdict(s) },
+		Judge:  func(s *websession.Session) (websession.Verdict, error) { return f.verdict(s), nil },
 	})
 	if cfg.Sessions == nil {
 		cfg.Sessions = f.sessions

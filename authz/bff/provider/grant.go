@@ -9,7 +9,10 @@ import (
 
 // Grant is what a sign-in or a refresh brings.
 type Grant struct {
-	User         *User // nil: the answer says nothing new about the user
+	User *User // nil: the answer says nothing new about the user
+	// GrantID is the gid of an access token of authzd's; empty: unknown. It is a hint: a client must not rely on
+	// what is in an access token (RFC 9068 section 6). The revocation feed names some ends by nothing else.
+	GrantID      string
 	RefreshToken string
 	IDToken      string
 	Resource     string // that the access token is for

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,11 +91,28 @@ func (p *Provider) token(ctx context.Context, m *metadata, form url.Values, reso
 	if !strings.EqualFold(t.TokenType, "Bearer") {
 		return nil, fmt.Errorf("the token endpoint gave a token of the type %.20q, and only Bearer can be used", t.TokenType)
 	}
-	g := &Grant{RefreshToken: t.RefreshToken, IDToken: t.IDToken, Resource: resource, AccessToken: t.AccessToken, IssuedAt: answer.at}
+	g := &Grant{GrantID: grantID(t.AccessToken), RefreshToken: t.RefreshToken, IDToken: t.IDToken, Resource: resource, AccessToken: t.AccessToken, IssuedAt: answer.at}
 	if seconds, err := t.ExpiresIn.Float64(); err == nil && seconds > 0 && seconds < 1e9 {
 		g.ExpiresAt = time.Now().Add(time.Duration(seconds * float64(time.Second)))
 	}
 	return g, nil
+}
+
+// grantID reads the gid of an access token that is a JWT. The token came from the token endpoint itself, over TLS.
+func grantID(accessToken string) string {
+	parts := strings.Split(accessToken, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var c claims
+	if json.Unmarshal(payload, &c) != nil {
+		return ""
+	}
+	return c.text("gid")
 }
 
 // Refresh gets new tokens, with an access token for a resource (RFC 6749 section 6, RFC 8707 section 2.2). An error

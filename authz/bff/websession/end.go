@@ -133,7 +133,8 @@ func (w *watched) all() map[string]*watch {
 
 // same reports whether the session is worth what it was when somebody began to wait for its end.
 func (s *Sessions) same(session *Session, w *watch) bool {
-	return s.Judge(session) == Valid && slices.Equal(session.Roles, w.roles) && slices.Equal(session.Groups, w.groups)
+	verdict, err := s.Judge(session)
+	return (err != nil || verdict == Valid) && slices.Equal(session.Roles, w.roles) && slices.Equal(session.Groups, w.groups)
 }
 
 // lookEvery is how often Run asks whether watched sessions have ended elsewhere.
@@ -144,10 +145,12 @@ func (s *Sessions) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
+		news := s.Changed()
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-news:
 		}
 		for id, w := range s.watched.all() {
 			session, err := s.load(ctx, id)

@@ -31,7 +31,7 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *provider
 	value, id := newValue()
 	now := storage.Now()
 	record := &storage.BFFSession{
-		Frontend: s.Frontend, ClientID: s.ClientID,
+		Frontend: s.Frontend, ClientID: s.ClientID, GrantID: g.GrantID,
 		CreatedAt: now, ActiveAt: now, TokensAt: g.IssuedAt,
 	}
 	setUser(record, g.User)
@@ -90,15 +90,28 @@ func (s *Sessions) ByID(ctx context.Context, id string) (*Session, error) {
 // judged returns the session if the feed has nothing against it. A session whose tokens count no longer gets new ones
 // first, so that it has the user's present roles.
 func (s *Sessions) judged(ctx context.Context, session *Session) (*Session, error) {
-	switch s.Judge(session) {
-	case Over:
+	verdict, err := s.Judge(session)
+	switch {
+	case err != nil:
+		return nil, err
+	case verdict == Over:
 		return nil, errors.Join(ErrNone, s.End(ctx, session.ID))
-	case Outdated:
-		renewed, err := s.renew(ctx, session)
-		if errors.Is(err, ErrEnded) {
-			err = ErrNone
-		}
-		return renewed, err
+	case verdict == Outdated:
+		return s.renewed(ctx, session)
+	}
+	return session, nil
+}
+
+// renewed returns the session with new tokens, if these count.
+func (s *Sessions) renewed(ctx context.Context, session *Session) (*Session, error) {
+	session, err := s.renew(ctx, session)
+	if errors.Is(err, ErrEnded) {
+		return nil, ErrNone
+	} else if err != nil {
+		return nil, err
+	}
+	if verdict, err := s.Judge(session); err != nil || verdict != Valid {
+		return nil, cmp.Or(err, error(&UnavailableError{RetryAfter: retryAfter, Err: errors.New("the provider gives no token that counts")}))
 	}
 	return session, nil
 }
@@ -152,7 +165,7 @@ func (s *Sessions) load(ctx context.Context, id string) (*Session, error) {
 // session is a record as callers see it.
 func (s *Sessions) session(id string, r *storage.BFFSession, version uint64) *Session {
 	return &Session{
-		ID: id, Frontend: r.Frontend, ClientID: r.ClientID,
+		ID: id, Frontend: r.Frontend, ClientID: r.ClientID, GrantID: r.GrantID,
 		User: provider.User{
 			Subject: r.Subject, SID: r.SID, ACR: r.ACR, AMR: r.AMR,
 			Roles: r.Roles, Groups: r.Groups, Claims: r.Claims, AuthTime: r.AuthTime,

@@ -78,8 +78,11 @@ type Config struct {
 	Refresh func(ctx context.Context, refreshToken, resource string) (*provider.Grant, error)
 	// Revoke tells the provider that a refresh token is of no more use.
 	Revoke func(ctx context.Context, refreshToken string) error
-	// Judge asks the revocation feed about a session. nil: there is none.
-	Judge func(*Session) Verdict
+	// Judge asks the revocation feed about a session. Its error is that of Find, and ends nothing. nil: there is
+	// no feed.
+	Judge func(*Session) (Verdict, error)
+	// Changed returns a channel that is closed when the feed has news. nil: there is no feed.
+	Changed func() <-chan struct{}
 
 	Observer *observe.Observer // nil: alarms go to the log only
 	Logger   *slog.Logger      // nil: slog.Default()
@@ -91,6 +94,7 @@ type Session struct {
 	ID       string
 	Frontend string
 	ClientID string
+	GrantID  string // of the provider's grant; empty: unknown
 	provider.User
 
 	CreatedAt, ActiveAt      time.Time
@@ -132,7 +136,10 @@ func New(cfg Config) *Sessions {
 		cfg.Logger = slog.Default()
 	}
 	if cfg.Judge == nil {
-		cfg.Judge = func(*Session) Verdict { return Valid }
+		cfg.Judge = func(*Session) (Verdict, error) { return Valid, nil }
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func() <-chan struct{} { return nil }
 	}
 	s := &Sessions{Config: cfg, cookie: CookieName(cfg.Frontend, cfg.Insecure), sealer: cfg.Secret.Sealer(keys.PurposeBFFSession)}
 	s.flights.running = map[string]*flight{}

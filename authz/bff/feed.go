@@ -1,0 +1,81 @@
+package bff
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/authz/bearer"
+	"github.com/authzd/authzd/authz/bff/websession"
+	"github.com/authzd/authzd/authz/revocation"
+)
+
+// Revocations says how cookie mode and the gate follow the provider's revocation feed. By it, a session ends within two
+// seconds after its user was disabled, and has new roles within two seconds after they were changed.
+type Revocations struct {
+	// Lost says what happens to sessions while nothing was heard of the feed for longer than a minute: go_on (the
+	// default) lets them go on, and raises an alarm; refuse answers 503; off follows no feed, for a provider that
+	// has none.
+	Lost string `yaml:"lost" enum:"go_on,refuse,off"`
+}
+
+const feedOff = "off"
+
+// feed is the follower, nil if it is off.
+type feed struct{ *bearer.Follower }
+
+func (b *BFF) openFeed() (err error) {
+	if b.Revocations.Lost == feedOff {
+		return nil
+	}
+	client := &http.Client{}
+	if b.HTTPClient != nil {
+		*client = *b.HTTPClient
+	}
+	cfg := bearer.FollowerConfig{Issuer: b.Issuer, Lost: bearer.Lost(b.Revocations.Lost), Client: client, Logger: b.Logger}
+	if a := &b.Authentication; a.UsesSecret() {
+		cfg.ClientID, cfg.ClientSecret = b.ClientID, string(a.ClientSecret)
+	}
+	if b.feed.Follower, err = bearer.NewFollower(cfg); err != nil {
+		return fmt.Errorf("bff: %w", err)
+	}
+	return nil
+}
+
+// Follower returns the follower of the revocation feed, for metrics; nil: it is off.
+func (b *BFF) Follower() *bearer.Follower { return b.feed.Follower }
+
+func (f feed) run(ctx context.Context) {
+	if f.Follower != nil {
+		_ = f.Run(ctx) // it ends with ctx only
+	}
+}
+
+// changed returns a channel that is closed when the feed has news; nil: it never has.
+func (f feed) changed() <-chan struct{} {
+	if f.Follower == nil {
+		return nil
+	}
+	return f.Changed()
+}
+
+// judge asks the feed about a session. An entry with a time concerns tokens that were issued before, so that the
+// session needs new ones; an entry without a time is the end.
+func (f feed) judge(s *websession.Session) (websession.Verdict, error) {
+	if f.Follower == nil {
+		return websession.Valid, nil
+	}
+	if err := f.Check(); err != nil {
+		return 0, &websession.UnavailableError{RetryAfter: 5 * time.Second, Err: err}
+	}
+	c := revocation.Claims{Grant: s.GrantID, Session: s.SID, Subject: s.Subject, Client: s.ClientID, IssuedAt: math.MaxInt64}
+	if f.Ended(&c) {
+		return websession.Over, nil
+	}
+	if c.IssuedAt = s.TokensAt.Unix(); f.Ended(&c) {
+		return websession.Outdated, nil
+	}
+	return websession.Valid, nil
+}
