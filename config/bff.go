@@ -63,6 +63,9 @@ type BFF struct {
 	// Sessions are those of people at the frontends.
 	Sessions bff.SessionLimits `yaml:"sessions"`
 
+	// Revocations says how the issuer's revocation feed is followed.
+	Revocations bff.Revocations `yaml:"revocations"`
+
 	// Outbound is for the connections to the issuer.
 	Outbound BFFOutbound `yaml:"outbound"`
 

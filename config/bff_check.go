@@ -36,6 +36,7 @@ func (c *BFF) CookieMode() *bff.Config {
 		ClientID:       c.ClientID,
 		Authentication: provider.Authentication{Method: c.ClientAuthentication.Method, ClientSecret: c.ClientAuthentication.ClientSecret},
 		Sessions:       c.Sessions,
+		Revocations:    c.Revocations,
 		Frontends:      c.Frontends,
 		Gate:           c.Gate,
 	}

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/authzd/authzd/authz/bearer"
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/member"
 )
@@ -49,6 +50,7 @@ func (l *bffLoader) complete() {
 	c := &l.cfg
 	fill(l, "listen", &c.Listen, ":9020")
 	fill(l, "client_authentication.method", &c.ClientAuthentication.Method, provider.AuthPrivateKeyJWT)
+	fill(l, "revocations.lost", &c.Revocations.Lost, string(bearer.GoOn))
 
 	folder := "./bff-data"
 	if c.Storage.Postgres.URL == "" {

@@ -74,6 +74,15 @@ const (
 	defaultMax  = 168 * time.Hour
 )
 
+// Revocations says how cookie mode and the gate follow the provider's revocation feed. By it, a session ends within two
+// seconds after its user was disabled, and has new roles within two seconds after they were changed.
+type Revocations struct {
+	// Lost says what happens to sessions while nothing was heard of the feed for longer than a minute: go_on (the
+	// default) lets them go on, and raises an alarm; refuse answers 503; off follows no feed, for a provider that
+	// has none.
+	Lost string `yaml:"lost" enum:"go_on,refuse,off"`
+}
+
 // Frontend is one app in the browser.
 type Frontend struct {
 	// Name is a short name of lower-case letters, digits and "-". The session cookie is called __Host-Http-NAME.

@@ -12,15 +12,6 @@ import (
 	"github.com/authzd/authzd/authz/revocation"
 )
 
-// Revocations says how cookie mode and the gate follow the provider's revocation feed. By it, a session ends within two
-// seconds after its user was disabled, and has new roles within two seconds after they were changed.
-type Revocations struct {
-	// Lost says what happens to sessions while nothing was heard of the feed for longer than a minute: go_on (the
-	// default) lets them go on, and raises an alarm; refuse answers 503; off follows no feed, for a provider that
-	// has none.
-	Lost string `yaml:"lost" enum:"go_on,refuse,off"`
-}
-
 const feedOff = "off"
 
 // feed is the follower, nil if it is off.
