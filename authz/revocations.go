@@ -17,7 +17,7 @@ import (
 // newFeed returns the revocation feed. All parts write to it, and it calls parts that are opened later.
 func (s *Server) newFeed() *feed.Feed {
 	c := feed.Config{
-		Store: s.store, Issuer: s.issuer.ID, Logger: s.logger, Longest: s.longestAccess,
+		Store: s.store, Issuer: s.issuer.ID, Logger: s.logger, Alone: s.config.File != nil, Longest: s.longestAccess,
 		Entries: func(ctx context.Context, r *storage.Revocation) ([]revocation.Entry, error) {
 			return s.tokens.Ended(ctx, r)
 		},

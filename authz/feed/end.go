@@ -1,8 +1,6 @@
 package feed
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -58,9 +56,7 @@ func now() int64 { return storage.Now().Unix() }
 func (f *Feed) Put(cause string, e End) storage.Write {
 	record := e.record
 	record.Cause = cause
-	var random [8]byte
-	rand.Read(random[:]) // never fails
-	key := storage.DueKey(time.UnixMilli(int64(f.clock.next())), base64.RawURLEncoding.EncodeToString(random[:]))
+	key := storage.DueKey(time.UnixMilli(int64(f.clock.next())), random(8))
 	window := time.Duration(f.window.Load()) * time.Second
 	return storage.Revocations.Put(key, &record, storage.Absent, storage.Now().Add(window))
 }

@@ -37,6 +37,10 @@ type Config struct {
 	Issuer string
 	Logger *slog.Logger
 
+	// Alone says that no other process uses the store. Then each start begins an epoch: the store may have been restored,
+	// or have been a standby's. Otherwise only a store that was filled by a transfer has none yet.
+	Alone bool
+
 	// Longest returns the longest lifetime of the access tokens that are issued now.
 	Longest func(ctx context.Context) (time.Duration, error)
 	// Entries returns what a revocation ends, in the ids that tokens have.
@@ -119,19 +123,27 @@ func (f *Feed) renew(ctx context.Context) error {
 	return f.loadWindow(ctx)
 }
 
-func (f *Feed) loadEpoch(ctx context.Context) (string, error) {
-	state, _, err := storage.FeedStates.Get(ctx, f.config.Store, storage.FeedEpochKey)
-	if err == nil || !errors.Is(err, storage.ErrNotFound) {
-		return stateOf(state).Epoch, err
-	}
-	var random [16]byte
-	rand.Read(random[:]) // never fails
-	state = &storage.FeedState{Epoch: base64.RawURLEncoding.EncodeToString(random[:])}
-	err = f.config.Store.Apply(ctx, storage.FeedStates.Put(storage.FeedEpochKey, state, storage.Absent, time.Time{}))
-	if storage.IsConflict(err) { // another replica was faster
-		state, _, err = storage.FeedStates.Get(ctx, f.config.Store, storage.FeedEpochKey)
-	}
-	return stateOf(state).Epoch, err
+func (f *Feed) loadEpoch(ctx context.Context) (epoch string, err error) {
+	err = storage.Retry(func() error { // another replica may be faster
+		state, version, err := storage.FeedStates.Get(ctx, f.config.Store, storage.FeedEpochKey)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		begins := f.config.Alone && f.renewed.IsZero()
+		if epoch = stateOf(state).Epoch; epoch != "" && !begins {
+			return nil
+		}
+		epoch = random(16)
+		return f.config.Store.Apply(ctx, storage.FeedStates.Put(storage.FeedEpochKey, &storage.FeedState{Epoch: epoch}, storage.At(version), time.Time{}))
+	})
+	return epoch, err
+}
+
+// random returns so many random bytes in base64url.
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 func stateOf(s *storage.FeedState) storage.FeedState {
@@ -161,11 +173,6 @@ func (f *Feed) loadWindow(ctx context.Context) error {
 		}
 		return f.config.Store.Apply(ctx, storage.FeedStates.Put(storage.FeedWindowKey, &storage.FeedState{Window: window}, storage.At(version), time.Time{}))
 	})
-}
-
-// ForgetEpoch makes the next server on a store begin an epoch. Call it when a store was put back to an earlier state.
-func ForgetEpoch(ctx context.Context, s storage.Store) error {
-	return s.Apply(ctx, storage.FeedStates.Delete(storage.FeedEpochKey, storage.Any))
 }
 
 // clock gives times in milliseconds since 1970, each later than the one before, even if the machine's clock is set
