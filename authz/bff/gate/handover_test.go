@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -404,4 +406,63 @@ type hangingSessions struct {
 func (s *hangingSessions) FindAt(r *http.Request, host string) (*websession.Session, error) {
 	<-s.release
 	return s.Sessions.FindAt(r, host)
+}
+
+// Wherever a request says that it wants to go, a person comes back to the host that was asked for, and a parameter of
+// the gate leads nowhere.
+func TestReturnPlaces(t *testing.T) {
+	text, err := os.ReadFile("../../weburl/testdata/return.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(c *gate.Config) {
+		c.Hosts = []gate.Host{{URL: appURL, Rules: []gate.Rule{{Path: "/", Allow: gate.SignedIn}}}}
+	})
+	own, _ := f.ownCookie(t, alice())
+	places, back := 0, 0
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		quoted := line[4:]
+		place, err := strconv.Unquote(`"` + strings.ReplaceAll(quoted, `"`, `\"`) + `"`)
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		places++
+		j := jar{"gate.example.com": {own.Name: own.Value}}
+		res := f.ask(contracts["nginx"]("GET", appURL+place, browser()))
+		start := res.Header.Get("Location")
+		if start == "" { // refused: it has two readings
+			if res.StatusCode != http.StatusForbidden {
+				t.Errorf("%q: %d", place, res.StatusCode)
+			}
+		} else {
+			j.keep("app.example.com", res)
+			enter := f.visit(j, start).Header.Get("Location")
+			got := f.visit(j, enter).Header.Get("Location")
+			u, err := url.Parse(got)
+			if err != nil || u.Scheme+"://"+u.Host != appURL || u.User != nil || !strings.HasPrefix(got, appURL+"/") ||
+				strings.HasPrefix(got, appURL+"//") || strings.ContainsAny(got, "\\\t\r\n ") {
+				t.Errorf("%q: back at %q", place, got)
+			}
+			back++
+		}
+		for _, path := range []string{"/gate/start?host=" + url.QueryEscape(place) + "&tx=" + strings.Repeat("A", 43),
+			"/gate/start?host=app.example.com&tx=" + strings.Repeat("A", 43) + "&return_to=" + url.QueryEscape(place) + "&rd=" + url.QueryEscape(place)} {
+			got := f.visit(j, gateURL+path).Header.Get("Location")
+			if got != "" && !strings.HasPrefix(got, appURL+"/gate/enter?code=") {
+				t.Errorf("%q: leads to %q", path, got)
+			}
+		}
+		j["app.example.com"] = map[string]string{}
+		if got := f.visit(j, appURL+"/gate/enter?code="+url.QueryEscape(place)+"&tx="+url.QueryEscape(place)+"&return_to="+url.QueryEscape(place)).Header.Get("Location"); got != "" {
+			t.Errorf("%q: enter leads to %q", place, got)
+		}
+	}
+	if places < 300 || back < 50 {
+		t.Errorf("%d places, %d of them came back", places, back)
+	}
+	t.Logf("%d places: %d came back to the host, the others were refused", places, back)
 }
