@@ -104,7 +104,8 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/provider", ""},
 	{"authz/bff/websession", "storage authz/keys authz/observe authz/bff/provider"},
 	{"authz/bff/relay", "authz/bff/guard authz/bff/websession"},
-	{"authz/bff/gate", "authz/bff/websession"},
+	{"authz/bff/assertion", ""},
+	{"authz/bff/gate", "authz/bff/websession authz/bff/assertion"},
 	{"authz/bff", "authz/bff/relay authz/bff/gate authz/bearer"},
 	{"config", "authz/users authz/client authz/bff"},
 

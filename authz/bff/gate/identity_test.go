@@ -1,6 +1,7 @@
 package gate_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/authzd/authzd/authz/bff/assertion"
 	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/keys"
@@ -125,21 +127,18 @@ func (f *fixture) assertion(t testing.TB, u *provider.User, rawURL string) strin
 	return ""
 }
 
-// check is what a site does with an assertion; docs/gates.md shows it.
-func (f *fixture) check(token, host string) (*gate.Assertion, error) {
+// check is what a site does with an assertion.
+func (f *fixture) check(token, host string) (*assertion.Assertion, error) {
+	v := assertion.New(assertion.Config{Gate: gateURL, Host: host, Client: &http.Client{Transport: f}})
+	return v.Verify(context.Background(), token)
+}
+
+// RoundTrip calls the gate without a network.
+func (f *fixture) RoundTrip(r *http.Request) (*http.Response, error) {
+	asked := httptest.NewRequest(r.Method, r.URL.RequestURI(), nil)
 	w := httptest.NewRecorder()
-	f.ServeHTTP(w, httptest.NewRequest("GET", "/gate/jwks.json", nil))
-	var set jose.JSONWebKeySet
-	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil {
-		return nil, err
-	}
-	v := &gate.Verifier{Gate: gateURL, Host: host, Keys: func(kid string) (*jose.JSONWebKey, error) {
-		for _, key := range set.Key(kid) {
-			return &key, nil
-		}
-		return nil, gate.ErrAssertion
-	}}
-	return v.Verify(token)
+	f.ServeHTTP(w, asked)
+	return w.Result(), nil
 }
 
 func TestAssertion(t *testing.T) {
@@ -171,7 +170,7 @@ func TestAssertionIsFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
 		cookie, session := f.signIn(t, alice(), "app.example.com")
-		get := func() (string, *gate.Assertion) {
+		get := func() (string, *assertion.Assertion) {
 			t.Helper()
 			token := f.ask(contracts["nginx"]("GET", appURL+"/users", nil), cookie).Header.Get("X-Auth-Token")
 			a, err := f.check(token, "app.example.com")
