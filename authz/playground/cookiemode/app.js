@@ -10,7 +10,7 @@ let open = null; // the WebSocket
 let reported = 0;
 
 onExchange(logExchange);
-onChange(look);
+onChange(() => look().catch(() => {})); // without a network, the page stays as it is
 
 // look asks whether somebody is signed in, and shows it.
 async function look() {
@@ -71,7 +71,7 @@ async function openSocket() {
   mine.onclose = ({ code }) => {
     state("closed " + code);
     logExchange("socket", "/api/events", "closed " + code, "");
-    look(); // a handshake that failed says 1006 only
+    look().catch(() => {}); // a handshake that failed says 1006 only
   };
 }
 
