@@ -32,7 +32,7 @@ type feed struct {
 	header   http.Header
 	hangs    bool // until the request gives up
 	noWait   bool // it does not know of long polls
-	withhold bool // a full list has no entries: the issuer has forgotten them
+	overlap  bool // a delta repeats all entries
 	requests []*http.Request
 }
 
@@ -118,7 +118,8 @@ func (f *feed) document(after revocation.Cursor, known bool) string {
 	if known {
 		d.Delta, d.From = true, after.Seq
 		d.Entries = f.entries[after.Seq:]
-	} else if !f.withhold {
+	}
+	if !known || f.overlap {
 		d.Entries = f.entries
 	}
 	return string(d.Claims())

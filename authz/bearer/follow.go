@@ -15,12 +15,13 @@ import (
 )
 
 const (
-	pollWait    = 25 * time.Second // the server answers at the latest then
-	pollTimeout = 30 * time.Second // a connection that hangs leaves time to try again before the feed is lost
-	pollSpread  = 2 * time.Second  // over which the followers of a server come back after it went away
-	pollRetry   = 10 * time.Second // between two attempts, at most
-	maxRetry    = 30 * time.Second // that a server may ask for
-	oldRetry    = time.Second      // after a document of the past: its entries count, and more may come
+	pollWait    = 25 * time.Second       // the server answers at the latest then
+	pollTimeout = 30 * time.Second       // a connection that hangs leaves time to try again before the feed is lost
+	pollGather  = 250 * time.Millisecond // a server gathers so long, and needs no more polls
+	pollSpread  = 2 * time.Second        // over which the followers of a server come back after it went away
+	pollRetry   = 10 * time.Second       // between two attempts, at most
+	maxRetry    = 30 * time.Second       // that a server may ask for
+	oldRetry    = time.Second            // after a document of the past: its entries count, and more may come
 )
 
 // Run follows the feed until the context ends, and returns its error. Call it once, in a goroutine.
@@ -81,15 +82,19 @@ func (p *poller) poll(ctx context.Context) (pause time.Duration) {
 		return p.failed(err)
 	}
 	p.failures, p.gap = 0, false
-	if query.full() {
-		p.stats.full.Add(1)
-	} else {
+	if d.Delta {
 		p.stats.deltas.Add(1)
+	} else {
+		p.stats.full.Add(1)
 	}
-	if d.Cursor() == query.after && time.Since(start) < query.wait-pollSpread {
-		return rand.N(pollSpread) // the server went away, or does not know of long polls
+	took := time.Since(start)
+	switch nothing := len(d.Entries) == 0 && d.AllBefore == 0; {
+	case query.full():
+		return 0
+	case nothing && took < query.wait-pollSpread:
+		return rand.N(pollSpread) // the server stops, or does not know of long polls
 	}
-	return 0
+	return max(pollGather-took, 0)
 }
 
 // failed counts a failure, and returns when to try again. The first pause is short.

@@ -310,7 +310,7 @@ func TestNewEpochForgetsNothing(t *testing.T) {
 				t.Errorf("%s: %t", id, !want)
 			}
 		}
-		if s := follower.Stats(); s.Entries != 2 || s.Loads["full"] != 1 || s.State != FeedFresh {
+		if s := follower.Stats(); s.Entries != 2 || s.Loads["full"] != 2 || s.State != FeedFresh {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(990 * time.Second)
@@ -376,6 +376,20 @@ func TestFeedWithoutLongPoll(t *testing.T) {
 		time.Sleep(promised)
 		if !follower.Ended(&revocation.Claims{Grant: "g1"}) {
 			t.Error("not ended")
+		}
+	})
+}
+
+// A server that repeats itself at once is asked four times a second.
+func TestFeedRepeatsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFeed()
+		f.noWait, f.overlap = true, true
+		f.end(revocation.Grant, "g1", 0)
+		f.follow(t)
+		time.Sleep(10 * time.Second)
+		if n := len(f.asked()); n > 42 {
+			t.Errorf("%d requests in ten seconds", n)
 		}
 	})
 }
