@@ -4,8 +4,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -34,6 +36,65 @@ func TestAPIs(t *testing.T) {
 	t.Run("node", func(t *testing.T) {
 		run(t, start(t, "api-node", append(env, "PORT=0"), node(t, "api-node"), "main.mjs"), tests)
 	})
+}
+
+// Both APIs refuse a token within two seconds after its end, and go on with the others.
+func TestRevokedTokens(t *testing.T) {
+	t.Parallel()
+	server := authztest.Start(t, authz.Config{}, nil)
+	env := []string{"ISSUER=" + server.URL, "AUDIENCE=" + authztest.API, "ORIGINS=" + origin, "LOST=refuse"}
+	for name, start := range map[string]func(t *testing.T) string{
+		"go": func(t *testing.T) string {
+			return start(t, ".", append(env, "LISTEN=127.0.0.1:0"), buildGo(t, "api-go"))
+		},
+		"node": func(t *testing.T) string {
+			return start(t, "api-node", append(env, "PORT=0"), node(t, "api-node"), "main.mjs")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := start(t)
+			status := func(tokens authztest.Tokens) int {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api+"/orders", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				response.Body.Close()
+				return response.StatusCode
+			}
+			until := func(tokens authztest.Tokens, want int, within time.Duration) {
+				t.Helper()
+				for end := time.Now().Add(within); status(tokens) != want; {
+					if time.Now().After(end) {
+						t.Fatalf("not %d within %v", want, within)
+					}
+				}
+			}
+			one := server.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid offline_access orders.read"}})
+			other := server.SignIn(t, authztest.SPA, "", url.Values{"scope": {"openid offline_access orders.read"}})
+			until(one, http.StatusOK, 10*time.Second) // 503 before the first list
+			server.PostForm(t, "/revoke", url.Values{"client_id": {authztest.SPA}, "token": {one.RefreshToken}}, nil)
+			until(one, http.StatusUnauthorized, 2*time.Second)
+			if got := status(other); got != http.StatusOK {
+				t.Errorf("the other grant: %d", got)
+			}
+		})
+	}
+}
+
+// The follower of api-node agrees with the vectors that the Go follower is tested by.
+func TestVectorsInNode(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), node(t, "api-node"), "--test", "revocations.test.mjs")
+	cmd.Dir = "api-node"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func apiTests(t *testing.T, server *authztest.Server) []apiTest {

@@ -1,13 +1,15 @@
-// Command api-go is an API whose callers are signed in by authzd. It needs only the server's public keys: no
-// shared secret, no session, no call to the server for a request.
+// Command api-go is an API whose callers are signed in by authzd. It needs only the server's public keys and its
+// revocation feed: no shared secret, no session, no call to the server for a request.
 //
-//	request -> CORS -> Protect (token: 401) -> RequireScope, RequireRole (403) -> handler
+//	request -> CORS -> Protect (token, revocations: 401) -> RequireScope, RequireRole (403) -> handler
 //
-// ISSUER, AUDIENCE, ORIGINS and LISTEN change the defaults, which fit examples/authzd.yaml.
+// ISSUER, AUDIENCE, ORIGINS and LISTEN change the defaults, which fit examples/authzd.yaml. LOST=refuse answers 503
+// while the feed is away for longer than a minute; the default is to go on.
 package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"log"
 	"net"
@@ -22,9 +24,16 @@ import (
 )
 
 func main() {
+	issuer := cmp.Or(os.Getenv("ISSUER"), "http://localhost:9010")
+	follower, err := bearer.NewFollower(bearer.FollowerConfig{Issuer: issuer, Lost: bearer.Lost(os.Getenv("LOST"))})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go follower.Run(context.Background())
 	verifier, err := bearer.New(bearer.Config{
-		Issuer:   cmp.Or(os.Getenv("ISSUER"), "http://localhost:9010"),
-		Audience: cmp.Or(os.Getenv("AUDIENCE"), "http://localhost:8080"), // the resource in authzd.yaml
+		Issuer:      issuer,
+		Audience:    cmp.Or(os.Getenv("AUDIENCE"), "http://localhost:8080"), // the resource in authzd.yaml
+		Revocations: follower,
 	})
 	if err != nil {
 		log.Fatal(err)

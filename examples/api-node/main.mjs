@@ -1,12 +1,14 @@
 // An API whose callers are signed in by authzd, with jose and without a framework. It knows the
-// server's public keys and nothing else: no shared secret, no session.
+// server's public keys and what has ended, and nothing else: no shared secret, no session.
 //
-//   request -> CORS -> authenticate (token: 401) -> scope or role of the route (403) -> handler
+//   request -> CORS -> authenticate (token, revocations: 401) -> scope or role of the route (403) -> handler
 //
-// ISSUER, AUDIENCE, ORIGINS and PORT change the defaults, which fit examples/authzd.yaml.
+// ISSUER, AUDIENCE, ORIGINS and PORT change the defaults, which fit examples/authzd.yaml. LOST=refuse answers 503 while
+// the revocation feed is away for longer than a minute; the default is to go on.
 import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
+import { Revocations } from "./revocations.mjs";
 
 globalThis.crypto ??= webcrypto; // for jose on Node.js 18
 
@@ -15,9 +17,12 @@ const {
   AUDIENCE = "http://localhost:8080", // the resource in authzd.yaml
   ORIGINS = "http://localhost:4200",
   PORT = "8080",
+  LOST = "go_on",
 } = process.env;
 const origins = ORIGINS.split(",");
 const keys = createRemoteJWKSet(new URL(ISSUER + "/jwks.json")); // cached, fetched again for an unknown key
+const feed = new Revocations(ISSUER, keys);
+feed.follow(ISSUER + "/revocations");
 
 const routes = {
   "GET /orders": { scope: "orders.read", handle: (caller) => [200, [{ id: "1001", item: "Treacle", for: caller.sub }]] },
@@ -43,6 +48,8 @@ async function authenticate(request) {
   if (!token) throw new Refusal(401, "unauthorized"); // no attempt to authenticate: no error in the challenge
   const payload = await verified(token);
   if (payload.cnf) throw new Refusal(401, "invalid_token", "the token is bound to a key, which is not checked here");
+  if (feed.ended(payload)) throw new Refusal(401, "invalid_token", "the token has been revoked");
+  if (LOST === "refuse" && feed.age() > 60) throw new Refusal(503, "temporarily_unavailable", "the token can't be verified now, try again later");
   return payload;
 }
 
@@ -95,6 +102,7 @@ function refuse(response, { status = 500, code = "server_error", message, scope 
     if (scope) parts.push(`scope="${scope}"`);
     response.setHeader("WWW-Authenticate", parts.join(", "));
   }
+  if (status === 503) response.setHeader("Retry-After", "5");
   answer(response, status, { error: code, error_description: message });
 }
 
