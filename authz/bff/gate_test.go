@@ -7,9 +7,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/bff/gate"
+	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/operator"
 )
 
 const wiki = "https://wiki.example.com"
@@ -28,11 +32,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 func startGate(t *testing.T) (*site, *wire) {
 	t.Helper()
 	w := &wire{}
-	return start(t, options{bff: func(c *bff.Config) {
+	return start(t, options{server: authz.Config{Operator: &operator.Config{}}, bff: func(c *bff.Config) {
 		c.HTTPClient = &http.Client{Transport: w}
 		c.Gate = gate.Settings{
 			URL: c.Frontends[0].URL, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
-			Hosts:   []gate.Host{{URL: wiki, Rules: []gate.Rule{{Path: "/open", Allow: gate.Anonymous}, {Path: "/", Allow: gate.SignedIn}}}},
+			Hosts:   []gate.Host{{URL: wiki, Rules: []gate.Rule{{Path: "/open", Allow: gate.Anonymous}, {Path: "/admin", Roles: []string{"admin"}}, {Path: "/", Allow: gate.SignedIn}}}},
 			Headers: map[string]string{"X-Auth-User": "sub", "X-Auth-Token": "assertion"},
 		}
 		c.Frontends = nil
@@ -57,6 +61,31 @@ func (b *browser) at(host string, r *http.Request, cookies map[string]*http.Cook
 	return other.send(r, true)
 }
 
+// enter signs a person in who comes to a page of the wiki.
+func (b *browser) enter(path string, atWiki map[string]*http.Cookie) {
+	b.t.Helper()
+	denied := b.ask(path, atWiki)
+	start, ok := strings.CutPrefix(denied.Header.Get("Location"), b.url)
+	if denied.StatusCode != http.StatusUnauthorized || !ok {
+		b.t.Fatalf("signed out: %d %v", denied.StatusCode, denied.Header)
+	}
+	login := b.follow(start)
+	provider := b.follow(login.Header.Get("Location"))
+	back := b.follow(b.consent(provider.Header.Get("Location")))
+	if !strings.HasPrefix(back.Header.Get("Location"), "/gate/start?") {
+		b.t.Fatalf("after the sign-in: %d %s %s", back.StatusCode, back.Header.Get("Location"), back.body)
+	}
+	over := b.follow(back.Header.Get("Location"))
+	enter, ok := strings.CutPrefix(over.Header.Get("Location"), wiki)
+	if !ok {
+		b.t.Fatalf("to the wiki: %d %v %s", over.StatusCode, over.Header, over.body)
+	}
+	arrived := b.at("wiki.example.com", b.request(http.MethodGet, enter, ""), atWiki)
+	if arrived.StatusCode != http.StatusSeeOther || arrived.Header.Get("Location") != wiki+path {
+		b.t.Fatalf("at the wiki: %d %v %s", arrived.StatusCode, arrived.Header, arrived.body)
+	}
+}
+
 // A person comes to a site behind the gate, signs in at the provider, and is back; and is out when the session ends.
 func TestGate(t *testing.T) {
 	s, toProvider := startGate(t)
@@ -64,26 +93,7 @@ func TestGate(t *testing.T) {
 	if got := b.ask("/open/a", atWiki); got.StatusCode != http.StatusOK || got.Header.Get("X-Auth-User") != "" {
 		t.Fatalf("anonymous: %d %v", got.StatusCode, got.Header)
 	}
-	denied := b.ask("/page?x=1", atWiki)
-	start, ok := strings.CutPrefix(denied.Header.Get("Location"), s.url)
-	if denied.StatusCode != http.StatusUnauthorized || !ok {
-		t.Fatalf("signed out: %d %v", denied.StatusCode, denied.Header)
-	}
-	login := b.follow(start)
-	provider := b.follow(login.Header.Get("Location"))
-	back := b.follow(b.consent(provider.Header.Get("Location")))
-	if !strings.HasPrefix(back.Header.Get("Location"), "/gate/start?") {
-		t.Fatalf("after the sign-in: %d %s %s", back.StatusCode, back.Header.Get("Location"), back.body)
-	}
-	over := b.follow(back.Header.Get("Location"))
-	enter, ok := strings.CutPrefix(over.Header.Get("Location"), wiki)
-	if !ok {
-		t.Fatalf("to the wiki: %d %v %s", over.StatusCode, over.Header, over.body)
-	}
-	arrived := b.at("wiki.example.com", b.request(http.MethodGet, enter, ""), atWiki)
-	if arrived.StatusCode != http.StatusSeeOther || arrived.Header.Get("Location") != wiki+"/page?x=1" {
-		t.Fatalf("at the wiki: %d %v %s", arrived.StatusCode, arrived.Header, arrived.body)
-	}
+	b.enter("/page?x=1", atWiki)
 	in := b.ask("/page", atWiki)
 	if in.StatusCode != http.StatusOK || in.Header.Get("X-Auth-User") == "" || in.Header.Get("X-Auth-Token") == "" {
 		t.Fatalf("signed in: %d %v", in.StatusCode, in.Header)
@@ -102,6 +112,42 @@ func TestGate(t *testing.T) {
 	}
 	if got := b.ask("/page", atWiki); got.StatusCode != http.StatusUnauthorized {
 		t.Errorf("after the end: %d", got.StatusCode)
+	}
+}
+
+// What happens to a user at the provider counts at the gate within two seconds, without any call from the provider.
+func TestGateFollowsTheFeed(t *testing.T) {
+	for name, c := range map[string]struct {
+		change, body string
+		page, admin  int
+	}{
+		"disabled":     {"PATCH", `{"disabled":true}`, http.StatusUnauthorized, http.StatusUnauthorized},
+		"deleted":      {"DELETE", "", http.StatusUnauthorized, http.StatusUnauthorized},
+		"role removed": {"PATCH", `{"roles":[]}`, http.StatusOK, http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if many(0, 1) == 0 {
+				t.Parallel() // the full run measures
+			}
+			s, _ := startGate(t)
+			b, atWiki := s.browser(t), map[string]*http.Cookie{}
+			b.enter("/admin", atWiki)
+			s.awaitFeed(t)
+			if got := b.ask("/admin", atWiki); got.StatusCode != http.StatusOK {
+				t.Fatalf("%d", got.StatusCode)
+			}
+			s.operate(t, c.change, "/v1/users/"+blackbox.AliceID(t, s.issuer), c.body)
+			began := time.Now()
+			blackbox.Until(t, "the gate knows", func() bool { return b.ask("/admin", atWiki).StatusCode == c.admin })
+			if took := time.Since(began); took > time.Duration(many(6, 2))*time.Second {
+				t.Errorf("it took %s", took)
+			} else {
+				t.Logf("it took %s", took)
+			}
+			if got := b.ask("/page", atWiki); got.StatusCode != c.page {
+				t.Errorf("a page: %d", got.StatusCode)
+			}
+		})
 	}
 }
 

@@ -16,7 +16,8 @@
 //	        └> https://app/gate/enter?code=…     code: once, 60 s, for app and that cookie   enter.go, handover.go
 //	             └> https://app/x                with a cookie of app
 //
-// The gate reads no body, calls no provider to decide, and answers within a second even if its store does not.
+// The gate reads no body, and answers within a second even if its store does not. Its sessions ask the provider only for
+// new roles, when the revocation feed says that there are some.
 package gate
 
 import (
