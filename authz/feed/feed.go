@@ -41,6 +41,9 @@ type Config struct {
 	// or have been a standby's. Otherwise only a store that was filled by a transfer has none yet.
 	Alone bool
 
+	// Most is how long a document may be, in bytes of its compact JWS. 0: revocation.MaxDocument.
+	Most int
+
 	// Longest returns the longest lifetime of the access tokens that are issued now.
 	Longest func(ctx context.Context) (time.Duration, error)
 	// Entries returns what a revocation ends, in the ids that tokens have.
@@ -100,6 +103,9 @@ type Feed struct {
 
 // New returns a feed. Put works at once. Before anything else is called, Open must have returned.
 func New(c Config) *Feed {
+	if c.Most == 0 {
+		c.Most = revocation.MaxDocument
+	}
 	f := &Feed{config: c, scanning: make(chan struct{}, 1), seen: map[string]bool{}, changed: make(chan struct{}), waiting: map[*waiter]struct{}{},
 		draining: make(chan struct{}), places: make(chan struct{}, fullAtOnce)}
 	f.scanning <- struct{}{}

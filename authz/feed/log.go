@@ -168,7 +168,7 @@ func (f *Feed) keep(at uint64, records []storage.Record, items []item) (crowded 
 			f.since = time.Now()
 		}
 	}
-	return len(items) > 0 && lengthOf(f.live(0)) > maxLength
+	return len(items) > 0 && f.tooLong(f.live(0))
 }
 
 // live returns the entries of the items that were found after a time. Those are left out whose tokens have all ended

@@ -28,8 +28,11 @@ const (
 	reach = time.Minute
 )
 
-// maxLength is how long the list in a document may be, so that the compact JWS keeps to revocation.MaxDocument.
-const maxLength = (revocation.MaxDocument - 4096) / 4 * 3
+// tooLong reports whether the entries have no place in one document.
+func (f *Feed) tooLong(entries []revocation.Entry) bool {
+	const rest = 4096 // the other claims, the header and the signature
+	return lengthOf(entries) > (f.config.Most-rest)/4*3
+}
 
 // lengthOf returns how many bytes entries have in a document.
 func lengthOf(entries []revocation.Entry) (n int) {
@@ -97,7 +100,7 @@ func (f *Feed) publish(from *uint64) (*publication, error) {
 		d.Entries = f.live(d.From - uint64(overlap.Milliseconds()))
 	}
 	f.mu.Unlock()
-	if lengthOf(d.Entries) > maxLength { // within one second: even endAll left too much
+	if f.tooLong(d.Entries) { // within one second: even endAll left too much
 		d.Entries, d.AllBefore = nil, now()
 	}
 	slices.SortFunc(d.Entries, func(a, b revocation.Entry) int { // by their hash: their order tells nobody who ended together

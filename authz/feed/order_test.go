@@ -1,0 +1,129 @@
+package feed_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/authzd/authzd/authz/feed"
+	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/revocation"
+	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/postgres"
+	"github.com/authzd/authzd/storage/postgres/pgtest"
+)
+
+func openPostgres(t *testing.T, url string) storage.Store {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// TestNothingIsSkipped: commits become visible in another order than that of their records. A follower who asks another
+// replica each time hears of all, soon after they are visible.
+func TestNothingIsSkipped(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t)
+	for name, test := range map[string]struct {
+		rounds int
+		takes  func() time.Duration // of the commit that is overtaken
+	}{
+		"some milliseconds": {many(60, 1000), func() time.Duration { return time.Duration(20+rand.IntN(30)) * time.Millisecond }},
+		"some seconds":      {many(4, 20), func() time.Duration { return 2500 * time.Millisecond }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stores := []storage.Store{openPostgres(t, database), openPostgres(t, database)}
+			late := slow{stores[0], test.takes}
+			feeds := []*feed.Feed{newFeed(t, stores[0], nil), newFeed(t, stores[1], nil)}
+			skipped(t, name, test.rounds, stores, late, feeds)
+		})
+	}
+}
+
+// skipped runs rounds, in each of which one commit is overtaken by others, and reports those of which a follower does
+// not hear.
+func skipped(t *testing.T, name string, rounds int, stores []storage.Store, late slow, feeds []*feed.Feed) {
+	t.Helper()
+	var mu sync.Mutex
+	visible := map[string]time.Time{} // by jti
+	commit := func(jti string, f *feed.Feed, s storage.Store) {
+		end(t, f, s, jti)
+		mu.Lock()
+		visible[jti] = time.Now()
+		mu.Unlock()
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		each(rounds, func(i int) {
+			var round sync.WaitGroup
+			round.Go(func() { commit(fmt.Sprint(name, i, "late"), feeds[0], late) })
+			for n := range 3 {
+				round.Go(func() { commit(fmt.Sprint(name, i, "quick", n), feeds[n%2], stores[n%2]) })
+			}
+			round.Wait()
+		})
+	}()
+	list := revocation.NewList(issuer)
+	listen(t, feeds[0], list, "0")
+	var delays []time.Duration
+	var over time.Time
+	for turn := 0; ; turn++ {
+		listen(t, feeds[turn%2], list, "1")
+		heard := time.Now()
+		mu.Lock()
+		for jti, since := range visible {
+			switch {
+			case knows(list, jti):
+				delays = append(delays, heard.Sub(since))
+				delete(visible, jti)
+			case heard.Sub(since) > 10*time.Second:
+				t.Errorf("%s was skipped", jti)
+				delete(visible, jti)
+			}
+		}
+		open := len(visible)
+		mu.Unlock()
+		select {
+		case <-ended:
+			if over.IsZero() {
+				over = time.Now()
+			} else if open == 0 {
+				slices.Sort(delays)
+				if len(delays) != 4*rounds {
+					t.Errorf("%d of %d ends were heard of", len(delays), 4*rounds)
+				}
+				t.Logf("%d ends, p50 %v, p99 %v, max %v", len(delays), delays[len(delays)/2], delays[len(delays)*99/100], delays[len(delays)-1])
+				return
+			}
+		default:
+		}
+	}
+}
+
+// TestReplicasSeeOneAnother: a replica that has never heard of an end has it at the first question.
+func TestReplicasSeeOneAnother(t *testing.T) {
+	t.Parallel()
+	store := blackbox.OpenBolt(t)
+	here, there := newFeed(t, store, nil), newFeed(t, store, nil)
+	if a, b := read(t, here, nil).Epoch, read(t, there, nil).Epoch; a != b {
+		t.Fatalf("epochs %s and %s of one store", a, b)
+	}
+	list := revocation.NewList(issuer)
+	listen(t, here, list, "0")
+	end(t, there, store, "elsewhere")
+	for began := time.Now(); !knows(list, "elsewhere"); {
+		if time.Since(began) > 5*time.Second {
+			t.Fatal("the other replica does not hear of it")
+		}
+		listen(t, here, list, "1")
+	}
+}
