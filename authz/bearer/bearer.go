@@ -1,22 +1,30 @@
-// Package bearer protects the APIs of a resource server with the JWT access tokens of authzd, or of any other
-// issuer that follows RFC 9068. It asks the issuer only for its public keys.
+// Package bearer protects the APIs of a resource server with the access tokens of authzd, or of any other issuer that
+// follows RFC 9068. It asks the issuer for its public keys and for what has ended, and nothing for each request, except
+// about opaque tokens.
 //
-//	request -> Protect: one Authorization header, scheme Bearer or DPoP
-//	              |  token: form -> header (alg, typ, kid) -> key -> signature -> claims
+//	request -> Protect: one Authorization header, scheme Bearer or DPoP                       middleware.go
+//	              |  opaque token: introspection (RFC 7662), kept for a minute at most        introspect.go
+//	              |  JWT: form -> its issuer -> header (alg, typ, kid) -> key                 verify.go, authority.go
+//	              |                       -> signature -> claims; by choice kept              cache.go
 //	              |                                           |
-//	              |                metadata (RFC 8414) -> JWKS, kept by its max-age,
+//	              |                metadata (RFC 8414) -> JWKS, kept by its max-age,          discovery.go, keys.go
 //	              |                fetched again for an unknown kid, at most once an interval
-//	              |  sender: who shows a token that is bound to a key (cnf) must hold the key:
+//	              |  Follower: has the token ended before its time? is the feed fresh?        follower.go, follow.go
+//	              |  sender: who shows a token that is bound to a key (cnf) must hold the key: sender.go
 //	              |          a DPoP proof (RFC 9449), or the connection's certificate (RFC 8705)
 //	              v
-//	          RequireScope / RequireRole / RequireACR / RequireAuthAge
+//	          RequireScope / RequireRole / RequireACR / RequireAuthAge                        stepup.go
 //	              v
 //	          handler: FromContext(ctx) is the caller
 //
+// Tickets open WebSockets from browsers (tickets.go, redeem.go). Either and Ways accompany a migration from sessions
+// (ways.go). Package bearergrpc does the same as Protect for gRPC.
+//
 // Refusals are those of RFC 6750 section 3: 401 without an error code for a request without credentials, 400
 // invalid_request, 401 invalid_token, 403 insufficient_scope; of RFC 9449: 401 invalid_dpop_proof and
-// use_dpop_nonce; of RFC 9470: 401 insufficient_user_authentication. While no key is available the answer is
-// 503, so that the client keeps a good token. Answers have a JSON body with error and error_description.
+// use_dpop_nonce; of RFC 9470: 401 insufficient_user_authentication. While a token can't be judged, because the issuer
+// or its feed is away, the answer is 503, so that the client keeps a good token. Answers have a JSON body with error and
+// error_description.
 //
 // A browser's preflight has no token: put CORS outside of Protect.
 package bearer
@@ -189,7 +197,7 @@ func (cfg *Config) check() error {
 		errs = append(errs, errors.New("the Audience and InsecureAnyAudience exclude each other"))
 	}
 	if cfg.Audience == "" && len(cfg.Audiences) > 0 {
-		errs = append(errs, errors.New("Audiences without an Audience"))
+		errs = append(errs, errors.New("the Audiences need an Audience"))
 	}
 	if cfg.RefreshInterval < 0 {
 		errs = append(errs, errors.New("the RefreshInterval must not be negative"))

@@ -81,6 +81,11 @@ func TestFollowerLoadsAll(t *testing.T) {
 		}
 		follower := f.follow(t)
 		synctest.Wait()
+		if w := serve(follower, get("/metrics")); !strings.Contains(w.Body.String(), `bearer_feed_state{issuer="`+testIssuer+`",state="fresh"} 1`) ||
+			!strings.Contains(w.Body.String(), `bearer_feed_entries{issuer="`+testIssuer+`"} 1000`) ||
+			!strings.Contains(w.Body.String(), `bearer_feed_loads_total{issuer="`+testIssuer+`",result="full"} 1`) {
+			t.Errorf("%s", w.Body)
+		}
 		if s := follower.Stats(); s.Entries != 1000 || s.State != FeedFresh || s.Loads["full"] != 1 {
 			t.Errorf("%+v", s)
 		}
@@ -92,7 +97,7 @@ func TestFollowerLoadsAll(t *testing.T) {
 
 // What the issuer has not signed as its feed changes nothing: no entry counts, and none is forgotten.
 func TestForeignDocumentsAreIgnored(t *testing.T) {
-	typ := header().with("typ", revocation.Type)
+	typ, padding := header().with("typ", revocation.Type), strings.Repeat("A", revocation.MaxDocument)
 	for name, sign := range map[string]func(claims string) string{
 		"signature": func(c string) string { return es256(otherKey(), asJSON(typ), c) },
 		"unsigned": func(c string) string {
@@ -112,7 +117,7 @@ func TestForeignDocumentsAreIgnored(t *testing.T) {
 		"HTML":    func(string) string { return "<html>" },
 		"nothing": func(string) string { return "" },
 		"too long": func(c string) string {
-			return es256(ecKey(), asJSON(typ), c) + strings.Repeat("A", revocation.MaxDocument)
+			return es256(ecKey(), asJSON(typ), c) + padding
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -139,7 +139,7 @@ func TestConfigOfIssuersIsChecked(t *testing.T) {
 		"HMAC":           {func(c *Config) { c.Issuers = []Issuer{{Issuer: partnerIssuer, Algorithms: []string{"HS256"}}} }, `algorithm "HS256"`},
 		"empty type":     {func(c *Config) { c.Issuers = []Issuer{{Issuer: partnerIssuer, Types: []string{""}}} }, "an empty type"},
 		"empty audience": {func(c *Config) { c.Audiences = []string{""} }, "an empty audience"},
-		"audiences only": {func(c *Config) { c.Audience, c.Audiences = "", []string{"x"} }, "Audiences without an Audience"},
+		"audiences only": {func(c *Config) { c.Audience, c.Audiences = "", []string{"x"} }, "the Audiences need an Audience"},
 		"no secret":      {func(c *Config) { c.Introspection = &Introspection{} }, "needs a ClientSecret"},
 		"nobody to be":   {func(c *Config) { c.Audience, c.InsecureAnyAudience, c.Introspection = "", true, secret("") }, "needs a ClientID"},
 		"opaque of anybody": {func(c *Config) {

@@ -24,9 +24,3 @@ func (r *recent[V]) put(key tokenHash, v V) {
 	}
 	r.young[key] = v
 }
-
-// drop removes a value.
-func (r *recent[V]) drop(key tokenHash) {
-	delete(r.young, key)
-	delete(r.old, key)
-}

@@ -249,7 +249,7 @@ func TestIntrospectionIsKept(t *testing.T) {
 			if again := verifies(v, opaque); o.count() != 1 || (first == nil) != (again == nil) {
 				t.Errorf("%s: asked %d times, %v, %v", name, o.count(), first, again)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if _ = verifies(v, opaque); o.count() != 2 {
 				t.Errorf("%s: asked %d times after %v", name, o.count(), test.lives)
 			}
@@ -398,10 +398,6 @@ func TestRecentIsBounded(t *testing.T) {
 		if v, ok := r.get(key(max(0, i-240))); !ok || v != max(0, i-240) {
 			t.Fatalf("after %d: a value of late was dropped", i)
 		}
-	}
-	r.drop(key(0))
-	if _, ok := r.get(key(0)); ok {
-		t.Error("dropped, and there")
 	}
 }
 

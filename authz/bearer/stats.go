@@ -1,6 +1,12 @@
 package bearer
 
 import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +43,38 @@ func (f *Follower) Stats() FollowerStats {
 	}
 	return s
 }
+
+// ServeHTTP writes the figures in the text format of Prometheus.
+func (f *Follower) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	s, issuer := f.Stats(), `{issuer="`+labelText.Replace(f.issuer)+`"`
+	w.Header().Set("Content-Type", metricsType)
+	var b strings.Builder
+	fmt.Fprintf(&b, "# TYPE bearer_feed_age_seconds gauge\nbearer_feed_age_seconds%s} %.3f\n", issuer, s.Age.Seconds())
+	fmt.Fprintf(&b, "# TYPE bearer_feed_entries gauge\nbearer_feed_entries%s} %d\n# TYPE bearer_feed_state gauge\n", issuer, s.Entries)
+	for _, state := range []FeedState{FeedFresh, FeedStale, FeedLost} {
+		is := 0
+		if state == s.State {
+			is = 1
+		}
+		fmt.Fprintf(&b, "bearer_feed_state%s,state=%q} %d\n", issuer, state, is)
+	}
+	writeCounts(&b, "bearer_feed_refused_total"+issuer, "claim", s.Refused)
+	writeCounts(&b, "bearer_feed_loads_total"+issuer, "result", s.Loads)
+	_, _ = io.WriteString(w, b.String()) // the client may have gone
+}
+
+func writeCounts(b *strings.Builder, metric, label string, counts map[string]uint64) {
+	name, _, _ := strings.Cut(metric, "{")
+	fmt.Fprintf(b, "# TYPE %s counter\n", name)
+	for _, key := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(b, "%s,%s=%q} %d\n", metric, label, key, counts[key])
+	}
+}
+
+const metricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// labelText escapes the value of a label.
+var labelText = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 // refusedBy are the claims of revocation.Kinds, in their order, and "all".
 var refusedBy = [...]string{"gid", "sid", "sub", "jti", "client_id", "all"}

@@ -68,14 +68,13 @@ func (w *Ways) Counts() []WayCount {
 // ServeHTTP writes the counts in the text format of Prometheus. They name the API's routes: do not show them to
 // everybody.
 func (w *Ways) ServeHTTP(rw http.ResponseWriter, _ *http.Request) {
-	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 	var requests, last strings.Builder
 	for _, c := range w.Counts() {
-		labels := fmt.Sprintf(`{route="%s",way="%s"}`, escape.Replace(c.Route), c.Way)
+		labels := fmt.Sprintf(`{route="%s",way="%s"}`, labelText.Replace(c.Route), c.Way)
 		fmt.Fprintf(&requests, "bearer_requests_total%s %d\n", labels, c.Requests)
 		fmt.Fprintf(&last, "bearer_last_request_timestamp_seconds%s %d\n", labels, c.Last.Unix())
 	}
-	rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	rw.Header().Set("Content-Type", metricsType)
 	_, _ = fmt.Fprintf(rw, "# TYPE bearer_requests_total counter\n%s# TYPE bearer_last_request_timestamp_seconds gauge\n%s", &requests, &last) // the client may have gone
 }
 
