@@ -18,6 +18,8 @@ import (
 	"github.com/authzd/authzd/authz/bff/guard"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/operator"
 )
 
 // echoing makes the API's paths below /ws/ WebSockets that send back what they get. The handshakes come out of the
@@ -77,20 +79,31 @@ func TestWebSocket(t *testing.T) {
 	outbound.RootCAs = roots.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	opened := make(chan *http.Request, 10)
 	s := start(t, options{
-		server: authz.Config{Outbound: outbound}, bff: echoing(t, opened),
+		server: authz.Config{Outbound: outbound, Operator: &operator.Config{}}, bff: echoing(t, opened),
 		client: func(m *client.Metadata) {
 			m.BackChannelURI = strings.TrimSuffix(m.PostLogoutRedirectURIs[0], "/") + "/bff/backchannel"
 		},
 	})
-	for name, end := range map[string]func(b *browser){
-		"a logout in another tab": func(b *browser) { b.call(http.MethodPost, "/bff/logout") },
-		"a logout at the provider": func(b *browser) {
+	s.awaitFeed(t)
+	for _, test := range []struct {
+		name  string
+		lives bool // the session
+		end   func(b *browser)
+	}{
+		{"a logout in another tab", false, func(b *browser) { b.call(http.MethodPost, "/bff/logout") }},
+		{"a logout at the provider", false, func(b *browser) {
 			page := b.idp.Get(t, s.issuer.URL+"/logout")
 			b.idp.Follow(t, page.Submit(t, "logout-confirm", nil))
-		},
-		"another sign-in": func(b *browser) { b.signIn("/") },
+		}},
+		{"another sign-in", true, func(b *browser) { b.signIn("/") }},
+		{"other roles", true, func(b *browser) {
+			s.operate(t, http.MethodPatch, "/v1/users/"+blackbox.AliceID(t, s.issuer), `{"roles":["clerk"]}`)
+		}},
+		{"a user disabled", false, func(b *browser) {
+			s.operate(t, http.MethodPatch, "/v1/users/"+blackbox.AliceID(t, s.issuer), `{"disabled":true}`)
+		}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			b := s.browser(t)
 			b.signIn("/")
 			c, _, err := b.socket("/ws/room?id=7")
@@ -108,12 +121,15 @@ func TestWebSocket(t *testing.T) {
 			if !strings.HasPrefix(seen.Header.Get("Authorization"), "Bearer ey") || seen.Header.Get("Cookie") != "" || seen.RequestURI != "/room?id=7" || c.Subprotocol() != "authzd.ticket" {
 				t.Errorf("the API got %s, and %v; the page has %q", seen.RequestURI, seen.Header, c.Subprotocol())
 			}
-			end(b)
+			test.end(b)
 			began := time.Now()
-			if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != 4401 || time.Since(began) > 2*time.Second {
+			// A machine that runs other tests at the same time is slower than the promised two seconds.
+			if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != 4401 || time.Since(began) > time.Duration(many(6, 2))*time.Second {
 				t.Errorf("%v after %v", err, time.Since(began))
+			} else {
+				t.Logf("closed after %v", time.Since(began))
 			}
-			if name == "another sign-in" {
+			if test.lives {
 				return
 			}
 			if c, resp, err := b.socket("/ws/room"); err == nil || resp.StatusCode != http.StatusUnauthorized {

@@ -22,6 +22,7 @@ import (
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/bff/websession"
+	"github.com/authzd/authzd/authz/bff/wire"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/storage/bolt"
@@ -159,6 +160,7 @@ func newSiteOn(t testing.TB, store storage.Store, of *site, edit func(*relay.Con
 		Store: store, Secret: secret, Refresh: s.provider.refresh, Revoke: func(context.Context, string) error { return nil },
 	})
 	server := httptest.NewUnstartedServer(nil)
+	server.Listener = wire.Listener(server.Listener)
 	s.url = "http://" + server.Listener.Addr().String()
 	if of != nil {
 		s.session, s.cookie = of.session, of.cookie

@@ -158,3 +158,23 @@ func TestForeignPages(t *testing.T) {
 		t.Errorf("the own page: %d %s", got.StatusCode, got.body)
 	}
 }
+
+// A request whose end two programs see in different places is answered with 400, and no request hides in it.
+func TestSmuggling(t *testing.T) {
+	a := newAPI(t, nil)
+	s := newSite(t, nil, relay.Route{Path: "/api/", URL: a.URL + "/", Methods: []string{"GET", "POST"}})
+	for name, rest := range map[string]string{
+		"both lengths":  "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"two codings":   "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+		"a folded line": "X-A: b\r\n X-B: c\r\nContent-Length: 0\r\n\r\n",
+		"two lengths":   "Content-Length: 0\r\nContent-Length: 4\r\n\r\n",
+	} {
+		status, text := s.raw(t, s.head("POST /api/x")+rest+s.head("GET /api/hidden")+"\r\n")
+		if status != http.StatusBadRequest || strings.Count(text, "HTTP/1.1") != 1 {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+	if n := len(a.requests()); n > 0 {
+		t.Errorf("the API got %d requests", n)
+	}
+}
