@@ -32,6 +32,10 @@ type BFF struct {
 	// for both loopback addresses, or one address and port. Default: ":9020".
 	Listen string `yaml:"listen"`
 
+	// Socket is a Unix socket that serves the same over http, for proxies on this machine: those of its group may
+	// connect (mode 0660). See gate.trust_unix_socket. Default: none.
+	Socket string `yaml:"socket" path:"true"`
+
 	// ShutdownDelay is how long the BFF goes on serving after SIGTERM, while /readyz answers 503 already:
 	// as long as the load balancer needs to notice. At most 5m. Default: 0s.
 	ShutdownDelay time.Duration `yaml:"shutdown_delay"`

@@ -27,6 +27,10 @@ func (l *bffLoader) check() {
 	}
 	l.reportAll("", c.CookieMode().Problems())
 	l.checkMeeting(l.places())
+	if c.Socket != "" {
+		l.checkSocketLength("socket", c.Socket)
+		l.report("socket", c.Socket, checkSocket(c.Socket))
+	}
 }
 
 // CookieMode is what authz/bff has to know of the file. The caller adds what no file has.
@@ -68,5 +72,6 @@ func (l *bffLoader) places() []place {
 		"client_authentication.cert_file": c.ClientAuthentication.CertFile, "client_authentication.key_file": c.ClientAuthentication.KeyFile,
 	})
 	list.addRead(l.secretFiles)
+	list.add(place{key: "socket", path: c.Socket, written: true})
 	return list
 }

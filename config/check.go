@@ -53,7 +53,7 @@ func (l *loader) checkServer() {
 	l.checkTime("shutdown_delay", c.ShutdownDelay, 0, 5*time.Minute)
 	l.checkTLS(c.TLS, "issuer", c.Issuer)
 	l.checkMTLS()
-	l.checkSocketLength(c.Admin.Socket)
+	l.checkSocketLength("admin.socket", c.Admin.Socket)
 	l.checkAdminListen(c.Admin.Listen, c.Listen)
 
 	l.checkStorage()

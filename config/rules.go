@@ -122,11 +122,11 @@ func (d *document) checkSecretFiles(names PathList) {
 	}
 }
 
-// checkSocketLength is for the path of the operator's socket.
-func (d *document) checkSocketLength(name string) {
+// checkSocketLength is for the path of a socket at a key.
+func (d *document) checkSocketLength(key, name string) {
 	const most = 103 // bytes, the least of what the systems allow
 	if len(name) > most {
-		d.report("admin.socket", name, problemf("name a shorter path, or \"\" for none", "longer than the %d bytes that a socket's path can have", most))
+		d.report(key, name, problemf("name a shorter path, or \"\" for none", "longer than the %d bytes that a socket's path can have", most))
 	}
 }
 

@@ -104,13 +104,20 @@ func (p *bffProcess) Run(ctx context.Context) error {
 func (p *bffProcess) Drain() { p.health.SetDraining() }
 
 func (p *bffProcess) openDoors(cfg *config.BFF, watch *watch) ([]door, error) {
-	public := newHTTPServer(p.observer.Handler(http.HandlerFunc(p.serve)), watch)
-	public.RegisterOnShutdown(p.mode.Close)
+	newServer := func() *http.Server {
+		server := newHTTPServer(p.observer.Handler(http.HandlerFunc(p.serve)), watch)
+		server.RegisterOnShutdown(p.mode.Close)
+		return server
+	}
+	public := newServer()
 	if _, err := serveTLS(public, cfg.TLS, watch); err != nil {
 		return nil, err
 	}
 	o := opening{watch: watch, plain: wire.Listener}
 	o.tcp(cfg.Listen, public)
+	if cfg.Socket != "" {
+		o.unix(proxySocket, cfg.Socket, newServer())
+	}
 	if cfg.Admin.Listen != "" {
 		o.tcp(cfg.Admin.Listen, newHTTPServer(p.operations(), watch))
 	}

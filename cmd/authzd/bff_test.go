@@ -162,3 +162,33 @@ frontends: [{name: orders, url: "http://127.0.0.1:2"}]
 		t.Errorf("%v", err)
 	}
 }
+
+// TestBFFListensOnASocket: for proxies on this machine, and for no other user's.
+func TestBFFListensOnASocket(t *testing.T) {
+	folder, err := os.MkdirTemp("", "authzd-") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	socket := filepath.Join(folder, "run", "bff.sock")
+	_, _, _, stop := startBFF(t, "socket: "+socket)
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	response, err := client.Get("http://any.example/readyz")
+	if err != nil || response.StatusCode != 200 {
+		t.Errorf("%v, %v", response, err)
+	} else {
+		response.Body.Close()
+	}
+	client.CloseIdleConnections()
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(socket); err == nil {
+		t.Error("the socket is still there")
+	}
+}

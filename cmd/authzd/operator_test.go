@@ -128,7 +128,7 @@ func operateWith(t *testing.T, first *operated, more, clients string) *operated 
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	path := filepath.Join(folder, "s")
-	socket, err := listenSocket(path)
+	socket, err := operatorSocket.listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}

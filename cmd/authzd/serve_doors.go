@@ -53,7 +53,7 @@ func openDoors(cfg *config.Config, server *authz.Server, watch *watch) ([]door, 
 	if cfg.Admin.Socket != "" {
 		local := newHTTPServer(server.AdminSocket(), watch)
 		local.ConnContext = admin.WithPeer
-		o.unix(cfg.Admin.Socket, local)
+		o.unix(operatorSocket, cfg.Admin.Socket, local)
 	}
 	return o.all()
 }
@@ -78,12 +78,12 @@ func (o *opening) tcp(address string, server *http.Server) {
 	o.err = err
 }
 
-// unix opens a socket for the local operator.
-func (o *opening) unix(path string, server *http.Server) {
+// unix opens a socket.
+func (o *opening) unix(kind unixSocket, path string, server *http.Server) {
 	if o.err != nil {
 		return
 	}
-	l, err := listenSocket(path)
+	l, err := kind.listen(path)
 	if o.err = err; err == nil {
 		o.add(l, server)
 	}

@@ -260,7 +260,7 @@ func TestSocketIsAllThatIsRemoved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := listenSocket(path)
+		l, err := operatorSocket.listen(path)
 		if err == nil {
 			l.Close()
 			t.Errorf("%s: the socket was made", name)
@@ -279,7 +279,7 @@ func TestSocketIsAllThatIsRemoved(t *testing.T) {
 	}
 	left.(*net.UnixListener).SetUnlinkOnClose(false)
 	left.Close()
-	l, err := listenSocket(path)
+	l, err := operatorSocket.listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}

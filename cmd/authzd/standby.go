@@ -116,7 +116,7 @@ func (s *standby) openDoors(cfg *config.Config, watch *watch) ([]door, error) {
 		local.HandleFunc("POST /promote", s.promote)
 		server := newHTTPServer(local, watch)
 		server.WriteTimeout = promoteTimeout
-		o.unix(cfg.Admin.Socket, server)
+		o.unix(operatorSocket, cfg.Admin.Socket, server)
 	}
 	return o.all()
 }
