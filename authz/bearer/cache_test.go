@@ -49,7 +49,7 @@ func TestCacheForgets(t *testing.T) {
 	}
 }
 
-// What is kept is the token, byte by byte: nothing that resembles it gets in.
+// The cache knows a token byte by byte: nothing that resembles one gets in.
 func TestCacheKnowsNoOtherToken(t *testing.T) {
 	v := newIssuer().verifier(t, caching)
 	good := goodToken()

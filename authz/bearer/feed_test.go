@@ -17,7 +17,7 @@ import (
 
 const feedAt = testIssuer + "/revocations"
 
-// feed is an issuer with a revocation feed, on a clock of its own.
+// feed is an issuer with a revocation feed. Its clock may differ from ours.
 type feed struct {
 	*issuer
 

@@ -1,7 +1,6 @@
 package bearer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -159,20 +158,18 @@ func (f *Follower) Issuer() string { return f.issuer }
 // Ended reports whether the feed has ended a token, a grant or a session of the issuer. It takes less than a
 // microsecond and allocates nothing.
 func (f *Follower) Ended(c *revocation.Claims) bool {
-	f.mu.RLock()
-	kind, ended := f.list.Ended(c)
-	f.mu.RUnlock()
+	kind, ended := f.lookUp(c)
 	if ended {
 		f.stats.refuse(kind)
 	}
 	return ended
 }
 
-// endedSince reports whether an entry that came after a moment concerns the token.
-func (f *Follower) endedSince(c *revocation.Claims, since time.Time) bool {
+// lookUp is Ended for those who refuse no request.
+func (f *Follower) lookUp(c *revocation.Claims) (kind revocation.Kind, ended bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.list.EndedSince(c, since)
+	return f.list.Ended(c)
 }
 
 // Check returns nil, or an error that wraps ErrUnavailable if the policy forbids to honour tokens now. Its answer
@@ -222,7 +219,7 @@ func (f *Follower) alarm() {
 	}
 }
 
-// Changed returns a channel that is closed when new entries come. Whoever keeps a connection open for the time of a
+// Changed returns a channel that is closed when new entries come. A caller that keeps a connection open for the time of a
 // token calls it first, asks Ended next, and then waits for the channel; see Verifier.Watch.
 func (f *Follower) Changed() <-chan struct{} {
 	f.mu.RLock()
@@ -243,6 +240,11 @@ func (f *Follower) honours(p *Principal) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
+	return f.permits(p)
+}
+
+// permits is honours for a token that the issuer was asked about: the age of the feed does not matter.
+func (f *Follower) permits(p *Principal) error {
 	if c := p.revocationClaims(); f.Ended(&c) {
 		return errRevoked
 	}
@@ -250,48 +252,3 @@ func (f *Follower) honours(p *Principal) error {
 }
 
 var errRevoked = &TokenError{"the token has been revoked"}
-
-// Watch returns a context that ends when the principal's token no longer counts: at its exp, or when the feed ends
-// it (Config.Revocations). Use it for what outlives a request, such as a WebSocket or a stream; context.Cause is
-// then a *TokenError. Call stop when the connection has closed.
-func (v *Verifier) Watch(ctx context.Context, p *Principal) (watched context.Context, stop context.CancelFunc) {
-	watched, cancel := context.WithCancelCause(ctx)
-	stop = func() { cancel(context.Canceled) }
-	var f *Follower
-	for _, a := range v.authorities {
-		if a.issuer == p.Issuer {
-			f = a.follower
-		}
-	}
-	if p.Expires.IsZero() && f == nil {
-		return watched, stop
-	}
-	go func() { cancel(ending(watched, p, f)) }()
-	return watched, stop
-}
-
-// ending waits until the token no longer counts, and returns why.
-func ending(ctx context.Context, p *Principal, f *Follower) error {
-	var expired <-chan time.Time
-	if !p.Expires.IsZero() {
-		timer := time.NewTimer(time.Until(p.Expires))
-		defer timer.Stop()
-		expired = timer.C
-	}
-	c := p.revocationClaims()
-	for {
-		var changed <-chan struct{}
-		if f != nil {
-			if changed = f.Changed(); f.endedSince(&c, time.Time{}) {
-				return errRevoked
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-expired:
-			return &TokenError{"the token has expired"}
-		case <-changed:
-		}
-	}
-}

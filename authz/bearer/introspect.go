@@ -18,8 +18,8 @@ import (
 )
 
 // Introspection asks an issuer about its opaque tokens (RFC 7662). The API is a confidential client of the issuer.
-// Answers are kept for a minute, but not beyond the token's exp; a "no" is kept for 5 seconds. An entry of the
-// revocation feed that concerns a token ends its answer. Many requests with one token cause one question.
+// Answers are kept for a minute, but not beyond the token's exp; a "no" is kept for 5 seconds. Many requests with
+// one token cause one question. With Revocations, a token that the feed has ended is refused at once.
 type Introspection struct {
 	// ClientID is the API's client_id. Default: the first audience, which is what authzd expects.
 	ClientID string
@@ -79,7 +79,6 @@ type tokenHash = [sha256.Size]byte
 type answer struct {
 	principal *Principal
 	refused   *TokenError // nil: the token counts
-	asked     time.Time   // when the question was sent
 	until     time.Time   // the answer may be kept so long
 }
 
@@ -150,6 +149,11 @@ func (i *introspector) principal(ctx context.Context, token string) (*Principal,
 	case found.refused != nil:
 		return nil, found.refused
 	}
+	if f := i.authority.follower; f != nil {
+		if err := f.permits(found.principal); err != nil {
+			return nil, err
+		}
+	}
 	p := *found.principal // callers may change theirs
 	return &p, nil
 }
@@ -158,7 +162,7 @@ func (i *introspector) principal(ctx context.Context, token string) (*Principal,
 func (i *introspector) find(ctx context.Context, token string) (*answer, error) {
 	hash := sha256.Sum256([]byte(token))
 	i.mu.Lock()
-	if kept, ok := i.answers.get(hash); ok && i.counts(kept) {
+	if kept, ok := i.answers.get(hash); ok && time.Now().Before(kept.until) {
 		i.mu.Unlock()
 		return kept, nil
 	}
@@ -179,19 +183,6 @@ func (i *introspector) find(ctx context.Context, token string) (*answer, error) 
 	case <-ctx.Done():
 		return nil, &unavailable{ctx.Err(), time.Second}
 	}
-}
-
-// counts reports whether an answer that was kept is still good.
-func (i *introspector) counts(kept *answer) bool {
-	if !time.Now().Before(kept.until) {
-		return false
-	}
-	f := i.authority.follower
-	if f == nil || kept.principal == nil {
-		return true
-	}
-	c := kept.principal.revocationClaims()
-	return !f.endedSince(&c, kept.asked)
 }
 
 // run asks, and keeps the answer. It outlives the request that has caused it, since others may wait too.
@@ -268,7 +259,7 @@ func (i *introspector) read(body []byte, asked time.Time) (*answer, error) {
 	}
 	refused := i.authority.checkIntrospection(&said, asked)
 	if refused != nil {
-		return &answer{refused: refused, asked: asked, until: asked.Add(keepInactive)}, nil
+		return &answer{refused: refused, until: asked.Add(keepInactive)}, nil
 	}
 	p, err := said.principal(body)
 	if err != nil {
@@ -278,7 +269,7 @@ func (i *introspector) read(body []byte, asked time.Time) (*answer, error) {
 	if !p.Expires.IsZero() && p.Expires.Before(until) {
 		until = p.Expires
 	}
-	return &answer{principal: p, asked: asked, until: until}, nil
+	return &answer{principal: p, until: until}, nil
 }
 
 // checkIntrospection follows RFC 7662 sections 2.2 and 4. Expiry is for the issuer to judge; a time that has passed

@@ -126,7 +126,7 @@ func TestRFC7662Section2_1_Request(t *testing.T) {
 	}
 }
 
-// What the issuer says is checked as a JWT would be.
+// The answer of the issuer is checked as a JWT would be.
 func TestRFC7662Section2_2_Refused(t *testing.T) {
 	o := newOracle()
 	v := o.verifier(t)
@@ -306,7 +306,7 @@ func TestIntrospectionIsAskedOnce(t *testing.T) {
 	})
 }
 
-// Callers get a principal of their own.
+// Each caller gets another principal.
 func TestIntrospectionSharesNoPrincipal(t *testing.T) {
 	o := newOracle()
 	v := o.verifier(t)

@@ -12,7 +12,6 @@ type List struct {
 	cursor    Cursor
 	issuedAt  int64 // of the newest document
 	allBefore int64
-	allAdded  time.Time // when allBefore came or was raised
 	kinds     map[Kind]map[ID]known
 	sweepAt   time.Time
 }
@@ -21,7 +20,6 @@ type List struct {
 type known struct {
 	before int64     // as in Entry
 	until  time.Time // when the entry may be forgotten, by the follower's clock
-	added  time.Time // when the entry came, or became stricter
 }
 
 // NewList returns an empty list for the tokens of an issuer.
@@ -52,11 +50,9 @@ const tolerance = 5
 // issuer that was restored from a backup has forgotten entries, and the list has not.
 func (l *List) Merge(d *Document, now time.Time) error {
 	for _, e := range d.Entries {
-		l.add(e, now, now.Add(d.Window))
+		l.add(e, now.Add(d.Window))
 	}
-	if d.AllBefore > l.allBefore {
-		l.allBefore, l.allAdded = d.AllBefore, now
-	}
+	l.allBefore = max(l.allBefore, d.AllBefore)
 	l.sweep(now)
 	switch {
 	case d.IssuedAt < l.issuedAt-tolerance:
@@ -73,8 +69,8 @@ func (l *List) Merge(d *Document, now time.Time) error {
 }
 
 // add keeps the stricter of two entries with one id.
-func (l *List) add(e Entry, now, until time.Time) {
-	ids, added := l.kinds[e.Kind], now
+func (l *List) add(e Entry, until time.Time) {
+	ids := l.kinds[e.Kind]
 	if old, found := ids[e.ID]; found {
 		if old.before == 0 || e.Before == 0 {
 			e.Before = 0
@@ -84,11 +80,8 @@ func (l *List) add(e Entry, now, until time.Time) {
 		if old.until.After(until) {
 			until = old.until
 		}
-		if e.Before == old.before {
-			added = old.added
-		}
 	}
-	ids[e.ID] = known{e.Before, until, added}
+	ids[e.ID] = known{e.Before, until}
 }
 
 // sweepEvery is how often a List looks for entries to forget.
@@ -127,17 +120,8 @@ type Claims struct {
 
 // Ended reports whether a token of the issuer has ended, and by which kind of id. The kind is 0 if AllBefore ended
 // it.
-func (l *List) Ended(c *Claims) (kind Kind, ended bool) { return l.ended(c, time.Time{}) }
-
-// EndedSince is Ended by those entries alone that came after a moment of the follower's clock. A follower that has
-// asked the issuer about a token at that moment must ask again.
-func (l *List) EndedSince(c *Claims, moment time.Time) bool {
-	_, ended := l.ended(c, moment)
-	return ended
-}
-
-func (l *List) ended(c *Claims, since time.Time) (kind Kind, ended bool) {
-	if l.allBefore != 0 && c.IssuedAt <= l.allBefore && l.allAdded.After(since) {
+func (l *List) Ended(c *Claims) (kind Kind, ended bool) {
+	if l.allBefore != 0 && c.IssuedAt <= l.allBefore {
 		return 0, true
 	}
 	for _, id := range [...]struct {
@@ -149,7 +133,7 @@ func (l *List) ended(c *Claims, since time.Time) (kind Kind, ended bool) {
 			continue
 		}
 		k, found := ids[Hash(id.kind, l.issuer, id.text)]
-		if found && (k.before == 0 || c.IssuedAt <= k.before) && k.added.After(since) {
+		if found && (k.before == 0 || c.IssuedAt <= k.before) {
 			return id.kind, true
 		}
 	}

@@ -78,37 +78,3 @@ func TestLargestDocument(t *testing.T) {
 		t.Errorf("100,000 grants are %d bytes", compact)
 	}
 }
-
-// An answer of the issuer is as old as its question: entries that came before the question are in it.
-func TestEndedSince(t *testing.T) {
-	list, start := revocation.NewList(issuer), time.Now()
-	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
-	merge := func(seconds int, d *revocation.Document) {
-		t.Helper()
-		if err := list.Merge(d, at(seconds)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	role := entry(revocation.Subject, "alice")
-	role.Before = 100
-	merge(10, document(1, role))
-	merge(15, document(2, role)) // the overlap repeats it
-	alice, bob := &revocation.Claims{Subject: "alice", IssuedAt: 100}, &revocation.Claims{Subject: "bob", IssuedAt: 100}
-	for since, want := range map[int]bool{0: true, 9: true, 10: false, 12: false, 20: false} {
-		if got := list.EndedSince(alice, at(since)); got != want || list.EndedSince(bob, at(since)) {
-			t.Errorf("since %d: %t", since, got)
-		}
-	}
-	role.Before = 200 // stricter
-	merge(20, document(3, role))
-	if !list.EndedSince(alice, at(19)) || list.EndedSince(alice, at(20)) {
-		t.Error("a stricter entry is no new one")
-	}
-	all := document(4)
-	all.AllBefore = 150
-	merge(30, all)
-	merge(31, all)
-	if !list.EndedSince(bob, at(29)) || list.EndedSince(bob, at(30)) {
-		t.Error("a rule for all is no new entry, or a new one each time")
-	}
-}
