@@ -151,6 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 	group.Go(func() error { return s.audit.Run(ctx) })
 	group.Go(func() error { return lease.Run(ctx, s.store, leaseAudit, s.audit.Seal) })
 	group.Go(func() error { return s.grants.Sweep(ctx) })
+	group.Go(func() error { return s.feed.Run(ctx) })
 	if s.backups != nil {
 		group.Go(func() error { return lease.Run(ctx, s.store, leaseBackup, s.backups.Run) })
 	}

@@ -22,6 +22,12 @@ func (f *Feed) answer(ctx context.Context, after revocation.Cursor, wait time.Du
 	if wait <= 0 {
 		return f.latest(after.Seq)
 	}
+	draining := f.draining
+	select {
+	case <-draining: // those who come now come from another wait
+		wait, draining = min(wait, parting), nil
+	default:
+	}
 	w := &waiter{after.Seq}
 	f.join(w)
 	defer f.leave(w)
@@ -36,7 +42,7 @@ func (f *Feed) answer(ctx context.Context, after revocation.Cursor, wait time.Du
 		case <-changed:
 		case <-over.C:
 			return f.latest(after.Seq)
-		case <-f.draining:
+		case <-draining:
 			return f.latest(after.Seq)
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -159,5 +165,8 @@ func (f *Feed) oldest(one uint64) uint64 {
 	return oldest
 }
 
-// Drain answers all who wait, now and from now on.
+// parting is how long a follower may wait once the server is about to stop.
+const parting = time.Second
+
+// Drain answers all who wait. From now on nobody waits for longer than parting.
 func (f *Feed) Drain() { f.drained.Do(func() { close(f.draining) }) }

@@ -106,12 +106,30 @@ func TestCauses(t *testing.T) {
 			if f.ended(t, app.AccessToken) {
 				t.Error("the token of another client has ended too")
 			}
+			wantOneRecord(t, s, p.sub)
 			late := follow(t, s)
 			late.until(t, p.tokens.AccessToken)
 			if late.ended(t, app.AccessToken) {
 				t.Error("by the complete list, the token of another client has ended too")
 			}
 		})
+	}
+}
+
+// wantOneRecord checks that one end of a user's tokens is one record, which says why.
+func wantOneRecord(t *testing.T, s *authztest.Server, userID string) {
+	t.Helper()
+	var found []storage.Revocation
+	for entry, err := range storage.Revocations.All(t.Context(), s.Store, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Value.UserID == userID {
+			found = append(found, *entry.Value)
+		}
+	}
+	if len(found) != 1 || found[0].Cause == "" {
+		t.Errorf("one end is %d records: %+v", len(found), found)
 	}
 }
 

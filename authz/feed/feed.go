@@ -81,6 +81,7 @@ type Feed struct {
 	mu      sync.Mutex
 	epoch   string
 	items   []item // in the order in which they were found
+	length  int    // of their entries in a complete list, in bytes
 	found   uint64 // when the newest item was found
 	scanned uint64 // when the last scan began
 
@@ -114,6 +115,23 @@ func New(c Config) *Feed {
 
 // Open reads what the store has. It begins an epoch if there is none.
 func (f *Feed) Open(ctx context.Context) error { return f.scan(ctx, 0) }
+
+// Run looks after the feed until ctx ends, and returns ctx's error: the window must be right before the first follower
+// comes. Failures are logged and tried again.
+func (f *Feed) Run(ctx context.Context) error {
+	ticker := time.NewTicker(renewEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		if err := f.refresh(ctx); err != nil && ctx.Err() == nil {
+			f.config.Logger.Error("the revocation feed could not be read", "error", err)
+		}
+	}
+}
 
 // renew reads the shared state, and begins an epoch or lengthens the window if that is due.
 func (f *Feed) renew(ctx context.Context) error {

@@ -163,12 +163,16 @@ func (f *Feed) keep(at uint64, records []storage.Record, items []item) (crowded 
 	f.scanned = at
 	f.items = append(f.items, items...)
 	for _, i := range items {
-		f.found, f.allBefore = i.found, max(f.allBefore, i.all)
+		f.found, f.length = i.found, f.length+lengthOf(i.entries)
+		if i.all > f.allBefore {
+			f.allBefore = i.all
+			f.length = lengthOf(f.live(0))
+		}
 		if f.since.IsZero() {
 			f.since = time.Now()
 		}
 	}
-	return len(items) > 0 && f.tooLong(f.live(0))
+	return f.tooLong(f.length) && f.allBefore < now()-1
 }
 
 // live returns the entries of the items that were found after a time. Those are left out whose tokens have all ended
@@ -191,4 +195,5 @@ func (f *Feed) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.items = slices.DeleteFunc(f.items, func(i item) bool { return now.After(i.expires) })
+	f.length = lengthOf(f.live(0))
 }

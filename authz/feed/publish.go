@@ -28,10 +28,10 @@ const (
 	reach = time.Minute
 )
 
-// tooLong reports whether the entries have no place in one document.
-func (f *Feed) tooLong(entries []revocation.Entry) bool {
+// tooLong reports whether a list of this length has no place in one document.
+func (f *Feed) tooLong(length int) bool {
 	const rest = 4096 // the other claims, the header and the signature
-	return lengthOf(entries) > (f.config.Most-rest)/4*3
+	return length > (f.config.Most-rest)/4*3
 }
 
 // lengthOf returns how many bytes entries have in a document.
@@ -100,7 +100,7 @@ func (f *Feed) publish(from *uint64) (*publication, error) {
 		d.Entries = f.live(d.From - uint64(overlap.Milliseconds()))
 	}
 	f.mu.Unlock()
-	if f.tooLong(d.Entries) { // within one second: even endAll left too much
+	if f.tooLong(lengthOf(d.Entries)) { // within one second: even endAll left too much
 		d.Entries, d.AllBefore = nil, now()
 	}
 	slices.SortFunc(d.Entries, func(a, b revocation.Entry) int { // by their hash: their order tells nobody who ended together

@@ -43,6 +43,10 @@ func (f *Feed) Serve(w http.ResponseWriter, r *http.Request) error {
 		after = revocation.Cursor{}
 	}
 	p, err := f.answer(r.Context(), after, wait)
+	observe.Event(r.Context()).SetQuiet()
+	if r.Context().Err() != nil { // the follower has gone
+		return nil
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = oauth.Refuse(oauth.TemporarilyUnavailable, "The list of revocations can't be read now.").Because(err)
 	}

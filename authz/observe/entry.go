@@ -138,8 +138,8 @@ func (e *Entry) Add(key, value string) {
 	})
 }
 
-// setQuiet lowers the event to debug, unless an error is set. It is for probes.
-func (e *Entry) setQuiet() { e.set(func() { e.quiet = true }) }
+// SetQuiet lowers the event to debug, unless an error is set. It is for probes and polls, which come all the time.
+func (e *Entry) SetQuiet() { e.set(func() { e.quiet = true }) }
 
 func (e *Entry) setPanic(v any) {
 	e.set(func() {

@@ -76,7 +76,7 @@ func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 }
 
 func writeHealth(w http.ResponseWriter, r *http.Request, status int, body health) {
-	Event(r.Context()).setQuiet()
+	Event(r.Context()).SetQuiet()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

@@ -195,7 +195,7 @@ func (c *requestCounters) get(k requestKey) prometheus.Counter {
 func (o *Observer) MetricsHandler() http.Handler {
 	h := promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		Event(r.Context()).setQuiet()
+		Event(r.Context()).SetQuiet()
 		h.ServeHTTP(w, r)
 	})
 }

@@ -149,7 +149,7 @@ func TestEventOfAnAnswer(t *testing.T) {
 			Event(r.Context()).SetOutcome("consent_needed")
 		}, 200, "consent_needed", "INFO"},
 		"probe": {func(w http.ResponseWriter, r *http.Request) {
-			Event(r.Context()).setQuiet()
+			Event(r.Context()).SetQuiet()
 			Event(r.Context()).SetError("not_ready", "", nil)
 			w.WriteHeader(503)
 		}, 503, "failed", "ERROR"},

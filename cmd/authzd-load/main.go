@@ -9,6 +9,7 @@
 //	     └─ the results, and the goals                                     report.go
 //
 // With --grants it measures a filled store and one that is nearly empty:    scale.go, fill.go
+// With --followers it measures the revocation feed:                         follow.go
 //
 // The generator, the bare handler and the server share the processors of one machine, so only the ratios of
 // one run mean something. It uses only loopback.
@@ -46,6 +47,8 @@ type options struct {
 	refreshes   int
 	grants      int
 	postgres    string
+	followers   int
+	ended, rate int
 	json, check bool
 }
 
@@ -93,6 +96,9 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.refreshes, "refreshes", 1_000_000, "after how many refreshes to read the memory; 0: don't")
 	f.IntVar(&o.grants, "grants", 0, "fill a store with this many grants, and measure it instead of the scenarios")
 	f.StringVar(&o.postgres, "postgres", "", "with --grants: `URL` of a database of a PostgreSQL server on which databases may be made; default: bolt")
+	f.IntVar(&o.followers, "followers", 0, "measure the revocation feed with this many followers instead of the scenarios")
+	f.IntVar(&o.ended, "ended", 10_000, "with --followers: how many tokens have ended before")
+	f.IntVar(&o.rate, "ends", 35, "with --followers: how many tokens end in a second")
 	f.StringVar(&output, "o", "table", "output: table or json")
 	f.BoolVar(&o.check, "check", false, "exit with 1 if a goal is missed")
 	if err := f.Parse(args); err != nil {
@@ -128,6 +134,9 @@ func parse(args []string) (o options, err error) {
 	}
 	if o.grants < 0 || (o.postgres != "" && o.grants == 0) || (o.grants > 0 && (o.url != "" || o.json)) {
 		return o, errors.New("--grants must be positive, goes with --postgres, and with neither --url nor -o json")
+	}
+	if o.followers < 0 || o.ended < 0 || o.rate < 1 || (o.followers > 0 && (o.url != "" || o.json || o.grants > 0)) {
+		return o, errors.New("--followers, --ended and --ends must be positive, and go with neither --url, --grants nor -o json")
 	}
 	if o.url != "" && len(o.algs) != 1 {
 		return o, errors.New("with --url, --alg must name the one algorithm that the server uses")
@@ -167,6 +176,9 @@ func run(ctx context.Context, o options, out io.Writer) (missed bool, err error)
 	}
 	if o.grants > 0 {
 		return false, (&runner{options: o, dir: dir, table: out}).scale(ctx)
+	}
+	if o.followers > 0 {
+		return false, (&runner{options: o, dir: dir, table: out}).follow(ctx)
 	}
 	bare, err := startBare(ctx)
 	if err != nil {

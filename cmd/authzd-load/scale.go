@@ -231,7 +231,10 @@ func (s site) size(ctx context.Context) (n int64, err error) {
 }
 
 // swept is how many records the server has swept, by its metrics.
-func (s site) swept() (n float64, err error) {
+func (s site) swept() (float64, error) { return s.metric("authzd_store_swept_total") }
+
+// metric returns a metric of the server that has no labels.
+func (s site) metric(name string) (n float64, err error) {
 	operator := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -244,11 +247,11 @@ func (s site) swept() (n float64, err error) {
 	}
 	defer resp.Body.Close()
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if value, found := strings.CutPrefix(lines.Text(), "authzd_store_swept_total "); found {
+		if value, found := strings.CutPrefix(lines.Text(), name+" "); found {
 			_, err := fmt.Sscan(value, &n)
 			return n, err
 		}
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
-	return 0, errors.New("no metric authzd_store_swept_total")
+	return 0, errors.New("no metric " + name)
 }
