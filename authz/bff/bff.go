@@ -154,7 +154,7 @@ func (b *BFF) Close() {
 // ServeHTTP finds the frontend by host and path. One of two that both fit has the longer path. Everything below /gate/ is
 // the gate's at every host, because proxies ask under the host of their site.
 func (b *BFF) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if b.gate != nil && strings.HasPrefix(r.RequestURI, "/gate/") {
+	if b.gate != nil && b.gate.Serves(r) {
 		b.gate.ServeHTTP(w, r)
 		return
 	}

@@ -103,6 +103,10 @@ func TestGate(t *testing.T) {
 	if got := b.ask("/page", atWiki); got.StatusCode != http.StatusOK {
 		t.Errorf("while the provider is away: %d", got.StatusCode)
 	}
+	front := func() string { return b.open("/").body }
+	if got := front(); !strings.Contains(got, "You’re signed in") {
+		t.Errorf("the front page: %s", got)
+	}
 	session, err := s.SessionsOf("gate").Find(ownRequest(b))
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +116,9 @@ func TestGate(t *testing.T) {
 	}
 	if got := b.ask("/page", atWiki); got.StatusCode != http.StatusUnauthorized {
 		t.Errorf("after the end: %d", got.StatusCode)
+	}
+	if got := front(); !strings.Contains(got, "You’re signed out") {
+		t.Errorf("the front page: %s", got)
 	}
 }
 

@@ -46,7 +46,7 @@ func openChromium(t *testing.T) *tab {
 		chromedp.Flag("disable-dev-shm-usage", true), // 64 MiB in a container
 		chromedp.Flag("disable-prompt-on-repost", true),
 		// Nothing but this machine is talked to.
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2, EXCLUDE 127.0.0.3"),
 	)
 	ctx, closeBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // events newer than chromedp
 	b := &tab{t, ctx, &console{}}

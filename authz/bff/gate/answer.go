@@ -48,11 +48,12 @@ func (g *Gate) decide(asked *http.Request, request *Request) decision {
 	if s == nil || s.scheme() != request.Scheme {
 		return refuse("unknown_host", nil)
 	}
+	d := decision{request: request, site: s}
 	rule := s.rule(request)
 	if rule == nil {
-		return refuse("no_rule", nil)
+		d.code = "no_rule"
+		return d
 	}
-	d := decision{request: request, site: s}
 	switch rule.Allow {
 	case Anonymous:
 		d.verdict = allowed

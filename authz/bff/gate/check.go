@@ -14,16 +14,6 @@ import (
 
 // Problems returns everything that is wrong with the settings. Paths are those of the configuration file.
 func (s *Settings) Problems() member.Problems {
-	found := s.problems()
-	if len(s.TrustedProxies) == 0 && !s.TrustUnixSocket {
-		found.Add("trusted_proxies", nil, member.Flawf("name the addresses of your proxy, such as 127.0.0.1/32: others could ask for any request",
-			"is missing"))
-	}
-	return found
-}
-
-// problems are those that Middleware has too.
-func (s *Settings) problems() member.Problems {
 	var found member.Problems
 	found.Add("url", s.URL, checkOrigin(s.URL))
 	s.checkProxies(&found)
@@ -52,6 +42,10 @@ func checkOrigin(raw string) *member.Flaw {
 }
 
 func (s *Settings) checkProxies(found *member.Problems) {
+	if len(s.TrustedProxies) == 0 && !s.TrustUnixSocket && !s.Embedded {
+		found.Add("trusted_proxies", nil, member.Flawf("name the addresses of your proxy, such as 127.0.0.1/32: others could ask for any request",
+			"is missing"))
+	}
 	for i, network := range s.TrustedProxies {
 		if network.Bits() == 0 || network == (netip.Prefix{}) {
 			found.Add(member.Element("trusted_proxies", i), network.String(),

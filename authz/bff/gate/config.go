@@ -40,14 +40,14 @@ type Settings struct {
 	// groups, assertion (a signed token), or the name of a claim, such as email. Every one of them is in every answer that
 	// allows, empty if there is nothing to say, so that what a client sent never survives.
 	Headers map[string]string `yaml:"headers"`
+
+	// Embedded says that the gate is used as Middleware only, and so needs no proxy.
+	Embedded bool `yaml:"-"`
 }
 
 // Config is the input of New.
 type Config struct {
 	Settings
-
-	// Embedded says that the gate is used as Middleware only, and so needs no proxy.
-	Embedded bool
 
 	// Sessions are those of the gate's own host. Their cookie must be Lax.
 	Sessions Sessions

@@ -1,14 +1,19 @@
 package gate_test
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/websession"
+	"github.com/authzd/authzd/authz/observe"
 )
 
 // Each contract has its own statuses, for what its proxy does with them.
@@ -97,7 +102,7 @@ func (s *brokenSessions) FindAt(*http.Request, string) (*websession.Session, err
 }
 
 // A part of the request that is missing, there twice, or joined by a comma cannot be trusted: the proxy may have passed
-// on what the client sent (CVE-2026-40575, CVE-2021-32637).
+// on what the client sent (CVE-2026-40575, CVE-2021-32637), or judge one of several values only (CVE-2026-26308).
 func TestUnreadableRequestIsRefused(t *testing.T) {
 	f := newFixture(t)
 	sources := map[string][]string{
@@ -176,6 +181,50 @@ func TestStrangersAreRefused(t *testing.T) {
 			r.RemoteAddr = addr
 			if res := f.ask(r); res.StatusCode != want {
 				t.Errorf("%s from %q: %d, want %d", name, addr, res.StatusCode, want)
+			}
+		}
+	}
+}
+
+// A stranger is an alarm, once a second at most, however often it asks.
+func TestStrangersAreReported(t *testing.T) {
+	f := newFixture(t)
+	var log bytes.Buffer
+	o, err := observe.New(observe.Config{Logger: slog.New(slog.NewTextHandler(&log, nil)), Routes: gate.Routes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for range 3 {
+			for range 100 {
+				r := contracts["caddy"]("GET", appURL+"/public", nil)
+				r.RemoteAddr = "10.0.0.1:1"
+				w := httptest.NewRecorder()
+				if o.Handler(f).ServeHTTP(w, r); w.Code != http.StatusForbidden {
+					t.Fatal(w.Code)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+	})
+	if alarms := strings.Count(log.String(), "alarm=gate_stranger"); alarms != 3 {
+		t.Errorf("%d alarms of 300 questions in 3 s", alarms)
+	}
+	if !strings.Contains(log.String(), "route=gate_caddy status=403") || !strings.Contains(log.String(), "remote=10.0.0.1") || !strings.Contains(log.String(), "error=untrusted_proxy") {
+		t.Error(log.String())
+	}
+}
+
+// Nothing that a client asks for upgrades the question itself (CVE-2024-23326).
+func TestNoUpgrade(t *testing.T) {
+	f := newFixture(t)
+	cookie, _ := f.signIn(t, alice(), "app.example.com")
+	for name, ask := range contracts {
+		for _, protocol := range []string{"websocket", "h2c"} {
+			r := ask("GET", appURL+"/users", http.Header{"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {protocol}, "Http2-Settings": {"AAMAAABkAAQAoAAA"}})
+			res := f.ask(r, cookie)
+			if res.StatusCode != http.StatusOK || res.Header.Get("Upgrade") != "" || res.Header.Get("Connection") != "" {
+				t.Errorf("%s: %s: %d %v", name, protocol, res.StatusCode, res.Header)
 			}
 		}
 	}

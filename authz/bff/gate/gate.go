@@ -64,11 +64,7 @@ type Gate struct {
 
 // New returns a gate. The error is member.Problems if the configuration is wrong. Call Run too.
 func New(ctx context.Context, cfg Config) (*Gate, error) {
-	found := cfg.Problems()
-	if cfg.Embedded {
-		found = cfg.problems()
-	}
-	if err := found.Err(); err != nil {
+	if err := cfg.Problems().Err(); err != nil {
 		return nil, err
 	}
 	if cfg.Logger == nil {
@@ -91,7 +87,7 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 
 // Routes returns the names of all routes, for the metrics.
 func Routes() []string {
-	names := []string{"gate_jwks", "gate_start", "gate_enter"}
+	names := []string{"gate_jwks", "gate_front", "gate_start", "gate_enter"}
 	for _, c := range contracts {
 		names = append(names, "gate_"+c.name)
 	}
@@ -101,7 +97,13 @@ func Routes() []string {
 // Run rotates the gate's keys until ctx ends.
 func (g *Gate) Run(ctx context.Context) error { return g.ring.Run(ctx) }
 
-// ServeHTTP serves everything below /gate/. Nothing before it may clean the path, as http.ServeMux does: the path of an
+// Serves reports whether a request is for the gate: everything below /gate/ at every host, because proxies ask under the
+// host of their site, and the front page of its own host.
+func (g *Gate) Serves(r *http.Request) bool {
+	return strings.HasPrefix(r.RequestURI, "/gate/") || r.RequestURI == "/" && onHost(r, g.host)
+}
+
+// ServeHTTP serves what Serves reports. Nothing before it may clean the path, as http.ServeMux does: the path of an
 // Envoy's request stands there as it was sent.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
@@ -109,6 +111,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch name {
 	case "jwks.json":
 		g.serveJWKS(w, r)
+		return
+	case "/":
+		g.serveFront(w, r)
 		return
 	case "start":
 		g.serveStart(w, r)

@@ -408,8 +408,37 @@ func (s *hangingSessions) FindAt(r *http.Request, host string) (*websession.Sess
 	return s.Sessions.FindAt(r, host)
 }
 
+// A second user of a browser takes the place of the first (GHSA-f24x-5g9q-753f).
+func TestSecondUser(t *testing.T) {
+	f, j := newFixture(t), jar{}
+	first := f.enterURL(t, j, appURL+"/users")
+	f.visit(j, first)
+	old := j["app.example.com"]["__Host-Http-gate"]
+	user := func(value string) string {
+		res := f.ask(contracts["nginx"]("GET", appURL+"/users", nil), &http.Cookie{Name: "__Host-Http-gate", Value: value})
+		return res.Header.Get("X-Auth-User")
+	}
+	if got := user(old); got != "alice" {
+		t.Fatalf("the first user is %q", got)
+	}
+	// The callback of a sign-in ends the browser's earlier session.
+	if err := f.sessions.End(t.Context(), websession.Hash(j["gate.example.com"]["__Host-Http-gate"])); err != nil {
+		t.Fatal(err)
+	}
+	own, _ := f.ownCookie(t, bob())
+	j["gate.example.com"][own.Name] = own.Value
+	enter := f.visit(j, f.begin(t, j, appURL+"/users")).Header.Get("Location")
+	f.visit(j, enter)
+	if got := user(j["app.example.com"]["__Host-Http-gate"]); got != "bob" {
+		t.Errorf("the second user is %q", got)
+	}
+	if got := user(old); got != "" {
+		t.Errorf("the first cookie still is %q", got)
+	}
+}
+
 // Wherever a request says that it wants to go, a person comes back to the host that was asked for, and a parameter of
-// the gate leads nowhere.
+// the gate leads nowhere (GHSA-4mf2-f3wh-gvf2, GHSA-5m6c-jp6f-2vcv, GHSA-j7px-6hwj-hpjg, GHSA-qqxw-m5fj-f7gv).
 func TestReturnPlaces(t *testing.T) {
 	text, err := os.ReadFile("../../weburl/testdata/return.txt")
 	if err != nil {

@@ -28,7 +28,7 @@ func spellings(t testing.TB) []string {
 	return all
 }
 
-// No spelling of a guarded path is let through, even if everything else is open. Some spellings are other paths to most
+// No spelling of a guarded path is let through, even if everything else is open (CVE-2019-9900, CVE-2019-9901). Some spellings are other paths to most
 // servers, and other characters to all of them: those that no reading makes /admin are listed.
 func TestNoSpellingIsLetThrough(t *testing.T) {
 	f := newFixture(t, func(c *gate.Config) {

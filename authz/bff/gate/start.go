@@ -54,6 +54,23 @@ func (g *Gate) serveStart(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
+// serveFront answers at the root of the gate's own host, where people come after they have signed out.
+func (g *Gate) serveFront(w http.ResponseWriter, r *http.Request) {
+	observe.Event(r.Context()).SetRoute("gate_front")
+	if !isVisit(w, r) {
+		return
+	}
+	_, err := g.Sessions.Find(r)
+	switch {
+	case errors.Is(err, websession.ErrNone):
+		writePage(w, http.StatusOK, pageOut)
+	case err != nil:
+		g.fail(w, r, err)
+	default:
+		writePage(w, http.StatusOK, pageIn)
+	}
+}
+
 // transactionIDLen is the length of a SHA-256 as unpadded base64url.
 const transactionIDLen = 43
 
