@@ -70,7 +70,7 @@ type BFF struct {
 	// Revocations says how the issuer's revocation feed is followed.
 	Revocations bff.Revocations `yaml:"revocations"`
 
-	// Outbound is for the connections to the issuer.
+	// Outbound is for the connections to the issuer and to APIs.
 	Outbound BFFOutbound `yaml:"outbound"`
 
 	// Frontends are the apps that people sign in to.
@@ -124,7 +124,7 @@ type BFFBolt struct {
 	Path string `yaml:"path" path:"true"`
 }
 
-// BFFOutbound is for the connections to the issuer.
+// BFFOutbound is for the connections to the issuer and to APIs.
 type BFFOutbound struct {
 	// CAFile is a PEM bundle of authorities that are trusted in addition to the system's.
 	CAFile string `yaml:"ca_file" path:"true"`

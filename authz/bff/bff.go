@@ -104,7 +104,8 @@ func (b *BFF) newFrontend(described Frontend) (*frontend, error) {
 	f.logouts = &pageTokens{b.Secret.Sealer("bff logout")}
 	if f.relay, err = relay.New(relay.Config{
 		URL: f.base(), Routes: f.Routes, App: f.App, Sessions: f.sessions, Store: b.Store,
-		OwnCookies: []string{f.logins.prefix, f.logins.marker}, ClientToken: f.clientToken, Login: f.path + "/bff/login", Logger: b.Logger,
+		OwnCookies: []string{f.logins.prefix, f.logins.marker}, ClientToken: f.clientToken, Login: f.path + "/bff/login",
+		RootCAs: b.RootCAs, Logger: b.Logger,
 	}); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"crypto/x509"
 	_ "embed"
 	"log/slog"
 	"net/http"
@@ -50,6 +51,8 @@ type Config struct {
 	// HTTPClient calls the provider. It must not follow redirects to other hosts. nil: a client with the
 	// certificate authorities of the system.
 	HTTPClient *http.Client `yaml:"-"`
+	// RootCAs are the certificate authorities that are trusted for APIs; nil: those of the system.
+	RootCAs *x509.CertPool `yaml:"-"`
 	// Diagnostics serves /bff/diagnostics, which shows a developer the state of a session, without tokens. It is for
 	// development.
 	Diagnostics bool `yaml:"-"`

@@ -13,10 +13,10 @@ import (
 
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/bff/provider"
-	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/bff/wire"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/storage"
 )
@@ -42,7 +42,7 @@ func newBFFProcess(ctx context.Context, cfg *config.BFF, store storage.Store, se
 	var err error
 	p.observer, err = observe.New(observe.Config{
 		Logger: logger, Registry: p.metrics, TrustedProxies: cfg.TrustedProxies,
-		Routes: append(bff.Routes(), relay.RouteAPI, relay.RouteApp, healthRoute), LoginMethods: []string{bff.LoginMethod},
+		Routes: append(bff.Routes(), healthRoute), LoginMethods: []string{bff.LoginMethod},
 	})
 	if err != nil {
 		return nil, err
@@ -56,6 +56,9 @@ func newBFFProcess(ctx context.Context, cfg *config.BFF, store storage.Store, se
 	mode := cfg.CookieMode()
 	if err := proveClient(&mode.Authentication, cfg); err != nil {
 		return nil, err
+	}
+	if mode.RootCAs, err = outbound.Roots(cfg.Outbound.CAFile); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
 	}
 	if mode.HTTPClient, err = newIssuerClient(cfg.Outbound); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -40,7 +41,7 @@ func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{})
 
 // RouteNames are the names that the events and metrics of requests have: for those that go to an API, and for those to
 // the app's files.
-var RouteNames = []string{"api", "app"}
+var RouteNames = []string{RouteAPI, RouteApp}
 
 // name gives the event of a request its route. The path in it is the operator's, not the client's.
 func name(r *http.Request, rt *route) {
@@ -63,10 +64,7 @@ func (p *Relay) call(w http.ResponseWriter, r *http.Request, rt *route, raw stri
 	if err := x.keepBody(r); err != nil {
 		return err
 	}
-	control := http.NewResponseController(w) // a transfer may take longer than a server allows for its own answers
-	_ = control.SetReadDeadline(time.Time{})
-	_ = control.SetWriteDeadline(time.Time{})
-	p.sending[rt].proxy.ServeHTTP(w, r.WithContext(x.ctx))
+	p.sending[rt].proxy.ServeHTTP(p.steady(w, r, x), r.WithContext(x.ctx))
 	return nil
 }
 
@@ -144,9 +142,9 @@ type sender struct {
 
 func (p *Relay) newSender(rt *route) *sender {
 	s := &sender{relay: p}
-	s.plain = newTransport(rt)
+	s.plain = p.newTransport(rt)
 	s.plain.ForceAttemptHTTP2 = true
-	s.socket = newTransport(rt)
+	s.socket = p.newTransport(rt)
 	s.socket.DisableKeepAlives = true // each connection becomes a socket's own
 	s.proxy = &httputil.ReverseProxy{
 		Rewrite:        p.rewrite,
@@ -159,9 +157,10 @@ func (p *Relay) newSender(rt *route) *sender {
 	return s
 }
 
-func newTransport(rt *route) *http.Transport {
+func (p *Relay) newTransport(rt *route) *http.Transport {
 	return &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: rt.ConnectTimeout.Or(usualConnectTimeout)}).DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: p.config.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    rt.ConnectTimeout.Or(usualConnectTimeout),
 		ResponseHeaderTimeout:  rt.AnswerTimeout.Or(usualAnswerTimeout),
 		ExpectContinueTimeout:  time.Second,

@@ -17,6 +17,7 @@ package relay
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -62,6 +63,9 @@ type Config struct {
 	// Login is the URL or path of the sign-in, without a query, that a page is sent to for a step-up.
 	Login string
 
+	// RootCAs are the certificate authorities that are trusted for APIs and the app's URL; nil: those of the system.
+	RootCAs *x509.CertPool
+
 	Logger *slog.Logger // nil: slog.Default()
 }
 
@@ -74,6 +78,8 @@ type Relay struct {
 	app     *app // nil: the app's files are elsewhere
 	clients map[string]*fetch.Document[string]
 	sending map[*route]*sender
+
+	stall time.Duration // usualStall, but in tests
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -92,7 +98,7 @@ func New(cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	p := &Relay{
-		config: cfg, origin: u, closing: make(chan struct{}),
+		config: cfg, origin: u, stall: usualStall, closing: make(chan struct{}),
 		clients: map[string]*fetch.Document[string]{}, sending: map[*route]*sender{},
 	}
 	for i := range cfg.Routes {

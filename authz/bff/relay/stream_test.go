@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -247,4 +248,53 @@ func watchResident(t *testing.T) (most func() int64) {
 		}
 	}()
 	return func() int64 { close(stop); return <-result }
+}
+
+// A client that stops in the middle of a body, or takes nothing of an answer, does not stay for ever. One that is slow
+// does, beyond the limits of the server.
+func TestStalledClients(t *testing.T) {
+	gone := make(chan error, 1)
+	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(w, r.Body)
+		if r.Method == http.MethodGet {
+			for err == nil {
+				_, err = w.Write(make([]byte, 1<<20))
+			}
+		}
+		gone <- err
+	})
+	s := newSite(t, nil, relay.Route{Path: "/api/", URL: a.URL + "/", Methods: []string{"GET", "POST"}})
+	s.SetStall(100 * time.Millisecond)
+	for name, request := range map[string]string{
+		"up":   s.head("POST /api/x") + "Content-Length: 1000000\r\n\r\nbegin",
+		"down": s.head("GET /api/x") + "\r\n",
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-gone:
+			if err == nil {
+				t.Errorf("%s: the transfer has ended well", name)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: the API waits", name)
+		}
+	}
+	body, more := io.Pipe()
+	go func() { // twice as long as a stall, with no pause as long as one
+		for range 20 {
+			_, _ = io.WriteString(more, "x")
+			<-time.After(10 * time.Millisecond)
+		}
+		more.Close()
+	}()
+	if got := s.send(t, s.request(t, "/api/x", body)); got.body != strings.Repeat("x", 20) {
+		t.Errorf("slow: %d %s", got.StatusCode, got.body)
+	}
 }
