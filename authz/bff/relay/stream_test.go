@@ -61,7 +61,8 @@ func delayOf(t *testing.T, stream *bufio.Reader) time.Duration {
 	return time.Since(time.Unix(0, sent))
 }
 
-// An event is with the page at once, and when the page has gone, the API knows it.
+// An event is with the page at once (50 ms), and when the page has gone, the API knows it (1 s). The full run measures;
+// a machine that runs other tests at the same time is slower.
 func TestEventStream(t *testing.T) {
 	next, gone := make(chan struct{}), make(chan struct{})
 	a := events(t, next, gone)
@@ -70,7 +71,7 @@ func TestEventStream(t *testing.T) {
 	go func() { next <- struct{}{} }()
 	stream := openStream(t, ctx, s)
 	for range many(20, 1000) {
-		if delay := delayOf(t, stream); delay > 50*time.Millisecond {
+		if delay := delayOf(t, stream); delay > time.Duration(many(1000, 50))*time.Millisecond {
 			t.Errorf("an event came after %v", delay)
 		}
 		next <- struct{}{}
@@ -78,7 +79,7 @@ func TestEventStream(t *testing.T) {
 	leave()
 	began := time.Now()
 	<-gone
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > time.Duration(many(5, 1))*time.Second {
 		t.Errorf("the API was told after %v", took)
 	}
 }
@@ -131,7 +132,7 @@ func TestAborts(t *testing.T) {
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)
 	resp.Body.Close()
 	began := time.Now()
-	if <-gone; time.Since(began) > time.Second {
+	if <-gone; time.Since(began) > time.Duration(many(5, 1))*time.Second {
 		t.Errorf("down: the API was told after %v", time.Since(began))
 	}
 
@@ -146,7 +147,7 @@ func TestAborts(t *testing.T) {
 		t.Error("the upload has ended well")
 	}
 	began = time.Now()
-	if err := <-gone; err == nil || time.Since(began) > time.Second {
+	if err := <-gone; err == nil || time.Since(began) > time.Duration(many(5, 1))*time.Second {
 		t.Errorf("up: the API got %v after %v", err, time.Since(began))
 	}
 }
