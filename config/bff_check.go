@@ -26,6 +26,11 @@ func (l *bffLoader) check() {
 		l.report("outbound.ca_file", name, checkCertificates(name))
 	}
 	l.reportAll("", c.CookieMode().Problems())
+	for i := range c.Frontends {
+		if folder := c.Frontends[i].App.Folder; folder != "" {
+			l.report(element("frontends", i)+".app.folder", folder, checkFolder(folder))
+		}
+	}
 	l.checkMeeting(l.places())
 	if c.Socket != "" {
 		l.checkSocketLength("socket", c.Socket)

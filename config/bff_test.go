@@ -67,6 +67,9 @@ func TestBFFRefuses(t *testing.T) {
 		"idle beyond absolute":  {"sessions: {idle: 2h, max: 1h}", nil, []string{`f:4:18: sessions.idle "2h": must not exceed sessions.max (1h)`}},
 		"admin where public is": {"listen: :1\nadmin: {listen: :1}", nil, []string{`f:5:17: admin.listen ":1": the same address as listen`}},
 
+		"no folder of the app": {"", []string{"AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER=/nowhere"}, []string{`AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER: frontends[0].app.folder "/nowhere": no such file or directory`}},
+		"a file for the app":   {"", []string{"AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER=bff_test.go"}, []string{`AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER: frontends[0].app.folder "bff_test.go": is a file`}},
+
 		"a variable of a server":    {"", []string{"AUTHZD_CORS_ALLOWED_HEADERS=x"}, nil},
 		"an unknown variable":       {"", []string{"AUTHZD_BFF_LISTN=:1"}, []string{"AUTHZD_BFF_LISTN: unknown variable"}},
 		"a variable of a frontend":  {"", []string{"AUTHZD_BFF_FRONTENDS_ORDERS_URL=http://a.example"}, []string{`AUTHZD_BFF_FRONTENDS_ORDERS_URL: frontends[0].url "http://a.example": must be https`}},
@@ -129,6 +132,9 @@ func inBFFFolder(t *testing.T) {
 	dir := t.TempDir()
 	for name, content := range map[string]string{"tls.crt": cert, "tls.key": key, "ca.pem": cert} {
 		writeFile(t, filepath.Join(dir, name), content)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "dist"), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	t.Chdir(dir)
 }

@@ -80,6 +80,18 @@ func checkNotFolder(name string) *member.Flaw {
 	return nil
 }
 
+// checkFolder demands a folder that is there.
+func checkFolder(name string) *member.Flaw {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return unreadable(err)
+	case !info.IsDir():
+		return problemf("name the folder that it is in", "is a file")
+	}
+	return nil
+}
+
 // checkTLS is for the certificate of a server whose public URL stands at a key.
 func (d *document) checkTLS(t TLS, key, url string) {
 	switch {

@@ -24,7 +24,7 @@ import (
 // bffProcess is cookie mode with what a process needs around it: events, metrics, health, and the rotation of secrets.
 type bffProcess struct {
 	mode     *bff.BFF
-	sealing  *keys.Sealing
+	sealing  *keys.Sealing // nil: nothing is stored
 	observer *observe.Observer
 	health   *observe.Health
 	metrics  *prometheus.Registry
@@ -33,12 +33,13 @@ type bffProcess struct {
 // sealedOutside is how long browsers may hold what a secret has sealed: a sign-in under way, a page to sign out.
 const sealedOutside = time.Hour
 
+// newBFFProcess is for sessions in a store, or in the cookies of browsers if it is nil.
 func newBFFProcess(ctx context.Context, cfg *config.BFF, store storage.Store, secret *keys.Secret, logger *slog.Logger, dev bool) (*bffProcess, error) {
-	p := &bffProcess{
-		metrics: prometheus.NewRegistry(),
-		health:  observe.NewHealth(observe.Check{Name: "storage", Ready: store.Ready}),
+	p := &bffProcess{metrics: prometheus.NewRegistry(), health: observe.NewHealth()}
+	if store != nil {
+		p.health = observe.NewHealth(observe.Check{Name: "storage", Ready: store.Ready})
+		registerStoreMetrics(p.metrics, store)
 	}
-	registerStoreMetrics(p.metrics, store)
 	var err error
 	p.observer, err = observe.New(observe.Config{
 		Logger: logger, Registry: p.metrics, TrustedProxies: cfg.TrustedProxies,
@@ -47,11 +48,13 @@ func newBFFProcess(ctx context.Context, cfg *config.BFF, store storage.Store, se
 	if err != nil {
 		return nil, err
 	}
-	p.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
-		Store: store, Secret: secret, Outside: sealedOutside, Logger: logger, Counted: p.observer.SetEarlierSecretRecords,
-	})
-	if err != nil {
-		return nil, err
+	if store != nil {
+		p.sealing, err = keys.OpenSealing(ctx, keys.SealingConfig{
+			Store: store, Secret: secret, Outside: sealedOutside, Logger: logger, Counted: p.observer.SetEarlierSecretRecords,
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	mode := cfg.CookieMode()
 	if err := proveClient(&mode.Authentication, cfg); err != nil {
@@ -95,7 +98,9 @@ func proveClient(a *provider.Authentication, cfg *config.BFF) error {
 // Run does what cookie mode does by itself, and seals the records of an earlier secret again, until ctx ends.
 func (p *bffProcess) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.sealing.Run(ctx) })
+	if p.sealing != nil {
+		group.Go(func() error { return p.sealing.Run(ctx) })
+	}
 	group.Go(func() error {
 		p.mode.Run(ctx)
 		return ctx.Err()

@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/storage"
 )
 
 // serveBFF runs a BFF until ctx ends, then drains: serve does the same for a server.
@@ -22,19 +26,14 @@ func serveBFF(ctx context.Context, cfg *config.BFF, o serveOptions) (err error) 
 	if cfg.KeyFile != "" && missing(cfg.KeyFile) {
 		files = append(files, newFile{"key of the client", cfg.KeyFile})
 	}
-	store, err := openStore(ctx, &engine, logger)
+	store, secret, err := openSessions(ctx, cfg, logger)
+	if store != nil {
+		defer func() { err = errors.Join(err, store.Close()) }()
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // asked to stop while it waited for the database
 		logger.Info("stopped")
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := checkWhole(ctx, store, &engine); err != nil {
-		return err
-	}
-	secret, err := openSecret(ctx, cfg.SecretFile, &cfg.KMS, store)
 	if err != nil {
 		return err
 	}
@@ -57,6 +56,36 @@ func serveBFF(ctx context.Context, cfg *config.BFF, o serveOptions) (err error) 
 	err = runUntilDone(ctx, process, doors, cfg.ShutdownDelay, logger)
 	logger.Info("stopped")
 	return err
+}
+
+// openSessions opens where sessions are kept, and what seals them. The store is nil if the browsers keep them. If there
+// is one, it has to be closed, after an error too.
+func openSessions(ctx context.Context, cfg *config.BFF, logger *slog.Logger) (storage.Store, *keys.Secret, error) {
+	engine := cfg.Storage.Engine()
+	store, err := openStore(ctx, &engine, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkWhole(ctx, store, &engine); err != nil {
+		return store, nil, err
+	}
+	if err := checkNotServers(ctx, store, &engine); err != nil {
+		return store, nil, err
+	}
+	secret, err := openSecret(ctx, cfg.SecretFile, &cfg.KMS, store)
+	return store, secret, err
+}
+
+// checkNotServers refuses the database of an authzd, which has an audit log: a gate would take the server's signing keys
+// for its own.
+func checkNotServers(ctx context.Context, store storage.Store, engine *config.Storage) error {
+	for _, err := range storage.AuditHeads.All(ctx, store, "") {
+		if err != nil {
+			return err
+		}
+		return hinted{fmt.Errorf("%s is the database of an authzd", storeName(engine)), "give the BFF a database of its own: storage.bolt.path, or storage.postgres.url"}
+	}
+	return nil
 }
 
 // ownWarnings are those that authz/bff does not log by itself.
