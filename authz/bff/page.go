@@ -9,12 +9,13 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 )
 
-const style = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{margin:0;display:grid;min-height:100vh;place-items:center}
+const style = `:root{color-scheme:light dark;--page:#fff;--text:#161922;--muted:#565d6d;font:16px/1.5 system-ui,sans-serif}
+@media (prefers-color-scheme:dark){:root{--page:#0d0f13;--text:#eceef2;--muted:#a1a8b5}}
+body{margin:0;background:var(--page);color:var(--text);display:grid;min-height:100vh;place-items:center}
 main{box-sizing:border-box;width:100%;max-width:28rem;padding:2rem 1.25rem}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .75rem}
 p{margin:0 0 1rem;overflow-wrap:anywhere}
-small{color:GrayText}
+small{color:var(--muted)}
 a.button,button{display:inline-block;box-sizing:border-box;min-height:2.75rem;padding:.6rem 1.25rem;border:1px solid #1d4ed8;border-radius:.5rem;background:#1d4ed8;color:#fff;font:inherit;font-weight:600;text-decoration:none;cursor:pointer}
 a.button:focus-visible,button:focus-visible{outline:3px solid Highlight;outline-offset:2px}`
 
