@@ -32,7 +32,9 @@ registration: {mode: open, per_address_per_hour: 1000000}
 // given out twice, and the audit log is whole and has every change of an operator. Some of the kills find it starting or draining.
 func TestCrashUnderLoad(t *testing.T) {
 	t.Parallel()
-	restartUnderLoad(t, many(10, 100), func(s *server, round int) error {
+	s := startServer(t, forActors)
+	s.runShipped(t)
+	restartUnderLoad(t, s, many(10, 100), func(round int) error {
 		switch round % 5 {
 		case 2: // while it drains
 			if err := s.proc.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -55,13 +57,13 @@ func killStarting(s *server) error {
 	if err != nil {
 		return err
 	}
-	<-time.After(rand.N(startTakes()))
+	<-time.After(rand.N(s.startTakes()))
 	return p.kill()
 }
 
 // startTakes is somewhat longer than a start.
-func startTakes() time.Duration {
-	if raceDetector() {
+func (s *server) startTakes() time.Duration {
+	if raceDetector() && s.build == nil {
 		return 2 * time.Second
 	}
 	return 400 * time.Millisecond
@@ -70,11 +72,11 @@ func startTakes() time.Duration {
 // The same holds, and the exit status is 0, for a server that is asked to stop.
 func TestStopUnderLoad(t *testing.T) {
 	t.Parallel()
-	restartUnderLoad(t, 3, func(s *server, _ int) error { return s.stop() })
+	s := startServer(t, forActors)
+	restartUnderLoad(t, s, 3, func(int) error { return s.stop() })
 }
 
-func restartUnderLoad(t *testing.T, times int, end func(s *server, round int) error) {
-	s := startServer(t, forActors)
+func restartUnderLoad(t *testing.T, s *server, times int, end func(round int) error) {
 	c := newCast(s, 8)
 	o := &operator{}
 	c.actors["operator"] = o
@@ -85,7 +87,7 @@ func restartUnderLoad(t *testing.T, times int, end func(s *server, round int) er
 	defer stop()
 	for i := range times {
 		c.waitForSteps(t, 20+rand.Int64N(40))
-		if err := end(s, i); err != nil {
+		if err := end(i); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.start(); err != nil {

@@ -207,6 +207,19 @@ func (s *server) start() error {
 	return nil
 }
 
+// runShipped goes on with the binary that users get. Under the race detector a start takes seconds, and a test of
+// crashes has many; TestStopUnderLoad and the races of replicas look for races under load.
+func (s *server) runShipped(t *testing.T) {
+	t.Helper()
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.build = shippedBinary
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // launch runs the binary on the data folder.
 func (s *server) launch() (*process, error) {
 	build := binary

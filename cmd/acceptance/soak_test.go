@@ -16,11 +16,13 @@ import (
 )
 
 // forSoak lets everything that the actors leave behind expire, so that the sweeper has to keep up. In half
-// an hour a disk may halt for longer than in two minutes, and is to log nobody out.
+// an hour a disk may halt for longer than in two minutes, and is to log nobody out. Signatures by RSA would take
+// most of the processor's time.
 const forSoak = `
 lifetimes: {code: %[1]s, refresh_token: %[2]s, refresh_idle: %[1]s, refresh_grace: %[1]s}
 sessions: {idle: %[1]s, max: %[2]s, remember_me: %[2]s}
 registration: {mode: open, per_address_per_hour: 1000000}
+signing: {alg: ES256}
 `
 
 // A server under mixed load, for two minutes, or half an hour in full: after a while nothing of it grows.
@@ -29,13 +31,7 @@ func TestSoak(t *testing.T) {
 	length := time.Duration(many(2, 30)) * time.Minute
 	idle := time.Duration(many(30, 120)) * time.Second
 	s := startServer(t, fmt.Sprintf(forSoak, idle, 2*idle))
-	if err := s.stop(); err != nil {
-		t.Fatal(err)
-	}
-	s.build = shippedBinary
-	if err := s.start(); err != nil {
-		t.Fatal(err)
-	}
+	s.runShipped(t)
 	c := newCast(s, 8)
 	c.pause, c.life = 40*time.Millisecond, 20*time.Second // some hundred requests a second: see TestGaugesTellLeaks
 	ctx, stop := context.WithTimeout(t.Context(), length)
