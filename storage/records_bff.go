@@ -33,7 +33,7 @@ type BFFSession struct {
 	Parent string `json:"parent,omitempty"`
 	Host   string `json:"host,omitempty"` // that a session with a Parent is for
 
-	Sealed []byte `json:"sealed"` // the tokens
+	Sealed []byte `json:"sealed,omitempty"` // the tokens; in a store, always
 }
 
 // BFFRef lets a session be found. It may outlive its session.

@@ -65,6 +65,8 @@ func known(err error) *refusal {
 		return refuse(http.StatusUnauthorized, "login_required", "there is no session: sign in again")
 	case errors.Is(err, websession.ErrCookies):
 		return refuse(http.StatusRequestHeaderFieldsTooLarge, "too_many_cookies", "the browser sends too many cookies: remove those of this site")
+	case errors.As(err, new(*websession.TooLargeError)):
+		return refuse(http.StatusInternalServerError, "session_too_large", "the sign-in worked, but this app cannot keep what the sign-in service says about you: its operator must look at the log").because(err)
 	case errors.As(err, &away):
 		e := refuse(http.StatusServiceUnavailable, "temporarily_unavailable", "the sign-in service cannot be asked now; try again in a moment").because(err)
 		e.retry = away.RetryAfter

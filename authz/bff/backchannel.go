@@ -14,6 +14,9 @@ import (
 // backchannel hears from the provider that a session has ended (OpenID Connect Back-Channel Logout 1.0 section 2.5).
 // A sid ends the sessions that began in that session of the provider, a sub alone all of the user's.
 func (f *frontend) backchannel(w http.ResponseWriter, r *http.Request) error {
+	if f.bff.Store == nil {
+		return refuse(http.StatusNotFound, "not_found", "sealed sessions end by the revocation feed; remove the client's backchannel_logout_uri")
+	}
 	values, err := readForm(w, r)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package bff
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -49,8 +50,8 @@ func New(cfg Config) (*BFF, error) {
 		return nil, err
 	}
 	switch a := &cfg.Authentication; {
-	case cfg.Store == nil || cfg.Secret == nil:
-		return nil, fmt.Errorf("bff: a Store and a Secret are required")
+	case cfg.Secret == nil || (cfg.Store == nil) != cfg.Sealed:
+		return nil, errors.New("bff: a Secret is required, and a Store or Sealed")
 	case a.UsesKey() && a.Key == nil, a.UsesCertificate() && a.Certificate == nil:
 		return nil, fmt.Errorf("bff: client_authentication %s without its key", a.Method)
 	}

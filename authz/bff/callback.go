@@ -67,7 +67,8 @@ func (f *frontend) lost(w http.ResponseWriter, r *http.Request, s state) error {
 	if err != nil {
 		return err
 	}
-	if session != nil && s.ReturnTo != "" {
+	alive := session != nil || f.sessions.Sealed() && f.logins.marked(r) != "" // if it has ended, the app notices
+	if alive && s.ReturnTo != "" {
 		f.leave(w, s.ReturnTo)
 		return nil
 	}
@@ -130,6 +131,9 @@ func (f *frontend) arrive(w http.ResponseWriter, r *http.Request, tx transaction
 		return err
 	}
 	f.logins.mark(w, session.ID)
+	if tx.Older != "" {
+		f.sessions.Retire(r.Context(), tx.Older, tx.Leftover)
+	}
 	if older != nil {
 		return f.sessions.End(r.Context(), older.ID)
 	}

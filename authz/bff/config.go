@@ -46,6 +46,9 @@ type Config struct {
 
 	// Store keeps the sessions.
 	Store storage.Store `yaml:"-"`
+	// Sealed says that the sessions are sealed into their cookies instead, and that there is no Store. Such sessions
+	// end by the revocation feed, and there are neither WebSockets nor gates.
+	Sealed bool `yaml:"-"`
 	// Secret seals the tokens in the store, and what a sign-in leaves in the browser.
 	Secret *keys.Secret `yaml:"-"`
 	// HTTPClient calls the provider. It must not follow redirects to other hosts. nil: a client with the

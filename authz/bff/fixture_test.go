@@ -1,6 +1,7 @@
 package bff_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -40,6 +41,8 @@ type site struct {
 	log      *blackbox.Logbook
 	observer *observe.Observer
 	api      *recorder
+	cfg      bff.Config
+	logouts  chan string  // bodies of back-channel calls
 	http     *http.Client // follows no redirect, keeps no cookie
 }
 
@@ -104,6 +107,7 @@ func start(t testing.TB, o options) *site {
 	if o.bff != nil {
 		o.bff(&cfg)
 	}
+	s.cfg, s.logouts = cfg, make(chan string, 10)
 	s.BFF, err = bff.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +115,14 @@ func start(t testing.TB, o options) *site {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.BFF.Run(ctx) })
-	web.Config.Handler = s.observer.Handler(s.BFF)
+	web.Config.Handler = s.observer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bff/backchannel" {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			s.logouts <- string(body)
+		}
+		s.BFF.ServeHTTP(w, r)
+	}))
 	web.StartTLS()
 	t.Cleanup(func() { s.BFF.Close(); web.Close(); stop(); running.Wait() })
 	s.http = &http.Client{

@@ -45,7 +45,13 @@ func (f *frontend) login(w http.ResponseWriter, r *http.Request) error {
 		return e
 	}
 	ask.LoginHint = ""
-	f.logins.set(w, r, id, transaction{attempt, ask, returnTo})
+	tx := transaction{Attempt: attempt, Ask: ask, ReturnTo: returnTo}
+	if f.sessions.Sealed() {
+		if older, err := f.sessions.Find(r); err == nil {
+			tx.Older, tx.Leftover = older.ID, f.sessions.Leftover(older)
+		}
+	}
+	f.logins.set(w, r, id, tx)
 	w.Header().Set("Location", target)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil

@@ -59,7 +59,7 @@ func (f *frontend) signOut(r *http.Request, session *websession.Session) (target
 	if err != nil {
 		return "", err
 	}
-	if err := f.sessions.End(r.Context(), session.ID); err != nil {
+	if err := f.sessions.SignOut(r.Context(), session); err != nil {
 		return "", err
 	}
 	target, err = f.client.EndSessionURL(r.Context(), hint, f.origin+f.path+"/")

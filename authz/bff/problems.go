@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -23,6 +24,7 @@ func (c *Config) Problems() member.Problems {
 	}
 	c.Sessions.problems(&found)
 	c.gateProblems(&found)
+	c.sealedProblems(&found)
 	if len(c.Frontends) == 0 && !c.Gate.Given() {
 		found.Add("frontends", nil, member.Flawf("list the app with its name and url", "is required"))
 	}
@@ -32,6 +34,27 @@ func (c *Config) Problems() member.Problems {
 		c.clashes(&found, at, i)
 	}
 	return found
+}
+
+// sealedProblems refuses what needs a store.
+func (c *Config) sealedProblems(found *member.Problems) {
+	if !c.Sealed {
+		return
+	}
+	const hint = "keep the sessions in storage.bolt or storage.postgres"
+	if c.Revocations.Lost == feedOff {
+		found.Add("revocations.lost", c.Revocations.Lost, member.Flawf("write go_on or refuse, or "+hint, "nothing but the feed can end a sealed session"))
+	}
+	if c.Gate.URL != "" {
+		found.Add("gate", nil, member.Flawf(hint, "a gate needs a store"))
+	}
+	for i, f := range c.Frontends {
+		for j, route := range f.Routes {
+			if route.WebSocket {
+				found.Add(fmt.Sprintf("frontends[%d].routes[%d].websocket", i, j), true, member.Flawf(hint, "the ticket of a WebSocket needs a store"))
+			}
+		}
+	}
 }
 
 func required(hint string) *member.Flaw { return member.Flawf(hint, "is required") }

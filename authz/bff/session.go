@@ -36,6 +36,7 @@ func (f *frontend) session(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	observe.Event(r.Context()).SetSubject(session.Subject)
+	f.sessions.Keep(w.Header(), session)
 	writeJSON(w, http.StatusOK, stateOf(session))
 	return nil
 }
@@ -59,6 +60,7 @@ func (f *frontend) activity(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	f.sessions.Keep(w.Header(), session)
 	writeJSON(w, http.StatusOK, stateOf(session))
 	return nil
 }

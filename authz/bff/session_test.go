@@ -321,6 +321,32 @@ func TestBackChannelLogout(t *testing.T) {
 	if !other.active() {
 		t.Error("the session of another browser has ended")
 	}
+	// The same token again ends nothing, and neither does one that is changed, or sent in another way.
+	token := <-s.logouts
+	blackbox.Until(t, "the token is noted", func() bool { return blackbox.Count(t, s.store, storage.Marks.Table) == 1 })
+	post := func(body, contentType string) int {
+		r := b.request(http.MethodPost, "/bff/backchannel", body)
+		r.Header.Set("Content-Type", contentType)
+		return b.send(r, true).StatusCode
+	}
+	const form = "application/x-www-form-urlencoded"
+	for name, status := range map[string]int{
+		"again": post(token, form), "twice": post(token+"&"+token, form), "changed": post(token[:len(token)-40]+"AAAA"+token[len(token)-36:], form),
+		"nothing": post("", form), "an ID token": post("logout_token=eyJhbGciOiJub25lIn0.e30.", form), "long": post("logout_token="+strings.Repeat("a", 70<<10), form),
+	} {
+		if status != http.StatusBadRequest {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if status := post(token, "text/plain"); status != http.StatusUnsupportedMediaType {
+		t.Errorf("text: %d", status)
+	}
+	if got := b.open("/bff/backchannel?" + token); got.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", got.StatusCode)
+	}
+	if !other.active() {
+		t.Error("the session of another browser has ended")
+	}
 }
 
 // A request with more cookies than a browser collects is refused, before anything is looked up.

@@ -26,6 +26,10 @@ type transaction struct {
 	Attempt  provider.Attempt `json:"attempt"`
 	Ask      provider.Ask     `json:"ask"`
 	ReturnTo string           `json:"return_to"`
+
+	// Of a sealed session that the browser has at the beginning: its cookie does not come with the callback.
+	Older    string `json:"older,omitempty"`
+	Leftover string `json:"leftover,omitempty"`
 }
 
 // state is what travels through the provider: it names the transaction, and has the deep link for the case that its

@@ -13,6 +13,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
+// SecretIDSize is how many bytes at the beginning of what a Sealer seals name the secret.
+const SecretIDSize = idSize
+
 // idSize is the length in bytes of the secret's id before every sealed message.
 const idSize = 8
 

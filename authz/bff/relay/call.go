@@ -226,6 +226,9 @@ func (p *Relay) modify(answer *http.Response) error {
 		return f
 	}
 	p.cleanAnswer(answer.Header, x.route.Cookies)
+	if x.session != nil {
+		p.config.Sessions.Keep(answer.Header, x.session)
+	}
 	switch {
 	case answer.StatusCode == http.StatusSwitchingProtocols:
 		if x.socket == nil {

@@ -79,16 +79,16 @@ func (s *Sessions) HasCookie(r *http.Request) bool {
 
 // setCookie gives the browser the session. It has no Max-Age: the browser forgets it when it is closed.
 func (s *Sessions) setCookie(w http.ResponseWriter, value string) {
-	http.SetCookie(w, &http.Cookie{
-		Name: s.cookie, Value: value, Path: "/",
-		Secure: !s.Insecure, HttpOnly: true, SameSite: s.SameSite,
-	})
+	http.SetCookie(w, s.newCookie(value))
+}
+
+func (s *Sessions) newCookie(value string) *http.Cookie {
+	return &http.Cookie{Name: s.cookie, Value: value, Path: "/", Secure: !s.Insecure, HttpOnly: true, SameSite: s.SameSite}
 }
 
 // DropCookie removes the session from the browser.
 func (s *Sessions) DropCookie(w http.ResponseWriter) {
-	http.SetCookie(w, &http.Cookie{
-		Name: s.cookie, Path: "/", MaxAge: -1,
-		Secure: !s.Insecure, HttpOnly: true, SameSite: s.SameSite,
-	})
+	c := s.newCookie("")
+	c.MaxAge = -1
+	http.SetCookie(w, c)
 }

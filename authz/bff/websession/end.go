@@ -40,6 +40,16 @@ func (s *Sessions) End(ctx context.Context, id string) error {
 	return s.endAll(ctx, storage.BFFRefKey(storage.BFFByParent, s.ClientID, id, ""))
 }
 
+// SignOut is End for a session of a request. It ends a sealed one too: here at once, elsewhere by the feed, because its
+// refresh token is revoked.
+func (s *Sessions) SignOut(ctx context.Context, session *Session) error {
+	if s.Sealed() {
+		s.Retire(ctx, session.ID, session.held.Refresh)
+		return nil
+	}
+	return s.End(ctx, session.ID)
+}
+
 // deletes are the writes that end a session which has just been read.
 func (s *Sessions) deletes(session *Session) []storage.Write {
 	writes := []storage.Write{storage.BFFSessions.Delete(session.ID, storage.At(session.version))}
@@ -72,6 +82,9 @@ func (s *Sessions) EndBySubject(ctx context.Context, subject string) error {
 
 // endAll ends the sessions whose references begin with a prefix. It goes on after an error.
 func (s *Sessions) endAll(ctx context.Context, prefix string) error {
+	if s.Sealed() {
+		return nil // nobody knows where the cookies are: the feed ends them
+	}
 	var errs []error
 	for ref, err := range storage.BFFRefs.All(ctx, s.Store, prefix) {
 		if err != nil {
@@ -89,9 +102,9 @@ type watched struct {
 }
 
 type watch struct {
-	ended         chan struct{}
-	roles, groups []string // that the session had
-	waiting       int
+	ended   chan struct{}
+	session *Session // as it was
+	waiting int
 }
 
 // Ended returns a channel that is closed within two seconds after the session has ended, here or at another replica,
@@ -101,7 +114,7 @@ func (s *Sessions) Ended(session *Session) (ended <-chan struct{}, stop func()) 
 	defer s.watched.mu.Unlock()
 	w := s.watched.sessions[session.ID]
 	if w == nil {
-		w = &watch{ended: make(chan struct{}), roles: session.Roles, groups: session.Groups}
+		w = &watch{ended: make(chan struct{}), session: session.clone()}
 		s.watched.sessions[session.ID] = w
 	}
 	w.waiting++
@@ -134,7 +147,19 @@ func (w *watched) all() map[string]*watch {
 // same reports whether the session is worth what it was when somebody began to wait for its end.
 func (s *Sessions) same(session *Session, w *watch) bool {
 	verdict, err := s.Judge(session)
-	return (err != nil || verdict == Valid) && slices.Equal(session.Roles, w.roles) && slices.Equal(session.Groups, w.groups)
+	return (err != nil || verdict == Valid) && slices.Equal(session.Roles, w.session.Roles) && slices.Equal(session.Groups, w.session.Groups)
+}
+
+// present returns a watched session as it is now, or ErrNone.
+func (s *Sessions) present(ctx context.Context, w *watch) (*Session, error) {
+	if !s.Sealed() {
+		return s.load(ctx, w.session.ID)
+	}
+	session, err := s.shelf.newest(w.session.clone())
+	if err == nil && !time.Now().Before(session.Expires()) {
+		err = ErrNone
+	}
+	return session, err
 }
 
 // lookEvery is how often Run asks whether watched sessions have ended elsewhere.
@@ -153,7 +178,7 @@ func (s *Sessions) Run(ctx context.Context) {
 		case <-news:
 		}
 		for id, w := range s.watched.all() {
-			session, err := s.load(ctx, id)
+			session, err := s.present(ctx, w)
 			if errors.Is(err, ErrNone) || err == nil && !s.same(session, w) {
 				s.watched.end(id)
 			}

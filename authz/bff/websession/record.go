@@ -18,6 +18,7 @@ type tokens struct {
 	Refresh string            `json:"refresh,omitempty"`
 	ID      string            `json:"id,omitempty"`
 	Access  map[string]access `json:"access,omitempty"` // by resource
+	Last    string            `json:"last,omitempty"`   // resource of the newest one
 }
 
 // access is an access token.
@@ -28,7 +29,6 @@ type access struct {
 
 // Start makes a session of a sign-in, and gives it to the browser.
 func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *provider.Grant) (*Session, error) {
-	value, id := newValue()
 	now := storage.Now()
 	record := &storage.BFFSession{
 		Frontend: s.Frontend, ClientID: s.ClientID, GrantID: g.GrantID,
@@ -37,6 +37,10 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *provider
 	setUser(record, g.User)
 	t := &tokens{}
 	t.add(g)
+	if s.Sealed() {
+		return s.startSealed(w, record, t)
+	}
+	value, id := newValue()
 	s.seal(record, id, t)
 	session := s.session(id, record, 0)
 	if err := s.Store.Apply(ctx, append(s.refs(session), s.put(session, storage.Absent))...); err != nil {
@@ -64,10 +68,7 @@ func (s *Sessions) find(r *http.Request, isFor func(*storage.BFFSession) bool) (
 		return nil, err
 	}
 	for _, value := range values {
-		if !isValue(value) {
-			continue
-		}
-		session, err := s.loadFor(r.Context(), Hash(value), isFor)
+		session, err := s.ofCookie(r.Context(), value, isFor)
 		if errors.Is(err, ErrNone) {
 			continue
 		} else if err != nil {
@@ -78,8 +79,23 @@ func (s *Sessions) find(r *http.Request, isFor func(*storage.BFFSession) bool) (
 	return nil, ErrNone
 }
 
+// ofCookie returns the session of the value of a cookie, or ErrNone.
+func (s *Sessions) ofCookie(ctx context.Context, value string, isFor func(*storage.BFFSession) bool) (*Session, error) {
+	switch {
+	case s.Sealed():
+		return s.findSealed(ctx, value)
+	case !isValue(value):
+		return nil, ErrNone
+	}
+	return s.loadFor(ctx, Hash(value), isFor)
+}
+
 // ByID returns the live session of an ID, or ErrNone. It is for IDs that were kept on the server: an ID is no proof.
+// Sealed sessions have none.
 func (s *Sessions) ByID(ctx context.Context, id string) (*Session, error) {
+	if s.Sealed() {
+		return nil, ErrNone
+	}
 	session, err := s.load(ctx, id)
 	if err != nil || session.record.Parent != "" {
 		return nil, cmp.Or(err, ErrNone)
@@ -95,7 +111,7 @@ func (s *Sessions) judged(ctx context.Context, session *Session) (*Session, erro
 	case err != nil:
 		return nil, err
 	case verdict == Over:
-		return nil, errors.Join(ErrNone, s.End(ctx, session.ID))
+		return nil, errors.Join(ErrNone, s.SignOut(ctx, session))
 	case verdict == Outdated:
 		return s.renewed(ctx, session)
 	}
@@ -133,6 +149,9 @@ func (s *Sessions) loadFor(ctx context.Context, id string, isFor func(*storage.B
 // Lend gives the browser the session at another host, which this answer comes from. Find returns the same session
 // there, and both end together.
 func (s *Sessions) Lend(ctx context.Context, w http.ResponseWriter, session *Session, host string) error {
+	if s.Sealed() {
+		return errors.New("a sealed session can be lent to no host")
+	}
 	value, id := newValue()
 	now := storage.Now()
 	record := &storage.BFFSession{Frontend: s.Frontend, ClientID: s.ClientID, Parent: session.ID, Host: host, CreatedAt: now, ActiveAt: now}
@@ -222,6 +241,9 @@ func (s *Sessions) seal(r *storage.BFFSession, id string, t *tokens) {
 // open returns the tokens of the session.
 func (s *Sessions) open(session *Session) (*tokens, error) {
 	t := &tokens{}
+	if session.held != nil {
+		return session.held, nil
+	}
 	if len(session.record.Sealed) == 0 {
 		return t, nil
 	}
@@ -250,7 +272,7 @@ func (t *tokens) add(g *provider.Grant) {
 	if !g.ExpiresAt.IsZero() {
 		a.DueAt = g.ExpiresAt.Add(-min(early, time.Until(g.ExpiresAt)/10)).UTC()
 	}
-	t.Access[g.Resource] = a
+	t.Access[g.Resource], t.Last = a, g.Resource
 }
 
 // activityParts is into how many parts the idle limit is divided: activity is recorded at most once in each.
@@ -259,6 +281,9 @@ const activityParts = 20
 // Touch records that the user is active, at most once in a twentieth of the idle limit. recorded is false if that was
 // done lately. It returns the session as it is now, or ErrEnded.
 func (s *Sessions) Touch(ctx context.Context, session *Session) (now *Session, recorded bool, err error) {
+	if s.Sealed() {
+		return s.touchSealed(session)
+	}
 	err = storage.Retry(func() error {
 		now, err = s.load(ctx, session.ID)
 		if errors.Is(err, ErrNone) {

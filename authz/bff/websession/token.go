@@ -34,12 +34,18 @@ func (a access) usable(refused string) bool {
 // AccessToken returns an access token of the session for a resource (RFC 8707). refused is a token that the API has
 // answered with 401, if there is one: it is not returned again.
 //
+// A sealed session is changed by it: call Keep before the answer begins. Do not call it for one *Session at the same
+// time.
+//
 // The error is ErrEnded, an *UnavailableError, or one of the store. A call does not count as activity.
 func (s *Sessions) AccessToken(ctx context.Context, session *Session, resource, refused string) (string, error) {
 	want := func(t *tokens) bool { return t.Access[resource].usable(refused) }
-	_, t, err := s.tokens(ctx, session, resource, want)
+	now, t, err := s.tokens(ctx, session, resource, want)
 	if err != nil {
 		return "", err
+	}
+	if s.Sealed() && now != session {
+		*session = *now // Keep gives it to the browser
 	}
 	return t.Access[resource].Token, nil
 }
@@ -82,7 +88,7 @@ func (s *Sessions) tokens(ctx context.Context, session *Session, resource string
 		if f.err != nil {
 			return nil, nil, f.err
 		}
-		session = f.session
+		session = f.session.clone() // others have it too
 		if mine {
 			t, err := s.open(session)
 			return session, t, err
@@ -127,7 +133,11 @@ func (fs *flights) remove(id string) {
 func (s *Sessions) fly(ctx context.Context, session *Session, f *flight, want func(*tokens) bool) {
 	ctx, cancel := context.WithTimeout(ctx, flightTimeout)
 	defer cancel()
-	f.session, f.err = s.refresh(ctx, session.ID, f.resource, want)
+	if s.Sealed() {
+		f.session, f.err = s.refreshSealed(ctx, session, f.resource, want)
+	} else {
+		f.session, f.err = s.refresh(ctx, session.ID, f.resource, want)
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && f.err != nil {
 		f.err = &UnavailableError{RetryAfter: retryAfter, Err: f.err}
 	}

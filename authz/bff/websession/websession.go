@@ -10,7 +10,7 @@
 //
 //	activity ─> Touch: nothing else slides         logout, back-channel, invalid_grant, feed ─> End ─> Ended(session)
 //
-// A Sessions is the sessions of one frontend, which has one cookie. All of them may share one store.
+// Without a store, the record is sealed into the cookie itself: sealed.go. A Sessions is the sessions of one frontend, which has one cookie. All of them may share one store.
 package websession
 
 import (
@@ -69,6 +69,7 @@ type Config struct {
 	// Idle is how long a session lives without activity, Max how long at most.
 	Idle, Max time.Duration
 
+	// Store keeps the sessions. nil: they are sealed into their cookies.
 	Store  storage.Store
 	Secret *keys.Secret
 
@@ -103,6 +104,11 @@ type Session struct {
 
 	record  *storage.BFFSession
 	version uint64
+
+	// Of a sealed session:
+	held  *tokens
+	turn  int  // how often the tokens were refreshed
+	dirty bool // the browser's cookie is older: see Keep
 }
 
 // Expires returns when the session ends without further activity.
@@ -125,6 +131,9 @@ type Sessions struct {
 	sealer  *keys.Sealer
 	flights flights
 	watched watched
+
+	shelf    *shelf // nil: there is a store
+	secretID []byte // begins what the current secret seals
 }
 
 // New returns the sessions of a frontend. Call Run too.
@@ -142,6 +151,10 @@ func New(cfg Config) *Sessions {
 		cfg.Changed = func() <-chan struct{} { return nil }
 	}
 	s := &Sessions{Config: cfg, cookie: CookieName(cfg.Frontend, cfg.Insecure), sealer: cfg.Secret.Sealer(keys.PurposeBFFSession)}
+	if s.Sealed() {
+		s.shelf = newShelf(cfg)
+		s.secretID = s.sealer.Seal(nil, nil)[:keys.SecretIDSize]
+	}
 	s.flights.running = map[string]*flight{}
 	s.watched.sessions = map[string]*watch{}
 	return s
