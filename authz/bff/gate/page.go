@@ -2,7 +2,9 @@ package gate
 
 import (
 	"bytes"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -23,13 +25,28 @@ var (
 	pageNoCookies = newPage("Your browser did not keep the sign-in", "You have signed in, and your browser did not send the cookie that proves it. Allow cookies for this site, then open the page again that you want to see.", "", "")
 )
 
-//go:embed page.html
-var pageSource string
+var (
+	//go:embed page.html
+	pageSource string
+	// pageStyle is that of the pages of cookie mode.
+	//
+	//go:embed page.css
+	pageStyle string
+
+	pagePolicy = func() string {
+		sum := sha256.Sum256([]byte(pageStyle))
+		return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+			"'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
+	}()
+)
 
 // newPage makes a page. An empty button is none.
 func newPage(title, text, button, leadsTo string) page {
 	var body bytes.Buffer
-	err := template.Must(template.New("page").Parse(pageSource)).Execute(&body, struct{ Title, Text, Button, LeadsTo string }{title, text, button, leadsTo})
+	err := template.Must(template.New("page").Parse(pageSource)).Execute(&body, struct {
+		Title, Text, Button, LeadsTo string
+		Style                        template.CSS
+	}{title, text, button, leadsTo, template.CSS(pageStyle)})
 	if err != nil { // the pages are constants
 		panic(fmt.Sprintf("write a page: %v", err))
 	}
@@ -41,7 +58,7 @@ func writePage(w http.ResponseWriter, status int, p page) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(p)))
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", pagePolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = w.Write(p)
