@@ -12,6 +12,9 @@
 //	                                                     |
 //	                             101 -> socket.go: both directions, frame by frame, until the session ends: 4401
 //
+// A transfer or a stream may take any time, but a client that is stuck is cut (steady.go). A stream of events ends with
+// the session, as a socket does.
+//
 // A session is read and never prolonged: no API call, stream or frame counts as activity.
 package relay
 

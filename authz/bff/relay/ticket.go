@@ -174,8 +174,8 @@ func cutTicket(query string) (tickets []string, rest string) {
 	return tickets, strings.Join(kept, "&")
 }
 
-// redeem takes a ticket away, and reports whether it was good. Whoever shows it first has used it, wherever it was
-// bound to.
+// redeem takes a ticket away, and returns nil if it was good. The first handshake that shows a ticket has used it, even
+// if the ticket was for something else.
 func (p *Relay) redeem(ctx context.Context, ticket string, session *websession.Session, target string) error {
 	refused := refuse(http.StatusForbidden, "ticket_refused", "the ticket is unknown, used, too old, or for something else")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(ticket)
