@@ -61,16 +61,18 @@ export class Revocations {
   age() { return (performance.now() - this.heard) / 1000; }
 
   async follow(url) {
-    for (let query = ""; ;) {
+    for (let query = "", away = false; ;) {
       const [start, full] = [performance.now(), query === ""];
       try {
         const response = await fetch(url + query, { redirect: "error", signal: AbortSignal.timeout(30_000) });
         if (response.status !== 200) throw new Error("status " + response.status);
         const result = this.merge(await this.open(await response.text()));
         query = result === "gap" ? "" : `?after=${this.cursor.epoch}.${this.cursor.seq}&wait=25`;
+        away = false;
         if (full || result === "ok" && performance.now() - start > 200) continue; // the server gathers as long
       } catch (error) {
-        console.error("the revocation feed is away:", error.message);
+        if (!away) console.error("the revocation feed is away:", error.message);
+        away = true;
         query = query.replace("&wait=25", ""); // is it back?
       }
       await pause(Math.random() * 2000); // not all followers at once
