@@ -107,7 +107,7 @@ type BFFAdmin struct {
 	Listen string `yaml:"listen"`
 }
 
-// BFFStorage says where sessions are kept: bolt or postgres.
+// BFFStorage says where sessions are kept: bolt, postgres or sealed.
 type BFFStorage struct {
 	// Bolt is the embedded database: one file, one process.
 	Bolt BFFBolt `yaml:"bolt"`
@@ -115,12 +115,19 @@ type BFFStorage struct {
 	// Postgres is a database that any number of replicas share, instead of bolt. It may not be the one of
 	// an authzd.
 	Postgres Postgres `yaml:"postgres"`
+
+	// Sealed keeps each session in the cookie of its browser, encrypted with secret_file. Nothing is stored
+	// here: any number of replicas need the same secret_file and nothing else. There is no back-channel
+	// logout, no WebSocket and no gate; that a session has ended elsewhere is known from the issuer's
+	// revocation feed alone.
+	Sealed bool `yaml:"sealed"`
 }
 
 // BFFBolt is the embedded database of a BFF.
 type BFFBolt struct {
 	// Path is the database file. It is made, with its folder, if it is not there. Default:
-	// "./bff-data/bff.db", unless storage.postgres.url is given.
+	// "./bff-data/bff.db", unless storage.postgres.url or storage.sealed is
+	// given.
 	Path string `yaml:"path" path:"true"`
 }
 

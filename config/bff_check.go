@@ -48,17 +48,28 @@ func (c *BFF) CookieMode() *bff.Config {
 		Revocations:    c.Revocations,
 		Frontends:      c.Frontends,
 		Gate:           c.Gate,
+		Sealed:         c.Storage.Sealed,
 	}
 }
+
+// usesBolt reports whether sessions are in the embedded database.
+func (s *BFFStorage) usesBolt() bool { return s.Postgres.URL == "" && !s.Sealed }
 
 func (l *bffLoader) checkStorage() {
 	s := &l.cfg.Storage
 	l.checkPostgres(s.Postgres)
-	if s.Postgres.URL == "" || l.given("storage.bolt.path") {
+	bolt := l.given("storage.bolt.path")
+	if s.usesBolt() || bolt {
 		l.report("storage.bolt.path", s.Bolt.Path, checkNotFolder(s.Bolt.Path))
 	}
-	if s.Postgres.URL != "" && l.given("storage.bolt.path") {
-		l.report("storage.postgres", nil, problemf("remove one of the two; people sign in again after a change", "given beside storage.bolt.path"))
+	const hint = "remove one of the two; people sign in again after a change"
+	switch {
+	case s.Postgres.URL != "" && bolt:
+		l.report("storage.postgres", nil, problemf(hint, "given beside storage.bolt.path"))
+	case s.Sealed && bolt:
+		l.report("storage.sealed", nil, problemf(hint, "given beside storage.bolt.path"))
+	case s.Sealed && s.Postgres.URL != "":
+		l.report("storage.sealed", nil, problemf(hint, "given beside storage.postgres"))
 	}
 }
 
@@ -67,7 +78,7 @@ func (l *bffLoader) places() []place {
 	c := &l.cfg
 	var list placeList
 	list.addFile(l.name)
-	if c.Storage.Postgres.URL == "" {
+	if c.Storage.usesBolt() {
 		list.add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path, written: true})
 	}
 	list.addSecrets(c.SecretFile)

@@ -53,7 +53,7 @@ func (l *bffLoader) complete() {
 	fill(l, "revocations.lost", &c.Revocations.Lost, string(bearer.GoOn))
 
 	folder := "./bff-data"
-	if c.Storage.Postgres.URL == "" {
+	if c.Storage.usesBolt() {
 		fill(l, "storage.bolt.path", &c.Storage.Bolt.Path, folder+"/bff.db")
 		folder = filepath.Dir(c.Storage.Bolt.Path)
 	}

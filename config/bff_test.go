@@ -62,10 +62,12 @@ func TestBFFRefuses(t *testing.T) {
 		"no certificate there": {"client_authentication: {method: tls_client_auth, cert_file: /nowhere/c, key_file: /nowhere/k}", nil, []string{
 			`f:4:61: client_authentication.cert_file "/nowhere/c": no such file or directory`, `f:4:83: client_authentication.key_file "/nowhere/k": no such file or directory`}},
 
-		"two stores":            {"storage: {bolt: {path: a}, postgres: {url: postgres:///a}}", nil, []string{"f:4:38: storage.postgres: given beside storage.bolt.path"}},
-		"one file for two":      {"key_file: /nowhere/x\nsecret_file: /nowhere/x", nil, []string{`f:4:11: key_file "/nowhere/x": the same as secret_file[0]`}},
-		"idle beyond absolute":  {"sessions: {idle: 2h, max: 1h}", nil, []string{`f:4:18: sessions.idle "2h": must not exceed sessions.max (1h)`}},
-		"admin where public is": {"listen: :1\nadmin: {listen: :1}", nil, []string{`f:5:17: admin.listen ":1": the same address as listen`}},
+		"two stores":             {"storage: {bolt: {path: a}, postgres: {url: postgres:///a}}", nil, []string{"f:4:38: storage.postgres: given beside storage.bolt.path"}},
+		"sealed beside bolt":     {"storage: {bolt: {path: a}, sealed: true}", nil, []string{"f:4:36: storage.sealed: given beside storage.bolt.path"}},
+		"sealed beside postgres": {"storage: {postgres: {url: postgres:///a}, sealed: true}", nil, []string{"f:4:51: storage.sealed: given beside storage.postgres"}},
+		"one file for two":       {"key_file: /nowhere/x\nsecret_file: /nowhere/x", nil, []string{`f:4:11: key_file "/nowhere/x": the same as secret_file[0]`}},
+		"idle beyond absolute":   {"sessions: {idle: 2h, max: 1h}", nil, []string{`f:4:18: sessions.idle "2h": must not exceed sessions.max (1h)`}},
+		"admin where public is":  {"listen: :1\nadmin: {listen: :1}", nil, []string{`f:5:17: admin.listen ":1": the same address as listen`}},
 
 		"no folder of the app": {"", []string{"AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER=/nowhere"}, []string{`AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER: frontends[0].app.folder "/nowhere": no such file or directory`}},
 		"a file for the app":   {"", []string{"AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER=bff_test.go"}, []string{`AUTHZD_BFF_FRONTENDS_ORDERS_APP_FOLDER: frontends[0].app.folder "bff_test.go": is a file`}},
@@ -251,4 +253,15 @@ func FuzzParseBFF(f *testing.F) {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})
+}
+
+// TestBFFSealed: without a store there are no defaults of one, and what needs one is refused.
+func TestBFFSealed(t *testing.T) {
+	c, err := ParseBFF("f", []byte(aBFF+"storage: {sealed: true}"), nil)
+	if err != nil || c.Storage.Bolt.Path != "" || c.SecretFile[0] != "./bff-data/secret" || !c.CookieMode().Sealed {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if errs := bffErrors(t, aBFF+"storage: {sealed: true}\ngate: {url: https://gate.example.com, trusted_proxies: [127.0.0.1/32], hosts: [{url: https://a.example.com, rules: [{path: /, allow: signed_in}]}]}"); len(errs) != 1 || !strings.Contains(errs[0], "gate") {
+		t.Errorf("a gate: %q", errs)
+	}
 }

@@ -61,6 +61,14 @@ func serveBFF(ctx context.Context, cfg *config.BFF, o serveOptions) (err error) 
 // openSessions opens where sessions are kept, and what seals them. The store is nil if the browsers keep them. If there
 // is one, it has to be closed, after an error too.
 func openSessions(ctx context.Context, cfg *config.BFF, logger *slog.Logger) (storage.Store, *keys.Secret, error) {
+	if cfg.Storage.Sealed {
+		wrapper, err := newWrapper(&cfg.KMS)
+		if err != nil {
+			return nil, nil, err
+		}
+		secret, err := keys.OpenSecret(wrapper, cfg.SecretFile...)
+		return nil, secret, err
+	}
 	engine := cfg.Storage.Engine()
 	store, err := openStore(ctx, &engine, logger)
 	if err != nil {

@@ -28,13 +28,15 @@ func startBFF(t *testing.T, more string) (url, admin string, log *bytes.Buffer, 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(more, "storage:") {
+		more += "\nstorage: {bolt: {path: " + dir + "/bff.db}}"
+	}
 	cfg, err := config.ParseBFF(filepath.Join(dir, "bff.yaml"), fmt.Appendf(nil, `issuer: http://127.0.0.1:1
 client_id: orders-bff
 listen: %[1]s
 admin: {listen: %[2]s}
 key_file: %[3]s/client.key
 secret_file: %[3]s/secret
-storage: {bolt: {path: %[3]s/bff.db}}
 log: {format: text}
 frontends: [{name: orders, url: "http://%[1]s"}]
 %[4]s
@@ -190,5 +192,21 @@ func TestBFFListensOnASocket(t *testing.T) {
 	}
 	if _, err := os.Stat(socket); err == nil {
 		t.Error("the socket is still there")
+	}
+}
+
+// TestBFFSealed: it runs without a store, and makes none.
+func TestBFFSealed(t *testing.T) {
+	url, admin, log, stop := startBFF(t, "storage: {sealed: true}")
+	for path, want := range map[string]int{url + "/readyz": 200, url + "/bff/jwks.json": 200, admin + "/metrics": 200} {
+		if got, _ := fetchText(t, path); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(log.String(), "database") || !strings.Contains(log.String(), "made a new secret") {
+		t.Errorf("the log: %s", log)
 	}
 }
