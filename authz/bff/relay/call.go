@@ -164,7 +164,7 @@ func (p *Relay) newTransport(rt *route) *http.Transport {
 		TLSHandshakeTimeout:    rt.ConnectTimeout.Or(usualConnectTimeout),
 		ResponseHeaderTimeout:  rt.AnswerTimeout.Or(usualAnswerTimeout),
 		ExpectContinueTimeout:  time.Second,
-		MaxIdleConnsPerHost:    128,
+		MaxIdleConnsPerHost:    1024, // as many as there may be calls at once; fewer are dialled again and again
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // the browser and the API agree on it
