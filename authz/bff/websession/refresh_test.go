@@ -77,7 +77,7 @@ func TestOneRefresh(t *testing.T) {
 				rounds int
 				takes  func() time.Duration
 			}{
-				"quick": {many(15, 1000), func() time.Duration { return 5*time.Millisecond + mathrand.N(45*time.Millisecond) }},
+				"quick": {many(6, 1000), func() time.Duration { return 5*time.Millisecond + mathrand.N(45*time.Millisecond) }},
 				"slow":  {many(1, 3), func() time.Duration { return time.Duration(many(1, 10)) * time.Second }},
 			} {
 				t.Run(fmt.Sprintf("%s, rotation %t, %s", engine, rotate, name), func(t *testing.T) {
