@@ -274,3 +274,30 @@ func TestCookieModeIdle(t *testing.T) {
 		t.Errorf("the issuer is on the app's site: %v", err)
 	}
 }
+
+// TestCookieModeOfDev: the playground of serve --dev --bff works as it comes, with its API and its WebSocket.
+func TestCookieModeOfDev(t *testing.T) {
+	t.Parallel()
+	needTool(t, "chromium")
+	addr := freeAddr()
+	s := startDevWith(t, "", "--bff="+addr)
+	a := cookieApp{openChromium(t), &cookieMode{issuer: s, url: "http://" + addr}}
+	a.open(a.mode.url)
+	a.at("/")
+	a.status("Signed out")
+	a.click("sign-in")
+	a.password(password)
+	a.at("/")
+	a.status("Signed in")
+	a.act("open-socket")
+	a.until("document.getElementById('socket').textContent === 'open'")
+	a.act("place-order")
+	a.until(`document.getElementById('log').innerText.includes('socket /api/events\nmessage')`)
+	a.act("clear-orders")
+	if got := a.text("notice") + a.text("orders"); got != "" {
+		t.Errorf("the app shows %q", got)
+	}
+	a.click("logout")
+	a.at("/")
+	a.status("Signed out")
+}

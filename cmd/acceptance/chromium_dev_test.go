@@ -16,6 +16,12 @@ import (
 // password of the other tests. more is appended to the configuration file.
 func startDev(t *testing.T, more string) *server {
 	t.Helper()
+	return startDevWith(t, more)
+}
+
+// startDevWith is startDev with more arguments of the command.
+func startDevWith(t *testing.T, more string, args ...string) *server {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +39,7 @@ func startDev(t *testing.T, more string) *server {
 		if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command(path, "serve", "--dev", "--config", s.configFile(), "--data", dir)
+		cmd := exec.Command(path, append([]string{"serve", "--dev", "--config", s.configFile(), "--data", dir}, args...)...)
 		if s.proc, err = startProcess(cmd, s.logFile(), s.issuer+"/readyz"); err == nil {
 			return s
 		}
