@@ -3,7 +3,10 @@ package gate_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/authz/bff/gate"
 )
@@ -33,6 +36,49 @@ func BenchmarkAsk(b *testing.B) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// Questions over the network, as a proxy asks them, beside a handler that does nothing: the share of the gate is what is
+// between the two.
+func BenchmarkAskOverHTTP(b *testing.B) {
+	f := newFixture(b)
+	cookie, _ := f.signIn(b, alice(), "app.example.com")
+	question := contracts["nginx"]("GET", appURL+"/users/7?x=1", http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}})
+	for name, handler := range map[string]http.Handler{
+		"gate": f,
+		"bare": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }),
+	} {
+		b.Run(name, func(b *testing.B) {
+			server := httptest.NewServer(handler)
+			defer server.Close()
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+			defer client.CloseIdleConnections()
+			var mu sync.Mutex
+			var all []time.Duration
+			b.RunParallel(func(pb *testing.PB) {
+				var mine []time.Duration
+				for pb.Next() {
+					r, err := http.NewRequest(http.MethodGet, server.URL+"/gate/nginx", nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					r.Header = question.Header
+					began := time.Now()
+					res, err := client.Do(r)
+					if err != nil || res.StatusCode != http.StatusOK {
+						b.Fatal(res, err)
+					}
+					res.Body.Close()
+					mine = append(mine, time.Since(began))
+				}
+				mu.Lock()
+				all = append(all, mine...)
+				mu.Unlock()
+			})
+			slices.Sort(all)
+			b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
 		})
 	}
 }
