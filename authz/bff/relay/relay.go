@@ -21,6 +21,7 @@ package relay
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -112,6 +113,9 @@ func New(cfg Config) (*Relay, error) {
 		if err != nil {
 			return nil, fmt.Errorf("relay: route %s: %w", cfg.Routes[i].Path, err)
 		}
+		if err := cfg.serves(rt); err != nil {
+			return nil, fmt.Errorf("relay: route %s: %w", rt.Path, err)
+		}
 		if old := find(p.routes, rt.prefix); old != nil && old.prefix == rt.prefix {
 			return nil, fmt.Errorf("relay: two routes have the path %s", rt.Path)
 		}
@@ -125,6 +129,19 @@ func New(cfg Config) (*Relay, error) {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	return p, nil
+}
+
+// serves returns an error if something is missing that a route needs.
+func (cfg *Config) serves(rt *route) error {
+	switch {
+	case rt.WebSocket && (cfg.Store == nil || cfg.Sessions == nil):
+		return errors.New("a WebSocket needs a Store and Sessions")
+	case rt.wantsUser() && cfg.Sessions == nil:
+		return errors.New("a token of the user needs Sessions")
+	case (rt.Token == TokenClient || rt.Token == TokenUserOrClient) && cfg.ClientToken == nil:
+		return errors.New("a token of the client needs ClientToken")
+	}
+	return nil
 }
 
 // Close ends the open WebSockets (1001) and event streams, so that the server can drain. Requests under way go on.

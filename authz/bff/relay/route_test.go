@@ -127,9 +127,26 @@ func TestProblems(t *testing.T) {
 			t.Errorf("app, %s: %v", url, app.Problems().Err())
 		}
 	}
-	two := []relay.Route{good, good}
-	if _, err := relay.New(relay.Config{URL: "https://app.example.com", Routes: two}); err == nil {
+	good.Token = relay.TokenNone
+	good.Resource = ""
+	if _, err := relay.New(relay.Config{URL: "https://app.example.com", Routes: []relay.Route{good}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := relay.New(relay.Config{URL: "https://app.example.com", Routes: []relay.Route{good, good}}); err == nil {
 		t.Error("two routes of one path")
+	}
+	for name, edit := range map[string]func(*relay.Route){
+		"no sessions": func(r *relay.Route) { r.Token = relay.TokenUser },
+		"no client":   func(r *relay.Route) { r.Token = relay.TokenClient },
+		"no store":    func(r *relay.Route) { r.WebSocket = true },
+	} {
+		r := good
+		if edit(&r); r.Problems().Err() != nil {
+			t.Fatal(r.Problems().Err())
+		}
+		if _, err := relay.New(relay.Config{URL: "https://app.example.com", Routes: []relay.Route{r}}); err == nil {
+			t.Errorf("%s: there is a relay", name)
+		}
 	}
 	if _, err := relay.New(relay.Config{URL: "https://app.example.com", App: relay.App{Folder: t.TempDir() + "/none"}}); err == nil || errors.Is(err, nil) {
 		t.Error("a folder that does not exist")
