@@ -8,7 +8,10 @@ import (
 )
 
 // waiter is a request that waits for a change.
-type waiter struct{ after uint64 }
+type waiter struct {
+	after  uint64
+	joined time.Time
+}
 
 // answer returns the document for a follower who has come to a cursor; the zero Cursor is one who has nothing. With
 // wait, it returns at the first change or when the time is over. Errors are those of the store and of Config.Sign.
@@ -28,7 +31,7 @@ func (f *Feed) answer(ctx context.Context, after revocation.Cursor, wait time.Du
 		wait, draining = min(wait, parting), nil
 	default:
 	}
-	w := &waiter{after.Seq}
+	w := &waiter{after.Seq, time.Now()}
 	f.join(w)
 	defer f.leave(w)
 	over := time.NewTimer(wait)
@@ -62,18 +65,18 @@ func (f *Feed) refresh(ctx context.Context) error {
 func (f *Feed) reaches(c revocation.Cursor) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return c.Epoch == f.epoch && c.Seq+uint64(reach.Milliseconds()) >= f.scanned && c.Seq <= f.scanned+uint64(overlap.Milliseconds())
+	return c.Epoch == f.epoch && c.Seq+uint64(reach.Milliseconds()) >= f.scanned && c.Seq <= f.scanned+uint64(skew.Milliseconds())
 }
 
 // latest returns a delta that is younger than keepFor and can begin at a cursor.
 func (f *Feed) latest(after uint64) (*publication, error) {
 	f.mu.Lock()
-	p := f.recent
+	p, begins := f.recent, f.begin(after)
 	f.mu.Unlock()
 	switch {
 	case p == nil || time.Since(p.made) >= keepFor:
 		return f.publishDelta(f.oldest(after))
-	case p.from > after:
+	case p.from > begins:
 		return f.publishFull()
 	}
 	return p, nil
@@ -84,11 +87,11 @@ func (f *Feed) latest(after uint64) (*publication, error) {
 func (f *Feed) news(w *waiter) (*publication, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := f.recent
+	p, begins := f.recent, f.begin(w.after)
 	switch {
-	case f.has(w.after) && f.found <= w.after, f.found+uint64(skew.Milliseconds()) < w.after:
+	case f.found <= begins:
 		return nil, f.changed
-	case p != nil && p.from <= w.after && w.after < p.Seq && f.found <= p.Seq:
+	case p != nil && p.from <= begins && f.found <= p.Seq && (w.after < p.Seq || w.joined.Before(p.made)):
 		return p, nil
 	}
 	if f.since.IsZero() {
@@ -97,10 +100,13 @@ func (f *Feed) news(w *waiter) (*publication, <-chan struct{}) {
 	return nil, f.changed
 }
 
-// has reports whether a cursor is of a document of this replica, and so whether its owner knows what the replica knew
-// then. The caller holds the lock.
-func (f *Feed) has(seq uint64) bool {
-	return f.recent != nil && f.recent.Seq == seq || f.full != nil && f.full.Seq == seq
+// begin returns when a follower knew everything that this replica had found. If the cursor is of another replica, that
+// is some time before: the clocks differ, and their scans were not at the same moment. The caller holds the lock.
+func (f *Feed) begin(cursor uint64) uint64 {
+	if f.own[cursor] {
+		return cursor
+	}
+	return cursor - uint64(skew.Milliseconds())
 }
 
 // join adds a waiter. The first one starts the scans.
@@ -151,16 +157,16 @@ func (f *Feed) due() (due, more bool) {
 	return !f.since.IsZero() && time.Since(f.since) >= gather && spaced, true
 }
 
-// oldest returns the oldest cursor of all who wait, and of one more; 0: no more.
+// oldest returns where a delta must begin for all who wait, and for one more; 0: no more.
 func (f *Feed) oldest(one uint64) uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	oldest := f.scanned
 	if one != 0 {
-		oldest = min(oldest, one)
+		oldest = min(oldest, f.begin(one))
 	}
 	for w := range f.waiting {
-		oldest = min(oldest, w.after)
+		oldest = min(oldest, f.begin(w.after))
 	}
 	return oldest
 }

@@ -11,8 +11,8 @@
 //	  and wait    -> the next change, after a pause that gathers more: one signature for all who wait
 //
 // Records sort by the time of their end. A record becomes visible some time after that, and the clocks of replicas
-// differ, so each scan looks back by overlap. A cursor names the time up to which a replica had looked. A delta
-// repeats what the replica found shortly before that time, so a follower may ask another replica each time.
+// differ, so each scan looks back by overlap. A cursor names the time up to which a replica had looked. A
+// follower may ask another replica each time: it then gets again what was found shortly before that time.
 package feed
 
 import (
@@ -55,16 +55,17 @@ type Config struct {
 }
 
 const (
-	// overlap is how far back each scan looks, and how much a delta repeats.
+	// overlap is how far back each scan looks.
 	overlap = 10 * time.Second
-	// skew is how much the clocks of replicas may differ without a late answer.
-	skew = time.Second
+	// skew is how much the clocks of replicas may differ, with the time between two scans. A follower who has asked
+	// another replica before gets the entries of that time again.
+	skew = 6 * time.Second
 	// margin is how much longer an entry stays than any token: the leeway of a verifier, and the difference of clocks.
 	margin = 90 * time.Second
 )
 
 // A record that becomes visible late is found: this constant can't be negative.
-const _ = uint64(overlap - storage.MaxApply - skew)
+const _ = uint64(overlap - storage.MaxApply - time.Second)
 
 // Feed is the feed of one server. It is safe for concurrent use.
 type Feed struct {
@@ -87,6 +88,7 @@ type Feed struct {
 
 	allBefore int64 // no token up to this second counts
 
+	own      map[uint64]bool // cursors of the documents of this replica
 	recent   *publication
 	full     *publication
 	issuedAt int64 // of the newest publication
@@ -107,7 +109,7 @@ func New(c Config) *Feed {
 	if c.Most == 0 {
 		c.Most = revocation.MaxDocument
 	}
-	f := &Feed{config: c, scanning: make(chan struct{}, 1), seen: map[string]bool{}, changed: make(chan struct{}), waiting: map[*waiter]struct{}{},
+	f := &Feed{config: c, scanning: make(chan struct{}, 1), seen: map[string]bool{}, own: map[uint64]bool{}, changed: make(chan struct{}), waiting: map[*waiter]struct{}{},
 		draining: make(chan struct{}), places: make(chan struct{}, fullAtOnce)}
 	f.scanning <- struct{}{}
 	return f

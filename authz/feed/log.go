@@ -196,4 +196,5 @@ func (f *Feed) forget() {
 	defer f.mu.Unlock()
 	f.items = slices.DeleteFunc(f.items, func(i item) bool { return now.After(i.expires) })
 	f.length = lengthOf(f.live(0))
+	maps.DeleteFunc(f.own, func(seq uint64, _ bool) bool { return seq+uint64(reach.Milliseconds()) < f.scanned })
 }

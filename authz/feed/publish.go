@@ -11,7 +11,7 @@ import (
 // publication is a signed document.
 type publication struct {
 	revocation.Cursor
-	from  uint64 // of a delta
+	from  uint64 // of a delta: it has everything that was found later
 	delta bool
 	body  []byte // compact JWS
 	made  time.Time
@@ -97,7 +97,7 @@ func (f *Feed) publish(from *uint64) (*publication, error) {
 		d.Entries = f.live(0)
 	} else {
 		d.Delta, d.From = true, min(*from, d.Seq)
-		d.Entries = f.live(d.From - uint64(overlap.Milliseconds()))
+		d.Entries = f.live(d.From)
 	}
 	f.mu.Unlock()
 	if f.tooLong(lengthOf(d.Entries)) { // within one second: even endAll left too much
@@ -112,5 +112,8 @@ func (f *Feed) publish(from *uint64) (*publication, error) {
 		return nil, err
 	}
 	f.counts.signatures.Add(1)
+	f.mu.Lock()
+	f.own[d.Seq] = true
+	f.mu.Unlock()
 	return &publication{Cursor: d.Cursor(), from: d.From, delta: d.Delta, body: []byte(body), made: time.Now()}, nil
 }

@@ -58,15 +58,17 @@ type following struct {
 	tokens []string
 	later  int            // how many of them, the last ones, end while the followers listen
 	ends   map[string]int // hashed jti -> index of the token
-	began  []atomic.Int64 // when the revocation of a token was sent, in nanoseconds since 1970; 0: not yet
+	// revoked is when the revocation of a token was answered, in nanoseconds since 1970; 0: not yet.
+	revoked []atomic.Int64
 
-	parsed sync.Map // ETag -> indexes of the tokens in that document
+	parsed sync.Map // document -> indexes of the tokens in it
+	ready  sync.WaitGroup
 }
 
 // prepare gets app tokens, and revokes some of them, so that the list is as long as it is later.
 func (f *following) prepare(ctx context.Context, ended, more int) error {
 	f.tokens, f.later = make([]string, ended+more), more
-	f.began = make([]atomic.Int64, len(f.tokens))
+	f.revoked = make([]atomic.Int64, len(f.tokens))
 	err := parallel(len(f.tokens), func(i int) error {
 		body, _, err := f.post(ctx, "/token", url.Values{"grant_type": {"client_credentials"}})
 		if err == nil {
@@ -95,21 +97,23 @@ func (f *following) prepare(ctx context.Context, ended, more int) error {
 }
 
 func (f *following) revoke(ctx context.Context, i int) error {
-	f.began[i].Store(time.Now().UnixNano())
 	_, _, err := f.post(ctx, "/revoke", url.Values{"token": {f.tokens[i]}})
+	f.revoked[i].Store(time.Now().UnixNano())
 	return err
 }
 
 // latencies measures how long it takes until each follower has heard of an end.
 func (f *following) latencies(ctx context.Context, followers int) error {
-	cpu, memory, signatures := f.server.cpu(), f.server.resident(), f.signatures()
-	start := time.Now()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	memory := f.server.resident()
 	results := make(chan []time.Duration, followers)
+	f.ready.Add(followers)
 	for range followers {
 		go func() { results <- f.followed(ctx) }()
 	}
+	f.ready.Wait()
+	start, cpu, signatures := time.Now(), f.server.cpu(), f.signatures()
 	revoked := make(chan error)
 	go func() { revoked <- f.revokeAll(ctx) }()
 	if err := <-revoked; err != nil {
@@ -148,12 +152,20 @@ func (f *following) before() int { return len(f.tokens) - f.later }
 func (f *following) revokeAll(ctx context.Context) error {
 	first := f.before()
 	start := time.Now()
+	took := make([]time.Duration, f.later)
+	defer func() {
+		slices.Sort(took)
+		f.figure("revocation itself, median", milliseconds(took[len(took)/2]), "ms")
+		f.figure("revocation itself, p99", milliseconds(took[len(took)*99/100]), "ms")
+	}()
 	return parallel(f.later, func(i int) error {
 		select {
 		case <-time.After(time.Until(start.Add(time.Duration(i) * time.Second / time.Duration(f.rate)))):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		began := time.Now()
+		defer func() { took[i] = time.Since(began) }()
 		return f.revoke(ctx, first+i)
 	})
 }
@@ -169,13 +181,21 @@ func (f *following) followed(ctx context.Context) (delays []time.Duration) {
 		if err != nil {
 			continue
 		}
+		if after == "" {
+			f.ready.Done()
+		}
 		now := time.Now().UnixNano()
 		after = strings.Trim(etag, `"`)
 		for _, i := range f.indexes(etag, body) {
-			if began := f.began[i].Load(); !seen[i] && began != 0 {
-				seen[i] = true
-				delays = append(delays, time.Duration(now-began))
+			if seen[i] {
+				continue
 			}
+			seen[i] = true
+			delay := time.Duration(0) // heard before the answer
+			if at := f.revoked[i].Load(); at != 0 {
+				delay = max(0, time.Duration(now-at))
+			}
+			delays = append(delays, delay)
 		}
 	}
 	return delays
@@ -183,7 +203,8 @@ func (f *following) followed(ctx context.Context) (delays []time.Duration) {
 
 // indexes returns the tokens that a document names. All followers get the same documents, so each is read once.
 func (f *following) indexes(etag string, body []byte) []int {
-	if known, ok := f.parsed.Load(etag); ok && len(body) < 1<<20 {
+	name := fmt.Sprint(etag, len(body)) // a complete list and a delta may have one ETag
+	if known, ok := f.parsed.Load(name); ok {
 		return known.([]int)
 	}
 	parts := strings.Split(string(body), ".")
@@ -204,9 +225,7 @@ func (f *following) indexes(etag string, body []byte) []int {
 			found = append(found, i)
 		}
 	}
-	if d.Delta {
-		f.parsed.Store(etag, found)
-	}
+	f.parsed.Store(name, found)
 	return found
 }
 
@@ -241,6 +260,7 @@ func (f *following) post(ctx context.Context, path string, form url.Values) ([]b
 		return nil, "", err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header["X-Idempotency-Key"] = nil // net/http sends it again if the connection was closed; the header is not sent
 	request.SetBasicAuth(defaultAccount.client, defaultAccount.secret)
 	return f.send(request)
 }
