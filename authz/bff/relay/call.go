@@ -64,7 +64,9 @@ func (p *Relay) call(w http.ResponseWriter, r *http.Request, rt *route, raw stri
 	if err := x.keepBody(r); err != nil {
 		return err
 	}
-	p.sending[rt].proxy.ServeHTTP(p.steady(w, r, x), r.WithContext(x.ctx))
+	steady, end := p.steady(w, r, x)
+	defer end()
+	p.sending[rt].proxy.ServeHTTP(steady, r.WithContext(x.ctx))
 	return nil
 }
 

@@ -3,6 +3,7 @@ package relay
 import (
 	"io"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -12,20 +13,37 @@ import (
 // usualStall is how long a client may send nothing in the middle of a body, or take nothing of an answer.
 const usualStall = 60 * time.Second
 
+// A deadline stands only while there is something to wait for the client: HTTP/2 ends a stream at its deadline even if
+// nothing waits.
+
 // steadyBody is the body of a request that goes to an API as it comes.
 type steadyBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	stall   time.Duration
+
+	mu   sync.Mutex
+	over bool // the handler returns: http.Transport may still be in Read, and control must not be used any more
 }
 
 func (b *steadyBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(b.stall)) // a writer without deadlines has none to be lifted
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = b.control.SetReadDeadline(time.Time{}) // from now on the server only looks whether the client has gone
+	b.deadline(time.Now().Add(b.stall))
+	defer b.deadline(time.Time{})
+	return b.ReadCloser.Read(p)
+}
+
+func (b *steadyBody) deadline(t time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.over {
+		_ = b.control.SetReadDeadline(t) // a writer without deadlines has none to be lifted
 	}
-	return n, err
+}
+
+func (b *steadyBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
 }
 
 // steadyWriter takes an answer.
@@ -38,17 +56,33 @@ type steadyWriter struct {
 func (w *steadyWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *steadyWriter) Write(p []byte) (int, error) {
-	_ = w.control.SetWriteDeadline(time.Now().Add(w.stall))
+	defer w.wait()()
 	return w.ResponseWriter.Write(p)
 }
 
-// steady lifts the server's deadlines from an exchange with an API.
-func (p *Relay) steady(w http.ResponseWriter, r *http.Request, x *exchange) http.ResponseWriter {
+// FlushError is called by http.ResponseController.Flush.
+func (w *steadyWriter) FlushError() error {
+	defer w.wait()()
+	return w.control.Flush()
+}
+
+// wait sets a deadline, and returns what lifts it.
+func (w *steadyWriter) wait() (lift func()) {
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.stall))
+	return func() { _ = w.control.SetWriteDeadline(time.Time{}) }
+}
+
+// steady lifts the server's deadlines from an exchange with an API. Call end before the handler returns.
+func (p *Relay) steady(w http.ResponseWriter, r *http.Request, x *exchange) (steady http.ResponseWriter, end func()) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{})
 	_ = control.SetWriteDeadline(time.Time{})
+	body := &steadyBody{ReadCloser: r.Body, control: control, stall: p.stall}
 	if !x.kept {
-		r.Body = &steadyBody{r.Body, control, p.stall}
+		r.Body = body
 	}
-	return &steadyWriter{w, control, p.stall}
+	return &steadyWriter{w, control, p.stall}, func() {
+		body.end()
+		_ = control.SetWriteDeadline(time.Now().Add(p.stall)) // for what the server still has to send
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -58,6 +59,15 @@ func TestAPIWithTLS(t *testing.T) {
 // A browser that speaks HTTP/2 gets the same.
 func TestBrowserWithHTTP2(t *testing.T) {
 	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet { // a stream that is silent for long
+			w.Header().Set("Content-Type", "text/event-stream")
+			for range 3 {
+				_, _ = io.WriteString(w, "data: x\n\n")
+				_ = http.NewResponseController(w).Flush()
+				<-time.After(150 * time.Millisecond)
+			}
+			return
+		}
 		w.Header().Set("Trailer", "X-Sum")
 		body, _ := io.ReadAll(r.Body)
 		_, _ = w.Write(body)
@@ -88,5 +98,17 @@ func TestBrowserWithHTTP2(t *testing.T) {
 		if seen.Get("X-Forwarded-Proto") != "https" || seen.Get("X-Forwarded-Host") != "app.example.com" {
 			t.Errorf("the API got %v", seen)
 		}
+	}
+
+	s.SetStall(20 * time.Millisecond)
+	r := s.request(t, "/api/x", nil)
+	r.URL.Scheme, r.URL.Host, r.Host = "https", strings.TrimPrefix(front.URL, "https://"), "app.example.com"
+	resp, err := front.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, err := io.ReadAll(resp.Body); resp.ProtoMajor != 2 || string(text) != strings.Repeat("data: x\n\n", 3) || err != nil {
+		t.Errorf("%s: %q, %v", resp.Proto, text, err)
 	}
 }
