@@ -254,6 +254,7 @@ func watchResident(t *testing.T) (most func() int64) {
 // A client that stops in the middle of a body, or takes nothing of an answer, does not stay for ever. One that is slow
 // does, beyond the limits of the server.
 func TestStalledClients(t *testing.T) {
+	t.Parallel()
 	gone := make(chan error, 1)
 	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(w, r.Body)
@@ -265,7 +266,7 @@ func TestStalledClients(t *testing.T) {
 		gone <- err
 	})
 	s := newSite(t, nil, relay.Route{Path: "/api/", URL: a.URL + "/", Methods: []string{"GET", "POST"}})
-	s.SetStall(100 * time.Millisecond)
+	s.SetStall(time.Second)
 	for name, request := range map[string]string{
 		"up":   s.head("POST /api/x") + "Content-Length: 1000000\r\n\r\nbegin",
 		"down": s.head("GET /api/x") + "\r\n",
@@ -288,14 +289,14 @@ func TestStalledClients(t *testing.T) {
 		}
 	}
 	body, more := io.Pipe()
-	go func() { // twice as long as a stall, with no pause as long as one
-		for range 20 {
+	go func() { // longer than a stall, with no pause as long as one
+		for range 120 {
 			_, _ = io.WriteString(more, "x")
 			<-time.After(10 * time.Millisecond)
 		}
 		more.Close()
 	}()
-	if got := s.send(t, s.request(t, "/api/x", body)); got.body != strings.Repeat("x", 20) {
+	if got := s.send(t, s.request(t, "/api/x", body)); got.body != strings.Repeat("x", 120) {
 		t.Errorf("slow: %d %s", got.StatusCode, got.body)
 	}
 }

@@ -58,13 +58,14 @@ func TestAPIWithTLS(t *testing.T) {
 
 // A browser that speaks HTTP/2 gets the same.
 func TestBrowserWithHTTP2(t *testing.T) {
+	t.Parallel()
 	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet { // a stream that is silent for long
 			w.Header().Set("Content-Type", "text/event-stream")
 			for range 3 {
 				_, _ = io.WriteString(w, "data: x\n\n")
 				_ = http.NewResponseController(w).Flush()
-				<-time.After(150 * time.Millisecond)
+				<-time.After(700 * time.Millisecond)
 			}
 			return
 		}
@@ -100,7 +101,7 @@ func TestBrowserWithHTTP2(t *testing.T) {
 		}
 	}
 
-	s.SetStall(20 * time.Millisecond)
+	s.SetStall(500 * time.Millisecond)
 	r := s.request(t, "/api/x", nil)
 	r.URL.Scheme, r.URL.Host, r.Host = "https", strings.TrimPrefix(front.URL, "https://"), "app.example.com"
 	resp, err := front.Client().Do(r)
