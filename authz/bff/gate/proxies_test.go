@@ -559,11 +559,11 @@ func TestFuzzThroughNginx(t *testing.T) {
 	s := openStreet(t, "nginx", http.HandlerFunc(printer))
 	cookie, _ := s.signIn(t, bob(), s.host())
 	seeds := spellings(t)
-	n := many(400, 10_000)
+	n := many(200, 10_000) // that reach the gate: nginx itself refuses about half
 	random := newRandom(1)
 	statuses := map[int]int{}
-	line := s.line(t)
-	for range n {
+	line, sent := s.line(t), 0
+	for ; s.asked.Load() < int64(n) && sent < 5*n; sent++ {
 		target := mutate(random, seeds[random.IntN(len(seeds))])
 		method := []string{"GET", "POST", "PUT", "OPTIONS", "PURGE", "get"}[random.IntN(6)]
 		request := method + " " + target + " HTTP/1.1\r\nHost: " + s.host() + "\r\nX-Original-Url: " + target + "\r\nContent-Length: 0\r\n"
@@ -586,7 +586,7 @@ func TestFuzzThroughNginx(t *testing.T) {
 			t.Error(line)
 		}
 	}
-	t.Logf("%d requests, %d questions to the gate, statuses %v", n, s.asked.Load(), statuses)
+	t.Logf("%d requests, %d questions to the gate, statuses %v", sent, s.asked.Load(), statuses)
 	if statuses[200] == 0 || statuses[403] == 0 || statuses[302] == 0 {
 		t.Error("not every kind of answer was there")
 	}
