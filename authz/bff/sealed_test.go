@@ -47,6 +47,7 @@ func activeAt(handler http.Handler, url string, cookie *http.Cookie) bool {
 // TestSealedMode: without a store, sign-in, calls, new tokens and logout work, and a copied cookie is dead at every
 // replica two seconds after the logout.
 func TestSealedMode(t *testing.T) {
+	t.Parallel()
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.AccessToken = 2 * time.Second
 	s := start(t, options{server: authz.Config{Lifetimes: lifetimes}, bff: sealed})
@@ -87,6 +88,7 @@ func TestSealedMode(t *testing.T) {
 
 // TestSealedTabs: tabs that sign in at once come back to their deep links, and a new sign-in ends the older session.
 func TestSealedTabs(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{bff: sealed})
 	b := s.browser(t)
 	targets := []string{b.begin("/a", ""), b.begin("/b", "")}
@@ -108,6 +110,7 @@ func TestSealedTabs(t *testing.T) {
 
 // TestSealedNeeds: what needs a store is refused in the configuration, with the member.
 func TestSealedNeeds(t *testing.T) {
+	t.Parallel()
 	cfg := bff.Config{
 		Issuer: "https://id.example.com", ClientID: "a", Sealed: true, Revocations: bff.Revocations{Lost: "off"},
 		Frontends: []bff.Frontend{{Name: "a", URL: "https://a.example.com", Routes: []relay.Route{{Path: "/ws/", URL: "http://127.0.0.1:1/", WebSocket: true}}}},

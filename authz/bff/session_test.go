@@ -25,6 +25,7 @@ import (
 
 // Places of the corpus that lead elsewhere begin no sign-in, and those that are paths do.
 func TestReturnTo(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	text, err := os.ReadFile("../weburl/testdata/return.txt")
@@ -62,6 +63,7 @@ func TestReturnTo(t *testing.T) {
 
 // Requests of other sites, and of pages that forgot the header, change and learn nothing.
 func TestForeignRequests(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	b.signIn("/")
@@ -114,6 +116,7 @@ func TestForeignRequests(t *testing.T) {
 
 // A logout ends the session here and at the provider, and revokes the tokens.
 func TestLogout(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	b.signIn("/")
@@ -148,6 +151,7 @@ func TestLogout(t *testing.T) {
 
 // A page without script signs out by a form that has the session's token.
 func TestLogoutForm(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b, other := s.browser(t), s.browser(t)
 	b.signIn("/")
@@ -195,6 +199,7 @@ func TestLogoutForm(t *testing.T) {
 
 // Polling and API calls prolong nothing; activity does. The clock is moved by moving the session into the past.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	beacon := authz.DefaultSessions
 	beacon.Beacon = true
 	s := start(t, options{server: authz.Config{Sessions: beacon}, bff: func(c *bff.Config) {
@@ -250,6 +255,7 @@ func TestIdle(t *testing.T) {
 
 // Activity reaches the provider at most once in a twentieth of the limit, and an end there ends the session here.
 func TestActivityIsPassedOn(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	b.signIn("/")
@@ -302,6 +308,7 @@ func mustScan[T any](t testing.TB, store storage.Store, kind storage.Kind[T]) []
 
 // The provider says over the back channel that its session has ended.
 func TestBackChannelLogout(t *testing.T) {
+	t.Parallel()
 	any := httptest.NewTLSServer(http.NotFoundHandler())
 	defer any.Close()
 	outbound := loopback()
@@ -351,6 +358,7 @@ func TestBackChannelLogout(t *testing.T) {
 
 // A request with more cookies than a browser collects is refused, before anything is looked up.
 func TestTooManyCookies(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	for _, path := range []string{"/bff/session", "/bff/login", "/bff/callback?state=x", "/api/orders"} {
@@ -365,6 +373,7 @@ func TestTooManyCookies(t *testing.T) {
 
 // Diagnostics exist for developers only, and have no token.
 func TestDiagnostics(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	if got := s.browser(t).open("/bff/diagnostics"); got.StatusCode != http.StatusNotFound {
 		t.Errorf("%d", got.StatusCode)
@@ -410,6 +419,7 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 // A provider that is away ends no session: calls that need a token get 503 and Retry-After. It keeps nobody from
 // signing out.
 func TestProviderAway(t *testing.T) {
+	t.Parallel()
 	way := &link{}
 	lifetimes := authz.DefaultLifetimes
 	lifetimes.AccessToken = time.Second

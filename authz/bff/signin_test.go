@@ -15,6 +15,7 @@ import (
 
 // A sign-in ends with a session cookie and a record, and no token is anywhere that a browser can see.
 func TestSignIn(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	if b.active() {
@@ -64,6 +65,7 @@ func TestSignIn(t *testing.T) {
 
 // A callback that is not the answer to a sign-in of this browser brings no session.
 func TestForeignCallbacks(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b, other := s.browser(t), s.browser(t)
 	other.idp = b.idp // the same user; another browser
@@ -126,6 +128,7 @@ func (b *browser) signInAttempt(t *testing.T, name string, change func(url.Value
 
 // A callback that comes again goes on to its target if the browser's session lives.
 func TestCallbackAgain(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	callback := b.consent(b.begin("/deep?x=1", ""))
@@ -150,6 +153,7 @@ func TestCallbackAgain(t *testing.T) {
 
 // Ten tabs that sign in at once come back to their own deep links, and none loses the session of another.
 func TestTenTabs(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	var targets []string
@@ -179,6 +183,7 @@ func TestTenTabs(t *testing.T) {
 
 // A browser has at most sixteen sign-ins under way; the oldest goes, and still finds its deep link.
 func TestManyTransactions(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	var callbacks []string
@@ -205,6 +210,7 @@ func TestManyTransactions(t *testing.T) {
 
 // A new sign-in gives a new session, and the older one of this browser ends with its tokens.
 func TestNewSessionEndsTheOlder(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	b.signIn("/")
@@ -235,6 +241,7 @@ func TestNewSessionEndsTheOlder(t *testing.T) {
 
 // A target that wants the cookie itself is reached from a page of this site.
 func TestGoesOnFromOwnPage(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	got := b.follow(b.consent(b.begin("/api/report?x=1&y='2", "")))
@@ -248,6 +255,7 @@ func TestGoesOnFromOwnPage(t *testing.T) {
 
 // prompt=none comes back without a session if the provider would have to ask the user.
 func TestPromptNone(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	if got := b.follow(b.consent(b.begin("/a", "&prompt=none"))); got.Header.Get("Location") != "/a" || b.sessionCookie() != nil {
@@ -262,6 +270,7 @@ func TestPromptNone(t *testing.T) {
 
 // What a sign-in cannot be begun with.
 func TestLoginRefuses(t *testing.T) {
+	t.Parallel()
 	s := start(t, options{})
 	b := s.browser(t)
 	for name, query := range map[string]string{
