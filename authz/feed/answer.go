@@ -36,7 +36,7 @@ func (f *Feed) answer(ctx context.Context, after revocation.Cursor, wait time.Du
 	defer f.leave(w)
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	for {
+	for waits := true; waits; {
 		p, changed := f.news(w)
 		if p != nil {
 			return p, nil
@@ -44,13 +44,17 @@ func (f *Feed) answer(ctx context.Context, after revocation.Cursor, wait time.Du
 		select {
 		case <-changed:
 		case <-over.C:
-			return f.latest(after.Seq)
+			waits = false
 		case <-draining:
-			return f.latest(after.Seq)
+			waits = false
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
+	if err := f.refresh(ctx); err != nil { // nothing has come, or nothing can be read: only the former is an answer
+		return nil, err
+	}
+	return f.latest(after.Seq)
 }
 
 // refresh makes sure that a scan has ended lately.

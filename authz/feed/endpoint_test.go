@@ -139,7 +139,17 @@ func TestStoreAway(t *testing.T) {
 		return errors.Is(err, storage.ErrUnavailable)
 	})
 	store.gone.Store(false)
-	read(t, f, url.Values{})
+	cursor := read(t, f, url.Values{}).Cursor()
+	answered := make(chan error)
+	go func() {
+		_, err := ask(f, url.Values{"after": {cursor.String()}, "wait": {"1"}})
+		answered <- err
+	}()
+	blackbox.Until(t, "it waits", func() bool { return f.Status().Waiting == 1 })
+	store.gone.Store(true)
+	if err := <-answered; !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("a wait ends with %v", err)
+	}
 }
 
 // TestOneSignatureForAll: many who wait get one document, soon after the change.
