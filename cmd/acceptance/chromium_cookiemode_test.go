@@ -1,7 +1,6 @@
 package acceptance
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 )
 
@@ -64,20 +62,7 @@ const (
 )
 
 // cookie is the session cookie, as the browser has it.
-func (a cookieApp) cookie() *network.Cookie {
-	a.t.Helper()
-	var found *network.Cookie
-	a.do(chromedp.ActionFunc(func(ctx context.Context) error {
-		cookies, err := storage.GetCookies().Do(ctx)
-		for _, c := range cookies {
-			if c.Name == "orders" && c.Domain == "127.0.0.1" {
-				found = c
-			}
-		}
-		return err
-	}))
-	return found
-}
+func (a cookieApp) cookie() *network.Cookie { return a.named("orders") }
 
 // TestCookieMode goes the whole way of a person: a link into the app, sign-in at another site, calls, a reload, a
 // demand for a fresh sign-in, a WebSocket, and the end in all tabs.

@@ -29,13 +29,19 @@ type tab struct {
 // test ends, and what its console reported fails the test.
 func openChromium(t *testing.T) *tab {
 	t.Helper()
+	return openChromiumWith(t)
+}
+
+// openChromiumWith is openChromium with more options.
+func openChromiumWith(t *testing.T, more ...chromedp.ExecAllocatorOption) *tab {
+	t.Helper()
 	path := needTool(t, "chromium")
 	profile, err := os.MkdirTemp(buildDir, "chromium-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	timeout, cancel := context.WithTimeout(context.Background(), chromiumTimeout)
-	allocator, release := chromedp.NewExecAllocator(timeout,
+	allocator, release := chromedp.NewExecAllocator(timeout, append([]chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path),
 		chromedp.UserDataDir(profile),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
@@ -47,7 +53,7 @@ func openChromium(t *testing.T) *tab {
 		chromedp.Flag("disable-prompt-on-repost", true),
 		// Nothing but this machine is talked to.
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2, EXCLUDE 127.0.0.3"),
-	)
+	}, more...)...)
 	ctx, closeBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // events newer than chromedp
 	b := &tab{t, ctx, &console{}}
 	t.Cleanup(func() {
