@@ -221,6 +221,27 @@ func TestImportsOfBearer(t *testing.T) {
 	}
 }
 
+// Cookie mode and the gates are clients of a server, and know a store by the interface of storage: a Go program that
+// imports authz/bff chooses its engine, and gets no other.
+func TestImportsOfBFF(t *testing.T) {
+	never := []string{"github.com/ory/fosite", "go.etcd.io/bbolt", "github.com/jackc/pgx", module + "storage/bolt", module + "storage/postgres"}
+	seen := 0
+	for _, p := range listPackages(t) {
+		if !within(p.name(), "authz/bff") {
+			continue
+		}
+		seen++
+		for _, dep := range p.Deps {
+			if slices.ContainsFunc(never, func(tree string) bool { return within(dep, tree) }) {
+				t.Errorf("%s reaches %s; authz/bff and what is below it may reach a store by the interface of storage alone, and no part of the server", p.name(), dep)
+			}
+		}
+	}
+	if seen < 2 {
+		t.Errorf("%d packages of authz/bff were found", seen)
+	}
+}
+
 // Below these versions, a known vulnerability can be reached through fosite or the key ring.
 func TestImportsHaveNoKnownHoles(t *testing.T) {
 	floors := map[string]string{
