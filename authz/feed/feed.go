@@ -1,7 +1,7 @@
 // Package feed is the server's side of the revocation feed: it remembers what has ended before its time, and tells
 // those who check tokens offline.
 //
-//	a token ends     -> Put ------> one Apply: the change, and a storage.Revocation     end.go
+//	a token ends: events -> Put --> one Apply: the change, and a storage.Revocation     end.go
 //	                                       |
 //	of all replicas: scan <----------------+   every 100 ms while somebody waits        log.go
 //	                   |  Config.Entries: the ids that tokens have

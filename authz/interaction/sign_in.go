@@ -9,7 +9,7 @@ import (
 )
 
 // signIn is the end of every login, by any method. It starts a session with a new secret, and goes on with the
-// flow or, if a link waited for the login, with the link.
+// flow or, if a link waited for the login, with the link. Start records the sign-in by events.SessionBegan.
 func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
 	l := v.flow.Link
 	if l != nil && l.UserID != user.ID {

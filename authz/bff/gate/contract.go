@@ -2,7 +2,8 @@ package gate
 
 import "net/http"
 
-// contract is how one kind of proxy asks, and what it does with each answer.
+// contract is how one kind of proxy asks, and which status each answer has. Pages and headers are the same for all:
+// answer.go and identity.go.
 type contract struct {
 	name     string // the path is /gate/NAME
 	prefixed bool   // or begins with it: the path of the request follows
