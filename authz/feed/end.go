@@ -51,9 +51,8 @@ func (e End) Before() int64 { return e.record.Before }
 
 func now() int64 { return storage.Now().Unix() }
 
-// Put returns the write that reports an end. Make it in the Apply of the end. Its caller is authz/events: a new cause is an
-// End beside the event there. cause is the type of the audit event. It
-// never conflicts.
+// Put returns the write that reports an end. Make it in the Apply of the end. Its caller is authz/events: a new cause
+// is an End beside the event there. cause is the type of the audit event. It never conflicts.
 func (f *Feed) Put(cause string, e End) storage.Write {
 	record := e.record
 	record.Cause = cause
