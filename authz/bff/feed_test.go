@@ -94,8 +94,8 @@ func TestFeed(t *testing.T) {
 	}
 }
 
-// TestFeedLost: without the feed, sessions go on, or get 503 if the operator prefers that.
-func TestFeedLost(t *testing.T) {
+// TestFeedOff: a provider without a feed is followed by nobody, and another word is an error.
+func TestFeedOff(t *testing.T) {
 	s := start(t, options{bff: func(c *bff.Config) { c.Revocations.Lost = "off" }})
 	b := s.browser(t)
 	b.signIn("/")
