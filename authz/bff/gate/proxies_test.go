@@ -669,3 +669,29 @@ func TestScriptsThroughProxies(t *testing.T) {
 		}
 	})
 }
+
+// Error pages that the operator has for the whole server do not replace what the gate answers, or that it is away: they
+// would be taken for its 200 (CVE-2026-24513).
+func TestErrorPagesOfNginx(t *testing.T) {
+	t.Parallel()
+	s := openStreet(t, "nginx", http.HandlerFunc(printer),
+		"    location / {", `    proxy_intercept_errors on;
+    error_page 400 401 403 404 500 502 503 504 =200 /sorry;
+    location = /sorry {
+        return 200 "sorry";
+    }
+
+    location / {`,
+		"        internal;\n", "        internal;\n        if ($request_uri = /away) {\n            return 502;\n        }\n")
+	cookie, _ := s.signIn(t, bob(), s.host())
+	for path, want := range map[string]int{"/users": 401, "/admin": 401, "/away": 500, "//users": 403} {
+		if res, got := s.do(t, "GET", path, nil, nil); got != nil || res.StatusCode != want {
+			t.Errorf("%s, nobody: %d, %+v", path, res.StatusCode, got)
+		}
+	}
+	for path, want := range map[string]int{"/users": 200, "/admin": 403, "/away": 500} {
+		if res, got := s.do(t, "GET", path, nil, nil, cookie); res.StatusCode != want || (got != nil) != (want == 200) {
+			t.Errorf("%s, bob: %d, %+v", path, res.StatusCode, got)
+		}
+	}
+}
