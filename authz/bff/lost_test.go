@@ -2,83 +2,20 @@ package bff_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/authzd/authzd/authz/authztest"
-	"github.com/authzd/authzd/authz/bff"
-	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/guard"
 	"github.com/authzd/authzd/authz/bff/provider"
-	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/internal/blackbox"
-	"github.com/authzd/authzd/authz/keys"
-	"github.com/authzd/authzd/authz/revocation"
-	"github.com/authzd/authzd/storage/bolt"
 )
-
-// feedOnly is a provider without a network, of which nothing but the revocation feed is there. It can be cut off.
-type feedOnly struct {
-	key *authztest.Key
-	cut atomic.Bool
-}
-
-const farIssuer = "https://id.example.com"
-
-func (p *feedOnly) RoundTrip(r *http.Request) (*http.Response, error) {
-	if wait, _ := strconv.Atoi(r.URL.Query().Get("wait")); wait > 0 {
-		select {
-		case <-time.After(time.Duration(wait) * time.Second):
-		case <-r.Context().Done():
-		}
-	}
-	if p.cut.Load() || r.Context().Err() != nil {
-		return nil, errors.New("no connection")
-	}
-	body := ""
-	switch r.URL.Path {
-	case "/.well-known/oauth-authorization-server":
-		body = `{"issuer":"` + farIssuer + `","jwks_uri":"` + farIssuer + `/jwks.json","authzd_revocations_endpoint":"` + farIssuer + `/revocations"}`
-	case "/jwks.json":
-		text, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{p.key.Public()}})
-		if err != nil {
-			return nil, err
-		}
-		body = string(text)
-	case "/revocations":
-		body = p.document(r.URL.Query().Get("after") != "")
-	}
-	status := http.StatusOK
-	if body == "" {
-		status = http.StatusNotFound
-	}
-	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
-}
-
-func (p *feedOnly) document(delta bool) string {
-	now := time.Now().Unix()
-	d := revocation.Document{Issuer: farIssuer, IssuedAt: now, Expires: now + 60, Epoch: "one", Window: 990 * time.Second, Delta: delta}
-	var claims map[string]any
-	if err := json.Unmarshal(d.Claims(), &claims); err != nil {
-		panic(err)
-	}
-	return p.key.Sign(&testing.B{}, map[string]any{"typ": revocation.Type}, claims)
-}
 
 // TestFeedLostAndFound: 59 seconds without the feed change nothing. After 61, sessions go on, or the app gets 503 and
 // each proxy what its contract has for it. No session ends of it: once the feed is back, all go on.
@@ -86,12 +23,12 @@ func TestFeedLostAndFound(t *testing.T) {
 	key := blackbox.NewSigningKey(t, jose.ES256)
 	for _, lost := range []string{"go_on", "refuse"} {
 		t.Run(lost, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { feedLostAndFound(t, lost, &feedOnly{key: key}) })
+			synctest.Test(t, func(t *testing.T) { feedLostAndFound(t, lost, &far{key: key}) })
 		})
 	}
 }
 
-func feedLostAndFound(t *testing.T, lost string, p *feedOnly) {
+func feedLostAndFound(t *testing.T, lost string, p *far) {
 	b, log := farMode(t, lost, p)
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -179,41 +116,4 @@ func feedLostAndFound(t *testing.T, lost string, p *feedOnly) {
 	p.cut.Store(false)
 	time.Sleep(time.Minute)
 	all("with the feed again", false)
-}
-
-// farMode is an app and a gate whose provider is p.
-func farMode(t *testing.T, lost string, p *feedOnly) (*bff.BFF, *blackbox.Logbook) {
-	t.Helper()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "bff.db"), bolt.Options{SweepEvery: 1000 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
-	secret, err := keys.NewSecret([]byte(strings.Repeat("s", 32)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := provider.NewKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := &blackbox.Logbook{}
-	b, err := bff.New(bff.Config{
-		Issuer: farIssuer, ClientID: clientID, Authentication: provider.Authentication{Key: key},
-		Revocations: bff.Revocations{Lost: lost},
-		Frontends: []bff.Frontend{{
-			Name: "orders", URL: "https://orders.example.com",
-			Routes: []relay.Route{{Path: "/api/", URL: "http://127.0.0.1:1/", Methods: []string{"GET"}, Resource: authztest.API}},
-		}},
-		Gate: gate.Settings{
-			URL: "https://gate.example.com", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
-			Hosts:   []gate.Host{{URL: wiki, Rules: []gate.Rule{{Path: "/", Allow: gate.SignedIn}}}},
-			Headers: map[string]string{"X-Auth-User": "sub"},
-		},
-		Store: store, Secret: secret, HTTPClient: &http.Client{Transport: p}, Logger: slog.New(slog.NewTextHandler(log, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b, log
 }
