@@ -105,7 +105,8 @@ type Frontend struct {
 	// App is where the app's own files are. Without it, every path that is no route is 404.
 	App relay.App `yaml:"app"`
 	// AppNeedsSession says that the app's own pages are behind the session too. After a sign-in, the browser then
-	// gets a small page that goes on, because it would not send a Strict cookie on a redirect from another site.
+	// gets a small page that goes on, because it would not send a Strict cookie on a redirect from another site. It is
+	// for Go programs that serve such pages beside this package: the files of App are public.
 	AppNeedsSession bool `yaml:"-"`
 	// Lax gives the session cookie SameSite=Lax. It is for the host of a gate.
 	Lax bool `yaml:"-"`
