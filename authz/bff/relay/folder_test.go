@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/coder/websocket"
+
 	"github.com/authzd/authzd/authz/bff/relay"
 )
 
@@ -126,4 +128,17 @@ func TestDevelopmentServer(t *testing.T) {
 		t.Errorf("it got %s %v", seen.Host, seen.Header)
 	}
 	s.wantRefusal(t, a, s.request(t, "/x", strings.NewReader("x")), http.StatusMethodNotAllowed, "invalid_request")
+}
+
+// A page of a development server reloads itself by a WebSocket of its own, for which nobody has to sign in.
+func TestDevelopmentSocket(t *testing.T) {
+	a, _ := echo(t, "vite-hmr")
+	s := newSite(t, func(c *relay.Config) { c.App.URL = a.URL })
+	c, _, err := s.dial(t, "/", []string{"vite-hmr"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(t, c, "update")
+	s.Relay.Close()
+	wantClose(t, c, websocket.StatusGoingAway)
 }

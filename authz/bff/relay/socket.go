@@ -25,7 +25,7 @@ var errEnded = errors.New("the socket was closed by the relay")
 // close frame of its own.
 type socket struct {
 	relay   *Relay
-	session *websession.Session // that the ticket was bound to
+	session *websession.Session // that the ticket was bound to; nil: a development server's, which has none
 	offered []string            // sub-protocols for the API
 	echo    string              // answered if the app offers none
 
@@ -112,8 +112,12 @@ func (w *socketWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // watch closes the socket when the session ends, and when the relay does.
 func (s *socket) watch(conn net.Conn) {
-	ended, stop := s.relay.config.Sessions.Ended(s.session)
-	defer stop()
+	var ended <-chan struct{}
+	if s.session != nil {
+		var stop func()
+		ended, stop = s.relay.config.Sessions.Ended(s.session)
+		defer stop()
+	}
 	select {
 	case <-ended:
 		s.end(conn, closeEnded, "the session has ended")
