@@ -24,6 +24,10 @@ func (g *Gate) serveEnter(w http.ResponseWriter, r *http.Request) {
 	}
 	t := g.transactionWith(r, s, r.URL.Query().Get("tx"))
 	if t == nil {
+		if err := g.burn(r.Context(), r.URL.Query().Get("code")); err != nil {
+			g.fail(w, r, err)
+			return
+		}
 		g.withoutTransaction(w, r, s)
 		return
 	}

@@ -42,3 +42,16 @@ func (g *Gate) redeem(ctx context.Context, s *site, code string, t *transaction)
 	}
 	return g.Sessions.ByID(ctx, handover.Session)
 }
+
+// burn uses up a code that a browser without the transaction has shown.
+func (g *Gate) burn(ctx context.Context, code string) error {
+	key := websession.Hash(code)
+	_, version, err := storage.BFFHandovers.Get(ctx, g.Store, key)
+	if err == nil {
+		err = g.Store.Apply(ctx, storage.BFFHandovers.Delete(key, storage.At(version)))
+	}
+	if errors.Is(err, storage.ErrNotFound) || storage.IsConflict(err) {
+		return nil // there is none any more
+	}
+	return err
+}

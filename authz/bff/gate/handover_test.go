@@ -209,6 +209,21 @@ func TestWrongTryUsesUpTheCode(t *testing.T) {
 	}
 }
 
+// A browser that has no transaction was led to the site with somebody's code: whoever sees its address cannot use it.
+func TestStrayCodeIsUsedUp(t *testing.T) {
+	f, other, victim := newFixture(t), jar{}, jar{}
+	start := f.begin(t, other, appURL+"/users")
+	own, _ := f.ownCookie(t, alice())
+	victim["gate.example.com"] = map[string]string{own.Name: own.Value}
+	location := f.visit(victim, start).Header.Get("Location")
+	if res := f.visit(victim, location); res.StatusCode != http.StatusBadRequest {
+		t.Fatalf("%d", res.StatusCode)
+	}
+	if res := f.visit(other, location); res.StatusCode != http.StatusBadRequest || len(res.Cookies()) != 1 {
+		t.Errorf("%d %v", res.StatusCode, res.Cookies())
+	}
+}
+
 // 64 requests with one code: one pass.
 func TestCodeIsUsedOnceByMany(t *testing.T) {
 	f, j := newFixture(t), jar{}
