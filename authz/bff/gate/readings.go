@@ -14,6 +14,7 @@ import (
 //	take a part of a file              /admin::$D   files on Windows
 //	decode once more, for an own URL   /admin%3Fx   rewriting
 //	compose or simplify characters     /ａdmin      macOS, databases
+//	leave out what is nothing to them  /.../admin   and /:x/admin, /(S(x))/admin (a session of ASP.NET)
 //
 // If all of them lead to the same rule, it does not matter which server stands behind the gate. The caller compares
 // without regard to case. Most paths have one reading. ok is false if a server may see other segments.
@@ -46,7 +47,7 @@ func hidesSegments(path, simple string) bool {
 	return false
 }
 
-func isAmbiguous(r rune) bool { return r >= 0x80 || strings.ContainsRune(";:?#. ", r) }
+func isAmbiguous(r rune) bool { return r >= 0x80 || strings.ContainsRune(";:?#. (", r) }
 
 func cutAny(s, chars string) string {
 	if i := strings.IndexAny(s, chars); i >= 0 {
@@ -55,11 +56,19 @@ func cutAny(s, chars string) string {
 	return s
 }
 
-// bare removes from each segment what stands behind one of the separators, and dots and blanks at its end.
+// bare removes from each segment what stands behind one of the separators, and dots and blanks at its end. A segment of
+// which nothing remains is left out.
 func bare(path, separators string) string {
+	var kept []string
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
-		segments[i] = strings.TrimRight(cutAny(segment, separators), ". ")
+		segment = strings.TrimRight(cutAny(segment, separators), ". ")
+		if strings.HasPrefix(segment, "(") && strings.HasSuffix(segment, "))") {
+			segment = ""
+		}
+		if segment != "" || i == 0 || i == len(segments)-1 {
+			kept = append(kept, segment)
+		}
 	}
-	return strings.Join(segments, "/")
+	return strings.Join(kept, "/")
 }

@@ -82,6 +82,11 @@ func TestTwoReadings(t *testing.T) {
 		"/open/..%EF%BC%8Fx":    403,
 		"/open/a%EF%BC%8Fb":     403,
 		"/open/%E2%84%AA":       403, // the Kelvin sign
+		"/Reports/.../2026":     403,
+		"/Reports/:x/2026":      403,
+		"/Reports/(S(x))/2026":  403,
+		"/Reports/(S(x))/2025":  200,
+		"/Reports/a(1)/b":       200,
 	} {
 		res := f.ask(contracts["envoy"]("GET", appURL+path, nil), cookie)
 		if res.StatusCode != want {
