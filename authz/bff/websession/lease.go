@@ -130,17 +130,26 @@ func (l *lease) keep(ctx context.Context) (work context.Context, stop func()) {
 // end is the write that frees the lease, which fails if another holds it.
 func (l *lease) end() storage.Write { return storage.Leases.Delete(l.key, storage.At(l.version)) }
 
-// judge turns the conflict of a lost lease into errFenced, which is not tried again.
-func (l *lease) judge(err error) error {
-	if conflict := new(storage.ConflictError); errors.As(err, &conflict) && conflict.Table == storage.Leases.Table {
-		return errFenced
+// judge turns the conflict of a lost lease into errFenced, which is not tried again. A lease that is still ours was
+// renewed by an attempt whose fate was unknown: the conflict stays one, and the next try has the new version.
+func (l *lease) judge(ctx context.Context, err error) error {
+	if conflict := new(storage.ConflictError); !errors.As(err, &conflict) || conflict.Table != storage.Leases.Table {
+		return err
 	}
+	held, now, getErr := storage.Leases.Get(ctx, l.store, l.key)
+	switch {
+	case errors.Is(getErr, storage.ErrNotFound), getErr == nil && (held.Holder != l.record.Holder || now == l.version):
+		return errFenced
+	case getErr != nil:
+		return getErr
+	}
+	l.version = now
 	return err
 }
 
 // release frees the lease without other writes. If that fails, others wait until it counts as dead.
 func (l *lease) release(ctx context.Context) {
-	_ = l.store.Apply(ctx, l.end())
+	_ = storage.Retry(func() error { return l.judge(ctx, l.store.Apply(ctx, l.end())) })
 }
 
 // pause waits for d. If ctx ends first, it returns ctx's error.

@@ -83,7 +83,7 @@ func (s *Sessions) store(ctx context.Context, id string, g *provider.Grant, l *l
 		}
 		s.seal(session.record, id, t)
 		session = s.session(id, session.record, session.version)
-		return l.judge(s.Store.Apply(ctx, s.put(session, storage.At(session.version)), l.end()))
+		return l.judge(ctx, s.Store.Apply(ctx, s.put(session, storage.At(session.version)), l.end()))
 	})
 	switch {
 	case errors.Is(err, ErrNone): // it ended meanwhile, and its end could not know the new token
@@ -120,7 +120,7 @@ func (s *Sessions) over(ctx context.Context, session *Session, l *lease) error {
 		if err != nil {
 			return err
 		}
-		return l.judge(s.Store.Apply(ctx, append(s.deletes(now), l.end())...))
+		return l.judge(ctx, s.Store.Apply(ctx, append(s.deletes(now), l.end())...))
 	})
 	switch {
 	case errors.Is(err, errFenced):

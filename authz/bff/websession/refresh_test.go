@@ -389,6 +389,45 @@ func TestSlowHolder(t *testing.T) {
 	})
 }
 
+// TestAnswerDuringRenewal: the answer comes while the lease is being renewed. The store has done so, and says it too
+// late: the new tokens are kept all the same.
+func TestAnswerDuringRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner, err := bolt.Open(filepath.Join(t.TempDir(), "bff.db"), bolt.Options{SweepEvery: 1000 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer inner.Close()
+		p := &tokenEndpoint{rotate: true, takes: 4*time.Second + 10*time.Millisecond}
+		s := websession.New(testConfig(t, p, &lateStore{Store: inner}))
+		session, r := start(t, s, p.signIn("alice"))
+		for _, resource := range []string{"second", "third"} {
+			if _, err := s.AccessToken(t.Context(), session, resource, ""); err != nil {
+				t.Errorf("%s: %v", resource, err)
+			}
+		}
+		if _, err := s.Find(r); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// lateStore answers to a write of a lease alone after 20 milliseconds, or when its caller has gone.
+type lateStore struct{ storage.Store }
+
+func (s *lateStore) Apply(ctx context.Context, writes ...storage.Write) error {
+	err := s.Store.Apply(ctx, writes...)
+	if err != nil || len(writes) > 1 || writes[0].Table != storage.Leases.Table {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(20 * time.Millisecond):
+		return nil
+	}
+}
+
 // cutOff is a store that can be away.
 type cutOff struct {
 	storage.Store
