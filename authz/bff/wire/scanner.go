@@ -66,7 +66,15 @@ func (s *scanner) scan(b []byte) (good int, ok bool) {
 	return 0, true
 }
 
-func (s *scanner) keep(b []byte) { s.line = append(s.line, b[:min(len(b), maxLine-len(s.line))]...) }
+// keep keeps the beginning of a line; of the first one its end, which has the version.
+func (s *scanner) keep(b []byte) {
+	if s.state == inHead && s.lines == 0 {
+		s.line = append(s.line, b[max(len(b)-maxLine, 0):]...)
+		s.line = append(s.line[:0], s.line[max(len(s.line)-maxLine, 0):]...)
+		return
+	}
+	s.line = append(s.line, b[:min(len(b), maxLine-len(s.line))]...)
+}
 
 // mayGoOn judges the beginning of a line, so that no folded one is passed on.
 func (s *scanner) mayGoOn() bool { return s.state != inHead || s.lines == 0 || !isFolded(s.line) }

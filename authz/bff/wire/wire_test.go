@@ -111,6 +111,7 @@ func TestPassed(t *testing.T) {
 		"chunks":          {"POST /a HTTP/1.1\r\n" + host + "Transfer-Encoding: Chunked\r\n\r\n3;x=y\r\n\r\n \r\n00A\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n" + last, "/a \r\n 0123456789 <nil>|/last  <nil>"},
 		"plain line ends": {"GET /a HTTP/1.1\nHost: x\n\n" + last, "/a  <nil>|/last  <nil>"},
 		"empty length":    {"POST /a HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n" + last, "/a  <nil>|/last  <nil>"},
+		"a long URL":      {"POST /a?" + strings.Repeat("b", 300) + " HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n" + last, "/a?" + strings.Repeat("b", 300) + " x <nil>|/last  <nil>"},
 		"a long line":     {"GET /a HTTP/1.1\r\n" + host + "X-A: " + strings.Repeat("b", 3000) + "\r\n\r\n" + last, "/a  <nil>|/last  <nil>"},
 	} {
 		for _, piece := range []int{1 << 20, 3} {
