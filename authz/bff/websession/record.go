@@ -127,7 +127,9 @@ func (s *Sessions) renewed(ctx context.Context, session *Session) (*Session, err
 		return nil, err
 	}
 	if verdict, err := s.Judge(session); err != nil || verdict != Valid {
-		return nil, cmp.Or(err, error(&UnavailableError{RetryAfter: retryAfter, Err: errors.New("the provider gives no token that counts")}))
+		err = cmp.Or(err, error(&UnavailableError{RetryAfter: retryAfter, Err: errors.New("the provider gives no token that counts")}))
+		s.flights.rest(session.ID, err)
+		return nil, err
 	}
 	return session, nil
 }

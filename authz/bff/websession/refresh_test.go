@@ -249,6 +249,34 @@ func TestRefreshFails(t *testing.T) {
 	}
 }
 
+// TestUselessRefresh: a provider whose new tokens count as little as the old ones is asked once a second, not at each
+// request.
+func TestUselessRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := bolt.Open(filepath.Join(t.TempDir(), "bff.db"), bolt.Options{SweepEvery: 1000 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		p := &tokenEndpoint{rotate: true}
+		cfg := testConfig(t, p, store)
+		cfg.Judge = func(*websession.Session) (websession.Verdict, error) { return websession.Outdated, nil }
+		s := websession.New(cfg)
+		_, r := start(t, s, p.signIn("alice"))
+		for round := range int64(3) {
+			for range 20 {
+				if _, err := s.Find(r); !errors.As(err, new(*websession.UnavailableError)) {
+					t.Errorf("%v", err)
+				}
+			}
+			if n := p.requests.Load(); n != round+1 {
+				t.Errorf("%d requests in round %d", n, round)
+			}
+			time.Sleep(1100 * time.Millisecond) // of the bubble's clock
+		}
+	})
+}
+
 // TestNoRefreshToken: with the last token, the session ends; until then it lives.
 func TestNoRefreshToken(t *testing.T) {
 	p := &tokenEndpoint{}

@@ -128,6 +128,17 @@ func (fs *flights) remove(id string) {
 	delete(fs.running, id)
 }
 
+// rest keeps a session from being refreshed for a moment, because that was of no use.
+func (fs *flights) rest(id string, why error) {
+	f, mine := fs.join(id, "")
+	if !mine {
+		return
+	}
+	f.err = why
+	close(f.done)
+	time.AfterFunc(retryAfter, func() { fs.remove(id) })
+}
+
 // fly refreshes. A flight that failed because of the provider stays for a moment, so that a page with many calls does
 // not ask a provider in trouble as often.
 func (s *Sessions) fly(ctx context.Context, session *Session, f *flight, want func(*tokens) bool) {
