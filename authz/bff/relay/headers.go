@@ -138,10 +138,17 @@ func (p *Relay) cleanAnswer(h http.Header, cookies []string) {
 	}
 	for _, line := range set {
 		c, err := http.ParseSetCookie(line)
-		if err == nil && slices.Contains(cookies, c.Name) && !p.isOurs(c.Name) && c.Domain == "" {
+		if err == nil && slices.Contains(cookies, c.Name) && !p.isOurs(c.Name) && c.Domain == "" && !slices.ContainsFunc(c.Unparsed, isDomain) {
 			h.Add("Set-Cookie", line)
 		}
 	}
+}
+
+// isDomain reports whether an attribute that was not understood is a Domain: a browser may understand it, such as one
+// that is not ASCII.
+func isDomain(attribute string) bool {
+	name, _, _ := strings.Cut(attribute, "=")
+	return strings.EqualFold(strings.TrimSpace(name), "domain")
 }
 
 // reservedPrefix is that of our cookies. Browsers compare prefixes without regard to case.

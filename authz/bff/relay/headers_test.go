@@ -82,7 +82,7 @@ func TestAnswerHeaders(t *testing.T) {
 	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		for _, line := range []string{
-			"theme=dark; Path=/", "theme=x; Domain=example.com", "orders=stolen; Path=/", "orders=stolen; Domain=example.com; Path=/", "__Host-Http-orders=x; Secure; Path=/",
+			"theme=dark; Path=/", "theme=x; Domain=example.com", "theme=x; Domain=ex\u00e4mple.com", "orders=stolen; Path=/", "orders=stolen; Domain=example.com; Path=/", "__Host-Http-orders=x; Secure; Path=/",
 			"__HOST-http-orders=x", "other=1", "\u2000__Host-Http-orders=x", "=__Host-Http-orders=x", "tx-1=x",
 		} {
 			h.Add("Set-Cookie", line)
