@@ -56,8 +56,8 @@ func (f *frontend) logout(w http.ResponseWriter, r *http.Request) error {
 // here.
 func (f *frontend) signOut(r *http.Request, session *websession.Session) (target string, err error) {
 	hint, err := f.sessions.IDToken(session)
-	if err != nil {
-		return "", err
+	if err != nil { // the provider asks without a hint, and the session ends all the same
+		f.bff.Logger.WarnContext(r.Context(), "signed out without a hint for the provider", "frontend", f.Name, "cause", err.Error())
 	}
 	if err := f.sessions.SignOut(r.Context(), session); err != nil {
 		return "", err

@@ -462,3 +462,25 @@ func TestProviderAway(t *testing.T) {
 		t.Error("alive after the logout")
 	}
 }
+
+// A session whose tokens cannot be opened can be ended all the same.
+func TestLogoutWithoutTokens(t *testing.T) {
+	s := start(t, options{})
+	b := s.browser(t)
+	b.signIn("/")
+	for entry, err := range storage.BFFSessions.All(t.Context(), s.store, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry.Value.Sealed[len(entry.Value.Sealed)-1] ^= 1
+		if err := s.store.Apply(t.Context(), storage.BFFSessions.Put(entry.Key, entry.Value, storage.Any, storage.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !b.active() {
+		t.Fatal("no session")
+	}
+	if got := b.call("POST", "/bff/logout"); got.StatusCode != http.StatusOK || b.active() {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
