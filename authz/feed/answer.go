@@ -69,7 +69,7 @@ func (f *Feed) refresh(ctx context.Context) error {
 func (f *Feed) reaches(c revocation.Cursor) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return c.Epoch == f.epoch && c.Seq+uint64(reach.Milliseconds()) >= f.scanned && c.Seq <= f.scanned+uint64(skew.Milliseconds())
+	return c.Epoch == f.epoch && c.Seq+uint64(reach.Microseconds()) >= f.scanned && c.Seq <= f.scanned+uint64(skew.Microseconds())
 }
 
 // latest returns a delta that is younger than keepFor and can begin at a cursor.
@@ -110,7 +110,7 @@ func (f *Feed) begin(cursor uint64) uint64 {
 	if f.own[cursor] {
 		return cursor
 	}
-	return cursor - uint64(skew.Milliseconds())
+	return cursor - uint64(skew.Microseconds())
 }
 
 // join adds a waiter. The first one starts the scans.

@@ -61,7 +61,7 @@ func TestBadInput(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	cursor := open(t, s, get(t, s, url.Values{}).Body).Cursor()
 	foreign, past, future := cursor, cursor, cursor
-	foreign.Epoch, past.Seq, future.Seq = "another", cursor.Seq-120_000, cursor.Seq+3_600_000
+	foreign.Epoch, past.Seq, future.Seq = "another", cursor.Seq-120_000_000, cursor.Seq+3_600_000_000
 	for _, after := range []string{
 		"", "garbage", "-1", ".", cursor.Epoch, cursor.Epoch + ".", cursor.Epoch + ".-1", cursor.Epoch + ".99999999999999999999",
 		cursor.Epoch + "." + strings.Repeat("9", 4000), strings.Repeat("x", 4000), "<script>", cursor.Epoch + ".1",

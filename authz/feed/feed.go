@@ -21,6 +21,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"sync"
@@ -109,7 +110,7 @@ func New(c Config) *Feed {
 	if c.Most == 0 {
 		c.Most = revocation.MaxDocument
 	}
-	f := &Feed{config: c, scanning: make(chan struct{}, 1), seen: map[string]bool{}, own: map[uint64]bool{}, changed: make(chan struct{}), waiting: map[*waiter]struct{}{},
+	f := &Feed{config: c, clock: clock{mark: mathrand.Int64N(1000)}, scanning: make(chan struct{}, 1), seen: map[string]bool{}, own: map[uint64]bool{}, changed: make(chan struct{}), waiting: map[*waiter]struct{}{},
 		draining: make(chan struct{}), places: make(chan struct{}, fullAtOnce)}
 	f.scanning <- struct{}{}
 	return f
@@ -201,25 +202,30 @@ func (f *Feed) loadWindow(ctx context.Context) error {
 	})
 }
 
-// clock gives times in milliseconds since 1970, each later than the one before, even if the machine's clock is set
-// back.
-type clock struct{ last atomic.Int64 }
+// clock gives times in microseconds since 1970, each later than the one before, even if the machine's clock is set
+// back. They are whole milliseconds and a mark of the replica: a cursor of another must not look like one of ours.
+type clock struct {
+	last atomic.Int64
+	mark int64 // 0 to 999
+}
 
 func (c *clock) next() uint64 {
 	for {
 		last := c.last.Load()
-		next := max(time.Now().UnixMilli(), last+1)
+		next := max(c.of(time.Now()), last+1000)
 		if c.last.CompareAndSwap(last, next) {
 			return uint64(next)
 		}
 	}
 }
 
+func (c *clock) of(t time.Time) int64 { return t.UnixMilli()*1000 + c.mark }
+
 // pass makes later times be after t.
 func (c *clock) pass(t time.Time) {
 	for {
 		last := c.last.Load()
-		if t.UnixMilli() <= last || c.last.CompareAndSwap(last, t.UnixMilli()) {
+		if c.of(t) <= last || c.last.CompareAndSwap(last, c.of(t)) {
 			return
 		}
 	}

@@ -153,7 +153,7 @@ func (f *Feed) keep(at uint64, records []storage.Record, items []item) (crowded 
 			f.newest = due
 		}
 		if first { // other replicas have found it before
-			items[i].found = min(at, uint64(due.Add(overlap).UnixMilli()))
+			items[i].found = min(at, uint64(due.Add(overlap).UnixMicro()))
 		}
 	}
 	f.clock.pass(f.newest)
@@ -196,5 +196,5 @@ func (f *Feed) forget() {
 	defer f.mu.Unlock()
 	f.items = slices.DeleteFunc(f.items, func(i item) bool { return now.After(i.expires) })
 	f.length = lengthOf(f.live(0))
-	maps.DeleteFunc(f.own, func(seq uint64, _ bool) bool { return seq+uint64(reach.Milliseconds()) < f.scanned })
+	maps.DeleteFunc(f.own, func(seq uint64, _ bool) bool { return seq+uint64(reach.Microseconds()) < f.scanned })
 }

@@ -3,15 +3,18 @@ package feed_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/revocation"
 	"github.com/authzd/authzd/storage"
+	"github.com/authzd/authzd/storage/bolt"
 	"github.com/authzd/authzd/storage/postgres"
 	"github.com/authzd/authzd/storage/postgres/pgtest"
 )
@@ -112,6 +115,39 @@ func skipped(t *testing.T, name string, rounds int, stores []storage.Store, late
 		default:
 		}
 	}
+}
+
+// TestEqualMoments: two replicas look in the same millisecond, and an end became visible in between. A follower who
+// goes from one to the other hears of it.
+func TestEqualMoments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := bolt.Open(filepath.Join(t.TempDir(), "server.db"), bolt.Options{SweepEvery: 1000 * time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		for attempt := range 3 {
+			var feeds []*feed.Feed
+			for range 3 {
+				feeds = append(feeds, newFeed(t, store, nil))
+			}
+			time.Sleep(20 * time.Second)
+			list, other := revocation.NewList(issuer), revocation.NewList(issuer)
+			listen(t, feeds[0], list, "0")
+			jti, came := fmt.Sprint("between ", attempt), list.Cursor()
+			end(t, feeds[2], store, jti)
+			listen(t, feeds[1], other, "0")
+			for range 2 {
+				listen(t, feeds[1], list, "1")
+			}
+			if knows(list, jti) {
+				break
+			} else if attempt == 2 || came != other.Cursor() { // one mark in a thousand is the same
+				t.Fatalf("a follower with %s does not hear of it", came)
+			}
+		}
+		time.Sleep(5 * time.Second) // until nobody waits any more
+	})
 }
 
 // TestReplicasSeeOneAnother: a replica that has never heard of an end has it at the first question.
