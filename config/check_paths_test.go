@@ -94,6 +94,11 @@ func TestWarnings(t *testing.T) {
 	}
 	const web = "clients: [{client_id: portal, preset: web, client_secret_file: portal-secret, redirect_uris: [https://a.example/cb]}]"
 	const inIt = `clients: [{client_id: portal, preset: web, client_secret: "portal secret, long enough", redirect_uris: [https://a.example/cb]}]`
+	called := func(member, more string) string {
+		return "clients: [{client_id: portal, preset: web, token_endpoint_auth_method: private_key_jwt, redirect_uris: [https://a.example/cb], " + member + "}]\n" + more
+	}
+	const loopbackKeys, privateKeys = "jwks_uri: 'http://127.0.0.1:9020/bff/jwks.json'", "jwks_uri: 'https://10.20.0.5/bff/jwks.json'"
+	const loopbackLogout = "jwks_uri: https://a.example/jwks.json, backchannel_logout_uri: 'http://localhost:9020/bff/backchannel'"
 	for name, c := range map[string]struct {
 		doc     string
 		open    string // a file that everybody may read
@@ -113,6 +118,14 @@ func TestWarnings(t *testing.T) {
 		"outbound to everything":  {doc: "outbound: {allow_private_networks: [0.0.0.0/0]}", warning: `warning: outbound.allow_private_networks[0] "0.0.0.0/0": allows everything`},
 		"outbound to IPv6":        {doc: "outbound: {allow_private_networks: ['::/0']}", warning: "warning: outbound.allow_private_networks[0]"},
 		"outbound to a network":   {doc: "outbound: {allow_private_networks: [10.20.0.0/16]}"},
+		"keys here":               {doc: called(loopbackKeys, ""), warning: `authzd.yaml:2:138: warning: clients[0].jwks_uri "http://127.0.0.1:9020/bff/jwks.json": is a private address`},
+		"keys here, allowed":      {doc: called(loopbackKeys, "outbound: {allow_private_networks: [127.0.0.0/8]}")},
+		"keys nearby":             {doc: called(privateKeys, ""), warning: "warning: clients[0].jwks_uri"},
+		"keys nearby, another":    {doc: called(privateKeys, "outbound: {allow_private_networks: [10.21.0.0/16]}"), warning: "warning: clients[0].jwks_uri"},
+		"keys nearby, allowed":    {doc: called(privateKeys, "outbound: {allow_private_networks: [10.20.0.0/16]}")},
+		"keys on the internet":    {doc: called("jwks_uri: https://a.example/jwks.json", "")},
+		"a logout here":           {doc: called(loopbackLogout, ""), warning: "warning: clients[0].backchannel_logout_uri"},
+		"a logout here, IPv6":     {doc: called(loopbackLogout, "outbound: {allow_private_networks: ['::1/128']}")},
 		"ES256":                   {doc: "signing: {alg: ES256}", warning: `warning: signing.alg "ES256": clients may assume`},
 		"the file with a secret":  {doc: inIt, open: "authzd.yaml", warning: "authzd.yaml: warning: has a secret, and everybody"},
 		"a file without one":      {doc: web, open: "authzd.yaml"},
