@@ -98,6 +98,10 @@ func (a *app) forward(w http.ResponseWriter, r *http.Request) error {
 		offered := tokens(r.Header["Sec-Websocket-Protocol"])
 		x.socket = &socket{relay: a.relay, offered: offered, open: make(chan struct{})}
 		w = &socketWriter{w, x.socket}
+	} else {
+		steady, end := a.relay.steady(w, r, x)
+		defer end()
+		w = steady
 	}
 	a.relay.sending[a.route].proxy.ServeHTTP(w, r.WithContext(x.ctx))
 	return nil

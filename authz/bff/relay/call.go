@@ -240,7 +240,23 @@ func (p *Relay) modify(answer *http.Response) error {
 	case isEventStream(answer.Header):
 		p.watchStream(x)
 	}
+	p.cleanAnswer(answer.Trailer, nil)
+	answer.Body = &trailedBody{answer.Body, func() { p.cleanAnswer(answer.Trailer, nil) }}
 	return nil
+}
+
+// trailedBody is the body of an answer whose trailers come with its end.
+type trailedBody struct {
+	io.ReadCloser
+	atEnd func()
+}
+
+func (b *trailedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.atEnd()
+	}
+	return n, err
 }
 
 func isEventStream(h http.Header) bool {

@@ -178,3 +178,24 @@ func TestSmuggling(t *testing.T) {
 		t.Errorf("the API got %d requests", n)
 	}
 }
+
+// Trailers come after the headers were cleaned.
+func TestAnswerTrailers(t *testing.T) {
+	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "Set-Cookie, X-Checksum")
+		_, _ = io.WriteString(w, "body")
+		w.Header().Set("Set-Cookie", "orders=stolen; Path=/")
+		w.Header().Set("X-Checksum", "7")
+		w.Header().Set(http.TrailerPrefix+"Clear-Site-Data", "*") // not announced
+	})
+	s := newSite(t, nil, relay.Route{Path: "/api/", URL: a.URL + "/"})
+	got := s.get(t, "/api/x")
+	if got.body != "body" || got.Trailer.Get("X-Checksum") != "7" {
+		t.Errorf("%q %v", got.body, got.Trailer)
+	}
+	for _, name := range []string{"Set-Cookie", "Clear-Site-Data"} {
+		if got.Trailer[name] != nil || got.Header[name] != nil {
+			t.Errorf("%s: %v", name, got.Trailer)
+		}
+	}
+}
