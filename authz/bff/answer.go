@@ -74,7 +74,10 @@ func known(err error) *refusal {
 	case provider.Unavailable(err) && errors.As(err, new(*provider.Refusal)):
 		return unavailable(err)
 	}
-	return refuse(http.StatusInternalServerError, "server_error", "something went wrong").because(err)
+	// Such as a store that is away. Nobody is signed out by it.
+	e = refuse(http.StatusServiceUnavailable, "temporarily_unavailable", "this app cannot answer now; try again in a moment").because(err)
+	e.retry = time.Second
+	return e
 }
 
 func unavailable(err error) *refusal {

@@ -125,6 +125,11 @@ func (f *frontend) arrive(w http.ResponseWriter, r *http.Request, tx transaction
 		f.discard(r.Context(), g)
 		return nil
 	}
+	if f.bff.Sealed && g.GrantID == "" && f.bff.feed.isThere() {
+		f.discard(r.Context(), g)
+		return refuse(http.StatusInternalServerError, "session_not_revocable", "the sign-in worked, but this app could not be told of its end: its operator must look at the log").
+			because(errors.New("the access token of the first resource is opaque, and sealed sessions end by its gid: use a JWT, or a store"))
+	}
 	session, err := f.sessions.Start(r.Context(), w, g)
 	if err != nil {
 		f.discard(r.Context(), g)

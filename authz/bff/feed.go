@@ -44,6 +44,9 @@ func (f feed) run(ctx context.Context) {
 	}
 }
 
+// isThere reports whether the issuer has a feed: it was heard lately.
+func (f feed) isThere() bool { return f.Follower != nil && f.State() != bearer.FeedLost }
+
 // changed returns a channel that is closed when the feed has news; nil: it never has.
 func (f feed) changed() <-chan struct{} {
 	if f.Follower == nil {

@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/bearer"
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/bff/guard"
 	"github.com/authzd/authzd/authz/bff/relay"
 	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/resource"
 )
 
 func sealed(c *bff.Config) { c.Store, c.Sealed = nil, true }
@@ -122,5 +124,20 @@ func TestSealedNeeds(t *testing.T) {
 	}
 	if cfg.Sealed = false; len(cfg.Problems()) > 0 {
 		t.Errorf("%v", cfg.Problems())
+	}
+}
+
+// The feed ends a sealed session by the gid of its access tokens. An opaque token shows none, so that nothing would end
+// a copied cookie.
+func TestSealedNeedsGrantID(t *testing.T) {
+	t.Parallel()
+	opaque := resource.Resource{URI: authztest.API, Scopes: []string{"orders.read"}, TokenType: resource.TokenTypeOpaque}
+	s := start(t, options{server: authz.Config{Resources: []resource.Resource{opaque}}, bff: sealed})
+	s.replica(t) // it waits until the feed is there
+	blackbox.Until(t, "the feed is followed", func() bool { return s.BFF.Follower().State() == bearer.FeedFresh })
+	b := s.browser(t)
+	got := b.follow(b.consent(b.begin("/", "")))
+	if got.StatusCode != http.StatusInternalServerError || !strings.Contains(got.body, "session_not_revocable") || b.sessionCookie() != nil || b.active() {
+		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }

@@ -1,6 +1,7 @@
 package bff_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -482,5 +483,37 @@ func TestLogoutWithoutTokens(t *testing.T) {
 	}
 	if got := b.call("POST", "/bff/logout"); got.StatusCode != http.StatusOK || b.active() {
 		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+// awayStore is a store that can be away.
+type awayStore struct {
+	storage.Store
+	away atomic.Bool
+}
+
+func (s *awayStore) Get(ctx context.Context, table storage.Table, key string) (storage.Record, error) {
+	if s.away.Load() {
+		return storage.Record{}, errors.New("the store is away")
+	}
+	return s.Store.Get(ctx, table, key)
+}
+
+// While the store is away, nobody is signed out: the page is told to come again.
+func TestStoreAway(t *testing.T) {
+	t.Parallel()
+	store := new(awayStore)
+	s := start(t, options{bff: func(c *bff.Config) { store.Store, c.Store = c.Store, store }})
+	b := s.browser(t)
+	b.signIn("/")
+	store.away.Store(true)
+	for _, path := range []string{"/bff/session", "/api/orders"} {
+		if got := b.call(http.MethodGet, path); got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" || strings.Contains(got.body, "away") {
+			t.Errorf("%s: %d %v %s", path, got.StatusCode, got.Header, got.body)
+		}
+	}
+	store.away.Store(false)
+	if !b.active() {
+		t.Error("the session has ended")
 	}
 }
