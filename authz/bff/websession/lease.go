@@ -147,8 +147,11 @@ func (l *lease) judge(ctx context.Context, err error) error {
 	return err
 }
 
-// release frees the lease without other writes. If that fails, others wait until it counts as dead.
+// release frees the lease without other writes, also after ctx has ended. If that fails, others wait until it counts as
+// dead.
 func (l *lease) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leasePatience)
+	defer cancel()
 	_ = storage.Retry(func() error { return l.judge(ctx, l.store.Apply(ctx, l.end())) })
 }
 

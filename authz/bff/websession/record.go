@@ -240,6 +240,8 @@ func (s *Sessions) seal(r *storage.BFFSession, id string, t *tokens) {
 	r.Sealed = s.sealer.Seal(plain, []byte(id))
 }
 
+var errSealed = errors.New("open the tokens of a session")
+
 // open returns the tokens of the session.
 func (s *Sessions) open(session *Session) (*tokens, error) {
 	t := &tokens{}
@@ -251,9 +253,14 @@ func (s *Sessions) open(session *Session) (*tokens, error) {
 	}
 	plain, err := s.sealer.Open(session.record.Sealed, []byte(session.ID))
 	if err != nil {
-		return nil, fmt.Errorf("open the tokens of a session: %w", err)
+		return nil, fmt.Errorf("%w: %w", errSealed, err)
 	}
 	return t, json.Unmarshal(plain, t)
+}
+
+// have reports whether add has taken this grant, and nothing newer for its resource.
+func (t *tokens) have(g *provider.Grant) bool {
+	return g.AccessToken != "" && t.Access[g.Resource].Token == g.AccessToken && (g.RefreshToken == "" || t.Refresh == g.RefreshToken)
 }
 
 // add takes what a grant brought.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/authzd/authzd/authz/bff/provider"
@@ -62,29 +63,18 @@ func (s *Sessions) ask(ctx context.Context, refreshToken, resource string) (*pro
 
 var errOther = errors.New("the new tokens are another user's")
 
-// store writes the new tokens, unless the lease was lost.
-func (s *Sessions) store(ctx context.Context, id string, g *provider.Grant, l *lease) (session *Session, err error) {
-	err = storage.Retry(func() error {
-		session, err = s.load(ctx, id)
-		if err != nil {
-			return err
-		}
-		t, err := s.open(session)
-		if err != nil {
-			return err
-		}
-		if g.User != nil && g.User.Subject != session.Subject { // OpenID Connect Core section 12.2
-			return errOther
-		}
-		t.add(g)
-		setUser(session.record, g.User)
-		if g.IssuedAt.After(session.record.TokensAt) {
-			session.record.TokensAt = g.IssuedAt
-		}
-		s.seal(session.record, id, t)
-		session = s.session(id, session.record, session.version)
-		return l.judge(ctx, s.Store.Apply(ctx, s.put(session, storage.At(session.version)), l.end()))
-	})
+const (
+	firstAgain = 100 * time.Millisecond // pause before new tokens are stored again
+	lastAgain  = time.Second
+)
+
+// store writes the new tokens, unless the lease was lost. It tries until ctx ends: if the refresh tokens rotate, nobody
+// can ask with the old one again. The lease is free afterwards, or another's.
+func (s *Sessions) store(ctx context.Context, id string, g *provider.Grant, l *lease) (*Session, error) {
+	session, err := s.storeOnce(ctx, id, g, l)
+	for wait := firstAgain; mayPass(err) && pause(ctx, wait) == nil; wait = min(2*wait, lastAgain) {
+		session, err = s.storeOnce(ctx, id, g, l)
+	}
 	switch {
 	case errors.Is(err, ErrNone): // it ended meanwhile, and its end could not know the new token
 		if g.RefreshToken != "" {
@@ -98,9 +88,43 @@ func (s *Sessions) store(ctx context.Context, id string, g *provider.Grant, l *l
 		s.alarm(ctx, &provider.Refusal{Code: "another_user"})
 		return nil, s.over(ctx, session, l)
 	case err != nil:
+		l.release(ctx)
 		return nil, err
 	}
 	return s.reload(ctx, session)
+}
+
+// mayPass reports whether the same write may succeed later, because the store is in trouble.
+func mayPass(err error) bool {
+	return err != nil && !slices.ContainsFunc([]error{ErrNone, errFenced, errOther, errSealed, storage.ErrClosed}, func(last error) bool { return errors.Is(err, last) })
+}
+
+func (s *Sessions) storeOnce(ctx context.Context, id string, g *provider.Grant, l *lease) (session *Session, err error) {
+	err = storage.Retry(func() error {
+		session, err = s.load(ctx, id)
+		if err != nil {
+			return err
+		}
+		t, err := s.open(session)
+		if err != nil {
+			return err
+		}
+		if t.have(g) { // an earlier try succeeded, and its answer was lost
+			return nil
+		}
+		if g.User != nil && g.User.Subject != session.Subject { // OpenID Connect Core section 12.2
+			return errOther
+		}
+		t.add(g)
+		setUser(session.record, g.User)
+		if g.IssuedAt.After(session.record.TokensAt) {
+			session.record.TokensAt = g.IssuedAt
+		}
+		s.seal(session.record, id, t)
+		session = s.session(id, session.record, session.version)
+		return l.judge(ctx, s.Store.Apply(ctx, s.put(session, storage.At(session.version)), l.end()))
+	})
+	return session, err
 }
 
 // reload reads a session that was just written, because the write gave it another version.
@@ -122,6 +146,9 @@ func (s *Sessions) over(ctx context.Context, session *Session, l *lease) error {
 		}
 		return l.judge(ctx, s.Store.Apply(ctx, append(s.deletes(now), l.end())...))
 	})
+	if err != nil && !errors.Is(err, errFenced) {
+		l.release(ctx)
+	}
 	switch {
 	case errors.Is(err, errFenced):
 		return &UnavailableError{RetryAfter: retryAfter, Err: err}
