@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -105,6 +106,7 @@ type watch struct {
 	ended   chan struct{}
 	session *Session // as it was
 	waiting int
+	looking atomic.Bool // Run waits for the store
 }
 
 // Ended returns a channel that is closed within two seconds after the session has ended, here or at another replica,
@@ -162,13 +164,19 @@ func (s *Sessions) present(ctx context.Context, w *watch) (*Session, error) {
 	return session, err
 }
 
-// lookEvery is how often Run asks whether watched sessions have ended elsewhere.
-const lookEvery = time.Second
+const (
+	lookEvery    = time.Second            // how often Run asks whether watched sessions have ended elsewhere
+	lookPatience = 800 * time.Millisecond // for the store, with one session
+	looksAtOnce  = 16
+)
 
-// Run closes the channels of Ended until ctx ends.
+// Run closes the channels of Ended until ctx ends. A session that the store does not answer for holds up no other.
 func (s *Sessions) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	var looks sync.WaitGroup
+	defer looks.Wait()
+	slots := make(chan struct{}, looksAtOnce)
 	for {
 		news := s.Changed()
 		select {
@@ -178,10 +186,29 @@ func (s *Sessions) Run(ctx context.Context) {
 		case <-news:
 		}
 		for id, w := range s.watched.all() {
-			session, err := s.present(ctx, w)
-			if errors.Is(err, ErrNone) || err == nil && !s.same(session, w) {
-				s.watched.end(id)
+			if !w.looking.CompareAndSwap(false, true) {
+				continue // the look before has no answer yet
 			}
+			select {
+			case <-ctx.Done():
+				return
+			case slots <- struct{}{}:
+			}
+			looks.Go(func() {
+				s.look(ctx, id, w)
+				w.looking.Store(false)
+				<-slots
+			})
 		}
+	}
+}
+
+// look closes the channel of a watched session if it has ended. An error of the store ends nothing.
+func (s *Sessions) look(ctx context.Context, id string, w *watch) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	session, err := s.present(ctx, w)
+	if errors.Is(err, ErrNone) || err == nil && !s.same(session, w) {
+		s.watched.end(id)
 	}
 }
