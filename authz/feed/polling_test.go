@@ -59,7 +59,7 @@ func TestPollingBehindCache(t *testing.T) {
 	var mu sync.Mutex
 	var delays []time.Duration
 	t.Run("APIs", func(t *testing.T) {
-		for i := range many(8, 200) {
+		for i := range many(8, 60) {
 			offset := rand.N(time.Second)
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
