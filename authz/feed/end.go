@@ -56,7 +56,7 @@ func now() int64 { return storage.Now().Unix() }
 func (f *Feed) Put(cause string, e End) storage.Write {
 	record := e.record
 	record.Cause = cause
-	key := storage.DueKey(time.UnixMicro(int64(f.clock.next())), random(8))
+	key := storage.DueKey(time.UnixMicro(int64(f.clock.now())), random(8))
 	window := time.Duration(f.window.Load()) * time.Second
 	return storage.Revocations.Put(key, &record, storage.Absent, storage.Now().Add(window))
 }

@@ -202,13 +202,21 @@ func (f *Feed) loadWindow(ctx context.Context) error {
 	})
 }
 
-// clock gives times in microseconds since 1970, each later than the one before, even if the machine's clock is set
-// back. They are whole milliseconds and a mark of the replica: a cursor of another must not look like one of ours.
+// clock gives times in microseconds since 1970, none before an earlier one, even if the machine's clock is set back.
+// They are whole milliseconds and a mark of the replica: a cursor of another must not look like one of ours.
 type clock struct {
 	last atomic.Int64
 	mark int64 // 0 to 999
 }
 
+// now returns a time for a record. Records may share one: if each had another, more than 1,000 of them in a second would
+// run ahead, and the records of other replicas would fall out of the overlap.
+func (c *clock) now() uint64 {
+	c.pass(time.Now())
+	return uint64(c.last.Load())
+}
+
+// next returns a time for a scan, later than all before.
 func (c *clock) next() uint64 {
 	for {
 		last := c.last.Load()
@@ -221,7 +229,7 @@ func (c *clock) next() uint64 {
 
 func (c *clock) of(t time.Time) int64 { return t.UnixMilli()*1000 + c.mark }
 
-// pass makes later times be after t.
+// pass makes later times not be before t.
 func (c *clock) pass(t time.Time) {
 	for {
 		last := c.last.Load()

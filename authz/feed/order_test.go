@@ -168,3 +168,30 @@ func TestReplicasSeeOneAnother(t *testing.T) {
 		listen(t, here, list, "1")
 	}
 }
+
+// TestBurst: a replica that ends many tokens at once does not run ahead of the time, and hides no end of a replica whose
+// time is right.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	store := blackbox.OpenBolt(t)
+	busy, idle, here := newFeed(t, store, nil), newFeed(t, store, nil), newFeed(t, store, nil)
+	list := revocation.NewList(issuer)
+	listen(t, here, list, "0")
+	var writes []storage.Write
+	for i := range many(15_000, 60_000) {
+		writes = append(writes, busy.Put("test", feed.Token(fmt.Sprint(i))))
+		if len(writes) == 1_000 {
+			if err := store.Apply(t.Context(), writes...); err != nil {
+				t.Fatal(err)
+			}
+			writes = nil
+		}
+	}
+	latest, err := storage.DueTime(busy.Put("test", feed.Token("latest")).Key)
+	if ahead := time.Until(latest); err != nil || ahead > time.Second {
+		t.Errorf("the records of a burst are %v ahead, %v", ahead, err)
+	}
+	listen(t, here, list, "1")
+	end(t, idle, store, "elsewhere")
+	hear(t, here, list, "elsewhere")
+}
