@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -39,10 +40,8 @@ func TestFollowerOutlivesStore(t *testing.T) {
 			skew: -time.Hour, save: backUp, back: restoreBackup, forgot: true,
 		},
 		"shipped": {
-			config: func(_ *testing.T, dir string) (storage, more string) {
-				return "bolt: {path: " + dir + "/authzd.db, ship: {to: " + dir + "/shipped}}", "secret_file: " + dir + "/secret\n"
-			},
-			save: func(t *testing.T, s *server) { waitForSegments(t, filepath.Join(s.dir, "shipped"), 2) },
+			config: shipping,
+			save:   func(t *testing.T, s *server) { waitForSegments(t, filepath.Join(s.dir, "shipped"), 2) },
 			back: func(t *testing.T, s *server, dir string) *server {
 				if err := s.kill(); err != nil {
 					t.Fatal(err)
@@ -53,6 +52,7 @@ func TestFollowerOutlivesStore(t *testing.T) {
 				return other
 			},
 		},
+		"promoted": {config: shipping, save: func(*testing.T, *server) {}, back: promoteStandby},
 		"migrated": {save: func(*testing.T, *server) {}, back: moveToPostgres},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +95,56 @@ func TestFollowerOutlivesStore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shipping is a configuration whose store is shipped.
+func shipping(_ *testing.T, dir string) (storage, more string) {
+	return shippedIn(dir, dir), "secret_file: " + dir + "/secret\n"
+}
+
+// shippedIn is a store in one folder that is shipped into another.
+func shippedIn(dir, to string) string {
+	return "bolt: {path: " + dir + "/authzd.db, ship: {to: " + to + "/shipped}}"
+}
+
+// promoteStandby lets a standby take over from a server that is killed.
+func promoteStandby(t *testing.T, s *server, dir string) *server {
+	t.Helper()
+	other := &server{issuer: s.issuer, addr: s.addr, dir: shortDir(t)}
+	text := fmt.Sprintf(configuration, s.addr, shippedIn(other.dir, dir), longTokens+"\nsecret_file: "+dir+"/secret", "", "")
+	if err := os.WriteFile(other.configFile(), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	standby := exec.Command(path, "standby", "--config", other.configFile())
+	standby.Dir = other.dir
+	if other.proc, err = startProcess(standby, other.logFile(), s.issuer+"/readyz"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.finish(t) })
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	for _, err := os.Stat(other.dir + "/authzd.db"); err != nil; _, err = os.Stat(other.dir + "/authzd.db") {
+		if wait(ctx, 20*time.Millisecond); ctx.Err() != nil {
+			t.Fatalf("the standby has no copy\n%s", other.log(t))
+		}
+	}
+	if err := s.kill(); err != nil {
+		t.Fatal(err)
+	}
+	s.proc = nil
+	promote := exec.Command(path, "promote", "--config", other.configFile())
+	promote.Dir = other.dir
+	if out, err := promote.CombinedOutput(); err != nil {
+		t.Fatalf("promote: %v\n%s\n%s", err, out, other.log(t))
+	}
+	if err := other.waitReady(ctx); err != nil {
+		t.Fatalf("%v\n%s", err, other.log(t))
+	}
+	return other
 }
 
 // restartAt starts a server again, with a clock that is ahead.
