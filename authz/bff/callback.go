@@ -67,7 +67,7 @@ func (f *frontend) lost(w http.ResponseWriter, r *http.Request, s state) error {
 	if err != nil {
 		return err
 	}
-	alive := session != nil || f.sessions.Sealed() && f.logins.marked(r) != "" // if it has ended, the app notices
+	alive := session != nil || f.sessions.Sealed() && f.logins.marked(r).ID != "" // if it has ended, the app notices
 	if alive && s.ReturnTo != "" {
 		f.leave(w, s.ReturnTo)
 		return nil
@@ -79,7 +79,7 @@ func (f *frontend) lost(w http.ResponseWriter, r *http.Request, s state) error {
 
 // browsersSession returns the session that the browser has, if it lives. The request need not have its cookie.
 func (f *frontend) browsersSession(r *http.Request) (*websession.Session, error) {
-	id := f.logins.marked(r)
+	id := f.logins.marked(r).ID
 	if id == "" {
 		return nil, nil
 	}
@@ -135,14 +135,32 @@ func (f *frontend) arrive(w http.ResponseWriter, r *http.Request, tx transaction
 		f.discard(r.Context(), g)
 		return err
 	}
-	f.logins.mark(w, session.ID)
-	if tx.Older != "" {
-		f.sessions.Retire(r.Context(), tx.Older, tx.Leftover)
+	leftover := f.sessions.Leftover(session)
+	f.logins.mark(w, session.ID, leftover)
+	if f.sessions.Sealed() {
+		f.retire(r, tx, leftover)
 	}
 	if older != nil {
 		return f.sessions.End(r.Context(), older.ID)
 	}
 	return nil
+}
+
+// retire ends the sealed session that the browser had. The transaction names it if the sign-in began on a page of this
+// site; after a link from another site, only the marker does. kept is the refresh token of the new session.
+func (f *frontend) retire(r *http.Request, tx transaction, kept string) {
+	older := []marker{{tx.Older, tx.Leftover}}
+	if m := f.logins.marked(r); m.ID != tx.Older {
+		older = append(older, m)
+	}
+	for _, one := range older {
+		if one.Leftover == kept { // the provider has given the same one again
+			one.Leftover = ""
+		}
+		if one.ID != "" {
+			f.sessions.Retire(r.Context(), one.ID, one.Leftover)
+		}
+	}
 }
 
 func same(s *websession.Session, u *provider.User) bool {

@@ -110,6 +110,39 @@ func TestSealedTabs(t *testing.T) {
 	}
 }
 
+// TestSealedLinkFromElsewhere: a sign-in that begins with a link of another site, which brings no Strict cookie, ends the
+// older session too: here at once, at other replicas because its tokens are revoked.
+func TestSealedLinkFromElsewhere(t *testing.T) {
+	t.Parallel()
+	s := start(t, options{bff: sealed})
+	other := s.replica(t)
+	b := s.browser(t)
+	b.signIn("/a")
+	old := *b.sessionCookie()
+	if !activeAt(other, s.url, &old) {
+		t.Fatal("the other replica does not know the session")
+	}
+	got := b.follow("/bff/login?return_to=/b")
+	if got = b.follow(b.consent(got.Header.Get("Location"))); got.Header.Get("Location") != "/b" {
+		t.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	if activeAt(s.BFF, s.url, &old) {
+		t.Error("the older session lives")
+	}
+	if !b.active() {
+		t.Error("the new session does not live")
+	}
+	blackbox.Until(t, "the older session is dead at the other replica", func() bool { return !activeAt(other, s.url, &old) })
+	if !activeAt(other, s.url, b.sessionCookie()) {
+		t.Error("the new session does not live at the other replica")
+	}
+	for name, c := range b.cookies {
+		if strings.Contains(c.Value, "eyJ") || name != c.Name || len(c.String()) > 4096 {
+			t.Errorf("%s", c)
+		}
+	}
+}
+
 // TestSealedNeeds: what needs a store is refused in the configuration, with the member.
 func TestSealedNeeds(t *testing.T) {
 	t.Parallel()

@@ -125,21 +125,33 @@ func (t *transactions) take(w http.ResponseWriter, r *http.Request, s state) (tx
 	return tx, ok && time.Since(tx.Attempt.BegunAt) < transactionLife
 }
 
-// mark notes which session the browser has. The session's cookie is Strict, so it does not come with a callback from
-// another site.
-func (t *transactions) mark(w http.ResponseWriter, sessionID string) {
-	t.setCookie(w, t.marker, seal(t.markers, sessionID, t.aad), 0)
+// maxLeftover is how long a refresh token in the marker may be: a longer one does not fit beside the session's cookie.
+const maxLeftover = 1500
+
+// marker is what the browser keeps about its session beside the session's cookie.
+type marker struct {
+	ID       string `json:"id"`
+	Leftover string `json:"leftover,omitempty"` // of a sealed session: see websession.Sessions.Leftover
+}
+
+// mark notes which session the browser has. The session's cookie is Strict, so it does not come with a navigation from
+// another site, such as a callback or a link to a sign-in.
+func (t *transactions) mark(w http.ResponseWriter, sessionID, leftover string) {
+	m := marker{ID: sessionID}
+	if len(leftover) <= maxLeftover {
+		m.Leftover = leftover
+	}
+	t.setCookie(w, t.marker, seal(t.markers, m, t.aad), 0)
 }
 
 func (t *transactions) unmark(w http.ResponseWriter) { t.setCookie(w, t.marker, "", -1) }
 
-// marked returns the ID of the browser's session; empty: unknown.
-func (t *transactions) marked(r *http.Request) string {
-	var id string
-	if cookies := r.CookiesNamed(t.marker); len(cookies) != 1 || !unseal(t.markers, cookies[0].Value, t.aad, &id) {
-		return ""
+// marked returns what mark noted about the browser's session; without an ID: unknown.
+func (t *transactions) marked(r *http.Request) (m marker) {
+	if cookies := r.CookiesNamed(t.marker); len(cookies) != 1 || !unseal(t.markers, cookies[0].Value, t.aad, &m) {
+		return marker{}
 	}
-	return id
+	return m
 }
 
 // setCookie is for cookies that must come with a navigation from the provider's site, and so are Lax.
