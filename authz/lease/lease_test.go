@@ -18,7 +18,7 @@ import (
 const (
 	stopsWithin = 12 * time.Second
 	takenAfter  = 20 * time.Second
-	takenWithin = 24 * time.Second
+	takenWithin = 26 * time.Second // two looks more: one that sees the last renewal, and one that finds it too old
 	handover    = 3 * time.Second
 )
 
