@@ -26,7 +26,7 @@ type party struct {
 	gid     string
 }
 
-// TestCauses: an API that asks nobody stops honouring a token whatever ended it, and goes on with the tokens of others.
+// TestCauses: an API that asks nobody stops honouring a token after each cause, and goes on with the tokens of others.
 func TestCauses(t *testing.T) {
 	t.Parallel()
 	causes := map[string]struct {

@@ -142,7 +142,7 @@ func TestKeysAreFetchedSeldom(t *testing.T) {
 	})
 }
 
-// Whatever a token is, it is an assertion that was signed, or an error.
+// Each text is an assertion that was signed, or an error.
 func FuzzVerify(f *testing.F) {
 	g := newGate(f)
 	good := g.sign(f, assertion.Type, claims())

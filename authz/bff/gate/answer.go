@@ -15,7 +15,7 @@ import (
 type verdict int
 
 const (
-	refused   verdict = iota // not allowed, whoever it is; the zero value, so that nothing is allowed by mistake
+	refused   verdict = iota // nobody may do that; the zero value, so that nothing is allowed by mistake
 	needLogin                // perhaps allowed, if the person signs in
 	broken                   // cannot be decided now
 	allowed

@@ -139,7 +139,7 @@ func TestUnreadableRequestIsRefused(t *testing.T) {
 	}
 }
 
-// What a proxy does not set does not matter, whatever it says (CVE-2026-40575, GHSA-6384-m2mw-rf54, CVE-2026-39858).
+// The gate ignores headers that the proxy does not set (CVE-2026-40575, GHSA-6384-m2mw-rf54, CVE-2026-39858).
 func TestOtherHeadersDoNotMatter(t *testing.T) {
 	f := newFixture(t)
 	lies := map[string]string{

@@ -4,7 +4,7 @@
 //	browser ──> proxy ──> site                      the proxy asks first, by one of five contracts:
 //	              │
 //	              └─ GET /gate/nginx ─> contract    which request is it? one source for each part     contract_*.go
-//	                                    site, rule  who may do that? whatever has two readings: 403   rules.go, readings.go
+//	                                    site, rule  who may do that? a path with two readings: 403    rules.go, readings.go
 //	                                    FindAt      who is it? the cookie of this host                authz/bff/websession
 //	                 <─ 200, identity               every configured header, empty for nobody         identity.go
 //	                 <─ 401, 403, 503               as the contract needs it                          answer.go
@@ -35,7 +35,7 @@ import (
 type Sessions interface {
 	// CookieName is the name of their cookie, which is the same at every site.
 	CookieName() string
-	// HasCookie reports whether a request has a cookie of the name, whatever it stands for.
+	// HasCookie reports whether a request has a cookie of the name. The cookie may be worthless.
 	HasCookie(r *http.Request) bool
 	// Find returns the session of a request to the gate's own host. The error is websession.ErrNone if there is none,
 	// websession.ErrCookies if no browser sends such a request, or another one if it cannot be known now.

@@ -209,7 +209,8 @@ func TestWrongTryUsesUpTheCode(t *testing.T) {
 	}
 }
 
-// A browser that has no transaction was led to the site with somebody's code: whoever sees its address cannot use it.
+// A browser without a transaction may have been led to the site with somebody's code. That uses up the code, so that
+// a reader of the address cannot use it.
 func TestStrayCodeIsUsedUp(t *testing.T) {
 	f, other, victim := newFixture(t), jar{}, jar{}
 	start := f.begin(t, other, appURL+"/users")

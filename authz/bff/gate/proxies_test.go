@@ -476,8 +476,8 @@ func TestProxyLetsIn(t *testing.T) {
 				t.Errorf("%s: cookies %q", target, got.Header.Get("Cookie"))
 			}
 		}
-		// Spellings that programs behind CGI take for it never arrive (CVE-2025-64484, CVE-2026-52845), nor does Connection
-		// remove what the proxy has set (CVE-2025-48865, CVE-2024-45410).
+		// Other spellings that programs behind CGI take for it never arrive (CVE-2025-64484, CVE-2026-52845). Connection
+		// does not remove what the proxy has set (CVE-2025-48865, CVE-2024-45410).
 		for _, header := range []string{
 			"X_Auth_User: root", "X-Auth_User: root", "x_auth_user: root", "X.Auth.User: root",
 			"Connection: close, X-Auth-User, X-Forwarded-Uri, X-Forwarded-Host, X-Original-Url, X-Original-Method",
@@ -555,7 +555,7 @@ func many[T int | int64](short, full T) T {
 	return short
 }
 
-// Whatever is asked, nginx gets one of the three statuses that it knows, and logs nothing.
+// For each request, nginx gets one of the three statuses that it knows, and logs nothing.
 func TestFuzzThroughNginx(t *testing.T) {
 	t.Parallel()
 	s := openStreet(t, "nginx", http.HandlerFunc(printer))

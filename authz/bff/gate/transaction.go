@@ -43,7 +43,7 @@ func (t *transaction) live(s *site) bool {
 // transactionPrefix begins the names of the cookies, one for each sign-in under way. It is also what they are sealed for.
 func (g *Gate) transactionPrefix() string { return g.Sessions.CookieName() + "-tx-" }
 
-// transactions returns those of a request, whatever their age. What the gate has not sealed is left out.
+// transactions returns those of a request, expired ones too. It leaves out cookies that the gate has not sealed.
 func (g *Gate) transactions(r *http.Request) (all []*transaction, size int) {
 	looked := 0
 	for _, c := range r.Cookies() {

@@ -24,8 +24,8 @@ func (s silent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(text))), Request: r}, err
 }
 
-// TestHangs: no request waits longer than 15 seconds, whatever the client it was given allows, and the error says that
-// the provider is away, not that it refuses.
+// TestHangs: no request waits longer than 15 seconds, even if the HTTP client allows more. The error says that the
+// provider is away, not that it refuses.
 func TestHangs(t *testing.T) {
 	const issuer = "https://id.example.com"
 	key, err := provider.NewKey()

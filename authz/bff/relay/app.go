@@ -20,8 +20,8 @@ var AppSource []byte
 
 // App says where the app's own files are: in a folder, or behind a URL. At most one of them is set.
 type App struct {
-	// Folder has index.html and the files that it names. Files and folders that begin with a dot are not served, but
-	// for .well-known; nor are links that lead out of it.
+	// Folder has index.html and the files that it names. Files and folders that begin with a dot are not served,
+	// except .well-known. Links that lead out of the folder are not served.
 	Folder string `yaml:"folder" json:"folder,omitempty" path:"true"`
 	// URL is that of a development server such as http://127.0.0.1:4200, which gets no cookie and no token. Only GET,
 	// HEAD, and WebSockets of its own pages pass.

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A ticket that one replica gave opens one socket, at whatever replicas it is shown.
+// A ticket that one replica gave opens one socket, even if it is shown at several.
 func TestTicketRaceOfReplicas(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)

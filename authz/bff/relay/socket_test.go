@@ -247,7 +247,7 @@ func TestSocketsEndWithTheRelay(t *testing.T) {
 	}
 }
 
-// The close frame is put in between two frames, in the middle of whatever is under way.
+// The close frame is put in between two frames of a message that is under way.
 func TestSocketEndsInTheMiddle(t *testing.T) {
 	for round := range many(5, 200) {
 		a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {

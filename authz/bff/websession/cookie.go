@@ -72,7 +72,7 @@ func CheckCookies(r *http.Request) error {
 	return nil
 }
 
-// HasCookie reports whether the request has a cookie of our name, whatever it stands for.
+// HasCookie reports whether the request has a cookie of our name. The cookie may be worthless.
 func (s *Sessions) HasCookie(r *http.Request) bool {
 	return len(r.CookiesNamed(s.cookie)) > 0
 }

@@ -137,7 +137,7 @@ func TestPassed(t *testing.T) {
 	}
 }
 
-// The scanner sees requests where net/http does, in whatever pieces they come.
+// The scanner sees requests where net/http does, in pieces of any length.
 func FuzzScanner(f *testing.F) {
 	for _, text := range []string{
 		"GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: x\r\n\r\n",
