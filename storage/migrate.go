@@ -35,6 +35,7 @@ type Conversion struct {
 var Current = Migrations{
 	toFormat2,
 	toFormat3,
+	toFormat4,
 }
 
 // migratePage is how many records one Apply converts.

@@ -45,6 +45,16 @@ var (
 	Revocations = Kind[Revocation]{"revocations"} // DueKey of a random value: they sort by the time of their end
 	FeedStates  = Kind[FeedState]{"feed_states"}  // FeedEpochKey, FeedWindowKey
 
+	Proofs            = Kind[Proof]{"proofs"}                   // hash of the link's token
+	LiveProofs        = Kind[LiveProof]{"live_proofs"}          // user id + "/" + kind
+	Passkeys          = Kind[Passkey]{"passkeys"}               // user id + "/" + hash of the credential id
+	TOTPs             = Kind[TOTP]{"totps"}                     // user id
+	RecoveryCodeSets  = Kind[RecoveryCodes]{"recovery_codes"}   // user id
+	RememberedDevices = Kind[KnownDevice]{"remembered_devices"} // user id + "/" + hash of the cookie's value: no second factor is asked there
+	KnownDevices      = Kind[KnownDevice]{"known_devices"}      // user id + "/" + hash of the cookie's value
+	DeletedUsers      = Kind[DeletedUser]{"deleted_users"}      // normalised username
+	Deliveries        = Kind[Delivery]{"deliveries"}            // DueKey of a random value
+
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
 	AuditHeads   = Kind[AuditHead]{"audit_heads"}     // "head"; there is one
@@ -69,6 +79,8 @@ var Tables = []Table{
 	LoginFailures.Table,
 	UserGrants.Table, ManagedClients.Table, ClientChanges.Table,
 	UserIdentities.Table, TrustedNetworks.Table, Revocations.Table, FeedStates.Table,
+	Proofs.Table, LiveProofs.Table, Passkeys.Table, TOTPs.Table, RecoveryCodeSets.Table, RememberedDevices.Table,
+	KnownDevices.Table, DeletedUsers.Table, Deliveries.Table,
 	AuditEvents.Table, AuditBlocks.Table, AuditHeads.Table,
 	SecretOrders.Table, Formats.Table, Transfers.Table,
 	BFFSessions.Table, BFFRefs.Table, BFFTickets.Table, BFFHandovers.Table,

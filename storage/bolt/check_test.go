@@ -120,7 +120,7 @@ const page = 4096
 // there.
 var damages = map[string]func(file []byte, at int){
 	"zeros":      func(b []byte, at int) { clear(b[at : at+page]) },
-	"no body":    func(b []byte, at int) { clear(b[at+page/2 : at+page]) },
+	"no body":    func(b []byte, at int) { clear(b[at+page/4 : at+page]) },
 	"wild":       func(b []byte, at int) { copy(b[at+16:], bytes.Repeat([]byte{0xff, 0x7f}, 40)) },
 	"overflow":   func(b []byte, at int) { copy(b[at+12:], []byte{0xff, 0xff, 0xff, 0x7f}) },
 	"many items": func(b []byte, at int) { copy(b[at+10:], []byte{0xff, 0x7f}) },

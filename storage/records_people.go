@@ -1,0 +1,60 @@
+package storage
+
+import "time"
+
+// Proof is a link, and a code to type, that a mail carries: the one who uses it reads the mail of the address.
+type Proof struct {
+	Kind      string    `json:"kind"`
+	UserID    string    `json:"user_id,omitempty"`
+	Email     string    `json:"email"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// LiveProof names the only proof of its kind that a user can use now.
+type LiveProof struct {
+	Proof string `json:"proof"` // its key
+}
+
+// Passkey is a discoverable credential of a user (Web Authentication Level 3).
+type Passkey struct {
+	ID        []byte    `json:"id"`
+	PublicKey []byte    `json:"public_key"` // COSE
+	RPID      string    `json:"rp_id"`
+	Name      string    `json:"name"`
+	CreatedAt time.Time `json:"created_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+}
+
+// TOTP is a user's authenticator app (RFC 6238).
+type TOTP struct {
+	Sealed    []byte    `json:"sealed"`              // the secret
+	LastStep  int64     `json:"last_step,omitempty"` // the newest time step whose code was used
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// RecoveryCodes are the codes that a user keeps for the day when the other factors are lost.
+type RecoveryCodes struct {
+	Hashes    []string  `json:"hashes"` // of those that are unused
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// KnownDevice is a browser in which a user has signed in. It expires when it is no longer known.
+type KnownDevice struct {
+	CreatedAt time.Time `json:"created_at"`
+	SeenAt    time.Time `json:"seen_at"`
+}
+
+// DeletedUser says that a user of the configuration file has deleted the account, so that the file does not make it
+// again.
+type DeletedUser struct {
+	UserID    string    `json:"user_id"`
+	DeletedAt time.Time `json:"deleted_at"`
+}
+
+// Delivery is something that must still be sent to another server, and is tried until it arrives or is given up.
+type Delivery struct {
+	Kind     string    `json:"kind"`
+	Attempts int       `json:"attempts,omitempty"`
+	QueuedAt time.Time `json:"queued_at"`
+}
