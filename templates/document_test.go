@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"maps"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -30,71 +31,15 @@ var (
 	someTime      = time.Date(2026, time.March, 4, 15, 4, 5, 0, time.UTC)
 )
 
-// everyPage has each page with all that it can show.
+// everyPage has each page with all that it can show. Each topic brings its own.
 func everyPage() map[string]Page {
-	connectors := []Connector{
-		{ID: "google", Type: "google", Name: "Google", URL: "/login/google"},
-		{ID: "corp", Type: "oidc", Name: "Corp", URL: "/login/corp"},
+	all := map[string]Page{}
+	for _, topic := range []map[string]Page{
+		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(),
+	} {
+		maps.Copy(all, topic)
 	}
-	return map[string]Page{
-		"sign in": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
-		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
-			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
-		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
-			User: &alice, OtherAccountURL: "/login?other"},
-		"sign in, unknown client": SignIn{Client: &unknownClient, Action: "/login", Hidden: someHidden, Password: true},
-		"sign in upstream":        SignIn{Connectors: connectors, Problem: UpstreamFailed},
-		"link": Link{Client: &someClient, Action: "/link", Hidden: someHidden, User: alice,
-			Identity: Identity{Connector: "Corp", Name: "Alice at Corp", Username: "alice.l", Email: "alice@example.com"}},
-		"link, nameless": Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
-		"select account": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
-		"consent": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Scopes: someScopes},
-		"consent, details": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Details: someDetails},
-		"consent, unknown client": Consent{Client: unknownClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Scopes: someScopes},
-		"device code":         DeviceCode{Action: "/device", Hidden: someHidden},
-		"device code, failed": DeviceCode{Action: "/device", Hidden: someHidden, UserCode: "wdjb mjht", Problem: UnknownCode},
-		"device": DeviceConfirm{Client: someClient, Action: "/device", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", UserCode: "WDJB-MJHT", Scopes: someScopes, Details: someDetails},
-		"device, unknown client": DeviceConfirm{Client: unknownClient, Action: "/device", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", UserCode: "WDJB-MJHT", Scopes: someScopes},
-		"device, allowed": DeviceDone{Client: someClient, Allowed: true},
-		"device, denied":  DeviceDone{Client: someClient},
-		"sign in, step up": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
-			User: &alice, OtherAccountURL: "/login?other", Reason: StrongLogin},
-		"logout":                 LogoutConfirm{Client: &someClient, Action: "/logout", Hidden: someHidden, User: alice, CancelURL: "/account"},
-		"logout, unknown client": LogoutConfirm{Client: &stranger, Action: "/logout", Hidden: someHidden, User: alice},
-		"logout, explained": LogoutConfirm{Client: &someClient, Action: "/logout", Hidden: someHidden, User: alice, CancelURL: "/account",
-			Detail: &ErrorDetail{Explanation: "It is not registered.", Parameter: "post_logout_redirect_uri", Received: "https://app.example.com/by",
-				Registered: []string{"https://app.example.com/bye"}, Nearest: "https://app.example.com/bye", Fix: "clients:"}},
-		"logged out": LoggedOut{Client: &someClient, BackURL: "com.example.app:/signed-out"},
-		"logged out, frames": LoggedOut{Client: &someClient, BackURL: "https://app.example.com/bye?state=s&x=y", Return: true,
-			Frames: []string{"https://app.example.com/out?iss=i&sid=s", "https://shop.example.org/out", "http://localhost:4200/out", "https://app.example.com/two"}},
-		"account": Account{User: alice, Claims: []Claim{{Name: "email", Value: "alice@example.com", Verified: true}, {Name: "shoe_size", Value: "37"}},
-			Identities:      []LinkedIdentity{{ID: "i-1_a", Connector: "Google", Email: "alice@example.com", LinkedAt: someTime}, {ID: "i-2", Connector: "Corp", LinkedAt: someTime, LastWayIn: true}},
-			IdentityChanges: []IdentityChange{{Connector: "Google", At: someTime, Linked: true}, {Connector: "Old", At: someTime, ByOperator: true}},
-			Connector:       "Google", SignedInAt: someTime, Action: "/account", LogoutAction: "/logout", Hidden: someHidden,
-			Sessions: []Session{{StartedAt: someTime, LastActiveAt: someTime.Add(time.Hour), Current: true}, {ID: "a-sid_1", StartedAt: someTime, LastActiveAt: someTime}},
-			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
-				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"},
-				{ClientID: "portal", Name: "Portal", OpenURL: "https://portal.example.com/login?iss=i"}}},
-		"error":                   Error{Code: "redirect_uri_mismatch", Client: &someClient, BackURL: "https://app.example.com/"},
-		"error, and how to go on": Error{Code: "sign_in_expired", AgainURL: "https://id.example.com/authorize?client_id=a&state=b"},
-		"error, explained": Error{Code: "redirect_uri_mismatch", Detail: &ErrorDetail{
-			Explanation: "It is not registered.", Parameter: "redirect_uri", Received: "https://app.example.com/calback",
-			Registered: []string{"https://app.example.com/callback", "http://localhost/"}, Nearest: "https://app.example.com/callback",
-			Fix: "authzd client update spa"}},
-		"error, unknown client": Error{Code: "invalid_scope", Client: &stranger, Answer: &Answer{URL: "https://app.example.net/cb?error=invalid_scope&state=s"}},
-		"error, to be posted": Error{Code: "invalid_scope", Client: &stranger,
-			Answer: &Answer{URL: "com.example.app:/cb", Fields: map[string]string{"error": "invalid_scope", "state": "s"}}},
-		"error, no redirect_uri":     Error{Code: "invalid_request", Reason: "redirect_uri_missing"},
-		"logged out, unknown client": LoggedOut{Client: &stranger, BackURL: "https://app.example.net/bye"},
-		"form post":                  FormPost{Client: &someClient, Action: "com.example.app:/cb", Params: map[string]string{"code": "azc_1", "state": "s"}},
-		"home":                       Home{Issuer: "https://id.example.com", SignInURL: "/login", PlaygroundURL: "/playground", DiscoveryURL: "/.well-known/openid-configuration"},
-		"home, signed in":            Home{Issuer: "https://id.example.com", User: &alice, AccountURL: "/account"},
-	}
+	return all
 }
 
 func newRenderer(t testing.TB, brand Branding) *Renderer {

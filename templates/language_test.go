@@ -2,10 +2,13 @@ package templates
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 )
 
@@ -87,7 +90,11 @@ func TestTextsAreUsed(t *testing.T) {
 	}
 	english := all["en"]
 	unused := maps.Clone(english)
-	for _, name := range append([]string{"layout", "parts"}, pageNames...) {
+	names, err := pageNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(names, "layout", "parts") {
 		source, err := htmlFiles.ReadFile("html/" + name + ".html")
 		if err != nil {
 			t.Fatal(err)
@@ -119,9 +126,7 @@ func TestEveryProblemAndReasonHasAText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	problems := []Problem{MissingField, BadCredentials, TooManyAttempts, UpstreamRefused, UpstreamFailed, ConfirmToLink,
-		MissingCode, UnknownCode, ExpiredCode}
-	reasons := []Reason{FreshLogin, StrongLogin}
+	problems, reasons := constants(t, "Problem"), constants(t, "Reason")
 	texts := 0
 	for key := range all["en"] {
 		if strings.HasPrefix(key, "problem.") || strings.HasPrefix(key, "reason.") {
@@ -140,6 +145,61 @@ func TestEveryProblemAndReasonHasAText(t *testing.T) {
 	}
 	if texts != len(problems)+len(reasons) {
 		t.Errorf("%d texts for %d problems and %d reasons", texts, len(problems), len(reasons))
+	}
+}
+
+// constants returns the values of all constants of a string type of this package, except "".
+func constants(t *testing.T, typeName string) (values []string) {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^(?:const |\t)[A-Z]\w*\s+`+typeName+`\s+= "([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
+			values = append(values, m[1])
+		}
+	}
+	if len(values) < 2 {
+		t.Fatalf("only %d constants of the type %s", len(values), typeName)
+	}
+	return values
+}
+
+// TestLoadCatalogue: topics are put together, and a text that is there twice is refused.
+func TestLoadCatalogue(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	texts, err := loadCatalogue(fstest.MapFS{"en/a.json": file(`{"a.x": "1"}`), "en/b.json": file(`{"b.x": "2"}`)}, "en")
+	if want := (catalogue{"a.x": "1", "b.x": "2"}); err != nil || !maps.Equal(texts, want) {
+		t.Errorf("%v, %v, want %v", texts, err, want)
+	}
+	for name, files := range map[string]fstest.MapFS{
+		"in two topics": {"en/a.json": file(`{"a.x": "1"}`), "en/b.json": file(`{"a.x": "1"}`)},
+		"in one topic":  {"en/a.json": file(`{"a.x": "1", "a.x": "1"}`)},
+		"not texts":     {"en/a.json": file(`{"a.x": 1}`)},
+		"not JSON":      {"en/a.json": file(`a.x: 1`)},
+	} {
+		if texts, err := loadCatalogue(files, "en"); err == nil {
+			t.Errorf("%s: %v is read", name, texts)
+		}
+	}
+}
+
+// TestEveryPageIsShown: everyPage has each file of html at least once.
+func TestEveryPageIsShown(t *testing.T) {
+	names, err := pageNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range everyPage() {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == page.meta().template })
+	}
+	if len(names) > 0 {
+		t.Errorf("everyPage lacks %q", names)
 	}
 }
 

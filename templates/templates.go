@@ -3,9 +3,9 @@
 //
 //	Branding -> New -> theme + style.css, logo, marks -> Assets (cached for ever, hash in the name)
 //	                |
-//	Page (pages.go) -> Render: choose the language (ui_locales, Accept-Language)
-//	                        -> html/layout.html around html/<page>.html, into a buffer
-//	                        -> headers and body, or an error and nothing written
+//	Page -> Render: choose the language (ui_locales, Accept-Language), texts from catalogue/<language>/<topic>.json
+//	               -> html/layout.html around html/<page>.html, into a buffer
+//	               -> headers and body, or an error and nothing written
 //
 // Every page works without JavaScript. The only scripts are the line that submits a FormPost, and the lines
 // that leave a LoggedOut page when its frames have loaded. The Content-Security-Policy of those pages names
@@ -19,7 +19,9 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"io/fs"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -80,7 +82,11 @@ func parse(lang string, texts catalogue, brand Branding, files assets) (map[stri
 		return nil, fmt.Errorf("parse layout: %w", err)
 	}
 	pages := map[string]*template.Template{}
-	for _, name := range pageNames {
+	names, err := pageNames()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
 		page, err := layout.Clone()
 		if err == nil {
 			page, err = page.ParseFS(htmlFiles, "html/"+name+".html")
@@ -91,6 +97,21 @@ func parse(lang string, texts catalogue, brand Branding, files assets) (map[stri
 		pages[name] = page
 	}
 	return pages, nil
+}
+
+// pageNames lists the pages in html: every file but the layout and its parts.
+func pageNames() ([]string, error) {
+	files, err := fs.Glob(htmlFiles, "html/*.html")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimSuffix(path.Base(file), ".html"); name != "layout" && name != "parts" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // view is the data of the layout.

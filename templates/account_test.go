@@ -1,0 +1,65 @@
+package templates
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func accountPages() map[string]Page {
+	return map[string]Page{
+		"account": Account{User: alice, Claims: []Claim{{Name: "email", Value: "alice@example.com", Verified: true}, {Name: "shoe_size", Value: "37"}},
+			Identities:      []LinkedIdentity{{ID: "i-1_a", Connector: "Google", Email: "alice@example.com", LinkedAt: someTime}, {ID: "i-2", Connector: "Corp", LinkedAt: someTime, LastWayIn: true}},
+			IdentityChanges: []IdentityChange{{Connector: "Google", At: someTime, Linked: true}, {Connector: "Old", At: someTime, ByOperator: true}},
+			Connector:       "Google", SignedInAt: someTime, Action: "/account", LogoutAction: "/logout", Hidden: someHidden,
+			Sessions: []Session{{StartedAt: someTime, LastActiveAt: someTime.Add(time.Hour), Current: true}, {ID: "a-sid_1", StartedAt: someTime, LastActiveAt: someTime}},
+			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
+				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"},
+				{ClientID: "portal", Name: "Portal", OpenURL: "https://portal.example.com/login?iss=i"}}},
+	}
+}
+
+func TestAccountSessions(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	d := draw(t, r, "en", everyPage()["account"])
+	page := text(d.root)
+	for _, want := range []string{
+		"Where you’re signed in Since 4 March 2026, 15:04 UTC this browser Last active 4 March 2026, 16:04 UTC Since",
+		"Sign out everywhere This signs you out of every browser",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q in %q", want, page)
+		}
+	}
+	element(t, d.id("sign-out-everywhere"), "Sign out everywhere", "name", "sign-out-everywhere", "value", "yes", "type", "submit")
+	if n := d.id("sign-out-everywhere").Parent.Parent; n.Data != "details" || has(n, "open") {
+		t.Error("the page signs out everywhere without asking first")
+	}
+	element(t, d.id("open-spa"), "Open Orders", "href", "https://app.example.com/login?iss=i")
+	if d.has("open-cli") {
+		t.Error("an app is opened by a script")
+	}
+	if d := draw(t, r, "en", Account{User: alice, SignedInAt: someTime}); d.has("sign-out-everywhere") {
+		t.Error("signing out everywhere is offered without sessions")
+	}
+}
+
+func TestAccount(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	d := draw(t, r, "en", everyPage()["account"])
+	element(t, d.id("revoke-spa"), "Remove Orders", "name", "revoke", "value", "spa")
+	element(t, d.id("logout"), "Sign out", "type", "submit")
+	page := text(d.root)
+	for _, want := range []string{
+		"Signed in with Google", "4 March 2026, 15:04 UTC", "Email alice@example.com verified",
+		"shoe_size 37", "Use Orders API orders.read",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q in %q", want, page)
+		}
+	}
+	page = text(draw(t, r, "en", Account{User: alice, SignedInAt: someTime}).root)
+	if !strings.Contains(page, "Signed in with Password") || !strings.Contains(page, "No apps have access to your account.") {
+		t.Errorf("an account without apps reads %q", page)
+	}
+}

@@ -1,0 +1,98 @@
+package templates
+
+import (
+	"strings"
+	"testing"
+)
+
+func consentPages() map[string]Page {
+	return map[string]Page{
+		"consent": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", Scopes: someScopes},
+		"consent, details": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", Details: someDetails},
+		"consent, unknown client": Consent{Client: unknownClient, Action: "/consent", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", Scopes: someScopes},
+	}
+}
+
+func TestConsent(t *testing.T) {
+	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["consent"])
+	if got, want := d.heading(), "Allow Orders to access your account?"; got != want {
+		t.Errorf("heading %q, want %q", got, want)
+	}
+	page := text(d.root)
+	for _, want := range []string{
+		"You will be sent back to app.example.com.", "Signed in as A Alice Liddell alice Not you?",
+		"Know who you are", "Keep this access while you’re away", "Use Orders API orders.read",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q", want)
+		}
+	}
+	allow, deny := d.id("consent-allow"), d.id("consent-deny")
+	element(t, allow, "Allow", "name", "decision", "value", "allow", "type", "submit")
+	element(t, deny, "Deny", "name", "decision", "value", "deny", "type", "submit")
+	if attr(allow, "class") != attr(deny, "class") {
+		t.Error("Allow and Deny look different")
+	}
+	element(t, d.id("client-policy"), "Privacy policy", "href", someClient.PolicyURI)
+	element(t, d.id("client-tos"), "Terms of service", "href", someClient.TosURI)
+	if !strings.Contains(d.policy, "img-src 'self' https://cdn.example.com;") {
+		t.Errorf("the policy does not let the client's logo in: %s", d.policy)
+	}
+}
+
+func TestConsentDetails(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	d := draw(t, r, "en", everyPage()["consent, details"])
+	page := text(d.root)
+	for _, want := range []string{
+		"It also asks you to approve Payment For Bank API Amount EUR 123.50 Creditor Merchant A Berlin",
+		strings.Repeat("ab", MaxDetailValue/2) + " 100 more characters", "account_information",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("page does not say %q in %q", want, page)
+		}
+	}
+	if strings.Contains(page, "This app asks to") || strings.Contains(page, strings.Repeat("ab", MaxDetailValue/2+1)) {
+		t.Errorf("a heading without scopes, or a value without bounds: %q", page)
+	}
+}
+
+// TestConsentDestination: 127.0.0.1 and a scheme mean nothing to most people.
+func TestConsentDestination(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	for redirectURI, want := range map[string]string{
+		"https://app.example.com/cb":  "You will be sent back to app.example.com.",
+		"http://127.0.0.1:4711/cb":    "You will be sent back to an app on this device: 127.0.0.1:4711.",
+		"com.example.phone:/callback": "You will be sent back to an app on this device: com.example.phone.",
+	} {
+		page := text(draw(t, r, "en", Consent{Client: Client{Name: "Orders", RedirectURI: redirectURI}}).root)
+		if !strings.Contains(page, want) {
+			t.Errorf("%s: %q does not say %q", redirectURI, page, want)
+		}
+	}
+}
+
+// TestUnknownClient: apps that registered themselves look different from the apps that the operator knows,
+// with any name and logo.
+func TestUnknownClient(t *testing.T) {
+	r, pages := newRenderer(t, Branding{Name: "Acme"}), everyPage()
+	for _, name := range []string{"consent, unknown client", "device, unknown client"} {
+		d := draw(t, r, "en", pages[name])
+		element(t, d.id("unknown-client"), "Acme doesn’t know this app. It says that its name is Orders. It is published by apps.example.org. It runs on this device: go on only if you have just started it yourself.")
+		if !strings.Contains(d.source, unknownClient.LogoURI) {
+			t.Errorf("%s: the logo is missing", name)
+		}
+	}
+	d := draw(t, r, "en", DeviceConfirm{Client: Client{Name: "Orders", Unknown: true}})
+	element(t, d.id("unknown-client"), "Acme doesn’t know this app, and nobody vouches for it. It says that its name is Orders.")
+	d = draw(t, r, "en", DeviceConfirm{Client: Client{Name: "8sXk2", Nameless: true, Unknown: true}})
+	element(t, d.id("unknown-client"), "Acme doesn’t know this app, and nobody vouches for it. It doesn’t say what it’s called.")
+	for _, name := range []string{"consent", "device"} {
+		if d := draw(t, r, "en", pages[name]); d.has("unknown-client") || !strings.Contains(d.source, someClient.LogoURI) {
+			t.Errorf("%s: a known app is called unknown, or its logo is missing", name)
+		}
+	}
+}

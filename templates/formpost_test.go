@@ -1,0 +1,7 @@
+package templates
+
+func formPostPages() map[string]Page {
+	return map[string]Page{
+		"form post": FormPost{Client: &someClient, Action: "com.example.app:/cb", Params: map[string]string{"code": "azc_1", "state": "s"}},
+	}
+}

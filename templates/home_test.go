@@ -1,0 +1,28 @@
+package templates
+
+import "testing"
+
+func homePages() map[string]Page {
+	return map[string]Page{
+		"home":            Home{Issuer: "https://id.example.com", SignInURL: "/login", PlaygroundURL: "/playground", DiscoveryURL: "/.well-known/openid-configuration"},
+		"home, signed in": Home{Issuer: "https://id.example.com", User: &alice, AccountURL: "/account"},
+	}
+}
+
+func TestHome(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["home"])
+	if got := d.heading(); got != "The authorization server is running" {
+		t.Errorf("heading %q", got)
+	}
+	element(t, d.id("issuer"), "https://id.example.com")
+	element(t, d.id("home-sign-in"), "Sign in", "href", "/login")
+	element(t, d.id("home-playground"), "Playground", "href", "/playground")
+	element(t, d.id("home-discovery"), "Discovery document", "href", "/.well-known/openid-configuration")
+
+	d = draw(t, r, "en", pages["home, signed in"])
+	element(t, d.id("home-account"), "Your account", "href", "/account")
+	if d.has("home-sign-in") || d.has("home-playground") || d.has("home-discovery") {
+		t.Error("links that were not asked for")
+	}
+}

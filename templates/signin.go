@@ -1,0 +1,113 @@
+package templates
+
+import "slices"
+
+// SignIn asks for a password, or leads to a connector, or back to the client.
+//
+// Inputs username, password, remember-me; buttons login-submit, login-cancel (its form says decision,
+// cancel); links connector-{id}.
+type SignIn struct {
+	UILocales  string
+	Client     *Client // nil: a sign-in to this server's own pages
+	Action     string
+	Hidden     map[string]string
+	Password   bool   // offer the password form
+	Username   string // as typed before, or the login_hint
+	RememberMe bool   // offer to stay signed in
+	Remember   bool   // the box is ticked
+	Connectors []Connector
+	Problem    Problem
+	Reason     Reason
+
+	// User, if not nil, must sign in again (prompt=login, max_age): the username can't be changed,
+	// and OtherAccountURL leads to this page without a user.
+	User            *User
+	OtherAccountURL string
+	Detail          *ErrorDetail // development only: what was requested and left out
+}
+
+func (p SignIn) meta() meta {
+	m := meta{template: "sign-in", uiLocales: p.UILocales}
+	if p.Client != nil {
+		m.imageOrigin = foreignOrigin(p.Client.Logo())
+	}
+	return m
+}
+
+// Invalid reports whether the typed values are wrong.
+func (p SignIn) Invalid() bool { return p.Problem == MissingField || p.Problem == BadCredentials }
+
+// Connector is one upstream that the user may sign in with.
+type Connector struct {
+	ID   string
+	Type string // "google" gets Google's mark
+	Name string
+	URL  string
+}
+
+// Reason is what the app demands of a sign-in.
+type Reason string
+
+const (
+	NoReason    Reason = ""       // a User is asked to confirm that it's them
+	FreshLogin  Reason = "fresh"  // prompt=login or max_age: sign in again
+	StrongLogin Reason = "strong" // acr_values, an essential acr: sign in in another way
+)
+
+// The problems of a sign-in.
+const (
+	MissingField    Problem = "missing_field"     // no username or no password
+	BadCredentials  Problem = "bad_credentials"   // also for unknown and disabled users
+	TooManyAttempts Problem = "too_many_attempts" // wait and try again
+	UpstreamRefused Problem = "upstream_refused"  // cancelled there, or not allowed in here
+	UpstreamFailed  Problem = "upstream_failed"   // the connector did not answer properly
+	ConfirmToLink   Problem = "confirm_to_link"   // an account with this address exists: sign in to it first
+)
+
+// SelectAccount asks whether to continue as the signed-in user (prompt=select_account).
+//
+// Buttons account-continue and account-other send account=continue or account=other.
+type SelectAccount struct {
+	UILocales string
+	Client    *Client
+	Action    string
+	Hidden    map[string]string
+	User      User
+}
+
+func (p SelectAccount) meta() meta { return meta{template: "select-account", uiLocales: p.UILocales} }
+
+// Link asks whether an account at a connector belongs to the user, who can then sign in with it. It names
+// both accounts, because the person who sees the page may not know one of them.
+//
+// Buttons link-confirm and link-cancel send decision=confirm or decision=cancel.
+type Link struct {
+	UILocales string
+	Client    *Client
+	Action    string
+	Hidden    map[string]string
+	User      User
+	Identity  Identity
+}
+
+func (p Link) meta() meta { return meta{template: "link", uiLocales: p.UILocales} }
+
+// Identity is an account at a connector, as the connector describes it: everything but the connector's name
+// may be empty or untrue.
+type Identity struct {
+	Connector string // its name
+	Name      string
+	Username  string
+	Email     string
+}
+
+// Names returns all names of the identity, each once.
+func (i Identity) Names() []string {
+	var names []string
+	for _, name := range []string{i.Name, i.Email, i.Username} {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,136 @@
+package templates
+
+import (
+	"strings"
+	"testing"
+)
+
+func signInPages() map[string]Page {
+	connectors := []Connector{
+		{ID: "google", Type: "google", Name: "Google", URL: "/login/google"},
+		{ID: "corp", Type: "oidc", Name: "Corp", URL: "/login/corp"},
+	}
+	return map[string]Page{
+		"sign in": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
+		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
+			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
+		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
+			User: &alice, OtherAccountURL: "/login?other"},
+		"sign in, unknown client": SignIn{Client: &unknownClient, Action: "/login", Hidden: someHidden, Password: true},
+		"sign in upstream":        SignIn{Connectors: connectors, Problem: UpstreamFailed},
+		"link": Link{Client: &someClient, Action: "/link", Hidden: someHidden, User: alice,
+			Identity: Identity{Connector: "Corp", Name: "Alice at Corp", Username: "alice.l", Email: "alice@example.com"}},
+		"link, nameless": Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
+		"select account": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
+		"sign in, step up": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
+			User: &alice, OtherAccountURL: "/login?other", Reason: StrongLogin},
+	}
+}
+
+func TestSignIn(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	pages := everyPage()
+
+	d := draw(t, r, "en", pages["sign in"])
+	if got := d.heading(); got != "Sign in" {
+		t.Errorf("heading %q", got)
+	}
+	if want := "to continue to Orders · app.example.com"; !strings.Contains(text(d.root), want) {
+		t.Errorf("page does not say %q", want)
+	}
+	element(t, d.id("username"), "", "name", "username", "autocomplete", "username webauthn", "type", "text", "value", "")
+	element(t, d.id("password"), "", "name", "password", "autocomplete", "current-password", "type", "password")
+	element(t, d.id("remember-me"), "", "name", "remember-me", "type", "checkbox")
+	element(t, d.id("login-submit"), "Sign in", "type", "submit")
+	element(t, d.id("login-cancel"), "Back to Orders", "type", "submit", "name", "decision", "value", "cancel")
+	element(t, d.id("connector-google"), "Continue with Google", "href", "/login/google")
+	element(t, d.id("connector-corp"), "Continue with Corp", "href", "/login/corp")
+	if has(d.id("remember-me"), "checked") || !has(d.id("username"), "autofocus") || d.has("problem") {
+		t.Error("a fresh page has nothing ticked, the caret in the username and no problem")
+	}
+
+	d = draw(t, r, "en", pages["sign in, failed"])
+	element(t, d.id("problem"), "That username or password isn’t right.", "role", "alert")
+	element(t, d.id("username"), "", "value", "alice", "aria-describedby", "problem", "aria-invalid", "true")
+	element(t, d.id("password"), "", "value", "", "aria-describedby", "problem", "aria-invalid", "true")
+	if !has(d.id("remember-me"), "checked") || !has(d.id("password"), "autofocus") || has(d.id("username"), "autofocus") {
+		t.Error("after a failure the tick stays and the caret is in the password")
+	}
+
+	d = draw(t, r, "en", pages["sign in upstream"])
+	if d.has("username") || d.has("password") || len(d.all("form")) != 0 {
+		t.Error("there is a password form where passwords are off")
+	}
+	if text(d.id("problem")) == "" {
+		t.Error("the upstream problem is not told")
+	}
+
+	d = draw(t, r, "en", SignIn{Password: true, Username: "alice", Problem: TooManyAttempts})
+	if has(d.id("username"), "aria-invalid") || attr(d.id("username"), "aria-describedby") != "problem" {
+		t.Error("a lock-out describes the fields, but does not call them invalid")
+	}
+}
+
+func TestSignInAgain(t *testing.T) {
+	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["sign in again"])
+	element(t, d.id("other-account"), "Not you?", "href", "/login?other")
+	element(t, d.id("username"), "", "value", "alice", "autocomplete", "username webauthn")
+	if !has(d.id("username"), "readonly") || !has(d.id("password"), "autofocus") {
+		t.Error("the known username can be changed, or the caret is not in the password")
+	}
+	if !strings.Contains(text(d.root), "Alice Liddell") {
+		t.Error("the page does not say who must sign in")
+	}
+}
+
+func TestSignInReason(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	element(t, draw(t, r, "en", pages["sign in again"]).id("reason"), "Please confirm it’s you to continue.")
+	element(t, draw(t, r, "en", pages["sign in, step up"]).id("reason"), "This app needs you to sign in in another way.")
+	element(t, draw(t, r, "en", SignIn{Reason: FreshLogin}).id("reason"), "This app needs you to sign in again.")
+	if draw(t, r, "en", pages["sign in"]).has("reason") {
+		t.Error("a first login needs no reason")
+	}
+}
+
+func TestSelectAccount(t *testing.T) {
+	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["select account"])
+	element(t, d.id("account-continue"), "Continue as A Alice Liddell alice", "name", "account", "value", "continue")
+	element(t, d.id("account-other"), "+ Use another account", "name", "account", "value", "other")
+}
+
+// TestLink: both accounts are named, and to refuse is as easy as to link.
+func TestLink(t *testing.T) {
+	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["link"])
+	for id, wants := range map[string][]string{
+		"link-identity": {"Alice at Corp", "alice@example.com", "alice.l"},
+		"link-account":  {"Alice Liddell", "alice"},
+	} {
+		for _, want := range wants {
+			if got := text(d.id(id)); !strings.Contains(got, want) {
+				t.Errorf("%s is %q, without %q", id, got, want)
+			}
+		}
+	}
+	confirm, cancel := d.id("link-confirm"), d.id("link-cancel")
+	element(t, confirm, "Link them", "name", "decision", "value", "confirm", "type", "submit")
+	element(t, cancel, "Don’t link", "name", "decision", "value", "cancel", "type", "submit")
+	if attr(confirm, "class") != attr(cancel, "class") {
+		t.Error("they look different")
+	}
+}
+
+// The sign-in page names the client as the consent page does: logo, policy, terms, and who vouches for it.
+func TestSignInShowsClient(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["sign in"])
+	element(t, d.id("client-policy"), "Privacy policy", "href", someClient.PolicyURI)
+	element(t, d.id("client-tos"), "Terms of service", "href", someClient.TosURI)
+	if !strings.Contains(d.source, someClient.LogoURI) || !strings.Contains(d.policy, foreignOrigin(someClient.LogoURI)) || d.has("unknown-client") {
+		t.Errorf("%s", d.source)
+	}
+	draw(t, r, "en", pages["sign in, unknown client"]).id("unknown-client")
+	if d := draw(t, r, "en", SignIn{Password: true}); d.has("client-policy") {
+		t.Error("a policy of nobody")
+	}
+}
