@@ -4,12 +4,14 @@ import (
 	"net/http"
 
 	"github.com/gorilla/mux"
+
+	"github.com/authzd/authzd/authz/admin"
 )
 
 // AdminSocket serves health, metrics and the admin API, to everybody that can connect: serve it at a socket
 // whose mode keeps others out.
 func (s *Server) AdminSocket() http.Handler {
-	return s.operations(s.operator.Handler(s.operator.AtSocket))
+	return s.operations(s.operator.Handler(admin.AtSocket))
 }
 
 // AdminListener serves health and metrics to everybody, and the admin API to callers with an access token for it.

@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/tokenendpoint"
+	"github.com/authzd/authzd/authz/upkeep"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -32,8 +33,8 @@ type Config struct {
 	// set it in production.
 	Dev bool
 
-	Store     storage.Store      // the caller closes it, after Run has returned
-	File      operator.StoreFile // of the store; nil: it is not one file
+	Store     storage.Store    // the caller closes it, after Run has returned
+	File      upkeep.StoreFile // of the store; nil: it is not one file
 	Secret    *keys.Secret
 	Clients   *client.Registry
 	Resources []resource.Resource

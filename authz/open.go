@@ -7,13 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/backchannel"
-	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
@@ -36,6 +35,7 @@ import (
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/authz/tokeninfo"
+	"github.com/authzd/authzd/authz/upkeep"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -45,7 +45,7 @@ import (
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
 	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
-	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openEndpoints, (*Server).openFeed, (*Server).openBackups,
+	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
 }
 
 func (s *Server) openSealing(ctx context.Context) (err error) {
@@ -266,6 +266,17 @@ func (s *Server) openLogout(context.Context) error {
 	return err
 }
 
+func (s *Server) openUpkeep(context.Context) (err error) {
+	s.upkeep, err = upkeep.New(upkeep.Config{
+		Store: s.store, File: s.config.File, Issuer: s.issuer.ID, Secret: s.config.Secret, Sealing: s.sealing, Audit: s.audit,
+		Observer: s.observer, Logger: s.logger, Backup: s.config.Backup,
+		Did: func(ctx context.Context, c *admin.Call, e audit.Event) []storage.Write {
+			return s.events.ByOperator(ctx, c.Actor, e)
+		},
+	})
+	return err
+}
+
 func (s *Server) openEndpoints(ctx context.Context) error {
 	clientSecrets, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeClientSecret)
 	if err != nil {
@@ -290,12 +301,12 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
 		Events: s.events, Secrets: clientSecrets, Policy: s.config.Registration,
 	}
-	s.operator = operator.New(&operator.API{
-		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, File: s.config.File, Secret: s.config.Secret, Sealing: s.sealing, Keys: s.keys,
+	s.operator = &operator.API{
+		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, Upkeep: s.upkeep, Keys: s.keys,
 		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Sessions: s.sessions,
-		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Audit: s.audit,
+		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox,
 		Events: s.events, Observer: s.observer,
-	})
+	}
 	s.tokenEndpoint, err = tokenendpoint.New(tokenendpoint.Config{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Auth: s.auth, Keys: s.clientKeys,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Events: s.events,
@@ -303,17 +314,4 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 		RefreshLifetime: s.config.Lifetimes.RefreshToken, RefreshIdle: s.config.Lifetimes.RefreshIdle, RefreshGrace: s.config.Lifetimes.RefreshGrace,
 	})
 	return err
-}
-
-func (s *Server) openBackups(context.Context) error {
-	if s.config.Backup == nil {
-		return nil
-	}
-	c := *s.config.Backup
-	c.Write, c.Logger = s.operator.ScheduledBackup, s.logger
-	s.backups = backup.New(c)
-	return s.observer.ShowBackups(func() (time.Time, int64, uint64) {
-		status := s.backups.Status()
-		return status.Newest, status.Bytes, status.Failures
-	})
 }

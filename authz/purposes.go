@@ -11,9 +11,3 @@ const (
 	purposeClientSecret = "client secret"    // names another
 	purposeAudit        = "audit log"        // names another
 )
-
-// Names of leases. The replica that holds a lease does the work for all replicas.
-const (
-	leaseAudit  = "audit log" // sealing it
-	leaseBackup = "backup"    // making backups
-)

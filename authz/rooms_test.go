@@ -96,6 +96,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/account", "storage authz/connect authz/throttle authz/users"},
 	{"authz/audit", "storage authz/observe authz/throttle"},
 	{"authz/backup", "storage/archive"},
+	{"authz/upkeep", "authz/admin authz/audit authz/backup authz/keys authz/lease"},
 	{"authz/backchannel", "storage authz/observe authz/outbound"},
 
 	// Cookie mode and the gates: they are clients of a server, and reach none of its rooms.
@@ -127,10 +128,10 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/interaction", "authz/logout"},
 	{"authz/tokeninfo", "authz/clientauth"},
 	{"authz/register", "authz/clientauth"},
-	{"authz/operator", "authz/logout authz/register storage/archive"},
+	{"authz/operator", "authz/logout authz/register authz/upkeep"},
 
 	// The server, which puts them together.
-	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator authz/backup authz/lease"},
+	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator"},
 	{"authz/authztest", "authz storage/bolt"},
 	{"authz/internal/blackbox", "authz/authztest"},
 }

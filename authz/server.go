@@ -33,7 +33,6 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/backchannel"
-	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
@@ -43,7 +42,6 @@ import (
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/keys"
-	"github.com/authzd/authzd/authz/lease"
 	"github.com/authzd/authzd/authz/logout"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -57,6 +55,7 @@ import (
 	"github.com/authzd/authzd/authz/token"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/authz/tokeninfo"
+	"github.com/authzd/authzd/authz/upkeep"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -89,7 +88,7 @@ type Server struct {
 	ledger     *allowance.Ledger
 	grantTypes []string // on offer
 	outbox     *backchannel.Outbox
-	backups    *backup.Schedule // nil: the server makes no backups
+	upkeep     *upkeep.Upkeep
 
 	// The packages with endpoints, and those below them, from the ground up.
 	grants        *grant.Grants
@@ -142,19 +141,12 @@ func New(ctx context.Context, c Config) (*Server, error) {
 // server answers requests without it. It returns the first error, or that of ctx.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.sealing.Run(ctx) })
-	group.Go(func() error { return s.operator.Compact(ctx) })
-	group.Go(func() error { return s.watchFile(ctx) })
+	group.Go(func() error { return s.upkeep.Run(ctx) })
 	group.Go(func() error { return s.keys.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx, s.logger) })
 	group.Go(func() error { return s.outbox.Run(ctx) })
-	group.Go(func() error { return s.audit.Run(ctx) })
-	group.Go(func() error { return lease.Run(ctx, s.store, leaseAudit, s.audit.Seal) })
 	group.Go(func() error { return s.grants.Sweep(ctx) })
 	group.Go(func() error { return s.feed.Run(ctx) })
-	if s.backups != nil {
-		group.Go(func() error { return lease.Run(ctx, s.store, leaseBackup, s.backups.Run) })
-	}
 	return group.Wait()
 }
 
@@ -167,14 +159,3 @@ func (s *Server) Drain() {
 
 // ServeHTTP answers a request to the public listener.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
-
-// watchFile raises an alarm if the file of the store disappears.
-func (s *Server) watchFile(ctx context.Context) error {
-	if s.config.File == nil {
-		return nil
-	}
-	if lost := s.config.File.Lost(ctx); lost != nil {
-		s.observer.Alarm(ctx, observe.DatabaseLost, slog.String("found", lost.Error()))
-	}
-	return nil
-}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Call is one authorised request.
@@ -56,4 +57,12 @@ func (c *Call) pageToken(next string) string {
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(c.seal([]byte(next)))
+}
+
+// OrNil returns nil for the zero time, which is left out of an answer.
+func OrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

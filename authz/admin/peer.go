@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 	"net"
+	"net/http"
+	"strconv"
 )
 
 type peerKey struct{}
@@ -23,4 +25,14 @@ func WithPeer(ctx context.Context, conn net.Conn) context.Context {
 func PeerUID(ctx context.Context) (uid int, known bool) {
 	uid, known = ctx.Value(peerKey{}).(int)
 	return uid, known
+}
+
+// AtSocket identifies callers at the socket by the user id of their process, and refuses nobody: the mode of the
+// socket's file has let them in. It is for Config.Authorize, behind WithPeer.
+func AtSocket(_ http.ResponseWriter, r *http.Request) (Actor, error) {
+	actor := Actor{ID: "socket"}
+	if uid, known := PeerUID(r.Context()); known {
+		actor.ID = "uid:" + strconv.Itoa(uid)
+	}
+	return actor, nil
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 )
 
@@ -66,3 +67,13 @@ func (p *Problem) Error() string {
 }
 
 func (p *Problem) Unwrap() error { return p.cause }
+
+// Conflict is the problem of a request that can't be done as things are.
+func Conflict(detail, hint string) *Problem {
+	return &Problem{Status: http.StatusConflict, Code: CodeConflict, Detail: detail, Hint: hint}
+}
+
+// BadParam is the problem of a query parameter; why completes "The parameter NAME".
+func BadParam(name, why string) *Problem {
+	return &Problem{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Detail: "The parameter " + name + " " + why + "."}
+}

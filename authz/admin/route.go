@@ -8,7 +8,7 @@ import (
 )
 
 // Route is one operation of the API. Handler and OpenAPI need only a table of them: that of
-// package operator.
+// package operator, or of authz/bff/operator.
 type Route struct {
 	Name      string // in the log, in metrics, and the operationId of the OpenAPI document
 	Method    string

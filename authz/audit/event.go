@@ -108,6 +108,18 @@ const (
 	Anonymous  ActorKind = "anonymous"
 )
 
+// ByOperator returns the event as one that an operator has done, with success. If they used a client, the event names it.
+func (e Event) ByOperator(id, client string) Event {
+	e.Outcome, e.Actor = Success, Actor{Kind: ByOperator, ID: id}
+	if client != "" && client != id {
+		if e.Details == nil {
+			e.Details = map[string]string{}
+		}
+		e.Details["by_client"] = client
+	}
+	return e
+}
+
 const (
 	maxID      = 256  // bytes
 	maxDetail  = 1024 // bytes

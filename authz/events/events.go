@@ -267,19 +267,7 @@ func (rec *Recorder) IdentityUnlinked(ctx context.Context, userID, connector str
 
 // ByOperator records what an operator has done, and what ended by it. If they used a client, the event names it.
 func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e audit.Event, ends ...feed.End) []storage.Write {
-	e.Outcome, e.Actor = audit.Success, audit.Actor{Kind: audit.ByOperator, ID: operator.ID}
-	if operator.ClientID != "" && operator.ClientID != operator.ID {
-		if e.Details == nil {
-			e.Details = map[string]string{}
-		}
-		e.Details["by_client"] = operator.ClientID
-	}
-	return rec.put(ctx, e, ends...)
-}
-
-// BackupTaken records a backup that the server makes on schedule.
-func (rec *Recorder) BackupTaken(ctx context.Context) []storage.Write {
-	return rec.put(ctx, audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}})
+	return rec.put(ctx, e.ByOperator(operator.ID, operator.ClientID), ends...)
 }
 
 // MethodPassword is the login method in metrics and events; the others are the connectors' ids.

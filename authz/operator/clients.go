@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -22,16 +21,12 @@ import (
 // maxSecrets bounds the secrets of a client that are valid at once.
 const maxSecrets = 5
 
-func conflict(detail, hint string) *admin.Problem {
-	return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: detail, Hint: hint}
-}
-
 var (
-	errClientOfFile    = conflict("The client stands in the configuration file.", "change it there, and restart")
-	errClientOfItsOwn  = conflict("The client registered itself.", "it changes itself (RFC 7592); here it can be deleted")
-	errClientExists    = conflict("There is a client of this id.", "choose another client_id, or change that client")
-	errTooManySecrets  = conflict("The client has as many secrets as it can have.", "wait until one has expired, or rotate without overlap")
-	errUsesNoSecret    = conflict("The client proves itself by no secret.", "set its token_endpoint_auth_method first")
+	errClientOfFile    = admin.Conflict("The client stands in the configuration file.", "change it there, and restart")
+	errClientOfItsOwn  = admin.Conflict("The client registered itself.", "it changes itself (RFC 7592); here it can be deleted")
+	errClientExists    = admin.Conflict("There is a client of this id.", "choose another client_id, or change that client")
+	errTooManySecrets  = admin.Conflict("The client has as many secrets as it can have.", "wait until one has expired, or rotate without overlap")
+	errUsesNoSecret    = admin.Conflict("The client proves itself by no secret.", "set its token_endpoint_auth_method first")
 	flawOfManagedID    = member.Flawf("use up to 200 letters, digits and . _ ~ : @ -, a letter or digit first", "has a character that is not allowed")
 	errorsOfRenamed    = admin.FieldError{Pointer: "/client_id", Detail: "can't be changed"}
 	errorsOfNoDuration = admin.FieldError{Pointer: "/overlap", Detail: "not a duration of up to a year", Hint: "write hours, minutes and seconds, such as 24h"}

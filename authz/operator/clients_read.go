@@ -54,7 +54,7 @@ func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCli
 	}
 	for _, secret := range record.Secrets {
 		if secret.ExpiresAt.IsZero() || secret.ExpiresAt.After(storage.Now()) {
-			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: orNil(secret.ExpiresAt)})
+			shown.Secrets = append(shown.Secrets, admin.ClientSecret{CreatedAt: secret.CreatedAt, ExpiresAt: admin.OrNil(secret.ExpiresAt)})
 		}
 	}
 	complete, err := api.Clients.Managed.Complete(record)
@@ -66,7 +66,7 @@ func (api *API) clientOfOperator(record *storage.ManagedClient) (*admin.OAuthCli
 }
 
 func clientOfItsOwn(id string, record *storage.Client) (*admin.OAuthClient, error) {
-	shown := &admin.OAuthClient{Source: admin.SourceRegistered, CreatedAt: &record.CreatedAt, UsedAt: orNil(record.UsedAt)}
+	shown := &admin.OAuthClient{Source: admin.SourceRegistered, CreatedAt: &record.CreatedAt, UsedAt: admin.OrNil(record.UsedAt)}
 	err := decodeMetadata(record.Metadata, shown)
 	shown.ID, shown.AuthMethod = id, cmp.Or(shown.AuthMethod, client.AuthBasic) // the default of RFC 7591 section 2
 	return shown, err

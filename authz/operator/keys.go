@@ -32,7 +32,7 @@ func (api *API) signingKeys(ctx context.Context) ([]admin.SigningKey, error) {
 			status = "announced"
 		}
 		keys = append(keys, admin.SigningKey{
-			KID: k.KID, Alg: k.Alg, Status: status, CreatedAt: k.CreatedAt, SignFrom: k.SignFrom, RetiresAt: orNil(k.Expires), Public: k.Public,
+			KID: k.KID, Alg: k.Alg, Status: status, CreatedAt: k.CreatedAt, SignFrom: k.SignFrom, RetiresAt: admin.OrNil(k.Expires), Public: k.Public,
 		})
 	}
 	return keys, nil

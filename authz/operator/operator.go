@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
@@ -31,6 +30,7 @@ import (
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
+	"github.com/authzd/authzd/authz/upkeep"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
@@ -49,14 +49,12 @@ type Config struct {
 	Hosts []string
 }
 
-// API is the admin API. Make it by New.
+// API is the admin API. All fields are required.
 type API struct {
 	Config     *Config
 	Issuer     oauth.Issuer
 	Store      storage.Store
-	File       StoreFile // of the store; nil: it is not one file
-	Secret     *keys.Secret
-	Sealing    *keys.Sealing
+	Upkeep     *upkeep.Upkeep // of the store
 	Keys       *keys.Ring
 	PageTokens *keys.Sealer // seals page tokens: where a list goes on
 	Clients    *directory.Clients
@@ -69,20 +67,11 @@ type API struct {
 	Auth       *clientauth.Authenticator
 	Logout     *logout.Logout
 	Outbox     *backchannel.Outbox
-	Audit      *audit.Log
 	Events     *events.Recorder
 	Observer   *observe.Observer
-
-	compactor compactor
 }
 
-// New completes an API whose fields are set, and returns it.
-func New(api *API) *API {
-	api.compactor.asked = make(chan struct{}, 1)
-	return api
-}
-
-// routes returns every operation of the admin API.
+// routes returns the operations of the admin API that only a server has. Those of package upkeep come on top.
 func (api *API) routes() []admin.Route {
 	route := admin.NewRoute
 	return []admin.Route{
@@ -117,24 +106,15 @@ func (api *API) routes() []admin.Route {
 		route("grant_read", "GET", "/v1/grants/{gid}", "One grant.", admin.Read(api.readGrant)),
 		route("grant_revoke", "DELETE", "/v1/grants/{gid}", "Ends a grant, with all its tokens.", admin.Do(api.revokeGrantOf)),
 
-		route("backup", "GET", "/v1/backup", "A backup of everything that is stored, as it is now.", admin.Stream("application/octet-stream", api.takeBackup)),
-
-		route("store_read", "GET", "/v1/store", "The store: its format, size, and the secrets that it needs.", admin.Read(api.readStore)),
-		route("store_compact", "POST", "/v1/store/compact", "Begins to compact the embedded database.", admin.Do(api.compactStore)),
-
 		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(api.listKeys)),
 		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(api.rotateKeys)),
-
-		route("audit_list", "GET", "/v1/audit/events", "Events of the audit log, the newest first.", admin.List(api.listAuditEvents), auditParams...),
-		route("audit_verify", "GET", "/v1/audit/verify", "Checks some hundred blocks of the audit log.", admin.Read(api.verifyAuditLog), "after", "pin"),
-		route("audit_export", "GET", "/v1/audit/export", "The audit log, with all that is needed to verify it.", admin.Stream("application/jsonl", api.exportAuditLog), "since"),
 	}
 }
 
 // RouteNames returns the names of the operations, as the log and the metrics have them.
 func RouteNames() []string {
 	var names []string
-	for _, r := range (*API)(nil).routes() {
+	for _, r := range append((*API)(nil).routes(), (*upkeep.Upkeep)(nil).Routes()...) {
 		names = append(names, r.Name)
 	}
 	return names
@@ -147,7 +127,7 @@ func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admi
 		return nil
 	}
 	handler, err := admin.NewHandler(admin.Config{
-		Routes:    api.routes(),
+		Routes:    append(api.routes(), api.Upkeep.Routes()...),
 		Authorize: authorize,
 		Seal:      api.PageTokens.Seal,
 		Open:      api.PageTokens.Open,
@@ -167,16 +147,6 @@ func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admi
 		panic(err) // only a mistake in routes can get here
 	}
 	return api.Observer.Handler(handler)
-}
-
-// AtSocket identifies callers at the socket by the user id of their process. It refuses nobody: the mode of the
-// socket's file has let them in.
-func (api *API) AtSocket(_ http.ResponseWriter, r *http.Request) (admin.Actor, error) {
-	actor := admin.Actor{ID: "socket"}
-	if uid, known := admin.PeerUID(r.Context()); known {
-		actor.ID = "uid:" + strconv.Itoa(uid)
-	}
-	return actor, nil
 }
 
 // errNoAdminToken is the answer to every token that does not count.
@@ -278,11 +248,3 @@ func (api *API) did(ctx context.Context, c *admin.Call, e audit.Event, ends ...f
 
 // etag returns the ETag of a version of a record.
 func etag(version uint64) string { return `"` + strconv.FormatUint(version, 36) + `"` }
-
-// orNil returns nil for the zero time.
-func orNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}

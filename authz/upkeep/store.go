@@ -1,4 +1,4 @@
-package operator
+package upkeep
 
 import (
 	"context"
@@ -21,16 +21,16 @@ type StoreFile interface {
 	Lost(ctx context.Context) error
 }
 
-// compactor holds the state of compactions. They may take longer than a request, so API.Compact runs them.
+// compactor holds the state of compactions. They may take longer than a request, so Upkeep.Run does.
 type compactor struct {
 	mu      sync.Mutex
 	running bool              // guarded by mu
 	last    *admin.Compaction // guarded by mu
-	asked   chan struct{}     // buffered: one may wait for API.Compact
+	asked   chan struct{}     // buffered: one may wait for Run
 }
 
-func (api *API) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, error) {
-	status, err := api.Sealing.Status(ctx)
+func (u *Upkeep) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, error) {
+	status, err := u.Sealing.Status(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,30 +38,30 @@ func (api *API) readStore(ctx context.Context, _ *admin.Call) (*admin.Store, err
 	for _, secret := range status {
 		out.Secrets = append(out.Secrets, admin.Secret{
 			ID: secret.ID, Newest: secret.Newest, Listed: secret.Listed, Records: secret.Records,
-			Removable: secret.Removable && secret.Listed, Since: orNil(secret.Since),
+			Removable: secret.Removable && secret.Listed, Since: admin.OrNil(secret.Since),
 		})
 	}
-	if api.File != nil {
-		out.FileBytes, out.FreeBytes = api.File.Size()
+	if u.File != nil {
+		out.FileBytes, out.FreeBytes = u.File.Size()
 	}
-	api.compactor.mu.Lock()
-	defer api.compactor.mu.Unlock()
-	out.Compacting, out.Compaction = api.compactor.running, api.compactor.last
+	u.compactor.mu.Lock()
+	defer u.compactor.mu.Unlock()
+	out.Compacting, out.Compaction = u.compactor.running, u.compactor.last
 	return out, nil
 }
 
 // compactStore asks for a compaction. It records the event first: when the compaction ends, no request is left
 // that could record it.
-func (api *API) compactStore(ctx context.Context, call *admin.Call) error {
-	if api.File == nil {
+func (u *Upkeep) compactStore(ctx context.Context, call *admin.Call) error {
+	if u.File == nil {
 		return &admin.Problem{Status: http.StatusConflict, Code: admin.CodeConflict, Detail: "The store is no file of this server.",
 			Hint: "PostgreSQL has autovacuum"}
 	}
-	c := &api.compactor
+	c := &u.compactor
 	if !c.begin() {
-		return conflict("A compaction is under way.", "")
+		return admin.Conflict("A compaction is under way.", "")
 	}
-	if err := api.Store.Apply(ctx, api.did(ctx, call, audit.Event{Type: audit.StoreCompact})...); err != nil {
+	if err := u.Store.Apply(ctx, u.Did(ctx, call, audit.Event{Type: audit.StoreCompact})...); err != nil {
 		c.end(nil)
 		return err
 	}
@@ -87,22 +87,22 @@ func (c *compactor) end(done *admin.Compaction) {
 	}
 }
 
-// Compact runs the compactions that operators ask for, until ctx ends.
-func (api *API) Compact(ctx context.Context) error {
+// compact runs the compactions that operators ask for, until ctx ends.
+func (u *Upkeep) compact(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-api.compactor.asked:
+		case <-u.compactor.asked:
 		}
 		done := &admin.Compaction{}
-		done.BeforeBytes, _ = api.File.Size()
-		waited, err := api.File.Compact(ctx)
-		done.AfterBytes, _ = api.File.Size()
+		done.BeforeBytes, _ = u.File.Size()
+		waited, err := u.File.Compact(ctx)
+		done.AfterBytes, _ = u.File.Size()
 		done.EndedAt, done.WritesWaited = storage.Now(), waited.String()
 		if err != nil {
 			done.WritesWaited, done.Error = "", err.Error()
 		}
-		api.compactor.end(done)
+		u.compactor.end(done)
 	}
 }

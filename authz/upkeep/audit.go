@@ -1,4 +1,4 @@
-package operator
+package upkeep
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // auditParams are the query parameters that select events.
 var auditParams = []string{"since", "until", "type", "outcome", "actor", "client_id", "sub", "gid", "sid", "request_id"}
 
-func (api *API) listAuditEvents(ctx context.Context, c *admin.Call, page admin.Slice) (events []admin.AuditEvent, next string, err error) {
+func (u *Upkeep) listAuditEvents(ctx context.Context, c *admin.Call, page admin.Slice) (events []admin.AuditEvent, next string, err error) {
 	filter, err := auditFilter(c.Query)
 	if err != nil {
 		return nil, "", err
@@ -29,9 +29,9 @@ func (api *API) listAuditEvents(ctx context.Context, c *admin.Call, page admin.S
 			return nil, "", &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidPageToken, Detail: "The page token is of another list."}
 		}
 	} else {
-		api.disclosed(ctx, c, "list")
+		u.disclosed(ctx, c, "list")
 	}
-	found, at, err := api.Audit.List(ctx, filter, before, page.Size)
+	found, at, err := u.Audit.List(ctx, filter, before, page.Size)
 	for _, e := range found {
 		events = append(events, admin.AuditEvent{
 			ID: e.ID, Time: e.Time, Type: string(e.Type), Outcome: string(e.Outcome), Actor: admin.AuditActor{Kind: string(e.Actor.Kind), ID: e.Actor.ID},
@@ -63,18 +63,14 @@ func timeParam(query url.Values, name string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
 	if err != nil {
-		return time.Time{}, badParam(name, "is no time such as 2026-01-31T12:00:00Z")
+		return time.Time{}, admin.BadParam(name, "is no time such as 2026-01-31T12:00:00Z")
 	}
 	return t, nil
 }
 
-func badParam(name, why string) error {
-	return &admin.Problem{Status: http.StatusBadRequest, Code: admin.CodeInvalidRequest, Detail: "The parameter " + name + " " + why + "."}
-}
-
 // disclosed records that an operator has read the audit log.
-func (api *API) disclosed(ctx context.Context, c *admin.Call, how string) {
-	api.Audit.Note(ctx, audit.Event{
+func (u *Upkeep) disclosed(ctx context.Context, c *admin.Call, how string) {
+	u.Audit.Note(ctx, audit.Event{
 		Type: audit.Disclosed, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByOperator, ID: c.Actor.ID},
 		Details: map[string]string{"how": how},
 	})
@@ -82,16 +78,16 @@ func (api *API) disclosed(ctx context.Context, c *admin.Call, how string) {
 
 // verifyAuditLog checks some hundred blocks after the one that the parameter after names. If there is a
 // parameter pin, it also checks that a block has the hash that the operator has kept.
-func (api *API) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.AuditReport, error) {
+func (u *Upkeep) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.AuditReport, error) {
 	after, err := strconv.Atoi(c.Query.Get("after"))
 	if c.Query.Has("after") && (err != nil || after < 0) {
-		return nil, badParam("after", "is no number of a block")
+		return nil, admin.BadParam("after", "is no number of a block")
 	}
-	pinned, err := api.checkPin(ctx, c.Query)
+	pinned, err := u.checkPin(ctx, c.Query)
 	if err != nil {
 		return nil, err
 	}
-	report, next, err := api.Audit.Verify(ctx, after)
+	report, next, err := u.Audit.Verify(ctx, after)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +101,7 @@ func (api *API) verifyAuditLog(ctx context.Context, c *admin.Call) (*admin.Audit
 	return shown, nil
 }
 
-func (api *API) checkPin(ctx context.Context, query url.Values) ([]admin.AuditProblem, error) {
+func (u *Upkeep) checkPin(ctx context.Context, query url.Values) ([]admin.AuditProblem, error) {
 	none := []admin.AuditProblem{}
 	if !query.Has("pin") {
 		return none, nil
@@ -113,9 +109,9 @@ func (api *API) checkPin(ctx context.Context, query url.Values) ([]admin.AuditPr
 	number, hash, _ := strings.Cut(query.Get("pin"), ":")
 	block, err := strconv.Atoi(number)
 	if err != nil || block < 1 || hash == "" {
-		return nil, badParam("pin", "is no number and hash of a block")
+		return nil, admin.BadParam("pin", "is no number and hash of a block")
 	}
-	same, err := api.Audit.CheckPoint(ctx, block, hash)
+	same, err := u.Audit.CheckPoint(ctx, block, hash)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return append(none, admin.AuditProblem{Block: block, Reason: "the block with the given hash is not there: it was removed, or is older than the log is kept"}), nil
@@ -128,19 +124,19 @@ func (api *API) checkPin(ctx context.Context, query url.Values) ([]admin.AuditPr
 }
 
 func shownPoint(p audit.Point) admin.AuditPoint {
-	return admin.AuditPoint{Number: p.Number, Hash: p.Hash, Sealed: orNil(p.Sealed)}
+	return admin.AuditPoint{Number: p.Number, Hash: p.Hash, Sealed: admin.OrNil(p.Sealed)}
 }
 
 // exportAuditLog writes all blocks since a time, also those that are sealed meanwhile.
-func (api *API) exportAuditLog(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
+func (u *Upkeep) exportAuditLog(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
 	since, err := timeParam(c.Query, "since")
 	if err != nil {
 		return err
 	}
-	api.disclosed(ctx, c, "export")
+	u.disclosed(ctx, c, "export")
 	after := 0
 	if !since.IsZero() {
-		if after, err = api.Audit.Seek(ctx, since); err != nil {
+		if after, err = u.Audit.Seek(ctx, since); err != nil {
 			return err
 		}
 	}
@@ -153,7 +149,7 @@ func (api *API) exportAuditLog(ctx context.Context, c *admin.Call, w http.Respon
 		if err := deadline.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
-		last, err := api.Audit.Export(ctx, w, after)
+		last, err := u.Audit.Export(ctx, w, after)
 		if err != nil || last == 0 {
 			return err
 		}

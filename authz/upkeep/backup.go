@@ -1,4 +1,4 @@
-package operator
+package upkeep
 
 import (
 	"bufio"
@@ -18,8 +18,8 @@ import (
 const backupStall = 30 * time.Second
 
 // takeBackup answers with a backup. It records the event first: data that has left cannot be called back.
-func (api *API) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
-	if err := api.Store.Apply(ctx, api.did(ctx, c, audit.Event{Type: audit.BackupTaken})...); err != nil {
+func (u *Upkeep) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWriter) error {
+	if err := u.Store.Apply(ctx, u.Did(ctx, c, audit.Event{Type: audit.BackupTaken})...); err != nil {
 		return err
 	}
 	control := http.NewResponseController(w)
@@ -28,7 +28,7 @@ func (api *API) takeBackup(ctx context.Context, c *admin.Call, w http.ResponseWr
 		return err
 	}
 	b := bufio.NewWriterSize(stalling{w, control}, 64<<10)
-	if _, err := api.writeBackup(ctx, b); err != nil {
+	if _, err := u.writeBackup(ctx, b); err != nil {
 		return err
 	}
 	return b.Flush()
@@ -47,17 +47,26 @@ func (s stalling) Write(p []byte) (int, error) {
 	return s.w.Write(p)
 }
 
-// ScheduledBackup writes a backup that the server makes by itself, and records the event.
-func (api *API) ScheduledBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
-	if err := api.Store.Apply(ctx, api.Events.BackupTaken(ctx)...); err != nil {
+// scheduledBackup writes a backup that the process makes by itself, and records the event.
+func (u *Upkeep) scheduledBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
+	taken := u.Audit.Put(ctx, audit.Event{Type: audit.BackupTaken, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}})
+	if err := u.Store.Apply(ctx, taken); err != nil {
 		return archive.Summary{}, err
 	}
-	return api.writeBackup(ctx, w)
+	return u.writeBackup(ctx, w)
 }
 
-func (api *API) writeBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
-	h := archive.Header{Issuer: api.Issuer.ID, Secret: api.Secret.ID()}
-	return archive.Write(ctx, w, archive.Checked{Exporter: api.Store}, h, func(digest []byte) []byte {
-		return api.Secret.BackupMACs(digest)[0][:]
+func (u *Upkeep) writeBackup(ctx context.Context, w io.Writer) (archive.Summary, error) {
+	h := archive.Header{Issuer: u.Issuer, Secret: u.Secret.ID()}
+	return archive.Write(ctx, w, archive.Checked{Exporter: u.Store}, h, func(digest []byte) []byte {
+		return u.Secret.BackupMACs(digest)[0][:]
+	})
+}
+
+// showBackups exports how the scheduled backups are.
+func (u *Upkeep) showBackups() error {
+	return u.Observer.ShowBackups(func() (time.Time, int64, uint64) {
+		status := u.backups.Status()
+		return status.Newest, status.Bytes, status.Failures
 	})
 }
