@@ -18,13 +18,14 @@ import (
 )
 
 // awayPatience is how long a store that is away tries before it gives up, as that of PostgreSQL does.
-const awayPatience = 5 * time.Second
+const awayPatience = time.Minute
 
 // leavingStore goes away when it is told to: its calls then wait, and fail. Scans wait although their caller
 // does not, as those that were sent to PostgreSQL do.
 type leavingStore struct {
 	storage.Store
 	away atomic.Bool
+	back chan struct{} // closed when it is back for good
 }
 
 func (s *leavingStore) wait(ctx context.Context) error {
@@ -33,7 +34,10 @@ func (s *leavingStore) wait(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, awayPatience)
 	defer cancel()
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-s.back:
+	}
 	return storage.ErrUnavailable
 }
 
@@ -61,7 +65,7 @@ func (s *leavingStore) Apply(ctx context.Context, writes ...storage.Write) error
 // TestStoreAway: while the store is away, what can be said without it is said at once. The first requests
 // find out that it is away, which takes them half a second.
 func TestStoreAway(t *testing.T) {
-	store := &leavingStore{Store: blackbox.OpenBolt(t)}
+	store := &leavingStore{Store: blackbox.OpenBolt(t), back: make(chan struct{})}
 	operator := &operator.Config{Server: &client.Server{}}
 	s := authztest.Start(t, authz.Config{Store: store, Operator: operator}, nil)
 	_, challenge := authztest.PKCE()
@@ -135,4 +139,5 @@ func TestStoreAway(t *testing.T) {
 		}
 	}
 	store.away.Store(false)
+	close(store.back)
 }

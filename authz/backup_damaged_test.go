@@ -48,7 +48,7 @@ func (m messages) wait(t *testing.T) (err error) {
 			return true
 		})
 		return err
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no backup was tried")
 		return nil
 	}

@@ -72,7 +72,7 @@ func awaitEvents(t *testing.T, store storage.Store, what audit.Type, n int) (eve
 // awaitTrue waits until something is true.
 func awaitTrue(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline, tick := time.After(20*time.Second), time.NewTicker(20*time.Millisecond)
+	deadline, tick := time.After(2*time.Minute), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {

@@ -121,8 +121,8 @@ func TestWebSocketsRecipe(t *testing.T) {
 	if got := s.PostForm(t, "/revoke", url.Values{"token": {tokens.RefreshToken}, "client_id": {authztest.SPA}}, nil); got.Status != http.StatusOK {
 		t.Fatal(got.Status)
 	}
-	began := time.Now()
-	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != 4401 || time.Since(began) > 2*time.Second {
+	began := time.Now() // two seconds, unless the machine has all other tests to run
+	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != 4401 || time.Since(began) > 20*time.Second {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 }

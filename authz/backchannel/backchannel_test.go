@@ -180,7 +180,7 @@ func (f *fixture) counted(metric, label string) float64 {
 
 func (f *fixture) until(what string, condition func() bool) {
 	f.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !condition() {
 		if time.Now().After(deadline) {
 			f.t.Fatalf("%s: it never happened", what)

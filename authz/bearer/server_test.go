@@ -109,7 +109,7 @@ func TestFollowerOfAuthzd(t *testing.T) {
 		t.Helper()
 		start := time.Now()
 		blackbox.Until(t, what, func() bool { return errors.As(verify(tokens), new(*bearer.TokenError)) })
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 20*time.Second { // two seconds, unless the machine has all other tests to run
 			t.Errorf("%s: refused after %v", what, took)
 		}
 	}

@@ -77,7 +77,7 @@ func TestFeed(t *testing.T) {
 					blackbox.Until(t, "the roles are new", func() bool { return roles() == test.roles })
 				}
 				// A machine that runs other tests at the same time is slower than the promised two seconds.
-				if took := time.Since(began); took > time.Duration(many(6, 2))*time.Second {
+				if took := time.Since(began); took > time.Duration(many(20, 2))*time.Second {
 					t.Errorf("it took %s", took)
 				} else {
 					t.Logf("it took %s", took)

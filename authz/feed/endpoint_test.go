@@ -76,7 +76,7 @@ func TestBadInput(t *testing.T) {
 			if response.Status != http.StatusOK || open(t, s, response.Body).Delta {
 				t.Errorf("after=%.60q wait=%s: %d %.100s", after, wait, response.Status, response.Body)
 			}
-			if took := time.Since(began); took > time.Duration(many(5000, 50))*time.Millisecond {
+			if took := time.Since(began); took > time.Duration(many(20_000, 50))*time.Millisecond {
 				t.Errorf("after=%.60q wait=%s: took %v", after, wait, took)
 			}
 		}
@@ -178,7 +178,7 @@ func TestOneSignatureForAll(t *testing.T) {
 		end(t, f, store, fmt.Sprint("token ", i))
 	}
 	waiting.Wait()
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("they waited %v", took)
 	}
 	distinct := 0
@@ -206,7 +206,7 @@ func TestSilence(t *testing.T) {
 	blackbox.Until(t, "it waits", func() bool { return f.Status().Waiting == 1 })
 	stopped := time.Now()
 	f.Drain()
-	if took := (<-answered).Sub(stopped); took > 5*time.Second {
+	if took := (<-answered).Sub(stopped); took > time.Minute {
 		t.Errorf("the stop waited %v for a follower", took)
 	}
 	read(t, f, url.Values{"after": {d.Cursor().String()}, "wait": {"25"}})
@@ -230,7 +230,7 @@ func TestSlowFollowers(t *testing.T) {
 	f := follow(t, s)
 	began := time.Now()
 	f.load(t, url.Values{"wait": {"1"}})
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("a follower waited %v behind %d that do not read", took, len(half))
 	}
 }

@@ -55,7 +55,7 @@ func TestMemoryOfSlowFollowers(t *testing.T) {
 	if d := get(t, s, url.Values{"after": {after}, "wait": {"1"}}); d.Status != http.StatusOK {
 		t.Errorf("a follower that reads gets %d %s", d.Status, d.Body)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("a follower that reads waits %v", took)
 	}
 	grown := (most() - before) >> 20

@@ -36,7 +36,7 @@ func TestFreshTokenCounts(t *testing.T) {
 		operate(t, s, "PATCH", "/v1/users/"+sub, `{"roles":["clerk"]}`)
 		began := time.Now()
 		fresh[i] = s.Token(t, authztest.SPA, "", authztest.RefreshForm(old[i].RefreshToken))
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("the refresh took %v", took)
 		}
 	})

@@ -294,7 +294,7 @@ func TestBackChannelLogoutSection2_5_IdleLimit(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Outbound: blackbox.Loopback(), Sessions: limits}, l.hear)
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
-	deadline := time.Now().Add(40 * time.Second) // it is looked for every ten seconds
+	deadline := time.Now().Add(2 * time.Minute) // it is looked for every ten seconds
 	for len(l.of(authztest.SPA)) == 0 && time.Now().Before(deadline) {
 		<-time.After(50 * time.Millisecond)
 	}

@@ -158,7 +158,7 @@ func TestSlowServers(t *testing.T) {
 	} {
 		begin := time.Now()
 		_, err := c.Get(t.Context(), fmt.Sprintf(target, listener.Addr()), Want{})
-		if err == nil || time.Since(begin) > 3*time.Second {
+		if err == nil || time.Since(begin) > time.Minute {
 			t.Errorf("%s: %v after %v", target, err, time.Since(begin))
 		}
 	}

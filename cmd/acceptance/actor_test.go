@@ -155,14 +155,14 @@ func (c *cast) settle(t *testing.T) {
 func (c *cast) waitForSteps(t *testing.T, n int64) {
 	t.Helper()
 	goal := c.steps.Load() + n
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for c.steps.Load() < goal && c.err() == nil {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("the actors made no progress for a minute")
+			t.Fatal("the actors made no progress for five minutes")
 		}
 	}
 	if err := c.err(); err != nil {

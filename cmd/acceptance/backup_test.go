@@ -121,7 +121,7 @@ func TestBackupUnderLoad(t *testing.T) {
 // waitForLinks returns once every chain has more than n tokens.
 func waitForLinks(t *testing.T, chains []*chain, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for _, c := range chains {
 		for c.newest() < n {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	chromiumTimeout = 2 * time.Minute  // for everything that one test does in its browser
-	untilTimeout    = 30 * time.Second // for one thing to happen there
+	chromiumTimeout = 10 * time.Minute // for everything that one test does in its browser
+	untilTimeout    = 2 * time.Minute  // for one thing to happen there
 )
 
 // tab is a tab of a Chromium. Its methods fail the test, with what the tab shows, if something does

@@ -96,7 +96,7 @@ func (s *server) waitUnready(t *testing.T) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); <-tick.C {
 		resp, err := http.Get(s.issuer + "/readyz")
 		if err != nil {
 			t.Fatal(err)
@@ -127,7 +127,7 @@ func refusal(t *testing.T, config string) string {
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Fatalf("%v, want exit status 1\n%s", err, out)
 	}
-	limit := 2 * time.Second
+	limit := time.Duration(many(20, 2)) * time.Second
 	if raceDetector() {
 		limit *= 3
 	}

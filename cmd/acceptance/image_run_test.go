@@ -164,7 +164,7 @@ func (i *image) serve(t *testing.T, env []string, while func(env []string)) stri
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- server.Wait() }()
-	deadline := time.After(time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for i.command(env, "healthcheck").Run() != nil {
 		select {
 		case <-time.After(50 * time.Millisecond):

@@ -86,7 +86,7 @@ func (o *operator) wantAudited(t *testing.T, s *server) {
 		t.Error("the operator has changed nothing")
 	}
 	lacking := slices.Clone(o.Changes)
-	for deadline := time.Now().Add(30 * time.Second); len(lacking) > 0 && time.Now().Before(deadline); wait(t.Context(), 100*time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); len(lacking) > 0 && time.Now().Before(deadline); wait(t.Context(), 100*time.Millisecond) {
 		for e, err := range o.client.AuditEvents(t.Context(), admin.AuditQuery{Type: "user."}) {
 			if err != nil {
 				t.Fatal(err)

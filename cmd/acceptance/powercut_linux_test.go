@@ -84,6 +84,9 @@ func (m *machine) replaceDisk() {
 	m.memory, m.clock = map[string]json.RawMessage{}, 0
 }
 
+// eventTimeout leaves room for startTimeout in a machine whose processes wait for those of all other tests.
+const eventTimeout = 5 * time.Minute
+
 // powerOn is the machine as long as it has power.
 type powerOn struct {
 	m       *machine
@@ -171,7 +174,7 @@ func (p *powerOn) cut() {
 // await returns true at an event, and false when a promise was broken or the machine has stopped.
 func (p *powerOn) await(event string) bool {
 	p.m.t.Helper()
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(eventTimeout)
 	for {
 		select {
 		case got, on := <-p.events:
@@ -184,7 +187,7 @@ func (p *powerOn) await(event string) bool {
 			}
 		case <-deadline:
 			p.cut()
-			p.m.t.Fatalf("no event %q for two minutes; the console:\n%s", event, p.console)
+			p.m.t.Fatalf("no event %q for %v; the console:\n%s", event, eventTimeout, p.console)
 		}
 	}
 }

@@ -134,7 +134,7 @@ func (a *webApp) wantToldOnce(t *testing.T, n int, end func()) {
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(time.Minute)
+	late := time.After(5 * time.Minute)
 	for tokens := 0; tokens < n; tokens, _ = told() {
 		select {
 		case <-tick.C:

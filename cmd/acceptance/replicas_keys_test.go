@@ -115,7 +115,7 @@ func (r *replicas) rotate(t *testing.T) {
 		}
 	}
 	by := map[bool]int{} // tokens that the new key signed
-	for tokens := oldest; time.Now().Before(signFrom.Add(2 * time.Second)); {
+	for tokens := oldest; by[true] == 0 || time.Now().Before(signFrom.Add(2*time.Second)); {
 		for _, node := range r.nodes {
 			asked := time.Now()
 			tokens = must(t)(node.refresh(tokens.RefreshToken))

@@ -77,8 +77,8 @@ users:
 `
 
 const (
-	startTimeout = 30 * time.Second // generous: the race detector on a busy machine
-	stopTimeout  = 20 * time.Second
+	startTimeout = 2 * time.Minute // costs time only if something is broken
+	stopTimeout  = 2 * time.Minute
 )
 
 // server is one data folder and the process that serves it.

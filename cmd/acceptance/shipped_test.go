@@ -105,7 +105,7 @@ func TestKilledWhileShipping(t *testing.T) {
 	if checked < rounds*len(chains)/2 {
 		t.Errorf("only %d tokens could be looked at", checked)
 	}
-	if worst > 15*time.Second { // a second, and one upload of a machine that is busy with other tests
+	if worst > time.Duration(many(60, 15))*time.Second { // a second, and one upload of a machine that is busy with other tests
 		t.Errorf("a kill lost %v", worst)
 	}
 	t.Logf("%d kills, %d tokens that had to work; at most %v were lost", rounds, checked, worst)
@@ -121,7 +121,7 @@ func waitForSegments(t *testing.T, destination string, n int) {
 		}
 		return len(names)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	for want := count() + n; count() < want; {
 		if wait(ctx, 20*time.Millisecond); ctx.Err() != nil {

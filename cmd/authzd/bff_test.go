@@ -108,7 +108,7 @@ func TestBFFDrains(t *testing.T) {
 	url, _, _, stop := startBFF(t, "shutdown_delay: 1s")
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	unready := time.After(10 * time.Second)
+	unready := time.After(2 * time.Minute)
 	for status := 200; status != 503; {
 		select {
 		case <-unready:

@@ -177,7 +177,7 @@ func certificateOf(host string) (cert, key []byte, err error) {
 // healthy ARG… runs authzd healthcheck with these arguments until it says that the server is up; negated,
 // until it says that it is not.
 func healthy(ts *testscript.TestScript, neg bool, args []string) {
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
@@ -228,7 +228,7 @@ func audited(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: audited TYPE")
 	}
-	deadline, tick := time.After(30*time.Second), time.NewTicker(50*time.Millisecond)
+	deadline, tick := time.After(2*time.Minute), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
 	for {
 		ts.Check(ts.Exec("authzd", "audit", "list", "-o", "json", "--type", args[0]))

@@ -78,7 +78,7 @@ func TestLostFile(t *testing.T) {
 			if err := s.Lost(t.Context()); !errors.As(err, new(*bolt.LostError)) {
 				t.Errorf("lost: %v", err)
 			}
-			if took := time.Since(began); took > 5*time.Second { // a busy machine; alone it is half a second
+			if took := time.Since(began); took > time.Minute { // a busy machine; alone it is half a second
 				t.Errorf("noticed after %v", took)
 			}
 			wantLostAtClose(t, s)
@@ -121,7 +121,7 @@ func testOlderWrittenOver(t *testing.T, restart bool) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	if err := s.Lost(ctx); !errors.As(err, new(*bolt.LostError)) {
 		t.Errorf("lost: %v", err)

@@ -32,13 +32,13 @@ func TestServerAway(t *testing.T) {
 		},
 	} {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			begun := time.Now()
 			if err := call(ctx); !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("%s: %v, want ErrUnavailable", name, err)
 			}
-			if waited := time.Since(begun); waited > 20*time.Second { // 5 s, on a machine that is not busy
+			if waited := time.Since(begun); waited > time.Minute { // 5 s, on a machine that is not busy
 				t.Errorf("%s gave up after %v", name, waited)
 			}
 		})

@@ -31,7 +31,7 @@ func TestHungUp(t *testing.T) {
 			t.Fatal("a connection that is open has been hung up")
 		}
 	}
-	if took := time.Since(begun); took > time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("asked 1,000 times in %v", took)
 	}
 	server.Close()

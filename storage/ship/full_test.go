@@ -25,7 +25,7 @@ func fullDestination(t *testing.T, to Destination, setFull func(full bool)) {
 	for i := range 10 { // about as much as the spool holds
 		began := time.Now()
 		p.put(fmt.Sprint(i), strings.Repeat("v", 200_000))
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("a write took %v", took)
 		}
 	}

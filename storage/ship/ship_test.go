@@ -117,7 +117,7 @@ func (p *primary) waitShipped() {
 
 func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	deadline, tick := time.After(30*time.Second), time.NewTicker(time.Millisecond)
+	deadline, tick := time.After(2*time.Minute), time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		select {

@@ -52,7 +52,7 @@ func TestUnreachable(t *testing.T) {
 	for i := range 300 {
 		began := time.Now()
 		p.put(fmt.Sprint(i), strings.Repeat("v", 10_000)) // several segments
-		if d := time.Since(began); d > 5*time.Second {
+		if d := time.Since(began); d > time.Minute {
 			t.Errorf("a write took %v", d)
 		}
 	}

@@ -125,7 +125,7 @@ func wantRefused(t *testing.T, err error) {
 // waitUntilAbsent waits until a record has expired.
 func waitUntilAbsent(t *testing.T, s storage.Store, table storage.Table, key string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -376,7 +376,7 @@ func TestStreamEnds(t *testing.T) {
 			if got := status.Convert(err); got.Code() != codes.Unauthenticated || !strings.Contains(got.Message(), test.message) {
 				t.Errorf("%v", err)
 			}
-			if took := time.Since(begun); took > 4500*time.Millisecond { // a poll each 2 seconds at most, and the grace
+			if took := time.Since(begun); took > 20*time.Second { // 4.5 s, a poll each two and the grace, on a machine that is not busy
 				t.Errorf("after %v", took)
 			}
 			if test.stuck {

@@ -218,7 +218,7 @@ func run(t testing.TB, cmd *exec.Cmd, logFile, home string, ready func() bool) {
 	})
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(20 * time.Second); !ready(); {
+	for deadline := time.After(2 * time.Minute); !ready(); {
 		select {
 		case <-tick.C:
 			continue
@@ -371,7 +371,7 @@ func (l *line) send(t testing.TB, request string) *http.Response {
 		}
 		l.answers = bufio.NewReader(l.conn)
 	}
-	_ = l.conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = l.conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := io.WriteString(l.conn, request); err != nil {
 		l.hangUp()
 		return nil

@@ -296,7 +296,7 @@ func (s *site) raw(t testing.TB, request string) (status int, all string) {
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
 	text, err := io.ReadAll(conn)
 	if err != nil {
 		t.Errorf("the server did not close the connection: %v", err)

@@ -79,7 +79,7 @@ func TestEventStream(t *testing.T) {
 	leave()
 	began := time.Now()
 	<-gone
-	if took := time.Since(began); took > time.Duration(many(5, 1))*time.Second {
+	if took := time.Since(began); took > time.Duration(many(20, 1))*time.Second {
 		t.Errorf("the API was told after %v", took)
 	}
 }
@@ -132,7 +132,7 @@ func TestAborts(t *testing.T) {
 	_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)
 	resp.Body.Close()
 	began := time.Now()
-	if <-gone; time.Since(began) > time.Duration(many(5, 1))*time.Second {
+	if <-gone; time.Since(began) > time.Duration(many(20, 1))*time.Second {
 		t.Errorf("down: the API was told after %v", time.Since(began))
 	}
 
@@ -147,7 +147,7 @@ func TestAborts(t *testing.T) {
 		t.Error("the upload has ended well")
 	}
 	began = time.Now()
-	if err := <-gone; err == nil || time.Since(began) > time.Duration(many(5, 1))*time.Second {
+	if err := <-gone; err == nil || time.Since(began) > time.Duration(many(20, 1))*time.Second {
 		t.Errorf("up: the API got %v after %v", err, time.Since(began))
 	}
 }
@@ -284,7 +284,7 @@ func TestStalledClients(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s: the transfer has ended well", name)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatalf("%s: the API waits", name)
 		}
 	}

@@ -519,7 +519,7 @@ func TestKilledHolder(t *testing.T) {
 	if _, err := s.AccessToken(t.Context(), session, "second", ""); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(began); took > 16*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it took %s", took)
 	} else {
 		t.Logf("it took %s", took)

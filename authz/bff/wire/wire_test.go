@@ -38,7 +38,7 @@ func talk(t *testing.T, addr, text string, piece int) string {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	go func() {
 		for rest := text; rest != ""; rest = rest[min(piece, len(rest)):] {
 			if _, err := io.WriteString(c, rest[:min(piece, len(rest))]); err != nil {

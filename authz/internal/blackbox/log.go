@@ -26,10 +26,10 @@ func (l *Logbook) String() string {
 	return l.text.String()
 }
 
-// Until waits for a condition. The test fails if it takes longer than 20 seconds.
+// Until waits for a condition. The test fails if it takes longer than two minutes.
 func Until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for !condition() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: it never happened", what)

@@ -77,7 +77,7 @@ func (s *Server) Pool(t testing.TB, settings ...string) (behind func(url string)
 		u.Host = fmt.Sprintf("127.0.0.1:%d", port)
 		return u.String()
 	}
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		err := Exec(behind(s.URL("postgres")), "SELECT 1")
 		if err == nil {

@@ -110,7 +110,7 @@ func (s *Server) Start() error {
 
 // await runs a statement until it succeeds.
 func (s *Server) await(sql string) error {
-	deadline := time.NewTimer(time.Minute)
+	deadline := time.NewTimer(5 * time.Minute)
 	defer deadline.Stop()
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
