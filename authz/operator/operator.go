@@ -106,6 +106,9 @@ func (api *API) routes() []admin.Route {
 		route("grant_read", "GET", "/v1/grants/{gid}", "One grant.", admin.Read(api.readGrant)),
 		route("grant_revoke", "DELETE", "/v1/grants/{gid}", "Ends a grant, with all its tokens.", admin.Do(api.revokeGrantOf)),
 
+		route("revocation_list", "GET", "/v1/revocations", "What is on the revocation feed now, the oldest first.", admin.List(api.listRevocations), "sub", "kind", "id", "cause"),
+		route("feed_read", "GET", "/v1/revocations/feed", "The state of the revocation feed.", admin.Read(api.readFeed)),
+
 		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(api.listKeys)),
 		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(api.rotateKeys)),
 	}
