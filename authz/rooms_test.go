@@ -94,6 +94,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/lease", "storage"},
 	{"authz/session", "storage"},
 	{"authz/account", "storage authz/connect authz/throttle authz/users"},
+	{"authz/proof", "storage authz/users"},
 	{"authz/audit", "storage authz/observe authz/throttle"},
 	{"authz/backup", "storage/archive"},
 	{"authz/upkeep", "authz/admin authz/audit authz/backup authz/keys authz/lease"},

@@ -45,8 +45,8 @@ var (
 	Revocations = Kind[Revocation]{"revocations"} // DueKey of a random value: they sort by the time of their end
 	FeedStates  = Kind[FeedState]{"feed_states"}  // FeedEpochKey, FeedWindowKey
 
-	Proofs            = Kind[Proof]{"proofs"}                   // hash of the link's token
-	LiveProofs        = Kind[LiveProof]{"live_proofs"}          // user id + "/" + kind
+	Proofs            = Kind[Proof]{"proofs"}                   // random, the first part of the link's token
+	LiveProofs        = Kind[LiveProof]{"live_proofs"}          // user id, or hash of the address, + "/" + kind
 	Passkeys          = Kind[Passkey]{"passkeys"}               // user id + "/" + hash of the credential id
 	TOTPs             = Kind[TOTP]{"totps"}                     // user id
 	RecoveryCodeSets  = Kind[RecoveryCodes]{"recovery_codes"}   // user id

@@ -2,18 +2,39 @@ package storage
 
 import "time"
 
-// Proof is a link, and a code to type, that a mail carries: the one who uses it reads the mail of the address.
+// Proof is a link, and a code to type, that a mail carries: the one who uses it reads the mail of the address. A decoy
+// is one whose mail was never sent.
 type Proof struct {
-	Kind      string    `json:"kind"`
-	UserID    string    `json:"user_id,omitempty"`
-	Email     string    `json:"email"`
+	Kind     string `json:"kind"`
+	UserID   string `json:"user_id,omitempty"` // empty: there is no account yet
+	Email    string `json:"email"`
+	LinkHash string `json:"link_hash"`
+	CodeMAC  []byte `json:"code_mac,omitempty"` // empty: there is no code
+	Tries    int    `json:"tries,omitempty"`    // codes that were typed
+	// ProvedAt is when the right code was typed in the browser that asked.
+	ProvedAt time.Time `json:"proved_at,omitzero"`
+	Browser  string    `json:"browser,omitempty"` // that asked; empty: an operator did
+	Remote   string    `json:"remote,omitempty"`  // network address that asked
+	ClientID string    `json:"client_id,omitempty"`
+	Pin      string    `json:"pin,omitempty"` // of the user's state; void once that has another
+	SignUp   *SignUp   `json:"signup,omitempty"`
+
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// LiveProof names the only proof of its kind that a user can use now.
+// SignUp is an account that is made once its address is proved. It reserves no name.
+type SignUp struct {
+	Name         string `json:"name,omitempty"`
+	PasswordHash string `json:"password_hash"`
+	Locale       string `json:"locale,omitempty"`
+}
+
+// LiveProof names the only proof of its kind that works for a user, or for an address that has none.
 type LiveProof struct {
 	Proof string `json:"proof"` // its key
+	// DrainedAt is when the bucket that limits the mails to them is empty.
+	DrainedAt time.Time `json:"drained_at,omitzero"`
 }
 
 // Passkey is a discoverable credential of a user (Web Authentication Level 3).
