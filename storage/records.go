@@ -33,7 +33,7 @@ var (
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 	Leases         = Kind[Lease]{"leases"}                  // what the work is called
-	LoginFailures  = Kind[FailureCount]{"login_failures"}   // hash of the login as it is typed, normalised; or "user/" + user id
+	LoginFailures  = Kind[FailureCount]{"login_failures"}   // key of authz/tally: of a login as it is typed, of a user, or of what else may not happen too often
 
 	UserGrants     = Kind[UserGrant]{"user_grants"}         // user id + "/" + gid
 	ManagedClients = Kind[ManagedClient]{"managed_clients"} // client id, of clients that the operator has made while the server ran
@@ -468,8 +468,8 @@ type Lease struct {
 	Holder string `json:"holder"` // a random value, unique to the holder
 }
 
-// FailureCount is a leaky bucket of wrong passwords: for one login, with or without a user, or for one user
-// under all their names.
+// FailureCount is a leaky bucket of what may not happen too often: wrong passwords for one login, with or without a
+// user, or for one user under all their names, mails to an address, and others; see authz/tally.
 type FailureCount struct {
 	DrainedAt  time.Time `json:"drained_at"`
 	UnlockedAt time.Time `json:"unlocked_at,omitzero"` // by an operator; replicas forget what they counted before

@@ -1,7 +1,7 @@
 // Package account keeps the users, checks their passwords, and links their upstream identities.
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
-//	                            authenticate.go, failures.go, shared.go, trust.go, password.go, queue.go
+//	                            authenticate.go, failures.go, trust.go, password.go, queue.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
 //	                            else an address of a user -> *LinkRequiredError
 //	                               proven on both sides -> they confirm     -> LinkProven
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
@@ -113,14 +114,14 @@ type Directory struct {
 	store     storage.Store
 	passwords *Passwords
 	failures  *failures
-	shared    sharedFailures
+	shared    throttle.Limit // of the failures of a login, and of a user, over all replicas
 	trust     *trust
 	pace      *pace
 }
 
 // New returns the directory kept in store. passwords verifies and hashes passwords.
 func New(store storage.Store, passwords *Passwords) *Directory {
-	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: sharedFailures{store, perLogin}, trust: newTrust(store), pace: &pace{unit: failurePace}}
+	return &Directory{store: store, passwords: passwords, failures: newFailures(), shared: perLogin, trust: newTrust(store), pace: &pace{unit: failurePace}}
 }
 
 // Get returns a user by id (the sub claim), or storage.ErrNotFound. The user may be disabled.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/tally"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
@@ -50,7 +51,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 	}
 	if reason := refusal(user, match, hidden); reason != "" {
 		d.failures.fail(attempt, user)
-		if err := d.shared.add(ctx, counts...); err != nil {
+		if err := tally.Add(ctx, d.store, counts...); err != nil {
 			return nil, err
 		}
 		wrong := &CredentialsError{Reason: reason}
@@ -90,11 +91,11 @@ func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*
 	if throttled := (*ThrottledError)(nil); !errors.As(err, &throttled) {
 		return a, err
 	}
-	count, failed := d.shared.read(ctx, countOfLogin(login))
+	count, failed := tally.Read(ctx, d.store, d.ofLogin(login))
 	if failed != nil {
 		return nil, failed
 	}
-	if count.record.UnlockedAt.IsZero() || !d.failures.unlock(login, count.record.UnlockedAt) {
+	if count.UnlockedAt.IsZero() || !d.failures.unlock(login, count.UnlockedAt) {
 		return nil, err
 	}
 	return d.failures.begin(ctx, login, from)
@@ -104,19 +105,19 @@ func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*
 // network from which the user has signed in. For others the error is *ThrottledError if there were too many
 // failures of the login. hidden is true if there were too many of the user, which must look like a wrong
 // password.
-func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []count, hidden bool, err error) {
+func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []tally.Count, hidden bool, err error) {
 	if user != nil && d.trust.remembers(user.ID, from, trustKnown) {
-		return []count{{key: countOfLogin(login)}}, false, nil
+		return []tally.Count{tally.Unread(d.ofLogin(login))}, false, nil
 	}
-	ofLogin, err := d.shared.read(ctx, countOfLogin(login))
+	ofLogin, err := tally.Read(ctx, d.store, d.ofLogin(login))
 	if err != nil {
 		return nil, false, err
 	}
 	counts = append(counts, ofLogin)
-	if !ofLogin.record.UnlockedAt.IsZero() {
-		d.failures.unlock(login, ofLogin.record.UnlockedAt)
+	if !ofLogin.UnlockedAt.IsZero() {
+		d.failures.unlock(login, ofLogin.UnlockedAt)
 	}
-	if wait := d.shared.wait(ofLogin); wait > 0 {
+	if wait := ofLogin.Wait(); wait > 0 {
 		err = throttled(wait)
 	} else {
 		err = d.failures.everywhere(ctx, a, login)
@@ -128,11 +129,11 @@ func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *s
 	if err != nil && !errors.As(err, &full) {
 		return nil, false, err
 	}
-	ofUser, failed := d.shared.read(ctx, countOfUser(user.ID))
+	ofUser, failed := tally.Read(ctx, d.store, tally.Charge{Key: tally.UserKey(user.ID), Limit: d.shared})
 	if failed != nil {
 		return nil, false, failed
 	}
-	hidden = d.shared.wait(ofUser) > 0
+	hidden = ofUser.Wait() > 0
 	if full == nil && !hidden {
 		return append(counts, ofUser), false, nil
 	}
@@ -152,10 +153,10 @@ func (d *Directory) TrustWrites(user *storage.User, from netip.Addr) []storage.W
 // reset the limit of an address.
 func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
 	now := time.Now().UTC()
-	writes := []storage.Write{d.shared.unlock(countOfUser(user.ID), now)}
+	writes := []storage.Write{tally.Unlock(tally.UserKey(user.ID), now)}
 	for _, name := range []string{user.Username, user.Profile.Email} {
 		if name != "" {
-			writes = append(writes, d.shared.unlock(countOfLogin(loginKey(name)), now))
+			writes = append(writes, tally.Unlock(tally.LoginKey(loginKey(name)), now))
 		}
 	}
 	return writes
@@ -216,6 +217,11 @@ func (d *Directory) rehash(ctx context.Context, user *storage.User, version uint
 	}
 	changed.PasswordHash, changed.UpdatedAt = hash, time.Now().UTC()
 	_ = d.store.Apply(ctx, storage.Users.Put(user.ID, &changed, storage.At(version), never))
+}
+
+// ofLogin is the charge of a login over all addresses and replicas.
+func (d *Directory) ofLogin(login string) tally.Charge {
+	return tally.Charge{Key: tally.LoginKey(login), Limit: d.shared}
 }
 
 // loginKey is the key of a login in the throttle: the same for all spellings of a name.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/passhash"
+	"github.com/authzd/authzd/authz/tally"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 )
@@ -109,7 +110,7 @@ func (d *Directory) changeWrites(ctx context.Context, before *storage.User, vers
 
 // DeleteWrites deletes a user with their names, identities, consents and records of sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
-	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), storage.LoginFailures.Delete(countOfUser(user.ID), storage.Any)}
+	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), tally.Forget(tally.UserKey(user.ID))}
 	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, user.ID)
 	if err != nil {
 		return nil, err

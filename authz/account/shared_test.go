@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,7 +37,7 @@ func TestFailuresAreSharedByReplicas(t *testing.T) {
 				replicas := []*Directory{first, New(first.store, first.passwords), New(first.store, first.passwords)}
 				limit := throttle.Limit{Burst: 5, Interval: time.Minute}
 				for _, d := range replicas {
-					d.shared.limit = limit
+					d.shared = limit
 				}
 				home := netip.MustParseAddr("192.0.2.1")
 				signInFrom(t, first, "alice", "right password", home)
@@ -70,30 +69,5 @@ func TestFailuresAreSharedByReplicas(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// Failures at the same time are all counted.
-func TestSharedFailuresRace(t *testing.T) {
-	store := newDirectory(t).store
-	f := sharedFailures{store, throttle.Limit{Burst: 8, Interval: time.Hour}}
-	read := func() count {
-		c, err := f.read(t.Context(), countOfLogin("alice"))
-		if err != nil {
-			t.Error(err)
-		}
-		return c
-	}
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			if err := f.add(t.Context(), read()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if wait := f.wait(read()); wait == 0 || wait > time.Hour {
-		t.Errorf("wait %v", wait)
 	}
 }

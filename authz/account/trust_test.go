@@ -29,7 +29,7 @@ func TestTrustSurvivesARestart(t *testing.T) {
 			t.Errorf("written again at once: %v", again)
 		}
 		d := New(before.store, before.passwords)
-		d.shared.limit = throttle.Limit{Burst: 5, Interval: time.Minute}
+		d.shared = throttle.Limit{Burst: 5, Interval: time.Minute}
 		full := new(ThrottledError)
 		for i := range 20 {
 			_, err := d.Authenticate(t.Context(), "alice", "wrong", elsewhere(i))
@@ -63,7 +63,7 @@ func TestNamesShareACount(t *testing.T) {
 		d := newDirectory(t, twoNames, users.User{Username: "bob", Password: cheap})
 		signInFrom(t, d, "alice", secret, home)
 		d = New(d.store, d.passwords)
-		d.shared.limit = throttle.Limit{Burst: 6, Interval: time.Hour}
+		d.shared = throttle.Limit{Burst: 6, Interval: time.Hour}
 		guess := func(login, password string, i int) (Reason, time.Duration) {
 			began, wrong := time.Now(), new(CredentialsError)
 			_, err := d.Authenticate(t.Context(), login, password, elsewhere(i))
@@ -127,7 +127,7 @@ func TestUnlock(t *testing.T) {
 		second := New(first.store, first.passwords)
 		full := new(ThrottledError)
 		for _, d := range []*Directory{first, second} {
-			d.shared.limit = throttle.Limit{Burst: 12, Interval: time.Hour}
+			d.shared = throttle.Limit{Burst: 12, Interval: time.Hour}
 			for _, login := range []string{"alice", "al@example.com"} {
 				for range 20 {
 					if _, err := d.Authenticate(t.Context(), login, "wrong", home); errors.As(err, &full) {
