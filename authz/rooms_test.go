@@ -93,6 +93,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/keys", "storage"},
 	{"authz/lease", "storage"},
 	{"authz/session", "storage"},
+	{"authz/passkey", "authz/keys"},
 	{"authz/tally", "storage authz/throttle"},
 	{"authz/account", "authz/tally authz/connect authz/users"},
 	{"authz/proof", "storage authz/users"},

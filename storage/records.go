@@ -116,6 +116,8 @@ type User struct {
 	Roles     []string `json:"roles,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
 
+	PasskeysDeclined bool `json:"passkeys_declined,omitempty"` // they asked not to be offered a passkey again
+
 	// IdentityChanges are the latest ones. The user sees them, and a link after an unlink needs more proof.
 	IdentityChanges []IdentityChange `json:"identity_changes,omitempty"`
 

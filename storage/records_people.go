@@ -37,14 +37,21 @@ type LiveProof struct {
 	DrainedAt time.Time `json:"drained_at,omitzero"`
 }
 
-// Passkey is a discoverable credential of a user (Web Authentication Level 3).
+// Passkey is a WebAuthn credential of a user (Web Authentication Level 3 section 4, "credential record").
 type Passkey struct {
-	ID        []byte    `json:"id"`
-	PublicKey []byte    `json:"public_key"` // COSE
-	RPID      string    `json:"rp_id"`
-	Name      string    `json:"name"`
-	CreatedAt time.Time `json:"created_at"`
-	UsedAt    time.Time `json:"used_at,omitzero"`
+	CredentialID []byte   `json:"id"`
+	PublicKey    []byte   `json:"public_key"` // COSE_Key
+	RPID         string   `json:"rp_id"`      // relying party id that it was made for
+	Name         string   `json:"name,omitempty"`
+	AAGUID       string   `json:"aaguid,omitempty"` // model of the authenticator; empty: it does not say
+	Transports   []string `json:"transports,omitempty"`
+	// BackupEligible: the key can be copied to other devices of its owner, or could once.
+	BackupEligible bool      `json:"backup_eligible,omitempty"`
+	BackedUp       bool      `json:"backed_up,omitempty"`
+	FlagsChanged   bool      `json:"flags_changed,omitempty"` // the authenticator has once said something else about backups
+	SignCount      uint32    `json:"sign_count,omitempty"`
+	CreatedAt      time.Time `json:"created_at"`
+	LastUsedAt     time.Time `json:"last_used_at,omitzero"`
 }
 
 // TOTP is a user's authenticator app (RFC 6238).
