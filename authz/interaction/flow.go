@@ -33,6 +33,8 @@ type flow struct {
 	UserCode  string       `json:"u,omitempty"` // of a device, as typed (RFC 8628)
 	Device    string       `json:"d,omitempty"` // the key of that device, once found
 	Failed    *failedLogin `json:"f,omitempty"` // the last login on the way, for the page to explain
+	Back      string       `json:"a,omitempty"` // path of the page of the account that waits; empty: /account
+	Fresh     bool         `json:"g,omitempty"` // that page wants a sign-in of just now
 }
 
 // failedLogin is a login that did not succeed.
@@ -137,6 +139,8 @@ func (in *Interaction) lost(ctx context.Context, e *oauth.Error, f flow, again s
 // again returns the URL at which a person may begin the sign-in of a flow again, "" if only the app can.
 func (in *Interaction) again(f flow, browser string) string {
 	switch {
+	case f.Back != "":
+		return in.Issuer.URL(f.Back)
 	case f.plain():
 		return in.Issuer.URL("/login")
 	case f.Outlived():

@@ -68,7 +68,7 @@ func (in *Interaction) needless(r *http.Request, v *visit) bool {
 		return false
 	}
 	if v.request == nil {
-		return v.flow.Failed == nil // if a login failed, the page says why
+		return v.flow.Failed == nil && (!v.flow.Fresh || isFresh(v.signedIn, v.user)) // if a login failed, the page says why
 	}
 	missing, err := in.needsLogin(r.Context(), v.pending())
 	return err == nil && !missing
@@ -77,8 +77,10 @@ func (in *Interaction) needless(r *http.Request, v *visit) bool {
 // reauthenticated returns the user who must sign in again, nil if anybody may sign in. The page has a link for
 // other users.
 func (in *Interaction) reauthenticated(v *visit) *templates.User {
-	if v.user == nil || v.request == nil || v.other || v.flow.Link != nil ||
-		!v.request.Means(in.Tokens.Subject(v.request.Client, v.user.ID)) {
+	if v.user == nil || v.other || v.flow.Link != nil {
+		return nil
+	}
+	if v.request == nil && !v.flow.Fresh || v.request != nil && !v.request.Means(in.Tokens.Subject(v.request.Client, v.user.ID)) {
 		return nil
 	}
 	u := pages.User(v.user)

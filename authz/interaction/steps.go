@@ -18,6 +18,9 @@ type step struct {
 	missing func(in *Interaction, ctx context.Context, p *pending) (bool, error)
 }
 
+// loginPage asks who it is.
+const loginPage = "/login"
+
 // consentPage asks for the consent. The user of a device is asked on the device page instead.
 const consentPage = "/consent"
 
@@ -28,7 +31,7 @@ const consentPage = "/consent"
 // is missing until something in the session or the flow proves that it was taken: a session begins after the first
 // factor. The account page goes through the steps too, with neither request nor flow.
 var steps = []step{
-	{"/login", oauth.LoginRequired, "The user must sign in.", (*Interaction).needsLogin},
+	{loginPage, oauth.LoginRequired, "The user must sign in.", (*Interaction).needsLogin},
 	{"/select-account", oauth.AccountSelection, "The user must choose an account.", (*Interaction).needsAccount},
 	{consentPage, oauth.ConsentRequired, "The user must consent.", (*Interaction).needsConsent},
 }

@@ -35,6 +35,9 @@ func (in *Interaction) BeginUpstream(w http.ResponseWriter, r *http.Request) err
 		return nil
 	}
 	p := connect.BeginParams{UILocales: v.uiLocales(), SelectAccount: params.Has("other")}
+	if v.flow.Fresh {
+		p.MaxAge = new(0)
+	}
 	if a := v.request; a != nil {
 		p.LoginHint = a.Params.Get("login_hint")
 		p.SelectAccount = p.SelectAccount || a.Prompts("select_account")

@@ -78,10 +78,12 @@ func (in *Interaction) visitForm(w http.ResponseWriter, r *http.Request) (*visit
 	return v, form, err
 }
 
-// goOn sends the browser back to its dispatcher, or to the account page after a plain sign-in.
+// goOn sends the browser back to its dispatcher, or to the page of the account after a plain sign-in.
 func (in *Interaction) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
 	target := in.Issuer.URL("/account")
 	switch {
+	case v.flow.Back != "":
+		target = in.Issuer.URL(v.flow.Back)
 	case v.flow.UserCode != "":
 		target = in.pageURL("/device", in.seal(v.flow))
 	case v.request != nil:

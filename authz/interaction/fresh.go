@@ -1,0 +1,62 @@
+package interaction
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/authzd/authzd/authz/authorize"
+	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/storage"
+)
+
+// People who do something with their own account must be signed in, and for what is sensitive they must have signed in
+// just now. If they have not, they do, and come back:
+//
+//	/account/… ─> Person, Fresh ─> signed in, and lately? ── yes ─> the page
+//	                  ^                    └── no ─> /login ?flow=… (flow.Back)
+//	                  └────────────────────────────────┘
+
+// freshFor is how long after a sign-in a person may do what is sensitive.
+const freshFor = 5 * time.Minute
+
+// Person returns the session of this browser and its user. If nobody is signed in, or a step is missing, it redirects
+// to the page for that and returns nil; the browser comes back to the path back.
+func (in *Interaction) Person(w http.ResponseWriter, r *http.Request, back string) (*session.Session, *storage.User, error) {
+	return in.person(w, r, back, false)
+}
+
+// Fresh is Person for what is sensitive: the user must have proved who they are in the last five minutes.
+func (in *Interaction) Fresh(w http.ResponseWriter, r *http.Request, back string) (*session.Session, *storage.User, error) {
+	return in.person(w, r, back, true)
+}
+
+func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back string, fresh bool) (*session.Session, *storage.User, error) {
+	signedIn, user, err := in.Sessions.SignedIn(r.Context(), r)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing, err := in.next(r.Context(), &pending{signedIn: signedIn, user: user})
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case missing != nil && missing.page != loginPage:
+		http.Redirect(w, r, in.Issuer.URL(missing.page), http.StatusSeeOther)
+		return nil, nil, nil
+	case missing != nil, fresh && !isFresh(signedIn, user):
+		browser, _ := in.Sessions.Browser(w, r)
+		f := flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}, Back: back, Fresh: fresh}
+		http.Redirect(w, r, in.pageURL(loginPage, in.seal(f)), http.StatusSeeOther)
+		return nil, nil, nil
+	}
+	return signedIn, user, nil
+}
+
+// isFresh reports whether a person has proved lately who they are. If their only way in is an upstream that proves no
+// time, it is enough that they came from there lately.
+func isFresh(signedIn *session.Session, user *storage.User) bool {
+	since := signedIn.ProvenAuthTime()
+	if user.PasswordHash == "" && signedIn.Connector != "" {
+		since = signedIn.CreatedAt
+	}
+	return storage.Now().Sub(since) < freshFor
+}
