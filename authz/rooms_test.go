@@ -120,7 +120,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/client/clientkeys", "authz/client authz/outbound"},
 	{"authz/allowance", "authz/oauth authz/client/clientkeys authz/observe authz/throttle"},
 	{"authz/client/directory", "authz/allowance authz/keys"},
-	{"authz/events", "authz/feed authz/audit authz/account authz/admin authz/session"},
+	{"authz/events", "authz/feed authz/audit authz/account authz/admin authz/passkey authz/session"},
 	{"authz/grant", "authz/client/directory authz/events"},
 	{"authz/token", "authz/grant authz/resource"},
 	{"authz/clientauth", "authz/token authz/dpop"},

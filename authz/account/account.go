@@ -45,7 +45,7 @@ var (
 	// ErrTooManyIdentities says that the user has the greatest number of identities.
 	ErrTooManyIdentities = fmt.Errorf("the account has %d identities", maxIdentities)
 	// ErrLastWayIn says that without this identity the user could not sign in any more.
-	ErrLastWayIn = errors.New("it is the only way in: the account has no password and no other identity")
+	ErrLastWayIn = errors.New("it is the only way in: the account has no password, no passkey and no other identity")
 )
 
 // ThrottledError refuses a login without checking it, because too many have failed.
@@ -108,6 +108,8 @@ type Directory struct {
 	// upstream, is linked to an upstream, or has another address there; connector then names the upstream.
 	// nil: no writes. Do not change it once the directory is in use.
 	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
+	// HasPasskey reports whether a user can sign in with a passkey. nil: nobody can.
+	HasPasskey func(ctx context.Context, userID string) (bool, error)
 
 	named atomic.Pointer[[]string] // usernames of the configuration
 

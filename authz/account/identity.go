@@ -118,9 +118,26 @@ func linkWrites(key string, id connect.Identity, user *storage.User, cond storag
 
 // IsLastWayIn reports whether a user with these identities could no longer sign in without one of them. works
 // reports whether people can sign in at an upstream.
-func IsLastWayIn(user *storage.User, identities []LinkedIdentity, one *LinkedIdentity, works func(issuer string) bool) bool {
-	return user.PasswordHash == "" && works(one.Issuer) &&
-		!slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.ID != one.ID && works(l.Issuer) })
+func (d *Directory) IsLastWayIn(ctx context.Context, user *storage.User, identities []LinkedIdentity, one *LinkedIdentity, works func(issuer string) bool) (bool, error) {
+	if user.PasswordHash != "" || !works(one.Issuer) ||
+		slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return l.ID != one.ID && works(l.Issuer) }) {
+		return false, nil
+	}
+	if d.HasPasskey == nil {
+		return true, nil
+	}
+	has, err := d.HasPasskey(ctx, user.ID)
+	return !has, err
+}
+
+// HasOtherWay reports whether a user can sign in without a passkey: by a password, or by an identity at an upstream
+// that works.
+func (d *Directory) HasOtherWay(ctx context.Context, user *storage.User, works func(issuer string) bool) (bool, error) {
+	if user.PasswordHash != "" {
+		return true, nil
+	}
+	identities, err := d.Identities(ctx, user.ID)
+	return slices.ContainsFunc(identities, func(l LinkedIdentity) bool { return works(l.Issuer) }), err
 }
 
 // Unlink makes UnlinkWrites. In the same Apply it writes the event that tell returns.
@@ -151,7 +168,9 @@ func (d *Directory) UnlinkWrites(ctx context.Context, userID, identity string, b
 		return nil, nil, storage.ErrNotFound
 	}
 	unlinked = &identities[i]
-	if IsLastWayIn(user, identities, unlinked, works) {
+	if last, err := d.IsLastWayIn(ctx, user, identities, unlinked, works); err != nil {
+		return nil, nil, err
+	} else if last {
 		return nil, nil, ErrLastWayIn
 	}
 	changed := *user

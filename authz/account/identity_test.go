@@ -363,3 +363,34 @@ func TestDeleteUserWithIdentities(t *testing.T) {
 		}
 	}
 }
+
+// The last identity can go while its user has a passkey.
+func TestPasskeyIsAWayIn(t *testing.T) {
+	d := newDirectory(t)
+	bob := signIn(t, d, google("bob", "bob@gmail.com"))
+	found, err := d.Identities(t.Context(), bob.ID)
+	if err != nil || len(found) != 1 {
+		t.Fatal(len(found), err)
+	}
+	broken := errors.New("the store is away")
+	for name, test := range map[string]struct {
+		has     bool
+		asked   error
+		refused error
+	}{
+		"none":      {false, nil, ErrLastWayIn},
+		"not known": {false, broken, broken},
+		"has a key": {true, nil, nil},
+	} {
+		d.HasPasskey = func(context.Context, string) (bool, error) { return test.has, test.asked }
+		if _, _, err := d.UnlinkWrites(t.Context(), bob.ID, found[0].ID, false, everywhere); !errors.Is(err, test.refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if other, err := d.HasOtherWay(t.Context(), bob, everywhere); err != nil || !other {
+		t.Errorf("an identity is no other way: %v", err)
+	}
+	if other, err := d.HasOtherWay(t.Context(), bob, func(string) bool { return false }); err != nil || other {
+		t.Errorf("an identity that does not work is another way: %v", err)
+	}
+}

@@ -32,7 +32,7 @@ type Type string
 
 // The types of events.
 const (
-	SignedIn     Type = "user.signed_in"      // details: method, a connector's id or "password"
+	SignedIn     Type = "user.signed_in"      // details: method, a connector's id, "password" or "passkey"
 	SignInFailed Type = "user.sign_in_failed" // details: method, reason
 	SignedOut    Type = "user.signed_out"
 	SessionEnded Type = "session.ended" // by a limit, by another sign-in, by the user elsewhere, by an operator
@@ -65,9 +65,15 @@ const (
 
 	IdentityLinked   Type = "user.identity_linked"   // details: connector
 	IdentityUnlinked Type = "user.identity_unlinked" // details: connector
-	EmailReplaced    Type = "user.email_replaced"    // by the new address of its identity; details: connector
-	EmailRemoved     Type = "user.email_removed"     // the new address of its identity is not free; details: connector
-	EmailDiffers     Type = "user.email_differs"     // from an identity's; the operator has set it, so it stays; details: connector
+	PasskeyAdded     Type = "user.passkey_added"     // details: passkey, model
+	PasskeyRenamed   Type = "user.passkey_renamed"   // details: passkey
+	PasskeyRemoved   Type = "user.passkey_removed"   // details: passkey, model
+	PasskeyCopied    Type = "user.passkey_copied"    // its counter went back: an alarm; details: passkey, model, and whether it was refused
+	PasskeyChanged   Type = "user.passkey_changed"   // its authenticator says something else about backups; details: passkey, model
+
+	EmailReplaced Type = "user.email_replaced" // by the new address of its identity; details: connector
+	EmailRemoved  Type = "user.email_removed"  // the new address of its identity is not free; details: connector
+	EmailDiffers  Type = "user.email_differs"  // from an identity's; the operator has set it, so it stays; details: connector
 
 	KeyRotated    Type = "key.rotated"    // details: alg, kid
 	SecretRotated Type = "secret.rotated" // the server's

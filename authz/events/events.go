@@ -54,7 +54,11 @@ func byClient(id string) audit.Actor { return audit.Actor{Kind: audit.ByClient, 
 // replaced is nil if there was none.
 func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.Session) []storage.Write {
 	method := began.Connector
-	if method == "" {
+	switch {
+	case method != "":
+	case byPasskey(began.AMR):
+		method = MethodPasskey
+	default:
 		method = MethodPassword
 	}
 	writes := rec.put(ctx, audit.Event{

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/oauth"
@@ -119,9 +118,13 @@ func (in *Interaction) showIdentities(ctx context.Context, p *templates.Account,
 		return err
 	}
 	for _, l := range identities {
+		last, err := in.Accounts.IsLastWayIn(ctx, user, identities, &l, in.Connectors.Has)
+		if err != nil {
+			return err
+		}
 		p.Identities = append(p.Identities, templates.LinkedIdentity{
 			ID: l.ID, Connector: in.Connectors.Name(l.Connector), Email: l.Email, LinkedAt: l.LinkedAt,
-			LastWayIn: account.IsLastWayIn(user, identities, &l, in.Connectors.Has),
+			LastWayIn: last,
 		})
 	}
 	for _, change := range slices.Backward(user.IdentityChanges) {
