@@ -217,7 +217,15 @@ type Session struct {
 	Remember   bool      `json:"remember,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
 	LastActive time.Time `json:"last_active"`
+	Device     Device    `json:"device,omitzero"`   // of the last sign-in
 	Clients    []string  `json:"clients,omitempty"` // ids of those that got a code in it and want to hear of its end
+}
+
+// Device is the browser in which somebody signs in, as it describes itself. Each member may be empty.
+type Device struct {
+	Browser string `json:"browser,omitempty"` // Chrome, Safari, …
+	System  string `json:"system,omitempty"`  // Windows, iPhone, …
+	Address string `json:"address,omitempty"` // IP address
 }
 
 // UserSession lets the sessions of a user be found. It may outlive its session.

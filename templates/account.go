@@ -57,6 +57,11 @@ type Session struct {
 	StartedAt    time.Time
 	LastActiveAt time.Time
 	Current      bool // the browser that shows the page
+
+	// As the browser called itself when the user signed in; each may be empty.
+	Browser string // Chrome, Safari, …
+	System  string // Windows, iPhone, …
+	Address string // IP address
 }
 
 // App is a client that has access to the account.

@@ -18,6 +18,9 @@ type Session struct {
 	RememberMe   bool      `json:"remember_me,omitempty"`
 	CreatedAt    time.Time `json:"created_at"`
 	LastActiveAt time.Time `json:"last_active_at"`
+	Browser      string    `json:"browser,omitempty"` // as it calls itself
+	System       string    `json:"system,omitempty"`  // Windows, iPhone, …; as the browser says
+	Address      string    `json:"address,omitempty"` // IP address of the last sign-in
 	ExpiresAt    time.Time `json:"expires_at"`        // if there is no activity before
 	Clients      []string  `json:"clients,omitempty"` // to be told of its end
 }

@@ -83,14 +83,22 @@ func (in *Interaction) shownSessions(ctx context.Context, current *session.Sessi
 	if err != nil {
 		return nil, err
 	}
-	shown := []templates.Session{{ID: current.ID, StartedAt: current.CreatedAt, LastActiveAt: current.LastActive, Current: true}}
+	shown := []templates.Session{shownSession(current)}
+	shown[0].Current = true
 	for _, other := range sessions {
 		if other.ID != current.ID && other.BelongsTo(user) {
-			shown = append(shown, templates.Session{ID: other.ID, StartedAt: other.CreatedAt, LastActiveAt: other.LastActive})
+			shown = append(shown, shownSession(other))
 		}
 	}
 	slices.SortFunc(shown[1:], func(a, b templates.Session) int { return b.LastActiveAt.Compare(a.LastActiveAt) })
 	return shown, nil
+}
+
+func shownSession(s *session.Session) templates.Session {
+	return templates.Session{
+		ID: s.ID, StartedAt: s.CreatedAt, LastActiveAt: s.LastActive,
+		Browser: s.Device.Browser, System: s.Device.System, Address: s.Device.Address,
+	}
 }
 
 // sessionsPerPage is how many sessions the account page shows at once.

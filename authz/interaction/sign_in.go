@@ -5,6 +5,7 @@ import (
 
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
+	"github.com/authzd/authzd/authz/useragent"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -16,6 +17,7 @@ func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, 
 		l = nil
 	}
 	v.flow.Link, v.flow.Failed = l, nil
+	how.Device = deviceOf(r)
 	started, err := in.Sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
 	if err != nil {
 		return err
@@ -39,4 +41,14 @@ func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, 
 	}
 	in.goOn(w, r, v)
 	return nil
+}
+
+// deviceOf describes the browser that sends a request.
+func deviceOf(r *http.Request) storage.Device {
+	agent := useragent.Of(r.Header)
+	d := storage.Device{Browser: agent.Browser, System: agent.System}
+	if from := observe.Event(r.Context()).Remote(); from.IsValid() {
+		d.Address = from.String()
+	}
+	return d
 }

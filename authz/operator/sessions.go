@@ -53,6 +53,7 @@ func (api *API) shownSession(f *session.Session) admin.Session {
 	return admin.Session{
 		SID: f.ID, Sub: f.UserID, AuthTime: f.AuthTime, AMR: f.AMR, ACR: f.ACR, Connector: f.Connector, RememberMe: f.Remember,
 		CreatedAt: f.CreatedAt, LastActiveAt: f.LastActive, ExpiresAt: expires, Clients: f.Clients,
+		Browser: f.Device.Browser, System: f.Device.System, Address: f.Device.Address,
 	}
 }
 

@@ -16,6 +16,8 @@ type Login struct {
 	ACR       string
 	Connector string // empty: password
 
+	Device storage.Device
+
 	Also []storage.Write // made in the Apply that begins the session
 }
 
@@ -54,7 +56,7 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		UserID: user.ID, UserEpoch: user.Epoch, SecretHash: hash(secret),
 		AuthTime: login.AuthTime, Unproven: unproven, AMR: login.AMR, ACR: login.ACR, Connector: login.Connector,
 		Remember:  remember && m.config.RememberMe > 0,
-		CreatedAt: now, LastActive: now,
+		CreatedAt: now, LastActive: now, Device: login.Device,
 	}}
 	cond := storage.Absent
 	var replaced *Session

@@ -25,12 +25,12 @@ func newSessionListCommand(r *remote) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printAll(p, c.Sessions(ctx, sub), []string{"SID", "USER", "SIGNED IN", "LAST ACTIVE", "EXPIRES", "METHOD"}, func(s *admin.Session) []string {
+			return printAll(p, c.Sessions(ctx, sub), []string{"SID", "USER", "SIGNED IN", "LAST ACTIVE", "EXPIRES", "METHOD", "DEVICE"}, func(s *admin.Session) []string {
 				method := s.Connector
 				if method == "" {
 					method = strings.Join(s.AMR, " ")
 				}
-				return []string{s.SID, userName(s.Username, s.Sub), when(s.AuthTime), when(s.LastActiveAt), when(s.ExpiresAt), method}
+				return []string{s.SID, userName(s.Username, s.Sub), when(s.AuthTime), when(s.LastActiveAt), when(s.ExpiresAt), method, strings.Join(strings.Fields(s.Browser+" "+s.System+" "+s.Address), " ")}
 			})
 		}),
 	}
