@@ -65,6 +65,8 @@ var rooms = []struct{ name, mayImport string }{
 	// Leaves: each can be understood, and the middleware imported, alone.
 	{"storage", ""},
 	{"templates", ""},
+	{"authz/mail", "templates"},
+	{"authz/mail/mailtest", ""},
 	{"authz/observe", ""},
 	{"authz/throttle", ""},
 	{"authz/outbound", ""},
@@ -100,7 +102,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/audit", "storage authz/observe authz/throttle"},
 	{"authz/backup", "storage/archive"},
 	{"authz/upkeep", "authz/admin authz/audit authz/backup authz/keys authz/lease"},
-	{"authz/backchannel", "storage authz/observe authz/outbound"},
+	{"authz/outbox", "authz/keys authz/mail authz/observe authz/outbound"},
 
 	// Cookie mode and the gates: they are clients of a server, and reach none of its rooms.
 	{"authz/bff/guard", ""},
@@ -127,7 +129,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/pages", "authz/client/directory authz/events templates"},
 	{"authz/authorize", "authz/clientauth authz/pages authz/connect"},
 	{"authz/tokenendpoint", "authz/authorize"},
-	{"authz/logout", "authz/authorize authz/backchannel"},
+	{"authz/logout", "authz/authorize authz/outbox"},
 	{"authz/interaction", "authz/logout"},
 	{"authz/tokeninfo", "authz/clientauth"},
 	{"authz/register", "authz/clientauth"},

@@ -1,0 +1,196 @@
+package templates
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"github.com/authzd/authzd/templates/brand"
+)
+
+//go:embed letter
+var letterFiles embed.FS
+
+// Letter is what a mail says. Its texts are those of the catalogue that begin with "mail." and Message.
+type Letter struct {
+	Message string   // such as reset_password
+	Values  []string // pairs of a placeholder's name and its value
+	Facts   []Fact
+	Link    string    // absolute; empty: there is none
+	Until   time.Time // how long the link works; zero: it does not end
+
+	Code      string    // to type; empty: there is none
+	CodeUntil time.Time // how long the code works
+
+	Zone *time.Location // of the times; nil: UTC
+}
+
+// Fact is one line of what is known of an event, such as the device.
+type Fact struct {
+	Name  string    // its label is the text "mail.fact." + Name
+	Value string    // empty if it is At
+	At    time.Time // a moment
+}
+
+// LetterText is a letter in one language.
+type LetterText struct {
+	Language            string
+	Subject, Text, HTML string
+}
+
+// Letters writes letters. It is safe for concurrent use.
+type Letters struct {
+	brand    string
+	host     string // of the issuer
+	writers  map[string]writer
+	catalogs map[string]catalogue
+}
+
+// writer writes the letters of one language.
+type writer struct {
+	text *texttemplate.Template
+	html *template.Template
+}
+
+// NewLetters prepares letters in every language. host is the issuer's, which each letter names.
+func NewLetters(host string, branding Branding) (*Letters, error) {
+	if branding.Name == "" {
+		branding.Name = defaultName
+	}
+	catalogues, err := loadCatalogues()
+	if err != nil {
+		return nil, err
+	}
+	l := &Letters{brand: branding.Name, host: host, writers: map[string]writer{}, catalogs: catalogues}
+	light, dark := brand.Colours(branding.CSS)
+	colours := func(palette map[string]string) func(string) template.CSS {
+		return func(name string) template.CSS { return template.CSS(palette[name]) }
+	}
+	for _, lang := range languages {
+		texts := catalogues[lang]
+		functions := map[string]any{"t": texts.text, "lang": func() string { return lang }, "dir": func() string { return direction(lang) }}
+		w := writer{}
+		if w.text, err = texttemplate.New("letter.txt").Funcs(functions).ParseFS(letterFiles, "letter/letter.txt"); err != nil {
+			return nil, err
+		}
+		functions["rich"], functions["light"], functions["dark"] = texts.rich, colours(light), colours(dark)
+		if w.html, err = template.New("letter.html").Funcs(functions).ParseFS(letterFiles, "letter/letter.html"); err != nil {
+			return nil, err
+		}
+		l.writers[lang] = w
+	}
+	return l, nil
+}
+
+// direction is the direction of a language's script, as HTML names it.
+func direction(lang string) string {
+	if lang == "ar" {
+		return "rtl"
+	}
+	return "ltr"
+}
+
+// letterView is the data of the templates.
+type letterView struct {
+	Letter
+	Brand, Host string
+	Subject     string
+	Heading     string
+	Paragraph   template.HTML // of the HTML part
+	Plain       string        // the same, of the text part
+	Button      string        // empty: there is no link
+	Advice      string        // empty: none is needed
+	Lines       []letterLine
+	Ends        string // until when the link works; empty: it does not end
+	CodeEnds    string
+}
+
+// letterLine is a Fact as it is shown.
+type letterLine struct{ Label, Value string }
+
+// Write writes a letter in the best of our languages: of languages, BCP 47 tags separated by spaces, else of
+// acceptLanguage, as for a page.
+func (l *Letters) Write(languages, acceptLanguage string, letter Letter) (*LetterText, error) {
+	lang := chooseLanguage(languages, acceptLanguage)
+	view, err := l.view(lang, letter)
+	if err != nil {
+		return nil, err
+	}
+	var text, html bytes.Buffer
+	if err := l.writers[lang].text.Execute(&text, view); err != nil {
+		return nil, fmt.Errorf("write %s: %w", letter.Message, err)
+	}
+	if err := l.writers[lang].html.Execute(&html, view); err != nil {
+		return nil, fmt.Errorf("write %s: %w", letter.Message, err)
+	}
+	return &LetterText{Language: lang, Subject: view.Subject, Text: tidy(text.String()), HTML: html.String()}, nil
+}
+
+// view fills the texts of a letter.
+func (l *Letters) view(lang string, letter Letter) (v *letterView, err error) {
+	texts, key := l.catalogs[lang], "mail."+letter.Message
+	values := append([]string{"brand", l.brand, "host", l.host}, letter.Values...)
+	v = &letterView{Letter: letter, Brand: l.brand, Host: l.host}
+	if v.Subject, err = texts.text(key+".subject", values...); err != nil {
+		return nil, err
+	}
+	if v.Heading, err = texts.text(key+".heading", values...); err != nil {
+		return nil, err
+	}
+	if v.Plain, err = texts.text(key+".text", values...); err != nil {
+		return nil, err
+	}
+	if v.Paragraph, err = texts.rich(key+".text", values...); err != nil {
+		return nil, err
+	}
+	if letter.Link != "" {
+		if v.Button, err = texts.text(key+".button", values...); err != nil {
+			return nil, err
+		}
+	}
+	if _, ok := texts[key+".advice"]; ok {
+		if v.Advice, err = texts.text(key+".advice", values...); err != nil {
+			return nil, err
+		}
+	}
+	for _, fact := range letter.Facts {
+		label, err := texts.text("mail.fact." + fact.Name)
+		if err != nil {
+			return nil, err
+		}
+		if fact.Value == "" {
+			fact.Value = texts.moment(fact.At, letter.Zone)
+		}
+		v.Lines = append(v.Lines, letterLine{label, fact.Value})
+	}
+	if !letter.Until.IsZero() {
+		v.Ends = texts.moment(letter.Until, letter.Zone)
+	}
+	if !letter.CodeUntil.IsZero() {
+		v.CodeEnds = texts.moment(letter.CodeUntil, letter.Zone)
+	}
+	return v, nil
+}
+
+// moment writes a moment to the minute, in a zone; nil is UTC.
+func (c catalogue) moment(t time.Time, zone *time.Location) string {
+	if zone == nil || zone == time.UTC {
+		return c.date(t)
+	}
+	t = t.In(zone)
+	name := t.Format("MST")
+	local := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
+	return strings.Replace(c.date(local), "UTC", name, 1)
+}
+
+// tidy ends each line as plain text does, and leaves out what templates leave between paragraphs.
+func tidy(text string) string {
+	for strings.Contains(text, "\n\n\n") {
+		text = strings.ReplaceAll(text, "\n\n\n", "\n\n")
+	}
+	return strings.TrimSpace(text) + "\n"
+}
