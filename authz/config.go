@@ -14,6 +14,7 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/keys"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/register"
@@ -45,6 +46,9 @@ type Config struct {
 	MTLS       *clientauth.MTLS // nil: certificates of clients are ignored
 	Branding   templates.Branding
 
+	// Mail sends mails. Without a Transport, nothing that needs mail is offered.
+	Mail Mail
+
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
 	TrustedIssuers []tokenendpoint.TrustedIssuer
 
@@ -75,6 +79,12 @@ type Config struct {
 	TrustedProxies []netip.Prefix       // proxies whose headers about the caller count
 	Logger         *slog.Logger         // nil: slog.Default()
 	Metrics        *prometheus.Registry // nil: a new one
+}
+
+// Mail says how mails are sent.
+type Mail struct {
+	From      string         // a mailbox, such as "Example <id@example.com>"
+	Transport mail.Transport // nil: there is no mail
 }
 
 // Lifetimes are the server's defaults. A client may have other ones.

@@ -12,7 +12,6 @@ import (
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authorize"
-	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
@@ -24,10 +23,12 @@ import (
 	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/logout"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/session"
@@ -45,7 +46,7 @@ import (
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
 	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
-	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
+	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openMail, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
 }
 
 func (s *Server) openSealing(ctx context.Context) (err error) {
@@ -250,6 +251,18 @@ func (s *Server) openPages(context.Context) error {
 	return err
 }
 
+// openMail opens the office that writes and sends mails.
+func (s *Server) openMail(context.Context) (err error) {
+	if s.config.Mail.Transport == nil {
+		return nil
+	}
+	s.mail, err = mail.New(mail.Config{Issuer: s.issuer.ID, Branding: s.config.Branding, From: s.config.Mail.From, Transport: s.config.Mail.Transport})
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	return nil
+}
+
 // openLogout gives the outbox another outbound client, so that slow relying parties delay nothing else.
 func (s *Server) openLogout(context.Context) error {
 	caller, err := outbound.New(s.config.Outbound)
@@ -258,9 +271,10 @@ func (s *Server) openLogout(context.Context) error {
 		Pages: s.pages, Events: s.events, Dev: s.config.Dev,
 		EndOffline: s.config.Sessions.EndOffline, RefreshLifetime: s.config.Lifetimes.RefreshToken,
 	}
-	s.outbox = backchannel.New(backchannel.Config{
-		Store: s.store, Client: caller, Observer: s.observer, Logger: s.logger,
-		Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token,
+	s.outbox = outbox.New(outbox.Config{
+		Store: s.store, Observer: s.observer, Logger: s.logger,
+		Logouts: outbox.Logouts{Client: caller, Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token},
+		Mail:    s.mail, Sealer: s.config.Secret.Sealer(keys.PurposeMail), MailLost: s.events.MailLost,
 	})
 	s.logout.Outbox = s.outbox
 	return err

@@ -32,7 +32,6 @@ import (
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authorize"
-	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client/clientkeys"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
@@ -43,10 +42,12 @@ import (
 	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/logout"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
@@ -87,7 +88,8 @@ type Server struct {
 	outbound   *outbound.Client
 	ledger     *allowance.Ledger
 	grantTypes []string // on offer
-	outbox     *backchannel.Outbox
+	outbox     *outbox.Outbox
+	mail       *mail.Office // nil: there is no mail
 	upkeep     *upkeep.Upkeep
 
 	// The packages with endpoints, and those below them, from the ground up.
@@ -137,7 +139,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 }
 
 // Run does the work in the background until ctx ends: it rotates signing keys, seals records of an earlier secret
-// again, ends the sessions whose time is over, delivers logout tokens, seals the audit log, and makes backups. A
+// again, ends the sessions whose time is over, delivers logout tokens and mails, seals the audit log, and makes backups. A
 // server answers requests without it. It returns the first error, or that of ctx.
 func (s *Server) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)

@@ -29,7 +29,7 @@ var (
 	UserCodes      = Kind[UserCode]{"user_codes"}           // normalised user code
 	UserSessions   = Kind[UserSession]{"user_sessions"}     // user id + "/" + sid
 	SessionEnds    = Kind[SessionEnd]{"session_ends"}       // DueKey of the sid
-	Logouts        = Kind[Logout]{"logouts"}                // DueKey of the jti
+	Logouts        = Kind[Logout]{"logouts"}                // DueKey of the jti; before format 4, now they are Deliveries
 	Marks          = Kind[Mark]{"marks"}                    // what the mark is for + "/" + hash of what happened once
 	ServerSecrets  = Kind[ServerSecret]{"server_secrets"}   // what the secret is for
 	Leases         = Kind[Lease]{"leases"}                  // what the work is called
@@ -53,7 +53,7 @@ var (
 	RememberedDevices = Kind[KnownDevice]{"remembered_devices"} // user id + "/" + hash of the cookie's value: no second factor is asked there
 	KnownDevices      = Kind[KnownDevice]{"known_devices"}      // user id + "/" + hash of the cookie's value
 	DeletedUsers      = Kind[DeletedUser]{"deleted_users"}      // normalised username
-	Deliveries        = Kind[Delivery]{"deliveries"}            // DueKey of a random value
+	Deliveries        = Kind[Delivery]{"deliveries"}            // DueKey of a random value; or FailedDeliveries + such a key
 
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
@@ -440,15 +440,6 @@ type DeviceCode struct {
 // UserCode points from the code that a person types to its device.
 type UserCode struct {
 	DeviceCode string `json:"device_code"` // hash
-}
-
-// Logout is a logout token that must still be delivered (OpenID Connect Back-Channel Logout 1.0).
-type Logout struct {
-	ClientID string    `json:"client_id"`
-	UserID   string    `json:"user_id"`
-	Session  string    `json:"sid,omitempty"` // empty: all of the user's sessions
-	Attempts int       `json:"attempts,omitempty"`
-	EndedAt  time.Time `json:"ended_at"`
 }
 
 // Mark says that something that may happen once has happened, such as the use of a jti. It expires when a

@@ -80,9 +80,38 @@ type DeletedUser struct {
 	DeletedAt time.Time `json:"deleted_at"`
 }
 
-// Delivery is something that must still be sent to another server, and is tried until it arrives or is given up.
+// FailedDeliveries is the prefix of the keys of deliveries that were given up. They are kept for the operator to see.
+const FailedDeliveries = "failed/"
+
+// Delivery is something that must still be sent to another server, and is tried until it arrives or is given up. It
+// has one of Logout and Mail.
 type Delivery struct {
-	Kind     string    `json:"kind"`
-	Attempts int       `json:"attempts,omitempty"`
 	QueuedAt time.Time `json:"queued_at"`
+	Attempts int       `json:"attempts,omitempty"`
+	Outcome  string    `json:"outcome,omitempty"` // why it was given up; empty: it was not
+	Cause    string    `json:"cause,omitempty"`   // of the last failure
+
+	Logout *Logout `json:"logout,omitempty"`
+	Mail   *Mail   `json:"mail,omitempty"`
+}
+
+// Logout is a logout token (OpenID Connect Back-Channel Logout 1.0).
+type Logout struct {
+	ClientID string    `json:"client_id"`
+	UserID   string    `json:"user_id"`
+	Session  string    `json:"sid,omitempty"` // empty: all of the user's sessions
+	EndedAt  time.Time `json:"ended_at"`
+}
+
+// Mail is a mail to a person.
+type Mail struct {
+	UserID   string    `json:"user_id,omitempty"`  // empty: the address is nobody's, or nobody's yet
+	To       string    `json:"to"`                 // the address
+	Message  string    `json:"message"`            // what it says, such as reset_password
+	Sealed   []byte    `json:"sealed,omitempty"`   // the values in it, as JSON: they may have a link that works once; empty in a failed delivery
+	Until    time.Time `json:"until,omitzero"`     // it is of no use later; zero: it always is
+	Language string    `json:"language,omitempty"` // of the user
+	Zone     string    `json:"zone,omitempty"`     // of the times in it, such as Europe/Berlin; empty: UTC
+
+	AcceptLanguage string `json:"accept_language,omitempty"` // of the browser, for a user without a language
 }

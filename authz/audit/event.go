@@ -75,6 +75,8 @@ const (
 	EmailRemoved  Type = "user.email_removed"  // the new address of its identity is not free; details: connector
 	EmailDiffers  Type = "user.email_differs"  // from an identity's; the operator has set it, so it stays; details: connector
 
+	MailUndelivered Type = "mail.undelivered" // a mail to a user was given up; details: mail, outcome, status
+
 	KeyRotated    Type = "key.rotated"    // details: alg, kid
 	SecretRotated Type = "secret.rotated" // the server's
 	BackupTaken   Type = "backup.taken"

@@ -14,6 +14,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -276,3 +277,15 @@ func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e aud
 
 // MethodPassword is the login method in metrics and events; the others are the connectors' ids.
 const MethodPassword = "password"
+
+// MailLost records that a mail did not arrive, and will not. code is the answer of the SMTP server, 0 if there was
+// none.
+func (rec *Recorder) MailLost(ctx context.Context, m *storage.Mail, outcome string, code int) []storage.Write {
+	details := map[string]string{"mail": m.Message, "outcome": outcome}
+	if code != 0 {
+		details["status"] = strconv.Itoa(code)
+	}
+	return rec.put(ctx, audit.Event{
+		Type: audit.MailUndelivered, Outcome: audit.Failure, Actor: audit.Actor{Kind: audit.ByServer}, UserID: m.UserID, Details: details,
+	})
+}

@@ -19,7 +19,6 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/authorize"
-	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
@@ -29,6 +28,7 @@ import (
 	"github.com/authzd/authzd/authz/logout"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
@@ -51,7 +51,7 @@ type Interaction struct {
 	Tokens     *token.Tokens
 	Requests   *authorize.Requests
 	Logout     *logout.Logout
-	Outbox     *backchannel.Outbox
+	Outbox     *outbox.Outbox
 	Pages      *pages.Pages
 	Events     *events.Recorder
 	Flows      *keys.Sealer // seals flows, in the URLs of pages

@@ -31,7 +31,7 @@ func (s *Secret) CheckSealed(table storage.Table, rec storage.Record) error {
 			continue
 		}
 		r, err := kind.read(rec)
-		if err != nil {
+		if err != nil || r == nil {
 			return err
 		}
 		plain, err := s.Sealer(r.purpose).Open(*r.sealed, []byte(r.key))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/authzd/authzd/storage"
 )
@@ -16,24 +17,27 @@ const (
 	PurposeBFFSession = "bff session"
 	// PurposeGateTransaction seals the cookie of a sign-in at a gate. It lives for minutes, in browsers only.
 	PurposeGateTransaction = "gate transaction"
+	// PurposeMail seals what a mail says while it waits in the outbox.
+	PurposeMail = "mail"
 )
 
 // sealedKinds are all kinds of records with a sealed part, which is bound to the record's key.
 var sealedKinds = []sealedKind{
 	sealedIn(storage.SigningKeys, "signing key", purposeSigningKey, func(k *storage.SigningKey) *[]byte { return &k.Sealed }),
 	sealedIn(storage.BFFSessions, "session of an app", PurposeBFFSession, func(s *storage.BFFSession) *[]byte { return &s.Sealed }),
+	{storage.Deliveries.Table, sealedMail},
 	sealedIn(storage.ServerSecrets, "server secret", purposeLasting, func(s *storage.ServerSecret) *[]byte { return &s.Sealed }),
 }
 
 // sealedKind is a kind of record that has a sealed part.
 type sealedKind struct {
 	table storage.Table
-	read  func(storage.Record) (*sealedRecord, error)
+	read  func(storage.Record) (*sealedRecord, error) // nil: the record has no sealed part
 }
 
 // sealedRecord is such a record, as it was read.
 type sealedRecord struct {
-	what, key string
+	what, key string // the sealed part is bound to the key
 	purpose   string
 	sealed    *[]byte
 	put       func() storage.Write // of the record with the present value of sealed
@@ -49,6 +53,19 @@ func sealedIn[T any](kind storage.Kind[T], what, purpose string, field func(*T) 
 			return kind.Put(rec.Key, e.Value, storage.At(rec.Version), rec.Expires)
 		}}, nil
 	}}
+}
+
+// sealedMail reads a delivery. What a mail says is bound to its id, because its key changes. The outbox removes a
+// damaged one.
+func sealedMail(rec storage.Record) (*sealedRecord, error) {
+	e, err := storage.Deliveries.Entry(rec)
+	if err != nil || e.Value.Mail == nil || len(e.Value.Mail.Sealed) == 0 {
+		return nil, nil
+	}
+	_, id, _ := strings.Cut(rec.Key, "/")
+	return &sealedRecord{what: "mail", key: id, purpose: PurposeMail, sealed: &e.Value.Mail.Sealed, put: func() storage.Write {
+		return storage.Deliveries.Put(rec.Key, e.Value, storage.At(rec.Version), rec.Expires)
+	}}, nil
 }
 
 func (r *sealedRecord) String() string { return r.what + " " + r.key }
@@ -78,7 +95,7 @@ func (s *Sealing) each(ctx context.Context, fn func(*sealedRecord) error) error 
 				return fmt.Errorf("read %s: %w", kind.table, err)
 			}
 			r, err := kind.read(rec)
-			if err == nil {
+			if err == nil && r != nil {
 				err = fn(r)
 			}
 			if err != nil {

@@ -103,7 +103,7 @@ func (lo *Logout) logoutWrites(ctx context.Context, ended []*session.Session, al
 			if all && c != nil && !c.BackChannelSession {
 				l.Session, told[id] = "", true
 			}
-			writes = append(writes, lo.Outbox.Write(l))
+			writes = append(writes, lo.Outbox.Logout(l))
 		}
 	}
 	return writes, nil

@@ -78,7 +78,7 @@ func (l *listeners) wait(clientID string) string {
 func (l *listeners) nothingLeft(s *authztest.Server) {
 	l.t.Helper()
 	blackbox.Until(l.t, "the outbox is empty", func() bool {
-		left, err := s.Store.Scan(context.Background(), storage.Logouts.Table, "", "", 10)
+		left, err := s.Store.Scan(context.Background(), storage.Deliveries.Table, "", "", 10)
 		return err == nil && len(left) == 0
 	})
 }
@@ -376,7 +376,7 @@ type brokenOutbox struct{ storage.Store }
 
 func (b brokenOutbox) Apply(ctx context.Context, writes ...storage.Write) error {
 	for _, w := range writes {
-		if w.Table == storage.Logouts.Table {
+		if w.Table == storage.Deliveries.Table {
 			return storage.ErrUnavailable
 		}
 	}
@@ -422,7 +422,7 @@ func TestBackChannelLogoutAfterARestart(t *testing.T) {
 	b := s.NewBrowser(t)
 	tokens := b.SignIn(t, authztest.SPA, nil)
 	leave(t, b)
-	left, err := storage.Logouts.Scan(t.Context(), store, "", "", 10)
+	left, err := storage.Deliveries.Scan(t.Context(), store, "", "", 10)
 	if err != nil || len(left) != 1 || left[0].Value.Attempts != 0 {
 		t.Fatalf("in the outbox: %+v, %v", left, err)
 	}
@@ -438,7 +438,7 @@ func TestBackChannelLogoutAfterARestart(t *testing.T) {
 type deadOutbox struct{ storage.Store }
 
 func (s deadOutbox) Scan(ctx context.Context, table storage.Table, prefix, after string, limit int) ([]storage.Record, error) {
-	if table == storage.Logouts.Table {
+	if table == storage.Deliveries.Table {
 		return nil, nil
 	}
 	return s.Store.Scan(ctx, table, prefix, after, limit)

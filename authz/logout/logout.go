@@ -14,13 +14,13 @@ import (
 
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/authorize"
-	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
@@ -37,7 +37,7 @@ type Logout struct {
 	Tokens   *token.Tokens
 	Keys     *keys.Ring // signs logout tokens
 	Ledger   *allowance.Ledger
-	Outbox   *backchannel.Outbox
+	Outbox   *outbox.Outbox
 	Pages    *pages.Pages
 	Events   *events.Recorder
 	Dev      bool

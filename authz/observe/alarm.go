@@ -13,6 +13,7 @@ const (
 	LoginThrottled    = "login_throttled"     // too many failed logins for one account or address
 	ClientThrottled   = "client_throttled"    // too many wrong secrets of one client from one network
 	LogoutUndelivered = "logout_undelivered"  // a client was not told that a session has ended, and won't be
+	MailUndelivered   = "mail_undelivered"    // a mail did not arrive, and won't
 	UserCodeThrottled = "user_code_throttled" // too many wrong codes of devices by one user or browser
 	AuditTampered     = "audit_tampered"      // something was found in the audit log that the server did not leave there
 	DatabaseLost      = "database_lost"       // the database file has been removed, replaced or cut: nothing is written any more
@@ -20,7 +21,7 @@ const (
 	RefreshRefused    = "refresh_refused"     // a provider refuses the refreshes of cookie mode, and no session explains it: the client is set up wrongly
 )
 
-var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, UserCodeThrottled, AuditTampered, DatabaseLost, GateStranger, RefreshRefused}
+var alarmNames = []string{CodeReuse, RefreshTokenReuse, LoginThrottled, ClientThrottled, LogoutUndelivered, MailUndelivered, UserCodeThrottled, AuditTampered, DatabaseLost, GateStranger, RefreshRefused}
 
 // Alarm reports at once, at level WARN, that there may be an attack: an event "alarm" with the present
 // content of the request's event, and authzd_alarms_total. The name is a constant. Values of attrs that are

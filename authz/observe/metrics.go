@@ -56,7 +56,8 @@ type metrics struct {
 	alarms    map[string]prometheus.Counter  // by name
 	loginVec  *prometheus.CounterVec
 	panics    prometheus.Counter
-	logouts   logoutMetrics
+	logouts   deliveryMetrics
+	mails     deliveryMetrics
 	sealed    prometheus.Gauge // records under an earlier secret
 }
 
@@ -103,6 +104,11 @@ func newMetrics(cfg Config) (*metrics, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 
+	mails, err := newMailMetrics(cfg.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+
 	m := &metrics{
 		routes:    newLabel(cfg.Routes),
 		methods:   newLabel(httpMethods),
@@ -115,6 +121,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		loginVec:  logins,
 		panics:    panics,
 		logouts:   logouts,
+		mails:     mails,
 		sealed:    sealed,
 	}
 	for _, route := range append([]string{other}, cfg.Routes...) {

@@ -120,9 +120,9 @@ func TestMetricsTwiceInOneRegistry(t *testing.T) {
 // Metrics that are counted in the background, without a request.
 func TestBackgroundMetrics(t *testing.T) {
 	w := newWatch(t)
-	w.CountLogout(LogoutDelivered)
-	w.CountLogout(LogoutFailed)
-	w.CountLogout(LogoutFailed)
+	w.CountLogout(Delivered)
+	w.CountLogout(DeliveryFailed)
+	w.CountLogout(DeliveryFailed)
 	w.CountLogout("lost")
 	w.SetLogoutBacklog(7)
 	w.SetEarlierSecretRecords(3)

@@ -15,7 +15,6 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/audit"
-	"github.com/authzd/authzd/authz/backchannel"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/client/directory"
 	"github.com/authzd/authzd/authz/clientauth"
@@ -27,6 +26,7 @@ import (
 	"github.com/authzd/authzd/authz/logout"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
@@ -66,7 +66,7 @@ type API struct {
 	Tokens     *token.Tokens
 	Auth       *clientauth.Authenticator
 	Logout     *logout.Logout
-	Outbox     *backchannel.Outbox
+	Outbox     *outbox.Outbox
 	Events     *events.Recorder
 	Observer   *observe.Observer
 }

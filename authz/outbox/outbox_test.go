@@ -1,15 +1,17 @@
-package backchannel
+package outbox
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/storage"
@@ -83,12 +86,14 @@ func newReplica(t *testing.T, store storage.Store, change func(*Config)) *fixtur
 	t.Helper()
 	f := &fixture{t: t, store: store, registry: prometheus.NewRegistry()}
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	observer, err := observe.New(observe.Config{Logger: logger, Registry: f.registry})
-	if err != nil {
-		t.Fatal(err)
-	}
+	observer := newObserver(t, logger, f.registry)
 	c := Config{
-		Store: store, Client: newClient(t, outbound.Config{AllowPrivateNetworks: loopback}), Observer: observer, Logger: logger,
+		Store: store, Observer: observer, Logger: logger,
+		Sealer:     newSecret(t).Sealer(keys.PurposeMail),
+		FirstRetry: 20 * time.Millisecond,
+	}
+	c.Logouts = Logouts{
+		Client: newClient(t, outbound.Config{AllowPrivateNetworks: loopback}),
 		Host: func(_ context.Context, clientID string) (string, error) {
 			u, err := url.Parse(clientID)
 			if err != nil {
@@ -105,7 +110,6 @@ func newReplica(t *testing.T, store storage.Store, change func(*Config)) *fixtur
 		Sign: func(_ context.Context, l *storage.Logout, jti string) (string, error) {
 			return l.Session + "." + jti, nil
 		},
-		FirstRetry: 20 * time.Millisecond,
 	}
 	if change != nil {
 		change(&c)
@@ -144,20 +148,56 @@ func (f *fixture) add(address string, sids ...string) {
 	f.t.Helper()
 	for _, sid := range sids {
 		l := storage.Logout{ClientID: address, UserID: "alice", Session: sid, EndedAt: time.Now()}
-		if err := f.store.Apply(f.t.Context(), f.Write(l)); err != nil {
+		if err := f.store.Apply(f.t.Context(), f.Logout(l)); err != nil {
 			f.t.Fatal(err)
 		}
 	}
 	f.Wake()
 }
 
-func (f *fixture) left() []storage.Entry[storage.Logout] {
+// left are the deliveries that are still to be made.
+func (f *fixture) left() []storage.Entry[storage.Delivery] {
 	f.t.Helper()
-	entries, err := storage.Logouts.Scan(f.t.Context(), f.store, "", "", 10_000)
+	entries, err := storage.Deliveries.Scan(f.t.Context(), f.store, "", "", 10_000)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return slices.DeleteFunc(entries, func(e entry) bool { return strings.HasPrefix(e.Key, storage.FailedDeliveries) })
+}
+
+// failures are the deliveries that were given up.
+func (f *fixture) failures() []storage.Entry[storage.Delivery] {
+	f.t.Helper()
+	entries, err := storage.Deliveries.Scan(f.t.Context(), f.store, storage.FailedDeliveries, "", 10_000)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	return entries
+}
+
+func newObserver(t *testing.T, logger *slog.Logger, registry *prometheus.Registry) *observe.Observer {
+	t.Helper()
+	observer, err := observe.New(observe.Config{Logger: logger, Registry: registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return observer
+}
+
+// newLog returns a logger, and an observer that logs to it.
+func newLog(t *testing.T, w io.Writer) (*slog.Logger, *observe.Observer) {
+	t.Helper()
+	logger := slog.New(slog.NewTextHandler(w, nil))
+	return logger, newObserver(t, logger, prometheus.NewRegistry())
+}
+
+func newSecret(t *testing.T) *keys.Secret {
+	t.Helper()
+	secret, err := keys.NewSecret(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
 }
 
 // counted is the number of attempts with that outcome.
@@ -202,14 +242,14 @@ func TestAnswers(t *testing.T) {
 		outcome string
 		alarms  float64
 	}{
-		"200":                  {[]int{200}, 1, observe.LogoutDelivered, 0},
-		"204":                  {[]int{204}, 1, observe.LogoutDelivered, 0},
-		"202":                  {[]int{202}, 1, observe.LogoutDelivered, 0},
-		"400":                  {[]int{400}, 1, observe.LogoutRefused, 1},
-		"500, then 200":        {[]int{500, 503, 200}, 3, observe.LogoutDelivered, 0},
-		"a proxy's, then 200":  {[]int{502, 504, 404, 401, 429, 200}, 6, observe.LogoutDelivered, 0},
-		"a redirect, then 200": {[]int{302, 307, 200}, 3, observe.LogoutDelivered, 0},
-		"500, then 400":        {[]int{500, 400}, 2, observe.LogoutRefused, 1},
+		"200":                  {[]int{200}, 1, observe.Delivered, 0},
+		"204":                  {[]int{204}, 1, observe.Delivered, 0},
+		"202":                  {[]int{202}, 1, observe.Delivered, 0},
+		"400":                  {[]int{400}, 1, observe.DeliveryRefused, 1},
+		"500, then 200":        {[]int{500, 503, 200}, 3, observe.Delivered, 0},
+		"a proxy's, then 200":  {[]int{502, 504, 404, 401, 429, 200}, 6, observe.Delivered, 0},
+		"a redirect, then 200": {[]int{302, 307, 200}, 3, observe.Delivered, 0},
+		"500, then 400":        {[]int{500, 400}, 2, observe.DeliveryRefused, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -231,7 +271,7 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			f.until("the outcome is counted", func() bool { return f.counted("authzd_logout_tokens_total", tt.outcome) == 1 })
-			if n := f.counted("authzd_logout_tokens_total", observe.LogoutFailed); n != float64(tt.calls-1) {
+			if n := f.counted("authzd_logout_tokens_total", observe.DeliveryFailed); n != float64(tt.calls-1) {
 				t.Errorf("%v failures", n)
 			}
 			if n := f.counted("authzd_alarms_total", observe.LogoutUndelivered); n != tt.alarms {
@@ -248,9 +288,9 @@ func TestGivesUp(t *testing.T) {
 	dead.Close()
 	f.add(dead.URL, "sid")
 	f.run()
-	f.until("there is a failure", func() bool { return f.counted("authzd_logout_tokens_total", observe.LogoutFailed) > 0 })
+	f.until("there is a failure", func() bool { return f.counted("authzd_logout_tokens_total", observe.DeliveryFailed) > 0 })
 	f.untilEmpty()
-	f.until("it is given up", func() bool { return f.counted("authzd_logout_tokens_total", observe.LogoutGivenUp) == 1 })
+	f.until("it is given up", func() bool { return f.counted("authzd_logout_tokens_total", observe.DeliveryGivenUp) == 1 })
 	if n := f.counted("authzd_alarms_total", observe.LogoutUndelivered); n != 1 {
 		t.Errorf("%v alarms", n)
 	}
@@ -258,7 +298,7 @@ func TestGivesUp(t *testing.T) {
 
 // A client that names an address inside our own network is not called, and not tried again.
 func TestBlockedAddresses(t *testing.T) {
-	f := newFixture(t, func(c *Config) { c.Client = newClient(t, outbound.Config{}) })
+	f := newFixture(t, func(c *Config) { c.Logouts.Client = newClient(t, outbound.Config{}) })
 	p := newParty(t, status(200))
 	addresses := []string{
 		p.URL, strings.Replace(p.URL, "http:", "https:", 1), "https://169.254.169.254/latest/meta-data", "https://[::1]/",
@@ -270,7 +310,7 @@ func TestBlockedAddresses(t *testing.T) {
 	f.run()
 	f.untilEmpty()
 	f.until("all are blocked", func() bool {
-		return f.counted("authzd_logout_tokens_total", observe.LogoutBlocked) == float64(len(addresses))
+		return f.counted("authzd_logout_tokens_total", observe.DeliveryBlocked) == float64(len(addresses))
 	})
 	if got := p.got(); len(got) != 0 {
 		t.Errorf("called with %v", got)
@@ -282,7 +322,7 @@ func TestClientsThatAreGone(t *testing.T) {
 	f.add("gone", "sid-1", "sid-2")
 	f.run()
 	f.untilEmpty()
-	f.until("both are dropped", func() bool { return f.counted("authzd_logout_tokens_total", observe.LogoutUnwanted) == 2 })
+	f.until("both are dropped", func() bool { return f.counted("authzd_logout_tokens_total", observe.DeliveryUnwanted) == 2 })
 }
 
 // A key that is missing today may be there tomorrow.
@@ -290,7 +330,7 @@ func TestSigningFails(t *testing.T) {
 	var mu sync.Mutex
 	calls := 0
 	f := newFixture(t, func(c *Config) {
-		c.Sign = func(context.Context, *storage.Logout, string) (string, error) {
+		c.Logouts.Sign = func(context.Context, *storage.Logout, string) (string, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if calls++; calls < 3 {
@@ -312,7 +352,7 @@ func TestSigningFails(t *testing.T) {
 func TestNoHostIsInTheWayOfAnother(t *testing.T) {
 	f := newFixture(t, func(c *Config) {
 		c.FirstRetry = time.Minute
-		c.Client = newClient(t, outbound.Config{AllowPrivateNetworks: loopback, Timeout: time.Second})
+		c.Logouts.Client = newClient(t, outbound.Config{AllowPrivateNetworks: loopback, Timeout: time.Second})
 	})
 	hang := make(chan struct{})
 	slow := newParty(t, func(http.ResponseWriter, int) { <-hang })
@@ -365,7 +405,7 @@ func TestHostComesBack(t *testing.T) {
 	up = true
 	mu.Unlock()
 	f.untilEmpty()
-	f.until("all are counted", func() bool { return f.counted("authzd_logout_tokens_total", observe.LogoutDelivered) == 200 })
+	f.until("all are counted", func() bool { return f.counted("authzd_logout_tokens_total", observe.Delivered) == 200 })
 }
 
 // Of two replicas one makes each attempt.
@@ -400,20 +440,20 @@ func TestDiesAfterTheClaim(t *testing.T) {
 	p := newParty(t, status(200))
 	f.add(p.URL, "sid")
 	before := f.left()[0]
-	if _, err := f.claim(t.Context(), before); err != nil {
+	if _, _, err := f.claim(t.Context(), before); err != nil {
 		t.Fatal(err)
 	}
 	after := f.left()
-	if len(after) != 1 || after[0].Value.Attempts != 1 || after[0].Key <= before.Key || jtiOf(after[0].Key) != jtiOf(before.Key) {
+	if len(after) != 1 || after[0].Value.Attempts != 1 || after[0].Key <= before.Key || idOf(after[0].Key) != idOf(before.Key) {
 		t.Fatalf("claimed: %+v", after)
 	}
-	if _, err := f.claim(t.Context(), before); !storage.IsConflict(err) {
+	if _, _, err := f.claim(t.Context(), before); !storage.IsConflict(err) {
 		t.Errorf("a second claim: %v", err)
 	}
 	next := newReplica(t, f.store, nil)
 	next.run()
 	next.untilEmpty()
-	if got := p.got(); len(got) != 1 || got[0] != "sid."+jtiOf(before.Key) {
+	if got := p.got(); len(got) != 1 || got[0] != "sid."+idOf(before.Key) {
 		t.Errorf("called with %v", got)
 	}
 }
@@ -488,7 +528,7 @@ func TestGivesUpWhatWaitsForADeadHost(t *testing.T) {
 		f.Wake()
 		return len(f.left()) <= maxHostCalls
 	})
-	if n := f.counted("authzd_logout_tokens_total", observe.LogoutGivenUp); n < waiting-maxHostCalls-4 {
+	if n := f.counted("authzd_logout_tokens_total", observe.DeliveryGivenUp); n < waiting-maxHostCalls-4 {
 		t.Errorf("%v were given up", n)
 	}
 }
@@ -499,7 +539,7 @@ func TestSpoiltRecords(t *testing.T) {
 	p := newParty(t, status(200))
 	past := storage.DueKey(time.Now().Add(-time.Hour), "jti")
 	for key, value := range map[string]string{"no time at all": `{}`, "2026-13-45T99:00:00.000Z/jti": `{}`, past: `[`, past + "2": `{"ended_at":1}`} {
-		if err := f.store.Apply(t.Context(), storage.Write{Table: storage.Logouts.Table, Key: key, Value: []byte(value), If: storage.Any}); err != nil {
+		if err := f.store.Apply(t.Context(), storage.Write{Table: storage.Deliveries.Table, Key: key, Value: []byte(value), If: storage.Any}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -507,7 +547,7 @@ func TestSpoiltRecords(t *testing.T) {
 	f.run()
 	f.until("the client is told", func() bool { return len(p.got()) == 1 })
 	f.until("the outbox is empty", func() bool {
-		left, err := f.store.Scan(t.Context(), storage.Logouts.Table, "", "", 10)
+		left, err := f.store.Scan(t.Context(), storage.Deliveries.Table, "", "", 10)
 		return err == nil && len(left) == 0
 	})
 }

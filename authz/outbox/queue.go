@@ -1,4 +1,4 @@
-package backchannel
+package outbox
 
 import (
 	"maps"
@@ -16,7 +16,7 @@ const (
 	forgetAfter = 24 * time.Hour // after a failure without another call
 )
 
-type entry = storage.Entry[storage.Logout]
+type entry = storage.Entry[storage.Delivery]
 
 // answer is what a call shows about its host.
 type answer int
@@ -35,7 +35,7 @@ type queue struct {
 
 	mu      sync.Mutex
 	running int              // guarded by mu
-	known   map[string]bool  // guarded by mu; jtis that wait or are under way
+	known   map[string]bool  // guarded by mu; ids of those that wait or are under way
 	hosts   map[string]*host // guarded by mu; those with deliveries, or with failures
 }
 
@@ -46,7 +46,7 @@ type host struct {
 	until    time.Time // of the pause
 }
 
-// newQueue has pauses that are short compared with the time until the first token is tried again, and long
+// newQueue has pauses that are short compared with the time until the first delivery is tried again, and long
 // compared with the time until many are.
 func newQueue(firstRetry time.Duration) *queue {
 	return &queue{firstPause: firstRetry / 16, maxPause: 4 * firstRetry, known: map[string]bool{}, hosts: map[string]*host{}}
@@ -56,8 +56,8 @@ func newQueue(firstRetry time.Duration) *queue {
 func (q *queue) add(e entry, name string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	jti := jtiOf(e.Key)
-	if q.known[jti] {
+	id := idOf(e.Key)
+	if q.known[id] {
 		return true
 	}
 	h := q.hosts[name]
@@ -69,7 +69,7 @@ func (q *queue) add(e entry, name string) bool {
 		return false
 	}
 	h.waiting = append(h.waiting, e)
-	q.known[jti] = true
+	q.known[id] = true
 	return true
 }
 
@@ -111,7 +111,7 @@ func (q *queue) fails(name string) bool {
 func (q *queue) done(e entry, name string, a answer) (empty bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.known, jtiOf(e.Key))
+	delete(q.known, idOf(e.Key))
 	q.running--
 	h := q.hosts[name]
 	h.running--

@@ -1,8 +1,9 @@
-package backchannel
+package outbox
 
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -31,7 +32,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 			counted, err = time.Now(), o.count(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
-			o.config.Logger.Error("logout tokens cannot be delivered", "error", err)
+			o.config.Logger.Error("the outbox cannot deliver", "error", err)
 		}
 		o.start(ctx)
 		if !sleep(ctx, nil, time.Duration(left)*restPerRow) || !sleep(ctx, o.wake, o.queue.pause(time.Now(), next)) {
@@ -57,14 +58,17 @@ func sleep(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err error) {
 	now := time.Now()
 	next = pollEvery
-	hosts := map[string]string{} // of clients, each looked up once
+	hosts := map[string]string{} // of clients, each looked up once; "" is that of mails
 	var hopeless []entry
-	for rec, err := range storage.All(ctx, o.config.Store, storage.Logouts.Table, "") {
+	for rec, err := range storage.All(ctx, o.config.Store, storage.Deliveries.Table, "") {
 		if err != nil {
 			return next, left, err
 		}
+		if strings.HasPrefix(rec.Key, storage.FailedDeliveries) {
+			break
+		}
 		due, notDue := storage.DueTime(rec.Key)
-		e, spoilt := storage.Logouts.Entry(rec)
+		e, spoilt := decode(rec)
 		if notDue == nil && due.After(now) {
 			next = min(next, due.Sub(now))
 			break
@@ -73,12 +77,16 @@ func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err er
 			o.remove(ctx, rec, err)
 			continue
 		}
-		host, known := hosts[e.Value.ClientID]
+		client := ""
+		if e.Value.Logout != nil {
+			client = e.Value.Logout.ClientID
+		}
+		host, known := hosts[client]
 		if !known {
-			if host, err = o.config.Host(ctx, e.Value.ClientID); err != nil {
+			if host, err = o.carrier(e.Value).host(ctx, e.Value); err != nil {
 				return next, left, err
 			}
-			hosts[e.Value.ClientID] = host
+			hosts[client] = host
 		}
 		switch {
 		case o.tooLate(e) && o.queue.fails(host):
@@ -96,7 +104,16 @@ func (o *Outbox) read(ctx context.Context) (next time.Duration, left int, err er
 	return next, left, o.giveUp(ctx, hopeless)
 }
 
-// start delivers queued tokens that have a place, in the background. Each delivery starts the next when it
+// decode reads a record. The error says that it is damaged.
+func decode(rec storage.Record) (entry, error) {
+	e, err := storage.Deliveries.Entry(rec)
+	if err == nil && (e.Value.Logout == nil) == (e.Value.Mail == nil) {
+		err = errors.New("a delivery of no known kind")
+	}
+	return e, err
+}
+
+// start delivers what is queued and has a place, in the background. Each delivery starts the next when it
 // ends.
 func (o *Outbox) start(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -105,8 +122,10 @@ func (o *Outbox) start(ctx context.Context) {
 			return
 		}
 		o.running.Go(func() {
-			// A delivery that has begun ends, even if the server stops: the token may be on its way.
-			said := o.deliver(context.WithoutCancel(ctx), e)
+			// A delivery that has begun ends, even if the server stops: it may be on its way.
+			attempt, cancel := lasting(ctx, o.config.StopWithin)
+			said := o.deliver(attempt, e)
+			cancel()
 			if empty := o.queue.done(e, host, said); empty || said == failed {
 				o.Wake() // to read more, or to wait for the end of a pause
 			}
@@ -115,17 +134,39 @@ func (o *Outbox) start(ctx context.Context) {
 	}
 }
 
-// count sets the metric of waiting tokens.
+// lasting returns a context that ends a while after ctx.
+func lasting(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(while, cancel)
+		context.AfterFunc(longer, func() { timer.Stop() })
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}
+
+// count sets the metrics of what waits.
 func (o *Outbox) count(ctx context.Context) error {
-	n := 0
-	for _, err := range storage.All(ctx, o.config.Store, storage.Logouts.Table, "") {
+	n, tokens, letters := 0, 0, 0
+	for rec, err := range storage.All(ctx, o.config.Store, storage.Deliveries.Table, "") {
 		if err != nil {
 			return err
+		}
+		if strings.HasPrefix(rec.Key, storage.FailedDeliveries) {
+			break
+		}
+		if e, err := decode(rec); err == nil && e.Value.Mail != nil {
+			letters++
+		} else {
+			tokens++
 		}
 		if n++; n == maxCounted {
 			break
 		}
 	}
-	o.config.Observer.SetLogoutBacklog(n)
+	o.config.Observer.SetLogoutBacklog(tokens)
+	o.config.Observer.SetMailBacklog(letters)
 	return nil
 }
