@@ -19,6 +19,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/member"
 	"github.com/authzd/authzd/authz/users"
@@ -27,11 +28,14 @@ import (
 
 // The field: phones on a bad network, whose users and systems get in the way.
 const (
-	phones    = 1000
 	refreshes = 5 // of each phone
 	every     = 15 * time.Minute
-	lossRate  = 0.2         // of requests, and of answers
-	unlucky   = phones / 20 // are suspended in mid-refresh, and as many are killed before they have stored the answer
+	lossRate  = 0.2 // of requests, and of answers
+)
+
+var (
+	phones  = blackbox.Many(200, 1000)
+	unlucky = phones / 20 // are suspended in mid-refresh, and as many are killed before they have stored the answer
 )
 
 // retries are the moments of the attempts of one refresh. After the last one the app waits for its next
@@ -209,7 +213,7 @@ func TestPhonesStaySignedIn(t *testing.T) {
 		if out := f.signedOut.Load(); out != 0 {
 			t.Errorf("%d of %d phones were signed out", out, phones)
 		}
-		if f.asleep.Load() != unlucky || f.killed.Load() != unlucky || f.late.Load() < unlucky {
+		if f.asleep.Load() != int64(unlucky) || f.killed.Load() != int64(unlucky) || f.late.Load() < int64(unlucky) {
 			t.Error("the field is too kind to show anything")
 		}
 	})
@@ -221,7 +225,7 @@ func TestPhonesWithAShortGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newField(t, nil)
 		f.run(t)
-		if f.signedOut.Load() < unlucky/2 {
+		if f.signedOut.Load() < int64(unlucky)/2 {
 			t.Error("hardly a phone was signed out: the field is too kind to show anything")
 		}
 	})
