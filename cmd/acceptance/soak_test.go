@@ -33,7 +33,7 @@ func TestSoak(t *testing.T) {
 	s := startServer(t, fmt.Sprintf(forSoak, idle, 2*idle))
 	s.runShipped(t)
 	c := newCast(s, 8)
-	c.pause, c.life = 40*time.Millisecond, 20*time.Second // some hundred requests a second: see TestGaugesTellLeaks
+	c.pause, c.life = 80*time.Millisecond, 20*time.Second // more than two hundred requests a second: see TestGaugesTellLeaks
 	ctx, stop := context.WithTimeout(t.Context(), length)
 	defer stop()
 	var playing sync.WaitGroup
