@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +23,9 @@ var catalogueFiles embed.FS
 
 // catalogue holds the texts of one language.
 type catalogue map[string]string
+
+// catalogues are those of all languages, read once.
+var catalogues = sync.OnceValues(loadCatalogues)
 
 func loadCatalogues() (map[string]catalogue, error) {
 	all := map[string]catalogue{}

@@ -1,8 +1,10 @@
 package templates
 
 import (
+	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -257,4 +259,41 @@ func FuzzChooseLanguage(f *testing.F) {
 			t.Errorf("chose %q", lang)
 		}
 	})
+}
+
+// pageNames lists the pages in html: every file but the layout and its parts.
+func pageNames() ([]string, error) {
+	files, err := fs.Glob(htmlFiles, "html/*.html")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, file := range files {
+		if name := strings.TrimSuffix(path.Base(file), ".html"); name != "layout" && name != "parts" {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// TestPagesAreWhole: a page is prepared when it is first drawn, so none may be broken.
+func TestPagesAreWhole(t *testing.T) {
+	r, err := New("", Branding{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pageNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lang := range languages {
+		for _, name := range names {
+			if _, err := r.pages[lang].page(name); err != nil {
+				t.Errorf("%s: %v", lang, err)
+			}
+		}
+		if _, err := r.pages[lang].page("nowhere"); err == nil {
+			t.Errorf("%s: a page that is not there", lang)
+		}
+	}
 }

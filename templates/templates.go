@@ -15,28 +15,21 @@ package templates
 import (
 	"bytes"
 	"crypto/sha256"
-	"embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
-	"io/fs"
 	"net/http"
-	"path"
 	"strconv"
 	"strings"
 )
 
-//go:embed html
-var htmlFiles embed.FS
-
 // Renderer draws pages. It is safe for concurrent use.
 type Renderer struct {
-	pages  map[string]map[string]*template.Template // by language, then by page
+	pages  map[string]*pageSet // by language
 	assets assets
 }
 
-// New prepares every page in every language. basePath is the path of the issuer without a trailing slash: ""
-// or, for example, "/auth". The error names everything that is wrong with the branding.
+// New reads the texts of every language. A page is prepared when it is first drawn. basePath is the path of the
+// issuer without a trailing slash: "" or, for example, "/auth". The error names everything that is wrong with the branding.
 func New(basePath string, brand Branding) (*Renderer, error) {
 	if brand.Name == "" {
 		brand.Name = defaultName
@@ -45,73 +38,15 @@ func New(basePath string, brand Branding) (*Renderer, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalogues, err := loadCatalogues()
+	catalogues, err := catalogues()
 	if err != nil {
 		return nil, err
 	}
-	r := &Renderer{pages: map[string]map[string]*template.Template{}, assets: files}
+	r := &Renderer{pages: map[string]*pageSet{}, assets: files}
 	for _, lang := range languages {
-		if r.pages[lang], err = parse(lang, catalogues[lang], brand, files); err != nil {
-			return nil, err
-		}
+		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files)
 	}
 	return r, nil
-}
-
-// parse reads the pages with the texts of one language.
-func parse(lang string, texts catalogue, brand Branding, files assets) (map[string]*template.Template, error) {
-	layout, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
-		"t":            texts.text,
-		"rich":         texts.rich,
-		"errorText":    texts.errorText,
-		"scopeText":    texts.scopeText,
-		"claimLabel":   texts.claimLabel,
-		"date":         texts.date,
-		"lang":         func() string { return lang },
-		"brand":        func() Branding { return brand },
-		"asset":        files.url,
-		"appLink":      appLink,
-		"webLink":      webLink,
-		"foreignLink":  foreignLink,
-		"redirectHost": redirectHost,
-		"initial":      initial,
-		"cut":          cut,
-		"differ":       differ,
-	}).ParseFS(htmlFiles, "html/layout.html", "html/parts.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse layout: %w", err)
-	}
-	pages := map[string]*template.Template{}
-	names, err := pageNames()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		page, err := layout.Clone()
-		if err == nil {
-			page, err = page.ParseFS(htmlFiles, "html/"+name+".html")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("parse page %s: %w", name, err)
-		}
-		pages[name] = page
-	}
-	return pages, nil
-}
-
-// pageNames lists the pages in html: every file but the layout and its parts.
-func pageNames() ([]string, error) {
-	files, err := fs.Glob(htmlFiles, "html/*.html")
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, file := range files {
-		if name := strings.TrimSuffix(path.Base(file), ".html"); name != "layout" && name != "parts" {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }
 
 // view is the data of the layout.
@@ -131,8 +66,12 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 		return fmt.Errorf("render page %s: %w", m.template, m.err)
 	}
 	lang := chooseLanguage(m.uiLocales, req.Header.Get("Accept-Language"))
+	prepared, err := r.pages[lang].page(m.template)
+	if err != nil {
+		return err
+	}
 	var body bytes.Buffer
-	if err := r.pages[lang][m.template].Execute(&body, view{m.template, status, w.Header().Get("X-Request-Id"), page}); err != nil {
+	if err := prepared.Execute(&body, view{m.template, status, w.Header().Get("X-Request-Id"), page}); err != nil {
 		return fmt.Errorf("render page %s: %w", m.template, err)
 	}
 

@@ -1,0 +1,70 @@
+package templates
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"sync"
+)
+
+//go:embed html
+var htmlFiles embed.FS
+
+// pageSet has the pages of one language. Each is prepared when it is first drawn, because a server draws few pages
+// in most languages, and preparing all of them takes longer than the rest of its start.
+type pageSet struct {
+	layout func() (*template.Template, error)
+
+	mu    sync.Mutex
+	pages map[string]*template.Template // by name
+}
+
+// newPageSet has the texts of one language.
+func newPageSet(lang string, texts catalogue, brand Branding, files assets) *pageSet {
+	return &pageSet{pages: map[string]*template.Template{}, layout: sync.OnceValues(func() (*template.Template, error) {
+		layout, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
+			"t":            texts.text,
+			"rich":         texts.rich,
+			"errorText":    texts.errorText,
+			"scopeText":    texts.scopeText,
+			"claimLabel":   texts.claimLabel,
+			"date":         texts.date,
+			"lang":         func() string { return lang },
+			"brand":        func() Branding { return brand },
+			"asset":        files.url,
+			"appLink":      appLink,
+			"webLink":      webLink,
+			"foreignLink":  foreignLink,
+			"redirectHost": redirectHost,
+			"initial":      initial,
+			"cut":          cut,
+			"differ":       differ,
+		}).ParseFS(htmlFiles, "html/layout.html", "html/parts.html")
+		if err != nil {
+			return nil, fmt.Errorf("parse layout: %w", err)
+		}
+		return layout, nil
+	})}
+}
+
+// page returns a page by its name.
+func (s *pageSet) page(name string) (*template.Template, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if page, ok := s.pages[name]; ok {
+		return page, nil
+	}
+	layout, err := s.layout()
+	if err != nil {
+		return nil, err
+	}
+	page, err := layout.Clone()
+	if err == nil {
+		page, err = page.ParseFS(htmlFiles, "html/"+name+".html")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parse page %s: %w", name, err)
+	}
+	s.pages[name] = page
+	return page, nil
+}
