@@ -17,6 +17,7 @@ import (
 	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
+	"github.com/authzd/authzd/authz/password"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/tokenendpoint"
@@ -61,6 +62,7 @@ type Config struct {
 	// (draft-ietf-oauth-client-id-metadata-document).
 	Documents bool
 
+	Accounts  Accounts
 	Lifetimes Lifetimes
 	Sessions  Sessions
 	Signing   Signing
@@ -85,6 +87,16 @@ type Config struct {
 type Mail struct {
 	From      string         // a mailbox, such as "Example <id@example.com>"
 	Transport mail.Transport // nil: there is no mail
+}
+
+// Accounts says how people's own accounts work.
+type Accounts struct {
+	// Password says which new passwords are accepted. It does not hold for those of Users. New fills in Issuer and
+	// Leaks.
+	Password password.Policy
+	// LeaksURL is the address of a service that knows leaked passwords, without the prefix of a hash; empty: nobody is
+	// asked.
+	LeaksURL string
 }
 
 // Lifetimes are the server's defaults. A client may have other ones.

@@ -30,6 +30,7 @@ import (
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/password"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
@@ -45,7 +46,7 @@ import (
 // part, it gets a function that does so.
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
-	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openClients, // who is known
+	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openPasswords, (*Server).openClients, // who is known
 	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openMail, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
 }
 
@@ -167,6 +168,36 @@ func (s *Server) openOutbound(context.Context) (err error) {
 	forConfigured, err := outbound.New(s.config.Outbound)
 	s.clientKeys = clientkeys.New(forConfigured, s.outbound)
 	s.ledger.Keys = s.clientKeys
+	return err
+}
+
+// openPasswords gives the look-up of leaks another outbound client: people wait for it.
+func (s *Server) openPasswords(context.Context) error {
+	policy := s.config.Accounts.Password
+	policy.Issuer = s.issuer.ID
+	s.passwords = &policy
+	if s.config.Accounts.LeaksURL == "" {
+		return nil
+	}
+	hurried := s.config.Outbound
+	hurried.Timeout = password.LeaksTimeout
+	caller, err := outbound.New(hurried)
+	policy.Leaks = &password.Leaks{
+		URL: s.config.Accounts.LeaksURL,
+		Get: func(ctx context.Context, url string, most int64) ([]byte, error) {
+			doc, err := caller.Get(ctx, url, outbound.Want{MaxBytes: most, Header: map[string]string{"Add-Padding": "true"}})
+			if err != nil {
+				return nil, err
+			}
+			return doc.Body, nil
+		},
+		Counted: func(ctx context.Context, outcome password.Outcome, err error) {
+			s.observer.CountLeakLookup(string(outcome))
+			if err != nil {
+				s.logger.WarnContext(ctx, "the service of leaked passwords did not answer as it should; the password was taken for one that did not leak", "error", err)
+			}
+		},
+	}
 	return err
 }
 
@@ -317,7 +348,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 	}
 	s.operator = &operator.API{
 		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, Upkeep: s.upkeep, Keys: s.keys,
-		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Sessions: s.sessions,
+		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Passwords: s.passwords, Sessions: s.sessions,
 		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox,
 		Events: s.events, Observer: s.observer,
 	}

@@ -80,6 +80,7 @@ var rooms = []struct{ name, mayImport string }{
 	// What an operator describes.
 	{"authz/users", ""},
 	{"authz/client", ""},
+	{"authz/password", "authz/users"},
 	{"authz/admin", "authz/users authz/client"},
 
 	// Copies of a store. Only commands choose an engine.
@@ -113,7 +114,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/assertion", ""},
 	{"authz/bff/gate", "authz/bff/websession authz/bff/assertion"},
 	{"authz/bff", "authz/bff/relay authz/bff/gate authz/bearer"},
-	{"config", "authz/users authz/client authz/bff"},
+	{"config", "authz/password authz/users authz/client authz/bff"},
 
 	// The rooms of the server.
 	{"authz/oauth", "storage"},
@@ -133,7 +134,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/interaction", "authz/logout"},
 	{"authz/tokeninfo", "authz/clientauth"},
 	{"authz/register", "authz/clientauth"},
-	{"authz/operator", "authz/logout authz/register authz/upkeep"},
+	{"authz/operator", "authz/logout authz/register authz/upkeep authz/password"},
 
 	// The server, which puts them together.
 	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator"},

@@ -49,6 +49,7 @@ import (
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/password"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
@@ -79,6 +80,7 @@ type Server struct {
 	feed       *feed.Feed
 	events     *events.Recorder
 	accounts   *account.Directory
+	passwords  *password.Policy
 	sessions   *session.Sessions
 	connectors connect.Set
 	resources  resource.Set

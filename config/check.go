@@ -34,6 +34,7 @@ func (l *loader) check() {
 	}
 	l.checkClients()
 	l.checkRegistration()
+	l.checkAccounts()
 	l.checkUsers()
 	for i := range l.cfg.Connectors {
 		l.checkConnector(&l.cfg.Connectors[i], element("connectors", i))

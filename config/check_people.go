@@ -20,9 +20,10 @@ func (l *loader) checkUsers() {
 		}
 		owners[name] = i
 	}
+	rule := l.passwordRule()
 	for i := range l.cfg.Users {
 		u, path := &l.cfg.Users[i], element("users", i)
-		l.reportAll(path, u.Problems(l.dev))
+		l.reportAll(path, u.Problems(rule))
 		if name, err := users.NormalizeUsername(u.Username); err == nil {
 			claim(name, i, path+".username", u.Username, "choose another: upper and lower case are the same, and so are a user name and a verified address")
 		}

@@ -264,7 +264,7 @@ func TestRefusesUsersAndConnectors(t *testing.T) {
 		doc  string
 		want []string
 	}{
-		"user without name":      {"users: [{password: xxxxxxxx}]", []string{`f:2:9: users[0].username: is required`}},
+		"user without name":      {"users: [{password: a few words of text}]", []string{`f:2:9: users[0].username: is required`}},
 		"user twice":             {"users: [{username: alice}, {username: Alice}]", []string{`f:2:39: users[1].username "Alice": given twice, first on line 2`}},
 		"user with spaces":       {"users: [{username: ' alice'}]", []string{`f:2:20: users[0].username " alice": not a user name`}},
 		"user of two words":      {"users: [{username: a b}]", []string{`f:2:20: users[0].username "a b": has a character that is not allowed`}},
@@ -280,13 +280,21 @@ func TestRefusesUsersAndConnectors(t *testing.T) {
 		"MD5 hash":               {"users: [{username: a, password: $1$salt$hash}]", []string{`f:2:33: users[0].password "********": not a password hash that can be used: it looks like an MD5 hash of crypt(3), and that is none of argon2id, bcrypt, scrypt and pbkdf2 in the PHC or modular crypt format`}},
 		"argon2i hash":           {"users: [{username: a, password: '$argon2i$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2g'}]", []string{`f:2:33: users[0].password "********": not a password hash that can be used: it looks like an argon2i hash, and that is none of argon2id, bcrypt, scrypt and pbkdf2 in the PHC or modular crypt format`}},
 		"cut hash":               {"users: [{username: a, password: '$2b$12$abc'}]", []string{`f:2:33: users[0].password "********": not a password hash that can be used: it looks like a bcrypt hash: malformed bcrypt`}},
-		"password and file":      {"users: [{username: a, password: xxxxxxxx, password_file: y}]", []string{`f:2:58: users[0].password_file: given both here and in a file`}},
+		"password and file":      {"users: [{username: a, password: wwwwwwwwwwwwwww!, password_file: y}]", []string{`f:2:66: users[0].password_file: given both here and in a file`}},
 		"password after file":    {"users: [{username: a, password_file: /nowhere, password: x}]", []string{`f:2:38: users[0].password_file "/nowhere": no such file or directory`, `f:2:58: users[0].password: given both here and in a file`}},
 		"no password file":       {"users: [{username: a, password_file: /nowhere}]", []string{`f:2:38: users[0].password_file "/nowhere": no such file or directory`}},
 		"list for password file": {"users: [{username: a, password_file: [x]}]", []string{`f:2:38: users[0].password_file: expected a single value, found a list`}},
 		"Django hash":            {"users: [{username: a, password: 'pbkdf2_sha256$1000$salt$aGFzaA=='}]", []string{`f:2:33: users[0].password "********": not a password hash that can be used: it looks like a Django hash (pbkdf2_sha256), and that is none of argon2id, bcrypt, scrypt and pbkdf2 in the PHC or modular crypt format`}},
 		"hash in hex":            {"users: [{username: a, password: 5f4dcc3b5aa765d61d8327deb882cf99}]", []string{`f:2:33: users[0].password "********": not a password hash that can be used: it looks like an MD5, MD4 or NT hash in hex, and that is none of argon2id, bcrypt, scrypt and pbkdf2 in the PHC or modular crypt format`}},
-		"short password":         {"users: [{username: a, password: 1234567}]", []string{`f:2:33: users[0].password "********": shorter than 8 characters`}},
+		"short password":         {"users: [{username: a, password: 1234567}]", []string{`f:2:33: users[0].password "********": shorter than 15 characters`}},
+		"password of 14":         {"users: [{username: a, password: 14 characters.}]", []string{`f:2:33: users[0].password "********": shorter than 15 characters`}},
+		"common password":        {"users: [{username: a, password: MailCreated5240}]", []string{`f:2:33: users[0].password "********": one of the passwords that attackers try first`}},
+		"common short password":  {"accounts: {password: {min_length: 8}}\nusers: [{username: a, password: PassWord}]", []string{`f:3:33: users[0].password "********": one of the passwords that attackers try first`}},
+		"name for a password":    {"users: [{username: a, name: Alice Pleasance Liddell, password: alice pleasance liddell}]", []string{`f:2:64: users[0].password "********": the name or the address of the user`}},
+		"issuer for a password":  {"accounts: {password: {min_length: 14}}\nusers: [{username: a, password: ID.example.com}]", []string{`f:3:33: users[0].password "********": the name of this server`}},
+		"least length":           {"accounts: {password: {min_length: 5, min_length_with_factor: 65}}", []string{`f:2:35: accounts.password.min_length "5": must be 6 to 64`, `f:2:62: accounts.password.min_length_with_factor "65": must be 6 to 64`}},
+		"length with a factor":   {"accounts: {password: {min_length: 10, min_length_with_factor: 12}}", []string{`f:2:63: accounts.password.min_length_with_factor "12": must not exceed accounts.password.min_length (10)`}},
+		"leaks by telephone":     {"accounts: {password: {leaks_url: 'tel:0'}}", []string{`f:2:34: accounts.password.leaks_url "tel:0": the scheme tel is not allowed`}},
 		"mask for a password":    {"users: [{username: a, password: '********'}]", []string{`f:2:33: users[0].password "********": this is the mask that stands for a secret in "config print"`}},
 
 		"unknown fresh_login":       {"connectors: [{id: a, type: google, client_id: x, client_secret: y, fresh_login: yes}]", []string{`f:2:81: connectors[0].fresh_login "yes": not a value of this key`}},

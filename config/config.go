@@ -131,6 +131,9 @@ type Config struct {
 	// Users are local accounts, created at start if absent and never overwritten.
 	Users []users.User `yaml:"users"`
 
+	// Accounts says how people's own accounts work.
+	Accounts Accounts `yaml:"accounts"`
+
 	// Connectors are the upstream identity providers that users may sign in with.
 	Connectors []Connector `yaml:"connectors"`
 

@@ -35,7 +35,7 @@ users: [{username: alice@example.com}]
 		"AUTHZD_CLIENTS_MY_SPA_SCOPE=openid email",
 		"AUTHZD_CLIENTS_WORKER_CLIENT_SECRET=in the environment, and long",
 		"AUTHZD_CONNECTORS_GOOGLE_CLIENT_SECRET_FILE="+secretFile,
-		"AUTHZD_USERS_ALICE_EXAMPLE_COM_PASSWORD=pässword",
+		"AUTHZD_USERS_ALICE_EXAMPLE_COM_PASSWORD=ein langes Pässwort",
 		"AUTHZD_BRANDING_CSS_ON_ACCENT=#fff",
 		"HOME=/root", "AUTHZDX=1",
 		// What Kubernetes sets for the services authzd and authzd-admin.
@@ -53,7 +53,7 @@ users: [{username: alice@example.com}]
 	equal(t, "scope", c.Clients[0].Scopes, member.Scopes{"openid", "email"})
 	equal(t, "client_secret", string(c.Clients[1].Secret), "in the environment, and long")
 	equal(t, "connector secret", string(c.Connectors[0].ClientSecret), "from file")
-	equal(t, "password", string(c.Users[0].Password), "pässword")
+	equal(t, "password", string(c.Users[0].Password), "ein langes Pässwort")
 	equal(t, "branding.css", c.Branding.CSS, map[string]string{"on-accent": "#fff"})
 }
 

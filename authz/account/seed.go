@@ -30,7 +30,7 @@ func (d *Directory) EnsureUsers(ctx context.Context, described []users.User) (di
 	for _, u := range described {
 		name := u.Username
 		u.Username = strings.TrimSpace(name)
-		err := u.Problems(true).Err()
+		err := u.Problems(nil).Err()
 		var kept *storage.User
 		if err == nil {
 			kept, err = d.ensure(ctx, u)

@@ -58,7 +58,8 @@ type metrics struct {
 	panics    prometheus.Counter
 	logouts   deliveryMetrics
 	mails     deliveryMetrics
-	sealed    prometheus.Gauge // records under an earlier secret
+	leaks     map[string]prometheus.Counter // look-ups of passwords, by outcome
+	sealed    prometheus.Gauge              // records under an earlier secret
 }
 
 // liveHeap adds the metric go_gc_heap_live_bytes: the memory in use at the last garbage collection. It shows
@@ -109,6 +110,11 @@ func newMetrics(cfg Config) (*metrics, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 
+	leaks, err := newLeakMetrics(cfg.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+
 	m := &metrics{
 		routes:    newLabel(cfg.Routes),
 		methods:   newLabel(httpMethods),
@@ -122,6 +128,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		panics:    panics,
 		logouts:   logouts,
 		mails:     mails,
+		leaks:     leaks,
 		sealed:    sealed,
 	}
 	for _, route := range append([]string{other}, cfg.Routes...) {

@@ -27,6 +27,7 @@ import (
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbox"
+	"github.com/authzd/authzd/authz/password"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
@@ -60,6 +61,7 @@ type API struct {
 	Clients    *directory.Clients
 	Register   *register.Endpoint
 	Accounts   *account.Directory
+	Passwords  *password.Policy // of those that are set in plain text
 	Sessions   *session.Sessions
 	Connectors connect.Set
 	Grants     *grant.Grants

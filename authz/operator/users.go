@@ -46,7 +46,7 @@ func userOf(u *storage.User, version uint64) admin.User {
 func (api *API) createUser(ctx context.Context, c *admin.Call, in *admin.NewUser) (*admin.User, error) {
 	described := in.User
 	described.Password = member.Secret(in.Password)
-	if err := admin.Wrong(described.Problems(false)); err != nil {
+	if err := admin.Wrong(described.Problems(api.Passwords.Judging(ctx, nil))); err != nil {
 		return nil, err
 	}
 	user, err := api.Accounts.New(ctx, described)
@@ -100,7 +100,7 @@ func (api *API) changeUser(ctx context.Context, c *admin.Call, email bool, next 
 	err := api.alterUser(ctx, c, id, func(user *storage.User) (*storage.User, audit.Type, error) {
 		described, err := next(user)
 		if err == nil {
-			err = admin.Wrong(described.Problems(false))
+			err = admin.Wrong(described.Problems(nil)) // there is no password among the data
 		}
 		if err != nil {
 			return nil, "", err
@@ -201,8 +201,8 @@ func (api *API) setPassword(ctx context.Context, c *admin.Call, in *admin.SetPas
 	if in.Password == "" {
 		return admin.Invalid(admin.FieldError{Pointer: "/password", Detail: "is required"})
 	}
-	described := users.User{Username: user.Username, Password: member.Secret(in.Password)}
-	if err := admin.Wrong(described.Problems(false)); err != nil {
+	described, present := users.User{Username: user.Username, Password: member.Secret(in.Password)}, account.Describe(user)
+	if err := admin.Wrong(described.Problems(api.Passwords.Judging(ctx, &present))); err != nil {
 		return err
 	}
 	hash, err := api.Accounts.Hash(ctx, in.Password)

@@ -59,6 +59,9 @@ func newRequest(ctx context.Context, method string, u *url.URL, form url.Values,
 		accept = strings.Join(want.Types, ", ")
 	}
 	req.Header.Set("Accept", accept)
+	for name, value := range want.Header {
+		req.Header.Set(name, value)
+	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}

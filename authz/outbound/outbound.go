@@ -132,6 +132,8 @@ func newHTTPClient(resolver *net.Resolver, roots *x509.CertPool, mayDial func(ne
 type Want struct {
 	Types    []string // media types; empty: any
 	MaxBytes int64    // of the body; 0: 64 KiB
+
+	Header map[string]string // sent with the request, beside what every request has
 }
 
 // Document is the answer of a URL.

@@ -11,10 +11,7 @@ import (
 	"github.com/authzd/authzd/authz/passhash"
 )
 
-const (
-	minPassword = 8    // characters
-	maxPassword = 1024 // bytes, as typed
-)
+const maxPassword = 1024 // bytes, as typed
 
 // NormalizePassword returns the form of a password that is hashed, or says why it can't be one: Unicode
 // normalisation form C, so that it does not depend on the keyboard (RFC 8265 section 4.2). Nothing is cut off or
@@ -32,9 +29,9 @@ func NormalizePassword(password string) ([]byte, error) {
 }
 
 // passwordFlaw returns why an operator can't set a password, in plain text or as a hash. It refuses what looks like
-// a hash but is none that can be verified: taken for plain text, the hash itself would sign in. Short passwords are
-// for the files of a demo.
-func passwordFlaw(password string, short bool) *member.Flaw {
+// a hash but is none that can be verified: taken for plain text, the hash itself would sign in.
+func (u *User) passwordFlaw(rule PasswordRule) *member.Flaw {
+	password := string(u.Password)
 	switch {
 	case len(password) > maxPassword:
 		return member.Flawf("choose a shorter one", "longer than %d bytes", maxPassword)
@@ -44,12 +41,11 @@ func passwordFlaw(password string, short bool) *member.Flaw {
 		}
 		return nil
 	}
-	normal, err := NormalizePassword(password)
-	switch {
-	case err != nil:
+	if _, err := NormalizePassword(password); err != nil {
 		return member.Flawf("use text in UTF-8 without control characters", "has a character that is not allowed")
-	case !short && utf8.RuneCount(normal) < minPassword:
-		return member.Flawf("choose a longer one", "shorter than %d characters", minPassword)
 	}
-	return nil
+	if rule == nil {
+		return nil
+	}
+	return rule(u)
 }

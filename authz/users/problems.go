@@ -8,9 +8,12 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-// Problems returns everything that is wrong with the description of a user. shortPassword allows a password of any
-// length.
-func (u *User) Problems(shortPassword bool) member.Problems {
+// PasswordRule returns why a user can't have the password of their description, which is in plain text and not empty,
+// or nil.
+type PasswordRule func(u *User) *member.Flaw
+
+// Problems returns everything that is wrong with the description of a user. A nil rule allows any password.
+func (u *User) Problems(rule PasswordRule) member.Problems {
 	found := member.Forms(u)
 	if u.Username == "" {
 		found.Add("username", nil, member.Flawf("give the name that the user signs in with", "is required"))
@@ -18,7 +21,7 @@ func (u *User) Problems(shortPassword bool) member.Problems {
 		found.Add("username", u.Username, usernameFlaw(u.Username))
 	}
 	if u.Password != "" {
-		found.Add("password", u.Password, passwordFlaw(string(u.Password), shortPassword))
+		found.Add("password", u.Password, u.passwordFlaw(rule))
 	}
 	if u.Email != "" {
 		found.Add("email", u.Email, emailFlaw(u.Email))

@@ -3,6 +3,8 @@ package users
 import (
 	"slices"
 	"testing"
+
+	"github.com/authzd/authzd/authz/member"
 )
 
 // TestProblems: everything that is wrong with a user is said at once, each with what to do.
@@ -13,7 +15,7 @@ func TestProblems(t *testing.T) {
 		Groups: []string{" "}, Name: "a\tb", Address: Address{Formatted: "a\nb", Country: "a\nb"},
 	}
 	var paths []string
-	for _, p := range u.Problems(false) {
+	for _, p := range u.Problems(nil) {
 		if p.Reason == "" || p.Hint == "" {
 			t.Errorf("%v -> %q", p, p.Hint)
 		}
@@ -27,14 +29,25 @@ func TestProblems(t *testing.T) {
 	if !slices.Equal(paths, want) {
 		t.Errorf("problems at\n%q, want\n%q", paths, want)
 	}
-	if ps := (&User{EmailVerified: true}).Problems(false); len(ps) != 2 {
+	if ps := (&User{EmailVerified: true}).Problems(nil); len(ps) != 2 {
 		t.Errorf("no name, and nothing to verify: %v", ps.Err())
 	}
-	if ps := (&User{Username: "alice", Password: "short"}).Problems(false); len(ps) != 1 || ps[0].Path != "password" {
+	long := func(u *User) *member.Flaw {
+		if len(u.Password) < 15 {
+			return member.Flawf("choose a longer one", "%s has a short one", u.Username)
+		}
+		return nil
+	}
+	if ps := (&User{Username: "alice", Password: "short"}).Problems(long); len(ps) != 1 || ps[0].Path != "password" || ps[0].Reason != "alice has a short one" {
 		t.Errorf("a short password: %v", ps.Err())
 	}
+	for _, exempt := range []member.Secret{"", "$2b$12$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"} {
+		if ps := (&User{Username: "alice", Password: exempt}).Problems(func(*User) *member.Flaw { return member.Flawf("", "no") }); len(ps) != 0 {
+			t.Errorf("a rule for passwords in plain text, of %q: %v", exempt, ps.Err())
+		}
+	}
 	good := &User{Username: "alice", Password: "short", Email: "alice@example.com", EmailVerified: true, Address: Address{Formatted: "1 High Street\nOxford"}}
-	if ps := good.Problems(true); len(ps) != 0 {
+	if ps := good.Problems(nil); len(ps) != 0 {
 		t.Errorf("a good user: %v", ps.Err())
 	}
 }

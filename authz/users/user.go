@@ -23,7 +23,7 @@ type User struct {
 	// Username to sign in with; upper and lower case are the same.
 	Username string `json:"username,omitempty" yaml:"username" required:"true"`
 
-	// Password in plain text, of 8 characters or more, or its hash: argon2id, bcrypt, scrypt or pbkdf2 in the
+	// Password in plain text, as accounts.password demands it, or its hash: argon2id, bcrypt, scrypt or pbkdf2 in the
 	// PHC or modular crypt format. Text that looks like another hash is refused. Without one, the user can't sign
 	// in by password.
 	Password member.Secret `json:"-" yaml:"password"`

@@ -29,14 +29,14 @@ func TestOperatorsToken(t *testing.T) {
 		t.Fatalf("a good token: %d %s", a.status, a.body)
 	}
 	resource := o.issuer + "/admin"
-	alice := o.userToken(t, "alice", "correct horse", "openid offline_access authzd:admin", "resource", resource)
+	alice := o.userToken(t, "alice", "correct horse battery", "openid offline_access authzd:admin", "resource", resource)
 	if a := o.over(t, "GET", "/v1/clients", "", "", "Authorization", "Bearer "+alice.AccessToken); a.status != 200 {
 		t.Fatalf("a user with the role: %d %s", a.status, a.body)
 	}
-	bob := o.userToken(t, "bob", "battery staple", "openid offline_access authzd:admin", "resource", resource)
+	bob := o.userToken(t, "bob", "battery staple and more", "openid offline_access authzd:admin", "resource", resource)
 	elsewhere, _ := o.token(t, "worker", "the-workers-very-own-secret", "resource", "https://api.example.com", "scope", "read")
 	both, _ := o.token(t, "worker", "the-workers-very-own-secret", "scope", "authzd:admin read", "resource", resource, "resource", "https://api.example.com")
-	unscoped := o.userToken(t, "alice", "correct horse", "openid", "resource", resource)
+	unscoped := o.userToken(t, "alice", "correct horse battery", "openid", "resource", resource)
 	revoked, _ := o.token(t, "operator", "the-operators-very-own-secret")
 	if a := o.post(t, "/revoke", "operator", "the-operators-very-own-secret", url.Values{"token": {revoked}}); a.status != 200 {
 		t.Fatal(a.status)
@@ -193,12 +193,12 @@ func TestDisabledUserIsOut(t *testing.T) {
 		},
 		"deleted": func(c *admin.Client, sub string) error { return c.DeleteUser(t.Context(), sub, "") },
 		"new password": func(c *admin.Client, sub string) error {
-			return c.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one"})
+			return c.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one of some words"})
 		},
 		"signed out": func(c *admin.Client, sub string) error { return c.EndUserSessions(t.Context(), sub) },
 	} {
 		o := operate(t, nil)
-		tokens := o.userToken(t, "alice", "correct horse", "openid offline_access")
+		tokens := o.userToken(t, "alice", "correct horse battery", "openid offline_access")
 		sub, sid := "", ""
 		for session, err := range o.admin.Sessions(t.Context(), "") {
 			if err != nil {
@@ -289,7 +289,7 @@ func TestClientDeletedUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	browser := (&authztest.Server{URL: o.issuer}).NewBrowser(t)
-	browser.Username, browser.Password = "alice", "correct horse"
+	browser.Username, browser.Password = "alice", "correct horse battery"
 	var refresh []string
 	var mu sync.Mutex
 	var wait sync.WaitGroup

@@ -8,11 +8,14 @@ import (
 	"github.com/authzd/authzd/authz/users"
 )
 
-// A hash that can't be verified, and a password that is too short, get through none of the operator's
+// A hash that can't be verified, and a password that the policy refuses, get through none of the operator's
 // doors, and nothing is stored.
 func TestOperatorPasswords(t *testing.T) {
 	o := operate(t, nil)
-	created, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: users.User{Username: "carol"}, Password: "pass phrase"})
+	carol := users.User{Username: "carol", Name: "Carol is my name", Email: "carol.of@oxford.example"}
+	dave := carol
+	dave.Username = "dave"
+	created, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: carol, Password: "a phrase to pass"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,11 +28,16 @@ func TestOperatorPasswords(t *testing.T) {
 		"abYH7TYgEKz2Q":                                                                             "DES",
 		"$2b$13$" + strings.Repeat("a", 53):                                                         "ceiling",
 		"$2b$10$" + strings.Repeat("a", 52):                                                         "bcrypt",
-		"short":                                                                                     "shorter than 8",
-		"\u00e9\u00e9\u00e9\u00e9\u00e9e\u0301":                                                     "shorter than 8", // characters, not bytes
+		"short":                                                                                     "shorter than 15",
+		"14 characters.":                                                                            "shorter than 15",
+		"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9e\u0301":                                   "shorter than 15", // characters, not bytes
+		"1qaz2wsx3edc4rfv":                                                                          "attackers try first",
+		"1QAZ2wsx3edc4rfv":                                                                          "attackers try first", // in any case
+		"carol is my name":                                                                          "name or the address",
+		"CAROL.OF@oxford.example":                                                                   "name or the address",
 	} {
-		_, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: users.User{Username: "dave"}, Password: password})
-		if err == nil || !strings.Contains(err.Error(), name) || len(password) > 13 && strings.Contains(err.Error(), password) {
+		_, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: dave, Password: password})
+		if err == nil || !strings.Contains(err.Error(), name) || len(password) > 16 && strings.Contains(err.Error(), password) {
 			t.Errorf("create with %s: %v", password, err)
 		}
 		err = o.admin.SetUserPassword(t.Context(), created.Sub, admin.SetPassword{Password: password})
@@ -69,13 +77,13 @@ func TestOperatorSetPasswordEndsSessions(t *testing.T) {
 		}
 		return n
 	}
-	if err := o.admin.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one", KeepSessions: true}); err != nil {
+	if err := o.admin.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "another one of some words", KeepSessions: true}); err != nil {
 		t.Fatal(err)
 	}
 	if n := listed(); n != 4 {
 		t.Errorf("kept: the session and the grant are listed %d times", n)
 	}
-	if err := o.admin.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "the third one"}); err != nil {
+	if err := o.admin.SetUserPassword(t.Context(), sub, admin.SetPassword{Password: "the third one of some words"}); err != nil {
 		t.Fatal(err)
 	}
 	if n := listed(); n != 0 {
@@ -98,7 +106,7 @@ func TestOperatorListsLiveGrants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := operate(t, nil)
-			o.userToken(t, "alice", "correct horse", "openid") // an online grant
+			o.userToken(t, "alice", "correct horse battery", "openid") // an online grant
 			var sub, sid string
 			for s, err := range o.admin.Sessions(t.Context(), "") {
 				if err != nil {

@@ -50,8 +50,8 @@ clients:
   - {client_id: worker, preset: service, client_secret: the-workers-very-own-secret, scope: "authzd:admin read", resources: ["ISSUER/admin", "https://api.example.com"]}
   - {client_id: web, preset: web, client_secret: the-webs-very-own-secret, scope: "openid offline_access authzd:admin", resources: ["ISSUER/admin"], redirect_uris: ["https://app.example.com/callback"], first_party: true}
 users:
-  - {username: alice, password: correct horse, email: alice@example.com, email_verified: true, roles: ["authzd:admin"]}
-  - {username: bob, password: battery staple}
+  - {username: alice, password: correct horse battery, email: alice@example.com, email_verified: true, roles: ["authzd:admin"]}
+  - {username: bob, password: battery staple and more}
 `
 
 // lockedBuffer is a log that may still be written to while it is read.
@@ -263,7 +263,7 @@ func TestOpenAPIInDocs(t *testing.T) {
 // signedIn signs Alice in to the client web, and returns her id, her session and her grant.
 func (o *operated) signedIn(t *testing.T) (sub, sid, gid string) {
 	t.Helper()
-	o.userToken(t, "alice", "correct horse", "openid offline_access")
+	o.userToken(t, "alice", "correct horse battery", "openid offline_access")
 	for grant, err := range o.admin.Grants(t.Context(), admin.GrantQuery{ClientID: "web"}) {
 		if err != nil {
 			t.Fatal(err)

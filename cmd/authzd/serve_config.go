@@ -84,6 +84,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		CORSHeaders:    cfg.CORS.AllowedHeaders,
 		TrustedProxies: cfg.TrustedProxies,
 		Users:          cfg.Users,
+		Accounts:       authz.Accounts{Password: *cfg.PasswordPolicy(), LeaksURL: cfg.Accounts.Password.LeaksURL},
 		Metrics:        prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"github.com/authzd/authzd/authz/member"
+	"github.com/authzd/authzd/authz/password"
+	"github.com/authzd/authzd/authz/users"
+)
+
+const mostMinLength = 64 // characters
+
+func (l *loader) completeAccounts(a *Accounts) {
+	length, withFactor := password.UsualLength, password.UsualLengthWithFactor
+	fill(l, "accounts.password.min_length", &a.Password.MinLength, &length)
+	withFactor = min(withFactor, *a.Password.MinLength)
+	fill(l, "accounts.password.min_length_with_factor", &a.Password.MinLengthWithFactor, &withFactor)
+}
+
+func (l *loader) checkAccounts() {
+	p := &l.cfg.Accounts.Password
+	bounds := func(n int) *member.Flaw {
+		if n < password.LeastLength || n > mostMinLength {
+			return problemf("write a number from 6 to 64", "must be %d to %d", password.LeastLength, mostMinLength)
+		}
+		return nil
+	}
+	l.report("accounts.password.min_length", *p.MinLength, bounds(*p.MinLength))
+	l.report("accounts.password.min_length_with_factor", *p.MinLengthWithFactor, bounds(*p.MinLengthWithFactor))
+	if *p.MinLengthWithFactor > *p.MinLength {
+		l.report("accounts.password.min_length_with_factor", *p.MinLengthWithFactor, problemf("lower it, or raise the other", "must not exceed accounts.password.min_length (%d)", *p.MinLength))
+	}
+	if p.LeaksURL != "" {
+		l.report("accounts.password.leaks_url", p.LeaksURL, member.WebURLFlaw(p.LeaksURL))
+	}
+}
+
+// PasswordPolicy returns the policy of new passwords, without a look-up of leaks.
+func (c *Config) PasswordPolicy() *password.Policy {
+	return &password.Policy{
+		MinLength: *c.Accounts.Password.MinLength, MinLengthWithFactor: *c.Accounts.Password.MinLengthWithFactor,
+		Issuer: c.Issuer,
+	}
+}
+
+// passwordRule returns the rule of the passwords of users of the file. Those of a demo may be anything.
+func (l *loader) passwordRule() users.PasswordRule {
+	if l.dev {
+		return nil
+	}
+	return l.cfg.PasswordPolicy().Rule
+}
