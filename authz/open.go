@@ -277,7 +277,7 @@ func (s *Server) newNonces() (*dpop.Nonces, error) {
 }
 
 func (s *Server) openPages(context.Context) error {
-	renderer, err := templates.New(s.issuer.Path, s.config.Branding)
+	renderer, err := templates.New(s.issuer.ID, s.config.Branding)
 	s.pages = &pages.Pages{Renderer: renderer, Issuer: s.issuer, Clients: s.clients, Events: s.events, Dev: s.config.Dev}
 	return err
 }

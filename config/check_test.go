@@ -168,7 +168,7 @@ func TestRefuses(t *testing.T) {
 		"logo of a wrong kind":   {"branding: {logo_file: check_test.go}", []string{`f:2:23: branding.logo_file "check_test.go": must be an svg, png, jpeg, webp or gif file`}},
 		"illegible colours": {`branding: {css: {on-accent: "#ddd", accent: "#fff", muted-dark: "#000"}}`, []string{
 			`f:2:29: branding.css.on-accent "#ddd": in light mode, on-accent #ddd on accent #fff has a contrast of 1.36, WCAG AA asks for 4.5; in light mode, on-accent #ddd on accent-hover #dbdbdb has a contrast of 1.02, WCAG AA asks for 4.5`,
-			`f:2:65: branding.css.muted-dark "#000": in dark mode, muted #000 on background #0d0f13 has a contrast of 1.09, WCAG AA asks for 4.5; in dark mode, muted #000 on surface #15181e has a contrast of 1.18, WCAG AA asks for 4.5`}},
+			`f:2:65: branding.css.muted-dark "#000": in dark mode, muted #000 on background #0a0f0d has a contrast of 1.09, WCAG AA asks for 4.5; in dark mode, muted #000 on surface #131a17 has a contrast of 1.19, WCAG AA asks for 4.5; in dark mode, muted #000 on stub #131a17 has a contrast of 1.19, WCAG AA asks for 4.5`}},
 		"CSS value half quoted": {`branding: {css: {a: 'Inter"'}}`, []string{`f:2:21: branding.css.a "Inter\"": quotes don't match`}},
 
 		"resource with fragment":       {"resources: [{resource: 'https://a/#'}]", []string{`f:2:24: resources[0].resource "https://a/#": has a fragment`}},

@@ -446,8 +446,8 @@ type Branding struct {
 	LogoFile string `yaml:"logo_file" path:"true"`
 
 	// CSS sets variables of the style sheet, such as accent: "#0a58ca". The colours are background,
-	// surface, text, muted, border, control, accent, on-accent, link, danger, danger-surface and
-	// mark, each also with -dark for dark mode; radius is a length, font a list of families.
+	// surface, stub, text, muted, border, edge, control, accent, on-accent, link, danger, danger-surface, warning,
+	// warning-surface, ok and mark, each also with -dark for dark mode; radius is a length, font a list of families.
 	// Colours that can't be read on each other are refused.
 	CSS map[string]string `yaml:"css"`
 }

@@ -24,7 +24,7 @@ func TestAccountSessions(t *testing.T) {
 	d := draw(t, r, "en", everyPage()["account"])
 	page := text(d.root)
 	for _, want := range []string{
-		"Where you’re signed in Since 4 March 2026, 15:04 UTC this browser Last active 4 March 2026, 16:04 UTC Since",
+		"Where you’re signed in Don’t know one of these? Sign it out. Since 4 March 2026, 15:04 UTC This browser Last active 4 March 2026, 16:04 UTC Since",
 		"Sign out everywhere This signs you out of every browser",
 	} {
 		if !strings.Contains(page, want) {
@@ -51,15 +51,15 @@ func TestAccount(t *testing.T) {
 	element(t, d.id("logout"), "Sign out", "type", "submit")
 	page := text(d.root)
 	for _, want := range []string{
-		"Signed in with Google", "4 March 2026, 15:04 UTC", "Email alice@example.com verified",
-		"shoe_size 37", "Use Orders API orders.read",
+		"Signed in with Google", "4 March 2026, 15:04 UTC", "Email alice@example.com Confirmed",
+		"shoe_size 37", "Orders API: orders.read",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("page does not say %q in %q", want, page)
 		}
 	}
 	page = text(draw(t, r, "en", Account{User: alice, SignedInAt: someTime}).root)
-	if !strings.Contains(page, "Signed in with Password") || !strings.Contains(page, "No apps have access to your account.") {
+	if !strings.Contains(page, "Signed in with Password") || !strings.Contains(page, "No app uses your account.") {
 		t.Errorf("an account without apps reads %q", page)
 	}
 }

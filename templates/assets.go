@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ const svg = "image/svg+xml"
 
 // assets are the files that pages link to.
 type assets struct {
-	urls  map[string]string // by plain name: style.css, logo, connector.svg, google.svg
+	urls  map[string]string // by plain name: style.css, logo, google.svg
 	files map[string]asset  // by the served name, which contains a hash of the content
 }
 
@@ -44,9 +45,9 @@ func newAssets(basePath string, b Branding) (assets, error) {
 		return a, err
 	}
 	palette, cssErr := brand.Stylesheet(b.CSS)
-	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", append([]byte(palette), rules...)})
+	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", []byte(palette + compress(string(rules)))})
 
-	for _, name := range []string{"connector.svg", "google.svg"} {
+	for _, name := range []string{"connector.svg", "google.svg", "microsoft.svg"} {
 		mark, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {
 			return a, err
@@ -65,6 +66,19 @@ func (a assets) add(basePath, name string, file asset) {
 	served := strings.TrimSuffix(name, ext) + "-" + hex.EncodeToString(sum[:8]) + ext
 	a.urls[name] = basePath + AssetsPath + "/" + served
 	a.files[served] = file
+}
+
+var (
+	cssComment = regexp.MustCompile(`(?s)/\*.*?\*/`)
+	cssSpace   = regexp.MustCompile(`\s+`)
+	cssJoint   = regexp.MustCompile(` ?([{};,]) ?|(:) `)
+)
+
+// compress removes the comments of a style sheet, and the space that only people need. A blank before a colon is part
+// of a selector.
+func compress(css string) string {
+	css = cssSpace.ReplaceAllString(cssComment.ReplaceAllString(css, ""), " ")
+	return strings.ReplaceAll(cssJoint.ReplaceAllString(strings.TrimSpace(css), "$1$2"), ";}", "}")
 }
 
 // url returns the URL of an asset for a page.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestAssets(t *testing.T) {
-	r, err := New("/auth", Branding{})
+	r, err := New(someIssuer+"/auth", Branding{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestLogo(t *testing.T) {
 		write("logo.svg", "plain text"):                           "the content is not of type image/svg+xml",
 		write("huge.svg", strings.Repeat("<svg>", brand.MaxLogo)): "must be at most 1048576",
 	} {
-		if _, err := New("", Branding{LogoFile: path}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(someIssuer, Branding{LogoFile: path}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}

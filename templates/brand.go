@@ -9,10 +9,10 @@ type Branding struct {
 	// of the name; empty: the first letter of the name beside it.
 	LogoFile string
 
-	// CSS sets variables of the style sheet. The colours are background, surface, text, muted, border,
-	// control, accent, on-accent, link, danger, danger-surface, mark, each "#rgb" or "#rrggbb"; the same
-	// names with "-dark" are for dark mode. radius is a length in px or rem, font a list of font families. If
-	// only accent is set, a suitable on-accent and link follow from it. Colours that fail WCAG 2.2 AA against
+	// CSS sets variables of the style sheet. The colours are background, surface, stub, text, muted,
+	// border, edge, control, accent, on-accent, link, danger, danger-surface, warning, warning-surface, ok, mark, each
+	// "#rgb" or "#rrggbb"; the same names with "-dark" are for dark mode. radius is a length in px or rem, font a list
+	// of font families. If only accent is set, a suitable on-accent, link, stub and background follow from it. Colours that fail WCAG 2.2 AA against
 	// each other are refused.
 	CSS map[string]string
 }

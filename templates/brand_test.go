@@ -30,7 +30,7 @@ func TestRulesUseThePalette(t *testing.T) {
 
 // TestBrandingErrors: all of them at once, each with what to write instead.
 func TestBrandingErrors(t *testing.T) {
-	_, err := New("", Branding{LogoFile: "logo.exe", CSS: map[string]string{
+	_, err := New(someIssuer, Branding{LogoFile: "logo.exe", CSS: map[string]string{
 		"accent": "red", "colour": "#fff", "radius": "8", "font": "x;}", "radius-dark": "1px",
 	}})
 	if err == nil {
@@ -48,7 +48,7 @@ func TestBrandingErrors(t *testing.T) {
 			t.Errorf("error lacks %q:\n%v", want, err)
 		}
 	}
-	_, err = New("", Branding{CSS: map[string]string{"accent": "#ffff00", "on-accent": "#ffffff"}})
+	_, err = New(someIssuer, Branding{CSS: map[string]string{"accent": "#ffff00", "on-accent": "#ffffff"}})
 	if err == nil || !strings.Contains(err.Error(), "branding css, light mode: on-accent #ffffff on accent #ffff00") {
 		t.Errorf("an illegible button passes: %v", err)
 	}
@@ -56,13 +56,13 @@ func TestBrandingErrors(t *testing.T) {
 
 func TestBrandName(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{Name: "Northwind"}), "en", SignIn{})
-	if got := text(d.all("header")[0]); got != "NNorthwind" {
+	if got := text(d.class("brand")[0]); got != "N Northwind" {
 		t.Errorf("header reads %q", got)
 	}
 	if got := text(d.all("title")[0]); got != "Sign in · Northwind" {
 		t.Errorf("title %q", got)
 	}
-	if got := text(draw(t, newRenderer(t, Branding{}), "en", SignIn{}).all("header")[0]); got != "authzd" {
+	if got := text(draw(t, newRenderer(t, Branding{}), "en", SignIn{}).class("brand")[0]); got != "authzd" {
 		t.Errorf("header without branding reads %q", got)
 	}
 }

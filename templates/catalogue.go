@@ -97,15 +97,40 @@ func braced(pairs []string) []string {
 	return out
 }
 
-// errorText returns the plain sentence for an error code, or for its status if the code is unknown.
-func (c catalogue) errorText(code string, status int) string {
-	if text, ok := c["error."+code]; ok {
-		return text
+// around is text as HTML, of which only the value can be seen: screen readers get all of it. It is for a button in a
+// group whose other words go without saying.
+func (c catalogue) around(key, name, value string) (template.HTML, error) {
+	text, ok := c[key]
+	if !ok {
+		return "", fmt.Errorf("no text %q", key)
 	}
-	if status >= 500 {
-		return c["error.5xx"]
+	before, after, _ := strings.Cut(text, "{"+name+"}")
+	unseen := func(words string) string {
+		if words == "" {
+			return ""
+		}
+		return `<span class="unseen">` + template.HTMLEscapeString(words) + `</span>`
 	}
-	return c["error.4xx"]
+	return template.HTML(unseen(before) + "<bdi>" + template.HTMLEscapeString(value) + "</bdi>" + unseen(after)), nil
+}
+
+// more returns the second sentence of a text: it says what to do. Not every text has one.
+func (c catalogue) more(family string, name any) string {
+	return c[fmt.Sprintf("%s.%v.do", family, name)]
+}
+
+// explanation is what a page says of an error: what happened, and what to do.
+type explanation struct{ Heading, Text string }
+
+// errorText explains an error code, or its status if the code is unknown.
+func (c catalogue) errorText(code string, status int) explanation {
+	if _, ok := c["error."+code]; !ok {
+		code = "4xx"
+		if status >= 500 {
+			code = "5xx"
+		}
+	}
+	return explanation{c["error."+code], c["error."+code+".do"]}
 }
 
 // scopeText explains a standard scope, or returns "" if it is not one.
@@ -114,6 +139,34 @@ func (c catalogue) scopeText(s Scope) string {
 		return ""
 	}
 	return c["scope."+s.Name]
+}
+
+// scopeGroup is the scopes that belong together on a page.
+type scopeGroup struct {
+	Heading string
+	Scopes  []Scope
+}
+
+// scopeGroups puts the scopes of each API together, behind those of the account. What an app may do while the person
+// is away comes last.
+func (c catalogue) scopeGroups(scopes []Scope) []scopeGroup {
+	account, away := scopeGroup{Heading: c["consent.your_account"]}, scopeGroup{Heading: c["consent.away"]}
+	var apis []scopeGroup
+	for _, s := range scopes {
+		i := slices.IndexFunc(apis, func(g scopeGroup) bool { return g.Heading == s.Resource })
+		switch {
+		case s.Name == "offline_access":
+			away.Scopes = append(away.Scopes, s)
+		case s.Resource == "":
+			account.Scopes = append(account.Scopes, s)
+		case i >= 0:
+			apis[i].Scopes = append(apis[i].Scopes, s)
+		default:
+			apis = append(apis, scopeGroup{s.Resource, []Scope{s}})
+		}
+	}
+	groups := append([]scopeGroup{account}, append(apis, away)...)
+	return slices.DeleteFunc(groups, func(g scopeGroup) bool { return len(g.Scopes) == 0 })
 }
 
 // claimLabel names a standard claim, and leaves others as they are.

@@ -16,7 +16,7 @@ type Consent struct {
 }
 
 func (p Consent) meta() meta {
-	return meta{template: "consent", uiLocales: p.UILocales, imageOrigin: foreignOrigin(p.Client.Logo())}
+	return meta{template: "consent", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 }
 
 // AuthorizationDetail is one object of authorization_details (RFC 9396 section 2).

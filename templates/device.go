@@ -41,7 +41,7 @@ type DeviceConfirm struct {
 }
 
 func (p DeviceConfirm) meta() meta {
-	return meta{template: "device-confirm", uiLocales: p.UILocales, imageOrigin: foreignOrigin(p.Client.Logo())}
+	return meta{template: "device-confirm", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 }
 
 // DeviceDone sends the user back to the device.
@@ -51,4 +51,6 @@ type DeviceDone struct {
 	Allowed   bool
 }
 
-func (p DeviceDone) meta() meta { return meta{template: "device-done", uiLocales: p.UILocales} }
+func (p DeviceDone) meta() meta {
+	return meta{template: "device-done", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
+}

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/net/html"
 )
 
+const someIssuer = "https://id.example.com"
+
 var (
 	someClient = Client{
 		Name:        "Orders",
@@ -44,7 +46,7 @@ func everyPage() map[string]Page {
 
 func newRenderer(t testing.TB, brand Branding) *Renderer {
 	t.Helper()
-	r, err := New("", brand)
+	r, err := New(someIssuer, brand)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +87,11 @@ func (d document) all(names ...string) []*html.Node {
 		}
 	}
 	return found
+}
+
+// class returns the elements of a class.
+func (d document) class(class string) []*html.Node {
+	return slices.DeleteFunc(d.all(), func(n *html.Node) bool { return !slices.Contains(strings.Fields(attr(n, "class")), class) })
 }
 
 // id returns the element with this id, or fails.

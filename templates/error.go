@@ -19,7 +19,7 @@ type Error struct {
 }
 
 func (p Error) meta() meta {
-	m := meta{template: "error", uiLocales: p.UILocales}
+	m := meta{template: "error", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 	switch {
 	case p.Answer == nil:
 	case p.Client == nil:

@@ -24,12 +24,12 @@ func errorPages() map[string]Page {
 func TestError(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	for name, want := range map[string][]string{
-		"error": {"isn’t registered for it", "Back to Orders", "Request ID r-1"},
+		"error": {"it hasn’t registered with us", "Code 400 redirect_uri_mismatch", "Back to Orders", "Request r-1"},
 		"error, explained": {"It is not registered.", "redirect_uri https://app.example.com/calback", "http://localhost/",
-			"https://app.example.com/callback nearest match", "authzd client update spa", "Request ID r-1"},
+			"https://app.example.com/callback Nearest match", "authzd client update spa", "Request r-1"},
 	} {
 		d := draw(t, r, "en", pages[name])
-		if got := d.heading(); got != "Sorry, that didn’t work" {
+		if got := d.heading(); got != "We couldn’t send you back to the app" {
 			t.Errorf("%s: heading %q", name, got)
 		}
 		if got := text(d.id("error-code")); got != "400 redirect_uri_mismatch" {

@@ -16,7 +16,7 @@ type FormPost struct {
 }
 
 func (p FormPost) meta() meta {
-	m := meta{template: "form-post", uiLocales: p.UILocales, script: submitScript}
+	m := meta{template: "form-post", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin(), script: submitScript}
 	if bearsScript(p.Action) {
 		m.err = errors.New("the form's action bears a script")
 	}

@@ -55,3 +55,11 @@ func match(tags []language.Tag) string {
 
 // Languages lists the languages that pages come in, as BCP 47 tags.
 func Languages() []string { return slices.Clone(languages) }
+
+// direction returns in which direction a language is written: ltr or rtl.
+func direction(lang string) string {
+	if lang == "ar" {
+		return "rtl"
+	}
+	return "ltr"
+}

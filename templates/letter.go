@@ -86,14 +86,6 @@ func NewLetters(host string, branding Branding) (*Letters, error) {
 	return l, nil
 }
 
-// direction is the direction of a language's script, as HTML names it.
-func direction(lang string) string {
-	if lang == "ar" {
-		return "rtl"
-	}
-	return "ltr"
-}
-
 // letterView is the data of the templates.
 type letterView struct {
 	Letter

@@ -27,7 +27,7 @@ type meta struct {
 type Client struct {
 	Name        string
 	RedirectURI string // its host, or its private-use scheme, is shown
-	LogoURI     string // https, or http on loopback; others are not shown
+	LogoURI     string // https, or http on loopback; others, and those of unknown apps, are not shown
 	PolicyURI   string // http or https; others are not shown
 	TosURI      string // http or https; others are not shown
 
@@ -49,8 +49,22 @@ func (c Client) OnDevice() bool {
 	return u == nil || weburl.IsLoopback(u.Hostname())
 }
 
-// Logo returns the URL of the logo, or "" if none may be shown.
-func (c Client) Logo() string { return foreignLink(c.LogoURI) }
+// Logo returns the URL of the logo, or "" if none may be shown. An app that nobody vouches for has none, because it
+// could be another's.
+func (c Client) Logo() string {
+	if c.Unknown {
+		return ""
+	}
+	return foreignLink(c.LogoURI)
+}
+
+// logoOrigin returns the origin that the logo comes from, for the policy; "" if there is no logo.
+func (c *Client) logoOrigin() string {
+	if c == nil {
+		return ""
+	}
+	return foreignOrigin(c.Logo())
+}
 
 // User is the person who is signed in, as shown to that person.
 type User struct {

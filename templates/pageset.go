@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"html/template"
+	"net/url"
 	"sync"
 )
 
@@ -20,18 +21,25 @@ type pageSet struct {
 }
 
 // newPageSet has the texts of one language.
-func newPageSet(lang string, texts catalogue, brand Branding, files assets) *pageSet {
+func newPageSet(lang string, texts catalogue, brand Branding, files assets, issuer *url.URL) *pageSet {
 	return &pageSet{pages: map[string]*template.Template{}, layout: sync.OnceValues(func() (*template.Template, error) {
 		layout, err := template.New("layout.html").Option("missingkey=error").Funcs(template.FuncMap{
 			"t":            texts.text,
 			"rich":         texts.rich,
+			"around":       texts.around,
+			"more":         texts.more,
 			"errorText":    texts.errorText,
 			"scopeText":    texts.scopeText,
+			"scopeGroups":  texts.scopeGroups,
 			"claimLabel":   texts.claimLabel,
 			"date":         texts.date,
 			"lang":         func() string { return lang },
+			"dir":          func() string { return direction(lang) },
 			"brand":        func() Branding { return brand },
+			"host":         func() string { return issuer.Host },
+			"accountURL":   func() string { return issuer.Path + "/account" },
 			"asset":        files.url,
+			"icon":         icon,
 			"appLink":      appLink,
 			"webLink":      webLink,
 			"foreignLink":  foreignLink,

@@ -27,11 +27,7 @@ type SignIn struct {
 }
 
 func (p SignIn) meta() meta {
-	m := meta{template: "sign-in", uiLocales: p.UILocales}
-	if p.Client != nil {
-		m.imageOrigin = foreignOrigin(p.Client.Logo())
-	}
-	return m
+	return meta{template: "sign-in", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 }
 
 // Invalid reports whether the typed values are wrong.
@@ -75,7 +71,9 @@ type SelectAccount struct {
 	User      User
 }
 
-func (p SelectAccount) meta() meta { return meta{template: "select-account", uiLocales: p.UILocales} }
+func (p SelectAccount) meta() meta {
+	return meta{template: "select-account", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
+}
 
 // Link asks whether an account at a connector belongs to the user, who can then sign in with it. It names
 // both accounts, because the person who sees the page may not know one of them.

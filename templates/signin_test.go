@@ -35,8 +35,8 @@ func TestSignIn(t *testing.T) {
 	if got := d.heading(); got != "Sign in" {
 		t.Errorf("heading %q", got)
 	}
-	if want := "to continue to Orders · app.example.com"; !strings.Contains(text(d.root), want) {
-		t.Errorf("page does not say %q", want)
+	if want := "id.example.com You’re here Orders app.example.com"; text(d.class("way")[0]) != want {
+		t.Errorf("the way is %q, want %q", text(d.class("way")[0]), want)
 	}
 	element(t, d.id("username"), "", "name", "username", "autocomplete", "username webauthn", "type", "text", "value", "")
 	element(t, d.id("password"), "", "name", "password", "autocomplete", "current-password", "type", "password")
@@ -50,7 +50,7 @@ func TestSignIn(t *testing.T) {
 	}
 
 	d = draw(t, r, "en", pages["sign in, failed"])
-	element(t, d.id("problem"), "That username or password isn’t right.", "role", "alert")
+	element(t, d.id("problem"), "That username or password isn’t right Check both and try again.", "role", "alert")
 	element(t, d.id("username"), "", "value", "alice", "aria-describedby", "problem", "aria-invalid", "true")
 	element(t, d.id("password"), "", "value", "", "aria-describedby", "problem", "aria-invalid", "true")
 	if !has(d.id("remember-me"), "checked") || !has(d.id("password"), "autofocus") || has(d.id("username"), "autofocus") {
@@ -85,9 +85,9 @@ func TestSignInAgain(t *testing.T) {
 
 func TestSignInReason(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
-	element(t, draw(t, r, "en", pages["sign in again"]).id("reason"), "Please confirm it’s you to continue.")
-	element(t, draw(t, r, "en", pages["sign in, step up"]).id("reason"), "This app needs you to sign in in another way.")
-	element(t, draw(t, r, "en", SignIn{Reason: FreshLogin}).id("reason"), "This app needs you to sign in again.")
+	element(t, draw(t, r, "en", pages["sign in again"]).id("reason"), "Confirm that it’s you to go on.")
+	element(t, draw(t, r, "en", pages["sign in, step up"]).id("reason"), "For this, the app asks you to sign in in another way.")
+	element(t, draw(t, r, "en", SignIn{Reason: FreshLogin}).id("reason"), "For this, the app asks you to sign in again.")
 	if draw(t, r, "en", pages["sign in"]).has("reason") {
 		t.Error("a first login needs no reason")
 	}
@@ -96,7 +96,7 @@ func TestSignInReason(t *testing.T) {
 func TestSelectAccount(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["select account"])
 	element(t, d.id("account-continue"), "Continue as A Alice Liddell alice", "name", "account", "value", "continue")
-	element(t, d.id("account-other"), "+ Use another account", "name", "account", "value", "other")
+	element(t, d.id("account-other"), "Use another account", "name", "account", "value", "other")
 }
 
 // TestLink: both accounts are named, and to refuse is as easy as to link.
@@ -113,8 +113,8 @@ func TestLink(t *testing.T) {
 		}
 	}
 	confirm, cancel := d.id("link-confirm"), d.id("link-cancel")
-	element(t, confirm, "Link them", "name", "decision", "value", "confirm", "type", "submit")
-	element(t, cancel, "Don’t link", "name", "decision", "value", "cancel", "type", "submit")
+	element(t, confirm, "Yes, link them", "name", "decision", "value", "confirm", "type", "submit")
+	element(t, cancel, "No, don’t link", "name", "decision", "value", "cancel", "type", "submit")
 	if attr(confirm, "class") != attr(cancel, "class") {
 		t.Error("they look different")
 	}

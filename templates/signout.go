@@ -16,7 +16,9 @@ type LogoutConfirm struct {
 	Detail    *ErrorDetail // development only: why the client's request is not trusted
 }
 
-func (p LogoutConfirm) meta() meta { return meta{template: "logout-confirm", uiLocales: p.UILocales} }
+func (p LogoutConfirm) meta() meta {
+	return meta{template: "logout-confirm", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
+}
 
 // LoggedOut says "You’re signed out", and signs the user out of other apps in their frames (OpenID Connect
 // Front-Channel Logout 1.0 section 2).
@@ -24,6 +26,8 @@ type LoggedOut struct {
 	UILocales string
 	Client    *Client // nil: no link back; if it is Unknown, the page names the destination
 	BackURL   string  // of the client: http, https or a private-use scheme
+
+	Everywhere bool // all sessions of the user have ended, and not only this browser's
 
 	// Frames are the apps' logout URLs with their iss and sid: https, or http on loopback; others are not
 	// loaded.
@@ -34,7 +38,7 @@ type LoggedOut struct {
 }
 
 func (p LoggedOut) meta() meta {
-	m := meta{template: "logged-out", uiLocales: p.UILocales}
+	m := meta{template: "logged-out", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 	for _, frame := range p.Frames {
 		if origin := foreignOrigin(frame); origin != "" && !slices.Contains(m.frameOrigins, origin) {
 			m.frameOrigins = append(m.frameOrigins, origin)

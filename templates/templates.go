@@ -7,6 +7,23 @@
 //	               -> html/layout.html around html/<page>.html, into a buffer
 //	               -> headers and body, or an error and nothing written
 //
+// A page defines "heading" (also the title, so without markup) and "content"; "lead" is a sentence below the heading,
+// and "way" the stations between the person and the app: "start" is this server. The line that leaves a station is
+// dotted, with the class joined it is solid, with cut it ends in red, with ended in grey. Dots are $: the whole view.
+//
+//	{{define "way"}}<li>{{template "asked" .Page}}</li>                      person, "not you?"; or "person" with a User
+//	<li>{{template "app" .Page.Client}}</li>{{end}}                          logo, name, host; "tile" and "named" are its halves
+//	{{template "problem" .Problem}}                                          what failed: the texts problem.X and problem.X.do
+//	<div class="note warning" id="…">{{icon "warning"}}<div><b>what</b> <p>what to do</p></div></div>
+//	<form method="post" action="{{.Action}}">{{template "hidden" .Hidden}}   every form
+//	<div class="field"><label for="x">…</label><small id="x-hint">…</small><input id="x" aria-describedby="x-hint"></div>
+//	<div class="field reveal"> label, <input type="{{if $.Revealed}}text{{else}}password{{end}}">, {{template "reveal" $}}</div>
+//	<input class="code" inputmode="numeric" autocomplete="one-time-code">    a code to type; .big-code one to compare
+//	<ul class="rules"><li>…</li></ul>                                        li.live ticks itself while one types; ul.ticks is true
+//	<div class="buttons">refusal, consent</div>                              .primary, .quiet, .danger, .small; .group stacks them
+//	<ul class="rows"><li class="row"><span class="tile" aria-hidden="true">{{icon "phone"}}</span> <div><b>…</b> <small>…</small></div> <button class="small">…</button></li></ul>
+//	<span class="tag ok">…</span>, <dl class="facts"><div><dt>…</dt><dd>…</dd></div></dl>, <details>, .codes, .steps, .value, .fine, .or
+//
 // Every page works without JavaScript. The only scripts are the line that submits a FormPost, and the lines
 // that leave a LoggedOut page when its frames have loaded. The Content-Security-Policy of those pages names
 // their hashes.
@@ -18,8 +35,10 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Renderer draws pages. It is safe for concurrent use.
@@ -28,13 +47,17 @@ type Renderer struct {
 	assets assets
 }
 
-// New reads the texts of every language. A page is prepared when it is first drawn. basePath is the path of the
-// issuer without a trailing slash: "" or, for example, "/auth". The error names everything that is wrong with the branding.
-func New(basePath string, brand Branding) (*Renderer, error) {
+// New reads the texts of every language. A page is prepared when it is first drawn. The pages name the host of the
+// issuer, and link to what is below its path. The error names everything that is wrong with the branding.
+func New(issuer string, brand Branding) (*Renderer, error) {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
 	if brand.Name == "" {
 		brand.Name = defaultName
 	}
-	files, err := newAssets(basePath, brand)
+	files, err := newAssets(u.Path, brand)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +67,7 @@ func New(basePath string, brand Branding) (*Renderer, error) {
 	}
 	r := &Renderer{pages: map[string]*pageSet{}, assets: files}
 	for _, lang := range languages {
-		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files)
+		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files, u)
 	}
 	return r, nil
 }
@@ -54,8 +77,32 @@ type view struct {
 	Name      string // of the page's template
 	Status    int
 	RequestID string // empty: the page has none
+	Now       time.Time
 	Page      Page
+
+	SelfURL   string // of this page, relative; empty: it answers a form, and can't be opened by a link
+	RevealURL string // of this page with passwords as text, or back to dots; empty: there is no such page
+	Revealed  bool   // passwords are shown as text
 }
+
+// newView makes the view of a page that answers req. Passwords are shown as text if the query says show=yes. The
+// field comes back empty, because a link sends nothing that was typed.
+func newView(name string, status int, requestID string, page Page, req *http.Request) view {
+	v := view{Name: name, Status: status, RequestID: requestID, Now: time.Now(), Page: page}
+	query := req.URL.Query()
+	if req.Method != http.MethodGet || len(req.URL.RawQuery) > maxQuery {
+		return v
+	}
+	v.SelfURL, v.Revealed = "?"+query.Encode(), query.Get("show") == "yes"
+	if query.Del("show"); !v.Revealed {
+		query.Set("show", "yes")
+	}
+	v.RevealURL = "?" + query.Encode()
+	return v
+}
+
+// maxQuery bounds, in bytes, the query that a page repeats in its links.
+const maxQuery = 16 << 10
 
 // Render answers req with a page, which shows the X-Request-Id that the answer has already. If it returns an
 // error, nothing has been written. The policy has no form-action, because Chromium applies it to the whole
@@ -71,7 +118,7 @@ func (r *Renderer) Render(w http.ResponseWriter, req *http.Request, status int, 
 		return err
 	}
 	var body bytes.Buffer
-	if err := prepared.Execute(&body, view{m.template, status, w.Header().Get("X-Request-Id"), page}); err != nil {
+	if err := prepared.Execute(&body, newView(m.template, status, w.Header().Get("X-Request-Id"), page, req)); err != nil {
 		return fmt.Errorf("render page %s: %w", m.template, err)
 	}
 

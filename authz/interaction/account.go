@@ -243,7 +243,7 @@ func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *
 	if err != nil {
 		return err
 	}
-	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Frames: frames})
+	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Everywhere: true, Frames: frames})
 	return nil
 }
 

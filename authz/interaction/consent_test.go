@@ -266,7 +266,7 @@ func TestConsentNobodyVouchesForARegisteredClient(t *testing.T) {
 	b := s.SignedIn(t, nil)
 	id := blackbox.Register(t, s, blackbox.WebClient(map[string]any{"client_name": "Example Bank", "client_uri": "https://evil.example/"})).Text("client_id")
 	page := b.Get(t, b.Ask(t, id, nil).Header.Get("Location"))
-	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, "app.example.com") {
+	if !page.Has("unknown-client") || !strings.Contains(page.Body, "Nobody has checked that") || strings.Contains(page.Body, "published by") || !strings.Contains(page.Body, "app.example.com") {
 		t.Errorf("%d %s", page.Status, page.Body)
 	}
 	if page := b.Ask(t, id, url.Values{"redirect_uri": {"https://other.example/"}}); page.Status != http.StatusBadRequest || strings.Contains(page.Body, "evil.example") {

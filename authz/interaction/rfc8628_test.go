@@ -114,7 +114,7 @@ func TestRFC8628Section3_3_UserInteraction(t *testing.T) {
 		t.Fatalf("before the sign-in: %.500s", page.Body)
 	}
 	page = b.Follow(t, page.Submit(t, "login-submit", url.Values{"username": {b.Username}, "password": {b.Password}}))
-	for _, want := range []string{"TV App", d.UserCode, "Alice Liddell", "Orders API", "device that you hold"} {
+	for _, want := range []string{"TV App", d.UserCode, "Alice Liddell", "Orders API", "device is in front of you"} {
 		if !strings.Contains(page.Body, want) {
 			t.Errorf("the confirmation does not name %q", want)
 		}
@@ -160,8 +160,8 @@ func TestRFC8628Section3_3_ForgivingInput(t *testing.T) {
 		}
 	}
 	for typed, want := range map[string]string{
-		"": "Enter the code that your device shows.", "BBBB-BBBB": "That code isn’t right.", letters[1:]: "That code isn’t right.",
-		letters + letters[:1]: "That code isn’t right.", "AEIO-UYAE": "That code isn’t right.", strings.Repeat("B", 15_000): "That code isn’t right.", `"><b>`: "That code isn’t right.",
+		"": "Enter the code that your device shows", "BBBB-BBBB": "That code isn’t right", letters[1:]: "That code isn’t right",
+		letters + letters[:1]: "That code isn’t right", "AEIO-UYAE": "That code isn’t right", strings.Repeat("B", 15_000): "That code isn’t right", `"><b>`: "That code isn’t right",
 	} {
 		page := b.Get(t, d.VerificationURI)
 		if page = b.Follow(t, page.Submit(t, "device-submit", url.Values{"user_code": {typed}})); !page.Has("problem") || !strings.Contains(page.Body, want) {
@@ -334,7 +334,7 @@ func TestRFC8628Section3_5_AccessDenied(t *testing.T) {
 	s := authztest.Start(t, authz.Config{}, nil)
 	b, d := s.NewBrowser(t), s.NewDevice(t, nil)
 	b.Deny = true
-	if page := b.Walk(t, d.VerificationURIComplete).Page; heading(page) != "Access denied" {
+	if page := b.Walk(t, d.VerificationURIComplete).Page; heading(page) != "Your device isn’t connected" {
 		t.Errorf("%.500s", page.Body)
 	}
 	for range 2 {
@@ -357,7 +357,7 @@ func TestRFC8628Section3_5_ExpiredToken(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for _, page := range []*authztest.Page{b.Get(t, d.VerificationURIComplete), b.Follow(t, confirm.Submit(t, "consent-allow", nil))} {
-		if !strings.Contains(page.Body, "That code has expired.") || page.Has("consent-allow") {
+		if !strings.Contains(page.Body, "That code has expired") || page.Has("consent-allow") {
 			t.Errorf("%d %.500s", page.Status, page.Body)
 		}
 	}
@@ -438,7 +438,7 @@ func TestRFC8628Section5_1_Guesses(t *testing.T) {
 		}
 	}
 	page := guess(b, d.UserCode)
-	if page.Status != 429 || !strings.Contains(page.Body, "Too many attempts.") || page.Header.Get("Retry-After") == "" || page.Has("consent-allow") {
+	if page.Status != 429 || !strings.Contains(page.Body, "Too many attempts") || page.Header.Get("Retry-After") == "" || page.Has("consent-allow") {
 		t.Errorf("the eleventh: %d %.500s", page.Status, page.Body)
 	}
 	if !strings.Contains(log.String(), `"alarm":"user_code_throttled"`) || strings.Contains(log.String(), d.UserCode) {
@@ -493,7 +493,7 @@ func TestRFC8628Section5_4_TwoUsers(t *testing.T) {
 	late := mallory.Get(t, d.VerificationURIComplete)
 	blackbox.ApproveDevice(t, alice, d)
 	for _, page := range []*authztest.Page{mallory.Follow(t, late.Submit(t, "consent-allow", nil)), mallory.Get(t, d.VerificationURIComplete)} {
-		if !strings.Contains(page.Body, "That code isn’t right.") || strings.Contains(page.Body, "TV App") {
+		if !strings.Contains(page.Body, "That code isn’t right") || strings.Contains(page.Body, "TV App") {
 			t.Errorf("%.500s", page.Body)
 		}
 	}
@@ -517,7 +517,7 @@ func TestRFC8628Section5_4_DecisionRace(t *testing.T) {
 		})
 	}
 	all.Wait()
-	want := map[bool]string{true: "Your device is connected", false: "Access denied"}[blackbox.PollDevice(t, s, d).Status == 200]
+	want := map[bool]string{true: "Your device is connected", false: "Your device isn’t connected"}[blackbox.PollDevice(t, s, d).Status == 200]
 	for i, got := range headings {
 		if got != want {
 			t.Errorf("decision %d: %q, want %q", i, got, want)
@@ -633,10 +633,7 @@ func TestRFC8628_AnotherAccount(t *testing.T) {
 	}}, nil)
 	b, d := s.SignedIn(t, nil), s.NewDevice(t, nil)
 	confirm := b.Get(t, d.VerificationURIComplete)
-	_, link, _ := strings.Cut(confirm.Body, `class="who"`)
-	_, link, _ = strings.Cut(link, `<a href="`)
-	link, _, _ = strings.Cut(link, `"`)
-	login := b.Get(t, strings.ReplaceAll(link, "&amp;", "&"))
+	login := b.Get(t, confirm.Link("other-account"))
 	page := b.Follow(t, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
 	if !strings.Contains(page.Body, "Bob") || !page.Has("consent-allow") {
 		t.Fatalf("%.500s", page.Body)
@@ -724,7 +721,7 @@ func TestRFC8628Section5_4_RegisteredClient(t *testing.T) {
 	d := s.NewDevice(t, url.Values{"client_id": {registered.Text("client_id")}, "scope": {"openid"}})
 	b := s.SignedIn(t, nil)
 	page := b.Get(t, d.VerificationURIComplete)
-	if !page.Has("unknown-client") || !strings.Contains(page.Body, "nobody vouches for it") || !page.Has("consent-allow") {
+	if !page.Has("unknown-client") || !strings.Contains(page.Body, "Nobody has checked that") || !page.Has("consent-allow") {
 		t.Errorf("%.1000s", page.Body)
 	}
 	blackbox.ApproveDevice(t, b, d)

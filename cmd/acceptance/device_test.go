@@ -86,7 +86,7 @@ func TestDeviceInChromium(t *testing.T) {
 	b.open(s.device(t).Complete)
 	b.inspect("device-confirm-wide", axe)
 	b.leave("consent-deny")
-	b.until("document.querySelector('h1').textContent === 'Access denied'")
+	b.until("document.querySelector('h1').textContent === 'Your device isn’t connected'")
 	b.inspect("device-denied", axe)
 }
 

@@ -132,7 +132,7 @@ func takenByParts(ts *testscript.TestScript, neg bool, args []string) {
 		_, err := connect.New(c)
 		ts.Check(err)
 	}
-	_, err = templates.New("", server.Branding)
+	_, err = templates.New(cfg.Issuer, server.Branding)
 	ts.Check(err)
 }
 
