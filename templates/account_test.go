@@ -12,7 +12,12 @@ func accountPages() map[string]Page {
 			Identities:      []LinkedIdentity{{ID: "i-1_a", Connector: "Google", Email: "alice@example.com", LinkedAt: someTime}, {ID: "i-2", Connector: "Corp", LinkedAt: someTime, LastWayIn: true}},
 			IdentityChanges: []IdentityChange{{Connector: "Google", At: someTime, Linked: true}, {Connector: "Old", At: someTime, ByOperator: true}},
 			Connector:       "Google", SignedInAt: someTime, Action: "/account", LogoutAction: "/logout", Hidden: someHidden,
-			Sessions: []Session{{StartedAt: someTime, LastActiveAt: someTime.Add(time.Hour), Current: true}, {ID: "a-sid_1", StartedAt: someTime, LastActiveAt: someTime}},
+			Sessions: []Session{{StartedAt: someTime, LastActiveAt: someTime.Add(time.Hour), Current: true, Browser: "Chrome", System: "Windows", Address: "203.0.113.7"},
+				{ID: "a-sid_1", StartedAt: someTime, LastActiveAt: someTime, System: "iPhone"}, {ID: "a-sid_2", StartedAt: someTime, LastActiveAt: someTime}},
+			Zone:       time.FixedZone("CET", 3600),
+			Ways:       []Way{{WayPassword, 1, "/account/password"}, {WayPasskeys, 2, "/account/passkeys"}, {WayTOTP, 0, "/account/totp"}, {WayRecoveryCodes, 1, "/account/codes"}, {WayRemembered, 3, ""}},
+			ProfileURL: "/account/profile", EmailURL: "/account/email", ExportURL: "/account/export", DeleteURL: "/account/delete",
+			Links: []Connector{{ID: "github", Name: "GitHub", URL: "/account/link/github"}},
 			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
 				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"},
 				{ClientID: "portal", Name: "Portal", OpenURL: "https://portal.example.com/login?iss=i"}}},
@@ -24,7 +29,7 @@ func TestAccountSessions(t *testing.T) {
 	d := draw(t, r, "en", everyPage()["account"])
 	page := text(d.root)
 	for _, want := range []string{
-		"Where you’re signed in Don’t know one of these? Sign it out. Since 4 March 2026, 15:04 UTC This browser Last active 4 March 2026, 16:04 UTC Since",
+		"Where you’re signed in Don’t know one of these? Sign it out and change your password. Chrome on Windows This device 203.0.113.7 · Active 4 March 2026, 17:04 CET Since 4 March 2026, 16:04 CET iPhone Active 4 March 2026, 16:04 CET",
 		"Sign out everywhere This signs you out of every browser",
 	} {
 		if !strings.Contains(page, want) {
@@ -51,7 +56,7 @@ func TestAccount(t *testing.T) {
 	element(t, d.id("logout"), "Sign out", "type", "submit")
 	page := text(d.root)
 	for _, want := range []string{
-		"Signed in with Google", "4 March 2026, 15:04 UTC", "Email alice@example.com Confirmed",
+		"Signed in with Google", "4 March 2026, 16:04 CET", "Email alice@example.com Confirmed",
 		"shoe_size 37", "Orders API: orders.read",
 	} {
 		if !strings.Contains(page, want) {

@@ -3,8 +3,10 @@ package templates
 import (
 	"maps"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,8 +46,18 @@ func everyPage() map[string]Page {
 	return all
 }
 
+// plain is a renderer without branding. Tests share it, because preparing all pages takes time.
+var plain = sync.OnceValues(func() (*Renderer, error) { return New(someIssuer, Branding{}) })
+
 func newRenderer(t testing.TB, brand Branding) *Renderer {
 	t.Helper()
+	if reflect.DeepEqual(brand, Branding{}) {
+		r, err := plain()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
 	r, err := New(someIssuer, brand)
 	if err != nil {
 		t.Fatal(err)

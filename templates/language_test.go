@@ -61,25 +61,67 @@ func TestCataloguesAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lang := range languages[1:] {
-		for key, english := range all["en"] {
+	english := all["en"]
+	for _, lang := range languages {
+		want := map[string]string{} // by key, the English text that it translates
+		for key, text := range english {
+			base, _, counts := strings.Cut(key, "#")
+			if !counts {
+				want[key] = text
+				continue
+			}
+			for n := range 200 {
+				want[base+pluralForm(lang, n)] = english[base+"#other"]
+			}
+		}
+		for key, source := range want {
 			text, ok := all[lang][key]
 			if !ok || strings.TrimSpace(text) == "" {
 				t.Errorf("%s has no text %q", lang, key)
 				continue
 			}
-			want, got := placeholder.FindAllString(english, -1), placeholder.FindAllString(text, -1)
+			want, got := placeholder.FindAllString(source, -1), placeholder.FindAllString(text, -1)
 			slices.Sort(want)
 			slices.Sort(got)
-			if !slices.Equal(want, got) {
+			if !slices.Equal(want, got) && !(strings.Contains(key, "#") && len(got) == 0) { // "one minute ago" needs no number
 				t.Errorf("%s %q has the placeholders %v, want %v", lang, key, got, want)
 			}
 		}
 		for key := range all[lang] {
-			if _, ok := all["en"][key]; !ok {
-				t.Errorf("%s has a text %q, which en has not", lang, key)
+			if _, ok := want[key]; !ok {
+				t.Errorf("%s has a text %q, which nobody asks for", lang, key)
 			}
 		}
+	}
+}
+
+// TestAgo: how long ago something was, in the forms that a language has for numbers.
+func TestAgo(t *testing.T) {
+	all, err := loadCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	berlin := time.FixedZone("CET", 3600)
+	for _, c := range []struct {
+		lang string
+		past time.Duration
+		want string
+	}{
+		{"en", 0, "just now"},
+		{"en", -time.Hour, "just now"}, // the clock of another replica
+		{"en", 61 * time.Second, "1 minute ago"},
+		{"en", 59*time.Minute + 59*time.Second, "59 minutes ago"},
+		{"de", time.Hour, "vor 1 Stunde"},
+		{"fr", 23*time.Hour + time.Minute, "il y a 23 heures"},
+	} {
+		got, err := all[c.lang].ago(c.lang, berlin, time.Now().Add(-c.past))
+		if want := ">" + c.want + "</time>"; err != nil || !strings.HasSuffix(string(got), want) {
+			t.Errorf("%s, %v: %s, %v, want %s", c.lang, c.past, got, err, want)
+		}
+	}
+	got, err := all["en"].ago("en", berlin, time.Date(2026, time.March, 4, 23, 30, 0, 0, time.UTC))
+	if want := `<time datetime="2026-03-04T23:30:00Z">5 March 2026, 00:30 CET</time>`; err != nil || string(got) != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
 	}
 }
 
@@ -117,7 +159,7 @@ func TestTextsAreUsed(t *testing.T) {
 	}
 	for key := range unused {
 		family, _, _ := strings.Cut(key, ".")
-		if !slices.Contains([]string{"problem", "reason", "scope", "claim", "error", "month", "date", "mail"}, family) && key != "consent.your_account" && key != "consent.away" {
+		if !slices.Contains([]string{"problem", "reason", "scope", "claim", "error", "month", "date", "mail", "ago"}, family) && !strings.HasPrefix(key, "account.way.") && key != "consent.your_account" && key != "consent.away" {
 			t.Errorf("no page asks for %q", key)
 		}
 	}

@@ -168,17 +168,6 @@ func (l *Letters) view(lang string, letter Letter) (v *letterView, err error) {
 	return v, nil
 }
 
-// moment writes a moment to the minute, in a zone; nil is UTC.
-func (c catalogue) moment(t time.Time, zone *time.Location) string {
-	if zone == nil || zone == time.UTC {
-		return c.date(t)
-	}
-	t = t.In(zone)
-	name := t.Format("MST")
-	local := time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
-	return strings.Replace(c.date(local), "UTC", name, 1)
-}
-
 // tidy ends each line as plain text does, and leaves out what templates leave between paragraphs.
 func tidy(text string) string {
 	for strings.Contains(text, "\n\n\n") {

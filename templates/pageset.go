@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/url"
 	"sync"
+	"time"
 )
 
 //go:embed html
@@ -32,7 +33,10 @@ func newPageSet(lang string, texts catalogue, brand Branding, files assets, issu
 			"scopeText":    texts.scopeText,
 			"scopeGroups":  texts.scopeGroups,
 			"claimLabel":   texts.claimLabel,
-			"date":         texts.date,
+			"in":           texts.in,
+			"ago":          func(zone *time.Location, t time.Time) (template.HTML, error) { return texts.ago(lang, zone, t) },
+			"plural":       func(key string, n int) (string, error) { return texts.plural(lang, key, n) },
+			"when":         texts.moment,
 			"lang":         func() string { return lang },
 			"dir":          func() string { return direction(lang) },
 			"brand":        func() Branding { return brand },

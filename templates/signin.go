@@ -62,13 +62,21 @@ const (
 
 // SelectAccount asks whether to continue as the signed-in user (prompt=select_account).
 //
-// Buttons account-continue and account-other send account=continue or account=other.
+// Buttons account-continue and account-other send account=continue or account=other; buttons account-{number}, one
+// for each of Accounts, send account={id}.
 type SelectAccount struct {
 	UILocales string
 	Client    *Client
 	Action    string
 	Hidden    map[string]string
 	User      User
+	Accounts  []AccountChoice // instead of User: all that are signed in here
+}
+
+// AccountChoice is one of the accounts that are signed in in a browser.
+type AccountChoice struct {
+	ID   string
+	User User
 }
 
 func (p SelectAccount) meta() meta {

@@ -20,8 +20,9 @@ func signInPages() map[string]Page {
 		"sign in upstream":        SignIn{Connectors: connectors, Problem: UpstreamFailed},
 		"link": Link{Client: &someClient, Action: "/link", Hidden: someHidden, User: alice,
 			Identity: Identity{Connector: "Corp", Name: "Alice at Corp", Username: "alice.l", Email: "alice@example.com"}},
-		"link, nameless": Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
-		"select account": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
+		"link, nameless":          Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
+		"select account, several": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, Accounts: []AccountChoice{{"u-1", alice}, {"u-2", User{Username: "bob@example.com"}}}},
+		"select account":          SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
 		"sign in, step up": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
 			User: &alice, OtherAccountURL: "/login?other", Reason: StrongLogin},
 	}
@@ -97,6 +98,13 @@ func TestSelectAccount(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["select account"])
 	element(t, d.id("account-continue"), "Continue as A Alice Liddell alice", "name", "account", "value", "continue")
 	element(t, d.id("account-other"), "Use another account", "name", "account", "value", "other")
+
+	d = draw(t, newRenderer(t, Branding{}), "en", everyPage()["select account, several"])
+	element(t, d.id("account-0"), "Continue as A Alice Liddell alice", "name", "account", "value", "u-1")
+	element(t, d.id("account-1"), "Continue as B bob@example.com", "name", "account", "value", "u-2")
+	if d.has("account-continue") || !d.has("account-other") {
+		t.Error("the list has a choice too many, or one too few")
+	}
 }
 
 // TestLink: both accounts are named, and to refuse is as easy as to link.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/grant"
@@ -58,7 +59,7 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	}
 	p := templates.Account{
 		User: pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
-		Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
+		Zone: zoneOf(user), Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
 	if c := in.Connectors.Get(signedIn.Connector); c != nil {
 		p.Connector = c.Name()
@@ -205,6 +206,8 @@ func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) err
 	case missing != nil: // the page leads there
 	case form.Get("sign-out-everywhere") == "yes":
 		return in.everywhere(w, r, user)
+	case form.Get("sign-out-others") == "yes":
+		err = in.endOthers(r.Context(), signedIn, user)
 	case form.Has("unlink"):
 		err = in.withdrawIdentity(r, user, form)
 	case form.Has("end"):
@@ -229,6 +232,23 @@ func (in *Interaction) endOther(ctx context.Context, user *storage.User, sid str
 	return err
 }
 
+// endOthers ends all sessions of the user but this one.
+func (in *Interaction) endOthers(ctx context.Context, current *session.Session, user *storage.User) error {
+	sessions, _, err := in.Sessions.List(ctx, user.ID, "", 2*session.MaxOfUser)
+	if err != nil {
+		return err
+	}
+	for _, other := range sessions {
+		if other.ID == current.ID {
+			continue
+		}
+		if err := in.endOther(ctx, user, other.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // everywhere signs the user out of this browser and all others.
 func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *storage.User) error {
 	here, err := in.Sessions.Load(r.Context(), r)
@@ -245,6 +265,18 @@ func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *
 	}
 	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Everywhere: true, Frames: frames})
 	return nil
+}
+
+// zoneOf returns the time zone of a user, nil if it is not known.
+func zoneOf(user *storage.User) *time.Location {
+	if user.Profile.Zoneinfo == "" {
+		return nil
+	}
+	zone, err := time.LoadLocation(user.Profile.Zoneinfo)
+	if err != nil {
+		return nil
+	}
+	return zone
 }
 
 // shownClaims returns the claims about a user, as text.

@@ -21,14 +21,14 @@ func TestAccountPagesOfSessions(t *testing.T) {
 	b := s.NewBrowser(t)
 	b.Code(t, authztest.SPA, nil)
 	first := b.Get(t, s.URL+"/account")
-	if n := strings.Count(first.Body, `name="end"`); n != 19 || !first.Has("more-sessions") || !strings.Contains(first.Body, "This browser") {
+	if n := strings.Count(first.Body, `name="end"`); n != 19 || !first.Has("more-sessions") || !strings.Contains(first.Body, "This device") {
 		t.Errorf("first page: %d others\n%s", n, first.Body)
 	}
 	if want := `href="` + s.URL + `/account?sessions=20#sessions-heading"`; !strings.Contains(first.Body, want) {
 		t.Errorf("no link %s", want)
 	}
 	last := b.Get(t, s.URL+"/account?sessions=20")
-	if n := strings.Count(last.Body, `name="end"`); n != others-19 || last.Has("more-sessions") || strings.Contains(last.Body, "This browser") {
+	if n := strings.Count(last.Body, `name="end"`); n != others-19 || last.Has("more-sessions") || strings.Contains(last.Body, "This device") {
 		t.Errorf("last page: %d others", n)
 	}
 	for _, from := range []string{"-1", "x", "99999999999999999999", "24", "1000"} {

@@ -2,6 +2,7 @@ package interaction_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
@@ -46,5 +47,28 @@ func TestSessionDevice(t *testing.T) {
 		if session.Device != test.want {
 			t.Errorf("%q: %+v", test.agent, session.Device)
 		}
+	}
+}
+
+// "Sign out everywhere else" ends the other sessions, and not this one.
+func TestSignOutOthers(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{}, nil)
+	here, there := s.NewBrowser(t), s.NewBrowser(t)
+	here.Code(t, authztest.SPA, nil)
+	if page := here.Get(t, s.URL+"/account"); page.Has("sign-out-others") {
+		t.Error("it is offered without another session")
+	}
+	there.HTTP.Transport = calledAs(safariOnIPhone)
+	there.Code(t, authztest.SPA, nil)
+	page := here.Get(t, s.URL+"/account")
+	if !strings.Contains(page.Body, "Safari on iPhone") {
+		t.Errorf("the other device is not named: %s", page.Body)
+	}
+	if page = here.Follow(t, page.Submit(t, "sign-out-others", nil)); page.URL.Path != "/account" || page.Has("sign-out-others") || !page.Has("logout") {
+		t.Errorf("afterwards: %s %s", page.URL, page.Body)
+	}
+	if page := there.Get(t, s.URL+"/account"); page.Has("logout") {
+		t.Errorf("the other browser is still signed in: %s", page.URL)
 	}
 }
