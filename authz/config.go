@@ -97,6 +97,8 @@ type Accounts struct {
 	// LeaksURL is the address of a service that knows leaked passwords, without the prefix of a hash; empty: nobody is
 	// asked.
 	LeaksURL string
+	// EndPasswordAfter is how many wrong passwords in a row end a user's password; 0: none do.
+	EndPasswordAfter int
 }
 
 // Lifetimes are the server's defaults. A client may have other ones.

@@ -126,6 +126,12 @@ func (s *Server) openKeys(ctx context.Context) error {
 func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts = account.New(s.store, account.NewPasswords())
 	s.accounts.Changed = s.events.UserChanged
+	s.accounts.EndPasswordAfter = s.config.Accounts.EndPasswordAfter
+	s.accounts.PasswordEnded = func(ctx context.Context, user *storage.User) []storage.Write {
+		return append(s.events.PasswordEnded(ctx, user.ID), s.outbox.Notify(user, "", mail.PasswordDisabled{Where: mail.Where{
+			Address: observe.Event(ctx).Remote().String(), At: user.PasswordEndedAt,
+		}})...)
+	}
 	s.sessions = session.New(s.store, session.Config{
 		Secure:         s.issuer.Secure,
 		Path:           s.issuer.Path,

@@ -5,6 +5,12 @@ type Accounts struct {
 	// Password says which new passwords are accepted, wherever one is set: on a page, by the admin API, in this
 	// file. A hash is taken as it is, and a sign-in takes any password that was set.
 	Password Password `yaml:"password"`
+
+	// DisablePasswordAfter is how many wrong passwords in a row end a user's password, 10 to 100. The account goes on:
+	// the user signs in in other ways, and gets a new password by mail or from an operator. The standard (NIST SP
+	// 800-63B-4 section 3.2.2) demands 100. But then anybody can take a user's password away, so the default deviates:
+	// 0, and wrong passwords are only slowed down.
+	DisablePasswordAfter *int `yaml:"disable_password_after"`
 }
 
 // Password says which new passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2). Each has up to 256 characters

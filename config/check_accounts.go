@@ -9,7 +9,8 @@ import (
 const mostMinLength = 64 // characters
 
 func (l *loader) completeAccounts(a *Accounts) {
-	length, withFactor := password.UsualLength, password.UsualLengthWithFactor
+	length, withFactor, never := password.UsualLength, password.UsualLengthWithFactor, 0
+	fill(l, "accounts.disable_password_after", &a.DisablePasswordAfter, &never)
 	fill(l, "accounts.password.min_length", &a.Password.MinLength, &length)
 	withFactor = min(withFactor, *a.Password.MinLength)
 	fill(l, "accounts.password.min_length_with_factor", &a.Password.MinLengthWithFactor, &withFactor)
@@ -27,6 +28,9 @@ func (l *loader) checkAccounts() {
 	l.report("accounts.password.min_length_with_factor", *p.MinLengthWithFactor, bounds(*p.MinLengthWithFactor))
 	if *p.MinLengthWithFactor > *p.MinLength {
 		l.report("accounts.password.min_length_with_factor", *p.MinLengthWithFactor, problemf("lower it, or raise the other", "must not exceed accounts.password.min_length (%d)", *p.MinLength))
+	}
+	if n := *l.cfg.Accounts.DisablePasswordAfter; n != 0 && (n < 10 || n > 100) {
+		l.report("accounts.disable_password_after", n, problemf("write a number from 10 to 100, or 0 for never", "must be 10 to 100, or 0"))
 	}
 	if p.LeaksURL != "" {
 		l.report("accounts.password.leaks_url", p.LeaksURL, member.WebURLFlaw(p.LeaksURL))

@@ -105,8 +105,10 @@ type User struct {
 	// PastHashes are hashes of the password hashes that an operator set, the newest last. They do not include
 	// a hash that replaced another at a login.
 	PastHashes []string `json:"past_hashes,omitempty"`
-	Disabled   bool     `json:"disabled,omitempty"`
-	Epoch      int      `json:"epoch,omitempty"` // raised to end every session and every grant at once
+	// PasswordEndedAt is when the password was ended after too many wrong ones, so that there is none. Zero: it was not.
+	PasswordEndedAt time.Time `json:"password_ended_at,omitzero"`
+	Disabled        bool      `json:"disabled,omitempty"`
+	Epoch           int       `json:"epoch,omitempty"` // raised to end every session and every grant at once
 	// NotBefore is the last second, since 1970, in which their tokens were ended. A token that counts has a later iat.
 	NotBefore int64   `json:"not_before,omitempty"`
 	Profile   Profile `json:"profile"`
@@ -472,8 +474,12 @@ type Lease struct {
 // FailureCount is a leaky bucket of what may not happen too often: wrong passwords for one login, with or without a
 // user, or for one user under all their names, mails to an address, and others; see authz/tally.
 type FailureCount struct {
-	DrainedAt  time.Time `json:"drained_at"`
+	DrainedAt  time.Time `json:"drained_at,omitzero"`
 	UnlockedAt time.Time `json:"unlocked_at,omitzero"` // by an operator; replicas forget what they counted before
+
+	// Of a user's password: wrong ones since the last right one, and a hash of the hash that they were compared with.
+	InRow int    `json:"in_row,omitempty"`
+	Of    string `json:"of,omitempty"`
 }
 
 // AuditEvent is an event of the audit log that waits to be sealed into a block. It was written in the Apply

@@ -1,7 +1,7 @@
 // Package account keeps the users, checks their passwords, and links their upstream identities.
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
-//	                            authenticate.go, failures.go, trust.go, password.go, queue.go
+//	                            authenticate.go, failures.go, inrow.go, trust.go, password.go, queue.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
 //	                            else an address of a user -> *LinkRequiredError
 //	                               proven on both sides -> they confirm     -> LinkProven
@@ -74,6 +74,7 @@ func (e *LinkRequiredError) Error() string {
 type CredentialsError struct {
 	UserID string // empty: there is no such user
 	Reason Reason
+	Ended  bool // it was the wrong password that ended the password
 }
 
 // Reason is why a password login failed.
@@ -110,6 +111,13 @@ type Directory struct {
 	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
 	// HasPasskey reports whether a user can sign in with a passkey. nil: nobody can.
 	HasPasskey func(ctx context.Context, userID string) (bool, error)
+
+	// EndPasswordAfter is how many wrong passwords in a row end the password of a user (NIST SP 800-63B-4 section
+	// 3.2.2). They can then sign in in other ways, and get a new password. 0: none do. Do not change it once the
+	// directory is in use.
+	EndPasswordAfter int
+	// PasswordEnded returns writes that are made in the same Apply when a password ends so. nil: no writes.
+	PasswordEnded func(ctx context.Context, user *storage.User) []storage.Write
 
 	named atomic.Pointer[[]string] // usernames of the configuration
 

@@ -58,9 +58,17 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 		if user != nil {
 			wrong.UserID = user.ID
 		}
+		if reason == WrongPassword {
+			if wrong.Ended, err = d.countInRow(ctx, user); err != nil {
+				return nil, err
+			}
+		}
 		return nil, d.refuse(ctx, began, wrong)
 	}
 	d.failures.succeed(attempt)
+	if err := d.endRow(ctx, user); err != nil {
+		return nil, err
+	}
 	if outdated {
 		d.rehash(ctx, user, version, password)
 	}
@@ -153,7 +161,7 @@ func (d *Directory) TrustWrites(user *storage.User, from netip.Addr) []storage.W
 // reset the limit of an address.
 func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
 	now := time.Now().UTC()
-	writes := []storage.Write{tally.Unlock(tally.UserKey(user.ID), now)}
+	writes := []storage.Write{tally.Unlock(tally.UserKey(user.ID), now), tally.Forget(tally.InRowKey(user.ID))}
 	for _, name := range []string{user.Username, user.Profile.Email} {
 		if name != "" {
 			writes = append(writes, tally.Unlock(tally.LoginKey(loginKey(name)), now))

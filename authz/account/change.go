@@ -110,7 +110,7 @@ func (d *Directory) changeWrites(ctx context.Context, before *storage.User, vers
 
 // DeleteWrites deletes a user with their names, identities, consents and records of sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
-	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), tally.Forget(tally.UserKey(user.ID))}
+	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), tally.Forget(tally.UserKey(user.ID)), tally.Forget(tally.InRowKey(user.ID))}
 	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, user.ID)
 	if err != nil {
 		return nil, err

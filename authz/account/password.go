@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/authzd/authzd/authz/passhash"
 	"github.com/authzd/authzd/authz/users"
@@ -89,6 +90,7 @@ func SetHash(user *storage.User, hash string) {
 		remember = []string{digest(user.PasswordHash)}
 	}
 	if user.PasswordHash = hash; hash != "" {
+		user.PasswordEndedAt = time.Time{}
 		remember = append(slices.Clone(remember), digest(hash))
 	}
 	user.PastHashes = remember[max(0, len(remember)-maxPastHashes):]

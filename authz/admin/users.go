@@ -18,10 +18,11 @@ type NewUser struct {
 type User struct {
 	Sub string `json:"sub"` // the user's id; clients with pairwise subjects get another
 	users.User
-	HasPassword bool      `json:"has_password,omitempty"`
-	CreatedAt   time.Time `json:"created_at"`
-	UpdatedAt   time.Time `json:"updated_at"`
-	ETag        string    `json:"etag"`
+	HasPassword     bool      `json:"has_password,omitempty"`
+	PasswordEndedAt time.Time `json:"password_ended_at,omitzero"` // too many wrong ones ended it
+	CreatedAt       time.Time `json:"created_at"`
+	UpdatedAt       time.Time `json:"updated_at"`
+	ETag            string    `json:"etag"`
 }
 
 // SetPassword sets a user's password.

@@ -61,6 +61,8 @@ const (
 	UserPasswordSet Type = "user.password_set"
 	UserUnlocked    Type = "user.unlocked" // wrong passwords were forgiven
 
+	PasswordEnded Type = "user.password_ended" // by too many wrong ones in a row: an alarm
+
 	NetworksForgotten Type = "user.networks_forgotten" // no network is trusted any more
 
 	IdentityLinked   Type = "user.identity_linked"   // details: connector

@@ -201,6 +201,11 @@ func (rec *Recorder) UserChanged(ctx context.Context, what account.Change, userI
 	return rec.put(ctx, event)
 }
 
+// PasswordEnded records that wrong passwords have ended the password of a user.
+func (rec *Recorder) PasswordEnded(ctx context.Context, userID string) []storage.Write {
+	return rec.put(ctx, audit.Event{Type: audit.PasswordEnded, Outcome: audit.Alarm, Actor: audit.Actor{Kind: audit.Anonymous}, UserID: userID})
+}
+
 // KeyAnnounced records a new signing key, and when it begins to sign.
 func (rec *Recorder) KeyAnnounced(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write {
 	return rec.put(ctx, audit.Event{

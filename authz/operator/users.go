@@ -38,7 +38,7 @@ func (api *API) listUsers(ctx context.Context, c *admin.Call, page admin.Slice) 
 
 func userOf(u *storage.User, version uint64) admin.User {
 	return admin.User{
-		Sub: u.ID, User: account.Describe(u), HasPassword: u.PasswordHash != "",
+		Sub: u.ID, User: account.Describe(u), HasPassword: u.PasswordHash != "", PasswordEndedAt: u.PasswordEndedAt,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, ETag: etag(version),
 	}
 }

@@ -40,6 +40,9 @@ func LoginKey(login string) string { return hash(login) }
 // UserKey returns the key of a user over all their names. No other key begins like it.
 func UserKey(userID string) string { return "user/" + userID }
 
+// InRowKey returns the key of the wrong passwords of a user since the last right one. It has no limit here.
+func InRowKey(userID string) string { return "row/" + userID }
+
 func hash(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

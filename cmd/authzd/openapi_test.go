@@ -108,7 +108,7 @@ func TestOpenAPI(t *testing.T) {
 
 	d.call(t, 200, "GET", "/v1/users", "/v1/users?username=al", "")
 	d.call(t, 400, "GET", "/v1/users", "/v1/users?page_token=AAAA", "")
-	user := d.call(t, 201, "POST", "/v1/users", "/v1/users", `{"username":"carol","email":"carol@example.com","password":"pass phrase","address":{"locality":"Paris"},"roles":["r"]}`)
+	user := d.call(t, 201, "POST", "/v1/users", "/v1/users", `{"username":"carol","email":"carol@example.com","password":"a phrase to pass","address":{"locality":"Paris"},"roles":["r"]}`)
 	d.call(t, 409, "POST", "/v1/users", "/v1/users", `{"username":"carol"}`)
 	carol := "/v1/users/" + user["sub"].(string)
 	one = "/v1/users/{sub}"
@@ -117,7 +117,7 @@ func TestOpenAPI(t *testing.T) {
 	d.call(t, 428, "PUT", one, carol, `{"username":"carol"}`)
 	d.call(t, 200, "PATCH", one, carol, `{"address":{"country":"France"},"name":null}`)
 	d.call(t, 422, "PATCH", one, carol, `{"sub":"x","created_at":"x"}`)
-	d.call(t, 204, "POST", one+"/set-password", carol+"/set-password", `{"password":"another one","keep_sessions":true}`)
+	d.call(t, 204, "POST", one+"/set-password", carol+"/set-password", `{"password":"another one of some words","keep_sessions":true}`)
 	d.call(t, 204, "POST", one+"/unlock", carol+"/unlock", "")
 	d.call(t, 422, "POST", one+"/set-password", carol+"/set-password", `{"password":""}`)
 	d.call(t, 204, "POST", one+"/end-sessions", carol+"/end-sessions", "")

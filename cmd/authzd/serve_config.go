@@ -84,7 +84,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		CORSHeaders:    cfg.CORS.AllowedHeaders,
 		TrustedProxies: cfg.TrustedProxies,
 		Users:          cfg.Users,
-		Accounts:       authz.Accounts{Password: *cfg.PasswordPolicy(), LeaksURL: cfg.Accounts.Password.LeaksURL},
+		Accounts:       authz.Accounts{Password: *cfg.PasswordPolicy(), LeaksURL: cfg.Accounts.Password.LeaksURL, EndPasswordAfter: *cfg.Accounts.DisablePasswordAfter},
 		Metrics:        prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {

@@ -280,9 +280,17 @@ func userRows(u *admin.User) [][2]string {
 	}
 	return [][2]string{
 		{"sub", u.Sub}, {"username", u.Username}, {"name", u.Name}, {"email", email}, {"roles", strings.Join(u.Roles, " ")},
-		{"groups", strings.Join(u.Groups, " ")}, {"password", yes(u.HasPassword)}, {"disabled", yes(u.Disabled)},
+		{"groups", strings.Join(u.Groups, " ")}, {"password", passwordOf(u)}, {"disabled", yes(u.Disabled)},
 		{"created", when(u.CreatedAt)}, {"updated", when(u.UpdatedAt)},
 	}
+}
+
+// passwordOf says whether a user has a password.
+func passwordOf(u *admin.User) string {
+	if !u.PasswordEndedAt.IsZero() {
+		return "ended by too many wrong ones, " + when(u.PasswordEndedAt)
+	}
+	return yes(u.HasPassword)
 }
 
 func nothingSaid(cmd *cobra.Command) error {
