@@ -72,11 +72,8 @@ func (s *Server) openAudit(ctx context.Context) error {
 	deriver, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeAudit)
 	s.audit = audit.New(audit.Config{
 		Store: s.store,
-		MAC: func(message []byte) []byte {
-			mac := deriver.Derive(message)[0]
-			return mac[:]
-		},
-		Keep: s.config.Audit.Keep,
+		MAC:   deriver.MAC,
+		Keep:  s.config.Audit.Keep,
 		Tampered: func(ctx context.Context, found string) {
 			s.observer.Alarm(ctx, observe.AuditTampered, slog.String("found", found))
 		},

@@ -113,7 +113,8 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/bff/relay", "authz/bff/guard authz/bff/websession"},
 	{"authz/bff/assertion", ""},
 	{"authz/bff/gate", "authz/bff/websession authz/bff/assertion"},
-	{"authz/bff", "authz/bff/relay authz/bff/gate authz/bearer"},
+	{"authz/bff", "authz/bff/relay authz/bff/gate authz/audit authz/bearer"},
+	{"authz/bff/operator", "authz/bff authz/upkeep"},
 	{"config", "authz/password authz/users authz/client authz/bff"},
 
 	// The rooms of the server.

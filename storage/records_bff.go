@@ -28,6 +28,10 @@ type BFFSession struct {
 	ActiveAt  time.Time `json:"active_at"` // of the sign-in or the last activity, whichever is later
 	TokensAt  time.Time `json:"tokens_at"` // when the newest tokens were issued, by the provider's clock
 
+	// Doubted: the store is a copy, in which the session may live although it has ended since. Its tokens must be refreshed
+	// before it is used.
+	Doubted bool `json:"doubted,omitempty"`
+
 	// Parent is the session of another host that this one was handed over from: it ends with that one, and has
 	// no tokens. Empty: there is none.
 	Parent string `json:"parent,omitempty"`

@@ -27,6 +27,7 @@ const (
 
 // Config is the input of NewHandler.
 type Config struct {
+	About  string // the program, in the OpenAPI document
 	Routes []Route
 
 	// Authorize returns the caller. Its error is a *Problem, or anything that AsProblem knows; then it has
@@ -62,7 +63,7 @@ type methods map[string]*Route
 func NewHandler(c Config) (*Handler, error) {
 	h := &Handler{config: c, router: mux.NewRouter().UseEncodedPath().SkipClean(true), routes: map[string]methods{}}
 	var err error
-	if h.document, err = OpenAPI(c.Routes); err != nil {
+	if h.document, err = OpenAPI(c.About, c.Routes); err != nil {
 		return nil, err
 	}
 	for i := range c.Routes {

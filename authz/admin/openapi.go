@@ -24,9 +24,9 @@ var (
 	typeDuration = reflect.TypeFor[member.Duration]()
 )
 
-// OpenAPI returns the OpenAPI 3.1 document of a table. Its schemas come from the Go types, so it always says
+// OpenAPI returns the OpenAPI 3.1 document of a table. about says what program it operates. Its schemas come from the Go types, so it always says
 // what the handler does.
-func OpenAPI(routes []Route) ([]byte, error) {
+func OpenAPI(about string, routes []Route) ([]byte, error) {
 	b := &documentBuilder{schemas: object{}, names: map[string]reflect.Type{}}
 	paths := object{"/openapi.json": object{"get": object{
 		"operationId": "openapi", "summary": "This document.",
@@ -45,7 +45,7 @@ func OpenAPI(routes []Route) ([]byte, error) {
 		"openapi": "3.1.0",
 		"info": object{
 			"title": "authzd admin API", "version": "1",
-			"description": "Operates a running authzd: at its admin socket, or at admin.listen with an access token of scope " + Scope + ".",
+			"description": about,
 		},
 		"paths": paths,
 		"components": object{

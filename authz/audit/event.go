@@ -48,6 +48,8 @@ const (
 	RefreshReused Type = "refresh_token.reused"
 	Refused       Type = "request.refused" // details: endpoint, error
 
+	TicketRefused Type = "ticket.refused" // of a WebSocket in cookie mode; details: frontend
+
 	ClientCreated       Type = "client.created" // by an operator, or by itself (RFC 7591)
 	ClientUpdated       Type = "client.updated"
 	ClientDeleted       Type = "client.deleted"

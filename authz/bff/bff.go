@@ -62,6 +62,9 @@ func New(cfg Config) (*BFF, error) {
 	if err := b.openFeed(); err != nil {
 		return nil, err
 	}
+	if err := b.doubtCopy(); err != nil {
+		return nil, fmt.Errorf("bff: %w", err)
+	}
 	for _, warning := range cfg.Warnings() {
 		b.Logger.Warn(warning.Path + " " + warning.Reason + "; " + warning.Hint)
 	}
@@ -99,13 +102,14 @@ func (b *BFF) newFrontend(described Frontend) (*frontend, error) {
 		Frontend: f.Name, ClientID: f.ClientID, Insecure: f.insecure, SameSite: sameSite,
 		Idle: b.Sessions.Idle.Or(defaultIdle), Max: b.Sessions.Max.Or(defaultMax),
 		Store: b.Store, Secret: b.Secret, Refresh: f.client.Refresh, Revoke: f.client.Revoke,
-		Judge: b.feed.judge, Changed: b.feed.changed, Observer: b.Observer, Logger: b.Logger,
+		Judge: b.feed.judge, Changed: b.feed.changed,
+		RecordBegin: b.sessionBegan, RecordEnd: b.sessionEnded, Observer: b.Observer, Logger: b.Logger,
 	})
 	f.logins = newTransactions(b.Secret, f)
 	f.logouts = &pageTokens{b.Secret.Sealer("bff logout")}
 	if f.relay, err = relay.New(relay.Config{
 		URL: f.base(), Routes: f.Routes, App: f.App, Sessions: f.sessions, Store: b.Store,
-		OwnCookies: []string{f.logins.prefix, f.logins.marker}, ClientToken: f.clientToken, Login: f.path + "/bff/login",
+		OwnCookies: []string{f.logins.prefix, f.logins.marker}, ClientToken: f.clientToken, Login: f.path + "/bff/login", TicketRefused: f.ticketRefused,
 		RootCAs: b.RootCAs, Logger: b.Logger,
 	}); err != nil {
 		return nil, err
@@ -121,24 +125,17 @@ func (b *BFF) client(id string) *provider.Provider {
 	return b.clients[id]
 }
 
-// Sessions returns the sessions of a frontend, nil if there is none of that name.
-func (b *BFF) SessionsOf(frontend string) *websession.Sessions {
-	for _, f := range b.frontends {
-		if f.Name == frontend {
-			return f.sessions
-		}
-	}
-	return nil
-}
-
-// Run does what cookie mode does by itself until ctx ends: it follows the revocation feed, and notices sessions that end
-// at other replicas.
+// Run does what cookie mode does by itself until ctx ends: it follows the revocation feed, ends sessions at their limits,
+// and notices sessions that end at other replicas.
 func (b *BFF) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, f := range b.frontends {
 		all.Go(func() { f.sessions.Run(ctx) })
 	}
 	all.Go(func() { b.feed.run(ctx) })
+	if b.Store != nil {
+		all.Go(func() { websession.Watch(ctx, b.Store, b.SessionsOf, b.Logger) })
+	}
 	if b.gate != nil {
 		all.Go(func() { _ = b.gate.Run(ctx) }) // it ends with ctx only
 	}

@@ -141,7 +141,7 @@ func (f *frontend) arrive(w http.ResponseWriter, r *http.Request, tx transaction
 		f.retire(r, tx, leftover)
 	}
 	if older != nil {
-		return f.sessions.End(r.Context(), older.ID)
+		return f.sessions.End(r.Context(), older.ID, websession.Replaced)
 	}
 	return nil
 }

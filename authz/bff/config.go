@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/bff/gate"
 	"github.com/authzd/authzd/authz/bff/provider"
 	"github.com/authzd/authzd/authz/bff/relay"
@@ -59,6 +60,9 @@ type Config struct {
 	// Diagnostics serves /bff/diagnostics, which shows a developer the state of a session, without tokens. It is for
 	// development.
 	Diagnostics bool `yaml:"-"`
+	// Audit records sign-ins, ends of sessions and refusals. Call its Run and Seal too. It must lie in Store. nil: the
+	// structured events of requests are the only record.
+	Audit *audit.Log `yaml:"-"`
 	// Observer counts alarms. Wrap the handler of New in its Handler. nil: alarms are logged only.
 	Observer *observe.Observer `yaml:"-"`
 	// Logger receives warnings. nil: slog.Default().

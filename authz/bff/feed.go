@@ -58,6 +58,9 @@ func (f feed) changed() <-chan struct{} {
 // judge asks the feed about a session. An entry with a time concerns tokens that were issued before, so that the
 // session needs new ones; an entry without a time is the end.
 func (f feed) judge(s *websession.Session) (websession.Verdict, error) {
+	if s.Doubted() {
+		return websession.Outdated, nil
+	}
 	if f.Follower == nil {
 		return websession.Valid, nil
 	}

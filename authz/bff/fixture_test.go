@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/bff/guard"
@@ -40,6 +41,7 @@ type site struct {
 	store    storage.Store
 	log      *blackbox.Logbook
 	observer *observe.Observer
+	audit    *audit.Log
 	api      *recorder
 	cfg      bff.Config
 	logouts  chan string  // bodies of back-channel calls
@@ -96,16 +98,20 @@ func start(t testing.TB, o options) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.audit = audit.New(audit.Config{Store: s.store, MAC: secret.Deriver("audit log of the tests").MAC, Logger: logger})
 	cfg := bff.Config{
 		Issuer: s.issuer.URL, ClientID: clientID, Authentication: provider.Authentication{Key: key},
 		Frontends: []bff.Frontend{{
 			Name: "orders", URL: s.url, Scope: "openid profile orders.read",
 			Routes: []relay.Route{{Path: "/api/", URL: api.URL + "/", Methods: []string{"GET", "POST"}, Resource: authztest.API}},
 		}},
-		Store: s.store, Secret: secret, Logger: logger, Observer: s.observer,
+		Store: s.store, Secret: secret, Logger: logger, Observer: s.observer, Audit: s.audit,
 	}
 	if o.bff != nil {
 		o.bff(&cfg)
+	}
+	if cfg.Store == nil { // nobody could record anything
+		cfg.Audit = nil
 	}
 	s.cfg, s.logouts = cfg, make(chan string, 10)
 	s.BFF, err = bff.New(cfg)
@@ -115,6 +121,7 @@ func start(t testing.TB, o options) *site {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.BFF.Run(ctx) })
+	running.Go(func() { _ = s.audit.Run(ctx) })
 	web.Config.Handler = s.observer.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/bff/backchannel" {
 			body, _ := io.ReadAll(r.Body)

@@ -14,8 +14,8 @@ import (
 const (
 	gateName = "gate" // of its frontend, and so of its cookie at every host
 
-	// gateTimeout bounds how long a start waits for the gate's keys.
-	gateTimeout = 30 * time.Second
+	// openTimeout bounds how long a start waits for the store.
+	openTimeout = 30 * time.Second
 )
 
 func (c *Config) gateProblems(found *member.Problems) {
@@ -53,10 +53,11 @@ func (b *BFF) openGate() error {
 		return err
 	}
 	b.frontends = append(b.frontends, f)
-	ctx, cancel := context.WithTimeout(context.Background(), gateTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
 	b.gate, err = gate.New(ctx, gate.Config{
 		Settings: b.Gate, Sessions: f.sessions, Store: b.Store, Secret: b.Secret, Logger: b.Logger,
+		Announced: b.keyAnnounced, Refused: b.handoverRefused,
 		Login: func(returnTo string) string { return "/bff/login?" + url.Values{"return_to": {returnTo}}.Encode() },
 	})
 	return err

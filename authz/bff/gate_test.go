@@ -12,6 +12,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/bff/gate"
+	"github.com/authzd/authzd/authz/bff/websession"
 	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/operator"
 )
@@ -111,7 +112,7 @@ func TestGate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SessionsOf("gate").End(t.Context(), session.ID); err != nil {
+	if err := s.SessionsOf("gate").End(t.Context(), session.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.ask("/page", atWiki); got.StatusCode != http.StatusUnauthorized {

@@ -59,7 +59,7 @@ func (f *frontend) signOut(r *http.Request, session *websession.Session) (target
 	if err != nil { // the provider asks without a hint, and the session ends all the same
 		f.bff.Logger.WarnContext(r.Context(), "signed out without a hint for the provider", "frontend", f.Name, "cause", err.Error())
 	}
-	if err := f.sessions.SignOut(r.Context(), session); err != nil {
+	if err := f.sessions.SignOut(r.Context(), session, websession.SignedOut); err != nil {
 		return "", err
 	}
 	target, err = f.client.EndSessionURL(r.Context(), hint, f.origin+f.path+"/")

@@ -70,6 +70,7 @@ func (f *frontend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer") // the URL of a callback has a code in it
 	if err := f.dispatch(w, r, below); err != nil {
+		f.refused(r, known(err))
 		f.bff.answer(w, r, err)
 	}
 }

@@ -63,12 +63,18 @@ func (b *browser) socket(path string) (*websocket.Conn, *http.Response, error) {
 	if err := json.Unmarshal([]byte(answer.body), &ticket); err != nil {
 		b.t.Fatal(err)
 	}
+	return b.socketWith(path, strings.TrimPrefix(ticket.Protocol, "authzd.ticket."))
+}
+
+// socketWith opens a WebSocket with a ticket.
+func (b *browser) socketWith(path, ticket string) (*websocket.Conn, *http.Response, error) {
+	b.t.Helper()
 	h := http.Header{"Origin": {b.url}}
 	for _, c := range b.cookies {
 		h.Add("Cookie", c.Name+"="+c.Value)
 	}
 	return websocket.Dial(b.t.Context(), "wss"+strings.TrimPrefix(b.url, "https")+path,
-		&websocket.DialOptions{HTTPClient: b.http, HTTPHeader: h, Subprotocols: []string{"authzd.ticket", ticket.Protocol}})
+		&websocket.DialOptions{HTTPClient: b.http, HTTPHeader: h, Subprotocols: []string{"authzd.ticket", "authzd.ticket." + ticket}})
 }
 
 // A WebSocket gets the user's token, and lives as long as the session: until it ends here, or at the provider.

@@ -152,3 +152,9 @@ func (d *Deriver) Derive(input []byte) [][sha256.Size]byte {
 	}
 	return out
 }
+
+// MAC returns the first of Derive: that of the current secret, or the only one of a LastingDeriver.
+func (d *Deriver) MAC(message []byte) []byte {
+	mac := d.Derive(message)[0]
+	return mac[:]
+}

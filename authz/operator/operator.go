@@ -132,6 +132,7 @@ func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admi
 		return nil
 	}
 	handler, err := admin.NewHandler(admin.Config{
+		About:     "Operates a running authzd: at its admin socket, or at admin.listen with an access token of scope " + admin.Scope + ".",
 		Routes:    append(api.routes(), api.Upkeep.Routes()...),
 		Authorize: authorize,
 		Seal:      api.PageTokens.Seal,

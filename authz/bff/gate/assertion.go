@@ -2,7 +2,6 @@ package gate
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -18,13 +17,14 @@ import (
 const assertionLife = time.Minute
 
 // keyPolicy rotates the gate's keys as the server rotates its own.
-func keyPolicy(log *slog.Logger) keys.Policy {
+func keyPolicy(cfg *Config) keys.Policy {
 	return keys.Policy{
 		Algs:        []jose.SignatureAlgorithm{assertion.Alg},
 		RotateEvery: 90 * 24 * time.Hour,
 		Announce:    24 * time.Hour,
 		Retain:      assertionLife + 5*time.Minute,
-		Logger:      log,
+		Announced:   cfg.Announced,
+		Logger:      cfg.Logger,
 	}
 }
 

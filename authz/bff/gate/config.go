@@ -1,9 +1,12 @@
 package gate
 
 import (
+	"context"
 	_ "embed"
 	"log/slog"
+	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/storage"
@@ -58,6 +61,11 @@ type Config struct {
 	// not be the server's: the gate would take the server's keys for its own.
 	Store  storage.Store
 	Secret *keys.Secret
+
+	// Announced returns writes that are made in the same Apply when a signing key is announced. nil: there are none.
+	Announced func(ctx context.Context, alg, kid string, signFrom time.Time) []storage.Write
+	// Refused is called when a browser has shown a hand-over code that is not for it. nil: nobody is told.
+	Refused func(r *http.Request, code string)
 
 	// Logger gets rotations of keys; nil: nothing is logged.
 	Logger *slog.Logger

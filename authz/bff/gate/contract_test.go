@@ -283,7 +283,7 @@ func TestNavigation(t *testing.T) {
 func TestThousandScriptsAfterTheEnd(t *testing.T) {
 	f := newFixture(t)
 	cookie, session := f.signIn(t, alice(), "app.example.com")
-	if err := f.sessions.End(t.Context(), session.ID); err != nil {
+	if err := f.sessions.End(t.Context(), session.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	set := 0

@@ -39,6 +39,7 @@ func (g *Gate) serveEnter(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, websession.ErrNone):
 		event.SetError("invalid_handover", "", nil)
+		g.Refused(r, "invalid_handover")
 		writePage(w, http.StatusBadRequest, pageStale)
 	case err != nil:
 		g.fail(w, r, err)
@@ -80,5 +81,6 @@ func (g *Gate) withoutTransaction(w http.ResponseWriter, r *http.Request, s *sit
 		return
 	}
 	observe.Event(r.Context()).SetError("no_transaction", "", nil)
+	g.Refused(r, "no_transaction")
 	writePage(w, http.StatusBadRequest, pageStale)
 }

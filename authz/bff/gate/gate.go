@@ -70,6 +70,9 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(*http.Request, string) {}
+	}
 	g := &Gate{
 		Config: cfg, sites: map[string]*site{}, headers: headersOf(cfg.Headers),
 		sealer: cfg.Secret.Sealer(keys.PurposeGateTransaction), asking: make(chan struct{}, maxAsking),
@@ -81,7 +84,7 @@ func New(ctx context.Context, cfg Config) (*Gate, error) {
 		g.sites[s.host] = s
 	}
 	var err error
-	g.ring, err = keys.Open(ctx, cfg.Store, cfg.Secret, keyPolicy(cfg.Logger))
+	g.ring, err = keys.Open(ctx, cfg.Store, cfg.Secret, keyPolicy(&cfg))
 	return g, err
 }
 

@@ -172,7 +172,7 @@ func TestCodeIsBound(t *testing.T) {
 		},
 		"the session has ended": func(f *fixture, j jar, location string) (jar, string) {
 			session := websession.Hash(j["gate.example.com"]["__Host-Http-gate"])
-			if err := f.sessions.End(t.Context(), session); err != nil {
+			if err := f.sessions.End(t.Context(), session, websession.SignedOut); err != nil {
 				t.Error(err)
 			}
 			return j, location
@@ -438,7 +438,7 @@ func TestSecondUser(t *testing.T) {
 		t.Fatalf("the first user is %q", got)
 	}
 	// The callback of a sign-in ends the browser's earlier session.
-	if err := f.sessions.End(t.Context(), websession.Hash(j["gate.example.com"]["__Host-Http-gate"])); err != nil {
+	if err := f.sessions.End(t.Context(), websession.Hash(j["gate.example.com"]["__Host-Http-gate"]), websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	own, _ := f.ownCookie(t, bob())

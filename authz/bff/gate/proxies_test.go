@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff/gate"
+	"github.com/authzd/authzd/authz/bff/websession"
 )
 
 // street is a proxy from docs/gates.md in front of a site, with a gate beside it. All of it is on loopback, with a
@@ -659,7 +660,7 @@ func TestScriptsThroughProxies(t *testing.T) {
 		if _, got := s.do(t, "GET", "/users", nil, nil, cookie); got == nil {
 			t.Fatal("not signed in")
 		}
-		if err := s.sessions.End(t.Context(), session.ID); err != nil {
+		if err := s.sessions.End(t.Context(), session.ID, websession.SignedOut); err != nil {
 			t.Fatal(err)
 		}
 		for range many(50, 1000) {

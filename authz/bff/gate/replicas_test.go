@@ -70,7 +70,7 @@ func TestReplicas(t *testing.T) {
 			}
 		}
 		id := websession.Hash(j["gate.example.com"]["__Host-Http-gate"])
-		if err := both[0].sessions.End(t.Context(), id); err != nil {
+		if err := both[0].sessions.End(t.Context(), id, websession.SignedOut); err != nil {
 			t.Fatal(err)
 		}
 		for i, f := range both {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz/bff/gate"
+	"github.com/authzd/authzd/authz/bff/websession"
 )
 
 // spellings are paths that one server or another would take for /admin, or for something below it.
@@ -173,7 +174,7 @@ func TestRolesCountAtOnce(t *testing.T) {
 	if got := at(); got != 403 {
 		t.Errorf("without the role: %d", got)
 	}
-	if err := f.sessions.End(t.Context(), session.ID); err != nil {
+	if err := f.sessions.End(t.Context(), session.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	if got := at(); got != 401 {

@@ -64,6 +64,9 @@ type Config struct {
 	// 0: unknown. Required if a route's token is of a client.
 	ClientToken func(ctx context.Context, resource string) (token string, lifetime time.Duration, err error)
 
+	// TicketRefused is called when a handshake has shown a ticket that is not good for it. nil: nobody is told.
+	TicketRefused func(r *http.Request, session *websession.Session)
+
 	// Login is the URL or path of the sign-in, without a query, that a page is sent to for a step-up.
 	Login string
 
@@ -96,6 +99,9 @@ func New(cfg Config) (*Relay, error) {
 	}
 	if cfg.Sessions != nil {
 		cfg.OwnCookies = append(slices.Clone(cfg.OwnCookies), cfg.Sessions.CookieName())
+	}
+	if cfg.TicketRefused == nil {
+		cfg.TicketRefused = func(*http.Request, *websession.Session) {}
 	}
 	u, err := url.Parse(cfg.URL)
 	if err != nil {

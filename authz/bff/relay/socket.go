@@ -51,6 +51,9 @@ func (p *Relay) open(w http.ResponseWriter, r *http.Request, rt *route, raw stri
 		return err
 	}
 	if err := p.redeem(r.Context(), shown.ticket, session, bound(raw, shown.query)); err != nil {
+		if refused := new(refusal); errors.As(err, &refused) {
+			p.config.TicketRefused(r, session)
+		}
 		return err
 	}
 	forToken := session

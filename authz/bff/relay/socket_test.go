@@ -183,7 +183,7 @@ func TestSubprotocols(t *testing.T) {
 func TestSocketEndsWithItsSession(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *site){
 		"logout": func(t *testing.T, s *site) {
-			if err := s.sessions.End(t.Context(), s.session.ID); err != nil {
+			if err := s.sessions.End(t.Context(), s.session.ID, websession.SignedOut); err != nil {
 				t.Error(err)
 			}
 		},
@@ -274,7 +274,7 @@ func TestSocketEndsInTheMiddle(t *testing.T) {
 				t.Fatalf("%d bytes, %v", len(message), err)
 			}
 		}
-		if err := s.sessions.End(t.Context(), s.session.ID); err != nil {
+		if err := s.sessions.End(t.Context(), s.session.ID, websession.SignedOut); err != nil {
 			t.Fatal(err)
 		}
 		wantClose(t, c, 4401)
@@ -311,7 +311,7 @@ func TestSocketThatIsStuck(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if err := s.sessions.End(t.Context(), s.session.ID); err != nil {
+	if err := s.sessions.End(t.Context(), s.session.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	text := <-done

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/bff/relay"
+	"github.com/authzd/authzd/authz/bff/websession"
 )
 
 // events is an API with a stream of events. Each has the time when it was sent.
@@ -87,7 +88,7 @@ func TestEventStream(t *testing.T) {
 // A stream ends with the session, and with the relay.
 func TestEventStreamEnds(t *testing.T) {
 	for name, end := range map[string]func(*site) error{
-		"logout": func(s *site) error { return s.sessions.End(context.Background(), s.session.ID) },
+		"logout": func(s *site) error { return s.sessions.End(context.Background(), s.session.ID, websession.SignedOut) },
 		"relay":  func(s *site) error { s.Relay.Close(); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,50 +14,59 @@ import (
 )
 
 // End ends a session and those that were handed over from it, and revokes its tokens at the provider. A session that
-// has ended is no error.
-func (s *Sessions) End(ctx context.Context, id string) error {
-	var refresh string
+// has ended is no error. also are made in the same Apply as the end, if there is one.
+func (s *Sessions) End(ctx context.Context, id string, why Cause, also ...storage.Write) error {
+	var session *Session
 	err := storage.Retry(func() error {
-		refresh = ""
+		session = nil
 		record, version, err := storage.BFFSessions.Get(ctx, s.Store, id)
 		if errors.Is(err, storage.ErrNotFound) {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		session := s.session(id, record, version)
-		if t, err := s.open(session); err == nil { // tokens that nobody can open cannot be revoked either
-			refresh = t.Refresh
-		}
-		return s.Store.Apply(ctx, s.deletes(session)...)
+		session = s.session(id, record, version)
+		return s.Store.Apply(ctx, append(s.ended(ctx, session, why), also...)...)
 	})
 	if err != nil {
 		return fmt.Errorf("end the session: %w", err)
 	}
-	s.watched.end(id)
-	if refresh != "" {
-		s.revoke(ctx, refresh)
+	if session == nil { // but a part of its end may be left, if a process was killed
+		session = &Session{ID: id, record: &storage.BFFSession{}}
 	}
-	return s.endAll(ctx, storage.BFFRefKey(storage.BFFByParent, s.ClientID, id, ""))
+	return s.afterEnd(ctx, session, why)
 }
 
 // SignOut is End for a session of a request. It ends a sealed one too: here at once, elsewhere by the feed, because its
 // refresh token is revoked.
-func (s *Sessions) SignOut(ctx context.Context, session *Session) error {
+func (s *Sessions) SignOut(ctx context.Context, session *Session, why Cause) error {
 	if s.Sealed() {
 		s.Retire(ctx, session.ID, session.held.Refresh)
 		return nil
 	}
-	return s.End(ctx, session.ID)
+	return s.End(ctx, session.ID, why)
 }
 
-// deletes are the writes that end a session which has just been read.
-func (s *Sessions) deletes(session *Session) []storage.Write {
+// ended are the writes that end a session which has just been read, with the record of that.
+func (s *Sessions) ended(ctx context.Context, session *Session, why Cause) []storage.Write {
 	writes := []storage.Write{storage.BFFSessions.Delete(session.ID, storage.At(session.version))}
 	for by, value := range session.refKeys() {
 		writes = append(writes, storage.BFFRefs.Delete(storage.BFFRefKey(by, session.ClientID, value, session.ID), storage.Any))
 	}
-	return writes
+	if session.record.Parent != "" { // the end of its parent is recorded
+		return writes
+	}
+	return append(writes, s.RecordEnd(ctx, session, why)...)
+}
+
+// afterEnd does what follows when a session is gone from the store. If nobody can open its tokens, they cannot be revoked
+// either.
+func (s *Sessions) afterEnd(ctx context.Context, session *Session, why Cause) error {
+	s.watched.end(session.ID)
+	if t, err := s.open(session); err == nil && t.Refresh != "" && why != TokensDead {
+		s.revoke(ctx, t.Refresh)
+	}
+	return s.endAll(ctx, storage.BFFRefKey(storage.BFFByParent, s.ClientID, session.ID, ""), why)
 }
 
 const revokeTimeout = 3 * time.Second
@@ -71,18 +80,18 @@ func (s *Sessions) revoke(ctx context.Context, refreshToken string) {
 	}
 }
 
-// EndBySID ends the sessions of a session of the provider.
+// EndBySID ends the sessions of a session of the provider, which said that it is over.
 func (s *Sessions) EndBySID(ctx context.Context, sid string) error {
-	return s.endAll(ctx, storage.BFFRefKey(storage.BFFBySID, s.ClientID, sid, ""))
+	return s.endAll(ctx, storage.BFFRefKey(storage.BFFBySID, s.ClientID, sid, ""), BackChannel)
 }
 
-// EndBySubject ends all sessions of a user.
+// EndBySubject ends all sessions of a user. The provider said so.
 func (s *Sessions) EndBySubject(ctx context.Context, subject string) error {
-	return s.endAll(ctx, storage.BFFRefKey(storage.BFFBySubject, s.ClientID, subject, ""))
+	return s.endAll(ctx, storage.BFFRefKey(storage.BFFBySubject, s.ClientID, subject, ""), BackChannel)
 }
 
 // endAll ends the sessions whose references begin with a prefix. It goes on after an error.
-func (s *Sessions) endAll(ctx context.Context, prefix string) error {
+func (s *Sessions) endAll(ctx context.Context, prefix string, why Cause) error {
 	if s.Sealed() {
 		return nil // nobody knows where the cookies are: the feed ends them
 	}
@@ -91,7 +100,7 @@ func (s *Sessions) endAll(ctx context.Context, prefix string) error {
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		errs = append(errs, s.End(ctx, ref.Key[len(prefix):]))
+		errs = append(errs, s.End(ctx, ref.Key[len(prefix):], why))
 	}
 	return errors.Join(errs...)
 }

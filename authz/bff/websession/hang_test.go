@@ -73,7 +73,7 @@ func endsAreSeen(t *testing.T, n int, takes time.Duration) {
 	time.Sleep(3100 * time.Millisecond)      // of the bubble's clock
 	for i, session := range sessions[:n-1] { // the last one lives on
 		if i%10 < 2 {
-			if err := s[1].End(t.Context(), session.ID); err != nil {
+			if err := s[1].End(t.Context(), session.ID, websession.SignedOut); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -43,7 +43,8 @@ func (s *Sessions) Start(ctx context.Context, w http.ResponseWriter, g *provider
 	value, id := newValue()
 	s.seal(record, id, t)
 	session := s.session(id, record, 0)
-	if err := s.Store.Apply(ctx, append(s.refs(session), s.put(session, storage.Absent))...); err != nil {
+	writes := append(s.refs(session), s.put(session, storage.Absent), s.lookAt(session))
+	if err := s.Store.Apply(ctx, append(writes, s.RecordBegin(ctx, session)...)...); err != nil {
 		return nil, fmt.Errorf("store the session: %w", err)
 	}
 	s.setCookie(w, value)
@@ -111,7 +112,7 @@ func (s *Sessions) judged(ctx context.Context, session *Session) (*Session, erro
 	case err != nil:
 		return nil, err
 	case verdict == Over:
-		return nil, errors.Join(ErrNone, s.SignOut(ctx, session))
+		return nil, errors.Join(ErrNone, s.SignOut(ctx, session, FeedEnd))
 	case verdict == Outdated:
 		return s.renewed(ctx, session)
 	}
@@ -205,9 +206,9 @@ func setUser(r *storage.BFFSession, u *provider.User) {
 	r.Roles, r.Groups, r.Claims, r.AuthTime = u.Roles, u.Groups, u.Claims, u.AuthTime
 }
 
-// put is the write that stores a session.
+// put is the write that stores a session. The record outlives the session, so that Watch finds it.
 func (s *Sessions) put(session *Session, cond storage.Condition) storage.Write {
-	return storage.BFFSessions.Put(session.ID, session.record, cond, session.Expires())
+	return storage.BFFSessions.Put(session.ID, session.record, cond, session.Expires().Add(afterlife))
 }
 
 // refs are the writes that let a session be found by what it may end with.

@@ -40,14 +40,14 @@ func (s *Sessions) refresh(ctx context.Context, id, resource string, want func(*
 		return session, err
 	}
 	if held.Refresh == "" { // the token that is due was the last one
-		return nil, s.over(ctx, session, l)
+		return nil, s.over(ctx, session, l, TokensDead)
 	}
 	asked, stop := l.keep(ctx)
 	g, err := s.ask(asked, held.Refresh, resource)
 	stop()
 	if err != nil {
 		if err = s.classify(ctx, err); errors.Is(err, ErrEnded) {
-			return nil, s.over(ctx, session, l)
+			return nil, s.over(ctx, session, l, TokensDead)
 		}
 		l.release(ctx)
 		return nil, err
@@ -86,7 +86,7 @@ func (s *Sessions) store(ctx context.Context, id string, g *provider.Grant, l *l
 		return nil, &UnavailableError{RetryAfter: retryAfter, Err: err}
 	case errors.Is(err, errOther):
 		s.alarm(ctx, &provider.Refusal{Code: "another_user"})
-		return nil, s.over(ctx, session, l)
+		return nil, s.over(ctx, session, l, AnotherUser)
 	case err != nil:
 		l.release(ctx)
 		return nil, err
@@ -117,6 +117,7 @@ func (s *Sessions) storeOnce(ctx context.Context, id string, g *provider.Grant, 
 		}
 		t.add(g)
 		setUser(session.record, g.User)
+		session.record.Doubted = false
 		if g.IssuedAt.After(session.record.TokensAt) {
 			session.record.TokensAt = g.IssuedAt
 		}
@@ -138,13 +139,13 @@ func (s *Sessions) reload(ctx context.Context, session *Session) (*Session, erro
 
 // over ends a session whose refresh token is dead, unless the lease was lost: then the token may be dead because
 // another replica has used it. It returns ErrEnded in the first case.
-func (s *Sessions) over(ctx context.Context, session *Session, l *lease) error {
+func (s *Sessions) over(ctx context.Context, session *Session, l *lease, why Cause) error {
 	err := storage.Retry(func() error {
 		now, err := s.load(ctx, session.ID)
 		if err != nil {
 			return err
 		}
-		return l.judge(ctx, s.Store.Apply(ctx, append(s.deletes(now), l.end())...))
+		return l.judge(ctx, s.Store.Apply(ctx, append(s.ended(ctx, now, why), l.end())...))
 	})
 	if err != nil && !errors.Is(err, errFenced) {
 		l.release(ctx)
@@ -155,8 +156,7 @@ func (s *Sessions) over(ctx context.Context, session *Session, l *lease) error {
 	case err != nil && !errors.Is(err, ErrNone):
 		return err
 	}
-	s.watched.end(session.ID)
-	if err := s.endAll(ctx, storage.BFFRefKey(storage.BFFByParent, s.ClientID, session.ID, "")); err != nil {
+	if err := s.afterEnd(ctx, session, TokensDead); err != nil {
 		return err
 	}
 	return ErrEnded

@@ -307,7 +307,7 @@ func TestEndDuringRefresh(t *testing.T) {
 	for p.at.Load() == 0 {
 		time.Sleep(time.Millisecond) // a condition of another goroutine
 	}
-	if err := s[1].End(t.Context(), session.ID); err != nil {
+	if err := s[1].End(t.Context(), session.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	all.Wait()

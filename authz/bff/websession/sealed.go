@@ -247,7 +247,7 @@ func (s *Sessions) refreshSealed(ctx context.Context, session *Session, resource
 		return nil, err
 	}
 	if g.User != nil && g.User.Subject != session.Subject {
-		return nil, cmp.Or(s.SignOut(ctx, session), error(ErrEnded))
+		return nil, cmp.Or(s.SignOut(ctx, session, AnotherUser), error(ErrEnded))
 	}
 	record, t := *session.record, *session.held
 	t.Access = maps.Clone(t.Access)

@@ -128,7 +128,7 @@ func TestSealedEnds(t *testing.T) {
 	session, r := start(t, s[0], p.signIn("alice"))
 	ended, stop := s[0].Ended(session)
 	defer stop()
-	if err := s[0].SignOut(t.Context(), session); err != nil {
+	if err := s[0].SignOut(t.Context(), session, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	wantNone(t, s[0], r, "after the logout")

@@ -9,6 +9,7 @@
 //	                                            all callers wait for it           one Apply: the tokens, the lease's end
 //
 //	activity ─> Touch: nothing else slides         logout, back-channel, invalid_grant, feed ─> End ─> Ended(session)
+//	                                               idle, max ─> Watch ─────────────────────────> End
 //
 // Without a store, the record is sealed into the cookie itself: sealed.go. A Sessions is the sessions of one frontend, which has one cookie. All of them may share one store.
 package websession
@@ -85,6 +86,11 @@ type Config struct {
 	// Changed returns a channel that is closed when the feed has news. nil: there is no feed.
 	Changed func() <-chan struct{}
 
+	// RecordBegin and RecordEnd return writes that are made in the same Apply as the beginning and the end of a session in the
+	// store. nil: there are none. An end that an operator ordered has its writes from the caller of End.
+	RecordBegin func(ctx context.Context, began *Session) []storage.Write
+	RecordEnd   func(ctx context.Context, ended *Session, why Cause) []storage.Write
+
 	Observer *observe.Observer // nil: alarms go to the log only
 	Logger   *slog.Logger      // nil: slog.Default()
 }
@@ -146,6 +152,12 @@ func New(cfg Config) *Sessions {
 	}
 	if cfg.Judge == nil {
 		cfg.Judge = func(*Session) (Verdict, error) { return Valid, nil }
+	}
+	if cfg.RecordBegin == nil {
+		cfg.RecordBegin = func(context.Context, *Session) []storage.Write { return nil }
+	}
+	if cfg.RecordEnd == nil {
+		cfg.RecordEnd = func(context.Context, *Session, Cause) []storage.Write { return nil }
 	}
 	if cfg.Changed == nil {
 		cfg.Changed = func() <-chan struct{} { return nil }

@@ -240,7 +240,7 @@ func TestEnd(t *testing.T) {
 	alice, aliceBrowser := start(t, s, p.signIn("alice"))
 	_, alicePhone := start(t, s, p.signIn("alice"))
 	_, bob := start(t, s, p.signIn("bob"))
-	if err := other.End(t.Context(), alice.ID); err != nil {
+	if err := other.End(t.Context(), alice.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	wantNone(t, s, aliceBrowser, "ended at another replica")
@@ -294,7 +294,7 @@ func TestLend(t *testing.T) {
 			t.Errorf("the cookie of another host at %s: %v", host, err)
 		}
 	}
-	if err := s.End(t.Context(), session.ID); err != nil {
+	if err := s.End(t.Context(), session.ID, websession.SignedOut); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.FindAt(r, "b.example.com"); !errors.Is(err, websession.ErrNone) {
