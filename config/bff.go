@@ -46,7 +46,7 @@ type BFF struct {
 	// TrustedProxies are the networks (CIDR) of the proxies whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
 
-	// Admin is the operator's door: metrics and health.
+	// Admin is the operator's door: the admin API, metrics and health.
 	Admin BFFAdmin `yaml:"admin"`
 
 	// Storage says where sessions are kept.
@@ -63,6 +63,12 @@ type BFF struct {
 
 	// Log says what is written to standard error, and how.
 	Log Log `yaml:"log"`
+
+	// Audit is the log of sign-ins and their ends. It lies in the store: with storage.sealed there is none.
+	Audit Audit `yaml:"audit"`
+
+	// Backup has the BFF make backups of its store by itself.
+	Backup Backup `yaml:"backup"`
 
 	// Sessions are those of people at the frontends.
 	Sessions bff.SessionLimits `yaml:"sessions"`
@@ -103,6 +109,10 @@ type ClientAuthentication struct {
 
 // BFFAdmin is the operator's door.
 type BFFAdmin struct {
+	// Socket is a Unix socket with mode 0600, for the local operator: the admin API, metrics and health.
+	// Default: "admin.sock" beside the bolt file, or in "./bff-data"; with storage.sealed none.
+	Socket string `yaml:"socket" path:"true"`
+
 	// Listen is an address for metrics and health over http, such as 127.0.0.1:9021. Default: none.
 	Listen string `yaml:"listen"`
 }
@@ -129,6 +139,14 @@ type BFFBolt struct {
 	// "./bff-data/bff.db", unless storage.postgres.url or storage.sealed is
 	// given.
 	Path string `yaml:"path" path:"true"`
+
+	// KeepSize keeps the file as large as it has become. Otherwise it is compacted, while it is in use,
+	// once it has 64 MiB or more of which half is free, once an hour at most.
+	KeepSize bool `yaml:"keep_size"`
+
+	// Ship keeps a copy of the database elsewhere, about a second behind: what "authzd bff restore --from"
+	// brings back, to any moment, and "authzd bff standby" follows.
+	Ship Ship `yaml:"ship"`
 }
 
 // BFFOutbound is for the connections to the issuer and to APIs.
@@ -139,5 +157,5 @@ type BFFOutbound struct {
 
 // Engine is the storage as a server has it.
 func (s *BFFStorage) Engine() Storage {
-	return Storage{Bolt: Bolt{Path: s.Bolt.Path}, Postgres: s.Postgres}
+	return Storage{Bolt: Bolt(s.Bolt), Postgres: s.Postgres}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/bff"
@@ -20,6 +21,8 @@ func (l *bffLoader) check() {
 	l.checkAdminListen(c.Admin.Listen, c.Listen)
 	l.checkClient()
 	l.checkStorage()
+	l.checkAudit(c.Audit)
+	l.checkBackup(&c.Backup)
 	l.checkKMS(c.KMS)
 	l.checkSecretFiles(c.SecretFile)
 	if name := c.Outbound.CAFile; name != "" {
@@ -32,9 +35,11 @@ func (l *bffLoader) check() {
 		}
 	}
 	l.checkMeeting(l.places())
-	if c.Socket != "" {
-		l.checkSocketLength("socket", c.Socket)
-		l.report("socket", c.Socket, checkSocket(c.Socket))
+	for key, socket := range map[string]string{"socket": c.Socket, "admin.socket": c.Admin.Socket} {
+		if socket != "" {
+			l.checkSocketLength(key, socket)
+			l.report(key, socket, checkSocket(socket))
+		}
 	}
 }
 
@@ -58,18 +63,26 @@ func (s *BFFStorage) usesBolt() bool { return s.Postgres.URL == "" && !s.Sealed 
 func (l *bffLoader) checkStorage() {
 	s := &l.cfg.Storage
 	l.checkPostgres(s.Postgres)
+	l.checkShip(&s.Bolt.Ship)
 	bolt := l.given("storage.bolt.path")
 	if s.usesBolt() || bolt {
 		l.report("storage.bolt.path", s.Bolt.Path, checkNotFolder(s.Bolt.Path))
 	}
-	const hint = "remove one of the two; people sign in again after a change"
+	const hint = `remove one of the two; "authzd bff migrate --to" moves what is in bolt`
 	switch {
 	case s.Postgres.URL != "" && bolt:
 		l.report("storage.postgres", nil, problemf(hint, "given beside storage.bolt.path"))
-	case s.Sealed && bolt:
-		l.report("storage.sealed", nil, problemf(hint, "given beside storage.bolt.path"))
-	case s.Sealed && s.Postgres.URL != "":
-		l.report("storage.sealed", nil, problemf(hint, "given beside storage.postgres"))
+	case s.Postgres.URL != "" && l.given("storage.bolt.ship.to"):
+		l.report("storage.bolt.ship", nil, problemf("let PostgreSQL archive its WAL, or stream to a standby of its own; backup works for it too", "given beside storage.postgres"))
+	}
+	if !s.Sealed {
+		return
+	}
+	for _, key := range []string{"storage.bolt.path", "storage.bolt.ship.to", "storage.postgres.url", "backup.dir", "admin.socket"} {
+		if l.given(key) {
+			l.report("storage.sealed", nil, problemf("remove one of the two; with sealed, nothing is stored here", "given beside %s", strings.TrimSuffix(key, ".url")))
+			return
+		}
 	}
 }
 
@@ -79,7 +92,7 @@ func (l *bffLoader) places() []place {
 	var list placeList
 	list.addFile(l.name)
 	if c.Storage.usesBolt() {
-		list.add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path, written: true})
+		list.addBolt(c.Storage.Bolt.Path)
 	}
 	list.addSecrets(c.SecretFile)
 	list.add(place{key: "key_file", path: c.KeyFile, written: true})
@@ -88,6 +101,9 @@ func (l *bffLoader) places() []place {
 		"client_authentication.cert_file": c.ClientAuthentication.CertFile, "client_authentication.key_file": c.ClientAuthentication.KeyFile,
 	})
 	list.addRead(l.secretFiles)
+	engine := c.Storage.Engine()
+	list.addUpkeep(&engine, &c.Backup)
+	list.add(place{key: "admin.socket", path: c.Admin.Socket, written: true})
 	list.add(place{key: "socket", path: c.Socket, written: true})
 	return list
 }

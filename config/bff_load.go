@@ -60,6 +60,10 @@ func (l *bffLoader) complete() {
 	connections := 20
 	fill(l, "storage.postgres.max_connections", &c.Storage.Postgres.MaxConnections, &connections)
 	fill(l, "storage.postgres.start_timeout", &c.Storage.Postgres.StartTimeout, 30*time.Second)
+	completeUpkeep(l, &c.Storage.Bolt.Ship, &c.Audit, &c.Backup)
+	if !c.Storage.Sealed {
+		fill(l, "admin.socket", &c.Admin.Socket, beside(folder, "admin.sock"))
+	}
 	fill(l, "secret_file", &c.SecretFile, PathList{beside(folder, "secret")})
 	if c.ClientAuthentication.Method == provider.AuthPrivateKeyJWT {
 		fill(l, "key_file", &c.KeyFile, beside(folder, "client.key"))
@@ -93,6 +97,10 @@ func (l *bffLoader) warn() {
 	}
 	for _, p := range places {
 		l.note(&c.Warnings, p.key, p.path, worldReadable(p.path))
+	}
+	if c.Storage.Sealed {
+		l.note(&c.Warnings, "storage.sealed", true, problemf("keep the log, or use a store, whose audit log shows if somebody has changed it",
+			"there is no audit log: the log of requests is the only record of sign-ins"))
 	}
 	for _, w := range c.CookieMode().Warnings() {
 		l.note(&c.Warnings, w.Path, w.Value, w.Flaw)

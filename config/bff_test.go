@@ -65,6 +65,10 @@ func TestBFFRefuses(t *testing.T) {
 		"two stores":             {"storage: {bolt: {path: a}, postgres: {url: postgres:///a}}", nil, []string{"f:4:38: storage.postgres: given beside storage.bolt.path"}},
 		"sealed beside bolt":     {"storage: {bolt: {path: a}, sealed: true}", nil, []string{"f:4:36: storage.sealed: given beside storage.bolt.path"}},
 		"sealed beside postgres": {"storage: {postgres: {url: postgres:///a}, sealed: true}", nil, []string{"f:4:51: storage.sealed: given beside storage.postgres"}},
+		"sealed beside a backup": {"storage: {sealed: true}\nbackup: {dir: /nowhere/b}", nil, []string{"f:4:19: storage.sealed: given beside backup.dir"}},
+		"sealed beside a socket": {"storage: {sealed: true}\nadmin: {socket: a}", nil, []string{"f:4:19: storage.sealed: given beside admin.socket"}},
+		"shipping of postgres":   {"storage: {bolt: {ship: {to: /nowhere/s}}, postgres: {url: postgres:///a}}", nil, []string{"f:4:24: storage.bolt.ship: given beside storage.postgres"}},
+		"one socket for two":     {"socket: /nowhere/s\nadmin: {socket: /nowhere/s}", nil, []string{`f:4:9: socket "/nowhere/s": the same as admin.socket`}},
 		"one file for two":       {"key_file: /nowhere/x\nsecret_file: /nowhere/x", nil, []string{`f:4:11: key_file "/nowhere/x": the same as secret_file[0]`}},
 		"idle beyond absolute":   {"sessions: {idle: 2h, max: 1h}", nil, []string{`f:4:18: sessions.idle "2h": must not exceed sessions.max (1h)`}},
 		"admin where public is":  {"listen: :1\nadmin: {listen: :1}", nil, []string{`f:5:17: admin.listen ":1": the same address as listen`}},
@@ -180,6 +184,7 @@ func TestBFFExample(t *testing.T) {
 	for _, c := range []*BFF{example, defaults} {
 		c.ClientID, c.TLS, c.TrustedProxies, c.Admin, c.Outbound, c.Frontends, c.Warnings = "", TLS{}, nil, BFFAdmin{}, BFFOutbound{}, nil, nil
 		c.Gate = gate.Settings{}
+		c.Backup.Recipients, c.Storage.Bolt.Ship.Recipients = nil, nil
 		normalize(reflect.ValueOf(c).Elem())
 	}
 	if !reflect.DeepEqual(example, defaults) {

@@ -20,7 +20,7 @@ import (
 func (l *loader) check() {
 	l.checkServer()
 	l.checkTimes()
-	l.checkBackup()
+	l.checkBackup(&l.cfg.Backup)
 	l.checkPlaces()
 	l.checkBranding()
 	l.checkRequired(reflect.ValueOf(l.cfg.Resources), "resources")
@@ -82,9 +82,7 @@ func (l *loader) checkTimes() {
 	l.checkTime("sessions.remember_me", s.RememberMe, 0, years)
 	l.checkTime("signing.rotate_every", k.RotateEvery, time.Second, years)
 	l.checkTime("signing.announce", k.Announce, 0, years)
-	if keep := l.cfg.Audit.Keep; keep != 0 {
-		l.checkTime("audit.keep", keep, 24*time.Hour, 10*years)
-	}
+	l.checkAudit(l.cfg.Audit)
 
 	l.checkOrder("lifetimes.refresh_idle", t.RefreshIdle, "lifetimes.refresh_token", t.RefreshToken)
 	l.checkOrder("sessions.idle", s.Idle, "sessions.max", s.Max)

@@ -11,18 +11,24 @@ import (
 	"github.com/authzd/authzd/authz/member"
 )
 
-func (l *loader) checkBackup() {
+func (d *document) checkBackup(b *Backup) {
 	const years = 10 * 365 * 24 * time.Hour
-	b := l.cfg.Backup
 	if info, err := os.Stat(b.Dir); b.Dir != "" && err == nil && !info.IsDir() {
-		l.report("backup.dir", b.Dir, problemf("name a folder", "is a file"))
+		d.report("backup.dir", b.Dir, problemf("name a folder", "is a file"))
 	}
-	l.checkTime("backup.every", b.Every, time.Minute, years)
-	l.checkTime("backup.keep_for", b.KeepFor, 0, 10*years)
+	d.checkTime("backup.every", b.Every, time.Minute, years)
+	d.checkTime("backup.keep_for", b.KeepFor, 0, 10*years)
 	if *b.Keep < 1 {
-		l.report("backup.keep", strconv.Itoa(*b.Keep), problemf("the newest is always kept", "must be at least 1"))
+		d.report("backup.keep", strconv.Itoa(*b.Keep), problemf("the newest is always kept", "must be at least 1"))
 	}
-	l.checkEach("backup.recipients", b.Recipients, checkRecipient)
+	d.checkEach("backup.recipients", b.Recipients, checkRecipient)
+}
+
+// checkAudit is for how long the audit log is kept.
+func (d *document) checkAudit(a Audit) {
+	if a.Keep != 0 {
+		d.checkTime("audit.keep", a.Keep, 24*time.Hour, member.Years)
+	}
 }
 
 // checkRecipient demands one age public key.

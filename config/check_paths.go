@@ -54,14 +54,27 @@ func (l *placeList) addRead(files map[string]string) {
 	}
 }
 
+// addBolt adds a database file, and what lies beside it.
+func (l *placeList) addBolt(path string) {
+	l.add(place{key: "storage.bolt.path", path: path, written: true})
+	l.add(place{key: "storage.bolt.path", path: path + ".ship", folder: true, written: true, implied: true})
+}
+
+// addUpkeep adds the folders that copies of a store go to.
+func (l *placeList) addUpkeep(s *Storage, b *Backup) {
+	l.add(place{key: "backup.dir", path: b.Dir, folder: true, written: true})
+	if !strings.Contains(s.Bolt.Ship.To, "://") {
+		l.add(place{key: "storage.bolt.ship.to", path: s.Bolt.Ship.To, folder: true, written: true})
+	}
+}
+
 // places are all paths of the configuration.
 func (l *loader) places() []place {
 	c := &l.cfg
 	var list placeList
 	list.addFile(l.name)
 	if c.Storage.Postgres.URL == "" {
-		list.add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path, written: true})
-		list.add(place{key: "storage.bolt.path", path: c.Storage.Bolt.Path + ".ship", folder: true, written: true, implied: true})
+		list.addBolt(c.Storage.Bolt.Path)
 	}
 	list.addSecrets(c.SecretFile)
 	list.addRead(map[string]string{
@@ -69,10 +82,7 @@ func (l *loader) places() []place {
 		"outbound.ca_file": c.Outbound.CAFile, "branding.logo_file": c.Branding.LogoFile,
 	})
 	list.addRead(l.secretFiles)
-	list.add(place{key: "backup.dir", path: c.Backup.Dir, folder: true, written: true})
-	if !strings.Contains(c.Storage.Bolt.Ship.To, "://") {
-		list.add(place{key: "storage.bolt.ship.to", path: c.Storage.Bolt.Ship.To, folder: true, written: true})
-	}
+	list.addUpkeep(&c.Storage, &c.Backup)
 	list.add(place{key: "admin.socket", path: c.Admin.Socket, written: true})
 	return list
 }

@@ -14,27 +14,26 @@ import (
 // bucketName is what S3 takes for one, and a prefix that needs no escaping.
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.-]+)*$`)
 
-func (l *loader) checkShip() {
+func (d *document) checkShip(s *Ship) {
 	const at = "storage.bolt.ship"
-	s := &l.cfg.Storage.Bolt.Ship
-	l.checkTime(at+".every", s.Every, time.Second, time.Minute)
-	l.checkTime(at+".snapshot_every", s.SnapshotEvery, time.Hour, 744*time.Hour)
-	l.checkTime(at+".keep", s.Keep, time.Hour, 10*365*24*time.Hour)
+	d.checkTime(at+".every", s.Every, time.Second, time.Minute)
+	d.checkTime(at+".snapshot_every", s.SnapshotEvery, time.Hour, 744*time.Hour)
+	d.checkTime(at+".keep", s.Keep, time.Hour, 10*365*24*time.Hour)
 	if n := *s.SpoolMiB; n < 16 || n > 1<<20 {
-		l.report(at+".spool_mib", strconv.Itoa(n), problemf("1024 holds some hours of a busy server", "not between 16 and 1048576"))
+		d.report(at+".spool_mib", strconv.Itoa(n), problemf("1024 holds some hours of a busy server", "not between 16 and 1048576"))
 	}
-	l.checkEach(at+".recipients", s.Recipients, checkRecipient)
-	l.report(at+".s3.endpoint", s.S3.Endpoint, checkS3Endpoint(s.S3.Endpoint))
+	d.checkEach(at+".recipients", s.Recipients, checkRecipient)
+	d.report(at+".s3.endpoint", s.S3.Endpoint, checkS3Endpoint(s.S3.Endpoint))
 	location, isBucket := strings.CutPrefix(s.To, "s3://")
 	if !isBucket {
-		l.report(at+".to", s.To, checkShipFolder(s.To))
+		d.report(at+".to", s.To, checkShipFolder(s.To))
 		return
 	}
 	if !bucketName.MatchString(location) {
-		l.report(at+".to", s.To, problemf("write s3://bucket/prefix", "not the name of a bucket, and of folders in it"))
+		d.report(at+".to", s.To, problemf("write s3://bucket/prefix", "not the name of a bucket, and of folders in it"))
 	}
 	if s.S3.AccessKeyID == "" || s.S3.SecretAccessKey == "" {
-		l.report(at+".s3", nil, problemf("set access_key_id, and secret_access_key or secret_access_key_file", "a bucket without a key"))
+		d.report(at+".s3", nil, problemf("set access_key_id, and secret_access_key or secret_access_key_file", "a bucket without a key"))
 	}
 }
 

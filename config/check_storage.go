@@ -9,7 +9,7 @@ func (l *loader) checkStorage() {
 	if s.Postgres.URL == "" || l.given("storage.bolt.path") {
 		l.report("storage.bolt.path", s.Bolt.Path, checkNotFolder(s.Bolt.Path))
 	}
-	l.checkShip()
+	l.checkShip(&s.Bolt.Ship)
 	l.checkPostgres(s.Postgres)
 	if s.Postgres.URL == "" {
 		return

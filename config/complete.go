@@ -21,12 +21,7 @@ func (l *loader) complete() {
 	connections := 20
 	fill(l, "storage.postgres.max_connections", &c.Storage.Postgres.MaxConnections, &connections)
 	fill(l, "storage.postgres.start_timeout", &c.Storage.Postgres.StartTimeout, 30*time.Second)
-	spool := 1024
-	fill(l, "storage.bolt.ship.every", &c.Storage.Bolt.Ship.Every, time.Second)
-	fill(l, "storage.bolt.ship.snapshot_every", &c.Storage.Bolt.Ship.SnapshotEvery, 24*time.Hour)
-	fill(l, "storage.bolt.ship.keep", &c.Storage.Bolt.Ship.Keep, 168*time.Hour)
-	fill(l, "storage.bolt.ship.spool_mib", &c.Storage.Bolt.Ship.SpoolMiB, &spool)
-	fill(l, "storage.bolt.ship.s3.region", &c.Storage.Bolt.Ship.S3.Region, "us-east-1")
+	completeUpkeep(l, &c.Storage.Bolt.Ship, &c.Audit, &c.Backup)
 	fill(l, "secret_file", &c.SecretFile, PathList{beside(folder, "secret")})
 	fill(l, "admin.socket", &c.Admin.Socket, beside(folder, "admin.sock"))
 
@@ -55,12 +50,6 @@ func (l *loader) complete() {
 	fill(l, "signing.rotate_every", &c.Signing.RotateEvery, 2160*time.Hour)
 	fill(l, "signing.announce", &c.Signing.Announce, min(24*time.Hour, c.Signing.RotateEvery/2))
 
-	fill(l, "audit.keep", &c.Audit.Keep, 8760*time.Hour)
-
-	backups := 14
-	fill(l, "backup.every", &c.Backup.Every, 24*time.Hour)
-	fill(l, "backup.keep", &c.Backup.Keep, &backups)
-
 	fill(l, "cors.allowed_headers", &c.CORS.AllowedHeaders, []string{"traceparent", "tracestate"})
 	l.completeRegistration(&c.Registration)
 	l.completeAccounts(&c.Accounts)
@@ -82,6 +71,19 @@ func (l *loader) complete() {
 	for i := range c.Connectors {
 		l.completeConnector(&c.Connectors[i], element("connectors", i))
 	}
+}
+
+// completeUpkeep is for what looks after a store.
+func completeUpkeep(l given, ship *Ship, audit *Audit, backup *Backup) {
+	spool, backups := 1024, 14
+	fill(l, "storage.bolt.ship.every", &ship.Every, time.Second)
+	fill(l, "storage.bolt.ship.snapshot_every", &ship.SnapshotEvery, 24*time.Hour)
+	fill(l, "storage.bolt.ship.keep", &ship.Keep, 168*time.Hour)
+	fill(l, "storage.bolt.ship.spool_mib", &ship.SpoolMiB, &spool)
+	fill(l, "storage.bolt.ship.s3.region", &ship.S3.Region, "us-east-1")
+	fill(l, "audit.keep", &audit.Keep, 8760*time.Hour)
+	fill(l, "backup.every", &backup.Every, 24*time.Hour)
+	fill(l, "backup.keep", &backup.Keep, &backups)
 }
 
 // beside is a file in the folder of the database.

@@ -16,8 +16,8 @@ import (
 	"github.com/authzd/authzd/authz/audit"
 )
 
-func newAuditCommand() *cobra.Command {
-	r := &remote{}
+func newAuditCommand(of *program) *cobra.Command {
+	r := &remote{of: of}
 	return newGroup("audit", "the audit log: verify, list, export", r, newAuditVerifyCommand(r), newAuditListCommand(r), newAuditExportCommand(r))
 }
 

@@ -22,13 +22,14 @@ import (
 
 // backupJob has the arguments of a backup.
 type backupJob struct {
+	of         *program
 	configFile string
 	encryption encryptionFlags
 	force      bool
 }
 
-func newBackupCommand() *cobra.Command {
-	var job backupJob
+func newBackupCommand(of *program) *cobra.Command {
+	job := backupJob{of: of}
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "write everything that is stored into one file, while the server runs or not",
@@ -40,15 +41,15 @@ The server's secret is not in it. Keep a copy of that apart: without it a backup
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return job.run(cmd, args[0]) },
 	}
-	addConfigFlag(cmd, &job.configFile)
+	of.addConfigFlag(cmd, &job.configFile)
 	job.encryption.add(cmd)
 	cmd.Flags().BoolVar(&job.force, "force", false, "replace FILE if there is one")
-	cmd.AddCommand(newBackupVerifyCommand())
+	cmd.AddCommand(newBackupVerifyCommand(of))
 	return cmd
 }
 
 func (job *backupJob) run(cmd *cobra.Command, path string) error {
-	cfg, err := loadConfig(job.configFile)
+	cfg, err := job.of.load(job.configFile)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (job *backupJob) run(cmd *cobra.Command, path string) error {
 		if err != nil {
 			return err
 		}
-		if sum, err = writeBackup(cmd.Context(), cfg, e, p); err != nil {
+		if sum, err = writeBackup(cmd.Context(), cfg.Keeping, e, p); err != nil {
 			return err
 		}
 		return e.Close()
@@ -81,7 +82,7 @@ func (job *backupJob) run(cmd *cobra.Command, path string) error {
 }
 
 // writeBackup lets the running server write a backup, or writes it itself if none runs.
-func writeBackup(ctx context.Context, cfg *config.Config, w io.Writer, p *progress) (archive.Summary, error) {
+func writeBackup(ctx context.Context, cfg *config.Keeping, w io.Writer, p *progress) (archive.Summary, error) {
 	if cfg.Admin.Socket != "" {
 		conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", cfg.Admin.Socket)
 		if err == nil {
@@ -160,7 +161,7 @@ func explainBackup(err error) error {
 	return err
 }
 
-func newBackupVerifyCommand() *cobra.Command {
+func newBackupVerifyCommand(of *program) *cobra.Command {
 	var file string
 	var decryption decryptionFlags
 	cmd := &cobra.Command{
@@ -177,8 +178,8 @@ whose secret the backup needs, it is also checked that it was made with that sec
 			p := newProgress(cmd.ErrOrStderr())
 			defer p.end()
 			b := backupFile{path: args[0], identities: identities, everyRecord: storage.NewChecker().Check}
-			if cfg, err := loadConfig(file); err == nil {
-				b.secret, _ = readSecret(cfg) // optional: without it, less can be checked
+			if cfg, err := of.load(file); err == nil {
+				b.secret, _ = readSecret(cfg.Keeping) // optional: without it, less can be checked
 			} else if file != "" {
 				return err
 			}
@@ -189,7 +190,7 @@ whose secret the backup needs, it is also checked that it was made with that sec
 			return b.describe(cmd.OutOrStdout())
 		},
 	}
-	addConfigFlag(cmd, &file)
+	of.addConfigFlag(cmd, &file)
 	decryption.add(cmd)
 	return cmd
 }

@@ -15,11 +15,6 @@ import (
 // bffFiles are the default files of a BFF, in the order of the search.
 var bffFiles = []string{"./bff.yaml", "/etc/authzd/bff.yaml"}
 
-func addBFFConfigFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "config", "", "configuration `file` (default "+strings.Join(bffFiles, ", else ")+")")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
-}
-
 // loadBFF loads the named file, or the first default file that exists.
 func loadBFF(file string) (name string, c *config.BFF, err error) {
 	for _, name := range bffFiles {
@@ -29,7 +24,7 @@ func loadBFF(file string) (name string, c *config.BFF, err error) {
 	}
 	if file == "" {
 		return "", nil, usageError{
-			fmt.Errorf("no configuration: neither %s exists", strings.Join(bffFiles, " nor ")),
+			fmt.Errorf("%w: neither %s exists", errNoConfig, strings.Join(bffFiles, " nor ")),
 			"name one with --config; docs/cookie-mode.md begins with one of ten lines",
 		}
 	}
@@ -51,11 +46,12 @@ apps' calls to APIs with the token that each needs. The browser has a cookie tha
 			if err != nil {
 				return err
 			}
-			return serveBFF(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr()})
+			return theBFF.own(serveBFF(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr()}))
 		},
 	}
-	addBFFConfigFlag(cmd, &file)
-	cmd.AddCommand(newBFFJWKSCommand(), newBFFConfigCommand())
+	theBFF.addConfigFlag(cmd, &file)
+	cmd.AddCommand(newBFFJWKSCommand(), newBFFConfigCommand(), newBFFSessionCommand())
+	cmd.AddCommand(theBFF.adopted()...)
 	return cmd
 }
 
@@ -83,7 +79,7 @@ missing key is made. /bff/jwks.json of each frontend serves the same, for a jwks
 			return key.JWKS(), nil
 		}),
 	}
-	addBFFConfigFlag(cmd, &file)
+	theBFF.addConfigFlag(cmd, &file)
 	return cmd
 }
 
@@ -104,7 +100,7 @@ func newBFFConfigCommand() *cobra.Command {
 	})
 	check.Long += `
 The issuer is asked whether a refresh counts as activity there: then no idle session of a BFF ends at the issuer.`
-	addBFFConfigFlag(check, &checked)
+	theBFF.addConfigFlag(check, &checked)
 	show := printCommand("AUTHZD_BFF_", func() ([]byte, error) {
 		_, cfg, err := loadBFF(printed)
 		if err != nil {
@@ -112,7 +108,7 @@ The issuer is asked whether a refresh counts as activity there: then no idle ses
 		}
 		return cfg.YAML()
 	})
-	addBFFConfigFlag(show, &printed)
+	theBFF.addConfigFlag(show, &printed)
 	group.AddCommand(check, show, schemaCommand("bff", config.BFFSchema))
 	return group
 }

@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/config"
@@ -40,7 +41,15 @@ func serveBFF(ctx context.Context, cfg *config.BFF, o serveOptions) (err error) 
 	for _, warning := range secret.Warnings() {
 		logger.Warn(warning)
 	}
-	process, err := newBFFProcess(ctx, cfg, store, secret, logger, o.dev)
+	metrics := prometheus.NewRegistry()
+	stopShipping := func() error { return nil }
+	if store != nil { // before anything writes
+		if stopShipping, err = startShipping(ctx, cfg.Keeping(), store, secret, false, metrics, logger); err != nil {
+			return err
+		}
+	}
+	defer func() { err = errors.Join(err, stopShipping()) }()
+	process, err := newBFFProcess(ctx, cfg, store, secret, metrics, logger, o.dev)
 	if err != nil {
 		return err
 	}
@@ -77,23 +86,11 @@ func openSessions(ctx context.Context, cfg *config.BFF, logger *slog.Logger) (st
 	if err := checkWhole(ctx, store, &engine); err != nil {
 		return store, nil, err
 	}
-	if err := checkNotServers(ctx, store, &engine); err != nil {
+	if err := checkOwner(ctx, store, &engine, true); err != nil {
 		return store, nil, err
 	}
 	secret, err := openSecret(ctx, cfg.SecretFile, &cfg.KMS, store)
 	return store, secret, err
-}
-
-// checkNotServers refuses the database of an authzd, which has an audit log: a gate would take the server's signing keys
-// for its own.
-func checkNotServers(ctx context.Context, store storage.Store, engine *config.Storage) error {
-	for _, err := range storage.AuditHeads.All(ctx, store, "") {
-		if err != nil {
-			return err
-		}
-		return hinted{fmt.Errorf("%s is the database of an authzd", storeName(engine)), "give the BFF a database of its own: storage.bolt.path, or storage.postgres.url"}
-	}
-	return nil
 }
 
 // ownWarnings are those that authz/bff does not log by itself.

@@ -20,6 +20,7 @@ import (
 
 // checkJob has the arguments of a check.
 type checkJob struct {
+	of         *program
 	configFile string
 	decryption decryptionFlags
 
@@ -48,8 +49,8 @@ type checkedGeneration struct {
 	Until      time.Time `json:"until"`
 }
 
-func newCheckCommand() *cobra.Command {
-	var job checkJob
+func newCheckCommand(of *program) *cobra.Command {
+	job := checkJob{of: of}
 	var output string
 	cmd := &cobra.Command{
 		Use:   "check [FILE or DESTINATION]",
@@ -84,7 +85,7 @@ generation by generation, below $TMPDIR.`,
 		},
 	}
 	addOutputFlag(cmd, &output)
-	addConfigFlag(cmd, &job.configFile)
+	of.addConfigFlag(cmd, &job.configFile)
 	job.decryption.add(cmd)
 	return cmd
 }
@@ -195,8 +196,8 @@ func (job *checkJob) checkBackup(cmd *cobra.Command, path string) error {
 	if b.identities, err = job.decryption.identities(cmd); err != nil {
 		return err
 	}
-	if cfg, err := loadConfig(job.configFile); err == nil {
-		b.secret, _ = readSecret(cfg) // optional: without it, less can be checked
+	if cfg, err := job.of.load(job.configFile); err == nil {
+		b.secret, _ = readSecret(cfg.Keeping) // optional: without it, less can be checked
 	} else if job.configFile != "" {
 		return err
 	}
@@ -220,7 +221,7 @@ func (job *checkJob) everyRecord(records *int64) func(storage.Table, storage.Rec
 }
 
 func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
-	cfg, err := loadConfig(job.configFile)
+	cfg, err := job.of.load(job.configFile)
 	if err != nil {
 		return err
 	}
@@ -228,11 +229,11 @@ func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	from, err := openDestination(cfg, name)
+	from, err := openDestination(cfg.Keeping, name)
 	if err != nil {
 		return usageError{err, "name a directory, or s3://bucket/prefix"}
 	}
-	secret, err := readShipSecret(cfg)
+	secret, err := readShipSecret(cfg.Keeping)
 	if err != nil {
 		return err
 	}
@@ -260,7 +261,7 @@ func (job *checkJob) checkDestination(cmd *cobra.Command, name string) error {
 
 // checkStore checks the store of the configuration. If a server has it open, that server reads it.
 func (job *checkJob) checkStore(cmd *cobra.Command) error {
-	cfg, err := loadConfig(job.configFile)
+	cfg, err := job.of.load(job.configFile)
 	if err != nil {
 		return err
 	}
@@ -274,7 +275,7 @@ func (job *checkJob) checkStore(cmd *cobra.Command) error {
 		if !errors.Is(err, bolt.ErrInUse) {
 			return err
 		}
-		return job.checkRunning(ctx, cfg)
+		return job.checkRunning(ctx, cfg.Keeping)
 	}
 	store, err := openOffline(ctx, &cfg.Storage)
 	if err != nil {
@@ -289,7 +290,7 @@ func (job *checkJob) checkStore(cmd *cobra.Command) error {
 }
 
 // checkRunning lets the running server read all of its records, as for a backup.
-func (job *checkJob) checkRunning(ctx context.Context, cfg *config.Config) error {
+func (job *checkJob) checkRunning(ctx context.Context, cfg *config.Keeping) error {
 	var records int64
 	r, w := io.Pipe()
 	go func() {

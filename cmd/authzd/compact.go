@@ -29,8 +29,8 @@ func (f boltFile) Compact(ctx context.Context) (waited time.Duration, err error)
 	return done.Pause, err
 }
 
-func newCompactCommand() *cobra.Command {
-	r := &remote{}
+func newCompactCommand(of *program) *cobra.Command {
+	r := &remote{of: of}
 	cmd := &cobra.Command{
 		Use:   "compact",
 		Short: "make the embedded database of the running server as small as its records are",
@@ -79,8 +79,8 @@ func compact(ctx context.Context, server *admin.Client) (*admin.Compaction, erro
 	}
 }
 
-func newSecretStatusCommand() *cobra.Command {
-	r := &remote{}
+func newSecretStatusCommand(of *program) *cobra.Command {
+	r := &remote{of: of}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "ask the running server which of its secrets are still needed",

@@ -14,10 +14,7 @@ import (
 // configFiles are the default files, in the order of the search.
 var configFiles = []string{"./authzd.yaml", "/etc/authzd/authzd.yaml"}
 
-func addConfigFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "config", "", "configuration `file` (default "+strings.Join(configFiles, ", else ")+")")
-	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
-}
+var errNoConfig = errors.New("no configuration")
 
 // loadConfig loads the named file, or the first default file that exists, or the environment alone.
 func loadConfig(file string) (*config.Config, error) {
@@ -42,7 +39,7 @@ func configPath(file string) (string, error) {
 		return "", nil
 	}
 	return "", usageError{
-		fmt.Errorf("no configuration: neither %s exists", strings.Join(configFiles, " nor ")),
+		fmt.Errorf("%w: neither %s exists", errNoConfig, strings.Join(configFiles, " nor ")),
 		`write one with "authzd init", name one with --config, set AUTHZD_ISSUER and the other variables that you need, or try "authzd serve --dev"`,
 	}
 }
@@ -83,7 +80,7 @@ func newConfigCheckCommand() *cobra.Command {
 		}
 		return name, c.Warnings, nil
 	})
-	addConfigFlag(cmd, &file)
+	theServer.addConfigFlag(cmd, &file)
 	return cmd
 }
 
@@ -123,7 +120,7 @@ func newConfigPrintCommand() *cobra.Command {
 		}
 		return c.YAML()
 	})
-	addConfigFlag(cmd, &file)
+	theServer.addConfigFlag(cmd, &file)
 	return cmd
 }
 

@@ -39,6 +39,23 @@ func checkThere(cfg *config.Config) error {
 	return nil
 }
 
+// checkOwner refuses the database of the other program: the gate of a BFF would take a server's signing keys for its own,
+// and a server those of the gate. Each keeps secrets in its database that the other does not.
+func checkOwner(ctx context.Context, store storage.Store, engine *config.Storage, isBFF bool) error {
+	for secret, err := range storage.ServerSecrets.All(ctx, store, "") {
+		if err != nil {
+			return err
+		}
+		switch ofBFF := secret.Key == purposeBFFAudit; {
+		case isBFF && !ofBFF:
+			return hinted{fmt.Errorf("%s is the database of an authzd", storeName(engine)), "give the BFF a database of its own: storage.bolt.path, or storage.postgres.url"}
+		case !isBFF && ofBFF:
+			return hinted{fmt.Errorf("%s is the database of a BFF", storeName(engine)), "give the server a database of its own: storage.bolt.path, or storage.postgres.url"}
+		}
+	}
+	return nil
+}
+
 // registerStoreMetrics exports the size and the work of the store.
 func registerStoreMetrics(registry *prometheus.Registry, store storage.Store) {
 	switch store := store.(type) {

@@ -43,7 +43,7 @@ Where to ask follows from the configuration; without a file, from the demo set-u
 			return err
 		},
 	}
-	addConfigFlag(cmd, &file)
+	theServer.addConfigFlag(cmd, &file)
 	cmd.Flags().StringVar(&address, "url", "", "ask this `URL` instead, such as http://127.0.0.1:9010/readyz")
 	return cmd
 }

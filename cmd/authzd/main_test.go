@@ -223,15 +223,20 @@ func execSQL(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// audited TYPE waits until the audit log has an event of a type: they are listed once they are sealed.
+// audited [bff] TYPE waits until the audit log has an event of a type: they are listed once they are sealed. That of a BFF
+// is named by bff.yaml.
 func audited(ts *testscript.TestScript, neg bool, args []string) {
+	list := []string{"audit", "list", "-o", "json"}
+	if len(args) == 2 && args[0] == "bff" {
+		list, args = append([]string{"bff"}, append(list, "--config", "bff.yaml")...), args[1:]
+	}
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: audited TYPE")
+		ts.Fatalf("usage: audited [bff] TYPE")
 	}
 	deadline, tick := time.After(2*time.Minute), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
 	for {
-		ts.Check(ts.Exec("authzd", "audit", "list", "-o", "json", "--type", args[0]))
+		ts.Check(ts.Exec("authzd", append(list, "--type", args[0])...))
 		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
 			return
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/authzd/authzd/storage/postgres"
 )
 
-func newMigrateCommand() *cobra.Command {
+func newMigrateCommand(of *program) *cobra.Command {
 	var file, to string
 	group := &cobra.Command{
 		Use:   "migrate",
@@ -25,27 +25,27 @@ where it was.`,
 				return usageError{errors.New("migrate to where?"),
 					`name another store by --to; "authzd migrate up" brings the present one up to date`}
 			}
-			cfg, err := loadConfig(file)
+			cfg, err := of.load(file)
 			if err != nil {
 				return err
 			}
-			return migrateTo(cmd, cfg, to)
+			return migrateTo(cmd, cfg.Keeping, to)
 		},
 	}
-	addConfigFlag(group, &file)
+	of.addConfigFlag(group, &file)
 	group.Flags().StringVar(&to, "to", "", "`store` to move to: the URL of a PostgreSQL database, or bolt:PATH")
-	group.AddCommand(newMigrateUpCommand())
+	group.AddCommand(newMigrateUpCommand(of))
 	return group
 }
 
-func newMigrateUpCommand() *cobra.Command {
+func newMigrateUpCommand(of *program) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "bring the store up to date for this version: its tables, and the format of its records",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := of.load(file)
 			if err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ func newMigrateUpCommand() *cobra.Command {
 			return err
 		},
 	}
-	addConfigFlag(cmd, &file)
+	of.addConfigFlag(cmd, &file)
 	return cmd
 }
 

@@ -16,7 +16,7 @@ import (
 
 // migrateTo copies the store that the configuration names to another. That one must be empty, and is not used
 // before it is complete.
-func migrateTo(cmd *cobra.Command, cfg *config.Config, to string) error {
+func migrateTo(cmd *cobra.Command, cfg *config.Keeping, to string) error {
 	ctx := cmd.Context()
 	path, isBolt := strings.CutPrefix(to, "bolt:")
 	isPostgres := strings.HasPrefix(to, "postgres://") || strings.HasPrefix(to, "postgresql://")

@@ -16,7 +16,7 @@ import (
 	"github.com/authzd/authzd/storage/ship"
 )
 
-func newPromoteCommand() *cobra.Command {
+func newPromoteCommand(of *program) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "promote",
@@ -29,17 +29,17 @@ If nothing runs here, the database of the configuration (one that was restored, 
 one that may be served and shipped.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadShipConfig(file)
+			cfg, err := of.loadShipping(file)
 			if err != nil {
 				return err
 			}
-			p, running, err := promote(cmd.Context(), cfg)
+			p, running, err := promote(cmd.Context(), cfg.Keeping)
 			if err != nil {
 				return err
 			}
 			out := cmd.OutOrStdout()
 			if running {
-				if err := waitServing(cmd.Context(), cfg, p); err != nil {
+				if err := waitServing(cmd.Context(), cfg.Keeping, p); err != nil {
 					return err
 				}
 			}
@@ -47,7 +47,7 @@ one that may be served and shipped.`,
 				fmt.Fprintf(out, "took over from %s\n", p.Before)
 			}
 			if !running {
-				fmt.Fprintf(out, "this machine is the primary of epoch %d: start it with \"authzd serve\"\n", p.Epoch)
+				fmt.Fprintf(out, "this machine is the primary of epoch %d: start it with \"%s\"\n", p.Epoch, of.start)
 				return nil
 			}
 			fmt.Fprintf(out, "this machine is the primary of epoch %d, with what was shipped until %s\n", p.Epoch, p.Until.Local().Format("2006-01-02 15:04:05.000"))
@@ -55,12 +55,12 @@ one that may be served and shipped.`,
 			return nil
 		},
 	}
-	addConfigFlag(cmd, &file)
+	of.addConfigFlag(cmd, &file)
 	return cmd
 }
 
 // promote asks the running standby, or takes over for a database that no process has open.
-func promote(ctx context.Context, cfg *config.Config) (p ship.Promotion, running bool, err error) {
+func promote(ctx context.Context, cfg *config.Keeping) (p ship.Promotion, running bool, err error) {
 	if cfg.Admin.Socket != "" {
 		if conn, err := net.Dial("unix", cfg.Admin.Socket); err == nil {
 			conn.Close()
@@ -127,7 +127,7 @@ func askToPromote(ctx context.Context, socket string) (p ship.Promotion, err err
 }
 
 // waitServing waits until the former standby serves, or another one has taken over from it.
-func waitServing(ctx context.Context, cfg *config.Config, p ship.Promotion) error {
+func waitServing(ctx context.Context, cfg *config.Keeping, p ship.Promotion) error {
 	to, err := openDestination(cfg, cfg.Storage.Bolt.Ship.To)
 	if err != nil {
 		return err

@@ -16,20 +16,23 @@ import (
 
 	"github.com/authzd/authzd/authz/admin"
 	"github.com/authzd/authzd/authz/weburl"
-	"github.com/authzd/authzd/config"
 )
 
 // remote is a running server, as the flags of a command name it: by its admin socket, or by the URL of its
 // admin listener and an access token.
 type remote struct {
+	of                          *program // nil: a server
 	file, url, token, tokenFile string
 	output                      string
 }
 
 // addTo adds the flags to a command and all commands below it.
 func (r *remote) addTo(cmd *cobra.Command) {
+	if r.of == nil {
+		r.of = theServer
+	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&r.file, "config", "", "configuration `file` that names the admin socket (default "+strings.Join(configFiles, ", else ")+")")
+	f.StringVar(&r.file, "config", "", "configuration `file` that names the admin socket (default "+strings.Join(r.of.files, ", else ")+")")
 	f.StringVar(&r.url, "admin", "", "the server at this `URL` (admin.listen) in place of the one on this machine, or the path of a socket")
 	f.StringVar(&r.token, "token", "", "access `token` for --admin; others on this machine can see it")
 	f.StringVar(&r.tokenFile, "token-file", "", "`file` with the access token for --admin")
@@ -120,12 +123,10 @@ func safeURL(raw string) error {
 
 // socket returns the socket of the configuration, or the server's default.
 func (r *remote) socket() (string, error) {
-	file, err := configPath(r.file)
-	if err != nil {
-		return "./authzd-data/admin.sock", nil
-	}
-	cfg, err := config.Load(file, os.Environ())
-	if err != nil {
+	cfg, err := r.of.load(r.file)
+	if errors.Is(err, errNoConfig) && r.file == "" {
+		return r.of.socket, nil
+	} else if err != nil {
 		return "", err
 	}
 	return cfg.Admin.Socket, nil

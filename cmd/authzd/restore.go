@@ -13,6 +13,7 @@ import (
 
 // restoreJob has the arguments of a restore.
 type restoreJob struct {
+	of         *program
 	configFile string
 	decryption decryptionFlags
 	replace    bool
@@ -20,8 +21,8 @@ type restoreJob struct {
 	at         time.Time
 }
 
-func newRestoreCommand() *cobra.Command {
-	var job restoreJob
+func newRestoreCommand(of *program) *cobra.Command {
+	job := restoreJob{of: of}
 	cmd := &cobra.Command{
 		Use:   "restore FILE | restore --from DIR|s3://BUCKET/PREFIX [--at TIME]",
 		Short: "fill the store from a backup, or from what was shipped",
@@ -53,7 +54,7 @@ The secret file must be that of the server that made the backup.`,
 			return job.run(cmd, args[0])
 		},
 	}
-	addConfigFlag(cmd, &job.configFile)
+	of.addConfigFlag(cmd, &job.configFile)
 	job.decryption.add(cmd)
 	cmd.Flags().StringVar(&job.from, "from", "", "restore what was shipped to this `place`")
 	cmd.Flags().TimeVar(&job.at, "at", time.Time{}, []string{time.RFC3339Nano}, "with --from: as it was at this `time`, such as 2026-02-03T04:05:06Z")
@@ -62,7 +63,7 @@ The secret file must be that of the server that made the backup.`,
 }
 
 func (job *restoreJob) run(cmd *cobra.Command, path string) error {
-	cfg, err := loadConfig(job.configFile)
+	cfg, err := job.of.load(job.configFile)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (job *restoreJob) run(cmd *cobra.Command, path string) error {
 	if b.identities, err = job.decryption.identities(cmd); err != nil {
 		return err
 	}
-	if b.secret, err = readSecret(cfg); err != nil {
+	if b.secret, err = readSecret(cfg.Keeping); err != nil {
 		return hinted{err, "put the secret of the server that made the backup there; a backup does not contain it"}
 	}
 	p := newProgress(cmd.ErrOrStderr())

@@ -27,18 +27,10 @@ To set it up:                                        authzd init`,
 		newGrantCommand(),
 		newRevocationCommand(),
 		newKeyCommand(),
-		newAuditCommand(),
-		newBackupCommand(),
-		newRestoreCommand(),
-		newCheckCommand(),
-		newMigrateCommand(),
-		newCompactCommand(),
-		newSecretCommand(),
-		newStandbyCommand(),
-		newPromoteCommand(),
 		newDoctorCommand(),
 		newHealthcheckCommand(),
 		newVersionCommand(),
 	)
+	root.AddCommand(theServer.keepers()...)
 	return root
 }

@@ -38,7 +38,7 @@ func openSecret(ctx context.Context, files config.PathList, kms *config.KMS, sto
 }
 
 // readSecret reads the server's secrets, which must exist.
-func readSecret(cfg *config.Config) (*keys.Secret, error) {
+func readSecret(cfg *config.Keeping) (*keys.Secret, error) {
 	w, err := newWrapper(&cfg.KMS)
 	if err != nil {
 		return nil, err
@@ -55,19 +55,19 @@ func newWrapper(k *config.KMS) (keys.Wrapper, error) {
 	return kms.Wrapper{Key: key}, err
 }
 
-func newSecretCommand() *cobra.Command {
+func newSecretCommand(of *program) *cobra.Command {
 	group := &cobra.Command{
 		Use:   "secret",
 		Short: "make, wrap and list the server's secrets",
 		Args:  cobra.NoArgs,
 		RunE:  needSubcommand,
 	}
-	group.AddCommand(newSecretNewCommand(), newSecretWrapCommand(), newSecretListCommand(), newSecretStatusCommand())
+	group.AddCommand(newSecretNewCommand(of), newSecretWrapCommand(of), newSecretListCommand(of), newSecretStatusCommand(of))
 	return group
 }
 
 // secretCommand is a command that needs the configuration and the wrapper of secrets, if there is one.
-func secretCommand(use, short, long string, args cobra.PositionalArgs, run func(cmd *cobra.Command, cfg *config.Config, w keys.Wrapper, args []string) error) *cobra.Command {
+func secretCommand(of *program, use, short, long string, args cobra.PositionalArgs, run func(cmd *cobra.Command, cfg *config.Keeping, w keys.Wrapper, args []string) error) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   use,
@@ -75,7 +75,7 @@ func secretCommand(use, short, long string, args cobra.PositionalArgs, run func(
 		Long:  long,
 		Args:  args,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := loadConfig(file)
+			cfg, err := of.load(file)
 			if err != nil {
 				return err
 			}
@@ -83,17 +83,17 @@ func secretCommand(use, short, long string, args cobra.PositionalArgs, run func(
 			if err != nil {
 				return err
 			}
-			return run(cmd, cfg, w, args)
+			return run(cmd, cfg.Keeping, w, args)
 		},
 	}
-	addConfigFlag(cmd, &file)
+	of.addConfigFlag(cmd, &file)
 	return cmd
 }
 
-func newSecretNewCommand() *cobra.Command {
-	return secretCommand("new FILE", "make a new secret",
+func newSecretNewCommand(of *program) *cobra.Command {
+	return secretCommand(of, "new FILE", "make a new secret",
 		"Make a new secret in a file that is not there yet, wrapped if a kms is configured. To change the server's\nsecret, list the file second in secret_file, restart every replica, then list it first and restart again.",
-		cobra.ExactArgs(1), func(cmd *cobra.Command, _ *config.Config, w keys.Wrapper, args []string) error {
+		cobra.ExactArgs(1), func(cmd *cobra.Command, _ *config.Keeping, w keys.Wrapper, args []string) error {
 			err := keys.NewSecretFile(args[0], w)
 			if errors.Is(err, fs.ErrExist) {
 				return hinted{fmt.Errorf("%s exists already", args[0]), "name another file: what a secret has sealed is lost without it"}
@@ -102,10 +102,10 @@ func newSecretNewCommand() *cobra.Command {
 		})
 }
 
-func newSecretWrapCommand() *cobra.Command {
-	return secretCommand("wrap FILE...", "put secrets under the present key of the kms",
+func newSecretWrapCommand(of *program) *cobra.Command {
+	return secretCommand(of, "wrap FILE...", "put secrets under the present key of the kms",
 		"Put the secrets of files under the present key of the kms, whether they were wrapped before or not. The\nsecrets stay the same: a server that runs notices nothing.",
-		cobra.MinimumNArgs(1), func(cmd *cobra.Command, _ *config.Config, w keys.Wrapper, args []string) error {
+		cobra.MinimumNArgs(1), func(cmd *cobra.Command, _ *config.Keeping, w keys.Wrapper, args []string) error {
 			if w == nil {
 				return usageError{errors.New("no kms is configured"), "set kms.local.key; make one with: openssl rand -base64 32"}
 			}
@@ -119,9 +119,9 @@ func newSecretWrapCommand() *cobra.Command {
 		})
 }
 
-func newSecretListCommand() *cobra.Command {
-	return secretCommand("list", "show the ids of the secrets in secret_file, by which messages name them", "",
-		cobra.NoArgs, func(cmd *cobra.Command, cfg *config.Config, w keys.Wrapper, _ []string) error {
+func newSecretListCommand(of *program) *cobra.Command {
+	return secretCommand(of, "list", "show the ids of the secrets in secret_file, by which messages name them", "",
+		cobra.NoArgs, func(cmd *cobra.Command, cfg *config.Keeping, w keys.Wrapper, _ []string) error {
 			for _, source := range cfg.SecretFile {
 				secret, err := keys.ReadSecret(w, source)
 				if err != nil {

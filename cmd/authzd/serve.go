@@ -94,7 +94,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	files = announce(logger, files, o.dev)
-	if err := checkWhole(ctx, store, &cfg.Storage); err != nil {
+	if err := errors.Join(checkWhole(ctx, store, &cfg.Storage), checkOwner(ctx, store, &cfg.Storage, false)); err != nil {
 		return err
 	}
 	secret, err := openSecret(ctx, cfg.SecretFile, &cfg.KMS, store)
@@ -115,7 +115,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		serverConfig.File = boltFile{file}
 	}
 	registerStoreMetrics(serverConfig.Metrics, store)
-	stopShipping, err := startShipping(ctx, cfg, store, secret, o.allowEmptyDestination, serverConfig.Metrics, logger) // before anything writes
+	stopShipping, err := startShipping(ctx, cfg.Keeping(), store, secret, o.allowEmptyDestination, serverConfig.Metrics, logger) // before anything writes
 	if err != nil {
 		return err
 	}

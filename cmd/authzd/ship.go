@@ -24,10 +24,10 @@ import (
 )
 
 // shipFolder has the spool of a database and the id of its node.
-func shipFolder(cfg *config.Config) string { return cfg.Storage.Bolt.Path + ".ship" }
+func shipFolder(cfg *config.Keeping) string { return cfg.Storage.Bolt.Path + ".ship" }
 
 // openDestination opens a destination. It reaches a bucket as the configuration says.
-func openDestination(cfg *config.Config, to string) (ship.Destination, error) {
+func openDestination(cfg *config.Keeping, to string) (ship.Destination, error) {
 	s3 := &cfg.Storage.Bolt.Ship.S3
 	roots, err := outbound.Roots(cfg.Outbound.CAFile)
 	if err != nil {
@@ -49,7 +49,7 @@ func shipSecret(secret *keys.Secret) ship.Secret {
 }
 
 // readShipSecret reads the secret for the objects in a destination.
-func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
+func readShipSecret(cfg *config.Keeping) (*keys.Secret, error) {
 	secret, err := readSecret(cfg)
 	if err != nil {
 		return nil, hinted{err, "put the secret of the server that shipped there; it does not ship its secret"}
@@ -59,7 +59,7 @@ func readShipSecret(cfg *config.Config) (*keys.Secret, error) {
 
 // startShipping ships later commits, if the configuration says so. stop ships the rest. allowEmptyDestination
 // is ship.Config's.
-func startShipping(ctx context.Context, cfg *config.Config, store storage.Store, secret *keys.Secret, allowEmptyDestination bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
+func startShipping(ctx context.Context, cfg *config.Keeping, store storage.Store, secret *keys.Secret, allowEmptyDestination bool, metrics *prometheus.Registry, logger *slog.Logger) (stop func() error, err error) {
 	s := &cfg.Storage.Bolt.Ship
 	engine, isBolt := store.(*bolt.Store)
 	if !isBolt {
@@ -137,7 +137,7 @@ func oneIf(is bool) float64 {
 
 // restoreShipped makes a database from what was shipped, as of a moment (zero: the last), and puts it in the
 // place of the existing one.
-func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Config, identities []age.Identity) (r ship.Restored, kept string, err error) {
+func (job *restoreJob) restoreShipped(ctx context.Context, cfg *config.Keeping, identities []age.Identity) (r ship.Restored, kept string, err error) {
 	if cfg.Storage.Postgres.URL != "" {
 		return r, "", usageError{errors.New("what was shipped is a bolt database"), `restore it under a configuration with storage.bolt, then use "authzd migrate --to"`}
 	}
@@ -206,7 +206,7 @@ func explainRestore(err error) error {
 }
 
 func (job *restoreJob) runFrom(cmd *cobra.Command) error {
-	cfg, err := loadConfig(job.configFile)
+	cfg, err := job.of.load(job.configFile)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (job *restoreJob) runFrom(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	r, kept, err := job.restoreShipped(cmd.Context(), cfg, identities)
+	r, kept, err := job.restoreShipped(cmd.Context(), cfg.Keeping, identities)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/authzd/authzd/storage/ship"
 )
 
-func newStandbyCommand() *cobra.Command {
+func newStandbyCommand(of *program) *cobra.Command {
 	var file string
 	var decryption decryptionFlags
 	cmd := &cobra.Command{
@@ -32,7 +32,7 @@ differs from the primary's in nothing but where this machine keeps its files, an
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer holdHangups()()
-			cfg, err := loadShipConfig(file)
+			cfg, err := of.loadShipping(file)
 			if err != nil {
 				return err
 			}
@@ -40,31 +40,31 @@ differs from the primary's in nothing but where this machine keeps its files, an
 			if err != nil {
 				return err
 			}
-			from, err := openDestination(cfg, cfg.Storage.Bolt.Ship.To)
+			from, err := openDestination(cfg.Keeping, cfg.Storage.Bolt.Ship.To)
 			if err != nil {
 				return err
 			}
-			secret, err := readShipSecret(cfg)
+			secret, err := readShipSecret(cfg.Keeping)
 			if err != nil {
 				return err
 			}
-			promoted, err := runStandby(cmd, cfg, ship.FollowConfig{
-				From: from, Secret: shipSecret(secret), Identities: identities, Path: cfg.Storage.Bolt.Path, KeepSize: cfg.Storage.Bolt.KeepSize, Folder: shipFolder(cfg), Every: cfg.Storage.Bolt.Ship.Every,
+			promoted, err := runStandby(cmd, cfg.Keeping, ship.FollowConfig{
+				From: from, Secret: shipSecret(secret), Identities: identities, Path: cfg.Storage.Bolt.Path, KeepSize: cfg.Storage.Bolt.KeepSize, Folder: shipFolder(cfg.Keeping), Every: cfg.Storage.Bolt.Ship.Every,
 			})
 			if err != nil || !promoted {
 				return err
 			}
-			return serve(cmd.Context(), cfg, serveOptions{log: cmd.ErrOrStderr()})
+			return cfg.serve(cmd.Context(), serveOptions{log: cmd.ErrOrStderr()})
 		},
 	}
-	addConfigFlag(cmd, &file)
+	of.addConfigFlag(cmd, &file)
 	decryption.add(cmd)
 	return cmd
 }
 
-// loadShipConfig loads a configuration with a destination for changes.
-func loadShipConfig(file string) (*config.Config, error) {
-	cfg, err := loadConfig(file)
+// loadShipping loads a configuration with a destination for changes.
+func (of *program) loadShipping(file string) (*loaded, error) {
+	cfg, err := of.load(file)
 	if err == nil && (cfg.Storage.Bolt.Ship.To == "" || cfg.Storage.Postgres.URL != "") {
 		return nil, usageError{errors.New("the configuration ships nothing"), "set storage.bolt.ship.to to where the primary ships"}
 	}
@@ -72,7 +72,7 @@ func loadShipConfig(file string) (*config.Config, error) {
 }
 
 // runStandby follows until ctx ends, or the standby is promoted.
-func runStandby(cmd *cobra.Command, cfg *config.Config, c ship.FollowConfig) (promoted bool, err error) {
+func runStandby(cmd *cobra.Command, cfg *config.Keeping, c ship.FollowConfig) (promoted bool, err error) {
 	tune()
 	logger, endLog, err := openLog(cmd.ErrOrStderr(), &cfg.Log)
 	if err != nil {
@@ -106,7 +106,7 @@ type standby struct {
 	promoted chan struct{} // closed when it is
 }
 
-func (s *standby) openDoors(cfg *config.Config, watch *watch) ([]door, error) {
+func (s *standby) openDoors(cfg *config.Keeping, watch *watch) ([]door, error) {
 	o := opening{watch: watch}
 	if cfg.Admin.Listen != "" {
 		o.tcp(cfg.Admin.Listen, newHTTPServer(s.routes(), watch))
