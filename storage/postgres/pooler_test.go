@@ -97,12 +97,9 @@ func work(t *testing.T, s storage.Store, prefix string) {
 func TestPoolerConformance(t *testing.T) {
 	server := pgtest.New(t, pgtest.Options{})
 	behind := server.Pool(t, "pool_mode = transaction", "max_client_conn = 500", "default_pool_size = 50")
+	empty := emptyStore(t, server) // TestPooler makes the tables through it
 	storagetest.Run(t, func(t *testing.T) storage.Store {
-		url := server.Database(t)
-		if err := postgres.Migrate(t.Context(), url, nil); err != nil { // quicker; TestPooler makes the tables through it
-			t.Fatal(err)
-		}
-		s, err := postgres.Open(t.Context(), behind(url)+"&default_query_exec_mode=exec", postgres.Options{})
+		s, err := postgres.Open(t.Context(), behind(server.Copy(t, empty))+"&default_query_exec_mode=exec", postgres.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

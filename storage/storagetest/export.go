@@ -30,9 +30,12 @@ func export(t *testing.T, s storage.Store) map[storage.Table][]storage.Record {
 func exportAll(t *testing.T, s storage.Store) {
 	want := map[storage.Table][]string{}
 	end := time.Now().Add(time.Hour)
-	for _, table := range storage.Tables {
+	for i, table := range storage.Tables {
 		var writes []storage.Write
-		for b := range 256 {
+		for b := range 256 { // every byte in one table, and every fifth in the others
+			if i > 0 && b%5 > 0 {
+				continue
+			}
 			w := put(table, string([]byte{byte(b)})+"key", fmt.Sprint(table, b))
 			if b%3 == 0 {
 				w.Expires = end

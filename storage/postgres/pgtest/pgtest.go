@@ -96,6 +96,20 @@ func (s *Server) Database(t testing.TB) string {
 	return s.URL(name)
 }
 
+// Copy is Database with what is in another one, which nobody uses meanwhile.
+func (s *Server) Copy(t testing.TB, url string) string {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	name := fmt.Sprintf("test_%d", databases.Add(1))
+	if err := s.Exec("CREATE DATABASE " + name + " TEMPLATE " + config.Database); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return s.URL(name)
+}
+
 var databases atomic.Int64
 
 // URL names a database of the server. Its role may do anything.
