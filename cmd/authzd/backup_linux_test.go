@@ -148,7 +148,7 @@ func (s site) took(args ...string) time.Duration {
 // TestKilledBackup: whenever it is killed, there is the old file or the new one, each whole; and what it
 // leaves is cleared away by the next.
 func TestKilledBackup(t *testing.T) {
-	s := newSite(t, 30_000)
+	s := newSite(t, many(12_000, 30_000))
 	takes := s.took("backup", "b")
 	want, made := s.tables("b"), 0
 	for range many(6, 50) {
@@ -174,7 +174,7 @@ func TestKilledBackup(t *testing.T) {
 
 // TestKilledRestore: whenever it is killed, there is no database or all of it, and it can be run again.
 func TestKilledRestore(t *testing.T) {
-	s := newSite(t, 30_000)
+	s := newSite(t, many(12_000, 30_000))
 	s.run("backup", "b")
 	want := s.tables("b")
 	takes := s.took("restore", "--replace", "b")
@@ -198,10 +198,10 @@ func TestKilledRestore(t *testing.T) {
 // starts on what has arrived.
 func TestKilledMigrate(t *testing.T) {
 	url := pgtest.Database(t)
-	s := newSite(t, 30_000)
+	s := newSite(t, many(12_000, 30_000))
 	s.run("backup", "b")
 	want := s.tables("b")
-	takes, half, tries := 2*time.Second, 0, 1
+	takes, half, tries := time.Second, 0, 1
 	for ; !s.cut(takes/8+mathrand.N(takes/2), "migrate", "--to", url); tries++ {
 		if tries > 40 {
 			t.Fatal("it does not come to its end")
@@ -238,7 +238,7 @@ func (s site) postgres(url string) string {
 
 // TestBackupFullDisk: nothing is left of a backup for which there is no room.
 func TestBackupFullDisk(t *testing.T) {
-	s := newSite(t, 30_000)
+	s := newSite(t, many(12_000, 30_000))
 	disk := storagetest.SmallDisk(t, "size=128k")
 	cmd := s.command(t.Context(), "backup", filepath.Join(disk, "b"))
 	err := cmd.Run()
