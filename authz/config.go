@@ -50,6 +50,8 @@ type Config struct {
 	// Mail sends mails. Without a Transport, nothing that needs mail is offered.
 	Mail Mail
 
+	Passkeys Passkeys
+
 	// TrustedIssuers vouch for users to the clients of the JWT bearer grant.
 	TrustedIssuers []tokenendpoint.TrustedIssuer
 

@@ -46,7 +46,7 @@ import (
 // part, it gets a function that does so.
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
-	(*Server).openAccounts, (*Server).openConnectors, (*Server).openOutbound, (*Server).openPasswords, (*Server).openClients, // who is known
+	(*Server).openAccounts, (*Server).openConnectors, (*Server).openPasskeys, (*Server).openOutbound, (*Server).openPasswords, (*Server).openClients, // who is known
 	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openMail, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
 }
 
@@ -223,7 +223,7 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 }
 
 func (s *Server) openObserver(context.Context) (err error) {
-	methods := []string{events.MethodPassword}
+	methods := []string{events.MethodPassword, events.MethodPasskey}
 	for _, c := range s.connectors {
 		methods = append(methods, c.ID())
 	}
@@ -232,7 +232,7 @@ func (s *Server) openObserver(context.Context) (err error) {
 		Logger:         s.logger,
 		Registry:       s.config.Metrics,
 		TrustedProxies: s.config.TrustedProxies,
-		Routes:         append(routeNames(s.routeTable()), operator.RouteNames()...),
+		Routes:         append(routeNames(slices.Concat(s.routeTable(), s.rootTable())), operator.RouteNames()...),
 		LoginMethods:   methods,
 		GrantTypes:     tokenendpoint.Names(),
 		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -336,7 +336,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 		PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
 	}
 	s.interaction = &interaction.Interaction{
-		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Auth: s.auth,
+		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Passkeys: s.passkeys, Connectors: s.connectors, Auth: s.auth,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
 		Pages: s.pages, Events: s.events, Flows: s.config.Secret.Sealer(purposeFlow), Upstream: s.config.Secret.Sealer(purposeConnect),
 		DeviceLifetime: s.config.Lifetimes.DeviceCode, RememberMe: s.config.Sessions.RememberMe, Playground: s.config.Playground != nil, Dev: s.config.Dev,

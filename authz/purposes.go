@@ -6,6 +6,7 @@ const (
 	purposePage         = "page token of the admin API"
 	purposeFlow         = "pending authorization"
 	purposeConnect      = "upstream login"
+	purposePasskey      = "passkey ceremony"
 	purposeNonce        = "nonce of DPoP proofs"
 	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
 	purposeClientSecret = "client secret"    // names another

@@ -68,6 +68,8 @@ func (s *Server) routeTable() []route {
 		{"consent", "/consent", methods{get: s.interaction.ConsentPage, post: s.interaction.Consent}, page},
 		{"device", "/device", methods{get: s.ifDevices(s.interaction.DevicePage), post: s.ifDevices(s.interaction.EnterDevice)}, page},
 		{"logout", "/logout", methods{get: s.logout.Page, post: s.logout.Submit}, entry},
+		{"passkey_offer", "/passkey", methods{get: s.interaction.PasskeyPage, post: s.interaction.AnswerPasskeyOffer}, page},
+		{"account_passkeys", "/account/passkeys", methods{get: s.interaction.PasskeysPage, post: s.interaction.ChangePasskeys}, page},
 		{"account", "/account", methods{get: s.interaction.AccountPage, post: s.interaction.AccountAction}, page},
 		{"home", "/", methods{get: s.interaction.Home}, page},
 
@@ -79,6 +81,14 @@ func (s *Server) routeTable() []route {
 		routes = append(routes,
 			route{"register", "/register", methods{post: s.register.Create}, api},
 			route{"client", "/register/{client}", methods{get: s.register.Read, put: s.register.Update, delete: s.register.Delete}, api})
+	}
+	return routes
+}
+
+// rootTable returns the routes at the root of the host, where others look for them whatever the issuer's path is.
+func (s *Server) rootTable() (routes []route) {
+	if s.passkeys != nil {
+		routes = append(routes, route{"webauthn", "/.well-known/webauthn", methods{get: s.relatedOrigins}, public})
 	}
 	return routes
 }
@@ -123,6 +133,9 @@ func (s *Server) routes() http.Handler {
 		if well, ok := strings.CutPrefix(rt.path, "/.well-known/"); ok && s.issuer.Path != "" {
 			router.Handle("/.well-known/"+well+s.issuer.Path, s.guarded(rt)) // RFC 8414 section 3.1
 		}
+	}
+	for _, rt := range s.rootTable() {
+		router.Handle(rt.path, s.guarded(rt))
 	}
 	router.PathPrefix(s.issuer.Path + "/assets/").Handler(named("assets", s.pages.Renderer.Assets()))
 	if s.config.Playground != nil {

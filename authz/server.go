@@ -49,6 +49,7 @@ import (
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/passkey"
 	"github.com/authzd/authzd/authz/password"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
@@ -82,6 +83,7 @@ type Server struct {
 	accounts   *account.Directory
 	passwords  *password.Policy
 	sessions   *session.Sessions
+	passkeys   *passkey.Passkeys // nil: there are none
 	connectors connect.Set
 	resources  resource.Set
 	managed    *directory.Managed

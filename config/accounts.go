@@ -11,6 +11,9 @@ type Accounts struct {
 	// 800-63B-4 section 3.2.2) demands 100. But then anybody can take a user's password away, so the default deviates:
 	// 0, and wrong passwords are only slowed down.
 	DisablePasswordAfter *int `yaml:"disable_password_after"`
+
+	// Passkeys says how people sign in with passkeys.
+	Passkeys Passkeys `yaml:"passkeys"`
 }
 
 // Password says which new passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2). Each has up to 256 characters
@@ -30,4 +33,29 @@ type Password struct {
 	// of a hash. If it does not answer within a second, the password counts as not leaked. A service in a private
 	// network needs outbound.allow_private_networks. Default: none, and nobody is asked.
 	LeaksURL string `yaml:"leaks_url"`
+}
+
+// Passkeys says how people sign in with passkeys: keys on their devices or in their password managers, instead of a
+// password and a second factor. They need an issuer whose host is a domain or localhost, and no IP address.
+type Passkeys struct {
+	// Enabled offers passkeys: on the sign-in page, after a sign-in with a password, and on the account page.
+	// Default: true; an issuer whose host is an IP address has none.
+	Enabled *bool `yaml:"enabled"`
+
+	// RPID is the domain that passkeys are for, without a port: the issuer's host, or a domain above it. Passkeys
+	// of another domain do not work any more after a change. Default: the issuer's host.
+	RPID string `yaml:"rp_id"`
+
+	// RelatedOrigins are other origins that may use the same passkeys, such as https://example.de. Browsers read
+	// them at /.well-known/webauthn on the host of rp_id, and accept 5 different names at most.
+	RelatedOrigins []string `yaml:"related_origins"`
+
+	// Authenticators are the models of security keys and password managers that people may add, by their AAGUID.
+	// Keys that were added before stay. Default: all models.
+	Authenticators []string `yaml:"authenticators"`
+
+	// AttestationRootsFile is a PEM file with the root certificates of the makers. With it, a new passkey must
+	// prove its model by an attestation that leads to one of them; without it, it is believed. Synchronised
+	// passkeys have no attestation, so they cannot be added then.
+	AttestationRootsFile string `yaml:"attestation_roots_file" path:"true"`
 }

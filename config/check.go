@@ -36,6 +36,7 @@ func (l *loader) check() {
 	l.checkRegistration()
 	l.checkAccounts()
 	l.checkUsers()
+	l.checkPasskeys()
 	for i := range l.cfg.Connectors {
 		l.checkConnector(&l.cfg.Connectors[i], element("connectors", i))
 	}

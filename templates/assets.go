@@ -47,6 +47,12 @@ func newAssets(basePath string, b Branding) (assets, error) {
 	palette, cssErr := brand.Stylesheet(b.CSS)
 	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", []byte(palette + compress(string(rules)))})
 
+	script, err := assetFiles.ReadFile("assets/passkey.js")
+	if err != nil {
+		return a, err
+	}
+	a.add(basePath, "passkey.js", asset{"text/javascript; charset=utf-8", script})
+
 	for _, name := range []string{"connector.svg", "google.svg", "microsoft.svg"} {
 		mark, err := assetFiles.ReadFile("assets/" + name)
 		if err != nil {

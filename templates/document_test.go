@@ -39,7 +39,7 @@ var (
 func everyPage() map[string]Page {
 	all := map[string]Page{}
 	for _, topic := range []map[string]Page{
-		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(),
+		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(), passkeyPages(),
 	} {
 		maps.Copy(all, topic)
 	}

@@ -18,6 +18,7 @@ type meta struct {
 	template     string // file in html, without its extension
 	uiLocales    string
 	script       string   // inline script, to be allowed by its hash
+	scripts      bool     // scripts among our assets
 	imageOrigin  string   // foreign origin that one image comes from
 	frameOrigins []string // foreign origins that frames come from
 	err          error    // why this page must not be shown

@@ -5,7 +5,7 @@ import "slices"
 // SignIn asks for a password, or leads to a connector, or back to the client.
 //
 // Inputs username, password, remember-me; buttons login-submit, login-cancel (its form says decision,
-// cancel); links connector-{id}.
+// cancel), passkey-login (its form says passkey, yes); links connector-{id}.
 type SignIn struct {
 	UILocales  string
 	Client     *Client // nil: a sign-in to this server's own pages
@@ -24,10 +24,13 @@ type SignIn struct {
 	User            *User
 	OtherAccountURL string
 	Detail          *ErrorDetail // development only: what was requested and left out
+
+	Passkey *PasskeyAsk // nil: no sign-in with a passkey
+	Signals string      // for the script: what the password manager should know; empty: nothing
 }
 
 func (p SignIn) meta() meta {
-	return meta{template: "sign-in", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
+	return meta{template: "sign-in", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin(), scripts: p.Passkey != nil}
 }
 
 // Invalid reports whether the typed values are wrong.

@@ -147,7 +147,10 @@ func policy(m meta) string {
 	if len(m.frameOrigins) > 0 {
 		directives = append(directives, "frame-src "+strings.Join(m.frameOrigins, " "))
 	}
-	if m.script != "" {
+	switch {
+	case m.scripts:
+		directives = append(directives, "script-src 'self'")
+	case m.script != "":
 		sum := sha256.Sum256([]byte(m.script))
 		directives = append(directives, "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
 	}

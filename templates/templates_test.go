@@ -37,6 +37,7 @@ func TestRenderHeaders(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	const plain = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 	withLogo := strings.Replace(plain, "img-src 'self'", "img-src 'self' https://cdn.example.com", 1)
+	const ownScripts = "; script-src 'self'"
 	policies := map[string]string{
 		"sign in": withLogo, "sign in, failed": withLogo, "sign in again": withLogo, "sign in, step up": withLogo,
 		"consent": withLogo, "consent, details": withLogo,
@@ -45,6 +46,8 @@ func TestRenderHeaders(t *testing.T) {
 		"form post": withLogo + "; script-src 'sha256-" + hash(submitScript) + "'",
 		"logged out, frames": withLogo + "; frame-src https://app.example.com https://shop.example.org http://localhost:4200" +
 			"; script-src 'sha256-" + hash(returnScript) + "'",
+		"sign in, passkey": withLogo + ownScripts, "sign in again, passkey": withLogo + ownScripts,
+		"passkey offer": withLogo + ownScripts, "passkeys": plain + ownScripts, "passkeys, none": plain + ownScripts,
 	}
 	for name, page := range everyPage() {
 		w := httptest.NewRecorder()
@@ -81,7 +84,12 @@ func hash(script string) string {
 }
 
 // mayRun tells which of everyPage have a script.
-func mayRun(name string) bool { return name == "form post" || name == "logged out, frames" }
+func mayRun(name string) bool {
+	return slices.Contains([]string{
+		"form post", "logged out, frames",
+		"sign in, passkey", "sign in again, passkey", "passkey offer", "passkeys", "passkeys, none",
+	}, name)
+}
 
 // TestPolicyHolds: nothing on a page needs more than its policy allows.
 func TestPolicyHolds(t *testing.T) {
@@ -90,7 +98,12 @@ func TestPolicyHolds(t *testing.T) {
 		d := draw(t, r, "en", page)
 		for _, n := range d.all() {
 			inert(t, name, n)
-			if n.Data == "script" {
+			switch {
+			case n.Data == "script" && attr(n, "src") != "":
+				if !strings.HasPrefix(attr(n, "src"), "/assets/") || !strings.HasSuffix(d.policy, "; script-src 'self'") || n.FirstChild != nil {
+					t.Errorf("%s: the policy %q, and the script %s", name, d.policy, attr(n, "src"))
+				}
+			case n.Data == "script":
 				if sum := hash(n.FirstChild.Data); !strings.Contains(d.policy, sum) {
 					t.Errorf("%s: the policy %q forbids the script, %s", name, d.policy, sum)
 				}

@@ -108,7 +108,19 @@ func (d *Directory) changeWrites(ctx context.Context, before *storage.User, vers
 	return writes, nil
 }
 
-// DeleteWrites deletes a user with their names, identities, consents and records of sign-ins.
+// DeclinePasskeys notes that a user does not want to be offered a passkey again.
+func (d *Directory) DeclinePasskeys(ctx context.Context, userID string) error {
+	return storage.Retry(func() error {
+		user, version, err := storage.Users.Get(ctx, d.store, userID)
+		if err != nil || user.PasskeysDeclined {
+			return err
+		}
+		user.PasskeysDeclined = true
+		return d.store.Apply(ctx, storage.Users.Put(user.ID, user, storage.At(version), never))
+	})
+}
+
+// DeleteWrites deletes a user with their names, identities, passkeys, consents and records of sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), tally.Forget(tally.UserKey(user.ID)), tally.Forget(tally.InRowKey(user.ID))}
 	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, user.ID)
@@ -137,8 +149,12 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	for _, id := range identities {
 		writes = append(writes, id.forget(user.ID)...)
 	}
+	passkeys, err := deleteAll(ctx, d.store, storage.Passkeys, user.ID)
+	if err != nil {
+		return nil, err
+	}
 	consents, err := deleteAll(ctx, d.store, storage.Consents, user.ID)
-	return append(writes, consents...), err
+	return append(append(writes, passkeys...), consents...), err
 }
 
 // deleteAll deletes all of a user's records of a kind, whose keys begin with the user's id.

@@ -14,9 +14,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/authzd/authzd/authz"
@@ -43,6 +45,10 @@ const (
 	LoggedOut   = "https://app.example.com/signed-out" // the post_logout_redirect_uri of those that have a RedirectURI
 	API         = "https://api.example.com"
 )
+
+// Localhost is the Issuer of a Config for a server whose URL has the name of this machine and a free port. The default
+// is its IP address, which can have no passkeys.
+const Localhost = "http://localhost"
 
 // passwordHash is a hash of Password as the server makes them: to hash it at each start would take longer than
 // the rest of the start.
@@ -72,8 +78,11 @@ func StartReplicas(t testing.TB, c authz.Config, adjust func(m *client.Metadata)
 	t.Helper()
 	c.Store = stores[0]
 	listener := httptest.NewUnstartedServer(nil)
-	if c.Issuer == "" {
+	switch c.Issuer {
+	case "":
 		c.Issuer = "http://" + listener.Listener.Addr().String()
+	case Localhost:
+		c.Issuer = "http://" + net.JoinHostPort("localhost", strconv.Itoa(listener.Listener.Addr().(*net.TCPAddr).Port))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil)) // seen if the test fails

@@ -1,6 +1,7 @@
 package authztest
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -88,6 +89,32 @@ func (p *Page) Submit(t testing.TB, buttonID string, fields url.Values) *http.Re
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Origin", action.Scheme+"://"+action.Host)
 	return request
+}
+
+// Asked returns the options that the form of a button has for navigator.credentials, as JSON. The button sends the answer
+// in the field passkey-answer.
+func (p *Page) Asked(t testing.TB, buttonID string) string {
+	t.Helper()
+	form := p.ids[buttonID]
+	for form != nil && form.Data != "form" {
+		form = form.Parent
+	}
+	if form == nil {
+		t.Fatalf("no button %s in a form on %s: %d %.300s", buttonID, p.URL.Path, p.Status, p.Body)
+	}
+	var ask struct {
+		Options string `json:"options"`
+	}
+	if err := json.Unmarshal([]byte(attribute(form, "data-passkey")), &ask); err != nil {
+		t.Fatalf("the form of %s asks for no passkey: %v", buttonID, err)
+	}
+	return ask.Options
+}
+
+// Passkey returns the request that the script makes with the answer of an authenticator.
+func (p *Page) Passkey(t testing.TB, buttonID, answer string) *http.Request {
+	t.Helper()
+	return p.Submit(t, buttonID, url.Values{"passkey-answer": {answer}})
 }
 
 // hidden collects the hidden fields below a node.

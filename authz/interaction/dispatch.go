@@ -2,7 +2,7 @@
 // authorization request or a device still needs; each step is a file, asks for one thing on one page, and returns
 // to the dispatcher.
 //
-//	/authorize -> Begin -> missing? --- page ---> /login /login/{connector} /select-account /consent /link
+//	/authorize -> Begin -> missing? --- page ---> /login /login/{connector} /select-account /consent /link /passkey
 //	                 ^        |                             |
 //	                 +-- ?flow=… (flow.go) -----------------+
 //	                          +--- nothing missing -> code -> redirect
@@ -30,6 +30,7 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
+	"github.com/authzd/authzd/authz/passkey"
 	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
@@ -43,6 +44,7 @@ type Interaction struct {
 	Clients    *directory.Clients
 	Accounts   *account.Directory
 	Sessions   *session.Sessions
+	Passkeys   *passkey.Passkeys // nil: there are none
 	Connectors connect.Set
 	Auth       *clientauth.Authenticator
 	Ledger     *allowance.Ledger

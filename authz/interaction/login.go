@@ -57,8 +57,7 @@ func (in *Interaction) LoginPage(w http.ResponseWriter, r *http.Request) error {
 	if f := v.flow.Failed; f != nil {
 		p.Problem, p.Username, p.Remember = f.Problem, f.Username, f.Remember
 	}
-	in.showLogin(w, r, v, http.StatusOK, p)
-	return nil
+	return in.showLogin(w, r, v, http.StatusOK, p)
 }
 
 // needless reports whether the sign-in is no longer needed: the user has signed in in another tab, and this one
@@ -88,7 +87,7 @@ func (in *Interaction) reauthenticated(v *visit) *templates.User {
 }
 
 // showLogin draws the sign-in page. p has the problem and what the user has typed; showLogin fills in the rest.
-func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) {
+func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visit, status int, p templates.SignIn) error {
 	p.UILocales, p.Client = v.uiLocales(), v.client()
 	p.Action, p.Hidden = in.Issuer.URL("/login"), v.hidden()
 	p.Password, p.RememberMe = v.takesACR(authorize.ACRPassword), in.RememberMe > 0
@@ -106,7 +105,18 @@ func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visi
 	if p.User = in.reauthenticated(v); p.User != nil {
 		p.OtherAccountURL = in.otherAccountURL(v.sealed)
 	}
+	var err error
+	if p.Passkey, err = in.askPasskey(r, v, p.User); err != nil {
+		return err
+	}
+	if p.User != nil && p.Passkey != nil {
+		p.Password = p.Password && v.user.PasswordHash != ""
+	}
+	if v.flow.UnknownKey != nil && in.Passkeys != nil {
+		p.Signals = in.Passkeys.Unknown(v.flow.UnknownKey).JSON()
+	}
 	in.Pages.Render(w, r, status, p)
+	return nil
 }
 
 // takesACR reports whether a sign-in of this class is of use: for the request, or for a link that needs the
@@ -147,6 +157,10 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 		}
 		return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not sign in."))
 	}
+	v.flow.UnknownKey = nil
+	if isPasskey(form) {
+		return in.loginByPasskey(w, r, v, form)
+	}
 	username, password := form.Get("username"), form.Get("password")
 	remember := form.Has("remember-me")
 	if username == "" || password == "" {
@@ -160,10 +174,9 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 	case errors.As(err, &throttled):
 		in.signInFailed(r.Context(), account.Throttled, throttled.UserID)
 		oauth.SetRetryAfter(w, throttled.RetryAfter)
-		in.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
+		return in.showLogin(w, r, v, http.StatusTooManyRequests, templates.SignIn{
 			Problem: templates.TooManyAttempts, Username: username, Remember: remember,
 		})
-		return nil
 	case errors.As(err, &wrong):
 		in.signInFailed(r.Context(), wrong.Reason, wrong.UserID)
 		if wrong.Ended {
@@ -174,6 +187,7 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
+	v.flow.CanPasskey = form.Get("can-passkey") == "yes"
 	return in.signIn(w, r, v, user, events.MethodPassword, session.Login{
 		AMR: []string{"pwd"}, ACR: authorize.ACRPassword, Also: in.Accounts.TrustWrites(user, event.Remote()),
 	}, remember)

@@ -39,6 +39,14 @@ func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, 
 		http.Redirect(w, r, in.pageURL("/link", in.seal(v.flow)), http.StatusSeeOther)
 		return nil
 	}
+	offer, err := in.offersPasskey(r.Context(), v, user)
+	if err != nil {
+		return err
+	}
+	if offer {
+		http.Redirect(w, r, in.pageURL(passkeyPage, in.seal(v.flow)), http.StatusSeeOther)
+		return nil
+	}
 	in.goOn(w, r, v)
 	return nil
 }

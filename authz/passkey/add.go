@@ -1,6 +1,7 @@
 package passkey
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -20,6 +21,7 @@ import (
 type By struct {
 	Browser string
 	Session string // sid
+	Device  string // names the key if its authenticator has no name, such as iPhone; may be empty
 }
 
 // BeginAdd returns an offer to add a passkey to a user who has just signed in. If silent is set, the browser may make
@@ -67,6 +69,7 @@ func (p *Passkeys) Add(ctx context.Context, by By, userID, sealed, answer string
 	if err != nil {
 		return nil, err
 	}
+	name := cmp.Or(names()[record.AAGUID], by.Device)
 	var added Passkey
 	err = storage.Retry(func() error {
 		user, version, found, err := p.ownerWithKeys(ctx, userID)
@@ -84,7 +87,7 @@ func (p *Passkeys) Add(ctx context.Context, by By, userID, sealed, answer string
 		if holds(found, record.CredentialID) {
 			return refuse(AlreadyAdded, userID, nil)
 		}
-		record.Name = freeName(found, record.Name)
+		record.Name = freeName(found, name)
 		added = p.read(userID, record, 0)
 		return p.Store.Apply(ctx, append(p.changed(ctx, Added, user, &added), c.once(), touchUser(user, version),
 			storage.Passkeys.Put(recordKey(userID, record.CredentialID), record, storage.Absent, never))...)
@@ -125,7 +128,6 @@ func (p *Passkeys) checkNew(c ceremony, parsed *protocol.ParsedCredentialCreatio
 		BackupEligible: made.Flags.BackupEligible, BackedUp: made.Flags.BackupState, SignCount: made.Authenticator.SignCount,
 		CreatedAt: storage.Now(),
 	}
-	record.Name = names()[record.AAGUID]
 	for _, t := range made.Transport[:min(len(made.Transport), maxTransports)] {
 		if len(t) <= maxTransport {
 			record.Transports = append(record.Transports, string(t))
@@ -190,7 +192,7 @@ func CleanName(name string) (string, bool) {
 	})
 }
 
-// freeName returns a name that no other of the user's keys has: "Bitwarden", then "Bitwarden 2". An empty name stays:
+// freeName returns a name that no other of the user's keys has: "Bitwarden", then "Bitwarden (2)". An empty name stays:
 // the page shows a text for it.
 func freeName(found []Passkey, name string) string {
 	if name == "" {
@@ -202,7 +204,7 @@ func freeName(found []Passkey, name string) string {
 	}
 	free := name
 	for n := 2; taken[free]; n++ {
-		free = fmt.Sprintf("%s %d", name, n)
+		free = fmt.Sprintf("%s (%d)", name, n)
 	}
 	return free
 }

@@ -22,7 +22,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
@@ -117,14 +116,6 @@ func New(c Config) (*Passkeys, error) {
 		return nil, fmt.Errorf("passkeys: %w", err)
 	}
 	return &Passkeys{Config: c, rp: rp}, nil
-}
-
-// CheckRPID returns an error if id cannot be a relying party id: a domain in lower case, or localhost.
-func CheckRPID(id string) error {
-	if strings.ToLower(id) != id {
-		return errors.New("not in lower case")
-	}
-	return protocol.ValidateRPID(id)
 }
 
 // Reason is why an answer was not accepted. It goes to the audit log.

@@ -147,7 +147,7 @@ func TestPasskeySignsIn(t *testing.T) {
 	}
 
 	f.device.Keys, f.device.BackupEligible, f.device.BackedUp, f.device.NoCounter = nil, true, true, true
-	if second := f.add(t, "alice"); second.Name != "Bitwarden 2" {
+	if second := f.add(t, "alice"); second.Name != "Bitwarden (2)" {
 		t.Errorf("the second key is called %q", second.Name)
 	}
 	if proof, err = f.signIn(t); err != nil || strings.Join(proof.AMR(), " ") != "swk user mfa" || proof.DeviceBound() {

@@ -2,10 +2,8 @@ package passkey
 
 import (
 	"encoding/json"
-	"slices"
 
 	"github.com/go-webauthn/webauthn/protocol"
-	"golang.org/x/net/publicsuffix"
 
 	"github.com/authzd/authzd/storage"
 )
@@ -39,23 +37,4 @@ func (p *Passkeys) Current(user *storage.User, found []Passkey) Signals {
 		}
 	}
 	return Signals{Accepted: accepted, Details: protocol.NewSignalCurrentUserDetails(p.RPID, owner)}
-}
-
-// MaxLabels is how many names, without their public suffix, related origins may have: browsers look at no more.
-const MaxLabels = 5
-
-// Labels counts the names that browsers count in a list of origins: the part of the domain before its public suffix.
-func Labels(hosts []string) int {
-	var labels []string
-	for _, host := range hosts {
-		label := host
-		if domain, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
-			suffix, _ := publicsuffix.PublicSuffix(domain)
-			label = domain[:len(domain)-len(suffix)-1]
-		}
-		if !slices.Contains(labels, label) {
-			labels = append(labels, label)
-		}
-	}
-	return len(labels)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/authzd/authzd/authz"
@@ -45,6 +46,10 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	if err != nil {
 		return authz.Config{}, err
 	}
+	passkeys, err := newPasskeys(&cfg.Accounts.Passkeys)
+	if err != nil {
+		return authz.Config{}, err
+	}
 	c := authz.Config{
 		Issuer:     cfg.Issuer,
 		Dev:        dev,
@@ -53,6 +58,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		MTLS:       mtls,
 		Outbound:   outbound.Config{AllowPrivateNetworks: cfg.Outbound.AllowPrivateNetworks, RootCAs: roots},
 		Branding:   templates.Branding{Name: cfg.Branding.Name, LogoFile: cfg.Branding.LogoFile, CSS: cfg.Branding.CSS},
+		Passkeys:   passkeys,
 		Lifetimes: authz.Lifetimes{
 			AccessToken:  cfg.Lifetimes.AccessToken,
 			IDToken:      cfg.Lifetimes.IDToken,
@@ -113,6 +119,25 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 
 // loopback may be reached in development, where the clients are on this machine too.
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+
+func newPasskeys(p *config.Passkeys) (authz.Passkeys, error) {
+	passkeys := authz.Passkeys{Off: !*p.Enabled, RPID: p.RPID, RelatedOrigins: p.RelatedOrigins}
+	for _, id := range p.Authenticators {
+		passkeys.Authenticators = append(passkeys.Authenticators, uuid.MustParse(id)) // the configuration is checked
+	}
+	if p.AttestationRootsFile == "" {
+		return passkeys, nil
+	}
+	pem, err := os.ReadFile(p.AttestationRootsFile)
+	if err != nil {
+		return passkeys, err
+	}
+	passkeys.Roots = x509.NewCertPool()
+	if !passkeys.Roots.AppendCertsFromPEM(pem) {
+		return passkeys, fmt.Errorf("%s: no certificate", p.AttestationRootsFile)
+	}
+	return passkeys, nil
+}
 
 // newBackups returns nil if no backups are scheduled.
 func newBackups(b *config.Backup) (*backup.Config, error) {
