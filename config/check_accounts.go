@@ -10,6 +10,8 @@ const mostMinLength = 64 // characters
 
 func (l *loader) completeAccounts(a *Accounts) {
 	length, withFactor, never := password.UsualLength, password.UsualLengthWithFactor, 0
+	passkeys := true
+	fill(l, "accounts.passkeys.enabled", &a.Passkeys.Enabled, &passkeys)
 	fill(l, "accounts.disable_password_after", &a.DisablePasswordAfter, &never)
 	fill(l, "accounts.password.min_length", &a.Password.MinLength, &length)
 	withFactor = min(withFactor, *a.Password.MinLength)
