@@ -1,7 +1,7 @@
 // Package account keeps the users, checks their passwords, and links their upstream identities.
 //
 //	password  -> Authenticate   throttle -> find -> verify -> nobody learns which step failed
-//	                            authenticate.go, failures.go, inrow.go, trust.go, password.go, queue.go
+//	                            authenticate.go, failures.go, inrow.go, trust.go, device.go, password.go, queue.go
 //	upstream  -> SignInWith     (issuer, subject) known? -> that user
 //	                            else an address of a user -> *LinkRequiredError
 //	                               proven on both sides -> they confirm     -> LinkProven

@@ -22,6 +22,11 @@ import (
 // ErrBusy if too many logins are under way. If the hash of a right password is not of the present kind, it is
 // renewed.
 func (d *Directory) Authenticate(ctx context.Context, login, password string, from netip.Addr) (*storage.User, error) {
+	return d.AuthenticateOn(ctx, login, password, from, "")
+}
+
+// AuthenticateOn is Authenticate for a request from a device, as package session knows it; "" is none that is known.
+func (d *Directory) AuthenticateOn(ctx context.Context, login, password string, from netip.Addr, device string) (*storage.User, error) {
 	began, key := time.Now(), loginKey(login)
 	attempt, err := d.begin(ctx, key, from)
 	if err != nil {
@@ -32,7 +37,7 @@ func (d *Directory) Authenticate(ctx context.Context, login, password string, fr
 	if err != nil {
 		return nil, err
 	}
-	counts, hidden, err := d.admit(ctx, attempt, key, user, from)
+	counts, hidden, err := d.admit(ctx, attempt, key, user, from, device)
 	if throttled := (*ThrottledError)(nil); errors.As(err, &throttled) {
 		if user != nil {
 			throttled.UserID = user.ID
@@ -110,10 +115,10 @@ func (d *Directory) begin(ctx context.Context, login string, from netip.Addr) (*
 }
 
 // admit reads the counts of a login and of its user, to which a failure will be added. They don't keep out a
-// network from which the user has signed in. For others the error is *ThrottledError if there were too many
+// network or a device from which the user has signed in. For others the error is *ThrottledError if there were too many
 // failures of the login. hidden is true if there were too many of the user, which must look like a wrong
 // password.
-func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr) (counts []tally.Count, hidden bool, err error) {
+func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *storage.User, from netip.Addr, device string) (counts []tally.Count, hidden bool, err error) {
 	if user != nil && d.trust.remembers(user.ID, from, trustKnown) {
 		return []tally.Count{tally.Unread(d.ofLogin(login))}, false, nil
 	}
@@ -147,6 +152,9 @@ func (d *Directory) admit(ctx context.Context, a *attempt, login string, user *s
 	}
 	if known, failed := d.trust.knows(ctx, user.ID, from); failed != nil || known {
 		return counts, false, failed
+	}
+	if ofDevice, room, failed := d.roomOnDevice(ctx, user.ID, device); failed != nil || room {
+		return append(counts, ofDevice), false, failed
 	}
 	return counts, hidden, err
 }

@@ -127,7 +127,11 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	if err != nil {
 		return nil, err
 	}
-	writes = append(writes, networks...)
+	devices, err := deleteAll(ctx, d.store, storage.KnownDevices, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	writes = append(append(writes, networks...), devices...)
 	if username, err := users.NormalizeUsername(user.Username); err == nil {
 		released, err := d.release(ctx, storage.Usernames, username, user.ID)
 		if err != nil {

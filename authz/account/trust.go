@@ -110,10 +110,15 @@ type TrustedNetwork struct {
 	Until  time.Time // when the trust ends
 }
 
-// DistrustWrites end the trust in all networks of a user. After they are made, call Distrusted; other
+// DistrustWrites end the trust in all networks and devices of a user. After they are made, call Distrusted; other
 // replicas notice within ten minutes.
 func (d *Directory) DistrustWrites(ctx context.Context, userID string) ([]storage.Write, error) {
-	return deleteAll(ctx, d.store, storage.TrustedNetworks, userID)
+	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, userID)
+	if err != nil {
+		return nil, err
+	}
+	devices, err := deleteAll(ctx, d.store, storage.KnownDevices, userID)
+	return append(networks, devices...), err
 }
 
 // Distrusted forgets the trusted networks in memory.

@@ -168,7 +168,7 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	event := observe.Event(r.Context())
-	user, err := in.Accounts.Authenticate(r.Context(), username, password, event.Remote())
+	user, err := in.Accounts.AuthenticateOn(r.Context(), username, password, event.Remote(), in.Sessions.Device(r))
 	throttled, wrong := new(account.ThrottledError), new(account.CredentialsError)
 	switch {
 	case errors.As(err, &throttled):

@@ -18,6 +18,11 @@ func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, 
 	}
 	v.flow.Link, v.flow.Failed = l, nil
 	how.Device = deviceOf(r)
+	known, err := in.Accounts.DeviceWrites(r.Context(), user.ID, in.Sessions.KeepDevice(w, r))
+	if err != nil {
+		return err
+	}
+	how.Also = append(how.Also, known...)
 	started, err := in.Sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
 	if err != nil {
 		return err

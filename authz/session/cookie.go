@@ -70,6 +70,35 @@ func (m *Sessions) Browser(w http.ResponseWriter, r *http.Request) (name string,
 	return hash(value), false
 }
 
+// deviceFor is how long a browser keeps the cookie by which users' devices are known: as long as browsers allow.
+const deviceFor = 400 * 24 * time.Hour
+
+// Device returns the device that a request comes from, as it is known to its users, or "". It is a hash of a cookie that
+// outlives sessions.
+func (m *Sessions) Device(r *http.Request) string {
+	for _, c := range r.CookiesNamed(m.CookieName(deviceCookie)) {
+		if wellFormed(c.Value, browserLength) {
+			return hash(c.Value)
+		}
+	}
+	return ""
+}
+
+// KeepDevice is Device for a user who has just signed in: it sets the cookie, or prolongs it.
+func (m *Sessions) KeepDevice(w http.ResponseWriter, r *http.Request) string {
+	value := random(browserBytes)
+	for _, c := range r.CookiesNamed(m.CookieName(deviceCookie)) {
+		if wellFormed(c.Value, browserLength) {
+			value = c.Value
+			break
+		}
+	}
+	m.SetCookie(w, m.CookieName(deviceCookie), value, deviceFor)
+	return hash(value)
+}
+
+const deviceCookie = "-device"
+
 func (m *Sessions) cookieName() string        { return m.CookieName("") }
 func (m *Sessions) browserCookieName() string { return m.CookieName("-browser") }
 
