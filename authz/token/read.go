@@ -27,8 +27,8 @@ type Active struct {
 }
 
 // Active checks an access token in full, as introspection and userinfo need it: Parse accepts it, it was not
-// revoked, and its grant, user and session still count. If not, the error is ErrInactive; other errors are the
-// store's.
+// revoked, and its grant, user and session still count. A change of the user's roles or groups ends their older tokens.
+// If not, the error is ErrInactive; other errors are the store's.
 func (t *Tokens) Active(ctx context.Context, token string) (*Active, error) {
 	claims, err := t.Parse(ctx, token)
 	if err != nil {
@@ -36,8 +36,14 @@ func (t *Tokens) Active(ctx context.Context, token string) (*Active, error) {
 	}
 	active := &Active{Claims: *claims, TokenType: typeOf(claims.Confirmation)}
 	if claims.GrantID != "" { // a token that another client got by exchange can also be revoked alone
-		if err := t.LoadGrant(ctx, claims.GrantID, active); err != nil || active.Grant.ClientID == claims.ClientID {
-			return active, err
+		err := t.LoadGrant(ctx, claims.GrantID, active)
+		switch {
+		case err != nil:
+			return nil, err
+		case active.User != nil && claims.IssuedAt <= active.User.NotBefore: // the revocation feed says the same
+			return nil, ErrInactive
+		case active.Grant.ClientID == claims.ClientID:
+			return active, nil
 		}
 	}
 	switch _, _, err := storage.RevokedTokens.Get(ctx, t.Store, claims.ID); {
