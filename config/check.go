@@ -207,6 +207,7 @@ func (l *loader) checkResourceEntry(r *Resource, path string) {
 		}
 		return checkScope(s)
 	})
+	l.checkTexts(path+".scope_descriptions", r.ScopeDescriptions, r.Scopes, "list it under scopes too")
 	types := path + ".authorization_details_types"
 	l.checkRequired(reflect.ValueOf(r.AuthorizationDetailsTypes), types)
 	for i := range r.AuthorizationDetailsTypes {

@@ -1,9 +1,13 @@
 package config
 
 import (
+	"cmp"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/authzd/authzd/authz/member"
+	"golang.org/x/text/language"
 )
 
 // sharedFields are the members that all types of authorization_details have (RFC 9396 sections 2 and
@@ -24,4 +28,39 @@ func (l *loader) checkDetailType(t *DetailType, path string) {
 		}
 		return nil
 	})
+	l.checkTexts(path+".labels", t.Labels, slices.Concat(t.Fields, sharedFields), "list it under fields too")
+	for lang, text := range t.Headline {
+		at := child(path+".headline", lang)
+		l.report(at, text, cmp.Or(languageFlaw(lang), member.LabelFlaw(text)))
+		for _, name := range regexp.MustCompile(`\{[^{}]*\}`).FindAllString(text, -1) {
+			if !slices.Contains(t.Fields, strings.Trim(name, "{}")) {
+				l.report(at, text, problemf("list it under fields too", "%s is not a member that this type has", name))
+			}
+		}
+	}
+}
+
+// checkTexts checks texts for people, each under a name that is known, with # and a language behind it except for the
+// default.
+func (l *loader) checkTexts(path string, texts map[string]string, known []string, hint string) {
+	for key, text := range texts {
+		at := child(path, key)
+		name, lang, translated := strings.Cut(key, "#")
+		switch {
+		case !slices.Contains(known, name):
+			l.report(at, nil, problemf(hint, "%s is not known", name))
+		case translated && languageFlaw(lang) != nil:
+			l.report(at, nil, languageFlaw(lang))
+		default:
+			l.report(at, text, member.LabelFlaw(text))
+		}
+	}
+}
+
+// languageFlaw returns what is wrong with a language's tag (BCP 47), nil if nothing is.
+func languageFlaw(tag string) *member.Flaw {
+	if _, err := language.Parse(tag); err != nil {
+		return problemf("write a language such as de or pt-BR", "not a language")
+	}
+	return nil
 }

@@ -19,6 +19,10 @@ type Resource struct {
 	// Scopes are the scopes that this API understands (RFC 6749 section 3.3).
 	Scopes []string `yaml:"scopes"`
 
+	// ScopeDescriptions say on the consent page what a scope allows: orders.read: "See your orders". For
+	// another language, add # and its tag to the scope: "orders.read#de".
+	ScopeDescriptions map[string]string `yaml:"scope_descriptions"`
+
 	// TokenType is at+jwt (RFC 9068), JWT for stacks that refuse the former, or opaque for tokens
 	// that the API introspects.
 	TokenType string `yaml:"token_type" enum:"at+jwt,JWT,opaque"`
@@ -45,6 +49,13 @@ type DetailType struct {
 
 	// Required are the members that it must have.
 	Required []string `yaml:"required"`
+
+	// Headline is the heading of the consent page, by language: en: "Pay {amount} to {creditor}". Names in braces stand for members. Without it, the page has its usual heading.
+	Headline map[string]string `yaml:"headline"`
+
+	// Labels are what the consent page calls the members: iban: Account. For another language, add # and its
+	// tag: "iban#de". The page shows the members in the order of fields.
+	Labels map[string]string `yaml:"labels"`
 }
 
 // Connector is an upstream identity provider.

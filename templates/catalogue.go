@@ -133,8 +133,11 @@ func (c catalogue) errorText(code string, status int) explanation {
 	return explanation{c["error."+code], c["error."+code+".do"]}
 }
 
-// scopeText explains a standard scope, or returns "" if it is not one.
-func (c catalogue) scopeText(s Scope) string {
+// scopeText explains a scope in the operator's words, or a standard scope in ours. Without either it returns "".
+func (c catalogue) scopeText(lang string, s Scope) string {
+	if text := s.Description.In(lang); text != "" {
+		return text
+	}
 	if s.Resource != "" {
 		return ""
 	}
@@ -144,6 +147,7 @@ func (c catalogue) scopeText(s Scope) string {
 // scopeGroup is the scopes that belong together on a page.
 type scopeGroup struct {
 	Heading string
+	Host    string // of an API; may be empty
 	Scopes  []Scope
 }
 
@@ -153,7 +157,7 @@ func (c catalogue) scopeGroups(scopes []Scope) []scopeGroup {
 	account, away := scopeGroup{Heading: c["consent.your_account"]}, scopeGroup{Heading: c["consent.away"]}
 	var apis []scopeGroup
 	for _, s := range scopes {
-		i := slices.IndexFunc(apis, func(g scopeGroup) bool { return g.Heading == s.Resource })
+		i := slices.IndexFunc(apis, func(g scopeGroup) bool { return g.Heading == s.Resource && g.Host == s.Host })
 		switch {
 		case s.Name == "offline_access":
 			away.Scopes = append(away.Scopes, s)
@@ -162,7 +166,7 @@ func (c catalogue) scopeGroups(scopes []Scope) []scopeGroup {
 		case i >= 0:
 			apis[i].Scopes = append(apis[i].Scopes, s)
 		default:
-			apis = append(apis, scopeGroup{s.Resource, []Scope{s}})
+			apis = append(apis, scopeGroup{s.Resource, s.Host, []Scope{s}})
 		}
 	}
 	groups := append([]scopeGroup{account}, append(apis, away)...)

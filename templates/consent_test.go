@@ -9,6 +9,8 @@ func consentPages() map[string]Page {
 	return map[string]Page{
 		"consent": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
 			OtherAccountURL: "/login?other", Scopes: someScopes},
+		"consent, payment": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
+			OtherAccountURL: "/login?other", Details: somePayment},
 		"consent, details": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
 			OtherAccountURL: "/login?other", Details: someDetails},
 		"consent, unknown client": Consent{Client: unknownClient, Action: "/consent", Hidden: someHidden, User: alice,
@@ -24,7 +26,7 @@ func TestConsent(t *testing.T) {
 	page := text(d.root)
 	for _, want := range []string{
 		"Will send you back to app.example.com", "Signed in as A Alice Liddell alice Not you?",
-		"Know who you are", "When you’re away Keep this access until you remove it", "Orders API orders.read",
+		"Know who you are", "When you’re away Keep this access until you remove it", "Orders API orders.read Place and cancel orders", "See your email address alice@example.com",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("page does not say %q", want)
@@ -40,6 +42,26 @@ func TestConsent(t *testing.T) {
 	element(t, d.id("client-tos"), "Terms of service", "href", someClient.TosURI)
 	if !strings.Contains(d.policy, "img-src 'self' https://cdn.example.com;") {
 		t.Errorf("the policy does not let the client's logo in: %s", d.policy)
+	}
+}
+
+// A payment is shown in the operator's words and order, in the language of the page.
+func TestConsentPayment(t *testing.T) {
+	r := newRenderer(t, Branding{})
+	for lang, want := range map[string][]string{
+		"en": {"Pay EUR 123.50 to Muster Bücher GmbH", "Payment For Bank API Amount EUR 123.50 To Muster Bücher GmbH"},
+		"de": {"EUR 123.50 an Muster Bücher GmbH zahlen", "Payment Für Bank API Betrag EUR 123.50 To Muster Bücher GmbH"},
+		"fr": {"Pay EUR 123.50 to Muster Bücher GmbH", "Amount EUR 123.50"},
+	} {
+		d := draw(t, r, lang, everyPage()["consent, payment"])
+		if d.heading() != want[0] || !strings.Contains(text(d.root), want[1]) {
+			t.Errorf("%s: heading %q, %q", lang, d.heading(), text(d.root))
+		}
+	}
+	page := everyPage()["consent, payment"].(Consent)
+	page.Client.Unknown = true
+	if got := draw(t, r, "en", page).heading(); got != "Let this app use your account?" {
+		t.Errorf("an unknown app has the heading %q", got)
 	}
 }
 

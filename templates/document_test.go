@@ -23,11 +23,14 @@ var (
 		PolicyURI:   "https://app.example.com/privacy",
 		TosURI:      "https://app.example.com/terms",
 	}
-	alice       = User{Name: "Alice Liddell", Username: "alice"}
-	someHidden  = map[string]string{"flow": "f1"}
-	someScopes  = []Scope{{Name: "openid"}, {Name: "offline_access"}, {Name: "orders.read", Resource: "Orders API"}}
+	alice      = User{Name: "Alice Liddell", Username: "alice"}
+	someHidden = map[string]string{"flow": "f1"}
+	someScopes = []Scope{{Name: "openid"}, {Name: "offline_access"}, {Name: "orders.read", Resource: "Orders API"},
+		{Name: "email", Values: []string{"alice@example.com"}}, {Name: "orders.write", Resource: "Orders API", Description: Text{"": "Place and cancel orders", "de": "Bestellungen aufgeben und stornieren"}}}
+	somePayment = []AuthorizationDetail{{Type: "Payment", Resource: "Bank API", Headline: Text{"": "Pay EUR 123.50 to Muster Bücher GmbH", "de": "EUR 123.50 an Muster Bücher GmbH zahlen"},
+		Fields: []DetailField{{"instructedAmount", Text{"": "Amount", "de": "Betrag"}, "EUR 123.50"}, {"creditorName", Text{"": "To"}, "Muster Bücher GmbH"}}}}
 	someDetails = []AuthorizationDetail{
-		{Type: "Payment", Resource: "Bank API", Fields: []DetailField{{"Amount", "EUR 123.50"}, {"Creditor", "Merchant A\nBerlin"}, {"Note", strings.Repeat("ab", 300)}}},
+		{Type: "Payment", Resource: "Bank API", Fields: []DetailField{{"amount", Text{"": "Amount", "de": "Betrag"}, "EUR 123.50"}, {"Creditor", nil, "Merchant A\nBerlin"}, {"Note", nil, strings.Repeat("ab", 300)}}},
 		{Type: "account_information"},
 	}
 	unknownClient = Client{Name: "Orders", RedirectURI: "http://127.0.0.1/cb", LogoURI: "https://cdn.example.com/logo.png", Unknown: true, PublishedBy: "apps.example.org"}

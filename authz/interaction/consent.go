@@ -45,7 +45,7 @@ func (in *Interaction) ConsentPage(w http.ResponseWriter, r *http.Request) error
 		Hidden:          v.hidden(),
 		User:            pages.User(v.user),
 		OtherAccountURL: in.otherAccountURL(v.sealed),
-		Scopes:          in.Resources.ShownScopes(in.permissions(v.request)),
+		Scopes:          shownScopes(in.Resources.ShownScopes(in.permissions(v.request)), v.user),
 		Details:         in.Resources.ShownDetails(v.request.Details, v.request.Resources),
 		Detail:          in.Requests.ExplainLeftOut(v.request),
 	})
@@ -75,6 +75,20 @@ func (in *Interaction) Consent(w http.ResponseWriter, r *http.Request) error {
 		return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user denied the request."))
 	}
 	return oauth.Refuse(oauth.InvalidRequest, "The decision is neither allow nor deny.")
+}
+
+// shownScopes adds what the app would see of the user.
+func shownScopes(scopes []templates.Scope, user *storage.User) []templates.Scope {
+	profile := &user.Profile
+	seen := map[string][]string{
+		"profile": {profile.Name}, "email": {profile.Email}, "phone": {profile.PhoneNumber}, "groups": {strings.Join(user.Groups, ", ")},
+	}
+	for i, scope := range scopes {
+		if scope.Resource == "" {
+			scopes[i].Values = slices.DeleteFunc(seen[scope.Name], func(value string) bool { return value == "" })
+		}
+	}
+	return scopes
 }
 
 // permissions returns what the user is asked for: the requested scopes, and the scopes of the single claims that

@@ -130,7 +130,7 @@ func (in *Interaction) showDevice(w http.ResponseWriter, r *http.Request, v *vis
 		User:            pages.User(v.user),
 		OtherAccountURL: in.otherAccountURL(v.sealed),
 		UserCode:        device.UserCode,
-		Scopes:          in.Resources.ShownScopes(in.permissions(v.request)),
+		Scopes:          shownScopes(in.Resources.ShownScopes(in.permissions(v.request)), v.user),
 		Details:         in.Resources.ShownDetails(v.request.Details, v.request.Resources),
 		Detail:          in.Requests.ExplainLeftOut(v.request),
 	})

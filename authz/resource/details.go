@@ -21,6 +21,11 @@ type DetailType struct {
 	Name     string   // for people, on the consent page; empty: Type
 	Fields   []string // the members that it may have, beside those that all types share (section 2.2)
 	Required []string // the members that it must have
+
+	// Headline says all of it in one sentence, with members in braces: "Pay {instructedAmount} to {creditorName}".
+	// Labels are words for members. Both are for the consent page, which shows the members in the order of Fields.
+	Headline templates.Text
+	Labels   map[string]templates.Text
 }
 
 // Bounds of authorization_details. The consent page shows every value, so a value must not be longer than the

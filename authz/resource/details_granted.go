@@ -1,9 +1,11 @@
 package resource
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -125,16 +127,17 @@ func (rs Set) ShownDetails(details []Detail, resources []string) []templates.Aut
 	for _, d := range details {
 		t := templates.AuthorizationDetail{Type: d.typ()}
 		var names []string
+		declared := &DetailType{}
 		for _, uri := range rs.ResourcesOf(d, resources) {
 			names = append(names, rs.Get(uri).Name)
-			if name := rs.detailType(uri, d.typ()).Name; name != "" {
-				t.Type = name
+			if declared = rs.detailType(uri, d.typ()); declared.Name != "" {
+				t.Type = declared.Name
 			}
 		}
-		t.Resource = strings.Join(names, ", ")
-		for _, name := range slices.Sorted(maps.Keys(d)) {
+		t.Resource, t.Headline = strings.Join(names, ", "), headline(declared.Headline, d)
+		for _, name := range inOrder(d, declared.Fields) {
 			if name != "type" && name != "locations" {
-				t.Fields = append(t.Fields, templates.DetailField{Label: name, Value: shownValue(d[name])})
+				t.Fields = append(t.Fields, templates.DetailField{Name: name, Label: declared.Labels[name], Value: shownValue(d[name])})
 			}
 		}
 		shown = append(shown, t)
@@ -142,8 +145,48 @@ func (rs Set) ShownDetails(details []Detail, resources []string) []templates.Aut
 	return shown
 }
 
-// shownValue returns a value for people: a text as it is, a list of texts with commas, an object with a line
-// for each member, and anything else as JSON. Texts have no line breaks: plainValue refuses them.
+// inOrder returns the names of the members: first those of fields in their order, then the others.
+func inOrder(d Detail, fields []string) []string {
+	names := slices.DeleteFunc(slices.Clone(fields), func(name string) bool { return d[name] == nil })
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// headline puts the values of members in place of their names in braces. A text with a member that is missing, or
+// that is no short text, is left out, because it would say less than the truth.
+func headline(texts templates.Text, d Detail) templates.Text {
+	filled := templates.Text{}
+	for lang, text := range texts {
+		missing := false
+		text = placeholder.ReplaceAllStringFunc(text, func(name string) string {
+			value := shownValue(d[strings.Trim(name, "{}")])
+			missing = missing || d[strings.Trim(name, "{}")] == nil || value == "" || len(value) > maxHeadlineValue || strings.Contains(value, "\n")
+			return value
+		})
+		if !missing {
+			filled[lang] = text
+		}
+	}
+	return filled
+}
+
+// An amount of money has two members: a decimal number, as text or as a number, and a currency.
+var (
+	decimal = regexp.MustCompile(`^-?[0-9]{1,18}(\.[0-9]{1,8})?$`)
+	iso4217 = regexp.MustCompile(`^[A-Z]{3}$`)
+)
+
+var placeholder = regexp.MustCompile(`\{[^{}]+\}`)
+
+// maxHeadlineValue bounds, in bytes, a value in a headline.
+const maxHeadlineValue = 120
+
+// shownValue returns a value for people: a text as it is, a list of texts with commas, an amount of money with its
+// currency before it and the digits as they were sent, any other object with a line for each member, and anything else as JSON. Texts have no line breaks: plainValue refuses them.
 func shownValue(value any) string {
 	if text, ok := value.(string); ok {
 		return text
@@ -152,6 +195,9 @@ func shownValue(value any) string {
 		return strings.Join(texts, ", ")
 	}
 	if object, ok := value.(map[string]any); ok && len(object) > 0 {
+		if amount, currency := fmt.Sprint(object["amount"]), fmt.Sprint(object["currency"]); len(object) == 2 && decimal.MatchString(amount) && iso4217.MatchString(currency) {
+			return currency + "\u00a0" + amount
+		}
 		return strings.Join(shownMembers("", object), "\n")
 	}
 	raw, err := json.Marshal(value)

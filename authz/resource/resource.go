@@ -34,6 +34,8 @@ type Resource struct {
 	Alg       jose.SignatureAlgorithm // empty: the server's default
 
 	DetailTypes []DetailType // the types of authorization_details that it understands
+
+	Descriptions map[string]templates.Text // by scope: what it allows, for people
 }
 
 // Set is all resources of the configuration.
@@ -136,15 +138,19 @@ func IsUserScope(scope string) bool { return slices.Contains(UserScopes, scope) 
 func (rs Set) ShownScopes(permissions []storage.Permission) []templates.Scope {
 	var shown []templates.Scope
 	for _, p := range permissions {
-		name := p.Resource
+		name, host := p.Resource, ""
+		var description templates.Text
 		if r := rs.Get(p.Resource); r != nil {
-			name = r.Name
+			name, description = r.Name, r.Descriptions[p.Scope]
+			if u, err := url.Parse(r.URI); err == nil && u.Host != name {
+				host = u.Host
+			}
 		}
 		i := slices.IndexFunc(shown, func(t templates.Scope) bool { return t.Name == p.Scope })
 		if i < 0 {
-			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name})
+			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name, Host: host, Description: description})
 		} else {
-			shown[i].Resource = strings.Trim(shown[i].Resource+", "+name, ", ")
+			shown[i].Resource, shown[i].Host = strings.Trim(shown[i].Resource+", "+name, ", "), ""
 		}
 	}
 	return shown

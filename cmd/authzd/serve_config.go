@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -96,9 +97,10 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 	for _, r := range cfg.Resources {
 		api := resource.Resource{
 			URI: r.Resource, Name: r.Name, Scopes: r.Scopes, TokenType: r.TokenType, Alg: jose.SignatureAlgorithm(r.Alg),
+			Descriptions: templates.Texts(r.ScopeDescriptions),
 		}
 		for _, t := range r.AuthorizationDetailsTypes {
-			api.DetailTypes = append(api.DetailTypes, resource.DetailType(t))
+			api.DetailTypes = append(api.DetailTypes, resource.DetailType{Type: t.Type, Name: t.Name, Fields: t.Fields, Required: t.Required, Headline: headline(t.Headline), Labels: templates.Texts(t.Labels)})
 		}
 		c.Resources = append(c.Resources, api)
 	}
@@ -115,6 +117,15 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// headline returns a text by language, of which English is for the languages that have none.
+func headline(texts map[string]string) templates.Text {
+	all := templates.Text(maps.Clone(texts))
+	if english, ok := texts["en"]; ok {
+		all[""] = english
+	}
+	return all
 }
 
 // loopback may be reached in development, where the clients are on this machine too.

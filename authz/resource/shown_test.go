@@ -1,0 +1,67 @@
+package resource_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/templates"
+)
+
+// The consent page says what the operator says: of a scope in the user's language, and of a payment in one sentence,
+// with its members in the operator's order. What can't be said in short is not said at all.
+func TestConsentPageInTheOperatorsWords(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{
+		URI: authztest.API, Name: "Bank", Scopes: []string{"orders.read", "orders.write"},
+		Descriptions: map[string]templates.Text{"orders.read": {"": "See your orders", "de": "Ihre Bestellungen sehen"}},
+		DetailTypes: []resource.DetailType{{
+			Type: "payment", Name: "A payment", Fields: []string{"to", "sum", "iban"}, Required: []string{"sum"},
+			Headline: templates.Text{"": "Pay {sum} to {to}", "de": "{sum} an {to} zahlen"},
+			Labels:   map[string]templates.Text{"sum": {"": "Amount", "de": "Betrag"}, "to": {"": "Payee"}},
+		}},
+	}}}, func(m *client.Metadata) { m.DetailTypes, m.Resources = []string{"payment"}, []string{authztest.API} })
+	b := s.SignedIn(t, nil)
+	ask := func(lang, details string) *authztest.Page {
+		params := url.Values{"prompt": {"consent"}, "ui_locales": {lang}, "scope": {"openid profile orders.read"}}
+		if details != "" {
+			params.Set("authorization_details", "["+details+"]")
+		}
+		return b.Get(t, b.Ask(t, authztest.SPA, params).Header.Get("Location"))
+	}
+	const payment = `{"type":"payment","iban":"DE02","sum":{"currency":"EUR","amount":"123.50"},"to":"Muster Bücher GmbH"}`
+	const dear = `{"type":"payment","sum":{"currency":"EUR","amount":"123.50","extra":"1"},"to":"` + "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" + `"}`
+	for name, c := range map[string]struct {
+		lang, details string
+		want, refused []string
+	}{
+		"scope":          {"en", "", []string{"See your orders", "Alice Liddell</bdi></small>"}, []string{"<code>orders.read"}},
+		"scope, German":  {"de", "", []string{"Ihre Bestellungen sehen"}, nil},
+		"scope, French":  {"fr", "", []string{"See your orders"}, nil},
+		"payment":        {"en", payment, []string{"<h1>Pay EUR\u00a0123.50 to Muster Bücher GmbH</h1>", "Payee", "Amount"}, nil},
+		"German payment": {"de", payment, []string{"<h1>EUR\u00a0123.50 an Muster Bücher GmbH zahlen</h1>", "Betrag"}, nil},
+		"no payee":       {"en", `{"type":"payment","sum":{"currency":"EUR","amount":"1"}}`, []string{"A payment", "EUR\u00a01<"}, []string{"<h1>Pay"}},
+		"long":           {"en", dear, []string{"extra: 1"}, []string{"<h1>Pay"}},
+		"no number":      {"en", `{"type":"payment","sum":{"currency":"EUR","amount":"1 or 1000"},"to":"A"}`, []string{"amount: 1 or 1000"}, []string{"EUR\u00a01"}},
+		"two":            {"en", payment + "," + payment, []string{"<p><b>Pay EUR\u00a0123.50 to"}, []string{"<h1>Pay"}},
+	} {
+		body := ask(c.lang, c.details).Body
+		for _, want := range c.want {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: the page lacks %q in %.6000s", name, want, body)
+			}
+		}
+		for _, refused := range c.refused {
+			if strings.Contains(body, refused) {
+				t.Errorf("%s: the page says %q", name, refused)
+			}
+		}
+		if payee, iban := strings.Index(body, "<dt><bdi>Payee"), strings.Index(body, "<dt><bdi>iban"); iban >= 0 && (payee < 0 || payee > iban) && c.lang == "en" {
+			t.Errorf("%s: the members are not in the operator's order", name)
+		}
+	}
+}
