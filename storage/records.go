@@ -45,15 +45,15 @@ var (
 	Revocations = Kind[Revocation]{"revocations"} // DueKey of a random value: they sort by the time of their end
 	FeedStates  = Kind[FeedState]{"feed_states"}  // FeedEpochKey, FeedWindowKey
 
-	Proofs            = Kind[Proof]{"proofs"}                   // random, the first part of the link's token
-	LiveProofs        = Kind[LiveProof]{"live_proofs"}          // user id, or hash of the address, + "/" + kind
-	Passkeys          = Kind[Passkey]{"passkeys"}               // user id + "/" + hash of the credential id
-	TOTPs             = Kind[TOTP]{"totps"}                     // user id
-	RecoveryCodeSets  = Kind[RecoveryCodes]{"recovery_codes"}   // user id
-	RememberedDevices = Kind[KnownDevice]{"remembered_devices"} // user id + "/" + hash of the cookie's value: no second factor is asked there
-	KnownDevices      = Kind[KnownDevice]{"known_devices"}      // user id + "/" + hash of the cookie's value
-	DeletedUsers      = Kind[DeletedUser]{"deleted_users"}      // normalised username
-	Deliveries        = Kind[Delivery]{"deliveries"}            // DueKey of a random value; or FailedDeliveries + such a key
+	Proofs            = Kind[Proof]{"proofs"}                        // random, the first part of the link's token
+	LiveProofs        = Kind[LiveProof]{"live_proofs"}               // user id, or hash of the address, + "/" + kind
+	Passkeys          = Kind[Passkey]{"passkeys"}                    // user id + "/" + hash of the credential id
+	TOTPs             = Kind[TOTP]{"totps"}                          // user id
+	RecoveryCodeSets  = Kind[RecoveryCodes]{"recovery_codes"}        // user id
+	RememberedDevices = Kind[RememberedDevice]{"remembered_devices"} // user id + "/" + hash of the cookie's value
+	KnownDevices      = Kind[KnownDevice]{"known_devices"}           // user id + "/" + hash of the cookie's value
+	DeletedUsers      = Kind[DeletedUser]{"deleted_users"}           // normalised username
+	Deliveries        = Kind[Delivery]{"deliveries"}                 // DueKey of a random value; or FailedDeliveries + such a key
 
 	AuditEvents  = Kind[AuditEvent]{"audit_events"}   // id of the event, a UUIDv7: they sort by time
 	AuditBlocks  = Kind[AuditBlock]{"audit_blocks"}   // number, of 20 digits
@@ -109,6 +109,9 @@ type User struct {
 	PasswordEndedAt time.Time `json:"password_ended_at,omitzero"`
 	Disabled        bool      `json:"disabled,omitempty"`
 	Epoch           int       `json:"epoch,omitempty"` // raised to end every session and every grant at once
+	// FactorEpoch is raised when a factor or a passkey is added, replaced or removed. It ends remembered devices and
+	// sign-ins under way.
+	FactorEpoch int `json:"factor_epoch,omitempty"`
 	// NotBefore is the last second, since 1970, in which their tokens were ended. A token that counts has a later iat.
 	NotBefore int64   `json:"not_before,omitempty"`
 	Profile   Profile `json:"profile"`
@@ -212,15 +215,17 @@ type Session struct {
 	AuthTime   time.Time `json:"auth_time"`
 	// Unproven: AuthTime is the time when the user came from a connector that does not prove when they signed
 	// in there.
-	Unproven   bool      `json:"auth_time_unproven,omitempty"`
-	AMR        []string  `json:"amr,omitempty"`
-	ACR        string    `json:"acr,omitempty"`
-	Connector  string    `json:"connector,omitempty"` // empty: password
-	Remember   bool      `json:"remember,omitempty"`
-	CreatedAt  time.Time `json:"created_at"`
-	LastActive time.Time `json:"last_active"`
-	Device     Device    `json:"device,omitzero"`   // of the last sign-in
-	Clients    []string  `json:"clients,omitempty"` // ids of those that got a code in it and want to hear of its end
+	Unproven    bool      `json:"auth_time_unproven,omitempty"`
+	AMR         []string  `json:"amr,omitempty"`
+	ACR         string    `json:"acr,omitempty"`
+	Level       int       `json:"level,omitempty"`        // how strongly the user has proved who they are: a factor.Level; 0: by one factor
+	DeviceKnown bool      `json:"device_known,omitempty"` // a remembered device stood in for the second factor of the account
+	Connector   string    `json:"connector,omitempty"`    // empty: password
+	Remember    bool      `json:"remember,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	LastActive  time.Time `json:"last_active"`
+	Device      Device    `json:"device,omitzero"`   // of the last sign-in
+	Clients     []string  `json:"clients,omitempty"` // ids of those that got a code in it and want to hear of its end
 }
 
 // Device is the browser in which somebody signs in, as it describes itself. Each member may be empty.

@@ -59,11 +59,27 @@ type TOTP struct {
 	Sealed    []byte    `json:"sealed"`              // the secret
 	LastStep  int64     `json:"last_step,omitempty"` // the newest time step whose code was used
 	CreatedAt time.Time `json:"created_at"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+	Tries
+}
+
+// Tries counts wrong codes. They are slowed like a leaky bucket, and too many in a row end the factor.
+type Tries struct {
+	InARow    int       `json:"wrong_in_a_row,omitempty"`
+	DrainedAt time.Time `json:"wrong_drained_at,omitzero"`
 }
 
 // RecoveryCodes are the codes that a user keeps for the day when the other factors are lost.
 type RecoveryCodes struct {
 	Hashes    []string  `json:"hashes"` // of those that are unused
+	CreatedAt time.Time `json:"created_at"`
+	Tries
+}
+
+// RememberedDevice is a browser in which a user has proved a second factor, and wants to be asked for it no more. It
+// counts only as long as the user has the same Stamp, and expires.
+type RememberedDevice struct {
+	Stamp     string    `json:"stamp"` // of the user's password, factors and epoch
 	CreatedAt time.Time `json:"created_at"`
 }
 

@@ -85,7 +85,8 @@ const (
 	WrongPassword Reason = "wrong_password"
 	NoPassword    Reason = "no_password" // the user signs in by an upstream provider alone
 	Disabled      Reason = "disabled"
-	Throttled     Reason = "throttled" // too many wrong passwords of the user, over all their names
+	WrongCode     Reason = "wrong_code" // of an authenticator app, or a recovery code
+	Throttled     Reason = "throttled"  // too many wrong passwords of the user, over all their names
 )
 
 func (e *CredentialsError) Error() string { return ErrInvalidCredentials.Error() }

@@ -13,6 +13,8 @@ import (
 const (
 	purposeSigningKey = "signing key"
 	purposeLasting    = "lasting secret"
+	// PurposeTOTP seals the secrets of authenticator apps.
+	PurposeTOTP = "authenticator app"
 	// PurposeBFFSession seals the tokens of a session of cookie mode.
 	PurposeBFFSession = "bff session"
 	// PurposeGateTransaction seals the cookie of a sign-in at a gate. It lives for minutes, in browsers only.
@@ -26,6 +28,7 @@ var sealedKinds = []sealedKind{
 	sealedIn(storage.SigningKeys, "signing key", purposeSigningKey, func(k *storage.SigningKey) *[]byte { return &k.Sealed }),
 	sealedIn(storage.BFFSessions, "session of an app", PurposeBFFSession, func(s *storage.BFFSession) *[]byte { return &s.Sealed }),
 	{storage.Deliveries.Table, sealedMail},
+	sealedIn(storage.TOTPs, "authenticator app of", PurposeTOTP, func(a *storage.TOTP) *[]byte { return &a.Sealed }),
 	sealedIn(storage.ServerSecrets, "server secret", purposeLasting, func(s *storage.ServerSecret) *[]byte { return &s.Sealed }),
 }
 

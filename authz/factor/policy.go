@@ -1,0 +1,36 @@
+package factor
+
+// Policy says how strongly people must prove who they are. Of several rules the strongest counts.
+type Policy struct {
+	Everybody  Level            // 0: one factor
+	Roles      map[string]Level // of users with the role
+	Connectors map[string]Level // of users who come from the upstream, by the id of the connector
+	Clients    map[string]Level // of sign-ins for the app
+	// Trusted are the ids of connectors whose amr counts: "mfa" there is a sign-in with two factors.
+	Trusted map[string]bool
+}
+
+// OfAccount returns the level that every sign-in of a user with these roles needs, whatever the app, if they come from
+// this connector; "" is the password.
+func (p *Policy) OfAccount(roles []string, connector string) Level {
+	level := max(One, p.Everybody, p.Connectors[connector])
+	for _, role := range roles {
+		level = max(level, p.Roles[role])
+	}
+	return level
+}
+
+// Always reports whether every sign-in of a user with these roles needs a second factor after the password.
+func (p *Policy) Always(roles []string) bool { return p.OfAccount(roles, "") >= Two }
+
+// OfUpstream returns the level that an upstream's amr proves (RFC 8176).
+func (p *Policy) OfUpstream(connector string, amr []string) Level {
+	if p.Trusted[connector] {
+		for _, method := range amr {
+			if method == "mfa" {
+				return Two
+			}
+		}
+	}
+	return One
+}
