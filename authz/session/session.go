@@ -1,6 +1,7 @@
 // Package session keeps the browser's login: the user, the time and method of the sign-in, and its end.
 //
 //	login   -> Start      new secret, record and cookie in one step        start.go
+//	factor  -> StepUp     more was proved: amr and level, under a new secret  step_up.go
 //	request -> Load       cookie -> record, secret and limits checked      session.go
 //	        -> BelongsTo  the user is loaded by the caller: still enabled, same epoch?
 //	        -> TouchWrite the user was active: move the idle limit         touch.go

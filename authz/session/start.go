@@ -11,10 +11,12 @@ import (
 
 // Login is how the user has just signed in.
 type Login struct {
-	AuthTime  time.Time // zero: now; at a connector: unknown
-	AMR       []string  // RFC 8176
-	ACR       string
-	Connector string // empty: password
+	AuthTime    time.Time // zero: now; at a connector: unknown
+	AMR         []string  // RFC 8176
+	ACR         string
+	Level       int    // see storage.Session
+	DeviceKnown bool   // see storage.Session
+	Connector   string // empty: password
 
 	Device storage.Device
 
@@ -54,7 +56,8 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 	secret = random(secretBytes)
 	s = &Session{ID: random(sidBytes), Session: storage.Session{
 		UserID: user.ID, UserEpoch: user.Epoch, SecretHash: hash(secret),
-		AuthTime: login.AuthTime, Unproven: unproven, AMR: login.AMR, ACR: login.ACR, Connector: login.Connector,
+		AuthTime: login.AuthTime, Unproven: unproven, AMR: login.AMR, ACR: login.ACR,
+		Level: login.Level, DeviceKnown: login.DeviceKnown, Connector: login.Connector,
 		Remember:  remember && m.config.RememberMe > 0,
 		CreatedAt: now, LastActive: now, Device: login.Device,
 	}}
