@@ -9,10 +9,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/backup"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/operator"
@@ -64,7 +66,12 @@ type Config struct {
 	// (draft-ietf-oauth-client-id-metadata-document).
 	Documents bool
 
-	Accounts  Accounts
+	Accounts Accounts
+	// Factors says how strongly people must prove who they are. Classes are the authentication context classes that
+	// name this in requests and tokens, the weakest first; nil: DefaultClasses.
+	Factors factor.Policy
+	Classes []authorize.Class
+
 	Lifetimes Lifetimes
 	Sessions  Sessions
 	Signing   Signing
@@ -141,13 +148,14 @@ type Signing struct {
 	Announce    time.Duration // how long a key is published before it signs
 }
 
-// DefaultLifetimes, DefaultSessions and DefaultSigning are for callers without a configuration file.
+// DefaultLifetimes, DefaultSessions, DefaultClasses and DefaultSigning are for callers without a configuration file.
 var (
 	DefaultLifetimes = Lifetimes{
 		AccessToken: 15 * time.Minute, IDToken: time.Hour, Code: time.Minute, DeviceCode: 10 * time.Minute, PAR: 90 * time.Second,
 		RefreshToken: 720 * time.Hour, RefreshIdle: 168 * time.Hour, RefreshGrace: time.Minute,
 	}
 	DefaultSessions = Sessions{Idle: 12 * time.Hour, Max: 168 * time.Hour, RememberMe: 720 * time.Hour}
+	DefaultClasses  = []authorize.Class{{Name: authorize.ACRTwoFactors, Level: factor.Two}}
 	DefaultSigning  = Signing{Alg: jose.RS256, RotateEvery: 2160 * time.Hour, Announce: 24 * time.Hour}
 )
 

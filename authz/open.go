@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/dpop"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/keys"
@@ -46,7 +48,7 @@ import (
 // part, it gets a function that does so.
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
-	(*Server).openAccounts, (*Server).openConnectors, (*Server).openPasskeys, (*Server).openOutbound, (*Server).openPasswords, (*Server).openClients, // who is known
+	(*Server).openAccounts, (*Server).openFactors, (*Server).openConnectors, (*Server).openPasskeys, (*Server).openOutbound, (*Server).openPasswords, (*Server).openClients, // who is known
 	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openMail, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
 }
 
@@ -150,6 +152,27 @@ func (s *Server) openAccounts(ctx context.Context) error {
 	return err
 }
 
+func (s *Server) openFactors(ctx context.Context) error {
+	codes, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeRecovery)
+	s.factors = factor.New(factor.Config{
+		Store: s.store, Secret: s.config.Secret, Codes: codes, Happened: s.factorHappened, Policy: s.config.Factors,
+	})
+	return err
+}
+
+// factorHappened records what a code has done, and tells the person of a recovery code.
+func (s *Server) factorHappened(ctx context.Context, h factor.Happening) []storage.Write {
+	writes := s.events.FactorUsed(ctx, h)
+	if h.Factor != factor.NameRecovery || h.Locked {
+		return writes
+	}
+	where := mail.Where{At: storage.Now()}
+	if from := observe.Event(ctx).Remote(); from.IsValid() {
+		where.Address = from.String()
+	}
+	return append(writes, s.outbox.Notify(h.User, "", mail.RecoveryCodeUsed{Left: h.Left, Link: "/account", Where: where})...)
+}
+
 func (s *Server) openConnectors(context.Context) error {
 	for _, c := range s.config.Connectors {
 		c.RedirectURI = s.issuer.URL("/callback/" + c.ID)
@@ -223,7 +246,7 @@ func (s *Server) openClients(ctx context.Context) (err error) {
 }
 
 func (s *Server) openObserver(context.Context) (err error) {
-	methods := []string{events.MethodPassword, events.MethodPasskey}
+	methods := []string{events.MethodPassword, events.MethodPasskey, events.MethodTOTP, events.MethodRecovery}
 	for _, c := range s.connectors {
 		methods = append(methods, c.ID())
 	}
@@ -333,12 +356,13 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 	s.requests = &authorize.Requests{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
 		Resources: s.resources, Connectors: s.connectors, Tokens: s.tokens, SigningKeys: s.keys, Pages: s.pages, Events: s.events, Dev: s.config.Dev,
-		PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
+		Classes: s.config.Classes, PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
 	}
 	s.interaction = &interaction.Interaction{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Passkeys: s.passkeys, Connectors: s.connectors, Auth: s.auth,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
 		Pages: s.pages, Events: s.events, Flows: s.config.Secret.Sealer(purposeFlow), Upstream: s.config.Secret.Sealer(purposeConnect),
+		Half: s.config.Secret.Sealer(purposeHalf), Factors: s.factors, AppName: cmp.Or(s.config.Branding.Name, s.issuer.Host),
 		DeviceLifetime: s.config.Lifetimes.DeviceCode, RememberMe: s.config.Sessions.RememberMe, Playground: s.config.Playground != nil, Dev: s.config.Dev,
 	}
 	s.tokenInfo = &tokeninfo.Endpoints{

@@ -7,6 +7,8 @@ const (
 	purposeFlow         = "pending authorization"
 	purposeConnect      = "upstream login"
 	purposePasskey      = "passkey ceremony"
+	purposeHalf         = "sign-in that waits for a factor"
+	purposeRecovery     = "recovery codes" // names a record of storage.ServerSecrets
 	purposeNonce        = "nonce of DPoP proofs"
 	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
 	purposeClientSecret = "client secret"    // names another

@@ -61,6 +61,7 @@ func (s *Server) routeTable() []route {
 
 		{"authorize", "/authorize", methods{get: s.interaction.Authorize, post: s.interaction.Authorize}, entry},
 		{"login", "/login", methods{get: s.interaction.LoginPage, post: s.interaction.Login}, page},
+		{"login_factor", "/login/factor", methods{get: s.interaction.FactorPage, post: s.interaction.Factor}, page},
 		{"login_upstream", "/login/{connector}", methods{get: s.interaction.BeginUpstream}, page},
 		{"callback", "/callback/{connector}", methods{get: s.interaction.FinishUpstream}, entry},
 		{"link", "/link", methods{get: s.interaction.LinkPage, post: s.interaction.ConfirmLink}, page},

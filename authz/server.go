@@ -37,6 +37,7 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/feed"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/interaction"
@@ -84,6 +85,7 @@ type Server struct {
 	passwords  *password.Policy
 	sessions   *session.Sessions
 	passkeys   *passkey.Passkeys // nil: there are none
+	factors    *factor.Factors
 	connectors connect.Set
 	resources  resource.Set
 	managed    *directory.Managed
@@ -120,6 +122,9 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{config: c, issuer: issuer, store: c.Store, resources: c.Resources, logger: c.Logger}
 	if s.logger == nil {
 		s.logger = slog.Default()
+	}
+	if c.Classes == nil {
+		s.config.Classes = DefaultClasses
 	}
 	s.ledger = &allowance.Ledger{Networks: throttle.New(), Clients: throttle.New(), TokensInvite: c.Registration.Mode == register.Token}
 	s.algs = algsInUse(c)

@@ -42,7 +42,7 @@ var (
 func everyPage() map[string]Page {
 	all := map[string]Page{}
 	for _, topic := range []map[string]Page{
-		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(), passkeyPages(),
+		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(), passkeyPages(), factorPages(),
 	} {
 		maps.Copy(all, topic)
 	}

@@ -67,6 +67,12 @@ const (
 
 	NetworksForgotten Type = "user.networks_forgotten" // no network is trusted any more
 
+	FactorAdded   Type = "user.factor_added"   // details: factor, totp or recovery_codes
+	FactorRemoved Type = "user.factor_removed" // details: factor
+	FactorUsed    Type = "user.factor_used"    // details: factor
+	FactorLocked  Type = "user.factor_locked"  // by too many wrong codes; details: factor
+	FactorsReset  Type = "user.factors_reset"  // by an operator
+
 	IdentityLinked   Type = "user.identity_linked"   // details: connector
 	IdentityUnlinked Type = "user.identity_unlinked" // details: connector
 	PasskeyAdded     Type = "user.passkey_added"     // details: passkey, model

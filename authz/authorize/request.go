@@ -48,6 +48,7 @@ type Requests struct {
 	SigningKeys *keys.Ring    // signs JARM responses
 	Pages       *pages.Pages
 	Events      *events.Recorder
+	Classes     []Class // that say how strong a sign-in is, the weakest first
 	Dev         bool
 
 	PushLifetime time.Duration // how long a request_uri can begin a flow (RFC 9126 section 2.2)
@@ -66,7 +67,8 @@ type Request struct {
 	prompt    []string
 	MaxAge    *time.Duration // nil: any age of the login
 	subjects  []string       // the user must be one of them; nil: anybody
-	acr       []string       // the sign-in must have one of these classes; empty: any
+	acr       []Class        // the sign-in must have one of these classes; empty: any
+	classes   []Class        // all that the operator names
 	Scopes    []string
 	leftOut   []string // scopes that the client asked for and is not registered for
 	Resources []string
@@ -177,7 +179,7 @@ func (a *Request) GrantedBy(user *storage.User, signedIn *session.Session) stora
 	return storage.Authorization{
 		ClientID: a.Client.ID, UserID: user.ID, UserEpoch: user.Epoch, Withdrawals: a.Withdrawals, SessionID: signedIn.ID,
 		Scopes: a.Scopes, Resources: a.Resources, AuthorizationDetails: resource.EncodeDetails(a.Details),
-		AuthTime: signedIn.ProvenAuthTime(), ACR: signedIn.ACR, AMR: signedIn.AMR,
+		AuthTime: signedIn.ProvenAuthTime(), ACR: a.acrOf(signedIn), AMR: signedIn.AMR,
 		IDTokenClaims: a.Claims.IDToken, UserInfo: a.Claims.UserInfo,
 		AuthTimeAsked: a.MaxAge != nil || a.Claims.authTime,
 	}

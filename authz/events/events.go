@@ -280,8 +280,13 @@ func (rec *Recorder) ByOperator(ctx context.Context, operator admin.Actor, e aud
 	return rec.put(ctx, e.ByOperator(operator.ID, operator.ClientID), ends...)
 }
 
-// MethodPassword is the login method in metrics and events; the others are the connectors' ids.
-const MethodPassword = "password"
+// Login methods in metrics and events; the others are the connectors' ids. A sign-in has that of its first factor. Those
+// of further factors are in failures.
+const (
+	MethodPassword = "password"
+	MethodTOTP     = "totp"
+	MethodRecovery = "recovery_code"
+)
 
 // MailLost records that a mail did not arrive, and will not. code is the answer of the SMTP server, 0 if there was
 // none.

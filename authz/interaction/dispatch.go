@@ -2,7 +2,7 @@
 // authorization request or a device still needs; each step is a file, asks for one thing on one page, and returns
 // to the dispatcher.
 //
-//	/authorize -> Begin -> missing? --- page ---> /login /login/{connector} /select-account /consent /link /passkey
+//	/authorize -> Begin -> missing? --- page ---> /login /login/{connector} /login/factor /select-account /consent /link /passkey
 //	                 ^        |                             |
 //	                 +-- ?flow=… (flow.go) -----------------+
 //	                          +--- nothing missing -> code -> redirect
@@ -23,6 +23,7 @@ import (
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/logout"
@@ -58,10 +59,13 @@ type Interaction struct {
 	Events     *events.Recorder
 	Flows      *keys.Sealer // seals flows, in the URLs of pages
 	Upstream   *keys.Sealer // seals upstream logins, in cookies
+	Half       *keys.Sealer // seals sign-ins that wait for another factor, in cookies and forms
+	Factors    *factor.Factors
 
 	DeviceLifetime time.Duration // how long the user of a device has to decide
 	RememberMe     time.Duration // lifetime of a remembered session; 0: the sign-in page does not offer it
 	Playground     bool          // the home page links to the playground
+	AppName        string        // names the account's entry in an authenticator app
 	Dev            bool
 }
 

@@ -39,13 +39,14 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case missing != nil && missing.page != loginPage:
-		http.Redirect(w, r, in.Issuer.URL(missing.page), http.StatusSeeOther)
-		return nil, nil, nil
 	case missing != nil, fresh && !isFresh(signedIn, user):
+		page := loginPage
+		if missing != nil {
+			page = missing.page
+		}
 		browser, _ := in.Sessions.Browser(w, r)
 		f := flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}, Back: back, Fresh: fresh}
-		http.Redirect(w, r, in.pageURL(loginPage, in.seal(f)), http.StatusSeeOther)
+		http.Redirect(w, r, in.pageURL(page, in.seal(f)), http.StatusSeeOther)
 		return nil, nil, nil
 	}
 	return signedIn, user, nil

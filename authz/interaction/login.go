@@ -17,10 +17,17 @@ import (
 
 // needsLogin reports whether the user must sign in: nobody is signed in, or not in the way that the request wants.
 func (in *Interaction) needsLogin(_ context.Context, p *pending) (bool, error) {
-	if p.user == nil || p.request == nil {
-		return p.user == nil, nil
+	if p.user == nil {
+		return true, nil
 	}
-	a, freshLogin := p.request, p.flow.SignedIn == p.signedIn.ID
+	freshLogin := p.flow.SignedIn == p.signedIn.ID
+	if p.flow.Fresh && !freshLogin && !isFresh(p.signedIn, p.user) {
+		return true, nil
+	}
+	if p.request == nil {
+		return false, nil
+	}
+	a := p.request
 	means, takes := a.Means(in.Tokens.Subject(a.Client, p.user.ID)), a.TakesACR(p.signedIn.ACR)
 	switch {
 	case a.Prompts("login") && !freshLogin:
@@ -167,8 +174,7 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 		in.loginFailed(w, r, v, failedLogin{templates.MissingField, username, remember})
 		return nil
 	}
-	event := observe.Event(r.Context())
-	user, err := in.Accounts.AuthenticateOn(r.Context(), username, password, event.Remote(), in.Sessions.Device(r))
+	user, err := in.Accounts.AuthenticateOn(r.Context(), username, password, observe.Event(r.Context()).Remote(), in.Sessions.Device(r))
 	throttled, wrong := new(account.ThrottledError), new(account.CredentialsError)
 	switch {
 	case errors.As(err, &throttled):
@@ -188,9 +194,7 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v.flow.CanPasskey = form.Get("can-passkey") == "yes"
-	return in.signIn(w, r, v, user, events.MethodPassword, session.Login{
-		AMR: []string{"pwd"}, ACR: authorize.ACRPassword, Also: in.Accounts.TrustWrites(user, event.Remote()),
-	}, remember)
+	return in.signIn(w, r, v, user, events.MethodPassword, session.Login{AMR: []string{"pwd"}, ACR: authorize.ACRPassword}, remember)
 }
 
 // signInFailed records why a password was not accepted, and never what was typed.

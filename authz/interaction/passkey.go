@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/authzd/authzd/authz/events"
+	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/passkey"
 	"github.com/authzd/authzd/authz/session"
@@ -63,7 +64,15 @@ func (in *Interaction) loginByPasskey(w http.ResponseWriter, r *http.Request, v 
 	} else if err != nil {
 		return err
 	}
-	return in.signIn(w, r, v, proof.User, events.MethodPasskey, session.Login{AMR: proof.AMR(), ACR: acrPasskey}, failed.Remember)
+	return in.signIn(w, r, v, proof.User, events.MethodPasskey, session.Login{AMR: proof.AMR(), ACR: acrPasskey, Level: int(levelOf(proof))}, failed.Remember)
+}
+
+// levelOf returns how strongly a passkey proves who its user is.
+func levelOf(proof *passkey.Proof) factor.Level {
+	if proof.DeviceBound() {
+		return factor.HardwareBound
+	}
+	return factor.PhishingResistant
 }
 
 // maxSignalled is how long the id of an unknown key may be, in bytes, to travel in a flow. Password managers have ids

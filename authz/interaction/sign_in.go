@@ -9,51 +9,36 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
-// signIn is the end of every login, by any method. It starts a session with a new secret, and goes on with the
-// flow or, if a link waited for the login, with the link. Start records the sign-in by events.SessionBegan.
+// signIn is the end of every first factor, by any method. If nothing more is wanted, it starts a session, and goes on
+// with the flow or, if a link waited for the login, with the link. Otherwise it leads to the page that asks for the next
+// factor.
+//
+//	signIn -> wantsMore? -- no --> begin: the session
+//	              └- yes -> pause: half.go -> /login/factor: factor.go -> factorProved -> wantsMore? …
 func (in *Interaction) signIn(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, method string, how session.Login, remember bool) error {
-	l := v.flow.Link
-	if l != nil && l.UserID != user.ID {
-		l = nil
-	}
-	v.flow.Link, v.flow.Failed = l, nil
-	how.Device = deviceOf(r)
-	known, err := in.Accounts.DeviceWrites(r.Context(), user.ID, in.Sessions.KeepDevice(w, r))
+	return in.redirect(w, r)(in.advance(w, r, v, user, newHalf(v, user, method, how, remember), how.Also))
+}
+
+// advance begins the session of a sign-in, or pauses it for another factor, and returns the URL to go on at.
+func (in *Interaction) advance(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, h *half, also []storage.Write) (string, error) {
+	more, err := in.wantsMore(r, v, user, h)
 	if err != nil {
+		return "", err
+	}
+	if more {
+		return in.pause(w, r, v, h, also)
+	}
+	return in.begin(w, r, v, user, h, also)
+}
+
+// redirect returns a function that redirects to a URL, unless there is an error.
+func (in *Interaction) redirect(w http.ResponseWriter, r *http.Request) func(url string, err error) error {
+	return func(url string, err error) error {
+		if err == nil {
+			http.Redirect(w, r, url, http.StatusSeeOther)
+		}
 		return err
 	}
-	how.Also = append(how.Also, known...)
-	started, err := in.Sessions.Start(r.Context(), w, v.signedIn, user, how, remember)
-	if err != nil {
-		return err
-	}
-	in.Outbox.Wake() // another user's session may have ended
-	event := observe.Event(r.Context())
-	event.SetSubject(user.ID)
-	event.SetLogin(method, observe.LoginSuccess)
-	if l == nil || v.request == nil || v.request.TakesACR(how.ACR) { // a password that proves a link may not be the sign-in that is asked for
-		v.flow.SignedIn = started.ID
-	}
-	if l != nil {
-		l.SignedIn = started.ID
-	}
-	if v.begun != nil {
-		in.finishAttempt(w, r, *v.begun, v.flow)
-	}
-	if l != nil {
-		http.Redirect(w, r, in.pageURL("/link", in.seal(v.flow)), http.StatusSeeOther)
-		return nil
-	}
-	offer, err := in.offersPasskey(r.Context(), v, user)
-	if err != nil {
-		return err
-	}
-	if offer {
-		http.Redirect(w, r, in.pageURL(passkeyPage, in.seal(v.flow)), http.StatusSeeOther)
-		return nil
-	}
-	in.goOn(w, r, v)
-	return nil
 }
 
 // deviceOf describes the browser that sends a request.

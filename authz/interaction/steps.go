@@ -27,11 +27,13 @@ const consentPage = "/consent"
 // steps are all steps, in the order of OpenID Connect Core sections 3.1.2.3 and 3.1.2.4: who is it, is the login
 // fresh enough, is it the right account, has the user agreed? Each is a file with its page.
 //
-// Another step, such as a second factor, is a file, a line here before the consent, and a line of authz/routes.go. It
-// is missing until something in the session or the flow proves that it was taken: a session begins after the first
-// factor. The account page goes through the steps too, with neither request nor flow.
+// Another step is a file, a line here before the consent, and a line of authz/routes.go. It is missing until something
+// in the session or the flow proves that it was taken. A session begins after all factors of its sign-in; the second step
+// is for sessions that are too weak for what is asked now. The account page goes through the steps too, with neither
+// request nor flow.
 var steps = []step{
 	{loginPage, oauth.LoginRequired, "The user must sign in.", (*Interaction).needsLogin},
+	{factorPage, oauth.LoginRequired, "The user must prove another factor.", (*Interaction).needsFactor},
 	{"/select-account", oauth.AccountSelection, "The user must choose an account.", (*Interaction).needsAccount},
 	{consentPage, oauth.ConsentRequired, "The user must consent.", (*Interaction).needsConsent},
 }

@@ -175,7 +175,9 @@ func (in *Interaction) upstreamFailed(w http.ResponseWriter, r *http.Request, v 
 
 // signInFrom signs in a user who came from an upstream.
 func (in *Interaction) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
-	return in.signIn(w, r, v, user, id.Connector, upstreamLogin(id.Connector, id.AuthTime, id.AMR), false)
+	how := upstreamLogin(id.Connector, id.AuthTime, id.AMR)
+	how.Level = int(in.Factors.OfUpstream(id.Connector, id.AMR))
+	return in.signIn(w, r, v, user, id.Connector, how, false)
 }
 
 // disabledError returns the error of a sign-in to an account that is disabled.

@@ -80,16 +80,20 @@ func (in *Interaction) visitForm(w http.ResponseWriter, r *http.Request) (*visit
 
 // goOn sends the browser back to its dispatcher, or to the page of the account after a plain sign-in.
 func (in *Interaction) goOn(w http.ResponseWriter, r *http.Request, v *visit) {
-	target := in.Issuer.URL("/account")
+	http.Redirect(w, r, in.onward(v), http.StatusSeeOther)
+}
+
+// onward returns the URL at which a flow goes on.
+func (in *Interaction) onward(v *visit) string {
 	switch {
 	case v.flow.Back != "":
-		target = in.Issuer.URL(v.flow.Back)
+		return in.Issuer.URL(v.flow.Back)
 	case v.flow.UserCode != "":
-		target = in.pageURL("/device", in.seal(v.flow))
+		return in.pageURL("/device", in.seal(v.flow))
 	case v.request != nil:
-		target = in.pageURL("/authorize", in.seal(v.flow))
+		return in.pageURL("/authorize", in.seal(v.flow))
 	}
-	http.Redirect(w, r, target, http.StatusSeeOther)
+	return in.Issuer.URL("/account")
 }
 
 // pageURL returns the URL of a page, with a sealed flow if it is not empty.
