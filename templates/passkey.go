@@ -82,7 +82,8 @@ type Passkeys struct {
 	Hidden     map[string]string
 	User       User
 	Keys       []Passkey
-	Passkey    *PasskeyAsk // nil: the user has as many as there may be
+	Zone       *time.Location // of the times; nil: UTC
+	Passkey    *PasskeyAsk    // nil: the user has as many as there may be
 	Problem    Problem
 	Added      bool   // one was added just now
 	Signals    string // for the script: what the password manager should know

@@ -52,6 +52,7 @@ func (in *Interaction) showPasskeys(w http.ResponseWriter, r *http.Request, sign
 	if p.Passkey, err = in.askToAdd(ctx, addedBy(browser, signedIn), user, false); err != nil {
 		return err
 	}
+	p.Zone = zoneOf(user)
 	p.Action, p.AccountURL, p.User = in.Issuer.URL(passkeysPage), in.Issuer.URL("/account"), pages.User(user)
 	p.Hidden = map[string]string{"user": user.ID}
 	p.Signals = in.Passkeys.Current(user, found).JSON()
