@@ -130,6 +130,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/token", "authz/grant authz/resource"},
 	{"authz/clientauth", "authz/token authz/dpop"},
 	{"authz/pages", "authz/client/directory authz/events templates"},
+	{"authz/devmail", "authz/mail authz/pages"},
 	{"authz/authorize", "authz/clientauth authz/pages authz/connect authz/factor"},
 	{"authz/tokenendpoint", "authz/authorize"},
 	{"authz/logout", "authz/authorize authz/outbox"},
@@ -139,7 +140,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/operator", "authz/logout authz/register authz/upkeep authz/password"},
 
 	// The server, which puts them together.
-	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator"},
+	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator authz/devmail"},
 	{"authz/authztest", "authz storage/bolt"},
 	{"authz/internal/blackbox", "authz/authztest"},
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/rs/cors"
 
 	"github.com/authzd/authzd/authz/client"
+	"github.com/authzd/authzd/authz/devmail"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 )
@@ -77,6 +79,13 @@ func (s *Server) routeTable() []route {
 		{"livez", "/livez", methods{get: plain(s.health.Live)}, probe},
 		{"readyz", "/readyz", methods{get: plain(s.health.Ready)}, probe},
 		{"readyz", "/healthz", methods{get: plain(s.health.Ready)}, probe},
+	}
+	if box, ok := s.config.Mail.Transport.(*mail.Box); ok && s.config.Dev {
+		mails := devmail.Mails{Box: box, Issuer: s.issuer, Pages: s.pages}
+		routes = append(routes,
+			route{"dev_mail", "/dev/mail", methods{get: mails.List}, page},
+			route{"dev_mail", "/dev/mail/{mail}", methods{get: mails.Show}, page},
+			route{"dev_mail", "/dev/mail/{mail}/html", methods{get: mails.HTML}, page})
 	}
 	if s.config.Registration.On() {
 		routes = append(routes,

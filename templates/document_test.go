@@ -43,6 +43,7 @@ func everyPage() map[string]Page {
 	all := map[string]Page{}
 	for _, topic := range []map[string]Page{
 		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(), passkeyPages(), factorPages(),
+		devMailPages(),
 	} {
 		maps.Copy(all, topic)
 	}

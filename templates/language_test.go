@@ -48,6 +48,7 @@ func TestUILocalesReachEveryPage(t *testing.T) {
 	for _, page := range []Page{
 		SignIn{UILocales: "fr"}, SelectAccount{UILocales: "fr"}, Consent{UILocales: "fr"}, LogoutConfirm{UILocales: "fr"},
 		DeviceCode{UILocales: "fr"}, DeviceConfirm{UILocales: "fr"}, DeviceDone{UILocales: "fr"}, LoggedOut{UILocales: "fr"}, Account{UILocales: "fr"}, Error{UILocales: "fr"}, Home{UILocales: "fr"},
+		DevMails{UILocales: "fr"}, DevMail{UILocales: "fr"},
 		FormPost{UILocales: "fr", Action: "https://app.example.com/"},
 	} {
 		if got := attr(draw(t, r, "de", page).all("html")[0], "lang"); got != "fr" {

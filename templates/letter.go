@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"sync"
 	texttemplate "text/template"
 	"time"
 
@@ -44,10 +45,10 @@ type LetterText struct {
 
 // Letters writes letters. It is safe for concurrent use.
 type Letters struct {
-	brand    string
-	host     string // of the issuer
-	writers  map[string]writer
-	catalogs map[string]catalogue
+	brand      string
+	host       string // of the issuer
+	writers    map[string]func() (*writer, error)
+	catalogues map[string]catalogue
 }
 
 // writer writes the letters of one language.
@@ -56,34 +57,39 @@ type writer struct {
 	html *template.Template
 }
 
-// NewLetters prepares letters in every language. host is the issuer's, which each letter names.
+// NewLetters returns letters with the look of a branding. host is the issuer's, which each letter names. A language is
+// prepared when it is first used.
 func NewLetters(host string, branding Branding) (*Letters, error) {
 	if branding.Name == "" {
 		branding.Name = defaultName
 	}
-	catalogues, err := loadCatalogues()
+	all, err := catalogues()
 	if err != nil {
 		return nil, err
 	}
-	l := &Letters{brand: branding.Name, host: host, writers: map[string]writer{}, catalogs: catalogues}
-	light, dark := brand.Colours(branding.CSS)
-	colours := func(palette map[string]string) func(string) template.CSS {
-		return func(name string) template.CSS { return template.CSS(palette[name]) }
-	}
+	l := &Letters{brand: branding.Name, host: host, writers: map[string]func() (*writer, error){}, catalogues: all}
 	for _, lang := range languages {
-		texts := catalogues[lang]
-		functions := map[string]any{"t": texts.text, "lang": func() string { return lang }, "dir": func() string { return direction(lang) }}
-		w := writer{}
-		if w.text, err = texttemplate.New("letter.txt").Funcs(functions).ParseFS(letterFiles, "letter/letter.txt"); err != nil {
-			return nil, err
-		}
-		functions["rich"], functions["light"], functions["dark"] = texts.rich, colours(light), colours(dark)
-		if w.html, err = template.New("letter.html").Funcs(functions).ParseFS(letterFiles, "letter/letter.html"); err != nil {
-			return nil, err
-		}
-		l.writers[lang] = w
+		l.writers[lang] = sync.OnceValues(func() (*writer, error) { return newWriter(lang, all[lang], branding) })
 	}
 	return l, nil
+}
+
+func newWriter(lang string, texts catalogue, branding Branding) (w *writer, err error) {
+	light, dark := brand.Colours(branding.CSS)
+	functions := map[string]any{
+		"t":     texts.text,
+		"rich":  texts.rich,
+		"lang":  func() string { return lang },
+		"dir":   func() string { return direction(lang) },
+		"light": func(name string) template.CSS { return template.CSS(light[name]) },
+		"dark":  func(name string) template.CSS { return template.CSS(dark[name]) },
+	}
+	w = new(writer)
+	if w.text, err = texttemplate.New("letter.txt").Funcs(functions).ParseFS(letterFiles, "letter/letter.txt"); err != nil {
+		return nil, err
+	}
+	w.html, err = template.New("letter.html").Funcs(functions).ParseFS(letterFiles, "letter/letter.html")
+	return w, err
 }
 
 // letterView is the data of the templates.
@@ -112,11 +118,15 @@ func (l *Letters) Write(languages, acceptLanguage string, letter Letter) (*Lette
 	if err != nil {
 		return nil, err
 	}
+	w, err := l.writers[lang]()
+	if err != nil {
+		return nil, err
+	}
 	var text, html bytes.Buffer
-	if err := l.writers[lang].text.Execute(&text, view); err != nil {
+	if err := w.text.Execute(&text, view); err != nil {
 		return nil, fmt.Errorf("write %s: %w", letter.Message, err)
 	}
-	if err := l.writers[lang].html.Execute(&html, view); err != nil {
+	if err := w.html.Execute(&html, view); err != nil {
 		return nil, fmt.Errorf("write %s: %w", letter.Message, err)
 	}
 	return &LetterText{Language: lang, Subject: view.Subject, Text: tidy(text.String()), HTML: html.String()}, nil
@@ -124,7 +134,7 @@ func (l *Letters) Write(languages, acceptLanguage string, letter Letter) (*Lette
 
 // view fills the texts of a letter.
 func (l *Letters) view(lang string, letter Letter) (v *letterView, err error) {
-	texts, key := l.catalogs[lang], "mail."+letter.Message
+	texts, key := l.catalogues[lang], "mail."+letter.Message
 	values := append([]string{"brand", l.brand, "host", l.host}, letter.Values...)
 	v = &letterView{Letter: letter, Brand: l.brand, Host: l.host}
 	if v.Subject, err = texts.text(key+".subject", values...); err != nil {

@@ -1,0 +1,45 @@
+package templates
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func devMailPages() map[string]Page {
+	mail := DevMail{
+		URL: "/dev/mail/x", ListURL: "/dev/mail", HTMLURL: "/dev/mail/x/html", To: "alice@example.com", Subject: "Choose a new password for authzd",
+		Date: time.Date(2026, 11, 29, 22, 5, 0, 0, time.UTC), Text: "Choose a new password\n\nhttps://id.example.com/reset\n", Link: "/reset", Code: "12345678",
+	}
+	return map[string]Page{
+		"mails of development":    DevMails{Mails: []DevMail{mail}},
+		"no mails of development": DevMails{},
+		"mail of development":     mail,
+	}
+}
+
+func TestDevMail(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), devMailPages()
+	d := draw(t, r, "en", pages["mail of development"])
+	if got := d.heading(); got != "Choose a new password for authzd" {
+		t.Errorf("heading %q", got)
+	}
+	element(t, d.id("mail-link"), "Open the link", "href", "/reset")
+	element(t, d.id("mail-code"), "12345678")
+	element(t, d.id("mail-to"), "alice@example.com")
+	if d = draw(t, r, "en", pages["no mails of development"]); !d.has("no-mails") || d.has("mails") {
+		t.Error("an empty list does not say so")
+	}
+}
+
+// TestLetterColours: a mail has the colours of the operator, in both modes.
+func TestLetterColours(t *testing.T) {
+	letters, err := NewLetters("id.example.com", Branding{Name: "Example", CSS: map[string]string{"accent": "#0a58ca", "accent-dark": "#7aa2f7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := letters.Write("", "", Letter{Message: "test"})
+	if err != nil || !strings.Contains(got.HTML, "background: #0a58ca") || !strings.Contains(got.HTML, "background: #7aa2f7") || strings.Contains(got.HTML, "ZgotmplZ") {
+		t.Errorf("%v\n%s", err, got.HTML)
+	}
+}
