@@ -35,6 +35,7 @@ func (l *loader) check() {
 	l.checkClients()
 	l.checkRegistration()
 	l.checkAccounts()
+	l.checkMail()
 	l.checkUsers()
 	l.checkPasskeys()
 	for i := range l.cfg.Connectors {

@@ -53,6 +53,7 @@ func (l *loader) complete() {
 	fill(l, "cors.allowed_headers", &c.CORS.AllowedHeaders, []string{"traceparent", "tracestate"})
 	l.completeRegistration(&c.Registration)
 	l.completeAccounts(&c.Accounts)
+	l.completeMail(&c.Mail)
 	fill(l, "branding.name", &c.Branding.Name, "authzd")
 
 	l.addAdminResource()

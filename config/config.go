@@ -113,6 +113,9 @@ type Config struct {
 	// Revocations is the feed of tokens that ended before their time, for APIs that check tokens offline.
 	Revocations Revocations `yaml:"revocations"`
 
+	// Mail is how mails to people are sent.
+	Mail Mail `yaml:"mail"`
+
 	// CORS is for apps in a browser, beyond what their clients say.
 	CORS CORS `yaml:"cors"`
 

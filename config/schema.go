@@ -21,7 +21,7 @@ import (
 // manual is the source of the types, whose comments the schema quotes. Those of clients, users and
 // frontends are with their types.
 //
-//go:embed config.go entries.go accounts.go mtls.go kms.go bff.go
+//go:embed config.go entries.go accounts.go mtls.go kms.go mail.go bff.go
 var manual embed.FS
 
 // Schema is a JSON Schema (2020-12) of the file. It knows names and forms; the rules that connect

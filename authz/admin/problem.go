@@ -27,6 +27,7 @@ const (
 	CodeInvalid              = "invalid"                // 422: errors says what is wrong with which member
 	CodePreconditionRequired = "precondition_required"  // 428: If-Match is missing
 	CodeServerError          = "server_error"           // 500
+	CodeMailFailed           = "mail_failed"            // 502: the mail server did not take a test mail
 	CodeUnavailable          = "unavailable"            // 503: worth trying again
 )
 

@@ -85,6 +85,7 @@ const (
 	EmailRemoved  Type = "user.email_removed"  // the new address of its identity is not free; details: connector
 	EmailDiffers  Type = "user.email_differs"  // from an identity's; the operator has set it, so it stays; details: connector
 
+	MailTested      Type = "mail.tested"      // an operator sent a mail to see whether mail works; details: result, sent or failed
 	MailUndelivered Type = "mail.undelivered" // a mail to a user was given up; details: mail, outcome, status
 
 	KeyRotated    Type = "key.rotated"    // details: alg, kid

@@ -24,6 +24,7 @@ import (
 	"github.com/authzd/authzd/authz/grant"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/logout"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbox"
@@ -69,6 +70,7 @@ type API struct {
 	Auth       *clientauth.Authenticator
 	Logout     *logout.Logout
 	Outbox     *outbox.Outbox
+	Mail       *mail.Office // nil: there is no mail
 	Events     *events.Recorder
 	Observer   *observe.Observer
 }
@@ -110,6 +112,9 @@ func (api *API) routes() []admin.Route {
 
 		route("revocation_list", "GET", "/v1/revocations", "What is on the revocation feed now, the oldest first.", admin.List(api.listRevocations), "sub", "kind", "id", "cause"),
 		route("feed_read", "GET", "/v1/revocations/feed", "The state of the revocation feed.", admin.Read(api.readFeed)),
+
+		route("delivery_list", "GET", "/v1/deliveries", "Logout tokens and mails that wait, or that were given up in the last seven days.", admin.List(api.listDeliveries), "state"),
+		route("mail_test", "POST", "/v1/mail/test", "Sends a mail at once, and answers with what the mail server said.", admin.Act(api.sendTestMail)),
 
 		route("key_list", "GET", "/v1/keys", "The signing keys that are published.", admin.List(api.listKeys)),
 		route("key_rotate", "POST", "/v1/keys/rotate", "Announces new signing keys.", admin.Act(api.rotateKeys)),

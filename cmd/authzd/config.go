@@ -69,6 +69,7 @@ func needSubcommand(cmd *cobra.Command, _ []string) error {
 
 func newConfigCheckCommand() *cobra.Command {
 	var file string
+	var mails bool
 	cmd := checkCommand(func(*cobra.Command) (string, config.Errors, error) {
 		name, err := configPath(file)
 		if err != nil {
@@ -78,8 +79,20 @@ func newConfigCheckCommand() *cobra.Command {
 		if err != nil {
 			return "", nil, err
 		}
+		mails = c.Mail.On()
 		return name, c.Warnings, nil
 	})
+	check := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return err
+		}
+		if !mails {
+			fmt.Fprintf(cmd.OutOrStdout(), "note: %s\n", noMail)
+			printHint(cmd.OutOrStdout(), noMailHint)
+		}
+		return nil
+	}
 	theServer.addConfigFlag(cmd, &file)
 	return cmd
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
+
+	"github.com/authzd/authzd/authz/mail/mailtest"
 )
 
 // described sends requests that the OpenAPI document must allow, and looks whether it foresees the answers.
@@ -84,7 +86,7 @@ func (d *described) call(t *testing.T, want int, method, pattern, target, body s
 
 // TestOpenAPI validates the document, and by it real requests and answers of every operation, refusals too.
 func TestOpenAPI(t *testing.T) {
-	o := operate(t, nil)
+	o := operateWith(t, nil, mailConfig(mailtest.Start(t, mailtest.Config{PlainOnly: true})), "")
 	d := describe(t, o)
 	sub, sid, gid := o.signedIn(t)
 
@@ -160,6 +162,11 @@ func TestOpenAPI(t *testing.T) {
 	d.call(t, 400, "GET", "/v1/keys", "/v1/keys?x=y", "")
 	d.call(t, 200, "POST", "/v1/keys/rotate", "/v1/keys/rotate", `{"alg":"ES256"}`)
 	d.call(t, 422, "POST", "/v1/keys/rotate", "/v1/keys/rotate", `{"alg":"none"}`)
+
+	d.call(t, 200, "GET", "/v1/deliveries", "/v1/deliveries?state=given_up", "")
+	d.call(t, 400, "GET", "/v1/deliveries", "/v1/deliveries?state=lost", "")
+	d.call(t, 200, "POST", "/v1/mail/test", "/v1/mail/test", `{"to":"alice@example.com"}`)
+	d.call(t, 422, "POST", "/v1/mail/test", "/v1/mail/test", `{"to":"alice"}`)
 
 	d.upkeep(t)
 	d.complete(t)

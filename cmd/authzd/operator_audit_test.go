@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/mail/mailtest"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -33,7 +34,7 @@ func (o *operated) events(t *testing.T) map[string]audit.Event {
 // TestEveryChangeIsAudited: each operation of the API that changes something leaves one event with it, which
 // says who did what to whom, from where, and in which request; and who is refused leaves none of a change.
 func TestEveryChangeIsAudited(t *testing.T) {
-	o := operate(t, nil)
+	o := operateWith(t, nil, mailConfig(mailtest.Start(t, mailtest.Config{PlainOnly: true})), "")
 	token, _ := o.token(t, "operator", "the-operators-very-own-secret")
 	alice, sid, gid := o.signedIn(t)
 	made := o.at(t, "POST", "/v1/users", "application/json", `{"username":"carol"}`)
@@ -67,6 +68,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"grant_revoke", "DELETE", "/v1/grants/" + gid, "", audit.Event{Type: audit.GrantRevoked, UserID: alice, GrantID: gid, ClientID: "web"}},
 		{"session_revoke", "DELETE", "/v1/sessions/" + sid, "", audit.Event{Type: audit.SessionEnded, UserID: alice, SessionID: sid}},
 		{"key_rotate", "POST", "/v1/keys/rotate", `{"alg":"ES256"}`, audit.Event{Type: audit.KeyRotated}},
+		{"mail_test", "POST", "/v1/mail/test", `{"to":"alice@example.com"}`, audit.Event{Type: audit.MailTested}},
 		{"store_compact", "POST", "/v1/store/compact", "", audit.Event{Type: audit.StoreCompact}},
 		{"backup", "GET", "/v1/backup", "", audit.Event{Type: audit.BackupTaken}},
 	} {

@@ -106,6 +106,9 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) (err error) 
 		logger.Warn(warning)
 	}
 	warnOfExpired(logger, cfg.Clients)
+	if !cfg.Mail.On() && !o.dev {
+		logger.Info(noMail, "do", noMailHint)
+	}
 	serverConfig, err := authzConfig(cfg, o.dev)
 	if err != nil {
 		return err

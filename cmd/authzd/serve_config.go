@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
 	"github.com/authzd/authzd/authz/register"
@@ -108,6 +111,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		c.TrustedIssuers = append(c.TrustedIssuers, newTrustedIssuer(t))
 	}
 	c.Operator = newOperator(cfg)
+	c.Mail = newMail(cfg, dev, roots)
 	if dev {
 		c.Outbound.AllowPrivateNetworks = append(slices.Clone(c.Outbound.AllowPrivateNetworks), loopback...)
 		if c.Playground, err = playground.New(playground.Config{
@@ -157,6 +161,29 @@ func newBackups(b *config.Backup) (*backup.Config, error) {
 	}
 	recipients, err := parseRecipients(b.Recipients)
 	return &backup.Config{Folder: b.Dir, Every: b.Every, Keep: *b.Keep, KeepFor: b.KeepFor, Recipients: recipients}, err
+}
+
+// newMail returns the zero Mail if there is none. In development mails are kept, for /dev/mail.
+func newMail(cfg *config.Config, dev bool, roots *x509.CertPool) authz.Mail {
+	switch s := cfg.Mail.SMTP; {
+	case dev:
+		return authz.Mail{From: cmp.Or(cfg.Mail.From, "authzd@localhost"), Transport: &mail.Box{}}
+	case cfg.Mail.On():
+		return authz.Mail{From: cfg.Mail.From, Transport: &mail.SMTP{
+			Server: s.Host, Port: *s.Port, TLS: s.TLS, RootCAs: roots, Username: s.Username, Password: string(s.Password),
+			Helo: hostOf(cfg.Issuer), Timeout: s.Timeout,
+		}}
+	}
+	return authz.Mail{}
+}
+
+// hostOf returns the host name of a valid issuer.
+func hostOf(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return "localhost"
+	}
+	return u.Hostname()
 }
 
 func newRegistration(r *config.Registration) register.Policy {

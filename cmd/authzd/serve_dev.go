@@ -96,6 +96,7 @@ func welcome(out io.Writer, cfg *config.Config) {
 			fmt.Fprintf(out, "user          %s, password %s\n", config.DevUsername, config.DevPassword)
 		}
 	}
+	fmt.Fprintf(out, "mails         %s/dev/mail\n", cfg.Issuer)
 	fmt.Fprintf(out, "admin socket  %s\n", cfg.Admin.Socket)
 	fmt.Fprintf(out, "try           curl -s --unix-socket %s http://localhost/v1/users\n", cfg.Admin.Socket)
 }

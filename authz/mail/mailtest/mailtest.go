@@ -99,6 +99,7 @@ func Serve(t testing.TB, listener net.Listener, c Config) *Server {
 	running.Go(func() { _ = s.smtp.Serve(listener) }) // an error says that it was closed
 	t.Cleanup(func() {
 		_ = s.smtp.Close()
+		_ = listener.Close() // Serve may not have begun yet
 		running.Wait()
 	})
 	return s
