@@ -58,7 +58,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"user_replace", "PUT", user, `{"username":"carol","name":"C"}`, audit.Event{Type: audit.UserUpdated, UserID: carol.Sub}},
 		{"user_update", "PATCH", user, `{"disabled":true}`, audit.Event{Type: audit.UserDisabled, UserID: carol.Sub}},
 		{"user_update", "PATCH", user, `{"disabled":false}`, audit.Event{Type: audit.UserEnabled, UserID: carol.Sub}},
-		{"user_set_password", "POST", user + "/set-password", `{"password":"some words"}`, audit.Event{Type: audit.UserPasswordSet, UserID: carol.Sub}},
+		{"user_set_password", "POST", user + "/set-password", `{"password":"some words of a song"}`, audit.Event{Type: audit.UserPasswordSet, UserID: carol.Sub}},
 		{"user_unlock", "POST", user + "/unlock", "", audit.Event{Type: audit.UserUnlocked, UserID: carol.Sub}},
 		{"identity_link", "POST", user + "/identities", `{"connector":"corp","subject":"4711"}`, audit.Event{Type: audit.IdentityLinked, UserID: carol.Sub}},
 		{"identity_unlink", "DELETE", user + "/identities" + identity, "", audit.Event{Type: audit.IdentityUnlinked, UserID: carol.Sub}},
