@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/authz/revocation"
@@ -123,15 +124,16 @@ type pollQuery struct {
 
 func (q pollQuery) full() bool { return q.after == revocation.Cursor{} }
 
-func (q pollQuery) String() string {
+func (q pollQuery) values() url.Values {
+	values := url.Values{}
 	if q.full() {
-		return ""
+		return values
 	}
-	values := url.Values{"after": {q.after.String()}}
+	values.Set("after", q.after.String())
 	if q.wait > 0 {
 		values.Set("wait", strconv.Itoa(int(q.wait/time.Second)))
 	}
-	return "?" + values.Encode()
+	return values
 }
 
 // load fetches a document and checks its signature.
@@ -145,7 +147,10 @@ func (f *Follower) load(ctx context.Context, query pollQuery) (*revocation.Docum
 			return nil, err
 		}
 	}
-	text, err := f.get(ctx, address+query.String())
+	text, err := f.get(ctx, address, query.values())
+	if busy := new(busyError); errors.As(err, &busy) && busy.status == http.StatusUnauthorized && f.prove != nil && !f.asked.Swap(true) {
+		text, err = f.get(ctx, address, query.values())
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -164,15 +169,36 @@ type busyError struct {
 
 func (e *busyError) Error() string { return fmt.Sprintf("status %d", e.status) }
 
-// get returns the body of an answer. No error quotes it.
-func (f *Follower) get(ctx context.Context, address string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return "", err
+// request asks by GET. A feed that wants a proof other than a secret gets it with the parameters in a form.
+func (f *Follower) request(ctx context.Context, address string, params url.Values) (*http.Request, error) {
+	header := http.Header{"Accept": {"application/" + revocation.Type}}
+	method, body := http.MethodGet, ""
+	switch {
+	case f.asked.Load():
+		if err := f.prove(params, header); err != nil {
+			return nil, err
+		}
+		method, body = http.MethodPost, params.Encode()
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+	case len(params) > 0:
+		address += "?" + params.Encode()
 	}
-	req.Header.Set("Accept", "application/"+revocation.Type)
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
 	if f.secret != "" { // RFC 6749 section 2.3.1
 		req.SetBasicAuth(url.QueryEscape(f.id), url.QueryEscape(f.secret))
+	}
+	return req, nil
+}
+
+// get returns the body of an answer. No error quotes it.
+func (f *Follower) get(ctx context.Context, address string, params url.Values) (string, error) {
+	req, err := f.request(ctx, address, params)
+	if err != nil {
+		return "", err
 	}
 	resp, err := f.client.Do(req)
 	if err != nil {

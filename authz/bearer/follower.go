@@ -37,6 +37,8 @@ type Follower struct {
 	client   *http.Client
 	id       string
 	secret   string
+	prove    func(form url.Values, header http.Header) error
+	asked    atomic.Bool // to prove itself by prove
 	logger   *slog.Logger
 
 	base    time.Time    // heard counts from here
@@ -68,6 +70,10 @@ type FollowerConfig struct {
 	// ClientID and ClientSecret authenticate the API (client_secret_basic), if the issuer shows its feed to
 	// clients only (revocations.access: clients).
 	ClientID, ClientSecret string
+
+	// Authenticate adds to a form, or to the header of its request, what proves the API otherwise, such as a client
+	// assertion (private_key_jwt, RFC 7523). The feed is then asked by POST, once it has answered 401 to a GET. nil: none.
+	Authenticate func(form url.Values, header http.Header) error
 
 	// Client fetches the feed, metadata and keys. Redirects are not followed; its Timeout is not used, because a
 	// long poll takes 25 seconds. nil: http.DefaultTransport.
@@ -125,6 +131,7 @@ func NewFollower(cfg FollowerConfig) (*Follower, error) {
 		client:  client,
 		id:      cfg.ClientID,
 		secret:  cfg.ClientSecret,
+		prove:   cfg.Authenticate,
 		logger:  cfg.Logger,
 		base:    time.Now(),
 		list:    revocation.NewList(cfg.Issuer),
@@ -145,6 +152,9 @@ func (cfg *FollowerConfig) check() error {
 	}
 	if cfg.Lost != GoOn && cfg.Lost != Refuse {
 		errs = append(errs, fmt.Errorf("the policy Lost must be %q or %q", GoOn, Refuse))
+	}
+	if cfg.Authenticate != nil && cfg.ClientSecret != "" {
+		errs = append(errs, errors.New("Authenticate and a ClientSecret are two ways to prove the same"))
 	}
 	if (cfg.ClientID == "") != (cfg.ClientSecret == "") {
 		errs = append(errs, errors.New("the ClientID and the ClientSecret belong together"))

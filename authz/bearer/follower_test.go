@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -498,6 +499,7 @@ func TestFollowerConfigIsChecked(t *testing.T) {
 		"without userinfo":      {Issuer: testIssuer, URL: "https://id.example.com/revocations?x=y"},
 		"the policy Lost":       {Issuer: testIssuer, Lost: "shrug"},
 		"belong together":       {Issuer: testIssuer, ClientID: "api"},
+		"two ways":              {Issuer: testIssuer, ClientID: "api", ClientSecret: "x", Authenticate: func(url.Values, http.Header) error { return nil }},
 	} {
 		if _, err := NewFollower(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -1,6 +1,7 @@
 package bff
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -26,13 +27,24 @@ func (b *BFF) openFeed() (err error) {
 		*client = *b.HTTPClient
 	}
 	cfg := bearer.FollowerConfig{Issuer: b.Issuer, Lost: bearer.Lost(b.Revocations.Lost), Client: client, Logger: b.Logger}
-	if a := &b.Authentication; a.UsesSecret() {
-		cfg.ClientID, cfg.ClientSecret = b.ClientID, string(a.ClientSecret)
+	switch a := &b.Authentication; { // for an issuer that shows its feed to clients only
+	case a.UsesSecret():
+		cfg.ClientID, cfg.ClientSecret = b.ownClient(), string(a.ClientSecret)
+	case a.UsesKey():
+		cfg.Authenticate = b.client(b.ownClient()).Authenticate
 	}
 	if b.feed.Follower, err = bearer.NewFollower(cfg); err != nil {
 		return fmt.Errorf("bff: %w", err)
 	}
 	return nil
+}
+
+// ownClient is the client of the configuration, or the first of those of its frontends.
+func (b *BFF) ownClient() string {
+	if b.ClientID == "" && len(b.Frontends) > 0 {
+		return b.Frontends[0].ClientID
+	}
+	return cmp.Or(b.ClientID, b.Gate.ClientID)
 }
 
 // Follower returns the follower of the revocation feed, for metrics; nil: it is off.

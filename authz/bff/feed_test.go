@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz"
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/bearer"
 	"github.com/authzd/authzd/authz/bff"
 	"github.com/authzd/authzd/authz/client"
@@ -114,4 +115,16 @@ func many(short, full int) int {
 		return full
 	}
 	return short
+}
+
+// TestFeedForClients: an issuer that shows its feed to clients only shows it to a BFF that proves itself by a key.
+func TestFeedForClients(t *testing.T) {
+	t.Parallel()
+	s := start(t, options{server: authz.Config{Operator: &operator.Config{}, Revocations: authz.Revocations{ClientsOnly: true}}})
+	s.awaitFeed(t)
+	b := s.browser(t)
+	b.signIn("/")
+	s.operate(t, "DELETE", "/v1/grants/"+s.awaitRecord(t, audit.SignedIn, "").GrantID, "")
+	blackbox.Until(t, "the feed has ended the session", func() bool { return !b.active() })
+	s.awaitRecord(t, audit.SessionEnded, "revocation_feed")
 }

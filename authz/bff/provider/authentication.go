@@ -67,8 +67,8 @@ func (a *Authentication) Problems() member.Problems {
 
 const assertionLife = time.Minute
 
-// authenticate adds to a form, or to the header of its request, what proves the client.
-func (p *Provider) authenticate(form url.Values, header http.Header) error {
+// Authenticate adds to a form, or to the header of its request, what proves the client.
+func (p *Provider) Authenticate(form url.Values, header http.Header) error {
 	a := &p.Authentication
 	form.Set("client_id", p.ClientID)
 	switch a.Method {

@@ -23,7 +23,7 @@ type answer struct {
 // sent or received.
 func (p *Provider) post(ctx context.Context, endpoint string, form url.Values) (*answer, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	if err := p.authenticate(form, header); err != nil {
+	if err := p.Authenticate(form, header); err != nil {
 		return nil, fmt.Errorf("authenticate the client: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
