@@ -126,16 +126,15 @@ func (b *tab) evaluate(expression string, value any) error {
 // until waits for an expression to be true, through any number of navigations.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	tick, timeout := time.NewTicker(20*time.Millisecond), time.After(untilTimeout)
-	defer tick.Stop()
-	for {
+	timeout := time.After(untilTimeout)
+	for pause := 10 * time.Millisecond; ; pause = min(pause*5/4, 200*time.Millisecond) { // what takes long is asked seldom
 		var holds bool
 		err := b.evaluate("Boolean("+expression+")", &holds) // fails while the page changes
 		if holds {
 			return
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-timeout:
 			b.t.Fatalf("never true: %s (%v)", expression, err)
 		}

@@ -23,7 +23,7 @@ registration: {mode: open}
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	const allowed = 50 << 20 // bytes
-	n := many(3000, 100_000)
+	n := many(2000, 100_000)
 	s := startServerWith(t, tv, forFlood)
 	s.runShipped(t)
 	mustSignIn(t, s)
