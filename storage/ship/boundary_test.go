@@ -81,6 +81,7 @@ func (h *history) check(t *testing.T, to Destination, gapsExpected bool) (gaps i
 // TestMomentsOfOneMillisecond: a moment has all of its millisecond, wherever in it a segment was sealed, a
 // snapshot taken or a generation ended.
 func TestMomentsOfOneMillisecond(t *testing.T) {
+	t.Parallel()
 	h := crowdedHistory(t, 20, 1300*time.Microsecond)
 	found, err := in(h.to).generations(t.Context())
 	if err != nil || len(found) < 5 {
@@ -91,6 +92,7 @@ func TestMomentsOfOneMillisecond(t *testing.T) {
 
 // TestMomentsNearAGap: what is said to be restorable near a gap is, and is whole.
 func TestMomentsNearAGap(t *testing.T) {
+	t.Parallel()
 	h := crowdedHistory(t, 12, 2700*time.Microsecond)
 	found, err := in(h.to).generations(t.Context())
 	if err != nil || len(found) < 3 {

@@ -58,6 +58,7 @@ func flip(path string) error {
 
 // TestBrokenGeneration: a damaged generation is in the way of those moments alone that nothing else has.
 func TestBrokenGeneration(t *testing.T) {
+	t.Parallel()
 	breaks := map[string]func(to directory, n uint64) error{
 		"manifest damaged": func(to directory, n uint64) error { return flip(file(to, manifestName(n))) },
 		"manifest lost":    func(to directory, n uint64) error { return os.Remove(file(to, manifestName(n))) },

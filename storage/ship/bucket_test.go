@@ -118,6 +118,7 @@ func TestDirectoryGet(t *testing.T) {
 
 // TestBucket: a server that fails every fifth request, in the ways that S3 has, loses nothing.
 func TestBucket(t *testing.T) {
+	t.Parallel()
 	var requests, failed atomic.Int64
 	var failing atomic.Bool
 	failing.Store(true)

@@ -41,6 +41,7 @@ func shipped(t *testing.T) (to directory, segments []string) {
 // TestDamage: a restore reports every kind of damage to what was shipped, and makes nothing. If the error
 // names the last possible moment, that moment can be restored.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil func(to directory, segments []string) error
 		gap   bool // the segments before are whole

@@ -69,6 +69,7 @@ func (s *standby) waitFor(t *testing.T, p *primary) {
 // TestStandby: it follows over its own restarts, those of the primary, and new generations, from one
 // snapshot; and is the same database at the end.
 func TestStandby(t *testing.T) {
+	t.Parallel()
 	to := directory(t.TempDir())
 	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
 	c := config(to, path)
@@ -286,6 +287,7 @@ func TestPromoteNext(t *testing.T) {
 
 // TestPromoteRefuses: a standby that can't have all, or can't fence, stays a standby.
 func TestPromoteRefuses(t *testing.T) {
+	t.Parallel()
 	to := &faulty{Destination: directory(t.TempDir())}
 	path, own := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "own.db")
 	p := startPrimary(t, path, config(to, path))
@@ -365,6 +367,7 @@ func TestLinkedStandby(t *testing.T) {
 
 // TestStandbyIsCompacted: what was deleted takes no room for ever, and the standby goes on where it was.
 func TestStandbyIsCompacted(t *testing.T) {
+	t.Parallel()
 	for name, keepSize := range map[string]bool{"it is": false, "keep_size": true} {
 		t.Run(name, func(t *testing.T) {
 			to := directory(t.TempDir())

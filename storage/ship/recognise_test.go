@@ -145,6 +145,7 @@ func TestEmptied(t *testing.T) {
 // TestOthersDestinationMounted: another database's destination in the place of ours is no take-over, and
 // nothing is written there.
 func TestOthersDestinationMounted(t *testing.T) {
+	t.Parallel()
 	to, other := directory(t.TempDir()), directory(t.TempDir())
 	path, otherPath := filepath.Join(t.TempDir(), "store.db"), filepath.Join(t.TempDir(), "other.db")
 	q := startPrimary(t, otherPath, config(other, otherPath))

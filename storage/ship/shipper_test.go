@@ -19,6 +19,7 @@ import (
 
 // TestLostAnswers: each object is stored, and the first answer about it is lost.
 func TestLostAnswers(t *testing.T) {
+	t.Parallel()
 	to := &faulty{Destination: directory(t.TempDir())}
 	lost := map[string]bool{}
 	to.onPut(func(name string) error {
@@ -43,6 +44,7 @@ func TestLostAnswers(t *testing.T) {
 
 // TestUnreachable: no write waits for a destination that is gone, and all arrives when it is back.
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	to := &faulty{Destination: directory(t.TempDir())}
 	path := filepath.Join(t.TempDir(), "store.db")
 	p := startPrimary(t, path, config(to, path))
@@ -75,6 +77,7 @@ func TestUnreachable(t *testing.T) {
 // TestNeverReached: a process whose destination is down from its start to its end keeps what it and the
 // one before it could not ship.
 func TestNeverReached(t *testing.T) {
+	t.Parallel()
 	to := &faulty{Destination: directory(t.TempDir())}
 	path := filepath.Join(t.TempDir(), "store.db")
 	p := startPrimary(t, path, config(to, path))
@@ -142,6 +145,7 @@ func (d lateBase) Put(ctx context.Context, name string, object []byte) error {
 // TestSpoolFullWhilePreparing: a generation that was being prepared when the one before it broke leaves
 // nothing behind.
 func TestSpoolFullWhilePreparing(t *testing.T) {
+	t.Parallel()
 	faults := &faulty{Destination: directory(t.TempDir())}
 	to := lateBase{faults, make(chan struct{})}
 	path := filepath.Join(t.TempDir(), "store.db")
@@ -259,6 +263,7 @@ func remove(t *testing.T, folder, pattern string) {
 
 // TestSpoolAheadIsCut: a group that was in the spool, and then not committed, is never shipped.
 func TestSpoolAheadIsCut(t *testing.T) {
+	t.Parallel()
 	to := &faulty{Destination: directory(t.TempDir())}
 	path := filepath.Join(t.TempDir(), "store.db")
 	p := startPrimary(t, path, config(to, path))
@@ -294,6 +299,7 @@ func TestSpoolAheadIsCut(t *testing.T) {
 // TestGenerations: they follow one another without a gap, old ones go, and any moment that is kept can
 // be restored.
 func TestGenerations(t *testing.T) {
+	t.Parallel()
 	to := directory(t.TempDir())
 	path := filepath.Join(t.TempDir(), "store.db")
 	c := config(to, path)
