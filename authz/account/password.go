@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/authzd/authzd/authz/passhash"
@@ -20,12 +21,14 @@ const (
 	queuePerWorker, queueAtLeast = 32, 128
 )
 
-// Passwords hashes and verifies passwords, at most as many at once as there are CPUs. It is safe for
-// concurrent use. Use one for the whole process.
+// Passwords hashes and verifies passwords, at most as many at once as there are CPUs. While other work waits for a CPU,
+// it takes a tenth of them, so that a flood of sign-ins does not hold up tokens. It is safe for concurrent use. Use one
+// for the whole process.
 //
 // Passwords are compared in the form of users.NormalizePassword.
 type Passwords struct {
-	line *line
+	line      *line
+	crowdedAt atomic.Int64 // when other work last waited for a CPU, in nanoseconds since 1970
 
 	checked func() // called for every computed hash; tests count them
 }
@@ -46,7 +49,7 @@ func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.enter(ctx, netip.Prefix{}); err != nil {
 		return "", err
 	}
-	defer p.line.leave()
+	defer p.leave(time.Now())
 	return passhash.New(normal), nil
 }
 
@@ -74,7 +77,7 @@ func (p *Passwords) verify(ctx context.Context, network netip.Prefix, hash, pass
 	if err := p.enter(ctx, network); err != nil {
 		return false, false, err
 	}
-	defer p.line.leave()
+	defer p.leave(time.Now())
 	match = h.Verify(normal) && hash != ""
 	return match, match && h.Outdated(normal), nil
 }
@@ -108,6 +111,33 @@ func had(user *storage.User, hash string) bool {
 func digest(hash string) string {
 	sum := sha256.Sum256([]byte(hash))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
+
+const (
+	// crowded is how long a goroutine waits for a CPU if others want it too.
+	crowded = 100 * time.Microsecond
+	// restShare is how long the place of a hash then stays empty, in durations of the hash.
+	restShare = 10
+	// crowdedFor is how long it counts that others wanted a CPU: they may have waited just then for something else.
+	crowdedFor = 500 * time.Millisecond
+)
+
+// leave ends the computation of a hash that began at a time. If other work waits for a CPU, the place is free again only
+// after a rest.
+func (p *Passwords) leave(began time.Time) {
+	asked := time.Now()
+	for range 4 { // each queue of goroutines has its turn
+		runtime.Gosched() // returns at once if nobody waits
+	}
+	now := time.Now()
+	if now.Sub(asked) >= crowded {
+		p.crowdedAt.Store(now.UnixNano())
+	}
+	if now.UnixNano()-p.crowdedAt.Load() > int64(crowdedFor) {
+		p.line.leave()
+		return
+	}
+	time.AfterFunc(restShare*asked.Sub(began), p.line.leave)
 }
 
 // enter waits for a turn to compute a hash.
