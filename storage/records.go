@@ -115,8 +115,8 @@ type User struct {
 	// NotBefore is the last second, since 1970, in which their tokens were ended. A token that counts has a later iat.
 	NotBefore int64   `json:"not_before,omitempty"`
 	Profile   Profile `json:"profile"`
-	// EmailFrom is the source of the address: the key of an identity, or EmailByOperator. Empty: there is no
-	// address, or its source is unknown.
+	// EmailFrom is the source of the address: the key of an identity, EmailByOperator or EmailByUser. Empty: there
+	// is no address, or its source is unknown.
 	EmailFrom string   `json:"email_from,omitempty"`
 	Roles     []string `json:"roles,omitempty"`
 	Groups    []string `json:"groups,omitempty"`
@@ -138,8 +138,11 @@ type IdentityChange struct {
 	ByOperator bool      `json:"by_operator,omitempty"`
 }
 
-// EmailByOperator is a User's EmailFrom if an operator has set the address.
-const EmailByOperator = "operator"
+// The values of a User's EmailFrom that are not the key of an identity.
+const (
+	EmailByOperator = "operator" // an operator has set the address
+	EmailByUser     = "user"     // the user has proved it
+)
 
 // Profile holds the standard claims of a user (OpenID Connect Core section 5.1).
 type Profile struct {

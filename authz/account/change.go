@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +58,8 @@ func (d *Directory) CreateWrites(ctx context.Context, user *storage.User) ([]sto
 	} else if namesake != nil {
 		return nil, &TakenError{"username"}
 	}
-	return d.createWrites(ctx, user, true)
+	writes, err := d.createWrites(ctx, user, true)
+	return append(writes, storage.DeletedUsers.Delete(username, storage.Any)), err
 }
 
 // ChangeWrites changes a user that was read with this version. The error is *TakenError if another user has
@@ -131,7 +133,11 @@ func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, versio
 	if err != nil {
 		return nil, err
 	}
-	writes = append(append(writes, networks...), devices...)
+	links, err := deleteAll(ctx, d.store, storage.LiveProofs, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	writes = slices.Concat(writes, networks, devices, links)
 	if username, err := users.NormalizeUsername(user.Username); err == nil {
 		released, err := d.release(ctx, storage.Usernames, username, user.ID)
 		if err != nil {

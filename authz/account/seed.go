@@ -18,8 +18,8 @@ import (
 // EnsureUsers creates the users of the configuration file that don't exist yet, and leaves the others
 // unchanged. It may run in several processes at once. It tries all users; the errors are joined, and name the
 // username. differ names the users whose record differs from the file, which the operator should know: the
-// record counts. Each entry is a username and what differs: disabled, roles, groups, or a password whose hash
-// was never theirs.
+// record counts. Each entry is a username and what differs: disabled, roles, groups, a password whose hash was never
+// theirs, or that the user has deleted the account.
 func (d *Directory) EnsureUsers(ctx context.Context, described []users.User) (differ []string, err error) {
 	var named []string
 	for _, u := range described {
@@ -32,11 +32,18 @@ func (d *Directory) EnsureUsers(ctx context.Context, described []users.User) (di
 		u.Username = strings.TrimSpace(name)
 		err := u.Problems(nil).Err()
 		var kept *storage.User
+		left := false
 		if err == nil {
+			left, err = d.HasLeft(ctx, u.Username)
+		}
+		if err == nil && !left {
 			kept, err = d.ensure(ctx, u)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("user %q: %w", name, err))
+		}
+		if left {
+			differ = append(differ, u.Username+": deleted by the user")
 		}
 		if kept == nil {
 			continue

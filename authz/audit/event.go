@@ -63,7 +63,13 @@ const (
 	UserPasswordSet Type = "user.password_set"
 	UserUnlocked    Type = "user.unlocked" // wrong passwords were forgiven
 
-	PasswordEnded Type = "user.password_ended" // by too many wrong ones in a row: an alarm
+	PasswordEnded      Type = "user.password_ended"       // by too many wrong ones in a row: an alarm
+	UserExported       Type = "user.exported"             // the user has downloaded their data
+	EmailChanged       Type = "user.email_changed"        // by the user, who has proved the new address
+	EmailChangeStopped Type = "user.email_change_stopped" // by the person who reads the mail of the former address
+	SignUpDeclined     Type = "user.sign_up_declined"     // by the person who reads the mail of the address
+	ProofRequested     Type = "proof.requested"           // a link by mail; details: kind, mail
+	ProofFailed        Type = "proof.failed"              // details: kind, reason
 
 	NetworksForgotten Type = "user.networks_forgotten" // no network is trusted any more
 
