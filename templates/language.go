@@ -53,6 +53,12 @@ func match(tags []language.Tag) string {
 	return languages[i]
 }
 
+// Language returns the language of a page: the best of those that a client (ui_locales) or else a browser
+// (Accept-Language) prefers.
+func Language(uiLocales, acceptLanguage string) string {
+	return chooseLanguage(uiLocales, acceptLanguage)
+}
+
 // Languages lists the languages that pages come in, as BCP 47 tags.
 func Languages() []string { return slices.Clone(languages) }
 

@@ -5,7 +5,7 @@ import "slices"
 // SignIn asks for a password, or leads to a connector, or back to the client.
 //
 // Inputs username, password, remember-me; buttons login-submit, login-cancel (its form says decision,
-// cancel), passkey-login (its form says passkey, yes); links connector-{id}.
+// cancel), passkey-login (its form says passkey, yes); links connector-{id}, signup, forgot-password.
 type SignIn struct {
 	UILocales  string
 	Client     *Client // nil: a sign-in to this server's own pages
@@ -18,6 +18,8 @@ type SignIn struct {
 	Connectors []Connector
 	Problem    Problem
 	Reason     Reason
+	SignUpURL  string // empty: people can't sign up
+	ForgotURL  string // empty: there are no new passwords by mail
 
 	// User, if not nil, must sign in again (prompt=login, max_age): the username can't be changed,
 	// and OtherAccountURL leads to this page without a user.

@@ -12,6 +12,7 @@ func signInPages() map[string]Page {
 	}
 	return map[string]Page{
 		"sign in": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
+		"sign in, all links": SignIn{Action: "/login", Hidden: someHidden, Password: true, SignUpURL: "/signup", ForgotURL: "/reset"},
 		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
 			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
 		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
@@ -140,5 +141,15 @@ func TestSignInShowsClient(t *testing.T) {
 	draw(t, r, "en", pages["sign in, unknown client"]).id("unknown-client")
 	if d := draw(t, r, "en", SignIn{Password: true}); d.has("client-policy") {
 		t.Error("a policy of nobody")
+	}
+}
+
+func TestSignInLinks(t *testing.T) {
+	r, pages := newRenderer(t, Branding{}), everyPage()
+	d := draw(t, r, "en", pages["sign in, all links"])
+	element(t, d.id("forgot-password"), "Forgot your password?", "href", "/reset")
+	element(t, d.id("signup"), "Create an account", "href", "/signup")
+	if d = draw(t, r, "en", pages["sign in"]); d.has("forgot-password") || d.has("signup") {
+		t.Error("links to what is not offered")
 	}
 }

@@ -43,6 +43,7 @@ func TestRenderHeaders(t *testing.T) {
 		"consent": withLogo, "consent, details": withLogo, "consent, payment": withLogo,
 		"select account": withLogo, "select account, several": withLogo, "logout": withLogo, "logout, explained": withLogo, "logged out": withLogo, "error": withLogo,
 		"device": withLogo, "device, allowed": withLogo, "device, denied": withLogo,
+		"sign up": withLogo, "check mail": withLogo, "forgot password": withLogo, "set password": withLogo, "link expired": withLogo,
 		"form post": withLogo + "; script-src 'sha256-" + hash(submitScript) + "'",
 		"logged out, frames": withLogo + "; frame-src https://app.example.com https://shop.example.org http://localhost:4200" +
 			"; script-src 'sha256-" + hash(returnScript) + "'",
