@@ -100,6 +100,11 @@ type Mail struct {
 
 // Accounts says how people's own accounts work.
 type Accounts struct {
+	// Registration says who may make an account. Without mail, nobody may.
+	Registration AccountRegistration
+	// AllowedDomains are the only domains whose addresses may sign up; empty: all.
+	AllowedDomains []string
+
 	// Password says which new passwords are accepted. It does not hold for those of Users. New fills in Issuer and
 	// Leaks.
 	Password password.Policy
@@ -109,6 +114,16 @@ type Accounts struct {
 	// EndPasswordAfter is how many wrong passwords in a row end a user's password; 0: none do.
 	EndPasswordAfter int
 }
+
+// AccountRegistration says who may make an account.
+type AccountRegistration string
+
+// The values of AccountRegistration. The zero value is RegistrationOff.
+const (
+	RegistrationOff    AccountRegistration = "off"    // operators make all accounts
+	RegistrationInvite AccountRegistration = "invite" // people whom an operator invites by mail
+	RegistrationOpen   AccountRegistration = "open"   // everybody
+)
 
 // Lifetimes are the server's defaults. A client may have other ones.
 type Lifetimes struct {

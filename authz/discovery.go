@@ -148,7 +148,7 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		"introspection_signing_alg_values_supported":     algs,
 		"dpop_signing_alg_values_supported":              dpop.Algorithms(),
 		"code_challenge_methods_supported":               []string{"S256"},
-		"prompt_values_supported":                        []string{"none", "login", "consent", "select_account"},
+		"prompt_values_supported":                        s.promptValues(),
 		"acr_values_supported":                           s.requests.ACRValues(),
 		"ui_locales_supported":                           templates.Languages(),
 		"claims_parameter_supported":                     true,
@@ -183,4 +183,14 @@ func (s *Server) discoveryDocument(managed *directory.Needs) []byte {
 		panic("encode discovery document: " + err.Error())
 	}
 	return body
+}
+
+// promptValues returns the values of prompt that are known (OpenID Connect Core section 3.1.2.1, and create of Initiating
+// User Registration via OpenID Connect 1.0 if people may sign up).
+func (s *Server) promptValues() []string {
+	values := []string{"none", "login", "consent", "select_account"}
+	if s.offersSignUp() {
+		values = append(values, "create")
+	}
+	return values
 }

@@ -33,7 +33,9 @@ import (
 	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/password"
+	"github.com/authzd/authzd/authz/proof"
 	"github.com/authzd/authzd/authz/register"
+	"github.com/authzd/authzd/authz/selfservice"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/authz/token"
@@ -49,6 +51,7 @@ import (
 var parts = []func(*Server, context.Context) error{
 	(*Server).openSealing, (*Server).openAudit, (*Server).openManaged, (*Server).openKeys, // the ground
 	(*Server).openAccounts, (*Server).openFactors, (*Server).openConnectors, (*Server).openPasskeys, (*Server).openOutbound, (*Server).openPasswords, (*Server).openClients, // who is known
+	(*Server).openProofs,
 	(*Server).openObserver, (*Server).openTokens, (*Server).openPages, (*Server).openMail, (*Server).openLogout, (*Server).openUpkeep, (*Server).openEndpoints, (*Server).openFeed,
 }
 
@@ -138,8 +141,10 @@ func (s *Server) openAccounts(ctx context.Context) error {
 		Max:            s.config.Sessions.Max,
 		RememberMe:     s.config.Sessions.RememberMe,
 		ActivityBeacon: s.config.Sessions.Beacon,
-		Began:          s.events.SessionBegan,
-		Crowded:        s.events.SessionCrowded,
+		Began: func(ctx context.Context, began, replaced *session.Session) []storage.Write {
+			return append(s.events.SessionBegan(ctx, began, replaced), proof.VoidWrites(began.UserID, proof.Reset, proof.Invite)...)
+		},
+		Crowded: s.events.SessionCrowded,
 		Ended: func(ctx context.Context, ended *session.Session) ([]storage.Write, error) {
 			return s.logout.SessionEnded(ctx, ended)
 		},
@@ -195,6 +200,23 @@ func (s *Server) openOutbound(context.Context) (err error) {
 	s.clientKeys = clientkeys.New(forConfigured, s.outbound)
 	s.ledger.Keys = s.clientKeys
 	return err
+}
+
+// sendsMail reports whether there is mail. Without it, what needs it is not offered.
+func (s *Server) sendsMail() bool { return s.config.Mail.Transport != nil }
+
+// offersSignUp reports whether everybody may make an account.
+func (s *Server) offersSignUp() bool {
+	return s.sendsMail() && s.config.Accounts.Registration == RegistrationOpen
+}
+
+// openProofs opens the links and codes that go out by mail.
+func (s *Server) openProofs(context.Context) error {
+	s.proofs = proof.New(proof.Config{Store: s.store, MAC: s.config.Secret.Deriver(purposeCode).Derive})
+	if r := s.config.Accounts.Registration; r != RegistrationOff && r != "" && !s.sendsMail() {
+		s.logger.Warn("nobody can sign up or be invited, because there is no mail", "accounts.registration", r, "do", "set mail, or accounts.registration: off")
+	}
+	return nil
 }
 
 // openPasswords gives the look-up of leaks another outbound client: people wait for it.
@@ -364,6 +386,12 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 		Pages: s.pages, Events: s.events, Flows: s.config.Secret.Sealer(purposeFlow), Upstream: s.config.Secret.Sealer(purposeConnect),
 		Half: s.config.Secret.Sealer(purposeHalf), Factors: s.factors, AppName: cmp.Or(s.config.Branding.Name, s.issuer.Host),
 		DeviceLifetime: s.config.Lifetimes.DeviceCode, RememberMe: s.config.Sessions.RememberMe, Playground: s.config.Playground != nil, Dev: s.config.Dev,
+		SignUp: s.offersSignUp(), Reset: s.sendsMail(),
+	}
+	s.selfservice = &selfservice.Service{
+		Issuer: s.issuer, Store: s.store, Accounts: s.accounts, Sessions: s.sessions, Connectors: s.connectors, Interaction: s.interaction,
+		Logout: s.logout, Outbox: s.outbox, Pages: s.pages, Events: s.events, Audit: s.audit, Proofs: s.proofs, Passwords: s.passwords,
+		SignUp: s.offersSignUp(), Domains: s.config.Accounts.AllowedDomains,
 	}
 	s.tokenInfo = &tokeninfo.Endpoints{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Sessions: s.sessions, Auth: s.auth, Grants: s.grants, Tokens: s.tokens,

@@ -10,6 +10,7 @@ const (
 	purposeHalf         = "sign-in that waits for a factor"
 	purposeRecovery     = "recovery codes" // names a record of storage.ServerSecrets
 	purposeNonce        = "nonce of DPoP proofs"
+	purposeCode         = "code of a mail"
 	purposeSubject      = "pairwise subject" // names the record of storage.ServerSecrets
 	purposeClientSecret = "client secret"    // names another
 	purposeAudit        = "audit log"        // names another

@@ -135,12 +135,13 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/tokenendpoint", "authz/authorize"},
 	{"authz/logout", "authz/authorize authz/outbox"},
 	{"authz/interaction", "authz/logout"},
+	{"authz/selfservice", "authz/interaction authz/proof authz/password"},
 	{"authz/tokeninfo", "authz/clientauth"},
 	{"authz/register", "authz/clientauth"},
 	{"authz/operator", "authz/logout authz/register authz/upkeep authz/password"},
 
 	// The server, which puts them together.
-	{"authz", "authz/tokenendpoint authz/interaction authz/tokeninfo authz/operator authz/devmail"},
+	{"authz", "authz/tokenendpoint authz/selfservice authz/tokeninfo authz/operator authz/devmail"},
 	{"authz/authztest", "authz storage/bolt"},
 	{"authz/internal/blackbox", "authz/authztest"},
 }

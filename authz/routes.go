@@ -87,6 +87,7 @@ func (s *Server) routeTable() []route {
 			route{"dev_mail", "/dev/mail/{mail}", methods{get: mails.Show}, page},
 			route{"dev_mail", "/dev/mail/{mail}/html", methods{get: mails.HTML}, page})
 	}
+	routes = append(routes, s.peopleRoutes()...)
 	if s.config.Registration.On() {
 		routes = append(routes,
 			route{"register", "/register", methods{post: s.register.Create}, api},
@@ -97,8 +98,33 @@ func (s *Server) routeTable() []route {
 
 // rootTable returns the routes at the root of the host, where others look for them whatever the issuer's path is.
 func (s *Server) rootTable() (routes []route) {
+	routes = append(routes, route{"change_password", "/.well-known/change-password", methods{get: s.selfservice.ChangePassword}, page})
 	if s.passkeys != nil {
 		routes = append(routes, route{"webauthn", "/.well-known/webauthn", methods{get: s.relatedOrigins}, public})
+	}
+	return routes
+}
+
+// peopleRoutes returns the pages of people's own accounts, as far as there is mail for what needs it.
+func (s *Server) peopleRoutes() []route {
+	own := s.selfservice
+	routes := []route{
+		{"account_profile", "/account/profile", methods{get: own.ProfilePage, post: own.ProfileForm}, page},
+		{"account_delete", "/account/delete", methods{get: own.LeavePage, post: own.Leave}, page},
+		{"account_export", "/account/export", methods{get: own.ExportData}, page},
+	}
+	if !s.sendsMail() {
+		return routes
+	}
+	routes = append(routes,
+		route{"account_email", "/account/email", methods{get: own.EmailPage, post: own.EmailForm}, page},
+		route{"reset", "/reset", methods{get: own.ResetPage, post: own.ResetForm}, page})
+	switch s.config.Accounts.Registration {
+	case RegistrationOpen:
+		routes = append(routes, route{"verify", "/verify", methods{get: own.VerifyPage, post: own.VerifyForm}, page})
+		fallthrough
+	case RegistrationInvite:
+		routes = append(routes, route{"signup", "/signup", methods{get: own.SignUpPage, post: own.SignUpForm}, page})
 	}
 	return routes
 }
@@ -123,7 +149,7 @@ func (s *Server) ifDevices(h handler) handler {
 
 // routeNames returns the names of routes, as the log and the metrics have them.
 func routeNames(routes []route) []string {
-	names := []string{"assets", "playground", "not_found"}
+	names := []string{"assets", "playground", "change_password", "not_found"}
 	for _, r := range routes {
 		names = append(names, r.name)
 	}

@@ -52,8 +52,10 @@ import (
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/passkey"
 	"github.com/authzd/authzd/authz/password"
+	"github.com/authzd/authzd/authz/proof"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/resource"
+	"github.com/authzd/authzd/authz/selfservice"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/throttle"
 	"github.com/authzd/authzd/authz/token"
@@ -80,6 +82,7 @@ type Server struct {
 	algs       []jose.SignatureAlgorithm // in use
 	audit      *audit.Log
 	feed       *feed.Feed
+	proofs     *proof.Proofs
 	events     *events.Recorder
 	accounts   *account.Directory
 	passwords  *password.Policy
@@ -107,6 +110,7 @@ type Server struct {
 	tokenEndpoint *tokenendpoint.Endpoint
 	logout        *logout.Logout
 	interaction   *interaction.Interaction
+	selfservice   *selfservice.Service
 	tokenInfo     *tokeninfo.Endpoints
 	register      *register.Endpoint
 	operator      *operator.API

@@ -61,6 +61,10 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 		User: pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
 		Zone: zoneOf(user), Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
+	p.ProfileURL, p.ExportURL, p.DeleteURL = in.Issuer.URL("/account/profile"), in.Issuer.URL("/account/export"), in.Issuer.URL("/account/delete")
+	if in.Outbox.SendsMail() {
+		p.EmailURL = in.Issuer.URL("/account/email")
+	}
 	if c := in.Connectors.Get(signedIn.Connector); c != nil {
 		p.Connector = c.Name()
 	}

@@ -66,6 +66,8 @@ type Interaction struct {
 	RememberMe     time.Duration // lifetime of a remembered session; 0: the sign-in page does not offer it
 	Playground     bool          // the home page links to the playground
 	AppName        string        // names the account's entry in an authenticator app
+	SignUp         bool          // people may sign up: the sign-in page leads there
+	Reset          bool          // people may get a new password by mail
 	Dev            bool
 }
 

@@ -109,6 +109,12 @@ func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visi
 		}
 		p.Connectors = append(p.Connectors, templates.Connector{ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: url})
 	}
+	if in.SignUp {
+		p.SignUpURL = in.pageURL(signUpPage, v.sealed)
+	}
+	if in.Reset && p.Password {
+		p.ForgotURL = in.pageURL("/reset", v.sealed)
+	}
 	if p.User = in.reauthenticated(v); p.User != nil {
 		p.OtherAccountURL = in.otherAccountURL(v.sealed)
 	}

@@ -32,6 +32,7 @@ const consentPage = "/consent"
 // is for sessions that are too weak for what is asked now. The account page goes through the steps too, with neither
 // request nor flow.
 var steps = []step{
+	{signUpPage, oauth.LoginRequired, "The user must sign up.", (*Interaction).needsSignUp},
 	{loginPage, oauth.LoginRequired, "The user must sign in.", (*Interaction).needsLogin},
 	{factorPage, oauth.LoginRequired, "The user must prove another factor.", (*Interaction).needsFactor},
 	{"/select-account", oauth.AccountSelection, "The user must choose an account.", (*Interaction).needsAccount},

@@ -35,6 +35,7 @@ const (
 	Reset  Kind = "reset"  // a new password
 	Invite Kind = "invite" // the first password of an account that an operator has made
 	Email  Kind = "email"  // another address of an account
+	Stop   Kind = "stop"   // that change, by the one who reads the mail of the former address
 )
 
 // Lifetime returns how long a link of the kind works.
@@ -101,14 +102,17 @@ type Ask struct {
 // Made is a new proof.
 type Made struct {
 	ID   string // for the browser that asked
-	Link string // token for the URL in the mail; empty: no mail may be sent
+	Link string // token for the URL in the mail; empty: it is a decoy
 	Code string // empty: there is none
+
+	// MayMail reports whether a mail may go out. It may be about a decoy: that the address has an account.
+	MayMail bool
 
 	Writes []storage.Write // they conflict if another proof was made at this moment
 }
 
-// Make makes a proof. If too many mails went out lately, Made has no Link: then the last proof stays live, and
-// Made.ID is its id if the same browser has asked for it.
+// Make makes a proof. If too many mails went out lately, Made is a decoy and no mail may go out: then the last proof
+// stays live, and Made.ID is its id if the same browser has asked for it.
 func (p *Proofs) Make(ctx context.Context, ask Ask) (*Made, error) {
 	key, err := liveKey(ask)
 	if err != nil {
@@ -139,6 +143,7 @@ func (p *Proofs) Make(ctx context.Context, ask Ask) (*Made, error) {
 		storage.Proofs.Put(made.ID, record, storage.Absent, record.ExpiresAt),
 		storage.LiveProofs.Put(key, next, cond, expires),
 	}
+	made.MayMail = true
 	if ask.Decoy {
 		made.Link, made.Code = "", ""
 	}

@@ -147,7 +147,7 @@ func VoidWrites(userID string, kinds ...Kind) []storage.Write {
 }
 
 // AllWrites void all proofs of a user: their password was changed, or they are deleted.
-func AllWrites(userID string) []storage.Write { return VoidWrites(userID, Reset, Invite, Email) }
+func AllWrites(userID string) []storage.Write { return VoidWrites(userID, Reset, Invite, Email, Stop) }
 
 // PinOf returns a value that changes with the user's password and when all their sessions end.
 func PinOf(user *storage.User) string {
