@@ -149,7 +149,7 @@ func (s *Server) ifDevices(h handler) handler {
 
 // routeNames returns the names of routes, as the log and the metrics have them.
 func routeNames(routes []route) []string {
-	names := []string{"assets", "playground", "change_password", "not_found"}
+	names := []string{"assets", "playground", "not_found"}
 	for _, r := range routes {
 		names = append(names, r.name)
 	}

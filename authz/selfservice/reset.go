@@ -192,7 +192,7 @@ func (s *Service) askReset(w http.ResponseWriter, q *request, began time.Time, a
 // noPassword returns the mail to a user who has no password and signs in in other ways: those stay the only ones. It
 // is nil for others.
 func (s *Service) noPassword(ctx context.Context, user *storage.User) (mail.Message, error) {
-	if user.PasswordHash != "" {
+	if user.PasswordHash != "" || !user.PasswordEndedAt.IsZero() {
 		return nil, nil
 	}
 	identities, err := s.Accounts.Identities(ctx, user.ID)
