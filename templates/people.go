@@ -23,7 +23,9 @@ func (p SignUp) meta() meta { return withLogo("sign-up", p.UILocales, p.Client) 
 func (p SignUp) NameInvalid() bool { return p.Problem == InvalidName }
 
 // EmailInvalid reports whether the address is wrong.
-func (p SignUp) EmailInvalid() bool { return p.Problem == InvalidEmail || p.Problem == DomainNotAllowed }
+func (p SignUp) EmailInvalid() bool {
+	return p.Problem == InvalidEmail || p.Problem == DomainNotAllowed
+}
 
 // The problems of pages for people and their own accounts.
 const (

@@ -32,7 +32,7 @@ func peoplePages() map[string]Page {
 		"change email":         ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, Email: address, Verified: true},
 		"change email, failed": ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, New: "x", Problem: InvalidEmail},
 		"confirm email":        ConfirmEmail{Action: "/account/email", Hidden: someHidden, User: alice, Email: "alice@example.org"},
-		"stop change": StopChange{Action: "/account/email", Hidden: someHidden, Email: address},
+		"stop change":          StopChange{Action: "/account/email", Hidden: someHidden, Email: address},
 		"delete account":       DeleteAccount{Action: "/account/delete", Hidden: someHidden, AccountURL: "/account", ExportURL: "/account/export", User: alice},
 	}
 	for _, what := range []NoticeOf{PasswordSaved, AccountReady, SignUpDeclined, AccountGone, AddressSaved, ChangeStopped} {

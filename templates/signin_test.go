@@ -11,7 +11,7 @@ func signInPages() map[string]Page {
 		{ID: "corp", Type: "oidc", Name: "Corp", URL: "/login/corp"},
 	}
 	return map[string]Page{
-		"sign in": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
+		"sign in":            SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
 		"sign in, all links": SignIn{Action: "/login", Hidden: someHidden, Password: true, SignUpURL: "/signup", ForgotURL: "/reset"},
 		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
 			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
