@@ -43,9 +43,10 @@ func (p RecoveryCode) meta() meta { return meta{template: "recovery-code", uiLoc
 
 // AnotherWay lets a person choose how to prove who they are.
 //
-// Links way-totp, way-recovery.
+// Links way-passkey, way-totp, way-recovery.
 type AnotherWay struct {
 	FactorPage
+	PasskeyURL  string // empty: it can't be used
 	TOTPURL     string // empty: it can't be used
 	RecoveryURL string // empty: it can't be used
 }

@@ -32,7 +32,7 @@ func factorPages() map[string]Page {
 	return map[string]Page{
 		"otp": OTP{FactorPage: base, RememberDevice: true}, "otp wrong": OTP{FactorPage: wrong}, "otp locked": OTP{FactorPage: base, Locked: true},
 		"recovery code": RecoveryCode{base}, "recovery code wrong": RecoveryCode{wrongCode},
-		"another way": AnotherWay{base, "/login/factor?way=totp", "/login/factor?way=recovery"},
+		"another way": AnotherWay{base, "/login/factor?way=passkey", "/login/factor?way=totp", "/login/factor?way=recovery"},
 		"enrol totp":  enrol, "enrol totp wrong": enrolWrong,
 		"recovery codes": RecoveryCodes{User: alice, Codes: []string{"k4tm-9pwx7-rvd2", "m8yc-w6jaz-3znf"}, ContinueURL: "/account"},
 	}

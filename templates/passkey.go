@@ -67,10 +67,23 @@ type OfferPasskey struct {
 	User      User
 	Passkey   *PasskeyAsk // nil: none can be added now
 	Problem   Problem
+	Wanted    bool // the account or the app demands one: the user can't skip it
 }
 
 func (p OfferPasskey) meta() meta {
 	return meta{template: "passkey-offer", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin(), scripts: p.Passkey != nil}
+}
+
+// PasskeyFactor asks for a passkey of the user, after another factor.
+//
+// Button passkey-login; link use-another-way.
+type PasskeyFactor struct {
+	FactorPage
+	Passkey *PasskeyAsk // nil: the user has none any more
+}
+
+func (p PasskeyFactor) meta() meta {
+	return meta{template: "passkey-factor", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin(), scripts: p.Passkey != nil}
 }
 
 // Passkeys lists the passkeys of a user, who can add, rename and remove them.

@@ -48,7 +48,7 @@ func TestRenderHeaders(t *testing.T) {
 		"logged out, frames": withLogo + "; frame-src https://app.example.com https://shop.example.org http://localhost:4200" +
 			"; script-src 'sha256-" + hash(returnScript) + "'",
 		"sign in, passkey": withLogo + ownScripts, "sign in again, passkey": withLogo + ownScripts,
-		"passkey offer": withLogo + ownScripts, "passkeys": plain + ownScripts, "passkeys, none": plain + ownScripts,
+		"passkey offer": withLogo + ownScripts, "passkey demanded": withLogo + ownScripts, "passkey as a factor": withLogo + ownScripts, "passkeys": plain + ownScripts, "passkeys, none": plain + ownScripts,
 	}
 	for name, page := range everyPage() {
 		w := httptest.NewRecorder()
@@ -88,7 +88,7 @@ func hash(script string) string {
 func mayRun(name string) bool {
 	return slices.Contains([]string{
 		"form post", "logged out, frames",
-		"sign in, passkey", "sign in again, passkey", "passkey offer", "passkeys", "passkeys, none",
+		"sign in, passkey", "sign in again, passkey", "passkey offer", "passkey demanded", "passkey as a factor", "passkeys", "passkeys, none",
 	}, name)
 }
 

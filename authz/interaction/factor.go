@@ -11,7 +11,6 @@ import (
 	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
-	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -41,7 +40,9 @@ type question struct {
 	half *half // nil: the user has a session, which is too weak
 	user *storage.User
 	demand
-	own factor.Set
+	own     factor.Set
+	passkey bool         // the user has one that is good enough
+	proven  factor.Level // by now
 }
 
 // proved is what another factor has proved.
@@ -61,9 +62,10 @@ func (in *Interaction) openQuestion(r *http.Request, v *visit) (*question, error
 	q := &question{half: h, user: user}
 	switch {
 	case h != nil:
-		q.demand = in.demandOf(user, h.Connector, h.ACR, v.pending())
+		q.demand, q.proven = in.demandOf(user, h.Connector, h.ACR, v.pending()), factor.Level(h.Level)
 	case v.user != nil:
 		q.user, q.demand = v.user, in.demandOf(v.user, v.signedIn.Connector, v.signedIn.ACR, v.pending())
+		q.proven = factor.Level(v.signedIn.Level)
 		if q.met(v.signedIn.Level, v.signedIn.DeviceKnown) {
 			return nil, nil
 		}
@@ -76,7 +78,8 @@ func (in *Interaction) openQuestion(r *http.Request, v *visit) (*question, error
 	if q.own.TOTP != nil {
 		q.account = max(q.account, factor.Two)
 	}
-	return q, nil
+	q.passkey, err = in.hasPasskey(r.Context(), q.user, q.level())
+	return q, err
 }
 
 // id is in the form, which counts for this question only: meanwhile another tab may have begun a sign-in.
@@ -87,8 +90,10 @@ func (q *question) id() string {
 	return q.user.ID
 }
 
-// mustEnrol reports whether the user has nothing that could be asked for.
-func (q *question) mustEnrol() bool { return q.own.TOTP == nil && q.own.Recovery == nil }
+// mustEnrol reports whether the user must set up an authenticator app, because there is nothing that could be asked for.
+func (q *question) mustEnrol() bool {
+	return q.own.TOTP == nil && q.own.Recovery == nil && !q.passkey && !q.phishingResistant()
+}
 
 // FactorPage asks for another factor.
 func (in *Interaction) FactorPage(w http.ResponseWriter, r *http.Request) error {
@@ -111,8 +116,7 @@ func (in *Interaction) FactorPage(w http.ResponseWriter, r *http.Request) error 
 	if q.mustEnrol() {
 		return in.askEnrol(w, r, v, q, problem)
 	}
-	in.askFactor(w, r, v, q, http.StatusOK, params.Get("way"), problem)
-	return nil
+	return in.askFactor(w, r, v, q, http.StatusOK, params.Get("way"), problem)
 }
 
 // unasked leaves a page that has nothing to ask: to the sign-in page, if nobody has signed in.
@@ -125,15 +129,17 @@ func (in *Interaction) unasked(w http.ResponseWriter, r *http.Request, v *visit)
 }
 
 // askFactor draws the page of a way. If it can't be used, it draws that of another.
-func (in *Interaction) askFactor(w http.ResponseWriter, r *http.Request, v *visit, q *question, status int, way string, problem templates.Problem) {
-	base := templates.FactorPage{
-		UILocales: v.uiLocales(), Client: v.client(), Action: in.Issuer.URL(factorPage), User: pages.User(q.user), Problem: problem,
-		Hidden: in.factorFields(v, q), AnotherURL: in.wayURL(v, wayChoose),
-	}
-	codes := q.own.Codes() > 0
+func (in *Interaction) askFactor(w http.ResponseWriter, r *http.Request, v *visit, q *question, status int, way string, problem templates.Problem) error {
+	base := in.factorBase(v, q, problem)
+	codes := q.own.Codes() > 0 && !q.phishingResistant()
 	switch {
+	case q.wantsPasskey(), q.enrolsPasskey(), q.passkey && (way == wayPasskey || way == "" && !q.own.Usable()):
+		return in.keyQuestion(w, r, v, q, base)
 	case way == wayChoose:
 		p := templates.AnotherWay{FactorPage: base}
+		if q.passkey {
+			p.PasskeyURL = in.wayURL(v, wayPasskey)
+		}
 		if q.own.Usable() {
 			p.TOTPURL = in.wayURL(v, wayTOTP)
 		}
@@ -146,6 +152,7 @@ func (in *Interaction) askFactor(w http.ResponseWriter, r *http.Request, v *visi
 	default:
 		in.Pages.Render(w, r, status, templates.OTP{FactorPage: base, RememberDevice: q.half != nil && q.mayRemember(), Locked: !q.own.Usable()})
 	}
+	return nil
 }
 
 func (in *Interaction) factorFields(v *visit, q *question) map[string]string {
@@ -182,6 +189,11 @@ func (in *Interaction) Factor(w http.ResponseWriter, r *http.Request) error {
 	case form.Get("asked") != q.id():
 		http.Redirect(w, r, in.pageURL(factorPage, v.sealed), http.StatusSeeOther)
 		return nil
+	case isPasskey(form):
+		return in.factorByPasskey(w, r, v, q, form)
+	case q.wantsPasskey(), q.enrolsPasskey(), form.Has("recovery-code") && q.phishingResistant():
+		http.Redirect(w, r, in.pageURL(factorPage, v.sealed), http.StatusSeeOther)
+		return nil
 	case q.mustEnrol():
 		return in.enrol(w, r, v, q, form)
 	case form.Has("recovery-code"):
@@ -205,8 +217,7 @@ func (in *Interaction) checkFactor(w http.ResponseWriter, r *http.Request, v *vi
 	case errors.As(result, &throttled):
 		in.factorFailed(r, method, account.Throttled, q.user.ID)
 		oauth.SetRetryAfter(w, throttled.RetryAfter)
-		in.askFactor(w, r, v, q, http.StatusTooManyRequests, way, templates.TooManyAttempts)
-		return nil
+		return in.askFactor(w, r, v, q, http.StatusTooManyRequests, way, templates.TooManyAttempts)
 	case errors.Is(result, factor.ErrWrong), errors.Is(result, factor.ErrNone):
 		in.factorFailed(r, method, account.WrongCode, q.user.ID)
 		problem := templates.WrongOTP
