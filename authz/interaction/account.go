@@ -78,6 +78,9 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	if p.Apps, err = in.shownApps(r.Context(), user); err != nil {
 		return err
 	}
+	if err := in.showPasskeyWay(r.Context(), &p, user); err != nil {
+		return err
+	}
 	in.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }

@@ -31,6 +31,16 @@ func (in *Interaction) PasskeysPage(w http.ResponseWriter, r *http.Request) erro
 	return in.showPasskeys(w, r, signedIn, user, http.StatusOK, templates.Passkeys{Added: r.URL.Query().Has("added")})
 }
 
+// showPasskeyWay puts the user's passkeys on the account page.
+func (in *Interaction) showPasskeyWay(ctx context.Context, p *templates.Account, user *storage.User) error {
+	if in.Passkeys == nil {
+		return nil
+	}
+	found, err := in.Passkeys.Of(ctx, user.ID)
+	p.Ways = append(p.Ways, templates.Way{Kind: templates.WayPasskeys, Count: len(found), URL: in.Issuer.URL(passkeysPage)})
+	return err
+}
+
 // showPasskeys draws the page. p has what has just happened; showPasskeys fills in the rest.
 func (in *Interaction) showPasskeys(w http.ResponseWriter, r *http.Request, signedIn *session.Session, user *storage.User, status int, p templates.Passkeys) error {
 	ctx := r.Context()

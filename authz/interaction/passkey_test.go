@@ -266,6 +266,9 @@ func TestPasskeysPage(t *testing.T) {
 	p := startPasskeys(t, authz.Config{})
 	b := p.with(t, "alice")
 	id := strings.SplitAfter(p.keys(t)[0].Key, "/")[1]
+	if account := b.Get(t, p.URL+"/account"); account.Link("change-passkeys") != p.URL+"/account/passkeys" {
+		t.Errorf("the account page leads to %q", account.Link("change-passkeys"))
+	}
 	page := b.Get(t, p.URL+"/account/passkeys")
 	if !strings.Contains(page.Body, "allAcceptedCredentialIds") {
 		t.Error("the page signals nothing")

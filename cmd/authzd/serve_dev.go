@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 
@@ -97,6 +99,9 @@ func welcome(out io.Writer, cfg *config.Config) {
 		}
 	}
 	fmt.Fprintf(out, "mails         %s/dev/mail\n", cfg.Issuer)
+	if u, err := url.Parse(cfg.Issuer); err == nil && net.ParseIP(u.Hostname()) != nil {
+		fmt.Fprintf(out, "passkeys      none at an IP address; set the issuer to http://localhost:%s\n", cmp.Or(u.Port(), "80"))
+	}
 	fmt.Fprintf(out, "admin socket  %s\n", cfg.Admin.Socket)
 	fmt.Fprintf(out, "try           curl -s --unix-socket %s http://localhost/v1/users\n", cfg.Admin.Socket)
 }
