@@ -3,8 +3,12 @@ package authz
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"time"
 
 	"github.com/authzd/authzd/authz/clientauth"
 	"github.com/authzd/authzd/authz/feed"
@@ -57,5 +61,33 @@ func (s *Server) openFeed(ctx context.Context) error {
 	if err := s.feed.Open(ctx); err != nil {
 		return err
 	}
+	if err := s.endRemovedClients(ctx); err != nil {
+		return fmt.Errorf("end the tokens of clients that were removed: %w", err)
+	}
 	return s.observer.ShowFeed(s.feed.Status)
+}
+
+// endRemovedClients ends the tokens of clients that the configuration had at the last start, and has no longer.
+func (s *Server) endRemovedClients(ctx context.Context) error {
+	present := s.config.Clients.IDs()
+	return storage.Retry(func() error { // another replica may start too
+		last, version, err := storage.FeedStates.Get(ctx, s.store, storage.FeedClientsKey)
+		if errors.Is(err, storage.ErrNotFound) {
+			last = &storage.FeedState{}
+		} else if err != nil {
+			return err
+		}
+		if slices.Equal(last.Clients, present) {
+			return nil
+		}
+		writes := []storage.Write{
+			storage.FeedStates.Put(storage.FeedClientsKey, &storage.FeedState{Clients: present}, storage.At(version), time.Time{}),
+		}
+		for _, id := range last.Clients {
+			if !slices.Contains(present, id) {
+				writes = append(writes, s.events.ClientRemoved(ctx, id)...)
+			}
+		}
+		return s.store.Apply(ctx, writes...)
+	})
 }

@@ -43,7 +43,7 @@ var (
 	TrustedNetworks = Kind[TrustedNetwork]{"trusted_networks"} // user id + "/" + hash of the network
 
 	Revocations = Kind[Revocation]{"revocations"} // DueKey of a random value: they sort by the time of their end
-	FeedStates  = Kind[FeedState]{"feed_states"}  // FeedEpochKey, FeedWindowKey
+	FeedStates  = Kind[FeedState]{"feed_states"}  // FeedEpochKey, FeedWindowKey, FeedClientsKey
 
 	Proofs            = Kind[Proof]{"proofs"}                        // random, the first part of the link's token
 	LiveProofs        = Kind[LiveProof]{"live_proofs"}               // user id, or hash of the address, + "/" + kind
@@ -354,14 +354,17 @@ const (
 
 // The keys of FeedStates.
 const (
-	FeedEpochKey  = "epoch"
-	FeedWindowKey = "window"
+	FeedEpochKey   = "epoch"
+	FeedWindowKey  = "window"
+	FeedClientsKey = "clients"
 )
 
 // FeedState is what the replicas share about the revocation feed.
 type FeedState struct {
 	Epoch  string `json:"epoch,omitempty"`  // a random value; another one once records may have been forgotten, so copies of a store lack it
 	Window int    `json:"window,omitempty"` // seconds that an entry stays: the longest that was ever needed
+	// Clients are the ids of the configuration's clients at the last start. Tokens of one that has gone are ended.
+	Clients []string `json:"clients,omitempty"`
 }
 
 // UserGrant lets the grants of a user be found. It may outlive its grant.

@@ -187,6 +187,14 @@ func (rec *Recorder) ClientChanged(ctx context.Context, what audit.Type, id stri
 	return rec.put(ctx, event)
 }
 
+// ClientRemoved records that a client is no longer in the configuration.
+func (rec *Recorder) ClientRemoved(ctx context.Context, id string) []storage.Write {
+	return rec.put(ctx, audit.Event{
+		Type: audit.ClientDeleted, Outcome: audit.Success, Actor: audit.Actor{Kind: audit.ByServer}, ClientID: id,
+		Details: map[string]string{"reason": "it is no longer in the configuration"},
+	}, feed.Client(id))
+}
+
 var changeTypes = map[account.Change]audit.Type{
 	account.Created: audit.UserCreated, account.Linked: audit.IdentityLinked,
 	account.EmailReplaced: audit.EmailReplaced, account.EmailRemoved: audit.EmailRemoved, account.EmailDiffers: audit.EmailDiffers,
