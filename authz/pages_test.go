@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -33,7 +34,10 @@ func TestPagesShowRequestID(t *testing.T) {
 	shows("device confirmation", "consent-allow", confirm)
 	shows("device allowed", "", b.Follow(t, confirm.Submit(t, "consent-allow", nil)))
 	shows("account", "logout", b.Get(t, s.URL+"/account"))
-	shows("home", "home-account", b.Get(t, s.URL+"/"))
+	shows("home", "home-sign-in", s.NewBrowser(t).Get(t, s.URL+"/"))
+	if page := b.Get(t, s.URL+"/"); page.Status != http.StatusSeeOther || page.Header.Get("Location") != s.URL+"/account" {
+		t.Errorf("the home page of somebody who is signed in: %d %s", page.Status, page.Header.Get("Location"))
+	}
 	question := b.Get(t, s.URL+"/logout")
 	shows("logout", "logout-confirm", question)
 	shows("signed out", "", b.Do(t, question.Submit(t, "logout-confirm", nil)))

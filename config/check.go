@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -100,6 +101,23 @@ func (l *loader) checkBranding() {
 	if b.LogoFile != "" {
 		l.report("branding.logo_file", b.LogoFile, checkLogo(b.LogoFile))
 	}
+	for key, name := range map[string]string{"logo_dark_file": b.LogoDarkFile, "backdrop_file": b.BackdropFile} {
+		if name != "" {
+			l.report("branding."+key, name, checkLogo(name))
+		}
+	}
+	for key, link := range map[string]string{"help_url": b.HelpURL, "imprint_url": b.ImprintURL, "privacy_url": b.PrivacyURL} {
+		if u, err := url.Parse(link); link != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+			l.report("branding."+key, link, problemf("write an address such as https://example.com/help", "not an http or https URL"))
+		}
+	}
+	for key, text := range b.Texts {
+		path := child("branding.texts", key)
+		if !textKey.MatchString(key) {
+			l.report(path, nil, problemf("write a key such as sign_in.heading or sign_in.heading#de", "not the key of a text"))
+		}
+		l.report(path, text, checkNotEmpty(text))
+	}
 	for name, value := range b.CSS {
 		path := child("branding.css", name)
 		if !cssName.MatchString(name) {
@@ -109,6 +127,8 @@ func (l *loader) checkBranding() {
 	}
 	l.checkTheme(b.CSS)
 }
+
+var textKey = regexp.MustCompile(`^[a-z0-9_.]+(#[a-z]+)?(#[A-Za-z-]+)?$`)
 
 func checkLogo(name string) *member.Flaw {
 	_, err := brand.ReadLogo(name)

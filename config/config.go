@@ -448,6 +448,26 @@ type Branding struct {
 	// LogoFile is an image (SVG, PNG, JPEG, WebP or GIF) to show in place of the name.
 	LogoFile string `yaml:"logo_file" path:"true"`
 
+	// LogoDarkFile is the image for dark mode. Default: that of logo_file.
+	LogoDarkFile string `yaml:"logo_dark_file" path:"true"`
+
+	// BackdropFile is an image behind the frame of the pages. It never lies behind text, and narrow
+	// windows do not load it.
+	BackdropFile string `yaml:"backdrop_file" path:"true"`
+
+	// HelpURL is linked at the foot of each page, as are the next two.
+	HelpURL string `yaml:"help_url"`
+
+	// ImprintURL says who runs the service.
+	ImprintURL string `yaml:"imprint_url"`
+
+	// PrivacyURL is the privacy policy of the service.
+	PrivacyURL string `yaml:"privacy_url"`
+
+	// Texts replaces texts of the pages and mails, by the keys of templates/catalogue in the source:
+	// sign_in.heading: Welcome. For one language only, # and its tag follow: "sign_in.heading#de".
+	Texts map[string]string `yaml:"texts"`
+
 	// CSS sets variables of the style sheet, such as accent: "#0a58ca". The colours are background,
 	// surface, stub, text, muted, border, edge, control, accent, on-accent, link, danger, danger-surface, warning,
 	// warning-surface, ok and mark, each also with -dark for dark mode; radius is a length, font a list of families.

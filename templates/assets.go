@@ -28,7 +28,7 @@ const svg = "image/svg+xml"
 
 // assets are the files that pages link to.
 type assets struct {
-	urls  map[string]string // by plain name: style.css, logo, google.svg
+	urls  map[string]string // by plain name: style.css, logo, logo-dark, backdrop, google.svg
 	files map[string]asset  // by the served name, which contains a hash of the content
 }
 
@@ -45,6 +45,13 @@ func newAssets(basePath string, b Branding) (assets, error) {
 		return a, err
 	}
 	palette, cssErr := brand.Stylesheet(b.CSS)
+	var backdropErr error
+	if b.BackdropFile != "" {
+		var backdrop asset
+		backdrop, backdropErr = readLogo(b.BackdropFile)
+		a.add(basePath, "backdrop", backdrop)
+		palette += ":root{--backdrop:url(" + a.urls["backdrop"] + ")}\n"
+	}
 	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", []byte(palette + compress(string(rules)))})
 
 	script, err := assetFiles.ReadFile("assets/passkey.js")
@@ -63,7 +70,12 @@ func newAssets(basePath string, b Branding) (assets, error) {
 
 	logo, logoErr := readLogo(b.LogoFile)
 	a.add(basePath, "logo", logo)
-	return a, errors.Join(cssErr, logoErr)
+	if b.LogoDarkFile == "" {
+		return a, errors.Join(cssErr, logoErr, backdropErr)
+	}
+	darkLogo, darkErr := readLogo(b.LogoDarkFile)
+	a.add(basePath, "logo-dark", darkLogo)
+	return a, errors.Join(cssErr, logoErr, darkErr, backdropErr)
 }
 
 func (a assets) add(basePath, name string, file asset) {

@@ -1,5 +1,14 @@
 package templates
 
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
 // Branding gives the pages an operator's look.
 type Branding struct {
 	// Name of the service or the company; empty: authzd.
@@ -8,6 +17,20 @@ type Branding struct {
 	// LogoFile is an svg, png, jpeg, webp or gif file of at most 1 MiB, shown 32 px high in place
 	// of the name; empty: the first letter of the name beside it.
 	LogoFile string
+
+	// LogoDarkFile is the logo for dark mode; empty: LogoFile.
+	LogoDarkFile string
+
+	// BackdropFile is a picture behind the frame, of the same kinds and size as a logo; empty: none. Narrow windows
+	// do not load it, and it never lies behind text.
+	BackdropFile string
+
+	// HelpURL, ImprintURL and PrivacyURL are http or https links at the foot of each page; empty: none.
+	HelpURL, ImprintURL, PrivacyURL string
+
+	// Texts replaces texts of the catalogue, by their keys. For one language only, # and its tag follow the key:
+	// "sign_in.heading#de". A text keeps its placeholders.
+	Texts map[string]string
 
 	// CSS sets variables of the style sheet. The colours are background, surface, stub, text, muted,
 	// border, edge, control, accent, on-accent, link, danger, danger-surface, warning, warning-surface, ok, mark, each
@@ -26,4 +49,58 @@ func (b Branding) Letter() string {
 		return ""
 	}
 	return initial(b.Name)
+}
+
+// withTexts returns the catalogues with the operator's texts in place of ours. The error names each text that is none, or whose
+// placeholders differ.
+func (b Branding) withTexts(ours map[string]catalogue) (map[string]catalogue, error) {
+	all := map[string]catalogue{}
+	for lang, texts := range ours {
+		all[lang] = maps.Clone(texts)
+	}
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(b.Texts)) { // "a#de" comes after "a", which is for all languages
+		base, lang, one := cutLanguage(key)
+		replaced := languages
+		if one {
+			replaced = []string{lang}
+		}
+		for _, lang := range replaced {
+			text, ok := all[lang][base]
+			switch {
+			case !ok && one:
+				errs = append(errs, fmt.Errorf("branding texts %q: no such text, or no such language", key))
+			case !ok:
+				errs = append(errs, fmt.Errorf("branding texts %q: no such text", key))
+			case !slices.Equal(placeholders(text), placeholders(b.Texts[key])):
+				errs = append(errs, fmt.Errorf("branding texts %q: must have the placeholders %s", key, strings.Join(placeholders(text), ", ")))
+			default:
+				all[lang][base] = b.Texts[key]
+				continue
+			}
+			break
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// cutLanguage takes the language off a key. The form of a number, such as #other, belongs to the key.
+func cutLanguage(key string) (base, lang string, found bool) {
+	i := strings.LastIndexByte(key, '#')
+	if i < 0 {
+		return key, "", false
+	}
+	for _, form := range pluralForms {
+		if key[i:] == form {
+			return key, "", false
+		}
+	}
+	return key[:i], key[i+1:], true
+}
+
+// placeholders returns the placeholders of a text, sorted.
+func placeholders(text string) []string {
+	found := regexp.MustCompile(`\{[a-z]+\}`).FindAllString(text, -1)
+	slices.Sort(found)
+	return found
 }

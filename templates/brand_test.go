@@ -1,6 +1,9 @@
 package templates
 
 import (
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -51,6 +54,60 @@ func TestBrandingErrors(t *testing.T) {
 	_, err = New(someIssuer, Branding{CSS: map[string]string{"accent": "#ffff00", "on-accent": "#ffffff"}})
 	if err == nil || !strings.Contains(err.Error(), "branding css, light mode: on-accent #ffffff on accent #ffff00") {
 		t.Errorf("an illegible button passes: %v", err)
+	}
+}
+
+// TestBrandTexts: an operator's text replaces ours, in all languages or in one. What would break a page is refused.
+func TestBrandTexts(t *testing.T) {
+	r := newRenderer(t, Branding{Texts: map[string]string{
+		"sign_in.heading": "Welcome", "sign_in.heading#de": "Willkommen <b>", "ago.minutes#other": "{count} min", "ago.minutes#other#de": "{count} Min.",
+	}})
+	for lang, want := range map[string]string{"en": "Welcome", "fr": "Welcome", "de": "Willkommen <b>"} {
+		if got := draw(t, r, lang, SignIn{}).heading(); got != want {
+			t.Errorf("%s: %q, want %q", lang, got, want)
+		}
+	}
+	_, err := New(someIssuer, Branding{Texts: map[string]string{
+		"sign_in.nothing": "x", "sign_in.heading#xx": "x", "back_to": "Back", "not_you": "Not {client}?",
+	}})
+	for _, want := range []string{
+		`branding texts "sign_in.nothing": no such text`, `branding texts "sign_in.heading#xx": no such text, or no such language`,
+		`branding texts "back_to": must have the placeholders {client}`, `branding texts "not_you": must have the placeholders`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error lacks %q: %v", want, err)
+		}
+	}
+}
+
+// TestBrandFiles: the links, the logo of dark mode and the backdrop.
+func TestBrandFiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"day.svg", "night.svg", "sea.svg"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("<svg>"+name+"</svg>"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRenderer(t, Branding{
+		Name: "Harbour", LogoFile: filepath.Join(dir, "day.svg"), LogoDarkFile: filepath.Join(dir, "night.svg"), BackdropFile: filepath.Join(dir, "sea.svg"),
+		HelpURL: "https://help.example.com/", ImprintURL: "https://example.com/imprint", PrivacyURL: "javascript:alert(1)",
+	})
+	d := draw(t, r, "en", SignIn{})
+	element(t, d.id("help"), "Help", "href", "https://help.example.com/")
+	element(t, d.id("imprint"), "Imprint", "href", "https://example.com/imprint")
+	if d.has("privacy") {
+		t.Error("a link runs a script")
+	}
+	element(t, d.all("source")[0], "", "srcset", r.assets.urls["logo-dark"], "media", "(prefers-color-scheme: dark)")
+	w := httptest.NewRecorder()
+	r.Assets().ServeHTTP(w, httptest.NewRequest("GET", r.assets.urls["style.css"], nil))
+	if !strings.Contains(w.Body.String(), "--backdrop:url("+r.assets.urls["backdrop"]+")") {
+		t.Errorf("the backdrop is not in the style sheet: %.300s", w.Body)
+	}
+	for _, b := range []Branding{{LogoDarkFile: "x.exe"}, {BackdropFile: filepath.Join(dir, "nothing.svg")}} {
+		if _, err := New(someIssuer, b); err == nil {
+			t.Errorf("%+v is taken", b)
+		}
 	}
 }
 

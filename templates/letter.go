@@ -67,6 +67,9 @@ func NewLetters(host string, branding Branding) (*Letters, error) {
 	if err != nil {
 		return nil, err
 	}
+	if all, err = branding.withTexts(all); err != nil {
+		return nil, err
+	}
 	l := &Letters{brand: branding.Name, host: host, writers: map[string]func() (*writer, error){}, catalogues: all}
 	for _, lang := range languages {
 		l.writers[lang] = sync.OnceValues(func() (*writer, error) { return newWriter(lang, all[lang], branding) })

@@ -66,6 +66,9 @@ func New(issuer string, brand Branding) (*Renderer, error) {
 		return nil, err
 	}
 	r := &Renderer{pages: map[string]*pageSet{}, assets: files}
+	if catalogues, err = brand.withTexts(catalogues); err != nil {
+		return nil, err
+	}
 	for _, lang := range languages {
 		r.pages[lang] = newPageSet(lang, catalogues[lang], brand, files, u)
 	}

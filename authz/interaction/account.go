@@ -21,11 +21,15 @@ import (
 
 const maxApps = 100 // on the account page
 
-// Home draws the page at the issuer's URL.
+// Home draws the page at the issuer's URL. People who are signed in are led to their account, except in development.
 func (in *Interaction) Home(w http.ResponseWriter, r *http.Request) error {
 	_, user, err := in.Sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
+	}
+	if user != nil && !in.Dev {
+		http.Redirect(w, r, in.Issuer.URL("/account"), http.StatusSeeOther)
+		return nil
 	}
 	p := templates.Home{Issuer: in.Issuer.ID, SignInURL: in.Issuer.URL("/login"), AccountURL: in.Issuer.URL("/account")}
 	if user != nil {

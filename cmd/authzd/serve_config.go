@@ -61,7 +61,7 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Connectors: newConnectors(cfg.Connectors, roots),
 		MTLS:       mtls,
 		Outbound:   outbound.Config{AllowPrivateNetworks: cfg.Outbound.AllowPrivateNetworks, RootCAs: roots},
-		Branding:   templates.Branding{Name: cfg.Branding.Name, LogoFile: cfg.Branding.LogoFile, CSS: cfg.Branding.CSS},
+		Branding:   newBranding(cfg.Branding),
 		Passkeys:   passkeys,
 		Lifetimes: authz.Lifetimes{
 			AccessToken:  cfg.Lifetimes.AccessToken,
@@ -130,6 +130,13 @@ func headline(texts map[string]string) templates.Text {
 		all[""] = english
 	}
 	return all
+}
+
+func newBranding(b config.Branding) templates.Branding {
+	return templates.Branding{
+		Name: b.Name, LogoFile: b.LogoFile, LogoDarkFile: b.LogoDarkFile, BackdropFile: b.BackdropFile, CSS: b.CSS,
+		HelpURL: b.HelpURL, ImprintURL: b.ImprintURL, PrivacyURL: b.PrivacyURL, Texts: b.Texts,
+	}
 }
 
 // loopback may be reached in development, where the clients are on this machine too.
