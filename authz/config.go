@@ -105,8 +105,8 @@ type Accounts struct {
 	// AllowedDomains are the only domains whose addresses may sign up; empty: all.
 	AllowedDomains []string
 
-	// Password says which new passwords are accepted. It does not hold for those of Users. New fills in Issuer and
-	// Leaks.
+	// Password says which new passwords are accepted. It does not hold for those of Users. New fills in Issuer,
+	// Always and Leaks.
 	Password password.Policy
 	// LeaksURL is the address of a service that knows leaked passwords, without the prefix of a hash; empty: nobody is
 	// asked.

@@ -222,7 +222,7 @@ func (s *Server) openProofs(context.Context) error {
 // openPasswords gives the look-up of leaks another outbound client: people wait for it.
 func (s *Server) openPasswords(context.Context) error {
 	policy := s.config.Accounts.Password
-	policy.Issuer = s.issuer.ID
+	policy.Issuer, policy.Always = s.issuer.ID, s.config.Factors.Always
 	s.passwords = &policy
 	if s.config.Accounts.LeaksURL == "" {
 		return nil

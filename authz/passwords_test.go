@@ -14,6 +14,7 @@ import (
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/storage"
@@ -85,6 +86,30 @@ func TestLeakedPasswords(t *testing.T) {
 	for _, want := range []string{`outcome="clean"} 0`, `outcome="failed"} 5`, `outcome="found"} 1`} {
 		if !strings.Contains(metrics, "authzd_password_leak_lookups_total{"+want+"\n") {
 			t.Errorf("the metrics lack %s", want)
+		}
+	}
+}
+
+// Eight characters are enough for a user of whom a second factor is demanded at every sign-in, and for no other.
+func TestPasswordLengthWithFactor(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{
+		Operator: &operator.Config{}, Factors: factor.Policy{Roles: map[string]factor.Level{"admin": factor.Two}},
+	}, nil)
+	for body, want := range map[string]int{
+		`{"username":"a1","roles":["admin"],"password":"k7#mQ2!x"}`: http.StatusCreated,
+		`{"username":"a2","roles":["admin"],"password":"k7#mQ2!"}`:  http.StatusUnprocessableEntity,
+		`{"username":"a3","roles":["admin"],"password":"iloveyou"}`: http.StatusUnprocessableEntity,
+		`{"username":"a4","roles":["staff"],"password":"k7#mQ2!x"}`: http.StatusUnprocessableEntity,
+		`{"username":"a5","password":"14 characters."}`:             http.StatusUnprocessableEntity,
+		`{"username":"a6","password":"15 characters.."}`:            http.StatusCreated,
+	} {
+		recorder := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/v1/users", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		s.AdminSocket().ServeHTTP(recorder, r)
+		if recorder.Code != want {
+			t.Errorf("%s: %d %s", body, recorder.Code, recorder.Body)
 		}
 	}
 }
