@@ -404,7 +404,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 	s.operator = &operator.API{
 		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, Upkeep: s.upkeep, Keys: s.keys,
 		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Passwords: s.passwords, Sessions: s.sessions,
-		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Mail: s.mail,
+		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Mail: s.mail, Factors: s.factors,
 		Events: s.events, Observer: s.observer,
 	}
 	s.tokenEndpoint, err = tokenendpoint.New(tokenendpoint.Config{

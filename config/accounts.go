@@ -12,8 +12,29 @@ type Accounts struct {
 	// 0, and wrong passwords are only slowed down.
 	DisablePasswordAfter *int `yaml:"disable_password_after"`
 
+	// Factors says of whom a second factor is demanded: optional of those who have set one up, required of
+	// everybody. Who has none sets up an authenticator app, right after the password.
+	Factors string `yaml:"factors" enum:"optional,required"`
+
+	// FactorsOfRoles are other demands for users with a role: admin: required. The strictest counts. Default: none.
+	FactorsOfRoles map[string]string `yaml:"factors_of_roles"`
+
+	// ACRClasses are the names by which apps demand factors (acr_values), the weakest first. A stronger sign-in has
+	// a weaker class too. Default: urn:authzd:acr:2fa for two factors.
+	ACRClasses []ACRClass `yaml:"acr_classes"`
+
 	// Passkeys says how people sign in with passkeys.
 	Passkeys Passkeys `yaml:"passkeys"`
+}
+
+// ACRClass is an authentication context class (OpenID Connect Core section 2): a name for how strongly users have proved
+// who they are.
+type ACRClass struct {
+	// Name is the value of acr and acr_values.
+	Name string `yaml:"name" required:"true"`
+
+	// Needs is what a sign-in must have: one_factor or two_factors.
+	Needs string `yaml:"needs" required:"true" enum:"one_factor,two_factors"`
 }
 
 // Password says which new passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2). Each has up to 256 characters

@@ -11,6 +11,12 @@ const mostMinLength = 64 // characters
 func (l *loader) completeAccounts(a *Accounts) {
 	length, withFactor, never := password.UsualLength, password.UsualLengthWithFactor, 0
 	passkeys := true
+	if a.Factors == "" {
+		a.Factors = "optional"
+	}
+	if len(a.ACRClasses) == 0 {
+		a.ACRClasses = []ACRClass{{Name: "urn:authzd:acr:2fa", Needs: "two_factors"}}
+	}
 	fill(l, "accounts.passkeys.enabled", &a.Passkeys.Enabled, &passkeys)
 	fill(l, "accounts.disable_password_after", &a.DisablePasswordAfter, &never)
 	fill(l, "accounts.password.min_length", &a.Password.MinLength, &length)
@@ -34,6 +40,7 @@ func (l *loader) checkAccounts() {
 	if n := *l.cfg.Accounts.DisablePasswordAfter; n != 0 && (n < 10 || n > 100) {
 		l.report("accounts.disable_password_after", n, problemf("write a number from 10 to 100, or 0 for never", "must be 10 to 100, or 0"))
 	}
+	l.checkFactors(&l.cfg.Accounts)
 	if p.LeaksURL != "" {
 		l.report("accounts.password.leaks_url", p.LeaksURL, member.WebURLFlaw(p.LeaksURL))
 	}
@@ -43,7 +50,7 @@ func (l *loader) checkAccounts() {
 func (c *Config) PasswordPolicy() *password.Policy {
 	return &password.Policy{
 		MinLength: *c.Accounts.Password.MinLength, MinLengthWithFactor: *c.Accounts.Password.MinLengthWithFactor,
-		Issuer: c.Issuer,
+		Issuer: c.Issuer, Always: c.alwaysFactor,
 	}
 }
 

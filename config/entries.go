@@ -98,6 +98,13 @@ type Connector struct {
 	// wants an auth_time of the provider that is new enough, trusted does with each sign-in through
 	// it. Default: proved.
 	FreshLogin string `yaml:"fresh_login" enum:"proved,trusted"`
+
+	// Factors is required if all who come from here need a second factor, beyond accounts.factors.
+	Factors string `yaml:"factors" enum:"optional,required"`
+
+	// TrustAMR says that the provider's amr counts: with mfa in it, the sign-in there had two factors, and no
+	// other is asked for here.
+	TrustAMR bool `yaml:"trust_amr"`
 }
 
 // InitialAccessToken admits to client registration.

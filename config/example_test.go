@@ -154,6 +154,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		c.Resources, c.Clients, c.Users, c.Connectors, c.TrustedIssuers = nil, nil, nil, nil, nil
 		c.MTLS, c.Accounts.Password.LeaksURL, c.Accounts.Passkeys = MTLS{}, "", Passkeys{Enabled: c.Accounts.Passkeys.Enabled}
 		c.Mail = Mail{}
+		c.Accounts.FactorsOfRoles = nil
 		c.TLS, c.TrustedProxies, c.Admin.Listen, c.Outbound, c.Branding = TLS{}, nil, "", Outbound{}, Branding{}
 		c.Registration, c.Backup.Recipients, c.Storage.Bolt.Ship.Recipients = Registration{}, nil, nil
 	}

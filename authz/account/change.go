@@ -122,13 +122,19 @@ func (d *Directory) DeclinePasskeys(ctx context.Context, userID string) error {
 	})
 }
 
-// DeleteWrites deletes a user with their names, identities, passkeys, consents and records of sign-ins.
+// DeleteWrites deletes a user with their names, identities, passkeys, factors, consents and records of sign-ins.
 func (d *Directory) DeleteWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
 	writes := []storage.Write{storage.Users.Delete(user.ID, storage.At(version)), tally.Forget(tally.UserKey(user.ID)), tally.Forget(tally.InRowKey(user.ID))}
 	networks, err := deleteAll(ctx, d.store, storage.TrustedNetworks, user.ID)
 	if err != nil {
 		return nil, err
 	}
+	remembered, err := deleteAll(ctx, d.store, storage.RememberedDevices, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	writes = append(writes, storage.TOTPs.Delete(user.ID, storage.Any), storage.RecoveryCodeSets.Delete(user.ID, storage.Any))
+	writes = append(writes, remembered...)
 	devices, err := deleteAll(ctx, d.store, storage.KnownDevices, user.ID)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ type Policy struct {
 	Everybody  Level            // 0: one factor
 	Roles      map[string]Level // of users with the role
 	Connectors map[string]Level // of users who come from the upstream, by the id of the connector
-	Clients    map[string]Level // of sign-ins for the app
 	// Trusted are the ids of connectors whose amr counts: "mfa" there is a sign-in with two factors.
 	Trusted map[string]bool
 }
@@ -22,6 +21,14 @@ func (p *Policy) OfAccount(roles []string, connector string) Level {
 
 // Always reports whether every sign-in of a user with these roles needs a second factor after the password.
 func (p *Policy) Always(roles []string) bool { return p.OfAccount(roles, "") >= Two }
+
+// Demanded returns the level of a demand in the configuration: "required", or anything else for none.
+func Demanded(demand string) Level {
+	if demand == "required" {
+		return Two
+	}
+	return One
+}
 
 // OfUpstream returns the level that an upstream's amr proves (RFC 8176).
 func (p *Policy) OfUpstream(connector string, amr []string) Level {

@@ -133,7 +133,7 @@ type demand struct {
 func (in *Interaction) demandOf(user *storage.User, connector, acr string, v *pending) demand {
 	d := demand{account: in.Factors.OfAccount(user.Roles, connector), app: factor.One}
 	if v.request != nil {
-		d.app = v.request.Level(acr)
+		d.app = max(v.request.Level(acr), factor.Demanded(v.request.Client.Factors))
 	}
 	return d
 }

@@ -76,6 +76,7 @@ func (p *Passkeys) ownerWithKeys(ctx context.Context, userID string) (*storage.U
 // Remembered devices and half sign-ins of before are void.
 func touchUser(user *storage.User, version uint64) storage.Write {
 	changed := *user
+	changed.FactorEpoch++
 	changed.UpdatedAt = storage.Now()
 	return storage.Users.Put(user.ID, &changed, storage.At(version), never)
 }

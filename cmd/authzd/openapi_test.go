@@ -133,6 +133,11 @@ func TestOpenAPI(t *testing.T) {
 	d.call(t, 404, "GET", identities, "/v1/users/nobody/identities", "")
 	d.call(t, 204, "DELETE", identities+"/{identity}", carol+"/identities/"+linked["id"].(string), "")
 	d.call(t, 404, "DELETE", identities+"/{identity}", carol+"/identities/"+linked["id"].(string), "")
+	factors := one + "/factors"
+	d.call(t, 200, "GET", factors, carol+"/factors", "")
+	d.call(t, 404, "GET", factors, "/v1/users/nobody/factors", "")
+	d.call(t, 204, "DELETE", factors, carol+"/factors?passkeys=true", "")
+	d.call(t, 404, "DELETE", factors, "/v1/users/nobody/factors", "")
 	networks := one + "/trusted-networks"
 	d.call(t, 200, "GET", networks, carol+"/trusted-networks", "")
 	d.call(t, 404, "GET", networks, "/v1/users/nobody/trusted-networks", "")

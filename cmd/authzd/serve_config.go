@@ -95,6 +95,8 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		TrustedProxies: cfg.TrustedProxies,
 		Users:          cfg.Users,
 		Accounts:       authz.Accounts{Password: *cfg.PasswordPolicy(), LeaksURL: cfg.Accounts.Password.LeaksURL, EndPasswordAfter: *cfg.Accounts.DisablePasswordAfter},
+		Factors:        newFactorPolicy(cfg),
+		Classes:        newClasses(cfg.Accounts.ACRClasses),
 		Metrics:        prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {

@@ -17,7 +17,7 @@ func newUserCommand() *cobra.Command {
 	return newGroup("user", "users: create, list, show, update, disable, delete, set-password, unlock, identity, network", r,
 		newUserCreateCommand(r), newUserListCommand(r), newUserShowCommand(r), newUserUpdateCommand(r),
 		newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r), newUserUnlockCommand(r),
-		newUserIdentityCommand(r), newUserNetworkCommand(r))
+		newUserIdentityCommand(r), newUserNetworkCommand(r), newUserFactorCommand(r))
 }
 
 // userMembers are the members of a user that have a flag.

@@ -1,0 +1,69 @@
+package operator
+
+import (
+	"context"
+
+	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
+	"github.com/authzd/authzd/authz/factor"
+	"github.com/authzd/authzd/authz/mail"
+	"github.com/authzd/authzd/storage"
+)
+
+func (api *API) listFactors(ctx context.Context, c *admin.Call, _ admin.Slice) (shown []admin.Factor, next string, err error) {
+	sub := c.Path("sub")
+	if _, err := api.Accounts.Get(ctx, sub); err != nil {
+		return nil, "", err
+	}
+	own, err := api.Factors.Of(ctx, sub)
+	if err != nil {
+		return nil, "", err
+	}
+	if app := own.TOTP; app != nil {
+		shown = append(shown, admin.Factor{ID: factor.NameTOTP, Kind: factor.NameTOTP, CreatedAt: app.CreatedAt, UsedAt: admin.OrNil(app.UsedAt), Locked: !own.Usable()})
+	}
+	if codes := own.Recovery; codes != nil {
+		left := len(codes.Hashes)
+		shown = append(shown, admin.Factor{ID: factor.NameRecovery, Kind: factor.NameRecovery, CreatedAt: codes.CreatedAt, Left: &left, Locked: left > 0 && own.Codes() == 0})
+	}
+	for entry, err := range storage.Passkeys.All(ctx, api.Store, sub+"/") {
+		if err != nil {
+			return nil, "", err
+		}
+		key := entry.Value
+		shown = append(shown, admin.Factor{ID: entry.Key[len(sub)+1:], Kind: "passkey", Name: key.Name, CreatedAt: key.CreatedAt, UsedAt: admin.OrNil(key.LastUsedAt)})
+	}
+	return shown, "", nil
+}
+
+// resetFactors removes what a user has lost, and what rests on it. Whoever has the password then gets in with it alone,
+// so the user is told.
+func (api *API) resetFactors(ctx context.Context, c *admin.Call) error {
+	err := storage.Retry(func() error {
+		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))
+		if err != nil {
+			return err
+		}
+		if err := c.Matches(etag(version)); err != nil {
+			return err
+		}
+		writes, err := api.Factors.RemoveWrites(ctx, user, version)
+		if err != nil {
+			return err
+		}
+		event := audit.Event{Type: audit.FactorsReset, UserID: user.ID}
+		if c.Query.Get("passkeys") == "true" {
+			event.Details = map[string]string{"passkeys": "true"}
+			for entry, err := range storage.Passkeys.All(ctx, api.Store, user.ID+"/") {
+				if err != nil {
+					return err
+				}
+				writes = append(writes, storage.Passkeys.Delete(entry.Key, storage.Any))
+			}
+		}
+		writes = append(writes, api.Outbox.Notify(user, "", mail.FactorsReset{Link: "/account", Where: mail.Where{At: storage.Now()}})...)
+		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, event)...)...)
+	})
+	api.Outbox.Wake()
+	return err
+}

@@ -1,0 +1,46 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/authzd/authzd/authz/member"
+)
+
+// checkFactors applies the rules of second factors, and of the classes that name them.
+func (l *loader) checkFactors(a *Accounts) {
+	for role, demand := range a.FactorsOfRoles {
+		var flaw *member.Flaw
+		switch {
+		case strings.TrimSpace(role) == "":
+			flaw = problemf("name a role", "is no role")
+		case demand != "optional" && demand != "required":
+			flaw = problemf("write required or optional", "is neither")
+		}
+		l.report(child("accounts.factors_of_roles", role), demand, flaw)
+	}
+	weakest := map[string]bool{}
+	for i, class := range a.ACRClasses {
+		path := element("accounts.acr_classes", i)
+		var flaw *member.Flaw
+		switch {
+		case class.Name == "":
+		case strings.ContainsAny(class.Name, " \t\r\n\"\\") || len(class.Name) > 255:
+			flaw = problemf("write a URI or a short name", "is longer than 255 bytes, or has a space or a quotation mark")
+		case strings.HasPrefix(class.Name, "urn:authzd:acr:") && class.Name != "urn:authzd:acr:2fa":
+			flaw = problemf("choose another name", "is a name of authzd's own")
+		case weakest[class.Name]:
+			flaw = problemf("remove one", "is there twice")
+		}
+		weakest[class.Name] = true
+		l.report(path+".name", class.Name, flaw)
+		if i > 0 && class.Needs == "one_factor" && a.ACRClasses[i-1].Needs == "two_factors" {
+			l.report(path+".needs", class.Needs, problemf("list the weaker classes first", "is weaker than the class before"))
+		}
+	}
+}
+
+// alwaysFactor reports whether a second factor is demanded of a user with these roles at every sign-in.
+func (c *Config) alwaysFactor(roles []string) bool {
+	return c.Accounts.Factors == "required" || slices.ContainsFunc(roles, func(role string) bool { return c.Accounts.FactorsOfRoles[role] == "required" })
+}
