@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/textproto"
+	"os"
 )
 
 // Error says why a mail was not sent.
@@ -31,6 +32,8 @@ func failure(ctx context.Context, step string, err error) *Error {
 		e.Code, e.Err = reply.Code, fmt.Errorf("the server answered %d %s", reply.Code, reply.Msg)
 	case ctx.Err() != nil:
 		e.Err = fmt.Errorf("the server did not answer in time: %w", ctx.Err())
+	case errors.Is(err, os.ErrDeadlineExceeded): // of the connection, which ends at the same time
+		e.Err = fmt.Errorf("the server did not answer in time: %w", context.DeadlineExceeded)
 	}
 	return e
 }

@@ -26,7 +26,7 @@ func toServer(t *testing.T, s *mailtest.Server) func(*Config) {
 		var err error
 		c.Mail, err = mail.New(mail.Config{
 			Issuer: "https://id.example.com", From: "noreply@example.com", Branding: templates.Branding{Name: "Example"},
-			Transport: &mail.SMTP{Server: mailtest.Host, Port: s.Port, TLS: mail.StartTLS, RootCAs: s.Roots, Helo: "id.example.com", Timeout: 10 * time.Second},
+			Transport: &mail.SMTP{Server: mailtest.Host, Port: s.Port, TLS: mail.StartTLS, RootCAs: s.Roots, Helo: "id.example.com", Timeout: time.Minute},
 		})
 		if err != nil {
 			t.Fatal(err)
