@@ -4,6 +4,8 @@ go 1.26.0
 
 toolchain go1.26.11
 
+ignore node_modules
+
 require (
 	filippo.io/age v1.3.2
 	github.com/Shopify/toxiproxy/v2 v2.12.0
