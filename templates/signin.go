@@ -65,23 +65,23 @@ const (
 	ConfirmToLink   Problem = "confirm_to_link"   // an account with this address exists: sign in to it first
 )
 
-// SelectAccount asks whether to continue as the signed-in user (prompt=select_account).
+// SelectAccount asks which account to continue with (prompt=select_account, or several are signed in).
 //
-// Buttons account-continue and account-other send account=continue or account=other; buttons account-{number}, one
-// for each of Accounts, send account={id}.
+// The button account-continue sends account=continue for the account in use, the buttons account-{n} of the others send
+// the id of the user, and account-other sends account=other.
 type SelectAccount struct {
 	UILocales string
-	Client    *Client
+	Client    *Client // nil: the user changes the account on this server's own pages
 	Action    string
 	Hidden    map[string]string
-	User      User
-	Accounts  []AccountChoice // instead of User: all that are signed in here
+	Accounts  []SignedInAccount
 }
 
-// AccountChoice is one of the accounts that are signed in in a browser.
-type AccountChoice struct {
-	ID   string
-	User User
+// SignedInAccount is an account that is signed in in the browser.
+type SignedInAccount struct {
+	User
+	ID      string // of the user
+	Current bool   // the account in use
 }
 
 func (p SelectAccount) meta() meta {

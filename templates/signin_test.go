@@ -21,9 +21,8 @@ func signInPages() map[string]Page {
 		"sign in upstream":        SignIn{Connectors: connectors, Problem: UpstreamFailed},
 		"link": Link{Client: &someClient, Action: "/link", Hidden: someHidden, User: alice,
 			Identity: Identity{Connector: "Corp", Name: "Alice at Corp", Username: "alice.l", Email: "alice@example.com"}},
-		"link, nameless":          Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
-		"select account, several": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, Accounts: []AccountChoice{{"u-1", alice}, {"u-2", User{Username: "bob@example.com"}}}},
-		"select account":          SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, User: alice},
+		"link, nameless": Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
+		"select account": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, Accounts: []SignedInAccount{{User: alice, ID: "u1", Current: true}, {User: User{Username: "bob"}, ID: "u2"}}},
 		"sign in, step up": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
 			User: &alice, OtherAccountURL: "/login?other", Reason: StrongLogin},
 	}

@@ -12,6 +12,9 @@ type LogoutConfirm struct {
 	Action    string
 	Hidden    map[string]string
 	User      User
+	// Accounts are all that are signed in in the browser. If there are several, the user chooses one of them or all: the
+	// field account has the id of a user, or is all.
+	Accounts  []SignedInAccount
 	CancelURL string       // empty: no way back is offered
 	Detail    *ErrorDetail // development only: why the client's request is not trusted
 }

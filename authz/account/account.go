@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -153,6 +154,11 @@ func (d *Directory) ByUsername(ctx context.Context, name string) (*storage.User,
 		return nil, err
 	}
 	return user, nil
+}
+
+// IsCalled reports whether a hint names a user: by the username or the e-mail address.
+func IsCalled(user *storage.User, hint string) bool {
+	return strings.EqualFold(user.Username, hint) || user.Profile.Email != "" && strings.EqualFold(user.Profile.Email, hint)
 }
 
 // ByIdentity returns the user who is linked to an upstream identity, or nil. The user may be disabled.

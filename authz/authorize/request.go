@@ -155,6 +155,9 @@ func (reqs *Requests) findClient(r *http.Request, a *Request) error {
 	return nil
 }
 
+// NamesUser reports whether the request is about certain users only (id_token_hint, the claim sub).
+func (a *Request) NamesUser() bool { return a.subjects != nil }
+
 // Means reports whether the request allows the user with this subject.
 func (a *Request) Means(subject string) bool {
 	return a.subjects == nil || slices.Contains(a.subjects, subject)

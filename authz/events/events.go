@@ -51,8 +51,8 @@ func byUser(id string) audit.Actor { return audit.Actor{Kind: audit.ByUser, ID: 
 
 func byClient(id string) audit.Actor { return audit.Actor{Kind: audit.ByClient, ID: id} }
 
-// SessionBegan records a sign-in, and the end of the session of another user that it replaced in the browser;
-// replaced is nil if there was none.
+// SessionBegan records a sign-in, and the end of another session of the browser that it replaced, because the browser
+// holds too many; replaced is nil if there was none.
 func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.Session) []storage.Write {
 	method := began.Connector
 	switch {
@@ -67,7 +67,7 @@ func (rec *Recorder) SessionBegan(ctx context.Context, began, replaced *session.
 		UserID: began.UserID, SessionID: began.ID, Details: map[string]string{"method": method},
 	})
 	if replaced != nil {
-		writes = append(writes, rec.ended(ctx, replaced, byUser(began.UserID), "another user signed in")...)
+		writes = append(writes, rec.ended(ctx, replaced, byUser(began.UserID), "too many accounts are signed in in the browser")...)
 	}
 	return writes
 }

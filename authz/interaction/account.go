@@ -52,7 +52,7 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	if missing, err := in.next(r.Context(), &pending{signedIn: signedIn, user: user}); err != nil {
+	if missing, err := in.next(r.Context(), &pending{who: who{signedIn: signedIn, user: user}}); err != nil {
 		return err
 	} else if missing != nil {
 		http.Redirect(w, r, in.Issuer.URL(missing.page), http.StatusSeeOther)
@@ -209,7 +209,7 @@ func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
-	missing, err := in.next(r.Context(), &pending{signedIn: signedIn, user: user})
+	missing, err := in.next(r.Context(), &pending{who: who{signedIn: signedIn, user: user}})
 	if err != nil {
 		return err
 	}
@@ -262,14 +262,16 @@ func (in *Interaction) endOthers(ctx context.Context, current *session.Session, 
 
 // everywhere signs the user out of this browser and all others.
 func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *storage.User) error {
-	here, err := in.Sessions.Load(r.Context(), r)
+	here, _, err := in.Sessions.SignedIn(r.Context(), r)
 	if err != nil {
 		return err
 	}
 	if err := in.Logout.Everywhere(r.Context(), user.ID); err != nil {
 		return err
 	}
-	in.Sessions.Forget(w)
+	if err := in.Sessions.Forget(r.Context(), w, r); err != nil {
+		return err
+	}
 	frames, err := in.Logout.Frames(r.Context(), here)
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ func TestIssuersOnOneHost(t *testing.T) {
 	for _, c := range jar.Cookies(&url.URL{Scheme: "https", Host: "id.example.com", Path: "/"}) {
 		names[c.Name] = true
 	}
-	if len(names) != 3*len(host) /* the session, the browser, the device */ || !names["__Host-authzd"] {
+	if len(names) != 4*len(host) /* the session, the browser, the device, the last account */ || !names["__Host-authzd"] {
 		t.Errorf("cookies %v", names)
 	}
 

@@ -204,7 +204,7 @@ func (in *Interaction) decideDevice(r *http.Request, v *visit, status string) er
 	}
 	asked := v.user.ID
 	v.request = request
-	if v.signedIn, v.user, err = in.Sessions.SignedIn(ctx, r); err != nil || v.user == nil || v.user.ID != asked {
+	if v.who, err = in.who(r, request, v.flow); err != nil || v.user == nil || v.user.ID != asked {
 		return err
 	}
 	if missing, err := in.next(ctx, v.pending()); err != nil || missing != nil && missing.page != consentPage {

@@ -139,11 +139,11 @@ func (in *Interaction) authorizeByPost(w http.ResponseWriter, r *http.Request) e
 // with a code.
 func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *authorize.Request, f flow) error {
 	ctx := r.Context()
-	signedIn, user, err := in.Sessions.SignedIn(ctx, r)
+	who, err := in.who(r, a, f)
 	if err != nil {
 		return err
 	}
-	missing, err := in.next(ctx, &pending{a, f, signedIn, user})
+	missing, err := in.next(ctx, &pending{a, f, who})
 	switch {
 	case err != nil:
 		return err
@@ -153,12 +153,13 @@ func (in *Interaction) proceed(w http.ResponseWriter, r *http.Request, a *author
 		http.Redirect(w, r, in.pageURL(missing.page, in.seal(f)), http.StatusSeeOther)
 		return nil
 	}
-	observe.Event(ctx).SetSubject(user.ID)
-	code, stored := in.Requests.NewCode(a, a.GrantedBy(user, signedIn))
-	writes := slices.Concat(a.Writes, in.useSession(signedIn, a), []storage.Write{stored}, in.Requests.Spend(a))
+	observe.Event(ctx).SetSubject(who.user.ID)
+	code, stored := in.Requests.NewCode(a, a.GrantedBy(who.user, who.signedIn))
+	writes := slices.Concat(a.Writes, in.useSession(who.signedIn, a), []storage.Write{stored}, in.Requests.Spend(a))
 	if err := in.Store.Apply(ctx, writes...); err != nil {
 		return err
 	}
+	in.Sessions.SetLastAccount(w, r, a.Client.ID, who.user.ID)
 	return in.Requests.Respond(w, r, a, url.Values{"code": {code}})
 }
 

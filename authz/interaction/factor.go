@@ -28,7 +28,7 @@ const (
 
 // needsFactor reports whether the user's session is too weak.
 func (in *Interaction) needsFactor(_ context.Context, p *pending) (bool, error) {
-	if p.user == nil {
+	if p.user == nil || p.undecided {
 		return false, nil
 	}
 	d := in.demandOf(p.user, p.signedIn.Connector, p.signedIn.ACR, p)
@@ -262,7 +262,7 @@ func (in *Interaction) factorProved(w http.ResponseWriter, r *http.Request, v *v
 		}
 	}
 	observe.Event(r.Context()).SetSubject(q.user.ID)
-	if _, err := in.Sessions.StepUp(r.Context(), w, v.signedIn, q.user, p.AMR, int(p.Level)); err != nil {
+	if _, err := in.Sessions.StepUp(r.Context(), w, r, v.signedIn, q.user, p.AMR, int(p.Level)); err != nil {
 		return "", err
 	}
 	return in.onward(v), nil

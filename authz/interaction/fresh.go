@@ -35,7 +35,7 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 	if err != nil {
 		return nil, nil, err
 	}
-	missing, err := in.next(r.Context(), &pending{signedIn: signedIn, user: user})
+	missing, err := in.next(r.Context(), &pending{who: who{signedIn: signedIn, user: user}})
 	switch {
 	case err != nil:
 		return nil, nil, err

@@ -219,7 +219,7 @@ func (in *Interaction) begin(w http.ResponseWriter, r *http.Request, v *visit, u
 		l = nil
 	}
 	v.flow.Link, v.flow.Failed = l, nil
-	started, err := in.Sessions.Start(r.Context(), w, v.signedIn, user, how, h.Remember)
+	started, err := in.Sessions.Start(r.Context(), w, r, user, how, h.Remember)
 	if err != nil {
 		return "", err
 	}

@@ -24,7 +24,7 @@ func (in *Interaction) needsLogin(_ context.Context, p *pending) (bool, error) {
 	if p.flow.Fresh && !freshLogin && !isFresh(p.signedIn, p.user) {
 		return true, nil
 	}
-	if p.request == nil {
+	if p.request == nil || p.undecided {
 		return false, nil
 	}
 	a := p.request

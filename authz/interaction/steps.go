@@ -5,8 +5,6 @@ import (
 
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
-	"github.com/authzd/authzd/authz/session"
-	"github.com/authzd/authzd/storage"
 )
 
 // step is one thing that a person may be asked for before a client or a device gets what it asks for.
@@ -41,10 +39,9 @@ var steps = []step{
 
 // pending is what waits for a person: an authorization request, or a device.
 type pending struct {
-	request  *authorize.Request // nil: a device that is not known yet
-	flow     flow
-	signedIn *session.Session
-	user     *storage.User // nil: nobody is signed in
+	request *authorize.Request // nil: a device that is not known yet
+	flow    flow
+	who
 }
 
 // next returns the first step that is missing, nil if none is.

@@ -7,20 +7,17 @@ import (
 
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/oauth"
-	"github.com/authzd/authzd/authz/session"
-	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
 
 // visit is one request for a page of a sign-in: its flow, and the user who is signed in.
 type visit struct {
-	flow     flow
-	sealed   string             // the flow as this browser holds it; empty: a plain sign-in
-	other    bool               // another user than the signed-in one wants to sign in
-	request  *authorize.Request // nil: a plain sign-in, or a device that is not known yet
-	signedIn *session.Session
-	user     *storage.User
-	begun    *attempt // the upstream login that ends with this request; nil: none
+	flow    flow
+	sealed  string             // the flow as this browser holds it; empty: a plain sign-in
+	other   bool               // another user than the signed-in one wants to sign in
+	request *authorize.Request // nil: a plain sign-in, or a device that is not known yet
+	who
+	begun *attempt // the upstream login that ends with this request; nil: none
 }
 
 // visit opens the flow of a request from its query or form.
@@ -51,12 +48,12 @@ func (in *Interaction) resume(r *http.Request, f flow, sealed string) (v *visit,
 			return nil, err
 		}
 	}
-	v.signedIn, v.user, err = in.Sessions.SignedIn(r.Context(), r)
+	v.who, err = in.who(r, v.request, f)
 	return v, err
 }
 
 // pending returns the visit in the form that the dispatcher needs.
-func (v *visit) pending() *pending { return &pending{v.request, v.flow, v.signedIn, v.user} }
+func (v *visit) pending() *pending { return &pending{v.request, v.flow, v.who} }
 
 // visitPage is visit for GET requests.
 func (in *Interaction) visitPage(w http.ResponseWriter, r *http.Request) (*visit, url.Values, error) {

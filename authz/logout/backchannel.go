@@ -109,21 +109,23 @@ func (lo *Logout) logoutWrites(ctx context.Context, ended []*session.Session, al
 	return writes, nil
 }
 
-// Frames returns the URLs by which the clients of a session that has ended log their user out in this browser
-// (OpenID Connect Front-Channel Logout 1.0 section 3). ended may be nil.
-func (lo *Logout) Frames(ctx context.Context, ended *session.Session) ([]string, error) {
-	if ended == nil {
-		return nil, nil
-	}
+// Frames returns the URLs by which the clients of sessions that have ended log their users out in this browser
+// (OpenID Connect Front-Channel Logout 1.0 section 3). A session may be nil.
+func (lo *Logout) Frames(ctx context.Context, ended ...*session.Session) ([]string, error) {
 	var frames []string
-	for _, id := range ended.Clients {
-		c, err := lo.Clients.AtHand(ctx, id)
-		if err != nil {
-			return nil, err
+	for _, e := range ended {
+		if e == nil {
+			continue
 		}
-		if c != nil && c.FrontChannelURI != "" {
-			params := url.Values{"iss": {lo.Issuer.ID}, "sid": {lo.Tokens.Sid(c, ended.ID)}}
-			frames = append(frames, oauth.WithParams(c.FrontChannelURI, "", params))
+		for _, id := range e.Clients {
+			c, err := lo.Clients.AtHand(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if c != nil && c.FrontChannelURI != "" {
+				params := url.Values{"iss": {lo.Issuer.ID}, "sid": {lo.Tokens.Sid(c, e.ID)}}
+				frames = append(frames, oauth.WithParams(c.FrontChannelURI, "", params))
+			}
 		}
 	}
 	return frames, nil

@@ -19,21 +19,36 @@ import (
 //	Everywhere ---------------------------------------------------------- outbox, in one Apply
 //	/logout, Everywhere also -> Frames, in the browser itself
 
-// endOwnSession ends the session of this browser, even if its user was deleted, and returns it as it was. It
-// returns nil if there was none.
-func (lo *Logout) endOwnSession(w http.ResponseWriter, r *http.Request) (*session.Session, error) {
-	current, err := lo.Sessions.Load(r.Context(), r)
-	if err != nil {
-		return nil, err
-	}
-	if current != nil {
-		observe.Event(r.Context()).SetSubject(current.UserID)
-		if current, err = lo.EndSession(r.Context(), current.ID, lo.Events.SignedOut(r.Context(), current.UserID, current.ID)...); err != nil {
+// endHere ends the sessions of the accounts that the user leaves, and returns them as they were. If nobody is signed in,
+// there may still be a session in use whose user was deleted or disabled: it ends too.
+func (lo *Logout) endHere(w http.ResponseWriter, r *http.Request, l *logoutRequest) (ended []*session.Session, err error) {
+	ctx, leaving := r.Context(), l.leaving()
+	if len(l.accounts) == 0 {
+		void, err := lo.Sessions.Load(ctx, r)
+		if err != nil {
 			return nil, err
 		}
+		if void != nil {
+			leaving = []session.Account{{Session: void}}
+		}
 	}
-	lo.Sessions.Forget(w)
-	return current, nil
+	for _, a := range leaving {
+		observe.Event(ctx).SetSubject(a.Session.UserID)
+		was, err := lo.EndSession(ctx, a.Session.ID, lo.Events.SignedOut(ctx, a.Session.UserID, a.Session.ID)...)
+		if err != nil {
+			return nil, err
+		}
+		ended = append(ended, notNil(was)...)
+	}
+	return ended, lo.Sessions.Forget(ctx, w, r)
+}
+
+// notNil returns a session as a list, which is empty if there is none.
+func notNil(s *session.Session) []*session.Session {
+	if s == nil {
+		return nil
+	}
+	return []*session.Session{s}
 }
 
 // EndSession ends a session that its user or an operator wants to end, and with it every online grant. With

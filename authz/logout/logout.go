@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/allowance"
 	"github.com/authzd/authzd/authz/authorize"
 	"github.com/authzd/authzd/authz/client"
@@ -49,24 +50,23 @@ type Logout struct {
 // errLogoutURIMismatch is the code in the log if a post_logout_redirect_uri is not registered.
 const errLogoutURIMismatch = "post_logout_redirect_uri_mismatch"
 
-// logoutRequest is a request of RP-Initiated Logout 1.0 section 2, with what is proved of it. logout_hint is
-// ignored: a browser has one session here, so there is nothing to choose.
+// logoutRequest is a request of RP-Initiated Logout 1.0 section 2, with what is proved of it.
 type logoutRequest struct {
 	params   url.Values
-	client   *client.Client // that sent the browser; nil: unknown
-	hint     *token.Hint    // nil: none, or an invalid one
-	problem  *oauth.Error   // what is wrong with the request; nil: nothing
-	vouched  bool           // the operator, or a party that the operator trusts, vouches for the client
-	signedIn *session.Session
-	user     *storage.User // nil: nobody is signed in
-	own      bool          // the ID token proves that the request is about this session
+	client   *client.Client    // that sent the browser; nil: unknown
+	hint     *token.Hint       // nil: none, or an invalid one
+	problem  *oauth.Error      // what is wrong with the request; nil: nothing
+	vouched  bool              // the operator, or a party that the operator trusts, vouches for the client
+	accounts []session.Account // that are signed in in the browser
+	about    *session.Account  // the one that the request is about, as far as is known; nil: nobody is signed in
+	own      bool              // the ID token proves that the request is about that session
 }
 
 // newLogoutRequest checks a request. A wrong request does not fail: the user is asked, and is not sent back to
 // an app afterwards (RP-Initiated Logout 1.0 section 4).
 func (lo *Logout) newLogoutRequest(r *http.Request, params url.Values) (l *logoutRequest, err error) {
 	l = &logoutRequest{params: params}
-	if l.signedIn, l.user, err = lo.Sessions.SignedIn(r.Context(), r); err != nil {
+	if l.accounts, err = lo.Sessions.Accounts(r.Context(), r); err != nil {
 		return nil, err
 	}
 	err = lo.checkLogout(r, l)
@@ -80,7 +80,7 @@ func (lo *Logout) newLogoutRequest(r *http.Request, params url.Values) (l *logou
 	if l.problem != nil {
 		event.SetError(l.problem.Code, l.problem.Description, l.problem.Cause)
 	}
-	l.own = lo.ownRequest(l)
+	lo.findAccount(l)
 	return l, nil
 }
 
@@ -150,18 +150,18 @@ func (lo *Logout) Page(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if l.user == nil || l.own {
+	if l.about == nil || l.own {
 		return lo.logOut(w, r, l)
 	}
 	hidden := map[string]string{"confirm": "yes"}
-	for _, name := range []string{"id_token_hint", "post_logout_redirect_uri", "client_id", "state", "ui_locales"} {
+	for _, name := range []string{"id_token_hint", "logout_hint", "post_logout_redirect_uri", "client_id", "state", "ui_locales"} {
 		if params.Has(name) {
 			hidden[name] = params.Get(name)
 		}
 	}
 	p := templates.LogoutConfirm{
 		UILocales: params.Get("ui_locales"), Client: l.leavingClient(""), Action: lo.Issuer.URL("/logout"), Hidden: hidden,
-		User: pages.User(l.user), CancelURL: lo.Issuer.URL("/account"),
+		User: pages.User(l.about.User), Accounts: pages.Accounts(l.accounts, l.about.User.ID), CancelURL: lo.Issuer.URL("/account"),
 	}
 	if lo.Dev {
 		p.Detail = lo.explainLogout(l)
@@ -170,25 +170,69 @@ func (lo *Logout) Page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ownRequest reports whether a request is about the browser's own session, so that the user need not be asked:
-// nothing is wrong with it, and its ID token is of this user and this session. For a client that gets no sid,
-// the user is enough.
-func (lo *Logout) ownRequest(l *logoutRequest) bool {
-	return l.problem == nil && l.hint != nil && l.user != nil &&
-		l.hint.Subject == lo.Tokens.Subject(l.client, l.user.ID) &&
-		(l.hint.Session == lo.Tokens.Sid(l.client, l.signedIn.ID) || l.hint.Session == "" && !l.client.NamesSessions())
+// findAccount finds the account that a request is about: that of the ID token, that of the logout_hint, or the one in
+// use.
+func (lo *Logout) findAccount(l *logoutRequest) {
+	for i := range l.accounts {
+		if lo.isOf(l, &l.accounts[i]) {
+			l.about, l.own = &l.accounts[i], true
+			return
+		}
+	}
+	hint := l.params.Get("logout_hint")
+	for i, a := range l.accounts {
+		if hint != "" && (a.Session.ID == hint || account.IsCalled(a.User, hint)) {
+			l.about = &l.accounts[i]
+			return
+		}
+	}
+	if len(l.accounts) > 0 {
+		l.about = &l.accounts[0]
+	}
 }
 
-// logOut ends the browser's session, makes other apps end theirs, and goes back to the client.
+// isOf reports whether the ID token of a request proves that it is about a session, so that the user need not be asked:
+// nothing is wrong with the request, and its ID token is of this user and this session. For a client that gets no sid,
+// the user is enough.
+func (lo *Logout) isOf(l *logoutRequest, a *session.Account) bool {
+	return l.problem == nil && l.hint != nil &&
+		l.hint.Subject == lo.Tokens.Subject(l.client, a.User.ID) &&
+		(l.hint.Session == lo.Tokens.Sid(l.client, a.Session.ID) || l.hint.Session == "" && !l.client.NamesSessions())
+}
+
+// allAccounts is the value of the field account with which a user signs out of all accounts.
+const allAccounts = "all"
+
+// leaving returns the accounts that a request signs out in this browser: the choice of the user, or the account that the
+// request is about.
+func (l *logoutRequest) leaving() []session.Account {
+	choice := l.params.Get("account")
+	switch {
+	case l.about == nil:
+		return nil
+	case l.own || choice == "":
+		return []session.Account{*l.about}
+	case choice == allAccounts:
+		return l.accounts
+	}
+	for i, a := range l.accounts {
+		if a.User.ID == choice {
+			return l.accounts[i : i+1]
+		}
+	}
+	return nil // it is signed out already
+}
+
+// logOut ends the sessions that the user leaves, makes other apps end theirs, and goes back to the client.
 func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
-	ended, err := lo.endOwnSession(w, r)
-	if err == nil && ended == nil {
+	ended, err := lo.endHere(w, r, l)
+	if err == nil && len(ended) == 0 {
 		ended, err = lo.endHintedSession(r.Context(), l)
 	}
 	if err != nil {
 		return err
 	}
-	frames, err := lo.Frames(r.Context(), ended)
+	frames, err := lo.Frames(r.Context(), ended...)
 	if err != nil {
 		return err
 	}
@@ -203,10 +247,10 @@ func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutReques
 	return nil
 }
 
-// endHintedSession ends the session that a valid ID token names, if the request has no session cookie: a proxy
+// endHintedSession ends the session that a valid ID token names, if the request has no session cookies: a proxy
 // or a server of the app may ask for its user. Nothing about the request may be wrong. A pairwise sid does not
 // lead to a session: such a client registers a backchannel_logout_uri, or sends the browser.
-func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) (*session.Session, error) {
+func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) ([]*session.Session, error) {
 	if l.problem != nil || l.hint == nil || l.hint.Session == "" {
 		return nil, nil
 	}
@@ -215,7 +259,8 @@ func (lo *Logout) endHintedSession(ctx context.Context, l *logoutRequest) (*sess
 		return nil, err
 	}
 	observe.Event(ctx).SetSubject(named.UserID)
-	return lo.EndSession(ctx, named.ID, lo.Events.SignedOut(ctx, named.UserID, named.ID)...)
+	ended, err := lo.EndSession(ctx, named.ID, lo.Events.SignedOut(ctx, named.UserID, named.ID)...)
+	return notNil(ended), err
 }
 
 // target returns the URI of the link back to the app, "" if there is none, and whether the browser may be sent

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,19 @@ var twoUsers = []users.User{
 const back = "https://app.example.com/bye"
 
 func withBack(m *client.Metadata) { m.PostLogoutRedirectURIs = []string{back} }
+
+// sixUsers are one more than a browser holds.
+var sixUsers = slices.Concat(twoUsers, []users.User{
+	{Username: "carol", Password: authztest.Password}, {Username: "dave", Password: authztest.Password},
+	{Username: "eve", Password: authztest.Password}, {Username: "frank", Password: authztest.Password},
+})
+
+// addAccount signs another user in in a browser, beside those who are signed in.
+func addAccount(t *testing.T, b *authztest.Browser, name string) {
+	t.Helper()
+	login := b.Get(t, b.Server.URL+"/login?other=1")
+	b.Do(t, login.Submit(t, "login-submit", url.Values{"username": {name}, "password": {authztest.Password}}))
+}
 
 // logOut opens the logout endpoint.
 func logOut(t *testing.T, b *authztest.Browser, params url.Values) *authztest.Page {

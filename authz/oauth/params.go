@@ -141,7 +141,7 @@ var KnownParameters = setOf(
 	"device_code", "resource", "authorization_details", "dpop_jkt", // RFC 8628, RFC 8707, RFC 9396, RFC 9449
 	"audience", "requested_token_type", "subject_token", "subject_token_type", "actor_token", "actor_token_type", // RFC 8693
 	"post_logout_redirect_uri", "logout_hint", // RP-Initiated Logout
-	"flow", "confirm", "after", "wait", // ours
+	"flow", "confirm", "account", "after", "wait", // ours
 )
 
 func setOf(names ...string) map[string]bool {

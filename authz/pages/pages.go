@@ -15,6 +15,7 @@ import (
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
+	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -132,4 +133,14 @@ func publisher(c *client.Client) string {
 // User returns a user as pages show them: with the username or, if there is none, the e-mail address.
 func User(u *storage.User) templates.User {
 	return templates.User{Name: u.Profile.Name, Username: cmp.Or(u.Username, u.Profile.Email)}
+}
+
+// Accounts describes the accounts that are signed in in a browser to the person there. current is the user id of the one
+// in use.
+func Accounts(accounts []session.Account, current string) []templates.SignedInAccount {
+	var shown []templates.SignedInAccount
+	for _, a := range accounts {
+		shown = append(shown, templates.SignedInAccount{User: User(a.User), ID: a.User.ID, Current: a.User.ID == current})
+	}
+	return shown
 }

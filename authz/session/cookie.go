@@ -99,7 +99,6 @@ func (m *Sessions) KeepDevice(w http.ResponseWriter, r *http.Request) string {
 
 const deviceCookie = "-device"
 
-func (m *Sessions) cookieName() string        { return m.CookieName("") }
 func (m *Sessions) browserCookieName() string { return m.CookieName("-browser") }
 
 // pathTag is how many characters of the hash of an issuer's path are in its cookies' names.

@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"time"
 
 	"github.com/authzd/authzd/storage"
 )
@@ -46,11 +44,6 @@ func (m *Sessions) DropWrites(s *Session) []storage.Write {
 		storage.Sessions.Delete(s.ID, storage.At(s.version)),
 		storage.UserSessions.Delete(indexKey(s), storage.Any),
 	}
-}
-
-// Forget deletes the session cookie.
-func (m *Sessions) Forget(w http.ResponseWriter) {
-	m.SetCookie(w, m.cookieName(), "", -time.Second)
 }
 
 // OfUser returns the live sessions of a user, in no particular order. It includes those that no longer belong

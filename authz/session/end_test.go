@@ -142,8 +142,10 @@ func TestEveryEndTells(t *testing.T) {
 				}
 			}
 		},
-		"another user signs in": func(m *session.Sessions, b *browser, _ *session.Session) {
-			signIn(t, m, b, &storage.User{ID: "bob"}, false)
+		"a sixth user signs in": func(m *session.Sessions, b *browser, _ *session.Session) {
+			for i := range session.MaxAccounts {
+				signIn(t, m, b, &storage.User{ID: fmt.Sprint("user ", i)}, false)
+			}
 		},
 		"a login after the epoch": func(m *session.Sessions, b *browser, _ *session.Session) { signIn(t, m, b, &raised, false) },
 	} {

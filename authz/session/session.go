@@ -4,6 +4,7 @@
 //	factor  -> StepUp     more was proved: amr and level, under a new secret  step_up.go
 //	request -> Load       cookie -> record, secret and limits checked      session.go
 //	        -> BelongsTo  the user is loaded by the caller: still enabled, same epoch?
+//	        -> SignedIn, Accounts   who is signed in in this browser        accounts.go
 //	        -> TouchWrite the user was active: move the idle limit         touch.go
 //	code    -> JoinWrites the client wants to hear of the session's end    touch.go
 //	refresh -> LoadByID   does the session of an online grant still live?
@@ -20,7 +21,9 @@
 // planted before the login is worthless after it, and neither the database nor a token is enough to forge
 // one.
 //
-// A second cookie, set by Browser, names the browser before anybody has signed in. A pending authorization is
+// A browser has such a cookie for each account that is signed in there.
+//
+// Another cookie, set by Browser, names the browser before anybody has signed in. A pending authorization is
 // bound to it.
 package session
 
@@ -55,7 +58,7 @@ type Config struct {
 	// background counts too.
 	ActivityBeacon bool
 	// Began returns writes that are made in the same Apply when a user signs in. replaced, if not nil, is
-	// another user's session that ends by it. nil: no writes.
+	// another session of the browser that ends by it, because the browser holds too many. nil: no writes.
 	Began func(ctx context.Context, began, replaced *Session) []storage.Write
 	// Crowded returns writes that are made in the same Apply when a session ends because its user has too
 	// many. nil: no writes.
@@ -89,18 +92,11 @@ func (s *Session) BelongsTo(user *storage.User) bool {
 	return user != nil && user.ID == s.UserID && !user.Disabled && user.Epoch == s.UserEpoch
 }
 
-// Load returns the live session of the request's cookie, or nil if there is none. If there are several
-// cookies of the name, the first valid one counts, because a stale one must not hide it. The caller must call
-// BelongsTo before it trusts the session.
+// Load returns the live session in use of the browser that sends a request, or nil if there is none. The caller must
+// call BelongsTo before it trusts the session.
 func (m *Sessions) Load(ctx context.Context, r *http.Request) (*Session, error) {
-	for _, t := range ticketsOf(r, m.cookieName()) {
-		s, err := m.LoadByID(ctx, t.sid)
-		if err != nil {
-			return nil, err
-		}
-		if s != nil && t.opens(s) {
-			return s, nil
-		}
+	for h, err := range m.held(ctx, r) {
+		return h.Session, err
 	}
 	return nil, nil
 }

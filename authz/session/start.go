@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -23,31 +24,54 @@ type Login struct {
 	Also []storage.Write // made in the Apply that begins the session
 }
 
-// Start begins the session of a user who has just signed in, and sets its cookie. old is the session of this
-// browser. If it is theirs, it goes on under the same sid, so that the grants that depend on it live on; its
-// secret and its limits are new. If it is another user's, it ends. A nil old is a first login.
-func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, old *Session, user *storage.User, login Login, remember bool) (*Session, error) {
+// Start begins the session of a user who has just signed in, and sets its cookie. If the user has a session in this
+// browser, it goes on under the same sid, so that the grants that depend on it live on; its secret and its limits are
+// new. Sessions of other accounts stay, but if there are MaxAccounts, the one that was unused for the longest time
+// ends.
+func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Request, user *storage.User, login Login, remember bool) (*Session, error) {
+	all, err := m.allHeld(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("start session: %w", err)
+	}
+	own, others, last := split(all, user)
 	var s *Session
 	var secret string
-	err := storage.Retry(func() (err error) { // another request may touch old, or end it
+	err = storage.Retry(func() (err error) { // another request may touch one of them, or end it
 		var writes []storage.Write
-		if s, secret, writes, err = m.begin(ctx, old, user, login, remember); err != nil {
+		if s, secret, writes, err = m.begin(ctx, own, last, user, login, remember); err != nil {
 			return err
 		}
 		return m.store.Apply(ctx, writes...)
 	})
-	if err == nil && (old == nil || old.ID != s.ID) {
+	if err == nil && s.ID != own {
 		err = m.bound(ctx, user.ID, s.ID)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start session: %w", err)
 	}
-	m.setSessionCookie(w, s, secret)
+	m.hold(w, r, slices.Insert(others, 0, holding{s, ticket{s.ID, secret}}))
 	return s, nil
 }
 
+// split sorts the sessions that a browser holds before a user's session begins there: the sid of that user's session,
+// the sessions of others, and the sid of the one that must end to make room. A sid is "" if there is none.
+func split(all []holding, user *storage.User) (own string, others []holding, last string) {
+	for _, h := range all {
+		if h.UserID == user.ID {
+			own = h.ID
+		} else {
+			others = append(others, h)
+		}
+	}
+	if len(others) == MaxAccounts {
+		last = others[MaxAccounts-1].ID
+		others = others[:MaxAccounts-1]
+	}
+	return own, others, last
+}
+
 // begin computes the new session and its writes.
-func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, login Login, remember bool) (s *Session, secret string, writes []storage.Write, err error) {
+func (m *Sessions) begin(ctx context.Context, own, last string, user *storage.User, login Login, remember bool) (s *Session, secret string, writes []storage.Write, err error) {
 	now := time.Now().UTC()
 	unproven := login.Connector != "" && login.AuthTime.IsZero()
 	if login.AuthTime.IsZero() {
@@ -62,24 +86,31 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 		CreatedAt: now, LastActive: now, Device: login.Device,
 	}}
 	cond := storage.Absent
-	var replaced *Session
-	if old != nil {
-		current, err := m.LoadByID(ctx, old.ID)
-		switch {
-		case err != nil:
-			return nil, "", nil, err
-		case current == nil: // it has ended meanwhile
-		case current.BelongsTo(user):
-			s.ID, s.Clients, cond = current.ID, current.Clients, storage.At(current.version)
-			if before, _ := m.Limits(current); len(s.Clients) > 0 && m.endsBefore(s, before) {
-				writes = append(writes, m.lookAt(s))
-			}
-		default:
-			replaced = current
-			if writes, err = m.EndWrites(ctx, current); err != nil {
-				return nil, "", nil, err
-			}
+	current, err := m.LoadByID(ctx, own)
+	switch {
+	case err != nil:
+		return nil, "", nil, err
+	case current == nil: // there was none, or it has ended meanwhile
+	case current.BelongsTo(user):
+		s.ID, s.Clients, cond = current.ID, current.Clients, storage.At(current.version)
+		if before, _ := m.Limits(current); len(s.Clients) > 0 && m.endsBefore(s, before) {
+			writes = append(writes, m.lookAt(s))
 		}
+	default: // it is void
+		if writes, err = m.EndWrites(ctx, current); err != nil {
+			return nil, "", nil, err
+		}
+	}
+	replaced, err := m.LoadByID(ctx, last)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if replaced != nil {
+		ends, err := m.EndWrites(ctx, replaced)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		writes = append(writes, ends...)
 	}
 	if m.config.Began != nil {
 		writes = append(writes, m.config.Began(ctx, s, replaced)...)
@@ -92,12 +123,4 @@ func (m *Sessions) begin(ctx context.Context, old *Session, user *storage.User, 
 func (m *Sessions) endsBefore(s *Session, t time.Time) bool {
 	ends, _ := m.Limits(s)
 	return ends.Before(t)
-}
-
-func (m *Sessions) setSessionCookie(w http.ResponseWriter, s *Session, secret string) {
-	var lifetime time.Duration
-	if s.Remember {
-		lifetime = m.config.RememberMe
-	}
-	m.SetCookie(w, m.cookieName(), ticket{s.ID, secret}.String(), lifetime)
 }

@@ -15,7 +15,7 @@ import (
 // stolen before must not have more power now. If nothing has proved the time of the sign-in, it is now.
 //
 // It returns nil if the session has ended meanwhile, or is not the user's any more.
-func (m *Sessions) StepUp(ctx context.Context, w http.ResponseWriter, old *Session, user *storage.User, amr []string, level int) (*Session, error) {
+func (m *Sessions) StepUp(ctx context.Context, w http.ResponseWriter, r *http.Request, old *Session, user *storage.User, amr []string, level int) (*Session, error) {
 	var s *Session
 	secret := random(secretBytes)
 	err := storage.Retry(func() error { // another request may touch the session, or end it
@@ -43,7 +43,7 @@ func (m *Sessions) StepUp(ctx context.Context, w http.ResponseWriter, old *Sessi
 		return nil, fmt.Errorf("step up session: %w", err)
 	}
 	if s != nil {
-		m.setSessionCookie(w, s, secret)
+		m.renew(w, r, s, secret)
 	}
 	return s, nil
 }

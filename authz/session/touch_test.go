@@ -172,7 +172,7 @@ func TestLoginsRaceWithTouches(t *testing.T) {
 				return
 			}
 			w := httptest.NewRecorder()
-			if _, err := m.Start(t.Context(), w, s, alice, session.Login{}, true); err != nil {
+			if _, err := m.Start(t.Context(), w, b.request(), alice, session.Login{}, true); err != nil {
 				t.Error(err)
 			}
 			browsers[i].take(w)
