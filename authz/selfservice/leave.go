@@ -62,7 +62,9 @@ func (s *Service) Leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Outbox.Wake()
-	s.Sessions.Forget(w)
+	if err := s.Sessions.Forget(r.Context(), w, r); err != nil {
+		return err
+	}
 	s.Pages.Render(w, r, http.StatusOK, templates.Notice{What: templates.AccountGone})
 	return nil
 }
