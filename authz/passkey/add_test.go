@@ -57,6 +57,26 @@ func TestAddRefusesAnswers(t *testing.T) {
 	}
 }
 
+// A browser is asked for a key that can sign in alone, and that its device unlocks; and not for one that is there already.
+func TestAddAsksForDiscoverableKeys(t *testing.T) {
+	f := start(t, nil)
+	f.add(t, "alice")
+	offer, err := f.BeginAdd(t.Context(), passkey.By{Browser: browser, Session: session}, f.user(t, "alice"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"residentKey":"required"`, `"requireResidentKey":true`, `"userVerification":"required"`, `"excludeCredentials":[{`, `"rp":{"name":"Example","id":"id.example.com"}`, `"timeout":120000`} {
+		if !strings.Contains(offer.Options, want) {
+			t.Errorf("no %s in %s", want, offer.Options)
+		}
+	}
+	for _, asked := range []*passkey.Offer{f.offer(t, ""), f.offer(t, "alice")} {
+		if !strings.Contains(asked.Options, `"userVerification":"required"`) || strings.Contains(asked.Ceremony, "alice") {
+			t.Errorf("asked %s", asked.Options)
+		}
+	}
+}
+
 // A key is added by the user, browser and session that got the challenge, and once.
 func TestAddIsBound(t *testing.T) {
 	f := start(t, nil)
