@@ -73,7 +73,7 @@ func (in *Interaction) askToAdd(ctx context.Context, by passkey.By, user *storag
 		return nil, err
 	}
 	ask := &templates.PasskeyAsk{PasskeyOffer: templates.PasskeyOffer(*offer), Create: true}
-	if silent {
+	if silent && !in.Passkeys.Selects() {
 		quiet, err := in.Passkeys.BeginAdd(ctx, by, user, true)
 		if quiet == nil {
 			return nil, err

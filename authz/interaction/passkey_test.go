@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/internal/blackbox"
@@ -375,6 +377,17 @@ func TestPasskeyOffer(t *testing.T) {
 	}
 	if page = p.signInByPassword(t, p.NewBrowser(t), "bob", true); page.URL.Path != "/account" {
 		t.Errorf("a user with a passkey is led to %s", page.URL)
+	}
+}
+
+// Where only some models may be added, a browser is not left to make a passkey by itself.
+func TestPasskeyOfferOfSomeModels(t *testing.T) {
+	for want, c := range map[bool]authz.Passkeys{true: {}, false: {Authenticators: []uuid.UUID{uuid.New()}}} {
+		p := startPasskeys(t, authz.Config{Passkeys: c})
+		page := p.signInByPassword(t, p.NewBrowser(t), "alice", true)
+		if got := strings.Contains(page.Body, "&#34;silent&#34;"); got != want || !page.Has("passkey-add") {
+			t.Errorf("%+v: made without asking: %v", c, got)
+		}
 	}
 }
 

@@ -109,8 +109,8 @@ func (p *Passkeys) checkNew(c ceremony, parsed *protocol.ParsedCredentialCreatio
 	if err != nil {
 		return nil, refuse(BadAnswer, c.UserID, err)
 	}
-	if len(made.ID) > maxCredentialID {
-		return nil, refuse(BadAnswer, c.UserID, errors.New("the credential id is too long"))
+	if len(made.ID) > maxCredentialID || len(made.PublicKey) > maxPublicKey {
+		return nil, refuse(BadAnswer, c.UserID, errors.New("the credential id or the public key is too long"))
 	}
 	if rk := made.Extensions.RK; rk != nil && !*rk {
 		return nil, refuse(BadAnswer, c.UserID, errors.New("the key is not discoverable"))
@@ -165,6 +165,7 @@ func (p *Passkeys) checkChain(statement map[string]any) error {
 const (
 	maxHandle       = 64   // bytes, by the standard
 	maxCredentialID = 1023 // bytes, by the standard
+	maxPublicKey    = 1200 // bytes: RSA of 8192 bits. A greater one would make each sign-in dear
 	maxTransports   = 8
 	maxTransport    = 32 // bytes
 	maxChain        = 8  // certificates

@@ -108,7 +108,7 @@ func New(c Config) (*Passkeys, error) {
 		// Password managers and drivers add outputs of extensions that nobody asked for. Nothing here reads them.
 		ExtensionsUnsolicitedOutputPolicy: protocol.UnsolicitedOutputPolicyIgnore,
 	}
-	if len(c.Authenticators) > 0 || c.Roots != nil {
+	if made := (&Passkeys{Config: c}); made.Selects() {
 		config.AttestationPreference = protocol.PreferDirectAttestation
 	}
 	rp, err := webauthn.New(config)
@@ -193,6 +193,9 @@ func credential(r *storage.Passkey) webauthn.Credential {
 	}
 	return c
 }
+
+// Selects reports whether only some models may be added. Then a browser cannot be left to make a key by itself.
+func (p *Passkeys) Selects() bool { return len(p.Authenticators) > 0 || p.Roots != nil }
 
 // permits reports whether a model may be added. Without a list, every model may.
 func (p *Passkeys) permits(aaguid []byte) bool {

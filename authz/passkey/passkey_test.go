@@ -29,6 +29,7 @@ const (
 type fixture struct {
 	*passkey.Passkeys
 	store    storage.Store
+	mu       sync.Mutex
 	changes  []passkey.Change
 	otherWay bool
 	device   *authztest.Authenticator
@@ -51,6 +52,8 @@ func start(t *testing.T, adjust func(*passkey.Config)) *fixture {
 		Store: store, Sealer: secret.Sealer("passkey"), Issuer: u, RPName: "Example",
 		OtherWay: func(context.Context, *storage.User) (bool, error) { return f.otherWay, nil },
 		Changed: func(_ context.Context, what passkey.Change, _ *storage.User, _ *passkey.Passkey) []storage.Write {
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			f.changes = append(f.changes, what)
 			return nil
 		},
