@@ -23,7 +23,7 @@
   let sent = false;
 
   const say = (name) => {
-    status.textContent = status.dataset[name] || status.dataset.failed;
+    status.firstElementChild.textContent = status.dataset[name] || status.dataset.failed;
     status.hidden = false;
   };
 
