@@ -34,6 +34,7 @@ func newPageSet(lang string, texts catalogue, brand Branding, files assets, issu
 			"inWords":      func(t Text) string { return t.In(lang) },
 			"scopeGroups":  texts.scopeGroups,
 			"claimLabel":   texts.claimLabel,
+			"date":         texts.date,
 			"in":           texts.in,
 			"ago":          func(zone *time.Location, t time.Time) (template.HTML, error) { return texts.ago(lang, zone, t) },
 			"plural":       func(key string, n int) (string, error) { return texts.plural(lang, key, n) },
