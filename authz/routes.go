@@ -110,6 +110,7 @@ func (s *Server) peopleRoutes() []route {
 	own := s.selfservice
 	routes := []route{
 		{"account_profile", "/account/profile", methods{get: own.ProfilePage, post: own.ProfileForm}, page},
+		{"account_password", "/account/password", methods{get: own.PasswordPage, post: own.PasswordForm}, page},
 		{"account_delete", "/account/delete", methods{get: own.LeavePage, post: own.Leave}, page},
 		{"account_export", "/account/export", methods{get: own.ExportData}, page},
 	}

@@ -44,7 +44,7 @@ func everyPage() map[string]Page {
 	for _, topic := range []map[string]Page{
 		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(), passkeyPages(), factorPages(),
 		devMailPages(),
-		peoplePages(),
+		peoplePages(), passwordPages(),
 	} {
 		maps.Copy(all, topic)
 	}

@@ -52,6 +52,13 @@ func (rec *Recorder) PasswordProved(ctx context.Context, userID, how string, end
 	}, end)
 }
 
+// PasswordChanged records that a person has changed their password, and what ended by it.
+func (rec *Recorder) PasswordChanged(ctx context.Context, userID string, ends ...feed.End) []storage.Write {
+	return rec.put(ctx, audit.Event{
+		Type: audit.UserPasswordSet, Outcome: audit.Success, Actor: byUser(userID), UserID: userID, Details: map[string]string{"by": "password"},
+	}, ends...)
+}
+
 // ProfileChanged records which members of their profile a person has changed.
 func (rec *Recorder) ProfileChanged(ctx context.Context, userID string, members []string) []storage.Write {
 	return rec.put(ctx, audit.Event{

@@ -66,6 +66,7 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 		Zone: zoneOf(user), Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
 	}
 	p.ProfileURL, p.ExportURL, p.DeleteURL = in.Issuer.URL("/account/profile"), in.Issuer.URL("/account/export"), in.Issuer.URL("/account/delete")
+	p.Ways = append(p.Ways, passwordWay(user, in.Issuer.URL("/account/password")))
 	if in.Outbox.SendsMail() {
 		p.EmailURL = in.Issuer.URL("/account/email")
 	}
@@ -87,6 +88,15 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	}
 	in.Pages.Render(w, r, http.StatusOK, p)
 	return nil
+}
+
+// passwordWay returns the row of the password, with the page that changes it.
+func passwordWay(user *storage.User, url string) templates.Way {
+	way := templates.Way{Kind: templates.WayPassword, URL: url}
+	if user.PasswordHash != "" {
+		way.Count = 1
+	}
+	return way
 }
 
 // shownSessions returns the sessions of the user: this browser's first, then the others by their last use.
