@@ -105,7 +105,7 @@ func values(m Message) (want []string) {
 		if f.Value != "" {
 			want = append(want, f.Value)
 		} else {
-			want = append(want, "22:05 UTC")
+			want = append(want, "22:05")
 		}
 	}
 	return want
