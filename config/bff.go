@@ -105,6 +105,12 @@ type ClientAuthentication struct {
 
 	// KeyFile is the PEM private key of the certificate.
 	KeyFile string `yaml:"key_file" path:"true"`
+
+	// RotateEvery is how long a key of private_key_jwt is used, at least 48h: a new one is added to the
+	// key_file above, published at /bff/jwks.json for a day, and then signs. It needs a client with a
+	// jwks_uri, and storage.bolt, because replicas would make different keys. 0s: "authzd bff key rotate"
+	// alone adds one.
+	RotateEvery time.Duration `yaml:"rotate_every"`
 }
 
 // BFFAdmin is the operator's door.

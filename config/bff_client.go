@@ -1,7 +1,10 @@
 package config
 
 import (
+	"time"
+
 	"github.com/authzd/authzd/authz/bff/provider"
+	"github.com/authzd/authzd/authz/member"
 )
 
 // checkClient demands that the client has what its way of proving itself needs, and nothing else: a client that can't
@@ -25,6 +28,12 @@ func (l *bffLoader) checkClient() {
 	case method.UsesKey():
 		l.report("key_file", c.KeyFile, checkNotFolder(c.KeyFile))
 	}
+	if a.RotateEvery != 0 {
+		l.checkTime(path+".rotate_every", a.RotateEvery, 48*time.Hour, member.Years)
+		if !c.Storage.usesBolt() {
+			l.report(path+".rotate_every", short(a.RotateEvery), problemf("run \"authzd bff key rotate\" for one file, and copy it to each replica", "without storage.bolt, replicas would make different keys"))
+		}
+	}
 	for _, one := range []struct {
 		key  string
 		used bool
@@ -33,6 +42,7 @@ func (l *bffLoader) checkClient() {
 		{path + ".cert_file", method.UsesCertificate()},
 		{path + ".key_file", method.UsesCertificate()},
 		{"key_file", method.UsesKey()},
+		{path + ".rotate_every", method.UsesKey()},
 	} {
 		if !one.used && l.given(one.key) {
 			l.report(one.key, nil, problemf("remove it, or choose the method that needs it", "is of no use for %s", a.Method))

@@ -59,6 +59,8 @@ func TestBFFRefuses(t *testing.T) {
 			[]string{"f:4:36: client_authentication.cert_file: is of no use for private_key_jwt", "f:4:49: client_authentication.key_file: is of no use for private_key_jwt"}},
 		"a key that nothing needs": {"client_authentication: {method: client_secret_post, client_secret: hunter2}\nkey_file: a", nil,
 			[]string{"f:5:11: key_file: is of no use for client_secret_post"}},
+		"keys of replicas": {"client_authentication: {rotate_every: 720h}\nstorage: {postgres: {url: postgres:///a}}", nil, []string{`f:4:39: client_authentication.rotate_every "720h": without storage.bolt, replicas would make different keys`}},
+		"keys for an hour": {"client_authentication: {rotate_every: 1h}", nil, []string{`f:4:39: client_authentication.rotate_every "1h": must be at least 48h`}},
 		"no certificate there": {"client_authentication: {method: tls_client_auth, cert_file: /nowhere/c, key_file: /nowhere/k}", nil, []string{
 			`f:4:61: client_authentication.cert_file "/nowhere/c": no such file or directory`, `f:4:83: client_authentication.key_file "/nowhere/k": no such file or directory`}},
 

@@ -50,7 +50,7 @@ apps' calls to APIs with the token that each needs. The browser has a cookie tha
 		},
 	}
 	theBFF.addConfigFlag(cmd, &file)
-	cmd.AddCommand(newBFFJWKSCommand(), newBFFConfigCommand(), newBFFSessionCommand())
+	cmd.AddCommand(newBFFJWKSCommand(), newBFFKeyCommand(), newBFFConfigCommand(), newBFFSessionCommand())
 	cmd.AddCommand(theBFF.adopted()...)
 	return cmd
 }

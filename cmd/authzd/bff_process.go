@@ -33,9 +33,11 @@ type bffProcess struct {
 	mode     *bff.BFF
 	upkeep   *upkeep.Upkeep // nil: nothing is stored
 	admin    http.Handler   // nil too
+	key      *clientKey     // nil: the client has none
 	observer *observe.Observer
 	health   *observe.Health
 	metrics  *prometheus.Registry
+	logger   *slog.Logger
 }
 
 // purposeBFFAudit names the record of storage.ServerSecrets by which the database of a BFF is known.
@@ -46,7 +48,7 @@ const sealedOutside = time.Hour
 
 // newBFFProcess is for sessions in a store, or in the cookies of browsers if it is nil.
 func newBFFProcess(ctx context.Context, cfg *config.BFF, store storage.Store, secret *keys.Secret, metrics *prometheus.Registry, logger *slog.Logger, dev bool) (*bffProcess, error) {
-	p := &bffProcess{metrics: metrics, health: observe.NewHealth()}
+	p := &bffProcess{metrics: metrics, health: observe.NewHealth(), logger: logger}
 	if store != nil {
 		p.health = observe.NewHealth(observe.Check{Name: "storage", Ready: store.Ready})
 		registerStoreMetrics(p.metrics, store)
@@ -80,7 +82,7 @@ func (p *bffProcess) openMode(cfg *config.BFF, store storage.Store, secret *keys
 	if p.upkeep != nil {
 		mode.Audit = p.upkeep.Audit
 	}
-	if err := proveClient(&mode.Authentication, cfg); err != nil {
+	if err := p.proveClient(&mode.Authentication, cfg); err != nil {
 		return err
 	}
 	if mode.RootCAs, err = outbound.Roots(cfg.Outbound.CAFile); err != nil {
@@ -135,14 +137,14 @@ func (p *bffProcess) openUpkeep(ctx context.Context, cfg *config.BFF, store stor
 }
 
 // proveClient reads the key or the certificate by which the client proves itself.
-func proveClient(a *provider.Authentication, cfg *config.BFF) error {
+func (p *bffProcess) proveClient(a *provider.Authentication, cfg *config.BFF) (err error) {
 	switch {
 	case a.UsesKey():
-		key, err := provider.OpenKey(cfg.KeyFile)
+		p.key, err = p.openKey(cfg)
 		if err != nil {
 			return err
 		}
-		a.Key = key
+		a.Key = p.key.Key
 	case a.UsesCertificate():
 		pair, err := tls.LoadX509KeyPair(cfg.ClientAuthentication.CertFile, cfg.ClientAuthentication.KeyFile)
 		if err != nil {
@@ -158,6 +160,9 @@ func (p *bffProcess) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if p.upkeep != nil {
 		group.Go(func() error { return p.upkeep.Run(ctx) })
+	}
+	if p.key != nil {
+		group.Go(func() error { return p.key.run(ctx) })
 	}
 	group.Go(func() error {
 		p.mode.Run(ctx)

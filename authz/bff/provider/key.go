@@ -5,27 +5,48 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"sync/atomic"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
 // Key is the private key by which the client proves itself (private_key_jwt, RFC 7523). The provider knows its public
-// half from /bff/jwks.json, or from the registration of the client.
+// half from /bff/jwks.json, or from the registration of the client. Its methods are safe for concurrent use.
+//
+// While it is rotated, it is more than one: each signs from a time on, and the others are published beside it.
+//
+//	RotateKeyFile ──> file: a second key ──> Follow: all processes publish both ──> its time: it signs ──> the first is dropped
 type Key struct {
-	private *ecdsa.PrivateKey
-	id      string
+	path string // empty: in no file
+	ring atomic.Pointer[keyRing]
 }
 
-const keyBlock = "PRIVATE KEY" // PKCS #8
+// keyRing is the content of a file. It is never changed.
+type keyRing struct {
+	text []byte
+	keys []clientKey // by the time from which they sign
+}
+
+type clientKey struct {
+	private  *ecdsa.PrivateKey
+	id       string
+	signFrom time.Time // zero: always
+}
+
+const (
+	keyBlock       = "PRIVATE KEY" // PKCS #8
+	signFromHeader = "Sign-From"   // of a PEM block, RFC 3339; without it, the key has always signed
+	maxKeys        = 8             // in a file
+	// keyAfterlife is how long a key is published after it has signed for the last time.
+	keyAfterlife = time.Hour
+	followEvery  = 30 * time.Second
+)
 
 // OpenKey reads the key from a PEM file. A missing file is made, with its folder, for the owner only. If several
 // processes start at once, one makes it and all read the same.
@@ -33,55 +54,70 @@ func OpenKey(path string) (*Key, error) {
 	if err := makeKeyFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("make the client's key: %w", err)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the client's key: %w", err)
-	}
-	k, err := parseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("the client's key %s: %w", path, err)
-	}
-	return k, nil
-}
-
-// parseKey never quotes the file in its errors.
-func parseKey(text []byte) (*Key, error) {
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != keyBlock {
-		return nil, errors.New("not a PEM file with a PRIVATE KEY")
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, errors.New("not a PKCS #8 key")
-	}
-	private, ok := parsed.(*ecdsa.PrivateKey)
-	if !ok || private.Curve != elliptic.P256() {
-		return nil, errors.New("not a key of the curve P-256, which ES256 needs")
-	}
-	return newKey(private)
-}
-
-func newKey(private *ecdsa.PrivateKey) (*Key, error) {
-	public := jose.JSONWebKey{Key: private.Public()}
-	thumbprint, err := public.Thumbprint(crypto.SHA256)
+	set, err := readKeyFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return &Key{private, base64.RawURLEncoding.EncodeToString(thumbprint)}, nil
+	k := &Key{path: path}
+	k.ring.Store(set)
+	return k, nil
 }
 
 // NewKey returns a new key that is in no file.
 func NewKey() (*Key, error) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	one, err := makeKey()
 	if err != nil {
 		return nil, err
 	}
-	return newKey(private)
+	k := &Key{}
+	k.ring.Store(&keyRing{keys: []clientKey{one}})
+	return k, nil
 }
 
-// JWKS returns the public half as a JSON Web Key Set.
+func makeKey() (clientKey, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return clientKey{}, err
+	}
+	return newKey(private, time.Time{})
+}
+
+func newKey(private *ecdsa.PrivateKey, signFrom time.Time) (clientKey, error) {
+	public := jose.JSONWebKey{Key: private.Public()}
+	thumbprint, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return clientKey{}, err
+	}
+	return clientKey{private, base64.RawURLEncoding.EncodeToString(thumbprint), signFrom}, nil
+}
+
+// current returns the key that signs now.
+func (s *keyRing) current(now time.Time) clientKey {
+	found := s.keys[0]
+	for _, one := range s.keys {
+		if !one.signFrom.After(now) {
+			found = one
+		}
+	}
+	return found
+}
+
+// published returns the keys that the provider has to know now: all but those that were replaced long ago.
+func (s *keyRing) published(now time.Time) []clientKey {
+	for i := len(s.keys) - 1; i > 0; i-- {
+		if now.After(s.keys[i].signFrom.Add(keyAfterlife)) {
+			return s.keys[i:]
+		}
+	}
+	return s.keys
+}
+
+// JWKS returns the public halves as a JSON Web Key Set.
 func (k *Key) JWKS() []byte {
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.private.Public(), KeyID: k.id, Algorithm: string(jose.ES256), Use: "sig"}}}
+	set := jose.JSONWebKeySet{}
+	for _, one := range k.ring.Load().published(time.Now()) {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: one.private.Public(), KeyID: one.id, Algorithm: string(jose.ES256), Use: "sig"})
+	}
 	text, err := json.MarshalIndent(set, "", "  ")
 	if err != nil { // a P-256 key can always be written
 		panic(fmt.Sprintf("write the client's public key: %v", err))
@@ -89,10 +125,17 @@ func (k *Key) JWKS() []byte {
 	return append(text, '\n')
 }
 
+// Newest returns the id of the key that signs last, and from when on; the zero time says that it has always signed.
+func (k *Key) Newest() (id string, signFrom time.Time) {
+	keys := k.ring.Load().keys
+	return keys[len(keys)-1].id, keys[len(keys)-1].signFrom
+}
+
 // sign signs the claims of a client assertion (RFC 7523 section 3).
 func (k *Key) sign(claims any) (string, error) {
+	one := k.ring.Load().current(time.Now())
 	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: k.private, KeyID: k.id}},
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: one.private, KeyID: one.id}},
 		(&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", err
@@ -106,34 +149,4 @@ func (k *Key) sign(claims any) (string, error) {
 		return "", err
 	}
 	return signed.CompactSerialize()
-}
-
-// makeKeyFile makes the file whole or not at all. The error is fs.ErrExist if there is one.
-func makeKeyFile(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return fs.ErrExist
-	}
-	k, err := NewKey()
-	if err != nil {
-		return err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(k.private)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(dir, ".key-*") // 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.Write(pem.EncodeToMemory(&pem.Block{Type: keyBlock, Bytes: der}))
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	// The hard link decides between processes: unlike a rename, it never replaces the file of another.
-	return os.Link(temp.Name(), path)
 }
