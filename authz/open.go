@@ -130,7 +130,7 @@ func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts.Changed = s.events.UserChanged
 	s.accounts.EndPasswordAfter = s.config.Accounts.EndPasswordAfter
 	s.accounts.PasswordEnded = func(ctx context.Context, user *storage.User) []storage.Write {
-		return append(s.events.PasswordEnded(ctx, user.ID), s.outbox.Notify(user, "", mail.PasswordDisabled{Where: mail.Where{
+		return append(s.events.PasswordEnded(ctx, user.ID), s.outbox.Notify(user, "", mail.PasswordDisabled{Link: "/reset", Where: mail.Where{
 			Address: observe.Event(ctx).Remote().String(), At: user.PasswordEndedAt,
 		}})...)
 	}

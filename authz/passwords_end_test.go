@@ -55,7 +55,7 @@ func TestPasswordEnds(t *testing.T) {
 		t.Errorf("the audit log: %s", got)
 	}
 	blackbox.Until(t, "a mail", func() bool { return len(box.Mails()) == 1 })
-	if m := box.Mails()[0]; m.To.Address != "alice@example.com" {
+	if m := box.Mails()[0]; m.To.Address != "alice@example.com" || m.Link != s.URL+"/reset" {
 		t.Errorf("the mail: %+v", m)
 	}
 }
