@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/authzd/authzd/templates/brand"
@@ -37,10 +38,16 @@ type asset struct {
 	content     []byte
 }
 
+// rules returns our style sheet without the palette.
+var rules = sync.OnceValues(func() (string, error) {
+	css, err := assetFiles.ReadFile("assets/style.css")
+	return compress(string(css)), err
+})
+
 // newAssets collects the embedded files and the branding. Its error names every mistake.
 func newAssets(basePath string, b Branding) (assets, error) {
 	a := assets{urls: map[string]string{}, files: map[string]asset{}}
-	rules, err := assetFiles.ReadFile("assets/style.css")
+	rules, err := rules()
 	if err != nil {
 		return a, err
 	}
@@ -52,7 +59,7 @@ func newAssets(basePath string, b Branding) (assets, error) {
 		a.add(basePath, "backdrop", backdrop)
 		palette += ":root{--backdrop:url(" + a.urls["backdrop"] + ")}\n"
 	}
-	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", []byte(palette + compress(string(rules)))})
+	a.add(basePath, "style.css", asset{"text/css; charset=utf-8", []byte(palette + rules)})
 
 	script, err := assetFiles.ReadFile("assets/passkey.js")
 	if err != nil {
