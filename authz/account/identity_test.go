@@ -346,6 +346,9 @@ func TestLastWayIn(t *testing.T) {
 func TestDeleteUserWithIdentities(t *testing.T) {
 	d := newDirectory(t)
 	bob := signIn(t, d, google("1", "bob@gmail.com"))
+	if err := d.store.Apply(t.Context(), storage.Passkeys.Put(bob.ID+"/key", &storage.Passkey{Name: "Bob's"}, storage.Absent, never)); err != nil {
+		t.Fatal(err)
+	}
 	user, version, err := storage.Users.Get(t.Context(), d.store, bob.ID)
 	if err != nil {
 		t.Fatal(err)
