@@ -72,6 +72,8 @@ func (s *Server) routeTable() []route {
 		{"device", "/device", methods{get: s.ifDevices(s.interaction.DevicePage), post: s.ifDevices(s.interaction.EnterDevice)}, page},
 		{"logout", "/logout", methods{get: s.logout.Page, post: s.logout.Submit}, entry},
 		{"passkey_offer", "/passkey", methods{get: s.interaction.PasskeyPage, post: s.interaction.AnswerPasskeyOffer}, page},
+		{"account_factors", "/account/factors", methods{get: s.interaction.FactorsPage, post: s.interaction.ChangeFactors}, page},
+		{"account_app", "/account/factors/app", methods{get: s.interaction.AppPage, post: s.interaction.SetUpApp}, page},
 		{"account_passkeys", "/account/passkeys", methods{get: s.interaction.PasskeysPage, post: s.interaction.ChangePasskeys}, page},
 		{"account", "/account", methods{get: s.interaction.AccountPage, post: s.interaction.AccountAction}, page},
 		{"home", "/", methods{get: s.interaction.Home}, page},

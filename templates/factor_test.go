@@ -34,6 +34,11 @@ func factorPages() map[string]Page {
 		"recovery code": RecoveryCode{base}, "recovery code wrong": RecoveryCode{wrongCode},
 		"another way": AnotherWay{base, "/login/factor?way=passkey", "/login/factor?way=totp", "/login/factor?way=recovery"},
 		"enrol totp":  enrol, "enrol totp wrong": enrolWrong,
-		"recovery codes": RecoveryCodes{User: alice, Codes: []string{"k4tm-9pwx7-rvd2", "m8yc-w6jaz-3znf"}, ContinueURL: "/account"},
+		"factors": Factors{
+			User: alice, Action: "/account/factors", Hidden: someHidden, App: true, AppSince: someTime, Codes: 7, AppURL: "/account/factors/app", AccountURL: "/account",
+		},
+		"factors, none":     Factors{User: alice, Action: "/account/factors", AppURL: "/account/factors/app", AccountURL: "/account"},
+		"factors, demanded": Factors{User: alice, Action: "/account/factors", Hidden: someHidden, App: true, Locked: true, Demanded: true, AppSince: someTime, AppURL: "/account/factors/app", AccountURL: "/account"},
+		"recovery codes":    RecoveryCodes{User: alice, Codes: []string{"k4tm-9pwx7-rvd2", "m8yc-w6jaz-3znf"}, ContinueURL: "/account"},
 	}
 }

@@ -27,6 +27,22 @@ func (f *Factors) RememberWrite(user *storage.User) (value string, write storage
 	return value, storage.RememberedDevices.Put(deviceKey(user.ID, value), device, storage.Any, now.Add(RememberFor))
 }
 
+// ForgetWrites forget all devices of a user that was read with this version. They conflict if the user has changed since.
+func (f *Factors) ForgetWrites(ctx context.Context, user *storage.User, version uint64) ([]storage.Write, error) {
+	writes, err := f.forget(ctx, user.ID)
+	return append(writes, change(user, version)), err
+}
+
+func (f *Factors) forget(ctx context.Context, userID string) (writes []storage.Write, err error) {
+	for entry, err := range storage.RememberedDevices.All(ctx, f.store, userID+"/") {
+		if err != nil {
+			return nil, err
+		}
+		writes = append(writes, storage.RememberedDevices.Delete(entry.Key, storage.Any))
+	}
+	return writes, nil
+}
+
 // Remembers reports whether the value of a cookie is of a device that a user wants to be remembered, and nothing has
 // ended that: no change of the password or a factor, and no sign-out everywhere.
 func (f *Factors) Remembers(ctx context.Context, user *storage.User, value string) (bool, error) {

@@ -141,14 +141,8 @@ func change(user *storage.User, version uint64) storage.Write {
 // DropWrites delete all that a user has, without the write of the user. They are for a user who is deleted, or whose
 // factors somebody else may have set up.
 func (f *Factors) DropWrites(ctx context.Context, userID string) ([]storage.Write, error) {
-	writes := []storage.Write{storage.TOTPs.Delete(userID, storage.Any), storage.RecoveryCodeSets.Delete(userID, storage.Any)}
-	for entry, err := range storage.RememberedDevices.All(ctx, f.store, userID+"/") {
-		if err != nil {
-			return nil, err
-		}
-		writes = append(writes, storage.RememberedDevices.Delete(entry.Key, storage.Any))
-	}
-	return writes, nil
+	writes, err := f.forget(ctx, userID)
+	return append(writes, storage.TOTPs.Delete(userID, storage.Any), storage.RecoveryCodeSets.Delete(userID, storage.Any)), err
 }
 
 // RemoveWrites delete all factors of a user that was read with this version, and end what rests on them. They conflict

@@ -83,6 +83,9 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	if p.Apps, err = in.shownApps(r.Context(), user); err != nil {
 		return err
 	}
+	if err := in.showFactorWay(r.Context(), &p, user); err != nil {
+		return err
+	}
 	if err := in.showPasskeyWay(r.Context(), &p, user); err != nil {
 		return err
 	}

@@ -31,18 +31,19 @@ type setup struct {
 // setupPurpose distinguishes the form's value from the cookie of a half sign-in, which has the same seal.
 const setupPurpose = "setup "
 
-func (in *Interaction) sealSetup(v *visit, s *setup) string {
+func (in *Interaction) sealSetup(bound string, s *setup) string {
 	packed, _ := pack(s) // plain data always encodes
-	return base64.RawURLEncoding.EncodeToString(in.Half.Seal(packed, []byte(setupPurpose+v.flow.Browser)))
+	return base64.RawURLEncoding.EncodeToString(in.Half.Seal(packed, []byte(setupPurpose+bound)))
 }
 
-// openSetup returns the setup of a form, nil if it is none of this user in this browser, or no longer.
-func (in *Interaction) openSetup(v *visit, user *storage.User, value string) *setup {
+// openSetup returns the setup of a form, nil if it is none of this user, or no longer. bound is the browser or the session
+// that it was made for.
+func (in *Interaction) openSetup(bound string, user *storage.User, value string) *setup {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
 		return nil
 	}
-	packed, err := in.Half.Open(raw, []byte(setupPurpose+v.flow.Browser))
+	packed, err := in.Half.Open(raw, []byte(setupPurpose+bound))
 	if err != nil {
 		return nil
 	}
@@ -76,7 +77,7 @@ func (in *Interaction) showEnrol(w http.ResponseWriter, r *http.Request, v *visi
 	}
 	p.UILocales, p.Client, p.Action, p.Problem, p.Wanted = v.uiLocales(), v.client(), in.Issuer.URL(factorPage), problem, true
 	p.Hidden = in.factorFields(v, q)
-	p.Hidden["setup"] = in.sealSetup(v, s)
+	p.Hidden["setup"] = in.sealSetup(v.flow.Browser, s)
 	in.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
@@ -93,7 +94,7 @@ func (in *Interaction) enrolPage(user *storage.User, secret []byte) (templates.E
 
 // enrol takes the form of the page.
 func (in *Interaction) enrol(w http.ResponseWriter, r *http.Request, v *visit, q *question, form url.Values) error {
-	s := in.openSetup(v, q.user, form.Get("setup"))
+	s := in.openSetup(v.flow.Browser, q.user, form.Get("setup"))
 	if s == nil || !in.mayEnrol(v, q) {
 		http.Redirect(w, r, in.pageURL(factorPage, v.sealed), http.StatusSeeOther)
 		return nil

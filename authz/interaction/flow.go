@@ -25,18 +25,19 @@ import (
 type flow struct {
 	Browser string `json:"b"` // the browser that it belongs to
 	authorize.Carried
-	SignedIn   string       `json:"i,omitempty"` // sid of the session that logged in for this flow
-	Selected   string       `json:"s,omitempty"` // id of the user chosen under prompt=select_account
-	Consented  string       `json:"c,omitempty"` // id of the user that has allowed this request
-	Allowed    string       `json:"k,omitempty"` // id of that consent, which counts once
-	Link       *link        `json:"l,omitempty"` // to be made if its user confirms it
-	UserCode   string       `json:"u,omitempty"` // of a device, as typed (RFC 8628)
-	Device     string       `json:"d,omitempty"` // the key of that device, once found
-	CanPasskey bool         `json:"w,omitempty"` // the browser can have passkeys, by what its script says
-	UnknownKey []byte       `json:"y,omitempty"` // id of a passkey that was not accepted because nobody has it
-	Failed     *failedLogin `json:"f,omitempty"` // the last login on the way, for the page to explain
-	Back       string       `json:"a,omitempty"` // path of the page of the account that waits; empty: /account
-	Fresh      bool         `json:"g,omitempty"` // that page wants a sign-in of just now
+	SignedIn   string       `json:"i,omitempty"`      // sid of the session that logged in for this flow
+	Selected   string       `json:"s,omitempty"`      // id of the user chosen under prompt=select_account
+	Consented  string       `json:"c,omitempty"`      // id of the user that has allowed this request
+	Allowed    string       `json:"k,omitempty"`      // id of that consent, which counts once
+	Link       *link        `json:"l,omitempty"`      // to be made if its user confirms it
+	UserCode   string       `json:"u,omitempty"`      // of a device, as typed (RFC 8628)
+	Device     string       `json:"d,omitempty"`      // the key of that device, once found
+	CanPasskey bool         `json:"w,omitempty"`      // the browser can have passkeys, by what its script says
+	UnknownKey []byte       `json:"y,omitempty"`      // id of a passkey that was not accepted because nobody has it
+	Failed     *failedLogin `json:"f,omitempty"`      // the last login on the way, for the page to explain
+	Back       string       `json:"a,omitempty"`      // path of the page of the account that waits; empty: /account
+	Fresh      bool         `json:"g,omitempty"`      // that page wants a sign-in of just now
+	Strong     bool         `json:"strong,omitempty"` // and the second factor, which the user has
 }
 
 // failedLogin is a login that did not succeed.

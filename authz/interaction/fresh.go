@@ -35,7 +35,15 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 	if err != nil {
 		return nil, nil, err
 	}
-	missing, err := in.next(r.Context(), &pending{who: who{signedIn: signedIn, user: user}})
+	f := flow{Carried: authorize.Carried{Started: storage.Now()}, Back: back, Fresh: fresh}
+	if fresh && user != nil { // a remembered device does not change the account
+		own, err := in.Factors.Of(r.Context(), user.ID)
+		if err != nil {
+			return nil, nil, err
+		}
+		f.Strong = own.TOTP != nil
+	}
+	missing, err := in.next(r.Context(), &pending{who: who{signedIn: signedIn, user: user}, flow: flow{Strong: f.Strong}})
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -44,8 +52,7 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 		if missing != nil {
 			page = missing.page
 		}
-		browser, _ := in.Sessions.Browser(w, r)
-		f := flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}, Back: back, Fresh: fresh}
+		f.Browser, _ = in.Sessions.Browser(w, r)
 		http.Redirect(w, r, in.pageURL(page, in.seal(f)), http.StatusSeeOther)
 		return nil, nil, nil
 	}

@@ -132,6 +132,9 @@ type demand struct {
 // demandOf returns what policy and request want of a user whose first factor has the class acr.
 func (in *Interaction) demandOf(user *storage.User, connector, acr string, v *pending) demand {
 	d := demand{account: in.Factors.OfAccount(user.Roles, connector), app: factor.One}
+	if v.flow.Strong {
+		d.app = factor.Two
+	}
 	if v.request != nil {
 		d.app = max(v.request.Level(acr), factor.Demanded(v.request.Client.Factors))
 	}
