@@ -127,7 +127,7 @@ func (s *Server) openKeys(ctx context.Context) error {
 
 func (s *Server) openAccounts(ctx context.Context) error {
 	s.accounts = account.New(s.store, account.NewPasswords())
-	s.accounts.Changed = s.events.UserChanged
+	s.accounts.Changed, s.accounts.Tied = s.events.UserChanged, s.accountTied
 	s.accounts.EndPasswordAfter = s.config.Accounts.EndPasswordAfter
 	s.accounts.PasswordEnded = func(ctx context.Context, user *storage.User) []storage.Write {
 		return append(s.events.PasswordEnded(ctx, user.ID), s.outbox.Notify(user, "", mail.PasswordDisabled{Link: "/reset", Where: mail.Where{
@@ -163,6 +163,19 @@ func (s *Server) openFactors(ctx context.Context) error {
 		Store: s.store, Secret: s.config.Secret, Codes: codes, Happened: s.factorHappened, Policy: s.config.Factors,
 	})
 	return err
+}
+
+// accountTied tells a user that they can sign in through a connector.
+func (s *Server) accountTied(ctx context.Context, user *storage.User, id connect.Identity) []storage.Write {
+	where := mail.Where{At: storage.Now()}
+	if from := observe.Event(ctx).Remote(); from.IsValid() {
+		where.Address = from.String()
+	}
+	name := id.Connector
+	if c := s.connectors.Get(id.Connector); c != nil {
+		name = c.Name()
+	}
+	return s.outbox.Notify(user, "", mail.AccountLinked{Connector: name, Account: cmp.Or(id.Email, id.Subject), Link: "/account", Where: where})
 }
 
 // factorHappened records what a code has done, and tells the person of a recovery code.

@@ -111,6 +111,9 @@ type Directory struct {
 	// upstream, is linked to an upstream, or has another address there; connector then names the upstream.
 	// nil: no writes. Do not change it once the directory is in use.
 	Changed func(ctx context.Context, what Change, userID, connector string) []storage.Write
+	// Tied returns writes that tell a user that they can sign in with an identity from now on. They are made in the Apply
+	// of the link. nil: no writes.
+	Tied func(ctx context.Context, user *storage.User, id connect.Identity) []storage.Write
 	// HasPasskey reports whether a user can sign in with a passkey. nil: nobody can.
 	HasPasskey func(ctx context.Context, userID string) (bool, error)
 

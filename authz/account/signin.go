@@ -160,8 +160,12 @@ func (d *Directory) link(ctx context.Context, key string, id connect.Identity, u
 	}
 	complete(user, id)
 	noteIdentity(user, id.Connector, true, false)
-	return d.store.Apply(ctx, append(append(linkWrites(key, id, user, storage.Absent), d.changed(ctx, Linked, user.ID, id.Connector)...),
-		storage.Users.Put(user.ID, user, storage.At(version), never))...)
+	writes := append(linkWrites(key, id, user, storage.Absent), storage.Users.Put(user.ID, user, storage.At(version), never))
+	writes = append(writes, d.changed(ctx, Linked, user.ID, id.Connector)...)
+	if d.Tied != nil {
+		writes = append(writes, d.Tied(ctx, user, id)...)
+	}
+	return d.store.Apply(ctx, writes...)
 }
 
 // welcome creates the user of an identity. The address is normalised, or empty.

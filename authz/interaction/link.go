@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/storage"
@@ -115,6 +116,7 @@ func (in *Interaction) ConfirmLink(w http.ResponseWriter, r *http.Request) error
 		if err := in.Accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
 			return linkError(err)
 		}
+		in.Outbox.Wake()
 		v.flow.Link = nil
 		in.goOn(w, r, v)
 		return nil
@@ -156,8 +158,14 @@ func linkError(err error) error {
 // withdrawIdentity unlinks an identity of the user, for the account page.
 func (in *Interaction) withdrawIdentity(r *http.Request, user *storage.User, form url.Values) error {
 	err := in.Accounts.Unlink(r.Context(), user.ID, form.Get("unlink"), false, in.Connectors.Has, func(l *account.LinkedIdentity) []storage.Write {
-		return in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector)
+		name := l.Connector
+		if c := in.Connectors.Get(l.Connector); c != nil {
+			name = c.Name()
+		}
+		told := in.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.AccountUnlinked{Connector: name, Link: "/account", Where: whereOf(r)})
+		return append(in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector), told...)
 	})
+	in.Outbox.Wake()
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // another tab was faster
 		return nil

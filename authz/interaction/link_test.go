@@ -3,6 +3,7 @@ package interaction_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -79,6 +81,7 @@ func TestLinkIsAsked(t *testing.T) {
 			t.Errorf("authoritative %v: %d identities", authoritative, n)
 		}
 		wantEvent(t, f, "user.identity_linked")
+		wantMail(t, f, "account_linked", "Corp")
 	}
 }
 
@@ -143,6 +146,7 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 		t.Errorf("%d identities are left; the page: %s", n, page.Body)
 	}
 	wantEvent(t, f, "user.identity_unlinked")
+	wantMail(t, f, "account_unlinked", "Corp")
 
 	// Two identities, and no password.
 	user, version, err := storage.Users.Get(t.Context(), f.Store, userID)
@@ -192,4 +196,14 @@ func wantEvent(t *testing.T, f blackbox.Federation, what string) {
 		}
 	}
 	t.Errorf("the audit log has no %s", what)
+}
+
+// wantMail waits until Alice has got a mail that names something.
+func wantMail(t *testing.T, f blackbox.Federation, message, names string) {
+	t.Helper()
+	blackbox.Until(t, "the mail "+message, func() bool {
+		return slices.ContainsFunc(f.Mails.Mails(), func(m *mail.Mail) bool {
+			return m.Message == message && m.To.Address == "alice@example.com" && strings.Contains(m.Text, names)
+		})
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/connect"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/users"
 )
 
@@ -21,6 +22,7 @@ type Federation struct {
 	*authztest.Server
 	Upstream   *authztest.Server
 	Connectors []connect.Config // to it
+	Mails      *mail.Box        // that the server sends
 }
 
 // Federate runs a server and its upstream. authoritative says whether the upstream proves e-mail addresses.
@@ -41,7 +43,9 @@ func Federate(t *testing.T, authoritative bool) Federation {
 		ID: "corp", Type: connect.TypeOIDC, Name: "Corp", Issuer: upstream.URL,
 		ClientID: authztest.Web, ClientSecret: authztest.Secret, EmailAuthoritative: authoritative,
 	}}
-	return Federation{authztest.Start(t, authz.Config{Connectors: connectors}, nil), upstream, connectors}
+	mails := &mail.Box{}
+	server := authztest.Start(t, authz.Config{Connectors: connectors, Mail: authz.Mail{From: "id@example.com", Transport: mails}}, nil)
+	return Federation{server, upstream, connectors, mails}
 }
 
 // Leave begins a sign-in to the SPA and follows the connector's link to the upstream.
