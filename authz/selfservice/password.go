@@ -180,7 +180,7 @@ func (s *Service) goOn(w http.ResponseWriter, r *http.Request, ended *session.Se
 	if err != nil {
 		return err
 	}
-	_, err = s.Sessions.Start(ctx, w, nil, user, session.Login{
+	_, err = s.Sessions.Start(ctx, w, r, user, session.Login{
 		AuthTime: ended.AuthTime, AMR: ended.AMR, ACR: ended.ACR, Level: ended.Level, Connector: ended.Connector, Device: ended.Device,
 		Also: append(known, s.Accounts.TrustWrites(user, observe.Event(ctx).Remote())...),
 	}, ended.Remember)
