@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,9 +171,10 @@ func (d *Directory) TrustWrites(user *storage.User, from netip.Addr) []storage.W
 func (d *Directory) UnlockWrites(user *storage.User) []storage.Write {
 	now := time.Now().UTC()
 	writes := []storage.Write{tally.Unlock(tally.UserKey(user.ID), now), tally.Forget(tally.InRowKey(user.ID))}
-	for _, name := range []string{user.Username, user.Profile.Email} {
+	username, address := loginKey(user.Username), loginKey(user.Profile.Email)
+	for _, name := range slices.Compact([]string{username, address}) { // the address may be the username
 		if name != "" {
-			writes = append(writes, tally.Unlock(tally.LoginKey(loginKey(name)), now))
+			writes = append(writes, tally.Unlock(tally.LoginKey(name), now))
 		}
 	}
 	return writes
