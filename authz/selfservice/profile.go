@@ -97,12 +97,12 @@ func (s *Service) saveProfile(r *http.Request, userID string, form url.Values) e
 	})
 }
 
-// typedProfile returns the user with the values of the form, and what is wrong with them. Members that the form lacks
-// stay.
+// typedProfile returns the user with the values of the form, and what is wrong with them. The form has every member, so
+// one that it lacks is empty; only the username stays.
 func (s *Service) typedProfile(user *storage.User, form url.Values) (*storage.User, templates.Problem) {
 	typed, problem := *user, templates.NoProblem
 	for _, m := range profileMembers {
-		if !form.Has(m.name) {
+		if m.name == "username" && !form.Has(m.name) {
 			continue
 		}
 		value, ok := cleanName(form.Get(m.name))
