@@ -2,6 +2,18 @@ package config
 
 // Accounts says how people's own accounts work.
 type Accounts struct {
+	// Registration says who may make an account: off (operators make all), invite (people whom an operator invites
+	// with "authzd user invite") or open (everybody). invite and open need mail.
+	Registration string `yaml:"registration" enum:"off,invite,open"`
+
+	// AllowedDomains are the only domains whose e-mail addresses may sign up, such as example.com; those below them
+	// are other ones. People who are invited, and users whom operators make, may have any. Default: all.
+	AllowedDomains []string `yaml:"allowed_domains"`
+
+	// EmailVerification says when a person who signs up has the account: required (once they have proved that they
+	// read the mails of the address).
+	EmailVerification string `yaml:"email_verification" enum:"required"`
+
 	// Password says which new passwords are accepted, wherever one is set: on a page, by the admin API, in this
 	// file. A hash is taken as it is, and a sign-in takes any password that was set.
 	Password Password `yaml:"password"`

@@ -9,6 +9,8 @@ import (
 const mostMinLength = 64 // characters
 
 func (l *loader) completeAccounts(a *Accounts) {
+	fill(l, "accounts.registration", &a.Registration, "off")
+	fill(l, "accounts.email_verification", &a.EmailVerification, "required")
 	length, withFactor, never := password.UsualLength, password.UsualLengthWithFactor, 0
 	passkeys := true
 	if a.Factors == "" {
@@ -25,6 +27,9 @@ func (l *loader) completeAccounts(a *Accounts) {
 }
 
 func (l *loader) checkAccounts() {
+	for i, domain := range l.cfg.Accounts.AllowedDomains {
+		l.report(element("accounts.allowed_domains", i), domain, domainFlaw(domain))
+	}
 	p := &l.cfg.Accounts.Password
 	bounds := func(n int) *member.Flaw {
 		if n < password.LeastLength || n > mostMinLength {
@@ -43,6 +48,22 @@ func (l *loader) checkAccounts() {
 	l.checkFactors(&l.cfg.Accounts)
 	if p.LeaksURL != "" {
 		l.report("accounts.password.leaks_url", p.LeaksURL, member.WebURLFlaw(p.LeaksURL))
+	}
+}
+
+// domainFlaw returns why this is not the domain of e-mail addresses, or nil.
+func domainFlaw(domain string) *member.Flaw {
+	if _, err := users.NormalizeEmail("x@" + domain); err != nil {
+		return problemf("write a domain such as example.com", "not the domain of e-mail addresses")
+	}
+	return nil
+}
+
+// warnOfAccounts is for what needs mail.
+func (l *loader) warnOfAccounts() {
+	a := &l.cfg.Accounts
+	if a.Registration != "off" && !l.cfg.Mail.On() && !l.dev {
+		l.note(&l.cfg.Warnings, "accounts.registration", a.Registration, problemf("set mail, or write off", "nobody can sign up or be invited without mail"))
 	}
 }
 

@@ -299,6 +299,9 @@ func TestRefusesUsersAndConnectors(t *testing.T) {
 		"least length":           {"accounts: {password: {min_length: 5, min_length_with_factor: 65}}", []string{`f:2:35: accounts.password.min_length "5": must be 6 to 64`, `f:2:62: accounts.password.min_length_with_factor "65": must be 6 to 64`}},
 		"length with a factor":   {"accounts: {password: {min_length: 10, min_length_with_factor: 12}}", []string{`f:2:63: accounts.password.min_length_with_factor "12": must not exceed accounts.password.min_length (10)`}},
 		"wrong ones in a row":    {"accounts: {disable_password_after: 101}", []string{`f:2:36: accounts.disable_password_after "101": must be 10 to 100, or 0`}},
+		"open to some":           {"accounts: {registration: some}", []string{`f:2:26: accounts.registration "some": not a value of this key`}},
+		"a domain with a name":   {"accounts: {allowed_domains: [x@example.com]}", []string{`f:2:30: accounts.allowed_domains[0] "x@example.com": not the domain of e-mail addresses`}},
+		"an optional address":    {"accounts: {email_verification: optional}", []string{`f:2:32: accounts.email_verification "optional": not a value of this key`}},
 		"leaks by telephone":     {"accounts: {password: {leaks_url: 'tel:0'}}", []string{`f:2:34: accounts.password.leaks_url "tel:0": the scheme tel is not allowed`}},
 		"mask for a password":    {"users: [{username: a, password: '********'}]", []string{`f:2:33: users[0].password "********": this is the mask that stands for a secret in "config print"`}},
 

@@ -155,6 +155,7 @@ func TestExampleShowsDefaults(t *testing.T) {
 		c.MTLS, c.Accounts.Password.LeaksURL, c.Accounts.Passkeys = MTLS{}, "", Passkeys{Enabled: c.Accounts.Passkeys.Enabled}
 		c.Mail = Mail{}
 		c.Accounts.FactorsOfRoles = nil
+		c.Accounts.AllowedDomains = nil
 		c.TLS, c.TrustedProxies, c.Admin.Listen, c.Outbound, c.Branding = TLS{}, nil, "", Outbound{}, Branding{}
 		c.Registration, c.Backup.Recipients, c.Storage.Bolt.Ship.Recipients = Registration{}, nil, nil
 	}

@@ -30,6 +30,7 @@ func (l *loader) warn() {
 	l.warnOfBlocked()
 	l.warnOfPasskeys(note)
 	l.warnOfMail()
+	l.warnOfAccounts()
 	if c.Signing.Alg != "RS256" {
 		note("signing.alg", c.Signing.Alg, problemf("leave it RS256, and set id_token_signed_response_alg per client and alg per resource",
 			"clients may assume that ID tokens are signed with RS256 (OpenID Connect Discovery section 3), and fail"))

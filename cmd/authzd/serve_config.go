@@ -94,10 +94,13 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		CORSHeaders:    cfg.CORS.AllowedHeaders,
 		TrustedProxies: cfg.TrustedProxies,
 		Users:          cfg.Users,
-		Accounts:       authz.Accounts{Password: *cfg.PasswordPolicy(), LeaksURL: cfg.Accounts.Password.LeaksURL, EndPasswordAfter: *cfg.Accounts.DisablePasswordAfter},
-		Factors:        newFactorPolicy(cfg),
-		Classes:        newClasses(cfg.Accounts.ACRClasses),
-		Metrics:        prometheus.NewRegistry(),
+		Accounts: authz.Accounts{
+			Registration: authz.AccountRegistration(cfg.Accounts.Registration), AllowedDomains: cfg.Accounts.AllowedDomains,
+			Password: *cfg.PasswordPolicy(), LeaksURL: cfg.Accounts.Password.LeaksURL, EndPasswordAfter: *cfg.Accounts.DisablePasswordAfter,
+		},
+		Factors: newFactorPolicy(cfg),
+		Classes: newClasses(cfg.Accounts.ACRClasses),
+		Metrics: prometheus.NewRegistry(),
 	}
 	for _, r := range cfg.Resources {
 		api := resource.Resource{
