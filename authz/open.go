@@ -223,6 +223,12 @@ func (s *Server) offersSignUp() bool {
 	return s.sendsMail() && s.config.Accounts.Registration == RegistrationOpen
 }
 
+// offersInvitations reports whether operators may invite people by mail.
+func (s *Server) offersInvitations() bool {
+	r := s.config.Accounts.Registration
+	return s.sendsMail() && (r == RegistrationInvite || r == RegistrationOpen)
+}
+
 // openProofs opens the links and codes that go out by mail.
 func (s *Server) openProofs(context.Context) error {
 	s.proofs = proof.New(proof.Config{Store: s.store, MAC: s.config.Secret.Deriver(purposeCode).Derive})
@@ -416,7 +422,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 	}
 	s.operator = &operator.API{
 		Config: s.config.Operator, Issuer: s.issuer, Store: s.store, Upkeep: s.upkeep, Keys: s.keys,
-		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Passwords: s.passwords, Sessions: s.sessions,
+		PageTokens: s.config.Secret.Sealer(purposePage), Clients: s.clients, Register: s.register, Accounts: s.accounts, Passwords: s.passwords, Proofs: s.proofs, Invites: s.offersInvitations(), Sessions: s.sessions,
 		Connectors: s.connectors, Grants: s.grants, Tokens: s.tokens, Auth: s.auth, Logout: s.logout, Outbox: s.outbox, Mail: s.mail, Factors: s.factors,
 		Events: s.events, Observer: s.observer,
 	}

@@ -138,7 +138,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"authz/selfservice", "authz/interaction authz/proof authz/password"},
 	{"authz/tokeninfo", "authz/clientauth"},
 	{"authz/register", "authz/clientauth"},
-	{"authz/operator", "authz/logout authz/register authz/upkeep authz/password authz/factor"},
+	{"authz/operator", "authz/logout authz/register authz/upkeep authz/password authz/factor authz/proof"},
 
 	// The server, which puts them together.
 	{"authz", "authz/tokenendpoint authz/selfservice authz/tokeninfo authz/operator authz/devmail"},

@@ -152,3 +152,40 @@ func (c *Client) ForgetTrustedNetworks(ctx context.Context, sub string) error {
 func (c *Client) EndUserSessions(ctx context.Context, sub string) error {
 	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/end-sessions", nil, nil, nil, nil)
 }
+
+// Invite is somebody whom an operator wants to have an account: they choose the password.
+type Invite struct {
+	Email  string   `json:"email"`
+	Name   string   `json:"name,omitempty"`
+	Roles  []string `json:"roles,omitempty"`
+	Groups []string `json:"groups,omitempty"`
+}
+
+// InviteUser creates a user without a password, and sends them a mail with a link by which they choose one.
+func (c *Client) InviteUser(ctx context.Context, i Invite) (*User, error) {
+	var u User
+	err := c.do(ctx, "POST", "/v1/invitations", nil, nil, i, &u)
+	return &u, err
+}
+
+// SendUserLink sends a user a mail with a link to a new password: an invitation again, if they never had one.
+func (c *Client) SendUserLink(ctx context.Context, sub string) error {
+	return c.do(ctx, "POST", "/v1/users"+segment(sub)+"/send-link", nil, nil, nil, nil)
+}
+
+// LeftUser is a user of the configuration file who has deleted the account. The file does not make them again.
+type LeftUser struct {
+	Username string    `json:"username"`
+	Sub      string    `json:"sub"` // that they had
+	LeftAt   time.Time `json:"left_at"`
+}
+
+// ListLeftUsers returns a page of the users of the configuration file who have deleted their account.
+func (c *Client) ListLeftUsers(ctx context.Context, q PageQuery) (*Page[LeftUser], error) {
+	return list[LeftUser](ctx, c, "/v1/left-users", params(), q)
+}
+
+// LeftUsers returns all of them.
+func (c *Client) LeftUsers(ctx context.Context) iter.Seq2[*LeftUser, error] {
+	return all(func(q PageQuery) (*Page[LeftUser], error) { return c.ListLeftUsers(ctx, q) })
+}

@@ -30,6 +30,7 @@ import (
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbox"
 	"github.com/authzd/authzd/authz/password"
+	"github.com/authzd/authzd/authz/proof"
 	"github.com/authzd/authzd/authz/register"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/token"
@@ -64,6 +65,8 @@ type API struct {
 	Register   *register.Endpoint
 	Accounts   *account.Directory
 	Passwords  *password.Policy // of those that are set in plain text
+	Proofs     *proof.Proofs
+	Invites    bool // people can be invited
 	Sessions   *session.Sessions
 	Connectors connect.Set
 	Grants     *grant.Grants
@@ -96,6 +99,9 @@ func (api *API) routes() []admin.Route {
 		route("user_update", "PATCH", "/v1/users/{sub}", "Changes some data of a user.", admin.Patch[users.User](api.patchUser)),
 		route("user_delete", "DELETE", "/v1/users/{sub}", "Deletes a user, with sessions and grants.", admin.Do(api.deleteUser)),
 		route("user_set_password", "POST", "/v1/users/{sub}/set-password", "Sets a user's password, and ends their sessions and grants.", admin.Order(api.setPassword)),
+		route("user_send_link", "POST", "/v1/users/{sub}/send-link", "Sends a user a mail with a link to a new password.", admin.Do(api.sendLink)),
+		route("user_invite", "POST", "/v1/invitations", "Creates a user without a password, and sends them a mail with a link to choose one.", admin.Create(api.inviteUser)),
+		route("left_user_list", "GET", "/v1/left-users", "Users of the configuration file who have deleted their account.", admin.List(api.listLeft)),
 		route("user_unlock", "POST", "/v1/users/{sub}/unlock", "Forgives a user's wrong passwords.", admin.Do(api.unlockUser)),
 		route("user_end_sessions", "POST", "/v1/users/{sub}/end-sessions", "Signs a user out everywhere.", admin.Do(api.endUserSessions)),
 		route("identity_list", "GET", "/v1/users/{sub}/identities", "The upstream identities that a user signs in with.", admin.List(api.listIdentities)),

@@ -86,7 +86,7 @@ func (d *described) call(t *testing.T, want int, method, pattern, target, body s
 
 // TestOpenAPI validates the document, and by it real requests and answers of every operation, refusals too.
 func TestOpenAPI(t *testing.T) {
-	o := operateWith(t, nil, mailConfig(mailtest.Start(t, mailtest.Config{PlainOnly: true})), "")
+	o := operateWith(t, nil, mailConfig(mailtest.Start(t, mailtest.Config{PlainOnly: true}))+"\naccounts: {registration: invite}", "")
 	d := describe(t, o)
 	sub, sid, gid := o.signedIn(t)
 
@@ -120,6 +120,13 @@ func TestOpenAPI(t *testing.T) {
 	d.call(t, 200, "PATCH", one, carol, `{"address":{"country":"France"},"name":null}`)
 	d.call(t, 422, "PATCH", one, carol, `{"sub":"x","created_at":"x"}`)
 	d.call(t, 204, "POST", one+"/set-password", carol+"/set-password", `{"password":"another one of some words","keep_sessions":true}`)
+	d.call(t, 409, "POST", one+"/send-link", carol+"/send-link", "") // there is no address any more
+	d.call(t, 201, "POST", "/v1/invitations", "/v1/invitations", `{"email":"dodo@example.org","name":"Dodo","roles":["bird"]}`)
+	d.call(t, 409, "POST", "/v1/invitations", "/v1/invitations", `{"email":"Dodo@example.org"}`)
+	d.call(t, 422, "POST", "/v1/invitations", "/v1/invitations", `{"email":"dodo"}`)
+	d.call(t, 204, "POST", one+"/send-link", "/v1/users/"+sub+"/send-link", "")
+	d.call(t, 200, "GET", "/v1/left-users", "/v1/left-users", "")
+	d.call(t, 400, "GET", "/v1/left-users", "/v1/left-users?x=y", "")
 	d.call(t, 204, "POST", one+"/unlock", carol+"/unlock", "")
 	d.call(t, 422, "POST", one+"/set-password", carol+"/set-password", `{"password":""}`)
 	d.call(t, 204, "POST", one+"/end-sessions", carol+"/end-sessions", "")

@@ -34,7 +34,7 @@ func (o *operated) events(t *testing.T) map[string]audit.Event {
 // TestEveryChangeIsAudited: each operation of the API that changes something leaves one event with it, which
 // says who did what to whom, from where, and in which request; and who is refused leaves none of a change.
 func TestEveryChangeIsAudited(t *testing.T) {
-	o := operateWith(t, nil, mailConfig(mailtest.Start(t, mailtest.Config{PlainOnly: true})), "")
+	o := operateWith(t, nil, mailConfig(mailtest.Start(t, mailtest.Config{PlainOnly: true}))+"\naccounts: {registration: invite}", "")
 	token, _ := o.token(t, "operator", "the-operators-very-own-secret")
 	alice, sid, gid := o.signedIn(t)
 	made := o.at(t, "POST", "/v1/users", "application/json", `{"username":"carol"}`)
@@ -59,6 +59,8 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"user_update", "PATCH", user, `{"disabled":true}`, audit.Event{Type: audit.UserDisabled, UserID: carol.Sub}},
 		{"user_update", "PATCH", user, `{"disabled":false}`, audit.Event{Type: audit.UserEnabled, UserID: carol.Sub}},
 		{"user_set_password", "POST", user + "/set-password", `{"password":"some words of a song"}`, audit.Event{Type: audit.UserPasswordSet, UserID: carol.Sub}},
+		{"user_invite", "POST", "/v1/invitations", `{"email":"dodo@example.org"}`, audit.Event{Type: audit.UserCreated}},
+		{"user_send_link", "POST", "/v1/users/" + alice + "/send-link", "", audit.Event{Type: audit.ProofRequested, UserID: alice}},
 		{"user_unlock", "POST", user + "/unlock", "", audit.Event{Type: audit.UserUnlocked, UserID: carol.Sub}},
 		{"identity_link", "POST", user + "/identities", `{"connector":"corp","subject":"4711"}`, audit.Event{Type: audit.IdentityLinked, UserID: carol.Sub}},
 		{"identity_unlink", "DELETE", user + "/identities" + identity, "", audit.Event{Type: audit.IdentityUnlinked, UserID: carol.Sub}},
@@ -94,7 +96,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		}
 		for _, e := range after {
 			about := audit.Event{Type: e.Type, ClientID: e.ClientID, UserID: e.UserID, GrantID: e.GrantID, SessionID: e.SessionID}
-			if test.operation == "user_create" {
+			if test.operation == "user_create" || test.operation == "user_invite" {
 				test.want.UserID = e.UserID
 			}
 			if about.Type != test.want.Type || about.ClientID != test.want.ClientID || about.UserID != test.want.UserID ||

@@ -37,6 +37,7 @@ type operated struct {
 	store    storage.Store
 	secret   *keys.Secret
 	log      *lockedBuffer
+	server   *authz.Server // it does nothing by itself unless the test calls Run
 }
 
 const operatedConfig = `
@@ -115,6 +116,7 @@ func operateWith(t *testing.T, first *operated, more, clients string) *operated 
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.server = server
 	public.Config.Handler = server
 	public.Start()
 	t.Cleanup(public.Close)

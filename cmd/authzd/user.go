@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -14,9 +15,9 @@ import (
 
 func newUserCommand() *cobra.Command {
 	r := &remote{}
-	return newGroup("user", "users: create, list, show, update, disable, delete, set-password, unlock, identity, network", r,
+	return newGroup("user", "users: create, invite, list, show, update, disable, delete, set-password, unlock, identity, network", r,
 		newUserCreateCommand(r), newUserListCommand(r), newUserShowCommand(r), newUserUpdateCommand(r),
-		newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r), newUserUnlockCommand(r),
+		newUserInviteCommand(r), newUserDisableCommand(r), newUserDeleteCommand(r), newUserSetPasswordCommand(r), newUserUnlockCommand(r),
 		newUserIdentityCommand(r), newUserNetworkCommand(r), newUserFactorCommand(r))
 }
 
@@ -82,12 +83,22 @@ func newUserListCommand(r *remote) *cobra.Command {
 		Use:   "list",
 		Short: "list users",
 		Args:  cobra.NoArgs,
-		RunE: r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
-			return printAll(p, c.Users(ctx, query), []string{"SUB", "USERNAME", "NAME", "EMAIL", "ROLES", "DISABLED"}, func(u *admin.User) []string {
-				return []string{u.Sub, u.Username, u.Name, u.Email, strings.Join(u.Roles, " "), yes(u.Disabled)}
-			})
-		}),
 	}
+	cmd.RunE = r.run(func(ctx context.Context, c *admin.Client, p *printer, _ []string) error {
+		err := printAll(p, c.Users(ctx, query), []string{"SUB", "USERNAME", "NAME", "EMAIL", "ROLES", "DISABLED"}, func(u *admin.User) []string {
+			return []string{u.Sub, u.Username, u.Name, u.Email, strings.Join(u.Roles, " "), yes(u.Disabled)}
+		})
+		if err != nil || query != (admin.UserQuery{}) {
+			return err
+		}
+		for left, err := range c.LeftUsers(ctx) {
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "note: user %s of the configuration file deleted the account on %s; the file does not make it again\n", left.Username, left.LeftAt.Format(time.DateOnly))
+		}
+		return nil
+	})
 	cmd.Flags().StringVar(&query.Username, "username", "", "only those whose username begins with this `text`")
 	cmd.Flags().StringVar(&query.Email, "email", "", "only those whose e-mail address begins with this `text`")
 	cmd.MarkFlagsMutuallyExclusive("username", "email")
@@ -173,18 +184,28 @@ func newUserDeleteCommand(r *remote) *cobra.Command {
 }
 
 func newUserSetPasswordCommand(r *remote) *cobra.Command {
-	var keep bool
+	var keep, link bool
 	cmd := &cobra.Command{
 		Use:   "set-password USER",
 		Short: "set a user's password, and sign them out everywhere",
 		Long: `Set a user's password. Every session and every grant of theirs ends, unless --keep-sessions
 is given: somebody else may know the old password, and may be signed in with it. The password is asked
 for on the terminal; without a terminal, the first line of standard input is it. A hash that authzd knows
-is taken as it is.`,
+is taken as it is.
+
+With --send-link the user gets a mail with a link, and chooses the password: nobody else knows it. Nothing
+ends before they do.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
 	}
 	cmd.RunE = r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
+		if link {
+			if err := c.SendUserLink(ctx, u.Sub); err != nil {
+				return err
+			}
+			p.done("sent a link to %s, the address of user %s (%s)", u.Email, u.Username, u.Sub)
+			return nil
+		}
 		password, err := newPassword(cmd)
 		if err != nil {
 			return err
@@ -200,6 +221,8 @@ is taken as it is.`,
 		return nil
 	})
 	cmd.Flags().BoolVar(&keep, "keep-sessions", false, "don't end the user's sessions and grants")
+	cmd.Flags().BoolVar(&link, "send-link", false, "send the user a mail with a link to choose the password")
+	cmd.MarkFlagsMutuallyExclusive("keep-sessions", "send-link")
 	return cmd
 }
 
