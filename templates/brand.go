@@ -70,6 +70,8 @@ func (b Branding) withTexts(ours map[string]catalogue) (map[string]catalogue, er
 			switch {
 			case !ok && one:
 				errs = append(errs, fmt.Errorf("branding texts %q: no such text, or no such language", key))
+			case !ok && all[languages[0]][base] != "": // a form of a number that this language lacks
+				continue
 			case !ok:
 				errs = append(errs, fmt.Errorf("branding texts %q: no such text", key))
 			case !slices.Equal(placeholders(text), placeholders(b.Texts[key])):

@@ -43,6 +43,9 @@ func (p Consent) Headline() Text {
 	return nil
 }
 
+// Said reports whether the heading says what the only detail is.
+func (p Consent) Said() bool { return len(p.Headline()) > 0 }
+
 // MaxDetailValue is how many characters of a value are shown. A person should not have to agree to something
 // that the page hides, so refuse requests with longer values.
 const MaxDetailValue = 500

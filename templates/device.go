@@ -44,6 +44,9 @@ func (p DeviceConfirm) meta() meta {
 	return meta{template: "device-confirm", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 }
 
+// Said reports whether the heading says what the only detail is: it never does, because it names the device.
+func (p DeviceConfirm) Said() bool { return false }
+
 // DeviceDone sends the user back to the device.
 type DeviceDone struct {
 	UILocales string

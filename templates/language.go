@@ -8,7 +8,7 @@ import (
 )
 
 // languages we speak; the first is the fallback.
-var languages = []string{"en", "de", "fr", "es"}
+var languages = []string{"en", "de", "fr", "es", "it", "pt", "nl", "pl", "ja", "zh", "ar"}
 
 var matcher = func() language.Matcher {
 	tags := make([]language.Tag, len(languages))

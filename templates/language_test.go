@@ -24,13 +24,15 @@ func TestChooseLanguage(t *testing.T) {
 		{"", "", "en"},
 		{"", "de", "de"},
 		{"", "de-CH, fr;q=0.8", "de"},
-		{"", "nl, fr;q=0.5", "fr"},
-		{"", "ja, ko", "en"},
+		{"", "da, fr;q=0.5", "fr"},
+		{"", "zh-TW", "zh"},
+		{"", "ar-EG, en;q=0.5", "ar"},
+		{"", "th, ko", "en"},
 		{"", "fr;q=0.1, es;q=0.9", "es"},
 		{"es", "de", "es"},
 		{"fr-CA fr en", "de", "fr"},
-		{"ja", "de", "de"}, // nothing of ours in ui_locales: the browser decides
-		{"ja es", "de", "es"},
+		{"ko", "de", "de"}, // nothing of ours in ui_locales: the browser decides
+		{"ko es", "de", "es"},
 		{"  de  ", "fr", "de"},
 		{"%%% _ -- es", "de", "es"},
 		{"x", "*", "en"},
@@ -272,6 +274,10 @@ func TestDate(t *testing.T) {
 		"de": "1. Januar 2027, 00:30 UTC",
 		"fr": "1 janvier 2027 à 00:30 UTC",
 		"es": "1 de enero de 2027, 00:30 UTC",
+		"nl": "1 januari 2027, 00:30 UTC",
+		"ja": "2027年1月1日 00:30 UTC",
+		"zh": "2027年1月1日 00:30 UTC",
+		"ar": "1 يناير 2027، 00:30 UTC",
 	} {
 		if got := all[lang].date(moment); got != want {
 			t.Errorf("%s: %q, want %q", lang, got, want)
