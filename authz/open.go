@@ -403,7 +403,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Passkeys: s.passkeys, Connectors: s.connectors, Auth: s.auth,
 		Ledger: s.ledger, Resources: s.resources, Grants: s.grants, Tokens: s.tokens, Requests: s.requests, Logout: s.logout, Outbox: s.outbox,
 		Pages: s.pages, Events: s.events, Flows: s.config.Secret.Sealer(purposeFlow), Upstream: s.config.Secret.Sealer(purposeConnect),
-		Half: s.config.Secret.Sealer(purposeHalf), Factors: s.factors, AppName: cmp.Or(s.config.Branding.Name, s.issuer.Host),
+		Half: s.config.Secret.Sealer(purposeHalf), NotMe: s.config.Secret.Sealer(purposeNotMe), Factors: s.factors, AppName: cmp.Or(s.config.Branding.Name, s.issuer.Host),
 		DeviceLifetime: s.config.Lifetimes.DeviceCode, RememberMe: s.config.Sessions.RememberMe, Playground: s.config.Playground != nil, Dev: s.config.Dev,
 		SignUp: s.offersSignUp(), Reset: s.sendsMail(),
 	}

@@ -8,6 +8,7 @@ const (
 	purposeConnect      = "upstream login"
 	purposePasskey      = "passkey ceremony"
 	purposeHalf         = "sign-in that waits for a factor"
+	purposeNotMe        = "link of a mail about a new device"
 	purposeRecovery     = "recovery codes" // names a record of storage.ServerSecrets
 	purposeNonce        = "nonce of DPoP proofs"
 	purposeCode         = "code of a mail"

@@ -120,6 +120,7 @@ func (s *Server) peopleRoutes() []route {
 		return routes
 	}
 	routes = append(routes,
+		route{"not_me", "/not-me", methods{get: s.interaction.NotMePage, post: s.interaction.EndNotMe}, page},
 		route{"account_email", "/account/email", methods{get: own.EmailPage, post: own.EmailForm}, page},
 		route{"reset", "/reset", methods{get: own.ResetPage, post: own.ResetForm}, page})
 	switch s.config.Accounts.Registration {

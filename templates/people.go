@@ -150,6 +150,7 @@ const (
 	AccountGone    NoticeOf = "account_gone"    // its user has deleted it
 	AddressSaved   NoticeOf = "address_saved"
 	ChangeStopped  NoticeOf = "change_stopped" // of an address
+	SignInEnded    NoticeOf = "sign_in_ended"  // one that was not the user's
 )
 
 func (p Notice) meta() meta { return withLogo("notice", p.UILocales, p.Client) }
@@ -218,6 +219,18 @@ type StopChange struct {
 }
 
 func (p StopChange) meta() meta { return meta{template: "stop-change"} }
+
+// EndSignIn asks whether a sign-in that a mail has told of shall end.
+//
+// Button verify-submit.
+type EndSignIn struct {
+	Action                   string
+	Hidden                   map[string]string
+	Browser, System, Address string // each may be empty
+	At                       time.Time
+}
+
+func (p EndSignIn) meta() meta { return meta{template: "end-sign-in"} }
 
 // DeleteAccount asks whether an account shall be deleted for good.
 //

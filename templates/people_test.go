@@ -27,15 +27,17 @@ func peoplePages() map[string]Page {
 		"link expired":            LinkExpired{Client: &someClient, AgainURL: "/reset", LoginURL: "/login"},
 		"edit profile": EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Name: "Alice Liddell", Username: "alice",
 			Locale: "en-GB", Zoneinfo: "Europe/London"},
-		"edit profile, fixed":  EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Username: "alice", UsernameFixed: true},
-		"edit profile, failed": EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Username: "admin", Problem: ReservedUsername},
-		"change email":         ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, Email: address, Verified: true},
-		"change email, failed": ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, New: "x", Problem: InvalidEmail},
-		"confirm email":        ConfirmEmail{Action: "/account/email", Hidden: someHidden, User: alice, Email: "alice@example.org"},
-		"stop change":          StopChange{Action: "/account/email", Hidden: someHidden, Email: address},
-		"delete account":       DeleteAccount{Action: "/account/delete", Hidden: someHidden, AccountURL: "/account", ExportURL: "/account/export", User: alice},
+		"edit profile, fixed":      EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Username: "alice", UsernameFixed: true},
+		"edit profile, failed":     EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Username: "admin", Problem: ReservedUsername},
+		"change email":             ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, Email: address, Verified: true},
+		"change email, failed":     ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, New: "x", Problem: InvalidEmail},
+		"confirm email":            ConfirmEmail{Action: "/account/email", Hidden: someHidden, User: alice, Email: "alice@example.org"},
+		"end sign-in":              EndSignIn{Action: "/not-me", Hidden: someHidden, Browser: "Chrome", System: "Windows", Address: "203.0.113.7", At: elsewhere.At},
+		"end sign-in of something": EndSignIn{Action: "/not-me", Hidden: someHidden, At: elsewhere.At},
+		"stop change":              StopChange{Action: "/account/email", Hidden: someHidden, Email: address},
+		"delete account":           DeleteAccount{Action: "/account/delete", Hidden: someHidden, AccountURL: "/account", ExportURL: "/account/export", User: alice},
 	}
-	for _, what := range []NoticeOf{PasswordSaved, AccountReady, SignUpDeclined, AccountGone, AddressSaved, ChangeStopped} {
+	for _, what := range []NoticeOf{PasswordSaved, AccountReady, SignUpDeclined, AccountGone, AddressSaved, ChangeStopped, SignInEnded} {
 		pages["notice "+string(what)] = Notice{What: what, Email: address, NextURL: "/login"}
 	}
 	return pages

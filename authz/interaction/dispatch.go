@@ -60,6 +60,7 @@ type Interaction struct {
 	Flows      *keys.Sealer // seals flows, in the URLs of pages
 	Upstream   *keys.Sealer // seals upstream logins, in cookies
 	Half       *keys.Sealer // seals sign-ins that wait for another factor, in cookies and forms
+	NotMe      *keys.Sealer // seals the links of mails about new devices
 	Factors    *factor.Factors
 
 	DeviceLifetime time.Duration // how long the user of a device has to decide

@@ -21,6 +21,8 @@ type Login struct {
 
 	Device storage.Device
 
+	// With returns more writes of that Apply, for the session that begins; nil: none.
+	With func(*Session) []storage.Write
 	Also []storage.Write // made in the Apply that begins the session
 }
 
@@ -114,6 +116,9 @@ func (m *Sessions) begin(ctx context.Context, own, last string, user *storage.Us
 	}
 	if m.config.Began != nil {
 		writes = append(writes, m.config.Began(ctx, s, replaced)...)
+	}
+	if login.With != nil {
+		writes = append(writes, login.With(s)...)
 	}
 	return s, secret, append(append(writes, login.Also...), m.index(s), m.put(s, cond)), nil
 }
