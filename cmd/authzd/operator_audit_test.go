@@ -66,6 +66,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"identity_unlink", "DELETE", user + "/identities" + identity, "", audit.Event{Type: audit.IdentityUnlinked, UserID: carol.Sub}},
 		{"network_forget", "DELETE", user + "/trusted-networks", "", audit.Event{Type: audit.NetworksForgotten, UserID: carol.Sub}},
 		{"user_end_sessions", "POST", user + "/end-sessions", "", audit.Event{Type: audit.SignedOut, UserID: carol.Sub}},
+		{"factor_reset", "DELETE", user + "/factors", "", audit.Event{Type: audit.FactorsReset, UserID: carol.Sub}},
 		{"user_delete", "DELETE", user, "", audit.Event{Type: audit.UserDeleted, UserID: carol.Sub}},
 		{"grant_revoke", "DELETE", "/v1/grants/" + gid, "", audit.Event{Type: audit.GrantRevoked, UserID: alice, GrantID: gid, ClientID: "web"}},
 		{"session_revoke", "DELETE", "/v1/sessions/" + sid, "", audit.Event{Type: audit.SessionEnded, UserID: alice, SessionID: sid}},
