@@ -114,12 +114,20 @@ func TestExport(t *testing.T) {
 	h := open(t, nil)
 	b := h.NewBrowser(t)
 	b.SignIn(t, authztest.ThirdParty, nil)
+	id := blackbox.AliceID(t, h.Server)
+	codes := storage.RecoveryCodeSets.Put(id, &storage.RecoveryCodes{Hashes: []string{"hash of a code"}}, storage.Absent, never)
+	if err := h.Store.Apply(t.Context(), codes); err != nil {
+		t.Fatal(err)
+	}
 	page := b.Get(t, h.URL+"/account/export")
 	var e selfservice.Export
 	if err := json.Unmarshal([]byte(page.Body), &e); err != nil || page.Status != http.StatusOK {
 		t.Fatalf("%d %v\n%s", page.Status, err, page.Body)
 	}
-	if e.Sub != blackbox.AliceID(t, h.Server) || e.Profile.Email != alices || len(e.Sessions) != 1 || e.Sessions[0].Address != "127.0.0.1" ||
+	if len(e.Factors) != 1 || e.Factors[0].Type != "recovery_codes" || strings.Contains(page.Body, "hash of a code") {
+		t.Errorf("factors %+v", e.Factors)
+	}
+	if e.Sub != id || e.Profile.Email != alices || len(e.Sessions) != 1 || e.Sessions[0].Address != "127.0.0.1" ||
 		len(e.Consents) != 1 || e.Consents[0].ClientID != authztest.ThirdParty || !e.Password {
 		t.Errorf("export %+v", e)
 	}

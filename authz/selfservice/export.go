@@ -3,6 +3,7 @@ package selfservice
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -148,6 +149,18 @@ func (s *Service) exportedFactors(ctx context.Context, userID string) ([]Exporte
 			return nil, err
 		}
 		factors = append(factors, ExportedFactor{"passkey", entry.Value.Name, entry.Value.CreatedAt})
+	}
+	app, _, err := storage.TOTPs.Get(ctx, s.Store, userID)
+	if err == nil {
+		factors = append(factors, ExportedFactor{Type: "totp", CreatedAt: app.CreatedAt})
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
+	}
+	codes, _, err := storage.RecoveryCodeSets.Get(ctx, s.Store, userID)
+	if err == nil {
+		factors = append(factors, ExportedFactor{Type: "recovery_codes", CreatedAt: codes.CreatedAt})
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return nil, err
 	}
 	return factors, nil
 }
