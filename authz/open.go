@@ -178,6 +178,16 @@ func (s *Server) accountTied(ctx context.Context, user *storage.User, id connect
 	return s.outbox.Notify(user, "", mail.AccountLinked{Connector: name, Account: cmp.Or(id.Email, id.Subject), Link: "/account", Where: where})
 }
 
+// classes returns the classes that say how strong a sign-in is. If there are passkeys, phr names those (OpenID Connect
+// Extended Authentication Profile ACR Values).
+func (s *Server) classes() []authorize.Class {
+	phr := authorize.Class{Name: authorize.ACRPhishingResistant, Level: factor.PhishingResistant}
+	if s.passkeys == nil || slices.ContainsFunc(s.config.Classes, func(c authorize.Class) bool { return c.Name == phr.Name }) {
+		return s.config.Classes
+	}
+	return append(slices.Clone(s.config.Classes), phr)
+}
+
 // factorHappened records what a code has done, and tells the person of a recovery code.
 func (s *Server) factorHappened(ctx context.Context, h factor.Happening) []storage.Write {
 	writes := s.events.FactorUsed(ctx, h)
@@ -397,7 +407,7 @@ func (s *Server) openEndpoints(ctx context.Context) error {
 	s.requests = &authorize.Requests{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Auth: s.auth, Keys: s.clientKeys, Outbound: s.outbound, Ledger: s.ledger,
 		Resources: s.resources, Connectors: s.connectors, Tokens: s.tokens, SigningKeys: s.keys, Pages: s.pages, Events: s.events, Dev: s.config.Dev,
-		Classes: s.config.Classes, PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
+		Classes: s.classes(), PushLifetime: s.config.Lifetimes.PAR, CodeLifetime: s.config.Lifetimes.Code,
 	}
 	s.interaction = &interaction.Interaction{
 		Issuer: s.issuer, Store: s.store, Clients: s.clients, Accounts: s.accounts, Sessions: s.sessions, Passkeys: s.passkeys, Connectors: s.connectors, Auth: s.auth,

@@ -28,7 +28,8 @@ type Accounts struct {
 	// everybody. Who has none sets up an authenticator app, right after the password.
 	Factors string `yaml:"factors" enum:"optional,required"`
 
-	// FactorsOfRoles are other demands for users with a role: admin: required. The strictest counts. Default: none.
+	// FactorsOfRoles are other demands for users with a role: admin: required, or admin: passkey. The strictest counts.
+	// Default: none.
 	FactorsOfRoles map[string]string `yaml:"factors_of_roles"`
 
 	// ACRClasses are the names by which apps demand factors (acr_values), the weakest first. A stronger sign-in has
@@ -45,8 +46,8 @@ type ACRClass struct {
 	// Name is the value of acr and acr_values.
 	Name string `yaml:"name" required:"true"`
 
-	// Needs is what a sign-in must have: one_factor or two_factors.
-	Needs string `yaml:"needs" required:"true" enum:"one_factor,two_factors"`
+	// Needs is what a sign-in must have: one_factor, two_factors, or passkey.
+	Needs string `yaml:"needs" required:"true" enum:"one_factor,two_factors,passkey"`
 }
 
 // Password says which new passwords are accepted (NIST SP 800-63B-4 section 3.1.1.2). Each has up to 256 characters

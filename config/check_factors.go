@@ -14,8 +14,8 @@ func (l *loader) checkFactors(a *Accounts) {
 		switch {
 		case strings.TrimSpace(role) == "":
 			flaw = problemf("name a role", "is no role")
-		case demand != "optional" && demand != "required":
-			flaw = problemf("write required or optional", "is neither")
+		case !slices.Contains([]string{"optional", "required", "passkey"}, demand):
+			flaw = problemf("write optional, required or passkey", "is none of them")
 		}
 		l.report(child("accounts.factors_of_roles", role), demand, flaw)
 	}
@@ -34,13 +34,20 @@ func (l *loader) checkFactors(a *Accounts) {
 		}
 		weakest[class.Name] = true
 		l.report(path+".name", class.Name, flaw)
-		if i > 0 && class.Needs == "one_factor" && a.ACRClasses[i-1].Needs == "two_factors" {
+		if i > 0 && strengthOf(class.Needs) < strengthOf(a.ACRClasses[i-1].Needs) {
 			l.report(path+".needs", class.Needs, problemf("list the weaker classes first", "is weaker than the class before"))
 		}
 	}
 }
 
+// strengthOf compares what classes need; 0: it is not known.
+func strengthOf(needs string) int {
+	return map[string]int{"one_factor": 1, "two_factors": 2, "passkey": 3}[needs]
+}
+
 // alwaysFactor reports whether a second factor is demanded of a user with these roles at every sign-in.
 func (c *Config) alwaysFactor(roles []string) bool {
-	return c.Accounts.Factors == "required" || slices.ContainsFunc(roles, func(role string) bool { return c.Accounts.FactorsOfRoles[role] == "required" })
+	return c.Accounts.Factors == "required" || slices.ContainsFunc(roles, func(role string) bool {
+		return slices.Contains([]string{"required", "passkey"}, c.Accounts.FactorsOfRoles[role])
+	})
 }

@@ -19,6 +19,10 @@ const (
 // ACRTwoFactors is the class of a sign-in with two factors, if the operator names no other classes.
 const ACRTwoFactors = "urn:authzd:acr:2fa"
 
+// ACRPhishingResistant is the class of a sign-in with a passkey, by the name that OpenID Connect Extended Authentication
+// Profile ACR Values gives it.
+const ACRPhishingResistant = "phr"
+
 // Class is an authentication context class that says how strongly the user has proved who they are. A stronger sign-in
 // has the class too.
 type Class struct {

@@ -190,9 +190,9 @@ type Metadata struct {
 	// DefaultACRValues are the acr_values of requests that name none.
 	DefaultACRValues []string `json:"default_acr_values,omitempty" yaml:"default_acr_values" register:"true"`
 
-	// Factors is required if every sign-in for the application needs a second factor. A remembered device does not
-	// stand in for it.
-	Factors string `json:"factors,omitempty" yaml:"factors" known:"optional,required"`
+	// Factors is required if every sign-in for the application needs a second factor, or passkey if it needs a
+	// passkey. A remembered device does not stand in for it.
+	Factors string `json:"factors,omitempty" yaml:"factors" known:"optional,required,passkey"`
 
 	// SubjectType is public, or pairwise for a sub that no other client knows the user by (OpenID
 	// Connect Core section 8).

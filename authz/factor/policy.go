@@ -22,10 +22,13 @@ func (p *Policy) OfAccount(roles []string, connector string) Level {
 // Always reports whether every sign-in of a user with these roles needs a second factor after the password.
 func (p *Policy) Always(roles []string) bool { return p.OfAccount(roles, "") >= Two }
 
-// Demanded returns the level of a demand in the configuration: "required", or anything else for none.
+// Demanded returns the level of a demand in the configuration: "required", "passkey", or anything else for none.
 func Demanded(demand string) Level {
-	if demand == "required" {
+	switch demand {
+	case "required":
 		return Two
+	case "passkey":
+		return PhishingResistant
 	}
 	return One
 }

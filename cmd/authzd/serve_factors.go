@@ -22,7 +22,7 @@ func newFactorPolicy(cfg *config.Config) factor.Policy {
 }
 
 func newClasses(classes []config.ACRClass) (found []authorize.Class) {
-	levels := map[string]factor.Level{"one_factor": factor.One, "two_factors": factor.Two}
+	levels := map[string]factor.Level{"one_factor": factor.One, "two_factors": factor.Two, "passkey": factor.PhishingResistant}
 	for _, c := range classes {
 		found = append(found, authorize.Class{Name: c.Name, Level: levels[c.Needs]})
 	}
