@@ -178,14 +178,21 @@ func (s *Server) accountTied(ctx context.Context, user *storage.User, id connect
 	return s.outbox.Notify(user, "", mail.AccountLinked{Connector: name, Account: cmp.Or(id.Email, id.Subject), Link: "/account", Where: where})
 }
 
-// classes returns the classes that say how strong a sign-in is. If there are passkeys, phr names those (OpenID Connect
+// classes returns the classes that say how strong a sign-in is. If there are passkeys, phr and phrh name those (OpenID Connect
 // Extended Authentication Profile ACR Values).
 func (s *Server) classes() []authorize.Class {
-	phr := authorize.Class{Name: authorize.ACRPhishingResistant, Level: factor.PhishingResistant}
-	if s.passkeys == nil || slices.ContainsFunc(s.config.Classes, func(c authorize.Class) bool { return c.Name == phr.Name }) {
-		return s.config.Classes
+	classes := slices.Clone(s.config.Classes)
+	if s.passkeys == nil {
+		return classes
 	}
-	return append(slices.Clone(s.config.Classes), phr)
+	for _, own := range []authorize.Class{
+		{Name: authorize.ACRPhishingResistant, Level: factor.PhishingResistant}, {Name: authorize.ACRHardware, Level: factor.HardwareBound},
+	} {
+		if !slices.ContainsFunc(s.config.Classes, func(c authorize.Class) bool { return c.Name == own.Name }) {
+			classes = append(classes, own)
+		}
+	}
+	return classes
 }
 
 // factorHappened records what a code has done, and tells the person of a recovery code.

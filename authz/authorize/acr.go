@@ -23,6 +23,9 @@ const ACRTwoFactors = "urn:authzd:acr:2fa"
 // Profile ACR Values gives it.
 const ACRPhishingResistant = "phr"
 
+// ACRHardware is the class of a sign-in with a passkey that can't leave its device, by a name of the same specification.
+const ACRHardware = "phrh"
+
 // Class is an authentication context class that says how strongly the user has proved who they are. A stronger sign-in
 // has the class too.
 type Class struct {

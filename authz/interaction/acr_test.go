@@ -16,14 +16,14 @@ import (
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	p := startPasskeys(t, authz.Config{Users: people})
-	if document := p.NewBrowser(t).Get(t, p.URL+"/.well-known/openid-configuration").Body; !strings.Contains(document, `"acr_values_supported":["urn:authzd:acr:password","urn:authzd:acr:2fa","phr"]`) {
+	if document := p.NewBrowser(t).Get(t, p.URL+"/.well-known/openid-configuration").Body; !strings.Contains(document, `"acr_values_supported":["urn:authzd:acr:password","urn:authzd:acr:2fa","phr","phrh"]`) {
 		t.Errorf("discovery: %s", document)
 	}
 	app := blackbox.GiveApp(t, p.Server, idOf(t, p.Server, "bob"))
 	p.with(t, "alice")
 	b := p.NewBrowser(t)
 	p.signIn(t, b)
-	for asked, want := range map[string]string{"": "phr", "phr": "phr", twoFactors: twoFactors, "unknown": "phr"} {
+	for asked, want := range map[string]string{"": "phrh", "phr": "phr", "phrh": "phrh", twoFactors: twoFactors, "unknown": "phrh"} {
 		claims := blackbox.Claims(t, b.SignIn(t, authztest.SPA, url.Values{"acr_values": {asked}, "prompt": {"none"}}).IDToken)
 		if fmt.Sprint(claims["acr"]) != want {
 			t.Errorf("asked for %q: acr %v, want %s", asked, claims["acr"], want)
