@@ -111,6 +111,7 @@ func (s *Server) rootTable() (routes []route) {
 func (s *Server) peopleRoutes() []route {
 	own := s.selfservice
 	routes := []route{
+		{"account_link", "/account/link/{connector}", methods{get: s.interaction.BeginLink}, page},
 		{"account_profile", "/account/profile", methods{get: own.ProfilePage, post: own.ProfileForm}, page},
 		{"account_password", "/account/password", methods{get: own.PasswordPage, post: own.PasswordForm}, page},
 		{"account_delete", "/account/delete", methods{get: own.LeavePage, post: own.Leave}, page},

@@ -160,6 +160,7 @@ func (in *Interaction) showIdentities(ctx context.Context, p *templates.Account,
 			LastWayIn: last,
 		})
 	}
+	p.Links = in.linkable(identities)
 	for _, change := range slices.Backward(user.IdentityChanges) {
 		p.IdentityChanges = append(p.IdentityChanges, templates.IdentityChange{
 			Connector: in.Connectors.Name(change.Connector), At: change.At, Linked: change.Linked, ByOperator: change.ByOperator,

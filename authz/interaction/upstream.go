@@ -107,6 +107,9 @@ func (in *Interaction) FinishUpstream(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return in.upstreamFailed(w, r, v, connector.ID(), err)
 	}
+	if v.flow.LinkTo != "" {
+		return in.askToLink(w, r, v, identity)
+	}
 	user, err := in.Accounts.SignInWith(r.Context(), identity)
 	needsLink := new(account.LinkRequiredError)
 	switch {
@@ -158,6 +161,11 @@ func (in *Interaction) upstreamFailed(w http.ResponseWriter, r *http.Request, v 
 	failed := new(connect.Error)
 	if !errors.As(err, &failed) {
 		return err
+	}
+	if v.flow.LinkTo != "" {
+		observe.Event(r.Context()).SetError(failed.Code, failed.Reason, err)
+		http.Redirect(w, r, in.Issuer.URL("/account"), http.StatusSeeOther)
+		return nil
 	}
 	in.Events.SignInFailed(r.Context(), method, failed.Code, "")
 	down := failed.Code == connect.TemporarilyUnavailable && in.hasOtherWay(v, method)
