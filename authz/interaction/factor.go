@@ -78,7 +78,11 @@ func (in *Interaction) openQuestion(r *http.Request, v *visit) (*question, error
 	if q.own.TOTP != nil {
 		q.account = max(q.account, factor.Two)
 	}
-	q.passkey, err = in.hasPasskey(r.Context(), q.user, q.level())
+	wanted := q.level()
+	if q.proven < factor.Two { // a better key is added after the one that there is, and not by the password alone
+		wanted = min(wanted, factor.PhishingResistant)
+	}
+	q.passkey, err = in.hasPasskey(r.Context(), q.user, wanted)
 	return q, err
 }
 

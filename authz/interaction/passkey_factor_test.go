@@ -175,6 +175,11 @@ func TestPasskeyInHardwareDemanded(t *testing.T) {
 	p.with(t, "alice")
 	p = p.demanding(t, factor.HardwareBound)
 	b := p.NewBrowser(t)
+	if thief, page := p.password(t); page.Has("passkey-add") || !page.Has("passkey-login") {
+		t.Fatalf("the password alone adds a key: %s %.300s", page.URL, page.Body)
+	} else if p.follows(t, thief, page.Submit(t, "passkey-login", url.Values{"passkey-answer": {"{}"}, "passkey-ceremony": {"x"}})); len(p.keys(t)) != 1 {
+		t.Fatal("a key was added by the password alone")
+	}
 	page := b.Follow(t, redirected(t, b, b.Ask(t, authztest.SPA, nil)))
 	page = p.follows(t, b, page.Passkey(t, "passkey-login", p.device.Get(t, page.Asked(t, "passkey-login"))))
 	if !page.Has("passkey-add") {
