@@ -103,6 +103,11 @@ func (d *document) decodeMapping(n ast.Node, v reflect.Value, path string) {
 			d.unknownKey(m, fields, path)
 		}
 	}
+	if v.CanAddr() {
+		if r, ok := v.Addr().Interface().(*Resource); ok {
+			d.describeScopes(r, path)
+		}
+	}
 }
 
 // unique reports a key that stands twice in one mapping.
@@ -230,6 +235,11 @@ func (d *document) decodeList(n ast.Node, v reflect.Value, f field, path string)
 		if isEmpty(item) {
 			d.report(at, nil, problemf("quote a value that begins with #, or remove the entry", "empty entry"))
 			continue
+		}
+		if v.Type() == typeScopeList {
+			if item = d.scopeName(item, path, at); item == nil {
+				continue
+			}
 		}
 		d.decodeScalar(item, list.Index(i), f, at)
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "reflect"
+import (
+	"reflect"
+
+	"github.com/goccy/go-yaml/ast"
+)
 
 // document is a configuration file on its way into a struct, and what is wrong with it. What a file
 // may say is known from the struct alone: authzd.yaml and bff.yaml share everything here.
@@ -19,6 +23,10 @@ type document struct {
 	vars         map[string]string // variables that have set nothing yet
 	settled      map[string]string // variables that have
 	known        []string          // names that a variable could have
+
+	// scopes has, by the key of a list of scopes, what describes them there: by scope and language, as in
+	// scope_descriptions.
+	scopes map[string]map[string]*ast.MappingValueNode
 }
 
 // newDocument is for a file of this name that fills what root points to.

@@ -16,8 +16,9 @@ type Resource struct {
 	// Name is what the consent page calls it. Default: the identifier.
 	Name string `yaml:"name"`
 
-	// Scopes are the scopes that this API understands (RFC 6749 section 3.3).
-	Scopes []string `yaml:"scopes"`
+	// Scopes are the scopes that this API understands (RFC 6749 section 3.3). One may be {name, description}:
+	// scope_descriptions says what that is.
+	Scopes ScopeList `yaml:"scopes"`
 
 	// ScopeDescriptions say on the consent page what a scope allows: orders.read: "See your orders". For
 	// another language, add # and its tag to the scope: "orders.read#de".

@@ -100,6 +100,13 @@ func (b *schemaBuilder) value(v reflect.Value, f field) object {
 		return object{"type": "object", "additionalProperties": object{"type": "string"}}
 	}
 	list := object{"type": "array", "items": scalarSchema(reflect.Zero(f.typ.Elem()), f), "uniqueItems": true}
+	if f.typ == typeScopeList {
+		list["items"] = object{"anyOf": []object{{"type": "string"}, {
+			"type": "object", "required": []string{"name"}, "additionalProperties": false,
+			"properties":        object{"name": object{"type": "string"}, "description": object{"type": "string"}},
+			"patternProperties": object{"^description#": object{"type": "string"}},
+		}}}
+	}
 	if f.typ == typePaths {
 		return object{"anyOf": []object{{"type": "string"}, list}, "default": v.Index(0).Interface()}
 	}
