@@ -18,8 +18,8 @@ func TestPasskeysAreTold(t *testing.T) {
 	s := authztest.Start(t, authz.Config{Issuer: authztest.Localhost, Mail: authz.Mail{From: "id@example.com", Transport: box}}, nil)
 	device := &authztest.Authenticator{Origin: s.URL, AAGUID: [16]byte{1}}
 	b := s.NewBrowser(t)
-	page := b.Follow(t, b.Get(t, s.URL+"/login").Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
-	page = b.Get(t, s.URL+"/account/passkeys")
+	b.Follow(t, b.Get(t, s.URL+"/login").Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	page := b.Get(t, s.URL+"/account/passkeys")
 	page = b.Follow(t, page.Passkey(t, "passkey-add", device.Create(t, page.Asked(t, "passkey-add"))))
 	if !page.Has("passkey-added") {
 		t.Fatalf("no key was added: %s", page.Text("problem"))

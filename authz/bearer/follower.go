@@ -154,7 +154,7 @@ func (cfg *FollowerConfig) check() error {
 		errs = append(errs, fmt.Errorf("the policy Lost must be %q or %q", GoOn, Refuse))
 	}
 	if cfg.Authenticate != nil && cfg.ClientSecret != "" {
-		errs = append(errs, errors.New("Authenticate and a ClientSecret are two ways to prove the same"))
+		errs = append(errs, errors.New("the function Authenticate and a ClientSecret are two ways to prove the same"))
 	}
 	if (cfg.ClientID == "") != (cfg.ClientSecret == "") {
 		errs = append(errs, errors.New("the ClientID and the ClientSecret belong together"))

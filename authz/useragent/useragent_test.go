@@ -50,7 +50,7 @@ func TestOf(t *testing.T) {
 func FuzzOf(f *testing.F) {
 	f.Add(chromeOnWindows, `"Brave";v="131"`, `"macOS"`)
 	f.Add(strings.Repeat("Mozilla/5.0 (", 100), `"`, `""`)
-	f.Add("\x00\xff", "\r\n", "‮")
+	f.Add("\x00\xff", "\r\n", "\u202e")
 	f.Fuzz(func(t *testing.T, agent, brands, platform string) {
 		h := http.Header{"User-Agent": {agent}, "Sec-Ch-Ua": {brands}, "Sec-Ch-Ua-Platform": {platform}}
 		got := useragent.Of(h)
