@@ -120,8 +120,13 @@ func (c claims) fill(userinfo claims) {
 func (o *openID) identity(c claims, a Attempt) Identity {
 	email := c.email()
 	authTime := c.time("auth_time")
-	if now := time.Now(); o.cfg.TrustFreshLogin && (authTime.IsZero() || checkAge(c, a, now) != nil) {
-		authTime = now
+	now := time.Now()
+	stale := checkAge(c, a, now) != nil
+	switch {
+	case o.cfg.TrustFreshLogin && (authTime.IsZero() || stale):
+		authTime, stale = now, false
+	case stale:
+		authTime = time.Time{}
 	}
 	verified := c.isTrue("email_verified") && o.cfg.EmailVerified != EmailNever || o.cfg.EmailVerified == EmailAlways
 	return Identity{
@@ -139,5 +144,6 @@ func (o *openID) identity(c claims, a Attempt) Identity {
 		AuthTime:          authTime,
 		AMR:               c.texts("amr"),
 		ACR:               c.text("acr", maxText),
+		Unproven:          stale,
 	}
 }

@@ -101,6 +101,8 @@ type BeginParams struct {
 	// it, Finish fails with LoginRequired, unless Config.TrustFreshLogin. Google makes nobody sign in again,
 	// but reports when they did.
 	MaxAge *int
+	// AcceptUnproven lets Finish return an Identity that is Unproven instead.
+	AcceptUnproven bool
 }
 
 // Attempt is what the caller keeps between Begin and Finish.
@@ -112,6 +114,7 @@ type Attempt struct {
 
 	// Set with BeginParams.MaxAge.
 	MaxAge  *int      `json:"m,omitempty"` // seconds
+	Accept  bool      `json:"u,omitempty"` // BeginParams.AcceptUnproven
 	BegunAt time.Time `json:"t,omitzero"`
 }
 
@@ -138,7 +141,13 @@ type Identity struct {
 	AuthTime time.Time // when the user signed in upstream, proved or trusted; zero: unknown
 	AMR      []string
 	ACR      string
+
+	// Unproven says that the upstream has not proved a login that is new enough (BeginParams.AcceptUnproven).
+	Unproven bool
 }
+
+// ErrUnproven says that an upstream does not prove what BeginParams.MaxAge asks for.
+var ErrUnproven = &Error{Code: LoginRequired, Reason: "the sign-in service does not prove a login that is new enough"}
 
 // The values of Error.Code.
 const (

@@ -54,7 +54,7 @@ func (g *google) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	if p.MaxAge != nil {
 		params.Set("claims", freshClaims)
 	}
-	return g.begin(ctx, params, p.MaxAge)
+	return g.begin(ctx, params, p)
 }
 
 // Finish checks the hd claim. The hd parameter of Begin was only a hint to Google's page, and the user could

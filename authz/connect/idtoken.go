@@ -43,8 +43,8 @@ func (o *openID) verifyIDToken(ctx context.Context, m *metadata, raw, accessToke
 	if err := o.checkClaims(c, a, time.Now()); err != nil {
 		return nil, untrusted(fmt.Errorf("id token: %w", err))
 	}
-	if err := checkAge(c, a, time.Now()); err != nil && !o.cfg.TrustFreshLogin {
-		return nil, &Error{LoginRequired, "the sign-in service does not prove a login that is new enough", err}
+	if err := checkAge(c, a, time.Now()); err != nil && !o.cfg.TrustFreshLogin && !a.Accept {
+		return nil, &Error{ErrUnproven.Code, ErrUnproven.Reason, err}
 	}
 	return c, nil
 }

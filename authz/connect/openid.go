@@ -67,12 +67,12 @@ func (o *openID) Begin(ctx context.Context, p BeginParams) (string, Attempt, err
 	params.Set("ui_locales", p.UILocales)
 	params.Set("login_hint", p.LoginHint)
 
-	return o.begin(ctx, params, p.MaxAge)
+	return o.begin(ctx, params, p)
 }
 
 // begin makes an Attempt and its authorization URL. If maxAge is not nil, the login must not be older. It
 // leaves out members of params that are empty, too long or not clean, because they are hints from outside.
-func (o *openID) begin(ctx context.Context, params url.Values, maxAge *int) (string, Attempt, error) {
+func (o *openID) begin(ctx context.Context, params url.Values, p BeginParams) (string, Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeLimit)
 	defer cancel()
 	m, err := o.metadata.Get(ctx)
@@ -84,8 +84,8 @@ func (o *openID) begin(ctx context.Context, params url.Values, maxAge *int) (str
 		return "", Attempt{}, failed(err)
 	}
 	a := Attempt{Connector: o.cfg.ID, State: secret(), Nonce: secret(), Verifier: oauth2.GenerateVerifier()}
-	if maxAge != nil {
-		a.MaxAge, a.BegunAt = maxAge, time.Now()
+	if p.MaxAge != nil {
+		a.MaxAge, a.BegunAt, a.Accept = p.MaxAge, time.Now(), p.AcceptUnproven
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
 	for name := range params {

@@ -1,6 +1,7 @@
 package interaction
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -43,6 +44,7 @@ func (in *Interaction) BeginUpstream(w http.ResponseWriter, r *http.Request) err
 		p.SelectAccount = p.SelectAccount || a.Prompts("select_account")
 		p.MaxAge = upstreamMaxAge(a)
 	}
+	p.AcceptUnproven = p.MaxAge != nil // FinishUpstream has the user confirm it
 	url, begun, err := connector.Begin(r.Context(), p)
 	if err != nil {
 		return in.upstreamFailed(w, r, v, connector.ID(), err)
@@ -110,6 +112,16 @@ func (in *Interaction) FinishUpstream(w http.ResponseWriter, r *http.Request) er
 	if v.flow.LinkTo != "" {
 		return in.askToLink(w, r, v, identity)
 	}
+	if identity.Unproven {
+		able, err := in.canConfirm(r.Context(), identity)
+		if err != nil {
+			return err
+		}
+		if !able {
+			return in.upstreamFailed(w, r, v, connector.ID(), connect.ErrUnproven)
+		}
+		v.flow.Strong = true // the other factor proves the time
+	}
 	user, err := in.Accounts.SignInWith(r.Context(), identity)
 	needsLink := new(account.LinkRequiredError)
 	switch {
@@ -124,6 +136,20 @@ func (in *Interaction) FinishUpstream(w http.ResponseWriter, r *http.Request) er
 		return err
 	}
 	return in.signInFrom(w, r, v, user, identity)
+}
+
+// canConfirm reports whether the user of an identity has another factor here, with which they can prove that they are
+// there now.
+func (in *Interaction) canConfirm(ctx context.Context, id connect.Identity) (bool, error) {
+	user, err := in.Accounts.ByIdentity(ctx, id.Issuer, id.Subject)
+	if err != nil || user == nil {
+		return false, err
+	}
+	own, err := in.Factors.Of(ctx, user.ID)
+	if err != nil || own.Usable() || in.Passkeys == nil {
+		return own.Usable(), err
+	}
+	return in.Passkeys.Has(ctx, user.ID)
 }
 
 // afterUpstream goes on with a flow whose callback comes again. The dispatcher decides which step is missing. The
@@ -184,7 +210,9 @@ func (in *Interaction) upstreamFailed(w http.ResponseWriter, r *http.Request, v 
 // signInFrom signs in a user who came from an upstream.
 func (in *Interaction) signInFrom(w http.ResponseWriter, r *http.Request, v *visit, user *storage.User, id connect.Identity) error {
 	how := upstreamLogin(id.Connector, id.AuthTime, id.AMR)
-	how.Level = int(in.Factors.OfUpstream(id.Connector, id.AMR))
+	if !id.Unproven {
+		how.Level = int(in.Factors.OfUpstream(id.Connector, id.AMR))
+	}
 	return in.signIn(w, r, v, user, id.Connector, how, false)
 }
 
