@@ -30,7 +30,7 @@ type flow struct {
 	Consented  string       `json:"c,omitempty"`      // id of the user that has allowed this request
 	Allowed    string       `json:"k,omitempty"`      // id of that consent, which counts once
 	Link       *link        `json:"l,omitempty"`      // to be made if its user confirms it
-	LinkTo     string       `json:"e,omitempty"`      // id of the user who links an upstream account
+	LinkTo     string       `json:"to,omitempty"`     // id of the user who links an upstream account
 	UserCode   string       `json:"u,omitempty"`      // of a device, as typed (RFC 8628)
 	Device     string       `json:"d,omitempty"`      // the key of that device, once found
 	CanPasskey bool         `json:"w,omitempty"`      // the browser can have passkeys, by what its script says
