@@ -174,6 +174,9 @@ func (p *Passkeys) accept(ctx context.Context, c ceremony, parsed *protocol.Pars
 	}
 	var told []storage.Write
 	if checked.Authenticator.CloneWarning {
+		if err := p.checkUnused(ctx, c); err != nil { // the same answer came twice at once
+			return nil, err
+		}
 		if !key.BackupEligible {
 			return nil, refuse(Copied, key.UserID, nil)
 		}
