@@ -36,6 +36,11 @@ func (m *Sessions) Start(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return nil, fmt.Errorf("start session: %w", err)
 	}
 	own, others, last := split(all, user)
+	if own == "" {
+		if own, err = m.former(ctx, r, user); err != nil {
+			return nil, fmt.Errorf("start session: %w", err)
+		}
+	}
 	var s *Session
 	var secret string
 	err = storage.Retry(func() (err error) { // another request may touch one of them, or end it
@@ -70,6 +75,20 @@ func split(all []holding, user *storage.User) (own string, others []holding, las
 		others = others[:MaxAccounts-1]
 	}
 	return own, others, last
+}
+
+// former returns the sid of a session of the user whose cookie the browser holds with a secret that is void: another tab
+// has signed in meanwhile. It is "" if there is none. The user has just signed in, so it can go on.
+func (m *Sessions) former(ctx context.Context, r *http.Request, user *storage.User) (string, error) {
+	for slot := range MaxAccounts {
+		for _, t := range ticketsOf(r, m.slotName(slot)) {
+			s, err := m.LoadByID(ctx, t.sid)
+			if err != nil || s != nil && s.UserID == user.ID {
+				return t.sid, err
+			}
+		}
+	}
+	return "", nil
 }
 
 // begin computes the new session and its writes.
