@@ -2,10 +2,8 @@ package authz_test
 
 import (
 	"bytes"
-	"compress/flate"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -26,36 +24,12 @@ import (
 	"github.com/authzd/authzd/storage/bolt"
 )
 
-// auditLines are all lines of the audit log, sealed or not.
-func auditLines(t *testing.T, store storage.Store) (lines []string) {
-	t.Helper()
-	waiting, err := storage.AuditEvents.Scan(t.Context(), store, "", "", 10_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks, err := storage.AuditBlocks.Scan(t.Context(), store, "", "", 10_000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range blocks {
-		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(b.Value.Events)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
-	}
-	for _, e := range waiting {
-		lines = append(lines, e.Value.Line)
-	}
-	return lines
-}
-
 // awaitEvents waits until there are n events of a type, which those that change nothing take a second for.
 func awaitEvents(t *testing.T, store storage.Store, what audit.Type, n int) (events []audit.Event) {
 	t.Helper()
 	awaitTrue(t, fmt.Sprintf("there are %d events of type %s", n, what), func() bool {
 		events = nil
-		for _, line := range auditLines(t, store) {
+		for _, line := range blackbox.AuditLines(t, store) {
 			var e audit.Event
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
 				t.Fatalf("%s: %v", line, err)
@@ -145,7 +119,7 @@ func TestAuditEvents(t *testing.T) {
 		t.Errorf("sign-out: %+v", out)
 	}
 
-	all := strings.Join(auditLines(t, s.Store), "\n")
+	all := strings.Join(blackbox.AuditLines(t, s.Store), "\n")
 	for _, private := range []string{tokens.RefreshToken, tokens.AccessToken, tokens.IDToken, second.RefreshToken, authztest.Secret, authztest.Password, "alice", "Liddell"} {
 		if strings.Contains(strings.ToLower(all), strings.ToLower(private)) {
 			t.Errorf("the audit log has %q", private)
@@ -183,7 +157,7 @@ func TestAuditOfFailedSignIns(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-	if all := strings.Join(auditLines(t, s.Store), "\n"); strings.Contains(all, "wrong horse") || strings.Contains(all, "nobody") {
+	if all := strings.Join(blackbox.AuditLines(t, s.Store), "\n"); strings.Contains(all, "wrong horse") || strings.Contains(all, "nobody") {
 		t.Error("the audit log has what was typed in")
 	}
 	all := log.String()

@@ -77,7 +77,7 @@ func TestLogHoldsNoCredentials(t *testing.T) {
 		}
 	}
 	awaitEvents(t, s.Store, audit.Refused, 1)
-	audited := strings.Join(auditLines(t, s.Store), "\n")
+	audited := strings.Join(blackbox.AuditLines(t, s.Store), "\n")
 	for name, secret := range secrets {
 		if strings.Contains(audited, secret) || strings.Contains(audited, url.QueryEscape(secret)) {
 			t.Errorf("the audit log holds the %s", name)

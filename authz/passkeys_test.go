@@ -8,6 +8,7 @@ import (
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/internal/blackbox"
 	"github.com/authzd/authzd/authz/mail"
 )
 
@@ -51,7 +52,7 @@ func TestPasskeysAreTold(t *testing.T) {
 	if e := awaitEvents(t, s.Store, audit.PasskeyRemoved, 1)[0]; e.Details["passkey"] != id {
 		t.Errorf("recorded %+v", e)
 	}
-	for _, line := range auditLines(t, s.Store) {
+	for _, line := range blackbox.AuditLines(t, s.Store) {
 		if strings.Contains(line, "The name of the key") || strings.Contains(line, "clientDataJSON") {
 			t.Errorf("the audit log has %s", line)
 		}

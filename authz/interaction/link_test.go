@@ -186,12 +186,8 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 // wantEvent fails unless the store has an event of a type that waits to be sealed, or is.
 func wantEvent(t *testing.T, f blackbox.Federation, what string) {
 	t.Helper()
-	waiting, err := storage.AuditEvents.Scan(t.Context(), f.Store, "", "", 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range waiting {
-		if strings.Contains(e.Value.Line, `"`+what+`"`) {
+	for _, line := range blackbox.AuditLines(t, f.Store) {
+		if strings.Contains(line, `"`+what+`"`) {
 			return
 		}
 	}

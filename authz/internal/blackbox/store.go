@@ -1,8 +1,11 @@
 package blackbox
 
 import (
+	"bytes"
+	"compress/flate"
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -45,6 +48,30 @@ func Dump(t testing.TB, store storage.Store) string {
 		}
 	}
 	return b.String()
+}
+
+// AuditLines returns all lines of the audit log, sealed or not.
+func AuditLines(t testing.TB, store storage.Store) (lines []string) {
+	t.Helper()
+	waiting, err := storage.AuditEvents.Scan(context.Background(), store, "", "", 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := storage.AuditBlocks.Scan(context.Background(), store, "", "", 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks {
+		text, err := io.ReadAll(flate.NewReader(bytes.NewReader(b.Value.Events)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
+	}
+	for _, e := range waiting {
+		lines = append(lines, e.Value.Line)
+	}
+	return lines
 }
 
 // Distance is how long a request waits for a Distant store: not so long that anybody takes it to be away.
