@@ -8,6 +8,7 @@ const POLL_EVERY = 5000;
 let current = { active: false };
 let open = null; // the WebSocket
 let reported = 0;
+let reporting = null; // the last report, which may be under way
 
 onExchange(logExchange);
 onChange(() => look().catch(() => {})); // without a network, the page stays as it is
@@ -77,11 +78,18 @@ async function openSocket() {
 
 async function report() {
   reported = Date.now();
-  show(await activity());
+  reporting = activity();
+  show(await reporting);
+}
+
+// leave signs out once a report that is under way has ended: it would come to a session that is gone.
+async function leave() {
+  await reporting?.catch(() => {});
+  await logOut();
 }
 
 act("sign-in", () => signIn());
-act("logout", logOut);
+act("logout", leave);
 act("call-api", listOrders);
 act("place-order", () => change("POST"));
 act("clear-orders", () => change("DELETE"));
