@@ -33,22 +33,23 @@ func (d *Directory) KnowsDevice(ctx context.Context, userID, device string) (boo
 	return err == nil, err
 }
 
-// DeviceWrites record that a user signs in on a device; none if that was written lately.
-func (d *Directory) DeviceWrites(ctx context.Context, userID, device string) ([]storage.Write, error) {
+// DeviceWrites record that a user signs in on a device; none if that was written lately. It reports whether the device
+// was known before.
+func (d *Directory) DeviceWrites(ctx context.Context, userID, device string) (writes []storage.Write, known bool, err error) {
 	now, key := storage.Now(), userID+"/"+device
-	known, _, err := storage.KnownDevices.Get(ctx, d.store, key)
+	record, _, err := storage.KnownDevices.Get(ctx, d.store, key)
 	switch {
-	case err == nil && now.Sub(known.SeenAt) < trustAgain:
-		return nil, nil
+	case err == nil && now.Sub(record.SeenAt) < trustAgain:
+		return nil, true, nil
 	case err == nil:
-		return []storage.Write{storage.KnownDevices.Put(key, &storage.KnownDevice{CreatedAt: known.CreatedAt, SeenAt: now}, storage.Any, now.Add(deviceFor))}, nil
+		return []storage.Write{storage.KnownDevices.Put(key, &storage.KnownDevice{CreatedAt: record.CreatedAt, SeenAt: now}, storage.Any, now.Add(deviceFor))}, true, nil
 	case !errors.Is(err, storage.ErrNotFound):
-		return nil, err
+		return nil, false, err
 	}
-	writes := []storage.Write{storage.KnownDevices.Put(key, &storage.KnownDevice{CreatedAt: now, SeenAt: now}, storage.Any, now.Add(deviceFor))}
+	writes = []storage.Write{storage.KnownDevices.Put(key, &storage.KnownDevice{CreatedAt: now, SeenAt: now}, storage.Any, now.Add(deviceFor))}
 	all, err := storage.KnownDevices.Scan(ctx, d.store, userID+"/", "", 2*maxDevices)
 	if err != nil || len(all) < maxDevices {
-		return writes, err
+		return writes, false, err
 	}
 	oldest := all[0]
 	for _, other := range all {
@@ -56,7 +57,7 @@ func (d *Directory) DeviceWrites(ctx context.Context, userID, device string) ([]
 			oldest = other
 		}
 	}
-	return append(writes, storage.KnownDevices.Delete(oldest.Key, storage.Any)), nil
+	return append(writes, storage.KnownDevices.Delete(oldest.Key, storage.Any)), false, nil
 }
 
 // roomOnDevice reports whether a user may try a password on a device although others have used up the tries: the user

@@ -24,7 +24,7 @@ func signInOn(t *testing.T, d *Directory, login, device string, from netip.Addr)
 	if err != nil {
 		return err
 	}
-	writes, err := d.DeviceWrites(t.Context(), user.ID, device)
+	writes, _, err := d.DeviceWrites(t.Context(), user.ID, device)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestKnownDevicesAreBounded(t *testing.T) {
 		d := newDirectory(t, twoNames)
 		id := named(t, d, "alice").ID
 		know := func(device string) {
-			writes, err := d.DeviceWrites(t.Context(), id, device)
+			writes, _, err := d.DeviceWrites(t.Context(), id, device)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestKnownDevicesAreBounded(t *testing.T) {
 				t.Errorf("%q: %v, %v", device, known, err)
 			}
 		}
-		if writes, err := d.DeviceWrites(t.Context(), id, "device 59"); err != nil || len(writes) != 0 {
+		if writes, _, err := d.DeviceWrites(t.Context(), id, "device 59"); err != nil || len(writes) != 0 {
 			t.Errorf("written again at once: %v, %v", writes, err)
 		}
 		time.Sleep(deviceFor)

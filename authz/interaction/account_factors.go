@@ -87,7 +87,7 @@ func (in *Interaction) ChangeFactors(w http.ResponseWriter, r *http.Request) err
 		if in.Factors.Always(user.Roles) {
 			return &oauth.Error{Status: http.StatusConflict, Code: "factor_demanded", Description: "A second factor is demanded of this account. It can be replaced, and not removed."}
 		}
-		err = in.changeFactors(r, user, mail.AuthenticatorRemoved{Link: "/account", Where: whereOf(r)}, func(now *storage.User, version uint64) ([]storage.Write, error) {
+		err = in.changeFactors(r, user, mail.AuthenticatorRemoved{Link: "/account", Where: WhereOf(r)}, func(now *storage.User, version uint64) ([]storage.Write, error) {
 			writes, err := in.Factors.RemoveWrites(r.Context(), now, version)
 			return append(writes, in.Events.FactorRemoved(r.Context(), now.ID, factor.NameTOTP)...), err
 		})
@@ -108,7 +108,7 @@ func (in *Interaction) ChangeFactors(w http.ResponseWriter, r *http.Request) err
 // newCodes gives a user with an authenticator app new recovery codes, and shows them.
 func (in *Interaction) newCodes(w http.ResponseWriter, r *http.Request, user *storage.User) error {
 	codes := factor.NewCodes()
-	err := in.changeFactors(r, user, mail.RecoveryCodesMade{Link: "/account", Where: whereOf(r)}, func(now *storage.User, version uint64) ([]storage.Write, error) {
+	err := in.changeFactors(r, user, mail.RecoveryCodesMade{Link: "/account", Where: WhereOf(r)}, func(now *storage.User, version uint64) ([]storage.Write, error) {
 		own, err := in.Factors.Of(r.Context(), now.ID)
 		if err == nil && own.TOTP == nil {
 			err = oauth.Refuse(oauth.InvalidRequest, "Recovery codes belong to an authenticator app.")

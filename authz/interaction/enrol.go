@@ -138,7 +138,7 @@ func (in *Interaction) enrolTOTP(r *http.Request, user *storage.User, s *setup, 
 			return err
 		}
 		writes = append(writes, in.Events.FactorAdded(r.Context(), user.ID, factor.NameTOTP)...)
-		told := in.Outbox.Notify(now, r.Header.Get("Accept-Language"), mail.AuthenticatorAdded{Link: "/account", Where: whereOf(r)})
+		told := in.Outbox.Notify(now, r.Header.Get("Accept-Language"), mail.AuthenticatorAdded{Link: "/account", Where: WhereOf(r)})
 		return in.Store.Apply(r.Context(), append(writes, told...)...)
 	})
 	if err != nil {
@@ -147,10 +147,4 @@ func (in *Interaction) enrolTOTP(r *http.Request, user *storage.User, s *setup, 
 	in.Outbox.Wake()
 	changed, err = in.Accounts.Get(r.Context(), user.ID)
 	return codes, changed, err
-}
-
-// whereOf says in a mail from where something was done.
-func whereOf(r *http.Request) mail.Where {
-	d := deviceOf(r)
-	return mail.Where{Browser: d.Browser, System: d.System, Address: d.Address, At: storage.Now()}
 }

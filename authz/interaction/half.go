@@ -212,15 +212,14 @@ func (in *Interaction) begin(w http.ResponseWriter, r *http.Request, v *visit, u
 	if h.Method == events.MethodPassword {
 		how.Also = append(how.Also, in.Accounts.TrustWrites(user, observe.Event(r.Context()).Remote())...)
 	}
-	var err error
-	if how.With, err = in.tellsOfDevice(r, user); err != nil {
-		return "", err
-	}
-	known, err := in.Accounts.DeviceWrites(r.Context(), user.ID, in.Sessions.KeepDevice(w, r))
+	seen, known, err := in.Accounts.DeviceWrites(r.Context(), user.ID, in.Sessions.KeepDevice(w, r))
 	if err != nil {
 		return "", err
 	}
-	how.Also = append(how.Also, known...)
+	how.Also = append(how.Also, seen...)
+	if !known {
+		how.With = in.tellsOfDevice(r, user)
+	}
 	l := v.flow.Link
 	if l != nil && l.UserID != user.ID {
 		l = nil

@@ -162,7 +162,7 @@ func (in *Interaction) withdrawIdentity(r *http.Request, user *storage.User, for
 		if c := in.Connectors.Get(l.Connector); c != nil {
 			name = c.Name()
 		}
-		told := in.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.AccountUnlinked{Connector: name, Link: "/account", Where: whereOf(r)})
+		told := in.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.AccountUnlinked{Connector: name, Link: "/account", Where: WhereOf(r)})
 		return append(in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector), told...)
 	})
 	in.Outbox.Wake()

@@ -37,19 +37,17 @@ type notMe struct {
 	At      time.Time `json:"t"`
 }
 
-// tellsOfDevice returns what a sign-in must also write because its device is new, nil if it is known.
-func (in *Interaction) tellsOfDevice(r *http.Request, user *storage.User) (func(*session.Session) []storage.Write, error) {
-	known, err := in.Accounts.KnowsDevice(r.Context(), user.ID, in.Sessions.Device(r))
-	if err != nil || known || storage.Now().Sub(user.CreatedAt) < newUser {
-		return nil, err
+// tellsOfDevice returns the function that tells a user of a sign-in on a device that was not known, nil if the account is
+// new.
+func (in *Interaction) tellsOfDevice(r *http.Request, user *storage.User) func(*session.Session) []storage.Write {
+	if storage.Now().Sub(user.CreatedAt) < newUser {
+		return nil
 	}
 	return func(began *session.Session) []storage.Write {
-		d := began.Device
 		return in.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.NewDevice{
-			Link:  notMePath + "?link=" + in.notMeLink(began),
-			Where: mail.Where{Browser: d.Browser, System: d.System, Address: d.Address, At: storage.Now()},
+			Link: notMePath + "?link=" + in.notMeLink(began), Where: WhereOf(r),
 		})
-	}, nil
+	}
 }
 
 func (in *Interaction) notMeLink(began *session.Session) string {

@@ -3,6 +3,7 @@ package interaction
 import (
 	"net/http"
 
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/useragent"
@@ -49,4 +50,10 @@ func deviceOf(r *http.Request) storage.Device {
 		d.Address = from.String()
 	}
 	return d
+}
+
+// WhereOf says in a mail from where something was done, and when.
+func WhereOf(r *http.Request) mail.Where {
+	d := deviceOf(r)
+	return mail.Where{Browser: d.Browser, System: d.System, Address: d.Address, At: storage.Now()}
 }

@@ -24,18 +24,13 @@ func (in *Interaction) who(r *http.Request, a *authorize.Request, f flow) (who, 
 	if err != nil || len(accounts) == 0 {
 		return who{}, err
 	}
-	is := func(matches func(session.Account) bool) *session.Account {
-		if i := slices.IndexFunc(accounts, matches); i >= 0 {
-			return &accounts[i]
-		}
-		return nil
-	}
-	chosen, undecided := is(func(x session.Account) bool { return x.Session.ID == f.SignedIn }), false
+	chosen := find(accounts, func(x session.Account) bool { return x.Session.ID == f.SignedIn })
 	if chosen == nil {
-		chosen = is(func(x session.Account) bool { return x.User.ID == f.Selected })
+		chosen = find(accounts, func(x session.Account) bool { return x.User.ID == f.Selected })
 	}
+	undecided := false
 	if chosen == nil && a != nil {
-		chosen, undecided = in.named(r, a, accounts, is)
+		chosen, undecided = in.named(r, a, accounts)
 	}
 	if chosen == nil {
 		chosen = &accounts[0]
@@ -43,14 +38,22 @@ func (in *Interaction) who(r *http.Request, a *authorize.Request, f flow) (who, 
 	return who{chosen.Session, chosen.User, undecided}, nil
 }
 
+// find returns the first account that matches, nil if none does.
+func find(accounts []session.Account, matches func(session.Account) bool) *session.Account {
+	if i := slices.IndexFunc(accounts, matches); i >= 0 {
+		return &accounts[i]
+	}
+	return nil
+}
+
 // named finds the account that an app means. If it names none, and there are several, the user has to choose. Without a
 // question (prompt=none) it is the account that the app last got a code for.
-func (in *Interaction) named(r *http.Request, a *authorize.Request, accounts []session.Account, is func(func(session.Account) bool) *session.Account) (chosen *session.Account, undecided bool) {
+func (in *Interaction) named(r *http.Request, a *authorize.Request, accounts []session.Account) (chosen *session.Account, undecided bool) {
 	if a.NamesUser() {
-		return is(func(x session.Account) bool { return a.Means(in.Tokens.Subject(a.Client, x.User.ID)) }), false
+		return find(accounts, func(x session.Account) bool { return a.Means(in.Tokens.Subject(a.Client, x.User.ID)) }), false
 	}
 	if hint := a.Params.Get("login_hint"); hint != "" {
-		if chosen := is(func(x session.Account) bool { return account.IsCalled(x.User, hint) }); chosen != nil {
+		if chosen := find(accounts, func(x session.Account) bool { return account.IsCalled(x.User, hint) }); chosen != nil {
 			return chosen, false
 		}
 	}
@@ -58,9 +61,9 @@ func (in *Interaction) named(r *http.Request, a *authorize.Request, accounts []s
 		return nil, len(accounts) > 1
 	}
 	last := in.Sessions.LastAccount(r, a.Client.ID)
-	if last == nil {
+	if last == nil { // unknown
 		return nil, len(accounts) > 1
 	}
-	chosen = is(func(x session.Account) bool { return last(x.User.ID) })
+	chosen = find(accounts, func(x session.Account) bool { return last(x.User.ID) })
 	return chosen, chosen == nil
 }

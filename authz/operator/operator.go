@@ -132,13 +132,7 @@ func (api *API) routes() []admin.Route {
 }
 
 // RouteNames returns the names of the operations, as the log and the metrics have them.
-func RouteNames() []string {
-	var names []string
-	for _, r := range append((*API)(nil).routes(), (*upkeep.Upkeep)(nil).Routes()...) {
-		names = append(names, r.Name)
-	}
-	return names
-}
+func RouteNames() []string { return upkeep.RouteNames((*API)(nil).routes()) }
 
 // Handler returns the admin API for callers that authorize accepts: AtSocket or AtListener. It returns nil if
 // the configuration has no admin API.
@@ -153,11 +147,9 @@ func (api *API) Handler(authorize func(http.ResponseWriter, *http.Request) (admi
 		Seal:      api.PageTokens.Seal,
 		Open:      api.PageTokens.Open,
 		AsProblem: asProblem,
-		Started:   func(r *http.Request, route string) { observe.Event(r.Context()).SetRoute(route) },
+		Started:   upkeep.Started,
 		Failed: func(r *http.Request, p *admin.Problem) {
-			event := observe.Event(r.Context())
-			event.SetError(p.Code, p.Detail, errors.Unwrap(p))
-			p.RequestID = event.RequestID()
+			upkeep.Failed(r, p)
 			switch p.Status {
 			case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest:
 				api.Events.Refused(r, &oauth.Error{Status: p.Status, Code: p.Code})

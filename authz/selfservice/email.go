@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/authzd/authzd/authz/account"
+	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/outbox"
@@ -206,7 +207,7 @@ func (s *Service) changeMails(p *personHere, address string, made *proof.Made, t
 	if err != nil {
 		return nil, err
 	}
-	notice := mail.AddressChanging{New: address, Where: where(ctx)}
+	notice := mail.AddressChanging{New: address, Where: interaction.WhereOf(p.r)}
 	if stop.Link != "" {
 		notice.Link = emailPath + "?" + url.Values{"stop": {stop.Link}}.Encode()
 	}

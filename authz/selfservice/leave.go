@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/authzd/authzd/authz/feed"
+	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/pages"
@@ -55,7 +56,7 @@ func (s *Service) Leave(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		writes = append(append(writes, ended...), s.Events.Left(ctx, user.ID, feed.User(user.ID))...)
-		writes = append(writes, s.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.AccountDeleted{Where: where(ctx)})...)
+		writes = append(writes, s.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.AccountDeleted{Where: interaction.WhereOf(r)})...)
 		return s.Store.Apply(ctx, writes...)
 	})
 	if err != nil {

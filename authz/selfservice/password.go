@@ -8,6 +8,7 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/feed"
+	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
@@ -154,7 +155,7 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request, signedI
 		writes = append(writes, proof.AllWrites(user.ID)...)
 		writes = append(writes, s.Accounts.UnlockWrites(&changed)...)
 		writes = append(writes, s.Events.PasswordChanged(ctx, user.ID, ends...)...)
-		writes = append(writes, s.Outbox.Notify(&changed, r.Header.Get("Accept-Language"), mail.PasswordChanged{Link: s.resetLink(), Where: where(ctx)})...)
+		writes = append(writes, s.Outbox.Notify(&changed, r.Header.Get("Accept-Language"), mail.PasswordChanged{Link: s.resetLink(), Where: interaction.WhereOf(r)})...)
 		return s.Store.Apply(ctx, writes...)
 	})
 	s.Outbox.Wake()
@@ -176,7 +177,7 @@ func (s *Service) resetLink() string {
 // goOn begins a session in place of one that has ended with all others, with all that was proved in it.
 func (s *Service) goOn(w http.ResponseWriter, r *http.Request, ended *session.Session, user *storage.User) error {
 	ctx := r.Context()
-	known, err := s.Accounts.DeviceWrites(ctx, user.ID, s.Sessions.KeepDevice(w, r))
+	known, _, err := s.Accounts.DeviceWrites(ctx, user.ID, s.Sessions.KeepDevice(w, r))
 	if err != nil {
 		return err
 	}

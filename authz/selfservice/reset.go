@@ -10,6 +10,7 @@ import (
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/feed"
+	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/outbox"
@@ -282,7 +283,7 @@ func (s *Service) setPassword(q *request, kind proof.Kind, typed string, change 
 		writes = append(writes, s.Accounts.UnlockWrites(&changed)...)
 		writes = append(writes, s.Events.PasswordProved(ctx, user.ID, string(kind), end)...)
 		if kind == proof.Reset {
-			writes = append(writes, s.Outbox.Notify(&changed, q.acceptLanguage(), mail.PasswordChanged{Link: "/reset", Where: where(ctx)})...)
+			writes = append(writes, s.Outbox.Notify(&changed, q.acceptLanguage(), mail.PasswordChanged{Link: "/reset", Where: interaction.WhereOf(q.r)})...)
 		}
 		return s.Store.Apply(ctx, writes...)
 	})

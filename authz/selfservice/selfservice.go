@@ -30,7 +30,6 @@ import (
 	"github.com/authzd/authzd/authz/events"
 	"github.com/authzd/authzd/authz/interaction"
 	"github.com/authzd/authzd/authz/logout"
-	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/outbox"
@@ -148,11 +147,6 @@ func remote(ctx context.Context) string {
 		return from.String()
 	}
 	return ""
-}
-
-// where is from where a request comes, for mails.
-func where(ctx context.Context) mail.Where {
-	return mail.Where{Address: remote(ctx), At: storage.Now()}
 }
 
 const maxName = 100 // characters of a name that a person gives

@@ -40,13 +40,7 @@ func (api *API) routes() []admin.Route {
 }
 
 // RouteNames returns the names of the operations, as the log and the metrics have them.
-func RouteNames() []string {
-	var names []string
-	for _, r := range append((*API)(nil).routes(), (*upkeep.Upkeep)(nil).Routes()...) {
-		names = append(names, r.Name)
-	}
-	return names
-}
+func RouteNames() []string { return upkeep.RouteNames((*API)(nil).routes()) }
 
 // Handler returns the admin API, for the admin socket.
 func (api *API) Handler() http.Handler {
@@ -57,12 +51,8 @@ func (api *API) Handler() http.Handler {
 		Seal:      api.PageTokens.Seal,
 		Open:      api.PageTokens.Open,
 		AsProblem: asProblem,
-		Started:   func(r *http.Request, route string) { observe.Event(r.Context()).SetRoute(route) },
-		Failed: func(r *http.Request, p *admin.Problem) {
-			event := observe.Event(r.Context())
-			event.SetError(p.Code, p.Detail, errors.Unwrap(p))
-			p.RequestID = event.RequestID()
-		},
+		Started:   upkeep.Started,
+		Failed:    upkeep.Failed,
 	})
 	if err != nil {
 		panic(err) // only a mistake in routes can get here
