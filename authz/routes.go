@@ -98,7 +98,7 @@ func (s *Server) routeTable() []route {
 	return routes
 }
 
-// rootTable returns the routes at the root of the host, where others look for them whatever the issuer's path is.
+// rootTable returns the routes at the root of the host, where others look for them also if the issuer has a path.
 func (s *Server) rootTable() (routes []route) {
 	routes = append(routes, route{"change_password", "/.well-known/change-password", methods{get: s.selfservice.ChangePassword}, page})
 	if s.passkeys != nil {

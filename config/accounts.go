@@ -58,7 +58,7 @@ type Password struct {
 	// the default deviate from the standard.
 	MinLength *int `yaml:"min_length"`
 
-	// MinLengthWithFactor is the same for users of whom another factor is demanded at every sign-in, whatever the
+	// MinLengthWithFactor is the same for users of whom another factor is demanded at every sign-in, for any
 	// client: 6 to 64, and not more than min_length. Fewer than the default deviate from the standard.
 	MinLengthWithFactor *int `yaml:"min_length_with_factor"`
 

@@ -56,7 +56,7 @@ func TestCheckChosenName(t *testing.T) {
 	}
 }
 
-// Answers that must not tell anything leave at multiples of one unit, whatever was done for them.
+// Answers that must not tell anything leave at multiples of one unit. What was done for them does not show.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory(t)

@@ -58,7 +58,7 @@ func TestWrongPasswordsInARow(t *testing.T) {
 		if why := guess(t, d, "alice", secret, 500); why != "" {
 			t.Fatalf("the right one: %q", why)
 		}
-		wrong(11) // a right one begins the row anew
+		wrong(11) // a right one begins another row
 		alice, err := d.ByUsername(t.Context(), "alice")
 		if err != nil || ended.Load() != 0 || alice.PasswordHash == "" {
 			t.Fatalf("too early: %v, %+v", err, alice)

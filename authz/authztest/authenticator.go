@@ -120,7 +120,7 @@ func (a *Authenticator) Get(t testing.TB, options string) string {
 	return ""
 }
 
-// Sign answers a challenge with a key, whatever the page has asked for.
+// Sign answers a challenge with a key. It does not look at what the page has asked for.
 func (a *Authenticator) Sign(t testing.TB, key *AuthenticatorKey, challenge []byte) string {
 	t.Helper()
 	if !a.NoCounter {

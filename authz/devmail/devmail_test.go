@@ -84,7 +84,7 @@ func TestDevMail(t *testing.T) {
 	}
 }
 
-// In production there is no such page, whatever sends the mails.
+// In production there is no such page, by SMTP as by a Box.
 func TestNoDevMailInProduction(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]authz.Config{

@@ -9,8 +9,8 @@ type Policy struct {
 	Trusted map[string]bool
 }
 
-// OfAccount returns the level that every sign-in of a user with these roles needs, whatever the app, if they come from
-// this connector; "" is the password.
+// OfAccount returns the level that every sign-in of a user with these roles needs, for any app, if they come from this
+// connector; "" is the password.
 func (p *Policy) OfAccount(roles []string, connector string) Level {
 	level := max(One, p.Everybody, p.Connectors[connector])
 	for _, role := range roles {

@@ -99,7 +99,7 @@ func TestSeveralAccountsSilently(t *testing.T) {
 	}
 }
 
-// A person is asked which account they mean, and the choice holds for this request, whatever other tabs choose.
+// A person is asked which account they mean. The choice holds for this request, also if another tab chooses otherwise.
 func TestSeveralAccountsByChoice(t *testing.T) {
 	t.Parallel()
 	b, alice, bob := shared(t)

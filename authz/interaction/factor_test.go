@@ -272,7 +272,7 @@ func TestCodeCountsOnce(t *testing.T) {
 	}
 }
 
-// TestWrongCodes: the sixth try in a row is not looked at, whatever its address; after a while the user gets in; and a
+// TestWrongCodes: the sixth try in a row is not looked at, from any address. After a while the user gets in, and a
 // hundred in a row end the app.
 func TestWrongCodes(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 )
 
 // After a sign-in with a password, a user without a passkey is offered one: the browser may make it by itself
-// ("conditional create"), otherwise the page asks. It is no step: whoever leaves the page is signed in, prompt=none never
+// ("conditional create"), otherwise the page asks. It is no step: a user who leaves the page is signed in, prompt=none never
 // meets it, and a browser whose script did not say that it can have passkeys does not see it.
 //
 //	POST /login can-passkey=yes ─> signIn ─> offersPasskey? ─> /passkey ─> add or skip ─> goOn

@@ -5,7 +5,7 @@
 //	   -> Encode, Decode: as the outbox stores it
 //	   -> Office.Send: Letter (templates: texts in the recipient's language) -> Mail -> Transport: SMTP, or a Box
 //
-// Links begin with the issuer, whatever the Host of a request was: a Message has the path only. Text that a person has
+// Links begin with the issuer, for any Host of a request: a Message has the path only. Text that a person has
 // chosen, such as the name of a passkey, is cleaned (clean), and is in no header. A mail to an address that nobody has
 // proved yet has no such text at all, so that nobody can send their own words to strangers through this server.
 package mail

@@ -203,7 +203,7 @@ func FuzzParseAddress(f *testing.F) {
 	})
 }
 
-// Whatever text a person has chosen, it adds no header, no line of its own, and no character that misleads.
+// Text that a person has chosen adds no header, no line, and no character that misleads.
 func FuzzMail(f *testing.F) {
 	for _, s := range []string{
 		"Alice's key", "x\r\nBcc: bob@example.com", "x\n\nhello", "\u2028\u2029\u0085", "\u202egnp.exe", "\x00\x1b[31m", "<script>alert(1)</script>",

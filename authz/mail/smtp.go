@@ -133,7 +133,7 @@ func (c *connection) signIn() error {
 	private := err == nil || weburl.IsLoopback(c.Server)
 	for _, m := range []struct {
 		name  string
-		plain bool // it shows the password to whoever can read the connection
+		plain bool // everybody who can read the connection sees the password
 		auth  smtp.Auth
 	}{
 		{"SCRAM-SHA-256", false, smtp.ScramSHA256Auth(c.Username, c.Password)},

@@ -36,8 +36,8 @@ func (api *API) listFactors(ctx context.Context, c *admin.Call, _ admin.Slice) (
 	return shown, "", nil
 }
 
-// resetFactors removes what a user has lost, and what rests on it. Whoever has the password then gets in with it alone,
-// so the user is told.
+// resetFactors removes what a user has lost, and what rests on it. The password alone then opens the account, so the user
+// is told.
 func (api *API) resetFactors(ctx context.Context, c *admin.Call) error {
 	err := storage.Retry(func() error {
 		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))

@@ -43,7 +43,7 @@ type ceremony struct {
 	Challenge string    `json:"c"`           // base64url
 	Browser   string    `json:"b"`           // that got it
 	RPID      string    `json:"r"`           // of that time
-	UserID    string    `json:"u,omitempty"` // empty: whoever answers signs in
+	UserID    string    `json:"u,omitempty"` // empty: the owner of the key that answers signs in
 	Session   string    `json:"s,omitempty"` // sid of the session that adds a key
 	Silent    bool      `json:"m,omitempty"` // the browser may add the key without asking
 	Begun     time.Time `json:"t"`

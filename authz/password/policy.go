@@ -33,7 +33,7 @@ const (
 type Policy struct {
 	// MinLength is the least length where the password is the only factor, in code points; 0: UsualLength.
 	MinLength int
-	// MinLengthWithFactor is the least length for a user who must show another factor at every sign-in, whatever the
+	// MinLengthWithFactor is the least length for a user who must show another factor at every sign-in, for any
 	// client; 0: UsualLengthWithFactor.
 	MinLengthWithFactor int
 	// Always reports whether a user with these roles must; nil: nobody must.

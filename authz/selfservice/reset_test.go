@@ -231,7 +231,7 @@ func TestResetOfNobody(t *testing.T) {
 	}
 }
 
-// TestLinksHaveTheIssuer whatever host the request claims to have asked for.
+// TestLinksHaveTheIssuer: a request that claims to be for another host gets no link to it.
 func TestLinksHaveTheIssuer(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
