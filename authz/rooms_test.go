@@ -66,6 +66,7 @@ var rooms = []struct{ name, mayImport string }{
 	{"storage", ""},
 	{"templates", ""},
 	{"authz/mail", "templates"},
+	{"templates/gallery", "templates"},
 	{"authz/mail/mailtest", ""},
 	{"authz/observe", ""},
 	{"authz/throttle", ""},

@@ -6,24 +6,6 @@ import (
 	"time"
 )
 
-func accountPages() map[string]Page {
-	return map[string]Page{
-		"account": Account{User: alice, Claims: []Claim{{Name: "email", Value: "alice@example.com", Verified: true}, {Name: "shoe_size", Value: "37"}},
-			Identities:      []LinkedIdentity{{ID: "i-1_a", Connector: "Google", Email: "alice@example.com", LinkedAt: someTime}, {ID: "i-2", Connector: "Corp", LinkedAt: someTime, LastWayIn: true}},
-			IdentityChanges: []IdentityChange{{Connector: "Google", At: someTime, Linked: true}, {Connector: "Old", At: someTime, ByOperator: true}},
-			Connector:       "Google", SignedInAt: someTime, Action: "/account", LogoutAction: "/logout", Hidden: someHidden,
-			Sessions: []Session{{StartedAt: someTime, LastActiveAt: someTime.Add(time.Hour), Current: true, Browser: "Chrome", System: "Windows", Address: "203.0.113.7"},
-				{ID: "a-sid_1", StartedAt: someTime, LastActiveAt: someTime, System: "iPhone"}, {ID: "a-sid_2", StartedAt: someTime, LastActiveAt: someTime}},
-			Zone:       time.FixedZone("CET", 3600),
-			Ways:       []Way{{WayPassword, 1, "/account/password"}, {WayPasskeys, 2, "/account/passkeys"}, {WayTOTP, 0, "/account/totp"}, {WayRecoveryCodes, 1, "/account/codes"}, {WayRemembered, 3, ""}},
-			ProfileURL: "/account/profile", EmailURL: "/account/email", ExportURL: "/account/export", DeleteURL: "/account/delete",
-			Links: []Connector{{ID: "github", Name: "GitHub", URL: "/account/link/github"}},
-			Apps: []App{{ClientID: "spa", Name: "Orders", Scopes: someScopes, GrantedAt: someTime, OpenURL: "https://app.example.com/login?iss=i"},
-				{ClientID: "cli", Name: "Tool", GrantedAt: someTime, OpenURL: "javascript:alert(1)"},
-				{ClientID: "portal", Name: "Portal", OpenURL: "https://portal.example.com/login?iss=i"}}},
-	}
-}
-
 func TestAccountSessions(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	d := draw(t, r, "en", everyPage()["account"])
@@ -44,7 +26,7 @@ func TestAccountSessions(t *testing.T) {
 	if d.has("open-cli") {
 		t.Error("an app is opened by a script")
 	}
-	if d := draw(t, r, "en", Account{User: alice, SignedInAt: someTime}); d.has("sign-out-everywhere") {
+	if d := draw(t, r, "en", Account{User: User{Username: "alice"}, SignedInAt: time.Now()}); d.has("sign-out-everywhere") {
 		t.Error("signing out everywhere is offered without sessions")
 	}
 }
@@ -63,7 +45,7 @@ func TestAccount(t *testing.T) {
 			t.Errorf("page does not say %q in %q", want, page)
 		}
 	}
-	page = text(draw(t, r, "en", Account{User: alice, SignedInAt: someTime}).root)
+	page = text(draw(t, r, "en", Account{User: User{Username: "alice"}, SignedInAt: time.Now()}).root)
 	if !strings.Contains(page, "Signed in with Password") || !strings.Contains(page, "No app uses your account.") {
 		t.Errorf("an account without apps reads %q", page)
 	}

@@ -5,19 +5,6 @@ import (
 	"testing"
 )
 
-func consentPages() map[string]Page {
-	return map[string]Page{
-		"consent": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Scopes: someScopes},
-		"consent, payment": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Details: somePayment},
-		"consent, details": Consent{Client: someClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Details: someDetails},
-		"consent, unknown client": Consent{Client: unknownClient, Action: "/consent", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", Scopes: someScopes},
-	}
-}
-
 func TestConsent(t *testing.T) {
 	d := draw(t, newRenderer(t, Branding{}), "en", everyPage()["consent"])
 	if got, want := d.heading(), "Let Orders use your account?"; got != want {
@@ -38,8 +25,8 @@ func TestConsent(t *testing.T) {
 	if attr(allow, "class") != attr(deny, "class") {
 		t.Error("Allow and Deny look different")
 	}
-	element(t, d.id("client-policy"), "Privacy policy", "href", someClient.PolicyURI)
-	element(t, d.id("client-tos"), "Terms of service", "href", someClient.TosURI)
+	element(t, d.id("client-policy"), "Privacy policy", "href", someClient().PolicyURI)
+	element(t, d.id("client-tos"), "Terms of service", "href", someClient().TosURI)
 	if !strings.Contains(d.policy, "img-src 'self' https://cdn.example.com;") {
 		t.Errorf("the policy does not let the client's logo in: %s", d.policy)
 	}
@@ -104,7 +91,7 @@ func TestUnknownClient(t *testing.T) {
 	for _, name := range []string{"consent, unknown client", "device, unknown client"} {
 		d := draw(t, r, "en", pages[name])
 		element(t, d.id("unknown-client"), "Acme doesn’t know this app It says that its name is Orders. It is published by apps.example.org. It runs on this device: go on only if you have just started it yourself.")
-		if strings.Contains(d.source, unknownClient.LogoURI) || strings.Contains(d.policy, "cdn.example.com") || strings.Contains(d.heading(), "Orders") {
+		if strings.Contains(d.source, unknownClient().LogoURI) || strings.Contains(d.policy, "cdn.example.com") || strings.Contains(d.heading(), "Orders") {
 			t.Errorf("%s: the page shows a logo that the app gave itself, or takes its name for true", name)
 		}
 	}
@@ -113,7 +100,7 @@ func TestUnknownClient(t *testing.T) {
 	d = draw(t, r, "en", DeviceConfirm{Client: Client{Name: "8sXk2", Nameless: true, Unknown: true}})
 	element(t, d.id("unknown-client"), "Acme doesn’t know this app It doesn’t say what it’s called. Nobody has checked that.")
 	for _, name := range []string{"consent", "device"} {
-		if d := draw(t, r, "en", pages[name]); d.has("unknown-client") || !strings.Contains(d.source, someClient.LogoURI) {
+		if d := draw(t, r, "en", pages[name]); d.has("unknown-client") || !strings.Contains(d.source, someClient().LogoURI) {
 			t.Errorf("%s: a known app is called unknown, or its logo is missing", name)
 		}
 	}

@@ -5,19 +5,6 @@ import (
 	"testing"
 )
 
-func devicePages() map[string]Page {
-	return map[string]Page{
-		"device code":         DeviceCode{Action: "/device", Hidden: someHidden},
-		"device code, failed": DeviceCode{Action: "/device", Hidden: someHidden, UserCode: "wdjb mjht", Problem: UnknownCode},
-		"device": DeviceConfirm{Client: someClient, Action: "/device", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", UserCode: "WDJB-MJHT", Scopes: someScopes, Details: someDetails},
-		"device, unknown client": DeviceConfirm{Client: unknownClient, Action: "/device", Hidden: someHidden, User: alice,
-			OtherAccountURL: "/login?other", UserCode: "WDJB-MJHT", Scopes: someScopes},
-		"device, allowed": DeviceDone{Client: someClient, Allowed: true},
-		"device, denied":  DeviceDone{Client: someClient},
-	}
-}
-
 func TestDevice(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["device code"])

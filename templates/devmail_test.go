@@ -3,23 +3,10 @@ package templates
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
-func devMailPages() map[string]Page {
-	mail := DevMail{
-		URL: "/dev/mail/x", ListURL: "/dev/mail", HTMLURL: "/dev/mail/x/html", To: "alice@example.com", Subject: "Choose a new password for authzd",
-		Date: time.Date(2026, 11, 29, 22, 5, 0, 0, time.UTC), Text: "Choose a new password\n\nhttps://id.example.com/reset\n", Link: "/reset", Code: "12345678",
-	}
-	return map[string]Page{
-		"mails of development":    DevMails{Mails: []DevMail{mail}},
-		"no mails of development": DevMails{},
-		"mail of development":     mail,
-	}
-}
-
 func TestDevMail(t *testing.T) {
-	r, pages := newRenderer(t, Branding{}), devMailPages()
+	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["mail of development"])
 	if got := d.heading(); got != "Choose a new password for authzd" {
 		t.Errorf("heading %q", got)

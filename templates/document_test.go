@@ -1,54 +1,31 @@
 package templates
 
 import (
-	"maps"
 	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 )
 
 const someIssuer = "https://id.example.com"
 
-var (
-	someClient = Client{
-		Name:        "Orders",
-		RedirectURI: "https://app.example.com/callback?x=y",
-		LogoURI:     "https://cdn.example.com/logo.png",
-		PolicyURI:   "https://app.example.com/privacy",
-		TosURI:      "https://app.example.com/terms",
-	}
-	alice      = User{Name: "Alice Liddell", Username: "alice"}
-	someHidden = map[string]string{"flow": "f1"}
-	someScopes = []Scope{{Name: "openid"}, {Name: "offline_access"}, {Name: "orders.read", Resource: "Orders API"},
-		{Name: "email", Values: []string{"alice@example.com"}}, {Name: "orders.write", Resource: "Orders API", Description: Text{"": "Place and cancel orders", "de": "Bestellungen aufgeben und stornieren"}}}
-	somePayment = []AuthorizationDetail{{Type: "Payment", Resource: "Bank API", Headline: Text{"": "Pay EUR 123.50 to Muster Bücher GmbH", "de": "EUR 123.50 an Muster Bücher GmbH zahlen"},
-		Fields: []DetailField{{"instructedAmount", Text{"": "Amount", "de": "Betrag"}, "EUR 123.50"}, {"creditorName", Text{"": "To"}, "Muster Bücher GmbH"}}}}
-	someDetails = []AuthorizationDetail{
-		{Type: "Payment", Resource: "Bank API", Fields: []DetailField{{"amount", Text{"": "Amount", "de": "Betrag"}, "EUR 123.50"}, {"Creditor", nil, "Merchant A\nBerlin"}, {"Note", nil, strings.Repeat("ab", 300)}}},
-		{Type: "account_information"},
-	}
-	unknownClient = Client{Name: "Orders", RedirectURI: "http://127.0.0.1/cb", LogoURI: "https://cdn.example.com/logo.png", Unknown: true, PublishedBy: "apps.example.org"}
-	stranger      = Client{Name: "Orders", RedirectURI: "https://app.example.net/cb", Unknown: true}
-	someTime      = time.Date(2026, time.March, 4, 15, 4, 5, 0, time.UTC)
-)
+// Gallery has each page with all that it can show. The package gallery imports this one, so that gallery_test.go must
+// put it here.
+var Gallery func() map[string]Page
 
-// everyPage has each page with all that it can show. Each topic brings its own.
-func everyPage() map[string]Page {
-	all := map[string]Page{}
-	for _, topic := range []map[string]Page{
-		signInPages(), consentPages(), devicePages(), signOutPages(), accountPages(), errorPages(), formPostPages(), homePages(), passkeyPages(), factorPages(),
-		devMailPages(),
-		peoplePages(), passwordPages(),
-	} {
-		maps.Copy(all, topic)
-	}
-	return all
+func everyPage() map[string]Page { return Gallery() }
+
+// The apps that these pages are about.
+func someClient() *Client    { return clientOf("consent") }
+func unknownClient() *Client { return clientOf("consent, unknown client") }
+
+func clientOf(consent string) *Client {
+	client := everyPage()[consent].(Consent).Client
+	return &client
 }
 
 // plain is a renderer without branding. Tests share it, because preparing all pages takes time.

@@ -6,21 +6,6 @@ import (
 	"testing"
 )
 
-func errorPages() map[string]Page {
-	return map[string]Page{
-		"error":                   Error{Code: "redirect_uri_mismatch", Client: &someClient, BackURL: "https://app.example.com/"},
-		"error, and how to go on": Error{Code: "sign_in_expired", AgainURL: "https://id.example.com/authorize?client_id=a&state=b"},
-		"error, explained": Error{Code: "redirect_uri_mismatch", Detail: &ErrorDetail{
-			Explanation: "It is not registered.", Parameter: "redirect_uri", Received: "https://app.example.com/calback",
-			Registered: []string{"https://app.example.com/callback", "http://localhost/"}, Nearest: "https://app.example.com/callback",
-			Fix: "authzd client update spa"}},
-		"error, unknown client": Error{Code: "invalid_scope", Client: &stranger, Answer: &Answer{URL: "https://app.example.net/cb?error=invalid_scope&state=s"}},
-		"error, to be posted": Error{Code: "invalid_scope", Client: &stranger,
-			Answer: &Answer{URL: "com.example.app:/cb", Fields: map[string]string{"error": "invalid_scope", "state": "s"}}},
-		"error, no redirect_uri": Error{Code: "invalid_request", Reason: "redirect_uri_missing"},
-	}
-}
-
 func TestError(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	for name, want := range map[string][]string{
@@ -69,7 +54,7 @@ func TestErrorAnswer(t *testing.T) {
 	}
 	element(t, draw(t, r, "en", pages["logged out, unknown client"]).id("back"), "Go on to app.example.net", "href", "https://app.example.net/bye")
 	for name, page := range map[string]Error{
-		"a script":  {Client: &stranger, Answer: &Answer{URL: "javascript:alert(1)"}},
+		"a script":  {Client: unknownClient(), Answer: &Answer{URL: "javascript:alert(1)"}},
 		"no client": {Answer: &Answer{URL: "https://app.example.net/cb"}},
 	} {
 		if err := r.Render(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil), 400, page); err == nil {

@@ -2,13 +2,6 @@ package templates
 
 import "testing"
 
-func homePages() map[string]Page {
-	return map[string]Page{
-		"home":            Home{Issuer: "https://id.example.com", SignInURL: "/login", PlaygroundURL: "/playground", DiscoveryURL: "/.well-known/openid-configuration"},
-		"home, signed in": Home{Issuer: "https://id.example.com", User: &alice, AccountURL: "/account"},
-	}
-}
-
 func TestHome(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["home"])

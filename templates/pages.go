@@ -3,8 +3,8 @@ package templates
 import "github.com/authzd/authzd/authz/weburl"
 
 // Page is the data of one page. Each topic has a file of its own here, such as consent.go, a file of texts in
-// each folder of catalogue, and its markup in html: one file a page, with the name that its meta has. Its test
-// adds the page with all that it can show to everyPage, so that every check of pages covers it.
+// each folder of catalogue, and its markup in html: one file a page, with the name that its meta has. Package
+// gallery has the page with all that it can show, so that every check of pages covers it.
 //
 // In each of them, UILocales is the ui_locales parameter as the client sent it (OpenID Connect Core section
 // 3.1.2.1), Action is the URL that the form posts to, and Hidden has its hidden fields. URLs are the server's

@@ -5,29 +5,6 @@ import (
 	"testing"
 )
 
-func passkeyPages() map[string]Page {
-	offer := PasskeyOffer{Options: `{"challenge":"AAAA","rpId":"id.example.com","timeout":120000}`, Ceremony: "c1"}
-	return map[string]Page{
-		"sign in, passkey": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
-			Passkey: &PasskeyAsk{PasskeyOffer: offer, Autofill: true}, Problem: PasskeyUnknown, Signals: `{"unknown":{}}`},
-		"sign in again, passkey": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, User: &alice, OtherAccountURL: "/login?other",
-			Passkey: &PasskeyAsk{PasskeyOffer: offer}},
-		"passkey offer":    OfferPasskey{Client: &someClient, Action: "/passkey", Hidden: someHidden, User: alice, Passkey: &PasskeyAsk{PasskeyOffer: offer, Create: true, Silent: &offer}},
-		"passkey demanded": OfferPasskey{Client: &someClient, Action: "/login/factor", Hidden: someHidden, User: alice, Wanted: true, Passkey: &PasskeyAsk{PasskeyOffer: offer, Create: true}},
-		"passkey as a factor": PasskeyFactor{FactorPage: FactorPage{Client: &someClient, Action: "/login/factor", Hidden: someHidden, User: alice, AnotherURL: "/login/factor?way=choose"},
-			Passkey: &PasskeyAsk{PasskeyOffer: offer}},
-		"passkey offer, too late": OfferPasskey{Action: "/passkey", Hidden: someHidden, User: alice, Problem: PasskeyStale},
-		"passkeys": Passkeys{Action: "/account/passkeys", AccountURL: "/account", Hidden: someHidden, User: alice, Added: true, Signals: `{"accepted":{}}`,
-			Passkey: &PasskeyAsk{PasskeyOffer: offer, Create: true},
-			Keys: []Passkey{
-				{ID: "a1", Name: "iCloud Keychain", RPID: "id.example.com", AddedAt: someTime, LastUsedAt: someTime, Synced: true},
-				{ID: "b2", RPID: "old.example.org", AddedAt: someTime, Elsewhere: true},
-				{ID: "c3", Name: "<b>Key</b>", RPID: "id.example.com", AddedAt: someTime, LastWayIn: true},
-			}},
-		"passkeys, none": Passkeys{Action: "/account/passkeys", AccountURL: "/account", User: alice, Problem: PasskeyBadName},
-	}
-}
-
 func TestPasskeyOnSignIn(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	d := draw(t, r, "en", everyPage()["sign in, passkey"])

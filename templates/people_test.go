@@ -3,45 +3,7 @@ package templates
 import (
 	"strings"
 	"testing"
-	"time"
 )
-
-func peoplePages() map[string]Page {
-	elsewhere := &Elsewhere{Address: "203.0.113.7", At: time.Date(2026, 11, 29, 9, 50, 0, 0, time.UTC)}
-	const address = "alice@example.com"
-	password := NewPassword{Least: 15}
-	pages := map[string]Page{
-		"sign up": SignUp{Client: &someClient, Action: "/signup", Hidden: someHidden, LoginURL: "/login", NewPassword: password},
-		"sign up, failed": SignUp{Action: "/signup", Hidden: someHidden, LoginURL: "/login", Name: "Alice Liddell", Email: "alice@example.org",
-			Domains: []string{"example.com", "bücher.example"}, Problem: DomainNotAllowed, NewPassword: password},
-		"sign up, bad name":  SignUp{Action: "/signup", Hidden: someHidden, LoginURL: "/login", Name: "Alice", Email: address, Problem: InvalidName, NewPassword: password},
-		"check mail":         CheckMail{Client: &someClient, Action: "/verify", Hidden: someHidden, Email: address, OtherURL: "/signup"},
-		"check mail, failed": CheckMail{Action: "/verify", Hidden: someHidden, Email: address, Problem: WrongCode},
-		"confirm address":    ConfirmAddress{Action: "/verify", Hidden: someHidden, Email: address, Name: "Alice Liddell"},
-		"confirm address, elsewhere": ConfirmAddress{Action: "/verify", Hidden: someHidden, Email: address, Name: "Alice Liddell", Elsewhere: elsewhere,
-			NewPassword: password},
-		"forgot password":         ForgotPassword{Client: &someClient, Action: "/reset", Hidden: someHidden, LoginURL: "/login"},
-		"forgot password, failed": ForgotPassword{Action: "/reset", Hidden: someHidden, LoginURL: "/login", Email: "alice", Problem: InvalidEmail},
-		"set password":            SetPassword{Client: &someClient, Action: "/reset", Hidden: someHidden, Email: address, NewPassword: password},
-		"set password, invited":   SetPassword{Action: "/signup", Hidden: someHidden, Email: address, Invited: true, Problem: MissingDetail, NewPassword: password},
-		"link expired":            LinkExpired{Client: &someClient, AgainURL: "/reset", LoginURL: "/login"},
-		"edit profile": EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Name: "Alice Liddell", Username: "alice",
-			Locale: "en-GB", Zoneinfo: "Europe/London"},
-		"edit profile, fixed":      EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Username: "alice", UsernameFixed: true},
-		"edit profile, failed":     EditProfile{Action: "/account/profile", Hidden: someHidden, AccountURL: "/account", User: alice, Username: "admin", Problem: ReservedUsername},
-		"change email":             ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, Email: address, Verified: true},
-		"change email, failed":     ChangeEmail{Action: "/account/email", Hidden: someHidden, AccountURL: "/account", User: alice, New: "x", Problem: InvalidEmail},
-		"confirm email":            ConfirmEmail{Action: "/account/email", Hidden: someHidden, User: alice, Email: "alice@example.org"},
-		"end sign-in":              EndSignIn{Action: "/not-me", Hidden: someHidden, Browser: "Chrome", System: "Windows", Address: "203.0.113.7", At: elsewhere.At},
-		"end sign-in of something": EndSignIn{Action: "/not-me", Hidden: someHidden, At: elsewhere.At},
-		"stop change":              StopChange{Action: "/account/email", Hidden: someHidden, Email: address},
-		"delete account":           DeleteAccount{Action: "/account/delete", Hidden: someHidden, AccountURL: "/account", ExportURL: "/account/export", User: alice},
-	}
-	for _, what := range []NoticeOf{PasswordSaved, AccountReady, SignUpDeclined, AccountGone, AddressSaved, ChangeStopped, SignInEnded} {
-		pages["notice "+string(what)] = Notice{What: what, Email: address, NextURL: "/login"}
-	}
-	return pages
-}
 
 func TestSignUpPage(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()

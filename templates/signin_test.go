@@ -5,29 +5,6 @@ import (
 	"testing"
 )
 
-func signInPages() map[string]Page {
-	connectors := []Connector{
-		{ID: "google", Type: "google", Name: "Google", URL: "/login/google"},
-		{ID: "corp", Type: "oidc", Name: "Corp", URL: "/login/corp"},
-	}
-	return map[string]Page{
-		"sign in":            SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true, Connectors: connectors},
-		"sign in, all links": SignIn{Action: "/login", Hidden: someHidden, Password: true, SignUpURL: "/signup", ForgotURL: "/reset"},
-		"sign in, failed": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
-			Username: "alice", Remember: true, Connectors: connectors, Problem: BadCredentials},
-		"sign in again": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true, RememberMe: true,
-			User: &alice, OtherAccountURL: "/login?other"},
-		"sign in, unknown client": SignIn{Client: &unknownClient, Action: "/login", Hidden: someHidden, Password: true},
-		"sign in upstream":        SignIn{Connectors: connectors, Problem: UpstreamFailed},
-		"link": Link{Client: &someClient, Action: "/link", Hidden: someHidden, User: alice,
-			Identity: Identity{Connector: "Corp", Name: "Alice at Corp", Username: "alice.l", Email: "alice@example.com"}},
-		"link, nameless": Link{Action: "/link", Hidden: someHidden, User: alice, Identity: Identity{Connector: "Corp"}},
-		"select account": SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, Accounts: []SignedInAccount{{User: alice, ID: "u1", Current: true}, {User: User{Username: "bob"}, ID: "u2"}}},
-		"sign in, step up": SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
-			User: &alice, OtherAccountURL: "/login?other", Reason: StrongLogin},
-	}
-}
-
 func TestSignIn(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	pages := everyPage()
@@ -126,9 +103,9 @@ func TestLink(t *testing.T) {
 func TestSignInShowsClient(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["sign in"])
-	element(t, d.id("client-policy"), "Privacy policy", "href", someClient.PolicyURI)
-	element(t, d.id("client-tos"), "Terms of service", "href", someClient.TosURI)
-	if !strings.Contains(d.source, someClient.LogoURI) || !strings.Contains(d.policy, foreignOrigin(someClient.LogoURI)) || d.has("unknown-client") {
+	element(t, d.id("client-policy"), "Privacy policy", "href", someClient().PolicyURI)
+	element(t, d.id("client-tos"), "Terms of service", "href", someClient().TosURI)
+	if !strings.Contains(d.source, someClient().LogoURI) || !strings.Contains(d.policy, foreignOrigin(someClient().LogoURI)) || d.has("unknown-client") {
 		t.Errorf("%s", d.source)
 	}
 	draw(t, r, "en", pages["sign in, unknown client"]).id("unknown-client")

@@ -6,20 +6,6 @@ import (
 	"testing"
 )
 
-func signOutPages() map[string]Page {
-	return map[string]Page{
-		"logout":                 LogoutConfirm{Client: &someClient, Action: "/logout", Hidden: someHidden, User: alice, CancelURL: "/account"},
-		"logout, unknown client": LogoutConfirm{Client: &stranger, Action: "/logout", Hidden: someHidden, User: alice},
-		"logout, explained": LogoutConfirm{Client: &someClient, Action: "/logout", Hidden: someHidden, User: alice, CancelURL: "/account",
-			Detail: &ErrorDetail{Explanation: "It is not registered.", Parameter: "post_logout_redirect_uri", Received: "https://app.example.com/by",
-				Registered: []string{"https://app.example.com/bye"}, Nearest: "https://app.example.com/bye", Fix: "clients:"}},
-		"logged out": LoggedOut{Client: &someClient, BackURL: "com.example.app:/signed-out"},
-		"logged out, frames": LoggedOut{Client: &someClient, BackURL: "https://app.example.com/bye?state=s&x=y", Return: true,
-			Frames: []string{"https://app.example.com/out?iss=i&sid=s", "https://shop.example.org/out", "http://localhost:4200/out", "https://app.example.com/two"}},
-		"logged out, unknown client": LoggedOut{Client: &stranger, BackURL: "https://app.example.net/bye"},
-	}
-}
-
 func TestLogout(t *testing.T) {
 	r, pages := newRenderer(t, Branding{}), everyPage()
 	d := draw(t, r, "en", pages["logout"])
@@ -53,8 +39,8 @@ func TestLogoutFrames(t *testing.T) {
 
 	for name, page := range map[string]LoggedOut{
 		"nowhere to go":    {Return: true, Frames: []string{"https://app.example.com/"}},
-		"a script":         {Return: true, Client: &someClient, BackURL: "javascript:alert(1)"},
-		"not asked to":     {Client: &someClient, BackURL: "https://app.example.com/"},
+		"a script":         {Return: true, Client: someClient(), BackURL: "javascript:alert(1)"},
+		"not asked to":     {Client: someClient(), BackURL: "https://app.example.com/"},
 		"a foreign scheme": {Frames: []string{"http://app.example.com/", "data:text/html,x", "/authorize", "https://u@app.example.com/", "https://a;b/"}},
 	} {
 		d := draw(t, r, "en", page)

@@ -278,7 +278,7 @@ func TestFormPost(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	params := map[string]string{"code": "azc_1", "state": `"><&' +%00é`, "submit": "x"}
 	for _, action := range []string{"https://app.example.com/cb?a=b&c=d", "com.example.app:/cb", "http://127.0.0.1:8123/cb"} {
-		d := draw(t, r, "en", FormPost{Client: &someClient, Action: action, Params: params})
+		d := draw(t, r, "en", FormPost{Client: someClient(), Action: action, Params: params})
 		element(t, d.all("form")[0], "Continue", "action", action, "method", "post")
 		element(t, d.id("continue"), "Continue", "type", "submit")
 		got := map[string]string{}
