@@ -122,3 +122,28 @@ func TestMomentsNearAGap(t *testing.T) {
 		})
 	}
 }
+
+// TestBaseAtBeginningOfMillisecond: a base that was taken when a millisecond began is not taken for all of it.
+func TestBaseAtBeginningOfMillisecond(t *testing.T) {
+	t.Parallel()
+	h := &history{directory(t.TempDir()), filepath.Join(t.TempDir(), "store.db"), map[time.Time]string{}}
+	synctest.Test(t, func(t *testing.T) {
+		c := config(h.to, h.path)
+		c.Every = time.Millisecond / 4
+		p := startPrimary(t, h.path, c)
+		synctest.Wait() // the clock stands still: the base is of the first moment there is
+		h.last[time.Now().UTC()] = "1"
+		p.put("a", "1")
+		p.waitShipped()
+		time.Sleep(time.Millisecond)
+		p.put("a", "2")
+		p.waitShipped()
+		p.stop()
+	})
+	if err := os.Remove(file(h.to, segmentName(1, 1))); err != nil {
+		t.Fatal(err)
+	}
+	if gaps := h.check(t, h.to, true); gaps != 1 {
+		t.Errorf("%d gaps, want 1", gaps)
+	}
+}

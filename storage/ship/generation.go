@@ -101,6 +101,7 @@ func (s *shipment) shipBase(ctx context.Context) (m manifest, err error) {
 	if m.Position, m.Taken, err = s.store.CopyTo(ctx, path); err != nil {
 		return m, err
 	}
+	m.Taken = withinMillisecond(m.Taken)
 	f, err := os.Open(path)
 	if err != nil {
 		return m, err
@@ -121,6 +122,15 @@ func (s *shipment) shipBase(ctx context.Context) (m manifest, err error) {
 		}
 		m.Parts = append(m.Parts, part{int64(n), sha256.Sum256(buffer[:n])})
 	}
+}
+
+// withinMillisecond moves a time off the beginning of its millisecond. The moment of a base has only what the base
+// has, and a moment of whole milliseconds has all of its millisecond: the two must never be the same.
+func withinMillisecond(t time.Time) time.Time {
+	if t.Equal(t.Truncate(time.Millisecond)) {
+		return t.Add(time.Nanosecond)
+	}
+	return t
 }
 
 // put stores an object of this generation, encrypted, and tries until that succeeds.
