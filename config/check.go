@@ -229,6 +229,12 @@ func (l *loader) checkResourceEntry(r *Resource, path string) {
 		return checkScope(s)
 	})
 	l.checkTexts(path+".scope_descriptions", r.ScopeDescriptions, r.Scopes, "list it under scopes too")
+	l.checkEach(path+".changing_scopes", r.ChangingScopes, func(s string) *member.Flaw {
+		if !slices.Contains(r.Scopes, s) {
+			return problemf("list it under scopes too", "%s is not known", s)
+		}
+		return nil
+	})
 	types := path + ".authorization_details_types"
 	l.checkRequired(reflect.ValueOf(r.AuthorizationDetailsTypes), types)
 	for i := range r.AuthorizationDetailsTypes {

@@ -29,6 +29,7 @@ func (l *loader) checkDetailType(t *DetailType, path string) {
 		return nil
 	})
 	l.checkTexts(path+".labels", t.Labels, slices.Concat(t.Fields, sharedFields), "list it under fields too")
+	l.checkPayment(t, path+".payment")
 	for lang, text := range t.Headline {
 		at := child(path+".headline", lang)
 		l.report(at, text, cmp.Or(languageFlaw(lang), member.LabelFlaw(text)))
@@ -37,6 +38,32 @@ func (l *loader) checkDetailType(t *DetailType, path string) {
 				l.report(at, text, problemf("list it under fields too", "%s is not a member that this type has", name))
 			}
 		}
+	}
+}
+
+// checkPayment checks that a payment has an amount at all times, and names members that the type has.
+func (l *loader) checkPayment(t *DetailType, path string) {
+	p := &t.Payment
+	if *p == (DetailPayment{}) {
+		return
+	}
+	if p.Amount == "" {
+		l.report(path+".amount", nil, problemf("name the member that has the amount", "a payment without an amount"))
+	}
+	seen := []string{""}
+	for _, m := range []struct {
+		key, name string
+		required  bool
+	}{{"amount", p.Amount, true}, {"currency", p.Currency, true}, {"payee", p.Payee, false}} {
+		switch {
+		case m.name != "" && !slices.Contains(t.Fields, m.name):
+			l.report(child(path, m.key), m.name, problemf("list it under fields too", "not a member that this type has"))
+		case m.name != "" && m.required && !slices.Contains(t.Required, m.name):
+			l.report(child(path, m.key), m.name, problemf("list it under required too", "a request could leave it out"))
+		case m.name != "" && slices.Contains(seen, m.name):
+			l.report(child(path, m.key), m.name, problemf("name another member", "named twice"))
+		}
+		seen = append(seen, m.name)
 	}
 }
 

@@ -27,6 +27,8 @@ type document struct {
 	// scopes has, by the key of a list of scopes, what describes them there: by scope and language, as in
 	// scope_descriptions.
 	scopes map[string]map[string]*ast.MappingValueNode
+	// changing has, by the same key, the scopes that stand there with the member changes, in their order.
+	changing map[string][]changingScope
 }
 
 // newDocument is for a file of this name that fills what root points to.

@@ -16,13 +16,17 @@ type Resource struct {
 	// Name is what the consent page calls it. Default: the identifier.
 	Name string `yaml:"name"`
 
-	// Scopes are the scopes that this API understands (RFC 6749 section 3.3). One may be {name, description}:
-	// scope_descriptions says what that is.
+	// Scopes are the scopes that this API understands (RFC 6749 section 3.3). One may be {name, description, changes}:
+	// scope_descriptions and changing_scopes say what these are.
 	Scopes ScopeList `yaml:"scopes"`
 
 	// ScopeDescriptions say on the consent page what a scope allows: orders.read: "See your orders". For
 	// another language, add # and its tag to the scope: "orders.read#de".
 	ScopeDescriptions map[string]string `yaml:"scope_descriptions"`
+
+	// ChangingScopes are the scopes with which an app can change something. The pages that show them say "Can make
+	// changes". A scope can say it itself: {name: orders.write, changes: true}.
+	ChangingScopes []string `yaml:"changing_scopes"`
 
 	// TokenType is at+jwt (RFC 9068), JWT for stacks that refuse the former, or opaque for tokens
 	// that the API introspects.
@@ -57,6 +61,22 @@ type DetailType struct {
 	// Labels are what the consent page calls the members: iban: Account. For another language, add # and its
 	// tag: "iban#de". The page shows the members in the order of fields.
 	Labels map[string]string `yaml:"labels"`
+
+	// Payment says that an object of this type is a payment, and which members say how much and to whom. Then the
+	// consent page asks to pay this amount, in a sentence of its own unless there is a headline.
+	Payment DetailPayment `yaml:"payment"`
+}
+
+// DetailPayment is what a payment is made of. The members are those of fields.
+type DetailPayment struct {
+	// Amount is the required member that has the amount: an object with just amount and currency, or a decimal number.
+	Amount string `yaml:"amount"`
+
+	// Currency is the required member that has the currency (ISO 4217), if amount is a number.
+	Currency string `yaml:"currency"`
+
+	// Payee is the member that names who gets the money.
+	Payee string `yaml:"payee"`
 }
 
 // Connector is an upstream identity provider.

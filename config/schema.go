@@ -103,7 +103,7 @@ func (b *schemaBuilder) value(v reflect.Value, f field) object {
 	if f.typ == typeScopeList {
 		list["items"] = object{"anyOf": []object{{"type": "string"}, {
 			"type": "object", "required": []string{"name"}, "additionalProperties": false,
-			"properties":        object{"name": object{"type": "string"}, "description": object{"type": "string"}},
+			"properties":        object{"name": object{"type": "string"}, "description": object{"type": "string"}, "changes": object{"type": "boolean"}},
 			"patternProperties": object{"^description#": object{"type": "string"}},
 		}}}
 	}

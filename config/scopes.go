@@ -3,13 +3,21 @@ package config
 import (
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
-// ScopeList is a list of scopes, of which each may be a mapping that describes it too: {name, description}, with
-// description#de for another language. The descriptions become the scope_descriptions of the resource.
+// ScopeList is a list of scopes, of which each may be a mapping that describes it too: {name, description, changes}, with
+// description#de for another language. The descriptions become the scope_descriptions of the resource, and the scopes
+// with changes: true its changing_scopes.
 type ScopeList []string
+
+// changingScope is a scope with the member changes.
+type changingScope struct {
+	name  string
+	value *ast.MappingValueNode // true or false
+}
 
 var typeScopeList = reflect.TypeFor[ScopeList]()
 
@@ -20,6 +28,7 @@ func (d *document) scopeName(item ast.Node, path, at string) ast.Node {
 		return item
 	}
 	var name ast.Node
+	var changes *ast.MappingValueNode
 	described := map[string]*ast.MappingValueNode{}
 	seen := map[string]int{}
 	for _, m := range members {
@@ -28,10 +37,12 @@ func (d *document) scopeName(item ast.Node, path, at string) ast.Node {
 		case !d.unique(m, key, child(at, key), seen):
 		case key == "name":
 			name = m.Value
+		case key == "changes":
+			changes = m
 		case key == "description", len(key) > len("description#") && key[:len("description#")] == "description#":
 			described[key[len("description"):]] = m
 		default:
-			d.unknownKey(m, []field{{key: "name"}, {key: "description"}}, at)
+			d.unknownKey(m, []field{{key: "name"}, {key: "description"}, {key: "changes"}}, at)
 		}
 	}
 	if isEmpty(name) {
@@ -48,12 +59,35 @@ func (d *document) scopeName(item ast.Node, path, at string) ast.Node {
 		for tag, m := range described {
 			d.scopes[path][scope+tag] = m
 		}
+		if changes != nil {
+			if d.changing == nil {
+				d.changing = map[string][]changingScope{}
+			}
+			d.changing[path] = append(d.changing[path], changingScope{scope, changes})
+		}
 	}
 	return name
 }
 
-// describeScopes adds the descriptions that stood beside the scopes of a resource.
+// describeScopes adds what stood beside the scopes of a resource.
 func (d *document) describeScopes(r *Resource, path string) {
+	d.addDescriptions(r, path)
+	for _, c := range d.changing[child(path, "scopes")] {
+		at := element(child(path, "changing_scopes"), len(r.ChangingScopes))
+		d.locate(c.value.Value, at)
+		var changes bool
+		d.decodeScalar(c.value.Value, reflect.ValueOf(&changes).Elem(), field{}, at)
+		switch {
+		case slices.Contains(r.ChangingScopes, c.name):
+			d.report(at, nil, problemf("say it in one place", "%s is listed under changing_scopes too", c.name))
+		case changes:
+			r.ChangingScopes = append(r.ChangingScopes, c.name)
+		}
+	}
+}
+
+// addDescriptions adds the descriptions that stood beside the scopes of a resource.
+func (d *document) addDescriptions(r *Resource, path string) {
 	described := d.scopes[child(path, "scopes")]
 	if len(described) == 0 {
 		return

@@ -40,6 +40,27 @@ func TestDescribedScopes(t *testing.T) {
 	}
 }
 
+// A scope says itself that it changes something, or changing_scopes does.
+func TestChangingScopes(t *testing.T) {
+	c, err := Parse("f", []byte(anAPI+`    scopes: [a, {name: b, changes: true}, {name: c, changes: false}, {name: d, description: D, changes: true}]
+    changing_scopes: [a]
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"a", "b", "d"}
+	if got := c.Resources[0].ChangingScopes; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	printed, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Parse("f", printed, nil); err != nil || !slices.Equal(again.Resources[0].ChangingScopes, want) {
+		t.Errorf("what is printed reads otherwise: %v\n%s", err, printed)
+	}
+}
+
 func TestDescribedScopesWrong(t *testing.T) {
 	for scopes, want := range map[string]string{
 		`[{description: See it}]`:          `f:4:14: resources[0].scopes[0]: a scope without a name`,
@@ -48,6 +69,11 @@ func TestDescribedScopesWrong(t *testing.T) {
 		`[a, {name: a}]`:                   `resources[0].scopes[1] "a": given twice`,
 		`[{name: openid, description: x}]`: `means something else already`,
 		"[{name: a, description: x}]\n    scope_descriptions: {a: y}": `described twice`,
+		`[{name: a, changes: perhaps}]`:                               `neither true nor false`,
+		`[{name: a, changes: true, changes: no}]`:                     `given twice`,
+		"[a]\n    changing_scopes: [b]":                               `b is not known`,
+		"[{name: a, changes: true}]\n    changing_scopes: [a]":        `a is listed under changing_scopes too`,
+		"[{name: a, changes: false}]\n    changing_scopes: [a]":       `a is listed under changing_scopes too`,
 		`[{name: [a]}]`: `expected a single value, found a list`,
 		`[[a]]`:         `expected a single value, found a list`,
 	} {

@@ -1,5 +1,7 @@
 package templates
 
+import "slices"
+
 // Consent asks whether the client may have the access that it requests.
 //
 // Buttons consent-allow and consent-deny send decision=allow or decision=deny.
@@ -19,36 +21,26 @@ func (p Consent) meta() meta {
 	return meta{template: "consent", uiLocales: p.UILocales, imageOrigin: p.Client.logoOrigin()}
 }
 
-// AuthorizationDetail is one object of authorization_details (RFC 9396 section 2).
-type AuthorizationDetail struct {
-	Type     string // a description by the operator
-	Resource string // the name of the resource; empty if there is none
-	Headline Text   // one sentence that says it all, such as "Pay EUR 123.50 to Merchant A"; may be empty
-	Fields   []DetailField
-}
-
-// DetailField is one member of an authorization detail. If its Value has more than MaxDetailValue characters,
-// the page cuts it and says so.
-type DetailField struct {
-	Name  string // of the member
-	Label Text   // the operator's word for it; without one, the name is shown
-	Value string
-}
-
-// Headline returns the detail that the page is about: the only one, if it has a headline.
-func (p Consent) Headline() Text {
-	if len(p.Details) == 1 && !p.Client.Unknown {
-		return p.Details[0].Headline
+// About returns the detail that the page is about: the only one, unless the app is unknown. It is empty if there is
+// none.
+func (p Consent) About() AuthorizationDetail {
+	if len(p.Details) != 1 || p.Client.Unknown {
+		return AuthorizationDetail{}
 	}
-	return nil
+	return p.Details[0]
 }
 
 // Said reports whether the heading says what the only detail is.
-func (p Consent) Said() bool { return len(p.Headline()) > 0 }
+func (p Consent) Said() bool { return len(p.Details) == 1 && !p.Client.Unknown }
 
-// MaxDetailValue is how many characters of a value are shown. A person should not have to agree to something
-// that the page hides, so refuse requests with longer values.
-const MaxDetailValue = 500
+// Pays returns the payment that the buttons name, nil if there is none. With Allow, the app would then get nothing but
+// this payment, and to see who pays.
+func (p Consent) Pays() *Payment {
+	if slices.ContainsFunc(p.Scopes, func(s Scope) bool { return s.Resource != "" || s.Name == "offline_access" }) {
+		return nil
+	}
+	return p.About().Payment
+}
 
 // Scope is one scope value. The standard scopes, and groups, are explained in the user's language, others by the
 // operator. A scope without an explanation is shown by name.
@@ -58,4 +50,5 @@ type Scope struct {
 	Host        string // of the resource; may be empty
 	Description Text
 	Values      []string // what the app would see now, such as the e-mail address
+	Changes     bool     // it lets the app change something
 }

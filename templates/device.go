@@ -47,6 +47,9 @@ func (p DeviceConfirm) meta() meta {
 // Said reports whether the heading says what the only detail is: it never does, because it names the device.
 func (p DeviceConfirm) Said() bool { return false }
 
+// Pays returns the payment that the buttons name: none, since they connect the device too.
+func (p DeviceConfirm) Pays() *Payment { return nil }
+
 // DeviceDone sends the user back to the device.
 type DeviceDone struct {
 	UILocales string

@@ -40,7 +40,7 @@ func TestRenderHeaders(t *testing.T) {
 	const ownScripts = "; script-src 'self'"
 	policies := map[string]string{
 		"sign in": withLogo, "sign in, failed": withLogo, "sign in again": withLogo, "sign in, step up": withLogo,
-		"consent": withLogo, "consent, details": withLogo, "consent, payment": withLogo,
+		"consent": withLogo, "consent, details": withLogo, "consent, payment": withLogo, "consent, declared payment": withLogo,
 		"select account": withLogo, "select account, several": withLogo, "logout": withLogo, "logout, explained": withLogo, "logged out": withLogo, "error": withLogo,
 		"device": withLogo, "device, allowed": withLogo, "device, denied": withLogo,
 		"sign up": withLogo, "check mail": withLogo, "forgot password": withLogo, "set password": withLogo, "link expired": withLogo,

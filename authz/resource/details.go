@@ -24,8 +24,18 @@ type DetailType struct {
 
 	// Headline says all of it in one sentence, with members in braces: "Pay {instructedAmount} to {creditorName}".
 	// Labels are words for members. Both are for the consent page, which shows the members in the order of Fields.
+	// A payment has a sentence and two words of ours, which these replace.
 	Headline templates.Text
 	Labels   map[string]templates.Text
+
+	Payment *PaymentMembers // nil: objects of this type are no payments
+}
+
+// PaymentMembers are the members of a payment that the consent page must know.
+type PaymentMembers struct {
+	Amount   string // an object with just amount and currency, or a decimal number
+	Currency string // ISO 4217, of an amount that is a number
+	Payee    string // a text; empty: there is none
 }
 
 // Bounds of authorization_details. The consent page shows every value, so a value must not be longer than the

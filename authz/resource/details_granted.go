@@ -1,18 +1,14 @@
 package resource
 
 import (
-	"fmt"
 	"maps"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/authzd/authzd/authz/oauth"
-	"github.com/authzd/authzd/templates"
 )
 
 // EncodeDetails returns details as JSON, as the store and tokens have them; nil if there are none.
@@ -119,103 +115,4 @@ func anyOf(texts []string) []any {
 		list[i] = text
 	}
 	return list
-}
-
-// ShownDetails returns details for the consent page, with all their members.
-func (rs Set) ShownDetails(details []Detail, resources []string) []templates.AuthorizationDetail {
-	var shown []templates.AuthorizationDetail
-	for _, d := range details {
-		t := templates.AuthorizationDetail{Type: d.typ()}
-		var names []string
-		declared := &DetailType{}
-		for _, uri := range rs.ResourcesOf(d, resources) {
-			names = append(names, rs.Get(uri).Name)
-			if declared = rs.detailType(uri, d.typ()); declared.Name != "" {
-				t.Type = declared.Name
-			}
-		}
-		t.Resource, t.Headline = strings.Join(names, ", "), headline(declared.Headline, d)
-		for _, name := range inOrder(d, declared.Fields) {
-			if name != "type" && name != "locations" {
-				t.Fields = append(t.Fields, templates.DetailField{Name: name, Label: declared.Labels[name], Value: shownValue(d[name])})
-			}
-		}
-		shown = append(shown, t)
-	}
-	return shown
-}
-
-// inOrder returns the names of the members: first those of fields in their order, then the others.
-func inOrder(d Detail, fields []string) []string {
-	names := slices.DeleteFunc(slices.Clone(fields), func(name string) bool { return d[name] == nil })
-	for _, name := range slices.Sorted(maps.Keys(d)) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// headline puts the values of members in place of their names in braces. A text with a member that is missing, or
-// that is no short text, is left out, because it would say less than the truth.
-func headline(texts templates.Text, d Detail) templates.Text {
-	filled := templates.Text{}
-	for lang, text := range texts {
-		missing := false
-		text = placeholder.ReplaceAllStringFunc(text, func(name string) string {
-			value := shownValue(d[strings.Trim(name, "{}")])
-			missing = missing || d[strings.Trim(name, "{}")] == nil || value == "" || len(value) > maxHeadlineValue || strings.Contains(value, "\n")
-			return value
-		})
-		if !missing {
-			filled[lang] = text
-		}
-	}
-	return filled
-}
-
-// An amount of money has two members: a decimal number, as text or as a number, and a currency.
-var (
-	decimal = regexp.MustCompile(`^-?[0-9]{1,18}(\.[0-9]{1,8})?$`)
-	iso4217 = regexp.MustCompile(`^[A-Z]{3}$`)
-)
-
-var placeholder = regexp.MustCompile(`\{[^{}]+\}`)
-
-// maxHeadlineValue bounds, in bytes, a value in a headline.
-const maxHeadlineValue = 120
-
-// shownValue returns a value for people: a text as it is, a list of texts with commas, an amount of money with its
-// currency before it and the digits as they were sent, any other object with a line for each member, and anything else as JSON. Texts have no line breaks: plainValue refuses them.
-func shownValue(value any) string {
-	if text, ok := value.(string); ok {
-		return text
-	}
-	if texts := textsOf(value); texts != nil {
-		return strings.Join(texts, ", ")
-	}
-	if object, ok := value.(map[string]any); ok && len(object) > 0 {
-		if amount, currency := fmt.Sprint(object["amount"]), fmt.Sprint(object["currency"]); len(object) == 2 && decimal.MatchString(amount) && iso4217.MatchString(currency) {
-			return currency + "\u00a0" + amount
-		}
-		return strings.Join(shownMembers("", object), "\n")
-	}
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return ""
-	}
-	return string(raw)
-}
-
-// shownMembers returns a line for each member of an object. The members of an inner object have a path:
-// "amount.currency: EUR".
-func shownMembers(path string, object map[string]any) (lines []string) {
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if inner, ok := object[name].(map[string]any); ok && len(inner) > 0 {
-			lines = append(lines, shownMembers(path+name+".", inner)...)
-		} else {
-			lines = append(lines, path+name+": "+shownValue(object[name]))
-		}
-	}
-	return lines
 }

@@ -36,6 +36,7 @@ type Resource struct {
 	DetailTypes []DetailType // the types of authorization_details that it understands
 
 	Descriptions map[string]templates.Text // by scope: what it allows, for people
+	Changing     []string                  // the scopes with which an app can change something: pages say so
 }
 
 // Set is all resources of the configuration.
@@ -134,22 +135,24 @@ var UserScopes = []string{"openid", "profile", "email", "address", "phone", "off
 // IsUserScope reports whether a scope is one of UserScopes.
 func IsUserScope(scope string) bool { return slices.Contains(UserScopes, scope) }
 
-// ShownScopes returns permissions for a page: each scope once, with the names of its resources.
+// ShownScopes returns permissions for a page: each scope once, with the names of its resources. It changes something if
+// it does so at one of them.
 func (rs Set) ShownScopes(permissions []storage.Permission) []templates.Scope {
 	var shown []templates.Scope
 	for _, p := range permissions {
-		name, host := p.Resource, ""
+		name, host, changes := p.Resource, "", false
 		var description templates.Text
 		if r := rs.Get(p.Resource); r != nil {
-			name, description = r.Name, r.Descriptions[p.Scope]
+			name, description, changes = r.Name, r.Descriptions[p.Scope], slices.Contains(r.Changing, p.Scope)
 			if u, err := url.Parse(r.URI); err == nil && u.Host != name {
 				host = u.Host
 			}
 		}
 		i := slices.IndexFunc(shown, func(t templates.Scope) bool { return t.Name == p.Scope })
 		if i < 0 {
-			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name, Host: host, Description: description})
+			shown = append(shown, templates.Scope{Name: p.Scope, Resource: name, Host: host, Description: description, Changes: changes})
 		} else {
+			shown[i].Changes = shown[i].Changes || changes
 			shown[i].Resource, shown[i].Host = strings.Trim(shown[i].Resource+", "+name, ", "), ""
 		}
 	}

@@ -42,12 +42,12 @@ func TestConsentPageInTheOperatorsWords(t *testing.T) {
 		"scope":          {"en", "", []string{"See your orders", "Alice Liddell</bdi></small>"}, []string{"<code>orders.read"}},
 		"scope, German":  {"de", "", []string{"Ihre Bestellungen sehen"}, nil},
 		"scope, French":  {"fr", "", []string{"See your orders"}, nil},
-		"payment":        {"en", payment, []string{"<h1>Pay EUR\u00a0123.50 to Muster Bücher GmbH</h1>", "Payee", "Amount"}, nil},
-		"German payment": {"de", payment, []string{"<h1>EUR\u00a0123.50 an Muster Bücher GmbH zahlen</h1>", "Betrag"}, nil},
-		"no payee":       {"en", `{"type":"payment","sum":{"currency":"EUR","amount":"1"}}`, []string{"A payment", "EUR\u00a01<"}, []string{"<h1>Pay"}},
+		"payment":        {"en", payment, []string{"<h1>Pay €123.50 to Muster Bücher GmbH</h1>", "Payee", "Amount"}, nil},
+		"German payment": {"de", payment, []string{"<h1>123,50\u00a0€ an Muster Bücher GmbH zahlen</h1>", "Betrag"}, nil},
+		"no payee":       {"en", `{"type":"payment","sum":{"currency":"EUR","amount":"1"}}`, []string{"A payment", "€1.00<"}, []string{"<h1>Pay"}},
 		"long":           {"en", dear, []string{"extra: 1"}, []string{"<h1>Pay"}},
-		"no number":      {"en", `{"type":"payment","sum":{"currency":"EUR","amount":"1 or 1000"},"to":"A"}`, []string{"amount: 1 or 1000"}, []string{"EUR\u00a01"}},
-		"two":            {"en", payment + "," + payment, []string{"<p><b>Pay EUR\u00a0123.50 to"}, []string{"<h1>Pay"}},
+		"no number":      {"en", `{"type":"payment","sum":{"currency":"EUR","amount":"1 or 1000"},"to":"A"}`, []string{"amount: 1 or 1000"}, []string{"€1"}},
+		"two":            {"en", payment + "," + payment, []string{"<p><b>Pay €123.50 to"}, []string{"<h1>Pay"}},
 	} {
 		body := ask(c.lang, c.details).Body
 		for _, want := range c.want {
@@ -62,6 +62,50 @@ func TestConsentPageInTheOperatorsWords(t *testing.T) {
 		}
 		if payee, iban := strings.Index(body, "<dt><bdi>Payee"), strings.Index(body, "<dt><bdi>iban"); iban >= 0 && (payee < 0 || payee > iban) && c.lang == "en" {
 			t.Errorf("%s: the members are not in the operator's order", name)
+		}
+	}
+}
+
+// A type that is declared as a payment: the buttons say what is paid. What can't be read as an amount is shown as it was
+// sent, and is no payment.
+func TestConsentPageOfPayment(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{Resources: []resource.Resource{{
+		URI: authztest.API, Name: "Bank", Scopes: []string{"orders.read", "orders.write"}, Changing: []string{"orders.write"},
+		DetailTypes: []resource.DetailType{
+			{Type: "payment", Fields: []string{"sum", "to", "note"}, Payment: &resource.PaymentMembers{Amount: "sum", Payee: "to"}},
+			{Type: "plain", Fields: []string{"sum", "unit"}, Payment: &resource.PaymentMembers{Amount: "sum", Currency: "unit"}},
+		},
+	}}}, func(m *client.Metadata) {
+		m.DetailTypes, m.Resources = []string{"payment", "plain"}, []string{authztest.API}
+	})
+	b := s.SignedIn(t, nil)
+	for name, c := range map[string]struct {
+		scope, details string
+		want, refused  []string
+	}{
+		"payment":     {"openid", `{"type":"payment","note":"N 1","to":"A & B","sum":{"currency":"EUR","amount":"123.5"}}`, []string{"<h1>Pay €123.50 to A &amp; B</h1>", ">Pay €123.50</button>", ">Don’t pay</button>", "<dt><bdi>Amount</bdi></dt> <dd><b>€123.50</b>"}, []string{">Allow</button>"}},
+		"number":      {"openid", `{"type":"plain","sum":12.5,"unit":"JPY"}`, []string{"<h1>Pay ¥12.5</h1>", ">Pay ¥12.5</button>"}, nil},
+		"no currency": {"openid", `{"type":"plain","sum":"12.5","unit":"yen"}`, []string{">12.5</bdi>", ">yen</bdi>", ">Allow</button>"}, []string{"Pay "}},
+		"no amount":   {"openid", `{"type":"plain","unit":"JPY"}`, []string{">Allow</button>"}, []string{"Pay ", "nil"}},
+		"nothing":     {"openid", `{"type":"payment","sum":{"currency":"EUR","amount":"0.00"}}`, []string{">Allow</button>", "€0.00"}, []string{"Pay "}},
+		"refund":      {"openid", `{"type":"payment","sum":{"currency":"EUR","amount":"-5"}}`, []string{">Allow</button>", "-€5.00"}, []string{"Pay "}},
+		"words":       {"openid", `{"type":"payment","sum":{"currency":"EUR","amount":"<b>5</b>"}}`, []string{">Allow</button>", "amount: &lt;b&gt;5"}, []string{"Pay ", "<b>5"}},
+		"payee list":  {"openid", `{"type":"payment","to":["A","B"],"sum":{"currency":"EUR","amount":"5"}}`, []string{"<h1>Pay €5.00</h1>", "A, B"}, nil},
+		"two":         {"openid", `{"type":"plain","sum":1,"unit":"EUR"},{"type":"plain","sum":2,"unit":"EUR"}`, []string{">Allow</button>", "<p><b>Pay €1.00</b>", "<p><b>Pay €2.00</b>"}, []string{"<h1>Pay"}},
+		"an API":      {"openid orders.write", `{"type":"plain","sum":1,"unit":"EUR"}`, []string{">Allow</button>", "<h1>Pay €1.00</h1>", "Can make changes"}, []string{">Don’t pay"}},
+		"reading":     {"openid orders.read", `{"type":"plain","sum":1,"unit":"EUR"}`, []string{">Allow</button>"}, []string{"Can make changes"}},
+	} {
+		body := b.Get(t, b.Ask(t, authztest.SPA, url.Values{"prompt": {"consent"}, "ui_locales": {"en"}, "scope": {c.scope}, "authorization_details": {"[" + c.details + "]"}}).Header.Get("Location")).Body
+		for _, want := range c.want {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: the page lacks %q in %.6000s", name, want, body)
+			}
+		}
+		for _, refused := range c.refused {
+			if strings.Contains(body, refused) {
+				t.Errorf("%s: the page says %q", name, refused)
+			}
 		}
 	}
 }

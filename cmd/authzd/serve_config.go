@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"net/url"
 	"os"
@@ -26,7 +25,6 @@ import (
 	"github.com/authzd/authzd/authz/outbound"
 	"github.com/authzd/authzd/authz/playground"
 	"github.com/authzd/authzd/authz/register"
-	"github.com/authzd/authzd/authz/resource"
 	"github.com/authzd/authzd/authz/tokenendpoint"
 	"github.com/authzd/authzd/config"
 	"github.com/authzd/authzd/templates"
@@ -102,15 +100,8 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		Classes: newClasses(cfg.Accounts.ACRClasses),
 		Metrics: prometheus.NewRegistry(),
 	}
-	for _, r := range cfg.Resources {
-		api := resource.Resource{
-			URI: r.Resource, Name: r.Name, Scopes: r.Scopes, TokenType: r.TokenType, Alg: jose.SignatureAlgorithm(r.Alg),
-			Descriptions: templates.Texts(r.ScopeDescriptions),
-		}
-		for _, t := range r.AuthorizationDetailsTypes {
-			api.DetailTypes = append(api.DetailTypes, resource.DetailType{Type: t.Type, Name: t.Name, Fields: t.Fields, Required: t.Required, Headline: headline(t.Headline), Labels: templates.Texts(t.Labels)})
-		}
-		c.Resources = append(c.Resources, api)
+	for i := range cfg.Resources {
+		c.Resources = append(c.Resources, newResource(&cfg.Resources[i]))
 	}
 	for _, t := range cfg.TrustedIssuers {
 		c.TrustedIssuers = append(c.TrustedIssuers, newTrustedIssuer(t))
@@ -126,15 +117,6 @@ func authzConfig(cfg *config.Config, dev bool) (authz.Config, error) {
 		}
 	}
 	return c, nil
-}
-
-// headline returns a text by language, of which English is for the languages that have none.
-func headline(texts map[string]string) templates.Text {
-	all := templates.Text(maps.Clone(texts))
-	if english, ok := texts["en"]; ok {
-		all[""] = english
-	}
-	return all
 }
 
 func newBranding(b config.Branding) templates.Branding {

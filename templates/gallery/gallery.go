@@ -49,12 +49,20 @@ var (
 
 	someScopes = []templates.Scope{{Name: "openid"}, {Name: "offline_access"}, {Name: "orders.read", Resource: "Orders API"},
 		{Name: "email", Values: []string{"alice@example.com"}},
-		{Name: "orders.write", Resource: "Orders API", Description: templates.Text{"": "Place and cancel orders", "de": "Bestellungen aufgeben und stornieren"}}}
+		{Name: "orders.write", Resource: "Orders API", Description: templates.Text{"": "Place and cancel orders", "de": "Bestellungen aufgeben und stornieren"}, Changes: true}}
+	someMoney   = &templates.Money{Amount: "123.5", Currency: "EUR"}
 	somePayment = []templates.AuthorizationDetail{{Type: "Payment", Resource: "Bank API",
-		Headline: templates.Text{"": "Pay EUR 123.50 to Muster Bücher GmbH", "de": "EUR 123.50 an Muster Bücher GmbH zahlen"},
+		Headline: templates.Text{"": "Pay {instructedAmount} to {creditorName}", "de": "{instructedAmount} an {creditorName} zahlen"},
 		Fields: []templates.DetailField{
-			{Name: "instructedAmount", Label: templates.Text{"": "Amount", "de": "Betrag"}, Value: "EUR 123.50"},
+			{Name: "instructedAmount", Label: templates.Text{"": "Amount", "de": "Betrag"}, Value: "EUR 123.5", Money: someMoney},
 			{Name: "creditorName", Label: templates.Text{"": "To"}, Value: "Muster Bücher GmbH"},
+		}}}
+	declaredPayment = []templates.AuthorizationDetail{{Type: "Payment", Resource: "Bank API", Payment: &templates.Payment{Amount: *someMoney, Payee: "Muster Bücher GmbH"},
+		Fields: []templates.DetailField{
+			{Name: "instructedAmount", Value: "EUR 123.5", Money: someMoney, Part: templates.AmountPart},
+			{Name: "creditorName", Value: "Muster Bücher GmbH", Part: templates.PayeePart},
+			{Name: "iban", Label: templates.Text{"": "IBAN"}, Value: "DE02 1001 0010 9307 1186 03"},
+			{Name: "reference", Label: templates.Text{"": "Reference"}, Value: "Invoice 2026-1187"},
 		}}}
 	someDetails = []templates.AuthorizationDetail{
 		{Type: "Payment", Resource: "Bank API", Fields: []templates.DetailField{
