@@ -39,6 +39,7 @@ func (l *loader) check() {
 	l.checkMail()
 	l.checkUsers()
 	l.checkPasskeys()
+	l.checkPasskeyDemands()
 	for i := range l.cfg.Connectors {
 		l.checkConnector(&l.cfg.Connectors[i], element("connectors", i))
 	}

@@ -51,6 +51,54 @@ func (l *loader) checkPasskeys() {
 	}
 }
 
+// checkPasskeyDemands refuses to demand passkeys where there are none: nobody could sign in.
+func (l *loader) checkPasskeyDemands() {
+	why, remedy := l.noPasskeys()
+	if why == "" {
+		return
+	}
+	refuse := func(path string, value any, instead string) {
+		l.report(path, value, problemf(remedy+", or "+instead, "demands a passkey, and there are none: %s", why))
+	}
+	a := &l.cfg.Accounts
+	for role, demand := range a.FactorsOfRoles {
+		if demand == "passkey" {
+			refuse(child("accounts.factors_of_roles", role), demand, "write required")
+		}
+	}
+	for i, class := range a.ACRClasses {
+		if class.Needs == "passkey" {
+			refuse(element("accounts.acr_classes", i)+".needs", class.Needs, "remove the class")
+		}
+	}
+	for i := range l.cfg.Clients {
+		c, at := &l.cfg.Clients[i], element("clients", i)
+		if c.Factors == "passkey" {
+			refuse(at+".factors", c.Factors, "write required")
+		}
+		for j, class := range c.DefaultACRValues {
+			if class == "phr" || class == "phrh" {
+				refuse(element(at+".default_acr_values", j), class, "remove it")
+			}
+		}
+	}
+}
+
+// noPasskeys returns why nobody can have a passkey, and what would change that; "": people can.
+func (l *loader) noPasskeys() (why, remedy string) {
+	if !*l.cfg.Accounts.Passkeys.Enabled {
+		return "accounts.passkeys.enabled is false", "set accounts.passkeys.enabled to true"
+	}
+	issuer, err := url.Parse(l.cfg.Issuer)
+	if err != nil {
+		return "", ""
+	}
+	if _, err := netip.ParseAddr(issuer.Hostname()); err == nil {
+		return "the issuer's host is an IP address", "give the issuer a domain, or localhost"
+	}
+	return "", ""
+}
+
 // checkRPID applies the rules of browsers to a relying party id (Web Authentication Level 3 section 5.1.2).
 func checkRPID(id string) *member.Flaw {
 	if id == "localhost" {

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -66,5 +68,50 @@ func TestPasskeysAreAccepted(t *testing.T) {
 	}
 	if wrong, _ := loadPasskeys(t, "http://127.0.0.1:9010", "enabled: false"); wrong != nil {
 		t.Errorf("off at an IP address: %q", wrong)
+	}
+}
+
+// Where there are no passkeys, none is demanded: nobody could sign in.
+func TestPasskeysAreNotDemandedWhereThereAreNone(t *testing.T) {
+	const demands = `
+accounts:
+  passkeys: {%s}
+  factors_of_roles: {admin: passkey, staff: required}
+  acr_classes: [{name: "urn:example:2", needs: two_factors}, {name: "urn:example:3", needs: passkey}]
+clients:
+  - {client_id: bank, preset: spa, redirect_uris: ["https://bank.example.com/cb"], factors: passkey}
+  - {client_id: shop, preset: spa, redirect_uris: ["https://shop.example.com/cb"], factors: required, default_acr_values: ["urn:example:2", phr, phrh]}
+connectors:
+  - {id: corp, type: oidc, issuer: "https://corp.example.com", client_id: a, client_secret: "0123456789012345678901234567890123456789", factors: required}
+`
+	doc := func(issuer, passkeys string) string { return "issuer: " + issuer + fmt.Sprintf(demands, passkeys) }
+	want := []string{
+		`f:4:29: accounts.factors_of_roles.admin "passkey": demands a passkey, and there are none: WHY`,
+		`f:5:96: accounts.acr_classes[1].needs "passkey": demands a passkey, and there are none: WHY`,
+		`f:7:92: clients[0].factors "passkey": demands a passkey, and there are none: WHY`,
+		`f:8:148: clients[1].default_acr_values[1] "phr": demands a passkey, and there are none: WHY`,
+		`f:8:153: clients[1].default_acr_values[2] "phrh": demands a passkey, and there are none: WHY`,
+	}
+	for _, tt := range []struct{ issuer, passkeys, why, hint string }{
+		{"https://id.example.com", "enabled: false", "accounts.passkeys.enabled is false", "set accounts.passkeys.enabled to true, or "},
+		{"http://127.0.0.1:9010", "", "the issuer's host is an IP address", "give the issuer a domain, or localhost, or "},
+		{`"http://[::1]:9010"`, "", "the issuer's host is an IP address", "give the issuer a domain, or localhost, or "},
+	} {
+		var wanted []string
+		for _, line := range want {
+			wanted = append(wanted, strings.Replace(line, "WHY", tt.why, 1))
+		}
+		compare(t, errorsOf(t, doc(tt.issuer, tt.passkeys)), wanted)
+		var errs Errors
+		if _, err := Parse("f", []byte(doc(tt.issuer, tt.passkeys)), nil); errors.As(err, &errs) {
+			for _, e := range errs {
+				if !strings.HasPrefix(e.Hint, tt.hint) {
+					t.Errorf("%v: hint %q", e, e.Hint)
+				}
+			}
+		}
+	}
+	for _, issuer := range []string{"https://id.example.com", "http://localhost:9010"} {
+		compare(t, errorsOf(t, doc(issuer, "")), nil)
 	}
 }
