@@ -176,3 +176,23 @@ func TestWarnsOfMovedData(t *testing.T) {
 		t.Errorf("both are there: %v %v", c.Warnings, err)
 	}
 }
+
+// TestDemoIsNoFile: the demo of serve --dev has secrets, and none of them is in the operator's file, whatever that is called.
+func TestDemoIsNoFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, name := range []string{"dev.yaml", "authzd.yaml"} {
+		for doc, want := range map[string]int{"log: {level: info}": 0, "users: [{username: bob, password: demo}]": 1} {
+			writeFile(t, name, doc+"\n")
+			if err := os.Chmod(name, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c, err := LoadDev(name, t.TempDir(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Warnings) != want {
+				t.Errorf("%s with %s: %v", name, doc, c.Warnings)
+			}
+		}
+	}
+}

@@ -137,6 +137,9 @@ type demo struct {
 //go:embed dev.yaml
 var devYAML string
 
+// demoFile is what errors call it. Files of operators are often called dev.yaml.
+const demoFile = "the demo of serve --dev"
+
 var devTemplate = template.Must(template.New("dev.yaml").Parse(devYAML))
 
 const devIssuer = "http://localhost:9010"
@@ -159,6 +162,8 @@ func (l *loader) addDemo(d *demo) {
 	if err := devTemplate.Execute(&b, d); err != nil {
 		panic(err) // only a mistake in dev.yaml can get here
 	}
-	l.file = "dev.yaml"
+	secrets := l.holdsSecrets
+	l.file = demoFile
 	l.decode(l.parse([]byte(b.String())), l.root, field{}, "")
+	l.holdsSecrets = secrets // those of the demo are in no file
 }
