@@ -87,10 +87,10 @@ connectors:
 	doc := func(issuer, passkeys string) string { return "issuer: " + issuer + fmt.Sprintf(demands, passkeys) }
 	want := []string{
 		`f:4:29: accounts.factors_of_roles.admin "passkey": demands a passkey, and there are none: WHY`,
-		`f:5:96: accounts.acr_classes[1].needs "passkey": demands a passkey, and there are none: WHY`,
-		`f:7:92: clients[0].factors "passkey": demands a passkey, and there are none: WHY`,
-		`f:8:148: clients[1].default_acr_values[1] "phr": demands a passkey, and there are none: WHY`,
-		`f:8:153: clients[1].default_acr_values[2] "phrh": demands a passkey, and there are none: WHY`,
+		`f:5:93: accounts.acr_classes[1].needs "passkey": demands a passkey, and there are none: WHY`,
+		`f:7:93: clients[0].factors "passkey": demands a passkey, and there are none: WHY`,
+		`f:8:141: clients[1].default_acr_values[1] "phr": demands a passkey, and there are none: WHY`,
+		`f:8:146: clients[1].default_acr_values[2] "phrh": demands a passkey, and there are none: WHY`,
 	}
 	for _, tt := range []struct{ issuer, passkeys, why, hint string }{
 		{"https://id.example.com", "enabled: false", "accounts.passkeys.enabled is false", "set accounts.passkeys.enabled to true, or "},

@@ -445,7 +445,8 @@ type Branding struct {
 	// Name of the service, shown on every page.
 	Name string `yaml:"name"`
 
-	// LogoFile is an image (SVG, PNG, JPEG, WebP or GIF) to show in place of the name.
+	// LogoFile is an image (SVG, PNG, JPEG, WebP or GIF) to show in place of the name. Mails have it too if it is a
+	// PNG, JPEG or GIF of 64 KiB at most: many mail programs show no others.
 	LogoFile string `yaml:"logo_file" path:"true"`
 
 	// LogoDarkFile is the image for dark mode. Default: that of logo_file.

@@ -15,7 +15,8 @@ type Branding struct {
 	Name string
 
 	// LogoFile is an svg, png, jpeg, webp or gif file of at most 1 MiB, shown 32 px high in place
-	// of the name; empty: the first letter of the name beside it.
+	// of the name; empty: the first letter of the name beside it. Mails carry it if they can show it, see
+	// brand.Logo.NotInMails.
 	LogoFile string
 
 	// LogoDarkFile is the logo for dark mode; empty: LogoFile.

@@ -2,7 +2,9 @@ package templates
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"strings"
@@ -41,12 +43,21 @@ type Fact struct {
 type LetterText struct {
 	Language            string
 	Subject, Text, HTML string
+	Pictures            []Picture // that the HTML shows
+}
+
+// Picture is an image that a mail carries. Nothing in a mail comes from a server, which would learn that it is read.
+type Picture struct {
+	ID          string // the Content-ID, by which the HTML refers to it: cid:ID (RFC 2392)
+	ContentType string
+	Content     []byte
 }
 
 // Letters writes letters. It is safe for concurrent use.
 type Letters struct {
 	brand      string
-	host       string // of the issuer
+	host       string    // of the issuer
+	logos      []Picture // of light mode, and of dark mode; empty: the name stands for it
 	writers    map[string]func() (*writer, error)
 	catalogues map[string]catalogue
 }
@@ -70,11 +81,34 @@ func NewLetters(host string, branding Branding) (*Letters, error) {
 	if all, err = branding.withTexts(all); err != nil {
 		return nil, err
 	}
-	l := &Letters{brand: branding.Name, host: host, writers: map[string]func() (*writer, error){}, catalogues: all}
+	logos, err := letterLogos(branding)
+	if err != nil {
+		return nil, err
+	}
+	l := &Letters{brand: branding.Name, host: host, logos: logos, writers: map[string]func() (*writer, error){}, catalogues: all}
 	for _, lang := range languages {
 		l.writers[lang] = sync.OnceValues(func() (*writer, error) { return newWriter(lang, all[lang], branding) })
 	}
 	return l, nil
+}
+
+// letterLogos returns the logos that mails can show: none, that of light mode, or both.
+func letterLogos(branding Branding) (logos []Picture, err error) {
+	for _, file := range []string{branding.LogoFile, branding.LogoDarkFile} {
+		if file == "" {
+			break
+		}
+		logo, err := brand.ReadLogo(file)
+		if err != nil {
+			return nil, fmt.Errorf("logo %s: %w", file, err)
+		}
+		if logo.NotInMails() != "" {
+			break
+		}
+		sum := sha256.Sum256(logo.Content)
+		logos = append(logos, Picture{"logo-" + hex.EncodeToString(sum[:8]) + "@authzd", logo.ContentType, logo.Content})
+	}
+	return logos, nil
 }
 
 func newWriter(lang string, texts catalogue, branding Branding) (w *writer, err error) {
@@ -99,6 +133,7 @@ func newWriter(lang string, texts catalogue, branding Branding) (w *writer, err 
 type letterView struct {
 	Letter
 	Brand, Host string
+	Logos       []Picture
 	Subject     string
 	Heading     string
 	Paragraph   template.HTML // of the HTML part
@@ -132,14 +167,14 @@ func (l *Letters) Write(languages, acceptLanguage string, letter Letter) (*Lette
 	if err := w.html.Execute(&html, view); err != nil {
 		return nil, fmt.Errorf("write %s: %w", letter.Message, err)
 	}
-	return &LetterText{Language: lang, Subject: view.Subject, Text: tidy(text.String()), HTML: html.String()}, nil
+	return &LetterText{Language: lang, Subject: view.Subject, Text: tidy(text.String()), HTML: html.String(), Pictures: l.logos}, nil
 }
 
 // view fills the texts of a letter.
 func (l *Letters) view(lang string, letter Letter) (v *letterView, err error) {
 	texts, key := l.catalogues[lang], "mail."+letter.Message
 	values := append([]string{"brand", l.brand, "host", l.host}, letter.Values...)
-	v = &letterView{Letter: letter, Brand: l.brand, Host: l.host}
+	v = &letterView{Letter: letter, Brand: l.brand, Host: l.host, Logos: l.logos}
 	if v.Subject, err = texts.text(key+".subject", values...); err != nil {
 		return nil, err
 	}

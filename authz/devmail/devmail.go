@@ -6,6 +6,7 @@
 package devmail
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ type Mails struct {
 }
 
 // policy is that of the HTML part of a mail: it may look as it likes, and do nothing.
-const policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox allow-top-navigation-by-user-activation"
+const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; sandbox allow-top-navigation-by-user-activation"
 
 // shown is a mail in JSON.
 type shown struct {
@@ -78,8 +79,17 @@ func (d *Mails) HTML(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy)
-	_, _ = w.Write([]byte(m.HTML)) // the client may have gone
+	_, _ = w.Write([]byte(withPictures(m))) // the client may have gone
 	return nil
+}
+
+// withPictures returns the HTML part with the pictures that the mail carries in place of the references to them.
+func withPictures(m *mail.Mail) string {
+	html := m.HTML
+	for _, p := range m.Pictures {
+		html = strings.ReplaceAll(html, "cid:"+p.ID, "data:"+p.ContentType+";base64,"+base64.StdEncoding.EncodeToString(p.Content))
+	}
+	return html
 }
 
 func (d *Mails) find(r *http.Request) *mail.Mail {

@@ -4,13 +4,20 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
+	"github.com/authzd/authzd/authz/devmail"
 	"github.com/authzd/authzd/authz/mail"
+	"github.com/authzd/authzd/templates"
 )
 
 // get is an answer to a GET.
@@ -81,6 +88,31 @@ func TestDevMail(t *testing.T) {
 		if status, _, _ := get(t, s.URL+path, "text/html"); status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, status)
 		}
+	}
+}
+
+// The HTML of a mail shows the logo that the mail carries, and the page may load nothing.
+func TestDevMailLogo(t *testing.T) {
+	box := &mail.Box{}
+	logo := filepath.Join(t.TempDir(), "logo.gif")
+	if err := os.WriteFile(logo, []byte("GIF89a..."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	office, err := mail.New(mail.Config{Issuer: "http://localhost:9010", From: "id@example.com", Transport: box, Branding: templates.Branding{Name: "Example", LogoFile: logo}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := office.Send(t.Context(), mail.Envelope{ID: "a", At: time.Now(), To: mail.Recipient{Address: "alice@example.com"}}, mail.Test{}); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	shown := &devmail.Mails{Box: box}
+	if err := shown.HTML(w, mux.SetURLVars(httptest.NewRequest(http.MethodGet, "/dev/mail/a/html", nil), map[string]string{"mail": "a"})); err != nil {
+		t.Fatal(err)
+	}
+	body, policy := w.Body.String(), w.Header().Get("Content-Security-Policy")
+	if !strings.Contains(body, `<img src="data:image/gif;base64,R0lGODlhLi4u" alt="Example" height="32">`) || strings.Contains(body, "cid:") || !strings.Contains(policy, "img-src data:;") {
+		t.Errorf("%s\n%s", policy, body)
 	}
 }
 

@@ -1,11 +1,14 @@
 package mail
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +59,7 @@ func (s *SMTP) Patience() time.Duration {
 func (s *SMTP) Send(ctx context.Context, m *Mail) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Patience())
 	defer cancel()
-	message, err := m.message()
+	message, err := m.bytes()
 	if err != nil {
 		return "", &Error{Step: "write", Refused: true, Err: err}
 	}
@@ -149,7 +152,7 @@ func (c *connection) signIn() error {
 }
 
 // hand gives a mail to the server, and returns its answer.
-func (c *connection) hand(to string, message *gomail.Msg) (string, error) {
+func (c *connection) hand(to string, message []byte) (string, error) {
 	if err := c.session.Rcpt(to); err != nil {
 		return "", err
 	}
@@ -157,7 +160,7 @@ func (c *connection) hand(to string, message *gomail.Msg) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := message.WriteTo(w); err != nil {
+	if _, err := w.Write(message); err != nil {
 		return "", err
 	}
 	if err := w.Close(); err != nil {
@@ -180,10 +183,31 @@ func (c *connection) close() {
 	}
 }
 
-// message returns a mail as the library has it. Nothing in it differs between two attempts.
-func (m *Mail) message() (*gomail.Msg, error) {
+// randomBoundary is a boundary of the library's choice: 240 random bits, which are nowhere else in a mail.
+var randomBoundary = regexp.MustCompile(`boundary=([0-9a-f]{60})\r\n`)
+
+// bytes returns a mail as it is sent. Nothing in it differs between two attempts: the library's boundaries, which it
+// chooses at random, are replaced.
+func (m *Mail) bytes() ([]byte, error) {
+	msg, err := m.message()
+	if err != nil {
+		return nil, err
+	}
+	var written bytes.Buffer
+	if _, err := msg.WriteTo(&written); err != nil {
+		return nil, err
+	}
 	id, _, _ := strings.Cut(m.ID, "@")
-	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("authzd-"+id))
+	sent := written.Bytes()
+	for i, boundary := range randomBoundary.FindAllSubmatch(sent, -1) {
+		sent = bytes.ReplaceAll(sent, bytes.Clone(boundary[1]), fmt.Appendf(nil, "authzd-%d-%s", i, id))
+	}
+	return sent, nil
+}
+
+// message returns a mail as the library has it: the text, then the HTML with its pictures.
+func (m *Mail) message() (*gomail.Msg, error) {
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := msg.FromFormat(m.From.Name, m.From.Address); err != nil {
 		return nil, err
 	}
@@ -198,5 +222,14 @@ func (m *Mail) message() (*gomail.Msg, error) {
 	msg.SetGenHeader("Content-Language", m.Language)
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
+	for _, p := range m.Pictures {
+		_, kind, _ := strings.Cut(p.ContentType, "/")
+		name, _, _ := strings.Cut(p.ID, "@")
+		err := msg.EmbedReader(name+"."+kind, bytes.NewReader(p.Content),
+			gomail.WithFileContentID("<"+p.ID+">"), gomail.WithFileContentType(gomail.ContentType(p.ContentType)))
+		if err != nil {
+			return nil, err
+		}
+	}
 	return msg, nil
 }

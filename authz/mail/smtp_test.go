@@ -1,15 +1,23 @@
 package mail_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
+	"image"
+	"image/png"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net"
 	netmail "net/mail"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +134,121 @@ func TestSend(t *testing.T) {
 	for _, never := range []string{"<img", "src=", "http://", "<script", "url("} { // nothing tells the sender that it was read
 		if strings.Contains(html, never) {
 			t.Errorf("the HTML has %s", never)
+		}
+	}
+}
+
+// picture writes a PNG of this many bytes at least, and returns its name.
+func picture(t testing.TB, name string, size int) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 2, 2))); err != nil {
+		t.Fatal(err)
+	}
+	b.Write(bytes.Repeat([]byte{0}, max(0, size-b.Len())))
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// related returns the parts of a mail with pictures: the alternative of text and HTML, and the pictures by Content-ID.
+func related(t testing.TB, data string) (alternative string, pictures map[string]string) {
+	t.Helper()
+	message, err := netmail.ReadMessage(strings.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	media, params, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
+	if err != nil || media != "multipart/related" {
+		t.Fatalf("%s, %v", media, err)
+	}
+	pictures = map[string]string{}
+	for reader := multipart.NewReader(message.Body, params["boundary"]); ; {
+		part, err := reader.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return alternative, pictures
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if alternative == "" {
+			alternative = "Content-Type: " + part.Header.Get("Content-Type") + "\r\n\r\n" + string(body)
+			continue
+		}
+		if kind := part.Header.Get("Content-Disposition"); !strings.HasPrefix(kind, "inline") || part.Header.Get("Content-Transfer-Encoding") != "base64" {
+			t.Errorf("picture: %v", part.Header)
+		}
+		content, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(string(body), "\r\n", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures[strings.Trim(part.Header.Get("Content-ID"), "<>")] = string(content)
+	}
+}
+
+// A mail carries the logo, that of dark mode too, and shows nothing from elsewhere. Every attempt sends the same. A logo
+// that mails can't show, or that is large, stays out, and the name stands for it.
+func TestSendWithLogo(t *testing.T) {
+	t.Parallel()
+	vector := filepath.Join(t.TempDir(), "logo.svg")
+	if err := os.WriteFile(vector, []byte("<svg/>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := mailtest.Start(t, mailtest.Config{PlainOnly: true})
+	transport := newSMTP(s)
+	transport.TLS = mail.NoTLS
+	day, night := picture(t, "day.png", 0), picture(t, "night.png", 64<<10)
+	for name, tt := range map[string]struct {
+		light, dark string
+		pictures    int
+	}{
+		"light": {day, "", 1}, "both": {day, night, 2}, "an SVG": {vector, day, 0}, "an SVG in dark mode": {day, vector, 1}, "too large": {picture(t, "a.png", 64<<10+1), "", 0},
+	} {
+		office, err := mail.New(mail.Config{
+			Issuer: "https://id.example.com", From: "noreply@example.com", Transport: transport,
+			Branding: templates.Branding{Name: `A "B" & C`, LogoFile: tt.light, LogoDarkFile: tt.dark},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(s.Taken())
+		for range 2 {
+			if _, err := office.Send(t.Context(), envelope, reset); err != nil {
+				t.Fatal(err)
+			}
+		}
+		taken := s.Taken()[before:]
+		if taken[0] != taken[1] {
+			t.Errorf("%s: two attempts differ", name)
+		}
+		alternative, pictures := taken[0].Data, map[string]string{}
+		if tt.pictures > 0 {
+			alternative, pictures = related(t, taken[0].Data)
+		}
+		text, html := parts(t, alternative)
+		if len(pictures) != tt.pictures || strings.Count(html, "<img") != tt.pictures || strings.Count(html, `alt="A &#34;B&#34; &amp; C"`) != tt.pictures || strings.Contains(text, "cid:") {
+			t.Errorf("%s: %d pictures, want %d:\n%s", name, len(pictures), tt.pictures, html)
+		}
+		if shown := strings.Contains(html, `<p class="brand">A &#34;B&#34; &amp; C</p>`); shown != (tt.pictures == 0) {
+			t.Errorf("%s: the name is shown: %v", name, shown)
+		}
+		for i, content := range slices.Sorted(maps.Values(pictures)) {
+			if want, err := os.ReadFile([]string{tt.light, tt.dark}[i]); err != nil || content != string(want) {
+				t.Errorf("%s: picture %d has %d bytes, want %d, %v", name, i, len(content), len(want), err)
+			}
+		}
+		for id := range pictures {
+			if !strings.Contains(html, `src="cid:`+id+`"`) {
+				t.Errorf("%s: the HTML does not show %s:\n%s", name, id, html)
+			}
+		}
+		if strings.Count(html, "src=") != tt.pictures || strings.Contains(html, "url(") || strings.Contains(html, "srcset") {
+			t.Errorf("%s: the HTML loads something:\n%s", name, html)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/authzd/authzd/config"
+	"github.com/authzd/authzd/templates/brand"
 )
 
 // configFiles are the default files, in the order of the search.
@@ -69,7 +70,7 @@ func needSubcommand(cmd *cobra.Command, _ []string) error {
 
 func newConfigCheckCommand() *cobra.Command {
 	var file string
-	var mails bool
+	var checked *config.Config
 	cmd := checkCommand(func(*cobra.Command) (string, config.Errors, error) {
 		name, err := configPath(file)
 		if err != nil {
@@ -79,7 +80,7 @@ func newConfigCheckCommand() *cobra.Command {
 		if err != nil {
 			return "", nil, err
 		}
-		mails = c.Mail.On()
+		checked = c
 		return name, c.Warnings, nil
 	})
 	check := cmd.RunE
@@ -87,14 +88,37 @@ func newConfigCheckCommand() *cobra.Command {
 		if err := check(cmd, args); err != nil {
 			return err
 		}
-		if !mails {
-			fmt.Fprintf(cmd.OutOrStdout(), "note: %s\n", noMail)
-			printHint(cmd.OutOrStdout(), noMailHint)
+		for _, n := range notesOf(checked) {
+			fmt.Fprintf(cmd.OutOrStdout(), "note: %s\n", n.text)
+			printHint(cmd.OutOrStdout(), n.hint)
 		}
 		return nil
 	}
 	theServer.addConfigFlag(cmd, &file)
 	return cmd
+}
+
+// note is what an operator may want to know of a configuration that is right.
+type note struct{ text, hint string }
+
+func notesOf(c *config.Config) (notes []note) {
+	if !c.Mail.On() {
+		return []note{{noMail, noMailHint}}
+	}
+	b := c.Branding
+	for _, logo := range []struct{ key, file string }{{"branding.logo_file", b.LogoFile}, {"branding.logo_dark_file", b.LogoDarkFile}} {
+		if logo.file == "" {
+			continue
+		}
+		read, err := brand.ReadLogo(logo.file)
+		if err != nil {
+			continue // it has just been checked: somebody is changing it
+		}
+		if why := read.NotInMails(); why != "" {
+			notes = append(notes, note{"mails do not have " + logo.key + ": " + why, "for a logo in mails, name a PNG, JPEG or GIF picture of 64 KiB at most; without one they have branding.name"})
+		}
+	}
+	return notes
 }
 
 // checkCommand is "config check" of a configuration: load returns the name of its file, "" if there is none, and its

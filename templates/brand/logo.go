@@ -29,6 +29,22 @@ type Logo struct {
 	Content     []byte
 }
 
+// MaxMailLogo is how large a logo in a mail may be, in bytes: every mail carries it.
+const MaxMailLogo = 64 << 10
+
+// NotInMails returns why a mail can't show the logo, "" if it can.
+func (l *Logo) NotInMails() string {
+	switch l.ContentType {
+	case "image/png", "image/jpeg", "image/gif":
+	default:
+		return "many mail clients show no picture of type " + l.ContentType
+	}
+	if len(l.Content) > MaxMailLogo {
+		return fmt.Sprintf("it has %d bytes, and every mail would carry it: at most %d", len(l.Content), MaxMailLogo)
+	}
+	return ""
+}
+
 // ReadLogo reads the file of a logo: an image of at most MaxLogo bytes, in one format by its name and by its
 // content. The error does not name the file. If the file can't be read, it is the system's error.
 func ReadLogo(file string) (*Logo, error) {
