@@ -123,7 +123,8 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, issuer: issuer, store: c.Store, resources: c.Resources, logger: c.Logger}
+	s := &Server{config: c, issuer: issuer, resources: c.Resources, logger: c.Logger}
+	s.store = outbox.Watch(c.Store, s.wakeOutbox)
 	if s.logger == nil {
 		s.logger = slog.Default()
 	}

@@ -75,7 +75,6 @@ func (e *LinkRequiredError) Error() string {
 type CredentialsError struct {
 	UserID string // empty: there is no such user
 	Reason Reason
-	Ended  bool // it was the wrong password that ended the password
 }
 
 // Reason is why a password login failed.

@@ -65,7 +65,7 @@ func (d *Directory) AuthenticateOn(ctx context.Context, login, password string, 
 			wrong.UserID = user.ID
 		}
 		if reason == WrongPassword {
-			if wrong.Ended, err = d.countInRow(ctx, user); err != nil {
+			if err := d.countInRow(ctx, user); err != nil {
 				return nil, err
 			}
 		}

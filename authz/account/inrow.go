@@ -11,12 +11,12 @@ import (
 )
 
 // countInRow counts a wrong password of a user. If there were too many since the last right one, it ends the password,
-// and nothing else of the account. It reports whether it did.
-func (d *Directory) countInRow(ctx context.Context, user *storage.User) (ended bool, err error) {
+// and nothing else of the account.
+func (d *Directory) countInRow(ctx context.Context, user *storage.User) error {
 	if d.EndPasswordAfter == 0 {
-		return false, nil
+		return nil
 	}
-	err = storage.Retry(func() error {
+	err := storage.Retry(func() error {
 		current, version, err := storage.Users.Get(ctx, d.store, user.ID)
 		if errors.Is(err, storage.ErrNotFound) || err == nil && current.PasswordHash != user.PasswordHash {
 			return nil // it was another password
@@ -38,14 +38,12 @@ func (d *Directory) countInRow(ctx context.Context, user *storage.User) (ended b
 		if d.PasswordEnded != nil {
 			writes = append(writes, d.PasswordEnded(ctx, &changed)...)
 		}
-		err = d.store.Apply(ctx, writes...)
-		ended = err == nil
-		return err
+		return d.store.Apply(ctx, writes...)
 	})
 	if err != nil {
-		return false, fmt.Errorf("count wrong password: %w", err)
+		return fmt.Errorf("count wrong password: %w", err)
 	}
-	return ended, nil
+	return nil
 }
 
 // row returns the count of wrong passwords for the present password of a user, and the version of its record.

@@ -124,7 +124,7 @@ func (in *Interaction) newCodes(w http.ResponseWriter, r *http.Request, user *st
 
 // changeFactors makes a change of the factors of a user, with the mail about it; told may be nil.
 func (in *Interaction) changeFactors(r *http.Request, user *storage.User, told mail.Message, change func(now *storage.User, version uint64) ([]storage.Write, error)) error {
-	err := storage.Retry(func() error {
+	return storage.Retry(func() error {
 		now, version, err := storage.Users.Get(r.Context(), in.Store, user.ID)
 		if err != nil {
 			return err
@@ -138,8 +138,6 @@ func (in *Interaction) changeFactors(r *http.Request, user *storage.User, told m
 		}
 		return in.Store.Apply(r.Context(), writes...)
 	})
-	in.Outbox.Wake()
-	return err
 }
 
 // AppPage shows the secret for a new authenticator app.

@@ -144,7 +144,6 @@ func (in *Interaction) enrolTOTP(r *http.Request, user *storage.User, s *setup, 
 	if err != nil {
 		return nil, nil, err
 	}
-	in.Outbox.Wake()
 	changed, err = in.Accounts.Get(r.Context(), user.ID)
 	return codes, changed, err
 }

@@ -235,7 +235,6 @@ func (in *Interaction) checkFactor(w http.ResponseWriter, r *http.Request, v *vi
 	case result != nil:
 		return result
 	}
-	in.Outbox.Wake() // the mail about a recovery code
 	return in.redirect(w, r)(in.factorProved(w, r, v, q, p))
 }
 

@@ -116,7 +116,6 @@ func (in *Interaction) ConfirmLink(w http.ResponseWriter, r *http.Request) error
 		if err := in.Accounts.Link(r.Context(), user.ID, l.Identity); err != nil {
 			return linkError(err)
 		}
-		in.Outbox.Wake()
 		v.flow.Link = nil
 		in.goOn(w, r, v)
 		return nil
@@ -165,7 +164,6 @@ func (in *Interaction) withdrawIdentity(r *http.Request, user *storage.User, for
 		told := in.Outbox.Notify(user, r.Header.Get("Accept-Language"), mail.AccountUnlinked{Connector: name, Link: "/account", Where: WhereOf(r)})
 		return append(in.Events.IdentityUnlinked(r.Context(), l.UserID, l.Connector), told...)
 	})
-	in.Outbox.Wake()
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // another tab was faster
 		return nil

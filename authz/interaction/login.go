@@ -191,9 +191,6 @@ func (in *Interaction) Login(w http.ResponseWriter, r *http.Request) error {
 		})
 	case errors.As(err, &wrong):
 		in.signInFailed(r.Context(), wrong.Reason, wrong.UserID)
-		if wrong.Ended {
-			in.Outbox.Wake() // the user is told
-		}
 		in.loginFailed(w, r, v, failedLogin{templates.BadCredentials, username, remember})
 		return nil
 	case err != nil:

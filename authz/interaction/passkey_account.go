@@ -95,7 +95,6 @@ func (in *Interaction) ChangePasskeys(w http.ResponseWriter, r *http.Request) er
 	case problem != templates.NoProblem:
 		return in.showPasskeys(w, r, signedIn, user, http.StatusUnprocessableEntity, templates.Passkeys{Problem: problem})
 	}
-	in.Outbox.Wake() // the user is told
 	target := in.Issuer.URL(passkeysPage)
 	if isPasskey(form) {
 		target += "?added=yes"

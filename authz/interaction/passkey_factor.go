@@ -131,7 +131,6 @@ func (in *Interaction) factorByPasskey(w http.ResponseWriter, r *http.Request, v
 	} else if err != nil {
 		return err
 	}
-	in.Outbox.Wake() // the mail about a new key
 	return in.redirect(w, r)(in.factorProved(w, r, v, q, p))
 }
 

@@ -114,7 +114,6 @@ func (in *Interaction) AnswerPasskeyOffer(w http.ResponseWriter, r *http.Request
 		} else if err != nil {
 			return err
 		}
-		in.Outbox.Wake() // the user is told
 	}
 	in.goOn(w, r, v)
 	return nil

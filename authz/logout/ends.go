@@ -62,9 +62,7 @@ func (lo *Logout) EndSession(ctx context.Context, sid string, also ...storage.Wr
 		}
 		also = append(also, storage.Marks.Put(oauth.MarkLogout+oauth.HashToken(sid), &storage.Mark{}, storage.Any, storage.Now().Add(longest+oauth.MarkMargin)))
 	}
-	ended, err := lo.Sessions.End(ctx, sid, also...)
-	lo.Outbox.Wake()
-	return ended, err
+	return lo.Sessions.End(ctx, sid, also...)
 }
 
 // LongestGrant returns how long a grant of any client may live.
@@ -83,9 +81,7 @@ func (lo *Logout) LongestGrant(ctx context.Context) (time.Duration, error) {
 // at a replica, makes a grant of the epoch that it has read. Each client of the sessions gets one logout token
 // without a sid, which means all sessions (Back-Channel Logout 1.0 section 2.4).
 func (lo *Logout) Everywhere(ctx context.Context, userID string) error {
-	err := storage.Retry(func() error { return lo.endEverything(ctx, userID) })
-	lo.Outbox.Wake()
-	return err
+	return storage.Retry(func() error { return lo.endEverything(ctx, userID) })
 }
 
 func (lo *Logout) endEverything(ctx context.Context, userID string) error {
@@ -105,7 +101,7 @@ func (lo *Logout) endEverything(ctx context.Context, userID string) error {
 }
 
 // EndingWrites returns the writes that end every session of a user and put logout tokens for their clients into
-// the outbox. Wake the outbox after the Apply.
+// the outbox.
 func (lo *Logout) EndingWrites(ctx context.Context, userID string) ([]storage.Write, error) {
 	sessions, err := lo.Sessions.OfUser(ctx, userID)
 	if err != nil {

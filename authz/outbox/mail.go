@@ -16,7 +16,7 @@ import (
 // SendsMail reports whether there is mail. If not, do not offer what needs it.
 func (o *Outbox) SendsMail() bool { return o.config.Mail != nil }
 
-// Mail returns the writes that make a mail due at once: none if there is no mail. Call Wake after them.
+// Mail returns the writes that make a mail due at once: none if there is no mail.
 func (o *Outbox) Mail(to mail.Recipient, m mail.Message) []storage.Write {
 	if !o.SendsMail() || to.Address == "" {
 		return nil
@@ -32,8 +32,7 @@ func (o *Outbox) Mail(to mail.Recipient, m mail.Message) []storage.Write {
 const maxAcceptLanguage = 100
 
 // Notify returns the writes that tell a user what has happened to their account, in their language, else in that of
-// acceptLanguage. There are none if there is no mail, or if the user has no address that they have proved. Call Wake
-// after them.
+// acceptLanguage. There are none if there is no mail, or if the user has no address that they have proved.
 func (o *Outbox) Notify(u *storage.User, acceptLanguage string, m mail.Message) []storage.Write {
 	if !u.Profile.EmailVerified {
 		return nil

@@ -56,7 +56,6 @@ func (f *fixture) mail(address string, m mail.Message) {
 	if err := f.store.Apply(f.t.Context(), writes...); err != nil {
 		f.t.Fatal(err)
 	}
-	f.Wake()
 }
 
 // stored is everything in the outbox, as it is on the disk.

@@ -2,7 +2,7 @@
 // Back-Channel Logout 1.0 section 2.5), and mails to people. It stands between a change in the store and the network,
 // so that no page waits for another machine, and nothing is lost if one is away.
 //
-//	a change -> Logout, Mail, Notify: writes of the same Apply -> Wake
+//	a change -> Logout, Mail, Notify: writes of the same Apply -> Watch: Wake
 //
 //	Run: what is due, oldest first -> a queue for each host -> claim -> carrier: logouts, mails
 //	                                                             |            |
@@ -98,7 +98,7 @@ func New(c Config) *Outbox {
 	return &Outbox{config: c, wake: make(chan struct{}, 1), queue: newQueue(c.FirstRetry)}
 }
 
-// Logout is the write that makes a logout token due at once. Call Wake after it.
+// Logout is the write that makes a logout token due at once.
 func (o *Outbox) Logout(l storage.Logout) storage.Write {
 	return put(newID(), storage.Delivery{QueuedAt: l.EndedAt, Logout: &l})
 }

@@ -84,7 +84,8 @@ func newFixture(t *testing.T, change func(*Config)) *fixture {
 
 func newReplica(t *testing.T, store storage.Store, change func(*Config)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, store: store, registry: prometheus.NewRegistry()}
+	f := &fixture{t: t, registry: prometheus.NewRegistry()}
+	f.store = Watch(store, func() { f.Wake() })
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
 	observer := newObserver(t, logger, f.registry)
 	c := Config{
@@ -152,7 +153,6 @@ func (f *fixture) add(address string, sids ...string) {
 			f.t.Fatal(err)
 		}
 	}
-	f.Wake()
 }
 
 // left are the deliveries that are still to be made.

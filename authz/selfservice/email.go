@@ -185,7 +185,6 @@ func (s *Service) askChange(w http.ResponseWriter, p *personHere, address string
 	if err != nil {
 		return err
 	}
-	s.Outbox.Wake()
 	s.Events.ProofAsked(ctx, string(proof.Email), p.user.ID, true)
 	http.Redirect(w, p.r, s.Issuer.URL(emailPath)+"?"+url.Values{"id": {id}}.Encode(), http.StatusSeeOther)
 	return nil
@@ -277,7 +276,6 @@ func (s *Service) changeEmail(w http.ResponseWriter, p *personHere) error {
 	case err != nil:
 		return err
 	}
-	s.Outbox.Wake()
 	s.Pages.Render(w, p.r, http.StatusOK, templates.Notice{What: templates.AddressSaved, Email: address, NextURL: s.Issuer.URL("/account")})
 	return nil
 }

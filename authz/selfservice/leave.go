@@ -62,7 +62,6 @@ func (s *Service) Leave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.Outbox.Wake()
 	if err := s.Sessions.Forget(r.Context(), w, r); err != nil {
 		return err
 	}

@@ -104,9 +104,6 @@ func (s *Service) confirm(w http.ResponseWriter, r *http.Request, user *storage.
 		return templates.TooManyAttempts, nil
 	case errors.As(err, &wrong):
 		s.Events.SignInFailed(ctx, events.MethodPassword, string(wrong.Reason), user.ID)
-		if wrong.Ended {
-			s.Outbox.Wake()
-		}
 		return templates.WrongPassword, nil
 	case err == nil && found.ID != user.ID:
 		return templates.WrongPassword, nil
@@ -158,7 +155,6 @@ func (s *Service) changePassword(w http.ResponseWriter, r *http.Request, signedI
 		writes = append(writes, s.Outbox.Notify(&changed, r.Header.Get("Accept-Language"), mail.PasswordChanged{Link: s.resetLink(), Where: interaction.WhereOf(r)})...)
 		return s.Store.Apply(ctx, writes...)
 	})
-	s.Outbox.Wake()
 	if err != nil || !endOthers {
 		return err
 	}

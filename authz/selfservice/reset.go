@@ -186,7 +186,6 @@ func (s *Service) askReset(w http.ResponseWriter, q *request, began time.Time, a
 	if err != nil {
 		return err
 	}
-	s.Outbox.Wake()
 	return s.checkMail(w, q, began, "/reset", id)
 }
 
@@ -287,7 +286,6 @@ func (s *Service) setPassword(q *request, kind proof.Kind, typed string, change 
 		}
 		return s.Store.Apply(ctx, writes...)
 	})
-	s.Outbox.Wake()
 	s.Accounts.Distrusted()
 	return err
 }

@@ -126,7 +126,6 @@ func (s *Service) beginSignUp(q *request, address string, signUp *storage.SignUp
 		return s.Store.Apply(ctx, writes...)
 	})
 	if err == nil {
-		s.Outbox.Wake()
 		s.Events.ProofAsked(ctx, string(proof.SignUp), "", mailed)
 	}
 	return id, err
