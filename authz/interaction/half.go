@@ -136,7 +136,7 @@ func (in *Interaction) demandOf(user *storage.User, connector, acr string, v *pe
 		d.app = factor.Two
 	}
 	if v.request != nil {
-		d.app = max(v.request.Level(acr), factor.Demanded(v.request.Client.Factors))
+		d.app = max(d.app, v.request.Level(acr), factor.Demanded(v.request.Client.Factors))
 	}
 	return d
 }
@@ -230,7 +230,6 @@ func (in *Interaction) begin(w http.ResponseWriter, r *http.Request, v *visit, u
 		return "", err
 	}
 	in.dropHalf(w)
-	in.Outbox.Wake() // another user's session may have ended
 	event := observe.Event(r.Context())
 	event.SetSubject(user.ID)
 	event.SetLogin(h.Method, observe.LoginSuccess)

@@ -24,8 +24,10 @@ import (
 // silentUpstream is an OpenID provider that signs everybody in at once, and never says when they signed in there.
 type silentUpstream struct {
 	*httptest.Server
-	key   *ecdsa.PrivateKey
-	nonce string // of the last authorization request
+	key       *ecdsa.PrivateKey
+	connector string   // that leads here
+	amr       []string // in the ID token; nil: none
+	nonce     string   // of the last authorization request
 }
 
 const upstreamClient = "authzd"
@@ -36,7 +38,7 @@ func newSilentUpstream(t *testing.T) *silentUpstream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &silentUpstream{key: key}
+	u := &silentUpstream{key: key, connector: "corp"}
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, v any) {
 		w.Header().Set("Content-Type", "application/json")
@@ -59,9 +61,11 @@ func newSilentUpstream(t *testing.T) *silentUpstream {
 			t.Error(err)
 		}
 		now := time.Now()
-		token, err := jwt.Signed(signer).Claims(map[string]any{
-			"iss": u.URL, "aud": upstreamClient, "sub": "alice", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "nonce": u.nonce,
-		}).Serialize()
+		claims := map[string]any{"iss": u.URL, "aud": upstreamClient, "sub": "alice", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "nonce": u.nonce}
+		if u.amr != nil {
+			claims["amr"] = u.amr
+		}
+		token, err := jwt.Signed(signer).Claims(claims).Serialize()
 		if err != nil {
 			t.Error(err)
 		}
@@ -80,7 +84,20 @@ func (u *silentUpstream) callback(t *testing.T, s *authztest.Server, authorizati
 		t.Fatalf("sent to %q, %v", authorizationURL, err)
 	}
 	u.nonce = target.Query().Get("nonce")
-	return s.URL + "/callback/corp?" + url.Values{"code": {"c"}, "state": {target.Query().Get("state")}}.Encode()
+	return s.URL + "/callback/" + u.connector + "?" + url.Values{"code": {"c"}, "state": {target.Query().Get("state")}}.Encode()
+}
+
+// config is the connector that leads to the upstream.
+func (u *silentUpstream) config() connect.Config {
+	return connect.Config{ID: u.connector, Type: connect.TypeOIDC, Name: "Corp", Issuer: u.URL, ClientID: upstreamClient, ClientSecret: "secret"}
+}
+
+// arrive signs in at the upstream for an app, and returns what the callback answers.
+func (u *silentUpstream) arrive(t *testing.T, b *authztest.Browser, change url.Values) *authztest.Page {
+	t.Helper()
+	login := b.Get(t, b.Ask(t, authztest.SPA, change).Header.Get("Location"))
+	away := b.Get(t, b.Server.URL+"/login/"+u.connector+"?flow="+url.QueryEscape(login.URL.Query().Get("flow")))
+	return b.Get(t, u.callback(t, b.Server, away.Header.Get("Location")))
 }
 
 // Where an upstream proves no fresh login, a person with another factor here proves by it that they are there now. Without
@@ -88,14 +105,8 @@ func (u *silentUpstream) callback(t *testing.T, s *authztest.Server, authorizati
 func TestUnprovenLoginIsConfirmed(t *testing.T) {
 	t.Parallel()
 	u := newSilentUpstream(t)
-	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{{
-		ID: "corp", Type: connect.TypeOIDC, Name: "Corp", Issuer: u.URL, ClientID: upstreamClient, ClientSecret: "secret",
-	}}}, nil)
-	arrive := func(b *authztest.Browser, change url.Values) *authztest.Page {
-		login := b.Get(t, b.Ask(t, authztest.SPA, change).Header.Get("Location"))
-		away := b.Get(t, s.URL+"/login/corp?flow="+url.QueryEscape(login.URL.Query().Get("flow")))
-		return b.Get(t, u.callback(t, s, away.Header.Get("Location")))
-	}
+	s := authztest.Start(t, authz.Config{Connectors: []connect.Config{u.config()}}, nil)
+	arrive := func(b *authztest.Browser, change url.Values) *authztest.Page { return u.arrive(t, b, change) }
 	fresh := url.Values{"max_age": {"60"}}
 
 	stranger := s.NewBrowser(t)
@@ -134,6 +145,18 @@ func TestUnprovenLoginIsConfirmed(t *testing.T) {
 	}
 	if got := enter(t, again, page, otp(app.Code(t, s))).Redirect(t); got.Get("code") == "" {
 		t.Fatalf("confirmed: %v", got)
+	}
+
+	// A device on which no code is asked for proves nothing of this kind.
+	here := s.NewBrowser(t)
+	fields := otp(app.Code(t, s))
+	fields.Set("remember-me", "true")
+	known := here.Get(t, arrive(here, nil).Header.Get("Location"))
+	if got := enter(t, here, known, fields).Redirect(t); got.Get("code") == "" {
+		t.Fatalf("remembered: %v", got)
+	}
+	if got := here.Get(t, arrive(here, url.Values{"prompt": {"login"}}).Header.Get("Location")); !got.Has("otp") || got.Has("remember-me") {
+		t.Errorf("on a remembered device: %d %s", got.Status, got.Header.Get("Location"))
 	}
 	if got := again.Ask(t, authztest.SPA, url.Values{"prompt": {"none"}, "max_age": {"60"}}).Redirect(t); got.Get("code") == "" {
 		t.Errorf("once confirmed: %v", got)
