@@ -25,8 +25,9 @@ type Accounts struct {
 	DisablePasswordAfter *int `yaml:"disable_password_after"`
 
 	// Factors says of whom a second factor is demanded: optional of those who have set one up, required of
-	// everybody. Who has none sets up an authenticator app, right after the password.
-	Factors string `yaml:"factors" enum:"optional,required"`
+	// everybody. Who has none sets up an authenticator app, right after the password. With passkey, everybody needs a
+	// passkey, and adds one there.
+	Factors string `yaml:"factors" enum:"optional,required,passkey"`
 
 	// FactorsOfRoles are other demands for users with a role: admin: required, or admin: passkey. The strictest counts.
 	// Default: none.

@@ -50,6 +50,17 @@ func TestPasskeysAreRefused(t *testing.T) {
 	if wrong, _ := loadPasskeys(t, "http://127.0.0.1:9010", "enabled: true"); len(wrong) != 1 || !strings.Contains(wrong[0], "passkeys need a domain") {
 		t.Errorf("at an IP address: %q", wrong)
 	}
+	for _, demand := range []string{
+		"accounts: {factors: passkey}", "connectors: [{id: a, type: google, client_id: x, client_secret: y, factors: passkey}]",
+		"clients: [{client_id: a, preset: spa, redirect_uris: ['https://app.example.com/'], factors: passkey}]",
+	} {
+		if wrong := errorsOf(t, "issuer: http://127.0.0.1:9010\n"+demand); len(wrong) != 1 || !strings.Contains(wrong[0], "demands passkeys, and the issuer's host is an IP address") {
+			t.Errorf("%s at an IP address: %q", demand, wrong)
+		}
+		if wrong := errorsOf(t, "issuer: https://id.example.com\n"+demand); wrong != nil {
+			t.Errorf("%s: %q", demand, wrong)
+		}
+	}
 }
 
 func TestPasskeysAreAccepted(t *testing.T) {

@@ -120,8 +120,9 @@ type Connector struct {
 	// it. Default: proved.
 	FreshLogin string `yaml:"fresh_login" enum:"proved,trusted"`
 
-	// Factors is required if all who come from here need a second factor, beyond accounts.factors.
-	Factors string `yaml:"factors" enum:"optional,required"`
+	// Factors is required if all who come from here need a second factor, or passkey if they need a passkey, beyond
+	// accounts.factors.
+	Factors string `yaml:"factors" enum:"optional,required,passkey"`
 
 	// TrustAMR says that the provider's amr counts: with mfa in it, the sign-in there had two factors, and no
 	// other is asked for here.
