@@ -195,17 +195,25 @@ func (s *Server) classes() []authorize.Class {
 	return classes
 }
 
-// factorHappened records what a code has done, and tells the person of a recovery code.
+// factorHappened records what a code has done, and tells the person of a recovery code that was used, and of a factor that
+// wrong codes have ended: somebody may know their password.
 func (s *Server) factorHappened(ctx context.Context, h factor.Happening) []storage.Write {
-	writes := s.events.FactorUsed(ctx, h)
-	if h.Factor != factor.NameRecovery || h.Locked {
-		return writes
-	}
 	where := mail.Where{At: storage.Now()}
 	if from := observe.Event(ctx).Remote(); from.IsValid() {
 		where.Address = from.String()
 	}
-	return append(writes, s.outbox.Notify(h.User, "", mail.RecoveryCodeUsed{Left: h.Left, Link: "/account", Where: where})...)
+	var told mail.Message
+	switch {
+	case h.Locked && h.Factor == factor.NameRecovery:
+		told = mail.RecoveryCodesLocked{Link: "/reset", Where: where}
+	case h.Locked:
+		told = mail.AuthenticatorLocked{Link: "/reset", Where: where}
+	case h.Factor == factor.NameRecovery:
+		told = mail.RecoveryCodeUsed{Left: h.Left, Link: "/account", Where: where}
+	default:
+		return s.events.FactorUsed(ctx, h)
+	}
+	return append(s.events.FactorUsed(ctx, h), s.outbox.Notify(h.User, "", told)...)
 }
 
 func (s *Server) openConnectors(context.Context) error {
@@ -387,12 +395,20 @@ func (s *Server) openLogout(context.Context) error {
 		EndOffline: s.config.Sessions.EndOffline, RefreshLifetime: s.config.Lifetimes.RefreshToken,
 	}
 	s.outbox = outbox.New(outbox.Config{
-		Store: s.store, Observer: s.observer, Logger: s.logger,
+		Store: s.config.Store, Observer: s.observer, Logger: s.logger,
 		Logouts: outbox.Logouts{Client: caller, Host: s.logout.Host, Address: s.logout.Address, Sign: s.logout.Token},
 		Mail:    s.mail, Sealer: s.config.Secret.Sealer(keys.PurposeMail), MailLost: s.events.MailLost,
 	})
 	s.logout.Outbox = s.outbox
 	return err
+}
+
+// wakeOutbox makes the outbox deliver what was put into it just now. While the server opens, there is none yet: it begins
+// with what it finds.
+func (s *Server) wakeOutbox() {
+	if s.outbox != nil {
+		s.outbox.Wake()
+	}
 }
 
 func (s *Server) openUpkeep(context.Context) (err error) {

@@ -28,12 +28,21 @@ func (c *Client) Factors(ctx context.Context, sub string) iter.Seq2[*Factor, err
 	return all(func(PageQuery) (*Page[Factor], error) { return c.ListFactors(ctx, sub) })
 }
 
-// ResetFactors removes the authenticator app, the recovery codes and the remembered devices of a user, and if passkeys is
-// true, the passkeys too. The user is told by mail.
-func (c *Client) ResetFactors(ctx context.Context, sub string, passkeys bool) error {
+// FactorReset says what ResetFactors removes.
+type FactorReset struct {
+	Passkeys bool // the passkeys too
+	Force    bool // also if they are the user's only way in; otherwise that is a conflict
+}
+
+// ResetFactors removes the authenticator app, the recovery codes and the remembered devices of a user. The user is told by
+// mail.
+func (c *Client) ResetFactors(ctx context.Context, sub string, r FactorReset) error {
 	query := url.Values{}
-	if passkeys {
+	if r.Passkeys {
 		query.Set("passkeys", "true")
+	}
+	if r.Force {
+		query.Set("force", "true")
 	}
 	return c.do(ctx, "DELETE", "/v1/users"+segment(sub)+"/factors", query, nil, nil, nil)
 }

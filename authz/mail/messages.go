@@ -138,8 +138,23 @@ type (
 		Link string `json:"link"`
 		Where
 	}
+	// AuthenticatorLocked says that wrong codes have ended the authenticator app. Link: /reset.
+	AuthenticatorLocked struct {
+		Link string `json:"link"`
+		Where
+	}
+	// RecoveryCodesLocked says that wrong codes have ended the recovery codes. Link: /reset.
+	RecoveryCodesLocked struct {
+		Link string `json:"link"`
+		Where
+	}
 	// FactorsReset says that an operator removed the factors. Link: /account.
 	FactorsReset struct {
+		Link string `json:"link"`
+		Where
+	}
+	// PasskeysReset says that an operator removed the factors and the passkeys. Link: /account.
+	PasskeysReset struct {
 		Link string `json:"link"`
 		Where
 	}
@@ -180,7 +195,10 @@ func (AuthenticatorAdded) name() string   { return "authenticator_added" }
 func (AuthenticatorRemoved) name() string { return "authenticator_removed" }
 func (RecoveryCodesMade) name() string    { return "recovery_codes_made" }
 func (RecoveryCodeUsed) name() string     { return "recovery_code_used" }
+func (AuthenticatorLocked) name() string  { return "authenticator_locked" }
+func (RecoveryCodesLocked) name() string  { return "recovery_codes_locked" }
 func (FactorsReset) name() string         { return "factors_reset" }
+func (PasskeysReset) name() string        { return "passkeys_reset" }
 func (AccountLinked) name() string        { return "account_linked" }
 func (AccountUnlinked) name() string      { return "account_unlinked" }
 func (AccountDeleted) name() string       { return "account_deleted" }
@@ -189,8 +207,8 @@ func (AccountDeleted) name() string       { return "account_deleted" }
 var messages = []Message{
 	Test{}, ProveAddress{}, AlreadyRegistered{}, Invite{}, ResetPassword{}, OperatorReset{}, NoPassword{}, NewAddress{},
 	AddressChanging{}, AddressChanged{}, PasswordChanged{}, PasswordDisabled{}, NewDevice{}, PasskeyAdded{}, PasskeyRemoved{},
-	AuthenticatorAdded{}, AuthenticatorRemoved{}, RecoveryCodesMade{}, RecoveryCodeUsed{}, FactorsReset{}, AccountLinked{},
-	AccountUnlinked{}, AccountDeleted{},
+	AuthenticatorAdded{}, AuthenticatorRemoved{}, RecoveryCodesMade{}, RecoveryCodeUsed{}, AuthenticatorLocked{}, RecoveryCodesLocked{},
+	FactorsReset{}, PasskeysReset{}, AccountLinked{}, AccountUnlinked{}, AccountDeleted{},
 }
 
 // notice is a letter about something that was done.
@@ -219,7 +237,10 @@ func (m RecoveryCodesMade) letter() templates.Letter    { return notice(m.Link, 
 func (m RecoveryCodeUsed) letter() templates.Letter {
 	return notice(m.Link, m.Where, "left", strconv.Itoa(m.Left))
 }
-func (m FactorsReset) letter() templates.Letter { return notice(m.Link, m.Where) }
+func (m AuthenticatorLocked) letter() templates.Letter { return notice(m.Link, m.Where) }
+func (m RecoveryCodesLocked) letter() templates.Letter { return notice(m.Link, m.Where) }
+func (m FactorsReset) letter() templates.Letter        { return notice(m.Link, m.Where) }
+func (m PasskeysReset) letter() templates.Letter       { return notice(m.Link, m.Where) }
 func (m AccountLinked) letter() templates.Letter {
 	return notice(m.Link, m.Where, "connector", m.Connector, "account", m.Account)
 }

@@ -48,7 +48,6 @@ func (api *API) inviteUser(ctx context.Context, c *admin.Call, in *admin.Invite)
 	if err != nil {
 		return nil, err
 	}
-	api.Outbox.Wake()
 	return api.showUser(ctx, user.ID)
 }
 
@@ -67,7 +66,7 @@ func (api *API) sendLink(ctx context.Context, c *admin.Call) error {
 	case user.Disabled:
 		return unavailable("The user is disabled.")
 	}
-	err = storage.Retry(func() error {
+	return storage.Retry(func() error {
 		writes, err := api.linkWrites(ctx, user)
 		if err != nil {
 			return err
@@ -75,8 +74,6 @@ func (api *API) sendLink(ctx context.Context, c *admin.Call) error {
 		event := audit.Event{Type: audit.ProofRequested, UserID: user.ID, Details: map[string]string{"kind": string(api.linkKind(user)), "mail": "yes"}}
 		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, event)...)...)
 	})
-	api.Outbox.Wake()
-	return err
 }
 
 // linkKind is the kind of the link that a user gets.

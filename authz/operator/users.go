@@ -126,7 +126,7 @@ func (api *API) changeUser(ctx context.Context, c *admin.Call, email bool, next 
 
 // alterUser changes a user by alter. If alter raises the epoch, all their sessions and grants end.
 func (api *API) alterUser(ctx context.Context, c *admin.Call, id string, alter func(*storage.User) (*storage.User, audit.Type, error)) error {
-	err := storage.Retry(func() error {
+	return storage.Retry(func() error {
 		user, version, err := storage.Users.Get(ctx, api.Store, id)
 		if err != nil {
 			return err
@@ -153,8 +153,6 @@ func (api *API) alterUser(ctx context.Context, c *admin.Call, id string, alter f
 		event := audit.Event{Type: what, UserID: id, Details: changes(account.Describe(user), account.Describe(changed))}
 		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, event, ends...)...)...)
 	})
-	api.Outbox.Wake()
-	return err
 }
 
 // endsOf returns what a change of a user ends: their tokens, if all grants of the user are void or if the tokens name
@@ -169,7 +167,7 @@ func endsOf(before, changed *storage.User) []feed.End {
 }
 
 func (api *API) deleteUser(ctx context.Context, c *admin.Call) error {
-	err := storage.Retry(func() error {
+	return storage.Retry(func() error {
 		user, version, err := storage.Users.Get(ctx, api.Store, c.Path("sub"))
 		if err != nil {
 			return err
@@ -188,8 +186,6 @@ func (api *API) deleteUser(ctx context.Context, c *admin.Call) error {
 		writes = append(writes, ended...)
 		return api.Store.Apply(ctx, append(writes, api.did(ctx, c, audit.Event{Type: audit.UserDeleted, UserID: user.ID}, feed.User(user.ID))...)...)
 	})
-	api.Outbox.Wake()
-	return err
 }
 
 // setPassword hashes first: a change that loses a race is computed again, and a hash takes long.

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/authzd/authzd/authz/admin"
+	"github.com/authzd/authzd/authz/audit"
 	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/keys"
 	"github.com/authzd/authzd/authz/users"
@@ -73,7 +77,7 @@ func TestOperatorFactors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := o.admin.ResetFactors(t.Context(), carol.Sub, false); err != nil {
+	if err := o.admin.ResetFactors(t.Context(), carol.Sub, admin.FactorReset{}); err != nil {
 		t.Fatal(err)
 	}
 	gone("after the reset")
@@ -88,4 +92,63 @@ func TestOperatorFactors(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone("after the deletion")
+}
+
+// The passkeys of a user go only if another way in is left, unless the operator insists; the user is told of both.
+func TestOperatorResetsPasskeys(t *testing.T) {
+	o := operateWith(t, nil, "\nmail: {from: id@example.com, smtp: {host: localhost, port: 1, tls: none}}", "") // it sends nothing unless it runs
+	reset := func(sub string, r admin.FactorReset) (told string, event audit.Event, err error) {
+		t.Helper()
+		put := storage.Passkeys.Put(sub+"/key", &storage.Passkey{CredentialID: []byte("key"), Name: "phone"}, storage.Any, time.Time{})
+		if err := o.store.Apply(t.Context(), put); err != nil {
+			t.Fatal(err)
+		}
+		before := o.everything(t)
+		events := o.events(t)
+		err = o.admin.ResetFactors(t.Context(), sub, r)
+		left, scanned := o.store.Scan(t.Context(), storage.Passkeys.Table, sub, "", 10)
+		if scanned != nil || (len(left) == 0) != (err == nil) {
+			t.Errorf("%+v: %d passkeys are left, %v", r, len(left), scanned)
+		}
+		if err != nil && o.everything(t) != before {
+			t.Errorf("%+v was refused, and has changed something", r)
+		}
+		waiting, scanned := storage.Deliveries.Scan(t.Context(), o.store, "", "", 10)
+		if scanned != nil || len(waiting) > 1 {
+			t.Fatalf("%d mails, %v", len(waiting), scanned)
+		}
+		for _, w := range waiting {
+			told = w.Value.Mail.Message
+			if err := o.store.Apply(t.Context(), storage.Deliveries.Delete(w.Key, storage.Any)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for id, e := range o.events(t) {
+			if _, old := events[id]; !old && e.Type == audit.FactorsReset {
+				event = e
+			}
+		}
+		return told, event, err
+	}
+	made, err := o.admin.CreateUser(t.Context(), admin.NewUser{User: users.User{Username: "carol", Email: "carol@example.com", EmailVerified: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, event, err := reset(made.Sub, admin.FactorReset{Passkeys: true})
+	problem := new(admin.Problem)
+	if !errors.As(err, &problem) || problem.Status != http.StatusConflict || !strings.Contains(problem.Hint, "--force") || told != "" || event.Type != "" {
+		t.Errorf("the last way in: %v, told %q, %+v", err, told, event)
+	}
+	told, event, err = reset(made.Sub, admin.FactorReset{Passkeys: true, Force: true})
+	if err != nil || told != "passkeys_reset" || event.Details["passkeys"] != "true" || event.Details["last_way_in"] != "true" {
+		t.Errorf("by force: %v, told %q, %+v", err, told, event)
+	}
+	alice, _, err := storage.Usernames.Get(t.Context(), o.store, "alice") // she has a password
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, event, err = reset(alice.UserID, admin.FactorReset{Passkeys: true})
+	if err != nil || told != "passkeys_reset" || event.Details["passkeys"] != "true" || event.Details["last_way_in"] != "" {
+		t.Errorf("beside a password: %v, told %q, %+v", err, told, event)
+	}
 }

@@ -44,23 +44,27 @@ func factorState(f *admin.Factor) string {
 }
 
 func newFactorResetCommand(r *remote) *cobra.Command {
-	var passkeys bool
+	var reset admin.FactorReset
 	cmd := &cobra.Command{
 		Use:   "reset USER",
 		Short: "remove the second factor of a user who has lost it",
 		Long: `Remove the authenticator app, the recovery codes and the remembered devices of a user who has lost them. The
 user is told by mail. Until they set up new ones, the password alone signs in: make sure that the user is the one who
-asks. If a second factor is demanded of them, they set one up at the next sign-in. --passkeys removes the passkeys too.`,
+asks. If a second factor is demanded of them, they set one up at the next sign-in.
+
+--passkeys removes the passkeys too. If the user has neither a password nor a provider to sign in with, that shuts them
+out, and is refused: give them another way first, or insist by --force.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: r.completeUsers(),
 		RunE: r.onUser(func(ctx context.Context, c *admin.Client, p *printer, u *admin.User, _ []string) error {
-			if err := c.ResetFactors(ctx, u.Sub, passkeys); err != nil {
+			if err := c.ResetFactors(ctx, u.Sub, reset); err != nil {
 				return err
 			}
 			p.done("reset the factors of user %s (%s)", u.Username, u.Sub)
 			return nil
 		}),
 	}
-	cmd.Flags().BoolVar(&passkeys, "passkeys", false, "remove the passkeys too")
+	cmd.Flags().BoolVar(&reset.Passkeys, "passkeys", false, "remove the passkeys too")
+	cmd.Flags().BoolVar(&reset.Force, "force", false, "remove the passkeys even if they are the only way in")
 	return cmd
 }
