@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/authzd/authzd/authz/typed"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -36,11 +37,11 @@ func NewCodes() []string {
 
 // normalRecovery returns a code as typed in its normal form: lower case, without signs between, and with o, i and l read
 // as the digits that they look like. ok is false if it can be no code.
-func normalRecovery(typed string) (code string, ok bool) {
-	if len(typed) > 8*codeLength {
+func normalRecovery(text string) (code string, ok bool) {
+	if len(text) > 8*codeLength {
 		return "", false
 	}
-	code = strings.NewReplacer(" ", "", "-", "", "\u00a0", "", "\t", "", "o", "0", "i", "1", "l", "1").Replace(strings.ToLower(strings.TrimSpace(typed)))
+	code = strings.NewReplacer("o", "0", "i", "1", "l", "1").Replace(strings.ToLower(typed.Plain(text)))
 	return code, len(code) == codeLength && strings.Trim(code, crockford) == ""
 }
 
@@ -76,8 +77,8 @@ func (f *Factors) EnrolWithCodesWrites(user *storage.User, version uint64, secre
 
 // CheckRecovery checks a recovery code that a user has typed. nil says that it is right, and used up. The errors are
 // those of CheckTOTP.
-func (f *Factors) CheckRecovery(ctx context.Context, user *storage.User, typed string) error {
-	code, ok := normalRecovery(typed)
+func (f *Factors) CheckRecovery(ctx context.Context, user *storage.User, text string) error {
+	code, ok := normalRecovery(text)
 	if !ok {
 		return ErrWrong
 	}

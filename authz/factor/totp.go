@@ -14,6 +14,7 @@ import (
 	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
 
+	"github.com/authzd/authzd/authz/typed"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -72,10 +73,10 @@ func codeOf(secret []byte, step int64) string {
 	return code
 }
 
-// NormalCode returns a code as typed without its spaces, and false if it can be none.
-func NormalCode(typed string) (string, bool) {
-	code := strings.NewReplacer(" ", "", "-", "", "\u00a0", "").Replace(strings.TrimSpace(typed))
-	return code, len(code) == digits && strings.Trim(code, "0123456789") == ""
+// NormalCode returns the digits of a code as a person types it, and false if it can be none.
+func NormalCode(text string) (string, bool) {
+	code := typed.Digits(text, digits)
+	return code, len(code) == digits
 }
 
 // stepOf returns the newest time step, around now and after the last used one, that a code is of; 0: none.
@@ -108,8 +109,8 @@ func (f *Factors) EnrolWrites(user *storage.User, version uint64, secret []byte,
 
 // CheckTOTP checks a code that a user has typed. nil says that it is right; it is used up then, and so are older ones,
 // on all replicas. The errors are ErrWrong, ErrNone and *ThrottledError.
-func (f *Factors) CheckTOTP(ctx context.Context, user *storage.User, typed string) error {
-	code, ok := NormalCode(typed)
+func (f *Factors) CheckTOTP(ctx context.Context, user *storage.User, text string) error {
+	code, ok := NormalCode(text)
 	if !ok {
 		return ErrWrong // it is no guess, and not counted
 	}

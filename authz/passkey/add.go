@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/google/uuid"
 
+	"github.com/authzd/authzd/authz/typed"
 	"github.com/authzd/authzd/storage"
 )
 
@@ -181,16 +180,10 @@ func model(aaguid []byte) string {
 	return id.String()
 }
 
-// CleanName returns a name that a person has chosen for a key, and whether it is one: without control and bidi
-// characters, and not too long. Scripts and emojis need the joiners U+200C and U+200D.
+// CleanName returns a name that a person has chosen for a key, and whether it is one.
 func CleanName(name string) (string, bool) {
-	name = strings.Join(strings.Fields(name), " ")
-	if name == "" || !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName {
-		return "", false
-	}
-	return name, !strings.ContainsFunc(name, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d' || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r)
-	})
+	name, ok := typed.Name(strings.Join(strings.Fields(name), " "), maxName)
+	return name, ok && name != ""
 }
 
 // freeName returns a name that no other of the user's keys has: "Bitwarden", then "Bitwarden (2)". An empty name stays:

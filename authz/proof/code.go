@@ -5,8 +5,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"math/big"
-	"strings"
-	"unicode"
+
+	"github.com/authzd/authzd/authz/typed"
 )
 
 func (p *Proofs) isCode(id, code string, stored []byte) bool {
@@ -25,36 +25,5 @@ func newCode() string {
 	return fmt.Sprintf("%0*d", CodeDigits, n)
 }
 
-// digits returns the ASCII digits of a code. It takes those of all scripts, and leaves out spaces and dashes. If there
-// is anything else, the code is wrong.
-func digits(typed string) string {
-	var code strings.Builder
-	for _, r := range typed {
-		switch {
-		case unicode.IsSpace(r) || unicode.Is(unicode.Dash, r) || unicode.Is(unicode.Cf, r):
-		case unicode.IsDigit(r):
-			code.WriteByte('0' + digitValue(r))
-		default:
-			return ""
-		}
-		if code.Len() > CodeDigits {
-			return ""
-		}
-	}
-	return code.String()
-}
-
-// digitValue returns the value of a decimal digit: in Unicode, the digits of a script follow one another.
-func digitValue(r rune) byte {
-	for _, t := range unicode.Nd.R16 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return byte((r - rune(t.Lo)) % 10)
-		}
-	}
-	for _, t := range unicode.Nd.R32 {
-		if rune(t.Lo) <= r && r <= rune(t.Hi) {
-			return byte((r - rune(t.Lo)) % 10)
-		}
-	}
-	return 0
-}
+// digits returns the ASCII digits of a code. If it has anything else but spaces and dashes, it is wrong.
+func digits(code string) string { return typed.Digits(code, CodeDigits) }
