@@ -178,6 +178,7 @@ func (in *Interaction) SetUpApp(w http.ResponseWriter, r *http.Request) error {
 	codes, changed, err := in.enrolTOTP(r, user, s, form.Get("otp"))
 	switch {
 	case errors.Is(err, factor.ErrWrong):
+		in.Pages.Refused(r, user.ID, string(templates.WrongOTP))
 		return in.showApp(w, r, signedIn, user, s, templates.WrongOTP)
 	case errors.Is(err, errStale):
 		http.Redirect(w, r, in.Issuer.URL(appPage), http.StatusSeeOther)

@@ -10,7 +10,6 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/factor"
 	"github.com/authzd/authzd/authz/mail"
-	"github.com/authzd/authzd/authz/observe"
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -102,7 +101,7 @@ func (in *Interaction) enrol(w http.ResponseWriter, r *http.Request, v *visit, q
 	codes, changed, err := in.enrolTOTP(r, q.user, s, form.Get("otp"))
 	switch {
 	case errors.Is(err, factor.ErrWrong):
-		observe.Event(r.Context()).SetSubject(q.user.ID)
+		in.Pages.Refused(r, q.user.ID, string(templates.WrongOTP))
 		return in.showEnrol(w, r, v, q, s, templates.WrongOTP)
 	case errors.Is(err, errStale):
 		http.Redirect(w, r, in.pageURL(factorPage, v.sealed), http.StatusSeeOther)

@@ -125,6 +125,7 @@ func (in *Interaction) changePasskeys(ctx context.Context, r *http.Request, by p
 	case errors.Is(err, passkey.ErrBadName):
 		return templates.PasskeyBadName, nil
 	case errors.Is(err, passkey.ErrLastWayIn):
+		in.Pages.Refused(r, user.ID, "last_way_in")
 		return templates.PasskeyLastWayIn, nil
 	case errors.As(err, &refused):
 		in.noteRefusedKey(r, refused)
@@ -135,5 +136,6 @@ func (in *Interaction) changePasskeys(ctx context.Context, r *http.Request, by p
 
 // noteRefusedKey records why a new key was not accepted.
 func (in *Interaction) noteRefusedKey(r *http.Request, refused *passkey.Error) {
+	in.Pages.Refused(r, refused.UserID, "passkey_"+string(refused.Reason))
 	observe.Event(r.Context()).SetError("passkey_"+string(refused.Reason), "The new passkey was not accepted.", refused)
 }

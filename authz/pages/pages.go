@@ -91,6 +91,17 @@ func (pg *Pages) ShowErrorPage(w http.ResponseWriter, r *http.Request, e *oauth.
 	pg.Render(w, r, e.Status, p)
 }
 
+// Refused records that a page has refused a form. The page itself says why to the person. userID is "" if it is not known
+// who that is.
+func (pg *Pages) Refused(r *http.Request, userID, code string) {
+	event := observe.Event(r.Context())
+	if userID != "" {
+		event.SetSubject(userID)
+	}
+	event.SetError(code, "", nil)
+	pg.Events.Refused(r, &oauth.Error{Status: http.StatusUnprocessableEntity, Code: code})
+}
+
 // Render draws a page. If that fails, it answers 500: the template is wrong, not the request.
 func (pg *Pages) Render(w http.ResponseWriter, r *http.Request, status int, p templates.Page) {
 	if err := pg.Renderer.Render(w, r, status, p); err != nil {

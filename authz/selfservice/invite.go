@@ -40,12 +40,13 @@ func (s *Service) acceptInvitation(w http.ResponseWriter, q *request) error {
 		p.Problem = templates.InvalidName
 	}
 	if p.Problem != templates.NoProblem {
+		s.Pages.Refused(q.r, user.ID, string(p.Problem))
 		s.showSetPassword(w, q, http.StatusUnprocessableEntity, l, p, nil)
 		return nil
 	}
 	who := person(user.User)
 	who.Names = append(who.Names, name)
-	if refusal := s.Passwords.Judge(q.r.Context(), typed, who); refusal != nil {
+	if refusal := s.judge(q.r, user.ID, typed, who); refusal != nil {
 		s.showSetPassword(w, q, http.StatusUnprocessableEntity, l, p, refusal)
 		return nil
 	}

@@ -77,7 +77,7 @@ func (s *Service) PasswordForm(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	typed := form.Get("new-password")
-	if refusal := s.Passwords.Judge(r.Context(), typed, person(user)); refusal != nil {
+	if refusal := s.judge(r, user.ID, typed, person(user)); refusal != nil {
 		s.showPassword(w, r, http.StatusUnprocessableEntity, user, again, refusal)
 		return nil
 	}

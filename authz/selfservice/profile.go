@@ -13,7 +13,6 @@ import (
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/oauth"
 	"github.com/authzd/authzd/authz/pages"
-	"github.com/authzd/authzd/authz/tally"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -61,6 +60,7 @@ func (s *Service) ProfileForm(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if problem != templates.NoProblem {
+		s.Pages.Refused(r, user.ID, string(problem))
 		s.showProfile(w, r, http.StatusUnprocessableEntity, user, typed, problem)
 		return nil
 	}
@@ -161,7 +161,7 @@ func (s *Service) judgeUsername(r *http.Request, user *storage.User, name string
 	if s.Accounts.IsNamed(user.Username) { // the file would make another user of that name
 		return templates.UsernameFixed, nil
 	}
-	wait, err := tally.Take(r.Context(), s.Store, tally.Charge{Key: tally.Key("change", user.ID), Limit: changesOfUser})
+	wait, err := s.takeChange(r, user.ID)
 	if err != nil {
 		return "", err
 	}

@@ -144,7 +144,7 @@ func (s *Service) askReset(w http.ResponseWriter, q *request, began time.Time, a
 		return nil
 	}
 	ctx := q.r.Context()
-	wait, err := s.take(ctx, "reset", resetsOfNetwork, resetsOfAll)
+	wait, err := s.take(q.r, "reset", resetsOfNetwork, resetsOfAll)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (s *Service) reset(w http.ResponseWriter, q *request) error {
 		return err
 	}
 	typed := q.params.Get("new-password")
-	if refusal := s.Passwords.Judge(q.r.Context(), typed, person(user.User)); refusal != nil {
+	if refusal := s.judge(q.r, user.ID, typed, person(user.User)); refusal != nil {
 		s.showSetPassword(w, q, http.StatusUnprocessableEntity, l, templates.SetPassword{}, refusal)
 		return nil
 	}

@@ -19,10 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/authzd/authzd/authz/account"
 	"github.com/authzd/authzd/authz/audit"
@@ -39,6 +36,7 @@ import (
 	"github.com/authzd/authzd/authz/session"
 	"github.com/authzd/authzd/authz/tally"
 	"github.com/authzd/authzd/authz/throttle"
+	"github.com/authzd/authzd/authz/typed"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
 )
@@ -77,15 +75,41 @@ var (
 	changesOfUser = throttle.Limit{Burst: 10, Interval: 6 * time.Minute}
 )
 
-// take counts a request of a kind, from the network of the request and from all. It returns how long to wait if there
-// were too many.
-func (s *Service) take(ctx context.Context, kind string, ofNetwork, ofAll throttle.Limit) (time.Duration, error) {
-	network := throttle.NetworkOf(observe.Event(ctx).Remote())
-	wait, err := tally.Take(ctx, s.Store, tally.Charge{Key: tally.Key(kind+" of network", network.String()), Limit: ofNetwork})
-	if err != nil || wait > 0 || ofAll.Burst == 0 {
-		return wait, err
+// take counts a request of a kind: from the network of the request, from the IPv6 /48 around it, because the owner of one
+// could use up what is for all, and from all. It returns how long to wait if there were too many.
+func (s *Service) take(r *http.Request, kind string, ofNetwork, ofAll throttle.Limit) (wait time.Duration, err error) {
+	ctx := r.Context()
+	from := observe.Event(ctx).Remote()
+	charges := []tally.Charge{{Key: tally.Key(kind+" of network", throttle.NetworkOf(from).String()), Limit: ofNetwork}}
+	if from.Unmap().Is6() {
+		charges = append(charges, tally.Charge{Key: tally.Key(kind+" of site", throttle.SiteOf(from).String()), Limit: ofNetwork.OfSite()})
 	}
-	return tally.Take(ctx, s.Store, tally.Charge{Key: tally.Key(kind, ""), Limit: ofAll})
+	if wait, err = tally.Take(ctx, s.Store, charges...); err == nil && wait == 0 && ofAll.Burst > 0 {
+		wait, err = tally.Take(ctx, s.Store, tally.Charge{Key: tally.Key(kind, ""), Limit: ofAll})
+	}
+	if wait > 0 {
+		s.Pages.Refused(r, "", "throttled")
+	}
+	return wait, err
+}
+
+// takeChange counts what a user finds out about others by a change: whether a name or an address is taken. It returns how
+// long to wait if it was too much.
+func (s *Service) takeChange(r *http.Request, userID string) (time.Duration, error) {
+	wait, err := tally.Take(r.Context(), s.Store, tally.Charge{Key: tally.Key("change", userID), Limit: changesOfUser})
+	if wait > 0 {
+		s.Pages.Refused(r, userID, "throttled")
+	}
+	return wait, err
+}
+
+// judge returns why a person can't have a password, or nil. userID is "" if there is no account yet.
+func (s *Service) judge(r *http.Request, userID, typed string, who password.Person) *password.Refusal {
+	refusal := s.Passwords.Judge(r.Context(), typed, who)
+	if refusal != nil {
+		s.Pages.Refused(r, userID, "password_"+string(refusal.Reason))
+	}
+	return refusal
 }
 
 // NeedsMail returns a handler that answers 404 if there is no mail.
@@ -151,16 +175,8 @@ func remote(ctx context.Context) string {
 
 const maxName = 100 // characters of a name that a person gives
 
-// cleanName returns a name as it is stored, and reports whether it can be one: text of one line, without characters
-// that are invisible or change the order of others.
-func cleanName(name string) (string, bool) {
-	name = strings.TrimSpace(name)
-	bad := func(r rune) bool {
-		return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs) && r != '\u200c' && r != '\u200d'
-	}
-	ok := utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxName && !strings.ContainsFunc(name, bad)
-	return strings.Join(strings.Fields(name), " "), ok
-}
+// cleanName returns a name as it is stored, and reports whether it can be one.
+func cleanName(name string) (string, bool) { return typed.Name(name, maxName) }
 
 // newPassword is the field for a new password, and why the one that was typed is refused; refusal may be nil.
 func (s *Service) newPassword(roles []string, refusal *password.Refusal) templates.NewPassword {

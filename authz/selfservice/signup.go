@@ -70,10 +70,11 @@ func (s *Service) SignUpForm(w http.ResponseWriter, r *http.Request) error {
 		p.Problem = templates.DomainNotAllowed
 	}
 	if p.Problem != templates.NoProblem {
+		s.Pages.Refused(r, "", string(p.Problem))
 		s.showSignUp(w, q, http.StatusUnprocessableEntity, p, nil)
 		return nil
 	}
-	wait, err := s.take(r.Context(), "signup", signUpsOfNetwork, signUpsOfAll)
+	wait, err := s.take(r, "signup", signUpsOfNetwork, signUpsOfAll)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (s *Service) SignUpForm(w http.ResponseWriter, r *http.Request) error {
 		s.showSignUp(w, q, http.StatusTooManyRequests, p, nil)
 		return nil
 	}
-	if refusal := s.Passwords.Judge(r.Context(), typed, password.Person{Username: p.Email, Email: p.Email, Names: []string{name}}); refusal != nil {
+	if refusal := s.judge(r, "", typed, password.Person{Username: p.Email, Email: p.Email, Names: []string{name}}); refusal != nil {
 		s.showSignUp(w, q, http.StatusUnprocessableEntity, p, refusal)
 		return nil
 	}
@@ -260,7 +261,7 @@ func (s *Service) tryCode(w http.ResponseWriter, q *request, kind proof.Kind, pa
 	} else if err != nil {
 		return false, err
 	}
-	wait, err := s.take(ctx, "code", codesOfNetwork, noLimit)
+	wait, err := s.take(q.r, "code", codesOfNetwork, noLimit)
 	if err != nil {
 		return false, err
 	}
@@ -291,7 +292,7 @@ func (s *Service) signUpMailAgain(w http.ResponseWriter, q *request, began time.
 	} else if err != nil {
 		return err
 	}
-	wait, err := s.take(q.r.Context(), "signup", signUpsOfNetwork, signUpsOfAll)
+	wait, err := s.take(q.r, "signup", signUpsOfNetwork, signUpsOfAll)
 	if err != nil {
 		return err
 	}
@@ -340,10 +341,11 @@ func (s *Service) decide(w http.ResponseWriter, q *request) error {
 		s.showConfirm(w, q, http.StatusUnprocessableEntity, l, q.params.Get("name"), templates.MissingDetail, nil)
 		return nil
 	case !named:
+		s.Pages.Refused(q.r, "", string(templates.InvalidName))
 		s.showConfirm(w, q, http.StatusUnprocessableEntity, l, q.params.Get("name"), templates.InvalidName, nil)
 		return nil
 	}
-	if refusal := s.Passwords.Judge(ctx, typed, password.Person{Username: l.Email, Email: l.Email, Names: []string{name}}); refusal != nil {
+	if refusal := s.judge(q.r, "", typed, password.Person{Username: l.Email, Email: l.Email, Names: []string{name}}); refusal != nil {
 		s.showConfirm(w, q, http.StatusUnprocessableEntity, l, name, templates.NoProblem, refusal)
 		return nil
 	}

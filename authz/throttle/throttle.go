@@ -81,9 +81,11 @@ func (b *Buckets) From(kind string, from netip.Addr, l Limit, weight int) []Char
 	if !from.Unmap().Is6() {
 		return charges
 	}
-	l = Limit{siteShare * l.Burst, l.Interval / siteShare}
-	return append(charges, Charge{b.Key(kind, "", SiteOf(from)), l, weight})
+	return append(charges, Charge{b.Key(kind, "", SiteOf(from)), l.OfSite(), weight})
 }
+
+// OfSite returns the limit of an IPv6 /48 whose networks have the limit l.
+func (l Limit) OfSite() Limit { return Limit{siteShare * l.Burst, l.Interval / siteShare} }
 
 // Take makes all charges and returns 0, or makes none and returns how long it takes until there is room for
 // them. Many at once can't slip through: a charge counts until it is given back.
