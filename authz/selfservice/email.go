@@ -14,7 +14,6 @@ import (
 	"github.com/authzd/authzd/authz/pages"
 	"github.com/authzd/authzd/authz/proof"
 	"github.com/authzd/authzd/authz/session"
-	"github.com/authzd/authzd/authz/tally"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
 	"github.com/authzd/authzd/templates"
@@ -150,7 +149,7 @@ func (s *Service) askChange(w http.ResponseWriter, p *personHere, address string
 		http.Redirect(w, p.r, s.Issuer.URL("/account"), http.StatusSeeOther)
 		return nil
 	}
-	wait, err := tally.Take(ctx, s.Store, tally.Charge{Key: tally.Key("change", p.user.ID), Limit: changesOfUser})
+	wait, err := s.takeChange(p.r, p.user.ID)
 	if err != nil {
 		return err
 	}
@@ -190,15 +189,16 @@ func (s *Service) askChange(w http.ResponseWriter, p *personHere, address string
 	return nil
 }
 
-// changeMails are the writes of the mails about a change: to the new address, and to the old one if it is proved.
+// changeMails are the writes of the mails about a change: to the new address, and to the old one if it is proved. The old
+// one gets the same whether or not the new one is taken: it may be the person's who tries which addresses are.
 func (s *Service) changeMails(p *personHere, address string, made *proof.Made, taken bool) ([]storage.Write, error) {
 	ctx := p.r.Context()
 	to := outbox.Recipient(p.user, p.acceptLanguage())
 	to.Address = address
-	if taken {
-		return s.Outbox.Mail(mail.Recipient{Address: address, AcceptLanguage: p.acceptLanguage()}, mail.AlreadyRegistered{Link: "/login"}), nil
-	}
 	writes := s.Outbox.Mail(to, mail.NewAddress{Proof: inMail(made, emailPath, proof.Email)})
+	if taken {
+		writes = s.Outbox.Mail(mail.Recipient{Address: address, AcceptLanguage: p.acceptLanguage()}, mail.AlreadyRegistered{Link: "/login"})
+	}
 	if !p.user.Profile.EmailVerified || sameAddress(p.user.Profile.Email, address) {
 		return writes, nil
 	}
@@ -259,7 +259,7 @@ func (s *Service) changeEmail(w http.ResponseWriter, p *personHere) error {
 		if err != nil {
 			return err
 		}
-		writes = append(append(writes, l.UseWrites()...), proof.VoidWrites(user.ID, proof.Reset, proof.Invite)...)
+		writes = append(append(writes, l.UseWrites()...), proof.VoidWrites(user.ID, proof.Reset, proof.Invite, proof.Stop)...)
 		writes = append(writes, s.Events.EmailChanged(ctx, user.ID)...)
 		if !sameAddress(user.Profile.Email, l.Email) {
 			writes = append(writes, s.Outbox.Notify(user, p.acceptLanguage(), mail.AddressChanged{New: l.Email})...)
