@@ -63,7 +63,7 @@ func (in *Interaction) AccountPage(w http.ResponseWriter, r *http.Request) error
 	}
 	p := templates.Account{
 		User: pages.User(user), Claims: shownClaims(user), SignedInAt: signedIn.AuthTime,
-		Zone: zoneOf(user), Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes"},
+		Zone: zoneOf(user), Action: in.Issuer.URL("/account"), LogoutAction: in.Issuer.URL("/logout"), Hidden: map[string]string{"confirm": "yes", "account": user.ID},
 	}
 	p.ProfileURL, p.ExportURL, p.DeleteURL = in.Issuer.URL("/account/profile"), in.Issuer.URL("/account/export"), in.Issuer.URL("/account/delete")
 	p.Ways = append(p.Ways, passwordWay(user, in.Issuer.URL("/account/password")))
@@ -229,11 +229,17 @@ func (in *Interaction) AccountAction(w http.ResponseWriter, r *http.Request) err
 	}
 	switch {
 	case missing != nil: // the page leads there
+	case form.Has("account") && form.Get("account") != user.ID: // another tab has signed in somebody else
 	case form.Get("sign-out-everywhere") == "yes":
 		return in.everywhere(w, r, user)
 	case form.Get("sign-out-others") == "yes":
 		err = in.endOthers(r.Context(), signedIn, user)
 	case form.Has("unlink"):
+		if !isRecent(signedIn) {
+			if _, user, err = in.Fresh(w, r, "/account"); err != nil || user == nil {
+				return err
+			}
+		}
 		err = in.withdrawIdentity(r, user, form)
 	case form.Has("end"):
 		err = in.endOther(r.Context(), user, form.Get("end"))

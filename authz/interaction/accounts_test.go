@@ -139,3 +139,48 @@ func TestSeveralAccountsOnAccountPage(t *testing.T) {
 		t.Errorf("%.300s", page.Body)
 	}
 }
+
+// A page of the account of one person does nothing to the account of another, who has signed in in another tab.
+func TestAccountFormsNameTheirUser(t *testing.T) {
+	t.Parallel()
+	b, alice, bob := shared(t)
+	s := b.Server
+	other := s.NewBrowser(t)
+	login := other.Get(t, s.URL+"/login")
+	other.Do(t, login.Submit(t, "login-submit", url.Values{"username": {"bob"}, "password": {authztest.Password}}))
+	bobs := b.Get(t, s.URL+"/account")
+	for _, button := range []string{"revoke-" + authztest.ThirdParty, "sign-out-others", "sign-out-everywhere", "logout"} {
+		if !bobs.Has(button) {
+			t.Fatalf("no %s", button)
+		}
+	}
+	choose := b.Get(t, s.URL+"/select-account")
+	b.Do(t, choose.Submit(t, "account-continue", url.Values{"account": {sub(t, alice)}}))
+	hers := b.Get(t, s.URL+"/account")
+	if !strings.Contains(hers.Body, "Alice Liddell") && !strings.Contains(hers.Body, "alice@example.com") {
+		t.Fatalf("not hers: %.500s", hers.Body)
+	}
+	living := func() (n map[string]int) {
+		n = map[string]int{}
+		for entry, err := range storage.Sessions.All(t.Context(), s.Store, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n[entry.Value.UserID]++
+		}
+		return n
+	}
+	before := living()
+	for _, button := range []string{"sign-out-others", "sign-out-everywhere", "revoke-" + authztest.ThirdParty} {
+		if page := b.Do(t, bobs.Submit(t, button, nil)); page.Header.Get("Location") != s.URL+"/account" {
+			t.Errorf("%s: %d %q", button, page.Status, page.Header.Get("Location"))
+		}
+	}
+	if after := living(); after[sub(t, alice)] != before[sub(t, alice)] || after[sub(t, bob)] != before[sub(t, bob)] {
+		t.Errorf("sessions: %v, then %v", before, after)
+	}
+	b.Do(t, bobs.Submit(t, "logout", nil)) // the page says whom it signs out
+	if after := living(); after[sub(t, alice)] != 1 || after[sub(t, bob)] != 1 {
+		t.Errorf("after Bob's page signs out: %v", after)
+	}
+}

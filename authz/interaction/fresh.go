@@ -59,6 +59,11 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 	return signedIn, user, nil
 }
 
+// isRecent reports whether a session began lately, by any sign-in. That is enough to take a way in away, but the last one.
+func isRecent(signedIn *session.Session) bool {
+	return storage.Now().Sub(signedIn.CreatedAt) < freshFor
+}
+
 // isFresh reports whether a person has proved lately who they are. If their only way in is an upstream that proves no
 // time, it is enough that they came from there lately.
 func isFresh(signedIn *session.Session, user *storage.User) bool {

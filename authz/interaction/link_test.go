@@ -183,6 +183,36 @@ func TestUnlinkOnAccountPage(t *testing.T) {
 	}
 }
 
+// TestUnlinkWantsAFreshSignIn: somebody who finds an open session can't take a way in away.
+func TestUnlinkWantsAFreshSignIn(t *testing.T) {
+	t.Parallel()
+	f := blackbox.Federate(t, true)
+	b := f.NewBrowser(t)
+	f.SignInUpstream(t, b)
+	linked, err := storage.UserIdentities.Scan(t.Context(), f.Store, "", "", 2)
+	if err != nil || len(linked) != 1 {
+		t.Fatal(len(linked), err)
+	}
+	_, id, _ := strings.Cut(linked[0].Key, "/")
+	page := b.Get(t, f.URL+"/account")
+	blackbox.AgeLogins(t, f.Server, 10*time.Minute)
+	for entry, err := range storage.Sessions.All(t.Context(), f.Store, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry.Value.CreatedAt = entry.Value.CreatedAt.Add(-10 * time.Minute)
+		if err := f.Store.Apply(t.Context(), storage.Sessions.Put(entry.Key, entry.Value, storage.At(entry.Version), time.Now().Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stale := b.Do(t, page.Submit(t, "unlink-"+id, nil)); stale.LedTo(t) != "/login" {
+		t.Errorf("led to %q", stale.Header.Get("Location"))
+	}
+	if n := blackbox.Count(t, f.Store, storage.Identities.Table); n != 1 {
+		t.Error("unlinked")
+	}
+}
+
 // wantEvent fails unless the store has an event of a type that waits to be sealed, or is.
 func wantEvent(t *testing.T, f blackbox.Federation, what string) {
 	t.Helper()
