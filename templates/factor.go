@@ -2,6 +2,8 @@ package templates
 
 // FactorPage is what the pages share that ask for another factor than the first. The person has proved the first one, so
 // the pages may name them.
+//
+// Button factor-cancel, which sends decision=cancel: back to the app, or out of the sign-in.
 type FactorPage struct {
 	UILocales  string
 	Client     *Client // nil: a sign-in to this server's own pages
@@ -55,7 +57,7 @@ func (p AnotherWay) meta() meta { return meta{template: "another-way", uiLocales
 
 // EnrolTOTP sets up an authenticator app. The secret is in the page as text and as a drawing, so no address has it.
 //
-// Element totp-secret; input otp; button otp-submit.
+// Element totp-secret; input otp; button otp-submit; if it is demanded, button factor-cancel as on a FactorPage.
 type EnrolTOTP struct {
 	UILocales string
 	Client    *Client

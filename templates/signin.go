@@ -65,6 +65,20 @@ const (
 	ConfirmToLink   Problem = "confirm_to_link"   // an account with this address exists: sign in to it first
 )
 
+// SignedIn tells a visitor of the sign-in page that they are signed in, and as whom.
+//
+// Links account, account-other; button logout.
+type SignedIn struct {
+	UILocales       string
+	User            User
+	AccountURL      string
+	OtherAccountURL string
+	LogoutAction    string
+	Hidden          map[string]string // of the form that signs out
+}
+
+func (p SignedIn) meta() meta { return meta{template: "signed-in", uiLocales: p.UILocales} }
+
 // SelectAccount asks which account to continue with (prompt=select_account, or several are signed in).
 //
 // The button account-continue sends account=continue for the account in use, the buttons account-{n} of the others send

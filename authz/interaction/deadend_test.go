@@ -114,8 +114,21 @@ func TestSignInPageAfterAnotherTab(t *testing.T) {
 		}
 	}
 	b := s.SignedIn(t, nil)
-	if got := b.Get(t, s.URL+"/login").LedTo(t); got != "/account" {
-		t.Errorf("a plain sign-in: led to %q", got)
+	page := b.Get(t, s.URL+"/login") // nothing waits: it says who is signed in, and all the ways on
+	if page.Status != http.StatusOK || page.Has("username") || !strings.Contains(page.Body, "You’re signed in as <strong><bdi>"+b.Username) {
+		t.Errorf("a plain sign-in: %d %.2000s", page.Status, page.Body)
+	}
+	if got := page.Link("account"); got != s.URL+"/account" {
+		t.Errorf("the account is at %q", got)
+	}
+	if other := b.Get(t, page.Link("account-other")); !other.Has("login-submit") || other.Has("other-account") {
+		t.Errorf("another account: %d", other.Status)
+	}
+	if out := b.Do(t, page.Submit(t, "logout", nil)); !strings.Contains(out.Body, "You’re signed out") {
+		t.Errorf("signed out: %d %.300s", out.Status, out.Body)
+	}
+	if page := b.Get(t, s.URL+"/login"); !page.Has("login-submit") || strings.Contains(page.Body, "Alice") {
+		t.Errorf("after that, /login has no form, or names somebody: %d", page.Status)
 	}
 }
 

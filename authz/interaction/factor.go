@@ -187,6 +187,8 @@ func (in *Interaction) Factor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	switch {
+	case form.Get("decision") == "cancel":
+		return in.leaveFactor(w, r, v, q)
 	case q == nil:
 		in.unasked(w, r, v)
 		return nil
@@ -212,6 +214,30 @@ func (in *Interaction) Factor(w http.ResponseWriter, r *http.Request) error {
 		in.Sessions.SetCookie(w, in.deviceCookieName(q.user), value, factor.RememberFor)
 	}
 	return in.checkFactor(w, r, v, q, wayTOTP, events.MethodTOTP, p, err)
+}
+
+// leaveFactor ends a sign-in that has proved a first factor: back to the app, else to the account of whoever is signed in,
+// else to the sign-in page. An account that wants another factor too can't be opened: /login says who is signed in.
+func (in *Interaction) leaveFactor(w http.ResponseWriter, r *http.Request, v *visit, q *question) error {
+	if q != nil && q.half != nil {
+		in.dropHalf(w)
+	}
+	if v.request != nil && v.request.RedirectURI != "" {
+		v.request.Acted = true // the page has shown where the button leads
+		return in.Requests.Refuse(w, r, v.request, oauth.Refuse(oauth.AccessDenied, "The user did not prove another factor."))
+	}
+	target := loginPage
+	if v.user != nil {
+		missing, err := in.next(r.Context(), &pending{who: v.who})
+		if err != nil {
+			return err
+		}
+		if missing == nil {
+			target = "/account"
+		}
+	}
+	http.Redirect(w, r, in.Issuer.URL(target), http.StatusSeeOther)
+	return nil
 }
 
 // checkFactor goes on after the check of a code, which has ended with result.

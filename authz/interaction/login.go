@@ -51,6 +51,9 @@ func (in *Interaction) LoginPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if in.needless(r, v) {
+		if v.sealed == "" {
+			return in.showSignedIn(w, r, v)
+		}
 		in.goOn(w, r, v)
 		return nil
 	}
@@ -103,11 +106,7 @@ func (in *Interaction) showLogin(w http.ResponseWriter, r *http.Request, v *visi
 		if !v.takesACR(authorize.ACRFederated) {
 			break
 		}
-		url := in.pageURL("/login/"+c.ID(), v.sealed)
-		if v.other {
-			url += "&other=1"
-		}
-		p.Connectors = append(p.Connectors, templates.Connector{ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: url})
+		p.Connectors = append(p.Connectors, templates.Connector{ID: c.ID(), Type: c.Type(), Name: c.Name(), URL: in.signInURL(loginPage+"/"+c.ID(), v.sealed, v.other)})
 	}
 	if in.SignUp {
 		p.SignUpURL = in.pageURL(signUpPage, v.sealed)
@@ -153,7 +152,18 @@ func (v *visit) reason() templates.Reason {
 
 // otherAccountURL returns the URL of the sign-in page for another user than the one who is signed in.
 func (in *Interaction) otherAccountURL(sealed string) string {
-	return in.pageURL("/login", sealed) + "&other=1"
+	return in.signInURL(loginPage, sealed, true)
+}
+
+// signInURL returns the URL of a page on which people sign in; other is for another user than the one who is signed in.
+func (in *Interaction) signInURL(path, sealed string, other bool) string {
+	switch {
+	case !other:
+		return in.pageURL(path, sealed)
+	case sealed == "":
+		return in.Issuer.URL(path) + "?other=1"
+	}
+	return in.pageURL(path, sealed) + "&other=1"
 }
 
 // Login takes the form of the sign-in page: a password, or the cancel button. If the password is wrong, it
@@ -215,9 +225,5 @@ func (in *Interaction) signInFailed(ctx context.Context, why account.Reason, use
 // loginFailed redirects to the sign-in page, which shows the problem.
 func (in *Interaction) loginFailed(w http.ResponseWriter, r *http.Request, v *visit, f failedLogin) {
 	v.flow.Failed = &f
-	target := in.pageURL("/login", in.seal(v.flow))
-	if v.other {
-		target = in.otherAccountURL(in.seal(v.flow))
-	}
-	http.Redirect(w, r, target, http.StatusSeeOther)
+	http.Redirect(w, r, in.signInURL(loginPage, in.seal(v.flow), v.other), http.StatusSeeOther)
 }

@@ -20,6 +20,7 @@ func signInPages() map[string]templates.Page {
 			Identity: templates.Identity{Connector: "Corp", Name: "Alice at Corp", Username: "alice.l", Email: "alice@example.com"}},
 		"link, nameless": templates.Link{Action: "/link", Hidden: someHidden, User: alice, Identity: templates.Identity{Connector: "Corp"}},
 		"select account": templates.SelectAccount{Client: &someClient, Action: "/select", Hidden: someHidden, Accounts: []templates.SignedInAccount{{User: alice, ID: "u1", Current: true}, {User: templates.User{Username: "bob"}, ID: "u2"}}},
+		"signed in":      templates.SignedIn{User: alice, AccountURL: "/account", OtherAccountURL: "/login?other", LogoutAction: "/logout", Hidden: someHidden},
 		"sign in, step up": templates.SignIn{Client: &someClient, Action: "/login", Hidden: someHidden, Password: true,
 			User: &alice, OtherAccountURL: "/login?other", Reason: templates.StrongLogin},
 	}
