@@ -16,7 +16,8 @@ type Proof struct {
 	Browser  string    `json:"browser,omitempty"` // that asked; empty: an operator did
 	Remote   string    `json:"remote,omitempty"`  // network address that asked
 	ClientID string    `json:"client_id,omitempty"`
-	Pin      string    `json:"pin,omitempty"` // of the user's state; void once that has another
+	Flow     string    `json:"flow,omitempty"` // the sign-in that waits in that browser, sealed; empty: none does
+	Pin      string    `json:"pin,omitempty"`  // of the user's state; void once that has another
 	SignUp   *SignUp   `json:"signup,omitempty"`
 
 	CreatedAt time.Time `json:"created_at"`

@@ -97,16 +97,8 @@ func (in *Interaction) openFlow(w http.ResponseWriter, r *http.Request, sealed s
 		return flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}}, nil
 	}
 	expired := oauth.Refuse("sign_in_expired", "This sign-in page has expired, or cookies are blocked. Go back to the app and sign in again.")
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	f, err := in.readFlow(sealed)
 	if err != nil {
-		return flow{}, expired.Because(err)
-	}
-	packed, err := in.Flows.Open(raw, nil)
-	if err != nil {
-		return flow{}, expired.Because(err)
-	}
-	var f flow
-	if err := unpack(packed, &f); err != nil {
 		return flow{}, expired.Because(err)
 	}
 	if f.Browser == browser && storage.Now().Sub(f.Started) <= authorize.CarriedLifetime {
@@ -116,6 +108,19 @@ func (in *Interaction) openFlow(w http.ResponseWriter, r *http.Request, sealed s
 		return flow{}, in.lost(r.Context(), expired, f, in.again(f, browser))
 	}
 	return flow{}, &staleFlow{in.beginAgain(f, browser)}
+}
+
+// readFlow opens the seal of a flow, of any browser and any age.
+func (in *Interaction) readFlow(sealed string) (f flow, err error) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil {
+		return flow{}, err
+	}
+	packed, err := in.Flows.Open(raw, nil)
+	if err != nil {
+		return flow{}, err
+	}
+	return f, unpack(packed, &f)
 }
 
 // lostSignIn is a sign-in that can't go on in this browser. The error page has links out of it.

@@ -29,14 +29,39 @@ type Waiting struct {
 	in *Interaction
 }
 
-// Waiting returns the sign-in that a query or a form names.
+// Waiting returns the sign-in that a query or a form names. If it has waited too long, it begins again with what the app
+// has asked for; if nothing is left of that, it ends at the account page. So what a person does on these pages is not lost.
 func (in *Interaction) Waiting(w http.ResponseWriter, r *http.Request, params url.Values) (*Waiting, error) {
 	v, err := in.visit(w, r, params)
+	if err != nil {
+		v, err = in.late(w, r, params.Get("flow"), err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &Waiting{v, in}, nil
 }
+
+// late returns a visit in place of one that failed, for the browser to which its flow belongs; why is the error for others.
+// The request of the app is judged again, and the person's answers so far don't count.
+func (in *Interaction) late(w http.ResponseWriter, r *http.Request, sealed string, why error) (*visit, error) {
+	browser, _ := in.Sessions.Browser(w, r)
+	f, err := in.readFlow(sealed)
+	if err != nil || f.Browser != browser {
+		return nil, why
+	}
+	if !f.Outlived() {
+		again := flow{Browser: browser, Carried: f.Carried, UserCode: f.UserCode, Back: f.Back}
+		again.Started = storage.Now()
+		if v, err := in.resume(r, again, in.seal(again)); err == nil {
+			return v, nil
+		}
+	}
+	return in.resume(r, flow{Browser: browser, Carried: authorize.Carried{Started: storage.Now()}}, "")
+}
+
+// Sealed returns the sign-in as this browser holds it, "" if neither an app nor a page waits.
+func (w *Waiting) Sealed() string { return w.v.sealed }
 
 // Browser returns the name of the browser.
 func (w *Waiting) Browser() string { return w.v.flow.Browser }

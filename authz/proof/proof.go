@@ -56,6 +56,8 @@ const (
 	MaxTries = 5
 	// CodeDigits is the length of a code.
 	CodeDigits = 8
+	// MaxFlow bounds, in bytes, what strangers can have stored with a proof.
+	MaxFlow = 1500
 
 	// mailsAtOnce and mailEvery limit the mails of one kind to one owner.
 	mailsAtOnce = 3
@@ -94,6 +96,7 @@ type Ask struct {
 	Browser string // that asks, by session.Sessions.Browser; empty: none does, and there is no code
 	Remote  string // network address that asks, to be shown
 	Client  string // id of the client that waits; may be empty
+	Flow    string // the sign-in that waits in the browser, sealed; kept if it is not longer than MaxFlow
 	Pin     string // PinOf the user, so that the proof is void once that changes
 
 	SignUp *storage.SignUp // only of the kind SignUp
@@ -173,6 +176,9 @@ func (p *Proofs) draw(ask Ask, now time.Time) (*Made, *storage.Proof) {
 		Kind: string(ask.Kind), UserID: ask.UserID, Email: ask.Email, LinkHash: hash(secret), CodeMAC: mac[:],
 		Browser: ask.Browser, Remote: ask.Remote, ClientID: ask.Client, Pin: ask.Pin, SignUp: ask.SignUp,
 		CreatedAt: now, ExpiresAt: now.Add(ask.Kind.Lifetime()),
+	}
+	if len(ask.Flow) <= MaxFlow {
+		record.Flow = ask.Flow
 	}
 	if ask.Browser == "" {
 		made.Code, record.CodeMAC = "", nil

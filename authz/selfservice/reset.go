@@ -81,7 +81,7 @@ func (s *Service) findReset(q *request, kind proof.Kind) (*proof.Live, *storedUs
 	case user.Disabled, l.Pin != proof.PinOf(user), !sameAddress(user.Profile.Email, l.Email):
 		return nil, nil, proof.ErrVoid
 	}
-	return l, &storedUser{user, version}, nil
+	return l, &storedUser{user, version}, s.waitsFor(q, l)
 }
 
 // storedUser is a user as it was read.
@@ -159,7 +159,7 @@ func (s *Service) askReset(w http.ResponseWriter, q *request, began time.Time, a
 		if err != nil {
 			return err
 		}
-		ask := proof.Ask{Kind: proof.Reset, Email: address, Decoy: true, Browser: q.browser, Remote: remote(ctx), Client: q.ClientID()}
+		ask := proof.Ask{Kind: proof.Reset, Email: address, Decoy: true, Browser: q.browser, Remote: remote(ctx), Client: q.ClientID(), Flow: q.Sealed()}
 		var message mail.Message
 		if user != nil && !user.Disabled {
 			ask.UserID, ask.Pin = user.ID, proof.PinOf(user)

@@ -16,6 +16,7 @@ package selfservice
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -63,7 +64,7 @@ type Service struct {
 }
 
 // The limits of what strangers can ask for, over all replicas. A network may have many people behind it. The records
-// of all sign-ups of a day take about 50 MB, counting decoys.
+// of all sign-ups of a day take about 50 MB, counting decoys, and 120 MB if each has the longest request of an app.
 var (
 	signUpsOfNetwork = throttle.Limit{Burst: 20, Interval: time.Minute}
 	signUpsOfAll     = throttle.Limit{Burst: 2000, Interval: 2 * time.Second}
@@ -131,6 +132,7 @@ func (s *Service) ChangePassword(w http.ResponseWriter, r *http.Request) error {
 // request is one request for a page: what it sent, and the sign-in that waits.
 type request struct {
 	*interaction.Waiting
+	w       http.ResponseWriter
 	r       *http.Request
 	params  url.Values
 	browser string
@@ -159,7 +161,23 @@ func (s *Service) openWith(w http.ResponseWriter, r *http.Request, params url.Va
 	if err != nil {
 		return nil, err
 	}
-	return &request{waiting, r, params, waiting.Browser()}, nil
+	return &request{waiting, w, r, params, waiting.Browser()}, nil
+}
+
+// waitsFor lets the sign-in go on that waited when this browser asked for a proof: its link may be opened in a tab that
+// knows nothing of the app. In another browser nothing goes on.
+func (s *Service) waitsFor(q *request, l *proof.Live) error {
+	if l.Flow == "" || l.Browser != q.browser || q.params.Has("flow") {
+		return nil
+	}
+	waiting, err := s.Interaction.Waiting(q.w, q.r, url.Values{"flow": {l.Flow}})
+	if refused := new(oauth.Error); errors.As(err, &refused) { // the server's secret was replaced meanwhile
+		return nil
+	} else if err != nil {
+		return err
+	}
+	q.Waiting = waiting
+	return nil
 }
 
 // acceptLanguage returns the languages of the browser, for mails to a user without a locale.

@@ -109,7 +109,7 @@ func (s *Service) beginSignUp(q *request, address string, signUp *storage.SignUp
 			return err
 		}
 		made, err := s.Proofs.Make(ctx, proof.Ask{
-			Kind: proof.SignUp, Email: address, Decoy: taken, Browser: q.browser, Remote: remote(ctx), Client: q.ClientID(), SignUp: signUp,
+			Kind: proof.SignUp, Email: address, Decoy: taken, Browser: q.browser, Remote: remote(ctx), Client: q.ClientID(), Flow: q.Sealed(), SignUp: signUp,
 		})
 		if err != nil {
 			return err
@@ -178,6 +178,9 @@ func (s *Service) VerifyPage(w http.ResponseWriter, r *http.Request) error {
 		if errors.Is(err, proof.ErrVoid) {
 			return s.expired(w, q, proof.SignUp, "", s.signUpAgain())
 		} else if err != nil {
+			return err
+		}
+		if err := s.waitsFor(q, l); err != nil {
 			return err
 		}
 		s.showConfirm(w, q, http.StatusOK, l, l.SignUp.Name, templates.NoProblem, nil)
