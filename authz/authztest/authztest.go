@@ -60,6 +60,8 @@ type Server struct {
 	URL    string // the issuer
 	Store  storage.Store
 	Secret *keys.Secret
+
+	Replicas []*authz.Server // all of them; Server is the first
 }
 
 // Start runs a server. Fields of c that are zero get defaults: a fresh store, Alice, the clients
@@ -125,7 +127,7 @@ func StartReplicas(t testing.TB, c authz.Config, adjust func(m *client.Metadata)
 	for _, server := range servers {
 		run(t, server)
 	}
-	return &Server{Server: servers[0], URL: c.Issuer, Store: c.Store, Secret: c.Secret}
+	return &Server{Server: servers[0], URL: c.Issuer, Store: c.Store, Secret: c.Secret, Replicas: servers}
 }
 
 // run does what the server does by itself, until the test ends.
