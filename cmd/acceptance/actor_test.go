@@ -76,6 +76,7 @@ func newCast(s *server, refreshers int) *cast {
 		"registrant": &registrant{},
 		"revoker":    &revoker{},
 		"leaver":     &leaver{},
+		"member":     &member{},
 	}}
 	for i := range refreshers {
 		c.actors[fmt.Sprint("refresher ", i)] = &refresher{}

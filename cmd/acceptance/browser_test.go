@@ -21,7 +21,8 @@ type browser struct {
 	client   *http.Client
 	username string // what it fills in; of Alice, unless a test says otherwise
 	password string
-	logins   int // how often it was asked for a password
+	from     string // network address that a proxy tells the server; "": none does
+	logins   int    // how often it was asked for a password
 }
 
 func newBrowser(t *testing.T, s *server) *browser {
@@ -118,6 +119,9 @@ type page struct {
 }
 
 func (b *browser) open(req *http.Request) (*page, error) {
+	if b.from != "" {
+		req.Header.Set("X-Forwarded-For", b.from)
+	}
 	resp, err := b.client.Do(req)
 	if err != nil {
 		return nil, err

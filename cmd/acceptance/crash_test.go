@@ -22,17 +22,19 @@ func many(short, full int) int {
 
 // forActors is the configuration that a cast needs. Codes outlive most tests, so that a second
 // redemption is refused for being the second.
-const forActors = `
+func forActors() string {
+	return `
 lifetimes: {code: 10m, refresh_grace: 10m}
 registration: {mode: open, per_address_per_hour: 1000000}
-`
+` + forPeople()
+}
 
 // A server that is killed in the middle of its work has kept every promise that it made: what a
 // client got is good, what was ended stays ended, a client that got no answer may ask again, nothing is
 // given out twice, and the audit log is whole and has every change of an operator. Some of the kills find it starting or draining.
 func TestCrashUnderLoad(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, forActors)
+	s := startServer(t, forActors())
 	s.runShipped(t)
 	restartUnderLoad(t, s, many(10, 100), func(round int) error {
 		switch round % 5 {
@@ -72,12 +74,12 @@ func (s *server) startTakes() time.Duration {
 // The same holds, and the exit status is 0, for a server that is asked to stop.
 func TestStopUnderLoad(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, forActors)
+	s := startServer(t, forActors())
 	restartUnderLoad(t, s, 3, func(int) error { return s.stop() })
 }
 
 func restartUnderLoad(t *testing.T, s *server, times int, end func(round int) error) {
-	c := newCast(s, 8)
+	c := newCast(s, 7)
 	o := &operator{}
 	c.actors["operator"] = o
 	ctx, stop := context.WithCancel(t.Context())
@@ -109,7 +111,7 @@ func restartUnderLoad(t *testing.T, s *server, times int, end func(round int) er
 // started as if nothing had happened.
 func TestCrashAtFirstStart(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, forActors)
+	s := startServer(t, forActors())
 	for range many(3, 30) {
 		if err := s.stop(); err != nil {
 			t.Fatal(err)

@@ -42,9 +42,9 @@ func wantReadOnly(t *testing.T, s *server, accessToken string) {
 // A full disk stops what must be written, and nothing else; and when there is room, all goes on.
 func TestFullDisk(t *testing.T) {
 	folder := storagetest.SmallDisk(t, "size=20m")
-	s := startServerIn(t, folder, "", "", forActors)
+	s := startServerIn(t, folder, "", "", forActors())
 	token := mustSignIn(t, s).AccessToken
-	c := newCast(s, 4)
+	c := newCast(s, 3)
 	c.settle(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup

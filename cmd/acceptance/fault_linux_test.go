@@ -81,10 +81,10 @@ func TestFailingDisk(t *testing.T) {
 		"no space for meta page": "pwrite64:error=ENOSPC:when=2+",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := startServer(t, forActors)
+			s := startServer(t, forActors())
 			s.runShipped(t)
 			token := mustSignIn(t, s).AccessToken
-			c := newCast(s, 4)
+			c := newCast(s, 3)
 			c.settle(t)
 			ctx, stop := context.WithCancel(t.Context())
 			var playing sync.WaitGroup

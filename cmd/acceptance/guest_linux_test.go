@@ -88,7 +88,7 @@ func (r *guestReport) run(folder string) error {
 	r.say(eventMounted, "")
 	binary = func() (string, error) { return filepath.Join(folder, binaryFile), nil }
 	s := &server{dir: disk, addr: "127.0.0.1:9010", issuer: "http://127.0.0.1:9010"}
-	text := fmt.Sprintf(configuration, s.addr, boltIn(filepath.Join(disk, "data")), forActors, "", "")
+	text := fmt.Sprintf(configuration, s.addr, boltIn(filepath.Join(disk, "data")), forActors(), "", "")
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (c *cast) check() bool {
 
 // recall is the cast with the memory that the host has kept of it.
 func recall(s *server, file string) (*cast, error) {
-	c := newCast(s, 4)
+	c := newCast(s, 3)
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err

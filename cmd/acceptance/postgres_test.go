@@ -20,14 +20,14 @@ var backWithin = time.Duration(many(60, 5)) * time.Second
 // startOnPostgres is a server with the cast's configuration whose database a URL names.
 func startOnPostgres(t *testing.T, url string) *server {
 	t.Helper()
-	return startServerOn(t, "postgres: {url: \""+url+"\"}", shortDir(t), "", "", forActors)
+	return startServerOn(t, "postgres: {url: \""+url+"\"}", shortDir(t), "", "", forActors())
 }
 
 // outages plays the cast, lets its database fail a number of times, and demands after each that service
 // is back in time, and that no promise was broken. fail returns when the database could serve again.
 func outages(t *testing.T, s *server, times int, fail func(round int)) {
 	t.Helper()
-	c, w := newCast(s, 8), &watcher{s: s}
+	c, w := newCast(s, 7), &watcher{s: s}
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup
 	playing.Go(func() { c.play(ctx) })

@@ -12,8 +12,8 @@ import (
 // sign out; and then one after the other is killed. A client without an answer asks again and succeeds:
 // nothing that was promised is lost, nobody has to sign in again, and it is as fast as before.
 func TestReplicasRollingRestart(t *testing.T) {
-	r := startReplicas(t, 3, "", forActors)
-	c := newCast(&r.server, 8)
+	r := startReplicas(t, 3, "", forActors())
+	c := newCast(&r.server, 7)
 	c.pause = 5 * time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup
@@ -54,9 +54,9 @@ func TestReplicasRollingRestart(t *testing.T) {
 // Three replicas that go on serving for a while when they are asked to stop are restarted one after the
 // other, behind a balancer that asks them whether they are ready: every request is answered, at once.
 func TestReplicasRollingRestartUnnoticed(t *testing.T) {
-	r := startReplicas(t, 3, "", forActors+"\nshutdown_delay: 1s")
+	r := startReplicas(t, 3, "", forActors()+"\nshutdown_delay: 1s")
 	r.balancer.watch(t)
-	c := newCast(&r.server, 8)
+	c := newCast(&r.server, 7)
 	c.pause = 5 * time.Millisecond
 	c.demanding = true
 	ctx, stop := context.WithCancel(t.Context())

@@ -58,7 +58,10 @@ func (r *replicas) newNode(t *testing.T, database, secret, clients, more string)
 	node.issuer = "http://" + node.addr // where it alone is asked for its health
 	t.Cleanup(func() { node.finish(t) })
 	text := fmt.Sprintf(configuration, r.addr, fmt.Sprintf("postgres: {url: %q}", database), more, clients, "")
-	text = strings.Replace(text, "listen: "+r.addr, "listen: "+node.addr+"\ntrusted_proxies: [127.0.0.1/32]\nsecret_file: "+secret+"\nadmin: {socket: "+dir+"/admin.sock}", 1)
+	text = strings.Replace(text, "listen: "+r.addr, "listen: "+node.addr+"\nsecret_file: "+secret+"\nadmin: {socket: "+dir+"/admin.sock}", 1)
+	if !strings.Contains(more, "trusted_proxies:") {
+		text += "\ntrusted_proxies: [127.0.0.1/32]\n"
+	}
 	if err := os.WriteFile(node.configFile(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +91,7 @@ func newBalancer(t *testing.T) *balancer {
 	proxy := &httputil.ReverseProxy{
 		Transport: b.transport(),
 		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			r.SetXForwarded()
 			r.Out.URL.Scheme = "http"
 			r.Out.Host = r.In.Host

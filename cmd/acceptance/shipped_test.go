@@ -56,7 +56,7 @@ func TestKilledWhileShipping(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
 	shipped := filepath.Join(dir, "shipped")
-	s := startServerOn(t, "bolt: {path: "+dir+"/authzd.db, ship: {to: "+shipped+"}}", dir, "", "", forActors)
+	s := startServerOn(t, "bolt: {path: "+dir+"/authzd.db, ship: {to: "+shipped+"}}", dir, "", "", forActors())
 	s.runShipped(t)
 	var chains []*timedChain
 	for range 6 {
@@ -137,7 +137,7 @@ var restoredUntil = regexp.MustCompile(`restored the state of (.{23}): group`)
 func restoreShipped(t *testing.T, s *server, from string) (other *server, until time.Time) {
 	t.Helper()
 	other = &server{issuer: s.issuer, addr: s.addr, dir: shortDir(t)}
-	text := fmt.Sprintf(configuration, s.addr, boltIn(other.dir), forActors+"secret_file: "+s.dir+"/secret\n", "", "")
+	text := fmt.Sprintf(configuration, s.addr, boltIn(other.dir), forActors()+"secret_file: "+s.dir+"/secret\n", "", "")
 	if err := os.WriteFile(other.configFile(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

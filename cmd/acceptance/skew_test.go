@@ -80,7 +80,7 @@ var skew = func() (seconds int64) {
 func TestReplicasClockSkew(t *testing.T) {
 	t.Parallel()
 	private, public := newClientKey(t)
-	r := startReplicas(t, 2, fapiClients(public), "registration: {mode: open, per_address_per_hour: 1000000}\nlifetimes: {code: 60s, refresh_grace: 10m}\nsigning: {alg: ES256}\ndpop: {require_nonce: true}")
+	r := startReplicas(t, 2, fapiClients(public), "registration: {mode: open, per_address_per_hour: 1000000}\nlifetimes: {code: 60s, refresh_grace: 10m}\nsigning: {alg: ES256}\ndpop: {require_nonce: true}\n"+forPeople())
 	ahead := r.nodes[1]
 	if err := ahead.stop(); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestReplicasClockSkew(t *testing.T) {
 			}
 		}
 	}
-	c := newCast(&r.server, 4)
+	c := newCast(&r.server, 3)
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup
 	playing.Go(func() { c.play(ctx) })

@@ -30,9 +30,9 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	length := time.Duration(many(2, 30)) * time.Minute
 	idle := time.Duration(many(30, 120)) * time.Second
-	s := startServer(t, fmt.Sprintf(forSoak, idle, 2*idle))
+	s := startServer(t, fmt.Sprintf(forSoak, idle, 2*idle)+forPeople())
 	s.runShipped(t)
-	c := newCast(s, 8)
+	c := newCast(s, 7)
 	c.pause, c.life = 80*time.Millisecond, 20*time.Second // more than two hundred requests a second: see TestGaugesTellLeaks
 	ctx, stop := context.WithTimeout(t.Context(), length)
 	defer stop()
@@ -81,7 +81,10 @@ func TestSoak(t *testing.T) {
 		}
 		t.Logf("%-16s %.0f at first, %.0f at last, of %d values", g.name, seen[0], seen[len(seen)-1], len(seen))
 	}
-	t.Logf("%d steps in %v", c.steps.Load(), length)
+	t.Logf("%d steps in %v, %d members came and went", c.steps.Load(), length, lives.Load())
+	if lives.Load() == 0 {
+		t.Error("nobody has signed up, used a second factor, and left")
+	}
 }
 
 // auditLog is the size of the audit log.

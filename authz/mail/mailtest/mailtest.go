@@ -84,8 +84,30 @@ func Start(t testing.TB, c Config) *Server {
 // Serve is Start at a listener.
 func Serve(t testing.TB, listener net.Listener, c Config) *Server {
 	t.Helper()
-	certificate, roots := newCertificate(t)
-	s := &Server{Port: listener.Addr().(*net.TCPAddr).Port, Roots: roots, config: c}
+	s, stop, err := serve(listener, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return s
+}
+
+// Open is Start for tests that share a server. It ends with the process.
+func Open(c Config) (*Server, error) {
+	listener, err := net.Listen("tcp", Host+":0")
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := serve(listener, c)
+	return s, err
+}
+
+func serve(listener net.Listener, c Config) (s *Server, stop func(), err error) {
+	certificate, roots, err := newCertificate()
+	if err != nil {
+		return nil, nil, err
+	}
+	s = &Server{Port: listener.Addr().(*net.TCPAddr).Port, Roots: roots, config: c}
 	s.smtp = smtp.NewServer(s)
 	s.smtp.Domain, s.smtp.EnableSMTPUTF8, s.smtp.AllowInsecureAuth = Host, c.UTF8, c.PlainOnly
 	s.smtp.ErrorLog = quiet{}
@@ -97,12 +119,11 @@ func Serve(t testing.TB, listener net.Listener, c Config) *Server {
 	}
 	var running sync.WaitGroup
 	running.Go(func() { _ = s.smtp.Serve(listener) }) // an error says that it was closed
-	t.Cleanup(func() {
+	return s, func() {
 		_ = s.smtp.Close()
 		_ = listener.Close() // Serve may not have begun yet
 		running.Wait()
-	})
-	return s
+	}, nil
 }
 
 type quiet struct{}
@@ -208,11 +229,10 @@ func (s *session) Reset() {}
 func (s *session) Logout() error { return nil }
 
 // newCertificate makes a certificate for Host, and the pool that trusts it.
-func newCertificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
+func newCertificate() (tls.Certificate, *x509.CertPool, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.ParseIP(Host)}, IsCA: true, BasicConstraintsValid: true,
@@ -220,13 +240,13 @@ func newCertificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, nil, err
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		return tls.Certificate{}, nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots, nil
 }
