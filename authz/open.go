@@ -76,9 +76,10 @@ func (s *Server) openSealing(ctx context.Context) (err error) {
 func (s *Server) openAudit(ctx context.Context) error {
 	deriver, err := keys.LastingDeriver(ctx, s.store, s.config.Secret, purposeAudit)
 	s.audit = audit.New(audit.Config{
-		Store: s.store,
-		MAC:   deriver.MAC,
-		Keep:  s.config.Audit.Keep,
+		Store:  s.store,
+		MAC:    deriver.MAC,
+		Keep:   s.config.Audit.Keep,
+		Sealed: s.countSealed,
 		Tampered: func(ctx context.Context, found string) {
 			s.observer.Alarm(ctx, observe.AuditTampered, slog.String("found", found))
 		},
@@ -323,6 +324,7 @@ func (s *Server) openObserver(context.Context) (err error) {
 		TrustedProxies: s.config.TrustedProxies,
 		Routes:         append(routeNames(slices.Concat(s.routeTable(), s.rootTable())), operator.RouteNames()...),
 		LoginMethods:   methods,
+		AccountEvents:  accountEvents,
 		GrantTypes:     tokenendpoint.Names(),
 		Panicked: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.reportJSON(w, r, errors.New("the handler panicked"))

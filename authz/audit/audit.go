@@ -37,6 +37,9 @@ type Config struct {
 	MAC func(message []byte) []byte
 	// Keep is how long blocks are kept; 0: for ever.
 	Keep time.Duration
+	// Sealed is called with each event about a user or a proof that this process has sealed: of all replicas, one is
+	// called. nil: nobody is.
+	Sealed func(Event)
 	// Tampered is called if the store has something that the server did not write.
 	Tampered func(ctx context.Context, found string)
 	Logger   *slog.Logger

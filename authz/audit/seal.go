@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/authzd/authzd/storage"
@@ -62,7 +63,24 @@ func (l *Log) seal(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("seal audit events: %w", err)
 	}
 	l.seen, l.blocked = head.Last, 0
+	l.tellSealed(lines)
 	return len(done) < len(waiting) || len(waiting) == maxBlockEvents, nil
+}
+
+// tellSealed calls Config.Sealed. It reads no other events, of which there may be thousands a second.
+func (l *Log) tellSealed(lines []string) {
+	if l.config.Sealed == nil {
+		return
+	}
+	for _, line := range lines {
+		if !strings.Contains(line, `"type":"user.`) && !strings.Contains(line, `"type":"proof.`) {
+			continue
+		}
+		var e Event
+		if err := json.Unmarshal([]byte(line), &e); err == nil {
+			l.config.Sealed(e)
+		}
+	}
 }
 
 // putHeads are the writes of a head and of its copy, in this order.

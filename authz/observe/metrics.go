@@ -59,7 +59,8 @@ type metrics struct {
 	logouts   deliveryMetrics
 	mails     deliveryMetrics
 	leaks     map[string]prometheus.Counter // look-ups of passwords, by outcome
-	sealed    prometheus.Gauge              // records under an earlier secret
+	accounts  accountMetrics
+	sealed    prometheus.Gauge // records under an earlier secret
 }
 
 // liveHeap adds the metric go_gc_heap_live_bytes: the memory in use at the last garbage collection. It shows
@@ -115,6 +116,11 @@ func newMetrics(cfg Config) (*metrics, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 
+	accounts, err := newAccountMetrics(cfg.Registry, cfg.AccountEvents)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+
 	m := &metrics{
 		routes:    newLabel(cfg.Routes),
 		methods:   newLabel(httpMethods),
@@ -129,6 +135,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		logouts:   logouts,
 		mails:     mails,
 		leaks:     leaks,
+		accounts:  accounts,
 		sealed:    sealed,
 	}
 	for _, route := range append([]string{other}, cfg.Routes...) {

@@ -45,6 +45,8 @@ type Config struct {
 	Routes       []string
 	LoginMethods []string
 	GrantTypes   []string
+	// AccountEvents are the events about people's accounts that are counted, each with its details.
+	AccountEvents map[string][]string
 
 	// Panicked writes the answer if a handler panicked before it answered. nil: 500 with the request id in
 	// plain text.
