@@ -34,6 +34,7 @@ func openBrowser(s *server) *browser {
 	jar, _ := cookiejar.New(nil) // fails only for its options
 	return &browser{issuer: s.issuer, username: "alice", password: password, client: &http.Client{
 		Jar:           jar,
+		Transport:     s.route,
 		Timeout:       5 * time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

@@ -182,6 +182,25 @@ func useOldStore(t *testing.T, s *server) {
 			t.Errorf("authzd %v says nothing of %q:\n%s", test.args, test.want, out)
 		}
 	}
+	now := *s
+	now.issuer, now.route = oldIssuer, c.Transport
+	live(t, &now, "bob")
+}
+
+// live lets a user do what no user of the old store could: change the password, set up a second factor and use it, and
+// delete the account.
+func live(t *testing.T, s *server, username string) {
+	t.Helper()
+	m := &member{Email: username, Password: password, Link: "none", Account: true}
+	for range 30 {
+		if m.Left {
+			return
+		}
+		if err := m.step(s, func() {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Errorf("%s has come no further than %+v", username, m)
 }
 
 // command runs authzd with the server's configuration, in its folder, and returns what it says.

@@ -88,6 +88,7 @@ type server struct {
 	dir    string
 	skew   time.Duration          // how far its clock is ahead, in whole seconds
 	build  func() (string, error) // nil: binary
+	route  http.RoundTripper      // to the issuer; nil: as the network has it
 	proc   *process
 }
 
