@@ -131,6 +131,14 @@ func shipAll(t *testing.T, file string, store storage.Store, secret *keys.Secret
 // succeed runs a command, which must succeed.
 func succeed(t *testing.T, args ...string) {
 	t.Helper()
+	if err := try(t, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// try runs a command. The error has what it said.
+func try(t *testing.T, args ...string) error {
+	t.Helper()
 	var started bool
 	var said bytes.Buffer
 	root := newRootCommand(&started)
@@ -138,8 +146,9 @@ func succeed(t *testing.T, args ...string) {
 	root.SetErr(&said)
 	root.SetArgs(args)
 	if err := root.ExecuteContext(t.Context()); err != nil {
-		t.Fatalf("authzd %v: %v\n%s", args, err, said.String())
+		return fmt.Errorf("authzd %v: %w\n%s", args, err, said.String())
 	}
+	return nil
 }
 
 // wake lets the mails that wait in a database be due now.
