@@ -6,11 +6,13 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/authzd/authzd/authz"
 	"github.com/authzd/authzd/authz/authztest"
 	"github.com/authzd/authzd/authz/client"
 	"github.com/authzd/authzd/authz/internal/blackbox"
+	"github.com/authzd/authzd/authz/mail"
 	"github.com/authzd/authzd/authz/operator"
 	"github.com/authzd/authzd/authz/users"
 	"github.com/authzd/authzd/storage"
@@ -29,6 +31,7 @@ type party struct {
 // TestCauses: an API that asks nobody stops honouring a token after each cause, and goes on with the tokens of others.
 func TestCauses(t *testing.T) {
 	t.Parallel()
+	box := &mail.Box{}
 	causes := map[string]struct {
 		online bool // the grant depends on the session
 		end    func(t *testing.T, p *party)
@@ -69,6 +72,31 @@ func TestCauses(t *testing.T) {
 		}},
 		"session ended by an operator": {true, func(t *testing.T, p *party) { operate(t, p.s, "DELETE", "/v1/sessions/"+p.sid, "") }},
 		"grant revoked by an operator": {false, func(t *testing.T, p *party) { operate(t, p.s, "DELETE", "/v1/grants/"+p.gid, "") }},
+		"password changed by the user": {false, func(t *testing.T, p *party) {
+			page := p.browser.Get(t, p.s.URL+"/account/password")
+			p.browser.Do(t, page.Submit(t, "password-change-submit", url.Values{"password": {authztest.Password}, "new-password": {"some other words"}, "sign-out-others": {"yes"}}))
+		}},
+		"password set by a link": {false, func(t *testing.T, p *party) {
+			b := p.s.NewBrowser(t)
+			b.Do(t, b.Get(t, p.s.URL+"/reset").Submit(t, "reset-submit", url.Values{"email": {p.browser.Username + "@example.com"}}))
+			b.Do(t, b.Get(t, linkTo(t, box, "reset_password", p.browser.Username)).Submit(t, "reset-submit", url.Values{"new-password": {"some other words"}}))
+		}},
+		"account deleted by the user": {false, func(t *testing.T, p *party) {
+			p.browser.Do(t, p.browser.Get(t, p.s.URL+"/account/delete").Submit(t, "delete-account", nil))
+		}},
+		"signed out everywhere by the user": {false, func(t *testing.T, p *party) {
+			p.browser.Do(t, p.browser.Get(t, p.s.URL+"/account").Submit(t, "sign-out-everywhere", nil))
+		}},
+		"session ended from another browser": {true, func(t *testing.T, p *party) {
+			b := p.s.NewBrowser(t)
+			b.Username = p.browser.Username
+			b.Code(t, authztest.SPA, nil)
+			b.Do(t, b.Get(t, p.s.URL+"/account").Submit(t, "sign-out-others", nil))
+		}},
+		"session ended by the link about a new device": {true, func(t *testing.T, p *party) {
+			b := p.s.NewBrowser(t)
+			b.Do(t, b.Get(t, linkTo(t, box, "new_device", p.browser.Username)).Submit(t, "verify-submit", nil))
+		}},
 		"consent withdrawn": {false, func(t *testing.T, p *party) {
 			page := p.browser.Get(t, p.s.URL+"/account")
 			p.browser.Do(t, page.Submit(t, "revoke-"+authztest.ThirdParty, nil))
@@ -76,9 +104,19 @@ func TestCauses(t *testing.T) {
 	}
 	var everybody []users.User
 	for name := range causes {
-		everybody = append(everybody, users.User{Username: strings.ReplaceAll(name, " ", "-"), Password: authztest.Password, Roles: []string{"admin"}, Groups: []string{"staff"}})
+		username := strings.ReplaceAll(name, " ", "-")
+		everybody = append(everybody, users.User{
+			Username: username, Password: authztest.Password, Email: username + "@example.com", EmailVerified: true,
+			Roles: []string{"admin"}, Groups: []string{"staff"},
+		})
 	}
-	s := authztest.Start(t, authz.Config{Users: everybody, Operator: &operator.Config{}}, nil)
+	s := authztest.Start(t, authz.Config{Users: everybody, Operator: &operator.Config{}, Mail: authz.Mail{From: "id@example.com", Transport: box}}, nil)
+	for entry, err := range storage.Users.All(t.Context(), s.Store, "") { // people are told of no device while they are new
+		if err != nil {
+			t.Fatal(err)
+		}
+		blackbox.ChangeUser(t, s, entry.Key, func(user *storage.User) { user.CreatedAt = user.CreatedAt.Add(-24 * time.Hour) })
+	}
 	for name, test := range causes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,6 +152,20 @@ func TestCauses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// linkTo waits for a mail to a user, and returns its link.
+func linkTo(t *testing.T, box *mail.Box, message, username string) (link string) {
+	t.Helper()
+	blackbox.Until(t, "mail "+message+" to "+username, func() bool {
+		for _, m := range box.Mails() {
+			if m.Message == message && m.To.Address == username+"@example.com" {
+				link = m.Link
+			}
+		}
+		return link != ""
+	})
+	return link
 }
 
 // wantOneRecord checks that one end of a user's tokens is one record, which says why.
