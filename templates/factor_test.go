@@ -12,7 +12,7 @@ func isQR(n *html.Node) bool {
 		return false
 	}
 	for path := n.FirstChild; path != nil; path = path.NextSibling {
-		if path.Data != "path" || path.FirstChild != nil || slices.ContainsFunc(path.Attr, func(a html.Attribute) bool { return a.Key != "fill" && a.Key != "d" }) {
+		if path.Data != "path" || path.FirstChild != nil || slices.ContainsFunc(path.Attr, func(a html.Attribute) bool { return a.Key != "stroke" && a.Key != "d" }) {
 			return false
 		}
 	}
