@@ -34,14 +34,14 @@ type OTP struct {
 	Locked         bool // too many wrong codes have ended the factor, and there is no other
 }
 
-func (p OTP) meta() meta { return meta{template: "otp", uiLocales: p.UILocales} }
+func (p OTP) meta() meta { return withLogo("otp", p.UILocales, p.Client) }
 
 // RecoveryCode asks for a recovery code.
 //
 // Input recovery-code; button recovery-submit; link use-another-way.
 type RecoveryCode struct{ FactorPage }
 
-func (p RecoveryCode) meta() meta { return meta{template: "recovery-code", uiLocales: p.UILocales} }
+func (p RecoveryCode) meta() meta { return withLogo("recovery-code", p.UILocales, p.Client) }
 
 // AnotherWay lets a person choose how to prove who they are.
 //
@@ -53,7 +53,7 @@ type AnotherWay struct {
 	RecoveryURL string // empty: it can't be used
 }
 
-func (p AnotherWay) meta() meta { return meta{template: "another-way", uiLocales: p.UILocales} }
+func (p AnotherWay) meta() meta { return withLogo("another-way", p.UILocales, p.Client) }
 
 // EnrolTOTP sets up an authenticator app. The secret is in the page as text and as a drawing, so no address has it.
 //
@@ -66,13 +66,13 @@ type EnrolTOTP struct {
 	User      User
 	Problem   Problem
 	Secret    string // as a person types it
-	QRPath    string // the path of an SVG image with QRSize units a side
+	QRPath    string // of an SVG image with QRSize units a side, to be stroked
 	QRSize    int
 	Wanted    bool   // the account or the app demands it; otherwise the user has asked for it
 	CancelURL string // empty: there is no way back
 }
 
-func (p EnrolTOTP) meta() meta { return meta{template: "enrol-totp", uiLocales: p.UILocales} }
+func (p EnrolTOTP) meta() meta { return withLogo("enrol-totp", p.UILocales, p.Client) }
 
 // Invalid reports whether the typed code is wrong.
 func (p EnrolTOTP) Invalid() bool { return p.Problem == WrongOTP }

@@ -43,12 +43,13 @@ func TestRenderHeaders(t *testing.T) {
 		"consent": withLogo, "consent, details": withLogo, "consent, payment": withLogo, "consent, declared payment": withLogo,
 		"select account": withLogo, "select account, several": withLogo, "logout": withLogo, "logout, explained": withLogo, "logged out": withLogo, "error": withLogo,
 		"device": withLogo, "device, allowed": withLogo, "device, denied": withLogo,
-		"sign up": withLogo, "check mail": withLogo, "forgot password": withLogo, "set password": withLogo, "link expired": withLogo,
+		"sign up": withLogo, "check mail": withLogo, "forgot password": withLogo, "set password": withLogo, "link expired": withLogo, "otp": withLogo, "otp wrong": withLogo, "otp locked": withLogo, "recovery code": withLogo, "recovery code wrong": withLogo, "another way": withLogo,
+		"enrol totp": withLogo, "enrol totp wrong": withLogo,
 		"form post": withLogo + "; script-src 'sha256-" + hash(submitScript) + "'",
 		"logged out, frames": withLogo + "; frame-src https://app.example.com https://shop.example.org http://localhost:4200" +
 			"; script-src 'sha256-" + hash(returnScript) + "'",
 		"sign in, passkey": withLogo + ownScripts, "sign in again, passkey": withLogo + ownScripts,
-		"passkey offer": withLogo + ownScripts, "passkey demanded": withLogo + ownScripts, "passkey as a factor": withLogo + ownScripts, "passkeys": plain + ownScripts, "passkeys, none": plain + ownScripts,
+		"passkey offer": withLogo + ownScripts, "passkey demanded": withLogo + ownScripts, "passkey as a factor": withLogo + ownScripts, "passkeys": plain + ownScripts, "passkeys, none": plain + ownScripts, "passkeys, full": plain + ownScripts,
 	}
 	for name, page := range everyPage() {
 		w := httptest.NewRecorder()
@@ -88,7 +89,7 @@ func hash(script string) string {
 func mayRun(name string) bool {
 	return slices.Contains([]string{
 		"form post", "logged out, frames",
-		"sign in, passkey", "sign in again, passkey", "passkey offer", "passkey demanded", "passkey as a factor", "passkeys", "passkeys, none",
+		"sign in, passkey", "sign in again, passkey", "passkey offer", "passkey demanded", "passkey as a factor", "passkeys", "passkeys, none", "passkeys, full",
 	}, name)
 }
 
@@ -100,6 +101,8 @@ func TestPolicyHolds(t *testing.T) {
 		for _, n := range d.all() {
 			inert(t, name, n)
 			switch {
+			case n.Data == "img" && foreignOrigin(attr(n, "src")) != "" && !strings.Contains(d.policy, foreignOrigin(attr(n, "src"))):
+				t.Errorf("%s: the policy %q forbids the image %s", name, d.policy, attr(n, "src"))
 			case n.Data == "script" && attr(n, "src") != "":
 				if !strings.HasPrefix(attr(n, "src"), "/assets/") || !strings.HasSuffix(d.policy, "; script-src 'self'") || n.FirstChild != nil {
 					t.Errorf("%s: the policy %q, and the script %s", name, d.policy, attr(n, "src"))

@@ -21,6 +21,8 @@ func passkeyPages() map[string]templates.Page {
 				{ID: "b2", RPID: "old.example.org", AddedAt: someTime, Elsewhere: true},
 				{ID: "c3", Name: "<b>Key</b>", RPID: "id.example.com", AddedAt: someTime, LastWayIn: true},
 			}},
-		"passkeys, none": templates.Passkeys{Action: "/account/passkeys", AccountURL: "/account", User: alice, Problem: templates.PasskeyBadName},
+		"passkeys, none": templates.Passkeys{Action: "/account/passkeys", AccountURL: "/account", Hidden: someHidden, User: alice, Problem: templates.PasskeyBadName, Passkey: &templates.PasskeyAsk{PasskeyOffer: offer, Create: true}},
+		"passkeys, full": templates.Passkeys{Action: "/account/passkeys", AccountURL: "/account", Hidden: someHidden, User: alice, Signals: `{"accepted":{}}`,
+			Keys: []templates.Passkey{{ID: "a1", Name: "Security key", RPID: "id.example.com", AddedAt: someTime}}},
 	}
 }
