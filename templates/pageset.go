@@ -46,6 +46,7 @@ func newPageSet(lang string, texts catalogue, brand Branding, files assets, issu
 			"dir":          func() string { return direction(lang) },
 			"brand":        func() Branding { return brand },
 			"host":         func() string { return issuer.Host },
+			"hosts":        hosts,
 			"accountURL":   func() string { return issuer.Path + "/account" },
 			"asset":        files.url,
 			"icon":         icon,
