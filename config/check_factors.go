@@ -40,6 +40,10 @@ func (l *loader) checkFactors(a *Accounts) {
 			flaw = problemf("write a URI or a short name", "is longer than 255 bytes, or has a space or a quotation mark")
 		case strings.HasPrefix(class.Name, "urn:authzd:acr:") && class.Name != "urn:authzd:acr:2fa":
 			flaw = problemf("choose another name", "is a name of authzd's own")
+		case class.Name == "phrh":
+			flaw = problemf("leave it out: passkeys that cannot leave their device have it", "is a name of authzd's own")
+		case strengthOf(class.Needs) > 0 && strengthOf(class.Needs) < strengthOf(meanings[class.Name]):
+			flaw = problemf("write needs: "+meanings[class.Name]+", or choose another name", "stands for more than %s", class.Needs)
 		case weakest[class.Name]:
 			flaw = problemf("remove one", "is there twice")
 		}
@@ -50,6 +54,9 @@ func (l *loader) checkFactors(a *Accounts) {
 		}
 	}
 }
+
+// meanings are what the names of classes say to every app that knows them.
+var meanings = map[string]string{"urn:authzd:acr:2fa": "two_factors", "phr": "passkey"}
 
 // passkeyFlaw refuses a demand for passkeys where there are none: nobody could meet it.
 func (l *loader) passkeyFlaw(demand string) *member.Flaw {
