@@ -35,6 +35,10 @@ func TestAccount(t *testing.T) {
 	r := newRenderer(t, Branding{})
 	d := draw(t, r, "en", everyPage()["account"])
 	element(t, d.id("revoke-spa"), "Remove Orders", "name", "revoke", "value", "spa")
+	asked := d.id("revoke-spa").Parent
+	if asked.Data != "details" || has(asked, "open") || !strings.Contains(text(asked), "Take back all that Orders may do") || !strings.Contains(text(asked), "Orders API: orders.read") {
+		t.Errorf("the page removes an app without asking first: %s %q", asked.Data, text(asked))
+	}
 	element(t, d.id("logout"), "Sign out", "type", "submit")
 	page := text(d.root)
 	for _, want := range []string{
