@@ -30,6 +30,9 @@ type LoggedOut struct {
 	Client    *Client // nil: no link back; if it is Unknown, the page names the destination
 	BackURL   string  // of the client: http, https or a private-use scheme
 
+	User *User    // who was signed in in this browser; nil: nobody, or several
+	Apps []string // names of the operator's apps that the user is signed out of too
+
 	Everywhere bool // all sessions of the user have ended, and not only this browser's
 
 	// Frames are the apps' logout URLs with their iss and sid: https, or http on loopback; others are not

@@ -17,6 +17,12 @@ func TestLogout(t *testing.T) {
 		t.Errorf("heading %q", got)
 	}
 	element(t, d.id("back"), "Back to Orders", "href", "com.example.app:/signed-out")
+	if page := text(d.root); !strings.Contains(page, "Alice Liddell Signed out") || !strings.Contains(page, "You’re signed out of these apps too: Orders Budget Planner") {
+		t.Errorf("the page does not say who is signed out of what: %q", page)
+	}
+	if d := draw(t, r, "en", LoggedOut{}); d.has("signed-out-apps") || !d.has("sign-in-again") {
+		t.Error("a list of no apps, or no way to sign in again")
+	}
 	if draw(t, r, "en", LoggedOut{}).has("back") {
 		t.Error("a way back to nowhere")
 	}

@@ -296,7 +296,12 @@ func (in *Interaction) everywhere(w http.ResponseWriter, r *http.Request, user *
 	if err != nil {
 		return err
 	}
-	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Everywhere: true, Frames: frames})
+	apps, err := in.Logout.Apps(r.Context(), here)
+	if err != nil {
+		return err
+	}
+	who := pages.User(user)
+	in.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{Everywhere: true, User: &who, Apps: apps, Frames: frames})
 	return nil
 }
 

@@ -19,10 +19,10 @@ import (
 //	Everywhere ---------------------------------------------------------- outbox, in one Apply
 //	/logout, Everywhere also -> Frames, in the browser itself
 
-// endHere ends the sessions of the accounts that the user leaves, and returns them as they were. If nobody is signed in,
+// endHere ends the sessions of the accounts that the user is leaving, and returns them as they were. If nobody is signed in,
 // there may still be a session in use whose user was deleted or disabled: it ends too.
-func (lo *Logout) endHere(w http.ResponseWriter, r *http.Request, l *logoutRequest) (ended []*session.Session, err error) {
-	ctx, leaving := r.Context(), l.leaving()
+func (lo *Logout) endHere(w http.ResponseWriter, r *http.Request, l *logoutRequest, leaving []session.Account) (ended []*session.Session, err error) {
+	ctx := r.Context()
 	if len(l.accounts) == 0 {
 		void, err := lo.Sessions.Load(ctx, r)
 		if err != nil {

@@ -225,7 +225,9 @@ func (l *logoutRequest) leaving() []session.Account {
 
 // logOut ends the sessions that the user leaves, makes other apps end theirs, and goes back to the client.
 func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutRequest) error {
-	ended, err := lo.endHere(w, r, l)
+	leaving := l.leaving()
+	ended, err := lo.endHere(w, r, l, leaving)
+	seen := ended // by the person who is here; a session that the ID token alone names may be of another browser
 	if err == nil && len(ended) == 0 {
 		ended, err = lo.endHintedSession(r.Context(), l)
 	}
@@ -241,9 +243,15 @@ func (lo *Logout) logOut(w http.ResponseWriter, r *http.Request, l *logoutReques
 		http.Redirect(w, r, target, http.StatusSeeOther)
 		return nil
 	}
-	lo.Pages.Render(w, r, http.StatusOK, templates.LoggedOut{
-		UILocales: l.params.Get("ui_locales"), Client: l.leavingClient(target), BackURL: target, Frames: frames, Return: mayReturn,
-	})
+	p := templates.LoggedOut{UILocales: l.params.Get("ui_locales"), Client: l.leavingClient(target), BackURL: target, Frames: frames, Return: mayReturn}
+	if len(leaving) == 1 && len(seen) == 1 {
+		user := pages.User(leaving[0].User)
+		p.User = &user
+	}
+	if p.Apps, err = lo.Apps(r.Context(), seen...); err != nil {
+		return err
+	}
+	lo.Pages.Render(w, r, http.StatusOK, p)
 	return nil
 }
 
