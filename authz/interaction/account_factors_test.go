@@ -17,6 +17,28 @@ import (
 	"github.com/authzd/authzd/storage"
 )
 
+// TestOldSessionOnRememberedDevice: what is sensitive wants the password and one code, and not a code before and after.
+func TestOldSessionOnRememberedDevice(t *testing.T) {
+	t.Parallel()
+	s := authztest.Start(t, authz.Config{}, nil)
+	app := blackbox.GiveApp(t, s, blackbox.AliceID(t, s))
+	b := s.NewBrowser(t)
+	fields := otp(app.Code(t, s))
+	fields.Set("remember-me", "true")
+	enter(t, b, halfWay(t, b, nil), fields)
+	b.SignIn(t, authztest.SPA, url.Values{"prompt": {"login"}}) // without a code
+	blackbox.AgeLogins(t, s, time.Hour)
+	asked := b.Get(t, s.URL+"/account/factors")
+	if asked.LedTo(t) != "/login" {
+		t.Fatalf("led to %q", asked.LedTo(t))
+	}
+	login := b.Get(t, asked.Header.Get("Location"))
+	page := b.Follow(t, login.Submit(t, "login-submit", url.Values{"username": {authztest.Username}, "password": {authztest.Password}}))
+	if back := enter(t, b, page, otp(app.Code(t, s))); back.URL.Path != "/account/factors" || !back.Has("recovery-new") {
+		t.Errorf("after the password and a code: %s %d", back.URL.Path, back.Status)
+	}
+}
+
 // hasApp reports whether a user has an authenticator app.
 func hasApp(t *testing.T, s *authztest.Server, userID string) bool {
 	t.Helper()

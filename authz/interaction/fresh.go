@@ -44,12 +44,13 @@ func (in *Interaction) person(w http.ResponseWriter, r *http.Request, back strin
 		f.Strong = own.TOTP != nil
 	}
 	missing, err := in.next(r.Context(), &pending{who: who{signedIn: signedIn, user: user}, flow: flow{Strong: f.Strong}})
+	stale := fresh && user != nil && !isFresh(signedIn, user)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case missing != nil, fresh && !isFresh(signedIn, user):
-		page := loginPage
-		if missing != nil {
+	case missing != nil, stale:
+		page := loginPage // it leads to the factor too: a code that proves the old session would be asked for again
+		if !stale {
 			page = missing.page
 		}
 		f.Browser, _ = in.Sessions.Browser(w, r)
