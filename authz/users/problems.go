@@ -40,6 +40,14 @@ func (u *User) Problems(rule PasswordRule) member.Problems {
 			found.Add(page.member, page.uri, pageFlaw(page.uri))
 		}
 	}
+	for _, name := range []struct{ member, text string }{
+		{"name", u.Name}, {"given_name", u.GivenName}, {"family_name", u.FamilyName}, {"middle_name", u.MiddleName},
+		{"nickname", u.Nickname}, {"preferred_username", u.PreferredUsername},
+	} {
+		if strings.ContainsFunc(name.text, disturbs) {
+			found.Add(name.member, name.text, member.Flawf("remove the marks that are not seen", "has marks that change the lines or the order of the text around it"))
+		}
+	}
 	for _, list := range []struct {
 		member string
 		values []string
@@ -51,6 +59,12 @@ func (u *User) Problems(rule PasswordRule) member.Problems {
 		}
 	}
 	return found
+}
+
+// disturbs reports whether a character separates lines, or embeds, overrides or isolates a direction of writing (Unicode
+// Standard Annex 9). Marks of direction alone, such as U+200F, are part of names.
+func disturbs(r rune) bool {
+	return r == '\u2028' || r == '\u2029' || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
 
 var birthdate = regexp.MustCompile(`^[0-9]{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$`)

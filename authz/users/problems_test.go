@@ -46,6 +46,15 @@ func TestProblems(t *testing.T) {
 			t.Errorf("a rule for passwords in plain text, of %q: %v", exempt, ps.Err())
 		}
 	}
+	for _, mark := range []string{"\u2028", "\u2029", "\u202a", "\u202e", "\u2066", "\u2069"} {
+		u := &User{Username: "alice", Name: "Al" + mark + "ice", GivenName: mark, Nickname: "A" + mark}
+		if ps := u.Problems(nil); len(ps) != 3 || ps[0].Path != "name" || ps[1].Path != "given_name" || ps[2].Path != "nickname" {
+			t.Errorf("names with %q: %v", mark, ps.Err())
+		}
+	}
+	if ps := (&User{Username: "ali", Name: "علي\u200f (Ali)\u200e", FamilyName: "می\u200cخواهم"}).Problems(nil); len(ps) != 0 {
+		t.Errorf("names with marks that belong there: %v", ps.Err())
+	}
 	good := &User{Username: "alice", Password: "short", Email: "alice@example.com", EmailVerified: true, Address: Address{Formatted: "1 High Street\nOxford"}}
 	if ps := good.Problems(nil); len(ps) != 0 {
 		t.Errorf("a good user: %v", ps.Err())
