@@ -91,8 +91,11 @@ func (c *cast) play(ctx context.Context) {
 	var wg sync.WaitGroup
 	for name, a := range c.actors {
 		pause, life := c.pause, c.life
-		if _, dear := a.(*member); dear { // most of its steps cost the server a password's hash, and 19 MiB for that
-			pause, life = 40*pause, 4*life
+		switch a.(type) { // most of what they do costs the server a password's hash, and 19 MiB for that
+		case *leaver:
+			pause = 5 * pause
+		case *member:
+			pause, life = 20*pause, 4*life
 		}
 		wg.Go(func() {
 			for born := time.Now(); ctx.Err() == nil; {
