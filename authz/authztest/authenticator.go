@@ -27,12 +27,12 @@ type Authenticator struct {
 	NoPresence, NoVerification, BogusSignature bool
 
 	// Attest returns the attestation of a new key, over authenticator data and hash of client data. nil: none.
-	Attest func(signed []byte) (format string, statement map[string]any)
+	Attest func(signed []byte) (format string, statement map[string]any) `json:"-"`
 
 	Keys []*AuthenticatorKey
 }
 
-// AuthenticatorKey is a discoverable key of an Authenticator.
+// AuthenticatorKey is a discoverable key of an Authenticator. It can be kept as JSON.
 type AuthenticatorKey struct {
 	ID         []byte
 	RPID       string
@@ -40,6 +40,33 @@ type AuthenticatorKey struct {
 	Counter    uint32
 
 	private *ecdsa.PrivateKey
+}
+
+// storedKey is an AuthenticatorKey as JSON.
+type storedKey struct {
+	ID, UserHandle, Private []byte
+	RPID                    string
+	Counter                 uint32
+}
+
+// MarshalJSON implements json.Marshaler.
+func (k *AuthenticatorKey) MarshalJSON() ([]byte, error) {
+	private, err := k.private.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(storedKey{k.ID, k.UserHandle, private, k.RPID, k.Counter})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (k *AuthenticatorKey) UnmarshalJSON(text []byte) error {
+	var s storedKey
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), s.Private)
+	*k = AuthenticatorKey{s.ID, s.RPID, s.UserHandle, s.Counter, private}
+	return err
 }
 
 // encoded is a value of JSON in base64url.

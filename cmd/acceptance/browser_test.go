@@ -141,7 +141,7 @@ func (b *browser) open(req *http.Request) (*page, error) {
 }
 
 // submit presses the button with that id: the request carries what its form holds, with the
-// inputs named in fields (by their ids) filled in.
+// inputs named in fields (by their ids, or their names) filled in.
 func (p *page) submit(buttonID string, fields map[string]string) (*http.Request, error) {
 	button := p.byID(buttonID)
 	form := button
@@ -155,6 +155,9 @@ func (p *page) submit(buttonID string, fields map[string]string) (*http.Request,
 	for n := range form.Descendants() {
 		if name := attr(n, "name"); name != "" && n.Data == "input" && sent(n) {
 			value, filled := fields[attr(n, "id")]
+			if !filled {
+				value, filled = fields[name]
+			}
 			if !filled {
 				value = attr(n, "value")
 			}

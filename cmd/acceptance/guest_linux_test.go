@@ -87,8 +87,8 @@ func (r *guestReport) run(folder string) error {
 	}
 	r.say(eventMounted, "")
 	binary = func() (string, error) { return filepath.Join(folder, binaryFile), nil }
-	s := &server{dir: disk, addr: "127.0.0.1:9010", issuer: "http://127.0.0.1:9010"}
-	text := fmt.Sprintf(configuration, s.addr, boltIn(filepath.Join(disk, "data")), forActors(), "", "")
+	s := &server{dir: disk, addr: "127.0.0.1:9010", issuer: "http://localhost:9010"}
+	text := s.configure(boltIn(filepath.Join(disk, "data")), "", "", forActors())
 	if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (v *visit) hasApp() error {
 	case !ok:
 		return broken("after an app was set up without an answer, the password does not sign in")
 	}
-	v.m.App, v.m.Enrolling = p.has("otp-submit"), false // without recovery codes, which nobody has seen
+	v.m.App, v.m.Enrolling = p.url.Path == "/login/factor", false // without recovery codes, which nobody has seen
 	return nil
 }
 
@@ -132,14 +132,16 @@ func (v *visit) enter(b *browser, code string, sending func()) (*page, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !ok || !p.has("otp-submit"):
+	case !ok || p.url.Path != "/login/factor":
 		return nil, broken("the password leads to %s, and not to the second factor: %.300s", p.url.Path, p.text())
 	}
-	button, field := "otp-submit", "otp"
+	button, field, way := "otp-submit", "otp", "way-totp"
 	if strings.Contains(code, "-") {
-		button, field = "recovery-submit", "recovery-code"
+		button, field, way = "recovery-submit", "recovery-code", "way-recovery"
+	}
+	if !p.has(button) {
 		if p, err = b.click(p, "use-another-way"); err == nil {
-			p, err = b.click(p, "way-recovery")
+			p, err = b.click(p, way)
 		}
 		if err != nil {
 			return nil, err

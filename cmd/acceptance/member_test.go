@@ -8,12 +8,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/authzd/authzd/authz/authztest"
 )
 
-// member is a person with an account of their own: they sign up, prove their address, change their password, set up an
-// authenticator app, sign in with it and with a recovery code, and leave.
+// member is a person with an account of their own: they sign up, prove their address, change their password, add a passkey
+// and sign in with it, set up an authenticator app, sign in with it and with a recovery code, and leave.
 //
-//	sign up ─> link ─> password ─> app ─> code ─> recovery code ─> leave ─> sign up …
+//	sign up ─> link ─> password ─> passkey ─> app ─> code ─> recovery code ─> leave ─> sign up …
 //
 // After each of them they try once more what may count only once. If the server did not answer, the next step finds out
 // what has become of it: all of it or nothing.
@@ -28,6 +30,11 @@ type member struct {
 
 	Next    string // password that was sent, without an answer yet
 	Changed bool   // the password was
+
+	Device  *authztest.Authenticator // with the passkey
+	Adding  bool                     // the passkey was sent
+	Passkey bool                     // there is one, so the server said
+	Touched bool                     // it has signed in
 
 	Secret    string // of the app, in base32
 	Enrolling bool   // its first code was sent
@@ -57,6 +64,10 @@ func (m *member) step(s *server, remember func()) error {
 		return v.proveAgain()
 	case !m.Changed:
 		return v.changePassword()
+	case !m.Passkey && strings.HasPrefix(s.issuer, "http://localhost:"):
+		return v.addPasskey()
+	case m.Passkey && !m.Touched:
+		return v.usePasskey()
 	case !m.App:
 		return v.setUpApp()
 	case m.Used != "":

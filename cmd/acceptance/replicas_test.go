@@ -34,7 +34,7 @@ func startReplicas(t *testing.T, n int, clients, more string) *replicas {
 	t.Helper()
 	database := pgtest.Database(t)
 	b := newBalancer(t)
-	r := &replicas{balancer: b, server: server{addr: b.addr, issuer: "http://" + b.addr}}
+	r := &replicas{balancer: b, server: server{addr: b.addr, issuer: issuerAt(b.addr, more)}}
 	secret := filepath.Join(t.TempDir(), "secret")
 	for range n {
 		node := r.newNode(t, database, secret, clients, more)
@@ -57,7 +57,7 @@ func (r *replicas) newNode(t *testing.T, database, secret, clients, more string)
 	node := &server{dir: dir, addr: freeAddr()}
 	node.issuer = "http://" + node.addr // where it alone is asked for its health
 	t.Cleanup(func() { node.finish(t) })
-	text := fmt.Sprintf(configuration, r.addr, fmt.Sprintf("postgres: {url: %q}", database), more, clients, "")
+	text := r.configure(fmt.Sprintf("postgres: {url: %q}", database), "", clients, more)
 	text = strings.Replace(text, "listen: "+r.addr, "listen: "+node.addr+"\nsecret_file: "+secret+"\nadmin: {socket: "+dir+"/admin.sock}", 1)
 	if !strings.Contains(more, "trusted_proxies:") {
 		text += "\ntrusted_proxies: [127.0.0.1/32]\n"

@@ -143,9 +143,8 @@ func startServerOn(t *testing.T, storage, dir, resources, clients, more string) 
 
 	for { // another process may take the port between here and there
 		s.addr = freeAddr()
-		s.issuer = "http://" + s.addr
-		text := fmt.Sprintf(configuration, s.addr, storage, more, clients, resources)
-		if err := os.WriteFile(s.configFile(), []byte(text), 0o600); err != nil {
+		s.issuer = issuerAt(s.addr, more)
+		if err := os.WriteFile(s.configFile(), []byte(s.configure(storage, resources, clients, more)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		err := s.start()
@@ -156,6 +155,21 @@ func startServerOn(t *testing.T, storage, dir, resources, clients, more string) 
 			t.Fatalf("start: %v\n%s", err, log)
 		}
 	}
+}
+
+// issuerAt is the issuer of a server at an address. Where people have accounts it has a name: on a bare IP address they can
+// have no passkeys.
+func issuerAt(addr, more string) string {
+	if strings.Contains(more, "\naccounts:") {
+		return localhost(addr)
+	}
+	return "http://" + addr
+}
+
+// configure is the text of the configuration file.
+func (s *server) configure(storage, resources, clients, more string) string {
+	text := fmt.Sprintf(configuration, s.addr, storage, more, clients, resources)
+	return strings.Replace(text, "issuer: http://"+s.addr, "issuer: "+s.issuer, 1)
 }
 
 // freeAddr returns a loopback address that nobody listens on. Its port is below those that the

@@ -2,7 +2,6 @@ package acceptance
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -137,7 +136,7 @@ var restoredUntil = regexp.MustCompile(`restored the state of (.{23}): group`)
 func restoreShipped(t *testing.T, s *server, from string) (other *server, until time.Time) {
 	t.Helper()
 	other = &server{issuer: s.issuer, addr: s.addr, dir: shortDir(t)}
-	text := fmt.Sprintf(configuration, s.addr, boltIn(other.dir), forActors()+"secret_file: "+s.dir+"/secret\n", "", "")
+	text := other.configure(boltIn(other.dir), "", "", forActors()+"secret_file: "+s.dir+"/secret\n")
 	if err := os.WriteFile(other.configFile(), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
