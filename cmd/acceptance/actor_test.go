@@ -49,6 +49,10 @@ func answered(a answer, err error) (answer, error) {
 	return a, nil
 }
 
+// pace is how long an actor rests where a test waits for processes to start and faults to pass: there are steps all
+// the time, and the processors have time for what is waited for.
+const pace = 200 * time.Millisecond
+
 // cast is actors that act at the same time.
 type cast struct {
 	s      *server
@@ -71,7 +75,7 @@ type cast struct {
 
 // newCast is one of each kind of actor, and as many more that refresh.
 func newCast(s *server, refreshers int) *cast {
-	c := &cast{s: s, actors: map[string]actor{
+	c := &cast{s: s, pause: 10 * time.Millisecond, actors: map[string]actor{
 		"redeemer":   &redeemer{},
 		"registrant": &registrant{},
 		"revoker":    &revoker{},
@@ -93,9 +97,9 @@ func (c *cast) play(ctx context.Context) {
 		pause, life := c.pause, c.life
 		switch a.(type) { // most of what they do costs the server a password's hash, and 19 MiB for that
 		case *leaver:
-			pause = 5 * pause
+			pause = min(5*pause, time.Second)
 		case *member:
-			pause, life = 20*pause, 4*life
+			pause, life = min(20*pause, 2*time.Second), 4*life
 		}
 		wg.Go(func() {
 			for born := time.Now(); ctx.Err() == nil; {
@@ -111,7 +115,7 @@ func (c *cast) play(ctx context.Context) {
 					cancel()
 					return
 				default:
-					wait(ctx, 5*time.Millisecond)
+					wait(ctx, c.pause+5*time.Millisecond)
 				}
 			}
 		})

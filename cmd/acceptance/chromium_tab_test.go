@@ -51,7 +51,6 @@ func openChromiumWith(t *testing.T, more ...chromedp.ExecAllocatorOption) *tab {
 		chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true), // 64 MiB in a container
 		chromedp.Flag("disable-prompt-on-repost", true),
-		chromedp.Flag("force-prefers-reduced-motion", true), // nothing can be clicked while one page turns into the next
 		chromedp.Flag("force-prefers-reduced-motion", true), // while a page fades into the next, nothing can be clicked
 		// Nothing but this machine is talked to.
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2, EXCLUDE 127.0.0.3"),

@@ -28,6 +28,7 @@ func startOnPostgres(t *testing.T, url string) *server {
 func outages(t *testing.T, s *server, times int, fail func(round int)) {
 	t.Helper()
 	c, w := newCast(s, 7), &watcher{s: s}
+	c.pause = pace
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup
 	playing.Go(func() { c.play(ctx) })
@@ -88,7 +89,7 @@ func (w *watcher) watch(ctx context.Context) {
 		} else {
 			w.well.Add(1)
 		}
-		wait(ctx, 5*time.Millisecond)
+		wait(ctx, pace/4)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func TestReplicasRollingRestart(t *testing.T) {
 	r := startReplicas(t, 3, "", forActors())
 	c := newCast(&r.server, 7)
-	c.pause = 5 * time.Millisecond
+	c.pause = pace
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup
 	playing.Go(func() { c.play(ctx) })
@@ -57,7 +57,7 @@ func TestReplicasRollingRestartUnnoticed(t *testing.T) {
 	r := startReplicas(t, 3, "", forActors()+"\nshutdown_delay: 1s")
 	r.balancer.watch(t)
 	c := newCast(&r.server, 7)
-	c.pause = 5 * time.Millisecond
+	c.pause = pace
 	c.demanding = true
 	ctx, stop := context.WithCancel(t.Context())
 	var playing sync.WaitGroup

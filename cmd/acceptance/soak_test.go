@@ -110,7 +110,7 @@ func readAll(ctx context.Context, s *server) {
 			if resp, err := tokenClient.Get(s.issuer + path); err == nil {
 				resp.Body.Close()
 			}
-			wait(ctx, 10*time.Millisecond)
+			wait(ctx, 40*time.Millisecond)
 		}
 	}
 }
